@@ -1,0 +1,92 @@
+"""What a matching run did: the records that the summary table, ``matched.ecsv`` and the report are made of."""
+
+from __future__ import annotations
+
+__all__ = ["ExposureRecord", "MatchRun", "PixelSummary", "ReferenceCandidate"]
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+Status = Literal["reference", "matched", "failed"]
+
+
+@dataclass
+class ReferenceCandidate:
+    """One exposure in the selection of the reference; the smallest total cost wins.
+
+    The cost terms are already multiplied by their configured weights, so ``cost`` is their sum.
+    They are NaN for a candidate that could not be considered (then ``message`` says why).
+    """
+
+    label: str
+    level: float = float("nan")  # mean of the good pixels
+    variance: float = float("nan")  # variance of the good pixels
+    npoint: float = 0.0  # number of good pixels
+    cost_variance: float = float("nan")
+    cost_level: float = float("nan")
+    cost_coverage: float = float("nan")
+    cost: float = float("nan")
+    selected: bool = False
+    message: str = ""
+
+
+@dataclass
+class PixelSummary:
+    """Small pictures of one exposure for the report: block means of the good pixels, NaN where there are none.
+
+    All are 2-D float32 arrays of one shape, row 0 at the bottom of the image (FITS convention).
+    ``residual_counts`` and ``residual_edges`` are the histogram of (reference - matched) over the good pixels.
+    """
+
+    before: np.ndarray
+    model: np.ndarray
+    after: np.ndarray
+    residual_counts: np.ndarray
+    residual_edges: np.ndarray
+
+
+@dataclass
+class ExposureRecord:
+    """What happened to one exposure."""
+
+    label: str  # short and unique within the run, usually the file's stem
+    path: str  # where it was read from; "" for in-memory exposures
+    status: Status
+    output: str | None = None  # the file written, None where there is none
+    message: str = ""  # the reason where status is "failed"
+    model: str = ""  # e.g. "AKIMA_SPLINE, 4 x 4 bins of 256 px"
+    fit_rms: float | None = None  # Struct.fitRMS
+    matched_mse: float | None = None  # Struct.matchedMSE
+    diff_im_var: float | None = None  # Struct.diffImVar
+    level_before: float | None = None  # sigma-clipped mean of the good pixels
+    level_after: float | None = None
+    model_min: float | None = None
+    model_max: float | None = None
+    good_fraction: float | None = None  # share of pixels that are good
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    pixels: PixelSummary | None = None
+
+
+@dataclass
+class MatchRun:
+    """A whole run: every exposure in the order given, the candidates for the reference, and what was asked for."""
+
+    records: list[ExposureRecord]
+    candidates: list[ReferenceCandidate]  # empty where the user named the reference
+    reference: str  # label of the reference, "" where there is none
+    reference_reason: str  # one sentence
+    config: dict[str, Any]  # every configuration field and its value
+    version: str
+    started: str  # ISO 8601, UTC
+    seconds: float
+    unit: str = ""  # BUNIT of the exposures where they agree
+    notes: list[str] = field(default_factory=list)  # what was assumed, e.g. "no masks given: every finite pixel counts"
+    truth: dict[str, float] | None = None  # demo only: name -> pixel RMS against the truth
+
+    @property
+    def failed(self) -> list[ExposureRecord]:
+        """The exposures that could not be matched."""
+        return [record for record in self.records if record.status == "failed"]
