@@ -1,0 +1,142 @@
+#pragma once
+
+/// @file
+/// A background: statistics of an image in a grid of bins, and smooth models through them.
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "evensky/approximate.hpp"
+#include "evensky/box.hpp"
+#include "evensky/export.hpp"
+#include "evensky/interpolate.hpp"
+#include "evensky/statistics.hpp"
+#include "evensky/view.hpp"
+
+namespace evensky {
+
+/// What to do where there are too few bins for the interpolation style.
+enum UndersampleStyle { THROW_EXCEPTION = 0, REDUCE_INTERP_ORDER = 1, INCREASE_NXNYSAMPLE = 2 };
+
+/// "REDUCE_INTERP_ORDER" -> REDUCE_INTERP_ORDER etc. @throws NotFoundError that lists the known names
+[[nodiscard]] EVENSKY_EXPORT UndersampleStyle stringToUndersampleStyle(std::string const& style);
+
+/// How to make and evaluate a background. The statistics and approximation controls inside are shared, not copied.
+class EVENSKY_EXPORT BackgroundControl {
+public:
+    /// @throws LengthError where nxSample or nySample is <= 0
+    BackgroundControl(Interpolate::Style style, int nxSample, int nySample, UndersampleStyle undersampleStyle,
+                      std::shared_ptr<StatisticsControl> sctrl, Property prop,
+                      std::shared_ptr<ApproximateControl> actrl);
+
+    explicit BackgroundControl(int nxSample = 10, int nySample = 10,
+                               StatisticsControl const& sctrl = StatisticsControl(), Property prop = MEANCLIP);
+
+    [[nodiscard]] Interpolate::Style getInterpStyle() const noexcept { return _style; }
+    [[nodiscard]] int getNxSample() const noexcept { return _nxSample; }
+    [[nodiscard]] int getNySample() const noexcept { return _nySample; }
+    [[nodiscard]] UndersampleStyle getUndersampleStyle() const noexcept { return _undersampleStyle; }
+    [[nodiscard]] std::shared_ptr<StatisticsControl> const& getStatisticsControl() const noexcept { return _sctrl; }
+    [[nodiscard]] Property getStatisticsProperty() const noexcept { return _prop; }
+    [[nodiscard]] std::shared_ptr<ApproximateControl> const& getApproximateControl() const noexcept { return _actrl; }
+
+    void setInterpStyle(Interpolate::Style style) noexcept { _style = style; }
+    void setNxSample(int nxSample);  ///< @throws LengthError where <= 0
+    void setNySample(int nySample);  ///< @throws LengthError where <= 0
+    void setUndersampleStyle(UndersampleStyle undersampleStyle) noexcept { _undersampleStyle = undersampleStyle; }
+    void setStatisticsProperty(Property prop) noexcept { _prop = prop; }
+    void setApproximateControl(std::shared_ptr<ApproximateControl> actrl);
+
+private:
+    Interpolate::Style _style;
+    int _nxSample;
+    int _nySample;
+    UndersampleStyle _undersampleStyle;
+    std::shared_ptr<StatisticsControl> _sctrl;
+    Property _prop;
+    std::shared_ptr<ApproximateControl> _actrl;
+};
+
+/// A grid of bins over a box of pixels.
+///
+/// With n bins over W pixels, bin i ends (exclusive) at min(((i + 1) W + n/2) / n, W) and starts where the one before
+/// ended; its centre is start + size/2 - 1/2.
+struct EVENSKY_EXPORT BinGrid {
+    std::vector<std::int64_t> edges;  ///< n + 1 of them, from 0 to W
+    std::vector<double> centers;      ///< n, in pixels from the box's corner
+
+    /// @throws InvalidParameterError where a bin would have no pixels
+    static BinGrid evenly(std::int64_t size, int count);
+    /// Bins of `binSize` pixels from the lower edge; the last one may be shorter.
+    /// @throws InvalidParameterError where binSize <= 0
+    static BinGrid steps(std::int64_t size, std::int64_t binSize);
+};
+
+/// Which style was really used, after undersampling was dealt with.
+struct AsUsed {
+    Interpolate::Style interpStyle = Interpolate::UNKNOWN;
+    UndersampleStyle undersampleStyle = THROW_EXCEPTION;
+};
+
+/// A background. Evaluation is const and safe from many threads; editing the grid while it is evaluated is not.
+class EVENSKY_EXPORT Background {
+public:
+    /// Measure an image: the control's property in each bin, its error in the grid's variance plane.
+    /// @param image  T one of float, double, int32, uint16, uint64
+    /// @param xy0    pixel origin of the image in its parent's coordinates
+    /// @throws InvalidParameterError where a bin has no pixels ("Image contains no pixels")
+    template <typename T>
+    Background(MaskedImageView<T const> const& image, std::int64_t x0, std::int64_t y0, BackgroundControl const& bctrl,
+               int num_threads = 0);
+
+    /// Rebuild one from its parts.
+    /// @param statsImage  the grid of values, mask and errors; copied
+    Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage);
+    Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage, BackgroundControl const& bctrl);
+
+    /// Write the model to `out`, the interpolated grid: columns of bins first, then each row, in float64 until the end.
+    /// Bins that are NaN are left out; a column or row without any is NaN. If the control has an ApproximateControl the
+    /// approximation is evaluated instead.
+    /// @param bbox  where, in the parent's coordinates; must be inside the image's box and of the size of out
+    /// @return the style that was used
+    /// @throws InvalidParameterError, OutOfRangeError where there are too few bins and `undersampleStyle` says so
+    /// @throws LengthError where bbox is not inside the image's box or not of the size of out
+    template <typename T>
+    AsUsed getImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
+                    UndersampleStyle undersampleStyle, int num_threads = 0) const;
+
+    /// The same with the control's styles.
+    template <typename T>
+    AsUsed getImage(ImageView<T> const& out, Box const& bbox, int num_threads = 0) const;
+
+    /// Chebyshev model of the grid. @throws as Approximate
+    [[nodiscard]] Approximate getApproximate(ApproximateControl const& actrl) const;
+
+    /// The grid, live: what is written to it is what later models go through.
+    [[nodiscard]] MaskedImageView<float> statsImage() noexcept;
+    [[nodiscard]] MaskedImageView<float const> statsImage() const noexcept;
+
+    [[nodiscard]] Box const& getImageBBox() const noexcept { return _bbox; }
+    /// Positions of the bins' centres in the parent's coordinates.
+    [[nodiscard]] std::vector<double> getBinCentersX() const;
+    [[nodiscard]] std::vector<double> getBinCentersY() const;
+    [[nodiscard]] std::shared_ptr<BackgroundControl> const& getBackgroundControl() const noexcept { return _bctrl; }
+
+    /// Add a constant to every bin.
+    Background& operator+=(float delta) noexcept;
+    Background& operator-=(float delta) noexcept { return *this += -delta; }
+
+private:
+    friend class GridEvaluator;
+    void allocate();
+
+    Box _bbox;
+    std::shared_ptr<BackgroundControl> _bctrl;
+    BinGrid _x, _y;
+    std::vector<float> _values, _errors;
+    std::vector<MaskPixel> _masks;
+};
+
+}  // namespace evensky

@@ -1,0 +1,177 @@
+#pragma once
+
+/// @file
+/// Statistics of images under masks, with weights and errors.
+///
+/// **Which pixels count ("good").** A pixel is good where `mask & andMask == 0` (a set bit of `andMask` rejects) and,
+/// if the control is NaN-safe, where its value is finite as a float32. Where weights are taken from the variance
+/// plane, a pixel whose variance is not > 0 is not good.
+///
+/// **NaN and empty.** Without a good pixel the moments, order statistics and extremes are NaN, NPOINT and SUM are 0.
+/// An image of no pixels at all is an error. A control that is not NaN-safe lets NaN through: moments and order
+/// statistics are then NaN.
+///
+/// **Threads.** All functions are safe to call at the same time on the same input; results have the same bits for
+/// any number of threads.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "evensky/export.hpp"
+#include "evensky/view.hpp"
+
+namespace evensky {
+
+/// What to compute; bits that may be OR-ed.
+enum Property : std::int32_t {
+    NOTHING = 0x0,
+    ERRORS = 0x1,           ///< the error of each property asked for
+    NPOINT = 0x2,           ///< number of good pixels
+    MEAN = 0x4,             ///< (weighted) mean
+    STDEV = 0x8,            ///< square root of VARIANCE
+    VARIANCE = 0x10,        ///< unbiased sample variance
+    MEDIAN = 0x20,          ///< median (never weighted)
+    IQRANGE = 0x40,         ///< upper minus lower quartile (never weighted)
+    MEANCLIP = 0x80,        ///< MEAN of what survives clipping
+    STDEVCLIP = 0x100,      ///< STDEV of what survives clipping
+    VARIANCECLIP = 0x200,   ///< VARIANCE of what survives clipping
+    MIN = 0x400,            ///< smallest good pixel
+    MAX = 0x800,            ///< largest good pixel
+    SUM = 0x1000,           ///< (weighted) sum; for a mask the bitwise OR
+    MEANSQUARE = 0x2000,    ///< mean of the squares
+    ORMASK = 0x4000,        ///< OR of the mask over the good pixels
+    NCLIPPED = 0x8000,      ///< number of good pixels that clipping removed
+    NMASKED = 0x10000       ///< number of pixels that are not good
+};
+
+/// The property of that name, e.g. "MEANCLIP". @throws NotFoundError that lists the known names
+[[nodiscard]] EVENSKY_EXPORT Property stringToStatisticsProperty(std::string const& property);
+
+/// The name of one property. @throws InvalidParameterError where the value is not exactly one of them
+[[nodiscard]] EVENSKY_EXPORT std::string statisticsPropertyToString(Property property);
+
+/// How to compute.
+class EVENSKY_EXPORT StatisticsControl {
+public:
+    /// Whether to weight: not said (weights are used where they are given), yes, or no.
+    enum class WeightsBoolean { UNSET, FALSE_, TRUE_ };
+
+    /// @param numSigmaClip  width of the clipping window in standard deviations, > 0
+    /// @param numIter       number of clipping rounds, > 0
+    /// @param andMask       a pixel with any of these bits is rejected
+    /// @param isNanSafe     reject pixels that are not finite
+    /// @param useWeights    whether to weight
+    /// @throws InvalidParameterError where a number is not > 0
+    explicit StatisticsControl(double numSigmaClip = 3.0, int numIter = 3, MaskPixel andMask = 0, bool isNanSafe = true,
+                               WeightsBoolean useWeights = WeightsBoolean::UNSET);
+
+    [[nodiscard]] double getNumSigmaClip() const noexcept { return _numSigmaClip; }
+    [[nodiscard]] int getNumIter() const noexcept { return _numIter; }
+    [[nodiscard]] MaskPixel getAndMask() const noexcept { return _andMask; }
+    [[nodiscard]] bool getNanSafe() const noexcept { return _isNanSafe; }
+    /// True where weights are asked for; false where they are refused or nothing was said.
+    [[nodiscard]] bool getWeighted() const noexcept { return _useWeights == WeightsBoolean::TRUE_; }
+    [[nodiscard]] bool getWeightedIsSet() const noexcept { return _useWeights != WeightsBoolean::UNSET; }
+    [[nodiscard]] WeightsBoolean getUseWeights() const noexcept { return _useWeights; }
+    [[nodiscard]] bool getCalcErrorFromInputVariance() const noexcept { return _calcErrorFromInputVariance; }
+    [[nodiscard]] bool getCalcErrorMosaicMode() const noexcept { return _calcErrorMosaicMode; }
+    /// Bits that whoever combines images sets where no pixel was good.
+    [[nodiscard]] MaskPixel getNoGoodPixelsMask() const noexcept { return _noGoodPixelsMask; }
+    /// 1.0 where none was set. @throws OutOfRangeError where `bit` is not in 0 .. 31
+    [[nodiscard]] double getMaskPropagationThreshold(int bit) const;
+    [[nodiscard]] std::array<std::optional<double>, 32> const& getMaskPropagationThresholds() const noexcept {
+        return _maskPropagationThresholds;
+    }
+
+    void setNumSigmaClip(double numSigmaClip);  ///< @throws InvalidParameterError where not > 0
+    void setNumIter(int numIter);               ///< @throws InvalidParameterError where not > 0
+    void setAndMask(MaskPixel andMask) noexcept { _andMask = andMask; }
+    void setNanSafe(bool isNanSafe) noexcept { _isNanSafe = isNanSafe; }
+    void setWeighted(bool useWeights) noexcept {
+        _useWeights = useWeights ? WeightsBoolean::TRUE_ : WeightsBoolean::FALSE_;
+    }
+    void setUseWeights(WeightsBoolean useWeights) noexcept { _useWeights = useWeights; }
+    /// Errors of means from the variance plane: sqrt(sum w^2 var) / W. Needs a variance plane.
+    void setCalcErrorFromInputVariance(bool calcErrorFromInputVariance) noexcept {
+        _calcErrorFromInputVariance = calcErrorFromInputVariance;
+    }
+    /// Errors of means as the weighted mean of the variances: sqrt(sum w var / W). Needs a variance plane.
+    void setCalcErrorMosaicMode(bool calcErrorMosaicMode) noexcept { _calcErrorMosaicMode = calcErrorMosaicMode; }
+    void setNoGoodPixelsMask(MaskPixel noGoodPixelsMask) noexcept { _noGoodPixelsMask = noGoodPixelsMask; }
+    /// Put bit `bit` into the OR mask where the weight of rejected pixels having it, over the weight of those and of
+    /// the good ones, is greater than `threshold`.
+    /// @throws OutOfRangeError where `bit` is not in 0 .. 31
+    void setMaskPropagationThreshold(int bit, double threshold);
+
+    friend bool operator==(StatisticsControl const&, StatisticsControl const&) = default;
+
+private:
+    double _numSigmaClip;
+    int _numIter;
+    MaskPixel _andMask;
+    bool _isNanSafe;
+    WeightsBoolean _useWeights;
+    bool _calcErrorFromInputVariance = false;
+    bool _calcErrorMosaicMode = false;
+    MaskPixel _noGoodPixelsMask = 1 << 8;  // the default number of plane NO_DATA
+    std::array<std::optional<double>, 32> _maskPropagationThresholds{};
+};
+
+/// The statistics of one image. Immutable; made by makeStatistics.
+class EVENSKY_EXPORT Statistics {
+public:
+    using Value = std::pair<double, double>;  ///< value, error
+
+    Statistics() = default;
+
+    /// Value and error of a property; the error is NaN where ERRORS was not asked for. `property` may be left out
+    /// where exactly one was asked for.
+    /// @throws InvalidParameterError where the property was not asked for
+    [[nodiscard]] Value getResult(Property property = NOTHING) const;
+    [[nodiscard]] double getValue(Property property = NOTHING) const { return getResult(property).first; }
+    [[nodiscard]] double getError(Property property = NOTHING) const { return getResult(property).second; }
+
+    /// OR of the mask over the good pixels, and the bits propagated by the control's thresholds.
+    [[nodiscard]] MaskPixel getOrMask() const noexcept { return _orMask; }
+    /// What was asked for.
+    [[nodiscard]] int getFlags() const noexcept { return _flags; }
+    /// Number of good pixels, whatever was asked for.
+    [[nodiscard]] std::int64_t getNumGood() const noexcept { return _numGood; }
+
+private:
+    friend class StatisticsBuilder;
+    static constexpr int numProperties = 17;
+    int _flags = 0;
+    MaskPixel _orMask = 0;
+    std::int64_t _numGood = 0;
+    std::array<Value, numProperties> _results{};
+};
+
+/// Statistics of an image, T one of float, double, int32, uint16, uint64.
+/// @param image        the pixels; planes that do not exist are no constraint
+/// @param flags        properties, OR-ed
+/// @param sctrl        how to compute
+/// @param num_threads  0 for the process-wide default
+/// @throws InvalidParameterError for an image of no pixels, contradictory controls, or unknown flags
+/// @throws LengthError where planes differ in size
+template <typename T>
+[[nodiscard]] EVENSKY_EXPORT Statistics makeStatistics(MaskedImageView<T const> const& image, int flags,
+                                                       StatisticsControl const& sctrl = StatisticsControl(),
+                                                       int num_threads = 0);
+
+/// The same with a weight for each pixel, which multiplies it.
+template <typename T>
+[[nodiscard]] EVENSKY_EXPORT Statistics makeStatistics(MaskedImageView<T const> const& image,
+                                                       ImageView<WeightPixel const> const& weights, int flags,
+                                                       StatisticsControl const& sctrl = StatisticsControl(),
+                                                       int num_threads = 0);
+
+/// Statistics of a mask itself: NPOINT (number of pixels) and SUM (bitwise OR of all pixels).
+/// @throws InvalidParameterError for any other property and for a mask of no pixels
+[[nodiscard]] EVENSKY_EXPORT Statistics makeMaskStatistics(ImageView<MaskPixel const> const& mask, int flags);
+
+}  // namespace evensky

@@ -1,0 +1,328 @@
+#include "evensky/approximate.hpp"
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "evensky/errors.hpp"
+#include "evensky/parallel.hpp"
+
+namespace evensky {
+
+namespace {
+
+// Rows that one piece of work evaluates.
+constexpr std::ptrdiff_t rowsPerPiece = 32;
+// Pixels that go through the recurrence side by side.
+constexpr std::ptrdiff_t lanes = 16;
+
+std::size_t numTerms(int order) { return static_cast<std::size_t>(order + 1) * static_cast<std::size_t>(order + 2) / 2; }
+
+// Where c_pq stands.
+std::size_t termIndex(int p, int q) {
+    auto const n = static_cast<std::size_t>(p + q);
+    return n * (n + 1) / 2 + static_cast<std::size_t>(q);
+}
+
+// T_0 .. T_order at t.
+void chebyshev(double t, int order, double* out) {
+    out[0] = 1.0;
+    if (order > 0) out[1] = t;
+    for (int k = 2; k <= order; ++k) out[k] = 2.0 * t * out[k - 1] - out[k - 2];
+}
+
+// A series at the positions first, first + step, ... by Clenshaw's recurrence, `lanes` positions side by side.
+template <typename Store>
+void chebyshevRow(std::vector<double> const& series, double first, double step, std::ptrdiff_t n, Store const& store) {
+    auto const order = static_cast<std::ptrdiff_t>(series.size()) - 1;
+    for (std::ptrdiff_t start = 0; start < n; start += lanes) {
+        std::array<double, lanes> t{}, b1{}, b2{};
+        for (std::ptrdiff_t i = 0; i < lanes; ++i) {
+            t[static_cast<std::size_t>(i)] = first + static_cast<double>(start + i) * step;
+        }
+        for (auto k = order; k > 0; --k) {
+            double const c = series[static_cast<std::size_t>(k)];
+            for (std::size_t i = 0; i < lanes; ++i) {
+                double const b = c + 2.0 * t[i] * b1[i] - b2[i];
+                b2[i] = b1[i];
+                b1[i] = b;
+            }
+        }
+        auto const count = std::min(lanes, n - start);
+        for (std::ptrdiff_t i = 0; i < count; ++i) {
+            auto const lane = static_cast<std::size_t>(i);
+            store(start + i, series[0] + t[lane] * b1[lane] - b2[lane]);
+        }
+    }
+}
+
+void checkOrders(int orderX, int orderY) {
+    if (orderX != orderY) {
+        throw InvalidParameterError("X- and Y-orders must be equal (" + std::to_string(orderX) +
+                                    " != " + std::to_string(orderY) + ")");
+    }
+}
+
+void checkNotNegative(int order, char const* name) {
+    if (order < 0) throw InvalidParameterError(std::string(name) + " = " + std::to_string(order) + "; it must be >= 0");
+}
+
+}  // namespace
+
+ApproximateControl::ApproximateControl(Style style, int orderX, int orderY, bool weighting)
+        : _style(style), _orderX(orderX), _orderY(orderY < 0 ? orderX : orderY), _weighting(weighting) {
+    setStyle(style);
+    checkNotNegative(_orderX, "orderX");
+    checkOrders(_orderX, _orderY);
+}
+
+void ApproximateControl::setStyle(Style style) {
+    if (style != UNKNOWN && style != CHEBYSHEV) {
+        throw InvalidParameterError("Approximation style " + std::to_string(static_cast<int>(style)) +
+                                    " does not exist; it must be CHEBYSHEV (0) or UNKNOWN (-1)");
+    }
+    _style = style;
+}
+
+void ApproximateControl::setOrderX(int orderX) {
+    checkNotNegative(orderX, "orderX");
+    _orderX = orderX;
+}
+
+void ApproximateControl::setOrderY(int orderY) {
+    checkNotNegative(orderY, "orderY");
+    _orderY = orderY;
+}
+
+void ApproximateControl::setWeightPower(int weightPower) {
+    if (weightPower != 1 && weightPower != 2) {
+        throw InvalidParameterError("weightPower = " + std::to_string(weightPower) +
+                                    "; it must be 1 (weights 1 / error, as in the original) or 2 (1 / error^2)");
+    }
+    _weightPower = weightPower;
+}
+
+Approximate::Approximate(std::vector<double> const& x, std::vector<double> const& y,
+                         MaskedImageView<float const> const& grid, Box const& bbox, ApproximateControl const& actrl)
+        : _bbox(bbox), _actrl(actrl) {
+    if (actrl.getStyle() != ApproximateControl::CHEBYSHEV) {
+        throw InvalidParameterError("Approximation style UNKNOWN (-1) cannot be fitted; it must be CHEBYSHEV (0)");
+    }
+    checkOrders(actrl.getOrderX(), actrl.getOrderY());
+    if (bbox.isEmpty()) throw InvalidParameterError("The box to approximate over is empty");
+    if (static_cast<std::ptrdiff_t>(x.size()) != grid.width() || static_cast<std::ptrdiff_t>(y.size()) != grid.height()) {
+        throw InvalidParameterError("There are " + std::to_string(x.size()) + " x and " + std::to_string(y.size()) +
+                                    " y positions for a grid of " + sizeToString(grid.image) +
+                                    "; the numbers must agree");
+    }
+    int const order = actrl.getOrderX();
+    bool const weighting = actrl.getWeighting() && grid.variance.exists();
+
+    struct Point {
+        double x, y, value, error, weight;
+    };
+    std::vector<Point> points;
+    std::size_t finite = 0;
+    for (std::ptrdiff_t j = 0; j < grid.height(); ++j) {
+        for (std::ptrdiff_t i = 0; i < grid.width(); ++i) {
+            auto const value = static_cast<double>(grid.image(i, j));
+            if (!std::isfinite(value)) continue;
+            ++finite;
+            double const error = grid.variance.exists() ? static_cast<double>(grid.variance(i, j))
+                                                        : std::numeric_limits<double>::quiet_NaN();
+            double weight = 1.0;
+            if (weighting) weight = actrl.getWeightPower() == 2 ? 1.0 / (error * error) : 1.0 / error;
+            if (!std::isfinite(weight) || weight < 0.0) continue;
+            points.push_back({scaledX(x[static_cast<std::size_t>(i)]), scaledY(y[static_cast<std::size_t>(j)]), value,
+                              error, weight});
+        }
+    }
+    if (points.empty()) {
+        throw RuntimeError(finite > 0 ? "No valid points to fit: all " + std::to_string(finite) +
+                                                " finite points have no usable weight. Variance is likely zero. Try "
+                                                "weighting=False"
+                                      : "No valid points to fit: none of the " +
+                                                std::to_string(grid.width() * grid.height()) +
+                                                " points is finite. There is likely no data");
+    }
+
+    auto const terms = numTerms(order);
+    auto const rows = static_cast<Eigen::Index>(points.size());
+    auto const columns = static_cast<Eigen::Index>(terms);
+    Eigen::MatrixXd design(rows, columns);
+    Eigen::VectorXd values(rows), rootWeights(rows);
+    std::vector<double> tx(static_cast<std::size_t>(order) + 1), ty(tx);
+    for (Eigen::Index r = 0; r < rows; ++r) {
+        auto const& point = points[static_cast<std::size_t>(r)];
+        chebyshev(point.x, order, tx.data());
+        chebyshev(point.y, order, ty.data());
+        rootWeights[r] = std::sqrt(point.weight);
+        values[r] = rootWeights[r] * point.value;
+        for (int n = 0; n <= order; ++n) {
+            for (int q = 0; q <= n; ++q) {
+                design(r, static_cast<Eigen::Index>(termIndex(n - q, q))) =
+                        rootWeights[r] * tx[static_cast<std::size_t>(n - q)] * ty[static_cast<std::size_t>(q)];
+            }
+        }
+    }
+    Eigen::ColPivHouseholderQR<Eigen::MatrixXd> const qr(design);
+    auto const rank = rows < columns ? std::min(rows, qr.rank()) : qr.rank();
+    if (rank < columns) {
+        throw RuntimeError("A Chebyshev model of order " + std::to_string(order) + " has " + std::to_string(terms) +
+                           " terms, but the " + std::to_string(points.size()) + " usable points determine only " +
+                           std::to_string(rank) + "; lower the order or use more bins");
+    }
+    Eigen::VectorXd const solution = qr.solve(values);
+    _coefficients.assign(solution.begin(), solution.end());
+
+    // Covariance: coefficients are linear in the values, c = L v, so cov(c) = L diag(error^2) L'. The pseudo-inverse of
+    // the weighted design matrix, its columns times the root weights, is L.
+    Eigen::MatrixXd const thinQ = qr.householderQ() * Eigen::MatrixXd::Identity(rows, columns);
+    Eigen::MatrixXd propagation =
+            qr.colsPermutation() *
+            qr.matrixR().topLeftCorner(columns, columns).triangularView<Eigen::Upper>().solve(thinQ.transpose());
+    Eigen::VectorXd const residuals = values - design * solution;
+    double const freedom = static_cast<double>(rows - columns);
+    double const scatter2 = freedom > 0.0 ? (residuals.array() / rootWeights.array()).square().sum() / freedom
+                                          : std::numeric_limits<double>::quiet_NaN();
+    for (Eigen::Index r = 0; r < rows; ++r) {
+        double const error = points[static_cast<std::size_t>(r)].error;
+        double const sigma = std::isfinite(error) && error >= 0.0 ? error : std::sqrt(scatter2);
+        propagation.col(r) *= rootWeights[r] * sigma;
+    }
+    Eigen::MatrixXd const covariance = propagation * propagation.transpose();
+    _covariance.assign(covariance.data(), covariance.data() + covariance.size());
+}
+
+Approximate::Approximate(Box const& bbox, ApproximateControl const& actrl, std::vector<double> coefficients,
+                         std::vector<double> covariance)
+        : _bbox(bbox), _actrl(actrl), _coefficients(std::move(coefficients)), _covariance(std::move(covariance)) {
+    auto const terms = numTerms(actrl.getOrderX());
+    if (_coefficients.size() != terms || _covariance.size() != terms * terms) {
+        throw LengthError("A Chebyshev model of order " + std::to_string(actrl.getOrderX()) + " has " +
+                          std::to_string(terms) + " coefficients and " + std::to_string(terms * terms) +
+                          " covariances; got " + std::to_string(_coefficients.size()) + " and " +
+                          std::to_string(_covariance.size()));
+    }
+}
+
+double Approximate::scaledX(double x) const noexcept {
+    return (2.0 * (x - static_cast<double>(_bbox.x0)) + 1.0) / static_cast<double>(_bbox.width) - 1.0;
+}
+
+double Approximate::scaledY(double y) const noexcept {
+    return (2.0 * (y - static_cast<double>(_bbox.y0)) + 1.0) / static_cast<double>(_bbox.height) - 1.0;
+}
+
+int Approximate::checkedOrder(int orderX, int orderY) const {
+    int const most = _actrl.getOrderX();
+    int const x = orderX < 0 ? most : orderX;
+    int const y = orderY < 0 ? (orderX < 0 ? most : orderX) : orderY;
+    checkOrders(x, y);
+    if (x > most) {
+        throw InvalidParameterError("Order " + std::to_string(x) + " is greater than the model's, which is " +
+                                    std::to_string(most));
+    }
+    return x;
+}
+
+void Approximate::checkBox(Box const& bbox, std::ptrdiff_t width, std::ptrdiff_t height) const {
+    if (!_bbox.contains(bbox)) {
+        throw LengthError("BBox " + bbox.toString() + " out of range " + _bbox.toString());
+    }
+    if (width != bbox.width || height != bbox.height) {
+        throw LengthError("The output is " + std::to_string(width) + " x " + std::to_string(height) + " but the box is " +
+                          std::to_string(bbox.width) + " x " + std::to_string(bbox.height) + "; they must be equal");
+    }
+}
+
+template <typename T>
+void Approximate::getImage(ImageView<T> const& out, Box const& bbox, int orderX, int orderY, int num_threads) const {
+    int const order = checkedOrder(orderX, orderY);
+    checkBox(bbox, out.width(), out.height());
+    double const first = scaledX(static_cast<double>(bbox.x0));
+    double const step = 2.0 / static_cast<double>(_bbox.width);
+    parallelFor((bbox.height + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {
+        auto const terms = static_cast<std::size_t>(order) + 1;
+        std::vector<double> ty(terms), series(terms);
+        auto const end = std::min(bbox.height, (piece + 1) * rowsPerPiece);
+        for (auto y = piece * rowsPerPiece; y < end; ++y) {
+            chebyshev(scaledY(static_cast<double>(bbox.y0 + y)), order, ty.data());
+            // In a row the model is a series in x alone.
+            for (int p = 0; p <= order; ++p) {
+                double sum = 0.0;
+                for (int q = 0; p + q <= order; ++q) sum += _coefficients[termIndex(p, q)] * ty[static_cast<std::size_t>(q)];
+                series[static_cast<std::size_t>(p)] = sum;
+            }
+            chebyshevRow(series, first, step, bbox.width,
+                         [&](std::ptrdiff_t x, double value) { out(x, y) = static_cast<T>(value); });
+        }
+    });
+}
+
+void Approximate::getVariance(ImageView<VariancePixel> const& out, Box const& bbox, int orderX, int orderY,
+                              int num_threads) const {
+    int const order = checkedOrder(orderX, orderY);
+    checkBox(bbox, out.width(), out.height());
+    auto const terms = numTerms(_actrl.getOrderX());
+    double const first = scaledX(static_cast<double>(bbox.x0));
+    double const step = 2.0 / static_cast<double>(_bbox.width);
+    parallelFor((bbox.height + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {
+        std::vector<double> ty(static_cast<std::size_t>(order) + 1), series(2 * static_cast<std::size_t>(order) + 1);
+        auto const end = std::min(bbox.height, (piece + 1) * rowsPerPiece);
+        for (auto y = piece * rowsPerPiece; y < end; ++y) {
+            chebyshev(scaledY(static_cast<double>(bbox.y0 + y)), order, ty.data());
+            // In a row the variance is a quadratic form in T_p(x'). As T_p T_r = (T_{p+r} + T_{|p-r|}) / 2 it is a series
+            // of twice the order, and costs O(order) a pixel.
+            std::fill(series.begin(), series.end(), 0.0);
+            for (int p = 0; p <= order; ++p) {
+                for (int r = 0; r <= order; ++r) {
+                    double form = 0.0;
+                    for (int q = 0; p + q <= order; ++q) {
+                        for (int s = 0; r + s <= order; ++s) {
+                            form += _covariance[termIndex(p, q) * terms + termIndex(r, s)] *
+                                    ty[static_cast<std::size_t>(q)] * ty[static_cast<std::size_t>(s)];
+                        }
+                    }
+                    series[static_cast<std::size_t>(p + r)] += 0.5 * form;
+                    series[static_cast<std::size_t>(std::abs(p - r))] += 0.5 * form;
+                }
+            }
+            chebyshevRow(series, first, step, bbox.width, [&](std::ptrdiff_t x, double value) {
+                out(x, y) = static_cast<VariancePixel>(std::max(value, 0.0));
+            });
+        }
+    });
+}
+
+double Approximate::evaluate(double x, double y) const noexcept {
+    int const order = _actrl.getOrderX();
+    double const ty = scaledY(y);
+    double const tx = scaledX(x);
+    double sum = 0.0;
+    // Plain recurrences in both directions: this is for single positions.
+    double tq = 1.0, tqBefore = ty;
+    for (int q = 0; q <= order; ++q) {
+        double tp = 1.0, tpBefore = tx;
+        for (int p = 0; p + q <= order; ++p) {
+            sum += _coefficients[termIndex(p, q)] * tp * tq;
+            tpBefore = std::exchange(tp, 2.0 * tx * tp - tpBefore);
+        }
+        tqBefore = std::exchange(tq, 2.0 * ty * tq - tqBefore);
+    }
+    return sum;
+}
+
+template EVENSKY_EXPORT void Approximate::getImage<float>(ImageView<float> const&, Box const&, int, int, int) const;
+template EVENSKY_EXPORT void Approximate::getImage<double>(ImageView<double> const&, Box const&, int, int, int) const;
+
+Approximate makeApproximate(std::vector<double> const& x, std::vector<double> const& y,
+                            MaskedImageView<float const> const& grid, Box const& bbox,
+                            ApproximateControl const& actrl) {
+    return {x, y, grid, bbox, actrl};
+}
+
+}  // namespace evensky

@@ -1,0 +1,302 @@
+#include "evensky/background.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <string_view>
+
+#include "bin_statistics.hpp"
+#include "evensky/errors.hpp"
+#include "evensky/parallel.hpp"
+#include "grid_evaluator.hpp"
+
+namespace evensky {
+
+namespace {
+
+constexpr std::ptrdiff_t rowsPerPiece = 32;
+
+constexpr std::array<std::pair<std::string_view, UndersampleStyle>, 3> undersampleNames{
+        {{"THROW_EXCEPTION", THROW_EXCEPTION},
+         {"REDUCE_INTERP_ORDER", REDUCE_INTERP_ORDER},
+         {"INCREASE_NXNYSAMPLE", INCREASE_NXNYSAMPLE}}};
+
+[[noreturn]] void throwIncrease() {
+    throw InvalidParameterError(
+            "The BackgroundControl UndersampleStyle INCREASE_NXNYSAMPLE is not supported here; use THROW_EXCEPTION or "
+            "REDUCE_INTERP_ORDER");
+}
+
+void checkSamples(int samples, char const* name) {
+    if (samples <= 0) throw LengthError(std::string(name) + " = " + std::to_string(samples) + "; it must be > 0");
+}
+
+}  // namespace
+
+UndersampleStyle stringToUndersampleStyle(std::string const& style) {
+    std::string known;
+    for (auto const& [name, value] : undersampleNames) {
+        if (name == style) return value;
+        known += (known.empty() ? "" : ", ") + std::string(name);
+    }
+    throw NotFoundError("Unknown undersample style \"" + style + "\"; the known ones are " + known);
+}
+
+BackgroundControl::BackgroundControl(Interpolate::Style style, int nxSample, int nySample,
+                                     UndersampleStyle undersampleStyle, std::shared_ptr<StatisticsControl> sctrl,
+                                     Property prop, std::shared_ptr<ApproximateControl> actrl)
+        : _style(style),
+          _nxSample(nxSample),
+          _nySample(nySample),
+          _undersampleStyle(undersampleStyle),
+          _sctrl(sctrl ? std::move(sctrl) : std::make_shared<StatisticsControl>()),
+          _prop(prop),
+          _actrl(actrl ? std::move(actrl) : std::make_shared<ApproximateControl>(ApproximateControl::UNKNOWN, 1)) {
+    checkSamples(nxSample, "nxSample");
+    checkSamples(nySample, "nySample");
+}
+
+BackgroundControl::BackgroundControl(int nxSample, int nySample, StatisticsControl const& sctrl, Property prop)
+        : BackgroundControl(Interpolate::AKIMA_SPLINE, nxSample, nySample, THROW_EXCEPTION,
+                            std::make_shared<StatisticsControl>(sctrl), prop, nullptr) {}
+
+void BackgroundControl::setNxSample(int nxSample) {
+    checkSamples(nxSample, "nxSample");
+    _nxSample = nxSample;
+}
+
+void BackgroundControl::setNySample(int nySample) {
+    checkSamples(nySample, "nySample");
+    _nySample = nySample;
+}
+
+void BackgroundControl::setApproximateControl(std::shared_ptr<ApproximateControl> actrl) {
+    _actrl = actrl ? std::move(actrl) : std::make_shared<ApproximateControl>(ApproximateControl::UNKNOWN, 1);
+}
+
+BinGrid BinGrid::evenly(std::int64_t size, int count) {
+    BinGrid grid;
+    grid.edges.push_back(0);
+    for (std::int64_t i = 0; i < count; ++i) {
+        auto const start = grid.edges.back();
+        auto const end = std::min(((i + 1) * size + count / 2) / count, size);
+        if (end <= start) {
+            throw InvalidParameterError("Image contains no pixels: bin " + std::to_string(i) + " of " +
+                                        std::to_string(count) + " over " + std::to_string(size) +
+                                        " pixels is empty; use at most " + std::to_string(size) + " bins");
+        }
+        grid.edges.push_back(end);
+        grid.centers.push_back(static_cast<double>(start) + 0.5 * static_cast<double>(end - start) - 0.5);
+    }
+    return grid;
+}
+
+BinGrid BinGrid::steps(std::int64_t size, std::int64_t binSize) {
+    if (binSize <= 0) throw InvalidParameterError("binSize = " + std::to_string(binSize) + "; it must be > 0");
+    BinGrid grid;
+    grid.edges.push_back(0);
+    for (std::int64_t start = 0; start < size; start += binSize) {
+        auto const end = std::min(start + binSize, size);
+        grid.edges.push_back(end);
+        grid.centers.push_back(static_cast<double>(start) + 0.5 * static_cast<double>(end - start) - 0.5);
+    }
+    return grid;
+}
+
+void Background::allocate() {
+    auto const size = _x.centers.size() * _y.centers.size();
+    _values.assign(size, 0.0F);
+    _errors.assign(size, 0.0F);
+    _masks.assign(size, 0);
+}
+
+template <typename T>
+Background::Background(MaskedImageView<T const> const& image, std::int64_t x0, std::int64_t y0,
+                       BackgroundControl const& bctrl, int num_threads)
+        : _bbox{x0, y0, image.width(), image.height()}, _bctrl(std::make_shared<BackgroundControl>(bctrl)) {
+    auto const& sctrl = *bctrl.getStatisticsControl();
+    auto const selection = detail::makeSelection<T>(image, {}, sctrl);
+    _x = BinGrid::evenly(image.width(), bctrl.getNxSample());
+    _y = BinGrid::evenly(image.height(), bctrl.getNySample());
+    allocate();
+    auto const bins = detail::binStatistics<T>(
+            _x, _y, bctrl.getStatisticsProperty(), sctrl, num_threads, [&](Box const& box) {
+                return detail::ImageSource<T>({image.image.subview(box), image.mask.subview(box), image.variance.subview(box)},
+                                              {}, selection);
+            });
+    std::transform(bins.values.begin(), bins.values.end(), _values.begin(), [](double v) { return static_cast<float>(v); });
+    std::transform(bins.errors.begin(), bins.errors.end(), _errors.begin(), [](double v) { return static_cast<float>(v); });
+}
+
+Background::Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage)
+        : Background(imageBBox, statsImage,
+                     BackgroundControl(static_cast<int>(std::max<std::ptrdiff_t>(statsImage.width(), 1)),
+                                       static_cast<int>(std::max<std::ptrdiff_t>(statsImage.height(), 1)))) {}
+
+Background::Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage,
+                       BackgroundControl const& bctrl)
+        : _bbox(imageBBox), _bctrl(std::make_shared<BackgroundControl>(bctrl)) {
+    if (imageBBox.isEmpty() || statsImage.width() <= 0 || statsImage.height() <= 0) {
+        throw InvalidParameterError("Image contains no pixels: the image's box is " + imageBBox.toString() +
+                                    ", the grid is " + sizeToString(statsImage.image));
+    }
+    _x = BinGrid::evenly(imageBBox.width, static_cast<int>(statsImage.width()));
+    _y = BinGrid::evenly(imageBBox.height, static_cast<int>(statsImage.height()));
+    allocate();
+    auto const to = this->statsImage();
+    for (std::ptrdiff_t j = 0; j < to.height(); ++j) {
+        for (std::ptrdiff_t i = 0; i < to.width(); ++i) {
+            to.image(i, j) = statsImage.image(i, j);
+            if (statsImage.mask.exists()) to.mask(i, j) = statsImage.mask(i, j);
+            if (statsImage.variance.exists()) to.variance(i, j) = statsImage.variance(i, j);
+        }
+    }
+}
+
+MaskedImageView<float> Background::statsImage() noexcept {
+    auto const nx = static_cast<std::ptrdiff_t>(_x.centers.size());
+    auto const ny = static_cast<std::ptrdiff_t>(_y.centers.size());
+    return {{_values.data(), nx, ny}, {_masks.data(), nx, ny}, {_errors.data(), nx, ny}};
+}
+
+MaskedImageView<float const> Background::statsImage() const noexcept {
+    auto const nx = static_cast<std::ptrdiff_t>(_x.centers.size());
+    auto const ny = static_cast<std::ptrdiff_t>(_y.centers.size());
+    return {{_values.data(), nx, ny}, {_masks.data(), nx, ny}, {_errors.data(), nx, ny}};
+}
+
+std::vector<double> Background::getBinCentersX() const {
+    auto centers = _x.centers;
+    for (auto& center : centers) center += static_cast<double>(_bbox.x0);
+    return centers;
+}
+
+std::vector<double> Background::getBinCentersY() const {
+    auto centers = _y.centers;
+    for (auto& center : centers) center += static_cast<double>(_bbox.y0);
+    return centers;
+}
+
+Background& Background::operator+=(float delta) noexcept {
+    for (auto& value : _values) value += delta;
+    return *this;
+}
+
+Approximate Background::getApproximate(ApproximateControl const& actrl) const {
+    return {getBinCentersX(), getBinCentersY(), statsImage(), _bbox, actrl};
+}
+
+GridEvaluator::GridEvaluator(Background const& background, Interpolate::Style interpStyle,
+                             UndersampleStyle undersampleStyle)
+        : _style(interpStyle), _undersampleStyle(undersampleStyle), _centersX(background._x.centers) {
+    auto const& centersY = background._y.centers;
+    auto const nx = _centersX.size();
+    auto const ny = centersY.size();
+    auto const least = static_cast<std::size_t>(lookupMinInterpPoints(interpStyle));
+    if (nx < least || ny < least) {
+        switch (undersampleStyle) {
+            case THROW_EXCEPTION: {
+                std::string which = nx < least ? "nxSample = " + std::to_string(nx) : "";
+                if (ny < least) which += (which.empty() ? "nySample = " : " and nySample = ") + std::to_string(ny);
+                throw InvalidParameterError(which + ": too few points for requested interpolation style " +
+                                            interpStyleToString(interpStyle) + ", which needs " + std::to_string(least));
+            }
+            case REDUCE_INTERP_ORDER: _style = lookupMaxInterpStyle(static_cast<int>(std::min(nx, ny))); break;
+            case INCREASE_NXNYSAMPLE: throwIncrease();
+        }
+    }
+    _columns.resize(nx);
+    for (std::size_t i = 0; i < nx; ++i) {
+        std::vector<double> knots, values;
+        for (std::size_t j = 0; j < ny; ++j) {
+            auto const value = static_cast<double>(background._values[j * nx + i]);
+            if (std::isnan(value)) continue;
+            knots.push_back(centersY[j]);
+            values.push_back(value);
+        }
+        if (knots.empty() && undersampleStyle != THROW_EXCEPTION) continue;
+        _columns[i].emplace(knots, values, styleFor(knots.size()));
+    }
+}
+
+// The style for a column or row with that many good bins. Where it throws an exception, the interpolant's constructor
+// does so with the style that was asked for.
+Interpolate::Style GridEvaluator::styleFor(std::size_t points) const {
+    if (points >= static_cast<std::size_t>(lookupMinInterpPoints(_style)) || _undersampleStyle == THROW_EXCEPTION) {
+        return _style;
+    }
+    if (_undersampleStyle == INCREASE_NXNYSAMPLE) throwIncrease();
+    return lookupMaxInterpStyle(static_cast<int>(points));
+}
+
+void GridEvaluator::row(std::int64_t y, std::int64_t x0, std::size_t n, double* out, Scratch& scratch) const {
+    scratch.knots.clear();
+    scratch.values.clear();
+    for (std::size_t i = 0; i < _columns.size(); ++i) {
+        if (!_columns[i]) continue;
+        double const value = _columns[i]->interpolate(static_cast<double>(y));
+        if (std::isnan(value)) continue;
+        scratch.knots.push_back(_centersX[i]);
+        scratch.values.push_back(value);
+    }
+    if (scratch.knots.empty() && _undersampleStyle != THROW_EXCEPTION) {
+        std::fill(out, out + n, std::numeric_limits<double>::quiet_NaN());
+        return;
+    }
+    Interpolate const across(scratch.knots, scratch.values, styleFor(scratch.knots.size()));
+    across.interpolateRow(static_cast<double>(x0), n, out);
+}
+
+template <typename T>
+AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
+                            UndersampleStyle undersampleStyle, int num_threads) const {
+    if (!_bbox.contains(bbox)) {
+        throw LengthError("BBox " + bbox.toString() + " out of range " + _bbox.toString());
+    }
+    if (out.width() != bbox.width || out.height() != bbox.height) {
+        throw LengthError("The output is " + sizeToString(out) + " but the box is " + std::to_string(bbox.width) + " x " +
+                          std::to_string(bbox.height) + "; they must be equal");
+    }
+    GridEvaluator const evaluator(*this, interpStyle, undersampleStyle);
+    parallelFor((bbox.height + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {
+        GridEvaluator::Scratch scratch;
+        std::vector<double> line(static_cast<std::size_t>(bbox.width));
+        auto const end = std::min(bbox.height, (piece + 1) * rowsPerPiece);
+        for (auto y = piece * rowsPerPiece; y < end; ++y) {
+            evaluator.row(bbox.y0 - _bbox.y0 + y, bbox.x0 - _bbox.x0, line.size(), line.data(), scratch);
+            for (std::ptrdiff_t x = 0; x < bbox.width; ++x) out(x, y) = static_cast<T>(line[static_cast<std::size_t>(x)]);
+        }
+    });
+    return evaluator.asUsed();
+}
+
+template <typename T>
+AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, int num_threads) const {
+    auto const& actrl = *_bctrl->getApproximateControl();
+    if (actrl.getStyle() != ApproximateControl::UNKNOWN) {
+        getApproximate(actrl).getImage(out, bbox, -1, -1, num_threads);
+        return {};
+    }
+    return getImage(out, bbox, _bctrl->getInterpStyle(), _bctrl->getUndersampleStyle(), num_threads);
+}
+
+#define EVENSKY_INSTANTIATE(T)                                                                                \
+    template EVENSKY_EXPORT Background::Background(MaskedImageView<T const> const&, std::int64_t, std::int64_t, \
+                                                   BackgroundControl const&, int);
+EVENSKY_INSTANTIATE(float)
+EVENSKY_INSTANTIATE(double)
+EVENSKY_INSTANTIATE(std::int32_t)
+EVENSKY_INSTANTIATE(std::uint16_t)
+EVENSKY_INSTANTIATE(std::uint64_t)
+#undef EVENSKY_INSTANTIATE
+
+#define EVENSKY_INSTANTIATE(T)                                                                               \
+    template EVENSKY_EXPORT AsUsed Background::getImage(ImageView<T> const&, Box const&, Interpolate::Style, \
+                                                        UndersampleStyle, int) const;                        \
+    template EVENSKY_EXPORT AsUsed Background::getImage(ImageView<T> const&, Box const&, int) const;
+EVENSKY_INSTANTIATE(float)
+EVENSKY_INSTANTIATE(double)
+#undef EVENSKY_INSTANTIATE
+
+}  // namespace evensky

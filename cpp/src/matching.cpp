@@ -1,0 +1,348 @@
+#include "evensky/matching.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "bin_statistics.hpp"
+#include "compute_statistics.hpp"
+#include "evensky/errors.hpp"
+#include "grid_evaluator.hpp"
+
+namespace evensky {
+
+namespace {
+
+constexpr std::ptrdiff_t rowsPerPiece = 32;
+
+template <typename T>
+struct Pair {
+    MaskedImageView<T const> reference;
+    MaskedImageView<T const> science;
+    MaskPixel referenceBadMask;
+    MaskPixel scienceBadMask;
+
+    [[nodiscard]] bool unmasked(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
+        MaskPixel bad = 0;
+        if (reference.mask.exists()) bad |= reference.mask(x, y) & referenceBadMask;
+        if (science.mask.exists()) bad |= science.mask(x, y) & scienceBadMask;
+        return bad == 0;
+    }
+    [[nodiscard]] T difference(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
+        return reference.image(x, y) - science.image(x, y);
+    }
+    [[nodiscard]] VariancePixel variance(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
+        return reference.variance(x, y) + science.variance(x, y);
+    }
+};
+
+// Good pixels of an image that is made on the fly, in a box of the pair: `pixel(x, y)` gives its value.
+template <typename T, typename PixelType, typename PixelAt>
+class PairSource {
+public:
+    using value_type = PixelType;
+
+    PairSource(Pair<T> const& pair, Box const& box, PixelAt const& pixelAt)
+            : _pair(pair), _box(box), _pixelAt(pixelAt), _tiling(box.width, box.height) {}
+
+    [[nodiscard]] std::ptrdiff_t numPixels() const noexcept { return _box.width * _box.height; }
+    [[nodiscard]] std::ptrdiff_t numBlocks() const noexcept { return _tiling.count(); }
+
+    detail::Block<PixelType> load(std::ptrdiff_t block, detail::BlockStorage<PixelType>& storage,
+                                  detail::MaskTally*) const {
+        auto const part = _tiling.box(block);
+        storage.values.resize(static_cast<std::size_t>(part.width * part.height));
+        std::ptrdiff_t n = 0;
+        for (auto y = _box.y0 + part.y0; y < _box.y0 + part.y0 + part.height; ++y) {
+            for (auto x = _box.x0 + part.x0; x < _box.x0 + part.x0 + part.width; ++x) {
+                PixelType const value = _pixelAt(x, y);
+                storage.values[static_cast<std::size_t>(n)] = value;
+                n += static_cast<std::ptrdiff_t>(_pair.unmasked(x, y) && detail::isFinitePixel(value));
+            }
+        }
+        return {storage.values.data(), nullptr, nullptr, n};
+    }
+
+private:
+    Pair<T> const& _pair;
+    Box _box;
+    PixelAt const& _pixelAt;
+    detail::Tiling _tiling;
+};
+
+template <typename T>
+void checkPlanes(MaskedImageView<T const> const& image, char const* which) {
+    auto const check = [&](auto const& plane, char const* name) {
+        if (plane.exists() && (plane.width() != image.width() || plane.height() != image.height())) {
+            throw LengthError(std::string("The ") + which + "'s " + name + " is " + sizeToString(plane) +
+                              " but its image is " + sizeToString(image.image) + "; they must be equal");
+        }
+    };
+    check(image.mask, "mask");
+    check(image.variance, "variance");
+}
+
+std::int64_t ceilDivide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// The match, step by step, as the task's description has it.
+template <typename T>
+class Matcher {
+public:
+    Matcher(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
+            ImageView<T> const& matched, std::int64_t x0, std::int64_t y0, MatchingOptions const& options,
+            int num_threads)
+            : _pair{reference, science, options.referenceBadMask, options.scienceBadMask},
+              _matched(matched),
+              _bbox{x0, y0, science.width(), science.height()},
+              _options(options),
+              _sctrl(options.numSigmaClip, options.numIter),
+              _num_threads(num_threads) {
+        _result.binSize = options.binSize;
+    }
+
+    MatchingResult match() {
+        checkArguments();
+        measureBins();
+        if (_options.usePolynomial) adaptOrder();
+        bool const weighting = usableErrors() && _options.approxWeighting;
+        try {
+            fit(weighting);
+            apply();
+        } catch (Error const& error) {
+            throw RuntimeError("Background/Approximation failed to interp image " + _options.scienceLabel + ": " +
+                               error.what());
+        }
+        _result.diffImVar = clippedVariance();
+        return std::move(_result);
+    }
+
+private:
+    void checkArguments() const {
+        auto const shorter = std::min(_bbox.width, _bbox.height);
+        if (_options.binSize <= 0) {
+            throw InvalidParameterError("binSize = " + std::to_string(_options.binSize) + "; it must be > 0");
+        }
+        if (_options.usePolynomial) {
+            if (_options.binSize > shorter) {
+                throw InvalidParameterError(std::to_string(_options.binSize) +
+                                            " = config.binSize > shorter dimension = " + std::to_string(shorter));
+            }
+            auto const points = ceilDivide(shorter, _options.binSize);
+            if (_options.order > points - 1) {
+                throw InvalidParameterError(std::to_string(_options.order) +
+                                            " = config.order > npoints - 1 = " + std::to_string(points - 1));
+            }
+        }
+        auto const& reference = _pair.reference;
+        if (reference.width() != _bbox.width || reference.height() != _bbox.height) {
+            throw LengthError("Exposures are different dimensions. sci: " + sizeToString(_pair.science.image) +
+                              " vs. ref: " + sizeToString(reference.image));
+        }
+        if (_matched.width() != _bbox.width || _matched.height() != _bbox.height) {
+            throw LengthError("The output is " + sizeToString(_matched) + " but the exposures are " +
+                              sizeToString(_pair.science.image) + "; they must be equal");
+        }
+        if (_bbox.isEmpty()) {
+            throw InvalidParameterError("Image contains no pixels: its size is " + sizeToString(_pair.science.image));
+        }
+        checkPlanes<T>(reference, "reference");
+        checkPlanes<T>(_pair.science, "science exposure");
+    }
+
+    [[nodiscard]] detail::BinStatistics statistics(BinGrid const& x, BinGrid const& y) const {
+        auto const difference = [this](std::ptrdiff_t i, std::ptrdiff_t j) { return _pair.difference(i, j); };
+        return detail::binStatistics<T>(x, y, _options.gridStatistic, _sctrl, _num_threads, [&](Box const& box) {
+            return PairSource<T, T, decltype(difference)>(_pair, box, difference);
+        });
+    }
+
+    // The difference in bins of plain steps from the left and bottom edge.
+    void measureBins() {
+        _stepsX = BinGrid::steps(_bbox.width, _result.binSize);
+        _stepsY = BinGrid::steps(_bbox.height, _result.binSize);
+        _steps = statistics(_stepsX, _stepsY);
+        _result.bins.clear();
+        auto const nx = _stepsX.centers.size();
+        for (std::size_t j = 0; j < _stepsY.centers.size(); ++j) {
+            for (std::size_t i = 0; i < nx; ++i) {
+                auto const at = j * nx + i;
+                if (_steps.counts[at] < 2) continue;
+                _result.bins.push_back({(_stepsX.edges[i] + _stepsX.edges[i + 1] - 1) / 2,
+                                        (_stepsY.edges[j] + _stepsY.edges[j + 1] - 1) / 2, _steps.values[at],
+                                        _steps.errors[at], _steps.counts[at], detail::nan});
+            }
+        }
+    }
+
+    [[nodiscard]] bool usableErrors() const {
+        return std::any_of(_result.bins.begin(), _result.bins.end(),
+                           [&](auto const& bin) { return bin.error > _options.gridStdevEpsilon; });
+    }
+
+    void adaptOrder() {
+        _result.order = _options.order;
+        std::set<std::int64_t> columns, rows;
+        for (auto const& bin : _result.bins) {
+            columns.insert(bin.x);
+            rows.insert(bin.y);
+        }
+        auto const count = static_cast<std::int64_t>(std::min(columns.size(), rows.size()));
+        if (count == 0) throw InvalidParameterError("No overlap with reference. Nothing to match");
+        if (count > _options.order) return;
+        std::string const why = "only " + std::to_string(count) + " columns or rows of bins of " +
+                                std::to_string(_result.binSize) + " px have good pixels, order " +
+                                std::to_string(_options.order) + " needs " + std::to_string(_options.order + 1);
+        switch (_options.undersampleStyle) {
+            case THROW_EXCEPTION:
+                throw InvalidParameterError("Image does not cover enough of ref image for order and binsize: " + why);
+            case REDUCE_INTERP_ORDER:
+                _result.order = static_cast<int>(count) - 1;
+                _result.warnings.push_back("Reducing order to " + std::to_string(_result.order) + ": " + why);
+                break;
+            case INCREASE_NXNYSAMPLE: {
+                auto const newSize = count * _result.binSize / (_options.order + 1);
+                _result.warnings.push_back("Decreasing binsize to " + std::to_string(newSize) + ": " + why);
+                if (newSize < 1) {
+                    throw InvalidParameterError("Image does not cover enough of ref image: the bin size would be " +
+                                                std::to_string(newSize) + " px; " + why);
+                }
+                _result.binSize = newSize;
+                measureBins();
+                break;
+            }
+        }
+    }
+
+    // The grid that the model goes through: bins spread evenly, which plain steps are where the size divides.
+    [[nodiscard]] std::shared_ptr<Background> makeGrid() const {
+        auto const x = BinGrid::evenly(_bbox.width, static_cast<int>(ceilDivide(_bbox.width, _result.binSize)));
+        auto const y = BinGrid::evenly(_bbox.height, static_cast<int>(ceilDivide(_bbox.height, _result.binSize)));
+        bool const same = x.edges == _stepsX.edges && y.edges == _stepsY.edges;
+        auto const bins = same ? _steps : statistics(x, y);
+        std::vector<float> const values(bins.values.begin(), bins.values.end());
+        std::vector<float> const errors(bins.errors.begin(), bins.errors.end());
+        auto const nx = static_cast<std::ptrdiff_t>(x.centers.size());
+        auto const ny = static_cast<std::ptrdiff_t>(y.centers.size());
+        BackgroundControl const control(_options.interpStyle, static_cast<int>(nx), static_cast<int>(ny),
+                                        _options.undersampleStyle, std::make_shared<StatisticsControl>(_sctrl),
+                                        _options.gridStatistic, nullptr);
+        MaskedImageView<float const> const grid({values.data(), nx, ny}, {}, {errors.data(), nx, ny});
+        return std::make_shared<Background>(_bbox, grid, control);
+    }
+
+    void fit(bool weighting) {
+        if (_options.usePolynomial) {
+            ApproximateControl control(ApproximateControl::CHEBYSHEV, _result.order, _result.order, weighting);
+            control.setWeightPower(_options.approxWeightPower);
+            _result.approximate = std::make_shared<Approximate>(makeGrid()->getApproximate(control));
+        } else if (_options.interpStyle != Interpolate::UNKNOWN) {
+            _result.background = makeGrid();
+            _spline = std::make_unique<GridEvaluator>(*_result.background, _options.interpStyle,
+                                                      _options.undersampleStyle);
+            _result.asUsed = _spline->asUsed();
+        }
+    }
+
+    // `n` pixels of the model in row y from column x, rounded as a model image is.
+    void modelRow(std::int64_t x, std::int64_t y, std::vector<float>& row, std::vector<double>& line,
+                  GridEvaluator::Scratch& scratch) const {
+        if (_result.approximate) {
+            auto const n = static_cast<std::ptrdiff_t>(row.size());
+            _result.approximate->getImage(ImageView<float>(row.data(), n, 1),
+                                          Box{_bbox.x0 + x, _bbox.y0 + y, n, 1}, -1, -1, 1);
+        } else if (_spline) {
+            line.resize(row.size());
+            _spline->row(y, x, line.size(), line.data(), scratch);
+            std::transform(line.begin(), line.end(), row.begin(), [](double v) { return static_cast<float>(v); });
+        } else {
+            std::fill(row.begin(), row.end(), 0.0F);
+        }
+    }
+
+    void apply() {
+        measureResiduals();
+        auto const pieces = ceilDivide(_bbox.height, rowsPerPiece);
+        std::vector<detail::Moments> parts(static_cast<std::size_t>(pieces));
+        parallelFor(pieces, _num_threads, [&](std::ptrdiff_t piece) {
+            GridEvaluator::Scratch scratch;
+            std::vector<float> row(static_cast<std::size_t>(_bbox.width));
+            std::vector<double> line;
+            std::vector<T> residuals(row.size());
+            auto const end = std::min(_bbox.height, (piece + 1) * rowsPerPiece);
+            for (auto y = piece * rowsPerPiece; y < end; ++y) {
+                modelRow(0, y, row, line, scratch);
+                std::ptrdiff_t n = 0;
+                for (std::ptrdiff_t x = 0; x < _bbox.width; ++x) {
+                    auto const model = static_cast<T>(row[static_cast<std::size_t>(x)]);
+                    T const residual = _pair.difference(x, y) - model;
+                    residuals[static_cast<std::size_t>(n)] = residual;
+                    n += static_cast<std::ptrdiff_t>(_pair.unmasked(x, y) && detail::isFinitePixel(residual));
+                    _matched(x, y) = _pair.science.image(x, y) + model;
+                }
+                parts[static_cast<std::size_t>(piece)].merge(
+                        detail::blockMoments<T>({residuals.data(), nullptr, nullptr, n}, {}));
+            }
+        });
+        detail::Moments total;
+        for (auto const& part : parts) total.merge(part);
+        _result.matchedMSE = detail::meanSquare(total);
+    }
+
+    // Before anything is written: this evaluates the model in every row of bins, so a model that fails does so here.
+    void measureResiduals() {
+        GridEvaluator::Scratch scratch;
+        std::vector<float> row(1);
+        std::vector<double> line;
+        double sum = 0.0;
+        std::size_t count = 0;
+        if (_spline) modelRow(0, 0, row, line, scratch);
+        for (auto& bin : _result.bins) {
+            modelRow(bin.x, bin.y, row, line, scratch);
+            bin.residual = bin.value - static_cast<double>(row[0]);
+            if (std::isnan(bin.residual)) continue;
+            sum += bin.residual * bin.residual;
+            ++count;
+        }
+        _result.fitRMS = std::sqrt(sum / static_cast<double>(count));
+    }
+
+    [[nodiscard]] double clippedVariance() const {
+        if (!_pair.reference.variance.exists() || !_pair.science.variance.exists()) return detail::nan;
+        auto const variance = [this](std::ptrdiff_t x, std::ptrdiff_t y) { return _pair.variance(x, y); };
+        StatisticsBuilder const builder(MEANCLIP, _sctrl, _num_threads);
+        Box const all{0, 0, _bbox.width, _bbox.height};
+        return builder.compute(PairSource<T, VariancePixel, decltype(variance)>(_pair, all, variance)).getValue();
+    }
+
+    Pair<T> _pair;
+    ImageView<T> _matched;
+    Box _bbox;
+    MatchingOptions const& _options;
+    StatisticsControl _sctrl;
+    int _num_threads;
+    MatchingResult _result;
+    BinGrid _stepsX, _stepsY;
+    detail::BinStatistics _steps;
+    std::unique_ptr<GridEvaluator> _spline;
+};
+
+}  // namespace
+
+template <typename T>
+MatchingResult matchBackgrounds(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
+                                ImageView<T> const& matched, std::int64_t x0, std::int64_t y0,
+                                MatchingOptions const& options, int num_threads) {
+    return Matcher<T>(reference, science, matched, x0, y0, options, num_threads).match();
+}
+
+#define EVENSKY_INSTANTIATE(T)                                                                             \
+    template EVENSKY_EXPORT MatchingResult matchBackgrounds<T>(MaskedImageView<T const> const&,            \
+                                                               MaskedImageView<T const> const&,            \
+                                                               ImageView<T> const&, std::int64_t,          \
+                                                               std::int64_t, MatchingOptions const&, int);
+EVENSKY_INSTANTIATE(float)
+EVENSKY_INSTANTIATE(double)
+#undef EVENSKY_INSTANTIATE
+
+}  // namespace evensky

@@ -1,0 +1,186 @@
+#pragma once
+
+// Moments in one pass over memory, exact to a few roundings of the scatter.
+//
+// Within a block the sums are taken about the block's own mean (two passes over a block that is in cache), blocks are
+// merged by the formulae of Chan, Golub & LeVeque (1979). Nothing is ever squared about zero, so a scatter far below
+// the level keeps its digits.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+#include "evensky/parallel.hpp"
+#include "pixel_source.hpp"
+
+namespace evensky::detail {
+
+struct Moments {
+    std::int64_t n = 0;
+    std::int64_t unweighted = 0;  // pixels that have no weight and so are not counted in n
+    double sumW = 0.0;
+    double sumW2 = 0.0;
+    double sumWX = 0.0;
+    double mean = 0.0;       // of the pixels so far; meaningless where sumW is 0
+    double sumWD2 = 0.0;     // sum of w (x - mean)^2
+    double sumWVar = 0.0;    // sum of w var
+    double sumW2Var = 0.0;   // sum of w^2 var
+    double min = std::numeric_limits<double>::infinity();
+    double max = -std::numeric_limits<double>::infinity();
+
+    void merge(Moments const& other) noexcept {
+        unweighted += other.unweighted;
+        if (other.n == 0) return;
+        if (n == 0) {
+            auto const pixels = unweighted;
+            *this = other;
+            unweighted = pixels;
+            return;
+        }
+        double const total = sumW + other.sumW;
+        if (total != 0.0) {
+            double const delta = other.mean - mean;
+            sumWD2 += other.sumWD2 + delta * delta * (sumW * (other.sumW / total));
+            mean += delta * (other.sumW / total);
+        }
+        n += other.n;
+        sumW = total;
+        sumW2 += other.sumW2;
+        sumWX += other.sumWX;
+        sumWVar += other.sumWVar;
+        sumW2Var += other.sumW2Var;
+        min = std::min(min, other.min);
+        max = std::max(max, other.max);
+    }
+
+    [[nodiscard]] double variance() const noexcept {
+        if (n <= 1) return std::numeric_limits<double>::quiet_NaN();
+        return std::max(sumWD2, 0.0) / sumW * (sumW * sumW / (sumW * sumW - sumW2));
+    }
+    [[nodiscard]] double meanValue() const noexcept {
+        return n == 0 || sumW == 0.0 ? std::numeric_limits<double>::quiet_NaN() : mean;
+    }
+};
+
+[[nodiscard]] inline double meanSquare(Moments const& moments) noexcept {
+    auto const n = static_cast<double>(moments.n);
+    double const mean = moments.meanValue();
+    return (n - 1.0) / n * moments.variance() + mean * mean;
+}
+
+// Only pixels within `halfWidth` of `centre` count; NaN in either lets nothing pass.
+struct Window {
+    double centre = 0.0;
+    double halfWidth = std::numeric_limits<double>::infinity();
+    bool everything = true;
+};
+
+template <bool Weighted, typename T, typename Keep>
+Moments blockMoments(Block<T> const& block, Keep const& keep) {
+    Moments m;
+    for (std::ptrdiff_t i = 0; i < block.size; ++i) {
+        auto const x = static_cast<double>(block.values[i]);
+        if (!keep(x)) continue;
+        double const w = Weighted ? block.weights[i] : 1.0;
+        if (Weighted && w == noWeight) {
+            ++m.unweighted;
+            continue;
+        }
+        ++m.n;
+        if constexpr (Weighted) {
+            m.sumW += w;
+            m.sumW2 += w * w;
+        }
+        m.sumWX += w * x;
+        m.min = std::min(m.min, x);
+        m.max = std::max(m.max, x);
+    }
+    if (m.n == 0) return m;
+    if constexpr (!Weighted) {
+        m.sumW = static_cast<double>(m.n);
+        m.sumW2 = m.sumW;
+    }
+    if (block.variances != nullptr) {
+        for (std::ptrdiff_t i = 0; i < block.size; ++i) {
+            if (!keep(static_cast<double>(block.values[i]))) continue;
+            double const w = Weighted ? block.weights[i] : 1.0;
+            if (Weighted && w == noWeight) continue;
+            auto const variance = static_cast<double>(block.variances[i]);
+            m.sumWVar += w * variance;
+            m.sumW2Var += w * w * variance;
+        }
+    }
+    if (m.sumW == 0.0) return m;
+    if (m.min == m.max && !std::isnan(m.sumWX)) {
+        // Constant data have exactly their value as mean, and no scatter, whatever the rounding of the sums.
+        m.mean = m.min;
+        return m;
+    }
+    double const centre = m.sumWX / m.sumW;
+    double sumWD = 0.0;
+    double sumWD2 = 0.0;
+    for (std::ptrdiff_t i = 0; i < block.size; ++i) {
+        auto const x = static_cast<double>(block.values[i]);
+        if (!keep(x)) continue;
+        double const w = Weighted ? block.weights[i] : 1.0;
+        if (Weighted && w == noWeight) continue;
+        double const d = x - centre;
+        sumWD += w * d;
+        sumWD2 += w * d * d;
+    }
+    // The rounded centre is not quite the mean: what is left of it corrects both sums.
+    double const shift = sumWD / m.sumW;
+    m.mean = centre + shift;
+    m.sumWD2 = sumWD2 - sumWD * shift;
+    return m;
+}
+
+template <typename T>
+Moments blockMoments(Block<T> const& block, Window const& window) {
+    auto const all = [](double) { return true; };
+    auto const within = [&window](double x) { return std::abs(x - window.centre) <= window.halfWidth; };
+    if (block.weights == nullptr) {
+        return window.everything ? blockMoments<false>(block, all) : blockMoments<false>(block, within);
+    }
+    return window.everything ? blockMoments<true>(block, all) : blockMoments<true>(block, within);
+}
+
+// Call work(block, i) for every block of the source, i the group the block belongs to; groups run concurrently, the
+// blocks of a group in order. One result per group, put together in order by the caller, gives results that do not
+// depend on the number of threads.
+inline constexpr std::ptrdiff_t blocksPerGroup = 32;
+
+inline std::ptrdiff_t numGroups(std::ptrdiff_t blocks) { return (blocks + blocksPerGroup - 1) / blocksPerGroup; }
+
+template <typename Source, typename Work>
+void forEachBlock(Source const& source, int num_threads, bool tallyMasks, std::vector<MaskTally>* tallies,
+                  Work const& work) {
+    using T = typename Source::value_type;
+    auto const groups = numGroups(source.numBlocks());
+    if (tallyMasks) tallies->assign(static_cast<std::size_t>(groups), MaskTally{});
+    parallelFor(groups, num_threads, [&](std::ptrdiff_t group) {
+        BlockStorage<T> storage;
+        auto* const tally = tallyMasks ? &(*tallies)[static_cast<std::size_t>(group)] : nullptr;
+        auto const end = std::min(source.numBlocks(), (group + 1) * blocksPerGroup);
+        for (auto b = group * blocksPerGroup; b < end; ++b) work(source.load(b, storage, tally), group);
+    });
+}
+
+template <typename Source>
+Moments sourceMoments(Source const& source, Window const& window, int num_threads, MaskTally* tally = nullptr) {
+    std::vector<Moments> parts(static_cast<std::size_t>(numGroups(source.numBlocks())));
+    std::vector<MaskTally> tallies;
+    forEachBlock(source, num_threads, tally != nullptr, &tallies, [&](auto const& block, std::ptrdiff_t group) {
+        parts[static_cast<std::size_t>(group)].merge(blockMoments(block, window));
+    });
+    Moments total;
+    for (auto const& part : parts) total.merge(part);
+    if (tally != nullptr) {
+        for (auto const& part : tallies) tally->merge(part);
+    }
+    return total;
+}
+
+}  // namespace evensky::detail

@@ -1,0 +1,246 @@
+#pragma once
+
+// Where statistics take their pixels from.
+//
+// A source hands out blocks: the good pixels of a fixed part of the image, packed together, with their weights and
+// variances where the statistics need them. The statistics see nothing but blocks, so an image, the difference of two
+// images or a packed copy in memory all go through the same code. The division into blocks depends on the size of
+// the image alone, so that sums come out the same whatever the number of threads.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "evensky/statistics.hpp"
+#include "evensky/view.hpp"
+
+namespace evensky::detail {
+
+// A block holds at most this many pixels: value, weight and variance of a block fit into the first two caches.
+inline constexpr std::ptrdiff_t blockPixels = 4096;
+
+// Finite as a float32, which is what the original tests: a float64 beyond float32's range counts as not finite.
+template <typename T>
+[[nodiscard]] inline bool isFinitePixel(T value) noexcept {
+    if constexpr (std::is_integral_v<T>) {
+        return true;
+    } else {
+        return std::abs(value) <= static_cast<T>(std::numeric_limits<float>::max()) ||
+               std::isfinite(static_cast<float>(value));
+    }
+}
+
+// The weight of a pixel that cannot be weighted, its variance not being > 0. Order statistics, which are never weighted,
+// count it all the same; nothing else does.
+inline constexpr double noWeight = -std::numeric_limits<double>::infinity();
+
+template <typename T>
+struct Block {
+    T const* values = nullptr;
+    double const* weights = nullptr;    // null where unweighted; may hold noWeight
+    float const* variances = nullptr;   // null where no statistics need them
+    std::ptrdiff_t size = 0;
+};
+
+template <typename T>
+struct BlockStorage {
+    std::vector<T> values;
+    std::vector<double> weights;
+    std::vector<float> variances;
+};
+
+// What is learned about masks while pixels are collected.
+struct MaskTally {
+    MaskPixel orMask = 0;
+    std::array<double, 32> rejectedWeight{};  // of the rejected pixels that have the bit
+
+    void merge(MaskTally const& other) noexcept {
+        orMask |= other.orMask;
+        for (std::size_t bit = 0; bit < rejectedWeight.size(); ++bit) rejectedWeight[bit] += other.rejectedWeight[bit];
+    }
+};
+
+// The division of a width x height image into blocks.
+class Tiling {
+public:
+    Tiling() = default;
+    Tiling(std::ptrdiff_t width, std::ptrdiff_t height) : _width(width), _height(height) {
+        if (width >= blockPixels) {
+            _columns = (width + blockPixels - 1) / blockPixels;
+            _rowsPerBlock = 1;
+        } else {
+            _columns = 1;
+            _rowsPerBlock = blockPixels / std::max<std::ptrdiff_t>(width, 1);
+        }
+        _count = _columns * ((height + _rowsPerBlock - 1) / _rowsPerBlock);
+    }
+    [[nodiscard]] std::ptrdiff_t count() const noexcept { return _count; }
+    [[nodiscard]] Box box(std::ptrdiff_t block) const noexcept {
+        auto const row = block / _columns * _rowsPerBlock;
+        if (_columns == 1) return {0, row, _width, std::min(_rowsPerBlock, _height - row)};
+        auto const column = block % _columns * blockPixels;
+        return {column, row, std::min(blockPixels, _width - column), 1};
+    }
+
+private:
+    std::ptrdiff_t _width = 0, _height = 0, _columns = 1, _rowsPerBlock = 1, _count = 0;
+};
+
+// How pixels of an image are chosen and weighted.
+struct Selection {
+    MaskPixel andMask = 0;
+    bool nanSafe = true;
+    bool weighted = false;       // by the weights plane where it exists, else by 1 / variance
+    bool wantVariance = false;   // statistics need the variance of each pixel
+    bool tallyRejected = false;  // mask propagation thresholds are set
+};
+
+// Good pixels of an image with its planes.
+template <typename T>
+class ImageSource {
+public:
+    using value_type = T;
+
+    ImageSource(MaskedImageView<T const> const& image, ImageView<WeightPixel const> const& weights,
+                Selection const& selection)
+            : _image(image), _weights(weights), _selection(selection), _tiling(image.width(), image.height()) {}
+
+    [[nodiscard]] std::ptrdiff_t numPixels() const noexcept { return _image.width() * _image.height(); }
+    [[nodiscard]] std::ptrdiff_t numBlocks() const noexcept { return _tiling.count(); }
+
+    Block<T> load(std::ptrdiff_t block, BlockStorage<T>& storage, MaskTally* tally) const {
+        auto const box = _tiling.box(block);
+        auto const size = static_cast<std::size_t>(box.width * box.height);
+        storage.values.resize(size);
+        if (_selection.weighted) storage.weights.resize(size);
+        if (_selection.wantVariance) storage.variances.resize(size);
+        std::ptrdiff_t n = 0;
+        for (std::ptrdiff_t y = box.y0; y < box.y0 + box.height; ++y) {
+            if (!_image.mask.exists() && !_selection.weighted && !_selection.wantVariance) {
+                n = loadPlainRow(box, y, n, storage);
+            } else if (!_selection.weighted && !_selection.wantVariance && !_selection.tallyRejected) {
+                n = loadMaskedRow(box, y, n, storage, tally);
+            } else {
+                n = loadFullRow(box, y, n, storage, tally);
+            }
+        }
+        return {storage.values.data(), _selection.weighted ? storage.weights.data() : nullptr,
+                _selection.wantVariance ? storage.variances.data() : nullptr, n};
+    }
+
+private:
+    std::ptrdiff_t loadPlainRow(Box const& box, std::ptrdiff_t y, std::ptrdiff_t n, BlockStorage<T>& storage) const {
+        T* const out = storage.values.data();
+        for (std::ptrdiff_t x = box.x0; x < box.x0 + box.width; ++x) {
+            T const value = _image.image(x, y);
+            out[n] = value;  // written always, kept only where good: no branch to mispredict
+            n += static_cast<std::ptrdiff_t>(!_selection.nanSafe || isFinitePixel(value));
+        }
+        return n;
+    }
+
+    std::ptrdiff_t loadMaskedRow(Box const& box, std::ptrdiff_t y, std::ptrdiff_t n, BlockStorage<T>& storage,
+                                 MaskTally* tally) const {
+        T* const out = storage.values.data();
+        MaskPixel orMask = 0;
+        for (std::ptrdiff_t x = box.x0; x < box.x0 + box.width; ++x) {
+            T const value = _image.image(x, y);
+            MaskPixel const mask = _image.mask(x, y);
+            bool const good = (mask & _selection.andMask) == 0 && (!_selection.nanSafe || isFinitePixel(value));
+            out[n] = value;
+            n += static_cast<std::ptrdiff_t>(good);
+            orMask |= good ? mask : 0;
+        }
+        if (tally != nullptr) tally->orMask |= orMask;
+        return n;
+    }
+
+    std::ptrdiff_t loadFullRow(Box const& box, std::ptrdiff_t y, std::ptrdiff_t n, BlockStorage<T>& storage,
+                               MaskTally* tally) const {
+        for (std::ptrdiff_t x = box.x0; x < box.x0 + box.width; ++x) {
+            T const value = _image.image(x, y);
+            MaskPixel const mask = _image.mask.exists() ? _image.mask(x, y) : 0;
+            float const variance = _image.variance.exists() ? _image.variance(x, y)
+                                                            : std::numeric_limits<float>::quiet_NaN();
+            bool const kept = (mask & _selection.andMask) == 0 && (!_selection.nanSafe || isFinitePixel(value));
+            double weight = 1.0;
+            if (_selection.weighted) {
+                if (_weights.exists()) {
+                    weight = static_cast<double>(_weights(x, y));
+                } else {
+                    // Not "variance <= 0": a NaN variance gives no weight either.
+                    weight = variance > 0.0F ? 1.0 / static_cast<double>(variance) : noWeight;
+                }
+            }
+            auto const at = static_cast<std::size_t>(n);
+            storage.values[at] = value;
+            if (_selection.weighted) storage.weights[at] = weight;
+            if (_selection.wantVariance) storage.variances[at] = variance;
+            n += static_cast<std::ptrdiff_t>(kept);
+            if (tally == nullptr) continue;
+            if (kept && weight != noWeight) {
+                tally->orMask |= mask;
+            } else if (_selection.tallyRejected && weight != noWeight) {
+                for (auto bits = static_cast<std::uint32_t>(mask); bits != 0; bits &= bits - 1) {
+                    tally->rejectedWeight[static_cast<std::size_t>(__builtin_ctz(bits))] += weight;
+                }
+            }
+        }
+        return n;
+    }
+
+    MaskedImageView<T const> _image;
+    ImageView<WeightPixel const> _weights;
+    Selection _selection;
+    Tiling _tiling;
+};
+
+// All good pixels of another source, packed in memory: for images small enough to be looked at many times in cache.
+template <typename T>
+class PackedSource {
+public:
+    using value_type = T;
+
+    template <typename Source>
+    PackedSource(Source const& source, BlockStorage<T>& storage, MaskTally& tally) : _storage(storage) {
+        _storage.values.clear();
+        _storage.weights.clear();
+        _storage.variances.clear();
+        BlockStorage<T> piece;
+        for (std::ptrdiff_t b = 0; b < source.numBlocks(); ++b) {
+            auto const block = source.load(b, piece, &tally);
+            _storage.values.insert(_storage.values.end(), block.values, block.values + block.size);
+            _weighted = block.weights != nullptr;
+            _withVariance = block.variances != nullptr;
+            if (_weighted) _storage.weights.insert(_storage.weights.end(), block.weights, block.weights + block.size);
+            if (_withVariance) {
+                _storage.variances.insert(_storage.variances.end(), block.variances, block.variances + block.size);
+            }
+        }
+    }
+
+    [[nodiscard]] std::ptrdiff_t numBlocks() const noexcept {
+        return (static_cast<std::ptrdiff_t>(_storage.values.size()) + blockPixels - 1) / blockPixels;
+    }
+
+    Block<T> load(std::ptrdiff_t block, BlockStorage<T>&, MaskTally*) const {
+        auto const start = block * blockPixels;
+        auto const size = std::min(blockPixels, static_cast<std::ptrdiff_t>(_storage.values.size()) - start);
+        return {_storage.values.data() + start, _weighted ? _storage.weights.data() + start : nullptr,
+                _withVariance ? _storage.variances.data() + start : nullptr, size};
+    }
+
+    [[nodiscard]] std::vector<T> const& values() const noexcept { return _storage.values; }
+
+private:
+    BlockStorage<T>& _storage;
+    bool _weighted = false;
+    bool _withVariance = false;
+};
+
+}  // namespace evensky::detail

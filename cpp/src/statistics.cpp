@@ -1,0 +1,256 @@
+#include "evensky/statistics.hpp"
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <numbers>
+#include <string_view>
+
+#include "compute_statistics.hpp"
+
+namespace evensky {
+
+namespace {
+
+constexpr std::array<std::pair<std::string_view, Property>, 18> propertyNames{{{"NOTHING", NOTHING},
+                                                                               {"ERRORS", ERRORS},
+                                                                               {"NPOINT", NPOINT},
+                                                                               {"MEAN", MEAN},
+                                                                               {"STDEV", STDEV},
+                                                                               {"VARIANCE", VARIANCE},
+                                                                               {"MEDIAN", MEDIAN},
+                                                                               {"IQRANGE", IQRANGE},
+                                                                               {"MEANCLIP", MEANCLIP},
+                                                                               {"STDEVCLIP", STDEVCLIP},
+                                                                               {"VARIANCECLIP", VARIANCECLIP},
+                                                                               {"MIN", MIN},
+                                                                               {"MAX", MAX},
+                                                                               {"SUM", SUM},
+                                                                               {"MEANSQUARE", MEANSQUARE},
+                                                                               {"ORMASK", ORMASK},
+                                                                               {"NCLIPPED", NCLIPPED},
+                                                                               {"NMASKED", NMASKED}}};
+
+constexpr int allFlags = 0x1ffff;
+
+std::string flagsToString(int flags) {
+    std::string text;
+    for (auto const& [name, property] : propertyNames) {
+        if (property != NOTHING && (flags & property) != 0) {
+            if (!text.empty()) text += " | ";
+            text += name;
+        }
+    }
+    return text.empty() ? "NOTHING" : text;
+}
+
+std::size_t propertyIndex(Property property) {
+    return static_cast<std::size_t>(std::countr_zero(static_cast<unsigned>(property)));
+}
+
+void checkBit(int bit) {
+    if (bit < 0 || bit > 31) {
+        throw OutOfRangeError("Mask bit " + std::to_string(bit) + " does not exist; bits are 0 to 31");
+    }
+}
+
+}  // namespace
+
+Property stringToStatisticsProperty(std::string const& property) {
+    std::string known;
+    for (auto const& [name, value] : propertyNames) {
+        if (name == property) return value;
+        known += (known.empty() ? "" : ", ") + std::string(name);
+    }
+    throw NotFoundError("Unknown statistics property \"" + property + "\"; the known ones are " + known);
+}
+
+std::string statisticsPropertyToString(Property property) {
+    for (auto const& [name, value] : propertyNames) {
+        if (value == property) return std::string(name);
+    }
+    throw InvalidParameterError("0x" + std::to_string(static_cast<int>(property)) +
+                                " is not one statistics property but " + flagsToString(property));
+}
+
+StatisticsControl::StatisticsControl(double numSigmaClip, int numIter, MaskPixel andMask, bool isNanSafe,
+                                     WeightsBoolean useWeights)
+        : _numSigmaClip(3.0), _numIter(3), _andMask(andMask), _isNanSafe(isNanSafe), _useWeights(useWeights) {
+    setNumSigmaClip(numSigmaClip);
+    setNumIter(numIter);
+}
+
+double StatisticsControl::getMaskPropagationThreshold(int bit) const {
+    checkBit(bit);
+    return _maskPropagationThresholds[static_cast<std::size_t>(bit)].value_or(1.0);
+}
+
+void StatisticsControl::setNumSigmaClip(double numSigmaClip) {
+    if (!(numSigmaClip > 0.0)) {
+        throw InvalidParameterError("numSigmaClip = " + std::to_string(numSigmaClip) + "; it must be > 0");
+    }
+    _numSigmaClip = numSigmaClip;
+}
+
+void StatisticsControl::setNumIter(int numIter) {
+    if (numIter <= 0) throw InvalidParameterError("numIter = " + std::to_string(numIter) + "; it must be > 0");
+    _numIter = numIter;
+}
+
+void StatisticsControl::setMaskPropagationThreshold(int bit, double threshold) {
+    checkBit(bit);
+    _maskPropagationThresholds[static_cast<std::size_t>(bit)] = threshold;
+}
+
+Statistics::Value Statistics::getResult(Property property) const {
+    int const asked = _flags & ~ERRORS;
+    if (property == NOTHING) {
+        if (std::popcount(static_cast<unsigned>(asked)) != 1) {
+            throw InvalidParameterError("The property may be left out only where exactly one was asked for; it was " +
+                                        flagsToString(asked));
+        }
+        property = static_cast<Property>(asked);
+    }
+    if (std::popcount(static_cast<unsigned>(property)) != 1 || (property & allFlags) == 0 || property == ERRORS) {
+        throw InvalidParameterError(std::to_string(static_cast<int>(property)) + " (" + flagsToString(property) +
+                                    ") is not one statistics property");
+    }
+    if ((property & asked) == 0) {
+        throw InvalidParameterError("You never asked for " + flagsToString(property) + "; what was computed is " +
+                                    flagsToString(asked));
+    }
+    return _results[propertyIndex(property)];
+}
+
+StatisticsBuilder::StatisticsBuilder(int flags, StatisticsControl const& sctrl, int num_threads)
+        : _flags(flags), _sctrl(sctrl), _num_threads(num_threads) {
+    if ((flags & ~allFlags) != 0) {
+        throw InvalidParameterError("Statistics flags " + std::to_string(flags) + " hold unknown bits; the known ones are " +
+                                    std::to_string(allFlags));
+    }
+    if (sctrl.getCalcErrorFromInputVariance() && sctrl.getCalcErrorMosaicMode()) {
+        throw InvalidParameterError(
+                "Both calcErrorFromInputVariance and calcErrorMosaicMode are true; at most one may be");
+    }
+}
+
+Statistics::Value StatisticsBuilder::mean(detail::Moments const& moments) const {
+    double const w = moments.sumW;
+    double error2 = moments.variance() * (moments.sumW2 / (w * w));
+    if (_sctrl.getCalcErrorFromInputVariance()) {
+        error2 = moments.sumW2Var / (w * w);
+    } else if (_sctrl.getCalcErrorMosaicMode()) {
+        error2 = moments.sumWVar / w;
+    }
+    return {moments.meanValue(), std::sqrt(error2)};
+}
+
+Statistics::Value StatisticsBuilder::variance(detail::Moments const& moments) const {
+    double const value = moments.variance();
+    auto const n = static_cast<double>(moments.n);
+    return {value, std::sqrt(2.0 * (n - 1.0) * value * value / (n * n))};
+}
+
+Statistics::Value StatisticsBuilder::stdev(detail::Moments const& moments) const {
+    auto const [value, error] = variance(moments);
+    double const stdev = std::sqrt(value);
+    return {stdev, 0.5 * error / stdev};
+}
+
+Statistics StatisticsBuilder::assemble(detail::Moments const& all, detail::Moments const& clipped,
+                                       detail::Quartiles const& quartiles, detail::MaskTally const& tally,
+                                       std::int64_t numPixels) const {
+    Statistics result;
+    result._flags = _flags;
+    result._numGood = all.n;
+    result._orMask = tally.orMask;
+    for (std::size_t bit = 0; bit < tally.rejectedWeight.size(); ++bit) {
+        double const rejected = tally.rejectedWeight[bit];
+        if (auto const& threshold = _sctrl.getMaskPropagationThresholds()[bit];
+            threshold && rejected / (all.sumW + rejected) > *threshold) {
+            result._orMask |= static_cast<MaskPixel>(std::uint32_t{1} << bit);
+        }
+    }
+    auto const n = static_cast<double>(all.n);
+    auto const set = [&](Property property, Value value) {
+        if ((_flags & property) == 0) return;
+        if ((_flags & ERRORS) == 0) value.second = detail::nan;
+        result._results[propertyIndex(property)] = value;
+    };
+    auto const allMean = mean(all);
+    auto const allVariance = variance(all);
+    // NaN does not survive min and max; where it was let through the sum holds it.
+    bool const anyGood = all.n > 0;
+    set(NPOINT, {n, 0.0});
+    set(SUM, {all.sumWX, 0.0});
+    set(MEAN, {std::isnan(all.sumWX) ? detail::nan : allMean.first, allMean.second});
+    set(VARIANCE, allVariance);
+    set(STDEV, stdev(all));
+    double const meanSquare = detail::meanSquare(all);
+    set(MEANSQUARE, {meanSquare, std::sqrt(2.0) * meanSquare / n});
+    set(MEDIAN, {quartiles.median, std::sqrt(std::numbers::pi / 2.0 * allVariance.first / n)});
+    set(IQRANGE, {quartiles.range(), detail::nan});
+    set(MIN, {anyGood ? all.min : detail::nan, 0.0});
+    set(MAX, {anyGood ? all.max : detail::nan, 0.0});
+    set(MEANCLIP, mean(clipped));
+    set(VARIANCECLIP, variance(clipped));
+    set(STDEVCLIP, stdev(clipped));
+    set(NCLIPPED, {static_cast<double>(all.n - clipped.n), 0.0});
+    set(NMASKED, {static_cast<double>(numPixels - all.n), 0.0});
+    set(ORMASK, {static_cast<double>(result._orMask), 0.0});
+    return result;
+}
+
+Statistics StatisticsBuilder::ofMask(int flags, std::int64_t numPixels, MaskPixel orMask) {
+    if ((flags & ~(NPOINT | SUM | ERRORS)) != 0) {
+        throw InvalidParameterError("Statistics of a mask are NPOINT and SUM only; asked for " + flagsToString(flags));
+    }
+    Statistics result;
+    result._flags = flags;
+    result._numGood = numPixels;
+    result._orMask = orMask;
+    double const error = (flags & ERRORS) != 0 ? 0.0 : detail::nan;
+    result._results[propertyIndex(NPOINT)] = {static_cast<double>(numPixels), error};
+    result._results[propertyIndex(SUM)] = {static_cast<double>(orMask), error};
+    return result;
+}
+
+template <typename T>
+Statistics makeStatistics(MaskedImageView<T const> const& image, ImageView<WeightPixel const> const& weights, int flags,
+                          StatisticsControl const& sctrl, int num_threads) {
+    StatisticsBuilder const builder(flags, sctrl, num_threads);
+    auto const selection = detail::makeSelection<T>(image, weights, sctrl);
+    return builder.compute(detail::ImageSource<T>(image, weights, selection));
+}
+
+template <typename T>
+Statistics makeStatistics(MaskedImageView<T const> const& image, int flags, StatisticsControl const& sctrl,
+                          int num_threads) {
+    return makeStatistics<T>(image, ImageView<WeightPixel const>(), flags, sctrl, num_threads);
+}
+
+Statistics makeMaskStatistics(ImageView<MaskPixel const> const& mask, int flags) {
+    if (mask.width() <= 0 || mask.height() <= 0) {
+        throw InvalidParameterError("Mask contains no pixels: its size is " + sizeToString(mask));
+    }
+    MaskPixel orMask = 0;
+    for (std::ptrdiff_t y = 0; y < mask.height(); ++y) {
+        for (std::ptrdiff_t x = 0; x < mask.width(); ++x) orMask |= mask(x, y);
+    }
+    return StatisticsBuilder::ofMask(flags, mask.width() * mask.height(), orMask);
+}
+
+#define EVENSKY_INSTANTIATE(T)                                                                                   \
+    template EVENSKY_EXPORT Statistics makeStatistics<T>(MaskedImageView<T const> const&, int,                   \
+                                                         StatisticsControl const&, int);                         \
+    template EVENSKY_EXPORT Statistics makeStatistics<T>(MaskedImageView<T const> const&,                        \
+                                                         ImageView<WeightPixel const> const&, int,               \
+                                                         StatisticsControl const&, int);
+EVENSKY_INSTANTIATE(float)
+EVENSKY_INSTANTIATE(double)
+EVENSKY_INSTANTIATE(std::int32_t)
+EVENSKY_INSTANTIATE(std::uint16_t)
+EVENSKY_INSTANTIATE(std::uint64_t)
+#undef EVENSKY_INSTANTIATE
+
+}  // namespace evensky

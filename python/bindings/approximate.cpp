@@ -1,0 +1,121 @@
+#include "evensky/approximate.hpp"
+
+#include <pybind11/native_enum.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "arrays.hpp"
+#include "module.hpp"
+
+namespace evensky::python {
+
+namespace {
+
+ApproximateControl controlFromState(py::tuple const& state) {
+    ApproximateControl actrl(state[0].cast<ApproximateControl::Style>(), state[1].cast<int>(), -1, state[3].cast<bool>());
+    actrl.setOrderY(state[2].cast<int>());
+    actrl.setWeightPower(state[4].cast<int>());
+    return actrl;
+}
+
+py::tuple controlState(ApproximateControl const& actrl) {
+    return py::make_tuple(actrl.getStyle(), actrl.getOrderX(), actrl.getOrderY(), actrl.getWeighting(),
+                          actrl.getWeightPower());
+}
+
+Box toBox(std::array<std::int64_t, 4> const& bbox) { return {bbox[0], bbox[1], bbox[2], bbox[3]}; }
+
+std::array<std::int64_t, 4> fromBox(Box const& box) { return {box.x0, box.y0, box.width, box.height}; }
+
+}  // namespace
+
+void declareApproximate(py::module_& module) {
+    py::class_<ApproximateControl, std::shared_ptr<ApproximateControl>> control(module, "ApproximateControl");
+    py::native_enum<ApproximateControl::Style>(control, "Style", "enum.IntEnum")
+            .value("UNKNOWN", ApproximateControl::UNKNOWN)
+            .value("CHEBYSHEV", ApproximateControl::CHEBYSHEV)
+            .value("NUM_STYLES", ApproximateControl::NUM_STYLES)
+            .export_values()
+            .finalize();
+    control.def(py::init<ApproximateControl::Style, int, int, bool>(), py::arg("style"), py::arg("orderX"),
+                py::arg("orderY") = -1, py::arg("weighting") = true)
+            .def("getStyle", &ApproximateControl::getStyle)
+            .def("getOrderX", &ApproximateControl::getOrderX)
+            .def("getOrderY", &ApproximateControl::getOrderY)
+            .def("getWeighting", &ApproximateControl::getWeighting)
+            .def("getWeightPower", &ApproximateControl::getWeightPower)
+            .def("setStyle", &ApproximateControl::setStyle, py::arg("style"))
+            .def("setOrderX", &ApproximateControl::setOrderX, py::arg("orderX"))
+            .def("setOrderY", &ApproximateControl::setOrderY, py::arg("orderY"))
+            .def("setWeighting", &ApproximateControl::setWeighting, py::arg("weighting"))
+            .def("setWeightPower", &ApproximateControl::setWeightPower, py::arg("weightPower"))
+            .def("__eq__", [](ApproximateControl const& a, ApproximateControl const& b) { return a == b; },
+                 py::is_operator())
+            .def("__copy__", [](ApproximateControl const& self) { return ApproximateControl(self); })
+            .def("__deepcopy__", [](ApproximateControl const& self, py::dict const&) { return ApproximateControl(self); })
+            .def("__repr__",
+                 [](ApproximateControl const& self) {
+                     return py::str("ApproximateControl(style={}, orderX={}, orderY={}, weighting={}, weightPower={})")
+                             .format(self.getStyle() == ApproximateControl::CHEBYSHEV ? "CHEBYSHEV" : "UNKNOWN",
+                                     self.getOrderX(), self.getOrderY(), self.getWeighting(), self.getWeightPower());
+                 })
+            .def(py::pickle(&controlState, &controlFromState))
+            .attr("__hash__") = py::none();
+
+    py::class_<Approximate, std::shared_ptr<Approximate>>(module, "Approximate")
+            .def(py::init([](std::vector<double> const& x, std::vector<double> const& y, py::array const& image,
+                             std::optional<py::array> const& variance, std::array<std::int64_t, 4> const& bbox,
+                             ApproximateControl const& actrl) {
+                     InputPlane<float> const values(image, "The image");
+                     InputPlane<float> const errors(variance, "The variance");
+                     if (variance && (errors.view().width() != values.view().width() ||
+                                      errors.view().height() != values.view().height())) {
+                         throw LengthError("The variance is " + sizeToString(errors.view()) + " but the image is " +
+                                           sizeToString(values.view()) + "; they must be equal");
+                     }
+                     py::gil_scoped_release const release;
+                     return Approximate(x, y, {values.view(), {}, errors.view()}, toBox(bbox), actrl);
+                 }),
+                 py::arg("x"), py::arg("y"), py::arg("image"), py::arg("variance"), py::arg("bbox"), py::arg("actrl"))
+            .def("get_image",
+                 [](Approximate const& self, py::array out, std::array<std::int64_t, 4> const& bbox, int orderX,
+                    int orderY, int num_threads) {
+                     dispatchFloating(out, [&]<typename T>(T) {
+                         auto const view = outputPlane<T>(out, "The output image");
+                         py::gil_scoped_release const release;
+                         self.getImage(view, toBox(bbox), orderX, orderY, num_threads);
+                     });
+                 },
+                 py::arg("out"), py::arg("bbox"), py::arg("orderX") = -1, py::arg("orderY") = -1,
+                 py::arg("num_threads") = 0)
+            .def("get_variance",
+                 [](Approximate const& self, py::array out, std::array<std::int64_t, 4> const& bbox, int orderX,
+                    int orderY, int num_threads) {
+                     auto const view = outputPlane<VariancePixel>(out, "The output variance");
+                     py::gil_scoped_release const release;
+                     self.getVariance(view, toBox(bbox), orderX, orderY, num_threads);
+                 },
+                 py::arg("out"), py::arg("bbox"), py::arg("orderX") = -1, py::arg("orderY") = -1,
+                 py::arg("num_threads") = 0)
+            .def("evaluate", &Approximate::evaluate, py::arg("x"), py::arg("y"))
+            .def("get_bbox", [](Approximate const& self) { return fromBox(self.getBBox()); })
+            .def("get_control", &Approximate::getControl, py::return_value_policy::copy)
+            .def("get_coefficients", [](Approximate const& self) { return toArray(self.getCoefficients()); })
+            .def("get_covariance",
+                 [](Approximate const& self) {
+                     auto const n = static_cast<py::ssize_t>(self.getCoefficients().size());
+                     return toArray(self.getCovariance()).reshape({n, n});
+                 })
+            .def(py::pickle(
+                    [](Approximate const& self) {
+                        return py::make_tuple(fromBox(self.getBBox()), self.getControl(), self.getCoefficients(),
+                                              self.getCovariance());
+                    },
+                    [](py::tuple const& state) {
+                        return Approximate(toBox(state[0].cast<std::array<std::int64_t, 4>>()),
+                                           state[1].cast<ApproximateControl>(), state[2].cast<std::vector<double>>(),
+                                           state[3].cast<std::vector<double>>());
+                    }));
+}
+
+}  // namespace evensky::python

@@ -1,0 +1,105 @@
+#pragma once
+
+// numpy arrays <-> views. The one place where dtypes are told apart and strides are checked.
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "evensky/errors.hpp"
+#include "evensky/view.hpp"
+
+namespace evensky::python {
+
+namespace py = pybind11;
+
+inline std::string shapeToString(py::array const& array) {
+    std::string text = "(";
+    for (py::ssize_t i = 0; i < array.ndim(); ++i) {
+        text += (i == 0 ? "" : ", ") + std::to_string(array.shape(i));
+    }
+    return text + (array.ndim() == 1 ? ",)" : ")");
+}
+
+template <typename T>
+ImageView<T> viewOf(py::array const& array, T* data) {
+    constexpr auto itemsize = static_cast<py::ssize_t>(sizeof(T));
+    return {data, array.shape(1), array.shape(0), array.strides(1) / itemsize, array.strides(0) / itemsize};
+}
+
+inline void checkPlane(py::array const& array, py::dtype const& expected, char const* name) {
+    if (array.ndim() != 2) {
+        throw InvalidParameterError(std::string(name) + " has shape " + shapeToString(array) +
+                                    "; it must have two dimensions");
+    }
+    if (!array.dtype().is(expected) && !array.dtype().equal(expected)) {
+        throw InvalidParameterError(std::string(name) + " has dtype " + py::cast<std::string>(py::str(array.dtype())) +
+                                    "; it must be " + py::cast<std::string>(py::str(expected)));
+    }
+}
+
+inline bool stridesFit(py::array const& array) {
+    auto const itemsize = array.itemsize();
+    return (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0 && array.strides(0) % itemsize == 0 &&
+           array.strides(1) % itemsize == 0;
+}
+
+// A plane that is read. Pixels are viewed where they are, whatever their strides; only fields of packed records, whose
+// strides are no whole pixels, cost a copy.
+template <typename T>
+class InputPlane {
+public:
+    InputPlane() = default;
+    InputPlane(std::optional<py::array> const& array, char const* name) {
+        if (!array) return;
+        checkPlane(*array, py::dtype::of<T>(), name);
+        _array = stridesFit(*array) ? *array : py::array_t<T, py::array::c_style | py::array::forcecast>(*array);
+        _view = viewOf<T const>(*_array, static_cast<T const*>(_array->data()));
+    }
+    [[nodiscard]] ImageView<T const> const& view() const noexcept { return _view; }
+
+private:
+    std::optional<py::array> _array;  // keeps the memory alive
+    ImageView<T const> _view;
+};
+
+// A plane that is written.
+template <typename T>
+ImageView<T> outputPlane(py::array& array, char const* name) {
+    checkPlane(array, py::dtype::of<T>(), name);
+    if (!stridesFit(array) || !array.writeable()) {
+        throw InvalidParameterError(std::string(name) + " must be writeable and aligned, its strides whole pixels");
+    }
+    return viewOf<T>(array, static_cast<T*>(array.mutable_data()));
+}
+
+// Call work(T{}) with T the pixel type of `array`.
+template <typename Work>
+auto dispatchPixel(py::array const& array, Work const& work) {
+    auto const& dtype = array.dtype();
+    if (dtype.equal(py::dtype::of<float>())) return work(float{});
+    if (dtype.equal(py::dtype::of<double>())) return work(double{});
+    if (dtype.equal(py::dtype::of<std::int32_t>())) return work(std::int32_t{});
+    if (dtype.equal(py::dtype::of<std::uint16_t>())) return work(std::uint16_t{});
+    if (dtype.equal(py::dtype::of<std::uint64_t>())) return work(std::uint64_t{});
+    throw InvalidParameterError("Pixels have dtype " + py::cast<std::string>(py::str(dtype)) +
+                                "; it must be float32, float64, int32, uint16 or uint64 in native byte order");
+}
+
+template <typename Work>
+auto dispatchFloating(py::array const& array, Work const& work) {
+    if (array.dtype().equal(py::dtype::of<float>())) return work(float{});
+    if (array.dtype().equal(py::dtype::of<double>())) return work(double{});
+    throw InvalidParameterError("Pixels have dtype " + py::cast<std::string>(py::str(array.dtype())) +
+                                "; it must be float32 or float64 in native byte order");
+}
+
+inline py::array_t<double> toArray(std::vector<double> const& values) {
+    return py::array_t<double>(static_cast<py::ssize_t>(values.size()), values.data());
+}
+
+}  // namespace evensky::python

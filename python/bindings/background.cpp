@@ -1,0 +1,180 @@
+#include "evensky/background.hpp"
+
+#include <pybind11/native_enum.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <variant>
+
+#include "arrays.hpp"
+#include "module.hpp"
+
+namespace evensky::python {
+
+namespace {
+
+using Style = std::variant<Interpolate::Style, std::string>;
+using Undersample = std::variant<UndersampleStyle, std::string>;
+using Prop = std::variant<Property, std::string>;
+using Sctrl = std::shared_ptr<StatisticsControl>;
+using Actrl = std::shared_ptr<ApproximateControl>;
+
+template <typename Enum, typename FromString>
+Enum resolve(std::variant<Enum, std::string> const& value, FromString const& fromString) {
+    if (auto const* const text = std::get_if<std::string>(&value)) return fromString(*text);
+    return std::get<Enum>(value);
+}
+
+Interpolate::Style styleOf(Style const& style) { return resolve(style, &stringToInterpStyle); }
+UndersampleStyle undersampleOf(Undersample const& style) { return resolve(style, &stringToUndersampleStyle); }
+Property propertyOf(Prop const& prop) { return resolve(prop, &stringToStatisticsProperty); }
+
+BackgroundControl makeControl(Style const& style, int nxSample, int nySample, Undersample const& undersampleStyle,
+                              Sctrl const& sctrl, Prop const& prop, Actrl const& actrl) {
+    return {styleOf(style), nxSample, nySample, undersampleOf(undersampleStyle), sctrl, propertyOf(prop), actrl};
+}
+
+Box toBox(std::array<std::int64_t, 4> const& bbox) { return {bbox[0], bbox[1], bbox[2], bbox[3]}; }
+
+template <typename T>
+py::array_t<T> gridArray(py::object const& self, ImageView<T> const& view) {
+    constexpr auto itemsize = static_cast<py::ssize_t>(sizeof(T));
+    return py::array_t<T>({view.height(), view.width()}, {view.strideY() * itemsize, view.strideX() * itemsize},
+                          view.data(), self);
+}
+
+}  // namespace
+
+void declareBackground(py::module_& module) {
+    py::native_enum<UndersampleStyle>(module, "UndersampleStyle", "enum.IntEnum")
+            .value("THROW_EXCEPTION", THROW_EXCEPTION)
+            .value("REDUCE_INTERP_ORDER", REDUCE_INTERP_ORDER)
+            .value("INCREASE_NXNYSAMPLE", INCREASE_NXNYSAMPLE)
+            .export_values()
+            .finalize();
+    module.def("stringToUndersampleStyle", &stringToUndersampleStyle, py::arg("style"));
+
+    // The form that starts with a style comes first: a style is also an int.
+    py::class_<BackgroundControl, std::shared_ptr<BackgroundControl>>(module, "BackgroundControl")
+            .def(py::init(&makeControl), py::arg("style"), py::arg("nxSample") = 10, py::arg("nySample") = 10,
+                 py::arg("undersampleStyle") = THROW_EXCEPTION, py::arg("sctrl") = py::none(),
+                 py::arg("prop") = MEANCLIP, py::arg("actrl") = py::none())
+            .def(py::init([](int nxSample, int nySample, Sctrl const& sctrl, Prop const& prop, Actrl const& actrl) {
+                     return makeControl(Interpolate::AKIMA_SPLINE, nxSample, nySample, THROW_EXCEPTION, sctrl, prop,
+                                        actrl);
+                 }),
+                 py::arg("nxSample") = 10, py::arg("nySample") = 10, py::arg("sctrl") = py::none(),
+                 py::arg("prop") = MEANCLIP, py::arg("actrl") = py::none())
+            .def("getInterpStyle", &BackgroundControl::getInterpStyle)
+            .def("getNxSample", &BackgroundControl::getNxSample)
+            .def("getNySample", &BackgroundControl::getNySample)
+            .def("getUndersampleStyle", &BackgroundControl::getUndersampleStyle)
+            .def("getStatisticsControl", [](BackgroundControl const& self) { return self.getStatisticsControl(); })
+            .def("getStatisticsProperty", &BackgroundControl::getStatisticsProperty)
+            .def("getApproximateControl", [](BackgroundControl const& self) { return self.getApproximateControl(); })
+            .def("setInterpStyle",
+                 [](BackgroundControl& self, Style const& style) { self.setInterpStyle(styleOf(style)); },
+                 py::arg("style"))
+            .def("setNxSample", &BackgroundControl::setNxSample, py::arg("nxSample"))
+            .def("setNySample", &BackgroundControl::setNySample, py::arg("nySample"))
+            .def("setUndersampleStyle",
+                 [](BackgroundControl& self, Undersample const& style) { self.setUndersampleStyle(undersampleOf(style)); },
+                 py::arg("undersampleStyle"))
+            .def("setStatisticsProperty",
+                 [](BackgroundControl& self, Prop const& prop) { self.setStatisticsProperty(propertyOf(prop)); },
+                 py::arg("prop"))
+            .def("setApproximateControl", &BackgroundControl::setApproximateControl, py::arg("actrl"))
+            .def("__copy__", [](BackgroundControl const& self) { return BackgroundControl(self); })
+            .def("__repr__",
+                 [](BackgroundControl const& self) {
+                     return py::str("BackgroundControl({}, nxSample={}, nySample={}, undersampleStyle={}, sctrl={}, "
+                                    "prop={}, actrl={})")
+                             .format(py::getattr(py::cast(self.getInterpStyle()), "name"), self.getNxSample(),
+                                     self.getNySample(), py::getattr(py::cast(self.getUndersampleStyle()), "name"),
+                                     self.getStatisticsControl(),
+                                     py::getattr(py::cast(self.getStatisticsProperty()), "name"),
+                                     self.getApproximateControl());
+                 })
+            .def(py::pickle(
+                    [](BackgroundControl const& self) {
+                        return py::make_tuple(self.getInterpStyle(), self.getNxSample(), self.getNySample(),
+                                              self.getUndersampleStyle(), self.getStatisticsControl(),
+                                              self.getStatisticsProperty(), self.getApproximateControl());
+                    },
+                    [](py::tuple const& state) {
+                        return BackgroundControl(state[0].cast<Interpolate::Style>(), state[1].cast<int>(),
+                                                 state[2].cast<int>(), state[3].cast<UndersampleStyle>(),
+                                                 state[4].cast<Sctrl>(), state[5].cast<Property>(),
+                                                 state[6].cast<Actrl>());
+                    }));
+
+    py::class_<AsUsed>(module, "AsUsed")
+            .def_readonly("interpStyle", &AsUsed::interpStyle)
+            .def_readonly("undersampleStyle", &AsUsed::undersampleStyle);
+
+    py::class_<Background, std::shared_ptr<Background>>(module, "Background")
+            .def(py::init([](py::array const& image, std::optional<py::array> const& mask,
+                             std::optional<py::array> const& variance, std::int64_t x0, std::int64_t y0,
+                             BackgroundControl const& bctrl, int num_threads) {
+                     return dispatchPixel(image, [&]<typename T>(T) {
+                         InputPlane<T> const pixels(image, "The image");
+                         InputPlane<MaskPixel> const maskPlane(mask, "The mask");
+                         InputPlane<VariancePixel> const variancePlane(variance, "The variance");
+                         MaskedImageView<T const> const view(pixels.view(), maskPlane.view(), variancePlane.view());
+                         py::gil_scoped_release const release;
+                         return std::make_shared<Background>(view, x0, y0, bctrl, num_threads);
+                     });
+                 }),
+                 py::arg("image"), py::arg("mask"), py::arg("variance"), py::arg("x0"), py::arg("y0"), py::arg("bctrl"),
+                 py::arg("num_threads") = 0)
+            .def(py::init([](std::array<std::int64_t, 4> const& imageBBox, py::array const& image,
+                             std::optional<py::array> const& mask, std::optional<py::array> const& variance,
+                             std::shared_ptr<BackgroundControl> const& bctrl) {
+                     InputPlane<float> const values(image, "The image");
+                     InputPlane<MaskPixel> const maskPlane(mask, "The mask");
+                     InputPlane<float> const errors(variance, "The variance");
+                     MaskedImageView<float const> const grid(values.view(), maskPlane.view(), errors.view());
+                     return bctrl ? std::make_shared<Background>(toBox(imageBBox), grid, *bctrl)
+                                  : std::make_shared<Background>(toBox(imageBBox), grid);
+                 }),
+                 py::arg("imageBBox"), py::arg("image"), py::arg("mask"), py::arg("variance"),
+                 py::arg("bctrl") = py::none())
+            .def("get_image",
+                 [](Background const& self, py::array out, std::array<std::int64_t, 4> const& bbox,
+                    std::optional<Interpolate::Style> interpStyle, std::optional<UndersampleStyle> undersampleStyle,
+                    int num_threads) {
+                     return dispatchFloating(out, [&]<typename T>(T) {
+                         auto const view = outputPlane<T>(out, "The output image");
+                         auto const control = self.getBackgroundControl();
+                         py::gil_scoped_release const release;
+                         if (!interpStyle) return self.getImage(view, toBox(bbox), num_threads);
+                         return self.getImage(view, toBox(bbox), *interpStyle,
+                                              undersampleStyle.value_or(control->getUndersampleStyle()), num_threads);
+                     });
+                 },
+                 py::arg("out"), py::arg("bbox"), py::arg("interpStyle") = py::none(),
+                 py::arg("undersampleStyle") = py::none(), py::arg("num_threads") = 0)
+            .def("get_approximate",
+                 [](Background const& self, ApproximateControl const& actrl) {
+                     py::gil_scoped_release const release;
+                     return std::make_shared<Approximate>(self.getApproximate(actrl));
+                 },
+                 py::arg("actrl"))
+            .def("get_stats_planes",
+                 [](py::object self) {
+                     auto const grid = self.cast<Background&>().statsImage();
+                     return py::make_tuple(gridArray(self, grid.image), gridArray(self, grid.mask),
+                                           gridArray(self, grid.variance));
+                 })
+            .def("get_image_bbox",
+                 [](Background const& self) {
+                     auto const& box = self.getImageBBox();
+                     return std::array<std::int64_t, 4>{box.x0, box.y0, box.width, box.height};
+                 })
+            .def("getBinCentersX", [](Background const& self) { return toArray(self.getBinCentersX()); })
+            .def("getBinCentersY", [](Background const& self) { return toArray(self.getBinCentersY()); })
+            .def("getBackgroundControl", [](Background const& self) { return self.getBackgroundControl(); })
+            .def("add", [](Background& self, float delta) { self += delta; }, py::arg("delta"));
+}
+
+}  // namespace evensky::python

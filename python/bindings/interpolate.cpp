@@ -1,0 +1,70 @@
+#include "evensky/interpolate.hpp"
+
+#include <pybind11/native_enum.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "arrays.hpp"
+#include "module.hpp"
+
+namespace evensky::python {
+
+namespace {
+
+using Knots = py::array_t<double, py::array::c_style | py::array::forcecast>;
+
+std::vector<double> toVector(Knots const& array, char const* name) {
+    if (array.ndim() != 1) {
+        throw OutOfRangeError(std::string(name) + " has shape " + shapeToString(array) +
+                              "; it must have one dimension");
+    }
+    return {array.data(), array.data() + array.size()};
+}
+
+py::array_t<double> interpolateArray(Interpolate const& self, Knots const& x) {
+    py::array_t<double> out(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
+    auto const size = static_cast<std::size_t>(x.size());
+    auto const* const from = x.data();
+    auto* const to = out.mutable_data();
+    py::gil_scoped_release const release;
+    self.interpolate(from, size, to);
+    return out;
+}
+
+}  // namespace
+
+void declareInterpolate(py::module_& module) {
+    py::class_<Interpolate, std::shared_ptr<Interpolate>> cls(module, "Interpolate");
+    py::native_enum<Interpolate::Style>(cls, "Style", "enum.IntEnum")
+            .value("UNKNOWN", Interpolate::UNKNOWN)
+            .value("CONSTANT", Interpolate::CONSTANT)
+            .value("LINEAR", Interpolate::LINEAR)
+            .value("NATURAL_SPLINE", Interpolate::NATURAL_SPLINE)
+            .value("CUBIC_SPLINE", Interpolate::CUBIC_SPLINE)
+            .value("CUBIC_SPLINE_PERIODIC", Interpolate::CUBIC_SPLINE_PERIODIC)
+            .value("AKIMA_SPLINE", Interpolate::AKIMA_SPLINE)
+            .value("AKIMA_SPLINE_PERIODIC", Interpolate::AKIMA_SPLINE_PERIODIC)
+            .value("NUM_STYLES", Interpolate::NUM_STYLES)
+            .export_values()
+            .finalize();
+    cls.def(py::init([](Knots const& x, Knots const& y, Interpolate::Style style) {
+                return Interpolate(toVector(x, "x"), toVector(y, "y"), style);
+            }),
+            py::arg("x"), py::arg("y"), py::arg("style") = Interpolate::AKIMA_SPLINE)
+            .def("interpolate", py::overload_cast<double>(&Interpolate::interpolate, py::const_), py::arg("x"))
+            .def("interpolate", &interpolateArray, py::arg("x"))
+            .def("getStyle", &Interpolate::getStyle)
+            .def("getX", [](Interpolate const& self) { return toArray(self.getX()); })
+            .def("getY", [](Interpolate const& self) { return toArray(self.getY()); })
+            .def(py::pickle(
+                    [](Interpolate const& self) { return py::make_tuple(self.getX(), self.getY(), self.getStyle()); },
+                    [](py::tuple const& state) {
+                        return Interpolate(state[0].cast<std::vector<double>>(), state[1].cast<std::vector<double>>(),
+                                           state[2].cast<Interpolate::Style>());
+                    }));
+    module.def("stringToInterpStyle", &stringToInterpStyle, py::arg("style"));
+    module.def("lookupMaxInterpStyle", &lookupMaxInterpStyle, py::arg("n"));
+    module.def("lookupMinInterpPoints", &lookupMinInterpPoints, py::arg("style"));
+}
+
+}  // namespace evensky::python

@@ -1,0 +1,14 @@
+#include "module.hpp"
+
+PYBIND11_MODULE(_core, module) {
+    namespace py = evensky::python;
+    module.doc() = "The compiled core of evensky; use evensky.math and evensky.tasks.";
+    module.attr("__version__") = EVENSKY_VERSION;
+    py::declareErrors(module);
+    py::declareParallel(module);
+    py::declareStatistics(module);
+    py::declareInterpolate(module);
+    py::declareApproximate(module);
+    py::declareBackground(module);
+    py::declareMatching(module);
+}

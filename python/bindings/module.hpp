@@ -1,0 +1,17 @@
+#pragma once
+
+// What each file adds to the module.
+
+#include <pybind11/pybind11.h>
+
+namespace evensky::python {
+
+void declareErrors(pybind11::module_& module);
+void declareParallel(pybind11::module_& module);
+void declareStatistics(pybind11::module_& module);
+void declareInterpolate(pybind11::module_& module);
+void declareApproximate(pybind11::module_& module);
+void declareBackground(pybind11::module_& module);
+void declareMatching(pybind11::module_& module);
+
+}  // namespace evensky::python

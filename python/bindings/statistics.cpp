@@ -1,0 +1,150 @@
+#include "evensky/statistics.hpp"
+
+#include <pybind11/native_enum.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "arrays.hpp"
+#include "module.hpp"
+
+namespace evensky::python {
+
+namespace {
+
+using Weights = StatisticsControl::WeightsBoolean;
+
+StatisticsControl makeControl(double numSigmaClip, int numIter, MaskPixel andMask, bool isNanSafe,
+                              std::optional<bool> useWeights) {
+    auto const weights = !useWeights ? Weights::UNSET : (*useWeights ? Weights::TRUE_ : Weights::FALSE_);
+    return StatisticsControl(numSigmaClip, numIter, andMask, isNanSafe, weights);
+}
+
+std::optional<bool> useWeights(StatisticsControl const& sctrl) {
+    return sctrl.getWeightedIsSet() ? std::optional(sctrl.getWeighted()) : std::nullopt;
+}
+
+py::tuple controlState(StatisticsControl const& sctrl) {
+    py::dict thresholds;
+    for (int bit = 0; bit < 32; ++bit) {
+        auto const& threshold = sctrl.getMaskPropagationThresholds()[static_cast<std::size_t>(bit)];
+        if (threshold) thresholds[py::int_(bit)] = *threshold;
+    }
+    return py::make_tuple(sctrl.getNumSigmaClip(), sctrl.getNumIter(), sctrl.getAndMask(), sctrl.getNanSafe(),
+                          useWeights(sctrl), sctrl.getCalcErrorFromInputVariance(), sctrl.getCalcErrorMosaicMode(),
+                          sctrl.getNoGoodPixelsMask(), thresholds);
+}
+
+StatisticsControl controlFromState(py::tuple const& state) {
+    auto sctrl = makeControl(state[0].cast<double>(), state[1].cast<int>(), state[2].cast<MaskPixel>(),
+                             state[3].cast<bool>(), state[4].cast<std::optional<bool>>());
+    sctrl.setCalcErrorFromInputVariance(state[5].cast<bool>());
+    sctrl.setCalcErrorMosaicMode(state[6].cast<bool>());
+    sctrl.setNoGoodPixelsMask(state[7].cast<MaskPixel>());
+    for (auto const& [bit, threshold] : state[8].cast<py::dict>()) {
+        sctrl.setMaskPropagationThreshold(bit.cast<int>(), threshold.cast<double>());
+    }
+    return sctrl;
+}
+
+Statistics statisticsOf(py::array const& image, std::optional<py::array> const& mask,
+                        std::optional<py::array> const& variance, std::optional<py::array> const& weights, int flags,
+                        StatisticsControl sctrl, int num_threads) {
+    return dispatchPixel(image, [&]<typename T>(T) {
+        InputPlane<T> const pixels(image, "The image");
+        InputPlane<MaskPixel> const maskPlane(mask, "The mask");
+        InputPlane<VariancePixel> const variancePlane(variance, "The variance");
+        InputPlane<WeightPixel> const weightsPlane(weights, "The weights image");
+        MaskedImageView<T const> const view(pixels.view(), maskPlane.view(), variancePlane.view());
+        py::gil_scoped_release const release;
+        return makeStatistics<T>(view, weightsPlane.view(), flags, sctrl, num_threads);
+    });
+}
+
+}  // namespace
+
+void declareStatistics(py::module_& module) {
+    py::native_enum<Property>(module, "Property", "enum.IntFlag")
+            .value("NOTHING", NOTHING)
+            .value("ERRORS", ERRORS)
+            .value("NPOINT", NPOINT)
+            .value("MEAN", MEAN)
+            .value("STDEV", STDEV)
+            .value("VARIANCE", VARIANCE)
+            .value("MEDIAN", MEDIAN)
+            .value("IQRANGE", IQRANGE)
+            .value("MEANCLIP", MEANCLIP)
+            .value("STDEVCLIP", STDEVCLIP)
+            .value("VARIANCECLIP", VARIANCECLIP)
+            .value("MIN", MIN)
+            .value("MAX", MAX)
+            .value("SUM", SUM)
+            .value("MEANSQUARE", MEANSQUARE)
+            .value("ORMASK", ORMASK)
+            .value("NCLIPPED", NCLIPPED)
+            .value("NMASKED", NMASKED)
+            .export_values()
+            .finalize();
+
+    py::class_<StatisticsControl, std::shared_ptr<StatisticsControl>>(module, "StatisticsControl")
+            .def(py::init(&makeControl), py::arg("numSigmaClip") = 3.0, py::arg("numIter") = 3, py::arg("andMask") = 0,
+                 py::arg("isNanSafe") = true, py::arg("useWeights") = py::none())
+            .def("getNumSigmaClip", &StatisticsControl::getNumSigmaClip)
+            .def("getNumIter", &StatisticsControl::getNumIter)
+            .def("getAndMask", &StatisticsControl::getAndMask)
+            .def("getNanSafe", &StatisticsControl::getNanSafe)
+            .def("getWeighted", &StatisticsControl::getWeighted)
+            .def("getWeightedIsSet", &StatisticsControl::getWeightedIsSet)
+            .def("getCalcErrorFromInputVariance", &StatisticsControl::getCalcErrorFromInputVariance)
+            .def("getCalcErrorMosaicMode", &StatisticsControl::getCalcErrorMosaicMode)
+            .def("getNoGoodPixelsMask", &StatisticsControl::getNoGoodPixelsMask)
+            .def("getMaskPropagationThreshold", &StatisticsControl::getMaskPropagationThreshold, py::arg("bit"))
+            .def("setNumSigmaClip", &StatisticsControl::setNumSigmaClip, py::arg("numSigmaClip"))
+            .def("setNumIter", &StatisticsControl::setNumIter, py::arg("numIter"))
+            .def("setAndMask", &StatisticsControl::setAndMask, py::arg("andMask"))
+            .def("setNanSafe", &StatisticsControl::setNanSafe, py::arg("isNanSafe"))
+            .def("setWeighted", &StatisticsControl::setWeighted, py::arg("useWeights"))
+            .def("setCalcErrorFromInputVariance", &StatisticsControl::setCalcErrorFromInputVariance,
+                 py::arg("calcErrorFromInputVariance"))
+            .def("setCalcErrorMosaicMode", &StatisticsControl::setCalcErrorMosaicMode, py::arg("calcErrorMosaicMode"))
+            .def("setNoGoodPixelsMask", &StatisticsControl::setNoGoodPixelsMask, py::arg("noGoodPixelsMask"))
+            .def("setMaskPropagationThreshold", &StatisticsControl::setMaskPropagationThreshold, py::arg("bit"),
+                 py::arg("threshold"))
+            .def("__eq__", [](StatisticsControl const& a, StatisticsControl const& b) { return a == b; },
+                 py::is_operator())
+            .def("__copy__", [](StatisticsControl const& self) { return StatisticsControl(self); })
+            .def("__deepcopy__", [](StatisticsControl const& self, py::dict const&) { return StatisticsControl(self); })
+            .def("__repr__",
+                 [](StatisticsControl const& self) {
+                     return py::str("StatisticsControl(numSigmaClip={}, numIter={}, andMask=0x{:x}, isNanSafe={}, "
+                                    "useWeights={})")
+                             .format(self.getNumSigmaClip(), self.getNumIter(),
+                                     static_cast<std::uint32_t>(self.getAndMask()), self.getNanSafe(),
+                                     useWeights(self));
+                 })
+            .def(py::pickle(&controlState, &controlFromState))
+            .attr("__hash__") = py::none();
+
+    py::class_<Statistics>(module, "Statistics")
+            .def("getResult", [](Statistics const& self, int prop) { return self.getResult(static_cast<Property>(prop)); },
+                 py::arg("prop") = 0)
+            .def("getValue", [](Statistics const& self, int prop) { return self.getValue(static_cast<Property>(prop)); },
+                 py::arg("prop") = 0)
+            .def("getError", [](Statistics const& self, int prop) { return self.getError(static_cast<Property>(prop)); },
+                 py::arg("prop") = 0)
+            .def("getOrMask", &Statistics::getOrMask)
+            .def("getFlags", &Statistics::getFlags);
+
+    module.def("stringToStatisticsProperty", &stringToStatisticsProperty, py::arg("property"));
+    module.def("makeStatistics", &statisticsOf, py::arg("image"), py::arg("mask"), py::arg("variance"),
+               py::arg("weights"), py::arg("flags"), py::arg("sctrl"), py::arg("num_threads") = 0);
+    module.def(
+            "makeMaskStatistics",
+            [](py::array const& mask, int flags) {
+                InputPlane<MaskPixel> const plane(mask, "The mask");
+                py::gil_scoped_release const release;
+                return makeMaskStatistics(plane.view(), flags);
+            },
+            py::arg("mask"), py::arg("flags"));
+}
+
+}  // namespace evensky::python

@@ -1,0 +1,7 @@
+"""Robust image statistics, background models and background matching for astronomical images."""
+
+from __future__ import annotations
+
+__all__ = ["__version__", "get_num_threads", "set_num_threads"]
+
+from ._core import __version__, get_num_threads, set_num_threads

@@ -1,0 +1,520 @@
+"""Integer and real points, extents and boxes by the names of ``lsst.geom``; x always comes before y.
+
+``import evensky.geom as geom`` is how a script moves over.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Box2D", "Box2I", "Extent2D", "Extent2I", "Point2D", "Point2I"]
+
+import operator
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
+
+from .errors import InvalidParameterError, OutOfRangeError
+
+
+def _integer(value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise InvalidParameterError(f"{value!r} is a {type(value).__name__}; a whole number is needed") from None
+
+
+class _Pair:
+    """Two coordinates."""
+
+    __slots__ = ("_x", "_y")
+    _number: ClassVar[Any]
+
+    def __init__(self, x: Any = 0, y: Any = None) -> None:
+        if y is None:
+            # Another pair, a sequence, or one number for both.
+            x, y = x if hasattr(x, "__iter__") else (x, x)
+        self._x = self._number(x)
+        self._y = self._number(y)
+
+    @property
+    def x(self) -> Any:
+        return self._x
+
+    @x.setter
+    def x(self, value: Any) -> None:
+        self._x = self._number(value)
+
+    @property
+    def y(self) -> Any:
+        return self._y
+
+    @y.setter
+    def y(self, value: Any) -> None:
+        self._y = self._number(value)
+
+    def getX(self) -> Any:
+        return self._x
+
+    def getY(self) -> Any:
+        return self._y
+
+    def setX(self, x: Any) -> None:
+        self.x = x
+
+    def setY(self, y: Any) -> None:
+        self.y = y
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self._x
+        yield self._y
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> Any:
+        if index not in (0, 1, -1, -2):
+            raise OutOfRangeError(f"Index {index} is outside a pair; it must be 0 or 1")
+        return (self._x, self._y)[index]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Pair) or isinstance(other, _Point) != isinstance(self, _Point):
+            return NotImplemented
+        return bool(self._x == other._x and self._y == other._y)
+
+    def __hash__(self) -> int:
+        return hash((isinstance(self, _Point), self._x, self._y))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._x!r}, {self._y!r})"
+
+    def __str__(self) -> str:
+        return f"({self._x}, {self._y})"
+
+
+class _Extent(_Pair):
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Any:
+        if isinstance(other, _Point):
+            return other + self
+        return self._make(other, 1) if isinstance(other, _Extent) else NotImplemented
+
+    def __sub__(self, other: Any) -> Any:
+        return self._make(other, -1) if isinstance(other, _Extent) else NotImplemented
+
+    def _make(self, other: _Extent, sign: int) -> Any:
+        kind = Extent2I if isinstance(self, Extent2I) and isinstance(other, Extent2I) else Extent2D
+        return kind(self._x + sign * other._x, self._y + sign * other._y)
+
+    def __neg__(self) -> Self:
+        return type(self)(-self._x, -self._y)
+
+    def __mul__(self, factor: Any) -> Any:
+        kind = Extent2I if isinstance(self, Extent2I) and hasattr(factor, "__index__") else Extent2D
+        return kind(self._x * factor, self._y * factor)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, factor: Any) -> Extent2D:
+        return Extent2D(self._x / factor, self._y / factor)
+
+    def __floordiv__(self, factor: Any) -> Self:
+        return type(self)(self._x // factor, self._y // factor)
+
+
+class Extent2I(_Extent):
+    """A size in whole pixels: width and height.
+
+    Parameters
+    ----------
+    x, y : int
+        Or one sequence of two, or one number for both.
+    """
+
+    __slots__ = ()
+    _number = staticmethod(_integer)
+
+
+class Extent2D(_Extent):
+    """A size in pixels. See `Extent2I`."""
+
+    __slots__ = ()
+    _number = float
+
+
+class _Point(_Pair):
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Any:
+        if not isinstance(other, _Extent):
+            return NotImplemented
+        kind = Point2I if isinstance(self, Point2I) and isinstance(other, Extent2I) else Point2D
+        return kind(self._x + other._x, self._y + other._y)
+
+    def __sub__(self, other: Any) -> Any:
+        if isinstance(other, _Extent):
+            return self + -other
+        if isinstance(other, _Point):
+            kind = Extent2I if isinstance(self, Point2I) and isinstance(other, Point2I) else Extent2D
+            return kind(self._x - other._x, self._y - other._y)
+        return NotImplemented
+
+
+class Point2I(_Point):
+    """The position of a pixel.
+
+    Parameters
+    ----------
+    x, y : int
+        Or one sequence of two.
+    """
+
+    __slots__ = ()
+    _number = staticmethod(_integer)
+
+
+class Point2D(_Point):
+    """A position; the centre of pixel (0, 0) is at (0.0, 0.0). See `Point2I`."""
+
+    __slots__ = ()
+    _number = float
+
+
+def _as_point(value: Any) -> Point2I:
+    return value if isinstance(value, Point2I) else Point2I(value)
+
+
+class Box2I:
+    """A rectangle of whole pixels; both corners belong to it.
+
+    ``Box2I()`` is empty, ``Box2I(corner, dimensions)`` takes a `Point2I` and an `Extent2I`, ``Box2I(minimum, maximum)``
+    two points; a box of reversed corners is turned round unless ``invert`` is false, which leaves it empty.
+    """
+
+    __slots__ = ("_height", "_width", "_x0", "_y0")
+
+    def __init__(self, *args: Any, invert: bool = True, **kwargs: Any) -> None:
+        corner, second = self._arguments(args, kwargs)
+        self._x0 = self._y0 = self._width = self._height = 0
+        if corner is None:
+            return
+        corner = _as_point(corner)
+        if isinstance(second, _Extent):
+            size = Extent2I(second)
+            self._set(corner.x, corner.y, size.x, size.y)
+            return
+        end = _as_point(second)
+        if invert:
+            corner, end = (
+                Point2I(min(corner.x, end.x), min(corner.y, end.y)),
+                Point2I(max(corner.x, end.x), max(corner.y, end.y)),
+            )
+        self._set(corner.x, corner.y, end.x - corner.x + 1, end.y - corner.y + 1)
+
+    @staticmethod
+    def _arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        if len(args) == 1 and not kwargs and isinstance(args[0], Box2I):
+            other = args[0]
+            return other.getMin(), other.getDimensions()
+        if len(args) == 1 and not kwargs and isinstance(args[0], Box2D):
+            raise InvalidParameterError("A Box2I is not made of a Box2D; round its corners first")
+        values = list(args)
+        for name in ("corner", "minimum", "dimensions", "maximum"):
+            if name in kwargs:
+                value = kwargs.pop(name)
+                values.append(Extent2I(value) if name == "dimensions" else value)
+        if kwargs or len(values) not in (0, 2):
+            raise InvalidParameterError(
+                f"Box2I takes nothing, a corner and dimensions, or two corners; got {len(args)} arguments"
+                + (f" and {', '.join(kwargs)}" if kwargs else "")
+            )
+        return (values[0], values[1]) if values else (None, None)
+
+    def _set(self, x0: int, y0: int, width: int, height: int) -> None:
+        if width <= 0 or height <= 0:
+            # All empty boxes are equal.
+            x0 = y0 = width = height = 0
+        self._x0, self._y0, self._width, self._height = x0, y0, width, height
+
+    @staticmethod
+    def makeCenteredBox(center: Point2D, size: Extent2I) -> Box2I:
+        """The box of that size whose centre is nearest to `center`."""
+        center, size = Point2D(center), Extent2I(size)
+        corner = Point2I(round(center.x - 0.5 * (size.x - 1)), round(center.y - 0.5 * (size.y - 1)))
+        return Box2I(corner, size)
+
+    def getMinX(self) -> int:
+        return self._x0
+
+    def getMinY(self) -> int:
+        return self._y0
+
+    def getMaxX(self) -> int:
+        return self._x0 + self._width - 1
+
+    def getMaxY(self) -> int:
+        return self._y0 + self._height - 1
+
+    def getMin(self) -> Point2I:
+        return Point2I(self._x0, self._y0)
+
+    def getMax(self) -> Point2I:
+        return Point2I(self.getMaxX(), self.getMaxY())
+
+    def getBeginX(self) -> int:
+        return self._x0
+
+    def getBeginY(self) -> int:
+        return self._y0
+
+    def getEndX(self) -> int:
+        return self._x0 + self._width
+
+    def getEndY(self) -> int:
+        return self._y0 + self._height
+
+    def getBegin(self) -> Point2I:
+        return self.getMin()
+
+    def getEnd(self) -> Point2I:
+        return Point2I(self.getEndX(), self.getEndY())
+
+    def getWidth(self) -> int:
+        return self._width
+
+    def getHeight(self) -> int:
+        return self._height
+
+    def getDimensions(self) -> Extent2I:
+        return Extent2I(self._width, self._height)
+
+    def getArea(self) -> int:
+        return self._width * self._height
+
+    def getCenter(self) -> Point2D:
+        return Point2D(self._x0 + 0.5 * (self._width - 1), self._y0 + 0.5 * (self._height - 1))
+
+    def getCenterX(self) -> float:
+        return float(self.getCenter().x)
+
+    def getCenterY(self) -> float:
+        return float(self.getCenter().y)
+
+    def getCorners(self) -> list[Point2I]:
+        """Lower left, lower right, upper right, upper left."""
+        low, high = self.getMin(), self.getMax()
+        return [low, Point2I(high.x, low.y), high, Point2I(low.x, high.y)]
+
+    def getSlices(self) -> tuple[slice, slice]:
+        """Rows and columns, to index an array whose element (0, 0) is pixel (0, 0)."""
+        return slice(self._y0, self.getEndY()), slice(self._x0, self.getEndX())
+
+    minX, minY = property(getMinX), property(getMinY)
+    maxX, maxY = property(getMaxX), property(getMaxY)
+    beginX, beginY = property(getBeginX), property(getBeginY)
+    endX, endY = property(getEndX), property(getEndY)
+    width, height, area = property(getWidth), property(getHeight), property(getArea)
+    dimensions, center = property(getDimensions), property(getCenter)
+    minimum, maximum = property(getMin), property(getMax)
+    begin, end = property(getBegin), property(getEnd)
+    centerX, centerY = property(getCenterX), property(getCenterY)
+
+    def isEmpty(self) -> bool:
+        return self._width == 0
+
+    def contains(self, *args: Any) -> bool:
+        """Whether a point, a box, or the pixel (x, y), is inside; an empty box is inside every box."""
+        other = args[0] if len(args) == 1 else Point2I(*args)
+        if isinstance(other, Box2I):
+            return other.isEmpty() or (self.contains(other.getMin()) and self.contains(other.getMax()))
+        x, y = other
+        return bool(self._x0 <= x < self.getEndX() and self._y0 <= y < self.getEndY())
+
+    def __contains__(self, other: Any) -> bool:
+        return self.contains(other)
+
+    def overlaps(self, other: Box2I) -> bool:
+        """Whether the boxes share a pixel."""
+        return not self.clippedTo(other).isEmpty()
+
+    intersects = overlaps
+
+    def isDisjointFrom(self, other: Box2I) -> bool:
+        return not self.overlaps(other)
+
+    def clip(self, other: Box2I) -> None:
+        """Shrink to what is also in `other`."""
+        x0, y0 = max(self._x0, other._x0), max(self._y0, other._y0)
+        if self.isEmpty() or other.isEmpty():
+            self._set(0, 0, 0, 0)
+        else:
+            self._set(x0, y0, min(self.getEndX(), other.getEndX()) - x0, min(self.getEndY(), other.getEndY()) - y0)
+
+    def clippedTo(self, other: Box2I) -> Box2I:
+        box = Box2I(self)
+        box.clip(other)
+        return box
+
+    def include(self, other: Any) -> None:
+        """Grow to hold a point or a box."""
+        if not isinstance(other, Box2I):
+            other = Box2I(_as_point(other), Extent2I(1, 1))
+        if other.isEmpty():
+            return
+        if self.isEmpty():
+            self._set(other._x0, other._y0, other._width, other._height)
+            return
+        x0, y0 = min(self._x0, other._x0), min(self._y0, other._y0)
+        self._set(x0, y0, max(self.getEndX(), other.getEndX()) - x0, max(self.getEndY(), other.getEndY()) - y0)
+
+    def expandedTo(self, other: Any) -> Box2I:
+        box = Box2I(self)
+        box.include(other)
+        return box
+
+    def shift(self, offset: Extent2I) -> None:
+        """Move by `offset`."""
+        offset = Extent2I(offset)
+        if not self.isEmpty():
+            self._x0 += offset.x
+            self._y0 += offset.y
+
+    def shiftedBy(self, offset: Extent2I) -> Box2I:
+        box = Box2I(self)
+        box.shift(offset)
+        return box
+
+    shifted = shiftedBy
+
+    def grow(self, buffer: Any) -> None:
+        """Grow by `buffer` pixels on every side, or by an extent's x and y; negative shrinks."""
+        buffer = Extent2I(buffer)
+        if not self.isEmpty():
+            self._set(
+                self._x0 - buffer.x, self._y0 - buffer.y, self._width + 2 * buffer.x, self._height + 2 * buffer.y
+            )
+
+    def dilatedBy(self, buffer: Any) -> Box2I:
+        box = Box2I(self)
+        box.grow(buffer)
+        return box
+
+    def erodedBy(self, buffer: Any) -> Box2I:
+        return self.dilatedBy(-Extent2I(buffer))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Box2I):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[int, int, int, int]:
+        return self._x0, self._y0, self._width, self._height
+
+    def __reduce__(self) -> Any:
+        return Box2I, (self.getMin(), self.getDimensions())
+
+    def __repr__(self) -> str:
+        return f"Box2I(corner={self.getMin()!r}, dimensions={self.getDimensions()!r})"
+
+    def __str__(self) -> str:
+        return f"({self.getMin()}..{self.getMax()})" if not self.isEmpty() else "(empty)"
+
+
+class Box2D:
+    """A rectangle of real coordinates; the upper edges do not belong to it.
+
+    ``Box2D(Box2I)`` reaches half a pixel beyond the centres of the outer pixels. Otherwise as `Box2I`.
+    """
+
+    __slots__ = ("_max", "_min")
+
+    def __init__(self, *args: Any, invert: bool = True) -> None:
+        if not args or (len(args) == 1 and isinstance(args[0], Box2I | Box2D) and args[0].isEmpty()):
+            self._min = self._max = Point2D(float("nan"), float("nan"))
+        elif len(args) == 1 and isinstance(args[0], Box2I):
+            half = Extent2D(0.5, 0.5)
+            self._min, self._max = Point2D(args[0].getMin()) - half, Point2D(args[0].getMax()) + half
+        elif len(args) == 1 and isinstance(args[0], Box2D):
+            self._min, self._max = args[0].getMin(), args[0].getMax()
+        elif len(args) == 2:
+            first = Point2D(args[0])
+            second = first + Extent2D(args[1]) if isinstance(args[1], _Extent) else Point2D(args[1])
+            if invert and not isinstance(args[1], _Extent):
+                first, second = (
+                    Point2D(min(first.x, second.x), min(first.y, second.y)),
+                    Point2D(max(first.x, second.x), max(first.y, second.y)),
+                )
+            self._min, self._max = first, second
+        else:
+            raise InvalidParameterError(
+                f"Box2D takes nothing, a box, a corner and dimensions, or two corners; got {len(args)} arguments"
+            )
+
+    def isEmpty(self) -> bool:
+        return not (self._max.x > self._min.x and self._max.y > self._min.y)
+
+    def getMin(self) -> Point2D:
+        return Point2D(self._min)
+
+    def getMax(self) -> Point2D:
+        return Point2D(self._max)
+
+    def getMinX(self) -> float:
+        return float(self._min.x)
+
+    def getMinY(self) -> float:
+        return float(self._min.y)
+
+    def getMaxX(self) -> float:
+        return float(self._max.x)
+
+    def getMaxY(self) -> float:
+        return float(self._max.y)
+
+    def getDimensions(self) -> Extent2D:
+        return Extent2D(0.0, 0.0) if self.isEmpty() else self._max - self._min
+
+    def getWidth(self) -> float:
+        return float(self.getDimensions().x)
+
+    def getHeight(self) -> float:
+        return float(self.getDimensions().y)
+
+    def getArea(self) -> float:
+        return self.getWidth() * self.getHeight()
+
+    def getCenter(self) -> Point2D:
+        return Point2D(0.5 * (self._min.x + self._max.x), 0.5 * (self._min.y + self._max.y))
+
+    def contains(self, *args: Any) -> bool:
+        """Whether a point, a box, or the position (x, y), is inside; an empty box is inside every box."""
+        other = args[0] if len(args) == 1 else Point2D(*args)
+        if isinstance(other, Box2D):
+            return other.isEmpty() or (
+                self._min.x <= other._min.x
+                and self._min.y <= other._min.y
+                and self._max.x >= other._max.x
+                and self._max.y >= other._max.y
+            )
+        x, y = other
+        return bool(self._min.x <= x < self._max.x and self._min.y <= y < self._max.y)
+
+    def overlaps(self, other: Box2D) -> bool:
+        return (
+            not self.isEmpty()
+            and not other.isEmpty()
+            and max(self._min.x, other._min.x) < min(self._max.x, other._max.x)
+            and max(self._min.y, other._min.y) < min(self._max.y, other._max.y)
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Box2D):
+            return NotImplemented
+        return (self.isEmpty() and other.isEmpty()) or (self._min == other._min and self._max == other._max)
+
+    def __hash__(self) -> int:
+        return hash(()) if self.isEmpty() else hash((self._min, self._max))
+
+    def __repr__(self) -> str:
+        return f"Box2D(minimum={self.getMin()!r}, maximum={self.getMax()!r})"

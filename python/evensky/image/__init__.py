@@ -1,0 +1,50 @@
+"""Images, masks, masked images and exposures over numpy arrays, by the names of ``lsst.afw.image``.
+
+``import evensky.image as afwImage`` is how a script moves over.
+"""
+
+from __future__ import annotations
+
+from ._pixels import LOCAL, PARENT, ImageOrigin
+from .coerce import Planes, as_planes
+from .exposure import Exposure, ExposureD, ExposureF, ExposureI, ExposureL, ExposureU
+from .image import Image, ImageD, ImageF, ImageI, ImageL, ImageU
+from .mask import Mask, MaskX, translate_mask
+from .masked_image import MaskedImage, MaskedImageD, MaskedImageF, MaskedImageI, MaskedImageL, MaskedImageU
+from .scaler import ConstantScaler, ImageScaler, SpatialScaler
+from .vector import MaskedVector, MaskedVectorD, MaskedVectorF
+
+__all__ = [
+    "LOCAL",
+    "PARENT",
+    "ConstantScaler",
+    "Exposure",
+    "ExposureD",
+    "ExposureF",
+    "ExposureI",
+    "ExposureL",
+    "ExposureU",
+    "Image",
+    "ImageD",
+    "ImageF",
+    "ImageI",
+    "ImageL",
+    "ImageOrigin",
+    "ImageScaler",
+    "ImageU",
+    "Mask",
+    "MaskX",
+    "MaskedImage",
+    "MaskedImageD",
+    "MaskedImageF",
+    "MaskedImageI",
+    "MaskedImageL",
+    "MaskedImageU",
+    "MaskedVector",
+    "MaskedVectorD",
+    "MaskedVectorF",
+    "Planes",
+    "SpatialScaler",
+    "as_planes",
+    "translate_mask",
+]

@@ -1,0 +1,319 @@
+"""What images, masks, masked images and exposures share: a box of pixels, and views of parts of it."""
+
+from __future__ import annotations
+
+__all__ = ["LOCAL", "PARENT", "Boxed", "ImageOrigin", "PixelPlane", "check_same_size", "local_slices"]
+
+import enum
+import operator
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ..errors import InvalidParameterError, LengthError, OutOfRangeError
+from ..geom import Box2I, Extent2I, Point2I
+
+
+class ImageOrigin(enum.Enum):
+    """What pixel coordinates count from."""
+
+    PARENT = 0  # the origin of the image that this one is a part of
+    LOCAL = 1  # the image's own first pixel
+
+
+PARENT = ImageOrigin.PARENT
+LOCAL = ImageOrigin.LOCAL
+
+
+def check_same_size(what: str, size: tuple[int, int], other: str, other_size: tuple[int, int]) -> None:
+    """Raise LengthError unless the (width, height) of two things are equal."""
+    if tuple(size) != tuple(other_size):
+        raise LengthError(
+            f"{what} is {size[0]} x {size[1]} but {other} is {other_size[0]} x {other_size[1]}; they must be equal"
+        )
+
+
+class Boxed:
+    """Anything that has a box of pixels: sizes, origins and indexing by boxes."""
+
+    def getBBox(self, origin: ImageOrigin = PARENT) -> Box2I:
+        """The box of pixels, in the parent's coordinates or its own."""
+        corner = self.getXY0() if origin is PARENT else Point2I(0, 0)
+        return Box2I(corner, Extent2I(self.getWidth(), self.getHeight()))
+
+    def getWidth(self) -> int:
+        raise NotImplementedError
+
+    def getHeight(self) -> int:
+        raise NotImplementedError
+
+    def getXY0(self) -> Point2I:
+        raise NotImplementedError
+
+    def setXY0(self, *args: Any) -> None:
+        raise NotImplementedError
+
+    def _part(self, rows: slice, columns: slice) -> Self:
+        """A view of a part; slices count from the own corner and are inside."""
+        raise NotImplementedError
+
+    def clone(self) -> Self:
+        raise NotImplementedError
+
+    def getDimensions(self) -> Extent2I:
+        return Extent2I(self.getWidth(), self.getHeight())
+
+    def getX0(self) -> int:
+        return int(self.getXY0().x)
+
+    def getY0(self) -> int:
+        return int(self.getXY0().y)
+
+    def __len__(self) -> int:
+        return self.getHeight()
+
+    width = property(lambda self: self.getWidth())
+    height = property(lambda self: self.getHeight())
+    dimensions = property(lambda self: self.getDimensions())
+
+    def subset(self, bbox: Box2I, origin: ImageOrigin = PARENT) -> Self:
+        """The part at `bbox`; it shares pixels with this one.
+
+        Raises
+        ------
+        evensky.errors.LengthError
+            Where `bbox` is not inside; the message holds both boxes.
+        """
+        return self._part(*local_slices(self, bbox, origin))
+
+    def _sub(self, index: Any) -> Self:
+        """The part that ``self[index]`` means, for every form of index but a single pixel."""
+        if isinstance(index, Box2I):
+            return self.subset(index)
+        if isinstance(index, slice):
+            index = (index, slice(None))
+        if not isinstance(index, tuple):
+            raise InvalidParameterError(
+                f"Index {index!r} is none of: [x, y], [x, y, origin], [box], [box, origin], [xSlice, ySlice]"
+            )
+        origin = PARENT
+        if isinstance(index[-1], ImageOrigin):
+            *rest, origin = index
+            index = tuple(rest)
+        if len(index) == 1 and isinstance(index[0], Box2I):
+            return self.subset(index[0], origin)
+        if len(index) == 2 and all(isinstance(i, slice) for i in index):
+            corner = self.getXY0() if origin is PARENT else Point2I(0, 0)
+            columns = _bounds(index[0], corner.x, self.getWidth(), "x")
+            rows = _bounds(index[1], corner.y, self.getHeight(), "y")
+            return self._part(slice(*rows), slice(*columns))
+        raise InvalidParameterError(
+            f"Index {index!r} is none of: [x, y], [x, y, origin], [box], [box, origin], [xSlice, ySlice]"
+        )
+
+    def _pixel_index(self, index: Any) -> tuple[int, int] | None:
+        """Row and column of ``self[x, y]`` or ``self[x, y, origin]`` or ``self[point]``; None for any other index."""
+        origin = PARENT
+        if isinstance(index, Point2I):
+            index = (index.x, index.y)
+        elif isinstance(index, tuple) and len(index) == 2 and isinstance(index[0], Point2I):
+            index = (index[0].x, index[0].y, index[1])
+        if not isinstance(index, tuple):
+            return None
+        if len(index) == 3 and isinstance(index[2], ImageOrigin):
+            origin = index[2]
+        elif len(index) != 2:
+            return None
+        if not (hasattr(index[0], "__index__") and hasattr(index[1], "__index__")):
+            return None
+        x, y = operator.index(index[0]), operator.index(index[1])
+        bbox = self.getBBox(origin)
+        if not bbox.contains(x, y):
+            raise OutOfRangeError(f"Pixel ({x}, {y}) is outside the box {bbox} ({origin.name})")
+        return y - bbox.getMinY(), x - bbox.getMinX()
+
+
+def local_slices(boxed: Boxed, bbox: Box2I, origin: ImageOrigin) -> tuple[slice, slice]:
+    """Rows and columns of `bbox`, counted from the own corner; LengthError where it is not inside."""
+    if not isinstance(bbox, Box2I):
+        raise InvalidParameterError(f"bbox is a {type(bbox).__name__}; it must be a Box2I")
+    whole = boxed.getBBox(origin)
+    if not whole.contains(bbox):
+        raise LengthError(f"Box {bbox} is not inside the image's box {whole} ({origin.name})")
+    x, y = bbox.getMinX() - whole.getMinX(), bbox.getMinY() - whole.getMinY()
+    if bbox.isEmpty():
+        x = y = 0
+    return slice(y, y + bbox.getHeight()), slice(x, x + bbox.getWidth())
+
+
+def _bounds(part: slice, begin: int, size: int, name: str) -> tuple[int, int]:
+    if part.step not in (None, 1):
+        raise InvalidParameterError(f"The {name} slice has step {part.step}; it must be 1")
+    start = begin if part.start is None else part.start
+    stop = begin + size if part.stop is None else part.stop
+    if not begin <= start <= stop <= begin + size:
+        raise OutOfRangeError(f"The {name} slice {start}:{stop} is outside {begin}:{begin + size}")
+    return start - begin, stop - begin
+
+
+class PixelPlane(Boxed):
+    """One plane of pixels over a numpy array."""
+
+    dtype: ClassVar[Any]
+    _array: np.ndarray
+    _xy0: Point2I
+
+    def _set_pixels(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], name: str
+    ) -> None:
+        """Take what every constructor takes: a size, a box, an array, or another plane and perhaps a part of it."""
+        array = kwargs.pop("array", None)
+        deep = kwargs.pop("deep", False)
+        xy0 = kwargs.pop("xy0", None)
+        fill = kwargs.pop("initialValue", None)
+        for keyword in ("bbox", "dimensions", "image", "rhs"):
+            if keyword in kwargs:
+                args = (*args, kwargs.pop(keyword))
+        if kwargs:
+            raise InvalidParameterError(f"{name} takes no argument {', '.join(sorted(kwargs))}")
+        if array is not None:
+            args = (array, *args)
+        first = args[0] if args else None
+        if isinstance(first, PixelPlane):
+            rest = list(args[1:])
+            origin, box = PARENT, None
+            for value in rest:
+                if isinstance(value, Box2I):
+                    box = value
+                elif isinstance(value, ImageOrigin):
+                    origin = value
+                elif isinstance(value, bool):
+                    deep = value
+                else:
+                    raise InvalidParameterError(f"{name} made of another takes a box, an origin and deep; got {value!r}")
+            source = first if box is None else first.subset(box, origin)
+            same = source._array.dtype == np.dtype(self.dtype)
+            self._array = source._array if same and not deep else np.array(source._array, dtype=self.dtype)
+            self._xy0 = source.getXY0() if xy0 is None else Point2I(xy0)
+            return
+        if isinstance(first, np.ndarray) or (isinstance(first, list) and first and isinstance(first[0], list)):
+            if len(args) > 1:
+                deep = bool(args[1])
+            if len(args) > 2:
+                xy0 = args[2]
+            given = np.asarray(first)
+            if given.ndim != 2:
+                raise InvalidParameterError(f"The array has shape {given.shape}; an image has two dimensions")
+            if given.dtype.kind not in "biuf":
+                raise InvalidParameterError(f"The array has dtype {given.dtype}; pixels are real numbers")
+            keep = given.dtype == np.dtype(self.dtype) and given.dtype.isnative and given.flags.writeable and not deep
+            self._array = given if keep else np.array(given, dtype=self.dtype)
+        else:
+            width, height, corner, fill = self._size(args, fill, name)
+            if corner is not None and xy0 is None:
+                xy0 = corner
+            self._array = np.full((height, width), fill or 0, dtype=self.dtype)
+        self._xy0 = Point2I(0, 0) if xy0 is None else Point2I(xy0)
+
+    @staticmethod
+    def _size(args: tuple[Any, ...], fill: Any, name: str) -> tuple[int, int, Point2I | None, Any]:
+        corner = None
+        match args:
+            case ():
+                width = height = 0
+                rest: tuple[Any, ...] = ()
+            case (Box2I() as box, *rest):
+                width, height, corner = box.getWidth(), box.getHeight(), box.getMin()
+            case (Extent2I() as size, *rest):
+                width, height = size
+            case (w, h, *rest) if hasattr(w, "__index__") and hasattr(h, "__index__"):
+                width, height = operator.index(w), operator.index(h)
+            case _:
+                raise InvalidParameterError(
+                    f"{name} is made of width and height, an Extent2I, a Box2I, an array or another; got {args!r}"
+                )
+        if len(rest) > 1:
+            raise InvalidParameterError(f"{name} takes one initial value after its size; got {tuple(rest)!r}")
+        if rest:
+            fill = rest[0]
+        if width < 0 or height < 0:
+            raise LengthError(f"{name} of {width} x {height} pixels; both must be >= 0")
+        return width, height, corner, fill
+
+    @property
+    def array(self) -> np.ndarray:
+        """The pixels, shape ``(height, width)``, not copied; assigning writes into them."""
+        return self._array
+
+    @array.setter
+    def array(self, values: Any) -> None:
+        self._array[...] = values
+
+    def getArray(self) -> np.ndarray:
+        return self._array
+
+    def getWidth(self) -> int:
+        return int(self._array.shape[1])
+
+    def getHeight(self) -> int:
+        return int(self._array.shape[0])
+
+    def getXY0(self) -> Point2I:
+        return Point2I(self._xy0)
+
+    def setXY0(self, *args: Any) -> None:
+        """Set the origin, by a point or by x and y; pixels stay."""
+        self._xy0 = Point2I(*args)
+
+    def __getitem__(self, index: Any) -> Any:
+        if (pixel := self._pixel_index(index)) is not None:
+            return self._array[pixel].item()
+        return self._sub(index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if (pixel := self._pixel_index(index)) is not None:
+            self._array[pixel] = value
+            return
+        if index is Ellipsis:
+            index = (slice(None), slice(None))
+        part = self._sub(index)
+        if isinstance(value, PixelPlane):
+            check_same_size("The right-hand side", value.getDimensions(), "the left-hand side", part.getDimensions())
+            part.assign(value)
+        else:
+            part._array[...] = value
+
+    def get(self, *args: Any) -> Any:
+        """The pixel at a local position."""
+        return self[(*args, LOCAL)]
+
+    def set(self, *args: Any) -> None:
+        """``set(value)`` sets every pixel, ``set(x, y, value)`` the one at a local position."""
+        if len(args) == 1:
+            self._array[...] = args[0]
+        elif len(args) == 3:
+            self[args[0], args[1], LOCAL] = args[2]
+        else:
+            raise InvalidParameterError(f"set takes a value, or x, y and a value; got {len(args)} arguments")
+
+    def assign(self, rhs: Any, bbox: Box2I | None = None, origin: ImageOrigin = PARENT) -> None:
+        """Copy the pixels of `rhs` into this one, or into the part at `bbox`."""
+        target = self if bbox is None else self.subset(bbox, origin)
+        if isinstance(rhs, PixelPlane):
+            check_same_size("The right-hand side", rhs.getDimensions(), "the left-hand side", target.getDimensions())
+            target._array[...] = rhs._array
+        else:
+            target._array[...] = rhs
+
+    def clone(self) -> Self:
+        """A deep copy."""
+        return type(self)(self, True)
+
+    def __copy__(self) -> Self:
+        return type(self)(self, False)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.clone()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.getWidth()} x {self.getHeight()}, xy0={self._xy0})\n{self._array!r}"

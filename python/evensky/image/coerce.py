@@ -1,0 +1,157 @@
+"""Anything image-like goes in wherever an image is expected: this turns it into plain planes, without copying pixels."""
+
+from __future__ import annotations
+
+__all__ = ["PIXEL_DTYPES", "Planes", "as_planes", "native_array"]
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidParameterError
+from .exposure import Exposure
+from .image import Image
+from .masked_image import MaskedImage
+
+PIXEL_DTYPES = tuple(np.dtype(kind) for kind in (np.float32, np.float64, np.int32, np.uint16, np.uint64))
+
+# What other types become, at the cost of one conversion: the smallest type that holds every value. Whole numbers of 64
+# bits with a sign have none; float64 holds them up to 2**53.
+_CONVERSIONS = {
+    "b1": np.int32,
+    "i1": np.int32,
+    "i2": np.int32,
+    "u1": np.int32,
+    "u4": np.uint64,
+    "i8": np.float64,
+    "f2": np.float32,
+}
+
+
+@dataclass(slots=True)
+class Planes:
+    """The planes of an image.
+
+    Attributes
+    ----------
+    image : ndarray, shape (height, width)
+        Of one of `PIXEL_DTYPES`, in native byte order, of any stride.
+    mask : ndarray of int32 or None
+    variance : ndarray of float32 or None
+    mask_planes : mapping of str to int or None
+        Numbers of the mask's planes where they have names.
+    x0, y0 : int
+        Pixel origin.
+    reject : int
+        Bits that reject whatever the caller's bits are: a boolean mask has no planes to choose from.
+    unit : str
+        Unit of the pixels, "" where unknown.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray | None = None
+    variance: np.ndarray | None = None
+    mask_planes: Mapping[str, int] | None = None
+    x0: int = 0
+    y0: int = 0
+    reject: int = 0
+    unit: str = ""
+
+
+def native_array(array: Any) -> np.ndarray:
+    """An array of a type that the core computes with; itself where it is one already.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For complex numbers, strings and objects; the message holds the type.
+    """
+    given = np.asarray(array)
+    if given.dtype in PIXEL_DTYPES and given.dtype.isnative:
+        return given
+    native = given.dtype.newbyteorder("=")
+    if native in PIXEL_DTYPES:
+        return given.astype(native)
+    if (kind := _CONVERSIONS.get(f"{native.kind}{native.itemsize}")) is not None:
+        return given.astype(kind)
+    if native.kind == "f":
+        return given.astype(np.float64)
+    raise InvalidParameterError(
+        f"Pixels have dtype {given.dtype}; they must be real numbers (float32, float64, int32, uint16 and uint64 are used "
+        "as they are)"
+    )
+
+
+def as_planes(obj: Any) -> Planes:
+    """The planes of anything image-like.
+
+    Parameters
+    ----------
+    obj : image-like
+        `Image`, `MaskedImage`, `Exposure`; a two-dimensional numpy array or nested list; `numpy.ma.MaskedArray`; a
+        ``Quantity``; anything like astropy's ``NDData`` (``data``, ``mask``, ``uncertainty``).
+
+    Returns
+    -------
+    Planes
+        Pixels are shared, unless type or byte order are foreign: that costs one conversion.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where it has not two dimensions or its pixels are no real numbers.
+    """
+    if isinstance(obj, Image):
+        return Planes(obj._array, x0=obj._xy0.x, y0=obj._xy0.y)
+    if isinstance(obj, Exposure):
+        obj = obj.maskedImage
+    if isinstance(obj, MaskedImage):
+        image, mask = obj.image, obj.mask
+        x0, y0 = image._xy0
+        return Planes(image._array, mask._array, obj.variance._array, mask._planes, x0, y0)
+    if isinstance(obj, np.ma.MaskedArray):
+        planes = Planes(_two_dimensional(obj.data))
+        if obj.mask is not np.ma.nomask:
+            planes.mask, planes.reject = obj.mask.astype(np.int32), 1
+        return planes
+    if not isinstance(obj, np.ndarray) and hasattr(obj, "data") and hasattr(obj, "uncertainty"):
+        return _from_nddata(obj)
+    unit = getattr(obj, "unit", None)
+    return Planes(_two_dimensional(getattr(obj, "value", obj)), unit="" if unit is None else str(unit))
+
+
+def _two_dimensional(array: Any) -> np.ndarray:
+    given = native_array(array)
+    if given.ndim != 2:
+        raise InvalidParameterError(f"The array has shape {given.shape}; an image has two dimensions")
+    return given
+
+
+def _from_nddata(data: Any) -> Planes:
+    planes = Planes(_two_dimensional(data.data), unit="" if data.unit is None else str(data.unit))
+    if data.mask is not None:
+        mask = np.asarray(data.mask)
+        if mask.dtype == np.bool_:
+            planes.mask, planes.reject = np.broadcast_to(mask, planes.image.shape).astype(np.int32), 1
+        else:
+            planes.mask = mask.astype(np.int32)
+    if data.uncertainty is not None:
+        planes.variance = _variance_of(data.uncertainty)
+    return planes
+
+
+def _variance_of(uncertainty: Any) -> np.ndarray:
+    array = np.asarray(uncertainty.array)
+    match uncertainty.uncertainty_type:
+        case "std":
+            variance = np.square(array, dtype=np.float64)
+        case "var":
+            variance = array
+        case "ivar":
+            with np.errstate(divide="ignore"):
+                variance = np.where(array > 0, 1.0 / np.asarray(array, dtype=np.float64), np.inf)
+        case kind:
+            raise InvalidParameterError(f"Uncertainty of type {kind!r}; it must be std, var or ivar")
+    return variance.astype(np.float32)

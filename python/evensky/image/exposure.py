@@ -1,0 +1,308 @@
+"""Exposures: masked images with metadata and a WCS."""
+
+from __future__ import annotations
+
+__all__ = ["Exposure", "ExposureD", "ExposureF", "ExposureI", "ExposureL", "ExposureU", "ExposureInfo"]
+
+import copy
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from ..geom import Box2I, Point2I
+from ._pixels import PARENT, Boxed, ImageOrigin
+from .image import Image, ImageF
+from .mask import Mask
+from .masked_image import MaskedImage, MaskedImageD, MaskedImageF, MaskedImageI, MaskedImageL, MaskedImageU
+
+
+class ExposureInfo:
+    """What an exposure knows beside its pixels.
+
+    Attributes
+    ----------
+    metadata : astropy.io.fits.Header or None
+        None until somebody asks for it.
+    wcs : astropy.wcs.WCS or None
+        Maps local array pixels, counted from 0, to the sky.
+    dataId : dict
+        What identifies the exposure.
+    assumptions : list of str
+        What had to be assumed when it was read, in sentences.
+    """
+
+    def __init__(self, metadata: Any = None, wcs: Any = None, dataId: dict[str, Any] | None = None) -> None:
+        self.metadata = metadata
+        self.wcs = wcs
+        self.dataId: dict[str, Any] = {} if dataId is None else dataId
+        self.assumptions: list[str] = []
+
+    def hasWcs(self) -> bool:
+        return self.wcs is not None
+
+    def getWcs(self) -> Any:
+        return self.wcs
+
+    def setWcs(self, wcs: Any) -> None:
+        self.wcs = wcs
+
+    def getMetadata(self) -> Any:
+        if self.metadata is None:
+            from astropy.io.fits import Header
+
+            self.metadata = Header()
+        return self.metadata
+
+    def setMetadata(self, metadata: Any) -> None:
+        self.metadata = metadata
+
+
+class Exposure(Boxed):
+    """A masked image with metadata, a WCS where there is one, and what identifies it.
+
+    Made of a width and a height, an ``Extent2I``, a ``Box2I``, a masked image and perhaps a WCS (pixels are not copied),
+    or another exposure, ``Exposure(other[, bbox[, origin]][, deep])``.
+    """
+
+    _masked_kind: ClassVar[type[MaskedImage]] = MaskedImageF
+
+    def __new__(cls, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:
+        if cls is Exposure:
+            given = args[0] if args else kwargs.get("maskedImage")
+            if isinstance(given, Exposure):
+                return object.__new__(type(given))
+            kind = type(given) if isinstance(given, MaskedImage) else MaskedImageF
+            return object.__new__(next(sub for sub in cls.__subclasses__() if sub._masked_kind is kind))
+        return object.__new__(cls)
+
+    def __init__(self, *args: Any, maskedImage: Any = None, wcs: Any = None, dataId: Any = None, **kwargs: Any) -> None:
+        if maskedImage is not None:
+            args = (maskedImage, *args)
+        first = args[0] if args else None
+        if isinstance(first, Exposure):
+            source, deep = MaskedImage._source(first.maskedImage, args[1:], kwargs.pop("deep", False))
+            self._masked = self._masked_kind(source, deep)
+            self._info = copy.deepcopy(first._info) if deep else copy.copy(first._info)
+            if source is not first.maskedImage and self._info.wcs is not None:
+                offset = source.getXY0() - first.getXY0()
+                self._info.wcs = self._info.wcs[offset.y :, offset.x :]
+        elif isinstance(first, MaskedImage | Image):
+            rest = list(args[1:])
+            if rest and not isinstance(rest[0], Mask):
+                wcs = rest.pop(0)
+            self._masked = self._masked_kind(first, *rest, **kwargs)
+            self._info = ExposureInfo()
+        else:
+            rest = list(args)
+            if len(rest) > 1 and hasattr(rest[-1], "wcs"):
+                wcs = rest.pop()
+            self._masked = self._masked_kind(*rest, **kwargs)
+            self._info = ExposureInfo()
+        if wcs is not None:
+            self._info.wcs = wcs
+        if dataId is not None:
+            self._info.dataId = dict(dataId)
+
+    @classmethod
+    def Factory(cls, *args: Any, **kwargs: Any) -> Self:
+        """A new exposure of this kind; takes what the constructor takes."""
+        return cls(*args, **kwargs)
+
+    @property
+    def maskedImage(self) -> MaskedImage:
+        """The pixels; assigning replaces them."""
+        return self._masked
+
+    @maskedImage.setter
+    def maskedImage(self, value: MaskedImage) -> None:
+        self._masked = self._masked_kind(value)
+
+    def getMaskedImage(self) -> MaskedImage:
+        return self._masked
+
+    def setMaskedImage(self, maskedImage: MaskedImage) -> None:
+        self.maskedImage = maskedImage
+
+    @property
+    def image(self) -> Image:
+        """The image; assigning writes into its pixels."""
+        return self._masked.image
+
+    @image.setter
+    def image(self, value: Any) -> None:
+        self._masked.image = value
+
+    @property
+    def mask(self) -> Mask:
+        """The mask; assigning writes into its pixels."""
+        return self._masked.mask
+
+    @mask.setter
+    def mask(self, value: Any) -> None:
+        self._masked.mask = value
+
+    @property
+    def variance(self) -> ImageF:
+        """The variance; assigning writes into its pixels."""
+        return self._masked.variance
+
+    @variance.setter
+    def variance(self, value: Any) -> None:
+        self._masked.variance = value
+
+    def getImage(self) -> Image:
+        return self._masked.image
+
+    def getMask(self) -> Mask:
+        return self._masked.mask
+
+    def getVariance(self) -> ImageF:
+        return self._masked.variance
+
+    @property
+    def info(self) -> ExposureInfo:
+        """What the exposure knows beside its pixels."""
+        return self._info
+
+    def getInfo(self) -> ExposureInfo:
+        return self._info
+
+    @property
+    def metadata(self) -> Any:
+        """The FITS header, an `astropy.io.fits.Header`."""
+        return self._info.getMetadata()
+
+    @metadata.setter
+    def metadata(self, value: Any) -> None:
+        self._info.metadata = value
+
+    def getMetadata(self) -> Any:
+        return self._info.getMetadata()
+
+    def setMetadata(self, metadata: Any) -> None:
+        self._info.metadata = metadata
+
+    @property
+    def wcs(self) -> Any:
+        """The `astropy.wcs.WCS` of local array pixels, or None."""
+        return self._info.wcs
+
+    @wcs.setter
+    def wcs(self, value: Any) -> None:
+        self._info.wcs = value
+
+    def getWcs(self) -> Any:
+        return self._info.wcs
+
+    def setWcs(self, wcs: Any) -> None:
+        self._info.wcs = wcs
+
+    def hasWcs(self) -> bool:
+        return self._info.hasWcs()
+
+    @property
+    def dataId(self) -> dict[str, Any]:
+        """What identifies the exposure."""
+        return self._info.dataId
+
+    @dataId.setter
+    def dataId(self, value: Any) -> None:
+        self._info.dataId = dict(value)
+
+    @property
+    def assumptions(self) -> list[str]:
+        """What had to be assumed when the exposure was read, in sentences."""
+        return self._info.assumptions
+
+    def getWidth(self) -> int:
+        return self._masked.getWidth()
+
+    def getHeight(self) -> int:
+        return self._masked.getHeight()
+
+    def getXY0(self) -> Point2I:
+        return self._masked.getXY0()
+
+    def setXY0(self, *args: Any) -> None:
+        """Set the origin of all planes, by a point or by x and y."""
+        self._masked.setXY0(*args)
+
+    def _part(self, rows: slice, columns: slice) -> Self:
+        x0, y0 = self.getXY0()
+        box = Box2I(
+            Point2I(x0 + columns.start, y0 + rows.start),
+            Point2I(x0 + columns.stop - 1, y0 + rows.stop - 1),
+            invert=False,
+        )
+        return type(self)(self, box, PARENT)
+
+    def __getitem__(self, index: Any) -> Any:
+        if self._pixel_index(index) is not None:
+            return self._masked[index]
+        return self._sub(index)
+
+    def getCutout(self, bbox: Box2I, origin: ImageOrigin = PARENT) -> Self:
+        """A deep copy of the part at `bbox`."""
+        return self.subset(bbox, origin).clone()
+
+    def clone(self) -> Self:
+        """A deep copy."""
+        return type(self)(self, True)
+
+    def __copy__(self) -> Self:
+        return type(self)(self, False)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.clone()
+
+    def __getnewargs__(self) -> tuple[()]:
+        return ()
+
+    @classmethod
+    def readFits(cls, fileName: str | Path) -> Self:
+        """Read a FITS file. See `evensky.io.fits.read_exposure`."""
+        from ..io.fits import read_exposure
+
+        read = read_exposure(fileName)
+        exposure = cls(read.maskedImage)
+        exposure._info = read.info
+        return exposure
+
+    def writeFits(self, fileName: str | Path, overwrite: bool = True) -> None:
+        """Write a FITS file in afw's layout. See `evensky.io.fits.write_exposure`."""
+        from ..io.fits import write_exposure
+
+        write_exposure(self, fileName, overwrite=overwrite)
+
+    def __repr__(self) -> str:
+        identity = f", dataId={self.dataId}" if self.dataId else ""
+        return f"{type(self).__name__}({self.getWidth()} x {self.getHeight()}, xy0={self.getXY0()}{identity})"
+
+
+class ExposureF(Exposure):
+    """An exposure of float32 pixels. See `Exposure`."""
+
+    _masked_kind = MaskedImageF
+
+
+class ExposureD(Exposure):
+    """An exposure of float64 pixels. See `Exposure`."""
+
+    _masked_kind = MaskedImageD
+
+
+class ExposureI(Exposure):
+    """An exposure of int32 pixels. See `Exposure`."""
+
+    _masked_kind = MaskedImageI
+
+
+class ExposureU(Exposure):
+    """An exposure of uint16 pixels. See `Exposure`."""
+
+    _masked_kind = MaskedImageU
+
+
+class ExposureL(Exposure):
+    """An exposure of uint64 pixels. See `Exposure`."""
+
+    _masked_kind = MaskedImageL

@@ -1,0 +1,269 @@
+"""Masks: 32 named planes of bits."""
+
+from __future__ import annotations
+
+__all__ = ["DEFAULT_PLANES", "MAX_PLANES", "Mask", "MaskX", "translate_mask"]
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ..errors import InvalidParameterError, NotFoundError, OutOfRangeError, RuntimeError
+from ._pixels import PixelPlane, check_same_size
+
+MAX_PLANES = 32
+
+DEFAULT_PLANES: Mapping[str, int] = {
+    "BAD": 0,
+    "SAT": 1,
+    "INTRP": 2,
+    "CR": 3,
+    "EDGE": 4,
+    "DETECTED": 5,
+    "DETECTED_NEGATIVE": 6,
+    "SUSPECT": 7,
+    "NO_DATA": 8,
+}
+
+
+def _signed(bits: int) -> int:
+    """The same 32 bits as a signed number, which is how masks hold them."""
+    bits &= 0xFFFFFFFF
+    return bits - (1 << 32) if bits >= 1 << 31 else bits
+
+
+def _find(planes: Mapping[str, int], name: str) -> int:
+    try:
+        return planes[name]
+    except KeyError:
+        known = ", ".join(sorted(planes, key=planes.__getitem__)) or "none"
+        raise NotFoundError(f"There is no mask plane {name!r}; the known ones are {known}") from None
+
+
+def _add(planes: dict[str, int], name: str) -> int:
+    if not isinstance(name, str) or not name:
+        raise InvalidParameterError(f"A mask plane is named by a string; got {name!r}")
+    if name not in planes:
+        free = [bit for bit in range(MAX_PLANES) if bit not in planes.values()]
+        if not free:
+            raise RuntimeError(f"Mask plane {name!r} cannot be added: all {MAX_PLANES} planes are taken")
+        planes[name] = free[0]
+    return planes[name]
+
+
+def _checked(planes: Mapping[str, int]) -> dict[str, int]:
+    """A copy of a plane dictionary, its numbers checked."""
+    seen: dict[int, str] = {}
+    for name, bit in planes.items():
+        if not 0 <= bit < MAX_PLANES:
+            raise OutOfRangeError(f"Mask plane {name!r} has number {bit}; it must be 0 to {MAX_PLANES - 1}")
+        if bit in seen:
+            raise InvalidParameterError(f"Mask planes {seen[bit]!r} and {name!r} both have number {bit}")
+        seen[bit] = name
+    return dict(planes)
+
+
+def translate_mask(
+    array: np.ndarray, from_planes: Mapping[str, int], to_planes: Mapping[str, int]
+) -> np.ndarray:
+    """The same mask with planes numbered otherwise.
+
+    Parameters
+    ----------
+    array : ndarray of int32
+    from_planes, to_planes : mapping of str to int
+        Numbers of the planes now and then; every plane of `from_planes` must be in `to_planes`.
+
+    Returns
+    -------
+    ndarray of int32
+        `array` itself where the numbers are the same. Bits without a name are dropped where planes are renumbered.
+
+    Raises
+    ------
+    evensky.errors.NotFoundError
+        For a plane that `to_planes` lacks.
+    """
+    moves = {bit: _find(to_planes, name) for name, bit in from_planes.items()}
+    if all(old == new for old, new in moves.items()):
+        return array
+    result = np.zeros_like(array)
+    for old, new in moves.items():
+        result |= np.where(array & np.int32(_signed(1 << old)), np.int32(_signed(1 << new)), np.int32(0))
+    return result
+
+
+class _PlaneMethod:
+    """A method on planes: of the default dictionary when called on the class, of the mask's own on a mask."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, instance: Mask | None, owner: type[Mask]) -> Any:
+        planes = owner._default_planes if instance is None else instance._planes
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return self._function(planes, *args, **kwargs)
+
+        call.__name__ = self._function.__name__
+        call.__doc__ = self.__doc__
+        return call
+
+
+class Mask(PixelPlane):
+    """A mask of int32 pixels, whose bits are named planes.
+
+    Made as images are. Every mask uses the process-wide default planes unless it is given its own by ``mask_planes`` (or
+    ``maskPlaneDefs``) or read from a file that has others. What is called on the class works on the default planes, what
+    is called on a mask on the mask's own. Where masks meet (``|=``, ``&=``, ``^=``), planes are matched by name.
+    """
+
+    dtype = np.int32
+    _default_planes: ClassVar[dict[str, int]] = dict(DEFAULT_PLANES)
+
+    def __init__(self, *args: Any, mask_planes: Mapping[str, int] | None = None, **kwargs: Any) -> None:
+        planes = kwargs.pop("maskPlaneDefs", mask_planes)
+        if len(args) > 1 and isinstance(args[-1], Mapping):
+            *args, planes = args  # type: ignore[assignment]
+        source = args[0] if args else kwargs.get("array")
+        self._set_pixels(tuple(args), kwargs, "Mask")
+        if planes is not None:
+            self._planes = _checked(planes)
+        elif isinstance(source, Mask):
+            shared = source._planes is Mask._default_planes
+            self._planes = source._planes if shared else dict(source._planes)
+        else:
+            self._planes = Mask._default_planes
+
+    @classmethod
+    def Factory(cls, *args: Any, **kwargs: Any) -> Self:
+        """A new mask; takes what the constructor takes."""
+        return cls(*args, **kwargs)
+
+    def _part(self, rows: slice, columns: slice) -> Self:
+        part = type(self)(self._array[rows, columns], xy0=(self.getX0() + columns.start, self.getY0() + rows.start))
+        part._planes = self._planes
+        return part
+
+    @_PlaneMethod
+    def getMaskPlane(planes: dict[str, int], name: str) -> int:  # noqa: N805 - not a method: see _PlaneMethod
+        """The number of a plane; NotFoundError, which lists the known ones, where there is none of that name."""
+        return _find(planes, name)
+
+    @_PlaneMethod
+    def getPlaneBitMask(planes: dict[str, int], name: str | Iterable[str]) -> int:  # noqa: N805
+        """The bits of a plane, or of several; NotFoundError, which lists the known ones, for an unknown name."""
+        names = (name,) if isinstance(name, str) else tuple(name)
+        bits = 0
+        for one in names:
+            bits |= 1 << _find(planes, one)
+        return _signed(bits)
+
+    @_PlaneMethod
+    def getMaskPlaneDict(planes: dict[str, int]) -> dict[str, int]:  # noqa: N805
+        """Names and numbers of the planes; a copy."""
+        return dict(planes)
+
+    @_PlaneMethod
+    def addMaskPlane(planes: dict[str, int], name: str) -> int:  # noqa: N805
+        """Add a plane, if there is none of that name yet, and return its number."""
+        return _add(planes, name)
+
+    @_PlaneMethod
+    def removeMaskPlane(planes: dict[str, int], name: str) -> None:  # noqa: N805
+        """Forget a plane; pixels keep its bit."""
+        _find(planes, name)
+        del planes[name]
+
+    @_PlaneMethod
+    def getNumPlanesUsed(planes: dict[str, int]) -> int:  # noqa: N805
+        """Number of planes that have a name."""
+        return len(planes)
+
+    @_PlaneMethod
+    def interpret(planes: dict[str, int], value: int) -> str:  # noqa: N805
+        """The names of the planes of a pixel value, e.g. ``"BAD,SAT"``."""
+        return ",".join(name for name, bit in sorted(planes.items(), key=lambda item: item[1]) if value & 1 << bit)
+
+    @staticmethod
+    def getNumPlanesMax() -> int:
+        """How many planes there can be."""
+        return MAX_PLANES
+
+    def getAsString(self, x: int, y: int) -> str:
+        """The names of the planes of the pixel at a local position."""
+        return str(self.interpret(self.get(x, y)))
+
+    def clearAllMaskPlanes(self) -> None:
+        """Set every pixel to 0."""
+        self._array[...] = 0
+
+    def clearMaskPlane(self, plane: int) -> None:
+        """Clear the bit of plane number `plane` in every pixel."""
+        if not 0 <= plane < MAX_PLANES:
+            raise OutOfRangeError(f"Mask plane number {plane} does not exist; numbers are 0 to {MAX_PLANES - 1}")
+        self._array &= np.int32(_signed(~(1 << plane)))
+
+    def removeAndClearMaskPlane(self, name: str, removeFromDefault: bool = False) -> None:
+        """Clear a plane's bit in every pixel and forget the plane, for this mask or for the default too."""
+        self.clearMaskPlane(_find(self._planes, name))
+        if removeFromDefault:
+            Mask._default_planes.pop(name, None)
+        elif self._planes is Mask._default_planes:
+            self._planes = dict(self._planes)
+        self._planes.pop(name, None)
+
+    def conformMaskPlanes(self, masterPlaneDict: Mapping[str, int]) -> None:
+        """Renumber the planes as `masterPlaneDict` has them; planes that it lacks are added behind."""
+        planes = _checked(masterPlaneDict)
+        for name in self._planes:
+            _add(planes, name)
+        self._array[...] = translate_mask(self._array, self._planes, planes)
+        self._planes = planes
+
+    def _bits_of(self, other: Any) -> Any:
+        """The pixels of `other` by this mask's numbers; planes that this one lacks are added to it."""
+        if not isinstance(other, Mask):
+            if isinstance(other, PixelPlane | np.ndarray):
+                return other.array if isinstance(other, PixelPlane) else other
+            return np.int32(_signed(int(other)))
+        check_same_size("The right-hand side", other.getDimensions(), "the left-hand side", self.getDimensions())
+        if self._planes is other._planes:
+            return other._array
+        if any(self._planes.get(name) != bit for name, bit in other._planes.items()):
+            if self._planes is Mask._default_planes:
+                self._planes = dict(self._planes)
+            for name in other._planes:
+                _add(self._planes, name)
+        return translate_mask(other._array, other._planes, self._planes)
+
+    def __ior__(self, other: Any) -> Self:
+        self._array |= self._bits_of(other)
+        return self
+
+    def __iand__(self, other: Any) -> Self:
+        self._array &= self._bits_of(other)
+        return self
+
+    def __ixor__(self, other: Any) -> Self:
+        self._array ^= self._bits_of(other)
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process may number its default planes otherwise: the numbers travel with the pixels.
+        return {"_array": self._array, "_xy0": self._xy0, "_planes": dict(self._planes)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._planes == Mask._default_planes:
+            self._planes = Mask._default_planes
+
+    def printMaskPlanes(self) -> None:
+        """Print names and numbers of the planes."""
+        for name, bit in sorted(self._planes.items(), key=lambda item: item[1]):
+            print(f"Plane {bit} -> {name}")
+
+
+MaskX = Mask

@@ -1,0 +1,321 @@
+"""Masked images: an image, its mask and its variance."""
+
+from __future__ import annotations
+
+__all__ = ["MaskedImage", "MaskedImageD", "MaskedImageF", "MaskedImageI", "MaskedImageL", "MaskedImageU"]
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ..errors import InvalidParameterError
+from ..geom import Box2I, Point2I
+from ._pixels import LOCAL, PARENT, Boxed, ImageOrigin, check_same_size
+from .image import Image, ImageD, ImageF, ImageI, ImageL, ImageU
+from .mask import Mask
+
+
+class MaskedImage(Boxed):
+    """An image, a `Mask` and a variance (`ImageF`) of one size.
+
+    Made of a width and a height, an ``Extent2I``, a ``Box2I``, an image and perhaps its mask and variance (which are not
+    copied), or another masked image, ``MaskedImage(other[, bbox[, origin]][, deep])``.
+
+    In place, with another masked image, ``+=`` and ``-=`` add or subtract images, OR the masks (planes matched by name)
+    and ADD the variances; with a number or an image only the image changes. ``*=`` with a number multiplies the variance
+    by its square.
+    """
+
+    _image_kind: ClassVar[type[Image]] = ImageF
+    _kinds: ClassVar[dict[Any, type[MaskedImage]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        MaskedImage._kinds[cls._image_kind] = cls
+
+    def __new__(cls, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:
+        if cls is MaskedImage:
+            given = kwargs.get("image", args[0] if args else None)
+            if isinstance(given, MaskedImage):
+                given = given.image
+            kind = type(given) if isinstance(given, Image) else Image._kinds[np.dtype(dtype or np.float32)]
+            return object.__new__(MaskedImage._kinds[kind])
+        return object.__new__(cls)
+
+    def __init__(
+        self,
+        *args: Any,
+        image: Any = None,
+        mask: Any = None,
+        variance: Any = None,
+        dtype: Any = None,
+        deep: bool = False,
+    ) -> None:
+        first = args[0] if args else image
+        if isinstance(first, MaskedImage):
+            source, deep = self._source(first, args[1:], deep)
+            self._image = self._image_kind(source.image, deep)
+            self._mask = Mask(source.mask, deep)
+            self._variance = ImageF(source.variance, deep)
+            return
+        if isinstance(first, Image | np.ndarray):
+            planes = list(args[1:]) if image is None else list(args)
+            if planes:
+                mask = planes.pop(0)
+            if planes:
+                variance = planes.pop(0)
+            if planes:
+                raise InvalidParameterError(f"{type(self).__name__} takes an image, a mask and a variance; got more")
+            self._image = self._image_kind(first)
+            box = self._image.getBBox()
+            self._mask = Mask(box) if mask is None else Mask(mask)
+            self._variance = ImageF(box) if variance is None else ImageF(variance)
+            for name, plane in (("mask", self._mask), ("variance", self._variance)):
+                check_same_size(f"The {name}", plane.getDimensions(), "the image", self._image.getDimensions())
+                plane.setXY0(self._image.getXY0())
+            return
+        self._image = self._image_kind(*args)
+        box = self._image.getBBox()
+        self._mask = Mask(box)
+        self._variance = ImageF(box)
+
+    @staticmethod
+    def _source(source: MaskedImage, rest: tuple[Any, ...], deep: bool) -> tuple[MaskedImage, bool]:
+        box, origin = None, PARENT
+        for value in rest:
+            if isinstance(value, Box2I):
+                box = value
+            elif isinstance(value, ImageOrigin):
+                origin = value
+            elif isinstance(value, bool):
+                deep = value
+            else:
+                raise InvalidParameterError(f"A masked image of another takes a box, an origin and deep; got {value!r}")
+        return (source if box is None else source.subset(box, origin)), deep
+
+    @classmethod
+    def Factory(cls, *args: Any, **kwargs: Any) -> Self:
+        """A new masked image of this kind; takes what the constructor takes."""
+        return cls(*args, **kwargs)
+
+    @property
+    def image(self) -> Image:
+        """The image; assigning writes into its pixels."""
+        return self._image
+
+    @image.setter
+    def image(self, value: Any) -> None:
+        self._image.assign(value)
+
+    @property
+    def mask(self) -> Mask:
+        """The mask; assigning writes into its pixels."""
+        return self._mask
+
+    @mask.setter
+    def mask(self, value: Any) -> None:
+        self._mask.assign(value)
+
+    @property
+    def variance(self) -> ImageF:
+        """The variance; assigning writes into its pixels."""
+        return self._variance
+
+    @variance.setter
+    def variance(self, value: Any) -> None:
+        self._variance.assign(value)
+
+    def getImage(self) -> Image:
+        return self._image
+
+    def getMask(self) -> Mask:
+        return self._mask
+
+    def getVariance(self) -> ImageF:
+        return self._variance
+
+    def setImage(self, image: Any) -> None:
+        self._image = self._replacement(image, self._image_kind, "image")
+
+    def setMask(self, mask: Any) -> None:
+        self._mask = self._replacement(mask, Mask, "mask")
+
+    def setVariance(self, variance: Any) -> None:
+        self._variance = self._replacement(variance, ImageF, "variance")
+
+    def _replacement(self, plane: Any, kind: Any, name: str) -> Any:
+        new = kind(plane)
+        check_same_size(f"The new {name}", new.getDimensions(), "the masked image", self.getDimensions())
+        new.setXY0(self.getXY0())
+        return new
+
+    def getArrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The arrays of image, mask and variance."""
+        return self._image.array, self._mask.array, self._variance.array
+
+    def getWidth(self) -> int:
+        return self._image.getWidth()
+
+    def getHeight(self) -> int:
+        return self._image.getHeight()
+
+    def getXY0(self) -> Point2I:
+        return self._image.getXY0()
+
+    def setXY0(self, *args: Any) -> None:
+        """Set the origin of all planes, by a point or by x and y."""
+        for plane in (self._image, self._mask, self._variance):
+            plane.setXY0(*args)
+
+    def _part(self, rows: slice, columns: slice) -> Self:
+        part = object.__new__(type(self))
+        part._image, part._mask, part._variance = (
+            plane._part(rows, columns) for plane in (self._image, self._mask, self._variance)
+        )
+        return part
+
+    def __getitem__(self, index: Any) -> Any:
+        if (pixel := self._pixel_index(index)) is not None:
+            return tuple(array[pixel].item() for array in self.getArrays())
+        return self._sub(index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if (pixel := self._pixel_index(index)) is not None:
+            values = value if isinstance(value, tuple) else (value, 0, 0.0)
+            for array, one in zip(self.getArrays(), values, strict=False):
+                array[pixel] = one
+            return
+        part = self._sub((slice(None), slice(None)) if index is Ellipsis else index)
+        part.assign(value) if isinstance(value, MaskedImage) else part.set(*np.atleast_1d(value))
+
+    def get(self, x: int, y: int) -> tuple[Any, int, float]:
+        """Value, mask and variance at a local position."""
+        value: tuple[Any, int, float] = self[x, y, LOCAL]
+        return value
+
+    def set(self, *args: Any) -> None:
+        """``set(value[, mask[, variance]])``: every pixel; what is left out is 0. A tuple of the three works too."""
+        values = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
+        if not 1 <= len(values) <= 3:
+            raise InvalidParameterError(f"set takes a value, a mask and a variance; got {len(values)} values")
+        value, mask, variance = (*values, *(0, 0.0)[len(values) - 1 :])
+        self._image.set(value)
+        self._mask.set(int(mask))
+        self._variance.set(variance)
+
+    def assign(self, rhs: MaskedImage, bbox: Box2I | None = None, origin: ImageOrigin = PARENT) -> None:
+        """Copy all planes of `rhs` into this one, or into the part at `bbox`; mask planes are matched by name."""
+        target = self if bbox is None else self.subset(bbox, origin)
+        target._image.assign(rhs.image)
+        target._mask.clearAllMaskPlanes()
+        target._mask |= rhs.mask
+        target._variance.assign(rhs.variance)
+
+    def clone(self) -> Self:
+        """A deep copy."""
+        return type(self)(self, True)
+
+    def __copy__(self) -> Self:
+        return type(self)(self, False)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.clone()
+
+    def __getnewargs__(self) -> tuple[()]:
+        return ()
+
+    def convertF(self) -> MaskedImageF:
+        """The same with float32 pixels; a copy."""
+        return MaskedImageF(self._image.convertF(), Mask(self._mask, True), ImageF(self._variance, True))
+
+    def __iadd__(self, other: Any) -> Self:
+        if isinstance(other, MaskedImage):
+            self._image += other.image
+            self._mask |= other.mask
+            self._variance += other.variance
+        else:
+            self._image += other
+        return self
+
+    def __isub__(self, other: Any) -> Self:
+        if isinstance(other, MaskedImage):
+            self._image -= other.image
+            self._mask |= other.mask
+            self._variance += other.variance
+        else:
+            self._image -= other
+        return self
+
+    def __imul__(self, other: Any) -> Self:
+        if isinstance(other, MaskedImage):
+            # Variance of a product of independent values, to first order.
+            mine, its = self._image.array.astype(np.float64), other.image.array.astype(np.float64)
+            self._variance.array[...] = its**2 * self._variance.array + mine**2 * other.variance.array
+            self._image *= other.image
+            self._mask |= other.mask
+        else:
+            factor = self._image._operand(other)
+            self._image *= other
+            self._variance.array[...] = self._variance.array * np.square(factor, dtype=np.float64)
+        return self
+
+    def __itruediv__(self, other: Any) -> Self:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if isinstance(other, MaskedImage):
+                mine, its = self._image.array.astype(np.float64), other.image.array.astype(np.float64)
+                ratio = mine / its
+                self._variance.array[...] = (self._variance.array + ratio**2 * other.variance.array) / its**2
+                self._image /= other.image
+                self._mask |= other.mask
+            else:
+                factor = self._image._operand(other)
+                self._image /= other
+                self._variance.array[...] = self._variance.array / np.square(factor, dtype=np.float64)
+        return self
+
+    @classmethod
+    def readFits(cls, fileName: str | Path) -> Self:
+        """Read a FITS file. See `evensky.io.fits.read_exposure`."""
+        from ..io.fits import read_exposure
+
+        return cls(read_exposure(fileName).maskedImage)
+
+    def writeFits(self, fileName: str | Path, overwrite: bool = True) -> None:
+        """Write a FITS file in afw's layout. See `evensky.io.fits.write_exposure`."""
+        from ..io.fits import write_exposure
+
+        write_exposure(self, fileName, overwrite=overwrite)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.getWidth()} x {self.getHeight()}, xy0={self.getXY0()})"
+
+
+class MaskedImageF(MaskedImage):
+    """A masked image of float32 pixels. See `MaskedImage`."""
+
+    _image_kind = ImageF
+
+
+class MaskedImageD(MaskedImage):
+    """A masked image of float64 pixels. See `MaskedImage`."""
+
+    _image_kind = ImageD
+
+
+class MaskedImageI(MaskedImage):
+    """A masked image of int32 pixels. See `MaskedImage`."""
+
+    _image_kind = ImageI
+
+
+class MaskedImageU(MaskedImage):
+    """A masked image of uint16 pixels. See `MaskedImage`."""
+
+    _image_kind = ImageU
+
+
+class MaskedImageL(MaskedImage):
+    """A masked image of uint64 pixels. See `MaskedImage`."""
+
+    _image_kind = ImageL

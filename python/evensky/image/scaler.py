@@ -1,0 +1,90 @@
+"""Scalers bring exposures to a common photometric scale before they are matched."""
+
+from __future__ import annotations
+
+__all__ = ["ConstantScaler", "ImageScaler", "SpatialScaler"]
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidParameterError
+from .masked_image import MaskedImage
+
+
+class ConstantScaler:
+    """Multiplies an exposure by one factor.
+
+    Parameters
+    ----------
+    scale : float
+        Finite and not 0.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For any other scale.
+    """
+
+    def __init__(self, scale: float = 1.0) -> None:
+        if not np.isfinite(scale) or scale == 0:
+            raise InvalidParameterError(f"scale = {scale}; it must be finite and not 0")
+        self._scale = float(scale)
+
+    @property
+    def scale(self) -> float:
+        """The factor."""
+        return self._scale
+
+    def scaleMaskedImage(self, maskedImage: MaskedImage) -> None:
+        """Multiply the image by the factor and the variance by its square, in place."""
+        maskedImage *= self._scale
+
+
+ImageScaler = ConstantScaler
+
+
+class SpatialScaler:
+    """Multiplies an exposure by a factor that varies smoothly over it.
+
+    Parameters
+    ----------
+    x, y : array-like, shapes (nx,) and (ny,)
+        Positions, in the coordinates of the exposures' parent, at which the factor is known; at least two each,
+        increasing.
+    scale : array-like, shape (ny, nx)
+        The factor there; finite. Between positions it is interpolated linearly in x and y, outside it stays that of
+        the edge.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where shapes do not agree or a number is not finite.
+    """
+
+    def __init__(self, x: Any, y: Any, scale: Any) -> None:
+        self._x, self._y, self._scale = (np.asarray(a, dtype=np.float64) for a in (x, y, scale))
+        if self._scale.shape != (self._y.size, self._x.size) or self._x.ndim != 1 or self._y.ndim != 1:
+            raise InvalidParameterError(
+                f"scale has shape {self._scale.shape} for {self._y.size} y and {self._x.size} x positions"
+            )
+        if not np.all(np.isfinite(self._scale)):
+            raise InvalidParameterError("scale holds numbers that are not finite")
+        for name, positions in (("x", self._x), ("y", self._y)):
+            if positions.size < 2 or not np.all(np.diff(positions) > 0):
+                raise InvalidParameterError(f"{name} = {positions}; at least two increasing positions are needed")
+
+    def scaleMaskedImage(self, maskedImage: MaskedImage) -> None:
+        """Multiply the image by the factor and the variance by its square, in place."""
+        x0, y0 = maskedImage.getXY0()
+        columns = np.arange(maskedImage.getWidth(), dtype=np.float64) + x0
+        rows = np.arange(maskedImage.getHeight(), dtype=np.float64) + y0
+        across = np.stack([np.interp(columns, self._x, line) for line in self._scale])
+        place = np.clip(np.interp(rows, self._y, np.arange(self._y.size, dtype=np.float64)), 0, self._y.size - 1)
+        below = np.minimum(place.astype(np.intp), self._y.size - 2)
+        fraction = place - below
+        image, _, variance = maskedImage.getArrays()
+        for row, (start, part) in enumerate(zip(below, fraction, strict=True)):
+            factor = (1 - part) * across[start] + part * across[start + 1]
+            image[row] *= factor
+            variance[row] *= factor**2

@@ -1,0 +1,54 @@
+"""Vectors of values with mask and variance."""
+
+from __future__ import annotations
+
+__all__ = ["MaskedVector", "MaskedVectorD", "MaskedVectorF"]
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..errors import InvalidParameterError, LengthError
+
+
+class MaskedVector:
+    """One-dimensional values with a bit mask and variances, which statistics take as they take images.
+
+    Parameters
+    ----------
+    value : array-like, shape (n,), or int
+        The values, or how many zeros.
+    mask : array-like of int32, shape (n,), optional
+        All 0 if left out.
+    variance : array-like of float32, shape (n,), optional
+        All 0 if left out.
+    """
+
+    dtype: ClassVar[Any] = np.float64
+
+    def __init__(self, value: Any, mask: Any = None, variance: Any = None) -> None:
+        values = np.zeros(value, dtype=self.dtype) if np.ndim(value) == 0 else np.asarray(value, dtype=self.dtype)
+        if values.ndim != 1:
+            raise InvalidParameterError(f"The values have shape {values.shape}; a vector has one dimension")
+        self.value = values
+        self.mask = np.zeros(values.shape, np.int32) if mask is None else np.asarray(mask, dtype=np.int32)
+        self.variance = np.zeros(values.shape, np.float32) if variance is None else np.asarray(variance, np.float32)
+        for name, plane in (("mask", self.mask), ("variance", self.variance)):
+            if plane.shape != values.shape:
+                raise LengthError(f"The {name} has shape {plane.shape} but the values {values.shape}; they must be equal")
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.value!r}, {self.mask!r}, {self.variance!r})"
+
+
+class MaskedVectorF(MaskedVector):
+    """A masked vector of float32 values. See `MaskedVector`."""
+
+    dtype = np.float32
+
+
+class MaskedVectorD(MaskedVector):
+    """A masked vector of float64 values. See `MaskedVector`."""

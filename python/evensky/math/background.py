@@ -1,0 +1,379 @@
+"""Backgrounds by the names of ``lsst.afw.math``: statistics in a grid of bins, and smooth models through them."""
+
+from __future__ import annotations
+
+__all__ = [
+    "INCREASE_NXNYSAMPLE",
+    "REDUCE_INTERP_ORDER",
+    "THROW_EXCEPTION",
+    "Background",
+    "BackgroundControl",
+    "BackgroundList",
+    "BackgroundMI",
+    "UndersampleStyle",
+    "makeBackground",
+    "stringToUndersampleStyle",
+    "undersample_style",
+]
+
+import copy
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from .. import _core
+from .._core import BackgroundControl, UndersampleStyle, stringToUndersampleStyle
+from ..errors import InvalidParameterError
+from ..geom import Box2I, Extent2I, Point2I
+from ..image import ImageD, ImageF, Mask, MaskedImageF
+from ..image.coerce import Planes, as_planes
+from .approximate import Approximate, ApproximateControl
+from .interpolate import Interpolate, interp_style
+
+THROW_EXCEPTION = UndersampleStyle.THROW_EXCEPTION
+REDUCE_INTERP_ORDER = UndersampleStyle.REDUCE_INTERP_ORDER
+INCREASE_NXNYSAMPLE = UndersampleStyle.INCREASE_NXNYSAMPLE
+
+
+def undersample_style(style: UndersampleStyle | str | int) -> UndersampleStyle:
+    """The undersample style that a style, its name or its number stands for.
+
+    Raises
+    ------
+    evensky.errors.NotFoundError
+        For an unknown name; the message lists the known ones.
+    evensky.errors.InvalidParameterError
+        For an unknown number.
+    """
+    if isinstance(style, str):
+        return stringToUndersampleStyle(style)
+    try:
+        return UndersampleStyle(style)
+    except ValueError:
+        known = ", ".join(f"{s.name} = {s.value}" for s in UndersampleStyle)
+        raise InvalidParameterError(f"Undersample style {style!r} does not exist; the known ones are {known}") from None
+
+
+def _box_tuple(bbox: Box2I) -> tuple[int, int, int, int]:
+    return bbox.getMinX(), bbox.getMinY(), bbox.getWidth(), bbox.getHeight()
+
+
+class BackgroundMI:
+    """A background that is kept as a masked image of statistics, one pixel a bin.
+
+    Evaluation is safe from many threads and gives each the same answer as alone; editing the statistics image while
+    it is evaluated is not.
+
+    Parameters
+    ----------
+    imageBBox : Box2I
+        The pixels of the image that the background is of.
+    statsImage : image-like, shape (ny, nx)
+        Values of the bins and, in the variance plane, their errors (standard deviations); copied.
+
+    Notes
+    -----
+    The original's other constructor, from an image and a control, is `makeBackground`; it works here too.
+    """
+
+    def __init__(self, imageBBox: Any, statsImage: Any, *, num_threads: int = 0) -> None:
+        if isinstance(statsImage, BackgroundControl):
+            self._core = _measure(as_planes(imageBBox), statsImage, num_threads)
+        else:
+            planes = as_planes(statsImage)
+            values = planes.image.astype(np.float32, copy=False)
+            self._core = _core.Background(_box_tuple(imageBBox), values, planes.mask, planes.variance)
+        self._as_used = _core.AsUsed()
+        values, masks, errors = self._core.get_stats_planes()
+        self._stats = MaskedImageF(ImageF(values), Mask(array=masks), ImageF(errors))
+
+    @classmethod
+    def _from_core(cls, core: _core.Background, as_used: _core.AsUsed | None = None) -> Self:
+        self = cls.__new__(cls)
+        self._core = core
+        self._as_used = _core.AsUsed() if as_used is None else as_used
+        values, masks, errors = core.get_stats_planes()
+        self._stats = MaskedImageF(ImageF(values), Mask(array=masks), ImageF(errors))
+        return self
+
+    def getStatsImage(self) -> MaskedImageF:
+        """Values of the bins, shape ``(ny, nx)``; the variance plane holds their errors as standard deviations.
+
+        It is live: what is written to it is what later models go through.
+        """
+        return self._stats
+
+    def getImageBBox(self) -> Box2I:
+        """The pixels of the image that the background is of."""
+        x0, y0, width, height = self._core.get_image_bbox()
+        return Box2I(Point2I(x0, y0), Extent2I(width, height))
+
+    def getBinCentersX(self) -> np.ndarray:
+        """Positions of the columns of bins, in the coordinates of the image's parent; shape ``(nx,)``."""
+        return self._core.getBinCentersX()
+
+    def getBinCentersY(self) -> np.ndarray:
+        """Positions of the rows of bins, in the coordinates of the image's parent; shape ``(ny,)``."""
+        return self._core.getBinCentersY()
+
+    def getBackgroundControl(self) -> BackgroundControl:
+        """How the background was made and is evaluated; what is set there takes effect."""
+        return self._core.getBackgroundControl()
+
+    def getAsUsedInterpStyle(self) -> Interpolate.Style:
+        """The style that the last image was made with; UNKNOWN before the first."""
+        return self._as_used.interpStyle
+
+    def getAsUsedUndersampleStyle(self) -> UndersampleStyle:
+        """The undersample style that the last image was made with."""
+        return self._as_used.undersampleStyle
+
+    def getImageF(self, *args: Any, num_threads: int = 0, **kwargs: Any) -> ImageF:
+        """The model as float32: ``getImageF([bbox,] [interpStyle, undersampleStyle])``.
+
+        Parameters
+        ----------
+        bbox : Box2I, optional
+            Where, in the coordinates of the image's parent; the whole image if left out.
+        interpStyle : Interpolate.Style, str or int, optional
+            The control's if left out.
+        undersampleStyle : UndersampleStyle, str or int, optional
+            What to do where bins are too few for the style; the control's if left out.
+        num_threads : int, optional
+            Number of threads; 0 for the process-wide default.
+
+        Returns
+        -------
+        ImageF
+            Of the box's size and origin. If the control has an ApproximateControl, and no style is given, the
+            approximation. NaN where there is nothing to interpolate.
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError, evensky.errors.OutOfRangeError
+            Where bins are too few and `undersampleStyle` says to throw.
+        evensky.errors.LengthError
+            Where `bbox` is not inside the image's box.
+        """
+        return ImageF(*self._evaluate(np.dtype(np.float32), args, kwargs, num_threads))
+
+    def getImageD(self, *args: Any, num_threads: int = 0, **kwargs: Any) -> ImageD:
+        """The model as float64; see `getImageF`."""
+        return ImageD(*self._evaluate(np.dtype(np.float64), args, kwargs, num_threads))
+
+    def _evaluate(
+        self, dtype: np.dtype[Any], args: tuple[Any, ...], kwargs: dict[str, Any], num_threads: int
+    ) -> tuple[np.ndarray, bool, Point2I]:
+        names = ("bbox", "interpStyle", "undersampleStyle")
+        if not (args and isinstance(args[0], Box2I)):
+            names = names[1:] if args else names
+        if len(args) > len(names):
+            raise InvalidParameterError(f"getImage takes at most {', '.join(names)}; got {len(args)} arguments")
+        given = dict(zip(names, args, strict=False))
+        if unknown := (set(kwargs) - {"bbox", "interpStyle", "undersampleStyle"}) | (set(kwargs) & set(given)):
+            raise InvalidParameterError(f"getImage got unknown or repeated arguments: {', '.join(sorted(unknown))}")
+        given.update(kwargs)
+        box = self._core.get_image_bbox() if given.get("bbox") is None else _box_tuple(given["bbox"])
+        style = given.get("interpStyle")
+        undersample = given.get("undersampleStyle")
+        out = np.empty((max(box[3], 0), max(box[2], 0)), dtype=dtype)
+        self._as_used = self._core.get_image(
+            out,
+            box,
+            None if style is None else interp_style(style),
+            None if undersample is None else undersample_style(undersample),
+            num_threads,
+        )
+        return out, False, Point2I(box[0], box[1])
+
+    def getApproximate(
+        self, actrl: ApproximateControl, undersampleStyle: UndersampleStyle | str | int = THROW_EXCEPTION
+    ) -> Approximate:
+        """Chebyshev model of the bins.
+
+        Parameters
+        ----------
+        actrl : ApproximateControl
+            Order, and whether to weight by 1 / error.
+        undersampleStyle : UndersampleStyle, str or int, optional
+            Taken as the original takes it; a model never has more terms than the bins determine.
+
+        Raises
+        ------
+        evensky.errors.RuntimeError
+            Where no bin can be used, or the bins determine fewer terms than the order has.
+        """
+        undersample_style(undersampleStyle)
+        return Approximate(self._core.get_approximate(actrl))
+
+    def __iadd__(self, delta: float) -> Self:
+        self._core.add(float(delta))
+        return self
+
+    def __isub__(self, delta: float) -> Self:
+        self._core.add(-float(delta))
+        return self
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        planes = tuple(np.array(plane) for plane in self._core.get_stats_planes())
+        used = (self._as_used.interpStyle, self._as_used.undersampleStyle)
+        return self._core.get_image_bbox(), planes, copy.copy(self.getBackgroundControl()), used
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        bbox, (values, masks, errors), bctrl, used = state
+        self._core = _core.Background(tuple(bbox), values, masks, errors, bctrl)
+        self._as_used = _core.AsUsed(*used)
+        values, masks, errors = self._core.get_stats_planes()
+        self._stats = MaskedImageF(ImageF(values), Mask(array=masks), ImageF(errors))
+
+    def __repr__(self) -> str:
+        nx, ny = self._stats.getDimensions()
+        return f"BackgroundMI({nx} x {ny} bins over {self.getImageBBox()!r})"
+
+
+Background = BackgroundMI
+
+
+def _measure(planes: Planes, bctrl: BackgroundControl, num_threads: int) -> _core.Background:
+    sctrl = bctrl.getStatisticsControl()
+    if planes.reject and not sctrl.getAndMask() & planes.reject:
+        # A boolean mask has no planes to choose from: it always counts.
+        sctrl = copy.copy(sctrl)
+        sctrl.setAndMask(sctrl.getAndMask() | planes.reject)
+        bctrl = BackgroundControl(
+            bctrl.getInterpStyle(),
+            bctrl.getNxSample(),
+            bctrl.getNySample(),
+            bctrl.getUndersampleStyle(),
+            sctrl,
+            bctrl.getStatisticsProperty(),
+            bctrl.getApproximateControl(),
+        )
+    return _core.Background(planes.image, planes.mask, planes.variance, planes.x0, planes.y0, bctrl, num_threads)
+
+
+def makeBackground(image: Any, bctrl: BackgroundControl, *, num_threads: int = 0) -> BackgroundMI:
+    """Measure the background of an image in a grid of bins.
+
+    Parameters
+    ----------
+    image : image-like, shape (height, width)
+        An image or masked image of `evensky.image`, a numpy array, a `numpy.ma.MaskedArray` or an astropy ``NDData``.
+    bctrl : BackgroundControl
+        Number of bins, what to measure in them, and how models are evaluated.
+    num_threads : int, optional
+        Number of threads; 0 for the process-wide default. Results do not depend on it.
+
+    Returns
+    -------
+    BackgroundMI
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where a bin has no pixels, or pixels have a type that cannot be used.
+    """
+    if not isinstance(bctrl, BackgroundControl):
+        raise InvalidParameterError(f"bctrl is a {type(bctrl).__name__}; it must be a BackgroundControl")
+    return BackgroundMI(image, bctrl, num_threads=num_threads)
+
+
+class BackgroundList:
+    """Backgrounds whose sum is the background, each with the styles to evaluate it by.
+
+    Parameters
+    ----------
+    *args : BackgroundMI or tuple
+        Backgrounds, or tuples ``(background, interpStyle, undersampleStyle, approximateStyle, approximateOrderX,
+        approximateOrderY, approximateWeighting)``.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        self._backgrounds: list[tuple[Any, ...]] = []
+        for value in args:
+            self.append(value)
+
+    def append(self, value: Any) -> None:
+        """Add a background, or a tuple as the list holds them; styles left out are those of its control."""
+        background, *rest = value if isinstance(value, tuple) else (value,)
+        if not isinstance(background, BackgroundMI):
+            raise InvalidParameterError(f"A BackgroundList holds BackgroundMI objects; got a {type(background).__name__}")
+        control = background.getBackgroundControl()
+        actrl = control.getApproximateControl()
+        defaults = (
+            control.getInterpStyle(),
+            control.getUndersampleStyle(),
+            actrl.getStyle(),
+            actrl.getOrderX(),
+            actrl.getOrderY(),
+            actrl.getWeighting(),
+        )
+        if len(rest) > len(defaults):
+            raise InvalidParameterError(f"A BackgroundList takes tuples of up to 7 values; got {len(rest) + 1}")
+        style, undersample, approximate, *orders = (*rest, *defaults[len(rest) :])
+        self._backgrounds.append(
+            (
+                background,
+                interp_style(style),
+                undersample_style(undersample),
+                ApproximateControl.Style(approximate),
+                *orders,
+            )
+        )
+
+    def clone(self) -> BackgroundList:
+        """A list of the same backgrounds."""
+        return BackgroundList(*self._backgrounds)
+
+    def getImage(self) -> ImageF:
+        """The sum of all backgrounds.
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            Where the list is empty.
+        """
+        if not self._backgrounds:
+            raise InvalidParameterError("The BackgroundList is empty; it takes at least 1 background to make an image")
+        total: ImageF | None = None
+        for background, style, undersample, approximate, orderX, orderY, weighting in self._backgrounds:
+            if approximate != ApproximateControl.UNKNOWN:
+                actrl = ApproximateControl(approximate, orderX, orderY, weighting)
+                image = background.getApproximate(actrl, undersample).getImage()
+            else:
+                image = background.getImageF(style, undersample)
+            if total is None:
+                total = image
+            else:
+                total += image
+        assert total is not None  # the list is not empty
+        return total
+
+    def writeFits(self, fileName: str | Path, overwrite: bool = True) -> None:
+        """Write the whole list to a FITS file. See `evensky.io.backgrounds`."""
+        from ..io.backgrounds import write_background_list
+
+        write_background_list(self, fileName, overwrite=overwrite)
+
+    @staticmethod
+    def readFits(fileName: str | Path) -> BackgroundList:
+        """Read a list that `writeFits` has written."""
+        from ..io.backgrounds import read_background_list
+
+        return read_background_list(fileName)
+
+    def __len__(self) -> int:
+        return len(self._backgrounds)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self._backgrounds)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        return self._backgrounds[index]
+
+    def extend(self, values: Iterable[Any]) -> None:
+        """Add several backgrounds."""
+        for value in values:
+            self.append(value)

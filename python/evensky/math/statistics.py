@@ -1,0 +1,216 @@
+"""Statistics of images under masks, with weights and errors, by the names of ``lsst.afw.math``."""
+
+from __future__ import annotations
+
+__all__ = [
+    "ERRORS",
+    "IQRANGE",
+    "MAX",
+    "MEAN",
+    "MEANCLIP",
+    "MEANSQUARE",
+    "MEDIAN",
+    "MIN",
+    "NCLIPPED",
+    "NMASKED",
+    "NOTHING",
+    "NPOINT",
+    "ORMASK",
+    "STDEV",
+    "STDEVCLIP",
+    "SUM",
+    "VARIANCE",
+    "VARIANCECLIP",
+    "Property",
+    "Statistics",
+    "StatisticsControl",
+    "makeStatistics",
+    "stringToStatisticsProperty",
+]
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from .. import _core
+from .._core import Property, Statistics, StatisticsControl, stringToStatisticsProperty
+from ..errors import InvalidParameterError
+from ..image.coerce import Planes, as_planes, native_array
+from ..image.mask import Mask
+from ..image.vector import MaskedVector
+
+NOTHING = Property.NOTHING
+ERRORS = Property.ERRORS
+NPOINT = Property.NPOINT
+MEAN = Property.MEAN
+STDEV = Property.STDEV
+VARIANCE = Property.VARIANCE
+MEDIAN = Property.MEDIAN
+IQRANGE = Property.IQRANGE
+MEANCLIP = Property.MEANCLIP
+STDEVCLIP = Property.STDEVCLIP
+VARIANCECLIP = Property.VARIANCECLIP
+MIN = Property.MIN
+MAX = Property.MAX
+SUM = Property.SUM
+MEANSQUARE = Property.MEANSQUARE
+ORMASK = Property.ORMASK
+NCLIPPED = Property.NCLIPPED
+NMASKED = Property.NMASKED
+
+
+def makeStatistics(
+    x: Any,
+    *args: Any,
+    mask: Any = None,
+    weights: Any = None,
+    flags: int | str | None = None,
+    sctrl: StatisticsControl | None = None,
+    num_threads: int = 0,
+) -> Statistics:
+    """Compute statistics of an image, a masked image, a mask or a vector.
+
+    The forms of the original all work::
+
+        makeStatistics(image, flags[, sctrl])
+        makeStatistics(image, mask, flags[, sctrl])
+        makeStatistics(maskedImage, flags[, sctrl])
+        makeStatistics(maskedImage, weights, flags[, sctrl])
+        makeStatistics(mask, flags[, sctrl])
+        makeStatistics(vector[, weights], flags[, sctrl])
+        makeStatistics(maskedVector[, weights], flags[, sctrl])
+
+    Parameters
+    ----------
+    x : image-like, Mask, MaskedVector or 1-D array-like
+        Pixels of shape ``(height, width)``, or values of shape ``(n,)``. An image may be one of `evensky.image`, a
+        numpy array (of any stride and byte order), a `numpy.ma.MaskedArray`, or an astropy ``NDData``.
+    mask : Mask or integer or boolean array, optional
+        Bit mask of the same shape. With a boolean mask, true rejects a pixel.
+    weights : image-like or 1-D array-like, optional
+        Multiplicative weight of each pixel; computed with as float32.
+    flags : int or str
+        `Property` values, OR-ed, or the name of one.
+    sctrl : StatisticsControl, optional
+        How to compute; the defaults where left out.
+    num_threads : int, optional
+        Number of threads; 0 for the process-wide default. Results do not depend on it.
+
+    Returns
+    -------
+    Statistics
+        ``getValue(p)``, ``getError(p)``, ``getResult(p)`` and ``getOrMask()`` give the results.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For an image of no pixels, unknown flags, contradictory controls, or pixels of a type that cannot be used.
+    evensky.errors.LengthError
+        Where planes differ in size.
+    """
+    plane, flags, sctrl = _split_arguments(args, flags, sctrl)
+    if isinstance(flags, str):
+        flags = stringToStatisticsProperty(flags)
+    if isinstance(x, Mask):
+        if plane is not None or mask is not None or weights is not None:
+            raise InvalidParameterError("Statistics of a Mask take no second plane; they are NPOINT and SUM only")
+        return _core.makeMaskStatistics(x.array, int(flags))
+    planes, is_vector = _planes_of(x)
+    if plane is not None:
+        if _is_mask(plane, planes, is_vector):
+            mask = _only_one("mask", mask, plane)
+        else:
+            weights = _only_one("weights", weights, plane)
+    sctrl = StatisticsControl() if sctrl is None else sctrl
+    reject = planes.reject
+    mask_array = planes.mask
+    if mask is not None:
+        if mask_array is not None:
+            raise InvalidParameterError(f"{type(x).__name__} has a mask of its own; a second one cannot be given")
+        mask_array, reject = _mask_of(mask)
+    if reject:
+        sctrl = copy.copy(sctrl)
+        sctrl.setAndMask(_as_int32(sctrl.getAndMask() | reject))
+    weights_array = None if weights is None else _weights_of(weights, is_vector)
+    return _core.makeStatistics(
+        planes.image, mask_array, planes.variance, weights_array, int(flags), sctrl, num_threads
+    )
+
+
+def _split_arguments(
+    args: tuple[Any, ...], flags: int | str | None, sctrl: StatisticsControl | None
+) -> tuple[Any, int | str, StatisticsControl | None]:
+    """Tell the second plane, the flags and the control apart in what follows the first argument."""
+    plane = None
+    rest = list(args)
+    if rest and not isinstance(rest[0], int | str | np.integer | StatisticsControl):
+        plane = rest.pop(0)
+    if rest and not isinstance(rest[0], StatisticsControl):
+        flags = _only_one("flags", flags, rest.pop(0))
+    if rest:
+        sctrl = _only_one("sctrl", sctrl, rest.pop(0))
+    if rest:
+        raise InvalidParameterError(f"{len(rest)} arguments too many; at most x, a second plane, flags and sctrl are taken")
+    if not isinstance(flags, int | str | np.integer):
+        raise InvalidParameterError(f"flags is {flags!r}; it must be Property values, OR-ed, or the name of one")
+    if sctrl is not None and not isinstance(sctrl, StatisticsControl):
+        raise InvalidParameterError(f"sctrl is a {type(sctrl).__name__}; it must be a StatisticsControl")
+    return plane, flags, sctrl
+
+
+def _only_one(name: str, keyword: Any, positional: Any) -> Any:
+    if keyword is not None:
+        raise InvalidParameterError(f"{name} was given twice, by position and by keyword")
+    return positional
+
+
+def _planes_of(x: Any) -> tuple[Planes, bool]:
+    """The planes of `x`; a vector is an image of one row."""
+    if isinstance(x, MaskedVector):
+        as_row = [None if a is None else np.asarray(a).reshape(1, -1) for a in (x.value, x.mask, x.variance)]
+        return Planes(image=native_array(as_row[0]), mask=as_row[1], variance=as_row[2]), True
+    if isinstance(x, np.ma.MaskedArray) and x.ndim == 1:
+        return as_planes(x.reshape(1, -1)), True
+    if isinstance(x, np.ndarray) and x.ndim == 1:
+        return as_planes(x.reshape(1, -1)), True
+    if isinstance(x, list | tuple) and not (x and isinstance(x[0], list | tuple | np.ndarray)):
+        # A list of numbers stands for real numbers, even where they happen to be whole.
+        return as_planes(np.asarray(x, dtype=np.float64).reshape(1, -1)), True
+    return as_planes(x), False
+
+
+def _is_mask(plane: Any, planes: Planes, is_vector: bool) -> bool:
+    if isinstance(plane, Mask):
+        return True
+    if is_vector or planes.mask is not None:
+        return False
+    return isinstance(plane, np.ndarray) and plane.dtype.kind in "biu"
+
+
+def _mask_of(mask: Any) -> tuple[np.ndarray, int]:
+    """Bits of a mask, and those that reject whatever the control says: a boolean mask has no planes to choose."""
+    array = mask.array if isinstance(mask, Mask) else np.asarray(mask)
+    if array.ndim == 1:
+        array = array.reshape(1, -1)
+    if array.dtype == np.bool_:
+        return array.astype(np.int32), 1
+    if array.dtype == np.int32 and array.dtype.isnative:
+        return array, 0
+    if array.dtype.kind not in "iu" or array.dtype.itemsize > 4:
+        raise InvalidParameterError(f"mask has dtype {array.dtype}; it must be boolean or an integer of up to 32 bits")
+    native = array.astype(array.dtype.newbyteorder("="))
+    return (native.view(np.int32) if native.dtype == np.uint32 else native.astype(np.int32)), 0
+
+
+def _weights_of(weights: Any, is_vector: bool) -> np.ndarray:
+    array = np.asarray(weights) if is_vector else as_planes(weights).image
+    if array.ndim == 1:
+        array = array.reshape(1, -1)
+    return array if array.dtype == np.float32 and array.dtype.isnative else array.astype(np.float32)
+
+
+def _as_int32(bits: int) -> int:
+    """The same 32 bits as a signed number, which is how masks hold them."""
+    bits &= 0xFFFFFFFF
+    return bits - (1 << 32) if bits >= 1 << 31 else bits
