@@ -109,6 +109,10 @@ void declareBackground(py::module_& module) {
                     }));
 
     py::class_<AsUsed>(module, "AsUsed")
+            .def(py::init([](Interpolate::Style interpStyle, UndersampleStyle undersampleStyle) {
+                     return AsUsed{interpStyle, undersampleStyle};
+                 }),
+                 py::arg("interpStyle") = Interpolate::UNKNOWN, py::arg("undersampleStyle") = THROW_EXCEPTION)
             .def_readonly("interpStyle", &AsUsed::interpStyle)
             .def_readonly("undersampleStyle", &AsUsed::undersampleStyle);
 

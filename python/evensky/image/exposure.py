@@ -28,6 +28,8 @@ class ExposureInfo:
         What identifies the exposure.
     assumptions : list of str
         What had to be assumed when it was read, in sentences.
+    has_variance : bool
+        False where the variance plane is 0 because nobody knows it.
     """
 
     def __init__(self, metadata: Any = None, wcs: Any = None, dataId: dict[str, Any] | None = None) -> None:
@@ -35,6 +37,7 @@ class ExposureInfo:
         self.wcs = wcs
         self.dataId: dict[str, Any] = {} if dataId is None else dataId
         self.assumptions: list[str] = []
+        self.has_variance = True
 
     def hasWcs(self) -> bool:
         return self.wcs is not None

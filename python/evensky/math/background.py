@@ -80,22 +80,24 @@ class BackgroundMI:
 
     def __init__(self, imageBBox: Any, statsImage: Any, *, num_threads: int = 0) -> None:
         if isinstance(statsImage, BackgroundControl):
-            self._core = _measure(as_planes(imageBBox), statsImage, num_threads)
+            core = _measure(as_planes(imageBBox), statsImage, num_threads)
         else:
             planes = as_planes(statsImage)
             values = planes.image.astype(np.float32, copy=False)
-            self._core = _core.Background(_box_tuple(imageBBox), values, planes.mask, planes.variance)
-        self._as_used = _core.AsUsed()
-        values, masks, errors = self._core.get_stats_planes()
+            core = _core.Background(_box_tuple(imageBBox), values, planes.mask, planes.variance)
+        self._adopt(core, _core.AsUsed())
+
+    def _adopt(self, core: _core.Background, as_used: _core.AsUsed) -> None:
+        self._core = core
+        self._as_used = as_used
+        values, masks, errors = core.get_stats_planes()
         self._stats = MaskedImageF(ImageF(values), Mask(array=masks), ImageF(errors))
 
     @classmethod
-    def _from_core(cls, core: _core.Background, as_used: _core.AsUsed | None = None) -> Self:
+    def from_core(cls, core: _core.Background, as_used: _core.AsUsed) -> Self:
+        """Wrap a background that the core has made."""
         self = cls.__new__(cls)
-        self._core = core
-        self._as_used = _core.AsUsed() if as_used is None else as_used
-        values, masks, errors = core.get_stats_planes()
-        self._stats = MaskedImageF(ImageF(values), Mask(array=masks), ImageF(errors))
+        self._adopt(core, as_used)
         return self
 
     def getStatsImage(self) -> MaskedImageF:
@@ -223,10 +225,7 @@ class BackgroundMI:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         bbox, (values, masks, errors), bctrl, used = state
-        self._core = _core.Background(tuple(bbox), values, masks, errors, bctrl)
-        self._as_used = _core.AsUsed(*used)
-        values, masks, errors = self._core.get_stats_planes()
-        self._stats = MaskedImageF(ImageF(values), Mask(array=masks), ImageF(errors))
+        self._adopt(_core.Background(tuple(bbox), values, masks, errors, bctrl), _core.AsUsed(*used))
 
     def __repr__(self) -> str:
         nx, ny = self._stats.getDimensions()

@@ -1,0 +1,19 @@
+"""Files: exposures in and out, and references to data that are loaded when they are needed."""
+
+from __future__ import annotations
+
+from .atomic import atomic_path
+from .data_refs import ExposureDataRef, FileDataRef, as_data_ref, file_data_refs, id_dict
+from .fits import read_exposure, write_exposure, write_image
+
+__all__ = [
+    "ExposureDataRef",
+    "FileDataRef",
+    "as_data_ref",
+    "atomic_path",
+    "file_data_refs",
+    "id_dict",
+    "read_exposure",
+    "write_exposure",
+    "write_image",
+]

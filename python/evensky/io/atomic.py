@@ -1,0 +1,80 @@
+"""Whole files or none: everything that evensky writes goes through here."""
+
+from __future__ import annotations
+
+__all__ = ["atomic_path"]
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import FitsError
+
+
+@contextmanager
+def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A temporary path beside `path`; what was written there is renamed to `path` when the block ends well.
+
+    When it does not, even by an interrupt, nothing is left behind and an earlier file stays as it was.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to be.
+    overwrite : bool, optional
+        Replace an existing file.
+
+    Yields
+    ------
+    Path
+        Where to write.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        Where the folder cannot be written to, or the file exists and `overwrite` is false.
+    """
+    path = Path(path)
+    if not overwrite and os.path.lexists(path):
+        raise FitsError(f"{path}: exists already; allow overwriting or choose another name")
+    if path.is_dir():
+        raise FitsError(f"{path}: is a folder; the name of a file is needed")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        raise FitsError(f"{path}: cannot be written: {error.strerror}") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        # mkstemp's file is private; the result is as open as any new file.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        if overwrite:
+            temporary.replace(path)
+        else:
+            _rename_without_clobbering(temporary, path)
+    except OSError as error:
+        if isinstance(error, FitsError):
+            raise
+        raise FitsError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _rename_without_clobbering(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise FitsError(f"{path}: was made by somebody else meanwhile; allow overwriting or choose another name") from None
+    except OSError as error:
+        # A file system without hard links: the check and the rename are then two steps.
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        temporary.rename(path)

@@ -1,0 +1,161 @@
+"""References to exposures that are loaded when they are needed: files, memory, and whatever a Butler hands out."""
+
+from __future__ import annotations
+
+__all__ = ["ExposureDataRef", "FileDataRef", "as_data_ref", "data_id_keys", "file_data_refs", "id_dict"]
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import InvalidParameterError, NotFoundError
+from ..image import Exposure, MaskedImage
+from .fits import read_exposure
+
+
+def id_dict(data_id: Any) -> dict[str, Any]:
+    """A data ID as a dictionary; takes mappings and the data coordinates of a Butler, which are none."""
+    mapping = getattr(data_id, "mapping", data_id)
+    return dict(mapping)
+
+
+class FileDataRef:
+    """An exposure in a FITS file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    dataId : mapping, optional
+        What identifies the exposure; ``{"file": name}`` if left out.
+    **options
+        Passed to `evensky.io.read_exposure`: ``mask``, ``variance``, ``hdu``, ``dtype``.
+    """
+
+    def __init__(self, path: str | Path, dataId: Mapping[str, Any] | None = None, **options: Any) -> None:
+        self.path = Path(path)
+        self.dataId = {"file": self.path.name} if dataId is None else dict(dataId)
+        self._options = options
+
+    def get(self, datasetType: str | None = None, immediate: bool = True, **_: Any) -> Exposure:
+        """Read the file; `datasetType` and `immediate` are taken as a Butler takes them, and change nothing."""
+        exposure = read_exposure(self.path, **self._options)
+        exposure.dataId = self.dataId
+        return exposure
+
+    def datasetExists(self, datasetType: str | None = None) -> bool:
+        """Whether there is such a file."""
+        return self.path.exists()
+
+    def __repr__(self) -> str:
+        return f"FileDataRef({str(self.path)!r}, dataId={self.dataId})"
+
+
+class ExposureDataRef:
+    """An exposure in memory. Each `get` hands out a copy, so that what it holds stays as it is.
+
+    Parameters
+    ----------
+    exposure : Exposure or MaskedImage
+    dataId : mapping, optional
+        What identifies it; its own ``dataId`` if left out.
+    copy : bool, optional
+        False: hand out the exposure itself.
+    """
+
+    def __init__(
+        self, exposure: Exposure | MaskedImage, dataId: Mapping[str, Any] | None = None, *, copy: bool = True
+    ) -> None:
+        self.exposure = Exposure(exposure) if isinstance(exposure, MaskedImage) else exposure
+        self.dataId = dict(self.exposure.dataId if dataId is None else dataId)
+        self._copy = copy
+
+    def get(self, datasetType: str | None = None, immediate: bool = True, **_: Any) -> Exposure:
+        """The exposure."""
+        return self.exposure.clone() if self._copy else self.exposure
+
+    def datasetExists(self, datasetType: str | None = None) -> bool:
+        """True."""
+        return True
+
+    def __repr__(self) -> str:
+        return f"ExposureDataRef({self.exposure!r}, dataId={self.dataId})"
+
+
+class _HandleDataRef:
+    """A handle of today's Butler, which takes neither a dataset type nor ``immediate``."""
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+        self.dataId = id_dict(handle.dataId)
+
+    def get(self, datasetType: str | None = None, immediate: bool = True, **parameters: Any) -> Any:
+        return self.handle.get(**parameters)
+
+    def datasetExists(self, datasetType: str | None = None) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"{self.handle!r}"
+
+
+def as_data_ref(obj: Any, index: int = 0) -> Any:
+    """Something with ``get(datasetType, immediate=True)`` and ``dataId`` out of anything that stands for an exposure.
+
+    Parameters
+    ----------
+    obj : str, Path, Exposure, MaskedImage, or data reference
+        A file, an exposure in memory, a data reference of the old Butler (with ``butlerSubset``), a deferred handle of
+        today's, or anything with ``get()`` and ``dataId``.
+    index : int, optional
+        Identifies an exposure that has no data ID of its own.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where it is none of these.
+    """
+    if isinstance(obj, str | Path):
+        return FileDataRef(obj)
+    if isinstance(obj, Exposure | MaskedImage):
+        data_id = getattr(obj, "dataId", None) or {"index": index}
+        return ExposureDataRef(obj, data_id)
+    if isinstance(obj, FileDataRef | ExposureDataRef | _HandleDataRef) or hasattr(obj, "butlerSubset"):
+        return obj
+    if hasattr(obj, "get") and hasattr(obj, "dataId"):
+        # Handles know the dataset they stand for (``ref``), or hold the object itself (``inMemoryDataset``).
+        return _HandleDataRef(obj) if hasattr(obj, "ref") or hasattr(obj, "inMemoryDataset") else obj
+    raise InvalidParameterError(
+        f"{obj!r} is a {type(obj).__name__}; a file name, an exposure, or a reference with get() and dataId is needed"
+    )
+
+
+def data_id_keys(data_ref: Any, datasetType: str | None = None, butler: Any = None) -> list[str]:
+    """The keys of the data ID that tell exposures apart, as the Butler names them; all keys where there is no Butler."""
+    if butler is None:
+        butler = getattr(getattr(data_ref, "butlerSubset", None), "butler", None)
+    if butler is not None:
+        return list(butler.getKeys(datasetType))
+    dimensions = getattr(getattr(getattr(getattr(data_ref, "handle", None), "ref", None), "datasetType", None), "dimensions", None)
+    if dimensions is not None:
+        return list(dimensions.required)
+    return list(id_dict(data_ref.dataId))
+
+
+def file_data_refs(source: str | Path | Iterable[str | Path], **options: Any) -> list[FileDataRef]:
+    """References to the FITS files of a folder, sorted by name, or to the files of a list.
+
+    Raises
+    ------
+    evensky.errors.NotFoundError
+        Where the folder has no FITS file.
+    """
+    if isinstance(source, str | Path):
+        folder = Path(source)
+        suffixes = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz", ".fz")
+        paths = sorted(path for path in folder.glob("*") if path.name.lower().endswith(suffixes))
+        if not paths:
+            raise NotFoundError(f"{folder}: there is no FITS file in it; endings looked for are {', '.join(suffixes)}")
+    else:
+        paths = [Path(path) for path in source]
+    return [FileDataRef(path, **options) for path in paths]

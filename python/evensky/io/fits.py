@@ -1,0 +1,454 @@
+"""FITS files in and out: LSST's exposure layout, and plain images with mask and variance from wherever they are."""
+
+from __future__ import annotations
+
+__all__ = ["read_exposure", "write_exposure", "write_image"]
+
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import FitsError
+from ..image import Exposure, ExposureD, ExposureF, Image, ImageD, ImageF, Mask, MaskedImage, MaskedImageD, MaskedImageF
+from ..image.mask import DEFAULT_PLANES
+from .atomic import atomic_path
+
+# Cards that say how pixels are stored, or that the layout written here makes anew.
+_STRUCTURE = re.compile(
+    r"^(SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|GROUPS|BSCALE|BZERO|BLANK|END|EXTTYPE|EXTNAME|EXTVER|"
+    r"INHERIT|CHECKSUM|DATASUM|ZHECKSUM|ZDATASUM|LTV[12]|AR_HDU|MP_.*|MSK[NMD]\d+|(CRPIX|CRVAL|CTYPE|CUNIT)[12]A|WCSNAMEA|)$"
+)
+# Cards of the WCS, which go with the pixels.
+_WCS = re.compile(
+    r"^(WCSAXES|WCSNAME|RADE(SYS|CSYS)|EQUINOX|LONPOLE|LATPOLE|MJDREF|"
+    r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA)[12]|(CD|PC)[12]_[12]|P[VS][12]_\d+|(A|B|AP|BP)_(ORDER|DMAX|\d+_\d+))$"
+)
+_INVERSE = re.compile(r"(WEIGHT|WHT|WT|IVM|INVVAR|IVAR)", re.IGNORECASE)
+_DEVIATION = re.compile(r"(ERR|SIGMA|RMS|STD|UNCERT)", re.IGNORECASE)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
+    """The HDUs of a file, wholly read; every trouble becomes a FitsError of one line."""
+    from astropy.io import fits
+    from astropy.utils.exceptions import AstropyUserWarning
+    from astropy.wcs import FITSFixedWarning
+
+    path = Path(path)
+    if path.is_dir():
+        raise FitsError(f"{path}: is a folder, not a FITS file")
+    try:
+        if not path.exists():
+            raise FitsError(f"{path}: there is no such file")
+        if not path.is_file():
+            raise FitsError(f"{path}: is not a regular file")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", AstropyUserWarning)
+            warnings.simplefilter("ignore", FITSFixedWarning)
+            with fits.open(path, memmap=False, lazy_load_hdus=False) as hdus:
+                # A file that is too short is no harmless oddity, pixels are missing; the other warnings are about cards.
+                for warning in caught:
+                    if "truncated" in str(warning.message):
+                        raise FitsError(f"{path}: is not complete: {warning.message}")
+                yield hdus
+    except FitsError:
+        raise
+    except Exception as error:  # astropy raises almost anything on a broken file
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise FitsError(f"{path}: cannot be read as FITS: {reason}") from error
+
+
+def _pixels(hdu: Any, path: str | Path, what: str) -> np.ndarray:
+    data = hdu.data
+    if data is None or data.ndim != 2 or 0 in data.shape:
+        shape = "no pixels" if data is None or 0 in data.shape else f"shape {data.shape}"
+        raise FitsError(f"{path}: the {what} HDU {hdu.name or hdu._header.get('EXTNAME', '')!r} has {shape}; "
+                        "a two-dimensional image is needed")
+    return np.asarray(data)
+
+
+def _is_image(hdu: Any) -> bool:
+    return bool(getattr(hdu, "is_image", False)) and hdu.header.get("NAXIS", 0) == 2
+
+
+def _kind(hdu: Any) -> str:
+    return str(hdu.header.get("EXTTYPE", hdu.name or "")).strip().upper()
+
+
+def _find_planes(hdus: Any, path: str | Path, hdu: str | int | None) -> tuple[Any, Any, Any]:
+    """The HDUs of image, mask and variance; None for a plane that the file does not have."""
+    if hdu is not None:
+        return _named(hdus, hdu, path), None, None
+    images = [one for one in hdus if _is_image(one)]
+    if not images:
+        cubes = [one.header["NAXIS"] for one in hdus if getattr(one, "is_image", False) and one.header.get("NAXIS", 0)]
+        found = f"images of {cubes[0]} dimensions" if cubes else "no image"
+        raise FitsError(f"{path}: there is {found} in it; a two-dimensional image is needed")
+    by_kind = {_kind(one): one for one in reversed(images)}
+    if "IMAGE" in by_kind:
+        masks = by_kind.get("MASK")
+        if masks is None:
+            # The mask of lsst.images may be a cube of bytes.
+            masks = next((one for one in hdus if getattr(one, "is_image", False) and _kind(one) == "MASK"), None)
+        return by_kind["IMAGE"], masks, by_kind.get("VARIANCE")
+    image = images[0]
+    mask = by_kind.get("MASK")
+    variance = by_kind.get("VARIANCE") or by_kind.get("UNCERT")
+    if mask is None and len(images) > 1 and any(card.startswith("MP_") for card in images[1].header):
+        # LSST's layout without the cards that name it: image, mask, variance in this order.
+        mask = images[1]
+        variance = images[2] if len(images) > 2 else None
+    return image, mask, variance
+
+
+def _named(hdus: Any, name: str | int, path: str | Path) -> Any:
+    key: Any = int(name) if isinstance(name, int) or str(name).isdigit() else str(name)
+    try:
+        return hdus[key]
+    except (KeyError, IndexError):
+        names = ", ".join(f"{index} {one.name!r}" for index, one in enumerate(hdus))
+        raise FitsError(f"{path}: has no HDU {name!r}; it has {names}") from None
+
+
+def _split_extension(spec: str) -> tuple[str, str | None]:
+    """``file.fits[EXT]`` -> file.fits and EXT."""
+    match = re.fullmatch(r"(.+)\[([^\[\]]+)\]", spec)
+    return (match[1], match[2]) if match else (spec, None)
+
+
+@contextmanager
+def _plane_hdu(hdus: Any, spec: str | Path | int, path: str | Path) -> Iterator[tuple[Any, str]]:
+    """The HDU that a plane comes from, of the same file or another, and what to call it."""
+    file, extension = _split_extension(str(spec))
+    if isinstance(spec, Path) or extension is not None or Path(file).exists() or "/" in file:
+        with _opened(file) as others:
+            if extension is not None:
+                yield _named(others, extension, file), f"{file}[{extension}]"
+            else:
+                found = next((one for one in others if _is_image(one)), None)
+                if found is None:
+                    raise FitsError(f"{file}: there is no image in it")
+                yield found, file
+        return
+    if not (isinstance(spec, int) or file.isdigit()) and file not in hdus and Path(file).suffix:
+        raise FitsError(f"{file}: there is no such file")
+    yield _named(hdus, spec, path), f"HDU {spec}"
+
+
+def _read_mask(hdu: Any, shape: tuple[int, int], path: str | Path, assumptions: list[str]) -> tuple[np.ndarray, Any]:
+    header = hdu.header
+    data = hdu.data
+    planes = {card[3:]: int(header[card]) for card in header if card.startswith("MP_")}
+    if not planes:
+        planes = {
+            str(header[card]): int(header[f"MSKM{card[4:]}"]).bit_length() - 1
+            for card in header
+            if re.fullmatch(r"MSKN\d+", card) and f"MSKM{card[4:]}" in header
+        }
+    if data is not None and data.ndim == 3 and planes:
+        # One byte of planes after the other.
+        axis = 0 if data.shape[1:] == shape else 2
+        data = sum(np.take(data, k, axis).astype(np.int64) << (8 * k) for k in range(min(data.shape[axis], 4)))
+    if data is None or data.shape != shape:
+        raise FitsError(f"{path}: the mask has shape {None if data is None else data.shape} but the image has {shape}")
+    if data.dtype.kind not in "biu":
+        raise FitsError(f"{path}: the mask has pixels of type {data.dtype}; whole numbers are needed")
+    if planes:
+        return np.asarray(data).astype(np.int64).astype(np.uint32).view(np.int32), planes
+    if hdu.header.get("EXTTYPE", "") == "MASK":
+        return np.asarray(data).astype(np.int64).astype(np.uint32).view(np.int32), dict(DEFAULT_PLANES)
+    assumptions.append("the mask names no planes: every pixel that is not 0 in it counts as BAD")
+    return (np.asarray(data) != 0).astype(np.int32), None
+
+
+def _read_variance(
+    hdu: Any, name: str, shape: tuple[int, int], path: str | Path, assumptions: list[str]
+) -> np.ndarray:
+    data = hdu.data
+    if data is None or data.shape != shape:
+        raise FitsError(f"{path}: the variance has shape {None if data is None else data.shape} but the image has {shape}")
+    utype = str(hdu.header.get("UTYPE", "")).lower()
+    title = f"{hdu.name} {Path(name).name}"
+    if "std" in utype or (not utype and _DEVIATION.search(title)):
+        assumptions.append(f"{name} holds standard deviations: squared")
+        return np.square(data, dtype=np.float64).astype(np.float32)
+    if "invers" in utype or (not utype and _INVERSE.search(title)):
+        assumptions.append(f"{name} holds weights: variance is 1 / weight, and not known where the weight is 0")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(data > 0, 1.0 / np.asarray(data, dtype=np.float64), np.nan).astype(np.float32)
+    return np.asarray(data).astype(np.float32)
+
+
+def _merged_header(hdus: Any, hdu: Any) -> Any:
+    """The cards of the primary and of the image's header that are about the exposure, not about its storage."""
+    from astropy.io import fits
+
+    sources = [hdus[0].header] if hdu is hdus[0] else [hdus[0].header, hdu.header]
+    archived = any("AR_HDU" in source for source in sources)
+    merged = fits.Header()
+    for source in sources:
+        for card in source.cards:
+            keyword = card.keyword
+            if keyword in ("COMMENT", "HISTORY"):
+                # Every FITS file that astropy makes explains FITS; once is enough.
+                if not any(words in str(card.value) for words in ("FITS (Flexible Image", "and Astrophysics', volume")):
+                    merged.append(fits.Card(keyword, card.value), end=True)
+                continue
+            if _STRUCTURE.match(keyword) or (archived and keyword.endswith("_ID")):
+                continue
+            try:
+                card.verify("silentfix")
+                clean = fits.Card(keyword, card.value, card.comment)
+                str(clean)
+            except Exception:  # a card that FITS does not allow, of which astropy says so in many ways
+                clean = fits.Card("COMMENT", " ".join(card.image.split()))
+                merged.append(clean, end=True)
+                continue
+            merged.remove(keyword, ignore_missing=True, remove_all=True)
+            merged.append(clean, end=True)
+    return merged
+
+
+def _origin(header: Any) -> tuple[int, int]:
+    if "LTV1" in header and "LTV2" in header:
+        return round(-float(header["LTV1"])), round(-float(header["LTV2"]))
+    if "CRVAL1A" in header and "CRVAL2A" in header:
+        crpix = [float(header.get(f"CRPIX{axis}A", 1.0)) for axis in (1, 2)]
+        return round(float(header["CRVAL1A"]) - crpix[0] + 1), round(float(header["CRVAL2A"]) - crpix[1] + 1)
+    return 0, 0
+
+
+def _wcs_of(header: Any) -> Any:
+    if "CTYPE1" not in header or not str(header["CTYPE1"]).strip():
+        return None
+    from astropy.wcs import WCS, FITSFixedWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FITSFixedWarning)
+        try:
+            return WCS(header)
+        except Exception:  # a broken WCS does not make the pixels unusable
+            return None
+
+
+def read_exposure(
+    path: str | Path,
+    *,
+    mask: str | Path | int | None = None,
+    variance: str | Path | int | None = None,
+    hdu: str | int | None = None,
+    dtype: Any = None,
+) -> Exposure:
+    """Read an exposure from a FITS file.
+
+    LSST's layout (HDUs IMAGE, MASK, VARIANCE by EXTTYPE, by EXTNAME or by order), and any file that has a two-dimensional
+    image. Mask planes keep the numbers that the file's own ``MP_`` cards give them.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; it is read wholly and closed.
+    mask, variance : str, Path or int, optional
+        Where these planes are if not in their usual place: an HDU of the same file by name or number, or another file,
+        ``file.fits`` or ``file.fits[EXT]``. What is called WEIGHT, WHT or IVM is taken as 1 / variance, what is called
+        ERR, SIGMA, RMS or UNCERT as its root.
+    hdu : str or int, optional
+        The HDU of the image if not the usual one.
+    dtype : numpy dtype, optional
+        float32 or float64; float64 where the file holds float64, else float32, if left out.
+
+    Returns
+    -------
+    ExposureF or ExposureD
+        BLANK pixels are NaN. ``metadata`` holds the cards that are about the exposure, ``wcs`` maps local array pixels
+        (counted from 0) to the sky, ``assumptions`` says what had to be assumed. A plane that is nowhere is all 0.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        Where the file is missing, broken or has no image; one line that starts with the path.
+    """
+    with _opened(path) as hdus:
+        image_hdu, mask_hdu, variance_hdu = _find_planes(hdus, path, hdu)
+        pixels = _pixels(image_hdu, path, "image")
+        if pixels.dtype.kind not in "iuf":
+            raise FitsError(f"{path}: the image has pixels of type {pixels.dtype}; real numbers are needed")
+        if dtype is None:
+            dtype = np.float64 if image_hdu.header.get("BITPIX") == -64 or pixels.dtype.itemsize == 8 else np.float32
+        assumptions: list[str] = []
+        wide = np.dtype(dtype) == np.float64
+        image: Image = (ImageD if wide else ImageF)(np.array(pixels, dtype=np.float64 if wide else np.float32))
+        image.setXY0(_origin(image_hdu.header))
+        mask_plane = Mask(image.getBBox())
+        if mask is not None:
+            with _plane_hdu(hdus, mask, path) as (found, name):
+                array, planes = _read_mask(found, pixels.shape, name, assumptions)
+                mask_plane = Mask(array, xy0=image.getXY0(), mask_planes=planes)
+        elif mask_hdu is not None:
+            array, planes = _read_mask(mask_hdu, pixels.shape, path, assumptions)
+            mask_plane = Mask(array, xy0=image.getXY0(), mask_planes=planes)
+        else:
+            assumptions.append("there is no mask: every finite pixel counts")
+        variance_plane = ImageF(image.getBBox())
+        known = True
+        if variance is not None:
+            with _plane_hdu(hdus, variance, path) as (found, name):
+                variance_plane.array = _read_variance(found, name, pixels.shape, path, assumptions)
+        elif variance_hdu is not None:
+            variance_plane.array = _read_variance(variance_hdu, variance_hdu.name, pixels.shape, path, assumptions)
+        else:
+            known = False
+            assumptions.append("there is no variance: errors come from the scatter of the pixels")
+        header = _merged_header(hdus, image_hdu)
+    masked = (MaskedImageD if wide else MaskedImageF)(image, mask_plane, variance_plane)
+    exposure = (ExposureD if wide else ExposureF)(masked)
+    exposure.info.metadata = header
+    exposure.info.wcs = _wcs_of(header)
+    exposure.info.has_variance = known
+    exposure.info.assumptions.extend(assumptions)
+    exposure.dataId = {"file": Path(path).name}
+    return exposure
+
+
+def _wcs_cards(exposure: Exposure) -> Iterable[Any]:
+    """The WCS as cards: those that were read where they still say the same, else new ones."""
+    from astropy.io import fits
+
+    kept = [card for card in exposure.metadata.cards if _WCS.match(card.keyword)]
+    if exposure.wcs is None:
+        return kept
+    header = fits.Header(kept)
+    unchanged = "CRPIX1" in header and all(
+        np.isclose(header.get(f"CRPIX{axis}", 0.0), exposure.wcs.wcs.crpix[axis - 1], rtol=0, atol=1e-9)
+        and np.isclose(header.get(f"CRVAL{axis}", 0.0), exposure.wcs.wcs.crval[axis - 1], rtol=0, atol=1e-12)
+        for axis in (1, 2)
+    )
+    return kept if unchanged else list(exposure.wcs.to_header(relax=True).cards)
+
+
+def _with_cards(hdu: Any, cards: Iterable[Any], kind: str, x0: int, y0: int) -> Any:
+    for card in cards:
+        hdu.header.append(card, end=True)
+    hdu.header["INHERIT"] = True
+    hdu.header["EXTTYPE"] = kind
+    hdu.header["LTV1"], hdu.header["LTV2"] = -x0, -y0
+    for axis, origin in ((1, x0), (2, y0)):
+        hdu.header[f"CRPIX{axis}A"] = (1.0, "pixel origin: the first pixel")
+        hdu.header[f"CRVAL{axis}A"] = (float(origin), "pixel origin: its position in the parent")
+        hdu.header[f"CTYPE{axis}A"] = "LINEAR"
+        hdu.header[f"CUNIT{axis}A"] = "PIXEL"
+    return hdu
+
+
+def _write(hdus: Any, path: str | Path, overwrite: bool) -> None:
+    from astropy.io.fits.verify import VerifyWarning
+
+    with atomic_path(path, overwrite=overwrite) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore", VerifyWarning)
+        # By a handle: astropy takes a hint from the name, and this one ends in .tmp.
+        with temporary.open("wb") as handle:
+            hdus.writeto(handle, output_verify="silentfix")
+
+
+def write_exposure(
+    exposure: Exposure | MaskedImage,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    compress: bool = False,
+    history: Iterable[str] = (),
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Write an exposure in LSST's layout: a primary header, then image, mask and variance.
+
+    Parameters
+    ----------
+    exposure : Exposure or MaskedImage
+        What to write. Cards of its metadata go to the primary header, its WCS to every plane.
+    path : str or Path
+        The file; it appears whole or not at all.
+    overwrite : bool, optional
+        Replace an existing file.
+    compress : bool, optional
+        Compress by tiles, without loss.
+    history : iterable of str, optional
+        Lines to add as HISTORY cards.
+    provenance : mapping, optional
+        Cards to add to the primary header: keyword to value, or to a pair of value and comment.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        Where the file cannot be written, or exists and `overwrite` is false; an earlier file is then untouched.
+    """
+    from astropy.io import fits
+
+    if isinstance(exposure, MaskedImage):
+        exposure = Exposure(exposure)
+    primary = fits.PrimaryHDU()
+    for card in exposure.metadata.cards:
+        if not _WCS.match(card.keyword) and not _STRUCTURE.match(card.keyword):
+            primary.header.append(card, end=True)
+    for keyword, value in (provenance or {}).items():
+        primary.header[keyword] = value
+    for line in history:
+        primary.header.add_history(line)
+    wcs = list(_wcs_cards(exposure))
+    x0, y0 = exposure.getXY0()
+
+    def plane(array: np.ndarray, kind: str, algorithm: str) -> Any:
+        if compress:
+            # Quantisation would lose the noise's last bits; lossless is what "no more than was asked for" means.
+            made = fits.CompImageHDU(np.ascontiguousarray(array), name=kind, compression_type=algorithm, quantize_level=0)
+        else:
+            made = fits.ImageHDU(np.ascontiguousarray(array), name=kind)
+        return _with_cards(made, wcs, kind, x0, y0)
+
+    mask_hdu = plane(exposure.mask.array, "MASK", "RICE_1")
+    for name, bit in sorted(exposure.mask.getMaskPlaneDict().items(), key=lambda item: item[1]):
+        keyword = f"MP_{name}"
+        mask_hdu.header[keyword if len(keyword) <= 8 else f"HIERARCH {keyword}"] = bit
+    hdus = fits.HDUList(
+        [
+            primary,
+            plane(exposure.image.array, "IMAGE", "GZIP_2"),
+            mask_hdu,
+            plane(exposure.variance.array, "VARIANCE", "GZIP_2"),
+        ]
+    )
+    _write(hdus, path, overwrite)
+
+
+def write_image(image: Image, path: str | Path, *, overwrite: bool = False, header: Any = None) -> None:
+    """Write one image as a plain FITS file.
+
+    Parameters
+    ----------
+    image : Image
+        Its origin goes to LTV1 and LTV2.
+    path : str or Path
+        The file; it appears whole or not at all.
+    overwrite : bool, optional
+        Replace an existing file.
+    header : astropy.io.fits.Header, optional
+        Cards to keep; those that are about storage are left out.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        As `write_exposure`.
+    """
+    from astropy.io import fits
+
+    hdu = fits.PrimaryHDU(np.ascontiguousarray(image.array))
+    cards = [] if header is None else [card for card in header.cards if not _STRUCTURE.match(card.keyword)]
+    x0, y0 = image.getXY0()
+    for card in cards:
+        hdu.header.append(card, end=True)
+    hdu.header["LTV1"], hdu.header["LTV2"] = -x0, -y0
+    _write(fits.HDUList([hdu]), path, overwrite)
