@@ -168,8 +168,9 @@ private:
             for (std::size_t i = 0; i < nx; ++i) {
                 auto const at = j * nx + i;
                 if (_steps.counts[at] < 2) continue;
-                _result.bins.push_back({(_stepsX.edges[i] + _stepsX.edges[i + 1] - 1) / 2,
-                                        (_stepsY.edges[j] + _stepsY.edges[j + 1] - 1) / 2, _steps.values[at],
+                // The pixel at half the sum of a bin's edges, the upper one being the first pixel beyond.
+                _result.bins.push_back({(_stepsX.edges[i] + _stepsX.edges[i + 1]) / 2,
+                                        (_stepsY.edges[j] + _stepsY.edges[j + 1]) / 2, _steps.values[at],
                                         _steps.errors[at], _steps.counts[at], detail::nan});
             }
         }

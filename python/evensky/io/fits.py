@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["read_exposure", "write_exposure", "write_image"]
 
 import re
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,13 +33,35 @@ _INVERSE = re.compile(r"(WEIGHT|WHT|WT|IVM|INVVAR|IVAR)", re.IGNORECASE)
 _DEVIATION = re.compile(r"(ERR|SIGMA|RMS|STD|UNCERT)", re.IGNORECASE)
 
 
+# Python's warning filters belong to the whole process, and files are read from several threads.
+_warnings_lock = threading.Lock()
+
+
+def _headers(path: Path) -> Any:
+    """Open a file and read its headers, without the warnings about cards that oddly-made files bring."""
+    from astropy.io import fits
+    from astropy.utils.exceptions import AstropyUserWarning
+
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        return fits.open(path, memmap=False, lazy_load_hdus=False)
+
+
+def _check_complete(hdus: Any, path: Path) -> None:
+    """Raise unless the file reaches as far as its headers say; compressed files are checked as they are unpacked."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        plain = file.read(6) == b"SIMPLE"
+    for hdu in hdus if plain else ():
+        info = hdu.fileinfo() or {}
+        end = info.get("datLoc", 0) + info.get("datSpan", 0)
+        if end > size:
+            raise FitsError(f"{path}: is not complete: {size} bytes, where its headers say {end}")
+
+
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Any]:
     """The HDUs of a file, wholly read; every trouble becomes a FitsError of one line."""
-    from astropy.io import fits
-    from astropy.utils.exceptions import AstropyUserWarning
-    from astropy.wcs import FITSFixedWarning
-
     path = Path(path)
     if path.is_dir():
         raise FitsError(f"{path}: is a folder, not a FITS file")
@@ -47,15 +70,9 @@ def _opened(path: str | Path) -> Iterator[Any]:
             raise FitsError(f"{path}: there is no such file")
         if not path.is_file():
             raise FitsError(f"{path}: is not a regular file")
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", AstropyUserWarning)
-            warnings.simplefilter("ignore", FITSFixedWarning)
-            with fits.open(path, memmap=False, lazy_load_hdus=False) as hdus:
-                # A file that is too short is no harmless oddity, pixels are missing; the other warnings are about cards.
-                for warning in caught:
-                    if "truncated" in str(warning.message):
-                        raise FitsError(f"{path}: is not complete: {warning.message}")
-                yield hdus
+        with _headers(path) as hdus:
+            _check_complete(hdus, path)
+            yield hdus
     except FitsError:
         raise
     except Exception as error:  # astropy raises almost anything on a broken file
@@ -228,7 +245,7 @@ def _wcs_of(header: Any) -> Any:
         return None
     from astropy.wcs import WCS, FITSFixedWarning
 
-    with warnings.catch_warnings():
+    with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         try:
             return WCS(header)
@@ -346,13 +363,9 @@ def _with_cards(hdu: Any, cards: Iterable[Any], kind: str, x0: int, y0: int) -> 
 
 
 def _write(hdus: Any, path: str | Path, overwrite: bool) -> None:
-    from astropy.io.fits.verify import VerifyWarning
-
-    with atomic_path(path, overwrite=overwrite) as temporary, warnings.catch_warnings():
-        warnings.simplefilter("ignore", VerifyWarning)
+    with atomic_path(path, overwrite=overwrite) as temporary, temporary.open("wb") as handle:
         # By a handle: astropy takes a hint from the name, and this one ends in .tmp.
-        with temporary.open("wb") as handle:
-            hdus.writeto(handle, output_verify="silentfix")
+        hdus.writeto(handle, output_verify="silentfix")
 
 
 def write_exposure(

@@ -1,0 +1,8 @@
+"""Tasks: background matching over many exposures."""
+
+from __future__ import annotations
+
+from .base import Struct, Task, TaskError
+from .match_backgrounds import DataRefMatcher, MatchBackgroundsConfig, MatchBackgroundsTask
+
+__all__ = ["DataRefMatcher", "MatchBackgroundsConfig", "MatchBackgroundsTask", "Struct", "Task", "TaskError"]

@@ -1,0 +1,73 @@
+"""The few parts of ``lsst.pipe.base`` that a task needs: `Struct`, `Task` and `TaskError`."""
+
+from __future__ import annotations
+
+__all__ = ["Struct", "Task", "TaskError"]
+
+import logging
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+from lsst.pex.config import Config
+
+from ..errors import InvalidParameterError, TaskError
+
+
+class Struct(SimpleNamespace):
+    """Named results."""
+
+    def getDict(self) -> dict[str, Any]:
+        """Names and values; a copy."""
+        return dict(self.__dict__)
+
+    def mergeItems(self, struct: Struct, *nameList: str) -> None:
+        """Take the named results of another Struct.
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            Where there is one of that name already.
+        """
+        for name in nameList:
+            if name in self.__dict__:
+                raise InvalidParameterError(f"The Struct holds {name!r} already")
+            setattr(self, name, getattr(struct, name))
+
+    def copy(self) -> Struct:
+        """A shallow copy."""
+        return Struct(**self.__dict__)
+
+
+class Task:
+    """Something with a configuration and a log.
+
+    Parameters
+    ----------
+    config : ConfigClass, optional
+        The defaults if left out; checked and frozen.
+    name : str, optional
+        Name of the log; ``_DefaultName`` if left out.
+    log : logging.Logger, optional
+        Parent of the task's log.
+    """
+
+    ConfigClass: ClassVar[type[Config]]
+    _DefaultName: ClassVar[str]
+
+    def __init__(self, config: Config | None = None, name: str | None = None, log: Any = None) -> None:
+        if config is None:
+            config = self.ConfigClass()
+        if not isinstance(config, self.ConfigClass):
+            raise InvalidParameterError(f"config is a {type(config).__name__}; it must be a {self.ConfigClass.__name__}")
+        config.validate()
+        config.freeze()
+        self.config = config
+        self._name = self._DefaultName if name is None else name
+        self.log = logging.getLogger(self._name) if log is None else log.getChild(self._name)
+
+    def getName(self) -> str:
+        """The task's name."""
+        return self._name
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.config, self._name)
