@@ -1,0 +1,255 @@
+"""Pictures of backgrounds and matches, with matplotlib, which is imported only here and only when a picture is made."""
+
+from __future__ import annotations
+
+__all__ = ["plot_costs", "plot_levels", "plot_match", "plot_model_grid"]
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import InvalidParameterError
+from .tasks.run_record import ExposureRecord, ReferenceCandidate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which everybody can tell apart.
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
+_IMAGE_COLOURS = "cividis"
+
+
+def _figure(width: float, height: float) -> Figure:
+    # Not pyplot: it keeps figures alive, picks a backend and is not safe in threads.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _label(unit: str) -> str:
+    return unit or "counts"
+
+
+def common_stretch(pictures: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Limits that show the background of all pictures: 1% to 97% of their finite pixels, whatever stars there are."""
+    values = np.concatenate([picture[np.isfinite(picture)].ravel() for picture in pictures] or [np.zeros(0)])
+    if values.size == 0:
+        return 0.0, 1.0
+    low, high = np.percentile(values, [1, 97])
+    return (float(low), float(high)) if high > low else (float(low) - 0.5, float(low) + 0.5)
+
+
+def plot_levels(records: Sequence[ExposureRecord], reference: str = "", unit: str = "") -> Figure:
+    """Levels of all exposures before and after matching.
+
+    Parameters
+    ----------
+    records : sequence of ExposureRecord
+        Those without a level are left out.
+    reference : str, optional
+        Label of the reference, whose level is drawn as a line.
+    unit : str, optional
+        Of the pixels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    shown = [r for r in records if r.level_before is not None and np.isfinite(r.level_before)]
+    figure = _figure(10.5, 1.3 + 0.26 * max(len(shown), 3))
+    axes = figure.add_subplot()
+    rows = np.arange(len(shown))
+    for row, record in zip(rows, shown, strict=True):
+        if record.level_after is not None:
+            axes.plot([record.level_before, record.level_after], [row, row], color="#C9CED6", lw=2.5, zorder=1)
+    axes.scatter([r.level_before for r in shown], rows, s=46, color=ORANGE, marker="o", label="before", zorder=3)
+    matched = [(row, r) for row, r in zip(rows, shown, strict=True) if r.level_after is not None]
+    axes.scatter([r.level_after for _, r in matched], [row for row, _ in matched], s=46, color=BLUE, marker="D", label="after", zorder=3)
+    for record in shown:
+        if record.label == reference:
+            axes.axvline(record.level_before, color=GREY, lw=1, ls=":", zorder=0, label="reference")
+    axes.set_yticks(rows, [f"{r.label} (reference)" if r.label == reference else r.label for r in shown], fontsize=9)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_xlabel(f"sigma-clipped mean of the good pixels [{_label(unit)}]")
+    axes.grid(axis="x", color="#E6E9EE", lw=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.ticklabel_format(axis="x", useOffset=False)
+    if shown:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderaxespad=0.1, handletextpad=0.3)
+    return figure
+
+
+def plot_costs(candidates: Sequence[ReferenceCandidate]) -> Figure:
+    """The three cost terms of every candidate for the reference; the shortest bar wins.
+
+    Parameters
+    ----------
+    candidates : sequence of ReferenceCandidate
+        Those without a cost are left out.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    shown = [c for c in candidates if np.isfinite(c.cost)]
+    figure = _figure(10.5, 1.3 + 0.26 * max(len(shown), 3))
+    axes = figure.add_subplot()
+    rows = np.arange(len(shown))
+    left = np.zeros(len(shown))
+    terms = (("variance", BLUE, "cost_variance"), ("coverage", GREEN, "cost_coverage"), ("level", "#E69F00", "cost_level"))
+    for name, colour, attribute in terms:
+        values = np.array([getattr(c, attribute) for c in shown])
+        axes.barh(rows, values, left=left, height=0.62, color=colour, label=name, edgecolor="white", linewidth=0.8)
+        left += values
+    for row, candidate in zip(rows, shown, strict=True):
+        weight = "bold" if candidate.selected else "normal"
+        text = f"  {candidate.cost:.4f}" + ("  chosen" if candidate.selected else "")
+        axes.text(candidate.cost, row, text, va="center", fontsize=9, fontweight=weight)
+    axes.set_yticks(rows, [c.label for c in shown], fontsize=9)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_xlim(0, (left.max() if left.size else 1.0) * 1.16)
+    axes.set_xlabel("cost: the lowest sum becomes the reference")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    if shown:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderaxespad=0.1, handletextpad=0.5)
+    return figure
+
+
+def plot_match(record: ExposureRecord, limits: tuple[float, float], unit: str = "") -> Figure:
+    """One exposure before matching, the model, after, and the histogram of what is left.
+
+    Parameters
+    ----------
+    record : ExposureRecord
+        With its pictures.
+    limits : tuple of float
+        Stretch of before and after. The model's has the same span about its own median, so that a step of colour is the
+        same number of counts in all three.
+    unit : str, optional
+        Of the pixels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where the record has no pictures.
+    """
+    pixels = record.pixels
+    if pixels is None:
+        raise InvalidParameterError(f"The record of {record.label} has no pictures (pixels is None)")
+    height, width = pixels.before.shape
+    panel = 2.9
+    figure = _figure(4 * panel + 0.6, min(max(panel * height / width, 1.8), 4.5) + 0.75)
+    axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.05])
+    finite = pixels.model[np.isfinite(pixels.model)]
+    centre = float(np.median(finite)) if finite.size else 0.0
+    half = 0.5 * (limits[1] - limits[0])
+    panels = (
+        ("before", pixels.before, limits),
+        ("model: what is added", pixels.model, (centre - half, centre + half)),
+        ("after", pixels.after, limits),
+    )
+    for ax, (title, picture, (low, high)) in zip(axes[:3], panels, strict=True):
+        ax.set_facecolor("#F3D9D0")
+        shown = ax.imshow(picture, origin="lower", cmap=_IMAGE_COLOURS, vmin=low, vmax=high, interpolation="nearest")
+        ax.set_title(title, fontsize=10)
+        ax.set_xticks([])
+        ax.set_yticks([])
+        bar = figure.colorbar(shown, ax=ax, orientation="horizontal", shrink=0.92, pad=0.02, aspect=32)
+        bar.ax.tick_params(labelsize=8)
+        bar.outline.set_visible(False)
+    _histogram(axes[3], pixels.residual_counts, pixels.residual_edges, record, unit)
+    return figure
+
+
+def _histogram(ax: Any, counts: np.ndarray, edges: np.ndarray, record: ExposureRecord, unit: str) -> None:
+    ax.set_title("reference - after", fontsize=10)
+    ax.set_yticks([])
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    if counts.size == 0:
+        text = "this is the reference" if record.status == "reference" else "no pixel in common"
+        ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=GREY)
+        ax.set_xticks([])
+        ax.spines["bottom"].set_visible(False)
+        return
+    ax.stairs(counts, edges, fill=True, color=BLUE, alpha=0.85)
+    if record.diff_im_var is not None and record.diff_im_var > 0:
+        sigma = np.sqrt(record.diff_im_var)
+        centres = 0.5 * (edges[1:] + edges[:-1])
+        curve = np.exp(-0.5 * (centres / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+        ax.plot(centres, curve * counts.sum() * np.diff(edges), color=ORANGE, lw=1.6, label="expected from\nthe variance")
+        ax.legend(frameon=False, fontsize=8, loc="upper left", handlelength=1.2, borderaxespad=0)
+    ax.axvline(0, color="black", lw=0.8)
+    ax.set_xlabel(_label(unit), fontsize=9)
+    ax.tick_params(labelsize=8)
+
+
+def plot_model_grid(
+    model: np.ndarray,
+    x: Any,
+    y: Any,
+    value: Any,
+    error: Any,
+    residual: Any,
+    unit: str = "",
+) -> Figure:
+    """A model image with the grid's points over it, sized by their error, and the residuals beside it with their rms.
+
+    Parameters
+    ----------
+    model : ndarray, shape (height, width)
+        The model image.
+    x, y : array-like, shape (n,)
+        Positions of the bins, in pixels from the image's corner.
+    value, error, residual : array-like, shape (n,)
+        What was measured in the bins, its error, and measured - model.
+    unit : str, optional
+        Of the pixels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where the numbers of points differ or `model` has not two dimensions.
+    """
+    x, y, value, error, residual = (np.asarray(a, dtype=np.float64) for a in (x, y, value, error, residual))
+    if len({a.shape for a in (x, y, value, error, residual)}) != 1:
+        raise InvalidParameterError(
+            f"x, y, value, error and residual have shapes {[a.shape for a in (x, y, value, error, residual)]}; "
+            "they must be equal"
+        )
+    if model.ndim != 2:
+        raise InvalidParameterError(f"The model has shape {model.shape}; an image has two dimensions")
+    figure = _figure(11, 5)
+    left, right = figure.subplots(1, 2)
+    finite = np.concatenate([model[np.isfinite(model)].ravel(), value[np.isfinite(value)]])
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    extent = (-0.5, model.shape[1] - 0.5, -0.5, model.shape[0] - 0.5)
+    step = max(1, max(model.shape) // 1000)
+    shown = left.imshow(model[::step, ::step], origin="lower", extent=extent, cmap=_IMAGE_COLOURS, vmin=low, vmax=high)
+    usual = np.nanmedian(error) if np.isfinite(error).any() else 1.0
+    sizes = np.clip(40 * np.nan_to_num(error, nan=usual) / (usual if usual > 0 else 1.0), 10, 300)
+    left.scatter(x, y, c=value, s=sizes, cmap=_IMAGE_COLOURS, vmin=low, vmax=high, edgecolors="white", linewidths=1)
+    left.set_title("model and bins (size: error)", fontsize=10)
+    figure.colorbar(shown, ax=left, shrink=0.85, label=_label(unit))
+    good = residual[np.isfinite(residual)]
+    rms = float(np.sqrt(np.mean(good**2))) if good.size else float("nan")
+    most = float(np.abs(good).max()) if good.size else 1.0
+    points = right.scatter(x, y, c=residual, s=sizes, cmap="RdBu_r", vmin=-most or -1, vmax=most or 1, edgecolors="#555", linewidths=0.6)
+    right.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
+    right.set_title(f"bins - model, rms {rms:.4g}", fontsize=10)
+    figure.colorbar(points, ax=right, shrink=0.85, label=_label(unit))
+    for ax in (left, right):
+        ax.set_xlabel("x [px]")
+        ax.set_ylabel("y [px]")
+    return figure

@@ -1,0 +1,252 @@
+"""Realistic exposures with a known truth: for the demo, the tests and the documentation.
+
+All exposures see one scene (stars and diffuse light); each has a sky of its own, smooth, of known level, gradient and
+curvature, and its own noise, chip gap, bad columns and cosmic rays, marked in its mask as a pipeline would.
+"""
+
+from __future__ import annotations
+
+__all__ = ["SimulatedExposure", "make_exposures", "residual_background", "write_exposures"]
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import InvalidParameterError
+from .image import ExposureF, ImageF, Mask, MaskedImageF
+
+# Counts per electron and counts of read-out noise: about 10 counts of noise on a sky of 650.
+_GAIN = 7.0
+_READ_NOISE = 2.0
+_SATURATION = 40_000.0
+
+
+@dataclass
+class SimulatedExposure:
+    """An exposure and the truth about it.
+
+    Attributes
+    ----------
+    exposure : ExposureF
+        Scene + sky + noise and blemishes, with mask and variance.
+    sky : ndarray of float32, shape (height, width)
+        Its own smooth sky, which matching is to even out.
+    scene : ndarray of float32, shape (height, width)
+        What the sky holds for every exposure: stars and diffuse light; shared.
+    name : str
+    """
+
+    exposure: ExposureF
+    sky: np.ndarray
+    scene: np.ndarray
+    name: str
+
+
+def _stars(shape: tuple[int, int], rng: np.random.Generator, number: int) -> np.ndarray:
+    """Stars of a power law of fluxes with a Moffat profile of 4 px width."""
+    height, width = shape
+    image = np.zeros(shape, dtype=np.float32)
+    alpha, beta = 3.6, 2.8
+    fluxes = 400.0 * (1 - rng.random(number)) ** (-1 / 0.95)
+    for x, y, flux in zip(rng.uniform(0, width, number), rng.uniform(0, height, number), fluxes, strict=True):
+        flux = min(flux, 3e6)
+        reach = int(np.clip(8 * (flux / 400.0) ** 0.3, 10, 60))
+        x0, x1 = max(0, int(x) - reach), min(width, int(x) + reach + 1)
+        y0, y1 = max(0, int(y) - reach), min(height, int(y) + reach + 1)
+        dx, dy = np.arange(x0, x1) - x, np.arange(y0, y1) - y
+        radius2 = (dx[None, :] ** 2 + dy[:, None] ** 2) / alpha**2
+        profile = flux * (beta - 1) / (np.pi * alpha**2) * (1 + radius2) ** -beta
+        image[y0:y1, x0:x1] += profile.astype(np.float32)
+    return image
+
+
+def _grids(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates from -1 to 1 along x, of shape (1, width), and y, of shape (height, 1)."""
+    height, width = shape
+    return np.linspace(-1, 1, width)[None, :], np.linspace(-1, 1, height)[:, None]
+
+
+def _diffuse(shape: tuple[int, int], peak: float) -> np.ndarray:
+    """A tilted elongated glow with a fainter companion."""
+    u, v = _grids(shape)
+
+    def blob(cx: float, cy: float, major: float, minor: float, angle: float) -> np.ndarray:
+        along = (u - cx) * np.cos(angle) + (v - cy) * np.sin(angle)
+        across = -(u - cx) * np.sin(angle) + (v - cy) * np.cos(angle)
+        return np.exp(-0.5 * ((along / major) ** 2 + (across / minor) ** 2))
+
+    glow = blob(0.12, 0.05, 0.42, 0.2, 0.6) + 0.35 * blob(-0.5, 0.45, 0.22, 0.15, -0.4)
+    return (peak * glow).astype(np.float32)
+
+
+def _grown(mask: np.ndarray, radius: int) -> np.ndarray:
+    """True pixels and those within `radius` pixels in x and y."""
+    for axis in (0, 1):
+        grown = mask.copy()
+        for shift in range(1, radius + 1):
+            ahead = [slice(None)] * 2
+            behind = [slice(None)] * 2
+            ahead[axis], behind[axis] = slice(shift, None), slice(None, -shift)
+            grown[tuple(ahead)] |= mask[tuple(behind)]
+            grown[tuple(behind)] |= mask[tuple(ahead)]
+        mask = grown
+    return mask
+
+
+def _cosmic_rays(shape: tuple[int, int], rng: np.random.Generator, number: int) -> np.ndarray:
+    """Counts of straight tracks."""
+    hits = np.zeros(shape, dtype=np.float32)
+    for _ in range(number):
+        length = int(rng.exponential(8)) + 1
+        angle, energy = rng.uniform(0, np.pi), rng.uniform(300, 4000)
+        steps = np.arange(length)
+        x = (rng.uniform(0, shape[1]) + steps * np.cos(angle)).astype(int)
+        y = (rng.uniform(0, shape[0]) + steps * np.sin(angle)).astype(int)
+        inside = (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0])
+        hits[y[inside], x[inside]] += energy
+    return hits
+
+
+def make_exposures(
+    number: int = 6, shape: tuple[int, int] = (1024, 1024), seed: int = 2026, glow: float = 60.0
+) -> list[SimulatedExposure]:
+    """Simulate exposures of one field on one pixel grid.
+
+    Parameters
+    ----------
+    number : int, optional
+        How many, at least 1.
+    shape : tuple of int, optional
+        Height and width in pixels, at least 64 each.
+    seed : int, optional
+        The same seed gives the same exposures.
+    glow : float, optional
+        Peak of the diffuse light, in counts.
+
+    Returns
+    -------
+    list of SimulatedExposure
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where there are fewer exposures or pixels than that.
+    """
+    if number < 1:
+        raise InvalidParameterError(f"number = {number}; at least 1 exposure is needed")
+    if min(shape) < 64:
+        raise InvalidParameterError(f"shape = {shape}; at least 64 x 64 pixels are needed")
+    from astropy.io.fits import Header
+    from astropy.wcs import WCS
+
+    rng = np.random.default_rng(seed)
+    height, width = shape
+    stars = _stars(shape, rng, number=max(20, height * width // 1000))
+    scene = stars + _diffuse(shape, glow)
+    u, v = _grids(shape)
+    bad_columns = rng.integers(0, width, size=4)
+    bits = {name: Mask.getPlaneBitMask(name) for name in ("NO_DATA", "BAD", "CR", "SAT", "DETECTED")}
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = [250.42, 36.46]
+    wcs.wcs.crpix = [width / 2 + 0.5, height / 2 + 0.5]
+    wcs.wcs.cdelt = [-0.4 / 3600, 0.4 / 3600]
+
+    simulated = []
+    for index in range(number):
+        level = 620 + 90 * rng.random()
+        gradient = rng.uniform(-25, 25, size=2)
+        curvature = rng.uniform(-12, 12, size=3)
+        sky = (
+            level
+            + gradient[0] * u
+            + gradient[1] * v
+            + curvature[0] * (u**2 - 1 / 3)
+            + curvature[1] * u * v
+            + curvature[2] * (v**2 - 1 / 3)
+        ).astype(np.float32)
+        clean = scene + sky
+        variance = (clean / _GAIN + _READ_NOISE**2).astype(np.float32)
+        pixels = clean + np.sqrt(variance) * rng.standard_normal(shape, dtype=np.float32)
+        mask = np.zeros(shape, dtype=np.int32)
+
+        dither = int(rng.integers(-width // 12, width // 12 + 1))
+        hits = _cosmic_rays(shape, rng, number=max(4, height * width // 12_000))
+        pixels += hits
+        mask[_grown(hits > 0, 1)] |= bits["CR"]
+        for column in (bad_columns + dither) % width:
+            pixels[:, column] += 250.0
+            mask[:, column] |= bits["BAD"]
+        saturated = pixels > _SATURATION
+        pixels[saturated] = _SATURATION
+        mask[_grown(saturated, 2)] |= bits["SAT"]
+        mask[_grown(stars > 2.5 * np.sqrt(level / _GAIN) / 3, 2)] |= bits["DETECTED"]
+        gap = width // 2 + dither + np.arange(max(4, width // 80))
+        pixels[:, gap] = np.nan
+        mask[:, gap] |= bits["NO_DATA"]
+
+        exposure = ExposureF(MaskedImageF(ImageF(pixels.astype(np.float32)), Mask(mask), ImageF(variance)))
+        name = f"demo_{index + 1:02d}"
+        exposure.metadata = Header(
+            [
+                ("OBJECT", "evensky demo field", "simulated"),
+                ("EXPNUM", index + 1, "number of the exposure"),
+                ("EXPTIME", 300.0, "[s]"),
+                ("DATE-OBS", f"2026-05-05T0{4 + index // 10}:{5 * (index % 10):02d}:00"),
+                ("BUNIT", "count"),
+                ("SKYLEVEL", round(level, 3), "true mean of the sky"),
+            ]
+        )
+        exposure.wcs = wcs.deepcopy()
+        exposure.dataId = {"visit": index + 1}
+        simulated.append(SimulatedExposure(exposure, sky, scene, name))
+    return simulated
+
+
+def residual_background(
+    matched: np.ndarray, simulated: SimulatedExposure, reference: SimulatedExposure
+) -> np.ndarray:
+    """What matching has left of the difference between an exposure's sky and the reference's.
+
+    Parameters
+    ----------
+    matched : ndarray, shape (height, width)
+        The matched exposure's pixels.
+    simulated, reference : SimulatedExposure
+        The exposure before matching, and the reference.
+
+    Returns
+    -------
+    ndarray of float64
+        0 everywhere for a perfect match; NaN where the exposure has no data. Noise is not in it: what matching added to the
+        pixels is compared with what it should have added.
+    """
+    added = matched.astype(np.float64) - simulated.exposure.image.array
+    return added - (reference.sky.astype(np.float64) - simulated.sky)
+
+
+def write_exposures(simulated: list[SimulatedExposure], folder: str | Path, *, overwrite: bool = False) -> list[Path]:
+    """Write exposures as FITS files ``<name>.fits``, and their true skies into ``truth/<name>_sky.fits`` beside them.
+
+    Returns
+    -------
+    list of Path
+        The exposures' files.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        Where a file cannot be written, or exists and `overwrite` is false.
+    """
+    from .io import write_exposure, write_image
+
+    folder = Path(folder)
+    (folder / "truth").mkdir(parents=True, exist_ok=True)
+    paths = []
+    for one in simulated:
+        path = folder / f"{one.name}.fits"
+        write_exposure(one.exposure, path, overwrite=overwrite)
+        write_image(ImageF(one.sky), folder / "truth" / f"{one.name}_sky.fits", overwrite=overwrite)
+        paths.append(path)
+    return paths

@@ -1,0 +1,416 @@
+"""Matching of files: what the command line does, as a function."""
+
+from __future__ import annotations
+
+__all__ = ["EARLIER_RESULTS", "match_files", "unique_labels"]
+
+import datetime
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__, _core
+from ..errors import FitsError, InvalidParameterError, NotFoundError, TaskError
+from ..image import Exposure
+from ..io import read_exposure, write_exposure
+from ..math import IQRANGE, MEANCLIP, MEDIAN, BackgroundControl, StatisticsControl, makeBackground, makeStatistics
+from .base import Struct
+from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
+from .run_record import ExposureRecord, MatchRun, PixelSummary, ReferenceCandidate
+
+# Longer side of the small pictures that the report shows.
+_PICTURE_SIDE = 220
+# Planes of pixels that a picture shows although they do not count: the sky would be full of holes otherwise.
+_SHOWN_PLANES = ("DETECTED", "DETECTED_NEGATIVE", "INTRP")
+
+EARLIER_RESULTS = "matched.ecsv"
+
+Progress = Callable[[str, int, int], None]
+
+
+def unique_labels(paths: Sequence[Path]) -> list[str]:
+    """Short names that tell files apart: stems, with the folder in front where stems repeat, then a number."""
+
+    def stem(path: Path) -> str:
+        name = path.name
+        for ending in (".gz", ".fz", ".fits", ".fit", ".fts"):
+            name = name.removesuffix(ending)
+        return name or path.name
+
+    labels = [stem(path) for path in paths]
+    if len(set(labels)) < len(labels):
+        labels = [
+            f"{path.parent.name}_{label}" if labels.count(label) > 1 else label
+            for path, label in zip(paths, labels, strict=True)
+        ]
+    seen: dict[str, int] = {}
+    for index, label in enumerate(labels):
+        seen[label] = seen.get(label, 0) + 1
+        if labels.count(label) > 1:
+            labels[index] = f"{label}_{seen[label]}"
+    return labels
+
+
+class _FileMatcher:
+    """One run: what every step of it needs."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        out_dir: Path,
+        task: MatchBackgroundsTask,
+        mask: str | None,
+        variance: str | None,
+        overwrite: bool,
+        compress: bool,
+    ) -> None:
+        self.paths = paths
+        self.labels = unique_labels(paths)
+        self.out_dir = out_dir
+        self.task = task
+        self.mask = mask
+        self.variance = variance
+        self.overwrite = overwrite
+        self.compress = compress
+        self.outputs = [out_dir / f"{label}_matched.fits" for label in self.labels]
+
+    def load(self, index: int) -> Exposure:
+        """Read an exposure with its planes from wherever the patterns say they are."""
+        path = self.paths[index]
+        exposure = read_exposure(
+            path, mask=self._plane(self.mask, path, index), variance=self._plane(self.variance, path, index)
+        )
+        exposure.dataId = {"exposure": self.labels[index]}
+        return exposure
+
+    def _plane(self, pattern: str | None, path: Path, index: int) -> str | None:
+        if pattern is None:
+            return None
+        try:
+            return pattern.format(stem=self.labels[index], name=path.name, dir=path.parent)
+        except (KeyError, IndexError, ValueError) as error:
+            raise InvalidParameterError(
+                f"Pattern {pattern!r} cannot be filled in ({error}); {{stem}}, {{name}} and {{dir}} are known"
+            ) from None
+
+    def prepare_folder(self) -> None:
+        """Make the output folder; refuse one that holds earlier results, or that cannot be written to."""
+        folder = self.out_dir
+        if folder.exists() and not folder.is_dir():
+            raise FitsError(f"{folder}: is a file; the output needs a folder")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FitsError(f"{folder}: cannot be made: {error.strerror}") from error
+        earlier = [path.name for path in (folder / EARLIER_RESULTS, *self.outputs) if path.exists()]
+        if earlier and not self.overwrite:
+            raise FitsError(f"{folder}: holds earlier results ({earlier[0]}); choose another folder or allow overwriting")
+        inputs = {path.resolve() for path in self.paths if path.exists()}
+        if clash := [path for path in self.outputs if path.resolve() in inputs]:
+            raise FitsError(f"{clash[0]}: is an input too, and inputs are never written to; choose another output folder")
+
+    def measure(self, index: int) -> ReferenceCandidate:
+        """What the choice of the reference needs to know of an exposure."""
+        return self.task.measureCandidate(self.load(index), self.labels[index])
+
+    def control(self, exposure: Exposure) -> StatisticsControl:
+        """Statistics of an exposure's good pixels."""
+        control = StatisticsControl()
+        control.setAndMask(self.task.badPixelMask(exposure))
+        return control
+
+    def level(self, exposure: Exposure) -> tuple[float, float]:
+        """Sigma-clipped mean of the good pixels, and the share of pixels that are good."""
+        statistics = makeStatistics(exposure.maskedImage, MEANCLIP | _core.Property.NMASKED, self.control(exposure))
+        pixels = exposure.getBBox().getArea()
+        return statistics.getValue(MEANCLIP), 1.0 - statistics.getValue(_core.Property.NMASKED) / pixels
+
+    def picture(self, exposure: Exposure) -> np.ndarray:
+        """A small picture: medians of blocks, sources included."""
+        planes = exposure.mask.getMaskPlaneDict()
+        names = [name for name in self.task.config.badMaskPlanes if name not in _SHOWN_PLANES and name in planes]
+        control = StatisticsControl()
+        control.setAndMask(exposure.mask.getPlaneBitMask(names))
+        width, height = exposure.getDimensions()
+        shrink = max(1.0, max(width, height) / _PICTURE_SIDE)
+        bins = BackgroundControl(max(1, int(width / shrink)), max(1, int(height / shrink)), control, MEDIAN)
+        return np.array(makeBackground(exposure.maskedImage, bins).getStatsImage().image.array)
+
+    def residuals(self, reference: Exposure, matched: Exposure) -> tuple[np.ndarray, np.ndarray]:
+        """Histogram of reference - matched over pixels that are good in both."""
+        bad = (reference.mask.array & self.task.badPixelMask(reference)) != 0
+        bad |= (matched.mask.array & self.task.badPixelMask(matched)) != 0
+        difference = reference.image.array - matched.image.array
+        scatter = makeStatistics(np.ma.MaskedArray(difference, bad), IQRANGE).getValue() * 0.741301109252802
+        if not np.isfinite(scatter):
+            return np.zeros(0), np.zeros(1)
+        half = 5.0 * scatter if scatter > 0 else 1.0
+        counts, edges = np.histogram(difference[~bad], bins=101, range=(-half, half))
+        return counts, edges
+
+    def keep_reference(self, index: int, reference: Exposure) -> ExposureRecord:
+        """Write the reference as it is, so that the output folder holds the whole set."""
+        start = time.perf_counter()
+        record = self._record(index, reference, "reference")
+        record.level_after = record.level_before
+        picture = self.picture(reference)
+        record.pixels = PixelSummary(picture, np.zeros_like(picture), picture, np.zeros(0), np.zeros(1))
+        record.fit_rms = 0.0
+        self._write(index, reference, record, [f"evensky {__version__}: reference of the match, pixels unchanged"])
+        record.seconds = time.perf_counter() - start
+        return record
+
+    def match(self, index: int, reference: Exposure) -> ExposureRecord:
+        """Read, match, write one exposure."""
+        start = time.perf_counter()
+        science = self.load(index)
+        record = self._record(index, science, "matched")
+        if record.good_fraction == 0.0:
+            raise TaskError("has no good pixel")
+        before = self.picture(science)
+        original = science.image.array.copy()
+        struct, result = self.task.match_in_detail(reference, science)
+        if not np.isfinite(struct.fitRMS):
+            raise TaskError("has no bin in common with the reference: nothing to match")
+        self._describe(record, struct, result, has_variance=science.info.has_variance and reference.info.has_variance)
+        record.level_after, _ = self.level(science)
+        after = self.picture(science)
+        np.subtract(science.image.array, original, out=original)
+        record.model_min, record.model_max = float(np.nanmin(original)), float(np.nanmax(original))
+        counts, edges = self.residuals(reference, science)
+        record.pixels = PixelSummary(before, after - before, after, counts, edges)
+        config = ", ".join(f"{name}={value}" for name, value in self.task.config.toDict().items())
+        self._write(
+            index,
+            science,
+            record,
+            [
+                f"evensky {__version__}: background matched to {reference.dataId['exposure']}",
+                f"evensky model: {record.model}",
+                f"evensky configuration: {config}",
+            ],
+        )
+        record.seconds = time.perf_counter() - start
+        return record
+
+    def _record(self, index: int, exposure: Exposure, status: Any) -> ExposureRecord:
+        record = ExposureRecord(label=self.labels[index], path=str(self.paths[index]), status=status)
+        record.level_before, record.good_fraction = self.level(exposure)
+        return record
+
+    def _describe(
+        self, record: ExposureRecord, struct: Struct, result: _core.MatchingResult, *, has_variance: bool
+    ) -> None:
+        record.fit_rms, record.matched_mse = struct.fitRMS, struct.matchedMSE
+        record.diff_im_var = struct.diffImVar if has_variance else None
+        config = self.task.config
+        size = f"bins of {result.binSize} px"
+        if result.approximate is not None:
+            record.model = f"Chebyshev order {result.order}, {size}"
+        elif result.background is not None:
+            nx, ny = struct.backgroundModel.getStatsImage().getDimensions()
+            used = result.asUsed.interpStyle.name
+            record.model = f"{used}, {nx} x {ny} {size}"
+            if used != config.interpStyle:
+                record.warnings.append(f"interpStyle {config.interpStyle} reduced to {used}: there are {nx} x {ny} bins only")
+        else:
+            record.model = "zero"
+        record.warnings.extend(result.warnings)
+
+    def _write(self, index: int, exposure: Exposure, record: ExposureRecord, history: list[str]) -> None:
+        def number(value: float | None) -> float | None:
+            return value if value is not None and np.isfinite(value) else None
+
+        provenance = {
+            "EVS_VER": (__version__, "version of evensky"),
+            "EVS_STAT": (record.status, "reference or matched"),
+            "EVS_MODL": (record.model, "background model"),
+            "EVS_RMS": (number(record.fit_rms), "RMS of bins - model"),
+            "EVS_MSE": (number(record.matched_mse), "mean square of reference - matched"),
+            "EVS_DVAR": (number(record.diff_im_var), "variance of reference - matched"),
+        }
+        path = self.outputs[index]
+        write_exposure(
+            exposure, path, overwrite=self.overwrite, compress=self.compress, history=history, provenance=provenance
+        )
+        record.output = str(path)
+
+
+def match_files(
+    paths: Iterable[str | Path],
+    out_dir: str | Path,
+    *,
+    config: MatchBackgroundsConfig | None = None,
+    reference: str | Path | None = None,
+    mask: str | None = None,
+    variance: str | None = None,
+    workers: int = 1,
+    overwrite: bool = False,
+    compress: bool = False,
+    report: bool = True,
+    progress: Progress | None = None,
+) -> MatchRun:
+    """Match the backgrounds of FITS files and write them, a table and a report.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        The exposures, of one pixel grid. They are read, never written to.
+    out_dir : str or Path
+        Where ``<stem>_matched.fits``, ``matched.ecsv`` and ``report.html`` go; made where it does not exist.
+    config : MatchBackgroundsConfig, optional
+        The defaults if left out.
+    reference : str or Path, optional
+        Which file is the reference; chosen by the configured costs if left out. One that is not in `paths` is used, but
+        not written.
+    mask, variance : str, optional
+        Where these planes are if not in their usual place: an HDU, or a file pattern with ``{stem}``, ``{name}`` or
+        ``{dir}`` of the exposure. See `evensky.io.read_exposure`.
+    workers : int, optional
+        Number of threads, at least 1. Results do not depend on it.
+    overwrite : bool, optional
+        Replace earlier results.
+    compress : bool, optional
+        Compress the files by tiles, without loss.
+    report : bool, optional
+        Write ``report.html``.
+    progress : callable, optional
+        Called with a label, the number of steps done and the number of all steps.
+
+    Returns
+    -------
+    MatchRun
+        Everything that happened. One exposure that fails does not stop the others: it has the status "failed".
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For no file, or less than one worker.
+    evensky.errors.FitsError
+        Where the folder cannot be used, or the reference not be read.
+    evensky.errors.TaskError
+        Where no exposure can be the reference.
+    """
+    files = [Path(path) for path in paths]
+    if not files:
+        raise InvalidParameterError("There are 0 files; at least 1 is needed")
+    if workers < 1:
+        raise InvalidParameterError(f"workers = {workers}; it must be at least 1")
+    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    task = MatchBackgroundsTask(config=config, log=logging.getLogger("evensky"))
+    given = None if reference is None else Path(reference)
+    index = None if given is None else _find(given, files)
+    if given is not None and index is None:
+        files.append(given)
+    matcher = _FileMatcher(files, Path(out_dir), task, mask, variance, overwrite, compress)
+    matcher.prepare_folder()
+    steps = len(files) * (1 if given is not None else 2)
+    done = 0
+
+    def step(label: str) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(label, done, steps)
+
+    candidates: list[ReferenceCandidate] = []
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="evensky") as pool:
+        if given is None:
+            candidates = _measure(matcher, pool, step)
+            index = task.chooseReference(candidates)
+        elif index is None:
+            index = len(files) - 1
+        assert index is not None  # by now one way or the other
+        reference_exposure = matcher.load(index)
+        task.badPixelMask(reference_exposure)  # an unknown plane stops the run before anything is written
+        records = _match_all(matcher, pool, index, reference_exposure, step)
+    if given is not None and _find(given, [Path(path) for path in paths]) is None:
+        records.pop()
+    run = MatchRun(
+        records=records,
+        candidates=candidates,
+        reference=matcher.labels[index],
+        reference_reason=_reason(given, candidates),
+        config=task.config.toDict(),
+        version=__version__,
+        started=started.isoformat(timespec="seconds"),
+        seconds=time.perf_counter() - clock,
+        unit=str(reference_exposure.metadata.get("BUNIT", "")),
+        notes=[f"As read, {note}." for note in reference_exposure.assumptions],
+    )
+    from ..report import write_report, write_table
+
+    write_table(run, matcher.out_dir / EARLIER_RESULTS)
+    if report:
+        write_report(run, matcher.out_dir / "report.html")
+    return run
+
+
+def _find(path: Path, files: Sequence[Path]) -> int | None:
+    """Index of the file among others, by path, or by name or stem where that is unique."""
+    for matches in (
+        [i for i, file in enumerate(files) if file == path or file.absolute() == path.absolute()],
+        [i for i, file in enumerate(files) if path.parent == Path() and path.name in (file.name, file.stem)],
+    ):
+        if len(matches) == 1:
+            return matches[0]
+    return None
+
+
+def _measure(matcher: _FileMatcher, pool: ThreadPoolExecutor, step: Callable[[str], None]) -> list[ReferenceCandidate]:
+    candidates: list[ReferenceCandidate] = [ReferenceCandidate(label) for label in matcher.labels]
+    errors: list[Exception] = []
+    futures = {pool.submit(matcher.measure, index): index for index in range(len(matcher.paths))}
+    for future in as_completed(futures):
+        index = futures[future]
+        try:
+            candidates[index] = future.result()
+        except Exception as error:  # a candidate that cannot be had does not stop the others
+            candidates[index].message = " ".join(str(error).split())
+            errors.append(error)
+        step(f"looking at {matcher.labels[index]}")
+    if len(errors) == len(candidates):
+        unknown = [error for error in errors if isinstance(error, NotFoundError)]
+        if unknown:
+            raise unknown[0]
+        reasons = "; ".join(candidate.message for candidate in candidates[:3])
+        raise TaskError(f"None of the {len(candidates)} files can be used: {reasons}")
+    return candidates
+
+
+def _match_all(
+    matcher: _FileMatcher, pool: ThreadPoolExecutor, reference: int, exposure: Exposure, step: Callable[[str], None]
+) -> list[ExposureRecord]:
+    records: list[ExposureRecord | None] = [None] * len(matcher.paths)
+    futures: dict[Future[ExposureRecord], int] = {}
+    for index in range(len(matcher.paths)):
+        if index == reference:
+            futures[pool.submit(matcher.keep_reference, index, exposure)] = index
+        else:
+            futures[pool.submit(matcher.match, index, exposure)] = index
+    for future in as_completed(futures):
+        index = futures[future]
+        try:
+            records[index] = future.result()
+        except Exception as error:  # whatever one exposure does, the others go on
+            message = " ".join(str(error).split())
+            matcher.task.log.debug("Failed to match %s: %s", matcher.labels[index], message)
+            records[index] = ExposureRecord(
+                label=matcher.labels[index], path=str(matcher.paths[index]), status="failed", message=message
+            )
+        step(matcher.labels[index])
+    return [record for record in records if record is not None]
+
+
+def _reason(given: Path | None, candidates: Sequence[ReferenceCandidate]) -> str:
+    if given is not None:
+        return "It was named by the user."
+    costs = sorted(candidate.cost for candidate in candidates if np.isfinite(candidate.cost))
+    if len(costs) == 1:
+        return "It is the only exposure that can be used."
+    return f"Its cost, {costs[0]:.4f}, is the lowest of {len(costs)}; the next is {costs[1]:.4f}."
