@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["plot_costs", "plot_levels", "plot_match", "plot_model_grid"]
+__all__ = ["common_stretch", "plot_costs", "plot_levels", "plot_match", "plot_model_grid", "unit_label"]
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,8 +27,9 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _label(unit: str) -> str:
-    return unit or "counts"
+def unit_label(unit: str) -> str:
+    """How a unit is said: FITS writes "count" and "adu"."""
+    return {"": "counts", "count": "counts", "ct": "counts", "adu": "ADU"}.get(unit.strip().lower(), unit)
 
 
 def common_stretch(pictures: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -71,7 +72,7 @@ def plot_levels(records: Sequence[ExposureRecord], reference: str = "", unit: st
             axes.axvline(record.level_before, color=GREY, lw=1, ls=":", zorder=0, label="reference")
     axes.set_yticks(rows, [f"{r.label} (reference)" if r.label == reference else r.label for r in shown], fontsize=9)
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_xlabel(f"sigma-clipped mean of the good pixels [{_label(unit)}]")
+    axes.set_xlabel(f"sigma-clipped mean of the good pixels [{unit_label(unit)}]")
     axes.grid(axis="x", color="#E6E9EE", lw=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -146,7 +147,7 @@ def plot_match(record: ExposureRecord, limits: tuple[float, float], unit: str = 
         raise InvalidParameterError(f"The record of {record.label} has no pictures (pixels is None)")
     height, width = pixels.before.shape
     panel = 2.9
-    figure = _figure(4 * panel + 0.6, min(max(panel * height / width, 1.8), 4.5) + 0.75)
+    figure = _figure(4 * panel + 0.6, min(max(0.96 * panel * height / width, 1.8), 4.5) + 0.75)
     axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.05])
     finite = pixels.model[np.isfinite(pixels.model)]
     centre = float(np.median(finite)) if finite.size else 0.0
@@ -187,7 +188,7 @@ def _histogram(ax: Any, counts: np.ndarray, edges: np.ndarray, record: ExposureR
         ax.plot(centres, curve * counts.sum() * np.diff(edges), color=ORANGE, lw=1.6, label="expected from\nthe variance")
         ax.legend(frameon=False, fontsize=8, loc="upper left", handlelength=1.2, borderaxespad=0)
     ax.axvline(0, color="black", lw=0.8)
-    ax.set_xlabel(_label(unit), fontsize=9)
+    ax.set_xlabel(unit_label(unit), fontsize=9)
     ax.tick_params(labelsize=8)
 
 
@@ -241,14 +242,14 @@ def plot_model_grid(
     sizes = np.clip(40 * np.nan_to_num(error, nan=usual) / (usual if usual > 0 else 1.0), 10, 300)
     left.scatter(x, y, c=value, s=sizes, cmap=_IMAGE_COLOURS, vmin=low, vmax=high, edgecolors="white", linewidths=1)
     left.set_title("model and bins (size: error)", fontsize=10)
-    figure.colorbar(shown, ax=left, shrink=0.85, label=_label(unit))
+    figure.colorbar(shown, ax=left, shrink=0.85, label=unit_label(unit))
     good = residual[np.isfinite(residual)]
     rms = float(np.sqrt(np.mean(good**2))) if good.size else float("nan")
     most = float(np.abs(good).max()) if good.size else 1.0
     points = right.scatter(x, y, c=residual, s=sizes, cmap="RdBu_r", vmin=-most or -1, vmax=most or 1, edgecolors="#555", linewidths=0.6)
     right.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
     right.set_title(f"bins - model, rms {rms:.4g}", fontsize=10)
-    figure.colorbar(points, ax=right, shrink=0.85, label=_label(unit))
+    figure.colorbar(points, ax=right, shrink=0.85, label=unit_label(unit))
     for ax in (left, right):
         ax.set_xlabel("x [px]")
         ax.set_ylabel("y [px]")

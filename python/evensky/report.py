@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .io.atomic import atomic_path
-from .plot import common_stretch, plot_costs, plot_levels, plot_match
+from .plot import common_stretch, plot_costs, plot_levels, plot_match, unit_label
 from .tasks.run_record import ExposureRecord, MatchRun
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _context(run: MatchRun) -> dict[str, Any]:
     after = _spread([r.level_after for r in done if r.level_after is not None])
     ratios = [r.matched_mse / r.diff_im_var for r in run.records if r.matched_mse is not None and r.diff_im_var]
     fits = [r.fit_rms for r in run.records if r.status == "matched" and r.fit_rms is not None]
-    unit = run.unit or "counts"
+    unit = unit_label(run.unit)
 
     def exposure(record: ExposureRecord) -> dict[str, Any]:
         figure = None

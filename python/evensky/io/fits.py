@@ -214,17 +214,17 @@ def _merged_header(hdus: Any, hdu: Any) -> Any:
             if keyword in ("COMMENT", "HISTORY"):
                 # Every FITS file that astropy makes explains FITS; once is enough.
                 if not any(words in str(card.value) for words in ("FITS (Flexible Image", "and Astrophysics', volume")):
-                    merged.append(fits.Card(keyword, card.value), end=True)
+                    merged.append(fits.Card.fromstring(card.image), end=True)
                 continue
             if _STRUCTURE.match(keyword) or (archived and keyword.endswith("_ID")):
                 continue
             try:
-                card.verify("silentfix")
-                clean = fits.Card(keyword, card.value, card.comment)
-                str(clean)
+                # From its text, so that numbers keep every digit they were written with.
+                clean = fits.Card.fromstring(card.image)
+                clean.verify("silentfix")
+                str(clean), clean.value
             except Exception:  # a card that FITS does not allow, of which astropy says so in many ways
-                clean = fits.Card("COMMENT", " ".join(card.image.split()))
-                merged.append(clean, end=True)
+                merged.append(fits.Card("COMMENT", " ".join(card.image.split())), end=True)
                 continue
             merged.remove(keyword, ignore_missing=True, remove_all=True)
             merged.append(clean, end=True)
