@@ -19,7 +19,9 @@ constexpr std::ptrdiff_t rowsPerPiece = 32;
 // Pixels that go through the recurrence side by side.
 constexpr std::ptrdiff_t lanes = 16;
 
-std::size_t numTerms(int order) { return static_cast<std::size_t>(order + 1) * static_cast<std::size_t>(order + 2) / 2; }
+std::size_t numTerms(int order) {
+    return static_cast<std::size_t>(order + 1) * static_cast<std::size_t>(order + 2) / 2;
+}
 
 // Where c_pq stands.
 std::size_t termIndex(int p, int q) {
@@ -113,7 +115,8 @@ Approximate::Approximate(std::vector<double> const& x, std::vector<double> const
     }
     checkOrders(actrl.getOrderX(), actrl.getOrderY());
     if (bbox.isEmpty()) throw InvalidParameterError("The box to approximate over is empty");
-    if (static_cast<std::ptrdiff_t>(x.size()) != grid.width() || static_cast<std::ptrdiff_t>(y.size()) != grid.height()) {
+    if (static_cast<std::ptrdiff_t>(x.size()) != grid.width() ||
+        static_cast<std::ptrdiff_t>(y.size()) != grid.height()) {
         throw InvalidParameterError("There are " + std::to_string(x.size()) + " x and " + std::to_string(y.size()) +
                                     " y positions for a grid of " + sizeToString(grid.image) +
                                     "; the numbers must agree");
@@ -234,8 +237,9 @@ void Approximate::checkBox(Box const& bbox, std::ptrdiff_t width, std::ptrdiff_t
         throw LengthError("BBox " + bbox.toString() + " out of range " + _bbox.toString());
     }
     if (width != bbox.width || height != bbox.height) {
-        throw LengthError("The output is " + std::to_string(width) + " x " + std::to_string(height) + " but the box is " +
-                          std::to_string(bbox.width) + " x " + std::to_string(bbox.height) + "; they must be equal");
+        throw LengthError("The output is " + std::to_string(width) + " x " + std::to_string(height) +
+                          " but the box is " + std::to_string(bbox.width) + " x " + std::to_string(bbox.height) +
+                          "; they must be equal");
     }
 }
 
@@ -254,7 +258,8 @@ void Approximate::getImage(ImageView<T> const& out, Box const& bbox, int orderX,
             // In a row the model is a series in x alone.
             for (int p = 0; p <= order; ++p) {
                 double sum = 0.0;
-                for (int q = 0; p + q <= order; ++q) sum += _coefficients[termIndex(p, q)] * ty[static_cast<std::size_t>(q)];
+                for (int q = 0; p + q <= order; ++q)
+                    sum += _coefficients[termIndex(p, q)] * ty[static_cast<std::size_t>(q)];
                 series[static_cast<std::size_t>(p)] = sum;
             }
             chebyshevRow(series, first, step, bbox.width,
@@ -275,8 +280,8 @@ void Approximate::getVariance(ImageView<VariancePixel> const& out, Box const& bb
         auto const end = std::min(bbox.height, (piece + 1) * rowsPerPiece);
         for (auto y = piece * rowsPerPiece; y < end; ++y) {
             chebyshev(scaledY(static_cast<double>(bbox.y0 + y)), order, ty.data());
-            // In a row the variance is a quadratic form in T_p(x'). As T_p T_r = (T_{p+r} + T_{|p-r|}) / 2 it is a series
-            // of twice the order, and costs O(order) a pixel.
+            // In a row the variance is a quadratic form in T_p(x'). As T_p T_r = (T_{p+r} + T_{|p-r|}) / 2 it is a
+            // series of twice the order, and costs O(order) a pixel.
             std::fill(series.begin(), series.end(), 0.0);
             for (int p = 0; p <= order; ++p) {
                 for (int r = 0; r <= order; ++r) {

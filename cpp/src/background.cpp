@@ -120,13 +120,16 @@ Background::Background(MaskedImageView<T const> const& image, std::int64_t x0, s
     _x = BinGrid::evenly(image.width(), bctrl.getNxSample());
     _y = BinGrid::evenly(image.height(), bctrl.getNySample());
     allocate();
-    auto const bins = detail::binStatistics<T>(
-            _x, _y, bctrl.getStatisticsProperty(), sctrl, num_threads, [&](Box const& box) {
-                return detail::ImageSource<T>({image.image.subview(box), image.mask.subview(box), image.variance.subview(box)},
-                                              {}, selection);
+    auto const bins =
+            detail::binStatistics<T>(_x, _y, bctrl.getStatisticsProperty(), sctrl, num_threads, [&](Box const& box) {
+                return detail::ImageSource<T>(
+                        {image.image.subview(box), image.mask.subview(box), image.variance.subview(box)}, {},
+                        selection);
             });
-    std::transform(bins.values.begin(), bins.values.end(), _values.begin(), [](double v) { return static_cast<float>(v); });
-    std::transform(bins.errors.begin(), bins.errors.end(), _errors.begin(), [](double v) { return static_cast<float>(v); });
+    std::transform(bins.values.begin(), bins.values.end(), _values.begin(),
+                   [](double v) { return static_cast<float>(v); });
+    std::transform(bins.errors.begin(), bins.errors.end(), _errors.begin(),
+                   [](double v) { return static_cast<float>(v); });
 }
 
 Background::Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage)
@@ -200,7 +203,8 @@ GridEvaluator::GridEvaluator(Background const& background, Interpolate::Style in
                 std::string which = nx < least ? "nxSample = " + std::to_string(nx) : "";
                 if (ny < least) which += (which.empty() ? "nySample = " : " and nySample = ") + std::to_string(ny);
                 throw InvalidParameterError(which + ": too few points for requested interpolation style " +
-                                            interpStyleToString(interpStyle) + ", which needs " + std::to_string(least));
+                                            interpStyleToString(interpStyle) + ", which needs " +
+                                            std::to_string(least));
             }
             case REDUCE_INTERP_ORDER: _style = lookupMaxInterpStyle(static_cast<int>(std::min(nx, ny))); break;
             case INCREASE_NXNYSAMPLE: throwIncrease();
@@ -255,8 +259,8 @@ AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, Interpolat
         throw LengthError("BBox " + bbox.toString() + " out of range " + _bbox.toString());
     }
     if (out.width() != bbox.width || out.height() != bbox.height) {
-        throw LengthError("The output is " + sizeToString(out) + " but the box is " + std::to_string(bbox.width) + " x " +
-                          std::to_string(bbox.height) + "; they must be equal");
+        throw LengthError("The output is " + sizeToString(out) + " but the box is " + std::to_string(bbox.width) +
+                          " x " + std::to_string(bbox.height) + "; they must be equal");
     }
     GridEvaluator const evaluator(*this, interpStyle, undersampleStyle);
     parallelFor((bbox.height + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {
@@ -265,7 +269,8 @@ AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, Interpolat
         auto const end = std::min(bbox.height, (piece + 1) * rowsPerPiece);
         for (auto y = piece * rowsPerPiece; y < end; ++y) {
             evaluator.row(bbox.y0 - _bbox.y0 + y, bbox.x0 - _bbox.x0, line.size(), line.data(), scratch);
-            for (std::ptrdiff_t x = 0; x < bbox.width; ++x) out(x, y) = static_cast<T>(line[static_cast<std::size_t>(x)]);
+            for (std::ptrdiff_t x = 0; x < bbox.width; ++x)
+                out(x, y) = static_cast<T>(line[static_cast<std::size_t>(x)]);
         }
     });
     return evaluator.asUsed();
@@ -281,7 +286,7 @@ AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, int num_th
     return getImage(out, bbox, _bctrl->getInterpStyle(), _bctrl->getUndersampleStyle(), num_threads);
 }
 
-#define EVENSKY_INSTANTIATE(T)                                                                                \
+#define EVENSKY_INSTANTIATE(T)                                                                                  \
     template EVENSKY_EXPORT Background::Background(MaskedImageView<T const> const&, std::int64_t, std::int64_t, \
                                                    BackgroundControl const&, int);
 EVENSKY_INSTANTIATE(float)

@@ -68,16 +68,15 @@ Interpolate::Interpolate(std::vector<double> const& x, std::vector<double> const
     }
     if (x.size() < static_cast<std::size_t>(info.minPoints)) {
         throw OutOfRangeError("Style " + std::string(info.name) + " needs at least " + std::to_string(info.minPoints) +
-                              (info.minPoints == 1 ? " point" : " points") + "; there are " +
-                              std::to_string(x.size()));
+                              (info.minPoints == 1 ? " point" : " points") + "; there are " + std::to_string(x.size()));
     }
     for (std::size_t i = 0; i < x.size(); ++i) {
         bool const ok = std::isfinite(x[i]) && (i == 0 || x[i] > x[i - 1]);
         if (!ok) {
             throw OutOfRangeError("x must be finite and increase strictly, but x[" + std::to_string(i) +
                                   "] = " + std::to_string(x[i]) +
-                                  (i == 0 ? std::string() : " follows x[" + std::to_string(i - 1) + "] = " +
-                                                                    std::to_string(x[i - 1])));
+                                  (i == 0 ? std::string()
+                                          : " follows x[" + std::to_string(i - 1) + "] = " + std::to_string(x[i - 1])));
         }
     }
     switch (style) {
@@ -163,8 +162,8 @@ void Interpolate::buildCubic(bool periodic) {
             u[m - 1] = corner;
             auto const first = solveTridiagonal(dd, e, rhs);
             auto const second = solveTridiagonal(dd, e, u);
-            double const factor = (first[0] + corner * first[m - 1] / gamma) /
-                                  (1.0 + second[0] + corner * second[m - 1] / gamma);
+            double const factor =
+                    (first[0] + corner * first[m - 1] / gamma) / (1.0 + second[0] + corner * second[m - 1] / gamma);
             inner.resize(m);
             for (std::size_t i = 0; i < m; ++i) inner[i] = first[i] - factor * second[i];
         }
@@ -208,8 +207,8 @@ void Interpolate::buildAkima(bool periodic) {
         }
         double const left = derivative(i);
         double const right = norm(i + 1) == 0.0 ? m[i] : derivative(i + 1);
-        _segments.push_back({_x[k], _y[k], left, (3.0 * m[i] - 2.0 * left - right) / h,
-                             (left + right - 2.0 * m[i]) / (h * h)});
+        _segments.push_back(
+                {_x[k], _y[k], left, (3.0 * m[i] - 2.0 * left - right) / h, (left + right - 2.0 * m[i]) / (h * h)});
     }
 }
 

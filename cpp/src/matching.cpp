@@ -250,8 +250,8 @@ private:
                   GridEvaluator::Scratch& scratch) const {
         if (_result.approximate) {
             auto const n = static_cast<std::ptrdiff_t>(row.size());
-            _result.approximate->getImage(ImageView<float>(row.data(), n, 1),
-                                          Box{_bbox.x0 + x, _bbox.y0 + y, n, 1}, -1, -1, 1);
+            _result.approximate->getImage(ImageView<float>(row.data(), n, 1), Box{_bbox.x0 + x, _bbox.y0 + y, n, 1}, -1,
+                                          -1, 1);
         } else if (_spline) {
             line.resize(row.size());
             _spline->row(y, x, line.size(), line.data(), scratch);
@@ -337,11 +337,10 @@ MatchingResult matchBackgrounds(MaskedImageView<T const> const& reference, Maske
     return Matcher<T>(reference, science, matched, x0, y0, options, num_threads).match();
 }
 
-#define EVENSKY_INSTANTIATE(T)                                                                             \
-    template EVENSKY_EXPORT MatchingResult matchBackgrounds<T>(MaskedImageView<T const> const&,            \
-                                                               MaskedImageView<T const> const&,            \
-                                                               ImageView<T> const&, std::int64_t,          \
-                                                               std::int64_t, MatchingOptions const&, int);
+#define EVENSKY_INSTANTIATE(T)                                                                                   \
+    template EVENSKY_EXPORT MatchingResult matchBackgrounds<T>(                                                  \
+            MaskedImageView<T const> const&, MaskedImageView<T const> const&, ImageView<T> const&, std::int64_t, \
+            std::int64_t, MatchingOptions const&, int);
 EVENSKY_INSTANTIATE(float)
 EVENSKY_INSTANTIATE(double)
 #undef EVENSKY_INSTANTIATE

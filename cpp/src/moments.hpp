@@ -23,10 +23,10 @@ struct Moments {
     double sumW = 0.0;
     double sumW2 = 0.0;
     double sumWX = 0.0;
-    double mean = 0.0;       // of the pixels so far; meaningless where sumW is 0
-    double sumWD2 = 0.0;     // sum of w (x - mean)^2
-    double sumWVar = 0.0;    // sum of w var
-    double sumW2Var = 0.0;   // sum of w^2 var
+    double mean = 0.0;      // of the pixels so far; meaningless where sumW is 0
+    double sumWD2 = 0.0;    // sum of w (x - mean)^2
+    double sumWVar = 0.0;   // sum of w var
+    double sumW2Var = 0.0;  // sum of w^2 var
     double min = std::numeric_limits<double>::infinity();
     double max = -std::numeric_limits<double>::infinity();
 

@@ -35,15 +35,15 @@ template <typename T>
     }
 }
 
-// The weight of a pixel that cannot be weighted, its variance not being > 0. Order statistics, which are never weighted,
-// count it all the same; nothing else does.
+// The weight of a pixel that cannot be weighted, its variance not being > 0. Order statistics, which are never
+// weighted, count it all the same; nothing else does.
 inline constexpr double noWeight = -std::numeric_limits<double>::infinity();
 
 template <typename T>
 struct Block {
     T const* values = nullptr;
-    double const* weights = nullptr;    // null where unweighted; may hold noWeight
-    float const* variances = nullptr;   // null where no statistics need them
+    double const* weights = nullptr;   // null where unweighted; may hold noWeight
+    float const* variances = nullptr;  // null where no statistics need them
     std::ptrdiff_t size = 0;
 };
 
@@ -165,8 +165,8 @@ private:
         for (std::ptrdiff_t x = box.x0; x < box.x0 + box.width; ++x) {
             T const value = _image.image(x, y);
             MaskPixel const mask = _image.mask.exists() ? _image.mask(x, y) : 0;
-            float const variance = _image.variance.exists() ? _image.variance(x, y)
-                                                            : std::numeric_limits<float>::quiet_NaN();
+            float const variance =
+                    _image.variance.exists() ? _image.variance(x, y) : std::numeric_limits<float>::quiet_NaN();
             bool const kept = (mask & _selection.andMask) == 0 && (!_selection.nanSafe || isFinitePixel(value));
             double weight = 1.0;
             if (_selection.weighted) {

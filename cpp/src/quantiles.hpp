@@ -140,14 +140,15 @@ std::vector<Ranked<typename Source::value_type>> rankedByCounting(Source const& 
         });
         for (std::size_t t = 0; t < targets.size(); ++t) {
             auto& target = targets[t];
-            auto const p = static_cast<std::size_t>(
-                    std::find(prefixes.begin(), prefixes.end(), target.prefix) - prefixes.begin());
+            auto const p = static_cast<std::size_t>(std::find(prefixes.begin(), prefixes.end(), target.prefix) -
+                                                    prefixes.begin());
             for (std::size_t bucket = 0; bucket < buckets; ++bucket) {
                 std::int64_t here = 0;
                 for (auto const& table : counts) here += table[p * buckets + bucket];
                 if (target.below + here > ranks[t]) {
-                    target.prefix = settled == 0 ? static_cast<Bits>(bucket)
-                                                 : static_cast<Bits>((target.prefix << step) | static_cast<Bits>(bucket));
+                    target.prefix = settled == 0
+                                            ? static_cast<Bits>(bucket)
+                                            : static_cast<Bits>((target.prefix << step) | static_cast<Bits>(bucket));
                     target.equal = here;
                     break;
                 }

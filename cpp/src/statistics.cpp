@@ -125,8 +125,8 @@ Statistics::Value Statistics::getResult(Property property) const {
 StatisticsBuilder::StatisticsBuilder(int flags, StatisticsControl const& sctrl, int num_threads)
         : _flags(flags), _sctrl(sctrl), _num_threads(num_threads) {
     if ((flags & ~allFlags) != 0) {
-        throw InvalidParameterError("Statistics flags " + std::to_string(flags) + " hold unknown bits; the known ones are " +
-                                    std::to_string(allFlags));
+        throw InvalidParameterError("Statistics flags " + std::to_string(flags) +
+                                    " hold unknown bits; the known ones are " + std::to_string(allFlags));
     }
     if (sctrl.getCalcErrorFromInputVariance() && sctrl.getCalcErrorMosaicMode()) {
         throw InvalidParameterError(
@@ -240,12 +240,11 @@ Statistics makeMaskStatistics(ImageView<MaskPixel const> const& mask, int flags)
     return StatisticsBuilder::ofMask(flags, mask.width() * mask.height(), orMask);
 }
 
-#define EVENSKY_INSTANTIATE(T)                                                                                   \
-    template EVENSKY_EXPORT Statistics makeStatistics<T>(MaskedImageView<T const> const&, int,                   \
-                                                         StatisticsControl const&, int);                         \
-    template EVENSKY_EXPORT Statistics makeStatistics<T>(MaskedImageView<T const> const&,                        \
-                                                         ImageView<WeightPixel const> const&, int,               \
-                                                         StatisticsControl const&, int);
+#define EVENSKY_INSTANTIATE(T)                                                                 \
+    template EVENSKY_EXPORT Statistics makeStatistics<T>(MaskedImageView<T const> const&, int, \
+                                                         StatisticsControl const&, int);       \
+    template EVENSKY_EXPORT Statistics makeStatistics<T>(                                      \
+            MaskedImageView<T const> const&, ImageView<WeightPixel const> const&, int, StatisticsControl const&, int);
 EVENSKY_INSTANTIATE(float)
 EVENSKY_INSTANTIATE(double)
 EVENSKY_INSTANTIATE(std::int32_t)

@@ -12,7 +12,8 @@ namespace evensky::python {
 namespace {
 
 ApproximateControl controlFromState(py::tuple const& state) {
-    ApproximateControl actrl(state[0].cast<ApproximateControl::Style>(), state[1].cast<int>(), -1, state[3].cast<bool>());
+    ApproximateControl actrl(state[0].cast<ApproximateControl::Style>(), state[1].cast<int>(), -1,
+                             state[3].cast<bool>());
     actrl.setOrderY(state[2].cast<int>());
     actrl.setWeightPower(state[4].cast<int>());
     return actrl;
@@ -49,10 +50,12 @@ void declareApproximate(py::module_& module) {
             .def("setOrderY", &ApproximateControl::setOrderY, py::arg("orderY"))
             .def("setWeighting", &ApproximateControl::setWeighting, py::arg("weighting"))
             .def("setWeightPower", &ApproximateControl::setWeightPower, py::arg("weightPower"))
-            .def("__eq__", [](ApproximateControl const& a, ApproximateControl const& b) { return a == b; },
-                 py::is_operator())
+            .def(
+                    "__eq__", [](ApproximateControl const& a, ApproximateControl const& b) { return a == b; },
+                    py::is_operator())
             .def("__copy__", [](ApproximateControl const& self) { return ApproximateControl(self); })
-            .def("__deepcopy__", [](ApproximateControl const& self, py::dict const&) { return ApproximateControl(self); })
+            .def("__deepcopy__",
+                 [](ApproximateControl const& self, py::dict const&) { return ApproximateControl(self); })
             .def("__repr__",
                  [](ApproximateControl const& self) {
                      return py::str("ApproximateControl(style={}, orderX={}, orderY={}, weighting={}, weightPower={})")
@@ -77,26 +80,28 @@ void declareApproximate(py::module_& module) {
                      return Approximate(x, y, {values.view(), {}, errors.view()}, toBox(bbox), actrl);
                  }),
                  py::arg("x"), py::arg("y"), py::arg("image"), py::arg("variance"), py::arg("bbox"), py::arg("actrl"))
-            .def("get_image",
-                 [](Approximate const& self, py::array out, std::array<std::int64_t, 4> const& bbox, int orderX,
-                    int orderY, int num_threads) {
-                     dispatchFloating(out, [&]<typename T>(T) {
-                         auto const view = outputPlane<T>(out, "The output image");
-                         py::gil_scoped_release const release;
-                         self.getImage(view, toBox(bbox), orderX, orderY, num_threads);
-                     });
-                 },
-                 py::arg("out"), py::arg("bbox"), py::arg("orderX") = -1, py::arg("orderY") = -1,
-                 py::arg("num_threads") = 0)
-            .def("get_variance",
-                 [](Approximate const& self, py::array out, std::array<std::int64_t, 4> const& bbox, int orderX,
-                    int orderY, int num_threads) {
-                     auto const view = outputPlane<VariancePixel>(out, "The output variance");
-                     py::gil_scoped_release const release;
-                     self.getVariance(view, toBox(bbox), orderX, orderY, num_threads);
-                 },
-                 py::arg("out"), py::arg("bbox"), py::arg("orderX") = -1, py::arg("orderY") = -1,
-                 py::arg("num_threads") = 0)
+            .def(
+                    "get_image",
+                    [](Approximate const& self, py::array out, std::array<std::int64_t, 4> const& bbox, int orderX,
+                       int orderY, int num_threads) {
+                        dispatchFloating(out, [&]<typename T>(T) {
+                            auto const view = outputPlane<T>(out, "The output image");
+                            py::gil_scoped_release const release;
+                            self.getImage(view, toBox(bbox), orderX, orderY, num_threads);
+                        });
+                    },
+                    py::arg("out"), py::arg("bbox"), py::arg("orderX") = -1, py::arg("orderY") = -1,
+                    py::arg("num_threads") = 0)
+            .def(
+                    "get_variance",
+                    [](Approximate const& self, py::array out, std::array<std::int64_t, 4> const& bbox, int orderX,
+                       int orderY, int num_threads) {
+                        auto const view = outputPlane<VariancePixel>(out, "The output variance");
+                        py::gil_scoped_release const release;
+                        self.getVariance(view, toBox(bbox), orderX, orderY, num_threads);
+                    },
+                    py::arg("out"), py::arg("bbox"), py::arg("orderX") = -1, py::arg("orderY") = -1,
+                    py::arg("num_threads") = 0)
             .def("evaluate", &Approximate::evaluate, py::arg("x"), py::arg("y"))
             .def("get_bbox", [](Approximate const& self) { return fromBox(self.getBBox()); })
             .def("get_control", &Approximate::getControl, py::return_value_policy::copy)

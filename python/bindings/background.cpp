@@ -72,17 +72,22 @@ void declareBackground(py::module_& module) {
             .def("getStatisticsControl", [](BackgroundControl const& self) { return self.getStatisticsControl(); })
             .def("getStatisticsProperty", &BackgroundControl::getStatisticsProperty)
             .def("getApproximateControl", [](BackgroundControl const& self) { return self.getApproximateControl(); })
-            .def("setInterpStyle",
-                 [](BackgroundControl& self, Style const& style) { self.setInterpStyle(styleOf(style)); },
-                 py::arg("style"))
+            .def(
+                    "setInterpStyle",
+                    [](BackgroundControl& self, Style const& style) { self.setInterpStyle(styleOf(style)); },
+                    py::arg("style"))
             .def("setNxSample", &BackgroundControl::setNxSample, py::arg("nxSample"))
             .def("setNySample", &BackgroundControl::setNySample, py::arg("nySample"))
-            .def("setUndersampleStyle",
-                 [](BackgroundControl& self, Undersample const& style) { self.setUndersampleStyle(undersampleOf(style)); },
-                 py::arg("undersampleStyle"))
-            .def("setStatisticsProperty",
-                 [](BackgroundControl& self, Prop const& prop) { self.setStatisticsProperty(propertyOf(prop)); },
-                 py::arg("prop"))
+            .def(
+                    "setUndersampleStyle",
+                    [](BackgroundControl& self, Undersample const& style) {
+                        self.setUndersampleStyle(undersampleOf(style));
+                    },
+                    py::arg("undersampleStyle"))
+            .def(
+                    "setStatisticsProperty",
+                    [](BackgroundControl& self, Prop const& prop) { self.setStatisticsProperty(propertyOf(prop)); },
+                    py::arg("prop"))
             .def("setApproximateControl", &BackgroundControl::setApproximateControl, py::arg("actrl"))
             .def("__copy__", [](BackgroundControl const& self) { return BackgroundControl(self); })
             .def("__repr__",
@@ -143,27 +148,30 @@ void declareBackground(py::module_& module) {
                  }),
                  py::arg("imageBBox"), py::arg("image"), py::arg("mask"), py::arg("variance"),
                  py::arg("bctrl") = py::none())
-            .def("get_image",
-                 [](Background const& self, py::array out, std::array<std::int64_t, 4> const& bbox,
-                    std::optional<Interpolate::Style> interpStyle, std::optional<UndersampleStyle> undersampleStyle,
-                    int num_threads) {
-                     return dispatchFloating(out, [&]<typename T>(T) {
-                         auto const view = outputPlane<T>(out, "The output image");
-                         auto const control = self.getBackgroundControl();
-                         py::gil_scoped_release const release;
-                         if (!interpStyle) return self.getImage(view, toBox(bbox), num_threads);
-                         return self.getImage(view, toBox(bbox), *interpStyle,
-                                              undersampleStyle.value_or(control->getUndersampleStyle()), num_threads);
-                     });
-                 },
-                 py::arg("out"), py::arg("bbox"), py::arg("interpStyle") = py::none(),
-                 py::arg("undersampleStyle") = py::none(), py::arg("num_threads") = 0)
-            .def("get_approximate",
-                 [](Background const& self, ApproximateControl const& actrl) {
-                     py::gil_scoped_release const release;
-                     return std::make_shared<Approximate>(self.getApproximate(actrl));
-                 },
-                 py::arg("actrl"))
+            .def(
+                    "get_image",
+                    [](Background const& self, py::array out, std::array<std::int64_t, 4> const& bbox,
+                       std::optional<Interpolate::Style> interpStyle, std::optional<UndersampleStyle> undersampleStyle,
+                       int num_threads) {
+                        return dispatchFloating(out, [&]<typename T>(T) {
+                            auto const view = outputPlane<T>(out, "The output image");
+                            auto const control = self.getBackgroundControl();
+                            py::gil_scoped_release const release;
+                            if (!interpStyle) return self.getImage(view, toBox(bbox), num_threads);
+                            return self.getImage(view, toBox(bbox), *interpStyle,
+                                                 undersampleStyle.value_or(control->getUndersampleStyle()),
+                                                 num_threads);
+                        });
+                    },
+                    py::arg("out"), py::arg("bbox"), py::arg("interpStyle") = py::none(),
+                    py::arg("undersampleStyle") = py::none(), py::arg("num_threads") = 0)
+            .def(
+                    "get_approximate",
+                    [](Background const& self, ApproximateControl const& actrl) {
+                        py::gil_scoped_release const release;
+                        return std::make_shared<Approximate>(self.getApproximate(actrl));
+                    },
+                    py::arg("actrl"))
             .def("get_stats_planes",
                  [](py::object self) {
                      auto const grid = self.cast<Background&>().statsImage();

@@ -15,7 +15,8 @@ namespace {
 
 void raise(char const* name, std::exception const& error) {
     PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> storage;
-    auto const& errors = storage.call_once_and_store_result([] { return py::module_::import("evensky.errors"); }).get_stored();
+    auto const& errors =
+            storage.call_once_and_store_result([] { return py::module_::import("evensky.errors"); }).get_stored();
     py::set_error(py::getattr(errors, name), error.what());
 }
 

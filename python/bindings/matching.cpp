@@ -12,8 +12,8 @@ namespace {
 
 using Planes = std::tuple<py::array, std::optional<py::array>, std::optional<py::array>>;
 
-MatchingResult match(Planes const& reference, Planes const& science, py::array matched, std::int64_t x0, std::int64_t y0,
-                     MatchingOptions const& options, int num_threads) {
+MatchingResult match(Planes const& reference, Planes const& science, py::array matched, std::int64_t x0,
+                     std::int64_t y0, MatchingOptions const& options, int num_threads) {
     auto const& [refImage, refMask, refVariance] = reference;
     auto const& [sciImage, sciMask, sciVariance] = science;
     return dispatchFloating(sciImage, [&]<typename T>(T) {
@@ -71,8 +71,8 @@ void declareMatching(py::module_& module) {
             .def_readonly("bins", &MatchingResult::bins)
             .def_readonly("warnings", &MatchingResult::warnings);
 
-    module.def("matchBackgrounds", &match, py::arg("reference"), py::arg("science"), py::arg("matched"),
-               py::arg("x0"), py::arg("y0"), py::arg("options"), py::arg("num_threads") = 0);
+    module.def("matchBackgrounds", &match, py::arg("reference"), py::arg("science"), py::arg("matched"), py::arg("x0"),
+               py::arg("y0"), py::arg("options"), py::arg("num_threads") = 0);
 }
 
 }  // namespace evensky::python

@@ -109,8 +109,9 @@ void declareStatistics(py::module_& module) {
             .def("setNoGoodPixelsMask", &StatisticsControl::setNoGoodPixelsMask, py::arg("noGoodPixelsMask"))
             .def("setMaskPropagationThreshold", &StatisticsControl::setMaskPropagationThreshold, py::arg("bit"),
                  py::arg("threshold"))
-            .def("__eq__", [](StatisticsControl const& a, StatisticsControl const& b) { return a == b; },
-                 py::is_operator())
+            .def(
+                    "__eq__", [](StatisticsControl const& a, StatisticsControl const& b) { return a == b; },
+                    py::is_operator())
             .def("__copy__", [](StatisticsControl const& self) { return StatisticsControl(self); })
             .def("__deepcopy__", [](StatisticsControl const& self, py::dict const&) { return StatisticsControl(self); })
             .def("__repr__",
@@ -125,12 +126,18 @@ void declareStatistics(py::module_& module) {
             .attr("__hash__") = py::none();
 
     py::class_<Statistics>(module, "Statistics")
-            .def("getResult", [](Statistics const& self, int prop) { return self.getResult(static_cast<Property>(prop)); },
-                 py::arg("prop") = 0)
-            .def("getValue", [](Statistics const& self, int prop) { return self.getValue(static_cast<Property>(prop)); },
-                 py::arg("prop") = 0)
-            .def("getError", [](Statistics const& self, int prop) { return self.getError(static_cast<Property>(prop)); },
-                 py::arg("prop") = 0)
+            .def(
+                    "getResult",
+                    [](Statistics const& self, int prop) { return self.getResult(static_cast<Property>(prop)); },
+                    py::arg("prop") = 0)
+            .def(
+                    "getValue",
+                    [](Statistics const& self, int prop) { return self.getValue(static_cast<Property>(prop)); },
+                    py::arg("prop") = 0)
+            .def(
+                    "getError",
+                    [](Statistics const& self, int prop) { return self.getError(static_cast<Property>(prop)); },
+                    py::arg("prop") = 0)
             .def("getOrMask", &Statistics::getOrMask)
             .def("getFlags", &Statistics::getFlags);
 

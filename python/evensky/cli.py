@@ -25,18 +25,37 @@ EXIT_USAGE = 2
 
 _CONFIG_ENDINGS = {".yaml": "YAML", ".yml": "YAML", ".json": "YAML", ".toml": "TOML"}
 
-STATISTICS = ("NPOINT", "NMASKED", "MIN", "MAX", "MEAN", "STDEV", "MEDIAN", "IQRANGE", "MEANCLIP", "STDEVCLIP", "NCLIPPED")
+STATISTICS = (
+    "NPOINT",
+    "NMASKED",
+    "MIN",
+    "MAX",
+    "MEAN",
+    "STDEV",
+    "MEDIAN",
+    "IQRANGE",
+    "MEANCLIP",
+    "STDEVCLIP",
+    "NCLIPPED",
+)
 
 
 class _Failure(click.ClickException):
     """One line for the user instead of a traceback."""
 
-    def __init__(self, error: Exception, exit_code: int) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(" ".join(str(error).split()))
-        self.exit_code = exit_code
+
+    exit_code = EXIT_FAILED
 
     def show(self, file: Any = None) -> None:
         click.echo(f"evensky: {self.message}", err=True)
+
+
+class _UsageFailure(_Failure):
+    """The same where the call is at fault."""
+
+    exit_code = EXIT_USAGE
 
 
 @contextmanager
@@ -45,9 +64,9 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except TaskError as error:
-        raise _Failure(error, EXIT_FAILED) from error
+        raise _Failure(error) from error
     except EvenskyError as error:
-        raise _Failure(error, EXIT_USAGE) from error
+        raise _UsageFailure(error) from error
 
 
 class _MatchCommand(click.Command):
@@ -95,7 +114,16 @@ def _parse(name: str, text: str) -> Any:
     if type(field).__name__ == "ListField":
         return [part.strip() for part in text.strip("[]").split(",") if part.strip()]
     if field.dtype is bool:
-        words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+        words = {
+            "true": True,
+            "yes": True,
+            "on": True,
+            "1": True,
+            "false": False,
+            "no": False,
+            "off": False,
+            "0": False,
+        }
         if text.lower() not in words:
             raise InvalidParameterError(f"Configuration field {name} = {text!r}; it must be true or false")
         return words[text.lower()]
@@ -111,7 +139,11 @@ def _read_config(path: Path) -> dict[str, Any]:
     """The fields of a configuration file, which is data: YAML (or JSON) or TOML."""
     kind = _CONFIG_ENDINGS.get(path.suffix.lower())
     if kind is None:
-        hint = "; a Python configuration is executed, so it has its own option, --python-config" if path.suffix == ".py" else ""
+        hint = (
+            "; a Python configuration is executed, so it has its own option, --python-config"
+            if path.suffix == ".py"
+            else ""
+        )
         raise InvalidParameterError(f"{path}: a configuration file ends in {', '.join(_CONFIG_ENDINGS)}{hint}")
     try:
         text = path.read_text(encoding="utf-8")
@@ -173,7 +205,9 @@ def _make_config(file: Path | None, python_file: Path | None, settings: tuple[st
 def _short(reason: str) -> str:
     """The sentence of a configuration error that says what is wrong, without where the field was defined."""
     lines = [line.strip() for line in reason.splitlines() if line.strip()]
-    kept = [line for line in lines if not line.startswith(("For more information", "Field '", "file ", "File ", "In file"))]
+    kept = [
+        line for line in lines if not line.startswith(("For more information", "Field '", "file ", "File ", "In file"))
+    ]
     return " ".join(kept or lines)
 
 
@@ -223,7 +257,10 @@ def _summary(run: MatchRun, out: Path) -> None:
         for warning in record.warnings:
             console.print(f"[yellow]{escape(record.label)}:[/] {escape(warning)}")
     matched = sum(record.status == "matched" for record in run.records)
-    console.print(f"{matched} matched, {len(run.failed)} failed, {run.seconds:.1f} s. Report: {out / 'report.html'}", soft_wrap=True)
+    console.print(
+        f"{matched} matched, {len(run.failed)} failed, {run.seconds:.1f} s. Report: {out / 'report.html'}",
+        soft_wrap=True,
+    )
 
 
 @contextmanager
@@ -243,13 +280,35 @@ def _progress(show: bool) -> Iterator[Any]:
 
 @main.command(cls=_MatchCommand)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", "-o", required=True, type=click.Path(path_type=Path), help="Folder for the results; made if needed.")
-@click.option("--reference", "-r", type=click.Path(path_type=Path), help="File that the others are matched to; the best of all if left out.")
-@click.option("--set", "-c", "settings", multiple=True, metavar="NAME=VALUE", help="Set a configuration field; may be repeated.")
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML, JSON or TOML file of configuration fields.")
-@click.option("--python-config", type=click.Path(path_type=Path), help="Python file of configuration fields; it is executed.")
-@click.option("--mask", metavar="SPEC", help="Where masks are: an HDU (name or number), or a file pattern such as 'masks/{stem}_mask.fits[DQ]'; {stem}, {name} and {dir} are those of the exposure.")
-@click.option("--variance", metavar="SPEC", help="Where variances are, likewise; WEIGHT or IVM are inverted, ERR, SIGMA or RMS are squared.")
+@click.option(
+    "--out", "-o", required=True, type=click.Path(path_type=Path), help="Folder for the results; made if needed."
+)
+@click.option(
+    "--reference",
+    "-r",
+    type=click.Path(path_type=Path),
+    help="File that the others are matched to; the best of all if left out.",
+)
+@click.option(
+    "--set", "-c", "settings", multiple=True, metavar="NAME=VALUE", help="Set a configuration field; may be repeated."
+)
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="YAML, JSON or TOML file of configuration fields."
+)
+@click.option(
+    "--python-config", type=click.Path(path_type=Path), help="Python file of configuration fields; it is executed."
+)
+@click.option(
+    "--mask",
+    metavar="SPEC",
+    help="Where masks are: an HDU (name or number), or a file pattern such as 'masks/{stem}_mask.fits[DQ]'; {stem}, "
+    "{name} and {dir} are those of the exposure.",
+)
+@click.option(
+    "--variance",
+    metavar="SPEC",
+    help="Where variances are, likewise; WEIGHT or IVM are inverted, ERR, SIGMA or RMS are squared.",
+)
 @click.option("--workers", "-j", default=1, show_default=True, type=click.IntRange(min=1), help="Number of threads.")
 @click.option("--compress", is_flag=True, help="Compress the files by tiles, without loss.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
@@ -318,7 +377,12 @@ def _bad_bits(mask: Any, bad_planes: str | None) -> int:
 
 _plane_options = [
     click.option("--mask", metavar="SPEC", help="Where the mask is if not in its usual place: an HDU, or a file."),
-    click.option("--bad-planes", metavar="NAMES", help="Mask planes whose pixels do not count, separated by commas; NO_DATA, DETECTED, SAT, BAD, INTRP, CR if left out."),
+    click.option(
+        "--bad-planes",
+        metavar="NAMES",
+        help="Mask planes whose pixels do not count, separated by commas; NO_DATA, DETECTED, DETECTED_NEGATIVE, SAT, "
+        "BAD, INTRP and CR if left out.",
+    ),
 ]
 
 
@@ -332,9 +396,23 @@ def _with_planes(command: Any) -> Any:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", "-o", type=click.Path(path_type=Path), help="Write the model image here.")
 @click.option("--subtracted", type=click.Path(path_type=Path), help="Write the exposure less its model here.")
-@click.option("--bin-size", "-b", default=128, show_default=True, type=click.IntRange(min=1), help="Size of the bins in pixels.")
-@click.option("--statistic", default="MEANCLIP", show_default=True, type=click.Choice(["MEAN", "MEDIAN", "MEANCLIP"], case_sensitive=False), help="What is measured in a bin.")
-@click.option("--style", default="AKIMA_SPLINE", show_default=True, type=click.Choice(["CONSTANT", "LINEAR", "NATURAL_SPLINE", "AKIMA_SPLINE"], case_sensitive=False), help="How to interpolate between bins.")
+@click.option(
+    "--bin-size", "-b", default=128, show_default=True, type=click.IntRange(min=1), help="Size of the bins in pixels."
+)
+@click.option(
+    "--statistic",
+    default="MEANCLIP",
+    show_default=True,
+    type=click.Choice(["MEAN", "MEDIAN", "MEANCLIP"], case_sensitive=False),
+    help="What is measured in a bin.",
+)
+@click.option(
+    "--style",
+    default="AKIMA_SPLINE",
+    show_default=True,
+    type=click.Choice(["CONSTANT", "LINEAR", "NATURAL_SPLINE", "AKIMA_SPLINE"], case_sensitive=False),
+    help="How to interpolate between bins.",
+)
 @click.option("--order", type=click.IntRange(min=0), help="Fit a Chebyshev series of this order instead.")
 @click.option("--threads", "-j", default=1, show_default=True, type=click.IntRange(min=1), help="Number of threads.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier files.")
@@ -386,18 +464,22 @@ def background(
         for note in exposure.assumptions:
             click.echo(f"As read, {note}.")
         click.echo(f"bins with good pixels  {good.sum()} of {good.size}")
-        click.echo(f"background             median {np.median(values[good]):.6g}, {values[good].min():.6g} to {values[good].max():.6g}")
+        low, middle, high = np.percentile(values[good], [0, 50, 100])
+        click.echo(f"background             median {middle:.6g}, {low:.6g} to {high:.6g}")
         click.echo(f"error of a bin         median {np.nanmedian(errors[good]):.4g}")
         if out is not None:
             write_image(model, out, overwrite=overwrite, header=exposure.metadata)
             click.echo(f"model written to       {out}")
         if subtracted is not None:
-            exposure.image -= model
+            pixels = exposure.image
+            pixels -= model
             write_exposure(
                 exposure,
                 subtracted,
                 overwrite=overwrite,
-                history=[f"evensky {__version__}: background subtracted, {nx} x {ny} bins, {statistic.upper()}, {kind}"],
+                history=[
+                    f"evensky {__version__}: background subtracted, {nx} x {ny} bins, {statistic.upper()}, {kind}"
+                ],
             )
             click.echo(f"difference written to  {subtracted}")
 
@@ -406,7 +488,14 @@ def background(
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--sigma", default=3.0, show_default=True, help="Width of the clipping window in standard deviations.")
 @click.option("--rounds", default=3, show_default=True, help="Number of clipping rounds.")
-@click.option("--property", "-p", "properties", multiple=True, metavar="NAME", help="Compute this only, e.g. MEDIAN; may be repeated.")
+@click.option(
+    "--property",
+    "-p",
+    "properties",
+    multiple=True,
+    metavar="NAME",
+    help="Compute this only, e.g. MEDIAN; may be repeated.",
+)
 @_with_planes
 def stats(
     file: Path, sigma: float, rounds: int, properties: tuple[str, ...], mask: str | None, bad_planes: str | None
@@ -449,15 +538,17 @@ def stats(
 @main.command()
 @click.argument("folder", default="evensky-demo", type=click.Path(path_type=Path))
 @click.option("--number", "-n", default=6, show_default=True, type=click.IntRange(min=2), help="Number of exposures.")
-@click.option("--size", default=1024, show_default=True, type=click.IntRange(min=256), help="Side of the exposures in pixels.")
+@click.option(
+    "--size", default=1024, show_default=True, type=click.IntRange(min=256), help="Side of the exposures in pixels."
+)
 @click.option("--seed", default=2026, show_default=True, help="The same seed gives the same exposures.")
 @click.option("--workers", "-j", default=1, show_default=True, type=click.IntRange(min=1), help="Number of threads.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier demo.")
 def demo(folder: Path, number: int, size: int, seed: int, workers: int, overwrite: bool) -> None:
     """Make exposures with a known truth in FOLDER, match them, and say how far from the truth that came.
 
-    A star field with diffuse light, seen under a different sky in each exposure, with chip gaps, bad columns, cosmic rays
-    and detections in the masks. It is matched twice: with the default spline and with a Chebyshev series.
+    A star field with diffuse light, seen under a different sky in each exposure, with chip gaps, bad columns, cosmic
+    rays and detections in the masks. It is matched twice: with the default spline and with a Chebyshev series.
     """
     from .simulate import make_exposures, write_exposures
     from .tasks import MatchBackgroundsConfig
@@ -466,7 +557,9 @@ def demo(folder: Path, number: int, size: int, seed: int, workers: int, overwrit
     with _one_line():
         inputs = folder / "exposures"
         if inputs.exists() and not overwrite:
-            raise FitsError(f"{folder}: holds an earlier demo; choose another folder or allow overwriting with --overwrite")
+            raise FitsError(
+                f"{folder}: holds an earlier demo; choose another folder or allow overwriting with --overwrite"
+            )
         click.echo(f"Making {number} exposures of {size} x {size} px in {inputs}")
         simulated = make_exposures(number, (size, size), seed)
         try:
@@ -485,7 +578,9 @@ def demo(folder: Path, number: int, size: int, seed: int, workers: int, overwrit
             config.update(**fields)
             out = folder / name
             with _progress(True) as progress:
-                run = match_files(paths, out, config=config, workers=workers, overwrite=overwrite, report=False, progress=progress)
+                run = match_files(
+                    paths, out, config=config, workers=workers, overwrite=overwrite, report=False, progress=progress
+                )
             run.truth = _truth(run, simulated)
             from .report import write_report
 

@@ -45,7 +45,7 @@ class NotFoundError(InvalidParameterError, LookupError):
     """A name (mask plane, field, property) does not exist; the message lists the known ones."""
 
 
-class RuntimeError(EvenskyError, builtins.RuntimeError):  # noqa: A001 - the mirrored name
+class RuntimeError(EvenskyError, builtins.RuntimeError):
     """The arguments were right, but the data do not allow a result."""
 
 

@@ -388,9 +388,7 @@ class Box2I:
         """Grow by `buffer` pixels on every side, or by an extent's x and y; negative shrinks."""
         buffer = Extent2I(buffer)
         if not self.isEmpty():
-            self._set(
-                self._x0 - buffer.x, self._y0 - buffer.y, self._width + 2 * buffer.x, self._height + 2 * buffer.y
-            )
+            self._set(self._x0 - buffer.x, self._y0 - buffer.y, self._width + 2 * buffer.x, self._height + 2 * buffer.y)
 
     def dilatedBy(self, buffer: Any) -> Box2I:
         box = Box2I(self)

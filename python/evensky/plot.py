@@ -61,15 +61,16 @@ def plot_levels(records: Sequence[ExposureRecord], reference: str = "", unit: st
     figure = _figure(10.5, 1.3 + 0.26 * max(len(shown), 3))
     axes = figure.add_subplot()
     rows = np.arange(len(shown))
-    for row, record in zip(rows, shown, strict=True):
-        if record.level_after is not None:
-            axes.plot([record.level_before, record.level_after], [row, row], color="#C9CED6", lw=2.5, zorder=1)
-    axes.scatter([r.level_before for r in shown], rows, s=46, color=ORANGE, marker="o", label="before", zorder=3)
-    matched = [(row, r) for row, r in zip(rows, shown, strict=True) if r.level_after is not None]
-    axes.scatter([r.level_after for _, r in matched], [row for row, _ in matched], s=46, color=BLUE, marker="D", label="after", zorder=3)
-    for record in shown:
+    before = np.array([r.level_before for r in shown], dtype=np.float64)
+    after = np.array([r.level_after for r in shown], dtype=np.float64)  # NaN where there is none
+    for row in rows:
+        if np.isfinite(after[row]):
+            axes.plot([before[row], after[row]], [row, row], color="#C9CED6", lw=2.5, zorder=1)
+    axes.scatter(before, rows, s=46, color=ORANGE, marker="o", label="before", zorder=3)
+    axes.scatter(after, rows, s=46, color=BLUE, marker="D", label="after", zorder=3)
+    for level, record in zip(before, shown, strict=True):
         if record.label == reference:
-            axes.axvline(record.level_before, color=GREY, lw=1, ls=":", zorder=0, label="reference")
+            axes.axvline(float(level), color=GREY, lw=1, ls=":", zorder=0, label="reference")
     axes.set_yticks(rows, [f"{r.label} (reference)" if r.label == reference else r.label for r in shown], fontsize=9)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlabel(f"sigma-clipped mean of the good pixels [{unit_label(unit)}]")
@@ -79,7 +80,9 @@ def plot_levels(records: Sequence[ExposureRecord], reference: str = "", unit: st
     axes.tick_params(axis="y", length=0)
     axes.ticklabel_format(axis="x", useOffset=False)
     if shown:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderaxespad=0.1, handletextpad=0.3)
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderaxespad=0.1, handletextpad=0.3
+        )
     return figure
 
 
@@ -100,12 +103,16 @@ def plot_costs(candidates: Sequence[ReferenceCandidate]) -> Figure:
     axes = figure.add_subplot()
     rows = np.arange(len(shown))
     left = np.zeros(len(shown))
-    terms = (("variance", BLUE, "cost_variance"), ("coverage", GREEN, "cost_coverage"), ("level", "#E69F00", "cost_level"))
+    terms = (
+        ("variance", BLUE, "cost_variance"),
+        ("coverage", GREEN, "cost_coverage"),
+        ("level", "#E69F00", "cost_level"),
+    )
     for name, colour, attribute in terms:
         values = np.array([getattr(c, attribute) for c in shown])
         axes.barh(rows, values, left=left, height=0.62, color=colour, label=name, edgecolor="white", linewidth=0.8)
         left += values
-    for row, candidate in zip(rows, shown, strict=True):
+    for row, candidate in enumerate(shown):
         weight = "bold" if candidate.selected else "normal"
         text = f"  {candidate.cost:.4f}" + ("  chosen" if candidate.selected else "")
         axes.text(candidate.cost, row, text, va="center", fontsize=9, fontweight=weight)
@@ -116,7 +123,9 @@ def plot_costs(candidates: Sequence[ReferenceCandidate]) -> Figure:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     if shown:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderaxespad=0.1, handletextpad=0.5)
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderaxespad=0.1, handletextpad=0.5
+        )
     return figure
 
 
@@ -185,7 +194,9 @@ def _histogram(ax: Any, counts: np.ndarray, edges: np.ndarray, record: ExposureR
         sigma = np.sqrt(record.diff_im_var)
         centres = 0.5 * (edges[1:] + edges[:-1])
         curve = np.exp(-0.5 * (centres / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
-        ax.plot(centres, curve * counts.sum() * np.diff(edges), color=ORANGE, lw=1.6, label="expected from\nthe variance")
+        ax.plot(
+            centres, curve * counts.sum() * np.diff(edges), color=ORANGE, lw=1.6, label="expected from\nthe variance"
+        )
         ax.legend(frameon=False, fontsize=8, loc="upper left", handlelength=1.2, borderaxespad=0)
     ax.axvline(0, color="black", lw=0.8)
     ax.set_xlabel(unit_label(unit), fontsize=9)
@@ -246,7 +257,9 @@ def plot_model_grid(
     good = residual[np.isfinite(residual)]
     rms = float(np.sqrt(np.mean(good**2))) if good.size else float("nan")
     most = float(np.abs(good).max()) if good.size else 1.0
-    points = right.scatter(x, y, c=residual, s=sizes, cmap="RdBu_r", vmin=-most or -1, vmax=most or 1, edgecolors="#555", linewidths=0.6)
+    points = right.scatter(
+        x, y, c=residual, s=sizes, cmap="RdBu_r", vmin=-most or -1, vmax=most or 1, edgecolors="#555", linewidths=0.6
+    )
     right.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
     right.set_title(f"bins - model, rms {rms:.4g}", fontsize=10)
     figure.colorbar(points, ax=right, shrink=0.85, label=unit_label(unit))

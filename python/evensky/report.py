@@ -92,7 +92,7 @@ def write_table(run: MatchRun, path: str | Path) -> Path:
 def _number(value: float | None, digits: int = 3) -> str:
     """A figure with so many significant digits, or a dash."""
     if value is None or not math.isfinite(value):
-        return "–"  # noqa: RUF001 - a dash that stands for "none"
+        return "–"
     if value == 0:
         return "0"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
@@ -100,7 +100,7 @@ def _number(value: float | None, digits: int = 3) -> str:
 
 
 def _level(value: float | None) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"  # noqa: RUF001
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
 def _inline(figure: Figure, dpi: int) -> str:
@@ -129,7 +129,9 @@ def _context(run: MatchRun) -> dict[str, Any]:
         figure = None
         if record.pixels is not None:
             figure = _inline(plot_match(record, limits, run.unit), dpi)
-        ratio = record.matched_mse / record.diff_im_var if record.matched_mse is not None and record.diff_im_var else None
+        ratio = (
+            record.matched_mse / record.diff_im_var if record.matched_mse is not None and record.diff_im_var else None
+        )
         return {"record": record, "figure": figure, "ratio": ratio}
 
     return {
@@ -170,7 +172,11 @@ def write_report(run: MatchRun, path: str | Path) -> Path:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("evensky"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("evensky"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     page = environment.get_template("report.html.j2").render(_context(run))
     path = Path(path)

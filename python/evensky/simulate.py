@@ -204,9 +204,7 @@ def make_exposures(
     return simulated
 
 
-def residual_background(
-    matched: np.ndarray, simulated: SimulatedExposure, reference: SimulatedExposure
-) -> np.ndarray:
+def residual_background(matched: np.ndarray, simulated: SimulatedExposure, reference: SimulatedExposure) -> np.ndarray:
     """What matching has left of the difference between an exposure's sky and the reference's.
 
     Parameters
@@ -219,8 +217,8 @@ def residual_background(
     Returns
     -------
     ndarray of float64
-        0 everywhere for a perfect match; NaN where the exposure has no data. Noise is not in it: what matching added to the
-        pixels is compared with what it should have added.
+        0 everywhere for a perfect match; NaN where the exposure has no data. Noise is not in it: what matching added to
+        the pixels is compared with what it should have added.
     """
     added = matched.astype(np.float64) - simulated.exposure.image.array
     return added - (reference.sky.astype(np.float64) - simulated.sky)

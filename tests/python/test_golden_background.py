@@ -81,7 +81,9 @@ def test_approximate(case: dict[str, Any]) -> None:
         prop = "MEAN" if "args" in case else "MEANCLIP"
         args = case["args"] if "args" in case else (case["order"], -1, case["weighting"])
         actrl = afwMath.ApproximateControl(style, *args)
-        bctrl = afwMath.BackgroundControl(case["nx"], case["ny"], make_control({"andMask": case.get("andMask", 0)}), prop)
+        bctrl = afwMath.BackgroundControl(
+            case["nx"], case["ny"], make_control({"andMask": case.get("andMask", 0)}), prop
+        )
         return afwMath.makeBackground(masked_image(case["planes"], [0, 0]), bctrl).getApproximate(actrl)
 
     planes = case["planes"]
@@ -92,7 +94,7 @@ def test_approximate(case: dict[str, Any]) -> None:
         return
     if "corrected" in case:
         # "Singular systems return noise": rank deficiency is an error here.
-        with pytest.raises(errors.RuntimeError, match="66 terms.*25"):
+        with pytest.raises(errors.RuntimeError, match=r"66 terms.*25"):
             approximate()
         return
     result = approximate()

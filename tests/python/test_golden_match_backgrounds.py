@@ -25,7 +25,9 @@ def make_task(case: dict[str, Any]) -> MatchBackgroundsTask:
 
 
 def exposure(image: np.ndarray, mask: np.ndarray, variance: np.ndarray, xy0: Any = (0, 0)) -> afwImage.ExposureF:
-    masked = afwImage.MaskedImageF(afwImage.ImageF(image, True), afwImage.Mask(mask, True), afwImage.ImageF(variance, True))
+    masked = afwImage.MaskedImageF(
+        afwImage.ImageF(image, True), afwImage.Mask(mask, True), afwImage.ImageF(variance, True)
+    )
     masked.setXY0(*xy0)
     return afwImage.ExposureF(masked)
 

@@ -77,7 +77,8 @@ def test_case(case: dict[str, Any]) -> None:
         got_value, got_error = result.getResult(afwMath.stringToStatisticsProperty(name))
         for kind, want, got in (("value", float(value), got_value), ("error", float(error), got_error)):
             if wrong_order and (
-                (name in INTEGER_ORDER and math.isinf(want)) or (name in AFTER_INTEGER_ORDER and name not in case["corrected"])
+                (name in INTEGER_ORDER and math.isinf(want))
+                or (name in AFTER_INTEGER_ORDER and name not in case["corrected"])
             ):
                 assert not math.isinf(got)
                 continue
@@ -91,6 +92,8 @@ def test_case(case: dict[str, Any]) -> None:
                 continue
             power = 2 if name in ("VARIANCE", "VARIANCECLIP", "MEANSQUARE") else 1
             count = float(expected.get("NPOINT", [image.size])[0]) if name == "SUM" else 1.0
-            tolerance = 0.0 if name in EXACT and kind == "value" else 1e-12 * max(abs(want), largest**power * max(count, 1))
+            tolerance = (
+                0.0 if name in EXACT and kind == "value" else 1e-12 * max(abs(want), largest**power * max(count, 1))
+            )
             assert abs(want - got) <= tolerance, (name, kind, want, got)
     assert result.getOrMask() == case["orMask"]

@@ -32,9 +32,9 @@ public:
     /// Weights are 1 / error^power: 1 as in the original, 2 for true inverse variance.
     [[nodiscard]] int getWeightPower() const noexcept { return _weightPower; }
 
-    void setStyle(Style style);        ///< @throws InvalidParameterError for an unknown style
-    void setOrderX(int orderX);        ///< @throws InvalidParameterError where < 0
-    void setOrderY(int orderY);        ///< @throws InvalidParameterError where < 0
+    void setStyle(Style style);  ///< @throws InvalidParameterError for an unknown style
+    void setOrderX(int orderX);  ///< @throws InvalidParameterError where < 0
+    void setOrderY(int orderY);  ///< @throws InvalidParameterError where < 0
     void setWeighting(bool weighting) noexcept { _weighting = weighting; }
     void setWeightPower(int weightPower);  ///< @throws InvalidParameterError where not 1 or 2
 
@@ -88,8 +88,8 @@ public:
     [[nodiscard]] Box const& getBBox() const noexcept { return _bbox; }
     [[nodiscard]] ApproximateControl const& getControl() const noexcept { return _actrl; }
     [[nodiscard]] std::vector<double> const& getCoefficients() const noexcept { return _coefficients; }
-    /// Covariance of the coefficients, row after row: errors of the points propagated through the fit; where a point has
-    /// no error, the scatter of the residuals stands in for it.
+    /// Covariance of the coefficients, row after row: errors of the points propagated through the fit; where a point
+    /// has no error, the scatter of the residuals stands in for it.
     [[nodiscard]] std::vector<double> const& getCovariance() const noexcept { return _covariance; }
 
 private:

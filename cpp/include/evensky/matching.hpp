@@ -20,20 +20,20 @@ namespace evensky {
 
 /// How to match. Names and defaults are those of the task's configuration.
 struct EVENSKY_EXPORT MatchingOptions {
-    bool usePolynomial = false;                                ///< Chebyshev instead of spline
-    int order = 8;                                             ///< of the Chebyshev model
-    MaskPixel referenceBadMask = 0;                            ///< pixels of the reference with these bits do not count
-    MaskPixel scienceBadMask = 0;                              ///< likewise of the science exposure, whose bits may differ
-    Property gridStatistic = MEAN;                             ///< MEAN, MEDIAN or MEANCLIP
-    UndersampleStyle undersampleStyle = REDUCE_INTERP_ORDER;   ///< where bins are too few
-    std::int64_t binSize = 256;                                ///< pixels
+    bool usePolynomial = false;      ///< Chebyshev instead of spline
+    int order = 8;                   ///< of the Chebyshev model
+    MaskPixel referenceBadMask = 0;  ///< pixels of the reference with these bits do not count
+    MaskPixel scienceBadMask = 0;    ///< likewise of the science exposure, whose bits may differ
+    Property gridStatistic = MEAN;   ///< MEAN, MEDIAN or MEANCLIP
+    UndersampleStyle undersampleStyle = REDUCE_INTERP_ORDER;     ///< where bins are too few
+    std::int64_t binSize = 256;                                  ///< pixels
     Interpolate::Style interpStyle = Interpolate::AKIMA_SPLINE;  ///< UNKNOWN: the model is zero
-    double numSigmaClip = 3.0;                                 ///< of MEANCLIP
-    int numIter = 2;                                           ///< of MEANCLIP
-    bool approxWeighting = true;                               ///< weight the Chebyshev fit by the bins' errors
-    int approxWeightPower = 1;                                 ///< weights are 1 / error^power
-    double gridStdevEpsilon = 1e-8;                            ///< fit unweighted where no error is greater
-    std::string scienceLabel = "science exposure";             ///< how messages call the science exposure
+    double numSigmaClip = 3.0;                                   ///< of MEANCLIP
+    int numIter = 2;                                             ///< of MEANCLIP
+    bool approxWeighting = true;                                 ///< weight the Chebyshev fit by the bins' errors
+    int approxWeightPower = 1;                                   ///< weights are 1 / error^power
+    double gridStdevEpsilon = 1e-8;                              ///< fit unweighted where no error is greater
+    std::string scienceLabel = "science exposure";               ///< how messages call the science exposure
 };
 
 /// One bin of the difference with at least two good pixels.
@@ -47,14 +47,14 @@ struct EVENSKY_EXPORT MatchedBin {
 
 /// What came of a match.
 struct EVENSKY_EXPORT MatchingResult {
-    double fitRMS = 0.0;      ///< root mean square of the bins' residuals
-    double matchedMSE = 0.0;  ///< mean square of reference - matched science; NaN without a good pixel
-    double diffImVar = 0.0;   ///< clipped mean variance of the difference; NaN without variance planes
+    double fitRMS = 0.0;                       ///< root mean square of the bins' residuals
+    double matchedMSE = 0.0;                   ///< mean square of reference - matched science; NaN without a good pixel
+    double diffImVar = 0.0;                    ///< clipped mean variance of the difference; NaN without variance planes
     std::shared_ptr<Background> background;    ///< the spline model, or null
     std::shared_ptr<Approximate> approximate;  ///< the Chebyshev model, or null
-    AsUsed asUsed;             ///< of the spline
-    int order = -1;            ///< of the Chebyshev model, as used
-    std::int64_t binSize = 0;  ///< as used
+    AsUsed asUsed;                             ///< of the spline
+    int order = -1;                            ///< of the Chebyshev model, as used
+    std::int64_t binSize = 0;                  ///< as used
     std::vector<MatchedBin> bins;
     std::vector<std::string> warnings;
 };
@@ -72,8 +72,8 @@ struct EVENSKY_EXPORT MatchingResult {
 /// @throws RuntimeError where the model fails; the message names `scienceLabel`
 template <typename T>
 EVENSKY_EXPORT MatchingResult matchBackgrounds(MaskedImageView<T const> const& reference,
-                                               MaskedImageView<T const> const& science,
-                                               ImageView<T> const& matched, std::int64_t x0, std::int64_t y0,
-                                               MatchingOptions const& options, int num_threads = 0);
+                                               MaskedImageView<T const> const& science, ImageView<T> const& matched,
+                                               std::int64_t x0, std::int64_t y0, MatchingOptions const& options,
+                                               int num_threads = 0);
 
 }  // namespace evensky

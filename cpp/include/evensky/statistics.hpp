@@ -29,23 +29,23 @@ namespace evensky {
 /// What to compute; bits that may be OR-ed.
 enum Property : std::int32_t {
     NOTHING = 0x0,
-    ERRORS = 0x1,           ///< the error of each property asked for
-    NPOINT = 0x2,           ///< number of good pixels
-    MEAN = 0x4,             ///< (weighted) mean
-    STDEV = 0x8,            ///< square root of VARIANCE
-    VARIANCE = 0x10,        ///< unbiased sample variance
-    MEDIAN = 0x20,          ///< median (never weighted)
-    IQRANGE = 0x40,         ///< upper minus lower quartile (never weighted)
-    MEANCLIP = 0x80,        ///< MEAN of what survives clipping
-    STDEVCLIP = 0x100,      ///< STDEV of what survives clipping
-    VARIANCECLIP = 0x200,   ///< VARIANCE of what survives clipping
-    MIN = 0x400,            ///< smallest good pixel
-    MAX = 0x800,            ///< largest good pixel
-    SUM = 0x1000,           ///< (weighted) sum; for a mask the bitwise OR
-    MEANSQUARE = 0x2000,    ///< mean of the squares
-    ORMASK = 0x4000,        ///< OR of the mask over the good pixels
-    NCLIPPED = 0x8000,      ///< number of good pixels that clipping removed
-    NMASKED = 0x10000       ///< number of pixels that are not good
+    ERRORS = 0x1,          ///< the error of each property asked for
+    NPOINT = 0x2,          ///< number of good pixels
+    MEAN = 0x4,            ///< (weighted) mean
+    STDEV = 0x8,           ///< square root of VARIANCE
+    VARIANCE = 0x10,       ///< unbiased sample variance
+    MEDIAN = 0x20,         ///< median (never weighted)
+    IQRANGE = 0x40,        ///< upper minus lower quartile (never weighted)
+    MEANCLIP = 0x80,       ///< MEAN of what survives clipping
+    STDEVCLIP = 0x100,     ///< STDEV of what survives clipping
+    VARIANCECLIP = 0x200,  ///< VARIANCE of what survives clipping
+    MIN = 0x400,           ///< smallest good pixel
+    MAX = 0x800,           ///< largest good pixel
+    SUM = 0x1000,          ///< (weighted) sum; for a mask the bitwise OR
+    MEANSQUARE = 0x2000,   ///< mean of the squares
+    ORMASK = 0x4000,       ///< OR of the mask over the good pixels
+    NCLIPPED = 0x8000,     ///< number of good pixels that clipping removed
+    NMASKED = 0x10000      ///< number of pixels that are not good
 };
 
 /// The property of that name, e.g. "MEANCLIP". @throws NotFoundError that lists the known names

@@ -25,11 +25,11 @@ PARENT = ImageOrigin.PARENT
 LOCAL = ImageOrigin.LOCAL
 
 
-def check_same_size(what: str, size: tuple[int, int], other: str, other_size: tuple[int, int]) -> None:
-    """Raise LengthError unless the (width, height) of two things are equal."""
-    if tuple(size) != tuple(other_size):
+def check_same_size(what: str, size: Extent2I, other: str, other_size: Extent2I) -> None:
+    """Raise LengthError unless the sizes of two things are equal."""
+    if size != other_size:
         raise LengthError(
-            f"{what} is {size[0]} x {size[1]} but {other} is {other_size[0]} x {other_size[1]}; they must be equal"
+            f"{what} is {size.x} x {size.y} but {other} is {other_size.x} x {other_size.y}; they must be equal"
         )
 
 
@@ -163,9 +163,7 @@ class PixelPlane(Boxed):
     _array: np.ndarray
     _xy0: Point2I
 
-    def _set_pixels(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], name: str
-    ) -> None:
+    def _set_pixels(self, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> None:
         """Take what every constructor takes: a size, a box, an array, or another plane and perhaps a part of it."""
         array = kwargs.pop("array", None)
         deep = kwargs.pop("deep", False)
@@ -190,7 +188,9 @@ class PixelPlane(Boxed):
                 elif isinstance(value, bool):
                     deep = value
                 else:
-                    raise InvalidParameterError(f"{name} made of another takes a box, an origin and deep; got {value!r}")
+                    raise InvalidParameterError(
+                        f"{name} made of another takes a box, an origin and deep; got {value!r}"
+                    )
             source = first if box is None else first.subset(box, origin)
             same = source._array.dtype == np.dtype(self.dtype)
             self._array = source._array if same and not deep else np.array(source._array, dtype=self.dtype)
@@ -218,10 +218,10 @@ class PixelPlane(Boxed):
     @staticmethod
     def _size(args: tuple[Any, ...], fill: Any, name: str) -> tuple[int, int, Point2I | None, Any]:
         corner = None
+        rest: list[Any] = []
         match args:
             case ():
                 width = height = 0
-                rest: tuple[Any, ...] = ()
             case (Box2I() as box, *rest):
                 width, height, corner = box.getWidth(), box.getHeight(), box.getMin()
             case (Extent2I() as size, *rest):
@@ -304,6 +304,9 @@ class PixelPlane(Boxed):
             target._array[...] = rhs._array
         else:
             target._array[...] = rhs
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError
 
     def clone(self) -> Self:
         """A deep copy."""

@@ -1,4 +1,4 @@
-"""Anything image-like goes in wherever an image is expected: this turns it into plain planes, without copying pixels."""
+"""Anything image-like goes in wherever an image is expected: it is turned into plain planes, pixels not copied."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def native_array(array: Any) -> np.ndarray:
     if native.kind == "f":
         return given.astype(np.float64)
     raise InvalidParameterError(
-        f"Pixels have dtype {given.dtype}; they must be real numbers (float32, float64, int32, uint16 and uint64 are used "
-        "as they are)"
+        f"Pixels have dtype {given.dtype}; they must be real numbers (float32, float64, int32, uint16 and uint64 are "
+        "used as they are)"
     )
 
 
@@ -114,7 +114,7 @@ def as_planes(obj: Any) -> Planes:
     if isinstance(obj, np.ma.MaskedArray):
         planes = Planes(_two_dimensional(obj.data))
         if obj.mask is not np.ma.nomask:
-            planes.mask, planes.reject = obj.mask.astype(np.int32), 1
+            planes.mask, planes.reject = np.asarray(obj.mask).astype(np.int32), 1
         return planes
     if not isinstance(obj, np.ndarray) and hasattr(obj, "data") and hasattr(obj, "uncertainty"):
         return _from_nddata(obj)

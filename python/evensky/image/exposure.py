@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Exposure", "ExposureD", "ExposureF", "ExposureI", "ExposureL", "ExposureU", "ExposureInfo"]
+__all__ = ["Exposure", "ExposureD", "ExposureF", "ExposureI", "ExposureInfo", "ExposureL", "ExposureU"]
 
 import copy
 from pathlib import Path
@@ -62,11 +62,13 @@ class ExposureInfo:
 class Exposure(Boxed):
     """A masked image with metadata, a WCS where there is one, and what identifies it.
 
-    Made of a width and a height, an ``Extent2I``, a ``Box2I``, a masked image and perhaps a WCS (pixels are not copied),
-    or another exposure, ``Exposure(other[, bbox[, origin]][, deep])``.
+    Made of a width and a height, an ``Extent2I``, a ``Box2I``, a masked image and perhaps a WCS (pixels are not
+    copied), or another exposure, ``Exposure(other[, bbox[, origin]][, deep])``.
     """
 
     _masked_kind: ClassVar[type[MaskedImage]] = MaskedImageF
+    _masked: MaskedImage
+    _info: ExposureInfo
 
     def __new__(cls, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:
         if cls is Exposure:

@@ -16,9 +16,10 @@ from ._pixels import PixelPlane, check_same_size
 class Image(PixelPlane):
     """An image of ``dtype`` pixels; `ImageF`, `ImageD`, `ImageI`, `ImageU` and `ImageL` are the kinds there are.
 
-    Made of a width and a height, an ``Extent2I``, a ``Box2I`` (each with an initial value, if wanted), an array of shape
-    ``(height, width)``, or another image, ``Image(other[, bbox[, origin]][, deep])``. An array or image of the same type
-    is not copied unless ``deep`` is true. `Image` itself picks the kind by the ``dtype`` argument or the array's type.
+    Made of a width and a height, an ``Extent2I``, a ``Box2I`` (each with an initial value, if wanted), an array of
+    shape ``(height, width)``, or another image, ``Image(other[, bbox[, origin]][, deep])``. An array or image of the
+    same type is not copied unless ``deep`` is true. `Image` itself picks the kind by the ``dtype`` argument or the
+    array's type.
 
     Arithmetic in place with a number, or with an image of the same size, works on the pixels.
     """
@@ -137,5 +138,3 @@ class ImageL(Image):
     """An image of uint64 pixels. See `Image`."""
 
     dtype = np.uint64
-
-

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ..errors import InvalidParameterError, NotFoundError, OutOfRangeError, RuntimeError
+from .. import errors
+from ..errors import InvalidParameterError, NotFoundError, OutOfRangeError
 from ._pixels import PixelPlane, check_same_size
 
 MAX_PLANES = 32
@@ -47,7 +48,7 @@ def _add(planes: dict[str, int], name: str) -> int:
     if name not in planes:
         free = [bit for bit in range(MAX_PLANES) if bit not in planes.values()]
         if not free:
-            raise RuntimeError(f"Mask plane {name!r} cannot be added: all {MAX_PLANES} planes are taken")
+            raise errors.RuntimeError(f"Mask plane {name!r} cannot be added: all {MAX_PLANES} planes are taken")
         planes[name] = free[0]
     return planes[name]
 
@@ -64,9 +65,7 @@ def _checked(planes: Mapping[str, int]) -> dict[str, int]:
     return dict(planes)
 
 
-def translate_mask(
-    array: np.ndarray, from_planes: Mapping[str, int], to_planes: Mapping[str, int]
-) -> np.ndarray:
+def translate_mask(array: np.ndarray, from_planes: Mapping[str, int], to_planes: Mapping[str, int]) -> np.ndarray:
     """The same mask with planes numbered otherwise.
 
     Parameters
@@ -115,9 +114,9 @@ class _PlaneMethod:
 class Mask(PixelPlane):
     """A mask of int32 pixels, whose bits are named planes.
 
-    Made as images are. Every mask uses the process-wide default planes unless it is given its own by ``mask_planes`` (or
-    ``maskPlaneDefs``) or read from a file that has others. What is called on the class works on the default planes, what
-    is called on a mask on the mask's own. Where masks meet (``|=``, ``&=``, ``^=``), planes are matched by name.
+    Made as images are. Every mask uses the process-wide default planes unless it is given its own by ``mask_planes``
+    (or ``maskPlaneDefs``) or read from a file that has others. What is called on the class works on the default planes,
+    what is called on a mask on the mask's own. Where masks meet (``|=``, ``&=``, ``^=``), planes are matched by name.
     """
 
     dtype = np.int32

@@ -19,12 +19,12 @@ from .mask import Mask
 class MaskedImage(Boxed):
     """An image, a `Mask` and a variance (`ImageF`) of one size.
 
-    Made of a width and a height, an ``Extent2I``, a ``Box2I``, an image and perhaps its mask and variance (which are not
-    copied), or another masked image, ``MaskedImage(other[, bbox[, origin]][, deep])``.
+    Made of a width and a height, an ``Extent2I``, a ``Box2I``, an image and perhaps its mask and variance (which are
+    not copied), or another masked image, ``MaskedImage(other[, bbox[, origin]][, deep])``.
 
-    In place, with another masked image, ``+=`` and ``-=`` add or subtract images, OR the masks (planes matched by name)
-    and ADD the variances; with a number or an image only the image changes. ``*=`` with a number multiplies the variance
-    by its square.
+    In place, with another masked image, ``+=`` and ``-=`` add or subtract images, OR the masks (planes matched by
+    name) and ADD the variances; with a number or an image only the image changes. ``*=`` with a number multiplies the
+    variance by its square.
     """
 
     _image_kind: ClassVar[type[Image]] = ImageF
@@ -170,9 +170,9 @@ class MaskedImage(Boxed):
 
     def _part(self, rows: slice, columns: slice) -> Self:
         part = object.__new__(type(self))
-        part._image, part._mask, part._variance = (
-            plane._part(rows, columns) for plane in (self._image, self._mask, self._variance)
-        )
+        part._image = self._image._part(rows, columns)
+        part._mask = self._mask._part(rows, columns)
+        part._variance = self._variance._part(rows, columns)
         return part
 
     def __getitem__(self, index: Any) -> Any:
@@ -187,7 +187,10 @@ class MaskedImage(Boxed):
                 array[pixel] = one
             return
         part = self._sub((slice(None), slice(None)) if index is Ellipsis else index)
-        part.assign(value) if isinstance(value, MaskedImage) else part.set(*np.atleast_1d(value))
+        if isinstance(value, MaskedImage):
+            part.assign(value)
+        else:
+            part.set(value)
 
     def get(self, x: int, y: int) -> tuple[Any, int, float]:
         """Value, mask and variance at a local position."""
@@ -199,7 +202,7 @@ class MaskedImage(Boxed):
         values = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
         if not 1 <= len(values) <= 3:
             raise InvalidParameterError(f"set takes a value, a mask and a variance; got {len(values)} values")
-        value, mask, variance = (*values, *(0, 0.0)[len(values) - 1 :])
+        value, mask, variance = (*values, 0, 0.0)[:3]
         self._image.set(value)
         self._mask.set(int(mask))
         self._variance.set(variance)

@@ -35,7 +35,9 @@ class MaskedVector:
         self.variance = np.zeros(values.shape, np.float32) if variance is None else np.asarray(variance, np.float32)
         for name, plane in (("mask", self.mask), ("variance", self.variance)):
             if plane.shape != values.shape:
-                raise LengthError(f"The {name} has shape {plane.shape} but the values {values.shape}; they must be equal")
+                raise LengthError(
+                    f"The {name} has shape {plane.shape} but the values {values.shape}; they must be equal"
+                )
 
     def __len__(self) -> int:
         return len(self.value)

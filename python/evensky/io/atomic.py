@@ -72,7 +72,9 @@ def _rename_without_clobbering(temporary: Path, path: Path) -> None:
     try:
         os.link(temporary, path)
     except FileExistsError:
-        raise FitsError(f"{path}: was made by somebody else meanwhile; allow overwriting or choose another name") from None
+        raise FitsError(
+            f"{path}: was made by somebody else meanwhile; allow overwriting or choose another name"
+        ) from None
     except OSError as error:
         # A file system without hard links: the check and the rename are then two steps.
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):

@@ -131,12 +131,14 @@ def as_data_ref(obj: Any, index: int = 0) -> Any:
 
 
 def data_id_keys(data_ref: Any, datasetType: str | None = None, butler: Any = None) -> list[str]:
-    """The keys of the data ID that tell exposures apart, as the Butler names them; all keys where there is no Butler."""
+    """The keys of the data ID that tell exposures apart, as the Butler names them; all where there is no Butler."""
     if butler is None:
         butler = getattr(getattr(data_ref, "butlerSubset", None), "butler", None)
     if butler is not None:
         return list(butler.getKeys(datasetType))
-    dimensions = getattr(getattr(getattr(getattr(data_ref, "handle", None), "ref", None), "datasetType", None), "dimensions", None)
+    dimensions = getattr(
+        getattr(getattr(getattr(data_ref, "handle", None), "ref", None), "datasetType", None), "dimensions", None
+    )
     if dimensions is not None:
         return list(dimensions.required)
     return list(id_dict(data_ref.dataId))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["read_exposure", "write_exposure", "write_image"]
+__all__ = ["opened", "read_exposure", "write_exposure", "write_hdus", "write_image"]
 
 import re
 import threading
@@ -60,7 +60,7 @@ def _check_complete(hdus: Any, path: Path) -> None:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[Any]:
+def opened(path: str | Path) -> Iterator[Any]:
     """The HDUs of a file, wholly read; every trouble becomes a FitsError of one line."""
     path = Path(path)
     if path.is_dir():
@@ -84,8 +84,10 @@ def _pixels(hdu: Any, path: str | Path, what: str) -> np.ndarray:
     data = hdu.data
     if data is None or data.ndim != 2 or 0 in data.shape:
         shape = "no pixels" if data is None or 0 in data.shape else f"shape {data.shape}"
-        raise FitsError(f"{path}: the {what} HDU {hdu.name or hdu._header.get('EXTNAME', '')!r} has {shape}; "
-                        "a two-dimensional image is needed")
+        raise FitsError(
+            f"{path}: the {what} HDU {hdu.name or hdu._header.get('EXTNAME', '')!r} has {shape}; "
+            "a two-dimensional image is needed"
+        )
     return np.asarray(data)
 
 
@@ -143,7 +145,7 @@ def _plane_hdu(hdus: Any, spec: str | Path | int, path: str | Path) -> Iterator[
     """The HDU that a plane comes from, of the same file or another, and what to call it."""
     file, extension = _split_extension(str(spec))
     if isinstance(spec, Path) or extension is not None or Path(file).exists() or "/" in file:
-        with _opened(file) as others:
+        with opened(file) as others:
             if extension is not None:
                 yield _named(others, extension, file), f"{file}[{extension}]"
             else:
@@ -183,12 +185,12 @@ def _read_mask(hdu: Any, shape: tuple[int, int], path: str | Path, assumptions: 
     return (np.asarray(data) != 0).astype(np.int32), None
 
 
-def _read_variance(
-    hdu: Any, name: str, shape: tuple[int, int], path: str | Path, assumptions: list[str]
-) -> np.ndarray:
+def _read_variance(hdu: Any, name: str, shape: tuple[int, int], path: str | Path, assumptions: list[str]) -> np.ndarray:
     data = hdu.data
     if data is None or data.shape != shape:
-        raise FitsError(f"{path}: the variance has shape {None if data is None else data.shape} but the image has {shape}")
+        raise FitsError(
+            f"{path}: the variance has shape {None if data is None else data.shape} but the image has {shape}"
+        )
     utype = str(hdu.header.get("UTYPE", "")).lower()
     title = f"{hdu.name} {Path(name).name}"
     if "std" in utype or (not utype and _DEVIATION.search(title)):
@@ -263,8 +265,8 @@ def read_exposure(
 ) -> Exposure:
     """Read an exposure from a FITS file.
 
-    LSST's layout (HDUs IMAGE, MASK, VARIANCE by EXTTYPE, by EXTNAME or by order), and any file that has a two-dimensional
-    image. Mask planes keep the numbers that the file's own ``MP_`` cards give them.
+    LSST's layout (HDUs IMAGE, MASK, VARIANCE by EXTTYPE, by EXTNAME or by order), and any file that has a
+    two-dimensional image. Mask planes keep the numbers that the file's own ``MP_`` cards give them.
 
     Parameters
     ----------
@@ -290,7 +292,7 @@ def read_exposure(
     evensky.errors.FitsError
         Where the file is missing, broken or has no image; one line that starts with the path.
     """
-    with _opened(path) as hdus:
+    with opened(path) as hdus:
         image_hdu, mask_hdu, variance_hdu = _find_planes(hdus, path, hdu)
         pixels = _pixels(image_hdu, path, "image")
         if pixels.dtype.kind not in "iuf":
@@ -362,7 +364,8 @@ def _with_cards(hdu: Any, cards: Iterable[Any], kind: str, x0: int, y0: int) -> 
     return hdu
 
 
-def _write(hdus: Any, path: str | Path, overwrite: bool) -> None:
+def write_hdus(hdus: Any, path: str | Path, overwrite: bool) -> None:
+    """Write HDUs to a file that appears whole or not at all."""
     with atomic_path(path, overwrite=overwrite) as temporary, temporary.open("wb") as handle:
         # By a handle: astropy takes a hint from the name, and this one ends in .tmp.
         hdus.writeto(handle, output_verify="silentfix")
@@ -417,7 +420,9 @@ def write_exposure(
     def plane(array: np.ndarray, kind: str, algorithm: str) -> Any:
         if compress:
             # Quantisation would lose the noise's last bits; lossless is what "no more than was asked for" means.
-            made = fits.CompImageHDU(np.ascontiguousarray(array), name=kind, compression_type=algorithm, quantize_level=0)
+            made = fits.CompImageHDU(
+                np.ascontiguousarray(array), name=kind, compression_type=algorithm, quantize_level=0
+            )
         else:
             made = fits.ImageHDU(np.ascontiguousarray(array), name=kind)
         return _with_cards(made, wcs, kind, x0, y0)
@@ -434,7 +439,7 @@ def write_exposure(
             plane(exposure.variance.array, "VARIANCE", "GZIP_2"),
         ]
     )
-    _write(hdus, path, overwrite)
+    write_hdus(hdus, path, overwrite)
 
 
 def write_image(image: Image, path: str | Path, *, overwrite: bool = False, header: Any = None) -> None:
@@ -464,4 +469,4 @@ def write_image(image: Image, path: str | Path, *, overwrite: bool = False, head
     for card in cards:
         hdu.header.append(card, end=True)
     hdu.header["LTV1"], hdu.header["LTV2"] = -x0, -y0
-    _write(fits.HDUList([hdu]), path, overwrite)
+    write_hdus(fits.HDUList([hdu]), path, overwrite)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Approximate:
     """A two-dimensional Chebyshev series over a box of pixels.
 
-    The model is the sum over p + q <= order of c_pq T_p(x') T_q(y'), where x' and y' map the outer pixel edges of the box
-    (min - 0.5, max + 0.5) to -1 and +1. Made by `makeApproximate` and ``Background.getApproximate``; immutable, and
+    The model is the sum over p + q <= order of c_pq T_p(x') T_q(y'), where x' and y' map the outer pixel edges of the
+    box (min - 0.5, max + 0.5) to -1 and +1. Made by `makeApproximate` and ``Background.getApproximate``; immutable, and
     safe to evaluate from many threads.
     """
 
@@ -94,7 +94,9 @@ class Approximate:
         return f"Approximate({self.getControl()!r}, bbox={self.getBBox()!r})"
 
 
-def makeApproximate(x: ArrayLike, y: ArrayLike, maskedImage: Any, bbox: Box2I, actrl: ApproximateControl) -> Approximate:
+def makeApproximate(
+    x: ArrayLike, y: ArrayLike, maskedImage: Any, bbox: Box2I, actrl: ApproximateControl
+) -> Approximate:
     """Fit a Chebyshev series to a grid of points.
 
     Parameters

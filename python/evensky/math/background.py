@@ -168,7 +168,7 @@ class BackgroundMI:
     def _evaluate(
         self, dtype: np.dtype[Any], args: tuple[Any, ...], kwargs: dict[str, Any], num_threads: int
     ) -> tuple[np.ndarray, bool, Point2I]:
-        names = ("bbox", "interpStyle", "undersampleStyle")
+        names: tuple[str, ...] = ("bbox", "interpStyle", "undersampleStyle")
         if not (args and isinstance(args[0], Box2I)):
             names = names[1:] if args else names
         if len(args) > len(names):
@@ -298,7 +298,9 @@ class BackgroundList:
         """Add a background, or a tuple as the list holds them; styles left out are those of its control."""
         background, *rest = value if isinstance(value, tuple) else (value,)
         if not isinstance(background, BackgroundMI):
-            raise InvalidParameterError(f"A BackgroundList holds BackgroundMI objects; got a {type(background).__name__}")
+            raise InvalidParameterError(
+                f"A BackgroundList holds BackgroundMI objects; got a {type(background).__name__}"
+            )
         control = background.getBackgroundControl()
         actrl = control.getApproximateControl()
         defaults = (

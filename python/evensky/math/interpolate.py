@@ -37,7 +37,9 @@ def interp_style(style: Interpolate.Style | str | int) -> Interpolate.Style:
         return Interpolate.Style(style)
     except ValueError:
         known = ", ".join(f"{s.name} = {s.value}" for s in Interpolate.Style)
-        raise InvalidParameterError(f"Interpolation style {style!r} does not exist; the known ones are {known}") from None
+        raise InvalidParameterError(
+            f"Interpolation style {style!r} does not exist; the known ones are {known}"
+        ) from None
 
 
 def lookupMinInterpPoints(style: Interpolate.Style | str | int) -> int:

@@ -151,7 +151,9 @@ def _split_arguments(
     if rest:
         sctrl = _only_one("sctrl", sctrl, rest.pop(0))
     if rest:
-        raise InvalidParameterError(f"{len(rest)} arguments too many; at most x, a second plane, flags and sctrl are taken")
+        raise InvalidParameterError(
+            f"{len(rest)} arguments too many; at most x, a second plane, flags and sctrl are taken"
+        )
     if not isinstance(flags, int | str | np.integer):
         raise InvalidParameterError(f"flags is {flags!r}; it must be Property values, OR-ed, or the name of one")
     if sctrl is not None and not isinstance(sctrl, StatisticsControl):

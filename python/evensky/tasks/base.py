@@ -58,7 +58,9 @@ class Task:
         if config is None:
             config = self.ConfigClass()
         if not isinstance(config, self.ConfigClass):
-            raise InvalidParameterError(f"config is a {type(config).__name__}; it must be a {self.ConfigClass.__name__}")
+            raise InvalidParameterError(
+                f"config is a {type(config).__name__}; it must be a {self.ConfigClass.__name__}"
+            )
         config.validate()
         config.freeze()
         self.config = config

@@ -1,7 +1,7 @@
 """Background matching by the names of the original task.
 
-Given exposures of one pixel grid, choose a reference, and give every other exposure an additive, smooth correction so that
-its background equals the reference's. Real sky that both see cancels in the difference and survives.
+Given exposures of one pixel grid, choose a reference, and give every other exposure an additive, smooth correction so
+that its background equals the reference's. Real sky that both see cancels in the difference and survives.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from typing import Any
 import numpy as np
 from lsst.pex.config import ChoiceField, Config, Field, FieldValidationError, ListField, RangeField
 
-from .. import _core
-from ..errors import InvalidParameterError, RuntimeError, TaskError
+from .. import _core, errors
+from ..errors import InvalidParameterError, TaskError
 from ..image import Exposure, Mask
 from ..io.data_refs import as_data_ref, data_id_keys, id_dict
 from ..math import (
+    MEAN,
+    NPOINT,
+    VARIANCE,
     Approximate,
     BackgroundMI,
     Interpolate,
@@ -29,7 +32,6 @@ from ..math import (
     stringToStatisticsProperty,
     stringToUndersampleStyle,
 )
-from ..math import MEAN, NPOINT, VARIANCE
 from .base import Struct, Task
 from .run_record import ReferenceCandidate
 
@@ -37,23 +39,23 @@ from .run_record import ReferenceCandidate
 class MatchBackgroundsConfig(Config):
     """Configuration of `MatchBackgroundsTask`."""
 
-    usePolynomial = Field(
+    usePolynomial = Field[bool](
         dtype=bool,
         default=False,
         doc="Fit the difference with a Chebyshev series instead of interpolating it with a spline?",
     )
-    order = Field(
+    order = Field[int](
         dtype=int,
         default=8,
         doc="Order of the Chebyshev series. Only used with usePolynomial.",
     )
-    badMaskPlanes = ListField(
+    badMaskPlanes = ListField[str](
         dtype=str,
         default=["NO_DATA", "DETECTED", "DETECTED_NEGATIVE", "SAT", "BAD", "INTRP", "CR"],
         doc="Mask planes whose pixels do not count; each must be a plane that the exposures know.",
         itemCheck=lambda name: bool(name),
     )
-    gridStatistic = ChoiceField(
+    gridStatistic = ChoiceField[str](
         dtype=str,
         default="MEAN",
         doc="What is measured in each bin of the difference.",
@@ -63,7 +65,7 @@ class MatchBackgroundsConfig(Config):
             "MEANCLIP": "the mean after clipping",
         },
     )
-    undersampleStyle = ChoiceField(
+    undersampleStyle = ChoiceField[str](
         dtype=str,
         default="REDUCE_INTERP_ORDER",
         doc="What to do where there are too few bins for the interpolation style or the order.",
@@ -79,7 +81,7 @@ class MatchBackgroundsConfig(Config):
         min=1,
         doc="Size of the bins, in pixels.",
     )
-    interpStyle = ChoiceField(
+    interpStyle = ChoiceField[str](
         dtype=str,
         default="AKIMA_SPLINE",
         doc="How to interpolate between bins. Not used with usePolynomial.",
@@ -127,12 +129,12 @@ class MatchBackgroundsConfig(Config):
         inclusiveMax=True,
         doc="Weight of the level of the background in the choice of the reference; lower is better.",
     )
-    approxWeighting = Field(
+    approxWeighting = Field[bool](
         dtype=bool,
         default=True,
         doc="Weight the bins by their errors in the Chebyshev fit?",
     )
-    approxWeightPower = ChoiceField(
+    approxWeightPower = ChoiceField[int](
         dtype=int,
         default=1,
         doc="Weights in the Chebyshev fit are 1 / error**power.",
@@ -200,6 +202,7 @@ class MatchBackgroundsTask(Task):
 
     ConfigClass = MatchBackgroundsConfig
     _DefaultName = "matchBackgrounds"
+    config: MatchBackgroundsConfig
 
     def __init__(self, config: MatchBackgroundsConfig | None = None, name: str | None = None, log: Any = None) -> None:
         super().__init__(config, name, log)
@@ -222,8 +225,8 @@ class MatchBackgroundsTask(Task):
         Parameters
         ----------
         expRefList : sequence of data references
-            The exposures: anything with ``get(datasetType, immediate=True)`` and ``dataId``, a handle of a Butler, a file
-            name, or an exposure.
+            The exposures: anything with ``get(datasetType, immediate=True)`` and ``dataId``, a handle of a Butler, a
+            file name, or an exposure.
         expDatasetType : str
             Dataset type to ask the references for.
         imageScalerList : sequence, optional
@@ -248,7 +251,9 @@ class MatchBackgroundsTask(Task):
         """
         refs = [as_data_ref(ref, index) for index, ref in enumerate(expRefList)]
         if not refs:
-            raise TaskError("None of the candidate exposures exist (there are 0); cannot select the best reference exposure")
+            raise TaskError(
+                "None of the candidate exposures exist (there are 0); cannot select the best reference exposure"
+            )
         if not expDatasetType:
             raise TaskError(f"expDatasetType is {expDatasetType!r}; it must name the dataset type of the exposures")
         scalers = self._scalers(imageScalerList, len(refs))
@@ -424,8 +429,8 @@ class MatchBackgroundsTask(Task):
     def loadExposure(self, ref: Any, datasetType: str, scaler: Any = None) -> Exposure:
         """Read an exposure through its reference and scale it."""
         if not getattr(ref, "datasetExists", lambda _: True)(datasetType):
-            raise RuntimeError(f"Data reference {id_dict(ref.dataId)} does not exist")
-        exposure = ref.get(datasetType, immediate=True)
+            raise errors.RuntimeError(f"Data reference {id_dict(ref.dataId)} does not exist")
+        exposure: Exposure = ref.get(datasetType, immediate=True)
         if scaler is not None:
             scaler.scaleMaskedImage(exposure.getMaskedImage())
         return exposure
@@ -435,7 +440,9 @@ class MatchBackgroundsTask(Task):
         if scalers is None:
             return [None] * number
         if len(scalers) != number:
-            raise RuntimeError(f"There are {len(scalers)} image scalers for {number} exposures; the numbers must be equal")
+            raise errors.RuntimeError(
+                f"There are {len(scalers)} image scalers for {number} exposures; the numbers must be equal"
+            )
         return scalers
 
     @staticmethod
@@ -467,7 +474,7 @@ class MatchBackgroundsTask(Task):
         if config.usePolynomial:
             self._check_order(min(size))
         if size != other:
-            raise RuntimeError(f"Exposures are different dimensions. sci:{size} vs. ref:{other}")
+            raise errors.RuntimeError(f"Exposures are different dimensions. sci:{size} vs. ref:{other}")
         planes = science.maskedImage.getArrays()
         ref_image, ref_mask, ref_variance = reference.maskedImage.getArrays()
         if ref_image.dtype != planes[0].dtype:

@@ -109,10 +109,14 @@ class _FileMatcher:
             raise FitsError(f"{folder}: cannot be made: {error.strerror}") from error
         earlier = [path.name for path in (folder / EARLIER_RESULTS, *self.outputs) if path.exists()]
         if earlier and not self.overwrite:
-            raise FitsError(f"{folder}: holds earlier results ({earlier[0]}); choose another folder or allow overwriting")
+            raise FitsError(
+                f"{folder}: holds earlier results ({earlier[0]}); choose another folder or allow overwriting"
+            )
         inputs = {path.resolve() for path in self.paths if path.exists()}
         if clash := [path for path in self.outputs if path.resolve() in inputs]:
-            raise FitsError(f"{clash[0]}: is an input too, and inputs are never written to; choose another output folder")
+            raise FitsError(
+                f"{clash[0]}: is an input too, and inputs are never written to; choose another output folder"
+            )
 
     def measure(self, index: int) -> ReferenceCandidate:
         """What the choice of the reference needs to know of an exposure."""
@@ -217,7 +221,9 @@ class _FileMatcher:
             used = result.asUsed.interpStyle.name
             record.model = f"{used}, {nx} x {ny} {size}"
             if used != config.interpStyle:
-                record.warnings.append(f"interpStyle {config.interpStyle} reduced to {used}: there are {nx} x {ny} bins only")
+                record.warnings.append(
+                    f"interpStyle {config.interpStyle} reduced to {used}: there are {nx} x {ny} bins only"
+                )
         else:
             record.model = "zero"
         record.warnings.extend(result.warnings)
