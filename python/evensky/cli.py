@@ -226,7 +226,7 @@ def _console() -> Any:
     return Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
 
-def _summary(run: MatchRun, out: Path) -> None:
+def _summary(run: MatchRun, out: Path, *, report: bool = True) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -257,10 +257,8 @@ def _summary(run: MatchRun, out: Path) -> None:
         for warning in record.warnings:
             console.print(f"[yellow]{escape(record.label)}:[/] {escape(warning)}")
     matched = sum(record.status == "matched" for record in run.records)
-    console.print(
-        f"{matched} matched, {len(run.failed)} failed, {run.seconds:.1f} s. Report: {out / 'report.html'}",
-        soft_wrap=True,
-    )
+    look = f"Report: {out / 'report.html'}" if report else f"Table: {out / 'matched.ecsv'}"
+    console.print(f"{matched} matched, {len(run.failed)} failed, {run.seconds:.1f} s. {look}", soft_wrap=True)
 
 
 @contextmanager
@@ -360,7 +358,7 @@ def match(
                 progress=progress,
             )
     if not quiet:
-        _summary(run, out)
+        _summary(run, out, report=report)
     if run.failed:
         sys.exit(EXIT_FAILED)
 
@@ -443,6 +441,9 @@ def background(
     from .math import REDUCE_INTERP_ORDER, ApproximateControl, BackgroundControl, StatisticsControl, makeBackground
 
     with _one_line():
+        for path in (out, subtracted):
+            if path is not None and path.exists() and not overwrite:
+                raise FitsError(f"{path}: exists already; choose another name or allow overwriting with --overwrite")
         exposure = read_exposure(file, mask=mask)
         width, height = exposure.getDimensions()
         control = StatisticsControl()

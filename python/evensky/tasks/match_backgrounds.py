@@ -58,6 +58,7 @@ class MatchBackgroundsConfig(Config):
     gridStatistic = ChoiceField[str](
         dtype=str,
         default="MEAN",
+        optional=False,
         doc="What is measured in each bin of the difference.",
         allowed={
             "MEAN": "the mean",
@@ -68,6 +69,7 @@ class MatchBackgroundsConfig(Config):
     undersampleStyle = ChoiceField[str](
         dtype=str,
         default="REDUCE_INTERP_ORDER",
+        optional=False,
         doc="What to do where there are too few bins for the interpolation style or the order.",
         allowed={
             "THROW_EXCEPTION": "fail",
@@ -84,6 +86,7 @@ class MatchBackgroundsConfig(Config):
     interpStyle = ChoiceField[str](
         dtype=str,
         default="AKIMA_SPLINE",
+        optional=False,
         doc="How to interpolate between bins. Not used with usePolynomial.",
         allowed={
             "CONSTANT": "steps",
@@ -137,6 +140,7 @@ class MatchBackgroundsConfig(Config):
     approxWeightPower = ChoiceField[int](
         dtype=int,
         default=1,
+        optional=False,
         doc="Weights in the Chebyshev fit are 1 / error**power.",
         allowed={1: "as the original does", 2: "true inverse variance"},
     )

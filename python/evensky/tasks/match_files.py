@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, _core
-from ..errors import FitsError, InvalidParameterError, NotFoundError, TaskError
+from ..errors import FitsError, InvalidParameterError, TaskError
 from ..image import Exposure
 from ..io import read_exposure, write_exposure
 from ..math import IQRANGE, MEANCLIP, MEDIAN, BackgroundControl, StatisticsControl, makeBackground, makeStatistics
@@ -43,16 +43,18 @@ def unique_labels(paths: Sequence[Path]) -> list[str]:
         return name or path.name
 
     labels = [stem(path) for path in paths]
-    if len(set(labels)) < len(labels):
+    folders = {path.resolve().parent for path in paths}
+    if len(folders) > 1:
         labels = [
-            f"{path.parent.name}_{label}" if labels.count(label) > 1 else label
+            f"{path.resolve().parent.name}_{label}" if labels.count(label) > 1 else label
             for path, label in zip(paths, labels, strict=True)
         ]
-    seen: dict[str, int] = {}
+    repeated = {label for label in labels if labels.count(label) > 1}
+    counts = dict.fromkeys(repeated, 0)
     for index, label in enumerate(labels):
-        seen[label] = seen.get(label, 0) + 1
-        if labels.count(label) > 1:
-            labels[index] = f"{label}_{seen[label]}"
+        if label in repeated:
+            counts[label] += 1
+            labels[index] = f"{label}_{counts[label]}"
     return labels
 
 
@@ -333,7 +335,9 @@ def match_files(
             index = len(files) - 1
         assert index is not None  # by now one way or the other
         reference_exposure = matcher.load(index)
-        task.badPixelMask(reference_exposure)  # an unknown plane stops the run before anything is written
+        # An unknown plane, and a reference that nothing can be compared with, stop the run before anything is written.
+        if matcher.level(reference_exposure)[1] == 0.0:
+            raise TaskError(f"{files[index]}: has no good pixel, so it cannot be the reference")
         records = _match_all(matcher, pool, index, reference_exposure, step)
     if given is not None and _find(given, [Path(path) for path in paths]) is None:
         records.pop()
@@ -381,11 +385,12 @@ def _measure(matcher: _FileMatcher, pool: ThreadPoolExecutor, step: Callable[[st
             errors.append(error)
         step(f"looking at {matcher.labels[index]}")
     if len(errors) == len(candidates):
-        unknown = [error for error in errors if isinstance(error, NotFoundError)]
-        if unknown:
-            raise unknown[0]
-        reasons = "; ".join(candidate.message for candidate in candidates[:3])
-        raise TaskError(f"None of the {len(candidates)} files can be used: {reasons}")
+        # What is wrong with the call is wrong for every file: a pattern, the name of a plane.
+        for error in errors:
+            if isinstance(error, InvalidParameterError):
+                raise error
+        more = f" (and {len(candidates) - 1} more)" if len(candidates) > 1 else ""
+        raise TaskError(f"None of the {len(candidates)} files can be used: {candidates[0].message}{more}")
     return candidates
 
 
