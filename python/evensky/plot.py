@@ -155,26 +155,44 @@ def plot_match(record: ExposureRecord, limits: tuple[float, float], unit: str = 
     if pixels is None:
         raise InvalidParameterError(f"The record of {record.label} has no pictures (pixels is None)")
     height, width = pixels.before.shape
-    panel = 2.9
-    figure = _figure(4 * panel + 0.6, min(max(0.96 * panel * height / width, 1.8), 4.5) + 0.75)
-    axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.05])
+    # Placed by hand: a layout engine would take ten times as long, and a report has one of these for each exposure.
+    from matplotlib.figure import Figure
+
+    panel = 2.95
+    tall = min(max(panel * height / width, 1.8), 4.5)
+    title, bar, labels = 0.3, 0.1, 0.32
+    whole = title + tall + 0.12 + bar + labels
+    figure = Figure(figsize=(4 * panel + 0.5, whole))
+    grid = figure.add_gridspec(
+        2,
+        4,
+        left=0.004,
+        right=0.985,
+        top=1 - title / whole,
+        bottom=labels / whole,
+        hspace=0.12 / (0.5 * (tall + bar)),
+        wspace=0.045,
+        height_ratios=[tall, bar],
+    )
+    half = 0.5 * (limits[1] - limits[0])
     finite = pixels.model[np.isfinite(pixels.model)]
     centre = float(np.median(finite)) if finite.size else 0.0
-    half = 0.5 * (limits[1] - limits[0])
     panels = (
         ("before", pixels.before, limits),
         ("model: what is added", pixels.model, (centre - half, centre + half)),
         ("after", pixels.after, limits),
     )
-    for ax, (title, picture, (low, high)) in zip(axes[:3], panels, strict=True):
+    axes = [figure.add_subplot(grid[0, column]) for column in range(4)]
+    for column, (name, picture, (low, high)) in enumerate(panels):
+        ax = axes[column]
         ax.set_facecolor("#F3D9D0")
         shown = ax.imshow(picture, origin="lower", cmap=_IMAGE_COLOURS, vmin=low, vmax=high, interpolation="nearest")
-        ax.set_title(title, fontsize=10)
+        ax.set_title(name, fontsize=10)
         ax.set_xticks([])
         ax.set_yticks([])
-        bar = figure.colorbar(shown, ax=ax, orientation="horizontal", shrink=0.92, pad=0.02, aspect=32)
-        bar.ax.tick_params(labelsize=8)
-        bar.outline.set_visible(False)
+        scale = figure.colorbar(shown, cax=figure.add_subplot(grid[1, column]), orientation="horizontal")
+        scale.ax.tick_params(labelsize=8)
+        scale.outline.set_visible(False)
     _histogram(axes[3], pixels.residual_counts, pixels.residual_edges, record, unit)
     return figure
 

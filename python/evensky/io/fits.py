@@ -52,11 +52,19 @@ def _check_complete(hdus: Any, path: Path) -> None:
     size = path.stat().st_size
     with path.open("rb") as file:
         plain = file.read(6) == b"SIMPLE"
-    for hdu in hdus if plain else ():
+    if not plain:
+        return
+    end = 0
+    for hdu in hdus:
         info = hdu.fileinfo() or {}
-        end = info.get("datLoc", 0) + info.get("datSpan", 0)
-        if end > size:
-            raise FitsError(f"{path}: is not complete: {size} bytes, where its headers say {end}")
+        end = max(end, info.get("datLoc", 0) + info.get("datSpan", 0))
+    if end > size:
+        raise FitsError(f"{path}: is not complete: {size} bytes, where its headers say {end}")
+    with path.open("rb") as file:
+        # A header that was cut off is no HDU to astropy, and what follows it would be missed in silence.
+        file.seek(end)
+        if file.read(2880).strip(b"\0 "):
+            raise FitsError(f"{path}: is not complete: {size - end} bytes behind its {len(hdus)} HDUs are no whole HDU")
 
 
 @contextmanager

@@ -311,13 +311,14 @@ def match_files(
         raise InvalidParameterError(f"workers = {workers}; it must be at least 1")
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     task = MatchBackgroundsTask(config=config, log=logging.getLogger("evensky"))
+    number = len(files)
     given = None if reference is None else Path(reference)
     index = None if given is None else _find(given, files)
     if given is not None and index is None:
         files.append(given)
     matcher = _FileMatcher(files, Path(out_dir), task, mask, variance, overwrite, compress)
     matcher.prepare_folder()
-    steps = len(files) * (1 if given is not None else 2)
+    steps = number * (1 if given is not None else 2)
     done = 0
 
     def step(label: str) -> None:
@@ -338,9 +339,7 @@ def match_files(
         # An unknown plane, and a reference that nothing can be compared with, stop the run before anything is written.
         if matcher.level(reference_exposure)[1] == 0.0:
             raise TaskError(f"{files[index]}: has no good pixel, so it cannot be the reference")
-        records = _match_all(matcher, pool, index, reference_exposure, step)
-    if given is not None and _find(given, [Path(path) for path in paths]) is None:
-        records.pop()
+        records = _match_all(matcher, pool, index, reference_exposure, step, number)
     run = MatchRun(
         records=records,
         candidates=candidates,
@@ -386,20 +385,25 @@ def _measure(matcher: _FileMatcher, pool: ThreadPoolExecutor, step: Callable[[st
         step(f"looking at {matcher.labels[index]}")
     if len(errors) == len(candidates):
         # What is wrong with the call is wrong for every file: a pattern, the name of a plane.
-        for error in errors:
-            if isinstance(error, InvalidParameterError):
-                raise error
+        if wrong := [error for error in errors if isinstance(error, InvalidParameterError)]:
+            raise wrong[0]
         more = f" (and {len(candidates) - 1} more)" if len(candidates) > 1 else ""
         raise TaskError(f"None of the {len(candidates)} files can be used: {candidates[0].message}{more}")
     return candidates
 
 
 def _match_all(
-    matcher: _FileMatcher, pool: ThreadPoolExecutor, reference: int, exposure: Exposure, step: Callable[[str], None]
+    matcher: _FileMatcher,
+    pool: ThreadPoolExecutor,
+    reference: int,
+    exposure: Exposure,
+    step: Callable[[str], None],
+    number: int,
 ) -> list[ExposureRecord]:
-    records: list[ExposureRecord | None] = [None] * len(matcher.paths)
+    """Match and write the first `number` files; a reference from elsewhere stands behind them."""
+    records: list[ExposureRecord | None] = [None] * number
     futures: dict[Future[ExposureRecord], int] = {}
-    for index in range(len(matcher.paths)):
+    for index in range(number):
         if index == reference:
             futures[pool.submit(matcher.keep_reference, index, exposure)] = index
         else:

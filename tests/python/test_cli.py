@@ -1,0 +1,215 @@
+"""The command line, and the run over files below it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from click.testing import CliRunner, Result
+
+from evensky.cli import main
+from evensky.io import read_exposure, write_exposure
+from evensky.simulate import make_exposures, residual_background, write_exposures
+from evensky.tasks import MatchBackgroundsConfig
+from evensky.tasks.match_files import match_files, unique_labels
+
+SIMULATED = make_exposures(3, (256, 256), seed=8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exposures")
+    write_exposures(SIMULATED, folder)
+    return folder
+
+
+def run(*args: Any) -> Result:
+    return CliRunner().invoke(main, [str(arg) for arg in args], catch_exceptions=False)
+
+
+def inputs(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.fits"))
+
+
+def test_match(folder: Path, tmp_path: Path) -> None:
+    before = [hashlib.sha256(path.read_bytes()).hexdigest() for path in inputs(folder)]
+    result = run("match", *inputs(folder), "--out", tmp_path / "out", "-c", "binSize=32", "--workers", 2)
+    assert result.exit_code == 0, result.output
+    assert "2 matched, 0 failed" in result.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "demo_01_matched.fits",
+        "demo_02_matched.fits",
+        "demo_03_matched.fits",
+        "matched.ecsv",
+        "report.html",
+    ]
+    table = Table.read(tmp_path / "out" / "matched.ecsv")
+    reference = table.meta["reference"]
+    truth = {one.name: one for one in SIMULATED}
+    for row in table:
+        matched = read_exposure(row["output"])
+        left = residual_background(matched.image.array, truth[row["label"]], truth[reference])
+        assert np.sqrt(np.nanmean(left**2)) < 0.9
+        assert matched.metadata["EVS_STAT"] == row["status"]
+        assert matched.metadata["OBJECT"] == "evensky demo field"
+        assert matched.wcs is not None
+    assert table.meta["config"]["binSize"] == 32
+    assert np.ptp(table["level_after"]) < 1 < np.ptp(table["level_before"])
+    assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in inputs(folder)] == before
+
+
+def test_workers_do_not_change_bits(folder: Path, tmp_path: Path) -> None:
+    for workers in (1, 3):
+        match_files(inputs(folder), tmp_path / str(workers), workers=workers, report=False)
+    for name in ("demo_01", "demo_02", "demo_03"):
+        one, three = (read_exposure(tmp_path / n / f"{name}_matched.fits").image.array for n in ("1", "3"))
+        np.testing.assert_array_equal(one, three)
+
+
+def test_named_reference_and_configuration_files(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("usePolynomial: true\norder: 2\nbinSize: 64\nbadMaskPlanes: [NO_DATA, BAD]\n")
+    (tmp_path / "config.toml").write_text("binSize = 64\n")
+    (tmp_path / "config.py").write_text("config.binSize = 64\n")
+    for number, options in enumerate(
+        (["--config", "config.yaml"], ["--config", "config.toml"], ["--python-config", "config.py"])
+    ):
+        out = tmp_path / f"out{number}"
+        result = run("match", *inputs(folder), "-o", out, "-r", "demo_02.fits", options[0], tmp_path / options[1], "-q")
+        assert result.exit_code == 0, result.output
+        table = Table.read(out / "matched.ecsv")
+        assert table.meta["reference"] == "demo_02"
+        assert table.meta["config"]["binSize"] == 64
+        assert ("Chebyshev order 2" in table["model"][0]) == (number == 0)
+    # A reference from elsewhere is used but not written.
+    out = tmp_path / "others"
+    assert run("match", *inputs(folder)[1:], "-o", out, "-r", inputs(folder)[0], "--no-report", "-q").exit_code == 0
+    assert sorted(path.name for path in out.glob("*.fits")) == ["demo_02_matched.fits", "demo_03_matched.fits"]
+
+
+def test_masks_from_files(folder: Path, tmp_path: Path) -> None:
+    for path in inputs(folder):
+        exposure = read_exposure(path)
+        fits.PrimaryHDU(exposure.image.array).writeto(tmp_path / path.name)
+        fits.PrimaryHDU((exposure.mask.array != 0).astype(np.uint8)).writeto(tmp_path / f"{path.stem}_mask.fit")
+    pattern = f"{tmp_path}/{{stem}}_mask.fit"
+    result = run("match", *inputs(tmp_path), "--out", tmp_path / "out", "-c", "binSize=32", "--mask", pattern)
+    assert result.exit_code == 0, result.output
+    assert "there is no variance" in result.output
+    table = Table.read(tmp_path / "out" / "matched.ecsv")
+    assert np.ptp(table["level_after"]) < 1
+    assert table["diff_im_var"].mask.all()
+
+
+def test_bad_input_is_one_line(folder: Path, tmp_path: Path) -> None:
+    good = inputs(folder)
+    exposure = SIMULATED[0].exposure.clone()
+    exposure.image.array[...] = np.nan
+    write_exposure(exposure, tmp_path / "blank.fits")
+    write_exposure(make_exposures(1, (128, 256))[0].exposure, tmp_path / "small.fits")
+    (tmp_path / "short.fits").write_bytes(good[0].read_bytes()[:100_000])
+    fits.HDUList([fits.PrimaryHDU()]).writeto(tmp_path / "none.fits")
+    for number, (name, words) in enumerate(
+        (
+            ("missing.fits", "no such file"),
+            ("short.fits", "not complete"),
+            ("none.fits", "no image in it"),
+            ("small.fits", "different dimensions. sci:(256, 128) vs. ref:(256, 256)"),
+            ("blank.fits", "no good pixel"),
+        )
+    ):
+        result = run("match", *good, tmp_path / name, "-o", tmp_path / f"out{number}", "-c", "binSize=32")
+        assert result.exit_code == 1
+        assert words in " ".join(result.output.split())
+        assert "2 matched, 1 failed" in result.output
+        assert len(list((tmp_path / f"out{number}").glob("*_matched.fits"))) == 3
+        assert words.split(".")[0] in (tmp_path / f"out{number}" / "report.html").read_text()
+    for args, words, code in (
+        (["-o", tmp_path / "x", "-c", "badMaskPlanes=BAD,NOPE"], "no mask plane 'NOPE'", 2),
+        (
+            ["-o", tmp_path / "x", "-c", "bogus=1"],
+            "no configuration field 'bogus'; the known ones are usePolynomial",
+            2,
+        ),
+        (["-o", tmp_path / "x", "-c", "order=x"], "order = 'x'; it must be of type int", 2),
+        (["-o", tmp_path / "x", "-c", "usePolynomial=maybe"], "true or false", 2),
+        (["-o", tmp_path / "x", "-c", "binSize"], "name=value", 2),
+        (["-o", tmp_path / "x", "-c", "gridStatistic=FOO"], "FOO is not allowed", 2),
+        (["-o", tmp_path / "x", "--config", tmp_path / "c.py"], "--python-config", 2),
+        (["-o", tmp_path / "x", "-r", tmp_path / "blank.fits"], "no good pixel, so it cannot be the reference", 1),
+        (["-o", tmp_path / "x", "--mask", "{foo}"], "{stem}, {name} and {dir} are known", 2),
+        (["-o", tmp_path / "blank.fits"], "is a file", 2),
+        (["-o", tmp_path / "out0"], "holds earlier results", 2),
+    ):
+        result = run("match", *good, *args)
+        assert result.exit_code == code, result.output
+        assert words in result.output
+        assert len(result.output.strip().splitlines()) == 1
+    result = run("match", *good, "-o", tmp_path / "out0", "--overwrite", "-q")
+    assert (result.exit_code, result.output) == (0, "")
+    assert run("match", *good).exit_code == 2
+
+
+def test_inputs_are_never_written_to(folder: Path, tmp_path: Path) -> None:
+    write_exposure(SIMULATED[0].exposure, tmp_path / "a.fits")
+    write_exposure(SIMULATED[1].exposure, tmp_path / "a_matched.fits")
+    result = run("match", tmp_path / "a.fits", tmp_path / "a_matched.fits", "-o", tmp_path, "--overwrite")
+    assert result.exit_code == 2
+    assert "inputs are never written to" in result.output
+
+
+def test_labels() -> None:
+    assert unique_labels([Path("a/x.fits"), Path("a/y.fits.fz")]) == ["x", "y"]
+    assert unique_labels([Path("a/x.fits"), Path("b/x.fits")]) == ["a_x", "b_x"]
+    assert unique_labels([Path("x.fits"), Path("x.fits")]) == ["x_1", "x_2"]
+    config = MatchBackgroundsConfig()
+    with pytest.raises(ValueError, match="0 files"):
+        match_files([], "out", config=config)
+    with pytest.raises(ValueError, match="workers = 0"):
+        match_files(["a.fits"], "out", workers=0)
+
+
+def test_stats_and_background(folder: Path, tmp_path: Path) -> None:
+    path = inputs(folder)[0]
+    result = run("stats", path, "-p", "NPOINT", "-p", "meanclip")
+    assert result.exit_code == 0, result.output
+    assert "MEANCLIP" in result.output
+    assert "STDEV" not in result.output
+    assert run("stats", path).output.count("\n") >= 11
+    result = run("background", path, "-b", 64, "-o", tmp_path / "model.fits", "--subtracted", tmp_path / "flat.fits")
+    assert result.exit_code == 0, result.output
+    exposure, model = read_exposure(path), read_exposure(tmp_path / "model.fits")
+    flat = read_exposure(tmp_path / "flat.fits")
+    np.testing.assert_allclose(flat.image.array, exposure.image.array - model.image.array, rtol=1e-5)
+    assert run("background", path, "-b", 32, "--order", 2).exit_code == 0
+    result = run("background", path, "-o", tmp_path / "model.fits")
+    assert (result.exit_code, result.output.count("\n")) == (2, 1)
+    assert run("stats", tmp_path / "missing.fits").exit_code == 2
+    assert run("stats", path, "-p", "NOPE").exit_code == 2
+    assert run("stats", path, "--bad-planes", "NOPE").exit_code == 2
+
+
+def test_demo(tmp_path: Path) -> None:
+    result = run("demo", tmp_path / "demo", "--number", 3, "--size", 512)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "demo" / "spline" / "report.html").exists()
+    found = [line for line in result.output.splitlines() if line.startswith("Pixel RMS")]
+    assert len(found) == 2
+    assert all(float(line.rsplit(" ", 1)[1]) < 0.5 for line in found)
+    result = run("demo", tmp_path / "demo")
+    assert result.exit_code == 2
+    assert "--overwrite" in result.output
+
+
+@pytest.mark.parametrize("command", ["match", "background", "stats", "demo"])
+def test_help(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "evensky" in result.output or command == "demo"
+    if command == "match":
+        for field in MatchBackgroundsConfig().toDict():
+            assert f"{field}=" in result.output

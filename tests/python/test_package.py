@@ -1,0 +1,53 @@
+"""The package as a whole: one version, quick import, errors, and the README's code."""
+
+from __future__ import annotations
+
+import builtins
+import importlib.metadata
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import evensky
+import evensky.errors as errors
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_one_version() -> None:
+    written = re.search(r"project\(evensky VERSION ([0-9.]+)", (ROOT / "CMakeLists.txt").read_text())
+    assert written is not None
+    assert evensky.__version__ == written[1] == importlib.metadata.version("evensky")
+
+
+def test_import_is_light() -> None:
+    code = (
+        "import sys, evensky; print(*sorted({'astropy', 'matplotlib', 'lsst', 'jinja2', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_errors_are_what_python_users_catch() -> None:
+    for ours, theirs in (
+        (errors.InvalidParameterError, ValueError),
+        (errors.LengthError, ValueError),
+        (errors.OutOfRangeError, IndexError),
+        (errors.NotFoundError, LookupError),
+        (errors.RuntimeError, builtins.RuntimeError),
+        (errors.TaskError, builtins.RuntimeError),
+        (errors.FitsError, OSError),
+    ):
+        assert issubclass(ours, theirs)
+        assert issubclass(ours, errors.EvenskyError)
+
+
+def test_the_readmes_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) == 2
