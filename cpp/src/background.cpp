@@ -71,6 +71,10 @@ void BackgroundControl::setNySample(int nySample) {
     _nySample = nySample;
 }
 
+void BackgroundControl::setStatisticsControl(std::shared_ptr<StatisticsControl> sctrl) {
+    _sctrl = sctrl ? std::move(sctrl) : std::make_shared<StatisticsControl>();
+}
+
 void BackgroundControl::setApproximateControl(std::shared_ptr<ApproximateControl> actrl) {
     _actrl = actrl ? std::move(actrl) : std::make_shared<ApproximateControl>(ApproximateControl::UNKNOWN, 1);
 }

@@ -88,6 +88,7 @@ void declareBackground(py::module_& module) {
                     "setStatisticsProperty",
                     [](BackgroundControl& self, Prop const& prop) { self.setStatisticsProperty(propertyOf(prop)); },
                     py::arg("prop"))
+            .def("setStatisticsControl", &BackgroundControl::setStatisticsControl, py::arg("sctrl"))
             .def("setApproximateControl", &BackgroundControl::setApproximateControl, py::arg("actrl"))
             .def("__copy__", [](BackgroundControl const& self) { return BackgroundControl(self); })
             .def("__repr__",

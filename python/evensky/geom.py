@@ -5,7 +5,20 @@
 
 from __future__ import annotations
 
-__all__ = ["Box2D", "Box2I", "Extent2D", "Extent2I", "Point2D", "Point2I"]
+__all__ = [
+    "Box2D",
+    "Box2I",
+    "BoxD",
+    "BoxI",
+    "Extent2D",
+    "Extent2I",
+    "ExtentD",
+    "ExtentI",
+    "Point2D",
+    "Point2I",
+    "PointD",
+    "PointI",
+]
 
 import operator
 from collections.abc import Iterator
@@ -516,3 +529,9 @@ class Box2D:
 
     def __repr__(self) -> str:
         return f"Box2D(minimum={self.getMin()!r}, maximum={self.getMax()!r})"
+
+
+# The original's short names.
+PointI, PointD = Point2I, Point2D
+ExtentI, ExtentD = Extent2I, Extent2D
+BoxI, BoxD = Box2I, Box2D

@@ -46,6 +46,7 @@ public:
     void setNxSample(int nxSample);  ///< @throws LengthError where <= 0
     void setNySample(int nySample);  ///< @throws LengthError where <= 0
     void setUndersampleStyle(UndersampleStyle undersampleStyle) noexcept { _undersampleStyle = undersampleStyle; }
+    void setStatisticsControl(std::shared_ptr<StatisticsControl> sctrl);  ///< null: the defaults
     void setStatisticsProperty(Property prop) noexcept { _prop = prop; }
     void setApproximateControl(std::shared_ptr<ApproximateControl> actrl);
 

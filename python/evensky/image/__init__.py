@@ -8,6 +8,13 @@ from __future__ import annotations
 from ._pixels import LOCAL, PARENT, ImageOrigin
 from .coerce import Planes, as_planes
 from .exposure import Exposure, ExposureD, ExposureF, ExposureI, ExposureL, ExposureU
+from .factories import (
+    makeExposure,
+    makeImageFromArray,
+    makeMaskedImage,
+    makeMaskedImageFromArrays,
+    makeMaskFromArray,
+)
 from .image import Image, ImageD, ImageF, ImageI, ImageL, ImageU
 from .mask import Mask, MaskX, translate_mask
 from .masked_image import MaskedImage, MaskedImageD, MaskedImageF, MaskedImageI, MaskedImageL, MaskedImageU
@@ -46,5 +53,10 @@ __all__ = [
     "Planes",
     "SpatialScaler",
     "as_planes",
+    "makeExposure",
+    "makeImageFromArray",
+    "makeMaskFromArray",
+    "makeMaskedImage",
+    "makeMaskedImageFromArrays",
     "translate_mask",
 ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..image.vector import MaskedVector, MaskedVectorD, MaskedVectorF
 from .approximate import Approximate, ApproximateControl, makeApproximate
 from .background import (
     INCREASE_NXNYSAMPLE,
@@ -80,6 +81,9 @@ __all__ = [
     "BackgroundList",
     "BackgroundMI",
     "Interpolate",
+    "MaskedVector",
+    "MaskedVectorD",
+    "MaskedVectorF",
     "Property",
     "Statistics",
     "StatisticsControl",
