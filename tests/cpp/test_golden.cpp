@@ -1,0 +1,245 @@
+// The golden cases through the C++ API. Usage: golden_tests with EVENSKY_GOLDEN naming the folder of exported cases.
+
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <string>
+
+#include "evensky/background.hpp"
+#include "evensky/errors.hpp"
+#include "evensky/statistics.hpp"
+#include "golden.hpp"
+
+namespace {
+
+using evensky::ImageView;
+using evensky::MaskedImageView;
+using evensky::MaskPixel;
+
+golden::Family const& family(std::string const& name) {
+    static std::map<std::string, golden::Family> loaded;
+    auto found = loaded.find(name);
+    if (found == loaded.end()) {
+        char const* const folder = std::getenv("EVENSKY_GOLDEN");
+        REQUIRE_MESSAGE(folder != nullptr, "EVENSKY_GOLDEN must name the folder of exported golden cases");
+        found = loaded.emplace(name, golden::Family(folder, name)).first;
+    }
+    return found->second;
+}
+
+evensky::StatisticsControl makeControl(golden::Case const& one) {
+    evensky::StatisticsControl control(one.number("numSigmaClip", 3.0), one.whole("numIter", 3),
+                                       static_cast<MaskPixel>(one.whole("andMask", 0)), one.whole("nanSafe", 1) != 0);
+    if (one.has("weighted")) control.setWeighted(one.whole("weighted", 0) != 0);
+    control.setCalcErrorFromInputVariance(one.whole("calcErrorFromInputVariance", 0) != 0);
+    control.setCalcErrorMosaicMode(one.whole("calcErrorMosaicMode", 0) != 0);
+    for (int bit = 0; bit < 32; ++bit) {
+        auto const name = "threshold" + std::to_string(bit);
+        if (one.has(name)) control.setMaskPropagationThreshold(bit, one.number(name, 1.0));
+    }
+    return control;
+}
+
+int makeFlags(golden::Case const& one) {
+    int flags = evensky::ERRORS;
+    std::istringstream names(one.settings.at("flags"));
+    for (std::string name; std::getline(names, name, '+');) flags |= evensky::stringToStatisticsProperty(name);
+    return flags;
+}
+
+// The name of the error that `work` throws, or "".
+template <typename Work>
+std::string errorOf(Work const& work) {
+    try {
+        work();
+    } catch (evensky::InvalidParameterError const&) {
+        return "InvalidParameterError";
+    } catch (evensky::LengthError const&) {
+        return "LengthError";
+    } catch (evensky::OutOfRangeError const&) {
+        return "OutOfRangeError";
+    } catch (evensky::RuntimeError const&) {
+        return "RuntimeError";
+    }
+    return "";
+}
+
+// Equal within 2 float32 ulp of the largest value, NaN where NaN is expected.
+bool closeImage(std::vector<float> const& got, ImageView<float const> const& want) {
+    float largest = 0.0F;
+    for (std::ptrdiff_t y = 0; y < want.height(); ++y) {
+        for (std::ptrdiff_t x = 0; x < want.width(); ++x) {
+            if (!std::isnan(want(x, y))) largest = std::max(largest, std::abs(want(x, y)));
+        }
+    }
+    auto const limit =
+            2.0 * static_cast<double>(std::nextafter(largest, std::numeric_limits<float>::infinity()) - largest);
+    for (std::ptrdiff_t y = 0; y < want.height(); ++y) {
+        for (std::ptrdiff_t x = 0; x < want.width(); ++x) {
+            float const one = got[static_cast<std::size_t>(y * want.width() + x)];
+            if (std::isnan(one) != std::isnan(want(x, y))) return false;
+            if (std::abs(static_cast<double>(one) - static_cast<double>(want(x, y))) > limit) return false;
+        }
+    }
+    return true;
+}
+
+template <typename T>
+evensky::Statistics compute(golden::Family const& cases, golden::Case const& one, int num_threads) {
+    MaskedImageView<T const> const image(cases.plane<T>(one, "image"), cases.plane<MaskPixel>(one, "mask"),
+                                         cases.plane<float>(one, "variance"));
+    return evensky::makeStatistics<T>(image, cases.plane<float>(one, "weights"), makeFlags(one), makeControl(one),
+                                      num_threads);
+}
+
+evensky::Statistics compute(golden::Family const& cases, golden::Case const& one, int num_threads) {
+    auto const& dtype = one.arrays.at("image").dtype;
+    if (dtype == "float32") return compute<float>(cases, one, num_threads);
+    if (dtype == "float64") return compute<double>(cases, one, num_threads);
+    if (dtype == "int32") return compute<std::int32_t>(cases, one, num_threads);
+    if (dtype == "uint16") return compute<std::uint16_t>(cases, one, num_threads);
+    REQUIRE(dtype == "uint64");
+    return compute<std::uint64_t>(cases, one, num_threads);
+}
+
+bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+}  // namespace
+
+TEST_CASE("statistics") {
+    auto const& cases = family("statistics");
+    REQUIRE(cases.cases.size() == 767);
+    for (auto const& one : cases.cases) {
+        CAPTURE(one.id);
+        if (!one.error.empty()) {
+            CHECK(errorOf([&] { (void)compute(cases, one, 1); }) == one.error);
+            continue;
+        }
+        auto const result = compute(cases, one, 1);
+        auto const threaded = compute(cases, one, 2);
+        for (auto const& expected : one.expectations) {
+            CAPTURE(expected.property);
+            CAPTURE(expected.kind);
+            auto const property = evensky::stringToStatisticsProperty(expected.property);
+            auto const [value, error] = result.getResult(property);
+            double const got = expected.kind == "value" ? value : error;
+            if (std::isnan(expected.value)) {
+                CHECK(std::isnan(got));
+            } else {
+                CHECK(std::abs(got - expected.value) <= expected.tolerance);
+            }
+            CHECK(same(threaded.getValue(property), value));
+            CHECK(same(threaded.getError(property), error));
+        }
+        CHECK(result.getOrMask() == static_cast<MaskPixel>(one.whole("orMask", 0)));
+    }
+}
+
+TEST_CASE("interpolate") {
+    auto const& cases = family("interpolate");
+    REQUIRE(cases.cases.size() == 126);
+    for (auto const& one : cases.cases) {
+        CAPTURE(one.id);
+        auto const x = cases.vector(one, "x");
+        auto const y = cases.vector(one, "y");
+        auto const style = evensky::stringToInterpStyle(one.settings.at("style"));
+        if (!one.error.empty()) {
+            CHECK(errorOf([&] { (void)evensky::makeInterpolate(x, y, style); }) == "OutOfRangeError");
+            continue;
+        }
+        auto const interpolant = evensky::makeInterpolate(x, y, style);
+        auto const xs = cases.vector(one, "xs");
+        auto const want = cases.vector(one, "result");
+        double largest = 0.0;
+        for (double const value : y) largest = std::max(largest, std::abs(value));
+        for (std::size_t i = 0; i < xs.size(); ++i) {
+            double const got = interpolant.interpolate(xs[i]);
+            if (std::isnan(want[i])) {
+                CHECK(std::isnan(got));
+                continue;
+            }
+            bool const inside = xs[i] >= x.front() && xs[i] <= x.back();
+            CHECK(std::abs(got - want[i]) <= (inside ? 1e-12 * largest : 1e-9 * std::max(largest, std::abs(want[i]))));
+        }
+    }
+}
+
+TEST_CASE("background") {
+    auto const& cases = family("background");
+    REQUIRE(cases.cases.size() == 190);
+    for (auto const& one : cases.cases) {
+        CAPTURE(one.id);
+        auto const image = cases.plane<float>(one, "image");
+        std::vector<float> model;
+        auto const run = [&](int num_threads) {
+            evensky::BackgroundControl const control(
+                    evensky::stringToInterpStyle(one.settings.at("interpStyle")), one.whole("nx", 0),
+                    one.whole("ny", 0), evensky::stringToUndersampleStyle(one.settings.at("undersampleStyle")),
+                    std::make_shared<evensky::StatisticsControl>(makeControl(one)),
+                    evensky::stringToStatisticsProperty(one.settings.at("property")), nullptr);
+            MaskedImageView<float const> const masked(image, cases.plane<MaskPixel>(one, "mask"),
+                                                      cases.plane<float>(one, "variance"));
+            evensky::Background const background(masked, one.whole("xy00", 0), one.whole("xy01", 0), control,
+                                                 num_threads);
+            evensky::Box box = background.getImageBBox();
+            if (one.has("bbox0")) {
+                box = {one.whole("bbox0", 0), one.whole("bbox1", 0), one.whole("bbox2", 0), one.whole("bbox3", 0)};
+            }
+            model.assign(static_cast<std::size_t>(box.width * box.height), 0.0F);
+            auto const used =
+                    background.getImage(ImageView<float>(model.data(), box.width, box.height), box, num_threads);
+            CHECK(static_cast<int>(used.interpStyle) == one.whole("asUsed0", -2));
+            CHECK(static_cast<int>(used.undersampleStyle) == one.whole("asUsed1", -2));
+        };
+        if (!one.error.empty()) {
+            CHECK(errorOf([&] { run(1); }) == one.error);
+            continue;
+        }
+        run(1);
+        CHECK(closeImage(model, cases.plane<float>(one, "result")));
+        auto const serial = model;
+        run(2);
+        CHECK(std::equal(serial.begin(), serial.end(), model.begin(), model.end(),
+                         [](float a, float b) { return a == b || (std::isnan(a) && std::isnan(b)); }));
+    }
+}
+
+TEST_CASE("approximate") {
+    auto const& cases = family("approximate");
+    REQUIRE(cases.cases.size() == 22);
+    for (auto const& one : cases.cases) {
+        CAPTURE(one.id);
+        auto const image = cases.plane<float>(one, "image");
+        std::vector<float> model(static_cast<std::size_t>(image.width() * image.height()));
+        ImageView<float> const out(model.data(), image.width(), image.height());
+        auto const fit = [&] {
+            bool const plain = one.has("args0");  // made with plain means
+            evensky::StatisticsControl statistics;
+            statistics.setAndMask(static_cast<MaskPixel>(one.whole("andMask", 0)));
+            evensky::BackgroundControl const control(one.whole("nx", 0), one.whole("ny", 0), statistics,
+                                                     plain ? evensky::MEAN : evensky::MEANCLIP);
+            evensky::ApproximateControl const actrl(
+                    evensky::ApproximateControl::CHEBYSHEV, plain ? one.whole("args0", 0) : one.whole("order", 0),
+                    plain ? one.whole("args1", 0) : -1,
+                    plain ? one.whole("args2", 0) != 0 : one.whole("weighting", 1) != 0);
+            MaskedImageView<float const> const masked(image, cases.plane<MaskPixel>(one, "mask"));
+            return evensky::Background(masked, 0, 0, control).getApproximate(actrl);
+        };
+        if (!one.error.empty()) {
+            CHECK(errorOf([&] { (void)fit(); }) == one.error);
+            continue;
+        }
+        auto const result = fit();
+        result.getImage(out, result.getBBox());
+        CHECK(closeImage(model, cases.plane<float>(one, "result")));
+        if (one.has("truncated_order")) {
+            int const order = one.whole("truncated_order", 0);
+            result.getImage(out, result.getBBox(), order, order);
+            CHECK(closeImage(model, cases.plane<float>(one, "truncated")));
+        }
+    }
+}
