@@ -10,6 +10,7 @@
 #include "evensky/errors.hpp"
 #include "evensky/parallel.hpp"
 #include "grid_evaluator.hpp"
+#include "names.hpp"
 
 namespace evensky {
 
@@ -35,12 +36,7 @@ void checkSamples(int samples, char const* name) {
 }  // namespace
 
 UndersampleStyle stringToUndersampleStyle(std::string const& style) {
-    std::string known;
-    for (auto const& [name, value] : undersampleNames) {
-        if (name == style) return value;
-        known += (known.empty() ? "" : ", ") + std::string(name);
-    }
-    throw NotFoundError("Unknown undersample style \"" + style + "\"; the known ones are " + known);
+    return detail::valueOfName(undersampleNames, style, "undersample style");
 }
 
 BackgroundControl::BackgroundControl(Interpolate::Style style, int nxSample, int nySample,

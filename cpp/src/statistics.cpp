@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "compute_statistics.hpp"
+#include "names.hpp"
 
 namespace evensky {
 
@@ -57,12 +58,7 @@ void checkBit(int bit) {
 }  // namespace
 
 Property stringToStatisticsProperty(std::string const& property) {
-    std::string known;
-    for (auto const& [name, value] : propertyNames) {
-        if (name == property) return value;
-        known += (known.empty() ? "" : ", ") + std::string(name);
-    }
-    throw NotFoundError("Unknown statistics property \"" + property + "\"; the known ones are " + known);
+    return detail::valueOfName(propertyNames, property, "statistics property");
 }
 
 std::string statisticsPropertyToString(Property property) {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["LOCAL", "PARENT", "Boxed", "ImageOrigin", "PixelPlane", "check_same_size", "local_slices"]
+__all__ = ["LOCAL", "PARENT", "Boxed", "ImageOrigin", "PixelPlane", "check_same_size", "local_slices", "part_of"]
 
 import enum
 import operator
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -23,6 +24,9 @@ class ImageOrigin(enum.Enum):
 
 PARENT = ImageOrigin.PARENT
 LOCAL = ImageOrigin.LOCAL
+
+
+_BoxedT = TypeVar("_BoxedT", bound="Boxed")
 
 
 def check_same_size(what: str, size: Extent2I, other: str, other_size: Extent2I) -> None:
@@ -57,8 +61,27 @@ class Boxed:
         """A view of a part; slices count from the own corner and are inside."""
         raise NotImplementedError
 
-    def clone(self) -> Self:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise NotImplementedError
+
+    @classmethod
+    def Factory(cls, *args: Any, **kwargs: Any) -> Self:
+        """A new one of this kind; takes what the constructor takes."""
+        return cls(*args, **kwargs)
+
+    def clone(self) -> Self:
+        """A deep copy."""
+        return type(self)(self, True)
+
+    def __copy__(self) -> Self:
+        return type(self)(self, False)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.clone()
+
+    def __getnewargs__(self) -> tuple[()]:
+        # Kinds are picked by arguments when they are made, and are known when they are unpickled.
+        return ()
 
     def getDimensions(self) -> Extent2I:
         return Extent2I(self.getWidth(), self.getHeight())
@@ -156,6 +179,23 @@ def _bounds(part: slice, begin: int, size: int, name: str) -> tuple[int, int]:
     return start - begin, stop - begin
 
 
+def part_of(source: _BoxedT, rest: Sequence[Any], deep: bool) -> tuple[_BoxedT, bool]:
+    """What ``Kind(source, *rest)`` is made of: the source or its part at a box, and whether to copy it."""
+    box, origin = None, PARENT
+    for value in rest:
+        if isinstance(value, Box2I):
+            box = value
+        elif isinstance(value, ImageOrigin):
+            origin = value
+        elif isinstance(value, bool):
+            deep = value
+        else:
+            raise InvalidParameterError(
+                f"{type(source).__name__} made of another takes a box, an origin and deep; got {value!r}"
+            )
+    return (source if box is None else source.subset(box, origin)), deep
+
+
 class PixelPlane(Boxed):
     """One plane of pixels over a numpy array."""
 
@@ -178,20 +218,7 @@ class PixelPlane(Boxed):
             args = (array, *args)
         first = args[0] if args else None
         if isinstance(first, PixelPlane):
-            rest = list(args[1:])
-            origin, box = PARENT, None
-            for value in rest:
-                if isinstance(value, Box2I):
-                    box = value
-                elif isinstance(value, ImageOrigin):
-                    origin = value
-                elif isinstance(value, bool):
-                    deep = value
-                else:
-                    raise InvalidParameterError(
-                        f"{name} made of another takes a box, an origin and deep; got {value!r}"
-                    )
-            source = first if box is None else first.subset(box, origin)
+            source, deep = part_of(first, args[1:], deep)
             same = source._array.dtype == np.dtype(self.dtype)
             self._array = source._array if same and not deep else np.array(source._array, dtype=self.dtype)
             self._xy0 = source.getXY0() if xy0 is None else Point2I(xy0)
@@ -304,19 +331,6 @@ class PixelPlane(Boxed):
             target._array[...] = rhs._array
         else:
             target._array[...] = rhs
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError
-
-    def clone(self) -> Self:
-        """A deep copy."""
-        return type(self)(self, True)
-
-    def __copy__(self) -> Self:
-        return type(self)(self, False)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.clone()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.getWidth()} x {self.getHeight()}, xy0={self._xy0})\n{self._array!r}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from ..geom import Box2I, Point2I
-from ._pixels import PARENT, Boxed, ImageOrigin
+from ._pixels import PARENT, Boxed, ImageOrigin, part_of
 from .image import Image, ImageF
 from .mask import Mask
 from .masked_image import MaskedImage, MaskedImageD, MaskedImageF, MaskedImageI, MaskedImageL, MaskedImageU
@@ -84,7 +84,7 @@ class Exposure(Boxed):
             args = (maskedImage, *args)
         first = args[0] if args else None
         if isinstance(first, Exposure):
-            source, deep = MaskedImage._source(first.maskedImage, args[1:], kwargs.pop("deep", False))
+            source, deep = part_of(first.maskedImage, args[1:], kwargs.pop("deep", False))
             self._masked = self._masked_kind(source, deep)
             self._info = copy.deepcopy(first._info) if deep else copy.copy(first._info)
             if source is not first.maskedImage and self._info.wcs is not None:
@@ -106,11 +106,6 @@ class Exposure(Boxed):
             self._info.wcs = wcs
         if dataId is not None:
             self._info.dataId = dict(dataId)
-
-    @classmethod
-    def Factory(cls, *args: Any, **kwargs: Any) -> Self:
-        """A new exposure of this kind; takes what the constructor takes."""
-        return cls(*args, **kwargs)
 
     @property
     def maskedImage(self) -> MaskedImage:
@@ -248,19 +243,6 @@ class Exposure(Boxed):
     def getCutout(self, bbox: Box2I, origin: ImageOrigin = PARENT) -> Self:
         """A deep copy of the part at `bbox`."""
         return self.subset(bbox, origin).clone()
-
-    def clone(self) -> Self:
-        """A deep copy."""
-        return type(self)(self, True)
-
-    def __copy__(self) -> Self:
-        return type(self)(self, False)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.clone()
-
-    def __getnewargs__(self) -> tuple[()]:
-        return ()
 
     @classmethod
     def readFits(cls, fileName: str | Path) -> Self:

@@ -46,11 +46,6 @@ class Image(PixelPlane):
     def __init__(self, *args: Any, dtype: Any = None, **kwargs: Any) -> None:
         self._set_pixels(args, kwargs, type(self).__name__)
 
-    @classmethod
-    def Factory(cls, *args: Any, **kwargs: Any) -> Self:
-        """A new image of this kind; takes what the constructor takes."""
-        return cls(*args, **kwargs)
-
     def _part(self, rows: slice, columns: slice) -> Self:
         return type(self)(self._array[rows, columns], xy0=(self.getX0() + columns.start, self.getY0() + rows.start))
 
@@ -61,9 +56,6 @@ class Image(PixelPlane):
     def convertD(self) -> ImageD:
         """The same image as float64; a copy."""
         return ImageD(self, True)
-
-    def __getnewargs__(self) -> tuple[()]:
-        return ()
 
     def _operand(self, other: Any) -> Any:
         if isinstance(other, PixelPlane):

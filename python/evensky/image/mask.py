@@ -136,11 +136,6 @@ class Mask(PixelPlane):
         else:
             self._planes = Mask._default_planes
 
-    @classmethod
-    def Factory(cls, *args: Any, **kwargs: Any) -> Self:
-        """A new mask; takes what the constructor takes."""
-        return cls(*args, **kwargs)
-
     def _part(self, rows: slice, columns: slice) -> Self:
         part = type(self)(self._array[rows, columns], xy0=(self.getX0() + columns.start, self.getY0() + rows.start))
         part._planes = self._planes

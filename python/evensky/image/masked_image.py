@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InvalidParameterError
 from ..geom import Box2I, Point2I
-from ._pixels import LOCAL, PARENT, Boxed, ImageOrigin, check_same_size
+from ._pixels import LOCAL, PARENT, Boxed, ImageOrigin, check_same_size, part_of
 from .image import Image, ImageD, ImageF, ImageI, ImageL, ImageU
 from .mask import Mask
 
@@ -54,7 +54,7 @@ class MaskedImage(Boxed):
     ) -> None:
         first = args[0] if args else image
         if isinstance(first, MaskedImage):
-            source, deep = self._source(first, args[1:], deep)
+            source, deep = part_of(first, args[1:], deep)
             self._image = self._image_kind(source.image, deep)
             self._mask = Mask(source.mask, deep)
             self._variance = ImageF(source.variance, deep)
@@ -79,25 +79,6 @@ class MaskedImage(Boxed):
         box = self._image.getBBox()
         self._mask = Mask(box)
         self._variance = ImageF(box)
-
-    @staticmethod
-    def _source(source: MaskedImage, rest: tuple[Any, ...], deep: bool) -> tuple[MaskedImage, bool]:
-        box, origin = None, PARENT
-        for value in rest:
-            if isinstance(value, Box2I):
-                box = value
-            elif isinstance(value, ImageOrigin):
-                origin = value
-            elif isinstance(value, bool):
-                deep = value
-            else:
-                raise InvalidParameterError(f"A masked image of another takes a box, an origin and deep; got {value!r}")
-        return (source if box is None else source.subset(box, origin)), deep
-
-    @classmethod
-    def Factory(cls, *args: Any, **kwargs: Any) -> Self:
-        """A new masked image of this kind; takes what the constructor takes."""
-        return cls(*args, **kwargs)
 
     @property
     def image(self) -> Image:
@@ -214,19 +195,6 @@ class MaskedImage(Boxed):
         target._mask.clearAllMaskPlanes()
         target._mask |= rhs.mask
         target._variance.assign(rhs.variance)
-
-    def clone(self) -> Self:
-        """A deep copy."""
-        return type(self)(self, True)
-
-    def __copy__(self) -> Self:
-        return type(self)(self, False)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.clone()
-
-    def __getnewargs__(self) -> tuple[()]:
-        return ()
 
     def convertF(self) -> MaskedImageF:
         """The same with float32 pixels; a copy."""

@@ -30,7 +30,7 @@ from ..geom import Box2I, Extent2I, Point2I
 from ..image import ImageD, ImageF, Mask, MaskedImageF
 from ..image.coerce import Planes, as_planes
 from .approximate import Approximate, ApproximateControl
-from .interpolate import Interpolate, interp_style
+from .interpolate import Interpolate, by_number, interp_style
 
 THROW_EXCEPTION = UndersampleStyle.THROW_EXCEPTION
 REDUCE_INTERP_ORDER = UndersampleStyle.REDUCE_INTERP_ORDER
@@ -47,13 +47,7 @@ def undersample_style(style: UndersampleStyle | str | int) -> UndersampleStyle:
     evensky.errors.InvalidParameterError
         For an unknown number.
     """
-    if isinstance(style, str):
-        return stringToUndersampleStyle(style)
-    try:
-        return UndersampleStyle(style)
-    except ValueError:
-        known = ", ".join(f"{s.name} = {s.value}" for s in UndersampleStyle)
-        raise InvalidParameterError(f"Undersample style {style!r} does not exist; the known ones are {known}") from None
+    return stringToUndersampleStyle(style) if isinstance(style, str) else by_number(UndersampleStyle, style)
 
 
 def _box_tuple(bbox: Box2I) -> tuple[int, int, int, int]:

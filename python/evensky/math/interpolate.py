@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "Interpolate",
+    "by_number",
     "interp_style",
     "lookupMaxInterpStyle",
     "lookupMinInterpPoints",
@@ -11,7 +12,8 @@ __all__ = [
     "stringToInterpStyle",
 ]
 
-from typing import TYPE_CHECKING
+import enum
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _core
 from .._core import Interpolate, lookupMaxInterpStyle, stringToInterpStyle
@@ -19,6 +21,18 @@ from ..errors import InvalidParameterError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+
+_EnumT = TypeVar("_EnumT", bound=enum.Enum)
+
+
+def by_number(kind: type[_EnumT], value: Any) -> _EnumT:
+    """The member of an enumeration of that number; InvalidParameterError, which lists the members, for any other."""
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(f"{member.name} = {member.value}" for member in kind)
+        raise InvalidParameterError(f"{kind.__name__} {value!r} does not exist; the known ones are {known}") from None
 
 
 def interp_style(style: Interpolate.Style | str | int) -> Interpolate.Style:
@@ -31,15 +45,7 @@ def interp_style(style: Interpolate.Style | str | int) -> Interpolate.Style:
     evensky.errors.InvalidParameterError
         For an unknown number.
     """
-    if isinstance(style, str):
-        return stringToInterpStyle(style)
-    try:
-        return Interpolate.Style(style)
-    except ValueError:
-        known = ", ".join(f"{s.name} = {s.value}" for s in Interpolate.Style)
-        raise InvalidParameterError(
-            f"Interpolation style {style!r} does not exist; the known ones are {known}"
-        ) from None
+    return stringToInterpStyle(style) if isinstance(style, str) else by_number(Interpolate.Style, style)
 
 
 def lookupMinInterpPoints(style: Interpolate.Style | str | int) -> int:
