@@ -4,7 +4,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <string>
@@ -106,6 +109,28 @@ evensky::Statistics compute(golden::Family const& cases, golden::Case const& one
     return compute<std::uint64_t>(cases, one, num_threads);
 }
 
+// A digest (FNV-1a) of the bits of every result of a family: it is the same on every machine, and for every instruction
+// set that the library is built for. levels.sh compares it.
+class Digest {
+public:
+    void add(double value) {
+        // One NaN is as good as another.
+        auto const bits = std::isnan(value) ? ~std::uint64_t{0} : std::bit_cast<std::uint64_t>(value);
+        for (int byte = 0; byte < 8; ++byte) {
+            _state = (_state ^ ((bits >> (8 * byte)) & 0xff)) * 1099511628211ULL;
+        }
+    }
+    void add(std::vector<float> const& values) {
+        for (float const value : values) add(static_cast<double>(value));
+    }
+    void print(char const* name) const {
+        std::printf("digest %s %016llx\n", name, static_cast<unsigned long long>(_state));
+    }
+
+private:
+    std::uint64_t _state = 14695981039346656037ULL;
+};
+
 bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
 }  // namespace
@@ -113,6 +138,7 @@ bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)
 TEST_CASE("statistics") {
     auto const& cases = family("statistics");
     REQUIRE(cases.cases.size() == 767);
+    Digest digest;
     for (auto const& one : cases.cases) {
         CAPTURE(one.id);
         if (!one.error.empty()) {
@@ -132,16 +158,20 @@ TEST_CASE("statistics") {
             } else {
                 CHECK(std::abs(got - expected.value) <= expected.tolerance);
             }
+            digest.add(value);
+            digest.add(error);
             CHECK(same(threaded.getValue(property), value));
             CHECK(same(threaded.getError(property), error));
         }
         CHECK(result.getOrMask() == static_cast<MaskPixel>(one.whole("orMask", 0)));
     }
+    digest.print("statistics");
 }
 
 TEST_CASE("interpolate") {
     auto const& cases = family("interpolate");
     REQUIRE(cases.cases.size() == 126);
+    Digest digest;
     for (auto const& one : cases.cases) {
         CAPTURE(one.id);
         auto const x = cases.vector(one, "x");
@@ -158,6 +188,7 @@ TEST_CASE("interpolate") {
         for (double const value : y) largest = std::max(largest, std::abs(value));
         for (std::size_t i = 0; i < xs.size(); ++i) {
             double const got = interpolant.interpolate(xs[i]);
+            digest.add(got);
             if (std::isnan(want[i])) {
                 CHECK(std::isnan(got));
                 continue;
@@ -166,11 +197,13 @@ TEST_CASE("interpolate") {
             CHECK(std::abs(got - want[i]) <= (inside ? 1e-12 * largest : 1e-9 * std::max(largest, std::abs(want[i]))));
         }
     }
+    digest.print("interpolate");
 }
 
 TEST_CASE("background") {
     auto const& cases = family("background");
     REQUIRE(cases.cases.size() == 190);
+    Digest digest;
     for (auto const& one : cases.cases) {
         CAPTURE(one.id);
         auto const image = cases.plane<float>(one, "image");
@@ -201,16 +234,19 @@ TEST_CASE("background") {
         }
         run(1);
         CHECK(closeImage(model, cases.plane<float>(one, "result")));
+        digest.add(model);
         auto const serial = model;
         run(2);
         CHECK(std::equal(serial.begin(), serial.end(), model.begin(), model.end(),
                          [](float a, float b) { return a == b || (std::isnan(a) && std::isnan(b)); }));
     }
+    digest.print("background");
 }
 
 TEST_CASE("approximate") {
     auto const& cases = family("approximate");
     REQUIRE(cases.cases.size() == 22);
+    Digest digest;
     for (auto const& one : cases.cases) {
         CAPTURE(one.id);
         auto const image = cases.plane<float>(one, "image");
@@ -235,6 +271,7 @@ TEST_CASE("approximate") {
         }
         auto const result = fit();
         result.getImage(out, result.getBBox());
+        digest.add(model);
         CHECK(closeImage(model, cases.plane<float>(one, "result")));
         if (one.has("truncated_order")) {
             int const order = one.whole("truncated_order", 0);
@@ -242,4 +279,5 @@ TEST_CASE("approximate") {
             CHECK(closeImage(model, cases.plane<float>(one, "truncated")));
         }
     }
+    digest.print("approximate");
 }
