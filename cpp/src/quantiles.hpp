@@ -131,7 +131,7 @@ std::vector<Ranked<typename Source::value_type>> rankedByCounting(Source const& 
                         ++table[bucket];
                         continue;
                     }
-                    Bits const prefix = static_cast<Bits>(key >> (shift + (settled == 0 ? 0 : step)));
+                    Bits const prefix = static_cast<Bits>(key >> (shift + step));
                     for (std::size_t p = 0; p < prefixes.size(); ++p) {
                         if (prefix == prefixes[p]) ++table[p * buckets + bucket];
                     }

@@ -4,6 +4,9 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <cstdint>
+#include <limits>
+
 #include "arrays.hpp"
 #include "module.hpp"
 
@@ -13,10 +16,18 @@ namespace {
 
 using Weights = StatisticsControl::WeightsBoolean;
 
-StatisticsControl makeControl(double numSigmaClip, int numIter, MaskPixel andMask, bool isNanSafe,
+// Bits as users write them, 0x80000000 or -1, are 32 bits all the same.
+MaskPixel toBits(std::int64_t bits) {
+    if (bits < std::numeric_limits<std::int32_t>::min() || bits > std::numeric_limits<std::uint32_t>::max()) {
+        throw InvalidParameterError("Mask bits " + std::to_string(bits) + " do not fit into 32 bits");
+    }
+    return static_cast<MaskPixel>(static_cast<std::uint32_t>(bits));
+}
+
+StatisticsControl makeControl(double numSigmaClip, int numIter, std::int64_t andMask, bool isNanSafe,
                               std::optional<bool> useWeights) {
     auto const weights = !useWeights ? Weights::UNSET : (*useWeights ? Weights::TRUE_ : Weights::FALSE_);
-    return StatisticsControl(numSigmaClip, numIter, andMask, isNanSafe, weights);
+    return StatisticsControl(numSigmaClip, numIter, toBits(andMask), isNanSafe, weights);
 }
 
 std::optional<bool> useWeights(StatisticsControl const& sctrl) {
@@ -100,7 +111,10 @@ void declareStatistics(py::module_& module) {
             .def("getMaskPropagationThreshold", &StatisticsControl::getMaskPropagationThreshold, py::arg("bit"))
             .def("setNumSigmaClip", &StatisticsControl::setNumSigmaClip, py::arg("numSigmaClip"))
             .def("setNumIter", &StatisticsControl::setNumIter, py::arg("numIter"))
-            .def("setAndMask", &StatisticsControl::setAndMask, py::arg("andMask"))
+            .def(
+                    "setAndMask",
+                    [](StatisticsControl& self, std::int64_t andMask) { self.setAndMask(toBits(andMask)); },
+                    py::arg("andMask"))
             .def("setNanSafe", &StatisticsControl::setNanSafe, py::arg("isNanSafe"))
             .def("setWeighted", &StatisticsControl::setWeighted, py::arg("useWeights"))
             .def("setCalcErrorFromInputVariance", &StatisticsControl::setCalcErrorFromInputVariance,

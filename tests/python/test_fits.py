@@ -127,6 +127,13 @@ def test_plain_images(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_exposure(tmp_path / "c.fits.fz").image.array, data)
 
 
+def test_whole_numbers_are_kept_exactly(tmp_path: Path) -> None:
+    fits.PrimaryHDU(np.array([[2**24 + 1, 5]], np.int32)).writeto(tmp_path / "i.fits")
+    exposure = read_exposure(tmp_path / "i.fits")
+    assert type(exposure) is ExposureD
+    assert exposure.image.array[0, 0] == 2**24 + 1
+
+
 def test_planes_from_elsewhere(tmp_path: Path) -> None:
     data = np.ones((3, 4), np.float32)
     dq = np.zeros((3, 4), np.int16)

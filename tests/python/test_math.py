@@ -102,6 +102,15 @@ def test_what_statistics_refuse(image: afwImage.MaskedImageF) -> None:
         afwMath.makeStatistics(PIXELS, np.zeros((60, 79), np.int32), afwMath.MEAN)
 
 
+def test_mask_bits_are_32_bits_however_written() -> None:
+    assert afwMath.StatisticsControl(andMask=0x80000001).getAndMask() == -0x7FFFFFFF
+    control = afwMath.StatisticsControl()
+    control.setAndMask(0xFFFFFFFF)
+    assert control.getAndMask() == -1
+    with pytest.raises(errors.InvalidParameterError, match="4294967296"):
+        control.setAndMask(1 << 32)
+
+
 def test_nothing_good() -> None:
     result = afwMath.makeStatistics(
         np.full((3, 3), np.nan, np.float32),

@@ -287,7 +287,7 @@ def read_exposure(
     hdu : str or int, optional
         The HDU of the image if not the usual one.
     dtype : numpy dtype, optional
-        float32 or float64; float64 where the file holds float64, else float32, if left out.
+        float32 or float64; if left out, float32 where that holds every pixel of the file exactly, else float64.
 
     Returns
     -------
@@ -306,7 +306,9 @@ def read_exposure(
         if pixels.dtype.kind not in "iuf":
             raise FitsError(f"{path}: the image has pixels of type {pixels.dtype}; real numbers are needed")
         if dtype is None:
-            dtype = np.float64 if image_hdu.header.get("BITPIX") == -64 or pixels.dtype.itemsize == 8 else np.float32
+            # float32 holds whole numbers up to 2**24 only.
+            wide = pixels.dtype.itemsize == 8 or (pixels.dtype.kind in "iu" and pixels.dtype.itemsize > 2)
+            dtype = np.float64 if wide else np.float32
         assumptions: list[str] = []
         wide = np.dtype(dtype) == np.float64
         image: Image = (ImageD if wide else ImageF)(np.array(pixels, dtype=np.float64 if wide else np.float32))

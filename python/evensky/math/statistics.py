@@ -131,7 +131,7 @@ def makeStatistics(
         mask_array, reject = _mask_of(mask)
     if reject:
         sctrl = copy.copy(sctrl)
-        sctrl.setAndMask(_as_int32(sctrl.getAndMask() | reject))
+        sctrl.setAndMask(sctrl.getAndMask() | reject)
     weights_array = None if weights is None else _weights_of(weights, is_vector)
     return _core.makeStatistics(
         planes.image, mask_array, planes.variance, weights_array, int(flags), sctrl, num_threads
@@ -210,9 +210,3 @@ def _weights_of(weights: Any, is_vector: bool) -> np.ndarray:
     if array.ndim == 1:
         array = array.reshape(1, -1)
     return array if array.dtype == np.float32 and array.dtype.isnative else array.astype(np.float32)
-
-
-def _as_int32(bits: int) -> int:
-    """The same 32 bits as a signed number, which is how masks hold them."""
-    bits &= 0xFFFFFFFF
-    return bits - (1 << 32) if bits >= 1 << 31 else bits
