@@ -60,6 +60,27 @@ def assert_same_pixels(one: ExposureF, other: ExposureF) -> None:
 
 
 @pytest.mark.parametrize("compress", [False, True])
+def test_writing_leaves_the_pixels_alone(
+    exposure: ExposureF, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: bool
+) -> None:
+    # astropy swaps bytes in place while it writes: what it is given must be nobody else's.
+    written = fits.HDUList.writeto
+    seen = []
+
+    def writeto(hdus: fits.HDUList, *args: object, **kwargs: object) -> None:
+        for hdu in hdus:
+            for array in exposure.maskedImage.getArrays():
+                seen.append(hdu.data is not None and np.shares_memory(hdu.data, array))
+        written(hdus, *args, **kwargs)
+
+    monkeypatch.setattr(fits.HDUList, "writeto", writeto)
+    write_exposure(exposure, tmp_path / "a.fits", compress=compress)
+    write_image(exposure.image, tmp_path / "b.fits")
+    assert len(seen) == 3 * (4 + 1)
+    assert not any(seen)
+
+
+@pytest.mark.parametrize("compress", [False, True])
 def test_round_trip(exposure: ExposureF, tmp_path: Path, compress: bool) -> None:
     path = tmp_path / "a.fits"
     write_exposure(exposure, path, compress=compress, history=["matched"], provenance={"EVS_VER": ("1", "version")})

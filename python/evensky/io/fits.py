@@ -381,6 +381,11 @@ def write_hdus(hdus: Any, path: str | Path, overwrite: bool) -> None:
         hdus.writeto(handle, output_verify="silentfix")
 
 
+def _for_writing(array: np.ndarray) -> np.ndarray:
+    """A copy in FITS's byte order: astropy swaps bytes in place while it writes, and others may read the array."""
+    return array.astype(array.dtype.newbyteorder(">"), order="C", copy=True)
+
+
 def write_exposure(
     exposure: Exposure | MaskedImage,
     path: str | Path,
@@ -430,11 +435,9 @@ def write_exposure(
     def plane(array: np.ndarray, kind: str, algorithm: str) -> Any:
         if compress:
             # Quantisation would lose the noise's last bits; lossless is what "no more than was asked for" means.
-            made = fits.CompImageHDU(
-                np.ascontiguousarray(array), name=kind, compression_type=algorithm, quantize_level=0
-            )
+            made = fits.CompImageHDU(np.array(array), name=kind, compression_type=algorithm, quantize_level=0)
         else:
-            made = fits.ImageHDU(np.ascontiguousarray(array), name=kind)
+            made = fits.ImageHDU(_for_writing(array), name=kind)
         return _with_cards(made, wcs, kind, x0, y0)
 
     mask_hdu = plane(exposure.mask.array, "MASK", "RICE_1")
@@ -473,7 +476,7 @@ def write_image(image: Image, path: str | Path, *, overwrite: bool = False, head
     """
     from astropy.io import fits
 
-    hdu = fits.PrimaryHDU(np.ascontiguousarray(image.array))
+    hdu = fits.PrimaryHDU(_for_writing(image.array))
     cards = [] if header is None else [card for card in header.cards if not _STRUCTURE.match(card.keyword)]
     x0, y0 = image.getXY0()
     for card in cards:
