@@ -56,7 +56,9 @@ def main(folder: Path) -> None:
                 for role, array in case["planes"].items():
                     plane = np.ascontiguousarray(np.atleast_2d(array))
                     lines.append(f"array {role} {plane.dtype.name} {plane.shape[0]} {plane.shape[1]} {offset}")
-                    offset += arrays.write(plane.tobytes())
+                    data = plane.tobytes()
+                    # Every array starts at a multiple of 8, so that it can be viewed where it is.
+                    offset += arrays.write(data + bytes(-len(data) % 8))
                 if "error" in case:
                     lines.append(f"error {case['error'].removeprefix('lsst::pex::exceptions::').split(' *')[0]}")
                 elif family == "approximate" and "corrected" in case:
