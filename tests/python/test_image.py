@@ -77,8 +77,13 @@ def test_pixels_count_from_the_parents_origin() -> None:
     assert np.all(image.array == 2)
     with pytest.raises(OutOfRangeError, match=r"\(106, 50\)"):
         image[106, 50]
-    with pytest.raises(IndexError):
-        image[-1, 0, LOCAL]
+    image[-1, -2, LOCAL] = 6
+    assert image.array[2, 5] == 6
+    image.setXY0(Point2I(-3, -3))
+    assert image[-3, -3] == image.array[0, 0]
+    image.setXY0(Point2I(100, 50))
+    with pytest.raises(IndexError, match=r"\(-7, 0\)"):
+        image[-7, 0, LOCAL]
     assert (image.getX0(), image.getY0(), image.getXY0()) == (100, 50, Point2I(100, 50))
     image.setXY0(Point2I(1, 2))
     assert image.getBBox().getMin() == Point2I(1, 2)

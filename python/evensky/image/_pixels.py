@@ -151,6 +151,10 @@ class Boxed:
             return None
         x, y = operator.index(index[0]), operator.index(index[1])
         bbox = self.getBBox(origin)
+        if origin is LOCAL:
+            # From the end, as Python counts; in the parent's coordinates a negative number is a place of its own.
+            x = x + self.getWidth() if -self.getWidth() <= x < 0 else x
+            y = y + self.getHeight() if -self.getHeight() <= y < 0 else y
         if not bbox.contains(x, y):
             raise OutOfRangeError(f"Pixel ({x}, {y}) is outside the box {bbox} ({origin.name})")
         return y - bbox.getMinY(), x - bbox.getMinX()
