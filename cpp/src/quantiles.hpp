@@ -62,25 +62,37 @@ struct Key<T> {
     static T value(type key) noexcept { return std::bit_cast<T>((key & sign) != 0 ? key & ~sign : ~key); }
 };
 
-// Values at the given ranks (ascending) of the packed values.
+// Put the values of the given ranks (ascending, distinct, counted from `begin`) of [first, last) where sorting would
+// put them: the middle rank parts the range in two, in which the others are looked for.
+template <typename Iterator>
+void partitionAt(Iterator begin, Iterator first, Iterator last, std::span<std::int64_t const> ranks) {
+    if (ranks.empty()) return;
+    auto const middle = ranks.size() / 2;
+    auto const at = begin + ranks[middle];
+    if (at == first) {
+        std::iter_swap(at, std::min_element(first, last));  // the neighbour of a rank that was found before
+    } else {
+        std::nth_element(first, at, last);
+    }
+    partitionAt(begin, first, at, ranks.first(middle));
+    partitionAt(begin, at + 1, last, ranks.subspan(middle + 1));
+}
+
+// Values at the given ranks (ascending, distinct) of the packed values, which are reordered.
 template <typename T>
 std::vector<Ranked<T>> rankedInMemory(std::vector<T>& scratch, std::span<std::int64_t const> ranks) {
+    partitionAt(scratch.begin(), scratch.begin(), scratch.end(), ranks);
     std::vector<Ranked<T>> result;
     result.reserve(ranks.size());
-    auto from = scratch.begin();
     for (auto const rank : ranks) {
-        auto const at = scratch.begin() + rank;
-        std::nth_element(from, at, scratch.end());
-        Ranked<T> ranked{*at, 0, 0};
+        Ranked<T> ranked{scratch[static_cast<std::size_t>(rank)], 0, 0};
         if constexpr (std::is_integral_v<T>) {
-            // Left of `at` nothing is larger, right of it nothing smaller: ties are all that has to be counted.
             for (auto const value : scratch) {
                 ranked.less += static_cast<std::int64_t>(value < ranked.value);
                 ranked.equal += static_cast<std::int64_t>(value == ranked.value);
             }
         }
         result.push_back(ranked);
-        from = at;
     }
     return result;
 }
