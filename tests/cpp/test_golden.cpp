@@ -272,6 +272,9 @@ TEST_CASE("approximate") {
         auto const result = fit();
         result.getImage(out, result.getBBox());
         digest.add(model);
+        auto const serial = model;
+        result.getImage(out, result.getBBox(), -1, -1, 2);
+        CHECK(serial == model);
         CHECK(closeImage(model, cases.plane<float>(one, "result")));
         if (one.has("truncated_order")) {
             int const order = one.whole("truncated_order", 0);

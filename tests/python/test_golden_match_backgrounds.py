@@ -8,6 +8,7 @@ import golden
 import numpy as np
 import pytest
 
+import evensky
 import evensky.image as afwImage
 from evensky.errors import TaskError
 from evensky.io import ExposureDataRef
@@ -64,6 +65,24 @@ def test_pair(case: dict[str, Any]) -> None:
     assert np.nanmax(np.abs(science.image.array - want)) <= limit
     np.testing.assert_array_equal(reference.image.array, planes["ref_image"])
     np.testing.assert_array_equal(science.variance.array, planes["sci_variance"])
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in PAIRS if "error" not in case], ids=lambda case: f"{case['id']}-{case['note']}"
+)
+def test_two_threads_give_the_same_bits(case: dict[str, Any]) -> None:
+    planes, results = case["planes"], []
+    for threads in (1, 2):
+        reference = exposure(planes["ref_image"], planes["ref_mask"], planes["ref_variance"], case["xy0"])
+        science = exposure(planes["sci_image"], planes["sci_mask"], planes["sci_variance"], case["xy0"])
+        evensky.set_num_threads(threads)
+        try:
+            result = make_task(case).matchBackgrounds(reference, science)
+        finally:
+            evensky.set_num_threads(1)
+        results.append((science.image.array, result.fitRMS, result.matchedMSE, result.diffImVar))
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.parametrize("case", RUNS, ids=lambda case: f"{case['id']}-{case['note']}")

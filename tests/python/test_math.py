@@ -52,6 +52,8 @@ def test_vectors_and_masks() -> None:
     assert afwMath.makeStatistics([1.0, 3.0], [3.0, 1.0], afwMath.MEAN).getValue() == 1.5
     vector = afwImage.MaskedVectorF([1, 2, 100], mask=[0, 0, 1])
     assert afwMath.makeStatistics(vector, afwMath.MAX, afwMath.StatisticsControl(andMask=1)).getValue() == 2
+    weighted = afwMath.makeStatistics(vector, [3.0, 1.0, 5.0], afwMath.MEAN, afwMath.StatisticsControl(andMask=1))
+    assert weighted.getValue() == 1.25
     mask = afwImage.Mask(np.array([[1, 4], [8, 0]], np.int32))
     result = afwMath.makeStatistics(mask, afwMath.SUM | afwMath.NPOINT)
     assert (result.getValue(afwMath.SUM), result.getValue(afwMath.NPOINT)) == (13, 4)
@@ -264,6 +266,12 @@ def test_approximation_recovers_a_polynomial_and_its_error() -> None:
     assert abs(pulls.mean()) < 0.2
     assert pulls.std() == pytest.approx(1.0, abs=0.12)
     assert model.getBBox() == background.getImageBBox()
+    approximate = background.getApproximate(afwMath.ApproximateControl(CHEBYSHEV, 2))
+    again = pickle.loads(pickle.dumps(approximate))
+    np.testing.assert_array_equal(again.getImage().array, approximate.getImage().array)
+    np.testing.assert_array_equal(again.covariance, approximate.covariance)
+    assert approximate.coefficients.shape == (6,)
+    np.testing.assert_allclose(approximate.getImageD().array, approximate.getImage().array, rtol=1e-6)
     with pytest.raises(errors.InvalidParameterError, match=r"3.*2"):
         background.getApproximate(afwMath.ApproximateControl(CHEBYSHEV, 2)).getImage(3, 3)
 
