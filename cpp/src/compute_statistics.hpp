@@ -41,7 +41,7 @@ public:
     template <typename T>
     struct Workspace {
         detail::BlockStorage<T> packed;
-        std::vector<T> partitioned;
+        std::vector<T> scratch;
     };
 
     template <typename Source>
@@ -58,8 +58,7 @@ public:
             detail::PackedSource<T> const packed(source, workspace.packed, tally);
             auto const moments = detail::sourceMoments(packed, {}, 1);
             return finish(packed, moments, tally, source.numPixels(), [&](auto ranks) {
-                workspace.partitioned = packed.values();
-                return detail::rankedInMemory(workspace.partitioned, ranks);
+                return detail::rankedInMemory(packed.values(), ranks, workspace.scratch);
             });
         }
         auto const moments = detail::sourceMoments(source, {}, _num_threads, &tally);

@@ -200,22 +200,33 @@ Moments plainMoments(Block<T> const& block) {
 }
 
 // Unweighted moments of the pixels in a window, about its centre: that is the median or the mean of a round before, no
-// further from the mean than the scatter, so one pass does. Extremes are left alone.
+// further from the mean than the scatter, so one pass does.
 template <typename T>
 Moments windowMoments(Block<T> const& block, Window const& window) {
-    LaneSums count{}, first{}, second{};
+    Moments m;
+    LaneSums count{}, first{}, second{}, low, high;
+    low.fill(m.min);
+    high.fill(m.max);
     forEachLane(block, [&](std::size_t lane, double x) {
         double const d = x - window.centre;
         bool const inside = std::abs(d) <= window.halfWidth;
+        low[lane] = inside && x < low[lane] ? x : low[lane];
+        high[lane] = inside && x > high[lane] ? x : high[lane];
         double const kept = inside ? d : 0.0;
         count[lane] += inside ? 1.0 : 0.0;
         first[lane] += kept;
         second[lane] += kept * kept;
     });
-    Moments m;
     m.sumW = m.sumW2 = total(count);
     m.n = static_cast<std::int64_t>(m.sumW);
     if (m.n == 0) return m;
+    m.min = *std::min_element(low.begin(), low.end());
+    m.max = *std::max_element(high.begin(), high.end());
+    if (m.min == m.max) {
+        m.mean = m.min;
+        m.sumWX = m.sumW * m.min;
+        return m;
+    }
     double const shift = total(first) / m.sumW;
     m.mean = window.centre + shift;
     m.sumWX = total(first) + m.sumW * window.centre;

@@ -21,9 +21,14 @@ EXACT = {"NPOINT", "NMASKED", "MIN", "MAX", "MEDIAN", "IQRANGE", "NCLIPPED", "OR
 
 
 def examples(number: int) -> Any:
-    """So many examples, times EVENSKY_EXAMPLES_FACTOR; without time limits, for machines differ."""
+    """So many examples, the same each time; with EVENSKY_EXAMPLES_FACTOR so many times as many, and new ones.
+
+    There are no time limits, for machines differ.
+    """
+    factor = os.environ.get("EVENSKY_EXAMPLES_FACTOR")
     return settings(
-        max_examples=number * int(os.environ.get("EVENSKY_EXAMPLES_FACTOR", "1")),
+        max_examples=number * int(factor or 1),
+        derandomize=factor is None,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
