@@ -24,10 +24,6 @@ py::tuple controlState(ApproximateControl const& actrl) {
                           actrl.getWeightPower());
 }
 
-Box toBox(std::array<std::int64_t, 4> const& bbox) { return {bbox[0], bbox[1], bbox[2], bbox[3]}; }
-
-std::array<std::int64_t, 4> fromBox(Box const& box) { return {box.x0, box.y0, box.width, box.height}; }
-
 }  // namespace
 
 void declareApproximate(py::module_& module) {

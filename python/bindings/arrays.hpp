@@ -5,11 +5,13 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "evensky/box.hpp"
 #include "evensky/errors.hpp"
 #include "evensky/view.hpp"
 
@@ -101,5 +103,9 @@ auto dispatchFloating(py::array const& array, Work const& work) {
 inline py::array_t<double> toArray(std::vector<double> const& values) {
     return py::array_t<double>(static_cast<py::ssize_t>(values.size()), values.data());
 }
+
+// Boxes cross the border as (x0, y0, width, height).
+inline Box toBox(std::array<std::int64_t, 4> const& bbox) { return {bbox[0], bbox[1], bbox[2], bbox[3]}; }
+inline std::array<std::int64_t, 4> fromBox(Box const& box) { return {box.x0, box.y0, box.width, box.height}; }
 
 }  // namespace evensky::python

@@ -34,8 +34,6 @@ BackgroundControl makeControl(Style const& style, int nxSample, int nySample, Un
     return {styleOf(style), nxSample, nySample, undersampleOf(undersampleStyle), sctrl, propertyOf(prop), actrl};
 }
 
-Box toBox(std::array<std::int64_t, 4> const& bbox) { return {bbox[0], bbox[1], bbox[2], bbox[3]}; }
-
 template <typename T>
 py::array_t<T> gridArray(py::object const& self, ImageView<T> const& view) {
     constexpr auto itemsize = static_cast<py::ssize_t>(sizeof(T));
@@ -179,11 +177,7 @@ void declareBackground(py::module_& module) {
                      return py::make_tuple(gridArray(self, grid.image), gridArray(self, grid.mask),
                                            gridArray(self, grid.variance));
                  })
-            .def("get_image_bbox",
-                 [](Background const& self) {
-                     auto const& box = self.getImageBBox();
-                     return std::array<std::int64_t, 4>{box.x0, box.y0, box.width, box.height};
-                 })
+            .def("get_image_bbox", [](Background const& self) { return fromBox(self.getImageBBox()); })
             .def("getBinCentersX", [](Background const& self) { return toArray(self.getBinCentersX()); })
             .def("getBinCentersY", [](Background const& self) { return toArray(self.getBinCentersY()); })
             .def("getBackgroundControl", [](Background const& self) { return self.getBackgroundControl(); })
