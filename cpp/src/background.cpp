@@ -80,7 +80,9 @@ BinGrid BinGrid::evenly(std::int64_t size, int count) {
     grid.edges.push_back(0);
     for (std::int64_t i = 0; i < count; ++i) {
         auto const start = grid.edges.back();
-        auto const end = std::min(((i + 1) * size + count / 2) / count, size);
+        // ((i + 1) size + count / 2) / count, the size being taken apart so that no product overflows.
+        auto const whole = size / count, rest = size % count;
+        auto const end = std::min((i + 1) * whole + ((i + 1) * rest + count / 2) / count, size);
         if (end <= start) {
             throw InvalidParameterError("Image contains no pixels: bin " + std::to_string(i) + " of " +
                                         std::to_string(count) + " over " + std::to_string(size) +

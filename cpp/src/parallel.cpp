@@ -59,16 +59,15 @@ void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::
             }
         }
     };
-    {
-        std::vector<std::jthread> pool;
-        pool.reserve(static_cast<std::size_t>(threads - 1));
-        try {
-            for (std::ptrdiff_t t = 1; t < threads; ++t) pool.emplace_back(run);
-        } catch (std::system_error const&) {
-            // The system has no more threads to give: the ones there are do the work.
-        }
-        run();
+    std::vector<std::thread> pool;  // not std::jthread, which not every standard library has
+    pool.reserve(static_cast<std::size_t>(threads - 1));
+    try {
+        for (std::ptrdiff_t t = 1; t < threads; ++t) pool.emplace_back(run);
+    } catch (std::system_error const&) {
+        // The system has no more threads to give: the ones there are do the work.
     }
+    run();  // does not throw
+    for (auto& thread : pool) thread.join();
     if (failure) std::rethrow_exception(failure);
 }
 

@@ -1,9 +1,10 @@
 #include "module.hpp"
+#include "evensky/version.hpp"
 
 PYBIND11_MODULE(_core, module) {
     namespace py = evensky::python;
     module.doc() = "The compiled core of evensky; use evensky.math and evensky.tasks.";
-    module.attr("__version__") = EVENSKY_VERSION;
+    module.attr("__version__") = evensky::version();
     py::declareErrors(module);
     py::declareParallel(module);
     py::declareStatistics(module);

@@ -6,10 +6,10 @@ __all__ = ["main"]
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,6 +19,8 @@ from .errors import EvenskyError, FitsError, InvalidParameterError, NotFoundErro
 if TYPE_CHECKING:
     from .tasks import MatchBackgroundsConfig
     from .tasks.run_record import MatchRun
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -89,8 +91,24 @@ class _MatchCommand(click.Command):
             formatter.write_dl([("0", "all matched"), ("1", "some failed"), ("2", "wrong usage")])
 
 
+def _path_option(name: str, function: str, text: str) -> Callable[[_Function], _Function]:
+    """An option that prints one of the package's folders instead of running a command."""
+
+    def show(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+        if wanted and not ctx.resilient_parsing:
+            import evensky
+
+            with _one_line():
+                click.echo(getattr(evensky, function)())
+            ctx.exit()
+
+    return click.option(name, is_flag=True, expose_value=False, is_eager=True, callback=show, help=text)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="evensky")
+@_path_option("--cmakedir", "get_cmake_dir", "Print the folder of the C++ library's CMake package and exit.")
+@_path_option("--includedir", "get_include", "Print the folder of the C++ library's headers and exit.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the task's log.")
 def main(verbose: bool) -> None:
     """Even out the backgrounds of astronomical exposures.

@@ -74,7 +74,7 @@ def _diffuse(shape: tuple[int, int], peak: float) -> np.ndarray:
     def blob(cx: float, cy: float, major: float, minor: float, angle: float) -> np.ndarray:
         along = (u - cx) * np.cos(angle) + (v - cy) * np.sin(angle)
         across = -(u - cx) * np.sin(angle) + (v - cy) * np.cos(angle)
-        return np.exp(-0.5 * ((along / major) ** 2 + (across / minor) ** 2))
+        return np.asarray(np.exp(-0.5 * ((along / major) ** 2 + (across / minor) ** 2)))
 
     glow = blob(0.12, 0.05, 0.42, 0.2, 0.6) + 0.35 * blob(-0.5, 0.45, 0.22, 0.15, -0.4)
     return (peak * glow).astype(np.float32)
@@ -221,7 +221,7 @@ def residual_background(matched: np.ndarray, simulated: SimulatedExposure, refer
         the pixels is compared with what it should have added.
     """
     added = matched.astype(np.float64) - simulated.exposure.image.array
-    return added - (reference.sky.astype(np.float64) - simulated.sky)
+    return np.asarray(added - (reference.sky.astype(np.float64) - simulated.sky))
 
 
 def write_exposures(simulated: list[SimulatedExposure], folder: str | Path, *, overwrite: bool = False) -> list[Path]:

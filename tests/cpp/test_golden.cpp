@@ -1,6 +1,5 @@
 // The golden cases through the C++ API. Usage: golden_tests with EVENSKY_GOLDEN naming the folder of exported cases.
 
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <algorithm>

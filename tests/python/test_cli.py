@@ -36,6 +36,7 @@ def inputs(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.fits"))
 
 
+@pytest.mark.smoke
 def test_match(folder: Path, tmp_path: Path) -> None:
     before = [hashlib.sha256(path.read_bytes()).hexdigest() for path in inputs(folder)]
     result = run("match", *inputs(folder), "--out", tmp_path / "out", "-c", "binSize=32", "--workers", 2)
@@ -197,6 +198,7 @@ def test_stats_and_background(folder: Path, tmp_path: Path) -> None:
     assert run("stats", path, "--bad-planes", "NOPE").exit_code == 2
 
 
+@pytest.mark.smoke
 def test_demo(tmp_path: Path) -> None:
     result = run("demo", tmp_path / "demo", "--number", 3, "--size", 512)
     assert result.exit_code == 0, result.output

@@ -14,6 +14,8 @@ import evensky.image as afwImage
 import evensky.math as afwMath
 from evensky.geom import Box2I, Extent2I, Point2I
 
+pytestmark = pytest.mark.smoke
+
 DEFAULT_CONTROL = {"andMask": 0}
 
 

@@ -11,6 +11,8 @@ import pytest
 import evensky.math as afwMath
 from evensky.errors import OutOfRangeError
 
+pytestmark = pytest.mark.smoke
+
 
 @pytest.mark.parametrize("case", golden.cases("interpolate"), ids=golden.ids("interpolate"))
 def test_case(case: dict[str, Any]) -> None:

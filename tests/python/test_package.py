@@ -14,6 +14,8 @@ import pytest
 import evensky
 import evensky.errors as errors
 
+pytestmark = pytest.mark.smoke
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -14,6 +14,8 @@ from evensky.io import ExposureDataRef
 from evensky.simulate import make_exposures, residual_background
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask, Struct, Task, TaskError
 
+pytestmark = pytest.mark.smoke
+
 SIMULATED = make_exposures(4, (256, 256), seed=5)
 
 

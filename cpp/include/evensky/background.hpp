@@ -26,29 +26,44 @@ enum UndersampleStyle { THROW_EXCEPTION = 0, REDUCE_INTERP_ORDER = 1, INCREASE_N
 /// How to make and evaluate a background. The statistics and approximation controls inside are shared, not copied.
 class EVENSKY_EXPORT BackgroundControl {
 public:
+    /// @param style             how to interpolate between bins
+    /// @param nxSample, nySample  number of bins, > 0
+    /// @param undersampleStyle  what to do where that is too few for the style
+    /// @param sctrl             how to measure a bin; null: the defaults
+    /// @param prop              what to measure: MEAN, MEDIAN, MEANCLIP, ...
+    /// @param actrl             evaluate this approximation instead of the interpolation; null: do not
     /// @throws LengthError where nxSample or nySample is <= 0
     BackgroundControl(Interpolate::Style style, int nxSample, int nySample, UndersampleStyle undersampleStyle,
                       std::shared_ptr<StatisticsControl> sctrl, Property prop,
                       std::shared_ptr<ApproximateControl> actrl);
 
+    /// The same with Akima splines, THROW_EXCEPTION and no approximation.
     explicit BackgroundControl(int nxSample = 10, int nySample = 10,
                                StatisticsControl const& sctrl = StatisticsControl(), Property prop = MEANCLIP);
 
+    /// How to interpolate between bins.
     [[nodiscard]] Interpolate::Style getInterpStyle() const noexcept { return _style; }
-    [[nodiscard]] int getNxSample() const noexcept { return _nxSample; }
-    [[nodiscard]] int getNySample() const noexcept { return _nySample; }
+    [[nodiscard]] int getNxSample() const noexcept { return _nxSample; }  ///< Number of bins in x.
+    [[nodiscard]] int getNySample() const noexcept { return _nySample; }  ///< Number of bins in y.
+    /// What to do where bins are too few.
     [[nodiscard]] UndersampleStyle getUndersampleStyle() const noexcept { return _undersampleStyle; }
+    /// How to measure a bin; never null, shared with whoever gave it.
     [[nodiscard]] std::shared_ptr<StatisticsControl> const& getStatisticsControl() const noexcept { return _sctrl; }
+    /// What to measure in a bin.
     [[nodiscard]] Property getStatisticsProperty() const noexcept { return _prop; }
+    /// The approximation to evaluate; never null, of style UNKNOWN for none.
     [[nodiscard]] std::shared_ptr<ApproximateControl> const& getApproximateControl() const noexcept { return _actrl; }
 
+    /// How to interpolate between bins.
     void setInterpStyle(Interpolate::Style style) noexcept { _style = style; }
     void setNxSample(int nxSample);  ///< @throws LengthError where <= 0
     void setNySample(int nySample);  ///< @throws LengthError where <= 0
+    /// What to do where bins are too few.
     void setUndersampleStyle(UndersampleStyle undersampleStyle) noexcept { _undersampleStyle = undersampleStyle; }
     void setStatisticsControl(std::shared_ptr<StatisticsControl> sctrl);  ///< null: the defaults
+    /// What to measure in a bin.
     void setStatisticsProperty(Property prop) noexcept { _prop = prop; }
-    void setApproximateControl(std::shared_ptr<ApproximateControl> actrl);
+    void setApproximateControl(std::shared_ptr<ApproximateControl> actrl);  ///< null: none
 
 private:
     Interpolate::Style _style;
@@ -77,8 +92,8 @@ struct EVENSKY_EXPORT BinGrid {
 
 /// Which style was really used, after undersampling was dealt with.
 struct AsUsed {
-    Interpolate::Style interpStyle = Interpolate::UNKNOWN;
-    UndersampleStyle undersampleStyle = THROW_EXCEPTION;
+    Interpolate::Style interpStyle = Interpolate::UNKNOWN;  ///< UNKNOWN: an approximation was evaluated
+    UndersampleStyle undersampleStyle = THROW_EXCEPTION;    ///< as asked for
 };
 
 /// A background. Evaluation is const and safe from many threads; editing the grid while it is evaluated is not.
@@ -86,23 +101,33 @@ class EVENSKY_EXPORT Background {
 public:
     /// Measure an image: the control's property in each bin, its error in the grid's variance plane.
     /// @param image  T one of float, double, int32, uint16, uint64
-    /// @param xy0    pixel origin of the image in its parent's coordinates
+    /// @param x0, y0  pixel origin of the image in its parent's coordinates
+    /// @param bctrl  number of bins, what to measure, how to evaluate; copied
+    /// @param num_threads  0 for the process-wide default
     /// @throws InvalidParameterError where a bin has no pixels ("Image contains no pixels")
     template <typename T>
     Background(MaskedImageView<T const> const& image, std::int64_t x0, std::int64_t y0, BackgroundControl const& bctrl,
                int num_threads = 0);
 
-    /// Rebuild one from its parts.
+    /// Rebuild one from its parts, with the control's defaults.
+    /// @param imageBBox   the pixels that the bins are spread over
     /// @param statsImage  the grid of values, mask and errors; copied
+    /// @throws InvalidParameterError where there are more bins than pixels, or none of either
     Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage);
+    /// The same with a control, whose numbers of bins do not matter.
     Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage, BackgroundControl const& bctrl);
 
     /// Write the model to `out`, the interpolated grid: columns of bins first, then each row, in float64 until the end.
     /// Bins that are NaN are left out; a column or row without any is NaN. If the control has an ApproximateControl the
     /// approximation is evaluated instead.
+    /// @param out   where to; T is float or double, any strides
     /// @param bbox  where, in the parent's coordinates; must be inside the image's box and of the size of out
+    /// @param interpStyle       how to interpolate between bins
+    /// @param undersampleStyle  what to do where bins are too few
+    /// @param num_threads       0 for the process-wide default
     /// @return the style that was used
-    /// @throws InvalidParameterError, OutOfRangeError where there are too few bins and `undersampleStyle` says so
+    /// @throws InvalidParameterError where there are too few bins and `undersampleStyle` says so
+    /// @throws OutOfRangeError where a column or row has too few good bins for the style
     /// @throws LengthError where bbox is not inside the image's box or not of the size of out
     template <typename T>
     AsUsed getImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
@@ -117,16 +142,20 @@ public:
 
     /// The grid, live: what is written to it is what later models go through.
     [[nodiscard]] MaskedImageView<float> statsImage() noexcept;
+    /// The same, for reading only.
     [[nodiscard]] MaskedImageView<float const> statsImage() const noexcept;
 
+    /// The pixels that the bins are spread over.
     [[nodiscard]] Box const& getImageBBox() const noexcept { return _bbox; }
     /// Positions of the bins' centres in the parent's coordinates.
     [[nodiscard]] std::vector<double> getBinCentersX() const;
-    [[nodiscard]] std::vector<double> getBinCentersY() const;
+    [[nodiscard]] std::vector<double> getBinCentersY() const;  ///< Likewise, in y.
+    /// The background's own copy of its control, live: what is set there is what later models are made with.
     [[nodiscard]] std::shared_ptr<BackgroundControl> const& getBackgroundControl() const noexcept { return _bctrl; }
 
     /// Add a constant to every bin.
     Background& operator+=(float delta) noexcept;
+    /// Subtract a constant from every bin.
     Background& operator-=(float delta) noexcept { return *this += -delta; }
 
 private:

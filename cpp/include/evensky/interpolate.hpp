@@ -23,6 +23,7 @@ namespace evensky {
 /// the end knot. NaN in, NaN out.
 class EVENSKY_EXPORT Interpolate {
 public:
+    /// How to interpolate; see above.
     enum Style {
         UNKNOWN = -1,
         CONSTANT = 0,
@@ -37,6 +38,7 @@ public:
 
     /// @param x  positions of the knots, strictly increasing
     /// @param y  values at the knots
+    /// @param style  how to go from knot to knot
     /// @throws OutOfRangeError where lengths differ, x does not increase strictly or is not finite, or there are fewer
     ///         knots than the style needs (the message names style and number)
     /// @throws InvalidParameterError for a style that is none of the above
@@ -51,9 +53,9 @@ public:
     /// Values at the consecutive positions start, start + 1, ... : one row of pixels.
     void interpolateRow(double start, std::size_t n, double* out) const noexcept;
 
-    [[nodiscard]] Style getStyle() const noexcept { return _style; }
-    [[nodiscard]] std::vector<double> const& getX() const noexcept { return _x; }
-    [[nodiscard]] std::vector<double> const& getY() const noexcept { return _y; }
+    [[nodiscard]] Style getStyle() const noexcept { return _style; }               ///< As made.
+    [[nodiscard]] std::vector<double> const& getX() const noexcept { return _x; }  ///< Positions of the knots.
+    [[nodiscard]] std::vector<double> const& getY() const noexcept { return _y; }  ///< Values at the knots.
 
 private:
     // y + d (b + d (c + d e)), d counted from the segment's origin.

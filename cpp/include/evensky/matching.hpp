@@ -38,11 +38,12 @@ struct EVENSKY_EXPORT MatchingOptions {
 
 /// One bin of the difference with at least two good pixels.
 struct EVENSKY_EXPORT MatchedBin {
-    std::int64_t x = 0, y = 0;  ///< centre, in pixels from the image's corner
-    double value = 0.0;         ///< statistic of reference - science
-    double error = 0.0;         ///< its error
-    std::int64_t count = 0;     ///< good pixels
-    double residual = 0.0;      ///< value - model
+    std::int64_t x = 0;      ///< column of its centre, from the image's corner
+    std::int64_t y = 0;      ///< row of its centre, likewise
+    double value = 0.0;      ///< statistic of reference - science
+    double error = 0.0;      ///< its error
+    std::int64_t count = 0;  ///< good pixels
+    double residual = 0.0;   ///< value - model
 };
 
 /// What came of a match.
@@ -55,17 +56,26 @@ struct EVENSKY_EXPORT MatchingResult {
     AsUsed asUsed;                             ///< of the spline
     int order = -1;                            ///< of the Chebyshev model, as used
     std::int64_t binSize = 0;                  ///< as used
-    std::vector<MatchedBin> bins;
-    std::vector<std::string> warnings;
+    std::vector<MatchedBin> bins;              ///< by rows, then columns
+    std::vector<std::string> warnings;         ///< what was adapted to the data, in words
 };
 
 /// Match `science` to `reference`: write science + model of their difference to `matched`. Nothing has been written
 /// where an exception is thrown.
 ///
+/// A pixel counts where neither mask has a bad bit of its own exposure and the difference is finite as a float32. A
+/// bin without any such pixel is bridged by its neighbours; a spline is NaN where a whole column or row of bins has
+/// none, and so is what is matched there. Figures that need at least one good pixel are NaN without one.
+///
+/// Safe to call from many threads as long as nobody writes to the planes; the result has the same bits for any number
+/// of threads.
+///
 /// @param reference  planes of the reference; T float or double
 /// @param science    planes of the exposure to correct
 /// @param matched    where the corrected pixels go; may be science's own image
 /// @param x0, y0     pixel origin of both, which the model's coordinates count from
+/// @param options    how to match
+/// @param num_threads  0 for the process-wide default
 /// @throws LengthError where sizes differ
 /// @throws InvalidParameterError where a Chebyshev model cannot be had with this binSize and order: binSize greater
 ///         than the shorter side, more terms than bins, no overlap, or too little of it

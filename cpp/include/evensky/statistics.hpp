@@ -69,31 +69,40 @@ public:
     explicit StatisticsControl(double numSigmaClip = 3.0, int numIter = 3, MaskPixel andMask = 0, bool isNanSafe = true,
                                WeightsBoolean useWeights = WeightsBoolean::UNSET);
 
-    [[nodiscard]] double getNumSigmaClip() const noexcept { return _numSigmaClip; }
-    [[nodiscard]] int getNumIter() const noexcept { return _numIter; }
-    [[nodiscard]] MaskPixel getAndMask() const noexcept { return _andMask; }
-    [[nodiscard]] bool getNanSafe() const noexcept { return _isNanSafe; }
+    [[nodiscard]] double getNumSigmaClip() const noexcept { return _numSigmaClip; }  ///< In standard deviations.
+    [[nodiscard]] int getNumIter() const noexcept { return _numIter; }               ///< Clipping rounds.
+    [[nodiscard]] MaskPixel getAndMask() const noexcept { return _andMask; }         ///< Bits that reject.
+    [[nodiscard]] bool getNanSafe() const noexcept { return _isNanSafe; }            ///< Reject what is not finite?
     /// True where weights are asked for; false where they are refused or nothing was said.
     [[nodiscard]] bool getWeighted() const noexcept { return _useWeights == WeightsBoolean::TRUE_; }
+    /// True where weights were asked for or refused.
     [[nodiscard]] bool getWeightedIsSet() const noexcept { return _useWeights != WeightsBoolean::UNSET; }
+    /// What was said of weights.
     [[nodiscard]] WeightsBoolean getUseWeights() const noexcept { return _useWeights; }
+    /// See setCalcErrorFromInputVariance.
     [[nodiscard]] bool getCalcErrorFromInputVariance() const noexcept { return _calcErrorFromInputVariance; }
+    /// See setCalcErrorMosaicMode.
     [[nodiscard]] bool getCalcErrorMosaicMode() const noexcept { return _calcErrorMosaicMode; }
     /// Bits that whoever combines images sets where no pixel was good.
     [[nodiscard]] MaskPixel getNoGoodPixelsMask() const noexcept { return _noGoodPixelsMask; }
     /// 1.0 where none was set. @throws OutOfRangeError where `bit` is not in 0 .. 31
     [[nodiscard]] double getMaskPropagationThreshold(int bit) const;
+    /// Those that were set, by bit.
     [[nodiscard]] std::array<std::optional<double>, 32> const& getMaskPropagationThresholds() const noexcept {
         return _maskPropagationThresholds;
     }
 
     void setNumSigmaClip(double numSigmaClip);  ///< @throws InvalidParameterError where not > 0
     void setNumIter(int numIter);               ///< @throws InvalidParameterError where not > 0
+    /// A pixel with any of these bits is rejected.
     void setAndMask(MaskPixel andMask) noexcept { _andMask = andMask; }
+    /// Reject pixels that are not finite as float32?
     void setNanSafe(bool isNanSafe) noexcept { _isNanSafe = isNanSafe; }
+    /// Ask for weights, or refuse them.
     void setWeighted(bool useWeights) noexcept {
         _useWeights = useWeights ? WeightsBoolean::TRUE_ : WeightsBoolean::FALSE_;
     }
+    /// Ask for weights, refuse them, or leave it open.
     void setUseWeights(WeightsBoolean useWeights) noexcept { _useWeights = useWeights; }
     /// Errors of means from the variance plane: sqrt(sum w^2 var) / W. Needs a variance plane.
     void setCalcErrorFromInputVariance(bool calcErrorFromInputVariance) noexcept {
@@ -101,12 +110,14 @@ public:
     }
     /// Errors of means as the weighted mean of the variances: sqrt(sum w var / W). Needs a variance plane.
     void setCalcErrorMosaicMode(bool calcErrorMosaicMode) noexcept { _calcErrorMosaicMode = calcErrorMosaicMode; }
+    /// See getNoGoodPixelsMask.
     void setNoGoodPixelsMask(MaskPixel noGoodPixelsMask) noexcept { _noGoodPixelsMask = noGoodPixelsMask; }
     /// Put bit `bit` into the OR mask where the weight of rejected pixels having it, over the weight of those and of
     /// the good ones, is greater than `threshold`.
     /// @throws OutOfRangeError where `bit` is not in 0 .. 31
     void setMaskPropagationThreshold(int bit, double threshold);
 
+    /// True where all settings agree.
     friend bool operator==(StatisticsControl const&, StatisticsControl const&) = default;
 
 private:
@@ -126,13 +137,15 @@ class EVENSKY_EXPORT Statistics {
 public:
     using Value = std::pair<double, double>;  ///< value, error
 
-    Statistics() = default;
+    Statistics() = default;  ///< Nothing was asked for.
 
     /// Value and error of a property; the error is NaN where ERRORS was not asked for. `property` may be left out
     /// where exactly one was asked for.
     /// @throws InvalidParameterError where the property was not asked for
     [[nodiscard]] Value getResult(Property property = NOTHING) const;
+    /// The value alone. @throws as getResult
     [[nodiscard]] double getValue(Property property = NOTHING) const { return getResult(property).first; }
+    /// The error alone. @throws as getResult
     [[nodiscard]] double getError(Property property = NOTHING) const { return getResult(property).second; }
 
     /// OR of the mask over the good pixels, and the bits propagated by the control's thresholds.

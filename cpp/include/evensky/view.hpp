@@ -26,11 +26,15 @@ using WeightPixel = float;       ///< Multiplicative weight of a pixel.
 template <typename T>
 class ImageView {
 public:
-    using value_type = std::remove_const_t<T>;
+    using value_type = std::remove_const_t<T>;  ///< Type of a pixel.
 
+    /// No memory: the plane does not exist.
     constexpr ImageView() noexcept = default;
 
     /// View `width` x `height` pixels whose element (0, 0) is at `data`.
+    /// @param data     element (0, 0), which need not be the lowest address
+    /// @param width    number of columns
+    /// @param height   number of rows
     /// @param strideX  elements from one column to the next
     /// @param strideY  elements from one row to the next
     constexpr ImageView(T* data, std::ptrdiff_t width, std::ptrdiff_t height, std::ptrdiff_t strideX,
@@ -47,12 +51,12 @@ public:
     constexpr ImageView(ImageView<U> const& other) noexcept
             : ImageView(other.data(), other.width(), other.height(), other.strideX(), other.strideY()) {}
 
-    [[nodiscard]] constexpr T* data() const noexcept { return _data; }
-    [[nodiscard]] constexpr std::ptrdiff_t width() const noexcept { return _width; }
-    [[nodiscard]] constexpr std::ptrdiff_t height() const noexcept { return _height; }
-    [[nodiscard]] constexpr std::ptrdiff_t strideX() const noexcept { return _strideX; }
-    [[nodiscard]] constexpr std::ptrdiff_t strideY() const noexcept { return _strideY; }
-    [[nodiscard]] constexpr bool exists() const noexcept { return _data != nullptr; }
+    [[nodiscard]] constexpr T* data() const noexcept { return _data; }                    ///< Element (0, 0), or null.
+    [[nodiscard]] constexpr std::ptrdiff_t width() const noexcept { return _width; }      ///< Number of columns.
+    [[nodiscard]] constexpr std::ptrdiff_t height() const noexcept { return _height; }    ///< Number of rows.
+    [[nodiscard]] constexpr std::ptrdiff_t strideX() const noexcept { return _strideX; }  ///< In elements.
+    [[nodiscard]] constexpr std::ptrdiff_t strideY() const noexcept { return _strideY; }  ///< In elements.
+    [[nodiscard]] constexpr bool exists() const noexcept { return _data != nullptr; }     ///< Is there memory?
 
     /// Pixel (x, y), counted from the view's own corner. Not checked.
     [[nodiscard]] constexpr T& operator()(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
@@ -83,26 +87,30 @@ private:
 /// An image with, where they exist, its bit mask and its variance. Planes that exist have the image's size.
 template <typename T>
 struct MaskedImageView {
-    using value_type = std::remove_const_t<T>;
+    using value_type = std::remove_const_t<T>;  ///< Type of the image's pixels.
+    /// A plane that may be written where the image may.
     template <typename U>
     using Plane = std::conditional_t<std::is_const_v<T>, ImageView<U const>, ImageView<U>>;
 
-    ImageView<T> image;
-    Plane<MaskPixel> mask;
-    Plane<VariancePixel> variance;
+    ImageView<T> image;             ///< the pixels
+    Plane<MaskPixel> mask;          ///< their bits, or a view without memory
+    Plane<VariancePixel> variance;  ///< their variances, or a view without memory
 
+    /// Nothing at all.
     constexpr MaskedImageView() noexcept = default;
+    /// An image with the planes that there are. Sizes are checked where the planes are used.
     constexpr MaskedImageView(ImageView<T> image_, Plane<MaskPixel> mask_ = {},
                               Plane<VariancePixel> variance_ = {}) noexcept
             : image(image_), mask(mask_), variance(variance_) {}
 
+    /// What may be written may be read.
     template <typename U>
         requires(std::is_same_v<T, U const>)
     constexpr MaskedImageView(MaskedImageView<U> const& other) noexcept
             : image(other.image), mask(other.mask), variance(other.variance) {}
 
-    [[nodiscard]] constexpr std::ptrdiff_t width() const noexcept { return image.width(); }
-    [[nodiscard]] constexpr std::ptrdiff_t height() const noexcept { return image.height(); }
+    [[nodiscard]] constexpr std::ptrdiff_t width() const noexcept { return image.width(); }    ///< Of the image.
+    [[nodiscard]] constexpr std::ptrdiff_t height() const noexcept { return image.height(); }  ///< Of the image.
 };
 
 /// "W x H", for messages.

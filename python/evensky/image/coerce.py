@@ -154,4 +154,4 @@ def _variance_of(uncertainty: Any) -> np.ndarray:
                 variance = np.where(array > 0, 1.0 / np.asarray(array, dtype=np.float64), np.inf)
         case kind:
             raise InvalidParameterError(f"Uncertainty of type {kind!r}; it must be std, var or ivar")
-    return variance.astype(np.float32)
+    return np.asarray(variance, dtype=np.float32)

@@ -203,7 +203,7 @@ def _read_variance(hdu: Any, name: str, shape: tuple[int, int], path: str | Path
     title = f"{hdu.name} {Path(name).name}"
     if "std" in utype or (not utype and _DEVIATION.search(title)):
         assumptions.append(f"{name} holds standard deviations: squared")
-        return np.square(data, dtype=np.float64).astype(np.float32)
+        return np.asarray(np.square(data, dtype=np.float64), dtype=np.float32)
     if "invers" in utype or (not utype and _INVERSE.search(title)):
         assumptions.append(f"{name} holds weights: variance is 1 / weight, and not known where the weight is 0")
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -307,14 +307,14 @@ class BackgroundList:
         )
         if len(rest) > len(defaults):
             raise InvalidParameterError(f"A BackgroundList takes tuples of up to 7 values; got {len(rest) + 1}")
-        style, undersample, approximate, *orders = (*rest, *defaults[len(rest) :])
+        styles: tuple[Any, ...] = (*rest, *defaults[len(rest) :])
         self._backgrounds.append(
             (
                 background,
-                interp_style(style),
-                undersample_style(undersample),
-                ApproximateControl.Style(approximate),
-                *orders,
+                interp_style(styles[0]),
+                undersample_style(styles[1]),
+                ApproximateControl.Style(styles[2]),
+                *styles[3:],
             )
         )
 

@@ -1,0 +1,16 @@
+#pragma once
+
+/// @file
+/// All of the library.
+
+#include "evensky/approximate.hpp"
+#include "evensky/background.hpp"
+#include "evensky/box.hpp"
+#include "evensky/errors.hpp"
+#include "evensky/export.hpp"
+#include "evensky/interpolate.hpp"
+#include "evensky/matching.hpp"
+#include "evensky/parallel.hpp"
+#include "evensky/statistics.hpp"
+#include "evensky/version.hpp"
+#include "evensky/view.hpp"

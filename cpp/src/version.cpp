@@ -1,0 +1,7 @@
+#include "evensky/version.hpp"
+
+namespace evensky {
+
+char const* version() noexcept { return EVENSKY_VERSION; }
+
+}  // namespace evensky

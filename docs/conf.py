@@ -1,0 +1,54 @@
+"""The documentation: ``sphinx-build -W docs build/docs``. Doxygen must be installed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+here = Path(__file__).parent
+version_line = re.search(r"project\(evensky VERSION ([0-9.]+)", (here.parent / "CMakeLists.txt").read_text())
+assert version_line is not None
+
+project = "evensky"
+author = "The evensky developers"
+release = version = version_line[1]
+
+extensions = ["breathe", "myst_parser", "sphinx_copybutton", "sphinx_design"]
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+html_theme = "pydata_sphinx_theme"
+html_title = f"evensky {release}"
+html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
+html_show_copyright = False
+html_sidebars = {"**": []}
+highlight_language = "none"
+
+doxygen_xml = here.parent / "build" / "doxygen"
+breathe_projects = {"evensky": str(doxygen_xml / "xml")}
+breathe_default_project = "evensky"
+breathe_default_members = ("members",)
+breathe_show_include = False
+# Every header declares the namespace again.
+suppress_warnings = ["duplicate_declaration.cpp"]
+breathe_domain_by_extension = {"hpp": "cpp"}
+
+
+def _run_doxygen() -> None:
+    doxygen_xml.mkdir(parents=True, exist_ok=True)
+    # CMake makes this header from a template; what it says of itself is the same with any version in it.
+    template = (here.parent / "cpp" / "cmake" / "version.hpp.in").read_text()
+    numbers = dict(zip(("MAJOR", "MINOR", "PATCH"), release.split("."), strict=True))
+    made = template.replace("@PROJECT_VERSION@", release)
+    for part, number in numbers.items():
+        made = made.replace(f"@PROJECT_VERSION_{part}@", number)
+    (doxygen_xml / "evensky").mkdir(exist_ok=True)
+    (doxygen_xml / "evensky" / "version.hpp").write_text(made)
+    configuration = (here / "Doxyfile").read_text() + f"\nOUTPUT_DIRECTORY = {doxygen_xml}\n"
+    done = subprocess.run(["doxygen", "-"], input=configuration, text=True, cwd=here, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"Doxygen is not content with the headers:\n{done.stderr}")
+
+
+_run_doxygen()

@@ -1,0 +1,124 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "evensky/approximate.hpp"
+#include "evensky/errors.hpp"
+#include "testing.hpp"
+
+using namespace evensky;
+using testing::messageOf;
+using testing::Pixels;
+
+namespace {
+
+constexpr Box box{10, 20, 100, 80};
+
+double surface(double x, double y) {
+    double const u = (x - 10.0) / 100.0, v = (y - 20.0) / 80.0;
+    return 5.0 + 3.0 * u - 2.0 * v + 4.0 * u * u - u * v;
+}
+
+struct Grid {
+    std::vector<double> x, y;
+    Pixels<float> values{6, 5}, errors{6, 5, 0.5F};
+
+    Grid() {
+        for (int i = 0; i < 6; ++i) x.push_back(15.0 + 18.0 * i);
+        for (int j = 0; j < 5; ++j) y.push_back(25.0 + 17.0 * j);
+        for (std::ptrdiff_t j = 0; j < 5; ++j) {
+            for (std::ptrdiff_t i = 0; i < 6; ++i) {
+                values(i, j) =
+                        static_cast<float>(surface(x[static_cast<std::size_t>(i)], y[static_cast<std::size_t>(j)]));
+            }
+        }
+    }
+    [[nodiscard]] MaskedImageView<float const> view() const { return {values.view(), {}, errors.view()}; }
+};
+
+ApproximateControl const quadratic(ApproximateControl::CHEBYSHEV, 2);
+
+}  // namespace
+
+TEST_CASE("approximate: a polynomial is its own model, from images and at single positions") {
+    Grid const grid;
+    auto const fit = makeApproximate(grid.x, grid.y, grid.view(), box, quadratic);
+    CHECK(fit.getCoefficients().size() == 6);
+    CHECK(fit.getCovariance().size() == 36);
+    Pixels<double> image(box.width, box.height);
+    fit.getImage(image.view(), box);
+    double worst = 0.0, apart = 0.0;
+    for (std::ptrdiff_t y = 0; y < box.height; ++y) {
+        for (std::ptrdiff_t x = 0; x < box.width; ++x) {
+            double const at = fit.evaluate(static_cast<double>(x + 10), static_cast<double>(y + 20));
+            worst = std::max(worst, std::abs(at - surface(static_cast<double>(x + 10), static_cast<double>(y + 20))));
+            apart = std::max(apart, std::abs(at - image(x, y)));
+        }
+    }
+    CHECK(worst < 1e-5);
+    CHECK(apart < 1e-12);
+    Pixels<double> threaded(box.width, box.height);
+    fit.getImage(threaded.view(), box, -1, -1, 3);
+    CHECK(threaded.values == image.values);
+}
+
+TEST_CASE("approximate: errors of the points are errors of the model") {
+    Grid const grid;
+    auto const fit = makeApproximate(grid.x, grid.y, grid.view(), box, quadratic);
+    Pixels<float> variance(box.width, box.height);
+    fit.getVariance(variance.view(), box);
+    // 30 points of variance 0.25 determine 6 terms: the mean variance at the points is 0.25 * 6 / 30.
+    double sum = 0.0;
+    for (double const y : grid.y) {
+        for (double const x : grid.x) {
+            sum += static_cast<double>(
+                    variance(static_cast<std::ptrdiff_t>(x) - box.x0, static_cast<std::ptrdiff_t>(y) - box.y0));
+        }
+    }
+    CHECK(sum / 30.0 == doctest::Approx(0.05));
+}
+
+TEST_CASE("approximate: points that are not finite, or without usable error, do not count") {
+    Grid grid;
+    grid.values(2, 2) = static_cast<float>(testing::nan);
+    grid.values(3, 3) = 1e6F;
+    grid.errors(3, 3) = 0.0F;
+    auto const fit = makeApproximate(grid.x, grid.y, grid.view(), box, quadratic);
+    CHECK(fit.evaluate(60.0, 60.0) == doctest::Approx(surface(60.0, 60.0)));
+}
+
+TEST_CASE("approximate: rebuilt from its parts it is the same") {
+    Grid const grid;
+    auto const fit = makeApproximate(grid.x, grid.y, grid.view(), box, quadratic);
+    Approximate const rebuilt(fit.getBBox(), fit.getControl(), fit.getCoefficients(), fit.getCovariance());
+    CHECK(rebuilt.evaluate(33.0, 44.0) == fit.evaluate(33.0, 44.0));
+    CHECK(testing::holds(messageOf<LengthError>([&] { Approximate(box, quadratic, {1.0, 2.0}, {}); }), "2"));
+}
+
+TEST_CASE("approximate: what is wrong is said with its value") {
+    Grid grid;
+    using evensky::RuntimeError;
+    CHECK(testing::holds(
+            messageOf<InvalidParameterError>([] { ApproximateControl(ApproximateControl::CHEBYSHEV, -1); }), "-1"));
+    CHECK(testing::holds(
+            messageOf<InvalidParameterError>([] { ApproximateControl(ApproximateControl::CHEBYSHEV, 2, 3); }),
+            "2 != 3"));
+    CHECK(testing::holds(messageOf<InvalidParameterError>([] { ApproximateControl(quadratic).setWeightPower(3); }),
+                         "3"));
+    CHECK_THROWS_AS((void)makeApproximate({1.0}, grid.y, grid.view(), box, quadratic), InvalidParameterError);
+    CHECK_THROWS_AS((void)makeApproximate(grid.x, grid.y, grid.view(), Box{0, 0, 0, 5}, quadratic),
+                    InvalidParameterError);
+    CHECK(testing::holds(messageOf<RuntimeError>([&] {
+                             (void)makeApproximate(grid.x, grid.y, grid.view(), box,
+                                                   ApproximateControl(ApproximateControl::CHEBYSHEV, 9));
+                         }),
+                         "55 terms"));
+    Pixels<float> const none(6, 5, static_cast<float>(testing::nan));
+    CHECK(testing::holds(
+            messageOf<RuntimeError>([&] { (void)makeApproximate(grid.x, grid.y, none.view(), box, quadratic); }),
+            "30"));
+    auto const fit = makeApproximate(grid.x, grid.y, grid.view(), box, quadratic);
+    Pixels<float> out(100, 80);
+    CHECK(testing::holds(messageOf<InvalidParameterError>([&] { fit.getImage(out.view(), box, 3, 3); }), "3"));
+    CHECK(testing::holds(messageOf<LengthError>([&] { fit.getImage(out.view(), Box{0, 0, 100, 80}); }), "(0:99,0:79)"));
+}

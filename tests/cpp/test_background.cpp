@@ -1,0 +1,139 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "evensky/background.hpp"
+#include "evensky/errors.hpp"
+#include "testing.hpp"
+
+using namespace evensky;
+using testing::messageOf;
+using testing::Pixels;
+
+namespace {
+
+Pixels<float> tilted(std::ptrdiff_t width, std::ptrdiff_t height) {
+    Pixels<float> image(width, height);
+    for (std::ptrdiff_t y = 0; y < height; ++y) {
+        for (std::ptrdiff_t x = 0; x < width; ++x) {
+            image(x, y) = 10.0F + 0.5F * static_cast<float>(x) - 0.25F * static_cast<float>(y);
+        }
+    }
+    return image;
+}
+
+template <typename T = float>
+Pixels<T> modelOf(Background const& background, int num_threads = 1) {
+    auto const& box = background.getImageBBox();
+    Pixels<T> model(box.width, box.height);
+    background.getImage(model.view(), box, num_threads);
+    return model;
+}
+
+}  // namespace
+
+TEST_CASE("background: bins cover the image without gaps") {
+    for (std::int64_t const size : {7, 10, 101, 4096}) {
+        for (int const count : {1, 3, 7}) {
+            auto const grid = BinGrid::evenly(size, count);
+            CHECK(grid.edges.front() == 0);
+            CHECK(grid.edges.back() == size);
+            for (std::size_t i = 0; i < grid.centers.size(); ++i) {
+                CHECK(grid.edges[i] < grid.edges[i + 1]);
+                CHECK(grid.centers[i] == 0.5 * static_cast<double>(grid.edges[i] + grid.edges[i + 1] - 1));
+            }
+        }
+    }
+    CHECK(BinGrid::steps(10, 4).edges == std::vector<std::int64_t>{0, 4, 8, 10});
+    CHECK(testing::holds(messageOf<InvalidParameterError>([] { (void)BinGrid::evenly(3, 4); }), "3"));
+    CHECK(testing::holds(messageOf<InvalidParameterError>([] { (void)BinGrid::steps(3, 0); }), "0"));
+    // No product of these overflows.
+    auto const huge = BinGrid::evenly(std::int64_t{1} << 61, 1000);
+    CHECK(huge.edges.back() == std::int64_t{1} << 61);
+}
+
+TEST_CASE("background: a plane is its own model, and an origin only moves it") {
+    auto const image = tilted(120, 90);
+    BackgroundControl const bctrl(6, 6, StatisticsControl(), MEAN);
+    Background const background(MaskedImageView<float const>(image.view()), 1000, -50, bctrl);
+    CHECK(background.getImageBBox() == Box{1000, -50, 120, 90});
+    CHECK(background.getBinCentersX().front() == 1009.5);
+    auto const model = modelOf(background);
+    float worst = 0.0F;
+    for (std::size_t i = 0; i < model.values.size(); ++i) {
+        worst = std::max(worst, std::abs(model.values[i] - image.values[i]));
+    }
+    CHECK(worst < 1e-3F);
+    Pixels<float> part(20, 10);
+    background.getImage(part.view(), Box{1050, 0, 20, 10}, Interpolate::AKIMA_SPLINE, THROW_EXCEPTION);
+    CHECK(part(0, 0) == modelOf(background)(50, 50));
+}
+
+TEST_CASE("background: the same bits for any number of threads, and from threads that share it") {
+    auto const image = testing::noise(500, 400, 100.0, 5.0);
+    auto const mask = testing::speckles(500, 400, 0.1, 1);
+    StatisticsControl sctrl;
+    sctrl.setAndMask(1);
+    BackgroundControl const bctrl(9, 8, sctrl);
+    MaskedImageView<float const> const view(image.view(), mask.view());
+    Background const one(view, 0, 0, bctrl, 1), three(view, 0, 0, bctrl, 3);
+    auto const expected = modelOf(one).values;
+    CHECK(modelOf(three, 3).values == expected);
+    std::vector<std::vector<float>> results(4);
+    testing::inThreads(results.size(), [&](std::size_t i) { results[i] = modelOf(one, 2).values; });
+    for (auto const& result : results) CHECK(result == expected);
+}
+
+TEST_CASE("background: bins without data are bridged; a column without any is NaN") {
+    auto image = tilted(100, 100);
+    for (std::ptrdiff_t y = 0; y < 20; ++y) {
+        for (std::ptrdiff_t x = 20; x < 40; ++x) image(x, y) = static_cast<float>(testing::nan);
+    }
+    BackgroundControl const bctrl(Interpolate::LINEAR, 5, 5, THROW_EXCEPTION, nullptr, MEAN, nullptr);
+    Background background(MaskedImageView<float const>(image.view()), 0, 0, bctrl);
+    CHECK(std::isnan(background.statsImage().image(1, 0)));
+    for (float const value : modelOf(background).values) REQUIRE(std::isfinite(value));
+    background.statsImage().image(1, 0) = 25.0F;
+    background += 1.0F;
+    CHECK(background.statsImage().image(1, 0) == 26.0F);
+    background -= 1.0F;
+    CHECK(background.statsImage().image(1, 0) == 25.0F);
+}
+
+TEST_CASE("background: rebuilt from its grid it is the same") {
+    auto const image = testing::noise(200, 100, 50.0, 2.0);
+    BackgroundControl const bctrl(6, 5);
+    Background const measured(MaskedImageView<float const>(image.view()), 3, 4, bctrl);
+    Background const rebuilt(measured.getImageBBox(), measured.statsImage(), bctrl);
+    CHECK(modelOf(rebuilt).values == modelOf(measured).values);
+    CHECK(modelOf<double>(rebuilt).values.size() == 20000);
+}
+
+TEST_CASE("background: too few bins for a style") {
+    auto const image = tilted(30, 30);
+    auto const make = [&](UndersampleStyle style) {
+        return Background(MaskedImageView<float const>(image.view()), 0, 0,
+                          BackgroundControl(Interpolate::AKIMA_SPLINE, 3, 3, style, nullptr, MEAN, nullptr));
+    };
+    Pixels<float> out(30, 30);
+    Box const box{0, 0, 30, 30};
+    CHECK(testing::holds(messageOf<InvalidParameterError>([&] { make(THROW_EXCEPTION).getImage(out.view(), box); }),
+                         "3"));
+    auto const used = make(REDUCE_INTERP_ORDER).getImage(out.view(), box);
+    CHECK(used.interpStyle == Interpolate::CUBIC_SPLINE);
+}
+
+TEST_CASE("background: what is wrong is said with its value") {
+    auto const image = tilted(30, 20);
+    MaskedImageView<float const> const view(image.view());
+    CHECK(testing::holds(messageOf<InvalidParameterError>([&] { Background(view, 0, 0, BackgroundControl(31, 2)); }),
+                         "Image contains no pixels"));
+    CHECK(testing::holds(messageOf<LengthError>([] { BackgroundControl(0, 2); }), "0"));
+    Background const background(view, 0, 0, BackgroundControl(6, 6));
+    Pixels<float> out(30, 20);
+    CHECK(testing::holds(messageOf<LengthError>([&] { background.getImage(out.view(), Box{1, 0, 30, 20}); }),
+                         "(1:30,0:19)"));
+    CHECK(testing::holds(messageOf<LengthError>([&] { background.getImage(out.view(), Box{0, 0, 30, 19}); }), "19"));
+    CHECK(testing::holds(messageOf<NotFoundError>([] { (void)stringToUndersampleStyle("GUESS"); }),
+                         "REDUCE_INTERP_ORDER"));
+}

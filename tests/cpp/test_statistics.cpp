@@ -1,0 +1,191 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "evensky/errors.hpp"
+#include "evensky/statistics.hpp"
+#include "testing.hpp"
+
+using namespace evensky;
+using testing::messageOf;
+using testing::Pixels;
+
+namespace {
+
+constexpr int everything = NPOINT | MEAN | STDEV | VARIANCE | MEDIAN | IQRANGE | MEANCLIP | STDEVCLIP | VARIANCECLIP |
+                           MIN | MAX | SUM | MEANSQUARE | ORMASK | NCLIPPED | NMASKED | ERRORS;
+
+// All values and errors as bits, so that two results can be compared exactly.
+std::vector<std::uint64_t> bitsOf(Statistics const& statistics) {
+    std::vector<std::uint64_t> bits;
+    for (int property = NPOINT; property <= NMASKED; property <<= 1) {
+        auto const [value, error] = statistics.getResult(static_cast<Property>(property));
+        for (double const number : {value, error}) {
+            bits.push_back(std::isnan(number) ? 0 : std::bit_cast<std::uint64_t>(number));
+        }
+    }
+    bits.push_back(static_cast<std::uint64_t>(statistics.getOrMask()));
+    return bits;
+}
+
+template <typename T>
+Statistics of(Pixels<T> const& image, int flags, StatisticsControl const& sctrl = StatisticsControl()) {
+    return makeStatistics<T>(image.view(), flags, sctrl);
+}
+
+}  // namespace
+
+TEST_CASE("statistics: what a hand can check") {
+    Pixels<float> const image(5, 1, {1.0F, 2.0F, 3.0F, 4.0F, 100.0F});
+    auto const stats = of(image, everything, StatisticsControl(1.5, 1));
+    CHECK(stats.getValue(NPOINT) == 5);
+    CHECK(stats.getValue(SUM) == 110.0);
+    CHECK(stats.getValue(MEAN) == 22.0);
+    CHECK(stats.getValue(MEDIAN) == 3.0);
+    CHECK(stats.getValue(IQRANGE) == 2.0);
+    CHECK(stats.getValue(MIN) == 1.0);
+    CHECK(stats.getValue(MAX) == 100.0);
+    CHECK(stats.getValue(VARIANCE) == doctest::Approx(1902.5));
+    CHECK(stats.getValue(MEANSQUARE) == doctest::Approx(22.0 * 22.0 + 1902.5 * 4 / 5));
+    CHECK(stats.getValue(MEANCLIP) == 2.5);  // 100 is clipped
+    CHECK(stats.getValue(NCLIPPED) == 1);
+    CHECK(stats.getError(MEAN) == doctest::Approx(std::sqrt(1902.5 / 5)));
+}
+
+TEST_CASE("statistics: masked and infinite pixels do not count, and are counted") {
+    Pixels<float> image(4, 1, {1.0F, 2.0F, 50.0F, static_cast<float>(testing::nan)});
+    Pixels<MaskPixel> const mask(4, 1, {4, 0, 2, 0});
+    StatisticsControl sctrl;
+    sctrl.setAndMask(2);
+    auto const stats = makeStatistics<float>({image.view(), mask.view()}, everything, sctrl);
+    CHECK(stats.getValue(NPOINT) == 2);
+    CHECK(stats.getValue(NMASKED) == 2);
+    CHECK(stats.getValue(MEAN) == 1.5);
+    CHECK(stats.getOrMask() == 4);
+    sctrl.setNanSafe(false);
+    CHECK(std::isnan(makeStatistics<float>({image.view(), mask.view()}, MEAN, sctrl).getValue()));
+}
+
+TEST_CASE("statistics: no good pixel") {
+    Pixels<float> const image(3, 2, static_cast<float>(testing::nan));
+    auto const stats = of(image, everything);
+    CHECK(stats.getValue(NPOINT) == 0);
+    CHECK(stats.getValue(SUM) == 0.0);
+    for (auto const property : {MEAN, STDEV, MEDIAN, IQRANGE, MEANCLIP, MIN, MAX}) {
+        CHECK(std::isnan(stats.getValue(property)));
+    }
+    CHECK(testing::holds(messageOf<InvalidParameterError>([] { (void)of(Pixels<float>(0, 5), MEAN); }), "0 x 5"));
+}
+
+TEST_CASE("statistics: weights multiply, variances divide") {
+    Pixels<float> const image(3, 1, {1.0F, 2.0F, 6.0F});
+    Pixels<float> const weights(3, 1, {1.0F, 1.0F, 2.0F});
+    CHECK(makeStatistics<float>(image.view(), weights.view(), MEAN).getValue() == doctest::Approx(15.0 / 4.0));
+    Pixels<float> const variance(3, 1, {1.0F, 1.0F, 0.5F});
+    StatisticsControl sctrl;
+    sctrl.setWeighted(true);
+    CHECK(makeStatistics<float>({image.view(), {}, variance.view()}, MEAN, sctrl).getValue() ==
+          doctest::Approx(15.0 / 4.0));
+    // A variance that is not > 0 gives no weight.
+    Pixels<float> const broken(3, 1, {1.0F, 1.0F, 0.0F});
+    CHECK(makeStatistics<float>({image.view(), {}, broken.view()}, MEAN, sctrl).getValue() == doctest::Approx(1.5));
+    sctrl.setCalcErrorFromInputVariance(true);
+    auto const stats = makeStatistics<float>({image.view(), {}, variance.view()}, MEAN | ERRORS, sctrl);
+    CHECK(stats.getError(MEAN) == doctest::Approx(std::sqrt(1.0 + 1.0 + 4.0 * 0.5) / 4.0));
+}
+
+TEST_CASE_TEMPLATE("statistics: all pixel types", T, float, double, std::int32_t, std::uint16_t, std::uint64_t) {
+    auto const image = testing::noise<T>(100, 30, 1000.0, 20.0);
+    auto const stats = of(image, everything);
+    auto sorted = image.values;
+    std::sort(sorted.begin(), sorted.end());
+    CHECK(stats.getValue(MIN) == static_cast<double>(sorted.front()));
+    CHECK(stats.getValue(MAX) == static_cast<double>(sorted.back()));
+    CHECK(std::abs(stats.getValue(MEDIAN) - static_cast<double>(sorted[1500])) <= 1.0);
+    CHECK(stats.getValue(MEAN) == doctest::Approx(1000.0).epsilon(0.002));
+    CHECK(stats.getValue(STDEVCLIP) == doctest::Approx(20.0).epsilon(0.05));
+}
+
+TEST_CASE("statistics: the same bits for any strides and any number of threads") {
+    // Larger than what is packed into memory at once, and smaller.
+    for (std::ptrdiff_t const side : {97, 701}) {
+        auto image = testing::noise(side, side, 100.0, 10.0);
+        image(side / 2, side / 3) = static_cast<float>(testing::nan);
+        auto const mask = testing::speckles(side, side, 0.05, 1);
+        auto const variance = testing::noise(side, side, 100.0, 1.0, 7);
+        StatisticsControl sctrl;
+        sctrl.setAndMask(1);
+        MaskedImageView<float const> const view(image.view(), mask.view(), variance.view());
+        auto const serial = bitsOf(makeStatistics<float>(view, everything, sctrl, 1));
+        for (int threads : {2, 3, 8}) CHECK(bitsOf(makeStatistics<float>(view, everything, sctrl, threads)) == serial);
+
+        Pixels<float> wide(2 * side, 2 * side, -1.0F);
+        for (std::ptrdiff_t y = 0; y < side; ++y) {
+            for (std::ptrdiff_t x = 0; x < side; ++x) wide(2 * x, 2 * y + 1) = image(x, y);
+        }
+        ImageView<float const> const strided(wide.values.data() + 2 * side, side, side, 2, 4 * side);
+        CHECK(bitsOf(makeStatistics<float>({strided, mask.view(), variance.view()}, everything, sctrl)) == serial);
+    }
+}
+
+TEST_CASE("statistics: many threads share one image and one control") {
+    auto const image = testing::noise(300, 300, 5.0, 1.0);
+    StatisticsControl const sctrl;
+    auto const expected = bitsOf(of(image, everything, sctrl));
+    std::vector<std::vector<std::uint64_t>> results(8);
+    testing::inThreads(results.size(), [&](std::size_t i) {
+        results[i] = bitsOf(makeStatistics<float>(image.view(), everything, sctrl, 2));
+    });
+    for (auto const& result : results) CHECK(result == expected);
+}
+
+TEST_CASE("statistics: what is wrong is said with its value") {
+    Pixels<float> const image(4, 4, 1.0F);
+    CHECK(testing::holds(messageOf<InvalidParameterError>([] { StatisticsControl(-1.0); }), "-1"));
+    CHECK(testing::holds(messageOf<InvalidParameterError>([] { StatisticsControl(testing::nan); }), "nan"));
+    CHECK(testing::holds(messageOf<InvalidParameterError>([] { StatisticsControl(3.0, 0); }), "0"));
+    CHECK(testing::holds(messageOf<InvalidParameterError>([&] { (void)of(image, 1 << 20); }), "1048576"));
+    CHECK(testing::holds(messageOf<InvalidParameterError>([&] { (void)of(image, MEAN).getValue(MEDIAN); }), "MEDIAN"));
+    CHECK(testing::holds(messageOf<InvalidParameterError>([&] { (void)of(image, MEAN | MEDIAN).getValue(); }),
+                         "MEAN | MEDIAN"));
+    Pixels<MaskPixel> const small(3, 4);
+    CHECK(testing::holds(
+            messageOf<LengthError>([&] { (void)makeStatistics<float>({image.view(), small.view()}, MEAN); }), "3 x 4"));
+    CHECK(testing::holds(messageOf<NotFoundError>([] { (void)stringToStatisticsProperty("MODE"); }), "MEANCLIP"));
+    CHECK(testing::holds(messageOf<OutOfRangeError>([] { StatisticsControl().setMaskPropagationThreshold(32, 0.1); }),
+                         "32"));
+    StatisticsControl both;
+    both.setCalcErrorFromInputVariance(true);
+    both.setCalcErrorMosaicMode(true);
+    CHECK_THROWS_AS((void)of(image, MEAN, both), InvalidParameterError);
+}
+
+TEST_CASE("statistics: names there and back") {
+    for (int property = NPOINT; property <= NMASKED; property <<= 1) {
+        auto const name = statisticsPropertyToString(static_cast<Property>(property));
+        CHECK(stringToStatisticsProperty(name) == property);
+    }
+    CHECK_THROWS_AS((void)statisticsPropertyToString(static_cast<Property>(MEAN | MEDIAN)), InvalidParameterError);
+}
+
+TEST_CASE("statistics: of a mask itself") {
+    Pixels<MaskPixel> const mask(2, 2, {1, 0, 4, 1});
+    auto const stats = makeMaskStatistics(mask.view(), NPOINT | SUM);
+    CHECK(stats.getValue(NPOINT) == 4);
+    CHECK(stats.getValue(SUM) == 5);
+    CHECK_THROWS_AS((void)makeMaskStatistics(mask.view(), MEAN), InvalidParameterError);
+    CHECK_THROWS_AS((void)makeMaskStatistics(Pixels<MaskPixel>(0, 0).view(), SUM), InvalidParameterError);
+}
+
+TEST_CASE("statistics: bits propagate where enough weight was rejected for them") {
+    Pixels<float> const image(4, 1, {1.0F, 2.0F, 3.0F, 4.0F});
+    Pixels<MaskPixel> const mask(4, 1, {2, 0, 0, 0});
+    StatisticsControl sctrl;
+    sctrl.setAndMask(2);
+    sctrl.setMaskPropagationThreshold(1, 0.2);
+    CHECK(makeStatistics<float>({image.view(), mask.view()}, MEAN, sctrl).getOrMask() == 2);
+    sctrl.setMaskPropagationThreshold(1, 0.3);
+    CHECK(makeStatistics<float>({image.view(), mask.view()}, MEAN, sctrl).getOrMask() == 0);
+}
