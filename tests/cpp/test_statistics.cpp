@@ -144,7 +144,7 @@ TEST_CASE("statistics: many threads share one image and one control") {
 TEST_CASE("statistics: what is wrong is said with its value") {
     Pixels<float> const image(4, 4, 1.0F);
     CHECK(testing::holds(messageOf<InvalidParameterError>([] { StatisticsControl(-1.0); }), "-1"));
-    CHECK(testing::holds(messageOf<InvalidParameterError>([] { StatisticsControl(testing::nan); }), "nan"));
+    CHECK(testing::holds(messageOf<InvalidParameterError>([] { StatisticsControl{testing::nan}; }), "nan"));
     CHECK(testing::holds(messageOf<InvalidParameterError>([] { StatisticsControl(3.0, 0); }), "0"));
     CHECK(testing::holds(messageOf<InvalidParameterError>([&] { (void)of(image, 1 << 20); }), "1048576"));
     CHECK(testing::holds(messageOf<InvalidParameterError>([&] { (void)of(image, MEAN).getValue(MEDIAN); }), "MEDIAN"));
