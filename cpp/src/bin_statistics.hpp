@@ -26,7 +26,7 @@ BinStatistics binStatistics(BinGrid const& x, BinGrid const& y, Property propert
     auto const size = static_cast<std::size_t>(nx * ny);
     BinStatistics result{std::vector<double>(size), std::vector<double>(size), std::vector<std::int64_t>(size)};
     // Bins are shared out among threads; inside a bin there is one.
-    StatisticsBuilder const builder(property | ERRORS, sctrl, 1);
+    StatisticsBuilder const builder(property | ERRORS, sctrl, 1, false);
     parallelFor(ny, num_threads, [&](std::ptrdiff_t j) {
         StatisticsBuilder::Workspace<T> workspace;
         for (std::ptrdiff_t i = 0; i < nx; ++i) {

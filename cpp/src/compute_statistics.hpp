@@ -5,13 +5,18 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <span>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "evensky/statistics.hpp"
 #include "moments.hpp"
 #include "pixel_source.hpp"
 #include "quantiles.hpp"
+#include "scan.hpp"
 
 namespace evensky {
 
@@ -25,9 +30,6 @@ inline constexpr int momentFlags = MEAN | STDEV | VARIANCE | SUM | MEANSQUARE | 
 inline constexpr int clipFlags = MEANCLIP | STDEVCLIP | VARIANCECLIP | NCLIPPED;
 inline constexpr int quantileFlags = MEDIAN | IQRANGE;
 
-// The standard deviation of a normal distribution in units of its interquartile range.
-inline constexpr double iqrangeToStdev = 0.741301109252802;
-
 inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace detail
@@ -35,13 +37,17 @@ inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 // Fills a Statistics.
 class StatisticsBuilder {
 public:
-    StatisticsBuilder(int flags, StatisticsControl const& sctrl, int num_threads);
+    // Without `tallyMasks` nobody will ask for the OR of the masks.
+    StatisticsBuilder(int flags, StatisticsControl const& sctrl, int num_threads, bool tallyMasks = true);
 
     // Memory that the bins of a grid use one after the other.
     template <typename T>
     struct Workspace {
         detail::BlockStorage<T> packed;
         std::vector<T> scratch;
+        std::vector<float> sample;
+        std::vector<detail::Scanned> scanned;
+        detail::RankFinder finder;
     };
 
     template <typename Source>
@@ -54,16 +60,39 @@ public:
     Statistics compute(Source const& source, Workspace<typename Source::value_type>& workspace) const {
         using T = typename Source::value_type;
         detail::MaskTally tally;
+        auto* const wanted = _tallyMasks ? &tally : nullptr;
         if (source.numPixels() <= detail::packedPixels) {
-            detail::PackedSource<T> const packed(source, workspace.packed, tally);
+            detail::PackedSource<T> const packed(source, workspace.packed, wanted);
+            auto const values = packed.values();
+            auto const rankedAt = [&](auto ranks) { return detail::rankedInMemory(values, ranks, workspace.scratch); };
+            if constexpr (std::is_same_v<T, float>) {
+                if (source.isPlain()) {
+                    auto const moments = packedMoments(values);
+                    if (values.size() < leastScanned || !wantsOrder()) {
+                        return finish(packed, moments, tally, source.numPixels(), rankedAt);
+                    }
+                    auto const plan = planPacked(values, workspace.sample);
+                    workspace.scanned.resize(1);
+                    workspace.scanned[0].clear();
+                    workspace.scanned[0].add(values.data(), static_cast<std::ptrdiff_t>(values.size()), plan);
+                    return finish(packed, moments, tally, source.numPixels(), rankedAt, &plan, &workspace);
+                }
+            }
             auto const moments = detail::sourceMoments(packed, {}, 1);
-            return finish(packed, moments, tally, source.numPixels(), [&](auto ranks) {
-                return detail::rankedInMemory(packed.values(), ranks, workspace.scratch);
-            });
+            return finish(packed, moments, tally, source.numPixels(), rankedAt);
         }
-        auto const moments = detail::sourceMoments(source, {}, _num_threads, &tally);
-        return finish(source, moments, tally, source.numPixels(),
-                      [&](auto ranks) { return detail::rankedByCounting(source, ranks, _num_threads); });
+        auto const rankedAt = [&](auto ranks) { return detail::rankedByCounting(source, ranks, _num_threads); };
+        if constexpr (std::is_same_v<T, float>) {
+            if (source.isPlain()) {
+                std::optional<detail::ScanPlan> plan;
+                if (wantsOrder()) plan = planSource(source, workspace.sample);
+                auto const moments = scanSource(source, plan, workspace.scanned, wanted);
+                return finish(source, moments, tally, source.numPixels(), rankedAt, plan ? &*plan : nullptr,
+                              &workspace);
+            }
+        }
+        auto const moments = detail::sourceMoments(source, {}, _num_threads, wanted);
+        return finish(source, moments, tally, source.numPixels(), rankedAt);
     }
 
     static Statistics ofMask(int flags, std::int64_t numPixels, MaskPixel orMask);
@@ -71,25 +100,149 @@ public:
 private:
     using Value = Statistics::Value;
 
+    // Fewer good pixels are looked at as often as it takes.
+    static constexpr std::size_t leastScanned = 1024;
+
+    [[nodiscard]] bool wantsOrder() const noexcept {
+        return (_flags & (detail::quantileFlags | detail::clipFlags)) != 0;
+    }
+    // The error of a median comes from the variance of all pixels.
+    [[nodiscard]] bool wantsMoments() const noexcept {
+        return (_flags & detail::momentFlags) != 0 || ((_flags & MEDIAN) != 0 && (_flags & ERRORS) != 0);
+    }
+    [[nodiscard]] bool wantsExtremes() const noexcept { return (_flags & (MIN | MAX)) != 0; }
+
+    // Moments of plain pixels in memory; their number alone where nothing else is wanted.
+    [[nodiscard]] detail::Moments packedMoments(std::span<float const> values) const {
+        auto const size = static_cast<std::ptrdiff_t>(values.size());
+        detail::Moments total;
+        if (!wantsMoments()) return countOnly(size);
+        for (std::ptrdiff_t start = 0; start < size; start += detail::blockPixels) {
+            auto const n = std::min(detail::blockPixels, size - start);
+            float const* const block = values.data() + start;
+            total.merge(detail::packedMoments(block, n, guess(total, block, n), wantsExtremes()));
+        }
+        return total;
+    }
+    static detail::Moments countOnly(std::ptrdiff_t n) noexcept {
+        detail::Moments result;
+        result.n = n;
+        result.sumW = result.sumW2 = static_cast<double>(n);
+        return result;
+    }
+    // A value near the mean of the next block: the mean so far, or any pixel.
+    static double guess(detail::Moments const& soFar, float const* block, std::ptrdiff_t n) noexcept {
+        return soFar.n > 0 ? soFar.mean : (n > 0 ? static_cast<double>(block[n / 2]) : 0.0);
+    }
+
+    [[nodiscard]] std::optional<detail::ClipPlan> clipPlan(bool rehearse) const {
+        if ((_flags & detail::clipFlags) == 0) return std::nullopt;
+        // Narrow windows shrink from round to round.
+        double const nsigma = _sctrl.getNumSigmaClip();
+        return detail::ClipPlan{nsigma, _sctrl.getNumIter(), rehearse || nsigma < 2.7};
+    }
+
+    // A plan from an eighth of the pixels, taken in runs at equal steps.
+    [[nodiscard]] detail::ScanPlan planPacked(std::span<float const> values, std::vector<float>& sample) const {
+        constexpr std::ptrdiff_t fraction = 8, largest = 4096;
+        auto const n = static_cast<std::ptrdiff_t>(values.size());
+        auto const m = std::clamp(n / fraction / detail::sampleSquare * detail::sampleSquare, detail::sampleSquare,
+                                  largest);
+        sample.resize(static_cast<std::size_t>(m));
+        auto const runs = m / detail::sampleRun;
+        for (std::ptrdiff_t run = 0; run < runs; ++run) {
+            auto const from = values.begin() + run * (n - detail::sampleRun) / (runs - 1);
+            std::copy_n(from, detail::sampleRun, sample.begin() + run * detail::sampleRun);
+        }
+        return detail::planScan(sample, clipPlan(false));
+    }
+
+    // A plan from runs spread over the image; nothing where too few of their pixels are good.
+    template <typename Source>
+    std::optional<detail::ScanPlan> planSource(Source const& source, std::vector<float>& sample) const {
+        constexpr std::ptrdiff_t fraction = 64, largest = std::ptrdiff_t{1} << 18;
+        auto const width = source.width();
+        auto const runLength = std::min(width, detail::sampleRun);
+        auto const runs = std::min(source.numPixels() / fraction, largest) / detail::sampleRun;
+        sample.resize(static_cast<std::size_t>(runs * detail::sampleRun + detail::slack));
+        auto const step = source.numPixels() / runs;
+        std::ptrdiff_t m = 0;
+        for (std::ptrdiff_t run = 0; run < runs; ++run) {
+            // Off the regular step by a fraction that never repeats, so that no column is preferred.
+            double const irregular = 0.6180339887498949 * static_cast<double>(run);
+            auto const pixel = run * step + static_cast<std::ptrdiff_t>((irregular - std::floor(irregular)) *
+                                                                        static_cast<double>(step));
+            auto const x = std::min(pixel % width, width - runLength);
+            m = source.appendRun(x, pixel / width, runLength, sample.data(), m, nullptr);
+        }
+        m -= m % detail::sampleSquare;
+        if (m < 4 * detail::sampleSquare) return std::nullopt;
+        return detail::planScan({sample.data(), static_cast<std::size_t>(m)}, clipPlan(true));
+    }
+
+    // One look at all of a source's pixels, in groups of blocks.
+    template <typename Source>
+    detail::Moments scanSource(Source const& source, std::optional<detail::ScanPlan> const& plan,
+                               std::vector<detail::Scanned>& scanned, detail::MaskTally* tally) const {
+        auto const groups = static_cast<std::size_t>(detail::numGroups(source.numBlocks()));
+        scanned.assign(plan ? groups : 0, {});
+        std::vector<detail::Moments> parts(groups);
+        std::vector<detail::MaskTally> tallies;
+        detail::forEachBlock(source, _num_threads, tally != nullptr, &tallies,
+                             [&](detail::Block<float> const& block, std::ptrdiff_t group) {
+                                 auto const g = static_cast<std::size_t>(group);
+                                 parts[g].merge(wantsMoments()
+                                                        ? detail::packedMoments(block.values, block.size,
+                                                                                guess(parts[g], block.values, block.size),
+                                                                                wantsExtremes())
+                                                        : countOnly(block.size));
+                                 if (plan) scanned[g].add(block.values, block.size, *plan);
+                             });
+        detail::Moments total;
+        for (auto const& part : parts) total.merge(part);
+        if (tally != nullptr) {
+            for (auto const& part : tallies) tally->merge(part);
+        }
+        return total;
+    }
+
     template <typename Source, typename RankedAt>
     Statistics finish(Source const& source, detail::Moments const& all, detail::MaskTally const& tally,
-                      std::int64_t numPixels, RankedAt const& rankedAt) const {
+                      std::int64_t numPixels, RankedAt const& rankedAt, detail::ScanPlan const* plan = nullptr,
+                      Workspace<typename Source::value_type>* workspace = nullptr) const {
         using T = typename Source::value_type;
         // A NaN that was let through has no place in an order.
         bool const ordered = !std::isnan(all.sumWX) || _sctrl.getNanSafe();
         detail::Quartiles quartiles;
-        if (((_flags & (detail::quantileFlags | detail::clipFlags)) != 0) && ordered) {
-            quartiles = detail::quartiles<T>(all.n + all.unweighted, rankedAt);
+        if (wantsOrder() && ordered) {
+            quartiles = detail::quartiles<T>(all.n + all.unweighted, [&](std::span<std::int64_t const> ranks) {
+                if constexpr (std::is_same_v<T, float>) {
+                    if (plan != nullptr) {
+                        auto found = detail::rankedInRanges(workspace->scanned, *plan, ranks, workspace->finder);
+                        if (found) return *std::move(found);
+                    }
+                }
+                return rankedAt(ranks);
+            });
         }
         detail::Moments clipped;
-        if ((_flags & detail::clipFlags) != 0) clipped = clip(source, quartiles);
+        if ((_flags & detail::clipFlags) != 0) {
+            clipped = clip(quartiles, [&](detail::Window const& window) {
+                if constexpr (std::is_same_v<T, float>) {
+                    if (plan != nullptr && detail::planHolds(*plan, window)) {
+                        return detail::momentsInWindow(workspace->scanned, window);
+                    }
+                }
+                return detail::sourceMoments(source, window, _num_threads);
+            });
+        }
         return assemble(all, clipped, quartiles, tally, numPixels);
     }
 
     // Sigma clipping, from the median and the interquartile range in the first round and from the mean and the standard
     // deviation of the round before in later ones. Every round looks at all good pixels again: one can come back.
-    template <typename Source>
-    detail::Moments clip(Source const& source, detail::Quartiles const& quartiles) const {
+    template <typename MomentsIn>
+    detail::Moments clip(detail::Quartiles const& quartiles, MomentsIn const& momentsIn) const {
         double const nsigma = _sctrl.getNumSigmaClip();
         detail::Window window{quartiles.median, nsigma * detail::iqrangeToStdev * quartiles.range(), false};
         detail::Moments clipped;
@@ -99,9 +252,8 @@ private:
                 // One survivor has no standard deviation: the width of the first round stays.
                 if (clipped.n != 1) window.halfWidth = nsigma * std::sqrt(clipped.variance());
             }
-            clipped = (std::isnan(window.centre) || std::isnan(window.halfWidth))
-                              ? detail::Moments{}
-                              : detail::sourceMoments(source, window, _num_threads);
+            bool const nothing = std::isnan(window.centre) || std::isnan(window.halfWidth);
+            clipped = nothing ? detail::Moments{} : momentsIn(window);
         }
         return clipped;
     }
@@ -115,6 +267,7 @@ private:
     int _flags;
     StatisticsControl const& _sctrl;
     int _num_threads;
+    bool _tallyMasks;
 };
 
 namespace detail {

@@ -22,6 +22,43 @@ struct Pair {
     MaskedImageView<T const> science;
     MaskPixel referenceBadMask;
     MaskPixel scienceBadMask;
+    bool contiguous = false;  // rows of all planes are, and the kernels may read them
+
+    Pair(MaskedImageView<T const> const& reference_, MaskedImageView<T const> const& science_,
+         MaskPixel referenceBadMask_, MaskPixel scienceBadMask_)
+            : reference(reference_),
+              science(science_),
+              referenceBadMask(referenceBadMask_),
+              scienceBadMask(scienceBadMask_) {
+        auto const rowsAre = [](auto const& plane) { return !plane.exists() || plane.strideX() == 1; };
+        contiguous = std::is_same_v<T, float> && rowsAre(reference.image) && rowsAre(reference.mask) &&
+                     rowsAre(reference.variance) && rowsAre(science.image) && rowsAre(science.mask) &&
+                     rowsAre(science.variance);
+    }
+
+    [[nodiscard]] detail::PixelRow referenceRow(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
+        return row(reference, referenceBadMask, x, y);
+    }
+    [[nodiscard]] detail::PixelRow scienceRow(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
+        return row(science, scienceBadMask, x, y);
+    }
+    static detail::PixelRow row(MaskedImageView<T const> const& image, MaskPixel badMask, std::ptrdiff_t x,
+                                std::ptrdiff_t y) noexcept {
+        detail::PixelRow row{nullptr, image.mask.exists() ? &image.mask(x, y) : nullptr, badMask};
+        if constexpr (std::is_same_v<T, float>) row.values = &image.image(x, y);
+        return row;
+    }
+
+    template <typename PixelType, typename PixelAt>
+    std::ptrdiff_t appendOneByOne(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, PixelType* out,
+                                  std::ptrdiff_t n, PixelAt const& pixelAt) const {
+        for (auto const end = x + width; x < end; ++x) {
+            PixelType const value = pixelAt(x);
+            out[n] = value;
+            n += static_cast<std::ptrdiff_t>(unmasked(x, y) && detail::isFinitePixel(value));
+        }
+        return n;
+    }
 
     [[nodiscard]] bool unmasked(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
         MaskPixel bad = 0;
@@ -37,37 +74,68 @@ struct Pair {
     }
 };
 
-// Good pixels of an image that is made on the fly, in a box of the pair: `pixel(x, y)` gives its value.
-template <typename T, typename PixelType, typename PixelAt>
+// Pixels of the difference of the images, and of the sum of the variances.
+struct DifferencePixels {
+    template <typename T>
+    static std::ptrdiff_t appendRun(Pair<T> const& pair, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width,
+                                    std::ptrdiff_t ahead, T* out, std::ptrdiff_t n) {
+        if constexpr (std::is_same_v<T, float>) {
+            if (pair.contiguous) {
+                return n + detail::kernels().packDifference(pair.referenceRow(x, y), pair.scienceRow(x, y), width, ahead,
+                                                            out + n);
+            }
+        }
+        return pair.appendOneByOne(x, y, width, out, n, [&](auto i) { return pair.difference(i, y); });
+    }
+};
+
+struct VariancePixels {
+    template <typename T>
+    static std::ptrdiff_t appendRun(Pair<T> const& pair, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width,
+                                    std::ptrdiff_t ahead, VariancePixel* out, std::ptrdiff_t n) {
+        if (pair.contiguous) {
+            auto reference = pair.referenceRow(x, y), science = pair.scienceRow(x, y);
+            reference.values = &pair.reference.variance(x, y);
+            science.values = &pair.science.variance(x, y);
+            return n + detail::kernels().packSum(reference, science, width, ahead, out + n);
+        }
+        return pair.appendOneByOne(x, y, width, out, n, [&](auto i) { return pair.variance(i, y); });
+    }
+};
+
+// Good pixels of an image that is made on the fly, in a box of the pair.
+template <typename T, typename PixelType, typename Pixels>
 class PairSource {
 public:
     using value_type = PixelType;
 
-    PairSource(Pair<T> const& pair, Box const& box, PixelAt const& pixelAt)
-            : _pair(pair), _box(box), _pixelAt(pixelAt), _tiling(box.width, box.height) {}
+    PairSource(Pair<T> const& pair, Box const& box) : _pair(pair), _box(box), _tiling(box.width, box.height) {}
 
     [[nodiscard]] std::ptrdiff_t numPixels() const noexcept { return _box.width * _box.height; }
     [[nodiscard]] std::ptrdiff_t numBlocks() const noexcept { return _tiling.count(); }
+    [[nodiscard]] std::ptrdiff_t width() const noexcept { return _box.width; }
+    [[nodiscard]] static bool weighted() noexcept { return false; }
+    [[nodiscard]] static bool withVariance() noexcept { return false; }
+    [[nodiscard]] static bool isPlain() noexcept { return std::is_same_v<PixelType, float>; }
 
-    detail::Block<PixelType> load(std::ptrdiff_t block, detail::BlockStorage<PixelType>& storage,
-                                  detail::MaskTally*) const {
+    std::ptrdiff_t append(std::ptrdiff_t block, detail::BlockStorage<PixelType>& storage, std::ptrdiff_t n,
+                          detail::MaskTally*) const {
         auto const part = _tiling.box(block);
-        storage.values.resize(static_cast<std::size_t>(part.width * part.height));
-        std::ptrdiff_t n = 0;
-        for (auto y = _box.y0 + part.y0; y < _box.y0 + part.y0 + part.height; ++y) {
-            for (auto x = _box.x0 + part.x0; x < _box.x0 + part.x0 + part.width; ++x) {
-                PixelType const value = _pixelAt(x, y);
-                storage.values[static_cast<std::size_t>(n)] = value;
-                n += static_cast<std::ptrdiff_t>(_pair.unmasked(x, y) && detail::isFinitePixel(value));
-            }
+        storage.reserve(n + part.width * part.height, false, false);
+        for (auto y = part.y0; y < part.y0 + part.height; ++y) {
+            n = appendRun(part.x0, y, part.width, storage.values.data(), n, nullptr);
         }
-        return {storage.values.data(), nullptr, nullptr, n};
+        return n;
+    }
+
+    std::ptrdiff_t appendRun(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, PixelType* out, std::ptrdiff_t n,
+                             detail::MaskTally*) const {
+        return Pixels::appendRun(_pair, _box.x0 + x, _box.y0 + y, width, _box.width, out, n);
     }
 
 private:
     Pair<T> const& _pair;
     Box _box;
-    PixelAt const& _pixelAt;
     detail::Tiling _tiling;
 };
 
@@ -151,9 +219,8 @@ private:
     }
 
     [[nodiscard]] detail::BinStatistics statistics(BinGrid const& x, BinGrid const& y) const {
-        auto const difference = [this](std::ptrdiff_t i, std::ptrdiff_t j) { return _pair.difference(i, j); };
         return detail::binStatistics<T>(x, y, _options.gridStatistic, _sctrl, _num_threads, [&](Box const& box) {
-            return PairSource<T, T, decltype(difference)>(_pair, box, difference);
+            return PairSource<T, T, DifferencePixels>(_pair, box);
         });
     }
 
@@ -269,25 +336,44 @@ private:
             GridEvaluator::Scratch scratch;
             std::vector<float> row(static_cast<std::size_t>(_bbox.width));
             std::vector<double> line;
-            std::vector<T> residuals(row.size());
+            std::vector<T> residuals(row.size() + static_cast<std::size_t>(detail::slack));
             auto const end = std::min(_bbox.height, (piece + 1) * rowsPerPiece);
             for (auto y = piece * rowsPerPiece; y < end; ++y) {
                 modelRow(0, y, row, line, scratch);
-                std::ptrdiff_t n = 0;
-                for (std::ptrdiff_t x = 0; x < _bbox.width; ++x) {
-                    auto const model = static_cast<T>(row[static_cast<std::size_t>(x)]);
-                    T const residual = _pair.difference(x, y) - model;
-                    residuals[static_cast<std::size_t>(n)] = residual;
-                    n += static_cast<std::ptrdiff_t>(_pair.unmasked(x, y) && detail::isFinitePixel(residual));
-                    _matched(x, y) = _pair.science.image(x, y) + model;
-                }
-                parts[static_cast<std::size_t>(piece)].merge(
-                        detail::blockMoments<T>({residuals.data(), nullptr, nullptr, n}, {}));
+                auto const n = matchRow(y, row, residuals);
+                parts[static_cast<std::size_t>(piece)].merge(rowMoments(parts[static_cast<std::size_t>(piece)], residuals, n));
             }
         });
         detail::Moments total;
         for (auto const& part : parts) total.merge(part);
         _result.matchedMSE = detail::meanSquare(total);
+    }
+
+    // Write row y of the corrected image, and pack its good residuals.
+    std::ptrdiff_t matchRow(std::ptrdiff_t y, std::vector<float> const& model, std::vector<T>& residuals) const {
+        if constexpr (std::is_same_v<T, float>) {
+            if (_pair.contiguous && _matched.strideX() == 1) {
+                return detail::kernels().match(_pair.referenceRow(0, y), _pair.scienceRow(0, y), model.data(),
+                                               _bbox.width, &_matched(0, y), residuals.data());
+            }
+        }
+        std::ptrdiff_t n = 0;
+        for (std::ptrdiff_t x = 0; x < _bbox.width; ++x) {
+            auto const correction = static_cast<T>(model[static_cast<std::size_t>(x)]);
+            T const residual = _pair.difference(x, y) - correction;
+            residuals[static_cast<std::size_t>(n)] = residual;
+            n += static_cast<std::ptrdiff_t>(_pair.unmasked(x, y) && detail::isFinitePixel(residual));
+            _matched(x, y) = _pair.science.image(x, y) + correction;
+        }
+        return n;
+    }
+
+    static detail::Moments rowMoments(detail::Moments const& soFar, std::vector<T> const& residuals, std::ptrdiff_t n) {
+        if constexpr (std::is_same_v<T, float>) {
+            return detail::packedMoments(residuals.data(), n, soFar.n > 0 ? soFar.mean : 0.0, false);
+        } else {
+            return detail::blockMoments<T>({residuals.data(), nullptr, nullptr, n}, {});
+        }
     }
 
     // Before anything is written: this evaluates the model in every row of bins, so a model that fails does so here.
@@ -310,10 +396,9 @@ private:
 
     [[nodiscard]] double clippedVariance() const {
         if (!_pair.reference.variance.exists() || !_pair.science.variance.exists()) return detail::nan;
-        auto const variance = [this](std::ptrdiff_t x, std::ptrdiff_t y) { return _pair.variance(x, y); };
-        StatisticsBuilder const builder(MEANCLIP, _sctrl, _num_threads);
+        StatisticsBuilder const builder(MEANCLIP, _sctrl, _num_threads, false);
         Box const all{0, 0, _bbox.width, _bbox.height};
-        return builder.compute(PairSource<T, VariancePixel, decltype(variance)>(_pair, all, variance)).getValue();
+        return builder.compute(PairSource<T, VariancePixel, VariancePixels>(_pair, all)).getValue();
     }
 
     Pair<T> _pair;

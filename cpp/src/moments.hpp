@@ -11,6 +11,8 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "evensky/parallel.hpp"
@@ -234,8 +236,58 @@ Moments windowMoments(Block<T> const& block, Window const& window) {
     return m;
 }
 
+// What sums of deviations from a centre say, where min and max are known.
+inline Moments momentsOf(Deviations const& d, double centre, bool extremesKnown) noexcept {
+    Moments m;
+    m.n = d.count;
+    if (m.n == 0) return m;
+    m.sumW = m.sumW2 = static_cast<double>(d.count);
+    if (extremesKnown) {
+        m.min = static_cast<double>(d.min);
+        m.max = static_cast<double>(d.max);
+        if (m.min == m.max) {
+            // Constant data have exactly their value as mean, and no scatter, whatever the rounding of the sums.
+            m.mean = m.min;
+            m.sumWX = m.sumW * m.min;
+            return m;
+        }
+    }
+    double const shift = d.first / m.sumW;
+    m.mean = centre + shift;
+    m.sumWX = d.first + m.sumW * centre;
+    m.sumWD2 = d.second - d.first * shift;
+    return m;
+}
+
+// Moments of all of a number of good pixels. `guess` is near their mean, or not: where it is so far off that the sums
+// lose digits they are taken again about the mean.
+inline Moments packedMoments(float const* packed, std::ptrdiff_t n, double guess, bool wantExtremes) {
+    Moments m;
+    if (n == 0) return m;
+    auto const& kernel = kernels();
+    auto deviations = kernel.deviations(packed, n, guess);
+    double const shift = deviations.first / static_cast<double>(n);
+    double const scatter2 = deviations.second / static_cast<double>(n) - shift * shift;
+    // 64 squared scatters are six bits of the 53.
+    bool const again = !(shift * shift <= 64.0 * scatter2);
+    if (again || wantExtremes) kernel.extremes(packed, n, &deviations.min, &deviations.max);
+    if (!again || shift == 0.0) return momentsOf(deviations, guess, wantExtremes);
+    double const mean = guess + shift;
+    auto const [min, max] = std::pair(deviations.min, deviations.max);
+    deviations = kernel.deviations(packed, n, mean);
+    deviations.min = min;
+    deviations.max = max;
+    return momentsOf(deviations, mean, true);
+}
+
 template <typename T>
 Moments blockMoments(Block<T> const& block, Window const& window) {
+    if constexpr (std::is_same_v<T, float>) {
+        if (block.weights == nullptr && block.variances == nullptr && !window.everything) {
+            return momentsOf(kernels().deviationsWithin(block.values, block.size, window.centre, window.halfWidth),
+                             window.centre, true);
+        }
+    }
     if (block.weights == nullptr && block.variances == nullptr) {
         return window.everything ? plainMoments(block) : windowMoments(block, window);
     }
@@ -264,7 +316,7 @@ void forEachBlock(Source const& source, int num_threads, bool tallyMasks, std::v
         BlockStorage<T> storage;
         auto* const tally = tallyMasks ? &(*tallies)[static_cast<std::size_t>(group)] : nullptr;
         auto const end = std::min(source.numBlocks(), (group + 1) * blocksPerGroup);
-        for (auto b = group * blocksPerGroup; b < end; ++b) work(source.load(b, storage, tally), group);
+        for (auto b = group * blocksPerGroup; b < end; ++b) work(loadBlock(source, b, storage, tally), group);
     });
 }
 

@@ -13,11 +13,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <type_traits>
 #include <vector>
 
 #include "evensky/statistics.hpp"
 #include "evensky/view.hpp"
+#include "kernels/kernels.hpp"
 
 namespace evensky::detail {
 
@@ -52,7 +54,16 @@ struct BlockStorage {
     std::vector<T> values;
     std::vector<double> weights;
     std::vector<float> variances;
+
+    // Room for `size` pixels, and for what the kernels write behind them.
+    void reserve(std::ptrdiff_t size, bool weighted, bool withVariance) {
+        auto const room = static_cast<std::size_t>(size + slack);
+        if (values.size() < room) values.resize(room);
+        if (weighted && weights.size() < room) weights.resize(room);
+        if (withVariance && variances.size() < room) variances.resize(room);
+    }
 };
+
 
 // What is learned about masks while pixels are collected.
 struct MaskTally {
@@ -64,6 +75,15 @@ struct MaskTally {
         for (std::size_t bit = 0; bit < rejectedWeight.size(); ++bit) rejectedWeight[bit] += other.rejectedWeight[bit];
     }
 };
+
+// The good pixels of one block of a source.
+template <typename Source>
+Block<typename Source::value_type> loadBlock(Source const& source, std::ptrdiff_t block,
+                                             BlockStorage<typename Source::value_type>& storage, MaskTally* tally) {
+    auto const n = source.append(block, storage, 0, tally);
+    return {storage.values.data(), source.weighted() ? storage.weights.data() : nullptr,
+            source.withVariance() ? storage.variances.data() : nullptr, n};
+}
 
 // The division of a width x height image into blocks.
 class Tiling {
@@ -113,46 +133,44 @@ public:
     [[nodiscard]] std::ptrdiff_t numPixels() const noexcept { return _image.width() * _image.height(); }
     [[nodiscard]] std::ptrdiff_t numBlocks() const noexcept { return _tiling.count(); }
 
-    Block<T> load(std::ptrdiff_t block, BlockStorage<T>& storage, MaskTally* tally) const {
-        auto const box = _tiling.box(block);
-        auto const size = static_cast<std::size_t>(box.width * box.height);
-        storage.values.resize(size);
-        if (_selection.weighted) storage.weights.resize(size);
-        if (_selection.wantVariance) storage.variances.resize(size);
-        std::ptrdiff_t n = 0;
-        for (std::ptrdiff_t y = box.y0; y < box.y0 + box.height; ++y) {
-            if (!_image.mask.exists() && !_selection.weighted && !_selection.wantVariance) {
-                n = loadPlainRow(box, y, n, storage);
-            } else if (!_selection.weighted && !_selection.wantVariance && !_selection.tallyRejected) {
-                n = loadMaskedRow(box, y, n, storage, tally);
-            } else {
-                n = loadFullRow(box, y, n, storage, tally);
-            }
-        }
-        return {storage.values.data(), _selection.weighted ? storage.weights.data() : nullptr,
-                _selection.wantVariance ? storage.variances.data() : nullptr, n};
+    [[nodiscard]] bool weighted() const noexcept { return _selection.weighted; }
+    [[nodiscard]] bool withVariance() const noexcept { return _selection.wantVariance; }
+    // Finite pixels without weights or variances: what the kernels are made for.
+    [[nodiscard]] bool isPlain() const noexcept {
+        return std::is_same_v<T, float> && _selection.nanSafe && !_selection.weighted && !_selection.wantVariance;
     }
 
-private:
-    std::ptrdiff_t loadPlainRow(Box const& box, std::ptrdiff_t y, std::ptrdiff_t n, BlockStorage<T>& storage) const {
-        T* const out = storage.values.data();
-        for (std::ptrdiff_t x = box.x0; x < box.x0 + box.width; ++x) {
-            T const value = _image.image(x, y);
-            out[n] = value;  // written always, kept only where good: no branch to mispredict
-            n += static_cast<std::ptrdiff_t>(!_selection.nanSafe || isFinitePixel(value));
+    // Put the good pixels of a block behind the first n in `storage`; returns how many there are then.
+    std::ptrdiff_t append(std::ptrdiff_t block, BlockStorage<T>& storage, std::ptrdiff_t n, MaskTally* tally) const {
+        auto const box = _tiling.box(block);
+        storage.reserve(n + box.width * box.height, _selection.weighted, _selection.wantVariance);
+        for (std::ptrdiff_t y = box.y0; y < box.y0 + box.height; ++y) {
+            if (_selection.weighted || _selection.wantVariance || _selection.tallyRejected) {
+                n = loadFullRow(box, y, n, storage, tally);
+            } else {
+                n = appendRun(box.x0, y, box.width, storage.values.data(), n, tally);
+            }
         }
         return n;
     }
 
-    std::ptrdiff_t loadMaskedRow(Box const& box, std::ptrdiff_t y, std::ptrdiff_t n, BlockStorage<T>& storage,
-                                 MaskTally* tally) const {
-        T* const out = storage.values.data();
+    // The same of `width` pixels of row y from column x, values only.
+    std::ptrdiff_t appendRun(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, T* out, std::ptrdiff_t n,
+                             MaskTally* tally) const {
+        if constexpr (std::is_same_v<T, float>) {
+            if (_image.image.strideX() == 1 && (!_image.mask.exists() || _image.mask.strideX() == 1)) {
+                PixelRow const row{&_image.image(x, y), _image.mask.exists() ? &_image.mask(x, y) : nullptr,
+                                   _selection.andMask};
+                return n + kernels().pack(row, _selection.nanSafe, width, _image.width(), out + n,
+                                          tally == nullptr ? nullptr : &tally->orMask);
+            }
+        }
         MaskPixel orMask = 0;
-        for (std::ptrdiff_t x = box.x0; x < box.x0 + box.width; ++x) {
+        for (auto const end = x + width; x < end; ++x) {
             T const value = _image.image(x, y);
-            MaskPixel const mask = _image.mask(x, y);
+            MaskPixel const mask = _image.mask.exists() ? _image.mask(x, y) : 0;
             bool const good = (mask & _selection.andMask) == 0 && (!_selection.nanSafe || isFinitePixel(value));
-            out[n] = value;
+            out[n] = value;  // written always, kept only where good: no branch to mispredict
             n += static_cast<std::ptrdiff_t>(good);
             orMask |= good ? mask : 0;
         }
@@ -160,6 +178,9 @@ private:
         return n;
     }
 
+    [[nodiscard]] std::ptrdiff_t width() const noexcept { return _image.width(); }
+
+private:
     std::ptrdiff_t loadFullRow(Box const& box, std::ptrdiff_t y, std::ptrdiff_t n, BlockStorage<T>& storage,
                                MaskTally* tally) const {
         for (std::ptrdiff_t x = box.x0; x < box.x0 + box.width; ++x) {
@@ -207,40 +228,32 @@ public:
     using value_type = T;
 
     template <typename Source>
-    PackedSource(Source const& source, BlockStorage<T>& storage, MaskTally& tally) : _storage(storage) {
-        _storage.values.clear();
-        _storage.weights.clear();
-        _storage.variances.clear();
-        BlockStorage<T> piece;
-        for (std::ptrdiff_t b = 0; b < source.numBlocks(); ++b) {
-            auto const block = source.load(b, piece, &tally);
-            _storage.values.insert(_storage.values.end(), block.values, block.values + block.size);
-            _weighted = block.weights != nullptr;
-            _withVariance = block.variances != nullptr;
-            if (_weighted) _storage.weights.insert(_storage.weights.end(), block.weights, block.weights + block.size);
-            if (_withVariance) {
-                _storage.variances.insert(_storage.variances.end(), block.variances, block.variances + block.size);
-            }
-        }
+    PackedSource(Source const& source, BlockStorage<T>& storage, MaskTally* tally)
+            : _storage(storage), _weighted(source.weighted()), _withVariance(source.withVariance()) {
+        storage.reserve(source.numPixels(), _weighted, _withVariance);
+        for (std::ptrdiff_t b = 0; b < source.numBlocks(); ++b) _size = source.append(b, storage, _size, tally);
     }
 
-    [[nodiscard]] std::ptrdiff_t numBlocks() const noexcept {
-        return (static_cast<std::ptrdiff_t>(_storage.values.size()) + blockPixels - 1) / blockPixels;
+    [[nodiscard]] std::ptrdiff_t numBlocks() const noexcept { return (_size + blockPixels - 1) / blockPixels; }
+    [[nodiscard]] std::span<T const> values() const noexcept {
+        return {_storage.values.data(), static_cast<std::size_t>(_size)};
     }
-
-    Block<T> load(std::ptrdiff_t block, BlockStorage<T>&, MaskTally*) const {
-        auto const start = block * blockPixels;
-        auto const size = std::min(blockPixels, static_cast<std::ptrdiff_t>(_storage.values.size()) - start);
+    [[nodiscard]] Block<T> block(std::ptrdiff_t b) const noexcept {
+        auto const start = b * blockPixels;
         return {_storage.values.data() + start, _weighted ? _storage.weights.data() + start : nullptr,
-                _withVariance ? _storage.variances.data() + start : nullptr, size};
+                _withVariance ? _storage.variances.data() + start : nullptr, std::min(blockPixels, _size - start)};
     }
-
-    [[nodiscard]] std::vector<T> const& values() const noexcept { return _storage.values; }
 
 private:
-    BlockStorage<T>& _storage;
-    bool _weighted = false;
-    bool _withVariance = false;
+    BlockStorage<T> const& _storage;
+    bool _weighted;
+    bool _withVariance;
+    std::ptrdiff_t _size = 0;
 };
+
+template <typename T>
+Block<T> loadBlock(PackedSource<T> const& source, std::ptrdiff_t block, BlockStorage<T>&, MaskTally*) {
+    return source.block(block);
+}
 
 }  // namespace evensky::detail

@@ -113,13 +113,13 @@ inline constexpr std::ptrdiff_t leastBracketed = 1024;
 // quartile. Where a bracket turns out to miss its rank everything is partitioned after all, so the result is exact
 // whatever the sample.
 template <typename T>
-std::vector<Ranked<T>> rankedInMemory(std::vector<T> const& values, std::span<std::int64_t const> ranks,
+std::vector<Ranked<T>> rankedInMemory(std::span<T const> values, std::span<std::int64_t const> ranks,
                                       std::vector<T>& scratch) {
     auto const n = static_cast<std::ptrdiff_t>(values.size());
     std::vector<Ranked<T>> result;
     result.reserve(ranks.size());
     auto const partitionAll = [&] {
-        scratch = values;
+        scratch.assign(values.begin(), values.end());
         result.clear();
         appendRanked(scratch, ranks, 0, result);
         return result;
@@ -211,7 +211,7 @@ std::vector<Ranked<typename Source::value_type>> rankedByCounting(Source const& 
             auto const first = source.numBlocks() * piece / pieces;
             auto const last = source.numBlocks() * (piece + 1) / pieces;
             for (auto b = first; b < last; ++b) {
-                auto const block = source.load(b, storage, nullptr);
+                auto const block = loadBlock(source, b, storage, nullptr);
                 for (std::ptrdiff_t i = 0; i < block.size; ++i) {
                     Bits const key = K::of(block.values[i]);
                     auto const bucket = static_cast<std::size_t>((key >> shift) & (buckets - 1));
@@ -249,6 +249,9 @@ std::vector<Ranked<typename Source::value_type>> rankedByCounting(Source const& 
     for (auto const& target : targets) result.push_back({K::value(target.prefix), target.below, target.equal});
     return result;
 }
+
+// The standard deviation of a normal distribution in units of its interquartile range.
+inline constexpr double iqrangeToStdev = 0.741301109252802;
 
 // Median and quartiles of n good pixels.
 struct Quartiles {

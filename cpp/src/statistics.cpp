@@ -118,8 +118,8 @@ Statistics::Value Statistics::getResult(Property property) const {
     return _results[propertyIndex(property)];
 }
 
-StatisticsBuilder::StatisticsBuilder(int flags, StatisticsControl const& sctrl, int num_threads)
-        : _flags(flags), _sctrl(sctrl), _num_threads(num_threads) {
+StatisticsBuilder::StatisticsBuilder(int flags, StatisticsControl const& sctrl, int num_threads, bool tallyMasks)
+        : _flags(flags), _sctrl(sctrl), _num_threads(num_threads), _tallyMasks(tallyMasks) {
     if ((flags & ~allFlags) != 0) {
         throw InvalidParameterError("Statistics flags " + std::to_string(flags) +
                                     " hold unknown bits; the known ones are " + std::to_string(allFlags));

@@ -11,6 +11,7 @@
 #include "evensky/interpolate.hpp"
 #include "evensky/matching.hpp"
 #include "evensky/parallel.hpp"
+#include "evensky/simd.hpp"
 #include "evensky/statistics.hpp"
 #include "evensky/version.hpp"
 #include "evensky/view.hpp"

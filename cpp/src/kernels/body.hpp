@@ -1,0 +1,351 @@
+// The kernels themselves, in terms of sixteen pixels at a time. Included once by each file that fixes what sixteen
+// pixels at a time are; nothing from the standard library is called here, as what that would emit for one instruction
+// set could be what the linker picks for all.
+
+#include "kernels.hpp"
+
+namespace evensky::detail {
+namespace {
+
+constexpr std::ptrdiff_t width = 16;
+
+// Call step(offset, count) for whole steps and the rest; `whole` is a type, so that the compiler sees two loops.
+struct Whole {
+    static constexpr bool value = true;
+};
+struct Rest {
+    static constexpr bool value = false;
+};
+template <typename Step>
+inline __attribute__((always_inline)) void inSteps(std::ptrdiff_t n, Step const& step) {
+    std::ptrdiff_t i = 0;
+    for (; i + width <= n; i += width) step(Whole{}, i, width);
+    if (i < n) step(Rest{}, i, n - i);
+}
+template <typename Kind, typename T>
+inline __attribute__((always_inline)) auto take(Kind, T const* p, std::ptrdiff_t count) {
+    if constexpr (Kind::value) {
+        return simd::load(p);
+    } else {
+        return simd::loadFirst(p, count);
+    }
+}
+template <typename Kind>
+inline __attribute__((always_inline)) simd::Mask every(Kind, std::ptrdiff_t count) {
+    if constexpr (Kind::value) {
+        return simd::allLanes();
+    } else {
+        return simd::firstLanes(count);
+    }
+}
+
+inline double sumOf(simd::Doubles const& lanes) {
+    double values[width];
+    simd::store(values, lanes);
+    double sum = 0.0;
+    for (double const value : values) sum += value;
+    return sum;
+}
+inline float leastOf(simd::Floats lanes) {
+    float values[width];
+    simd::store(values, lanes);
+    float least = values[0];
+    for (float const value : values) least = value < least ? value : least;
+    return least;
+}
+inline float mostOf(simd::Floats lanes) {
+    float values[width];
+    simd::store(values, lanes);
+    float most = values[0];
+    for (float const value : values) most = value > most ? value : most;
+    return most;
+}
+constexpr float infinity = __builtin_inff();
+
+inline __attribute__((always_inline)) void prefetch(void const* address) { __builtin_prefetch(address, 0, 2); }
+
+template <bool HasMask, bool WantOr>
+std::ptrdiff_t packRow(PixelRow row, bool nanSafe, std::ptrdiff_t n, std::ptrdiff_t ahead, float* out,
+                       std::int32_t* orMask) {
+    std::ptrdiff_t packed = 0;
+    auto const bad = simd::fill(row.badBits);
+    auto seen = simd::fill(std::int32_t{0});
+    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const values = take(kind, row.values + i, count);
+        prefetch(row.values + i + ahead);
+        auto good = every(kind, count);
+        if (nanSafe) good = simd::finite(values, good);
+        if constexpr (HasMask) {
+            auto const mask = take(kind, row.mask + i, count);
+            prefetch(row.mask + i + ahead);
+            good = simd::noneSet(mask, bad, good);
+            if constexpr (WantOr) seen = simd::orWhere(seen, mask, good);
+        }
+        packed += simd::compress(out + packed, values, good);
+    });
+    if constexpr (WantOr) *orMask |= simd::orOf(seen);
+    return packed;
+}
+
+std::ptrdiff_t pack(PixelRow row, bool nanSafe, std::ptrdiff_t n, std::ptrdiff_t ahead, float* out,
+                    std::int32_t* orMask) {
+    if (row.mask == nullptr) return packRow<false, false>(row, nanSafe, n, ahead, out, orMask);
+    if (orMask == nullptr) return packRow<true, false>(row, nanSafe, n, ahead, out, orMask);
+    return packRow<true, true>(row, nanSafe, n, ahead, out, orMask);
+}
+
+// The lanes in which neither of two rows is masked.
+template <typename Kind>
+inline __attribute__((always_inline)) simd::Mask unmasked(Kind kind, PixelRow const& a, PixelRow const& b,
+                                                          std::ptrdiff_t i, std::ptrdiff_t count) {
+    auto good = every(kind, count);
+    if (a.mask != nullptr) good = simd::noneSet(take(kind, a.mask + i, count), simd::fill(a.badBits), good);
+    if (b.mask != nullptr) good = simd::noneSet(take(kind, b.mask + i, count), simd::fill(b.badBits), good);
+    return good;
+}
+
+template <bool Difference>
+std::ptrdiff_t packPair(PixelRow a, PixelRow b, std::ptrdiff_t n, std::ptrdiff_t ahead, float* out) {
+    std::ptrdiff_t packed = 0;
+    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const x = take(kind, a.values + i, count);
+        auto const y = take(kind, b.values + i, count);
+        prefetch(a.values + i + ahead);
+        prefetch(b.values + i + ahead);
+        if (a.mask != nullptr) prefetch(a.mask + i + ahead);
+        if (b.mask != nullptr) prefetch(b.mask + i + ahead);
+        auto const values = Difference ? simd::sub(x, y) : simd::add(x, y);
+        packed += simd::compress(out + packed, values, simd::finite(values, unmasked(kind, a, b, i, count)));
+    });
+    return packed;
+}
+
+std::ptrdiff_t match(PixelRow reference, PixelRow science, float const* model, std::ptrdiff_t n, float* matched,
+                     float* residuals) {
+    std::ptrdiff_t packed = 0;
+    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const from = take(kind, reference.values + i, count);
+        auto const to = take(kind, science.values + i, count);
+        auto const correction = take(kind, model + i, count);
+        auto const residual = simd::sub(simd::sub(from, to), correction);
+        auto const good = simd::finite(residual, unmasked(kind, reference, science, i, count));
+        packed += simd::compress(residuals + packed, residual, good);
+        auto const corrected = simd::add(to, correction);
+        if constexpr (decltype(kind)::value) {
+            simd::store(matched + i, corrected);
+        } else {
+            simd::storeFirst(matched + i, corrected, count);
+        }
+    });
+    return packed;
+}
+
+Deviations deviations(float const* packed, std::ptrdiff_t n, double centre) {
+    auto first = simd::zero();
+    auto second = simd::zero();
+    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const d = simd::deviations(take(kind, packed + i, count), centre);
+        simd::addWhere(first, d, every(kind, count));
+        simd::addWhere(second, simd::square(d), every(kind, count));
+    });
+    Deviations result;
+    result.count = n;
+    result.first = sumOf(first);
+    result.second = sumOf(second);
+    return result;
+}
+
+Deviations deviationsWithin(float const* packed, std::ptrdiff_t n, double centre, double halfWidth) {
+    Deviations result;
+    auto first = simd::zero();
+    auto second = simd::zero();
+    auto min = simd::fill(infinity);
+    auto max = simd::fill(-infinity);
+    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const values = take(kind, packed + i, count);
+        auto const d = simd::deviations(values, centre);
+        auto const inside = simd::within(d, halfWidth, every(kind, count));
+        result.count += simd::count(inside);
+        simd::addWhere(first, d, inside);
+        simd::addWhere(second, simd::square(d), inside);
+        min = simd::smallerWhere(min, values, inside);
+        max = simd::largerWhere(max, values, inside);
+    });
+    result.first = sumOf(first);
+    result.second = sumOf(second);
+    result.min = leastOf(min);
+    result.max = mostOf(max);
+    return result;
+}
+
+void extremes(float const* packed, std::ptrdiff_t n, float* min, float* max) {
+    auto least = simd::fill(infinity);
+    auto most = simd::fill(-infinity);
+    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const values = take(kind, packed + i, count);
+        least = simd::smallerWhere(least, values, every(kind, count));
+        most = simd::largerWhere(most, values, every(kind, count));
+    });
+    *min = leastOf(least);
+    *max = mostOf(most);
+}
+
+// With the number of ranges and the clipping fixed when compiled.
+template <std::size_t Ranges, bool Clip>
+ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, float* candidates, float* fringe) {
+    ScanResult result;
+    std::int64_t below0 = 0, below1 = 0, below2 = 0, above0 = 0, above1 = 0, above2 = 0;
+    auto const low0 = simd::fill(plan.low[0]), high0 = simd::fill(plan.high[0]);
+    auto const low1 = simd::fill(plan.low[1]), high1 = simd::fill(plan.high[1]);
+    auto const low2 = simd::fill(plan.low[2]), high2 = simd::fill(plan.high[2]);
+    auto const coreLow = simd::fill(plan.coreLow), coreHigh = simd::fill(plan.coreHigh);
+    auto const outerLow = simd::fill(plan.outerLow), outerHigh = simd::fill(plan.outerHigh);
+    auto first = simd::zero();
+    auto second = simd::zero();
+    auto min = simd::fill(infinity);
+    auto max = simd::fill(-infinity);
+    std::ptrdiff_t nCandidates = 0, nFringe = 0;
+    std::int64_t nCore = 0;
+    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const values = take(kind, packed + i, count);
+        auto const all = every(kind, count);
+        auto const range = [&](auto const& low, auto const& high, std::int64_t& notBelow, std::int64_t& inside) {
+            auto const reached = simd::atLeast(values, low, all);
+            auto const in = simd::atMost(values, high, reached);
+            notBelow += simd::count(reached);
+            inside += simd::count(in);
+            return in;
+        };
+        if constexpr (Ranges > 0) {
+            auto in = range(low0, high0, below0, above0);
+            if constexpr (Ranges > 1) in = simd::either(in, range(low1, high1, below1, above1));
+            if constexpr (Ranges > 2) in = simd::either(in, range(low2, high2, below2, above2));
+            nCandidates += simd::compress(candidates + nCandidates, values, in);
+        }
+        if constexpr (Clip) {
+            auto const core = simd::atMost(values, coreHigh, simd::atLeast(values, coreLow, all));
+            auto const outer = simd::atMost(values, outerHigh, simd::atLeast(values, outerLow, all));
+            nFringe += simd::compress(fringe + nFringe, values, simd::without(outer, core));
+            nCore += simd::count(core);
+            auto const d = simd::deviations(values, plan.centre);
+            simd::addWhere(first, d, core);
+            simd::addWhere(second, simd::square(d), core);
+            min = simd::smallerWhere(min, values, core);
+            max = simd::largerWhere(max, values, core);
+        }
+    });
+    // Counted were those not below, and those inside.
+    result.below = {n - below0, n - below1, n - below2};
+    result.notAbove = {n - below0 + above0, n - below1 + above1, n - below2 + above2};
+    result.candidates = nCandidates;
+    result.fringe = nFringe;
+    result.core.count = nCore;
+    result.core.first = sumOf(first);
+    result.core.second = sumOf(second);
+    result.core.min = leastOf(min);
+    result.core.max = mostOf(max);
+    return result;
+}
+
+ScanResult scan(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, float* candidates, float* fringe) {
+    switch (plan.ranges) {
+        case 0:
+            return plan.clip ? scanAs<0, true>(packed, n, plan, candidates, fringe)
+                             : scanAs<0, false>(packed, n, plan, candidates, fringe);
+        case 1:
+            return plan.clip ? scanAs<1, true>(packed, n, plan, candidates, fringe)
+                             : scanAs<1, false>(packed, n, plan, candidates, fringe);
+        case 2:
+            return plan.clip ? scanAs<2, true>(packed, n, plan, candidates, fringe)
+                             : scanAs<2, false>(packed, n, plan, candidates, fringe);
+        default:
+            return plan.clip ? scanAs<3, true>(packed, n, plan, candidates, fringe)
+                             : scanAs<3, false>(packed, n, plan, candidates, fringe);
+    }
+}
+
+std::ptrdiff_t collect(float const* packed, std::ptrdiff_t n, float low, float high, float* out, std::int64_t* below) {
+    auto const lowest = simd::fill(low), highest = simd::fill(high);
+    std::ptrdiff_t collected = 0;
+    std::int64_t notBelow = 0;
+    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const values = take(kind, packed + i, count);
+        auto const reached = simd::atLeast(values, lowest, every(kind, count));
+        notBelow += simd::count(reached);
+        collected += simd::compress(out + collected, values, simd::atMost(values, highest, reached));
+    });
+    *below += n - notBelow;
+    return collected;
+}
+
+void enclose(float const* packed, std::ptrdiff_t n, float* low, float* high) {
+    auto const lowest = simd::fill(*low), highest = simd::fill(*high);
+    auto below = simd::fill(-infinity), above = simd::fill(infinity);
+    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const values = take(kind, packed + i, count);
+        below = simd::largerWhere(below, values, simd::atMost(values, lowest, every(kind, count)));
+        above = simd::smallerWhere(above, values, simd::atLeast(values, highest, every(kind, count)));
+    });
+    float const nearestBelow = mostOf(below), nearestAbove = leastOf(above);
+    if (nearestBelow > -infinity) *low = nearestBelow;
+    if (nearestAbove < infinity) *high = nearestAbove;
+}
+
+// Batcher's odd-even merge sort, each exchange on sixteen columns at once.
+void sortColumns(float* values) {
+    simd::Floats rows[16];
+    for (int r = 0; r < 16; ++r) rows[r] = simd::load(values + 16 * r);
+#pragma GCC unroll 16
+    for (int p = 1; p < 16; p *= 2) {
+#pragma GCC unroll 16
+        for (int k = p; k >= 1; k /= 2) {
+#pragma GCC unroll 16
+            for (int j = k % p; j + k < 16; j += 2 * k) {
+#pragma GCC unroll 16
+                for (int i = 0; i < k; ++i) {
+                    if (i + j + k < 16 && (i + j) / (2 * p) == (i + j + k) / (2 * p)) {
+                        auto const low = simd::smaller(rows[i + j], rows[i + j + k]);
+                        rows[i + j + k] = simd::larger(rows[i + j], rows[i + j + k]);
+                        rows[i + j] = low;
+                    }
+                }
+            }
+        }
+    }
+    for (int r = 0; r < 16; ++r) simd::store(values + 16 * r, rows[r]);
+}
+
+// The two below are plain arithmetic without branches, which compilers vectorise.
+void cubic(CubicSegment const& segment, double d0, std::ptrdiff_t n, float* out) {
+    double const y = segment.y, b = segment.b, c = segment.c, e = segment.e;
+    for (std::ptrdiff_t i = 0; i < n; ++i) {
+        double const d = d0 + static_cast<double>(static_cast<std::int32_t>(i));
+        out[i] = static_cast<float>(y + d * (b + d * (c + d * e)));
+    }
+}
+
+void series(double const* __restrict terms, double const* __restrict basis, std::ptrdiff_t stride, std::ptrdiff_t count,
+            std::ptrdiff_t n, float* __restrict out) {
+    constexpr std::ptrdiff_t lanes = 16;
+    std::ptrdiff_t x = 0;
+    for (; x + lanes <= n; x += lanes) {
+        double sum[lanes] = {};
+        for (std::ptrdiff_t p = 0; p < count; ++p) {
+            for (std::ptrdiff_t i = 0; i < lanes; ++i) sum[i] += terms[p] * basis[p * stride + x + i];
+        }
+        for (std::ptrdiff_t i = 0; i < lanes; ++i) out[x + i] = static_cast<float>(sum[i]);
+    }
+    for (; x < n; ++x) {
+        double sum = 0.0;
+        for (std::ptrdiff_t p = 0; p < count; ++p) sum += terms[p] * basis[p * stride + x];
+        out[x] = static_cast<float>(sum);
+    }
+}
+
+constexpr Kernels make(char const* name) {
+    return {name,       pack,     packPair<true>, packPair<false>, match,       deviations, deviationsWithin,
+            extremes,   scan,     collect,        enclose,         sortColumns, cubic,      series};
+}
+
+}  // namespace
+}  // namespace evensky::detail

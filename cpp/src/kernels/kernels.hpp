@@ -1,0 +1,98 @@
+#pragma once
+
+// The loops over pixels that everything spends its time in, compiled once for each instruction set and chosen when the
+// library is first used. All of them do the same arithmetic in the same order, so the numbers do not depend on which
+// one runs.
+//
+// Whatever is called `packed` is contiguous, finite and holds good pixels only. Outputs that pixels are packed into
+// need room for `slack` more values than they are given, which are overwritten by anything.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace evensky::detail {
+
+inline constexpr std::ptrdiff_t slack = 16;
+
+// One row of a plane of pixels and of its mask; without a mask (null) all pixels are unmasked.
+struct PixelRow {
+    float const* values = nullptr;
+    std::int32_t const* mask = nullptr;
+    std::int32_t badBits = 0;
+};
+
+// Sums of deviations from a centre, over the pixels that are asked for.
+struct Deviations {
+    std::int64_t count = 0;
+    double first = 0.0;   // sum of x - centre
+    double second = 0.0;  // sum of (x - centre)^2
+    float min = 0.0F;     // of those pixels; meaningless where there are none
+    float max = 0.0F;
+};
+
+// What one look at packed pixels is to find out. Ranges are inclusive.
+struct ScanPlan {
+    static constexpr std::size_t maxRanges = 3;
+    std::size_t ranges = 0;                // order statistics are looked for in so many ranges, ascending
+    std::array<float, maxRanges> low{};    // pixels below are counted
+    std::array<float, maxRanges> high{};   // pixels not above are counted, those inside are collected
+    bool clip = false;                     // clipping: the core is summed, the fringe collected
+    float coreLow = 0.0F, coreHigh = 0.0F;    // inside the window of every round
+    float outerLow = 0.0F, outerHigh = 0.0F;  // what is outside is outside every round's window
+    double centre = 0.0;                      // deviations of the core count from there
+};
+
+struct ScanResult {
+    std::array<std::int64_t, ScanPlan::maxRanges> below{};
+    std::array<std::int64_t, ScanPlan::maxRanges> notAbove{};
+    std::ptrdiff_t candidates = 0;  // inside a range
+    std::ptrdiff_t fringe = 0;      // outside the core and not outside everything
+    Deviations core;
+};
+
+// Coefficients of a cubic in one segment of a row: y + d (b + d (c + d e)), d counted from `origin`.
+struct CubicSegment {
+    double origin, y, b, c, e;
+};
+
+struct Kernels {
+    char const* name;
+
+    // Pack the good pixels of a row (unmasked and, where nanSafe, finite); OR their masks into *orMask unless null.
+    // `ahead` pixels further on is what will be read next.
+    std::ptrdiff_t (*pack)(PixelRow row, bool nanSafe, std::ptrdiff_t n, std::ptrdiff_t ahead, float* out,
+                           std::int32_t* orMask);
+    // The same of the difference and of the sum of two rows: good where neither mask is bad and the result is finite.
+    std::ptrdiff_t (*packDifference)(PixelRow a, PixelRow b, std::ptrdiff_t n, std::ptrdiff_t ahead, float* out);
+    std::ptrdiff_t (*packSum)(PixelRow a, PixelRow b, std::ptrdiff_t n, std::ptrdiff_t ahead, float* out);
+    // matched = science + model; the good pixels of (reference - science) - model are packed.
+    std::ptrdiff_t (*match)(PixelRow reference, PixelRow science, float const* model, std::ptrdiff_t n, float* matched,
+                            float* residuals);
+
+    // Deviations of packed pixels from `centre`: of all (min and max are not looked for), and of those within.
+    Deviations (*deviations)(float const* packed, std::ptrdiff_t n, double centre);
+    Deviations (*deviationsWithin)(float const* packed, std::ptrdiff_t n, double centre, double halfWidth);
+    // min and max of packed pixels, n > 0
+    void (*extremes)(float const* packed, std::ptrdiff_t n, float* min, float* max);
+    // `candidates` and `fringe` have room for n + slack values each, where the plan asks for them.
+    ScanResult (*scan)(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, float* candidates, float* fringe);
+    // Pack those in [low, high], count those below.
+    std::ptrdiff_t (*collect)(float const* packed, std::ptrdiff_t n, float low, float high, float* out,
+                              std::int64_t* below);
+    // Lower *low to the largest value not above it, and raise *high to the smallest not below it, where there are such.
+    void (*enclose)(float const* packed, std::ptrdiff_t n, float* low, float* high);
+    // Sort each of sixteen columns of sixteen values.
+    void (*sortColumns)(float* values);
+
+    // A cubic at the positions d0, d0 + 1, ... from its origin.
+    void (*cubic)(CubicSegment const& segment, double d0, std::ptrdiff_t n, float* out);
+    // sum over p of series[p] * basis[p][x], basis holding rows of `stride` values.
+    void (*series)(double const* series, double const* basis, std::ptrdiff_t stride, std::ptrdiff_t terms,
+                   std::ptrdiff_t n, float* out);
+};
+
+// The best that this machine runs, or what the environment variable EVENSKY_SIMD names, if the machine runs it.
+Kernels const& kernels() noexcept;
+
+}  // namespace evensky::detail

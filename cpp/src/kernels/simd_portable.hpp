@@ -1,0 +1,122 @@
+#pragma once
+
+// Sixteen pixels at a time, in what g++ and clang make of their vector types on any machine. The same functions stand
+// in simd_avx2.hpp and simd_avx512.hpp; whoever changes one changes all. Lanes and the order of every sum are the same
+// in all three, so the numbers are too.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace {
+namespace simd {
+
+typedef float Floats __attribute__((vector_size(64)));
+typedef std::int32_t Ints __attribute__((vector_size(64)));
+using Mask = Ints;  // all bits of a lane, or none
+typedef double HalfDoubles __attribute__((vector_size(64)));
+typedef std::int64_t HalfMask __attribute__((vector_size(64)));
+struct Doubles {
+    HalfDoubles low, high;
+};
+constexpr int lanes = 16;
+
+inline Floats load(float const* p) {
+    Floats a;
+    __builtin_memcpy(&a, p, sizeof a);
+    return a;
+}
+inline Ints load(std::int32_t const* p) {
+    Ints a;
+    __builtin_memcpy(&a, p, sizeof a);
+    return a;
+}
+inline Floats fill(float value) { return Floats{} + value; }
+inline Ints fill(std::int32_t value) { return Ints{} + value; }
+// The first `count` lanes.
+inline Mask firstLanes(std::ptrdiff_t count) {
+    constexpr Ints index{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return index < fill(static_cast<std::int32_t>(count));
+}
+// Fewer than sixteen; the other lanes are 0.
+inline Floats loadFirst(float const* p, std::ptrdiff_t count) {
+    Floats a{};
+    __builtin_memcpy(&a, p, sizeof(float) * static_cast<std::size_t>(count));
+    return a;
+}
+inline Ints loadFirst(std::int32_t const* p, std::ptrdiff_t count) {
+    Ints a{};
+    __builtin_memcpy(&a, p, sizeof(std::int32_t) * static_cast<std::size_t>(count));
+    return a;
+}
+inline void store(float* p, Floats a) { __builtin_memcpy(p, &a, sizeof a); }
+inline void storeFirst(float* p, Floats a, std::ptrdiff_t count) {
+    __builtin_memcpy(p, &a, sizeof(float) * static_cast<std::size_t>(count));
+}
+inline Floats add(Floats a, Floats b) { return a + b; }
+inline Floats sub(Floats a, Floats b) { return a - b; }
+inline Floats smaller(Floats a, Floats b) { return a < b ? a : b; }
+inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
+
+inline Mask allLanes() { return fill(-1); }
+// Comparisons give the lanes of `where` in which they hold; NaN never does.
+inline Mask atLeast(Floats a, Floats b, Mask where) { return (a >= b) & where; }
+inline Mask atMost(Floats a, Floats b, Mask where) { return (a <= b) & where; }
+inline Mask finite(Floats a, Mask where) { return (a <= 3.402823466e+38F) & (a >= -3.402823466e+38F) & where; }
+inline Mask noneSet(Ints a, Ints bits, Mask where) { return ((a & bits) == 0) & where; }
+inline Mask either(Mask a, Mask b) { return a | b; }
+inline Mask without(Mask a, Mask b) { return a & ~b; }
+inline std::ptrdiff_t count(Mask m) {
+    std::ptrdiff_t n = 0;
+    for (int i = 0; i < lanes; ++i) n -= m[i];
+    return n;
+}
+inline Ints orWhere(Ints a, Ints b, Mask where) { return a | (b & where); }
+inline std::int32_t orOf(Ints a) {
+    std::int32_t result = 0;
+    for (int i = 0; i < lanes; ++i) result |= a[i];
+    return result;
+}
+// Write the chosen lanes one behind the other, and say how many. What stands behind them, up to sixteen values, is
+// overwritten by anything.
+inline std::ptrdiff_t compress(float* out, Floats a, Mask m) {
+    std::ptrdiff_t n = 0;
+    for (int i = 0; i < lanes; ++i) {
+        out[n] = a[i];
+        n -= m[i];
+    }
+    return n;
+}
+inline Floats smallerWhere(Floats a, Floats b, Mask where) { return ((b < a) & where) ? b : a; }
+inline Floats largerWhere(Floats a, Floats b, Mask where) { return ((b > a) & where) ? b : a; }
+
+inline Doubles zero() { return {HalfDoubles{}, HalfDoubles{}}; }
+inline Doubles deviations(Floats a, double centre) {
+    typedef float HalfFloats __attribute__((vector_size(32)));
+    HalfFloats low, high;
+    __builtin_memcpy(&low, &a, sizeof low);
+    __builtin_memcpy(&high, reinterpret_cast<char const*>(&a) + sizeof low, sizeof high);
+    return {__builtin_convertvector(low, HalfDoubles) - centre, __builtin_convertvector(high, HalfDoubles) - centre};
+}
+inline Doubles square(Doubles a) { return {a.low * a.low, a.high * a.high}; }
+inline void addWhere(Doubles& sum, Doubles a, Mask where) {
+    typedef std::int32_t HalfInts __attribute__((vector_size(32)));
+    HalfInts low, high;
+    __builtin_memcpy(&low, &where, sizeof low);
+    __builtin_memcpy(&high, reinterpret_cast<char const*>(&where) + sizeof low, sizeof high);
+    sum.low += __builtin_convertvector(low, HalfMask) != 0 ? a.low : HalfDoubles{};
+    sum.high += __builtin_convertvector(high, HalfMask) != 0 ? a.high : HalfDoubles{};
+}
+// |a| <= halfWidth
+inline Mask within(Doubles a, double halfWidth, Mask where) {
+    HalfMask const low = (a.low <= halfWidth) & (a.low >= -halfWidth);
+    HalfMask const high = (a.high <= halfWidth) & (a.high >= -halfWidth);
+    typedef std::int32_t HalfInts __attribute__((vector_size(32)));
+    HalfInts const narrow[2] = {__builtin_convertvector(low, HalfInts), __builtin_convertvector(high, HalfInts)};
+    Mask inside;
+    __builtin_memcpy(&inside, narrow, sizeof inside);
+    return inside & where;
+}
+inline void store(double* p, Doubles a) { __builtin_memcpy(p, &a, sizeof a); }
+
+}  // namespace simd
+}  // namespace

@@ -1,0 +1,276 @@
+#pragma once
+
+// Order statistics and clipped moments of many good float pixels from one look at them.
+//
+// A sample says roughly where the quartiles are and how wide the clipping windows will be. One pass then counts the
+// pixels below and inside narrow ranges about the quartiles and keeps those inside, sums up the core that is inside
+// every round's window, and keeps the fringe that may be in or out. The quartiles are found among the few kept, and
+// each clipping round adds the fringe's part to the core. Where the sample misled, the caller is told and looks at all
+// pixels again; so the results are exact, whatever the sample.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "moments.hpp"
+#include "quantiles.hpp"
+
+namespace evensky::detail {
+
+// A sample is a whole number of squares of 16 x 16 values, whose columns are sorted.
+inline constexpr std::ptrdiff_t sampleSquare = 256;
+inline constexpr std::ptrdiff_t sampleRun = 16;
+
+struct ClipPlan {
+    double nsigma;
+    int rounds;
+    // Try the rounds on the sample, or take it that windows hardly change from the first round on.
+    bool rehearse;
+};
+
+// What to look for, given a sample of the good pixels, a multiple of sampleSquare of them. The sample is reordered.
+inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const& clip) {
+    auto const& kernel = kernels();
+    auto const m = static_cast<std::ptrdiff_t>(sample.size());
+    // The k-th smallest of 16 values lies, on the average, at the fraction k / 17 of the distribution.
+    constexpr std::array<double, 3> fractions{0.25, 0.5, 0.75};
+    std::array<double, 3> lower{}, upper{};
+    for (std::ptrdiff_t square = 0; square < m; square += sampleSquare) {
+        kernel.sortColumns(sample.data() + square);
+        for (std::size_t f = 0; f < fractions.size(); ++f) {
+            auto const rank = static_cast<std::ptrdiff_t>(17.0 * fractions[f]) - 1;
+            float const* const row = sample.data() + square + rank * sampleRun;
+            double low = 0.0, high = 0.0;
+            for (std::ptrdiff_t i = 0; i < sampleRun; ++i) {
+                low += static_cast<double>(row[i]);
+                high += static_cast<double>(row[i + sampleRun]);
+            }
+            lower[f] += low;
+            upper[f] += high;
+        }
+    }
+    auto const columns = static_cast<double>(m / sampleRun);
+    std::array<double, 3> at{}, slope{};
+    ScanPlan plan;
+    plan.ranges = fractions.size();
+    for (std::size_t f = 0; f < fractions.size(); ++f) {
+        double const rank = 17.0 * fractions[f] - 1.0;
+        double const low = lower[f] / columns;
+        slope[f] = 17.0 * (upper[f] / columns - low);  // per unit of fraction
+        at[f] = low + (rank - std::floor(rank)) * slope[f] / 17.0;
+        plan.low[f] = plan.high[f] = static_cast<float>(at[f]);
+    }
+    // One step of Newton's method on the sample's own distribution, then as far as that may be off: the rank in a
+    // sample of m scatters by sqrt(m f (1 - f)); 3.5 times that is missed once in 2000 times.
+    std::array<float, 3 * sampleSquare + slack> aside;  // pixels at the very estimate, and few are
+    auto const counted = [&] {
+        std::array<double, 3> below{};
+        for (std::ptrdiff_t square = 0; square < m; square += sampleSquare) {
+            auto const result = kernel.scan(sample.data() + square, sampleSquare, plan, aside.data(), nullptr);
+            for (std::size_t f = 0; f < below.size(); ++f) {
+                below[f] += 0.5 * static_cast<double>(result.below[f] + result.notAbove[f]);
+            }
+        }
+        return below;
+    }();
+    for (std::size_t f = 0; f < fractions.size(); ++f) {
+        double const off = std::clamp(fractions[f] - counted[f] / static_cast<double>(m), -0.1, 0.1);
+        double const margin = 3.5 * std::sqrt(fractions[f] * (1.0 - fractions[f]) / static_cast<double>(m));
+        at[f] += off * slope[f];
+        plan.low[f] = static_cast<float>(at[f] - margin * slope[f]);
+        plan.high[f] = static_cast<float>(at[f] + margin * slope[f]);
+        // So that few different values, as whole numbers of counts are, do not fall between.
+        kernel.enclose(sample.data(), m, &plan.low[f], &plan.high[f]);
+    }
+    if (!clip) return plan;
+
+    plan.clip = true;
+    plan.centre = at[1];
+    double const first = clip->nsigma * iqrangeToStdev * (at[2] - at[0]);
+    // The interquartile range of a sample is off by some 1.2 / sqrt(m) of itself, its median by less; 4 times both.
+    double const margin = 7.0 * first / std::sqrt(static_cast<double>(m));
+    double coreLow = at[1] - first, coreHigh = at[1] + first;
+    double outerLow = coreLow, outerHigh = coreHigh;
+    if (clip->rehearse) {
+        double centre = at[1], halfWidth = first;
+        for (int round = 1; round < clip->rounds; ++round) {
+            auto const kept =
+                    momentsOf(kernel.deviationsWithin(sample.data(), m, centre, halfWidth), centre, true);
+            if (kept.n < 2) break;
+            centre = kept.mean;
+            halfWidth = clip->nsigma * std::sqrt(kept.variance());
+            coreLow = std::max(coreLow, centre - halfWidth);
+            coreHigh = std::min(coreHigh, centre + halfWidth);
+            outerLow = std::min(outerLow, centre - halfWidth);
+            outerHigh = std::max(outerHigh, centre + halfWidth);
+        }
+    } else if (clip->rounds > 1) {
+        coreLow += 0.04 * first;
+        coreHigh -= 0.04 * first;
+        outerLow -= 0.5 * first;
+        outerHigh += 0.5 * first;
+    }
+    plan.coreLow = static_cast<float>(coreLow + margin);
+    plan.coreHigh = static_cast<float>(coreHigh - margin);
+    plan.outerLow = static_cast<float>(outerLow - margin);
+    plan.outerHigh = static_cast<float>(outerHigh + margin);
+    if (plan.coreLow > plan.coreHigh) plan.coreLow = plan.coreHigh = static_cast<float>(at[1]);
+    return plan;
+}
+
+// What the pass found in one part of the pixels.
+struct Scanned {
+    std::int64_t n = 0;
+    std::array<std::int64_t, ScanPlan::maxRanges> below{};
+    std::array<std::int64_t, ScanPlan::maxRanges> notAbove{};
+    Moments core;
+    std::vector<float> candidates, fringe;
+    std::ptrdiff_t numCandidates = 0, numFringe = 0;
+
+    void add(float const* packed, std::ptrdiff_t size, ScanPlan const& plan) {
+        auto const reserve = [size](std::vector<float>& values, std::ptrdiff_t used) {
+            auto const room = static_cast<std::size_t>(used + size + slack);
+            if (values.size() < room) values.resize(std::max(room, values.size() + values.size() / 2));
+        };
+        reserve(candidates, numCandidates);
+        if (plan.clip) reserve(fringe, numFringe);
+        auto const found =
+                kernels().scan(packed, size, plan, candidates.data() + numCandidates, fringe.data() + numFringe);
+        n += size;
+        for (std::size_t f = 0; f < plan.ranges; ++f) {
+            below[f] += found.below[f];
+            notAbove[f] += found.notAbove[f];
+        }
+        numCandidates += found.candidates;
+        numFringe += found.fringe;
+        if (plan.clip) core.merge(momentsOf(found.core, plan.centre, true));
+    }
+
+    void clear() {
+        n = 0;
+        below = notAbove = {};
+        core = {};
+        numCandidates = numFringe = 0;
+    }
+};
+
+// Values at the ranks `first` to `last`, which are neighbours, of n values that are reordered. Pixels' values spread
+// evenly over a narrow range, so the place of a rank in it is guessed from the rank, and the values near it are kept.
+class RankFinder {
+public:
+    // Values to look among: fill in, n of them.
+    std::vector<float>& values() noexcept { return _values; }
+
+    std::array<float, 2> find(std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t last) {
+        constexpr std::ptrdiff_t fewValues = 40;
+        auto const& kernel = kernels();
+        _other.resize(_values.size());
+        for (int step = 0; n > fewValues && step < 12; ++step) {
+            float low, high;
+            kernel.extremes(_values.data(), n, &low, &high);
+            if (low == high) return {low, low};
+            double const range = static_cast<double>(high) - static_cast<double>(low);
+            double const middle = 0.5 * static_cast<double>(first + last + 1) / static_cast<double>(n);
+            double const reach = (1.25 * std::sqrt(static_cast<double>(n)) + 2.0) / static_cast<double>(n) + 0.01;
+            auto from = static_cast<float>(static_cast<double>(low) + (middle - reach) * range);
+            auto to = static_cast<float>(static_cast<double>(low) + (middle + reach) * range);
+            std::int64_t below = 0;
+            auto kept = kernel.collect(_values.data(), n, from, to, _other.data(), &below);
+            if (last < below) {
+                to = std::nextafter(from, -std::numeric_limits<float>::infinity());
+                from = low;
+            } else if (first >= below + kept) {
+                from = std::nextafter(to, std::numeric_limits<float>::infinity());
+                to = high;
+            } else if (first < below || last >= below + kept) {
+                break;
+            } else {
+                std::swap(_values, _other);
+                n = kept;
+                first -= below;
+                last -= below;
+                continue;
+            }
+            below = 0;
+            kept = kernel.collect(_values.data(), n, from, to, _other.data(), &below);
+            if (first < below || last >= below + kept) break;
+            std::swap(_values, _other);
+            n = kept;
+            first -= below;
+            last -= below;
+        }
+        auto const begin = _values.begin();
+        std::nth_element(begin, begin + first, begin + n);
+        float const value = begin[first];
+        return {value, last == first ? value : *std::min_element(begin + first + 1, begin + n)};
+    }
+
+private:
+    std::vector<float> _values, _other;
+};
+
+// Values at the given ranks, three runs of one or two neighbours, from what the pass kept; nothing where the sample
+// misled.
+inline std::optional<std::vector<Ranked<float>>> rankedInRanges(std::span<Scanned const> parts, ScanPlan const& plan,
+                                                                std::span<std::int64_t const> ranks,
+                                                                RankFinder& finder) {
+    std::vector<Ranked<float>> result;
+    result.reserve(ranks.size());
+    std::size_t next = 0;
+    for (std::size_t f = 0; f < plan.ranges; ++f) {
+        if (next >= ranks.size()) return std::nullopt;
+        auto const first = ranks[next];
+        bool const two = next + 1 < ranks.size() && ranks[next + 1] == first + 1;
+        auto const last = two ? first + 1 : first;
+        next += two ? 2 : 1;
+        std::int64_t below = 0, notAbove = 0;
+        for (auto const& part : parts) {
+            below += part.below[f];
+            notAbove += part.notAbove[f];
+        }
+        if (first < below || last >= notAbove) return std::nullopt;
+        auto& values = finder.values();
+        auto const room = static_cast<std::size_t>(notAbove - below) + static_cast<std::size_t>(slack);
+        if (values.size() < room) values.resize(room);
+        std::ptrdiff_t n = 0;
+        std::int64_t unused = 0;
+        for (auto const& part : parts) {
+            n += kernels().collect(part.candidates.data(), part.numCandidates, plan.low[f], plan.high[f],
+                                   values.data() + n, &unused);
+        }
+        auto const found = finder.find(n, first - below, last - below);
+        result.push_back({found[0], 0, 0});
+        if (two) result.push_back({found[1], 0, 0});
+    }
+    if (next != ranks.size()) return std::nullopt;
+    return result;
+}
+
+// Does every pixel of the core lie in the window, and none of those beyond the outer limits? Subtraction rounds
+// monotonically, so what holds at the limits holds beyond them.
+inline bool planHolds(ScanPlan const& plan, Window const& window) noexcept {
+    auto const off = [&](float limit) { return std::abs(static_cast<double>(limit) - window.centre); };
+    return off(plan.coreLow) <= window.halfWidth && off(plan.coreHigh) <= window.halfWidth &&
+           static_cast<double>(plan.outerLow) < window.centre && off(plan.outerLow) > window.halfWidth &&
+           static_cast<double>(plan.outerHigh) > window.centre && off(plan.outerHigh) > window.halfWidth;
+}
+
+// Moments of the pixels in a window for which the plan holds.
+inline Moments momentsInWindow(std::span<Scanned const> parts, Window const& window) {
+    Moments total;
+    for (auto const& part : parts) {
+        total.merge(part.core);
+        total.merge(momentsOf(
+                kernels().deviationsWithin(part.fringe.data(), part.numFringe, window.centre, window.halfWidth),
+                window.centre, true));
+    }
+    return total;
+}
+
+}  // namespace evensky::detail
