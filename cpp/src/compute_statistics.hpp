@@ -142,7 +142,14 @@ private:
         return detail::ClipPlan{nsigma, _sctrl.getNumIter(), rehearse || nsigma < 2.7};
     }
 
-    // A plan from an eighth of the pixels, taken in runs at equal steps.
+    // About run * step, but off it by a part of the step that never repeats: a sample at equal steps would see the same
+    // column of the image again and again.
+    static std::ptrdiff_t irregular(std::ptrdiff_t run, std::ptrdiff_t step) noexcept {
+        double const turns = 0.6180339887498949 * static_cast<double>(run);
+        return run * step + static_cast<std::ptrdiff_t>((turns - std::floor(turns)) * static_cast<double>(step));
+    }
+
+    // A plan from an eighth of the pixels, taken in runs.
     [[nodiscard]] detail::ScanPlan planPacked(std::span<float const> values, std::vector<float>& sample) const {
         constexpr std::ptrdiff_t fraction = 8, largest = 4096;
         auto const n = static_cast<std::ptrdiff_t>(values.size());
@@ -151,8 +158,8 @@ private:
         sample.resize(static_cast<std::size_t>(m));
         auto const runs = m / detail::sampleRun;
         for (std::ptrdiff_t run = 0; run < runs; ++run) {
-            auto const from = values.begin() + run * (n - detail::sampleRun) / (runs - 1);
-            std::copy_n(from, detail::sampleRun, sample.begin() + run * detail::sampleRun);
+            auto const from = std::min(irregular(run, n / runs), n - detail::sampleRun);
+            std::copy_n(values.begin() + from, detail::sampleRun, sample.begin() + run * detail::sampleRun);
         }
         return detail::planScan(sample, clipPlan(false));
     }
@@ -168,10 +175,7 @@ private:
         auto const step = source.numPixels() / runs;
         std::ptrdiff_t m = 0;
         for (std::ptrdiff_t run = 0; run < runs; ++run) {
-            // Off the regular step by a fraction that never repeats, so that no column is preferred.
-            double const irregular = 0.6180339887498949 * static_cast<double>(run);
-            auto const pixel = run * step + static_cast<std::ptrdiff_t>((irregular - std::floor(irregular)) *
-                                                                        static_cast<double>(step));
+            auto const pixel = irregular(run, step);
             auto const x = std::min(pixel % width, width - runLength);
             m = source.appendRun(x, pixel / width, runLength, sample.data(), m, nullptr);
         }
