@@ -5,14 +5,19 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
+#include "chebyshev_rows.hpp"
 #include "evensky/errors.hpp"
 #include "evensky/parallel.hpp"
 
 namespace evensky {
 
 namespace {
+
+using detail::chebyshev;
+using detail::termIndex;
 
 // Rows that one piece of work evaluates.
 constexpr std::ptrdiff_t rowsPerPiece = 32;
@@ -21,19 +26,6 @@ constexpr std::ptrdiff_t lanes = 16;
 
 std::size_t numTerms(int order) {
     return static_cast<std::size_t>(order + 1) * static_cast<std::size_t>(order + 2) / 2;
-}
-
-// Where c_pq stands.
-std::size_t termIndex(int p, int q) {
-    auto const n = static_cast<std::size_t>(p + q);
-    return n * (n + 1) / 2 + static_cast<std::size_t>(q);
-}
-
-// T_0 .. T_order at t.
-void chebyshev(double t, int order, double* out) {
-    out[0] = 1.0;
-    if (order > 0) out[1] = t;
-    for (int k = 2; k <= order; ++k) out[k] = 2.0 * t * out[k - 1] - out[k - 2];
 }
 
 // A series at the positions first, first + step, ... by Clenshaw's recurrence, `lanes` positions side by side.
@@ -212,13 +204,9 @@ Approximate::Approximate(Box const& bbox, ApproximateControl const& actrl, std::
     }
 }
 
-double Approximate::scaledX(double x) const noexcept {
-    return (2.0 * (x - static_cast<double>(_bbox.x0)) + 1.0) / static_cast<double>(_bbox.width) - 1.0;
-}
+double Approximate::scaledX(double x) const noexcept { return detail::scaled(x, _bbox.x0, _bbox.width); }
 
-double Approximate::scaledY(double y) const noexcept {
-    return (2.0 * (y - static_cast<double>(_bbox.y0)) + 1.0) / static_cast<double>(_bbox.height) - 1.0;
-}
+double Approximate::scaledY(double y) const noexcept { return detail::scaled(y, _bbox.y0, _bbox.height); }
 
 int Approximate::checkedOrder(int orderX, int orderY) const {
     int const most = _actrl.getOrderX();
@@ -247,6 +235,17 @@ template <typename T>
 void Approximate::getImage(ImageView<T> const& out, Box const& bbox, int orderX, int orderY, int num_threads) const {
     int const order = checkedOrder(orderX, orderY);
     checkBox(bbox, out.width(), out.height());
+    if constexpr (std::is_same_v<T, float>) {
+        if (out.strideX() == 1) {
+            detail::ChebyshevRows const rows(*this, order, bbox.x0, bbox.width);
+            parallelFor((bbox.height + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {
+                auto const start = piece * rowsPerPiece;
+                auto const height = std::min(bbox.height - start, rowsPerPiece);
+                rows.rows(bbox.y0 + start, out.subview({0, start, bbox.width, height}));
+            });
+            return;
+        }
+    }
     double const first = scaledX(static_cast<double>(bbox.x0));
     double const step = 2.0 / static_cast<double>(_bbox.width);
     parallelFor((bbox.height + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {

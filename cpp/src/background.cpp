@@ -23,12 +23,6 @@ constexpr std::array<std::pair<std::string_view, UndersampleStyle>, 3> undersamp
          {"REDUCE_INTERP_ORDER", REDUCE_INTERP_ORDER},
          {"INCREASE_NXNYSAMPLE", INCREASE_NXNYSAMPLE}}};
 
-[[noreturn]] void throwIncrease() {
-    throw InvalidParameterError(
-            "The BackgroundControl UndersampleStyle INCREASE_NXNYSAMPLE is not supported here; use THROW_EXCEPTION or "
-            "REDUCE_INTERP_ORDER");
-}
-
 void checkSamples(int samples, char const* name) {
     if (samples <= 0) throw LengthError(std::string(name) + " = " + std::to_string(samples) + "; it must be > 0");
 }
@@ -192,68 +186,6 @@ Approximate Background::getApproximate(ApproximateControl const& actrl) const {
     return {getBinCentersX(), getBinCentersY(), statsImage(), _bbox, actrl};
 }
 
-GridEvaluator::GridEvaluator(Background const& background, Interpolate::Style interpStyle,
-                             UndersampleStyle undersampleStyle)
-        : _style(interpStyle), _undersampleStyle(undersampleStyle), _centersX(background._x.centers) {
-    auto const& centersY = background._y.centers;
-    auto const nx = _centersX.size();
-    auto const ny = centersY.size();
-    auto const least = static_cast<std::size_t>(lookupMinInterpPoints(interpStyle));
-    if (nx < least || ny < least) {
-        switch (undersampleStyle) {
-            case THROW_EXCEPTION: {
-                std::string which = nx < least ? "nxSample = " + std::to_string(nx) : "";
-                if (ny < least) which += (which.empty() ? "nySample = " : " and nySample = ") + std::to_string(ny);
-                throw InvalidParameterError(which + ": too few points for requested interpolation style " +
-                                            interpStyleToString(interpStyle) + ", which needs " +
-                                            std::to_string(least));
-            }
-            case REDUCE_INTERP_ORDER: _style = lookupMaxInterpStyle(static_cast<int>(std::min(nx, ny))); break;
-            case INCREASE_NXNYSAMPLE: throwIncrease();
-        }
-    }
-    _columns.resize(nx);
-    for (std::size_t i = 0; i < nx; ++i) {
-        std::vector<double> knots, values;
-        for (std::size_t j = 0; j < ny; ++j) {
-            auto const value = static_cast<double>(background._values[j * nx + i]);
-            if (std::isnan(value)) continue;
-            knots.push_back(centersY[j]);
-            values.push_back(value);
-        }
-        if (knots.empty() && undersampleStyle != THROW_EXCEPTION) continue;
-        _columns[i].emplace(knots, values, styleFor(knots.size()));
-    }
-}
-
-// The style for a column or row with that many good bins. Where it throws an exception, the interpolant's constructor
-// does so with the style that was asked for.
-Interpolate::Style GridEvaluator::styleFor(std::size_t points) const {
-    if (points >= static_cast<std::size_t>(lookupMinInterpPoints(_style)) || _undersampleStyle == THROW_EXCEPTION) {
-        return _style;
-    }
-    if (_undersampleStyle == INCREASE_NXNYSAMPLE) throwIncrease();
-    return lookupMaxInterpStyle(static_cast<int>(points));
-}
-
-void GridEvaluator::row(std::int64_t y, std::int64_t x0, std::size_t n, double* out, Scratch& scratch) const {
-    scratch.knots.clear();
-    scratch.values.clear();
-    for (std::size_t i = 0; i < _columns.size(); ++i) {
-        if (!_columns[i]) continue;
-        double const value = _columns[i]->interpolate(static_cast<double>(y));
-        if (std::isnan(value)) continue;
-        scratch.knots.push_back(_centersX[i]);
-        scratch.values.push_back(value);
-    }
-    if (scratch.knots.empty() && _undersampleStyle != THROW_EXCEPTION) {
-        std::fill(out, out + n, std::numeric_limits<double>::quiet_NaN());
-        return;
-    }
-    Interpolate const across(scratch.knots, scratch.values, styleFor(scratch.knots.size()));
-    across.interpolateRow(static_cast<double>(x0), n, out);
-}
-
 template <typename T>
 AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
                             UndersampleStyle undersampleStyle, int num_threads) const {
@@ -267,13 +199,10 @@ AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, Interpolat
     GridEvaluator const evaluator(*this, interpStyle, undersampleStyle);
     parallelFor((bbox.height + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {
         GridEvaluator::Scratch scratch;
-        std::vector<double> line(static_cast<std::size_t>(bbox.width));
-        auto const end = std::min(bbox.height, (piece + 1) * rowsPerPiece);
-        for (auto y = piece * rowsPerPiece; y < end; ++y) {
-            evaluator.row(bbox.y0 - _bbox.y0 + y, bbox.x0 - _bbox.x0, line.size(), line.data(), scratch);
-            for (std::ptrdiff_t x = 0; x < bbox.width; ++x)
-                out(x, y) = static_cast<T>(line[static_cast<std::size_t>(x)]);
-        }
+        auto const start = piece * rowsPerPiece;
+        auto const rows = std::min(bbox.height - start, rowsPerPiece);
+        evaluator.rows(bbox.y0 - _bbox.y0 + start, bbox.x0 - _bbox.x0,
+                       out.subview({0, start, bbox.width, rows}), scratch);
     });
     return evaluator.asUsed();
 }

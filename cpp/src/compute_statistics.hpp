@@ -149,6 +149,14 @@ private:
         return run * step + static_cast<std::ptrdiff_t>((turns - std::floor(turns)) * static_cast<double>(step));
     }
 
+    // The order in which runs are taken: those that come to stand in one square of the sample are from all over the
+    // image, so that its columns see what varies over the image.
+    static std::ptrdiff_t farApart(std::ptrdiff_t run, std::ptrdiff_t runs) noexcept {
+        auto const apart = runs / detail::sampleRun;
+        auto const square = run / detail::sampleRun;
+        return square < apart ? run % detail::sampleRun * apart + square : run;
+    }
+
     // A plan from an eighth of the pixels, taken in runs.
     [[nodiscard]] detail::ScanPlan planPacked(std::span<float const> values, std::vector<float>& sample) const {
         constexpr std::ptrdiff_t fraction = 8, largest = 4096;
@@ -158,10 +166,10 @@ private:
         sample.resize(static_cast<std::size_t>(m));
         auto const runs = m / detail::sampleRun;
         for (std::ptrdiff_t run = 0; run < runs; ++run) {
-            auto const from = std::min(irregular(run, n / runs), n - detail::sampleRun);
+            auto const from = std::min(irregular(farApart(run, runs), n / runs), n - detail::sampleRun);
             std::copy_n(values.begin() + from, detail::sampleRun, sample.begin() + run * detail::sampleRun);
         }
-        return detail::planScan(sample, clipPlan(false));
+        return detail::planScan(sample, clipPlan(false), 3.5);
     }
 
     // A plan from runs spread over the image; nothing where too few of their pixels are good.
@@ -175,13 +183,13 @@ private:
         auto const step = source.numPixels() / runs;
         std::ptrdiff_t m = 0;
         for (std::ptrdiff_t run = 0; run < runs; ++run) {
-            auto const pixel = irregular(run, step);
-            auto const x = std::min(pixel % width, width - runLength);
+            auto const pixel = irregular(farApart(run, runs), step);
+            auto const x = std::clamp<std::ptrdiff_t>(pixel % width - runLength / 2, 0, width - runLength);
             m = source.appendRun(x, pixel / width, runLength, sample.data(), m, nullptr);
         }
         m -= m % detail::sampleSquare;
         if (m < 4 * detail::sampleSquare) return std::nullopt;
-        return detail::planScan({sample.data(), static_cast<std::size_t>(m)}, clipPlan(true));
+        return detail::planScan({sample.data(), static_cast<std::size_t>(m)}, clipPlan(true), 6.0);
     }
 
     // One look at all of a source's pixels, in groups of blocks.

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "evensky/errors.hpp"
+#include "kernels/kernels.hpp"
 
 namespace evensky {
 
@@ -236,19 +237,35 @@ void Interpolate::interpolate(double const* x, std::size_t n, double* out) const
     for (std::size_t i = 0; i < n; ++i) out[i] = interpolate(x[i]);
 }
 
-void Interpolate::interpolateRow(double start, std::size_t n, double* out) const noexcept {
+// Call work(segment, from, to) for the parts of a row that lie in one segment each.
+template <typename Work>
+void Interpolate::alongRow(double start, std::size_t n, Work const& work) const {
     auto const size = static_cast<std::ptrdiff_t>(n);
+    auto const found = std::upper_bound(_edges.begin(), _edges.end(), start) - _edges.begin();
     std::ptrdiff_t i = 0;
-    for (std::size_t k = 0; k < _segments.size() && i < size; ++k) {
+    for (auto k = static_cast<std::size_t>(found); k < _segments.size() && i < size; ++k) {
         // The first position that is no longer below the segment's upper edge.
         auto end = size;
         if (k < _edges.size()) {
             double const reach = std::ceil(_edges[k] - start);
             end = reach >= static_cast<double>(size) ? size : std::max(i, static_cast<std::ptrdiff_t>(reach));
         }
-        Segment const segment = _segments[k];
-        for (; i < end; ++i) out[i] = segment(start + static_cast<double>(i));
+        if (end > i) work(_segments[k], i, end);
+        i = end;
     }
+}
+
+void Interpolate::interpolateRow(double start, std::size_t n, double* out) const noexcept {
+    alongRow(start, n, [&](Segment const& segment, std::ptrdiff_t from, std::ptrdiff_t to) {
+        for (auto i = from; i < to; ++i) out[i] = segment(start + static_cast<double>(i));
+    });
+}
+
+void Interpolate::interpolateRow(double start, std::size_t n, float* out) const noexcept {
+    alongRow(start, n, [&](Segment const& segment, std::ptrdiff_t from, std::ptrdiff_t to) {
+        detail::kernels().cubic({segment.y, segment.b, segment.c, segment.e},
+                                start + static_cast<double>(from) - segment.origin, to - from, out + from);
+    });
 }
 
 Interpolate makeInterpolate(std::vector<double> const& x, std::vector<double> const& y, Interpolate::Style style) {

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include "bin_statistics.hpp"
+#include "chebyshev_rows.hpp"
 #include "compute_statistics.hpp"
 #include "evensky/errors.hpp"
 #include "grid_evaluator.hpp"
@@ -15,6 +17,8 @@ namespace evensky {
 namespace {
 
 constexpr std::ptrdiff_t rowsPerPiece = 32;
+// Rows of the model that are made at a time.
+constexpr std::ptrdiff_t modelRows = detail::splines;
 
 template <typename T>
 struct Pair {
@@ -36,15 +40,17 @@ struct Pair {
                      rowsAre(science.variance);
     }
 
-    [[nodiscard]] detail::PixelRow referenceRow(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
-        return row(reference, referenceBadMask, x, y);
+    // `rowsAhead` rows further on is what will be read next; 0 where that is simply what follows.
+    [[nodiscard]] detail::PixelRow referenceRow(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t rowsAhead) const {
+        return row(reference, referenceBadMask, x, y, rowsAhead);
     }
-    [[nodiscard]] detail::PixelRow scienceRow(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
-        return row(science, scienceBadMask, x, y);
+    [[nodiscard]] detail::PixelRow scienceRow(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t rowsAhead) const {
+        return row(science, scienceBadMask, x, y, rowsAhead);
     }
     static detail::PixelRow row(MaskedImageView<T const> const& image, MaskPixel badMask, std::ptrdiff_t x,
-                                std::ptrdiff_t y) noexcept {
-        detail::PixelRow row{nullptr, image.mask.exists() ? &image.mask(x, y) : nullptr, badMask};
+                                std::ptrdiff_t y, std::ptrdiff_t rowsAhead) {
+        detail::PixelRow row{nullptr, image.mask.exists() ? &image.mask(x, y) : nullptr, badMask,
+                             rowsAhead * image.image.strideY(), rowsAhead * image.mask.strideY()};
         if constexpr (std::is_same_v<T, float>) row.values = &image.image(x, y);
         return row;
     }
@@ -78,11 +84,11 @@ struct Pair {
 struct DifferencePixels {
     template <typename T>
     static std::ptrdiff_t appendRun(Pair<T> const& pair, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width,
-                                    std::ptrdiff_t ahead, T* out, std::ptrdiff_t n) {
+                                    std::ptrdiff_t rowsAhead, T* out, std::ptrdiff_t n) {
         if constexpr (std::is_same_v<T, float>) {
             if (pair.contiguous) {
-                return n + detail::kernels().packDifference(pair.referenceRow(x, y), pair.scienceRow(x, y), width, ahead,
-                                                            out + n);
+                return n + detail::kernels().packDifference(pair.referenceRow(x, y, rowsAhead),
+                                                            pair.scienceRow(x, y, rowsAhead), width, out + n);
             }
         }
         return pair.appendOneByOne(x, y, width, out, n, [&](auto i) { return pair.difference(i, y); });
@@ -92,12 +98,14 @@ struct DifferencePixels {
 struct VariancePixels {
     template <typename T>
     static std::ptrdiff_t appendRun(Pair<T> const& pair, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width,
-                                    std::ptrdiff_t ahead, VariancePixel* out, std::ptrdiff_t n) {
+                                    std::ptrdiff_t rowsAhead, VariancePixel* out, std::ptrdiff_t n) {
         if (pair.contiguous) {
-            auto reference = pair.referenceRow(x, y), science = pair.scienceRow(x, y);
+            auto reference = pair.referenceRow(x, y, rowsAhead), science = pair.scienceRow(x, y, rowsAhead);
             reference.values = &pair.reference.variance(x, y);
+            reference.valuesAhead = rowsAhead * pair.reference.variance.strideY();
             science.values = &pair.science.variance(x, y);
-            return n + detail::kernels().packSum(reference, science, width, ahead, out + n);
+            science.valuesAhead = rowsAhead * pair.science.variance.strideY();
+            return n + detail::kernels().packSum(reference, science, width, out + n);
         }
         return pair.appendOneByOne(x, y, width, out, n, [&](auto i) { return pair.variance(i, y); });
     }
@@ -130,7 +138,7 @@ public:
 
     std::ptrdiff_t appendRun(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, PixelType* out, std::ptrdiff_t n,
                              detail::MaskTally*) const {
-        return Pixels::appendRun(_pair, _box.x0 + x, _box.y0 + y, width, _box.width, out, n);
+        return Pixels::appendRun(_pair, _box.x0 + x, _box.y0 + y, width, detail::rowsAhead(_box.width), out, n);
     }
 
 private:
@@ -304,6 +312,7 @@ private:
             ApproximateControl control(ApproximateControl::CHEBYSHEV, _result.order, _result.order, weighting);
             control.setWeightPower(_options.approxWeightPower);
             _result.approximate = std::make_shared<Approximate>(makeGrid()->getApproximate(control));
+            _chebyshev.emplace(*_result.approximate, _result.order, _bbox.x0, _bbox.width);
         } else if (_options.interpStyle != Interpolate::UNKNOWN) {
             _result.background = makeGrid();
             _spline = std::make_unique<GridEvaluator>(*_result.background, _options.interpStyle,
@@ -312,19 +321,16 @@ private:
         }
     }
 
-    // `n` pixels of the model in row y from column x, rounded as a model image is.
-    void modelRow(std::int64_t x, std::int64_t y, std::vector<float>& row, std::vector<double>& line,
-                  GridEvaluator::Scratch& scratch) const {
-        if (_result.approximate) {
-            auto const n = static_cast<std::ptrdiff_t>(row.size());
-            _result.approximate->getImage(ImageView<float>(row.data(), n, 1), Box{_bbox.x0 + x, _bbox.y0 + y, n, 1}, -1,
-                                          -1, 1);
+    // The model at rows from y and columns from x, as many as `out` has, rounded as a model image is.
+    void model(std::int64_t x, std::int64_t y, ImageView<float> const& out, GridEvaluator::Scratch& scratch) const {
+        if (_chebyshev && out.width() == _bbox.width) {
+            _chebyshev->rows(_bbox.y0 + y, out);
+        } else if (_result.approximate) {
+            _result.approximate->getImage(out, Box{_bbox.x0 + x, _bbox.y0 + y, out.width(), out.height()}, -1, -1, 1);
         } else if (_spline) {
-            line.resize(row.size());
-            _spline->row(y, x, line.size(), line.data(), scratch);
-            std::transform(line.begin(), line.end(), row.begin(), [](double v) { return static_cast<float>(v); });
+            _spline->rows(y, x, out, scratch);
         } else {
-            std::fill(row.begin(), row.end(), 0.0F);
+            for (std::ptrdiff_t j = 0; j < out.height(); ++j) std::fill_n(out.row(j), out.width(), 0.0F);
         }
     }
 
@@ -334,14 +340,19 @@ private:
         std::vector<detail::Moments> parts(static_cast<std::size_t>(pieces));
         parallelFor(pieces, _num_threads, [&](std::ptrdiff_t piece) {
             GridEvaluator::Scratch scratch;
-            std::vector<float> row(static_cast<std::size_t>(_bbox.width));
-            std::vector<double> line;
-            std::vector<T> residuals(row.size() + static_cast<std::size_t>(detail::slack));
+            auto const width = static_cast<std::size_t>(_bbox.width);
+            std::vector<float> models(width * modelRows);
+            std::vector<T> residuals(width + static_cast<std::size_t>(detail::slack));
+            auto& moments = parts[static_cast<std::size_t>(piece)];
             auto const end = std::min(_bbox.height, (piece + 1) * rowsPerPiece);
-            for (auto y = piece * rowsPerPiece; y < end; ++y) {
-                modelRow(0, y, row, line, scratch);
-                auto const n = matchRow(y, row, residuals);
-                parts[static_cast<std::size_t>(piece)].merge(rowMoments(parts[static_cast<std::size_t>(piece)], residuals, n));
+            for (auto start = piece * rowsPerPiece; start < end; start += modelRows) {
+                auto const rows = std::min<std::ptrdiff_t>(modelRows, end - start);
+                ImageView<float> const some(models.data(), _bbox.width, rows);
+                model(0, start, some, scratch);
+                for (std::ptrdiff_t r = 0; r < rows; ++r) {
+                    auto const n = matchRow(start + r, some.row(r), residuals);
+                    moments.merge(rowMoments(moments, residuals, n));
+                }
             }
         });
         detail::Moments total;
@@ -350,16 +361,16 @@ private:
     }
 
     // Write row y of the corrected image, and pack its good residuals.
-    std::ptrdiff_t matchRow(std::ptrdiff_t y, std::vector<float> const& model, std::vector<T>& residuals) const {
+    std::ptrdiff_t matchRow(std::ptrdiff_t y, float const* model, std::vector<T>& residuals) const {
         if constexpr (std::is_same_v<T, float>) {
             if (_pair.contiguous && _matched.strideX() == 1) {
-                return detail::kernels().match(_pair.referenceRow(0, y), _pair.scienceRow(0, y), model.data(),
+                return detail::kernels().match(_pair.referenceRow(0, y, 0), _pair.scienceRow(0, y, 0), model,
                                                _bbox.width, &_matched(0, y), residuals.data());
             }
         }
         std::ptrdiff_t n = 0;
         for (std::ptrdiff_t x = 0; x < _bbox.width; ++x) {
-            auto const correction = static_cast<T>(model[static_cast<std::size_t>(x)]);
+            auto const correction = static_cast<T>(model[x]);
             T const residual = _pair.difference(x, y) - correction;
             residuals[static_cast<std::size_t>(n)] = residual;
             n += static_cast<std::ptrdiff_t>(_pair.unmasked(x, y) && detail::isFinitePixel(residual));
@@ -379,14 +390,14 @@ private:
     // Before anything is written: this evaluates the model in every row of bins, so a model that fails does so here.
     void measureResiduals() {
         GridEvaluator::Scratch scratch;
-        std::vector<float> row(1);
-        std::vector<double> line;
+        float value = 0.0F;
+        ImageView<float> const pixel(&value, 1, 1);
         double sum = 0.0;
         std::size_t count = 0;
-        if (_spline) modelRow(0, 0, row, line, scratch);
+        if (_spline) model(0, 0, pixel, scratch);
         for (auto& bin : _result.bins) {
-            modelRow(bin.x, bin.y, row, line, scratch);
-            bin.residual = bin.value - static_cast<double>(row[0]);
+            model(bin.x, bin.y, pixel, scratch);
+            bin.residual = bin.value - static_cast<double>(value);
             if (std::isnan(bin.residual)) continue;
             sum += bin.residual * bin.residual;
             ++count;
@@ -411,6 +422,7 @@ private:
     BinGrid _stepsX, _stepsY;
     detail::BinStatistics _steps;
     std::unique_ptr<GridEvaluator> _spline;
+    std::optional<detail::ChebyshevRows> _chebyshev;
 };
 
 }  // namespace

@@ -111,6 +111,13 @@ private:
     std::ptrdiff_t _width = 0, _height = 0, _columns = 1, _rowsPerBlock = 1, _count = 0;
 };
 
+// So many rows ahead of the one that is read the next ones are fetched: within a bin, rows are far apart in memory, and
+// all at the same place of the caches, which hold a few of them only.
+inline std::ptrdiff_t rowsAhead(std::ptrdiff_t width) noexcept {
+    constexpr std::ptrdiff_t pixelsAhead = 1024;
+    return width >= blockPixels ? 0 : std::max<std::ptrdiff_t>(1, pixelsAhead / std::max<std::ptrdiff_t>(width, 1));
+}
+
 // How pixels of an image are chosen and weighted.
 struct Selection {
     MaskPixel andMask = 0;
@@ -159,9 +166,10 @@ public:
                              MaskTally* tally) const {
         if constexpr (std::is_same_v<T, float>) {
             if (_image.image.strideX() == 1 && (!_image.mask.exists() || _image.mask.strideX() == 1)) {
+                auto const ahead = rowsAhead(_image.width());
                 PixelRow const row{&_image.image(x, y), _image.mask.exists() ? &_image.mask(x, y) : nullptr,
-                                   _selection.andMask};
-                return n + kernels().pack(row, _selection.nanSafe, width, _image.width(), out + n,
+                                   _selection.andMask, ahead * _image.image.strideY(), ahead * _image.mask.strideY()};
+                return n + kernels().pack(row, _selection.nanSafe, width, out + n,
                                           tally == nullptr ? nullptr : &tally->orMask);
             }
         }

@@ -34,8 +34,10 @@ struct ClipPlan {
     bool rehearse;
 };
 
-// What to look for, given a sample of the good pixels, a multiple of sampleSquare of them. The sample is reordered.
-inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const& clip) {
+// What to look for, given a sample of the good pixels, a multiple of sampleSquare of them. The sample is reordered. In a
+// sample of m independent pixels a rank scatters by sqrt(m f (1 - f)); so many times that is allowed for. 3.5 times is
+// missed once in 2000 times; pixels of one run see the same sky and are not quite independent.
+inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const& clip, double scatters) {
     auto const& kernel = kernels();
     auto const m = static_cast<std::ptrdiff_t>(sample.size());
     // The k-th smallest of 16 values lies, on the average, at the fraction k / 17 of the distribution.
@@ -66,8 +68,7 @@ inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const&
         at[f] = low + (rank - std::floor(rank)) * slope[f] / 17.0;
         plan.low[f] = plan.high[f] = static_cast<float>(at[f]);
     }
-    // One step of Newton's method on the sample's own distribution, then as far as that may be off: the rank in a
-    // sample of m scatters by sqrt(m f (1 - f)); 3.5 times that is missed once in 2000 times.
+    // One step of Newton's method on the sample's own distribution, then as far as that may be off.
     std::array<float, 3 * sampleSquare + slack> aside;  // pixels at the very estimate, and few are
     auto const counted = [&] {
         std::array<double, 3> below{};
@@ -81,7 +82,7 @@ inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const&
     }();
     for (std::size_t f = 0; f < fractions.size(); ++f) {
         double const off = std::clamp(fractions[f] - counted[f] / static_cast<double>(m), -0.1, 0.1);
-        double const margin = 3.5 * std::sqrt(fractions[f] * (1.0 - fractions[f]) / static_cast<double>(m));
+        double const margin = scatters * std::sqrt(fractions[f] * (1.0 - fractions[f]) / static_cast<double>(m));
         at[f] += off * slope[f];
         plan.low[f] = static_cast<float>(at[f] - margin * slope[f]);
         plan.high[f] = static_cast<float>(at[f] + margin * slope[f]);

@@ -52,6 +52,8 @@ public:
 
     /// Values at the consecutive positions start, start + 1, ... : one row of pixels.
     void interpolateRow(double start, std::size_t n, double* out) const noexcept;
+    /// The same, rounded to float at the end.
+    void interpolateRow(double start, std::size_t n, float* out) const noexcept;
 
     [[nodiscard]] Style getStyle() const noexcept { return _style; }               ///< As made.
     [[nodiscard]] std::vector<double> const& getX() const noexcept { return _x; }  ///< Positions of the knots.
@@ -67,6 +69,8 @@ private:
         }
     };
 
+    template <typename Work>
+    void alongRow(double start, std::size_t n, Work const& work) const;
     void buildConstant();
     void buildLinear();
     void buildCubic(bool periodic);

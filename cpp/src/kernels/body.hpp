@@ -65,19 +65,19 @@ constexpr float infinity = __builtin_inff();
 inline __attribute__((always_inline)) void prefetch(void const* address) { __builtin_prefetch(address, 0, 2); }
 
 template <bool HasMask, bool WantOr>
-std::ptrdiff_t packRow(PixelRow row, bool nanSafe, std::ptrdiff_t n, std::ptrdiff_t ahead, float* out,
+std::ptrdiff_t packRow(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out,
                        std::int32_t* orMask) {
     std::ptrdiff_t packed = 0;
     auto const bad = simd::fill(row.badBits);
     auto seen = simd::fill(std::int32_t{0});
     inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         auto const values = take(kind, row.values + i, count);
-        prefetch(row.values + i + ahead);
+        prefetch(row.values + i + row.valuesAhead);
         auto good = every(kind, count);
         if (nanSafe) good = simd::finite(values, good);
         if constexpr (HasMask) {
             auto const mask = take(kind, row.mask + i, count);
-            prefetch(row.mask + i + ahead);
+            prefetch(row.mask + i + row.maskAhead);
             good = simd::noneSet(mask, bad, good);
             if constexpr (WantOr) seen = simd::orWhere(seen, mask, good);
         }
@@ -87,11 +87,11 @@ std::ptrdiff_t packRow(PixelRow row, bool nanSafe, std::ptrdiff_t n, std::ptrdif
     return packed;
 }
 
-std::ptrdiff_t pack(PixelRow row, bool nanSafe, std::ptrdiff_t n, std::ptrdiff_t ahead, float* out,
+std::ptrdiff_t pack(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out,
                     std::int32_t* orMask) {
-    if (row.mask == nullptr) return packRow<false, false>(row, nanSafe, n, ahead, out, orMask);
-    if (orMask == nullptr) return packRow<true, false>(row, nanSafe, n, ahead, out, orMask);
-    return packRow<true, true>(row, nanSafe, n, ahead, out, orMask);
+    if (row.mask == nullptr) return packRow<false, false>(row, nanSafe, n, out, orMask);
+    if (orMask == nullptr) return packRow<true, false>(row, nanSafe, n, out, orMask);
+    return packRow<true, true>(row, nanSafe, n, out, orMask);
 }
 
 // The lanes in which neither of two rows is masked.
@@ -105,15 +105,15 @@ inline __attribute__((always_inline)) simd::Mask unmasked(Kind kind, PixelRow co
 }
 
 template <bool Difference>
-std::ptrdiff_t packPair(PixelRow a, PixelRow b, std::ptrdiff_t n, std::ptrdiff_t ahead, float* out) {
+std::ptrdiff_t packPair(PixelRow a, PixelRow b, std::ptrdiff_t n, float* out) {
     std::ptrdiff_t packed = 0;
     inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         auto const x = take(kind, a.values + i, count);
         auto const y = take(kind, b.values + i, count);
-        prefetch(a.values + i + ahead);
-        prefetch(b.values + i + ahead);
-        if (a.mask != nullptr) prefetch(a.mask + i + ahead);
-        if (b.mask != nullptr) prefetch(b.mask + i + ahead);
+        prefetch(a.values + i + a.valuesAhead);
+        prefetch(b.values + i + b.valuesAhead);
+        if (a.mask != nullptr) prefetch(a.mask + i + a.maskAhead);
+        if (b.mask != nullptr) prefetch(b.mask + i + b.maskAhead);
         auto const values = Difference ? simd::sub(x, y) : simd::add(x, y);
         packed += simd::compress(out + packed, values, simd::finite(values, unmasked(kind, a, b, i, count)));
     });
@@ -315,12 +315,79 @@ void sortColumns(float* values) {
     for (int r = 0; r < 16; ++r) simd::store(values + 16 * r, rows[r]);
 }
 
-// The two below are plain arithmetic without branches, which compilers vectorise.
-void cubic(CubicSegment const& segment, double d0, std::ptrdiff_t n, float* out) {
-    double const y = segment.y, b = segment.b, c = segment.c, e = segment.e;
+// Those below are plain arithmetic without branches, which compilers vectorise.
+void cubic(Cubic const& coefficients, double d0, std::ptrdiff_t n, float* out) {
+    auto const [y, b, c, e] = coefficients;
     for (std::ptrdiff_t i = 0; i < n; ++i) {
         double const d = d0 + static_cast<double>(static_cast<std::int32_t>(i));
         out[i] = static_cast<float>(y + d * (b + d * (c + d * e)));
+    }
+}
+
+inline double magnitude(double value) { return __builtin_fabs(value); }
+
+void akima(double const* knots, double const* values, std::ptrdiff_t n, double* coefficients) {
+    // Slopes of three segments before and behind as well as the one in hand, in a window that moves along.
+    struct Lanes {
+        double of[splines];
+    };
+    auto const slope = [&](std::ptrdiff_t i) {
+        Lanes m;
+        double const h = knots[i + 1] - knots[i];
+        for (std::ptrdiff_t s = 0; s < splines; ++s) m.of[s] = (values[(i + 1) * splines + s] - values[i * splines + s]) / h;
+        return m;
+    };
+    // m[k] is the slope of segment i - 2 + k.
+    Lanes m[5];
+    m[2] = slope(0);
+    m[3] = slope(1);
+    for (std::ptrdiff_t s = 0; s < splines; ++s) {
+        m[1].of[s] = 2.0 * m[2].of[s] - m[3].of[s];
+        m[0].of[s] = 3.0 * m[2].of[s] - 2.0 * m[3].of[s];
+    }
+    Lanes secondLast, last;  // slopes of the last two segments
+    secondLast = slope(n - 3);
+    last = slope(n - 2);
+    for (std::ptrdiff_t i = 0; i + 1 < n; ++i) {
+        if (i + 2 <= n - 2) {
+            m[4] = slope(i + 2);
+        } else if (i + 2 == n - 1) {
+            for (std::ptrdiff_t s = 0; s < splines; ++s) m[4].of[s] = 2.0 * last.of[s] - secondLast.of[s];
+        } else {
+            for (std::ptrdiff_t s = 0; s < splines; ++s) m[4].of[s] = 3.0 * last.of[s] - 2.0 * secondLast.of[s];
+        }
+        double const h = knots[i + 1] - knots[i];
+        double* const b = coefficients + (i + 1) * 3 * splines;
+        double* const c = b + splines;
+        double* const e = c + splines;
+        for (std::ptrdiff_t s = 0; s < splines; ++s) {
+            double const before = magnitude(m[1].of[s] - m[0].of[s]), after = magnitude(m[3].of[s] - m[2].of[s]);
+            double const beforeNext = magnitude(m[2].of[s] - m[1].of[s]), afterNext = magnitude(m[4].of[s] - m[3].of[s]);
+            double const norm = after + before, normNext = afterNext + beforeNext;
+            double const here = m[2].of[s];
+            double const left = (after * m[1].of[s] + before * here) / norm;
+            double const derivative = (afterNext * here + beforeNext * m[3].of[s]) / normNext;
+            double const right = normNext == 0.0 ? here : derivative;
+            double const cubicC = (3.0 * here - 2.0 * left - right) / h;
+            double const cubicE = (left + right - 2.0 * here) / (h * h);
+            b[s] = norm == 0.0 ? here : left;
+            c[s] = norm == 0.0 ? 0.0 : cubicC;
+            e[s] = norm == 0.0 ? 0.0 : cubicE;
+        }
+        for (int k = 0; k < 4; ++k) m[k] = m[k + 1];
+    }
+    double const h = knots[n - 1] - knots[n - 2];
+    double const* const first = coefficients + 3 * splines;
+    double const* const final = coefficients + (n - 1) * 3 * splines;
+    double* const behind = coefficients + n * 3 * splines;
+    for (std::ptrdiff_t s = 0; s < splines; ++s) {
+        coefficients[s] = first[s];
+        coefficients[splines + s] = first[splines + s];
+        coefficients[2 * splines + s] = 0.0;
+        double const b = final[s], c = final[splines + s], e = final[2 * splines + s];
+        behind[s] = b + h * (2.0 * c + 3.0 * e * h);
+        behind[splines + s] = c + 3.0 * e * h;
+        behind[2 * splines + s] = 0.0;
     }
 }
 
@@ -344,7 +411,7 @@ void series(double const* __restrict terms, double const* __restrict basis, std:
 
 constexpr Kernels make(char const* name) {
     return {name,       pack,     packPair<true>, packPair<false>, match,       deviations, deviationsWithin,
-            extremes,   scan,     collect,        enclose,         sortColumns, cubic,      series};
+            extremes,   scan,     collect,        enclose,         sortColumns, cubic,      akima, series};
 }
 
 }  // namespace

@@ -20,6 +20,9 @@ struct PixelRow {
     float const* values = nullptr;
     std::int32_t const* mask = nullptr;
     std::int32_t badBits = 0;
+    // So many pixels further on is what will be read next; 0 where that is simply what follows.
+    std::ptrdiff_t valuesAhead = 0;
+    std::ptrdiff_t maskAhead = 0;
 };
 
 // Sums of deviations from a centre, over the pixels that are asked for.
@@ -51,21 +54,22 @@ struct ScanResult {
     Deviations core;
 };
 
-// Coefficients of a cubic in one segment of a row: y + d (b + d (c + d e)), d counted from `origin`.
-struct CubicSegment {
-    double origin, y, b, c, e;
+// Coefficients of a cubic: y + d (b + d (c + d e)).
+struct Cubic {
+    double y, b, c, e;
 };
+
+// Splines that are made side by side.
+inline constexpr std::ptrdiff_t splines = 8;
 
 struct Kernels {
     char const* name;
 
     // Pack the good pixels of a row (unmasked and, where nanSafe, finite); OR their masks into *orMask unless null.
-    // `ahead` pixels further on is what will be read next.
-    std::ptrdiff_t (*pack)(PixelRow row, bool nanSafe, std::ptrdiff_t n, std::ptrdiff_t ahead, float* out,
-                           std::int32_t* orMask);
+    std::ptrdiff_t (*pack)(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out, std::int32_t* orMask);
     // The same of the difference and of the sum of two rows: good where neither mask is bad and the result is finite.
-    std::ptrdiff_t (*packDifference)(PixelRow a, PixelRow b, std::ptrdiff_t n, std::ptrdiff_t ahead, float* out);
-    std::ptrdiff_t (*packSum)(PixelRow a, PixelRow b, std::ptrdiff_t n, std::ptrdiff_t ahead, float* out);
+    std::ptrdiff_t (*packDifference)(PixelRow a, PixelRow b, std::ptrdiff_t n, float* out);
+    std::ptrdiff_t (*packSum)(PixelRow a, PixelRow b, std::ptrdiff_t n, float* out);
     // matched = science + model; the good pixels of (reference - science) - model are packed.
     std::ptrdiff_t (*match)(PixelRow reference, PixelRow science, float const* model, std::ptrdiff_t n, float* matched,
                             float* residuals);
@@ -85,8 +89,12 @@ struct Kernels {
     // Sort each of sixteen columns of sixteen values.
     void (*sortColumns)(float* values);
 
-    // A cubic at the positions d0, d0 + 1, ... from its origin.
-    void (*cubic)(CubicSegment const& segment, double d0, std::ptrdiff_t n, float* out);
+    // A cubic at d0, d0 + 1, ...
+    void (*cubic)(Cubic const& coefficients, double d0, std::ptrdiff_t n, float* out);
+    // Akima splines (1970) through the same n >= 5 knots for `splines` sets of values, which stand side by side. For
+    // each of the n + 1 segments, the first and the last being what lies before and behind the knots, b, c and e of each
+    // spline: coefficients[(segment * 3 + which) * splines + spline].
+    void (*akima)(double const* knots, double const* values, std::ptrdiff_t n, double* coefficients);
     // sum over p of series[p] * basis[p][x], basis holding rows of `stride` values.
     void (*series)(double const* series, double const* basis, std::ptrdiff_t stride, std::ptrdiff_t terms,
                    std::ptrdiff_t n, float* out);
