@@ -201,8 +201,8 @@ AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, Interpolat
         GridEvaluator::Scratch scratch;
         auto const start = piece * rowsPerPiece;
         auto const rows = std::min(bbox.height - start, rowsPerPiece);
-        evaluator.rows(bbox.y0 - _bbox.y0 + start, bbox.x0 - _bbox.x0,
-                       out.subview({0, start, bbox.width, rows}), scratch);
+        evaluator.rows(bbox.y0 - _bbox.y0 + start, bbox.x0 - _bbox.x0, out.subview({0, start, bbox.width, rows}),
+                       scratch);
     });
     return evaluator.asUsed();
 }

@@ -64,22 +64,12 @@ public:
         if (source.numPixels() <= detail::packedPixels) {
             detail::PackedSource<T> const packed(source, workspace.packed, wanted);
             auto const values = packed.values();
-            auto const rankedAt = [&](auto ranks) { return detail::rankedInMemory(values, ranks, workspace.scratch); };
             if constexpr (std::is_same_v<T, float>) {
-                if (source.isPlain()) {
-                    auto const moments = packedMoments(values);
-                    if (values.size() < leastScanned || !wantsOrder()) {
-                        return finish(packed, moments, tally, source.numPixels(), rankedAt);
-                    }
-                    auto const plan = planPacked(values, workspace.sample);
-                    workspace.scanned.resize(1);
-                    workspace.scanned[0].clear();
-                    workspace.scanned[0].add(values.data(), static_cast<std::ptrdiff_t>(values.size()), plan);
-                    return finish(packed, moments, tally, source.numPixels(), rankedAt, &plan, &workspace);
-                }
+                if (source.isPlain()) return computePacked(values, source.numPixels(), tally, workspace);
             }
             auto const moments = detail::sourceMoments(packed, {}, 1);
-            return finish(packed, moments, tally, source.numPixels(), rankedAt);
+            return finish(packed, moments, tally, source.numPixels(),
+                          [&](auto ranks) { return detail::rankedInMemory(values, ranks, workspace.scratch); });
         }
         auto const rankedAt = [&](auto ranks) { return detail::rankedByCounting(source, ranks, _num_threads); };
         if constexpr (std::is_same_v<T, float>) {
@@ -93,6 +83,20 @@ public:
         }
         auto const moments = detail::sourceMoments(source, {}, _num_threads, wanted);
         return finish(source, moments, tally, source.numPixels(), rankedAt);
+    }
+
+    // Of the good ones among `numPixels` pixels, where nothing but their values counts.
+    Statistics computePacked(std::span<float const> values, std::int64_t numPixels, detail::MaskTally const& tally,
+                             Workspace<float>& workspace) const {
+        auto const rankedAt = [&](auto ranks) { return detail::rankedInMemory(values, ranks, workspace.scratch); };
+        detail::PackedSource<float> const packed(values);
+        auto const moments = packedMoments(values);
+        if (values.size() < leastScanned || !wantsOrder()) return finish(packed, moments, tally, numPixels, rankedAt);
+        auto const plan = planPacked(values, workspace.sample);
+        workspace.scanned.resize(1);
+        workspace.scanned[0].clear();
+        workspace.scanned[0].add(values.data(), static_cast<std::ptrdiff_t>(values.size()), plan);
+        return finish(packed, moments, tally, numPixels, rankedAt, &plan, &workspace);
     }
 
     static Statistics ofMask(int flags, std::int64_t numPixels, MaskPixel orMask);
@@ -161,8 +165,8 @@ private:
     [[nodiscard]] detail::ScanPlan planPacked(std::span<float const> values, std::vector<float>& sample) const {
         constexpr std::ptrdiff_t fraction = 8, largest = 4096;
         auto const n = static_cast<std::ptrdiff_t>(values.size());
-        auto const m = std::clamp(n / fraction / detail::sampleSquare * detail::sampleSquare, detail::sampleSquare,
-                                  largest);
+        auto const m =
+                std::clamp(n / fraction / detail::sampleSquare * detail::sampleSquare, detail::sampleSquare, largest);
         sample.resize(static_cast<std::size_t>(m));
         auto const runs = m / detail::sampleRun;
         for (std::ptrdiff_t run = 0; run < runs; ++run) {
@@ -200,16 +204,16 @@ private:
         scanned.assign(plan ? groups : 0, {});
         std::vector<detail::Moments> parts(groups);
         std::vector<detail::MaskTally> tallies;
-        detail::forEachBlock(source, _num_threads, tally != nullptr, &tallies,
-                             [&](detail::Block<float> const& block, std::ptrdiff_t group) {
-                                 auto const g = static_cast<std::size_t>(group);
-                                 parts[g].merge(wantsMoments()
-                                                        ? detail::packedMoments(block.values, block.size,
-                                                                                guess(parts[g], block.values, block.size),
-                                                                                wantsExtremes())
-                                                        : countOnly(block.size));
-                                 if (plan) scanned[g].add(block.values, block.size, *plan);
-                             });
+        detail::forEachBlock(
+                source, _num_threads, tally != nullptr, &tallies,
+                [&](detail::Block<float> const& block, std::ptrdiff_t group) {
+                    auto const g = static_cast<std::size_t>(group);
+                    parts[g].merge(wantsMoments() ? detail::packedMoments(block.values, block.size,
+                                                                          guess(parts[g], block.values, block.size),
+                                                                          wantsExtremes())
+                                                  : countOnly(block.size));
+                    if (plan) scanned[g].add(block.values, block.size, *plan);
+                });
         detail::Moments total;
         for (auto const& part : parts) total.merge(part);
         if (tally != nullptr) {

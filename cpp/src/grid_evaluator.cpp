@@ -105,7 +105,8 @@ void GridEvaluator::oneRow(std::ptrdiff_t s, std::int64_t x0, ImageView<T> const
     scratch.knots.clear();
     scratch.values.clear();
     for (std::size_t i = 0; i < _columns.size(); ++i) {
-        double const value = scratch.columns[i * static_cast<std::size_t>(detail::splines) + static_cast<std::size_t>(s)];
+        double const value =
+                scratch.columns[i * static_cast<std::size_t>(detail::splines) + static_cast<std::size_t>(s)];
         if (std::isnan(value)) continue;
         scratch.knots.push_back(_centersX[i]);
         scratch.values.push_back(value);
@@ -122,7 +123,8 @@ void GridEvaluator::oneRow(std::ptrdiff_t s, std::int64_t x0, ImageView<T> const
     }
     scratch.line.resize(n);
     across.interpolateRow(static_cast<double>(x0), n, scratch.line.data());
-    for (std::ptrdiff_t x = 0; x < out.width(); ++x) out(x, 0) = static_cast<T>(scratch.line[static_cast<std::size_t>(x)]);
+    for (std::ptrdiff_t x = 0; x < out.width(); ++x)
+        out(x, 0) = static_cast<T>(scratch.line[static_cast<std::size_t>(x)]);
 }
 
 // All the rows that columnsAt has prepared, their splines made side by side.
@@ -146,7 +148,8 @@ void GridEvaluator::akimaRows(std::int64_t x0, ImageView<float> const& out, Scra
         double const* const y = scratch.columns.data() + knot * detail::splines;
         double const* const b = scratch.coefficients.data() + k * 3 * detail::splines;
         for (std::ptrdiff_t s = 0; s < out.height(); ++s) {
-            kernel.cubic({y[s], b[s], b[detail::splines + s], b[2 * detail::splines + s]}, d0, to - from, &out(from, s));
+            kernel.cubic({y[s], b[s], b[detail::splines + s], b[2 * detail::splines + s]}, d0, to - from,
+                         &out(from, s));
         }
         from = to;
     }

@@ -142,7 +142,7 @@ public:
     }
 
 private:
-    Pair<T> const& _pair;
+    Pair<T> _pair;
     Box _box;
     detail::Tiling _tiling;
 };
@@ -227,9 +227,8 @@ private:
     }
 
     [[nodiscard]] detail::BinStatistics statistics(BinGrid const& x, BinGrid const& y) const {
-        return detail::binStatistics<T>(x, y, _options.gridStatistic, _sctrl, _num_threads, [&](Box const& box) {
-            return PairSource<T, T, DifferencePixels>(_pair, box);
-        });
+        return detail::binStatistics<T>(x, y, _options.gridStatistic, _sctrl, _num_threads,
+                                        [&](Box const& box) { return PairSource<T, T, DifferencePixels>(_pair, box); });
     }
 
     // The difference in bins of plain steps from the left and bottom edge.

@@ -64,7 +64,6 @@ struct BlockStorage {
     }
 };
 
-
 // What is learned about masks while pixels are collected.
 struct MaskTally {
     MaskPixel orMask = 0;
@@ -114,7 +113,7 @@ private:
 // So many rows ahead of the one that is read the next ones are fetched: within a bin, rows are far apart in memory, and
 // all at the same place of the caches, which hold a few of them only.
 inline std::ptrdiff_t rowsAhead(std::ptrdiff_t width) noexcept {
-    constexpr std::ptrdiff_t pixelsAhead = 1024;
+    constexpr std::ptrdiff_t pixelsAhead = 512;
     return width >= blockPixels ? 0 : std::max<std::ptrdiff_t>(1, pixelsAhead / std::max<std::ptrdiff_t>(width, 1));
 }
 
@@ -236,27 +235,28 @@ public:
     using value_type = T;
 
     template <typename Source>
-    PackedSource(Source const& source, BlockStorage<T>& storage, MaskTally* tally)
-            : _storage(storage), _weighted(source.weighted()), _withVariance(source.withVariance()) {
-        storage.reserve(source.numPixels(), _weighted, _withVariance);
-        for (std::ptrdiff_t b = 0; b < source.numBlocks(); ++b) _size = source.append(b, storage, _size, tally);
+    PackedSource(Source const& source, BlockStorage<T>& storage, MaskTally* tally) {
+        storage.reserve(source.numPixels(), source.weighted(), source.withVariance());
+        std::ptrdiff_t n = 0;
+        for (std::ptrdiff_t b = 0; b < source.numBlocks(); ++b) n = source.append(b, storage, n, tally);
+        _all = {storage.values.data(), source.weighted() ? storage.weights.data() : nullptr,
+                source.withVariance() ? storage.variances.data() : nullptr, n};
     }
+    explicit PackedSource(std::span<T const> values)
+            : _all{values.data(), nullptr, nullptr, static_cast<std::ptrdiff_t>(values.size())} {}
 
-    [[nodiscard]] std::ptrdiff_t numBlocks() const noexcept { return (_size + blockPixels - 1) / blockPixels; }
+    [[nodiscard]] std::ptrdiff_t numBlocks() const noexcept { return (_all.size + blockPixels - 1) / blockPixels; }
     [[nodiscard]] std::span<T const> values() const noexcept {
-        return {_storage.values.data(), static_cast<std::size_t>(_size)};
+        return {_all.values, static_cast<std::size_t>(_all.size)};
     }
     [[nodiscard]] Block<T> block(std::ptrdiff_t b) const noexcept {
         auto const start = b * blockPixels;
-        return {_storage.values.data() + start, _weighted ? _storage.weights.data() + start : nullptr,
-                _withVariance ? _storage.variances.data() + start : nullptr, std::min(blockPixels, _size - start)};
+        return {_all.values + start, _all.weights == nullptr ? nullptr : _all.weights + start,
+                _all.variances == nullptr ? nullptr : _all.variances + start, std::min(blockPixels, _all.size - start)};
     }
 
 private:
-    BlockStorage<T> const& _storage;
-    bool _weighted;
-    bool _withVariance;
-    std::ptrdiff_t _size = 0;
+    Block<T> _all;  // all of them, as if they were one block
 };
 
 template <typename T>

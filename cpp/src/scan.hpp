@@ -34,9 +34,9 @@ struct ClipPlan {
     bool rehearse;
 };
 
-// What to look for, given a sample of the good pixels, a multiple of sampleSquare of them. The sample is reordered. In a
-// sample of m independent pixels a rank scatters by sqrt(m f (1 - f)); so many times that is allowed for. 3.5 times is
-// missed once in 2000 times; pixels of one run see the same sky and are not quite independent.
+// What to look for, given a sample of the good pixels, a multiple of sampleSquare of them. The sample is reordered. In
+// a sample of m independent pixels a rank scatters by sqrt(m f (1 - f)); so many times that is allowed for. 3.5 times
+// is missed once in 2000 times; pixels of one run see the same sky and are not quite independent.
 inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const& clip, double scatters) {
     auto const& kernel = kernels();
     auto const m = static_cast<std::ptrdiff_t>(sample.size());
@@ -68,22 +68,22 @@ inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const&
         at[f] = low + (rank - std::floor(rank)) * slope[f] / 17.0;
         plan.low[f] = plan.high[f] = static_cast<float>(at[f]);
     }
-    // One step of Newton's method on the sample's own distribution, then as far as that may be off.
-    std::array<float, 3 * sampleSquare + slack> aside;  // pixels at the very estimate, and few are
-    auto const counted = [&] {
-        std::array<double, 3> below{};
-        for (std::ptrdiff_t square = 0; square < m; square += sampleSquare) {
-            auto const result = kernel.scan(sample.data() + square, sampleSquare, plan, aside.data(), nullptr);
-            for (std::size_t f = 0; f < below.size(); ++f) {
-                below[f] += 0.5 * static_cast<double>(result.below[f] + result.notAbove[f]);
-            }
+    // Newton's method on the sample's own distribution, then as far as that may be off.
+    std::array<float, slack> aside;  // ranges of one value keep nothing
+    for (int step = 0; step < 4; ++step) {
+        for (std::size_t f = 0; f < fractions.size(); ++f) plan.low[f] = plan.high[f] = static_cast<float>(at[f]);
+        auto const counted = kernel.scan(sample.data(), m, plan, aside.data(), nullptr);
+        double worst = 0.0;
+        for (std::size_t f = 0; f < fractions.size(); ++f) {
+            double const below = 0.5 * static_cast<double>(counted.below[f] + counted.notAbove[f]);
+            double const off = std::clamp(fractions[f] - below / static_cast<double>(m), -0.1, 0.1);
+            at[f] += off * slope[f];
+            worst = std::max(worst, std::abs(off));
         }
-        return below;
-    }();
+        if (worst * std::sqrt(static_cast<double>(m)) < 0.5) break;
+    }
     for (std::size_t f = 0; f < fractions.size(); ++f) {
-        double const off = std::clamp(fractions[f] - counted[f] / static_cast<double>(m), -0.1, 0.1);
         double const margin = scatters * std::sqrt(fractions[f] * (1.0 - fractions[f]) / static_cast<double>(m));
-        at[f] += off * slope[f];
         plan.low[f] = static_cast<float>(at[f] - margin * slope[f]);
         plan.high[f] = static_cast<float>(at[f] + margin * slope[f]);
         // So that few different values, as whole numbers of counts are, do not fall between.
@@ -101,8 +101,7 @@ inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const&
     if (clip->rehearse) {
         double centre = at[1], halfWidth = first;
         for (int round = 1; round < clip->rounds; ++round) {
-            auto const kept =
-                    momentsOf(kernel.deviationsWithin(sample.data(), m, centre, halfWidth), centre, true);
+            auto const kept = momentsOf(kernel.deviationsWithin(sample.data(), m, centre, halfWidth), centre, true);
             if (kept.n < 2) break;
             centre = kept.mean;
             halfWidth = clip->nsigma * std::sqrt(kept.variance());
@@ -236,6 +235,11 @@ inline std::optional<std::vector<Ranked<float>>> rankedInRanges(std::span<Scanne
             notAbove += part.notAbove[f];
         }
         if (first < below || last >= notAbove) return std::nullopt;
+        if (plan.low[f] == plan.high[f]) {
+            result.push_back({plan.low[f], 0, 0});
+            if (two) result.push_back({plan.low[f], 0, 0});
+            continue;
+        }
         auto& values = finder.values();
         auto const room = static_cast<std::size_t>(notAbove - below) + static_cast<std::size_t>(slack);
         if (values.size() < room) values.resize(room);

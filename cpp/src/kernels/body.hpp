@@ -65,8 +65,7 @@ constexpr float infinity = __builtin_inff();
 inline __attribute__((always_inline)) void prefetch(void const* address) { __builtin_prefetch(address, 0, 2); }
 
 template <bool HasMask, bool WantOr>
-std::ptrdiff_t packRow(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out,
-                       std::int32_t* orMask) {
+std::ptrdiff_t packRow(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out, std::int32_t* orMask) {
     std::ptrdiff_t packed = 0;
     auto const bad = simd::fill(row.badBits);
     auto seen = simd::fill(std::int32_t{0});
@@ -87,8 +86,7 @@ std::ptrdiff_t packRow(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out,
     return packed;
 }
 
-std::ptrdiff_t pack(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out,
-                    std::int32_t* orMask) {
+std::ptrdiff_t pack(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out, std::int32_t* orMask) {
     if (row.mask == nullptr) return packRow<false, false>(row, nanSafe, n, out, orMask);
     if (orMask == nullptr) return packRow<true, false>(row, nanSafe, n, out, orMask);
     return packRow<true, true>(row, nanSafe, n, out, orMask);
@@ -217,9 +215,14 @@ ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, f
             return in;
         };
         if constexpr (Ranges > 0) {
-            auto in = range(low0, high0, below0, above0);
-            if constexpr (Ranges > 1) in = simd::either(in, range(low1, high1, below1, above1));
-            if constexpr (Ranges > 2) in = simd::either(in, range(low2, high2, below2, above2));
+            auto in = simd::firstLanes(0);
+            // Of a range of one value it is enough to know how many there are.
+            auto const keep = [&](auto const& found, bool wide) {
+                if (wide) in = simd::either(in, found);
+            };
+            keep(range(low0, high0, below0, above0), plan.low[0] < plan.high[0]);
+            if constexpr (Ranges > 1) keep(range(low1, high1, below1, above1), plan.low[1] < plan.high[1]);
+            if constexpr (Ranges > 2) keep(range(low2, high2, below2, above2), plan.low[2] < plan.high[2]);
             nCandidates += simd::compress(candidates + nCandidates, values, in);
         }
         if constexpr (Clip) {
@@ -334,7 +337,8 @@ void akima(double const* knots, double const* values, std::ptrdiff_t n, double* 
     auto const slope = [&](std::ptrdiff_t i) {
         Lanes m;
         double const h = knots[i + 1] - knots[i];
-        for (std::ptrdiff_t s = 0; s < splines; ++s) m.of[s] = (values[(i + 1) * splines + s] - values[i * splines + s]) / h;
+        for (std::ptrdiff_t s = 0; s < splines; ++s)
+            m.of[s] = (values[(i + 1) * splines + s] - values[i * splines + s]) / h;
         return m;
     };
     // m[k] is the slope of segment i - 2 + k.
@@ -362,7 +366,8 @@ void akima(double const* knots, double const* values, std::ptrdiff_t n, double* 
         double* const e = c + splines;
         for (std::ptrdiff_t s = 0; s < splines; ++s) {
             double const before = magnitude(m[1].of[s] - m[0].of[s]), after = magnitude(m[3].of[s] - m[2].of[s]);
-            double const beforeNext = magnitude(m[2].of[s] - m[1].of[s]), afterNext = magnitude(m[4].of[s] - m[3].of[s]);
+            double const beforeNext = magnitude(m[2].of[s] - m[1].of[s]),
+                         afterNext = magnitude(m[4].of[s] - m[3].of[s]);
             double const norm = after + before, normNext = afterNext + beforeNext;
             double const here = m[2].of[s];
             double const left = (after * m[1].of[s] + before * here) / norm;
@@ -391,27 +396,26 @@ void akima(double const* knots, double const* values, std::ptrdiff_t n, double* 
     }
 }
 
-void series(double const* __restrict terms, double const* __restrict basis, std::ptrdiff_t stride, std::ptrdiff_t count,
-            std::ptrdiff_t n, float* __restrict out) {
-    constexpr std::ptrdiff_t lanes = 16;
+void series(double const* terms, double const* basis, std::ptrdiff_t stride, std::ptrdiff_t count, std::ptrdiff_t n,
+            float* out) {
     std::ptrdiff_t x = 0;
-    for (; x + lanes <= n; x += lanes) {
-        double sum[lanes] = {};
-        for (std::ptrdiff_t p = 0; p < count; ++p) {
-            for (std::ptrdiff_t i = 0; i < lanes; ++i) sum[i] += terms[p] * basis[p * stride + x + i];
+    for (; x + width <= n; x += width) {
+        auto sum = simd::times(simd::load(basis + x), terms[0]);
+        for (std::ptrdiff_t p = 1; p < count; ++p) {
+            sum = simd::add(sum, simd::times(simd::load(basis + p * stride + x), terms[p]));
         }
-        for (std::ptrdiff_t i = 0; i < lanes; ++i) out[x + i] = static_cast<float>(sum[i]);
+        simd::store(out + x, simd::rounded(sum));
     }
     for (; x < n; ++x) {
-        double sum = 0.0;
-        for (std::ptrdiff_t p = 0; p < count; ++p) sum += terms[p] * basis[p * stride + x];
+        double sum = terms[0] * basis[x];
+        for (std::ptrdiff_t p = 1; p < count; ++p) sum += terms[p] * basis[p * stride + x];
         out[x] = static_cast<float>(sum);
     }
 }
 
 constexpr Kernels make(char const* name) {
-    return {name,       pack,     packPair<true>, packPair<false>, match,       deviations, deviationsWithin,
-            extremes,   scan,     collect,        enclose,         sortColumns, cubic,      akima, series};
+    return {name,    pack,    packPair<true>, packPair<false>, match, deviations, deviationsWithin, extremes, scan,
+            collect, enclose, sortColumns,    cubic,           akima, series};
 }
 
 }  // namespace

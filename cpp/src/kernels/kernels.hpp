@@ -37,11 +37,11 @@ struct Deviations {
 // What one look at packed pixels is to find out. Ranges are inclusive.
 struct ScanPlan {
     static constexpr std::size_t maxRanges = 3;
-    std::size_t ranges = 0;                // order statistics are looked for in so many ranges, ascending
-    std::array<float, maxRanges> low{};    // pixels below are counted
-    std::array<float, maxRanges> high{};   // pixels not above are counted, those inside are collected
-    bool clip = false;                     // clipping: the core is summed, the fringe collected
-    float coreLow = 0.0F, coreHigh = 0.0F;    // inside the window of every round
+    std::size_t ranges = 0;                 // order statistics are looked for in so many ranges, ascending
+    std::array<float, maxRanges> low{};     // pixels below are counted
+    std::array<float, maxRanges> high{};    // pixels not above are counted; where low < high those inside are collected
+    bool clip = false;                      // clipping: the core is summed, the fringe collected
+    float coreLow = 0.0F, coreHigh = 0.0F;  // inside the window of every round
     float outerLow = 0.0F, outerHigh = 0.0F;  // what is outside is outside every round's window
     double centre = 0.0;                      // deviations of the core count from there
 };
@@ -92,8 +92,8 @@ struct Kernels {
     // A cubic at d0, d0 + 1, ...
     void (*cubic)(Cubic const& coefficients, double d0, std::ptrdiff_t n, float* out);
     // Akima splines (1970) through the same n >= 5 knots for `splines` sets of values, which stand side by side. For
-    // each of the n + 1 segments, the first and the last being what lies before and behind the knots, b, c and e of each
-    // spline: coefficients[(segment * 3 + which) * splines + spline].
+    // each of the n + 1 segments, the first and the last being what lies before and behind the knots, b, c and e of
+    // each spline: coefficients[(segment * 3 + which) * splines + spline].
     void (*akima)(double const* knots, double const* values, std::ptrdiff_t n, double* coefficients);
     // sum over p of series[p] * basis[p][x], basis holding rows of `stride` values.
     void (*series)(double const* series, double const* basis, std::ptrdiff_t stride, std::ptrdiff_t terms,

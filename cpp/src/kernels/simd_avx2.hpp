@@ -89,9 +89,7 @@ inline Mask noneSet(Ints a, Ints bits, Mask where) {
                 where);
 }
 inline Mask either(Mask a, Mask b) { return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)}; }
-inline Mask without(Mask a, Mask b) {
-    return {_mm256_andnot_si256(b.low, a.low), _mm256_andnot_si256(b.high, a.high)};
-}
+inline Mask without(Mask a, Mask b) { return {_mm256_andnot_si256(b.low, a.low), _mm256_andnot_si256(b.high, a.high)}; }
 inline unsigned bitsOf(__m256i m) { return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(m))); }
 inline std::ptrdiff_t count(Mask m) { return __builtin_popcount(bitsOf(m.low) | (bitsOf(m.high) << 8)); }
 inline Ints orWhere(Ints a, Ints b, Mask where) {
@@ -121,9 +119,7 @@ inline Floats select(Mask m, Floats a, Floats b) {
 inline Floats smallerWhere(Floats a, Floats b, Mask where) { return select(where, smaller(b, a), a); }
 inline Floats largerWhere(Floats a, Floats b, Mask where) { return select(where, larger(b, a), a); }
 
-inline Doubles zero() {
-    return {_mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd()};
-}
+inline Doubles zero() { return {_mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd()}; }
 inline Doubles deviations(Floats x, double centre) {
     __m256d const c = _mm256_set1_pd(centre);
     return {_mm256_sub_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(x.low)), c),
@@ -159,6 +155,20 @@ inline Mask within(Doubles x, double halfWidth, Mask where) {
     __m256d const sign = _mm256_set1_pd(-0.0);
     auto const inside = [&](__m256d v) { return _mm256_cmp_pd(_mm256_andnot_pd(sign, v), h, _CMP_LE_OQ); };
     return both({narrow(inside(x.a), inside(x.b)), narrow(inside(x.c), inside(x.d))}, where);
+}
+inline Doubles load(double const* p) {
+    return {_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4), _mm256_loadu_pd(p + 8), _mm256_loadu_pd(p + 12)};
+}
+inline Doubles times(Doubles x, double y) {
+    __m256d const f = _mm256_set1_pd(y);
+    return {_mm256_mul_pd(x.a, f), _mm256_mul_pd(x.b, f), _mm256_mul_pd(x.c, f), _mm256_mul_pd(x.d, f)};
+}
+inline Doubles add(Doubles x, Doubles y) {
+    return {_mm256_add_pd(x.a, y.a), _mm256_add_pd(x.b, y.b), _mm256_add_pd(x.c, y.c), _mm256_add_pd(x.d, y.d)};
+}
+inline Floats rounded(Doubles x) {
+    return {_mm256_set_m128(_mm256_cvtpd_ps(x.b), _mm256_cvtpd_ps(x.a)),
+            _mm256_set_m128(_mm256_cvtpd_ps(x.d), _mm256_cvtpd_ps(x.c))};
 }
 inline void store(double* p, Doubles x) {
     _mm256_storeu_pd(p, x.a);

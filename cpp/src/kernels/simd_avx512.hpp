@@ -69,6 +69,15 @@ inline Mask within(Doubles a, double halfWidth, Mask where) {
     auto const high = _mm512_mask_cmp_pd_mask(static_cast<__mmask8>(where >> 8), _mm512_abs_pd(a.high), h, _CMP_LE_OQ);
     return static_cast<Mask>(low | (high << 8));
 }
+inline Doubles load(double const* p) { return {_mm512_loadu_pd(p), _mm512_loadu_pd(p + 8)}; }
+inline Doubles times(Doubles a, double b) {
+    __m512d const factor = _mm512_set1_pd(b);
+    return {_mm512_mul_pd(a.low, factor), _mm512_mul_pd(a.high, factor)};
+}
+inline Doubles add(Doubles a, Doubles b) { return {_mm512_add_pd(a.low, b.low), _mm512_add_pd(a.high, b.high)}; }
+inline Floats rounded(Doubles a) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(a.low)), _mm512_cvtpd_ps(a.high), 1);
+}
 inline void store(double* p, Doubles a) {
     _mm512_storeu_pd(p, a.low);
     _mm512_storeu_pd(p + 8, a.high);

@@ -116,6 +116,21 @@ inline Mask within(Doubles a, double halfWidth, Mask where) {
     __builtin_memcpy(&inside, narrow, sizeof inside);
     return inside & where;
 }
+inline Doubles load(double const* p) {
+    Doubles a;
+    __builtin_memcpy(&a, p, sizeof a);
+    return a;
+}
+inline Doubles times(Doubles a, double b) { return {a.low * b, a.high * b}; }
+inline Doubles add(Doubles a, Doubles b) { return {a.low + b.low, a.high + b.high}; }
+inline Floats rounded(Doubles a) {
+    typedef float HalfFloats __attribute__((vector_size(32)));
+    HalfFloats const halves[2] = {__builtin_convertvector(a.low, HalfFloats),
+                                  __builtin_convertvector(a.high, HalfFloats)};
+    Floats result;
+    __builtin_memcpy(&result, halves, sizeof result);
+    return result;
+}
 inline void store(double* p, Doubles a) { __builtin_memcpy(p, &a, sizeof a); }
 
 }  // namespace simd
