@@ -304,6 +304,7 @@ Selection makeSelection(MaskedImageView<T const> const& image, ImageView<WeightP
     if (image.width() <= 0 || image.height() <= 0) {
         throw InvalidParameterError("Image contains no pixels: its size is " + sizeToString(image.image));
     }
+    if (!image.image.exists()) throw InvalidParameterError("The image is a view without memory; it must have pixels");
     if (weights.exists() && sctrl.getUseWeights() == StatisticsControl::WeightsBoolean::FALSE_) {
         throw InvalidParameterError(
                 "Weights were given but the control's Weighted is false; it must be true or unset to use them");

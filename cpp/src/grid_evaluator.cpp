@@ -51,12 +51,20 @@ GridEvaluator::GridEvaluator(Background const& background, Interpolate::Style in
             values.push_back(value);
         }
         if (knots.empty() && undersampleStyle != THROW_EXCEPTION) continue;
+        if (undersampleStyle == THROW_EXCEPTION) checkGood(knots.size(), "Column " + std::to_string(i));
         _columns[i].emplace(knots, values, styleFor(knots.size()));
     }
 }
 
-// The style for a column or row with that many good bins. Where it throws an exception, the interpolant's constructor
-// does so with the style that was asked for.
+void GridEvaluator::checkGood(std::size_t good, std::string const& where) const {
+    auto const least = static_cast<std::size_t>(lookupMinInterpPoints(_style));
+    if (good >= least) return;
+    throw OutOfRangeError(where + " of bins has " + std::to_string(good) + " good ones, but the interpolation style " +
+                          interpStyleToString(_style) + " needs at least " + std::to_string(least) +
+                          "; use larger bins or the undersample style REDUCE_INTERP_ORDER");
+}
+
+// The style for a column or row with that many good bins.
 Interpolate::Style GridEvaluator::styleFor(std::size_t points) const {
     if (points >= static_cast<std::size_t>(lookupMinInterpPoints(_style)) || _undersampleStyle == THROW_EXCEPTION) {
         return _style;
@@ -115,6 +123,7 @@ void GridEvaluator::oneRow(std::ptrdiff_t s, std::int64_t x0, ImageView<T> const
         for (std::ptrdiff_t x = 0; x < out.width(); ++x) out(x, 0) = std::numeric_limits<T>::quiet_NaN();
         return;
     }
+    if (_undersampleStyle == THROW_EXCEPTION) checkGood(scratch.knots.size(), "A row");
     Interpolate const across(scratch.knots, scratch.values, styleFor(scratch.knots.size()));
     auto const n = static_cast<std::size_t>(out.width());
     if (out.strideX() == 1) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "evensky/background.hpp"
@@ -31,6 +32,8 @@ public:
 
 private:
     [[nodiscard]] Interpolate::Style styleFor(std::size_t points) const;
+    // Throws OutOfRangeError where `where` has too few good bins for the style.
+    void checkGood(std::size_t good, std::string const& where) const;
     // Values of all columns at some rows, side by side; true where none is NaN.
     bool columnsAt(std::int64_t y, std::size_t rows, Scratch& scratch) const;
     template <typename T>

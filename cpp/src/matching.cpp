@@ -199,6 +199,11 @@ private:
         if (_options.binSize <= 0) {
             throw InvalidParameterError("binSize = " + std::to_string(_options.binSize) + "; it must be > 0");
         }
+        if (auto const statistic = _options.gridStatistic;
+            statistic != MEAN && statistic != MEDIAN && statistic != MEANCLIP) {
+            throw InvalidParameterError("gridStatistic = " + std::to_string(static_cast<int>(statistic)) +
+                                        "; it must be MEAN (4), MEDIAN (32) or MEANCLIP (128)");
+        }
         if (_options.usePolynomial) {
             if (_options.binSize > shorter) {
                 throw InvalidParameterError(std::to_string(_options.binSize) +
@@ -221,6 +226,9 @@ private:
         }
         if (_bbox.isEmpty()) {
             throw InvalidParameterError("Image contains no pixels: its size is " + sizeToString(_pair.science.image));
+        }
+        if (!reference.image.exists() || !_pair.science.image.exists() || !_matched.exists()) {
+            throw InvalidParameterError("An image is a view without memory; reference, science and output need pixels");
         }
         checkPlanes<T>(reference, "reference");
         checkPlanes<T>(_pair.science, "science exposure");

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "check_threads.hpp"
 #include "evensky/errors.hpp"
 
 namespace evensky {
@@ -26,11 +27,16 @@ void setNumThreads(int num_threads) {
     defaultThreads.store(num_threads, std::memory_order_relaxed);
 }
 
-void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::ptrdiff_t)> const& work) {
+void detail::checkThreads(int num_threads) {
     if (num_threads < 0) {
         throw InvalidParameterError("num_threads = " + std::to_string(num_threads) +
                                     "; it must be at least 1, or 0 for the process-wide default");
     }
+}
+
+void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::ptrdiff_t)> const& work) {
+    detail::checkThreads(num_threads);
+    if (!work) throw InvalidParameterError("The work is an empty function; it must be one that can be called");
     if (num_threads == 0) num_threads = getNumThreads();
     auto const threads = std::min<std::ptrdiff_t>(num_threads, count);
     if (threads <= 1) {

@@ -6,6 +6,7 @@
 #include <numbers>
 #include <string_view>
 
+#include "check_threads.hpp"
 #include "compute_statistics.hpp"
 #include "names.hpp"
 
@@ -124,6 +125,7 @@ StatisticsBuilder::StatisticsBuilder(int flags, StatisticsControl const& sctrl, 
         throw InvalidParameterError("Statistics flags " + std::to_string(flags) +
                                     " hold unknown bits; the known ones are " + std::to_string(allFlags));
     }
+    detail::checkThreads(num_threads);
     if (sctrl.getCalcErrorFromInputVariance() && sctrl.getCalcErrorMosaicMode()) {
         throw InvalidParameterError(
                 "Both calcErrorFromInputVariance and calcErrorMosaicMode are true; at most one may be");

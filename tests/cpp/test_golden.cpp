@@ -10,11 +10,14 @@
 #include <cstdlib>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "evensky/background.hpp"
 #include "evensky/errors.hpp"
+#include "evensky/simd.hpp"
 #include "evensky/statistics.hpp"
 #include "golden.hpp"
+#include "testing.hpp"
 
 namespace {
 
@@ -129,6 +132,71 @@ public:
 private:
     std::uint64_t _state = 14695981039346656037ULL;
 };
+
+// Statistics the long way round: sort, and look at everything again in every round.
+struct Plainly {
+    double median, range, mean, stdev;
+    std::int64_t survivors;
+
+    Plainly(std::vector<double> values, double nsigma, int rounds) {
+        std::sort(values.begin(), values.end());
+        auto const at = [&](double fraction) {
+            double const index = fraction * static_cast<double>(values.size() - 1);
+            auto const low = static_cast<std::size_t>(index);
+            double const rest = index - static_cast<double>(low);
+            return rest == 0.0 ? values[low] : (1.0 - rest) * values[low] + rest * values[low + 1];
+        };
+        median = at(0.5);
+        range = at(0.75) - at(0.25);
+        double centre = median, half = nsigma * 0.741301109252802 * range;
+        for (int round = 0; round < rounds; ++round) {
+            long double sum = 0, squares = 0;
+            survivors = 0;
+            for (double const value : values) {
+                if (!(std::abs(value - centre) <= half)) continue;
+                ++survivors;
+                sum += value;
+            }
+            auto const n = static_cast<long double>(survivors);
+            for (double const value : values) {
+                if (std::abs(value - centre) <= half) squares += (value - sum / n) * (value - sum / n);
+            }
+            mean = static_cast<double>(sum / n);
+            stdev = static_cast<double>(std::sqrt(squares / (n - 1)));
+            centre = mean;
+            half = nsigma * stdev;
+        }
+    }
+};
+
+// Skies of many kinds: what a sample of the pixels misleads about must come out right all the same.
+std::vector<std::pair<std::string, testing::Pixels<float>>> skies(std::ptrdiff_t width, std::ptrdiff_t height) {
+    std::vector<std::pair<std::string, testing::Pixels<float>>> all;
+    auto const noise = testing::noise(width, height, 0.0, 10.0, 7);
+    auto const add = [&](char const* name, auto const& pixel) {
+        testing::Pixels<float> image(width, height);
+        for (std::ptrdiff_t y = 0; y < height; ++y) {
+            for (std::ptrdiff_t x = 0; x < width; ++x) {
+                image(x, y) = static_cast<float>(
+                        pixel(static_cast<double>(x) / static_cast<double>(width),
+                              static_cast<double>(y) / static_cast<double>(height),
+                              static_cast<double>(noise.values[static_cast<std::size_t>(y * width + x)])));
+            }
+        }
+        all.emplace_back(name, std::move(image));
+    };
+    add("noise", [](double, double, double z) { return 1000.0 + z; });
+    add("gradient", [](double u, double v, double z) { return 1000.0 + 400.0 * u + 300.0 * v + z; });
+    add("columns", [](double u, double, double z) { return 500.0 + 100.0 * std::sin(200.0 * u) + z; });
+    add("bright rows", [](double, double v, double z) { return 100.0 + z + (v > 0.8 ? 1e5 : 0.0); });
+    add("whole numbers", [](double, double, double z) { return std::round(100.0 + 0.1 * z); });
+    add("constant", [](double, double, double) { return 1000.1; });
+    add("two values", [](double, double, double z) { return z > -3.0 ? 1.0 : 7.0; });
+    add("one value and noise", [](double u, double, double z) { return u < 0.6 ? 3.3 : 3.3 + z; });
+    add("long tail", [](double, double, double z) { return std::exp(0.3 * z); });
+    add("far from zero", [](double, double, double z) { return 1e6 + z; });
+    return all;
+}
 
 bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
@@ -282,4 +350,63 @@ TEST_CASE("approximate") {
         }
     }
     digest.print("approximate");
+}
+
+TEST_CASE("large") {
+    std::printf("level %s\n", evensky::simdLevel());
+    Digest digest;
+    for (auto const& [width, height] : {std::pair<std::ptrdiff_t, std::ptrdiff_t>{701, 613}, {129, 127}, {67, 33}}) {
+        auto mask = testing::speckles(width, height, 0.05, 1);
+        for (auto& [name, image] : skies(width, height)) {
+            for (std::size_t i = 0; i < image.values.size(); i += 997) {
+                image.values[i] = std::numeric_limits<float>::quiet_NaN();
+            }
+            std::vector<double> good;
+            for (std::size_t i = 0; i < image.values.size(); ++i) {
+                if (std::isfinite(image.values[i]) && mask.values[i] == 0) {
+                    good.push_back(static_cast<double>(image.values[i]));
+                }
+            }
+            // The same pixels, each followed by one that does not count: not contiguous, so read one by one.
+            testing::Pixels<float> wide(2 * width, height, -1e30F);
+            for (std::ptrdiff_t y = 0; y < height; ++y) {
+                for (std::ptrdiff_t x = 0; x < width; ++x) wide(2 * x, y) = image(x, y);
+            }
+            for (double const nsigma : {3.0, 1.5}) {
+                for (int const rounds : {1, 3}) {
+                    INFO(name, ", ", width, " x ", height, ", ", nsigma, " sigma, ", rounds, " rounds");
+                    evensky::StatisticsControl const sctrl(nsigma, rounds, 1);
+                    int const flags = evensky::NPOINT | evensky::MEDIAN | evensky::IQRANGE | evensky::MEANCLIP |
+                                      evensky::STDEVCLIP | evensky::NCLIPPED | evensky::MEAN | evensky::STDEV |
+                                      evensky::MIN | evensky::MAX;
+                    Plainly const expected(good, nsigma, rounds);
+                    MaskedImageView<float const> const contiguous(image.view(), mask.view());
+                    MaskedImageView<float const> const strided(
+                            evensky::ImageView<float const>(wide.values.data(), width, height, 2, 2 * width),
+                            mask.view());
+                    for (auto const& view : {contiguous, strided}) {
+                        for (int const threads : {1, 2}) {
+                            auto const got = evensky::makeStatistics<float>(view, flags, sctrl, threads);
+                            auto const n = static_cast<double>(good.size());
+                            CHECK(got.getValue(evensky::NPOINT) == n);
+                            CHECK(got.getValue(evensky::MEDIAN) == expected.median);
+                            CHECK(got.getValue(evensky::IQRANGE) == expected.range);
+                            CHECK(got.getValue(evensky::NCLIPPED) == n - static_cast<double>(expected.survivors));
+                            double const level = std::abs(expected.mean) + expected.stdev;
+                            CHECK(std::abs(got.getValue(evensky::MEANCLIP) - expected.mean) <= 1e-12 * level);
+                            CHECK(std::abs(got.getValue(evensky::STDEVCLIP) - expected.stdev) <=
+                                  1e-11 * expected.stdev + 1e-14 * level);
+                            CHECK(got.getValue(evensky::MIN) == *std::min_element(good.begin(), good.end()));
+                            CHECK(got.getValue(evensky::MAX) == *std::max_element(good.begin(), good.end()));
+                            for (auto const property : {evensky::MEANCLIP, evensky::STDEVCLIP, evensky::MEAN,
+                                                        evensky::STDEV, evensky::MEDIAN, evensky::IQRANGE}) {
+                                digest.add(got.getValue(property));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    digest.print("large");
 }

@@ -3,7 +3,10 @@
 #include <atomic>
 
 #include "evensky/errors.hpp"
+#include "evensky/matching.hpp"
 #include "evensky/parallel.hpp"
+#include "evensky/simd.hpp"
+#include "evensky/statistics.hpp"
 #include "testing.hpp"
 
 TEST_CASE("parallel: every piece once, for any number of threads") {
@@ -45,4 +48,25 @@ TEST_CASE("parallel: the process-wide default") {
                          "-2"));
     CHECK(evensky::getNumThreads() == 3);
     evensky::setNumThreads(before);
+}
+
+TEST_CASE("simd: the instruction set has a name") {
+    std::string const level = evensky::simdLevel();
+    CHECK((level == "portable" || level == "avx2" || level == "avx512"));
+}
+
+TEST_CASE("errors: arguments that cannot be meant") {
+    using evensky::InvalidParameterError;
+    auto const image = testing::noise(20, 20, 1.0, 1.0);
+    CHECK_THROWS_AS((void)evensky::makeStatistics<float>(image.view(), evensky::MEAN, evensky::StatisticsControl(), -3),
+                    InvalidParameterError);
+    evensky::ImageView<float const> const nothing(nullptr, 5, 5);
+    CHECK_THROWS_AS((void)evensky::makeStatistics<float>(nothing, evensky::MEAN), InvalidParameterError);
+    CHECK_THROWS_AS(evensky::parallelFor(3, 1, {}), InvalidParameterError);
+    testing::Pixels<float> out(20, 20);
+    evensky::MatchingOptions options;
+    options.gridStatistic = evensky::STDEV;
+    auto const message = testing::messageOf<InvalidParameterError>(
+            [&] { (void)evensky::matchBackgrounds<float>(image.view(), image.view(), out.view(), 0, 0, options); });
+    CHECK(testing::holds(message, "MEANCLIP"));
 }

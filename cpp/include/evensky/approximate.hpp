@@ -86,11 +86,11 @@ public:
                   int num_threads = 0) const;
 
     /// Write the variance of the model's values, from the fit's covariance, likewise: in the unit of the points,
-    /// squared.
+    /// squared. @throws as getImage
     void getVariance(ImageView<VariancePixel> const& out, Box const& bbox, int orderX = -1, int orderY = -1,
                      int num_threads = 0) const;
 
-    /// The model at one position, in the coordinates of the box.
+    /// The model at one position, in the coordinates of the box; outside of it the polynomial goes on.
     [[nodiscard]] double evaluate(double x, double y) const noexcept;
 
     /// The pixels that the model is for.

@@ -4,6 +4,7 @@
 /// A background: statistics of an image in a grid of bins, and smooth models through them.
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,7 +19,11 @@
 namespace evensky {
 
 /// What to do where there are too few bins for the interpolation style.
-enum UndersampleStyle { THROW_EXCEPTION = 0, REDUCE_INTERP_ORDER = 1, INCREASE_NXNYSAMPLE = 2 };
+enum UndersampleStyle {
+    THROW_EXCEPTION = 0,      ///< throw an exception
+    REDUCE_INTERP_ORDER = 1,  ///< take the most flexible style that the bins allow
+    INCREASE_NXNYSAMPLE = 2   ///< make the bins smaller: for matchBackgrounds only; a Background throws instead
+};
 
 /// "REDUCE_INTERP_ORDER" -> REDUCE_INTERP_ORDER etc. @throws NotFoundError that lists the known names
 [[nodiscard]] EVENSKY_EXPORT UndersampleStyle stringToUndersampleStyle(std::string const& style);
@@ -85,12 +90,13 @@ struct EVENSKY_EXPORT BinGrid {
 
     /// @throws InvalidParameterError where a bin would have no pixels
     static BinGrid evenly(std::int64_t size, int count);
-    /// Bins of `binSize` pixels from the lower edge; the last one may be shorter.
+    /// Bins of `binSize` pixels from the lower edge; the last one may be shorter. No bins where size <= 0.
     /// @throws InvalidParameterError where binSize <= 0
     static BinGrid steps(std::int64_t size, std::int64_t binSize);
 };
 
-/// Which style was really used, after undersampling was dealt with.
+/// Which style was used for the grid as a whole, after undersampling was dealt with. A single column or row that has
+/// fewer good bins than the style needs takes a simpler one.
 struct AsUsed {
     Interpolate::Style interpStyle = Interpolate::UNKNOWN;  ///< UNKNOWN: an approximation was evaluated
     UndersampleStyle undersampleStyle = THROW_EXCEPTION;    ///< as asked for
@@ -118,7 +124,8 @@ public:
     Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage, BackgroundControl const& bctrl);
 
     /// Write the model to `out`, the interpolated grid: columns of bins first, then each row, in float64 until the end.
-    /// Bins that are NaN are left out; a column or row without any is NaN. If the control has an ApproximateControl the
+    /// Bins that are NaN are left out, and columns without any other are bridged by their neighbours (THROW_EXCEPTION
+    /// throws instead); where no bin at all is good the model is NaN. If the control has an ApproximateControl the
     /// approximation is evaluated instead.
     /// @param out   where to; T is float or double, any strides
     /// @param bbox  where, in the parent's coordinates; must be inside the image's box and of the size of out
@@ -127,7 +134,8 @@ public:
     /// @param num_threads       0 for the process-wide default
     /// @return the style that was used
     /// @throws InvalidParameterError where there are too few bins and `undersampleStyle` says so
-    /// @throws OutOfRangeError where a column or row has too few good bins for the style
+    /// @throws OutOfRangeError where a column or row has too few good bins for the style and `undersampleStyle` is
+    ///         THROW_EXCEPTION; the message says which
     /// @throws LengthError where bbox is not inside the image's box or not of the size of out
     template <typename T>
     AsUsed getImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,

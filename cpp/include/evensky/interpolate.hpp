@@ -13,7 +13,8 @@ namespace evensky {
 
 /// An interpolant through knots (x, y). Immutable after construction; evaluation is const and thread-safe.
 ///
-/// - CONSTANT: steps; on the intervals between mid-points of the knots the mean of the two knots' values.
+/// - CONSTANT: steps at the mid-points of the knots; from mid-point k-1|k to k|k+1 the mean of y[k-1] and y[k], as the
+///   original has it. Beyond the ends the end knots' values.
 /// - LINEAR: straight segments.
 /// - NATURAL_SPLINE, CUBIC_SPLINE: the same, cubic with zero second derivative at both ends.
 /// - CUBIC_SPLINE_PERIODIC: cubic, value, slope and curvature agree at both ends (first y == last y expected).

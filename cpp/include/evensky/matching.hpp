@@ -24,14 +24,14 @@ struct EVENSKY_EXPORT MatchingOptions {
     int order = 8;                   ///< of the Chebyshev model
     MaskPixel referenceBadMask = 0;  ///< pixels of the reference with these bits do not count
     MaskPixel scienceBadMask = 0;    ///< likewise of the science exposure, whose bits may differ
-    Property gridStatistic = MEAN;   ///< MEAN, MEDIAN or MEANCLIP
+    Property gridStatistic = MEAN;   ///< MEAN, MEDIAN or MEANCLIP; anything else is an error
     UndersampleStyle undersampleStyle = REDUCE_INTERP_ORDER;     ///< where bins are too few
     std::int64_t binSize = 256;                                  ///< pixels
     Interpolate::Style interpStyle = Interpolate::AKIMA_SPLINE;  ///< UNKNOWN: the model is zero
     double numSigmaClip = 3.0;                                   ///< of MEANCLIP
     int numIter = 2;                                             ///< of MEANCLIP
     bool approxWeighting = true;                                 ///< weight the Chebyshev fit by the bins' errors
-    int approxWeightPower = 1;                                   ///< weights are 1 / error^power
+    int approxWeightPower = 1;                                   ///< weights are 1 / error^power, power 1 or 2
     double gridStdevEpsilon = 1e-8;                              ///< fit unweighted where no error is greater
     std::string scienceLabel = "science exposure";               ///< how messages call the science exposure
 };
@@ -57,15 +57,16 @@ struct EVENSKY_EXPORT MatchingResult {
     int order = -1;                            ///< of the Chebyshev model, as used
     std::int64_t binSize = 0;                  ///< as used
     std::vector<MatchedBin> bins;              ///< by rows, then columns
-    std::vector<std::string> warnings;         ///< what was adapted to the data, in words
+    std::vector<std::string> warnings;         ///< order or bin size of a Chebyshev model that was adapted, in words
 };
 
 /// Match `science` to `reference`: write science + model of their difference to `matched`. Nothing has been written
 /// where an exception is thrown.
 ///
 /// A pixel counts where neither mask has a bad bit of its own exposure and the difference is finite as a float32. A
-/// bin without any such pixel is bridged by its neighbours; a spline is NaN where a whole column or row of bins has
-/// none, and so is what is matched there. Figures that need at least one good pixel are NaN without one.
+/// bin, and a column or row of bins, without any such pixel is bridged by its neighbours. Without a single good bin a
+/// spline is NaN, and so is what is matched; no exception is thrown. Figures that need a good pixel are NaN without
+/// one.
 ///
 /// Safe to call from many threads as long as nobody writes to the planes; the result has the same bits for any number
 /// of threads.
@@ -77,7 +78,8 @@ struct EVENSKY_EXPORT MatchingResult {
 /// @param options    how to match
 /// @param num_threads  0 for the process-wide default
 /// @throws LengthError where sizes differ
-/// @throws InvalidParameterError where a Chebyshev model cannot be had with this binSize and order: binSize greater
+/// @throws InvalidParameterError for a gridStatistic that is none of the three, and where a Chebyshev model cannot be
+/// had with this binSize and order: binSize greater
 ///         than the shorter side, more terms than bins, no overlap, or too little of it
 /// @throws RuntimeError where the model fails; the message names `scienceLabel`
 template <typename T>

@@ -21,7 +21,7 @@ EVENSKY_EXPORT void setNumThreads(int num_threads);
 /// Call `work(i)` once for each i in [0, count), from up to `num_threads` threads (0: the process-wide default).
 /// Pieces are handed out as threads become free. Where pieces throw, the rest is left undone and the exception of the
 /// lowest-numbered piece that threw is thrown again, in the calling thread.
-/// @throws InvalidParameterError where `num_threads` < 0
+/// @throws InvalidParameterError where `num_threads` < 0 or `work` is empty
 EVENSKY_EXPORT void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::ptrdiff_t)> const& work);
 
 }  // namespace evensky

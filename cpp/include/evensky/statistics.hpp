@@ -29,19 +29,21 @@ namespace evensky {
 /// What to compute; bits that may be OR-ed.
 enum Property : std::int32_t {
     NOTHING = 0x0,
-    ERRORS = 0x1,          ///< the error of each property asked for
-    NPOINT = 0x2,          ///< number of good pixels
-    MEAN = 0x4,            ///< (weighted) mean
-    STDEV = 0x8,           ///< square root of VARIANCE
-    VARIANCE = 0x10,       ///< unbiased sample variance
-    MEDIAN = 0x20,         ///< median (never weighted)
-    IQRANGE = 0x40,        ///< upper minus lower quartile (never weighted)
-    MEANCLIP = 0x80,       ///< MEAN of what survives clipping
-    STDEVCLIP = 0x100,     ///< STDEV of what survives clipping
+    ERRORS = 0x1,       ///< the standard error of each property asked for; IQRANGE has none (NaN), and those of
+                        ///< counts, sums and extremes are 0
+    NPOINT = 0x2,       ///< number of good pixels
+    MEAN = 0x4,         ///< (weighted) mean
+    STDEV = 0x8,        ///< square root of VARIANCE
+    VARIANCE = 0x10,    ///< unbiased sample variance
+    MEDIAN = 0x20,      ///< median (never weighted)
+    IQRANGE = 0x40,     ///< upper minus lower quartile (never weighted)
+    MEANCLIP = 0x80,    ///< MEAN of what survives clipping: first about the median, by a sigma from the interquartile
+                        ///< range, then about the mean and by the standard deviation of the round before
+    STDEVCLIP = 0x100,  ///< STDEV of what survives clipping
     VARIANCECLIP = 0x200,  ///< VARIANCE of what survives clipping
     MIN = 0x400,           ///< smallest good pixel
     MAX = 0x800,           ///< largest good pixel
-    SUM = 0x1000,          ///< (weighted) sum; for a mask the bitwise OR
+    SUM = 0x1000,          ///< (weighted) sum, weights being given or 1 / variance; for a mask the bitwise OR
     MEANSQUARE = 0x2000,   ///< mean of the squares
     ORMASK = 0x4000,       ///< OR of the mask over the good pixels
     NCLIPPED = 0x8000,     ///< number of good pixels that clipping removed
@@ -57,7 +59,8 @@ enum Property : std::int32_t {
 /// How to compute.
 class EVENSKY_EXPORT StatisticsControl {
 public:
-    /// Whether to weight: not said (weights are used where they are given), yes, or no.
+    /// Whether to weight: not said (a weights image is used where one is given, the variance plane is not), yes (by the
+    /// weights image or else by 1 / variance; without either every weighted result is NaN), or no.
     enum class WeightsBoolean { UNSET, FALSE_, TRUE_ };
 
     /// @param numSigmaClip  width of the clipping window in standard deviations, > 0
@@ -104,11 +107,13 @@ public:
     }
     /// Ask for weights, refuse them, or leave it open.
     void setUseWeights(WeightsBoolean useWeights) noexcept { _useWeights = useWeights; }
-    /// Errors of means from the variance plane: sqrt(sum w^2 var) / W. Needs a variance plane.
+    /// Errors of means from the variance plane: sqrt(sum w^2 var) / W. Without a variance plane
+    /// these errors are NaN.
     void setCalcErrorFromInputVariance(bool calcErrorFromInputVariance) noexcept {
         _calcErrorFromInputVariance = calcErrorFromInputVariance;
     }
-    /// Errors of means as the weighted mean of the variances: sqrt(sum w var / W). Needs a variance plane.
+    /// Errors of means as the weighted mean of the variances: sqrt(sum w var / W). Without a variance plane
+    /// these errors are NaN.
     void setCalcErrorMosaicMode(bool calcErrorMosaicMode) noexcept { _calcErrorMosaicMode = calcErrorMosaicMode; }
     /// See getNoGoodPixelsMask.
     void setNoGoodPixelsMask(MaskPixel noGoodPixelsMask) noexcept { _noGoodPixelsMask = noGoodPixelsMask; }
@@ -166,17 +171,21 @@ private:
 
 /// Statistics of an image, T one of float, double, int32, uint16, uint64.
 /// @param image        the pixels; planes that do not exist are no constraint
+///                     (T is deduced from views of constant pixels; write makeStatistics<float>(view, ...) for others)
 /// @param flags        properties, OR-ed
 /// @param sctrl        how to compute
 /// @param num_threads  0 for the process-wide default
-/// @throws InvalidParameterError for an image of no pixels, contradictory controls, or unknown flags
+/// @throws InvalidParameterError for an image of no pixels or without memory, both ways of calculating errors at once,
+///         unknown flags, or num_threads < 0
 /// @throws LengthError where planes differ in size
 template <typename T>
 [[nodiscard]] EVENSKY_EXPORT Statistics makeStatistics(MaskedImageView<T const> const& image, int flags,
                                                        StatisticsControl const& sctrl = StatisticsControl(),
                                                        int num_threads = 0);
 
-/// The same with a weight for each pixel, which multiplies it.
+/// The same with a weight for each pixel, which multiplies it. Weights are taken as they are: 0 counts in NPOINT, NaN
+/// gives NaN, and a view without memory means that there are none.
+/// @throws InvalidParameterError also where the control refuses weights
 template <typename T>
 [[nodiscard]] EVENSKY_EXPORT Statistics makeStatistics(MaskedImageView<T const> const& image,
                                                        ImageView<WeightPixel const> const& weights, int flags,
