@@ -8,7 +8,7 @@
 
 #include "compute_statistics.hpp"
 #include "evensky/background.hpp"
-#include "evensky/parallel.hpp"
+#include "threads.hpp"
 
 namespace evensky::detail {
 
@@ -51,34 +51,37 @@ BinStatistics binStatistics(BinGrid const& x, BinGrid const& y, Property propert
         auto const jj = static_cast<std::size_t>(j);
         return Box{x.edges[ii], y.edges[jj], x.edges[ii + 1] - x.edges[ii], y.edges[jj + 1] - y.edges[jj]};
     };
-    parallelFor(ny, num_threads, [&](std::ptrdiff_t j) {
+    struct State {
         StatisticsBuilder::Workspace<T> workspace;
         std::vector<BlockStorage<T>> storages;
         std::vector<std::ptrdiff_t> packed;
         std::vector<decltype(makeSource(Box{}))> sources;
+    };
+    parallelForWith<State>(ny, num_threads, [&](std::ptrdiff_t j, State& state) {
+        auto& sources = state.sources;
         for (std::ptrdiff_t first = 0; first < nx;) {
             // Neighbours are packed together, a row of all of them at a time: memory is read in longer runs.
             sources.clear();
             std::ptrdiff_t pixels = 0;
             for (auto i = first; i < nx; ++i) {
                 auto const box = boxOf(i, j);
-                pixels += box.width * box.height;
-                if (i > first && pixels > pixelsTogether) break;
+                auto const more = box.width * box.height;
+                if (i > first && pixels + more > pixelsTogether) break;
+                pixels += more;
                 sources.push_back(makeSource(box));
             }
             bool const together = std::is_same_v<T, float> && pixels <= packedPixels && sources.front().isPlain();
-            if (together) packTogether<T>(sources, boxOf(first, j).height, storages, packed);
+            if (together) packTogether<T>(sources, boxOf(first, j).height, state.storages, state.packed);
             for (std::size_t k = 0; k < sources.size(); ++k) {
-                auto const& source = sources[k];
                 auto const statistics = [&] {
                     if constexpr (std::is_same_v<T, float>) {
                         if (together) {
-                            return builder.computePacked(
-                                    {storages[k].values.data(), static_cast<std::size_t>(packed[k])},
-                                    source.numPixels(), {}, workspace);
+                            std::span const values(state.storages[k].values.data(),
+                                                   static_cast<std::size_t>(state.packed[k]));
+                            return builder.computePacked(values, sources[k].numPixels(), {}, state.workspace);
                         }
                     }
-                    return builder.compute(source, workspace);
+                    return builder.compute(sources[k], state.workspace);
                 }();
                 auto const at = static_cast<std::size_t>(j * nx + first) + k;
                 auto const [value, error] = statistics.getResult(property);

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "check_threads.hpp"
+#include "threads.hpp"
 #include "evensky/errors.hpp"
 
 namespace evensky {

@@ -113,7 +113,7 @@ private:
 // So many rows ahead of the one that is read the next ones are fetched: within a bin, rows are far apart in memory, and
 // all at the same place of the caches, which hold a few of them only.
 inline std::ptrdiff_t rowsAhead(std::ptrdiff_t width) noexcept {
-    constexpr std::ptrdiff_t pixelsAhead = 512;
+    constexpr std::ptrdiff_t pixelsAhead = 1024;
     return width >= blockPixels ? 0 : std::max<std::ptrdiff_t>(1, pixelsAhead / std::max<std::ptrdiff_t>(width, 1));
 }
 

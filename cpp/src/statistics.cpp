@@ -6,7 +6,7 @@
 #include <numbers>
 #include <string_view>
 
-#include "check_threads.hpp"
+#include "threads.hpp"
 #include "compute_statistics.hpp"
 #include "names.hpp"
 
