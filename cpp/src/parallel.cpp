@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
-#include "threads.hpp"
 #include "evensky/errors.hpp"
+#include "threads.hpp"
 
 namespace evensky {
 

@@ -6,9 +6,9 @@
 #include <numbers>
 #include <string_view>
 
-#include "threads.hpp"
 #include "compute_statistics.hpp"
 #include "names.hpp"
+#include "threads.hpp"
 
 namespace evensky {
 

@@ -113,7 +113,7 @@ def rows(image: np.ndarray, mask: np.ndarray) -> list[tuple[str, dict[str, Work]
 
 def main(repeats: int) -> None:
     machine = platform.processor() or platform.machine()
-    print(f"evensky {evensky.__version__}, {machine}, numpy {np.__version__}, one thread")
+    print(f"evensky {evensky.__version__}, {machine}, numpy {np.__version__}, {evensky.simd_level()}, one thread")
     print(f"{'work':<52} {'ms':>8} {'spread':>8}   peer")
     for title, works in rows(*standard_image()):
         times = median_times(works, repeats)
