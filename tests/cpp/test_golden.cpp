@@ -355,9 +355,12 @@ TEST_CASE("approximate") {
 TEST_CASE("large") {
     std::printf("level %s\n", evensky::simdLevel());
     Digest digest;
-    for (auto const& [width, height] : {std::pair<std::ptrdiff_t, std::ptrdiff_t>{701, 613}, {129, 127}, {67, 33}}) {
+    for (auto const& size : {std::pair<std::ptrdiff_t, std::ptrdiff_t>{701, 613}, {129, 127}, {67, 33}}) {
+        auto const width = size.first, height = size.second;
         auto mask = testing::speckles(width, height, 0.05, 1);
-        for (auto& [name, image] : skies(width, height)) {
+        for (auto& sky : skies(width, height)) {
+            auto const& name = sky.first;
+            auto& image = sky.second;
             for (std::size_t i = 0; i < image.values.size(); i += 997) {
                 image.values[i] = std::numeric_limits<float>::quiet_NaN();
             }

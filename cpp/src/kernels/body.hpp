@@ -2,6 +2,8 @@
 // pixels at a time are; nothing from the standard library is called here, as what that would emit for one instruction
 // set could be what the linker picks for all.
 
+#include <utility>
+
 #include "kernels.hpp"
 
 namespace evensky::detail {
@@ -294,27 +296,43 @@ void enclose(float const* packed, std::ptrdiff_t n, float* low, float* high) {
     if (nearestAbove < infinity) *high = nearestAbove;
 }
 
-// Batcher's odd-even merge sort, each exchange on sixteen columns at once.
-void sortColumns(float* values) {
-    simd::Floats rows[16];
-    for (int r = 0; r < 16; ++r) rows[r] = simd::load(values + 16 * r);
-#pragma GCC unroll 16
+// Batcher's odd-even merge sort of sixteen: which rows are compared and exchanged, one pair after the other.
+struct Exchanges {
+    static constexpr int count = 63;
+    int low[count] = {};
+    int high[count] = {};
+};
+constexpr Exchanges sortingNetwork() {
+    Exchanges all;
+    int n = 0;
     for (int p = 1; p < 16; p *= 2) {
-#pragma GCC unroll 16
         for (int k = p; k >= 1; k /= 2) {
-#pragma GCC unroll 16
             for (int j = k % p; j + k < 16; j += 2 * k) {
-#pragma GCC unroll 16
-                for (int i = 0; i < k; ++i) {
-                    if (i + j + k < 16 && (i + j) / (2 * p) == (i + j + k) / (2 * p)) {
-                        auto const low = simd::smaller(rows[i + j], rows[i + j + k]);
-                        rows[i + j + k] = simd::larger(rows[i + j], rows[i + j + k]);
-                        rows[i + j] = low;
-                    }
+                for (int i = j; i < j + k; ++i) {
+                    if (i + k >= 16 || i / (2 * p) != (i + k) / (2 * p)) continue;
+                    all.low[n] = i;
+                    all.high[n++] = i + k;
                 }
             }
         }
     }
+    return all;
+}
+template <int... each>
+inline __attribute__((always_inline)) void exchange(simd::Floats* rows, std::integer_sequence<int, each...>) {
+    constexpr auto network = sortingNetwork();
+    auto const sortTwo = [rows](int low, int high) __attribute__((always_inline)) {
+        auto const least = simd::smaller(rows[low], rows[high]);
+        rows[high] = simd::larger(rows[low], rows[high]);
+        rows[low] = least;
+    };
+    (sortTwo(network.low[each], network.high[each]), ...);
+}
+
+void sortColumns(float* values) {
+    simd::Floats rows[16];
+    for (int r = 0; r < 16; ++r) rows[r] = simd::load(values + 16 * r);
+    exchange(rows, std::make_integer_sequence<int, Exchanges::count>());
     for (int r = 0; r < 16; ++r) simd::store(values + 16 * r, rows[r]);
 }
 
