@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include <algorithm>
+#include <utility>
 #include "evensky/background.hpp"
 #include "evensky/errors.hpp"
 #include "testing.hpp"
@@ -136,4 +138,24 @@ TEST_CASE("background: what is wrong is said with its value") {
     CHECK(testing::holds(messageOf<LengthError>([&] { background.getImage(out.view(), Box{0, 0, 30, 19}); }), "19"));
     CHECK(testing::holds(messageOf<NotFoundError>([] { (void)stringToUndersampleStyle("GUESS"); }),
                          "REDUCE_INTERP_ORDER"));
+}
+
+TEST_CASE("background: a column of bins without data is bridged, or named where that is not allowed") {
+    auto image = testing::noise(80, 80, 100.0, 1.0);
+    for (std::ptrdiff_t y = 0; y < 80; ++y) {
+        for (std::ptrdiff_t x = 20; x < 30; ++x) image(x, y) = static_cast<float>(testing::nan);
+    }
+    evensky::MaskedImageView<float const> const view(std::as_const(image).view());
+    evensky::Background const background(view, 0, 0, evensky::BackgroundControl(8, 8), 1);
+    testing::Pixels<float> out(80, 80);
+    evensky::Box const all{0, 0, 80, 80};
+    background.getImage(out.view(), all, evensky::Interpolate::AKIMA_SPLINE, evensky::REDUCE_INTERP_ORDER);
+    double worst = 0.0;
+    for (float const value : out.values) worst = std::max(worst, std::abs(static_cast<double>(value) - 100.0));
+    CHECK(worst < 2.0);
+    auto const message = testing::messageOf<evensky::OutOfRangeError>([&] {
+        background.getImage(out.view(), all, evensky::Interpolate::AKIMA_SPLINE, evensky::THROW_EXCEPTION);
+    });
+    CHECK(testing::holds(message, "Column 2"));
+    CHECK(testing::holds(message, "REDUCE_INTERP_ORDER"));
 }
