@@ -1,9 +1,9 @@
 #include <doctest/doctest.h>
 
-#include <cmath>
-
 #include <algorithm>
+#include <cmath>
 #include <utility>
+
 #include "evensky/background.hpp"
 #include "evensky/errors.hpp"
 #include "testing.hpp"
