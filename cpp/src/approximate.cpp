@@ -249,18 +249,10 @@ void Approximate::getImage(ImageView<T> const& out, Box const& bbox, int orderX,
     double const first = scaledX(static_cast<double>(bbox.x0));
     double const step = 2.0 / static_cast<double>(_bbox.width);
     parallelFor((bbox.height + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {
-        auto const terms = static_cast<std::size_t>(order) + 1;
-        std::vector<double> ty(terms), series(terms);
+        std::vector<double> series(static_cast<std::size_t>(order) + 1);
         auto const end = std::min(bbox.height, (piece + 1) * rowsPerPiece);
         for (auto y = piece * rowsPerPiece; y < end; ++y) {
-            chebyshev(scaledY(static_cast<double>(bbox.y0 + y)), order, ty.data());
-            // In a row the model is a series in x alone.
-            for (int p = 0; p <= order; ++p) {
-                double sum = 0.0;
-                for (int q = 0; p + q <= order; ++q)
-                    sum += _coefficients[termIndex(p, q)] * ty[static_cast<std::size_t>(q)];
-                series[static_cast<std::size_t>(p)] = sum;
-            }
+            detail::rowSeries(*this, order, bbox.y0 + y, series.data());
             chebyshevRow(series, first, step, bbox.width,
                          [&](std::ptrdiff_t x, double value) { out(x, y) = static_cast<T>(value); });
         }

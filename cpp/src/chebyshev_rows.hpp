@@ -30,6 +30,20 @@ inline double scaled(double position, std::int64_t start, std::int64_t size) {
     return (2.0 * (position - static_cast<double>(start)) + 1.0) / static_cast<double>(size) - 1.0;
 }
 
+// The series in x that a model's terms up to `order` are in row y: order + 1 terms.
+inline void rowSeries(Approximate const& model, int order, std::int64_t y, double* terms) {
+    auto const& box = model.getBBox();
+    std::vector<double> ty(static_cast<std::size_t>(order) + 1);
+    chebyshev(scaled(static_cast<double>(y), box.y0, box.height), order, ty.data());
+    for (int p = 0; p <= order; ++p) {
+        double sum = 0.0;
+        for (int q = 0; p + q <= order; ++q) {
+            sum += model.getCoefficients()[termIndex(p, q)] * ty[static_cast<std::size_t>(q)];
+        }
+        terms[p] = sum;
+    }
+}
+
 // Evaluates terms up to `order` at columns x0 .. x0 + n - 1 of any row. Const evaluation is thread-safe.
 class ChebyshevRows {
 public:
@@ -45,27 +59,13 @@ public:
         }
     }
 
-    // The series in x of row y, order + 1 terms.
-    void series(std::int64_t y, double* terms) const {
-        auto const& box = _model->getBBox();
-        std::vector<double> ty(static_cast<std::size_t>(_order) + 1);
-        chebyshev(scaled(static_cast<double>(y), box.y0, box.height), _order, ty.data());
-        for (int p = 0; p <= _order; ++p) {
-            double sum = 0.0;
-            for (int q = 0; p + q <= _order; ++q) {
-                sum += _model->getCoefficients()[termIndex(p, q)] * ty[static_cast<std::size_t>(q)];
-            }
-            terms[p] = sum;
-        }
-    }
-
     // Rows y, y + 1, ... as many as `out` has; its columns are all n, contiguous.
     void rows(std::int64_t y, ImageView<float> const& out) const {
         // Columns whose share of the basis stays in the first cache while all rows pass.
         constexpr std::ptrdiff_t columns = 256;
         auto const terms = static_cast<std::ptrdiff_t>(_order) + 1;
         std::vector<double> all(static_cast<std::size_t>(terms * out.height()));
-        for (std::ptrdiff_t r = 0; r < out.height(); ++r) series(y + r, all.data() + r * terms);
+        for (std::ptrdiff_t r = 0; r < out.height(); ++r) rowSeries(*_model, _order, y + r, all.data() + r * terms);
         for (std::ptrdiff_t x = 0; x < _n; x += columns) {
             for (std::ptrdiff_t r = 0; r < out.height(); ++r) {
                 kernels().series(all.data() + r * terms, _basis.data() + x, _n, terms, std::min(columns, _n - x),

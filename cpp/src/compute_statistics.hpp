@@ -74,7 +74,7 @@ public:
         auto const rankedAt = [&](auto ranks) { return detail::rankedByCounting(source, ranks, _num_threads); };
         if constexpr (std::is_same_v<T, float>) {
             if (source.isPlain()) {
-                auto const plan = planScan(source, workspace);
+                auto const plan = wantsOrder() ? planSource(source, workspace.sample) : std::nullopt;
                 auto const moments = scanSource(source, plan, workspace.scanned, wanted);
                 return finish(source, moments, tally, source.numPixels(), rankedAt, plan ? &*plan : nullptr,
                               &workspace);
@@ -96,22 +96,6 @@ public:
         workspace.scanned[0].clear();
         workspace.scanned[0].add(values.data(), static_cast<std::ptrdiff_t>(values.size()), plan);
         return finish(packed, moments, tally, numPixels, rankedAt, &plan, &workspace);
-    }
-
-    // For who looks at the pixels of a large plain source himself: what to look for (nothing: use compute), to be added
-    // to the workspace's `scanned`, in parts of any size, and then the statistics, which must need no moments.
-    template <typename Source>
-    std::optional<detail::ScanPlan> planScan(Source const& source, Workspace<float>& workspace) const {
-        if (!wantsOrder() || source.numPixels() <= detail::packedPixels) return std::nullopt;
-        return planSource(source, workspace.sample);
-    }
-    template <typename Source>
-    Statistics computeScanned(Source const& source, detail::ScanPlan const& plan, Workspace<float>& workspace) const {
-        std::int64_t n = 0;
-        for (auto const& part : workspace.scanned) n += part.n;
-        return finish(
-                source, countOnly(n), {}, source.numPixels(),
-                [&](auto ranks) { return detail::rankedByCounting(source, ranks, _num_threads); }, &plan, &workspace);
     }
 
     static Statistics ofMask(int flags, std::int64_t numPixels, MaskPixel orMask);

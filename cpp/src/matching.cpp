@@ -191,6 +191,7 @@ public:
             throw RuntimeError("Background/Approximation failed to interp image " + _options.scienceLabel + ": " +
                                error.what());
         }
+        _result.diffImVar = clippedVariance();
         return std::move(_result);
     }
 
@@ -342,28 +343,19 @@ private:
         }
     }
 
-    // Correct the image, and measure what is left and the variance on the way: each row's masks are read once for both.
+    // Correct the image, and measure what is left.
     void apply() {
-        bool const varianceKnown = _pair.reference.variance.exists() && _pair.science.variance.exists();
-        PairSource<T, VariancePixel, VariancePixels> const variances(_pair, {0, 0, _bbox.width, _bbox.height});
-        StatisticsBuilder const builder(MEANCLIP, _sctrl, _num_threads, false);
-        StatisticsBuilder::Workspace<VariancePixel> workspace;
-        auto const plan = varianceKnown ? builder.planScan(variances, workspace) : std::nullopt;
         auto const pieces = ceilDivide(_bbox.height, rowsPerPiece);
-        workspace.scanned.resize(plan ? static_cast<std::size_t>(pieces) : 0);
         std::vector<detail::Moments> parts(static_cast<std::size_t>(pieces));
         struct State {
             GridEvaluator::Scratch scratch;
             std::vector<float> models;
             std::vector<T> residuals;
-            std::vector<VariancePixel> variances;
         };
         auto const width = static_cast<std::size_t>(_bbox.width);
-        auto const room = width + static_cast<std::size_t>(detail::slack);
         detail::parallelForWith<State>(pieces, _num_threads, [&](std::ptrdiff_t piece, State& state) {
             state.models.resize(width * modelRows);
-            state.residuals.resize(room);
-            state.variances.resize(room);
+            state.residuals.resize(width + static_cast<std::size_t>(detail::slack));
             auto& moments = parts[static_cast<std::size_t>(piece)];
             auto const end = std::min(_bbox.height, (piece + 1) * rowsPerPiece);
             for (auto start = piece * rowsPerPiece; start < end; start += modelRows) {
@@ -373,20 +365,19 @@ private:
                 for (std::ptrdiff_t r = 0; r < rows; ++r) {
                     auto const n = matchRow(start + r, some.row(r), state.residuals);
                     moments.merge(rowMoments(moments, state.residuals, n));
-                    if (!plan) continue;
-                    auto const m = variances.appendRun(0, start + r, _bbox.width, state.variances.data(), 0, nullptr);
-                    workspace.scanned[static_cast<std::size_t>(piece)].add(state.variances.data(), m, *plan);
                 }
             }
         });
         detail::Moments total;
         for (auto const& part : parts) total.merge(part);
         _result.matchedMSE = detail::meanSquare(total);
-        if (plan) {
-            _result.diffImVar = builder.computeScanned(variances, *plan, workspace).getValue();
-        } else {
-            _result.diffImVar = varianceKnown ? builder.compute(variances, workspace).getValue() : detail::nan;
-        }
+    }
+
+    [[nodiscard]] double clippedVariance() const {
+        if (!_pair.reference.variance.exists() || !_pair.science.variance.exists()) return detail::nan;
+        StatisticsBuilder const builder(MEANCLIP, _sctrl, _num_threads, false);
+        Box const all{0, 0, _bbox.width, _bbox.height};
+        return builder.compute(PairSource<T, VariancePixel, VariancePixels>(_pair, all)).getValue();
     }
 
     // Write row y of the corrected image, and pack its good residuals.
