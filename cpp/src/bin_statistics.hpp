@@ -2,8 +2,12 @@
 
 // One property, its error and the number of good pixels in every bin of a grid.
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "compute_statistics.hpp"
@@ -36,6 +40,13 @@ void packTogether(std::vector<Source> const& sources, std::ptrdiff_t height, std
     }
 }
 
+// No more than what fits into the second cache beside what was packed.
+inline void limit(Ahead& ahead) noexcept {
+    constexpr std::ptrdiff_t most = std::ptrdiff_t{1} << 20;
+    auto const planes = std::count_if(ahead.at.begin(), ahead.at.end(), [](auto const* p) { return p != nullptr; });
+    if (ahead.rows > 0) ahead.rows = std::min(ahead.rows, std::max<std::ptrdiff_t>(1, most / (planes * ahead.width)));
+}
+
 // `makeSource(box)` gives the pixel source of one bin.
 template <typename T, typename MakeSource>
 BinStatistics binStatistics(BinGrid const& x, BinGrid const& y, Property property, StatisticsControl const& sctrl,
@@ -59,18 +70,33 @@ BinStatistics binStatistics(BinGrid const& x, BinGrid const& y, Property propert
     };
     parallelForWith<State>(ny, num_threads, [&](std::ptrdiff_t j, State& state) {
         auto& sources = state.sources;
+        auto const groupFrom = [&](std::ptrdiff_t first) {
+            // A group of neighbours: its box, and the bin behind it.
+            std::ptrdiff_t pixels = 0;
+            auto i = first;
+            auto all = boxOf(first, j);
+            all.width = 0;
+            for (; i < nx; ++i) {
+                auto const box = boxOf(i, j);
+                pixels += box.width * box.height;
+                if (i > first && pixels > pixelsTogether) break;
+                all.width += box.width;
+            }
+            return std::pair(all, i);
+        };
         for (std::ptrdiff_t first = 0; first < nx;) {
             // Neighbours are packed together, a row of all of them at a time: memory is read in longer runs.
+            auto const [all, behind] = groupFrom(first);
             sources.clear();
-            std::ptrdiff_t pixels = 0;
-            for (auto i = first; i < nx; ++i) {
-                auto const box = boxOf(i, j);
-                auto const more = box.width * box.height;
-                if (i > first && pixels + more > pixelsTogether) break;
-                pixels += more;
-                sources.push_back(makeSource(box));
+            for (auto i = first; i < behind; ++i) sources.push_back(makeSource(boxOf(i, j)));
+            bool const together = std::is_same_v<T, float> && all.width * all.height <= packedPixels &&
+                                  sources.front().isPlain();
+            Ahead ahead;
+            if (together && behind < nx) {
+                auto const next = groupFrom(behind).first;
+                ahead = makeSource(next).ahead({0, 0, next.width, next.height});
+                limit(ahead);
             }
-            bool const together = std::is_same_v<T, float> && pixels <= packedPixels && sources.front().isPlain();
             if (together) packTogether<T>(sources, boxOf(first, j).height, state.storages, state.packed);
             for (std::size_t k = 0; k < sources.size(); ++k) {
                 auto const statistics = [&] {
@@ -78,7 +104,7 @@ BinStatistics binStatistics(BinGrid const& x, BinGrid const& y, Property propert
                         if (together) {
                             std::span const values(state.storages[k].values.data(),
                                                    static_cast<std::size_t>(state.packed[k]));
-                            return builder.computePacked(values, sources[k].numPixels(), {}, state.workspace);
+                            return builder.computePacked(values, sources[k].numPixels(), {}, state.workspace, ahead);
                         }
                     }
                     return builder.compute(sources[k], state.workspace);

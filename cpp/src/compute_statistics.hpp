@@ -46,6 +46,7 @@ public:
         detail::BlockStorage<T> packed;
         std::vector<T> scratch;
         std::vector<float> sample;
+        std::vector<float> aside;
         std::vector<detail::Scanned> scanned;
         detail::RankFinder finder;
     };
@@ -65,7 +66,10 @@ public:
             detail::PackedSource<T> const packed(source, workspace.packed, wanted);
             auto const values = packed.values();
             if constexpr (std::is_same_v<T, float>) {
-                if (source.isPlain()) return computePacked(values, source.numPixels(), tally, workspace);
+                if (source.isPlain()) {
+                    detail::Ahead nothing;
+                    return computePacked(values, source.numPixels(), tally, workspace, nothing);
+                }
             }
             auto const moments = detail::sourceMoments(packed, {}, 1);
             return finish(packed, moments, tally, source.numPixels(),
@@ -84,17 +88,17 @@ public:
         return finish(source, moments, tally, source.numPixels(), rankedAt);
     }
 
-    // Of the good ones among `numPixels` pixels, where nothing but their values counts.
+    // Of the good ones among `numPixels` pixels, where nothing but their values counts; `ahead` is what is read next.
     Statistics computePacked(std::span<float const> values, std::int64_t numPixels, detail::MaskTally const& tally,
-                             Workspace<float>& workspace) const {
+                             Workspace<float>& workspace, detail::Ahead& ahead) const {
         auto const rankedAt = [&](auto ranks) { return detail::rankedInMemory(values, ranks, workspace.scratch); };
         detail::PackedSource<float> const packed(values);
-        auto const moments = packedMoments(values);
+        auto const moments = packedMoments(values, ahead);
         if (values.size() < leastScanned || !wantsOrder()) return finish(packed, moments, tally, numPixels, rankedAt);
         auto const plan = planPacked(values, workspace.sample);
         workspace.scanned.resize(1);
         workspace.scanned[0].clear();
-        workspace.scanned[0].add(values.data(), static_cast<std::ptrdiff_t>(values.size()), plan);
+        workspace.scanned[0].add(values.data(), static_cast<std::ptrdiff_t>(values.size()), plan, workspace.aside, ahead);
         return finish(packed, moments, tally, numPixels, rankedAt, &plan, &workspace);
     }
 
@@ -116,14 +120,14 @@ private:
     [[nodiscard]] bool wantsExtremes() const noexcept { return (_flags & (MIN | MAX)) != 0; }
 
     // Moments of plain pixels in memory; their number alone where nothing else is wanted.
-    [[nodiscard]] detail::Moments packedMoments(std::span<float const> values) const {
+    [[nodiscard]] detail::Moments packedMoments(std::span<float const> values, detail::Ahead& ahead) const {
         auto const size = static_cast<std::ptrdiff_t>(values.size());
         detail::Moments total;
         if (!wantsMoments()) return countOnly(size);
         for (std::ptrdiff_t start = 0; start < size; start += detail::blockPixels) {
             auto const n = std::min(detail::blockPixels, size - start);
             float const* const block = values.data() + start;
-            total.merge(detail::packedMoments(block, n, guess(total, block, n), wantsExtremes()));
+            total.merge(detail::packedMoments(block, n, guess(total, block, n), wantsExtremes(), ahead));
         }
         return total;
     }
@@ -205,13 +209,13 @@ private:
         std::vector<detail::MaskTally> tallies;
         detail::forEachBlock(
                 source, _num_threads, tally != nullptr, &tallies,
-                [&](detail::Block<float> const& block, std::ptrdiff_t group) {
+                [&](detail::Block<float> const& block, std::ptrdiff_t group, detail::BlockScratch<float>& scratch) {
                     auto const g = static_cast<std::size_t>(group);
                     parts[g].merge(wantsMoments() ? detail::packedMoments(block.values, block.size,
                                                                           guess(parts[g], block.values, block.size),
-                                                                          wantsExtremes())
+                                                                          wantsExtremes(), scratch.ahead)
                                                   : countOnly(block.size));
-                    if (plan) scanned[g].add(block.values, block.size, *plan);
+                    if (plan) scanned[g].add(block.values, block.size, *plan, scratch.aside, scratch.ahead);
                 });
         detail::Moments total;
         for (auto const& part : parts) total.merge(part);

@@ -84,6 +84,10 @@ struct Pair {
 // Pixels of the difference of the images, and of the sum of the variances.
 struct DifferencePixels {
     template <typename T>
+    static auto const& plane(MaskedImageView<T> const& image) noexcept {
+        return image.image;
+    }
+    template <typename T>
     static std::ptrdiff_t appendRun(Pair<T> const& pair, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width,
                                     std::ptrdiff_t rowsAhead, T* out, std::ptrdiff_t n) {
         if constexpr (std::is_same_v<T, float>) {
@@ -97,6 +101,10 @@ struct DifferencePixels {
 };
 
 struct VariancePixels {
+    template <typename T>
+    static auto const& plane(MaskedImageView<T> const& image) noexcept {
+        return image.variance;
+    }
     template <typename T>
     static std::ptrdiff_t appendRun(Pair<T> const& pair, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width,
                                     std::ptrdiff_t rowsAhead, VariancePixel* out, std::ptrdiff_t n) {
@@ -136,6 +144,18 @@ public:
         }
         return n;
     }
+
+    // What reading a part of the box will need.
+    [[nodiscard]] detail::Ahead ahead(Box const& part) const {
+        Box const where{_box.x0 + part.x0, _box.y0 + part.y0, part.width, part.height};
+        detail::Ahead result;
+        for (auto const* image : {&_pair.reference, &_pair.science}) {
+            detail::joinAhead(result, Pixels::plane(*image), where);
+            detail::joinAhead(result, image->mask, where);
+        }
+        return result;
+    }
+    [[nodiscard]] Box blockBox(std::ptrdiff_t block) const noexcept { return _tiling.box(block); }
 
     std::ptrdiff_t appendRun(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, PixelType* out, std::ptrdiff_t n,
                              detail::MaskTally*) const {
@@ -364,7 +384,11 @@ private:
                 model(0, start, some, state.scratch);
                 for (std::ptrdiff_t r = 0; r < rows; ++r) {
                     auto const n = matchRow(start + r, some.row(r), state.residuals);
-                    moments.merge(rowMoments(moments, state.residuals, n));
+                    detail::Ahead ahead;
+                    if (start + r + 1 < end) {
+                        ahead = PairSource<T, T, DifferencePixels>(_pair, _bbox).ahead({0, start + r + 1, _bbox.width, 1});
+                    }
+                    moments.merge(rowMoments(moments, state.residuals, n, ahead));
                 }
             }
         });
@@ -399,9 +423,10 @@ private:
         return n;
     }
 
-    static detail::Moments rowMoments(detail::Moments const& soFar, std::vector<T> const& residuals, std::ptrdiff_t n) {
+    static detail::Moments rowMoments(detail::Moments const& soFar, std::vector<T> const& residuals, std::ptrdiff_t n,
+                                      detail::Ahead& ahead) {
         if constexpr (std::is_same_v<T, float>) {
-            return detail::packedMoments(residuals.data(), n, soFar.n > 0 ? soFar.mean : 0.0, false);
+            return detail::packedMoments(residuals.data(), n, soFar.n > 0 ? soFar.mean : 0.0, false, ahead);
         } else {
             return detail::blockMoments<T>({residuals.data(), nullptr, nullptr, n}, {});
         }

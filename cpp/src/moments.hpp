@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "evensky/parallel.hpp"
 #include "pixel_source.hpp"
+#include "threads.hpp"
 
 namespace evensky::detail {
 
@@ -260,12 +260,12 @@ inline Moments momentsOf(Deviations const& d, double centre, bool extremesKnown)
 }
 
 // Moments of all of a number of good pixels. `guess` is near their mean, or not: where it is so far off that the sums
-// lose digits they are taken again about the mean.
-inline Moments packedMoments(float const* packed, std::ptrdiff_t n, double guess, bool wantExtremes) {
+// lose digits they are taken again about the mean. `ahead` is what is read next.
+inline Moments packedMoments(float const* packed, std::ptrdiff_t n, double guess, bool wantExtremes, Ahead& ahead) {
     Moments m;
     if (n == 0) return m;
     auto const& kernel = kernels();
-    auto deviations = kernel.deviations(packed, n, guess);
+    auto deviations = kernel.deviations(packed, n, guess, ahead);
     double const shift = deviations.first / static_cast<double>(n);
     double const scatter2 = deviations.second / static_cast<double>(n) - shift * shift;
     // 64 squared scatters are six bits of the 53.
@@ -274,7 +274,7 @@ inline Moments packedMoments(float const* packed, std::ptrdiff_t n, double guess
     if (!again || shift == 0.0) return momentsOf(deviations, guess, wantExtremes);
     double const mean = guess + shift;
     auto const [min, max] = std::pair(deviations.min, deviations.max);
-    deviations = kernel.deviations(packed, n, mean);
+    deviations = kernel.deviations(packed, n, mean, ahead);
     deviations.min = min;
     deviations.max = max;
     return momentsOf(deviations, mean, true);
@@ -299,8 +299,16 @@ Moments blockMoments(Block<T> const& block, Window const& window) {
     return window.everything ? blockMoments<true>(block, all) : blockMoments<true>(block, within);
 }
 
-// Call work(block, i) for every block of the source, i the group the block belongs to; groups run concurrently, the
-// blocks of a group in order. One result per group, put together in order by the caller, gives results that do not
+// Memory of a thread that looks at blocks.
+template <typename T>
+struct BlockScratch {
+    BlockStorage<T> storage;
+    std::vector<float> aside;
+    Ahead ahead;  // what will be read for the next block
+};
+
+// Call work(block, i, scratch) for every block of the source, i the group the block belongs to; groups run
+// concurrently, the blocks of a group in order. One result per group, put together in order by the caller, gives results that do not
 // depend on the number of threads.
 inline constexpr std::ptrdiff_t blocksPerGroup = 32;
 
@@ -312,11 +320,14 @@ void forEachBlock(Source const& source, int num_threads, bool tallyMasks, std::v
     using T = typename Source::value_type;
     auto const groups = numGroups(source.numBlocks());
     if (tallyMasks) tallies->assign(static_cast<std::size_t>(groups), MaskTally{});
-    parallelFor(groups, num_threads, [&](std::ptrdiff_t group) {
-        BlockStorage<T> storage;
+    parallelForWith<BlockScratch<T>>(groups, num_threads, [&](std::ptrdiff_t group, BlockScratch<T>& scratch) {
         auto* const tally = tallyMasks ? &(*tallies)[static_cast<std::size_t>(group)] : nullptr;
         auto const end = std::min(source.numBlocks(), (group + 1) * blocksPerGroup);
-        for (auto b = group * blocksPerGroup; b < end; ++b) work(loadBlock(source, b, storage, tally), group);
+        for (auto b = group * blocksPerGroup; b < end; ++b) {
+            auto const block = loadBlock(source, b, scratch.storage, tally);
+            scratch.ahead = b + 1 < end ? aheadOf(source, b + 1) : Ahead{};
+            work(block, group, scratch);
+        }
     });
 }
 
@@ -324,7 +335,7 @@ template <typename Source>
 Moments sourceMoments(Source const& source, Window const& window, int num_threads, MaskTally* tally = nullptr) {
     std::vector<Moments> parts(static_cast<std::size_t>(numGroups(source.numBlocks())));
     std::vector<MaskTally> tallies;
-    forEachBlock(source, num_threads, tally != nullptr, &tallies, [&](auto const& block, std::ptrdiff_t group) {
+    forEachBlock(source, num_threads, tally != nullptr, &tallies, [&](auto const& block, std::ptrdiff_t group, auto&) {
         parts[static_cast<std::size_t>(group)].merge(blockMoments(block, window));
     });
     Moments total;

@@ -84,6 +84,16 @@ Block<typename Source::value_type> loadBlock(Source const& source, std::ptrdiff_
             source.withVariance() ? storage.variances.data() : nullptr, n};
 }
 
+// What loading it will read, where the source knows.
+template <typename Source>
+Ahead aheadOf(Source const& source, std::ptrdiff_t block) {
+    if constexpr (requires { source.ahead(source.blockBox(block)); }) {
+        return source.ahead(source.blockBox(block));
+    } else {
+        return {};
+    }
+}
+
 // The division of a width x height image into blocks.
 class Tiling {
 public:
@@ -115,6 +125,20 @@ private:
 inline std::ptrdiff_t rowsAhead(std::ptrdiff_t width) noexcept {
     constexpr std::ptrdiff_t pixelsAhead = 1024;
     return width >= blockPixels ? 0 : std::max<std::ptrdiff_t>(1, pixelsAhead / std::max<std::ptrdiff_t>(width, 1));
+}
+
+// Part of a plane joins what will be read next.
+template <typename Plane>
+void joinAhead(Ahead& ahead, Plane const& plane, Box const& part) {
+    if (!plane.exists() || plane.strideX() != 1 || part.isEmpty()) return;
+    std::size_t k = 0;
+    while (k < Ahead::maxPlanes && ahead.at[k] != nullptr) ++k;
+    if (k == Ahead::maxPlanes) return;
+    constexpr auto pixelBytes = static_cast<std::ptrdiff_t>(sizeof(typename Plane::value_type));
+    ahead.at[k] = reinterpret_cast<char const*>(&plane(part.x0, part.y0));
+    ahead.step[k] = plane.strideY() * pixelBytes;
+    ahead.width = part.width * pixelBytes;
+    ahead.rows = part.height;
 }
 
 // How pixels of an image are chosen and weighted.
@@ -186,6 +210,15 @@ public:
     }
 
     [[nodiscard]] std::ptrdiff_t width() const noexcept { return _image.width(); }
+
+    // What reading a part of the image will need.
+    [[nodiscard]] Ahead ahead(Box const& part) const {
+        Ahead result;
+        joinAhead(result, _image.image, part);
+        joinAhead(result, _image.mask, part);
+        return result;
+    }
+    [[nodiscard]] Box blockBox(std::ptrdiff_t block) const noexcept { return _tiling.box(block); }
 
 private:
     std::ptrdiff_t loadFullRow(Box const& box, std::ptrdiff_t y, std::ptrdiff_t n, BlockStorage<T>& storage,

@@ -60,7 +60,6 @@ inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const&
     auto const columns = static_cast<double>(m / sampleRun);
     std::array<double, 3> at{}, slope{};
     ScanPlan plan;
-    plan.ranges = fractions.size();
     for (std::size_t f = 0; f < fractions.size(); ++f) {
         double const rank = 17.0 * fractions[f] - 1.0;
         double const low = lower[f] / columns;
@@ -70,12 +69,13 @@ inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const&
     }
     // Newton's method on the sample's own distribution, then as far as that may be off.
     std::array<float, slack> aside;  // ranges of one value keep nothing
+    Ahead nothing;
     for (int step = 0; step < 4; ++step) {
         for (std::size_t f = 0; f < fractions.size(); ++f) plan.low[f] = plan.high[f] = static_cast<float>(at[f]);
-        auto const counted = kernel.scan(sample.data(), m, plan, aside.data(), nullptr);
+        auto const counted = kernel.scan(sample.data(), m, plan, aside.data(), nullptr, nothing);
         double worst = 0.0;
         for (std::size_t f = 0; f < fractions.size(); ++f) {
-            double const below = 0.5 * static_cast<double>(counted.below[f] + counted.notAbove[f]);
+            double const below = 0.5 * static_cast<double>(2 * counted.below[f] + counted.inside[f]);
             double const off = std::clamp(fractions[f] - below / static_cast<double>(m), -0.1, 0.1);
             at[f] += off * slope[f];
             worst = std::max(worst, std::abs(off));
@@ -127,36 +127,33 @@ inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const&
 // What the pass found in one part of the pixels.
 struct Scanned {
     std::int64_t n = 0;
-    std::array<std::int64_t, ScanPlan::maxRanges> below{};
-    std::array<std::int64_t, ScanPlan::maxRanges> notAbove{};
+    std::array<std::int64_t, ScanPlan::ranges> below{};
+    std::array<std::int64_t, ScanPlan::ranges> inside{};  // of ranges of one value
     Moments core;
     std::vector<float> candidates, fringe;
-    std::ptrdiff_t numCandidates = 0, numFringe = 0;
 
-    void add(float const* packed, std::ptrdiff_t size, ScanPlan const& plan) {
-        auto const reserve = [size](std::vector<float>& values, std::ptrdiff_t used) {
-            auto const room = static_cast<std::size_t>(used + size + slack);
-            if (values.size() < room) values.resize(std::max(room, values.size() + values.size() / 2));
-        };
-        reserve(candidates, numCandidates);
-        if (plan.clip) reserve(fringe, numFringe);
-        auto const found =
-                kernels().scan(packed, size, plan, candidates.data() + numCandidates, fringe.data() + numFringe);
+    // `aside` is memory for what is kept of one call, `ahead` what is read next.
+    void add(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, std::vector<float>& aside, Ahead& ahead) {
+        auto const room = static_cast<std::size_t>(size + slack);
+        if (aside.size() < 2 * room) aside.resize(2 * room);
+        float* const kept[2] = {aside.data(), aside.data() + room};
+        auto const found = kernels().scan(packed, size, plan, kept[0], kept[1], ahead);
+        candidates.insert(candidates.end(), kept[0], kept[0] + found.candidates);
+        fringe.insert(fringe.end(), kept[1], kept[1] + found.fringe);
         n += size;
-        for (std::size_t f = 0; f < plan.ranges; ++f) {
+        for (std::size_t f = 0; f < ScanPlan::ranges; ++f) {
             below[f] += found.below[f];
-            notAbove[f] += found.notAbove[f];
+            inside[f] += found.inside[f];
         }
-        numCandidates += found.candidates;
-        numFringe += found.fringe;
         if (plan.clip) core.merge(momentsOf(found.core, plan.centre, true));
     }
 
     void clear() {
         n = 0;
-        below = notAbove = {};
+        below = inside = {};
         core = {};
-        numCandidates = numFringe = 0;
+        candidates.clear();
+        fringe.clear();
     }
 };
 
@@ -223,33 +220,37 @@ inline std::optional<std::vector<Ranked<float>>> rankedInRanges(std::span<Scanne
     std::vector<Ranked<float>> result;
     result.reserve(ranks.size());
     std::size_t next = 0;
-    for (std::size_t f = 0; f < plan.ranges; ++f) {
+    for (std::size_t f = 0; f < ScanPlan::ranges; ++f) {
         if (next >= ranks.size()) return std::nullopt;
         auto const first = ranks[next];
         bool const two = next + 1 < ranks.size() && ranks[next + 1] == first + 1;
         auto const last = two ? first + 1 : first;
         next += two ? 2 : 1;
-        std::int64_t below = 0, notAbove = 0;
+        std::int64_t below = 0, inside = 0;
         for (auto const& part : parts) {
             below += part.below[f];
-            notAbove += part.notAbove[f];
+            inside += part.inside[f];
         }
-        if (first < below || last >= notAbove) return std::nullopt;
-        if (plan.low[f] == plan.high[f]) {
+        bool const oneValue = plan.low[f] == plan.high[f];
+        auto& values = finder.values();
+        if (!oneValue) {
+            std::size_t room = static_cast<std::size_t>(slack);
+            for (auto const& part : parts) room += part.candidates.size();
+            if (values.size() < room) values.resize(room);
+            std::int64_t unused = 0;
+            inside = 0;
+            for (auto const& part : parts) {
+                inside += kernels().collect(part.candidates.data(), static_cast<std::ptrdiff_t>(part.candidates.size()),
+                                            plan.low[f], plan.high[f], values.data() + inside, &unused);
+            }
+        }
+        if (first < below || last >= below + inside) return std::nullopt;
+        if (oneValue) {
             result.push_back({plan.low[f], 0, 0});
             if (two) result.push_back({plan.low[f], 0, 0});
             continue;
         }
-        auto& values = finder.values();
-        auto const room = static_cast<std::size_t>(notAbove - below) + static_cast<std::size_t>(slack);
-        if (values.size() < room) values.resize(room);
-        std::ptrdiff_t n = 0;
-        std::int64_t unused = 0;
-        for (auto const& part : parts) {
-            n += kernels().collect(part.candidates.data(), part.numCandidates, plan.low[f], plan.high[f],
-                                   values.data() + n, &unused);
-        }
-        auto const found = finder.find(n, first - below, last - below);
+        auto const found = finder.find(inside, first - below, last - below);
         result.push_back({found[0], 0, 0});
         if (two) result.push_back({found[1], 0, 0});
     }
@@ -258,12 +259,14 @@ inline std::optional<std::vector<Ranked<float>>> rankedInRanges(std::span<Scanne
 }
 
 // Does every pixel of the core lie in the window, and none of those beyond the outer limits? Subtraction rounds
-// monotonically, so what holds at the limits holds beyond them.
+// monotonically, so what holds at the limits, and just beyond the outer ones, holds beyond them.
 inline bool planHolds(ScanPlan const& plan, Window const& window) noexcept {
-    auto const off = [&](float limit) { return std::abs(static_cast<double>(limit) - window.centre); };
-    return off(plan.coreLow) <= window.halfWidth && off(plan.coreHigh) <= window.halfWidth &&
-           static_cast<double>(plan.outerLow) < window.centre && off(plan.outerLow) > window.halfWidth &&
-           static_cast<double>(plan.outerHigh) > window.centre && off(plan.outerHigh) > window.halfWidth;
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    auto const off = [&](float limit) { return static_cast<double>(limit) - window.centre; };
+    double const below = off(std::nextafter(plan.outerLow, -infinity));
+    double const above = off(std::nextafter(plan.outerHigh, infinity));
+    return std::abs(off(plan.coreLow)) <= window.halfWidth && std::abs(off(plan.coreHigh)) <= window.halfWidth &&
+           below < 0.0 && -below > window.halfWidth && above > 0.0 && above > window.halfWidth;
 }
 
 // Moments of the pixels in a window for which the plan holds.
@@ -272,7 +275,7 @@ inline Moments momentsInWindow(std::span<Scanned const> parts, Window const& win
     for (auto const& part : parts) {
         total.merge(part.core);
         total.merge(momentsOf(
-                kernels().deviationsWithin(part.fringe.data(), part.numFringe, window.centre, window.halfWidth),
+                kernels().deviationsWithin(part.fringe.data(), static_cast<std::ptrdiff_t>(part.fringe.size()), window.centre, window.halfWidth),
                 window.centre, true));
     }
     return total;

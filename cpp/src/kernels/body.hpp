@@ -48,6 +48,13 @@ inline double sumOf(simd::Doubles const& lanes) {
     for (double const value : values) sum += value;
     return sum;
 }
+inline std::int64_t sumOf(simd::Ints const& lanes) {
+    std::int32_t values[width];
+    simd::store(values, lanes);
+    std::int64_t sum = 0;
+    for (std::int32_t const value : values) sum += value;
+    return sum;
+}
 inline float leastOf(simd::Floats lanes) {
     float values[width];
     simd::store(values, lanes);
@@ -65,6 +72,24 @@ inline float mostOf(simd::Floats lanes) {
 constexpr float infinity = __builtin_inff();
 
 inline __attribute__((always_inline)) void prefetch(void const* address) { __builtin_prefetch(address, 0, 2); }
+
+// One line of each plane.
+inline __attribute__((always_inline)) void fetch(Ahead& ahead) {
+    if (ahead.rows == 0) return;
+    prefetch(ahead.at[0] + ahead.done);
+    if (ahead.at[1] != nullptr) prefetch(ahead.at[1] + ahead.done);
+    if (ahead.at[2] != nullptr) {
+        prefetch(ahead.at[2] + ahead.done);
+        prefetch(ahead.at[3] + ahead.done);
+    }
+    ahead.done += Ahead::lineBytes;
+    if (ahead.done < ahead.width) return;
+    ahead.done = 0;
+    --ahead.rows;
+    for (std::size_t k = 0; k < Ahead::maxPlanes; ++k) {
+        if (ahead.at[k] != nullptr) ahead.at[k] += ahead.step[k];
+    }
+}
 
 template <bool HasMask, bool WantOr>
 std::ptrdiff_t packRow(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out, std::int32_t* orMask) {
@@ -140,14 +165,17 @@ std::ptrdiff_t match(PixelRow reference, PixelRow science, float const* model, s
     return packed;
 }
 
-Deviations deviations(float const* packed, std::ptrdiff_t n, double centre) {
+Deviations deviations(float const* packed, std::ptrdiff_t n, double centre, Ahead& next) {
+    Ahead ahead = next;
     auto first = simd::zero();
     auto second = simd::zero();
     inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        fetch(ahead);
         auto const d = simd::deviations(take(kind, packed + i, count), centre);
         simd::addWhere(first, d, every(kind, count));
         simd::addWhere(second, simd::square(d), every(kind, count));
     });
+    next = ahead;
     Deviations result;
     result.count = n;
     result.first = sumOf(first);
@@ -190,48 +218,53 @@ void extremes(float const* packed, std::ptrdiff_t n, float* min, float* max) {
     *max = mostOf(most);
 }
 
-// With the number of ranges and the clipping fixed when compiled.
-template <std::size_t Ranges, bool Clip>
-ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, float* candidates, float* fringe) {
-    ScanResult result;
-    std::int64_t below0 = 0, below1 = 0, below2 = 0, above0 = 0, above1 = 0, above2 = 0;
+// `Clip` as the plan has it. With `Counted`, what is inside each range is counted, and ranges of one value keep nothing.
+template <bool Clip, bool Counted>
+ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& given, float* candidates, float* fringe,
+                  Ahead& next) {
+    // Copies, which nothing written here can be an alias of.
+    ScanPlan const plan = given;
+    Ahead ahead = next;
     auto const low0 = simd::fill(plan.low[0]), high0 = simd::fill(plan.high[0]);
     auto const low1 = simd::fill(plan.low[1]), high1 = simd::fill(plan.high[1]);
     auto const low2 = simd::fill(plan.low[2]), high2 = simd::fill(plan.high[2]);
     auto const coreLow = simd::fill(plan.coreLow), coreHigh = simd::fill(plan.coreHigh);
     auto const outerLow = simd::fill(plan.outerLow), outerHigh = simd::fill(plan.outerHigh);
+    // Counts are kept in lanes, as there are fewer than 2^31 packed at a time: those not below a range, those inside.
+    auto reached0 = simd::fill(std::int32_t{0}), reached1 = reached0, reached2 = reached0;
+    auto inside0 = reached0, inside1 = reached0, inside2 = reached0, nCore = reached0;
     auto first = simd::zero();
     auto second = simd::zero();
     auto min = simd::fill(infinity);
     auto max = simd::fill(-infinity);
     std::ptrdiff_t nCandidates = 0, nFringe = 0;
-    std::int64_t nCore = 0;
     inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        fetch(ahead);
         auto const values = take(kind, packed + i, count);
         auto const all = every(kind, count);
-        auto const range = [&](auto const& low, auto const& high, std::int64_t& notBelow, std::int64_t& inside) {
-            auto const reached = simd::atLeast(values, low, all);
-            auto const in = simd::atMost(values, high, reached);
-            notBelow += simd::count(reached);
-            inside += simd::count(in);
+        auto const range = [&](auto const& low, auto const& high, simd::Ints& reached, simd::Ints& inside) {
+            auto const notBelow = simd::atLeast(values, low, all);
+            auto const in = simd::atMost(values, high, notBelow);
+            simd::countWhere(reached, notBelow);
+            if constexpr (Counted) simd::countWhere(inside, in);
             return in;
         };
-        if constexpr (Ranges > 0) {
-            auto in = simd::firstLanes(0);
-            // Of a range of one value it is enough to know how many there are.
-            auto const keep = [&](auto const& found, bool wide) {
-                if (wide) in = simd::either(in, found);
-            };
-            keep(range(low0, high0, below0, above0), plan.low[0] < plan.high[0]);
-            if constexpr (Ranges > 1) keep(range(low1, high1, below1, above1), plan.low[1] < plan.high[1]);
-            if constexpr (Ranges > 2) keep(range(low2, high2, below2, above2), plan.low[2] < plan.high[2]);
-            nCandidates += simd::compress(candidates + nCandidates, values, in);
+        auto const in0 = range(low0, high0, reached0, inside0);
+        auto const in1 = range(low1, high1, reached1, inside1);
+        auto const in2 = range(low2, high2, reached2, inside2);
+        auto in = simd::either(simd::either(in0, in1), in2);
+        if constexpr (Counted) {
+            in = simd::firstLanes(0);
+            if (plan.low[0] < plan.high[0]) in = simd::either(in, in0);
+            if (plan.low[1] < plan.high[1]) in = simd::either(in, in1);
+            if (plan.low[2] < plan.high[2]) in = simd::either(in, in2);
         }
+        nCandidates += simd::compress(candidates + nCandidates, values, in);
         if constexpr (Clip) {
             auto const core = simd::atMost(values, coreHigh, simd::atLeast(values, coreLow, all));
             auto const outer = simd::atMost(values, outerHigh, simd::atLeast(values, outerLow, all));
             nFringe += simd::compress(fringe + nFringe, values, simd::without(outer, core));
-            nCore += simd::count(core);
+            simd::countWhere(nCore, core);
             auto const d = simd::deviations(values, plan.centre);
             simd::addWhere(first, d, core);
             simd::addWhere(second, simd::square(d), core);
@@ -239,12 +272,13 @@ ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, f
             max = simd::largerWhere(max, values, core);
         }
     });
-    // Counted were those not below, and those inside.
-    result.below = {n - below0, n - below1, n - below2};
-    result.notAbove = {n - below0 + above0, n - below1 + above1, n - below2 + above2};
+    next = ahead;
+    ScanResult result;
+    result.below = {n - sumOf(reached0), n - sumOf(reached1), n - sumOf(reached2)};
+    result.inside = {sumOf(inside0), sumOf(inside1), sumOf(inside2)};
     result.candidates = nCandidates;
     result.fringe = nFringe;
-    result.core.count = nCore;
+    result.core.count = sumOf(nCore);
     result.core.first = sumOf(first);
     result.core.second = sumOf(second);
     result.core.min = leastOf(min);
@@ -252,21 +286,16 @@ ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, f
     return result;
 }
 
-ScanResult scan(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, float* candidates, float* fringe) {
-    switch (plan.ranges) {
-        case 0:
-            return plan.clip ? scanAs<0, true>(packed, n, plan, candidates, fringe)
-                             : scanAs<0, false>(packed, n, plan, candidates, fringe);
-        case 1:
-            return plan.clip ? scanAs<1, true>(packed, n, plan, candidates, fringe)
-                             : scanAs<1, false>(packed, n, plan, candidates, fringe);
-        case 2:
-            return plan.clip ? scanAs<2, true>(packed, n, plan, candidates, fringe)
-                             : scanAs<2, false>(packed, n, plan, candidates, fringe);
-        default:
-            return plan.clip ? scanAs<3, true>(packed, n, plan, candidates, fringe)
-                             : scanAs<3, false>(packed, n, plan, candidates, fringe);
+ScanResult scan(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, float* candidates, float* fringe,
+                Ahead& ahead) {
+    bool wide = true;
+    for (std::size_t f = 0; f < ScanPlan::ranges; ++f) wide = wide && plan.low[f] < plan.high[f];
+    if (wide) {
+        return plan.clip ? scanAs<true, false>(packed, n, plan, candidates, fringe, ahead)
+                         : scanAs<false, false>(packed, n, plan, candidates, fringe, ahead);
     }
+    return plan.clip ? scanAs<true, true>(packed, n, plan, candidates, fringe, ahead)
+                     : scanAs<false, true>(packed, n, plan, candidates, fringe, ahead);
 }
 
 std::ptrdiff_t collect(float const* packed, std::ptrdiff_t n, float low, float high, float* out, std::int64_t* below) {

@@ -25,6 +25,18 @@ struct PixelRow {
     std::ptrdiff_t maskAhead = 0;
 };
 
+// Memory that will be read next: some rows of some planes. A kernel that works in cache asks for it line by line in
+// passing, so that memory is not idle meanwhile.
+struct Ahead {
+    static constexpr std::size_t maxPlanes = 4;
+    static constexpr std::ptrdiff_t lineBytes = 64;
+    std::array<char const*, maxPlanes> at{};       // where the row begins, in each plane; null where there are fewer
+    std::array<std::ptrdiff_t, maxPlanes> step{};  // bytes from row to row
+    std::ptrdiff_t width = 0;                      // bytes of a row
+    std::ptrdiff_t rows = 0;                       // that are left
+    std::ptrdiff_t done = 0;                       // bytes of this row that were asked for
+};
+
 // Sums of deviations from a centre, over the pixels that are asked for.
 struct Deviations {
     std::int64_t count = 0;
@@ -36,20 +48,20 @@ struct Deviations {
 
 // What one look at packed pixels is to find out. Ranges are inclusive.
 struct ScanPlan {
-    static constexpr std::size_t maxRanges = 3;
-    std::size_t ranges = 0;                 // order statistics are looked for in so many ranges, ascending
-    std::array<float, maxRanges> low{};     // pixels below are counted
-    std::array<float, maxRanges> high{};    // pixels not above are counted; where low < high those inside are collected
-    bool clip = false;                      // clipping: the core is summed, the fringe collected
-    float coreLow = 0.0F, coreHigh = 0.0F;  // inside the window of every round
+    static constexpr std::size_t ranges = 3;  // order statistics are looked for in so many ranges, ascending
+    std::array<float, ranges> low{};          // pixels below are counted
+    std::array<float, ranges> high{};         // pixels inside are kept where low < high, else they are counted
+    bool clip = false;                        // clipping: the core is summed, the fringe kept
+    float coreLow = 0.0F, coreHigh = 0.0F;    // inside the window of every round
     float outerLow = 0.0F, outerHigh = 0.0F;  // what is outside is outside every round's window
     double centre = 0.0;                      // deviations of the core count from there
 };
 
 struct ScanResult {
-    std::array<std::int64_t, ScanPlan::maxRanges> below{};
-    std::array<std::int64_t, ScanPlan::maxRanges> notAbove{};
-    std::ptrdiff_t candidates = 0;  // inside a range
+    std::array<std::int64_t, ScanPlan::ranges> below{};
+    // In each range; 0 where all ranges are wide: those that were kept can be counted later.
+    std::array<std::int64_t, ScanPlan::ranges> inside{};
+    std::ptrdiff_t candidates = 0;  // kept, of all ranges
     std::ptrdiff_t fringe = 0;      // outside the core and not outside everything
     Deviations core;
 };
@@ -75,12 +87,13 @@ struct Kernels {
                             float* residuals);
 
     // Deviations of packed pixels from `centre`: of all (min and max are not looked for), and of those within.
-    Deviations (*deviations)(float const* packed, std::ptrdiff_t n, double centre);
+    Deviations (*deviations)(float const* packed, std::ptrdiff_t n, double centre, Ahead& ahead);
     Deviations (*deviationsWithin)(float const* packed, std::ptrdiff_t n, double centre, double halfWidth);
     // min and max of packed pixels, n > 0
     void (*extremes)(float const* packed, std::ptrdiff_t n, float* min, float* max);
     // `candidates` and `fringe` have room for n + slack values each, where the plan asks for them.
-    ScanResult (*scan)(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, float* candidates, float* fringe);
+    ScanResult (*scan)(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, float* candidates, float* fringe,
+                       Ahead& ahead);
     // Pack those in [low, high], count those below.
     std::ptrdiff_t (*collect)(float const* packed, std::ptrdiff_t n, float low, float high, float* out,
                               std::int64_t* below);

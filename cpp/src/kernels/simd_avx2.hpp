@@ -59,6 +59,10 @@ inline void store(float* p, Floats a) {
     _mm256_storeu_ps(p, a.low);
     _mm256_storeu_ps(p + 8, a.high);
 }
+inline void store(std::int32_t* p, Ints a) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.low);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), a.high);
+}
 inline void storeFirst(float* p, Floats a, std::ptrdiff_t count) {
     _mm256_maskstore_ps(p, firstOf8(count), a.low);
     _mm256_maskstore_ps(p + 8, firstOf8(count - 8), a.high);
@@ -92,6 +96,9 @@ inline Mask either(Mask a, Mask b) { return {_mm256_or_si256(a.low, b.low), _mm2
 inline Mask without(Mask a, Mask b) { return {_mm256_andnot_si256(b.low, a.low), _mm256_andnot_si256(b.high, a.high)}; }
 inline unsigned bitsOf(__m256i m) { return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(m))); }
 inline std::ptrdiff_t count(Mask m) { return __builtin_popcount(bitsOf(m.low) | (bitsOf(m.high) << 8)); }
+inline void countWhere(Ints& counts, Mask m) {
+    counts = {_mm256_sub_epi32(counts.low, m.low), _mm256_sub_epi32(counts.high, m.high)};
+}
 inline Ints orWhere(Ints a, Ints b, Mask where) {
     return {_mm256_or_si256(a.low, _mm256_and_si256(b.low, where.low)),
             _mm256_or_si256(a.high, _mm256_and_si256(b.high, where.high))};

@@ -25,6 +25,7 @@ inline Ints loadFirst(std::int32_t const* p, std::ptrdiff_t count) {
     return _mm512_maskz_loadu_epi32(firstLanes(count), p);
 }
 inline void store(float* p, Floats a) { _mm512_storeu_ps(p, a); }
+inline void store(std::int32_t* p, Ints a) { _mm512_storeu_si512(p, a); }
 inline void storeFirst(float* p, Floats a, std::ptrdiff_t count) { _mm512_mask_storeu_ps(p, firstLanes(count), a); }
 inline Floats fill(float value) { return _mm512_set1_ps(value); }
 inline Ints fill(std::int32_t value) { return _mm512_set1_epi32(value); }
@@ -43,6 +44,9 @@ inline Mask noneSet(Ints a, Ints bits, Mask where) { return _mm512_mask_testn_ep
 inline Mask either(Mask a, Mask b) { return static_cast<Mask>(a | b); }
 inline Mask without(Mask a, Mask b) { return static_cast<Mask>(a & ~b); }
 inline std::ptrdiff_t count(Mask m) { return __builtin_popcount(m); }
+inline void countWhere(Ints& counts, Mask m) {
+    counts = _mm512_mask_sub_epi32(counts, m, counts, _mm512_set1_epi32(-1));
+}
 inline Ints orWhere(Ints a, Ints b, Mask where) { return _mm512_mask_or_epi32(a, where, a, b); }
 inline std::int32_t orOf(Ints a) { return static_cast<std::int32_t>(_mm512_reduce_or_epi32(a)); }
 inline std::ptrdiff_t compress(float* out, Floats a, Mask m) {

@@ -49,6 +49,7 @@ inline Ints loadFirst(std::int32_t const* p, std::ptrdiff_t count) {
     return a;
 }
 inline void store(float* p, Floats a) { __builtin_memcpy(p, &a, sizeof a); }
+inline void store(std::int32_t* p, Ints a) { __builtin_memcpy(p, &a, sizeof a); }
 inline void storeFirst(float* p, Floats a, std::ptrdiff_t count) {
     __builtin_memcpy(p, &a, sizeof(float) * static_cast<std::size_t>(count));
 }
@@ -70,6 +71,8 @@ inline std::ptrdiff_t count(Mask m) {
     for (int i = 0; i < lanes; ++i) n -= m[i];
     return n;
 }
+// One more in each of the lanes.
+inline void countWhere(Ints& counts, Mask m) { counts -= m; }
 inline Ints orWhere(Ints a, Ints b, Mask where) { return a | (b & where); }
 inline std::int32_t orOf(Ints a) {
     std::int32_t result = 0;
