@@ -67,10 +67,8 @@ public:
         std::vector<double> all(static_cast<std::size_t>(terms * out.height()));
         for (std::ptrdiff_t r = 0; r < out.height(); ++r) rowSeries(*_model, _order, y + r, all.data() + r * terms);
         for (std::ptrdiff_t x = 0; x < _n; x += columns) {
-            for (std::ptrdiff_t r = 0; r < out.height(); ++r) {
-                kernels().series(all.data() + r * terms, _basis.data() + x, _n, terms, std::min(columns, _n - x),
-                                 &out(x, r));
-            }
+            kernels().series(all.data(), out.height(), _basis.data() + x, _n, terms, std::min(columns, _n - x),
+                             &out(x, 0), out.strideY());
         }
     }
 

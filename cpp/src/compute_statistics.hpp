@@ -182,17 +182,23 @@ private:
     // A plan from runs spread over the image; nothing where too few of their pixels are good.
     template <typename Source>
     std::optional<detail::ScanPlan> planSource(Source const& source, std::vector<float>& sample) const {
-        constexpr std::ptrdiff_t fraction = 64, largest = std::ptrdiff_t{1} << 18;
+        constexpr std::ptrdiff_t fraction = 64, largest = std::ptrdiff_t{1} << 17;
         auto const width = source.width();
         auto const runLength = std::min(width, detail::sampleRun);
         auto const runs = std::min(source.numPixels() / fraction, largest) / detail::sampleRun;
         sample.resize(static_cast<std::size_t>(runs * detail::sampleRun + detail::slack));
         auto const step = source.numPixels() / runs;
         std::ptrdiff_t m = 0;
-        for (std::ptrdiff_t run = 0; run < runs; ++run) {
+        auto const place = [&](std::ptrdiff_t run) {
             auto const pixel = irregular(farApart(run, runs), step);
             auto const x = std::clamp<std::ptrdiff_t>(pixel % width - runLength / 2, 0, width - runLength);
-            m = source.appendRun(x, pixel / width, runLength, sample.data(), m, nullptr);
+            return Box{x, pixel / width, runLength, 1};
+        };
+        constexpr std::ptrdiff_t runsAhead = 12;
+        for (std::ptrdiff_t run = 0; run < runs; ++run) {
+            if (run + runsAhead < runs) detail::fetchAll(source, place(run + runsAhead));
+            auto const box = place(run);
+            m = source.appendRun(box.x0, box.y0, runLength, sample.data(), m, nullptr);
         }
         m -= m % detail::sampleSquare;
         if (m < 4 * detail::sampleSquare) return std::nullopt;

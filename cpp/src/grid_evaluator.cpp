@@ -156,10 +156,7 @@ void GridEvaluator::akimaRows(std::int64_t x0, ImageView<float> const& out, Scra
         double const d0 = start + static_cast<double>(from) - _centersX[static_cast<std::size_t>(knot)];
         double const* const y = scratch.columns.data() + knot * detail::splines;
         double const* const b = scratch.coefficients.data() + k * 3 * detail::splines;
-        for (std::ptrdiff_t s = 0; s < out.height(); ++s) {
-            kernel.cubic({y[s], b[s], b[detail::splines + s], b[2 * detail::splines + s]}, d0, to - from,
-                         &out(from, s));
-        }
+        kernel.cubics(y, b, out.height(), d0, to - from, &out(from, 0), out.strideY());
         from = to;
     }
 }

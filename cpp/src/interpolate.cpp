@@ -263,8 +263,12 @@ void Interpolate::interpolateRow(double start, std::size_t n, double* out) const
 
 void Interpolate::interpolateRow(double start, std::size_t n, float* out) const noexcept {
     alongRow(start, n, [&](Segment const& segment, std::ptrdiff_t from, std::ptrdiff_t to) {
-        detail::kernels().cubic({segment.y, segment.b, segment.c, segment.e},
-                                start + static_cast<double>(from) - segment.origin, to - from, out + from);
+        double bce[3 * detail::splines];
+        bce[0] = segment.b;
+        bce[detail::splines] = segment.c;
+        bce[2 * detail::splines] = segment.e;
+        detail::kernels().cubics(&segment.y, bce, 1, start + static_cast<double>(from) - segment.origin, to - from,
+                                 out + from, 0);
     });
 }
 

@@ -84,6 +84,18 @@ Block<typename Source::value_type> loadBlock(Source const& source, std::ptrdiff_
             source.withVariance() ? storage.variances.data() : nullptr, n};
 }
 
+// Ask at once for a small part of a source, where the source knows what that needs.
+template <typename Source>
+void fetchAll(Source const& source, Box const& part) {
+    if constexpr (requires { source.ahead(part); }) {
+        auto const ahead = source.ahead(part);
+        for (char const* const at : ahead.at) {
+            if (at == nullptr) continue;
+            for (std::ptrdiff_t byte = 0; byte < ahead.width; byte += Ahead::lineBytes) __builtin_prefetch(at + byte);
+        }
+    }
+}
+
 // What loading it will read, where the source knows.
 template <typename Source>
 Ahead aheadOf(Source const& source, std::ptrdiff_t block) {
@@ -134,10 +146,12 @@ void joinAhead(Ahead& ahead, Plane const& plane, Box const& part) {
     std::size_t k = 0;
     while (k < Ahead::maxPlanes && ahead.at[k] != nullptr) ++k;
     if (k == Ahead::maxPlanes) return;
-    constexpr auto pixelBytes = static_cast<std::ptrdiff_t>(sizeof(typename Plane::value_type));
-    ahead.at[k] = reinterpret_cast<char const*>(&plane(part.x0, part.y0));
-    ahead.step[k] = plane.strideY() * pixelBytes;
-    ahead.width = part.width * pixelBytes;
+    // Whole lines: a row that begins within one ends within another.
+    auto const* const first = &plane(part.x0, part.y0);
+    auto const into = static_cast<std::ptrdiff_t>(reinterpret_cast<std::uintptr_t>(first) % Ahead::lineBytes);
+    ahead.at[k] = reinterpret_cast<char const*>(first) - into;
+    ahead.step[k] = plane.strideY() * static_cast<std::ptrdiff_t>(sizeof *first);
+    ahead.width = std::max(ahead.width, into + part.width * static_cast<std::ptrdiff_t>(sizeof *first));
     ahead.rows = part.height;
 }
 

@@ -109,6 +109,9 @@ std::ptrdiff_t packRow(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out,
         }
         packed += simd::compress(out + packed, values, good);
     });
+    // Rows that begin within a line end within another.
+    prefetch(row.values + n - 1 + row.valuesAhead);
+    if constexpr (HasMask) prefetch(row.mask + n - 1 + row.maskAhead);
     if constexpr (WantOr) *orMask |= simd::orOf(seen);
     return packed;
 }
@@ -142,6 +145,10 @@ std::ptrdiff_t packPair(PixelRow a, PixelRow b, std::ptrdiff_t n, float* out) {
         auto const values = Difference ? simd::sub(x, y) : simd::add(x, y);
         packed += simd::compress(out + packed, values, simd::finite(values, unmasked(kind, a, b, i, count)));
     });
+    prefetch(a.values + n - 1 + a.valuesAhead);
+    prefetch(b.values + n - 1 + b.valuesAhead);
+    if (a.mask != nullptr) prefetch(a.mask + n - 1 + a.maskAhead);
+    if (b.mask != nullptr) prefetch(b.mask + n - 1 + b.maskAhead);
     return packed;
 }
 
@@ -365,15 +372,31 @@ void sortColumns(float* values) {
     for (int r = 0; r < 16; ++r) simd::store(values + 16 * r, rows[r]);
 }
 
-// Those below are plain arithmetic without branches, which compilers vectorise.
-void cubic(Cubic const& coefficients, double d0, std::ptrdiff_t n, float* out) {
-    auto const [y, b, c, e] = coefficients;
-    for (std::ptrdiff_t i = 0; i < n; ++i) {
-        double const d = d0 + static_cast<double>(static_cast<std::int32_t>(i));
-        out[i] = static_cast<float>(y + d * (b + d * (c + d * e)));
+constexpr double indices[width] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+void cubics(double const* y, double const* bce, std::ptrdiff_t rows, double d0, std::ptrdiff_t n, float* out,
+            std::ptrdiff_t stride) {
+    double const *const b = bce, *const c = b + splines, *const e = c + splines;
+    std::ptrdiff_t x = 0;
+    auto index = simd::load(indices);
+    for (; x + width <= n; x += width) {
+        auto const d = simd::plus(index, d0);
+        for (std::ptrdiff_t r = 0; r < rows; ++r) {
+            auto const inner = simd::plus(simd::times(d, e[r]), c[r]);
+            auto const middle = simd::plus(simd::times(d, inner), b[r]);
+            simd::store(out + r * stride + x, simd::rounded(simd::plus(simd::times(d, middle), y[r])));
+        }
+        index = simd::plus(index, static_cast<double>(width));
+    }
+    for (; x < n; ++x) {
+        double const d = d0 + static_cast<double>(static_cast<std::int32_t>(x));
+        for (std::ptrdiff_t r = 0; r < rows; ++r) {
+            out[r * stride + x] = static_cast<float>(y[r] + d * (b[r] + d * (c[r] + d * e[r])));
+        }
     }
 }
 
+// Plain arithmetic without branches, which compilers vectorise.
 inline double magnitude(double value) { return __builtin_fabs(value); }
 
 void akima(double const* knots, double const* values, std::ptrdiff_t n, double* coefficients) {
@@ -443,26 +466,44 @@ void akima(double const* knots, double const* values, std::ptrdiff_t n, double* 
     }
 }
 
-void series(double const* terms, double const* basis, std::ptrdiff_t stride, std::ptrdiff_t count, std::ptrdiff_t n,
-            float* out) {
+// `Rows` rows at a time share what is read of the basis.
+template <int Rows>
+inline __attribute__((always_inline)) void seriesOf(double const* terms, double const* basis, std::ptrdiff_t stride,
+                                                    std::ptrdiff_t count, std::ptrdiff_t n, float* out,
+                                                    std::ptrdiff_t outStride) {
     std::ptrdiff_t x = 0;
     for (; x + width <= n; x += width) {
-        auto sum = simd::times(simd::load(basis + x), terms[0]);
+        auto const first = simd::load(basis + x);
+        simd::Doubles sums[Rows];
+        for (int r = 0; r < Rows; ++r) sums[r] = simd::times(first, terms[r * count]);
         for (std::ptrdiff_t p = 1; p < count; ++p) {
-            sum = simd::add(sum, simd::times(simd::load(basis + p * stride + x), terms[p]));
+            auto const values = simd::load(basis + p * stride + x);
+            for (int r = 0; r < Rows; ++r) sums[r] = simd::add(sums[r], simd::times(values, terms[r * count + p]));
         }
-        simd::store(out + x, simd::rounded(sum));
+        for (int r = 0; r < Rows; ++r) simd::store(out + r * outStride + x, simd::rounded(sums[r]));
     }
     for (; x < n; ++x) {
-        double sum = terms[0] * basis[x];
-        for (std::ptrdiff_t p = 1; p < count; ++p) sum += terms[p] * basis[p * stride + x];
-        out[x] = static_cast<float>(sum);
+        for (int r = 0; r < Rows; ++r) {
+            double sum = terms[r * count] * basis[x];
+            for (std::ptrdiff_t p = 1; p < count; ++p) sum += terms[r * count + p] * basis[p * stride + x];
+            out[r * outStride + x] = static_cast<float>(sum);
+        }
     }
+}
+
+void series(double const* terms, std::ptrdiff_t rows, double const* basis, std::ptrdiff_t stride, std::ptrdiff_t count,
+            std::ptrdiff_t n, float* out, std::ptrdiff_t outStride) {
+    constexpr int together = 4;
+    std::ptrdiff_t r = 0;
+    for (; r + together <= rows; r += together) {
+        seriesOf<together>(terms + r * count, basis, stride, count, n, out + r * outStride, outStride);
+    }
+    for (; r < rows; ++r) seriesOf<1>(terms + r * count, basis, stride, count, n, out + r * outStride, outStride);
 }
 
 constexpr Kernels make(char const* name) {
     return {name,    pack,    packPair<true>, packPair<false>, match, deviations, deviationsWithin, extremes, scan,
-            collect, enclose, sortColumns,    cubic,           akima, series};
+            collect, enclose, sortColumns,    cubics,           akima, series};
 }
 
 }  // namespace

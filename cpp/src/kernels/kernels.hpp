@@ -66,11 +66,6 @@ struct ScanResult {
     Deviations core;
 };
 
-// Coefficients of a cubic: y + d (b + d (c + d e)).
-struct Cubic {
-    double y, b, c, e;
-};
-
 // Splines that are made side by side.
 inline constexpr std::ptrdiff_t splines = 8;
 
@@ -102,15 +97,17 @@ struct Kernels {
     // Sort each of sixteen columns of sixteen values.
     void (*sortColumns)(float* values);
 
-    // A cubic at d0, d0 + 1, ...
-    void (*cubic)(Cubic const& coefficients, double d0, std::ptrdiff_t n, float* out);
+    // Cubics y + d (b + d (c + d e)) at d = d0, d0 + 1, ..., one for each row of `out`, `rows` <= splines. Their
+    // coefficients stand side by side, b, c and e one after the other, as akima leaves them.
+    void (*cubics)(double const* y, double const* bce, std::ptrdiff_t rows, double d0, std::ptrdiff_t n, float* out,
+                   std::ptrdiff_t stride);
     // Akima splines (1970) through the same n >= 5 knots for `splines` sets of values, which stand side by side. For
     // each of the n + 1 segments, the first and the last being what lies before and behind the knots, b, c and e of
     // each spline: coefficients[(segment * 3 + which) * splines + spline].
     void (*akima)(double const* knots, double const* values, std::ptrdiff_t n, double* coefficients);
-    // sum over p of series[p] * basis[p][x], basis holding rows of `stride` values.
-    void (*series)(double const* series, double const* basis, std::ptrdiff_t stride, std::ptrdiff_t terms,
-                   std::ptrdiff_t n, float* out);
+    // In each of some rows, sum over p of series[row * terms + p] * basis[p][x], basis holding rows of `stride` values.
+    void (*series)(double const* series, std::ptrdiff_t rows, double const* basis, std::ptrdiff_t stride,
+                   std::ptrdiff_t terms, std::ptrdiff_t n, float* out, std::ptrdiff_t outStride);
 };
 
 // The best that this machine runs, or what the environment variable EVENSKY_SIMD names, if the machine runs it.

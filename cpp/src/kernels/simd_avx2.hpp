@@ -170,6 +170,13 @@ inline Doubles times(Doubles x, double y) {
     __m256d const f = _mm256_set1_pd(y);
     return {_mm256_mul_pd(x.a, f), _mm256_mul_pd(x.b, f), _mm256_mul_pd(x.c, f), _mm256_mul_pd(x.d, f)};
 }
+inline Doubles times(Doubles x, Doubles y) {
+    return {_mm256_mul_pd(x.a, y.a), _mm256_mul_pd(x.b, y.b), _mm256_mul_pd(x.c, y.c), _mm256_mul_pd(x.d, y.d)};
+}
+inline Doubles plus(Doubles x, double y) {
+    __m256d const t = _mm256_set1_pd(y);
+    return {_mm256_add_pd(x.a, t), _mm256_add_pd(x.b, t), _mm256_add_pd(x.c, t), _mm256_add_pd(x.d, t)};
+}
 inline Doubles add(Doubles x, Doubles y) {
     return {_mm256_add_pd(x.a, y.a), _mm256_add_pd(x.b, y.b), _mm256_add_pd(x.c, y.c), _mm256_add_pd(x.d, y.d)};
 }

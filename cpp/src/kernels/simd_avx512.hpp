@@ -78,6 +78,11 @@ inline Doubles times(Doubles a, double b) {
     __m512d const factor = _mm512_set1_pd(b);
     return {_mm512_mul_pd(a.low, factor), _mm512_mul_pd(a.high, factor)};
 }
+inline Doubles times(Doubles a, Doubles b) { return {_mm512_mul_pd(a.low, b.low), _mm512_mul_pd(a.high, b.high)}; }
+inline Doubles plus(Doubles a, double b) {
+    __m512d const term = _mm512_set1_pd(b);
+    return {_mm512_add_pd(a.low, term), _mm512_add_pd(a.high, term)};
+}
 inline Doubles add(Doubles a, Doubles b) { return {_mm512_add_pd(a.low, b.low), _mm512_add_pd(a.high, b.high)}; }
 inline Floats rounded(Doubles a) {
     return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(a.low)), _mm512_cvtpd_ps(a.high), 1);

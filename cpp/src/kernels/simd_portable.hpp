@@ -125,6 +125,8 @@ inline Doubles load(double const* p) {
     return a;
 }
 inline Doubles times(Doubles a, double b) { return {a.low * b, a.high * b}; }
+inline Doubles times(Doubles a, Doubles b) { return {a.low * b.low, a.high * b.high}; }
+inline Doubles plus(Doubles a, double b) { return {a.low + b, a.high + b}; }
 inline Doubles add(Doubles a, Doubles b) { return {a.low + b.low, a.high + b.high}; }
 inline Floats rounded(Doubles a) {
     typedef float HalfFloats __attribute__((vector_size(32)));
