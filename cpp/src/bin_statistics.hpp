@@ -89,8 +89,8 @@ BinStatistics binStatistics(BinGrid const& x, BinGrid const& y, Property propert
             auto const [all, behind] = groupFrom(first);
             sources.clear();
             for (auto i = first; i < behind; ++i) sources.push_back(makeSource(boxOf(i, j)));
-            bool const together = std::is_same_v<T, float> && all.width * all.height <= packedPixels &&
-                                  sources.front().isPlain();
+            bool const together =
+                    std::is_same_v<T, float> && all.width * all.height <= packedPixels && sources.front().isPlain();
             Ahead ahead;
             if (together && behind < nx) {
                 auto const next = groupFrom(behind).first;

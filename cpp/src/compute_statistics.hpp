@@ -98,7 +98,8 @@ public:
         auto const plan = planPacked(values, workspace.sample);
         workspace.scanned.resize(1);
         workspace.scanned[0].clear();
-        workspace.scanned[0].add(values.data(), static_cast<std::ptrdiff_t>(values.size()), plan, workspace.aside, ahead);
+        workspace.scanned[0].add(values.data(), static_cast<std::ptrdiff_t>(values.size()), plan, workspace.aside,
+                                 ahead);
         return finish(packed, moments, tally, numPixels, rankedAt, &plan, &workspace);
     }
 

@@ -386,7 +386,8 @@ private:
                     auto const n = matchRow(start + r, some.row(r), state.residuals);
                     detail::Ahead ahead;
                     if (start + r + 1 < end) {
-                        ahead = PairSource<T, T, DifferencePixels>(_pair, _bbox).ahead({0, start + r + 1, _bbox.width, 1});
+                        ahead = PairSource<T, T, DifferencePixels>(_pair, _bbox)
+                                        .ahead({0, start + r + 1, _bbox.width, 1});
                     }
                     moments.merge(rowMoments(moments, state.residuals, n, ahead));
                 }

@@ -308,8 +308,8 @@ struct BlockScratch {
 };
 
 // Call work(block, i, scratch) for every block of the source, i the group the block belongs to; groups run
-// concurrently, the blocks of a group in order. One result per group, put together in order by the caller, gives results that do not
-// depend on the number of threads.
+// concurrently, the blocks of a group in order. One result per group, put together in order by the caller, gives
+// results that do not depend on the number of threads.
 inline constexpr std::ptrdiff_t blocksPerGroup = 32;
 
 inline std::ptrdiff_t numGroups(std::ptrdiff_t blocks) { return (blocks + blocksPerGroup - 1) / blocksPerGroup; }

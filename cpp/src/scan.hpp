@@ -202,6 +202,11 @@ public:
             first -= below;
             last -= below;
         }
+        if (n <= fewValues) {
+            float next;
+            float const value = kernel.select(_values.data(), n, first, &next);
+            return {value, last == first ? value : next};
+        }
         auto const begin = _values.begin();
         std::nth_element(begin, begin + first, begin + n);
         float const value = begin[first];
@@ -275,7 +280,8 @@ inline Moments momentsInWindow(std::span<Scanned const> parts, Window const& win
     for (auto const& part : parts) {
         total.merge(part.core);
         total.merge(momentsOf(
-                kernels().deviationsWithin(part.fringe.data(), static_cast<std::ptrdiff_t>(part.fringe.size()), window.centre, window.halfWidth),
+                kernels().deviationsWithin(part.fringe.data(), static_cast<std::ptrdiff_t>(part.fringe.size()),
+                                           window.centre, window.halfWidth),
                 window.centre, true));
     }
     return total;

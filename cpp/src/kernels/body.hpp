@@ -73,22 +73,18 @@ constexpr float infinity = __builtin_inff();
 
 inline __attribute__((always_inline)) void prefetch(void const* address) { __builtin_prefetch(address, 0, 2); }
 
-// One line of each plane.
+// One line of each plane; called at each step, as fetching some lines at a time makes the loop wait.
 inline __attribute__((always_inline)) void fetch(Ahead& ahead) {
     if (ahead.rows == 0) return;
     prefetch(ahead.at[0] + ahead.done);
     if (ahead.at[1] != nullptr) prefetch(ahead.at[1] + ahead.done);
-    if (ahead.at[2] != nullptr) {
-        prefetch(ahead.at[2] + ahead.done);
-        prefetch(ahead.at[3] + ahead.done);
-    }
+    if (ahead.at[2] != nullptr) prefetch(ahead.at[2] + ahead.done);
+    if (ahead.at[3] != nullptr) prefetch(ahead.at[3] + ahead.done);
     ahead.done += Ahead::lineBytes;
     if (ahead.done < ahead.width) return;
     ahead.done = 0;
     --ahead.rows;
-    for (std::size_t k = 0; k < Ahead::maxPlanes; ++k) {
-        if (ahead.at[k] != nullptr) ahead.at[k] += ahead.step[k];
-    }
+    for (std::size_t k = 0; k < Ahead::maxPlanes; ++k) ahead.at[k] += ahead.step[k];  // null + 0 where there is none
 }
 
 template <bool HasMask, bool WantOr>
@@ -225,7 +221,8 @@ void extremes(float const* packed, std::ptrdiff_t n, float* min, float* max) {
     *max = mostOf(most);
 }
 
-// `Clip` as the plan has it. With `Counted`, what is inside each range is counted, and ranges of one value keep nothing.
+// `Clip` as the plan has it. With `Counted`, what is inside each range is counted, and ranges of one value keep
+// nothing.
 template <bool Clip, bool Counted>
 ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& given, float* candidates, float* fringe,
                   Ahead& next) {
@@ -317,6 +314,26 @@ std::ptrdiff_t collect(float const* packed, std::ptrdiff_t n, float low, float h
     });
     *below += n - notBelow;
     return collected;
+}
+
+float select(float const* values, std::ptrdiff_t n, std::ptrdiff_t rank, float* next) {
+    for (std::ptrdiff_t at = 0; at < n; ++at) {
+        auto const value = simd::fill(values[at]);
+        std::ptrdiff_t notBelow = 0, notAbove = 0;
+        auto above = simd::fill(infinity);
+        inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+            auto const some = take(kind, values + i, count);
+            auto const all = every(kind, count);
+            auto const upTo = simd::atMost(some, value, all);
+            notBelow += simd::count(simd::atLeast(some, value, all));
+            notAbove += simd::count(upTo);
+            above = simd::smallerWhere(above, some, simd::without(all, upTo));
+        });
+        if (n - notBelow > rank || notAbove <= rank) continue;
+        *next = rank + 1 < notAbove || rank + 1 == n ? values[at] : leastOf(above);
+        return values[at];
+    }
+    return *next = values[0];  // not reached: one of the values has the rank
 }
 
 void enclose(float const* packed, std::ptrdiff_t n, float* low, float* high) {
@@ -502,8 +519,9 @@ void series(double const* terms, std::ptrdiff_t rows, double const* basis, std::
 }
 
 constexpr Kernels make(char const* name) {
-    return {name,    pack,    packPair<true>, packPair<false>, match, deviations, deviationsWithin, extremes, scan,
-            collect, enclose, sortColumns,    cubics,           akima, series};
+    return {name,     pack,  packPair<true>, packPair<false>, match,   deviations,  deviationsWithin,
+            extremes, scan,  collect,        select,          enclose, sortColumns, cubics,
+            akima,    series};
 }
 
 }  // namespace

@@ -92,6 +92,8 @@ struct Kernels {
     // Pack those in [low, high], count those below.
     std::ptrdiff_t (*collect)(float const* packed, std::ptrdiff_t n, float low, float high, float* out,
                               std::int64_t* below);
+    // The value at a rank of a few values, and the one at the next rank, if there is one, else the same.
+    float (*select)(float const* values, std::ptrdiff_t n, std::ptrdiff_t rank, float* next);
     // Lower *low to the largest value not above it, and raise *high to the smallest not below it, where there are such.
     void (*enclose)(float const* packed, std::ptrdiff_t n, float* low, float* high);
     // Sort each of sixteen columns of sixteen values.

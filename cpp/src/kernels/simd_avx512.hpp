@@ -44,9 +44,7 @@ inline Mask noneSet(Ints a, Ints bits, Mask where) { return _mm512_mask_testn_ep
 inline Mask either(Mask a, Mask b) { return static_cast<Mask>(a | b); }
 inline Mask without(Mask a, Mask b) { return static_cast<Mask>(a & ~b); }
 inline std::ptrdiff_t count(Mask m) { return __builtin_popcount(m); }
-inline void countWhere(Ints& counts, Mask m) {
-    counts = _mm512_mask_sub_epi32(counts, m, counts, _mm512_set1_epi32(-1));
-}
+inline void countWhere(Ints& counts, Mask m) { counts = _mm512_sub_epi32(counts, _mm512_movm_epi32(m)); }
 inline Ints orWhere(Ints a, Ints b, Mask where) { return _mm512_mask_or_epi32(a, where, a, b); }
 inline std::int32_t orOf(Ints a) { return static_cast<std::int32_t>(_mm512_reduce_or_epi32(a)); }
 inline std::ptrdiff_t compress(float* out, Floats a, Mask m) {
