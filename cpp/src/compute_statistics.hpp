@@ -46,7 +46,7 @@ public:
         detail::BlockStorage<T> packed;
         std::vector<T> scratch;
         std::vector<float> sample;
-        std::vector<float> aside;
+        detail::Buffer aside;
         std::vector<detail::Scanned> scanned;
         detail::RankFinder finder;
     };

@@ -303,7 +303,7 @@ Moments blockMoments(Block<T> const& block, Window const& window) {
 template <typename T>
 struct BlockScratch {
     BlockStorage<T> storage;
-    std::vector<float> aside;
+    Buffer aside;
     Ahead ahead;  // what will be read for the next block
 };
 

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -62,6 +63,24 @@ struct BlockStorage {
         if (weighted && weights.size() < room) weights.resize(room);
         if (withVariance && variances.size() < room) variances.resize(room);
     }
+};
+
+// Memory that is got as it is: what is not used costs nothing.
+class Buffer {
+public:
+    // Room for n values, which are anything.
+    float* room(std::size_t n) {
+        if (n > _size) {
+            _values = std::make_unique_for_overwrite<float[]>(n);
+            _size = n;
+        }
+        return _values.get();
+    }
+    [[nodiscard]] float* data() const noexcept { return _values.get(); }
+
+private:
+    std::unique_ptr<float[]> _values;
+    std::size_t _size = 0;
 };
 
 // What is learned about masks while pixels are collected.

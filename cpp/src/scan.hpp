@@ -133,10 +133,10 @@ struct Scanned {
     std::vector<float> candidates, fringe;
 
     // `aside` is memory for what is kept of one call, `ahead` what is read next.
-    void add(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, std::vector<float>& aside, Ahead& ahead) {
+    void add(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside, Ahead& ahead) {
         auto const room = static_cast<std::size_t>(size + slack);
-        if (aside.size() < 2 * room) aside.resize(2 * room);
-        float* const kept[2] = {aside.data(), aside.data() + room};
+        float* const memory = aside.room(2 * room);
+        float* const kept[2] = {memory, memory + room};
         auto const found = kernels().scan(packed, size, plan, kept[0], kept[1], ahead);
         candidates.insert(candidates.end(), kept[0], kept[0] + found.candidates);
         fringe.insert(fringe.end(), kept[1], kept[1] + found.fringe);
@@ -161,13 +161,17 @@ struct Scanned {
 // evenly over a narrow range, so the place of a rank in it is guessed from the rank, and the values near it are kept.
 class RankFinder {
 public:
-    // Values to look among: fill in, n of them.
-    std::vector<float>& values() noexcept { return _values; }
+    // Room for n values to look among, and for what the kernels write behind them.
+    float* values(std::size_t n) {
+        _room = n + static_cast<std::size_t>(slack);
+        return _values.room(_room);
+    }
 
+    // In the first n of values().
     std::array<float, 2> find(std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t last) {
         constexpr std::ptrdiff_t fewValues = 40;
         auto const& kernel = kernels();
-        _other.resize(_values.size());
+        _other.room(_room);
         for (int step = 0; n > fewValues && step < 12; ++step) {
             float low, high;
             kernel.extremes(_values.data(), n, &low, &high);
@@ -207,14 +211,15 @@ public:
             float const value = kernel.select(_values.data(), n, first, &next);
             return {value, last == first ? value : next};
         }
-        auto const begin = _values.begin();
+        float* const begin = _values.data();
         std::nth_element(begin, begin + first, begin + n);
         float const value = begin[first];
         return {value, last == first ? value : *std::min_element(begin + first + 1, begin + n)};
     }
 
 private:
-    std::vector<float> _values, _other;
+    Buffer _values, _other;
+    std::size_t _room = 0;
 };
 
 // Values at the given ranks, three runs of one or two neighbours, from what the pass kept; nothing where the sample
@@ -237,16 +242,15 @@ inline std::optional<std::vector<Ranked<float>>> rankedInRanges(std::span<Scanne
             inside += part.inside[f];
         }
         bool const oneValue = plan.low[f] == plan.high[f];
-        auto& values = finder.values();
         if (!oneValue) {
-            std::size_t room = static_cast<std::size_t>(slack);
-            for (auto const& part : parts) room += part.candidates.size();
-            if (values.size() < room) values.resize(room);
+            std::size_t most = 0;
+            for (auto const& part : parts) most += part.candidates.size();
+            float* const values = finder.values(most);
             std::int64_t unused = 0;
             inside = 0;
             for (auto const& part : parts) {
                 inside += kernels().collect(part.candidates.data(), static_cast<std::ptrdiff_t>(part.candidates.size()),
-                                            plan.low[f], plan.high[f], values.data() + inside, &unused);
+                                            plan.low[f], plan.high[f], values + inside, &unused);
             }
         }
         if (first < below || last >= below + inside) return std::nullopt;

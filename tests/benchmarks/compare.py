@@ -1,126 +1,110 @@
-"""Time evensky beside its peers, in one process, taking turns. Usage: python tests/benchmarks/compare.py [repeats]
+"""Time evensky beside its peers, in one process, taking turns, and print all ratios that matter.
 
-Peers that are not installed are left out: pip install sep. One thread, 4096 x 4096 float32, 5% masked, 0.1% NaN.
-Figures move between machines; what counts is the ratio within one run.
+Usage: python tests/benchmarks/compare.py [--repeats 5] [--quick] [--plot FILE]
+
+Figures move between machines; what counts is the ratio within one run. Peers: pip install ".[bench]".
 """
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
-import time
-from collections.abc import Callable
+import argparse
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[_name] = "1"
-
-import numpy as np
-
-import evensky
-import evensky.image as afwImage
-import evensky.math as afwMath
-from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
-
-SIDE = 4096
-Work = Callable[[], object]
+import overheads
+import scaling
+import workloads
+from workloads import OURS
 
 
-def standard_image(seed: int = 42) -> tuple[np.ndarray, np.ndarray]:
-    """A sky gradient with noise of 10 counts and 2000 stars, and a mask of 5%, half of it bright."""
-    rng = np.random.default_rng(seed)
-    v, u = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE - 0.5
-    image = 1000 + 60 * u + 40 * v + 30 * u * v - 50 * (u * u + v * v) + rng.normal(0, 10, u.shape).astype(np.float32)
-    y, x = np.mgrid[-20:21, -20:21]
-    star = np.exp(-0.5 * (x**2 + y**2) / 1.7**2) / (2 * np.pi * 1.7**2)
-    for cx, cy in rng.integers(20, SIDE - 21, (2000, 2)):
-        image[cy - 20 : cy + 21, cx - 20 : cx + 21] += (10 ** rng.uniform(3.5, 6) * star).astype(np.float32)
-    mask = rng.random(image.shape) < 0.05
-    image[mask & (rng.random(image.shape) < 0.5)] += 3000
-    image[rng.random(image.shape) < 0.001] = np.nan
-    return image, mask
+def verdict(met: bool) -> str:
+    return "met" if met else "MISSED"
 
 
-def median_times(works: dict[str, Work], repeats: int) -> dict[str, tuple[float, float]]:
-    """Median and spread (ms) of each, run in turns."""
-    times: dict[str, list[float]] = {name: [] for name in works}
-    for turn in range(repeats + 1):
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            if turn > 0:  # the first turn warms up
-                times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: (float(np.median(all_)), float(np.ptp(all_))) for name, all_ in times.items()}
+def print_rows(rows: list[workloads.Row], repeats: int) -> None:
+    print(
+        f"\n{'one thread, 4096 x 4096 float32':<52} {'ms':>8} {'spread':>7}  {'peer':<28} {'ms':>8} {'spread':>7}  ratio"
+    )
+    for row in rows:
+        times = workloads.in_turns(row.works, min(repeats, 3) if row.slow else repeats)
+        ours, spread = times.pop(OURS)
+        for name, (peer, peer_spread) in times.items():
+            print(
+                f"{row.title:<52} {ours:8.1f} {spread:7.1f}  {name:<28} {peer:8.1f} {peer_spread:7.1f}  "
+                f"{ours / peer:5.3f} of {row.aim:.2f}: {verdict(ours / peer <= row.aim)}"
+            )
 
 
-def rows(image: np.ndarray, mask: np.ndarray) -> list[tuple[str, dict[str, Work]]]:
-    """What is timed: a title, and who does it; the first is ours."""
-    try:
-        import sep
-    except ImportError:
-        sep = None
-    bad = mask | np.isnan(image)
-    clean = np.where(np.isnan(image), 0, image).astype(np.float32)
-    masked = afwImage.MaskedImageF(afwImage.ImageF(image), afwImage.Mask(mask.astype(np.int32)))
-    masked.variance.set(100.0)
-    sctrl = afwMath.StatisticsControl(andMask=1)
-    clipped = afwMath.MEANCLIP | afwMath.STDEVCLIP | afwMath.MEDIAN | afwMath.NPOINT
-    found: list[tuple[str, dict[str, Work]]] = [
-        (
-            "full frame, MEANCLIP + STDEVCLIP + MEDIAN + NPOINT",
-            {
-                "evensky": lambda: afwMath.makeStatistics(masked, clipped, sctrl),
-                "numpy nanmedian": lambda: np.nanmedian(image),
-            },
-        ),
-        (
-            "full frame, MEAN + STDEV + NPOINT",
-            {
-                "evensky": lambda: afwMath.makeStatistics(masked, afwMath.MEAN | afwMath.STDEV | afwMath.NPOINT, sctrl),
-                "numpy sum": lambda: np.sum(image),
-            },
-        ),
-    ]
-    background = None
-    for size in (64, 128, 256):
-        bins = SIDE // size
-        bctrl = afwMath.BackgroundControl("AKIMA_SPLINE", bins, bins, "THROW_EXCEPTION", sctrl, "MEANCLIP")
-        works: dict[str, Work] = {"evensky": lambda c=bctrl: afwMath.makeBackground(masked, c).getImageF()}
-        if sep is not None:
-            works["sep"] = lambda b=size: sep.Background(clean, mask=bad, bw=b, bh=b).back(dtype=np.float32)
-        found.append((f"background of {size} px bins and its full image", works))
-        background = afwMath.makeBackground(masked, bctrl)
-    assert background is not None
-    fresh: Work = lambda: np.full((SIDE, SIDE), 1.0, np.float32)  # noqa: E731
-    approximate = background.getApproximate(afwMath.ApproximateControl(afwMath.ApproximateControl.CHEBYSHEV, 6))
-    found.append(("Akima image, full frame", {"evensky": background.getImageF, "numpy full": fresh}))
-    found.append(("Chebyshev image of order 6, full frame", {"evensky": approximate.getImage, "numpy full": fresh}))
-    reference, science = afwImage.ExposureF(masked), afwImage.ExposureF(masked, True)
-    for title, fields in (
-        ("MEAN", {}),
-        ("MEANCLIP", {"gridStatistic": "MEANCLIP"}),
-        ("Chebyshev order 8", {"usePolynomial": True, "order": 8}),
-    ):
-        config = MatchBackgroundsConfig()
-        config.update(**fields)
-        task = MatchBackgroundsTask(config)
-        works = {"evensky": lambda t=task: t.matchBackgrounds(reference, science)}
-        if sep is not None:
-            works["sep background"] = lambda: sep.Background(clean, mask=bad, bw=256, bh=256).back(dtype=np.float32)
-        found.append((f"match a pair, {title}", works))
-    return found
+def print_two_threads(masked: object, repeats: int) -> None:
+    print(f"\n{'two threads':<52} {'one, ms':>8} {'two, ms':>8}  gain")
+    for title, work, memory in workloads.two_threads(masked):
+        works = {str(n): workloads.with_threads(n, work) for n in (1, 2)}
+        if memory is not None:
+            works["memory"] = workloads.with_threads(2, memory)
+        times = {name: median for name, (median, _) in workloads.in_turns(works, 2 * repeats).items()}
+        gain = times["1"] / times["2"]
+        if memory is None:
+            says = f"{gain:.2f} of 1.70: {verdict(gain >= 1.7)}"
+        else:
+            share = times["memory"] / times["2"]
+            says = (
+                f"{gain:.2f}; {100 * share:.0f}% of numpy's rate by two threads ({times['memory']:.1f} ms) "
+                f"of 80%: {verdict(share >= 0.8)}"
+            )
+        print(f"{title:<52} {times['1']:8.1f} {times['2']:8.1f}  {says}")
 
 
-def main(repeats: int) -> None:
-    machine = platform.processor() or platform.machine()
-    print(f"evensky {evensky.__version__}, {machine}, numpy {np.__version__}, {evensky.simd_level()}, one thread")
-    print(f"{'work':<52} {'ms':>8} {'spread':>8}   peer")
-    for title, works in rows(*standard_image()):
-        times = median_times(works, repeats)
-        ours, spread = times.pop("evensky")
-        peers = ", ".join(f"{name} {peer:.1f} ms, ratio {ours / peer:.2f}" for name, (peer, _) in times.items())
-        print(f"{title:<52} {ours:8.1f} {spread:8.1f}   {peers}")
+def print_growth(image: object, mask: object, repeats: int, plot: str | None) -> None:
+    print("\ngrowth: background of 128 px bins and its image, ms by side of the image")
+    times = scaling.with_pixels(image, mask, repeats)
+    for name, by_side in times.items():
+        power = scaling.exponent([float(side) ** 2 for side in by_side], list(by_side.values()))
+        figures = "  ".join(f"{side}: {time:.1f}" for side, time in by_side.items())
+        says = f" of 1.00 +- 0.05: {verdict(abs(power - 1) <= 0.05)}" if name == OURS else ""
+        print(f"{name:<12} {figures}   exponent {power:.2f}{says}")
+    if plot:
+        scaling.plot(times, plot)
+    by_number = scaling.with_exposures(repeats)
+    power = scaling.exponent([float(number) for number in by_number], list(by_number.values()))
+    figures = "  ".join(f"{number}: {time:.0f}" for number, time in by_number.items())
+    print(
+        f"task over exposures of 1024 x 1024, ms by number: {figures}   exponent {power:.2f} of 1.00 +- 0.05: "
+        f"{verdict(abs(power - 1) <= 0.05)}"
+    )
+    memory = scaling.memory_with_exposures()
+    (few, least), (many, most) = memory.items()
+    # Ten times the files, and less than one more exposure of 12 MiB.
+    print(
+        f"memory of `evensky match`: {least:.0f} MiB for {few} files, {most:.0f} MiB for {many}: "
+        f"{verdict(most - least < 12)}"
+    )
+
+
+def print_overheads(repeats: int) -> None:
+    print("\nwhat a call costs")
+    for title, microseconds in overheads.small_calls().items():
+        print(f"{title:<52} {microseconds:8.2f} us above a bare call, of 5: {verdict(microseconds < 5)}")
+    overhead = overheads.task_overhead()
+    print(f"{'task, for each exposure':<52} {overhead:8.2f} ms of 1: {verdict(overhead < 1)}")
+    seconds = overheads.import_time(repeats)
+    print(f"{'import evensky':<52} {seconds:8.3f} s of 0.3: {verdict(seconds < 0.3)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5, help="turns each; medians are taken")
+    parser.add_argument("--quick", action="store_true", help="leave out growth")
+    parser.add_argument("--plot", metavar="FILE", help="draw time against size, with the peers")
+    arguments = parser.parse_args()
+    workloads.with_threads(1, lambda: None)()
+    print(workloads.machine())
+    image, mask = workloads.standard_image()
+    masked = workloads.masked_image(image, mask)
+    print_rows(workloads.rows(image, mask, masked), arguments.repeats)
+    print_two_threads(masked, arguments.repeats)
+    print_overheads(arguments.repeats)
+    if not arguments.quick:
+        del masked
+        print_growth(image, mask, arguments.repeats, arguments.plot)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    main()

@@ -1,0 +1,53 @@
+"""What a call costs whatever it is given: small arrays, small exposures, the import."""
+
+from __future__ import annotations
+
+import timeit
+
+import numpy as np
+import workloads
+
+import evensky.image as afwImage
+import evensky.math as afwMath
+from evensky import _core
+from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
+
+
+def _microseconds(work: workloads.Work, number: int) -> float:
+    """Of one call, the fastest of five series."""
+    return 1e6 * min(timeit.repeat(work, number=number, repeat=5)) / number
+
+
+def small_calls() -> dict[str, float]:
+    """Microseconds of calls on 10 x 10 pixels, above what any call of the extension takes."""
+    small = np.random.default_rng(1).normal(0, 1, (10, 10)).astype(np.float32)
+    bare = _microseconds(_core.get_num_threads, 100_000)
+    return {
+        "makeStatistics of 10 x 10, MEAN": _microseconds(lambda: afwMath.makeStatistics(small, afwMath.MEAN), 20_000)
+        - bare,
+        "makeStatistics of 10 x 10, MEANCLIP": _microseconds(
+            lambda: afwMath.makeStatistics(small, afwMath.MEANCLIP), 20_000
+        )
+        - bare,
+    }
+
+
+def task_overhead() -> float:
+    """Milliseconds that matching a pair takes where there is next to nothing to match."""
+    config = MatchBackgroundsConfig()
+    config.update(binSize=8)
+    task = MatchBackgroundsTask(config)
+    rng = np.random.default_rng(1)
+    exposures = []
+    for _ in range(2):
+        exposure = afwImage.ExposureF(40, 40)
+        exposure.maskedImage.image.array[...] = rng.normal(0, 1, (40, 40))
+        exposure.maskedImage.variance.array[...] = 1.0
+        exposures.append(exposure)
+    return 1e-3 * _microseconds(lambda: task.matchBackgrounds(*exposures), 200)
+
+
+def import_time(repeats: int) -> float:
+    """Seconds that `import evensky` takes in a new process, numpy's included: the median."""
+    code = "import time; start = time.perf_counter(); import evensky; print(time.perf_counter() - start)"
+    return float(np.median([float(workloads.in_new_process(code)) for _ in range(repeats)]))
