@@ -97,8 +97,7 @@ public:
         if (values.size() < leastScanned || !wantsOrder()) return finish(packed, moments, tally, numPixels, rankedAt);
         auto const plan = planPacked(values, workspace.sample);
         workspace.scanned.resize(1);
-        workspace.scanned[0].clear();
-        workspace.scanned[0].add(values.data(), static_cast<std::ptrdiff_t>(values.size()), plan, workspace.aside,
+        workspace.scanned[0].set(values.data(), static_cast<std::ptrdiff_t>(values.size()), plan, workspace.aside,
                                  ahead);
         return finish(packed, moments, tally, numPixels, rankedAt, &plan, &workspace);
     }
@@ -187,19 +186,33 @@ private:
         auto const width = source.width();
         auto const runLength = std::min(width, detail::sampleRun);
         auto const runs = std::min(source.numPixels() / fraction, largest) / detail::sampleRun;
-        sample.resize(static_cast<std::size_t>(runs * detail::sampleRun + detail::slack));
         auto const step = source.numPixels() / runs;
-        std::ptrdiff_t m = 0;
         auto const place = [&](std::ptrdiff_t run) {
             auto const pixel = irregular(farApart(run, runs), step);
             auto const x = std::clamp<std::ptrdiff_t>(pixel % width - runLength / 2, 0, width - runLength);
             return Box{x, pixel / width, runLength, 1};
         };
-        constexpr std::ptrdiff_t runsAhead = 12;
-        for (std::ptrdiff_t run = 0; run < runs; ++run) {
-            if (run + runsAhead < runs) detail::fetchAll(source, place(run + runsAhead));
-            auto const box = place(run);
-            m = source.appendRun(box.x0, box.y0, runLength, sample.data(), m, nullptr);
+        // Pieces of the sample are collected side by side, each with room of its own, and then moved together.
+        constexpr std::ptrdiff_t runsInPiece = 512, runsAhead = 12;
+        constexpr auto room = runsInPiece * detail::sampleRun + detail::slack;
+        auto const pieces = (runs + runsInPiece - 1) / runsInPiece;
+        sample.resize(static_cast<std::size_t>(pieces * room));
+        std::vector<std::ptrdiff_t> collected(static_cast<std::size_t>(pieces));
+        parallelFor(pieces, _num_threads, [&](std::ptrdiff_t piece) {
+            auto const end = std::min(runs, (piece + 1) * runsInPiece);
+            std::ptrdiff_t n = 0;
+            for (auto run = piece * runsInPiece; run < end; ++run) {
+                if (run + runsAhead < end) detail::fetchAll(source, place(run + runsAhead));
+                auto const box = place(run);
+                n = source.appendRun(box.x0, box.y0, runLength, sample.data() + piece * room, n, nullptr);
+            }
+            collected[static_cast<std::size_t>(piece)] = n;
+        });
+        std::ptrdiff_t m = 0;
+        for (std::ptrdiff_t piece = 0; piece < pieces; ++piece) {
+            auto const n = collected[static_cast<std::size_t>(piece)];
+            if (m < piece * room) std::copy_n(sample.data() + piece * room, n, sample.data() + m);
+            m += n;
         }
         m -= m % detail::sampleSquare;
         if (m < 4 * detail::sampleSquare) return std::nullopt;
@@ -211,7 +224,7 @@ private:
     detail::Moments scanSource(Source const& source, std::optional<detail::ScanPlan> const& plan,
                                std::vector<detail::Scanned>& scanned, detail::MaskTally* tally) const {
         auto const groups = static_cast<std::size_t>(detail::numGroups(source.numBlocks()));
-        scanned.assign(plan ? groups : 0, {});
+        scanned = std::vector<detail::Scanned>(plan ? groups : 0);
         std::vector<detail::Moments> parts(groups);
         std::vector<detail::MaskTally> tallies;
         detail::forEachBlock(

@@ -267,19 +267,20 @@ Quartiles quartiles(std::int64_t n, RankedAt const& rankedAt) {
     constexpr std::array<double, 3> fractions{0.25, 0.5, 0.75};
     Quartiles result;
     if (n == 0) return result;
-    std::vector<std::int64_t> ranks;
+    std::array<std::int64_t, 2 * fractions.size()> ranks;
+    std::size_t used = 0;
     for (double const f : fractions) {
         auto const at = static_cast<std::int64_t>(f * static_cast<double>(n - 1));
-        ranks.push_back(at);
-        if constexpr (std::is_floating_point_v<T>) ranks.push_back(std::min(at + 1, n - 1));
+        ranks[used++] = at;
+        if constexpr (std::is_floating_point_v<T>) ranks[used++] = std::min(at + 1, n - 1);
     }
-    std::vector<std::int64_t> distinct = ranks;
-    std::sort(distinct.begin(), distinct.end());
-    distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-    auto const found = rankedAt(std::span<std::int64_t const>(distinct));
+    auto distinct = ranks;
+    auto const end = distinct.begin() + static_cast<std::ptrdiff_t>(used);
+    std::sort(distinct.begin(), end);
+    std::span<std::int64_t const> const asked(distinct.begin(), std::unique(distinct.begin(), end));
+    auto const found = rankedAt(asked);
     auto const at = [&](std::int64_t rank) {
-        return found[static_cast<std::size_t>(std::lower_bound(distinct.begin(), distinct.end(), rank) -
-                                              distinct.begin())];
+        return found[static_cast<std::size_t>(std::lower_bound(asked.begin(), asked.end(), rank) - asked.begin())];
     };
     std::array<double, 3> values{};
     for (std::size_t i = 0; i < fractions.size(); ++i) {

@@ -15,6 +15,7 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -125,36 +126,54 @@ inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const&
 }
 
 // What the pass found in one part of the pixels.
-struct Scanned {
+class Scanned {
+public:
+    Scanned() = default;
+    Scanned(Scanned&&) noexcept = default;  // a copy's spans would be the original's
+    Scanned& operator=(Scanned&&) noexcept = default;
+
     std::int64_t n = 0;
     std::array<std::int64_t, ScanPlan::ranges> below{};
     std::array<std::int64_t, ScanPlan::ranges> inside{};  // of ranges of one value
     Moments core;
-    std::vector<float> candidates, fringe;
+    std::span<float const> candidates, fringe;
 
-    // `aside` is memory for what is kept of one call, `ahead` what is read next.
+    // Look at pixels that are all there are. What is kept of them stays in `aside`; `ahead` is what is read next.
+    void set(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside, Ahead& ahead) {
+        n = 0;
+        below = inside = {};
+        core = {};
+        std::tie(candidates, fringe) = look(packed, size, plan, aside, ahead);
+    }
+
+    // Look at more pixels; `aside` is free again afterwards.
     void add(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside, Ahead& ahead) {
+        auto const [more, moreFringe] = look(packed, size, plan, aside, ahead);
+        _candidates.insert(_candidates.end(), more.begin(), more.end());
+        _fringe.insert(_fringe.end(), moreFringe.begin(), moreFringe.end());
+        candidates = _candidates;
+        fringe = _fringe;
+    }
+
+private:
+    using Values = std::span<float const>;
+
+    std::pair<Values, Values> look(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside,
+                                   Ahead& ahead) {
         auto const room = static_cast<std::size_t>(size + slack);
         float* const memory = aside.room(2 * room);
-        float* const kept[2] = {memory, memory + room};
-        auto const found = kernels().scan(packed, size, plan, kept[0], kept[1], ahead);
-        candidates.insert(candidates.end(), kept[0], kept[0] + found.candidates);
-        fringe.insert(fringe.end(), kept[1], kept[1] + found.fringe);
+        auto const found = kernels().scan(packed, size, plan, memory, memory + room, ahead);
         n += size;
         for (std::size_t f = 0; f < ScanPlan::ranges; ++f) {
             below[f] += found.below[f];
             inside[f] += found.inside[f];
         }
         if (plan.clip) core.merge(momentsOf(found.core, plan.centre, true));
+        return {Values(memory, static_cast<std::size_t>(found.candidates)),
+                Values(memory + room, static_cast<std::size_t>(found.fringe))};
     }
 
-    void clear() {
-        n = 0;
-        below = inside = {};
-        core = {};
-        candidates.clear();
-        fringe.clear();
-    }
+    std::vector<float> _candidates, _fringe;
 };
 
 // Values at the ranks `first` to `last`, which are neighbours, of n values that are reordered. Pixels' values spread

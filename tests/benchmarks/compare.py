@@ -20,9 +20,8 @@ def verdict(met: bool) -> str:
 
 
 def print_rows(rows: list[workloads.Row], repeats: int) -> None:
-    print(
-        f"\n{'one thread, 4096 x 4096 float32':<52} {'ms':>8} {'spread':>7}  {'peer':<28} {'ms':>8} {'spread':>7}  ratio"
-    )
+    figures = f"{'ms':>8} {'spread':>7}"
+    print(f"\n{'one thread, 4096 x 4096 float32':<52} {figures}  {'peer':<28} {figures}  ratio")
     for row in rows:
         times = workloads.in_turns(row.works, min(repeats, 3) if row.slow else repeats)
         ours, spread = times.pop(OURS)
