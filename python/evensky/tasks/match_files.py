@@ -70,6 +70,7 @@ class _FileMatcher:
         variance: str | None,
         overwrite: bool,
         compress: bool,
+        pictures: bool,
     ) -> None:
         self.paths = paths
         self.labels = unique_labels(paths)
@@ -79,6 +80,7 @@ class _FileMatcher:
         self.variance = variance
         self.overwrite = overwrite
         self.compress = compress
+        self.pictures = pictures
         self.outputs = [out_dir / f"{label}_matched.fits" for label in self.labels]
 
     def load(self, index: int) -> Exposure:
@@ -164,8 +166,9 @@ class _FileMatcher:
         start = time.perf_counter()
         record = self._record(index, reference, "reference")
         record.level_after = record.level_before
-        picture = self.picture(reference)
-        record.pixels = PixelSummary(picture, np.zeros_like(picture), picture, np.zeros(0), np.zeros(1))
+        if self.pictures:
+            picture = self.picture(reference)
+            record.pixels = PixelSummary(picture, np.zeros_like(picture), picture, np.zeros(0), np.zeros(1))
         record.fit_rms = 0.0
         self._write(index, reference, record, [f"evensky {__version__}: reference of the match, pixels unchanged"])
         record.seconds = time.perf_counter() - start
@@ -178,18 +181,19 @@ class _FileMatcher:
         record = self._record(index, science, "matched")
         if record.good_fraction == 0.0:
             raise TaskError("has no good pixel")
-        before = self.picture(science)
+        before = self.picture(science) if self.pictures else None
         original = science.image.array.copy()
         struct, result = self.task.match_in_detail(reference, science)
         if not np.isfinite(struct.fitRMS):
             raise TaskError("has no bin in common with the reference: nothing to match")
         self._describe(record, struct, result, has_variance=science.info.has_variance and reference.info.has_variance)
         record.level_after, _ = self.level(science)
-        after = self.picture(science)
         np.subtract(science.image.array, original, out=original)
         record.model_min, record.model_max = float(np.nanmin(original)), float(np.nanmax(original))
-        counts, edges = self.residuals(reference, science)
-        record.pixels = PixelSummary(before, after - before, after, counts, edges)
+        if before is not None:
+            after = self.picture(science)
+            counts, edges = self.residuals(reference, science)
+            record.pixels = PixelSummary(before, after - before, after, counts, edges)
         config = ", ".join(f"{name}={value}" for name, value in self.task.config.toDict().items())
         self._write(
             index,
@@ -286,7 +290,8 @@ def match_files(
     compress : bool, optional
         Compress the files by tiles, without loss.
     report : bool, optional
-        Write ``report.html``.
+        Write ``report.html``. Its pictures are kept until then, about 0.5 MB an exposure; without it, memory does not
+        grow with the number of exposures.
     progress : callable, optional
         Called with a label, the number of steps done and the number of all steps.
 
@@ -316,7 +321,7 @@ def match_files(
     index = None if given is None else _find(given, files)
     if given is not None and index is None:
         files.append(given)
-    matcher = _FileMatcher(files, Path(out_dir), task, mask, variance, overwrite, compress)
+    matcher = _FileMatcher(files, Path(out_dir), task, mask, variance, overwrite, compress, report)
     matcher.prepare_folder()
     steps = number * (1 if given is not None else 2)
     done = 0

@@ -1,0 +1,98 @@
+// What a hot loop costs, for a tool that counts instructions: does one kind of work on fixed pixels and ends. Only what
+// runs inside `measured` is to be counted.
+//
+// Usage: instructions NAME, one of those that `instructions` alone prints.
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <limits>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "evensky/approximate.hpp"
+#include "evensky/background.hpp"
+#include "evensky/matching.hpp"
+#include "evensky/statistics.hpp"
+
+using namespace evensky;
+
+namespace {
+
+constexpr std::ptrdiff_t side = 1024;
+
+// The same numbers everywhere: a linear congruence, four of which make one of about normal distribution.
+class Noise {
+public:
+    float operator()() {
+        double sum = 0.0;
+        for (int i = 0; i < 4; ++i) {
+            _state = _state * 6364136223846793005ULL + 1442695040888963407ULL;
+            sum += static_cast<double>(_state >> 40) / static_cast<double>(1U << 24) - 0.5;
+        }
+        return static_cast<float>(10.0 * std::sqrt(3.0) * sum);
+    }
+
+private:
+    std::uint64_t _state = 42;
+};
+
+struct Exposure {
+    explicit Exposure(Noise& noise) : image(side * side), mask(side * side), variance(side * side, 100.0F) {
+        for (std::ptrdiff_t y = 0; y < side; ++y) {
+            for (std::ptrdiff_t x = 0; x < side; ++x) {
+                auto const i = static_cast<std::size_t>(y * side + x);
+                image[i] = 1000.0F + 0.05F * static_cast<float>(x) + 0.02F * static_cast<float>(y) + noise();
+                mask[i] = i % 20 == 7 ? 1 : 0;
+                variance[i] += 0.01F * noise();
+                if (i % 1000 == 3) image[i] = std::numeric_limits<float>::quiet_NaN();
+            }
+        }
+    }
+    [[nodiscard]] MaskedImageView<float const> view() const {
+        return {{image.data(), side, side}, {mask.data(), side, side}, {variance.data(), side, side}};
+    }
+
+    std::vector<float> image;
+    std::vector<MaskPixel> mask;
+    std::vector<float> variance;
+};
+
+}  // namespace
+
+// Not in a namespace and not inlined, so that its name is what it says.
+extern "C" __attribute__((noinline)) void measured(std::function<void()> const& work) { work(); }
+
+int main(int argc, char** argv) {
+    Noise noise;
+    Exposure const one(noise), other(noise);
+    StatisticsControl const sctrl(3.0, 3, 1);
+    BackgroundControl const bctrl(8, 8, sctrl, MEANCLIP);
+    Background const background(one.view(), 0, 0, bctrl, 1);
+    auto const approximate = background.getApproximate(ApproximateControl(ApproximateControl::CHEBYSHEV, 6));
+    std::vector<float> memory(side * side);
+    ImageView<float> const out(memory.data(), side, side);
+    MatchingOptions options;
+    options.binSize = 128;
+    options.referenceBadMask = options.scienceBadMask = 1;
+
+    auto const statistics = [&](int flags) { (void)makeStatistics<float>(one.view(), flags, sctrl, 1); };
+    std::map<std::string, std::function<void()>> const works{
+            {"moments", [&] { statistics(MEAN | STDEV | NPOINT); }},
+            {"clipped", [&] { statistics(MEANCLIP | STDEVCLIP | MEDIAN | NPOINT); }},
+            {"bins", [&] { Background const again(one.view(), 0, 0, bctrl, 1); }},
+            {"akima", [&] { background.getImage(out, {0, 0, side, side}, 1); }},
+            {"chebyshev", [&] { approximate.getImage(out, {0, 0, side, side}, -1, -1, 1); }},
+            {"match", [&] { (void)matchBackgrounds<float>(one.view(), other.view(), out, 0, 0, options, 1); }},
+    };
+    auto const found = works.find(argc > 1 ? argv[1] : "");
+    if (found == works.end()) {
+        for (auto const& [name, work] : works) std::printf("%s\n", name.c_str());
+        return argc > 1 ? 1 : 0;
+    }
+    measured(found->second);
+    return 0;
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Count the instructions that hot loops take for a pixel and compare them with bounds: unlike times, counts are the same
+# on a busy machine. Needs valgrind, which knows no AVX-512. Usage: tests/cpp/instructions.sh program [bounds]
+set -euo pipefail
+program=$1
+bounds=${2:-$(dirname "$0")/instructions.txt}
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+pixels=$((1024 * 1024))
+failed=0
+while read -r work level bound; do
+    case $work in '#'* | '') continue ;; esac
+    EVENSKY_SIMD=$level valgrind --tool=callgrind --toggle-collect=measured --callgrind-out-file="$out/counts" \
+        "$program" "$work" >"$out/said" 2>&1 || { cat "$out/said" >&2; exit 1; }
+    count=$(sed -n 's/.*Collected : *//p' "$out/said")
+    awk -v count="$count" -v pixels=$pixels -v work="$work" -v level="$level" -v bound="$bound" 'BEGIN {
+        each = count / pixels
+        printf "%-10s %-8s %7.2f instructions a pixel, at most %s\n", work, level, each, bound
+        exit !(each > 0.05 && each <= bound)
+    }' || failed=1
+done <"$bounds"
+exit $failed
