@@ -219,3 +219,13 @@ def test_help(command: str) -> None:
     if command == "match":
         for field in MatchBackgroundsConfig().toDict():
             assert f"{field}=" in result.output
+
+
+def test_pictures_are_kept_for_a_report_only(folder: Path, tmp_path: Path) -> None:
+    config = MatchBackgroundsConfig()
+    config.update(binSize=32)
+    for report in (False, True):
+        out = tmp_path / str(report)
+        records = match_files(inputs(folder), out, config=config, report=report).records
+        assert [record.pixels is not None for record in records] == [report] * 3
+        assert (out / "report.html").exists() == report
