@@ -5,7 +5,9 @@ from __future__ import annotations
 __all__ = ["main"]
 
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +71,35 @@ def _one_line() -> Iterator[None]:
         raise _Failure(error) from error
     except EvenskyError as error:
         raise _UsageFailure(error) from error
+
+
+class _Signal(BaseException):
+    """A signal that asks to stop; no `except Exception` holds it up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def _stoppable(hint: str) -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into one line and the exit code that shells expect, after all has been tidied up."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise _Signal(number)
+
+    if threading.current_thread() is not threading.main_thread():  # which alone may set handlers
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except _Signal as stopped:
+        click.echo(f"evensky: stopped by {signal.Signals(stopped.number).name}; {hint}", err=True)
+        sys.exit(128 + stopped.number)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _MatchCommand(click.Command):
@@ -328,6 +359,7 @@ def _progress(show: bool) -> Iterator[Any]:
 @click.option("--workers", "-j", default=1, show_default=True, type=click.IntRange(min=1), help="Number of threads.")
 @click.option("--compress", is_flag=True, help="Compress the files by tiles, without loss.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
+@click.option("--resume", is_flag=True, help="Go on with a run that did not end; only what is missing is done.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write report.html.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar, no summary.")
 def match(
@@ -342,6 +374,7 @@ def match(
     workers: int,
     compress: bool,
     overwrite: bool,
+    resume: bool,
     report: bool,
     quiet: bool,
 ) -> None:
@@ -350,6 +383,7 @@ def match(
     Each exposure but the reference gets a smooth additive correction that makes its background equal the reference's.
     Written to the output folder are <stem>_matched.fits for every exposure, matched.ecsv (figures) and report.html
     (pictures). FILES are LSST exposures (image, mask and variance) or any FITS images; they are never changed.
+    matched.journal says what was asked for and what is finished: --resume goes on from there.
 
     \b
     Examples:
@@ -359,7 +393,7 @@ def match(
     """
     from .tasks.match_files import match_files
 
-    with _one_line():
+    with _one_line(), _stoppable("what is finished is kept, --resume goes on"):
         config = _make_config(config_file, python_config, settings)
         with _progress(not quiet) as progress:
             run = match_files(
@@ -371,6 +405,7 @@ def match(
                 variance=variance,
                 workers=workers,
                 overwrite=overwrite,
+                resume=resume,
                 compress=compress,
                 report=report,
                 progress=progress,

@@ -47,6 +47,7 @@ def test_match(folder: Path, tmp_path: Path) -> None:
         "demo_02_matched.fits",
         "demo_03_matched.fits",
         "matched.ecsv",
+        "matched.journal",
         "report.html",
     ]
     table = Table.read(tmp_path / "out" / "matched.ecsv")

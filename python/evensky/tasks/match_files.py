@@ -5,10 +5,11 @@ from __future__ import annotations
 __all__ = ["EARLIER_RESULTS", "match_files", "unique_labels"]
 
 import datetime
+import glob
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..image import Exposure
 from ..io import read_exposure, write_exposure
 from ..math import IQRANGE, MEANCLIP, MEDIAN, BackgroundControl, StatisticsControl, makeBackground, makeStatistics
 from .base import Struct
+from .journal import JOURNAL, Journal
 from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
 from .run_record import ExposureRecord, MatchRun, PixelSummary, ReferenceCandidate
 
@@ -71,6 +73,7 @@ class _FileMatcher:
         overwrite: bool,
         compress: bool,
         pictures: bool,
+        resume: bool,
     ) -> None:
         self.paths = paths
         self.labels = unique_labels(paths)
@@ -81,6 +84,7 @@ class _FileMatcher:
         self.overwrite = overwrite
         self.compress = compress
         self.pictures = pictures
+        self.resume = resume
         self.outputs = [out_dir / f"{label}_matched.fits" for label in self.labels]
 
     def load(self, index: int) -> Exposure:
@@ -111,11 +115,20 @@ class _FileMatcher:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FitsError(f"{folder}: cannot be made: {error.strerror}") from error
-        earlier = [path.name for path in (folder / EARLIER_RESULTS, *self.outputs) if path.exists()]
-        if earlier and not self.overwrite:
-            raise FitsError(
-                f"{folder}: holds earlier results ({earlier[0]}); choose another folder or allow overwriting"
-            )
+        journal = (folder / JOURNAL).exists()
+        if not self.overwrite and not (self.resume and journal):
+            earlier = [path.name for path in (folder / EARLIER_RESULTS, *self.outputs) if path.exists()]
+            if journal and (folder / EARLIER_RESULTS).name not in earlier:
+                raise FitsError(
+                    f"{folder}: holds a run that did not end ({JOURNAL}); resume it, choose another folder or allow "
+                    "overwriting"
+                )
+            if earlier:
+                unknown = f" but no {JOURNAL} to resume" if self.resume else ""
+                raise FitsError(
+                    f"{folder}: holds earlier results ({earlier[0]}){unknown}; choose another folder or allow "
+                    "overwriting"
+                )
         inputs = {path.resolve() for path in self.paths if path.exists()}
         if clash := [path for path in self.outputs if path.resolve() in inputs]:
             raise FitsError(
@@ -248,9 +261,56 @@ class _FileMatcher:
         }
         path = self.outputs[index]
         write_exposure(
-            exposure, path, overwrite=self.overwrite, compress=self.compress, history=history, provenance=provenance
+            exposure,
+            path,
+            # A file that the journal does not know was written by a run that was killed just then.
+            overwrite=self.overwrite or self.resume,
+            compress=self.compress,
+            history=history,
+            provenance=provenance,
         )
-        record.output = str(path)
+        record.output, record.output_bytes = str(path), path.stat().st_size
+
+    def asked(self, number: int, reference: Path | None) -> dict[str, Any]:
+        """What the results depend on."""
+
+        def state(path: Path) -> list[Any]:
+            try:
+                found = path.stat()
+            except OSError:
+                return [str(path.absolute()), None, None]
+            return [str(path.absolute()), found.st_size, found.st_mtime_ns]
+
+        return {
+            "version": __version__,
+            "config": self.task.config.toDict(),
+            "reference": None if reference is None else str(reference.absolute()),
+            "mask": self.mask,
+            "variance": self.variance,
+            "compress": self.compress,
+            "files": [state(path) for path in self.paths],
+            "number": number,
+        }
+
+    def remove_torn(self) -> None:
+        """Remove what a killed run left half written."""
+        for path in (*self.outputs, self.out_dir / EARLIER_RESULTS, self.out_dir / "report.html"):
+            for torn in self.out_dir.glob(f".{glob.escape(path.name)}.*.tmp"):
+                torn.unlink(missing_ok=True)
+
+    def restore(self, record: ExposureRecord, index: int, reference: Exposure) -> ExposureRecord:
+        """An exposure that an earlier run has finished, with the pictures that the report needs."""
+        if not self.pictures:
+            return record
+        if record.status == "reference":
+            picture = self.picture(reference)
+            record.pixels = PixelSummary(picture, np.zeros_like(picture), picture, np.zeros(0), np.zeros(1))
+            return record
+        before, matched = self.picture(self.load(index)), read_exposure(self.outputs[index])
+        after = self.picture(matched)
+        counts, edges = self.residuals(reference, matched)
+        record.pixels = PixelSummary(before, after - before, after, counts, edges)
+        return record
 
 
 def match_files(
@@ -263,6 +323,7 @@ def match_files(
     variance: str | None = None,
     workers: int = 1,
     overwrite: bool = False,
+    resume: bool = False,
     compress: bool = False,
     report: bool = True,
     progress: Progress | None = None,
@@ -287,6 +348,9 @@ def match_files(
         Number of threads, at least 1. Results do not depend on it.
     overwrite : bool, optional
         Replace earlier results.
+    resume : bool, optional
+        Go on with a run in `out_dir` that did not end: exposures it has finished are kept, the others are matched. What
+        the results depend on must be the same: files, configuration, reference, version. With nothing there, begin.
     compress : bool, optional
         Compress the files by tiles, without loss.
     report : bool, optional
@@ -303,9 +367,9 @@ def match_files(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For no file, or less than one worker.
+        For no file, less than one worker, or both `overwrite` and `resume`.
     evensky.errors.FitsError
-        Where the folder cannot be used, or the reference not be read.
+        Where the folder cannot be used, or the reference not be read; where a run to resume was asked for otherwise.
     evensky.errors.TaskError
         Where no exposure can be the reference.
     """
@@ -314,6 +378,8 @@ def match_files(
         raise InvalidParameterError("There are 0 files; at least 1 is needed")
     if workers < 1:
         raise InvalidParameterError(f"workers = {workers}; it must be at least 1")
+    if overwrite and resume:
+        raise InvalidParameterError("overwrite and resume are both True; only one of them can be meant")
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     task = MatchBackgroundsTask(config=config, log=logging.getLogger("evensky"))
     number = len(files)
@@ -321,7 +387,7 @@ def match_files(
     index = None if given is None else _find(given, files)
     if given is not None and index is None:
         files.append(given)
-    matcher = _FileMatcher(files, Path(out_dir), task, mask, variance, overwrite, compress, report)
+    matcher = _FileMatcher(files, Path(out_dir), task, mask, variance, overwrite, compress, report, resume)
     matcher.prepare_folder()
     steps = number * (1 if given is not None else 2)
     done = 0
@@ -332,11 +398,19 @@ def match_files(
         if progress is not None:
             progress(label, done, steps)
 
-    candidates: list[ReferenceCandidate] = []
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="evensky") as pool:
+    journal = Journal(matcher.out_dir, matcher.asked(number, given), resume=resume)
+    if resume:
+        matcher.remove_torn()
+    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="evensky")
+    try:
+        candidates = journal.candidates
         if given is None:
-            candidates = _measure(matcher, pool, step)
-            index = task.chooseReference(candidates)
+            if journal.reference is None:
+                candidates = _measure(matcher, pool, step)
+                index = task.chooseReference(candidates)
+            else:
+                index = matcher.labels.index(journal.reference)
+                done += number
         elif index is None:
             index = len(files) - 1
         assert index is not None  # by now one way or the other
@@ -344,12 +418,18 @@ def match_files(
         # An unknown plane, and a reference that nothing can be compared with, stop the run before anything is written.
         if matcher.level(reference_exposure)[1] == 0.0:
             raise TaskError(f"{files[index]}: has no good pixel, so it cannot be the reference")
-        records = _match_all(matcher, pool, index, reference_exposure, step, number)
+        reason = journal.reason or _reason(given, candidates)
+        journal.begin(matcher.labels[index], reason, candidates)
+        records = _match_all(matcher, pool, journal, index, reference_exposure, step, number)
+    finally:
+        # What has not begun does not begin any more where the run is interrupted.
+        pool.shutdown(cancel_futures=True)
+        journal.close()
     run = MatchRun(
         records=records,
         candidates=candidates,
         reference=matcher.labels[index],
-        reference_reason=_reason(given, candidates),
+        reference_reason=reason,
         config=task.config.toDict(),
         version=__version__,
         started=started.isoformat(timespec="seconds"),
@@ -400,29 +480,34 @@ def _measure(matcher: _FileMatcher, pool: ThreadPoolExecutor, step: Callable[[st
 def _match_all(
     matcher: _FileMatcher,
     pool: ThreadPoolExecutor,
+    journal: Journal,
     reference: int,
     exposure: Exposure,
     step: Callable[[str], None],
     number: int,
 ) -> list[ExposureRecord]:
     """Match and write the first `number` files; a reference from elsewhere stands behind them."""
-    records: list[ExposureRecord | None] = [None] * number
-    futures: dict[Future[ExposureRecord], int] = {}
-    for index in range(number):
-        if index == reference:
-            futures[pool.submit(matcher.keep_reference, index, exposure)] = index
-        else:
-            futures[pool.submit(matcher.match, index, exposure)] = index
-    for future in as_completed(futures):
-        index = futures[future]
+
+    def one(index: int) -> ExposureRecord:
+        label = matcher.labels[index]
         try:
-            records[index] = future.result()
+            if (earlier := journal.done(label)) is not None:
+                return matcher.restore(earlier, index, exposure)
+            keep = matcher.keep_reference if index == reference else matcher.match
+            record = keep(index, exposure)
         except Exception as error:  # whatever one exposure does, the others go on
             message = " ".join(str(error).split())
-            matcher.task.log.debug("Failed to match %s: %s", matcher.labels[index], message)
-            records[index] = ExposureRecord(
-                label=matcher.labels[index], path=str(matcher.paths[index]), status="failed", message=message
-            )
+            matcher.task.log.debug("Failed to match %s: %s", label, message)
+            record = ExposureRecord(label=label, path=str(matcher.paths[index]), status="failed", message=message)
+        # Here, not where results are waited for: what is finished stays finished, however the run ends.
+        journal.finish(record)
+        return record
+
+    records: list[ExposureRecord | None] = [None] * number
+    futures = {pool.submit(one, index): index for index in range(number)}
+    for future in as_completed(futures):
+        index = futures[future]
+        records[index] = future.result()
         step(matcher.labels[index])
     return [record for record in records if record is not None]
 

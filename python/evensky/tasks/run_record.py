@@ -55,6 +55,7 @@ class ExposureRecord:
     path: str  # where it was read from; "" for in-memory exposures
     status: Status
     output: str | None = None  # the file written, None where there is none
+    output_bytes: int = 0  # and its size
     message: str = ""  # the reason where status is "failed"
     model: str = ""  # e.g. "AKIMA_SPLINE, 4 x 4 bins of 256 px"
     fit_rms: float | None = None  # Struct.fitRMS

@@ -1,0 +1,152 @@
+"""What a run over files has done so far, on disk: a killed run is gone on with, and tells what was asked of it.
+
+The journal is JSON, a line each: first what was asked for, then which exposure is the reference and why, then every
+exposure as it is finished. A line is on disk before the next one begins; the last one may be torn where the run was
+killed, and does not count then.
+"""
+
+from __future__ import annotations
+
+__all__ = ["JOURNAL", "Journal"]
+
+import json
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from ..errors import FitsError
+from .run_record import ExposureRecord, ReferenceCandidate
+
+JOURNAL = "matched.journal"
+
+_FORMAT = 1
+
+
+def _flat(asked: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in asked.items():
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+class Journal:
+    """The journal of one run; any thread may add to it.
+
+    Parameters
+    ----------
+    folder : Path
+        The output folder.
+    asked : mapping
+        What the run depends on, as JSON knows it.
+    resume : bool
+        Go on with a journal that is there, if there is one.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        Where the journal cannot be read or written, is of another kind, or is of a run that was asked for otherwise.
+    """
+
+    def __init__(self, folder: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
+        self.path = folder / JOURNAL
+        self.reference: str | None = None
+        self.reason = ""
+        self.candidates: list[ReferenceCandidate] = []
+        self.records: dict[str, ExposureRecord] = {}
+        self._lock = threading.Lock()
+        # As it reads from a file.
+        self._asked = json.loads(json.dumps({"journal": _FORMAT, **asked}))
+        self._whole = self._read(self._asked) if resume and self.path.exists() else 0
+        self._file: TextIO | None = None
+
+    def _read(self, asked: Mapping[str, Any]) -> int:
+        """Take over what is there; returns how many bytes of it are whole lines."""
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise FitsError(f"{self.path}: cannot be read: {error.strerror}") from error
+        whole = content.rfind(b"\n") + 1
+        if whole == 0:
+            return 0
+        try:
+            lines = [json.loads(line) for line in content[:whole].decode().splitlines()]
+            self._check(lines[0], asked)
+            for line in lines[1:]:
+                self._take(line)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise FitsError(
+                f"{self.path}: is not a journal of this version ({error}); choose another folder or allow overwriting"
+            ) from error
+        return whole
+
+    def _check(self, earlier: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+        before, now = _flat(earlier), _flat(asked)
+        for name in [*now, *(name for name in before if name not in now)]:
+            old, new = before.get(name), now.get(name)
+            if old == new:
+                continue
+            if isinstance(old, list) and isinstance(new, list):
+                old, new = f"{len(old)} items", f"{len(new)} items, or others"
+            raise FitsError(
+                f"{self.path.parent}: cannot be gone on with: {name} was {old} and is {new} now; "
+                "ask for the same, choose another folder or allow overwriting"
+            )
+
+    def _take(self, line: Mapping[str, Any]) -> None:
+        if "reference" in line:
+            self.reference, self.reason = line["reference"], line["reason"]
+            self.candidates = [ReferenceCandidate(**candidate) for candidate in line["candidates"]]
+        else:
+            record = ExposureRecord(**line["record"])
+            self.records[record.label] = record
+
+    def begin(self, reference: str, reason: str, candidates: Sequence[ReferenceCandidate]) -> None:
+        """The reference is chosen: from now on something is kept."""
+        try:
+            self._file = self.path.open("r+" if self._whole else "w", encoding="utf-8")
+            # A torn line at the end goes.
+            self._file.truncate(self._whole)
+            self._file.seek(self._whole)
+        except OSError as error:
+            raise FitsError(f"{self.path}: cannot be written: {error.strerror}") from error
+        if self._whole == 0:
+            self._add(self._asked)
+            self._add({"reference": reference, "reason": reason, "candidates": [asdict(one) for one in candidates]})
+
+    def finish(self, record: ExposureRecord) -> None:
+        """An exposure is done, or failed."""
+        without = replace(record, pixels=None)
+        self._add({"record": {field.name: getattr(without, field.name) for field in fields(without)}})
+
+    def _add(self, line: Mapping[str, Any]) -> None:
+        with self._lock:
+            assert self._file is not None  # begin comes first
+            try:
+                self._file.write(json.dumps(line) + "\n")
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                raise FitsError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+    def done(self, label: str) -> ExposureRecord | None:
+        """The record of an exposure that was finished and whose output is there as it was written."""
+        record = self.records.get(label)
+        if record is None or record.status == "failed" or record.output is None:
+            return None
+        try:
+            size = Path(record.output).stat().st_size
+        except OSError:
+            return None
+        return record if size == record.output_bytes else None
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()

@@ -1,0 +1,216 @@
+"""Runs that are killed, interrupted or go wrong on the way, and runs that go on where they ended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from astropy.table import Table
+
+from evensky.errors import FitsError, InvalidParameterError
+from evensky.simulate import make_exposures, write_exposures
+from evensky.tasks import MatchBackgroundsConfig
+from evensky.tasks.journal import JOURNAL
+from evensky.tasks.match_files import match_files
+
+NUMBER = 6
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_exposures(make_exposures(NUMBER, (192, 192), seed=3), tmp_path_factory.mktemp("exposures"))
+
+
+def config(**fields: Any) -> MatchBackgroundsConfig:
+    result = MatchBackgroundsConfig()
+    result.update(binSize=32, **fields)
+    return result
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*_matched.fits"))}
+
+
+@pytest.fixture(scope="module")
+def whole(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What a run that nobody disturbs makes."""
+    folder = tmp_path_factory.mktemp("whole")
+    match_files(files, folder, config=config(), report=False)
+    return digests(folder)
+
+
+class StopError(Exception):
+    pass
+
+
+def interrupted(files: list[Path], folder: Path, after: int, **options: Any) -> None:
+    """A run that ends after some exposures, as by an interrupt."""
+    matched = 0
+
+    def progress(label: str, done: int, steps: int) -> None:
+        nonlocal matched
+        matched += not label.startswith("looking")
+        if matched == after:
+            raise StopError
+
+    with pytest.raises(StopError):
+        match_files(files, folder, config=config(), report=False, progress=progress, **options)
+
+
+def test_resumed_is_as_undisturbed(files: list[Path], whole: dict[str, str], tmp_path: Path) -> None:
+    interrupted(files, tmp_path, after=2)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*_matched.fits")}
+    assert 2 <= len(before) < NUMBER
+    run = match_files(files, tmp_path, config=config(), resume=True)
+    assert digests(tmp_path) == whole
+    assert {path: path.stat().st_mtime_ns for path in before} == before  # not made again
+    assert [record.status for record in run.records].count("matched") == NUMBER - 1
+    assert all(record.pixels is not None for record in run.records)
+    assert (tmp_path / "report.html").exists()
+    again = match_files(files, tmp_path, config=config(), resume=True, report=False)
+    assert [record.fit_rms for record in again.records] == [record.fit_rms for record in run.records]
+    assert digests(tmp_path) == whole
+
+
+def digests_with(files: list[Path], folder: Path) -> dict[str, str]:
+    """Of an undisturbed run to the first exposure."""
+    out = folder / "undisturbed"
+    match_files(files, out, config=config(), report=False, reference=files[0])
+    return digests(out)
+
+
+def test_failed_and_missing_are_done_again(files: list[Path], tmp_path: Path) -> None:
+    broken = [*files]
+    broken[2] = tmp_path / files[2].name
+    broken[2].write_bytes(b"SIMPLE  =")
+    out = tmp_path / "out"
+    run = match_files(broken, out, config=config(), report=False, reference=files[0])
+    assert [record.status for record in run.failed] == ["failed"]
+    journal = [json.loads(line) for line in (out / JOURNAL).read_text().splitlines()]
+    assert [line["record"]["status"] for line in journal[2:]].count("failed") == 1
+    # A file that was cut off behind our back is not taken for the result.
+    victim = out / "demo_05_matched.fits"
+    victim.write_bytes(victim.read_bytes()[:2880])
+    (out / "demo_04_matched.fits").unlink()
+    match_files(broken, out, config=config(), report=False, reference=files[0], resume=True)
+    left = digests(out)
+    assert left == {name: digest for name, digest in digests_with(files, tmp_path).items() if name in left}
+    assert len(left) == NUMBER - 1
+
+
+def test_a_torn_line_does_not_count(files: list[Path], whole: dict[str, str], tmp_path: Path) -> None:
+    interrupted(files, tmp_path, after=3)
+    journal = tmp_path / JOURNAL
+    journal.write_bytes(journal.read_bytes()[:-20])
+    (tmp_path / f".{files[1].stem}_matched.fits.abc.tmp").write_bytes(b"half")
+    match_files(files, tmp_path, config=config(), report=False, resume=True)
+    assert digests(tmp_path) == whole
+    assert not list(tmp_path.glob(".*.tmp"))
+    assert all(json.loads(line) for line in journal.read_text().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"config": config(gridStatistic="MEDIAN")}, r"config\.gridStatistic was MEAN and is MEDIAN now"),
+        ({"compress": True}, "compress was False and is True now"),
+        ({"mask": "{stem}_mask.fits"}, "mask was None and is"),
+    ],
+)
+def test_another_run_is_refused(files: list[Path], tmp_path: Path, change: dict[str, Any], says: str) -> None:
+    interrupted(files, tmp_path, after=2)
+    left = digests(tmp_path)
+    with pytest.raises(FitsError, match=says):
+        match_files(files, tmp_path, **{"config": config(), "resume": True, **change})
+    with pytest.raises(FitsError, match=r"files was 6 items and is 5 items"):
+        match_files(files[:-1], tmp_path, config=config(), resume=True)
+    with pytest.raises(FitsError, match="did not end"):
+        match_files(files, tmp_path, config=config())
+    with pytest.raises(InvalidParameterError, match="only one"):
+        match_files(files, tmp_path, config=config(), resume=True, overwrite=True)
+    assert digests(tmp_path) == left
+
+
+@pytest.mark.parametrize("content", ["", "{}\n", "not a journal\n", '{"journal": 99}\n', "[1]\n"])
+def test_a_journal_that_is_none(files: list[Path], tmp_path: Path, content: str) -> None:
+    (tmp_path / JOURNAL).write_text(content)
+    if content == "":
+        match_files(files, tmp_path, config=config(), report=False, resume=True)
+        assert len(digests(tmp_path)) == NUMBER
+        return
+    with pytest.raises(FitsError, match=r"cannot be gone on with|not a journal"):
+        match_files(files, tmp_path, config=config(), resume=True)
+    assert (tmp_path / JOURNAL).read_text() == content
+
+
+def test_results_without_a_journal_are_not_resumed(files: list[Path], tmp_path: Path) -> None:
+    match_files(files, tmp_path, config=config(), report=False)
+    (tmp_path / JOURNAL).unlink()
+    with pytest.raises(FitsError, match=r"no matched\.journal to resume"):
+        match_files(files, tmp_path, config=config(), resume=True)
+
+
+def started(files: list[Path], out: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "evensky", "match", *map(str, files), "--out", str(out), "-c", "binSize=32"]
+    return subprocess.Popen(
+        [*command, "--no-report", "--quiet", *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for_results(out: Path, process: subprocess.Popen[str], number: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(digests(out)) < number and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def test_killed_at_any_moment(files: list[Path], whole: dict[str, str], tmp_path: Path) -> None:
+    random_ = random.Random(5)
+    kills = int(os.environ.get("EVENSKY_KILLS", "3"))
+    for round_ in range(kills):
+        out = tmp_path / str(round_)
+        process = started(files, out)
+        wait_for_results(out, process, round_ % NUMBER)
+        time.sleep(random_.uniform(0, 0.05))
+        process.kill()
+        process.communicate()
+        # Whatever has its final name is whole.
+        assert digests(out).items() <= whole.items()
+        again = started(files, out, "--resume")
+        _, errors = again.communicate(timeout=120)
+        assert again.returncode == 0, errors
+        assert digests(out) == whole
+        assert not list(out.glob(".*.tmp"))
+        assert len(Table.read(out / "matched.ecsv")) == NUMBER
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_a_run(files: list[Path], whole: dict[str, str], tmp_path: Path, number: signal.Signals) -> None:
+    many = tmp_path / "many"
+    many.mkdir()
+    links = []
+    for index in range(200):
+        links.append(many / f"{index:03}.fits")
+        links[-1].symlink_to(files[index % NUMBER])
+    out = tmp_path / "out"
+    process = started(links, out, "--reference", str(links[0]))
+    wait_for_results(out, process, 2)
+    asked = time.monotonic()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert time.monotonic() - asked < 5
+    assert process.returncode == 128 + number
+    assert errors.count("\n") == 1
+    assert f"stopped by {number.name}" in errors
+    assert "--resume" in errors
+    assert 2 <= len(digests(out)) < 200
+    finished = [json.loads(line) for line in (out / JOURNAL).read_text().splitlines()][2:]
+    assert {Path(line["record"]["output"]).name for line in finished} == set(digests(out))
