@@ -43,7 +43,7 @@ void packTogether(std::vector<Source> const& sources, std::ptrdiff_t height, std
 // No more than what fits into the second cache beside what was packed.
 inline void limit(Ahead& ahead) noexcept {
     constexpr std::ptrdiff_t most = std::ptrdiff_t{1} << 20;
-    auto const planes = std::count_if(ahead.at.begin(), ahead.at.end(), [](auto const* p) { return p != nullptr; });
+    auto const planes = std::count_if(ahead.at.begin(), ahead.at.end(), [](auto at) { return at != 0; });
     if (ahead.rows > 0) ahead.rows = std::min(ahead.rows, std::max<std::ptrdiff_t>(1, most / (planes * ahead.width)));
 }
 

@@ -211,7 +211,9 @@ private:
         std::ptrdiff_t m = 0;
         for (std::ptrdiff_t piece = 0; piece < pieces; ++piece) {
             auto const n = collected[static_cast<std::size_t>(piece)];
-            if (m < piece * room) std::copy_n(sample.data() + piece * room, n, sample.data() + m);
+            // To the left or nowhere, which std::copy allows of ranges that overlap.
+            auto const from = sample.begin() + piece * room;
+            if (m < piece * room) std::copy(from, from + n, sample.begin() + m);
             m += n;
         }
         m -= m % detail::sampleSquare;

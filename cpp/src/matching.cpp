@@ -373,6 +373,8 @@ private:
             std::vector<T> residuals;
         };
         auto const width = static_cast<std::size_t>(_bbox.width);
+        // In pixels of the exposures, wherever their box lies.
+        PairSource<T, T, DifferencePixels> const source(_pair, {0, 0, _bbox.width, _bbox.height});
         detail::parallelForWith<State>(pieces, _num_threads, [&](std::ptrdiff_t piece, State& state) {
             state.models.resize(width * modelRows);
             state.residuals.resize(width + static_cast<std::size_t>(detail::slack));
@@ -384,11 +386,8 @@ private:
                 model(0, start, some, state.scratch);
                 for (std::ptrdiff_t r = 0; r < rows; ++r) {
                     auto const n = matchRow(start + r, some.row(r), state.residuals);
-                    detail::Ahead ahead;
-                    if (start + r + 1 < end) {
-                        ahead = PairSource<T, T, DifferencePixels>(_pair, _bbox)
-                                        .ahead({0, start + r + 1, _bbox.width, 1});
-                    }
+                    auto const next = start + r + 1;
+                    auto ahead = next < end ? source.ahead({0, next, _bbox.width, 1}) : detail::Ahead{};
                     moments.merge(rowMoments(moments, state.residuals, n, ahead));
                 }
             }

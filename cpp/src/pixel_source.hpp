@@ -108,9 +108,11 @@ template <typename Source>
 void fetchAll(Source const& source, Box const& part) {
     if constexpr (requires { source.ahead(part); }) {
         auto const ahead = source.ahead(part);
-        for (char const* const at : ahead.at) {
-            if (at == nullptr) continue;
-            for (std::ptrdiff_t byte = 0; byte < ahead.width; byte += Ahead::lineBytes) __builtin_prefetch(at + byte);
+        for (auto const at : ahead.at) {
+            if (at == 0) continue;
+            for (std::ptrdiff_t byte = 0; byte < ahead.width; byte += Ahead::lineBytes) {
+                __builtin_prefetch(reinterpret_cast<void const*>(at + static_cast<std::uintptr_t>(byte)));
+            }
         }
     }
 }
@@ -163,14 +165,16 @@ template <typename Plane>
 void joinAhead(Ahead& ahead, Plane const& plane, Box const& part) {
     if (!plane.exists() || plane.strideX() != 1 || part.isEmpty()) return;
     std::size_t k = 0;
-    while (k < Ahead::maxPlanes && ahead.at[k] != nullptr) ++k;
+    while (k < Ahead::maxPlanes && ahead.at[k] != 0) ++k;
     if (k == Ahead::maxPlanes) return;
     // Whole lines: a row that begins within one ends within another.
     auto const* const first = &plane(part.x0, part.y0);
     auto const into = static_cast<std::ptrdiff_t>(reinterpret_cast<std::uintptr_t>(first) % Ahead::lineBytes);
-    ahead.at[k] = reinterpret_cast<char const*>(first) - into;
+    ahead.at[k] = reinterpret_cast<std::uintptr_t>(first) - static_cast<std::uintptr_t>(into);
     ahead.step[k] = plane.strideY() * static_cast<std::ptrdiff_t>(sizeof *first);
-    ahead.width = std::max(ahead.width, into + part.width * static_cast<std::ptrdiff_t>(sizeof *first));
+    // Other rows may begin elsewhere in a line.
+    auto const before = ahead.step[k] % Ahead::lineBytes == 0 ? into : Ahead::lineBytes - 1;
+    ahead.width = std::max(ahead.width, before + part.width * static_cast<std::ptrdiff_t>(sizeof *first));
     ahead.rows = part.height;
 }
 

@@ -267,7 +267,7 @@ Quartiles quartiles(std::int64_t n, RankedAt const& rankedAt) {
     constexpr std::array<double, 3> fractions{0.25, 0.5, 0.75};
     Quartiles result;
     if (n == 0) return result;
-    std::array<std::int64_t, 2 * fractions.size()> ranks;
+    std::array<std::int64_t, 2 * fractions.size()> ranks{};
     std::size_t used = 0;
     for (double const f : fractions) {
         auto const at = static_cast<std::int64_t>(f * static_cast<double>(n - 1));

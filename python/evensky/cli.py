@@ -633,7 +633,14 @@ def demo(folder: Path, number: int, size: int, seed: int, workers: int, overwrit
             out = folder / name
             with _progress(True) as progress:
                 run = match_files(
-                    paths, out, config=config, workers=workers, overwrite=overwrite, report=False, progress=progress
+                    paths,
+                    out,
+                    config=config,
+                    workers=workers,
+                    overwrite=overwrite,
+                    report=False,
+                    pictures=True,
+                    progress=progress,
                 )
             run.truth = _truth(run, simulated)
             from .report import write_report

@@ -16,6 +16,7 @@
 #include "evensky/approximate.hpp"
 #include "evensky/background.hpp"
 #include "evensky/matching.hpp"
+#include "evensky/simd.hpp"
 #include "evensky/statistics.hpp"
 
 using namespace evensky;
@@ -93,6 +94,7 @@ int main(int argc, char** argv) {
         for (auto const& [name, work] : works) std::printf("%s\n", name.c_str());
         return argc > 1 ? 1 : 0;
     }
+    std::printf("level %s\n", simdLevel());
     measured(found->second);
     return 0;
 }

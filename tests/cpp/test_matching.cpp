@@ -41,10 +41,10 @@ struct Pair {
         options.scienceBadMask = 4;
     }
 
-    MatchingResult match(ImageView<float> const& matched, int num_threads = 1) const {
+    MatchingResult match(ImageView<float> const& matched, int num_threads = 1, std::int64_t origin = 0) const {
         MaskedImageView<float const> const from(reference.view(), referenceMask.view(), referenceVariance.view());
         MaskedImageView<float const> const to(science.view(), scienceMask.view(), scienceVariance.view());
-        return matchBackgrounds<float>(from, to, matched, 0, 0, options, num_threads);
+        return matchBackgrounds<float>(from, to, matched, origin, origin, options, num_threads);
     }
 
     // Root mean square of what the correction misses of the sky.
@@ -93,6 +93,20 @@ TEST_CASE("matching: the same bits for any number of threads, and in place") {
         inPlace.match(inPlace.science.view());
         CHECK(inPlace.science.values == serial.values);
     }
+}
+
+TEST_CASE("matching: where the exposures lie does not matter") {
+    Pair const pair;
+    Pixels<float> here(width, height), far(width, height);
+    auto const result = pair.match(here.view());
+    // As far as a place can be given: nothing is looked for in memory there.
+    constexpr std::int64_t there = std::int64_t{1} << 61;
+    auto const resultThere = pair.match(far.view(), 1, there);
+    for (std::ptrdiff_t y = 0; y < height; ++y) {
+        for (std::ptrdiff_t x = 0; x < width; ++x) REQUIRE(here(x, y) == far(x, y));
+    }
+    CHECK(result.matchedMSE == resultThere.matchedMSE);
+    CHECK(result.diffImVar == resultThere.diffImVar);
 }
 
 TEST_CASE("matching: nothing is written where it fails") {

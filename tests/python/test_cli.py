@@ -203,7 +203,9 @@ def test_stats_and_background(folder: Path, tmp_path: Path) -> None:
 def test_demo(tmp_path: Path) -> None:
     result = run("demo", tmp_path / "demo", "--number", 3, "--size", 512)
     assert result.exit_code == 0, result.output
-    assert (tmp_path / "demo" / "spline" / "report.html").exists()
+    # A picture of each exposure, the levels and the costs.
+    page = (tmp_path / "demo" / "spline" / "report.html").read_text()
+    assert page.count("data:image/png") == 3 + 2
     found = [line for line in result.output.splitlines() if line.startswith("Pixel RMS")]
     assert len(found) == 2
     assert all(float(line.rsplit(" ", 1)[1]) < 0.5 for line in found)
@@ -225,8 +227,8 @@ def test_help(command: str) -> None:
 def test_pictures_are_kept_for_a_report_only(folder: Path, tmp_path: Path) -> None:
     config = MatchBackgroundsConfig()
     config.update(binSize=32)
-    for report in (False, True):
-        out = tmp_path / str(report)
-        records = match_files(inputs(folder), out, config=config, report=report).records
-        assert [record.pixels is not None for record in records] == [report] * 3
+    for report, pictures, kept in ((False, None, False), (True, None, True), (False, True, True)):
+        out = tmp_path / f"{report} {pictures}"
+        records = match_files(inputs(folder), out, config=config, report=report, pictures=pictures).records
+        assert [record.pixels is not None for record in records] == [kept] * 3
         assert (out / "report.html").exists() == report

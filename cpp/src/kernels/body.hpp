@@ -71,20 +71,29 @@ inline float mostOf(simd::Floats lanes) {
 }
 constexpr float infinity = __builtin_inff();
 
-inline __attribute__((always_inline)) void prefetch(void const* address) { __builtin_prefetch(address, 0, 2); }
+inline __attribute__((always_inline)) void prefetch(std::uintptr_t address) {
+    __builtin_prefetch(reinterpret_cast<void const*>(address), 0, 2);
+}
+// What stands `n` behind, be it in the array or not.
+template <typename T>
+inline __attribute__((always_inline)) void prefetch(T const* from, std::ptrdiff_t n) {
+    prefetch(reinterpret_cast<std::uintptr_t>(from) + static_cast<std::uintptr_t>(n) * sizeof(T));
+}
 
 // One line of each plane; called at each step, as fetching some lines at a time makes the loop wait.
 inline __attribute__((always_inline)) void fetch(Ahead& ahead) {
     if (ahead.rows == 0) return;
-    prefetch(ahead.at[0] + ahead.done);
-    if (ahead.at[1] != nullptr) prefetch(ahead.at[1] + ahead.done);
-    if (ahead.at[2] != nullptr) prefetch(ahead.at[2] + ahead.done);
-    if (ahead.at[3] != nullptr) prefetch(ahead.at[3] + ahead.done);
+    auto const done = static_cast<std::uintptr_t>(ahead.done);
+    prefetch(ahead.at[0] + done);
+    if (ahead.at[1] != 0) prefetch(ahead.at[1] + done);
+    if (ahead.at[2] != 0) prefetch(ahead.at[2] + done);
+    if (ahead.at[3] != 0) prefetch(ahead.at[3] + done);
     ahead.done += Ahead::lineBytes;
     if (ahead.done < ahead.width) return;
     ahead.done = 0;
     --ahead.rows;
-    for (std::size_t k = 0; k < Ahead::maxPlanes; ++k) ahead.at[k] += ahead.step[k];  // null + 0 where there is none
+    // 0 + 0 where there is no plane.
+    for (std::size_t k = 0; k < Ahead::maxPlanes; ++k) ahead.at[k] += static_cast<std::uintptr_t>(ahead.step[k]);
 }
 
 template <bool HasMask, bool WantOr>
@@ -94,20 +103,20 @@ std::ptrdiff_t packRow(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out,
     auto seen = simd::fill(std::int32_t{0});
     inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         auto const values = take(kind, row.values + i, count);
-        prefetch(row.values + i + row.valuesAhead);
+        prefetch(row.values, i + row.valuesAhead);
         auto good = every(kind, count);
         if (nanSafe) good = simd::finite(values, good);
         if constexpr (HasMask) {
             auto const mask = take(kind, row.mask + i, count);
-            prefetch(row.mask + i + row.maskAhead);
+            prefetch(row.mask, i + row.maskAhead);
             good = simd::noneSet(mask, bad, good);
             if constexpr (WantOr) seen = simd::orWhere(seen, mask, good);
         }
         packed += simd::compress(out + packed, values, good);
     });
     // Rows that begin within a line end within another.
-    prefetch(row.values + n - 1 + row.valuesAhead);
-    if constexpr (HasMask) prefetch(row.mask + n - 1 + row.maskAhead);
+    prefetch(row.values, n - 1 + row.valuesAhead);
+    if constexpr (HasMask) prefetch(row.mask, n - 1 + row.maskAhead);
     if constexpr (WantOr) *orMask |= simd::orOf(seen);
     return packed;
 }
@@ -134,17 +143,17 @@ std::ptrdiff_t packPair(PixelRow a, PixelRow b, std::ptrdiff_t n, float* out) {
     inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         auto const x = take(kind, a.values + i, count);
         auto const y = take(kind, b.values + i, count);
-        prefetch(a.values + i + a.valuesAhead);
-        prefetch(b.values + i + b.valuesAhead);
-        if (a.mask != nullptr) prefetch(a.mask + i + a.maskAhead);
-        if (b.mask != nullptr) prefetch(b.mask + i + b.maskAhead);
+        prefetch(a.values, i + a.valuesAhead);
+        prefetch(b.values, i + b.valuesAhead);
+        if (a.mask != nullptr) prefetch(a.mask, i + a.maskAhead);
+        if (b.mask != nullptr) prefetch(b.mask, i + b.maskAhead);
         auto const values = Difference ? simd::sub(x, y) : simd::add(x, y);
         packed += simd::compress(out + packed, values, simd::finite(values, unmasked(kind, a, b, i, count)));
     });
-    prefetch(a.values + n - 1 + a.valuesAhead);
-    prefetch(b.values + n - 1 + b.valuesAhead);
-    if (a.mask != nullptr) prefetch(a.mask + n - 1 + a.maskAhead);
-    if (b.mask != nullptr) prefetch(b.mask + n - 1 + b.maskAhead);
+    prefetch(a.values, n - 1 + a.valuesAhead);
+    prefetch(b.values, n - 1 + b.valuesAhead);
+    if (a.mask != nullptr) prefetch(a.mask, n - 1 + a.maskAhead);
+    if (b.mask != nullptr) prefetch(b.mask, n - 1 + b.maskAhead);
     return packed;
 }
 

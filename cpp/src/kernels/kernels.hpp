@@ -30,7 +30,8 @@ struct PixelRow {
 struct Ahead {
     static constexpr std::size_t maxPlanes = 4;
     static constexpr std::ptrdiff_t lineBytes = 64;
-    std::array<char const*, maxPlanes> at{};       // where the row begins, in each plane; null where there are fewer
+    // Addresses where the row begins, in each plane; 0 where there are fewer. Numbers, as they may lead beyond a plane.
+    std::array<std::uintptr_t, maxPlanes> at{};
     std::array<std::ptrdiff_t, maxPlanes> step{};  // bytes from row to row
     std::ptrdiff_t width = 0;                      // bytes of a row
     std::ptrdiff_t rows = 0;                       // that are left

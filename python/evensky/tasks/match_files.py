@@ -326,6 +326,7 @@ def match_files(
     resume: bool = False,
     compress: bool = False,
     report: bool = True,
+    pictures: bool | None = None,
     progress: Progress | None = None,
 ) -> MatchRun:
     """Match the backgrounds of FITS files and write them, a table and a report.
@@ -354,8 +355,10 @@ def match_files(
     compress : bool, optional
         Compress the files by tiles, without loss.
     report : bool, optional
-        Write ``report.html``. Its pictures are kept until then, about 0.5 MB an exposure; without it, memory does not
-        grow with the number of exposures.
+        Write ``report.html``.
+    pictures : bool, optional
+        Keep small pictures of each exposure in its record, for a report: about 0.5 MB an exposure. If left out, they
+        are kept where a report is written; without them memory does not grow with the number of exposures.
     progress : callable, optional
         Called with a label, the number of steps done and the number of all steps.
 
@@ -378,6 +381,10 @@ def match_files(
         raise InvalidParameterError("There are 0 files; at least 1 is needed")
     if workers < 1:
         raise InvalidParameterError(f"workers = {workers}; it must be at least 1")
+    if pictures is None:
+        pictures = report
+    if report and not pictures:
+        raise InvalidParameterError("report is True and pictures is False; a report needs its pictures")
     if overwrite and resume:
         raise InvalidParameterError("overwrite and resume are both True; only one of them can be meant")
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
@@ -387,7 +394,7 @@ def match_files(
     index = None if given is None else _find(given, files)
     if given is not None and index is None:
         files.append(given)
-    matcher = _FileMatcher(files, Path(out_dir), task, mask, variance, overwrite, compress, report, resume)
+    matcher = _FileMatcher(files, Path(out_dir), task, mask, variance, overwrite, compress, pictures, resume)
     matcher.prepare_folder()
     steps = number * (1 if given is not None else 2)
     done = 0
