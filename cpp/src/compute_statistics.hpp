@@ -259,7 +259,8 @@ private:
             quartiles = detail::quartiles<T>(all.n + all.unweighted, [&](std::span<std::int64_t const> ranks) {
                 if constexpr (std::is_same_v<T, float>) {
                     if (plan != nullptr) {
-                        auto found = detail::rankedInRanges(workspace->scanned, *plan, ranks, workspace->finder);
+                        auto found = detail::rankedInRanges(workspace->scanned, *plan, ranks, workspace->finder,
+                                                            _num_threads);
                         if (found) return *std::move(found);
                     }
                 }
@@ -271,7 +272,7 @@ private:
             clipped = clip(quartiles, [&](detail::Window const& window) {
                 if constexpr (std::is_same_v<T, float>) {
                     if (plan != nullptr && detail::planHolds(*plan, window)) {
-                        return detail::momentsInWindow(workspace->scanned, window);
+                        return detail::momentsInWindow(workspace->scanned, window, _num_threads);
                     }
                 }
                 return detail::sourceMoments(source, window, _num_threads);

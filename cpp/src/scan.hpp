@@ -241,48 +241,63 @@ private:
     std::size_t _room = 0;
 };
 
-// Values at the given ranks, three runs of one or two neighbours, from what the pass kept; nothing where the sample
+// Values at the neighbouring ranks `first` to `last` from what the pass kept of range f; nothing where the sample
 // misled.
-inline std::optional<std::vector<Ranked<float>>> rankedInRanges(std::span<Scanned const> parts, ScanPlan const& plan,
-                                                                std::span<std::int64_t const> ranks,
-                                                                RankFinder& finder) {
-    std::vector<Ranked<float>> result;
-    result.reserve(ranks.size());
-    std::size_t next = 0;
-    for (std::size_t f = 0; f < ScanPlan::ranges; ++f) {
-        if (next >= ranks.size()) return std::nullopt;
-        auto const first = ranks[next];
-        bool const two = next + 1 < ranks.size() && ranks[next + 1] == first + 1;
-        auto const last = two ? first + 1 : first;
-        next += two ? 2 : 1;
-        std::int64_t below = 0, inside = 0;
+inline std::optional<std::array<float, 2>> rankedInRange(std::span<Scanned const> parts, ScanPlan const& plan,
+                                                         std::size_t f, std::int64_t first, std::int64_t last,
+                                                         RankFinder& finder) {
+    std::int64_t below = 0, inside = 0;
+    for (auto const& part : parts) {
+        below += part.below[f];
+        inside += part.inside[f];
+    }
+    bool const oneValue = plan.low[f] == plan.high[f];
+    if (!oneValue) {
+        std::size_t most = 0;
+        for (auto const& part : parts) most += part.candidates.size();
+        float* const values = finder.values(most);
+        std::int64_t unused = 0;
+        inside = 0;
         for (auto const& part : parts) {
-            below += part.below[f];
-            inside += part.inside[f];
+            inside += kernels().collect(part.candidates.data(), static_cast<std::ptrdiff_t>(part.candidates.size()),
+                                        plan.low[f], plan.high[f], values + inside, &unused);
         }
-        bool const oneValue = plan.low[f] == plan.high[f];
-        if (!oneValue) {
-            std::size_t most = 0;
-            for (auto const& part : parts) most += part.candidates.size();
-            float* const values = finder.values(most);
-            std::int64_t unused = 0;
-            inside = 0;
-            for (auto const& part : parts) {
-                inside += kernels().collect(part.candidates.data(), static_cast<std::ptrdiff_t>(part.candidates.size()),
-                                            plan.low[f], plan.high[f], values + inside, &unused);
-            }
-        }
-        if (first < below || last >= below + inside) return std::nullopt;
-        if (oneValue) {
-            result.push_back({plan.low[f], 0, 0});
-            if (two) result.push_back({plan.low[f], 0, 0});
-            continue;
-        }
-        auto const found = finder.find(inside, first - below, last - below);
-        result.push_back({found[0], 0, 0});
-        if (two) result.push_back({found[1], 0, 0});
+    }
+    if (first < below || last >= below + inside) return std::nullopt;
+    if (oneValue) return std::array{plan.low[f], plan.low[f]};
+    return finder.find(inside, first - below, last - below);
+}
+
+// Values at the given ranks, three runs of one or two neighbours; nothing where the sample misled. `finder` is used
+// where one thread does it.
+inline std::optional<std::vector<Ranked<float>>> rankedInRanges(std::span<Scanned const> parts, ScanPlan const& plan,
+                                                                std::span<std::int64_t const> ranks, RankFinder& finder,
+                                                                int num_threads) {
+    std::array<std::span<std::int64_t const>, ScanPlan::ranges> runs;
+    std::size_t next = 0;
+    for (auto& run : runs) {
+        if (next >= ranks.size()) return std::nullopt;
+        std::size_t const neighbours = next + 1 < ranks.size() && ranks[next + 1] == ranks[next] + 1 ? 2 : 1;
+        run = ranks.subspan(next, neighbours);
+        next += neighbours;
     }
     if (next != ranks.size()) return std::nullopt;
+    std::array<std::optional<std::array<float, 2>>, ScanPlan::ranges> found;
+    auto const find = [&](std::size_t f, RankFinder& by) {
+        found[f] = rankedInRange(parts, plan, f, runs[f].front(), runs[f].back(), by);
+    };
+    if (num_threads == 1 || parts.size() == 1) {
+        for (std::size_t f = 0; f < runs.size(); ++f) find(f, finder);
+    } else {
+        parallelForWith<RankFinder>(static_cast<std::ptrdiff_t>(runs.size()), num_threads,
+                                    [&](std::ptrdiff_t f, RankFinder& own) { find(static_cast<std::size_t>(f), own); });
+    }
+    std::vector<Ranked<float>> result;
+    result.reserve(ranks.size());
+    for (std::size_t f = 0; f < runs.size(); ++f) {
+        if (!found[f]) return std::nullopt;
+        for (std::size_t k = 0; k < runs[f].size(); ++k) result.push_back({(*found[f])[k], 0, 0});
+    }
     return result;
 }
 
@@ -298,14 +313,19 @@ inline bool planHolds(ScanPlan const& plan, Window const& window) noexcept {
 }
 
 // Moments of the pixels in a window for which the plan holds.
-inline Moments momentsInWindow(std::span<Scanned const> parts, Window const& window) {
+inline Moments momentsInWindow(std::span<Scanned const> parts, Window const& window, int num_threads) {
+    std::vector<Moments> fringes(parts.size());
+    parallelFor(static_cast<std::ptrdiff_t>(parts.size()), num_threads, [&](std::ptrdiff_t i) {
+        auto const& fringe = parts[static_cast<std::size_t>(i)].fringe;
+        fringes[static_cast<std::size_t>(i)] =
+                momentsOf(kernels().deviationsWithin(fringe.data(), static_cast<std::ptrdiff_t>(fringe.size()),
+                                                     window.centre, window.halfWidth),
+                          window.centre, true);
+    });
     Moments total;
-    for (auto const& part : parts) {
-        total.merge(part.core);
-        total.merge(momentsOf(
-                kernels().deviationsWithin(part.fringe.data(), static_cast<std::ptrdiff_t>(part.fringe.size()),
-                                           window.centre, window.halfWidth),
-                window.centre, true));
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        total.merge(parts[i].core);
+        total.merge(fringes[i]);
     }
     return total;
 }

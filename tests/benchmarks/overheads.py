@@ -47,7 +47,7 @@ def task_overhead() -> float:
     return 1e-3 * _microseconds(lambda: task.matchBackgrounds(*exposures), 200)
 
 
-def import_time(repeats: int) -> float:
-    """Seconds that `import evensky` takes in a new process, numpy's included: the median."""
-    code = "import time; start = time.perf_counter(); import evensky; print(time.perf_counter() - start)"
+def import_time(modules: str, repeats: int) -> float:
+    """Seconds that importing takes in a new process, with all that it imports: the median."""
+    code = f"import time; start = time.perf_counter(); import {modules}; print(time.perf_counter() - start)"
     return float(np.median([float(workloads.in_new_process(code)) for _ in range(repeats)]))

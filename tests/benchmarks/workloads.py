@@ -32,10 +32,12 @@ try:
 except ImportError:
     sep = None
 try:
+    import astropy
     import astropy.stats as astropy_stats
+    import photutils
     import photutils.background as photutils_background
 except ImportError:
-    photutils_background = astropy_stats = None
+    astropy = photutils = photutils_background = astropy_stats = None
 
 SIDE = 4096
 Work = Callable[[], object]
@@ -60,10 +62,13 @@ def machine() -> str:
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo") as info:
             name = next((line.split(":")[1].strip() for line in info if line.startswith("model name")), name)
+    peers = "".join(
+        f", {module.__name__} {module.__version__}" for module in (sep, photutils, astropy) if module is not None
+    )
     return (
         f"{name}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}, numpy {np.__version__}, "
-        f"evensky {evensky.__version__} with {evensky.simd_level()}"
+        f"evensky {evensky.__version__} with {evensky.simd_level()}{peers}"
     )
 
 
