@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -255,3 +257,27 @@ def test_nothing_is_overwritten_or_left_behind(exposure: ExposureF, tmp_path: Pa
     umask = os.umask(0)
     os.umask(umask)
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+
+
+def test_threads_that_write_leave_the_umask_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(index: int) -> None:
+        for again in range(5):
+            with atomic_path(tmp_path / f"{index}-{again}") as temporary:
+                temporary.write_text("x")
+
+    set_umask = os.umask
+
+    def set_and_wait(mask: int) -> int:
+        earlier = set_umask(mask)
+        time.sleep(0.001)  # so that others have their chance between reading and restoring it
+        return earlier
+
+    before = set_umask(0o027)
+    monkeypatch.setattr(os, "umask", set_and_wait)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(write, range(8)))
+    finally:
+        left = set_umask(before)
+    assert left == 0o027
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o640}

@@ -203,10 +203,8 @@ def test_signals_end_a_run(files: list[Path], whole: dict[str, str], tmp_path: P
     out = tmp_path / "out"
     process = started(links, out, "--reference", str(links[0]))
     wait_for_results(out, process, 2)
-    asked = time.monotonic()
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert time.monotonic() - asked < 5
     assert process.returncode == 128 + number
     assert errors.count("\n") == 1
     assert f"stopped by {number.name}" in errors

@@ -7,11 +7,14 @@ __all__ = ["atomic_path"]
 import errno
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import FitsError
+
+_umask_lock = threading.Lock()
 
 
 @contextmanager
@@ -52,9 +55,11 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        # mkstemp's file is private; the result is as open as any new file.
-        umask = os.umask(0)
-        os.umask(umask)
+        # mkstemp's file is private; the result is as open as any new file. The umask is the process's and can only be
+        # read by setting it: two threads at once would each restore what the other has set.
+        with _umask_lock:
+            umask = os.umask(0)
+            os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         if overwrite:
             temporary.replace(path)
