@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include "bin_statistics.hpp"
 #include "chebyshev_rows.hpp"
@@ -41,30 +42,12 @@ struct Pair {
                      rowsAre(science.variance);
     }
 
-    // `rowsAhead` rows further on is what will be read next; 0 where that is simply what follows.
-    [[nodiscard]] detail::PixelRow referenceRow(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t rowsAhead) const {
-        return row(reference, referenceBadMask, x, y, rowsAhead);
-    }
-    [[nodiscard]] detail::PixelRow scienceRow(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t rowsAhead) const {
-        return row(science, scienceBadMask, x, y, rowsAhead);
-    }
-    static detail::PixelRow row(MaskedImageView<T const> const& image, MaskPixel badMask, std::ptrdiff_t x,
-                                std::ptrdiff_t y, std::ptrdiff_t rowsAhead) {
-        detail::PixelRow row{nullptr, image.mask.exists() ? &image.mask(x, y) : nullptr, badMask,
-                             rowsAhead * image.image.strideY(), rowsAhead * image.mask.strideY()};
-        if constexpr (std::is_same_v<T, float>) row.values = &image.image(x, y);
-        return row;
-    }
-
-    template <typename PixelType, typename PixelAt>
-    std::ptrdiff_t appendOneByOne(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, PixelType* out,
-                                  std::ptrdiff_t n, PixelAt const& pixelAt) const {
-        for (auto const end = x + width; x < end; ++x) {
-            PixelType const value = pixelAt(x);
-            out[n] = value;
-            n += static_cast<std::ptrdiff_t>(unmasked(x, y) && detail::isFinitePixel(value));
-        }
-        return n;
+    // A row of a plane and its mask; `rowsAhead` rows further on is what will be read next, 0 where that simply
+    // follows.
+    static detail::PixelRow row(ImageView<float const> const& plane, ImageView<MaskPixel const> const& mask,
+                                MaskPixel badMask, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t rowsAhead) {
+        return {&plane(x, y), mask.exists() ? &mask(x, y) : nullptr, badMask, rowsAhead * plane.strideY(),
+                rowsAhead * mask.strideY()};
     }
 
     [[nodiscard]] bool unmasked(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
@@ -76,47 +59,28 @@ struct Pair {
     [[nodiscard]] T difference(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
         return reference.image(x, y) - science.image(x, y);
     }
-    [[nodiscard]] VariancePixel variance(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
-        return reference.variance(x, y) + science.variance(x, y);
-    }
 };
 
-// Pixels of the difference of the images, and of the sum of the variances.
+// The difference of the images, and the sum of the variances: which planes, and what becomes of two pixels.
 struct DifferencePixels {
+    static constexpr auto pack = &detail::Kernels::packDifference;
     template <typename T>
     static auto const& plane(MaskedImageView<T> const& image) noexcept {
         return image.image;
     }
     template <typename T>
-    static std::ptrdiff_t appendRun(Pair<T> const& pair, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width,
-                                    std::ptrdiff_t rowsAhead, T* out, std::ptrdiff_t n) {
-        if constexpr (std::is_same_v<T, float>) {
-            if (pair.contiguous) {
-                return n + detail::kernels().packDifference(pair.referenceRow(x, y, rowsAhead),
-                                                            pair.scienceRow(x, y, rowsAhead), width, out + n);
-            }
-        }
-        return pair.appendOneByOne(x, y, width, out, n, [&](auto i) { return pair.difference(i, y); });
+    static T combine(T reference, T science) noexcept {
+        return reference - science;
     }
 };
-
 struct VariancePixels {
+    static constexpr auto pack = &detail::Kernels::packSum;
     template <typename T>
     static auto const& plane(MaskedImageView<T> const& image) noexcept {
         return image.variance;
     }
-    template <typename T>
-    static std::ptrdiff_t appendRun(Pair<T> const& pair, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width,
-                                    std::ptrdiff_t rowsAhead, VariancePixel* out, std::ptrdiff_t n) {
-        if (pair.contiguous) {
-            auto reference = pair.referenceRow(x, y, rowsAhead), science = pair.scienceRow(x, y, rowsAhead);
-            reference.values = &pair.reference.variance(x, y);
-            reference.valuesAhead = rowsAhead * pair.reference.variance.strideY();
-            science.values = &pair.science.variance(x, y);
-            science.valuesAhead = rowsAhead * pair.science.variance.strideY();
-            return n + detail::kernels().packSum(reference, science, width, out + n);
-        }
-        return pair.appendOneByOne(x, y, width, out, n, [&](auto i) { return pair.variance(i, y); });
+    static VariancePixel combine(VariancePixel reference, VariancePixel science) noexcept {
+        return reference + science;
     }
 };
 
@@ -159,7 +123,25 @@ public:
 
     std::ptrdiff_t appendRun(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, PixelType* out, std::ptrdiff_t n,
                              detail::MaskTally*) const {
-        return Pixels::appendRun(_pair, _box.x0 + x, _box.y0 + y, width, detail::rowsAhead(_box.width), out, n);
+        auto const& reference = Pixels::plane(_pair.reference);
+        auto const& science = Pixels::plane(_pair.science);
+        x += _box.x0;
+        y += _box.y0;
+        if constexpr (std::is_same_v<PixelType, float>) {
+            if (_pair.contiguous) {
+                auto const rows = detail::rowsAhead(_box.width);
+                return n + (detail::kernels().*Pixels::pack)(
+                                   Pair<T>::row(reference, _pair.reference.mask, _pair.referenceBadMask, x, y, rows),
+                                   Pair<T>::row(science, _pair.science.mask, _pair.scienceBadMask, x, y, rows), width,
+                                   out + n);
+            }
+        }
+        for (auto const end = x + width; x < end; ++x) {
+            PixelType const value = Pixels::combine(reference(x, y), science(x, y));
+            out[n] = value;  // written always, kept only where good: no branch to mispredict
+            n += static_cast<std::ptrdiff_t>(_pair.unmasked(x, y) && detail::isFinitePixel(value));
+        }
+        return n;
     }
 
 private:
@@ -408,8 +390,11 @@ private:
     std::ptrdiff_t matchRow(std::ptrdiff_t y, float const* model, std::vector<T>& residuals) const {
         if constexpr (std::is_same_v<T, float>) {
             if (_pair.contiguous && _matched.strideX() == 1) {
-                return detail::kernels().match(_pair.referenceRow(0, y, 0), _pair.scienceRow(0, y, 0), model,
-                                               _bbox.width, &_matched(0, y), residuals.data());
+                auto const& [reference, science] = std::tie(_pair.reference, _pair.science);
+                return detail::kernels().match(
+                        Pair<T>::row(reference.image, reference.mask, _pair.referenceBadMask, 0, y, 0),
+                        Pair<T>::row(science.image, science.mask, _pair.scienceBadMask, 0, y, 0), model, _bbox.width,
+                        &_matched(0, y), residuals.data());
             }
         }
         std::ptrdiff_t n = 0;
