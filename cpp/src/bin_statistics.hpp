@@ -3,9 +3,9 @@
 // One property, its error and the number of good pixels in every bin of a grid.
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>

@@ -132,7 +132,6 @@ public:
     Scanned(Scanned&&) noexcept = default;  // a copy's spans would be the original's
     Scanned& operator=(Scanned&&) noexcept = default;
 
-    std::int64_t n = 0;
     std::array<std::int64_t, ScanPlan::ranges> below{};
     std::array<std::int64_t, ScanPlan::ranges> inside{};  // of ranges of one value
     Moments core;
@@ -140,7 +139,6 @@ public:
 
     // Look at pixels that are all there are. What is kept of them stays in `aside`; `ahead` is what is read next.
     void set(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside, Ahead& ahead) {
-        n = 0;
         below = inside = {};
         core = {};
         std::tie(candidates, fringe) = look(packed, size, plan, aside, ahead);
@@ -163,7 +161,6 @@ private:
         auto const room = static_cast<std::size_t>(size + slack);
         float* const memory = aside.room(2 * room);
         auto const found = kernels().scan(packed, size, plan, memory, memory + room, ahead);
-        n += size;
         for (std::size_t f = 0; f < ScanPlan::ranges; ++f) {
             below[f] += found.below[f];
             inside[f] += found.inside[f];
@@ -314,15 +311,21 @@ inline bool planHolds(ScanPlan const& plan, Window const& window) noexcept {
 
 // Moments of the pixels in a window for which the plan holds.
 inline Moments momentsInWindow(std::span<Scanned const> parts, Window const& window, int num_threads) {
+    auto const ofFringe = [&window](Scanned const& part) {
+        auto const size = static_cast<std::ptrdiff_t>(part.fringe.size());
+        return momentsOf(kernels().deviationsWithin(part.fringe.data(), size, window.centre, window.halfWidth),
+                         window.centre, true);
+    };
+    Moments total;
+    if (parts.size() == 1) {
+        total = parts[0].core;
+        total.merge(ofFringe(parts[0]));
+        return total;
+    }
     std::vector<Moments> fringes(parts.size());
     parallelFor(static_cast<std::ptrdiff_t>(parts.size()), num_threads, [&](std::ptrdiff_t i) {
-        auto const& fringe = parts[static_cast<std::size_t>(i)].fringe;
-        fringes[static_cast<std::size_t>(i)] =
-                momentsOf(kernels().deviationsWithin(fringe.data(), static_cast<std::ptrdiff_t>(fringe.size()),
-                                                     window.centre, window.halfWidth),
-                          window.centre, true);
+        fringes[static_cast<std::size_t>(i)] = ofFringe(parts[static_cast<std::size_t>(i)]);
     });
-    Moments total;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         total.merge(parts[i].core);
         total.merge(fringes[i]);

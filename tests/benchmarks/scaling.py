@@ -11,14 +11,13 @@ import workloads
 from workloads import OURS
 
 import evensky.image as afwImage
-import evensky.math as afwMath
 from evensky.simulate import make_exposures, write_exposures
 
 SIDES = (1024, 2048, 4096, 8192, 16384)
 EXPOSURES = (2, 5, 10, 20, 50, 100)
 
 # A peer is left out where one run of it would take longer than some seconds.
-LARGEST = {OURS: 16384, "sep": 8192, "photutils": 4096}
+LARGEST = {"sep": 8192, "photutils": 4096}
 
 
 def exponent(sizes: list[float], times: list[float]) -> float:
@@ -37,17 +36,8 @@ def with_pixels(image: np.ndarray, mask: np.ndarray, repeats: int) -> dict[str, 
     found: dict[str, dict[int, float]] = {}
     for side in SIDES:
         pixels, masks = tiled(image, side), tiled(mask, side)
-        if side > max(size for name, size in LARGEST.items() if name != OURS):
-            # The peers' copies would not be used.
-            ours = workloads.masked_image(pixels, masks)
-            bctrl = workloads.background_control(pixels, 128)
-            works: dict[str, workloads.Work] = {
-                OURS: lambda o=ours, b=bctrl: afwMath.makeBackground(o, b).getImageF()  # type: ignore[misc]
-            }
-        else:
-            works = {
-                name: work for name, work in workloads.backgrounds(pixels, masks, 128).items() if side <= LARGEST[name]
-            }
+        peers = [name for name, largest in LARGEST.items() if side <= largest]
+        works = workloads.backgrounds(pixels, masks, 128, peers=peers)
         for name, (median, _) in workloads.in_turns(works, repeats).items():
             found.setdefault(name, {})[side] = median
         del pixels, masks, works

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -117,16 +117,20 @@ def tasks() -> dict[str, Any]:
     return found
 
 
-def backgrounds(image: np.ndarray, mask: np.ndarray, size: int, masked: Any = None) -> dict[str, Work]:
-    """A background of bins of `size` pixels and its full image, by each of us."""
+def backgrounds(
+    image: np.ndarray, mask: np.ndarray, size: int, masked: Any = None, peers: Collection[str] = ("sep", "photutils")
+) -> dict[str, Work]:
+    """A background of bins of `size` pixels and its full image, by us and by those of the peers that are installed."""
     ours = masked_image(image, mask) if masked is None else masked
     bctrl = background_control(image, size)
     works: dict[str, Work] = {OURS: lambda: afwMath.makeBackground(ours, bctrl).getImageF()}
+    if not peers:
+        return works
     bad = mask | np.isnan(image)
     clean = np.where(np.isnan(image), 0, image).astype(np.float32)
-    if sep is not None:
+    if sep is not None and "sep" in peers:
         works["sep"] = lambda: sep.Background(clean, mask=bad, bw=size, bh=size).back(dtype=np.float32)
-    if photutils_background is not None:
+    if photutils_background is not None and "photutils" in peers:
         clip = astropy_stats.SigmaClip(sigma=3, maxiters=3)
         works["photutils"] = lambda: (
             photutils_background.Background2D(clean, size, mask=bad, sigma_clip=clip).background

@@ -118,6 +118,16 @@ def test_a_torn_line_does_not_count(files: list[Path], whole: dict[str, str], tm
     assert all(json.loads(line) for line in journal.read_text().splitlines())
 
 
+def test_killed_before_the_reference_was_written(files: list[Path], whole: dict[str, str], tmp_path: Path) -> None:
+    interrupted(files, tmp_path, after=2)
+    journal = tmp_path / JOURNAL
+    complete = [json.loads(line) for line in journal.read_text().splitlines()]
+    journal.write_text(journal.read_text().splitlines(keepends=True)[0] + '{"reference": "de')
+    match_files(files, tmp_path, config=config(), report=False, resume=True)
+    assert digests(tmp_path) == whole
+    assert [json.loads(line) for line in journal.read_text().splitlines()][:2] == complete[:2]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -137,23 +137,25 @@ inline __attribute__((always_inline)) simd::Mask unmasked(Kind kind, PixelRow co
     return good;
 }
 
+// What will be read after pixel i.
+inline __attribute__((always_inline)) void prefetchAhead(PixelRow const& row, std::ptrdiff_t i) {
+    prefetch(row.values, i + row.valuesAhead);
+    if (row.mask != nullptr) prefetch(row.mask, i + row.maskAhead);
+}
+
 template <bool Difference>
 std::ptrdiff_t packPair(PixelRow a, PixelRow b, std::ptrdiff_t n, float* out) {
     std::ptrdiff_t packed = 0;
     inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         auto const x = take(kind, a.values + i, count);
         auto const y = take(kind, b.values + i, count);
-        prefetch(a.values, i + a.valuesAhead);
-        prefetch(b.values, i + b.valuesAhead);
-        if (a.mask != nullptr) prefetch(a.mask, i + a.maskAhead);
-        if (b.mask != nullptr) prefetch(b.mask, i + b.maskAhead);
+        prefetchAhead(a, i);
+        prefetchAhead(b, i);
         auto const values = Difference ? simd::sub(x, y) : simd::add(x, y);
         packed += simd::compress(out + packed, values, simd::finite(values, unmasked(kind, a, b, i, count)));
     });
-    prefetch(a.values, n - 1 + a.valuesAhead);
-    prefetch(b.values, n - 1 + b.valuesAhead);
-    if (a.mask != nullptr) prefetch(a.mask, n - 1 + a.maskAhead);
-    if (b.mask != nullptr) prefetch(b.mask, n - 1 + b.maskAhead);
+    prefetchAhead(a, n - 1);
+    prefetchAhead(b, n - 1);
     return packed;
 }
 

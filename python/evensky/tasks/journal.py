@@ -13,7 +13,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -117,12 +117,13 @@ class Journal:
             raise FitsError(f"{self.path}: cannot be written: {error.strerror}") from error
         if self._whole == 0:
             self._add(self._asked)
+        # A run that was killed may have left nothing but what it was asked for.
+        if self.reference is None:
             self._add({"reference": reference, "reason": reason, "candidates": [asdict(one) for one in candidates]})
 
     def finish(self, record: ExposureRecord) -> None:
         """An exposure is done, or failed."""
-        without = replace(record, pixels=None)
-        self._add({"record": {field.name: getattr(without, field.name) for field in fields(without)}})
+        self._add({"record": asdict(replace(record, pixels=None))})
 
     def _add(self, line: Mapping[str, Any]) -> None:
         with self._lock:

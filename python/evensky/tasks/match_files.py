@@ -174,14 +174,24 @@ class _FileMatcher:
         counts, edges = np.histogram(difference[~bad], bins=101, range=(-half, half))
         return counts, edges
 
+    def reference_pixels(self, reference: Exposure) -> PixelSummary:
+        """What the report shows of the reference."""
+        picture = self.picture(reference)
+        return PixelSummary(picture, np.zeros_like(picture), picture, np.zeros(0), np.zeros(1))
+
+    def matched_pixels(self, before: np.ndarray, matched: Exposure, reference: Exposure) -> PixelSummary:
+        """What the report shows of a matched exposure."""
+        after = self.picture(matched)
+        counts, edges = self.residuals(reference, matched)
+        return PixelSummary(before, after - before, after, counts, edges)
+
     def keep_reference(self, index: int, reference: Exposure) -> ExposureRecord:
         """Write the reference as it is, so that the output folder holds the whole set."""
         start = time.perf_counter()
         record = self._record(index, reference, "reference")
         record.level_after = record.level_before
         if self.pictures:
-            picture = self.picture(reference)
-            record.pixels = PixelSummary(picture, np.zeros_like(picture), picture, np.zeros(0), np.zeros(1))
+            record.pixels = self.reference_pixels(reference)
         record.fit_rms = 0.0
         self._write(index, reference, record, [f"evensky {__version__}: reference of the match, pixels unchanged"])
         record.seconds = time.perf_counter() - start
@@ -204,9 +214,7 @@ class _FileMatcher:
         np.subtract(science.image.array, original, out=original)
         record.model_min, record.model_max = float(np.nanmin(original)), float(np.nanmax(original))
         if before is not None:
-            after = self.picture(science)
-            counts, edges = self.residuals(reference, science)
-            record.pixels = PixelSummary(before, after - before, after, counts, edges)
+            record.pixels = self.matched_pixels(before, science, reference)
         config = ", ".join(f"{name}={value}" for name, value in self.task.config.toDict().items())
         self._write(
             index,
@@ -303,13 +311,10 @@ class _FileMatcher:
         if not self.pictures:
             return record
         if record.status == "reference":
-            picture = self.picture(reference)
-            record.pixels = PixelSummary(picture, np.zeros_like(picture), picture, np.zeros(0), np.zeros(1))
-            return record
-        before, matched = self.picture(self.load(index)), read_exposure(self.outputs[index])
-        after = self.picture(matched)
-        counts, edges = self.residuals(reference, matched)
-        record.pixels = PixelSummary(before, after - before, after, counts, edges)
+            record.pixels = self.reference_pixels(reference)
+        else:
+            before = self.picture(self.load(index))
+            record.pixels = self.matched_pixels(before, read_exposure(self.outputs[index]), reference)
         return record
 
 
