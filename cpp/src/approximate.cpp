@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "chebyshev_rows.hpp"
+#include "checks.hpp"
 #include "evensky/errors.hpp"
 #include "evensky/parallel.hpp"
 
@@ -25,7 +26,8 @@ constexpr std::ptrdiff_t rowsPerPiece = 32;
 constexpr std::ptrdiff_t lanes = 16;
 
 std::size_t numTerms(int order) {
-    return static_cast<std::size_t>(order + 1) * static_cast<std::size_t>(order + 2) / 2;
+    auto const n = static_cast<std::size_t>(order);
+    return (n + 1) * (n + 2) / 2;
 }
 
 // A series at the positions first, first + step, ... by Clenshaw's recurrence, `lanes` positions side by side.
@@ -52,6 +54,140 @@ void chebyshevRow(std::vector<double> const& series, double first, double step, 
         }
     }
 }
+
+// A point of the grid, its position scaled to -1 ... 1.
+struct Point {
+    double x, y, value, error, rootWeight;
+};
+
+// A weighted least-squares fit of a Chebyshev series. Points go through it a block at a time: memory does not grow with
+// their number, and a long fit can be interrupted.
+class LeastSquares {
+public:
+    // Throws RuntimeError where the points determine fewer terms than there are.
+    LeastSquares(std::vector<Point> const& points, int order)
+            : _points(points), _order(order), _terms(static_cast<Eigen::Index>(numTerms(order))) {
+        // Before there is memory for terms that nothing determines.
+        if (rows() < _terms) throwUndetermined(rows());
+        auto const [design, values] = reduced();
+        _qr.compute(design);
+        if (_qr.rank() < _terms) throwUndetermined(_qr.rank());
+        _solution = _qr.solve(values);
+    }
+
+    [[nodiscard]] std::vector<double> coefficients() const { return {_solution.begin(), _solution.end()}; }
+
+    // Coefficients are linear in the values, c = L v, so cov(c) = L diag(error^2) L'. L is the pseudo-inverse of the
+    // weighted design matrix A, its columns times the root weights. With A P = Q R, Q being A P / R, it is P / R Q'.
+    [[nodiscard]] std::vector<double> covariance() const {
+        double const scatter2 = residualVariance();
+        Eigen::MatrixXd inner = Eigen::MatrixXd::Zero(_terms, _terms);
+        auto const r = _qr.matrixR().topLeftCorner(_terms, _terms).triangularView<Eigen::Upper>();
+        forEachBlock([&](Eigen::Index first, Eigen::Index count) {
+            Eigen::MatrixXd q = design(first, count) * _qr.colsPermutation();
+            r.solveInPlace<Eigen::OnTheRight>(q);
+            for (Eigen::Index i = 0; i < count; ++i) {
+                auto const& point = _points[static_cast<std::size_t>(first + i)];
+                double const sigma =
+                        std::isfinite(point.error) && point.error >= 0.0 ? point.error : std::sqrt(scatter2);
+                q.row(i) *= point.rootWeight * sigma;
+            }
+            inner.noalias() += q.transpose() * q;
+        });
+        r.solveInPlace(inner);
+        Eigen::MatrixXd transposed = inner.transpose();
+        r.solveInPlace(transposed);
+        Eigen::MatrixXd const all = _qr.colsPermutation() * transposed * _qr.colsPermutation().transpose();
+        return {all.data(), all.data() + all.size()};
+    }
+
+private:
+    [[nodiscard]] Eigen::Index rows() const { return static_cast<Eigen::Index>(_points.size()); }
+
+    [[noreturn]] void throwUndetermined(Eigen::Index rank) const {
+        throw RuntimeError("A Chebyshev model of order " + std::to_string(_order) + " has " + std::to_string(_terms) +
+                           " terms, but the " + std::to_string(rows()) + " usable points determine only " +
+                           std::to_string(rank) + "; lower the order or use more bins");
+    }
+
+    template <typename Work>
+    void forEachBlock(Work const& work) const {
+        auto const most = std::max<Eigen::Index>(1024, 4 * _terms);
+        for (Eigen::Index first = 0; first < rows(); first += most) {
+            if (first > 0) checkInterrupt();
+            work(first, std::min(most, rows() - first));
+        }
+    }
+
+    // Rows of the weighted design matrix.
+    [[nodiscard]] Eigen::MatrixXd design(Eigen::Index first, Eigen::Index count) const {
+        Eigen::MatrixXd result(count, _terms);
+        std::vector<double> tx(static_cast<std::size_t>(_order) + 1), ty(tx);
+        for (Eigen::Index r = 0; r < count; ++r) {
+            auto const& point = _points[static_cast<std::size_t>(first + r)];
+            chebyshev(point.x, _order, tx.data());
+            chebyshev(point.y, _order, ty.data());
+            for (int n = 0; n <= _order; ++n) {
+                for (int q = 0; q <= n; ++q) {
+                    result(r, static_cast<Eigen::Index>(termIndex(n - q, q))) =
+                            point.rootWeight * tx[static_cast<std::size_t>(n - q)] * ty[static_cast<std::size_t>(q)];
+                }
+            }
+        }
+        return result;
+    }
+
+    [[nodiscard]] Eigen::VectorXd values(Eigen::Index first, Eigen::Index count) const {
+        Eigen::VectorXd result(count);
+        for (Eigen::Index r = 0; r < count; ++r) {
+            auto const& point = _points[static_cast<std::size_t>(first + r)];
+            result[r] = point.rootWeight * point.value;
+        }
+        return result;
+    }
+
+    // Fewer equations with the same solution: each block is put under the triangle of those before, and the triangle of
+    // both goes on (Golub & Van Loan, Matrix Computations, section 5.2.2). One block stays as it is.
+    [[nodiscard]] std::pair<Eigen::MatrixXd, Eigen::VectorXd> reduced() const {
+        Eigen::MatrixXd triangle;
+        Eigen::VectorXd right;
+        forEachBlock([&](Eigen::Index first, Eigen::Index count) {
+            if (first == 0) {
+                triangle = design(first, count);
+                right = values(first, count);
+                return;
+            }
+            Eigen::MatrixXd both(triangle.rows() + count, _terms);
+            both << triangle, design(first, count);
+            Eigen::VectorXd bothRight(both.rows());
+            bothRight << right, values(first, count);
+            Eigen::HouseholderQR<Eigen::MatrixXd> const qr(both);
+            triangle = qr.matrixQR().topRows(_terms).triangularView<Eigen::Upper>();
+            bothRight.applyOnTheLeft(qr.householderQ().adjoint());
+            right = bothRight.head(_terms);
+        });
+        return {std::move(triangle), std::move(right)};
+    }
+
+    // What stands in for errors of points that have none; NaN where nothing is left over to tell.
+    [[nodiscard]] double residualVariance() const {
+        double sum = 0.0;
+        forEachBlock([&](Eigen::Index first, Eigen::Index count) {
+            Eigen::VectorXd const residuals = values(first, count) - design(first, count) * _solution;
+            for (Eigen::Index i = 0; i < count; ++i) {
+                double const residual = residuals[i] / _points[static_cast<std::size_t>(first + i)].rootWeight;
+                sum += residual * residual;
+            }
+        });
+        return rows() > _terms ? sum / static_cast<double>(rows() - _terms) : std::numeric_limits<double>::quiet_NaN();
+    }
+
+    std::vector<Point> const& _points;
+    int _order;
+    Eigen::Index _terms;
+    Eigen::ColPivHouseholderQR<Eigen::MatrixXd> _qr;
+    Eigen::VectorXd _solution;
+};
 
 void checkOrders(int orderX, int orderY) {
     if (orderX != orderY) {
@@ -107,6 +243,7 @@ Approximate::Approximate(std::vector<double> const& x, std::vector<double> const
     }
     checkOrders(actrl.getOrderX(), actrl.getOrderY());
     if (bbox.isEmpty()) throw InvalidParameterError("The box to approximate over is empty");
+    detail::checkRepresentable(bbox);
     if (static_cast<std::ptrdiff_t>(x.size()) != grid.width() ||
         static_cast<std::ptrdiff_t>(y.size()) != grid.height()) {
         throw InvalidParameterError("There are " + std::to_string(x.size()) + " x and " + std::to_string(y.size()) +
@@ -116,9 +253,6 @@ Approximate::Approximate(std::vector<double> const& x, std::vector<double> const
     int const order = actrl.getOrderX();
     bool const weighting = actrl.getWeighting() && grid.variance.exists();
 
-    struct Point {
-        double x, y, value, error, weight;
-    };
     std::vector<Point> points;
     std::size_t finite = 0;
     for (std::ptrdiff_t j = 0; j < grid.height(); ++j) {
@@ -130,9 +264,10 @@ Approximate::Approximate(std::vector<double> const& x, std::vector<double> const
                                                         : std::numeric_limits<double>::quiet_NaN();
             double weight = 1.0;
             if (weighting) weight = actrl.getWeightPower() == 2 ? 1.0 / (error * error) : 1.0 / error;
-            if (!std::isfinite(weight) || weight < 0.0) continue;
+            // An error without bounds says nothing, like no weight.
+            if (!std::isfinite(weight) || !(weight > 0.0)) continue;
             points.push_back({scaledX(x[static_cast<std::size_t>(i)]), scaledY(y[static_cast<std::size_t>(j)]), value,
-                              error, weight});
+                              error, std::sqrt(weight)});
         }
     }
     if (points.empty()) {
@@ -143,58 +278,15 @@ Approximate::Approximate(std::vector<double> const& x, std::vector<double> const
                                                 std::to_string(grid.width() * grid.height()) +
                                                 " points is finite. There is likely no data");
     }
-
-    auto const terms = numTerms(order);
-    auto const rows = static_cast<Eigen::Index>(points.size());
-    auto const columns = static_cast<Eigen::Index>(terms);
-    Eigen::MatrixXd design(rows, columns);
-    Eigen::VectorXd values(rows), rootWeights(rows);
-    std::vector<double> tx(static_cast<std::size_t>(order) + 1), ty(tx);
-    for (Eigen::Index r = 0; r < rows; ++r) {
-        auto const& point = points[static_cast<std::size_t>(r)];
-        chebyshev(point.x, order, tx.data());
-        chebyshev(point.y, order, ty.data());
-        rootWeights[r] = std::sqrt(point.weight);
-        values[r] = rootWeights[r] * point.value;
-        for (int n = 0; n <= order; ++n) {
-            for (int q = 0; q <= n; ++q) {
-                design(r, static_cast<Eigen::Index>(termIndex(n - q, q))) =
-                        rootWeights[r] * tx[static_cast<std::size_t>(n - q)] * ty[static_cast<std::size_t>(q)];
-            }
-        }
-    }
-    Eigen::ColPivHouseholderQR<Eigen::MatrixXd> const qr(design);
-    auto const rank = rows < columns ? std::min(rows, qr.rank()) : qr.rank();
-    if (rank < columns) {
-        throw RuntimeError("A Chebyshev model of order " + std::to_string(order) + " has " + std::to_string(terms) +
-                           " terms, but the " + std::to_string(points.size()) + " usable points determine only " +
-                           std::to_string(rank) + "; lower the order or use more bins");
-    }
-    Eigen::VectorXd const solution = qr.solve(values);
-    _coefficients.assign(solution.begin(), solution.end());
-
-    // Covariance: coefficients are linear in the values, c = L v, so cov(c) = L diag(error^2) L'. The pseudo-inverse of
-    // the weighted design matrix, its columns times the root weights, is L.
-    Eigen::MatrixXd const thinQ = qr.householderQ() * Eigen::MatrixXd::Identity(rows, columns);
-    Eigen::MatrixXd propagation =
-            qr.colsPermutation() *
-            qr.matrixR().topLeftCorner(columns, columns).triangularView<Eigen::Upper>().solve(thinQ.transpose());
-    Eigen::VectorXd const residuals = values - design * solution;
-    double const freedom = static_cast<double>(rows - columns);
-    double const scatter2 = freedom > 0.0 ? (residuals.array() / rootWeights.array()).square().sum() / freedom
-                                          : std::numeric_limits<double>::quiet_NaN();
-    for (Eigen::Index r = 0; r < rows; ++r) {
-        double const error = points[static_cast<std::size_t>(r)].error;
-        double const sigma = std::isfinite(error) && error >= 0.0 ? error : std::sqrt(scatter2);
-        propagation.col(r) *= rootWeights[r] * sigma;
-    }
-    Eigen::MatrixXd const covariance = propagation * propagation.transpose();
-    _covariance.assign(covariance.data(), covariance.data() + covariance.size());
+    LeastSquares const fit(points, order);
+    _coefficients = fit.coefficients();
+    _covariance = fit.covariance();
 }
 
 Approximate::Approximate(Box const& bbox, ApproximateControl const& actrl, std::vector<double> coefficients,
                          std::vector<double> covariance)
         : _bbox(bbox), _actrl(actrl), _coefficients(std::move(coefficients)), _covariance(std::move(covariance)) {
+    detail::checkRepresentable(bbox);
     auto const terms = numTerms(actrl.getOrderX());
     if (_coefficients.size() != terms || _covariance.size() != terms * terms) {
         throw LengthError("A Chebyshev model of order " + std::to_string(actrl.getOrderX()) + " has " +

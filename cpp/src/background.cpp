@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "bin_statistics.hpp"
+#include "checks.hpp"
 #include "evensky/errors.hpp"
 #include "evensky/parallel.hpp"
 #include "grid_evaluator.hpp"
@@ -111,6 +112,7 @@ template <typename T>
 Background::Background(MaskedImageView<T const> const& image, std::int64_t x0, std::int64_t y0,
                        BackgroundControl const& bctrl, int num_threads)
         : _bbox{x0, y0, image.width(), image.height()}, _bctrl(std::make_shared<BackgroundControl>(bctrl)) {
+    detail::checkRepresentable(_bbox);
     auto const& sctrl = *bctrl.getStatisticsControl();
     auto const selection = detail::makeSelection<T>(image, {}, sctrl);
     _x = BinGrid::evenly(image.width(), bctrl.getNxSample());
@@ -140,6 +142,7 @@ Background::Background(Box const& imageBBox, MaskedImageView<float const> const&
         throw InvalidParameterError("Image contains no pixels: the image's box is " + imageBBox.toString() +
                                     ", the grid is " + sizeToString(statsImage.image));
     }
+    detail::checkRepresentable(imageBBox);
     _x = BinGrid::evenly(imageBBox.width, static_cast<int>(statsImage.width()));
     _y = BinGrid::evenly(imageBBox.height, static_cast<int>(statsImage.height()));
     allocate();

@@ -288,14 +288,27 @@ private:
         double const nsigma = _sctrl.getNumSigmaClip();
         detail::Window window{quartiles.median, nsigma * detail::iqrangeToStdev * quartiles.range(), false};
         detail::Moments clipped;
-        for (int round = 0; round < _sctrl.getNumIter(); ++round) {
+        // A round follows from its window alone: once a window comes again, so does all that followed it, and rounds
+        // without number end (Brent 1980, BIT 20, 176: one window is remembered, at rounds that are powers of two).
+        auto remembered = window;
+        int rememberedAt = 0;
+        auto const rounds = _sctrl.getNumIter();
+        for (int round = 0; round < rounds; ++round) {
             if (round > 0) {
                 window.centre = clipped.meanValue();
                 // One survivor has no standard deviation: the width of the first round stays.
                 if (clipped.n != 1) window.halfWidth = nsigma * std::sqrt(clipped.variance());
+                if (window.centre == remembered.centre && window.halfWidth == remembered.halfWidth) {
+                    round = rounds - (rounds - round) % (round - rememberedAt);
+                    if (round == rounds) break;
+                    rememberedAt = round;
+                } else if (round - rememberedAt >= rememberedAt) {
+                    remembered = window;
+                    rememberedAt = round;
+                }
             }
-            bool const nothing = std::isnan(window.centre) || std::isnan(window.halfWidth);
-            clipped = nothing ? detail::Moments{} : momentsIn(window);
+            if (std::isnan(window.centre) || std::isnan(window.halfWidth)) return {};
+            clipped = momentsIn(window);
         }
         return clipped;
     }

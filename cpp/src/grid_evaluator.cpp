@@ -6,6 +6,7 @@
 #include <string>
 #include <type_traits>
 
+#include "checks.hpp"
 #include "evensky/errors.hpp"
 #include "kernels/kernels.hpp"
 
@@ -24,6 +25,7 @@ namespace {
 GridEvaluator::GridEvaluator(Background const& background, Interpolate::Style interpStyle,
                              UndersampleStyle undersampleStyle)
         : _style(interpStyle), _undersampleStyle(undersampleStyle), _centersX(background._x.centers) {
+    detail::checkUndersampleStyle(undersampleStyle);
     auto const& centersY = background._y.centers;
     auto const nx = _centersX.size();
     auto const ny = centersY.size();

@@ -247,8 +247,13 @@ void Interpolate::alongRow(double start, std::size_t n, Work const& work) const 
         // The first position that is no longer below the segment's upper edge.
         auto end = size;
         if (k < _edges.size()) {
+            auto const isBelow = [&](std::ptrdiff_t at) { return start + static_cast<double>(at) < _edges[k]; };
             double const reach = std::ceil(_edges[k] - start);
-            end = reach >= static_cast<double>(size) ? size : std::max(i, static_cast<std::ptrdiff_t>(reach));
+            if (reach < static_cast<double>(size)) end = reach > 0.0 ? static_cast<std::ptrdiff_t>(reach) : 0;
+            // The difference was rounded, and positions are.
+            while (end > i && !isBelow(end - 1)) --end;
+            while (end < size && isBelow(end)) ++end;
+            end = std::max(end, i);
         }
         if (end > i) work(_segments[k], i, end);
         i = end;

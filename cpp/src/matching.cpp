@@ -9,6 +9,7 @@
 
 #include "bin_statistics.hpp"
 #include "chebyshev_rows.hpp"
+#include "checks.hpp"
 #include "compute_statistics.hpp"
 #include "evensky/errors.hpp"
 #include "grid_evaluator.hpp"
@@ -162,7 +163,8 @@ void checkPlanes(MaskedImageView<T const> const& image, char const* which) {
     check(image.variance, "variance");
 }
 
-std::int64_t ceilDivide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+// Of a >= 0; no sum that could overflow.
+std::int64_t ceilDivide(std::int64_t a, std::int64_t b) { return a / b + static_cast<std::int64_t>(a % b != 0); }
 
 // The match, step by step, as the task's description has it.
 template <typename T>
@@ -203,6 +205,10 @@ private:
         if (_options.binSize <= 0) {
             throw InvalidParameterError("binSize = " + std::to_string(_options.binSize) + "; it must be > 0");
         }
+        if (_options.usePolynomial && _options.order < 0) {
+            throw InvalidParameterError("order = " + std::to_string(_options.order) + "; it must be >= 0");
+        }
+        detail::checkUndersampleStyle(_options.undersampleStyle);
         if (auto const statistic = _options.gridStatistic;
             statistic != MEAN && statistic != MEDIAN && statistic != MEANCLIP) {
             throw InvalidParameterError("gridStatistic = " + std::to_string(static_cast<int>(statistic)) +
@@ -234,6 +240,7 @@ private:
         if (!reference.image.exists() || !_pair.science.image.exists() || !_matched.exists()) {
             throw InvalidParameterError("An image is a view without memory; reference, science and output need pixels");
         }
+        detail::checkRepresentable(_bbox);
         checkPlanes<T>(reference, "reference");
         checkPlanes<T>(_pair.science, "science exposure");
     }

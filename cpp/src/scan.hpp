@@ -101,7 +101,9 @@ inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const&
     double outerLow = coreLow, outerHigh = coreHigh;
     if (clip->rehearse) {
         double centre = at[1], halfWidth = first;
-        for (int round = 1; round < clip->rounds; ++round) {
+        // Windows have come to rest long before.
+        auto const rounds = std::min(clip->rounds, 32);
+        for (int round = 1; round < rounds; ++round) {
             auto const kept = momentsOf(kernel.deviationsWithin(sample.data(), m, centre, halfWidth), centre, true);
             if (kept.n < 2) break;
             centre = kept.mean;

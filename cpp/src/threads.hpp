@@ -25,6 +25,7 @@ void parallelForWith(std::ptrdiff_t count, int num_threads, Work const& work) {
         for (;;) {
             auto const i = next.fetch_add(1, std::memory_order_relaxed);
             if (i >= count) return;
+            if (i > 0) checkInterrupt();
             work(i, state);
         }
     });

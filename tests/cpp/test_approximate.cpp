@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
+#include <utility>
 
 #include "evensky/approximate.hpp"
 #include "evensky/errors.hpp"
@@ -121,4 +123,51 @@ TEST_CASE("approximate: what is wrong is said with its value") {
     Pixels<float> out(100, 80);
     CHECK(testing::holds(messageOf<InvalidParameterError>([&] { fit.getImage(out.view(), box, 3, 3); }), "3"));
     CHECK(testing::holds(messageOf<LengthError>([&] { fit.getImage(out.view(), Box{0, 0, 100, 80}); }), "(0:99,0:79)"));
+}
+
+TEST_CASE("approximate: a great order is refused before there is memory for it") {
+    auto const grid = testing::noise(4, 4, 1.0, 0.1);
+    std::vector<double> const at{0.0, 1.0, 2.0, 3.0};
+    for (int order : {100'000, std::numeric_limits<int>::max()}) {
+        auto const message = messageOf<evensky::RuntimeError>([&] {
+            (void)evensky::makeApproximate(at, at, grid.view(), evensky::Box{0, 0, 4, 4},
+                                           evensky::ApproximateControl(evensky::ApproximateControl::CHEBYSHEV, order));
+        });
+        CHECK(testing::holds(message, "16 usable points"));
+    }
+}
+
+TEST_CASE("approximate: many points, taken a block at a time, give what few groups of them do") {
+    // Every point four times over, with twice the error, says what it says once.
+    auto const few = testing::noise(40, 40, 100.0, 3.0);
+    Pixels<float> many(80, 80);
+    Pixels<float> const errors(40, 40, 1.0F), doubled(80, 80, 2.0F);
+    std::vector<double> x, xx;
+    for (int i = 0; i < 40; ++i) x.push_back(3.0 * i + 1.0);
+    for (int i = 0; i < 80; ++i) xx.push_back(3.0 * (i / 2) + 1.0);
+    for (std::ptrdiff_t j = 0; j < 80; ++j) {
+        for (std::ptrdiff_t i = 0; i < 80; ++i) many(i, j) = few.view()(i / 2, j / 2);
+    }
+    evensky::Box const box{0, 0, 120, 120};
+    evensky::ApproximateControl const control(evensky::ApproximateControl::CHEBYSHEV, 6);
+    auto const a = evensky::makeApproximate(x, x, {few.view(), {}, errors.view()}, box, control);
+    auto const b = evensky::makeApproximate(xx, xx, {std::as_const(many).view(), {}, doubled.view()}, box, control);
+    for (std::size_t i = 0; i < a.getCoefficients().size(); ++i) {
+        CHECK(b.getCoefficients()[i] == doctest::Approx(a.getCoefficients()[i]).epsilon(1e-9));
+    }
+    // The ends of the original's weights, 1 / error: half the weight of each.
+    for (std::size_t i = 0; i < a.getCovariance().size(); ++i) {
+        CHECK(b.getCovariance()[i] == doctest::Approx(a.getCovariance()[i]).epsilon(1e-9).scale(1e-3));
+    }
+}
+
+TEST_CASE("approximate: an error without bounds leaves the others as they are") {
+    auto const grid = testing::noise(6, 6, 1.0, 0.1);
+    Pixels<float> errors(6, 6, 0.1F);
+    errors(2, 3) = std::numeric_limits<float>::infinity();
+    std::vector<double> const at{0.0, 1.0, 2.0, 3.0, 4.0, 5.0};
+    auto const approximate =
+            evensky::makeApproximate(at, at, {grid.view(), {}, std::as_const(errors).view()}, evensky::Box{0, 0, 6, 6},
+                                     evensky::ApproximateControl(evensky::ApproximateControl::CHEBYSHEV, 2));
+    for (double value : approximate.getCovariance()) CHECK(std::isfinite(value));
 }

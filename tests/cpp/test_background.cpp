@@ -159,3 +159,18 @@ TEST_CASE("background: a column of bins without data is bridged, or named where 
     CHECK(testing::holds(message, "Column 2"));
     CHECK(testing::holds(message, "REDUCE_INTERP_ORDER"));
 }
+
+TEST_CASE("background: a style for too few bins that does not exist, and boxes beyond all numbers") {
+    auto const grid = testing::noise(3, 3, 1.0, 0.1);
+    evensky::Background const background(evensky::Box{0, 0, 30, 30}, grid.view());
+    Pixels<float> out(30, 30);
+    auto const message = messageOf<evensky::InvalidParameterError>([&] {
+        background.getImage(out.view(), {0, 0, 30, 30}, evensky::Interpolate::AKIMA_SPLINE,
+                            static_cast<evensky::UndersampleStyle>(3));
+    });
+    CHECK(testing::holds(message, "Undersample style 3"));
+    auto const largest = std::numeric_limits<std::int64_t>::max();
+    auto const beyond = messageOf<evensky::LengthError>(
+            [&] { evensky::Background(evensky::Box{largest - 5, 0, 30, 30}, grid.view()); });
+    CHECK(testing::holds(beyond, std::to_string(largest - 5)));
+}

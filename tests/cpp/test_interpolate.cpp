@@ -101,3 +101,18 @@ TEST_CASE("interpolate: names and numbers of points") {
     }
     for (int n = 1; n < 10; ++n) CHECK(evensky::lookupMinInterpPoints(evensky::lookupMaxInterpStyle(n)) <= n);
 }
+
+TEST_CASE("interpolate: a row takes each of its positions as a single one is taken") {
+    // -1e-30 - (-3) and 3 round to the same number.
+    evensky::Interpolate const steps({-3.0, 3.0 - 2e-30, 9.0}, {0.0, 10.0, 20.0}, evensky::Interpolate::CONSTANT);
+    evensky::Interpolate const tiny({-1e-30, 1e-30, 3.0}, {1.0, 5.0, 7.0}, evensky::Interpolate::LINEAR);
+    std::vector<double> row(8);
+    for (auto const* const interpolate : {&steps, &tiny}) {
+        for (double start : {-3.0, -2.5, 0.0, 1e16, -1e300, 1e300}) {
+            interpolate->interpolateRow(start, row.size(), row.data());
+            for (std::size_t i = 0; i < row.size(); ++i) {
+                CHECK(row[i] == interpolate->interpolate(start + static_cast<double>(i)));
+            }
+        }
+    }
+}

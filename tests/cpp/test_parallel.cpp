@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 
 #include "evensky/errors.hpp"
 #include "evensky/matching.hpp"
@@ -69,4 +71,88 @@ TEST_CASE("errors: arguments that cannot be meant") {
     auto const message = testing::messageOf<InvalidParameterError>(
             [&] { (void)evensky::matchBackgrounds<float>(image.view(), image.view(), out.view(), 0, 0, options); });
     CHECK(testing::holds(message, "MEANCLIP"));
+}
+
+namespace {
+
+struct Interrupted {};
+std::atomic<bool> interrupt{false};
+std::atomic<int> asked{0};
+
+// While there is one of these, calls are interrupted as soon as `interrupt` says so.
+struct InterruptsAllowed {
+    InterruptsAllowed() {
+        interrupt = false;
+        asked = 0;
+        evensky::setInterruptCheck([] {
+            ++asked;
+            if (interrupt) throw Interrupted{};
+        });
+    }
+    ~InterruptsAllowed() { evensky::setInterruptCheck(nullptr); }
+    InterruptsAllowed(InterruptsAllowed const&) = delete;
+    InterruptsAllowed& operator=(InterruptsAllowed const&) = delete;
+};
+
+void sleepFor(int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds)); }
+
+}  // namespace
+
+TEST_CASE("parallel: an interrupted call leaves the rest undone, whatever its threads") {
+    InterruptsAllowed const allowed;
+    for (int threads : {1, 2, 8}) {
+        interrupt = false;
+        std::atomic<int> done = 0;
+        auto const work = [&](std::ptrdiff_t) {
+            sleepFor(1);
+            if (++done == 150) interrupt = true;
+        };
+        CHECK_THROWS_AS(evensky::parallelFor(1'000'000, threads, work), Interrupted);
+        CHECK(done < 150 + 110 * threads);
+    }
+    CHECK(asked > 3);
+}
+
+TEST_CASE("parallel: the helpers' long pieces end too, and calls inside calls") {
+    InterruptsAllowed const allowed;
+    auto const forever = [](std::ptrdiff_t) {
+        for (;;) {
+            sleepFor(1);
+            evensky::checkInterrupt();
+        }
+    };
+    std::thread user([] {
+        sleepFor(250);
+        interrupt = true;
+    });
+    // The calling thread has nothing to do but wait.
+    auto const caller = std::this_thread::get_id();
+    std::atomic<bool> helped{false};
+    CHECK_THROWS_AS(evensky::parallelFor(2, 2,
+                                         [&](std::ptrdiff_t i) {
+                                             while (std::this_thread::get_id() == caller) {
+                                                 sleepFor(1);
+                                                 if (helped) return;
+                                             }
+                                             helped = true;
+                                             forever(i);
+                                         }),
+                    Interrupted);
+    user.join();
+    CHECK_THROWS_AS(evensky::parallelFor(4, 2, [&](std::ptrdiff_t) { evensky::parallelFor(2, 2, forever); }),
+                    Interrupted);
+    interrupt = false;
+    std::atomic<int> done = 0;
+    evensky::parallelFor(10, 2, [&](std::ptrdiff_t) { ++done; });
+    CHECK(done == 10);
+}
+
+TEST_CASE("parallel: a check that never objects changes nothing") {
+    auto const image = testing::noise<double>(700, 700, 5.0, 2.0);
+    auto const flags = evensky::MEDIAN | evensky::MEANCLIP;
+    auto const before = evensky::makeStatistics<double>(image.view(), flags);
+    InterruptsAllowed const allowed;
+    auto const after = evensky::makeStatistics<double>(image.view(), flags, evensky::StatisticsControl(), 2);
+    CHECK(after.getValue(evensky::MEANCLIP) == before.getValue(evensky::MEANCLIP));
+    CHECK(after.getValue(evensky::MEDIAN) == before.getValue(evensky::MEDIAN));
 }

@@ -189,3 +189,38 @@ TEST_CASE("statistics: bits propagate where enough weight was rejected for them"
     sctrl.setMaskPropagationThreshold(1, 0.3);
     CHECK(makeStatistics<float>({image.view(), mask.view()}, MEAN, sctrl).getOrMask() == 0);
 }
+
+TEST_CASE("statistics: rounds without number end, and are what as many rounds are") {
+    // Narrow windows go round in circles: pixels leave and come back.
+    for (unsigned seed = 1; seed < 60; ++seed) {
+        auto const image = testing::noise<double>(7, 3, 0.0, 1.0, seed);
+        for (double nsigma : {0.6, 0.9, 1.3}) {
+            auto const clipped = [&](int rounds) {
+                return evensky::makeStatistics<double>(image.view(), evensky::MEANCLIP,
+                                                       evensky::StatisticsControl(nsigma, rounds))
+                        .getValue();
+            };
+            // Round by round, as the definition has it.
+            std::vector<double> values = image.values;
+            std::sort(values.begin(), values.end());
+            double centre = values[10], halfWidth = nsigma * 0.741301109252802 * (values[15] - values[5]);
+            std::vector<double> means;
+            for (int round = 0; round < 200; ++round) {
+                double sum = 0.0, n = 0.0, squares = 0.0;
+                for (double v : values) sum += std::abs(v - centre) <= halfWidth ? v : 0.0;
+                for (double v : values) n += std::abs(v - centre) <= halfWidth;
+                double const mean = sum / n;
+                for (double v : values) squares += std::abs(v - centre) <= halfWidth ? (v - mean) * (v - mean) : 0.0;
+                means.push_back(mean);
+                centre = mean;
+                if (n != 1.0) halfWidth = nsigma * std::sqrt(squares / (n - 1.0));
+            }
+            for (int rounds : {1, 2, 3, 5, 17, 100, 199, 200}) {
+                auto const expected = means[static_cast<std::size_t>(rounds - 1)];
+                CHECK((std::isnan(expected) ? std::isnan(clipped(rounds))
+                                            : clipped(rounds) == doctest::Approx(expected).epsilon(1e-12)));
+            }
+            CHECK((std::isnan(means.back()) || std::isfinite(clipped(std::numeric_limits<int>::max()))));
+        }
+    }
+}

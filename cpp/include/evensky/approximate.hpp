@@ -17,7 +17,7 @@ namespace evensky {
 class EVENSKY_EXPORT ApproximateControl {
 public:
     /// Kind of smooth function: CHEBYSHEV, or UNKNOWN for none.
-    enum Style { UNKNOWN = -1, CHEBYSHEV = 0, NUM_STYLES };
+    enum Style : int { UNKNOWN = -1, CHEBYSHEV = 0, NUM_STYLES };
 
     /// @param style      CHEBYSHEV (UNKNOWN: no approximation)
     /// @param orderX     highest total degree, >= 0

@@ -19,7 +19,7 @@
 namespace evensky {
 
 /// What to do where there are too few bins for the interpolation style.
-enum UndersampleStyle {
+enum UndersampleStyle : int {
     THROW_EXCEPTION = 0,      ///< throw an exception
     REDUCE_INTERP_ORDER = 1,  ///< take the most flexible style that the bins allow
     INCREASE_NXNYSAMPLE = 2   ///< make the bins smaller: for matchBackgrounds only; a Background throws instead

@@ -4,6 +4,7 @@
 /// Integer boxes in pixel coordinates.
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "evensky/export.hpp"
@@ -19,6 +20,13 @@ struct EVENSKY_EXPORT Box {
 
     /// True where there is no pixel in it.
     [[nodiscard]] constexpr bool isEmpty() const noexcept { return width <= 0 || height <= 0; }
+
+    /// True where every pixel of it has coordinates that can be written as numbers, and so has the pixel behind its
+    /// last.
+    [[nodiscard]] constexpr bool isRepresentable() const noexcept {
+        return isEmpty() || (x0 <= std::numeric_limits<std::int64_t>::max() - width &&
+                             y0 <= std::numeric_limits<std::int64_t>::max() - height);
+    }
 
     /// True where every pixel of `other` belongs to this box. An empty box is contained everywhere.
     [[nodiscard]] constexpr bool contains(Box const& other) const noexcept {

@@ -25,7 +25,7 @@ namespace evensky {
 class EVENSKY_EXPORT Interpolate {
 public:
     /// How to interpolate; see above.
-    enum Style {
+    enum Style : int {
         UNKNOWN = -1,
         CONSTANT = 0,
         LINEAR = 1,

@@ -1,0 +1,29 @@
+#pragma once
+
+// Checks of arguments that several parts of the library take.
+
+#include <string>
+
+#include "evensky/background.hpp"
+#include "evensky/box.hpp"
+#include "evensky/errors.hpp"
+
+namespace evensky::detail {
+
+// Throws LengthError where sums of the box's coordinates would overflow.
+inline void checkRepresentable(Box const& box) {
+    if (box.isRepresentable()) return;
+    throw LengthError("A box of " + std::to_string(box.width) + " x " + std::to_string(box.height) + " pixels at (" +
+                      std::to_string(box.x0) + ", " + std::to_string(box.y0) +
+                      ") reaches beyond the largest coordinate, 2^63 - 1");
+}
+
+// Throws InvalidParameterError for a style that is none.
+inline void checkUndersampleStyle(UndersampleStyle style) {
+    if (style == THROW_EXCEPTION || style == REDUCE_INTERP_ORDER || style == INCREASE_NXNYSAMPLE) return;
+    throw InvalidParameterError("Undersample style " + std::to_string(static_cast<int>(style)) +
+                                " does not exist; it must be THROW_EXCEPTION (0), REDUCE_INTERP_ORDER (1) or "
+                                "INCREASE_NXNYSAMPLE (2)");
+}
+
+}  // namespace evensky::detail

@@ -1,0 +1,68 @@
+// A match of any pair in any way: the number of threads does not matter, and where it fails nothing was written.
+
+#include "evensky/matching.hpp"
+
+#include <algorithm>
+
+#include "input.hpp"
+
+using namespace evensky;
+
+namespace {
+
+template <typename T>
+void run(fuzz::Input& input) {
+    MatchingOptions options;
+    options.usePolynomial = input.flag();
+    options.order = static_cast<int>(input.flag() ? input.within(-1, 9) : input.integer());
+    options.referenceBadMask = input.take<MaskPixel>();
+    options.scienceBadMask = input.take<MaskPixel>();
+    options.gridStatistic = static_cast<Property>(input.flag()   ? MEAN
+                                                  : input.flag() ? MEANCLIP
+                                                                 : 1 << input.within(0, 17));
+    options.undersampleStyle = static_cast<UndersampleStyle>(input.within(0, 3));
+    options.binSize = input.flag() ? input.within(1, 60) : input.integer();
+    options.interpStyle = static_cast<Interpolate::Style>(input.within(-1, 7));
+    if (input.flag()) options.numSigmaClip = input.number();
+    if (input.flag()) options.numIter = input.take<std::int32_t>();
+    options.approxWeighting = input.flag();
+    options.approxWeightPower = static_cast<int>(input.within(0, 3));
+    if (input.flag()) options.gridStdevEpsilon = input.number();
+    auto const x0 = input.integer(), y0 = input.integer();
+    auto const threads = static_cast<int>(input.within(1, 3));
+    fuzz::Exposure<T> reference(input);
+    auto const size = fuzz::Size{reference.view().width(), reference.view().height()};
+    fuzz::Exposure<T> science(input, input.flag() && input.flag() && input.flag() ? fuzz::imageSize(input) : size);
+    auto const pixels = static_cast<std::size_t>(science.view().width() * science.view().height());
+    std::vector<T> matched(pixels, T{42}), again(pixels);
+    ImageView<T> const out(matched.data(), science.view().width(), science.view().height());
+    try {
+        auto const result = matchBackgrounds<T>(reference.view(), science.view(), out, x0, y0, options, 1);
+        auto const other =
+                matchBackgrounds<T>(reference.view(), science.view(),
+                                    ImageView<T>(again.data(), out.width(), out.height()), x0, y0, options, threads);
+        fuzz::require(fuzz::same(result.fitRMS, other.fitRMS) && fuzz::same(result.matchedMSE, other.matchedMSE) &&
+                              fuzz::same(result.diffImVar, other.diffImVar),
+                      "threads do not matter");
+        for (std::size_t i = 0; i < pixels; ++i) {
+            fuzz::require(fuzz::same(static_cast<double>(matched[i]), static_cast<double>(again[i])),
+                          "threads do not matter");
+        }
+    } catch (Error const& error) {
+        fuzz::require(std::strlen(error.what()) > 10, "an error says what is wrong");
+        fuzz::require(std::all_of(matched.begin(), matched.end(), [](T value) { return value == T{42}; }),
+                      "nothing is written where it fails");
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
+    fuzz::Input input(data, size);
+    if (input.take<std::uint8_t>() % 4 == 0) {
+        run<double>(input);
+    } else {
+        run<float>(input);
+    }
+    return 0;
+}
