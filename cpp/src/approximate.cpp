@@ -112,7 +112,7 @@ private:
 
     template <typename Work>
     void forEachBlock(Work const& work) const {
-        auto const most = std::max<Eigen::Index>(1024, 4 * _terms);
+        auto const most = std::max<Eigen::Index>(1024, _terms);
         for (Eigen::Index first = 0; first < rows(); first += most) {
             if (first > 0) checkInterrupt();
             work(first, std::min(most, rows() - first));

@@ -16,18 +16,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from . import __version__
-from .errors import EvenskyError, FitsError, InvalidParameterError, NotFoundError, TaskError
+from .errors import EvenskyError, FitsError, TaskError
 
 if TYPE_CHECKING:
-    from .tasks import MatchBackgroundsConfig
     from .tasks.run_record import MatchRun
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-
-_CONFIG_ENDINGS = {".yaml": "YAML", ".yml": "YAML", ".json": "YAML", ".toml": "TOML"}
 
 STATISTICS = (
     "NPOINT",
@@ -153,111 +150,6 @@ def main(verbose: bool) -> None:
         # Warnings of single exposures are part of the summary.
         log.addHandler(logging.NullHandler())
         log.propagate = False
-
-
-def _parse(name: str, text: str) -> Any:
-    """The value of a configuration field as its type wants it."""
-    from .tasks import MatchBackgroundsConfig
-
-    field = MatchBackgroundsConfig._fields[name]
-    if type(field).__name__ == "ListField":
-        return [part.strip() for part in text.strip("[]").split(",") if part.strip()]
-    if field.dtype is bool:
-        words = {
-            "true": True,
-            "yes": True,
-            "on": True,
-            "1": True,
-            "false": False,
-            "no": False,
-            "off": False,
-            "0": False,
-        }
-        if text.lower() not in words:
-            raise InvalidParameterError(f"Configuration field {name} = {text!r}; it must be true or false")
-        return words[text.lower()]
-    try:
-        return field.dtype(text)
-    except ValueError:
-        raise InvalidParameterError(
-            f"Configuration field {name} = {text!r}; it must be of type {field.dtype.__name__}"
-        ) from None
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    """The fields of a configuration file, which is data: YAML (or JSON) or TOML."""
-    kind = _CONFIG_ENDINGS.get(path.suffix.lower())
-    if kind is None:
-        hint = (
-            "; a Python configuration is executed, so it has its own option, --python-config"
-            if path.suffix == ".py"
-            else ""
-        )
-        raise InvalidParameterError(f"{path}: a configuration file ends in {', '.join(_CONFIG_ENDINGS)}{hint}")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidParameterError(f"{path}: cannot be read: {error}") from error
-    try:
-        if kind == "TOML":
-            import tomllib
-
-            fields: Any = tomllib.loads(text)
-        else:
-            import yaml
-
-            fields = yaml.safe_load(text) or {}
-    except Exception as error:  # each of the two parsers has errors of its own
-        raise InvalidParameterError(f"{path}: is not {kind}: {error}") from error
-    if not isinstance(fields, dict):
-        raise InvalidParameterError(f"{path}: holds a {type(fields).__name__}; names and values are needed")
-    return fields
-
-
-def _make_config(file: Path | None, python_file: Path | None, settings: tuple[str, ...]) -> MatchBackgroundsConfig:
-    from lsst.pex.config import FieldValidationError
-
-    from .tasks import MatchBackgroundsConfig
-
-    config = MatchBackgroundsConfig()
-    known = ", ".join(MatchBackgroundsConfig._fields)
-
-    def update(name: Any, value: Any) -> None:
-        if name not in MatchBackgroundsConfig._fields:
-            raise NotFoundError(f"There is no configuration field {name!r}; the known ones are {known}")
-        try:
-            config.update(**{name: value})
-        except (FieldValidationError, TypeError, ValueError) as error:
-            reason = getattr(error, "msg", None) or str(error)
-            raise InvalidParameterError(f"Configuration field {name} = {value!r}: {_short(reason)}") from error
-
-    if python_file is not None:
-        try:
-            config.load(str(python_file))
-        except Exception as error:  # whatever the file's code does
-            raise InvalidParameterError(f"{python_file}: cannot be executed as a configuration: {error}") from error
-    for name, value in (_read_config(file) if file else {}).items():
-        update(name, value)
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        name = name.strip().removeprefix("config.")
-        if not equals:
-            raise InvalidParameterError(f"-c {setting}: name=value is needed")
-        update(name, _parse(name, text.strip()) if name in MatchBackgroundsConfig._fields else text)
-    try:
-        config.validate()
-    except FieldValidationError as error:
-        raise InvalidParameterError(_short(str(error))) from error
-    return config
-
-
-def _short(reason: str) -> str:
-    """The sentence of a configuration error that says what is wrong, without where the field was defined."""
-    lines = [line.strip() for line in reason.splitlines() if line.strip()]
-    kept = [
-        line for line in lines if not line.startswith(("For more information", "Field '", "file ", "File ", "In file"))
-    ]
-    return " ".join(kept or lines)
 
 
 def _figure(value: float | None, digits: int = 4) -> str:
@@ -391,10 +283,11 @@ def match(
       evensky match *.fits --out matched --reference best.fits -c binSize=128 --workers 2
       evensky match *.fits --out matched -c usePolynomial=true -c order=3 --mask 'masks/{stem}.fits'
     """
+    from .tasks.configuration import make_config
     from .tasks.match_files import match_files
 
     with _one_line(), _stoppable("what is finished is kept, --resume goes on"):
-        config = _make_config(config_file, python_config, settings)
+        config = make_config(config_file, python_config, settings)
         with _progress(not quiet) as progress:
             run = match_files(
                 files,

@@ -69,7 +69,8 @@ void evaluate(fuzz::Input& input, Background& background) {
     });
     fuzz::answered([&] {
         (void)background.getApproximate(
-                ApproximateControl(ApproximateControl::CHEBYSHEV, static_cast<int>(input.within(-1, 300))));
+                ApproximateControl(ApproximateControl::CHEBYSHEV,
+                                   static_cast<int>(input.flag() ? input.within(-1, 12) : input.within(1000, 60000))));
     });
 }
 

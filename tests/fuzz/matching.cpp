@@ -15,6 +15,8 @@ void run(fuzz::Input& input) {
     MatchingOptions options;
     options.usePolynomial = input.flag();
     options.order = static_cast<int>(input.flag() ? input.within(-1, 9) : input.integer());
+    // Such a fit is what was asked for, and takes its time: n^6 operations for order n.
+    if (options.order > 20 && options.order < 10'000) options.order = 20;
     options.referenceBadMask = input.take<MaskPixel>();
     options.scienceBadMask = input.take<MaskPixel>();
     options.gridStatistic = static_cast<Property>(input.flag()   ? MEAN

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["opened", "read_exposure", "write_exposure", "write_hdus", "write_image"]
 
+import math
 import re
 import threading
 import warnings
@@ -37,6 +38,11 @@ _DEVIATION = re.compile(r"(ERR|SIGMA|RMS|STD|UNCERT)", re.IGNORECASE)
 _warnings_lock = threading.Lock()
 
 
+# A small file may say that it holds any number of pixels. Real ones of so many bytes shrink less than this.
+_UNSUSPICIOUS_BYTES = 2**28
+_GREATEST_RATIO = 250
+
+
 def _headers(path: Path) -> Any:
     """Open a file and read its headers, without the warnings about cards that oddly-made files bring."""
     from astropy.io import fits
@@ -44,7 +50,22 @@ def _headers(path: Path) -> Any:
 
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyUserWarning)
-        return fits.open(path, memmap=False, lazy_load_hdus=False)
+        hdus = fits.open(path, memmap=False)
+        try:
+            size = path.stat().st_size
+            claimed = 0
+            for hdu in hdus:  # each is read as it is come to, so that what it claims is known before it is unpacked
+                shape = hdu.shape if getattr(hdu, "is_image", False) else ()
+                claimed += math.prod(shape) * abs(int(hdu.header.get("BITPIX", 8))) // 8 if shape else hdu.size
+                if claimed > max(_UNSUSPICIOUS_BYTES, _GREATEST_RATIO * size):
+                    raise FitsError(
+                        f"{path}: says that it holds {claimed} bytes of pixels, in a file of {size} bytes; where that "
+                        "is true, unpack it first"
+                    )
+        except BaseException:
+            hdus.close()
+            raise
+        return hdus
 
 
 def _check_complete(hdus: Any, path: Path) -> None:

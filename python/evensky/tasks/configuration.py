@@ -1,0 +1,170 @@
+"""Configuration of a match from files and from ``name=value``.
+
+A configuration file is data. It may come from anywhere, so what it may hold is bounded: names, and numbers, words or
+lists of words.
+"""
+
+from __future__ import annotations
+
+__all__ = ["make_config", "read_fields"]
+
+import reprlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lsst.pex.config import FieldValidationError
+
+from ..errors import InvalidParameterError, NotFoundError
+from .match_backgrounds import MatchBackgroundsConfig
+
+_ENDINGS = {".yaml": "YAML", ".yml": "YAML", ".json": "YAML", ".toml": "TOML"}
+# All fields with long lists of planes are some hundred bytes.
+_LARGEST_FILE = 65536
+
+
+def _parse(name: str, text: str) -> Any:
+    """The value of a configuration field as its type wants it."""
+    field = MatchBackgroundsConfig._fields[name]
+    if type(field).__name__ == "ListField":
+        return [part.strip() for part in text.strip("[]").split(",") if part.strip()]
+    if field.dtype is bool:
+        words = {
+            "true": True,
+            "yes": True,
+            "on": True,
+            "1": True,
+            "false": False,
+            "no": False,
+            "off": False,
+            "0": False,
+        }
+        if text.lower() not in words:
+            raise InvalidParameterError(f"Configuration field {name} = {text!r}; it must be true or false")
+        return words[text.lower()]
+    try:
+        return field.dtype(text)
+    except ValueError:
+        raise InvalidParameterError(
+            f"Configuration field {name} = {text!r}; it must be of type {field.dtype.__name__}"
+        ) from None
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """The fields of a configuration file: YAML (or JSON) or TOML, by its ending.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where the file cannot be read, is not of its kind, or holds anything but names and values.
+    """
+    kind = _ENDINGS.get(path.suffix.lower())
+    if kind is None:
+        hint = (
+            "; a Python configuration is executed, so it has its own option, --python-config"
+            if path.suffix == ".py"
+            else ""
+        )
+        raise InvalidParameterError(f"{path}: a configuration file ends in {', '.join(_ENDINGS)}{hint}")
+    try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise InvalidParameterError(f"{path}: is not a regular file")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+        text = content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidParameterError(f"{path}: cannot be read: {error}") from error
+    if len(content) > _LARGEST_FILE:
+        raise InvalidParameterError(f"{path}: has more than {_LARGEST_FILE} bytes, too many for a configuration")
+    try:
+        if kind == "TOML":
+            import tomllib
+
+            fields: Any = tomllib.loads(text)
+        else:
+            import yaml
+
+            fields = yaml.safe_load(text) or {}
+    except Exception as error:  # each of the two parsers has errors of its own
+        raise InvalidParameterError(f"{path}: is not {kind}: {_briefly(str(error))}") from error
+    if not isinstance(fields, dict):
+        raise InvalidParameterError(f"{path}: holds a {type(fields).__name__}; names and values are needed")
+    for name, value in fields.items():
+        # Lists of lists of the same lists may stand for more than there is memory.
+        parts = value if isinstance(value, list) else [value]
+        if wrong := [part for part in parts if not isinstance(part, str | bool | int | float | None)]:
+            raise InvalidParameterError(
+                f"{path}: field {reprlib.repr(name)} holds a {type(wrong[0]).__name__}; numbers, words and lists of "
+                "words are allowed"
+            )
+    return fields
+
+
+def make_config(
+    file: Path | None = None, python_file: Path | None = None, settings: Sequence[str] = ()
+) -> MatchBackgroundsConfig:
+    """The defaults, changed by a Python file, by a file of fields and by ``name=value``, in this order.
+
+    Parameters
+    ----------
+    file : Path, optional
+        YAML, JSON or TOML.
+    python_file : Path, optional
+        Is executed.
+    settings : sequence of str, optional
+        ``name=value`` each.
+
+    Raises
+    ------
+    evensky.errors.NotFoundError
+        For a field that does not exist.
+    evensky.errors.InvalidParameterError
+        For a value that is not allowed, a file that cannot be read.
+    """
+    config = MatchBackgroundsConfig()
+    known = ", ".join(MatchBackgroundsConfig._fields)
+
+    def update(name: Any, value: Any) -> None:
+        if name not in MatchBackgroundsConfig._fields:
+            raise NotFoundError(f"There is no configuration field {reprlib.repr(name)}; the known ones are {known}")
+        try:
+            config.update(**{name: value})
+        except (FieldValidationError, TypeError, ValueError) as error:
+            reason = getattr(error, "msg", None) or str(error)
+            raise InvalidParameterError(
+                f"Configuration field {name} = {reprlib.repr(value)}: {_short(reason)}"
+            ) from error
+
+    if python_file is not None:
+        try:
+            config.load(str(python_file))
+        except Exception as error:  # whatever the file's code does
+            raise InvalidParameterError(f"{python_file}: cannot be executed as a configuration: {error}") from error
+    for name, value in (read_fields(file) if file else {}).items():
+        update(name, value)
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        name = name.strip().removeprefix("config.")
+        if not equals:
+            raise InvalidParameterError(f"-c {setting}: name=value is needed")
+        update(name, _parse(name, text.strip()) if name in MatchBackgroundsConfig._fields else text)
+    try:
+        config.validate()
+    except FieldValidationError as error:
+        raise InvalidParameterError(_short(str(error))) from error
+    return config
+
+
+def _short(reason: str) -> str:
+    """The sentence of a configuration error that says what is wrong, without where the field was defined."""
+    lines = [line.strip() for line in reason.splitlines() if line.strip()]
+    kept = [
+        line for line in lines if not line.startswith(("For more information", "Field '", "file ", "File ", "In file"))
+    ]
+    return _briefly(" ".join(kept or lines))
+
+
+def _briefly(text: str) -> str:
+    """One line that does not fill the screen."""
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else f"{line[:300]}..."

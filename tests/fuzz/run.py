@@ -1,0 +1,77 @@
+"""Fuzz the readers with atheris (``pip install atheris``), starting from small files of every kind.
+
+Usage: python tests/fuzz/run.py TARGET FOLDER [libFuzzer options], e.g. ``read_fits /tmp/fuzz -max_total_time=900``.
+Whatever a target does not expect, more than 10 s and more than 1 GB end it, with the input that did so in FOLDER.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import atheris
+import numpy as np
+
+# What is imported before is not instrumented.
+with atheris.instrument_imports(include=["evensky", "astropy.io.fits", "yaml", "tomllib", "json"]):
+    from astropy.io import fits
+    from targets import TARGETS
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+def seeds(target: str) -> list[bytes]:
+    """Files as they should be, small ones."""
+    if target == "read_config":
+        return [
+            b"binSize: 64\nusePolynomial: true\nbadMaskPlanes: [SAT, BAD]\ngridStatistic: MEANCLIP\n",
+            b'{"order": 3, "approxWeighting": false, "interpStyle": "LINEAR"}',
+            b'# TOML\nbinSize = 64\nbadMaskPlanes = ["SAT"]\nnumSigmaClip = 2.5\n',
+            b"a: &a [x]\nb: [*a, *a]\n",
+        ]
+    if target == "read_journal":
+        return [
+            b'{"journal": 1, "version": "1", "config": {"binSize": 256}, "files": [["/a.fits", 1, 2], '
+            b'["/b.fits", 1, 2]], "number": 2}\n{"reference": "a", "reason": "", '
+            b'"candidates": [{"label": "a", "cost": 1.0}]}\n'
+            b'{"record": {"label": "b", "path": "/b.fits", "status": "matched", "output": "/dev/null"}}\n'
+        ]
+    pixels = np.arange(64, dtype=np.float32).reshape(8, 8)
+    mask = fits.ImageHDU((pixels % 3).astype(np.int32), name="MASK")
+    mask.header["MP_BAD"], mask.header["EXTTYPE"] = 0, "MASK"
+    whole = [fits.PrimaryHDU(), fits.ImageHDU(pixels, name="IMAGE"), mask, fits.ImageHDU(pixels, name="VARIANCE")]
+    scaled = fits.PrimaryHDU(pixels.astype(np.int16))
+    scaled.header["BLANK"], scaled.header["BSCALE"], scaled.header["BZERO"] = 5, 2.0, 7.0
+    layouts = [
+        whole,
+        [scaled],
+        [fits.PrimaryHDU(pixels.astype(">f8"))],
+        [fits.PrimaryHDU(), fits.CompImageHDU(pixels.astype(np.int32), name="IMAGE")],
+        [fits.PrimaryHDU(), fits.CompImageHDU(pixels, name="IMAGE", compression_type="GZIP_2", quantize_level=0)],
+        [fits.PrimaryHDU(), fits.CompImageHDU(pixels, name="IMAGE", compression_type="HCOMPRESS_1")],
+    ]
+    files = []
+    for hdus in layouts:
+        buffer = io.BytesIO()
+        fits.HDUList(hdus).writeto(buffer, output_verify="silentfix")
+        files.append(buffer.getvalue())
+    return files
+
+
+def main() -> None:
+    target, folder, *options = sys.argv[1:]
+    own = Path(folder) / target
+    own.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(seeds(target)):
+        (own / f"seed-{number}").write_bytes(seed)
+    kept = CORPUS / target
+    kept.mkdir(parents=True, exist_ok=True)
+    limits = ["-timeout=10", "-rss_limit_mb=1024", "-max_len=40000", "-print_final_stats=1"]
+    folders = [str(own), str(kept)] if "-merge=1" not in options else [str(kept), str(own)]
+    atheris.Setup([sys.argv[0], *folders, *limits, f"-artifact_prefix={folder}/", *options], TARGETS[target])
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

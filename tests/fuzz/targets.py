@@ -1,0 +1,73 @@
+"""What is fuzzed of the Python part: readers of files that may come from anywhere.
+
+Each target takes the bytes of a file. It may raise the package's own errors, whose messages are one line; anything else
+is a defect.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evensky.errors import EvenskyError
+from evensky.io import read_exposure
+from evensky.io.backgrounds import read_background_list
+from evensky.tasks.configuration import make_config
+from evensky.tasks.journal import JOURNAL, Journal
+
+_FOLDER = Path(tempfile.mkdtemp(prefix="evensky-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    try:
+        yield
+    except EvenskyError as error:
+        message = str(error)
+        assert len(message) > 10, message
+        assert len(message) < 2000, message[:100]
+
+
+def read_fits(data: bytes) -> None:
+    """A FITS file: as an exposure, with planes from other HDUs, and as a list of backgrounds."""
+    path = _FOLDER / "fuzzed.fits"
+    path.write_bytes(data)
+    with _answered():
+        exposure = read_exposure(path)
+        height, width = exposure.image.array.shape
+        assert exposure.mask.array.shape == exposure.variance.array.shape == (height, width)
+    with _answered():
+        read_exposure(path, mask=2, variance=1, hdu=1)
+    with _answered():
+        read_background_list(path)
+
+
+def read_config(data: bytes) -> None:
+    """A configuration file: YAML, or TOML where the first byte says so."""
+    path = _FOLDER / ("fuzzed.toml" if data[:1] == b"#" else "fuzzed.yaml")
+    path.write_bytes(data)
+    with _answered():
+        make_config(path).validate()
+    with _answered():
+        make_config(settings=[data.decode(errors="replace")])
+
+
+def read_journal(data: bytes) -> None:
+    """The journal of a run that is gone on with."""
+    path = _FOLDER / JOURNAL
+    path.write_bytes(data)
+    asked = {"version": "1", "config": {"binSize": 256}, "files": [["/a.fits", 1, 2], ["/b.fits", 1, 2]], "number": 2}
+    with _answered():
+        journal = Journal(_FOLDER, asked, resume=True)
+        for label in ("a", "b"):
+            record = journal.done(label)
+            assert record is None or record.label == label
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "read_fits": read_fits,
+    "read_config": read_config,
+    "read_journal": read_journal,
+}
