@@ -308,12 +308,63 @@ private:
         }
     }
 
+    // On how much the model rests.
+    void assess(BinGrid const& x, BinGrid const& y, std::vector<std::int64_t> const& counts) {
+        auto const nx = x.centers.size(), ny = y.centers.size();
+        auto const isGood = [&](std::size_t i, std::size_t j) { return counts[j * nx + i] > 0; };
+        // The first good bin of each row and column and the last; the first behind the last where there is none.
+        struct Reach {
+            std::size_t first = std::numeric_limits<std::size_t>::max(), last = 0, number = 0;
+            void add(std::size_t at) {
+                first = std::min(first, at);
+                last = std::max(last, at);
+                ++number;
+            }
+            [[nodiscard]] bool holds(std::size_t at) const { return first <= at && at <= last; }
+        };
+        std::vector<Reach> columns(nx), rows(ny);
+        std::int64_t pixels = 0;
+        std::size_t good = 0;
+        for (std::size_t j = 0; j < ny; ++j) {
+            for (std::size_t i = 0; i < nx; ++i) {
+                if (!isGood(i, j)) continue;
+                pixels += counts[j * nx + i];
+                ++good;
+                rows[j].add(i);
+                columns[i].add(j);
+            }
+        }
+        double beyond = 0.0;
+        for (std::size_t j = 0; j < ny; ++j) {
+            for (std::size_t i = 0; i < nx; ++i) {
+                if (rows[j].holds(i) || columns[i].holds(j)) continue;
+                beyond += static_cast<double>(x.edges[i + 1] - x.edges[i]) *
+                          static_cast<double>(y.edges[j + 1] - y.edges[j]);
+            }
+        }
+        double const area = static_cast<double>(_bbox.width) * static_cast<double>(_bbox.height);
+        _result.goodFraction = static_cast<double>(pixels) / area;
+        _result.goodBinFraction = static_cast<double>(good) / static_cast<double>(nx * ny);
+        _result.extrapolatedFraction = beyond / area;
+        _result.reduced =
+                _result.order != (_options.usePolynomial ? _options.order : -1) || _result.binSize != _options.binSize;
+        if (_options.usePolynomial || _options.interpStyle == Interpolate::UNKNOWN) return;
+        // A column takes a simpler style where it has too few good bins, and so do rows where too few columns have any.
+        auto const least = static_cast<std::size_t>(lookupMinInterpPoints(_options.interpStyle));
+        auto const some = std::count_if(columns.begin(), columns.end(), [](auto const& c) { return c.number > 0; });
+        _result.reduced = static_cast<std::size_t>(some) < least ||
+                          std::any_of(
+                                  columns.begin(), columns.end(),
+                                  [&](auto const& column) { return column.number > 0 && column.number < least; });
+    }
+
     // The grid that the model goes through: bins spread evenly, which plain steps are where the size divides.
-    [[nodiscard]] std::shared_ptr<Background> makeGrid() const {
+    [[nodiscard]] std::shared_ptr<Background> makeGrid() {
         auto const x = BinGrid::evenly(_bbox.width, static_cast<int>(ceilDivide(_bbox.width, _result.binSize)));
         auto const y = BinGrid::evenly(_bbox.height, static_cast<int>(ceilDivide(_bbox.height, _result.binSize)));
         bool const same = x.edges == _stepsX.edges && y.edges == _stepsY.edges;
         auto const bins = same ? _steps : statistics(x, y);
+        assess(x, y, bins.counts);
         std::vector<float> const values(bins.values.begin(), bins.values.end());
         std::vector<float> const errors(bins.errors.begin(), bins.errors.end());
         auto const nx = static_cast<std::ptrdiff_t>(x.centers.size());
@@ -336,6 +387,8 @@ private:
             _spline = std::make_unique<GridEvaluator>(*_result.background, _options.interpStyle,
                                                       _options.undersampleStyle);
             _result.asUsed = _spline->asUsed();
+        } else {
+            assess(_stepsX, _stepsY, _steps.counts);
         }
     }
 
@@ -427,14 +480,19 @@ private:
     // Before anything is written: this evaluates the model in every row of bins, so a model that fails does so here.
     void measureResiduals() {
         GridEvaluator::Scratch scratch;
-        float value = 0.0F;
-        ImageView<float> const pixel(&value, 1, 1);
+        std::vector<float> values(static_cast<std::size_t>(_bbox.width));
+        ImageView<float> const row(values.data(), _bbox.width, 1);
+        std::int64_t y = 0;
+        if (_spline || !_result.bins.empty()) model(0, y, row, scratch);
         double sum = 0.0;
         std::size_t count = 0;
-        if (_spline) model(0, 0, pixel, scratch);
         for (auto& bin : _result.bins) {
-            model(bin.x, bin.y, pixel, scratch);
-            bin.residual = bin.value - static_cast<double>(value);
+            if (bin.y != y) {
+                checkInterrupt();
+                y = bin.y;
+                model(0, y, row, scratch);
+            }
+            bin.residual = bin.value - static_cast<double>(values[static_cast<std::size_t>(bin.x)]);
             if (std::isnan(bin.residual)) continue;
             sum += bin.residual * bin.residual;
             ++count;

@@ -69,6 +69,10 @@ void declareMatching(py::module_& module) {
             .def_readonly("order", &MatchingResult::order)
             .def_readonly("binSize", &MatchingResult::binSize)
             .def_readonly("bins", &MatchingResult::bins)
+            .def_readonly("goodFraction", &MatchingResult::goodFraction)
+            .def_readonly("goodBinFraction", &MatchingResult::goodBinFraction)
+            .def_readonly("extrapolatedFraction", &MatchingResult::extrapolatedFraction)
+            .def_readonly("reduced", &MatchingResult::reduced)
             .def_readonly("warnings", &MatchingResult::warnings);
 
     module.def("matchBackgrounds", &match, py::arg("reference"), py::arg("science"), py::arg("matched"), py::arg("x0"),

@@ -195,8 +195,8 @@ def _summary(run: MatchRun, out: Path, *, report: bool = True) -> None:
     for note in run.notes:
         console.print(escape(note))
     for record in run.records:
-        for warning in record.warnings:
-            console.print(f"[yellow]{escape(record.label)}:[/] {escape(warning)}")
+        for flag, warning in zip(record.flags, record.warnings, strict=False):
+            console.print(f"[yellow]{escape(record.label)}: {flag}[/], {escape(warning)}")
     matched = sum(record.status == "matched" for record in run.records)
     look = f"Report: {out / 'report.html'}" if report else f"Table: {out / 'matched.ecsv'}"
     console.print(f"{matched} matched, {len(run.failed)} failed, {run.seconds:.1f} s. {look}", soft_wrap=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from .io.atomic import atomic_path
 from .plot import common_stretch, plot_costs, plot_levels, plot_match, unit_label
+from .tasks.flags import FLAGS
 from .tasks.run_record import ExposureRecord, MatchRun
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ _COLUMNS: tuple[tuple[str, Any, bool, str], ...] = (
     ("model_min", float, True, "lowest value of the model"),
     ("model_max", float, True, "highest value of the model"),
     ("good_fraction", float, False, "share of pixels that are good"),
+    ("common_fraction", float, False, "share of pixels that are good here and in the reference"),
+    ("good_bin_fraction", float, False, "share of bins that have such pixels"),
+    ("extrapolated_fraction", float, False, "share of the image beyond those bins"),
+    ("flags", str, False, "what the model rests on too little"),
     ("model", str, False, "kind of model"),
     ("seconds", float, False, "time spent"),
     ("path", str, False, "file read"),
@@ -49,7 +54,7 @@ def make_table(run: MatchRun) -> Table:
     table = Table(masked=True)
     for name, kind, has_unit, description in _COLUMNS:
         values = [getattr(record, name) for record in run.records]
-        if name == "warnings":
+        if name in ("flags", "warnings"):
             values = ["; ".join(value) for value in values]
         empty = [value is None for value in values]
         filler: Any = math.nan if kind is float else ""
@@ -138,6 +143,8 @@ def _context(run: MatchRun) -> dict[str, Any]:
         "run": run,
         "unit": unit,
         "limits": limits,
+        "flagged": sum(bool(record.flags) for record in run.records),
+        "meaning": FLAGS,
         "matched": sum(record.status == "matched" for record in run.records),
         "spread_before": before,
         "spread_after": after,
@@ -147,6 +154,7 @@ def _context(run: MatchRun) -> dict[str, Any]:
         "costs": _inline(plot_costs(run.candidates), 110) if run.candidates else None,
         "exposures": [exposure(record) for record in run.records],
         "number": _number,
+        "percent": lambda fraction: f"{_number(100.0 * fraction)} %",
         "level": _level,
     }
 

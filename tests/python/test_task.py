@@ -50,6 +50,10 @@ def test_configuration() -> None:
         "approxWeighting": True,
         "approxWeightPower": 1,
         "gridStdevEpsilon": 1e-8,
+        # Not the original's: they change what is said, no number.
+        "flagGoodFraction": 0.1,
+        "flagGoodBinFraction": 0.5,
+        "flagExtrapolatedFraction": 0.1,
     }
     assert pickle.loads(pickle.dumps(config)) == config
     for name, value in (

@@ -57,7 +57,13 @@ struct EVENSKY_EXPORT MatchingResult {
     int order = -1;                            ///< of the Chebyshev model, as used
     std::int64_t binSize = 0;                  ///< as used
     std::vector<MatchedBin> bins;              ///< by rows, then columns
-    std::vector<std::string> warnings;         ///< order or bin size of a Chebyshev model that was adapted, in words
+    double goodFraction = 0.0;                 ///< share of the pixels that count
+    double goodBinFraction = 0.0;              ///< share of the model's bins that have at least one such pixel
+    /// Share of the image in bins without one that no good bins enclose, neither along their row nor along their
+    /// column: the model is only continued there.
+    double extrapolatedFraction = 0.0;
+    bool reduced = false;               ///< is the model simpler than asked for, in places or as a whole?
+    std::vector<std::string> warnings;  ///< order or bin size of a Chebyshev model that was adapted, in words
 };
 
 /// Match `science` to `reference`: write science + model of their difference to `matched`. Nothing has been written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import Struct, Task, TaskError
+from .flags import FLAGS
 from .match_backgrounds import DataRefMatcher, MatchBackgroundsConfig, MatchBackgroundsTask
 
-__all__ = ["DataRefMatcher", "MatchBackgroundsConfig", "MatchBackgroundsTask", "Struct", "Task", "TaskError"]
+__all__ = ["FLAGS", "DataRefMatcher", "MatchBackgroundsConfig", "MatchBackgroundsTask", "Struct", "Task", "TaskError"]

@@ -33,6 +33,7 @@ from ..math import (
     stringToUndersampleStyle,
 )
 from .base import Struct, Task
+from .flags import find_flags
 from .run_record import ReferenceCandidate
 
 
@@ -150,6 +151,30 @@ class MatchBackgroundsConfig(Config):
         min=0.0,
         doc="The fit is unweighted where no bin has a greater error.",
     )
+    flagGoodFraction = RangeField(
+        dtype=float,
+        default=0.1,
+        min=0.0,
+        max=1.0,
+        inclusiveMax=True,
+        doc="A match is flagged LOW_COVERAGE where a smaller share of the pixels is good in both exposures.",
+    )
+    flagGoodBinFraction = RangeField(
+        dtype=float,
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        inclusiveMax=True,
+        doc="A match is flagged FEW_GOOD_BINS where a smaller share of the bins has a good pixel.",
+    )
+    flagExtrapolatedFraction = RangeField(
+        dtype=float,
+        default=0.1,
+        min=0.0,
+        max=1.0,
+        inclusiveMax=True,
+        doc="A match is flagged EXTRAPOLATED where a greater share of the image lies beyond the good bins.",
+    )
 
     def validate(self) -> None:
         """Check the fields."""
@@ -243,8 +268,8 @@ class MatchBackgroundsTask(Task):
         Returns
         -------
         Struct
-            ``backgroundInfoList``: for each exposure a Struct of isReference, backgroundModel, fitRMS, matchedMSE and
-            diffImVar. The reference has no model and a fitRMS of 0; an exposure that failed has None everywhere.
+            ``backgroundInfoList``: for each exposure a Struct of isReference and of what `matchBackgrounds` gives. The
+            reference has no model and a fitRMS of 0; an exposure that failed has None everywhere.
 
         Raises
         ------
@@ -273,9 +298,7 @@ class MatchBackgroundsTask(Task):
         results = []
         for index, (ref, scaler) in enumerate(zip(refs, scalers, strict=True)):
             if index in references:
-                results.append(
-                    Struct(isReference=True, backgroundModel=None, fitRMS=0.0, matchedMSE=None, diffImVar=None)
-                )
+                results.append(self._without_model(isReference=True, fitRMS=0.0))
                 continue
             try:
                 self.log.info("Matching background of %s to %s", id_dict(ref.dataId), id_dict(reference_ref.dataId))
@@ -284,9 +307,7 @@ class MatchBackgroundsTask(Task):
                 results.append(Struct(isReference=False, **matched.getDict()))
             except Exception as error:  # whatever one exposure does, the others go on
                 self.log.warning("Failed to fit background %s: %s", id_dict(ref.dataId), error)
-                results.append(
-                    Struct(isReference=False, backgroundModel=None, fitRMS=None, matchedMSE=None, diffImVar=None)
-                )
+                results.append(self._without_model(isReference=False, fitRMS=None))
         return Struct(backgroundInfoList=results)
 
     def selectRefExposure(
@@ -391,6 +412,12 @@ class MatchBackgroundsTask(Task):
                 Mean square of (reference - matched). Comparable with `diffImVar` where the match is good.
             diffImVar : float
                 Clipped mean of the difference's variance.
+            goodFraction, goodBinFraction : float
+                Share of the pixels that are good in both exposures, and of the bins that have any such pixel.
+            extrapolatedFraction : float
+                Share of the image that lies beyond the bins that have any.
+            flags : dict of str to str
+                What the model rests on too little, by the names of `evensky.tasks.FLAGS`, in words.
 
         Raises
         ------
@@ -409,7 +436,13 @@ class MatchBackgroundsTask(Task):
             fitRMS=result.fitRMS,
             matchedMSE=result.matchedMSE,
             diffImVar=result.diffImVar,
+            goodFraction=result.goodFraction,
+            goodBinFraction=result.goodBinFraction,
+            extrapolatedFraction=result.extrapolatedFraction,
+            flags=find_flags(result, self.config),
         )
+        for flag, sentence in struct.flags.items():
+            self.log.warning("%s: %s: %s", self._label(sciExposure), flag, sentence)
         return struct, result
 
     def badPixelMask(self, exposure: Exposure) -> int:
@@ -484,10 +517,13 @@ class MatchBackgroundsTask(Task):
         if ref_image.dtype != planes[0].dtype:
             ref_image = ref_image.astype(planes[0].dtype)
         x0, y0 = science.getXY0()
-        result = _core.matchBackgrounds((ref_image, ref_mask, ref_variance), planes, planes[0], x0, y0, options)
-        for warning in result.warnings:
-            self.log.warning("%s: %s", options.scienceLabel, warning)
-        return result
+        return _core.matchBackgrounds((ref_image, ref_mask, ref_variance), planes, planes[0], x0, y0, options)
+
+    @staticmethod
+    def _without_model(**known: Any) -> Struct:
+        names = ("backgroundModel", "fitRMS", "matchedMSE", "diffImVar")
+        fractions = ("goodFraction", "goodBinFraction", "extrapolatedFraction")
+        return Struct(**{**dict.fromkeys((*names, *fractions)), "flags": {}, **known})
 
     def _check_order(self, shorter: int) -> None:
         """Refuse a Chebyshev order that the bins cannot carry, before anything is compared."""

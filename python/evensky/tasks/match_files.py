@@ -60,6 +60,10 @@ def unique_labels(paths: Sequence[Path]) -> list[str]:
     return labels
 
 
+class _NoOverlapError(TaskError):
+    """There is nothing to compare."""
+
+
 class _FileMatcher:
     """One run: what every step of it needs."""
 
@@ -206,9 +210,11 @@ class _FileMatcher:
             raise TaskError("has no good pixel")
         before = self.picture(science) if self.pictures else None
         original = science.image.array.copy()
+        if not self._overlap(reference, science):
+            raise _NoOverlapError("has no pixel that is good here and in the reference: nothing to match")
         struct, result = self.task.match_in_detail(reference, science)
         if not np.isfinite(struct.fitRMS):
-            raise TaskError("has no bin in common with the reference: nothing to match")
+            raise TaskError("has no bin of two good pixels in common with the reference: nothing to match")
         self._describe(record, struct, result, has_variance=science.info.has_variance and reference.info.has_variance)
         record.level_after, _ = self.level(science)
         np.subtract(science.image.array, original, out=original)
@@ -229,6 +235,17 @@ class _FileMatcher:
         record.seconds = time.perf_counter() - start
         return record
 
+    def _overlap(self, reference: Exposure, science: Exposure) -> bool:
+        """Whether there is a pixel that is good in both; exposures of different sizes are somebody else's to refuse."""
+        if reference.getDimensions() != science.getDimensions():
+            return True
+        bad = [self.task.badPixelMask(exposure) for exposure in (reference, science)]
+        for y in range(reference.getHeight()):  # one row is enough nearly always
+            good = (reference.mask.array[y] & bad[0] == 0) & (science.mask.array[y] & bad[1] == 0)
+            if np.isfinite(reference.image.array[y] - science.image.array[y])[good].any():
+                return True
+        return False
+
     def _record(self, index: int, exposure: Exposure, status: Any) -> ExposureRecord:
         record = ExposureRecord(label=self.labels[index], path=str(self.paths[index]), status=status)
         record.level_before, record.good_fraction = self.level(exposure)
@@ -239,7 +256,6 @@ class _FileMatcher:
     ) -> None:
         record.fit_rms, record.matched_mse = struct.fitRMS, struct.matchedMSE
         record.diff_im_var = struct.diffImVar if has_variance else None
-        config = self.task.config
         size = f"bins of {result.binSize} px"
         if result.approximate is not None:
             record.model = f"Chebyshev order {result.order}, {size}"
@@ -247,13 +263,11 @@ class _FileMatcher:
             nx, ny = struct.backgroundModel.getStatsImage().getDimensions()
             used = result.asUsed.interpStyle.name
             record.model = f"{used}, {nx} x {ny} {size}"
-            if used != config.interpStyle:
-                record.warnings.append(
-                    f"interpStyle {config.interpStyle} reduced to {used}: there are {nx} x {ny} bins only"
-                )
         else:
             record.model = "zero"
-        record.warnings.extend(result.warnings)
+        record.common_fraction, record.good_bin_fraction = struct.goodFraction, struct.goodBinFraction
+        record.extrapolated_fraction = struct.extrapolatedFraction
+        record.flags, record.warnings = list(struct.flags), list(struct.flags.values())
 
     def _write(self, index: int, exposure: Exposure, record: ExposureRecord, history: list[str]) -> None:
         def number(value: float | None) -> float | None:
@@ -266,6 +280,7 @@ class _FileMatcher:
             "EVS_RMS": (number(record.fit_rms), "RMS of bins - model"),
             "EVS_MSE": (number(record.matched_mse), "mean square of reference - matched"),
             "EVS_DVAR": (number(record.diff_im_var), "variance of reference - matched"),
+            "EVS_FLAG": (",".join(record.flags), "what the model rests on too little"),
         }
         path = self.outputs[index]
         write_exposure(
@@ -511,6 +526,8 @@ def _match_all(
             message = " ".join(str(error).split())
             matcher.task.log.debug("Failed to match %s: %s", label, message)
             record = ExposureRecord(label=label, path=str(matcher.paths[index]), status="failed", message=message)
+            if isinstance(error, _NoOverlapError):
+                record.flags, record.common_fraction = ["NO_OVERLAP"], 0.0
         # Here, not where results are waited for: what is finished stays finished, however the run ends.
         journal.finish(record)
         return record

@@ -66,6 +66,10 @@ class ExposureRecord:
     model_min: float | None = None
     model_max: float | None = None
     good_fraction: float | None = None  # share of pixels that are good
+    common_fraction: float | None = None  # share of pixels that are good here and in the reference
+    good_bin_fraction: float | None = None  # share of bins that have such pixels
+    extrapolated_fraction: float | None = None  # share of the image beyond those bins
+    flags: list[str] = field(default_factory=list)  # what the model rests on too little: names of evensky.tasks.FLAGS
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     pixels: PixelSummary | None = None
