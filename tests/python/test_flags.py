@@ -87,7 +87,9 @@ def test_flags(good: Any, fields: dict[str, Any], flags: list[str], caplog: pyte
 
 def test_everybody_has_the_same_names() -> None:
     exposures = [make_exposure(), make_exposure(level=150.0), ExposureF(10, 10)]
-    infos = MatchBackgroundsTask().run(exposures, "x").backgroundInfoList
+    for visit, exposure in enumerate(exposures):
+        exposure.dataId = {"visit": visit}
+    infos = MatchBackgroundsTask().run(exposures, "x", refExpDataRef=exposures[0]).backgroundInfoList
     assert [info.isReference for info in infos] == [True, False, False]
     assert [sorted(info.getDict()) for info in infos] == [sorted(infos[0].getDict())] * 3
     assert [list(info.flags) for info in infos] == [[], ["REDUCED_ORDER"], []]
