@@ -211,13 +211,19 @@ AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, Interpolat
 }
 
 template <typename T>
-AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, int num_threads) const {
-    auto const& actrl = *_bctrl->getApproximateControl();
+AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, BackgroundControl const& bctrl,
+                            int num_threads) const {
+    auto const& actrl = *bctrl.getApproximateControl();
     if (actrl.getStyle() != ApproximateControl::UNKNOWN) {
         getApproximate(actrl).getImage(out, bbox, -1, -1, num_threads);
         return {};
     }
-    return getImage(out, bbox, _bctrl->getInterpStyle(), _bctrl->getUndersampleStyle(), num_threads);
+    return getImage(out, bbox, bctrl.getInterpStyle(), bctrl.getUndersampleStyle(), num_threads);
+}
+
+template <typename T>
+AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, int num_threads) const {
+    return getImage(out, bbox, *_bctrl, num_threads);
 }
 
 #define EVENSKY_INSTANTIATE(T)                                                                                  \
@@ -230,9 +236,11 @@ EVENSKY_INSTANTIATE(std::uint16_t)
 EVENSKY_INSTANTIATE(std::uint64_t)
 #undef EVENSKY_INSTANTIATE
 
-#define EVENSKY_INSTANTIATE(T)                                                                               \
-    template EVENSKY_EXPORT AsUsed Background::getImage(ImageView<T> const&, Box const&, Interpolate::Style, \
-                                                        UndersampleStyle, int) const;                        \
+#define EVENSKY_INSTANTIATE(T)                                                                                     \
+    template EVENSKY_EXPORT AsUsed Background::getImage(ImageView<T> const&, Box const&, Interpolate::Style,       \
+                                                        UndersampleStyle, int) const;                              \
+    template EVENSKY_EXPORT AsUsed Background::getImage(ImageView<T> const&, Box const&, BackgroundControl const&, \
+                                                        int) const;                                                \
     template EVENSKY_EXPORT AsUsed Background::getImage(ImageView<T> const&, Box const&, int) const;
 EVENSKY_INSTANTIATE(float)
 EVENSKY_INSTANTIATE(double)

@@ -233,6 +233,7 @@ Statistics makeMaskStatistics(ImageView<MaskPixel const> const& mask, int flags)
     }
     MaskPixel orMask = 0;
     for (std::ptrdiff_t y = 0; y < mask.height(); ++y) {
+        if (y % 64 == 63) checkInterrupt();
         for (std::ptrdiff_t x = 0; x < mask.width(); ++x) orMask |= mask(x, y);
     }
     return StatisticsBuilder::ofMask(flags, mask.width() * mask.height(), orMask);

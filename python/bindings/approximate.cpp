@@ -64,7 +64,7 @@ void declareApproximate(py::module_& module) {
     py::class_<Approximate, std::shared_ptr<Approximate>>(module, "Approximate")
             .def(py::init([](std::vector<double> const& x, std::vector<double> const& y, py::array const& image,
                              std::optional<py::array> const& variance, std::array<std::int64_t, 4> const& bbox,
-                             ApproximateControl const& actrl) {
+                             ApproximateControl actrl) {
                      InputPlane<float> const values(image, "The image");
                      InputPlane<float> const errors(variance, "The variance");
                      if (variance && (errors.view().width() != values.view().width() ||

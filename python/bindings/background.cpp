@@ -123,7 +123,8 @@ void declareBackground(py::module_& module) {
     py::class_<Background, std::shared_ptr<Background>>(module, "Background")
             .def(py::init([](py::array const& image, std::optional<py::array> const& mask,
                              std::optional<py::array> const& variance, std::int64_t x0, std::int64_t y0,
-                             BackgroundControl const& bctrl, int num_threads) {
+                             BackgroundControl bctrl, int num_threads) {
+                     // Without the interpreter's lock others may change the control meanwhile: here it is a copy.
                      return dispatchPixel(image, [&]<typename T>(T) {
                          InputPlane<T> const pixels(image, "The image");
                          InputPlane<MaskPixel> const maskPlane(mask, "The mask");
@@ -154,19 +155,18 @@ void declareBackground(py::module_& module) {
                        int num_threads) {
                         return dispatchFloating(out, [&]<typename T>(T) {
                             auto const view = outputPlane<T>(out, "The output image");
-                            auto const control = self.getBackgroundControl();
+                            auto const control = *self.getBackgroundControl();  // a copy, as above
                             py::gil_scoped_release const release;
-                            if (!interpStyle) return self.getImage(view, toBox(bbox), num_threads);
+                            if (!interpStyle) return self.getImage(view, toBox(bbox), control, num_threads);
                             return self.getImage(view, toBox(bbox), *interpStyle,
-                                                 undersampleStyle.value_or(control->getUndersampleStyle()),
-                                                 num_threads);
+                                                 undersampleStyle.value_or(control.getUndersampleStyle()), num_threads);
                         });
                     },
                     py::arg("out"), py::arg("bbox"), py::arg("interpStyle") = py::none(),
                     py::arg("undersampleStyle") = py::none(), py::arg("num_threads") = 0)
             .def(
                     "get_approximate",
-                    [](Background const& self, ApproximateControl const& actrl) {
+                    [](Background const& self, ApproximateControl actrl) {
                         py::gil_scoped_release const release;
                         return std::make_shared<Approximate>(self.getApproximate(actrl));
                     },

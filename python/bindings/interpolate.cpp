@@ -4,7 +4,10 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
 #include "arrays.hpp"
+#include "evensky/parallel.hpp"
 #include "module.hpp"
 
 namespace evensky::python {
@@ -27,7 +30,11 @@ py::array_t<double> interpolateArray(Interpolate const& self, Knots const& x) {
     auto const* const from = x.data();
     auto* const to = out.mutable_data();
     py::gil_scoped_release const release;
-    self.interpolate(from, size, to);
+    constexpr std::size_t most = std::size_t{1} << 16;
+    for (std::size_t start = 0; start < size; start += most) {
+        if (start > 0) checkInterrupt();
+        self.interpolate(from + start, std::min(most, size - start), to + start);
+    }
     return out;
 }
 

@@ -13,7 +13,7 @@ namespace {
 using Planes = std::tuple<py::array, std::optional<py::array>, std::optional<py::array>>;
 
 MatchingResult match(Planes const& reference, Planes const& science, py::array matched, std::int64_t x0,
-                     std::int64_t y0, MatchingOptions const& options, int num_threads) {
+                     std::int64_t y0, MatchingOptions options, int num_threads) {
     auto const& [refImage, refMask, refVariance] = reference;
     auto const& [sciImage, sciMask, sciVariance] = science;
     return dispatchFloating(sciImage, [&]<typename T>(T) {

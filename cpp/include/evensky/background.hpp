@@ -141,7 +141,12 @@ public:
     AsUsed getImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
                     UndersampleStyle undersampleStyle, int num_threads = 0) const;
 
-    /// The same with the control's styles.
+    /// The same as a control says: its styles, or its approximation. Its numbers of bins do not matter.
+    template <typename T>
+    AsUsed getImage(ImageView<T> const& out, Box const& bbox, BackgroundControl const& bctrl,
+                    int num_threads = 0) const;
+
+    /// The same with the background's own control.
     template <typename T>
     AsUsed getImage(ImageView<T> const& out, Box const& bbox, int num_threads = 0) const;
 

@@ -29,13 +29,15 @@ class Approximate:
     def __init__(self, core: _core.Approximate) -> None:
         self._core = core
 
-    def getImage(self, orderX: int = -1, orderY: int = -1) -> ImageF:
+    def getImage(self, orderX: int = -1, orderY: int = -1, *, num_threads: int = 0) -> ImageF:
         """The model over its box.
 
         Parameters
         ----------
         orderX, orderY : int, optional
             Evaluate terms up to this order only; negative means all. Both must be equal.
+        num_threads : int, optional
+            Number of threads; 0 for the process-wide default.
 
         Returns
         -------
@@ -48,22 +50,22 @@ class Approximate:
             Where the orders differ or are greater than the model's.
         """
         array = np.empty(self._shape, dtype=np.float32)
-        self._core.get_image(array, self._core.get_bbox(), orderX, orderY)
+        self._core.get_image(array, self._core.get_bbox(), orderX, orderY, num_threads)
         return ImageF(array, xy0=self.getBBox().getMin())
 
-    def getImageD(self, orderX: int = -1, orderY: int = -1) -> ImageD:
+    def getImageD(self, orderX: int = -1, orderY: int = -1, *, num_threads: int = 0) -> ImageD:
         """The same as `getImage`, in float64."""
         array = np.empty(self._shape, dtype=np.float64)
-        self._core.get_image(array, self._core.get_bbox(), orderX, orderY)
+        self._core.get_image(array, self._core.get_bbox(), orderX, orderY, num_threads)
         return ImageD(array, xy0=self.getBBox().getMin())
 
-    def getMaskedImage(self, orderX: int = -1, orderY: int = -1) -> MaskedImageF:
+    def getMaskedImage(self, orderX: int = -1, orderY: int = -1, *, num_threads: int = 0) -> MaskedImageF:
         """The model over its box with its variance, propagated from the errors of the points through the fit.
 
         Parameters and errors are those of `getImage`.
         """
-        masked = MaskedImageF(self.getImage(orderX, orderY))
-        self._core.get_variance(masked.variance.array, self._core.get_bbox(), orderX, orderY)
+        masked = MaskedImageF(self.getImage(orderX, orderY, num_threads=num_threads))
+        self._core.get_variance(masked.variance.array, self._core.get_bbox(), orderX, orderY, num_threads)
         return masked
 
     def getBBox(self) -> Box2I:
