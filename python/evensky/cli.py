@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,6 +144,9 @@ def main(verbose: bool) -> None:
 
     Try "evensky demo" first: it makes exposures, matches them and says how far from the truth it came.
     """
+    if not sys.warnoptions:
+        # Libraries warn of odd cards and odd numbers, in several lines each; what matters is in the summary.
+        warnings.simplefilter("ignore")
     log = logging.getLogger("evensky")
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which everybody can tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
+# More exposures than this have no row of their own: a page has room for so many.
+MOST_ROWS = 60
 _IMAGE_COLOURS = "cividis"
 
 
@@ -58,6 +60,8 @@ def plot_levels(records: Sequence[ExposureRecord], reference: str = "", unit: st
     matplotlib.figure.Figure
     """
     shown = [r for r in records if r.level_before is not None and np.isfinite(r.level_before)]
+    if len(shown) > MOST_ROWS:
+        return _many_levels(shown, reference, unit)
     figure = _figure(10.5, 1.3 + 0.26 * max(len(shown), 3))
     axes = figure.add_subplot()
     rows = np.arange(len(shown))
@@ -86,19 +90,46 @@ def plot_levels(records: Sequence[ExposureRecord], reference: str = "", unit: st
     return figure
 
 
+def _many_levels(shown: Sequence[ExposureRecord], reference: str, unit: str) -> Figure:
+    """The same without names, for more exposures than have room for one."""
+    figure = _figure(10.5, 4.5)
+    axes = figure.add_subplot()
+    numbers = np.arange(1, len(shown) + 1)
+    before = np.array([r.level_before for r in shown], dtype=np.float64)
+    after = np.array([r.level_after for r in shown], dtype=np.float64)
+    axes.vlines(numbers, before, after, color="#C9CED6", lw=0.8, zorder=1)
+    axes.scatter(numbers, before, s=9, color=ORANGE, marker="o", label="before", zorder=3)
+    axes.scatter(numbers, after, s=9, color=BLUE, marker="D", label="after", zorder=3)
+    for level, record in zip(before, shown, strict=True):
+        if record.label == reference:
+            axes.axhline(float(level), color=GREY, lw=1, ls=":", zorder=0, label="reference")
+    axes.set_xlabel("exposure, in the order of the table")
+    axes.set_ylabel(f"sigma-clipped mean of the good pixels [{unit_label(unit)}]")
+    axes.margins(x=0.01)
+    axes.grid(axis="y", color="#E6E9EE", lw=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.ticklabel_format(axis="y", useOffset=False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderaxespad=0.1, handletextpad=0.3)
+    return figure
+
+
 def plot_costs(candidates: Sequence[ReferenceCandidate]) -> Figure:
     """The three cost terms of every candidate for the reference; the shortest bar wins.
 
     Parameters
     ----------
     candidates : sequence of ReferenceCandidate
-        Those without a cost are left out.
+        Those without a cost are left out; of very many the cheapest are shown, in the order of their costs.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     shown = [c for c in candidates if np.isfinite(c.cost)]
+    number = len(shown)
+    if number > MOST_ROWS:
+        shown = sorted(shown, key=lambda candidate: candidate.cost)[:MOST_ROWS]
     figure = _figure(10.5, 1.3 + 0.26 * max(len(shown), 3))
     axes = figure.add_subplot()
     rows = np.arange(len(shown))
@@ -119,7 +150,8 @@ def plot_costs(candidates: Sequence[ReferenceCandidate]) -> Figure:
     axes.set_yticks(rows, [c.label for c in shown], fontsize=9)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlim(0, (left.max() if left.size else 1.0) * 1.16)
-    axes.set_xlabel("cost: the lowest sum becomes the reference")
+    some = f"; the {len(shown)} cheapest of {number}" if number > len(shown) else ""
+    axes.set_xlabel(f"cost: the lowest sum becomes the reference{some}")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     if shown:

@@ -15,6 +15,7 @@ import numpy as np
 from .io.atomic import atomic_path
 from .plot import common_stretch, plot_costs, plot_levels, plot_match, unit_label
 from .tasks.flags import FLAGS
+from .tasks.pictures import MOST_PICTURES
 from .tasks.run_record import ExposureRecord, MatchRun
 
 if TYPE_CHECKING:
@@ -123,6 +124,9 @@ def _context(run: MatchRun) -> dict[str, Any]:
     dpi = 110 if len(run.records) <= 20 else 70
     pictured = [record for record in run.records if record.pixels is not None]
     limits = common_stretch([p for r in pictured if r.pixels is not None for p in (r.pixels.before, r.pixels.after)])
+    # Of so many those alone are shown one by one that have pictures, or of which there is something to say.
+    crowded = len(run.records) > MOST_PICTURES
+    left_out = sum(r.pixels is None and r.status == "matched" and not r.flags for r in run.records) if crowded else 0
     done = [r for r in run.records if r.status != "failed" and r.level_after is not None]
     before = _spread([r.level_before for r in done if r.level_before is not None])
     after = _spread([r.level_after for r in done if r.level_after is not None])
@@ -137,12 +141,14 @@ def _context(run: MatchRun) -> dict[str, Any]:
         ratio = (
             record.matched_mse / record.diff_im_var if record.matched_mse is not None and record.diff_im_var else None
         )
-        return {"record": record, "figure": figure, "ratio": ratio}
+        shown = not crowded or figure is not None or bool(record.flags)
+        return {"record": record, "figure": figure, "ratio": ratio, "shown": shown}
 
     return {
         "run": run,
         "unit": unit,
         "limits": limits,
+        "left_out": left_out,
         "flagged": sum(bool(record.flags) for record in run.records),
         "meaning": FLAGS,
         "matched": sum(record.status == "matched" for record in run.records),

@@ -35,7 +35,9 @@ void evaluate(fuzz::Input& input, Approximate const& approximate) {
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
     fuzz::Input input(data, size);
     fuzz::answered([&] {
-        auto const order = static_cast<int>(input.flag() ? input.within(0, 12) : input.integer());
+        auto order = static_cast<int>(input.flag() ? input.within(0, 12) : input.integer());
+        // Such a fit is what was asked for, and takes its time: n^6 operations for order n.
+        if (order > 20 && order < 10'000) order = 20;
         ApproximateControl control(static_cast<ApproximateControl::Style>(input.within(-1, 1)), order,
                                    input.flag() ? -1 : order, input.flag());
         if (input.flag()) control.setWeightPower(2);

@@ -18,12 +18,12 @@ for target in $targets; do
     # A crash, a report, more than 10 s or more than 1 GB end it, with the input that did so.
     "$build/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=4096 \
         -print_final_stats=1 -artifact_prefix="$build/" "$build/corpus/$target" "$corpus" >"$build/$target.log" 2>&1 || {
-        tail -60 "$build/$target.log"
+        grep -aE "ERROR|SUMMARY|violated|runtime error|Test unit|evensky" "$build/$target.log" | cut -c1-200 | tail -30
         exit 1
     }
     rm -rf "$build/kept/$target"
     mkdir "$build/kept/$target"
-    "$build/tests/fuzz/fuzz_$target" -merge=1 -rss_limit_mb=1024 "$build/kept/$target" "$corpus" "$build/corpus/$target" \
+    "$build/tests/fuzz/fuzz_$target" -merge=1 -set_cover_merge=1 -use_counters=0 -rss_limit_mb=1024 "$build/kept/$target" "$corpus" "$build/corpus/$target" \
         >>"$build/$target.log" 2>&1
     rm -rf "$corpus"
     cp -r "$build/kept/$target" "$corpus"

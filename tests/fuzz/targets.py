@@ -60,7 +60,7 @@ def read_journal(data: bytes) -> None:
     path.write_bytes(data)
     asked = {"version": "1", "config": {"binSize": 256}, "files": [["/a.fits", 1, 2], ["/b.fits", 1, 2]], "number": 2}
     with _answered():
-        journal = Journal(_FOLDER, asked, resume=True)
+        journal = Journal(_FOLDER, asked, ["a", "b"], resume=True)
         for label in ("a", "b"):
             record = journal.done(label)
             assert record is None or record.label == label

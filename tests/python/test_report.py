@@ -11,6 +11,8 @@ from astropy.table import Table
 from evensky.errors import InvalidParameterError
 from evensky.plot import common_stretch, plot_costs, plot_levels, plot_match, plot_model_grid
 from evensky.report import write_report, write_table
+from evensky.tasks import MatchBackgroundsTask
+from evensky.tasks.pictures import Gallery
 from evensky.tasks.run_record import ExposureRecord, MatchRun, PixelSummary, ReferenceCandidate
 
 NASTY = "<script>alert('a & b')</script>"
@@ -145,3 +147,33 @@ def test_plot_of_model_and_grid() -> None:
         plot_model_grid(model, x[:3], y, value, value, value)
     with pytest.raises(InvalidParameterError, match="two dimensions"):
         plot_model_grid(model[0], x, y, value, value, value)
+
+
+def test_of_very_many_those_are_shown_that_deserve_a_look(tmp_path: Path) -> None:
+    run = make_run(3000)
+    for record in run.records[10:]:
+        record.pixels = None
+    run.records[2000].flags = ["LOW_COVERAGE"]
+    text = write_report(run, tmp_path / "report.html").read_text()
+    page = Page(text)
+    assert len(text) < 3e6
+    # Nothing is missing from the table; one by one come those with pictures, and the one that is flagged.
+    assert text.count('<span class="chip matched">') > 2990
+    assert "LOW_COVERAGE" in text
+    assert page.tags.count("article") < 15
+    assert "most deserve a look" in text
+
+
+def test_gallery_keeps_the_reference_the_flagged_and_the_worst() -> None:
+    gallery = Gallery(MatchBackgroundsTask(), most=4)
+    pixels = PixelSummary(*[np.zeros((2, 2))] * 3, np.zeros(0), np.zeros(1))
+    records = []
+    for number in range(20):
+        record = ExposureRecord(f"{number}", "", "matched", matched_mse=1.0 + number % 7, diff_im_var=1.0)
+        if number == 3:
+            record.status = "reference"
+        if number == 0:
+            record.flags = ["EXTRAPOLATED"]
+        records.append(record)
+        gallery.add(record, pixels)
+    assert [record.label for record in records if record.pixels is not None] == ["0", "3", "6", "13"]

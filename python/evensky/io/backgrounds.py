@@ -12,7 +12,8 @@ import numpy as np
 from ..errors import FitsError
 from ..geom import Box2I, Extent2I, Point2I
 from ..image import Mask
-from .fits import opened, write_hdus
+from .fits import write_hdus
+from .opening import opened
 
 if TYPE_CHECKING:
     from ..math import BackgroundList

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["opened", "read_exposure", "write_exposure", "write_hdus", "write_image"]
+__all__ = ["read_exposure", "write_exposure", "write_hdus", "write_image"]
 
-import math
 import re
-import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from ..errors import FitsError
 from ..image import Exposure, ExposureD, ExposureF, Image, ImageD, ImageF, Mask, MaskedImage, MaskedImageD, MaskedImageF
 from ..image.mask import DEFAULT_PLANES
 from .atomic import atomic_path
+from .opening import opened, warnings_lock
 
 # Cards that say how pixels are stored, or that the layout written here makes anew.
 _STRUCTURE = re.compile(
@@ -32,81 +31,6 @@ _WCS = re.compile(
 )
 _INVERSE = re.compile(r"(WEIGHT|WHT|WT|IVM|INVVAR|IVAR)", re.IGNORECASE)
 _DEVIATION = re.compile(r"(ERR|SIGMA|RMS|STD|UNCERT)", re.IGNORECASE)
-
-
-# Python's warning filters belong to the whole process, and files are read from several threads.
-_warnings_lock = threading.Lock()
-
-
-# A small file may say that it holds any number of pixels. Real ones of so many bytes shrink less than this.
-_UNSUSPICIOUS_BYTES = 2**28
-_GREATEST_RATIO = 250
-
-
-def _headers(path: Path) -> Any:
-    """Open a file and read its headers, without the warnings about cards that oddly-made files bring."""
-    from astropy.io import fits
-    from astropy.utils.exceptions import AstropyUserWarning
-
-    with _warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyUserWarning)
-        hdus = fits.open(path, memmap=False)
-        try:
-            size = path.stat().st_size
-            claimed = 0
-            for hdu in hdus:  # each is read as it is come to, so that what it claims is known before it is unpacked
-                shape = hdu.shape if getattr(hdu, "is_image", False) else ()
-                claimed += math.prod(shape) * abs(int(hdu.header.get("BITPIX", 8))) // 8 if shape else hdu.size
-                if claimed > max(_UNSUSPICIOUS_BYTES, _GREATEST_RATIO * size):
-                    raise FitsError(
-                        f"{path}: says that it holds {claimed} bytes of pixels, in a file of {size} bytes; where that "
-                        "is true, unpack it first"
-                    )
-        except BaseException:
-            hdus.close()
-            raise
-        return hdus
-
-
-def _check_complete(hdus: Any, path: Path) -> None:
-    """Raise unless the file reaches as far as its headers say; compressed files are checked as they are unpacked."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        plain = file.read(6) == b"SIMPLE"
-    if not plain:
-        return
-    end = 0
-    for hdu in hdus:
-        info = hdu.fileinfo() or {}
-        end = max(end, info.get("datLoc", 0) + info.get("datSpan", 0))
-    if end > size:
-        raise FitsError(f"{path}: is not complete: {size} bytes, where its headers say {end}")
-    with path.open("rb") as file:
-        # A header that was cut off is no HDU to astropy, and what follows it would be missed in silence.
-        file.seek(end)
-        if file.read(2880).strip(b"\0 "):
-            raise FitsError(f"{path}: is not complete: {size - end} bytes behind its {len(hdus)} HDUs are no whole HDU")
-
-
-@contextmanager
-def opened(path: str | Path) -> Iterator[Any]:
-    """The HDUs of a file, wholly read; every trouble becomes a FitsError of one line."""
-    path = Path(path)
-    if path.is_dir():
-        raise FitsError(f"{path}: is a folder, not a FITS file")
-    try:
-        if not path.exists():
-            raise FitsError(f"{path}: there is no such file")
-        if not path.is_file():
-            raise FitsError(f"{path}: is not a regular file")
-        with _headers(path) as hdus:
-            _check_complete(hdus, path)
-            yield hdus
-    except FitsError:
-        raise
-    except Exception as error:  # astropy raises almost anything on a broken file
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise FitsError(f"{path}: cannot be read as FITS: {reason}") from error
 
 
 def _pixels(hdu: Any, path: str | Path, what: str) -> np.ndarray:
@@ -276,7 +200,7 @@ def _wcs_of(header: Any) -> Any:
         return None
     from astropy.wcs import WCS, FITSFixedWarning
 
-    with _warnings_lock, warnings.catch_warnings():
+    with warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         try:
             return WCS(header)
@@ -373,12 +297,15 @@ def _wcs_cards(exposure: Exposure) -> Iterable[Any]:
     if exposure.wcs is None:
         return kept
     header = fits.Header(kept)
-    unchanged = "CRPIX1" in header and all(
-        np.isclose(header.get(f"CRPIX{axis}", 0.0), exposure.wcs.wcs.crpix[axis - 1], rtol=0, atol=1e-9)
-        and np.isclose(header.get(f"CRVAL{axis}", 0.0), exposure.wcs.wcs.crval[axis - 1], rtol=0, atol=1e-12)
-        for axis in (1, 2)
-    )
-    return kept if unchanged else list(exposure.wcs.to_header(relax=True).cards)
+    try:
+        unchanged = "CRPIX1" in header and all(
+            np.isclose(header.get(f"CRPIX{axis}", 0.0), exposure.wcs.wcs.crpix[axis - 1], rtol=0, atol=1e-9)
+            and np.isclose(header.get(f"CRVAL{axis}", 0.0), exposure.wcs.wcs.crval[axis - 1], rtol=0, atol=1e-12)
+            for axis in (1, 2)
+        )
+        return kept if unchanged else list(exposure.wcs.to_header(relax=True).cards)
+    except Exception:  # a WCS that says nothing is kept as it was read
+        return kept
 
 
 def _with_cards(hdu: Any, cards: Iterable[Any], kind: str, x0: int, y0: int) -> Any:

@@ -136,9 +136,11 @@ def make_config(
             ) from error
 
     if python_file is not None:
+        if python_file.exists() and not python_file.is_file():
+            raise InvalidParameterError(f"{python_file}: is not a regular file")
         try:
             config.load(str(python_file))
-        except Exception as error:  # whatever the file's code does
+        except (Exception, SystemExit) as error:  # whatever the file's code does
             raise InvalidParameterError(f"{python_file}: cannot be executed as a configuration: {error}") from error
     for name, value in (read_fields(file) if file else {}).items():
         update(name, value)

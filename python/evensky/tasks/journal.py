@@ -13,9 +13,11 @@ import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
+
+from dacite import Config, DaciteError, from_dict
 
 from ..errors import FitsError
 from .run_record import ExposureRecord, ReferenceCandidate
@@ -35,6 +37,19 @@ def _flat(asked: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+@dataclass
+class _Choice:
+    """The line that says which exposure is the reference."""
+
+    reference: str
+    reason: str
+    candidates: list[ReferenceCandidate]
+
+
+# Types as they are declared, whatever a file holds.
+_STRICT = Config(strict=True)
+
+
 class Journal:
     """The journal of one run; any thread may add to it.
 
@@ -44,6 +59,8 @@ class Journal:
         The output folder.
     asked : mapping
         What the run depends on, as JSON knows it.
+    labels : sequence of str
+        The exposures by their names in this run.
     resume : bool
         Go on with a journal that is there, if there is one.
 
@@ -53,7 +70,7 @@ class Journal:
         Where the journal cannot be read or written, is of another kind, or is of a run that was asked for otherwise.
     """
 
-    def __init__(self, folder: Path, asked: Mapping[str, Any], *, resume: bool) -> None:
+    def __init__(self, folder: Path, asked: Mapping[str, Any], labels: Sequence[str], *, resume: bool) -> None:
         self.path = folder / JOURNAL
         self.reference: str | None = None
         self.reason = ""
@@ -62,12 +79,14 @@ class Journal:
         self._lock = threading.Lock()
         # As it reads from a file.
         self._asked = json.loads(json.dumps({"journal": _FORMAT, **asked}))
-        self._whole = self._read(self._asked) if resume and self.path.exists() else 0
+        self._whole = self._read(self._asked, labels) if resume and self.path.exists() else 0
         self._file: TextIO | None = None
 
-    def _read(self, asked: Mapping[str, Any]) -> int:
+    def _read(self, asked: Mapping[str, Any], labels: Sequence[str]) -> int:
         """Take over what is there; returns how many bytes of it are whole lines."""
         try:
+            if not self.path.is_file():  # a pipe would be waited for
+                raise FitsError(f"{self.path}: cannot be read: it is not a regular file")
             content = self.path.read_bytes()
         except OSError as error:
             raise FitsError(f"{self.path}: cannot be read: {error.strerror}") from error
@@ -79,7 +98,9 @@ class Journal:
             self._check(lines[0], asked)
             for line in lines[1:]:
                 self._take(line)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            if self.reference is not None and self.reference not in labels:
+                raise ValueError(f"the reference {self.reference!r} is none of the files")
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, DaciteError) as error:
             raise FitsError(
                 f"{self.path}: is not a journal of this version ({error}); choose another folder or allow overwriting"
             ) from error
@@ -100,10 +121,10 @@ class Journal:
 
     def _take(self, line: Mapping[str, Any]) -> None:
         if "reference" in line:
-            self.reference, self.reason = line["reference"], line["reason"]
-            self.candidates = [ReferenceCandidate(**candidate) for candidate in line["candidates"]]
+            choice = from_dict(_Choice, line, _STRICT)
+            self.reference, self.reason, self.candidates = choice.reference, choice.reason, choice.candidates
         else:
-            record = ExposureRecord(**line["record"])
+            record = from_dict(ExposureRecord, line["record"], _STRICT)
             self.records[record.label] = record
 
     def begin(self, reference: str, reason: str, candidates: Sequence[ReferenceCandidate]) -> None:

@@ -19,16 +19,12 @@ from .. import __version__, _core
 from ..errors import FitsError, InvalidParameterError, TaskError
 from ..image import Exposure
 from ..io import read_exposure, write_exposure
-from ..math import IQRANGE, MEANCLIP, MEDIAN, BackgroundControl, StatisticsControl, makeBackground, makeStatistics
+from ..math import MEANCLIP, StatisticsControl, makeStatistics
 from .base import Struct
 from .journal import JOURNAL, Journal
 from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
-from .run_record import ExposureRecord, MatchRun, PixelSummary, ReferenceCandidate
-
-# Longer side of the small pictures that the report shows.
-_PICTURE_SIDE = 220
-# Planes of pixels that a picture shows although they do not count: the sky would be full of holes otherwise.
-_SHOWN_PLANES = ("DETECTED", "DETECTED_NEGATIVE", "INTRP")
+from .pictures import Gallery
+from .run_record import ExposureRecord, MatchRun, ReferenceCandidate
 
 EARLIER_RESULTS = "matched.ecsv"
 
@@ -87,7 +83,7 @@ class _FileMatcher:
         self.variance = variance
         self.overwrite = overwrite
         self.compress = compress
-        self.pictures = pictures
+        self.gallery = Gallery(task) if pictures else None
         self.resume = resume
         self.outputs = [out_dir / f"{label}_matched.fits" for label in self.labels]
 
@@ -155,47 +151,13 @@ class _FileMatcher:
         pixels = exposure.getBBox().getArea()
         return statistics.getValue(MEANCLIP), 1.0 - statistics.getValue(_core.Property.NMASKED) / pixels
 
-    def picture(self, exposure: Exposure) -> np.ndarray:
-        """A small picture: medians of blocks, sources included."""
-        planes = exposure.mask.getMaskPlaneDict()
-        names = [name for name in self.task.config.badMaskPlanes if name not in _SHOWN_PLANES and name in planes]
-        control = StatisticsControl()
-        control.setAndMask(exposure.mask.getPlaneBitMask(names))
-        width, height = exposure.getDimensions()
-        shrink = max(1.0, max(width, height) / _PICTURE_SIDE)
-        bins = BackgroundControl(max(1, int(width / shrink)), max(1, int(height / shrink)), control, MEDIAN)
-        return np.array(makeBackground(exposure.maskedImage, bins).getStatsImage().image.array)
-
-    def residuals(self, reference: Exposure, matched: Exposure) -> tuple[np.ndarray, np.ndarray]:
-        """Histogram of reference - matched over pixels that are good in both."""
-        bad = (reference.mask.array & self.task.badPixelMask(reference)) != 0
-        bad |= (matched.mask.array & self.task.badPixelMask(matched)) != 0
-        difference = reference.image.array - matched.image.array
-        scatter = makeStatistics(np.ma.MaskedArray(difference, bad), IQRANGE).getValue() * 0.741301109252802
-        if not np.isfinite(scatter):
-            return np.zeros(0), np.zeros(1)
-        half = 5.0 * scatter if scatter > 0 else 1.0
-        counts, edges = np.histogram(difference[~bad], bins=101, range=(-half, half))
-        return counts, edges
-
-    def reference_pixels(self, reference: Exposure) -> PixelSummary:
-        """What the report shows of the reference."""
-        picture = self.picture(reference)
-        return PixelSummary(picture, np.zeros_like(picture), picture, np.zeros(0), np.zeros(1))
-
-    def matched_pixels(self, before: np.ndarray, matched: Exposure, reference: Exposure) -> PixelSummary:
-        """What the report shows of a matched exposure."""
-        after = self.picture(matched)
-        counts, edges = self.residuals(reference, matched)
-        return PixelSummary(before, after - before, after, counts, edges)
-
     def keep_reference(self, index: int, reference: Exposure) -> ExposureRecord:
         """Write the reference as it is, so that the output folder holds the whole set."""
         start = time.perf_counter()
         record = self._record(index, reference, "reference")
         record.level_after = record.level_before
-        if self.pictures:
-            record.pixels = self.reference_pixels(reference)
+        if self.gallery is not None:
+            self.gallery.add(record, self.gallery.reference(reference))
         record.fit_rms = 0.0
         self._write(index, reference, record, [f"evensky {__version__}: reference of the match, pixels unchanged"])
         record.seconds = time.perf_counter() - start
@@ -208,7 +170,7 @@ class _FileMatcher:
         record = self._record(index, science, "matched")
         if record.good_fraction == 0.0:
             raise TaskError("has no good pixel")
-        before = self.picture(science) if self.pictures else None
+        before = self.gallery.picture(science) if self.gallery is not None else None
         original = science.image.array.copy()
         if not self._overlap(reference, science):
             raise _NoOverlapError("has no pixel that is good here and in the reference: nothing to match")
@@ -219,8 +181,8 @@ class _FileMatcher:
         record.level_after, _ = self.level(science)
         np.subtract(science.image.array, original, out=original)
         record.model_min, record.model_max = float(np.nanmin(original)), float(np.nanmax(original))
-        if before is not None:
-            record.pixels = self.matched_pixels(before, science, reference)
+        if self.gallery is not None and before is not None:
+            self.gallery.add(record, self.gallery.matched(before, science, reference))
         config = ", ".join(f"{name}={value}" for name, value in self.task.config.toDict().items())
         self._write(
             index,
@@ -323,13 +285,13 @@ class _FileMatcher:
 
     def restore(self, record: ExposureRecord, index: int, reference: Exposure) -> ExposureRecord:
         """An exposure that an earlier run has finished, with the pictures that the report needs."""
-        if not self.pictures:
+        if self.gallery is None:
             return record
         if record.status == "reference":
-            record.pixels = self.reference_pixels(reference)
+            self.gallery.add(record, self.gallery.reference(reference))
         else:
-            before = self.picture(self.load(index))
-            record.pixels = self.matched_pixels(before, read_exposure(self.outputs[index]), reference)
+            before = self.gallery.picture(self.load(index))
+            self.gallery.add(record, self.gallery.matched(before, read_exposure(self.outputs[index]), reference))
         return record
 
 
@@ -377,8 +339,8 @@ def match_files(
     report : bool, optional
         Write ``report.html``.
     pictures : bool, optional
-        Keep small pictures of each exposure in its record, for a report: about 0.5 MB an exposure. If left out, they
-        are kept where a report is written; without them memory does not grow with the number of exposures.
+        Keep small pictures of exposures in their records, for a report: of the reference and of those that most deserve
+        a look, at most `evensky.tasks.pictures.MOST_PICTURES`. If left out, they are kept where a report is written.
     progress : callable, optional
         Called with a label, the number of steps done and the number of all steps.
 
@@ -425,7 +387,7 @@ def match_files(
         if progress is not None:
             progress(label, done, steps)
 
-    journal = Journal(matcher.out_dir, matcher.asked(number, given), resume=resume)
+    journal = Journal(matcher.out_dir, matcher.asked(number, given), matcher.labels, resume=resume)
     if resume:
         matcher.remove_torn()
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="evensky")

@@ -1,0 +1,142 @@
+"""Opening of FITS files that may be broken, cut off, or lie about themselves."""
+
+from __future__ import annotations
+
+__all__ = ["opened", "warnings_lock"]
+
+import bz2
+import gzip
+import io
+import lzma
+import math
+import re
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..errors import FitsError
+
+# Python's warning filters belong to the whole process, and files are read from several threads.
+warnings_lock = threading.Lock()
+
+# A small file may say that it holds any number of pixels. Real ones of so many bytes shrink less than this.
+_UNSUSPICIOUS_BYTES = 2**28
+_GREATEST_RATIO = 250
+
+_UNPACKERS: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),  # type: ignore[dict-item,return-value]
+    b"BZh": bz2.BZ2File,  # type: ignore[dict-item]
+    b"\xfd7zXZ": lzma.LZMAFile,  # type: ignore[dict-item]
+}
+
+
+def _most_bytes(path: Path) -> int:
+    return max(_UNSUSPICIOUS_BYTES, _GREATEST_RATIO * path.stat().st_size)
+
+
+def _too_much(path: Path, claimed: str) -> FitsError:
+    return FitsError(
+        f"{path}: {claimed}, in a file of {path.stat().st_size} bytes; where that is true, unpack it first"
+    )
+
+
+def _content(path: Path) -> BinaryIO:
+    """A file's bytes, unpacked where it is packed as a whole.
+
+    astropy would unpack as it goes, and take a file that is cut off for one of fewer HDUs.
+    """
+    file = path.open("rb")
+    start = file.read(6)
+    file.seek(0)
+    unpacker = next((unpack for magic, unpack in _UNPACKERS.items() if start.startswith(magic)), None)
+    if unpacker is None:
+        return file
+    most = _most_bytes(path)
+    with file:
+        try:
+            content = unpacker(file).read(most + 1)
+        except (EOFError, OSError, lzma.LZMAError, ValueError) as error:
+            raise FitsError(f"{path}: cannot be unpacked: {error}; it is damaged or not complete") from error
+        except Exception as error:  # zlib.error is no OSError
+            raise FitsError(f"{path}: cannot be unpacked: {error}; it is damaged") from error
+    if len(content) > most:
+        raise _too_much(path, f"unpacks to more than {most} bytes")
+    return io.BytesIO(content)
+
+
+def _check_axes(file: BinaryIO, at: int, path: Path) -> None:
+    """Refuse the header at `at` where it has more axes than FITS allows: astropy would count up to any number."""
+    before = file.tell()
+    file.seek(at)
+    ended = False
+    while not ended and (block := file.read(2880)):
+        cards = [block[start : start + 80] for start in range(0, len(block), 80)]
+        ended = any(card.startswith(b"END     ") for card in cards)
+        for card in cards:
+            if card.startswith(b"NAXIS   =") and (axes := re.match(rb" *(\d+)", card[9:])) and int(axes[1]) > 999:
+                raise FitsError(f"{path}: NAXIS = {int(axes[1])}; at most 999 axes are allowed")
+    file.seek(before)
+
+
+def _headers(file: BinaryIO, path: Path) -> Any:
+    """Read the headers, without the warnings about cards that oddly-made files bring."""
+    from astropy.io import fits
+    from astropy.utils.exceptions import AstropyUserWarning
+
+    with warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        _check_axes(file, 0, path)
+        hdus = fits.open(file, memmap=False)
+        try:
+            most = _most_bytes(path)
+            claimed = 0
+            for hdu in hdus:  # each is read as it is come to, so that what it claims is known before it is unpacked
+                shape = hdu.shape if getattr(hdu, "is_image", False) else ()
+                claimed += math.prod(shape) * abs(int(hdu.header.get("BITPIX", 8))) // 8 if shape else hdu.size
+                if claimed > most:
+                    raise _too_much(path, f"says that it holds {claimed} bytes of pixels")
+                place = hdu.fileinfo() or {}
+                _check_axes(file, place.get("datLoc", 0) + place.get("datSpan", 0), path)
+        except BaseException:
+            hdus.close()
+            raise
+        return hdus
+
+
+def _check_complete(hdus: Any, file: BinaryIO, path: Path) -> None:
+    """Raise unless the file reaches as far as its headers say."""
+    size = file.seek(0, io.SEEK_END)
+    end = 0
+    for hdu in hdus:
+        info = hdu.fileinfo() or {}
+        end = max(end, info.get("datLoc", 0) + info.get("datSpan", 0))
+    if end > size:
+        raise FitsError(f"{path}: is not complete: {size} bytes, where its headers say {end}")
+    # A header that was cut off is no HDU to astropy, and what follows it would be missed in silence.
+    file.seek(end)
+    if file.read(2880).strip(b"\0 "):
+        raise FitsError(f"{path}: is not complete: {size - end} bytes behind its {len(hdus)} HDUs are no whole HDU")
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[Any]:
+    """The HDUs of a file, wholly read; every trouble becomes a FitsError of one line."""
+    path = Path(path)
+    if path.is_dir():
+        raise FitsError(f"{path}: is a folder, not a FITS file")
+    try:
+        if not path.exists():
+            raise FitsError(f"{path}: there is no such file")
+        if not path.is_file():
+            raise FitsError(f"{path}: is not a regular file")
+        with _content(path) as file, _headers(file, path) as hdus:
+            _check_complete(hdus, file, path)
+            yield hdus
+    except FitsError:
+        raise
+    except Exception as error:  # astropy raises almost anything on a broken file
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise FitsError(f"{path}: cannot be read as FITS: {reason}") from error
