@@ -34,7 +34,12 @@ _DEVIATION = re.compile(r"(ERR|SIGMA|RMS|STD|UNCERT)", re.IGNORECASE)
 
 
 def _pixels(hdu: Any, path: str | Path, what: str) -> np.ndarray:
+    _check_scale(hdu, path)
+    blank, zero = hdu.header.get("BLANK"), hdu.header.get("BZERO", 0)
     data = hdu.data
+    if data is not None and data.dtype.kind == "u" and zero and isinstance(blank, int):
+        # Unsigned pixels are stored as signed ones, and so is BLANK, which astropy does not heed then.
+        data = np.where(data == int(blank) + int(zero), np.nan, data.astype(np.float64))
     if data is None or data.ndim != 2 or 0 in data.shape:
         shape = "no pixels" if data is None or 0 in data.shape else f"shape {data.shape}"
         raise FitsError(
@@ -42,6 +47,13 @@ def _pixels(hdu: Any, path: str | Path, what: str) -> np.ndarray:
             "a two-dimensional image is needed"
         )
     return np.asarray(data)
+
+
+def _check_scale(hdu: Any, path: str | Path) -> None:
+    """Raise where BSCALE makes all pixels equal, or none a number."""
+    scale = hdu.header.get("BSCALE", 1.0)
+    if isinstance(scale, str) or not np.isfinite(scale) or scale == 0:
+        raise FitsError(f"{path}: BSCALE = {scale!r}; it must be a finite number other than 0")
 
 
 def _is_image(hdu: Any) -> bool:
@@ -115,7 +127,10 @@ def _plane_hdu(hdus: Any, spec: str | Path | int, path: str | Path) -> Iterator[
 def _read_mask(hdu: Any, shape: tuple[int, int], path: str | Path, assumptions: list[str]) -> tuple[np.ndarray, Any]:
     header = hdu.header
     data = hdu.data
-    planes = {card[3:]: int(header[card]) for card in header if card.startswith("MP_")}
+    planes = {card[3:]: header[card] for card in header if card.startswith("MP_")}
+    for name, number in planes.items():
+        if type(number) is not int:
+            raise FitsError(f"{path}: MP_{name} = {number!r}; the number of a mask plane must be whole")
     if not planes:
         planes = {
             str(header[card]): int(header[f"MSKM{card[4:]}"]).bit_length() - 1
@@ -125,11 +140,15 @@ def _read_mask(hdu: Any, shape: tuple[int, int], path: str | Path, assumptions: 
     if data is not None and data.ndim == 3 and planes:
         # One byte of planes after the other.
         axis = 0 if data.shape[1:] == shape else 2
+        if np.take(data, range(4, data.shape[axis]), axis).any():
+            raise FitsError(f"{path}: the mask has bits in {8 * data.shape[axis]} planes; 32 planes are the most")
         data = sum(np.take(data, k, axis).astype(np.int64) << (8 * k) for k in range(min(data.shape[axis], 4)))
     if data is None or data.shape != shape:
         raise FitsError(f"{path}: the mask has shape {None if data is None else data.shape} but the image has {shape}")
     if data.dtype.kind not in "biu":
         raise FitsError(f"{path}: the mask has pixels of type {data.dtype}; whole numbers are needed")
+    if data.dtype.itemsize == 8 and not np.isin(np.asarray(data).astype(np.int64) >> 32, (0, -1)).all():
+        raise FitsError(f"{path}: the mask has bits beyond the 32nd, which is the last that a plane can have")
     if planes:
         return np.asarray(data).astype(np.int64).astype(np.uint32).view(np.int32), planes
     if hdu.header.get("EXTTYPE", "") == "MASK":
@@ -156,6 +175,15 @@ def _read_variance(hdu: Any, name: str, shape: tuple[int, int], path: str | Path
     return np.asarray(data).astype(np.float32)
 
 
+def _image(card: Any) -> str:
+    """A card's text as it stands in the file, as far as FITS allows it."""
+    try:
+        text = str(card.image)
+    except ValueError:  # a character that FITS does not allow
+        text = f"{card.keyword} = {card.value}"
+    return "".join(letter if " " <= letter <= "~" else " " for letter in text)
+
+
 def _merged_header(hdus: Any, hdu: Any) -> Any:
     """The cards of the primary and of the image's header that are about the exposure, not about its storage."""
     from astropy.io import fits
@@ -166,27 +194,43 @@ def _merged_header(hdus: Any, hdu: Any) -> Any:
     for source in sources:
         for card in source.cards:
             keyword = card.keyword
+            text = _image(card)
             if keyword in ("COMMENT", "HISTORY"):
                 # Every FITS file that astropy makes explains FITS; once is enough.
                 if not any(words in str(card.value) for words in ("FITS (Flexible Image", "and Astrophysics', volume")):
-                    merged.append(fits.Card.fromstring(card.image), end=True)
+                    merged.append(fits.Card.fromstring(text), end=True)
                 continue
             if _STRUCTURE.match(keyword) or (archived and keyword.endswith("_ID")):
                 continue
             try:
                 # From its text, so that numbers keep every digit they were written with.
-                clean = fits.Card.fromstring(card.image)
+                clean = fits.Card.fromstring(text)
                 clean.verify("silentfix")
                 str(clean), clean.value
             except Exception:  # a card that FITS does not allow, of which astropy says so in many ways
-                merged.append(fits.Card("COMMENT", " ".join(card.image.split())), end=True)
+                merged.append(fits.Card("COMMENT", " ".join(text.split())), end=True)
                 continue
             merged.remove(keyword, ignore_missing=True, remove_all=True)
             merged.append(clean, end=True)
     return merged
 
 
-def _origin(header: Any) -> tuple[int, int]:
+# Beyond this, corners of boxes are no numbers of 32 bits.
+_FARTHEST_ORIGIN = 2**30
+
+
+def _origin(header: Any, path: str | Path) -> tuple[int, int]:
+    names = ("LTV1", "LTV2") if "LTV1" in header and "LTV2" in header else ("CRVAL1A", "CRVAL2A")
+    x0, y0 = _any_origin(header)
+    if not max(abs(x0), abs(y0)) <= _FARTHEST_ORIGIN:
+        raise FitsError(
+            f"{path}: {names[0]} = {header[names[0]]}, {names[1]} = {header[names[1]]}: a pixel origin must lie within "
+            f"{_FARTHEST_ORIGIN} pixels of 0"
+        )
+    return x0, y0
+
+
+def _any_origin(header: Any) -> tuple[int, int]:
     if "LTV1" in header and "LTV2" in header:
         return round(-float(header["LTV1"])), round(-float(header["LTV2"]))
     if "CRVAL1A" in header and "CRVAL2A" in header:
@@ -257,7 +301,7 @@ def read_exposure(
         assumptions: list[str] = []
         wide = np.dtype(dtype) == np.float64
         image: Image = (ImageD if wide else ImageF)(np.array(pixels, dtype=np.float64 if wide else np.float32))
-        image.setXY0(_origin(image_hdu.header))
+        image.setXY0(_origin(image_hdu.header, path))
         mask_plane = Mask(image.getBBox())
         if mask is not None:
             with _plane_hdu(hdus, mask, path) as (found, name):

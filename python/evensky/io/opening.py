@@ -121,22 +121,43 @@ def _check_complete(hdus: Any, file: BinaryIO, path: Path) -> None:
         raise FitsError(f"{path}: is not complete: {size - end} bytes behind its {len(hdus)} HDUs are no whole HDU")
 
 
+def _check_sums(hdus: Any, path: Path) -> None:
+    """Raise where the data of an HDU are not those that their DATASUM was made of.
+
+    CHECKSUM is of the header too, and many a tool that edits headers leaves it as it was.
+    """
+    for index, hdu in enumerate(hdus):
+        stored = getattr(hdu, "_bintable", hdu)  # the tiles of a compressed image
+        try:
+            right = stored.verify_datasum() != 0
+        except (ValueError, TypeError):  # a sum that is no number says nothing
+            continue
+        if not right:
+            raise FitsError(
+                f"{path}: DATASUM of HDU {index} {hdu.name!r} is not that of its data: they are damaged; where "
+                "they are known to be right, remove the card"
+            )
+
+
 @contextmanager
 def opened(path: str | Path) -> Iterator[Any]:
     """The HDUs of a file, wholly read; every trouble becomes a FitsError of one line."""
     path = Path(path)
-    if path.is_dir():
-        raise FitsError(f"{path}: is a folder, not a FITS file")
     try:
+        if path.is_dir():
+            raise FitsError(f"{path}: is a folder, not a FITS file")
         if not path.exists():
             raise FitsError(f"{path}: there is no such file")
         if not path.is_file():
             raise FitsError(f"{path}: is not a regular file")
         with _content(path) as file, _headers(file, path) as hdus:
             _check_complete(hdus, file, path)
+            _check_sums(hdus, path)
             yield hdus
     except FitsError:
         raise
     except Exception as error:  # astropy raises almost anything on a broken file
+        if isinstance(error, OSError) and error.filename is not None:  # the file system's, not astropy's
+            raise FitsError(f"{path}: cannot be read: {error.strerror}") from error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise FitsError(f"{path}: cannot be read as FITS: {reason}") from error
