@@ -180,7 +180,7 @@ def _image(card: Any) -> str:
     try:
         text = str(card.image)
     except ValueError:  # a character that FITS does not allow
-        text = f"{card.keyword} = {card.value}"
+        text = f"{card.keyword} held characters that FITS does not allow"
     return "".join(letter if " " <= letter <= "~" else " " for letter in text)
 
 
