@@ -1,12 +1,15 @@
+#!/usr/bin/env python3
 """Fuzz the readers with atheris (``pip install atheris``), starting from small files of every kind.
 
-Usage: python tests/fuzz/run.py TARGET FOLDER [libFuzzer options], e.g. ``read_fits /tmp/fuzz -max_total_time=900``.
+Usage: tests/fuzz/run.py TARGET FOLDER [libFuzzer options], e.g. ``read_fits /tmp/fuzz -max_total_time=900``, and then
+``read_fits /tmp/fuzz -merge=1 -set_cover_merge=1 -use_counters=0`` to keep what it takes for the same coverage.
 Whatever a target does not expect, more than 10 s and more than 1 GB end it, with the input that did so in FOLDER.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -59,17 +62,25 @@ def seeds(target: str) -> list[bytes]:
     return files
 
 
+# libFuzzer starts the program anew while it merges, with its own arguments.
+_AGAIN = "EVENSKY_FUZZ_TARGET"
+
+
 def main() -> None:
-    target, folder, *options = sys.argv[1:]
-    own = Path(folder) / target
-    own.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(seeds(target)):
-        (own / f"seed-{number}").write_bytes(seed)
-    kept = CORPUS / target
-    kept.mkdir(parents=True, exist_ok=True)
-    limits = ["-timeout=10", "-rss_limit_mb=1024", "-max_len=40000", "-print_final_stats=1"]
-    folders = [str(own), str(kept)] if "-merge=1" not in options else [str(kept), str(own)]
-    atheris.Setup([sys.argv[0], *folders, *limits, f"-artifact_prefix={folder}/", *options], TARGETS[target])
+    if target := os.environ.get(_AGAIN):
+        arguments = sys.argv[1:]
+    else:
+        target, folder, *options = sys.argv[1:]
+        os.environ[_AGAIN] = target
+        own, kept = Path(folder) / target, CORPUS / target
+        for path in (own, kept):
+            path.mkdir(parents=True, exist_ok=True)
+        for number, seed in enumerate(seeds(target)):
+            (own / f"seed-{number}").write_bytes(seed)
+        folders = [str(kept), str(own)] if "-merge=1" in options else [str(own), str(kept)]
+        limits = ["-timeout=10", "-rss_limit_mb=1024", "-max_len=40000", "-print_final_stats=1"]
+        arguments = [*folders, *limits, f"-artifact_prefix={folder}/", *options]
+    atheris.Setup([sys.argv[0], *arguments], TARGETS[target])
     atheris.Fuzz()
 
 

@@ -67,6 +67,15 @@ def _content(path: Path) -> BinaryIO:
     return io.BytesIO(content)
 
 
+def _check_start(file: BinaryIO, path: Path) -> None:
+    start = file.read(6)
+    file.seek(0)
+    # astropy unpacks zip and compress files itself.
+    if not start.startswith((b"SIMPLE", b"PK\x03\x04", b"\x1f\x9d")):
+        found = f"it begins with {start!r}, not with 'SIMPLE'" if start else "it is empty"
+        raise FitsError(f"{path}: cannot be read as FITS: {found}")
+
+
 def _check_axes(file: BinaryIO, at: int, path: Path) -> None:
     """Refuse the header at `at` where it has more axes than FITS allows: astropy would count up to any number."""
     before = file.tell()
@@ -86,9 +95,10 @@ def _headers(file: BinaryIO, path: Path) -> Any:
     from astropy.io import fits
     from astropy.utils.exceptions import AstropyUserWarning
 
+    _check_start(file, path)
+    _check_axes(file, 0, path)
     with warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyUserWarning)
-        _check_axes(file, 0, path)
         hdus = fits.open(file, memmap=False)
         try:
             most = _most_bytes(path)
