@@ -5,7 +5,6 @@ from __future__ import annotations
 __all__ = ["read_exposure", "write_exposure", "write_hdus", "write_image"]
 
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from ..errors import FitsError
 from ..image import Exposure, ExposureD, ExposureF, Image, ImageD, ImageF, Mask, MaskedImage, MaskedImageD, MaskedImageF
 from ..image.mask import DEFAULT_PLANES
 from .atomic import atomic_path
-from .opening import opened, warnings_lock
+from .opening import opened, quiet
 
 # Cards that say how pixels are stored, or that the layout written here makes anew.
 _STRUCTURE = re.compile(
@@ -242,10 +241,9 @@ def _any_origin(header: Any) -> tuple[int, int]:
 def _wcs_of(header: Any) -> Any:
     if "CTYPE1" not in header or not str(header["CTYPE1"]).strip():
         return None
-    from astropy.wcs import WCS, FITSFixedWarning
+    from astropy.wcs import WCS
 
-    with warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore", FITSFixedWarning)
+    with quiet():
         try:
             return WCS(header)
         except Exception:  # a broken WCS does not make the pixels unusable
@@ -322,7 +320,8 @@ def read_exposure(
         else:
             known = False
             assumptions.append("there is no variance: errors come from the scatter of the pixels")
-        header = _merged_header(hdus, image_hdu)
+        with quiet():
+            header = _merged_header(hdus, image_hdu)
     masked = (MaskedImageD if wide else MaskedImageF)(image, mask_plane, variance_plane)
     exposure = (ExposureD if wide else ExposureF)(masked)
     exposure.info.metadata = header

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["opened", "warnings_lock"]
+__all__ = ["opened", "quiet"]
 
 import bz2
 import gzip
@@ -20,7 +20,20 @@ from typing import Any, BinaryIO
 from ..errors import FitsError
 
 # Python's warning filters belong to the whole process, and files are read from several threads.
-warnings_lock = threading.Lock()
+_warnings_lock = threading.Lock()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the warnings of astropy about cards that oddly-made files bring."""
+    from astropy.utils.exceptions import AstropyUserWarning
+    from astropy.wcs import FITSFixedWarning
+
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        warnings.simplefilter("ignore", FITSFixedWarning)
+        yield
+
 
 # A small file may say that it holds any number of pixels. Real ones of so many bytes shrink less than this.
 _UNSUSPICIOUS_BYTES = 2**28
@@ -91,14 +104,12 @@ def _check_axes(file: BinaryIO, at: int, path: Path) -> None:
 
 
 def _headers(file: BinaryIO, path: Path) -> Any:
-    """Read the headers, without the warnings about cards that oddly-made files bring."""
+    """Read the headers."""
     from astropy.io import fits
-    from astropy.utils.exceptions import AstropyUserWarning
 
     _check_start(file, path)
     _check_axes(file, 0, path)
-    with warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyUserWarning)
+    with quiet():
         hdus = fits.open(file, memmap=False)
         try:
             most = _most_bytes(path)
