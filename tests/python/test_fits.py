@@ -205,7 +205,8 @@ def test_odd_headers_are_read_and_written(tmp_path: Path) -> None:
     (tmp_path / "odd.fits").write_bytes(raw)
     exposure = read_exposure(tmp_path / "odd.fits")
     write_exposure(exposure, tmp_path / "b.fits")
-    assert "1992-10-26" in str(read_exposure(tmp_path / "b.fits").metadata["COMMENT"])
+    # The first is a comment by a keyword of its own, and stays what it is.
+    assert "ESO-LOG 00:00:00> DATE         = '1992-10-26'" in read_exposure(tmp_path / "b.fits").metadata.tostring()
 
 
 def test_broken_files_are_one_line(exposure: ExposureF, tmp_path: Path) -> None:
@@ -225,7 +226,7 @@ def test_broken_files_are_one_line(exposure: ExposureF, tmp_path: Path) -> None:
         ("text.fits", "cannot be read as FITS"),
         ("cube.fits", "3 dimensions"),
         ("none.fits", "no image"),
-        ("claim.fits", "not complete"),
+        ("claim.fits", "says that it holds 10000000000 bytes of pixels, in a file of 2880 bytes"),
         ("missing.fits", "no such file"),
         (".", "folder"),
     ):

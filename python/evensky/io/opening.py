@@ -26,12 +26,10 @@ _warnings_lock = threading.Lock()
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without the warnings of astropy about cards that oddly-made files bring."""
-    from astropy.utils.exceptions import AstropyUserWarning
-    from astropy.wcs import FITSFixedWarning
+    from astropy.utils.exceptions import AstropyWarning
 
     with _warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyUserWarning)
-        warnings.simplefilter("ignore", FITSFixedWarning)
+        warnings.simplefilter("ignore", AstropyWarning)
         yield
 
 
@@ -39,10 +37,10 @@ def quiet() -> Iterator[None]:
 _UNSUSPICIOUS_BYTES = 2**28
 _GREATEST_RATIO = 250
 
-_UNPACKERS: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {
-    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),  # type: ignore[dict-item,return-value]
-    b"BZh": bz2.BZ2File,  # type: ignore[dict-item]
-    b"\xfd7zXZ": lzma.LZMAFile,  # type: ignore[dict-item]
+_UNPACKERS: dict[bytes, Callable[[BinaryIO], Any]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": lambda file: bz2.BZ2File(file),
+    b"\xfd7zXZ": lambda file: lzma.LZMAFile(file),
 }
 
 
