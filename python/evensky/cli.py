@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["main"]
 
+import errno
 import logging
 import signal
 import sys
@@ -26,6 +27,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+# Of a disk, through no fault of the call.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 STATISTICS = (
     "NPOINT",
@@ -68,7 +71,8 @@ def _one_line() -> Iterator[None]:
     except TaskError as error:
         raise _Failure(error) from error
     except EvenskyError as error:
-        raise _UsageFailure(error) from error
+        full = isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
+        raise (_Failure if full else _UsageFailure)(error) from error
 
 
 class _Signal(BaseException):
@@ -199,8 +203,8 @@ def _summary(run: MatchRun, out: Path, *, report: bool = True) -> None:
     for note in run.notes:
         console.print(escape(note))
     for record in run.records:
-        for flag, warning in zip(record.flags, record.warnings, strict=False):
-            console.print(f"[yellow]{escape(record.label)}: {flag}[/], {escape(warning)}")
+        for warning in record.warnings:
+            console.print(f"[yellow]{escape(record.label)}:[/] {escape(warning)}")
     matched = sum(record.status == "matched" for record in run.records)
     look = f"Report: {out / 'report.html'}" if report else f"Table: {out / 'matched.ecsv'}"
     console.print(f"{matched} matched, {len(run.failed)} failed, {run.seconds:.1f} s. {look}", soft_wrap=True)
@@ -388,10 +392,15 @@ def background(
     import numpy as np
 
     from .io import read_exposure, write_exposure, write_image
+    from .io.fits import plane_file
+    from .io.opening import real_path
     from .math import REDUCE_INTERP_ORDER, ApproximateControl, BackgroundControl, StatisticsControl, makeBackground
 
     with _one_line():
+        inputs = {real_path(file), *([] if mask is None else [real_path(plane_file(mask) or file)])}
         for path in (out, subtracted):
+            if path is not None and real_path(path) in inputs:
+                raise FitsError(f"{path}: is an input too, and inputs are never written to; choose another name")
             if path is not None and path.exists() and not overwrite:
                 raise FitsError(f"{path}: exists already; choose another name or allow overwriting with --overwrite")
         exposure = read_exposure(file, mask=mask)

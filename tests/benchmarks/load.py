@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import os
 import re
 import subprocess
@@ -137,7 +138,7 @@ def main() -> None:
         for row in table[table["status"] == "failed"]:
             print(f"  {row['label']}: {row['message'].replace(name, '...')}")
         tenths = np.linspace(0, max(done for done, _ in samples), 11)
-        for low, high in zip(tenths[:-1], tenths[1:], strict=True):
+        for low, high in itertools.pairwise(tenths):
             here = [used for done, used in samples if low <= done <= high and used > 0]
             if here:
                 print(f"memory (MiB) while {low:.0f} to {high:.0f} were finished: most {max(here):.0f}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["read_exposure", "write_exposure", "write_hdus", "write_image"]
+__all__ = ["plane_file", "read_exposure", "write_exposure", "write_hdus", "write_image"]
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -104,11 +104,19 @@ def _split_extension(spec: str) -> tuple[str, str | None]:
     return (match[1], match[2]) if match else (spec, None)
 
 
+def plane_file(spec: str | Path | int) -> Path | None:
+    """The file that a plane comes from, as `read_exposure` takes it; None where it is an HDU of the exposure's own."""
+    file, extension = _split_extension(str(spec))
+    if isinstance(spec, Path) or extension is not None or Path(file).exists() or "/" in file:
+        return Path(file)
+    return None
+
+
 @contextmanager
 def _plane_hdu(hdus: Any, spec: str | Path | int, path: str | Path) -> Iterator[tuple[Any, str]]:
     """The HDU that a plane comes from, of the same file or another, and what to call it."""
     file, extension = _split_extension(str(spec))
-    if isinstance(spec, Path) or extension is not None or Path(file).exists() or "/" in file:
+    if plane_file(spec) is not None:
         with opened(file) as others:
             if extension is not None:
                 yield _named(others, extension, file), f"{file}[{extension}]"
@@ -118,9 +126,9 @@ def _plane_hdu(hdus: Any, spec: str | Path | int, path: str | Path) -> Iterator[
                     raise FitsError(f"{file}: there is no image in it")
                 yield found, file
         return
-    if not (isinstance(spec, int) or file.isdigit()) and file not in hdus and Path(file).suffix:
+    if not file.isdigit() and file not in hdus and Path(file).suffix:
         raise FitsError(f"{file}: there is no such file")
-    yield _named(hdus, spec, path), f"HDU {spec}"
+    yield _named(hdus, file, path), f"HDU {spec}"
 
 
 def _read_mask(hdu: Any, shape: tuple[int, int], path: str | Path, assumptions: list[str]) -> tuple[np.ndarray, Any]:

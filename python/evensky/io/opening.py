@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["opened", "quiet"]
+__all__ = ["opened", "quiet", "real_path"]
 
 import bz2
 import gzip
 import io
 import lzma
 import math
+import os
 import re
 import threading
 import warnings
@@ -42,6 +43,11 @@ _UNPACKERS: dict[bytes, Callable[[BinaryIO], Any]] = {
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ": lzma.LZMAFile,
 }
+
+
+def real_path(path: str | Path) -> Path:
+    """Where a path leads in the end; unlike ``Path.resolve`` it takes loops of links, which lead nowhere."""
+    return Path(os.path.realpath(path))
 
 
 def _most_bytes(path: Path) -> int:

@@ -13,6 +13,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -85,7 +86,7 @@ class Journal:
     def _read(self, asked: Mapping[str, Any], labels: Sequence[str]) -> int:
         """Take over what is there; returns how many bytes of it are whole lines."""
         try:
-            if not self.path.is_file():  # a pipe would be waited for
+            if not self.path.is_file() or self.path.is_symlink():  # a pipe would be waited for
                 raise FitsError(f"{self.path}: cannot be read: it is not a regular file")
             content = self.path.read_bytes()
         except OSError as error:
@@ -130,7 +131,10 @@ class Journal:
     def begin(self, reference: str, reason: str, candidates: Sequence[ReferenceCandidate]) -> None:
         """The reference is chosen: from now on something is kept."""
         try:
-            self._file = self.path.open("r+" if self._whole else "w", encoding="utf-8")
+            if self._whole == 0:
+                # Anew, not through a link to who knows what.
+                self.path.unlink(missing_ok=True)
+            self._file = self.path.open("r+" if self._whole else "x", encoding="utf-8")
             # A torn line at the end goes.
             self._file.truncate(self._whole)
             self._file.seek(self._whole)
@@ -161,14 +165,17 @@ class Journal:
         record = self.records.get(label)
         if record is None or record.status == "failed" or record.output is None:
             return None
+        # Beside the journal: the folder may have been moved, or copied.
+        output = self.path.parent / Path(record.output).name
         try:
-            size = Path(record.output).stat().st_size
+            size = output.stat().st_size
         except OSError:
             return None
-        return record if size == record.output_bytes else None
+        return replace(record, output=str(output)) if size == record.output_bytes else None
 
     def close(self) -> None:
         """Nothing more comes."""
-        with self._lock:
+        # Every line was written when it came; what could not be written then was told then.
+        with self._lock, suppress(OSError):
             if self._file is not None:
                 self._file.close()

@@ -7,6 +7,7 @@ __all__ = ["EARLIER_RESULTS", "match_files", "unique_labels"]
 import datetime
 import glob
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -16,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, _core
-from ..errors import FitsError, InvalidParameterError, TaskError
+from ..errors import EvenskyError, FitsError, InvalidParameterError, TaskError
 from ..image import Exposure
 from ..io import read_exposure, write_exposure
+from ..io.fits import plane_file
+from ..io.opening import real_path
 from ..math import MEANCLIP, StatisticsControl, makeStatistics
 from .base import Struct
 from .journal import JOURNAL, Journal
@@ -41,10 +44,10 @@ def unique_labels(paths: Sequence[Path]) -> list[str]:
         return name or path.name
 
     labels = [stem(path) for path in paths]
-    folders = {path.resolve().parent for path in paths}
+    folders = {real_path(path).parent for path in paths}
     if len(folders) > 1:
         labels = [
-            f"{path.resolve().parent.name}_{label}" if labels.count(label) > 1 else label
+            f"{real_path(path).parent.name}_{label}" if labels.count(label) > 1 else label
             for path, label in zip(paths, labels, strict=True)
         ]
     repeated = {label for label in labels if labels.count(label) > 1}
@@ -117,7 +120,7 @@ class _FileMatcher:
             raise FitsError(f"{folder}: cannot be made: {error.strerror}") from error
         journal = (folder / JOURNAL).exists()
         if not self.overwrite and not (self.resume and journal):
-            earlier = [path.name for path in (folder / EARLIER_RESULTS, *self.outputs) if path.exists()]
+            earlier = [path.name for path in (folder / EARLIER_RESULTS, *self.outputs) if os.path.lexists(path)]
             if journal and (folder / EARLIER_RESULTS).name not in earlier:
                 raise FitsError(
                     f"{folder}: holds a run that did not end ({JOURNAL}); resume it, choose another folder or allow "
@@ -129,8 +132,14 @@ class _FileMatcher:
                     f"{folder}: holds earlier results ({earlier[0]}){unknown}; choose another folder or allow "
                     "overwriting"
                 )
-        inputs = {path.resolve() for path in self.paths if path.exists()}
-        if clash := [path for path in self.outputs if path.resolve() in inputs]:
+        inputs = {real_path(path) for path in self.paths}
+        for spec in (self.mask, self.variance):
+            for index, path in enumerate(self.paths):
+                plane = self._plane(spec, path, index)
+                if plane is not None and (file := plane_file(plane)) is not None:
+                    inputs.add(real_path(file))
+        results = [folder / name for name in (JOURNAL, EARLIER_RESULTS, "report.html")]
+        if clash := [path for path in (*self.outputs, *results) if real_path(path) in inputs]:
             raise FitsError(
                 f"{clash[0]}: is an input too, and inputs are never written to; choose another output folder"
             )
@@ -178,6 +187,9 @@ class _FileMatcher:
         if not np.isfinite(struct.fitRMS):
             raise TaskError("has no bin of two good pixels in common with the reference: nothing to match")
         self._describe(record, struct, result, has_variance=science.info.has_variance and reference.info.has_variance)
+        # What holds for the reference too is said once, of the run.
+        news = [note for note in science.assumptions if note not in reference.assumptions]
+        record.warnings += [f"as read, {note}" for note in news]
         record.level_after, _ = self.level(science)
         np.subtract(science.image.array, original, out=original)
         record.model_min, record.model_max = float(np.nanmin(original)), float(np.nanmax(original))
@@ -229,7 +241,8 @@ class _FileMatcher:
             record.model = "zero"
         record.common_fraction, record.good_bin_fraction = struct.goodFraction, struct.goodBinFraction
         record.extrapolated_fraction = struct.extrapolatedFraction
-        record.flags, record.warnings = list(struct.flags), list(struct.flags.values())
+        record.flags = list(struct.flags)
+        record.warnings = [f"{flag}: {sentence}" for flag, sentence in struct.flags.items()]
 
     def _write(self, index: int, exposure: Exposure, record: ExposureRecord, history: list[str]) -> None:
         def number(value: float | None) -> float | None:
@@ -430,7 +443,13 @@ def match_files(
 
     write_table(run, matcher.out_dir / EARLIER_RESULTS)
     if report:
-        write_report(run, matcher.out_dir / "report.html")
+        page = matcher.out_dir / "report.html"
+        try:
+            write_report(run, page)
+        except EvenskyError:
+            raise
+        except Exception as error:  # everything else is done by now, and on disk
+            raise TaskError(f"{page}: the report cannot be made: {_reason_of(error)}; all results are there") from error
     return run
 
 
@@ -447,15 +466,19 @@ def _find(path: Path, files: Sequence[Path]) -> int | None:
 
 def _measure(matcher: _FileMatcher, pool: ThreadPoolExecutor, step: Callable[[str], None]) -> list[ReferenceCandidate]:
     candidates: list[ReferenceCandidate] = [ReferenceCandidate(label) for label in matcher.labels]
-    errors: list[Exception] = []
-    futures = {pool.submit(matcher.measure, index): index for index in range(len(matcher.paths))}
+    errors: list[BaseException] = []
+
+    def look(index: int) -> None:
+        try:
+            candidates[index] = matcher.measure(index)
+        except BaseException as error:  # a candidate that cannot be had does not stop the others
+            candidates[index].message = _reason_of(error)
+            errors.append(error)
+
+    futures = {pool.submit(look, index): index for index in range(len(matcher.paths))}
     for future in as_completed(futures):
         index = futures[future]
-        try:
-            candidates[index] = future.result()
-        except Exception as error:  # a candidate that cannot be had does not stop the others
-            candidates[index].message = " ".join(str(error).split())
-            errors.append(error)
+        future.result()
         step(f"looking at {matcher.labels[index]}")
     if len(errors) == len(candidates):
         # What is wrong with the call is wrong for every file: a pattern, the name of a plane.
@@ -484,8 +507,8 @@ def _match_all(
                 return matcher.restore(earlier, index, exposure)
             keep = matcher.keep_reference if index == reference else matcher.match
             record = keep(index, exposure)
-        except Exception as error:  # whatever one exposure does, the others go on
-            message = " ".join(str(error).split())
+        except BaseException as error:  # whatever one exposure does, the others go on; signals come to the main thread
+            message = _reason_of(error)
             matcher.task.log.debug("Failed to match %s: %s", label, message)
             record = ExposureRecord(label=label, path=str(matcher.paths[index]), status="failed", message=message)
             if isinstance(error, _NoOverlapError):
@@ -501,6 +524,11 @@ def _match_all(
         records[index] = future.result()
         step(matcher.labels[index])
     return [record for record in records if record is not None]
+
+
+def _reason_of(error: BaseException) -> str:
+    """One line; the kind of an error that has no words."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _reason(given: Path | None, candidates: Sequence[ReferenceCandidate]) -> str:
