@@ -26,12 +26,18 @@ from typing import Any, ClassVar, Self
 
 from .errors import InvalidParameterError, OutOfRangeError
 
+# So that sums of coordinates and sizes are numbers of 64 bits, as the core computes with.
+_FARTHEST = 2**62
+
 
 def _integer(value: Any) -> int:
     try:
-        return operator.index(value)
+        number = operator.index(value)
     except TypeError:
         raise InvalidParameterError(f"{value!r} is a {type(value).__name__}; a whole number is needed") from None
+    if not -_FARTHEST <= number <= _FARTHEST:
+        raise OutOfRangeError(f"{number} is not within +-2^62, where the coordinates of pixels lie")
+    return number
 
 
 class _Pair:

@@ -200,6 +200,20 @@ def part_of(source: _BoxedT, rest: Sequence[Any], deep: bool) -> tuple[_BoxedT, 
     return (source if box is None else source.subset(box, origin)), deep
 
 
+def regular(array: Any) -> np.ndarray:
+    """An array of what may be nested lists.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where the lists have different lengths.
+    """
+    try:
+        return np.asarray(array)
+    except ValueError as error:
+        raise InvalidParameterError(f"An array cannot be made: {error}") from error
+
+
 class PixelPlane(Boxed):
     """One plane of pixels over a numpy array."""
 
@@ -224,7 +238,7 @@ class PixelPlane(Boxed):
         if isinstance(first, PixelPlane):
             source, deep = part_of(first, args[1:], deep)
             same = source._array.dtype == np.dtype(self.dtype)
-            self._array = source._array if same and not deep else np.array(source._array, dtype=self.dtype)
+            self._array = source._array if same and not deep else self._converted(source._array)
             self._xy0 = source.getXY0() if xy0 is None else Point2I(xy0)
             return
         if isinstance(first, np.ndarray) or (isinstance(first, list) and first and isinstance(first[0], list)):
@@ -232,19 +246,41 @@ class PixelPlane(Boxed):
                 deep = bool(args[1])
             if len(args) > 2:
                 xy0 = args[2]
-            given = np.asarray(first)
+            given = regular(first)
             if given.ndim != 2:
                 raise InvalidParameterError(f"The array has shape {given.shape}; an image has two dimensions")
             if given.dtype.kind not in "biuf":
                 raise InvalidParameterError(f"The array has dtype {given.dtype}; pixels are real numbers")
             keep = given.dtype == np.dtype(self.dtype) and given.dtype.isnative and given.flags.writeable and not deep
-            self._array = given if keep else np.array(given, dtype=self.dtype)
+            self._array = given if keep else self._converted(given)
         else:
             width, height, corner, fill = self._size(args, fill, name)
             if corner is not None and xy0 is None:
                 xy0 = corner
-            self._array = np.full((height, width), fill or 0, dtype=self.dtype)
+            try:
+                self._array = np.full((height, width), fill or 0, dtype=self.dtype)
+            except (ValueError, OverflowError) as error:
+                raise LengthError(f"{name} of {width} x {height} pixels of {fill or 0}: {error}") from error
         self._xy0 = Point2I(0, 0) if xy0 is None else Point2I(xy0)
+
+    # Whole numbers that pixels of this type are made of.
+    _range: ClassVar[tuple[int, int] | None] = None
+
+    def _converted(self, given: np.ndarray) -> np.ndarray:
+        """A copy of pixels as the plane's own type, which must hold them: no number silently becomes another."""
+        target = np.dtype(self.dtype)
+        if target.kind in "iu" and given.dtype != target and given.size:
+            info = np.iinfo(target)
+            least, most = self._range or (info.min, info.max)
+            low, high = given.min(), given.max()
+            if not (np.isfinite(low) and np.isfinite(high) and int(low) >= least and int(high) <= most):
+                raise OutOfRangeError(
+                    f"The array's pixels reach from {low} to {high}; {type(self).__name__} holds {least} to {most}"
+                )
+            if target == np.int32:
+                # Bits as they are: the highest one is a sign.
+                return given.astype(np.int64).astype(np.uint32).view(np.int32)
+        return np.array(given, dtype=target)
 
     @staticmethod
     def _size(args: tuple[Any, ...], fill: Any, name: str) -> tuple[int, int, Point2I | None, Any]:

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidParameterError
+from ._pixels import regular
 from .exposure import Exposure
 from .image import Image
+from .mask import Mask
 from .masked_image import MaskedImage
 
 PIXEL_DTYPES = tuple(np.dtype(kind) for kind in (np.float32, np.float64, np.int32, np.uint16, np.uint64))
@@ -68,7 +70,7 @@ def native_array(array: Any) -> np.ndarray:
     evensky.errors.InvalidParameterError
         For complex numbers, strings and objects; the message holds the type.
     """
-    given = np.asarray(array)
+    given = regular(array)
     if given.dtype in PIXEL_DTYPES and given.dtype.isnative:
         return given
     native = given.dtype.newbyteorder("=")
@@ -136,7 +138,7 @@ def _from_nddata(data: Any) -> Planes:
         if mask.dtype == np.bool_:
             planes.mask, planes.reject = np.broadcast_to(mask, planes.image.shape).astype(np.int32), 1
         else:
-            planes.mask = mask.astype(np.int32)
+            planes.mask = Mask(mask)._array
     if data.uncertainty is not None:
         planes.variance = _variance_of(data.uncertainty)
     return planes

@@ -57,6 +57,8 @@ def _checked(planes: Mapping[str, int]) -> dict[str, int]:
     """A copy of a plane dictionary, its numbers checked."""
     seen: dict[int, str] = {}
     for name, bit in planes.items():
+        if isinstance(bit, bool) or not isinstance(bit, int | np.integer):
+            raise InvalidParameterError(f"Mask plane {name!r} has number {bit!r}; a whole number is needed")
         if not 0 <= bit < MAX_PLANES:
             raise OutOfRangeError(f"Mask plane {name!r} has number {bit}; it must be 0 to {MAX_PLANES - 1}")
         if bit in seen:
@@ -120,6 +122,7 @@ class Mask(PixelPlane):
     """
 
     dtype = np.int32
+    _range = (-(2**31), 2**32 - 1)  # 32 bits, with a sign or without
     _default_planes: ClassVar[dict[str, int]] = dict(DEFAULT_PLANES)
 
     def __init__(self, *args: Any, mask_planes: Mapping[str, int] | None = None, **kwargs: Any) -> None:
@@ -127,6 +130,8 @@ class Mask(PixelPlane):
         if len(args) > 1 and isinstance(args[-1], Mapping):
             *args, planes = args  # type: ignore[assignment]
         source = args[0] if args else kwargs.get("array")
+        if isinstance(source, np.ndarray) and source.dtype.kind == "f" and not (source == np.floor(source)).all():
+            raise InvalidParameterError(f"The array has dtype {source.dtype} and fractions; a mask has whole numbers")
         self._set_pixels(tuple(args), kwargs, "Mask")
         if planes is not None:
             self._planes = _checked(planes)
@@ -149,6 +154,8 @@ class Mask(PixelPlane):
     @_PlaneMethod
     def getPlaneBitMask(planes: dict[str, int], name: str | Iterable[str]) -> int:  # noqa: N805
         """The bits of a plane, or of several; NotFoundError, which lists the known ones, for an unknown name."""
+        if not isinstance(name, Iterable):
+            raise InvalidParameterError(f"A mask plane is named by a string, planes by several; got {name!r}")
         names = (name,) if isinstance(name, str) else tuple(name)
         bits = 0
         for one in names:

@@ -155,7 +155,9 @@ def _split_arguments(
             f"{len(rest)} arguments too many; at most x, a second plane, flags and sctrl are taken"
         )
     if not isinstance(flags, int | str | np.integer):
-        raise InvalidParameterError(f"flags is {flags!r}; it must be Property values, OR-ed, or the name of one")
+        # A number that is not whole was taken for a second plane.
+        given = plane if flags is None and isinstance(plane, float | complex | bytes) else flags
+        raise InvalidParameterError(f"flags is {given!r}; it must be Property values, OR-ed, or the name of one")
     if sctrl is not None and not isinstance(sctrl, StatisticsControl):
         raise InvalidParameterError(f"sctrl is a {type(sctrl).__name__}; it must be a StatisticsControl")
     return plane, flags, sctrl

@@ -491,6 +491,10 @@ class MatchBackgroundsTask(Task):
 
     def _match(self, reference: Exposure, science: Exposure) -> _core.MatchingResult:
         config = self.config
+        for exposure in (reference, science):
+            # Whatever has an exposure's planes is one: the original's, too.
+            if not all(hasattr(exposure, name) for name in ("maskedImage", "getDimensions", "getXY0")):
+                raise InvalidParameterError(f"An exposure is a {type(exposure).__name__}; it must be an Exposure")
         size, other = tuple(science.getDimensions()), tuple(reference.getDimensions())
         options = _core.MatchingOptions()
         for name in ("usePolynomial", "order", "binSize", "numIter", "approxWeighting", "approxWeightPower"):
