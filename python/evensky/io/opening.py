@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from ..errors import FitsError
 
 # Python's warning filters belong to the whole process, and files are read from several threads.
@@ -146,6 +148,25 @@ def _check_complete(hdus: Any, file: BinaryIO, path: Path) -> None:
         raise FitsError(f"{path}: is not complete: {size - end} bytes behind its {len(hdus)} HDUs are no whole HDU")
 
 
+def _check_tiles(hdus: Any, path: Path) -> None:
+    """Raise where the tiles of a compressed image are not as many as it needs, or lie beyond their heap."""
+    for hdu in hdus:
+        if (table := getattr(hdu, "_bintable", None)) is None:
+            continue
+        header = table.header
+        axes = [(int(header[f"ZNAXIS{n}"]), int(header[f"ZTILE{n}"])) for n in range(1, int(header["ZNAXIS"]) + 1)]
+        needed = math.prod(-(-size // tile) for size, tile in axes)
+        rows = np.asarray(table.data)
+        if rows.size != needed:
+            raise FitsError(f"{path}: HDU {hdu.name!r} has {rows.size} tiles; an image of its size has {needed}")
+        heap = int(header["PCOUNT"])
+        for name in rows.dtype.names or ():
+            if rows[name].ndim == 2 and rows[name].shape[1] == 2:  # number of elements, and where they begin
+                count, start = rows[name].astype(np.int64).T
+                if ((count > 0) & ((start < 0) | (start + count > heap))).any():
+                    raise FitsError(f"{path}: HDU {hdu.name!r} has a tile outside its heap of {heap} bytes")
+
+
 def _check_sums(hdus: Any, path: Path) -> None:
     """Raise where the data of an HDU are not those that their DATASUM was made of.
 
@@ -178,6 +199,7 @@ def opened(path: str | Path) -> Iterator[Any]:
         with _content(path) as file, _headers(file, path) as hdus:
             _check_complete(hdus, file, path)
             _check_sums(hdus, path)
+            _check_tiles(hdus, path)
             yield hdus
     except FitsError:
         raise
