@@ -8,7 +8,10 @@ Whatever a target does not expect, more than 10 s and more than 1 GB end it, wit
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import sys
 from pathlib import Path
@@ -57,9 +60,9 @@ def seeds(target: str) -> list[bytes]:
     files = []
     for hdus in layouts:
         buffer = io.BytesIO()
-        fits.HDUList(hdus).writeto(buffer, output_verify="silentfix")
+        fits.HDUList(hdus).writeto(buffer, output_verify="silentfix", checksum=hdus is whole)
         files.append(buffer.getvalue())
-    return files
+    return [*files, gzip.compress(files[0]), bz2.compress(files[1]), lzma.compress(files[2])]
 
 
 # libFuzzer starts the program anew while it merges, with its own arguments.
