@@ -73,6 +73,8 @@ def _one_line() -> Iterator[None]:
     except EvenskyError as error:
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
         raise (_Failure if full else _UsageFailure)(error) from error
+    except OSError as error:  # of a path that the system does not take
+        raise _UsageFailure(FitsError(f"{error.filename}: {error.strerror or error}")) from error
 
 
 class _Signal(BaseException):

@@ -232,3 +232,21 @@ def test_pictures_are_kept_for_a_report_only(folder: Path, tmp_path: Path) -> No
         records = match_files(inputs(folder), out, config=config, report=report, pictures=pictures).records
         assert [record.pixels is not None for record in records] == [kept] * 3
         assert (out / "report.html").exists() == report
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("stats", "{long}.fits"),
+        ("background", "{file}", "--out", "{long}.fits"),
+        ("match", "{file}", "{file}", "--out", "{long}"),
+        ("demo", "{long}"),
+    ],
+)
+def test_names_that_are_too_long(folder: Path, tmp_path: Path, args: tuple[str, ...]) -> None:
+    words = [word.format(long=tmp_path / ("x" * 300), file=inputs(folder)[0]) for word in args]
+    result = run(*words)
+    assert result.exit_code == 2
+    assert result.output.startswith("evensky: ")
+    assert result.output.count("\n") == 1
+    assert "too long" in result.output

@@ -43,7 +43,7 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     path = Path(path)
     if not overwrite and os.path.lexists(path):
         raise FitsError(f"{path}: exists already; allow overwriting or choose another name")
-    if path.is_dir():
+    if os.path.isdir(path):  # which, unlike Path.is_dir, takes any name
         raise FitsError(f"{path}: is a folder; the name of a file is needed")
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)

@@ -70,8 +70,8 @@ def _find_planes(hdus: Any, path: str | Path, hdu: str | int | None) -> tuple[An
     images = [one for one in hdus if _is_image(one)]
     if not images:
         cubes = [one.header["NAXIS"] for one in hdus if getattr(one, "is_image", False) and one.header.get("NAXIS", 0)]
-        found = f"images of {cubes[0]} dimensions" if cubes else "no image"
-        raise FitsError(f"{path}: there is {found} in it; a two-dimensional image is needed")
+        found = f"its images have {cubes[0]} dimensions" if cubes else "there is no image in it"
+        raise FitsError(f"{path}: {found}; a two-dimensional image is needed")
     by_kind = {_kind(one): one for one in reversed(images)}
     if "IMAGE" in by_kind:
         masks = by_kind.get("MASK")
@@ -227,14 +227,15 @@ _FARTHEST_ORIGIN = 2**30
 
 
 def _origin(header: Any, path: str | Path) -> tuple[int, int]:
-    names = ("LTV1", "LTV2") if "LTV1" in header and "LTV2" in header else ("CRVAL1A", "CRVAL2A")
-    x0, y0 = _any_origin(header)
-    if not max(abs(x0), abs(y0)) <= _FARTHEST_ORIGIN:
-        raise FitsError(
-            f"{path}: {names[0]} = {header[names[0]]}, {names[1]} = {header[names[1]]}: a pixel origin must lie within "
-            f"{_FARTHEST_ORIGIN} pixels of 0"
-        )
-    return x0, y0
+    try:
+        x0, y0 = _any_origin(header)
+        if max(abs(x0), abs(y0)) <= _FARTHEST_ORIGIN:
+            return x0, y0
+    except (TypeError, ValueError, OverflowError):  # text, nothing, or infinity
+        pass
+    names = ("LTV1", "LTV2") if "LTV1" in header and "LTV2" in header else ("CRVAL1A", "CRVAL2A", "CRPIX1A", "CRPIX2A")
+    cards = ", ".join(f"{name} = {header[name]!r}" for name in names if name in header)
+    raise FitsError(f"{path}: {cards}: a pixel origin must be two numbers within {_FARTHEST_ORIGIN} pixels of 0")
 
 
 def _any_origin(header: Any) -> tuple[int, int]:

@@ -112,13 +112,13 @@ class _FileMatcher:
     def prepare_folder(self) -> None:
         """Make the output folder; refuse one that holds earlier results, or that cannot be written to."""
         folder = self.out_dir
-        if folder.exists() and not folder.is_dir():
+        if os.path.exists(folder) and not os.path.isdir(folder):
             raise FitsError(f"{folder}: is a file; the output needs a folder")
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FitsError(f"{folder}: cannot be made: {error.strerror}") from error
-        journal = (folder / JOURNAL).exists()
+        journal = os.path.lexists(folder / JOURNAL)
         if not self.overwrite and not (self.resume and journal):
             earlier = [path.name for path in (folder / EARLIER_RESULTS, *self.outputs) if os.path.lexists(path)]
             if journal and (folder / EARLIER_RESULTS).name not in earlier:
