@@ -7,7 +7,6 @@
 #include <exception>
 #include <mutex>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -26,7 +25,9 @@ constexpr auto checkEvery = std::chrono::milliseconds(100);
 std::atomic<int> defaultThreads{1};
 std::atomic<void (*)()> interruptCheck{nullptr};
 // Set in a thread that helps with another's call: the rest of its work is not wanted any more.
-thread_local std::atomic<bool> const* unwanted = nullptr;
+// where an earlier piece than its own has failed, or the call was interrupted (-1).
+thread_local std::atomic<std::ptrdiff_t> const* failedElsewhere = nullptr;
+thread_local std::ptrdiff_t ownPiece = 0;
 thread_local Clock::time_point lastCheck{};
 
 // Thrown in a helping thread, and caught there.
@@ -37,8 +38,8 @@ struct Unwanted {};
 void setInterruptCheck(void (*check)()) noexcept { interruptCheck.store(check); }
 
 void checkInterrupt() {
-    if (unwanted != nullptr) {
-        if (unwanted->load(std::memory_order_relaxed)) throw Unwanted{};
+    if (failedElsewhere != nullptr) {
+        if (failedElsewhere->load(std::memory_order_relaxed) < ownPiece) throw Unwanted{};
         return;
     }
     auto* const check = interruptCheck.load(std::memory_order_relaxed);
@@ -78,36 +79,36 @@ void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::
         return;
     }
     std::atomic<std::ptrdiff_t> next{0};
-    std::atomic<bool> failed{false};
+    std::atomic<std::ptrdiff_t> failedAt{count};
     std::mutex guard;
-    std::ptrdiff_t failedAt = count;
     std::exception_ptr failure;
+    auto const failed = [&] { return failedAt.load(std::memory_order_relaxed) < count; };
     auto const fail = [&](std::ptrdiff_t at) {
         std::scoped_lock const lock(guard);
-        failed.store(true, std::memory_order_relaxed);
-        if (at < failedAt) {
-            failedAt = at;
+        if (at < failedAt.load(std::memory_order_relaxed)) {
+            failedAt.store(at, std::memory_order_relaxed);
             failure = std::current_exception();
         }
     };
     // An interruption comes before every piece.
     auto const interrupted = [&] {
         try {
-            if (!failed.load(std::memory_order_relaxed)) checkInterrupt();
+            if (!failed()) checkInterrupt();
         } catch (...) {
             fail(-1);
         }
-        return failed.load(std::memory_order_relaxed);
+        return failed();
     };
     auto const run = [&] {
         for (;;) {
             if (interrupted()) return;
             auto const i = next.fetch_add(1, std::memory_order_relaxed);
             if (i >= count) return;
+            if (failedElsewhere == &failedAt) ownPiece = i;
             try {
                 work(i);
             } catch (Unwanted const&) {
-                if (unwanted != &failed) fail(i);  // otherwise somebody has said why
+                if (failedElsewhere != &failedAt) fail(i);  // otherwise somebody has said why
             } catch (...) {
                 fail(i);
             }
@@ -116,7 +117,7 @@ void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::
     std::ptrdiff_t running = 0;
     std::condition_variable ended;
     auto const help = [&] {
-        unwanted = &failed;
+        failedElsewhere = &failedAt;
         run();  // does not throw
         std::scoped_lock const lock(guard);
         --running;
@@ -132,8 +133,8 @@ void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::
             }
             pool.emplace_back(help);
         }
-    } catch (std::system_error const&) {
-        // The system has no more threads to give: the ones there are do the work.
+    } catch (...) {
+        // The system has no more threads to give, or no memory for them: the ones there are do the work.
         std::scoped_lock const lock(guard);
         --running;
     }

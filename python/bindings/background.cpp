@@ -124,8 +124,11 @@ void declareBackground(py::module_& module) {
             .def(py::init([](py::array const& image, std::optional<py::array> const& mask,
                              std::optional<py::array> const& variance, std::int64_t x0, std::int64_t y0,
                              BackgroundControl bctrl, int num_threads) {
-                     // Without the interpreter's lock others may change the control meanwhile: here it is a copy.
-                     return dispatchPixel(image, [&]<typename T>(T) {
+                     // Without the interpreter's lock others may change the controls meanwhile: here they are copies.
+                     // The background keeps what it was given.
+                     auto const given = bctrl.getStatisticsControl();
+                     bctrl.setStatisticsControl(std::make_shared<StatisticsControl>(*given));
+                     auto const background = dispatchPixel(image, [&]<typename T>(T) {
                          InputPlane<T> const pixels(image, "The image");
                          InputPlane<MaskPixel> const maskPlane(mask, "The mask");
                          InputPlane<VariancePixel> const variancePlane(variance, "The variance");
@@ -133,6 +136,8 @@ void declareBackground(py::module_& module) {
                          py::gil_scoped_release const release;
                          return std::make_shared<Background>(view, x0, y0, bctrl, num_threads);
                      });
+                     background->getBackgroundControl()->setStatisticsControl(given);
+                     return background;
                  }),
                  py::arg("image"), py::arg("mask"), py::arg("variance"), py::arg("x0"), py::arg("y0"), py::arg("bctrl"),
                  py::arg("num_threads") = 0)
@@ -155,7 +160,9 @@ void declareBackground(py::module_& module) {
                        int num_threads) {
                         return dispatchFloating(out, [&]<typename T>(T) {
                             auto const view = outputPlane<T>(out, "The output image");
-                            auto const control = *self.getBackgroundControl();  // a copy, as above
+                            auto control = *self.getBackgroundControl();  // a copy, as above
+                            control.setApproximateControl(
+                                    std::make_shared<ApproximateControl>(*control.getApproximateControl()));
                             py::gil_scoped_release const release;
                             if (!interpStyle) return self.getImage(view, toBox(bbox), control, num_threads);
                             return self.getImage(view, toBox(bbox), *interpStyle,

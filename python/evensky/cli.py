@@ -145,13 +145,15 @@ def _path_option(name: str, function: str, text: str) -> Callable[[_Function], _
 @_path_option("--cmakedir", "get_cmake_dir", "Print the folder of the C++ library's CMake package and exit.")
 @_path_option("--includedir", "get_include", "Print the folder of the C++ library's headers and exit.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the task's log.")
-def main(verbose: bool) -> None:
+@click.pass_context
+def main(ctx: click.Context, verbose: bool) -> None:
     """Even out the backgrounds of astronomical exposures.
 
     Try "evensky demo" first: it makes exposures, matches them and says how far from the truth it came.
     """
     if not sys.warnoptions:
         # Libraries warn of odd cards and odd numbers, in several lines each; what matters is in the summary.
+        ctx.with_resource(warnings.catch_warnings())
         warnings.simplefilter("ignore")
     log = logging.getLogger("evensky")
     if verbose:

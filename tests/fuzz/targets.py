@@ -6,6 +6,8 @@ is a defect.
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from evensky.tasks.configuration import make_config
 from evensky.tasks.journal import JOURNAL, Journal
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="evensky-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 
 
 @contextmanager
@@ -28,6 +31,7 @@ def _answered() -> Iterator[None]:
         message = str(error)
         assert len(message) > 10, message
         assert len(message) < 2000, message[:100]
+        assert "\n" not in message, message
 
 
 def read_fits(data: bytes) -> None:

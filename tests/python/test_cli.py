@@ -172,6 +172,8 @@ def test_labels() -> None:
     assert unique_labels([Path("a/x.fits"), Path("a/y.fits.fz")]) == ["x", "y"]
     assert unique_labels([Path("a/x.fits"), Path("b/x.fits")]) == ["a_x", "b_x"]
     assert unique_labels([Path("x.fits"), Path("x.fits")]) == ["x_1", "x_2"]
+    # A number that another file has by name is left to it.
+    assert unique_labels([Path("x.fits"), Path("x.fits.gz"), Path("x_1.fits")]) == ["x_2", "x_3", "x_1"]
     config = MatchBackgroundsConfig()
     with pytest.raises(ValueError, match="0 files"):
         match_files([], "out", config=config)
@@ -232,6 +234,13 @@ def test_pictures_are_kept_for_a_report_only(folder: Path, tmp_path: Path) -> No
         records = match_files(inputs(folder), out, config=config, report=report, pictures=pictures).records
         assert [record.pixels is not None for record in records] == [kept] * 3
         assert (out / "report.html").exists() == report
+
+
+@pytest.mark.parametrize("pattern", ["{stem.foo}", "{dir[0]}", "{nope}", "{0}", "{stem"])
+def test_patterns_that_cannot_be_filled_in(folder: Path, tmp_path: Path, pattern: str) -> None:
+    result = run("match", *inputs(folder), "--out", tmp_path / "out", "--mask", pattern)
+    assert result.exit_code == 2
+    assert result.output.startswith(f"evensky: Pattern {pattern!r} cannot be filled in")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import pytest
 import evensky
 import evensky.math as afwMath
 from evensky.image import ExposureF, MaskedImageF
+from evensky.io import read_exposure, write_exposure
 from evensky.simulate import make_exposures
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
 
@@ -45,10 +46,11 @@ class Shared:
         config = MatchBackgroundsConfig()
         config.binSize = 32
         self.task = MatchBackgroundsTask(config=config)
+        self.file: Path | None = None
 
     def work(self, turn: int) -> tuple[bytes, ...]:
         """Results as bytes; `turn` says what comes first, so that threads do different things at the same time."""
-        kinds = (self.statistics, self.images, self.models, self.series, self.matched)
+        kinds = (self.statistics, self.images, self.models, self.series, self.read, self.matched)
         results = {}
         for index in range(len(kinds)):
             kind = kinds[(index + turn) % len(kinds)]
@@ -71,6 +73,9 @@ class Shared:
 
     def series(self, _: int) -> bytes:
         return bytes(np.asarray(self.interpolate.interpolate(np.linspace(-3, 60, 1000))).tobytes())
+
+    def read(self, _: int) -> bytes:
+        return b"" if self.file is None else bytes(read_exposure(self.file).image.array.tobytes())
 
     def matched(self, _: int) -> bytes:
         science: ExposureF = self.exposures[1].clone()
@@ -127,8 +132,10 @@ def work_in_child(connection: Any, shared: Shared) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_forking_after_threads() -> None:
+def test_forking_after_threads(tmp_path: Path) -> None:
     shared = Shared()
+    shared.file = tmp_path / "a.fits"
+    write_exposure(shared.exposures[0], shared.file)
     alone = shared.work(2)  # from three threads
     context = multiprocessing.get_context("fork")
     with ThreadPoolExecutor(2) as pool:
@@ -152,15 +159,13 @@ ENDLESS = {
     "bins by two threads": "afwMath.makeBackground(rows(np.float32), afwMath.BackgroundControl(9, 9), num_threads=2)",
     "a mask": "afwMath.makeStatistics(Mask(np.zeros((9, 9), np.int32)), afwMath.SUM) and endless_mask()",
     "a fit": "endless_fit()",
-    "matching": "[task.matchBackgrounds(one, one) for _ in range(10**6)]",
 }
 SCRIPT = """
 import sys
 import numpy as np
 import evensky.math as afwMath
 from evensky import _core
-from evensky.image import ExposureF, Mask, MaskedImageF
-from evensky.tasks import MatchBackgroundsTask
+from evensky.image import Mask
 
 def rows(dtype):
     return np.broadcast_to(np.random.default_rng(1).normal(1000, 10, 40000).astype(dtype), (2**22, 40000))
@@ -175,8 +180,6 @@ def endless_fit():
     control = afwMath.ApproximateControl(afwMath.ApproximateControl.CHEBYSHEV, 30)
     _core.Approximate(at, at, grid, None, (0, 0, n, n), control)
 
-task = MatchBackgroundsTask()
-one = ExposureF(600, 600)
 print("begins", flush=True)
 try:
     {work}

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 import stat
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -234,6 +238,39 @@ def test_broken_files_are_one_line(exposure: ExposureF, tmp_path: Path) -> None:
             read_exposure(tmp_path / name)
         assert str(raised.value).startswith(str(tmp_path / name))
         assert "\n" not in str(raised.value)
+
+
+def test_files_packed_as_a_whole(exposure: ExposureF, tmp_path: Path) -> None:
+    write_exposure(exposure, tmp_path / "a.fits")
+    content = (tmp_path / "a.fits").read_bytes()
+    for ending, pack in ((".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)):
+        (tmp_path / f"a.fits{ending}").write_bytes(pack(content))
+        assert_same_pixels(exposure, read_exposure(tmp_path / f"a.fits{ending}"))
+    with zipfile.ZipFile(tmp_path / "a.fits.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "a.fits", "a.fits")
+    assert_same_pixels(exposure, read_exposure(tmp_path / "a.fits.zip"))
+
+
+def test_pixels_changed_without_their_sum(tmp_path: Path) -> None:
+    fits.PrimaryHDU(np.ones((8, 8), np.float32)).writeto(tmp_path / "a.fits", checksum=True)
+    assert not any("DATASUM" in note for note in read_exposure(tmp_path / "a.fits").assumptions)
+    pixels, header = fits.getdata(tmp_path / "a.fits", header=True)
+    fits.writeto(tmp_path / "b.fits", pixels + 1, header)
+    exposure = read_exposure(tmp_path / "b.fits")
+    assert exposure.image.array[0, 0] == 2.0
+    assert "damaged, or were changed without it" in exposure.assumptions[0]
+
+
+@pytest.mark.parametrize(("dtype", "zero", "kind"), [("i2", 2**15, ExposureF), ("i4", 2**31, ExposureD)])
+def test_blank_pixels_of_the_other_sign(tmp_path: Path, dtype: str, zero: int, kind: type) -> None:
+    hdu = fits.PrimaryHDU(np.arange(6, dtype=dtype).reshape(2, 3))
+    hdu.header["BZERO"], hdu.header["BLANK"] = zero, 4
+    hdu.writeto(tmp_path / "a.fits")
+    exposure = read_exposure(tmp_path / "a.fits")
+    assert type(exposure) is kind
+    assert np.isnan(exposure.image.array).sum() == 1
+    assert np.isnan(exposure.image.array[1, 1])
+    assert exposure.image.array[0, 0] == zero
 
 
 def test_nothing_is_overwritten_or_left_behind(exposure: ExposureF, tmp_path: Path) -> None:

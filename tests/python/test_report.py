@@ -175,5 +175,5 @@ def test_gallery_keeps_the_reference_the_flagged_and_the_worst() -> None:
         if number == 0:
             record.flags = ["EXTRAPOLATED"]
         records.append(record)
-        gallery.add(record, pixels)
+        gallery.add(number, record, pixels)
     assert [record.label for record in records if record.pixels is not None] == ["0", "3", "6", "13"]

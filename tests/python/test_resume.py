@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from evensky.errors import FitsError, InvalidParameterError
@@ -64,6 +66,21 @@ def interrupted(files: list[Path], folder: Path, after: int, **options: Any) -> 
 
     with pytest.raises(StopError):
         match_files(files, folder, config=config(), report=False, progress=progress, **options)
+
+
+def test_other_masks_are_other_exposures(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    paths = write_exposures(make_exposures(3, (128, 128), seed=4), folder)
+    for path in paths:
+        fits.PrimaryHDU(np.zeros((128, 128), np.uint8)).writeto(tmp_path / f"{path.stem}.fits")
+    config = MatchBackgroundsConfig()
+    config.binSize = 32
+    options: dict[str, Any] = {"config": config, "mask": f"{tmp_path}/{{stem}}.fits", "report": False}
+    match_files(paths, out, **options)
+    match_files(paths, out, resume=True, **options)
+    fits.PrimaryHDU(np.ones((128, 128), np.uint8)).writeto(tmp_path / f"{paths[1].stem}.fits", overwrite=True)
+    with pytest.raises(FitsError, match="planes was 3 items"):
+        match_files(paths, out, resume=True, **options)
 
 
 def test_resumed_is_as_undisturbed(files: list[Path], whole: dict[str, str], tmp_path: Path) -> None:

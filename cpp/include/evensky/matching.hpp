@@ -67,7 +67,7 @@ struct EVENSKY_EXPORT MatchingResult {
 };
 
 /// Match `science` to `reference`: write science + model of their difference to `matched`. Nothing has been written
-/// where an exception is thrown.
+/// where an exception is thrown, but by the check of setInterruptCheck: `matched` may then be half written.
 ///
 /// A pixel counts where neither mask has a bad bit of its own exposure and the difference is finite as a float32. A
 /// bin, and a column or row of bins, without any such pixel is bridged by its neighbours. Without a single good bin a

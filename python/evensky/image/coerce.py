@@ -138,7 +138,7 @@ def _from_nddata(data: Any) -> Planes:
         if mask.dtype == np.bool_:
             planes.mask, planes.reject = np.broadcast_to(mask, planes.image.shape).astype(np.int32), 1
         else:
-            planes.mask = Mask(mask)._array
+            planes.mask = Mask(np.broadcast_to(mask, planes.image.shape))._array
     if data.uncertainty is not None:
         planes.variance = _variance_of(data.uncertainty)
     return planes

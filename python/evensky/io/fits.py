@@ -16,7 +16,7 @@ from ..errors import FitsError
 from ..image import Exposure, ExposureD, ExposureF, Image, ImageD, ImageF, Mask, MaskedImage, MaskedImageD, MaskedImageF
 from ..image.mask import DEFAULT_PLANES
 from .atomic import atomic_path
-from .opening import opened, quiet
+from .opening import opened, quiet, wrong_sums
 
 # Cards that say how pixels are stored, or that the layout written here makes anew.
 _STRUCTURE = re.compile(
@@ -36,9 +36,10 @@ def _pixels(hdu: Any, path: str | Path, what: str) -> np.ndarray:
     _check_scale(hdu, path)
     blank, zero = hdu.header.get("BLANK"), hdu.header.get("BZERO", 0)
     data = hdu.data
-    if data is not None and data.dtype.kind == "u" and zero and isinstance(blank, int):
-        # Unsigned pixels are stored as signed ones, and so is BLANK, which astropy does not heed then.
-        data = np.where(data == int(blank) + int(zero), np.nan, data.astype(np.float64))
+    if data is not None and data.dtype.kind in "iu" and zero and isinstance(blank, int):
+        # Pixels that are stored with the other sign, and so is BLANK, which astropy does not heed then.
+        wide = np.float32 if data.dtype.itemsize <= 2 else np.float64
+        data = np.where(data == int(blank) + int(zero), wide(np.nan), data.astype(wide))
     if data is None or data.ndim != 2 or 0 in data.shape:
         shape = "no pixels" if data is None or 0 in data.shape else f"shape {data.shape}"
         raise FitsError(
@@ -298,6 +299,7 @@ def read_exposure(
     """
     with opened(path) as hdus:
         image_hdu, mask_hdu, variance_hdu = _find_planes(hdus, path, hdu)
+        assumptions = wrong_sums(image_hdu, mask_hdu, variance_hdu)
         pixels = _pixels(image_hdu, path, "image")
         if pixels.dtype.kind not in "iuf":
             raise FitsError(f"{path}: the image has pixels of type {pixels.dtype}; real numbers are needed")
@@ -305,7 +307,6 @@ def read_exposure(
             # float32 holds whole numbers up to 2**24 only.
             wide = pixels.dtype.itemsize == 8 or (pixels.dtype.kind in "iu" and pixels.dtype.itemsize > 2)
             dtype = np.float64 if wide else np.float32
-        assumptions: list[str] = []
         wide = np.dtype(dtype) == np.float64
         image: Image = (ImageD if wide else ImageF)(np.array(pixels, dtype=np.float64 if wide else np.float32))
         image.setXY0(_origin(image_hdu.header, path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["opened", "quiet", "real_path"]
+__all__ = ["opened", "quiet", "real_path", "wrong_sums"]
 
 import bz2
 import gzip
@@ -13,6 +13,7 @@ import os
 import re
 import threading
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..errors import FitsError
+from ..errors import EvenskyError, FitsError
 
 # Python's warning filters belong to the whole process, and files are read from several threads.
 _warnings_lock = threading.Lock()
@@ -36,15 +37,33 @@ def quiet() -> Iterator[None]:
         yield
 
 
-# A small file may say that it holds any number of pixels. Real ones of so many bytes shrink less than this.
+if hasattr(os, "register_at_fork"):
+    # A child that is forked while some thread holds it would wait for a thread that it does not have.
+    os.register_at_fork(
+        before=_warnings_lock.acquire,
+        after_in_parent=_warnings_lock.release,
+        after_in_child=_warnings_lock.release,
+    )
+
+# A small file may say that it holds any number of pixels. What is larger than this must not have shrunk more than gzip
+# can, which makes a 1030th of zeros, and a file of less than a MiB is not believed to hold more.
 _UNSUSPICIOUS_BYTES = 2**28
-_GREATEST_RATIO = 250
+_SMALL_FILE = 2**20
+_GREATEST_RATIO = 1100
+
+
+def _first_of_zip(file: BinaryIO) -> Any:
+    archive = zipfile.ZipFile(file)
+    return archive.open(archive.infolist()[0])
+
 
 _UNPACKERS: dict[bytes, Callable[[BinaryIO], Any]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ": lzma.LZMAFile,
+    b"PK\x03\x04": _first_of_zip,
 }
+_PIECE = 2**24
 
 
 def real_path(path: str | Path) -> Path:
@@ -53,7 +72,8 @@ def real_path(path: str | Path) -> Path:
 
 
 def _most_bytes(path: Path) -> int:
-    return max(_UNSUSPICIOUS_BYTES, _GREATEST_RATIO * path.stat().st_size)
+    size = path.stat().st_size
+    return _UNSUSPICIOUS_BYTES if size <= _SMALL_FILE else max(_UNSUSPICIOUS_BYTES, _GREATEST_RATIO * size)
 
 
 def _too_much(path: Path, claimed: str) -> FitsError:
@@ -74,23 +94,30 @@ def _content(path: Path) -> BinaryIO:
     if unpacker is None:
         return file
     most = _most_bytes(path)
+    content = io.BytesIO()
     with file:
         try:
-            content = unpacker(file).read(most + 1)
-        except (EOFError, OSError, lzma.LZMAError, ValueError) as error:
-            raise FitsError(f"{path}: cannot be unpacked: {error}; it is damaged or not complete") from error
-        except Exception as error:  # zlib.error is no OSError
-            raise FitsError(f"{path}: cannot be unpacked: {error}; it is damaged") from error
-    if len(content) > most:
-        raise _too_much(path, f"unpacks to more than {most} bytes")
-    return io.BytesIO(content)
+            # By pieces: asked for so many bytes at once, gzip would ask for as much memory.
+            with unpacker(file) as unpacked:
+                while piece := unpacked.read(_PIECE):
+                    content.write(piece)
+                    if content.tell() > most:
+                        raise _too_much(path, f"unpacks to more than {most} bytes")
+        except FitsError:
+            raise
+        except MemoryError as error:
+            raise FitsError(f"{path}: unpacks to more than there is memory for") from error
+        except Exception as error:  # each kind has errors of its own
+            reason = str(error) or type(error).__name__
+            raise FitsError(f"{path}: cannot be unpacked: {reason}; it is damaged or not complete") from error
+    content.seek(0)
+    return content
 
 
 def _check_start(file: BinaryIO, path: Path) -> None:
     start = file.read(6)
     file.seek(0)
-    # astropy unpacks zip and compress files itself.
-    if not start.startswith((b"SIMPLE", b"PK\x03\x04", b"\x1f\x9d")):
+    if start != b"SIMPLE":
         found = f"it begins with {start!r}, not with 'SIMPLE'" if start else "it is empty"
         raise FitsError(f"{path}: cannot be read as FITS: {found}")
 
@@ -140,11 +167,12 @@ def _check_complete(hdus: Any, file: BinaryIO, path: Path) -> None:
     for hdu in hdus:
         info = hdu.fileinfo() or {}
         end = max(end, info.get("datLoc", 0) + info.get("datSpan", 0))
-    if end > size:
-        raise FitsError(f"{path}: is not complete: {size} bytes, where its headers say {end}")
+        data = info.get("datLoc", 0) + getattr(hdu, "_bintable", hdu).size
+        if data > size:  # what pads the last block may be missing
+            raise FitsError(f"{path}: is not complete: {size} bytes, where its headers say {end}")
     # A header that was cut off is no HDU to astropy, and what follows it would be missed in silence.
     file.seek(end)
-    if file.read(2880).strip(b"\0 "):
+    if file.read(2880).strip(b"\0 \r\n\x1a"):
         raise FitsError(f"{path}: is not complete: {size - end} bytes behind its {len(hdus)} HDUs are no whole HDU")
 
 
@@ -167,22 +195,23 @@ def _check_tiles(hdus: Any, path: Path) -> None:
                     raise FitsError(f"{path}: HDU {hdu.name!r} has a tile outside its heap of {heap} bytes")
 
 
-def _check_sums(hdus: Any, path: Path) -> None:
-    """Raise where the data of an HDU are not those that their DATASUM was made of.
+def wrong_sums(*hdus: Any) -> list[str]:
+    """A sentence for each HDU whose DATASUM is not that of its data.
 
     CHECKSUM is of the header too, and many a tool that edits headers leaves it as it was.
     """
-    for index, hdu in enumerate(hdus):
+    sentences = []
+    for hdu in hdus:
         stored = getattr(hdu, "_bintable", hdu)  # the tiles of a compressed image
         try:
-            right = stored.verify_datasum() != 0
+            right = hdu is None or stored.verify_datasum() != 0
         except (ValueError, TypeError):  # a sum that is no number says nothing
             continue
         if not right:
-            raise FitsError(
-                f"{path}: DATASUM of HDU {index} {hdu.name!r} is not that of its data: they are damaged; where "
-                "they are known to be right, remove the card"
+            sentences.append(
+                f"DATASUM of HDU {hdu.name!r} is not that of its data: they are damaged, or were changed without it"
             )
+    return sentences
 
 
 @contextmanager
@@ -198,11 +227,12 @@ def opened(path: str | Path) -> Iterator[Any]:
             raise FitsError(f"{path}: is not a regular file")
         with _content(path) as file, _headers(file, path) as hdus:
             _check_complete(hdus, file, path)
-            _check_sums(hdus, path)
             _check_tiles(hdus, path)
             yield hdus
     except FitsError:
         raise
+    except EvenskyError as error:
+        raise FitsError(f"{path}: {error}") from error
     except Exception as error:  # astropy raises almost anything on a broken file
         if isinstance(error, OSError) and error.filename is not None:  # the file system's, not astropy's
             raise FitsError(f"{path}: cannot be read: {error.strerror}") from error

@@ -148,7 +148,7 @@ def make_config(
         name, equals, text = setting.partition("=")
         name = name.strip().removeprefix("config.")
         if not equals:
-            raise InvalidParameterError(f"-c {setting}: name=value is needed")
+            raise InvalidParameterError(f"-c {reprlib.repr(setting)}: name=value is needed")
         update(name, _parse(name, text.strip()) if name in MatchBackgroundsConfig._fields else text)
     try:
         config.validate()

@@ -161,7 +161,7 @@ class Journal:
                 raise FitsError(f"{self.path}: cannot be written: {error.strerror}") from error
 
     def done(self, label: str) -> ExposureRecord | None:
-        """The record of an exposure that was finished and whose output is there as it was written."""
+        """The record of an exposure that was finished and whose output is there, as large as it was written."""
         record = self.records.get(label)
         if record is None or record.status == "failed" or record.output is None:
             return None

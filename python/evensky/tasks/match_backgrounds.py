@@ -400,6 +400,7 @@ class MatchBackgroundsTask(Task):
             The reference; unchanged.
         sciExposure : Exposure
             The exposure to correct, of the same size: the model is added to its image. Its mask and variance stay.
+            Where an exception is raised it is as it was, unless that is KeyboardInterrupt.
 
         Returns
         -------

@@ -51,11 +51,13 @@ def unique_labels(paths: Sequence[Path]) -> list[str]:
             for path, label in zip(paths, labels, strict=True)
         ]
     repeated = {label for label in labels if labels.count(label) > 1}
+    taken = set(labels)
     counts = dict.fromkeys(repeated, 0)
     for index, label in enumerate(labels):
-        if label in repeated:
+        while label in repeated and labels[index] in taken:  # a number that is nobody's name
             counts[label] += 1
             labels[index] = f"{label}_{counts[label]}"
+        taken.add(labels[index])
     return labels
 
 
@@ -99,14 +101,24 @@ class _FileMatcher:
         exposure.dataId = {"exposure": self.labels[index]}
         return exposure
 
+    def _plane_files(self) -> list[Path]:
+        """The files that masks and variances come from, where these are not the exposures' own."""
+        specs = [
+            self._plane(pattern, path, index)
+            for pattern in (self.mask, self.variance)
+            for index, path in enumerate(self.paths)
+        ]
+        return [file for spec in specs if spec is not None and (file := plane_file(spec)) is not None]
+
     def _plane(self, pattern: str | None, path: Path, index: int) -> str | None:
         if pattern is None:
             return None
         try:
             return pattern.format(stem=self.labels[index], name=path.name, dir=path.parent)
-        except (KeyError, IndexError, ValueError) as error:
+        except (KeyError, IndexError, ValueError, AttributeError, TypeError, MemoryError) as error:
             raise InvalidParameterError(
-                f"Pattern {pattern!r} cannot be filled in ({error}); {{stem}}, {{name}} and {{dir}} are known"
+                f"Pattern {pattern!r} cannot be filled in ({_reason_of(error)}); {{stem}}, {{name}} and {{dir}} are "
+                "known"
             ) from None
 
     def prepare_folder(self) -> None:
@@ -132,12 +144,7 @@ class _FileMatcher:
                     f"{folder}: holds earlier results ({earlier[0]}){unknown}; choose another folder or allow "
                     "overwriting"
                 )
-        inputs = {real_path(path) for path in self.paths}
-        for spec in (self.mask, self.variance):
-            for index, path in enumerate(self.paths):
-                plane = self._plane(spec, path, index)
-                if plane is not None and (file := plane_file(plane)) is not None:
-                    inputs.add(real_path(file))
+        inputs = {real_path(path) for path in (*self.paths, *self._plane_files())}
         results = [folder / name for name in (JOURNAL, EARLIER_RESULTS, "report.html")]
         if clash := [path for path in (*self.outputs, *results) if real_path(path) in inputs]:
             raise FitsError(
@@ -165,10 +172,10 @@ class _FileMatcher:
         start = time.perf_counter()
         record = self._record(index, reference, "reference")
         record.level_after = record.level_before
-        if self.gallery is not None:
-            self.gallery.add(record, self.gallery.reference(reference))
         record.fit_rms = 0.0
         self._write(index, reference, record, [f"evensky {__version__}: reference of the match, pixels unchanged"])
+        if self.gallery is not None:
+            self.gallery.add(index, record, self.gallery.reference(reference))
         record.seconds = time.perf_counter() - start
         return record
 
@@ -188,13 +195,11 @@ class _FileMatcher:
             raise TaskError("has no bin of two good pixels in common with the reference: nothing to match")
         self._describe(record, struct, result, has_variance=science.info.has_variance and reference.info.has_variance)
         # What holds for the reference too is said once, of the run.
-        news = [note for note in science.assumptions if note not in reference.assumptions]
+        news = [note for note in science.assumptions if note not in reference.assumptions or note.startswith("DATASUM")]
         record.warnings += [f"as read, {note}" for note in news]
         record.level_after, _ = self.level(science)
         np.subtract(science.image.array, original, out=original)
         record.model_min, record.model_max = float(np.nanmin(original)), float(np.nanmax(original))
-        if self.gallery is not None and before is not None:
-            self.gallery.add(record, self.gallery.matched(before, science, reference))
         config = ", ".join(f"{name}={value}" for name, value in self.task.config.toDict().items())
         self._write(
             index,
@@ -206,6 +211,8 @@ class _FileMatcher:
                 f"evensky configuration: {config}",
             ],
         )
+        if self.gallery is not None and before is not None:
+            self.gallery.add(index, record, self.gallery.matched(before, science, reference))
         record.seconds = time.perf_counter() - start
         return record
 
@@ -287,6 +294,7 @@ class _FileMatcher:
             "variance": self.variance,
             "compress": self.compress,
             "files": [state(path) for path in self.paths],
+            "planes": [state(file) for file in self._plane_files()],
             "number": number,
         }
 
@@ -301,10 +309,10 @@ class _FileMatcher:
         if self.gallery is None:
             return record
         if record.status == "reference":
-            self.gallery.add(record, self.gallery.reference(reference))
+            self.gallery.add(index, record, self.gallery.reference(reference))
         else:
             before = self.gallery.picture(self.load(index))
-            self.gallery.add(record, self.gallery.matched(before, read_exposure(self.outputs[index]), reference))
+            self.gallery.add(index, record, self.gallery.matched(before, read_exposure(self.outputs[index]), reference))
         return record
 
 

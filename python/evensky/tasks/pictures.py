@@ -40,17 +40,14 @@ class Gallery:
         self._task = task
         self._most = most
         self._lock = threading.Lock()
-        # The least interesting one first; no two have the same number, so that records are never compared.
+        # The least interesting one first, and of equals the last; no two have the same number.
         self._kept: list[tuple[tuple[float, float], int, ExposureRecord]] = []
-        self._added = 0
 
-    def add(self, record: ExposureRecord, pixels: PixelSummary) -> None:
-        """Hang a picture; where there is no room for it, the least interesting one goes."""
+    def add(self, index: int, record: ExposureRecord, pixels: PixelSummary) -> None:
+        """Hang the picture of an exposure; where there is no room for it, the least interesting one goes."""
         record.pixels = pixels
         with self._lock:
-            # Of equals those that come first stay.
-            self._added += 1
-            heapq.heappush(self._kept, (_interest(record), -self._added, record))
+            heapq.heappush(self._kept, (_interest(record), -index, record))
             if len(self._kept) > self._most:
                 heapq.heappop(self._kept)[2].pixels = None
 
