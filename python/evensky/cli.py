@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from . import __version__
+from ._text import printable
 from .errors import EvenskyError, FitsError, TaskError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class _Failure(click.ClickException):
     """One line for the user instead of a traceback."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(" ".join(str(error).split()))
+        super().__init__(printable(str(error)))
 
     exit_code = EXIT_FAILED
 
@@ -106,6 +107,14 @@ def _stoppable(hint: str) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class _Commands(click.Group):
+    """Signals end any command in the same way, from its first moment to its last."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with _stoppable("nothing was lost"):
+            return super().main(*args, **kwargs)
+
+
 class _MatchCommand(click.Command):
     """Lists the configuration's fields below the options; they are read when help is asked for."""
 
@@ -123,7 +132,14 @@ class _MatchCommand(click.Command):
         with formatter.section("Configuration fields, with their defaults (-c name=value)"):
             formatter.write_dl(rows)
         with formatter.section("Exit codes"):
-            formatter.write_dl([("0", "all matched"), ("1", "some failed"), ("2", "wrong usage")])
+            formatter.write_dl(
+                [
+                    ("0", "all matched"),
+                    ("1", "some failed"),
+                    ("2", "wrong usage"),
+                    ("130, 143", "stopped by Ctrl-C, by SIGTERM"),
+                ]
+            )
 
 
 def _path_option(name: str, function: str, text: str) -> Callable[[_Function], _Function]:
@@ -140,7 +156,7 @@ def _path_option(name: str, function: str, text: str) -> Callable[[_Function], _
     return click.option(name, is_flag=True, expose_value=False, is_eager=True, callback=show, help=text)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="evensky")
 @_path_option("--cmakedir", "get_cmake_dir", "Print the folder of the C++ library's CMake package and exit.")
 @_path_option("--includedir", "get_include", "Print the folder of the C++ library's headers and exit.")
@@ -169,7 +185,7 @@ def _figure(value: float | None, digits: int = 4) -> str:
 
 
 def _level(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    return "-" if value is None else f"{value:.3f}" if abs(value) < 1e7 else f"{value:.6g}"
 
 
 def _console() -> Any:
@@ -260,7 +276,9 @@ def _progress(show: bool) -> Iterator[Any]:
     metavar="SPEC",
     help="Where variances are, likewise; WEIGHT or IVM are inverted, ERR, SIGMA or RMS are squared.",
 )
-@click.option("--workers", "-j", default=1, show_default=True, type=click.IntRange(min=1), help="Number of threads.")
+@click.option(
+    "--workers", "-j", default=1, show_default=True, type=click.IntRange(1, 2**31 - 1), help="Number of threads."
+)
 @click.option("--compress", is_flag=True, help="Compress the files by tiles, without loss.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @click.option("--resume", is_flag=True, help="Go on with a run that did not end; only what is missing is done.")
@@ -353,7 +371,12 @@ def _with_planes(command: Any) -> Any:
 @click.option("--out", "-o", type=click.Path(path_type=Path), help="Write the model image here.")
 @click.option("--subtracted", type=click.Path(path_type=Path), help="Write the exposure less its model here.")
 @click.option(
-    "--bin-size", "-b", default=128, show_default=True, type=click.IntRange(min=1), help="Size of the bins in pixels."
+    "--bin-size",
+    "-b",
+    default=128,
+    show_default=True,
+    type=click.IntRange(1, 2**31 - 1),
+    help="Size of the bins in pixels.",
 )
 @click.option(
     "--statistic",
@@ -369,8 +392,10 @@ def _with_planes(command: Any) -> Any:
     type=click.Choice(["CONSTANT", "LINEAR", "NATURAL_SPLINE", "AKIMA_SPLINE"], case_sensitive=False),
     help="How to interpolate between bins.",
 )
-@click.option("--order", type=click.IntRange(min=0), help="Fit a Chebyshev series of this order instead.")
-@click.option("--threads", "-j", default=1, show_default=True, type=click.IntRange(min=1), help="Number of threads.")
+@click.option("--order", type=click.IntRange(0, 2**31 - 1), help="Fit a Chebyshev series of this order instead.")
+@click.option(
+    "--threads", "-j", default=1, show_default=True, type=click.IntRange(1, 2**31 - 1), help="Number of threads."
+)
 @click.option("--overwrite", is_flag=True, help="Replace earlier files.")
 @_with_planes
 def background(
@@ -402,6 +427,8 @@ def background(
 
     with _one_line():
         inputs = {real_path(file), *([] if mask is None else [real_path(plane_file(mask) or file)])}
+        if out is not None and subtracted is not None and real_path(out) == real_path(subtracted):
+            raise FitsError(f"{out}: cannot be both the model and what is left; choose two names")
         for path in (out, subtracted):
             if path is not None and real_path(path) in inputs:
                 raise FitsError(f"{path}: is an input too, and inputs are never written to; choose another name")
@@ -506,7 +533,9 @@ def stats(
     "--size", default=1024, show_default=True, type=click.IntRange(min=256), help="Side of the exposures in pixels."
 )
 @click.option("--seed", default=2026, show_default=True, help="The same seed gives the same exposures.")
-@click.option("--workers", "-j", default=1, show_default=True, type=click.IntRange(min=1), help="Number of threads.")
+@click.option(
+    "--workers", "-j", default=1, show_default=True, type=click.IntRange(1, 2**31 - 1), help="Number of threads."
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier demo.")
 def demo(folder: Path, number: int, size: int, seed: int, workers: int, overwrite: bool) -> None:
     """Make exposures with a known truth in FOLDER, match them, and say how far from the truth that came.

@@ -106,7 +106,9 @@ def _number(value: float | None, digits: int = 3) -> str:
 
 
 def _level(value: float | None) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:.3f}" if abs(value) < 1e7 else f"{value:.6g}"
 
 
 def _inline(figure: Figure, dpi: int) -> str:

@@ -236,6 +236,25 @@ def test_pictures_are_kept_for_a_report_only(folder: Path, tmp_path: Path) -> No
         assert (out / "report.html").exists() == report
 
 
+@pytest.mark.parametrize(
+    "setting", ["binSize=99999999999999999999", "numIter=2147483648", "order=2147483647", "usePolynomial=maybe"]
+)
+def test_numbers_that_are_too_large(folder: Path, tmp_path: Path, setting: str) -> None:
+    result = run("match", *inputs(folder), "--out", tmp_path / "out", "-c", setting)
+    assert result.exit_code == 2
+    assert setting.split("=")[1] in result.output
+    assert result.output.count("\n") == 1
+
+
+def test_background_of_an_order_beyond_all_numbers(folder: Path, tmp_path: Path) -> None:
+    result = run("background", inputs(folder)[0], "--out", tmp_path / "m.fits", "--order", 99999999999)
+    assert result.exit_code == 2
+    assert "99999999999" in result.output
+    result = run("background", inputs(folder)[0], "--out", tmp_path / "m.fits", "--subtracted", tmp_path / "m.fits")
+    assert result.exit_code == 2
+    assert "cannot be both" in result.output
+
+
 @pytest.mark.parametrize("pattern", ["{stem.foo}", "{dir[0]}", "{nope}", "{0}", "{stem"])
 def test_patterns_that_cannot_be_filled_in(folder: Path, tmp_path: Path, pattern: str) -> None:
     result = run("match", *inputs(folder), "--out", tmp_path / "out", "--mask", pattern)

@@ -161,6 +161,7 @@ ENDLESS = {
     "a fit": "endless_fit()",
 }
 SCRIPT = """
+import signal
 import sys
 import numpy as np
 import evensky.math as afwMath
@@ -180,6 +181,8 @@ def endless_fit():
     control = afwMath.ApproximateControl(afwMath.ApproximateControl.CHEBYSHEV, 30)
     _core.Approximate(at, at, grid, None, (0, 0, n, n), control)
 
+# A shell that starts things in the background has them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print("begins", flush=True)
 try:
     {work}

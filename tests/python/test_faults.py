@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -652,6 +653,33 @@ def test_a_folder_that_was_copied(files: list[Path], whole: dict[str, str], tmp_
     (tmp_path / "b" / f"{VICTIM}_matched.fits").unlink()
     assert_ended(match(files, tmp_path / "b", "--resume"), 0)
     assert digests(tmp_path / "b") == whole
+
+
+def test_a_name_that_is_no_text(copies: list[Path], tmp_path: Path) -> None:
+    path = copies[2].rename(os.fsdecode(os.fsencode(copies[2].parent) + b"/lat\xe9 \x1b[31m.fits"))
+    out = tmp_path / "out"
+    result = match([*copies[:2], path, *copies[3:]], out, "--report")
+    assert_ended(result, 0)
+    assert "\x1b[31m" not in result.output
+    label = r"lat\udce9 \x1b[31m"
+    assert label in list(Table.read(out / "matched.ecsv")["label"])
+    assert label in (out / "report.html").read_text()
+    assert_ended(match([*copies[:2], path, *copies[3:]], out, "--resume"), 0)
+
+
+def test_references_that_nobody_could_be_matched_to(copies: list[Path], tmp_path: Path) -> None:
+    # The variance of a constant exposure cannot be beaten, nor what is left of it.
+    for index, pixels in ((0, np.zeros((128, 128))), (1, np.full((100, 128), 600.0))):
+        noise = np.random.default_rng(1).normal(0, 1e-3, pixels.shape) * index
+        fits.PrimaryHDU((pixels + noise).astype("f4")).writeto(copies[index], overwrite=True)
+    result = match(copies, tmp_path / "out")
+    assert_ended(result, 1)
+    table = Table.read(tmp_path / "out" / "matched.ecsv")
+    assert table.meta["reference"] not in (copies[0].stem, copies[1].stem)
+    assert "different dimensions" in table["message"][1]
+    lines = [json.loads(line) for line in (tmp_path / "out" / JOURNAL).read_text().splitlines()]
+    said = [candidate["message"] for candidate in lines[1]["candidates"][:2]]
+    assert said == ["all its good pixels are equal", "has another size than most: 128 x 100"]
 
 
 # Many at once.

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
+import re
 import stat
 import time
 import zipfile
@@ -271,6 +272,44 @@ def test_blank_pixels_of_the_other_sign(tmp_path: Path, dtype: str, zero: int, k
     assert np.isnan(exposure.image.array).sum() == 1
     assert np.isnan(exposure.image.array[1, 1])
     assert exposure.image.array[0, 0] == zero
+
+
+@pytest.mark.parametrize(
+    ("card", "says"),
+    [
+        ("NAXIS1  = -5", "NAXIS1 = -5; it must be a whole number >= 0"),
+        ("NAXIS   = 1000", "NAXIS = 1000; it must be 0 to 999"),
+        ("BITPIX  = 7", "BITPIX = 7; it must be one of 8, 16"),
+        ("GCOUNT  = -1", "GCOUNT = -1; it must be a whole number > 0"),
+        ("PCOUNT  = 'x'", "PCOUNT = 'x'; it must be a whole number >= 0"),
+    ],
+)
+def test_layouts_that_cannot_be(exposure: ExposureF, tmp_path: Path, card: str, says: str) -> None:
+    write_exposure(exposure, tmp_path / "a.fits")
+    raw = bytearray((tmp_path / "a.fits").read_bytes())
+    at = raw.index(card[:9].encode(), raw.index(b"XTENSION"))
+    raw[at : at + 80] = card.ljust(80).encode()
+    (tmp_path / "a.fits").write_bytes(raw)
+    with pytest.raises(FitsError, match=re.escape(says)):
+        read_exposure(tmp_path / "a.fits")
+
+
+def test_files_that_go_on_and_on(tmp_path: Path) -> None:
+    fits.PrimaryHDU(np.ones((8, 8), np.float32)).writeto(tmp_path / "a.fits")
+    with (tmp_path / "a.fits").open("r+b") as file:
+        file.truncate(10 * 2**30)  # of which nothing is on disk
+    with pytest.raises(FitsError, match="10737412480 bytes behind its last whole HDU"):
+        read_exposure(tmp_path / "a.fits")
+    (tmp_path / "b.fits").write_bytes(b"SIMPLE  =                    T".ljust(80) + b" " * 2**25)
+    with pytest.raises(FitsError, match="no END card"):
+        read_exposure(tmp_path / "b.fits")
+
+
+def test_what_is_no_file_is_not_replaced(exposure: ExposureF, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FitsError, match="not a regular file"):
+        write_image(exposure.image, tmp_path / "pipe", overwrite=True)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
 def test_nothing_is_overwritten_or_left_behind(exposure: ExposureF, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_other_masks_are_other_exposures(tmp_path: Path) -> None:
     match_files(paths, out, **options)
     match_files(paths, out, resume=True, **options)
     fits.PrimaryHDU(np.ones((128, 128), np.uint8)).writeto(tmp_path / f"{paths[1].stem}.fits", overwrite=True)
-    with pytest.raises(FitsError, match="planes was 3 items"):
+    with pytest.raises(FitsError, match=r"planes was .* and is .* now"):
         match_files(paths, out, resume=True, **options)
 
 

@@ -45,6 +45,8 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise FitsError(f"{path}: exists already; allow overwriting or choose another name")
     if os.path.isdir(path):  # which, unlike Path.is_dir, takes any name
         raise FitsError(f"{path}: is a folder; the name of a file is needed")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise FitsError(f"{path}: is not a regular file, and is not replaced")
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     except OSError as error:

@@ -122,18 +122,54 @@ def _check_start(file: BinaryIO, path: Path) -> None:
         raise FitsError(f"{path}: cannot be read as FITS: {found}")
 
 
-def _check_axes(file: BinaryIO, at: int, path: Path) -> None:
-    """Refuse the header at `at` where it has more axes than FITS allows: astropy would count up to any number."""
+# Cards that say how much follows a header, and what each may be.
+_LAYOUT = re.compile(rb"(BITPIX|NAXIS\d*|PCOUNT|GCOUNT) *=([^/]*)")
+_BITPIX = (8, 16, 32, 64, -32, -64)
+# No header is as long; without an end one would be read on and on.
+_LONGEST_HEADER = 2**24
+# What may be left over behind the last HDU: padding.
+_LONGEST_PADDING = 2880 * 36
+_PADDING = b"\0 \r\n\x1a"
+
+
+def _check_header(file: BinaryIO, at: int, path: Path) -> None:
+    """Refuse a header that says of itself what cannot be: astropy would count up to any number, or seek backwards."""
     before = file.tell()
     file.seek(at)
+    read = 0
     ended = False
     while not ended and (block := file.read(2880)):
-        cards = [block[start : start + 80] for start in range(0, len(block), 80)]
-        ended = any(card.startswith(b"END     ") for card in cards)
-        for card in cards:
-            if card.startswith(b"NAXIS   =") and (axes := re.match(rb" *(\d+)", card[9:])) and int(axes[1]) > 999:
-                raise FitsError(f"{path}: NAXIS = {int(axes[1])}; at most 999 axes are allowed")
+        if read == 0 and at > 0 and not block.startswith(b"XTENSION"):
+            break  # no HDU; what it is, is asked in _check_complete
+        read += len(block)
+        for start in range(0, len(block), 80):
+            card = block[start : start + 80]
+            if card.startswith(b"END     ") or card.rstrip() == b"END":
+                ended = True
+                break
+            if found := _LAYOUT.match(card):
+                _check_layout(found[1].decode(), found[2].strip().decode("latin-1"), path)
+        if read > _LONGEST_HEADER:
+            raise FitsError(f"{path}: cannot be read as FITS: a header has no END card in {read} bytes")
     file.seek(before)
+
+
+def _check_layout(keyword: str, text: str, path: Path) -> None:
+    try:
+        value = int(text)
+    except ValueError:
+        value = None
+    match keyword:
+        case "BITPIX":
+            right, allowed = value in _BITPIX, f"it must be one of {', '.join(map(str, _BITPIX))}"
+        case "NAXIS":
+            right, allowed = value is not None and 0 <= value <= 999, "it must be 0 to 999"
+        case "GCOUNT":
+            right, allowed = value is not None and value > 0, "it must be a whole number > 0"
+        case _:
+            right, allowed = value is not None and value >= 0, "it must be a whole number >= 0"
+    if not right:
+        raise FitsError(f"{path}: cannot be read as FITS: {keyword} = {text}; {allowed}")
 
 
 def _headers(file: BinaryIO, path: Path) -> Any:
@@ -141,7 +177,7 @@ def _headers(file: BinaryIO, path: Path) -> Any:
     from astropy.io import fits
 
     _check_start(file, path)
-    _check_axes(file, 0, path)
+    _check_header(file, 0, path)
     with quiet():
         hdus = fits.open(file, memmap=False)
         try:
@@ -153,7 +189,9 @@ def _headers(file: BinaryIO, path: Path) -> Any:
                 if claimed > most:
                     raise _too_much(path, f"says that it holds {claimed} bytes of pixels")
                 place = hdu.fileinfo() or {}
-                _check_axes(file, place.get("datLoc", 0) + place.get("datSpan", 0), path)
+                end = place.get("datLoc", 0) + place.get("datSpan", 0)
+                _check_header(file, end, path)
+                _check_rest(file, end, path)
         except BaseException:
             hdus.close()
             raise
@@ -170,10 +208,23 @@ def _check_complete(hdus: Any, file: BinaryIO, path: Path) -> None:
         data = info.get("datLoc", 0) + getattr(hdu, "_bintable", hdu).size
         if data > size:  # what pads the last block may be missing
             raise FitsError(f"{path}: is not complete: {size} bytes, where its headers say {end}")
-    # A header that was cut off is no HDU to astropy, and what follows it would be missed in silence.
-    file.seek(end)
-    if file.read(2880).strip(b"\0 \r\n\x1a"):
-        raise FitsError(f"{path}: is not complete: {size - end} bytes behind its {len(hdus)} HDUs are no whole HDU")
+    _check_rest(file, end, path, last=True)
+
+
+def _check_rest(file: BinaryIO, at: int, path: Path, *, last: bool = False) -> None:
+    """Raise where what follows an HDU is neither padding nor, unless it is the last one that was found, another HDU.
+
+    astropy would pass over it in silence, or read on and on: a header that was cut off would be missed.
+    """
+    before = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(at)
+    start = file.read(2880)
+    if last or not (start.startswith(b"XTENSION") and len(start) == 2880):
+        rest = start + file.read(_LONGEST_PADDING)
+        if rest.strip(_PADDING) or len(rest) < size - at:
+            raise FitsError(f"{path}: is not complete: {size - at} bytes behind its last whole HDU are no whole HDU")
+    file.seek(before)
 
 
 def _check_tiles(hdus: Any, path: Path) -> None:
@@ -237,4 +288,6 @@ def opened(path: str | Path) -> Iterator[Any]:
         if isinstance(error, OSError) and error.filename is not None:  # the file system's, not astropy's
             raise FitsError(f"{path}: cannot be read: {error.strerror}") from error
         reason = " ".join(str(error).split()) or type(error).__name__
+        if found := re.match(r"Unparsable card \((.*?)\)", reason):
+            reason = f"card {found[1]} cannot be parsed"
         raise FitsError(f"{path}: cannot be read as FITS: {reason}") from error

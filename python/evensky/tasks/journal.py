@@ -114,7 +114,8 @@ class Journal:
             if old == new:
                 continue
             if isinstance(old, list) and isinstance(new, list):
-                old, new = f"{len(old)} items", f"{len(new)} items, or others"
+                differ = [pair for pair in zip(old, new, strict=False) if pair[0] != pair[1]]
+                old, new = differ[0] if len(old) == len(new) else (f"{len(old)} items", f"{len(new)} items")
             raise FitsError(
                 f"{self.path.parent}: cannot be gone on with: {name} was {old} and is {new} now; "
                 "ask for the same, choose another folder or allow overwriting"

@@ -36,6 +36,9 @@ from .base import Struct, Task
 from .flags import find_flags
 from .run_record import ReferenceCandidate
 
+# Of whole numbers in the core, but the bin size.
+_LARGEST = 2**31 - 1
+
 
 class MatchBackgroundsConfig(Config):
     """Configuration of `MatchBackgroundsTask`."""
@@ -82,6 +85,7 @@ class MatchBackgroundsConfig(Config):
         dtype=int,
         default=256,
         min=1,
+        max=_LARGEST,
         doc="Size of the bins, in pixels.",
     )
     interpStyle = ChoiceField[str](
@@ -107,6 +111,7 @@ class MatchBackgroundsConfig(Config):
         dtype=int,
         default=2,
         min=1,
+        max=_LARGEST,
         doc="Number of clipping rounds.",
     )
     bestRefWeightCoverage = RangeField(
@@ -179,8 +184,8 @@ class MatchBackgroundsConfig(Config):
     def validate(self) -> None:
         """Check the fields."""
         super().validate()
-        if self.usePolynomial and self.order < 0:
-            raise FieldValidationError(type(self).order, self, f"order = {self.order}; it must be >= 0")
+        if not (0 if self.usePolynomial else -_LARGEST) <= self.order < _LARGEST:
+            raise FieldValidationError(type(self).order, self, f"order = {self.order}; it must be >= 0 and < 2^31 - 1")
 
 
 class DataRefMatcher:

@@ -9,6 +9,7 @@ import glob
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, _core
+from .._text import printable
 from ..errors import EvenskyError, FitsError, InvalidParameterError, TaskError
 from ..image import Exposure
 from ..io import read_exposure, write_exposure
@@ -38,10 +40,11 @@ def unique_labels(paths: Sequence[Path]) -> list[str]:
     """Short names that tell files apart: stems, with the folder in front where stems repeat, then a number."""
 
     def stem(path: Path) -> str:
-        name = path.name
-        for ending in (".gz", ".fz", ".fits", ".fit", ".fts"):
-            name = name.removesuffix(ending)
-        return name or path.name
+        name = printable(path.name)
+        for ending in (".gz", ".bz2", ".xz", ".zip", ".fz", ".fits", ".fit", ".fts"):
+            if name.lower().endswith(ending):
+                name = name[: -len(ending)]
+        return name or printable(path.name)
 
     labels = [stem(path) for path in paths]
     folders = {real_path(path).parent for path in paths}
@@ -90,6 +93,7 @@ class _FileMatcher:
         self.compress = compress
         self.gallery = Gallery(task) if pictures else None
         self.resume = resume
+        self.sizes: dict[int, tuple[int, ...]] = {}
         self.outputs = [out_dir / f"{label}_matched.fits" for label in self.labels]
 
     def load(self, index: int) -> Exposure:
@@ -153,7 +157,9 @@ class _FileMatcher:
 
     def measure(self, index: int) -> ReferenceCandidate:
         """What the choice of the reference needs to know of an exposure."""
-        return self.task.measureCandidate(self.load(index), self.labels[index])
+        exposure = self.load(index)
+        self.sizes[index] = tuple(exposure.getDimensions())
+        return self.task.measureCandidate(exposure, self.labels[index])
 
     def control(self, exposure: Exposure) -> StatisticsControl:
         """Statistics of an exposure's good pixels."""
@@ -228,7 +234,7 @@ class _FileMatcher:
         return False
 
     def _record(self, index: int, exposure: Exposure, status: Any) -> ExposureRecord:
-        record = ExposureRecord(label=self.labels[index], path=str(self.paths[index]), status=status)
+        record = ExposureRecord(label=self.labels[index], path=printable(str(self.paths[index])), status=status)
         record.level_before, record.good_fraction = self.level(exposure)
         return record
 
@@ -488,6 +494,7 @@ def _measure(matcher: _FileMatcher, pool: ThreadPoolExecutor, step: Callable[[st
         index = futures[future]
         future.result()
         step(f"looking at {matcher.labels[index]}")
+    _set_aside(matcher, candidates)
     if len(errors) == len(candidates):
         # What is wrong with the call is wrong for every file: a pattern, the name of a plane.
         if wrong := [error for error in errors if isinstance(error, InvalidParameterError)]:
@@ -495,6 +502,22 @@ def _measure(matcher: _FileMatcher, pool: ThreadPoolExecutor, step: Callable[[st
         more = f" (and {len(candidates) - 1} more)" if len(candidates) > 1 else ""
         raise TaskError(f"None of the {len(candidates)} files can be used: {candidates[0].message}{more}")
     return candidates
+
+
+def _set_aside(matcher: _FileMatcher, candidates: Sequence[ReferenceCandidate]) -> None:
+    """Leave out as references exposures that nearly no other could be matched to, whatever their cost."""
+    usable = [index for index, candidate in enumerate(candidates) if candidate.npoint > 0]
+    sizes = Counter(matcher.sizes[index] for index in usable)
+    noisy = any(candidates[index].variance > 0 for index in usable)
+    for index in usable:
+        candidate, size = candidates[index], matcher.sizes[index]
+        if size != sizes.most_common(1)[0][0]:
+            candidate.message = f"has another size than most: {size[0]} x {size[1]}"
+        elif noisy and candidate.variance == 0:
+            candidate.message = "all its good pixels are equal"
+        else:
+            continue
+        candidate.npoint = 0.0
 
 
 def _match_all(
@@ -518,7 +541,9 @@ def _match_all(
         except BaseException as error:  # whatever one exposure does, the others go on; signals come to the main thread
             message = _reason_of(error)
             matcher.task.log.debug("Failed to match %s: %s", label, message)
-            record = ExposureRecord(label=label, path=str(matcher.paths[index]), status="failed", message=message)
+            record = ExposureRecord(
+                label=label, path=printable(str(matcher.paths[index])), status="failed", message=message
+            )
             if isinstance(error, _NoOverlapError):
                 record.flags, record.common_fraction = ["NO_OVERLAP"], 0.0
         # Here, not where results are waited for: what is finished stays finished, however the run ends.
@@ -536,7 +561,7 @@ def _match_all(
 
 def _reason_of(error: BaseException) -> str:
     """One line; the kind of an error that has no words."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(str(error)) or type(error).__name__
 
 
 def _reason(given: Path | None, candidates: Sequence[ReferenceCandidate]) -> str:
