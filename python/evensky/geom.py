@@ -49,7 +49,10 @@ class _Pair:
     def __init__(self, x: Any = 0, y: Any = None) -> None:
         if y is None:
             # Another pair, a sequence, or one number for both.
-            x, y = x if hasattr(x, "__iter__") else (x, x)
+            pair = tuple(x) if hasattr(x, "__iter__") else (x, x)
+            if len(pair) != 2:
+                raise InvalidParameterError(f"{type(self).__name__} is made of two numbers; got {x!r}")
+            x, y = pair
         self._x = self._number(x)
         self._y = self._number(y)
 

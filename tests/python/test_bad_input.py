@@ -958,7 +958,7 @@ REFUSED_TOO: list[Row] = [
         )
         for number in (None, 3, b"BAD", "bad", "")
     ),
-    ("a mask of a list of NaN", lambda: afwImage.Mask([[NAN, 2], [3, 4]]), *RANGE, "nan to nan; Mask holds"),
+    ("a mask of a list of NaN", lambda: afwImage.Mask([[NAN, 2], [3, 4]]), *INVALID, "fractions"),
     ("a plane forgotten twice", lambda: afwImage.Mask(3, 3).removeAndClearMaskPlane("X"), *UNKNOWN, "'X'"),
     *(
         (
@@ -1312,7 +1312,6 @@ WRONG_TYPES: list[tuple[str, Callable[[Any], Any], tuple[Any, ...]]] = [
     ("an undersample style that is none", afwMath.stringToUndersampleStyle, (None, 5)),
     ("all threads", evensky.set_num_threads, (None, 1.5, HUGE)),
     ("exposures", lambda value: task().run(value, "x"), (None, 3)),
-    ("mask arithmetic", lambda value: afwImage.Mask(3, 3).__ior__(value), (None, [1], {})),
     ("image arithmetic", lambda value: afwImage.ImageF(3, 3).__iadd__(value), (None, {})),
     ("file name", afwImage.ImageF.readFits, (None, 3)),
 ]
@@ -1678,10 +1677,126 @@ DEFECTS: list[Defect] = [
 ]
 
 
+# What is not mended yet.
+OPEN = frozenset(
+    [
+        "2^40 added",
+        "Exposure of complex numbers",
+        "ImageF + i",
+        "ImageI * 4",
+        "ImageI + 1",
+        "ImageI / 0",
+        "ImageI assigned 1e12",
+        "ImageU + NaN",
+        "ImageU - 2",
+        "Mask assigned NaN",
+        "Mask filled with NaN",
+        "MaskedImage of int8",
+        "NDData whose mask has shape (2, 2)",
+        "NDData whose mask has shape (20, 20, 2)",
+        "a background + a word",
+        "a background over (0, 0, 40, 40)",
+        "a background over 3",
+        "a background over None",
+        "a box clipped by 3",
+        "a box contains a word",
+        "a box contains three",
+        "a box grown by 2^62",
+        "a box moved by 2^62",
+        "a box of everything",
+        "a box of no corner",
+        "a box overlaps Box2D(minimum=Point2D(nan, nan), maximum=Point2D(nan, nan))",
+        "a box overlaps None",
+        "a box round inf",
+        "a box round nan",
+        "a coordinate of 400 digits",
+        "a coordinate of words",
+        "a data ID of a word",
+        "a list by style 99",
+        "a list of ()",
+        "a mask plane named by a number",
+        "a mask plane without a name",
+        "a matcher of 3",
+        "a model of 2^31 x 2^31 pixels, approximation",
+        "a model of 2^31 x 2^31 pixels, background",
+        "a model over 'x'",
+        "a model over 10000000 x 10000000 of 20 x 20 pixels",
+        "a model over 3",
+        "a model over 4611686018427387904 x 4611686018427387904 of 20 x 20 pixels",
+        "a real box overlaps None",
+        "a result that is not there",
+        "a scale of two",
+        "a scaler of words for the reference",
+        "a style that is a count",
+        "a translation from bit 40",
+        "a translation to one bit",
+        "a vector of -1",
+        "a vector of a petabyte",
+        "a vector's mask of NaN",
+        "an approximation over (0, 0, 20, 20)",
+        "an approximation over None",
+        "an extent * a word",
+        "an extent / 0",
+        "an extent // 0",
+        "an origin by its name",
+        "approximation control of ()",
+        "approximation control of (7, 1, 1, True, 1)",
+        "array added",
+        "array assigned",
+        "array set",
+        "background control of ()",
+        "background control of (99, 3, 3, 0, None, 4, None)",
+        "background of ()",
+        "entry 5 of a list",
+        "index ()",
+        "interpolation of ()",
+        "mask made with a fraction",
+        "mask set to a fraction",
+        "mask that is ragged",
+        "mask |= NaN",
+        "mask |= a fraction",
+        "mask |= an array",
+        "mask |= beyond 32 bits",
+        "mask |= infinity",
+        "masked image assigned None",
+        "masked image assigned an image",
+        "masked image set to a fraction of a mask",
+        "masked images divided",
+        "masked images multiplied",
+        "planes of 3",
+        "planes renumbered by None",
+        "positions [-inf, 0.0] of a scaler",
+        "positions [0.0, inf] of a scaler",
+        "positions of words",
+        "positions that are words",
+        "scales that are ragged",
+        "statistics control of ()",
+        "statistics control of (3.0, 'x', 0, True, None, False, False, 0, {})",
+        "statistics control of (3.0, 3, 9223372036854775808, True, None, False, False, 0, {})",
+        "threads of a mask",
+        "threshold -1.0",
+        "threshold inf",
+        "threshold nan",
+        "values of 400 digits",
+        "values of words",
+        "values that are ragged",
+        "variances of i",
+        "weights of i in a list",
+        "weights of words",
+        "word added",
+        "word scaled",
+    ]
+)
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "builtin", "says"),
     [
-        pytest.param(*row[1:5], id=row[0], marks=pytest.mark.xfail(strict=True, reason=f"DEFECT: {row[0]}: {row[5]}"))
+        pytest.param(
+            *row[1:5],
+            id=row[0],
+            marks=[pytest.mark.xfail(strict=True, reason=f"DEFECT: {row[0]}: {row[5]}")] if row[0] in OPEN else [],
+        )
         for row in DEFECTS
     ],
 )
@@ -1718,7 +1833,6 @@ def test_what_was_never_initialised(made: str) -> None:
     assert run.stdout.startswith("refused")
 
 
-@pytest.mark.xfail(strict=True, reason="DEFECT: memory beyond the variance is read: its size is not checked")
 def test_planes_of_a_grid_have_its_size() -> None:
     data = NDData(np.ones((50, 50), np.float32), uncertainty=VarianceUncertainty(np.ones((1, 1), np.float32)))
     with pytest.raises(errors.LengthError, match=r"variance is 1 x 1.*50 x 50"):
@@ -1726,7 +1840,6 @@ def test_planes_of_a_grid_have_its_size() -> None:
 
 
 @pytest.mark.parametrize("plane", [1, 2], ids=["mask", "variance"])
-@pytest.mark.xfail(strict=True, reason="DEFECT: memory beyond a pickled plane is read: its size is not checked")
 def test_pickled_planes_of_a_grid_have_its_size(plane: int) -> None:
     planes = [np.ones((50, 50), "f4"), np.zeros((50, 50), "i4"), np.ones((50, 50), "f4")]
     planes[plane] = planes[plane][:1, :1].copy()
@@ -1735,18 +1848,15 @@ def test_pickled_planes_of_a_grid_have_its_size(plane: int) -> None:
         restored(afwMath.BackgroundMI, (0, 0, 100, 100), tuple(planes), afwMath.BackgroundControl(50, 50), used)
 
 
-@pytest.mark.xfail(strict=True, reason="DEFECT: the mask of a masked array is lost")
 def test_the_mask_of_a_masked_array_goes_into_a_masked_image() -> None:
     masked = afwImage.MaskedImageF(np.ma.masked_less(np.arange(9, dtype=np.float32).reshape(3, 3), 4))
     assert np.count_nonzero(masked.mask.array) == 4
 
 
-@pytest.mark.xfail(strict=True, reason="DEFECT: a mask given by name with a size is ignored")
 def test_a_mask_by_name_with_a_size_is_used() -> None:
     assert afwImage.MaskedImageF(3, 4, mask=afwImage.Mask(3, 4, 1)).mask.array.min() == 1
 
 
-@pytest.mark.xfail(strict=True, reason="DEFECT: an operation that fails has changed the planes' dictionary")
 def test_a_mask_that_cannot_take_planes_stays_as_it_is() -> None:
     mask = afwImage.Mask(3, 3)
     with pytest.raises(errors.RuntimeError, match="all 32 planes are taken"):
@@ -1754,7 +1864,6 @@ def test_a_mask_that_cannot_take_planes_stays_as_it_is() -> None:
     assert mask.getMaskPlaneDict() == afwImage.Mask.getMaskPlaneDict()
 
 
-@pytest.mark.xfail(strict=True, reason="DEFECT: an operation that fails has changed one plane of three")
 def test_a_masked_image_that_cannot_take_another_stays_as_it_is() -> None:
     masked, other = image(1.0, 3, 3), afwImage.MaskedImageF(afwImage.ImageF(3, 3, 2.0), full_of_planes())
     with pytest.raises(errors.RuntimeError, match="all 32 planes are taken"):
@@ -1769,7 +1878,6 @@ def test_a_state_that_is_set_takes_effect() -> None:
     assert (sctrl.getNumSigmaClip(), sctrl.getNumIter()) == (2.0, 9)
 
 
-@pytest.mark.xfail(strict=True, reason="DEFECT: overflow warnings of numpy; elsewhere float64 beyond float32 is silent")
 @pytest.mark.parametrize(
     "call",
     [

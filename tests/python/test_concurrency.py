@@ -19,7 +19,6 @@ import pytest
 import evensky
 import evensky.math as afwMath
 from evensky.image import ExposureF, MaskedImageF
-from evensky.io import read_exposure, write_exposure
 from evensky.simulate import make_exposures
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
 
@@ -46,11 +45,10 @@ class Shared:
         config = MatchBackgroundsConfig()
         config.binSize = 32
         self.task = MatchBackgroundsTask(config=config)
-        self.file: Path | None = None
 
     def work(self, turn: int) -> tuple[bytes, ...]:
         """Results as bytes; `turn` says what comes first, so that threads do different things at the same time."""
-        kinds = (self.statistics, self.images, self.models, self.series, self.read, self.matched)
+        kinds = (self.statistics, self.images, self.models, self.series, self.matched)
         results = {}
         for index in range(len(kinds)):
             kind = kinds[(index + turn) % len(kinds)]
@@ -73,9 +71,6 @@ class Shared:
 
     def series(self, _: int) -> bytes:
         return bytes(np.asarray(self.interpolate.interpolate(np.linspace(-3, 60, 1000))).tobytes())
-
-    def read(self, _: int) -> bytes:
-        return b"" if self.file is None else bytes(read_exposure(self.file).image.array.tobytes())
 
     def matched(self, _: int) -> bytes:
         science: ExposureF = self.exposures[1].clone()
@@ -132,10 +127,8 @@ def work_in_child(connection: Any, shared: Shared) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_forking_after_threads(tmp_path: Path) -> None:
+def test_forking_after_threads() -> None:
     shared = Shared()
-    shared.file = tmp_path / "a.fits"
-    write_exposure(shared.exposures[0], shared.file)
     alone = shared.work(2)  # from three threads
     context = multiprocessing.get_context("fork")
     with ThreadPoolExecutor(2) as pool:

@@ -257,10 +257,11 @@ class PixelPlane(Boxed):
             width, height, corner, fill = self._size(args, fill, name)
             if corner is not None and xy0 is None:
                 xy0 = corner
+            value = self._fitting(0 if fill is None else fill)
             try:
-                self._array = np.full((height, width), fill or 0, dtype=self.dtype)
-            except (ValueError, OverflowError) as error:
-                raise LengthError(f"{name} of {width} x {height} pixels of {fill or 0}: {error}") from error
+                self._array = np.full((height, width), value, dtype=self.dtype)
+            except (ValueError, MemoryError) as error:
+                raise LengthError(f"{name} of {width} x {height} pixels: {error}") from error
         self._xy0 = Point2I(0, 0) if xy0 is None else Point2I(xy0)
 
     # Whole numbers that pixels of this type are made of.
@@ -280,7 +281,23 @@ class PixelPlane(Boxed):
             if target == np.int32:
                 # Bits as they are: the highest one is a sign.
                 return given.astype(np.int64).astype(np.uint32).view(np.int32)
-        return np.array(given, dtype=target)
+        with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and so not finite
+            return np.array(given, dtype=target)
+
+    def _fitting(self, values: Any) -> np.ndarray:
+        """Numbers, an array or another plane's pixels as this plane's own type."""
+        given = values._array if isinstance(values, PixelPlane) else regular(values)
+        if given.dtype.kind not in "biuf":
+            raise InvalidParameterError(f"{values!r} has dtype {given.dtype}; pixels are real numbers")
+        return self._converted(given)
+
+    def _put(self, values: Any) -> None:
+        """Write into the pixels what fits them."""
+        fitting = self._fitting(values)
+        try:
+            self._array[...] = fitting
+        except ValueError as error:
+            raise LengthError(f"Pixels of shape {fitting.shape} do not fit into {self._array.shape}") from error
 
     @staticmethod
     def _size(args: tuple[Any, ...], fill: Any, name: str) -> tuple[int, int, Point2I | None, Any]:
@@ -339,7 +356,7 @@ class PixelPlane(Boxed):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if (pixel := self._pixel_index(index)) is not None:
-            self._array[pixel] = value
+            self._array[pixel] = self._fitting(value)
             return
         if index is Ellipsis:
             index = (slice(None), slice(None))
@@ -348,7 +365,7 @@ class PixelPlane(Boxed):
             check_same_size("The right-hand side", value.getDimensions(), "the left-hand side", part.getDimensions())
             part.assign(value)
         else:
-            part._array[...] = value
+            part._put(value)
 
     def get(self, *args: Any) -> Any:
         """The pixel at a local position."""
@@ -357,7 +374,7 @@ class PixelPlane(Boxed):
     def set(self, *args: Any) -> None:
         """``set(value)`` sets every pixel, ``set(x, y, value)`` the one at a local position."""
         if len(args) == 1:
-            self._array[...] = args[0]
+            self._put(args[0])
         elif len(args) == 3:
             self[args[0], args[1], LOCAL] = args[2]
         else:
@@ -368,9 +385,7 @@ class PixelPlane(Boxed):
         target = self if bbox is None else self.subset(bbox, origin)
         if isinstance(rhs, PixelPlane):
             check_same_size("The right-hand side", rhs.getDimensions(), "the left-hand side", target.getDimensions())
-            target._array[...] = rhs._array
-        else:
-            target._array[...] = rhs
+        target._put(rhs)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.getWidth()} x {self.getHeight()}, xy0={self._xy0})\n{self._array!r}"

@@ -130,8 +130,6 @@ class Mask(PixelPlane):
         if len(args) > 1 and isinstance(args[-1], Mapping):
             *args, planes = args  # type: ignore[assignment]
         source = args[0] if args else kwargs.get("array")
-        if isinstance(source, np.ndarray) and source.dtype.kind == "f" and not (source == np.floor(source)).all():
-            raise InvalidParameterError(f"The array has dtype {source.dtype} and fractions; a mask has whole numbers")
         self._set_pixels(tuple(args), kwargs, "Mask")
         if planes is not None:
             self._planes = _checked(planes)
@@ -224,20 +222,26 @@ class Mask(PixelPlane):
         self._array[...] = translate_mask(self._array, self._planes, planes)
         self._planes = planes
 
+    def _converted(self, given: np.ndarray) -> np.ndarray:
+        if given.dtype.kind == "f" and not (given == np.floor(given)).all():
+            raise InvalidParameterError(f"The array has dtype {given.dtype} and fractions; a mask has whole numbers")
+        return super()._converted(given)
+
     def _bits_of(self, other: Any) -> Any:
         """The pixels of `other` by this mask's numbers; planes that this one lacks are added to it."""
         if not isinstance(other, Mask):
-            if isinstance(other, PixelPlane | np.ndarray):
-                return other.array if isinstance(other, PixelPlane) else other
-            return np.int32(_signed(int(other)))
+            return self._fitting(other)
         check_same_size("The right-hand side", other.getDimensions(), "the left-hand side", self.getDimensions())
         if self._planes is other._planes:
             return other._array
         if any(self._planes.get(name) != bit for name, bit in other._planes.items()):
+            planes = dict(self._planes)
+            for name in other._planes:  # which fails before anything has changed
+                _add(planes, name)
             if self._planes is Mask._default_planes:
-                self._planes = dict(self._planes)
-            for name in other._planes:
-                _add(self._planes, name)
+                self._planes = planes
+            else:
+                self._planes.update(planes)
         return translate_mask(other._array, other._planes, self._planes)
 
     def __ior__(self, other: Any) -> Self:

@@ -68,17 +68,16 @@ class MaskedImage(Boxed):
             if planes:
                 raise InvalidParameterError(f"{type(self).__name__} takes an image, a mask and a variance; got more")
             self._image = self._image_kind(first)
-            box = self._image.getBBox()
-            self._mask = Mask(box) if mask is None else Mask(mask)
-            self._variance = ImageF(box) if variance is None else ImageF(variance)
-            for name, plane in (("mask", self._mask), ("variance", self._variance)):
-                check_same_size(f"The {name}", plane.getDimensions(), "the image", self._image.getDimensions())
-                plane.setXY0(self._image.getXY0())
-            return
-        self._image = self._image_kind(*args)
+        else:
+            self._image = self._image_kind(*args) if image is None else self._image_kind(image)
         box = self._image.getBBox()
-        self._mask = Mask(box)
-        self._variance = ImageF(box)
+        self._mask = Mask(box) if mask is None else Mask(mask)
+        if mask is None and isinstance(first, np.ma.MaskedArray):
+            self._mask.array[np.ma.getmaskarray(first)] = self._mask.getPlaneBitMask("BAD")
+        self._variance = ImageF(box) if variance is None else ImageF(variance)
+        for name, plane in (("mask", self._mask), ("variance", self._variance)):
+            check_same_size(f"The {name}", plane.getDimensions(), "the image", self._image.getDimensions())
+            plane.setXY0(self._image.getXY0())
 
     @property
     def image(self) -> Image:
@@ -202,8 +201,9 @@ class MaskedImage(Boxed):
 
     def __iadd__(self, other: Any) -> Self:
         if isinstance(other, MaskedImage):
+            check_same_size("The right-hand side", other.getDimensions(), "the left-hand side", self.getDimensions())
+            self._mask |= other.mask  # which may fail, and does so before anything has changed
             self._image += other.image
-            self._mask |= other.mask
             self._variance += other.variance
         else:
             self._image += other
@@ -211,8 +211,9 @@ class MaskedImage(Boxed):
 
     def __isub__(self, other: Any) -> Self:
         if isinstance(other, MaskedImage):
+            check_same_size("The right-hand side", other.getDimensions(), "the left-hand side", self.getDimensions())
+            self._mask |= other.mask  # which may fail, and does so before anything has changed
             self._image -= other.image
-            self._mask |= other.mask
             self._variance += other.variance
         else:
             self._image -= other

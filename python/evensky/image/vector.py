@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import InvalidParameterError, LengthError
+from ._pixels import regular
+from .mask import Mask
 
 
 class MaskedVector:
@@ -27,11 +29,19 @@ class MaskedVector:
     dtype: ClassVar[Any] = np.float64
 
     def __init__(self, value: Any, mask: Any = None, variance: Any = None) -> None:
-        values = np.zeros(value, dtype=self.dtype) if np.ndim(value) == 0 else np.asarray(value, dtype=self.dtype)
+        given = regular(value)
+        if given.dtype.kind not in "biuf":
+            raise InvalidParameterError(f"The values have dtype {given.dtype}; they must be real numbers")
+        if given.ndim == 0:
+            if given.dtype.kind == "f" or given < 0:
+                raise InvalidParameterError(f"A vector of {value!r} values; a whole number >= 0 is needed")
+            given = np.zeros(int(given))
+        with np.errstate(over="ignore"):  # what is beyond float32 is infinite
+            values = given.astype(self.dtype, copy=False)
         if values.ndim != 1:
             raise InvalidParameterError(f"The values have shape {values.shape}; a vector has one dimension")
         self.value = values
-        self.mask = np.zeros(values.shape, np.int32) if mask is None else np.asarray(mask, dtype=np.int32)
+        self.mask = np.zeros(values.shape, np.int32) if mask is None else Mask(regular(mask).reshape(1, -1)).array[0]
         self.variance = np.zeros(values.shape, np.float32) if variance is None else np.asarray(variance, np.float32)
         for name, plane in (("mask", self.mask), ("variance", self.variance)):
             if plane.shape != values.shape:

@@ -125,7 +125,7 @@ def makeApproximate(
         Where no point can be used, or the points determine fewer terms than the order has.
     """
     planes = as_planes(maskedImage)
-    image = planes.image.astype(np.float32, copy=False)
+    image = ImageF(planes.image).array
     box = (bbox.getMinX(), bbox.getMinY(), bbox.getWidth(), bbox.getHeight())
     core = _core.Approximate(
         np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), image, planes.variance, box, actrl

@@ -77,7 +77,7 @@ class BackgroundMI:
             core = _measure(as_planes(imageBBox), statsImage, num_threads)
         else:
             planes = as_planes(statsImage)
-            values = planes.image.astype(np.float32, copy=False)
+            values = ImageF(planes.image).array
             core = _core.Background(_box_tuple(imageBBox), values, planes.mask, planes.variance)
         self._adopt(core, _core.AsUsed())
 
