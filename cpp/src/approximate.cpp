@@ -238,6 +238,7 @@ void ApproximateControl::setWeightPower(int weightPower) {
 Approximate::Approximate(std::vector<double> const& x, std::vector<double> const& y,
                          MaskedImageView<float const> const& grid, Box const& bbox, ApproximateControl const& actrl)
         : _bbox(bbox), _actrl(actrl) {
+    detail::checkPlaneSize(grid.variance, "The variance", grid.image, "the image");
     if (actrl.getStyle() != ApproximateControl::CHEBYSHEV) {
         throw InvalidParameterError("Approximation style UNKNOWN (-1) cannot be fitted; it must be CHEBYSHEV (0)");
     }

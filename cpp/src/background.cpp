@@ -143,14 +143,8 @@ Background::Background(Box const& imageBBox, MaskedImageView<float const> const&
                                     ", the grid is " + sizeToString(statsImage.image));
     }
     detail::checkRepresentable(imageBBox);
-    auto const checkPlane = [&](auto const& plane, char const* name) {
-        if (plane.exists() && (plane.width() != statsImage.width() || plane.height() != statsImage.height())) {
-            throw LengthError(std::string(name) + " is " + sizeToString(plane) + " but the grid is " +
-                              sizeToString(statsImage.image) + "; they must be equal");
-        }
-    };
-    checkPlane(statsImage.mask, "The mask");
-    checkPlane(statsImage.variance, "The variance");
+    detail::checkPlaneSize(statsImage.mask, "The mask", statsImage.image, "the grid");
+    detail::checkPlaneSize(statsImage.variance, "The variance", statsImage.image, "the grid");
     _x = BinGrid::evenly(imageBBox.width, static_cast<int>(statsImage.width()));
     _y = BinGrid::evenly(imageBBox.height, static_cast<int>(statsImage.height()));
     allocate();

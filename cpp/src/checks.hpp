@@ -7,6 +7,7 @@
 #include "evensky/background.hpp"
 #include "evensky/box.hpp"
 #include "evensky/errors.hpp"
+#include "evensky/view.hpp"
 
 namespace evensky::detail {
 
@@ -16,6 +17,14 @@ inline void checkRepresentable(Box const& box) {
     throw LengthError("A box of " + std::to_string(box.width) + " x " + std::to_string(box.height) + " pixels at (" +
                       std::to_string(box.x0) + ", " + std::to_string(box.y0) +
                       ") reaches beyond the largest coordinate, 2^63 - 1");
+}
+
+// Throws LengthError where a plane exists and has not the image's size; both are named as the message has them.
+template <typename Plane, typename Image>
+void checkPlaneSize(Plane const& plane, std::string const& name, Image const& image, char const* imageName) {
+    if (!plane.exists() || (plane.width() == image.width() && plane.height() == image.height())) return;
+    throw LengthError(name + " is " + sizeToString(plane) + " but " + imageName + " is " + sizeToString(image) +
+                      "; they must be equal");
 }
 
 // Throws InvalidParameterError for a style that is none.

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "checks.hpp"
 #include "evensky/statistics.hpp"
 #include "moments.hpp"
 #include "pixel_source.hpp"
@@ -331,15 +332,9 @@ namespace detail {
 template <typename T>
 Selection makeSelection(MaskedImageView<T const> const& image, ImageView<WeightPixel const> const& weights,
                         StatisticsControl const& sctrl) {
-    auto const check = [&](auto const& plane, char const* name) {
-        if (plane.exists() && (plane.width() != image.width() || plane.height() != image.height())) {
-            throw LengthError(std::string(name) + " is " + sizeToString(plane) + " but the image is " +
-                              sizeToString(image.image) + "; they must be equal");
-        }
-    };
-    check(image.mask, "The mask");
-    check(image.variance, "The variance");
-    check(weights, "The weights image");
+    checkPlaneSize(image.mask, "The mask", image.image, "the image");
+    checkPlaneSize(image.variance, "The variance", image.image, "the image");
+    checkPlaneSize(weights, "The weights image", image.image, "the image");
     if (image.width() <= 0 || image.height() <= 0) {
         throw InvalidParameterError("Image contains no pixels: its size is " + sizeToString(image.image));
     }

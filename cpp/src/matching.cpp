@@ -151,18 +151,6 @@ private:
     detail::Tiling _tiling;
 };
 
-template <typename T>
-void checkPlanes(MaskedImageView<T const> const& image, char const* which) {
-    auto const check = [&](auto const& plane, char const* name) {
-        if (plane.exists() && (plane.width() != image.width() || plane.height() != image.height())) {
-            throw LengthError(std::string("The ") + which + "'s " + name + " is " + sizeToString(plane) +
-                              " but its image is " + sizeToString(image.image) + "; they must be equal");
-        }
-    };
-    check(image.mask, "mask");
-    check(image.variance, "variance");
-}
-
 // Of a >= 0; no sum that could overflow.
 std::int64_t ceilDivide(std::int64_t a, std::int64_t b) { return a / b + static_cast<std::int64_t>(a % b != 0); }
 
@@ -241,8 +229,12 @@ private:
             throw InvalidParameterError("An image is a view without memory; reference, science and output need pixels");
         }
         detail::checkRepresentable(_bbox);
-        checkPlanes<T>(reference, "reference");
-        checkPlanes<T>(_pair.science, "science exposure");
+        auto const checkPlanes = [](MaskedImageView<T const> const& image, std::string const& which) {
+            detail::checkPlaneSize(image.mask, "The " + which + "'s mask", image.image, "its image");
+            detail::checkPlaneSize(image.variance, "The " + which + "'s variance", image.image, "its image");
+        };
+        checkPlanes(reference, "reference");
+        checkPlanes(_pair.science, "science exposure");
     }
 
     [[nodiscard]] detail::BinStatistics statistics(BinGrid const& x, BinGrid const& y) const {
@@ -346,9 +338,11 @@ private:
         _result.goodFraction = static_cast<double>(pixels) / area;
         _result.goodBinFraction = static_cast<double>(good) / static_cast<double>(nx * ny);
         _result.extrapolatedFraction = beyond / area;
-        _result.reduced =
-                _result.order != (_options.usePolynomial ? _options.order : -1) || _result.binSize != _options.binSize;
-        if (_options.usePolynomial || _options.interpStyle == Interpolate::UNKNOWN) return;
+        if (_options.usePolynomial) {
+            _result.reduced = _result.order != _options.order || _result.binSize != _options.binSize;
+            return;
+        }
+        if (_options.interpStyle == Interpolate::UNKNOWN) return;
         // A column takes a simpler style where it has too few good bins, and so do rows where too few columns have any.
         auto const least = static_cast<std::size_t>(lookupMinInterpPoints(_options.interpStyle));
         auto const some = std::count_if(columns.begin(), columns.end(), [](auto const& c) { return c.number > 0; });

@@ -67,11 +67,6 @@ void declareApproximate(py::module_& module) {
                              ApproximateControl actrl) {
                      InputPlane<float> const values(image, "The image");
                      InputPlane<float> const errors(variance, "The variance");
-                     if (variance && (errors.view().width() != values.view().width() ||
-                                      errors.view().height() != values.view().height())) {
-                         throw LengthError("The variance is " + sizeToString(errors.view()) + " but the image is " +
-                                           sizeToString(values.view()) + "; they must be equal");
-                     }
                      py::gil_scoped_release const release;
                      return Approximate(x, y, {values.view(), {}, errors.view()}, toBox(bbox), actrl);
                  }),

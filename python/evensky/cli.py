@@ -31,6 +31,8 @@ EXIT_USAGE = 2
 # Of a disk, through no fault of the call.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
+_COUNT = click.IntRange(1, 2**31 - 1)
+
 STATISTICS = (
     "NPOINT",
     "NMASKED",
@@ -276,9 +278,7 @@ def _progress(show: bool) -> Iterator[Any]:
     metavar="SPEC",
     help="Where variances are, likewise; WEIGHT or IVM are inverted, ERR, SIGMA or RMS are squared.",
 )
-@click.option(
-    "--workers", "-j", default=1, show_default=True, type=click.IntRange(1, 2**31 - 1), help="Number of threads."
-)
+@click.option("--workers", "-j", default=1, show_default=True, type=_COUNT, help="Number of threads.")
 @click.option("--compress", is_flag=True, help="Compress the files by tiles, without loss.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @click.option("--resume", is_flag=True, help="Go on with a run that did not end; only what is missing is done.")
@@ -375,7 +375,7 @@ def _with_planes(command: Any) -> Any:
     "-b",
     default=128,
     show_default=True,
-    type=click.IntRange(1, 2**31 - 1),
+    type=_COUNT,
     help="Size of the bins in pixels.",
 )
 @click.option(
@@ -393,9 +393,7 @@ def _with_planes(command: Any) -> Any:
     help="How to interpolate between bins.",
 )
 @click.option("--order", type=click.IntRange(0, 2**31 - 1), help="Fit a Chebyshev series of this order instead.")
-@click.option(
-    "--threads", "-j", default=1, show_default=True, type=click.IntRange(1, 2**31 - 1), help="Number of threads."
-)
+@click.option("--threads", "-j", default=1, show_default=True, type=_COUNT, help="Number of threads.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier files.")
 @_with_planes
 def background(
@@ -533,9 +531,7 @@ def stats(
     "--size", default=1024, show_default=True, type=click.IntRange(min=256), help="Side of the exposures in pixels."
 )
 @click.option("--seed", default=2026, show_default=True, help="The same seed gives the same exposures.")
-@click.option(
-    "--workers", "-j", default=1, show_default=True, type=click.IntRange(1, 2**31 - 1), help="Number of threads."
-)
+@click.option("--workers", "-j", default=1, show_default=True, type=_COUNT, help="Number of threads.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier demo.")
 def demo(folder: Path, number: int, size: int, seed: int, workers: int, overwrite: bool) -> None:
     """Make exposures with a known truth in FOLDER, match them, and say how far from the truth that came.

@@ -171,3 +171,13 @@ TEST_CASE("approximate: an error without bounds leaves the others as they are") 
                                      evensky::ApproximateControl(evensky::ApproximateControl::CHEBYSHEV, 2));
     for (double value : approximate.getCovariance()) CHECK(std::isfinite(value));
 }
+
+TEST_CASE("approximate: errors of another size than the points are refused before they are read") {
+    Pixels<float> const grid(6, 6, 1.0F), errors(2, 3, 1.0F);
+    std::vector<double> const at{0.0, 1.0, 2.0, 3.0, 4.0, 5.0};
+    auto const message = messageOf<LengthError>([&] {
+        (void)makeApproximate(at, at, {grid.view(), {}, errors.view()}, Box{0, 0, 6, 6},
+                              ApproximateControl(ApproximateControl::CHEBYSHEV, 1));
+    });
+    CHECK(testing::holds(message, "The variance is 2 x 3 but the image is 6 x 6"));
+}

@@ -14,11 +14,12 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hanging
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -32,26 +33,11 @@ from evensky.tasks.journal import JOURNAL
 
 # As a user has it: what astropy warns of must not become an error here that it is not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
+_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 
 BLOCK = 2880
 SIDE = 64
 Row = tuple[str, Callable[[], bytes], str]
-
-
-class HangError(BaseException):
-    """Not an Exception: whatever catches those must not catch this."""
-
-
-@pytest.fixture(autouse=True)
-def _nothing_hangs() -> Iterator[None]:
-    def stop(number: int, frame: Any) -> None:
-        raise HangError("took longer than 30 s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(30)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 def run(*args: Any) -> Result:
@@ -719,7 +705,7 @@ def test_axes_in_plenty(tmp_path: Path) -> None:
     signal.alarm(2)
     try:
         assert_refused(path, "NAXIS|cannot be read")
-    except HangError as error:
+    except hanging.HangError as error:
         pytest.fail(str(error))
 
 
@@ -911,7 +897,7 @@ def test_python_configuration_that_is_a_fifo(exposures: list[Path], tmp_path: Pa
     signal.alarm(1)
     try:
         one_line(run("match", *exposures, "--out", tmp_path / "out", "--python-config", path))
-    except HangError as error:
+    except hanging.HangError as error:
         pytest.fail(str(error))
 
 
@@ -1022,7 +1008,7 @@ def test_journal_that_is_a_fifo(exposures: list[Path], matched: Path, tmp_path: 
     signal.alarm(1)
     try:
         one_line(resumed(exposures, out))
-    except HangError as error:
+    except hanging.HangError as error:
         pytest.fail(str(error))
 
 

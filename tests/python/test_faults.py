@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hanging
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -36,25 +37,10 @@ from evensky.tasks.journal import JOURNAL, Journal
 
 # As a user has it: warnings of astropy must not become errors here that they are not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
+_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 
 NUMBER = 6
 VICTIM = "demo_04"
-
-
-class HangError(BaseException):
-    """Not an Exception: whatever catches those must not catch this."""
-
-
-@pytest.fixture(autouse=True)
-def _nothing_hangs() -> Iterator[None]:
-    def stop(number: int, frame: Any) -> None:
-        raise HangError("took longer than 30 s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(30)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 def digest(path: Path) -> str:
@@ -680,6 +666,7 @@ def test_references_that_nobody_could_be_matched_to(copies: list[Path], tmp_path
     lines = [json.loads(line) for line in (tmp_path / "out" / JOURNAL).read_text().splitlines()]
     said = [candidate["message"] for candidate in lines[1]["candidates"][:2]]
     assert said == ["all its good pixels are equal", "has another size than most: 128 x 100"]
+    assert all(candidate["npoint"] > 0 for candidate in lines[1]["candidates"])  # figures stay what they are
 
 
 # Many at once.

@@ -60,6 +60,7 @@ public:
     ///                 value that is not finite, or with a weight that is not, do not count.
     /// @param bbox     the pixels that the model is for
     /// @param actrl    how to approximate
+    /// @throws LengthError where the variance plane has not the size of the points
     /// @throws InvalidParameterError where sizes of x, y and grid do not agree, bbox is empty, or the style is UNKNOWN
     /// @throws RuntimeError where no point can be used, or where the points determine fewer terms than the order has
     Approximate(std::vector<double> const& x, std::vector<double> const& y, MaskedImageView<float const> const& grid,

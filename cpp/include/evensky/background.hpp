@@ -119,6 +119,7 @@ public:
     /// @param imageBBox   the pixels that the bins are spread over
     /// @param statsImage  the grid of values, mask and errors; copied
     /// @throws InvalidParameterError where there are more bins than pixels, or none of either
+    /// @throws LengthError where planes differ in size
     Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage);
     /// The same with a control, whose numbers of bins do not matter.
     Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage, BackgroundControl const& bctrl);

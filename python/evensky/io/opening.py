@@ -140,7 +140,7 @@ def _check_header(file: BinaryIO, at: int, path: Path) -> None:
     ended = False
     while not ended and (block := file.read(2880)):
         if read == 0 and at > 0 and not block.startswith(b"XTENSION"):
-            break  # no HDU; what it is, is asked in _check_complete
+            break  # no HDU; what it is, is asked in _check_rest
         read += len(block)
         for start in range(0, len(block), 80):
             card = block[start : start + 80]
@@ -172,6 +172,17 @@ def _check_layout(keyword: str, text: str, path: Path) -> None:
         raise FitsError(f"{path}: cannot be read as FITS: {keyword} = {text}; {allowed}")
 
 
+def _stored(hdu: Any) -> Any:
+    """What is in the file: of a compressed image the table of its tiles."""
+    return getattr(hdu, "_bintable", hdu)
+
+
+def _end(hdu: Any) -> int:
+    """Where the next HDU would begin."""
+    place = hdu.fileinfo() or {}
+    return int(place.get("datLoc", 0) + place.get("datSpan", 0))
+
+
 def _headers(file: BinaryIO, path: Path) -> Any:
     """Read the headers."""
     from astropy.io import fits
@@ -188,8 +199,7 @@ def _headers(file: BinaryIO, path: Path) -> Any:
                 claimed += math.prod(shape) * abs(int(hdu.header.get("BITPIX", 8))) // 8 if shape else hdu.size
                 if claimed > most:
                     raise _too_much(path, f"says that it holds {claimed} bytes of pixels")
-                place = hdu.fileinfo() or {}
-                end = place.get("datLoc", 0) + place.get("datSpan", 0)
+                end = _end(hdu)
                 _check_header(file, end, path)
                 _check_rest(file, end, path)
         except BaseException:
@@ -203,10 +213,10 @@ def _check_complete(hdus: Any, file: BinaryIO, path: Path) -> None:
     size = file.seek(0, io.SEEK_END)
     end = 0
     for hdu in hdus:
-        info = hdu.fileinfo() or {}
-        end = max(end, info.get("datLoc", 0) + info.get("datSpan", 0))
-        data = info.get("datLoc", 0) + getattr(hdu, "_bintable", hdu).size
-        if data > size:  # what pads the last block may be missing
+        end = max(end, _end(hdu))
+        if (hdu.fileinfo() or {}).get("datLoc", 0) + _stored(
+            hdu
+        ).size > size:  # what pads the last block may be missing
             raise FitsError(f"{path}: is not complete: {size} bytes, where its headers say {end}")
     _check_rest(file, end, path, last=True)
 
@@ -230,7 +240,7 @@ def _check_rest(file: BinaryIO, at: int, path: Path, *, last: bool = False) -> N
 def _check_tiles(hdus: Any, path: Path) -> None:
     """Raise where the tiles of a compressed image are not as many as it needs, or lie beyond their heap."""
     for hdu in hdus:
-        if (table := getattr(hdu, "_bintable", None)) is None:
+        if (table := _stored(hdu)) is hdu:
             continue
         header = table.header
         axes = [(int(header[f"ZNAXIS{n}"]), int(header[f"ZTILE{n}"])) for n in range(1, int(header["ZNAXIS"]) + 1)]
@@ -253,9 +263,8 @@ def wrong_sums(*hdus: Any) -> list[str]:
     """
     sentences = []
     for hdu in hdus:
-        stored = getattr(hdu, "_bintable", hdu)  # the tiles of a compressed image
         try:
-            right = hdu is None or stored.verify_datasum() != 0
+            right = hdu is None or _stored(hdu).verify_datasum() != 0
         except (ValueError, TypeError):  # a sum that is no number says nothing
             continue
         if not right:

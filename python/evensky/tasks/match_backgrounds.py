@@ -40,6 +40,11 @@ from .run_record import ReferenceCandidate
 _LARGEST = 2**31 - 1
 
 
+def _share(default: float, doc: str) -> Any:
+    """A field from 0 to 1."""
+    return RangeField(dtype=float, default=default, min=0.0, max=1.0, inclusiveMax=True, doc=doc)
+
+
 class MatchBackgroundsConfig(Config):
     """Configuration of `MatchBackgroundsTask`."""
 
@@ -114,29 +119,14 @@ class MatchBackgroundsConfig(Config):
         max=_LARGEST,
         doc="Number of clipping rounds.",
     )
-    bestRefWeightCoverage = RangeField(
-        dtype=float,
-        default=0.4,
-        min=0.0,
-        max=1.0,
-        inclusiveMax=True,
-        doc="Weight of the number of good pixels in the choice of the reference; more is better.",
+    bestRefWeightCoverage = _share(
+        0.4, "Weight of the number of good pixels in the choice of the reference; more is better."
     )
-    bestRefWeightVariance = RangeField(
-        dtype=float,
-        default=0.4,
-        min=0.0,
-        max=1.0,
-        inclusiveMax=True,
-        doc="Weight of the variance of the pixels in the choice of the reference; less is better.",
+    bestRefWeightVariance = _share(
+        0.4, "Weight of the variance of the pixels in the choice of the reference; less is better."
     )
-    bestRefWeightLevel = RangeField(
-        dtype=float,
-        default=0.2,
-        min=0.0,
-        max=1.0,
-        inclusiveMax=True,
-        doc="Weight of the level of the background in the choice of the reference; lower is better.",
+    bestRefWeightLevel = _share(
+        0.2, "Weight of the level of the background in the choice of the reference; lower is better."
     )
     approxWeighting = Field[bool](
         dtype=bool,
@@ -156,29 +146,14 @@ class MatchBackgroundsConfig(Config):
         min=0.0,
         doc="The fit is unweighted where no bin has a greater error.",
     )
-    flagGoodFraction = RangeField(
-        dtype=float,
-        default=0.1,
-        min=0.0,
-        max=1.0,
-        inclusiveMax=True,
-        doc="A match is flagged LOW_COVERAGE where a smaller share of the pixels is good in both exposures.",
+    flagGoodFraction = _share(
+        0.1, "A match is flagged LOW_COVERAGE where a smaller share of the pixels is good in both exposures."
     )
-    flagGoodBinFraction = RangeField(
-        dtype=float,
-        default=0.5,
-        min=0.0,
-        max=1.0,
-        inclusiveMax=True,
-        doc="A match is flagged FEW_GOOD_BINS where a smaller share of the bins has a good pixel.",
+    flagGoodBinFraction = _share(
+        0.5, "A match is flagged FEW_GOOD_BINS where a smaller share of the bins has a good pixel."
     )
-    flagExtrapolatedFraction = RangeField(
-        dtype=float,
-        default=0.1,
-        min=0.0,
-        max=1.0,
-        inclusiveMax=True,
-        doc="A match is flagged EXTRAPOLATED where a greater share of the image lies beyond the good bins.",
+    flagExtrapolatedFraction = _share(
+        0.1, "A match is flagged EXTRAPOLATED where a greater share of the image lies beyond the good bins."
     )
 
     def validate(self) -> None:
@@ -367,7 +342,12 @@ class MatchBackgroundsTask(Task):
         TaskError
             Where no candidate has a good pixel.
         """
-        usable = [c for c in candidates if c.npoint > 0 and math.isfinite(c.level) and math.isfinite(c.variance)]
+        # A message says why one is not to be considered.
+        usable = [
+            c
+            for c in candidates
+            if not c.message and c.npoint > 0 and math.isfinite(c.level) and math.isfinite(c.variance)
+        ]
         if not usable:
             raise TaskError(
                 f"None of the {len(candidates)} candidate exposures exist with good pixels; cannot select the best "

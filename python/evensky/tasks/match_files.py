@@ -507,17 +507,14 @@ def _measure(matcher: _FileMatcher, pool: ThreadPoolExecutor, step: Callable[[st
 def _set_aside(matcher: _FileMatcher, candidates: Sequence[ReferenceCandidate]) -> None:
     """Leave out as references exposures that nearly no other could be matched to, whatever their cost."""
     usable = [index for index, candidate in enumerate(candidates) if candidate.npoint > 0]
-    sizes = Counter(matcher.sizes[index] for index in usable)
+    usual = Counter(matcher.sizes[index] for index in usable).most_common(1)
     noisy = any(candidates[index].variance > 0 for index in usable)
     for index in usable:
         candidate, size = candidates[index], matcher.sizes[index]
-        if size != sizes.most_common(1)[0][0]:
+        if size != usual[0][0]:
             candidate.message = f"has another size than most: {size[0]} x {size[1]}"
         elif noisy and candidate.variance == 0:
             candidate.message = "all its good pixels are equal"
-        else:
-            continue
-        candidate.npoint = 0.0
 
 
 def _match_all(

@@ -1,0 +1,24 @@
+"""What must never happen in a test, but may: that it does not come back."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+
+class HangError(BaseException):
+    """Not an Exception: whatever catches those must not catch this."""
+
+
+def alarm() -> Iterator[None]:
+    """Body of a fixture: after 30 s HangError is raised."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise HangError("took longer than 30 s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
