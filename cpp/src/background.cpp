@@ -28,6 +28,13 @@ void checkSamples(int samples, char const* name) {
     if (samples <= 0) throw LengthError(std::string(name) + " = " + std::to_string(samples) + "; it must be > 0");
 }
 
+// UNKNOWN is a style here: the one to be chosen later.
+void checkStyle(Interpolate::Style style) {
+    if (style != Interpolate::NUM_STYLES) return;
+    throw InvalidParameterError("Interpolation style " + std::to_string(static_cast<int>(style)) +
+                                " (NUM_STYLES) does not exist; it is the number of styles");
+}
+
 }  // namespace
 
 UndersampleStyle stringToUndersampleStyle(std::string const& style) {
@@ -44,6 +51,7 @@ BackgroundControl::BackgroundControl(Interpolate::Style style, int nxSample, int
           _sctrl(sctrl ? std::move(sctrl) : std::make_shared<StatisticsControl>()),
           _prop(prop),
           _actrl(actrl ? std::move(actrl) : std::make_shared<ApproximateControl>(ApproximateControl::UNKNOWN, 1)) {
+    checkStyle(style);
     checkSamples(nxSample, "nxSample");
     checkSamples(nySample, "nySample");
 }
@@ -51,6 +59,11 @@ BackgroundControl::BackgroundControl(Interpolate::Style style, int nxSample, int
 BackgroundControl::BackgroundControl(int nxSample, int nySample, StatisticsControl const& sctrl, Property prop)
         : BackgroundControl(Interpolate::AKIMA_SPLINE, nxSample, nySample, THROW_EXCEPTION,
                             std::make_shared<StatisticsControl>(sctrl), prop, nullptr) {}
+
+void BackgroundControl::setInterpStyle(Interpolate::Style style) {
+    checkStyle(style);
+    _style = style;
+}
 
 void BackgroundControl::setNxSample(int nxSample) {
     checkSamples(nxSample, "nxSample");

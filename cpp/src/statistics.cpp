@@ -1,6 +1,8 @@
 #include "evensky/statistics.hpp"
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <numbers>
@@ -96,6 +98,10 @@ void StatisticsControl::setNumIter(int numIter) {
 
 void StatisticsControl::setMaskPropagationThreshold(int bit, double threshold) {
     checkBit(bit);
+    if (!(threshold >= 0.0 && std::isfinite(threshold))) {
+        throw InvalidParameterError("The threshold of mask bit " + std::to_string(bit) + " is " +
+                                    std::to_string(threshold) + "; it must be a fraction of the weight, >= 0");
+    }
     _maskPropagationThresholds[static_cast<std::size_t>(bit)] = threshold;
 }
 
@@ -227,16 +233,21 @@ Statistics makeStatistics(MaskedImageView<T const> const& image, int flags, Stat
     return makeStatistics<T>(image, ImageView<WeightPixel const>(), flags, sctrl, num_threads);
 }
 
-Statistics makeMaskStatistics(ImageView<MaskPixel const> const& mask, int flags) {
+Statistics makeMaskStatistics(ImageView<MaskPixel const> const& mask, int flags, int num_threads) {
     if (mask.width() <= 0 || mask.height() <= 0) {
         throw InvalidParameterError("Mask contains no pixels: its size is " + sizeToString(mask));
     }
-    MaskPixel orMask = 0;
-    for (std::ptrdiff_t y = 0; y < mask.height(); ++y) {
-        if (y % 64 == 63) checkInterrupt();
-        for (std::ptrdiff_t x = 0; x < mask.width(); ++x) orMask |= mask(x, y);
-    }
-    return StatisticsBuilder::ofMask(flags, mask.width() * mask.height(), orMask);
+    constexpr std::ptrdiff_t rowsPerPiece = 64;
+    std::atomic<MaskPixel> all{0};
+    parallelFor((mask.height() + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {
+        MaskPixel bits = 0;
+        auto const end = std::min((piece + 1) * rowsPerPiece, mask.height());
+        for (auto y = piece * rowsPerPiece; y < end; ++y) {
+            for (std::ptrdiff_t x = 0; x < mask.width(); ++x) bits |= mask(x, y);
+        }
+        all.fetch_or(bits, std::memory_order_relaxed);
+    });
+    return StatisticsBuilder::ofMask(flags, mask.width() * mask.height(), all.load());
 }
 
 #define EVENSKY_INSTANTIATE(T)                                                                 \

@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include "arrays.hpp"
+#include "initialised.hpp"
 #include "module.hpp"
 
 namespace evensky::python {
@@ -12,10 +13,11 @@ namespace evensky::python {
 namespace {
 
 ApproximateControl controlFromState(py::tuple const& state) {
-    ApproximateControl actrl(state[0].cast<ApproximateControl::Style>(), state[1].cast<int>(), -1,
-                             state[3].cast<bool>());
-    actrl.setOrderY(state[2].cast<int>());
-    actrl.setWeightPower(state[4].cast<int>());
+    checkState(state, 5, "an ApproximateControl");
+    ApproximateControl actrl(stateValue<ApproximateControl::Style>(state, 0), stateValue<int>(state, 1), -1,
+                             stateValue<bool>(state, 3));
+    actrl.setOrderY(stateValue<int>(state, 2));
+    actrl.setWeightPower(stateValue<int>(state, 4));
     return actrl;
 }
 
@@ -27,7 +29,8 @@ py::tuple controlState(ApproximateControl const& actrl) {
 }  // namespace
 
 void declareApproximate(py::module_& module) {
-    py::class_<ApproximateControl, std::shared_ptr<ApproximateControl>> control(module, "ApproximateControl");
+    py::class_<ApproximateControl, std::shared_ptr<ApproximateControl>> control(module, "ApproximateControl",
+                                                                                InitialisedOnly{});
     py::native_enum<ApproximateControl::Style>(control, "Style", "enum.IntEnum")
             .value("UNKNOWN", ApproximateControl::UNKNOWN)
             .value("CHEBYSHEV", ApproximateControl::CHEBYSHEV)
@@ -58,10 +61,11 @@ void declareApproximate(py::module_& module) {
                              .format(self.getStyle() == ApproximateControl::CHEBYSHEV ? "CHEBYSHEV" : "UNKNOWN",
                                      self.getOrderX(), self.getOrderY(), self.getWeighting(), self.getWeightPower());
                  })
-            .def(py::pickle(&controlState, &controlFromState))
             .attr("__hash__") = py::none();
 
-    py::class_<Approximate, std::shared_ptr<Approximate>>(module, "Approximate")
+    definePickle(control, &controlState, &controlFromState, ApproximateControl::CHEBYSHEV, 0);
+
+    py::class_<Approximate, std::shared_ptr<Approximate>>(module, "Approximate", InitialisedOnly{})
             .def(py::init([](std::vector<double> const& x, std::vector<double> const& y, py::array const& image,
                              std::optional<py::array> const& variance, std::array<std::int64_t, 4> const& bbox,
                              ApproximateControl actrl) {
@@ -108,9 +112,11 @@ void declareApproximate(py::module_& module) {
                                               self.getCovariance());
                     },
                     [](py::tuple const& state) {
-                        return Approximate(toBox(state[0].cast<std::array<std::int64_t, 4>>()),
-                                           state[1].cast<ApproximateControl>(), state[2].cast<std::vector<double>>(),
-                                           state[3].cast<std::vector<double>>());
+                        checkState(state, 4, "an Approximate");
+                        return Approximate(toBox(stateValue<std::array<std::int64_t, 4>>(state, 0)),
+                                           stateValue<ApproximateControl>(state, 1),
+                                           stateValue<std::vector<double>>(state, 2),
+                                           stateValue<std::vector<double>>(state, 3));
                     }));
 }
 

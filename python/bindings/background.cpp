@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "arrays.hpp"
+#include "initialised.hpp"
 #include "module.hpp"
 
 namespace evensky::python {
@@ -34,6 +35,22 @@ BackgroundControl makeControl(Style const& style, int nxSample, int nySample, Un
     return {styleOf(style), nxSample, nySample, undersampleOf(undersampleStyle), sctrl, propertyOf(prop), actrl};
 }
 
+py::tuple controlState(BackgroundControl const& bctrl) {
+    return py::make_tuple(bctrl.getInterpStyle(), bctrl.getNxSample(), bctrl.getNySample(), bctrl.getUndersampleStyle(),
+                          bctrl.getStatisticsControl(), bctrl.getStatisticsProperty(), bctrl.getApproximateControl());
+}
+
+BackgroundControl controlFromState(py::tuple const& state) {
+    checkState(state, 7, "a BackgroundControl");
+    return {stateValue<Interpolate::Style>(state, 0),
+            stateValue<int>(state, 1),
+            stateValue<int>(state, 2),
+            stateValue<UndersampleStyle>(state, 3),
+            stateValue<Sctrl>(state, 4),
+            stateValue<Property>(state, 5),
+            stateValue<Actrl>(state, 6)};
+}
+
 template <typename T>
 py::array_t<T> gridArray(py::object const& self, ImageView<T> const& view) {
     constexpr auto itemsize = static_cast<py::ssize_t>(sizeof(T));
@@ -53,10 +70,11 @@ void declareBackground(py::module_& module) {
     module.def("stringToUndersampleStyle", &stringToUndersampleStyle, py::arg("style"));
 
     // The form that starts with a style comes first: a style is also an int.
-    py::class_<BackgroundControl, std::shared_ptr<BackgroundControl>>(module, "BackgroundControl")
-            .def(py::init(&makeControl), py::arg("style"), py::arg("nxSample") = 10, py::arg("nySample") = 10,
-                 py::arg("undersampleStyle") = THROW_EXCEPTION, py::arg("sctrl") = py::none(),
-                 py::arg("prop") = MEANCLIP, py::arg("actrl") = py::none())
+    py::class_<BackgroundControl, std::shared_ptr<BackgroundControl>> control(module, "BackgroundControl",
+                                                                              InitialisedOnly{});
+    control.def(py::init(&makeControl), py::arg("style"), py::arg("nxSample") = 10, py::arg("nySample") = 10,
+                py::arg("undersampleStyle") = THROW_EXCEPTION, py::arg("sctrl") = py::none(),
+                py::arg("prop") = MEANCLIP, py::arg("actrl") = py::none())
             .def(py::init([](int nxSample, int nySample, Sctrl const& sctrl, Prop const& prop, Actrl const& actrl) {
                      return makeControl(Interpolate::AKIMA_SPLINE, nxSample, nySample, THROW_EXCEPTION, sctrl, prop,
                                         actrl);
@@ -89,30 +107,18 @@ void declareBackground(py::module_& module) {
             .def("setStatisticsControl", &BackgroundControl::setStatisticsControl, py::arg("sctrl"))
             .def("setApproximateControl", &BackgroundControl::setApproximateControl, py::arg("actrl"))
             .def("__copy__", [](BackgroundControl const& self) { return BackgroundControl(self); })
-            .def("__repr__",
-                 [](BackgroundControl const& self) {
-                     return py::str("BackgroundControl({}, nxSample={}, nySample={}, undersampleStyle={}, sctrl={}, "
-                                    "prop={}, actrl={})")
-                             .format(py::getattr(py::cast(self.getInterpStyle()), "name"), self.getNxSample(),
-                                     self.getNySample(), py::getattr(py::cast(self.getUndersampleStyle()), "name"),
-                                     self.getStatisticsControl(),
-                                     py::getattr(py::cast(self.getStatisticsProperty()), "name"),
-                                     self.getApproximateControl());
-                 })
-            .def(py::pickle(
-                    [](BackgroundControl const& self) {
-                        return py::make_tuple(self.getInterpStyle(), self.getNxSample(), self.getNySample(),
-                                              self.getUndersampleStyle(), self.getStatisticsControl(),
-                                              self.getStatisticsProperty(), self.getApproximateControl());
-                    },
-                    [](py::tuple const& state) {
-                        return BackgroundControl(state[0].cast<Interpolate::Style>(), state[1].cast<int>(),
-                                                 state[2].cast<int>(), state[3].cast<UndersampleStyle>(),
-                                                 state[4].cast<Sctrl>(), state[5].cast<Property>(),
-                                                 state[6].cast<Actrl>());
-                    }));
+            .def("__repr__", [](BackgroundControl const& self) {
+                return py::str("BackgroundControl({}, nxSample={}, nySample={}, undersampleStyle={}, sctrl={}, "
+                               "prop={}, actrl={})")
+                        .format(py::getattr(py::cast(self.getInterpStyle()), "name"), self.getNxSample(),
+                                self.getNySample(), py::getattr(py::cast(self.getUndersampleStyle()), "name"),
+                                self.getStatisticsControl(),
+                                py::getattr(py::cast(self.getStatisticsProperty()), "name"),
+                                self.getApproximateControl());
+            });
+    definePickle(control, &controlState, &controlFromState);
 
-    py::class_<AsUsed>(module, "AsUsed")
+    py::class_<AsUsed>(module, "AsUsed", InitialisedOnly{})
             .def(py::init([](Interpolate::Style interpStyle, UndersampleStyle undersampleStyle) {
                      return AsUsed{interpStyle, undersampleStyle};
                  }),
@@ -120,7 +126,7 @@ void declareBackground(py::module_& module) {
             .def_readonly("interpStyle", &AsUsed::interpStyle)
             .def_readonly("undersampleStyle", &AsUsed::undersampleStyle);
 
-    py::class_<Background, std::shared_ptr<Background>>(module, "Background")
+    py::class_<Background, std::shared_ptr<Background>>(module, "Background", InitialisedOnly{})
             .def(py::init([](py::array const& image, std::optional<py::array> const& mask,
                              std::optional<py::array> const& variance, std::int64_t x0, std::int64_t y0,
                              BackgroundControl bctrl, int num_threads) {

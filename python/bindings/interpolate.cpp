@@ -8,6 +8,7 @@
 
 #include "arrays.hpp"
 #include "evensky/parallel.hpp"
+#include "initialised.hpp"
 #include "module.hpp"
 
 namespace evensky::python {
@@ -41,7 +42,7 @@ py::array_t<double> interpolateArray(Interpolate const& self, Knots const& x) {
 }  // namespace
 
 void declareInterpolate(py::module_& module) {
-    py::class_<Interpolate, std::shared_ptr<Interpolate>> cls(module, "Interpolate");
+    py::class_<Interpolate, std::shared_ptr<Interpolate>> cls(module, "Interpolate", InitialisedOnly{});
     py::native_enum<Interpolate::Style>(cls, "Style", "enum.IntEnum")
             .value("UNKNOWN", Interpolate::UNKNOWN)
             .value("CONSTANT", Interpolate::CONSTANT)
@@ -66,8 +67,10 @@ void declareInterpolate(py::module_& module) {
             .def(py::pickle(
                     [](Interpolate const& self) { return py::make_tuple(self.getX(), self.getY(), self.getStyle()); },
                     [](py::tuple const& state) {
-                        return Interpolate(state[0].cast<std::vector<double>>(), state[1].cast<std::vector<double>>(),
-                                           state[2].cast<Interpolate::Style>());
+                        checkState(state, 3, "an Interpolate");
+                        return Interpolate(stateValue<std::vector<double>>(state, 0),
+                                           stateValue<std::vector<double>>(state, 1),
+                                           stateValue<Interpolate::Style>(state, 2));
                     }));
     module.def("stringToInterpStyle", &stringToInterpStyle, py::arg("style"));
     module.def("lookupMaxInterpStyle", &lookupMaxInterpStyle, py::arg("n"));

@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include "arrays.hpp"
+#include "initialised.hpp"
 #include "module.hpp"
 
 namespace evensky::python {
@@ -34,7 +35,7 @@ MatchingResult match(Planes const& reference, Planes const& science, py::array m
 }  // namespace
 
 void declareMatching(py::module_& module) {
-    py::class_<MatchingOptions>(module, "MatchingOptions")
+    py::class_<MatchingOptions>(module, "MatchingOptions", InitialisedOnly{})
             .def(py::init<>())
             .def_readwrite("usePolynomial", &MatchingOptions::usePolynomial)
             .def_readwrite("order", &MatchingOptions::order)
@@ -51,7 +52,7 @@ void declareMatching(py::module_& module) {
             .def_readwrite("gridStdevEpsilon", &MatchingOptions::gridStdevEpsilon)
             .def_readwrite("scienceLabel", &MatchingOptions::scienceLabel);
 
-    py::class_<MatchedBin>(module, "MatchedBin")
+    py::class_<MatchedBin>(module, "MatchedBin", InitialisedOnly{})
             .def_readonly("x", &MatchedBin::x)
             .def_readonly("y", &MatchedBin::y)
             .def_readonly("value", &MatchedBin::value)
@@ -59,7 +60,7 @@ void declareMatching(py::module_& module) {
             .def_readonly("count", &MatchedBin::count)
             .def_readonly("residual", &MatchedBin::residual);
 
-    py::class_<MatchingResult>(module, "MatchingResult")
+    py::class_<MatchingResult>(module, "MatchingResult", InitialisedOnly{})
             .def_readonly("fitRMS", &MatchingResult::fitRMS)
             .def_readonly("matchedMSE", &MatchingResult::matchedMSE)
             .def_readonly("diffImVar", &MatchingResult::diffImVar)

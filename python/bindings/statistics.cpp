@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "arrays.hpp"
+#include "initialised.hpp"
 #include "module.hpp"
 
 namespace evensky::python {
@@ -46,13 +47,14 @@ py::tuple controlState(StatisticsControl const& sctrl) {
 }
 
 StatisticsControl controlFromState(py::tuple const& state) {
-    auto sctrl = makeControl(state[0].cast<double>(), state[1].cast<int>(), state[2].cast<MaskPixel>(),
-                             state[3].cast<bool>(), state[4].cast<std::optional<bool>>());
-    sctrl.setCalcErrorFromInputVariance(state[5].cast<bool>());
-    sctrl.setCalcErrorMosaicMode(state[6].cast<bool>());
-    sctrl.setNoGoodPixelsMask(state[7].cast<MaskPixel>());
-    for (auto const& [bit, threshold] : state[8].cast<py::dict>()) {
-        sctrl.setMaskPropagationThreshold(bit.cast<int>(), threshold.cast<double>());
+    checkState(state, 9, "a StatisticsControl");
+    auto sctrl = makeControl(stateValue<double>(state, 0), stateValue<int>(state, 1), stateValue<MaskPixel>(state, 2),
+                             stateValue<bool>(state, 3), stateValue<std::optional<bool>>(state, 4));
+    sctrl.setCalcErrorFromInputVariance(stateValue<bool>(state, 5));
+    sctrl.setCalcErrorMosaicMode(stateValue<bool>(state, 6));
+    sctrl.setNoGoodPixelsMask(stateValue<MaskPixel>(state, 7));
+    for (auto const& [bit, threshold] : stateValue<py::dict>(state, 8)) {
+        sctrl.setMaskPropagationThreshold(stateValue<int>(bit), stateValue<double>(threshold));
     }
     return sctrl;
 }
@@ -96,9 +98,10 @@ void declareStatistics(py::module_& module) {
             .export_values()
             .finalize();
 
-    py::class_<StatisticsControl, std::shared_ptr<StatisticsControl>>(module, "StatisticsControl")
-            .def(py::init(&makeControl), py::arg("numSigmaClip") = 3.0, py::arg("numIter") = 3, py::arg("andMask") = 0,
-                 py::arg("isNanSafe") = true, py::arg("useWeights") = py::none())
+    py::class_<StatisticsControl, std::shared_ptr<StatisticsControl>> control(module, "StatisticsControl",
+                                                                              InitialisedOnly{});
+    control.def(py::init(&makeControl), py::arg("numSigmaClip") = 3.0, py::arg("numIter") = 3, py::arg("andMask") = 0,
+                py::arg("isNanSafe") = true, py::arg("useWeights") = py::none())
             .def("getNumSigmaClip", &StatisticsControl::getNumSigmaClip)
             .def("getNumIter", &StatisticsControl::getNumIter)
             .def("getAndMask", &StatisticsControl::getAndMask)
@@ -136,10 +139,10 @@ void declareStatistics(py::module_& module) {
                                      static_cast<std::uint32_t>(self.getAndMask()), self.getNanSafe(),
                                      useWeights(self));
                  })
-            .def(py::pickle(&controlState, &controlFromState))
             .attr("__hash__") = py::none();
+    definePickle(control, &controlState, &controlFromState);
 
-    py::class_<Statistics>(module, "Statistics")
+    py::class_<Statistics>(module, "Statistics", InitialisedOnly{})
             .def(
                     "getResult",
                     [](Statistics const& self, int prop) { return self.getResult(static_cast<Property>(prop)); },
@@ -160,12 +163,12 @@ void declareStatistics(py::module_& module) {
                py::arg("weights"), py::arg("flags"), py::arg("sctrl"), py::arg("num_threads") = 0);
     module.def(
             "makeMaskStatistics",
-            [](py::array const& mask, int flags) {
+            [](py::array const& mask, int flags, int num_threads) {
                 InputPlane<MaskPixel> const plane(mask, "The mask");
                 py::gil_scoped_release const release;
-                return makeMaskStatistics(plane.view(), flags);
+                return makeMaskStatistics(plane.view(), flags, num_threads);
             },
-            py::arg("mask"), py::arg("flags"));
+            py::arg("mask"), py::arg("flags"), py::arg("num_threads") = 0);
 }
 
 }  // namespace evensky::python

@@ -20,10 +20,11 @@ __all__ = [
     "PointI",
 ]
 
-import operator
+import math
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
+from ._checks import real_number, shown, whole_number
 from .errors import InvalidParameterError, OutOfRangeError
 
 # So that sums of coordinates and sizes are numbers of 64 bits, as the core computes with.
@@ -31,13 +32,26 @@ _FARTHEST = 2**62
 
 
 def _integer(value: Any) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise InvalidParameterError(f"{value!r} is a {type(value).__name__}; a whole number is needed") from None
+    number = whole_number(value, "A coordinate")
     if not -_FARTHEST <= number <= _FARTHEST:
-        raise OutOfRangeError(f"{number} is not within +-2^62, where the coordinates of pixels lie")
+        raise OutOfRangeError(f"{shown(number)} is not within +-2^62, where the coordinates of pixels lie")
     return number
+
+
+def _real(value: Any) -> float:
+    return real_number(value, "A coordinate")
+
+
+def _factor(value: Any) -> Any:
+    """What an extent is multiplied by: whole numbers stay whole."""
+    return value if hasattr(value, "__index__") else real_number(value, "The factor of an extent")
+
+
+def _divisor(value: Any) -> Any:
+    factor = _factor(value)
+    if factor == 0:
+        raise InvalidParameterError(f"An extent is divided by {factor}; any other number is allowed")
+    return factor
 
 
 class _Pair:
@@ -51,7 +65,7 @@ class _Pair:
             # Another pair, a sequence, or one number for both.
             pair = tuple(x) if hasattr(x, "__iter__") else (x, x)
             if len(pair) != 2:
-                raise InvalidParameterError(f"{type(self).__name__} is made of two numbers; got {x!r}")
+                raise InvalidParameterError(f"{type(self).__name__} is made of two numbers; got {shown(x)}")
             x, y = pair
         self._x = self._number(x)
         self._y = self._number(y)
@@ -130,16 +144,19 @@ class _Extent(_Pair):
         return type(self)(-self._x, -self._y)
 
     def __mul__(self, factor: Any) -> Any:
+        factor = _factor(factor)
         kind = Extent2I if isinstance(self, Extent2I) and hasattr(factor, "__index__") else Extent2D
         return kind(self._x * factor, self._y * factor)
 
     __rmul__ = __mul__
 
     def __truediv__(self, factor: Any) -> Extent2D:
-        return Extent2D(self._x / factor, self._y / factor)
+        divisor = _divisor(factor)
+        return Extent2D(self._x / divisor, self._y / divisor)
 
     def __floordiv__(self, factor: Any) -> Self:
-        return type(self)(self._x // factor, self._y // factor)
+        divisor = _divisor(factor)
+        return type(self)(self._x // divisor, self._y // divisor)
 
 
 class Extent2I(_Extent):
@@ -159,7 +176,7 @@ class Extent2D(_Extent):
     """A size in pixels. See `Extent2I`."""
 
     __slots__ = ()
-    _number = float
+    _number = staticmethod(_real)
 
 
 class _Point(_Pair):
@@ -197,11 +214,40 @@ class Point2D(_Point):
     """A position; the centre of pixel (0, 0) is at (0.0, 0.0). See `Point2I`."""
 
     __slots__ = ()
-    _number = float
+    _number = staticmethod(_real)
 
 
 def _as_point(value: Any) -> Point2I:
     return value if isinstance(value, Point2I) else Point2I(value)
+
+
+def _beyond(x: int, y: int) -> Point2I:
+    """A corner of a box of numbers that lie within bounds; it may itself lie a box's size beyond."""
+    point = Point2I()
+    point._x, point._y = x, y
+    return point
+
+
+def _position(value: Any) -> tuple[Any, Any]:
+    """The coordinates of a point, or of a sequence of two numbers, whole ones exactly as they are."""
+    if isinstance(value, _Point):
+        return value.x, value.y
+    pair = tuple(value) if hasattr(value, "__iter__") and not isinstance(value, str | bytes) else ()
+    if len(pair) != 2:
+        raise InvalidParameterError(f"A point or a box is needed; got {shown(value)}")
+    x, y = (number if hasattr(number, "__index__") else _real(number) for number in pair)
+    return x, y
+
+
+def box_numbers(bbox: Any, name: str = "bbox") -> tuple[int, int, int, int]:
+    """x0, y0, width and height of a box, as the core takes them; InvalidParameterError for what is none."""
+    return _as_box(bbox, name)._key()
+
+
+def _as_box(value: Any, name: str = "The other box") -> Box2I:
+    if not isinstance(value, Box2I):
+        raise InvalidParameterError(f"{name} is {shown(value)}, a {type(value).__name__}; it must be a Box2I")
+    return value
 
 
 class Box2I:
@@ -214,11 +260,11 @@ class Box2I:
     __slots__ = ("_height", "_width", "_x0", "_y0")
 
     def __init__(self, *args: Any, invert: bool = True, **kwargs: Any) -> None:
-        corner, second = self._arguments(args, kwargs)
+        values = self._arguments(args, kwargs)
         self._x0 = self._y0 = self._width = self._height = 0
-        if corner is None:
+        if not values:
             return
-        corner = _as_point(corner)
+        corner, second = _as_point(values[0]), values[1]
         if isinstance(second, _Extent):
             size = Extent2I(second)
             self._set(corner.x, corner.y, size.x, size.y)
@@ -232,10 +278,11 @@ class Box2I:
         self._set(corner.x, corner.y, end.x - corner.x + 1, end.y - corner.y + 1)
 
     @staticmethod
-    def _arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    def _arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """A corner and the dimensions or the other corner; nothing for an empty box."""
         if len(args) == 1 and not kwargs and isinstance(args[0], Box2I):
             other = args[0]
-            return other.getMin(), other.getDimensions()
+            return [other.getMin(), other.getDimensions()]
         if len(args) == 1 and not kwargs and isinstance(args[0], Box2D):
             raise InvalidParameterError("A Box2I is not made of a Box2D; round its corners first")
         values = list(args)
@@ -248,18 +295,20 @@ class Box2I:
                 f"Box2I takes nothing, a corner and dimensions, or two corners; got {len(args)} arguments"
                 + (f" and {', '.join(kwargs)}" if kwargs else "")
             )
-        return (values[0], values[1]) if values else (None, None)
+        return values
 
     def _set(self, x0: int, y0: int, width: int, height: int) -> None:
         if width <= 0 or height <= 0:
             # All empty boxes are equal.
             x0 = y0 = width = height = 0
-        self._x0, self._y0, self._width, self._height = x0, y0, width, height
+        self._x0, self._y0, self._width, self._height = (_integer(number) for number in (x0, y0, width, height))
 
     @staticmethod
     def makeCenteredBox(center: Point2D, size: Extent2I) -> Box2I:
         """The box of that size whose centre is nearest to `center`."""
         center, size = Point2D(center), Extent2I(size)
+        if not (math.isfinite(center.x) and math.isfinite(center.y)):
+            raise InvalidParameterError(f"center = {center}; it must be finite")
         corner = Point2I(round(center.x - 0.5 * (size.x - 1)), round(center.y - 0.5 * (size.y - 1)))
         return Box2I(corner, size)
 
@@ -279,7 +328,7 @@ class Box2I:
         return Point2I(self._x0, self._y0)
 
     def getMax(self) -> Point2I:
-        return Point2I(self.getMaxX(), self.getMaxY())
+        return _beyond(self.getMaxX(), self.getMaxY())
 
     def getBeginX(self) -> int:
         return self._x0
@@ -297,7 +346,7 @@ class Box2I:
         return self.getMin()
 
     def getEnd(self) -> Point2I:
-        return Point2I(self.getEndX(), self.getEndY())
+        return _beyond(self.getEndX(), self.getEndY())
 
     def getWidth(self) -> int:
         return self._width
@@ -323,7 +372,7 @@ class Box2I:
     def getCorners(self) -> list[Point2I]:
         """Lower left, lower right, upper right, upper left."""
         low, high = self.getMin(), self.getMax()
-        return [low, Point2I(high.x, low.y), high, Point2I(low.x, high.y)]
+        return [low, _beyond(high.x, low.y), high, _beyond(low.x, high.y)]
 
     def getSlices(self) -> tuple[slice, slice]:
         """Rows and columns, to index an array whose element (0, 0) is pixel (0, 0)."""
@@ -347,7 +396,7 @@ class Box2I:
         other = args[0] if len(args) == 1 else Point2I(*args)
         if isinstance(other, Box2I):
             return other.isEmpty() or (self.contains(other.getMin()) and self.contains(other.getMax()))
-        x, y = other
+        x, y = _position(other)
         return bool(self._x0 <= x < self.getEndX() and self._y0 <= y < self.getEndY())
 
     def __contains__(self, other: Any) -> bool:
@@ -364,6 +413,7 @@ class Box2I:
 
     def clip(self, other: Box2I) -> None:
         """Shrink to what is also in `other`."""
+        other = _as_box(other)
         x0, y0 = max(self._x0, other._x0), max(self._y0, other._y0)
         if self.isEmpty() or other.isEmpty():
             self._set(0, 0, 0, 0)
@@ -396,8 +446,7 @@ class Box2I:
         """Move by `offset`."""
         offset = Extent2I(offset)
         if not self.isEmpty():
-            self._x0 += offset.x
-            self._y0 += offset.y
+            self._set(self._x0 + offset.x, self._y0 + offset.y, self._width, self._height)
 
     def shiftedBy(self, offset: Extent2I) -> Box2I:
         box = Box2I(self)
@@ -517,10 +566,15 @@ class Box2D:
                 and self._max.x >= other._max.x
                 and self._max.y >= other._max.y
             )
-        x, y = other
+        x, y = _position(other)
         return bool(self._min.x <= x < self._max.x and self._min.y <= y < self._max.y)
 
     def overlaps(self, other: Box2D) -> bool:
+        """Whether the boxes share an area."""
+        if not isinstance(other, Box2D):
+            raise InvalidParameterError(
+                f"The other box is {shown(other)}, a {type(other).__name__}; it must be a Box2D"
+            )
         return (
             not self.isEmpty()
             and not other.isEmpty()

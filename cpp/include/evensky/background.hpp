@@ -38,6 +38,7 @@ public:
     /// @param prop              what to measure: MEAN, MEDIAN, MEANCLIP, ...
     /// @param actrl             evaluate this approximation instead of the interpolation; null: do not
     /// @throws LengthError where nxSample or nySample is <= 0
+    /// @throws InvalidParameterError for the style NUM_STYLES, which is a count
     BackgroundControl(Interpolate::Style style, int nxSample, int nySample, UndersampleStyle undersampleStyle,
                       std::shared_ptr<StatisticsControl> sctrl, Property prop,
                       std::shared_ptr<ApproximateControl> actrl);
@@ -59,8 +60,8 @@ public:
     /// The approximation to evaluate; never null, of style UNKNOWN for none.
     [[nodiscard]] std::shared_ptr<ApproximateControl> const& getApproximateControl() const noexcept { return _actrl; }
 
-    /// How to interpolate between bins.
-    void setInterpStyle(Interpolate::Style style) noexcept { _style = style; }
+    /// How to interpolate between bins. @throws InvalidParameterError for NUM_STYLES, which is a count
+    void setInterpStyle(Interpolate::Style style);
     void setNxSample(int nxSample);  ///< @throws LengthError where <= 0
     void setNySample(int nySample);  ///< @throws LengthError where <= 0
     /// What to do where bins are too few.

@@ -120,6 +120,7 @@ public:
     /// Put bit `bit` into the OR mask where the weight of rejected pixels having it, over the weight of those and of
     /// the good ones, is greater than `threshold`.
     /// @throws OutOfRangeError where `bit` is not in 0 .. 31
+    /// @throws InvalidParameterError where `threshold` is negative or not finite
     void setMaskPropagationThreshold(int bit, double threshold);
 
     /// True where all settings agree.
@@ -193,7 +194,8 @@ template <typename T>
                                                        int num_threads = 0);
 
 /// Statistics of a mask itself: NPOINT (number of pixels) and SUM (bitwise OR of all pixels).
-/// @throws InvalidParameterError for any other property and for a mask of no pixels
-[[nodiscard]] EVENSKY_EXPORT Statistics makeMaskStatistics(ImageView<MaskPixel const> const& mask, int flags);
+/// @throws InvalidParameterError for any other property, a mask of no pixels and num_threads < 0
+[[nodiscard]] EVENSKY_EXPORT Statistics makeMaskStatistics(ImageView<MaskPixel const> const& mask, int flags,
+                                                           int num_threads = 0);
 
 }  // namespace evensky

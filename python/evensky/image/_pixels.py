@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["LOCAL", "PARENT", "Boxed", "ImageOrigin", "PixelPlane", "check_same_size", "local_slices", "part_of"]
+__all__ = [
+    "LOCAL",
+    "PARENT",
+    "Boxed",
+    "ImageOrigin",
+    "PixelPlane",
+    "check_same_size",
+    "local_slices",
+    "part_of",
+    "pixels_of",
+    "regular",
+]
 
 import enum
 import operator
@@ -11,6 +22,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
+from .._checks import shown
 from ..errors import InvalidParameterError, LengthError, OutOfRangeError
 from ..geom import Box2I, Extent2I, Point2I
 
@@ -42,6 +54,8 @@ class Boxed:
 
     def getBBox(self, origin: ImageOrigin = PARENT) -> Box2I:
         """The box of pixels, in the parent's coordinates or its own."""
+        if not isinstance(origin, ImageOrigin):
+            raise InvalidParameterError(f"origin is {shown(origin)}; it must be PARENT or LOCAL")
         corner = self.getXY0() if origin is PARENT else Point2I(0, 0)
         return Box2I(corner, Extent2I(self.getWidth(), self.getHeight()))
 
@@ -120,7 +134,7 @@ class Boxed:
                 f"Index {index!r} is none of: [x, y], [x, y, origin], [box], [box, origin], [xSlice, ySlice]"
             )
         origin = PARENT
-        if isinstance(index[-1], ImageOrigin):
+        if index and isinstance(index[-1], ImageOrigin):
             *rest, origin = index
             index = tuple(rest)
         if len(index) == 1 and isinstance(index[0], Box2I):
@@ -200,6 +214,14 @@ def part_of(source: _BoxedT, rest: Sequence[Any], deep: bool) -> tuple[_BoxedT, 
     return (source if box is None else source.subset(box, origin)), deep
 
 
+def pixels_of(width: int, height: int, dtype: Any, name: str) -> np.ndarray:
+    """An array for that many pixels, not yet set; LengthError, which holds the size, where memory is short."""
+    try:
+        return np.empty((height, width), dtype)
+    except (ValueError, MemoryError) as error:
+        raise LengthError(f"{name} of {width} x {height} pixels: {error}") from error
+
+
 def regular(array: Any) -> np.ndarray:
     """An array of what may be nested lists.
 
@@ -258,10 +280,8 @@ class PixelPlane(Boxed):
             if corner is not None and xy0 is None:
                 xy0 = corner
             value = self._fitting(0 if fill is None else fill)
-            try:
-                self._array = np.full((height, width), value, dtype=self.dtype)
-            except (ValueError, MemoryError) as error:
-                raise LengthError(f"{name} of {width} x {height} pixels: {error}") from error
+            self._array = pixels_of(width, height, self.dtype, name)
+            self._array[...] = value
         self._xy0 = Point2I(0, 0) if xy0 is None else Point2I(xy0)
 
     # Whole numbers that pixels of this type are made of.
@@ -293,11 +313,19 @@ class PixelPlane(Boxed):
 
     def _put(self, values: Any) -> None:
         """Write into the pixels what fits them."""
-        fitting = self._fitting(values)
+        self._array[...] = self._sized(self._fitting(values))
+
+    def _sized(self, values: np.ndarray) -> np.ndarray:
+        """The same numbers, one for each pixel, or LengthError."""
+        if values.ndim == 2:
+            rows, columns = values.shape
+            check_same_size("The right-hand side", Extent2I(columns, rows), "the left-hand side", self.getDimensions())
         try:
-            self._array[...] = fitting
-        except ValueError as error:
-            raise LengthError(f"Pixels of shape {fitting.shape} do not fit into {self._array.shape}") from error
+            return np.broadcast_to(values, self._array.shape)
+        except ValueError:
+            raise LengthError(
+                f"Numbers of shape {values.shape} do not fit into {self.getWidth()} x {self.getHeight()} pixels"
+            ) from None
 
     @staticmethod
     def _size(args: tuple[Any, ...], fill: Any, name: str) -> tuple[int, int, Point2I | None, Any]:
@@ -331,7 +359,7 @@ class PixelPlane(Boxed):
 
     @array.setter
     def array(self, values: Any) -> None:
-        self._array[...] = values
+        self._put(values)
 
     def getArray(self) -> np.ndarray:
         return self._array

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidParameterError
-from ._pixels import regular
+from ..geom import Extent2I
+from ._pixels import check_same_size, regular
 from .exposure import Exposure
 from .image import Image
 from .mask import Mask
@@ -134,18 +135,26 @@ def _two_dimensional(array: Any) -> np.ndarray:
 def _from_nddata(data: Any) -> Planes:
     planes = Planes(_two_dimensional(data.data), unit="" if data.unit is None else str(data.unit))
     if data.mask is not None:
-        mask = np.asarray(data.mask)
+        mask = regular(data.mask)
+        if mask.ndim not in (0, 2):
+            raise InvalidParameterError(f"The mask has shape {mask.shape}; an image has two dimensions")
+        if mask.ndim == 2:
+            sizes = (Extent2I(*array.shape[::-1]) for array in (mask, planes.image))
+            check_same_size("The mask", next(sizes), "the image", next(sizes))
+        mask = np.broadcast_to(mask, planes.image.shape)
         if mask.dtype == np.bool_:
-            planes.mask, planes.reject = np.broadcast_to(mask, planes.image.shape).astype(np.int32), 1
+            planes.mask, planes.reject = mask.astype(np.int32), 1
         else:
-            planes.mask = Mask(np.broadcast_to(mask, planes.image.shape))._array
+            planes.mask = Mask(mask)._array
     if data.uncertainty is not None:
         planes.variance = _variance_of(data.uncertainty)
     return planes
 
 
 def _variance_of(uncertainty: Any) -> np.ndarray:
-    array = np.asarray(uncertainty.array)
+    array = regular(uncertainty.array)
+    if array.dtype.kind not in "biuf":
+        raise InvalidParameterError(f"The uncertainty has dtype {array.dtype}; it must be real numbers")
     match uncertainty.uncertainty_type:
         case "std":
             variance = np.square(array, dtype=np.float64)

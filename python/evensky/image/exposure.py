@@ -5,9 +5,12 @@ from __future__ import annotations
 __all__ = ["Exposure", "ExposureD", "ExposureF", "ExposureI", "ExposureInfo", "ExposureL", "ExposureU"]
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from .._checks import shown
+from ..errors import InvalidParameterError
 from ..geom import Box2I, Point2I
 from ._pixels import PARENT, Boxed, ImageOrigin, part_of
 from .image import Image, ImageF
@@ -75,7 +78,11 @@ class Exposure(Boxed):
             given = args[0] if args else kwargs.get("maskedImage")
             if isinstance(given, Exposure):
                 return object.__new__(type(given))
-            kind = type(given) if isinstance(given, MaskedImage) else MaskedImageF
+            kind = (
+                type(given)
+                if isinstance(given, MaskedImage)
+                else MaskedImage._kinds[type(given) if isinstance(given, Image) else Image.kind_of(dtype or "f4")]
+            )
             return object.__new__(next(sub for sub in cls.__subclasses__() if sub._masked_kind is kind))
         return object.__new__(cls)
 
@@ -105,6 +112,10 @@ class Exposure(Boxed):
         if wcs is not None:
             self._info.wcs = wcs
         if dataId is not None:
+            if not isinstance(dataId, Mapping):
+                raise InvalidParameterError(
+                    f"dataId is {shown(dataId)}, a {type(dataId).__name__}; a mapping of names to values is needed"
+                )
             self._info.dataId = dict(dataId)
 
     @property

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ..errors import InvalidParameterError
-from ._pixels import PixelPlane, check_same_size
+from .._checks import real_number, shown
+from ..errors import InvalidParameterError, OutOfRangeError
+from ._pixels import PixelPlane, regular
 
 
 class Image(PixelPlane):
@@ -21,7 +22,9 @@ class Image(PixelPlane):
     same type is not copied unless ``deep`` is true. `Image` itself picks the kind by the ``dtype`` argument or the
     array's type.
 
-    Arithmetic in place with a number, or with an image of the same size, works on the pixels.
+    Arithmetic in place with a number, or with an image of the same size, works on the pixels. Where these are whole
+    numbers, fractions of the result are cut off; a result that they cannot hold is an OutOfRangeError, and the image
+    stays as it was.
     """
 
     dtype: ClassVar[Any] = None
@@ -36,12 +39,17 @@ class Image(PixelPlane):
             if dtype is None:
                 given = kwargs.get("array", args[0] if args else None)
                 dtype = getattr(given, "dtype", np.float32)
-            kind = Image._kinds.get(np.dtype(dtype).newbyteorder("="))
-            if kind is None:
-                known = ", ".join(str(known) for known in Image._kinds)
-                raise InvalidParameterError(f"There is no image of dtype {np.dtype(dtype)}; the kinds are {known}")
-            return object.__new__(kind)
+            return object.__new__(cls.kind_of(dtype))
         return object.__new__(cls)
+
+    @staticmethod
+    def kind_of(dtype: Any) -> type[Image]:
+        """The class of images of that type of pixels; InvalidParameterError, which lists the kinds, for any other."""
+        kind = Image._kinds.get(np.dtype(dtype).newbyteorder("="))
+        if kind is None:
+            known = ", ".join(str(known) for known in Image._kinds)
+            raise InvalidParameterError(f"There is no image of dtype {np.dtype(dtype)}; the kinds are {known}")
+        return kind
 
     def __init__(self, *args: Any, dtype: Any = None, **kwargs: Any) -> None:
         self._set_pixels(args, kwargs, type(self).__name__)
@@ -57,36 +65,68 @@ class Image(PixelPlane):
         """The same image as float64; a copy."""
         return ImageD(self, True)
 
-    def _operand(self, other: Any) -> Any:
+    def _operand(self, other: Any) -> np.ndarray:
+        """The right-hand side of arithmetic: one number, or one for each pixel."""
         if isinstance(other, PixelPlane):
-            check_same_size("The right-hand side", other.getDimensions(), "the left-hand side", self.getDimensions())
-            return other._array
-        return other
+            return self._sized(other._array)
+        given = regular(other)
+        if given.dtype.kind not in "biuf":
+            raise InvalidParameterError(
+                f"The right-hand side is {shown(other)} of dtype {given.dtype}; real numbers are needed"
+            )
+        if given.ndim == 0 and self._array.dtype.kind == "f":
+            # A number is taken as the pixels' own type, so that it does not matter what kind of number it was.
+            return self._converted(given)
+        return self._sized(given)
+
+    def _compute(self, ufunc: np.ufunc, other: Any) -> None:
+        operand = self._operand(other)
+        if self._array.dtype.kind == "f":
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                ufunc(self._array, operand, out=self._array, casting="unsafe")
+        else:
+            self._array[...] = self._whole(ufunc, operand)
+
+    def _whole(self, ufunc: np.ufunc, operand: np.ndarray) -> np.ndarray:
+        """What arithmetic on whole numbers gives, or OutOfRangeError where a pixel cannot hold it."""
+        # float64 holds every sum, and every product that counts, of numbers of 32 bits; for 64 Python's own do.
+        wide: Any = np.float64 if self._array.itemsize < 8 or ufunc is np.divide else object
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            result = ufunc(self._array.astype(wide), operand.astype(wide))
+        info = np.iinfo(self._array.dtype)
+        inside = np.asarray((result > info.min - 1) & (result < info.max + 1), dtype=bool)
+        if not inside.all():
+            worst = np.unravel_index(int(np.argmin(inside)), inside.shape)
+            raise OutOfRangeError(
+                f"{ufunc.__name__}({self._array[worst]}, {np.broadcast_to(operand, inside.shape)[worst]}) is "
+                f"{result[worst]}; {type(self).__name__} holds {info.min} to {info.max}"
+            )
+        whole: np.ndarray = result.astype(self._array.dtype)
+        return whole
 
     def __iadd__(self, other: Any) -> Self:
-        np.add(self._array, self._operand(other), out=self._array, casting="unsafe")
+        self._compute(np.add, other)
         return self
 
     def __isub__(self, other: Any) -> Self:
-        np.subtract(self._array, self._operand(other), out=self._array, casting="unsafe")
+        self._compute(np.subtract, other)
         return self
 
     def __imul__(self, other: Any) -> Self:
-        np.multiply(self._array, self._operand(other), out=self._array, casting="unsafe")
+        self._compute(np.multiply, other)
         return self
 
     def __itruediv__(self, other: Any) -> Self:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            np.divide(self._array, self._operand(other), out=self._array, casting="unsafe")
+        self._compute(np.divide, other)
         return self
 
     def scaledPlus(self, c: float, other: Image) -> None:
         """Add c times another image."""
-        np.add(self._array, c * self._operand(other), out=self._array, casting="unsafe")
+        self._compute(np.add, real_number(c, "c") * self._operand(other))
 
     def scaledMinus(self, c: float, other: Image) -> None:
         """Subtract c times another image."""
-        self.scaledPlus(-c, other)
+        self.scaledPlus(-real_number(c, "c"), other)
 
     @classmethod
     def readFits(cls, fileName: str | Path) -> Self:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from .. import errors
+from .._checks import shown
 from ..errors import InvalidParameterError, NotFoundError, OutOfRangeError
 from ._pixels import PixelPlane, check_same_size
 
@@ -42,9 +43,13 @@ def _find(planes: Mapping[str, int], name: str) -> int:
         raise NotFoundError(f"There is no mask plane {name!r}; the known ones are {known}") from None
 
 
-def _add(planes: dict[str, int], name: str) -> int:
+def _check_name(name: Any) -> None:
     if not isinstance(name, str) or not name:
         raise InvalidParameterError(f"A mask plane is named by a string; got {name!r}")
+
+
+def _add(planes: dict[str, int], name: str) -> int:
+    _check_name(name)
     if name not in planes:
         free = [bit for bit in range(MAX_PLANES) if bit not in planes.values()]
         if not free:
@@ -54,9 +59,14 @@ def _add(planes: dict[str, int], name: str) -> int:
 
 
 def _checked(planes: Mapping[str, int]) -> dict[str, int]:
-    """A copy of a plane dictionary, its numbers checked."""
+    """A copy of a plane dictionary, its names and numbers checked."""
+    if not isinstance(planes, Mapping):
+        raise InvalidParameterError(
+            f"Mask planes are {shown(planes)}, a {type(planes).__name__}; a mapping of names to numbers is needed"
+        )
     seen: dict[int, str] = {}
     for name, bit in planes.items():
+        _check_name(name)
         if isinstance(bit, bool) or not isinstance(bit, int | np.integer):
             raise InvalidParameterError(f"Mask plane {name!r} has number {bit!r}; a whole number is needed")
         if not 0 <= bit < MAX_PLANES:
@@ -85,7 +95,10 @@ def translate_mask(array: np.ndarray, from_planes: Mapping[str, int], to_planes:
     ------
     evensky.errors.NotFoundError
         For a plane that `to_planes` lacks.
+    evensky.errors.InvalidParameterError, evensky.errors.OutOfRangeError
+        Where two planes have one number, or a number is none of 0 to 31.
     """
+    from_planes, to_planes = _checked(from_planes), _checked(to_planes)
     moves = {bit: _find(to_planes, name) for name, bit in from_planes.items()}
     if all(old == new for old, new in moves.items()):
         return array
@@ -223,14 +236,18 @@ class Mask(PixelPlane):
         self._planes = planes
 
     def _converted(self, given: np.ndarray) -> np.ndarray:
-        if given.dtype.kind == "f" and not (given == np.floor(given)).all():
-            raise InvalidParameterError(f"The array has dtype {given.dtype} and fractions; a mask has whole numbers")
+        if given.dtype.kind == "f":
+            odd = given[~np.isfinite(given) | (given != np.floor(given))]
+            if odd.size:
+                raise InvalidParameterError(
+                    f"The array has dtype {given.dtype} and fractions, {odd[0]} among them; a mask has whole numbers"
+                )
         return super()._converted(given)
 
-    def _bits_of(self, other: Any) -> Any:
+    def bits_of(self, other: Any) -> np.ndarray:
         """The pixels of `other` by this mask's numbers; planes that this one lacks are added to it."""
         if not isinstance(other, Mask):
-            return self._fitting(other)
+            return self._sized(self._fitting(other))
         check_same_size("The right-hand side", other.getDimensions(), "the left-hand side", self.getDimensions())
         if self._planes is other._planes:
             return other._array
@@ -245,15 +262,15 @@ class Mask(PixelPlane):
         return translate_mask(other._array, other._planes, self._planes)
 
     def __ior__(self, other: Any) -> Self:
-        self._array |= self._bits_of(other)
+        self._array |= self.bits_of(other)
         return self
 
     def __iand__(self, other: Any) -> Self:
-        self._array &= self._bits_of(other)
+        self._array &= self.bits_of(other)
         return self
 
     def __ixor__(self, other: Any) -> Self:
-        self._array ^= self._bits_of(other)
+        self._array ^= self.bits_of(other)
         return self
 
     def __getstate__(self) -> dict[str, Any]:

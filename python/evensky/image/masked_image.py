@@ -39,7 +39,7 @@ class MaskedImage(Boxed):
             given = kwargs.get("image", args[0] if args else None)
             if isinstance(given, MaskedImage):
                 given = given.image
-            kind = type(given) if isinstance(given, Image) else Image._kinds[np.dtype(dtype or np.float32)]
+            kind = type(given) if isinstance(given, Image) else Image.kind_of(dtype or np.float32)
             return object.__new__(MaskedImage._kinds[kind])
         return object.__new__(cls)
 
@@ -163,7 +163,7 @@ class MaskedImage(Boxed):
     def __setitem__(self, index: Any, value: Any) -> None:
         if (pixel := self._pixel_index(index)) is not None:
             values = value if isinstance(value, tuple) else (value, 0, 0.0)
-            for array, one in zip(self.getArrays(), values, strict=False):
+            for array, one in zip(self.getArrays(), self._fitting(values), strict=False):
                 array[pixel] = one
             return
         part = self._sub((slice(None), slice(None)) if index is Ellipsis else index)
@@ -180,19 +180,24 @@ class MaskedImage(Boxed):
     def set(self, *args: Any) -> None:
         """``set(value[, mask[, variance]])``: every pixel; what is left out is 0. A tuple of the three works too."""
         values = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
+        for array, one in zip(self.getArrays(), self._fitting((*values, 0, 0.0)[: max(len(values), 3)]), strict=True):
+            array[...] = one
+
+    def _fitting(self, values: tuple[Any, ...]) -> list[np.ndarray]:
+        """A value, a mask and a variance, each as its plane has it; nothing is written before all three are right."""
         if not 1 <= len(values) <= 3:
-            raise InvalidParameterError(f"set takes a value, a mask and a variance; got {len(values)} values")
-        value, mask, variance = (*values, 0, 0.0)[:3]
-        self._image.set(value)
-        self._mask.set(int(mask))
-        self._variance.set(variance)
+            raise InvalidParameterError(f"A pixel has a value, a mask and a variance; got {len(values)} values")
+        planes = (self._image, self._mask, self._variance)
+        return [plane._fitting(value) for plane, value in zip(planes, values, strict=False)]
 
     def assign(self, rhs: MaskedImage, bbox: Box2I | None = None, origin: ImageOrigin = PARENT) -> None:
         """Copy all planes of `rhs` into this one, or into the part at `bbox`; mask planes are matched by name."""
+        if not isinstance(rhs, MaskedImage):
+            raise InvalidParameterError(f"rhs is a {type(rhs).__name__}; it must be a MaskedImage")
         target = self if bbox is None else self.subset(bbox, origin)
+        bits = target._mask.bits_of(rhs.mask)  # which may fail, as the image may, and does so before anything changes
         target._image.assign(rhs.image)
-        target._mask.clearAllMaskPlanes()
-        target._mask |= rhs.mask
+        target._mask.array[...] = bits
         target._variance.assign(rhs.variance)
 
     def convertF(self) -> MaskedImageF:
@@ -201,9 +206,9 @@ class MaskedImage(Boxed):
 
     def __iadd__(self, other: Any) -> Self:
         if isinstance(other, MaskedImage):
-            check_same_size("The right-hand side", other.getDimensions(), "the left-hand side", self.getDimensions())
-            self._mask |= other.mask  # which may fail, and does so before anything has changed
+            bits = self._bits_of(other)
             self._image += other.image
+            self._mask.array[...] |= bits
             self._variance += other.variance
         else:
             self._image += other
@@ -211,39 +216,44 @@ class MaskedImage(Boxed):
 
     def __isub__(self, other: Any) -> Self:
         if isinstance(other, MaskedImage):
-            check_same_size("The right-hand side", other.getDimensions(), "the left-hand side", self.getDimensions())
-            self._mask |= other.mask  # which may fail, and does so before anything has changed
+            bits = self._bits_of(other)
             self._image -= other.image
+            self._mask.array[...] |= bits
             self._variance += other.variance
         else:
             self._image -= other
         return self
 
+    def _bits_of(self, other: MaskedImage) -> np.ndarray:
+        """Mask bits of the other side of arithmetic, after which nothing fails but the image, which comes first."""
+        check_same_size("The right-hand side", other.getDimensions(), "the left-hand side", self.getDimensions())
+        return self._mask.bits_of(other.mask)
+
     def __imul__(self, other: Any) -> Self:
         if isinstance(other, MaskedImage):
+            bits = self._bits_of(other)
             # Variance of a product of independent values, to first order.
             mine, its = self._image.array.astype(np.float64), other.image.array.astype(np.float64)
-            self._variance.array[...] = its**2 * self._variance.array + mine**2 * other.variance.array
             self._image *= other.image
-            self._mask |= other.mask
+            self._variance.array[...] = its**2 * self._variance.array + mine**2 * other.variance.array
+            self._mask.array[...] |= bits
         else:
-            factor = self._image._operand(other)
             self._image *= other
-            self._variance.array[...] = self._variance.array * np.square(factor, dtype=np.float64)
+            self._variance.array[...] = self._variance.array * _square(other)
         return self
 
     def __itruediv__(self, other: Any) -> Self:
         with np.errstate(divide="ignore", invalid="ignore"):
             if isinstance(other, MaskedImage):
+                bits = self._bits_of(other)
                 mine, its = self._image.array.astype(np.float64), other.image.array.astype(np.float64)
                 ratio = mine / its
-                self._variance.array[...] = (self._variance.array + ratio**2 * other.variance.array) / its**2
                 self._image /= other.image
-                self._mask |= other.mask
+                self._variance.array[...] = (self._variance.array + ratio**2 * other.variance.array) / its**2
+                self._mask.array[...] |= bits
             else:
-                factor = self._image._operand(other)
                 self._image /= other
-                self._variance.array[...] = self._variance.array / np.square(factor, dtype=np.float64)
+                self._variance.array[...] = self._variance.array / _square(other)
         return self
 
     @classmethod
@@ -261,6 +271,10 @@ class MaskedImage(Boxed):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.getWidth()} x {self.getHeight()}, xy0={self.getXY0()})"
+
+
+def _square(factor: Any) -> Any:
+    return np.square(factor.array if isinstance(factor, Image) else factor, dtype=np.float64)
 
 
 class MaskedImageF(MaskedImage):

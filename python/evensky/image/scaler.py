@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import real_number
 from ..errors import InvalidParameterError
+from ._pixels import regular
 from .masked_image import MaskedImage
 
 
@@ -27,9 +29,9 @@ class ConstantScaler:
     """
 
     def __init__(self, scale: float = 1.0) -> None:
-        if not np.isfinite(scale) or scale == 0:
+        self._scale = real_number(scale, "scale")
+        if not np.isfinite(self._scale) or self._scale == 0:
             raise InvalidParameterError(f"scale = {scale}; it must be finite and not 0")
-        self._scale = float(scale)
 
     @property
     def scale(self) -> float:
@@ -42,6 +44,13 @@ class ConstantScaler:
 
 
 ImageScaler = ConstantScaler
+
+
+def _real_array(values: Any, name: str) -> np.ndarray:
+    array = regular(values)
+    if array.dtype.kind not in "biuf":
+        raise InvalidParameterError(f"{name} has dtype {array.dtype}; it must be real numbers")
+    return array.astype(np.float64)
 
 
 class SpatialScaler:
@@ -63,7 +72,9 @@ class SpatialScaler:
     """
 
     def __init__(self, x: Any, y: Any, scale: Any) -> None:
-        self._x, self._y, self._scale = (np.asarray(a, dtype=np.float64) for a in (x, y, scale))
+        self._x, self._y, self._scale = (
+            _real_array(values, name) for values, name in ((x, "x"), (y, "y"), (scale, "scale"))
+        )
         if self._scale.shape != (self._y.size, self._x.size) or self._x.ndim != 1 or self._y.ndim != 1:
             raise InvalidParameterError(
                 f"scale has shape {self._scale.shape} for {self._y.size} y and {self._x.size} x positions"
@@ -71,7 +82,7 @@ class SpatialScaler:
         if not np.all(np.isfinite(self._scale)):
             raise InvalidParameterError("scale holds numbers that are not finite")
         for name, positions in (("x", self._x), ("y", self._y)):
-            if positions.size < 2 or not np.all(np.diff(positions) > 0):
+            if positions.size < 2 or not np.all(np.isfinite(positions)) or not np.all(np.diff(positions) > 0):
                 raise InvalidParameterError(f"{name} = {positions}; at least two increasing positions are needed")
 
     def scaleMaskedImage(self, maskedImage: MaskedImage) -> None:

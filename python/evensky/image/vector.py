@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._checks import whole_number
 from ..errors import InvalidParameterError, LengthError
-from ._pixels import regular
+from ._pixels import pixels_of, regular
 from .mask import Mask
 
 
@@ -33,9 +34,11 @@ class MaskedVector:
         if given.dtype.kind not in "biuf":
             raise InvalidParameterError(f"The values have dtype {given.dtype}; they must be real numbers")
         if given.ndim == 0:
-            if given.dtype.kind == "f" or given < 0:
-                raise InvalidParameterError(f"A vector of {value!r} values; a whole number >= 0 is needed")
-            given = np.zeros(int(given))
+            length = whole_number(value, "The length of a vector")
+            if length < 0:
+                raise LengthError(f"A vector of {length} values; a whole number >= 0 is needed")
+            given = pixels_of(length, 1, self.dtype, "A vector")[0]
+            given[:] = 0
         with np.errstate(over="ignore"):  # what is beyond float32 is infinite
             values = given.astype(self.dtype, copy=False)
         if values.ndim != 1:

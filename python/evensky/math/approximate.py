@@ -10,9 +10,10 @@ import numpy as np
 
 from .. import _core
 from .._core import ApproximateControl
-from ..geom import Box2I, Extent2I, Point2I
+from ..geom import Box2I, Extent2I, Point2I, box_numbers
 from ..image import ImageD, ImageF, MaskedImageF
-from ..image.coerce import as_planes
+from ..image._pixels import pixels_of
+from ..image.coerce import as_planes, native_array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -49,13 +50,13 @@ class Approximate:
         evensky.errors.InvalidParameterError
             Where the orders differ or are greater than the model's.
         """
-        array = np.empty(self._shape, dtype=np.float32)
+        array = self._pixels(np.float32)
         self._core.get_image(array, self._core.get_bbox(), orderX, orderY, num_threads)
         return ImageF(array, xy0=self.getBBox().getMin())
 
     def getImageD(self, orderX: int = -1, orderY: int = -1, *, num_threads: int = 0) -> ImageD:
         """The same as `getImage`, in float64."""
-        array = np.empty(self._shape, dtype=np.float64)
+        array = self._pixels(np.float64)
         self._core.get_image(array, self._core.get_bbox(), orderX, orderY, num_threads)
         return ImageD(array, xy0=self.getBBox().getMin())
 
@@ -87,10 +88,9 @@ class Approximate:
         """Covariance of the coefficients, shape ``(n_terms, n_terms)``."""
         return self._core.get_covariance()
 
-    @property
-    def _shape(self) -> tuple[int, int]:
+    def _pixels(self, dtype: Any) -> np.ndarray:
         _, _, width, height = self._core.get_bbox()
-        return height, width
+        return pixels_of(width, height, dtype, "A model")
 
     def __repr__(self) -> str:
         return f"Approximate({self.getControl()!r}, bbox={self.getBBox()!r})"
@@ -120,14 +120,12 @@ def makeApproximate(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where sizes do not agree.
+        Where sizes do not agree, or something is not of its type.
     evensky.errors.RuntimeError
         Where no point can be used, or the points determine fewer terms than the order has.
     """
     planes = as_planes(maskedImage)
     image = ImageF(planes.image).array
-    box = (bbox.getMinX(), bbox.getMinY(), bbox.getWidth(), bbox.getHeight())
-    core = _core.Approximate(
-        np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), image, planes.variance, box, actrl
-    )
+    at_x, at_y = (native_array(positions).astype(np.float64) for positions in (x, y))
+    core = _core.Approximate(at_x, at_y, image, planes.variance, box_numbers(bbox), actrl)
     return Approximate(core)

@@ -24,10 +24,12 @@ from typing import Any, Self
 import numpy as np
 
 from .. import _core
+from .._checks import real_number, shown
 from .._core import BackgroundControl, UndersampleStyle, stringToUndersampleStyle
-from ..errors import InvalidParameterError
-from ..geom import Box2I, Extent2I, Point2I
+from ..errors import InvalidParameterError, OutOfRangeError
+from ..geom import Box2I, Extent2I, Point2I, box_numbers
 from ..image import ImageD, ImageF, Mask, MaskedImageF
+from ..image._pixels import pixels_of
 from ..image.coerce import Planes, as_planes
 from .approximate import Approximate, ApproximateControl
 from .interpolate import Interpolate, by_number, interp_style
@@ -48,10 +50,6 @@ def undersample_style(style: UndersampleStyle | str | int) -> UndersampleStyle:
         For an unknown number.
     """
     return stringToUndersampleStyle(style) if isinstance(style, str) else by_number(UndersampleStyle, style)
-
-
-def _box_tuple(bbox: Box2I) -> tuple[int, int, int, int]:
-    return bbox.getMinX(), bbox.getMinY(), bbox.getWidth(), bbox.getHeight()
 
 
 class BackgroundMI:
@@ -78,7 +76,7 @@ class BackgroundMI:
         else:
             planes = as_planes(statsImage)
             values = ImageF(planes.image).array
-            core = _core.Background(_box_tuple(imageBBox), values, planes.mask, planes.variance)
+            core = _core.Background(box_numbers(imageBBox, "imageBBox"), values, planes.mask, planes.variance)
         self._adopt(core, _core.AsUsed())
 
     def _adopt(self, core: _core.Background, as_used: _core.AsUsed) -> None:
@@ -171,10 +169,13 @@ class BackgroundMI:
         if unknown := (set(kwargs) - {"bbox", "interpStyle", "undersampleStyle"}) | (set(kwargs) & set(given)):
             raise InvalidParameterError(f"getImage got unknown or repeated arguments: {', '.join(sorted(unknown))}")
         given.update(kwargs)
-        box = self._core.get_image_bbox() if given.get("bbox") is None else _box_tuple(given["bbox"])
+        whole = self.getImageBBox()
+        bbox = whole if given.get("bbox") is None else given["bbox"]
+        box = box_numbers(bbox)
         style = given.get("interpStyle")
         undersample = given.get("undersampleStyle")
-        out = np.empty((max(box[3], 0), max(box[2], 0)), dtype=dtype)
+        # For a box that is not inside no memory is asked for: the core refuses it.
+        out = pixels_of(*(box[2:] if whole.contains(bbox) else (0, 0)), dtype, "A model")
         self._as_used = self._core.get_image(
             out,
             box,
@@ -205,11 +206,11 @@ class BackgroundMI:
         return Approximate(self._core.get_approximate(actrl))
 
     def __iadd__(self, delta: float) -> Self:
-        self._core.add(float(delta))
+        self._core.add(real_number(delta, "A constant"))
         return self
 
     def __isub__(self, delta: float) -> Self:
-        self._core.add(-float(delta))
+        self._core.add(-real_number(delta, "A constant"))
         return self
 
     def __getstate__(self) -> tuple[Any, ...]:
@@ -218,6 +219,8 @@ class BackgroundMI:
         return self._core.get_image_bbox(), planes, copy.copy(self.getBackgroundControl()), used
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
+        if len(state) != 4:
+            raise InvalidParameterError(f"The state of a BackgroundMI has {len(state)} values; it must have 4")
         bbox, (values, masks, errors), bctrl, used = state
         self._adopt(_core.Background(tuple(bbox), values, masks, errors, bctrl), _core.AsUsed(*used))
 
@@ -290,10 +293,10 @@ class BackgroundList:
 
     def append(self, value: Any) -> None:
         """Add a background, or a tuple as the list holds them; styles left out are those of its control."""
-        background, *rest = value if isinstance(value, tuple) else (value,)
+        background, *rest = value if isinstance(value, tuple) and value else (value,)
         if not isinstance(background, BackgroundMI):
             raise InvalidParameterError(
-                f"A BackgroundList holds BackgroundMI objects; got a {type(background).__name__}"
+                f"A BackgroundList holds BackgroundMI objects; got a {type(background).__name__}, {shown(background)}"
             )
         control = background.getBackgroundControl()
         actrl = control.getApproximateControl()
@@ -313,7 +316,7 @@ class BackgroundList:
                 background,
                 interp_style(styles[0]),
                 undersample_style(styles[1]),
-                ApproximateControl.Style(styles[2]),
+                by_number(ApproximateControl.Style, styles[2]),
                 *styles[3:],
             )
         )
@@ -366,6 +369,8 @@ class BackgroundList:
         return iter(self._backgrounds)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
+        if not -len(self) <= index < len(self):
+            raise OutOfRangeError(f"Index {index} is outside a BackgroundList of {len(self)}")
         return self._backgrounds[index]
 
     def extend(self, values: Iterable[Any]) -> None:

@@ -36,6 +36,7 @@ import numpy as np
 from .. import _core
 from .._core import Property, Statistics, StatisticsControl, stringToStatisticsProperty
 from ..errors import InvalidParameterError
+from ..image._pixels import regular
 from ..image.coerce import Planes, as_planes, native_array
 from ..image.mask import Mask
 from ..image.vector import MaskedVector
@@ -115,7 +116,7 @@ def makeStatistics(
     if isinstance(x, Mask):
         if plane is not None or mask is not None or weights is not None:
             raise InvalidParameterError("Statistics of a Mask take no second plane; they are NPOINT and SUM only")
-        return _core.makeMaskStatistics(x.array, int(flags))
+        return _core.makeMaskStatistics(x.array, int(flags), num_threads)
     planes, is_vector = _planes_of(x)
     if plane is not None:
         if _is_mask(plane, planes, is_vector):
@@ -180,7 +181,7 @@ def _planes_of(x: Any) -> tuple[Planes, bool]:
         return as_planes(x.reshape(1, -1)), True
     if isinstance(x, list | tuple) and not (x and isinstance(x[0], list | tuple | np.ndarray)):
         # A list of numbers stands for real numbers, even where they happen to be whole.
-        return as_planes(np.asarray(x, dtype=np.float64).reshape(1, -1)), True
+        return as_planes(native_array(x).astype(np.float64).reshape(1, -1)), True
     return as_planes(x), False
 
 
@@ -194,7 +195,7 @@ def _is_mask(plane: Any, planes: Planes, is_vector: bool) -> bool:
 
 def _mask_of(mask: Any) -> tuple[np.ndarray, int]:
     """Bits of a mask, and those that reject whatever the control says: a boolean mask has no planes to choose."""
-    array = mask.array if isinstance(mask, Mask) else np.asarray(mask)
+    array = mask.array if isinstance(mask, Mask) else regular(mask)
     if array.ndim == 1:
         array = array.reshape(1, -1)
     if array.dtype == np.bool_:
@@ -208,7 +209,7 @@ def _mask_of(mask: Any) -> tuple[np.ndarray, int]:
 
 
 def _weights_of(weights: Any, is_vector: bool) -> np.ndarray:
-    array = np.asarray(weights) if is_vector else as_planes(weights).image
+    array = native_array(weights) if is_vector else as_planes(weights).image
     if array.ndim == 1:
         array = array.reshape(1, -1)
     return array if array.dtype == np.float32 and array.dtype.isnative else array.astype(np.float32)

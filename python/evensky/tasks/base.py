@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from lsst.pex.config import Config
 
-from ..errors import InvalidParameterError, TaskError
+from ..errors import InvalidParameterError, NotFoundError, TaskError
 
 
 class Struct(SimpleNamespace):
@@ -27,11 +27,16 @@ class Struct(SimpleNamespace):
         ------
         evensky.errors.InvalidParameterError
             Where there is one of that name already.
+        evensky.errors.NotFoundError
+            Where the other has none of that name.
         """
         for name in nameList:
             if name in self.__dict__:
                 raise InvalidParameterError(f"The Struct holds {name!r} already")
-            setattr(self, name, getattr(struct, name))
+            if name not in struct.__dict__:
+                known = ", ".join(map(repr, struct.__dict__)) or "none"
+                raise NotFoundError(f"The other Struct holds no {name!r}; it holds {known}")
+            setattr(self, name, struct.__dict__[name])
 
     def copy(self) -> Struct:
         """A shallow copy."""

@@ -16,6 +16,7 @@ import numpy as np
 from lsst.pex.config import ChoiceField, Config, Field, FieldValidationError, ListField, RangeField
 
 from .. import _core, errors
+from .._checks import real_number, shown
 from ..errors import InvalidParameterError, TaskError
 from ..image import Exposure, Mask
 from ..io.data_refs import as_data_ref, data_id_keys, id_dict
@@ -163,6 +164,14 @@ class MatchBackgroundsConfig(Config):
             raise FieldValidationError(type(self).order, self, f"order = {self.order}; it must be >= 0 and < 2^31 - 1")
 
 
+def _check_scaler(scaler: Any) -> None:
+    if scaler is not None and not hasattr(scaler, "scaleMaskedImage"):
+        raise InvalidParameterError(
+            f"An image scaler is {shown(scaler)}, a {type(scaler).__name__}; something with scaleMaskedImage(), or "
+            "None, is needed"
+        )
+
+
 class DataRefMatcher:
     """Tells whether references stand for the same data.
 
@@ -174,6 +183,10 @@ class DataRefMatcher:
     """
 
     def __init__(self, butler: Any, datasetType: str) -> None:
+        if butler is not None and not hasattr(butler, "getKeys"):
+            raise InvalidParameterError(
+                f"butler is {shown(butler)}, a {type(butler).__name__}; something with getKeys(), or None, is needed"
+            )
         self._keys = None if butler is None else tuple(butler.getKeys(datasetType))
         self._datasetType = datasetType
 
@@ -266,6 +279,7 @@ class MatchBackgroundsTask(Task):
         if not expDatasetType:
             raise TaskError(f"expDatasetType is {expDatasetType!r}; it must name the dataset type of the exposures")
         scalers = self._scalers(imageScalerList, len(refs))
+        _check_scaler(refImageScaler)
         if refExpDataRef is None:
             index = self.selectRefExposure(refs, scalers, expDatasetType)
             reference_ref, refImageScaler = refs[index], scalers[index]
@@ -466,6 +480,8 @@ class MatchBackgroundsTask(Task):
             raise errors.RuntimeError(
                 f"There are {len(scalers)} image scalers for {number} exposures; the numbers must be equal"
             )
+        for scaler in scalers:
+            _check_scaler(scaler)
         return scalers
 
     @staticmethod
@@ -485,7 +501,7 @@ class MatchBackgroundsTask(Task):
         options = _core.MatchingOptions()
         for name in ("usePolynomial", "order", "binSize", "numIter", "approxWeighting", "approxWeightPower"):
             setattr(options, name, getattr(config, name))
-        options.numSigmaClip = float(config.numSigmaClip)
+        options.numSigmaClip = real_number(config.numSigmaClip, "numSigmaClip")
         options.gridStdevEpsilon = config.gridStdevEpsilon
         options.gridStatistic = stringToStatisticsProperty(config.gridStatistic)
         options.undersampleStyle = stringToUndersampleStyle(config.undersampleStyle)
