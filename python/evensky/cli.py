@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
@@ -32,6 +32,18 @@ EXIT_USAGE = 2
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _COUNT = click.IntRange(1, 2**31 - 1)
+
+
+class _Path(click.Path):
+    """A path that is named: pathlib takes "" for the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("'' is no name of a file or folder.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+_PATH = _Path(path_type=Path)
 
 STATISTICS = (
     "NPOINT",
@@ -117,8 +129,30 @@ class _Commands(click.Group):
             return super().main(*args, **kwargs)
 
 
-class _MatchCommand(click.Command):
+class _Command(click.Command):
+    """Says what its exit codes mean."""
+
+    exit_codes: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("0", "done"),
+        ("1", "the pixels do not allow it, or a disk is full"),
+        ("2", "wrong usage, or a file that cannot be read or written"),
+        ("130, 143", "stopped by Ctrl-C, by SIGTERM"),
+    )
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl(self.exit_codes)
+
+
+class _MatchCommand(_Command):
     """Lists the configuration's fields below the options; they are read when help is asked for."""
+
+    exit_codes = (
+        ("0", "all matched"),
+        ("1", "some failed"),
+        ("2", "wrong usage"),
+        ("130, 143", "stopped by Ctrl-C, by SIGTERM"),
+    )
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from .tasks import MatchBackgroundsConfig
@@ -133,15 +167,7 @@ class _MatchCommand(click.Command):
             rows.append((f"{name}={text}", field.doc.split("\n")[0] + choice))
         with formatter.section("Configuration fields, with their defaults (-c name=value)"):
             formatter.write_dl(rows)
-        with formatter.section("Exit codes"):
-            formatter.write_dl(
-                [
-                    ("0", "all matched"),
-                    ("1", "some failed"),
-                    ("2", "wrong usage"),
-                    ("130, 143", "stopped by Ctrl-C, by SIGTERM"),
-                ]
-            )
+        super().format_epilog(ctx, formatter)
 
 
 def _path_option(name: str, function: str, text: str) -> Callable[[_Function], _Function]:
@@ -248,24 +274,24 @@ def _progress(show: bool) -> Iterator[Any]:
 
 
 @main.command(cls=_MatchCommand)
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=_PATH)
 @click.option(
-    "--out", "-o", required=True, type=click.Path(path_type=Path), help="Folder for the results; made if needed."
+    "--out", "-o", required=True, type=_PATH, help="Folder for the results; made if needed."
 )
 @click.option(
     "--reference",
     "-r",
-    type=click.Path(path_type=Path),
+    type=_PATH,
     help="File that the others are matched to; the best of all if left out.",
 )
 @click.option(
     "--set", "-c", "settings", multiple=True, metavar="NAME=VALUE", help="Set a configuration field; may be repeated."
 )
 @click.option(
-    "--config", "config_file", type=click.Path(path_type=Path), help="YAML, JSON or TOML file of configuration fields."
+    "--config", "config_file", type=_PATH, help="YAML, JSON or TOML file of configuration fields."
 )
 @click.option(
-    "--python-config", type=click.Path(path_type=Path), help="Python file of configuration fields; it is executed."
+    "--python-config", type=_PATH, help="Python file of configuration fields; it is executed."
 )
 @click.option(
     "--mask",
@@ -366,10 +392,10 @@ def _with_planes(command: Any) -> Any:
     return command
 
 
-@main.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--out", "-o", type=click.Path(path_type=Path), help="Write the model image here.")
-@click.option("--subtracted", type=click.Path(path_type=Path), help="Write the exposure less its model here.")
+@main.command(cls=_Command)
+@click.argument("file", type=_PATH)
+@click.option("--out", "-o", type=_PATH, help="Write the model image here.")
+@click.option("--subtracted", type=_PATH, help="Write the exposure less its model here.")
 @click.option(
     "--bin-size",
     "-b",
@@ -473,8 +499,8 @@ def background(
             click.echo(f"difference written to  {subtracted}")
 
 
-@main.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@main.command(cls=_Command)
+@click.argument("file", type=_PATH)
 @click.option("--sigma", default=3.0, show_default=True, help="Width of the clipping window in standard deviations.")
 @click.option("--rounds", default=3, show_default=True, help="Number of clipping rounds.")
 @click.option(
@@ -524,8 +550,8 @@ def stats(
     console.print(table)
 
 
-@main.command()
-@click.argument("folder", default="evensky-demo", type=click.Path(path_type=Path))
+@main.command(cls=_Command)
+@click.argument("folder", default="evensky-demo", type=_PATH)
 @click.option("--number", "-n", default=6, show_default=True, type=click.IntRange(min=2), help="Number of exposures.")
 @click.option(
     "--size", default=1024, show_default=True, type=click.IntRange(min=256), help="Side of the exposures in pixels."

@@ -67,6 +67,20 @@ def plot_levels(records: Sequence[ExposureRecord], reference: str = "", unit: st
     rows = np.arange(len(shown))
     before = np.array([r.level_before for r in shown], dtype=np.float64)
     after = np.array([r.level_after for r in shown], dtype=np.float64)  # NaN where there is none
+    if (limits := _inner_range(before, after)) is not None:
+        axes.set_xlim(limits)
+        for row in np.flatnonzero((before < limits[0]) | (before > limits[1])):
+            low = before[row] < limits[0]
+            text = f"\u25c0 {before[row]:.6g}" if low else f"{before[row]:.6g} \u25b6"
+            axes.annotate(
+                text,
+                (limits[0] if low else limits[1], row - 0.1),
+                xytext=(3 if low else -3, 5),
+                textcoords="offset points",
+                ha="left" if low else "right",
+                fontsize=8,
+                color=ORANGE,
+            )
     for row in rows:
         if np.isfinite(after[row]):
             axes.plot([before[row], after[row]], [row, row], color="#C9CED6", lw=2.5, zorder=1)
@@ -90,6 +104,18 @@ def plot_levels(records: Sequence[ExposureRecord], reference: str = "", unit: st
     return figure
 
 
+def _inner_range(before: np.ndarray, after: np.ndarray) -> tuple[float, float] | None:
+    """The range that shows most levels where a few, very far out, would squeeze it; None where all can be shown."""
+    low, high = np.percentile(before, [25, 75]) if before.size else (0.0, 0.0)
+    reach = 20 * (high - low)
+    levels = np.concatenate([before, after[np.isfinite(after)]])
+    inner = levels[(levels >= low - reach) & (levels <= high + reach)]
+    if before.size < 4 or inner.size == levels.size or np.ptp(inner) == 0:
+        return None
+    margin = 0.06 * float(np.ptp(inner))
+    return float(inner.min()) - margin, float(inner.max()) + margin
+
+
 def _many_levels(shown: Sequence[ExposureRecord], reference: str, unit: str) -> Figure:
     """The same without names, for more exposures than have room for one."""
     figure = _figure(10.5, 4.5)
@@ -97,6 +123,11 @@ def _many_levels(shown: Sequence[ExposureRecord], reference: str, unit: str) -> 
     numbers = np.arange(1, len(shown) + 1)
     before = np.array([r.level_before for r in shown], dtype=np.float64)
     after = np.array([r.level_after for r in shown], dtype=np.float64)
+    if (limits := _inner_range(before, after)) is not None:
+        axes.set_ylim(limits)
+        for side, beyond, marker in ((0, before < limits[0], "v"), (1, before > limits[1], "^")):
+            at = [limits[side]] * int(beyond.sum())
+            axes.scatter(numbers[beyond], at, s=26, color=ORANGE, marker=marker, clip_on=False, zorder=4)
     axes.vlines(numbers, before, after, color="#C9CED6", lw=0.8, zorder=1)
     axes.scatter(numbers, before, s=9, color=ORANGE, marker="o", label="before", zorder=3)
     axes.scatter(numbers, after, s=9, color=BLUE, marker="D", label="after", zorder=3)

@@ -278,3 +278,17 @@ def test_names_that_are_too_long(folder: Path, tmp_path: Path, args: tuple[str, 
     assert result.output.startswith("evensky: ")
     assert result.output.count("\n") == 1
     assert "too long" in result.output
+
+
+@pytest.mark.parametrize("command", ["match", "background", "stats", "demo"])
+def test_exit_codes_are_said(command: str) -> None:
+    assert "130, 143" in run(command, "--help").output
+
+
+@pytest.mark.parametrize(
+    "arguments", [("match", "a.fits", "--out", ""), ("background", "a.fits", "-o", ""), ("stats", "")]
+)
+def test_a_path_has_a_name(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "'' is no name" in result.output

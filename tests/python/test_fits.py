@@ -189,6 +189,8 @@ def test_planes_from_elsewhere(tmp_path: Path) -> None:
     fits.PrimaryHDU(np.ones((2, 2), np.float32)).writeto(tmp_path / "other.fits")
     with pytest.raises(FitsError, match=r"\(2, 2\).*\(3, 4\)"):
         read_exposure(tmp_path / "hst.fits", variance=tmp_path / "other.fits")
+    with pytest.raises(FitsError, match="DQ is a mask; the variance is needed"):
+        read_exposure(tmp_path / "hst.fits", variance="DQ")
 
 
 def test_layout_without_exttype(exposure: ExposureF, tmp_path: Path) -> None:

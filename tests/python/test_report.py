@@ -134,6 +134,23 @@ def test_plots() -> None:
     assert any("chosen" in text.get_text() for text in plot_costs(run.candidates).axes[0].texts)
 
 
+@pytest.mark.parametrize("number", [9, 300], ids=["few", "many"])
+def test_levels_far_out_do_not_squeeze_the_others(number: int) -> None:
+    levels = np.linspace(90, 110, number)
+    levels[3], levels[5] = 5e6, -1e4
+    records = [
+        ExposureRecord(label=f"{i}", path="", status="matched", level_before=float(level), level_after=100.0)
+        for i, level in enumerate(levels)
+    ]
+    axes = plot_levels(records, "0").axes[0]
+    low, high = axes.get_xlim() if number < 100 else axes.get_ylim()
+    assert 85 < low < 90 and 110 < high < 115
+    if number < 100:
+        assert {text.get_text() for text in axes.texts} == {"\u25c0 -10000", "5e+06 \u25b6"}
+    plain = plot_levels(records[:3], "0").axes[0]
+    assert not plain.texts
+
+
 def test_plot_of_model_and_grid() -> None:
     model = np.add.outer(np.arange(40.0), np.arange(60.0))
     x, y = np.array([10, 30, 50, 10]), np.array([10, 10, 10, 30])

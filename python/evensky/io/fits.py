@@ -171,6 +171,8 @@ def _read_variance(hdu: Any, name: str, shape: tuple[int, int], path: str | Path
         raise FitsError(
             f"{path}: the variance has shape {None if data is None else data.shape} but the image has {shape}"
         )
+    if _kind(hdu) in ("MASK", "DQ") or any(card.startswith("MP_") for card in hdu.header):
+        raise FitsError(f"{path}: {name} is a mask; the variance is needed, or its weights or standard deviations")
     utype = str(hdu.header.get("UTYPE", "")).lower()
     title = f"{hdu.name} {Path(name).name}"
     if "std" in utype or (not utype and _DEVIATION.search(title)):
