@@ -275,9 +275,7 @@ def _progress(show: bool) -> Iterator[Any]:
 
 @main.command(cls=_MatchCommand)
 @click.argument("files", nargs=-1, required=True, type=_PATH)
-@click.option(
-    "--out", "-o", required=True, type=_PATH, help="Folder for the results; made if needed."
-)
+@click.option("--out", "-o", required=True, type=_PATH, help="Folder for the results; made if needed.")
 @click.option(
     "--reference",
     "-r",
@@ -287,12 +285,8 @@ def _progress(show: bool) -> Iterator[Any]:
 @click.option(
     "--set", "-c", "settings", multiple=True, metavar="NAME=VALUE", help="Set a configuration field; may be repeated."
 )
-@click.option(
-    "--config", "config_file", type=_PATH, help="YAML, JSON or TOML file of configuration fields."
-)
-@click.option(
-    "--python-config", type=_PATH, help="Python file of configuration fields; it is executed."
-)
+@click.option("--config", "config_file", type=_PATH, help="YAML, JSON or TOML file of configuration fields.")
+@click.option("--python-config", type=_PATH, help="Python file of configuration fields; it is executed.")
 @click.option(
     "--mask",
     metavar="SPEC",

@@ -1685,9 +1685,7 @@ DEFECTS: list[Defect] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("call", "kind", "builtin", "says"), [pytest.param(*row[1:5], id=row[0]) for row in DEFECTS]
-)
+@pytest.mark.parametrize(("call", "kind", "builtin", "says"), [pytest.param(*row[1:5], id=row[0]) for row in DEFECTS])
 def test_refused_as_it_should_be(
     call: Callable[[], Any], kind: type[Exception], builtin: type[Exception], says: str
 ) -> None:
