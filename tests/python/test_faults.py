@@ -32,7 +32,7 @@ from evensky.image import Exposure
 from evensky.io import read_exposure, write_exposure
 from evensky.simulate import make_exposures, write_exposures
 from evensky.tasks import MatchBackgroundsTask
-from evensky.tasks import match_files as module
+from evensky.tasks.file_matcher import FileMatcher, Item
 from evensky.tasks.journal import JOURNAL, Journal
 
 # As a user has it: warnings of astropy must not become errors here that they are not there.
@@ -305,14 +305,14 @@ def test_a_folder_that_is_read_only(files: list[Path], whole: dict[str, str], tm
 
 def when_matching(monkeypatch: pytest.MonkeyPatch, label: str, act: Callable[[Path], object]) -> None:
     """Something happens just before the exposure of this name is read in order to be matched."""
-    work = module._FileMatcher.match
+    work = FileMatcher._match
 
-    def matched(self: Any, index: int, reference: Exposure) -> Any:
-        if self.labels[index] == label:
-            act(self.paths[index])
-        return work(self, index, reference)
+    def matched(self: FileMatcher, item: Item, reference: Exposure) -> Any:
+        if item.label == label:
+            act(item.path)
+        return work(self, item, reference)
 
-    monkeypatch.setattr(module._FileMatcher, "match", matched)
+    monkeypatch.setattr(FileMatcher, "_match", matched)
 
 
 def test_a_folder_that_becomes_read_only(
@@ -429,14 +429,14 @@ def test_what_is_no_exception_is_one_failure_too(
 
 
 def dying_measure(monkeypatch: pytest.MonkeyPatch, label: str, error: BaseException) -> None:
-    measure = module._FileMatcher.measure
+    measure = FileMatcher._measure
 
-    def die(self: Any, index: int) -> Any:
-        if self.labels[index] == label:
+    def die(self: FileMatcher, item: Item) -> Any:
+        if item.label == label:
             raise error
-        return measure(self, index)
+        return measure(self, item)
 
-    monkeypatch.setattr(module._FileMatcher, "measure", die)
+    monkeypatch.setattr(FileMatcher, "_measure", die)
 
 
 @pytest.mark.parametrize("error", [ValueError("of no use"), MemoryError(), RecursionError("too deep")])
@@ -746,13 +746,13 @@ def test_signals_while_exposures_are_measured(
     script = (
         "import sys, time\n"
         "from evensky.cli import main\n"
-        "from evensky.tasks import match_files as module\n"
-        "measure = module._FileMatcher.measure\n"
-        "def slow(self, index):\n"
+        "from evensky.tasks.file_matcher import FileMatcher\n"
+        "measure = FileMatcher._measure\n"
+        "def slow(self, item):\n"
         "    print('measuring', file=sys.stdout, flush=True)\n"
         "    time.sleep(0.3)\n"
-        "    return measure(self, index)\n"
-        "module._FileMatcher.measure = slow\n"
+        "    return measure(self, item)\n"
+        "FileMatcher._measure = slow\n"
         "main()\n"
     )
     args = ["match", *map(str, files), "--out", str(tmp_path), "-c", "binSize=32", "--no-report", "--quiet"]

@@ -11,7 +11,6 @@ from astropy.table import Table
 from evensky.errors import InvalidParameterError
 from evensky.plot import common_stretch, plot_costs, plot_levels, plot_match, plot_model_grid
 from evensky.report import write_report, write_table
-from evensky.tasks import MatchBackgroundsTask
 from evensky.tasks.pictures import Gallery
 from evensky.tasks.run_record import ExposureRecord, MatchRun, PixelSummary, ReferenceCandidate
 
@@ -183,15 +182,17 @@ def test_of_very_many_those_are_shown_that_deserve_a_look(tmp_path: Path) -> Non
 
 
 def test_gallery_keeps_the_reference_the_flagged_and_the_worst() -> None:
-    gallery = Gallery(MatchBackgroundsTask(), most=4)
+    gallery = Gallery(most=4)
     pixels = PixelSummary(*[np.zeros((2, 2))] * 3, np.zeros(0), np.zeros(1))
     records = []
     for number in range(20):
-        record = ExposureRecord(f"{number}", "", "matched", matched_mse=1.0 + number % 7, diff_im_var=1.0)
+        record = ExposureRecord(
+            f"{number}", "", "matched", matched_mse=1.0 + number % 7, diff_im_var=1.0, pixels=pixels
+        )
         if number == 3:
             record.status = "reference"
         if number == 0:
             record.flags = ["EXTRAPOLATED"]
         records.append(record)
-        gallery.add(number, record, pixels)
+        gallery.add(number, record)
     assert [record.label for record in records if record.pixels is not None] == ["0", "3", "6", "13"]

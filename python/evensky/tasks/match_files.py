@@ -11,27 +11,28 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import __version__, _core
+from .. import __version__
 from .._text import printable
 from ..errors import EvenskyError, FitsError, InvalidParameterError, TaskError
-from ..image import Exposure
-from ..io import read_exposure, write_exposure
-from ..io.fits import plane_file
 from ..io.opening import real_path
-from ..math import MEANCLIP, StatisticsControl, makeStatistics
-from .base import Struct
+from .executors import Units, open_executor
+from .file_matcher import FileMatcher, Item, Measured
 from .journal import JOURNAL, Journal
 from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
+from .match_exposure import failed, reason_of
 from .pictures import Gallery
 from .run_record import ExposureRecord, MatchRun, ReferenceCandidate
 
 EARLIER_RESULTS = "matched.ecsv"
+
+# Of a unit of work that took its worker with it twice.
+_DIED = "the worker that was at it died, and died again"
 
 Progress = Callable[[str, int, int], None]
 
@@ -64,70 +65,27 @@ def unique_labels(paths: Sequence[Path]) -> list[str]:
     return labels
 
 
-class _NoOverlapError(TaskError):
-    """There is nothing to compare."""
+class _Run:
+    """The files of one run, and the folder that they go to."""
 
-
-class _FileMatcher:
-    """One run: what every step of it needs."""
-
-    def __init__(
-        self,
-        paths: Sequence[Path],
-        out_dir: Path,
-        task: MatchBackgroundsTask,
-        mask: str | None,
-        variance: str | None,
-        overwrite: bool,
-        compress: bool,
-        pictures: bool,
-        resume: bool,
-    ) -> None:
-        self.paths = paths
-        self.labels = unique_labels(paths)
+    def __init__(self, paths: Sequence[Path], out_dir: Path, matcher: FileMatcher, *, overwrite: bool, resume: bool):
+        labels = unique_labels(paths)
+        self.items = [
+            Item(path, label, out_dir / f"{label}_matched.fits") for path, label in zip(paths, labels, strict=True)
+        ]
+        self.labels = labels
         self.out_dir = out_dir
-        self.task = task
-        self.mask = mask
-        self.variance = variance
+        self.matcher = matcher
         self.overwrite = overwrite
-        self.compress = compress
-        self.gallery = Gallery(task) if pictures else None
         self.resume = resume
-        self.sizes: dict[int, tuple[int, ...]] = {}
-        self.outputs = [out_dir / f"{label}_matched.fits" for label in self.labels]
-
-    def load(self, index: int) -> Exposure:
-        """Read an exposure with its planes from wherever the patterns say they are."""
-        path = self.paths[index]
-        exposure = read_exposure(
-            path, mask=self._plane(self.mask, path, index), variance=self._plane(self.variance, path, index)
-        )
-        exposure.dataId = {"exposure": self.labels[index]}
-        return exposure
+        self.sizes: dict[int, tuple[int, int]] = {}
 
     def _plane_files(self) -> list[Path]:
-        """The files that masks and variances come from, where these are not the exposures' own."""
-        specs = [
-            self._plane(pattern, path, index)
-            for pattern in (self.mask, self.variance)
-            for index, path in enumerate(self.paths)
-        ]
-        return [file for spec in specs if spec is not None and (file := plane_file(spec)) is not None]
-
-    def _plane(self, pattern: str | None, path: Path, index: int) -> str | None:
-        if pattern is None:
-            return None
-        try:
-            return pattern.format(stem=self.labels[index], name=path.name, dir=path.parent)
-        except (KeyError, IndexError, ValueError, AttributeError, TypeError, MemoryError) as error:
-            raise InvalidParameterError(
-                f"Pattern {pattern!r} cannot be filled in ({_reason_of(error)}); {{stem}}, {{name}} and {{dir}} are "
-                "known"
-            ) from None
+        return [file for item in self.items for file in self.matcher.plane_files(item)]
 
     def prepare_folder(self) -> None:
         """Make the output folder; refuse one that holds earlier results, or that cannot be written to."""
-        folder = self.out_dir
+        folder, outputs = self.out_dir, [item.output for item in self.items]
         if os.path.exists(folder) and not os.path.isdir(folder):
             raise FitsError(f"{folder}: is a file; the output needs a folder")
         try:
@@ -136,7 +94,7 @@ class _FileMatcher:
             raise FitsError(f"{folder}: cannot be made: {error.strerror}") from error
         journal = os.path.lexists(folder / JOURNAL)
         if not self.overwrite and not (self.resume and journal):
-            earlier = [path.name for path in (folder / EARLIER_RESULTS, *self.outputs) if os.path.lexists(path)]
+            earlier = [path.name for path in (folder / EARLIER_RESULTS, *outputs) if os.path.lexists(path)]
             if journal and (folder / EARLIER_RESULTS).name not in earlier:
                 raise FitsError(
                     f"{folder}: holds a run that did not end ({JOURNAL}); resume it, choose another folder or allow "
@@ -148,139 +106,12 @@ class _FileMatcher:
                     f"{folder}: holds earlier results ({earlier[0]}){unknown}; choose another folder or allow "
                     "overwriting"
                 )
-        inputs = {real_path(path) for path in (*self.paths, *self._plane_files())}
+        inputs = {real_path(path) for path in (*(item.path for item in self.items), *self._plane_files())}
         results = [folder / name for name in (JOURNAL, EARLIER_RESULTS, "report.html")]
-        if clash := [path for path in (*self.outputs, *results) if real_path(path) in inputs]:
+        if clash := [path for path in (*outputs, *results) if real_path(path) in inputs]:
             raise FitsError(
                 f"{clash[0]}: is an input too, and inputs are never written to; choose another output folder"
             )
-
-    def measure(self, index: int) -> ReferenceCandidate:
-        """What the choice of the reference needs to know of an exposure."""
-        exposure = self.load(index)
-        self.sizes[index] = tuple(exposure.getDimensions())
-        return self.task.measureCandidate(exposure, self.labels[index])
-
-    def control(self, exposure: Exposure) -> StatisticsControl:
-        """Statistics of an exposure's good pixels."""
-        control = StatisticsControl()
-        control.setAndMask(self.task.badPixelMask(exposure))
-        return control
-
-    def level(self, exposure: Exposure) -> tuple[float, float]:
-        """Sigma-clipped mean of the good pixels, and the share of pixels that are good."""
-        statistics = makeStatistics(exposure.maskedImage, MEANCLIP | _core.Property.NMASKED, self.control(exposure))
-        pixels = exposure.getBBox().getArea()
-        return statistics.getValue(MEANCLIP), 1.0 - statistics.getValue(_core.Property.NMASKED) / pixels
-
-    def keep_reference(self, index: int, reference: Exposure) -> ExposureRecord:
-        """Write the reference as it is, so that the output folder holds the whole set."""
-        start = time.perf_counter()
-        record = self._record(index, reference, "reference")
-        record.level_after = record.level_before
-        record.fit_rms = 0.0
-        self._write(index, reference, record, [f"evensky {__version__}: reference of the match, pixels unchanged"])
-        if self.gallery is not None:
-            self.gallery.add(index, record, self.gallery.reference(reference))
-        record.seconds = time.perf_counter() - start
-        return record
-
-    def match(self, index: int, reference: Exposure) -> ExposureRecord:
-        """Read, match, write one exposure."""
-        start = time.perf_counter()
-        science = self.load(index)
-        record = self._record(index, science, "matched")
-        if record.good_fraction == 0.0:
-            raise TaskError("has no good pixel")
-        before = self.gallery.picture(science) if self.gallery is not None else None
-        original = science.image.array.copy()
-        if not self._overlap(reference, science):
-            raise _NoOverlapError("has no pixel that is good here and in the reference: nothing to match")
-        struct, result = self.task.match_in_detail(reference, science)
-        if not np.isfinite(struct.fitRMS):
-            raise TaskError("has no bin of two good pixels in common with the reference: nothing to match")
-        self._describe(record, struct, result, has_variance=science.info.has_variance and reference.info.has_variance)
-        # What holds for the reference too is said once, of the run.
-        news = [note for note in science.assumptions if note not in reference.assumptions or note.startswith("DATASUM")]
-        record.warnings += [f"as read, {note}" for note in news]
-        record.level_after, _ = self.level(science)
-        np.subtract(science.image.array, original, out=original)
-        record.model_min, record.model_max = float(np.nanmin(original)), float(np.nanmax(original))
-        config = ", ".join(f"{name}={value}" for name, value in self.task.config.toDict().items())
-        self._write(
-            index,
-            science,
-            record,
-            [
-                f"evensky {__version__}: background matched to {reference.dataId['exposure']}",
-                f"evensky model: {record.model}",
-                f"evensky configuration: {config}",
-            ],
-        )
-        if self.gallery is not None and before is not None:
-            self.gallery.add(index, record, self.gallery.matched(before, science, reference))
-        record.seconds = time.perf_counter() - start
-        return record
-
-    def _overlap(self, reference: Exposure, science: Exposure) -> bool:
-        """Whether there is a pixel that is good in both; exposures of different sizes are somebody else's to refuse."""
-        if reference.getDimensions() != science.getDimensions():
-            return True
-        bad = [self.task.badPixelMask(exposure) for exposure in (reference, science)]
-        for y in range(reference.getHeight()):  # one row is enough nearly always
-            good = (reference.mask.array[y] & bad[0] == 0) & (science.mask.array[y] & bad[1] == 0)
-            if np.isfinite(reference.image.array[y] - science.image.array[y])[good].any():
-                return True
-        return False
-
-    def _record(self, index: int, exposure: Exposure, status: Any) -> ExposureRecord:
-        record = ExposureRecord(label=self.labels[index], path=printable(str(self.paths[index])), status=status)
-        record.level_before, record.good_fraction = self.level(exposure)
-        return record
-
-    def _describe(
-        self, record: ExposureRecord, struct: Struct, result: _core.MatchingResult, *, has_variance: bool
-    ) -> None:
-        record.fit_rms, record.matched_mse = struct.fitRMS, struct.matchedMSE
-        record.diff_im_var = struct.diffImVar if has_variance else None
-        size = f"bins of {result.binSize} px"
-        if result.approximate is not None:
-            record.model = f"Chebyshev order {result.order}, {size}"
-        elif result.background is not None:
-            nx, ny = struct.backgroundModel.getStatsImage().getDimensions()
-            used = result.asUsed.interpStyle.name
-            record.model = f"{used}, {nx} x {ny} {size}"
-        else:
-            record.model = "zero"
-        record.common_fraction, record.good_bin_fraction = struct.goodFraction, struct.goodBinFraction
-        record.extrapolated_fraction = struct.extrapolatedFraction
-        record.flags = list(struct.flags)
-        record.warnings = [f"{flag}: {sentence}" for flag, sentence in struct.flags.items()]
-
-    def _write(self, index: int, exposure: Exposure, record: ExposureRecord, history: list[str]) -> None:
-        def number(value: float | None) -> float | None:
-            return value if value is not None and np.isfinite(value) else None
-
-        provenance = {
-            "EVS_VER": (__version__, "version of evensky"),
-            "EVS_STAT": (record.status, "reference or matched"),
-            "EVS_MODL": (record.model, "background model"),
-            "EVS_RMS": (number(record.fit_rms), "RMS of bins - model"),
-            "EVS_MSE": (number(record.matched_mse), "mean square of reference - matched"),
-            "EVS_DVAR": (number(record.diff_im_var), "variance of reference - matched"),
-            "EVS_FLAG": (",".join(record.flags), "what the model rests on too little"),
-        }
-        path = self.outputs[index]
-        write_exposure(
-            exposure,
-            path,
-            # A file that the journal does not know was written by a run that was killed just then.
-            overwrite=self.overwrite or self.resume,
-            compress=self.compress,
-            history=history,
-            provenance=provenance,
-        )
-        record.output, record.output_bytes = str(path), path.stat().st_size
 
     def asked(self, number: int, reference: Path | None) -> dict[str, Any]:
         """What the results depend on."""
@@ -294,32 +125,25 @@ class _FileMatcher:
 
         return {
             "version": __version__,
-            "config": self.task.config.toDict(),
+            "config": self.matcher.task.config.toDict(),
             "reference": None if reference is None else str(reference.absolute()),
-            "mask": self.mask,
-            "variance": self.variance,
-            "compress": self.compress,
-            "files": [state(path) for path in self.paths],
+            "mask": self.matcher.mask,
+            "variance": self.matcher.variance,
+            "compress": self.matcher.compress,
+            "files": [state(path) for path in (item.path for item in self.items)],
             "planes": [state(file) for file in self._plane_files()],
             "number": number,
         }
 
     def remove_torn(self) -> None:
         """Remove what a killed run left half written."""
-        for path in (*self.outputs, self.out_dir / EARLIER_RESULTS, self.out_dir / "report.html"):
+        for path in (
+            *(item.output for item in self.items),
+            self.out_dir / EARLIER_RESULTS,
+            self.out_dir / "report.html",
+        ):
             for torn in self.out_dir.glob(f".{glob.escape(path.name)}.*.tmp"):
                 torn.unlink(missing_ok=True)
-
-    def restore(self, record: ExposureRecord, index: int, reference: Exposure) -> ExposureRecord:
-        """An exposure that an earlier run has finished, with the pictures that the report needs."""
-        if self.gallery is None:
-            return record
-        if record.status == "reference":
-            self.gallery.add(index, record, self.gallery.reference(reference))
-        else:
-            before = self.gallery.picture(self.load(index))
-            self.gallery.add(index, record, self.gallery.matched(before, read_exposure(self.outputs[index]), reference))
-        return record
 
 
 def match_files(
@@ -337,6 +161,7 @@ def match_files(
     report: bool = True,
     pictures: bool | None = None,
     progress: Progress | None = None,
+    executor: Executor | str | None = None,
 ) -> MatchRun:
     """Match the backgrounds of FITS files and write them, a table and a report.
 
@@ -355,7 +180,7 @@ def match_files(
         Where these planes are if not in their usual place: an HDU, or a file pattern with ``{stem}``, ``{name}`` or
         ``{dir}`` of the exposure. See `evensky.io.read_exposure`.
     workers : int, optional
-        Number of threads, at least 1. Results do not depend on it.
+        Number of threads or processes, at least 1. Results do not depend on it.
     overwrite : bool, optional
         Replace earlier results.
     resume : bool, optional
@@ -370,6 +195,10 @@ def match_files(
         a look, at most `evensky.tasks.pictures.MOST_PICTURES`. If left out, they are kept where a report is written.
     progress : callable, optional
         Called with a label, the number of steps done and the number of all steps.
+    executor : concurrent.futures.Executor or str, optional
+        What does the work: any executor, or the name of one, see `evensky.tasks.executors.EXECUTORS`; threads if left
+        out. Units of work hold paths and the configuration, not pixels, so that other machines must see the same files.
+        Results do not depend on it. A worker that dies costs a retry.
 
     Returns
     -------
@@ -379,7 +208,7 @@ def match_files(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For no file, less than one worker, or both `overwrite` and `resume`.
+        For no file, less than one worker, both `overwrite` and `resume`, or an executor that is none.
     evensky.errors.FitsError
         Where the folder cannot be used, or the reference not be read; where a run to resume was asked for otherwise.
     evensky.errors.TaskError
@@ -403,8 +232,17 @@ def match_files(
     index = None if given is None else _find(given, files)
     if given is not None and index is None:
         files.append(given)
-    matcher = _FileMatcher(files, Path(out_dir), task, mask, variance, overwrite, compress, pictures, resume)
-    matcher.prepare_folder()
+    matcher = FileMatcher(
+        task,
+        mask=mask,
+        variance=variance,
+        # A file that the journal does not know was written by a run that was killed just then.
+        overwrite=overwrite or resume,
+        compress=compress,
+        pictures=pictures,
+    )
+    work = _Run(files, Path(out_dir), matcher, overwrite=overwrite, resume=resume)
+    work.prepare_folder()
     steps = number * (1 if given is not None else 2)
     done = 0
 
@@ -414,37 +252,38 @@ def match_files(
         if progress is not None:
             progress(label, done, steps)
 
-    journal = Journal(matcher.out_dir, matcher.asked(number, given), matcher.labels, resume=resume)
+    journal = Journal(work.out_dir, work.asked(number, given), work.labels, resume=resume)
     if resume:
-        matcher.remove_torn()
-    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="evensky")
+        work.remove_torn()
     try:
-        candidates = journal.candidates
-        if given is None:
-            if journal.reference is None:
-                candidates = _measure(matcher, pool, step)
-                index = task.chooseReference(candidates)
-            else:
-                index = matcher.labels.index(journal.reference)
-                done += number
-        elif index is None:
-            index = len(files) - 1
-        assert index is not None  # by now one way or the other
-        reference_exposure = matcher.load(index)
-        # An unknown plane, and a reference that nothing can be compared with, stop the run before anything is written.
-        if matcher.level(reference_exposure)[1] == 0.0:
-            raise TaskError(f"{files[index]}: has no good pixel, so it cannot be the reference")
-        reason = journal.reason or _reason(given, candidates)
-        journal.begin(matcher.labels[index], reason, candidates)
-        records = _match_all(matcher, pool, journal, index, reference_exposure, step, number)
+        with open_executor(executor, workers) as renew:
+            candidates = journal.candidates
+            if given is None:
+                if journal.reference is None:
+                    candidates = _measure(work, renew, step)
+                    index = task.chooseReference(candidates)
+                else:
+                    index = work.labels.index(journal.reference)
+                    done += number
+            elif index is None:
+                index = len(files) - 1
+            assert index is not None  # by now one way or the other
+            reference_exposure = matcher.load(work.items[index])
+            # An unknown plane, and a reference that nothing can be compared with, stop the run before anything is
+            # written.
+            if matcher.level(reference_exposure)[1] == 0.0:
+                raise TaskError(f"{files[index]}: has no good pixel, so it cannot be the reference")
+            matcher.adopt_reference(work.items[index], reference_exposure)
+            reason = journal.reason or _reason(given, candidates)
+            journal.begin(work.labels[index], reason, candidates)
+            records = _match_all(work, renew, journal, index, step, number)
     finally:
-        # What has not begun does not begin any more where the run is interrupted.
-        pool.shutdown(cancel_futures=True)
+        matcher.release_reference()
         journal.close()
     run = MatchRun(
         records=records,
         candidates=candidates,
-        reference=matcher.labels[index],
+        reference=work.labels[index],
         reference_reason=reason,
         config=task.config.toDict(),
         version=__version__,
@@ -455,15 +294,15 @@ def match_files(
     )
     from ..report import write_report, write_table
 
-    write_table(run, matcher.out_dir / EARLIER_RESULTS)
+    write_table(run, work.out_dir / EARLIER_RESULTS)
     if report:
-        page = matcher.out_dir / "report.html"
+        page = work.out_dir / "report.html"
         try:
             write_report(run, page)
         except EvenskyError:
             raise
         except Exception as error:  # everything else is done by now, and on disk
-            raise TaskError(f"{page}: the report cannot be made: {_reason_of(error)}; all results are there") from error
+            raise TaskError(f"{page}: the report cannot be made: {reason_of(error)}; all results are there") from error
     return run
 
 
@@ -478,39 +317,37 @@ def _find(path: Path, files: Sequence[Path]) -> int | None:
     return None
 
 
-def _measure(matcher: _FileMatcher, pool: ThreadPoolExecutor, step: Callable[[str], None]) -> list[ReferenceCandidate]:
-    candidates: list[ReferenceCandidate] = [ReferenceCandidate(label) for label in matcher.labels]
-    errors: list[BaseException] = []
+def _measure(
+    work: _Run, renew: Callable[[Executor | None], Executor], step: Callable[[str], None]
+) -> list[ReferenceCandidate]:
+    def lost(index: int, error: BaseException) -> Measured:
+        return Measured(ReferenceCandidate(work.labels[index], message=_DIED))
 
-    def look(index: int) -> None:
-        try:
-            candidates[index] = matcher.measure(index)
-        except BaseException as error:  # a candidate that cannot be had does not stop the others
-            candidates[index].message = _reason_of(error)
-            errors.append(error)
-
-    futures = {pool.submit(look, index): index for index in range(len(matcher.paths))}
-    for future in as_completed(futures):
-        index = futures[future]
-        future.result()
-        step(f"looking at {matcher.labels[index]}")
-    _set_aside(matcher, candidates)
-    if len(errors) == len(candidates):
+    measured: dict[int, Measured] = {}
+    units = Units(renew, work.matcher.measure, lost)
+    for index, result in units.run((index, (item,)) for index, item in enumerate(work.items)):
+        measured[index] = result
+        if result.size is not None:
+            work.sizes[index] = result.size
+        step(f"looking at {work.labels[index]}")
+    candidates = [measured[index].candidate for index in range(len(work.items))]
+    _set_aside(work, candidates)
+    if all(result.size is None for result in measured.values()):
         # What is wrong with the call is wrong for every file: a pattern, the name of a plane.
-        if wrong := [error for error in errors if isinstance(error, InvalidParameterError)]:
+        if wrong := [result.error for _, result in sorted(measured.items()) if result.error is not None]:
             raise wrong[0]
         more = f" (and {len(candidates) - 1} more)" if len(candidates) > 1 else ""
         raise TaskError(f"None of the {len(candidates)} files can be used: {candidates[0].message}{more}")
     return candidates
 
 
-def _set_aside(matcher: _FileMatcher, candidates: Sequence[ReferenceCandidate]) -> None:
+def _set_aside(work: _Run, candidates: Sequence[ReferenceCandidate]) -> None:
     """Leave out as references exposures that nearly no other could be matched to, whatever their cost."""
     usable = [index for index, candidate in enumerate(candidates) if candidate.npoint > 0]
-    usual = Counter(matcher.sizes[index] for index in usable).most_common(1)
+    usual = Counter(work.sizes[index] for index in usable).most_common(1)
     noisy = any(candidates[index].variance > 0 for index in usable)
     for index in usable:
-        candidate, size = candidates[index], matcher.sizes[index]
+        candidate, size = candidates[index], work.sizes[index]
         if size != usual[0][0]:
             candidate.message = f"has another size than most: {size[0]} x {size[1]}"
         elif noisy and candidate.variance == 0:
@@ -518,47 +355,34 @@ def _set_aside(matcher: _FileMatcher, candidates: Sequence[ReferenceCandidate]) 
 
 
 def _match_all(
-    matcher: _FileMatcher,
-    pool: ThreadPoolExecutor,
+    work: _Run,
+    renew: Callable[[Executor | None], Executor],
     journal: Journal,
     reference: int,
-    exposure: Exposure,
     step: Callable[[str], None],
     number: int,
 ) -> list[ExposureRecord]:
     """Match and write the first `number` files; a reference from elsewhere stands behind them."""
+    items, matcher = work.items, work.matcher
 
-    def one(index: int) -> ExposureRecord:
-        label = matcher.labels[index]
-        try:
-            if (earlier := journal.done(label)) is not None:
-                return matcher.restore(earlier, index, exposure)
-            keep = matcher.keep_reference if index == reference else matcher.match
-            record = keep(index, exposure)
-        except BaseException as error:  # whatever one exposure does, the others go on; signals come to the main thread
-            message = _reason_of(error)
-            matcher.task.log.debug("Failed to match %s: %s", label, message)
-            record = ExposureRecord(
-                label=label, path=printable(str(matcher.paths[index])), status="failed", message=message
-            )
-            if isinstance(error, _NoOverlapError):
-                record.flags, record.common_fraction = ["NO_OVERLAP"], 0.0
-        # Here, not where results are waited for: what is finished stays finished, however the run ends.
-        journal.finish(record)
-        return record
+    def lost(index: int, error: BaseException) -> ExposureRecord:
+        return failed(work.labels[index], printable(str(items[index].path)), TaskError(_DIED))
 
+    def finished(index: int, record: ExposureRecord) -> None:
+        # At once, not where results are waited for: what is finished stays finished, however the run ends.
+        if earlier[index] is None:
+            journal.finish(record)
+
+    earlier = [journal.done(label) for label in work.labels[:number]]
+    units = Units(renew, matcher.process, lost, finished)
+    gallery = Gallery()
     records: list[ExposureRecord | None] = [None] * number
-    futures = {pool.submit(one, index): index for index in range(number)}
-    for future in as_completed(futures):
-        index = futures[future]
-        records[index] = future.result()
-        step(matcher.labels[index])
+    todo = ((index, (items[index], items[reference], earlier[index])) for index in range(number))
+    for index, record in units.run(todo):
+        records[index] = record
+        gallery.add(index, record)
+        step(work.labels[index])
     return [record for record in records if record is not None]
-
-
-def _reason_of(error: BaseException) -> str:
-    """One line; the kind of an error that has no words."""
-    return printable(str(error)) or type(error).__name__
 
 
 def _reason(given: Path | None, candidates: Sequence[ReferenceCandidate]) -> str:

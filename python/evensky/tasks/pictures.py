@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MOST_PICTURES", "Gallery"]
+__all__ = ["MOST_PICTURES", "Gallery", "Painter"]
 
 import heapq
 import math
@@ -20,36 +20,49 @@ MOST_PICTURES = 100
 
 # Longer side of the pictures.
 _SIDE = 220
+# So many pixels are enough for a histogram.
+_MOST_PIXELS = 2**25
 # Planes of pixels that a picture shows although they do not count: the sky would be full of holes otherwise.
 _SHOWN_PLANES = ("DETECTED", "DETECTED_NEGATIVE", "INTRP")
 
 
 class Gallery:
-    """The pictures of a run; any thread may add to it.
+    """The pictures that a run keeps; any thread may add to it.
 
     Parameters
     ----------
-    task : MatchBackgroundsTask
-        Tells which pixels are good.
     most : int, optional
         Number of exposures that keep their pictures: the reference, then those that are flagged, then those that the
         match left farthest from the reference.
     """
 
-    def __init__(self, task: MatchBackgroundsTask, most: int = MOST_PICTURES) -> None:
-        self._task = task
+    def __init__(self, most: int = MOST_PICTURES) -> None:
         self._most = most
         self._lock = threading.Lock()
         # The least interesting one first, and of equals the last; no two have the same number.
         self._kept: list[tuple[tuple[float, float], int, ExposureRecord]] = []
 
-    def add(self, index: int, record: ExposureRecord, pixels: PixelSummary) -> None:
-        """Hang the picture of an exposure; where there is no room for it, the least interesting one goes."""
-        record.pixels = pixels
+    def add(self, index: int, record: ExposureRecord) -> None:
+        """Hang the pictures of a record; where there is no room for them, the least interesting ones go."""
+        if record.pixels is None:
+            return
         with self._lock:
             heapq.heappush(self._kept, (_interest(record), -index, record))
             if len(self._kept) > self._most:
                 heapq.heappop(self._kept)[2].pixels = None
+
+
+class Painter:
+    """Makes the pictures.
+
+    Parameters
+    ----------
+    task : MatchBackgroundsTask
+        Tells which pixels are good.
+    """
+
+    def __init__(self, task: MatchBackgroundsTask) -> None:
+        self._task = task
 
     def picture(self, exposure: Exposure) -> np.ndarray:
         """A small picture: medians of blocks, sources included."""
@@ -75,9 +88,11 @@ class Gallery:
 
     def _residuals(self, reference: Exposure, matched: Exposure) -> tuple[np.ndarray, np.ndarray]:
         """Histogram of reference - matched over pixels that are good in both."""
-        bad = (reference.mask.array & self._task.badPixelMask(reference)) != 0
-        bad |= (matched.mask.array & self._task.badPixelMask(matched)) != 0
-        difference = reference.image.array - matched.image.array
+        # Of very large images every so many rows tell as much.
+        rows = slice(None, None, max(1, reference.image.array.size // _MOST_PIXELS))
+        bad = (reference.mask.array[rows] & self._task.badPixelMask(reference)) != 0
+        bad |= (matched.mask.array[rows] & self._task.badPixelMask(matched)) != 0
+        difference = reference.image.array[rows] - matched.image.array[rows]
         scatter = makeStatistics(np.ma.MaskedArray(difference, bad), IQRANGE).getValue() * 0.741301109252802
         if not np.isfinite(scatter):
             return np.zeros(0), np.zeros(1)

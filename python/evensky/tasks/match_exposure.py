@@ -1,0 +1,165 @@
+"""One exposure matched to the reference, and what there is to say of it."""
+
+from __future__ import annotations
+
+__all__ = ["ExposureMatcher", "NoOverlapError", "failed", "reason_of"]
+
+import time
+
+import numpy as np
+
+from .. import _core
+from .._text import printable
+from ..errors import TaskError
+from ..image import Exposure
+from ..math import MEANCLIP, Approximate, BackgroundMI, StatisticsControl, makeStatistics
+from .base import Struct
+from .match_backgrounds import MatchBackgroundsTask
+from .pictures import Painter
+from .run_record import ExposureRecord, Status
+
+# Rows of a model that are looked at a time.
+_BAND = 256
+
+
+class NoOverlapError(TaskError):
+    """There is nothing to compare."""
+
+
+def reason_of(error: BaseException) -> str:
+    """One line; the kind of an error that has no words."""
+    return printable(str(error)) or type(error).__name__
+
+
+def failed(label: str, path: str, error: BaseException) -> ExposureRecord:
+    """The record of an exposure that could not be matched."""
+    record = ExposureRecord(label=label, path=path, status="failed", message=reason_of(error))
+    if isinstance(error, NoOverlapError):
+        record.flags, record.common_fraction = ["NO_OVERLAP"], 0.0
+    return record
+
+
+class ExposureMatcher:
+    """Matches exposures in memory, and makes their records.
+
+    Parameters
+    ----------
+    task : MatchBackgroundsTask
+    pictures : bool, optional
+        Put small pictures into the records.
+    """
+
+    def __init__(self, task: MatchBackgroundsTask, *, pictures: bool = False) -> None:
+        self.task = task
+        self.pictures = pictures
+
+    @property
+    def painter(self) -> Painter:
+        """Makes the pictures."""
+        return Painter(self.task)
+
+    def control(self, exposure: Exposure) -> StatisticsControl:
+        """Statistics of an exposure's good pixels."""
+        control = StatisticsControl()
+        control.setAndMask(self.task.badPixelMask(exposure))
+        return control
+
+    def level(self, exposure: Exposure) -> tuple[float, float]:
+        """Sigma-clipped mean of the good pixels, and the share of pixels that are good."""
+        statistics = makeStatistics(exposure.maskedImage, MEANCLIP | _core.Property.NMASKED, self.control(exposure))
+        pixels = exposure.getBBox().getArea()
+        return statistics.getValue(MEANCLIP), 1.0 - statistics.getValue(_core.Property.NMASKED) / pixels
+
+    def describe_reference(self, exposure: Exposure, label: str, path: str) -> ExposureRecord:
+        """The record of the reference, which stays as it is."""
+        start = time.perf_counter()
+        record = self._record(exposure, label, path, "reference")
+        record.level_after = record.level_before
+        record.fit_rms = 0.0
+        if self.pictures:
+            record.pixels = self.painter.reference(exposure)
+        record.seconds = time.perf_counter() - start
+        return record
+
+    def match(self, reference: Exposure, science: Exposure, label: str, path: str) -> tuple[ExposureRecord, Struct]:
+        """Correct an exposure in place.
+
+        Returns
+        -------
+        ExposureRecord
+        Struct
+            What `MatchBackgroundsTask.matchBackgrounds` gives.
+
+        Raises
+        ------
+        evensky.errors.TaskError
+            Where no pixel is good, here or in common with the reference.
+        """
+        start = time.perf_counter()
+        record = self._record(science, label, path, "matched")
+        if record.good_fraction == 0.0:
+            raise TaskError("has no good pixel")
+        before = self.painter.picture(science) if self.pictures else None
+        if not self._overlap(reference, science):
+            raise NoOverlapError("has no pixel that is good here and in the reference: nothing to match")
+        struct, result = self.task.match_in_detail(reference, science)
+        if not np.isfinite(struct.fitRMS):
+            raise TaskError("has no bin of two good pixels in common with the reference: nothing to match")
+        self._describe(record, struct, result, has_variance=science.info.has_variance and reference.info.has_variance)
+        # What holds for the reference too is said once, of the run.
+        news = [note for note in science.assumptions if note not in reference.assumptions or note.startswith("DATASUM")]
+        record.warnings += [f"as read, {note}" for note in news]
+        record.level_after, _ = self.level(science)
+        record.model_min, record.model_max = _model_range(struct.backgroundModel)
+        if before is not None:
+            record.pixels = self.painter.matched(before, science, reference)
+        record.seconds = time.perf_counter() - start
+        return record, struct
+
+    def _overlap(self, reference: Exposure, science: Exposure) -> bool:
+        """Whether there is a pixel that is good in both; exposures of different sizes are somebody else's to refuse."""
+        if reference.getDimensions() != science.getDimensions():
+            return True
+        bad = [self.task.badPixelMask(exposure) for exposure in (reference, science)]
+        for y in range(reference.getHeight()):  # one row is enough nearly always
+            good = (reference.mask.array[y] & bad[0] == 0) & (science.mask.array[y] & bad[1] == 0)
+            if np.isfinite(reference.image.array[y] - science.image.array[y])[good].any():
+                return True
+        return False
+
+    def _record(self, exposure: Exposure, label: str, path: str, status: Status) -> ExposureRecord:
+        record = ExposureRecord(label=label, path=path, status=status)
+        record.level_before, record.good_fraction = self.level(exposure)
+        return record
+
+    @staticmethod
+    def _describe(record: ExposureRecord, struct: Struct, result: _core.MatchingResult, *, has_variance: bool) -> None:
+        record.fit_rms, record.matched_mse = struct.fitRMS, struct.matchedMSE
+        record.diff_im_var = struct.diffImVar if has_variance else None
+        size = f"bins of {result.binSize} px"
+        if result.approximate is not None:
+            record.model = f"Chebyshev order {result.order}, {size}"
+        elif result.background is not None:
+            nx, ny = struct.backgroundModel.getStatsImage().getDimensions()
+            used = result.asUsed.interpStyle.name
+            record.model = f"{used}, {nx} x {ny} {size}"
+        else:
+            record.model = "zero"
+        record.common_fraction, record.good_bin_fraction = struct.goodFraction, struct.goodBinFraction
+        record.extrapolated_fraction = struct.extrapolatedFraction
+        record.flags = list(struct.flags)
+        record.warnings = [f"{flag}: {sentence}" for flag, sentence in struct.flags.items()]
+
+
+def _model_range(model: BackgroundMI | Approximate) -> tuple[float, float]:
+    """The lowest and the highest value of a model, of which only some rows are made at a time."""
+    core = model._core
+    x0, y0, width, height = core.get_bbox() if isinstance(core, _core.Approximate) else core.get_image_bbox()
+    low, high = np.float32(np.inf), np.float32(-np.inf)
+    rows = np.empty((min(_BAND, height), width), np.float32)
+    for y in range(0, height, _BAND):
+        band = rows[: height - y]
+        core.get_image(band, (x0, y0 + y, width, len(band)))
+        # NaN, where there is nothing to interpolate, does not count.
+        low, high = np.fmin(low, np.fmin.reduce(band, axis=None)), np.fmax(high, np.fmax.reduce(band, axis=None))
+    return float(low), float(high)
