@@ -298,7 +298,16 @@ def _progress(show: bool) -> Iterator[Any]:
     metavar="SPEC",
     help="Where variances are, likewise; WEIGHT or IVM are inverted, ERR, SIGMA or RMS are squared.",
 )
-@click.option("--workers", "-j", default=1, show_default=True, type=_COUNT, help="Number of threads.")
+@click.option("--workers", "-j", default=1, show_default=True, type=_COUNT, help="Number of threads, or processes.")
+@click.option(
+    "--executor",
+    metavar="NAME",
+    default="threads",
+    show_default=True,
+    help="What the work is done by: threads, processes, dask (processes of a local cluster), dask:ADDRESS (a cluster's "
+    "scheduler; its machines must see the same files), mpi (under mpiexec -n 1 python -m mpi4py.futures, or with "
+    "processes that MPI starts).",
+)
 @click.option("--compress", is_flag=True, help="Compress the files by tiles, without loss.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @click.option("--resume", is_flag=True, help="Go on with a run that did not end; only what is missing is done.")
@@ -314,6 +323,7 @@ def match(
     mask: str | None,
     variance: str | None,
     workers: int,
+    executor: str,
     compress: bool,
     overwrite: bool,
     resume: bool,
@@ -347,6 +357,7 @@ def match(
                 mask=mask,
                 variance=variance,
                 workers=workers,
+                executor=executor,
                 overwrite=overwrite,
                 resume=resume,
                 compress=compress,

@@ -70,6 +70,7 @@ class Task:
         config.freeze()
         self.config = config
         self._name = self._DefaultName if name is None else name
+        self._parent_log = log
         self.log = logging.getLogger(self._name) if log is None else log.getChild(self._name)
 
     def getName(self) -> str:
@@ -77,4 +78,4 @@ class Task:
         return self._name
 
     def __reduce__(self) -> Any:
-        return type(self), (self.config, self._name)
+        return type(self), (self.config, self._name, self._parent_log)

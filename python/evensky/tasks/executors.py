@@ -4,11 +4,12 @@ from __future__ import annotations
 
 __all__ = ["EXECUTORS", "Units", "open_executor"]
 
+import importlib
 import logging
 import multiprocessing
 import signal
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -35,15 +36,26 @@ scheduler is at that address), or the processes that ``mpiexec`` has started."""
 _Result = TypeVar("_Result")
 
 
-def _ignore_interrupts() -> None:
-    # A terminal sends Ctrl-C to all processes; the first one decides.
+def _begin_worker() -> None:
+    # A terminal sends Ctrl-C to all processes; the first one decides. What is to be said of exposures is in their
+    # records.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log.addHandler(logging.NullHandler())
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:
     # Anew: a fork of a process with threads may hold locks that nobody opens.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
+
+
+def _extra(name: str, module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InvalidParameterError(
+            f"executor is {name!r}, which needs a package that is not there ({error}): pip install 'evensky[{name}]'"
+        ) from error
 
 
 @contextmanager
@@ -62,8 +74,8 @@ def open_executor(executor: Executor | str | None, workers: int) -> Iterator[Cal
     evensky.errors.InvalidParameterError
         For any other executor.
     """
-    opened: list[Any] = []  # what is to be closed
-    used: list[Executor] = []
+    pools: list[Executor] = []  # the last one is in use
+    clients: list[Any] = []
     if executor is None or executor == "threads":
 
         def make() -> Executor:
@@ -75,25 +87,26 @@ def open_executor(executor: Executor | str | None, workers: int) -> Iterator[Cal
     elif executor == "mpi":
 
         def make() -> Executor:
-            from mpi4py.futures import MPIPoolExecutor
-
-            pool: Executor = MPIPoolExecutor(max_workers=workers)
+            pool: Executor = _extra("mpi", "mpi4py.futures").MPIPoolExecutor(max_workers=workers)
             return pool
     elif isinstance(executor, str) and executor.partition(":")[0] == "dask":
         address = executor.partition(":")[2]
 
         def make() -> Executor:
-            from dask.distributed import Client
-
-            client = Client(address) if address else Client(n_workers=workers, threads_per_worker=1)
-            opened.append(client)
+            distributed = _extra("dask", "dask.distributed")
+            client = (
+                distributed.Client(address)
+                if address
+                else distributed.Client(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+            )
+            clients.append(client)
             pool: Executor = client.get_executor()
             return pool
     elif isinstance(executor, Executor):
         given: Executor = executor
 
         def make() -> Executor:
-            if not used:
+            if not pools:
                 return given
             number = getattr(given, "_max_workers", None)
             if not isinstance(given, ProcessPoolExecutor) or not isinstance(number, int):
@@ -108,28 +121,27 @@ def open_executor(executor: Executor | str | None, workers: int) -> Iterator[Cal
     def renew(broken: Executor | None) -> Executor:
         if broken is not None:
             log.warning("A worker died; what it was doing is done again")
-        made = make()
-        used.append(made)
-        if made is not executor:
-            opened.append(made)
-        return made
+        if not pools or broken is pools[-1]:
+            pools.append(make())
+        return pools[-1]
 
     try:
         yield renew
     finally:
-        for one in reversed(opened):
-            # What has not begun does not begin any more where the run is interrupted.
-            if isinstance(one, Executor):
-                one.shutdown(cancel_futures=True)
-            else:
-                one.close()
+        for pool in pools:
+            if pool is not executor and not clients:
+                # What has not begun does not begin any more where the run is interrupted.
+                pool.shutdown(cancel_futures=True)
+        for client in clients:
+            client.close()
 
 
 class Units(Generic[_Result]):
     """Units of work, each a call of `function`; one that was lost with its worker is done again.
 
     Units are handed out a few at a time where the number of workers is known. Those that were under way when a worker
-    died are done again one by one, so that the one that kills its worker is told from those that only were beside it.
+    died are done again one by one, twice at most, so that the one that kills its worker is told from those that only
+    were beside it.
 
     Parameters
     ----------
@@ -138,7 +150,7 @@ class Units(Generic[_Result]):
     function : callable
         What is done; it and its arguments can be pickled where the executor's workers are processes.
     lost : callable
-        Given a unit's key, what stands for the result of one whose worker died twice, the second time beside no other.
+        Given a unit's key, what stands for the result of one that is given up.
     finished : callable, optional
         Called with a key and a result as soon as it is there, from whatever thread; what it raises ends the run.
     """
@@ -165,6 +177,7 @@ class Units(Generic[_Result]):
         suspects: deque[tuple[int, tuple[Any, ...]]] = deque()
         running: dict[Future[_Result], tuple[int, tuple[Any, ...]]] = {}
         alone = False
+        deaths: Counter[int] = Counter()
         while waiting or suspects or running:
             if not running and not waiting and suspects:
                 alone = True
@@ -193,8 +206,9 @@ class Units(Generic[_Result]):
                         raise self._failure
                     yield key, future.result()
                     continue
-                if alone or not isinstance(error, BrokenExecutorError):
-                    # A cluster that gives a unit up has tried it several times.
+                deaths[key] += alone
+                # A cluster that gives a unit up has tried it several times.
+                if deaths[key] == 2 or not isinstance(error, BrokenExecutorError):
                     result = self._lost(key, error)
                     if self._finished is not None:
                         self._finished(key, result)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["FileMatcher", "Item", "Measured"]
 
-import threading
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from ..io.fits import plane_file
 from .match_backgrounds import MatchBackgroundsTask
 from .match_exposure import ExposureMatcher, failed, reason_of
 from .run_record import ExposureRecord, ReferenceCandidate
+from .shared import SHARED
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,6 @@ class FileMatcher(ExposureMatcher):
     task : MatchBackgroundsTask
     mask, variance : str or None
         Where these planes are if not in their usual place, with ``{stem}``, ``{name}`` or ``{dir}`` of the exposure.
-    overwrite : bool
-        Replace files.
     compress : bool
         Compress the files by tiles.
     pictures : bool
@@ -62,14 +60,12 @@ class FileMatcher(ExposureMatcher):
         *,
         mask: str | None = None,
         variance: str | None = None,
-        overwrite: bool = False,
         compress: bool = False,
         pictures: bool = False,
     ) -> None:
         super().__init__(task, pictures=pictures)
         self.mask = mask
         self.variance = variance
-        self.overwrite = overwrite
         self.compress = compress
         # Tells the references of one run from those of another.
         self.run = uuid.uuid4().hex
@@ -119,7 +115,7 @@ class FileMatcher(ExposureMatcher):
         finished is not done again; only its pictures are made.
         """
         try:
-            exposure = self.reference(reference)
+            exposure = SHARED.get(self.run, lambda: self.load(reference))
             if earlier is not None:
                 return self._restore(item, reference, earlier, exposure)
             if item == reference:
@@ -128,18 +124,6 @@ class FileMatcher(ExposureMatcher):
         except BaseException as error:  # whatever one exposure does, the others go on; signals come to the main thread
             self.task.log.debug("Failed to match %s: %s", item.label, reason_of(error))
             return failed(item.label, printable(str(item.path)), error)
-
-    def reference(self, item: Item) -> Exposure:
-        """The reference, read once in each process."""
-        return _REFERENCES.get(self, item)
-
-    def adopt_reference(self, item: Item, exposure: Exposure) -> None:
-        """Take what was read already for this process's reference, until it is released."""
-        _REFERENCES.adopt(self, item, exposure)
-
-    def release_reference(self) -> None:
-        """The run has ended."""
-        _REFERENCES.release(self)
 
     def _keep_reference(self, item: Item, exposure: Exposure) -> ExposureRecord:
         record = self.describe_reference(exposure, item.label, printable(str(item.path)))
@@ -188,39 +172,10 @@ class FileMatcher(ExposureMatcher):
         write_exposure(
             exposure,
             item.output,
-            overwrite=self.overwrite,
+            # The folder was looked at before: what is there now is what an attempt left, or what may be replaced.
+            overwrite=True,
             compress=self.compress,
             history=history,
             provenance=provenance,
         )
         record.output, record.output_bytes = str(item.output), item.output.stat().st_size
-
-
-class _References:
-    """The references of the runs that this process is working on."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._adopted: dict[tuple[str, Item], Exposure] = {}
-        self._last: tuple[tuple[str, Item], Exposure] | None = None
-
-    def get(self, matcher: FileMatcher, item: Item) -> Exposure:
-        key = matcher.run, item
-        with self._lock:  # those who come meanwhile wait instead of reading it too
-            if key in self._adopted:
-                return self._adopted[key]
-            if self._last is None or self._last[0] != key:
-                self._last = None  # before the next one is read: one at a time is in memory
-                self._last = key, matcher.load(item)
-            return self._last[1]
-
-    def adopt(self, matcher: FileMatcher, item: Item, exposure: Exposure) -> None:
-        with self._lock:
-            self._adopted[matcher.run, item] = exposure
-
-    def release(self, matcher: FileMatcher) -> None:
-        with self._lock:
-            self._adopted = {key: exposure for key, exposure in self._adopted.items() if key[0] != matcher.run}
-
-
-_REFERENCES = _References()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 __all__ = ["JOURNAL", "Journal"]
 
+import fcntl
 import json
+import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -24,6 +26,8 @@ from ..errors import FitsError
 from .run_record import ExposureRecord, ReferenceCandidate
 
 JOURNAL = "matched.journal"
+
+log = logging.getLogger("evensky")
 
 _FORMAT = 1
 
@@ -78,10 +82,36 @@ class Journal:
         self.candidates: list[ReferenceCandidate] = []
         self.records: dict[str, ExposureRecord] = {}
         self._lock = threading.Lock()
+        self._check_free()
         # As it reads from a file.
         self._asked = json.loads(json.dumps({"journal": _FORMAT, **asked}))
         self._whole = self._read(self._asked, labels) if resume and self.path.exists() else 0
         self._file: TextIO | None = None
+
+    def _check_free(self) -> None:
+        """Raise where another run is writing the journal."""
+        if not self.path.is_file() or self.path.is_symlink():
+            return
+        try:
+            file = self.path.open("r+")
+        except OSError:  # told when it is to be written
+            return
+        with file:
+            self._take_hold(file)
+
+    def _take_hold(self, file: TextIO) -> None:
+        """Lock the journal: units of work overwrite what an attempt of theirs has left, and nobody else's may be there.
+
+        The lock goes with the process, however that ends.
+        """
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FitsError(
+                f"{self.path.parent}: another run is at work in it; wait for its end or choose another folder"
+            ) from None
+        except OSError as error:  # a file system without locks
+            log.debug("%s cannot be locked: %s", self.path, error)
 
     def _read(self, asked: Mapping[str, Any], labels: Sequence[str]) -> int:
         """Take over what is there; returns how many bytes of it are whole lines."""
@@ -132,10 +162,12 @@ class Journal:
     def begin(self, reference: str, reason: str, candidates: Sequence[ReferenceCandidate]) -> None:
         """The reference is chosen: from now on something is kept."""
         try:
+            self._check_free()
             if self._whole == 0:
                 # Anew, not through a link to who knows what.
                 self.path.unlink(missing_ok=True)
             self._file = self.path.open("r+" if self._whole else "x", encoding="utf-8")
+            self._take_hold(self._file)
             # A torn line at the end goes.
             self._file.truncate(self._whole)
             self._file.seek(self._whole)

@@ -9,7 +9,9 @@ from __future__ import annotations
 __all__ = ["DataRefMatcher", "MatchBackgroundsConfig", "MatchBackgroundsTask"]
 
 import math
+import uuid
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -34,8 +36,10 @@ from ..math import (
     stringToUndersampleStyle,
 )
 from .base import Struct, Task
+from .executors import Units, open_executor
 from .flags import find_flags
 from .run_record import ReferenceCandidate
+from .shared import SHARED
 
 # Of whole numbers in the core, but the bin size.
 _LARGEST = 2**31 - 1
@@ -211,6 +215,22 @@ class DataRefMatcher:
         return [index for index, ref in enumerate(refList) if self._key(ref) == key]
 
 
+class _Unit:
+    """Matches one exposure, in whatever process: it carries what it needs, and reads the reference once in each."""
+
+    def __init__(self, task: MatchBackgroundsTask, reference: Any, scaler: Any, datasetType: str) -> None:
+        self._task = task
+        self._reference = reference
+        self._scaler = scaler
+        self._datasetType = datasetType
+        self.run = uuid.uuid4().hex
+
+    def __call__(self, ref: Any, scaler: Any) -> Struct:
+        task = self._task
+        reference = SHARED.get(self.run, lambda: task.loadExposure(self._reference, self._datasetType, self._scaler))
+        return task.match_one(reference, ref, scaler, self._datasetType)
+
+
 class MatchBackgroundsTask(Task):
     """Match the backgrounds of exposures of one pixel grid to that of a reference.
 
@@ -241,6 +261,8 @@ class MatchBackgroundsTask(Task):
         imageScalerList: Sequence[Any] | None = None,
         refExpDataRef: Any = None,
         refImageScaler: Any = None,
+        *,
+        executor: Executor | str | None = None,
     ) -> Struct:
         """Match exposures to a reference.
 
@@ -257,6 +279,10 @@ class MatchBackgroundsTask(Task):
             The reference; the best of the list where left out.
         refImageScaler : optional
             Scales the reference where it is given.
+        executor : concurrent.futures.Executor or str, optional
+            What does the work, one exposure a unit: any executor, or the name of one, see
+            `evensky.tasks.executors.EXECUTORS`. Units hold references, not pixels, but for exposures in memory, which
+            processes get copies of. Results do not depend on it. A worker that dies costs a retry.
 
         Returns
         -------
@@ -270,6 +296,8 @@ class MatchBackgroundsTask(Task):
             For an empty list, no dataset type, or where no exposure can be the reference.
         RuntimeError
             Where the list of scalers is of another length.
+        evensky.errors.InvalidParameterError
+            For references, scalers and executors that are none.
         """
         refs = [as_data_ref(ref, index) for index, ref in enumerate(expRefList)]
         if not refs:
@@ -289,20 +317,35 @@ class MatchBackgroundsTask(Task):
         butler = getattr(getattr(reference_ref, "butlerSubset", None), "butler", None)
         matcher = DataRefMatcher(butler, expDatasetType)
         references = set(matcher.matchList(reference_ref, refs))
-        results = []
-        for index, (ref, scaler) in enumerate(zip(refs, scalers, strict=True)):
-            if index in references:
-                results.append(self._without_model(isReference=True, fitRMS=0.0))
-                continue
-            try:
-                self.log.info("Matching background of %s to %s", id_dict(ref.dataId), id_dict(reference_ref.dataId))
-                science = self.loadExposure(ref, expDatasetType, scaler)
-                matched = self.matchBackgrounds(reference, science)
-                results.append(Struct(isReference=False, **matched.getDict()))
-            except Exception as error:  # whatever one exposure does, the others go on
-                self.log.warning("Failed to fit background %s: %s", id_dict(ref.dataId), error)
-                results.append(self._without_model(isReference=False, fitRMS=None))
-        return Struct(backgroundInfoList=results)
+        results: dict[int, Struct] = dict.fromkeys(references, self._without_model(isReference=True, fitRMS=0.0))
+        others = [index for index in range(len(refs)) if index not in references]
+        if executor is None:
+            for index in others:
+                results[index] = self.match_one(reference, refs[index], scalers[index], expDatasetType)
+        else:
+            unit = _Unit(self, reference_ref, refImageScaler, expDatasetType)
+
+            def lost(index: int, error: BaseException) -> Struct:
+                self.log.warning(
+                    "Failed to fit background %s: its worker died again and again", id_dict(refs[index].dataId)
+                )
+                return self._without_model(isReference=False, fitRMS=None)
+
+            with SHARED.adopted(unit.run, reference), open_executor(executor, 1) as renew:
+                units = Units(renew, unit, lost)
+                results.update(units.run((index, (refs[index], scalers[index])) for index in others))
+        return Struct(backgroundInfoList=[results[index] for index in range(len(refs))])
+
+    def match_one(self, reference: Exposure, ref: Any, scaler: Any, datasetType: str) -> Struct:
+        """Match what a data reference stands for; a Struct without a model where that fails."""
+        try:
+            self.log.info("Matching background of %s to %s", id_dict(ref.dataId), self._label(reference))
+            science = self.loadExposure(ref, datasetType, scaler)
+            matched = self.matchBackgrounds(reference, science)
+            return Struct(isReference=False, **matched.getDict())
+        except Exception as error:  # whatever one exposure does, the others go on
+            self.log.warning("Failed to fit background %s: %s", id_dict(ref.dataId), error)
+            return self._without_model(isReference=False, fitRMS=None)
 
     def selectRefExposure(
         self, expRefList: Sequence[Any], imageScalerList: Sequence[Any] | None, expDatasetType: str

@@ -28,11 +28,12 @@ from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
 from .match_exposure import failed, reason_of
 from .pictures import Gallery
 from .run_record import ExposureRecord, MatchRun, ReferenceCandidate
+from .shared import SHARED
 
 EARLIER_RESULTS = "matched.ecsv"
 
-# Of a unit of work that took its worker with it twice.
-_DIED = "the worker that was at it died, and died again"
+# Of a unit of work that takes its workers with it.
+_DIED = "the worker that was at it died, again and again"
 
 Progress = Callable[[str, int, int], None]
 
@@ -236,8 +237,6 @@ def match_files(
         task,
         mask=mask,
         variance=variance,
-        # A file that the journal does not know was written by a run that was killed just then.
-        overwrite=overwrite or resume,
         compress=compress,
         pictures=pictures,
     )
@@ -273,12 +272,11 @@ def match_files(
             # written.
             if matcher.level(reference_exposure)[1] == 0.0:
                 raise TaskError(f"{files[index]}: has no good pixel, so it cannot be the reference")
-            matcher.adopt_reference(work.items[index], reference_exposure)
             reason = journal.reason or _reason(given, candidates)
             journal.begin(work.labels[index], reason, candidates)
-            records = _match_all(work, renew, journal, index, step, number)
+            with SHARED.adopted(matcher.run, reference_exposure):
+                records = _match_all(work, renew, journal, index, step, number)
     finally:
-        matcher.release_reference()
         journal.close()
     run = MatchRun(
         records=records,
