@@ -73,6 +73,10 @@ Statistics statisticsOf(py::array const& image, std::optional<py::array> const& 
     });
 }
 
+py::object shownBy(char const* module, char const* function, py::object const& self) {
+    return py::module_::import((std::string("evensky.") + module).c_str()).attr(function)(self);
+}
+
 }  // namespace
 
 void declareStatistics(py::module_& module) {
@@ -156,7 +160,11 @@ void declareStatistics(py::module_& module) {
                     [](Statistics const& self, int prop) { return self.getError(static_cast<Property>(prop)); },
                     py::arg("prop") = 0)
             .def("getOrMask", &Statistics::getOrMask)
-            .def("getFlags", &Statistics::getFlags);
+            .def("getFlags", &Statistics::getFlags)
+            // How they look is said where pictures and pages are made; imported when somebody looks.
+            .def("__repr__", [](py::object const& self) { return shownBy("display", "statistics_text", self); })
+            .def("_repr_html_", [](py::object const& self) { return shownBy("display", "statistics_html", self); })
+            .def("plot", [](py::object const& self) { return shownBy("plot", "plot_statistics", self); });
 
     module.def("stringToStatisticsProperty", &stringToStatisticsProperty, py::arg("property"));
     module.def("makeStatistics", &statisticsOf, py::arg("image"), py::arg("mask"), py::arg("variance"),

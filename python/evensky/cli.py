@@ -261,7 +261,7 @@ def _summary(run: MatchRun, out: Path, *, report: bool = True) -> None:
 @contextmanager
 def _progress(show: bool) -> Iterator[Any]:
     """Something to call with a label, what is done and what there is to do."""
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     with tqdm(disable=None if show else True, unit="step", leave=False) as bar:
 
@@ -372,12 +372,12 @@ def match(
 
 def _bad_bits(mask: Any, bad_planes: str | None) -> int:
     """Bits of the planes that the user named, or of the task's usual ones as far as the mask has them."""
-    from .tasks import MatchBackgroundsConfig
+    from .image.mask import BAD_PLANES
 
     if bad_planes is not None:
         return int(mask.getPlaneBitMask([name.strip() for name in bad_planes.split(",") if name.strip()]))
     known = mask.getMaskPlaneDict()
-    return int(mask.getPlaneBitMask([name for name in MatchBackgroundsConfig().badMaskPlanes if name in known]))
+    return int(mask.getPlaneBitMask([name for name in BAD_PLANES if name in known]))
 
 
 _plane_options = [

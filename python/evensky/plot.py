@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["common_stretch", "plot_costs", "plot_levels", "plot_match", "plot_model_grid", "unit_label"]
+__all__ = [
+    "common_stretch",
+    "plot_background",
+    "plot_costs",
+    "plot_levels",
+    "plot_match",
+    "plot_model_grid",
+    "plot_statistics",
+    "unit_label",
+]
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +23,8 @@ from .tasks.run_record import ExposureRecord, ReferenceCandidate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from .math import BackgroundMI, Statistics
 
 # Okabe and Ito's colours, which everybody can tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
@@ -347,4 +358,86 @@ def plot_model_grid(
     for ax in (left, right):
         ax.set_xlabel("x [px]")
         ax.set_ylabel("y [px]")
+    return figure
+
+
+def plot_background(background: BackgroundMI, model: np.ndarray | None = None, unit: str = "") -> Figure:
+    """The model of a background with its bins over it, and the bins' distances from it.
+
+    Parameters
+    ----------
+    background : BackgroundMI
+    model : ndarray, shape (height, width), optional
+        The model image; evaluated by the background's own control where left out.
+    unit : str, optional
+        Of the pixels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from .math import REDUCE_INTERP_ORDER
+
+    if model is None:
+        control = background.getBackgroundControl()
+        # As an image is made, but for too few bins: they take a simpler style.
+        style = None if control.getApproximateControl().getStyle() >= 0 else control.getInterpStyle()
+        model = (background.getImageF() if style is None else background.getImageF(style, REDUCE_INTERP_ORDER)).array
+    grid = background.getStatsImage()
+    x0, y0 = background.getImageBBox().getMin()
+    x, y = np.meshgrid(background.getBinCentersX() - x0, background.getBinCentersY() - y0)
+    # The centre of a bin of an even number of pixels lies between two.
+    left, right = np.floor(x).astype(int), np.ceil(x).astype(int)
+    below, above = np.floor(y).astype(int), np.ceil(y).astype(int)
+    at_centre = 0.25 * (model[below, left] + model[below, right] + model[above, left] + model[above, right])
+    value = grid.image.array.astype(np.float64)
+    residual = value - at_centre
+    flat = [plane.ravel() for plane in (x, y, value, grid.variance.array, residual)]
+    return plot_model_grid(model, flat[0], flat[1], flat[2], flat[3], flat[4], unit)
+
+
+def plot_statistics(statistics: Statistics, unit: str = "") -> Figure:
+    """Where the centres lie and how wide the scatter is, of what was computed.
+
+    Parameters
+    ----------
+    statistics : Statistics
+    unit : str, optional
+        Of the pixels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row each for mean, clipped mean and median: the centre with its error and, where it was computed, the
+        standard deviation or half the distance of the quartiles on both sides.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where none of the three was computed.
+    """
+    from .math import IQRANGE, MEAN, MEANCLIP, MEDIAN, STDEV, STDEVCLIP
+
+    flags = statistics.getFlags()
+    rows = [
+        (centre, scatter, factor)
+        for centre, scatter, factor in ((MEAN, STDEV, 1.0), (MEANCLIP, STDEVCLIP, 1.0), (MEDIAN, IQRANGE, 0.5))
+        if flags & centre
+    ]
+    if not rows:
+        raise InvalidParameterError("Statistics hold neither MEAN nor MEANCLIP nor MEDIAN; at least one can be drawn")
+    figure = _figure(8, 0.9 + 0.5 * len(rows))
+    axes = figure.add_subplot()
+    for row, (centre, scatter, factor) in enumerate(rows):
+        value, error = statistics.getResult(centre)
+        if flags & scatter:
+            width = factor * statistics.getValue(scatter)
+            axes.plot([value - width, value + width], [row, row], color="#C9CED6", lw=7, solid_capstyle="butt")
+        axes.errorbar(value, row, xerr=error if np.isfinite(error) else None, color=BLUE, marker="o", capsize=4)
+    axes.set_yticks(range(len(rows)), [str(centre.name) for centre, _, _ in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlabel(f"value [{unit_label(unit)}]; bars: scatter on both sides, whiskers: error")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.ticklabel_format(axis="x", useOffset=False)
     return figure

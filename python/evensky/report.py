@@ -4,14 +4,13 @@ from __future__ import annotations
 
 __all__ = ["make_table", "write_report", "write_table"]
 
-import base64
-import io
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .display import figure_url
 from .io.atomic import atomic_path
 from .plot import common_stretch, plot_costs, plot_levels, plot_match, unit_label
 from .tasks.flags import FLAGS
@@ -20,7 +19,6 @@ from .tasks.run_record import ExposureRecord, MatchRun
 
 if TYPE_CHECKING:
     from astropy.table import Table
-    from matplotlib.figure import Figure
 
 _COLUMNS: tuple[tuple[str, Any, bool, str], ...] = (
     # name, type, in the unit of the pixels, description
@@ -111,13 +109,6 @@ def _level(value: float | None) -> str:
     return f"{value:.3f}" if abs(value) < 1e7 else f"{value:.6g}"
 
 
-def _inline(figure: Figure, dpi: int) -> str:
-    """A figure as a data URL."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
 def _spread(values: list[float]) -> float | None:
     return max(values) - min(values) if len(values) > 1 else None
 
@@ -139,7 +130,7 @@ def _context(run: MatchRun) -> dict[str, Any]:
     def exposure(record: ExposureRecord) -> dict[str, Any]:
         figure = None
         if record.pixels is not None:
-            figure = _inline(plot_match(record, limits, run.unit), dpi)
+            figure = figure_url(plot_match(record, limits, run.unit), dpi)
         ratio = (
             record.matched_mse / record.diff_im_var if record.matched_mse is not None and record.diff_im_var else None
         )
@@ -158,8 +149,8 @@ def _context(run: MatchRun) -> dict[str, Any]:
         "spread_after": after,
         "median_fit": float(np.median(fits)) if fits else None,
         "median_ratio": float(np.median(ratios)) if ratios else None,
-        "levels": _inline(plot_levels(run.records, run.reference, run.unit), 110) if done else None,
-        "costs": _inline(plot_costs(run.candidates), 110) if run.candidates else None,
+        "levels": figure_url(plot_levels(run.records, run.reference, run.unit), 110) if done else None,
+        "costs": figure_url(plot_costs(run.candidates), 110) if run.candidates else None,
         "exposures": [exposure(record) for record in run.records],
         "number": _number,
         "percent": lambda fraction: f"{_number(100.0 * fraction)} %",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["PIXEL_DTYPES", "Planes", "as_planes", "native_array"]
+__all__ = ["PIXEL_DTYPES", "Planes", "as_planes", "is_nddata", "mask_planes_of", "native_array"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import whole_number
 from ..errors import InvalidParameterError
 from ..geom import Extent2I
 from ._pixels import check_same_size, regular
@@ -87,6 +88,23 @@ def native_array(array: Any) -> np.ndarray:
     )
 
 
+def is_nddata(obj: Any) -> bool:
+    """Whether it is like astropy's ``NDData``, which is not imported to find out."""
+    return not isinstance(obj, np.ndarray) and all(hasattr(obj, name) for name in ("data", "mask", "uncertainty"))
+
+
+def mask_planes_of(meta: Any) -> dict[str, int] | None:
+    """Numbers of mask planes that the ``MP_`` cards of a header name; None where there are none.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For a number that is not whole.
+    """
+    cards = {name[3:]: meta[name] for name in meta if isinstance(name, str) and name.startswith("MP_")}
+    return {name: whole_number(number, f"MP_{name}") for name, number in cards.items()} or None
+
+
 def as_planes(obj: Any) -> Planes:
     """The planes of anything image-like.
 
@@ -94,7 +112,8 @@ def as_planes(obj: Any) -> Planes:
     ----------
     obj : image-like
         `Image`, `MaskedImage`, `Exposure`; a two-dimensional numpy array or nested list; `numpy.ma.MaskedArray`; a
-        ``Quantity``; anything like astropy's ``NDData`` (``data``, ``mask``, ``uncertainty``).
+        ``Quantity``; anything like astropy's ``NDData`` (``data``, ``mask``, ``uncertainty``; bits in ``flags``
+        count beside the mask; ``MP_`` cards of ``meta`` name their planes).
 
     Returns
     -------
@@ -119,7 +138,7 @@ def as_planes(obj: Any) -> Planes:
         if obj.mask is not np.ma.nomask:
             planes.mask, planes.reject = np.asarray(obj.mask).astype(np.int32), 1
         return planes
-    if not isinstance(obj, np.ndarray) and hasattr(obj, "data") and hasattr(obj, "uncertainty"):
+    if is_nddata(obj):
         return _from_nddata(obj)
     unit = getattr(obj, "unit", None)
     return Planes(_two_dimensional(getattr(obj, "value", obj)), unit="" if unit is None else str(unit))
@@ -134,21 +153,32 @@ def _two_dimensional(array: Any) -> np.ndarray:
 
 def _from_nddata(data: Any) -> Planes:
     planes = Planes(_two_dimensional(data.data), unit="" if data.unit is None else str(data.unit))
-    if data.mask is not None:
-        mask = regular(data.mask)
-        if mask.ndim not in (0, 2):
-            raise InvalidParameterError(f"The mask has shape {mask.shape}; an image has two dimensions")
-        if mask.ndim == 2:
-            sizes = (Extent2I(*array.shape[::-1]) for array in (mask, planes.image))
-            check_same_size("The mask", next(sizes), "the image", next(sizes))
-        mask = np.broadcast_to(mask, planes.image.shape)
-        if mask.dtype == np.bool_:
-            planes.mask, planes.reject = mask.astype(np.int32), 1
+    mask, flags = data.mask, getattr(data, "flags", None)
+    if isinstance(flags, np.ndarray) and flags.dtype.kind in "iu":
+        # CCDData makes every mask boolean: bits are its flags, and what the mask rejects has them all.
+        planes.mask, planes.mask_planes = Mask(_of_size(flags, planes, "flags"))._array, mask_planes_of(data.meta)
+        if mask is not None:
+            planes.mask = np.where(_of_size(mask, planes, "mask"), np.int32(-1), planes.mask)
+    elif mask is not None:
+        bits = _of_size(mask, planes, "mask")
+        if bits.dtype == np.bool_:
+            planes.mask, planes.reject = bits.astype(np.int32), 1
         else:
-            planes.mask = Mask(mask)._array
+            planes.mask, planes.mask_planes = Mask(bits)._array, mask_planes_of(data.meta)
     if data.uncertainty is not None:
         planes.variance = _variance_of(data.uncertainty)
     return planes
+
+
+def _of_size(mask: Any, planes: Planes, name: str) -> np.ndarray:
+    """One value for each pixel; a single one is that of all."""
+    given = regular(mask)
+    if given.ndim not in (0, 2):
+        raise InvalidParameterError(f"The {name} has shape {given.shape}; an image has two dimensions")
+    if given.ndim == 2:
+        size, other = (Extent2I(*array.shape[::-1]) for array in (given, planes.image))
+        check_same_size(f"The {name}", size, "the image", other)
+    return np.broadcast_to(given, planes.image.shape)
 
 
 def _variance_of(uncertainty: Any) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DEFAULT_PLANES", "MAX_PLANES", "Mask", "MaskX", "translate_mask"]
+__all__ = ["BAD_PLANES", "DEFAULT_PLANES", "MAX_PLANES", "Mask", "MaskX", "translate_mask"]
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
@@ -27,6 +27,9 @@ DEFAULT_PLANES: Mapping[str, int] = {
     "SUSPECT": 7,
     "NO_DATA": 8,
 }
+
+BAD_PLANES = ("NO_DATA", "DETECTED", "DETECTED_NEGATIVE", "SAT", "BAD", "INTRP", "CR")
+"""The planes whose pixels do not count where nothing else is said."""
 
 
 def _signed(bits: int) -> int:

@@ -19,7 +19,7 @@ __all__ = [
 import copy
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from ..image._pixels import pixels_of
 from ..image.coerce import Planes, as_planes
 from .approximate import Approximate, ApproximateControl
 from .interpolate import Interpolate, by_number, interp_style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 THROW_EXCEPTION = UndersampleStyle.THROW_EXCEPTION
 REDUCE_INTERP_ORDER = UndersampleStyle.REDUCE_INTERP_ORDER
@@ -223,6 +226,17 @@ class BackgroundMI:
             raise InvalidParameterError(f"The state of a BackgroundMI has {len(state)} values; it must have 4")
         bbox, (values, masks, errors), bctrl, used = state
         self._adopt(_core.Background(tuple(bbox), values, masks, errors, bctrl), _core.AsUsed(*used))
+
+    def plot(self) -> Figure:
+        """The model with the bins over it, and the bins' distances from it. See `evensky.plot.plot_background`."""
+        from ..plot import plot_background
+
+        return plot_background(self)
+
+    def _repr_html_(self) -> str:
+        from ..display import background_html
+
+        return background_html(self)
 
     def __repr__(self) -> str:
         nx, ny = self._stats.getDimensions()

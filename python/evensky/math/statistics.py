@@ -117,7 +117,7 @@ def makeStatistics(
         if plane is not None or mask is not None or weights is not None:
             raise InvalidParameterError("Statistics of a Mask take no second plane; they are NPOINT and SUM only")
         return _core.makeMaskStatistics(x.array, int(flags), num_threads)
-    planes, is_vector = _planes_of(x)
+    planes, is_vector = planes_of(x)
     if plane is not None:
         if _is_mask(plane, planes, is_vector):
             mask = _only_one("mask", mask, plane)
@@ -129,11 +129,11 @@ def makeStatistics(
     if mask is not None:
         if mask_array is not None:
             raise InvalidParameterError(f"{type(x).__name__} has a mask of its own; a second one cannot be given")
-        mask_array, reject = _mask_of(mask)
+        mask_array, reject = mask_of(mask)
     if reject:
         sctrl = copy.copy(sctrl)
         sctrl.setAndMask(sctrl.getAndMask() | reject)
-    weights_array = None if weights is None else _weights_of(weights, is_vector)
+    weights_array = None if weights is None else weights_of(weights, is_vector)
     return _core.makeStatistics(
         planes.image, mask_array, planes.variance, weights_array, int(flags), sctrl, num_threads
     )
@@ -170,7 +170,7 @@ def _only_one(name: str, keyword: Any, positional: Any) -> Any:
     return positional
 
 
-def _planes_of(x: Any) -> tuple[Planes, bool]:
+def planes_of(x: Any) -> tuple[Planes, bool]:
     """The planes of `x`; a vector is an image of one row."""
     if isinstance(x, MaskedVector):
         as_row = [None if a is None else np.asarray(a).reshape(1, -1) for a in (x.value, x.mask, x.variance)]
@@ -193,7 +193,7 @@ def _is_mask(plane: Any, planes: Planes, is_vector: bool) -> bool:
     return isinstance(plane, np.ndarray) and plane.dtype.kind in "biu"
 
 
-def _mask_of(mask: Any) -> tuple[np.ndarray, int]:
+def mask_of(mask: Any) -> tuple[np.ndarray, int]:
     """Bits of a mask, and those that reject whatever the control says: a boolean mask has no planes to choose."""
     array = mask.array if isinstance(mask, Mask) else regular(mask)
     if array.ndim == 1:
@@ -208,7 +208,7 @@ def _mask_of(mask: Any) -> tuple[np.ndarray, int]:
     return (native.view(np.int32) if native.dtype == np.uint32 else native.astype(np.int32)), 0
 
 
-def _weights_of(weights: Any, is_vector: bool) -> np.ndarray:
+def weights_of(weights: Any, is_vector: bool) -> np.ndarray:
     array = native_array(weights) if is_vector else as_planes(weights).image
     if array.ndim == 1:
         array = array.reshape(1, -1)

@@ -6,10 +6,10 @@ lists of words.
 
 from __future__ import annotations
 
-__all__ = ["make_config", "read_fields"]
+__all__ = ["change_config", "make_config", "read_fields"]
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,19 +122,6 @@ def make_config(
         For a value that is not allowed, a file that cannot be read.
     """
     config = MatchBackgroundsConfig()
-    known = ", ".join(MatchBackgroundsConfig._fields)
-
-    def update(name: Any, value: Any) -> None:
-        if name not in MatchBackgroundsConfig._fields:
-            raise NotFoundError(f"There is no configuration field {reprlib.repr(name)}; the known ones are {known}")
-        try:
-            config.update(**{name: value})
-        except (FieldValidationError, TypeError, ValueError) as error:
-            reason = getattr(error, "msg", None) or str(error)
-            raise InvalidParameterError(
-                f"Configuration field {name} = {reprlib.repr(value)}: {_short(reason)}"
-            ) from error
-
     if python_file is not None:
         if python_file.exists() and not python_file.is_file():
             raise InvalidParameterError(f"{python_file}: is not a regular file")
@@ -143,18 +130,56 @@ def make_config(
         except (Exception, SystemExit) as error:  # whatever the file's code does
             raise InvalidParameterError(f"{python_file}: cannot be executed as a configuration: {error}") from error
     for name, value in (read_fields(file) if file else {}).items():
-        update(name, value)
+        _set(config, name, value)
     for setting in settings:
         name, equals, text = setting.partition("=")
         name = name.strip().removeprefix("config.")
         if not equals:
             raise InvalidParameterError(f"-c {reprlib.repr(setting)}: name=value is needed")
-        update(name, _parse(name, text.strip()) if name in MatchBackgroundsConfig._fields else text)
+        _set(config, name, _parse(name, text.strip()) if name in MatchBackgroundsConfig._fields else text)
+    _validate(config)
+    return config
+
+
+def change_config(config: MatchBackgroundsConfig | None, fields: Mapping[str, Any]) -> MatchBackgroundsConfig:
+    """A copy of a configuration, or of the defaults, with some fields changed.
+
+    Raises
+    ------
+    evensky.errors.NotFoundError
+        For a field that does not exist.
+    evensky.errors.InvalidParameterError
+        For a value that is not allowed, or a configuration that is none.
+    """
+    changed = MatchBackgroundsConfig()
+    if config is not None:
+        if not isinstance(config, MatchBackgroundsConfig):
+            raise InvalidParameterError(
+                f"config is a {type(config).__name__}; it must be a {MatchBackgroundsConfig.__name__}"
+            )
+        changed.update(**config.toDict())
+    for name, value in fields.items():
+        _set(changed, name, value)
+    _validate(changed)
+    return changed
+
+
+def _set(config: MatchBackgroundsConfig, name: Any, value: Any) -> None:
+    if name not in MatchBackgroundsConfig._fields:
+        known = ", ".join(MatchBackgroundsConfig._fields)
+        raise NotFoundError(f"There is no configuration field {reprlib.repr(name)}; the known ones are {known}")
+    try:
+        config.update(**{name: value})
+    except (FieldValidationError, TypeError, ValueError) as error:
+        reason = getattr(error, "msg", None) or str(error)
+        raise InvalidParameterError(f"Configuration field {name} = {reprlib.repr(value)}: {_short(reason)}") from error
+
+
+def _validate(config: MatchBackgroundsConfig) -> None:
     try:
         config.validate()
     except FieldValidationError as error:
         raise InvalidParameterError(_short(str(error))) from error
-    return config
 
 
 def _short(reason: str) -> str:

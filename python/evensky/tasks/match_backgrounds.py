@@ -21,6 +21,7 @@ from .. import _core, errors
 from .._checks import real_number, shown
 from ..errors import InvalidParameterError, TaskError
 from ..image import Exposure, Mask
+from ..image.mask import BAD_PLANES
 from ..io.data_refs import as_data_ref, data_id_keys, id_dict
 from ..math import (
     MEAN,
@@ -65,7 +66,7 @@ class MatchBackgroundsConfig(Config):
     )
     badMaskPlanes = ListField[str](
         dtype=str,
-        default=["NO_DATA", "DETECTED", "DETECTED_NEGATIVE", "SAT", "BAD", "INTRP", "CR"],
+        default=list(BAD_PLANES),
         doc="Mask planes whose pixels do not count; each must be a plane that the exposures know.",
         itemCheck=lambda name: bool(name),
     )

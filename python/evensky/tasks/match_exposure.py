@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["ExposureMatcher", "NoOverlapError", "failed", "reason_of"]
+__all__ = ["ExposureMatcher", "NoOverlapError", "failed", "reason_of", "reason_of_choice", "set_aside"]
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from ..math import MEANCLIP, Approximate, BackgroundMI, StatisticsControl, makeS
 from .base import Struct
 from .match_backgrounds import MatchBackgroundsTask
 from .pictures import Painter
-from .run_record import ExposureRecord, Status
+from .run_record import ExposureRecord, ReferenceCandidate, Status
 
 # Rows of a model that are looked at a time.
 _BAND = 256
@@ -37,6 +39,29 @@ def failed(label: str, path: str, error: BaseException) -> ExposureRecord:
     if isinstance(error, NoOverlapError):
         record.flags, record.common_fraction = ["NO_OVERLAP"], 0.0
     return record
+
+
+def set_aside(candidates: Sequence[ReferenceCandidate], sizes: Sequence[tuple[int, int] | None]) -> None:
+    """Leave out as references exposures that nearly no other could be matched to, whatever their cost."""
+    usable = [index for index, candidate in enumerate(candidates) if candidate.npoint > 0]
+    usual = Counter(sizes[index] for index in usable).most_common(1)
+    noisy = any(candidates[index].variance > 0 for index in usable)
+    for index in usable:
+        candidate, size = candidates[index], sizes[index]
+        if size is not None and size != usual[0][0]:
+            candidate.message = f"has another size than most: {size[0]} x {size[1]}"
+        elif noisy and candidate.variance == 0:
+            candidate.message = "all its good pixels are equal"
+
+
+def reason_of_choice(candidates: Sequence[ReferenceCandidate] | None) -> str:
+    """Why the reference is the reference; None for candidates where somebody has named it."""
+    if candidates is None:
+        return "It was named by the user."
+    costs = sorted(candidate.cost for candidate in candidates if np.isfinite(candidate.cost))
+    if len(costs) == 1:
+        return "It is the only exposure that can be used."
+    return f"Its cost, {costs[0]:.4f}, is the lowest of {len(costs)}; the next is {costs[1]:.4f}."
 
 
 class ExposureMatcher:

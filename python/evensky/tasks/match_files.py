@@ -9,13 +9,10 @@ import glob
 import logging
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from .. import __version__
 from .._text import printable
@@ -25,7 +22,7 @@ from .executors import Units, open_executor
 from .file_matcher import FileMatcher, Item, Measured
 from .journal import JOURNAL, Journal
 from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
-from .match_exposure import failed, reason_of
+from .match_exposure import failed, reason_of, reason_of_choice, set_aside
 from .pictures import Gallery
 from .run_record import ExposureRecord, MatchRun, ReferenceCandidate
 from .shared import SHARED
@@ -272,7 +269,7 @@ def match_files(
             # written.
             if matcher.level(reference_exposure)[1] == 0.0:
                 raise TaskError(f"{files[index]}: has no good pixel, so it cannot be the reference")
-            reason = journal.reason or _reason(given, candidates)
+            reason = journal.reason or reason_of_choice(candidates if given is None else None)
             journal.begin(work.labels[index], reason, candidates)
             with SHARED.adopted(matcher.run, reference_exposure):
                 records = _match_all(work, renew, journal, index, step, number)
@@ -329,7 +326,7 @@ def _measure(
             work.sizes[index] = result.size
         step(f"looking at {work.labels[index]}")
     candidates = [measured[index].candidate for index in range(len(work.items))]
-    _set_aside(work, candidates)
+    set_aside(candidates, [work.sizes.get(index) for index in range(len(candidates))])
     if all(result.size is None for result in measured.values()):
         # What is wrong with the call is wrong for every file: a pattern, the name of a plane.
         if wrong := [result.error for _, result in sorted(measured.items()) if result.error is not None]:
@@ -337,19 +334,6 @@ def _measure(
         more = f" (and {len(candidates) - 1} more)" if len(candidates) > 1 else ""
         raise TaskError(f"None of the {len(candidates)} files can be used: {candidates[0].message}{more}")
     return candidates
-
-
-def _set_aside(work: _Run, candidates: Sequence[ReferenceCandidate]) -> None:
-    """Leave out as references exposures that nearly no other could be matched to, whatever their cost."""
-    usable = [index for index, candidate in enumerate(candidates) if candidate.npoint > 0]
-    usual = Counter(work.sizes[index] for index in usable).most_common(1)
-    noisy = any(candidates[index].variance > 0 for index in usable)
-    for index in usable:
-        candidate, size = candidates[index], work.sizes[index]
-        if size != usual[0][0]:
-            candidate.message = f"has another size than most: {size[0]} x {size[1]}"
-        elif noisy and candidate.variance == 0:
-            candidate.message = "all its good pixels are equal"
 
 
 def _match_all(
@@ -381,12 +365,3 @@ def _match_all(
         gallery.add(index, record)
         step(work.labels[index])
     return [record for record in records if record is not None]
-
-
-def _reason(given: Path | None, candidates: Sequence[ReferenceCandidate]) -> str:
-    if given is not None:
-        return "It was named by the user."
-    costs = sorted(candidate.cost for candidate in candidates if np.isfinite(candidate.cost))
-    if len(costs) == 1:
-        return "It is the only exposure that can be used."
-    return f"Its cost, {costs[0]:.4f}, is the lowest of {len(costs)}; the next is {costs[1]:.4f}."

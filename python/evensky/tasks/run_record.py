@@ -5,9 +5,13 @@ from __future__ import annotations
 __all__ = ["ExposureRecord", "MatchRun", "PixelSummary", "ReferenceCandidate"]
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.figure import Figure
 
 Status = Literal["reference", "matched", "failed"]
 
@@ -90,6 +94,24 @@ class MatchRun:
     unit: str = ""  # BUNIT of the exposures where they agree
     notes: list[str] = field(default_factory=list)  # what was assumed, e.g. "no masks given: every finite pixel counts"
     truth: dict[str, float] | None = None  # demo only: name -> pixel RMS against the truth
+
+    @property
+    def table(self) -> Table:
+        """The figures, a row an exposure. See `evensky.report.make_table`."""
+        from ..report import make_table
+
+        return make_table(self)
+
+    def plot(self) -> Figure:
+        """Levels of all exposures before and after. See `evensky.plot.plot_levels`."""
+        from ..plot import plot_levels
+
+        return plot_levels(self.records, self.reference, self.unit)
+
+    def _repr_html_(self) -> str:
+        from ..display import run_html
+
+        return run_html(self)
 
     @property
     def failed(self) -> list[ExposureRecord]:

@@ -1,0 +1,105 @@
+"""Astropy's arrays with more to them, in and out: ``NDData`` and ``CCDData``, ``Quantity``; and masked arrays.
+
+What comes out is of the type that went in, so astropy need not be imported here.
+"""
+
+from __future__ import annotations
+
+__all__ = ["data_like", "exposure_of", "floating_like"]
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from ..image import Exposure, Image, Mask, MaskedImage
+from ..image.coerce import as_planes, is_nddata
+
+
+def floating_like(dtype: Any) -> np.dtype[Any]:
+    """The type of models of pixels of that type: float64 for what float32 does not hold, float32 for all others."""
+    return np.dtype(np.float64 if np.result_type(dtype, np.float32) == np.float64 else np.float32)
+
+
+def exposure_of(data: Any, label: str) -> Exposure:
+    """An exposure of anything image-like, to be changed: its image is a copy, its mask and variance are shared.
+
+    Parameters
+    ----------
+    data : image-like
+        See `evensky.image.as_planes`.
+    label : str
+        What identifies it where it has no data ID of its own.
+
+    Returns
+    -------
+    Exposure
+        Of float32 or float64 pixels. What a boolean mask rejects is in all planes.
+    """
+    planes = as_planes(data)
+    image = Image(planes.image.astype(floating_like(planes.image.dtype)), xy0=(planes.x0, planes.y0))
+    bits = planes.mask
+    if bits is not None and planes.reject:
+        bits = -(bits != 0).astype(np.int32)  # a boolean mask rejects by whatever plane is bad
+    mask = None if bits is None else Mask(bits, mask_planes=planes.mask_planes)
+    exposure = Exposure(MaskedImage(image, mask, planes.variance))
+    exposure.info.has_variance = planes.variance is not None
+    if isinstance(data, Exposure):
+        exposure.info.has_variance = data.info.has_variance
+        exposure.dataId = dict(data.dataId)
+    if not exposure.dataId:
+        exposure.dataId = {"exposure": label}
+    if planes.unit:
+        exposure.metadata["BUNIT"] = planes.unit
+    return exposure
+
+
+def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False) -> Any:
+    """Pixels as what the given ones came in.
+
+    Parameters
+    ----------
+    data : image-like
+        What the pixels were made from.
+    pixels : ndarray, shape (height, width)
+        In the unit of `data`.
+    bare : bool, optional
+        Without mask and uncertainty: the pixels are a model.
+
+    Returns
+    -------
+    same type as `data`, or ndarray
+        Unit, WCS and meta are those of `data`; mask and uncertainty too, and shared, unless `bare`. A bare masked array
+        is an array, a bare `MaskedImage` or `Exposure` an `Image`.
+    """
+    if isinstance(data, Exposure):
+        return _image_like(data.maskedImage, pixels) if bare else _exposure_like(data, pixels)
+    if isinstance(data, MaskedImage):
+        if bare:
+            return _image_like(data, pixels)
+        return MaskedImage(_image_like(data, pixels), data.mask, data.variance)
+    if isinstance(data, Image):
+        return Image(pixels, xy0=data.getXY0())
+    if is_nddata(data):
+        planes = {} if bare else {"mask": data.mask, "uncertainty": copy.copy(data.uncertainty)}
+        result = type(data)(pixels, unit=data.unit, wcs=data.wcs, meta=copy.deepcopy(data.meta), **planes)
+        if not bare and getattr(data, "flags", None) is not None:
+            result.flags = data.flags
+        return result
+    if isinstance(data, np.ma.MaskedArray):
+        return pixels if bare else np.ma.MaskedArray(pixels, mask=data.mask, fill_value=data.fill_value)
+    if hasattr(data, "unit") and hasattr(data, "value"):
+        return type(data)(pixels, unit=data.unit, copy=False)
+    return pixels
+
+
+def _image_like(data: MaskedImage, pixels: np.ndarray) -> Image:
+    image: Image = Image(pixels, xy0=data.getXY0())
+    return image
+
+
+def _exposure_like(data: Exposure, pixels: np.ndarray) -> Exposure:
+    masked = data.maskedImage
+    result = Exposure(MaskedImage(_image_like(masked, pixels), masked.mask, masked.variance))
+    result._info = copy.copy(data.info)
+    return result

@@ -1,0 +1,140 @@
+"""Matching of exposures in memory: what `evensky.match` does."""
+
+from __future__ import annotations
+
+__all__ = ["match_exposures"]
+
+import datetime
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import InvalidParameterError, OutOfRangeError, TaskError
+from ..image import Exposure
+from ..interop.astropy import data_like, exposure_of
+from ..io import read_exposure
+from ..math import Approximate, BackgroundMI
+from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
+from .match_exposure import ExposureMatcher, failed, reason_of, reason_of_choice, set_aside
+from .pictures import Gallery
+from .run_record import ExposureRecord, MatchRun, ReferenceCandidate
+
+Model = BackgroundMI | Approximate
+
+
+def match_exposures(
+    exposures: Sequence[Any],
+    reference: int | None = None,
+    config: MatchBackgroundsConfig | None = None,
+    *,
+    progress: bool = False,
+) -> tuple[list[Any], list[Model | None], MatchRun]:
+    """Match exposures of one pixel grid in memory; see `evensky.match`.
+
+    Returns
+    -------
+    list
+        The matched exposures, of the types that went in; None for one that failed.
+    list of BackgroundMI, Approximate or None
+        What was added to each.
+    MatchRun
+    """
+    if not exposures:
+        raise InvalidParameterError("There are 0 exposures; at least 1 is needed")
+    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    task = MatchBackgroundsTask(config=config, log=logging.getLogger("evensky"))
+    if reference is not None and not -len(exposures) <= reference < len(exposures):
+        raise OutOfRangeError(f"reference = {reference}; there are {len(exposures)} exposures, counted from 0")
+    run = _Run(exposures, ExposureMatcher(task, pictures=True))
+    index, candidates = run.choose(reference)
+    chosen = run.load(index)
+    if run.matcher.level(chosen)[1] == 0.0:
+        raise TaskError(f"{run.labels[index]}: has no good pixel, so it cannot be the reference")
+    gallery = Gallery()
+    records, matched, models = [], [], []
+    from tqdm.auto import tqdm
+
+    for at in tqdm(range(len(exposures)), desc="matching", unit="exposure", disable=not progress, leave=False):
+        record, result, model = run.match(at, index, chosen)
+        gallery.add(at, record)
+        records.append(record)
+        matched.append(result)
+        models.append(model)
+    return (
+        matched,
+        models,
+        MatchRun(
+            records=records,
+            candidates=candidates,
+            reference=run.labels[index],
+            reference_reason=reason_of_choice(candidates if reference is None else None),
+            config=task.config.toDict(),
+            version=__version__,
+            started=started.isoformat(timespec="seconds"),
+            seconds=time.perf_counter() - clock,
+            unit=str(chosen.metadata.get("BUNIT", "")),
+            notes=[f"As read, {note}." for note in chosen.assumptions],
+        ),
+    )
+
+
+class _Run:
+    """The exposures of one run by their numbers."""
+
+    def __init__(self, exposures: Sequence[Any], matcher: ExposureMatcher) -> None:
+        self.matcher = matcher
+        self._exposures = exposures
+        self.labels = [
+            Path(one).name if isinstance(one, str | Path) else f"exposure {index}"
+            for index, one in enumerate(exposures)
+        ]
+
+    def load(self, index: int) -> Exposure:
+        """A copy that may be changed."""
+        data = self._exposures[index]
+        if isinstance(data, str | Path):
+            exposure = read_exposure(data)
+            exposure.dataId = {"exposure": self.labels[index]}
+            return exposure
+        return exposure_of(data, self.labels[index])
+
+    def choose(self, reference: int | None) -> tuple[int, list[ReferenceCandidate]]:
+        """Index of the reference, and the candidates where there was a choice."""
+        if reference is not None:
+            return reference % len(self._exposures), []
+        candidates, sizes = [], []
+        errors = []
+        for index, label in enumerate(self.labels):
+            size = None
+            try:
+                exposure = self.load(index)
+                size = exposure.getWidth(), exposure.getHeight()
+                candidates.append(self.matcher.task.measureCandidate(exposure, label))
+            except Exception as error:  # a candidate that cannot be had does not stop the others
+                candidates.append(ReferenceCandidate(label, message=reason_of(error)))
+                errors.append(error)
+            sizes.append(size)
+        if len(errors) == len(candidates):
+            # What is wrong with the call is wrong for every exposure.
+            if isinstance(errors[0], InvalidParameterError):
+                raise errors[0]
+            raise TaskError(f"None of the {len(candidates)} exposures can be used: {candidates[0].message}")
+        set_aside(candidates, sizes)
+        return self.matcher.task.chooseReference(candidates), candidates
+
+    def match(self, index: int, reference: int, chosen: Exposure) -> tuple[ExposureRecord, Any, Model | None]:
+        """The record of an exposure, what it has become, and its model."""
+        data, label = self._exposures[index], self.labels[index]
+        path = str(data) if isinstance(data, str | Path) else ""
+        try:
+            if index == reference:
+                record = self.matcher.describe_reference(chosen, label, path)
+                return record, chosen if path else data_like(data, chosen.image.array), None
+            science = self.load(index)
+            record, struct = self.matcher.match(chosen, science, label, path)
+            return record, science if path else data_like(data, science.image.array), struct.backgroundModel
+        except Exception as error:  # whatever one exposure does, the others go on
+            return failed(label, path, error), None, None
