@@ -273,6 +273,13 @@ def _progress(show: bool) -> Iterator[Any]:
         yield update
 
 
+_scratch = click.option(
+    "--scratch",
+    type=_PATH,
+    help="Folder where pixels are kept instead of in memory, for images that are larger than it.",
+)
+
+
 @main.command(cls=_MatchCommand)
 @click.argument("files", nargs=-1, required=True, type=_PATH)
 @click.option("--out", "-o", required=True, type=_PATH, help="Folder for the results; made if needed.")
@@ -308,6 +315,7 @@ def _progress(show: bool) -> Iterator[Any]:
     "scheduler; its machines must see the same files), mpi (under mpiexec -n 1 python -m mpi4py.futures, or with "
     "processes that MPI starts).",
 )
+@_scratch
 @click.option("--compress", is_flag=True, help="Compress the files by tiles, without loss.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @click.option("--resume", is_flag=True, help="Go on with a run that did not end; only what is missing is done.")
@@ -324,6 +332,7 @@ def match(
     variance: str | None,
     workers: int,
     executor: str,
+    scratch: Path | None,
     compress: bool,
     overwrite: bool,
     resume: bool,
@@ -358,6 +367,7 @@ def match(
                 variance=variance,
                 workers=workers,
                 executor=executor,
+                scratch=scratch,
                 overwrite=overwrite,
                 resume=resume,
                 compress=compress,
@@ -426,6 +436,7 @@ def _with_planes(command: Any) -> Any:
 @click.option("--order", type=click.IntRange(0, 2**31 - 1), help="Fit a Chebyshev series of this order instead.")
 @click.option("--threads", "-j", default=1, show_default=True, type=_COUNT, help="Number of threads.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier files.")
+@_scratch
 @_with_planes
 def background(
     file: Path,
@@ -437,6 +448,7 @@ def background(
     order: int | None,
     threads: int,
     overwrite: bool,
+    scratch: Path | None,
     mask: str | None,
     bad_planes: str | None,
 ) -> None:
@@ -449,10 +461,13 @@ def background(
     """
     import numpy as np
 
+    from .image import ImageF
     from .io import read_exposure, write_exposure, write_image
     from .io.fits import plane_file
     from .io.opening import real_path
+    from .io.scratch import Scratch
     from .math import REDUCE_INTERP_ORDER, ApproximateControl, BackgroundControl, StatisticsControl, makeBackground
+    from .math.background import fill_with_model
 
     with _one_line():
         inputs = {real_path(file), *([] if mask is None else [real_path(plane_file(mask) or file)])}
@@ -463,18 +478,20 @@ def background(
                 raise FitsError(f"{path}: is an input too, and inputs are never written to; choose another name")
             if path is not None and path.exists() and not overwrite:
                 raise FitsError(f"{path}: exists already; choose another name or allow overwriting with --overwrite")
-        exposure = read_exposure(file, mask=mask)
+        exposure = read_exposure(file, mask=mask, scratch=scratch)
         width, height = exposure.getDimensions()
-        control = StatisticsControl()
-        control.setAndMask(_bad_bits(exposure.mask, bad_planes))
+        sctrl = StatisticsControl()
+        sctrl.setAndMask(_bad_bits(exposure.mask, bad_planes))
         nx, ny = -(-width // bin_size), -(-height // bin_size)
-        bins = BackgroundControl(style.upper(), nx, ny, REDUCE_INTERP_ORDER, control, statistic.upper())
+        bins = BackgroundControl(style.upper(), nx, ny, REDUCE_INTERP_ORDER, sctrl, statistic.upper())
         measured = makeBackground(exposure.maskedImage, bins, num_threads=threads)
+        model = ImageF(Scratch(scratch).zeros((height, width), np.float32), xy0=exposure.getXY0())
         if order is None:
-            model = measured.getImageF(num_threads=threads)
+            fill_with_model(model.array, measured, num_threads=threads)
             kind = measured.getAsUsedInterpStyle().name
         else:
-            model = measured.getApproximate(ApproximateControl(ApproximateControl.CHEBYSHEV, order)).getImage()
+            control = ApproximateControl(ApproximateControl.CHEBYSHEV, order)
+            fill_with_model(model.array, measured.getApproximate(control), num_threads=threads)
             kind = f"Chebyshev order {order}"
         values, _, errors = measured.getStatsImage().getArrays()
         good = np.isfinite(values)

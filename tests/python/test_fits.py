@@ -16,9 +16,10 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
+import evensky.io.fits
 from evensky.errors import FitsError
 from evensky.geom import Point2I
-from evensky.image import ExposureD, ExposureF, ImageF, Mask, MaskedImageF
+from evensky.image import ExposureD, ExposureF, Image, ImageD, ImageF, ImageI, ImageL, ImageU, Mask, MaskedImageF
 from evensky.io import atomic_path, read_exposure, write_exposure, write_image
 
 PLANES = {"BAD": 0, "SAT": 1, "CROSSTALK": 8, "NO_DATA": 9, "A_LONG_PLANE_NAME": 31}
@@ -66,9 +67,8 @@ def assert_same_pixels(one: ExposureF, other: ExposureF) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("compress", [False, True])
-def test_writing_leaves_the_pixels_alone(
-    exposure: ExposureF, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: bool
+def test_compressing_leaves_the_pixels_alone(
+    exposure: ExposureF, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # astropy swaps bytes in place while it writes: what it is given must be nobody else's.
     written = fits.HDUList.writeto
@@ -81,10 +81,57 @@ def test_writing_leaves_the_pixels_alone(
         written(hdus, *args, **kwargs)
 
     monkeypatch.setattr(fits.HDUList, "writeto", writeto)
-    write_exposure(exposure, tmp_path / "a.fits", compress=compress)
-    write_image(exposure.image, tmp_path / "b.fits")
-    assert len(seen) == 3 * (4 + 1)
+    write_exposure(exposure, tmp_path / "a.fits", compress=True)
+    assert len(seen) == 3 * 4
     assert not any(seen)
+
+
+@pytest.mark.parametrize("rows", [None, 1, 2])
+def test_written_by_bands_as_astropy_writes_it_whole(
+    exposure: ExposureF, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int | None
+) -> None:
+    if rows is not None:
+        monkeypatch.setattr(evensky.io.fits, "_BAND_PIXELS", rows * exposure.getWidth())
+    before = [array.copy() for array in exposure.maskedImage.getArrays()]
+    write_exposure(exposure, tmp_path / "a.fits", history=["x" * 200], provenance={"EVS_RMS": (0.5, "with a comment")})
+    write_image(exposure.image, tmp_path / "b.fits")
+    for name in ("a.fits", "b.fits"):
+        with fits.open(tmp_path / name) as hdus:
+            hdus.writeto(tmp_path / f"again_{name}", output_verify="exception")
+        assert (tmp_path / name).read_bytes() == (tmp_path / f"again_{name}").read_bytes()
+    for array, one in zip(exposure.maskedImage.getArrays(), before, strict=True):
+        np.testing.assert_array_equal(array, one)
+
+
+@pytest.mark.parametrize("kind", [ImageD, ImageI, ImageU, ImageL])
+def test_images_of_every_type_are_written(tmp_path: Path, kind: type[Image]) -> None:
+    pixels = np.arange(12).reshape(3, 4) * 5000
+    image = kind(np.asarray(pixels, kind.dtype))
+    write_image(image, tmp_path / "a.fits")
+    with fits.open(tmp_path / "a.fits") as hdus:
+        np.testing.assert_array_equal(hdus[0].data, pixels)
+    np.testing.assert_array_equal(read_exposure(tmp_path / "a.fits").image.array, pixels)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("rows", [1, 2, 1000])
+def test_bands_and_scratch_give_the_same(
+    exposure: ExposureF, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: bool, rows: int
+) -> None:
+    write_exposure(exposure, tmp_path / "a.fits", compress=compress)
+    whole = read_exposure(tmp_path / "a.fits")
+    monkeypatch.setattr(evensky.io.fits, "_BAND_PIXELS", rows * exposure.getWidth())
+    for scratch in (None, tmp_path):
+        again = read_exposure(tmp_path / "a.fits", scratch=scratch)
+        assert_same_pixels(whole, again)
+        assert all(isinstance(a.base, np.memmap) or not scratch for a in map(np.asarray, again.maskedImage.getArrays()))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.fits"]
+
+
+def test_scratch_folders_that_cannot_be_used(exposure: ExposureF, tmp_path: Path) -> None:
+    write_exposure(exposure, tmp_path / "a.fits")
+    with pytest.raises(FitsError, match=r"nowhere: cannot be used as scratch space for \d+ bytes: No such file"):
+        read_exposure(tmp_path / "a.fits", scratch=tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("compress", [False, True])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 __all__ = ["plane_file", "read_exposure", "write_exposure", "write_hdus", "write_image"]
 
+import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import FitsError
-from ..image import Exposure, ExposureD, ExposureF, Image, ImageD, ImageF, Mask, MaskedImage, MaskedImageD, MaskedImageF
+from ..image import Exposure, Image, ImageF, Mask, MaskedImage
 from ..image.mask import DEFAULT_PLANES
 from .atomic import atomic_path
 from .opening import opened, quiet, wrong_sums
+from .scratch import Scratch
 
 # Cards that say how pixels are stored, or that the layout written here makes anew.
 _STRUCTURE = re.compile(
@@ -32,21 +34,39 @@ _INVERSE = re.compile(r"(WEIGHT|WHT|WT|IVM|INVVAR|IVAR)", re.IGNORECASE)
 _DEVIATION = re.compile(r"(ERR|SIGMA|RMS|STD|UNCERT)", re.IGNORECASE)
 
 
-def _pixels(hdu: Any, path: str | Path, what: str) -> np.ndarray:
+# So many pixels are read and written at a time.
+_BAND_PIXELS = 2**23
+
+
+def _bands(hdu: Any, axis: int = 0) -> Iterator[tuple[slice, np.ndarray]]:
+    """The pixels of an HDU by bands of rows, which are along `axis`; small ones in one piece."""
+    shape = hdu.shape
+    height = shape[axis]
+    rows = max(1, _BAND_PIXELS * height // math.prod(shape))
+    if rows >= height:
+        yield slice(0, height), np.asarray(hdu.data)
+        return
+    for start in range(0, height, rows):
+        part = slice(start, min(start + rows, height))
+        yield part, np.asarray(hdu.section[(*[slice(None)] * axis, part)])
+
+
+def _pixels(hdu: Any, path: str | Path, what: str) -> Iterator[tuple[slice, np.ndarray]]:
     _check_scale(hdu, path)
-    blank, zero = hdu.header.get("BLANK"), hdu.header.get("BZERO", 0)
-    data = hdu.data
-    if data is not None and data.dtype.kind in "iu" and zero and isinstance(blank, int):
-        # Pixels that are stored with the other sign, and so is BLANK, which astropy does not heed then.
-        wide = np.float32 if data.dtype.itemsize <= 2 else np.float64
-        data = np.where(data == int(blank) + int(zero), wide(np.nan), data.astype(wide))
-    if data is None or data.ndim != 2 or 0 in data.shape:
-        shape = "no pixels" if data is None or 0 in data.shape else f"shape {data.shape}"
+    if len(hdu.shape) != 2 or 0 in hdu.shape:
+        shape = "no pixels" if 0 in hdu.shape or not hdu.shape else f"shape {hdu.shape}"
         raise FitsError(
             f"{path}: the {what} HDU {hdu.name or hdu._header.get('EXTNAME', '')!r} has {shape}; "
             "a two-dimensional image is needed"
         )
-    return np.asarray(data)
+    blank, zero = hdu.header.get("BLANK"), hdu.header.get("BZERO", 0)
+    for part, data in _bands(hdu):
+        if data.dtype.kind in "iu" and zero and isinstance(blank, int):
+            # Pixels that are stored with the other sign, and so is BLANK, which astropy does not heed then.
+            wide = np.float32 if data.dtype.itemsize <= 2 else np.float64
+            yield part, np.where(data == int(blank) + int(zero), wide(np.nan), data.astype(wide))
+        else:
+            yield part, data
 
 
 def _check_scale(hdu: Any, path: str | Path) -> None:
@@ -132,57 +152,79 @@ def _plane_hdu(hdus: Any, spec: str | Path | int, path: str | Path) -> Iterator[
     yield _named(hdus, file, path), f"HDU {spec}"
 
 
-def _read_mask(hdu: Any, shape: tuple[int, int], path: str | Path, assumptions: list[str]) -> tuple[np.ndarray, Any]:
-    header = hdu.header
-    data = hdu.data
+def _mask_planes(header: Any, path: str | Path) -> dict[str, int]:
+    """Numbers of the planes that a header names, as LSST's stack has it or as lsst.images has."""
     planes = {card[3:]: header[card] for card in header if card.startswith("MP_")}
     for name, number in planes.items():
         if type(number) is not int:
             raise FitsError(f"{path}: MP_{name} = {number!r}; the number of a mask plane must be whole")
-    if not planes:
-        planes = {
-            str(header[card]): int(header[f"MSKM{card[4:]}"]).bit_length() - 1
-            for card in header
-            if re.fullmatch(r"MSKN\d+", card) and f"MSKM{card[4:]}" in header
-        }
-    if data is not None and data.ndim == 3 and planes:
-        # One byte of planes after the other.
-        axis = 0 if data.shape[1:] == shape else 2
-        if np.take(data, range(4, data.shape[axis]), axis).any():
-            raise FitsError(f"{path}: the mask has bits in {8 * data.shape[axis]} planes; 32 planes are the most")
-        data = sum(np.take(data, k, axis).astype(np.int64) << (8 * k) for k in range(min(data.shape[axis], 4)))
-    if data is None or data.shape != shape:
-        raise FitsError(f"{path}: the mask has shape {None if data is None else data.shape} but the image has {shape}")
-    if data.dtype.kind not in "biu":
-        raise FitsError(f"{path}: the mask has pixels of type {data.dtype}; whole numbers are needed")
-    if data.dtype.itemsize == 8 and not np.isin(np.asarray(data).astype(np.int64) >> 32, (0, -1)).all():
-        raise FitsError(f"{path}: the mask has bits beyond the 32nd, which is the last that a plane can have")
-    if planes:
-        return np.asarray(data).astype(np.int64).astype(np.uint32).view(np.int32), planes
-    if hdu.header.get("EXTTYPE", "") == "MASK":
-        return np.asarray(data).astype(np.int64).astype(np.uint32).view(np.int32), dict(DEFAULT_PLANES)
-    assumptions.append("the mask names no planes: every pixel that is not 0 in it counts as BAD")
-    return (np.asarray(data) != 0).astype(np.int32), None
+    return planes or {
+        str(header[card]): int(header[f"MSKM{card[4:]}"]).bit_length() - 1
+        for card in header
+        if re.fullmatch(r"MSKN\d+", card) and f"MSKM{card[4:]}" in header
+    }
 
 
-def _read_variance(hdu: Any, name: str, shape: tuple[int, int], path: str | Path, assumptions: list[str]) -> np.ndarray:
-    data = hdu.data
-    if data is None or data.shape != shape:
-        raise FitsError(
-            f"{path}: the variance has shape {None if data is None else data.shape} but the image has {shape}"
-        )
+def _bits_of_bytes(data: np.ndarray, axis: int, path: str | Path) -> np.ndarray:
+    """One byte of planes after the other, along `axis`, as whole numbers."""
+    if np.take(data, range(4, data.shape[axis]), axis).any():
+        raise FitsError(f"{path}: the mask has bits in {8 * data.shape[axis]} planes; 32 planes are the most")
+    bits = np.zeros(np.take(data, 0, axis).shape, np.int64)
+    for k in range(min(data.shape[axis], 4)):
+        bits |= np.take(data, k, axis).astype(np.int64) << (8 * k)
+    return bits
+
+
+def _read_mask(
+    hdu: Any, shape: tuple[int, int], path: str | Path, assumptions: list[str], scratch: Scratch
+) -> tuple[np.ndarray, Any]:
+    planes = _mask_planes(hdu.header, path)
+    cube = len(hdu.shape) == 3 and bool(planes)
+    # Bytes of planes come first, or last.
+    byte_axis = 0 if cube and hdu.shape[1:] == shape else 2
+    size = tuple(np.delete(hdu.shape, byte_axis)) if cube else hdu.shape
+    if size != shape:
+        raise FitsError(f"{path}: the mask has shape {hdu.shape or None} but the image has {shape}")
+    named = bool(planes) or hdu.header.get("EXTTYPE", "") == "MASK"
+    out = scratch.zeros(shape, np.int32)
+    for part, data in _bands(hdu, 1 if cube and byte_axis == 0 else 0):
+        bits = _bits_of_bytes(data, byte_axis, path) if cube else data
+        if bits.dtype.kind not in "biu":
+            raise FitsError(f"{path}: the mask has pixels of type {bits.dtype}; whole numbers are needed")
+        if bits.dtype.itemsize == 8 and not np.isin(bits.astype(np.int64) >> 32, (0, -1)).all():
+            raise FitsError(f"{path}: the mask has bits beyond the 32nd, which is the last that a plane can have")
+        out[part] = bits.astype(np.int64).astype(np.uint32).view(np.int32) if named else bits != 0
+    if not named:
+        assumptions.append("the mask names no planes: every pixel that is not 0 in it counts as BAD")
+        return out, None
+    return out, planes or dict(DEFAULT_PLANES)
+
+
+def _read_variance(
+    hdu: Any, name: str, shape: tuple[int, int], path: str | Path, assumptions: list[str], scratch: Scratch
+) -> np.ndarray:
+    if hdu.shape != shape:
+        raise FitsError(f"{path}: the variance has shape {hdu.shape or None} but the image has {shape}")
     if _kind(hdu) in ("MASK", "DQ") or any(card.startswith("MP_") for card in hdu.header):
         raise FitsError(f"{path}: {name} is a mask; the variance is needed, or its weights or standard deviations")
     utype = str(hdu.header.get("UTYPE", "")).lower()
     title = f"{hdu.name} {Path(name).name}"
-    if "std" in utype or (not utype and _DEVIATION.search(title)):
+    squared = "std" in utype or (not utype and bool(_DEVIATION.search(title)))
+    inverse = not squared and ("invers" in utype or (not utype and bool(_INVERSE.search(title))))
+    if squared:
         assumptions.append(f"{name} holds standard deviations: squared")
-        return np.asarray(np.square(data, dtype=np.float64), dtype=np.float32)
-    if "invers" in utype or (not utype and _INVERSE.search(title)):
+    elif inverse:
         assumptions.append(f"{name} holds weights: variance is 1 / weight, and not known where the weight is 0")
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(data > 0, 1.0 / np.asarray(data, dtype=np.float64), np.nan).astype(np.float32)
-    return np.asarray(data).astype(np.float32)
+    out = scratch.zeros(shape, np.float32)
+    for part, data in _bands(hdu):
+        if squared:
+            out[part] = np.square(data, dtype=np.float64)
+        elif inverse:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                out[part] = np.where(data > 0, 1.0 / np.asarray(data, dtype=np.float64), np.nan)
+        else:
+            out[part] = data
+    return out
 
 
 def _image(card: Any) -> str:
@@ -269,6 +311,7 @@ def read_exposure(
     variance: str | Path | int | None = None,
     hdu: str | int | None = None,
     dtype: Any = None,
+    scratch: str | Path | None = None,
 ) -> Exposure:
     """Read an exposure from a FITS file.
 
@@ -287,6 +330,9 @@ def read_exposure(
         The HDU of the image if not the usual one.
     dtype : numpy dtype, optional
         float32 or float64; if left out, float32 where that holds every pixel of the file exactly, else float64.
+    scratch : str or Path, optional
+        A folder: pixels are kept there, in a file without a name, instead of in memory. For images that are larger than
+        it; they are read by bands, unless the file is packed as a whole.
 
     Returns
     -------
@@ -299,49 +345,60 @@ def read_exposure(
     evensky.errors.FitsError
         Where the file is missing, broken or has no image; one line that starts with the path.
     """
+    scratch_space = Scratch(scratch)
     with opened(path) as hdus:
         image_hdu, mask_hdu, variance_hdu = _find_planes(hdus, path, hdu)
         assumptions = wrong_sums(image_hdu, mask_hdu, variance_hdu)
-        pixels = _pixels(image_hdu, path, "image")
-        if pixels.dtype.kind not in "iuf":
-            raise FitsError(f"{path}: the image has pixels of type {pixels.dtype}; real numbers are needed")
-        if dtype is None:
-            # float32 holds whole numbers up to 2**24 only.
-            wide = pixels.dtype.itemsize == 8 or (pixels.dtype.kind in "iu" and pixels.dtype.itemsize > 2)
-            dtype = np.float64 if wide else np.float32
-        wide = np.dtype(dtype) == np.float64
-        image: Image = (ImageD if wide else ImageF)(np.array(pixels, dtype=np.float64 if wide else np.float32))
-        image.setXY0(_origin(image_hdu.header, path))
-        mask_plane = Mask(image.getBBox())
+        image = _read_image(image_hdu, path, dtype, scratch_space)
+        shape = image.array.shape
+        bits, planes = None, None
         if mask is not None:
             with _plane_hdu(hdus, mask, path) as (found, name):
-                array, planes = _read_mask(found, pixels.shape, name, assumptions)
-                mask_plane = Mask(array, xy0=image.getXY0(), mask_planes=planes)
+                bits, planes = _read_mask(found, shape, name, assumptions, scratch_space)
         elif mask_hdu is not None:
-            array, planes = _read_mask(mask_hdu, pixels.shape, path, assumptions)
-            mask_plane = Mask(array, xy0=image.getXY0(), mask_planes=planes)
+            bits, planes = _read_mask(mask_hdu, shape, path, assumptions, scratch_space)
         else:
+            bits = scratch_space.zeros(shape, np.int32)
             assumptions.append("there is no mask: every finite pixel counts")
-        variance_plane = ImageF(image.getBBox())
         known = True
         if variance is not None:
             with _plane_hdu(hdus, variance, path) as (found, name):
-                variance_plane.array = _read_variance(found, name, pixels.shape, path, assumptions)
+                variances = _read_variance(found, name, shape, path, assumptions, scratch_space)
         elif variance_hdu is not None:
-            variance_plane.array = _read_variance(variance_hdu, variance_hdu.name, pixels.shape, path, assumptions)
+            variances = _read_variance(variance_hdu, variance_hdu.name, shape, path, assumptions, scratch_space)
         else:
             known = False
+            variances = scratch_space.zeros(shape, np.float32)
             assumptions.append("there is no variance: errors come from the scatter of the pixels")
         with quiet():
             header = _merged_header(hdus, image_hdu)
-    masked = (MaskedImageD if wide else MaskedImageF)(image, mask_plane, variance_plane)
-    exposure = (ExposureD if wide else ExposureF)(masked)
+        masked: MaskedImage = MaskedImage(image, Mask(bits, mask_planes=planes), ImageF(variances))
+    exposure: Exposure = Exposure(masked)
     exposure.info.metadata = header
     exposure.info.wcs = _wcs_of(header)
     exposure.info.has_variance = known
     exposure.info.assumptions.extend(assumptions)
     exposure.dataId = {"file": Path(path).name}
     return exposure
+
+
+def _read_image(hdu: Any, path: str | Path, dtype: Any, scratch: Scratch) -> Image:
+    image: Image | None = None
+    for part, pixels in _pixels(hdu, path, "image"):
+        if pixels.dtype.kind not in "iuf":
+            raise FitsError(f"{path}: the image has pixels of type {pixels.dtype}; real numbers are needed")
+        if image is None:
+            if dtype is None:
+                # float32 holds whole numbers up to 2**24 only.
+                wide = pixels.dtype.itemsize == 8 or (pixels.dtype.kind in "iu" and pixels.dtype.itemsize > 2)
+            else:
+                wide = np.dtype(dtype) == np.float64
+            image = Image(scratch.zeros(hdu.shape, np.float64 if wide else np.float32))
+        with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and so not finite
+            image.array[part] = pixels
+    assert image is not None  # it has rows
+    image.setXY0(_origin(hdu.header, path))
+    return image
 
 
 def _wcs_cards(exposure: Exposure) -> Iterable[Any]:
@@ -384,9 +441,33 @@ def write_hdus(hdus: Any, path: str | Path, overwrite: bool) -> None:
         hdus.writeto(handle, output_verify="silentfix")
 
 
-def _for_writing(array: np.ndarray) -> np.ndarray:
-    """A copy in FITS's byte order: astropy swaps bytes in place while it writes, and others may read the array."""
-    return array.astype(array.dtype.newbyteorder(">"), order="C", copy=True)
+def _stand_in(array: np.ndarray) -> np.ndarray:
+    """Zeros of an array's size that take no memory, for headers to be made of."""
+    return np.broadcast_to(np.zeros((), array.dtype.newbyteorder(">")), array.shape)
+
+
+def _write_planes(planes: Sequence[tuple[Any, np.ndarray | None]], path: str | Path, overwrite: bool) -> None:
+    """Write HDUs that were made of stand-ins, with the pixels that they stand for.
+
+    By bands, into a file that appears whole or not at all. astropy would want all pixels at once, in FITS's byte order.
+    """
+    from astropy.io import fits
+
+    hdus = fits.HDUList([hdu for hdu, _ in planes])
+    hdus.verify("silentfix")
+    hdus.update_extend()
+    with atomic_path(path, overwrite=overwrite) as temporary, temporary.open("wb") as handle:
+        for hdu, array in planes:
+            handle.write(hdu.header.tostring().encode("ascii"))
+            if array is None:
+                continue
+            rows = max(1, _BAND_PIXELS // array.shape[1]) if array.size else 1
+            for start in range(0, array.shape[0], rows):
+                band = array[start : start + rows]
+                if band.dtype.kind == "u":  # which FITS has as signed numbers, and an offset in the header
+                    band = (band ^ np.array(1 << (8 * band.itemsize - 1), band.dtype)).view(f"i{band.itemsize}")
+                handle.write(band.astype(band.dtype.newbyteorder(">"), order="C").tobytes())
+            handle.write(bytes(-array.nbytes % 2880))
 
 
 def write_exposure(
@@ -435,27 +516,25 @@ def write_exposure(
     wcs = list(_wcs_cards(exposure))
     x0, y0 = exposure.getXY0()
 
+    image, mask, variance = exposure.maskedImage.getArrays()
+
     def plane(array: np.ndarray, kind: str, algorithm: str) -> Any:
         if compress:
             # Quantisation would lose the noise's last bits; lossless is what "no more than was asked for" means.
             made = fits.CompImageHDU(np.array(array), name=kind, compression_type=algorithm, quantize_level=0)
         else:
-            made = fits.ImageHDU(_for_writing(array), name=kind)
+            made = fits.ImageHDU(_stand_in(array), name=kind)
         return _with_cards(made, wcs, kind, x0, y0)
 
-    mask_hdu = plane(exposure.mask.array, "MASK", "RICE_1")
+    mask_hdu = plane(mask, "MASK", "RICE_1")
     for name, bit in sorted(exposure.mask.getMaskPlaneDict().items(), key=lambda item: item[1]):
         keyword = f"MP_{name}"
         mask_hdu.header[keyword if len(keyword) <= 8 else f"HIERARCH {keyword}"] = bit
-    hdus = fits.HDUList(
-        [
-            primary,
-            plane(exposure.image.array, "IMAGE", "GZIP_2"),
-            mask_hdu,
-            plane(exposure.variance.array, "VARIANCE", "GZIP_2"),
-        ]
-    )
-    write_hdus(hdus, path, overwrite)
+    hdus = [primary, plane(image, "IMAGE", "GZIP_2"), mask_hdu, plane(variance, "VARIANCE", "GZIP_2")]
+    if compress:
+        write_hdus(fits.HDUList(hdus), path, overwrite)
+    else:
+        _write_planes(list(zip(hdus, (None, image, mask, variance), strict=True)), path, overwrite)
 
 
 def write_image(image: Image, path: str | Path, *, overwrite: bool = False, header: Any = None) -> None:
@@ -479,10 +558,10 @@ def write_image(image: Image, path: str | Path, *, overwrite: bool = False, head
     """
     from astropy.io import fits
 
-    hdu = fits.PrimaryHDU(_for_writing(image.array))
+    hdu = fits.PrimaryHDU(_stand_in(image.array))
     cards = [] if header is None else [card for card in header.cards if not _STRUCTURE.match(card.keyword)]
     x0, y0 = image.getXY0()
     for card in cards:
         hdu.header.append(card, end=True)
     hdu.header["LTV1"], hdu.header["LTV2"] = -x0, -y0
-    write_hdus(fits.HDUList([hdu]), path, overwrite)
+    _write_planes([(hdu, image.array)], path, overwrite)

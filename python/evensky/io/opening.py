@@ -256,6 +256,21 @@ def _check_tiles(hdus: Any, path: Path) -> None:
                     raise FitsError(f"{path}: HDU {hdu.name!r} has a tile outside its heap of {heap} bytes")
 
 
+def _datasum(file: BinaryIO, start: int, size: int) -> int:
+    """The sum of a part of a file as FITS has it: 32-bit words, in ones' complement (FITS standard 4.0, appendix J)."""
+    before = file.tell()
+    file.seek(start)
+    total = 0
+    while size > 0 and (piece := file.read(min(size, _PIECE))):
+        size -= len(piece)
+        words = np.frombuffer(piece + bytes(-len(piece) % 4), ">u4")
+        total += int(words.sum(dtype=np.uint64))
+    file.seek(before)
+    while total >> 32:
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    return total
+
+
 def wrong_sums(*hdus: Any) -> list[str]:
     """A sentence for each HDU whose DATASUM is not that of its data.
 
@@ -263,11 +278,16 @@ def wrong_sums(*hdus: Any) -> list[str]:
     """
     sentences = []
     for hdu in hdus:
+        if hdu is None or "DATASUM" not in (header := _stored(hdu).header):
+            continue
         try:
-            right = hdu is None or _stored(hdu).verify_datasum() != 0
+            said = int(header["DATASUM"])
         except (ValueError, TypeError):  # a sum that is no number says nothing
             continue
-        if not right:
+        place = _stored(hdu).fileinfo() or {}
+        if (file := place.get("file")) is None:
+            continue
+        if _datasum(file, place["datLoc"], place["datSpan"]) != said:
             sentences.append(
                 f"DATASUM of HDU {hdu.name!r} is not that of its data: they are damaged, or were changed without it"
             )

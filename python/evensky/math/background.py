@@ -11,6 +11,7 @@ __all__ = [
     "BackgroundList",
     "BackgroundMI",
     "UndersampleStyle",
+    "fill_with_model",
     "makeBackground",
     "stringToUndersampleStyle",
     "undersample_style",
@@ -244,6 +245,30 @@ class BackgroundMI:
 
 
 Background = BackgroundMI
+
+
+def fill_with_model(
+    out: np.ndarray, model: BackgroundMI | Approximate, *, first_row: int = 0, num_threads: int = 0
+) -> None:
+    """Evaluate whole rows of a model, as its image has them, into an array that is there already.
+
+    Parameters
+    ----------
+    out : ndarray of float32 or float64, shape (rows, width)
+        Overwritten.
+    model : BackgroundMI or Approximate
+    first_row : int, optional
+        The row of the image that comes first, counted from 0.
+    num_threads : int, optional
+        Number of threads; 0 for the process-wide default.
+    """
+    if isinstance(model, Approximate):
+        x0, y0, width, _ = model._core.get_bbox()
+        model._core.get_image(out, (x0, y0 + first_row, width, len(out)), -1, -1, num_threads)
+    else:
+        x0, y0, width, _ = model._core.get_image_bbox()
+        box = x0, y0 + first_row, width, len(out)
+        model._as_used = model._core.get_image(out, box, None, None, num_threads)
 
 
 def _measure(planes: Planes, bctrl: BackgroundControl, num_threads: int) -> _core.Background:

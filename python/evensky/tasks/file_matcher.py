@@ -52,6 +52,8 @@ class FileMatcher(ExposureMatcher):
         Compress the files by tiles.
     pictures : bool
         Put small pictures into the records.
+    scratch : str, Path or None
+        A folder for pixels that are not kept in memory.
     """
 
     def __init__(
@@ -62,18 +64,23 @@ class FileMatcher(ExposureMatcher):
         variance: str | None = None,
         compress: bool = False,
         pictures: bool = False,
+        scratch: str | Path | None = None,
     ) -> None:
         super().__init__(task, pictures=pictures)
         self.mask = mask
         self.variance = variance
         self.compress = compress
+        self.scratch = scratch
         # Tells the references of one run from those of another.
         self.run = uuid.uuid4().hex
 
     def load(self, item: Item) -> Exposure:
         """Read an exposure with its planes from wherever the patterns say they are."""
         exposure = read_exposure(
-            item.path, mask=self._plane(self.mask, item), variance=self._plane(self.variance, item)
+            item.path,
+            mask=self._plane(self.mask, item),
+            variance=self._plane(self.variance, item),
+            scratch=self.scratch,
         )
         exposure.dataId = {"exposure": item.label}
         return exposure
@@ -153,7 +160,7 @@ class FileMatcher(ExposureMatcher):
             record.pixels = self.painter.reference(exposure)
         else:
             before = self.painter.picture(self.load(item))
-            record.pixels = self.painter.matched(before, read_exposure(item.output), exposure)
+            record.pixels = self.painter.matched(before, read_exposure(item.output, scratch=self.scratch), exposure)
         return record
 
     def _write(self, item: Item, exposure: Exposure, record: ExposureRecord, history: list[str]) -> None:

@@ -15,6 +15,7 @@ from .._text import printable
 from ..errors import TaskError
 from ..image import Exposure
 from ..math import MEANCLIP, Approximate, BackgroundMI, StatisticsControl, makeStatistics
+from ..math.background import fill_with_model
 from .base import Struct
 from .match_backgrounds import MatchBackgroundsTask
 from .pictures import Painter
@@ -178,13 +179,13 @@ class ExposureMatcher:
 
 def _model_range(model: BackgroundMI | Approximate) -> tuple[float, float]:
     """The lowest and the highest value of a model, of which only some rows are made at a time."""
-    core = model._core
-    x0, y0, width, height = core.get_bbox() if isinstance(core, _core.Approximate) else core.get_image_bbox()
+    box = model.getBBox() if isinstance(model, Approximate) else model.getImageBBox()
+    width, height = box.getDimensions()
     low, high = np.float32(np.inf), np.float32(-np.inf)
     rows = np.empty((min(_BAND, height), width), np.float32)
     for y in range(0, height, _BAND):
         band = rows[: height - y]
-        core.get_image(band, (x0, y0 + y, width, len(band)))
+        fill_with_model(band, model, first_row=y)
         # NaN, where there is nothing to interpolate, does not count.
         low, high = np.fmin(low, np.fmin.reduce(band, axis=None)), np.fmax(high, np.fmax.reduce(band, axis=None))
     return float(low), float(high)

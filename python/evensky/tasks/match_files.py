@@ -160,6 +160,7 @@ def match_files(
     pictures: bool | None = None,
     progress: Progress | None = None,
     executor: Executor | str | None = None,
+    scratch: str | Path | None = None,
 ) -> MatchRun:
     """Match the backgrounds of FITS files and write them, a table and a report.
 
@@ -197,6 +198,9 @@ def match_files(
         What does the work: any executor, or the name of one, see `evensky.tasks.executors.EXECUTORS`; threads if left
         out. Units of work hold paths and the configuration, not pixels, so that other machines must see the same files.
         Results do not depend on it. A worker that dies costs a retry.
+    scratch : str or Path, optional
+        A folder where pixels are kept instead of in memory, for images that are larger than it. It needs room for the
+        pixels of the reference and of an exposure for each worker. Results do not depend on it.
 
     Returns
     -------
@@ -236,6 +240,7 @@ def match_files(
         variance=variance,
         compress=compress,
         pictures=pictures,
+        scratch=scratch,
     )
     work = _Run(files, Path(out_dir), matcher, overwrite=overwrite, resume=resume)
     work.prepare_folder()

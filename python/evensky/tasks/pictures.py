@@ -21,7 +21,7 @@ MOST_PICTURES = 100
 # Longer side of the pictures.
 _SIDE = 220
 # So many pixels are enough for a histogram.
-_MOST_PIXELS = 2**25
+_MOST_PIXELS = 2**24
 # Planes of pixels that a picture shows although they do not count: the sky would be full of holes otherwise.
 _SHOWN_PLANES = ("DETECTED", "DETECTED_NEGATIVE", "INTRP")
 
