@@ -175,6 +175,9 @@ public:
         measureBins();
         if (_options.usePolynomial) adaptOrder();
         bool const weighting = usableErrors() && _options.approxWeighting;
+        // Before anything is written: where the planes are files, what was written has to go to the disk first, and takes
+        // the place of what is read meanwhile.
+        _result.diffImVar = clippedVariance();
         try {
             fit(weighting);
             measureResiduals();
@@ -183,7 +186,6 @@ public:
             throw RuntimeError("Background/Approximation failed to interp image " + _options.scienceLabel + ": " +
                                error.what());
         }
-        _result.diffImVar = clippedVariance();
         return std::move(_result);
     }
 

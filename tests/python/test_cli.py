@@ -292,3 +292,27 @@ def test_a_path_has_a_name(arguments: tuple[str, ...]) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert "'' is no name" in result.output
+
+
+@pytest.mark.parametrize("polynomial", [False, True])
+def test_scratch_gives_the_same_bytes(folder: Path, tmp_path: Path, polynomial: bool) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    options = ["-c", "binSize=40", *(["-c", "usePolynomial=true", "-c", "order=2"] if polynomial else [])]
+    for out, extra in (("memory", []), ("disk", ["--scratch", scratch, "-j", "2"])):
+        assert run("match", *inputs(folder), "-o", tmp_path / out, *options, *extra).exit_code == 0
+    for one in sorted((tmp_path / "memory").glob("*.fits")):
+        assert one.read_bytes() == (tmp_path / "disk" / one.name).read_bytes()
+    for name, extra in (("m", []), ("d", ["--scratch", scratch])):
+        files = ["-o", tmp_path / f"{name}.fits", "--subtracted", tmp_path / f"{name}_less.fits"]
+        order = ["--order", "2"] if polynomial else []
+        assert run("background", inputs(folder)[0], "-b", "40", *files, *order, *extra).exit_code == 0
+    for name in ("", "_less"):
+        assert (tmp_path / f"m{name}.fits").read_bytes() == (tmp_path / f"d{name}.fits").read_bytes()
+    assert list(scratch.iterdir()) == []
+
+
+def test_scratch_that_cannot_be_used(folder: Path, tmp_path: Path) -> None:
+    result = run("match", *inputs(folder), "-o", tmp_path / "x", "--scratch", tmp_path / "nowhere")
+    assert result.exit_code == 1
+    assert "cannot be used as scratch space" in result.output
