@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["PIXEL_DTYPES", "Planes", "as_planes", "is_nddata", "mask_planes_of", "native_array"]
+__all__ = ["PIXEL_DTYPES", "Planes", "as_planes", "is_lsst_image", "is_nddata", "mask_planes_of", "native_array"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -93,6 +93,18 @@ def is_nddata(obj: Any) -> bool:
     return not isinstance(obj, np.ndarray) and all(hasattr(obj, name) for name in ("data", "mask", "uncertainty"))
 
 
+def is_lsst_image(obj: Any) -> bool:
+    """Whether it is of the package ``lsst.images``, which is not imported to find out."""
+    return type(obj).__module__.startswith("lsst.images.")
+
+
+def is_lsst_images(obj: Any) -> bool:
+    """Whether it is like an image of ``lsst.images``, which is not imported to find out."""
+    if not all(hasattr(obj, name) for name in ("bbox", "sky_projection", "unit")):
+        return False
+    return hasattr(obj, "array") or all(hasattr(obj, name) for name in ("image", "mask", "variance"))
+
+
 def mask_planes_of(meta: Any) -> dict[str, int] | None:
     """Numbers of mask planes that the ``MP_`` cards of a header name; None where there are none.
 
@@ -113,7 +125,7 @@ def as_planes(obj: Any) -> Planes:
     obj : image-like
         `Image`, `MaskedImage`, `Exposure`; a two-dimensional numpy array or nested list; `numpy.ma.MaskedArray`; a
         ``Quantity``; anything like astropy's ``NDData`` (``data``, ``mask``, ``uncertainty``; bits in ``flags``
-        count beside the mask; ``MP_`` cards of ``meta`` name their planes).
+        count beside the mask; ``MP_`` cards of ``meta`` name their planes); images of ``lsst.images``.
 
     Returns
     -------
@@ -127,6 +139,8 @@ def as_planes(obj: Any) -> Planes:
     """
     if isinstance(obj, Image):
         return Planes(obj._array, x0=obj._xy0.x, y0=obj._xy0.y)
+    if is_lsst_image(obj):
+        obj = _of_lsst_images(obj)
     if isinstance(obj, Exposure):
         obj = obj.maskedImage
     if isinstance(obj, MaskedImage):
@@ -140,8 +154,19 @@ def as_planes(obj: Any) -> Planes:
         return planes
     if is_nddata(obj):
         return _from_nddata(obj)
+    if is_lsst_images(obj):
+        from ..interop.lsst_images import planes_of
+
+        return planes_of(obj)
     unit = getattr(obj, "unit", None)
     return Planes(_two_dimensional(getattr(obj, "value", obj)), unit="" if unit is None else str(unit))
+
+
+def _of_lsst_images(obj: Any) -> Any:
+    """Pixels of an image of that package, which is imported by now."""
+    from ..interop import lsst_images
+
+    return lsst_images.from_masked_image(obj) if hasattr(obj, "variance") else obj.array
 
 
 def _two_dimensional(array: Any) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..image import Exposure, Image, Mask, MaskedImage
-from ..image.coerce import as_planes, is_nddata
+from ..image.coerce import as_planes, is_lsst_image, is_nddata
 
 
 def floating_like(dtype: Any) -> np.dtype[Any]:
@@ -70,8 +70,12 @@ def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False) -> Any:
     -------
     same type as `data`, or ndarray
         Unit, WCS and meta are those of `data`; mask and uncertainty too, and shared, unless `bare`. A bare masked array
-        is an array, a bare `MaskedImage` or `Exposure` an `Image`.
+        is an array, a bare `MaskedImage` or `Exposure` an `Image`; likewise those of ``lsst.images``.
     """
+    if is_lsst_image(data):
+        from .lsst_images import image_like
+
+        return image_like(data, pixels, bare=bare)
     if isinstance(data, Exposure):
         return _image_like(data.maskedImage, pixels) if bare else _exposure_like(data, pixels)
     if isinstance(data, MaskedImage):

@@ -10,6 +10,8 @@ from typing import Any
 
 from ..errors import InvalidParameterError, NotFoundError
 from ..image import Exposure, MaskedImage
+from ..image.coerce import is_lsst_image
+from ..interop.astropy import exposure_of
 from .fits import read_exposure
 
 
@@ -104,7 +106,7 @@ def as_data_ref(obj: Any, index: int = 0) -> Any:
 
     Parameters
     ----------
-    obj : str, Path, Exposure, MaskedImage, or data reference
+    obj : str, Path, Exposure, MaskedImage, masked image of ``lsst.images``, or data reference
         A file, an exposure in memory, a data reference of the old Butler (with ``butlerSubset``), a deferred handle of
         today's, or anything with ``get()`` and ``dataId``.
     index : int, optional
@@ -117,6 +119,8 @@ def as_data_ref(obj: Any, index: int = 0) -> Any:
     """
     if isinstance(obj, str | Path):
         return FileDataRef(obj)
+    if is_lsst_image(obj):
+        return ExposureDataRef(exposure_of(obj, str(index)), {"index": index})
     if isinstance(obj, Exposure | MaskedImage):
         data_id = getattr(obj, "dataId", None) or {"index": index}
         return ExposureDataRef(obj, data_id)

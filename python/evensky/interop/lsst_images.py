@@ -1,0 +1,765 @@
+"""``lsst.images``, the images of Rubin's pipelines on PyPI, in and out: pixels, masks by the names of planes, models.
+
+Needs ``pip install "evensky[images]"`` (Python 3.12 or newer). ``lsst.images`` is imported when something of it is made;
+reading what it has made needs no import.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "PLANE_ALIASES",
+    "from_background_map",
+    "from_masked_image",
+    "from_visit_image",
+    "plane_alias",
+    "planes_of",
+    "read_file",
+    "to_background_map",
+    "to_chebyshev_field",
+    "to_masked_image",
+    "to_spline_field",
+    "to_visit_image",
+    "write_file",
+]
+
+import importlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import _core
+from .._checks import shown
+from ..errors import FitsError, InvalidParameterError, LengthError
+from ..geom import Box2I, Extent2I, Point2I
+from ..image import Exposure, Image, ImageF, Mask, MaskedImage
+from ..image.coerce import Planes, is_lsst_images, native_array
+from ..image.mask import MAX_PLANES
+from ..io.atomic import atomic_path
+from ..io.opening import opened
+from ..math import Approximate, ApproximateControl, BackgroundMI, Interpolate, UndersampleStyle
+
+PLANE_ALIASES: Mapping[str, str] = {
+    "SATURATED": "SAT",
+    "COSMIC_RAY": "CR",
+    "INTERPOLATED": "INTRP",
+    "DETECTION_EDGE": "EDGE",
+    "UNMASKED_NAN": "UNMASKEDNAN",
+}
+"""Planes that ``lsst.images`` names otherwise than the stack's older images: its name to theirs, which is used here."""
+
+_LSST_NAMES = {old: new for new, old in PLANE_ALIASES.items()}
+
+# Of a SplineField and what it stands for, relative to the largest bin: well below the rounding of float32.
+_SAME = 1e-9
+_AKIMA_POINTS = 5
+
+
+def _lsst_images(module: str = "lsst.images") -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            f'{module} cannot be imported ({error}); pip install "evensky[images]", on Python 3.12 or newer'
+        ) from error
+
+
+def plane_alias(name: str, others: Iterable[str] = ()) -> str:
+    """What a mask plane of ``lsst.images`` is called here: its own name, or that of `PLANE_ALIASES`.
+
+    Parameters
+    ----------
+    name : str
+    others : iterable of str, optional
+        The names of all planes of its mask: a name that one of them has is not taken.
+    """
+    alias = PLANE_ALIASES.get(name, name)
+    return name if alias in others else alias
+
+
+def _lsst_name(name: str, others: Iterable[str] = ()) -> str:
+    alias = _LSST_NAMES.get(name, name)
+    return name if alias in others else alias
+
+
+# ---- masks ----
+
+
+def _bit_number(mask: np.integer[Any]) -> int:
+    return int(mask).bit_length() - 1
+
+
+def _moves(places: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Planes that go from one element to another by one shift, at once.
+
+    Parameters
+    ----------
+    places : iterable of (element, old bit, new bit)
+
+    Yields
+    ------
+    element, shift to the left, bits before it
+    """
+    bits: dict[tuple[int, int], int] = defaultdict(int)
+    for element, old, new in places:
+        bits[element, new - old] |= 1 << old
+    for (element, shift), mask in bits.items():
+        yield element, shift, mask
+
+
+def _shifted(array: np.ndarray, mask: int, shift: int) -> np.ndarray:
+    """The bits of `mask` in an array of unsigned numbers, `shift` places to the left."""
+    part = array & array.dtype.type(mask)
+    return part << np.uint8(shift) if shift >= 0 else part >> np.uint8(-shift)
+
+
+def _unsigned(array: np.ndarray, *, wide: bool) -> np.ndarray:
+    """Elements of a mask as unsigned numbers that hold the bits of both sides; bits as they are."""
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return native.view(f"u{native.itemsize}").astype(np.uint64 if wide else np.uint32, copy=False)
+
+
+def _mask_of(mask: Any) -> tuple[np.ndarray, dict[str, int]]:
+    """Bits, shape (height, width), int32, and numbers of planes of a mask of ``lsst.images``.
+
+    One element of 32 bits a pixel is shared, anything else converted. A plane has the number of its place in the schema,
+    unless there are more places than 32.
+    """
+    schema, array = mask.schema, mask.array
+    names = [(place, plane.name) for place, plane in enumerate(schema) if plane is not None]
+    if len(names) > MAX_PLANES:
+        raise InvalidParameterError(f"The mask has {len(names)} planes; {MAX_PLANES} are the most")
+    if len(schema) > MAX_PLANES:
+        names = [(number, name) for number, (_, name) in enumerate(names)]
+    known = {name for _, name in names}
+    planes = {plane_alias(name, known): number for number, name in names}
+    if array.shape[-1] == 1 and array.dtype.itemsize == 4 and array.dtype.isnative and len(schema) <= MAX_PLANES:
+        return array[..., 0].view(np.int32), planes
+    bits = np.zeros(array.shape[:-1], np.uint32)
+    places = [schema.bit(name) for _, name in names]
+    moves = _moves((one.index, _bit_number(one.mask), number) for one, (number, _) in zip(places, names, strict=True))
+    for element, shift, mask_bits in moves:
+        part = _unsigned(array[..., element], wide=array.dtype.itemsize > 4)
+        bits |= _shifted(part, mask_bits, shift).astype(np.uint32, copy=False)
+    return bits.view(np.int32), planes
+
+
+def _packed(mask: Mask, schema: Any) -> np.ndarray:
+    """The pixels of a mask as a schema has them; planes that it lacks are left out."""
+    own = mask.getMaskPlaneDict()
+    array = np.zeros((*mask.array.shape, schema.mask_size), schema.dtype)
+    wide = schema.dtype.itemsize > 4
+    bits = _unsigned(mask.array, wide=wide)
+    names = {_name_in(schema, name): number for name, number in own.items()}
+    places = [(schema.bit(name), number) for name, number in names.items() if name in schema.names]
+    by_element = defaultdict(list)
+    for place, number in places:
+        by_element[place.index].append((place.index, number, _bit_number(place.mask)))
+    for element, moves in by_element.items():
+        for _, shift, mask_bits in _moves(moves):
+            array[..., element] |= _shifted(bits, mask_bits, shift).astype(schema.dtype)
+    return array
+
+
+def _name_in(schema: Any, name: str) -> str:
+    """What a plane is called in a schema, if it is there."""
+    return name if name in schema.names else _lsst_name(name)
+
+
+def _descriptions() -> dict[str, str]:
+    """What ``lsst.images`` says of the planes that it knows."""
+    images = _lsst_images()
+    known: dict[str, str] = {}
+    for kind in ("visit_image", "difference_image", "deep_coadd", "non_cell_coadd", "template", "optional"):
+        for plane in getattr(images, f"get_legacy_{kind}_mask_planes")().values():
+            known.setdefault(plane.name, plane.description)
+    return known
+
+
+def _new_plane(name: str) -> Any:
+    return _lsst_images().MaskPlane(name, _descriptions().get(name, ""))
+
+
+def _new_mask(mask: Mask, box: Any, sky_projection: Any) -> Any:
+    """A mask of one int32 a pixel, which is shared, as long as its planes have numbers below 31."""
+    images = _lsst_images()
+    own = mask.getMaskPlaneDict()
+    places: list[Any] = [None] * (max(own.values(), default=-1) + 1)
+    for name, number in own.items():
+        places[number] = _new_plane(_lsst_name(name, own))
+    schema = images.MaskSchema(places, dtype=np.int32)
+    array = mask.array[..., np.newaxis] if schema.mask_size == 1 else _packed(mask, schema)
+    return images.Mask(array, schema=schema, bbox=box, sky_projection=sky_projection)
+
+
+# ---- images ----
+
+
+def planes_of(image: Any) -> Planes:
+    """The planes of an ``Image``, ``MaskedImage`` or ``VisitImage`` of ``lsst.images``.
+
+    Parameters
+    ----------
+    image : lsst.images.Image or lsst.images.MaskedImage
+
+    Returns
+    -------
+    evensky.image.Planes
+        Pixels of image and variance are shared where their types are kept: image as `evensky.image.as_planes` says,
+        variance float32. A mask of one element of 32 bits is shared, any other converted once.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where it is none of these, or its mask has more than 32 planes.
+    """
+    if not is_lsst_images(image):
+        raise InvalidParameterError(
+            f"{shown(image)} is a {type(image).__name__}; an Image, a MaskedImage or a VisitImage is needed"
+        )
+    unit = "" if image.unit is None else str(image.unit)
+    if hasattr(image, "array"):
+        planes = Planes(native_array(image.array), unit=unit)
+    else:
+        bits, names = _mask_of(image.mask)
+        variance = np.asarray(image.variance.array, dtype=np.float32)
+        planes = Planes(native_array(image.image.array), bits, variance, names, unit=unit)
+    planes.x0, planes.y0 = int(image.bbox.x.start), int(image.bbox.y.start)
+    return planes
+
+
+def from_masked_image(masked: Any) -> MaskedImage:
+    """A masked image of ``lsst.images`` as one of `evensky.image`.
+
+    Parameters
+    ----------
+    masked : lsst.images.MaskedImage
+        Or any kind of it, such as a ``VisitImage``.
+
+    Returns
+    -------
+    MaskedImageF, MaskedImageD, MaskedImageI, MaskedImageU or MaskedImageL
+        By the type of the pixels, with the same origin. Pixels are shared, as `planes_of` says, unless they are
+        read-only. Mask planes have the names of `PLANE_ALIASES`.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where it is no masked image, or its mask has more than 32 planes.
+    """
+    if not is_lsst_images(masked) or hasattr(masked, "array"):
+        raise InvalidParameterError(f"{shown(masked)} is a {type(masked).__name__}; a MaskedImage is needed")
+    return _masked(planes_of(masked))
+
+
+def _masked(planes: Planes) -> MaskedImage:
+    image: Image = Image(planes.image, xy0=(planes.x0, planes.y0))
+    mask = None if planes.mask is None else Mask(planes.mask, mask_planes=planes.mask_planes)
+    return MaskedImage(image, mask, planes.variance)
+
+
+def from_visit_image(visit: Any) -> Exposure:
+    """A visit image of ``lsst.images`` as an exposure.
+
+    Parameters
+    ----------
+    visit : lsst.images.VisitImage
+        An ``Image`` or ``MaskedImage`` does too: what it lacks is left out.
+
+    Returns
+    -------
+    ExposureF or another kind of Exposure
+        Pixels as `from_masked_image` has them. ``metadata`` holds the metadata that FITS headers can hold, and the unit
+        as BUNIT; ``wcs`` is the FITS WCS, or its approximation, where there is one; ``dataId`` is what the pixel frame
+        says: instrument, visit and detector, or skymap and tract.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where it is no image, or its mask has more than 32 planes.
+    """
+    planes = planes_of(visit)
+    frame = None if visit.sky_projection is None else visit.sky_projection.pixel_frame
+    names = ("instrument", "visit", "detector", "skymap", "tract")
+    found = {name: getattr(frame, name, None) for name in names}
+    exposure: Exposure = Exposure(_masked(planes), dataId={k: v for k, v in found.items() if v is not None})
+    exposure.info.has_variance = planes.variance is not None
+    exposure.info.wcs = visit.fits_wcs
+    exposure.info.metadata = _header(visit, planes.unit)
+    return exposure
+
+
+def _header(image: Any, unit: str) -> Any:
+    from astropy.io.fits import Card, Header
+
+    header = Header()
+    for name, value in image.metadata.items():
+        try:
+            header.append(Card(name if len(name) <= 8 else f"HIERARCH {name}", value), end=True)
+        except ValueError:  # what FITS does not allow stays with the image
+            continue
+    if unit:
+        header["BUNIT"] = unit
+    return header
+
+
+def _box(box: Box2I) -> Any:
+    return _lsst_images().Box.from_shape((box.getHeight(), box.getWidth()), start=(box.getMinY(), box.getMinX()))
+
+
+def _unit(unit: Any) -> Any:
+    """A unit of astropy's, or None, of what names it."""
+    from astropy.units import Unit
+
+    if unit is None or unit == "":
+        return None
+    try:
+        return Unit(unit.replace("ADU", "adu") if isinstance(unit, str) else unit)
+    except (TypeError, ValueError) as error:
+        raise InvalidParameterError(f"unit is {shown(unit)}; a unit that astropy knows is needed") from error
+
+
+def to_masked_image(
+    masked: MaskedImage | Exposure, like: Any = None, *, unit: Any = None, sky_projection: Any = None
+) -> Any:
+    """A masked image as one of ``lsst.images``.
+
+    Parameters
+    ----------
+    masked : MaskedImage or Exposure
+    like : lsst.images.MaskedImage, optional
+        Gives everything that is not pixels, and the types of these: schema of the mask, unit, projection, metadata, and
+        whatever its kind has. It may be larger: its part at the box of `masked` is what counts. It stays as it is.
+    unit : astropy unit or str, optional
+        Without `like`: of the pixels; an exposure's BUNIT if left out.
+    sky_projection : lsst.images.SkyProjection, optional
+        Without `like`; that of an exposure's WCS if left out.
+
+    Returns
+    -------
+    lsst.images.MaskedImage, or what `like` is
+        With `like`, pixels are copies; planes that are set somewhere and that its schema lacks are added. Without it
+        they are shared, and the mask has one int32 a pixel, with the planes at their numbers and by the names that
+        ``lsst.images`` has for them; shared too, unless there is a plane number 31.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where `like` is no masked image, has pixels of a type that does not hold these, or is given together with a
+        unit or a projection, or the unit is unknown.
+    evensky.errors.LengthError
+        Where the box of `masked` is not inside that of `like`.
+    """
+    exposure = masked if isinstance(masked, Exposure) else None
+    pixels = masked.maskedImage if isinstance(masked, Exposure) else masked
+    if not isinstance(pixels, MaskedImage):
+        raise InvalidParameterError(
+            f"{shown(masked)} is a {type(masked).__name__}; a MaskedImage or an Exposure of evensky.image is needed"
+        )
+    if like is not None:
+        if unit is not None or sky_projection is not None:
+            raise InvalidParameterError("like gives unit and sky_projection: they are not taken together with it")
+        return _filled(like, pixels)
+    images = _lsst_images()
+    box = _box(pixels.getBBox())
+    if exposure is not None:
+        unit = exposure.metadata.get("BUNIT") if unit is None else unit
+        if sky_projection is None and exposure.wcs is not None:
+            sky_projection = _projection(exposure, box)
+    image = images.Image(pixels.image.array, bbox=box, unit=_unit(unit), sky_projection=sky_projection)
+    mask = _new_mask(pixels.mask, box, sky_projection)
+    return images.MaskedImage(image, mask=mask, variance=images.Image(pixels.variance.array, bbox=box))
+
+
+def _projection(exposure: Exposure, box: Any) -> Any:
+    from astropy.units import pix
+
+    images = _lsst_images()
+    x0, y0 = exposure.getXY0()
+    frame = images.GeneralFrame(unit=pix)
+    return images.SkyProjection.from_fits_wcs(exposure.wcs, frame, pixel_bounds=box, x0=x0, y0=y0)
+
+
+def _filled(like: Any, masked: MaskedImage) -> Any:
+    """A copy of `like`, or of its part, with other pixels."""
+    if not is_lsst_images(like) or hasattr(like, "array"):
+        raise InvalidParameterError(f"like is a {type(like).__name__}, {shown(like)}; a MaskedImage is needed")
+    box = _box(masked.getBBox())
+    if not like.bbox.contains(box):
+        raise LengthError(f"The box {box} is not inside that of like, {like.bbox}")
+    result = (like if like.bbox == box else like[box]).copy()
+    for name, plane in (("image", masked.image), ("variance", masked.variance)):
+        _assign(getattr(result, name).array, plane.array, name)
+    schema = result.mask.schema
+    used = int(np.bitwise_or.reduce(masked.mask.array, axis=None)) if masked.mask.array.size else 0
+    lacking = [
+        _lsst_name(name, schema.names)
+        for name, number in masked.mask.getMaskPlaneDict().items()
+        if used >> number & 1 and _name_in(schema, name) not in schema.names
+    ]
+    if lacking:
+        result.mask = result.mask.add_planes([_new_plane(name) for name in lacking])
+    result.mask.array[...] = _packed(masked.mask, result.mask.schema)
+    return result
+
+
+def _assign(target: np.ndarray, pixels: np.ndarray, name: str) -> None:
+    if not np.can_cast(pixels.dtype, target.dtype, "safe"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            cast = pixels.astype(target.dtype)
+        if not np.array_equal(cast.astype(pixels.dtype), pixels, equal_nan=pixels.dtype.kind == "f"):
+            raise InvalidParameterError(
+                f"The {name} has pixels of type {pixels.dtype} that like's, {target.dtype}, does not hold; convert "
+                "one of them first"
+            )
+    target[...] = pixels
+
+
+def to_visit_image(exposure: Exposure | MaskedImage, like: Any) -> Any:
+    """An exposure as a visit image of ``lsst.images``.
+
+    Parameters
+    ----------
+    exposure : Exposure or MaskedImage
+        The pixels.
+    like : lsst.images.VisitImage
+        Everything else: unit, projection, point-spread function, detector, calibration, backgrounds, metadata. It stays
+        as it is.
+
+    Returns
+    -------
+    lsst.images.VisitImage
+        See `to_masked_image`, which raises the same errors.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where `like` is no visit image, too.
+    """
+    if not all(hasattr(like, name) for name in ("detector", "obs_info", "mask")):
+        raise InvalidParameterError(f"like is a {type(like).__name__}, {shown(like)}; a VisitImage is needed")
+    return to_masked_image(exposure, like)
+
+
+# ---- files ----
+
+
+def read_file(path: str | Path) -> Exposure:
+    """Read a file of ``lsst.images``, or a FITS file that the stack has written, by ``lsst.images`` itself.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file of an ``Image``, ``MaskedImage`` or ``VisitImage``: FITS, or what else the ending says; or an exposure's
+        or a masked image's FITS file of the stack, of which every mask plane is kept.
+
+    Returns
+    -------
+    ExposureF or another kind of Exposure
+        As `from_visit_image` makes it; ``dataId`` is the name of the file where the image does not say more.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        Where the file is missing or broken, or holds something else; one line that starts with the path.
+
+    Notes
+    -----
+    `evensky.io.read_exposure` reads both kinds without ``lsst.images``, and keeps comments of the header.
+    """
+    _lsst_images()
+    try:
+        image = _read(path)
+    except FitsError:
+        raise
+    except Exception as error:  # of which there are as many kinds as packages that take part
+        reason = (" ".join(str(error).split()) or type(error).__name__)[:300]
+        raise FitsError(f"{path}: lsst.images cannot read it: {reason}") from error
+    if not is_lsst_images(image):
+        raise FitsError(f"{path}: holds a {type(image).__name__}; an Image, a MaskedImage or a VisitImage is needed")
+    exposure = from_visit_image(image)
+    if not exposure.dataId:
+        exposure.dataId = {"file": Path(path).name}
+    return exposure
+
+
+def _read(path: str | Path) -> Any:
+    from astropy.units import pix
+
+    images = _lsst_images()
+    if not Path(path).exists():
+        raise FitsError(f"{path}: there is no such file")
+    serialization = _lsst_images("lsst.images.serialization")
+    if Path(path).suffix.lower() in (".json", ".sdf", ".h5"):
+        return serialization.read_archive(str(path))
+    with opened(path) as hdus:
+        if "JSONADDR" in hdus[0].header:
+            return serialization.read_archive(str(path), format="fits")
+        planes = [card[3:] for hdu in hdus for card in hdu.header if card.startswith("MP_")]
+    # The reader's own table lacks planes of some instruments, and it refuses pixels that have them.
+    known = _descriptions()
+    plane_map = {name: images.MaskPlane(new := _lsst_name(name, planes), known.get(new, "")) for name in planes}
+    return images.MaskedImage.read_legacy(
+        str(path), plane_map=plane_map or None, fits_wcs_frame=images.GeneralFrame(unit=pix)
+    )
+
+
+def write_file(
+    exposure: Exposure | MaskedImage, path: str | Path, like: Any = None, *, overwrite: bool = False
+) -> None:
+    """Write a FITS file of ``lsst.images``.
+
+    Parameters
+    ----------
+    exposure : Exposure or MaskedImage
+    path : str or Path
+        The file; it appears whole or not at all.
+    like : lsst.images.MaskedImage, optional
+        See `to_masked_image`, which raises the same errors.
+    overwrite : bool, optional
+        Replace an existing file.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        Where the file cannot be written, or exists and `overwrite` is false; an earlier file is then untouched.
+    """
+    image = to_masked_image(exposure, like)
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        temporary.unlink()  # lsst.images writes to new files only
+        _lsst_images("lsst.images.fits").write(image, str(temporary))
+
+
+# ---- models ----
+
+
+def to_chebyshev_field(approximate: Approximate, unit: Any = None) -> Any:
+    """A Chebyshev model as a field of ``lsst.images``: the same series over the same box, so exactly the same.
+
+    Parameters
+    ----------
+    approximate : Approximate
+    unit : astropy unit or str, optional
+
+    Returns
+    -------
+    lsst.images.fields.ChebyshevField
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where it is no `Approximate`.
+    """
+    if not isinstance(approximate, Approximate):
+        raise InvalidParameterError(f"{shown(approximate)} is a {type(approximate).__name__}; an Approximate is needed")
+    order = approximate.getControl().getOrderX()
+    matrix = np.zeros((order + 1, order + 1))
+    matrix[_triangle(order)] = approximate.coefficients
+    fields = _lsst_images("lsst.images.fields")
+    return fields.ChebyshevField(_box(approximate.getBBox()), matrix, unit=_unit(unit))
+
+
+def _triangle(order: int) -> tuple[np.ndarray, np.ndarray]:
+    """Orders in y and in x of the terms, by total order n and inside it x^n, x^(n-1) y, ... y^n."""
+    terms = [(q, n - q) for n in range(order + 1) for q in range(n + 1)]
+    y, x = np.array(terms).T
+    return y, x
+
+
+def to_spline_field(background: BackgroundMI, unit: Any = None, *, extrapolate: bool = False) -> Any:
+    """A spline background as a field of ``lsst.images``, which are Akima splines through the same bins.
+
+    Parameters
+    ----------
+    background : BackgroundMI
+        Of style AKIMA_SPLINE.
+    unit : astropy unit or str, optional
+    extrapolate : bool, optional
+        Make it of the image's whole box. If left out, it is of the pixels that the centres of the outer bins enclose:
+        beyond these this package goes on with parabolas, ``lsst.images`` with cubics, which differ by less than the
+        error of a bin.
+
+    Returns
+    -------
+    lsst.images.fields.SplineField
+        What it gives between the centres of the outer bins has been compared with what `background` gives: it is the
+        same to the rounding of float64.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where it would not be the same, with the reason: for another style; fewer than five bins, or good ones of a
+        column, for which simpler splines are used here; corners between straight lines, which are rounded there.
+    """
+    if not isinstance(background, BackgroundMI):
+        raise InvalidParameterError(f"{shown(background)} is a {type(background).__name__}; a BackgroundMI is needed")
+    control = background.getBackgroundControl()
+    if control.getApproximateControl().getStyle() != ApproximateControl.UNKNOWN:
+        raise InvalidParameterError("The background is a Chebyshev approximation; use to_chebyshev_field")
+    if control.getInterpStyle() != Interpolate.Style.AKIMA_SPLINE:
+        raise InvalidParameterError(
+            f"The style is {control.getInterpStyle().name}; a SplineField is always an AKIMA_SPLINE"
+        )
+    values = np.array(background.getStatsImage().image.array)
+    _check_bins(values)
+    fields = _lsst_images("lsst.images.fields")
+    whole = _box(background.getImageBBox())
+    x, y = background.getBinCentersX(), background.getBinCentersY()
+    field = fields.SplineField(whole, values, y=y, x=x, unit=_unit(unit))
+    inner = Box2I(
+        Point2I(int(np.ceil(x[0])), int(np.ceil(y[0]))), Point2I(int(x[-1] // 1), int(y[-1] // 1)), invert=False
+    )
+    ours, theirs = background.getImageD(inner).array, field.render(_box(inner), dtype=np.float64).array
+    worst = float(np.max(np.abs(ours - theirs), initial=0.0))
+    if not worst <= _SAME * float(np.nanmax(np.abs(values))):
+        raise InvalidParameterError(
+            f"A SplineField of these bins differs by up to {worst:g}; bins must not lie on straight lines with "
+            "corners, which it rounds"
+        )
+    return field if extrapolate else fields.SplineField(_box(inner), values, y=y, x=x, unit=_unit(unit))
+
+
+def _check_bins(values: np.ndarray) -> None:
+    """Raise where there are too few bins for Akima's splines, and where one is infinite."""
+    rows, columns = values.shape
+    if np.isinf(values).any():
+        raise InvalidParameterError(f"{int(np.isinf(values).sum())} bins are infinite; all must be finite or NaN")
+    if rows < _AKIMA_POINTS or columns < _AKIMA_POINTS:
+        raise InvalidParameterError(
+            f"There are {columns} x {rows} bins; a SplineField is the same for at least {_AKIMA_POINTS} in each direction"
+        )
+    good = np.isfinite(values).sum(axis=0)
+    fewest, usable = int(good[good > 0].min(initial=rows)), int((good > 0).sum())
+    if fewest < _AKIMA_POINTS or usable < _AKIMA_POINTS:
+        raise InvalidParameterError(
+            f"{usable} columns have good bins, the fewest {fewest}; a SplineField is the same for at least "
+            f"{_AKIMA_POINTS} columns with at least {_AKIMA_POINTS} each"
+        )
+
+
+def _pixel_field(background: BackgroundMI, unit: Any) -> Any:
+    """A field with a knot at each pixel."""
+    image = background.getImageF()
+    box = image.getBBox()
+    x = np.arange(box.getMinX(), box.getMinX() + box.getWidth(), dtype=np.float64)
+    y = np.arange(box.getMinY(), box.getMinY() + box.getHeight(), dtype=np.float64)
+    return _lsst_images("lsst.images.fields").SplineField(_box(box), image.array, y=y, x=x, unit=_unit(unit))
+
+
+def to_background_map(
+    model: BackgroundMI | Approximate, name: str = "background", *, unit: Any = None, description: str = ""
+) -> Any:
+    """A model as the only background of a map of ``lsst.images``.
+
+    Parameters
+    ----------
+    model : BackgroundMI or Approximate
+    name : str, optional
+        What it is called in the map.
+    unit : astropy unit or str, optional
+    description : str, optional
+
+    Returns
+    -------
+    lsst.images.BackgroundMap
+        `from_background_map` makes a model of it that gives the same image, bit for bit. Its field is
+
+        * a ``ChebyshevField`` for an approximation, and for a background of one bin;
+        * the ``SplineField`` of the bins that `to_spline_field` makes, of the image's whole box, where it can;
+        * else a ``SplineField`` with a knot at each pixel, which is as large as an image.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where it is no model, or the unit is unknown.
+    """
+    return _lsst_images().BackgroundMap([_lsst_images().Background(name, _field(model, unit), description)])
+
+
+def _field(model: BackgroundMI | Approximate, unit: Any) -> Any:
+    if isinstance(model, Approximate):
+        return to_chebyshev_field(model, unit)
+    if not isinstance(model, BackgroundMI):
+        raise InvalidParameterError(
+            f"{shown(model)} is a {type(model).__name__}; a BackgroundMI or an Approximate is needed"
+        )
+    actrl = model.getBackgroundControl().getApproximateControl()
+    if actrl.getStyle() != ApproximateControl.UNKNOWN:
+        undersample = model.getBackgroundControl().getUndersampleStyle()
+        return to_chebyshev_field(model.getApproximate(actrl, undersample), unit)
+    values = model.getStatsImage().image.array
+    if values.size == 1:
+        constant = np.array(values, np.float64)
+        fields = _lsst_images("lsst.images.fields")
+        return fields.ChebyshevField(_box(model.getImageBBox()), constant, unit=_unit(unit))
+    unit = _unit(unit)
+    try:
+        return to_spline_field(model, unit, extrapolate=True)
+    except InvalidParameterError:
+        return _pixel_field(model, unit)
+
+
+def from_background_map(background_map: Any, name: str | None = None) -> BackgroundMI | Approximate:
+    """A background of a map of ``lsst.images`` as a model.
+
+    Parameters
+    ----------
+    background_map : lsst.images.BackgroundMap
+    name : str, optional
+        Which; may be left out where there is only one.
+
+    Returns
+    -------
+    Approximate
+        Of a ``ChebyshevField``. The covariance of its coefficients is not known, and NaN.
+    BackgroundMI
+        Of a ``SplineField`` whose knots are the centres of bins: an AKIMA_SPLINE, the errors of the bins 0.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where there is no such background, or its field is of another kind or has other knots.
+    """
+    names = list(background_map)
+    if name is None and len(names) == 1:
+        name = names[0]
+    if name not in names:
+        raise InvalidParameterError(f"name is {name!r}; the map holds {', '.join(map(repr, names)) or 'no background'}")
+    field = background_map[name].field
+    bounds = field.bounds.bbox
+    box = Box2I(Point2I(bounds.x.start, bounds.y.start), Extent2I(bounds.x.size, bounds.y.size))
+    if hasattr(field, "coefficients"):
+        return _from_chebyshev(field.coefficients, box)
+    if not all(hasattr(field, part) for part in ("data", "x", "y")):
+        raise InvalidParameterError(
+            f"The background {name!r} is a {type(field).__name__}; a ChebyshevField or a SplineField is needed"
+        )
+    model = BackgroundMI(box, ImageF(np.array(field.data, np.float32)))
+    for axis, centers, knots in (("x", model.getBinCentersX(), field.x), ("y", model.getBinCentersY(), field.y)):
+        if not np.allclose(centers, knots, rtol=0.0, atol=1e-6):
+            raise InvalidParameterError(
+                f"The background {name!r} has knots in {axis} from {knots[0]} to {knots[-1]}; those of {len(knots)} bins "
+                f"of its box are from {centers[0]} to {centers[-1]}"
+            )
+    control = model.getBackgroundControl()
+    control.setInterpStyle(Interpolate.Style.AKIMA_SPLINE)
+    control.setUndersampleStyle(UndersampleStyle.REDUCE_INTERP_ORDER)
+    return model
+
+
+def _from_chebyshev(matrix: np.ndarray, box: Box2I) -> Approximate:
+    rows, columns = np.nonzero(matrix)
+    order = int((rows + columns).max(initial=0))
+    # A square matrix of a triangular series has its order, even where the last terms are 0.
+    order = max(order, matrix.shape[0] - 1) if matrix.shape[0] == matrix.shape[1] else order
+    full = np.zeros((order + 1, order + 1))
+    part = matrix[: order + 1, : order + 1]
+    full[: part.shape[0], : part.shape[1]] = part
+    coefficients = full[_triangle(order)]
+    control = ApproximateControl(ApproximateControl.CHEBYSHEV, order, order)
+    core = _core.Approximate.__new__(_core.Approximate)
+    numbers = [box.getMinX(), box.getMinY(), box.getWidth(), box.getHeight()]
+    core.__setstate__((numbers, control, coefficients.tolist(), [float("nan")] * coefficients.size**2))
+    return Approximate(core)
