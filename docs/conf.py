@@ -14,8 +14,35 @@ project = "evensky"
 author = "The evensky developers"
 release = version = version_line[1]
 
-extensions = ["breathe", "myst_parser", "sphinx_copybutton", "sphinx_design"]
-exclude_patterns = ["_build"]
+extensions = [
+    "breathe",
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "gallery"]
+# Docstrings are numpydoc; what is in single backticks is code.
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+default_role = "code"
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "auto_gallery",
+    "filename_pattern": "plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "show_memory": False,
+    "download_all_examples": False,
+    "show_signature": False,
+    "copyfile_regex": "",
+    "min_reported_time": 1e9,
+    "write_computation_times": False,
+}
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 html_theme = "pydata_sphinx_theme"
@@ -31,7 +58,7 @@ breathe_default_project = "evensky"
 breathe_default_members = ("members",)
 breathe_show_include = False
 # Every header declares the namespace again.
-suppress_warnings = ["duplicate_declaration.cpp"]
+suppress_warnings = ["duplicate_declaration.cpp", "config.cache"]
 breathe_domain_by_extension = {"hpp": "cpp"}
 
 

@@ -33,6 +33,8 @@ class ExposureInfo:
         What had to be assumed when it was read, in sentences.
     has_variance : bool
         False where the variance plane is 0 because nobody knows it.
+    scratch : Path or None
+        The folder where its pixels are, instead of in memory.
     """
 
     def __init__(self, metadata: Any = None, wcs: Any = None, dataId: dict[str, Any] | None = None) -> None:
@@ -41,6 +43,7 @@ class ExposureInfo:
         self.dataId: dict[str, Any] = {} if dataId is None else dataId
         self.assumptions: list[str] = []
         self.has_variance = True
+        self.scratch: Path | None = None
 
     def hasWcs(self) -> bool:
         return self.wcs is not None

@@ -377,6 +377,7 @@ def read_exposure(
     exposure.info.metadata = header
     exposure.info.wcs = _wcs_of(header)
     exposure.info.has_variance = known
+    exposure.info.scratch = scratch_space.folder
     exposure.info.assumptions.extend(assumptions)
     exposure.dataId = {"file": Path(path).name}
     return exposure

@@ -37,10 +37,8 @@ _Result = TypeVar("_Result")
 
 
 def _begin_worker() -> None:
-    # A terminal sends Ctrl-C to all processes; the first one decides. What is to be said of exposures is in their
-    # records.
+    # A terminal sends Ctrl-C to all processes; the first one decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    log.addHandler(logging.NullHandler())
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:

@@ -41,6 +41,7 @@ from ..math import (
 from .base import Struct, Task
 from .executors import Units, open_executor
 from .flags import find_flags
+from .match_on_disk import match_on_disk
 from .run_record import ReferenceCandidate
 from .shared import SHARED
 
@@ -568,6 +569,8 @@ class MatchBackgroundsTask(Task):
             self._check_order(min(size))
         if size != other:
             raise errors.RuntimeError(f"Exposures are different dimensions. sci:{size} vs. ref:{other}")
+        if getattr(getattr(science, "info", None), "scratch", None) is not None:
+            return match_on_disk(reference, science, options)
         planes = science.maskedImage.getArrays()
         ref_image, ref_mask, ref_variance = reference.maskedImage.getArrays()
         if ref_image.dtype != planes[0].dtype:

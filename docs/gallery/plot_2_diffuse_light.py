@@ -1,0 +1,52 @@
+"""
+Why not subtract each exposure's own background?
+================================================
+
+Because what is diffuse and real goes with it: the outskirts of galaxies, nebulae, cirrus. Matching leaves alone whatever
+is common to the exposures, on every scale.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import evensky
+from evensky.simulate import make_exposures
+
+simulated = make_exposures(6, (512, 512), glow=60)
+exposures = [one.exposure for one in simulated]
+scene = simulated[0].scene
+
+
+def coadd(images):
+    """Median of the exposures, then medians of blocks of 8 x 8 pixels."""
+    stack = np.nanmedian([np.array(one.image.array, dtype=float) for one in images], axis=0)
+    return np.nanmedian(stack.reshape(64, 8, 64, 8).swapaxes(1, 2).reshape(64, 64, 64), axis=2)
+
+
+subtracted = [evensky.estimate_background(one, bin_size=128).subtracted for one in exposures]
+matched = evensky.match(exposures, reference=0, bin_size=128).exposures
+
+# %%
+# The same light in the truth, in the coadd of exposures whose own backgrounds were subtracted, and in that of matched
+# ones (less the level of the reference's sky). Subtraction keeps stars and loses most of the glow.
+
+truth = np.median(scene.reshape(64, 8, 64, 8).swapaxes(1, 2).reshape(64, 64, 64), axis=2)
+pictures = {
+    "truth": truth,
+    "own backgrounds subtracted": coadd(subtracted),
+    "matched": coadd(matched) - np.median(simulated[0].sky),
+}
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
+for ax, (name, picture) in zip(axes, pictures.items(), strict=True):
+    shown = ax.imshow(picture, origin="lower", vmin=-30, vmax=80, cmap="cividis")
+    ax.set(title=name, xticks=[], yticks=[])
+figure.colorbar(shown, ax=axes, shrink=0.8, label="counts")
+
+# %%
+# The matched coadd keeps the gradient of the reference's sky: matching makes skies equal, it does not remove them. What
+# is to be done about the one sky that is left is a question of its own, asked once, of the coadd, which is deep enough to
+# answer it.
+
+bright = truth > np.percentile(truth, 90)
+for name, picture in pictures.items():
+    print(f"{name}: the brightest tenth is {np.nanmean(picture[bright]) - np.nanmedian(picture):.1f} above the median")

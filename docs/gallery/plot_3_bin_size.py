@@ -1,0 +1,41 @@
+"""
+Choosing the bin size
+=====================
+
+Small bins follow the skies closely, and their noise too; large ones average noise away, and what varies within a bin.
+Between the two there is a wide valley. What is left of the difference of the skies is known here, because the exposures
+are simulated.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import evensky
+from evensky.simulate import make_exposures, residual_background
+
+simulated = make_exposures(4, (768, 768))
+exposures = [one.exposure for one in simulated]
+sizes = [16, 32, 64, 96, 128, 192, 256, 384]
+left = {"akima": [], "order=2": []}
+for size in sizes:
+    for name, options in (("akima", {"style": "akima"}), ("order=2", {"order": 2 if size <= 256 else 1})):
+        result = evensky.match(exposures, reference=0, bin_size=size, statistic="meanclip", **options)
+        residuals = [
+            residual_background(got.image.array, one, simulated[0])
+            for got, one in zip(result.exposures[1:], simulated[1:], strict=True)
+        ]
+        left[name].append(np.sqrt(np.nanmean(np.square(residuals))))
+
+figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+for name, values in left.items():
+    ax.plot(sizes, values, "o-", label=name)
+ax.set(xscale="log", yscale="log", xlabel="bin size [px]", ylabel="what is left of the skies' difference [counts]")
+ax.set_xticks(sizes, sizes)
+ax.minorticks_off()
+ax.legend()
+ax.grid(alpha=0.3)
+
+# %%
+# An interpolating spline goes through every bin, so the noise of each bin stays in the model: larger bins are better
+# until the sky varies within them. A Chebyshev series of low order averages over all bins; its bins may be small. As a
+# rule: bins of a quarter of the scale on which skies differ, and not below 64 pixels for a spline.

@@ -1,0 +1,211 @@
+"""A task of an LSST pipeline: the backgrounds of the warps of a patch matched, through a Butler.
+
+``pip install "evensky[pipeline]"``; Python 3.12. docs/pipeline.md says how it is run.
+"""
+
+from __future__ import annotations
+
+__all__ = ["MatchWarpBackgroundsConfig", "MatchWarpBackgroundsConnections", "MatchWarpBackgroundsTask"]
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import lsst.pipe.base as pipe_base
+import lsst.pipe.base.connectionTypes as connection_types
+import numpy as np
+from lsst.images import Image, MaskedImage
+from lsst.pex.config import ConfigField, Field
+
+from ..image import Exposure
+from ..math import Approximate, BackgroundMI
+from ..math.background import fill_with_model
+from ..tasks import MatchBackgroundsConfig, MatchBackgroundsTask
+from ..tasks.match_exposure import ExposureMatcher, failed, reason_of_choice, set_aside
+from ..tasks.run_record import ExposureRecord, ReferenceCandidate
+from .astropy import data_like, exposure_of
+
+
+class MatchWarpBackgroundsConnections(
+    pipe_base.PipelineTaskConnections,
+    dimensions=("skymap", "tract", "patch", "band"),
+    defaultTemplates={"warpType": "direct"},
+):
+    """What goes in and comes out."""
+
+    warps = connection_types.Input(
+        doc="Warps of a patch, one a visit.",
+        name="{warpType}_warp",
+        storageClass="MaskedImageV2",
+        dimensions=("skymap", "tract", "patch", "visit"),
+        multiple=True,
+        deferLoad=True,
+    )
+    models = connection_types.Output(
+        doc="What was added to each warp that was matched.",
+        name="{warpType}_warp_background_diff",
+        storageClass="ImageV2",
+        dimensions=("skymap", "tract", "patch", "visit"),
+        multiple=True,
+    )
+    matched = connection_types.Output(
+        doc="The matched warps, and the reference as it was.",
+        name="{warpType}_warp_background_matched",
+        storageClass="MaskedImageV2",
+        dimensions=("skymap", "tract", "patch", "visit"),
+        multiple=True,
+    )
+    fits = connection_types.Output(
+        doc="How well the models fit, for each visit; which visit is the reference, and why.",
+        name="{warpType}_warp_background_fit",
+        storageClass="StructuredDataDict",
+        dimensions=("skymap", "tract", "patch", "band"),
+    )
+
+
+class MatchWarpBackgroundsConfig(pipe_base.PipelineTaskConfig, pipelineConnections=MatchWarpBackgroundsConnections):
+    """Configuration of `MatchWarpBackgroundsTask`."""
+
+    match = ConfigField[MatchBackgroundsConfig](dtype=MatchBackgroundsConfig, doc="How backgrounds are matched.")
+    refVisit = Field[int](
+        dtype=int, default=None, optional=True, doc="Visit that the others are matched to; the best one if left out."
+    )
+
+
+class MatchWarpBackgroundsTask(pipe_base.PipelineTask):
+    """Match the backgrounds of the warps of a patch and band.
+
+    Each warp but the reference gets a smooth additive correction that makes its background equal the reference's. The
+    results are those of `evensky.tasks.MatchBackgroundsTask`, to the last bit. A warp that cannot be matched has no
+    outputs; why is in the log and in the fit table.
+    """
+
+    ConfigClass = MatchWarpBackgroundsConfig
+    _DefaultName: ClassVar[str] = "matchWarpBackgrounds"
+    config: MatchWarpBackgroundsConfig
+
+    def runQuantum(self, butlerQC: Any, inputRefs: Any, outputRefs: Any) -> None:
+        """Read the warps of one patch and band, and write what `run` gives."""
+        handles = sorted(butlerQC.get(inputRefs.warps), key=lambda handle: int(handle.dataId["visit"]))
+        result = self.run(handles)
+        for name in ("models", "matched"):
+            refs = {int(ref.dataId["visit"]): ref for ref in getattr(outputRefs, name)}
+            for visit, dataset in getattr(result, name).items():
+                butlerQC.put(dataset, refs[visit])
+        butlerQC.put(result.fits, outputRefs.fits)
+
+    def run(self, warps: Sequence[Any]) -> pipe_base.Struct:
+        """Match warps to one of them.
+
+        Parameters
+        ----------
+        warps : sequence of handles
+            Each with ``get()``, which gives a `lsst.images.MaskedImage`, and a ``dataId`` with a visit.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            models : dict of int to lsst.images.Image
+                What was added to the warp of each visit that was matched.
+            matched : dict of int to lsst.images.MaskedImage
+                The matched warps, and the reference as it was.
+            fits : dict
+                ``reference`` (its visit), ``reason``, ``config`` and ``visits``: for each visit its status, and what
+                `MatchBackgroundsTask.matchBackgrounds` says of it.
+
+        Raises
+        ------
+        lsst.pipe.base.NoWorkFound
+            For less than two warps.
+        evensky.errors.TaskError
+            Where no warp can be the reference.
+        """
+        if len(warps) < 2:
+            raise pipe_base.NoWorkFound(f"There are {len(warps)} warps; at least 2 are needed to match")
+        task = MatchBackgroundsTask(config=self.config.match, log=self.log.logger)
+        matcher = ExposureMatcher(task)
+        visits = [int(handle.dataId["visit"]) for handle in warps]
+        reference, reason = self._choose(task, warps, visits)
+        chosen = self._exposure(warps[reference].get(), visits[reference])
+        models: dict[int, Image] = {}
+        matched: dict[int, MaskedImage] = {}
+        records: dict[str, Any] = {}
+        for index, (handle, visit) in enumerate(zip(warps, visits, strict=True)):
+            try:
+                warp = handle.get()
+                if index == reference:
+                    record = matcher.describe_reference(chosen, str(visit), "")
+                    matched[visit] = warp
+                else:
+                    science = self._exposure(warp, visit)
+                    record, struct = matcher.match(chosen, science, str(visit), "")
+                    models[visit] = self._model_image(struct.backgroundModel, warp)
+                    matched[visit] = data_like(warp, science.image.array)
+            except Exception as error:  # whatever one warp does, the others go on
+                self.log.warning("Visit %d cannot be matched: %s", visit, error)
+                record = failed(str(visit), "", error)
+            records[str(visit)] = _as_data(record)
+        self.log.info("Matched %d of %d warps to visit %d", len(models), len(warps) - 1, visits[reference])
+        fits = {
+            "reference": visits[reference],
+            "reason": reason,
+            "config": self.config.match.toDict(),
+            "visits": records,
+        }
+        return pipe_base.Struct(models=models, matched=matched, fits=fits)
+
+    def _choose(self, task: MatchBackgroundsTask, warps: Sequence[Any], visits: Sequence[int]) -> tuple[int, str]:
+        """Index of the reference, and why it is."""
+        if self.config.refVisit in visits:
+            return visits.index(self.config.refVisit), reason_of_choice(None)
+        if self.config.refVisit is not None:
+            # A run over many patches names one visit for all of them.
+            self.log.info("Visit %d does not cover this patch: the best one is the reference", self.config.refVisit)
+        candidates, sizes = [], []
+        for handle, visit in zip(warps, visits, strict=True):
+            size = None
+            try:
+                exposure = self._exposure(handle.get(), visit)
+                size = exposure.getWidth(), exposure.getHeight()
+                candidates.append(task.measureCandidate(exposure, str(visit)))
+            except Exception as error:  # a candidate that cannot be had does not stop the others
+                candidates.append(ReferenceCandidate(str(visit), message=str(error)))
+                self.log.warning("Visit %d cannot be the reference: %s", visit, error)
+            sizes.append(size)
+        set_aside(candidates, sizes)
+        return task.chooseReference(candidates), reason_of_choice(candidates)
+
+    @staticmethod
+    def _exposure(warp: Any, visit: int) -> Exposure:
+        exposure = exposure_of(warp, str(visit))
+        exposure.dataId = {"visit": visit}
+        return exposure
+
+    @staticmethod
+    def _model_image(model: BackgroundMI | Approximate, warp: Any) -> Image:
+        pixels = np.empty(warp.image.array.shape, np.float32)
+        fill_with_model(pixels, model)
+        image: Image = data_like(warp, pixels, bare=True)
+        return image
+
+
+def _as_data(record: ExposureRecord) -> dict[str, Any]:
+    """What YAML and JSON know."""
+    names = (
+        "status",
+        "model",
+        "fit_rms",
+        "matched_mse",
+        "diff_im_var",
+        "level_before",
+        "level_after",
+        "model_min",
+        "model_max",
+        "good_fraction",
+        "common_fraction",
+        "good_bin_fraction",
+        "extrapolated_fraction",
+        "flags",
+        "warnings",
+        "message",
+    )
+    return {name: getattr(record, name) for name in names}

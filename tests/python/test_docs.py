@@ -1,0 +1,65 @@
+"""The tutorial and the how-tos are done as they are written."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """Language and text of the page's code blocks, in their order."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", (DOCS / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    names: dict[str, Any] = {}
+    done = []
+    for language, text in blocks("tutorial.md"):
+        if language == "python":
+            exec(compile(text, "tutorial.md", "exec"), names)
+        elif "pip install" not in text:  # this is installed already
+            run = subprocess.run(
+                ["bash", "-euc", text], capture_output=True, text=True, check=False, env=environment, timeout=120
+            )
+            assert run.returncode == 0, run.stderr
+        done.append(language)
+    assert done.count("sh") == 5
+    assert done.count("python") == 2
+    assert len(list((tmp_path / "matched").glob("*_matched.fits"))) == 6
+    assert (tmp_path / "matched-series" / "report.html").exists()
+    assert (tmp_path / "from_python.html").exists()
+
+
+def test_the_how_tos() -> None:
+    names: dict[str, Any] = {}
+    scripts = [text for language, text in blocks("howto.md") if language == "python"]
+    assert len(scripts) == 3
+    for script in scripts:
+        exec(compile(script, "howto.md", "exec"), names)
+
+
+def test_the_how_tos_commands_have_their_options() -> None:
+    help_text = subprocess.run(
+        [sys.executable, "-m", "evensky", "match", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    commands = "".join(text for language, text in blocks("howto.md") if language == "sh")
+    options = set(re.findall(r"--[a-z-]+", commands))
+    assert {"--mask", "--variance", "--config", "--executor", "--scratch", "--workers"} <= options
+    assert [option for option in options if option not in help_text] == []
+
+
+def test_every_link_leads_to_a_page() -> None:
+    pages = [*DOCS.glob("*.md"), DOCS.parent / "README.md"]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#]+\.md)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
