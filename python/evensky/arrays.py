@@ -30,7 +30,7 @@ from ._checks import real_number, shown, whole_number
 from .errors import InvalidParameterError
 from .image import Exposure, Image, Mask, MaskedImage, MaskedVector
 from .image._pixels import regular
-from .image.coerce import Planes, is_lsst_image, is_nddata
+from .image.coerce import Planes, is_lsst_images, is_nddata
 from .image.mask import BAD_PLANES
 from .interop.astropy import data_like, floating_like
 from .math import (
@@ -396,7 +396,7 @@ def _as_rows(data: Any) -> Any:
     """Values of any shape as the rows of an image; what has no shape of its own, or two dimensions, stays."""
     if data is None or isinstance(data, Image | MaskedImage | Exposure | Mask | MaskedVector):
         return data
-    if is_nddata(data) or is_lsst_image(data):
+    if is_nddata(data) or is_lsst_images(data):
         return data
     array = data if isinstance(data, np.ndarray) else regular(data)
     return array if array.ndim == 2 else array.reshape(-1, array.shape[-1]) if array.ndim > 2 else array.reshape(1, -1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["PIXEL_DTYPES", "Planes", "as_planes", "is_lsst_image", "is_nddata", "mask_planes_of", "native_array"]
+__all__ = ["PIXEL_DTYPES", "Planes", "as_planes", "is_lsst_images", "is_nddata", "mask_planes_of", "native_array"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -93,11 +93,6 @@ def is_nddata(obj: Any) -> bool:
     return not isinstance(obj, np.ndarray) and all(hasattr(obj, name) for name in ("data", "mask", "uncertainty"))
 
 
-def is_lsst_image(obj: Any) -> bool:
-    """Whether it is of the package ``lsst.images``, which is not imported to find out."""
-    return type(obj).__module__.startswith("lsst.images.")
-
-
 def is_lsst_images(obj: Any) -> bool:
     """Whether it is like an image of ``lsst.images``, which is not imported to find out."""
     if not all(hasattr(obj, name) for name in ("bbox", "sky_projection", "unit")):
@@ -139,8 +134,10 @@ def as_planes(obj: Any) -> Planes:
     """
     if isinstance(obj, Image):
         return Planes(obj._array, x0=obj._xy0.x, y0=obj._xy0.y)
-    if is_lsst_image(obj):
-        obj = _of_lsst_images(obj)
+    if is_lsst_images(obj):
+        from ..interop import lsst_images
+
+        return lsst_images.planes_of(obj)
     if isinstance(obj, Exposure):
         obj = obj.maskedImage
     if isinstance(obj, MaskedImage):
@@ -160,13 +157,6 @@ def as_planes(obj: Any) -> Planes:
         return planes_of(obj)
     unit = getattr(obj, "unit", None)
     return Planes(_two_dimensional(getattr(obj, "value", obj)), unit="" if unit is None else str(unit))
-
-
-def _of_lsst_images(obj: Any) -> Any:
-    """Pixels of an image of that package, which is imported by now."""
-    from ..interop import lsst_images
-
-    return lsst_images.from_masked_image(obj) if hasattr(obj, "variance") else obj.array
 
 
 def _two_dimensional(array: Any) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..image import Exposure, Image, Mask, MaskedImage
-from ..image.coerce import as_planes, is_lsst_image, is_nddata
+from ..image.coerce import as_planes, is_lsst_images, is_nddata
 
 
 def floating_like(dtype: Any) -> np.dtype[Any]:
@@ -72,10 +72,8 @@ def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False) -> Any:
         Unit, WCS and meta are those of `data`; mask and uncertainty too, and shared, unless `bare`. A bare masked array
         is an array, a bare `MaskedImage` or `Exposure` an `Image`; likewise those of ``lsst.images``.
     """
-    if is_lsst_image(data):
-        from .lsst_images import image_like
-
-        return image_like(data, pixels, bare=bare)
+    if is_lsst_images(data):
+        return _lsst_images_like(data, pixels, bare=bare)
     if isinstance(data, Exposure):
         return _image_like(data.maskedImage, pixels) if bare else _exposure_like(data, pixels)
     if isinstance(data, MaskedImage):
@@ -100,6 +98,24 @@ def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False) -> Any:
 def _image_like(data: MaskedImage, pixels: np.ndarray) -> Image:
     image: Image = Image(pixels, xy0=data.getXY0())
     return image
+
+
+def _lsst_images_like(data: Any, pixels: np.ndarray, *, bare: bool) -> Any:
+    import lsst.images as li
+
+    if bare or isinstance(data, li.Image):
+        return li.Image(pixels, bbox=data.bbox, unit=data.unit, sky_projection=data.sky_projection)
+    result = data.copy()
+    if result.image.array.dtype == pixels.dtype:
+        result.image.array[...] = pixels
+        return result
+    return li.MaskedImage(
+        li.Image(pixels, bbox=data.bbox, unit=data.unit),
+        mask=result.mask,
+        variance=result.variance,
+        sky_projection=data.sky_projection,
+        metadata=dict(data.metadata),
+    )
 
 
 def _exposure_like(data: Exposure, pixels: np.ndarray) -> Exposure:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import lsst.pipe.base as pipe_base
-import lsst.pipe.base.connectionTypes as connection_types
 import numpy as np
 from lsst.images import Image, MaskedImage
 from lsst.pex.config import ConfigField, Field
+from lsst.pipe.base import connectionTypes
 
 from ..image import Exposure
 from ..math import Approximate, BackgroundMI
@@ -32,7 +32,7 @@ class MatchWarpBackgroundsConnections(
 ):
     """What goes in and comes out."""
 
-    warps = connection_types.Input(
+    warps = connectionTypes.Input(
         doc="Warps of a patch, one a visit.",
         name="{warpType}_warp",
         storageClass="MaskedImageV2",
@@ -40,21 +40,21 @@ class MatchWarpBackgroundsConnections(
         multiple=True,
         deferLoad=True,
     )
-    models = connection_types.Output(
+    models = connectionTypes.Output(
         doc="What was added to each warp that was matched.",
         name="{warpType}_warp_background_diff",
         storageClass="ImageV2",
         dimensions=("skymap", "tract", "patch", "visit"),
         multiple=True,
     )
-    matched = connection_types.Output(
+    matched = connectionTypes.Output(
         doc="The matched warps, and the reference as it was.",
         name="{warpType}_warp_background_matched",
         storageClass="MaskedImageV2",
         dimensions=("skymap", "tract", "patch", "visit"),
         multiple=True,
     )
-    fits = connection_types.Output(
+    fits = connectionTypes.Output(
         doc="How well the models fit, for each visit; which visit is the reference, and why.",
         name="{warpType}_warp_background_fit",
         storageClass="StructuredDataDict",

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import InvalidParameterError, NotFoundError
 from ..image import Exposure, MaskedImage
-from ..image.coerce import is_lsst_image
+from ..image.coerce import is_lsst_images
 from ..interop.astropy import exposure_of
 from .fits import read_exposure
 
@@ -119,7 +119,7 @@ def as_data_ref(obj: Any, index: int = 0) -> Any:
     """
     if isinstance(obj, str | Path):
         return FileDataRef(obj)
-    if is_lsst_image(obj):
+    if is_lsst_images(obj):
         return ExposureDataRef(exposure_of(obj, str(index)), {"index": index})
     if isinstance(obj, Exposure | MaskedImage):
         data_id = getattr(obj, "dataId", None) or {"index": index}

@@ -21,7 +21,7 @@ from .. import _core, errors
 from .._checks import real_number, shown
 from ..errors import InvalidParameterError, TaskError
 from ..image import Exposure, Mask
-from ..image.coerce import is_lsst_image
+from ..image.coerce import is_lsst_images
 from ..image.mask import BAD_PLANES
 from ..interop.astropy import exposure_of
 from ..io.data_refs import as_data_ref, data_id_keys, id_dict
@@ -515,7 +515,7 @@ class MatchBackgroundsTask(Task):
         if not getattr(ref, "datasetExists", lambda _: True)(datasetType):
             raise errors.RuntimeError(f"Data reference {id_dict(ref.dataId)} does not exist")
         exposure: Exposure = ref.get(datasetType, immediate=True)
-        if is_lsst_image(exposure):
+        if is_lsst_images(exposure):
             # Its image is copied: it may be somebody's, in memory.
             exposure = exposure_of(exposure, str(id_dict(ref.dataId)))
             exposure.dataId = id_dict(ref.dataId)
