@@ -175,8 +175,8 @@ public:
         measureBins();
         if (_options.usePolynomial) adaptOrder();
         bool const weighting = usableErrors() && _options.approxWeighting;
-        // Before anything is written: where the planes are files, what was written has to go to the disk first, and takes
-        // the place of what is read meanwhile.
+        // Before anything is written: where the planes are files, what was written has to go to the disk first, and
+        // takes the place of what is read meanwhile.
         _result.diffImVar = clippedVariance();
         try {
             fit(weighting);

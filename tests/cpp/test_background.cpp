@@ -140,6 +140,15 @@ TEST_CASE("background: what is wrong is said with its value") {
                          "REDUCE_INTERP_ORDER"));
 }
 
+TEST_CASE("background: the number of styles is no style") {
+    CHECK_THROWS_AS((void)BackgroundControl(Interpolate::NUM_STYLES, 3, 3, THROW_EXCEPTION, nullptr, MEAN, nullptr),
+                    InvalidParameterError);
+    BackgroundControl control(3, 3);
+    CHECK_THROWS_AS(control.setInterpStyle(Interpolate::NUM_STYLES), InvalidParameterError);
+    control.setInterpStyle(Interpolate::UNKNOWN);  // one to be chosen later
+    CHECK(control.getInterpStyle() == Interpolate::UNKNOWN);
+}
+
 TEST_CASE("background: a column of bins without data is bridged, or named where that is not allowed") {
     auto image = testing::noise(80, 80, 100.0, 1.0);
     for (std::ptrdiff_t y = 0; y < 80; ++y) {

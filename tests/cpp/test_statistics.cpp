@@ -177,6 +177,25 @@ TEST_CASE("statistics: of a mask itself") {
     CHECK(stats.getValue(SUM) == 5);
     CHECK_THROWS_AS((void)makeMaskStatistics(mask.view(), MEAN), InvalidParameterError);
     CHECK_THROWS_AS((void)makeMaskStatistics(Pixels<MaskPixel>(0, 0).view(), SUM), InvalidParameterError);
+    CHECK_THROWS_AS((void)makeMaskStatistics(mask.view(), SUM, -1), InvalidParameterError);
+}
+
+TEST_CASE("statistics: of a mask by any number of threads, every row counts") {
+    Pixels<MaskPixel> mask(3, 200, std::vector<MaskPixel>(600, 1));
+    mask.view()(2, 199) = 8;
+    mask.view()(0, 64) = 16;
+    for (int const threads : {1, 2, 7}) {
+        CHECK(makeMaskStatistics(mask.view(), SUM, threads).getValue() == (1 | 8 | 16));
+    }
+}
+
+TEST_CASE("statistics: a threshold is a finite fraction") {
+    for (double const threshold :
+         {-0.1, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+        auto const message = messageOf<InvalidParameterError>(
+                [&] { StatisticsControl().setMaskPropagationThreshold(3, threshold); });
+        CHECK(testing::holds(message, "The threshold of mask bit 3 is " + std::to_string(threshold)));
+    }
 }
 
 TEST_CASE("statistics: bits propagate where enough weight was rejected for them") {

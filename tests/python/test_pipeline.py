@@ -1,0 +1,273 @@
+"""The pipeline task over a real Butler repository: by pipetask, by the Python executor, and by BPS with Parsl."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lsst.pipe.base")
+pytest.importorskip("lsst.daf.butler")
+pytest.importorskip("lsst.images")
+
+import astropy.units as u
+import lsst.images as li
+from astropy.time import Time
+from lsst.daf.butler import Butler, DatasetType, Timespan
+from lsst.pipe.base import InMemoryDatasetHandle, NoWorkFound
+from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
+from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
+
+import evensky.interop
+from evensky.interop.pipeline import MatchWarpBackgroundsConfig, MatchWarpBackgroundsTask
+from evensky.tasks import MatchBackgroundsTask
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of packages that are not ours
+
+PIPELINE = Path(evensky.interop.__file__).with_name("match_warps.yaml")
+SIDE = 192
+VISITS = (101, 102, 103, 104, 105, 106)
+PATCHES = (0, 1)
+NAMES = ("BAD", "SATURATED", "INTERPOLATED", "COSMIC_RAY", "DETECTED", "DETECTED_NEGATIVE", "SUSPECT", "NO_DATA")
+PLANES = [li.MaskPlane(name, "") for name in NAMES]
+
+
+def region(ra: float, dec: float, radius: float = 0.2) -> ConvexPolygon:
+    corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+    return ConvexPolygon([UnitVector3d(LonLat.fromDegrees(ra + radius * i, dec + radius * j)) for i, j in corners])
+
+
+def make_warp(patch: int, visit: int) -> Any:
+    """Sky and stars that all visits share, noise, a sky of the visit's own, and a hole without data."""
+    box = li.Box.from_shape((SIDE, SIDE), start=(0, patch * SIDE))
+    shared, own = np.random.default_rng(patch), np.random.default_rng([patch, visit])
+    y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE
+    k = visit - 100
+    pixels = 100 + 7 * k + 9 * k * x - 5 * k * y + own.normal(0, 3, (SIDE, SIDE))
+    mask = li.Mask(0, schema=li.MaskSchema(PLANES), bbox=box)
+    detected = np.zeros((SIDE, SIDE), bool)
+    for row, column in shared.integers(10, SIDE - 10, (15, 2)):
+        star = 400 * np.exp(-((y * SIDE - row) ** 2 + (x * SIDE - column) ** 2) / 8)
+        pixels += star
+        detected |= star > 3
+    hole = np.zeros((SIDE, SIDE), bool)
+    hole[20:60, 10 * k : 10 * k + 25] = True
+    pixels[hole] = np.nan
+    mask.set("DETECTED", detected)
+    mask.set("NO_DATA", hole)
+    image = li.Image(pixels.astype(np.float32), bbox=box, unit=u.nJy)
+    variance = li.Image(np.full((SIDE, SIDE), 9, np.float32), bbox=box)
+    return li.MaskedImage(image, mask=mask, variance=variance)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("butler") / "repo"
+    Butler.makeRepo(root)
+    butler = Butler.from_config(root, writeable=True, run="test/warps")
+    insert = butler.registry.insertDimensionData
+    insert(
+        "instrument",
+        {"name": "Cam", "class_name": "none.Cam", "detector_max": 1, "visit_max": 10**6, "exposure_max": 10**6},
+    )
+    insert("physical_filter", {"instrument": "Cam", "name": "r_cam", "band": "r"})
+    insert("day_obs", {"instrument": "Cam", "id": 20260101, "timespan": None})
+    start = Time("2026-01-01T00:00:00", scale="tai")
+    for k, visit in enumerate(VISITS):
+        insert(
+            "visit",
+            {
+                "instrument": "Cam",
+                "id": visit,
+                "name": str(visit),
+                "physical_filter": "r_cam",
+                "day_obs": 20260101,
+                "exposure_time": 30.0,
+                "timespan": Timespan(start + k * u.min, start + (k + 0.5) * u.min),
+                "region": region(10.0, 0.0),
+            },
+        )
+    insert("skymap", {"name": "map", "hash": b"\0" * 40, "tract_max": 10, "patch_nx_max": 2, "patch_ny_max": 2})
+    insert("tract", {"skymap": "map", "id": 0, "region": region(10.0, 0.0, 0.5)})
+    for patch in PATCHES:
+        insert(
+            "patch",
+            {
+                "skymap": "map",
+                "tract": 0,
+                "id": patch,
+                "cell_x": patch,
+                "cell_y": 0,
+                "region": region(9.9 + 0.2 * patch, 0.0, 0.1),
+            },
+        )
+    warps = DatasetType(
+        "direct_warp",
+        dimensions=("skymap", "tract", "patch", "visit"),
+        storageClass="MaskedImageV2",
+        universe=butler.dimensions,
+    )
+    butler.registry.registerDatasetType(warps)
+    for patch in PATCHES:
+        for visit in VISITS:
+            butler.put(
+                make_warp(patch, visit), warps, instrument="Cam", visit=visit, skymap="map", tract=0, patch=patch
+            )
+    return root
+
+
+def config() -> MatchWarpBackgroundsConfig:
+    made = MatchWarpBackgroundsConfig()
+    made.match.binSize = 48
+    return made
+
+
+def in_memory(repository: Path, patch: int) -> Any:
+    butler = Butler.from_config(repository, collections=["test/warps"])
+    handles = [
+        InMemoryDatasetHandle(
+            butler.get("direct_warp", instrument="Cam", visit=visit, skymap="map", tract=0, patch=patch),
+            visit=visit,
+        )
+        for visit in VISITS
+    ]
+    return MatchWarpBackgroundsTask(config=config()).run(handles)
+
+
+def check(repository: Path, collection: str) -> None:
+    """Every output equals what the task gives in memory, to the last bit."""
+    butler = Butler.from_config(repository, collections=[collection])
+    compared = 0
+    for patch in PATCHES:
+        expected = in_memory(repository, patch)
+        where = {"skymap": "map", "tract": 0, "patch": patch}
+        assert butler.get("direct_warp_background_fit", band="r", **where) == expected.fits
+        assert sorted(expected.matched) == list(VISITS)
+        assert len(expected.models) == len(VISITS) - 1
+        for visit, warp in expected.matched.items():
+            got = butler.get("direct_warp_background_matched", instrument="Cam", visit=visit, **where)
+            np.testing.assert_array_equal(got.image.array, warp.image.array)
+            np.testing.assert_array_equal(got.mask.array, warp.mask.array)
+            np.testing.assert_array_equal(got.variance.array, warp.variance.array)
+            assert (got.bbox, got.unit, got.mask.schema) == (warp.bbox, warp.unit, warp.mask.schema)
+            compared += 1
+        for visit, model in expected.models.items():
+            got = butler.get("direct_warp_background_diff", instrument="Cam", visit=visit, **where)
+            np.testing.assert_array_equal(got.array, model.array)
+            compared += 1
+    assert compared == 2 * (6 + 5)
+
+
+def run(arguments: list[str], folder: Path) -> None:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        arguments, capture_output=True, text=True, check=False, cwd=folder, env=environment, timeout=300
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def test_pipetask(repository: Path, tmp_path: Path) -> None:
+    where = ["-b", str(repository), "-i", "test/warps", "-o", "test/pipetask", "-d", "skymap='map'"]
+    what = ["-p", str(PIPELINE), "-c", "matchWarpBackgrounds:match.binSize=48", "--register-dataset-types"]
+    run(["pipetask", "run", *where, *what, "-j", "2"], tmp_path)
+    check(repository, "test/pipetask")
+
+
+def test_the_executor_of_python(repository: Path) -> None:
+    butler = SimplePipelineExecutor.prep_butler(str(repository), inputs=["test/warps"], output="test/simple")
+    executor = SimplePipelineExecutor.from_task_class(MatchWarpBackgroundsTask, config=config(), butler=butler)
+    assert len(executor.run(register_dataset_types=True)) == len(PATCHES)
+    check(repository, "test/simple")
+
+
+def test_bps(repository: Path, tmp_path: Path) -> None:
+    pytest.importorskip("lsst.ctrl.bps.parsl")
+    (tmp_path / "submission.yaml").write_text(
+        f"""
+pipelineYaml: {PIPELINE}
+wmsServiceClass: lsst.ctrl.bps.parsl.ParslService
+computeSite: local
+parsl:
+  log_level: WARN
+site:
+  local:
+    class: lsst.ctrl.bps.parsl.sites.Local
+    cores: 2
+payload:
+  payloadName: test
+  butlerConfig: {repository}
+  inCollection: test/warps
+  output: test/bps
+  outputRun: test/bps/{{timestamp}}
+  dataQuery: "skymap='map'"
+extraQgraphOptions: "-c matchWarpBackgrounds:match.binSize=48"
+project: test
+campaign: test
+requestMemory: 1000
+operator: test
+submitPath: submit/{{timestamp}}
+"""
+    )
+    run(["bps", "submit", "submission.yaml"], tmp_path)
+    check(repository, "test/bps")
+
+
+def test_the_numbers_are_the_task_s(repository: Path) -> None:
+    butler = Butler.from_config(repository, collections=["test/warps"])
+    handles = [
+        butler.getDeferred("direct_warp", instrument="Cam", visit=visit, skymap="map", tract=0, patch=0)
+        for visit in VISITS
+    ]
+    ours = in_memory(repository, 0)
+    reference = handles[VISITS.index(ours.fits["reference"])]
+    plain = MatchBackgroundsTask(config=config().match).run(handles, "direct_warp", refExpDataRef=reference)
+    for visit, info in zip(VISITS, plain.backgroundInfoList, strict=True):
+        fit = ours.fits["visits"][str(visit)]
+        assert info.isReference == (fit["status"] == "reference")
+        assert info.fitRMS == fit["fit_rms"]
+        if not info.isReference:
+            assert info.matchedMSE == fit["matched_mse"]
+            np.testing.assert_array_equal(info.backgroundModel.getImageF().array, ours.models[visit].array)
+    assert MatchBackgroundsTask(config=config().match).selectRefExposure(handles, None, "direct_warp") == VISITS.index(
+        ours.fits["reference"]
+    )
+
+
+def handle(image: Any, visit: int) -> InMemoryDatasetHandle:
+    return InMemoryDatasetHandle(image, visit=visit)
+
+
+def test_a_warp_that_fails_does_not_stop_the_others() -> None:
+    broken = make_warp(0, 103)
+    broken.image.array[...] = np.nan
+    warps = [handle(make_warp(0, 101), 101), handle(make_warp(0, 102), 102), handle(broken, 103)]
+    result = MatchWarpBackgroundsTask(config=config()).run(warps)
+    assert result.fits["visits"]["103"]["status"] == "failed"
+    assert "no good pixel" in result.fits["visits"]["103"]["message"]
+    assert sorted(result.matched) == [101, 102]
+
+
+def test_a_reference_by_its_visit() -> None:
+    chosen = config()
+    chosen.refVisit = 102
+    warps = [handle(make_warp(0, visit), visit) for visit in (101, 102)]
+    assert MatchWarpBackgroundsTask(config=chosen).run(warps).fits["reference"] == 102
+    chosen = config()
+    chosen.refVisit = 999  # which does not cover the patch
+    assert MatchWarpBackgroundsTask(config=chosen).run(warps).fits["reference"] in (101, 102)
+
+
+def test_one_warp_alone_is_no_work() -> None:
+    with pytest.raises(NoWorkFound, match="There are 1 warps"):
+        MatchWarpBackgroundsTask(config=config()).run([handle(make_warp(0, 101), 101)])
+
+
+def test_the_repository_is_left_alone(repository: Path) -> None:
+    butler = Butler.from_config(repository, collections=["test/warps"])
+    got = butler.get("direct_warp", instrument="Cam", visit=101, skymap="map", tract=0, patch=0)
+    np.testing.assert_array_equal(got.image.array, make_warp(0, 101).image.array)
