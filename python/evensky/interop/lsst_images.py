@@ -1,7 +1,7 @@
 """``lsst.images``, the images of Rubin's pipelines on PyPI, in and out: pixels, masks by the names of planes, models.
 
-Needs ``pip install "evensky[images]"`` (Python 3.12 or newer). ``lsst.images`` is imported when something of it is made;
-reading what it has made needs no import.
+Needs ``pip install "evensky[images]"`` (Python 3.12 or newer). ``lsst.images`` is imported when something of it is
+made; reading what it has made needs no import.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _moves(places: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, i
 
 def _shifted(array: np.ndarray, mask: int, shift: int) -> np.ndarray:
     """The bits of `mask` in an array of unsigned numbers, `shift` places to the left."""
-    part = array & array.dtype.type(mask)
+    part: np.ndarray = array & array.dtype.type(mask)
     return part << np.uint8(shift) if shift >= 0 else part >> np.uint8(-shift)
 
 
@@ -124,8 +124,8 @@ def _unsigned(array: np.ndarray, *, wide: bool) -> np.ndarray:
 def _mask_of(mask: Any) -> tuple[np.ndarray, dict[str, int]]:
     """Bits, shape (height, width), int32, and numbers of planes of a mask of ``lsst.images``.
 
-    One element of 32 bits a pixel is shared, anything else converted. A plane has the number of its place in the schema,
-    unless there are more places than 32.
+    One element of 32 bits a pixel is shared, anything else converted. A plane has the number of its place in the
+    schema, unless there are more places than 32.
     """
     schema, array = mask.schema, mask.array
     names = [(place, plane.name) for place, plane in enumerate(schema) if plane is not None]
@@ -628,7 +628,8 @@ def _check_bins(values: np.ndarray) -> None:
         raise InvalidParameterError(f"{int(np.isinf(values).sum())} bins are infinite; all must be finite or NaN")
     if rows < _AKIMA_POINTS or columns < _AKIMA_POINTS:
         raise InvalidParameterError(
-            f"There are {columns} x {rows} bins; a SplineField is the same for at least {_AKIMA_POINTS} in each direction"
+            f"There are {columns} x {rows} bins; a SplineField is the same for at least {_AKIMA_POINTS} in each "
+            "direction"
         )
     good = np.isfinite(values).sum(axis=0)
     fewest, usable = int(good[good > 0].min(initial=rows)), int((good > 0).sum())
@@ -740,8 +741,8 @@ def from_background_map(background_map: Any, name: str | None = None) -> Backgro
     for axis, centers, knots in (("x", model.getBinCentersX(), field.x), ("y", model.getBinCentersY(), field.y)):
         if not np.allclose(centers, knots, rtol=0.0, atol=1e-6):
             raise InvalidParameterError(
-                f"The background {name!r} has knots in {axis} from {knots[0]} to {knots[-1]}; those of {len(knots)} bins "
-                f"of its box are from {centers[0]} to {centers[-1]}"
+                f"The background {name!r} has knots in {axis} from {knots[0]} to {knots[-1]}; those of {len(knots)} "
+                f"bins of its box are from {centers[0]} to {centers[-1]}"
             )
     control = model.getBackgroundControl()
     control.setInterpStyle(Interpolate.Style.AKIMA_SPLINE)
