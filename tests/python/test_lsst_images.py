@@ -8,6 +8,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.io import fits
 
 li = pytest.importorskip("lsst.images")
 
@@ -227,6 +228,20 @@ def test_files_of_the_stack(tmp_path: Path) -> None:
     np.testing.assert_array_equal(ours.image.array, PIXELS)
     assert ours.getXY0() == Point2I(1000, 200)
     np.testing.assert_array_equal(ours.mask.array & ours.mask.getPlaneBitMask("SAT") != 0, SET["MINE"])
+
+
+def test_old_files_of_the_stack(tmp_path: Path) -> None:
+    # Whose HDUs have types, and no names.
+    stack = ExposureF(MaskedImageF(ImageF(PIXELS), Mask(np.where(SET["MINE"], 2, 0).astype(np.int32))))
+    write_exposure(stack, tmp_path / "new.fits")
+    with fits.open(tmp_path / "new.fits") as hdus:
+        for hdu in hdus[1:]:
+            del hdu.header["EXTNAME"]
+        hdus.writeto(tmp_path / "old.fits")
+    ours = interop.read_file(tmp_path / "old.fits")
+    np.testing.assert_array_equal(ours.image.array, PIXELS)
+    np.testing.assert_array_equal(ours.mask.array & ours.mask.getPlaneBitMask("SAT") != 0, SET["MINE"])
+    assert "read by evensky.io" in ours.assumptions[0]
 
 
 def background(style: str = "AKIMA_SPLINE", nx: int = 7, ny: int = 6) -> Any:

@@ -37,6 +37,7 @@ from ..geom import Box2I, Extent2I, Point2I
 from ..image import Exposure, Image, ImageF, Mask, MaskedImage
 from ..image.coerce import Planes, is_lsst_images, native_array
 from ..image.mask import MAX_PLANES
+from ..io import read_exposure
 from ..io.atomic import atomic_path
 from ..io.opening import opened
 from ..math import Approximate, ApproximateControl, BackgroundMI, Interpolate, UndersampleStyle
@@ -467,7 +468,8 @@ def read_file(path: str | Path) -> Exposure:
 
     Notes
     -----
-    `evensky.io.read_exposure` reads both kinds without ``lsst.images``, and keeps comments of the header.
+    `evensky.io.read_exposure` reads both kinds without ``lsst.images``, and keeps comments of the header. It also reads
+    what the other reader refuses, such as old files of the stack; ``info.assumptions`` says so.
     """
     _lsst_images()
     try:
@@ -476,7 +478,13 @@ def read_file(path: str | Path) -> Exposure:
         raise
     except Exception as error:  # of which there are as many kinds as packages that take part
         reason = (" ".join(str(error).split()) or type(error).__name__)[:300]
-        raise FitsError(f"{path}: lsst.images cannot read it: {reason}") from error
+        try:
+            # Old files of the stack name their HDUs by EXTTYPE only, which that reader does not know.
+            exposure = read_exposure(path)
+        except FitsError:
+            raise FitsError(f"{path}: lsst.images cannot read it: {reason}") from error
+        exposure.info.assumptions.insert(0, f"lsst.images cannot read it ({reason}): read by evensky.io")
+        return exposure
     if not is_lsst_images(image):
         raise FitsError(f"{path}: holds a {type(image).__name__}; an Image, a MaskedImage or a VisitImage is needed")
     exposure = from_visit_image(image)
