@@ -166,13 +166,13 @@ void declareBackground(py::module_& module) {
                        int num_threads) {
                         return dispatchFloating(out, [&]<typename T>(T) {
                             auto const view = outputPlane<T>(out, "The output image");
-                            auto control = *self.getBackgroundControl();  // a copy, as above
-                            control.setApproximateControl(
-                                    std::make_shared<ApproximateControl>(*control.getApproximateControl()));
+                            auto bctrl = *self.getBackgroundControl();  // a copy, as above
+                            bctrl.setApproximateControl(
+                                    std::make_shared<ApproximateControl>(*bctrl.getApproximateControl()));
                             py::gil_scoped_release const release;
-                            if (!interpStyle) return self.getImage(view, toBox(bbox), control, num_threads);
+                            if (!interpStyle) return self.getImage(view, toBox(bbox), bctrl, num_threads);
                             return self.getImage(view, toBox(bbox), *interpStyle,
-                                                 undersampleStyle.value_or(control.getUndersampleStyle()), num_threads);
+                                                 undersampleStyle.value_or(bctrl.getUndersampleStyle()), num_threads);
                         });
                     },
                     py::arg("out"), py::arg("bbox"), py::arg("interpStyle") = py::none(),
