@@ -2,4 +2,5 @@
 
 from .cli import main
 
-main(prog_name="evensky")
+if __name__ == "__main__":  # workers of MPI import it, too
+    main(prog_name="evensky")
