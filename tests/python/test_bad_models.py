@@ -1,0 +1,603 @@
+"""Bad input to backgrounds, approximations and interpolation: refused with the value, or taken for the right number."""
+
+# Arguments of the wrong type are what this is about.
+# mypy: disable-error-code="arg-type,call-arg,dict-item,index"
+
+from __future__ import annotations
+
+import copy
+import pickle
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.nddata import (
+    NDData,
+    VarianceUncertainty,
+)
+from bad_input import (
+    AKIMA,
+    ALL,
+    CHEBYSHEV,
+    GRID,
+    HUGE,
+    INF,
+    INVALID,
+    LENGTH,
+    LINEAR,
+    NAN,
+    NO_ARRAYS,
+    NO_STYLE,
+    ONES,
+    RANGE,
+    RUNTIME,
+    STATE,
+    UNKNOWN,
+    UNKNOWN_STYLE,
+    WRONG_ARRAYS,
+    Row,
+    background,
+    bin_by,
+    box,
+    check_refused,
+    fit,
+    fit_control,
+    image,
+    numbers,
+    restored,
+)
+
+import evensky.errors as errors
+import evensky.geom as geom
+import evensky.image as afwImage
+import evensky.math as afwMath
+
+# What is called, the error, the built-in exception that it is too, and what the message says.
+REFUSED: list[Row] = [
+    *(
+        (f"{what} of {name}", lambda call=call, array=array: call(array), *INVALID, says)
+        for name, array, says in WRONG_ARRAYS
+        for what, call in (
+            ("statistics", lambda array: afwMath.makeStatistics(array, afwMath.MEAN)),
+            ("background", lambda array: bin_by(2, 2, array)),
+            ("image", afwImage.ImageF),
+            ("mask", afwImage.Mask),
+            ("approximation", lambda array: fit(grid=array)),
+        )
+    ),
+    *(
+        (f"{what} of {name}", lambda call=call, array=array: call(array), *INVALID, says)
+        for name, array, says in NO_ARRAYS
+        for what, call in (
+            ("statistics", lambda array: afwMath.makeStatistics(array, afwMath.MEAN)),
+            ("background", lambda array: bin_by(2, 2, array)),
+        )
+    ),
+    *(
+        (
+            f"nxSample {value}",
+            lambda value=value: afwMath.BackgroundControl(value, 3),
+            *LENGTH,
+            f"nxSample = {value}; it must be > 0",
+        )
+        for value in (0, -1)
+    ),
+    ("setNySample", lambda: afwMath.BackgroundControl(3, 3).setNySample(0), *LENGTH, "nySample = 0; it must be > 0"),
+    ("style misspelt", lambda: afwMath.BackgroundControl("AKIMA", 3, 3), *UNKNOWN, '"AKIMA"; .*AKIMA_SPLINE'),
+    (
+        "undersample style misspelt",
+        lambda: afwMath.BackgroundControl("LINEAR", 3, 3, "REDUCE"),
+        *UNKNOWN,
+        '"REDUCE".*REDUCE_INTERP_ORDER',
+    ),
+    (
+        "property misspelt",
+        lambda: afwMath.BackgroundControl("LINEAR", 3, 3, "THROW_EXCEPTION", None, "MEDIUM"),
+        *UNKNOWN,
+        '"MEDIUM".*MEDIAN',
+    ),
+    *(
+        (
+            f"order {value}",
+            lambda value=value: afwMath.ApproximateControl(CHEBYSHEV, value),
+            *INVALID,
+            f"orderX = {value}; it must be >= 0",
+        )
+        for value in (-1, -(2**31))
+    ),
+    ("orders", lambda: afwMath.ApproximateControl(CHEBYSHEV, 3, 4), *INVALID, "3 != 4"),
+    (
+        "weight power",
+        lambda: afwMath.ApproximateControl(CHEBYSHEV, 3).setWeightPower(3),
+        *INVALID,
+        "weightPower = 3; it must be 1",
+    ),
+    *(
+        (
+            f"{function.__name__} {name!r}",
+            lambda function=function, name=name: function(name),
+            *UNKNOWN,
+            f'"{name}"; the known ones are',
+        )
+        for function in (
+            afwMath.stringToStatisticsProperty,
+            afwMath.stringToInterpStyle,
+            afwMath.stringToUndersampleStyle,
+        )
+        for name in ("", "nope", " MEAN", "akima_spline")
+    ),
+    (
+        "knots of another number",
+        lambda: afwMath.makeInterpolate([1, 2, 3, 4, 5], [1, 2]),
+        *RANGE,
+        "x has 5 points but y has 2",
+    ),
+    (
+        "knots that do not increase",
+        lambda: afwMath.makeInterpolate([1, 2, 2, 4, 5], [1, 2, 3, 4, 5]),
+        *RANGE,
+        r"x\[2\] = 2.000000 follows x\[1\] = 2.000000",
+    ),
+    ("a knot at NaN", lambda: afwMath.makeInterpolate([1, NAN, 3, 4, 5], [1, 2, 3, 4, 5]), *RANGE, r"x\[1\] = nan"),
+    (
+        "a knot at infinity",
+        lambda: afwMath.makeInterpolate([1, 2, 3, 4, INF], [1, 2, 3, 4, 5]),
+        *RANGE,
+        r"x\[4\] = inf",
+    ),
+    (
+        "knots too few",
+        lambda: afwMath.makeInterpolate([1, 2, 3, 4], [1, 2, 3, 4]),
+        *RANGE,
+        "AKIMA_SPLINE needs at least 5 points; there are 4",
+    ),
+    ("no knots", lambda: afwMath.makeInterpolate([], [], "CONSTANT"), *RANGE, "at least 1 point; there are 0"),
+    ("knots of two dimensions", lambda: afwMath.makeInterpolate(ONES, ONES), *RANGE, r"shape \(20, 20\)"),
+    *(
+        (
+            f"style {value!r}",
+            lambda value=value: afwMath.makeInterpolate(range(5), range(5), value),
+            *INVALID,
+            f"{re.escape(str(value))} does not exist",
+        )
+        for value in (-1, 7, 1.5, NAN, HUGE)
+    ),
+    *(
+        (
+            f"the most flexible style for {n}",
+            lambda n=n: afwMath.lookupMaxInterpStyle(n),
+            *INVALID,
+            f"{n} points; at least 1",
+        )
+        for n in (0, -5)
+    ),
+    (
+        "more bins than pixels",
+        lambda: bin_by(21, 3),
+        *INVALID,
+        "bin .* of 21 over 20 pixels is empty; use at most 20 bins",
+    ),
+    ("as many bins as there are numbers", lambda: bin_by(2**31 - 1, 3), *INVALID, "of 2147483647 over 20 pixels"),
+    ("no pixels for bins", lambda: bin_by(1, 1, ONES[:, :0]), *INVALID, "0 x 20"),
+    ("too few bins", lambda: background(3, 5).getImageF(AKIMA), *INVALID, "nxSample = 3.*AKIMA_SPLINE, which needs 5"),
+    (
+        "smaller bins",
+        lambda: background(3, 3).getImageF(AKIMA, afwMath.INCREASE_NXNYSAMPLE),
+        *INVALID,
+        "INCREASE_NXNYSAMPLE is not supported here",
+    ),
+    ("style UNKNOWN", lambda: background().getImageF(afwMath.Interpolate.UNKNOWN), *INVALID, "-1 does not exist"),
+    (
+        "a box outside",
+        lambda: background().getImageF(geom.Box2I(geom.Point2I(15, 15), geom.Extent2I(6, 5))),
+        *LENGTH,
+        r"\(15:20,15:19\) out of range \(0:19,0:19\)",
+    ),
+    (
+        "an order for too few bins",
+        lambda: background().getApproximate(afwMath.ApproximateControl(CHEBYSHEV, 9, 9, False)),
+        *RUNTIME,
+        "order 9 has 55 terms, but the 25 usable points determine only 25",
+    ),
+    (
+        "a grid of more bins than pixels",
+        lambda: afwMath.BackgroundMI(geom.Box2I(geom.Point2I(0, 0), geom.Extent2I(3, 3)), image()),
+        *INVALID,
+        "of 20 over 3 pixels",
+    ),
+    ("a grid over nothing", lambda: afwMath.BackgroundMI(geom.Box2I(), image()), *INVALID, "no pixels"),
+    ("positions of another number", lambda: fit(x=[0.0, 1.0]), *INVALID, "2 x and 3 y positions for a grid of 3 x 3"),
+    ("too great an order", lambda: fit(order=4), *RUNTIME, "15 terms, but the 9 usable"),
+    ("an order beyond all memory", lambda: fit(order=2**31 - 1), *RUNTIME, "the 9 usable"),
+    ("no point", lambda: fit(grid=np.full((3, 3), NAN)), *RUNTIME, "none of the 9 points"),
+    ("points at one place", lambda: fit(x=[1.0, 1.0, 1.0]), *RUNTIME, "determine only 2"),
+    ("over nothing", lambda: fit(bbox=geom.Box2I()), *INVALID, "empty"),
+    (
+        "a greater order than the model's",
+        lambda: fit().getImage(5),
+        *INVALID,
+        "Order 5 is greater than the model's, which is 1",
+    ),
+    ("different orders", lambda: fit().getImage(1, 0), *INVALID, "1 != 0"),
+    (
+        "state of no bins",
+        lambda: restored(afwMath.BackgroundControl, LINEAR, 0, 3, afwMath.THROW_EXCEPTION, None, afwMath.MEAN, None),
+        *LENGTH,
+        "nxSample = 0",
+    ),
+    (
+        "state of a negative order",
+        lambda: restored(afwMath.ApproximateControl, CHEBYSHEV, -1, -1, True, 1),
+        *INVALID,
+        "orderX = -1",
+    ),
+    (
+        "state of weight power 7",
+        lambda: restored(afwMath.ApproximateControl, CHEBYSHEV, 1, 1, True, 7),
+        *INVALID,
+        "weightPower = 7",
+    ),
+    ("state of knots", lambda: restored(afwMath.Interpolate, [2, 1], [1, 2], LINEAR), *RANGE, r"x\[1\] = 1"),
+    (
+        "state of a background of no pixels",
+        lambda: restored(
+            afwMath.BackgroundMI,
+            (0, 0, 0, 0),
+            (ONES, ONES.astype("i4"), ONES),
+            None,
+            (UNKNOWN_STYLE, afwMath.THROW_EXCEPTION),
+        ),
+        *INVALID,
+        "no pixels: the image's box is",
+    ),
+    *(
+        (f"weight power {value}", lambda value=value: fit_control().setWeightPower(value), *INVALID, f"= {value}; it")
+        for value in (0, -2, 2**31 - 1)
+    ),
+    *(
+        (f"order set to {value}", lambda value=value: fit_control().setOrderY(value), *INVALID, f"orderY = {value}")
+        for value in (-1, -(2**31))
+    ),
+    ("style 1", lambda: afwMath.ApproximateControl(afwMath.ApproximateControl.NUM_STYLES, 1), *INVALID, "style 1 does"),
+    *(
+        (f"style {value!r} of points", lambda value=value: afwMath.makeInterpolate([1, 2], [1, 2], value), *kind, says)
+        for value, kind, says in (
+            (None, INVALID, "Style None does not exist"),
+            ([], INVALID, r"Style \[\] does not exist"),
+            ("", UNKNOWN, 'style ""'),
+            ("UNKNOWN", UNKNOWN, '"UNKNOWN"; the known ones are CONSTANT'),
+            (UNKNOWN_STYLE, INVALID, "style -1 does not exist"),
+        )
+    ),
+    ("points that are none", lambda: afwMath.makeInterpolate(1, 2), *RANGE, r"shape \(\); it must have one dimension"),
+    ("a knot at -infinity", lambda: afwMath.makeInterpolate([-INF, 0], [1, 2], "LINEAR"), *RANGE, r"x\[0\] = -inf"),
+    *(
+        (
+            f"points of style {value!r}",
+            lambda value=value: afwMath.lookupMinInterpPoints(value),
+            *INVALID,
+            f"{value} does not exist",
+        )
+        for value in (-1, 7, 9, None)
+    ),
+    *(
+        (
+            f"control {value!r} of a background",
+            lambda value=value: afwMath.makeBackground(ONES, value),
+            *INVALID,
+            f"bctrl is a {type(value).__name__}; it must be a BackgroundControl",
+        )
+        for value in (None, 3, "x")
+    ),
+    *(
+        (
+            f"bins of {prop!r}",
+            lambda prop=prop: afwMath.makeBackground(ONES, afwMath.BackgroundControl(3, 3, None, prop)),
+            *INVALID,
+            says,
+        )
+        for prop, says in (
+            (afwMath.NOTHING, "NOTHING"),
+            (afwMath.ERRORS, r"1 \(ERRORS\)"),
+            (afwMath.MEAN | afwMath.MEDIAN, r"36 \(MEAN \| MEDIAN\)"),
+            (afwMath.Property(1 << 20), "1048577 hold unknown bits"),
+        )
+    ),
+    *(
+        (f"model by {style!r}", lambda style=style: background().getImageF(style), *INVALID, f"{says} does not exist")
+        for style, says in ((99, "99"), (NAN, "nan"), ({}, "{}"), ((0, 0, 5, 5), r"\(0, 0, 5, 5\)"))
+    ),
+    ("undersample style 99", lambda: background().getImageF("LINEAR", 99), *INVALID, "99 does.*THROW_EXCEPTION = 0"),
+    ("three styles", lambda: background().getImageF(1, 2, 3), *INVALID, "got 3 arguments"),
+    ("a style twice", lambda: background().getImageF("LINEAR", interpStyle=1), *INVALID, "repeated.*interpStyle"),
+    ("a box at 2^62", lambda: background().getImageF(bbox=box(2**62, 0, 5, 5)), *LENGTH, "4611686018427387904"),
+    ("threads of a model", lambda: background().getImageF(num_threads=-1), *INVALID, "num_threads = -1"),
+    (
+        "nothing known",
+        lambda: afwMath.makeBackground(ONES * NAN, afwMath.BackgroundControl(5, 5)).getImageF(),
+        *RANGE,
+        " 0 ",
+    ),
+    (
+        "a box beyond all coordinates",
+        lambda: afwMath.BackgroundMI(box(2**62, 2**62, 2**62, 2**62), [[1.0]]),
+        *LENGTH,
+        "beyond the largest coordinate",
+    ),
+    (
+        "an approximation of no style",
+        lambda: background().getApproximate(afwMath.ApproximateControl(NO_STYLE, 1)),
+        *INVALID,
+        r"UNKNOWN \(-1\) cannot be fitted",
+    ),
+    (
+        "an approximation by a misspelt style",
+        lambda: background().getApproximate(fit_control(), "x"),
+        *UNKNOWN,
+        'undersample style "x"',
+    ),
+    *(
+        (
+            f"list of {value!r}",
+            lambda value=value: afwMath.BackgroundList(value),
+            *INVALID,
+            f"holds BackgroundMI objects; got a {type(value).__name__}",
+        )
+        for value in (None, "x", 3)
+    ),
+    *(
+        (f"list by {rest!r}", lambda rest=rest: afwMath.BackgroundList((background(), *rest)).getImage(), *kind, says)
+        for rest, kind, says in (
+            (("nope",), UNKNOWN, '"nope"; the known'),
+            ((99,), INVALID, "Style 99 does not exist"),
+            ((1, "x"), UNKNOWN, 'undersample style "x"'),
+            ((1, 0, CHEBYSHEV, -1, -1, True), INVALID, "orderX = -1"),
+            ((1, 0, CHEBYSHEV, 1, 2, True), INVALID, "1 != 2"),
+            ((1, 0, CHEBYSHEV, 1, 1, True, 8), INVALID, "up to 7 values; got 8"),
+        )
+    ),
+    (
+        "a list of different sizes",
+        lambda: afwMath.BackgroundList(background(), bin_by(5, 5, np.ones((9, 9)))).getImage(),
+        *LENGTH,
+        "9 x 9 but the left-hand side is 20 x 20",
+    ),
+    *(
+        (f"positions {x}", lambda x=x: fit(x=x), *RUNTIME, "the 9 usable points determine only [012];")
+        for x in ((0.0, NAN, 2.0), (0.0, INF, 2.0), (NAN, NAN, NAN))
+    ),
+    ("no points", lambda: fit(grid=GRID[:0, :0], x=[], y=[]), *RUNTIME, "none of the 0 points is finite"),
+    ("orders of an image", lambda: fit().getMaskedImage(9, 9), *INVALID, "9 is greater than the model's, which is 1"),
+    ("threads of an approximation", lambda: fit().getImage(num_threads=-1), *INVALID, "num_threads = -1"),
+    (
+        "a style that is a count",
+        lambda: afwMath.BackgroundControl(afwMath.Interpolate.NUM_STYLES, 3, 3),
+        *INVALID,
+        "7",
+    ),
+    *(
+        (
+            f"a background over {where!r}",
+            lambda where=where: afwMath.BackgroundMI(where, ONES),
+            *INVALID,
+            type(where).__name__,
+        )
+        for where in (None, 3, (0, 0, 40, 40))
+    ),
+    *(
+        (
+            f"a model over {where!r}",
+            lambda where=where: background().getImageF(bbox=where),
+            *INVALID,
+            type(where).__name__,
+        )
+        for where in ("x", 3)
+    ),
+    *(
+        (
+            f"a model over {size} x {size} of 20 x 20 pixels",
+            lambda size=size: background().getImageF(bbox=box(0, 0, size, size)),
+            *LENGTH,
+            "out of range",
+        )
+        for size in (10**7, 2**62)
+    ),
+    *(
+        (
+            f"a model of 2^31 x 2^31 pixels, {name}",
+            lambda call=call: call(),
+            *LENGTH,
+            "2147483648 x 2147483648",
+        )
+        for name, call in (
+            ("background", lambda: afwMath.BackgroundMI(box(0, 0, 2**31, 2**31), [[1.0]]).getImageF("CONSTANT")),
+            ("approximation", lambda: fit(bbox=box(0, 0, 2**31, 2**31)).getImage()),
+        )
+    ),
+    ("a background + a word", lambda: background().__iadd__("x"), *INVALID, "'x'"),
+    ("a list of ()", lambda: afwMath.BackgroundList(()), *INVALID, r"\(\)"),
+    (
+        "a list by style 99",
+        lambda: afwMath.BackgroundList((background(), 1, 0, 99)),
+        *INVALID,
+        "99.*CHEBYSHEV",
+    ),
+    ("entry 5 of a list", lambda: afwMath.BackgroundList(background())[5], *RANGE, "5"),
+    ("positions that are words", lambda: fit(x="x"), *INVALID, "'x'|<U1"),
+    *(
+        (
+            f"an approximation over {where!r}",
+            lambda where=where: fit(bbox=where),
+            *INVALID,
+            type(where).__name__,
+        )
+        for where in (None, (0, 0, 20, 20))
+    ),
+    *(
+        (f"{name} of {state!r}", lambda kind=kind, state=state: restored(kind, *state), *INVALID, says)
+        for name, kind, state, says in (
+            ("statistics control", afwMath.StatisticsControl, (), "state.*0"),
+            ("statistics control", afwMath.StatisticsControl, (3.0, "x", *STATE[2:]), "'x'|str"),
+            ("statistics control", afwMath.StatisticsControl, (3.0, 3, HUGE, *STATE[3:]), "9223372036854775808"),
+            ("background control", afwMath.BackgroundControl, (), "state.*0"),
+            ("background control", afwMath.BackgroundControl, (99, 3, 3, 0, None, 4, None), "99"),
+            ("approximation control", afwMath.ApproximateControl, (), "state.*0"),
+            ("approximation control", afwMath.ApproximateControl, (7, 1, 1, True, 1), "7"),
+            ("interpolation", afwMath.Interpolate, (), "state.*0"),
+            ("background", afwMath.BackgroundMI, (), "state.*0"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "builtin", "says"), [pytest.param(*row[1:], id=row[0]) for row in REFUSED])
+def test_refused(call: Callable[[], Any], kind: type[Exception], builtin: type[Exception], says: str) -> None:
+    check_refused(call, kind, builtin, says)
+
+
+# What no binding takes: a plain TypeError, never anything else.
+WRONG_TYPES: list[tuple[str, Callable[[Any], Any], tuple[Any, ...]]] = [
+    ("nxSample", lambda value: afwMath.BackgroundControl(value, 3), (1.5, None, 2**31)),
+    ("order", lambda value: afwMath.ApproximateControl(CHEBYSHEV, value), (1.5, None, 2**31)),
+    ("knots", lambda value: afwMath.makeInterpolate(value, value), ("x", {}, [[1], [2, 3]], [1j])),
+    ("style", lambda value: afwMath.BackgroundControl(value, 3, 3), (None, 99, 1.5)),
+    ("undersampling", lambda value: afwMath.BackgroundControl("LINEAR", 3, 3, value), (None, 99, 1.5)),
+    ("statistics control", lambda value: afwMath.BackgroundControl(3, 3, value), (3, "x")),
+    ("bins' property", lambda value: afwMath.BackgroundControl(3, 3, None, value), (99, None, 1.5)),
+    ("approximation style", lambda value: afwMath.ApproximateControl(value, 1), (99, 0, "CHEBYSHEV", None)),
+    ("weighting", lambda value: afwMath.ApproximateControl(CHEBYSHEV, 1, 1, value), ("x", [])),
+    ("approximation control", lambda value: background().getApproximate(value), (None, 3, "CHEBYSHEV")),
+    ("fit control", lambda value: afwMath.makeApproximate([0.0], [0.0], [[1.0]], ALL, value), (None, 3)),
+    ("order of an image", lambda value: fit().getImage(value), (1.5, "x", None, 2**31)),
+    ("where to interpolate", lambda value: afwMath.makeInterpolate([0, 1], [0, 1], 1).interpolate(value), ("x", 1j)),
+    ("how many points", afwMath.lookupMaxInterpStyle, (1.5, None, HUGE)),
+    ("a name that is none", afwMath.stringToInterpStyle, (None, 5, "\ud800")),
+    ("an undersample style that is none", afwMath.stringToUndersampleStyle, (None, 5)),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "value"),
+    [pytest.param(row[1], value, id=f"{row[0]} {value!r}") for row in WRONG_TYPES for value in row[2]],
+)
+def test_of_the_wrong_type(call: Callable[[Any], Any], value: Any) -> None:
+    with pytest.raises(TypeError) as raised:
+        call(value)
+    assert type(raised.value) is TypeError
+
+
+@pytest.mark.parametrize("value", [1.0, NAN, INF, float(np.finfo("f4").max), float(np.finfo("f4").smallest_subnormal)])
+@pytest.mark.parametrize("style", ["CONSTANT", "LINEAR", "NATURAL_SPLINE", "AKIMA_SPLINE"])
+def test_backgrounds_of_constant_images(value: float, style: str) -> None:
+    bctrl = afwMath.BackgroundControl(style, 5, 5, "REDUCE_INTERP_ORDER")
+    model = afwMath.makeBackground(np.full((23, 31), value, "f4"), bctrl).getImageF().array
+    np.testing.assert_array_equal(model, value if np.isfinite(value) else NAN)
+
+
+def test_bins_of_more_than_2_31_pixels() -> None:
+    large = np.broadcast_to(np.arange(46350, dtype=np.float32), (46341, 46350))
+    made = afwMath.makeBackground(large, afwMath.BackgroundControl(1, 1, None, "MEAN"), num_threads=2)
+    assert made.getStatsImage().image.array[0, 0] == np.float32(46349 / 2)
+    part = geom.Box2I(geom.Point2I(46349, 46340), geom.Extent2I(1, 1))
+    assert made.getImageF(part, "CONSTANT", "REDUCE_INTERP_ORDER").array[0, 0] == np.float32(46349 / 2)
+
+
+@pytest.mark.parametrize("origin", [-(2**62), -(2**31) - 5, 2**31, 2**40, 2**62 - 100])
+def test_origins_far_out(origin: int) -> None:
+    far = afwImage.ImageF(np.arange(400, dtype=np.float32).reshape(20, 20))
+    near = afwImage.ImageF(far.array.copy())
+    far.setXY0(origin, -origin // 2)
+    bctrl = afwMath.BackgroundControl(5, 5)
+    one, other = afwMath.makeBackground(far, bctrl), afwMath.makeBackground(near, bctrl)
+    np.testing.assert_array_equal(one.getImageF().array, other.getImageF().array)
+    assert one.getImageF().getXY0() == geom.Point2I(origin, -origin // 2)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(
+            "afwMath.makeBackground(np.ones((9, 9)), new(afwMath.BackgroundControl))", id="background control"
+        ),
+        pytest.param("repr(copy.copy(new(afwMath.BackgroundControl)))", id="its copy"),
+        pytest.param("new(afwMath.StatisticsControl).getNumIter()", id="statistics control"),
+        pytest.param("new(afwMath.ApproximateControl).getOrderX()", id="approximation control"),
+        pytest.param("new(afwMath.Interpolate).interpolate(1.0)", id="interpolation"),
+        pytest.param("new(afwMath.Statistics).getOrMask()", id="statistics"),
+    ],
+)
+def test_what_was_never_initialised(made: str) -> None:
+    # A pickle without its state makes such objects. In a process of its own, which may crash.
+    code = (
+        "import copy, numpy as np, evensky.math as afwMath\n"
+        "def new(kind): return kind.__new__(kind)\n"
+        f"try:\n    {made}\n"
+        "except TypeError as error:\n    print('refused', error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("refused")
+
+
+def test_planes_of_a_grid_have_its_size() -> None:
+    data = NDData(np.ones((50, 50), np.float32), uncertainty=VarianceUncertainty(np.ones((1, 1), np.float32)))
+    with pytest.raises(errors.LengthError, match=r"variance is 1 x 1.*50 x 50"):
+        afwMath.BackgroundMI(box(0, 0, 100, 100), data)
+
+
+@pytest.mark.parametrize("plane", [1, 2], ids=["mask", "variance"])
+def test_pickled_planes_of_a_grid_have_its_size(plane: int) -> None:
+    planes = [np.ones((50, 50), "f4"), np.zeros((50, 50), "i4"), np.ones((50, 50), "f4")]
+    planes[plane] = planes[plane][:1, :1].copy()
+    used = (UNKNOWN_STYLE, afwMath.THROW_EXCEPTION)
+    with pytest.raises(errors.LengthError, match=r"1 x 1.*50 x 50"):
+        restored(afwMath.BackgroundMI, (0, 0, 100, 100), tuple(planes), afwMath.BackgroundControl(50, 50), used)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda: afwImage.ImageF(np.array([[1e300]])).array, id="image"),
+        pytest.param(lambda: afwImage.ImageF(3, 4, 1e300).array, id="initial value"),
+        pytest.param(lambda: afwImage.MaskedVectorF([1e300]).value, id="vector"),
+        pytest.param(lambda: afwMath.BackgroundMI(ALL, [[1e300]]).getStatsImage().image.array, id="grid"),
+    ],
+)
+def test_numbers_beyond_float32_are_infinite(call: Callable[[], Any]) -> None:
+    np.testing.assert_array_equal(call(), INF)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 10**6, 2**31 - 1])
+def test_any_number_of_threads(threads: int) -> None:
+    assert numbers(ONES, afwMath.MEAN, num_threads=threads) == [1]
+    made = afwMath.makeBackground(ONES, afwMath.BackgroundControl(3, 3), num_threads=threads)
+    assert made.getImageF("LINEAR", num_threads=threads).array.min() == 1
+
+
+def test_a_few_bins_of_more_than_2_31_pixels() -> None:
+    # Turned round, so that bins also start at the far end of the memory.
+    large = np.broadcast_to(np.arange(46350, dtype=np.uint16)[::-1], (46341, 46350))
+    made = afwMath.makeBackground(large, afwMath.BackgroundControl(3, 2, None, "MEAN"), num_threads=2)
+    np.testing.assert_array_equal(made.getStatsImage().image.array, [[38624.5, 23174.5, 7724.5]] * 2)
+
+
+def test_backgrounds_of_boxes_near_2_62() -> None:
+    made = afwMath.BackgroundMI(box(0, 0, 2**40, 2), [[1.0]])
+    assert made.getImageF(box(2**40 - 1, 0, 1, 1), "CONSTANT").array.tolist() == [[1.0]]
+    wide = afwMath.BackgroundMI(box(0, 0, 2**40, 2**40), np.ones((5, 5)))
+    np.testing.assert_array_equal(wide.getImageD(box(2**39, 2**39, 2, 2)).array, 1.0)
+    assert box(0, 0, 2**62, 2**62).getArea() == 2**124
+
+
+def test_controls_without_parts_have_the_defaults() -> None:
+    bctrl = afwMath.BackgroundControl(3, 3)
+    bctrl.setStatisticsControl(None)
+    bctrl.setApproximateControl(None)
+    assert bctrl.getStatisticsControl() == afwMath.StatisticsControl()
+    assert bctrl.getApproximateControl().getStyle() == NO_STYLE
+    assert afwMath.makeBackground(ONES, bctrl).getImageF("LINEAR").array.max() == 1
+    assert pickle.loads(pickle.dumps(copy.copy(bctrl))).getNxSample() == 3
