@@ -170,10 +170,20 @@ class Units(Generic[_Result]):
 
     def run(self, units: Iterable[tuple[int, tuple[Any, ...]]]) -> Iterator[tuple[int, _Result]]:
         """Keys and results, in the order in which they are finished."""
-        executor = self._renew(None)
-        waiting = deque(units)
-        suspects: deque[tuple[int, tuple[Any, ...]]] = deque()
         running: dict[Future[_Result], tuple[int, tuple[Any, ...]]] = {}
+        try:
+            yield from self._results(deque(units), running)
+        finally:
+            for future in running:  # the executor may be somebody else's, and stay open
+                future.cancel()
+
+    def _results(
+        self,
+        waiting: deque[tuple[int, tuple[Any, ...]]],
+        running: dict[Future[_Result], tuple[int, tuple[Any, ...]]],
+    ) -> Iterator[tuple[int, _Result]]:
+        executor = self._renew(None)
+        suspects: deque[tuple[int, tuple[Any, ...]]] = deque()
         alone = False
         deaths: Counter[int] = Counter()
         while waiting or suspects or running:
