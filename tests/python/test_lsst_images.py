@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 
 li = pytest.importorskip("lsst.images")
+
+from astro_metadata_translator import ObservationInfo  # noqa: E402
+from lsst.images.fields import ChebyshevField  # noqa: E402
+from lsst.images.psfs import GaussianPointSpreadFunction  # noqa: E402
 
 import evensky  # noqa: E402
 from evensky.errors import FitsError, InvalidParameterError, LengthError  # noqa: E402
@@ -305,3 +313,108 @@ def test_maps_without_what_is_asked_for() -> None:
         interop.from_background_map(made, "sky")
     with pytest.raises(InvalidParameterError, match="no background"):
         interop.from_background_map(li.BackgroundMap())
+
+
+def test_aliases_are_all_that_they_rename() -> None:
+    kinds = ("visit_image", "difference_image", "deep_coadd", "non_cell_coadd", "template", "optional")
+    tables = [getattr(li, f"get_legacy_{kind}_mask_planes")() for kind in kinds]
+    renamed = {plane.name: old for table in tables for old, plane in table.items() if plane.name != old}
+    assert renamed == interop.PLANE_ALIASES
+
+
+def test_nothing_of_it_is_imported_before_it_is_needed() -> None:
+    code = """
+import sys, numpy as np, evensky, evensky.interop.lsst_images, evensky.math as m
+m.makeStatistics(np.ones((3, 3)), "MEAN")
+assert not any(name.startswith("lsst.images") for name in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lsst.images", None)
+    with pytest.raises(ImportError, match=r'pip install "evensky\[images\]"'):
+        interop.to_masked_image(MaskedImageF(3, 2))
+
+
+def visit_image() -> Any:
+    detector = li.Box.from_shape((400, 1400))
+    frame = li.DetectorFrame(instrument="Cam", visit=42, detector=3, bbox=detector)
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crpix, wcs.wcs.crval, wcs.wcs.cdelt = [600.0, 300.0], [10.0, -20.0], [-5e-5, 5e-5]
+    theirs = masked(np.uint8)
+    return li.VisitImage(
+        theirs.image,
+        mask=theirs.mask,
+        variance=theirs.variance,
+        sky_projection=li.SkyProjection.from_fits_wcs(wcs, frame, pixel_bounds=detector),
+        obs_info=ObservationInfo.makeObservationInfo(instrument="Cam", physical_filter="r_cam"),
+        psf=GaussianPointSpreadFunction(2.0, detector, 21),
+        detector=SimpleNamespace(),  # which nothing here looks into
+        backgrounds=li.BackgroundMap(
+            [li.Background("sky", ChebyshevField(BOX, np.ones((1, 1)), unit=u.nJy))], subtracted="sky"
+        ),
+        band="r",
+        metadata={"AIRMASS": 1.25, "a name that FITS has not": True, "nothing": None},
+    )
+
+
+def test_visit_images_come_in_and_go_out() -> None:
+    theirs = visit_image()
+    ours = interop.from_visit_image(theirs)
+    assert isinstance(ours, ExposureF)
+    assert ours.dataId == {"instrument": "Cam", "visit": 42, "detector": 3}
+    assert (ours.metadata["AIRMASS"], ours.metadata["BUNIT"]) == (1.25, "nJy")
+    sky = theirs.sky_projection.pixel_to_sky(x=1003.0, y=204.0)
+    np.testing.assert_allclose(ours.wcs.all_pix2world([[3, 4]], 0)[0], [sky.ra.deg, sky.dec.deg], rtol=0, atol=1e-11)
+    before = theirs.copy()
+    corrected = ExposureF(ours, True)
+    corrected.image -= 7.0
+    again = interop.to_visit_image(corrected, theirs)
+    assert type(again) is li.VisitImage
+    np.testing.assert_array_equal(again.image.array, PIXELS - 7)
+    assert again.mask == theirs.mask
+    for name in ("psf", "detector", "obs_info", "summary_stats", "sky_projection", "band", "unit", "bbox", "bounds"):
+        assert getattr(again, name) == getattr(theirs, name), name
+    assert again.detector is theirs.detector
+    assert (again.variance.unit, again.backgrounds.subtracted.name) == (u.nJy**2, "sky")
+    assert dict(again.metadata) == dict(theirs.metadata)
+    assert theirs.image == before.image  # which stays as it is
+    part = interop.to_visit_image(corrected[Box2I(Point2I(1010, 205), Extent2I(20, 30))], theirs)
+    assert part.bbox == li.Box.from_shape((30, 20), start=(205, 1010))
+    np.testing.assert_array_equal(part.image.array, PIXELS[5:35, 10:30] - 7)
+    with pytest.raises(InvalidParameterError, match=r"like is a MaskedImage.*a VisitImage is needed"):
+        interop.to_visit_image(corrected, masked())
+    alone = interop.to_masked_image(ours)
+    got = alone.sky_projection.pixel_to_sky(x=1003.0, y=204.0)
+    assert got.separation(sky).arcsec < 1e-6
+
+
+class Twice:
+    """Scales image and variance in place."""
+
+    def scaleMaskedImage(self, image: Any) -> None:
+        image *= 2.0
+
+
+def test_scalers_leave_alone_what_handles_hold() -> None:
+    images = [masked(np.int32), masked(np.int32, PIXELS - 20)]
+    handles = [
+        SimpleNamespace(inMemoryDataset=image, dataId={"visit": visit}, get=lambda image=image: image)
+        for visit, image in enumerate(images)
+    ]
+    config = MatchBackgroundsConfig()
+    config.binSize = 30
+    got = MatchBackgroundsTask(config=config).run(handles, "warp", [Twice(), Twice()])
+    assert all(info.fitRMS is not None for info in got.backgroundInfoList)
+    for image in images:
+        assert (image.variance.array == 25).all()
+
+
+def test_planes_by_the_names_of_lsst_images_can_be_bad() -> None:
+    config = MatchBackgroundsConfig()
+    exposure = ExposureF(interop.from_masked_image(masked()))
+    config.badMaskPlanes = ["SATURATED", "NO_DATA"]
+    bits = MatchBackgroundsTask(config=config).badPixelMask(exposure)
+    assert bits == exposure.mask.getPlaneBitMask(["SAT", "NO_DATA"])

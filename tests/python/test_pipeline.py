@@ -252,6 +252,14 @@ def test_a_warp_that_fails_does_not_stop_the_others() -> None:
     assert sorted(result.matched) == [101, 102]
 
 
+def test_warps_without_a_good_pixel_are_no_work() -> None:
+    warps = [make_warp(0, visit) for visit in (101, 102)]
+    for warp in warps:
+        warp.image.array[...] = np.nan
+    with pytest.raises(NoWorkFound, match="good pixels"):
+        MatchWarpBackgroundsTask(config=config()).run([handle(warp, 101 + k) for k, warp in enumerate(warps)])
+
+
 def test_a_reference_by_its_visit() -> None:
     chosen = config()
     chosen.refVisit = 102
@@ -271,3 +279,11 @@ def test_the_repository_is_left_alone(repository: Path) -> None:
     butler = Butler.from_config(repository, collections=["test/warps"])
     got = butler.get("direct_warp", instrument="Cam", visit=101, skymap="map", tract=0, patch=0)
     np.testing.assert_array_equal(got.image.array, make_warp(0, 101).image.array)
+
+
+def test_a_warp_of_another_box_is_not_matched() -> None:
+    warps = [make_warp(0, 101), make_warp(1, 102)]
+    handles = [InMemoryDatasetHandle(warp, visit=101 + k) for k, warp in enumerate(warps)]
+    visits = MatchWarpBackgroundsTask(config=config()).run(handles).fits["visits"]
+    assert sorted(one["status"] for one in visits.values()) == ["failed", "reference"]
+    assert any("its box is" in one["message"] for one in visits.values())

@@ -151,10 +151,6 @@ def as_planes(obj: Any) -> Planes:
         return planes
     if is_nddata(obj):
         return _from_nddata(obj)
-    if is_lsst_images(obj):
-        from ..interop.lsst_images import planes_of
-
-        return planes_of(obj)
     unit = getattr(obj, "unit", None)
     return Planes(_two_dimensional(getattr(obj, "value", obj)), unit="" if unit is None else str(unit))
 

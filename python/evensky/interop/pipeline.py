@@ -16,6 +16,7 @@ from lsst.images import Image, MaskedImage
 from lsst.pex.config import ConfigField, Field
 from lsst.pipe.base import connectionTypes
 
+from ..errors import TaskError
 from ..image import Exposure
 from ..math import Approximate, BackgroundMI
 from ..math.background import fill_with_model
@@ -115,16 +116,17 @@ class MatchWarpBackgroundsTask(pipe_base.PipelineTask):
         Raises
         ------
         lsst.pipe.base.NoWorkFound
-            For less than two warps.
-        evensky.errors.TaskError
-            Where no warp can be the reference.
+            For less than two warps, and where none can be the reference.
         """
         if len(warps) < 2:
             raise pipe_base.NoWorkFound(f"There are {len(warps)} warps; at least 2 are needed to match")
         task = MatchBackgroundsTask(config=self.config.match, log=self.log.logger)
         matcher = ExposureMatcher(task)
         visits = [int(handle.dataId["visit"]) for handle in warps]
-        reference, reason = self._choose(task, warps, visits)
+        try:
+            reference, reason = self._choose(task, warps, visits)
+        except TaskError as error:  # no warp has a good pixel: there is nothing that could be done
+            raise pipe_base.NoWorkFound(str(error)) from error
         chosen = self._exposure(warps[reference].get(), visits[reference])
         models: dict[int, Image] = {}
         matched: dict[int, MaskedImage] = {}
@@ -137,6 +139,8 @@ class MatchWarpBackgroundsTask(pipe_base.PipelineTask):
                     matched[visit] = warp
                 else:
                     science = self._exposure(warp, visit)
+                    if science.getBBox() != chosen.getBBox():
+                        raise TaskError(f"its box is {science.getBBox()}, the reference's {chosen.getBBox()}")
                     record, struct = matcher.match(chosen, science, str(visit), "")
                     models[visit] = self._model_image(struct.backgroundModel, warp)
                     matched[visit] = data_like(warp, science.image.array)

@@ -24,6 +24,7 @@ from ..image import Exposure, Mask
 from ..image.coerce import is_lsst_images
 from ..image.mask import BAD_PLANES
 from ..interop.astropy import exposure_of
+from ..interop.lsst_images import PLANE_ALIASES
 from ..io.data_refs import as_data_ref, data_id_keys, id_dict
 from ..math import (
     MEAN,
@@ -495,7 +496,8 @@ class MatchBackgroundsTask(Task):
     def badPixelMask(self, exposure: Exposure) -> int:
         """The bits of the configuration's bad mask planes in an exposure's own numbers.
 
-        A plane that the exposure lacks is no constraint, as long as it is one of the default planes.
+        A plane that the exposure lacks is no constraint, as long as it is one of the default planes. Names that
+        ``lsst.images`` has for planes are known.
 
         Raises
         ------
@@ -505,7 +507,8 @@ class MatchBackgroundsTask(Task):
         own = exposure.mask.getMaskPlaneDict()
         default = Mask.getMaskPlaneDict()
         names = []
-        for name in self.config.badMaskPlanes:
+        for given in self.config.badMaskPlanes:
+            name = given if given in own else PLANE_ALIASES.get(given, given)
             if name in own or name not in default:
                 names.append(name)
         return int(exposure.mask.getPlaneBitMask(names))
@@ -519,6 +522,8 @@ class MatchBackgroundsTask(Task):
             # Its image is copied: it may be somebody's, in memory.
             exposure = exposure_of(exposure, str(id_dict(ref.dataId)))
             exposure.dataId = id_dict(ref.dataId)
+            if scaler is not None:
+                exposure = exposure.clone()  # it changes the variance, too, which is shared
         if scaler is not None:
             scaler.scaleMaskedImage(exposure.getMaskedImage())
         return exposure
