@@ -9,7 +9,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fragile import fragile
 
 from evensky import simulate
 from evensky.errors import FitsError, InvalidParameterError, TaskError
@@ -139,17 +139,6 @@ def test_one_run_at_a_time_in_a_folder(
     expected = "another run is at work in it" if options else "holds a run that did not end"
     assert [expected in refusal for refusal in refusals] == [True]
     assert digests(tmp_path) == whole
-
-
-def fragile(number: int, folder: Path, deadly: frozenset[int], once: frozenset[int]) -> int:
-    """Kills its process, always or the first time."""
-    mark = folder / f"{number}"
-    first = not mark.exists()
-    mark.touch()
-    if number in deadly or (number in once and first):
-        time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number * number
 
 
 @pytest.mark.parametrize("workers", [1, 3])

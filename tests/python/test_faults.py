@@ -26,6 +26,7 @@ from astropy.io import fits
 from astropy.table import Table
 from click.testing import CliRunner, Result
 
+import evensky.io.fits
 from evensky import report
 from evensky.cli import main
 from evensky.image import Exposure
@@ -129,16 +130,17 @@ def no_space() -> OSError:
 def test_no_space_for_an_output(
     files: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = fits.HDUList.writeto
+    written = evensky.io.fits._write_planes
 
-    def writeto(hdus: Any, handle: Any, *args: Any, **kwargs: Any) -> None:
-        if VICTIM in str(getattr(handle, "name", "")):
-            handle.write(b"x" * 5000)
-            raise no_space()
-        written(hdus, handle, *args, **kwargs)
+    def write(planes: Any, path: Path, overwrite: bool) -> None:
+        if VICTIM in path.name:
+            with evensky.io.atomic_path(path, overwrite=overwrite) as temporary:
+                temporary.write_bytes(b"x" * 5000)
+                raise no_space()
+        written(planes, path, overwrite)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fits.HDUList, "writeto", writeto)
+        patch.setattr(evensky.io.fits, "_write_planes", write)
         result = match(files, tmp_path, "-j", 2)
     assert_ended(result, 1)
     assert "1 failed" in result.output
