@@ -3,7 +3,8 @@ Choosing the style
 ==================
 
 How the model goes from bin to bin. An Akima spline does not swing beside a steep step or an odd bin, a natural spline is
-smoother and does; a line is neither smooth nor does it swing; a constant is the bins themselves.
+smoother and does; a line is neither smooth nor does it swing; a constant is the mean of two neighbouring bins between
+their centres.
 """
 
 import matplotlib.pyplot as plt
