@@ -3,8 +3,8 @@ Choosing the style
 ==================
 
 How the model goes from bin to bin. An Akima spline does not swing beside a steep step or an odd bin, a natural spline is
-smoother and does; a line is neither smooth nor does it swing; a constant is the mean of two neighbouring bins between
-their centres.
+smoother and does; a line is neither smooth nor does it swing; a constant takes steps, as the original's
+does: around each bin the mean of its value and that of the bin before.
 """
 
 import matplotlib.pyplot as plt
