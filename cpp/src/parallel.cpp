@@ -29,6 +29,8 @@ std::atomic<void (*)()> interruptCheck{nullptr};
 thread_local std::atomic<std::ptrdiff_t> const* failedElsewhere = nullptr;
 thread_local std::ptrdiff_t ownPiece = 0;
 thread_local Clock::time_point lastCheck{};
+// The exception that is on its way in this thread is an interruption: it is no piece's, and ends them all.
+thread_local bool interruptedHere = false;
 
 // Thrown in a helping thread, and caught there.
 struct Unwanted {};
@@ -47,7 +49,9 @@ void checkInterrupt() {
     auto const now = Clock::now();
     if (now - lastCheck < checkEvery) return;
     lastCheck = now;
+    interruptedHere = true;
     check();
+    interruptedHere = false;
 }
 
 int getNumThreads() noexcept { return defaultThreads.load(std::memory_order_relaxed); }
@@ -78,6 +82,7 @@ void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::
         }
         return;
     }
+    interruptedHere = false;
     std::atomic<std::ptrdiff_t> next{0};
     std::atomic<std::ptrdiff_t> failedAt{count};
     std::mutex guard;
@@ -110,7 +115,7 @@ void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::
             } catch (Unwanted const&) {
                 if (failedElsewhere != &failedAt) fail(i);  // otherwise somebody has said why
             } catch (...) {
-                fail(i);
+                fail(interruptedHere ? -1 : i);
             }
         }
     };

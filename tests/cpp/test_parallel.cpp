@@ -156,3 +156,24 @@ TEST_CASE("parallel: a check that never objects changes nothing") {
     CHECK(after.getValue(evensky::MEANCLIP) == before.getValue(evensky::MEANCLIP));
     CHECK(after.getValue(evensky::MEDIAN) == before.getValue(evensky::MEDIAN));
 }
+
+TEST_CASE("parallel: an interruption ends pieces before the one that it came in, too") {
+    InterruptsAllowed const allowed;
+    auto const caller = std::this_thread::get_id();
+    std::atomic<bool> helping = false;
+    // The helper is at an earlier piece than the caller, and would stay there.
+    auto const work = [&](std::ptrdiff_t piece) {
+        if (std::this_thread::get_id() == caller) {
+            while (!helping) sleepFor(1);
+            if (piece == 0) return;
+            interrupt = true;
+        } else {
+            helping = true;
+        }
+        for (;;) {
+            evensky::checkInterrupt();
+            sleepFor(1);
+        }
+    };
+    CHECK_THROWS_AS(evensky::parallelFor(3, 2, work), Interrupted);
+}
