@@ -21,8 +21,8 @@ from ..image import Exposure
 from ..math import Approximate, BackgroundMI
 from ..math.background import fill_with_model
 from ..tasks import MatchBackgroundsConfig, MatchBackgroundsTask
-from ..tasks.match_exposure import ExposureMatcher, failed, reason_of_choice, set_aside
-from ..tasks.run_record import ExposureRecord, ReferenceCandidate
+from ..tasks.match_exposure import ExposureMatcher, choose_reference, failed, reason_of_choice
+from ..tasks.run_record import ExposureRecord
 from .astropy import data_like, exposure_of
 
 
@@ -164,19 +164,10 @@ class MatchWarpBackgroundsTask(pipe_base.PipelineTask):
         if self.config.refVisit is not None:
             # A run over many patches names one visit for all of them.
             self.log.info("Visit %d does not cover this patch: the best one is the reference", self.config.refVisit)
-        candidates, sizes = [], []
-        for handle, visit in zip(warps, visits, strict=True):
-            size = None
-            try:
-                exposure = self._exposure(handle.get(), visit)
-                size = exposure.getWidth(), exposure.getHeight()
-                candidates.append(task.measureCandidate(exposure, str(visit)))
-            except Exception as error:  # a candidate that cannot be had does not stop the others
-                candidates.append(ReferenceCandidate(str(visit), message=str(error)))
-                self.log.warning("Visit %d cannot be the reference: %s", visit, error)
-            sizes.append(size)
-        set_aside(candidates, sizes)
-        return task.chooseReference(candidates), reason_of_choice(candidates)
+        index, candidates = choose_reference(
+            task, [str(visit) for visit in visits], lambda index: self._exposure(warps[index].get(), visits[index])
+        )
+        return index, reason_of_choice(candidates)
 
     @staticmethod
     def _exposure(warp: Any, visit: int) -> Exposure:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-__all__ = ["ExposureMatcher", "NoOverlapError", "failed", "reason_of", "reason_of_choice", "set_aside"]
+__all__ = [
+    "ExposureMatcher",
+    "NoOverlapError",
+    "choose_reference",
+    "failed",
+    "reason_of",
+    "reason_of_choice",
+    "set_aside",
+]
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from .. import _core
 from .._text import printable
-from ..errors import TaskError
+from ..errors import InvalidParameterError, TaskError
 from ..image import Exposure
 from ..math import MEANCLIP, Approximate, BackgroundMI, StatisticsControl, makeStatistics
 from ..math.background import fill_with_model
@@ -53,6 +61,55 @@ def set_aside(candidates: Sequence[ReferenceCandidate], sizes: Sequence[tuple[in
             candidate.message = f"has another size than most: {size[0]} x {size[1]}"
         elif noisy and candidate.variance == 0:
             candidate.message = "all its good pixels are equal"
+
+
+def choose_reference(
+    task: MatchBackgroundsTask, labels: Sequence[str], load: Callable[[int], Exposure]
+) -> tuple[int, list[ReferenceCandidate]]:
+    """Look at exposures one after the other, and choose the one that the others are matched to.
+
+    Parameters
+    ----------
+    task : MatchBackgroundsTask
+    labels : sequence of str
+        Their names.
+    load : callable
+        Gives the exposure of a number; one that it cannot give does not stop the others.
+
+    Returns
+    -------
+    int
+        The number of the reference.
+    list of ReferenceCandidate
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where none can be had and the first is wrong for such a reason, as all are then.
+    evensky.errors.TaskError
+        Where no exposure can be the reference.
+    """
+    candidates: list[ReferenceCandidate] = []
+    sizes: list[tuple[int, int] | None] = []
+    errors: list[Exception] = []
+    for index, label in enumerate(labels):
+        size = None
+        try:
+            exposure = load(index)
+            size = exposure.getWidth(), exposure.getHeight()
+            candidates.append(task.measureCandidate(exposure, label))
+        except Exception as error:  # a candidate that cannot be had does not stop the others
+            task.log.debug("%s cannot be the reference: %s", label, error)
+            candidates.append(ReferenceCandidate(label, message=reason_of(error)))
+            errors.append(error)
+        sizes.append(size)
+    if len(errors) == len(candidates):
+        # What is wrong with the call is wrong for every exposure.
+        if isinstance(errors[0], InvalidParameterError):
+            raise errors[0]
+        raise TaskError(f"None of the {len(candidates)} exposures can be used: {candidates[0].message}")
+    set_aside(candidates, sizes)
+    return task.chooseReference(candidates), candidates
 
 
 def reason_of_choice(candidates: Sequence[ReferenceCandidate] | None) -> str:

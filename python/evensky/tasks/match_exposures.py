@@ -18,7 +18,7 @@ from ..interop.astropy import data_like, exposure_of
 from ..io import read_exposure
 from ..math import Approximate, BackgroundMI
 from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
-from .match_exposure import ExposureMatcher, failed, reason_of, reason_of_choice, set_aside
+from .match_exposure import ExposureMatcher, choose_reference, failed, reason_of_choice
 from .pictures import Gallery
 from .run_record import ExposureRecord, MatchRun, ReferenceCandidate
 
@@ -105,25 +105,7 @@ class _Run:
         """Index of the reference, and the candidates where there was a choice."""
         if reference is not None:
             return reference % len(self._exposures), []
-        candidates, sizes = [], []
-        errors = []
-        for index, label in enumerate(self.labels):
-            size = None
-            try:
-                exposure = self.load(index)
-                size = exposure.getWidth(), exposure.getHeight()
-                candidates.append(self.matcher.task.measureCandidate(exposure, label))
-            except Exception as error:  # a candidate that cannot be had does not stop the others
-                candidates.append(ReferenceCandidate(label, message=reason_of(error)))
-                errors.append(error)
-            sizes.append(size)
-        if len(errors) == len(candidates):
-            # What is wrong with the call is wrong for every exposure.
-            if isinstance(errors[0], InvalidParameterError):
-                raise errors[0]
-            raise TaskError(f"None of the {len(candidates)} exposures can be used: {candidates[0].message}")
-        set_aside(candidates, sizes)
-        return self.matcher.task.chooseReference(candidates), candidates
+        return choose_reference(self.matcher.task, self.labels, self.load)
 
     def match(self, index: int, reference: int, chosen: Exposure) -> tuple[ExposureRecord, Any, Model | None]:
         """The record of an exposure, what it has become, and its model."""
