@@ -35,4 +35,11 @@ inline void checkUndersampleStyle(UndersampleStyle style) {
                                 "INCREASE_NXNYSAMPLE (2)");
 }
 
+// Throws InvalidParameterError for a statistic that a match cannot go by.
+inline void checkGridStatistic(Property statistic) {
+    if (statistic == MEAN || statistic == MEDIAN || statistic == MEANCLIP) return;
+    throw InvalidParameterError("gridStatistic = " + std::to_string(static_cast<int>(statistic)) +
+                                "; it must be MEAN (4), MEDIAN (32) or MEANCLIP (128)");
+}
+
 }  // namespace evensky::detail

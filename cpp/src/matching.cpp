@@ -13,6 +13,7 @@
 #include "compute_statistics.hpp"
 #include "evensky/errors.hpp"
 #include "grid_evaluator.hpp"
+#include "pair_source.hpp"
 #include "threads.hpp"
 
 namespace evensky {
@@ -22,134 +23,6 @@ namespace {
 constexpr std::ptrdiff_t rowsPerPiece = 32;
 // Rows of the model that are made at a time.
 constexpr std::ptrdiff_t modelRows = detail::splines;
-
-template <typename T>
-struct Pair {
-    MaskedImageView<T const> reference;
-    MaskedImageView<T const> science;
-    MaskPixel referenceBadMask;
-    MaskPixel scienceBadMask;
-    bool contiguous = false;  // rows of all planes are, and the kernels may read them
-
-    Pair(MaskedImageView<T const> const& reference_, MaskedImageView<T const> const& science_,
-         MaskPixel referenceBadMask_, MaskPixel scienceBadMask_)
-            : reference(reference_),
-              science(science_),
-              referenceBadMask(referenceBadMask_),
-              scienceBadMask(scienceBadMask_) {
-        auto const rowsAre = [](auto const& plane) { return !plane.exists() || plane.strideX() == 1; };
-        contiguous = std::is_same_v<T, float> && rowsAre(reference.image) && rowsAre(reference.mask) &&
-                     rowsAre(reference.variance) && rowsAre(science.image) && rowsAre(science.mask) &&
-                     rowsAre(science.variance);
-    }
-
-    // A row of a plane and its mask; `rowsAhead` rows further on is what will be read next, 0 where that simply
-    // follows.
-    static detail::PixelRow row(ImageView<float const> const& plane, ImageView<MaskPixel const> const& mask,
-                                MaskPixel badMask, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t rowsAhead) {
-        return {&plane(x, y), mask.exists() ? &mask(x, y) : nullptr, badMask, rowsAhead * plane.strideY(),
-                rowsAhead * mask.strideY()};
-    }
-
-    [[nodiscard]] bool unmasked(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
-        MaskPixel bad = 0;
-        if (reference.mask.exists()) bad |= reference.mask(x, y) & referenceBadMask;
-        if (science.mask.exists()) bad |= science.mask(x, y) & scienceBadMask;
-        return bad == 0;
-    }
-    [[nodiscard]] T difference(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
-        return reference.image(x, y) - science.image(x, y);
-    }
-};
-
-// The difference of the images, and the sum of the variances: which planes, and what becomes of two pixels.
-struct DifferencePixels {
-    static constexpr auto pack = &detail::Kernels::packDifference;
-    template <typename T>
-    static auto const& plane(MaskedImageView<T> const& image) noexcept {
-        return image.image;
-    }
-    template <typename T>
-    static T combine(T reference, T science) noexcept {
-        return reference - science;
-    }
-};
-struct VariancePixels {
-    static constexpr auto pack = &detail::Kernels::packSum;
-    template <typename T>
-    static auto const& plane(MaskedImageView<T> const& image) noexcept {
-        return image.variance;
-    }
-    static VariancePixel combine(VariancePixel reference, VariancePixel science) noexcept {
-        return reference + science;
-    }
-};
-
-// Good pixels of an image that is made on the fly, in a box of the pair.
-template <typename T, typename PixelType, typename Pixels>
-class PairSource {
-public:
-    using value_type = PixelType;
-
-    PairSource(Pair<T> const& pair, Box const& box) : _pair(pair), _box(box), _tiling(box.width, box.height) {}
-
-    [[nodiscard]] std::ptrdiff_t numPixels() const noexcept { return _box.width * _box.height; }
-    [[nodiscard]] std::ptrdiff_t numBlocks() const noexcept { return _tiling.count(); }
-    [[nodiscard]] std::ptrdiff_t width() const noexcept { return _box.width; }
-    [[nodiscard]] static bool weighted() noexcept { return false; }
-    [[nodiscard]] static bool withVariance() noexcept { return false; }
-    [[nodiscard]] static bool isPlain() noexcept { return std::is_same_v<PixelType, float>; }
-
-    std::ptrdiff_t append(std::ptrdiff_t block, detail::BlockStorage<PixelType>& storage, std::ptrdiff_t n,
-                          detail::MaskTally*) const {
-        auto const part = _tiling.box(block);
-        storage.reserve(n + part.width * part.height, false, false);
-        for (auto y = part.y0; y < part.y0 + part.height; ++y) {
-            n = appendRun(part.x0, y, part.width, storage.values.data(), n, nullptr);
-        }
-        return n;
-    }
-
-    // What reading a part of the box will need.
-    [[nodiscard]] detail::Ahead ahead(Box const& part) const {
-        Box const where{_box.x0 + part.x0, _box.y0 + part.y0, part.width, part.height};
-        detail::Ahead result;
-        for (auto const* image : {&_pair.reference, &_pair.science}) {
-            detail::joinAhead(result, Pixels::plane(*image), where);
-            detail::joinAhead(result, image->mask, where);
-        }
-        return result;
-    }
-    [[nodiscard]] Box blockBox(std::ptrdiff_t block) const noexcept { return _tiling.box(block); }
-
-    std::ptrdiff_t appendRun(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, PixelType* out, std::ptrdiff_t n,
-                             detail::MaskTally*) const {
-        auto const& reference = Pixels::plane(_pair.reference);
-        auto const& science = Pixels::plane(_pair.science);
-        x += _box.x0;
-        y += _box.y0;
-        if constexpr (std::is_same_v<PixelType, float>) {
-            if (_pair.contiguous) {
-                auto const rows = detail::rowsAhead(_box.width);
-                return n + (detail::kernels().*Pixels::pack)(
-                                   Pair<T>::row(reference, _pair.reference.mask, _pair.referenceBadMask, x, y, rows),
-                                   Pair<T>::row(science, _pair.science.mask, _pair.scienceBadMask, x, y, rows), width,
-                                   out + n);
-            }
-        }
-        for (auto const end = x + width; x < end; ++x) {
-            PixelType const value = Pixels::combine(reference(x, y), science(x, y));
-            out[n] = value;  // written always, kept only where good: no branch to mispredict
-            n += static_cast<std::ptrdiff_t>(_pair.unmasked(x, y) && detail::isFinitePixel(value));
-        }
-        return n;
-    }
-
-private:
-    Pair<T> _pair;
-    Box _box;
-    detail::Tiling _tiling;
-};
 
 // Of a >= 0; no sum that could overflow.
 std::int64_t ceilDivide(std::int64_t a, std::int64_t b) { return a / b + static_cast<std::int64_t>(a % b != 0); }
@@ -199,11 +72,7 @@ private:
             throw InvalidParameterError("order = " + std::to_string(_options.order) + "; it must be >= 0");
         }
         detail::checkUndersampleStyle(_options.undersampleStyle);
-        if (auto const statistic = _options.gridStatistic;
-            statistic != MEAN && statistic != MEDIAN && statistic != MEANCLIP) {
-            throw InvalidParameterError("gridStatistic = " + std::to_string(static_cast<int>(statistic)) +
-                                        "; it must be MEAN (4), MEDIAN (32) or MEANCLIP (128)");
-        }
+        detail::checkGridStatistic(_options.gridStatistic);
         if (_options.usePolynomial) {
             if (_options.binSize > shorter) {
                 throw InvalidParameterError(std::to_string(_options.binSize) +
@@ -241,7 +110,7 @@ private:
 
     [[nodiscard]] detail::BinStatistics statistics(BinGrid const& x, BinGrid const& y) const {
         return detail::binStatistics<T>(x, y, _options.gridStatistic, _sctrl, _num_threads,
-                                        [&](Box const& box) { return PairSource<T, T, DifferencePixels>(_pair, box); });
+                                        [&](Box const& box) { return detail::PairSource<T, T, detail::DifferencePixels>(_pair, box); });
     }
 
     // The difference in bins of plain steps from the left and bottom edge.
@@ -412,7 +281,7 @@ private:
         };
         auto const width = static_cast<std::size_t>(_bbox.width);
         // In pixels of the exposures, wherever their box lies.
-        PairSource<T, T, DifferencePixels> const source(_pair, {0, 0, _bbox.width, _bbox.height});
+        detail::PairSource<T, T, detail::DifferencePixels> const source(_pair, {0, 0, _bbox.width, _bbox.height});
         detail::parallelForWith<State>(pieces, _num_threads, [&](std::ptrdiff_t piece, State& state) {
             state.models.resize(width * modelRows);
             state.residuals.resize(width + static_cast<std::size_t>(detail::slack));
@@ -439,7 +308,7 @@ private:
         if (!_pair.reference.variance.exists() || !_pair.science.variance.exists()) return detail::nan;
         StatisticsBuilder const builder(MEANCLIP, _sctrl, _num_threads, false);
         Box const all{0, 0, _bbox.width, _bbox.height};
-        return builder.compute(PairSource<T, VariancePixel, VariancePixels>(_pair, all)).getValue();
+        return builder.compute(detail::PairSource<T, VariancePixel, detail::VariancePixels>(_pair, all)).getValue();
     }
 
     // Write row y of the corrected image, and pack its good residuals.
@@ -448,8 +317,8 @@ private:
             if (_pair.contiguous && _matched.strideX() == 1) {
                 auto const& [reference, science] = std::tie(_pair.reference, _pair.science);
                 return detail::kernels().match(
-                        Pair<T>::row(reference.image, reference.mask, _pair.referenceBadMask, 0, y, 0),
-                        Pair<T>::row(science.image, science.mask, _pair.scienceBadMask, 0, y, 0), model, _bbox.width,
+                        detail::Pair<T>::row(reference.image, reference.mask, _pair.referenceBadMask, 0, y, 0),
+                        detail::Pair<T>::row(science.image, science.mask, _pair.scienceBadMask, 0, y, 0), model, _bbox.width,
                         &_matched(0, y), residuals.data());
             }
         }
@@ -496,7 +365,7 @@ private:
         _result.fitRMS = std::sqrt(sum / static_cast<double>(count));
     }
 
-    Pair<T> _pair;
+    detail::Pair<T> _pair;
     ImageView<T> _matched;
     Box _bbox;
     MatchingOptions const& _options;

@@ -100,8 +100,9 @@ auto dispatchFloating(py::array const& array, Work const& work) {
                                 "; it must be float32 or float64 in native byte order");
 }
 
-inline py::array_t<double> toArray(std::vector<double> const& values) {
-    return py::array_t<double>(static_cast<py::ssize_t>(values.size()), values.data());
+template <typename T>
+py::array_t<T> toArray(std::vector<T> const& values) {
+    return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
 // Boxes cross the border as (x0, y0, width, height).

@@ -12,4 +12,5 @@ PYBIND11_MODULE(_core, module) {
     py::declareApproximate(module);
     py::declareBackground(module);
     py::declareMatching(module);
+    py::declareDifferences(module);
 }

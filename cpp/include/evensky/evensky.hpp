@@ -6,6 +6,7 @@
 #include "evensky/approximate.hpp"
 #include "evensky/background.hpp"
 #include "evensky/box.hpp"
+#include "evensky/differences.hpp"
 #include "evensky/errors.hpp"
 #include "evensky/export.hpp"
 #include "evensky/interpolate.hpp"

@@ -1,0 +1,112 @@
+#include "evensky/differences.hpp"
+
+#include <string>
+
+#include "bin_statistics.hpp"
+#include "checks.hpp"
+#include "evensky/errors.hpp"
+#include "pair_source.hpp"
+
+namespace evensky {
+
+namespace {
+
+void checkEdges(std::vector<std::int64_t> const& edges, std::int64_t size, std::string const& name) {
+    if (edges.size() < 2) {
+        throw InvalidParameterError(name + " has " + std::to_string(edges.size()) + " numbers; at least 2 are needed");
+    }
+    if (edges.front() < 0 || edges.back() > size) {
+        throw InvalidParameterError(name + " reaches from " + std::to_string(edges.front()) + " to " +
+                                    std::to_string(edges.back()) + "; it must be within 0 to " + std::to_string(size));
+    }
+    for (std::size_t i = 1; i < edges.size(); ++i) {
+        if (edges[i] > edges[i - 1]) continue;
+        throw InvalidParameterError(name + " has " + std::to_string(edges[i]) + " behind " +
+                                    std::to_string(edges[i - 1]) + "; it must ascend");
+    }
+}
+
+// Bins, given their edges.
+BinGrid gridOf(std::vector<std::int64_t> const& edges) {
+    BinGrid grid{edges, {}};
+    for (std::size_t i = 1; i < edges.size(); ++i) {
+        grid.centers.push_back(static_cast<double>(edges[i - 1]) +
+                               static_cast<double>(edges[i] - edges[i - 1] - 1) / 2);
+    }
+    return grid;
+}
+
+// The mean position of the good pixels in a box, `count` of them.
+template <typename T>
+std::pair<double, double> centroid(detail::Pair<T> const& pair, Box const& box, std::int64_t count) {
+    double columns = 0.0, rows = 0.0;
+    for (auto y = box.y0; y < box.y0 + box.height; ++y) {
+        std::int64_t number = 0, sum = 0;
+        for (std::int64_t x = 0; x < box.width; ++x) {
+            auto const good = static_cast<std::int64_t>(pair.unmasked(box.x0 + x, y) &&
+                                                        detail::isFinitePixel(pair.difference(box.x0 + x, y)));
+            number += good;
+            sum += good * x;
+        }
+        columns += static_cast<double>(sum);
+        rows += static_cast<double>(number) * static_cast<double>(y - box.y0);
+    }
+    auto const n = static_cast<double>(count);
+    return {static_cast<double>(box.x0) + columns / n, static_cast<double>(box.y0) + rows / n};
+}
+
+template <typename T>
+void checkImages(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science) {
+    if (!reference.image.exists() || !science.image.exists()) {
+        throw InvalidParameterError("An image is a view without memory; both need pixels");
+    }
+    detail::checkPlaneSize(science.image, "The science image", reference.image, "the reference");
+    detail::checkPlaneSize(reference.mask, "The reference's mask", reference.image, "its image");
+    detail::checkPlaneSize(science.mask, "The science exposure's mask", science.image, "its image");
+}
+
+}  // namespace
+
+template <typename T>
+DifferenceBins bin_differences(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
+                               std::vector<std::int64_t> const& x_edges, std::vector<std::int64_t> const& y_edges,
+                               MatchingOptions const& options, int num_threads) {
+    checkImages(reference, science);
+    checkEdges(x_edges, reference.width(), "x_edges");
+    checkEdges(y_edges, reference.height(), "y_edges");
+    detail::checkGridStatistic(options.gridStatistic);
+    StatisticsControl const sctrl(options.numSigmaClip, options.numIter);
+    auto const x = gridOf(x_edges), y = gridOf(y_edges);
+    // Variances are not read.
+    detail::Pair<T> const pair({reference.image, reference.mask, {}}, {science.image, science.mask, {}},
+                               options.referenceBadMask, options.scienceBadMask);
+    auto measured = detail::binStatistics<T>(x, y, options.gridStatistic, sctrl, num_threads, [&](Box const& box) {
+        return detail::PairSource<T, T, detail::DifferencePixels>(pair, box);
+    });
+    DifferenceBins result{std::move(measured.values), std::move(measured.errors), std::move(measured.counts), {}, {}};
+    auto const nx = x.centers.size(), ny = y.centers.size();
+    result.x.resize(nx * ny);
+    result.y.resize(nx * ny);
+    parallelFor(static_cast<std::ptrdiff_t>(ny), num_threads, [&](std::ptrdiff_t row) {
+        auto const j = static_cast<std::size_t>(row);
+        for (std::size_t i = 0; i < nx; ++i) {
+            auto const at = j * nx + i;
+            Box const box{x.edges[i], y.edges[j], x.edges[i + 1] - x.edges[i], y.edges[j + 1] - y.edges[j]};
+            auto const count = result.counts[at];
+            auto const whole = count == 0 || count == box.width * box.height;
+            std::tie(result.x[at], result.y[at]) =
+                    whole ? std::pair(x.centers[i], y.centers[j]) : centroid(pair, box, count);
+        }
+    });
+    return result;
+}
+
+#define EVENSKY_INSTANTIATE(T)                                                                                \
+    template EVENSKY_EXPORT DifferenceBins bin_differences<T>(                                                 \
+            MaskedImageView<T const> const&, MaskedImageView<T const> const&, std::vector<std::int64_t> const&, \
+            std::vector<std::int64_t> const&, MatchingOptions const&, int);
+EVENSKY_INSTANTIATE(float)
+EVENSKY_INSTANTIATE(double)
+#undef EVENSKY_INSTANTIATE
+
+}  // namespace evensky

@@ -1,0 +1,43 @@
+#include "evensky/differences.hpp"
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "arrays.hpp"
+#include "module.hpp"
+
+namespace evensky::python {
+
+namespace {
+
+// Of a MatchingOptions' exposures: the image, and the mask where there is one.
+using ImageAndMask = std::tuple<py::array, std::optional<py::array>>;
+
+// values, errors, counts, x and y, each of shape (rows of bins, columns of bins)
+py::tuple bin(ImageAndMask const& reference, ImageAndMask const& science, std::vector<std::int64_t> const& x_edges,
+              std::vector<std::int64_t> const& y_edges, MatchingOptions const& options, int num_threads) {
+    auto const& [refImage, refMask] = reference;
+    auto const& [sciImage, sciMask] = science;
+    auto const bins = dispatchFloating(sciImage, [&]<typename T>(T) {
+        InputPlane<T> const image(refImage, "The reference image");
+        InputPlane<MaskPixel> const mask(refMask, "The reference mask");
+        InputPlane<T> const scienceImage(sciImage, "The science image");
+        InputPlane<MaskPixel> const scienceMask(sciMask, "The science mask");
+        py::gil_scoped_release const release;
+        return bin_differences<T>({image.view(), mask.view(), {}}, {scienceImage.view(), scienceMask.view(), {}},
+                                  x_edges, y_edges, options, num_threads);
+    });
+    auto const ny = static_cast<py::ssize_t>(y_edges.size()) - 1;
+    auto const nx = static_cast<py::ssize_t>(x_edges.size()) - 1;
+    auto const grid = [&](auto const& values) { return toArray(values).reshape({ny, nx}); };
+    return py::make_tuple(grid(bins.values), grid(bins.errors), grid(bins.counts), grid(bins.x), grid(bins.y));
+}
+
+}  // namespace
+
+void declareDifferences(py::module_& module) {
+    module.def("bin_differences", &bin, py::arg("reference"), py::arg("science"), py::arg("x_edges"),
+               py::arg("y_edges"), py::arg("options"), py::arg("num_threads") = 0);
+}
+
+}  // namespace evensky::python
