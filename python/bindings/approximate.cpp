@@ -75,6 +75,11 @@ void declareApproximate(py::module_& module) {
                      return Approximate(x, y, {values.view(), {}, errors.view()}, toBox(bbox), actrl);
                  }),
                  py::arg("x"), py::arg("y"), py::arg("image"), py::arg("variance"), py::arg("bbox"), py::arg("actrl"))
+            .def(py::init([](std::array<std::int64_t, 4> const& bbox, ApproximateControl actrl,
+                             std::vector<double> coefficients, std::vector<double> covariance) {
+                     return Approximate(toBox(bbox), actrl, std::move(coefficients), std::move(covariance));
+                 }),
+                 py::arg("bbox"), py::arg("actrl"), py::arg("coefficients"), py::arg("covariance"))
             .def(
                     "get_image",
                     [](Approximate const& self, py::array out, std::array<std::int64_t, 4> const& bbox, int orderX,

@@ -181,6 +181,7 @@ class ApproximateControl:
     def setWeightPower(self, weightPower: _Int) -> None: ...
 
 class Approximate:
+    @overload
     def __init__(
         self,
         x: npt.NDArray[np.float64] | Sequence[_Float],
@@ -189,6 +190,14 @@ class Approximate:
         variance: _Plane | None,
         bbox: _Box,
         actrl: ApproximateControl,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        bbox: _Box,
+        actrl: ApproximateControl,
+        coefficients: npt.NDArray[np.float64] | Sequence[_Float],
+        covariance: npt.NDArray[np.float64] | Sequence[_Float],
     ) -> None: ...
     def __getstate__(self) -> tuple[Any, ...]: ...
     def __setstate__(self, state: tuple[Any, ...], /) -> None: ...
@@ -368,3 +377,11 @@ def matchBackgrounds(
     options: MatchingOptions,
     num_threads: _Int = 0,
 ) -> MatchingResult: ...
+def bin_differences(
+    reference: tuple[_Plane, _Plane | None],
+    science: tuple[_Plane, _Plane | None],
+    x_edges: npt.NDArray[np.int64] | Sequence[_Int],
+    y_edges: npt.NDArray[np.int64] | Sequence[_Int],
+    options: MatchingOptions,
+    num_threads: _Int = 0,
+) -> tuple[_Plane, _Plane, _Plane, _Plane, _Plane]: ...

@@ -33,7 +33,7 @@ import numpy as np
 from .. import _core
 from .._checks import shown
 from ..errors import FitsError, InvalidParameterError, LengthError
-from ..geom import Box2I, Extent2I, Point2I
+from ..geom import Box2I, Extent2I, Point2I, box_numbers
 from ..image import Exposure, Image, ImageF, Mask, MaskedImage
 from ..image.coerce import Planes, is_lsst_images, native_array
 from ..image.mask import MAX_PLANES
@@ -768,7 +768,5 @@ def _from_chebyshev(matrix: np.ndarray, box: Box2I) -> Approximate:
     full[: part.shape[0], : part.shape[1]] = part
     coefficients = full[_triangle(order)]
     control = ApproximateControl(ApproximateControl.CHEBYSHEV, order, order)
-    core = _core.Approximate.__new__(_core.Approximate)
-    numbers = [box.getMinX(), box.getMinY(), box.getWidth(), box.getHeight()]
-    core.__setstate__((numbers, control, coefficients.tolist(), [float("nan")] * coefficients.size**2))
-    return Approximate(core)
+    covariance = np.full(coefficients.size**2, np.nan)
+    return Approximate(_core.Approximate(box_numbers(box), control, coefficients, covariance))

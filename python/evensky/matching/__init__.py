@@ -1,0 +1,10 @@
+"""Exposures matched to each other, all at once: `evensky.match_all` and what it is made of.
+
+- `grid`: bins that all exposures share, wherever they lie
+- `partners`: which pairs are measured
+- `differences`: what is measured of them
+- `models`: the candidates, and what a correction is in the end
+- `evidence`: which candidate an exposure needs
+- `network`: all corrections from all differences, with their covariance
+- `all_to_all`: one after the other
+"""

@@ -1,0 +1,348 @@
+"""From differences to corrections: how many terms each exposure needs, all of them at once, and their errors."""
+
+from __future__ import annotations
+
+__all__ = ["LEVELS", "Correction", "Corrections", "correct_all"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import InvalidParameterError
+from .differences import Coverage, Differences
+from .evidence import Evidence, Score, choose
+from .evidence import OUTLIER as FAR
+from .grid import CommonGrid, PixelBox
+from .models import NONE, Basis, Candidate, Model, make_candidates
+from .network import Network, Shift, Solution
+
+LEVELS = ("reference", "mean", "lowest")
+"""What stays as it is: the reference; the mean, as corrections add up to nothing; the exposure of the lowest level, to
+which all others are brought down."""
+
+# So often candidates are chosen anew, and all corrections solved for; two or three times are enough nearly always.
+_SWEEPS = 8
+# The search begins with the order up to this one that serves all exposures best.
+_FIRST_ORDERS = 4
+
+
+@dataclass
+class Correction:
+    """What came of one exposure.
+
+    Attributes
+    ----------
+    model : Model or None
+        What to add; None where no other exposure has good pixels in common with it.
+    scores : list of Score
+        Of all candidates, the best first; empty for one that is held as it is.
+    partners : list of int
+        The exposures that it was compared with.
+    group : int
+        Number of the group that it is in; -1 where it is in none.
+    bins : int
+        Bins that it was compared in.
+    rejected : int
+        How many of them are outliers.
+    rms : float
+        Of what is left between it and its partners in the others; NaN without any.
+    chi : float
+        The same in units of the standard errors.
+    """
+
+    model: Model | None
+    scores: list[Score] = field(default_factory=list)
+    partners: list[int] = field(default_factory=list)
+    group: int = -1
+    bins: int = 0
+    rejected: int = 0
+    rms: float = np.nan
+    chi: float = np.nan
+
+
+@dataclass
+class Corrections:
+    """What came of all exposures.
+
+    Attributes
+    ----------
+    exposures : list of Correction
+    anchors : list of int
+        For each group the exposure that is held as it is, or -1 where none is.
+    scale : float
+        By how much the scatter of bins exceeds their errors, at least 1; errors are scaled by it.
+    sweeps : int
+        Number of times that candidates were chosen.
+    """
+
+    exposures: list[Correction]
+    anchors: list[int]
+    scale: float
+    sweeps: int
+
+
+def correct_all(
+    boxes: Sequence[PixelBox],
+    grid: CommonGrid,
+    coverage: Sequence[Coverage],
+    differences: Differences,
+    *,
+    preference: Sequence[int],
+    level: str = "reference",
+    order: int = 8,
+    spline: bool = True,
+) -> Corrections:
+    """Find the corrections that make all exposures agree.
+
+    Parameters
+    ----------
+    boxes : sequence of (x0, y0, width, height)
+        Of the exposures, on the common pixel grid.
+    grid : CommonGrid
+    coverage : sequence of Coverage
+    differences : Differences
+        Of the pairs that were measured.
+    preference : sequence of int
+        All exposures, the best reference first.
+    level : str, optional
+        One of `LEVELS`.
+    order : int, optional
+        Highest order of a Chebyshev series among the candidates.
+    spline : bool, optional
+        Whether splines are among them.
+
+    Returns
+    -------
+    Corrections
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For a level that is none, an order below 0.
+    """
+    if level not in LEVELS:
+        raise InvalidParameterError(f"level is {level!r}; it must be one of {', '.join(LEVELS)}")
+    if order < 0:
+        raise InvalidParameterError(f"order = {order}; it must be at least 0")
+    return _Search(boxes, grid, coverage, differences, preference, level, order, spline).run()
+
+
+class _Search:
+    def __init__(
+        self,
+        boxes: Sequence[PixelBox],
+        grid: CommonGrid,
+        coverage: Sequence[Coverage],
+        differences: Differences,
+        preference: Sequence[int],
+        level: str,
+        order: int,
+        spline: bool,
+    ) -> None:
+        self.boxes = boxes
+        self.coverage = coverage
+        self.differences = differences
+        self.level = level
+        self.order = order
+        self.network = Network(boxes, differences)
+        self.groups = differences.groups()
+        self.members = [np.flatnonzero(self.groups == group) for group in range(int(self.groups.max(initial=-1)) + 1)]
+        self.members = [members for members in self.members if members.size]
+        self.tied = [int(i) for members in self.members for i in members]
+        rank = {exposure: at for at, exposure in enumerate(preference)}
+        self.anchors = [int(min(members, key=lambda i: rank[int(i)])) for members in self.members]
+        self.held = set(self.anchors) if level == "reference" else set()
+        self.candidates = [self._candidates(box, grid, order, spline) for box in boxes]
+        self.scores: dict[int, list[Score]] = {}
+        self.whole = Basis((grid.x0, grid.y0, grid.columns * grid.bin_size, grid.rows * grid.bin_size))
+
+    @staticmethod
+    def _candidates(
+        box: PixelBox, grid: CommonGrid, order: int, spline: bool
+    ) -> list[tuple[list[Candidate], Candidate]]:
+        """Candidates with the one whose terms begin with theirs."""
+        x_edges, y_edges, _ = grid.edges(box)
+        every = make_candidates(order, (len(x_edges) - 1, len(y_edges) - 1), spline=spline)
+        series = [candidate for candidate in every if candidate.nodes is None]
+        return [(series, series[-1]), *(([one], one) for one in every if one.nodes is not None)]
+
+    # -- search --
+
+    def run(self) -> Corrections:
+        solution, left = self._begin()
+        scale, sweeps = 1.0, 0
+        for sweeps in range(1, _SWEEPS + 1):
+            scale = self.network.reject(left)
+            before = list(solution.candidates)
+            self._sweep(solution, left)
+            solution = self._solve(solution.candidates)
+            left = self.differences.value - self.network.correction(solution)
+            if solution.candidates == before:
+                break
+        scale = self.network.reject(left)
+        solution, shifts = self._settle(solution.candidates)
+        left = self.differences.value - self.network.correction(solution)
+        scale = max(1.0, self._reduced(solution, left))
+        return self._result(solution, shifts, left, scale, sweeps)
+
+    def _begin(self) -> tuple[Solution, np.ndarray]:
+        """The order that serves all exposures best, when all have the same."""
+        best: tuple[float, Solution, np.ndarray] | None = None
+        found: list[tuple[Solution, np.ndarray, np.ndarray, float]] = []
+        scale = np.inf
+        for order in range(-1, min(self.order, _FIRST_ORDERS) + 1):
+            candidates = [self._supported(i, order) for i in range(len(self.boxes))]
+            solution = self._solve(candidates)
+            left = self.differences.value - self.network.correction(solution)
+            value, error = self.network.residuals(left)
+            with np.errstate(invalid="ignore"):
+                distance = np.abs(value / error)
+            distance = distance[np.isfinite(distance)]
+            scale = min(scale, max(1.0, 1.4826 * float(np.median(distance)) if distance.size else 1.0))
+            penalty = sum(
+                candidates[i].terms * np.log(max(self._number_of_bins(i), 1)) for i in self.tied if i not in self.held
+            )
+            found.append((solution, left, distance, penalty))
+        for solution, left, distance, penalty in found:
+            score = float(np.minimum((distance / scale) ** 2, FAR**2).sum()) + penalty
+            if best is None or score < best[0]:
+                best = score, solution, left
+        assert best is not None
+        return best[1], best[2]
+
+    def _number_of_bins(self, exposure: int) -> int:
+        span = self.differences.nodes_of(exposure)
+        return span.stop - span.start
+
+    def _supported(self, exposure: int, order: int) -> Candidate:
+        while order > 0 and Candidate(order).terms > 0.5 * self._number_of_bins(exposure):
+            order -= 1
+        return NONE if exposure in self.held else Candidate(order)
+
+    def _sweep(self, solution: Solution, left: np.ndarray) -> None:
+        """Choose a candidate for each exposure, given the others' corrections; first where most is left."""
+        value, error = self.network.residuals(left)
+        with np.errstate(invalid="ignore"):
+            distance = np.minimum(np.nan_to_num((value / error) ** 2), FAR**2)
+        misfit = np.bincount(self.differences.node_exposure, distance, len(self.boxes))
+        for i in sorted(self.tied, key=lambda i: -misfit[i]):
+            if i in self.held:
+                continue
+            evidence, _ = self.network.evidence(i, solution, self.candidates[i])
+            choice = choose(evidence)
+            solution.candidates[i], solution.coefficients[i] = choice.candidate, choice.coefficients
+            self.scores[i] = choice.scores
+
+    # -- what is common to all --
+
+    def _fixed(self, candidates: Sequence[Candidate]) -> list[int]:
+        """In each group an exposure that no correction is solved for: what it has in common with all is not known."""
+        if self.level == "reference":
+            return self.anchors
+        return [int(min(members, key=lambda i: candidates[i].terms)) for members in self.members]
+
+    def _solve(self, candidates: Sequence[Candidate]) -> Solution:
+        """All corrections; of those that agree as well the ones that leave most exposures as they are."""
+        solution = self.network.solve(candidates, self._fixed(candidates))
+        if self.level != "reference":
+            for members in self.members:
+                order = min(candidates[i].polynomial for i in members)
+                if order < 0 or members.size < 3:
+                    continue
+                shares = [
+                    self._projection(int(i), candidates[i], order) @ solution.coefficients[i] for i in members
+                ]
+                shift = -np.median(shares, axis=0)
+                for i in members:
+                    into = self._embedding(int(i), candidates[i], order)
+                    solution.coefficients[i] = solution.coefficients[i] + into @ shift
+        return solution
+
+    def _settle(self, candidates: Sequence[Candidate]) -> tuple[Solution, list[Shift | None]]:
+        """The corrections as they are wanted, and what was done to all of a group."""
+        chosen = list(candidates)
+        if self.level != "reference":
+            for members in self.members:
+                if any(candidates[i].terms for i in members):
+                    for i in members:
+                        chosen[i] = Candidate(0) if chosen[i].terms == 0 else chosen[i]
+        self.fixed = self._fixed(chosen)
+        solution = self.network.solve(chosen, self.fixed)
+        shifts = [self._shift(solution, members) for members in self.members]
+        for shift in shifts:
+            if shift is not None:
+                total = sum(share @ solution.coefficients[i] for i, share in shift.of.items())
+                for i in shift.members:
+                    solution.coefficients[i] = solution.coefficients[i] + shift.into[int(i)] @ total
+        return solution, shifts
+
+    def _shift(self, solution: Solution, members: np.ndarray) -> Shift | None:
+        order = min(solution.candidates[i].polynomial for i in members)
+        if self.level == "reference" or order < 0:
+            return None
+        into = {int(i): self._embedding(int(i), solution.candidates[i], order) for i in members}
+        of = {int(i): -self._projection(int(i), solution.candidates[i], order) / members.size for i in members}
+        if self.level == "lowest":
+            mean = {int(i): self._projection(int(i), solution.candidates[i], 0) for i in members}
+            total = sum(share @ solution.coefficients[i] for i, share in of.items())
+            means = {i: float((mean[i] @ (solution.coefficients[i] + into[i] @ total))[0]) for i in into}
+            lowest = max(means, key=lambda i: means[i])
+            constant = np.zeros((len(next(iter(of.values()))), 1))
+            constant[0, 0] = 1.0
+            of = {
+                i: share - constant @ mean[lowest] @ into[lowest] @ share - (constant @ mean[lowest] if i == lowest else 0)
+                for i, share in of.items()
+            }
+        return Shift(members, into, of)
+
+    def _projection(self, exposure: int, candidate: Candidate, order: int) -> np.ndarray:
+        return self.network.bases[exposure].projection(candidate, order, self.whole)
+
+    def _embedding(self, exposure: int, candidate: Candidate, order: int) -> np.ndarray:
+        return self.network.bases[exposure].embedding(candidate, order, self.whole)
+
+    # -- result --
+
+    def _reduced(self, solution: Solution, left: np.ndarray) -> float:
+        """Scatter of the nodes in units of their errors, the terms taken off."""
+        value, error = self.network.residuals(left)
+        with np.errstate(invalid="ignore"):
+            distance = (value / error)[self.network.good]
+        distance = distance[np.isfinite(distance)]
+        freedom = distance.size - sum(solution.candidates[i].terms for i in self.tied)
+        return float(np.sqrt((distance**2).sum() / freedom)) if freedom > 0 else 1.0
+
+    def _result(
+        self, solution: Solution, shifts: list[Shift | None], left: np.ndarray, scale: float, sweeps: int
+    ) -> Corrections:
+        covariances = self.network.covariance(solution, self.fixed, shifts)
+        value, error = self.network.residuals(left)
+        group_of = {int(i): number for number, members in enumerate(self.members) for i in members}
+        partners: list[set[int]] = [set() for _ in self.boxes]
+        for pair in self.differences.pairs:
+            partners[pair.first].add(pair.second)
+            partners[pair.second].add(pair.first)
+        exposures = []
+        for i, box in enumerate(self.boxes):
+            if i not in group_of:
+                exposures.append(Correction(None))
+                continue
+            span = self.differences.nodes_of(i)
+            good = self.network.good[span] & np.isfinite(value[span])
+            with np.errstate(invalid="ignore"):
+                distance = value[span][good] / error[span][good]
+            exposures.append(
+                Correction(
+                    Model(solution.candidates[i], box, solution.coefficients[i], covariances[i] * scale**2),
+                    self.scores.get(i, []),
+                    sorted(partners[i]),
+                    group_of[i],
+                    span.stop - span.start,
+                    int((~self.network.good[span]).sum()),
+                    float(np.sqrt(np.mean(value[span][good] ** 2))) if good.any() else np.nan,
+                    float(np.sqrt(np.mean(distance**2))) if good.any() else np.nan,
+                )
+            )
+        anchors = self.anchors if self.level == "reference" else [-1] * len(self.anchors)
+        return Corrections(exposures, anchors, scale, sweeps)

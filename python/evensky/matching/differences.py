@@ -1,0 +1,293 @@
+"""What is measured of pairs of exposures: their difference in the bins of the common grid."""
+
+from __future__ import annotations
+
+__all__ = ["Coverage", "Differences", "PairBins", "coverage_of", "measure_pair", "noise_of"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _core
+from .grid import CommonGrid, PixelBox, common_box
+
+# A bin with less than this share of its pixels tells more of its edge than of the sky.
+_LEAST_SHARE = 0.02
+_FEWEST_PIXELS = 8
+# The noise of single exposures follows from that of pairs by iteration.
+_ROUNDS = 100
+
+
+@dataclass
+class Pixels:
+    """An exposure's pixels, and which of them are bad.
+
+    Attributes
+    ----------
+    image : ndarray of float32 or float64, shape (height, width)
+    mask : ndarray of int32 or None
+    bad : int
+        Bits of the mask that reject a pixel.
+    box : (x0, y0, width, height)
+        Where it lies on the common pixel grid.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray | None
+    bad: int
+    box: PixelBox
+
+    def part(self, box: PixelBox) -> tuple[np.ndarray, np.ndarray | None]:
+        """Image and mask in a box inside its own."""
+        x, y = box[0] - self.box[0], box[1] - self.box[1]
+        where = slice(y, y + box[3]), slice(x, x + box[2])
+        return self.image[where], None if self.mask is None else self.mask[where]
+
+
+@dataclass
+class Coverage:
+    """Where an exposure has good pixels, and its level there.
+
+    Attributes
+    ----------
+    bins : ndarray of int, shape (n,)
+        Numbers of the grid's bins, ascending.
+    counts : ndarray of int, shape (n,)
+        Good pixels.
+    levels : ndarray, shape (n,)
+        The statistic that is measured in bins, of the exposure itself.
+    """
+
+    bins: np.ndarray
+    counts: np.ndarray
+    levels: np.ndarray
+
+    @property
+    def level(self) -> float:
+        """Median of the bins."""
+        return float(np.median(self.levels)) if self.levels.size else np.nan
+
+
+@dataclass
+class PairBins:
+    """first - second in the bins that both have good pixels in; all arrays have the shape (n,).
+
+    Attributes
+    ----------
+    first, second : int
+        Numbers of the exposures.
+    bins : ndarray of int
+        Which bins of the grid.
+    values, errors : ndarray
+        Statistic of the difference, and its standard error.
+    counts : ndarray of int
+        Pixels that are good in both.
+    x, y : ndarray
+        Their mean position on the common pixel grid.
+    width, height : ndarray
+        Size of the bins in pixels, as far as the two exposures share them.
+    """
+
+    first: int
+    second: int
+    bins: np.ndarray
+    values: np.ndarray
+    errors: np.ndarray
+    counts: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    width: np.ndarray
+    height: np.ndarray
+
+
+def coverage_of(pixels: Pixels, grid: CommonGrid, options: _core.MatchingOptions, num_threads: int = 0) -> Coverage:
+    """Measure one exposure in the bins.
+
+    Parameters
+    ----------
+    pixels : Pixels
+    grid : CommonGrid
+    options : MatchingOptions
+        What is measured.
+    num_threads : int, optional
+        0 for the process-wide default.
+    """
+    x_edges, y_edges, numbers = grid.edges(pixels.box)
+    # The difference to nothing: one row of zeros for all.
+    zeros = np.broadcast_to(np.zeros(pixels.box[2], pixels.image.dtype), pixels.image.shape)
+    options.referenceBadMask, options.scienceBadMask = pixels.bad, 0
+    values, _, counts, _, _ = _core.bin_differences(
+        (pixels.image, pixels.mask), (zeros, None), x_edges, y_edges, options, num_threads
+    )
+    enough = _enough(counts, x_edges, y_edges)
+    return Coverage(numbers[enough], counts[enough], values[enough])
+
+
+def measure_pair(
+    first: tuple[int, Pixels],
+    second: tuple[int, Pixels],
+    grid: CommonGrid,
+    options: _core.MatchingOptions,
+    num_threads: int = 0,
+) -> PairBins | None:
+    """Measure the difference of two exposures, given with their numbers.
+
+    Returns
+    -------
+    PairBins or None
+        None where no bin has pixels enough that are good in both.
+    """
+    (i, one), (j, other) = first, second
+    box = common_box(one.box, other.box)
+    if box is None:
+        return None
+    x_edges, y_edges, numbers = grid.edges(box)
+    options.referenceBadMask, options.scienceBadMask = one.bad, other.bad
+    values, errors, counts, x, y = _core.bin_differences(
+        one.part(box), other.part(box), x_edges, y_edges, options, num_threads
+    )
+    good = _enough(counts, x_edges, y_edges) & np.isfinite(values) & np.isfinite(errors)
+    if not good.any():
+        return None
+    width, height = np.meshgrid(np.diff(x_edges), np.diff(y_edges))
+    return PairBins(
+        i,
+        j,
+        numbers[good],
+        values[good],
+        errors[good],
+        counts[good],
+        x[good] + box[0],
+        y[good] + box[1],
+        width[good].astype(float),
+        height[good].astype(float),
+    )
+
+
+def _enough(counts: np.ndarray, x_edges: np.ndarray, y_edges: np.ndarray) -> np.ndarray:
+    areas = np.outer(np.diff(y_edges), np.diff(x_edges))
+    return np.asarray(counts >= np.maximum(_LEAST_SHARE * areas, np.minimum(areas, _FEWEST_PIXELS)))
+
+
+class Differences:
+    """All pairs, row after row: a row is one bin of one pair.
+
+    Attributes
+    ----------
+    number : int
+        Of exposures.
+    pairs : list of PairBins
+    rows : list of slice
+        The rows of each pair.
+    node : ndarray of int, shape (2, n)
+        A node is a bin of an exposure: those of the row's first and second exposure.
+    node_exposure, node_bin : ndarray of int, shape (nodes,)
+        What the nodes are; they are sorted by exposure, then bin.
+    node_variance : ndarray, shape (nodes,)
+        Variance of the mean of a node's good pixels.
+    value : ndarray, shape (n,)
+    variance : ndarray, shape (n,)
+        Of the value: those of both nodes, and what the pixels add that only one of them has.
+    extra : ndarray, shape (n,)
+        The latter part.
+    """
+
+    def __init__(self, number: int, pairs: Sequence[PairBins]) -> None:
+        self.number = number
+        self.pairs = list(pairs)
+        ends = np.cumsum([0, *(pair.values.size for pair in pairs)])
+        self.rows = [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        self.value = _joined([pair.values for pair in pairs])
+        counts = _joined([pair.counts for pair in pairs])
+        bins = _joined([pair.bins for pair in pairs]).astype(np.int64)
+        sizes = [pair.values.size for pair in pairs]
+        exposure = np.stack(
+            [np.repeat([pair.first for pair in pairs], sizes), np.repeat([pair.second for pair in pairs], sizes)]
+        ).astype(np.int64)
+        stride = 1 + int(bins.max(initial=0))
+        keys, node = np.unique(exposure * stride + bins, return_inverse=True)
+        self.node = node.reshape(2, -1)
+        self.node_exposure, self.node_bin = keys // stride, keys % stride
+        self.node_start = np.searchsorted(self.node_exposure, np.arange(number + 1))
+        pixel_variance = noise_of(self, _joined([pair.errors for pair in pairs]) ** 2 * counts)
+        most = np.zeros(keys.size)
+        for side in (0, 1):
+            np.maximum.at(most, self.node[side], counts)
+        self.node_variance = pixel_variance / most
+        of_both = pixel_variance[self.node]
+        self.extra = (of_both * (1.0 / counts - 1.0 / most[self.node])).sum(axis=0)
+        self.variance = self.node_variance[self.node].sum(axis=0) + self.extra
+
+    def nodes_of(self, exposure: int) -> slice:
+        """The nodes of an exposure."""
+        return slice(int(self.node_start[exposure]), int(self.node_start[exposure + 1]))
+
+    def groups(self) -> np.ndarray:
+        """The group that each exposure is in: those that differences tie together. -1 without any difference."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        first, second = (np.array([getattr(pair, name) for pair in self.pairs], int) for name in ("first", "second"))
+        graph = coo_array((np.ones(first.size), (first, second)), shape=(self.number, self.number))
+        labels = np.asarray(connected_components(graph, directed=False)[1])
+        labels[np.bincount(np.concatenate([first, second]), minlength=self.number) == 0] = -1
+        return labels
+
+
+def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(arrays) if arrays else np.zeros(0)
+
+
+def noise_of(differences: Differences, pair_variance: np.ndarray) -> np.ndarray:
+    """Pixel variances of single exposures in their bins, given those of differences.
+
+    The variance of a difference is the sum of two exposures'. Which of the two has how much follows where three or more
+    exposures were compared with each other; where only two were, each has half. What a bin has more than others, under
+    a bright star, say, both have in proportion.
+
+    Parameters
+    ----------
+    differences : Differences
+    pair_variance : ndarray, shape (n,)
+        Of single pixels of the difference, a row each.
+
+    Returns
+    -------
+    ndarray, shape (nodes,)
+    """
+    pairs = differences.pairs
+    if not pairs:
+        return np.zeros(0)
+    least = float(np.finfo(float).tiny) ** 0.5
+    variance = np.maximum(pair_variance, least)
+    if not np.any(pair_variance > 0):
+        variance = np.ones_like(variance)  # pixels without any noise: all bins count alike
+    typical = np.array([np.median(variance[rows]) for rows in differences.rows])
+    typical = np.maximum(typical, 1e-6 * typical.max())
+    first, second = (np.array([getattr(pair, name) for pair in pairs]) for name in ("first", "second"))
+    number = differences.number
+    partners = np.maximum(np.bincount(first, minlength=number) + np.bincount(second, minlength=number), 1)
+
+    def mean_of_pairs(values: np.ndarray) -> np.ndarray:
+        sums = np.bincount(first, values, number) + np.bincount(second, values, number)
+        return np.asarray(sums / partners)
+
+    own = np.maximum(mean_of_pairs(typical / 2), least)
+    for _ in range(_ROUNDS):
+        own = own * mean_of_pairs(typical / (own[first] + own[second]))
+        own = np.maximum(own, 1e-3 * np.median(own[own > 0], keepdims=True) if np.any(own > 0) else least)
+    local = np.empty_like(variance)
+    for pair, rows in zip(pairs, differences.rows, strict=True):
+        local[rows] = np.maximum(variance[rows], 1e-4 * typical.max()) / (own[pair.first] + own[pair.second])
+    return np.asarray(own[differences.node_exposure] * _group_median(differences.node, local, differences.node_exposure.size))
+
+
+def _group_median(node: np.ndarray, values: np.ndarray, nodes: int) -> np.ndarray:
+    """For each node the lower median of the values of its rows."""
+    at = np.concatenate([node[0], node[1]])
+    value = np.concatenate([values, values])
+    order = np.lexsort((value, at))
+    counts = np.bincount(at, minlength=nodes)
+    start = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    return np.asarray(value[order][start + (counts - 1) // 2])

@@ -1,0 +1,331 @@
+"""What a correction may be: nothing, a constant, a plane, a Chebyshev series, a spline. All are linear in their terms.
+
+Series are those of `evensky.math.Approximate` over the exposure's box; splines are natural cubic ones through a few
+nodes, those of a `BackgroundMI` whose bins are the nodes.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Basis", "Candidate", "Model", "NONE", "make_candidates"]
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.polynomial import chebyshev
+
+from .. import _core
+from ..geom import Box2I, Extent2I, Point2I
+from ..math import (
+    REDUCE_INTERP_ORDER,
+    Approximate,
+    ApproximateControl,
+    BackgroundControl,
+    BackgroundMI,
+    Interpolate,
+    StatisticsControl,
+)
+from ..math.background import fill_with_model
+from .grid import PixelBox
+
+# A spline's value in a bin is the mean of so many by so many points in it.
+_POINTS_IN_BIN = 3
+# Bins along a side for each node of a spline, fine and coarse.
+_BINS_PER_NODE = (2, 3)
+_FEWEST_NODES = 4
+# Pixels of a variance image that are made at a time.
+_BAND_PIXELS = 2**20
+
+
+def terms_of_order(order: int) -> int:
+    """Number of terms of a series of total degree up to `order`; -1 has none."""
+    return (order + 1) * (order + 2) // 2
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A kind of correction.
+
+    Attributes
+    ----------
+    order : int
+        Total degree of a series; -1 for none, and for a spline.
+    nodes : (int, int) or None
+        Columns and rows of a spline's nodes.
+    """
+
+    order: int = -1
+    nodes: tuple[int, int] | None = None
+
+    @property
+    def terms(self) -> int:
+        """Number of free numbers."""
+        return terms_of_order(self.order) if self.nodes is None else self.nodes[0] * self.nodes[1]
+
+    @property
+    def name(self) -> str:
+        """As results and reports have it."""
+        if self.nodes is not None:
+            return f"spline {self.nodes[0]} x {self.nodes[1]}"
+        return {-1: "none", 0: "constant", 1: "plane"}.get(self.order, f"Chebyshev {self.order}")
+
+    @property
+    def polynomial(self) -> int:
+        """Highest total degree of the polynomials that it holds exactly, wherever they are centred."""
+        return self.order if self.nodes is None else 1
+
+
+NONE = Candidate()
+
+
+def make_candidates(order: int, bins: tuple[int, int], *, spline: bool = True) -> list[Candidate]:
+    """All candidates, the simplest first.
+
+    Parameters
+    ----------
+    order : int
+        Highest order of a series.
+    bins : (int, int)
+        Columns and rows of bins that the exposure has.
+    spline : bool, optional
+        Whether splines are among them.
+    """
+    found = [Candidate(degree) for degree in range(-1, order + 1)]
+    if spline:
+        sizes = {(bins[0] // per_node, bins[1] // per_node) for per_node in _BINS_PER_NODE}
+        found += [Candidate(nodes=size) for size in sizes if min(size) >= _FEWEST_NODES]
+    return sorted(found, key=lambda candidate: candidate.terms)
+
+
+@lru_cache(maxsize=64)
+def _cardinal(size: int, nodes: int) -> tuple[Interpolate, ...]:
+    """The splines that are 1 at one node and 0 at the others; nodes are the centres of bins spread evenly."""
+    edges = [((i + 1) * size + nodes // 2) // nodes for i in range(-1, nodes)]
+    at = [0.5 * (a + b) - 0.5 for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return tuple(Interpolate(at, list(unit), Interpolate.NATURAL_SPLINE) for unit in np.eye(nodes))
+
+
+class Basis:
+    """The terms of all candidates over one exposure's box.
+
+    Parameters
+    ----------
+    box : (x0, y0, width, height)
+    """
+
+    def __init__(self, box: PixelBox) -> None:
+        self.box = box
+
+    def design(
+        self, candidate: Candidate, x: np.ndarray, y: np.ndarray, width: np.ndarray | float, height: np.ndarray | float
+    ) -> np.ndarray:
+        """Mean values of the terms over bins.
+
+        Parameters
+        ----------
+        candidate : Candidate
+        x, y : ndarray, shape (n,)
+            Where the bins lie: mean position of their pixels.
+        width, height : ndarray, shape (n,), or float
+            Their size in pixels; 0 for values at points.
+
+        Returns
+        -------
+        ndarray, shape (n, terms)
+        """
+        if candidate.nodes is not None:
+            return self._spline(candidate.nodes, x, y, width, height)
+        if candidate.order < 0:
+            return np.zeros((len(x), 0))
+        x0, y0, columns, rows = self.box
+        along_x = _mean_chebyshev((x - x0 + 0.5) * 2 / columns - 1, np.asarray(width) / columns, candidate.order)
+        along_y = _mean_chebyshev((y - y0 + 0.5) * 2 / rows - 1, np.asarray(height) / rows, candidate.order)
+        result = np.empty((len(x), candidate.terms))
+        for term, (p, q) in enumerate(_powers(candidate.order)):
+            np.multiply(along_x[:, p], along_y[:, q], out=result[:, term])
+        return result
+
+    def at(self, candidate: Candidate, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Values of the terms at points, shape (n, terms)."""
+        return self.design(candidate, np.asarray(x, float), np.asarray(y, float), 0.0, 0.0)
+
+    def _spline(
+        self,
+        nodes: tuple[int, int],
+        x: np.ndarray,
+        y: np.ndarray,
+        width: np.ndarray | float,
+        height: np.ndarray | float,
+    ) -> np.ndarray:
+        x0, y0, columns, rows = self.box
+        along_x = _mean_spline(x - x0, width, columns, nodes[0])
+        along_y = _mean_spline(y - y0, height, rows, nodes[1])
+        return (along_y[:, :, None] * along_x[:, None, :]).reshape(len(x), -1)
+
+    @cached_property
+    def points(self) -> tuple[np.ndarray, np.ndarray]:
+        """Points spread evenly over the box, enough to tell all polynomials of moderate order apart."""
+        x0, y0, width, height = self.box
+        number = 24
+        x = x0 - 0.5 + (np.arange(number) + 0.5) * width / number
+        y = y0 - 0.5 + (np.arange(number) + 0.5) * height / number
+        grid_x, grid_y = np.meshgrid(x, y)
+        return grid_x.ravel(), grid_y.ravel()
+
+    def embedding(self, candidate: Candidate, order: int, other: Basis) -> np.ndarray:
+        """Matrix that takes a series of `order` over another box to the terms of a candidate that holds it exactly.
+
+        Returns
+        -------
+        ndarray, shape (terms, terms of order)
+        """
+        x, y = self.points
+        result, *_ = np.linalg.lstsq(self.at(candidate, x, y), other.at(Candidate(order), x, y), rcond=None)
+        return np.asarray(result)
+
+    def projection(self, candidate: Candidate, order: int, other: Basis) -> np.ndarray:
+        """Matrix that takes a candidate's terms to the series of `order` over another box that is nearest over this one.
+
+        Returns
+        -------
+        ndarray, shape (terms of order, terms)
+        """
+        x, y = self.points
+        result, *_ = np.linalg.lstsq(other.at(Candidate(order), x, y), self.at(candidate, x, y), rcond=None)
+        return np.asarray(result)
+
+
+def _powers(order: int) -> Iterator[tuple[int, int]]:
+    for degree in range(order + 1):
+        for q in range(degree + 1):
+            yield degree - q, q
+
+
+def _mean_chebyshev(centre: np.ndarray, half: np.ndarray, order: int) -> np.ndarray:
+    """Means of T_0 to T_order over centre - half to centre + half; the values there where half is 0.
+
+    The integral of T_n is (T_{n+1} / (n + 1) - T_{n-1} / (n - 1)) / 2 (DLMF 18.17).
+    """
+    if not np.any(half):
+        return np.asarray(chebyshev.chebvander(centre, order))
+    low, high = (chebyshev.chebvander(centre + sign * half, order + 1) for sign in (-1, 1))
+    result = np.empty((len(centre), order + 1))
+    result[:, 0] = 1.0
+    if order > 0:
+        result[:, 1] = centre
+    for n in range(2, order + 1):
+        integral = [(t[:, n + 1] / (n + 1) - t[:, n - 1] / (n - 1)) / 2 for t in (low, high)]
+        result[:, n] = (integral[1] - integral[0]) / (2 * half)
+    return result
+
+
+def _mean_spline(at: np.ndarray, extent: np.ndarray | float, size: int, nodes: int) -> np.ndarray:
+    offsets = (np.arange(_POINTS_IN_BIN) - (_POINTS_IN_BIN - 1) / 2) / _POINTS_IN_BIN if np.any(extent) else np.zeros(1)
+    points = (at[:, None] + offsets[None, :] * np.reshape(extent, (-1, 1))).ravel()
+    distinct, where = np.unique(points, return_inverse=True)
+    values = np.stack([spline.interpolate(distinct) for spline in _cardinal(size, nodes)], axis=1)
+    return np.asarray(values[where].reshape(len(at), len(offsets), nodes).mean(axis=1))
+
+
+class Model:
+    """The correction of one exposure: what is added to it.
+
+    Attributes
+    ----------
+    candidate : Candidate
+    box : (x0, y0, width, height)
+        The pixels that it is for.
+    coefficients : ndarray, shape (terms,)
+        In the unit of the pixels: of the Chebyshev terms by total degree n, and inside it x^n, x^(n-1) y, ... y^n; of a
+        spline its values at the nodes, by rows.
+    covariance : ndarray, shape (terms, terms)
+    """
+
+    def __init__(self, candidate: Candidate, box: PixelBox, coefficients: np.ndarray, covariance: np.ndarray) -> None:
+        self.candidate = candidate
+        self.box = box
+        self.coefficients = coefficients
+        self.covariance = covariance
+
+    @property
+    def name(self) -> str:
+        """Kind of model."""
+        return self.candidate.name
+
+    def evaluate(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Values at points of the common pixel grid, in float64."""
+        return np.asarray(Basis(self.box).at(self.candidate, x, y) @ self.coefficients)
+
+    def sigma(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Standard errors at points of the common pixel grid."""
+        terms = Basis(self.box).at(self.candidate, x, y)
+        return np.asarray(np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", terms, self.covariance, terms), 0)))
+
+    @cached_property
+    def mirrored(self) -> BackgroundMI | Approximate | None:
+        """The same by the names of ``lsst.afw.math``: a series, a spline, or None for no correction."""
+        if self.candidate.nodes is None:
+            if self.candidate.order < 0:
+                return None
+            control = ApproximateControl(ApproximateControl.CHEBYSHEV, self.candidate.order)
+            return Approximate(_core.Approximate(self.box, control, self.coefficients, self.covariance.ravel()))
+        nx, ny = self.candidate.nodes
+        values = self.coefficients.reshape(ny, nx).astype(np.float32)
+        errors = np.sqrt(np.diag(self.covariance)).reshape(ny, nx).astype(np.float32)
+        made = BackgroundControl(Interpolate.NATURAL_SPLINE, nx, ny, REDUCE_INTERP_ORDER, StatisticsControl())
+        return BackgroundMI.from_core(
+            _core.Background(self.box, values, None, errors, made), _core.AsUsed()
+        )
+
+    def fill(self, out: np.ndarray, *, first_row: int = 0, num_threads: int = 0) -> None:
+        """Write whole rows of the correction into an array, shape (rows, width)."""
+        if self.mirrored is None:
+            out[...] = 0
+        else:
+            fill_with_model(out, self.mirrored, first_row=first_row, num_threads=num_threads)
+
+    def fill_variance(self, out: np.ndarray, *, first_row: int = 0, num_threads: int = 0) -> None:
+        """Write whole rows of the correction's variance into a float32 array, shape (rows, width)."""
+        x0, y0, width, _ = self.box
+        if isinstance(self.mirrored, Approximate):
+            box = (x0, y0 + first_row, width, len(out))
+            self.mirrored._core.get_variance(out, box, -1, -1, num_threads)
+        elif self.mirrored is None:
+            out[...] = 0
+        else:
+            self._spline_variance(out, first_row)
+
+    def _spline_variance(self, out: np.ndarray, first_row: int) -> None:
+        assert self.candidate.nodes is not None
+        _, _, width, height = self.box
+        nx, ny = self.candidate.nodes
+        along_x = _mean_spline(np.arange(width, dtype=float), 0.0, width, nx)
+        covariance = self.covariance.reshape(ny, nx, ny, nx)
+        for row in range(len(out)):
+            weights = _mean_spline(np.array([first_row + row], float), 0.0, height, ny)[0]
+            of_columns = np.einsum("j,jakb,k->ab", weights, covariance, weights)
+            out[row] = np.maximum(np.einsum("xa,ab,xb->x", along_x, of_columns, along_x, optimize=True), 0)
+
+    def image(self, *, num_threads: int = 0) -> np.ndarray:
+        """The correction, float32, shape (height, width)."""
+        _, _, width, height = self.box
+        result = np.empty((height, width), np.float32)
+        self.fill(result, num_threads=num_threads)
+        return result
+
+    def sigma_image(self, *, num_threads: int = 0) -> np.ndarray:
+        """Its standard error in each pixel, float32, shape (height, width)."""
+        _, _, width, height = self.box
+        result = np.empty((height, width), np.float32)
+        self.fill_variance(result, num_threads=num_threads)
+        return np.asarray(np.sqrt(result, out=result))
+
+    @property
+    def bbox(self) -> Box2I:
+        """The pixels that it is for."""
+        x0, y0, width, height = self.box
+        return Box2I(Point2I(x0, y0), Extent2I(width, height))
+
+    def __repr__(self) -> str:
+        return f"Model({self.name}, over {self.box[2]} x {self.box[3]} px at ({self.box[0]}, {self.box[1]}))"

@@ -1,0 +1,138 @@
+"""Which pairs of exposures are measured: a bounded number for each, that ties all of them together.
+
+Of N exposures of one field there are N (N - 1) / 2 pairs, which say little more than 3 N do: in a bin where three
+exposures are good, the difference of two follows from their differences to the third.
+"""
+
+from __future__ import annotations
+
+__all__ = ["choose_pairs"]
+
+from collections.abc import Sequence
+
+import numpy as np
+
+# In each bin an exposure has, where there are so many, this number of partners; and no more than that in all, but for
+# the few that join groups that nothing else joins.
+_PARTNERS_IN_BIN = 3
+_MOST_PARTNERS = 8
+# Exposures up to this number are all compared with each other.
+_ALL_PAIRS = 4
+
+
+def choose_pairs(coverage: Sequence[np.ndarray], hub: int) -> list[tuple[int, int]]:
+    """Pairs of exposures to measure.
+
+    Parameters
+    ----------
+    coverage : sequence of ndarray of int
+        Numbers of the bins that each exposure has good pixels in; may be empty.
+    hub : int
+        The exposure that is preferred where several do; it is kept in memory.
+
+    Returns
+    -------
+    list of (int, int)
+        Each pair once, the one of lower number first, in the order in which to measure them: the later exposure of a
+        pair counts, so an exposure is read once and those just before it are at hand.
+    """
+    number = len(coverage)
+    links = _Links(coverage)
+    if number <= _ALL_PAIRS:
+        for i in range(number):
+            for j in np.flatnonzero(links.shared(i)[:i]):
+                links.add(i, int(j))
+    else:
+        for i in range(number):
+            _choose_partners(links, i, hub)
+        _join_groups(links)
+    return sorted(links.pairs, key=lambda pair: (pair[1], pair[0]))
+
+
+class _Links:
+    """The exposures, and the pairs chosen so far."""
+
+    def __init__(self, coverage: Sequence[np.ndarray]) -> None:
+        from scipy.sparse import csr_array
+
+        self.number = len(coverage)
+        columns = 1 + max((int(bins.max()) for bins in coverage if bins.size), default=0)
+        ends = np.cumsum([0, *(bins.size for bins in coverage)])
+        bins = np.concatenate([*coverage, np.zeros(0, int)]).astype(np.int64)
+        self.covered = csr_array((np.ones(bins.size), bins, ends), shape=(self.number, columns))
+        self.partners: list[set[int]] = [set() for _ in range(self.number)]
+        self.pairs: set[tuple[int, int]] = set()
+
+    def shared(self, i: int, weights: np.ndarray | None = None) -> np.ndarray:
+        """Number of bins (or the sum of weights of bins) that each exposure shares with exposure i; 0 for itself."""
+        row = np.zeros(self.covered.shape[1])
+        own = self.bins(i)
+        row[own] = 1.0 if weights is None else weights
+        result = self.covered @ row
+        result[i] = 0.0
+        return np.asarray(result)
+
+    def bins(self, i: int) -> np.ndarray:
+        """The bins of an exposure."""
+        start, end = self.covered.indptr[i : i + 2]
+        return np.asarray(self.covered.indices[start:end])
+
+    def add(self, i: int, j: int) -> None:
+        self.partners[i].add(j)
+        self.partners[j].add(i)
+        self.pairs.add((min(i, j), max(i, j)))
+
+    def groups(self) -> np.ndarray:
+        """Number of the group that each exposure is in, by the pairs chosen so far."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        first, second = (np.array([pair[k] for pair in self.pairs], int) for k in (0, 1))
+        graph = coo_array((np.ones(len(self.pairs)), (first, second)), shape=(self.number, self.number))
+        return np.asarray(connected_components(graph, directed=False)[1])
+
+
+def _choose_partners(links: _Links, i: int, hub: int) -> None:
+    """Give an exposure partners until each of its bins has enough, the hub and its neighbours in the list first."""
+    own = links.bins(i)
+    need = np.full(own.size, float(_PARTNERS_IN_BIN))
+
+    def take(j: int) -> None:
+        need[np.isin(own, links.bins(j))] -= 1
+        np.maximum(need, 0, out=need)
+
+    for j in links.partners[i]:
+        take(j)
+    nearness = 1.0 / (1.0 + np.abs(np.arange(links.number) - i))
+    nearness[hub] = 2.0
+    while need.any() and len(links.partners[i]) < _MOST_PARTNERS:
+        gain = links.shared(i, need)
+        gain[list(links.partners[i])] = 0.0
+        if not gain.any():
+            break
+        # Of those that give about as much, the nearest.
+        close = np.flatnonzero(gain >= 0.9 * gain.max())
+        j = int(close[np.argmax(nearness[close])])
+        links.add(i, j)
+        take(j)
+
+
+def _join_groups(links: _Links) -> None:
+    """Tie groups together that share bins although no pair was chosen between them."""
+    while True:
+        groups = links.groups()
+        joined = False
+        for group in range(int(groups.max()) + 1 if groups.size else 0):
+            best: list[tuple[float, int, int]] = []
+            for i in np.flatnonzero(groups == group):
+                shared = links.shared(int(i)) * (groups != group)
+                if shared.any():
+                    j = int(np.argmax(shared))
+                    best.append((float(shared[j]), int(i), j))
+            for _, i, j in sorted(best, reverse=True)[:_PARTNERS_IN_BIN]:
+                joined |= (min(i, j), max(i, j)) not in links.pairs
+                links.add(i, j)
+            if best:
+                break
+        if not joined:
+            return
