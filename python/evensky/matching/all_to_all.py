@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InvalidParameterError
 from .differences import Coverage, Differences
-from .evidence import Evidence, Score, choose
+from .evidence import Score, choose
 from .evidence import OUTLIER as FAR
 from .grid import CommonGrid, PixelBox
 from .models import NONE, Basis, Candidate, Model, make_candidates
@@ -229,8 +229,7 @@ class _Search:
         for i in sorted(self.tied, key=lambda i: -misfit[i]):
             if i in self.held:
                 continue
-            evidence, _ = self.network.evidence(i, solution, self.candidates[i])
-            choice = choose(evidence)
+            choice = choose(self.network.evidence(i, solution, self.candidates[i]))
             solution.candidates[i], solution.coefficients[i] = choice.candidate, choice.coefficients
             self.scores[i] = choice.scores
 

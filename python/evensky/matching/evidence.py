@@ -17,7 +17,7 @@ from __future__ import annotations
 
 __all__ = ["Choice", "Evidence", "Score", "choose"]
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,9 @@ OUTLIER = 4.0
 _ROUNDS = 8
 # A candidate has at most so many terms for each bin.
 _TERMS_PER_BIN = 0.5
+# What is left of a bin's squared error where a model is as good as can be, at least: a candidate that would need less to
+# be the best is not fitted.
+_LEAST_SCATTER = 0.5
 # Relative ridge of normal equations: far below any error, yet it tells rank from rounding.
 _RIDGE = 1e-10
 # A series whose terms the bins determine so badly is none for this exposure.
@@ -84,13 +87,14 @@ class Evidence:
     Attributes
     ----------
     value, error : ndarray, shape (n,)
-    designs : sequence of (list of Candidate, ndarray)
-        Candidates whose terms are the first columns of a matrix of shape (n, terms), with that matrix.
+    designs : sequence of (list of Candidate, callable)
+        Candidates, the simplest first, whose terms are the first columns of a matrix of shape (n, terms), and what
+        makes that matrix.
     """
 
     value: np.ndarray
     error: np.ndarray
-    designs: Sequence[tuple[list[Candidate], np.ndarray]]
+    designs: Sequence[tuple[list[Candidate], Callable[[], np.ndarray]]]
 
 
 @dataclass
@@ -115,23 +119,36 @@ def choose(evidence: Evidence) -> Choice:
     """
     number = evidence.value.size
     value = evidence.value / evidence.error
+    penalty = float(np.log(number)) if number > 1 else 0.0
     fits: dict[Candidate, _Fit] = {}
-    for candidates, design in evidence.designs:
-        weighted = design / evidence.error[:, None]
-        gram = weighted.T @ weighted
-        for candidate in candidates:
-            if candidate.terms > max(_TERMS_PER_BIN * number, 1) or not _determined(gram, candidate.terms):
-                continue
-            fits[candidate] = _robust_fit(weighted[:, : candidate.terms], value)
 
     def squares(fit: _Fit, scale: float) -> float:
         return float(np.minimum((fit.residuals / scale) ** 2, OUTLIER**2).sum())
+
+    def hopeless(candidate: Candidate) -> bool:
+        """Whether even half the scatter that its freedom leaves would not pay for its terms."""
+        if candidate.terms > max(_TERMS_PER_BIN * number, 1):
+            return True
+        least = _LEAST_SCATTER * (number - candidate.terms)
+        return any(
+            least + candidate.terms * penalty > squares(fit, 1.0) + simpler.terms * penalty
+            for simpler, fit in fits.items()
+        )
+
+    for candidates, design in evidence.designs:
+        todo = [candidate for candidate in candidates if not hopeless(candidate)]
+        if not todo:
+            continue
+        weighted = design() / evidence.error[:, None]
+        gram = weighted.T @ weighted
+        for candidate in todo:
+            if not hopeless(candidate) and _determined(gram, candidate.terms):
+                fits[candidate] = _robust_fit(weighted[:, : candidate.terms], value)
 
     # The errors are as large as the candidate says that leaves least.
     scale = 1.0
     if number > 1:
         scale = max(1.0, min(_spread(fit, candidate.terms) for candidate, fit in fits.items()))
-    penalty = np.log(number) if number > 1 else 0.0
     bic = {candidate: squares(fit, scale) + candidate.terms * penalty for candidate, fit in fits.items()}
     ranked = sorted(bic, key=lambda candidate: (bic[candidate], candidate.terms))
     best = ranked[0]

@@ -29,10 +29,9 @@ from ..math import (
 from ..math.background import fill_with_model
 from .grid import PixelBox
 
-# A spline's value in a bin is the mean of so many by so many points in it.
-_POINTS_IN_BIN = 3
 # Bins along a side for each node of a spline, fine and coarse.
 _BINS_PER_NODE = (2, 3)
+_BINS_PER_NODE_OF_ROWS = (1, 2)
 _FEWEST_NODES = 4
 # Pixels of a variance image that are made at a time.
 _BAND_PIXELS = 2**20
@@ -73,7 +72,9 @@ class Candidate:
     @property
     def polynomial(self) -> int:
         """Highest total degree of the polynomials that it holds exactly, wherever they are centred."""
-        return self.order if self.nodes is None else 1
+        if self.nodes is None:
+            return self.order
+        return 1 if min(self.nodes) > 1 else 0
 
 
 NONE = Candidate()
@@ -93,9 +94,13 @@ def make_candidates(order: int, bins: tuple[int, int], *, spline: bool = True) -
     """
     found = [Candidate(degree) for degree in range(-1, order + 1)]
     if spline:
-        sizes = {(bins[0] // per_node, bins[1] // per_node) for per_node in _BINS_PER_NODE}
-        found += [Candidate(nodes=size) for size in sizes if min(size) >= _FEWEST_NODES]
-    return sorted(found, key=lambda candidate: candidate.terms)
+        nx, ny = bins
+        sizes = {(nx // per_node, ny // per_node) for per_node in _BINS_PER_NODE}
+        # Read-out that drifts makes levels of rows, or of columns.
+        sizes |= {(1, ny // per_node) for per_node in _BINS_PER_NODE_OF_ROWS}
+        sizes |= {(nx // per_node, 1) for per_node in _BINS_PER_NODE_OF_ROWS}
+        found += [Candidate(nodes=size) for size in sizes if all(n == 1 or n >= _FEWEST_NODES for n in size) and max(size) > 1]
+    return sorted(found, key=lambda candidate: (candidate.terms, candidate.nodes or (0, 0)))
 
 
 @lru_cache(maxsize=64)
@@ -220,12 +225,31 @@ def _mean_chebyshev(centre: np.ndarray, half: np.ndarray, order: int) -> np.ndar
     return result
 
 
+@lru_cache(maxsize=64)
+def _sums(size: int, nodes: int) -> np.ndarray:
+    """Sums of the cardinal splines over the pixels before each one, shape (size + 1, nodes)."""
+    pixels = np.arange(float(size))
+    values = np.stack([spline.interpolate(pixels) for spline in _cardinal(size, nodes)], axis=1)
+    return np.concatenate([np.zeros((1, nodes)), np.cumsum(values, axis=0)])
+
+
 def _mean_spline(at: np.ndarray, extent: np.ndarray | float, size: int, nodes: int) -> np.ndarray:
-    offsets = (np.arange(_POINTS_IN_BIN) - (_POINTS_IN_BIN - 1) / 2) / _POINTS_IN_BIN if np.any(extent) else np.zeros(1)
-    points = (at[:, None] + offsets[None, :] * np.reshape(extent, (-1, 1))).ravel()
-    distinct, where = np.unique(points, return_inverse=True)
-    values = np.stack([spline.interpolate(distinct) for spline in _cardinal(size, nodes)], axis=1)
-    return np.asarray(values[where].reshape(len(at), len(offsets), nodes).mean(axis=1))
+    """Means of the cardinal splines over intervals of pixels, shape (n, nodes); values where the extent is 0."""
+    if nodes == 1:
+        return np.ones((len(at), 1))
+    if not np.any(extent):
+        distinct, where = np.unique(at, return_inverse=True)
+        return np.stack([spline.interpolate(distinct) for spline in _cardinal(size, nodes)], axis=1)[where]
+    half = np.asarray(extent) / 2
+    low, high = np.clip(at + 0.5 - half, 0, size), np.clip(at + 0.5 + half, 0, size)
+    sums = _sums(size, nodes)
+
+    def until(edge: np.ndarray) -> np.ndarray:
+        whole = np.minimum(edge.astype(int), size - 1)
+        part = (edge - whole)[:, None]
+        return sums[whole] * (1 - part) + sums[whole + 1] * part
+
+    return np.asarray((until(high) - until(low)) / (high - low)[:, None])
 
 
 class Model:
@@ -271,12 +295,16 @@ class Model:
             control = ApproximateControl(ApproximateControl.CHEBYSHEV, self.candidate.order)
             return Approximate(_core.Approximate(self.box, control, self.coefficients, self.covariance.ravel()))
         nx, ny = self.candidate.nodes
-        values = self.coefficients.reshape(ny, nx).astype(np.float32)
-        errors = np.sqrt(np.diag(self.covariance)).reshape(ny, nx).astype(np.float32)
-        made = BackgroundControl(Interpolate.NATURAL_SPLINE, nx, ny, REDUCE_INTERP_ORDER, StatisticsControl())
-        return BackgroundMI.from_core(
-            _core.Background(self.box, values, None, errors, made), _core.AsUsed()
+        # One column or row of nodes is constant across; a background takes a simpler style there, so it gets more.
+        copies = (ny if ny > 1 else _FEWEST_NODES, nx if nx > 1 else _FEWEST_NODES)
+        values, errors = (
+            np.broadcast_to(grid.reshape(ny, nx), copies).astype(np.float32)
+            for grid in (self.coefficients, np.sqrt(np.diag(self.covariance)))
         )
+        made = BackgroundControl(
+            Interpolate.NATURAL_SPLINE, copies[1], copies[0], REDUCE_INTERP_ORDER, StatisticsControl()
+        )
+        return BackgroundMI.from_core(_core.Background(self.box, values, None, errors, made), _core.AsUsed())
 
     def fill(self, out: np.ndarray, *, first_row: int = 0, num_threads: int = 0) -> None:
         """Write whole rows of the correction into an array, shape (rows, width)."""

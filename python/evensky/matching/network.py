@@ -11,6 +11,7 @@ __all__ = ["Network", "Solution"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from .models import NONE, Basis, Candidate
 # Terms beyond the constant have a prior as wide as so many times the spread of the differences: it decides where no
 # difference does, and is far beyond any error where some do.
 _PRIOR = 1e3
+# Terms in bins are kept, up to so many numbers, as most are needed several times.
+_KEPT_NUMBERS = 2**24
 # Bins farther from their partners, in standard errors, are outliers.
 OUTLIER = 5.0
 
@@ -60,6 +63,8 @@ class Network:
             self._of_exposure[pair.first].append((at, 0))
             self._of_exposure[pair.second].append((at, 1))
         self._size = size
+        self._designs: dict[tuple[int, int, tuple[int, int] | None], np.ndarray] = {}
+        self._room = _KEPT_NUMBERS
         spread = np.percentile(differences.value, [1, 99]) if differences.value.size else (0.0, 0.0)
         self._prior = _PRIOR * max(float(spread[1] - spread[0]), float(np.sqrt(differences.variance.max(initial=1e-30))))
 
@@ -70,9 +75,18 @@ class Network:
 
     def design(self, pair: int, side: int, candidate: Candidate) -> np.ndarray:
         """Terms of the correction of one side's exposure in a pair's bins, shape (n, terms)."""
+        # Series of all orders begin with the same terms.
+        key = pair, side, candidate.nodes
+        known = self._designs.get(key)
+        if known is not None and known.shape[1] >= candidate.terms:
+            return known[:, : candidate.terms]
         bins = self.differences.pairs[pair]
         basis = self.bases[(bins.first, bins.second)[side]]
-        return basis.design(candidate, bins.x, bins.y, bins.width, bins.height)
+        made = basis.design(candidate, bins.x, bins.y, bins.width, bins.height)
+        if self._room >= made.size:
+            self._room -= made.size
+            self._designs[key] = made
+        return made
 
     def weights(self) -> np.ndarray:
         """Inverse variances of the rows; 0 where an outlier is in one, shape (n,)."""
@@ -167,7 +181,7 @@ class Network:
 
     def evidence(
         self, exposure: int, solution: Solution, designs: Sequence[tuple[list[Candidate], Candidate]]
-    ) -> tuple[Evidence, np.ndarray]:
+    ) -> Evidence:
         """What its partners say an exposure's correction should be.
 
         Parameters
@@ -181,15 +195,12 @@ class Network:
         Returns
         -------
         Evidence
-        nodes : ndarray of int
-            Which nodes its bins are.
         """
         d = self.differences
+        parts: list[tuple[int, int, np.ndarray, np.ndarray]] = []
         span = d.nodes_of(exposure)
         size = span.stop - span.start
         total, value, variance = np.zeros((3, size))
-        largest = [largest for _, largest in designs]
-        matrices = [np.zeros((size, candidate.terms)) for candidate in largest]
         for at, side in self._of_exposure[exposure]:
             rows, pair = d.rows[at], d.pairs[at]
             own = d.node[side][rows] - span.start
@@ -203,17 +214,20 @@ class Network:
             total[own] += weights
             value[own] += weights * target
             variance[own] += weights**2 * (d.node_variance[partner_node] + d.extra[rows])
-            for matrix, candidate in zip(matrices, largest, strict=True):
-                matrix[own] += weights[:, None] * self.design(at, side, candidate)
+            parts.append((at, side, own, weights))
         known = total > 0
         nodes = np.arange(span.start, span.stop)[known]
         total = total[known]
         error = np.sqrt(variance[known] / total**2 + d.node_variance[nodes])
-        made = [
-            (candidates, matrix[known] / total[:, None])
-            for (candidates, _), matrix in zip(designs, matrices, strict=True)
-        ]
-        return Evidence(value[known] / total, error, made), nodes
+
+        def terms(candidate: Candidate) -> np.ndarray:
+            """Of the exposure's bins: means over its partners."""
+            result = np.zeros((size, candidate.terms))
+            for at, side, own, weights in parts:
+                result[own] += weights[:, None] * self.design(at, side, candidate)
+            return result[known] / total[:, None]
+
+        return Evidence(value[known] / total, error, [(some, partial(terms, largest)) for some, largest in designs])
 
     # -- errors --
 
