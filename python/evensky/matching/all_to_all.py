@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import InvalidParameterError
-from .differences import Coverage, Differences
+from .differences import Differences
 from .evidence import Score, choose
 from .evidence import OUTLIER as FAR
-from .grid import CommonGrid, PixelBox
+from .grid import CommonGrid, PixelBox, around
 from .models import NONE, Basis, Candidate, Model, make_candidates
 from .network import Network, Shift, Solution
 
@@ -85,7 +85,6 @@ class Corrections:
 def correct_all(
     boxes: Sequence[PixelBox],
     grid: CommonGrid,
-    coverage: Sequence[Coverage],
     differences: Differences,
     *,
     preference: Sequence[int],
@@ -100,7 +99,6 @@ def correct_all(
     boxes : sequence of (x0, y0, width, height)
         Of the exposures, on the common pixel grid.
     grid : CommonGrid
-    coverage : sequence of Coverage
     differences : Differences
         Of the pairs that were measured.
     preference : sequence of int
@@ -125,7 +123,7 @@ def correct_all(
         raise InvalidParameterError(f"level is {level!r}; it must be one of {', '.join(LEVELS)}")
     if order < 0:
         raise InvalidParameterError(f"order = {order}; it must be at least 0")
-    return _Search(boxes, grid, coverage, differences, preference, level, order, spline).run()
+    return _Search(boxes, grid, differences, preference, level, order, spline).run()
 
 
 class _Search:
@@ -133,7 +131,6 @@ class _Search:
         self,
         boxes: Sequence[PixelBox],
         grid: CommonGrid,
-        coverage: Sequence[Coverage],
         differences: Differences,
         preference: Sequence[int],
         level: str,
@@ -141,7 +138,6 @@ class _Search:
         spline: bool,
     ) -> None:
         self.boxes = boxes
-        self.coverage = coverage
         self.differences = differences
         self.level = level
         self.order = order
@@ -155,7 +151,7 @@ class _Search:
         self.held = set(self.anchors) if level == "reference" else set()
         self.candidates = [self._candidates(box, grid, order, spline) for box in boxes]
         self.scores: dict[int, list[Score]] = {}
-        self.whole = Basis((grid.x0, grid.y0, grid.columns * grid.bin_size, grid.rows * grid.bin_size))
+        self.whole = Basis(around(boxes))
 
     @staticmethod
     def _candidates(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Coverage", "Differences", "PairBins", "coverage_of", "measure_pair", "noise_of"]
+__all__ = ["Coverage", "Differences", "PairBins", "Pixels", "coverage_of", "measure_pair"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ _LEAST_SHARE = 0.02
 _FEWEST_PIXELS = 8
 # The noise of single exposures follows from that of pairs by iteration.
 _ROUNDS = 100
+# Least variance of an exposure, or of a bin, as a share of what is usual.
+_LEAST_NOISE = 1e-3
 
 
 @dataclass
@@ -205,12 +207,13 @@ class Differences:
         exposure = np.stack(
             [np.repeat([pair.first for pair in pairs], sizes), np.repeat([pair.second for pair in pairs], sizes)]
         ).astype(np.int64)
-        stride = 1 + int(bins.max(initial=0))
-        keys, node = np.unique(exposure * stride + bins, return_inverse=True)
+        distinct, place = np.unique(bins, return_inverse=True)
+        stride = max(1, distinct.size)
+        keys, node = np.unique(exposure * stride + place, return_inverse=True)
         self.node = node.reshape(2, -1)
         self.node_exposure, self.node_bin = keys // stride, keys % stride
         self.node_start = np.searchsorted(self.node_exposure, np.arange(number + 1))
-        pixel_variance = noise_of(self, _joined([pair.errors for pair in pairs]) ** 2 * counts)
+        pixel_variance = _noise(self, _joined([pair.errors for pair in pairs]) ** 2 * counts)
         most = np.zeros(keys.size)
         for side in (0, 1):
             np.maximum.at(most, self.node[side], counts)
@@ -239,7 +242,7 @@ def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(arrays) if arrays else np.zeros(0)
 
 
-def noise_of(differences: Differences, pair_variance: np.ndarray) -> np.ndarray:
+def _noise(differences: Differences, pair_variance: np.ndarray) -> np.ndarray:
     """Pixel variances of single exposures in their bins, given those of differences.
 
     The variance of a difference is the sum of two exposures'. Which of the two has how much follows where three or more
@@ -249,6 +252,7 @@ def noise_of(differences: Differences, pair_variance: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     differences : Differences
+        Whose pairs and nodes are known.
     pair_variance : ndarray, shape (n,)
         Of single pixels of the difference, a row each.
 
@@ -257,14 +261,11 @@ def noise_of(differences: Differences, pair_variance: np.ndarray) -> np.ndarray:
     ndarray, shape (nodes,)
     """
     pairs = differences.pairs
-    if not pairs:
-        return np.zeros(0)
-    least = float(np.finfo(float).tiny) ** 0.5
-    variance = np.maximum(pair_variance, least)
     if not np.any(pair_variance > 0):
-        variance = np.ones_like(variance)  # pixels without any noise: all bins count alike
+        return np.ones(differences.node_exposure.size)  # pixels without any noise: all bins count alike
+    # No bin is so much better than others that it alone counts.
+    variance = np.maximum(pair_variance, _LEAST_NOISE * np.median(pair_variance[pair_variance > 0]))
     typical = np.array([np.median(variance[rows]) for rows in differences.rows])
-    typical = np.maximum(typical, 1e-6 * typical.max())
     first, second = (np.array([getattr(pair, name) for pair in pairs]) for name in ("first", "second"))
     number = differences.number
     partners = np.maximum(np.bincount(first, minlength=number) + np.bincount(second, minlength=number), 1)
@@ -273,17 +274,16 @@ def noise_of(differences: Differences, pair_variance: np.ndarray) -> np.ndarray:
         sums = np.bincount(first, values, number) + np.bincount(second, values, number)
         return np.asarray(sums / partners)
 
-    own = np.maximum(mean_of_pairs(typical / 2), least)
+    half = mean_of_pairs(typical / 2)
+    own = half
     for _ in range(_ROUNDS):
-        own = own * mean_of_pairs(typical / (own[first] + own[second]))
-        own = np.maximum(own, 1e-3 * np.median(own[own > 0], keepdims=True) if np.any(own > 0) else least)
-    local = np.empty_like(variance)
-    for pair, rows in zip(pairs, differences.rows, strict=True):
-        local[rows] = np.maximum(variance[rows], 1e-4 * typical.max()) / (own[pair.first] + own[pair.second])
-    return np.asarray(own[differences.node_exposure] * _group_median(differences.node, local, differences.node_exposure.size))
+        own = np.maximum(own * mean_of_pairs(typical / (own[first] + own[second])), _LEAST_NOISE * half)
+    of_pair = np.repeat(own[first] + own[second], [rows.stop - rows.start for rows in differences.rows])
+    local = _lower_median(differences.node, variance / of_pair, differences.node_exposure.size)
+    return np.asarray(own[differences.node_exposure] * local)
 
 
-def _group_median(node: np.ndarray, values: np.ndarray, nodes: int) -> np.ndarray:
+def _lower_median(node: np.ndarray, values: np.ndarray, nodes: int) -> np.ndarray:
     """For each node the lower median of the values of its rows."""
     at = np.concatenate([node[0], node[1]])
     value = np.concatenate([values, values])

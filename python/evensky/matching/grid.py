@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CommonGrid", "PixelBox", "common_box"]
+__all__ = ["CommonGrid", "PixelBox", "around", "common_box"]
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,43 +24,34 @@ def common_box(a: PixelBox, b: PixelBox) -> PixelBox | None:
     return (x0, y0, x1 - x0, y1 - y0) if x1 > x0 and y1 > y0 else None
 
 
+# A bin's number is that of its row and of its column, each with room for what is left of or below 0.
+_HALF = 2**30
+
+
+def around(boxes: Iterable[PixelBox]) -> PixelBox:
+    """The smallest box that holds all of them."""
+    corners = np.array([(x0, y0, x0 + width, y0 + height) for x0, y0, width, height in boxes])
+    (x0, y0), (x1, y1) = corners[:, :2].min(axis=0).tolist(), corners[:, 2:].max(axis=0).tolist()
+    return x0, y0, x1 - x0, y1 - y0
+
+
 @dataclass(frozen=True)
 class CommonGrid:
-    """Square bins over a plane of pixels.
+    """Square bins over the whole plane of pixels, of which one begins at pixel (0, 0).
 
     Attributes
     ----------
-    x0, y0 : int
-        Pixel at the corner of the first bin.
     bin_size : int
         Pixels along a side.
-    columns, rows : int
-        Number of bins.
     """
 
-    x0: int
-    y0: int
     bin_size: int
-    columns: int
-    rows: int
 
     @classmethod
-    def over(cls, boxes: Iterable[PixelBox], bin_size: int | None = None) -> CommonGrid:
-        """The bins that cover all boxes, counted from their lowest corner.
-
-        Parameters
-        ----------
-        boxes : iterable of (x0, y0, width, height)
-        bin_size : int, optional
-            Pixels along a side; where left out, 16 bins along the shorter side of the smallest box, of 16 to 256 px.
-        """
-        boxes = list(boxes)
-        x0, y0 = min(box[0] for box in boxes), min(box[1] for box in boxes)
-        x1, y1 = max(box[0] + box[2] for box in boxes), max(box[1] + box[3] for box in boxes)
-        if bin_size is None:
-            shorter = min(min(box[2:]) for box in boxes)
-            bin_size = int(np.clip(round(shorter / _BINS_ALONG_SIDE), _SMALLEST, _LARGEST))
-        return cls(x0, y0, bin_size, -(-(x1 - x0) // bin_size), -(-(y1 - y0) // bin_size))
+    def fitting(cls, width: int, height: int) -> CommonGrid:
+        """16 bins along the shorter side of an exposure, of 16 to 256 px."""
+        size = round(min(width, height) / _BINS_ALONG_SIDE)
+        return cls(int(np.clip(size, _SMALLEST, _LARGEST)))
 
     def edges(self, box: PixelBox) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The bins in a box of pixels.
@@ -70,13 +61,13 @@ class CommonGrid:
         x_edges, y_edges : ndarray of int
             Where they begin, and the end of the last, in pixels from the corner of `box`; bins end where the box does.
         numbers : ndarray of int, shape (len(y_edges) - 1, len(x_edges) - 1)
-            Which bins of the grid these are.
+            Which bins of the plane these are.
         """
-        x_edges, first_column = self._along(box[0] - self.x0, box[2])
-        y_edges, first_row = self._along(box[1] - self.y0, box[3])
-        rows = first_row + np.arange(len(y_edges) - 1)
-        columns = first_column + np.arange(len(x_edges) - 1)
-        return x_edges, y_edges, rows[:, None] * self.columns + columns[None, :]
+        x_edges, first_column = self._along(box[0], box[2])
+        y_edges, first_row = self._along(box[1], box[3])
+        rows = first_row + np.arange(len(y_edges) - 1) + _HALF
+        columns = first_column + np.arange(len(x_edges) - 1) + _HALF
+        return x_edges, y_edges, rows[:, None] * (2 * _HALF) + columns[None, :]
 
     def _along(self, start: int, size: int) -> tuple[np.ndarray, int]:
         first = start // self.bin_size

@@ -56,10 +56,9 @@ class _Links:
         from scipy.sparse import csr_array
 
         self.number = len(coverage)
-        columns = 1 + max((int(bins.max()) for bins in coverage if bins.size), default=0)
         ends = np.cumsum([0, *(bins.size for bins in coverage)])
-        bins = np.concatenate([*coverage, np.zeros(0, int)]).astype(np.int64)
-        self.covered = csr_array((np.ones(bins.size), bins, ends), shape=(self.number, columns))
+        distinct, place = np.unique(np.concatenate([*coverage, np.zeros(0, np.int64)]), return_inverse=True)
+        self.covered = csr_array((np.ones(place.size), place, ends), shape=(self.number, max(1, distinct.size)))
         self.partners: list[set[int]] = [set() for _ in range(self.number)]
         self.pairs: set[tuple[int, int]] = set()
 
