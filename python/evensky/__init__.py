@@ -10,6 +10,7 @@ __all__ = [
     "get_include",
     "get_num_threads",
     "match",
+    "match_all",
     "set_num_threads",
     "simd_level",
 ]
@@ -20,9 +21,11 @@ from ._core import __version__, get_num_threads, set_num_threads, simd_level
 from ._paths import get_cmake_dir, get_include
 
 if TYPE_CHECKING:
-    from .arrays import clipped_stats, estimate_background, match
+    from .arrays import clipped_stats, estimate_background
+    from .matches import match, match_all
 
-_ARRAYS = ("clipped_stats", "estimate_background", "match")
+_ARRAYS = ("clipped_stats", "estimate_background")
+_MATCHES = ("match", "match_all")
 
 
 def __getattr__(name: str) -> Any:
@@ -31,8 +34,12 @@ def __getattr__(name: str) -> Any:
         from . import arrays
 
         return getattr(arrays, name)
+    if name in _MATCHES:
+        from . import matches
+
+        return getattr(matches, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ARRAYS})
+    return sorted({*globals(), *_ARRAYS, *_MATCHES})

@@ -1,4 +1,4 @@
-"""Statistics, backgrounds and matching in one call each, of arrays and of whatever has the pixels of an image.
+"""Statistics and backgrounds in one call each, of arrays and of whatever has the pixels of an image.
 
 The same core as `evensky.math` and `evensky.tasks`, with the habits of numpy and astropy: keywords instead of control
 objects, and results of the type that went in.
@@ -10,17 +10,14 @@ __all__ = [
     "BackgroundEstimate",
     "BinStatistics",
     "ClippedStats",
-    "MatchResult",
     "clipped_stats",
     "estimate_background",
-    "match",
 ]
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -57,11 +54,7 @@ from .math.interpolate import interp_style
 from .math.statistics import mask_of, planes_of, weights_of
 
 if TYPE_CHECKING:
-    from astropy.table import Table
     from matplotlib.figure import Figure
-
-    from .tasks import MatchBackgroundsConfig
-    from .tasks.run_record import MatchRun
 
 # Short names of styles.
 _STYLES = {"akima": "AKIMA_SPLINE", "natural": "NATURAL_SPLINE", "cubic": "CUBIC_SPLINE"}
@@ -359,7 +352,7 @@ def estimate_background(
     size_y, size_x = _pair(bin_size)
     prop = stringToStatisticsProperty(statistic.upper())
     control = BackgroundControl(
-        _style(style),
+        style_of(style),
         max(1, -(-width // size_x)),
         max(1, -(-height // size_y)),
         REDUCE_INTERP_ORDER,
@@ -371,7 +364,8 @@ def estimate_background(
     return BackgroundEstimate(data, planes, control, order, num_threads)
 
 
-def _style(style: str) -> Any:
+def style_of(style: str) -> Any:
+    """The interpolation style of a short name, or of one of `Interpolate.Style`."""
     name = style.lower() if isinstance(style, str) else style
     return stringToInterpStyle(_STYLES.get(name, name.upper())) if isinstance(name, str) else interp_style(name)
 
@@ -432,128 +426,3 @@ def _with_unit(data: Any, value: Any) -> Any:
     """In the unit of a Quantity or of NDData that has one."""
     unit = getattr(data, "unit", None)
     return value if unit is None else value * unit
-
-
-@dataclass
-class MatchResult:
-    """What `match` gives.
-
-    Attributes
-    ----------
-    exposures : list
-        The matched exposures, of the types that went in; None for one that failed. The reference is as it was.
-    models : list of BackgroundMI, Approximate or None
-        What was added to each; None for the reference and for what failed.
-    run : MatchRun
-        Everything else there is to know, an `ExposureRecord` an exposure.
-    """
-
-    exposures: list[Any]
-    models: list[BackgroundMI | Approximate | None]
-    run: MatchRun
-
-    @property
-    def reference(self) -> int:
-        """Index of the reference."""
-        return next(index for index, record in enumerate(self.run.records) if record.status == "reference")
-
-    @property
-    def table(self) -> Table:
-        """The figures, a row an exposure."""
-        return self.run.table
-
-    def plot(self) -> Figure:
-        """Levels of all exposures before and after."""
-        return self.run.plot()
-
-    def write_report(self, path: str | Path) -> Path:
-        """Write the page that ``evensky match`` writes."""
-        from .report import write_report
-
-        return write_report(self.run, path)
-
-    def _repr_html_(self) -> str:
-        return self.run._repr_html_()
-
-
-def match(
-    exposures: Sequence[Any],
-    reference: int | None = None,
-    *,
-    bin_size: int | None = None,
-    statistic: str | None = None,
-    style: str | None = None,
-    order: int | None = None,
-    sigma: float | None = None,
-    rounds: int | None = None,
-    bad_planes: str | Iterable[str] | None = None,
-    config: MatchBackgroundsConfig | None = None,
-    progress: bool = False,
-) -> MatchResult:
-    """Even out the backgrounds of exposures of one pixel grid.
-
-    Each but the reference gets a smooth additive correction that makes its background equal the reference's. Sky and
-    stars that all of them see stay as they are.
-
-    Parameters
-    ----------
-    exposures : sequence of image-like
-        Arrays, masked arrays, ``Quantity``, ``CCDData`` and ``NDData``, images of `evensky.image`, or names of FITS
-        files. They are not changed.
-    reference : int, optional
-        Index of the exposure that the others are matched to; the best one where left out.
-    bin_size : int, optional
-        Size of the bins in pixels.
-    statistic, style : str, optional
-        What is measured in a bin, and how to interpolate; see `estimate_background`.
-    order : int, optional
-        Fit a Chebyshev series of this order instead of interpolating.
-    sigma : float, optional
-        Of the clipping, where `statistic` is "meanclip".
-    rounds : int, optional
-        Likewise.
-    bad_planes : str or iterable of str, optional
-        Names of mask planes whose pixels do not count.
-    config : MatchBackgroundsConfig, optional
-        What is left out above is as it says; its defaults where it is left out too.
-    progress : bool, optional
-        Show a progress bar.
-
-    Returns
-    -------
-    MatchResult
-        One exposure that fails does not stop the others.
-
-    Raises
-    ------
-    evensky.errors.InvalidParameterError
-        For no exposures, or a parameter that is not allowed.
-    evensky.errors.OutOfRangeError
-        For a reference that is none of them.
-    evensky.errors.TaskError
-        Where no exposure can be the reference.
-
-    Examples
-    --------
-    >>> import numpy as np, evensky
-    >>> sky = np.random.default_rng(1).normal(100, 5, (300, 400))
-    >>> result = evensky.match([sky, sky + 20, sky - 7], reference=0, bin_size=100)
-    >>> [round(abs(float(np.mean(matched - sky))), 3) for matched in result.exposures]
-    [0.0, 0.0, 0.0]
-    """
-    from .tasks.configuration import change_config
-    from .tasks.match_exposures import match_exposures
-
-    planes = [bad_planes] if isinstance(bad_planes, str) else bad_planes
-    given = {
-        "binSize": bin_size,
-        "gridStatistic": None if statistic is None else statistic.upper(),
-        "interpStyle": None if style is None else _style(style).name,
-        "order": order,
-        "usePolynomial": None if order is None else True,
-        "numSigmaClip": sigma,
-        "numIter": rounds,
-        "badMaskPlanes": None if planes is None else list(planes),
-    }
-    made = change_config(config, {name: value for name, value in given.items() if value is not None})
-    return MatchResult(*match_exposures(list(exposures), reference, made, progress=progress))

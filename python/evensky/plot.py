@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which everybody can tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
+# Of the candidates for a correction the best are shown.
+_MOST_SCORES = 7
 # More exposures than this have no row of their own: a page has room for so many.
 MOST_ROWS = 60
 _IMAGE_COLOURS = "cividis"
@@ -206,6 +208,8 @@ def plot_costs(candidates: Sequence[ReferenceCandidate]) -> Figure:
 def plot_match(record: ExposureRecord, limits: tuple[float, float], unit: str = "") -> Figure:
     """One exposure before matching, the model, after, and the histogram of what is left.
 
+    Where kinds of correction were compared, how they did takes the place of the histogram.
+
     Parameters
     ----------
     record : ExposureRecord
@@ -267,8 +271,41 @@ def plot_match(record: ExposureRecord, limits: tuple[float, float], unit: str = 
         scale = figure.colorbar(shown, cax=figure.add_subplot(grid[1, column]), orientation="horizontal")
         scale.ax.tick_params(labelsize=8)
         scale.outline.set_visible(False)
-    _histogram(axes[3], pixels.residual_counts, pixels.residual_edges, record, unit)
+    if record.scores:
+        _scores(axes[3], record)
+    else:
+        _histogram(axes[3], pixels.residual_counts, pixels.residual_edges, record, unit)
     return figure
+
+
+def _scores(ax: Any, record: ExposureRecord) -> None:
+    """How much worse than the best candidate the others are."""
+    shown = record.scores[:_MOST_SCORES]
+    ax.set_title("kinds of correction: evidence against", fontsize=10)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    positions = np.arange(len(shown))
+    # Up to 10 evenly, as there the odds are still open; beyond that by powers of ten.
+    ax.set_xscale("symlog", linthresh=10, linscale=0.6)
+    ax.barh(positions, [score.bic for score in shown], height=0.55, color=GREY, alpha=0.6)
+    ax.plot(0, 0, "o", color=GREEN, ms=8, clip_on=False)
+    for position, score in zip(positions, shown, strict=True):
+        text = f"{score.name}, chosen" if position == 0 else f"{score.name}: {score.bic:.3g}"
+        ax.annotate(
+            text,
+            (0, position),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+            color="black",
+            weight="bold" if position == 0 else "normal",
+        )
+    ax.axvline(10, color=ORANGE, lw=0.9, ls=":")
+    ax.set_ylim(len(shown) - 0.4, -0.6)
+    ax.set_xlim(0, max(100.0, 1.2 * max(score.bic for score in shown)))
+    ax.set_yticks([])
+    ax.set_xlabel("BIC above the best; beyond 10 the odds are 150 to 1", fontsize=8)
+    ax.tick_params(labelsize=8)
 
 
 def _histogram(ax: Any, counts: np.ndarray, edges: np.ndarray, record: ExposureRecord, unit: str) -> None:

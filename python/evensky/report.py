@@ -35,6 +35,14 @@ _COLUMNS: tuple[tuple[str, Any, bool, str], ...] = (
     ("common_fraction", float, False, "share of pixels that are good here and in the reference"),
     ("good_bin_fraction", float, False, "share of bins that have such pixels"),
     ("extrapolated_fraction", float, False, "share of the image beyond those bins"),
+    ("fit_chi", float, False, "fit_rms in units of its expectation, where all were matched to each other"),
+    ("model_sigma", float, True, "RMS of the model's standard error"),
+    ("bins", int, False, "bins that were compared"),
+    ("rejected_bins", int, False, "of which these are outliers"),
+    ("runner_up", str, False, "kind of model that was second"),
+    ("runner_up_bic", float, False, "by how much its Bayesian information criterion is higher"),
+    ("partners", str, False, "exposures that it was compared with"),
+    ("group", int, False, "number of the group of exposures that are tied together"),
     ("flags", str, False, "what the model rests on too little"),
     ("model", str, False, "kind of model"),
     ("seconds", float, False, "time spent"),
@@ -52,11 +60,9 @@ def make_table(run: MatchRun) -> Table:
 
     table = Table(masked=True)
     for name, kind, has_unit, description in _COLUMNS:
-        values = [getattr(record, name) for record in run.records]
-        if name in ("flags", "warnings"):
-            values = ["; ".join(value) for value in values]
+        values: list[Any] = [_figure_of(record, name) for record in run.records]
         empty = [value is None for value in values]
-        filler: Any = math.nan if kind is float else ""
+        filler: Any = {float: math.nan, int: -1}.get(kind, "")
         column = MaskedColumn(
             [filler if value is None else value for value in values],
             name=name,
@@ -74,9 +80,20 @@ def make_table(run: MatchRun) -> Table:
         version=run.version,
         started=run.started,
         seconds=round(run.seconds, 3),
+        method=run.method,
         notes=list(run.notes),
     )
     return table
+
+
+def _figure_of(record: ExposureRecord, name: str) -> Any:
+    """What a column holds of a record."""
+    if name in ("flags", "warnings", "partners"):
+        return "; ".join(getattr(record, name))
+    if name in ("runner_up", "runner_up_bic"):
+        second = record.scores[1] if len(record.scores) > 1 else None
+        return None if second is None else second.name if name == "runner_up" else second.bic
+    return getattr(record, name)
 
 
 def write_table(run: MatchRun, path: str | Path) -> Path:
@@ -125,6 +142,7 @@ def _context(run: MatchRun) -> dict[str, Any]:
     after = _spread([r.level_after for r in done if r.level_after is not None])
     ratios = [r.matched_mse / r.diff_im_var for r in run.records if r.matched_mse is not None and r.diff_im_var]
     fits = [r.fit_rms for r in run.records if r.status == "matched" and r.fit_rms is not None]
+    chis = [r.fit_chi for r in run.records if r.fit_chi is not None and math.isfinite(r.fit_chi)]
     unit = unit_label(run.unit)
 
     def exposure(record: ExposureRecord) -> dict[str, Any]:
@@ -148,12 +166,13 @@ def _context(run: MatchRun) -> dict[str, Any]:
         "spread_before": before,
         "spread_after": after,
         "median_fit": float(np.median(fits)) if fits else None,
+        "median_chi": float(np.median(chis)) if chis else None,
         "median_ratio": float(np.median(ratios)) if ratios else None,
         "levels": figure_url(plot_levels(run.records, run.reference, run.unit), 110) if done else None,
         "costs": figure_url(plot_costs(run.candidates), 110) if run.candidates else None,
         "exposures": [exposure(record) for record in run.records],
         "number": _number,
-        "percent": lambda fraction: f"{_number(100.0 * fraction)} %",
+        "percent": lambda fraction: "–" if fraction is None else f"{_number(100.0 * fraction)} %",
         "level": _level,
     }
 

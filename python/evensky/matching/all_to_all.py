@@ -151,7 +151,7 @@ class _Search:
         self.held = set(self.anchors) if level == "reference" else set()
         self.candidates = [self._candidates(box, grid, order, spline) for box in boxes]
         self.scores: dict[int, list[Score]] = {}
-        self.whole = Basis(around(boxes))
+        self.whole = Basis(around([boxes[i] for i in self.tied] or boxes))
 
     @staticmethod
     def _candidates(
@@ -245,9 +245,7 @@ class _Search:
                 order = min(candidates[i].polynomial for i in members)
                 if order < 0 or members.size < 3:
                     continue
-                shares = [
-                    self._projection(int(i), candidates[i], order) @ solution.coefficients[i] for i in members
-                ]
+                shares = [self._projection(int(i), candidates[i], order) @ solution.coefficients[i] for i in members]
                 shift = -np.median(shares, axis=0)
                 for i in members:
                     into = self._embedding(int(i), candidates[i], order)
@@ -286,7 +284,9 @@ class _Search:
             constant = np.zeros((len(next(iter(of.values()))), 1))
             constant[0, 0] = 1.0
             of = {
-                i: share - constant @ mean[lowest] @ into[lowest] @ share - (constant @ mean[lowest] if i == lowest else 0)
+                i: share
+                - constant @ mean[lowest] @ into[lowest] @ share
+                - (constant @ mean[lowest] if i == lowest else 0)
                 for i, share in of.items()
             }
         return Shift(members, into, of)

@@ -99,7 +99,9 @@ def make_candidates(order: int, bins: tuple[int, int], *, spline: bool = True) -
         # Read-out that drifts makes levels of rows, or of columns.
         sizes |= {(1, ny // per_node) for per_node in _BINS_PER_NODE_OF_ROWS}
         sizes |= {(nx // per_node, 1) for per_node in _BINS_PER_NODE_OF_ROWS}
-        found += [Candidate(nodes=size) for size in sizes if all(n == 1 or n >= _FEWEST_NODES for n in size) and max(size) > 1]
+        found += [
+            Candidate(nodes=size) for size in sizes if all(n == 1 or n >= _FEWEST_NODES for n in size) and max(size) > 1
+        ]
     return sorted(found, key=lambda candidate: (candidate.terms, candidate.nodes or (0, 0)))
 
 

@@ -66,7 +66,9 @@ class Network:
         self._designs: dict[tuple[int, int, tuple[int, int] | None], np.ndarray] = {}
         self._room = _KEPT_NUMBERS
         spread = np.percentile(differences.value, [1, 99]) if differences.value.size else (0.0, 0.0)
-        self._prior = _PRIOR * max(float(spread[1] - spread[0]), float(np.sqrt(differences.variance.max(initial=1e-30))))
+        self._prior = _PRIOR * max(
+            float(spread[1] - spread[0]), float(np.sqrt(differences.variance.max(initial=1e-30)))
+        )
 
     @property
     def number(self) -> int:
@@ -210,7 +212,9 @@ class Network:
             sign = (-1.0, 1.0)[side]
             target = sign * d.value[rows]
             if solution.candidates[partner].terms:
-                target = target + self.design(at, 1 - side, solution.candidates[partner]) @ solution.coefficients[partner]
+                target = (
+                    target + self.design(at, 1 - side, solution.candidates[partner]) @ solution.coefficients[partner]
+                )
             total[own] += weights
             value[own] += weights * target
             variance[own] += weights**2 * (d.node_variance[partner_node] + d.extra[rows])
@@ -352,14 +356,17 @@ class _System:
             for exposure, sign, terms in self._blocks(at):
                 weighted = sign * terms * self.weights[span, None]
                 row, column = np.meshgrid(
-                    np.arange(span.start, span.stop), np.arange(self.start[exposure], self.start[exposure + 1]),
+                    np.arange(span.start, span.stop),
+                    np.arange(self.start[exposure], self.start[exposure + 1]),
                     indexing="ij",
                 )
                 rows.append(row.ravel())
                 columns.append(column.ravel())
                 values.append(weighted.ravel())
         shape = (d.value.size, self.size)
-        of_rows = coo_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape).tocsr()
+        of_rows = coo_array(
+            (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape
+        ).tocsr()
         # first - second: the noise of the first node less that of the second.
         number = np.arange(d.value.size)
         incidence = coo_array(
@@ -367,7 +374,9 @@ class _System:
             shape=(d.value.size, d.node_exposure.size),
         ).tocsr()
         of_nodes = of_rows.T @ incidence
-        return (of_nodes @ diags_array(d.node_variance) @ of_nodes.T + of_rows.T @ diags_array(d.extra) @ of_rows).tocsr()
+        return (
+            of_nodes @ diags_array(d.node_variance) @ of_nodes.T + of_rows.T @ diags_array(d.extra) @ of_rows
+        ).tocsr()
 
     def covariances(self, shifts: Sequence[Shift | None]) -> list[np.ndarray]:
         """Of each exposure's own terms, after the shifts."""

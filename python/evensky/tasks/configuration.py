@@ -11,21 +11,23 @@ __all__ = ["change_config", "make_config", "read_fields"]
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from lsst.pex.config import FieldValidationError
+from lsst.pex.config import Config, FieldValidationError
 
 from ..errors import InvalidParameterError, NotFoundError
 from .match_backgrounds import MatchBackgroundsConfig
+
+_Config = TypeVar("_Config", bound=Config)
 
 _ENDINGS = {".yaml": "YAML", ".yml": "YAML", ".json": "YAML", ".toml": "TOML"}
 # All fields with long lists of planes are some hundred bytes.
 _LARGEST_FILE = 65536
 
 
-def _parse(name: str, text: str) -> Any:
+def _parse(kind: type[Config], name: str, text: str) -> Any:
     """The value of a configuration field as its type wants it."""
-    field = MatchBackgroundsConfig._fields[name]
+    field = kind._fields[name]
     if type(field).__name__ == "ListField":
         return [part.strip() for part in text.strip("[]").split(",") if part.strip()]
     if field.dtype is bool:
@@ -101,8 +103,11 @@ def read_fields(path: Path) -> dict[str, Any]:
 
 
 def make_config(
-    file: Path | None = None, python_file: Path | None = None, settings: Sequence[str] = ()
-) -> MatchBackgroundsConfig:
+    file: Path | None = None,
+    python_file: Path | None = None,
+    settings: Sequence[str] = (),
+    kind: type[_Config] = MatchBackgroundsConfig,  # type: ignore[assignment]
+) -> _Config:
     """The defaults, changed by a Python file, by a file of fields and by ``name=value``, in this order.
 
     Parameters
@@ -113,6 +118,8 @@ def make_config(
         Is executed.
     settings : sequence of str, optional
         ``name=value`` each.
+    kind : type of Config, optional
+        What is configured.
 
     Raises
     ------
@@ -121,7 +128,7 @@ def make_config(
     evensky.errors.InvalidParameterError
         For a value that is not allowed, a file that cannot be read.
     """
-    config = MatchBackgroundsConfig()
+    config = kind()
     if python_file is not None:
         if python_file.exists() and not python_file.is_file():
             raise InvalidParameterError(f"{python_file}: is not a regular file")
@@ -136,12 +143,16 @@ def make_config(
         name = name.strip().removeprefix("config.")
         if not equals:
             raise InvalidParameterError(f"-c {reprlib.repr(setting)}: name=value is needed")
-        _set(config, name, _parse(name, text.strip()) if name in MatchBackgroundsConfig._fields else text)
+        _set(config, name, _parse(kind, name, text.strip()) if name in kind._fields else text)
     _validate(config)
     return config
 
 
-def change_config(config: MatchBackgroundsConfig | None, fields: Mapping[str, Any]) -> MatchBackgroundsConfig:
+def change_config(
+    config: _Config | None,
+    fields: Mapping[str, Any],
+    kind: type[_Config] = MatchBackgroundsConfig,  # type: ignore[assignment]
+) -> _Config:
     """A copy of a configuration, or of the defaults, with some fields changed.
 
     Raises
@@ -151,12 +162,10 @@ def change_config(config: MatchBackgroundsConfig | None, fields: Mapping[str, An
     evensky.errors.InvalidParameterError
         For a value that is not allowed, or a configuration that is none.
     """
-    changed = MatchBackgroundsConfig()
+    changed = kind()
     if config is not None:
-        if not isinstance(config, MatchBackgroundsConfig):
-            raise InvalidParameterError(
-                f"config is a {type(config).__name__}; it must be a {MatchBackgroundsConfig.__name__}"
-            )
+        if not isinstance(config, kind):
+            raise InvalidParameterError(f"config is a {type(config).__name__}; it must be a {kind.__name__}")
         changed.update(**config.toDict())
     for name, value in fields.items():
         _set(changed, name, value)
@@ -164,9 +173,9 @@ def change_config(config: MatchBackgroundsConfig | None, fields: Mapping[str, An
     return changed
 
 
-def _set(config: MatchBackgroundsConfig, name: Any, value: Any) -> None:
-    if name not in MatchBackgroundsConfig._fields:
-        known = ", ".join(MatchBackgroundsConfig._fields)
+def _set(config: Config, name: Any, value: Any) -> None:
+    if name not in config._fields:
+        known = ", ".join(config._fields)
         raise NotFoundError(f"There is no configuration field {reprlib.repr(name)}; the known ones are {known}")
     try:
         config.update(**{name: value})
@@ -175,7 +184,7 @@ def _set(config: MatchBackgroundsConfig, name: Any, value: Any) -> None:
         raise InvalidParameterError(f"Configuration field {name} = {reprlib.repr(value)}: {_short(reason)}") from error
 
 
-def _validate(config: MatchBackgroundsConfig) -> None:
+def _validate(config: Config) -> None:
     try:
         config.validate()
     except FieldValidationError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["match_exposures"]
+__all__ = ["LoadedExposures", "match_exposures"]
 
 import datetime
 import logging
@@ -81,36 +81,53 @@ def match_exposures(
     )
 
 
-class _Run:
-    """The exposures of one run by their numbers."""
+class LoadedExposures:
+    """The exposures of one run by their numbers.
 
-    def __init__(self, exposures: Sequence[Any], matcher: ExposureMatcher) -> None:
-        self.matcher = matcher
-        self._exposures = exposures
+    Attributes
+    ----------
+    exposures : sequence
+        As they were given.
+    labels : list of str
+        What they are called.
+    """
+
+    def __init__(self, exposures: Sequence[Any]) -> None:
+        self.exposures = exposures
         self.labels = [
             Path(one).name if isinstance(one, str | Path) else f"exposure {index}"
             for index, one in enumerate(exposures)
         ]
 
+    def path(self, index: int) -> str:
+        """Where an exposure is read from; "" where it is in memory."""
+        data = self.exposures[index]
+        return str(data) if isinstance(data, str | Path) else ""
+
     def load(self, index: int) -> Exposure:
         """A copy that may be changed."""
-        data = self._exposures[index]
+        data = self.exposures[index]
         if isinstance(data, str | Path):
             exposure = read_exposure(data)
             exposure.dataId = {"exposure": self.labels[index]}
             return exposure
         return exposure_of(data, self.labels[index])
 
+
+class _Run(LoadedExposures):
+    def __init__(self, exposures: Sequence[Any], matcher: ExposureMatcher) -> None:
+        super().__init__(exposures)
+        self.matcher = matcher
+
     def choose(self, reference: int | None) -> tuple[int, list[ReferenceCandidate]]:
         """Index of the reference, and the candidates where there was a choice."""
         if reference is not None:
-            return reference % len(self._exposures), []
+            return reference % len(self.exposures), []
         return choose_reference(self.matcher.task, self.labels, self.load)
 
     def match(self, index: int, reference: int, chosen: Exposure) -> tuple[ExposureRecord, Any, Model | None]:
         """The record of an exposure, what it has become, and its model."""
-        data, label = self._exposures[index], self.labels[index]
-        path = str(data) if isinstance(data, str | Path) else ""
+        data, label, path = self.exposures[index], self.labels[index], self.path(index)
         try:
             if index == reference:
                 record = self.matcher.describe_reference(chosen, label, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ExposureRecord", "MatchRun", "PixelSummary", "ReferenceCandidate"]
+__all__ = ["CandidateScore", "ExposureRecord", "MatchRun", "PixelSummary", "ReferenceCandidate"]
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -52,6 +52,16 @@ class PixelSummary:
 
 
 @dataclass
+class CandidateScore:
+    """How a kind of correction did for one exposure, where kinds were compared."""
+
+    name: str
+    terms: int
+    bic: float  # Bayesian information criterion, less that of the best
+    rejected: int  # bins beyond its reach
+
+
+@dataclass
 class ExposureRecord:
     """What happened to one exposure."""
 
@@ -74,6 +84,14 @@ class ExposureRecord:
     good_bin_fraction: float | None = None  # share of bins that have such pixels
     extrapolated_fraction: float | None = None  # share of the image beyond those bins
     flags: list[str] = field(default_factory=list)  # what the model rests on too little: names of evensky.tasks.FLAGS
+    # Where all exposures were matched to each other:
+    scores: list[CandidateScore] = field(default_factory=list)  # of all candidates, the best first
+    fit_chi: float | None = None  # fit_rms in units of the standard errors
+    model_sigma: float | None = None  # RMS of the model's standard error
+    bins: int | None = None  # that it was compared in
+    rejected_bins: int | None = None  # of which these are outliers
+    partners: list[str] = field(default_factory=list)  # that it was compared with
+    group: int | None = None  # of exposures that partners tie together
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     pixels: PixelSummary | None = None
@@ -91,6 +109,7 @@ class MatchRun:
     version: str
     started: str  # ISO 8601, UTC
     seconds: float
+    method: str = "reference"  # "all" where exposures were matched to each other
     unit: str = ""  # BUNIT of the exposures where they agree
     notes: list[str] = field(default_factory=list)  # what was assumed, e.g. "no masks given: every finite pixel counts"
     truth: dict[str, float] | None = None  # demo only: name -> pixel RMS against the truth
