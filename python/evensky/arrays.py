@@ -41,7 +41,6 @@ from .math import (
     NPOINT,
     REDUCE_INTERP_ORDER,
     STDEVCLIP,
-    Approximate,
     ApproximateControl,
     BackgroundControl,
     BackgroundMI,

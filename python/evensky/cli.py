@@ -155,19 +155,48 @@ class _MatchCommand(_Command):
     )
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from .tasks import MatchBackgroundsConfig
+        for method, kind in _config_kinds().items():
+            with formatter.section(f"Configuration fields of --method {method}, with their defaults (-c name=value)"):
+                formatter.write_dl(self._fields(kind))
+        super().format_epilog(ctx, formatter)
 
-        defaults = MatchBackgroundsConfig().toDict()
+    @staticmethod
+    def _fields(kind: Any) -> list[tuple[str, str]]:
         rows = []
-        for name, field in MatchBackgroundsConfig._fields.items():
-            default = defaults[name]
+        for name, default in kind().toDict().items():
+            field = kind._fields[name]
             text = ",".join(default) if isinstance(default, list) else str(default)
             allowed = getattr(field, "allowed", None)
             choice = f" One of {', '.join(str(key) for key in allowed if key is not None)}." if allowed else ""
             rows.append((f"{name}={text}", field.doc.split("\n")[0] + choice))
-        with formatter.section("Configuration fields, with their defaults (-c name=value)"):
-            formatter.write_dl(rows)
-        super().format_epilog(ctx, formatter)
+        return rows
+
+
+def _config_kinds() -> dict[str, Any]:
+    """What the methods of matching are configured by."""
+    from .matching.configuration import MatchAllConfig
+    from .tasks import MatchBackgroundsConfig
+
+    return {"all": MatchAllConfig, "reference": MatchBackgroundsConfig}
+
+
+def _config_for(method: str, file: Path | None, python_file: Path | None, settings: tuple[str, ...]) -> Any:
+    """The configuration of a method; a field of the other one is told as such."""
+    from .errors import NotFoundError
+    from .tasks.configuration import make_config
+
+    kinds = _config_kinds()
+    kind = kinds.pop(method)
+    try:
+        return make_config(file, python_file, settings, kind)
+    except NotFoundError as error:
+        hints = [
+            f"; {name} is a field of --method {other}"
+            for other, fields in kinds.items()
+            for name in fields._fields
+            if name not in kind._fields and f"'{name}'" in str(error)
+        ]
+        raise NotFoundError(str(error) + "".join(hints)) from None
 
 
 def _path_option(name: str, function: str, text: str) -> Callable[[_Function], _Function]:
@@ -287,7 +316,15 @@ _scratch = click.option(
     "--reference",
     "-r",
     type=_PATH,
-    help="File that the others are matched to; the best of all if left out.",
+    help="File that stays as it is; the best of all if left out.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["all", "reference"]),
+    default="all",
+    show_default=True,
+    help="all: every exposure to all others at once, each with a model of as many terms as it needs. reference: every "
+    "exposure to one, with the model that is configured, as LSST's MatchBackgroundsTask does.",
 )
 @click.option(
     "--set", "-c", "settings", multiple=True, metavar="NAME=VALUE", help="Set a configuration field; may be repeated."
@@ -325,6 +362,7 @@ def match(
     files: tuple[Path, ...],
     out: Path,
     reference: Path | None,
+    method: str,
     settings: tuple[str, ...],
     config_file: Path | None,
     python_config: Path | None,
@@ -341,7 +379,9 @@ def match(
 ) -> None:
     """Even out the backgrounds of FILES, exposures of one pixel grid.
 
-    Each exposure but the reference gets a smooth additive correction that makes its background equal the reference's.
+    Each exposure gets a smooth additive correction, so that all backgrounds agree; what all see stays as it is. How
+    many terms a correction has is chosen by what the differences ask for. The reference stays as it is. Exposures may
+    cover different parts of the grid, where their headers say which (LTV1, LTV2, or LSST's).
     Written to the output folder are <stem>_matched.fits for every exposure, matched.ecsv (figures) and report.html
     (pictures). FILES are LSST exposures (image, mask and variance) or any FITS images; they are never changed.
     matched.journal says what was asked for and what is finished: --resume goes on from there.
@@ -349,14 +389,14 @@ def match(
     \b
     Examples:
       evensky match night/*.fits --out matched
-      evensky match *.fits --out matched --reference best.fits -c binSize=128 --workers 2
-      evensky match *.fits --out matched -c usePolynomial=true -c order=3 --mask 'masks/{stem}.fits'
+      evensky match *.fits --out matched --reference best.fits -c bin_size=128 --workers 2
+      evensky match *.fits --out matched --mask 'masks/{stem}.fits' -c level=mean
+      evensky match *.fits --out matched --method reference -c usePolynomial=true -c order=3
     """
-    from .tasks.configuration import make_config
     from .tasks.match_files import match_files
 
     with _one_line(), _stoppable("what is finished is kept, --resume goes on"):
-        config = make_config(config_file, python_config, settings)
+        config = _config_for(method, config_file, python_config, settings)
         with _progress(not quiet) as progress:
             run = match_files(
                 files,

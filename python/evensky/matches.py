@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .arrays import style_of
 from .math import Approximate, BackgroundMI
 from .tasks.run_record import MatchRun
@@ -194,8 +192,8 @@ def match_all(
 
     The differences of pairs are measured in bins that all exposures share. From these follow, at once, the corrections
     with which all pairs agree best, and their errors. How many terms an exposure's correction has, from none to a
-    Chebyshev series or a spline, is chosen by what the differences ask for. Sky and stars that all exposures see stay as
-    they are, whatever their scale.
+    Chebyshev series or a spline, is chosen by what the differences ask for. Sky and stars that all exposures see stay
+    as they are, whatever their scale.
 
     Parameters
     ----------
@@ -205,8 +203,8 @@ def match_all(
     reference : int, optional
         Index of the exposure that stays as it is; the best one where left out.
     level : str, optional
-        What stays as it is: the "reference" (default); the "mean" of all, as corrections add up to nothing; the exposure
-        of the "lowest" level.
+        What stays as it is: the "reference" (default); the "mean" of all, as corrections add up to nothing; the
+        exposure of the "lowest" level.
     bin_size : int, optional
         Size of the bins in pixels; 16 bins along the shorter side of an exposure where left out.
     statistic : str, optional

@@ -6,7 +6,14 @@ curvature, and its own noise, chip gap, bad columns and cosmic rays, marked in i
 
 from __future__ import annotations
 
-__all__ = ["SimulatedExposure", "make_exposures", "residual_background", "write_exposures"]
+__all__ = [
+    "SimulatedExposure",
+    "left_between",
+    "make_bare_exposures",
+    "make_exposures",
+    "residual_background",
+    "write_exposures",
+]
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,10 +140,7 @@ def make_exposures(
     evensky.errors.InvalidParameterError
         Where there are fewer exposures or pixels than that.
     """
-    if number < 1:
-        raise InvalidParameterError(f"number = {number}; at least 1 exposure is needed")
-    if min(shape) < 64:
-        raise InvalidParameterError(f"shape = {shape}; at least 64 x 64 pixels are needed")
+    _check_size(number, shape)
     from astropy.io.fits import Header
     from astropy.wcs import WCS
 
@@ -158,14 +162,7 @@ def make_exposures(
         level = 620 + 90 * rng.random()
         gradient = rng.uniform(-25, 25, size=2)
         curvature = rng.uniform(-12, 12, size=3)
-        sky = (
-            level
-            + gradient[0] * u
-            + gradient[1] * v
-            + curvature[0] * (u**2 - 1 / 3)
-            + curvature[1] * u * v
-            + curvature[2] * (v**2 - 1 / 3)
-        ).astype(np.float32)
+        sky = (level + _curved_sky(u, v, gradient, curvature)).astype(np.float32)
         clean = scene + sky
         variance = (clean / _GAIN + _READ_NOISE**2).astype(np.float32)
         pixels = clean + np.sqrt(variance) * rng.standard_normal(shape, dtype=np.float32)
@@ -202,6 +199,125 @@ def make_exposures(
         exposure.dataId = {"visit": index + 1}
         simulated.append(SimulatedExposure(exposure, sky, scene, name))
     return simulated
+
+
+def make_bare_exposures(
+    number: int = 10,
+    shape: tuple[int, int] = (1024, 1024),
+    seed: int = 2026,
+    *,
+    noise: float = 10.0,
+    glow: float = 60.0,
+    curved: bool = True,
+    halves: int = 0,
+    step: int = 0,
+) -> list[SimulatedExposure]:
+    """Simulate exposures that nobody has masked: what a match has to cope with alone.
+
+    Parameters
+    ----------
+    number : int, optional
+        How many, at least 1.
+    shape : tuple of int, optional
+        Height and width of each in pixels, at least 64 each.
+    seed : int, optional
+        The same seed gives the same exposures.
+    noise : float, optional
+        Standard deviation of the pixels' noise, in counts.
+    glow : float, optional
+        Peak of the diffuse light, in counts.
+    curved : bool, optional
+        Whether skies differ by gradients and curvature, or by their level alone.
+    halves : int, optional
+        So many of them, the first ones, cover a random half of the field: the rest of their pixels is NaN.
+    step : int, optional
+        Each begins so many pixels to the right of the one before it, on a field that is so much wider.
+
+    Returns
+    -------
+    list of SimulatedExposure
+        Without masks and variances; what lies where is said by their origins.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where there are fewer exposures or pixels than that.
+    """
+    _check_size(number, shape)
+    rng = np.random.default_rng(seed)
+    height, width = shape
+    whole = height, width + step * (number - 1)
+    field = _stars(whole, rng, number=max(20, whole[0] * whole[1] // 1000)) + _diffuse(whole, glow)
+    u, v = _grids(shape)
+    simulated = []
+    for index in range(number):
+        sky = np.full(shape, rng.uniform(600, 700))
+        if curved:
+            sky += _curved_sky(u, v, rng.uniform(-25, 25, size=2), rng.uniform(-12, 12, size=3))
+        scene = field[:, step * index : step * index + width]
+        pixels = scene + sky + rng.normal(0, noise, shape)
+        pixels += _cosmic_rays(shape, rng, number=max(4, height * width // 12_000))
+        if index < halves:
+            angle = rng.uniform(0, 2 * np.pi)
+            along = np.cos(angle) * u + np.sin(angle) * v
+            pixels[along < np.median(along)] = np.nan
+        exposure = ExposureF(MaskedImageF(ImageF(pixels.astype(np.float32), xy0=(step * index, 0))))
+        exposure.info.has_variance = False
+        exposure.dataId = {"visit": index + 1}
+        simulated.append(SimulatedExposure(exposure, sky.astype(np.float32), scene, f"bare_{index + 1:02d}"))
+    return simulated
+
+
+def _check_size(number: int, shape: tuple[int, int]) -> None:
+    if number < 1:
+        raise InvalidParameterError(f"number = {number}; at least 1 exposure is needed")
+    if min(shape) < 64:
+        raise InvalidParameterError(f"shape = {shape}; at least 64 x 64 pixels are needed")
+
+
+def _curved_sky(u: np.ndarray, v: np.ndarray, gradient: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+    """Gradient and curvature without a mean, over coordinates from -1 to 1."""
+    return np.asarray(
+        gradient[0] * u
+        + gradient[1] * v
+        + curvature[0] * (u**2 - 1 / 3)
+        + curvature[1] * u * v
+        + curvature[2] * (v**2 - 1 / 3)
+    )
+
+
+def left_between(added: list[np.ndarray | None], simulated: list[SimulatedExposure]) -> float:
+    """RMS of what corrections have left between exposures of one field.
+
+    Parameters
+    ----------
+    added : list of ndarray, shape (height, width), or None
+        What was added to each; None for nothing.
+    simulated : list of SimulatedExposure
+
+    Returns
+    -------
+    float
+        Over all pixels of all exposures that have data: how far sky + correction is from its mean over the exposures
+        there. What all have in common does not count: it is no difference between them.
+    """
+    total, squares, counts = 0.0, 0, np.zeros(simulated[0].sky.shape)
+    left = []
+    mean = np.zeros(simulated[0].sky.shape)
+    for correction, one in zip(added, simulated, strict=True):
+        sky = one.sky.astype(np.float64) + (0.0 if correction is None else correction)
+        sky[~np.isfinite(one.exposure.image.array)] = np.nan
+        left.append(sky)
+        good = np.isfinite(sky)
+        mean[good] += sky[good]
+        counts += good
+    mean /= np.maximum(counts, 1)
+    for sky in left:
+        difference = sky - mean
+        good = np.isfinite(difference)
+        total += float((difference[good] ** 2).sum())
+        squares += int(good.sum())
+    return float(np.sqrt(total / squares))
 
 
 def residual_background(matched: np.ndarray, simulated: SimulatedExposure, reference: SimulatedExposure) -> np.ndarray:

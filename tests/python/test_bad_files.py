@@ -837,7 +837,7 @@ def test_configuration_refused(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    message = one_line(run("match", *exposures, "--out", tmp_path / "out", "--config", path))
+    message = one_line(run("match", *exposures, "--method", "reference", "--out", tmp_path / "out", "--config", path))
     assert re.search(says, message), message
     assert len(message) < 1000 + len(str(path))
     assert not (tmp_path / "out").exists()  # before anything is made
@@ -847,7 +847,7 @@ def test_configuration_refused(
 def test_configuration_that_is_no_file(exposures: list[Path], tmp_path: Path, make: Callable[[Path], object]) -> None:
     path = tmp_path / "a.yaml"
     make(path)
-    message = one_line(run("match", *exposures, "--out", tmp_path / "out", "--config", path))
+    message = one_line(run("match", *exposures, "--method", "reference", "--out", tmp_path / "out", "--config", path))
     assert message.startswith(f"{path}: ")
     assert not (tmp_path / "out").exists()
 
@@ -855,14 +855,26 @@ def test_configuration_that_is_no_file(exposures: list[Path], tmp_path: Path, ma
 @pytest.mark.parametrize(("name", "content"), [("a.yaml", ""), ("a.toml", ""), ("a.json", "{}"), ("b.yaml", "# no")])
 def test_empty_configuration(exposures: list[Path], tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
-    result = run("match", *exposures, "-o", tmp_path / "out", "--config", tmp_path / name, "-c", "binSize=32", "-q")
+    result = run(
+        "match",
+        *exposures,
+        "--method",
+        "reference",
+        "-o",
+        tmp_path / "out",
+        "--config",
+        tmp_path / name,
+        "-c",
+        "binSize=32",
+        "-q",
+    )
     assert (result.exit_code, result.output) == (0, "")
 
 
 def test_merged_mappings(exposures: list[Path], tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(merges(25))
-    message = one_line(run("match", *exposures, "--out", tmp_path / "out", "--config", path))
+    message = one_line(run("match", *exposures, "--method", "reference", "--out", tmp_path / "out", "--config", path))
     assert message == f"{path}: holds a list; names and values are needed"
 
 
@@ -880,7 +892,9 @@ def test_merged_mappings(exposures: list[Path], tmp_path: Path) -> None:
 def test_python_configuration_refused(exposures: list[Path], tmp_path: Path, content: str | bytes, says: str) -> None:
     path = tmp_path / "a.py"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    message = one_line(run("match", *exposures, "--out", tmp_path / "out", "--python-config", path))
+    message = one_line(
+        run("match", *exposures, "--method", "reference", "--out", tmp_path / "out", "--python-config", path)
+    )
     assert message.startswith(f"{path}: ")
     assert says in message
 
@@ -888,7 +902,9 @@ def test_python_configuration_refused(exposures: list[Path], tmp_path: Path, con
 def test_python_configuration_that_exits(exposures: list[Path], tmp_path: Path) -> None:
     path = tmp_path / "a.py"
     path.write_text("import sys\nsys.exit()\n")
-    assert str(path) in one_line(run("match", *exposures, "--out", tmp_path / "out", "--python-config", path))
+    assert str(path) in one_line(
+        run("match", *exposures, "--method", "reference", "--out", tmp_path / "out", "--python-config", path)
+    )
 
 
 def test_python_configuration_that_is_a_fifo(exposures: list[Path], tmp_path: Path) -> None:
@@ -896,7 +912,7 @@ def test_python_configuration_that_is_a_fifo(exposures: list[Path], tmp_path: Pa
     os.mkfifo(path)
     signal.alarm(1)
     try:
-        one_line(run("match", *exposures, "--out", tmp_path / "out", "--python-config", path))
+        one_line(run("match", *exposures, "--method", "reference", "--out", tmp_path / "out", "--python-config", path))
     except hanging.HangError as error:
         pytest.fail(str(error))
 
@@ -907,13 +923,15 @@ def test_python_configuration_that_is_a_fifo(exposures: list[Path], tmp_path: Pa
 @pytest.fixture(scope="module")
 def matched(exposures: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("matched") / "out"
-    result = run("match", *exposures, "--out", out, "-c", "binSize=32", "-q", "--no-report")
+    result = run("match", *exposures, "--method", "reference", "--out", out, "-c", "binSize=32", "-q", "--no-report")
     assert result.exit_code == 0, result.output
     return out
 
 
 def resumed(exposures: list[Path], out: Path) -> Result:
-    return run("match", *exposures, "--out", out, "-c", "binSize=32", "-q", "--no-report", "--resume")
+    return run(
+        "match", *exposures, "--method", "reference", "--out", out, "-c", "binSize=32", "-q", "--no-report", "--resume"
+    )
 
 
 def copy_of(matched: Path, folder: Path) -> tuple[Path, Path, list[Any]]:
@@ -1035,7 +1053,9 @@ def test_journals_that_were_edited(
         with journal.open("a") as file:
             file.write("[" * 100_000 + "\n")
     (out / "matched.ecsv").unlink()
-    result = run("match", *exposures, "--out", out, "-c", "binSize=32", "--no-report", "--resume")
+    result = run(
+        "match", *exposures, "--method", "reference", "--out", out, "-c", "binSize=32", "--no-report", "--resume"
+    )
     assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
     if result.exit_code == 2:  # refused
         assert "is not a journal" in one_line(result)

@@ -16,7 +16,8 @@ from evensky.cli import main
 from evensky.io import read_exposure, write_exposure
 from evensky.simulate import make_exposures, residual_background, write_exposures
 from evensky.tasks import MatchBackgroundsConfig
-from evensky.tasks.match_files import match_files, unique_labels
+from evensky.tasks.match_files import match_files
+from evensky.tasks.run_folder import unique_labels
 
 SIMULATED = make_exposures(3, (256, 256), seed=8)
 
@@ -39,7 +40,8 @@ def inputs(folder: Path) -> list[Path]:
 @pytest.mark.smoke
 def test_match(folder: Path, tmp_path: Path) -> None:
     before = [hashlib.sha256(path.read_bytes()).hexdigest() for path in inputs(folder)]
-    result = run("match", *inputs(folder), "--out", tmp_path / "out", "-c", "binSize=32", "--workers", 2)
+    options = ["--method", "reference", "-c", "binSize=32", "--workers", 2]
+    result = run("match", *inputs(folder), "--out", tmp_path / "out", *options)
     assert result.exit_code == 0, result.output
     assert "2 matched, 0 failed" in result.output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -85,7 +87,8 @@ def test_named_reference_and_configuration_files(folder: Path, tmp_path: Path) -
         (["--config", "config.yaml"], ["--config", "config.toml"], ["--python-config", "config.py"])
     ):
         out = tmp_path / f"out{number}"
-        result = run("match", *inputs(folder), "-o", out, "-r", "demo_02.fits", options[0], tmp_path / options[1], "-q")
+        given = ["--method", "reference", "-r", "demo_02.fits", options[0], tmp_path / options[1]]
+        result = run("match", *inputs(folder), "-o", out, *given, "-q")
         assert result.exit_code == 0, result.output
         table = Table.read(out / "matched.ecsv")
         assert table.meta["reference"] == "demo_02"
@@ -103,7 +106,7 @@ def test_masks_from_files(folder: Path, tmp_path: Path) -> None:
         fits.PrimaryHDU(exposure.image.array).writeto(tmp_path / path.name)
         fits.PrimaryHDU((exposure.mask.array != 0).astype(np.uint8)).writeto(tmp_path / f"{path.stem}_mask.fit")
     pattern = f"{tmp_path}/{{stem}}_mask.fit"
-    result = run("match", *inputs(tmp_path), "--out", tmp_path / "out", "-c", "binSize=32", "--mask", pattern)
+    result = run("match", *inputs(tmp_path), "--out", tmp_path / "out", "-c", "bin_size=32", "--mask", pattern)
     assert result.exit_code == 0, result.output
     assert "there is no variance" in result.output
     table = Table.read(tmp_path / "out" / "matched.ecsv")
@@ -128,7 +131,8 @@ def test_bad_input_is_one_line(folder: Path, tmp_path: Path) -> None:
             ("blank.fits", "no good pixel"),
         )
     ):
-        result = run("match", *good, tmp_path / name, "-o", tmp_path / f"out{number}", "-c", "binSize=32")
+        options = ["--method", "reference", "-c", "binSize=32"]
+        result = run("match", *good, tmp_path / name, "-o", tmp_path / f"out{number}", *options)
         assert result.exit_code == 1
         assert words in " ".join(result.output.split())
         assert "2 matched, 1 failed" in result.output
@@ -151,7 +155,7 @@ def test_bad_input_is_one_line(folder: Path, tmp_path: Path) -> None:
         (["-o", tmp_path / "blank.fits"], "is a file", 2),
         (["-o", tmp_path / "out0"], "holds earlier results", 2),
     ):
-        result = run("match", *good, *args)
+        result = run("match", "--method", "reference", *good, *args)
         assert result.exit_code == code, result.output
         assert words in result.output
         assert len(result.output.strip().splitlines()) == 1
@@ -240,7 +244,7 @@ def test_pictures_are_kept_for_a_report_only(folder: Path, tmp_path: Path) -> No
     "setting", ["binSize=99999999999999999999", "numIter=2147483648", "order=2147483647", "usePolynomial=maybe"]
 )
 def test_numbers_that_are_too_large(folder: Path, tmp_path: Path, setting: str) -> None:
-    result = run("match", *inputs(folder), "--out", tmp_path / "out", "-c", setting)
+    result = run("match", *inputs(folder), "--out", tmp_path / "out", "--method", "reference", "-c", setting)
     assert result.exit_code == 2
     assert setting.split("=")[1] in result.output
     assert result.output.count("\n") == 1
@@ -298,7 +302,8 @@ def test_a_path_has_a_name(arguments: tuple[str, ...]) -> None:
 def test_scratch_gives_the_same_bytes(folder: Path, tmp_path: Path, polynomial: bool) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    options = ["-c", "binSize=40", *(["-c", "usePolynomial=true", "-c", "order=2"] if polynomial else [])]
+    options = ["--method", "reference", "-c", "binSize=40"]
+    options += ["-c", "usePolynomial=true", "-c", "order=2"] if polynomial else []
     for out, extra in (("memory", []), ("disk", ["--scratch", scratch, "-j", "2"])):
         assert run("match", *inputs(folder), "-o", tmp_path / out, *options, *extra).exit_code == 0
     for one in sorted((tmp_path / "memory").glob("*.fits")):

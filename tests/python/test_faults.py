@@ -76,7 +76,7 @@ def whole(originals: list[Path], tmp_path_factory: pytest.TempPathFactory) -> di
 
 
 def match(files: list[Path], out: Path, *more: Any) -> Result:
-    args = ["match", *files, "--out", out, "-c", "binSize=32", "--no-report", *more]
+    args = ["match", *files, "--out", out, "--method", "reference", "-c", "binSize=32", "--no-report", *more]
     return CliRunner().invoke(main, [str(arg) for arg in args])
 
 
@@ -757,7 +757,18 @@ def test_signals_while_exposures_are_measured(
         "FileMatcher._measure = slow\n"
         "main()\n"
     )
-    args = ["match", *map(str, files), "--out", str(tmp_path), "-c", "binSize=32", "--no-report", "--quiet"]
+    args = [
+        "match",
+        *map(str, files),
+        "--out",
+        str(tmp_path),
+        "--method",
+        "reference",
+        "-c",
+        "binSize=32",
+        "--no-report",
+        "--quiet",
+    ]
     process = subprocess.Popen(
         [sys.executable, "-c", script, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

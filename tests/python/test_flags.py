@@ -106,6 +106,8 @@ def test_flags_reach_table_files_report_and_summary(tmp_path: Path) -> None:
     for polynomial in ("false", "true"):
         out = tmp_path / f"out_{polynomial}"
         options = [
+            "--method",
+            "reference",
             "--reference",
             files[1],
             "-c",

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..errors import InvalidParameterError
 from .differences import Differences
-from .evidence import Score, choose
 from .evidence import OUTLIER as FAR
+from .evidence import Score, choose
 from .grid import CommonGrid, PixelBox, around
 from .models import NONE, Basis, Candidate, Model, make_candidates
 from .network import Network, Shift, Solution
@@ -143,11 +143,11 @@ class _Search:
         self.order = order
         self.network = Network(boxes, differences)
         self.groups = differences.groups()
-        self.members = [np.flatnonzero(self.groups == group) for group in range(int(self.groups.max(initial=-1)) + 1)]
-        self.members = [members for members in self.members if members.size]
-        self.tied = [int(i) for members in self.members for i in members]
+        numbers = sorted(set(self.groups.tolist()) - {-1})
+        self.members: list[list[int]] = [np.flatnonzero(self.groups == number).tolist() for number in numbers]
+        self.tied = [i for members in self.members for i in members]
         rank = {exposure: at for at, exposure in enumerate(preference)}
-        self.anchors = [int(min(members, key=lambda i: rank[int(i)])) for members in self.members]
+        self.anchors = [min(members, key=lambda i: rank[i]) for members in self.members]
         self.held = set(self.anchors) if level == "reference" else set()
         self.candidates = [self._candidates(box, grid, order, spline) for box in boxes]
         self.scores: dict[int, list[Score]] = {}
@@ -167,16 +167,17 @@ class _Search:
 
     def run(self) -> Corrections:
         solution, left = self._begin()
-        scale, sweeps = 1.0, 0
-        for sweeps in range(1, _SWEEPS + 1):
-            scale = self.network.reject(left)
+        sweeps = 0
+        while sweeps < _SWEEPS:
+            sweeps += 1
+            self.network.reject(left)
             before = list(solution.candidates)
             self._sweep(solution, left)
             solution = self._solve(solution.candidates)
             left = self.differences.value - self.network.correction(solution)
             if solution.candidates == before:
                 break
-        scale = self.network.reject(left)
+        self.network.reject(left)
         solution, shifts = self._settle(solution.candidates)
         left = self.differences.value - self.network.correction(solution)
         scale = max(1.0, self._reduced(solution, left))
@@ -209,7 +210,7 @@ class _Search:
 
     def _number_of_bins(self, exposure: int) -> int:
         span = self.differences.nodes_of(exposure)
-        return span.stop - span.start
+        return int(span.stop - span.start)
 
     def _supported(self, exposure: int, order: int) -> Candidate:
         while order > 0 and Candidate(order).terms > 0.5 * self._number_of_bins(exposure):
@@ -235,7 +236,7 @@ class _Search:
         """In each group an exposure that no correction is solved for: what it has in common with all is not known."""
         if self.level == "reference":
             return self.anchors
-        return [int(min(members, key=lambda i: candidates[i].terms)) for members in self.members]
+        return [min(members, key=lambda i: candidates[i].terms) for members in self.members]
 
     def _solve(self, candidates: Sequence[Candidate]) -> Solution:
         """All corrections; of those that agree as well the ones that leave most exposures as they are."""
@@ -243,12 +244,12 @@ class _Search:
         if self.level != "reference":
             for members in self.members:
                 order = min(candidates[i].polynomial for i in members)
-                if order < 0 or members.size < 3:
+                if order < 0 or len(members) < 3:
                     continue
-                shares = [self._projection(int(i), candidates[i], order) @ solution.coefficients[i] for i in members]
+                shares = [self._projection(i, candidates[i], order) @ solution.coefficients[i] for i in members]
                 shift = -np.median(shares, axis=0)
                 for i in members:
-                    into = self._embedding(int(i), candidates[i], order)
+                    into = self._embedding(i, candidates[i], order)
                     solution.coefficients[i] = solution.coefficients[i] + into @ shift
         return solution
 
@@ -267,17 +268,17 @@ class _Search:
             if shift is not None:
                 total = sum(share @ solution.coefficients[i] for i, share in shift.of.items())
                 for i in shift.members:
-                    solution.coefficients[i] = solution.coefficients[i] + shift.into[int(i)] @ total
+                    solution.coefficients[i] = solution.coefficients[i] + shift.into[i] @ total
         return solution, shifts
 
-    def _shift(self, solution: Solution, members: np.ndarray) -> Shift | None:
+    def _shift(self, solution: Solution, members: list[int]) -> Shift | None:
         order = min(solution.candidates[i].polynomial for i in members)
         if self.level == "reference" or order < 0:
             return None
-        into = {int(i): self._embedding(int(i), solution.candidates[i], order) for i in members}
-        of = {int(i): -self._projection(int(i), solution.candidates[i], order) / members.size for i in members}
+        into = {i: self._embedding(i, solution.candidates[i], order) for i in members}
+        of = {i: -self._projection(i, solution.candidates[i], order) / len(members) for i in members}
         if self.level == "lowest":
-            mean = {int(i): self._projection(int(i), solution.candidates[i], 0) for i in members}
+            mean = {i: self._projection(i, solution.candidates[i], 0) for i in members}
             total = sum(share @ solution.coefficients[i] for i, share in of.items())
             means = {i: float((mean[i] @ (solution.coefficients[i] + into[i] @ total))[0]) for i in into}
             lowest = max(means, key=lambda i: means[i])
@@ -313,7 +314,7 @@ class _Search:
     ) -> Corrections:
         covariances = self.network.covariance(solution, self.fixed, shifts)
         value, error = self.network.residuals(left)
-        group_of = {int(i): number for number, members in enumerate(self.members) for i in members}
+        group_of = {i: number for number, members in enumerate(self.members) for i in members}
         partners: list[set[int]] = [set() for _ in self.boxes]
         for pair in self.differences.pairs:
             partners[pair.first].add(pair.second)

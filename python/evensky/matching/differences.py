@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Coverage", "Differences", "PairBins", "Pixels", "coverage_of", "measure_pair"]
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -199,7 +200,7 @@ class Differences:
         self.number = number
         self.pairs = list(pairs)
         ends = np.cumsum([0, *(pair.values.size for pair in pairs)])
-        self.rows = [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        self.rows = [slice(a, b) for a, b in itertools.pairwise(ends.tolist())]
         self.value = _joined([pair.values for pair in pairs])
         counts = _joined([pair.counts for pair in pairs])
         bins = _joined([pair.bins for pair in pairs]).astype(np.int64)

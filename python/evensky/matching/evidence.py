@@ -30,8 +30,8 @@ OUTLIER = 4.0
 _ROUNDS = 8
 # A candidate has at most so many terms for each bin.
 _TERMS_PER_BIN = 0.5
-# What is left of a bin's squared error where a model is as good as can be, at least: a candidate that would need less to
-# be the best is not fitted.
+# What is left of a bin's squared error where a model is as good as can be, at least: a candidate that would need less
+# to be the best is not fitted.
 _LEAST_SCATTER = 0.5
 # Relative ridge of normal equations: far below any error, yet it tells rank from rounding.
 _RIDGE = 1e-10

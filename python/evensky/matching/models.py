@@ -6,8 +6,9 @@ nodes, those of a `BackgroundMI` whose bins are the nodes.
 
 from __future__ import annotations
 
-__all__ = ["Basis", "Candidate", "Model", "NONE", "make_candidates"]
+__all__ = ["NONE", "Basis", "Candidate", "Model", "make_candidates"]
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -109,7 +110,7 @@ def make_candidates(order: int, bins: tuple[int, int], *, spline: bool = True) -
 def _cardinal(size: int, nodes: int) -> tuple[Interpolate, ...]:
     """The splines that are 1 at one node and 0 at the others; nodes are the centres of bins spread evenly."""
     edges = [((i + 1) * size + nodes // 2) // nodes for i in range(-1, nodes)]
-    at = [0.5 * (a + b) - 0.5 for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    at = [0.5 * (a + b) - 0.5 for a, b in itertools.pairwise(edges)]
     return tuple(Interpolate(at, list(unit), Interpolate.NATURAL_SPLINE) for unit in np.eye(nodes))
 
 
@@ -168,7 +169,7 @@ class Basis:
         x0, y0, columns, rows = self.box
         along_x = _mean_spline(x - x0, width, columns, nodes[0])
         along_y = _mean_spline(y - y0, height, rows, nodes[1])
-        return (along_y[:, :, None] * along_x[:, None, :]).reshape(len(x), -1)
+        return np.asarray((along_y[:, :, None] * along_x[:, None, :]).reshape(len(x), -1))
 
     @cached_property
     def points(self) -> tuple[np.ndarray, np.ndarray]:
@@ -192,7 +193,7 @@ class Basis:
         return np.asarray(result)
 
     def projection(self, candidate: Candidate, order: int, other: Basis) -> np.ndarray:
-        """Matrix that takes a candidate's terms to the series of `order` over another box that is nearest over this one.
+        """Matrix that takes a candidate's terms to the nearest series of `order`, which is one over another box.
 
         Returns
         -------
@@ -249,7 +250,7 @@ def _mean_spline(at: np.ndarray, extent: np.ndarray | float, size: int, nodes: i
     def until(edge: np.ndarray) -> np.ndarray:
         whole = np.minimum(edge.astype(int), size - 1)
         part = (edge - whole)[:, None]
-        return sums[whole] * (1 - part) + sums[whole + 1] * part
+        return np.asarray(sums[whole] * (1 - part) + sums[whole + 1] * part)
 
     return np.asarray((until(high) - until(low)) / (high - low)[:, None])
 

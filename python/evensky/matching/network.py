@@ -229,7 +229,7 @@ class Network:
             result = np.zeros((size, candidate.terms))
             for at, side, own, weights in parts:
                 result[own] += weights[:, None] * self.design(at, side, candidate)
-            return result[known] / total[:, None]
+            return np.asarray(result[known] / total[:, None])
 
         return Evidence(value[known] / total, error, [(some, partial(terms, largest)) for some, largest in designs])
 
@@ -259,7 +259,7 @@ class Shift:
 
     Attributes
     ----------
-    members : ndarray of int
+    members : list of int
         The exposures of the group.
     into : dict of int to ndarray
         Takes the shift's numbers to an exposure's terms.
@@ -267,7 +267,7 @@ class Shift:
         Takes an exposure's terms to its share of the shift's numbers.
     """
 
-    members: np.ndarray
+    members: list[int]
     into: dict[int, np.ndarray]
     of: dict[int, np.ndarray]
 
@@ -381,7 +381,7 @@ class _System:
     def covariances(self, shifts: Sequence[Shift | None]) -> list[np.ndarray]:
         """Of each exposure's own terms, after the shifts."""
         result = [np.zeros((candidate.terms, candidate.terms)) for candidate in self.all_candidates]
-        shift_of = {int(i): shift for shift in shifts if shift is not None for i in shift.members}
+        shift_of = {i: shift for shift in shifts if shift is not None for i in shift.members}
         if self.size == 0:
             return result
         if not hasattr(self, "factors"):

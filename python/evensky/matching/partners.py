@@ -123,11 +123,11 @@ def _join_groups(links: _Links) -> None:
         joined = False
         for group in range(int(groups.max()) + 1 if groups.size else 0):
             best: list[tuple[float, int, int]] = []
-            for i in np.flatnonzero(groups == group):
-                shared = links.shared(int(i)) * (groups != group)
+            for member in np.flatnonzero(groups == group).tolist():
+                shared = links.shared(member) * (groups != group)
                 if shared.any():
-                    j = int(np.argmax(shared))
-                    best.append((float(shared[j]), int(i), j))
+                    most = int(np.argmax(shared))
+                    best.append((float(shared[most]), member, most))
             for _, i, j in sorted(best, reverse=True)[:_PARTNERS_IN_BIN]:
                 joined |= (min(i, j), max(i, j)) not in links.pairs
                 links.add(i, j)

@@ -12,12 +12,12 @@ import numpy as np
 from .. import _core
 from ..errors import TaskError
 from ..image import Exposure
-from ..math import stringToStatisticsProperty
 from ..matching.all_to_all import Correction, Corrections, correct_all
 from ..matching.configuration import MatchAllConfig
 from ..matching.differences import Coverage, Differences, PairBins, Pixels, coverage_of, measure_pair
 from ..matching.grid import CommonGrid, PixelBox
 from ..matching.partners import choose_pairs
+from ..math import stringToStatisticsProperty
 from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
 from .match_exposure import ExposureMatcher, NoOverlapError
 from .run_record import CandidateScore, ExposureRecord, PixelSummary, ReferenceCandidate
@@ -210,8 +210,8 @@ class AllMatcher(ExposureMatcher):
         elif record.common_fraction < _LEAST_ENCLOSED and correction.model.candidate.terms > 1:
             record.flags.append("EXTRAPOLATED")
             record.warnings.append(
-                f"EXTRAPOLATED: only {percent} of its bins are good in another exposure, too; elsewhere the model is only "
-                "continued"
+                f"EXTRAPOLATED: only {percent} of its bins are good in another exposure, too; elsewhere the model is "
+                "only continued"
             )
 
 
@@ -262,6 +262,6 @@ def group_notes(corrections: Corrections, names: Sequence[str]) -> list[str]:
         held = f" (held to {names[anchor]})" if anchor >= 0 else ""
         sentences.append(f"{', '.join(members)}{held}")
     return [
-        f"{len(sentences)} groups of exposures have no good pixel in common; each was matched by itself, and their levels "
-        f"are not tied: {'; '.join(sentences)}."
+        f"{len(sentences)} groups of exposures have no good pixel in common; each was matched by itself, and their "
+        f"levels are not tied: {'; '.join(sentences)}."
     ]

@@ -109,10 +109,10 @@ class MatchRun:
     version: str
     started: str  # ISO 8601, UTC
     seconds: float
-    method: str = "reference"  # "all" where exposures were matched to each other
     unit: str = ""  # BUNIT of the exposures where they agree
     notes: list[str] = field(default_factory=list)  # what was assumed, e.g. "no masks given: every finite pixel counts"
     truth: dict[str, float] | None = None  # demo only: name -> pixel RMS against the truth
+    method: str = "reference"  # "all" where exposures were matched to each other
 
     @property
     def table(self) -> Table:

@@ -1,10 +1,11 @@
-"""The reference of a run, which many units of work need and each process reads once."""
+"""Exposures that several units of work need: the reference, which each process reads once, the last few of pairs."""
 
 from __future__ import annotations
 
-__all__ = ["SHARED"]
+__all__ = ["RECENT", "SHARED"]
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -41,4 +42,37 @@ class _SharedExposures:
                 del self._adopted[run]
 
 
+class _RecentExposures:
+    """The last few exposures that pairs were made of: those of neighbouring pairs are the same."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, str], Exposure] = OrderedDict()
+
+    def get(self, run: str, label: str, load: Callable[[], Exposure], most: int) -> Exposure:
+        """An exposure of a run, of which so many are kept; read where it is not among them. It is not to be changed."""
+        key = run, label
+        with self._lock:
+            known = self._kept.get(key)
+            if known is not None:
+                self._kept.move_to_end(key)
+                return known
+            # Room is made before the next one is read, and other runs' are of no use any more.
+            for old in [old for old in self._kept if old[0] != run]:
+                del self._kept[old]
+            while len(self._kept) >= most:
+                self._kept.popitem(last=False)
+        exposure = load()
+        with self._lock:
+            self._kept[key] = exposure
+        return exposure
+
+    def forget(self, run: str) -> None:
+        """No more pairs of this run."""
+        with self._lock:
+            for key in [key for key in self._kept if key[0] == run]:
+                del self._kept[key]
+
+
 SHARED = _SharedExposures()
+RECENT = _RecentExposures()
