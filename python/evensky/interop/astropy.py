@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..image import Exposure, Image, Mask, MaskedImage
+from ..image import Exposure, Image, ImageF, Mask, MaskedImage
 from ..image.coerce import as_planes, is_lsst_images, is_nddata
 
 
@@ -54,7 +54,7 @@ def exposure_of(data: Any, label: str) -> Exposure:
     return exposure
 
 
-def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False) -> Any:
+def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False, variance: np.ndarray | None = None) -> Any:
     """Pixels as what the given ones came in.
 
     Parameters
@@ -65,6 +65,8 @@ def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False) -> Any:
         In the unit of `data`.
     bare : bool, optional
         Without mask and uncertainty: the pixels are a model.
+    variance : ndarray of float32, shape (height, width), optional
+        Takes the place of the data's own, where they have any.
 
     Returns
     -------
@@ -73,17 +75,17 @@ def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False) -> Any:
         is an array, a bare `MaskedImage` or `Exposure` an `Image`; likewise those of ``lsst.images``.
     """
     if is_lsst_images(data):
-        return _lsst_images_like(data, pixels, bare=bare)
+        return _lsst_images_like(data, pixels, bare=bare, variance=variance)
     if isinstance(data, Exposure):
-        return _image_like(data.maskedImage, pixels) if bare else _exposure_like(data, pixels)
+        return _image_like(data.maskedImage, pixels) if bare else _exposure_like(data, pixels, variance)
     if isinstance(data, MaskedImage):
         if bare:
             return _image_like(data, pixels)
-        return MaskedImage(_image_like(data, pixels), data.mask, data.variance)
+        return MaskedImage(_image_like(data, pixels), data.mask, _variance_like(data, variance))
     if isinstance(data, Image):
         return Image(pixels, xy0=data.getXY0())
     if is_nddata(data):
-        planes = {} if bare else {"mask": data.mask, "uncertainty": copy.copy(data.uncertainty)}
+        planes = {} if bare else {"mask": data.mask, "uncertainty": _uncertainty_like(data, variance)}
         result = type(data)(pixels, unit=data.unit, wcs=data.wcs, meta=copy.deepcopy(data.meta), **planes)
         if not bare and getattr(data, "flags", None) is not None:
             result.flags = data.flags
@@ -100,12 +102,33 @@ def _image_like(data: MaskedImage, pixels: np.ndarray) -> Image:
     return image
 
 
-def _lsst_images_like(data: Any, pixels: np.ndarray, *, bare: bool) -> Any:
+def _variance_like(data: MaskedImage, variance: np.ndarray | None) -> ImageF:
+    return data.variance if variance is None else ImageF(variance)
+
+
+def _uncertainty_like(data: Any, variance: np.ndarray | None) -> Any:
+    if variance is None or data.uncertainty is None:
+        return copy.copy(data.uncertainty)
+    from astropy.nddata import InverseVariance, StdDevUncertainty
+
+    kind = type(data.uncertainty)
+    array = variance.astype(data.uncertainty.array.dtype)
+    if issubclass(kind, StdDevUncertainty):
+        array = np.sqrt(array)
+    elif issubclass(kind, InverseVariance):
+        with np.errstate(divide="ignore"):
+            array = 1 / array
+    return kind(array)
+
+
+def _lsst_images_like(data: Any, pixels: np.ndarray, *, bare: bool, variance: np.ndarray | None) -> Any:
     import lsst.images as li
 
     if bare or isinstance(data, li.Image):
         return li.Image(pixels, bbox=data.bbox, unit=data.unit, sky_projection=data.sky_projection)
     result = data.copy()
+    if variance is not None:
+        result.variance.array[...] = variance
     if result.image.array.dtype == pixels.dtype:
         result.image.array[...] = pixels
         return result
@@ -118,8 +141,8 @@ def _lsst_images_like(data: Any, pixels: np.ndarray, *, bare: bool) -> Any:
     )
 
 
-def _exposure_like(data: Exposure, pixels: np.ndarray) -> Exposure:
+def _exposure_like(data: Exposure, pixels: np.ndarray, variance: np.ndarray | None) -> Exposure:
     masked = data.maskedImage
-    result = Exposure(MaskedImage(_image_like(masked, pixels), masked.mask, masked.variance))
+    result = Exposure(MaskedImage(_image_like(masked, pixels), masked.mask, _variance_like(masked, variance)))
     result._info = copy.copy(data.info)
     return result

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InvalidParameterError
 from .differences import Differences
 from .evidence import OUTLIER as FAR
-from .evidence import Score, choose
+from .evidence import Score, choose, determines
 from .grid import CommonGrid, PixelBox, around
 from .models import NONE, Basis, Candidate, Model, make_candidates
 from .network import Network, Shift, Solution
@@ -178,10 +178,11 @@ class _Search:
             if solution.candidates == before:
                 break
         self.network.reject(left)
-        solution, shifts = self._settle(solution.candidates)
-        left = self.differences.value - self.network.correction(solution)
-        scale = max(1.0, self._reduced(solution, left))
-        return self._result(solution, shifts, left, scale, sweeps)
+        self._drop_undetermined(solution)
+        self._settle(solution.candidates)
+        left = self.differences.value - self.network.correction(self.final)
+        scale = max(1.0, self._reduced(left))
+        return self._result(left, scale, sweeps)
 
     def _begin(self) -> tuple[Solution, np.ndarray]:
         """The order that serves all exposures best, when all have the same."""
@@ -226,9 +227,25 @@ class _Search:
         for i in sorted(self.tied, key=lambda i: -misfit[i]):
             if i in self.held:
                 continue
-            choice = choose(self.network.evidence(i, solution, self.candidates[i]))
+            evidence, nodes = self.network.evidence(i, solution, self.candidates[i])
+            choice = choose(evidence)
             solution.candidates[i], solution.coefficients[i] = choice.candidate, choice.coefficients
             self.scores[i] = choice.scores
+            # Bins that did not fit what it was before may fit what it is now.
+            self.network.good[nodes] = ~choice.outliers
+
+    def _drop_undetermined(self, solution: Solution) -> None:
+        """Choose anew where the bins that count do not determine all terms."""
+        for i in self.tied:
+            candidate = solution.candidates[i]
+            if candidate.terms == 0:
+                continue
+            good = self.network.good
+            evidence, _ = self.network.evidence(i, solution, [([candidate], candidate)], nodes=good)
+            if not determines(evidence, candidate):
+                evidence, _ = self.network.evidence(i, solution, self.candidates[i], nodes=good)
+                choice = choose(evidence)
+                solution.candidates[i], self.scores[i] = choice.candidate, choice.scores
 
     # -- what is common to all --
 
@@ -253,28 +270,44 @@ class _Search:
                     solution.coefficients[i] = solution.coefficients[i] + into @ shift
         return solution
 
-    def _settle(self, candidates: Sequence[Candidate]) -> tuple[Solution, list[Shift | None]]:
-        """The corrections as they are wanted, and what was done to all of a group."""
-        chosen = list(candidates)
+    def _settle(self, candidates: Sequence[Candidate]) -> None:
+        """The corrections as they are wanted: solved for, and shifted by what all of a group may have in common."""
+        self.solved = list(candidates)
+        self.fixed = self._fixed(candidates)
+        solution = self.network.solve(candidates, self.fixed)
+        self.shifts: list[Shift] = []
         if self.level != "reference":
             for members in self.members:
-                if any(candidates[i].terms for i in members):
+                order = self._common_order(members, candidates)
+                if order >= 0:
+                    self._give_room(solution, members, order)
+                    shift = self._shift(solution, members, order)
+                    total = sum(share @ solution.coefficients[i] for i, share in shift.of.items())
                     for i in members:
-                        chosen[i] = Candidate(0) if chosen[i].terms == 0 else chosen[i]
-        self.fixed = self._fixed(chosen)
-        solution = self.network.solve(chosen, self.fixed)
-        shifts = [self._shift(solution, members) for members in self.members]
-        for shift in shifts:
-            if shift is not None:
-                total = sum(share @ solution.coefficients[i] for i, share in shift.of.items())
-                for i in shift.members:
-                    solution.coefficients[i] = solution.coefficients[i] + shift.into[i] @ total
-        return solution, shifts
+                        solution.coefficients[i] = solution.coefficients[i] + shift.into[i] @ total
+                    self.shifts.append(shift)
+        self.final = solution
 
-    def _shift(self, solution: Solution, members: list[int]) -> Shift | None:
-        order = min(solution.candidates[i].polynomial for i in members)
-        if self.level == "reference" or order < 0:
-            return None
+    @staticmethod
+    def _common_order(members: list[int], candidates: Sequence[Candidate]) -> int:
+        """Order of what is shifted: that which half of the exposures have or more, as far as splines can hold it."""
+        if all(candidates[i].terms == 0 for i in members):
+            return -1
+        orders = sorted(candidates[i].polynomial for i in members)
+        most = [candidates[i].polynomial for i in members if candidates[i].nodes is not None]
+        return max(0, min([orders[(len(orders) - 1) // 2], *most]))
+
+    @staticmethod
+    def _give_room(solution: Solution, members: list[int], order: int) -> None:
+        """Let the series of all members have the terms that a shift needs: they begin with those that they have."""
+        for i in members:
+            candidate = solution.candidates[i]
+            if candidate.nodes is None and candidate.order < order:
+                solution.candidates[i] = Candidate(order)
+                room = solution.candidates[i].terms - candidate.terms
+                solution.coefficients[i] = np.concatenate([solution.coefficients[i], np.zeros(room)])
+
+    def _shift(self, solution: Solution, members: list[int], order: int) -> Shift:
         into = {i: self._embedding(i, solution.candidates[i], order) for i in members}
         of = {i: -self._projection(i, solution.candidates[i], order) / len(members) for i in members}
         if self.level == "lowest":
@@ -282,15 +315,14 @@ class _Search:
             total = sum(share @ solution.coefficients[i] for i, share in of.items())
             means = {i: float((mean[i] @ (solution.coefficients[i] + into[i] @ total))[0]) for i in into}
             lowest = max(means, key=lambda i: means[i])
-            constant = np.zeros((len(next(iter(of.values()))), 1))
-            constant[0, 0] = 1.0
+            constant = np.eye(len(total), 1)
             of = {
                 i: share
                 - constant @ mean[lowest] @ into[lowest] @ share
                 - (constant @ mean[lowest] if i == lowest else 0)
                 for i, share in of.items()
             }
-        return Shift(members, into, of)
+        return Shift(into, of)
 
     def _projection(self, exposure: int, candidate: Candidate, order: int) -> np.ndarray:
         return self.network.bases[exposure].projection(candidate, order, self.whole)
@@ -300,19 +332,18 @@ class _Search:
 
     # -- result --
 
-    def _reduced(self, solution: Solution, left: np.ndarray) -> float:
+    def _reduced(self, left: np.ndarray) -> float:
         """Scatter of the nodes in units of their errors, the terms taken off."""
         value, error = self.network.residuals(left)
         with np.errstate(invalid="ignore"):
             distance = (value / error)[self.network.good]
         distance = distance[np.isfinite(distance)]
-        freedom = distance.size - sum(solution.candidates[i].terms for i in self.tied)
+        freedom = distance.size - sum(self.solved[i].terms for i in self.tied)
         return float(np.sqrt((distance**2).sum() / freedom)) if freedom > 0 else 1.0
 
-    def _result(
-        self, solution: Solution, shifts: list[Shift | None], left: np.ndarray, scale: float, sweeps: int
-    ) -> Corrections:
-        covariances = self.network.covariance(solution, self.fixed, shifts)
+    def _result(self, left: np.ndarray, scale: float, sweeps: int) -> Corrections:
+        solution = self.final
+        covariances = self.network.covariances(self.solved, self.fixed, solution.candidates, self.shifts)
         value, error = self.network.residuals(left)
         group_of = {i: number for number, members in enumerate(self.members) for i in members}
         partners: list[set[int]] = [set() for _ in self.boxes]

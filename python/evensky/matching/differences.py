@@ -18,6 +18,8 @@ _LEAST_SHARE = 0.02
 _FEWEST_PIXELS = 8
 # The noise of single exposures follows from that of pairs by iteration.
 _ROUNDS = 100
+# A node whose pixels have so many times the variance that is usual does not count.
+_ODD = 10.0
 # Least variance of an exposure, or of a bin, as a share of what is usual.
 _LEAST_NOISE = 1e-3
 
@@ -147,8 +149,12 @@ def measure_pair(
         return None
     x_edges, y_edges, numbers = grid.edges(box)
     options.referenceBadMask, options.scienceBadMask = one.bad, other.bad
+    image, mask = one.part(box)
+    other_image, other_mask = other.part(box)
+    if image.dtype != other_image.dtype:  # what float32 does not hold is not lost
+        image, other_image = image.astype(np.float64), other_image.astype(np.float64)
     values, errors, counts, x, y = _core.bin_differences(
-        one.part(box), other.part(box), x_edges, y_edges, options, num_threads
+        (image, mask), (other_image, other_mask), x_edges, y_edges, options, num_threads
     )
     good = _enough(counts, x_edges, y_edges) & np.isfinite(values) & np.isfinite(errors)
     if not good.any():
@@ -189,6 +195,8 @@ class Differences:
         What the nodes are; they are sorted by exposure, then bin.
     node_variance : ndarray, shape (nodes,)
         Variance of the mean of a node's good pixels.
+    node_odd : ndarray of bool, shape (nodes,)
+        Whether a node's pixels scatter far more than is usual for its exposure: a satellite, a saturated star.
     value : ndarray, shape (n,)
     variance : ndarray, shape (n,)
         Of the value: those of both nodes, and what the pixels add that only one of them has.
@@ -214,7 +222,8 @@ class Differences:
         self.node = node.reshape(2, -1)
         self.node_exposure, self.node_bin = keys // stride, keys % stride
         self.node_start = np.searchsorted(self.node_exposure, np.arange(number + 1))
-        pixel_variance = _noise(self, _joined([pair.errors for pair in pairs]) ** 2 * counts)
+        pixel_variance, excess = _noise(self, _joined([pair.errors for pair in pairs]) ** 2 * counts)
+        self.node_odd = excess > _ODD
         most = np.zeros(keys.size)
         for side in (0, 1):
             np.maximum.at(most, self.node[side], counts)
@@ -243,7 +252,7 @@ def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(arrays) if arrays else np.zeros(0)
 
 
-def _noise(differences: Differences, pair_variance: np.ndarray) -> np.ndarray:
+def _noise(differences: Differences, pair_variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pixel variances of single exposures in their bins, given those of differences.
 
     The variance of a difference is the sum of two exposures'. Which of the two has how much follows where three or more
@@ -259,11 +268,14 @@ def _noise(differences: Differences, pair_variance: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (nodes,)
+    variance : ndarray, shape (nodes,)
+    excess : ndarray, shape (nodes,)
+        The same in units of what is usual for the exposure.
     """
     pairs = differences.pairs
     if not np.any(pair_variance > 0):
-        return np.ones(differences.node_exposure.size)  # pixels without any noise: all bins count alike
+        ones = np.ones(differences.node_exposure.size)  # pixels without any noise: all bins count alike
+        return ones, ones
     # No bin is so much better than others that it alone counts.
     variance = np.maximum(pair_variance, _LEAST_NOISE * np.median(pair_variance[pair_variance > 0]))
     typical = np.array([np.median(variance[rows]) for rows in differences.rows])
@@ -281,7 +293,7 @@ def _noise(differences: Differences, pair_variance: np.ndarray) -> np.ndarray:
         own = np.maximum(own * mean_of_pairs(typical / (own[first] + own[second])), _LEAST_NOISE * half)
     of_pair = np.repeat(own[first] + own[second], [rows.stop - rows.start for rows in differences.rows])
     local = _lower_median(differences.node, variance / of_pair, differences.node_exposure.size)
-    return np.asarray(own[differences.node_exposure] * local)
+    return np.asarray(own[differences.node_exposure] * local), local
 
 
 def _lower_median(node: np.ndarray, values: np.ndarray, nodes: int) -> np.ndarray:

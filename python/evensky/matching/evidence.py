@@ -15,7 +15,7 @@ out without a price.
 
 from __future__ import annotations
 
-__all__ = ["Choice", "Evidence", "Score", "choose"]
+__all__ = ["Choice", "Evidence", "Score", "choose", "determines"]
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -154,6 +154,12 @@ def choose(evidence: Evidence) -> Choice:
     best = ranked[0]
     scores = [Score(candidate, bic[candidate] - bic[best], int(fits[candidate].outliers.sum())) for candidate in ranked]
     return Choice(best, fits[best].coefficients, fits[best].outliers, scale, scores)
+
+
+def determines(evidence: Evidence, candidate: Candidate) -> bool:
+    """Whether the bins determine all terms of a candidate, the only one that there is evidence for."""
+    design = evidence.designs[0][1]() / evidence.error[:, None]
+    return candidate.terms <= evidence.value.size and _determined(design.T @ design, candidate.terms)
 
 
 def _determined(gram: np.ndarray, terms: int) -> bool:

@@ -302,7 +302,7 @@ class Model:
         copies = (ny if ny > 1 else _FEWEST_NODES, nx if nx > 1 else _FEWEST_NODES)
         values, errors = (
             np.broadcast_to(grid.reshape(ny, nx), copies).astype(np.float32)
-            for grid in (self.coefficients, np.sqrt(np.diag(self.covariance)))
+            for grid in (self.coefficients, np.sqrt(np.maximum(np.diag(self.covariance), 0)))
         )
         made = BackgroundControl(
             Interpolate.NATURAL_SPLINE, copies[1], copies[0], REDUCE_INTERP_ORDER, StatisticsControl()

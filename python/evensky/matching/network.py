@@ -56,7 +56,7 @@ class Network:
     def __init__(self, boxes: Sequence[PixelBox], differences: Differences) -> None:
         self.differences = differences
         self.bases = [Basis(box) for box in boxes]
-        self.good = np.ones(differences.node_exposure.size, bool)  # nodes that count
+        self.good = ~differences.node_odd  # nodes that count
         size = differences.node_exposure.size
         self._of_exposure: list[list[tuple[int, int]]] = [[] for _ in boxes]  # numbers of pairs, and the side
         for at, pair in enumerate(differences.pairs):
@@ -160,7 +160,7 @@ class Network:
         float
             By how much the scatter of nodes exceeds their errors; at least 1.
         """
-        self.good[:] = True
+        self.good = ~self.differences.node_odd
         bins = self.differences.node_bin
         value, error = self.residuals(left)
         scale = _scale(value / error)
@@ -170,7 +170,7 @@ class Network:
             distance[~self.good | ~np.isfinite(distance)] = 0.0
             # Of those in one bin that disagree, the one that disagrees most; the others may then agree.
             order = np.lexsort((-self.differences.node_exposure, distance, bins))
-            last = np.append(bins[order][1:] != bins[order][:-1], True)
+            last = np.diff(bins[order], append=-1) != 0
             worst = order[last]
             worst = worst[distance[worst] > OUTLIER]
             if not worst.size:
@@ -182,8 +182,13 @@ class Network:
     # -- evidence --
 
     def evidence(
-        self, exposure: int, solution: Solution, designs: Sequence[tuple[list[Candidate], Candidate]]
-    ) -> Evidence:
+        self,
+        exposure: int,
+        solution: Solution,
+        designs: Sequence[tuple[list[Candidate], Candidate]],
+        *,
+        nodes: np.ndarray | None = None,
+    ) -> tuple[Evidence, np.ndarray]:
         """What its partners say an exposure's correction should be.
 
         Parameters
@@ -193,10 +198,14 @@ class Network:
             Corrections of the partners.
         designs : sequence of (list of Candidate, Candidate)
             Candidates, and the one whose terms begin with theirs.
+        nodes : ndarray of bool, optional
+            Which nodes to ask; those that do not scatter oddly where left out.
 
         Returns
         -------
         Evidence
+        nodes : ndarray of int
+            The nodes that its bins are.
         """
         d = self.differences
         parts: list[tuple[int, int, np.ndarray, np.ndarray]] = []
@@ -219,10 +228,10 @@ class Network:
             value[own] += weights * target
             variance[own] += weights**2 * (d.node_variance[partner_node] + d.extra[rows])
             parts.append((at, side, own, weights))
-        known = total > 0
-        nodes = np.arange(span.start, span.stop)[known]
+        known = (total > 0) & (~d.node_odd if nodes is None else nodes)[span]
+        asked = np.arange(span.start, span.stop)[known]
         total = total[known]
-        error = np.sqrt(variance[known] / total**2 + d.node_variance[nodes])
+        error = np.sqrt(variance[known] / total**2 + d.node_variance[asked])
 
         def terms(candidate: Candidate) -> np.ndarray:
             """Of the exposure's bins: means over its partners."""
@@ -231,11 +240,14 @@ class Network:
                 result[own] += weights[:, None] * self.design(at, side, candidate)
             return np.asarray(result[known] / total[:, None])
 
-        return Evidence(value[known] / total, error, [(some, partial(terms, largest)) for some, largest in designs])
+        made = [(some, partial(terms, largest)) for some, largest in designs]
+        return Evidence(value[known] / total, error, made), asked
 
     # -- errors --
 
-    def covariance(self, solution: Solution, fixed: Sequence[int], shifts: Sequence[Shift | None]) -> list[np.ndarray]:
+    def covariances(
+        self, candidates: Sequence[Candidate], fixed: Sequence[int], final: Sequence[Candidate], shifts: Sequence[Shift]
+    ) -> list[np.ndarray]:
         """Covariances of each exposure's terms.
 
         The rows share the noise of their nodes, so the weights that they are solved with are not their inverse
@@ -243,14 +255,16 @@ class Network:
 
         Parameters
         ----------
-        solution : Solution
-            As it will be used.
+        candidates : sequence of Candidate
+            As they were solved for.
         fixed : sequence of int
-            Exposures that were fixed when it was solved.
-        shifts : sequence of Shift or None
-            What was then added to all exposures of each group.
+            Exposures that were fixed then.
+        final : sequence of Candidate
+            As they are now: their terms begin with those that were solved for.
+        shifts : sequence of Shift
+            What was then added to all exposures of some groups.
         """
-        return _System(self, solution.candidates, fixed).covariances(shifts)
+        return _System(self, candidates, fixed).covariances(final, shifts)
 
 
 @dataclass
@@ -259,15 +273,12 @@ class Shift:
 
     Attributes
     ----------
-    members : list of int
-        The exposures of the group.
     into : dict of int to ndarray
         Takes the shift's numbers to an exposure's terms.
     of : dict of int to ndarray
         Takes an exposure's terms to its share of the shift's numbers.
     """
 
-    members: list[int]
     into: dict[int, np.ndarray]
     of: dict[int, np.ndarray]
 
@@ -378,26 +389,25 @@ class _System:
             of_nodes @ diags_array(d.node_variance) @ of_nodes.T + of_rows.T @ diags_array(d.extra) @ of_rows
         ).tocsr()
 
-    def covariances(self, shifts: Sequence[Shift | None]) -> list[np.ndarray]:
-        """Of each exposure's own terms, after the shifts."""
-        result = [np.zeros((candidate.terms, candidate.terms)) for candidate in self.all_candidates]
-        shift_of = {i: shift for shift in shifts if shift is not None for i in shift.members}
+    def covariances(self, final: Sequence[Candidate], shifts: Sequence[Shift]) -> list[np.ndarray]:
+        """Of each exposure's own terms, as they are in the end."""
+        result = [np.zeros((candidate.terms, candidate.terms)) for candidate in final]
         if self.size == 0:
             return result
-        if not hasattr(self, "factors"):
-            matrix, right = self._normal_equations()
-            self._factor(matrix, right)
+        self._factor(*self._normal_equations())
         noise = self._noise()
-        for i, candidate in enumerate(self.all_candidates):
+        shift_of = {i: shift for shift in shifts for i in shift.into}
+        for i, candidate in enumerate(final):
             if not candidate.terms:
                 continue
+            # What an exposure's terms are made of: its own, and those of all by the shift.
             chosen = np.zeros((self.size, candidate.terms))
-            if self.candidates[i].terms:
-                chosen[self.start[i] : self.start[i + 1]] = np.eye(candidate.terms)
+            own = self.candidates[i].terms
+            chosen[self.start[i] : self.start[i + 1], :own] = np.eye(own)
             if (shift := shift_of.get(i)) is not None:
                 for j, share in shift.of.items():
-                    if self.candidates[j].terms:
-                        chosen[self.start[j] : self.start[j + 1]] += (shift.into[i] @ share).T
+                    solved = self.candidates[j].terms
+                    chosen[self.start[j] : self.start[j + 1]] += (shift.into[i] @ share[:, :solved]).T
             if chosen.any():
                 spread = self.factors.solve(chosen)
                 result[i] = np.asarray(spread.T @ (noise @ spread))

@@ -164,6 +164,10 @@ class AllMatcher(ExposureMatcher):
             self._describe_correction(record, correction, coverage, names)
         return record
 
+    def widens(self, exposure: Exposure) -> bool:
+        """Whether a correction's variance is added to the exposure's."""
+        return bool(self.config.add_variance) and exposure.info.has_variance
+
     def _apply(self, exposure: Exposure, correction: Correction, record: ExposureRecord) -> None:
         model = correction.model
         assert model is not None
@@ -172,12 +176,16 @@ class AllMatcher(ExposureMatcher):
         rows = max(1, min(height, _BAND_PIXELS // max(width, 1)))
         band = np.empty((rows, width), np.float32)
         low, high, variance = np.inf, -np.inf, 0.0
+        widened = self.widens(exposure)
+        if widened and exposure.info.scratch is None:
+            # It may be somebody's: exposures of data in memory share it.
+            exposure.maskedImage.setVariance(exposure.variance.clone())
         for start in range(0, height, rows):
             part = band[: height - start]
             model.fill(part, first_row=start)
             low, high = min(low, float(part.min())), max(high, float(part.max()))
             image[start : start + rows] += part
-            if self.config.add_variance and exposure.info.has_variance:
+            if widened:
                 model.fill_variance(part, first_row=start)
                 exposure.variance.array[start : start + rows] += part
         record.model_min, record.model_max = low, high

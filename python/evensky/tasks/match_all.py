@@ -157,7 +157,10 @@ class _Run(LoadedExposures):
             else:
                 record = self._matcher.correct(exposure, correction, label, path, survey.coverage, self.labels)
             record.seconds = time.perf_counter() - start
-            result = exposure if path else data_like(self.exposures[index], exposure.image.array)
+            if path:
+                return record, exposure, correction.model
+            variance = exposure.variance.array if self._matcher.widens(exposure) else None
+            result = data_like(self.exposures[index], exposure.image.array, variance=variance)
             return record, result, correction.model
         except Exception as error:  # whatever one exposure does, the others go on
             return failed(label, path, error), None, None
