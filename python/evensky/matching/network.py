@@ -12,6 +12,7 @@ __all__ = ["Network", "Solution"]
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from .models import NONE, Basis, Candidate
 _PRIOR = 1e3
 # Terms in bins are kept, up to so many numbers, as most are needed several times.
 _KEPT_NUMBERS = 2**24
+# Numbers of the noise of terms that are worked out at a time.
+_NUMBERS_TOGETHER = 2**22
 # Bins farther from their partners, in standard errors, are outliers.
 OUTLIER = 5.0
 
@@ -357,15 +360,14 @@ class _System:
         self.factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.1)
         return np.asarray(self.factors.solve(right))
 
-    def _noise(self) -> object:
-        """Covariance of the right-hand side: what the noise of the nodes makes of it."""
+    def _noise(self) -> list[Any]:
+        """Matrices that take terms to independent unit noises: of the nodes, and of what only one row has of them."""
         from scipy.sparse import coo_array, diags_array
 
         d = self.network.differences
         rows, columns, values = [], [], []
         for at, span in enumerate(d.rows):
             for exposure, sign, terms in self._blocks(at):
-                weighted = sign * terms * self.weights[span, None]
                 row, column = np.meshgrid(
                     np.arange(span.start, span.stop),
                     np.arange(self.start[exposure], self.start[exposure + 1]),
@@ -373,21 +375,20 @@ class _System:
                 )
                 rows.append(row.ravel())
                 columns.append(column.ravel())
-                values.append(weighted.ravel())
+                values.append((sign * terms * self.weights[span, None]).ravel())
         shape = (d.value.size, self.size)
-        of_rows = coo_array(
-            (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape
-        ).tocsr()
+        entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+        of_rows = coo_array(entries, shape=shape).tocsr()
         # first - second: the noise of the first node less that of the second.
         number = np.arange(d.value.size)
         incidence = coo_array(
-            (np.repeat([1.0, -1.0], d.value.size), (np.tile(number, 2), d.node.ravel())),
-            shape=(d.value.size, d.node_exposure.size),
+            (np.repeat([1.0, -1.0], d.value.size), (d.node.ravel(), np.tile(number, 2))),
+            shape=(d.node_exposure.size, d.value.size),
         ).tocsr()
-        of_nodes = of_rows.T @ incidence
-        return (
-            of_nodes @ diags_array(d.node_variance) @ of_nodes.T + of_rows.T @ diags_array(d.extra) @ of_rows
-        ).tocsr()
+        noise = [diags_array(np.sqrt(d.node_variance)) @ (incidence @ of_rows)]
+        if np.any(d.extra > 0):
+            noise.append(diags_array(np.sqrt(np.maximum(d.extra, 0))) @ of_rows)
+        return noise
 
     def covariances(self, final: Sequence[Candidate], shifts: Sequence[Shift]) -> list[np.ndarray]:
         """Of each exposure's own terms, as they are in the end."""
@@ -397,21 +398,39 @@ class _System:
         self._factor(*self._normal_equations())
         noise = self._noise()
         shift_of = {i: shift for shift in shifts for i in shift.into}
+        # Several exposures at a time: the matrices are gone through once for all of them.
+        together = max(1, _NUMBERS_TOGETHER // max(1, self._size_of(noise)))
+        batch: list[tuple[int, np.ndarray]] = []
+        columns = 0
         for i, candidate in enumerate(final):
-            if not candidate.terms:
-                continue
-            # What an exposure's terms are made of: its own, and those of all by the shift.
-            chosen = np.zeros((self.size, candidate.terms))
-            own = self.candidates[i].terms
-            chosen[self.start[i] : self.start[i + 1], :own] = np.eye(own)
-            if (shift := shift_of.get(i)) is not None:
-                for j, share in shift.of.items():
-                    solved = self.candidates[j].terms
-                    chosen[self.start[j] : self.start[j + 1]] += (shift.into[i] @ share[:, :solved]).T
-            if chosen.any():
-                spread = self.factors.solve(chosen)
-                result[i] = np.asarray(spread.T @ (noise @ spread))
+            if candidate.terms:
+                batch.append((i, self._made_of(i, candidate, shift_of.get(i))))
+                columns += candidate.terms
+            if batch and (columns >= together or i == len(final) - 1):
+                spread = self.factors.solve(np.hstack([chosen for _, chosen in batch]))
+                parts = [matrix @ spread for matrix in noise]
+                start = 0
+                for exposure, chosen in batch:
+                    some = slice(start, start + chosen.shape[1])
+                    result[exposure] = np.asarray(sum(part[:, some].T @ part[:, some] for part in parts))
+                    start = some.stop
+                batch, columns = [], 0
         return result
+
+    @staticmethod
+    def _size_of(matrices: Sequence[Any]) -> int:
+        return max(int(matrix.shape[0]) for matrix in matrices)
+
+    def _made_of(self, exposure: int, candidate: Candidate, shift: Shift | None) -> np.ndarray:
+        """What an exposure's terms are made of: its own, and those of all by the shift; shape (size, terms)."""
+        chosen = np.zeros((self.size, candidate.terms))
+        own = self.candidates[exposure].terms
+        chosen[self.start[exposure] : self.start[exposure + 1], :own] = np.eye(own)
+        if shift is not None:
+            for j, share in shift.of.items():
+                solved = self.candidates[j].terms
+                chosen[self.start[j] : self.start[j + 1]] += (shift.into[exposure] @ share[:, :solved]).T
+        return chosen
 
 
 def _scale(distances: np.ndarray) -> float:
