@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+import evensky
 from evensky.math import MEDIAN, BackgroundControl, StatisticsControl, makeBackground
 from evensky.plot import common_stretch
 from evensky.simulate import make_exposures
-from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
 
 SIDE = 256
 
@@ -25,13 +25,8 @@ def picture(exposure: object) -> np.ndarray:
 
 def main() -> None:
     exposures = [one.exposure for one in make_exposures(5)]
-    config = MatchBackgroundsConfig()
-    config.binSize = 128
-    task = MatchBackgroundsTask(config)
     before = [picture(one) for one in exposures]
-    for one in exposures[1:]:
-        task.matchBackgrounds(exposures[0], one)
-    after = [picture(one) for one in exposures]
+    after = [picture(one) for one in evensky.match_all(exposures, reference=0, pictures=False).exposures]
     low, high = common_stretch(before + after)
     figure = Figure(figsize=(12, 5.2), layout="constrained")
     axes = figure.subplots(2, len(exposures))

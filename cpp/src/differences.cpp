@@ -26,17 +26,7 @@ void checkEdges(std::vector<std::int64_t> const& edges, std::int64_t size, std::
     }
 }
 
-// Bins, given their edges.
-BinGrid gridOf(std::vector<std::int64_t> const& edges) {
-    BinGrid grid{edges, {}};
-    for (std::size_t i = 1; i < edges.size(); ++i) {
-        grid.centers.push_back(static_cast<double>(edges[i - 1]) +
-                               static_cast<double>(edges[i] - edges[i - 1] - 1) / 2);
-    }
-    return grid;
-}
-
-// The mean position of the good pixels in a box, `count` of them.
+// The mean position of the good pixels in a box, `count` of them, from its corner.
 template <typename T>
 std::pair<double, double> centroid(detail::Pair<T> const& pair, Box const& box, std::int64_t count) {
     double columns = 0.0, rows = 0.0;
@@ -52,7 +42,7 @@ std::pair<double, double> centroid(detail::Pair<T> const& pair, Box const& box, 
         rows += static_cast<double>(number) * static_cast<double>(y - box.y0);
     }
     auto const n = static_cast<double>(count);
-    return {static_cast<double>(box.x0) + columns / n, static_cast<double>(box.y0) + rows / n};
+    return {columns / n, rows / n};
 }
 
 template <typename T>
@@ -76,7 +66,9 @@ DifferenceBins bin_differences(MaskedImageView<T const> const& reference, Masked
     checkEdges(y_edges, reference.height(), "y_edges");
     detail::checkGridStatistic(options.gridStatistic);
     StatisticsControl const sctrl(options.numSigmaClip, options.numIter);
-    auto const x = gridOf(x_edges), y = gridOf(y_edges);
+    // Of centres there is no need.
+    BinGrid const x{x_edges, std::vector<double>(x_edges.size() - 1)};
+    BinGrid const y{y_edges, std::vector<double>(y_edges.size() - 1)};
     // Variances are not read.
     detail::Pair<T> const pair({reference.image, reference.mask, {}}, {science.image, science.mask, {}},
                                options.referenceBadMask, options.scienceBadMask);
@@ -95,14 +87,15 @@ DifferenceBins bin_differences(MaskedImageView<T const> const& reference, Masked
             auto const count = result.counts[at];
             auto const whole = count == 0 || count == box.width * box.height;
             std::tie(result.x[at], result.y[at]) =
-                    whole ? std::pair(x.centers[i], y.centers[j]) : centroid(pair, box, count);
+                    whole ? std::pair(static_cast<double>(box.width - 1) / 2, static_cast<double>(box.height - 1) / 2)
+                          : centroid(pair, box, count);
         }
     });
     return result;
 }
 
-#define EVENSKY_INSTANTIATE(T)                                                                                \
-    template EVENSKY_EXPORT DifferenceBins bin_differences<T>(                                                 \
+#define EVENSKY_INSTANTIATE(T)                                                                                  \
+    template EVENSKY_EXPORT DifferenceBins bin_differences<T>(                                                  \
             MaskedImageView<T const> const&, MaskedImageView<T const> const&, std::vector<std::int64_t> const&, \
             std::vector<std::int64_t> const&, MatchingOptions const&, int);
 EVENSKY_INSTANTIATE(float)

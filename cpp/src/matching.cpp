@@ -109,8 +109,9 @@ private:
     }
 
     [[nodiscard]] detail::BinStatistics statistics(BinGrid const& x, BinGrid const& y) const {
-        return detail::binStatistics<T>(x, y, _options.gridStatistic, _sctrl, _num_threads,
-                                        [&](Box const& box) { return detail::PairSource<T, T, detail::DifferencePixels>(_pair, box); });
+        return detail::binStatistics<T>(x, y, _options.gridStatistic, _sctrl, _num_threads, [&](Box const& box) {
+            return detail::PairSource<T, T, detail::DifferencePixels>(_pair, box);
+        });
     }
 
     // The difference in bins of plain steps from the left and bottom edge.
@@ -318,8 +319,8 @@ private:
                 auto const& [reference, science] = std::tie(_pair.reference, _pair.science);
                 return detail::kernels().match(
                         detail::Pair<T>::row(reference.image, reference.mask, _pair.referenceBadMask, 0, y, 0),
-                        detail::Pair<T>::row(science.image, science.mask, _pair.scienceBadMask, 0, y, 0), model, _bbox.width,
-                        &_matched(0, y), residuals.data());
+                        detail::Pair<T>::row(science.image, science.mask, _pair.scienceBadMask, 0, y, 0), model,
+                        _bbox.width, &_matched(0, y), residuals.data());
             }
         }
         std::ptrdiff_t n = 0;

@@ -33,8 +33,8 @@ struct Pair {
 
     // A row of a plane and its mask; `rowsAhead` rows further on is what will be read next, 0 where that simply
     // follows.
-    static PixelRow row(ImageView<float const> const& plane, ImageView<MaskPixel const> const& mask,
-                                MaskPixel badMask, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t rowsAhead) {
+    static PixelRow row(ImageView<float const> const& plane, ImageView<MaskPixel const> const& mask, MaskPixel badMask,
+                        std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t rowsAhead) {
         return {&plane(x, y), mask.exists() ? &mask(x, y) : nullptr, badMask, rowsAhead * plane.strideY(),
                 rowsAhead * mask.strideY()};
     }
@@ -88,8 +88,7 @@ public:
     [[nodiscard]] static bool withVariance() noexcept { return false; }
     [[nodiscard]] static bool isPlain() noexcept { return std::is_same_v<PixelType, float>; }
 
-    std::ptrdiff_t append(std::ptrdiff_t block, BlockStorage<PixelType>& storage, std::ptrdiff_t n,
-                          MaskTally*) const {
+    std::ptrdiff_t append(std::ptrdiff_t block, BlockStorage<PixelType>& storage, std::ptrdiff_t n, MaskTally*) const {
         auto const part = _tiling.box(block);
         storage.reserve(n + part.width * part.height, false, false);
         for (auto y = part.y0; y < part.y0 + part.height; ++y) {

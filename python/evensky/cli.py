@@ -260,7 +260,11 @@ def _summary(run: MatchRun, out: Path, *, report: bool = True) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("exposure", "status"):
         table.add_column(name, no_wrap=True)
-    for name in ("before", "after", "fit RMS", "matched MSE", "expected"):
+    figures: tuple[tuple[str, str], ...] = (("fit RMS", "fit_rms"), ("matched MSE", "matched_mse"))
+    figures += (("expected", "diff_im_var"),)
+    if run.method == "all":
+        figures = (("fit RMS", "fit_rms"), ("in errors", "fit_chi"), ("model error", "model_sigma"))
+    for name in ("before", "after", *(name for name, _ in figures)):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("model, or why not")
     colours = {"reference": "cyan", "matched": "green", "failed": "red"}
@@ -270,9 +274,7 @@ def _summary(run: MatchRun, out: Path, *, report: bool = True) -> None:
             f"[{colours[record.status]}]{record.status}",
             _level(record.level_before),
             _level(record.level_after),
-            _figure(record.fit_rms),
-            _figure(record.matched_mse),
-            _figure(record.diff_im_var),
+            *(_figure(getattr(record, field), 3 if run.method == "all" else 4) for _, field in figures),
             escape(record.message or record.model),
         )
     console.print(table)
@@ -625,8 +627,9 @@ def demo(folder: Path, number: int, size: int, seed: int, workers: int, overwrit
     """Make exposures with a known truth in FOLDER, match them, and say how far from the truth that came.
 
     A star field with diffuse light, seen under a different sky in each exposure, with chip gaps, bad columns, cosmic
-    rays and detections in the masks. It is matched twice: with the default spline and with a Chebyshev series.
+    rays and detections in the masks. It is matched twice: all exposures to each other, and each to one reference.
     """
+    from .matching.configuration import MatchAllConfig
     from .simulate import make_exposures, write_exposures
     from .tasks import MatchBackgroundsConfig
     from .tasks.match_files import match_files
@@ -645,14 +648,14 @@ def demo(folder: Path, number: int, size: int, seed: int, workers: int, overwrit
             if isinstance(error, FitsError):
                 raise
             raise FitsError(f"{inputs}: cannot be written: {error.strerror}") from error
-        runs = {
-            "spline": {"binSize": 128},
-            "polynomial": {"binSize": 128, "usePolynomial": True, "order": 3},
+        one_reference = MatchBackgroundsConfig()
+        one_reference.binSize = 128
+        runs: dict[str, tuple[str, Any]] = {
+            "matched": ("all exposures to each other", MatchAllConfig()),
+            "one-reference": ("each to one reference, splines of 128 px", one_reference),
         }
         failed = False
-        for name, fields in runs.items():
-            config = MatchBackgroundsConfig()
-            config.update(**fields)
+        for name, (words, config) in runs.items():
             out = folder / name
             with _progress(True) as progress:
                 run = match_files(
@@ -669,13 +672,12 @@ def demo(folder: Path, number: int, size: int, seed: int, workers: int, overwrit
             from .report import write_report
 
             write_report(run, out / "report.html")
-            settings = ", ".join(f"{key}={value}" for key, value in fields.items())
-            click.echo(f"\n{name} ({settings})")
+            click.echo(f"\n{words}")
             _summary(run, out)
             left = ", ".join(f"{key} {value:.3f}" for key, value in run.truth.items())
             click.echo(f"Pixel RMS against the truth [counts]: {left}")
             failed = failed or bool(run.failed)
-        click.echo(f"\nLook at {folder / 'spline' / 'report.html'}")
+        click.echo(f"\nLook at {folder / 'matched' / 'report.html'}")
     if failed:
         sys.exit(EXIT_FAILED)
 

@@ -127,7 +127,7 @@ def plot_simulated(
     names = list(methods())
     figure = Figure(figsize=(1.9 * len(names) + 0.6, 2.35 * len(CASES)), layout="constrained")
     axes = figure.subplots(len(CASES), len(names), squeeze=False)
-    for row, (case, span) in zip(axes, zip(CASES, (0.5, 3.0, 3.0), strict=True), strict=True):
+    for index, (row, case, span) in enumerate(zip(axes, CASES, (0.5, 3.0, 3.0), strict=True)):
         simulated = exposures[case]
         for ax, name in zip(row, names, strict=True):
             ax.set_xticks([])
@@ -140,7 +140,7 @@ def plot_simulated(
                 sky[~np.isfinite(one.exposure.image.array)] = np.nan
             left = skies[0] - np.nanmean(skies, axis=0)
             shown = ax.imshow(left, origin="lower", cmap="RdBu_r", vmin=-span, vmax=span, interpolation="nearest")
-            if row is axes[0]:
+            if index == 0:
                 ax.set_title(name.replace("(", "\n("), fontsize=8)
         row[0].set_ylabel(case, fontsize=8)
         figure.colorbar(shown, ax=row, label="counts", shrink=0.9, aspect=18)

@@ -51,8 +51,8 @@ TEST_CASE("differences: what is in a bin, by a loop that looks at every pixel") 
                     bool const masked = (two.referenceMask(x, y) & 1) != 0 || (two.scienceMask(x, y) & 4) != 0;
                     if (masked || !std::isfinite(value)) continue;
                     sum += static_cast<double>(value);
-                    columns += static_cast<double>(x);
-                    rows += static_cast<double>(y);
+                    columns += static_cast<double>(x - two.x_edges[i]);
+                    rows += static_cast<double>(y - two.y_edges[j]);
                     n += 1.0;
                 }
             }
@@ -78,10 +78,10 @@ TEST_CASE("differences: a bin that is covered in part lies where its pixels are,
     CHECK(std::isnan(bins.values[0]));
     CHECK(bins.counts[0] == 0);
     CHECK(bins.x[0] == 14.5);
-    CHECK(bins.y[0] == 54.5);
+    CHECK(bins.y[0] == 44.5);
     CHECK(bins.counts[1] == 50 * 90);
-    CHECK(bins.x[1] == doctest::Approx(104.5));
-    CHECK(bins.x[2] == 214.5);
+    CHECK(bins.x[1] == doctest::Approx(74.5));
+    CHECK(bins.x[2] == 84.5);
 }
 
 TEST_CASE("differences: the same bits for any number of threads") {
@@ -95,9 +95,7 @@ TEST_CASE("differences: the same bits for any number of threads") {
 
 TEST_CASE("differences: what is wrong is said with its value") {
     Two two;
-    auto const said = [](Two const& wrong) {
-        return messageOf<InvalidParameterError>([&] { (void)wrong.bins(); });
-    };
+    auto const said = [](Two const& wrong) { return messageOf<InvalidParameterError>([&] { (void)wrong.bins(); }); };
     two.x_edges = {0, 300, 200};
     CHECK(said(two).find("x_edges has 200 behind 300") != std::string::npos);
     two.x_edges = {0, 301};
@@ -112,7 +110,7 @@ TEST_CASE("differences: what is wrong is said with its value") {
     CHECK_THROWS_AS((void)bin_differences<float>({two.reference.view(), {}, {}}, {small.view(), {}, {}}, two.x_edges,
                                                  two.y_edges, two.options, 1),
                     LengthError);
-    CHECK_THROWS_AS((void)bin_differences<float>({two.reference.view(), {}, {}}, {}, two.x_edges, two.y_edges,
-                                                 two.options, 1),
-                    InvalidParameterError);
+    CHECK_THROWS_AS(
+            (void)bin_differences<float>({two.reference.view(), {}, {}}, {}, two.x_edges, two.y_edges, two.options, 1),
+            InvalidParameterError);
 }

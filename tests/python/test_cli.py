@@ -210,7 +210,7 @@ def test_demo(tmp_path: Path) -> None:
     result = run("demo", tmp_path / "demo", "--number", 3, "--size", 512)
     assert result.exit_code == 0, result.output
     # A picture of each exposure, the levels and the costs.
-    page = (tmp_path / "demo" / "spline" / "report.html").read_text()
+    page = (tmp_path / "demo" / "matched" / "report.html").read_text()
     assert page.count("data:image/png") == 3 + 2
     found = [line for line in result.output.splitlines() if line.startswith("Pixel RMS")]
     assert len(found) == 2
@@ -298,12 +298,17 @@ def test_a_path_has_a_name(arguments: tuple[str, ...]) -> None:
     assert "'' is no name" in result.output
 
 
-@pytest.mark.parametrize("polynomial", [False, True])
-def test_scratch_gives_the_same_bytes(folder: Path, tmp_path: Path, polynomial: bool) -> None:
+@pytest.mark.parametrize("polynomial", [False, True, None])
+def test_scratch_gives_the_same_bytes(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, polynomial: bool | None
+) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     options = ["--method", "reference", "-c", "binSize=40"]
     options += ["-c", "usePolynomial=true", "-c", "order=2"] if polynomial else []
+    if polynomial is None:
+        options = ["-c", "add_variance=true"]
+        monkeypatch.setattr("evensky.matching.differences._BAND_PIXELS", 256 * 40)
     for out, extra in (("memory", []), ("disk", ["--scratch", scratch, "-j", "2"])):
         assert run("match", *inputs(folder), "-o", tmp_path / out, *options, *extra).exit_code == 0
     for one in sorted((tmp_path / "memory").glob("*.fits")):

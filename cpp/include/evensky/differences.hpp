@@ -19,7 +19,7 @@ struct EVENSKY_EXPORT DifferenceBins {
     std::vector<double> values;        ///< statistic of reference - science; NaN without a good pixel
     std::vector<double> errors;        ///< its standard error; NaN where it cannot be had
     std::vector<std::int64_t> counts;  ///< number of good pixels
-    std::vector<double> x;             ///< mean column of the good pixels, from the images' corner; else the centre
+    std::vector<double> x;             ///< mean column of the good pixels, from the bin's first; else the middle
     std::vector<double> y;             ///< their mean row, likewise
 };
 
@@ -45,7 +45,7 @@ template <typename T>
 EVENSKY_EXPORT DifferenceBins bin_differences(MaskedImageView<T const> const& reference,
                                               MaskedImageView<T const> const& science,
                                               std::vector<std::int64_t> const& x_edges,
-                                              std::vector<std::int64_t> const& y_edges,
-                                              MatchingOptions const& options, int num_threads = 0);
+                                              std::vector<std::int64_t> const& y_edges, MatchingOptions const& options,
+                                              int num_threads = 0);
 
 }  // namespace evensky

@@ -16,6 +16,8 @@ from .grid import CommonGrid, PixelBox, common_box
 # A bin with less than this share of its pixels tells more of its edge than of the sky.
 _LEAST_SHARE = 0.02
 _FEWEST_PIXELS = 8
+# So many pixels of a plane that is a file are in memory at a time.
+_BAND_PIXELS = 2**23
 # The noise of single exposures follows from that of pairs by iteration.
 _ROUNDS = 100
 # A node whose pixels have so many times the variance that is usual does not count.
@@ -36,12 +38,15 @@ class Pixels:
         Bits of the mask that reject a pixel.
     box : (x0, y0, width, height)
         Where it lies on the common pixel grid.
+    on_disk : bool
+        Whether the pixels are a file that is mapped into memory, and may be larger than it.
     """
 
     image: np.ndarray
     mask: np.ndarray | None
     bad: int
     box: PixelBox
+    on_disk: bool = False
 
     def part(self, box: PixelBox) -> tuple[np.ndarray, np.ndarray | None]:
         """Image and mask in a box inside its own."""
@@ -122,8 +127,8 @@ def coverage_of(pixels: Pixels, grid: CommonGrid, options: _core.MatchingOptions
     # The difference to nothing: one row of zeros for all.
     zeros = np.broadcast_to(np.zeros(pixels.box[2], pixels.image.dtype), pixels.image.shape)
     options.referenceBadMask, options.scienceBadMask = pixels.bad, 0
-    values, _, counts, _, _ = _core.bin_differences(
-        (pixels.image, pixels.mask), (zeros, None), x_edges, y_edges, options, num_threads
+    values, _, counts, _, _ = _bin_differences(
+        (pixels.image, pixels.mask), (zeros, None), x_edges, y_edges, options, num_threads, pixels.on_disk
     )
     enough = _enough(counts, x_edges, y_edges)
     return Coverage(numbers[enough], counts[enough], values[enough])
@@ -153,13 +158,15 @@ def measure_pair(
     other_image, other_mask = other.part(box)
     if image.dtype != other_image.dtype:  # what float32 does not hold is not lost
         image, other_image = image.astype(np.float64), other_image.astype(np.float64)
-    values, errors, counts, x, y = _core.bin_differences(
-        (image, mask), (other_image, other_mask), x_edges, y_edges, options, num_threads
+    on_disk = one.on_disk or other.on_disk
+    values, errors, counts, x, y = _bin_differences(
+        (image, mask), (other_image, other_mask), x_edges, y_edges, options, num_threads, on_disk
     )
     good = _enough(counts, x_edges, y_edges) & np.isfinite(values) & np.isfinite(errors)
     if not good.any():
         return None
     width, height = np.meshgrid(np.diff(x_edges), np.diff(y_edges))
+    left, bottom = np.meshgrid(x_edges[:-1] + box[0], y_edges[:-1] + box[1])
     return PairBins(
         i,
         j,
@@ -167,11 +174,39 @@ def measure_pair(
         values[good],
         errors[good],
         counts[good],
-        x[good] + box[0],
-        y[good] + box[1],
+        x[good] + left[good],
+        y[good] + bottom[good],
         width[good].astype(float),
         height[good].astype(float),
     )
+
+
+def _bin_differences(
+    one: tuple[np.ndarray, np.ndarray | None],
+    other: tuple[np.ndarray, np.ndarray | None],
+    x_edges: np.ndarray,
+    y_edges: np.ndarray,
+    options: _core.MatchingOptions,
+    num_threads: int,
+    on_disk: bool,
+) -> tuple[np.ndarray, ...]:
+    """As the core's, with planes that are files read one after the other: by turns, they would be read many times."""
+    if not on_disk:
+        return _core.bin_differences(one, other, x_edges, y_edges, options, num_threads)
+    most = max(1, _BAND_PIXELS // max(1, one[0].shape[1]))
+    parts = []
+    start = 0
+    while start < len(y_edges) - 1:
+        # As many rows of bins as there is room for, one at least.
+        end = max(start + 1, int(np.searchsorted(y_edges, y_edges[start] + most, side="right")) - 1)
+        rows = slice(int(y_edges[start]), int(y_edges[end]))
+        bands = [
+            (np.array(image[rows]), None if mask is None else np.array(mask[rows])) for image, mask in (one, other)
+        ]
+        edges = y_edges[start : end + 1] - rows.start
+        parts.append(_core.bin_differences(bands[0], bands[1], x_edges, edges, options, num_threads))
+        start = end
+    return tuple(np.concatenate(grids) for grids in zip(*parts, strict=True))
 
 
 def _enough(counts: np.ndarray, x_edges: np.ndarray, y_edges: np.ndarray) -> np.ndarray:

@@ -82,9 +82,9 @@ class AllMatcher(ExposureMatcher):
         """What is compared of an exposure."""
         x0, y0 = exposure.getXY0()
         width, height = exposure.getDimensions()
-        return Pixels(
-            exposure.image.array, exposure.mask.array, self.task.badPixelMask(exposure), (x0, y0, width, height)
-        )
+        bad, box = self.task.badPixelMask(exposure), (x0, y0, width, height)
+        on_disk = exposure.info.scratch is not None
+        return Pixels(exposure.image.array, exposure.mask.array, bad, box, on_disk)
 
     def _options(self) -> _core.MatchingOptions:
         options = _core.MatchingOptions()
