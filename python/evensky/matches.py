@@ -99,6 +99,7 @@ def match(
     rounds: int | None = None,
     bad_planes: str | Iterable[str] | None = None,
     config: MatchBackgroundsConfig | None = None,
+    pictures: bool = True,
     progress: bool = False,
 ) -> MatchResult:
     """Even out the backgrounds of exposures of one pixel grid.
@@ -127,6 +128,8 @@ def match(
         Names of mask planes whose pixels do not count.
     config : MatchBackgroundsConfig, optional
         What is left out above is as it says; its defaults where it is left out too.
+    pictures : bool, optional
+        Make small pictures for the report.
     progress : bool, optional
         Show a progress bar.
 
@@ -167,7 +170,7 @@ def match(
         "badMaskPlanes": None if planes is None else list(planes),
     }
     made = change_config(config, {name: value for name, value in given.items() if value is not None})
-    matched, models, run = match_exposures(list(exposures), reference, made, progress=progress)
+    matched, models, run = match_exposures(list(exposures), reference, made, pictures=pictures, progress=progress)
     return MatchResult(matched, run, models)
 
 

@@ -13,8 +13,10 @@ from astropy.table import Table
 from click.testing import CliRunner, Result
 
 from evensky.cli import main
+from evensky.geom import Point2I
 from evensky.io import read_exposure, write_exposure
-from evensky.simulate import make_exposures, residual_background, write_exposures
+from evensky.matching.configuration import MatchAllConfig
+from evensky.simulate import make_bare_exposures, make_exposures, residual_background, write_exposures
 from evensky.tasks import MatchBackgroundsConfig
 from evensky.tasks.match_files import match_files
 from evensky.tasks.run_folder import unique_labels
@@ -65,6 +67,60 @@ def test_match(folder: Path, tmp_path: Path) -> None:
     assert table.meta["config"]["binSize"] == 32
     assert np.ptp(table["level_after"]) < 1 < np.ptp(table["level_before"])
     assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in inputs(folder)] == before
+
+
+@pytest.mark.smoke
+def test_match_to_each_other(folder: Path, tmp_path: Path) -> None:
+    before = [hashlib.sha256(path.read_bytes()).hexdigest() for path in inputs(folder)]
+    result = run("match", *inputs(folder), "--out", tmp_path / "out", "--workers", 2)
+    assert result.exit_code == 0, result.output
+    assert "2 matched, 0 failed" in result.output
+    table = Table.read(tmp_path / "out" / "matched.ecsv")
+    assert table.meta["method"] == "all"
+    truth = {one.name: one for one in SIMULATED}
+    for row in table:
+        matched = read_exposure(row["output"])
+        left = residual_background(matched.image.array, truth[row["label"]], truth[table.meta["reference"]])
+        assert np.sqrt(np.nanmean(left**2)) < 0.2
+        assert matched.metadata["EVS_STAT"] == row["status"]
+        assert matched.metadata["EVS_CHI"] == pytest.approx(1, abs=0.3)
+        if row["status"] == "matched":
+            assert row["model"] == "Chebyshev 2" == matched.metadata["EVS_MODL"]
+            assert 0 < matched.metadata["EVS_MSIG"] < 0.3
+            assert "matched to all other exposures" in " ".join(map(str, matched.metadata["HISTORY"]))
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("how the kinds of correction did") == 2
+    assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in inputs(folder)] == before
+
+
+def test_files_that_cover_different_parts(tmp_path: Path) -> None:
+    for one in make_bare_exposures(4, (200, 300), seed=3, curved=False, step=200):
+        write_exposure(one.exposure, tmp_path / f"{one.name}.fits")
+    far = make_bare_exposures(2, (200, 300), seed=4, curved=False)
+    for index, one in enumerate(far):
+        one.exposure.setXY0(Point2I(5000, 0))
+        write_exposure(one.exposure, tmp_path / f"far_{index}.fits")
+    (tmp_path / "short.fits").write_bytes((tmp_path / "far_0.fits").read_bytes()[:50_000])
+    result = run("match", *inputs(tmp_path), "-o", tmp_path / "out", "-c", "level=mean", "-j", 2)
+    assert result.exit_code == 1
+    words = " ".join(result.output.split())
+    assert "not complete" in words
+    assert "2 groups of exposures have no good pixel in common" in words
+    table = Table.read(tmp_path / "out" / "matched.ecsv")
+    assert list(table["group"].filled(-1)) == [0, 0, 0, 0, 1, 1, -1]
+    assert list(table["partners"])[:2] == ["bare_02", "bare_01; bare_03"]
+    assert set(table["model"][:6]) == {"constant"}
+    assert list(table["status"]) == ["matched"] * 6 + ["failed"]
+    assert "groups of exposures" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_fields_of_the_other_method(folder: Path, tmp_path: Path) -> None:
+    result = run("match", *inputs(folder), "-o", tmp_path / "out", "-c", "usePolynomial=true")
+    assert result.exit_code == 2
+    assert "usePolynomial is a field of --method reference" in result.output
+    result = run("match", *inputs(folder), "-o", tmp_path / "out", "--method", "reference", "-c", "level=mean")
+    assert result.exit_code == 2
+    assert "level is a field of --method all" in result.output
 
 
 def test_workers_do_not_change_bits(folder: Path, tmp_path: Path) -> None:
@@ -226,7 +282,7 @@ def test_help(command: str) -> None:
     assert result.exit_code == 0
     assert "evensky" in result.output or command == "demo"
     if command == "match":
-        for field in MatchBackgroundsConfig().toDict():
+        for field in (*MatchBackgroundsConfig().toDict(), *MatchAllConfig().toDict()):
             assert f"{field}=" in result.output
 
 

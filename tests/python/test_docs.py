@@ -36,7 +36,7 @@ def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.count("sh") == 5
     assert done.count("python") == 2
     assert len(list((tmp_path / "matched").glob("*_matched.fits"))) == 6
-    assert (tmp_path / "matched-series" / "report.html").exists()
+    assert (tmp_path / "matched-one" / "report.html").exists()
     assert (tmp_path / "from_python.html").exists()
 
 

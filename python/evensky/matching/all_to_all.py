@@ -23,8 +23,8 @@ which all others are brought down."""
 
 # So often candidates are chosen anew, and all corrections solved for; two or three times are enough nearly always.
 _SWEEPS = 8
-# The search begins with the order up to this one that serves all exposures best.
-_FIRST_ORDERS = 4
+# The search begins with the one of these orders that serves all exposures best.
+_FIRST_ORDERS = (0, 2, 4)
 
 
 @dataclass
@@ -189,7 +189,7 @@ class _Search:
         best: tuple[float, Solution, np.ndarray] | None = None
         found: list[tuple[Solution, np.ndarray, np.ndarray, float]] = []
         scale = np.inf
-        for order in range(-1, min(self.order, _FIRST_ORDERS) + 1):
+        for order in sorted({min(order, self.order) for order in _FIRST_ORDERS}):
             candidates = [self._supported(i, order) for i in range(len(self.boxes))]
             solution = self._solve(candidates)
             left = self.differences.value - self.network.correction(solution)
@@ -216,7 +216,8 @@ class _Search:
     def _supported(self, exposure: int, order: int) -> Candidate:
         while order > 0 and Candidate(order).terms > 0.5 * self._number_of_bins(exposure):
             order -= 1
-        return NONE if exposure in self.held else Candidate(order)
+        free = exposure not in self.held and self.groups[exposure] >= 0
+        return Candidate(order) if free else NONE
 
     def _sweep(self, solution: Solution, left: np.ndarray) -> None:
         """Choose a candidate for each exposure, given the others' corrections; first where most is left."""

@@ -57,7 +57,7 @@ class Pixels:
 
 @dataclass
 class Coverage:
-    """Where an exposure has good pixels, and its level there.
+    """Where an exposure has good pixels.
 
     Attributes
     ----------
@@ -65,18 +65,10 @@ class Coverage:
         Numbers of the grid's bins, ascending.
     counts : ndarray of int, shape (n,)
         Good pixels.
-    levels : ndarray, shape (n,)
-        The statistic that is measured in bins, of the exposure itself.
     """
 
     bins: np.ndarray
     counts: np.ndarray
-    levels: np.ndarray
-
-    @property
-    def level(self) -> float:
-        """Median of the bins."""
-        return float(np.median(self.levels)) if self.levels.size else np.nan
 
 
 @dataclass
@@ -111,27 +103,26 @@ class PairBins:
     height: np.ndarray
 
 
-def coverage_of(pixels: Pixels, grid: CommonGrid, options: _core.MatchingOptions, num_threads: int = 0) -> Coverage:
-    """Measure one exposure in the bins.
+def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Coverage:
+    """Count the good pixels of one exposure in the bins.
 
     Parameters
     ----------
     pixels : Pixels
     grid : CommonGrid
-    options : MatchingOptions
-        What is measured.
     num_threads : int, optional
         0 for the process-wide default.
     """
     x_edges, y_edges, numbers = grid.edges(pixels.box)
-    # The difference to nothing: one row of zeros for all.
+    # Of the difference to nothing: one row of zeros for all.
     zeros = np.broadcast_to(np.zeros(pixels.box[2], pixels.image.dtype), pixels.image.shape)
-    options.referenceBadMask, options.scienceBadMask = pixels.bad, 0
-    values, _, counts, _, _ = _bin_differences(
+    options = _core.MatchingOptions()
+    options.referenceBadMask = pixels.bad
+    _, _, counts, _, _ = _bin_differences(
         (pixels.image, pixels.mask), (zeros, None), x_edges, y_edges, options, num_threads, pixels.on_disk
     )
     enough = _enough(counts, x_edges, y_edges)
-    return Coverage(numbers[enough], counts[enough], values[enough])
+    return Coverage(numbers[enough], counts[enough])
 
 
 def measure_pair(

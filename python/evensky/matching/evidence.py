@@ -122,18 +122,16 @@ def choose(evidence: Evidence) -> Choice:
     penalty = float(np.log(number)) if number > 1 else 0.0
     fits: dict[Candidate, _Fit] = {}
 
+    lowest = np.inf  # criterion so far, with the errors as they are
+
     def squares(fit: _Fit, scale: float) -> float:
         return float(np.minimum((fit.residuals / scale) ** 2, OUTLIER**2).sum())
 
     def hopeless(candidate: Candidate) -> bool:
         """Whether even half the scatter that its freedom leaves would not pay for its terms."""
-        if candidate.terms > max(_TERMS_PER_BIN * number, 1):
-            return True
         least = _LEAST_SCATTER * (number - candidate.terms)
-        return any(
-            least + candidate.terms * penalty > squares(fit, 1.0) + simpler.terms * penalty
-            for simpler, fit in fits.items()
-        )
+        too_many = candidate.terms > max(_TERMS_PER_BIN * number, 1)
+        return too_many or least + candidate.terms * penalty > lowest
 
     for candidates, design in evidence.designs:
         todo = [candidate for candidate in candidates if not hopeless(candidate)]
@@ -143,7 +141,8 @@ def choose(evidence: Evidence) -> Choice:
         gram = weighted.T @ weighted
         for candidate in todo:
             if not hopeless(candidate) and _determined(gram, candidate.terms):
-                fits[candidate] = _robust_fit(weighted[:, : candidate.terms], value)
+                fits[candidate] = fit = _robust_fit(weighted[:, : candidate.terms], value)
+                lowest = min(lowest, squares(fit, 1.0) + candidate.terms * penalty)
 
     # The errors are as large as the candidate says that leaves least.
     scale = 1.0
@@ -175,17 +174,18 @@ def _determined(gram: np.ndarray, terms: int) -> bool:
 def _robust_fit(design: np.ndarray, value: np.ndarray) -> _Fit:
     """Least squares without outliers.
 
-    First a fit by Huber's weights, which few outliers do not carry away; then bins beyond the limit are left out, in
-    units of the errors or of the scatter where that is greater.
+    Where the plain fit leaves some, first a fit by Huber's weights, which few outliers do not carry away; then bins
+    beyond the limit are left out, in units of the errors or of the scatter where that is greater.
     """
-    weights = np.ones(value.size)
-    coefficients = np.zeros(design.shape[1])
-    residuals = value
+    coefficients = _solve(design, value, np.ones(value.size))
+    residuals = value - design @ coefficients
+    if not np.any(np.abs(residuals) > OUTLIER * max(1.0, _mad(residuals))):
+        return _Fit(coefficients, residuals, np.zeros(value.size, bool))
     for _ in range(3):
-        coefficients = _solve(design, value, weights)
-        residuals = value - design @ coefficients
         limit = 1.345 * max(1.0, _mad(residuals))
         weights = np.minimum(1.0, limit / np.maximum(np.abs(residuals), 1e-300))
+        coefficients = _solve(design, value, weights)
+        residuals = value - design @ coefficients
     outliers = np.zeros(value.size, bool)
     for _ in range(_ROUNDS):
         now = np.abs(residuals) > OUTLIER * max(1.0, _mad(residuals))

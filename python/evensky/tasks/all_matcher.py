@@ -26,7 +26,7 @@ from .run_record import CandidateScore, ExposureRecord, PixelSummary, ReferenceC
 _BAND_PIXELS = 2**22
 # Less of an exposure that others see than this share is flagged.
 _LEAST_COMMON, _LEAST_ENCLOSED = 0.1, 0.9
-_NOTHING = Coverage(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+_NOTHING = Coverage(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 @dataclass
@@ -98,7 +98,7 @@ class AllMatcher(ExposureMatcher):
         return Survey(
             self.task.measureCandidate(exposure, label),
             pixels.box,
-            coverage_of(pixels, grid, self._options()),
+            coverage_of(pixels, grid),
             str(exposure.metadata.get("BUNIT", "")),
             list(exposure.assumptions),
         )

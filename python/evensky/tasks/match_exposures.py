@@ -30,6 +30,7 @@ def match_exposures(
     reference: int | None = None,
     config: MatchBackgroundsConfig | None = None,
     *,
+    pictures: bool = True,
     progress: bool = False,
 ) -> tuple[list[Any], list[Model | None], MatchRun]:
     """Match exposures of one pixel grid in memory; see `evensky.match`.
@@ -48,7 +49,7 @@ def match_exposures(
     task = MatchBackgroundsTask(config=config, log=logging.getLogger("evensky"))
     if reference is not None and not -len(exposures) <= reference < len(exposures):
         raise OutOfRangeError(f"reference = {reference}; there are {len(exposures)} exposures, counted from 0")
-    run = _Run(exposures, ExposureMatcher(task, pictures=True))
+    run = _Run(exposures, ExposureMatcher(task, pictures=pictures))
     index, candidates = run.choose(reference)
     chosen = run.load(index)
     if run.matcher.level(chosen)[1] == 0.0:
