@@ -43,7 +43,7 @@ def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_how_tos() -> None:
     names: dict[str, Any] = {}
     scripts = [text for language, text in blocks("howto.md") if language == "python"]
-    assert len(scripts) == 3
+    assert len(scripts) == 4
     for script in scripts:
         exec(compile(script, "howto.md", "exec"), names)
 

@@ -21,9 +21,10 @@ from .evidence import Evidence
 from .grid import PixelBox
 from .models import NONE, Basis, Candidate
 
-# Terms beyond the constant have a prior as wide as so many times the spread of the differences: it decides where no
-# difference does, and is far beyond any error where some do.
+# Terms have a prior as wide as so many times the spread of the differences: it decides where no difference does.
 _PRIOR = 1e3
+# Its share of the largest sum of weights, at least.
+_ROUNDING = 1e-13
 # Terms in bins are kept, up to so many numbers, as most are needed several times.
 _KEPT_NUMBERS = 2**24
 # Numbers of the noise of terms that are worked out at a time.
@@ -69,9 +70,7 @@ class Network:
         self._designs: dict[tuple[int, int, tuple[int, int] | None], np.ndarray] = {}
         self._room = _KEPT_NUMBERS
         spread = np.percentile(differences.value, [1, 99]) if differences.value.size else (0.0, 0.0)
-        self._prior = _PRIOR * max(
-            float(spread[1] - spread[0]), float(np.sqrt(differences.variance.max(initial=1e-30)))
-        )
+        self.prior = _PRIOR * max(float(spread[1] - spread[0]), float(np.sqrt(differences.variance.max(initial=1e-30))))
 
     @property
     def number(self) -> int:
@@ -333,9 +332,9 @@ class _System:
                     product = weighted @ other_terms
                     key = exposure, other
                     blocks[key] = blocks[key] + product if key in blocks else product
-        return self._assembled(blocks, prior=True), right
+        return self._assembled(blocks), right
 
-    def _assembled(self, blocks: dict[tuple[int, int], np.ndarray], *, prior: bool) -> object:
+    def _assembled(self, blocks: dict[tuple[int, int], np.ndarray]) -> object:
         from scipy.sparse import coo_array
 
         rows, columns, values = [], [], []
@@ -346,11 +345,13 @@ class _System:
             rows.append(row.ravel())
             columns.append(column.ravel())
             values.append(block.ravel())
-        if prior:
-            diagonal = np.arange(self.size)
-            rows.append(diagonal)
-            columns.append(diagonal)
-            values.append(np.full(self.size, self.network._prior**-2))
+        # A prior about nothing, far wider than any error where differences decide; it must not drown in rounding.
+        largest = max((float(np.abs(block).max(initial=0)) for block in blocks.values()), default=0.0)
+        self.prior = max(self.network.prior**-2, _ROUNDING * largest)
+        diagonal = np.arange(self.size)
+        rows.append(diagonal)
+        columns.append(diagonal)
+        values.append(np.full(self.size, self.prior))
         entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
         return coo_array(entries, shape=(self.size, self.size)).tocsc()
 
@@ -361,7 +362,7 @@ class _System:
         return np.asarray(self.factors.solve(right))
 
     def _noise(self) -> list[Any]:
-        """Matrices that take terms to independent unit noises: of the nodes, and of what only one row has of them."""
+        """Matrices that take terms to independent unit noises: of the nodes, of what only one row has, of the prior."""
         from scipy.sparse import coo_array, diags_array
 
         d = self.network.differences
@@ -385,7 +386,10 @@ class _System:
             (np.repeat([1.0, -1.0], d.value.size), (d.node.ravel(), np.tile(number, 2))),
             shape=(d.node_exposure.size, d.value.size),
         ).tocsr()
-        noise = [diags_array(np.sqrt(d.node_variance)) @ (incidence @ of_rows)]
+        noise = [
+            diags_array(np.sqrt(d.node_variance)) @ (incidence @ of_rows),
+            diags_array(np.full(self.size, np.sqrt(self.prior))),
+        ]
         if np.any(d.extra > 0):
             noise.append(diags_array(np.sqrt(np.maximum(d.extra, 0))) @ of_rows)
         return noise
