@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from click.testing import CliRunner, Result
 
 from evensky.cli import main
 from evensky.geom import Point2I
+from evensky.image import Exposure
 from evensky.io import read_exposure, write_exposure
 from evensky.matching.configuration import MatchAllConfig
 from evensky.simulate import make_bare_exposures, make_exposures, residual_background, write_exposures
 from evensky.tasks import MatchBackgroundsConfig
+from evensky.tasks.file_access import FileAccess, Item
 from evensky.tasks.match_files import match_files
 from evensky.tasks.run_folder import unique_labels
 
@@ -112,6 +115,25 @@ def test_files_that_cover_different_parts(tmp_path: Path) -> None:
     assert set(table["model"][:6]) == {"constant"}
     assert list(table["status"]) == ["matched"] * 6 + ["failed"]
     assert "groups of exposures" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_each_exposure_is_read_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = 24
+    for one in make_bare_exposures(number, (64, 64), seed=5, curved=False):
+        write_exposure(one.exposure, tmp_path / f"{one.name}.fits")
+    read: Counter[str] = Counter()
+    load = FileAccess.load
+
+    def counted(self: FileAccess, item: Item) -> Exposure:
+        read[item.label] += 1
+        return load(self, item)
+
+    monkeypatch.setattr(FileAccess, "load", counted)
+    match_files(inputs(tmp_path), tmp_path / "out", report=False)
+    # Looked at, compared, corrected; the first one for its size, too, and the reference to be shared.
+    assert len(read) == number
+    assert sum(read.values()) <= 3 * number + 2
+    assert max(read.values()) <= 5
 
 
 def test_fields_of_the_other_method(folder: Path, tmp_path: Path) -> None:

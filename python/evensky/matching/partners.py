@@ -33,8 +33,9 @@ def choose_pairs(coverage: Sequence[np.ndarray], hub: int) -> list[tuple[int, in
     Returns
     -------
     list of (int, int)
-        Each pair once, the one of lower number first, in the order in which to measure them: the later exposure of a
-        pair counts, so an exposure is read once and those just before it are at hand.
+        Each pair once, in the order in which to measure them: by its second exposure, whose number is the higher one.
+        The hub, which is at hand always, is the first of all its pairs. So an exposure is read once, and those just
+        before it are at hand.
     """
     number = len(coverage)
     links = _Links(coverage)
@@ -46,7 +47,12 @@ def choose_pairs(coverage: Sequence[np.ndarray], hub: int) -> list[tuple[int, in
         for i in range(number):
             _choose_partners(links, i, hub)
         _join_groups(links)
-    return sorted(links.pairs, key=lambda pair: (pair[1], pair[0]))
+
+    def place(i: int) -> int:
+        return -1 if i == hub else i
+
+    ordered = [(i, j) if place(i) < place(j) else (j, i) for i, j in links.pairs]
+    return sorted(ordered, key=lambda pair: (place(pair[1]), place(pair[0])))
 
 
 class _Links:
