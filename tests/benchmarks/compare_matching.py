@@ -42,7 +42,7 @@ def all_to_all(images: Images) -> list[np.ndarray]:
 
 
 def one_reference(images: Images) -> list[np.ndarray]:
-    result = evensky.match(list(images), reference=len(images) - 1, bin_size=128, statistic="meanclip")
+    result = evensky.match(list(images), reference=len(images) - 1, bin_size=128, statistic="meanclip", pictures=False)
     return [image if one is None else one for one, image in zip(result.exposures, images, strict=True)]
 
 
