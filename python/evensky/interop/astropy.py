@@ -21,7 +21,7 @@ def floating_like(dtype: Any) -> np.dtype[Any]:
     return np.dtype(np.float64 if np.result_type(dtype, np.float32) == np.float64 else np.float32)
 
 
-def exposure_of(data: Any, label: str) -> Exposure:
+def exposure_of(data: Any, label: str, *, copy: bool = True) -> Exposure:
     """An exposure of anything image-like, to be changed: its image is a copy, its mask and variance are shared.
 
     Parameters
@@ -30,6 +30,8 @@ def exposure_of(data: Any, label: str) -> Exposure:
         See `evensky.image.as_planes`.
     label : str
         What identifies it where it has no data ID of its own.
+    copy : bool, optional
+        False for an exposure that is only looked at: its image is shared, too, where it has the type of one.
 
     Returns
     -------
@@ -37,7 +39,8 @@ def exposure_of(data: Any, label: str) -> Exposure:
         Of float32 or float64 pixels. What a boolean mask rejects is in all planes.
     """
     planes = as_planes(data)
-    image = Image(planes.image.astype(floating_like(planes.image.dtype)), xy0=(planes.x0, planes.y0))
+    pixels = planes.image.astype(floating_like(planes.image.dtype), copy=copy)
+    image = Image(pixels, xy0=(planes.x0, planes.y0))
     bits = planes.mask
     if bits is not None and planes.reject:
         bits = -(bits != 0).astype(np.int32)  # a boolean mask rejects by whatever plane is bad

@@ -26,9 +26,9 @@ _PRIOR = 1e3
 # Its share of the largest sum of weights, at least.
 _ROUNDING = 1e-13
 # Terms in bins are kept, up to so many numbers, as most are needed several times.
-_KEPT_NUMBERS = 2**24
+_KEPT_NUMBERS = 2**20
 # Numbers of the noise of terms that are worked out at a time.
-_NUMBERS_TOGETHER = 2**22
+_NUMBERS_TOGETHER = 2**20
 # Bins farther from their partners, in standard errors, are outliers.
 OUTLIER = 5.0
 
@@ -370,8 +370,8 @@ class _System:
         for at, span in enumerate(d.rows):
             for exposure, sign, terms in self._blocks(at):
                 row, column = np.meshgrid(
-                    np.arange(span.start, span.stop),
-                    np.arange(self.start[exposure], self.start[exposure + 1]),
+                    np.arange(span.start, span.stop, dtype=np.int32),
+                    np.arange(self.start[exposure], self.start[exposure + 1], dtype=np.int32),
                     indexing="ij",
                 )
                 rows.append(row.ravel())

@@ -114,7 +114,7 @@ class _Run(LoadedExposures):
         surveys: list[Survey] = []
         for i, label in enumerate(self._steps(self.labels, "looking", "exposure")):
             try:
-                exposure = self.load(i)
+                exposure = self.load(i, copy=False)
                 grid = grid or self._matcher.grid_for(exposure)
                 surveys.append(self._matcher.survey(exposure, label, grid))
             except Exception as error:  # an exposure that cannot be had does not stop the others
@@ -131,7 +131,7 @@ class _Run(LoadedExposures):
     def _get(self, index: int, reference: int) -> Exposure:
         """An exposure that is only looked at; the last few and the reference are kept."""
         if index not in self._held:
-            self._held[index] = self.load(index)
+            self._held[index] = self.load(index, copy=False)
             while len(self._held) > _HELD:
                 del self._held[next(held for held in self._held if held not in (reference, index))]
         self._held.move_to_end(index)

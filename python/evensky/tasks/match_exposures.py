@@ -105,14 +105,14 @@ class LoadedExposures:
         data = self.exposures[index]
         return str(data) if isinstance(data, str | Path) else ""
 
-    def load(self, index: int) -> Exposure:
-        """A copy that may be changed."""
+    def load(self, index: int, *, copy: bool = True) -> Exposure:
+        """A copy that may be changed; or the exposure itself, to be looked at."""
         data = self.exposures[index]
         if isinstance(data, str | Path):
             exposure = read_exposure(data)
             exposure.dataId = {"exposure": self.labels[index]}
             return exposure
-        return exposure_of(data, self.labels[index])
+        return exposure_of(data, self.labels[index], copy=copy)
 
 
 class _Run(LoadedExposures):
