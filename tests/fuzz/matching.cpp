@@ -3,12 +3,42 @@
 #include "evensky/matching.hpp"
 
 #include <algorithm>
+#include <cmath>
 
+#include "evensky/differences.hpp"
 #include "input.hpp"
 
 using namespace evensky;
 
 namespace {
+
+std::vector<std::int64_t> edges(fuzz::Input& input, std::int64_t size) {
+    std::vector<std::int64_t> result(static_cast<std::size_t>(input.within(0, 6)));
+    for (auto& edge : result) edge = input.flag() ? input.within(-1, size + 1) : input.integer();
+    if (input.flag()) std::sort(result.begin(), result.end());
+    return result;
+}
+
+// The difference in bins of any edges.
+template <typename T>
+void runBins(fuzz::Input& input, MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
+             MatchingOptions const& options, int threads) {
+    auto const x = edges(input, reference.width()), y = edges(input, reference.height());
+    try {
+        auto const result = bin_differences<T>(reference, science, x, y, options, 1);
+        auto const other = bin_differences<T>(reference, science, x, y, options, threads);
+        auto const bins = (x.size() - 1) * (y.size() - 1);
+        fuzz::require(result.values.size() == bins && result.x.size() == bins, "as many as there are bins");
+        for (std::size_t i = 0; i < bins; ++i) {
+            fuzz::require(fuzz::same(result.values[i], other.values[i]) && fuzz::same(result.x[i], other.x[i]),
+                          "threads do not matter");
+            fuzz::require(result.x[i] >= 0.0 && result.y[i] >= 0.0, "good pixels are in their bin");
+            fuzz::require(result.counts[i] > 0 || std::isnan(result.values[i]), "nothing has no value");
+        }
+    } catch (Error const& error) {
+        fuzz::require(std::strlen(error.what()) > 10, "an error says what is wrong");
+    }
+}
 
 template <typename T>
 void run(fuzz::Input& input) {
@@ -55,6 +85,7 @@ void run(fuzz::Input& input) {
         fuzz::require(std::all_of(matched.begin(), matched.end(), [](T value) { return value == T{42}; }),
                       "nothing is written where it fails");
     }
+    runBins<T>(input, reference.view(), science.view(), options, threads);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evensky import _core
-from evensky.errors import InvalidParameterError, LengthError
+from evensky.errors import InvalidParameterError, LengthError, OutOfRangeError
 from evensky.matching.all_to_all import correct_all
 from evensky.matching.differences import Differences, PairBins, Pixels, coverage_of, measure_pair
 from evensky.matching.evidence import Evidence, choose
@@ -40,6 +40,8 @@ def test_bins_are_the_same_wherever_an_exposure_lies() -> None:
     assert around([(0, 0, 5, 5), (-3, 7, 2, 2)]) == (-3, 0, 8, 9)
     assert common_box((0, 0, 5, 5), (4, 3, 5, 5)) == (4, 3, 1, 2)
     assert common_box((0, 0, 5, 5), (5, 0, 5, 5)) is None
+    with pytest.raises(OutOfRangeError, match=rf"begins at pixel {2**40}, which is in bin .* of 50 px"):
+        grid.edges((2**40, 0, 10, 10))
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.name)

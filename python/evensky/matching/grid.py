@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import OutOfRangeError
+
 # (x0, y0, width, height), as boxes cross the border to the core.
 PixelBox = tuple[int, int, int, int]
 
@@ -62,6 +64,11 @@ class CommonGrid:
             Where they begin, and the end of the last, in pixels from the corner of `box`; bins end where the box does.
         numbers : ndarray of int, shape (len(y_edges) - 1, len(x_edges) - 1)
             Which bins of the plane these are.
+
+        Raises
+        ------
+        evensky.errors.OutOfRangeError
+            For a box that is farther out than bins have numbers.
         """
         x_edges, first_column = self._along(box[0], box[2])
         y_edges, first_row = self._along(box[1], box[3])
@@ -71,5 +78,10 @@ class CommonGrid:
 
     def _along(self, start: int, size: int) -> tuple[np.ndarray, int]:
         first = start // self.bin_size
+        if not -_HALF <= first <= _HALF - 1 - size // self.bin_size:
+            raise OutOfRangeError(
+                f"An exposure begins at pixel {start}, which is in bin {first} of {self.bin_size} px; bins are numbered "
+                f"from {-_HALF} to {_HALF - 1}"
+            )
         inner = np.arange((first + 1) * self.bin_size, start + size, self.bin_size) - start
         return np.concatenate([[0], inner, [size]]), first
