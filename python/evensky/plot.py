@@ -289,7 +289,8 @@ def _scores(ax: Any, record: ExposureRecord) -> None:
     ax.barh(positions, [score.bic for score in shown], height=0.55, color=GREY, alpha=0.6)
     ax.plot(0, 0, "o", color=GREEN, ms=8, clip_on=False)
     for position, score in zip(positions, shown, strict=True):
-        text = f"{score.name}, chosen" if position == 0 else f"{score.name}: {score.bic:.3g}"
+        bic = f"{score.bic:.3g}" if score.bic < 1000 else f"{score.bic:,.0f}"
+        text = f"{score.name}, chosen" if position == 0 else f"{score.name}: {bic}"
         ax.annotate(
             text,
             (0, position),

@@ -80,8 +80,8 @@ class CommonGrid:
         first = start // self.bin_size
         if not -_HALF <= first <= _HALF - 1 - size // self.bin_size:
             raise OutOfRangeError(
-                f"An exposure begins at pixel {start}, which is in bin {first} of {self.bin_size} px; bins are numbered "
-                f"from {-_HALF} to {_HALF - 1}"
+                f"An exposure begins at pixel {start}, which is in bin {first} of {self.bin_size} px; bins are "
+                f"numbered from {-_HALF} to {_HALF - 1}"
             )
         inner = np.arange((first + 1) * self.bin_size, start + size, self.bin_size) - start
         return np.concatenate([[0], inner, [size]]), first
