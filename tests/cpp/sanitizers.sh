@@ -11,7 +11,7 @@ run() {
         -DCMAKE_CXX_FLAGS="$flags -O1 -fno-omit-frame-pointer" >/dev/null
     cmake --build "$build/$name" --parallel >/dev/null
     echo "== $name"
-    ctest --test-dir "$build/$name" --output-on-failure "$@"
+    ctest --test-dir "$build/$name" --parallel 2 --output-on-failure "$@"
 }
 export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 run address "-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all"

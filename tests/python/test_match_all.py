@@ -126,8 +126,8 @@ def test_the_order_is_chosen_right() -> None:
 
 @pytest.mark.parametrize("level", ["reference", "mean"])
 def test_errors_are_honest(level: str) -> None:
-    side, number, pulls = 192, 4, []
-    x, y = np.array([20.0, 96.0, 180.0, 150.0]), np.array([100.0, 96.0, 185.0, 10.0])
+    side, number, pulls = 128, 4, []
+    x, y = np.array([13.0, 64.0, 120.0, 100.0]), np.array([67.0, 64.0, 123.0, 7.0])
     at = y.astype(int), x.astype(int)
     for trial in range(200):
         rng = np.random.default_rng(trial)
