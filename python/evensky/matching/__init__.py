@@ -5,6 +5,7 @@
 - `differences`: what is measured of them
 - `models`: the candidates, and what a correction is in the end
 - `evidence`: which candidate an exposure needs
-- `network`: all corrections from all differences, with their covariance
+- `network`: what corrections leave of the differences, and which bins are odd
+- `system`: all corrections from all differences, with their covariances
 - `all_to_all`: one after the other
 """

@@ -15,7 +15,8 @@ from .evidence import OUTLIER as FAR
 from .evidence import Score, choose, determines
 from .grid import CommonGrid, PixelBox, around
 from .models import NONE, Basis, Candidate, Model, make_candidates
-from .network import Network, Shift, Solution
+from .network import Network, Solution
+from .system import Shift, System
 
 LEVELS = ("reference", "mean", "lowest")
 """What stays as it is: the reference; the mean, as corrections add up to nothing; the exposure of the lowest level, to
@@ -256,9 +257,12 @@ class _Search:
             return self.anchors
         return [min(members, key=lambda i: candidates[i].terms) for members in self.members]
 
+    def _least_squares(self, candidates: Sequence[Candidate], fixed: Sequence[int]) -> Solution:
+        return Solution(list(candidates), System(self.network, candidates, fixed).solve())
+
     def _solve(self, candidates: Sequence[Candidate]) -> Solution:
         """All corrections; of those that agree as well the ones that leave most exposures as they are."""
-        solution = self.network.solve(candidates, self._fixed(candidates))
+        solution = self._least_squares(candidates, self._fixed(candidates))
         if self.level != "reference":
             for members in self.members:
                 order = min(candidates[i].polynomial for i in members)
@@ -275,7 +279,7 @@ class _Search:
         """The corrections as they are wanted: solved for, and shifted by what all of a group may have in common."""
         self.solved = list(candidates)
         self.fixed = self._fixed(candidates)
-        solution = self.network.solve(candidates, self.fixed)
+        solution = self._least_squares(candidates, self.fixed)
         self.shifts: list[Shift] = []
         if self.level != "reference":
             for members in self.members:
@@ -344,7 +348,7 @@ class _Search:
 
     def _result(self, left: np.ndarray, scale: float, sweeps: int) -> Corrections:
         solution = self.final
-        covariances = self.network.covariances(self.solved, self.fixed, solution.candidates, self.shifts)
+        covariances = System(self.network, self.solved, self.fixed).covariances(solution.candidates, self.shifts)
         value, error = self.network.residuals(left)
         group_of = {i: number for number, members in enumerate(self.members) for i in members}
         partners: list[set[int]] = [set() for _ in self.boxes]
