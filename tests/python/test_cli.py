@@ -87,6 +87,7 @@ def test_match_to_each_other(folder: Path, tmp_path: Path) -> None:
         assert np.sqrt(np.nanmean(left**2)) < 0.2
         assert matched.metadata["EVS_STAT"] == row["status"]
         assert matched.metadata["EVS_CHI"] == pytest.approx(1, abs=0.3)
+        assert row["seconds"] > 0
         if row["status"] == "matched":
             assert row["model"] == "Chebyshev 2" == matched.metadata["EVS_MODL"]
             assert 0 < matched.metadata["EVS_MSIG"] < 0.3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["AllMatcher", "Survey", "find_corrections", "group_notes"]
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -135,6 +136,7 @@ class AllMatcher(ExposureMatcher):
         evensky.errors.TaskError
             Where no pixel is good, here or in common with any other exposure.
         """
+        start = time.perf_counter()
         record = self._record(exposure, label, path, "matched")
         if record.good_fraction == 0.0:
             raise TaskError("has no good pixel")
@@ -147,6 +149,7 @@ class AllMatcher(ExposureMatcher):
         if before is not None:
             after = self.painter.picture(exposure)
             record.pixels = PixelSummary(before, after - before, after, np.zeros(0), np.zeros(1))
+        record.seconds = time.perf_counter() - start
         return record
 
     def describe_held(

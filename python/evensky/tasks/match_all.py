@@ -149,14 +149,12 @@ class _Run(LoadedExposures):
         try:
             if index in self._errors:
                 raise self._errors[index]
-            start = time.perf_counter()
             exposure = self.load(index)
             correction = corrections.exposures[index]
             if index == reference and (correction.model is None or self._matcher.config.level == "reference"):
                 record = self._matcher.describe_held(exposure, correction, label, path, survey.coverage, self.labels)
             else:
                 record = self._matcher.correct(exposure, correction, label, path, survey.coverage, self.labels)
-            record.seconds = time.perf_counter() - start
             if path:
                 return record, exposure, correction.model
             variance = exposure.variance.array if self._matcher.widens(exposure) else None
