@@ -158,9 +158,9 @@ class _Search:
     def _candidates(
         box: PixelBox, grid: CommonGrid, order: int, spline: bool
     ) -> list[tuple[list[Candidate], Candidate]]:
-        """Candidates with the one whose terms begin with theirs."""
-        x_edges, y_edges, _ = grid.edges(box)
-        every = make_candidates(order, (len(x_edges) - 1, len(y_edges) - 1), spline=spline)
+        """Candidates, with the one whose terms begin with theirs."""
+        # Whole bins: a node for the rest of one at the edge would hang on a few pixels.
+        every = make_candidates(order, (box[2] // grid.bin_size, box[3] // grid.bin_size), spline=spline)
         series = [candidate for candidate in every if candidate.nodes is None]
         return [(series, series[-1]), *(([one], one) for one in every if one.nodes is not None)]
 
