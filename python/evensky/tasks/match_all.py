@@ -13,7 +13,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from .. import __version__
-from ..errors import InvalidParameterError, OutOfRangeError, TaskError
+from ..errors import InvalidParameterError, TaskError
 from ..image import Exposure
 from ..interop.astropy import data_like
 from ..matching.all_to_all import Corrections
@@ -49,10 +49,6 @@ def match_all_exposures(
         What was added to each.
     MatchRun
     """
-    if not exposures:
-        raise InvalidParameterError("There are 0 exposures; at least 1 is needed")
-    if reference is not None and not -len(exposures) <= reference < len(exposures):
-        raise OutOfRangeError(f"reference = {reference}; there are {len(exposures)} exposures, counted from 0")
     return _Run(exposures, config, pictures=pictures, progress=progress).run(reference)
 
 
@@ -67,13 +63,14 @@ class _Run(LoadedExposures):
     def run(self, reference: int | None) -> tuple[list[Any], list[Model | None], MatchRun]:
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
         number = len(self.labels)
+        named = None if reference is None else self.number_of(reference)
         grid, surveys = self._survey()
         candidates = [survey.candidate for survey in surveys]
         set_aside(candidates, [None] * number)
-        if reference is None:
+        if named is None:
             index = self._matcher.task.chooseReference(candidates)
         else:
-            index = reference % number
+            index = named
             if surveys[index].coverage.bins.size == 0:
                 reason = candidates[index].message or "has no good pixel"
                 raise TaskError(f"{self.labels[index]}: {reason}, so it cannot be the reference")

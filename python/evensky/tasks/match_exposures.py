@@ -43,12 +43,8 @@ def match_exposures(
         What was added to each.
     MatchRun
     """
-    if not exposures:
-        raise InvalidParameterError("There are 0 exposures; at least 1 is needed")
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     task = MatchBackgroundsTask(config=config, log=logging.getLogger("evensky"))
-    if reference is not None and not -len(exposures) <= reference < len(exposures):
-        raise OutOfRangeError(f"reference = {reference}; there are {len(exposures)} exposures, counted from 0")
     run = _Run(exposures, ExposureMatcher(task, pictures=pictures))
     index, candidates = run.choose(reference)
     chosen = run.load(index)
@@ -94,11 +90,20 @@ class LoadedExposures:
     """
 
     def __init__(self, exposures: Sequence[Any]) -> None:
+        if not exposures:
+            raise InvalidParameterError("There are 0 exposures; at least 1 is needed")
         self.exposures = exposures
         self.labels = [
             Path(one).name if isinstance(one, str | Path) else f"exposure {index}"
             for index, one in enumerate(exposures)
         ]
+
+    def number_of(self, reference: int) -> int:
+        """The number, from 0, that a reference named by the user has; from the end where it is negative."""
+        number = len(self.exposures)
+        if not -number <= reference < number:
+            raise OutOfRangeError(f"reference = {reference}; there are {number} exposures, counted from 0")
+        return reference % number
 
     def path(self, index: int) -> str:
         """Where an exposure is read from; "" where it is in memory."""
@@ -123,7 +128,7 @@ class _Run(LoadedExposures):
     def choose(self, reference: int | None) -> tuple[int, list[ReferenceCandidate]]:
         """Index of the reference, and the candidates where there was a choice."""
         if reference is not None:
-            return reference % len(self.exposures), []
+            return self.number_of(reference), []
         return choose_reference(self.matcher.task, self.labels, self.load)
 
     def match(self, index: int, reference: int, chosen: Exposure) -> tuple[ExposureRecord, Any, Model | None]:
