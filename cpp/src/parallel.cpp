@@ -24,8 +24,8 @@ constexpr auto checkEvery = std::chrono::milliseconds(100);
 
 std::atomic<int> defaultThreads{1};
 std::atomic<void (*)()> interruptCheck{nullptr};
-// Set in a thread that helps with another's call: the rest of its work is not wanted any more.
-// where an earlier piece than its own has failed, or the call was interrupted (-1).
+// Set in a thread that helps with another's call, whose work is not wanted any more where an earlier piece than its own
+// has failed, or the call was interrupted (-1).
 thread_local std::atomic<std::ptrdiff_t> const* failedElsewhere = nullptr;
 thread_local std::ptrdiff_t ownPiece = 0;
 thread_local Clock::time_point lastCheck{};
@@ -95,10 +95,11 @@ void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::
             failure = std::current_exception();
         }
     };
-    // An interruption comes before every piece.
+    // An interruption comes before every piece, and so it does for the calls inside an interrupted one.
     auto const interrupted = [&] {
         try {
-            if (!failed()) checkInterrupt();
+            // A helper of this very call need not ask: what it would be told is in failedAt.
+            if (failedElsewhere != &failedAt && failedAt.load(std::memory_order_relaxed) >= 0) checkInterrupt();
         } catch (...) {
             fail(-1);
         }
@@ -113,7 +114,7 @@ void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::
             try {
                 work(i);
             } catch (Unwanted const&) {
-                if (failedElsewhere != &failedAt) fail(i);  // otherwise somebody has said why
+                if (failedElsewhere != &failedAt) fail(-1);  // otherwise somebody has said why
             } catch (...) {
                 fail(interruptedHere ? -1 : i);
             }

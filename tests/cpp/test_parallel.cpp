@@ -177,3 +177,56 @@ TEST_CASE("parallel: an interruption ends pieces before the one that it came in,
     };
     CHECK_THROWS_AS(evensky::parallelFor(3, 2, work), Interrupted);
 }
+
+TEST_CASE("parallel: an interruption ends pieces before the one that it came in, in calls inside calls") {
+    InterruptsAllowed const allowed;
+    auto const caller = std::this_thread::get_id();
+    std::atomic<bool> helping = false;
+    auto const forever = [] {
+        for (;;) {
+            evensky::checkInterrupt();
+            sleepFor(1);
+        }
+    };
+    auto const outer = [&](std::ptrdiff_t) {
+        if (std::this_thread::get_id() == caller) {
+            while (!helping) sleepFor(1);
+            interrupt = true;
+            forever();
+        }
+        // A helper of the outer call, with a helper of its own that is at an earlier piece than itself.
+        auto const helper = std::this_thread::get_id();
+        std::atomic<bool> at_a_piece = false;
+        evensky::parallelFor(3, 2, [&](std::ptrdiff_t piece) {
+            if (std::this_thread::get_id() == helper) {
+                while (!at_a_piece) sleepFor(1);
+                if (piece == 0) return;
+                helping = true;
+            } else {
+                at_a_piece = true;
+            }
+            forever();
+        });
+    };
+    CHECK_THROWS_AS(evensky::parallelFor(2, 2, outer), Interrupted);
+}
+
+TEST_CASE("parallel: a piece that failed does not keep a call from being interrupted") {
+    InterruptsAllowed const allowed;
+    auto const caller = std::this_thread::get_id();
+    std::atomic<bool> helping = false;
+    auto const work = [&](std::ptrdiff_t piece) {
+        if (std::this_thread::get_id() == caller) {
+            while (!helping) sleepFor(1);
+            if (piece == 0) return;
+            interrupt = true;
+            throw evensky::RuntimeError("a later piece");
+        }
+        helping = true;
+        for (;;) {
+            evensky::checkInterrupt();
+            sleepFor(1);
+        }
+    };
+    CHECK_THROWS_AS(evensky::parallelFor(3, 2, work), Interrupted);
+}
