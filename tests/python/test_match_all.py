@@ -321,6 +321,17 @@ def test_few_exposures_and_few_pixels() -> None:
     assert all(np.isfinite(model.image()).all() for model in small.models if model is not None)
 
 
+@pytest.mark.parametrize("bins", [1, 2, 3, 4, 5, 6])
+def test_few_bins_are_enough_for_a_level(bins: int) -> None:
+    random = np.random.default_rng(bins)
+    images = [random.normal(level, 5, (16, 16 * bins)) for level in (100, 200, 150)]
+    result = evensky.match_all(images, 0, bin_size=16, pictures=False)
+    assert names(result) == ["none", "constant", "constant"]
+    for before, after in zip(images, result.exposures, strict=True):
+        assert after.mean() == pytest.approx(100, abs=2)
+        assert np.ptp(after - before) < 1e-3
+
+
 def test_what_cannot_be_matched_does_not_stop_the_others(tmp_path: Path) -> None:
     rng = np.random.default_rng(13)
     good = [rng.normal(100 + i, 1, (80, 80)) for i in range(3)]

@@ -144,10 +144,9 @@ def choose(evidence: Evidence) -> Choice:
                 fits[candidate] = fit = _robust_fit(weighted[:, : candidate.terms], value)
                 lowest = min(lowest, squares(fit, 1.0) + candidate.terms * penalty)
 
-    # The errors are as large as the candidate says that leaves least.
-    scale = 1.0
-    if number > 1:
-        scale = max(1.0, min(_spread(fit, candidate.terms) for candidate, fit in fits.items()))
+    # The errors are as large as the candidate says that leaves least; as they are where there are too few bins to say.
+    spreads = [_spread(fit, candidate.terms) for candidate, fit in fits.items()]
+    scale = max(1.0, min((spread for spread in spreads if spread is not None), default=1.0))
     bic = {candidate: squares(fit, scale) + candidate.terms * penalty for candidate, fit in fits.items()}
     ranked = sorted(bic, key=lambda candidate: (bic[candidate], candidate.terms))
     best = ranked[0]
@@ -211,7 +210,8 @@ def _mad(residuals: np.ndarray) -> float:
     return 1.482602218505602 * float(np.median(np.abs(residuals))) if residuals.size else 0.0
 
 
-def _spread(fit: _Fit, terms: int) -> float:
+def _spread(fit: _Fit, terms: int) -> float | None:
+    """Scatter in units of the errors; None where too few bins are left to tell."""
     kept = fit.residuals[~fit.outliers]
     freedom = kept.size - terms
-    return float(np.sqrt((kept**2).sum() / freedom)) if freedom > max(3, 0.25 * fit.residuals.size) else np.inf
+    return float(np.sqrt((kept**2).sum() / freedom)) if freedom > max(3, 0.25 * fit.residuals.size) else None
