@@ -121,6 +121,7 @@ class FileAllMatcher(AllMatcher):
                 f"evensky model: {record.model}",
                 f"evensky configuration: {config}",
             ]
+        record.correction = correction.digest
         provenance = {
             "EVS_CHI": (record.fit_chi, "RMS of bins - model in units of its errors"),
             "EVS_MSIG": (record.model_sigma, "RMS of the model's standard error"),

@@ -84,7 +84,7 @@ class FileMethod(ABC):
         reference : int
             Number of the reference, which this process has read and shares.
         earlier : sequence of ExposureRecord or None
-            What an earlier run has finished.
+            What an earlier run has finished; it is kept, unless its correction is another one now.
         finished : callable
             Called at once where an exposure is finished, from whatever thread.
         collect : callable
@@ -222,6 +222,11 @@ class _EachOther(FileMethod):
             reference,
             lambda pairs: self._compare(work, renew, step, reference, pairs),
         )
+        # A correction depends on all exposures: it is another where more, or fewer, of them can be read than before.
+        kept = [
+            record if record is not None and record.correction == correction.digest else None
+            for record, correction in zip(earlier, corrections.exposures, strict=False)
+        ]
         arguments = [
             (
                 work.items[index],
@@ -231,10 +236,15 @@ class _EachOther(FileMethod):
                 work.items[reference],
                 record,
             )
-            for index, record in enumerate(earlier)
+            for index, record in enumerate(kept)
         ]
         self._write_all(work, renew, self.matcher.process, arguments, finished, collect)
-        return group_notes(corrections, work.labels)
+        notes = group_notes(corrections, work.labels)
+        if anew := [label for label, old, new in zip(work.labels, earlier, kept, strict=False) if old is not new]:
+            notes.append(
+                f"Other exposures take part than in the run that was gone on with; matched anew: {', '.join(anew)}."
+            )
+        return notes
 
     def _compare(
         self,

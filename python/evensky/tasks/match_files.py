@@ -212,7 +212,8 @@ def _match_all(
 
     def finished(index: int, record: ExposureRecord) -> None:
         # At once, not where results are waited for: what is finished stays finished, however the run ends.
-        if earlier[index] is None:
+        before = earlier[index]
+        if before is None or before.correction != record.correction:
             journal.finish(record)
 
     def collect(index: int, record: ExposureRecord) -> None:

@@ -92,6 +92,7 @@ class ExposureRecord:
     rejected_bins: int | None = None  # of which these are outliers
     partners: list[str] = field(default_factory=list)  # that it was compared with
     group: int | None = None  # of exposures that partners tie together
+    correction: str = ""  # digest of what was added
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     pixels: PixelSummary | None = None
