@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# All C++ tests under AddressSanitizer with UndefinedBehaviorSanitizer, then under ThreadSanitizer.
+# All C++ tests under AddressSanitizer with UndefinedBehaviorSanitizer, then under ThreadSanitizer; by clang, which takes
+# less time for it, unless CC and CXX say otherwise.
 # Usage: tests/cpp/sanitizers.sh [build folder]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=${1:-build/sanitizers}
+export CC=${CC:-clang} CXX=${CXX:-clang++}
 run() {
     local name=$1 flags=$2
     shift 2
-    cmake -S . -B "$build/$name" -DEVENSKY_TESTS=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-        -DCMAKE_CXX_FLAGS="$flags -O1 -fno-omit-frame-pointer" >/dev/null
+    cmake -S . -B "$build/$name" -DEVENSKY_TESTS=ON -DCMAKE_BUILD_TYPE=None \
+        -DCMAKE_CXX_FLAGS="$flags -O1 -g1 -fno-omit-frame-pointer" >/dev/null
     cmake --build "$build/$name" --parallel >/dev/null
     echo "== $name"
     ctest --test-dir "$build/$name" --parallel 2 --output-on-failure "$@"
