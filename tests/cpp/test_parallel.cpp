@@ -96,6 +96,14 @@ struct InterruptsAllowed {
 
 void sleepFor(int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds)); }
 
+// Work that has no end but an interruption.
+void goOnForever() {
+    for (;;) {
+        evensky::checkInterrupt();
+        sleepFor(1);
+    }
+}
+
 }  // namespace
 
 TEST_CASE("parallel: an interrupted call leaves the rest undone, whatever its threads") {
@@ -115,12 +123,6 @@ TEST_CASE("parallel: an interrupted call leaves the rest undone, whatever its th
 
 TEST_CASE("parallel: the helpers' long pieces end too, and calls inside calls") {
     InterruptsAllowed const allowed;
-    auto const forever = [](std::ptrdiff_t) {
-        for (;;) {
-            sleepFor(1);
-            evensky::checkInterrupt();
-        }
-    };
     std::thread user([] {
         sleepFor(250);
         interrupt = true;
@@ -129,16 +131,17 @@ TEST_CASE("parallel: the helpers' long pieces end too, and calls inside calls") 
     auto const caller = std::this_thread::get_id();
     std::atomic<bool> helped{false};
     CHECK_THROWS_AS(evensky::parallelFor(2, 2,
-                                         [&](std::ptrdiff_t i) {
+                                         [&](std::ptrdiff_t) {
                                              while (std::this_thread::get_id() == caller) {
                                                  sleepFor(1);
                                                  if (helped) return;
                                              }
                                              helped = true;
-                                             forever(i);
+                                             goOnForever();
                                          }),
                     Interrupted);
     user.join();
+    auto const forever = [](std::ptrdiff_t) { goOnForever(); };
     CHECK_THROWS_AS(evensky::parallelFor(4, 2, [&](std::ptrdiff_t) { evensky::parallelFor(2, 2, forever); }),
                     Interrupted);
     interrupt = false;
@@ -170,10 +173,7 @@ TEST_CASE("parallel: an interruption ends pieces before the one that it came in,
         } else {
             helping = true;
         }
-        for (;;) {
-            evensky::checkInterrupt();
-            sleepFor(1);
-        }
+        goOnForever();
     };
     CHECK_THROWS_AS(evensky::parallelFor(3, 2, work), Interrupted);
 }
@@ -182,17 +182,11 @@ TEST_CASE("parallel: an interruption ends pieces before the one that it came in,
     InterruptsAllowed const allowed;
     auto const caller = std::this_thread::get_id();
     std::atomic<bool> helping = false;
-    auto const forever = [] {
-        for (;;) {
-            evensky::checkInterrupt();
-            sleepFor(1);
-        }
-    };
     auto const outer = [&](std::ptrdiff_t) {
         if (std::this_thread::get_id() == caller) {
             while (!helping) sleepFor(1);
             interrupt = true;
-            forever();
+            goOnForever();
         }
         // A helper of the outer call, with a helper of its own that is at an earlier piece than itself.
         auto const helper = std::this_thread::get_id();
@@ -205,7 +199,7 @@ TEST_CASE("parallel: an interruption ends pieces before the one that it came in,
             } else {
                 at_a_piece = true;
             }
-            forever();
+            goOnForever();
         });
     };
     CHECK_THROWS_AS(evensky::parallelFor(2, 2, outer), Interrupted);
@@ -223,10 +217,7 @@ TEST_CASE("parallel: a piece that failed does not keep a call from being interru
             throw evensky::RuntimeError("a later piece");
         }
         helping = true;
-        for (;;) {
-            evensky::checkInterrupt();
-            sleepFor(1);
-        }
+        goOnForever();
     };
     CHECK_THROWS_AS(evensky::parallelFor(3, 2, work), Interrupted);
 }
