@@ -260,11 +260,7 @@ def _summary(run: MatchRun, out: Path, *, report: bool = True) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("exposure", "status"):
         table.add_column(name, no_wrap=True)
-    figures: tuple[tuple[str, str], ...] = (("fit RMS", "fit_rms"), ("matched MSE", "matched_mse"))
-    figures += (("expected", "diff_im_var"),)
-    if run.method == "all":
-        figures = (("fit RMS", "fit_rms"), ("in errors", "fit_chi"), ("model error", "model_sigma"))
-    for name in ("before", "after", *(name for name, _ in figures)):
+    for name in ("before", "after", *run.figures):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("model, or why not")
     colours = {"reference": "cyan", "matched": "green", "failed": "red"}
@@ -274,7 +270,7 @@ def _summary(run: MatchRun, out: Path, *, report: bool = True) -> None:
             f"[{colours[record.status]}]{record.status}",
             _level(record.level_before),
             _level(record.level_after),
-            *(_figure(getattr(record, field), 3 if run.method == "all" else 4) for _, field in figures),
+            *(_figure(getattr(record, field), 3 if run.method == "all" else 4) for field in run.figures.values()),
             escape(record.message or record.model),
         )
     console.print(table)

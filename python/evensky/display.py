@@ -88,7 +88,7 @@ def background_html(background: BackgroundMI, unit: str = "") -> str:
 
 def run_html(run: MatchRun) -> str:
     """The most important figures of a run, and a picture of the levels."""
-    header = ("exposure", "status", "before", "after", "fit RMS", "matched MSE", "expected", "model, or why not")
+    header = ("exposure", "status", "before", "after", *run.figures, "model, or why not")
 
     def shown(value: float | None) -> str:
         return "" if value is None else f"{value:.6g}"
@@ -99,9 +99,7 @@ def run_html(run: MatchRun) -> str:
             record.status,
             shown(record.level_before),
             shown(record.level_after),
-            shown(record.fit_rms),
-            shown(record.matched_mse),
-            shown(record.diff_im_var),
+            *(shown(getattr(record, field)) for field in run.figures.values()),
             record.message or "; ".join([record.model, *record.flags]),
         )
         for record in run.records

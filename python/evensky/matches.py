@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .tasks import MatchBackgroundsConfig
 
 
-@dataclass
+@dataclass(repr=False)
 class _Result:
     exposures: list[Any]
     run: MatchRun
@@ -47,11 +47,14 @@ class _Result:
 
         return write_report(self.run, path)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.run.summary})"
+
     def _repr_html_(self) -> str:
         return self.run._repr_html_()
 
 
-@dataclass
+@dataclass(repr=False)
 class MatchResult(_Result):
     """What `match` gives.
 
@@ -68,7 +71,7 @@ class MatchResult(_Result):
     models: list[BackgroundMI | Approximate | None]
 
 
-@dataclass
+@dataclass(repr=False)
 class MatchAllResult(_Result):
     """What `match_all` gives.
 

@@ -304,10 +304,21 @@ def test_files_are_matched_too(tmp_path: Path) -> None:
     for index in range(2):
         write_exposure(ExposureF(MaskedImageF(ImageF(SKY + index))), tmp_path / f"{index}.fits")
     result = evensky.match([tmp_path / "0.fits", str(tmp_path / "1.fits"), tmp_path / "2.fits"], 0, bin_size=40)
-    assert [record.label for record in result.run.records] == ["0.fits", "1.fits", "2.fits"]
+    assert [record.label for record in result.run.records] == ["0", "1", "2"]
     np.testing.assert_allclose(result.exposures[1].image.array, SKY, atol=1e-4)
     assert "no such file" in result.run.records[2].message
     assert result.exposures[2] is None
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    files = [tmp_path / night / "sky.fits" for night in ("first", "second", "third")]
+    for index, file in enumerate(files):
+        file.parent.mkdir()
+        write_exposure(ExposureF(MaskedImageF(ImageF(SKY + index))), file)
+    for matched in (evensky.match(files, 1, bin_size=40), evensky.match_all([*files, SKY], reference=1)):
+        assert [record.label for record in matched.run.records[:3]] == ["first_sky", "second_sky", "third_sky"]
+        assert matched.reference == 1
+        assert matched.run.records[1].status == "reference"
 
 
 @pytest.mark.parametrize(
@@ -322,6 +333,7 @@ def test_files_are_matched_too(tmp_path: Path) -> None:
         ([SKY * np.nan, SKY], {"reference": 0}, TaskError, "exposure 0: has no good pixel"),
         ([SKY.astype(complex)] * 2, {}, InvalidParameterError, "complex128"),
         (["nowhere.fits"], {}, TaskError, "None of the 1 exposures"),
+        (["no\0where.fits"] * 2, {}, TaskError, "None of the 2 exposures"),
     ],
 )
 def test_bad_matches(exposures: list[Any], options: dict[str, Any], kind: type[Exception], words: str) -> None:
@@ -355,9 +367,18 @@ def test_results_show_themselves() -> None:
         assert len(one.plot().axes) >= 2
     assert repr(background) == f"BackgroundEstimate(4 x 3 bins over 160 x 120 px, level {background.level:.6g})"
     assert "clipped statistics" in evensky.clipped_stats(SKY)._repr_html_()
-    page = evensky.match([SKY, SKY[:9], SKY + 1], bin_size=40)._repr_html_()
+    result = evensky.match([SKY, SKY[:9], SKY + 1], bin_size=40)
+    page = result._repr_html_()
     assert page.count("<tr>") == 4
     assert "different dimensions" in page
+    assert "<th>matched MSE</th>" in page
+    reference = result.run.reference
+    assert repr(result) == f"MatchResult(3 exposures, reference {reference!r}, 1 matched, 1 failed)"
+    assert repr(result.run) == f"MatchRun(3 exposures, reference {reference!r}, 1 matched, 1 failed)"
+    assert "array" not in repr(result.run.records)
+    everything = evensky.match_all([SKY, SKY + 1])
+    assert repr(everything).startswith("MatchAllResult(2 exposures, reference 'exposure ")
+    assert "<th>in errors</th>" in everything._repr_html_()
 
 
 def test_a_background_without_a_model_shows_its_bins() -> None:

@@ -21,8 +21,8 @@ from evensky.matching.configuration import MatchAllConfig
 from evensky.simulate import make_bare_exposures, make_exposures, residual_background, write_exposures
 from evensky.tasks import MatchBackgroundsConfig
 from evensky.tasks.file_access import FileAccess, Item
+from evensky.tasks.labels import unique_labels
 from evensky.tasks.match_files import match_files
-from evensky.tasks.run_folder import unique_labels
 
 SIMULATED = make_exposures(3, (256, 256), seed=8)
 

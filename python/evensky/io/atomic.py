@@ -42,7 +42,7 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     if not overwrite and os.path.lexists(path):
-        raise FitsError(f"{path}: exists already; allow overwriting or choose another name")
+        raise FitsError(f"{path}: exists already; allow overwriting (overwrite=True) or choose another name")
     if os.path.isdir(path):  # which, unlike Path.is_dir, takes any name
         raise FitsError(f"{path}: is a folder; the name of a file is needed")
     if os.path.exists(path) and not os.path.isfile(path):
@@ -80,7 +80,7 @@ def _rename_without_clobbering(temporary: Path, path: Path) -> None:
         os.link(temporary, path)
     except FileExistsError:
         raise FitsError(
-            f"{path}: was made by somebody else meanwhile; allow overwriting or choose another name"
+            f"{path}: was made by somebody else meanwhile; allow overwriting (overwrite=True) or choose another name"
         ) from None
     except OSError as error:
         # A file system without hard links: the check and the rename are then two steps.

@@ -133,7 +133,8 @@ class Journal:
                 raise ValueError(f"the reference {self.reference!r} is none of the files")
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, DaciteError) as error:
             raise FitsError(
-                f"{self.path}: is not a journal of this version ({error}); choose another folder or allow overwriting"
+                f"{self.path}: is not a journal of this version ({error}); choose another folder or allow overwriting "
+                "(overwrite=True, --overwrite)"
             ) from error
         return whole
 
@@ -148,7 +149,7 @@ class Journal:
                 old, new = differ[0] if len(old) == len(new) else (f"{len(old)} items", f"{len(new)} items")
             raise FitsError(
                 f"{self.path.parent}: cannot be gone on with: {name} was {old} and is {new} now; "
-                "ask for the same, choose another folder or allow overwriting"
+                "ask for the same, choose another folder or allow overwriting (overwrite=True, --overwrite)"
             )
 
     def _take(self, line: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from ..image import Exposure
 from ..interop.astropy import data_like, exposure_of
 from ..io import read_exposure
 from ..math import Approximate, BackgroundMI
+from .labels import unique_labels
 from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
 from .match_exposure import ExposureMatcher, choose_reference, failed, reason_of_choice
 from .pictures import Gallery
@@ -86,17 +87,16 @@ class LoadedExposures:
     exposures : sequence
         As they were given.
     labels : list of str
-        What they are called.
+        What they are called, each by a name of its own.
     """
 
     def __init__(self, exposures: Sequence[Any]) -> None:
         if not exposures:
             raise InvalidParameterError("There are 0 exposures; at least 1 is needed")
         self.exposures = exposures
-        self.labels = [
-            Path(one).name if isinstance(one, str | Path) else f"exposure {index}"
-            for index, one in enumerate(exposures)
-        ]
+        self.labels = unique_labels(
+            [Path(one if isinstance(one, str | Path) else f"exposure {index}") for index, one in enumerate(exposures)]
+        )
 
     def number_of(self, reference: int) -> int:
         """The number, from 0, that a reference named by the user has; from the end where it is negative."""

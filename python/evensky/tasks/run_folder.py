@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["EARLIER_RESULTS", "RunFolder", "unique_labels"]
+__all__ = ["EARLIER_RESULTS", "RunFolder"]
 
 import glob
 import os
@@ -11,41 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from .._text import printable
 from ..errors import FitsError
 from ..io.opening import real_path
 from .file_access import FileAccess, Item
 from .journal import JOURNAL
+from .labels import unique_labels
 
 EARLIER_RESULTS = "matched.ecsv"
-
-
-def unique_labels(paths: Sequence[Path]) -> list[str]:
-    """Short names that tell files apart: stems, with the folder in front where stems repeat, then a number."""
-
-    def stem(path: Path) -> str:
-        name = printable(path.name)
-        for ending in (".gz", ".bz2", ".xz", ".zip", ".fz", ".fits", ".fit", ".fts"):
-            if name.lower().endswith(ending):
-                name = name[: -len(ending)]
-        return name or printable(path.name)
-
-    labels = [stem(path) for path in paths]
-    folders = {real_path(path).parent for path in paths}
-    if len(folders) > 1:
-        labels = [
-            f"{real_path(path).parent.name}_{label}" if labels.count(label) > 1 else label
-            for path, label in zip(paths, labels, strict=True)
-        ]
-    repeated = {label for label in labels if labels.count(label) > 1}
-    taken = set(labels)
-    counts = dict.fromkeys(repeated, 0)
-    for index, label in enumerate(labels):
-        while label in repeated and labels[index] in taken:  # a number that is nobody's name
-            counts[label] += 1
-            labels[index] = f"{label}_{counts[label]}"
-        taken.add(labels[index])
-    return labels
 
 
 class RunFolder:
@@ -79,14 +51,14 @@ class RunFolder:
             earlier = [path.name for path in (folder / EARLIER_RESULTS, *outputs) if os.path.lexists(path)]
             if journal and (folder / EARLIER_RESULTS).name not in earlier:
                 raise FitsError(
-                    f"{folder}: holds a run that did not end ({JOURNAL}); resume it, choose another folder or allow "
-                    "overwriting"
+                    f"{folder}: holds a run that did not end ({JOURNAL}); resume it (resume=True, --resume), choose "
+                    "another folder or allow overwriting (overwrite=True, --overwrite)"
                 )
             if earlier:
                 unknown = f" but no {JOURNAL} to resume" if self.resume else ""
                 raise FitsError(
                     f"{folder}: holds earlier results ({earlier[0]}){unknown}; choose another folder or allow "
-                    "overwriting"
+                    "overwriting (overwrite=True, --overwrite)"
                 )
         inputs = {real_path(path) for path in (*(item.path for item in self.items), *self._plane_files())}
         results = [folder / name for name in (JOURNAL, EARLIER_RESULTS, "report.html")]

@@ -44,11 +44,11 @@ class PixelSummary:
     ``residual_counts`` and ``residual_edges`` are the histogram of (reference - matched) over the good pixels.
     """
 
-    before: np.ndarray
-    model: np.ndarray
-    after: np.ndarray
-    residual_counts: np.ndarray
-    residual_edges: np.ndarray
+    before: np.ndarray = field(repr=False)
+    model: np.ndarray = field(repr=False)
+    after: np.ndarray = field(repr=False)
+    residual_counts: np.ndarray = field(repr=False)
+    residual_edges: np.ndarray = field(repr=False)
 
 
 @dataclass
@@ -98,7 +98,7 @@ class ExposureRecord:
     pixels: PixelSummary | None = None
 
 
-@dataclass
+@dataclass(repr=False)
 class MatchRun:
     """A whole run: every exposure in the order given, the candidates for the reference, and what was asked for."""
 
@@ -127,6 +127,27 @@ class MatchRun:
         from ..plot import plot_levels
 
         return plot_levels(self.records, self.reference, self.unit)
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """Fields of the records that say how well it went, by what a narrow table calls them."""
+        if self.method == "all":
+            return {"fit RMS": "fit_rms", "in errors": "fit_chi", "model error": "model_sigma"}
+        return {"fit RMS": "fit_rms", "matched MSE": "matched_mse", "expected": "diff_im_var"}
+
+    @property
+    def summary(self) -> str:
+        """How many exposures there are, the reference, and what came of the others; one line."""
+        number = len(self.records)
+        matched = sum(record.status == "matched" for record in self.records)
+        return (
+            f"{number} exposure{'' if number == 1 else 's'}, "
+            f"{f'reference {self.reference!r}' if self.reference else 'no reference'}, "
+            f"{matched} matched, {len(self.failed)} failed"
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.summary})"
 
     def _repr_html_(self) -> str:
         from ..display import run_html

@@ -1,0 +1,39 @@
+"""What the exposures of a run are called."""
+
+from __future__ import annotations
+
+__all__ = ["unique_labels"]
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from .._text import printable
+
+
+def unique_labels(paths: Sequence[Path]) -> list[str]:
+    """Short names that tell files apart: stems, with the folder in front where stems repeat, then a number."""
+
+    def stem(path: Path) -> str:
+        name = printable(path.name)
+        for ending in (".gz", ".bz2", ".xz", ".zip", ".fz", ".fits", ".fit", ".fts"):
+            if name.lower().endswith(ending):
+                name = name[: -len(ending)]
+        return name or printable(path.name)
+
+    labels = [stem(path) for path in paths]
+    folders = [os.path.dirname(os.path.abspath(path)) for path in paths]  # which take any name, as realpath does not
+    if len(set(folders)) > 1:
+        labels = [
+            f"{printable(os.path.basename(folder))}_{label}" if labels.count(label) > 1 else label
+            for folder, label in zip(folders, labels, strict=True)
+        ]
+    repeated = {label for label in labels if labels.count(label) > 1}
+    taken = set(labels)
+    counts = dict.fromkeys(repeated, 0)
+    for index, label in enumerate(labels):
+        while label in repeated and labels[index] in taken:  # a number that is nobody's name
+            counts[label] += 1
+            labels[index] = f"{label}_{counts[label]}"
+        taken.add(labels[index])
+    return labels
