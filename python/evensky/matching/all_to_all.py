@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["LEVELS", "Correction", "Corrections", "correct_all"]
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -61,16 +60,6 @@ class Correction:
     rejected: int = 0
     rms: float = np.nan
     chi: float = np.nan
-
-    @property
-    def digest(self) -> str:
-        """The same for the same model, to the last bit."""
-        found = hashlib.sha256()
-        if self.model is not None:
-            found.update(repr((self.model.name, self.model.box)).encode())
-            found.update(self.model.coefficients.tobytes())
-            found.update(self.model.covariance.tobytes())
-        return found.hexdigest()
 
 
 @dataclass

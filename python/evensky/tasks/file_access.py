@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["FileAccess", "Item"]
 
+import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..errors import InvalidParameterError
+from ..errors import FitsError, InvalidParameterError
 from ..image import Exposure
 from ..io import read_exposure, write_exposure
 from ..io.fits import plane_file
 from .match_exposure import reason_of
 from .run_record import ExposureRecord
+
+log = logging.getLogger("evensky")
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,13 @@ class FileAccess:
         exposure.dataId = {"exposure": item.label}
         return exposure
 
-    def load_output(self, item: Item) -> Exposure:
-        """Read what was written of an exposure."""
-        return read_exposure(item.output, scratch=self.scratch)
+    def load_output(self, item: Item) -> Exposure | None:
+        """Read what was written of an exposure; None where that cannot be read."""
+        try:
+            return read_exposure(item.output, scratch=self.scratch)
+        except FitsError as error:
+            log.debug("Done anew: %s", error)
+            return None
 
     def plane_files(self, item: Item) -> list[Path]:
         """The files that its mask and variance come from, where these are not the exposure's own."""

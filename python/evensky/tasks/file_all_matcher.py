@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["FileAllMatcher", "FileSurvey"]
+__all__ = ["FileAllMatcher", "FileSurvey", "digest_of"]
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from ..matching.differences import Coverage, PairBins
 from ..matching.grid import CommonGrid
 from .all_matcher import AllMatcher, Survey
 from .file_access import FileAccess, Item
-from .match_exposure import failed, reason_of
+from .match_exposure import failed, reason_of, without_pictures
 from .run_record import ExposureRecord, PixelSummary, ReferenceCandidate
 from .shared import RECENT, SHARED
 
@@ -33,6 +34,22 @@ class FileSurvey:
 
     survey: Survey
     error: InvalidParameterError | None = None
+
+
+def digest_of(correction: Correction, coverage: Coverage, names: Sequence[str]) -> str:
+    """The same where, to the last bit, the same comes of an exposure: its pixels and all that is said of them."""
+    model = correction.model
+    said = (
+        None if model is None else (model.name, model.box),
+        [names[partner] for partner in correction.partners],
+        (correction.group, correction.bins, coverage.bins.size, correction.rejected, correction.rms, correction.chi),
+        [(score.candidate.name, score.candidate.terms, score.bic, score.rejected) for score in correction.scores],
+    )
+    found = hashlib.sha256(repr(said).encode())
+    if model is not None:
+        found.update(model.coefficients.tobytes())
+        found.update(model.covariance.tobytes())
+    return found.hexdigest()
 
 
 class FileAllMatcher(AllMatcher):
@@ -98,10 +115,13 @@ class FileAllMatcher(AllMatcher):
         What an `earlier` run has finished is not done again; only its pictures are made.
         """
         try:
-            if earlier is not None:
-                return self._restore(item, earlier)
+            if earlier is not None and self._restore(item, earlier):
+                return earlier
+            earlier = None
             return self._correct(item, correction, coverage, names, reference)
         except BaseException as error:  # whatever one exposure does, the others go on; signals come to the main thread
+            if earlier is not None:
+                return without_pictures(earlier, error)
             self.task.log.debug("Failed to match %s: %s", item.label, reason_of(error))
             return failed(item.label, printable(str(item.path)), error)
 
@@ -121,7 +141,7 @@ class FileAllMatcher(AllMatcher):
                 f"evensky model: {record.model}",
                 f"evensky configuration: {config}",
             ]
-        record.correction = correction.digest
+        record.correction = digest_of(correction, coverage, names)
         provenance = {
             "EVS_CHI": (record.fit_chi, "RMS of bins - model in units of its errors"),
             "EVS_MSIG": (record.model_sigma, "RMS of the model's standard error"),
@@ -129,9 +149,13 @@ class FileAllMatcher(AllMatcher):
         self.files.write(item, exposure, record, history, provenance)
         return record
 
-    def _restore(self, item: Item, record: ExposureRecord) -> ExposureRecord:
+    def _restore(self, item: Item, record: ExposureRecord) -> bool:
+        """Make the pictures, if need be; says whether the output can be read."""
         if self.pictures:
             before = self.painter.picture(self.files.load(item))
-            after = self.painter.picture(self.files.load_output(item))
+            output = self.files.load_output(item)
+            if output is None:
+                return False
+            after = self.painter.picture(output)
             record.pixels = PixelSummary(before, after - before, after, np.zeros(0), np.zeros(1))
-        return record
+        return True

@@ -12,7 +12,7 @@ from ..errors import InvalidParameterError
 from ..image import Exposure
 from .file_access import FileAccess, Item
 from .match_backgrounds import MatchBackgroundsTask
-from .match_exposure import ExposureMatcher, failed, reason_of
+from .match_exposure import ExposureMatcher, failed, reason_of, without_pictures
 from .run_record import ExposureRecord, ReferenceCandidate
 from .shared import SHARED
 
@@ -62,12 +62,15 @@ class FileMatcher(ExposureMatcher):
         """
         try:
             exposure = SHARED.get(self.files.run, lambda: self.files.load(reference))
-            if earlier is not None:
-                return self._restore(item, reference, earlier, exposure)
+            if earlier is not None and self._restore(item, reference, earlier, exposure):
+                return earlier
+            earlier = None
             if item == reference:
                 return self._keep_reference(item, exposure)
             return self._match(item, exposure)
         except BaseException as error:  # whatever one exposure does, the others go on; signals come to the main thread
+            if earlier is not None:
+                return without_pictures(earlier, error)
             self.task.log.debug("Failed to match %s: %s", item.label, reason_of(error))
             return failed(item.label, printable(str(item.path)), error)
 
@@ -92,15 +95,18 @@ class FileMatcher(ExposureMatcher):
         )
         return record
 
-    def _restore(self, item: Item, reference: Item, record: ExposureRecord, exposure: Exposure) -> ExposureRecord:
-        if not self.pictures:
-            return record
-        if item == reference:
-            record.pixels = self.painter.reference(exposure)
-        else:
-            before = self.painter.picture(self.files.load(item))
-            record.pixels = self.painter.matched(before, self.files.load_output(item), exposure)
-        return record
+    def _restore(self, item: Item, reference: Item, record: ExposureRecord, exposure: Exposure) -> bool:
+        """Make the pictures, if need be; says whether the output can be read."""
+        if self.pictures:
+            before = None if item == reference else self.painter.picture(self.files.load(item))
+            output = self.files.load_output(item)
+            if output is None:
+                return False
+            if before is None:
+                record.pixels = self.painter.reference(exposure)
+            else:
+                record.pixels = self.painter.matched(before, output, exposure)
+        return True
 
     def _write(self, item: Item, exposure: Exposure, record: ExposureRecord, history: list[str]) -> None:
         provenance = {

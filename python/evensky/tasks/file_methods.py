@@ -18,10 +18,11 @@ from ..matching.grid import CommonGrid
 from .all_matcher import Survey, find_corrections, group_notes
 from .executors import Units
 from .file_access import FileAccess, Item
-from .file_all_matcher import FileAllMatcher, FileSurvey
+from .file_all_matcher import FileAllMatcher, FileSurvey, digest_of
 from .file_matcher import FileMatcher, Measured
+from .file_results import FileResults
 from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
-from .match_exposure import ExposureMatcher, failed, reason_of, set_aside
+from .match_exposure import ExposureMatcher, failed, reason_of, set_aside, without_pictures
 from .run_folder import RunFolder
 from .run_record import ExposureRecord, ReferenceCandidate
 from .shared import RECENT
@@ -40,11 +41,8 @@ class FileMethod(ABC):
 
     Parameters
     ----------
-    work : RunFolder
-    renew : callable
-        Gives an executor, as `open_executor` does.
-    step : callable
-        Called with what was done.
+    config : MatchConfig
+    files : FileAccess
     """
 
     name: str
@@ -73,22 +71,21 @@ class FileMethod(ABC):
         renew: Renew,
         step: Callable[[str], None],
         reference: int,
-        earlier: Sequence[ExposureRecord | None],
-        finished: Callable[[int, ExposureRecord], None],
-        collect: Callable[[int, ExposureRecord], None],
+        results: FileResults,
     ) -> list[str]:
-        """Match and write the first exposures, as many as there are in `earlier`.
+        """Match and write the first exposures, as many as there are results to be.
 
         Parameters
         ----------
+        work : RunFolder
+        renew : callable
+            Gives an executor, as `open_executor` does.
+        step : callable
+            Called with what is being done.
         reference : int
             Number of the reference, which this process has read and shares.
-        earlier : sequence of ExposureRecord or None
-            What an earlier run has finished; it is kept, unless its correction is another one now.
-        finished : callable
-            Called at once where an exposure is finished, from whatever thread.
-        collect : callable
-            Called with each record, in the order in which they come, from this thread.
+        results : FileResults
+            Where records go. What an earlier run has finished is kept, unless another thing would come of it now.
 
         Returns
         -------
@@ -102,15 +99,17 @@ class FileMethod(ABC):
         renew: Renew,
         process: Callable[..., ExposureRecord],
         arguments: Sequence[tuple[Any, ...]],
-        finished: Callable[[int, ExposureRecord], None],
-        collect: Callable[[int, ExposureRecord], None],
+        results: FileResults,
     ) -> None:
         def lost(index: int, error: BaseException) -> ExposureRecord:
-            return failed(work.labels[index], printable(str(work.items[index].path)), TaskError(_DIED))
+            kept, died = results.kept[index], TaskError(_DIED)
+            if kept is not None:
+                return without_pictures(kept, died)
+            return failed(work.labels[index], printable(str(work.items[index].path)), died)
 
-        units = Units(renew, process, lost, finished)
+        units = Units(renew, process, lost, results.finish)
         for index, record in units.run(enumerate(arguments)):
-            collect(index, record)
+            results.collect(index, record)
 
     @staticmethod
     def _check(errors: Sequence[InvalidParameterError], candidates: Sequence[ReferenceCandidate]) -> None:
@@ -153,12 +152,10 @@ class _OneReference(FileMethod):
         renew: Renew,
         step: Callable[[str], None],
         reference: int,
-        earlier: Sequence[ExposureRecord | None],
-        finished: Callable[[int, ExposureRecord], None],
-        collect: Callable[[int, ExposureRecord], None],
+        results: FileResults,
     ) -> list[str]:
-        arguments = [(work.items[index], work.items[reference], record) for index, record in enumerate(earlier)]
-        self._write_all(work, renew, self.matcher.process, arguments, finished, collect)
+        arguments = [(work.items[index], work.items[reference], record) for index, record in enumerate(results.kept)]
+        self._write_all(work, renew, self.matcher.process, arguments, results)
         return []
 
 
@@ -210,9 +207,7 @@ class _EachOther(FileMethod):
         renew: Renew,
         step: Callable[[str], None],
         reference: int,
-        earlier: Sequence[ExposureRecord | None],
-        finished: Callable[[int, ExposureRecord], None],
-        collect: Callable[[int, ExposureRecord], None],
+        results: FileResults,
     ) -> list[str]:
         assert self._grid is not None  # all were looked at
         corrections = find_corrections(
@@ -222,11 +217,13 @@ class _EachOther(FileMethod):
             reference,
             lambda pairs: self._compare(work, renew, step, reference, pairs),
         )
-        # A correction depends on all exposures: it is another where more, or fewer, of them can be read than before.
-        kept = [
-            record if record is not None and record.correction == correction.digest else None
-            for record, correction in zip(earlier, corrections.exposures, strict=False)
-        ]
+        # What comes of one depends on all: it is another thing where more, or fewer, of them can be read than before.
+        dropped = []
+        for index, record in enumerate(results.kept):
+            now = corrections.exposures[index], self._surveys[index].coverage, work.labels
+            if record is not None and record.correction != digest_of(*now):
+                results.drop(index)
+                dropped.append(index)
         arguments = [
             (
                 work.items[index],
@@ -236,13 +233,15 @@ class _EachOther(FileMethod):
                 work.items[reference],
                 record,
             )
-            for index, record in enumerate(kept)
+            for index, record in enumerate(results.kept)
         ]
-        self._write_all(work, renew, self.matcher.process, arguments, finished, collect)
+        self._write_all(work, renew, self.matcher.process, arguments, results)
         notes = group_notes(corrections, work.labels)
-        if anew := [label for label, old, new in zip(work.labels, earlier, kept, strict=False) if old is not new]:
+        records = results.records
+        if anew := [records[index].label for index in dropped if records[index].status != "failed"]:
             notes.append(
-                f"Other exposures take part than in the run that was gone on with; matched anew: {', '.join(anew)}."
+                "Matched anew, as to the last bit something else comes of them than in the run that was gone on with: "
+                f"{', '.join(anew)}."
             )
         return notes
 

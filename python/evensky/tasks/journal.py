@@ -156,6 +156,8 @@ class Journal:
         if "reference" in line:
             choice = from_dict(_Choice, line, _STRICT)
             self.reference, self.reason, self.candidates = choice.reference, choice.reason, choice.candidates
+        elif "dropped" in line:
+            self.records.pop(line["dropped"], None)
         else:
             record = from_dict(ExposureRecord, line["record"], _STRICT)
             self.records[record.label] = record
@@ -183,6 +185,11 @@ class Journal:
     def finish(self, record: ExposureRecord) -> None:
         """An exposure is done, or failed."""
         self._add({"record": asdict(replace(record, pixels=None))})
+
+    def drop(self, label: str) -> None:
+        """What is finished counts no longer."""
+        self._add({"dropped": label})
+        self.records.pop(label, None)
 
     def _add(self, line: Mapping[str, Any]) -> None:
         with self._lock:

@@ -15,6 +15,7 @@ __all__ = [
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -48,6 +49,12 @@ def failed(label: str, path: str, error: BaseException) -> ExposureRecord:
     if isinstance(error, NoOverlapError):
         record.flags, record.common_fraction = ["NO_OVERLAP"], 0.0
     return record
+
+
+def without_pictures(record: ExposureRecord, error: BaseException) -> ExposureRecord:
+    """The record of an exposure that is matched, but cannot be shown."""
+    said = f"There are no pictures of it: {reason_of(error)}"
+    return replace(record, pixels=None, warnings=[*record.warnings, said])
 
 
 def set_aside(candidates: Sequence[ReferenceCandidate], sizes: Sequence[tuple[int, int] | None]) -> None:

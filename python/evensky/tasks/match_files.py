@@ -14,12 +14,12 @@ from .. import __version__
 from ..errors import EvenskyError, InvalidParameterError, TaskError
 from .executors import open_executor
 from .file_access import FileAccess
-from .file_methods import FileMethod, MatchConfig, Renew, make_method
+from .file_methods import MatchConfig, make_method
+from .file_results import FileResults
 from .journal import Journal
 from .match_exposure import reason_of, reason_of_choice
-from .pictures import Gallery
 from .run_folder import EARLIER_RESULTS, RunFolder
-from .run_record import ExposureRecord, MatchRun
+from .run_record import MatchRun, ReferenceCandidate
 from .shared import SHARED
 
 Progress = Callable[[str, int, int], None]
@@ -133,7 +133,7 @@ def match_files(
         work.remove_torn()
     try:
         with open_executor(executor, workers) as renew:
-            candidates = journal.candidates
+            candidates, chosen_before = journal.candidates, ""
             if method.looks_always or (given is None and journal.reference is None):
                 candidates = method.look(work, renew, step)
             else:
@@ -143,7 +143,9 @@ def match_files(
             elif journal.reference is None:
                 index = method.choose(candidates)
             else:
-                index, candidates = work.labels.index(journal.reference), journal.candidates
+                index = work.labels.index(journal.reference)
+                chosen_before = _chosen_before(journal.candidates, candidates)
+                candidates = journal.candidates
             assert index is not None  # by now one way or the other
             if given is not None:
                 candidates = []
@@ -155,11 +157,12 @@ def match_files(
             reason = journal.reason or reason_of_choice(candidates if given is None else None)
             journal.begin(work.labels[index], reason, candidates)
             with SHARED.adopted(access.run, reference_exposure):
-                records, notes = _match_all(method, work, renew, journal, index, step, number)
+                results = FileResults(work, journal, number, step)
+                notes = method.match(work, renew, step, index, results)
     finally:
         journal.close()
     run = MatchRun(
-        records=records,
+        records=results.records,
         candidates=candidates,
         reference=work.labels[index],
         reference_reason=reason,
@@ -169,7 +172,9 @@ def match_files(
         seconds=time.perf_counter() - clock,
         method=method.name,
         unit=str(reference_exposure.metadata.get("BUNIT", "")),
-        notes=[f"As read, {note}." for note in reference_exposure.assumptions] + notes,
+        notes=[f"As read, {note}." for note in reference_exposure.assumptions]
+        + ([chosen_before] if chosen_before else [])
+        + notes,
     )
     from ..report import write_report, write_table
 
@@ -196,30 +201,12 @@ def _find(path: Path, files: Sequence[Path]) -> int | None:
     return None
 
 
-def _match_all(
-    method: FileMethod,
-    work: RunFolder,
-    renew: Renew,
-    journal: Journal,
-    reference: int,
-    step: Callable[[str], None],
-    number: int,
-) -> tuple[list[ExposureRecord], list[str]]:
-    """Match and write the first `number` files; a reference from elsewhere stands behind them."""
-    earlier = [journal.done(label) for label in work.labels[:number]]
-    gallery = Gallery()
-    records: list[ExposureRecord | None] = [None] * number
-
-    def finished(index: int, record: ExposureRecord) -> None:
-        # At once, not where results are waited for: what is finished stays finished, however the run ends.
-        before = earlier[index]
-        if before is None or before.correction != record.correction:
-            journal.finish(record)
-
-    def collect(index: int, record: ExposureRecord) -> None:
-        records[index] = record
-        gallery.add(index, record)
-        step(work.labels[index])
-
-    notes = method.match(work, renew, step, reference, earlier, finished, collect)
-    return [record for record in records if record is not None], notes
+def _chosen_before(then: Sequence[ReferenceCandidate], now: Sequence[ReferenceCandidate]) -> str:
+    """What there is to say where an earlier run chose the reference, and had other exposures to choose from."""
+    changed = [one.label for one, other in zip(then, now, strict=False) if bool(one.message) != bool(other.message)]
+    if not changed:
+        return ""
+    return (
+        "The reference was chosen by the run that was gone on with, and the figures of the candidates are what it saw; "
+        f"what can be used has changed since: {', '.join(changed)}."
+    )

@@ -1,0 +1,75 @@
+"""What comes of the files of a run: kept in the journal at once, and collected for the table and the report."""
+
+from __future__ import annotations
+
+__all__ = ["FileResults"]
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from .journal import Journal
+from .pictures import Gallery
+from .run_folder import RunFolder
+from .run_record import ExposureRecord
+
+
+class FileResults:
+    """The results of the first files of a run, as many as are to be matched.
+
+    Parameters
+    ----------
+    work : RunFolder
+    journal : Journal
+    number : int
+        How many files are to be matched; a reference from elsewhere stands behind them.
+    step : callable
+        Called with the name of an exposure that is done.
+
+    Attributes
+    ----------
+    kept : list of ExposureRecord or None
+        What an earlier run has finished, and what of it is kept.
+    """
+
+    def __init__(self, work: RunFolder, journal: Journal, number: int, step: Callable[[str], None]) -> None:
+        self._work = work
+        self._journal = journal
+        self._step = step
+        self._gallery = Gallery()
+        self._records: list[ExposureRecord | None] = [None] * number
+        self.kept = [journal.done(label) for label in work.labels[:number]]
+
+    def drop(self, index: int) -> None:
+        """Do anew what an earlier run has finished: written down first, as the new output may be all that comes."""
+        self._journal.drop(self._work.labels[index])
+        self.kept[index] = None
+
+    def finish(self, index: int, record: ExposureRecord) -> None:
+        """Keep what came of an exposure; from any thread.
+
+        At once, not where results are waited for: what is finished stays finished, however the run ends.
+        """
+        kept = self.kept[index]
+        if kept is None or replace(record, pixels=None, warnings=kept.warnings) != kept:
+            self._journal.finish(record)
+
+    def collect(self, index: int, record: ExposureRecord) -> None:
+        """Take a record in, in whatever order they come; from one thread."""
+        if record.status == "failed":
+            self._set_straight(index, record)
+        self._records[index] = record
+        self._gallery.add(index, record)
+        self._step(self._work.labels[index])
+
+    def _set_straight(self, index: int, record: ExposureRecord) -> None:
+        """No output may pass for that of an exposure that failed."""
+        output = self._work.items[index].output
+        if self._work.resume:
+            output.unlink(missing_ok=True)  # it belongs to an earlier state of this run
+        elif output.exists():
+            record.warnings.append(f"{output.name} in the folder is of an earlier run")
+
+    @property
+    def records(self) -> list[ExposureRecord]:
+        """Of all that were collected, in the order of the files."""
+        return [record for record in self._records if record is not None]

@@ -1,0 +1,30 @@
+"""What tests of runs that are gone on with have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """What was written of the exposures, in short."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*_matched.fits"))}
+
+
+@contextmanager
+def unreadable(path: Path) -> Iterator[None]:
+    """A file that cannot be read for a while, and looks from outside as if nothing had happened."""
+    content, times = path.read_bytes(), path.stat()
+
+    def replace_by(other: bytes) -> None:
+        path.write_bytes(other)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    replace_by(bytes(len(content)))
+    try:
+        yield
+    finally:
+        replace_by(content)

@@ -1,0 +1,168 @@
+"""Runs that are gone on with when other exposures can be read than before: what comes of each depends on all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from resuming import digests, unreadable
+
+from evensky.matching.configuration import MatchAllConfig
+from evensky.simulate import make_exposures, write_exposures
+from evensky.tasks import MatchBackgroundsConfig
+from evensky.tasks.journal import Journal
+from evensky.tasks.match_files import match_files
+from evensky.tasks.run_record import ExposureRecord, MatchRun
+
+NUMBER = 6
+LOST = 2  # the exposure that can be read at times
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    return write_exposures(make_exposures(NUMBER, (192, 192), seed=3), tmp_path / "exposures")
+
+
+def matched(files: list[Path], out: Path, level: str = "mean", **options: Any) -> MatchRun:
+    config = MatchAllConfig()
+    config.update(bin_size=32, level=level)
+    return match_files(files, out, config=config, **{"report": False, **options})
+
+
+def recorded(run: MatchRun) -> list[ExposureRecord]:
+    """All that is said of the exposures, but for what belongs to the run."""
+    return [replace(record, output=None, seconds=0.0, pixels=None, path="") for record in run.records]
+
+
+def anew(run: MatchRun) -> set[str]:
+    """The exposures that were matched anew."""
+    notes = [note for note in run.notes if note.startswith("Matched anew")]
+    assert len(notes) <= 1
+    return set(notes[0].rstrip(".").split(": ")[1].split(", ")) if notes else set()
+
+
+def reference_of(run: MatchRun, files: list[Path]) -> Path:
+    return next(path for path in files if path.stem == run.reference)
+
+
+@pytest.mark.parametrize("level", ["reference", "mean", "lowest"])
+def test_one_more_exposure_changes_all(files: list[Path], tmp_path: Path, level: str) -> None:
+    out = tmp_path / "out"
+    with unreadable(files[LOST]):
+        first = matched(files, out, level)
+    assert [record.label for record in first.failed] == [files[LOST].stem]
+    again = matched(files, out, level, resume=True, report=True)
+    assert not again.failed
+    fresh = matched(files, tmp_path / "fresh", level, reference=reference_of(again, files))
+    assert digests(out) == digests(tmp_path / "fresh")
+    assert recorded(again) == recorded(fresh)
+    assert anew(again) == {record.label for record in again.records} - {files[LOST].stem}
+    assert any("has changed since: demo_03." in note for note in again.notes)
+    # And once more nothing is.
+    kept = {path: path.stat().st_mtime_ns for path in out.glob("*_matched.fits")}
+    last = matched(files, out, level, resume=True)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert not anew(last)
+    assert recorded(last) == recorded(again)
+
+
+def test_one_exposure_less_changes_all(files: list[Path], tmp_path: Path) -> None:
+    out, reference = tmp_path / "out", files[0]
+    matched(files, out, reference=reference)
+    with unreadable(files[LOST]):
+        again = matched(files, out, reference=reference, resume=True, report=True)
+        fresh = matched(files, tmp_path / "fresh", reference=reference)
+    assert [record.label for record in again.failed] == [files[LOST].stem]
+    # What is left of the earlier run would not fit the others.
+    assert f"{files[LOST].stem}_matched.fits" not in digests(out)
+    assert digests(out) == digests(tmp_path / "fresh")
+    assert recorded(again) == recorded(fresh)
+    assert anew(again) == {record.label for record in again.records} - {files[LOST].stem}
+
+
+def test_groups_are_numbered_anew(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    files = []
+    for index, x0 in enumerate((0, 0, 1000, 1000)):
+        image = fits.PrimaryHDU(rng.normal(100 + index, 5, (128, 128)).astype(np.float32))
+        image.header["LTV1"], image.header["LTV2"] = -x0, 0
+        files.append(tmp_path / f"e{index}.fits")
+        image.writeto(files[-1])
+    out, reference = tmp_path / "out", files[2]
+    with unreadable(files[0]):
+        matched(files, out, "reference", reference=reference)
+    again = matched(files, out, "reference", reference=reference, resume=True)
+    fresh = matched(files, tmp_path / "fresh", "reference", reference=reference)
+    assert [record.group for record in again.records] == [0, 0, 1, 1]
+    assert recorded(again) == recorded(fresh)
+    assert digests(out) == digests(tmp_path / "fresh")
+
+
+def test_killed_while_matching_anew(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outputs are there of which the journal has not heard; then what can be read is what it was at first."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed(journal: Journal, record: ExposureRecord) -> None:
+        raise Killed
+
+    out, reference = tmp_path / "out", files[0]
+    with unreadable(files[LOST]):
+        first = matched(files, out, reference=reference)
+        undisturbed = digests(out)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "finish", killed)
+        with pytest.raises(Killed):
+            matched(files, out, reference=reference, resume=True)
+    assert digests(out) != undisturbed
+    with unreadable(files[LOST]):
+        again = matched(files, out, reference=reference, resume=True)
+    assert recorded(again) == recorded(first)
+    assert digests(out) == undisturbed
+
+
+def test_what_cannot_be_shown_is_matched_still(files: list[Path], tmp_path: Path) -> None:
+    """To one reference, what is finished stays so, whatever becomes of its input."""
+    config = MatchBackgroundsConfig()
+    config.update(binSize=32)
+    out = tmp_path / "out"
+    match_files(files, out, config=config, report=False, reference=files[0])
+    before = digests(out)
+    with unreadable(files[LOST]):
+        again = match_files(files, out, config=config, reference=files[0], resume=True)
+    assert not again.failed
+    assert ["no pictures" in " ".join(record.warnings) for record in again.records] == [
+        path == files[LOST] for path in files
+    ]
+    assert digests(out) == before
+    assert "no pictures of it" in (out / "report.html").read_text()
+    last = match_files(files, out, config=config, reference=files[0], resume=True)
+    assert not any(record.warnings for record in last.records)
+
+
+@pytest.mark.parametrize("config", [MatchAllConfig(bin_size=32), MatchBackgroundsConfig(binSize=32)])
+def test_an_output_that_cannot_be_read_is_made_anew(files: list[Path], tmp_path: Path, config: Any) -> None:
+    out = tmp_path / "out"
+    match_files(files, out, config=config, report=False)
+    before = digests(out)
+    victim = out / f"{files[LOST].stem}_matched.fits"
+    victim.write_bytes(bytes(victim.stat().st_size))
+    run = match_files(files, out, config=config, resume=True)
+    assert not run.failed
+    assert digests(out) == before
+
+
+def test_an_output_of_an_earlier_run_does_not_pass_for_one_of_this(files: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    matched(files, out)
+    before = digests(out)
+    with unreadable(files[LOST]):
+        run = matched(files, out, overwrite=True)
+    name = f"{files[LOST].stem}_matched.fits"
+    assert run.records[LOST].warnings == [f"{name} in the folder is of an earlier run"]
+    assert digests(out)[name] == before[name]  # nothing is lost
