@@ -18,6 +18,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -80,7 +81,7 @@ class ClippedStats(_Three):
     min, max, iqr : float or Quantity
         Extremes of the good values, and the distance of their quartiles.
     n_good, n_clipped, n_masked : int
-        Number of good values; how many of them were clipped in the last round; how many were masked or not finite.
+        Number of good values; how many of these were clipped in the last round; how many were masked or not finite.
     """
 
     mean_error: Any
@@ -92,10 +93,9 @@ class ClippedStats(_Three):
     n_masked: int
 
     def __repr__(self) -> str:
-        return (
-            f"ClippedStats(mean={self.mean}, median={self.median}, std={self.std}, mean_error={self.mean_error}, "
-            f"n_good={self.n_good}, n_clipped={self.n_clipped}, n_masked={self.n_masked})"
-        )
+        figures = ("mean", "median", "std", "mean_error", "min", "max", "iqr")
+        values = ", ".join(f"{name}={getattr(self, name):.8g}" for name in figures)
+        return f"ClippedStats({values}, n_good={self.n_good}, n_clipped={self.n_clipped}, n_masked={self.n_masked})"
 
     def _repr_html_(self) -> str:
         from .display import table_html
@@ -120,8 +120,8 @@ def clipped_stats(
     Parameters
     ----------
     data : array-like
-        An image or values of any shape: an array, a masked array, a ``Quantity``, ``NDData``, or an image of
-        `evensky.image`.
+        An image or values of any shape: an array, a masked array, a ``Quantity``, ``NDData``, an image of
+        `evensky.image`, or the name of a FITS file.
     mask : array-like or Mask, optional
         Booleans, where true rejects a pixel, or bits. The data's own, if they have one, must then be left out.
     bad_planes : int, str or iterable of str, optional
@@ -151,6 +151,8 @@ def clipped_stats(
         Where shapes differ.
     evensky.errors.NotFoundError
         For a plane that the mask does not know.
+    evensky.errors.FitsError
+        For a file that cannot be read.
 
     Examples
     --------
@@ -159,6 +161,7 @@ def clipped_stats(
     >>> float(mean), float(median)
     (2.0, 2.0)
     """
+    data = _read(data)
     flat, flat_mask, flat_weights = (_as_rows(array) for array in (data, mask, weights))
     planes, bits = _select(flat, flat_mask, bad_planes)
     weight = None if flat_weights is None else weights_of(flat_weights, is_vector=True)
@@ -177,7 +180,7 @@ def clipped_stats(
     return stats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BinStatistics:
     """What was measured in the bins.
 
@@ -194,6 +197,10 @@ class BinStatistics:
     y: np.ndarray
     value: Any
     error: Any
+
+    def __repr__(self) -> str:
+        ny, nx = self.value.shape
+        return f"BinStatistics({nx} x {ny} bins: x, y, value, error)"
 
 
 class BackgroundEstimate:
@@ -274,6 +281,13 @@ class BackgroundEstimate:
         good = values[np.isfinite(values)]
         return _with_unit(self._data, float(np.median(good)) if good.size else math.nan)
 
+    @property
+    def _kind(self) -> str:
+        """What the model is."""
+        from .display import background_kind
+
+        return background_kind(self.background) if self._order is None else f"Chebyshev order {self._order}"
+
     def plot(self) -> Figure:
         """The model with the bins over it, and what is left in the bins. See `evensky.plot.plot_background`."""
         from .plot import plot_background
@@ -283,12 +297,12 @@ class BackgroundEstimate:
     def __repr__(self) -> str:
         nx, ny = self.background.getStatsImage().getDimensions()
         height, width = self._planes.image.shape
-        return f"BackgroundEstimate({nx} x {ny} bins over {width} x {height} px, level {self.level:.6g})"
+        return f"BackgroundEstimate({nx} x {ny} bins over {width} x {height} px, {self._kind}, level {self.level:.6g})"
 
     def _repr_html_(self) -> str:
         from .display import background_html
 
-        return background_html(self.background, self._planes.unit)
+        return background_html(self.background, lambda: self._model, self._kind, self._planes.unit)
 
 
 def estimate_background(
@@ -309,7 +323,7 @@ def estimate_background(
     Parameters
     ----------
     data : image-like, shape (height, width)
-        An array, a masked array, a ``Quantity``, ``NDData``, or an image of `evensky.image`.
+        An array, a masked array, a ``Quantity``, ``NDData``, an image of `evensky.image`, or the name of a FITS file.
     mask, bad_planes : optional
         Which pixels do not count; see `clipped_stats`.
     bin_size : int or (int, int), optional
@@ -346,6 +360,7 @@ def estimate_background(
     >>> bool(np.abs(background.image - sky).max() < 0.01)
     True
     """
+    data = _read(data)
     planes, bits = _select(data, mask, bad_planes)
     height, width = planes.image.shape
     size_y, size_x = _pair(bin_size)
@@ -361,6 +376,15 @@ def estimate_background(
     if order is not None:
         ApproximateControl(ApproximateControl.CHEBYSHEV, order)  # which says what is wrong with it
     return BackgroundEstimate(data, planes, control, order, num_threads)
+
+
+def _read(data: Any) -> Any:
+    """An exposure, where the name of its file is given."""
+    if not isinstance(data, str | Path):
+        return data
+    from .io import read_exposure
+
+    return read_exposure(data)
 
 
 def style_of(style: str) -> Any:

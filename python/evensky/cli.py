@@ -22,6 +22,8 @@ from ._text import printable
 from .errors import EvenskyError, FitsError, TaskError
 
 if TYPE_CHECKING:
+    from .image import ImageF
+    from .math import BackgroundMI
     from .tasks.run_record import MatchRun
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -237,14 +239,6 @@ def main(ctx: click.Context, verbose: bool) -> None:
         log.propagate = False
 
 
-def _figure(value: float | None, digits: int = 4) -> str:
-    return "-" if value is None else f"{value:.{digits}g}"
-
-
-def _level(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}" if abs(value) < 1e7 else f"{value:.6g}"
-
-
 def _console() -> Any:
     from rich.console import Console
 
@@ -256,23 +250,19 @@ def _summary(run: MatchRun, out: Path, *, report: bool = True) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from .display import run_table
+
     console = _console()
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("exposure", "status"):
+    header, rows = run_table(run)
+    for name in header[:2]:
         table.add_column(name, no_wrap=True)
-    for name in ("before", "after", *run.figures):
+    for name in header[2:-1]:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("model, or why not")
+    table.add_column(header[-1])
     colours = {"reference": "cyan", "matched": "green", "failed": "red"}
-    for record in run.records:
-        table.add_row(
-            escape(record.label),
-            f"[{colours[record.status]}]{record.status}",
-            _level(record.level_before),
-            _level(record.level_after),
-            *(_figure(getattr(record, field), 3 if run.method == "all" else 4) for field in run.figures.values()),
-            escape(record.message or record.model),
-        )
+    for label, status, *figures, said in rows:
+        table.add_row(escape(label), f"[{colours[status]}]{status}", *figures, escape(said))
     console.print(table)
     console.print(f"Reference: {escape(run.reference)}. {escape(run.reference_reason)}")
     for note in run.notes:
@@ -280,9 +270,8 @@ def _summary(run: MatchRun, out: Path, *, report: bool = True) -> None:
     for record in run.records:
         for warning in record.warnings:
             console.print(f"[yellow]{escape(record.label)}:[/] {escape(warning)}")
-    matched = sum(record.status == "matched" for record in run.records)
     look = f"Report: {out / 'report.html'}" if report else f"Table: {out / 'matched.ecsv'}"
-    console.print(f"{matched} matched, {len(run.failed)} failed, {run.seconds:.1f} s. {look}", soft_wrap=True)
+    console.print(f"{run.summary}, {run.seconds:.1f} s. {look}", soft_wrap=True)
 
 
 @contextmanager
@@ -428,8 +417,21 @@ def _bad_bits(mask: Any, bad_planes: str | None) -> int:
     return int(mask.getPlaneBitMask([name for name in BAD_PLANES if name in known]))
 
 
+def _mask_of(file: Path, mask: str | None) -> str | None:
+    """Where the mask of an exposure is."""
+    from .tasks.file_access import plane_of
+    from .tasks.labels import unique_labels
+
+    return None if mask is None else plane_of(mask, file, unique_labels([file])[0])
+
+
 _plane_options = [
-    click.option("--mask", metavar="SPEC", help="Where the mask is if not in its usual place: an HDU, or a file."),
+    click.option(
+        "--mask",
+        metavar="SPEC",
+        help="Where the mask is if not in its usual place: an HDU, or a file, in which {stem}, {name} and {dir} are "
+        "those of FILE.",
+    ),
     click.option(
         "--bad-planes",
         metavar="NAMES",
@@ -449,6 +451,7 @@ def _with_planes(command: Any) -> Any:
 @click.argument("file", type=_PATH)
 @click.option("--out", "-o", type=_PATH, help="Write the model image here.")
 @click.option("--subtracted", type=_PATH, help="Write the exposure less its model here.")
+@click.option("--rms", type=_PATH, help="Write the standard deviation of the pixels, modelled likewise, here.")
 @click.option(
     "--bin-size",
     "-b",
@@ -480,6 +483,7 @@ def background(
     file: Path,
     out: Path | None,
     subtracted: Path | None,
+    rms: Path | None,
     bin_size: int,
     statistic: str,
     style: str,
@@ -495,7 +499,7 @@ def background(
     \b
     Examples:
       evensky background image.fits --out model.fits
-      evensky background image.fits --bin-size 64 --statistic median --subtracted flat.fits
+      evensky background image.fits --bin-size 64 --statistic median --subtracted without-sky.fits
     """
     import numpy as np
 
@@ -508,13 +512,15 @@ def background(
     from .math.background import fill_with_model
 
     with _one_line():
+        mask = _mask_of(file, mask)
         inputs = {real_path(file), *([] if mask is None else [real_path(plane_file(mask) or file)])}
-        if out is not None and subtracted is not None and real_path(out) == real_path(subtracted):
-            raise FitsError(f"{out}: cannot be both the model and what is left; choose two names")
-        for path in (out, subtracted):
-            if path is not None and real_path(path) in inputs:
+        outputs = [path for path in (out, subtracted, rms) if path is not None]
+        for number, path in enumerate(outputs):
+            if real_path(path) in map(real_path, outputs[:number]):
+                raise FitsError(f"{path}: cannot be two results at once; choose another name")
+            if real_path(path) in inputs:
                 raise FitsError(f"{path}: is an input too, and inputs are never written to; choose another name")
-            if path is not None and path.exists() and not overwrite:
+            if path.exists() and not overwrite:
                 raise FitsError(f"{path}: exists already; choose another name or allow overwriting with --overwrite")
         exposure = read_exposure(file, mask=mask, scratch=scratch)
         width, height = exposure.getDimensions()
@@ -523,28 +529,46 @@ def background(
         nx, ny = -(-width // bin_size), -(-height // bin_size)
         bins = BackgroundControl(style.upper(), nx, ny, REDUCE_INTERP_ORDER, sctrl, statistic.upper())
         measured = makeBackground(exposure.maskedImage, bins, num_threads=threads)
-        model = ImageF(Scratch(scratch).zeros((height, width), np.float32), xy0=exposure.getXY0())
-        if order is None:
-            fill_with_model(model.array, measured, num_threads=threads)
-            kind = measured.getAsUsedInterpStyle().name
-        else:
-            control = ApproximateControl(ApproximateControl.CHEBYSHEV, order)
-            fill_with_model(model.array, measured.getApproximate(control), num_threads=threads)
-            kind = f"Chebyshev order {order}"
+
+        def evaluated(background: BackgroundMI) -> ImageF:
+            image = ImageF(Scratch(scratch).zeros((height, width), np.float32), xy0=exposure.getXY0())
+            control = None if order is None else ApproximateControl(ApproximateControl.CHEBYSHEV, order)
+            model = background if control is None else background.getApproximate(control)
+            fill_with_model(image.array, model, num_threads=threads)
+            return image
+
+        model = evaluated(measured)
+        kind = measured.getAsUsedInterpStyle().name if order is None else f"Chebyshev order {order}"
         values, _, errors = measured.getStatsImage().getArrays()
         good = np.isfinite(values)
         if not good.any():
             raise TaskError(f"{file}: no bin of {bin_size} px has a good pixel")
         click.echo(f"{file}: {width} x {height} px, {nx} x {ny} bins of {bin_size} px, {statistic.upper()}, {kind}")
         for note in exposure.assumptions:
-            click.echo(f"As read, {note}.")
+            click.echo(f"Note: {note}.")
         click.echo(f"bins with good pixels  {good.sum()} of {good.size}")
         low, middle, high = np.percentile(values[good], [0, 50, 100])
-        click.echo(f"background             median {middle:.6g}, {low:.6g} to {high:.6g}")
+        click.echo(f"level of the bins      median {middle:.6g}, {low:.6g} to {high:.6g}")
         click.echo(f"error of a bin         median {np.nanmedian(errors[good]):.4g}")
+        lowest, highest = (reduce(model.array, axis=None) for reduce in (np.fmin.reduce, np.fmax.reduce))
+        click.echo(f"model                  {lowest:.6g} to {highest:.6g}")
+        said = f"{nx} x {ny} bins, {statistic.upper()}, {kind}"
+
+        def write(image: ImageF, path: Path, what: str) -> None:
+            header = exposure.metadata.copy()
+            header.add_history(f"evensky {__version__}: {what}, {said}")
+            write_image(image, path, overwrite=overwrite, header=header)
+
         if out is not None:
-            write_image(model, out, overwrite=overwrite, header=exposure.metadata)
+            write(model, out, "background")
             click.echo(f"model written to       {out}")
+        if rms is not None:
+            scatter = BackgroundControl(style.upper(), nx, ny, REDUCE_INTERP_ORDER, sctrl, "STDEVCLIP")
+            deviation = evaluated(makeBackground(exposure.maskedImage, scatter, num_threads=threads))
+            # A spline may swing below 0 beside a steep step; no deviation does.
+            np.maximum(deviation.array, 0, out=deviation.array)
+            write(deviation, rms, "standard deviation")
+            click.echo(f"deviation written to   {rms}")
         if subtracted is not None:
             pixels = exposure.image
             pixels -= model
@@ -552,9 +576,7 @@ def background(
                 exposure,
                 subtracted,
                 overwrite=overwrite,
-                history=[
-                    f"evensky {__version__}: background subtracted, {nx} x {ny} bins, {statistic.upper()}, {kind}"
-                ],
+                history=[f"evensky {__version__}: background subtracted, {said}"],
             )
             click.echo(f"difference written to  {subtracted}")
 
@@ -588,7 +610,7 @@ def stats(
     from .math import ERRORS, StatisticsControl, makeStatistics, stringToStatisticsProperty
 
     with _one_line():
-        exposure = read_exposure(file, mask=mask)
+        exposure = read_exposure(file, mask=_mask_of(file, mask))
         control = StatisticsControl(sigma, rounds)
         control.setAndMask(_bad_bits(exposure.mask, bad_planes))
         wanted = [stringToStatisticsProperty(name.upper()) for name in properties or STATISTICS]
@@ -606,7 +628,7 @@ def stats(
     console = _console()
     console.print(f"{file}: {exposure.getWidth()} x {exposure.getHeight()} px")
     for note in exposure.assumptions:
-        console.print(f"As read, {note}.", markup=False)
+        console.print(f"Note: {note}.", markup=False)
     console.print(table)
 
 

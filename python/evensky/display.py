@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-__all__ = ["background_html", "figure_url", "run_html", "statistics_html", "statistics_text", "table_html"]
+__all__ = [
+    "background_html",
+    "background_kind",
+    "figure_url",
+    "run_html",
+    "run_table",
+    "run_text",
+    "statistics_html",
+    "statistics_text",
+    "table_html",
+]
 
 import base64
 import html
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +37,8 @@ def figure_url(figure: Figure, dpi: int) -> str:
 
 
 def _text(value: Any) -> str:
-    return html.escape(f"{value:.6g}" if isinstance(value, float) else str(value))
+    number = isinstance(value, float) or hasattr(value, "unit")  # a Quantity writes its unit behind
+    return html.escape(f"{value:.6g}" if number else str(value))
 
 
 def table_html(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -64,45 +75,91 @@ def statistics_html(statistics: Statistics) -> str:
     return table_html(("statistic", "value", "error"), rows)
 
 
-def background_html(background: BackgroundMI, unit: str = "") -> str:
-    """Figures of the bins, and a picture of the model."""
+def _range(values: np.ndarray, unit: str) -> str:
+    """Median and extremes of what is finite."""
+    from .plot import unit_label
+
+    good = values[np.isfinite(values)]
+    if not good.size:
+        return "none"
+    low, middle, high = np.percentile(good, [0, 50, 100])
+    return f"median {middle:.6g}, {low:.6g} to {high:.6g} {unit_label(unit)}".rstrip()
+
+
+def background_kind(background: BackgroundMI) -> str:
+    """What its image is by its own control: a Chebyshev series, or bins interpolated in some style."""
+    control = background.getBackgroundControl()
+    approximate = control.getApproximateControl()
+    if approximate.getStyle() >= 0:
+        return f"Chebyshev order {approximate.getOrderX()}"
+    return str(control.getInterpStyle().name)
+
+
+def background_html(background: BackgroundMI, model: Callable[[], np.ndarray], kind: str, unit: str = "") -> str:
+    """Figures of the bins and of the model, and a picture of both."""
     from .errors import EvenskyError
-    from .plot import plot_background, unit_label
+    from .plot import plot_background
 
     grid = background.getStatsImage()
     nx, ny = grid.getDimensions()
-    good = grid.image.array[np.isfinite(grid.image.array)]
-    low, middle, high = np.percentile(good, [0, 50, 100]) if good.size else (np.nan,) * 3
+    box = background.getImageBBox()
+    good = int(np.isfinite(grid.image.array).sum())
     rows = [
-        ("bins", f"{nx} x {ny} over {background.getImageBBox()}"),
-        ("bins with good pixels", f"{good.size} of {nx * ny}"),
-        ("background", f"median {middle:.6g}, {low:.6g} to {high:.6g} {unit_label(unit)}"),
+        ("bins", f"{nx} x {ny} over {box.getWidth()} x {box.getHeight()} px"),
+        ("bins with good pixels", f"{good} of {nx * ny}"),
+        ("level of the bins", _range(grid.image.array, unit)),
     ]
-    table = table_html(("background", ""), rows)
+    if good == 0:
+        return table_html(("background", ""), rows) + "<p>No bin has a good pixel, so there is no model.</p>"
     try:
-        picture = figure_url(plot_background(background, unit=unit), 80)
+        image = model()
     except EvenskyError as error:  # there are bins that give no model
-        return table + f"<p>{html.escape(str(error))}</p>"
-    return table + f'<img alt="model and bins" src="{picture}"/>'
+        return table_html(("background", ""), rows) + f"<p>{html.escape(str(error))}</p>"
+    rows.append((f"model, {kind}", _range(image, unit)))
+    picture = figure_url(plot_background(background, image, unit), 80)
+    return table_html(("background", ""), rows) + f'<img alt="model and bins" src="{picture}"/>'
 
 
-def run_html(run: MatchRun) -> str:
-    """The most important figures of a run, and a picture of the levels."""
+def run_table(run: MatchRun) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The most important figures of a run: header and rows."""
+
+    def level(value: float | None) -> str:
+        return "-" if value is None else f"{value:.3f}" if abs(value) < 1e7 else f"{value:.6g}"
+
+    def figure(value: float | None) -> str:
+        return "-" if value is None else f"{value:.{3 if run.method == 'all' else 4}g}"
+
     header = ("exposure", "status", "before", "after", *run.figures, "model, or why not")
-
-    def shown(value: float | None) -> str:
-        return "" if value is None else f"{value:.6g}"
-
     rows = [
         (
             record.label,
             record.status,
-            shown(record.level_before),
-            shown(record.level_after),
-            *(shown(getattr(record, field)) for field in run.figures.values()),
+            level(record.level_before),
+            level(record.level_after),
+            *(figure(getattr(record, field)) for field in run.figures.values()),
             record.message or "; ".join([record.model, *record.flags]),
         )
         for record in run.records
     ]
+    return header, rows
+
+
+def run_text(run: MatchRun) -> str:
+    """The same as lines of text."""
+    header, rows = run_table(run)
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    numbers = range(2, len(header) - 1)
+    lines = [
+        "  ".join(
+            cell.rjust(width) if column in numbers else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (header, *rows)
+    ]
+    return "\n".join([*lines, run.summary])
+
+
+def run_html(run: MatchRun) -> str:
+    """The same, and a picture of the levels."""
     said = f"<p>Reference: {html.escape(run.reference)}. {html.escape(run.reference_reason)}</p>"
-    return table_html(header, rows) + said + f'<img alt="levels" src="{figure_url(run.plot(), 70)}"/>'
+    return table_html(*run_table(run)) + said + f'<img alt="levels" src="{figure_url(run.plot(), 70)}"/>'

@@ -50,6 +50,9 @@ class _Result:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.run.summary})"
 
+    def __str__(self) -> str:
+        return str(self.run)
+
     def _repr_html_(self) -> str:
         return self.run._repr_html_()
 
@@ -92,7 +95,7 @@ class MatchAllResult(_Result):
 
 def match(
     exposures: Sequence[Any],
-    reference: int | None = None,
+    reference: int | str | Path | None = None,
     *,
     bin_size: int | None = None,
     statistic: str | None = None,
@@ -115,8 +118,8 @@ def match(
     exposures : sequence of image-like
         Arrays, masked arrays, ``Quantity``, ``CCDData`` and ``NDData``, images of `evensky.image`, or names of FITS
         files. They are not changed.
-    reference : int, optional
-        Index of the exposure that the others are matched to; the best one where left out.
+    reference : int, str or Path, optional
+        Index, file or label of the exposure that the others are matched to; the best one where left out.
     bin_size : int, optional
         Size of the bins in pixels.
     statistic, style : str, optional
@@ -179,7 +182,7 @@ def match(
 
 def match_all(
     exposures: Sequence[Any],
-    reference: int | None = None,
+    reference: int | str | Path | None = None,
     *,
     level: str | None = None,
     bin_size: int | None = None,
@@ -206,8 +209,8 @@ def match_all(
     exposures : sequence of image-like
         Arrays, masked arrays, ``Quantity``, ``CCDData`` and ``NDData``, images of `evensky.image`, or names of FITS
         files. They are not changed. Those with an origin (``xy0``) may cover different parts of one pixel grid.
-    reference : int, optional
-        Index of the exposure that stays as it is; the best one where left out.
+    reference : int, str or Path, optional
+        Index, file or label of the exposure that stays as it is; the best one where left out.
     level : str, optional
         What stays as it is: the "reference" (default); the "mean" of all, as corrections add up to nothing; the
         exposure of the "lowest" level.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "background_model",
     "common_stretch",
     "plot_background",
     "plot_costs",
@@ -37,14 +38,18 @@ _IMAGE_COLOURS = "cividis"
 
 def _figure(width: float, height: float) -> Figure:
     # Not pyplot: it keeps figures alive, picks a backend and is not safe in threads.
-    from matplotlib.figure import Figure
+    from ._figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def unit_label(unit: str) -> str:
-    """How a unit is said: FITS writes "count" and "adu"."""
-    return {"": "counts", "count": "counts", "ct": "counts", "adu": "ADU"}.get(unit.strip().lower(), unit)
+    """How a unit is said: FITS writes "count"; nothing is said of none."""
+    return {"count": "counts", "ct": "counts", "adu": "adu"}.get(unit.strip().lower(), unit.strip())
+
+
+def _with_unit(text: str, unit: str) -> str:
+    return f"{text} [{unit_label(unit)}]" if unit.strip() else text
 
 
 def common_stretch(pictures: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -104,7 +109,7 @@ def plot_levels(records: Sequence[ExposureRecord], reference: str = "", unit: st
             axes.axvline(float(level), color=GREY, lw=1, ls=":", zorder=0, label="reference")
     axes.set_yticks(rows, [f"{r.label} (reference)" if r.label == reference else r.label for r in shown], fontsize=9)
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_xlabel(f"sigma-clipped mean of the good pixels [{unit_label(unit)}]")
+    axes.set_xlabel(_with_unit("sigma-clipped mean of the good pixels", unit))
     axes.grid(axis="x", color="#E6E9EE", lw=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -148,7 +153,7 @@ def _many_levels(shown: Sequence[ExposureRecord], reference: str, unit: str) -> 
         if record.label == reference:
             axes.axhline(float(level), color=GREY, lw=1, ls=":", zorder=0, label="reference")
     axes.set_xlabel("exposure, in the order of the table")
-    axes.set_ylabel(f"sigma-clipped mean of the good pixels [{unit_label(unit)}]")
+    axes.set_ylabel(_with_unit("sigma-clipped mean of the good pixels", unit))
     axes.margins(x=0.01)
     axes.grid(axis="y", color="#E6E9EE", lw=0.8)
     axes.set_axisbelow(True)
@@ -234,7 +239,7 @@ def plot_match(record: ExposureRecord, limits: tuple[float, float], unit: str = 
         raise InvalidParameterError(f"The record of {record.label} has no pictures (pixels is None)")
     height, width = pixels.before.shape
     # Placed by hand: a layout engine would take ten times as long, and a report has one of these for each exposure.
-    from matplotlib.figure import Figure
+    from ._figure import Figure
 
     panel = 2.95
     tall = min(max(panel * height / width, 1.8), 4.5)
@@ -399,6 +404,16 @@ def plot_model_grid(
     return figure
 
 
+def background_model(background: BackgroundMI) -> np.ndarray:
+    """The model image by the background's own control, shape ``(height, width)``."""
+    from .math import REDUCE_INTERP_ORDER
+
+    control = background.getBackgroundControl()
+    # As an image is made, but for too few bins: they take a simpler style.
+    style = None if control.getApproximateControl().getStyle() >= 0 else control.getInterpStyle()
+    return (background.getImageF() if style is None else background.getImageF(style, REDUCE_INTERP_ORDER)).array
+
+
 def plot_background(background: BackgroundMI, model: np.ndarray | None = None, unit: str = "") -> Figure:
     """The model of a background with its bins over it, and the bins' distances from it.
 
@@ -414,13 +429,8 @@ def plot_background(background: BackgroundMI, model: np.ndarray | None = None, u
     -------
     matplotlib.figure.Figure
     """
-    from .math import REDUCE_INTERP_ORDER
-
     if model is None:
-        control = background.getBackgroundControl()
-        # As an image is made, but for too few bins: they take a simpler style.
-        style = None if control.getApproximateControl().getStyle() >= 0 else control.getInterpStyle()
-        model = (background.getImageF() if style is None else background.getImageF(style, REDUCE_INTERP_ORDER)).array
+        model = background_model(background)
     grid = background.getStatsImage()
     x0, y0 = background.getImageBBox().getMin()
     x, y = np.meshgrid(background.getBinCentersX() - x0, background.getBinCentersY() - y0)
@@ -474,7 +484,7 @@ def plot_statistics(statistics: Statistics, unit: str = "") -> Figure:
         axes.errorbar(value, row, xerr=error if np.isfinite(error) else None, color=BLUE, marker="o", capsize=4)
     axes.set_yticks(range(len(rows)), [str(centre.name) for centre, _, _ in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel(f"value [{unit_label(unit)}]; bars: scatter on both sides, whiskers: error")
+    axes.set_xlabel(_with_unit("value", unit) + "; bars: scatter on both sides, whiskers: error")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.ticklabel_format(axis="x", useOffset=False)

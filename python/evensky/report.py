@@ -43,7 +43,7 @@ _COLUMNS: tuple[tuple[str, Any, bool, str], ...] = (
     ("runner_up_bic", float, False, "by how much its Bayesian information criterion is higher"),
     ("partners", str, False, "exposures that it was compared with"),
     ("group", int, False, "number of the group of exposures that are tied together"),
-    ("flags", str, False, "what the model rests on too little"),
+    ("flags", str, False, "how the model is poorly constrained"),
     ("model", str, False, "kind of model"),
     ("seconds", float, False, "time spent"),
     ("path", str, False, "file read"),

@@ -29,7 +29,7 @@ _READ_NOISE = 2.0
 _SATURATION = 40_000.0
 
 
-@dataclass
+@dataclass(repr=False)
 class SimulatedExposure:
     """An exposure and the truth about it.
 
@@ -48,6 +48,10 @@ class SimulatedExposure:
     sky: np.ndarray
     scene: np.ndarray
     name: str
+
+    def __repr__(self) -> str:
+        height, width = self.sky.shape
+        return f"SimulatedExposure({self.name!r}, {width} x {height} px: exposure, sky, scene)"
 
 
 def _stars(shape: tuple[int, int], rng: np.random.Generator, number: int) -> np.ndarray:

@@ -59,7 +59,7 @@ def read_config(data: bytes) -> None:
 
 
 def read_journal(data: bytes) -> None:
-    """The journal of a run that is gone on with."""
+    """The journal of a run that is resumed."""
     path = _FOLDER / JOURNAL
     path.write_bytes(data)
     asked = {"version": "1", "config": {"binSize": 256}, "files": [["/a.fits", 1, 2], ["/b.fits", 1, 2]], "number": 2}

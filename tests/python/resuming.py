@@ -1,4 +1,4 @@
-"""What tests of runs that are gone on with have in common."""
+"""What tests of runs that are resumed have in common."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from astropy.wcs import WCS
 
 import evensky
 import evensky.arrays
-from evensky.errors import InvalidParameterError, LengthError, NotFoundError, OutOfRangeError, TaskError
+from evensky.errors import FitsError, InvalidParameterError, LengthError, NotFoundError, OutOfRangeError, TaskError
 from evensky.image import ExposureF, ImageF, Mask, MaskedImageF
 from evensky.io import write_exposure
 from evensky.math import (
@@ -352,36 +352,53 @@ def test_progress_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert "matching" in capsys.readouterr().err
 
 
-def test_results_show_themselves() -> None:
-    stats = makeStatistics(SKY, "MEANCLIP")
-    assert repr(stats).startswith("Statistics(MEANCLIP=")
-    assert "<td>MEANCLIP</td>" in stats._repr_html_()
-    assert len(stats.plot().axes) == 1
-    assert "0." in makeStatistics(SKY, evensky.math.MEAN | evensky.math.ERRORS)._repr_html_()
-    with pytest.raises(InvalidParameterError, match="neither MEAN"):
-        makeStatistics(SKY, "NPOINT").plot()
-    background = evensky.estimate_background(ccd(), bin_size=40)
-    for one in (background, background.background):
-        assert "4 x 3 over" in one._repr_html_()
-        assert "data:image/png;base64," in one._repr_html_()
-        assert len(one.plot().axes) >= 2
-    assert repr(background) == f"BackgroundEstimate(4 x 3 bins over 160 x 120 px, level {background.level:.6g})"
-    assert "clipped statistics" in evensky.clipped_stats(SKY)._repr_html_()
-    result = evensky.match([SKY, SKY[:9], SKY + 1], bin_size=40)
-    page = result._repr_html_()
-    assert page.count("<tr>") == 4
-    assert "different dimensions" in page
-    assert "<th>matched MSE</th>" in page
-    reference = result.run.reference
-    assert repr(result) == f"MatchResult(3 exposures, reference {reference!r}, 1 matched, 1 failed)"
-    assert repr(result.run) == f"MatchRun(3 exposures, reference {reference!r}, 1 matched, 1 failed)"
-    assert "array" not in repr(result.run.records)
-    everything = evensky.match_all([SKY, SKY + 1])
-    assert repr(everything).startswith("MatchAllResult(2 exposures, reference 'exposure ")
-    assert "<th>in errors</th>" in everything._repr_html_()
+def test_names_of_files_will_do(tmp_path: Path) -> None:
+    path = tmp_path / "sky.fits"
+    image = MaskedImageF(ImageF(SKY.copy()))
+    image.mask.array[:10] = image.mask.getPlaneBitMask("BAD")
+    write_exposure(ExposureF(image), path)
+    assert evensky.clipped_stats(path) == evensky.clipped_stats(image)
+    assert evensky.clipped_stats(str(path)).n_masked == 10 * 160
+    estimate = evensky.estimate_background(path, bin_size=40)
+    np.testing.assert_array_equal(estimate.image.array, evensky.estimate_background(image, bin_size=40).image.array)
+    with pytest.raises(FitsError, match="no such file"):
+        evensky.clipped_stats(tmp_path / "nowhere.fits")
 
 
-def test_a_background_without_a_model_shows_its_bins() -> None:
-    background = evensky.estimate_background(SKY * np.nan, bin_size=40)
-    assert "0 of 12" in background._repr_html_()
-    assert np.isnan(background.level)
+def test_the_reference_has_a_name(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.fits", "b.fits")]
+    for index, file in enumerate(files):
+        write_exposure(ExposureF(MaskedImageF(ImageF(SKY + index))), file)
+    for match in (evensky.match, evensky.match_all):
+        assert [match(files, name).reference for name in (files[1], str(files[1]), "b", 1, -1)] == [1] * 5
+        assert match([SKY, SKY], "exposure 1").reference == 1
+        with pytest.raises(OutOfRangeError, match=r"reference is 'c'; the exposures are a, b"):
+            match(files, "c")
+        with pytest.raises(InvalidParameterError, match=r"reference: 1\.5 is a float"):
+            match(files, 1.5)
+
+
+@pytest.mark.parametrize("match", [evensky.match, evensky.match_all])
+def test_units_are_not_mixed(match: Any) -> None:
+    """An exposure in another unit fails, and the others go on."""
+    exposures = [(SKY + 1) * u.Jy, SKY * u.Jy, (SKY - 5) * 1000 * u.mJy, SKY - 3, (SKY + 5) * u.Unit("Jansky")]
+    for reference in (0, None):
+        result = match(exposures, reference)
+        assert [record.status == "failed" for record in result.run.records] == [False, False, True, False, False]
+        assert "is in mJy, and the reference in Jy; convert" in result.run.records[2].message
+        assert result.exposures[2] is None
+        assert result.reference != 2
+        assert evensky.clipped_stats(result.exposures[4]).mean.unit == u.Jy
+    # What has no unit, or one that nobody knows, is believed.
+    strange = [CCDData(SKY, unit=u.def_unit("bananas")), CCDData(SKY, unit="adu")]
+    assert not match(strange, 0).run.failed
+
+
+def test_masks_of_long_integers(tmp_path: Path) -> None:
+    bits = np.where(BAD, 2, 0)
+    assert bits.dtype == np.int64
+    for mask in (bits, bits.astype(np.uint64), bits.astype(">i8"), np.where(BAD, -1, 0), np.where(BAD, 2**32 - 1, 0)):
+        assert evensky.clipped_stats(SKY, mask).n_masked == BAD.sum()
+    for value in (2**32, -(2**31) - 1):
+        with pytest.raises(InvalidParameterError, match=f"dtype int64 and the value {value}"):
+            evensky.clipped_stats(SKY, np.where(BAD, value, 0))

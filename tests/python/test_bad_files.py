@@ -960,9 +960,9 @@ JOURNALS: list[tuple[str, Callable[[list[Any]], bytes | str], str]] = [
     ("empty-line", lambda lines: "\n", "is not a journal of this version"),
     ("number", lambda lines: "5\n", "is not a journal of this version"),
     ("null", lambda lines: "null\n", "is not a journal of this version"),
-    ("format", lambda lines: rest([{**lines[0], "journal": 2}, *lines[1:]]), "cannot be gone on with: journal was 2"),
+    ("format", lambda lines: rest([{**lines[0], "journal": 2}, *lines[1:]]), "cannot be resumed: journal was 2"),
     ("version", lambda lines: rest([{**lines[0], "version": "0.0.1"}, *lines[1:]]), r"version was 0\.0\.1 and is"),
-    ("no-first-line", lambda lines: rest(lines[1:]), "cannot be gone on with: journal was None"),
+    ("no-first-line", lambda lines: rest(lines[1:]), "cannot be resumed: journal was None"),
     ("cut-inside", lambda lines: rest(lines)[:500] + "\n" + rest(lines[1:]), "is not a journal of this version"),
     ("other-line", lambda lines: rest([*lines, {"other": 1}]), "is not a journal of this version .*record"),
     ("list-line", lambda lines: rest([*lines, [1]]), "is not a journal of this version"),
@@ -980,7 +980,7 @@ JOURNALS: list[tuple[str, Callable[[list[Any]], bytes | str], str]] = [
         "is not a journal of this version .*candidates",
     ),
     ("candidate-none", lambda lines: rest([lines[0], {**lines[1], "candidates": [None]}]), "is not a journal"),
-    ("config-text", lambda lines: rest([{**lines[0], "config": "x"}]), "cannot be gone on with: config"),
+    ("config-text", lambda lines: rest([{**lines[0], "config": "x"}]), "cannot be resumed: config"),
 ]
 
 

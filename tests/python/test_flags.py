@@ -1,4 +1,4 @@
-"""What rests on too little is flagged: in the Struct, the table, the report and the summary."""
+"""What is poorly constrained is flagged: in the Struct, the table, the report and the summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that are gone on with when other exposures can be read than before: what comes of each depends on all."""
+"""Runs that are resumed when other exposures can be read than before: what comes of each depends on all."""
 
 from __future__ import annotations
 

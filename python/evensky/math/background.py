@@ -235,9 +235,10 @@ class BackgroundMI:
         return plot_background(self)
 
     def _repr_html_(self) -> str:
-        from ..display import background_html
+        from ..display import background_html, background_kind
+        from ..plot import background_model
 
-        return background_html(self)
+        return background_html(self, lambda: background_model(self), background_kind(self))
 
     def __repr__(self) -> str:
         nx, ny = self._stats.getDimensions()

@@ -202,9 +202,15 @@ def mask_of(mask: Any) -> tuple[np.ndarray, int]:
         return array.astype(np.int32), 1
     if array.dtype == np.int32 and array.dtype.isnative:
         return array, 0
-    if array.dtype.kind not in "iu" or array.dtype.itemsize > 4:
+    if array.dtype.kind not in "iu":
         raise InvalidParameterError(f"mask has dtype {array.dtype}; it must be boolean or an integer of up to 32 bits")
     native = array.astype(array.dtype.newbyteorder("="))
+    if native.itemsize > 4:  # what numpy makes of whole numbers
+        low, high = (int(native.min()), int(native.max())) if native.size else (0, 0)
+        if low < -(2**31) or high >= 2**32:
+            odd = low if low < -(2**31) else high
+            raise InvalidParameterError(f"mask has dtype {array.dtype} and the value {odd}; masks have 32 bits")
+        native = (native & native.dtype.type(0xFFFFFFFF)).astype(np.uint32)
     return (native.view(np.int32) if native.dtype == np.uint32 else native.astype(np.int32)), 0
 
 

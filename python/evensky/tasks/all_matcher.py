@@ -6,7 +6,7 @@ __all__ = ["AllMatcher", "Survey", "find_corrections", "group_notes"]
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from ..math import stringToStatisticsProperty
 from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
 from .match_exposure import ExposureMatcher, NoOverlapError
 from .run_record import CandidateScore, ExposureRecord, PixelSummary, ReferenceCandidate
+from .units import check_unit, differ, unit_of
 
 # So many pixels are corrected at a time.
 _BAND_PIXELS = 2**22
@@ -60,6 +61,11 @@ class AllMatcher(ExposureMatcher):
     config : MatchAllConfig
     pictures : bool, optional
         Put small pictures into the records.
+
+    Attributes
+    ----------
+    unit : str
+        Of the reference, once that is known.
     """
 
     def __init__(self, config: MatchAllConfig, *, pictures: bool = False) -> None:
@@ -72,6 +78,7 @@ class AllMatcher(ExposureMatcher):
         )
         super().__init__(MatchBackgroundsTask(config=selection), pictures=pictures)
         self.config = config
+        self.unit = ""
 
     def grid_for(self, exposure: Exposure) -> CommonGrid:
         """The bins of a run, given one of its exposures."""
@@ -100,7 +107,7 @@ class AllMatcher(ExposureMatcher):
             self.task.measureCandidate(exposure, label),
             pixels.box,
             coverage_of(pixels, grid),
-            str(exposure.metadata.get("BUNIT", "")),
+            unit_of(exposure),
             list(exposure.assumptions),
         )
 
@@ -134,9 +141,10 @@ class AllMatcher(ExposureMatcher):
         Raises
         ------
         evensky.errors.TaskError
-            Where no pixel is good, here or in common with any other exposure.
+            Where no pixel is good, here or in common with any other exposure; where its unit is not the reference's.
         """
         start = time.perf_counter()
+        check_unit(unit_of(exposure), self.unit)
         record = self._record(exposure, label, path, "matched")
         if record.good_fraction == 0.0:
             raise TaskError("has no good pixel")
@@ -246,6 +254,8 @@ def find_corrections(
     compare : callable
         Measures pairs.
     """
+    unit = surveys[reference].unit
+    surveys = [replace(one, coverage=_NOTHING) if differ(one.unit, unit) else one for one in surveys]
     coverage = [survey.coverage.bins for survey in surveys]
     pairs = compare(choose_pairs(coverage, reference))
     usable = [survey.candidate.cost if np.isfinite(survey.candidate.cost) else np.inf for survey in surveys]

@@ -77,5 +77,8 @@ class Task:
         """The task's name."""
         return self._name
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.config!r}, name={self._name!r})"
+
     def __reduce__(self) -> Any:
         return type(self), (self.config, self._name, self._parent_log)

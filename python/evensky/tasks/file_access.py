@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FileAccess", "Item"]
+__all__ = ["FileAccess", "Item", "plane_of"]
 
 import logging
 import uuid
@@ -31,6 +31,22 @@ class Item:
     path: Path
     label: str
     output: Path
+
+
+def plane_of(pattern: str, path: Path, stem: str) -> str:
+    """Where a plane of an exposure is: ``{stem}``, ``{name}`` and ``{dir}`` filled in.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For anything else in braces.
+    """
+    try:
+        return pattern.format(stem=stem, name=path.name, dir=path.parent)
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError, MemoryError) as error:
+        raise InvalidParameterError(
+            f"Pattern {pattern!r} cannot be filled in ({reason_of(error)}); {{stem}}, {{name}} and {{dir}} are known"
+        ) from None
 
 
 @dataclass
@@ -82,15 +98,7 @@ class FileAccess:
 
     @staticmethod
     def _plane(pattern: str | None, item: Item) -> str | None:
-        if pattern is None:
-            return None
-        try:
-            return pattern.format(stem=item.label, name=item.path.name, dir=item.path.parent)
-        except (KeyError, IndexError, ValueError, AttributeError, TypeError, MemoryError) as error:
-            raise InvalidParameterError(
-                f"Pattern {pattern!r} cannot be filled in ({reason_of(error)}); {{stem}}, {{name}} and {{dir}} are "
-                "known"
-            ) from None
+        return None if pattern is None else plane_of(pattern, item.path, item.label)
 
     def write(
         self,
@@ -121,7 +129,7 @@ class FileAccess:
             "EVS_MODL": (record.model, "background model"),
             "EVS_RMS": (record.fit_rms, "RMS of bins - model"),
             **provenance,
-            "EVS_FLAG": (",".join(record.flags), "what the model rests on too little"),
+            "EVS_FLAG": (",".join(record.flags), "how the model is poorly constrained"),
         }
         write_exposure(
             exposure,

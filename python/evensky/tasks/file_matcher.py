@@ -15,6 +15,7 @@ from .match_backgrounds import MatchBackgroundsTask
 from .match_exposure import ExposureMatcher, failed, reason_of, without_pictures
 from .run_record import ExposureRecord, ReferenceCandidate
 from .shared import SHARED
+from .units import unit_of
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Measured:
 
     candidate: ReferenceCandidate
     size: tuple[int, int] | None = None  # where it could be read
+    unit: str = ""
     error: InvalidParameterError | None = None  # that of the call, which is wrong for every file
 
 
@@ -52,7 +54,7 @@ class FileMatcher(ExposureMatcher):
     def _measure(self, item: Item) -> Measured:
         exposure = self.files.load(item)
         size = exposure.getDimensions()
-        return Measured(self.task.measureCandidate(exposure, item.label), (size.x, size.y))
+        return Measured(self.task.measureCandidate(exposure, item.label), (size.x, size.y), unit_of(exposure))
 
     def process(self, item: Item, reference: Item, earlier: ExposureRecord | None) -> ExposureRecord:
         """Read, match and write an exposure, or say why that cannot be done.

@@ -141,7 +141,7 @@ class _OneReference(FileMethod):
             step(f"looking at {work.labels[index]}")
         in_order = [measured[index] for index in range(len(work.items))]
         candidates = [one.candidate for one in in_order]
-        set_aside(candidates, [one.size for one in in_order])
+        set_aside(candidates, [one.size for one in in_order], [one.unit for one in in_order])
         if all(one.size is None for one in in_order):
             self._check([one.error for one in in_order if one.error is not None], candidates)
         return candidates
@@ -185,7 +185,7 @@ class _EachOther(FileMethod):
         in_order = [found[index] for index in range(len(work.items))]
         self._surveys = [one.survey for one in in_order]
         candidates = [survey.candidate for survey in self._surveys]
-        set_aside(candidates, [None] * len(candidates))
+        set_aside(candidates, [None] * len(candidates), [survey.unit for survey in self._surveys])
         if all(survey.box is None for survey in self._surveys):
             self._check([one.error for one in in_order if one.error is not None], candidates)
         return candidates
@@ -210,6 +210,7 @@ class _EachOther(FileMethod):
         results: FileResults,
     ) -> list[str]:
         assert self._grid is not None  # all were looked at
+        self.matcher.unit = self._surveys[reference].unit
         corrections = find_corrections(
             self.matcher.config,
             self._grid,
@@ -240,7 +241,7 @@ class _EachOther(FileMethod):
         records = results.records
         if anew := [records[index].label for index in dropped if records[index].status != "failed"]:
             notes.append(
-                "Matched anew, as to the last bit something else comes of them than in the run that was gone on with: "
+                "Matched anew, as to the last bit something else comes of them than in the run that was resumed: "
                 f"{', '.join(anew)}."
             )
         return notes

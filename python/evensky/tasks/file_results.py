@@ -70,6 +70,12 @@ class FileResults:
             record.warnings.append(f"{output.name} in the folder is of an earlier run")
 
     @property
+    def resumed(self) -> str:
+        """How many exposures were there already, in words; "" where none was."""
+        number = sum(record is not None for record in self.kept)
+        return f"Resumed: {number} of {len(self.kept)} exposures were finished before." if number else ""
+
+    @property
     def records(self) -> list[ExposureRecord]:
         """Of all that were collected, in the order of the files."""
         return [record for record in self._records if record is not None]

@@ -1,4 +1,4 @@
-"""What a model rests on too little: flags, each with a sentence that says so in figures."""
+"""How a model is poorly constrained: flags, each with a sentence that says so in figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run over files has done so far, on disk: a killed run is gone on with, and tells what was asked of it.
+"""What a run over files has done so far, on disk: a killed run is resumed, and tells what was asked of it.
 
 The journal is JSON, a line each: first what was asked for, then which exposure is the reference and why, then every
 exposure as it is finished. A line is on disk before the next one begins; the last one may be torn where the run was
@@ -148,7 +148,7 @@ class Journal:
                 differ = [pair for pair in zip(old, new, strict=False) if pair[0] != pair[1]]
                 old, new = differ[0] if len(old) == len(new) else (f"{len(old)} items", f"{len(new)} items")
             raise FitsError(
-                f"{self.path.parent}: cannot be gone on with: {name} was {old} and is {new} now; "
+                f"{self.path.parent}: cannot be resumed: {name} was {old} and is {new} now; "
                 "ask for the same, choose another folder or allow overwriting (overwrite=True, --overwrite)"
             )
 

@@ -8,11 +8,11 @@ import datetime
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from .. import __version__
+from .._progress import steps
 from ..errors import InvalidParameterError, TaskError
 from ..image import Exposure
 from ..interop.astropy import data_like
@@ -33,7 +33,7 @@ _HELD = 5
 
 def match_all_exposures(
     exposures: Sequence[Any],
-    reference: int | None,
+    reference: int | str | Path | None,
     config: MatchAllConfig,
     *,
     pictures: bool = True,
@@ -60,13 +60,13 @@ class _Run(LoadedExposures):
         self._progress = progress
         self._errors: dict[int, Exception] = {}
 
-    def run(self, reference: int | None) -> tuple[list[Any], list[Model | None], MatchRun]:
+    def run(self, reference: int | str | Path | None) -> tuple[list[Any], list[Model | None], MatchRun]:
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
         number = len(self.labels)
         named = None if reference is None else self.number_of(reference)
         grid, surveys = self._survey()
         candidates = [survey.candidate for survey in surveys]
-        set_aside(candidates, [None] * number)
+        set_aside(candidates, [None] * number, [survey.unit for survey in surveys])
         if named is None:
             index = self._matcher.task.chooseReference(candidates)
         else:
@@ -74,6 +74,8 @@ class _Run(LoadedExposures):
             if surveys[index].coverage.bins.size == 0:
                 reason = candidates[index].message or "has no good pixel"
                 raise TaskError(f"{self.labels[index]}: {reason}, so it cannot be the reference")
+
+        self._matcher.unit = surveys[index].unit
 
         def compare(pairs: list[tuple[int, int]]) -> list[PairBins]:
             found = [self._compare(pair, index, grid) for pair in self._steps(pairs, "comparing", "pair")]
@@ -99,12 +101,12 @@ class _Run(LoadedExposures):
             seconds=time.perf_counter() - clock,
             method="all",
             unit=surveys[index].unit,
-            notes=[f"As read, {note}." for note in surveys[index].notes] + group_notes(corrections, self.labels),
+            notes=[f"Note: {note}." for note in surveys[index].notes] + group_notes(corrections, self.labels),
         )
         return matched, models, run
 
     def _steps(self, items: Any, name: str, unit: str) -> Any:
-        return tqdm(items, desc=name, unit=unit, disable=not self._progress, leave=False)
+        return steps(items, name, unit, show=self._progress)
 
     def _survey(self) -> tuple[CommonGrid, list[Survey]]:
         grid: CommonGrid | None = None

@@ -465,7 +465,7 @@ class MatchBackgroundsTask(Task):
             extrapolatedFraction : float
                 Share of the image that lies beyond the bins that have any.
             flags : dict of str to str
-                What the model rests on too little, by the names of `evensky.tasks.FLAGS`, in words.
+                How the model is poorly constrained, by the names of `evensky.tasks.FLAGS`, in words.
 
         Raises
         ------

@@ -29,6 +29,7 @@ from .base import Struct
 from .match_backgrounds import MatchBackgroundsTask
 from .pictures import Painter
 from .run_record import ExposureRecord, ReferenceCandidate, Status
+from .units import check_unit, differ, unit_of
 
 # Rows of a model that are looked at a time.
 _BAND = 256
@@ -57,15 +58,21 @@ def without_pictures(record: ExposureRecord, error: BaseException) -> ExposureRe
     return replace(record, pixels=None, warnings=[*record.warnings, said])
 
 
-def set_aside(candidates: Sequence[ReferenceCandidate], sizes: Sequence[tuple[int, int] | None]) -> None:
+def set_aside(
+    candidates: Sequence[ReferenceCandidate], sizes: Sequence[tuple[int, int] | None], units: Sequence[str]
+) -> None:
     """Leave out as references exposures that nearly no other could be matched to, whatever their cost."""
     usable = [index for index, candidate in enumerate(candidates) if candidate.npoint > 0]
     usual = Counter(sizes[index] for index in usable).most_common(1)
+    unit = Counter(units[index] for index in usable if units[index]).most_common(1)
     noisy = any(candidates[index].variance > 0 for index in usable)
     for index in usable:
         candidate, size = candidates[index], sizes[index]
         if size is not None and size != usual[0][0]:
             candidate.message = f"has another size than most: {size[0]} x {size[1]}"
+        elif unit and (not units[index] or differ(units[index], unit[0][0])):
+            # To one without a unit anything would be matched, whatever it is in.
+            candidate.message = f"is in {units[index] or 'no unit'}, others in {unit[0][0]}"
         elif noisy and candidate.variance == 0:
             candidate.message = "all its good pixels are equal"
 
@@ -98,24 +105,26 @@ def choose_reference(
     """
     candidates: list[ReferenceCandidate] = []
     sizes: list[tuple[int, int] | None] = []
+    units: list[str] = []
     errors: list[Exception] = []
     for index, label in enumerate(labels):
-        size = None
+        size, unit = None, ""
         try:
             exposure = load(index)
-            size = exposure.getWidth(), exposure.getHeight()
+            size, unit = (exposure.getWidth(), exposure.getHeight()), unit_of(exposure)
             candidates.append(task.measureCandidate(exposure, label))
         except Exception as error:  # a candidate that cannot be had does not stop the others
             task.log.debug("%s cannot be the reference: %s", label, error)
             candidates.append(ReferenceCandidate(label, message=reason_of(error)))
             errors.append(error)
         sizes.append(size)
+        units.append(unit)
     if len(errors) == len(candidates):
         # What is wrong with the call is wrong for every exposure.
         if isinstance(errors[0], InvalidParameterError):
             raise errors[0]
         raise TaskError(f"None of the {len(candidates)} exposures can be used: {candidates[0].message}")
-    set_aside(candidates, sizes)
+    set_aside(candidates, sizes, units)
     return task.chooseReference(candidates), candidates
 
 
@@ -183,9 +192,10 @@ class ExposureMatcher:
         Raises
         ------
         evensky.errors.TaskError
-            Where no pixel is good, here or in common with the reference.
+            Where no pixel is good, here or in common with the reference; where units differ.
         """
         start = time.perf_counter()
+        check_unit(unit_of(science), unit_of(reference))
         record = self._record(science, label, path, "matched")
         if record.good_fraction == 0.0:
             raise TaskError("has no good pixel")
@@ -198,7 +208,7 @@ class ExposureMatcher:
         self._describe(record, struct, result, has_variance=science.info.has_variance and reference.info.has_variance)
         # What holds for the reference too is said once, of the run.
         news = [note for note in science.assumptions if note not in reference.assumptions or note.startswith("DATASUM")]
-        record.warnings += [f"as read, {note}" for note in news]
+        record.warnings += [f"note: {note}" for note in news]
         record.level_after, _ = self.level(science)
         record.model_min, record.model_max = _model_range(struct.backgroundModel)
         if before is not None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from .._checks import shown, whole_number
+from .._progress import steps
 from ..errors import InvalidParameterError, OutOfRangeError, TaskError
 from ..image import Exposure
 from ..interop.astropy import data_like, exposure_of
@@ -22,13 +24,14 @@ from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
 from .match_exposure import ExposureMatcher, choose_reference, failed, reason_of_choice
 from .pictures import Gallery
 from .run_record import ExposureRecord, MatchRun, ReferenceCandidate
+from .units import unit_of
 
 Model = BackgroundMI | Approximate
 
 
 def match_exposures(
     exposures: Sequence[Any],
-    reference: int | None = None,
+    reference: int | str | Path | None = None,
     config: MatchBackgroundsConfig | None = None,
     *,
     pictures: bool = True,
@@ -53,9 +56,7 @@ def match_exposures(
         raise TaskError(f"{run.labels[index]}: has no good pixel, so it cannot be the reference")
     gallery = Gallery()
     records, matched, models = [], [], []
-    from tqdm.auto import tqdm
-
-    for at in tqdm(range(len(exposures)), desc="matching", unit="exposure", disable=not progress, leave=False):
+    for at in steps(range(len(exposures)), "matching", "exposure", show=progress):
         record, result, model = run.match(at, index, chosen)
         gallery.add(at, record)
         records.append(record)
@@ -73,8 +74,8 @@ def match_exposures(
             version=__version__,
             started=started.isoformat(timespec="seconds"),
             seconds=time.perf_counter() - clock,
-            unit=str(chosen.metadata.get("BUNIT", "")),
-            notes=[f"As read, {note}." for note in chosen.assumptions],
+            unit=unit_of(chosen),
+            notes=[f"Note: {note}." for note in chosen.assumptions],
         ),
     )
 
@@ -98,8 +99,21 @@ class LoadedExposures:
             [Path(one if isinstance(one, str | Path) else f"exposure {index}") for index, one in enumerate(exposures)]
         )
 
-    def number_of(self, reference: int) -> int:
-        """The number, from 0, that a reference named by the user has; from the end where it is negative."""
+    def number_of(self, reference: int | str | Path) -> int:
+        """The number, from 0, of the reference: given as such, from the end where negative, or by its file or name."""
+        if isinstance(reference, str | Path):
+            names = [
+                index
+                for index, label in enumerate(self.labels)
+                if str(reference) == label or (self.path(index) and Path(reference) == Path(self.path(index)))
+            ]
+            if len(names) != 1:
+                raise OutOfRangeError(
+                    f"reference is {shown(str(reference))}; the exposures are {', '.join(self.labels[:9])}"
+                    + (" and more" if len(self.labels) > 9 else "")
+                )
+            return names[0]
+        reference = whole_number(reference, "reference")
         number = len(self.exposures)
         if not -number <= reference < number:
             raise OutOfRangeError(f"reference = {reference}; there are {number} exposures, counted from 0")
@@ -125,7 +139,7 @@ class _Run(LoadedExposures):
         super().__init__(exposures)
         self.matcher = matcher
 
-    def choose(self, reference: int | None) -> tuple[int, list[ReferenceCandidate]]:
+    def choose(self, reference: int | str | Path | None) -> tuple[int, list[ReferenceCandidate]]:
         """Index of the reference, and the candidates where there was a choice."""
         if reference is not None:
             return self.number_of(reference), []

@@ -6,12 +6,14 @@ __all__ = ["match_files"]
 
 import datetime
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
 from .. import __version__
 from ..errors import EvenskyError, InvalidParameterError, TaskError
+from ..io.opening import real_path
 from .executors import open_executor
 from .file_access import FileAccess
 from .file_methods import MatchConfig, make_method
@@ -21,6 +23,7 @@ from .match_exposure import reason_of, reason_of_choice
 from .run_folder import EARLIER_RESULTS, RunFolder
 from .run_record import MatchRun, ReferenceCandidate
 from .shared import SHARED
+from .units import unit_of
 
 Progress = Callable[[str, int, int], None]
 
@@ -116,6 +119,8 @@ def match_files(
     index = None if given is None else _find(given, files)
     if given is not None and index is None:
         files.append(given)
+    if twice := [path for path, times in Counter(map(real_path, files[:number])).items() if times > 1]:
+        raise InvalidParameterError(f"{twice[0]} is given more than once; an exposure has no difference to itself")
     work = RunFolder(files, Path(out_dir), access, overwrite=overwrite, resume=resume)
     work.prepare_folder()
     looks = given is None or method.looks_always
@@ -171,9 +176,9 @@ def match_files(
         started=started.isoformat(timespec="seconds"),
         seconds=time.perf_counter() - clock,
         method=method.name,
-        unit=str(reference_exposure.metadata.get("BUNIT", "")),
-        notes=[f"As read, {note}." for note in reference_exposure.assumptions]
-        + ([chosen_before] if chosen_before else [])
+        unit=unit_of(reference_exposure),
+        notes=[f"Note: {note}." for note in reference_exposure.assumptions]
+        + [note for note in (results.resumed, chosen_before) if note]
         + notes,
     )
     from ..report import write_report, write_table
@@ -207,6 +212,6 @@ def _chosen_before(then: Sequence[ReferenceCandidate], now: Sequence[ReferenceCa
     if not changed:
         return ""
     return (
-        "The reference was chosen by the run that was gone on with, and the figures of the candidates are what it saw; "
+        "The reference was chosen by the run that was resumed, and the figures of the candidates are what it saw; "
         f"what can be used has changed since: {', '.join(changed)}."
     )

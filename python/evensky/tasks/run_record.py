@@ -83,7 +83,7 @@ class ExposureRecord:
     common_fraction: float | None = None  # share of pixels that are good here and in the reference
     good_bin_fraction: float | None = None  # share of bins that have such pixels
     extrapolated_fraction: float | None = None  # share of the image beyond those bins
-    flags: list[str] = field(default_factory=list)  # what the model rests on too little: names of evensky.tasks.FLAGS
+    flags: list[str] = field(default_factory=list)  # how the model is poorly constrained: names of evensky.tasks.FLAGS
     # Where all exposures were matched to each other:
     scores: list[CandidateScore] = field(default_factory=list)  # of all candidates, the best first
     fit_chi: float | None = None  # fit_rms in units of the standard errors
@@ -148,6 +148,11 @@ class MatchRun:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.summary})"
+
+    def __str__(self) -> str:
+        from ..display import run_text
+
+        return run_text(self)
 
     def _repr_html_(self) -> str:
         from ..display import run_html

@@ -1,0 +1,34 @@
+"""Units of exposures: numbers in different ones are not compared."""
+
+from __future__ import annotations
+
+__all__ = ["check_unit", "differ", "unit_of"]
+
+from ..errors import TaskError
+from ..image import Exposure
+
+
+def unit_of(exposure: Exposure) -> str:
+    """What its pixels are in; "" where that is not said."""
+    return str(exposure.metadata.get("BUNIT", "")).strip()
+
+
+def differ(one: str, other: str) -> bool:
+    """Whether two units are known and are not the same; what is not said, or not known, is believed to be right."""
+    if not one or not other or one == other:
+        return False
+    from astropy.units import Unit, UnrecognizedUnit
+
+    units = [Unit(text, parse_strict="silent") for text in (one, other)]
+    return not any(isinstance(unit, UnrecognizedUnit) for unit in units) and bool(units[0] != units[1])
+
+
+def check_unit(unit: str, reference: str) -> None:
+    """Raise where an exposure is in another unit than the reference.
+
+    Raises
+    ------
+    evensky.errors.TaskError
+    """
+    if differ(unit, reference):
+        raise TaskError(f"is in {unit}, and the reference in {reference}; convert them to one unit first")
