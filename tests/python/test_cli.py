@@ -13,6 +13,7 @@ from astropy.io import fits
 from astropy.table import Table
 from click.testing import CliRunner, Result
 
+from evensky import estimate_background
 from evensky.cli import main
 from evensky.geom import Point2I
 from evensky.image import Exposure
@@ -329,13 +330,75 @@ def test_numbers_that_are_too_large(folder: Path, tmp_path: Path, setting: str) 
     assert result.output.count("\n") == 1
 
 
+def test_deviation_and_what_was_done(folder: Path, tmp_path: Path) -> None:
+    image, model, rms = inputs(folder)[0], tmp_path / "model.fits", tmp_path / "rms.fits"
+    result = run("background", image, "--bin-size", 64, "--order", 1, "--out", model, "--rms", rms)
+    assert result.exit_code == 0, result.output
+    low, high = fits.getdata(model).min(), fits.getdata(model).max()
+    assert f"model                  {low:.6g} to {high:.6g}" in result.output
+    expected = estimate_background(image, bin_size=64, order=1)
+    np.testing.assert_array_equal(fits.getdata(model), expected.image.array)
+    np.testing.assert_array_equal(fits.getdata(rms), expected.rms_image.array)
+    history = [str(fits.getheader(path)["HISTORY"]).replace("\n", "") for path in (model, rms)]
+    assert all("4 x 4 bins, MEANCLIP, Chebyshev order 1" in line for line in history)
+    assert "standard deviation" in history[1]
+    for clash in (image, model):
+        result = run("background", image, "--out", model, "--rms", clash, "--overwrite")
+        assert result.exit_code == 2
+        assert f"{clash}: " in result.output
+
+
+def test_the_mask_of_one_file_has_a_pattern_too(folder: Path, tmp_path: Path) -> None:
+    image = inputs(folder)[0]
+    bits = np.zeros((256, 256), np.uint8)
+    bits[:10] = 1
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(bits, name="DQ")]).writeto(tmp_path / f"{image.stem}_mask.fits")
+    pattern = f"{tmp_path}/{{stem}}_mask.fits[DQ]"
+    for command in ("stats", "background"):
+        result = run(command, image, "--mask", pattern)
+        assert result.exit_code == 0, result.output
+        assert run(command, image, "--mask", "{hem}").exit_code == 2
+    bad = (bits > 0) | ~np.isfinite(read_exposure(image).image.array)
+    assert ["NMASKED", str(bad.sum())] in [
+        line.split() for line in run("stats", image, "--mask", pattern).output.splitlines()
+    ]
+
+
+def test_no_exposure_is_matched_to_itself(folder: Path, tmp_path: Path) -> None:
+    link = tmp_path / "other.fits"
+    link.symlink_to(inputs(folder)[0])
+    result = run("match", *inputs(folder), link, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert f"{inputs(folder)[0]} is given more than once" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_resumed_run_says_so(folder: Path, tmp_path: Path) -> None:
+    command = ["match", *inputs(folder), "--out", tmp_path, "--no-report", "--resume"]
+    assert "Resumed" not in run(*command).output
+    assert "Resumed: 3 of 3 exposures were finished before." in run(*command).output
+
+
+def test_files_in_other_units_fail(folder: Path, tmp_path: Path) -> None:
+    files = []
+    for path, unit in zip(inputs(folder), ("Jy", "mJy", "Jy"), strict=True):
+        files.append(tmp_path / path.name)
+        files[-1].write_bytes(path.read_bytes())
+        fits.setval(files[-1], "BUNIT", value=unit)
+    for method in ("all", "reference"):
+        result = run("match", *files, "--out", tmp_path / method, "--no-report", "--method", method)
+        assert result.exit_code == 1
+        assert "is in mJy, and the reference in Jy" in result.output
+        assert len(list((tmp_path / method).glob("*_matched.fits"))) == 2
+
+
 def test_background_of_an_order_beyond_all_numbers(folder: Path, tmp_path: Path) -> None:
     result = run("background", inputs(folder)[0], "--out", tmp_path / "m.fits", "--order", 99999999999)
     assert result.exit_code == 2
     assert "99999999999" in result.output
     result = run("background", inputs(folder)[0], "--out", tmp_path / "m.fits", "--subtracted", tmp_path / "m.fits")
     assert result.exit_code == 2
-    assert "cannot be both" in result.output
+    assert "cannot be two results" in result.output
 
 
 @pytest.mark.parametrize("pattern", ["{stem.foo}", "{dir[0]}", "{nope}", "{0}", "{stem"])
@@ -350,7 +413,7 @@ def test_patterns_that_cannot_be_filled_in(folder: Path, tmp_path: Path, pattern
     [
         ("stats", "{long}.fits"),
         ("background", "{file}", "--out", "{long}.fits"),
-        ("match", "{file}", "{file}", "--out", "{long}"),
+        ("match", "{file}", "--out", "{long}"),
         ("demo", "{long}"),
     ],
 )

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -59,12 +58,12 @@ def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (tmp_path / "from_python.html").exists()
 
 
-def test_the_how_tos() -> None:
-    names: dict[str, Any] = {}
+def test_the_how_tos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     scripts = [text for language, text in blocks("howto.md") if language == "python"]
     assert len(scripts) == 4
-    for script in scripts:
-        exec(compile(script, "howto.md", "exec"), names)
+    for script in scripts:  # each stands alone
+        exec(compile(script, "howto.md", "exec"), {"__name__": "__main__"})
 
 
 def test_the_how_tos_commands_have_their_options() -> None:
