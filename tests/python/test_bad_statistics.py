@@ -218,7 +218,16 @@ REFUSED: list[Row] = [
             *INVALID,
             f"mask has dtype {mask.dtype}; it must be boolean or an integer",
         )
-        for mask in (np.zeros((20, 20)), np.zeros((20, 20), "i8"), np.zeros((20, 20), "u8"), np.zeros((20, 20), object))
+        for mask in (np.zeros((20, 20)), np.zeros((20, 20), object))
+    ),
+    *(
+        (
+            f"mask of {mask.dtype} beyond 32 bits",
+            lambda mask=mask: afwMath.makeStatistics(ONES, afwMath.MEAN, mask=mask),
+            *RANGE,
+            "Mask holds",
+        )
+        for mask in (np.full((20, 20), 2**32), np.full((20, 20), 2**63, "u8"), np.full((20, 20), -(2**31) - 1))
     ),
     (
         "a mask of three dimensions",

@@ -204,13 +204,9 @@ def mask_of(mask: Any) -> tuple[np.ndarray, int]:
         return array, 0
     if array.dtype.kind not in "iu":
         raise InvalidParameterError(f"mask has dtype {array.dtype}; it must be boolean or an integer of up to 32 bits")
+    if array.dtype.itemsize > 4 and array.ndim == 2:  # what numpy makes of whole numbers, and a mask of those that fit
+        return Mask(array).array, 0
     native = array.astype(array.dtype.newbyteorder("="))
-    if native.itemsize > 4:  # what numpy makes of whole numbers
-        low, high = (int(native.min()), int(native.max())) if native.size else (0, 0)
-        if low < -(2**31) or high >= 2**32:
-            odd = low if low < -(2**31) else high
-            raise InvalidParameterError(f"mask has dtype {array.dtype} and the value {odd}; masks have 32 bits")
-        native = (native & native.dtype.type(0xFFFFFFFF)).astype(np.uint32)
     return (native.view(np.int32) if native.dtype == np.uint32 else native.astype(np.int32)), 0
 
 

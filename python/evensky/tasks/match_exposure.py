@@ -70,11 +70,11 @@ def set_aside(
         candidate, size = candidates[index], sizes[index]
         if size is not None and size != usual[0][0]:
             candidate.message = f"has another size than most: {size[0]} x {size[1]}"
+        elif noisy and candidate.variance == 0:
+            candidate.message = "all its good pixels are equal"
         elif unit and (not units[index] or differ(units[index], unit[0][0])):
             # To one without a unit anything would be matched, whatever it is in.
             candidate.message = f"is in {units[index] or 'no unit'}, others in {unit[0][0]}"
-        elif noisy and candidate.variance == 0:
-            candidate.message = "all its good pixels are equal"
 
 
 def choose_reference(

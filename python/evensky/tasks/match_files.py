@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["match_files"]
 
 import datetime
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +14,6 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import EvenskyError, InvalidParameterError, TaskError
-from ..io.opening import real_path
 from .executors import open_executor
 from .file_access import FileAccess
 from .file_methods import MatchConfig, make_method
@@ -119,7 +119,7 @@ def match_files(
     index = None if given is None else _find(given, files)
     if given is not None and index is None:
         files.append(given)
-    if twice := [path for path, times in Counter(map(real_path, files[:number])).items() if times > 1]:
+    if twice := [path for path, times in Counter(map(os.path.abspath, files)).items() if times > 1]:
         raise InvalidParameterError(f"{twice[0]} is given more than once; an exposure has no difference to itself")
     work = RunFolder(files, Path(out_dir), access, overwrite=overwrite, resume=resume)
     work.prepare_folder()
