@@ -10,6 +10,7 @@ about two minutes. Peers: pip install ".[bench]".
 from __future__ import annotations
 
 import argparse
+import logging
 
 import overheads
 import scaling
@@ -96,6 +97,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="leave out growth")
     parser.add_argument("--plot", metavar="FILE", help="draw time against size, with the peers")
     arguments = parser.parse_args()
+    logging.getLogger("evensky").setLevel(logging.ERROR)  # images of few bins are meant
     workloads.with_threads(1, lambda: None)()
     print(workloads.machine())
     image, mask = workloads.standard_image()
