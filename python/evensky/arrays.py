@@ -281,13 +281,6 @@ class BackgroundEstimate:
         good = values[np.isfinite(values)]
         return _with_unit(self._data, float(np.median(good)) if good.size else math.nan)
 
-    @property
-    def _kind(self) -> str:
-        """What the model is."""
-        from .display import background_kind
-
-        return background_kind(self.background) if self._order is None else f"Chebyshev order {self._order}"
-
     def plot(self) -> Figure:
         """The model with the bins over it, and what is left in the bins. See `evensky.plot.plot_background`."""
         from .plot import plot_background
@@ -297,12 +290,12 @@ class BackgroundEstimate:
     def __repr__(self) -> str:
         nx, ny = self.background.getStatsImage().getDimensions()
         height, width = self._planes.image.shape
-        return f"BackgroundEstimate({nx} x {ny} bins over {width} x {height} px, {self._kind}, level {self.level:.6g})"
+        return f"BackgroundEstimate({nx} x {ny} bins over {width} x {height} px, level {self.level:.6g})"
 
     def _repr_html_(self) -> str:
         from .display import background_html
 
-        return background_html(self.background, lambda: self._model, self._kind, self._planes.unit)
+        return background_html(self.background, lambda: self._model, self._order, self._planes.unit)
 
 
 def estimate_background(

@@ -271,7 +271,7 @@ def _summary(run: MatchRun, out: Path, *, report: bool = True) -> None:
         for warning in record.warnings:
             console.print(f"[yellow]{escape(record.label)}:[/] {escape(warning)}")
     look = f"Report: {out / 'report.html'}" if report else f"Table: {out / 'matched.ecsv'}"
-    console.print(f"{run.summary}, {run.seconds:.1f} s. {look}", soft_wrap=True)
+    console.print(f"{run.summary}, {run.seconds:.1f} s. {look}", soft_wrap=True, markup=False)
 
 
 @contextmanager
@@ -537,13 +537,18 @@ def background(
             fill_with_model(image.array, model, num_threads=threads)
             return image
 
+        def described(background: BackgroundMI, statistic: str) -> str:
+            kind = background.getAsUsedInterpStyle().name if order is None else f"Chebyshev order {order}"
+            return f"{nx} x {ny} bins, {statistic}, {kind}"
+
         model = evaluated(measured)
-        kind = measured.getAsUsedInterpStyle().name if order is None else f"Chebyshev order {order}"
+        said = described(measured, statistic.upper())
         values, _, errors = measured.getStatsImage().getArrays()
         good = np.isfinite(values)
         if not good.any():
             raise TaskError(f"{file}: no bin of {bin_size} px has a good pixel")
-        click.echo(f"{file}: {width} x {height} px, {nx} x {ny} bins of {bin_size} px, {statistic.upper()}, {kind}")
+        in_bins = said.replace(" bins,", f" bins of {bin_size} px,")
+        click.echo(f"{file}: {width} x {height} px, {in_bins}")
         for note in exposure.assumptions:
             click.echo(f"Note: {note}.")
         click.echo(f"bins with good pixels  {good.sum()} of {good.size}")
@@ -552,23 +557,25 @@ def background(
         click.echo(f"error of a bin         median {np.nanmedian(errors[good]):.4g}")
         lowest, highest = (reduce(model.array, axis=None) for reduce in (np.fmin.reduce, np.fmax.reduce))
         click.echo(f"model                  {lowest:.6g} to {highest:.6g}")
-        said = f"{nx} x {ny} bins, {statistic.upper()}, {kind}"
 
         def write(image: ImageF, path: Path, what: str) -> None:
             header = exposure.metadata.copy()
-            header.add_history(f"evensky {__version__}: {what}, {said}")
+            header.add_history(f"evensky {__version__}: {what}")
             write_image(image, path, overwrite=overwrite, header=header)
 
-        if out is not None:
-            write(model, out, "background")
-            click.echo(f"model written to       {out}")
         if rms is not None:
-            scatter = BackgroundControl(style.upper(), nx, ny, REDUCE_INTERP_ORDER, sctrl, "STDEVCLIP")
-            deviation = evaluated(makeBackground(exposure.maskedImage, scatter, num_threads=threads))
+            control = BackgroundControl(style.upper(), nx, ny, REDUCE_INTERP_ORDER, sctrl, "STDEVCLIP")
+            scatter = makeBackground(exposure.maskedImage, control, num_threads=threads)
+            if not np.isfinite(scatter.getStatsImage().image.array).any():
+                raise TaskError(f"{file}: no bin of {bin_size} px has two good pixels, which a deviation needs")
+            deviation = evaluated(scatter)
             # A spline may swing below 0 beside a steep step; no deviation does.
             np.maximum(deviation.array, 0, out=deviation.array)
-            write(deviation, rms, "standard deviation")
+            write(deviation, rms, f"standard deviation, {described(scatter, 'STDEVCLIP')}")
             click.echo(f"deviation written to   {rms}")
+        if out is not None:
+            write(model, out, f"background, {said}")
+            click.echo(f"model written to       {out}")
         if subtracted is not None:
             pixels = exposure.image
             pixels -= model

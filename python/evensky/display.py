@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = [
     "background_html",
-    "background_kind",
     "figure_url",
     "run_html",
     "run_table",
@@ -86,17 +85,10 @@ def _range(values: np.ndarray, unit: str) -> str:
     return f"median {middle:.6g}, {low:.6g} to {high:.6g} {unit_label(unit)}".rstrip()
 
 
-def background_kind(background: BackgroundMI) -> str:
-    """What its image is by its own control: a Chebyshev series, or bins interpolated in some style."""
-    control = background.getBackgroundControl()
-    approximate = control.getApproximateControl()
-    if approximate.getStyle() >= 0:
-        return f"Chebyshev order {approximate.getOrderX()}"
-    return str(control.getInterpStyle().name)
-
-
-def background_html(background: BackgroundMI, model: Callable[[], np.ndarray], kind: str, unit: str = "") -> str:
-    """Figures of the bins and of the model, and a picture of both."""
+def background_html(
+    background: BackgroundMI, model: Callable[[], np.ndarray], order: int | None, unit: str = ""
+) -> str:
+    """Figures of the bins and of the model, a Chebyshev series if it has an order, and a picture of both."""
     from .errors import EvenskyError
     from .plot import plot_background
 
@@ -115,6 +107,8 @@ def background_html(background: BackgroundMI, model: Callable[[], np.ndarray], k
         image = model()
     except EvenskyError as error:  # there are bins that give no model
         return table_html(("background", ""), rows) + f"<p>{html.escape(str(error))}</p>"
+    # Where there are few bins it is a simpler one than was asked for.
+    kind = background.getAsUsedInterpStyle().name if order is None else f"Chebyshev order {order}"
     rows.append((f"model, {kind}", _range(image, unit)))
     picture = figure_url(plot_background(background, image, unit), 80)
     return table_html(("background", ""), rows) + f'<img alt="model and bins" src="{picture}"/>'

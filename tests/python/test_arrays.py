@@ -333,7 +333,13 @@ def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
         ([SKY * np.nan, SKY], {"reference": 0}, TaskError, "exposure 0: has no good pixel"),
         ([SKY.astype(complex)] * 2, {}, InvalidParameterError, "complex128"),
         (["nowhere.fits"], {}, TaskError, "None of the 1 exposures"),
-        (["no\0where.fits"] * 2, {}, TaskError, "None of the 2 exposures"),
+        (["no\0where.fits", "nor\0here.fits"], {}, TaskError, "None of the 2 exposures"),
+        (
+            ["nowhere.fits", SKY, Path("nowhere.fits")],
+            {},
+            InvalidParameterError,
+            "nowhere.fits is given more than once",
+        ),
     ],
 )
 def test_bad_matches(exposures: list[Any], options: dict[str, Any], kind: type[Exception], words: str) -> None:
@@ -389,9 +395,20 @@ def test_units_are_not_mixed(match: Any) -> None:
         assert result.exposures[2] is None
         assert result.reference != 2
         assert evensky.clipped_stats(result.exposures[4]).mean.unit == u.Jy
-    # What has no unit, or one that nobody knows, is believed.
+    # What has no unit, or one that nobody knows, is believed, and may be the reference.
     strange = [CCDData(SKY, unit=u.def_unit("bananas")), CCDData(SKY, unit="adu")]
     assert not match(strange, 0).run.failed
+    noisy = RNG.normal(100, 100, SKY.shape)
+    for odd in (noisy * u.adu, np.ones(SKY.shape) * u.adu):
+        result = match([SKY, SKY + 1, SKY + 2, odd])
+        assert not result.run.failed
+        assert result.reference != 3
+
+
+def test_units_are_not_mixed_among_those_to_a_reference_without_one() -> None:
+    result = evensky.match_all([SKY, SKY * u.Jy, (SKY + 1) * u.Jy, SKY * 1000 * u.mJy], 0)
+    assert [record.status for record in result.run.records] == ["reference", "matched", "matched", "failed"]
+    assert "is in mJy" in result.run.records[3].message
 
 
 def test_masks_of_long_integers(tmp_path: Path) -> None:

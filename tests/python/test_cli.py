@@ -340,8 +340,12 @@ def test_deviation_and_what_was_done(folder: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(fits.getdata(model), expected.image.array)
     np.testing.assert_array_equal(fits.getdata(rms), expected.rms_image.array)
     history = [str(fits.getheader(path)["HISTORY"]).replace("\n", "") for path in (model, rms)]
-    assert all("4 x 4 bins, MEANCLIP, Chebyshev order 1" in line for line in history)
-    assert "standard deviation" in history[1]
+    assert "background, 4 x 4 bins, MEANCLIP, Chebyshev order 1" in history[0]
+    assert "standard deviation, 4 x 4 bins, STDEVCLIP, Chebyshev order 1" in history[1]
+    result = run("background", image, "--bin-size", 1, "--rms", tmp_path / "none.fits")
+    assert result.exit_code == 1
+    assert "two good pixels" in result.output.splitlines()[-1]
+    assert not (tmp_path / "none.fits").exists()
     for clash in (image, model):
         result = run("background", image, "--out", model, "--rms", clash, "--overwrite")
         assert result.exit_code == 2
@@ -369,6 +373,24 @@ def test_no_exposure_is_matched_to_itself(folder: Path, tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert f"{inputs(folder)[0]} is given more than once" in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_names_that_look_like_markup(folder: Path, tmp_path: Path) -> None:
+    files = []
+    for path, name in zip(inputs(folder), ("night[red]x", "b[bold]", "c"), strict=True):
+        files.append(tmp_path / f"{name}.fits")
+        files[-1].write_bytes(path.read_bytes())
+    result = run("match", *files, "--out", tmp_path / "o[/x]", "--reference", files[0])
+    assert result.exit_code == 0, result.output
+    assert "reference 'night[red]x', 2 matched" in result.output
+    assert f"Report: {tmp_path}/o[/x]/report.html" in result.output
+
+
+def test_the_reference_may_be_named_by_another_path(folder: Path, tmp_path: Path) -> None:
+    odd = folder / ".." / folder.name / inputs(folder)[1].name
+    result = run("match", *inputs(folder), "--out", tmp_path / "out", "--no-report", "--reference", odd)
+    assert result.exit_code == 0, result.output
+    assert "reference 'demo_02', 2 matched" in result.output
 
 
 def test_a_resumed_run_says_so(folder: Path, tmp_path: Path) -> None:

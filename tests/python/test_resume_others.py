@@ -14,7 +14,7 @@ from resuming import digests, unreadable
 from evensky.matching.configuration import MatchAllConfig
 from evensky.simulate import make_exposures, write_exposures
 from evensky.tasks import MatchBackgroundsConfig
-from evensky.tasks.journal import Journal
+from evensky.tasks.journal import JOURNAL, Journal
 from evensky.tasks.match_files import match_files
 from evensky.tasks.run_record import ExposureRecord, MatchRun
 
@@ -84,14 +84,20 @@ def test_one_exposure_less_changes_all(files: list[Path], tmp_path: Path) -> Non
     assert anew(again) == {record.label for record in again.records} - {files[LOST].stem}
 
 
-def test_groups_are_numbered_anew(tmp_path: Path) -> None:
+def two_groups(folder: Path) -> list[Path]:
+    """Four exposures of which the first two and the last two overlap; the last is better than the third."""
     rng = np.random.default_rng(1)
     files = []
-    for index, x0 in enumerate((0, 0, 1000, 1000)):
-        image = fits.PrimaryHDU(rng.normal(100 + index, 5, (128, 128)).astype(np.float32))
+    for index, (x0, noise) in enumerate(((0, 1), (0, 2), (1000, 20), (1000, 5))):
+        image = fits.PrimaryHDU(rng.normal(100 + index, noise, (128, 128)).astype(np.float32))
         image.header["LTV1"], image.header["LTV2"] = -x0, 0
-        files.append(tmp_path / f"e{index}.fits")
+        files.append(folder / f"e{index}.fits")
         image.writeto(files[-1])
+    return files
+
+
+def test_groups_are_numbered_anew(tmp_path: Path) -> None:
+    files = two_groups(tmp_path)
     out, reference = tmp_path / "out", files[2]
     with unreadable(files[0]):
         matched(files, out, "reference", reference=reference)
@@ -100,6 +106,22 @@ def test_groups_are_numbered_anew(tmp_path: Path) -> None:
     assert [record.group for record in again.records] == [0, 0, 1, 1]
     assert recorded(again) == recorded(fresh)
     assert digests(out) == digests(tmp_path / "fresh")
+
+
+def test_what_groups_are_held_to_stays(tmp_path: Path) -> None:
+    """It follows from the choice of the reference, which a run that is resumed does not make again."""
+    files = two_groups(tmp_path)
+    fresh = matched(files, tmp_path / "fresh", "reference")
+    assert "held to e3" in " ".join(fresh.notes)
+    undisturbed = digests(tmp_path / "fresh")
+    again = matched(files, tmp_path / "fresh", "reference", resume=True)
+    assert not anew(again)
+    assert recorded(again) == recorded(fresh)
+    (tmp_path / "fresh" / "e2_matched.fits").unlink()
+    (tmp_path / "fresh" / "e3_matched.fits").unlink()
+    again = matched(files, tmp_path / "fresh", "reference", resume=True)
+    assert digests(tmp_path / "fresh") == undisturbed
+    assert recorded(again) == recorded(fresh)
 
 
 def test_killed_while_matching_anew(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,3 +188,30 @@ def test_an_output_of_an_earlier_run_does_not_pass_for_one_of_this(files: list[P
     name = f"{files[LOST].stem}_matched.fits"
     assert run.records[LOST].warnings == [f"{name} in the folder is of an earlier run"]
     assert digests(out)[name] == before[name]  # nothing is lost
+    with unreadable(files[LOST]):
+        again = matched(files, out, resume=True)
+    assert again.records[LOST].warnings == run.records[LOST].warnings
+    assert digests(out)[name] == before[name]
+
+
+def test_what_is_in_the_way_of_an_output_fails_alone(files: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    reference = files[0]
+    matched(files, out, reference=reference)
+    output = out / f"{files[LOST].stem}_matched.fits"
+    output.unlink()
+    output.mkdir()
+    with unreadable(files[LOST]):
+        run = matched(files, out, reference=reference, resume=True)
+    assert [record.label for record in run.failed] == [files[LOST].stem]
+    assert (out / "matched.ecsv").exists()
+
+
+@pytest.mark.parametrize("config", [MatchAllConfig(bin_size=32), MatchBackgroundsConfig(binSize=32)])
+def test_the_journal_does_not_grow_of_itself(files: list[Path], tmp_path: Path, config: Any) -> None:
+    out = tmp_path / "out"
+    match_files(files, out, config=config)
+    before = (out / JOURNAL).read_bytes()
+    for report in (True, False):
+        match_files(files, out, config=config, resume=True, report=report)
+        assert (out / JOURNAL).read_bytes() == before

@@ -235,10 +235,12 @@ class BackgroundMI:
         return plot_background(self)
 
     def _repr_html_(self) -> str:
-        from ..display import background_html, background_kind
+        from ..display import background_html
         from ..plot import background_model
 
-        return background_html(self, lambda: background_model(self), background_kind(self))
+        approximate = self.getBackgroundControl().getApproximateControl()
+        order = approximate.getOrderX() if approximate.getStyle() >= 0 else None
+        return background_html(self, lambda: background_model(self), order)
 
     def __repr__(self) -> str:
         nx, ny = self._stats.getDimensions()

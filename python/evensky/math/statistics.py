@@ -203,7 +203,7 @@ def mask_of(mask: Any) -> tuple[np.ndarray, int]:
     if array.dtype == np.int32 and array.dtype.isnative:
         return array, 0
     if array.dtype.kind not in "iu":
-        raise InvalidParameterError(f"mask has dtype {array.dtype}; it must be boolean or an integer of up to 32 bits")
+        raise InvalidParameterError(f"mask has dtype {array.dtype}; it must be boolean or an integer")
     if array.dtype.itemsize > 4 and array.ndim == 2:  # what numpy makes of whole numbers, and a mask of those that fit
         return Mask(array).array, 0
     native = array.astype(array.dtype.newbyteorder("="))

@@ -22,7 +22,7 @@ from ..math import stringToStatisticsProperty
 from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
 from .match_exposure import ExposureMatcher, NoOverlapError
 from .run_record import CandidateScore, ExposureRecord, PixelSummary, ReferenceCandidate
-from .units import check_unit, differ, unit_of
+from .units import check_unit, differ, most_common_unit, unit_of
 
 # So many pixels are corrected at a time.
 _BAND_PIXELS = 2**22
@@ -234,6 +234,11 @@ class AllMatcher(ExposureMatcher):
             )
 
 
+def unit_of_run(surveys: Sequence[Survey], reference: int) -> str:
+    """What all exposures should be in: what the reference is in; where that is not said, what most are in."""
+    return surveys[reference].unit or most_common_unit(survey.unit for survey in surveys)
+
+
 def find_corrections(
     config: MatchAllConfig,
     grid: CommonGrid,
@@ -254,7 +259,7 @@ def find_corrections(
     compare : callable
         Measures pairs.
     """
-    unit = surveys[reference].unit
+    unit = unit_of_run(surveys, reference)
     surveys = [replace(one, coverage=_NOTHING) if differ(one.unit, unit) else one for one in surveys]
     coverage = [survey.coverage.bins for survey in surveys]
     pairs = compare(choose_pairs(coverage, reference))

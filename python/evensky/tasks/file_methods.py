@@ -15,7 +15,7 @@ from ..errors import InvalidParameterError, TaskError
 from ..matching.configuration import MatchAllConfig
 from ..matching.differences import PairBins
 from ..matching.grid import CommonGrid
-from .all_matcher import Survey, find_corrections, group_notes
+from .all_matcher import Survey, find_corrections, group_notes, unit_of_run
 from .executors import Units
 from .file_access import FileAccess, Item
 from .file_all_matcher import FileAllMatcher, FileSurvey, digest_of
@@ -210,7 +210,7 @@ class _EachOther(FileMethod):
         results: FileResults,
     ) -> list[str]:
         assert self._grid is not None  # all were looked at
-        self.matcher.unit = self._surveys[reference].unit
+        self.matcher.unit = unit_of_run(self._surveys, reference)
         corrections = find_corrections(
             self.matcher.config,
             self._grid,

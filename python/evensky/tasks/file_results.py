@@ -4,7 +4,9 @@ from __future__ import annotations
 
 __all__ = ["FileResults"]
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from .journal import Journal
@@ -50,7 +52,7 @@ class FileResults:
         At once, not where results are waited for: what is finished stays finished, however the run ends.
         """
         kept = self.kept[index]
-        if kept is None or replace(record, pixels=None, warnings=kept.warnings) != kept:
+        if kept is None or replace(record, pixels=None, warnings=kept.warnings) != replace(kept, pixels=None):
             self._journal.finish(record)
 
     def collect(self, index: int, record: ExposureRecord) -> None:
@@ -64,9 +66,10 @@ class FileResults:
     def _set_straight(self, index: int, record: ExposureRecord) -> None:
         """No output may pass for that of an exposure that failed."""
         output = self._work.items[index].output
-        if self._work.resume:
-            output.unlink(missing_ok=True)  # it belongs to an earlier state of this run
-        elif output.exists():
+        if record.label in self._journal.written:  # by an earlier state of this run
+            with suppress(OSError):
+                output.unlink(missing_ok=True)
+        if os.path.lexists(output):
             record.warnings.append(f"{output.name} in the folder is of an earlier run")
 
     @property

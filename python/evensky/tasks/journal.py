@@ -69,6 +69,11 @@ class Journal:
     resume : bool
         Go on with a journal that is there, if there is one.
 
+    Attributes
+    ----------
+    written : set of str
+        Names of the exposures of which earlier states of this run have written an output.
+
     Raises
     ------
     evensky.errors.FitsError
@@ -81,6 +86,7 @@ class Journal:
         self.reason = ""
         self.candidates: list[ReferenceCandidate] = []
         self.records: dict[str, ExposureRecord] = {}
+        self.written: set[str] = set()
         self._lock = threading.Lock()
         self._check_free()
         # As it reads from a file.
@@ -161,6 +167,8 @@ class Journal:
         else:
             record = from_dict(ExposureRecord, line["record"], _STRICT)
             self.records[record.label] = record
+            if record.output is not None:
+                self.written.add(record.label)
 
     def begin(self, reference: str, reason: str, candidates: Sequence[ReferenceCandidate]) -> None:
         """The reference is chosen: from now on something is kept."""

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-__all__ = ["unique_labels"]
+__all__ = ["refuse_twice", "unique_labels"]
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from .._text import printable
+from ..errors import InvalidParameterError
+
+
+def refuse_twice(paths: Sequence[str | Path]) -> None:
+    """Raise where a file is given more than once, by the same path: its difference to itself says nothing.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+    """
+    for path, times in Counter(map(os.path.abspath, paths)).items():
+        if times > 1:
+            raise InvalidParameterError(f"{printable(path)} is given more than once")
 
 
 def unique_labels(paths: Sequence[Path]) -> list[str]:

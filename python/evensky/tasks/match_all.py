@@ -21,7 +21,7 @@ from ..matching.configuration import MatchAllConfig
 from ..matching.differences import PairBins
 from ..matching.grid import CommonGrid
 from ..matching.models import Model
-from .all_matcher import AllMatcher, Survey, find_corrections, group_notes
+from .all_matcher import AllMatcher, Survey, find_corrections, group_notes, unit_of_run
 from .match_exposure import failed, reason_of, reason_of_choice, set_aside
 from .match_exposures import LoadedExposures
 from .pictures import Gallery
@@ -75,7 +75,7 @@ class _Run(LoadedExposures):
                 reason = candidates[index].message or "has no good pixel"
                 raise TaskError(f"{self.labels[index]}: {reason}, so it cannot be the reference")
 
-        self._matcher.unit = surveys[index].unit
+        self._matcher.unit = unit_of_run(surveys, index)
 
         def compare(pairs: list[tuple[int, int]]) -> list[PairBins]:
             found = [self._compare(pair, index, grid) for pair in self._steps(pairs, "comparing", "pair")]

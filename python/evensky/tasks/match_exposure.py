@@ -29,7 +29,7 @@ from .base import Struct
 from .match_backgrounds import MatchBackgroundsTask
 from .pictures import Painter
 from .run_record import ExposureRecord, ReferenceCandidate, Status
-from .units import check_unit, differ, unit_of
+from .units import check_unit, differ, most_common_unit, unit_of
 
 # Rows of a model that are looked at a time.
 _BAND = 256
@@ -64,7 +64,6 @@ def set_aside(
     """Leave out as references exposures that nearly no other could be matched to, whatever their cost."""
     usable = [index for index, candidate in enumerate(candidates) if candidate.npoint > 0]
     usual = Counter(sizes[index] for index in usable).most_common(1)
-    unit = Counter(units[index] for index in usable if units[index]).most_common(1)
     noisy = any(candidates[index].variance > 0 for index in usable)
     for index in usable:
         candidate, size = candidates[index], sizes[index]
@@ -72,9 +71,13 @@ def set_aside(
             candidate.message = f"has another size than most: {size[0]} x {size[1]}"
         elif noisy and candidate.variance == 0:
             candidate.message = "all its good pixels are equal"
-        elif unit and (not units[index] or differ(units[index], unit[0][0])):
+    known = [units[index] for index in usable if not candidates[index].message and units[index]]
+    unit = most_common_unit(known)
+    if any(differ(one, unit) for one in units):
+        for index in usable:
             # To one without a unit anything would be matched, whatever it is in.
-            candidate.message = f"is in {units[index] or 'no unit'}, others in {unit[0][0]}"
+            if not candidates[index].message and (not units[index] or differ(units[index], unit)):
+                candidates[index].message = f"is in {units[index] or 'no unit'}, others in {unit}"
 
 
 def choose_reference(

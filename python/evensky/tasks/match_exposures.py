@@ -6,6 +6,7 @@ __all__ = ["LoadedExposures", "match_exposures"]
 
 import datetime
 import logging
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from ..image import Exposure
 from ..interop.astropy import data_like, exposure_of
 from ..io import read_exposure
 from ..math import Approximate, BackgroundMI
-from .labels import unique_labels
+from .labels import refuse_twice, unique_labels
 from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
 from .match_exposure import ExposureMatcher, choose_reference, failed, reason_of_choice
 from .pictures import Gallery
@@ -94,6 +95,7 @@ class LoadedExposures:
     def __init__(self, exposures: Sequence[Any]) -> None:
         if not exposures:
             raise InvalidParameterError("There are 0 exposures; at least 1 is needed")
+        refuse_twice([one for one in exposures if isinstance(one, str | Path)])
         self.exposures = exposures
         self.labels = unique_labels(
             [Path(one if isinstance(one, str | Path) else f"exposure {index}") for index, one in enumerate(exposures)]
@@ -102,12 +104,13 @@ class LoadedExposures:
     def number_of(self, reference: int | str | Path) -> int:
         """The number, from 0, of the reference: given as such, from the end where negative, or by its file or name."""
         if isinstance(reference, str | Path):
+            place = os.path.abspath(reference)
             names = [
                 index
                 for index, label in enumerate(self.labels)
-                if str(reference) == label or (self.path(index) and Path(reference) == Path(self.path(index)))
+                if str(reference) == label or (self.path(index) and os.path.abspath(self.path(index)) == place)
             ]
-            if len(names) != 1:
+            if len(names) != 1:  # a label may be a path, too
                 raise OutOfRangeError(
                     f"reference is {shown(str(reference))}; the exposures are {', '.join(self.labels[:9])}"
                     + (" and more" if len(self.labels) > 9 else "")

@@ -7,7 +7,6 @@ __all__ = ["match_files"]
 import datetime
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -19,6 +18,7 @@ from .file_access import FileAccess
 from .file_methods import MatchConfig, make_method
 from .file_results import FileResults
 from .journal import Journal
+from .labels import refuse_twice
 from .match_exposure import reason_of, reason_of_choice
 from .run_folder import EARLIER_RESULTS, RunFolder
 from .run_record import MatchRun, ReferenceCandidate
@@ -119,8 +119,7 @@ def match_files(
     index = None if given is None else _find(given, files)
     if given is not None and index is None:
         files.append(given)
-    if twice := [path for path, times in Counter(map(os.path.abspath, files)).items() if times > 1]:
-        raise InvalidParameterError(f"{twice[0]} is given more than once; an exposure has no difference to itself")
+    refuse_twice(files)
     work = RunFolder(files, Path(out_dir), access, overwrite=overwrite, resume=resume)
     work.prepare_folder()
     looks = given is None or method.looks_always
@@ -149,6 +148,8 @@ def match_files(
                 index = method.choose(candidates)
             else:
                 index = work.labels.index(journal.reference)
+                if method.looks_always:
+                    method.choose(candidates)  # for the costs: by these, groups are held to one of theirs
                 chosen_before = _chosen_before(journal.candidates, candidates)
                 candidates = journal.candidates
             assert index is not None  # by now one way or the other
@@ -198,7 +199,7 @@ def match_files(
 def _find(path: Path, files: Sequence[Path]) -> int | None:
     """Index of the file among others, by path, or by name or stem where that is unique."""
     for matches in (
-        [i for i, file in enumerate(files) if file == path or file.absolute() == path.absolute()],
+        [i for i, file in enumerate(files) if os.path.abspath(file) == os.path.abspath(path)],
         [i for i, file in enumerate(files) if path.parent == Path() and path.name in (file.name, file.stem)],
     ):
         if len(matches) == 1:

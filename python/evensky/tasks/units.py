@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["check_unit", "differ", "unit_of"]
+__all__ = ["check_unit", "differ", "most_common_unit", "unit_of"]
+
+from collections import Counter
+from collections.abc import Iterable
 
 from ..errors import TaskError
 from ..image import Exposure
@@ -10,7 +13,14 @@ from ..image import Exposure
 
 def unit_of(exposure: Exposure) -> str:
     """What its pixels are in; "" where that is not said."""
-    return str(exposure.metadata.get("BUNIT", "")).strip()
+    unit = exposure.metadata.get("BUNIT")
+    return "" if unit is None else str(unit).strip()
+
+
+def most_common_unit(units: Iterable[str]) -> str:
+    """Of those that are said; the first of them where there is a draw, "" where none is."""
+    found = Counter(unit for unit in units if unit).most_common(1)
+    return found[0][0] if found else ""
 
 
 def differ(one: str, other: str) -> bool:
