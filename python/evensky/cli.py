@@ -264,7 +264,7 @@ def _summary(run: MatchRun, out: Path, *, report: bool = True) -> None:
     for label, status, *figures, said in rows:
         table.add_row(escape(label), f"[{colours[status]}]{status}", *figures, escape(said))
     console.print(table)
-    console.print(f"Reference: {escape(run.reference)}. {escape(run.reference_reason)}")
+    console.print(escape(run.choice))
     for note in run.notes:
         console.print(escape(note))
     for record in run.records:

@@ -155,5 +155,5 @@ def run_text(run: MatchRun) -> str:
 
 def run_html(run: MatchRun) -> str:
     """The same, and a picture of the levels."""
-    said = f"<p>Reference: {html.escape(run.reference)}. {html.escape(run.reference_reason)}</p>"
+    said = f"<p>{html.escape(run.choice)}</p>"
     return table_html(*run_table(run)) + said + f'<img alt="levels" src="{figure_url(run.plot(), 70)}"/>'

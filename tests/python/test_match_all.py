@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import html
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -411,3 +412,16 @@ def test_report_and_table(tmp_path: Path) -> None:
     assert page.count("how the kinds of correction did") == 3
     assert "4 of 4 exposures" in page
     assert "Chebyshev 2" in result._repr_html_()
+    assert "Reference: exposure 1. It was named" in result._repr_html_()
+
+
+@pytest.mark.parametrize(("level", "tied"), [("mean", "their mean stays"), ("lowest", "brought down to the lowest")])
+def test_where_nothing_is_held_no_reference_is_named(tmp_path: Path, level: str, tied: str) -> None:
+    simulated = make_bare_exposures(3, (128, 128), seed=15)
+    result = evensky.match_all([one.exposure for one in simulated], level=level)
+    assert result.run.summary.startswith(f"3 exposures, level {level}, ")
+    assert result.run.choice.startswith(f"Levels: {tied}. The best exposure: {result.run.reference}. Its cost")
+    assert html.escape(result.run.choice) in result._repr_html_()
+    page = result.write_report(tmp_path / "report.html").read_text()
+    assert f"The best exposure: {result.run.reference}" in page
+    assert "The reference:" not in page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["AllMatcher", "Survey", "find_corrections", "group_notes"]
+__all__ = ["AllMatcher", "Survey", "find_corrections", "group_notes", "unit_of_run"]
 
 import time
 from collections.abc import Callable, Sequence
@@ -65,7 +65,7 @@ class AllMatcher(ExposureMatcher):
     Attributes
     ----------
     unit : str
-        Of the reference, once that is known.
+        What all exposures should be in, once that is known.
     """
 
     def __init__(self, config: MatchAllConfig, *, pictures: bool = False) -> None:
@@ -141,7 +141,7 @@ class AllMatcher(ExposureMatcher):
         Raises
         ------
         evensky.errors.TaskError
-            Where no pixel is good, here or in common with any other exposure; where its unit is not the reference's.
+            Where no pixel is good, here or in common with any other exposure; where its unit is another.
         """
         start = time.perf_counter()
         check_unit(unit_of(exposure), self.unit)

@@ -136,13 +136,26 @@ class MatchRun:
         return {"fit RMS": "fit_rms", "matched MSE": "matched_mse", "expected": "diff_im_var"}
 
     @property
+    def level(self) -> str:
+        """What ties the levels: the "reference", the "mean" of all, or the "lowest" one."""
+        return str(self.config.get("level", "reference"))
+
+    @property
+    def choice(self) -> str:
+        """Which exposure is the reference and why; where the levels are tied otherwise, it is only the best one."""
+        if self.level == "reference":
+            return f"Reference: {self.reference}. {self.reference_reason}"
+        tied = {"mean": "their mean stays", "lowest": "brought down to the lowest"}[self.level]
+        return f"Levels: {tied}. The best exposure: {self.reference}. {self.reference_reason}"
+
+    @property
     def summary(self) -> str:
-        """How many exposures there are, the reference, and what came of the others; one line."""
+        """How many exposures there are, what they are held to, and what came of them; one line."""
         number = len(self.records)
         matched = sum(record.status == "matched" for record in self.records)
         return (
             f"{number} exposure{'' if number == 1 else 's'}, "
-            f"{f'reference {self.reference!r}' if self.reference else 'no reference'}, "
+            f"{f'reference {self.reference!r}' if self.level == 'reference' else f'level {self.level}'}, "
             f"{matched} matched, {len(self.failed)} failed"
         )
 
