@@ -22,8 +22,6 @@ from ._text import printable
 from .errors import EvenskyError, FitsError, TaskError
 
 if TYPE_CHECKING:
-    from .image import ImageF
-    from .math import BackgroundMI
     from .tasks.run_record import MatchRun
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -407,16 +405,6 @@ def match(
         sys.exit(EXIT_FAILED)
 
 
-def _bad_bits(mask: Any, bad_planes: str | None) -> int:
-    """Bits of the planes that the user named, or of the task's usual ones as far as the mask has them."""
-    from .image.mask import BAD_PLANES
-
-    if bad_planes is not None:
-        return int(mask.getPlaneBitMask([name.strip() for name in bad_planes.split(",") if name.strip()]))
-    known = mask.getMaskPlaneDict()
-    return int(mask.getPlaneBitMask([name for name in BAD_PLANES if name in known]))
-
-
 def _mask_of(file: Path, mask: str | None) -> str | None:
     """Where the mask of an exposure is."""
     from .tasks.file_access import plane_of
@@ -501,91 +489,25 @@ def background(
       evensky background image.fits --out model.fits
       evensky background image.fits --bin-size 64 --statistic median --subtracted without-sky.fits
     """
-    import numpy as np
-
-    from .image import ImageF
-    from .io import read_exposure, write_exposure, write_image
-    from .io.fits import plane_file
-    from .io.opening import real_path
-    from .io.scratch import Scratch
-    from .math import REDUCE_INTERP_ORDER, ApproximateControl, BackgroundControl, StatisticsControl, makeBackground
-    from .math.background import fill_with_model
+    from .tasks.model_file import model_file
 
     with _one_line():
-        mask = _mask_of(file, mask)
-        inputs = {real_path(file), *([] if mask is None else [real_path(plane_file(mask) or file)])}
-        outputs = [path for path in (out, subtracted, rms) if path is not None]
-        for number, path in enumerate(outputs):
-            if real_path(path) in map(real_path, outputs[:number]):
-                raise FitsError(f"{path}: cannot be two results at once; choose another name")
-            if real_path(path) in inputs:
-                raise FitsError(f"{path}: is an input too, and inputs are never written to; choose another name")
-            if path.exists() and not overwrite:
-                raise FitsError(f"{path}: exists already; choose another name or allow overwriting with --overwrite")
-        exposure = read_exposure(file, mask=mask, scratch=scratch)
-        width, height = exposure.getDimensions()
-        sctrl = StatisticsControl()
-        sctrl.setAndMask(_bad_bits(exposure.mask, bad_planes))
-        nx, ny = -(-width // bin_size), -(-height // bin_size)
-        bins = BackgroundControl(style.upper(), nx, ny, REDUCE_INTERP_ORDER, sctrl, statistic.upper())
-        measured = makeBackground(exposure.maskedImage, bins, num_threads=threads)
-
-        def evaluated(background: BackgroundMI) -> ImageF:
-            image = ImageF(Scratch(scratch).zeros((height, width), np.float32), xy0=exposure.getXY0())
-            control = None if order is None else ApproximateControl(ApproximateControl.CHEBYSHEV, order)
-            model = background if control is None else background.getApproximate(control)
-            fill_with_model(image.array, model, num_threads=threads)
-            return image
-
-        def described(background: BackgroundMI, statistic: str) -> str:
-            kind = background.getAsUsedInterpStyle().name if order is None else f"Chebyshev order {order}"
-            return f"{nx} x {ny} bins, {statistic}, {kind}"
-
-        model = evaluated(measured)
-        said = described(measured, statistic.upper())
-        values, _, errors = measured.getStatsImage().getArrays()
-        good = np.isfinite(values)
-        if not good.any():
-            raise TaskError(f"{file}: no bin of {bin_size} px has a good pixel")
-        in_bins = said.replace(" bins,", f" bins of {bin_size} px,")
-        click.echo(f"{file}: {width} x {height} px, {in_bins}")
-        for note in exposure.assumptions:
-            click.echo(f"Note: {note}.")
-        click.echo(f"bins with good pixels  {good.sum()} of {good.size}")
-        low, middle, high = np.percentile(values[good], [0, 50, 100])
-        click.echo(f"level of the bins      median {middle:.6g}, {low:.6g} to {high:.6g}")
-        click.echo(f"error of a bin         median {np.nanmedian(errors[good]):.4g}")
-        lowest, highest = (reduce(model.array, axis=None) for reduce in (np.fmin.reduce, np.fmax.reduce))
-        click.echo(f"model                  {lowest:.6g} to {highest:.6g}")
-
-        def write(image: ImageF, path: Path, what: str) -> None:
-            header = exposure.metadata.copy()
-            header.add_history(f"evensky {__version__}: {what}")
-            write_image(image, path, overwrite=overwrite, header=header)
-
-        if rms is not None:
-            control = BackgroundControl(style.upper(), nx, ny, REDUCE_INTERP_ORDER, sctrl, "STDEVCLIP")
-            scatter = makeBackground(exposure.maskedImage, control, num_threads=threads)
-            if not np.isfinite(scatter.getStatsImage().image.array).any():
-                raise TaskError(f"{file}: no bin of {bin_size} px has two good pixels, which a deviation needs")
-            deviation = evaluated(scatter)
-            # A spline may swing below 0 beside a steep step; no deviation does.
-            np.maximum(deviation.array, 0, out=deviation.array)
-            write(deviation, rms, f"standard deviation, {described(scatter, 'STDEVCLIP')}")
-            click.echo(f"deviation written to   {rms}")
-        if out is not None:
-            write(model, out, f"background, {said}")
-            click.echo(f"model written to       {out}")
-        if subtracted is not None:
-            pixels = exposure.image
-            pixels -= model
-            write_exposure(
-                exposure,
-                subtracted,
-                overwrite=overwrite,
-                history=[f"evensky {__version__}: background subtracted, {said}"],
-            )
-            click.echo(f"difference written to  {subtracted}")
+        model_file(
+            file,
+            out=out,
+            subtracted=subtracted,
+            rms=rms,
+            bin_size=bin_size,
+            statistic=statistic.upper(),
+            style=style.upper(),
+            order=order,
+            mask=_mask_of(file, mask),
+            bad_planes=bad_planes,
+            num_threads=threads,
+            overwrite=overwrite,
+            scratch=scratch,
+            say=click.echo,
+        )
 
 
 @main.command(cls=_Command)
@@ -615,11 +537,12 @@ def stats(
 
     from .io import read_exposure
     from .math import ERRORS, StatisticsControl, makeStatistics, stringToStatisticsProperty
+    from .tasks.file_access import bad_bits
 
     with _one_line():
         exposure = read_exposure(file, mask=_mask_of(file, mask))
         control = StatisticsControl(sigma, rounds)
-        control.setAndMask(_bad_bits(exposure.mask, bad_planes))
+        control.setAndMask(bad_bits(exposure.mask, bad_planes))
         wanted = [stringToStatisticsProperty(name.upper()) for name in properties or STATISTICS]
         flags = ERRORS
         for one in wanted:

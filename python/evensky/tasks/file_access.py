@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FileAccess", "Item", "plane_of"]
+__all__ = ["FileAccess", "Item", "bad_bits", "plane_of"]
 
 import logging
 import uuid
@@ -15,7 +15,8 @@ import numpy as np
 
 from .. import __version__
 from ..errors import FitsError, InvalidParameterError
-from ..image import Exposure
+from ..image import Exposure, Mask
+from ..image.mask import BAD_PLANES
 from ..io import read_exposure, write_exposure
 from ..io.fits import plane_file
 from .match_exposure import reason_of
@@ -47,6 +48,20 @@ def plane_of(pattern: str, path: Path, stem: str) -> str:
         raise InvalidParameterError(
             f"Pattern {pattern!r} cannot be filled in ({reason_of(error)}); {{stem}}, {{name}} and {{dir}} are known"
         ) from None
+
+
+def bad_bits(mask: Mask, bad_planes: str | None) -> int:
+    """Bits of the planes that the user named, with commas between, or of the usual ones as far as the mask has them.
+
+    Raises
+    ------
+    evensky.errors.NotFoundError
+        For a plane that the mask does not know.
+    """
+    if bad_planes is not None:
+        return int(mask.getPlaneBitMask([name.strip() for name in bad_planes.split(",") if name.strip()]))
+    known = mask.getMaskPlaneDict()
+    return int(mask.getPlaneBitMask([name for name in BAD_PLANES if name in known]))
 
 
 @dataclass
