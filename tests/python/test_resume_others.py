@@ -55,7 +55,7 @@ def test_one_more_exposure_changes_all(files: list[Path], tmp_path: Path, level:
     with unreadable(files[LOST]):
         first = matched(files, out, level)
     assert [record.label for record in first.failed] == [files[LOST].stem]
-    again = matched(files, out, level, resume=True, report=True)
+    again = matched(files, out, level, resume=True)
     assert not again.failed
     fresh = matched(files, tmp_path / "fresh", level, reference=reference_of(again, files))
     assert digests(out) == digests(tmp_path / "fresh")
@@ -74,7 +74,7 @@ def test_one_exposure_less_changes_all(files: list[Path], tmp_path: Path) -> Non
     out, reference = tmp_path / "out", files[0]
     matched(files, out, reference=reference)
     with unreadable(files[LOST]):
-        again = matched(files, out, reference=reference, resume=True, report=True)
+        again = matched(files, out, reference=reference, resume=True)
         fresh = matched(files, tmp_path / "fresh", reference=reference)
     assert [record.label for record in again.failed] == [files[LOST].stem]
     # What is left of the earlier run would not fit the others.
@@ -163,7 +163,7 @@ def test_what_cannot_be_shown_is_matched_still(files: list[Path], tmp_path: Path
     ]
     assert digests(out) == before
     assert "no pictures of it" in (out / "report.html").read_text()
-    last = match_files(files, out, config=config, reference=files[0], resume=True)
+    last = match_files(files, out, config=config, reference=files[0], resume=True, report=False, pictures=True)
     assert not any(record.warnings for record in last.records)
 
 
@@ -174,7 +174,7 @@ def test_an_output_that_cannot_be_read_is_made_anew(files: list[Path], tmp_path:
     before = digests(out)
     victim = out / f"{files[LOST].stem}_matched.fits"
     victim.write_bytes(bytes(victim.stat().st_size))
-    run = match_files(files, out, config=config, resume=True)
+    run = match_files(files, out, config=config, resume=True, report=False, pictures=True)
     assert not run.failed
     assert digests(out) == before
 
@@ -210,8 +210,9 @@ def test_what_is_in_the_way_of_an_output_fails_alone(files: list[Path], tmp_path
 @pytest.mark.parametrize("config", [MatchAllConfig(bin_size=32), MatchBackgroundsConfig(binSize=32)])
 def test_the_journal_does_not_grow_of_itself(files: list[Path], tmp_path: Path, config: Any) -> None:
     out = tmp_path / "out"
-    match_files(files, out, config=config)
+    match_files(files, out, config=config, report=False)
     before = (out / JOURNAL).read_bytes()
-    for report in (True, False):
-        match_files(files, out, config=config, resume=True, report=report)
+    for pictures in (True, False):
+        run = match_files(files, out, config=config, resume=True, report=False, pictures=pictures)
+        assert all((record.pixels is not None) == pictures for record in run.records)
         assert (out / JOURNAL).read_bytes() == before
