@@ -17,13 +17,13 @@ from lsst.pex.config import ConfigField, Field
 from lsst.pipe.base import connectionTypes
 
 from ..errors import TaskError
-from ..image import Exposure
-from ..math import Approximate, BackgroundMI
+from ..image.like import data_like, exposure_of
 from ..math.background import fill_with_model
-from ..tasks import MatchBackgroundsConfig, MatchBackgroundsTask
-from ..tasks.match_exposure import ExposureMatcher, choose_reference, failed, reason_of_choice
-from ..tasks.run_record import ExposureRecord
-from .astropy import data_like, exposure_of
+from ..runs.record import ExposureRecord
+from ..runs.reference import ReferenceMethod
+from ..runs.run import match_exposures
+from ..runs.source import Frame, Item, Result, Source
+from ..tasks import MatchBackgroundsConfig
 
 
 class MatchWarpBackgroundsConnections(
@@ -120,67 +120,72 @@ class MatchWarpBackgroundsTask(pipe_base.PipelineTask):
         """
         if len(warps) < 2:
             raise pipe_base.NoWorkFound(f"There are {len(warps)} warps; at least 2 are needed to match")
-        task = MatchBackgroundsTask(config=self.config.match, log=self.log.logger)
-        matcher = ExposureMatcher(task)
-        visits = [int(handle.dataId["visit"]) for handle in warps]
+        source = _Warps(warps, list(self.config.match.badMaskPlanes))
+        method = _OnOneBox(source, self.config.match)
         try:
-            reference, reason = self._choose(task, warps, visits)
-        except TaskError as error:  # no warp has a good pixel: there is nothing that could be done
+            run = match_exposures(source.items, method, reference=self._named_reference(source.items))
+        except TaskError as error:  # no warp has a good pixel, so there is nothing to do
             raise pipe_base.NoWorkFound(str(error)) from error
-        chosen = self._exposure(warps[reference].get(), visits[reference])
-        models: dict[int, Image] = {}
-        matched: dict[int, MaskedImage] = {}
-        records: dict[str, Any] = {}
-        for index, (handle, visit) in enumerate(zip(warps, visits, strict=True)):
-            try:
-                warp = handle.get()
-                if index == reference:
-                    record = matcher.describe_reference(chosen, str(visit), "")
-                    matched[visit] = warp
-                else:
-                    science = self._exposure(warp, visit)
-                    if science.getBBox() != chosen.getBBox():
-                        raise TaskError(f"its box is {science.getBBox()}, the reference's {chosen.getBBox()}")
-                    record, struct = matcher.match(chosen, science, str(visit), "")
-                    models[visit] = self._model_image(struct.backgroundModel, warp)
-                    matched[visit] = data_like(warp, science.image.array)
-            except Exception as error:  # whatever one warp does, the others go on
-                self.log.warning("Visit %d cannot be matched: %s", visit, error)
-                record = failed(str(visit), "", error)
-            records[str(visit)] = _as_data(record)
-        self.log.info("Matched %d of %d warps to visit %d", len(models), len(warps) - 1, visits[reference])
+        for record in run.failed:
+            self.log.warning("Visit %s cannot be matched: %s", record.label, record.message)
+        self.log.info("Matched %d of %d warps to visit %s", len(source.models), len(warps) - 1, run.reference)
         fits = {
-            "reference": visits[reference],
-            "reason": reason,
+            "reference": int(run.reference),
+            "reason": run.reference_reason,
             "config": self.config.match.toDict(),
-            "visits": records,
+            "visits": {record.label: _as_data(record) for record in run.records},
         }
-        return pipe_base.Struct(models=models, matched=matched, fits=fits)
+        return pipe_base.Struct(models=source.models, matched=source.matched, fits=fits)
 
-    def _choose(self, task: MatchBackgroundsTask, warps: Sequence[Any], visits: Sequence[int]) -> tuple[int, str]:
-        """Index of the reference, and why it is."""
-        if self.config.refVisit in visits:
-            return visits.index(self.config.refVisit), reason_of_choice(None)
-        if self.config.refVisit is not None:
-            # A run over many patches names one visit for all of them.
-            self.log.info("Visit %d does not cover this patch: the best one is the reference", self.config.refVisit)
-        index, candidates = choose_reference(
-            task, [str(visit) for visit in visits], lambda index: self._exposure(warps[index].get(), visits[index])
-        )
-        return index, reason_of_choice(candidates)
+    def _named_reference(self, items: Sequence[Item]) -> int | None:
+        """Return the number of the warp of the configured visit, or None."""
+        visit = self.config.refVisit
+        if visit is None:
+            return None
+        for item in items:
+            if item.label == str(visit):
+                return item.index
+        # A run over many patches names one visit for all of them.
+        self.log.info("Visit %d does not cover this patch; the reference is chosen automatically", visit)
+        return None
 
-    @staticmethod
-    def _exposure(warp: Any, visit: int) -> Exposure:
-        exposure = exposure_of(warp, str(visit))
-        exposure.dataId = {"visit": visit}
-        return exposure
 
-    @staticmethod
-    def _model_image(model: BackgroundMI | Approximate, warp: Any) -> Image:
+class _Warps(Source):
+    """Warps behind handles, and the datasets that are made of them."""
+
+    def __init__(self, handles: Sequence[Any], bad_planes: Sequence[str]) -> None:
+        super().__init__(bad_planes)
+        self._handles = handles
+        self._visits = [int(handle.dataId["visit"]) for handle in handles]
+        self.items = [Item(index, str(visit)) for index, visit in enumerate(self._visits)]
+        self.models: dict[int, Image] = {}
+        self.matched: dict[int, MaskedImage] = {}
+
+    def read(self, item: Item, *, to_change: bool = True) -> Frame:
+        warp = self._handles[item.index].get()
+        exposure = exposure_of(warp, item.label)
+        exposure.dataId = {"visit": self._visits[item.index]}
+        return Frame(exposure, self.bits(exposure), warp)
+
+    def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> None:
+        visit, warp = self._visits[item.index], frame.data
+        if result.model is None:
+            self.matched[visit] = warp
+            return
         pixels = np.empty(warp.image.array.shape, np.float32)
-        fill_with_model(pixels, model)
-        image: Image = data_like(warp, pixels, bare=True)
-        return image
+        fill_with_model(pixels, result.model)
+        self.models[visit] = data_like(warp, pixels, bare=True)
+        self.matched[visit] = data_like(warp, frame.exposure.image.array)
+
+
+class _OnOneBox(ReferenceMethod):
+    """A match of warps, whose boxes must be equal."""
+
+    def _check(self, frame: Frame, reference: Frame) -> None:
+        box, other = frame.exposure.getBBox(), reference.exposure.getBBox()
+        if box != other:
+            raise TaskError(f"its box is {box}, the reference's {other}")
+        super()._check(frame, reference)
 
 
 def _as_data(record: ExposureRecord) -> dict[str, Any]:

@@ -1,14 +1,16 @@
-"""Tasks: background matching over many exposures."""
+"""Tasks by the names of LSST's: background matching over many exposures."""
 
 from __future__ import annotations
 
 import logging
 
+from ..matching.pair import FLAGS
 from .base import Struct, Task, TaskError
-from .flags import FLAGS
-from .match_backgrounds import DataRefMatcher, MatchBackgroundsConfig, MatchBackgroundsTask
+from .config import MatchBackgroundsConfig
+from .data_ref_matcher import DataRefMatcher
+from .match_backgrounds import MatchBackgroundsTask
 
-# Whoever wants to read the log says so; what matters of an exposure is in its record.
+# A program that wants the log adds a handler; the important messages are in the records.
 logging.getLogger("evensky").addHandler(logging.NullHandler())
 
 __all__ = ["FLAGS", "DataRefMatcher", "MatchBackgroundsConfig", "MatchBackgroundsTask", "Struct", "Task", "TaskError"]

@@ -14,21 +14,21 @@ from ..errors import InvalidParameterError, NotFoundError, TaskError
 
 
 class Struct(SimpleNamespace):
-    """Named results."""
+    """A set of named results."""
 
     def getDict(self) -> dict[str, Any]:
-        """Names and values; a copy."""
+        """Return the names and values as a new dictionary."""
         return dict(self.__dict__)
 
     def mergeItems(self, struct: Struct, *nameList: str) -> None:
-        """Take the named results of another Struct.
+        """Add some results of another Struct.
 
         Raises
         ------
         evensky.errors.InvalidParameterError
-            Where there is one of that name already.
+            If this Struct has a result of that name already.
         evensky.errors.NotFoundError
-            Where the other has none of that name.
+            If the other Struct has no result of that name.
         """
         for name in nameList:
             if name in self.__dict__:
@@ -39,19 +39,19 @@ class Struct(SimpleNamespace):
             setattr(self, name, struct.__dict__[name])
 
     def copy(self) -> Struct:
-        """A shallow copy."""
+        """Return a shallow copy."""
         return Struct(**self.__dict__)
 
 
 class Task:
-    """Something with a configuration and a log.
+    """An object that has a configuration and a log.
 
     Parameters
     ----------
     config : ConfigClass, optional
-        The defaults if left out; checked and frozen.
+        The defaults if omitted; it is checked and frozen.
     name : str, optional
-        Name of the log; ``_DefaultName`` if left out.
+        Name of the log; ``_DefaultName`` by default.
     log : logging.Logger, optional
         Parent of the task's log.
     """

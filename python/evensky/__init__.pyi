@@ -1,0 +1,17 @@
+from ._core import __version__, get_num_threads, set_num_threads, simd_level
+from ._paths import get_cmake_dir, get_include
+from .calls import clipped_stats, estimate_background, match, match_all, match_files
+
+__all__ = [
+    "__version__",
+    "clipped_stats",
+    "estimate_background",
+    "get_cmake_dir",
+    "get_include",
+    "get_num_threads",
+    "match",
+    "match_all",
+    "match_files",
+    "set_num_threads",
+    "simd_level",
+]

@@ -1,0 +1,405 @@
+"""Matching of exposures in one call: of arrays, of objects that hold the pixels of an image, and of files."""
+
+from __future__ import annotations
+
+__all__ = ["MatchAllResult", "MatchResult", "match", "match_all", "match_files"]
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..draw.progress import Progress, progress_bar
+from ..errors import EvenskyError, InvalidParameterError, TaskError
+from ..io.configuration import change_config
+from ..matching.joint.config import MatchAllConfig
+from ..matching.joint.models import Model
+from ..math import Approximate, BackgroundMI
+from ..report import write_report
+from ..runs.describe import reason_of
+from ..runs.files import MatchConfig
+from ..runs.files import match_files as _match_files
+from ..runs.folder import PAGE
+from ..runs.joint import JointMethod
+from ..runs.match_run import MatchRun
+from ..runs.reference import ReferenceMethod
+from ..runs.run import match_exposures
+from ..runs.source import MemorySource
+from ..tasks import MatchBackgroundsConfig
+from .background import style_of
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.figure import Figure
+
+
+@dataclass(repr=False)
+class _Result:
+    exposures: list[Any]
+    run: MatchRun
+
+    @property
+    def reference(self) -> int:
+        """Number of the reference."""
+        return next(index for index, record in enumerate(self.run.records) if record.label == self.run.reference)
+
+    @property
+    def table(self) -> Table:
+        """The figures as an `astropy.table.Table`, one row per exposure."""
+        return self.run.table
+
+    def plot(self) -> Figure:
+        """Draw the levels of all exposures before and after matching."""
+        return self.run.plot()
+
+    def write_report(self, path: str | Path) -> Path:
+        """Write the page that ``evensky match`` writes."""
+        return write_report(self.run, path)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.run.summary})"
+
+    def __str__(self) -> str:
+        return str(self.run)
+
+    def _repr_html_(self) -> str:
+        return self.run._repr_html_()
+
+
+@dataclass(repr=False)
+class MatchResult(_Result):
+    """The result of `match`.
+
+    Attributes
+    ----------
+    exposures : list
+        The matched exposures, of the types that went in; None for one that failed. The reference is unchanged.
+    models : list of BackgroundMI, Approximate or None
+        The model that was added to each; None for the reference and for an exposure that failed.
+    run : MatchRun
+        All further details, with an `ExposureRecord` per exposure.
+    """
+
+    models: list[BackgroundMI | Approximate | None]
+
+
+@dataclass(repr=False)
+class MatchAllResult(_Result):
+    """The result of `match_all`.
+
+    Attributes
+    ----------
+    exposures : list
+        The matched exposures, of the types that went in; None for one that failed.
+    models : list of Model or None
+        The model that was added to each: ``.image()``, ``.sigma_image()``, ``.name``, ``.coefficients``, ``.covariance``, and
+        ``.mirrored`` by the names of ``lsst.afw.math``; None for an exposure that failed.
+    run : MatchRun
+        All further details, with an `ExposureRecord` per exposure: scores of all candidate models, outlying bins,
+        partners.
+    """
+
+    models: list[Model | None]
+
+
+def match(
+    exposures: Sequence[Any],
+    reference: int | str | Path | None = None,
+    *,
+    bin_size: int | None = None,
+    statistic: str | None = None,
+    style: str | None = None,
+    order: int | None = None,
+    sigma: float | None = None,
+    rounds: int | None = None,
+    bad_planes: str | Iterable[str] | None = None,
+    config: MatchBackgroundsConfig | None = None,
+    pictures: bool = True,
+    progress: bool = False,
+) -> MatchResult:
+    """Match the backgrounds of exposures of one pixel grid to that of a reference.
+
+    A smooth model is added to each exposure but the reference, so that its background equals the reference's. Sky and
+    stars that all exposures see are not changed.
+
+    Parameters
+    ----------
+    exposures : sequence of image-like
+        Arrays, masked arrays, ``Quantity``, ``CCDData`` and ``NDData``, images of `evensky.image`, or names of FITS
+        files. They are not changed.
+    reference : int, str or Path, optional
+        Number, file or label of the exposure to match to; by default the exposure with the lowest cost.
+    bin_size : int, optional
+        Size of the bins in pixels.
+    statistic, style : str, optional
+        Statistic of a bin, and interpolation between bins; see `estimate_background`.
+    order : int, optional
+        Fit a Chebyshev series of this order instead of interpolating.
+    sigma : float, optional
+        Half-width of the clipping window in standard deviations, if `statistic` is "meanclip".
+    rounds : int, optional
+        Number of clipping rounds, if `statistic` is "meanclip".
+    bad_planes : str or iterable of str, optional
+        Names of mask planes whose pixels do not count.
+    config : MatchBackgroundsConfig, optional
+        Values of the parameters that are omitted; its defaults if it is omitted too.
+    pictures : bool, optional
+        Make the small pictures that a report needs.
+    progress : bool, optional
+        Show a progress bar.
+
+    Returns
+    -------
+    MatchResult
+        One exposure that fails does not stop the others.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For no exposures, or a parameter that is not allowed.
+    evensky.errors.OutOfRangeError
+        For a reference that is not one of the exposures.
+    evensky.errors.TaskError
+        If no exposure can be the reference.
+
+    Examples
+    --------
+    >>> import numpy as np, evensky
+    >>> sky = np.random.default_rng(1).normal(100, 5, (300, 400))
+    >>> result = evensky.match([sky, sky + 20, sky - 7], reference=0, bin_size=100)
+    >>> [round(abs(float(np.mean(matched - sky))), 3) for matched in result.exposures]
+    [0.0, 0.0, 0.0]
+    """
+    given = {
+        "binSize": bin_size,
+        "gridStatistic": None if statistic is None else statistic.upper(),
+        "interpStyle": None if style is None else style_of(style).name,
+        "order": order,
+        "usePolynomial": None if order is None else True,
+        "numSigmaClip": sigma,
+        "numIter": rounds,
+        "badMaskPlanes": _names(bad_planes),
+    }
+    made = change_config(MatchBackgroundsConfig, config, _without_none(given))
+    source = MemorySource(list(exposures), made.badMaskPlanes)
+    method = ReferenceMethod(source, made, pictures=pictures)
+    run = _run(source, method, reference, progress=progress)
+    return MatchResult(source.matched, run, source.models)
+
+
+def match_all(
+    exposures: Sequence[Any],
+    reference: int | str | Path | None = None,
+    *,
+    level: str | None = None,
+    bin_size: int | None = None,
+    statistic: str | None = None,
+    order: int | None = None,
+    spline: bool | None = None,
+    sigma: float | None = None,
+    rounds: int | None = None,
+    bad_planes: str | Iterable[str] | None = None,
+    add_variance: bool | None = None,
+    config: MatchAllConfig | None = None,
+    pictures: bool = True,
+    progress: bool = False,
+) -> MatchAllResult:
+    """Match the backgrounds of all exposures to each other at once.
+
+    The differences of pairs are measured in bins that all exposures share. One least-squares solution gives the models
+    with which all pairs agree best, and their errors. Model complexity, from no term to a Chebyshev series or a spline,
+    is selected from the data for each exposure. Sky and stars that all exposures see are not changed, whatever their
+    scale.
+
+    Parameters
+    ----------
+    exposures : sequence of image-like
+        Arrays, masked arrays, ``Quantity``, ``CCDData`` and ``NDData``, images of `evensky.image`, or names of FITS
+        files. They are not changed. Those with an origin (``xy0``) may cover different parts of one pixel grid.
+    reference : int, str or Path, optional
+        Number, file or label of the exposure to leave unchanged; by default the exposure with the lowest cost.
+    level : str, optional
+        What is kept: the "reference" (default), the "mean" of all exposures (the models add up to zero), or the exposure
+        of the "lowest" level.
+    bin_size : int, optional
+        Size of the bins in pixels; by default 16 bins along the shorter side of an exposure.
+    statistic : str, optional
+        Statistic of a bin: "meanclip" (default), "mean" or "median".
+    order : int, optional
+        Highest order of a Chebyshev series among the candidate models, 8 by default.
+    spline : bool, optional
+        Whether splines are among the candidate models; True by default.
+    sigma, rounds : optional
+        Half-width of the clipping window in standard deviations, and number of clipping rounds; 3 and 3 by default.
+    bad_planes : str or iterable of str, optional
+        Names of mask planes whose pixels do not count.
+    add_variance : bool, optional
+        Add the variance of the model to the variance plane.
+    config : MatchAllConfig, optional
+        Values of the parameters that are omitted; its defaults if it is omitted too.
+    pictures : bool, optional
+        Make the small pictures that a report needs.
+    progress : bool, optional
+        Show a progress bar.
+
+    Returns
+    -------
+    MatchAllResult
+        One exposure that fails does not stop the others. Exposures that share no good pixel with the others, directly or
+        through further exposures, are matched among themselves; a note says so.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For no exposures, or a parameter that is not allowed.
+    evensky.errors.OutOfRangeError
+        For a reference that is not one of the exposures.
+    evensky.errors.TaskError
+        If no exposure can be the reference.
+
+    Examples
+    --------
+    >>> import numpy as np, evensky
+    >>> random = np.random.default_rng(1)
+    >>> scene = random.normal(100, 1, (300, 400))
+    >>> exposures = [scene + level + random.normal(0, 1, scene.shape) for level in (0, 20, -7)]
+    >>> result = evensky.match_all(exposures, reference=0)
+    >>> [model.name for model in result.models]
+    ['none', 'constant', 'constant']
+    """
+    given = {
+        "level": level,
+        "bin_size": bin_size,
+        "statistic": statistic.upper() if isinstance(statistic, str) else statistic,
+        "order": order,
+        "spline": spline,
+        "sigma": sigma,
+        "rounds": rounds,
+        "bad_planes": _names(bad_planes),
+        "add_variance": add_variance,
+    }
+    made = change_config(MatchAllConfig, config, _without_none(given))
+    source = MemorySource(list(exposures), made.bad_planes)
+    method = JointMethod(source, made, pictures=pictures)
+    run = _run(source, method, reference, progress=progress)
+    return MatchAllResult(source.matched, run, source.models)
+
+
+def _run(
+    source: MemorySource, method: ReferenceMethod | JointMethod, reference: int | str | Path | None, *, progress: bool
+) -> MatchRun:
+    index = None if reference is None else source.number_of(reference)
+    with progress_bar(progress) as update:
+        return match_exposures(source.items, method, reference=index, progress=update)
+
+
+def _names(planes: str | Iterable[str] | None) -> list[str] | None:
+    return None if planes is None else [planes] if isinstance(planes, str) else list(planes)
+
+
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def match_files(
+    paths: Iterable[str | Path],
+    out_dir: str | Path,
+    *,
+    config: MatchConfig | None = None,
+    reference: str | Path | None = None,
+    mask: str | None = None,
+    variance: str | None = None,
+    workers: int = 1,
+    overwrite: bool = False,
+    resume: bool = False,
+    compress: bool = False,
+    report: bool = True,
+    pictures: bool | None = None,
+    progress: Progress | None = None,
+    executor: Executor | str | None = None,
+    scratch: str | Path | None = None,
+) -> MatchRun:
+    """Match the backgrounds of FITS files, and write them, a table and a report.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        The exposures, of one pixel grid. They are read, never written to.
+    out_dir : str or Path
+        Folder for ``<stem>_matched.fits``, ``matched.ecsv`` and ``report.html``; it is made if it does not exist.
+    config : MatchAllConfig or MatchBackgroundsConfig, optional
+        The former gives a joint match of all exposures (the default), the latter a match of each to one reference.
+    reference : str or Path, optional
+        File of the reference; by default the exposure with the lowest cost. A reference that is not in `paths` is used
+        but not written.
+    mask, variance : str, optional
+        Where these planes are if not in their usual place: an HDU, or a file pattern with ``{stem}``, ``{name}`` or
+        ``{dir}`` of the exposure. See `evensky.io.read_exposure`.
+    workers : int, optional
+        Number of threads or processes, at least 1. Results do not depend on it.
+    overwrite : bool, optional
+        Replace earlier results.
+    resume : bool, optional
+        Continue a run in `out_dir` that did not end: finished exposures are kept, the others are matched. Files,
+        configuration, reference and version must be the same. Without such a run a new one begins.
+    compress : bool, optional
+        Compress the files by tiles, without loss.
+    report : bool, optional
+        Write ``report.html``.
+    pictures : bool, optional
+        Keep small pictures in the records: of the reference and of the exposures that most deserve a look, at most
+        `evensky.runs.pictures.MOST_PICTURES`. By default they are kept if a report is written.
+    progress : callable, optional
+        Called with a label, the number of steps done and the number of all steps.
+    executor : concurrent.futures.Executor or str, optional
+        Does the work: any executor, or one of `evensky.work.executors.EXECUTORS`; threads by default. Jobs hold paths
+        and the configuration, not pixels, so that other machines must see the same files. Results do not depend on it.
+        If a worker dies, its job is repeated.
+    scratch : str or Path, optional
+        Folder for pixels that are not kept in memory, for images that are larger than it. It needs room for the pixels
+        of the reference and of one exposure per worker. Results do not depend on it.
+
+    Returns
+    -------
+    MatchRun
+        One exposure that fails does not stop the others: its status is "failed".
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For no files, less than one worker, both `overwrite` and `resume`, or an unknown executor.
+    evensky.errors.FitsError
+        If the folder cannot be used, the reference cannot be read, or a run to resume has other inputs.
+    evensky.errors.TaskError
+        If no exposure can be the reference.
+    """
+    if pictures is None:
+        pictures = report
+    if report and not pictures:
+        raise InvalidParameterError("report is True and pictures is False; a report needs its pictures")
+    run = _match_files(
+        paths,
+        out_dir,
+        config=config,
+        reference=reference,
+        mask=mask,
+        variance=variance,
+        workers=workers,
+        overwrite=overwrite,
+        resume=resume,
+        compress=compress,
+        pictures=pictures,
+        progress=progress,
+        executor=executor,
+        scratch=scratch,
+    )
+    if report:
+        page = Path(out_dir) / PAGE
+        try:
+            write_report(run, page)
+        except EvenskyError:
+            raise
+        except Exception as error:  # all results are on disk by now
+            raise TaskError(f"{page}: the report cannot be made: {reason_of(error)}; all results are there") from error
+    return run

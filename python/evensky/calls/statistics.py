@@ -1,0 +1,155 @@
+"""Clipped statistics in one call, of arrays and of objects that hold the pixels of an image."""
+
+from __future__ import annotations
+
+__all__ = ["ClippedStats", "clipped_stats"]
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _core
+from ..draw.tables import table_html
+from ..image import Exposure, Image, Mask, MaskedImage, MaskedVector
+from ..image._pixels import regular
+from ..image.foreign import is_lsst_images, is_nddata
+from ..math import (
+    ERRORS,
+    IQRANGE,
+    MAX,
+    MEANCLIP,
+    MEDIAN,
+    MIN,
+    NCLIPPED,
+    NPOINT,
+    STDEVCLIP,
+    Property,
+)
+from ..math.statistics import weights_of
+from .arguments import clipping_control, read_data, select_planes, with_unit
+
+
+class _Three(NamedTuple):
+    mean: Any
+    median: Any
+    std: Any
+
+
+class ClippedStats(_Three):
+    """Mean and standard deviation after clipping, and the median; it unpacks as ``mean, median, std = ...``.
+
+    Attributes
+    ----------
+    mean, median, std : float or Quantity
+        Mean and standard deviation of the values that clipping kept, and median of all good values.
+    mean_error : float or Quantity
+        Standard error of the mean.
+    min, max, iqr : float or Quantity
+        Extremes of the good values, and their interquartile range.
+    n_good, n_clipped, n_masked : int
+        Number of good values, of good values that the last round clipped, and of values that are masked or not finite.
+    """
+
+    mean_error: Any
+    min: Any
+    max: Any
+    iqr: Any
+    n_good: int
+    n_clipped: int
+    n_masked: int
+
+    def __repr__(self) -> str:
+        figures = ("mean", "median", "std", "mean_error", "min", "max", "iqr")
+        values = ", ".join(f"{name}={getattr(self, name):.8g}" for name in figures)
+        return f"ClippedStats({values}, n_good={self.n_good}, n_clipped={self.n_clipped}, n_masked={self.n_masked})"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, getattr(self, name)) for name in ("mean", "mean_error", "median", "std", "min", "max", "iqr")]
+        rows += [(name, getattr(self, name)) for name in ("n_good", "n_clipped", "n_masked")]
+        return table_html(("clipped statistics", "value"), rows)
+
+
+def clipped_stats(
+    data: Any,
+    mask: Any = None,
+    bad_planes: int | str | Iterable[str] | None = None,
+    *,
+    weights: Any = None,
+    sigma: float = 3.0,
+    rounds: int | None = 3,
+    num_threads: int = 0,
+) -> ClippedStats:
+    """Measure the mean, median and standard deviation of the good pixels after sigma clipping.
+
+    Parameters
+    ----------
+    data : array-like
+        An image or values of any shape: an array, a masked array, a ``Quantity``, ``NDData``, an image of
+        `evensky.image`, or the name of a FITS file.
+    mask : array-like or Mask, optional
+        Booleans, of which True rejects a pixel, or bits. Data that have a mask of their own take no second one.
+    bad_planes : int, str or iterable of str, optional
+        Bits, name or names of the planes of a bit mask that reject a pixel. By default the usual bad planes
+        (`evensky.image.mask.BAD_PLANES`) of a mask that names its planes, and any bit of one that does not. A boolean
+        mask always counts.
+    weights : array-like, optional
+        Multiplicative weight of each pixel, of the shape of `data`.
+    sigma : float, optional
+        Half-width of the clipping window in standard deviations; the first round uses the median and the quartiles
+        instead of the mean and the standard deviation.
+    rounds : int or None, optional
+        Number of clipping rounds; None clips until nothing changes.
+    num_threads : int, optional
+        Number of threads; 0 for the process-wide default. Results do not depend on it.
+
+    Returns
+    -------
+    ClippedStats
+        In the unit of `data`; NaN if no value is good. Values that are not finite never count.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For data without pixels, of a type that cannot be used, or with two masks.
+    evensky.errors.LengthError
+        If shapes differ.
+    evensky.errors.NotFoundError
+        For a plane that the mask does not have.
+    evensky.errors.FitsError
+        For a file that cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np, evensky
+    >>> mean, median, std = evensky.clipped_stats(np.array([1.0, 2.0, 3.0, 2.0, 1.0, 3.0, 2.0, 100.0]))
+    >>> float(mean), float(median)
+    (2.0, 2.0)
+    """
+    data = read_data(data)
+    flat, flat_mask, flat_weights = (_as_rows(array) for array in (data, mask, weights))
+    planes, bits = select_planes(flat, flat_mask, bad_planes)
+    weight = None if flat_weights is None else weights_of(flat_weights, is_vector=True)
+    wanted = NPOINT | NCLIPPED | MEANCLIP | STDEVCLIP | MEDIAN | MIN | MAX | IQRANGE | ERRORS
+    control = clipping_control(bits, sigma, rounds)
+    result = _core.makeStatistics(planes.image, planes.mask, None, weight, int(wanted), control, num_threads)
+
+    def value(prop: Property) -> Any:
+        return with_unit(data, result.getValue(prop))
+
+    stats = ClippedStats(value(MEANCLIP), value(MEDIAN), value(STDEVCLIP))
+    stats.mean_error = with_unit(data, result.getError(MEANCLIP))
+    stats.min, stats.max, stats.iqr = value(MIN), value(MAX), value(IQRANGE)
+    stats.n_good, stats.n_clipped = int(result.getValue(NPOINT)), int(result.getValue(NCLIPPED))
+    stats.n_masked = planes.image.size - stats.n_good
+    return stats
+
+
+def _as_rows(data: Any) -> Any:
+    """Return values of any shape as rows of an image; images and two-dimensional arrays are returned as they are."""
+    if data is None or isinstance(data, Image | MaskedImage | Exposure | Mask | MaskedVector):
+        return data
+    if is_nddata(data) or is_lsst_images(data):
+        return data
+    array = data if isinstance(data, np.ndarray) else regular(data)
+    return array if array.ndim == 2 else array.reshape(-1, array.shape[-1]) if array.ndim > 2 else array.reshape(1, -1)

@@ -1,0 +1,56 @@
+"""What commands print, and how they name masks."""
+
+from __future__ import annotations
+
+__all__ = ["exposure_mask", "open_console", "print_run"]
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..runs.folder import PAGE, TABLE
+from ..runs.labels import unique_labels
+from ..runs.match_run import MatchRun
+from ..runs.store import fill_pattern
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def open_console() -> Console:
+    """Return the terminal, or a wide one for a pipe, so that tables are not cut."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 150)
+
+
+def print_run(run: MatchRun, out: Path, *, report: bool = True) -> None:
+    """Print the table, the notes and the warnings of a run, and where its results are."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = open_console()
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    header, rows = run.rows()
+    for name in header[:2]:
+        table.add_column(name, no_wrap=True)
+    for name in header[2:-1]:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column(header[-1])
+    colours = {"reference": "cyan", "matched": "green", "failed": "red"}
+    for label, status, *figures, model in rows:
+        table.add_row(escape(label), f"[{colours[status]}]{status}", *figures, escape(model))
+    console.print(table)
+    console.print(escape(run.choice))
+    for note in run.notes:
+        console.print(escape(note))
+    for record in run.records:
+        for warning in record.warnings:
+            console.print(f"[yellow]{escape(record.label)}:[/] {escape(warning)}")
+    look = f"Report: {out / PAGE}" if report else f"Table: {out / TABLE}"
+    console.print(f"{run.summary}, {run.seconds:.1f} s. {look}", soft_wrap=True, markup=False)
+
+
+def exposure_mask(file: Path, mask: str | None) -> str | None:
+    """Return where the mask of an exposure is, with its name filled into a pattern."""
+    return None if mask is None else fill_pattern(mask, file, unique_labels([file])[0])

@@ -1,0 +1,174 @@
+"""``evensky match``."""
+
+from __future__ import annotations
+
+__all__ = ["command"]
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..calls.match import match_files
+from ..draw.progress import progress_bar
+from ..errors import NotFoundError
+from ..io.configuration import make_config
+from ..matching.joint.config import MatchAllConfig
+from ..tasks import MatchBackgroundsConfig
+from .console import print_run
+from .options import COUNT, EXIT_FAILED, PATH, Command, one_line, scratch_option, stoppable
+
+# The configuration of each method.
+_KINDS: dict[str, Any] = {"all": MatchAllConfig, "reference": MatchBackgroundsConfig}
+
+
+class _MatchCommand(Command):
+    """The command, with the fields of the configuration in its help."""
+
+    exit_codes = (
+        ("0", "all matched"),
+        ("1", "some failed"),
+        ("2", "wrong usage"),
+        ("130, 143", "stopped by Ctrl-C, by SIGTERM"),
+    )
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for method, kind in _KINDS.items():
+            with formatter.section(f"Configuration fields of --method {method}, with their defaults (-c name=value)"):
+                formatter.write_dl(self._fields(kind))
+        super().format_epilog(ctx, formatter)
+
+    @staticmethod
+    def _fields(kind: Any) -> list[tuple[str, str]]:
+        rows = []
+        for name, default in kind().toDict().items():
+            field = kind._fields[name]
+            text = ",".join(default) if isinstance(default, list) else str(default)
+            allowed = getattr(field, "allowed", None)
+            choice = f" One of {', '.join(str(key) for key in allowed if key is not None)}." if allowed else ""
+            rows.append((f"{name}={text}", field.doc.split("\n")[0] + choice))
+        return rows
+
+
+def _config_for(method: str, file: Path | None, python_file: Path | None, settings: tuple[str, ...]) -> Any:
+    """Make the configuration of a method; an error names the other method if a field belongs to that."""
+    kind = _KINDS[method]
+    try:
+        return make_config(kind, file, python_file, settings)
+    except NotFoundError as error:
+        hints = [
+            f"; {name} is a field of --method {other}"
+            for other, fields in _KINDS.items()
+            for name in fields._fields
+            if other != method and name not in kind._fields and f"'{name}'" in str(error)
+        ]
+        raise NotFoundError(str(error) + "".join(hints)) from None
+
+
+@click.command("match", cls=_MatchCommand)
+@click.argument("files", nargs=-1, required=True, type=PATH)
+@click.option("--out", "-o", required=True, type=PATH, help="Folder for the results; it is made if needed.")
+@click.option(
+    "--reference", "-r", type=PATH, help="Exposure to leave unchanged; chosen automatically by default."
+)
+@click.option(
+    "--method",
+    type=click.Choice(list(_KINDS)),
+    default="all",
+    show_default=True,
+    help="all: joint match of every exposure with all others, model complexity selected from the data. reference: match "
+    "of every exposure to one reference, with the model that is configured, as LSST's MatchBackgroundsTask does.",
+)
+@click.option(
+    "--set", "-c", "settings", multiple=True, metavar="NAME=VALUE", help="Set a configuration field; may be repeated."
+)
+@click.option("--config", "config_file", type=PATH, help="YAML, JSON or TOML file of configuration fields.")
+@click.option("--python-config", type=PATH, help="Python file of configuration fields; it is executed.")
+@click.option(
+    "--mask",
+    metavar="SPEC",
+    help="Masks: an HDU (name or number), or a file pattern such as 'masks/{stem}_mask.fits[DQ]', in which {stem}, "
+    "{name} and {dir} are those of the exposure.",
+)
+@click.option(
+    "--variance",
+    metavar="SPEC",
+    help="Variances: an HDU or a file pattern, as for --mask. WEIGHT and IVM are inverted; ERR, SIGMA and RMS are "
+    "squared.",
+)
+@click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of threads or processes.")
+@click.option(
+    "--executor",
+    metavar="NAME",
+    default="threads",
+    show_default=True,
+    help="threads, processes, dask (processes of a local cluster), dask:ADDRESS (the scheduler of a cluster, whose "
+    "machines must see the same files), or mpi (under mpiexec -n 1 python -m mpi4py.futures, or with processes that MPI "
+    "starts).",
+)
+@scratch_option
+@click.option("--compress", is_flag=True, help="Compress the output files by tiles, without loss.")
+@click.option("--overwrite", is_flag=True, help="Replace earlier results.")
+@click.option("--resume", is_flag=True, help="Continue a run that did not end; finished exposures are kept.")
+@click.option("--report/--no-report", default=True, show_default=True, help="Write report.html.")
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress bar and no summary.")
+def command(
+    files: tuple[Path, ...],
+    out: Path,
+    reference: Path | None,
+    method: str,
+    settings: tuple[str, ...],
+    config_file: Path | None,
+    python_config: Path | None,
+    mask: str | None,
+    variance: str | None,
+    workers: int,
+    executor: str,
+    scratch: Path | None,
+    compress: bool,
+    overwrite: bool,
+    resume: bool,
+    report: bool,
+    quiet: bool,
+) -> None:
+    """Match the backgrounds of FILES, exposures of one pixel grid.
+
+    A smooth model is added to each exposure, so that all backgrounds agree. Sky that all exposures see is not changed,
+    nor is the reference. Model complexity is selected from the data. Exposures may cover different parts of the grid if
+    their headers give the origin (LTV1 and LTV2, or LSST's cards).
+
+    The output folder receives <stem>_matched.fits for each exposure, matched.ecsv (figures), report.html (pictures), and
+    matched.journal, from which --resume continues a run that was stopped. FILES are LSST exposures (image, mask and
+    variance) or any FITS images. They are never changed.
+
+    \b
+    Examples:
+      evensky match night/*.fits --out matched
+      evensky match *.fits --out matched --reference best.fits -c bin_size=128 --workers 2
+      evensky match *.fits --out matched --mask 'masks/{stem}.fits' -c level=mean
+      evensky match *.fits --out matched --method reference -c usePolynomial=true -c order=3
+    """
+    with one_line(), stoppable("finished exposures are kept, --resume continues the run"):
+        config = _config_for(method, config_file, python_config, settings)
+        with progress_bar(False if quiet else None) as progress:
+            run = match_files(
+                files,
+                out,
+                config=config,
+                reference=reference,
+                mask=mask,
+                variance=variance,
+                workers=workers,
+                executor=executor,
+                scratch=scratch,
+                overwrite=overwrite,
+                resume=resume,
+                compress=compress,
+                report=report,
+                progress=progress,
+            )
+    if not quiet:
+        print_run(run, out, report=report)
+    if run.failed:
+        sys.exit(EXIT_FAILED)

@@ -1,0 +1,181 @@
+"""Parts that the commands share: options, errors in one line, signals."""
+
+from __future__ import annotations
+
+__all__ = [
+    "COUNT",
+    "EXIT_FAILED",
+    "PATH",
+    "Command",
+    "Commands",
+    "one_line",
+    "overwrite_option",
+    "plane_options",
+    "scratch_option",
+    "stoppable",
+]
+
+import errno
+import importlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import click
+
+from .._text import printable
+from ..errors import EvenskyError, FitsError, TaskError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+# Errors of a disk, for which the call is not to blame.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+COUNT = click.IntRange(1, 2**31 - 1)
+"""Type of an option that is a positive number."""
+
+
+class _Path(click.Path):
+    """A path; "", which pathlib takes for the current folder, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("'' is not the name of a file or folder.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
+"""Type of an option that is a path."""
+
+
+class _Failure(click.ClickException):
+    """A failure that is shown as one line, not as a traceback."""
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(printable(str(error)))
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"evensky: {self.message}", err=True)
+
+
+class _UsageFailure(_Failure):
+    """A failure for which the call is to blame."""
+
+    exit_code = EXIT_USAGE
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """Turn errors into one line and an exit code: 1 if the data are to blame, 2 if the call is."""
+    try:
+        yield
+    except TaskError as error:
+        raise _Failure(error) from error
+    except EvenskyError as error:
+        full = isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
+        raise (_Failure if full else _UsageFailure)(error) from error
+    except OSError as error:  # of a path that the system does not accept
+        raise _UsageFailure(FitsError(f"{error.filename}: {error.strerror or error}")) from error
+
+
+class _Signal(BaseException):
+    """A signal that ends the program; not an Exception, so that nothing holds it up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def stoppable(hint: str) -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into one line and the exit code that shells expect, after cleaning up."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise _Signal(number)
+
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except _Signal as stopped:
+        click.echo(f"evensky: stopped by {signal.Signals(stopped.number).name}; {hint}", err=True)
+        sys.exit(128 + stopped.number)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Commands(click.Group):
+    """A group of commands, each in a module of its name that is imported when the command is called.
+
+    Signals end any command in the same way, from its first moment to its last.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ("background", "demo", "match", "stats")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.names)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.names:
+            return None
+        command: click.Command = importlib.import_module(f"{__package__}.{cmd_name}").command
+        return command
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with stoppable("nothing was lost"):
+            return super().main(*args, **kwargs)
+
+
+class Command(click.Command):
+    """A command whose help lists its exit codes."""
+
+    exit_codes: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("0", "done"),
+        ("1", "the pixels do not allow it, or a disk is full"),
+        ("2", "wrong usage, or a file that cannot be read or written"),
+        ("130, 143", "stopped by Ctrl-C, by SIGTERM"),
+    )
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl(self.exit_codes)
+
+
+scratch_option = click.option(
+    "--scratch",
+    type=PATH,
+    help="Folder for pixels that are not kept in memory, for images that are larger than it.",
+)
+
+_plane_options = [
+    click.option(
+        "--mask",
+        metavar="SPEC",
+        help="Mask, if not in its usual place: an HDU, or a file, in which {stem}, {name} and {dir} are those of FILE.",
+    ),
+    click.option(
+        "--bad-planes",
+        metavar="NAMES",
+        help="Mask planes whose pixels do not count, separated by commas. Default: NO_DATA, DETECTED, "
+        "DETECTED_NEGATIVE, SAT, BAD, INTRP and CR.",
+    ),
+]
+
+
+def plane_options(command: Any) -> Any:
+    """Add the options that say which pixels are bad."""
+    for option in reversed(_plane_options):
+        command = option(command)
+    return command
+
+
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace earlier files.")

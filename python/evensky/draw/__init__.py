@@ -1,0 +1,1 @@
+"""Figures, tables and progress bars made of plain numbers."""

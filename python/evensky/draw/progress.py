@@ -1,0 +1,41 @@
+"""Progress bars."""
+
+from __future__ import annotations
+
+__all__ = ["Progress", "progress_bar"]
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Progress = Callable[[str, int, int], None]
+"""Function that is called with a label, the number of steps done, and the number of all steps."""
+
+
+@contextmanager
+def progress_bar(show: bool | None) -> Iterator[Progress]:
+    """Show a progress bar while the block runs.
+
+    Parameters
+    ----------
+    show : bool or None
+        True shows a bar, False shows none, None shows one if standard error is a terminal.
+
+    Yields
+    ------
+    Progress
+        Updates the bar.
+    """
+    if show is False:
+        # tqdm warns of notebooks without widgets even if it shows nothing.
+        yield lambda label, done, steps: None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(disable=None if show is None else False, unit="step", leave=False) as bar:
+
+        def update(label: str, done: int, steps: int) -> None:
+            bar.total = steps
+            bar.set_description(label, refresh=False)
+            bar.update(done - bar.n)
+
+        yield update

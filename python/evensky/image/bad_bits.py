@@ -1,0 +1,42 @@
+"""Bits of the mask planes whose pixels do not count."""
+
+from __future__ import annotations
+
+__all__ = ["bad_bits", "plane_names"]
+
+from collections.abc import Iterable
+from typing import Any
+
+from .foreign import PLANE_ALIASES
+from .mask import BAD_PLANES, Mask
+
+
+def bad_bits(mask: Any, names: Iterable[str] | None = None, *, defaults_may_lack: bool = False) -> int:
+    """Return the bits of the named planes in a mask's own numbering.
+
+    Parameters
+    ----------
+    mask : Mask
+        A mask, or anything that has its ``getMaskPlaneDict`` and ``getPlaneBitMask``.
+    names : iterable of str, optional
+        Names of planes; by default those of `BAD_PLANES` that the mask has. Names that ``lsst.images`` gives to planes
+        are understood.
+    defaults_may_lack : bool, optional
+        Ignore a plane that the mask lacks if it is one of the default planes.
+
+    Raises
+    ------
+    evensky.errors.NotFoundError
+        If the mask lacks a named plane; the message lists the planes that it has.
+    """
+    own = mask.getMaskPlaneDict()
+    if names is None:
+        return int(mask.getPlaneBitMask([name for name in BAD_PLANES if name in own]))
+    default = Mask.getMaskPlaneDict() if defaults_may_lack else {}
+    wanted = [name if name in own else PLANE_ALIASES.get(name, name) for name in names]
+    return int(mask.getPlaneBitMask([name for name in wanted if name in own or name not in default]))
+
+
+def plane_names(text: str | None) -> list[str] | None:
+    """Split the names of mask planes at commas; return None for None."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]

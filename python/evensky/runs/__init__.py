@@ -1,0 +1,1 @@
+"""Runs over exposures, in memory or in files: a source, a method and an executor."""

@@ -1,0 +1,113 @@
+"""Runs over files: an output folder, a journal and an executor around a run."""
+
+from __future__ import annotations
+
+__all__ = ["MatchConfig", "match_files"]
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+
+from ..draw.progress import Progress
+from ..errors import InvalidParameterError
+from ..matching.joint.config import MatchAllConfig
+from ..tasks import MatchBackgroundsConfig
+from ..work.executors import open_executor
+from .folder import TABLE, RunFolder
+from .joint import HELD_BYTES, JointMethod
+from .journal import Journal
+from .labels import refuse_twice
+from .match_run import MatchRun, write_table
+from .method import Method
+from .reference import ReferenceMethod
+from .run import match_exposures
+from .store import FileStore
+
+MatchConfig = MatchAllConfig | MatchBackgroundsConfig
+
+
+def match_files(
+    paths: Iterable[str | Path],
+    out_dir: str | Path,
+    *,
+    config: MatchConfig | None = None,
+    reference: str | Path | None = None,
+    mask: str | None = None,
+    variance: str | None = None,
+    workers: int = 1,
+    overwrite: bool = False,
+    resume: bool = False,
+    compress: bool = False,
+    pictures: bool = False,
+    progress: Progress | None = None,
+    executor: Executor | str | None = None,
+    scratch: str | Path | None = None,
+) -> MatchRun:
+    """Match the backgrounds of FITS files, and write them and a table.
+
+    See `evensky.match_files`, which also writes the report, for parameters and errors.
+
+    Returns
+    -------
+    MatchRun
+    """
+    files = [Path(path) for path in paths]
+    if not files:
+        raise InvalidParameterError("There are 0 files; at least 1 is needed")
+    if workers < 1:
+        raise InvalidParameterError(f"workers = {workers}; it must be at least 1")
+    if overwrite and resume:
+        raise InvalidParameterError("overwrite and resume are both True; choose one of them")
+    config = MatchAllConfig() if config is None else config
+    if not isinstance(config, MatchAllConfig | MatchBackgroundsConfig):
+        raise InvalidParameterError(
+            f"config is a {type(config).__name__}; it must be a MatchAllConfig or a MatchBackgroundsConfig"
+        )
+    bad_planes = config.bad_planes if isinstance(config, MatchAllConfig) else config.badMaskPlanes
+    store = FileStore(bad_planes, mask=mask, variance=variance, compress=compress, scratch=scratch)
+    number = len(files)
+    given = None if reference is None else Path(reference)
+    index = None if given is None else _find(given, files)
+    if given is not None and index is None:
+        index = number
+        files.append(given)
+    refuse_twice(files)
+    folder = RunFolder(files, Path(out_dir), store, overwrite=overwrite, resume=resume)
+    folder.prepare()
+    method: Method
+    if isinstance(config, MatchAllConfig):
+        in_threads = executor is None or executor == "threads"
+        held = HELD_BYTES if in_threads else HELD_BYTES // workers
+        method = JointMethod(store, config, pictures=pictures, workers=workers, held_bytes=held)
+    else:
+        method = ReferenceMethod(store, config, pictures=pictures)
+    journal = Journal(folder.out_dir, folder.asked(method.config.toDict(), number, given), folder.labels, resume=resume)
+    if resume:
+        folder.remove_torn()
+    try:
+        with open_executor(executor, workers) as renew:
+            run = match_exposures(
+                folder.items,
+                method,
+                number=number,
+                reference=index,
+                renew=renew,
+                journal=journal,
+                progress=progress,
+            )
+    finally:
+        journal.close()
+    write_table(run, folder.out_dir / TABLE)
+    return run
+
+
+def _find(path: Path, files: Sequence[Path]) -> int | None:
+    """Return the index of a file among others, by path, or by name or stem if that is unique."""
+    for matches in (
+        [i for i, file in enumerate(files) if os.path.abspath(file) == os.path.abspath(path)],
+        [i for i, file in enumerate(files) if path.parent == Path() and path.name in (file.name, file.stem)],
+    ):
+        if len(matches) == 1:
+            return matches[0]
+    return None

@@ -1,0 +1,124 @@
+"""The output folder of a run over files."""
+
+from __future__ import annotations
+
+__all__ = ["PAGE", "TABLE", "RunFolder"]
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .._core import __version__
+from ..errors import FitsError
+from ..fits.opening import real_path
+from .journal import JOURNAL
+from .labels import unique_labels
+from .source import Item
+from .store import FileStore
+
+TABLE, PAGE = "matched.ecsv", "report.html"
+"""Names of the table and of the report in the folder."""
+
+
+class RunFolder:
+    """The files of a run, and the folder that their results go to.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The exposures.
+    out_dir : Path
+    store : FileStore
+    overwrite : bool
+        Replace earlier results.
+    resume : bool
+        Continue a run whose journal is in the folder.
+
+    Attributes
+    ----------
+    items : list of Item
+    labels : list of str
+    """
+
+    def __init__(self, paths: Sequence[Path], out_dir: Path, store: FileStore, *, overwrite: bool, resume: bool):
+        labels = unique_labels(paths)
+        self.items = [
+            Item(index, label, path, out_dir / f"{label}_matched.fits")
+            for index, (path, label) in enumerate(zip(paths, labels, strict=True))
+        ]
+        self.labels = labels
+        self.paths = list(paths)
+        self.out_dir = out_dir
+        self.store = store
+        self.overwrite = overwrite
+        self.resume = resume
+
+    def _plane_files(self) -> list[Path]:
+        return [file for item in self.items for file in self.store.plane_files(item)]
+
+    def prepare(self) -> None:
+        """Make the folder.
+
+        Raises
+        ------
+        evensky.errors.FitsError
+            If it holds earlier results, cannot be made, or an input would be overwritten.
+        """
+        folder, outputs = self.out_dir, [item.output for item in self.items if item.output is not None]
+        if os.path.exists(folder) and not os.path.isdir(folder):
+            raise FitsError(f"{folder}: is a file; choose a folder for the output")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FitsError(f"{folder}: cannot be made: {error.strerror}") from error
+        journal = os.path.lexists(folder / JOURNAL)
+        if not self.overwrite and not (self.resume and journal):
+            earlier = [path.name for path in (folder / TABLE, *outputs) if os.path.lexists(path)]
+            if journal and (folder / TABLE).name not in earlier:
+                raise FitsError(
+                    f"{folder}: holds a run that did not end ({JOURNAL}); resume it (resume=True, --resume), choose "
+                    "another folder or allow overwriting (overwrite=True, --overwrite)"
+                )
+            if earlier:
+                unknown = f" but no {JOURNAL} to resume" if self.resume else ""
+                raise FitsError(
+                    f"{folder}: holds earlier results ({earlier[0]}){unknown}; choose another folder or allow "
+                    "overwriting (overwrite=True, --overwrite)"
+                )
+        inputs = {real_path(path) for path in (*self.paths, *self._plane_files())}
+        results = [folder / name for name in (JOURNAL, TABLE, PAGE)]
+        if clash := [path for path in (*outputs, *results) if real_path(path) in inputs]:
+            raise FitsError(
+                f"{clash[0]}: is an input too, and inputs are never written to; choose another output folder"
+            )
+
+    def asked(self, config: dict[str, Any], number: int, reference: Path | None) -> dict[str, Any]:
+        """Return what the results depend on, in types of JSON."""
+
+        def state(path: Path) -> list[Any]:
+            try:
+                found = path.stat()
+            except OSError:
+                return [str(path.absolute()), None, None]
+            return [str(path.absolute()), found.st_size, found.st_mtime_ns]
+
+        return {
+            "version": __version__,
+            "config": config,
+            "reference": None if reference is None else str(reference.absolute()),
+            "mask": self.store.mask,
+            "variance": self.store.variance,
+            "compress": self.store.compress,
+            "files": [state(path) for path in self.paths],
+            "planes": [state(file) for file in self._plane_files()],
+            "number": number,
+        }
+
+    def remove_torn(self) -> None:
+        """Remove temporary files that a killed run left."""
+        names = [item.output.name for item in self.items if item.output is not None]
+        for name in (*names, TABLE, PAGE):
+            for torn in self.out_dir.glob(f".{glob.escape(name)}.*.tmp"):
+                torn.unlink(missing_ok=True)

@@ -1,0 +1,227 @@
+"""A whole run: its records, its table and its text."""
+
+from __future__ import annotations
+
+__all__ = ["GLOSSARY", "MatchRun", "write_table"]
+
+import html
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..draw.figures import figure_url
+from ..draw.tables import table_html
+from ..fits.atomic import atomic_path
+from ..matching.reference import ReferenceCandidate
+from .figures import plot_levels
+from .record import ExposureRecord
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.figure import Figure
+
+# Columns of the table: name, type, whether in the unit of the pixels, description.
+_COLUMNS: tuple[tuple[str, Any, bool, str], ...] = (
+    ("label", str, False, "name of the exposure in this run"),
+    ("status", str, False, "reference, matched or failed"),
+    ("fit_rms", float, True, "RMS of bins - model"),
+    ("matched_mse", float, False, "mean square of reference - matched"),
+    ("diff_im_var", float, False, "clipped mean of the variance of reference - matched"),
+    ("level_before", float, True, "sigma-clipped mean of the good pixels before matching"),
+    ("level_after", float, True, "sigma-clipped mean of the good pixels after matching"),
+    ("model_min", float, True, "lowest value of the model"),
+    ("model_max", float, True, "highest value of the model"),
+    ("good_fraction", float, False, "share of pixels that are good"),
+    ("common_fraction", float, False, "share of pixels that are good here and in the reference"),
+    ("good_bin_fraction", float, False, "share of bins with pixels that are good in both"),
+    ("extrapolated_fraction", float, False, "share of the image beyond those bins"),
+    ("fit_chi", float, False, "fit_rms / the value expected from noise (joint match)"),
+    ("model_sigma", float, True, "RMS of the model's standard error"),
+    ("bins", int, False, "number of bins that were compared"),
+    ("rejected_bins", int, False, "number of these bins that are outliers"),
+    ("runner_up", str, False, "second best candidate model"),
+    ("runner_up_bic", float, False, "its Bayesian information criterion, less that of the best"),
+    ("partners", str, False, "exposures that it was compared with"),
+    ("group", int, False, "number of the group of exposures that are tied together"),
+    ("flags", str, False, "how the model is poorly constrained"),
+    ("model", str, False, "kind of model"),
+    ("seconds", float, False, "time spent on the exposure"),
+    ("path", str, False, "file read"),
+    ("output", str, False, "file written"),
+    ("message", str, False, "reason of a failure"),
+    ("warnings", str, False, "further notes"),
+)
+
+GLOSSARY = {
+    "before": "sigma-clipped mean of the good pixels before matching",
+    "after": "sigma-clipped mean of the good pixels after matching",
+    "fit RMS": "RMS of (bins - model)",
+    "residual / noise": "fit RMS divided by the value expected from noise; 1 means that only noise remains",
+    "model error": "RMS of the model's standard error",
+    "matched MSE": "mean square of (reference - matched) over the pixels that are good in both",
+    "expected MSE": "the value of matched MSE that the variance planes predict",
+    "model / error": "kind of model, or the reason of a failure; flags follow",
+}
+"""Columns of the narrow table of a run, and what they hold."""
+
+
+@dataclass(repr=False)
+class MatchRun:
+    """A whole run: the records of all exposures in the order given, the reference candidates, and the configuration."""
+
+    records: list[ExposureRecord]
+    candidates: list[ReferenceCandidate]  # empty if the user named the reference
+    reference: str  # label of the reference, "" if there is none
+    reference_reason: str  # one sentence
+    config: dict[str, Any]  # every configuration field and its value
+    version: str
+    started: str  # ISO 8601, UTC
+    seconds: float
+    unit: str = ""  # BUNIT of the reference
+    notes: list[str] = field(default_factory=list)  # assumptions, e.g. "no masks given: every finite pixel counts"
+    truth: dict[str, float] | None = None  # demo only: name -> pixel RMS against the truth
+    method: str = "reference"  # "all" for a joint match
+
+    @property
+    def table(self) -> Table:
+        """The figures as an `astropy.table.Table`, one row per exposure; figures that do not exist are masked."""
+        from astropy.table import MaskedColumn, Table
+        from astropy.units import Unit
+
+        table = Table(masked=True)
+        for name, kind, has_unit, description in _COLUMNS:
+            values: list[Any] = [_figure_of(record, name) for record in self.records]
+            filler: Any = {float: math.nan, int: -1}.get(kind, "")
+            column = MaskedColumn(
+                [filler if value is None else value for value in values],
+                name=name,
+                dtype=None if kind is str and values else kind,
+                mask=[value is None for value in values],
+                description=description,
+            )
+            if has_unit and self.unit:
+                column.unit = Unit(self.unit, parse_strict="silent")
+            table.add_column(column)
+        table.meta.update(
+            reference=self.reference,
+            reference_reason=self.reference_reason,
+            config=self.config,
+            version=self.version,
+            started=self.started,
+            seconds=round(self.seconds, 3),
+            method=self.method,
+            notes=list(self.notes),
+        )
+        return table
+
+    def plot(self) -> Figure:
+        """Draw the levels of all exposures before and after matching."""
+        return plot_levels(self.records, self.reference, self.unit)
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """Column names of the narrow table that tell the quality of the match, and the record's field of each."""
+        if self.method == "all":
+            return {"fit RMS": "fit_rms", "residual / noise": "fit_chi", "model error": "model_sigma"}
+        return {"fit RMS": "fit_rms", "matched MSE": "matched_mse", "expected MSE": "diff_im_var"}
+
+    def rows(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return the header and the rows of the narrow table; see `GLOSSARY`."""
+
+        def level(value: float | None) -> str:
+            return "-" if value is None else f"{value:.3f}" if abs(value) < 1e7 else f"{value:.6g}"
+
+        def figure(value: float | None) -> str:
+            return "-" if value is None else f"{value:.{3 if self.method == 'all' else 4}g}"
+
+        header = ("exposure", "status", "before", "after", *self.figures, "model / error")
+        rows = [
+            (
+                record.label,
+                record.status,
+                level(record.level_before),
+                level(record.level_after),
+                *(figure(getattr(record, name)) for name in self.figures.values()),
+                record.message or "; ".join([record.model, *record.flags]),
+            )
+            for record in self.records
+        ]
+        return header, rows
+
+    @property
+    def level(self) -> str:
+        """What fixes the levels: the "reference", the "mean" of all exposures, or the "lowest" one."""
+        return str(self.config.get("level", "reference"))
+
+    @property
+    def choice(self) -> str:
+        """Sentences that say which exposure is the reference, and why."""
+        if self.level == "reference":
+            return f"Reference: {self.reference}. {self.reference_reason}"
+        tied = {"mean": "their mean is kept", "lowest": "all are brought down to the lowest"}[self.level]
+        return f"Levels: {tied}. The best exposure: {self.reference}. {self.reference_reason}"
+
+    @property
+    def number_matched(self) -> int:
+        """Number of exposures that were matched; the reference is not counted."""
+        return sum(record.status == "matched" for record in self.records)
+
+    @property
+    def failed(self) -> list[ExposureRecord]:
+        """Records of the exposures that could not be matched."""
+        return [record for record in self.records if record.status == "failed"]
+
+    @property
+    def summary(self) -> str:
+        """One line: number of exposures, reference or level, and how many were matched and failed."""
+        number = len(self.records)
+        return (
+            f"{number} exposure{'' if number == 1 else 's'}, "
+            f"{f'reference {self.reference!r}' if self.level == 'reference' else f'level {self.level}'}, "
+            f"{self.number_matched} matched, {len(self.failed)} failed"
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.summary})"
+
+    def __str__(self) -> str:
+        header, rows = self.rows()
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+        numbers = range(2, len(header) - 1)
+        lines = [
+            "  ".join(
+                cell.rjust(width) if column in numbers else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in (header, *rows)
+        ]
+        return "\n".join([*lines, self.summary])
+
+    def _repr_html_(self) -> str:
+        choice = f"<p>{html.escape(self.choice)}</p>"
+        return table_html(*self.rows()) + choice + f'<img alt="levels" src="{figure_url(self.plot(), 70)}"/>'
+
+
+def write_table(run: MatchRun, path: str | Path) -> Path:
+    """Write the table of a run in ECSV format; an existing file is replaced.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    with atomic_path(path, overwrite=True) as temporary:
+        run.table.write(temporary, format="ascii.ecsv", overwrite=True)
+    return path
+
+
+def _figure_of(record: ExposureRecord, name: str) -> Any:
+    """Return the value of a record in a column of the table."""
+    if name in ("flags", "warnings", "partners"):
+        return "; ".join(getattr(record, name))
+    if name in ("runner_up", "runner_up_bic"):
+        second = record.scores[1] if len(record.scores) > 1 else None
+        return None if second is None else second.name if name == "runner_up" else second.bic
+    return getattr(record, name)

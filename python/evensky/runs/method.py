@@ -1,0 +1,256 @@
+"""Methods of matching: the steps that all of them share, for one exposure at a time."""
+
+from __future__ import annotations
+
+__all__ = ["Compare", "Look", "Method", "Plan"]
+
+import logging
+import multiprocessing
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from lsst.pex.config import Config
+
+from ..errors import InvalidParameterError, TaskError
+from ..matching.joint.differences import Coverage
+from ..matching.joint.grid import PixelBox
+from ..matching.reference import CostWeights, ReferenceCandidate, measure_candidate
+from ..matching.units import check_unit, unit_of
+from ..math import MEANCLIP, NMASKED, StatisticsControl, makeStatistics
+from .describe import failed_record, reason_of, without_pictures
+from .pictures import NO_HISTOGRAM, Painter
+from .record import ExposureRecord, Status
+from .source import Frame, Item, Result, Source
+
+log = logging.getLogger("evensky")
+
+Compare = Callable[[Callable[..., Any], Iterable[tuple[int, tuple[Any, ...]]], str], Iterator[tuple[int, Any]]]
+"""Function that does the jobs of a step: given the job's function, keys with arguments, and the name of the step."""
+
+
+@dataclass
+class Look:
+    """What is known of an exposure after one look.
+
+    Attributes
+    ----------
+    candidate : ReferenceCandidate
+        Its level, variance and number of good pixels, or the reason why it cannot be used.
+    box : (x0, y0, width, height) or None
+        None if it could not be read.
+    unit : str
+    notes : list of str
+        Assumptions that were made when it was read.
+    coverage : Coverage
+        Bins with good pixels; empty unless the match is a joint one.
+    error : InvalidParameterError or None
+        An error that is due to the call, and so the same for every exposure.
+    """
+
+    candidate: ReferenceCandidate
+    box: PixelBox | None = None
+    unit: str = ""
+    notes: list[str] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=lambda: Coverage(np.zeros(0, np.int64), np.zeros(0, np.int64)))
+    error: InvalidParameterError | None = None
+
+
+@dataclass
+class Plan:
+    """How an exposure will be changed.
+
+    Attributes
+    ----------
+    digest : str
+        Identifies the change and all that its record says; "" if these follow from the files and the configuration.
+    """
+
+    digest: str = ""
+
+
+class Method(ABC):
+    """A method of matching; it can be sent to other processes.
+
+    Parameters
+    ----------
+    source : Source
+    config : Config
+    pictures : bool
+        Put small pictures into the records.
+
+    Attributes
+    ----------
+    reference : Item or None
+        The reference, once it is chosen.
+    unit : str
+        Unit that all exposures must have, once it is known.
+    """
+
+    name: str
+    """Value of ``--method``."""
+    always_looks: bool
+    """Whether exposures are looked at even if the reference is known."""
+    stages: int
+    """Number of steps per exposure that progress counts."""
+    one_size: bool
+    """Whether all exposures must have the size of the reference."""
+    weights: CostWeights
+
+    def __init__(self, source: Source, config: Config, *, pictures: bool = False) -> None:
+        self.source = source
+        self.config = config
+        self.painter = Painter(source.bad_planes) if pictures else None
+        self.reference: Item | None = None
+        self.unit = ""
+
+    # -- in the main process --
+
+    @abstractmethod
+    def look_at_all(self, items: Sequence[Item], do: Compare) -> list[Look]:
+        """Look at all exposures."""
+
+    @abstractmethod
+    def hold_reference(self, item: Item, look: Look | None) -> AbstractContextManager[Look]:
+        """Make an exposure the reference, and keep its pixels at hand for the length of a block if they are needed.
+
+        Raises
+        ------
+        evensky.errors.TaskError
+            If it has no good pixel.
+        """
+
+    @abstractmethod
+    def plan(self, items: Sequence[Item], looks: Sequence[Look], do: Compare) -> tuple[list[Plan], list[str]]:
+        """Decide how each exposure will be changed; return the plans, and notes about the run."""
+
+    # -- jobs --
+
+    def look(self, item: Item, *more: Any) -> Look:
+        """Look at an exposure, or say why it cannot be used."""
+        try:
+            return self._look(item, self.source.read(item, to_change=False), *more)
+        except _job_errors() as error:  # one exposure that cannot be used does not stop the others
+            log.debug("%s cannot be used: %s", item.label, error)
+            due_to_call = error if isinstance(error, InvalidParameterError) else None
+            return Look(ReferenceCandidate(item.label, message=reason_of(error)), error=due_to_call)
+
+    def _look(self, item: Item, frame: Frame, *more: Any) -> Look:
+        exposure = frame.exposure
+        x0, y0 = exposure.getXY0()
+        width, height = exposure.getDimensions()
+        return Look(
+            measure_candidate(exposure.maskedImage, frame.bad, item.label),
+            (x0, y0, width, height),
+            unit_of(exposure),
+            list(exposure.assumptions),
+        )
+
+    def process(self, item: Item, plan: Plan, earlier: ExposureRecord | None) -> ExposureRecord:
+        """Match an exposure and hand it to the source, or say why that is impossible.
+
+        An exposure that an `earlier` run has finished is not matched again; only its pictures are made.
+        """
+        try:
+            if earlier is not None and self._restore(item, earlier):
+                return earlier
+            earlier = None
+            return self._match(item, plan)
+        except _job_errors() as error:  # one exposure that fails does not stop the others
+            if earlier is not None:
+                return without_pictures(earlier, error)
+            log.debug("Failed to match %s: %s", item.label, reason_of(error))
+            return failed_record(item.label, item.place, error)
+
+    def _match(self, item: Item, plan: Plan) -> ExposureRecord:
+        start = time.perf_counter()
+        unchanged = self._stays(item, plan)
+        frame = self._frame(item)
+        exposure = frame.exposure
+        if not unchanged:
+            check_unit(unit_of(exposure), self.unit)
+        record = self._record(item, frame, "reference" if unchanged else "matched")
+        before = None if self.painter is None else self.painter.picture(exposure)
+        if unchanged:
+            result = self._keep(frame, plan, record)
+            record.level_after = record.level_before
+        else:
+            if record.good_fraction == 0.0:
+                raise TaskError("has no good pixel")
+            result = self._change(item, frame, plan, record)
+            record.level_after, _ = self._level(frame)
+        if self.painter is not None and before is not None:
+            record.pixels = (
+                self.painter.unchanged(before)
+                if unchanged
+                else self.painter.matched(before, exposure, self._residuals(frame))
+            )
+        record.seconds = time.perf_counter() - start
+        record.correction = plan.digest
+        self.source.finish(item, frame, record, result)
+        return record
+
+    def _restore(self, item: Item, record: ExposureRecord) -> bool:
+        """Make the pictures of a finished exposure, if there are to be any; return False if its output is unreadable."""
+        if self.painter is None:
+            return True
+        before = self.painter.picture(self._frame(item).exposure)
+        if record.status == "reference":
+            record.pixels = self.painter.unchanged(before)
+            return self.source.read_output(item) is not None
+        output = self.source.read_output(item)
+        if output is None:
+            return False
+        record.pixels = self.painter.matched(before, output.exposure, self._residuals(output))
+        return True
+
+    def _frame(self, item: Item) -> Frame:
+        """Return an exposure that may be changed."""
+        return self.source.read(item)
+
+    @abstractmethod
+    def _stays(self, item: Item, plan: Plan) -> bool:
+        """Return whether an exposure is the reference and stays unchanged."""
+
+    @abstractmethod
+    def _keep(self, frame: Frame, plan: Plan, record: ExposureRecord) -> Result:
+        """Describe the reference, which stays unchanged."""
+
+    @abstractmethod
+    def _change(self, item: Item, frame: Frame, plan: Plan, record: ExposureRecord) -> Result:
+        """Add the model to an exposure, and describe it in the record."""
+
+    def _residuals(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        """Return the histogram of the residuals of a matched exposure: counts and edges."""
+        return NO_HISTOGRAM
+
+    def _record(self, item: Item, frame: Frame, status: Status) -> ExposureRecord:
+        record = ExposureRecord(label=item.label, path=item.place, status=status)
+        record.level_before, record.good_fraction = self._level(frame)
+        return record
+
+    @staticmethod
+    def _level(frame: Frame) -> tuple[float, float]:
+        """Return the sigma-clipped mean of the good pixels, and the share of pixels that are good."""
+        control = StatisticsControl()
+        control.setAndMask(frame.bad)
+        statistics = makeStatistics(frame.exposure.maskedImage, MEANCLIP | NMASKED, control)
+        pixels = frame.exposure.getBBox().getArea()
+        return statistics.getValue(MEANCLIP), 1.0 - statistics.getValue(NMASKED) / pixels
+
+    def _configuration(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.config.toDict().items())
+
+
+def _job_errors() -> type[BaseException]:
+    """Return the errors that fail one exposure only.
+
+    In a worker that is every error; in the main thread an interruption ends the run.
+    """
+    worker = threading.current_thread() is not threading.main_thread() or multiprocessing.parent_process() is not None
+    return BaseException if worker else Exception

@@ -1,0 +1,74 @@
+"""Records of a run: what happened to each exposure, as plain data."""
+
+from __future__ import annotations
+
+__all__ = ["CandidateScore", "ExposureRecord", "PixelSummary", "Status"]
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+Status = Literal["reference", "matched", "failed"]
+
+
+@dataclass
+class PixelSummary:
+    """Small pictures of one exposure for the report: block medians of the good pixels, NaN if there are none.
+
+    The pictures are 2-D float32 arrays of one shape, row 0 at the bottom of the image (FITS convention).
+    ``residual_counts`` and ``residual_edges`` are the histogram of (reference - matched) over the good pixels.
+    """
+
+    before: np.ndarray = field(repr=False)
+    model: np.ndarray = field(repr=False)
+    after: np.ndarray = field(repr=False)
+    residual_counts: np.ndarray = field(repr=False)
+    residual_edges: np.ndarray = field(repr=False)
+
+
+@dataclass
+class CandidateScore:
+    """Score of one candidate model of an exposure."""
+
+    name: str
+    terms: int
+    bic: float  # Bayesian information criterion, less that of the best candidate
+    rejected: int  # bins that are outliers
+
+
+@dataclass
+class ExposureRecord:
+    """What happened to one exposure."""
+
+    label: str  # short and unique within the run, usually the file's stem
+    path: str  # file that was read; "" for exposures in memory
+    status: Status
+    output: str | None = None  # file that was written, None if there is none
+    output_bytes: int = 0  # size of that file
+    message: str = ""  # the reason if status is "failed"
+    model: str = ""  # e.g. "AKIMA_SPLINE, 4 x 4 bins of 256 px"
+    fit_rms: float | None = None  # Struct.fitRMS
+    matched_mse: float | None = None  # Struct.matchedMSE
+    diff_im_var: float | None = None  # Struct.diffImVar
+    level_before: float | None = None  # sigma-clipped mean of the good pixels
+    level_after: float | None = None
+    model_min: float | None = None
+    model_max: float | None = None
+    good_fraction: float | None = None  # share of pixels that are good
+    common_fraction: float | None = None  # share of pixels that are good in the reference too
+    good_bin_fraction: float | None = None  # share of bins that have such pixels
+    extrapolated_fraction: float | None = None  # share of the image beyond those bins
+    flags: list[str] = field(default_factory=list)  # names of evensky.tasks.FLAGS
+    # Joint match only:
+    scores: list[CandidateScore] = field(default_factory=list)  # of all candidate models, the best first
+    fit_chi: float | None = None  # fit_rms in units of the standard errors
+    model_sigma: float | None = None  # RMS of the model's standard error
+    bins: int | None = None  # bins that were compared
+    rejected_bins: int | None = None  # bins among them that are outliers
+    partners: list[str] = field(default_factory=list)  # exposures that it was compared with
+    group: int | None = None  # number of the group of exposures that differences tie together
+    correction: str = ""  # digest of the model and of its record
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    pixels: PixelSummary | None = None

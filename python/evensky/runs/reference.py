@@ -1,0 +1,157 @@
+"""The method "reference": each exposure is matched to one reference, by the model that is configured."""
+
+from __future__ import annotations
+
+__all__ = ["ReferenceMethod"]
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from .._bands import row_bands
+from .._core import PairResult, __version__
+from ..errors import TaskError
+from ..image import Exposure
+from ..matching.pair import have_common_pixels
+from ..math import Approximate, BackgroundMI
+from ..math.background import fill_with_model
+from ..tasks import MatchBackgroundsConfig, MatchBackgroundsTask, Struct
+from ..work.held import REFERENCES
+from .describe import NoOverlapError
+from .method import Compare, Look, Method, Plan, log
+from .pictures import residual_histogram
+from .record import ExposureRecord
+from .source import Frame, Item, Result, Source
+
+# Number of pixels of a model that are evaluated at a time.
+_BAND_PIXELS = 2**18
+
+
+class ReferenceMethod(Method):
+    """Match each exposure to one reference, as LSST's MatchBackgroundsTask does.
+
+    Parameters
+    ----------
+    source : Source
+    config : MatchBackgroundsConfig
+    pictures : bool, optional
+        Put small pictures into the records.
+    """
+
+    name = "reference"
+    always_looks = False
+    stages = 2
+    one_size = True
+
+    def __init__(self, source: Source, config: MatchBackgroundsConfig, *, pictures: bool = False) -> None:
+        self.task = MatchBackgroundsTask(config=config, log=log)
+        super().__init__(source, self.task.config, pictures=pictures)
+        self.weights = self.task.costWeights
+
+    def look_at_all(self, items: Sequence[Item], do: Compare) -> list[Look]:
+        """Look at all exposures."""
+        looks = dict(do(self.look, ((item.index, (item,)) for item in items), "looking at"))
+        return [looks[item.index] for item in items]
+
+    @contextmanager
+    def hold_reference(self, item: Item, look: Look | None) -> Iterator[Look]:
+        """Read the reference, and keep it at hand for the length of a block."""
+        self.reference = item
+        frame = self.source.read(item)
+        if self._level(frame)[1] == 0.0:
+            raise TaskError(f"{item.path or item.label}: has no good pixel, so it cannot be the reference")
+        found = self._look(item, frame) if look is None else look
+        self.unit = found.unit
+        with REFERENCES.adopted(self.source.run, frame):
+            yield found
+
+    def plan(self, items: Sequence[Item], looks: Sequence[Look], do: Compare) -> tuple[list[Plan], list[str]]:
+        """Return plans that say nothing: a model follows from the exposure and the reference."""
+        return [Plan() for _ in items], []
+
+    def _frame(self, item: Item) -> Frame:
+        return self._reference_frame() if item == self.reference else self.source.read(item)
+
+    def _reference_frame(self) -> Frame:
+        reference = self.reference
+        assert reference is not None
+        frame: Frame = REFERENCES.get(self.source.run, lambda: self.source.read(reference))
+        return frame
+
+    def _stays(self, item: Item, plan: Plan) -> bool:
+        return item == self.reference
+
+    def _keep(self, frame: Frame, plan: Plan, record: ExposureRecord) -> Result:
+        record.fit_rms = 0.0
+        return Result(None, False, [f"evensky {__version__}: reference of the match, pixels unchanged"], self._cards(record))
+
+    def _check(self, frame: Frame, reference: Frame) -> None:
+        """Raise an error if an exposure cannot be compared with the reference."""
+        if not have_common_pixels(reference.exposure, frame.exposure, reference.bad, frame.bad):
+            raise NoOverlapError("has no pixel that is good here and in the reference: nothing to match")
+
+    def _change(self, item: Item, frame: Frame, plan: Plan, record: ExposureRecord) -> Result:
+        reference = self._reference_frame()
+        self._check(frame, reference)
+        struct, result = self.task.matchPair(reference.exposure, frame.exposure, reference.bad, frame.bad)
+        if not np.isfinite(struct.fitRMS):
+            raise TaskError("has no bin of two good pixels in common with the reference: nothing to match")
+        self._describe(record, struct, result, reference.exposure, frame.exposure)
+        assert self.reference is not None
+        history = [
+            f"evensky {__version__}: background matched to {self.reference.label}",
+            f"evensky model: {record.model}",
+            f"evensky configuration: {self._configuration()}",
+        ]
+        return Result(struct.backgroundModel, False, history, self._cards(record))
+
+    @staticmethod
+    def _describe(
+        record: ExposureRecord, struct: Struct, result: PairResult, reference: Exposure, science: Exposure
+    ) -> None:
+        record.fit_rms, record.matched_mse = struct.fitRMS, struct.matchedMSE
+        has_variance = science.info.has_variance and reference.info.has_variance
+        record.diff_im_var = struct.diffImVar if has_variance else None
+        size = f"bins of {result.binSize} px"
+        if result.approximate is not None:
+            record.model = f"Chebyshev order {result.order}, {size}"
+        elif result.background is not None:
+            nx, ny = struct.backgroundModel.getStatsImage().getDimensions()
+            used = result.asUsed.interpStyle.name
+            record.model = f"{used}, {nx} x {ny} {size}"
+        else:
+            record.model = "zero"
+        record.common_fraction, record.good_bin_fraction = struct.goodFraction, struct.goodBinFraction
+        record.extrapolated_fraction = struct.extrapolatedFraction
+        record.flags = list(struct.flags)
+        # A note that holds for the reference too is a note of the run.
+        notes = [
+            note for note in science.assumptions if note not in reference.assumptions or note.startswith("DATASUM")
+        ]
+        record.warnings = [f"{flag}: {sentence}" for flag, sentence in struct.flags.items()]
+        record.warnings += [f"note: {note}" for note in notes]
+        record.model_min, record.model_max = _range_of(struct.backgroundModel)
+
+    @staticmethod
+    def _cards(record: ExposureRecord) -> dict[str, tuple[float | None, str]]:
+        return {
+            "EVS_MSE": (record.matched_mse, "mean square of reference - matched"),
+            "EVS_DVAR": (record.diff_im_var, "variance of reference - matched"),
+        }
+
+    def _residuals(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        return residual_histogram(self._reference_frame(), frame)
+
+
+def _range_of(model: BackgroundMI | Approximate) -> tuple[float, float]:
+    """Return the lowest and the highest value of a model, evaluated by bands of rows."""
+    box = model.getBBox() if isinstance(model, Approximate) else model.getImageBBox()
+    width, height = box.getDimensions()
+    low, high = np.float32(np.inf), np.float32(-np.inf)
+    for rows in row_bands(height, width, _BAND_PIXELS):
+        band = np.empty((rows.stop - rows.start, width), np.float32)
+        fill_with_model(band, model, first_row=rows.start)
+        # NaN, which a model without any good bin has, does not count.
+        low, high = np.fmin(low, np.fmin.reduce(band, axis=None)), np.fmax(high, np.fmax.reduce(band, axis=None))
+    return float(low), float(high)

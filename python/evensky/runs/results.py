@@ -1,0 +1,87 @@
+"""Results of a run: kept in the journal at once, if there is one, and collected for the table and the report."""
+
+from __future__ import annotations
+
+__all__ = ["Results"]
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from .journal import Journal
+from .pictures import Gallery
+from .record import ExposureRecord
+from .source import Item
+
+
+class Results:
+    """The records of the exposures that are matched.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        The exposures to match; a reference that is not among them has no result.
+    journal : Journal or None
+        None for a run that leaves none.
+    step : callable
+        Called with the label of an exposure that is done.
+
+    Attributes
+    ----------
+    kept : list of ExposureRecord or None
+        Records of the exposures that an earlier run has finished, as far as they are kept.
+    """
+
+    def __init__(self, items: Sequence[Item], journal: Journal | None, step: Callable[[str], None]) -> None:
+        self._items = items
+        self._journal = journal
+        self._step = step
+        self._gallery = Gallery()
+        self._records: list[ExposureRecord | None] = [None] * len(items)
+        self.kept = [None if journal is None else journal.done(item.label) for item in items]
+
+    def drop(self, index: int) -> None:
+        """Match an exposure again that an earlier run has finished."""
+        if self._journal is not None:
+            # Noted first: the run may end when the new output is all that there is.
+            self._journal.drop(self._items[index].label)
+        self.kept[index] = None
+
+    def finish(self, index: int, record: ExposureRecord) -> None:
+        """Note a result in the journal, at once, so that it is kept however the run ends; from any thread."""
+        kept = self.kept[index]
+        if self._journal is not None and (
+            kept is None or replace(record, pixels=None, warnings=kept.warnings) != replace(kept, pixels=None)
+        ):
+            self._journal.finish(record)
+
+    def collect(self, index: int, record: ExposureRecord) -> None:
+        """Take a record, in whatever order they come; from one thread."""
+        if record.status == "failed":
+            self._remove_stale_output(index, record)
+        self._records[index] = record
+        self._gallery.add(index, record)
+        self._step(self._items[index].label)
+
+    def _remove_stale_output(self, index: int, record: ExposureRecord) -> None:
+        """Make sure that no file passes for the output of an exposure that failed."""
+        output = self._items[index].output
+        if output is None or self._journal is None:
+            return
+        if record.label in self._journal.written:  # by an earlier state of this run
+            with suppress(OSError):
+                output.unlink(missing_ok=True)
+        if os.path.lexists(output):
+            record.warnings.append(f"{output.name} in the folder is of an earlier run")
+
+    @property
+    def resumed(self) -> str:
+        """Sentence that says how many exposures were finished before; "" if none was."""
+        number = sum(record is not None for record in self.kept)
+        return f"Resumed: {number} of {len(self.kept)} exposures were finished before." if number else ""
+
+    @property
+    def records(self) -> list[ExposureRecord]:
+        """Records of all exposures that were collected, in the order in which they were given."""
+        return [record for record in self._records if record is not None]

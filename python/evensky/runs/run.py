@@ -1,0 +1,189 @@
+"""A run: the exposures of a source are matched by a method, by whatever executor does the jobs."""
+
+from __future__ import annotations
+
+__all__ = ["Job", "match_exposures"]
+
+import datetime
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from .._core import __version__
+from .._text import printable
+from ..draw.progress import Progress
+from ..errors import InvalidParameterError, TaskError
+from ..matching.reference import ReferenceCandidate, choose_reference, reason_of_choice, set_aside
+from ..work.executors import Jobs, Renew
+from .describe import failed_record, without_pictures
+from .journal import Journal
+from .match_run import MatchRun
+from .method import Look, Method
+from .record import ExposureRecord
+from .results import Results
+from .source import Item
+
+Job = tuple[int, tuple[Any, ...]]
+
+_DIED = "its worker died, again and again"
+
+
+def match_exposures(
+    items: Sequence[Item],
+    method: Method,
+    *,
+    number: int | None = None,
+    reference: int | None = None,
+    renew: Renew | None = None,
+    journal: Journal | None = None,
+    progress: Progress | None = None,
+) -> MatchRun:
+    """Match exposures, and hand the results to the method's source.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        The exposures.
+    method : Method
+    number : int, optional
+        Number of exposures to match, all by default; a reference from elsewhere follows them.
+    reference : int, optional
+        Number of the reference; by default the exposure with the lowest cost.
+    renew : callable, optional
+        Returns an executor, see `evensky.work.executors.open_executor`. Without it jobs are done by the calling thread.
+    journal : Journal, optional
+        Exposures that are finished in it are kept; what is finished now is added.
+    progress : callable, optional
+        Called with a label, the number of steps done, and the number of all steps.
+
+    Returns
+    -------
+    MatchRun
+        One exposure that fails does not stop the others: its status is "failed".
+
+    Raises
+    ------
+    evensky.errors.TaskError
+        If no exposure can be the reference.
+    """
+    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    number = len(items) if number is None else number
+    takes_looks = method.always_looks or reference is None
+    chosen_before = None if journal is None or journal.reference is None else journal
+    steps = _Steps(number * (method.stages if takes_looks else 1), progress)
+
+    def do(function: Callable[..., Any], jobs: Iterable[Job], name: str) -> Iterator[tuple[int, Any]]:
+        for index, result in Jobs(renew, function, _lost_look if name == "looking at" else _lost_pairs).run(jobs):
+            steps.step(f"{name} {items[index].label}")
+            yield index, result
+
+    def _lost_look(index: int, error: BaseException) -> Look:
+        return Look(ReferenceCandidate(items[index].label, message=_DIED))
+
+    def _lost_pairs(index: int, error: BaseException) -> list[Any]:
+        return []
+
+    looks: list[Look] = []
+    if method.always_looks or (reference is None and chosen_before is None):
+        looks = method.look_at_all(items, do)
+        _check_looks(looks)
+    elif takes_looks:
+        steps.skip(number)
+    candidates = [look.candidate for look in looks]
+    sizes = [look.box[2:] if look.box is not None and method.one_size else None for look in looks]
+    set_aside(candidates, sizes, [look.unit for look in looks])
+    note = ""
+    if reference is not None:
+        index, candidates = reference, []
+    elif chosen_before is None:
+        index = choose_reference(candidates, method.weights)
+    else:
+        index = next(item.index for item in items if item.label == chosen_before.reference)
+        if looks:
+            choose_reference(candidates, method.weights)  # for the costs, which rank the exposures of a group
+        note = _chosen_before(chosen_before.candidates, candidates)
+        candidates = chosen_before.candidates
+    with method.hold_reference(items[index], looks[index] if looks else None) as look:
+        reason = reason_of_choice(candidates if reference is None else None)
+        if journal is not None:
+            reason = journal.reason or reason
+            journal.begin(items[index].label, reason, candidates)
+        results = Results(items[:number], journal, steps.step)
+        plans, notes = method.plan(items, looks, do)
+        again = [
+            i for i, record in enumerate(results.kept) if record is not None and record.correction != plans[i].digest
+        ]
+        for i in again:
+            results.drop(i)
+
+        def lost(i: int, error: BaseException) -> ExposureRecord:
+            kept, died = results.kept[i], TaskError(_DIED)
+            return failed_record(items[i].label, items[i].place, died) if kept is None else without_pictures(kept, died)
+
+        jobs = ((i, (items[i], plans[i], results.kept[i])) for i in range(number))
+        for i, record in Jobs(renew, method.process, lost, results.finish).run(jobs):
+            results.collect(i, record)
+    records = results.records
+    if labels := [records[i].label for i in again if records[i].status != "failed"]:
+        notes = [*notes, _matched_again(labels)]
+    return MatchRun(
+        records=records,
+        candidates=candidates,
+        reference=items[index].label,
+        reference_reason=reason,
+        config=method.config.toDict(),
+        version=__version__,
+        started=started.isoformat(timespec="seconds"),
+        seconds=time.perf_counter() - clock,
+        method=method.name,
+        unit=look.unit,
+        notes=[f"Note: {assumption}." for assumption in look.notes]
+        + [sentence for sentence in (results.resumed, note) if sentence]
+        + notes,
+    )
+
+
+class _Steps:
+    """Counts the steps that are done, and reports them."""
+
+    def __init__(self, number: int, progress: Progress | None) -> None:
+        self._number = number
+        self._progress = progress
+        self._done = 0
+
+    def step(self, label: str) -> None:
+        self._done = min(self._done + 1, self._number)
+        if self._progress is not None:
+            self._progress(label, self._done, self._number)
+
+    def skip(self, number: int) -> None:
+        self._done += number
+
+
+def _check_looks(looks: Sequence[Look]) -> None:
+    """Raise an error if no exposure could be read."""
+    if any(look.box is not None for look in looks):
+        return
+    # An error that is due to the call is the same for every exposure.
+    errors: list[InvalidParameterError] = [look.error for look in looks if look.error is not None]
+    if errors:
+        raise errors[0]
+    more = f" (and {len(looks) - 1} more)" if len(looks) > 1 else ""
+    raise TaskError(f"None of the {len(looks)} exposures can be used: {looks[0].candidate.message}{more}")
+
+
+def _chosen_before(then: Sequence[ReferenceCandidate], now: Sequence[ReferenceCandidate]) -> str:
+    """Return a note if the run that is resumed had other exposures to choose the reference from; "" otherwise."""
+    changed = [one.label for one, other in zip(then, now, strict=False) if bool(one.message) != bool(other.message)]
+    if not changed:
+        return ""
+    return (
+        "The reference was chosen by the run that was resumed; the figures of the candidates are from then. Exposures "
+        f"that can be used now but could not be used then, or the reverse: {', '.join(changed)}."
+    )
+
+
+def _matched_again(labels: Sequence[str]) -> str:
+    return (
+        f"Matched again, as their models differ from those of the run that was resumed: {printable(', '.join(labels))}."
+    )

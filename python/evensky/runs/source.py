@@ -1,0 +1,223 @@
+"""Sources of exposures: objects that read the exposures of a run, and take the results."""
+
+from __future__ import annotations
+
+__all__ = ["Frame", "Item", "MemorySource", "Source"]
+
+import os
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .._checks import shown, whole_number
+from .._text import printable
+from ..errors import InvalidParameterError, OutOfRangeError
+from ..image import Exposure
+from ..image.bad_bits import bad_bits
+from ..image.like import data_like, exposure_of
+from ..io import read_exposure
+from .labels import refuse_twice, unique_labels
+from .record import ExposureRecord
+
+
+@dataclass(frozen=True)
+class Item:
+    """An exposure of a run, before it is read.
+
+    Attributes
+    ----------
+    index : int
+        Its number.
+    label : str
+        Its name in the run.
+    path : Path or None
+        The file that it is read from; None for an exposure in memory.
+    output : Path or None
+        The file that it is written to.
+    """
+
+    index: int
+    label: str
+    path: Path | None = None
+    output: Path | None = None
+
+    @property
+    def place(self) -> str:
+        """The path as records hold it; "" for an exposure in memory."""
+        return "" if self.path is None else printable(str(self.path))
+
+
+@dataclass
+class Frame:
+    """An exposure that was read.
+
+    Attributes
+    ----------
+    exposure : Exposure
+    bad : int
+        Bits of its mask that reject a pixel.
+    data : object
+        What the exposure was made of.
+    shared : bool
+        Whether the pixels belong to somebody else.
+    """
+
+    exposure: Exposure
+    bad: int
+    data: Any = None
+    shared: bool = False
+
+
+class Source(ABC):
+    """Reads the exposures of a run and takes the results; small if it goes to another process.
+
+    Parameters
+    ----------
+    bad_planes : sequence of str
+        Names of the mask planes whose pixels do not count.
+
+    Attributes
+    ----------
+    run : str
+        Identifier that tells the exposures of one run from those of another.
+    """
+
+    def __init__(self, bad_planes: Sequence[str]) -> None:
+        self.bad_planes = list(bad_planes)
+        self.run = uuid.uuid4().hex
+
+    @abstractmethod
+    def read(self, item: Item, *, to_change: bool = True) -> Frame:
+        """Read an exposure.
+
+        Parameters
+        ----------
+        item : Item
+        to_change : bool, optional
+            False if it is only looked at, so that pixels in memory need not be copied.
+        """
+
+    @abstractmethod
+    def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> None:
+        """Take the result of an exposure."""
+
+    def read_output(self, item: Item) -> Frame | None:
+        """Read the result that an earlier run has written, or return None if that is impossible."""
+        return None
+
+    def bits(self, exposure: Exposure) -> int:
+        """Return the bits of an exposure's mask that reject a pixel."""
+        return bad_bits(exposure.mask, self.bad_planes, defaults_may_lack=True)
+
+
+@dataclass
+class Result:
+    """The result of an exposure beside its pixels.
+
+    Attributes
+    ----------
+    model : object
+        The model that was added; None for the reference.
+    variance_changed : bool
+        Whether the variance of the model was added to the variance plane.
+    history : list of str
+        Lines for the header.
+    cards : dict
+        Cards for the header: keyword to value and comment.
+    """
+
+    model: Any
+    variance_changed: bool
+    history: list[str]
+    cards: dict[str, tuple[Any, str]]
+
+
+class MemorySource(Source):
+    """Exposures in memory: arrays and whatever has the pixels of an image, or names of files that are read.
+
+    Parameters
+    ----------
+    exposures : sequence of image-like
+        They are not changed.
+    bad_planes : sequence of str
+
+    Attributes
+    ----------
+    items : list of Item
+    matched : list
+        The matched exposures, of the types that went in; None for an exposure that failed.
+    models : list
+        The models that were added; None for the reference and for an exposure that failed.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If there are no exposures, or a file is given twice.
+    """
+
+    def __init__(self, exposures: Sequence[Any], bad_planes: Sequence[str]) -> None:
+        super().__init__(bad_planes)
+        if not exposures:
+            raise InvalidParameterError("There are 0 exposures; at least 1 is needed")
+        paths = [Path(one) if isinstance(one, str | Path) else None for one in exposures]
+        refuse_twice([path for path in paths if path is not None])
+        labels = unique_labels([path or Path(f"exposure {index}") for index, path in enumerate(paths)])
+        self.exposures = exposures
+        self.items = [
+            Item(index, label, path) for index, (label, path) in enumerate(zip(labels, paths, strict=True))
+        ]
+        self.matched: list[Any] = [None] * len(exposures)
+        self.models: list[Any] = [None] * len(exposures)
+        self._bits: dict[int, int] = {}
+
+    def number_of(self, reference: int | str | Path) -> int:
+        """Return the number of the reference, given by number (from the end if negative), file or label.
+
+        Raises
+        ------
+        evensky.errors.OutOfRangeError
+            If it is none of the exposures.
+        """
+        if isinstance(reference, str | Path):
+            place = os.path.abspath(reference)
+            names = [
+                item.index
+                for item in self.items
+                if str(reference) == item.label or (item.path and os.path.abspath(item.path) == place)
+            ]
+            if len(names) != 1:  # a label may be a path, too
+                labels = ", ".join(item.label for item in self.items[:9])
+                raise OutOfRangeError(
+                    f"reference is {shown(str(reference))}; the exposures are {labels}"
+                    + (" and more" if len(self.items) > 9 else "")
+                )
+            return names[0]
+        reference = whole_number(reference, "reference")
+        number = len(self.items)
+        if not -number <= reference < number:
+            raise OutOfRangeError(f"reference = {reference}; there are {number} exposures, counted from 0")
+        return reference % number
+
+    def read(self, item: Item, *, to_change: bool = True) -> Frame:
+        """Return an exposure; its image is a copy if it is to be changed."""
+        data = self.exposures[item.index]
+        if item.path is not None:
+            exposure = read_exposure(item.path)
+            exposure.dataId = {"exposure": item.label}
+            return Frame(exposure, self.bits(exposure), exposure)
+        exposure = exposure_of(data, item.label, copy=to_change)
+        if item.index not in self._bits:
+            self._bits[item.index] = self.bits(exposure)
+        return Frame(exposure, self._bits[item.index], data, shared=True)
+
+    def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> None:
+        """Keep an exposure as the type that went in, and its model."""
+        self.models[item.index] = result.model
+        if item.path is not None:
+            self.matched[item.index] = frame.exposure
+            return
+        variance = frame.exposure.variance.array if result.variance_changed else None
+        self.matched[item.index] = data_like(frame.data, frame.exposure.image.array, variance=variance)

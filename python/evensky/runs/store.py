@@ -1,0 +1,128 @@
+"""Exposures that are files: read with their planes, written with what was done to them."""
+
+from __future__ import annotations
+
+__all__ = ["FileStore", "fill_pattern"]
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._core import __version__
+from ..errors import FitsError, InvalidParameterError
+from ..fits.planes import plane_file
+from ..io import read_exposure, write_exposure
+from .describe import reason_of
+from .record import ExposureRecord
+from .source import Frame, Item, Result, Source
+
+log = logging.getLogger("evensky")
+
+
+def fill_pattern(pattern: str, path: Path, stem: str) -> str:
+    """Fill ``{stem}``, ``{name}`` and ``{dir}`` of an exposure into a pattern.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If there is anything else in braces.
+    """
+    try:
+        return pattern.format(stem=stem, name=path.name, dir=path.parent)
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError, MemoryError) as error:
+        raise InvalidParameterError(
+            f"Pattern {pattern!r} cannot be filled in ({reason_of(error)}); {{stem}}, {{name}} and {{dir}} are known"
+        ) from None
+
+
+class FileStore(Source):
+    """Reads and writes the files of a run.
+
+    Parameters
+    ----------
+    bad_planes : sequence of str
+        Names of the mask planes whose pixels do not count.
+    mask, variance : str, optional
+        Where these planes are if not in their usual place; may hold ``{stem}``, ``{name}`` or ``{dir}`` of the exposure.
+    compress : bool, optional
+        Compress the output files by tiles.
+    scratch : str or Path, optional
+        Folder for pixels that are not kept in memory.
+    """
+
+    def __init__(
+        self,
+        bad_planes: Sequence[str],
+        *,
+        mask: str | None = None,
+        variance: str | None = None,
+        compress: bool = False,
+        scratch: str | Path | None = None,
+    ) -> None:
+        super().__init__(bad_planes)
+        self.mask = mask
+        self.variance = variance
+        self.compress = compress
+        self.scratch = scratch
+
+    def read(self, item: Item, *, to_change: bool = True) -> Frame:
+        """Read an exposure with its planes from wherever the patterns say they are."""
+        assert item.path is not None
+        exposure = read_exposure(
+            item.path,
+            mask=self._plane(self.mask, item),
+            variance=self._plane(self.variance, item),
+            scratch=self.scratch,
+        )
+        exposure.dataId = {"exposure": item.label}
+        return Frame(exposure, self.bits(exposure))
+
+    def read_output(self, item: Item) -> Frame | None:
+        """Read the output of an exposure, or return None if it cannot be read."""
+        assert item.output is not None
+        try:
+            exposure = read_exposure(item.output, scratch=self.scratch)
+        except FitsError as error:
+            log.debug("Matched again: %s", error)
+            return None
+        return Frame(exposure, self.bits(exposure))
+
+    def plane_files(self, item: Item) -> list[Path]:
+        """Return the files of an exposure's mask and variance, if they are not the exposure's own."""
+        specs = [self._plane(pattern, item) for pattern in (self.mask, self.variance)]
+        return [file for spec in specs if spec is not None and (file := plane_file(spec)) is not None]
+
+    @staticmethod
+    def _plane(pattern: str | None, item: Item) -> str | None:
+        assert item.path is not None
+        return None if pattern is None else fill_pattern(pattern, item.path, item.label)
+
+    def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> None:
+        """Write an exposure with its history in the header, and note the file in its record."""
+        assert item.output is not None
+        cards = {
+            "EVS_VER": (__version__, "version of evensky"),
+            "EVS_STAT": (record.status, "reference or matched"),
+            "EVS_MODL": (record.model, "background model"),
+            "EVS_RMS": (record.fit_rms, "RMS of bins - model"),
+            **result.cards,
+            "EVS_FLAG": (",".join(record.flags), "how the model is poorly constrained"),
+        }
+        write_exposure(
+            frame.exposure,
+            item.output,
+            # The folder was checked before: a file that is there now was left by an attempt, or may be replaced.
+            overwrite=True,
+            compress=self.compress,
+            history=result.history,
+            provenance={name: (_finite(value), comment) for name, (value, comment) in cards.items()},
+        )
+        record.output, record.output_bytes = str(item.output), item.output.stat().st_size
+
+
+def _finite(value: Any) -> Any:
+    """Return a value for a card: None, which has no value, for a number that is not finite."""
+    return None if isinstance(value, float) and not np.isfinite(value) else value

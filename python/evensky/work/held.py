@@ -1,0 +1,111 @@
+"""Objects that a process keeps between jobs: the reference of a run, and pixels that are compared several times."""
+
+from __future__ import annotations
+
+__all__ = ["PIXELS", "REFERENCES", "HeldPixels", "HeldReferences"]
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class HeldReferences:
+    """The references of the runs that this process works on, by the identifiers of the runs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._adopted: dict[str, Any] = {}
+        self._last: tuple[str, Any] | None = None
+
+    def get(self, run: str, load: Callable[[], Any]) -> Any:
+        """Return the reference of a run, and load it if this process does not hold it."""
+        with self._lock:  # other threads wait instead of loading it too
+            if run in self._adopted:
+                return self._adopted[run]
+            if self._last is None or self._last[0] != run:
+                self._last = None  # released before the next one is loaded, so that one at a time is in memory
+                self._last = run, load()
+            return self._last[1]
+
+    @contextmanager
+    def adopted(self, run: str, reference: Any) -> Iterator[None]:
+        """Hold a reference that is loaded already until the block ends."""
+        with self._lock:
+            self._adopted[run] = reference
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._adopted[run]
+
+
+class HeldPixels:
+    """Pixels of exposures, up to a number of bytes; the least recently used are dropped first.
+
+    Pixels of one run only are held. They must not be changed.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._run = ""
+        self._held: OrderedDict[int, tuple[Any, int]] = OrderedDict()
+
+    def offer(self, run: str, exposure: int, pixels: Any, size: int, budget: int) -> None:
+        """Hold the pixels of an exposure if there is room for them."""
+        with self._lock:
+            self._begin(run)
+            if self._bytes() + size <= budget:
+                self._held[exposure] = pixels, size
+
+    def get(
+        self, run: str, exposure: int, load: Callable[[], tuple[Any, int]], budget: int, fixed: int | None = None
+    ) -> Any:
+        """Return the pixels of an exposure, and load them if they are not held.
+
+        Parameters
+        ----------
+        run : str
+            Identifier of the run.
+        exposure : int
+            Number of the exposure.
+        load : callable
+            Returns the pixels and their size in bytes.
+        budget : int
+            Number of bytes to hold; the exposure that was loaded last is held whatever its size.
+        fixed : int, optional
+            Number of an exposure that is never dropped.
+        """
+        with self._lock:
+            self._begin(run)
+            if exposure in self._held:
+                self._held.move_to_end(exposure)
+                return self._held[exposure][0]
+        pixels, size = load()
+        with self._lock:
+            self._begin(run)
+            for other in [other for other in self._held if other != fixed]:
+                if self._bytes() + size <= budget:
+                    break
+                del self._held[other]
+            self._held[exposure] = pixels, size
+        return pixels
+
+    def forget(self, run: str) -> None:
+        """Drop the pixels of a run."""
+        with self._lock:
+            if self._run == run:
+                self._held.clear()
+
+    def _begin(self, run: str) -> None:
+        if self._run != run:
+            self._held.clear()
+            self._run = run
+
+    def _bytes(self) -> int:
+        return sum(size for _, size in self._held.values())
+
+
+REFERENCES = HeldReferences()
+PIXELS = HeldPixels()
