@@ -6,11 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import pytest
 from bad_input import (
     ALL,
     HUGE,
@@ -21,9 +18,9 @@ from bad_input import (
     RUNTIME,
     Row,
     box,
-    check_refused,
     full_of_planes,
     planes_of_32,
+    refused,
 )
 
 import evensky.geom as geom
@@ -128,9 +125,7 @@ REFUSED: list[Row] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "builtin", "says"), [pytest.param(*row[1:], id=row[0]) for row in REFUSED])
-def test_refused(call: Callable[[], Any], kind: type[Exception], builtin: type[Exception], says: str) -> None:
-    check_refused(call, kind, builtin, says)
+test_refused = refused(REFUSED)
 
 
 def test_ends_of_boxes_far_out() -> None:

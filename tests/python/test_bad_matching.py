@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,13 +24,15 @@ from bad_input import (
     TASK,
     UNKNOWN,
     Row,
+    WrongRow,
     box,
-    check_refused,
     control,
     exposure,
     image,
     match,
     numbers,
+    of_the_wrong_type,
+    refused,
     task,
 )
 from lsst.pex.config import FieldValidationError
@@ -121,25 +122,16 @@ REFUSED: list[Row] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "builtin", "says"), [pytest.param(*row[1:], id=row[0]) for row in REFUSED])
-def test_refused(call: Callable[[], Any], kind: type[Exception], builtin: type[Exception], says: str) -> None:
-    check_refused(call, kind, builtin, says)
+test_refused = refused(REFUSED)
 
 
 # What no binding takes: a plain TypeError, never anything else.
-WRONG_TYPES: list[tuple[str, Callable[[Any], Any], tuple[Any, ...]]] = [
+WRONG_TYPES: list[WrongRow] = [
     ("exposures", lambda value: task().run(value, "x"), (None, 3)),
 ]
 
 
-@pytest.mark.parametrize(
-    ("call", "value"),
-    [pytest.param(row[1], value, id=f"{row[0]} {value!r}") for row in WRONG_TYPES for value in row[2]],
-)
-def test_of_the_wrong_type(call: Callable[[Any], Any], value: Any) -> None:
-    with pytest.raises(TypeError) as raised:
-        call(value)
-    assert type(raised.value) is TypeError
+test_of_the_wrong_type = of_the_wrong_type(WRONG_TYPES)
 
 
 @pytest.mark.parametrize(

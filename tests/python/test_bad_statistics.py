@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,12 +31,14 @@ from bad_input import (
     STATE,
     UNKNOWN,
     Row,
-    check_refused,
+    WrongRow,
     control,
     full_of_planes,
     image,
     new,
     numbers,
+    of_the_wrong_type,
+    refused,
     restored,
 )
 from numpy.lib.stride_tricks import as_strided
@@ -321,13 +322,11 @@ REFUSED: list[Row] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "builtin", "says"), [pytest.param(*row[1:], id=row[0]) for row in REFUSED])
-def test_refused(call: Callable[[], Any], kind: type[Exception], builtin: type[Exception], says: str) -> None:
-    check_refused(call, kind, builtin, says)
+test_refused = refused(REFUSED)
 
 
 # What no binding takes: a plain TypeError, never anything else.
-WRONG_TYPES: list[tuple[str, Callable[[Any], Any], tuple[Any, ...]]] = [
+WRONG_TYPES: list[WrongRow] = [
     ("numSigmaClip", afwMath.StatisticsControl, ("x", None, 1j)),
     ("numIter", lambda value: afwMath.StatisticsControl(3.0, value), (1.5, NAN, "x", None, 2**31, HUGE)),
     ("andMask", lambda value: control(AndMask=value), (1.5, "x", None, HUGE)),
@@ -346,14 +345,7 @@ WRONG_TYPES: list[tuple[str, Callable[[Any], Any], tuple[Any, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("call", "value"),
-    [pytest.param(row[1], value, id=f"{row[0]} {value!r}") for row in WRONG_TYPES for value in row[2]],
-)
-def test_of_the_wrong_type(call: Callable[[Any], Any], value: Any) -> None:
-    with pytest.raises(TypeError) as raised:
-        call(value)
-    assert type(raised.value) is TypeError
+test_of_the_wrong_type = of_the_wrong_type(WRONG_TYPES)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from test_data_refs import Handle, gen2
+from handles import Handle, gen2
 
 from evensky.errors import InvalidParameterError, NotFoundError
 from evensky.image import ExposureD, ExposureF, ImageD, ImageScaler, Mask, MaskedImageD
