@@ -41,6 +41,7 @@ Row = tuple[str, Callable[[], bytes], str]
 
 
 def run(*args: Any) -> Result:
+    """Run a command in this process."""
     return CliRunner().invoke(main, [str(arg) for arg in args])
 
 
@@ -769,9 +770,12 @@ def test_bombs_that_claim_nothing(tmp_path: Path, head: int | None, padding: byt
 # Configuration files.
 
 
-@pytest.fixture(scope="module")
-def exposures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def write_three(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Write three exposures; body of a fixture."""
     return write_exposures(make_exposures(3, (128, 128), seed=4), tmp_path_factory.mktemp("exposures"))
+
+
+exposures = pytest.fixture(scope="module")(write_three)
 
 
 def laughs(levels: int) -> str:

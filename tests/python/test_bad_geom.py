@@ -15,11 +15,8 @@ from bad_input import (
     INVALID,
     NAN,
     RANGE,
-    RUNTIME,
     Row,
     box,
-    full_of_planes,
-    planes_of_32,
     refused,
 )
 
@@ -27,13 +24,6 @@ import evensky.geom as geom
 
 # What is called, the error, the built-in exception that it is too, and what the message says.
 REFUSED: list[Row] = [
-    ("a plane without a name", lambda: full_of_planes().addMaskPlane(""), *INVALID, "got ''"),
-    (
-        "the 33rd plane",
-        lambda: full_of_planes().addMaskPlane("ONE_MORE"),
-        *RUNTIME,
-        "'ONE_MORE' cannot be added: all 32 planes are taken",
-    ),
     *(
         (f"coordinate {value!r}", lambda value=value: geom.Point2I(value, 0), error, builtin, re.escape(repr(value)))
         for value, error, builtin in (
@@ -72,12 +62,6 @@ REFUSED: list[Row] = [
     ("a box grown by NaN", lambda: box(0, 0, 5, 5).dilatedBy(NAN), *INVALID, "nan is a float; a whole number"),
     ("a box with nothing in it", lambda: box(0, 0, 5, 5).include(None), *INVALID, "None is a NoneType"),
     ("Box2D of None", lambda: geom.Box2D(None), *INVALID, "Box2D takes nothing.*got 1 arguments"),
-    (
-        "planes renumbered to 33",
-        lambda: full_of_planes().conformMaskPlanes(planes_of_32()),
-        *RUNTIME,
-        "'P0' cannot be added: all 32 planes are taken",
-    ),
     *(
         (name, call, *RANGE, "is not within")
         for name, call in (

@@ -19,10 +19,12 @@ from bad_input import (
     NAN,
     ONES,
     RANGE,
+    RUNTIME,
     UNKNOWN,
     Row,
     WrongRow,
     box,
+    exposure,
     full_of_planes,
     image,
     of_the_wrong_type,
@@ -384,6 +386,21 @@ REFUSED: list[Row] = [
         *INVALID,
         "cannot be made|scale",
     ),
+    ("a plane without a name", lambda: full_of_planes().addMaskPlane(""), *INVALID, "got ''"),
+    (
+        "the 33rd plane",
+        lambda: full_of_planes().addMaskPlane("ONE_MORE"),
+        *RUNTIME,
+        "'ONE_MORE' cannot be added: all 32 planes are taken",
+    ),
+    (
+        "planes renumbered to 33",
+        lambda: full_of_planes().conformMaskPlanes(planes_of_32()),
+        *RUNTIME,
+        "'P0' cannot be added: all 32 planes are taken",
+    ),
+    ("an exposure's cutout", lambda: exposure().getCutout(box(19, 19, 2, 2)), *LENGTH, r"\(20, 20\)"),
+    ("an exposure's pixel", lambda: exposure()[20, 0], *RANGE, r"\(20, 0\) is outside"),
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import os
 import pickle
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fragile import fragile
+from resuming import digests
 
 from evensky import simulate
 from evensky.errors import FitsError, InvalidParameterError, TaskError
@@ -59,10 +59,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for path, one in zip(paths, made, strict=True):
         write_exposure(one.exposure, path)
     return paths
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*_matched.fits"))}
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import re
@@ -25,6 +24,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from click.testing import CliRunner, Result
+from resuming import digest, digests
 
 import evensky.io.fits
 from evensky import report
@@ -42,14 +42,6 @@ _nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 
 NUMBER = 6
 VICTIM = "demo_04"
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {path.name: digest(path) for path in sorted(folder.glob("*_matched.fits"))}
 
 
 @pytest.fixture(scope="module")

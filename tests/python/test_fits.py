@@ -25,8 +25,8 @@ from evensky.io import atomic_path, read_exposure, write_exposure, write_image
 PLANES = {"BAD": 0, "SAT": 1, "CROSSTALK": 8, "NO_DATA": 9, "A_LONG_PLANE_NAME": 31}
 
 
-@pytest.fixture
-def exposure() -> ExposureF:
+def make_exposure() -> ExposureF:
+    """Make an exposure with a mask, a variance, an origin, cards of many kinds and a distorted WCS."""
     rng = np.random.default_rng(3)
     mask = Mask(rng.integers(0, 3, (30, 40)).astype(np.int32), mask_planes=PLANES)
     mask.array[0, 0] = mask.getPlaneBitMask(["NO_DATA", "A_LONG_PLANE_NAME"])
@@ -59,6 +59,9 @@ def exposure() -> ExposureF:
     exposure.metadata.add_history("bias subtracted")
     exposure.wcs = WCS(exposure.metadata)
     return exposure
+
+
+exposure = pytest.fixture(make_exposure)
 
 
 def assert_same_pixels(one: ExposureF, other: ExposureF) -> None:
