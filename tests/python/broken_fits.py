@@ -22,11 +22,7 @@ from evensky.io import read_exposure, write_exposure
 from evensky.simulate import make_exposures
 
 BLOCK = 2880
-
-
 SIDE = 64
-
-
 Row = tuple[str, Callable[[], bytes], str]
 
 
@@ -153,8 +149,6 @@ def hdu_replaced(index: int, make: Callable[[np.ndarray], np.ndarray]) -> bytes:
 
 
 ANY = "cannot be read as FITS: "
-
-
 ALGORITHMS = ("RICE_1", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "PLIO_1")
 
 

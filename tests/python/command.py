@@ -28,9 +28,6 @@ def one_line(result: Result, code: int = 2) -> str:
     return lines[0].removeprefix("evensky: ")
 
 
-# Configuration files.
-
-
 def write_three(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Write three exposures; body of a fixture."""
     return write_exposures(make_exposures(3, (128, 128), seed=4), tmp_path_factory.mktemp("exposures"))

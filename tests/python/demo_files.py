@@ -21,9 +21,6 @@ def write_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-folder = pytest.fixture(scope="module")(write_demo)
-
-
 def run(*args: Any) -> Result:
     """Run a command in this process."""
     return CliRunner().invoke(main, [str(arg) for arg in args], catch_exceptions=False)

@@ -19,8 +19,6 @@ from evensky.tasks.file_matcher import FileMatcher, Item
 from evensky.tasks.journal import JOURNAL
 
 NUMBER = 6
-
-
 VICTIM = "demo_04"
 
 

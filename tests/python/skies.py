@@ -10,17 +10,9 @@ from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.wcs import WCS
 
 RNG = np.random.default_rng(11)
-
-
 HEIGHT, WIDTH = 120, 160
-
-
 SKY = (RNG.normal(100, 5, (HEIGHT, WIDTH)) + np.linspace(0, 30, WIDTH)).astype(np.float32)
-
-
 BAD = RNG.random((HEIGHT, WIDTH)) < 0.1
-
-
 BITS = np.where(BAD, 4, 0).astype(np.int32) | np.where(RNG.random((HEIGHT, WIDTH)) < 0.1, 1 << 20, 0).astype(np.int32)
 
 

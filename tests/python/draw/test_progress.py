@@ -9,11 +9,7 @@ import numpy as np
 import evensky
 
 RNG = np.random.default_rng(11)
-
-
 HEIGHT, WIDTH = 120, 160
-
-
 SKY = (RNG.normal(100, 5, (HEIGHT, WIDTH)) + np.linspace(0, 30, WIDTH)).astype(np.float32)
 
 

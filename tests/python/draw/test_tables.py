@@ -13,11 +13,7 @@ from evensky.simulate import make_exposures
 from evensky.tasks import MatchBackgroundsTask
 
 RNG = np.random.default_rng(11)
-
-
 HEIGHT, WIDTH = 120, 160
-
-
 SKY = (RNG.normal(100, 5, (HEIGHT, WIDTH)) + np.linspace(0, 30, WIDTH)).astype(np.float32)
 
 

@@ -35,11 +35,9 @@ from evensky import report
 from evensky.tasks import MatchBackgroundsTask
 from evensky.tasks.journal import JOURNAL, Journal
 
-_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
-
-
 # As a user has it: warnings of astropy must not become errors here that they are not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
+_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 
 
 # Disks that are full.

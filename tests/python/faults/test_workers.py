@@ -30,11 +30,9 @@ from resuming import digests
 from evensky.tasks import MatchBackgroundsTask
 from evensky.tasks.file_matcher import FileMatcher, Item
 
-_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
-
-
 # As a user has it: warnings of astropy must not become errors here that they are not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
+_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 
 
 # Workers that die.

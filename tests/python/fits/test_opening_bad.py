@@ -43,11 +43,9 @@ from command import one_line, run
 from evensky.errors import FitsError
 from evensky.io import read_exposure
 
-_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
-
-
 # As a user has it: what astropy warns of must not become an error here that it is not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
+_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 
 
 REFUSED: list[Row] = [
@@ -208,8 +206,6 @@ REFUSED_GZIP: list[Row] = [
 
 
 test_refused = refused(REFUSED)
-
-
 test_refused_gzip = refused(REFUSED_GZIP, "a.fits.gz")
 
 

@@ -33,11 +33,9 @@ from command import run
 
 from evensky.io import read_exposure, write_exposure
 
-_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
-
-
 # As a user has it: what astropy warns of must not become an error here that it is not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
+_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 
 
 def without(pattern: str) -> Callable[[Any], None]:

@@ -14,8 +14,6 @@ from evensky.geom import Box2I, Extent2I, Point2I
 from evensky.image import LOCAL, PARENT, ExposureF, Image, ImageD, ImageF, ImageI, ImageL, ImageU, Mask, MaskedImageF
 
 KINDS = [ImageF, ImageD, ImageI, ImageU, ImageL]
-
-
 BOX = Box2I(Point2I(100, 50), Extent2I(6, 4))
 
 

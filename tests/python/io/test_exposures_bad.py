@@ -11,11 +11,9 @@ from broken_fits import BLOCK, lsst, more_cards, pixels, plain, with_card
 
 from evensky.io import read_exposure, write_exposure
 
-_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
-
-
 # As a user has it: what astropy warns of must not become an error here that it is not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
+_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,6 @@ from evensky.simulate import make_exposures
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
 
 pytestmark = pytest.mark.smoke
-
-
 SIMULATED = make_exposures(4, (256, 256), seed=5)
 
 

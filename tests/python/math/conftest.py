@@ -8,8 +8,6 @@ import pytest
 import evensky.image as afwImage
 
 RNG = np.random.default_rng(20260505)
-
-
 PIXELS = RNG.normal(100, 5, (60, 80)).astype(np.float32)
 
 

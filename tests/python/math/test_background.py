@@ -16,11 +16,7 @@ import evensky.math as afwMath
 from evensky.geom import Box2I, Extent2I, Point2I
 
 RNG = np.random.default_rng(20260505)
-
-
 PIXELS = RNG.normal(100, 5, (60, 80)).astype(np.float32)
-
-
 CHEBYSHEV = afwMath.ApproximateControl.CHEBYSHEV
 
 

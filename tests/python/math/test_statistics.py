@@ -13,8 +13,6 @@ import evensky.image as afwImage
 import evensky.math as afwMath
 
 RNG = np.random.default_rng(20260505)
-
-
 PIXELS = RNG.normal(100, 5, (60, 80)).astype(np.float32)
 
 

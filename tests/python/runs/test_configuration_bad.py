@@ -13,13 +13,9 @@ import pytest
 from broken_fits import SPECIAL
 from command import one_line, run, write_three
 
-_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
-
-
 # As a user has it: what astropy warns of must not become an error here that it is not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
+_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 exposures = pytest.fixture(scope="module")(write_three)
 
 

@@ -20,13 +20,9 @@ from command import one_line, run, write_three
 
 from evensky.tasks.journal import JOURNAL
 
-_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
-
-
 # As a user has it: what astropy warns of must not become an error here that it is not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
+_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 exposures = pytest.fixture(scope="module")(write_three)
 
 

@@ -17,8 +17,6 @@ from evensky.io import write_exposure
 from evensky.tasks import FLAGS, MatchBackgroundsConfig, MatchBackgroundsTask, Struct
 
 SIZE = 160
-
-
 BIN = 16
 
 

@@ -17,8 +17,6 @@ from evensky.simulate import make_exposures, residual_background
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask, TaskError
 
 pytestmark = pytest.mark.smoke
-
-
 SIMULATED = make_exposures(4, (256, 256), seed=5)
 
 

@@ -11,8 +11,6 @@ from evensky.matching.models import NONE, Basis, Candidate, Model, make_candidat
 from evensky.math import Approximate, BackgroundMI
 
 BOX = (7, -3, 300, 200)
-
-
 CANDIDATES = [Candidate(0), Candidate(1), Candidate(5), Candidate(nodes=(5, 6)), Candidate(nodes=(1, 6))]
 
 
