@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hanging
 import pytest
 from disturbed_runs import NUMBER, match
 from resuming import digest, digests
 
 from evensky.simulate import make_exposures, write_exposures
+
+_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import hanging
 import pytest
 from astropy.table import Table
 from disturbed_runs import (
@@ -37,7 +36,6 @@ from evensky.tasks.journal import JOURNAL, Journal
 
 # As a user has it: warnings of astropy must not become errors here that they are not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
-_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 
 
 # Disks that are full.

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hanging
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -36,7 +35,6 @@ from evensky.tasks.journal import JOURNAL, Journal
 
 # As a user has it: warnings of astropy must not become errors here that they are not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
-_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 
 
 # Files that go or change meanwhile.

@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import hanging
 import pytest
 from disturbed_runs import (
     NUMBER,
@@ -32,7 +31,6 @@ from evensky.tasks.file_matcher import FileMatcher, Item
 
 # As a user has it: warnings of astropy must not become errors here that they are not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
-_nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 
 
 # Workers that die.

@@ -44,7 +44,7 @@ def test_a_match_and_its_record() -> None:
     assert record.level_after == pytest.approx(100, abs=0.5)
     assert record.model_min is not None
     assert record.model_max is not None
-    assert -52 < record.model_min < record.model_max < -48
+    assert -55 < record.model_min < -50 < record.model_max < -45  # beyond the middles of the outer bins it is steep
     assert record.model.startswith("AKIMA_SPLINE, 5 x 5 bins of 16 px")
     assert record.pixels is not None
     assert science.image.array.mean() == pytest.approx(100, abs=0.5)

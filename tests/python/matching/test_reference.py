@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import pytest
+from simulated_task import SIMULATED, make_task, refs
 
 from evensky.image import Mask
-from evensky.io import ExposureDataRef
-from evensky.simulate import make_exposures
-from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
 from evensky.tasks.match_exposure import reason_of_choice, set_aside
 from evensky.tasks.run_record import ReferenceCandidate
 
 pytestmark = pytest.mark.smoke
-SIMULATED = make_exposures(4, (256, 256), seed=5)
-
-
-def make_task(**fields: Any) -> MatchBackgroundsTask:
-    config = MatchBackgroundsConfig()
-    config.update(**({"binSize": 32} | fields))
-    return MatchBackgroundsTask(config)
-
-
-def refs() -> list[ExposureDataRef]:
-    return [ExposureDataRef(one.exposure) for one in SIMULATED]
 
 
 def test_reference_without_good_pixels_never_wins() -> None:

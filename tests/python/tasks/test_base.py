@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import logging
 import pickle
-from typing import Any
 
 import pytest
+from simulated_task import make_task
 
 from evensky.errors import InvalidParameterError
-from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask, Struct, Task
+from evensky.tasks import Struct, Task
 
 pytestmark = pytest.mark.smoke
-
-
-def make_task(**fields: Any) -> MatchBackgroundsTask:
-    config = MatchBackgroundsConfig()
-    config.update(**({"binSize": 32} | fields))
-    return MatchBackgroundsTask(config)
 
 
 def test_task_basics() -> None:

@@ -9,25 +9,15 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from handles import Handle, gen2
+from simulated_task import SIMULATED, make_task, refs
 
 from evensky.errors import InvalidParameterError, NotFoundError
 from evensky.image import ExposureD, ExposureF, ImageD, ImageScaler, MaskedImageD
 from evensky.io import ExposureDataRef
-from evensky.simulate import make_exposures, residual_background
+from evensky.simulate import residual_background
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask, TaskError
 
 pytestmark = pytest.mark.smoke
-SIMULATED = make_exposures(4, (256, 256), seed=5)
-
-
-def make_task(**fields: Any) -> MatchBackgroundsTask:
-    config = MatchBackgroundsConfig()
-    config.update(**({"binSize": 32} | fields))
-    return MatchBackgroundsTask(config)
-
-
-def refs() -> list[ExposureDataRef]:
-    return [ExposureDataRef(one.exposure) for one in SIMULATED]
 
 
 def test_configuration() -> None:
