@@ -1,4 +1,4 @@
-"""What the catalogues of bad input share."""
+"""Tables of bad input, the tests that run them, and the objects that many of their rows need."""
 
 # Arguments of the wrong type are what this is about.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
@@ -23,7 +23,10 @@ ONES = np.ones((20, 20), np.float32)
 CHEBYSHEV = afwMath.ApproximateControl.CHEBYSHEV
 AKIMA = afwMath.Interpolate.AKIMA_SPLINE
 ALL = geom.Box2I(geom.Point2I(0, 0), geom.Extent2I(20, 20))
+# A name, what is called, the error, the built-in exception that it is too, and what the message says.
 Row = tuple[str, Callable[[], Any], type[Exception], type[Exception], str]
+# A name, what is called, and values of wrong types to call it with.
+WrongRow = tuple[str, Callable[[Any], Any], tuple[Any, ...]]
 
 
 def image(value: float = 1.0, width: int = 20, height: int = 20) -> afwImage.MaskedImageF:
@@ -132,10 +135,31 @@ def planes_of_32(names: str = "Q") -> dict[str, int]:
 STATE: tuple[Any, ...] = (3.0, 3, 0, True, None, False, False, 0, {})
 
 
-def check_refused(call: Callable[[], Any], kind: type[Exception], builtin: type[Exception], says: str) -> None:
-    """What is called raises that very class, which is a built-in exception too, and says what it should."""
-    with pytest.raises(kind, match=says) as raised:
-        call()
-    assert type(raised.value) is kind
-    assert isinstance(raised.value, builtin)
-    assert isinstance(raised.value, errors.EvenskyError)
+def refused(rows: list[Row]) -> Callable[..., None]:
+    """Make one test of a table: each call raises the error of its row, and no other, with the message of its row.
+
+    The error has to be one of Evensky's and the named built-in exception at the same time.
+    """
+
+    @pytest.mark.parametrize(("call", "kind", "builtin", "says"), [pytest.param(*row[1:], id=row[0]) for row in rows])
+    def test(call: Callable[[], Any], kind: type[Exception], builtin: type[Exception], says: str) -> None:
+        with pytest.raises(kind, match=says) as raised:
+            call()
+        assert type(raised.value) is kind
+        assert isinstance(raised.value, builtin)
+        assert isinstance(raised.value, errors.EvenskyError)
+
+    return test
+
+
+def of_the_wrong_type(rows: list[WrongRow]) -> Callable[..., None]:
+    """Make one test of a table: each value of a row, which no binding takes, raises a plain TypeError."""
+    cases = [pytest.param(call, value, id=f"{name} {value!r}") for name, call, values in rows for value in values]
+
+    @pytest.mark.parametrize(("call", "value"), cases)
+    def test(call: Callable[[Any], Any], value: Any) -> None:
+        with pytest.raises(TypeError) as raised:
+            call(value)
+        assert type(raised.value) is TypeError
+
+    return test

@@ -9,9 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def digest(path: Path) -> str:
+    """Digest a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def digests(folder: Path) -> dict[str, str]:
-    """What was written of the exposures, in short."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*_matched.fits"))}
+    """Digest the matched exposures in a folder, by their file names."""
+    return {path.name: digest(path) for path in sorted(folder.glob("*_matched.fits"))}
 
 
 @contextmanager

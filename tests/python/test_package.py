@@ -1,8 +1,7 @@
-"""The package as a whole: one version, quick import, errors, and the README's code."""
+"""The package as a whole: one version, quick import, and the README's code."""
 
 from __future__ import annotations
 
-import builtins
 import importlib.metadata
 import re
 import subprocess
@@ -12,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import evensky
-import evensky.errors as errors
 
 pytestmark = pytest.mark.smoke
 
@@ -31,20 +29,6 @@ def test_import_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
-
-
-def test_errors_are_what_python_users_catch() -> None:
-    for ours, theirs in (
-        (errors.InvalidParameterError, ValueError),
-        (errors.LengthError, ValueError),
-        (errors.OutOfRangeError, IndexError),
-        (errors.NotFoundError, LookupError),
-        (errors.RuntimeError, builtins.RuntimeError),
-        (errors.TaskError, builtins.RuntimeError),
-        (errors.FitsError, OSError),
-    ):
-        assert issubclass(ours, theirs)
-        assert issubclass(ours, errors.EvenskyError)
 
 
 def test_the_readmes_python_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,45 @@
+"""The record of a run with something of everything, for tests of what shows it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evensky.tasks.run_record import ExposureRecord, MatchRun, PixelSummary, ReferenceCandidate
+
+NASTY = "<script>alert('a & b')</script>"
+
+
+def make_run(number: int = 5) -> MatchRun:
+    rng = np.random.default_rng(1)
+    records = []
+    for index in range(number):
+        before = rng.normal(100 + index, 5, (20, 30)).astype(np.float32)
+        before[0, :5] = np.nan
+        model = np.full((20, 30), -index, np.float32)
+        counts, edges = np.histogram(rng.normal(0, 5, 1000), bins=31)
+        records.append(
+            ExposureRecord(
+                label=f"visit-{index}",
+                path=f"/data/visit-{index}.fits",
+                status="reference" if index == 0 else "matched",
+                fit_rms=0.1 * index,
+                matched_mse=None if index == 0 else 50.1,
+                diff_im_var=None if index == 0 else 50.0,
+                level_before=100.0 + index,
+                level_after=100.0,
+                model="AKIMA_SPLINE, 8 x 8 bins of 128 px",
+                pixels=PixelSummary(before, model, before + model, counts, edges),
+            )
+        )
+    records[1].warnings.append(f"order reduced {NASTY}")
+    records[2].pixels = None
+    records.append(ExposureRecord(NASTY, "/data/bad.fits", "failed", message=f"cannot be read {NASTY}"))
+    candidates = [
+        ReferenceCandidate(r.label, 100.0, 25.0, 600, 0.4, 0.2, 0.3 + 0.01 * i, 0.9 + 0.01 * i, i == 0)
+        for i, r in enumerate(records[:-1])
+    ]
+    candidates.append(ReferenceCandidate(NASTY, message="cannot be read"))
+    config = {"binSize": 128, "badMaskPlanes": ["BAD", "SAT"]}
+    return MatchRun(
+        records, candidates, "visit-0", "lowest cost", config, "0.1.0", "2026-05-05T00:00:00", 1.5, "adu", ["no mask"]
+    )

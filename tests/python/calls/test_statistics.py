@@ -1,0 +1,132 @@
+"""Clipped statistics in one call, of anything image-like."""
+
+from __future__ import annotations
+
+import doctest
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.nddata import NDData
+from astropy.stats import sigma_clipped_stats
+from skies import BAD, BITS, RNG, SKY, ccd
+
+import evensky
+import evensky.arrays
+from evensky.errors import FitsError, InvalidParameterError, NotFoundError, OutOfRangeError
+from evensky.image import ExposureF, ImageF, Mask, MaskedImageF
+from evensky.io import write_exposure
+from evensky.math import MEANCLIP, STDEVCLIP, StatisticsControl, makeStatistics
+
+
+def test_the_examples_in_docstrings() -> None:
+    assert doctest.testmod(evensky.arrays).failed == 0
+
+
+def test_importing_the_package_stays_cheap() -> None:
+    code = "import sys, evensky; print(int(any(name in sys.modules for name in ('numpy', 'astropy', 'matplotlib'))))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "0\n"
+    assert {"clipped_stats", "estimate_background", "match"} <= set(dir(evensky))
+    with pytest.raises(AttributeError, match="no attribute 'clipped_stat'"):
+        _ = evensky.clipped_stat
+
+
+def test_clipped_stats_are_those_of_the_mirrored_names() -> None:
+    control = StatisticsControl(2.5, 4)
+    control.setAndMask(1)
+    expected = makeStatistics(SKY, Mask(BAD.astype(np.int32)), MEANCLIP | STDEVCLIP | evensky.math.ERRORS, control)
+    got = evensky.clipped_stats(SKY, BAD, sigma=2.5, rounds=4)
+    mean, _, std = got
+    assert (mean, got.mean_error) == expected.getResult(MEANCLIP)
+    assert std == expected.getValue(STDEVCLIP)
+    assert got.n_masked == BAD.sum()
+    assert got.n_good + got.n_masked == SKY.size
+
+
+def test_clipped_stats_beside_astropy() -> None:
+    data = np.concatenate([RNG.normal(10, 2, 5000), [1e4] * 20])
+    mean, median, std = evensky.clipped_stats(data, rounds=None)
+    theirs = sigma_clipped_stats(data, sigma=3, maxiters=None, cenfunc="mean")
+    np.testing.assert_allclose([mean, median, std], theirs, rtol=2e-3)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (9,), (3, 4), (2, 3, 4), (2, 2, 2, 2)])
+def test_values_of_any_shape(shape: tuple[int, ...]) -> None:
+    values = np.arange(np.prod(shape, dtype=int), dtype=np.float64).reshape(shape)
+    mask = np.zeros(shape, bool)
+    weights = np.ones(shape)
+    stats = evensky.clipped_stats(values, mask, weights=weights)
+    assert stats.n_good == values.size
+    assert stats.median == np.median(values)
+
+
+def test_units_come_back() -> None:
+    stats = evensky.clipped_stats(SKY * u.nJy)
+    assert stats.mean.unit == stats.mean_error.unit == stats.iqr.unit == u.nJy
+    assert stats.mean.value == evensky.clipped_stats(SKY).mean
+    assert evensky.clipped_stats(ccd()).std.unit == u.adu
+    assert "adu" in repr(evensky.clipped_stats(ccd()))
+
+
+@pytest.mark.parametrize(
+    ("bad_planes", "rejected"),
+    [
+        (None, BITS != 0),
+        (4, BITS & 4 != 0),
+        (1 << 20, BITS >> 20 != 0),
+        (0, np.zeros_like(BAD)),
+        ("INTRP", BITS & 4 != 0),
+    ],
+)
+def test_bits_of_a_mask_without_names(bad_planes: Any, rejected: np.ndarray) -> None:
+    assert evensky.clipped_stats(SKY, BITS, bad_planes).n_masked == rejected.sum()
+
+
+def test_bits_of_a_mask_with_names() -> None:
+    mask = Mask(BITS, mask_planes={"DUST": 20, "SAT": 2, "FINE": 5})
+    assert evensky.clipped_stats(SKY, mask).n_masked == (BITS & 4 != 0).sum()
+    assert evensky.clipped_stats(SKY, mask, ["DUST"]).n_masked == (BITS >> 20 != 0).sum()
+    assert evensky.clipped_stats(SKY, mask, "DUST").n_masked == (BITS >> 20 != 0).sum()
+    data = NDData(SKY, mask=BITS, meta={"MP_DUST": 20, "MP_SAT": 2})
+    assert evensky.clipped_stats(data).n_masked == (BITS & 4 != 0).sum()
+    with pytest.raises(NotFoundError, match=r"'STAR'.*SAT, DUST"):
+        evensky.clipped_stats(data, bad_planes="STAR")
+
+
+def test_nothing_good() -> None:
+    stats = evensky.clipped_stats(SKY, np.ones_like(BAD))
+    assert (stats.n_good, stats.n_masked) == (0, SKY.size)
+    assert np.isnan([*stats, stats.mean_error, stats.min]).all()
+
+
+def test_two_masks_are_one_too_many() -> None:
+    with pytest.raises(InvalidParameterError, match="CCDData has a mask of its own"):
+        evensky.clipped_stats(ccd(), BAD)
+
+
+def test_names_of_files_will_do(tmp_path: Path) -> None:
+    path = tmp_path / "sky.fits"
+    image = MaskedImageF(ImageF(SKY.copy()))
+    image.mask.array[:10] = image.mask.getPlaneBitMask("BAD")
+    write_exposure(ExposureF(image), path)
+    assert evensky.clipped_stats(path) == evensky.clipped_stats(image)
+    assert evensky.clipped_stats(str(path)).n_masked == 10 * 160
+    estimate = evensky.estimate_background(path, bin_size=40)
+    np.testing.assert_array_equal(estimate.image.array, evensky.estimate_background(image, bin_size=40).image.array)
+    with pytest.raises(FitsError, match="no such file"):
+        evensky.clipped_stats(tmp_path / "nowhere.fits")
+
+
+def test_masks_of_long_integers(tmp_path: Path) -> None:
+    bits = np.where(BAD, 2, 0)
+    assert bits.dtype == np.int64
+    for mask in (bits, bits.astype(np.uint64), bits.astype(">i8"), np.where(BAD, -1, 0), np.where(BAD, 2**32 - 1, 0)):
+        assert evensky.clipped_stats(SKY, mask).n_masked == BAD.sum()
+    for value in (2**32, -(2**31) - 1):
+        with pytest.raises(OutOfRangeError, match=f"{value}.*Mask holds"):
+            evensky.clipped_stats(SKY, np.where(BAD, value, 0))

@@ -1,0 +1,94 @@
+"""Options and arguments that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from astropy.table import Table
+from demo_files import inputs, run, write_demo
+
+from evensky.matching.configuration import MatchAllConfig
+from evensky.tasks import MatchBackgroundsConfig
+
+folder = pytest.fixture(scope="module")(write_demo)
+
+
+def test_named_reference_and_configuration_files(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("usePolynomial: true\norder: 2\nbinSize: 64\nbadMaskPlanes: [NO_DATA, BAD]\n")
+    (tmp_path / "config.toml").write_text("binSize = 64\n")
+    (tmp_path / "config.py").write_text("config.binSize = 64\n")
+    for number, options in enumerate(
+        (["--config", "config.yaml"], ["--config", "config.toml"], ["--python-config", "config.py"])
+    ):
+        out = tmp_path / f"out{number}"
+        given = ["--method", "reference", "-r", "demo_02.fits", options[0], tmp_path / options[1]]
+        result = run("match", *inputs(folder), "-o", out, *given, "-q")
+        assert result.exit_code == 0, result.output
+        table = Table.read(out / "matched.ecsv")
+        assert table.meta["reference"] == "demo_02"
+        assert table.meta["config"]["binSize"] == 64
+        assert ("Chebyshev order 2" in table["model"][0]) == (number == 0)
+    # A reference from elsewhere is used but not written.
+    out = tmp_path / "others"
+    assert run("match", *inputs(folder)[1:], "-o", out, "-r", inputs(folder)[0], "--no-report", "-q").exit_code == 0
+    assert sorted(path.name for path in out.glob("*.fits")) == ["demo_02_matched.fits", "demo_03_matched.fits"]
+
+
+@pytest.mark.parametrize("command", ["match", "background", "stats", "demo"])
+def test_help(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "evensky" in result.output or command == "demo"
+    if command == "match":
+        for field in (*MatchBackgroundsConfig().toDict(), *MatchAllConfig().toDict()):
+            assert f"{field}=" in result.output
+
+
+@pytest.mark.parametrize(
+    "setting", ["binSize=99999999999999999999", "numIter=2147483648", "order=2147483647", "usePolynomial=maybe"]
+)
+def test_numbers_that_are_too_large(folder: Path, tmp_path: Path, setting: str) -> None:
+    result = run("match", *inputs(folder), "--out", tmp_path / "out", "--method", "reference", "-c", setting)
+    assert result.exit_code == 2
+    assert setting.split("=")[1] in result.output
+    assert result.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("pattern", ["{stem.foo}", "{dir[0]}", "{nope}", "{0}", "{stem"])
+def test_patterns_that_cannot_be_filled_in(folder: Path, tmp_path: Path, pattern: str) -> None:
+    result = run("match", *inputs(folder), "--out", tmp_path / "out", "--mask", pattern)
+    assert result.exit_code == 2
+    assert result.output.startswith(f"evensky: Pattern {pattern!r} cannot be filled in")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("stats", "{long}.fits"),
+        ("background", "{file}", "--out", "{long}.fits"),
+        ("match", "{file}", "--out", "{long}"),
+        ("demo", "{long}"),
+    ],
+)
+def test_names_that_are_too_long(folder: Path, tmp_path: Path, args: tuple[str, ...]) -> None:
+    words = [word.format(long=tmp_path / ("x" * 300), file=inputs(folder)[0]) for word in args]
+    result = run(*words)
+    assert result.exit_code == 2
+    assert result.output.startswith("evensky: ")
+    assert result.output.count("\n") == 1
+    assert "too long" in result.output
+
+
+@pytest.mark.parametrize("command", ["match", "background", "stats", "demo"])
+def test_exit_codes_are_said(command: str) -> None:
+    assert "130, 143" in run(command, "--help").output
+
+
+@pytest.mark.parametrize(
+    "arguments", [("match", "a.fits", "--out", ""), ("background", "a.fits", "-o", ""), ("stats", "")]
+)
+def test_a_path_has_a_name(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "'' is no name" in result.output

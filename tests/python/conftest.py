@@ -1,0 +1,38 @@
+"""The order of the tests: quick ones come first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+# Files and folders of tests that run whole programs, kill processes or build pages: they run last, in this order.
+SLOW = (
+    "fits/test_opening_bad.py",
+    "fits/test_planes_bad.py",
+    "runs/test_configuration_bad.py",
+    "runs/test_journal_bad.py",
+    "matching/joint/test_search.py",
+    "test_properties.py",
+    "test_concurrency.py",
+    "test_types.py",
+    "test_linking.py",
+    "test_coming_from.py",
+    "test_moving_over.py",
+    "test_docs.py",
+    "interop/test_pipeline.py",
+    "faults",
+    "work/test_executors.py",
+    "test_resume_others.py",
+    "test_resume.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    slow = [here / name for name in SLOW]
+
+    def place(item: pytest.Item) -> int:
+        return next((n for n, path in enumerate(slow) if item.path == path or path in item.path.parents), -1)
+
+    items.sort(key=place)

@@ -1,0 +1,83 @@
+"""How results show themselves, in a notebook and where they are printed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from astropy.nddata import CCDData
+
+import evensky
+from evensky.errors import InvalidParameterError
+from evensky.math import makeStatistics
+from evensky.simulate import make_exposures
+from evensky.tasks import MatchBackgroundsTask
+
+RNG = np.random.default_rng(11)
+HEIGHT, WIDTH = 120, 160
+SKY = (RNG.normal(100, 5, (HEIGHT, WIDTH)) + np.linspace(0, 30, WIDTH)).astype(np.float32)
+
+
+def test_results_show_themselves() -> None:
+    stats = makeStatistics(SKY, "MEANCLIP")
+    assert repr(stats).startswith("Statistics(MEANCLIP=")
+    assert "<td>MEANCLIP</td>" in stats._repr_html_()
+    assert len(stats.plot().axes) == 1
+    assert "0." in makeStatistics(SKY, evensky.math.MEAN | evensky.math.ERRORS)._repr_html_()
+    with pytest.raises(InvalidParameterError, match="neither MEAN"):
+        makeStatistics(SKY, "NPOINT").plot()
+    background = evensky.estimate_background(CCDData(SKY, unit="adu"), bin_size=40)
+    for one in (background, background.background):
+        assert "4 x 3 over" in one._repr_html_()
+        assert "data:image/png;base64," in one._repr_html_()
+        assert len(one.plot().axes) >= 2
+    assert repr(background) == f"BackgroundEstimate(4 x 3 bins over 160 x 120 px, level {background.level:.6g})"
+    assert "clipped statistics" in evensky.clipped_stats(SKY)._repr_html_()
+    result = evensky.match([SKY, SKY[:9], SKY + 1], bin_size=40)
+    page = result._repr_html_()
+    assert page.count("<tr>") == 4
+    assert "different dimensions" in page
+    assert "<th>matched MSE</th>" in page
+    reference = result.run.reference
+    assert repr(result) == f"MatchResult(3 exposures, reference {reference!r}, 1 matched, 1 failed)"
+    assert repr(result.run) == f"MatchRun(3 exposures, reference {reference!r}, 1 matched, 1 failed)"
+    assert "array" not in repr(result.run.records)
+    everything = evensky.match_all([SKY, SKY + 1])
+    assert repr(everything).startswith("MatchAllResult(2 exposures, reference 'exposure ")
+    assert "<th>in errors</th>" in everything._repr_html_()
+    assert str(everything).splitlines()[-1] == everything.run.summary
+    assert str(everything).split()[:7] == ["exposure", "status", "before", "after", "fit", "RMS", "in"]
+    assert len(str(everything).splitlines()) == 4
+
+
+def test_a_background_without_a_model_shows_its_bins() -> None:
+    background = evensky.estimate_background(SKY * np.nan, bin_size=40)
+    assert "0 of 12" in background._repr_html_()
+    assert "No bin has a good pixel" in background._repr_html_()
+    assert "<img" not in background._repr_html_()
+
+
+def test_what_is_shown_is_the_model_that_was_asked_for() -> None:
+    slope = np.add.outer(np.zeros(120), np.linspace(0, 60, 160)) + SKY
+    pages = {}
+    for options in ({"order": 0}, {"order": 1}, {"style": "constant"}):
+        background = evensky.estimate_background(slope, bin_size=40, **options)
+        page = pages[str(options)] = background._repr_html_()
+        model = background.image
+        name = f"Chebyshev order {options['order']}" if "order" in options else "CONSTANT"
+        assert f"model, {name}</td><td>median {np.median(model):.6g}, {model.min():.6g} to {model.max():.6g}" in page
+    assert len({page.split("base64,")[1] for page in pages.values()}) == 3
+    # Where there are too few bins, a simpler one.
+    for bin_size, name in ((200, "CONSTANT"), (80, "LINEAR")):
+        background = evensky.estimate_background(slope, bin_size=bin_size)
+        assert f"model, {name}<" in background._repr_html_()
+        assert f"model, {name}<" in background.background._repr_html_()
+
+
+def test_what_holds_images_prints_in_one_line() -> None:
+    assert repr(make_exposures(1, (128, 160))) == "[SimulatedExposure('demo_01', 160 x 128 px: exposure, sky, scene)]"
+    assert repr(MatchBackgroundsTask()).startswith("MatchBackgroundsTask(")
+    assert "binSize=256" in repr(MatchBackgroundsTask())
+    stats = evensky.clipped_stats(CCDData(SKY, unit="adu"))
+    assert f"mean={stats.mean.value:.8g} adu" in repr(stats)
+    assert f"<td>iqr</td><td>{stats.iqr.value:.6g} adu</td>" in stats._repr_html_()
+    assert "counts" not in evensky.estimate_background(SKY, bin_size=40)._repr_html_()

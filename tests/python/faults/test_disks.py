@@ -1,0 +1,260 @@
+"""Disks that are full, folders that go or cannot be written to: nothing is lost by it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from astropy.table import Table
+from disturbed_runs import (
+    NUMBER,
+    VICTIM,
+    assert_ended,
+    assert_finishes,
+    assert_one_line,
+    assert_tidy,
+    failed,
+    match,
+    no_space,
+    when_matching,
+)
+from resuming import digests
+
+import evensky.io.fits
+from evensky import report
+from evensky.tasks import MatchBackgroundsTask
+from evensky.tasks.journal import JOURNAL, Journal
+
+# As a user has it: warnings of astropy must not become errors here that they are not there.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+# Disks that are full.
+
+
+def test_no_space_for_an_output(
+    files: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = evensky.io.fits._write_planes
+
+    def write(planes: Any, path: Path, overwrite: bool) -> None:
+        if VICTIM in path.name:
+            with evensky.io.atomic_path(path, overwrite=overwrite) as temporary:
+                temporary.write_bytes(b"x" * 5000)
+                raise no_space()
+        written(planes, path, overwrite)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evensky.io.fits, "_write_planes", write)
+        result = match(files, tmp_path, "-j", 2)
+    assert_ended(result, 1)
+    assert "1 failed" in result.output
+    assert failed(tmp_path) == {VICTIM: f"{tmp_path / VICTIM}_matched.fits: cannot be written: No space left on device"}
+    assert len(digests(tmp_path)) == NUMBER - 1
+    assert_tidy(tmp_path, whole)
+    assert_finishes(files, tmp_path, whole)
+
+
+def full_journal(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """After so many lines the journal is on a disk that is full."""
+    add = Journal._add
+    count = 0
+
+    def add_until_full(self: Journal, line: Any) -> None:
+        nonlocal count
+        count += 1
+        if count == after + 1:
+            assert self._file is not None
+            self._file.close()
+            self._file = open("/dev/full", "w", encoding="utf-8")  # noqa: SIM115
+        add(self, line)
+
+    monkeypatch.setattr(Journal, "_add", add_until_full)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("after", [0, 1, 4])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_space_for_the_journal(
+    files: list[Path],
+    whole: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    after: int,
+    workers: int,
+) -> None:
+    with monkeypatch.context() as patch:
+        full_journal(patch, after)
+        result = match(files, tmp_path, "-j", workers)
+    message = assert_one_line(result, 1, 2)
+    assert message == f"{tmp_path / JOURNAL}: cannot be written: No space left on device"
+    assert_tidy(tmp_path, whole)
+    assert len(digests(tmp_path)) >= after - 2
+    assert_finishes(files, tmp_path, whole, journal=False)
+
+
+def full_for(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """No space for the table or for the report."""
+    if name == "matched.ecsv":
+
+        def write(self: Table, path: Path, **kwargs: Any) -> None:
+            Path(path).write_text("half")
+            raise no_space()
+
+        monkeypatch.setattr(Table, "write", write)
+        return
+    write_text = Path.write_text
+
+    def write_half(self: Path, text: str, **kwargs: Any) -> int:
+        if self.name.startswith(f".{name}"):
+            write_text(self, text[: len(text) // 2], **kwargs)
+            raise no_space()
+        return write_text(self, text, **kwargs)
+
+    monkeypatch.setattr(Path, "write_text", write_half)
+
+
+@pytest.mark.parametrize("name", ["matched.ecsv", "report.html"])
+def test_no_space_for_table_and_report(
+    files: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with monkeypatch.context() as patch:
+        full_for(patch, name)
+        result = match(files, tmp_path, "--report", "-q")
+    assert assert_one_line(result, 1, 2) == f"{tmp_path / name}: cannot be written: No space left on device"
+    assert digests(tmp_path) == whole
+    assert not (tmp_path / name).exists()
+    assert_tidy(tmp_path, whole)
+    assert_finishes(files, tmp_path, whole)
+
+
+def test_no_space_is_not_wrong_usage(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full_for(monkeypatch, "matched.ecsv")
+    assert match(files, tmp_path, "-q").exit_code == 1
+
+
+def test_no_memory_for_the_report(
+    files: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plot(*args: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(report, "plot_match", plot)
+    result = match(files, tmp_path, "--report", "-q")
+    assert digests(tmp_path) == whole
+    assert "report.html" in assert_one_line(result, 1, 2)
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[Callable[[str], None]]:
+    """A file system of its own; yields what mounts it with other options."""
+    folder.mkdir()
+
+    def mount(options: str) -> None:
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"no file system can be mounted here: {error}")
+
+    mount(options)
+    try:
+        yield lambda more: mount(f"remount,{more}")
+    finally:
+        subprocess.run(["umount", str(folder)], check=True, capture_output=True)
+
+
+def test_a_disk_that_is_full_for_outputs(files: list[Path], whole: dict[str, str], tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "size=800k") as remount:
+        out = tmp_path / "disk"
+        result = match(files, out, "-q")
+        # Room is left for some outputs and, where an output has gone again, for the journal and the table.
+        assert_ended(result, 1)
+        assert 0 < len(digests(out)) < NUMBER
+        assert failed(out)
+        assert all(re.search("No space left|Not enough space", message) for message in failed(out).values())
+        assert len(failed(out)) == NUMBER - len(digests(out))
+        assert_tidy(out, whole)
+        remount("size=16m")
+        assert_finishes(files, out, whole)
+
+
+def test_a_disk_that_is_full_for_the_journal(files: list[Path], whole: dict[str, str], tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "size=800k") as remount:
+        out = tmp_path / "disk" / "out"
+        filler = tmp_path / "disk" / "filler"
+        try:
+            filler.write_bytes(bytes(1 << 20))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC  # noqa: PT017
+        out.mkdir()
+        result = match(files, out, "-q")
+        assert "No space left on device" in assert_one_line(result, 1, 2)
+        assert_tidy(out, whole)
+        remount("size=16m")
+        assert_finishes(files, out, whole)
+
+
+# Folders that cannot be written to, or go.
+
+
+def test_a_folder_that_is_read_only(files: list[Path], whole: dict[str, str], tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "size=16m") as remount:
+        out = tmp_path / "disk"
+        remount("ro")
+        message = assert_one_line(match(files, out), 2)
+        assert message == f"{out / JOURNAL}: cannot be written: Read-only file system"
+        assert assert_one_line(match(files, out / "sub"), 2) == f"{out / 'sub'}: cannot be made: Read-only file system"
+        assert list(out.iterdir()) == []
+        remount("rw")
+        assert_finishes(files, out, whole)
+
+
+def test_a_folder_that_becomes_read_only(
+    files: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mkstemp(*args: Any, **kwargs: Any) -> Any:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        when_matching(patch, VICTIM, lambda path: patch.setattr(tempfile, "mkstemp", mkstemp))
+        message = assert_one_line(match(files, tmp_path), 1, 2)
+    assert message == f"{tmp_path / 'matched.ecsv'}: cannot be written: Read-only file system"
+    assert 0 < len(digests(tmp_path)) < NUMBER
+    assert_tidy(tmp_path, whole)
+    assert_finishes(files, tmp_path, whole)
+
+
+def test_a_folder_that_goes(
+    files: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        when_matching(patch, VICTIM, lambda path: shutil.rmtree(out))
+        message = assert_one_line(match(files, out), 1, 2)
+    assert message == f"{out / 'matched.ecsv'}: cannot be written: No such file or directory"
+    assert not out.exists()
+    assert_finishes(files, out, whole)
+
+
+def test_a_folder_that_goes_before_the_reference_is_chosen(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    chosen = MatchBackgroundsTask.chooseReference
+
+    def choose(self: Any, candidates: Any) -> Any:
+        out.rmdir()
+        return chosen(self, candidates)
+
+    monkeypatch.setattr(MatchBackgroundsTask, "chooseReference", choose)
+    assert assert_one_line(match(files, out), 1, 2) == f"{out / JOURNAL}: cannot be written: No such file or directory"

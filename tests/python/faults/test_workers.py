@@ -1,0 +1,190 @@
+"""Workers that die or are stopped: one exposure fails, or the run ends and can go on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from disturbed_runs import (
+    NUMBER,
+    VICTIM,
+    assert_ended,
+    assert_finishes,
+    assert_tidy,
+    failed,
+    match,
+    no_space,
+    when_matching,
+)
+from resuming import digests
+
+from evensky.tasks import MatchBackgroundsTask
+from evensky.tasks.file_matcher import FileMatcher, Item
+
+# As a user has it: warnings of astropy must not become errors here that they are not there.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+# Workers that die.
+
+
+def test_a_worker_that_dies_while_matching_is_one_failure(
+    files: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Exception] = [
+        ValueError("of no use"),
+        OSError(errno.EIO, os.strerror(errno.EIO)),
+        RecursionError("maximum recursion depth exceeded"),
+        MemoryError("no 5 GB left"),
+        StopIteration("of two\nlines"),
+        AssertionError("of mine"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"),
+    ]
+    for number, error in enumerate(errors):
+        out = tmp_path / str(number)
+        with monkeypatch.context() as patch:
+
+            def die(path: Path, error: Exception = error) -> None:
+                raise error
+
+            when_matching(patch, VICTIM, die)
+            result = match(files, out, "-j", 1 + number % 2)
+        assert_ended(result, 1)
+        assert failed(out) == {VICTIM: " ".join(str(error).split())}
+        assert len(digests(out)) == NUMBER - 1
+        assert_tidy(out, whole)
+    assert_finishes(files, out, whole)
+
+
+class _SilentError(Exception):
+    """An error without a message, as MemoryError mostly is one."""
+
+
+@pytest.mark.parametrize("kind", [MemoryError, _SilentError, AssertionError])
+def test_failures_always_have_a_reason(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def die(path: Path) -> None:
+        raise kind
+
+    when_matching(monkeypatch, VICTIM, die)
+    assert_ended(match(files, tmp_path), 1)
+    assert kind.__name__ in failed(tmp_path)[VICTIM]
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), SystemExit("no"), GeneratorExit("no"), KeyboardInterrupt()])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_no_exception_is_one_failure_too(
+    files: list[Path],
+    whole: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    workers: int,
+) -> None:
+    def die(path: Path) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        when_matching(patch, "demo_02", die)
+        try:
+            result = match(files, tmp_path, "-j", workers)
+        except BaseException as raised:  # which click lets through
+            pytest.fail(repr(raised))
+    assert_ended(result, 1)
+    assert list(failed(tmp_path)) == ["demo_02"]
+    assert len(digests(tmp_path)) == NUMBER - 1
+    assert_finishes(files, tmp_path, whole)
+
+
+def dying_measure(monkeypatch: pytest.MonkeyPatch, label: str, error: BaseException) -> None:
+    measure = FileMatcher._measure
+
+    def die(self: FileMatcher, item: Item) -> Any:
+        if item.label == label:
+            raise error
+        return measure(self, item)
+
+    monkeypatch.setattr(FileMatcher, "_measure", die)
+
+
+@pytest.mark.parametrize("error", [ValueError("of no use"), MemoryError(), RecursionError("too deep")])
+def test_a_worker_that_dies_while_measuring(
+    files: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    # It is no candidate; that it cannot be measured does not say that it cannot be matched.
+    dying_measure(monkeypatch, VICTIM, error)
+    assert_ended(match(files, tmp_path, "-j", 2), 0)
+    assert digests(tmp_path) == whole
+
+
+def test_exit_while_measuring(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dying_measure(monkeypatch, VICTIM, SystemExit(0))
+    assert_ended(match(files, tmp_path), 0, 1)
+    assert len(digests(tmp_path)) >= NUMBER - 1
+
+
+# Signals at their worst.
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_while_exposures_are_measured(
+    files: list[Path], whole: dict[str, str], tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    script = (
+        "import sys, time\n"
+        "from evensky.cli import main\n"
+        "from evensky.tasks.file_matcher import FileMatcher\n"
+        "measure = FileMatcher._measure\n"
+        "def slow(self, item):\n"
+        "    print('measuring', file=sys.stdout, flush=True)\n"
+        "    time.sleep(0.3)\n"
+        "    return measure(self, item)\n"
+        "FileMatcher._measure = slow\n"
+        "main()\n"
+    )
+    args = [
+        "match",
+        *map(str, files),
+        "--out",
+        str(tmp_path),
+        "--method",
+        "reference",
+        "-c",
+        "binSize=32",
+        "--no-report",
+        "--quiet",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "measuring\n"
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert errors.count("\n") == 1
+    assert f"stopped by {number.name}" in errors
+    assert_tidy(tmp_path, whole)
+    assert_finishes(files, tmp_path, whole)
+
+
+def test_no_threads_are_left(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(self: Any, candidates: Any) -> Any:
+        raise no_space()
+
+    before = threading.active_count()
+    monkeypatch.setattr(MatchBackgroundsTask, "chooseReference", die)
+    match(files, tmp_path, "-j", 3)
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before

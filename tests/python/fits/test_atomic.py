@@ -1,0 +1,73 @@
+"""Files are replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from exposures_in_files import make_exposure
+
+from evensky.errors import FitsError
+from evensky.image import ExposureF
+from evensky.io import atomic_path, write_exposure, write_image
+
+exposure = pytest.fixture(make_exposure)
+
+
+def test_what_is_no_file_is_not_replaced(exposure: ExposureF, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FitsError, match="not a regular file"):
+        write_image(exposure.image, tmp_path / "pipe", overwrite=True)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_nothing_is_overwritten_or_left_behind(exposure: ExposureF, tmp_path: Path) -> None:
+    path = tmp_path / "a.fits"
+    write_exposure(exposure, path)
+    before = path.read_bytes()
+    with pytest.raises(FitsError, match="exists already"):
+        write_exposure(exposure, path)
+    assert path.read_bytes() == before
+    write_exposure(exposure, path, overwrite=True)
+    with pytest.raises(FitsError, match="cannot be written"):
+        write_image(exposure.image, tmp_path / "no" / "folder.fits")
+
+    def interrupted() -> None:
+        with atomic_path(path, overwrite=True) as temporary:
+            temporary.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.fits"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+
+
+def test_threads_that_write_leave_the_umask_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(index: int) -> None:
+        for again in range(5):
+            with atomic_path(tmp_path / f"{index}-{again}") as temporary:
+                temporary.write_text("x")
+
+    set_umask = os.umask
+
+    def set_and_wait(mask: int) -> int:
+        earlier = set_umask(mask)
+        time.sleep(0.001)  # so that others have their chance between reading and restoring it
+        return earlier
+
+    before = set_umask(0o027)
+    monkeypatch.setattr(os, "umask", set_and_wait)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(write, range(8)))
+    finally:
+        left = set_umask(before)
+    assert left == 0o027
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o640}

@@ -1,0 +1,49 @@
+"""The configuration of a match of all exposures to each other."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+from lsst.pex.config import FieldValidationError
+
+from evensky.matching.configuration import MatchAllConfig
+
+
+def test_defaults() -> None:
+    config = MatchAllConfig()
+    assert config.toDict() == {
+        "bad_planes": ["NO_DATA", "DETECTED", "DETECTED_NEGATIVE", "SAT", "BAD", "INTRP", "CR"],
+        "bin_size": 0,
+        "statistic": "MEANCLIP",
+        "sigma": 3.0,
+        "rounds": 3,
+        "order": 8,
+        "spline": True,
+        "level": "reference",
+        "add_variance": False,
+        "weight_coverage": 0.4,
+        "weight_variance": 0.4,
+        "weight_level": 0.2,
+    }
+    assert pickle.loads(pickle.dumps(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("bin_size", -1),
+        ("statistic", "MODE"),
+        ("sigma", 0.0),
+        ("rounds", 0),
+        ("order", 21),
+        ("level", "highest"),
+        ("weight_level", 1.1),
+        ("bad_planes", [""]),
+    ],
+)
+def test_values_that_are_refused(name: str, value: Any) -> None:
+    config = MatchAllConfig()
+    with pytest.raises(FieldValidationError, match=name):
+        config.update(**{name: value})

@@ -1,0 +1,57 @@
+"""Differences of exposures in bins, and their noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evensky import _core
+from evensky.errors import InvalidParameterError, LengthError
+from evensky.matching.differences import Differences, Pixels, coverage_of, measure_pair
+from evensky.matching.grid import CommonGrid
+
+
+def options() -> _core.MatchingOptions:
+    made = _core.MatchingOptions()
+    made.gridStatistic = _core.Property.MEAN
+    return made
+
+
+def test_noise_is_given_to_whom_it_belongs() -> None:
+    rng = np.random.default_rng(4)
+    sigmas = (3.0, 10.0, 6.0)
+    images = [rng.normal(0, sigma, (200, 200)) for sigma in sigmas]
+    pixels = [Pixels(image, None, 0, (0, 0, 200, 200)) for image in images]
+    grid = CommonGrid(25)
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    bins = [measure_pair((i, pixels[i]), (j, pixels[j]), grid, options()) for i, j in pairs]
+    differences = Differences(3, [one for one in bins if one is not None])
+    for exposure, sigma in enumerate(sigmas):
+        variance = differences.node_variance[differences.nodes_of(exposure)]
+        assert np.sqrt(np.median(variance)) == pytest.approx(sigma / 25, rel=0.1)
+    # A satellite in one exposure: its pixels scatter oddly there.
+    images[1][30:40] += 500
+    bins = [measure_pair((i, pixels[i]), (j, pixels[j]), grid, options()) for i, j in pairs]
+    odd = Differences(3, [one for one in bins if one is not None])
+    assert odd.node_odd[odd.nodes_of(1)].sum() == 8
+
+
+def test_coverage() -> None:
+    image = np.full((100, 100), 5.0)
+    image[:, :40] = np.nan
+    found = coverage_of(Pixels(image, None, 0, (0, 0, 100, 100)), CommonGrid(20))
+    assert found.bins.size == 15
+    assert found.counts.tolist() == [400] * 15
+
+
+def test_what_the_core_refuses() -> None:
+    image = np.zeros((20, 30), np.float32)
+    good = ((image, None), (image, None))
+    with pytest.raises(InvalidParameterError, match=r"x_edges reaches from 0 to 31; it must be within 0 to 30"):
+        _core.bin_differences(*good, [0, 31], [0, 20], options())
+    with pytest.raises(InvalidParameterError, match=r"y_edges has 5 behind 10"):
+        _core.bin_differences(*good, [0, 30], [0, 10, 5], options())
+    with pytest.raises(LengthError, match="20 x 20 but the reference is 30 x 20"):
+        _core.bin_differences((image, None), (image[:, :20], None), [0, 20], [0, 20], options())
+    with pytest.raises(InvalidParameterError, match="dtype"):
+        _core.bin_differences((image, None), (image.astype(np.int32), None), [0, 20], [0, 20], options())

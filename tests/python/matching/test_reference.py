@@ -1,0 +1,63 @@
+"""The choice of a reference exposure."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from simulated_task import SIMULATED, make_task, refs
+
+from evensky.image import Mask
+from evensky.tasks.match_exposure import reason_of_choice, set_aside
+from evensky.tasks.run_record import ReferenceCandidate
+
+pytestmark = pytest.mark.smoke
+
+
+def test_reference_without_good_pixels_never_wins() -> None:
+    blank = SIMULATED[0].exposure.clone()
+    blank.mask |= Mask.getPlaneBitMask("BAD")
+    assert make_task().selectRefExposure([blank, *refs()], None, "warp") != 0
+
+
+def test_levels_that_are_not_positive_are_compared_by_range(caplog: pytest.LogCaptureFixture) -> None:
+    shifted = []
+    for one in SIMULATED:
+        exposure = one.exposure.clone()
+        exposure.image -= 700
+        shifted.append(exposure)
+    task = make_task(bestRefWeightCoverage=0.0, bestRefWeightVariance=0.0, bestRefWeightLevel=1.0)
+    plain = task.selectRefExposure([one.exposure for one in SIMULATED], None, "warp")
+    with caplog.at_level(logging.INFO):
+        assert task.selectRefExposure(shifted, None, "warp") == plain
+    assert "range" in caplog.text
+
+
+def test_exposures_that_nearly_no_other_could_be_matched_to_are_set_aside() -> None:
+    candidates = [ReferenceCandidate(name, 100.0, 25.0, 600) for name in "abcde"]
+    candidates[3].variance = 0.0
+    candidates[4].npoint = 0
+    sizes = [(9, 9), (9, 9), (9, 8), (9, 9), (3, 3)]
+    set_aside(candidates, sizes, ["Jy", "Jy", "Jy", "Jy", "mJy"])
+    assert [candidate.message for candidate in candidates] == [
+        "",
+        "",
+        "has another size than most: 9 x 8",
+        "all its good pixels are equal",
+        "",  # it has no good pixel, and says so elsewhere
+    ]
+    candidates = [ReferenceCandidate(name, 100.0, 25.0, 600) for name in "abcd"]
+    set_aside(candidates, [(9, 9)] * 4, ["Jy", "mJy", "", "Jy"])
+    assert [candidate.message for candidate in candidates] == [
+        "",
+        "is in mJy, others in Jy",
+        "is in no unit, others in Jy",
+        "",
+    ]
+
+
+def test_the_reason_of_a_choice() -> None:
+    costs = [ReferenceCandidate("a", cost=0.9), ReferenceCandidate("b", cost=0.25), ReferenceCandidate("c")]
+    assert reason_of_choice(costs) == "Its cost, 0.2500, is the lowest of 2; the next is 0.9000."
+    assert reason_of_choice(costs[1:]) == "It is the only exposure that can be used."
+    assert reason_of_choice(None) == "It was named by the user."

@@ -1,0 +1,142 @@
+"""Statistics beyond the golden cases: forms of calls, layouts, threads, errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import evensky
+import evensky.errors as errors
+import evensky.image as afwImage
+import evensky.math as afwMath
+
+RNG = np.random.default_rng(20260505)
+PIXELS = RNG.normal(100, 5, (60, 80)).astype(np.float32)
+
+
+def test_forms_of_make_statistics(image: afwImage.MaskedImageF) -> None:
+    control = afwMath.StatisticsControl(andMask=1)
+    want = afwMath.makeStatistics(image, afwMath.MEAN, control).getValue()
+    array, mask = image.image.array, image.mask
+    assert want == pytest.approx(array[mask.array == 0].mean(dtype=np.float64), rel=1e-12)
+    assert afwMath.makeStatistics(image.image, mask, afwMath.MEAN, control).getValue() == want
+    assert afwMath.makeStatistics(array, mask.array, afwMath.MEAN, control).getValue() == want
+    assert afwMath.makeStatistics(array, mask=mask, flags="MEAN", sctrl=control).getValue(afwMath.MEAN) == want
+    assert afwMath.makeStatistics(np.ma.MaskedArray(array, mask.array != 0), "MEAN").getValue() == want
+    assert afwMath.makeStatistics(array, mask.array != 0, "MEAN").getValue() == want
+    assert afwMath.makeStatistics(afwImage.ExposureF(image), afwMath.MEAN, control).getValue() == want
+    weights = np.ones_like(array)
+    assert afwMath.makeStatistics(image, afwImage.ImageF(weights), afwMath.MEAN, control).getValue() == want
+
+
+def test_vectors_and_masks() -> None:
+    assert afwMath.makeStatistics([1, 2, 3, 4], afwMath.MEDIAN).getValue() == 2.5
+    assert afwMath.makeStatistics(np.array([1, 2, 9], np.float32), "MEAN").getValue() == 4
+    assert afwMath.makeStatistics([1.0, 3.0], [3.0, 1.0], afwMath.MEAN).getValue() == 1.5
+    vector = afwImage.MaskedVectorF([1, 2, 100], mask=[0, 0, 1])
+    assert afwMath.makeStatistics(vector, afwMath.MAX, afwMath.StatisticsControl(andMask=1)).getValue() == 2
+    weighted = afwMath.makeStatistics(vector, [3.0, 1.0, 5.0], afwMath.MEAN, afwMath.StatisticsControl(andMask=1))
+    assert weighted.getValue() == 1.25
+    mask = afwImage.Mask(np.array([[1, 4], [8, 0]], np.int32))
+    result = afwMath.makeStatistics(mask, afwMath.SUM | afwMath.NPOINT)
+    assert (result.getValue(afwMath.SUM), result.getValue(afwMath.NPOINT)) == (13, 4)
+    with pytest.raises(errors.InvalidParameterError, match="NPOINT and SUM"):
+        afwMath.makeStatistics(mask, afwMath.MEAN)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda a: a,
+        lambda a: a.astype(">f4"),
+        lambda a: np.asfortranarray(a),
+        lambda a: np.repeat(np.repeat(a, 2, 0), 3, 1)[::2, ::3],
+        lambda a: np.ascontiguousarray(a[::-1, ::-1])[::-1, ::-1],
+        lambda a: np.rec.fromarrays([np.zeros(a.shape, np.int8), a]).f1,
+    ],
+    ids=["plain", "big-endian", "fortran", "strided", "reversed", "record field"],
+)
+def test_any_layout_gives_the_same_bits(view: Any) -> None:
+    flags = afwMath.MEAN | afwMath.MEDIAN | afwMath.VARIANCECLIP
+    want, got = afwMath.makeStatistics(PIXELS, flags), afwMath.makeStatistics(view(PIXELS), flags)
+    for one in (afwMath.MEAN, afwMath.MEDIAN, afwMath.VARIANCECLIP):
+        assert got.getValue(one) == want.getValue(one)
+
+
+def test_what_statistics_refuse(image: afwImage.MaskedImageF) -> None:
+    result = afwMath.makeStatistics(PIXELS, afwMath.MEAN | afwMath.MEDIAN)
+    with pytest.raises(errors.InvalidParameterError, match="never asked for STDEV"):
+        result.getValue(afwMath.STDEV)
+    with pytest.raises(errors.InvalidParameterError, match=r"MEAN \| MEDIAN"):
+        result.getValue()
+    assert np.isnan(result.getError(afwMath.MEAN))
+    for call, match in (
+        (lambda: afwMath.makeStatistics(np.zeros((0, 3), np.float32), afwMath.MEAN), "no pixels.*3 x 0"),
+        (lambda: afwMath.makeStatistics(PIXELS, "FOO"), "FOO.*MEANCLIP"),
+        (lambda: afwMath.makeStatistics(PIXELS, 1 << 20), "1048576"),
+        (lambda: afwMath.makeStatistics(PIXELS), "flags is None"),
+        (lambda: afwMath.makeStatistics(image, afwMath.MEAN, 3), "sctrl is a int"),
+        (lambda: afwMath.makeStatistics(image, mask=image.mask, flags=afwMath.MEAN), "mask of its own"),
+        (lambda: afwMath.StatisticsControl(numSigmaClip=0), "numSigmaClip = 0"),
+        (lambda: afwMath.StatisticsControl(numIter=0), "numIter = 0"),
+        (lambda: afwMath.StatisticsControl().setMaskPropagationThreshold(32, 0.1), "32"),
+    ):
+        with pytest.raises((ValueError, IndexError), match=match):
+            call()
+    with pytest.raises(errors.LengthError, match=r"79 x 60.*80 x 60"):
+        afwMath.makeStatistics(PIXELS, np.zeros((60, 79), np.int32), afwMath.MEAN)
+
+
+def test_mask_bits_are_32_bits_however_written() -> None:
+    assert afwMath.StatisticsControl(andMask=0x80000001).getAndMask() == -0x7FFFFFFF
+    control = afwMath.StatisticsControl()
+    control.setAndMask(0xFFFFFFFF)
+    assert control.getAndMask() == -1
+    with pytest.raises(errors.InvalidParameterError, match="4294967296"):
+        control.setAndMask(1 << 32)
+
+
+def test_nothing_good() -> None:
+    result = afwMath.makeStatistics(
+        np.full((3, 3), np.nan, np.float32),
+        afwMath.MEAN | afwMath.NPOINT | afwMath.SUM | afwMath.MIN | afwMath.MEANCLIP | afwMath.NMASKED,
+    )
+    assert [result.getValue(p) for p in (afwMath.NPOINT, afwMath.SUM, afwMath.NMASKED)] == [0, 0, 9]
+    assert all(np.isnan(result.getValue(p)) for p in (afwMath.MEAN, afwMath.MIN, afwMath.MEANCLIP))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.uint16, np.uint64])
+def test_large_images_agree_with_numpy(dtype: Any) -> None:
+    # Larger than what is packed into memory: pixels are selected by counting.
+    array = np.abs(RNG.normal(1000, 300, (700, 611))).astype(dtype)
+    result = afwMath.makeStatistics(
+        array, afwMath.MEAN | afwMath.MEDIAN | afwMath.IQRANGE | afwMath.MIN | afwMath.STDEV
+    )
+    wide = array.astype(np.float64)
+    assert result.getValue(afwMath.MEAN) == pytest.approx(wide.mean(), rel=1e-12)
+    assert result.getValue(afwMath.STDEV) == pytest.approx(wide.std(ddof=1), rel=1e-12)
+    assert result.getValue(afwMath.MIN) == array.min()
+    if np.dtype(dtype).kind == "f":
+        assert result.getValue(afwMath.MEDIAN) == pytest.approx(np.median(wide), rel=1e-15)
+        assert result.getValue(afwMath.IQRANGE) == pytest.approx(np.subtract(*np.percentile(wide, [75, 25])), rel=1e-12)
+    else:
+        value = np.sort(array.ravel())[int(0.5 * (array.size - 1))]
+        tie_aware = value - 0.5 + (0.5 * array.size - (array < value).sum()) / (array == value).sum()
+        assert result.getValue(afwMath.MEDIAN) == pytest.approx(float(tie_aware), rel=1e-15)
+
+
+def test_threads_do_not_change_bits() -> None:
+    array = RNG.normal(1000, 10, (900, 1100)).astype(np.float32)
+    flags = afwMath.MEAN | afwMath.STDEVCLIP | afwMath.MEDIAN | afwMath.SUM
+    one, two = (afwMath.makeStatistics(array, flags, num_threads=n) for n in (1, 2))
+    for p in (afwMath.MEAN, afwMath.STDEVCLIP, afwMath.MEDIAN, afwMath.SUM):
+        assert one.getValue(p) == two.getValue(p)
+    control = afwMath.BackgroundControl(9, 7)
+    serial, threaded = (afwMath.makeBackground(array, control, num_threads=n) for n in (1, 3))
+    np.testing.assert_array_equal(serial.getImageF(num_threads=1).array, threaded.getImageF(num_threads=3).array)
+    with pytest.raises(ValueError, match="num_threads = 0"):
+        evensky.set_num_threads(0)
+    with pytest.raises(ValueError, match="num_threads = -1"):
+        afwMath.makeStatistics(array, flags, num_threads=-1)

@@ -1,0 +1,56 @@
+"""The background of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evensky.errors import FitsError, NotFoundError, TaskError
+from evensky.image import ExposureF, ImageF, MaskedImageF
+from evensky.io import read_exposure, write_exposure
+from evensky.tasks.model_file import model_file
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(1).normal(0, 2, (60, 90)) + np.linspace(50, 53, 90)
+    write_exposure(ExposureF(MaskedImageF(ImageF(pixels.astype(np.float32), xy0=(7, 5)))), tmp_path / "a.fits")
+    return tmp_path / "a.fits"
+
+
+def test_the_model_and_what_is_said(file: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    out, less, rms = (tmp_path / f"{name}.fits" for name in ("model", "less", "rms"))
+    model_file(file, out=out, subtracted=less, rms=rms, bin_size=30, order=1, say=said.append)
+    assert said[0] == f"{file}: 90 x 60 px, 3 x 2 bins of 30 px, MEANCLIP, Chebyshev order 1"
+    assert "bins with good pixels  6 of 6" in said
+    assert said[-1] == f"difference written to  {less}"
+    model = read_exposure(out)
+    assert np.abs(model.image.array - np.linspace(50, 53, 90)).max() < 1
+    assert read_exposure(rms).image.array.mean() == pytest.approx(2, abs=0.2)
+    left = read_exposure(less)
+    np.testing.assert_array_equal(left.image.array, read_exposure(file).image.array - model.image.array)
+    assert left.getXY0() == read_exposure(file).getXY0()
+
+
+def test_nothing_is_replaced_unasked(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model.fits"
+    model_file(file, out=out, bin_size=30, say=print)
+    with pytest.raises(FitsError, match="exists already"):
+        model_file(file, out=out, bin_size=30, say=print)
+    model_file(file, out=out, bin_size=30, overwrite=True, say=print)
+    for options, says in (({"out": file}, "is an input too"), ({"out": out, "rms": out}, "cannot be two results")):
+        with pytest.raises(FitsError, match=says):
+            model_file(file, bin_size=30, overwrite=True, say=print, **options)
+
+
+def test_what_cannot_be_modelled(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="'NOPE'"):
+        model_file(file, bad_planes="NOPE", say=print)
+    exposure = read_exposure(file)
+    exposure.image.array[...] = np.nan
+    write_exposure(exposure, tmp_path / "blank.fits")
+    with pytest.raises(TaskError, match="no bin of 30 px has a good pixel"):
+        model_file(tmp_path / "blank.fits", bin_size=30, say=print)

@@ -1,0 +1,41 @@
+"""Names of the exposures of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evensky.errors import InvalidParameterError
+from evensky.tasks import MatchBackgroundsConfig
+from evensky.tasks.labels import refuse_twice, unique_labels
+from evensky.tasks.match_files import match_files
+
+
+def test_labels() -> None:
+    assert unique_labels([Path("a/x.fits"), Path("a/y.fits.fz")]) == ["x", "y"]
+    assert unique_labels([Path("a/x.fits"), Path("b/x.fits")]) == ["a_x", "b_x"]
+    assert unique_labels([Path("x.fits"), Path("x.fits")]) == ["x_1", "x_2"]
+    # A number that another file has by name is left to it.
+    assert unique_labels([Path("x.fits"), Path("x.fits.gz"), Path("x_1.fits")]) == ["x_2", "x_3", "x_1"]
+    config = MatchBackgroundsConfig()
+    with pytest.raises(ValueError, match="0 files"):
+        match_files([], "out", config=config)
+    with pytest.raises(ValueError, match="workers = 0"):
+        match_files(["a.fits"], "out", workers=0)
+
+
+def test_endings_and_names_that_are_no_text() -> None:
+    assert unique_labels([Path("a.FITS.gz"), Path("b.fit"), Path("c.dat"), Path(".fits")]) == [
+        "a",
+        "b",
+        "c.dat",
+        ".fits",
+    ]
+    assert unique_labels([Path("\x1b[31m.fits")]) == [r"\x1b[31m"]
+
+
+def test_a_file_is_given_once() -> None:
+    refuse_twice(["a.fits", "b.fits"])
+    with pytest.raises(InvalidParameterError, match=r"a\.fits is given more than once"):
+        refuse_twice(["a.fits", "b.fits", Path("./a.fits")])

@@ -1,0 +1,334 @@
+"""Threads, processes, clusters: the same results, whoever does the work, and whoever dies."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fragile import fragile
+from resuming import digests
+
+from evensky import simulate
+from evensky.errors import FitsError, InvalidParameterError, TaskError
+from evensky.image import ExposureF
+from evensky.io import write_exposure
+from evensky.matching.configuration import MatchAllConfig
+from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
+from evensky.tasks.executors import Units, open_executor
+from evensky.tasks.match_files import match_files
+
+NUMBER = 6
+
+
+def config() -> MatchBackgroundsConfig:
+    made = MatchBackgroundsConfig()
+    made.binSize = 32
+    return made
+
+
+@pytest.fixture(scope="module", params=["all", "reference"])
+def method(request: pytest.FixtureRequest) -> str:
+    """Files are matched by both methods."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def file_config(method: str) -> MatchAllConfig | MatchBackgroundsConfig:
+    if method == "reference":
+        return config()
+    made = MatchAllConfig()
+    made.bin_size = 16
+    return made
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("exposures")
+    made = simulate.make_exposures(NUMBER, (96, 80), seed=3)
+    paths = [folder / f"e{index}.fits" for index in range(NUMBER)]
+    for path, one in zip(paths, made, strict=True):
+        write_exposure(one.exposure, path)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def whole(files: list[Path], file_config: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("whole")
+    match_files(files, folder, config=file_config, report=False)
+    return digests(folder)
+
+
+def kill_a_child() -> None:
+    children = multiprocessing.active_children()
+    assert children
+    assert children[0].pid is not None
+    os.kill(children[0].pid, signal.SIGKILL)
+
+
+class KillOnce:
+    """Progress that kills a worker when so many steps are done."""
+
+    def __init__(self, kill: Callable[[], None], at: int) -> None:
+        self.kill, self.at, self.killed = kill, at, False
+
+    def __call__(self, label: str, done: int, steps: int) -> None:
+        if done >= self.at and not self.killed:
+            self.killed = True
+            self.kill()
+
+
+def test_processes_give_the_same_bytes(
+    files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path
+) -> None:
+    run = match_files(files, tmp_path, config=file_config, workers=2, executor="processes")
+    assert digests(tmp_path) == whole
+    assert [record.message for record in run.failed] == []
+    # Pictures come back from the workers.
+    assert all(record.pixels is not None for record in run.records)
+    assert (tmp_path / "report.html").exists()
+
+
+def test_an_executor_of_the_users_stays_open(
+    files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        match_files(files, tmp_path, config=file_config, executor=pool, report=False)
+        assert pool.submit(int, "3").result() == 3
+    assert digests(tmp_path) == whole
+
+
+@pytest.mark.parametrize("at", [2, NUMBER + 2, 2 * NUMBER + 2], ids=["measuring", "second", "third"])
+def test_a_killed_worker_costs_a_retry(
+    files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path, at: int
+) -> None:
+    progress = KillOnce(kill_a_child, at)
+    run = match_files(
+        files, tmp_path, config=file_config, workers=2, executor="processes", report=False, progress=progress
+    )
+    assert progress.killed or at > 2 * NUMBER  # to one reference there are two rounds of work
+    assert [record.message for record in run.failed] == []
+    assert digests(tmp_path) == whole
+
+
+def test_a_pool_of_the_users_that_breaks_is_replaced(
+    files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path
+) -> None:
+    progress = KillOnce(kill_a_child, NUMBER + 2)
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        run = match_files(files, tmp_path, config=file_config, executor=pool, report=False, progress=progress)
+    assert progress.killed
+    assert [record.message for record in run.failed] == []
+    assert digests(tmp_path) == whole
+
+
+def test_a_run_goes_on_with_another_executor(
+    files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path
+) -> None:
+    def stop(label: str, done: int, steps: int) -> None:
+        if done == steps - NUMBER + 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        match_files(files, tmp_path, config=file_config, report=False, progress=stop)
+    assert 0 < len(digests(tmp_path)) < NUMBER
+    match_files(files, tmp_path, config=file_config, report=False, resume=True, workers=2, executor="processes")
+    assert digests(tmp_path) == whole
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}], ids=["plain", "resume", "overwrite"])
+def test_one_run_at_a_time_in_a_folder(
+    files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path, options: dict[str, bool]
+) -> None:
+    refusals = []
+
+    def meanwhile(label: str, done: int, steps: int) -> None:
+        if done == steps - NUMBER + 2:
+            with pytest.raises(FitsError) as raised:
+                match_files(files, tmp_path, config=file_config, report=False, **options)
+            refusals.append(str(raised.value))
+
+    match_files(files, tmp_path, config=file_config, report=False, progress=meanwhile)
+    expected = "another run is at work in it" if options else "holds a run that did not end"
+    assert [expected in refusal for refusal in refusals] == [True]
+    assert digests(tmp_path) == whole
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_only_the_unit_that_kills_its_worker_is_lost(tmp_path: Path, workers: int) -> None:
+    deadly, once = frozenset([2, 5]), frozenset([3])
+    with open_executor("processes", workers) as renew:
+        units = Units(renew, fragile, lambda key, error: -key)
+        results = dict(units.run((number, (number, tmp_path, deadly, once)) for number in range(8)))
+    assert results == {number: -number if number in deadly else number * number for number in range(8)}
+
+
+def test_what_a_unit_raises_is_raised(tmp_path: Path) -> None:
+    with open_executor(None, 2) as renew, pytest.raises(ZeroDivisionError):
+        dict(Units(renew, divmod, lambda key, error: (0, 0)).run([(0, (1, 1)), (1, (1, 0))]))
+
+
+def test_what_finishing_raises_ends_the_run() -> None:
+    def finished(key: int, result: int) -> None:
+        raise FitsError(f"disk full at {key}")
+
+    with open_executor(None, 2) as renew, pytest.raises(FitsError, match="disk full at"):
+        dict(Units(renew, abs, lambda key, error: 0, finished).run((key, (key,)) for key in range(5)))
+
+
+@pytest.mark.parametrize("executor", ["fibres", "", 3, object()])
+def test_executors_that_are_none(files: list[Path], tmp_path: Path, executor: Any) -> None:
+    with pytest.raises(InvalidParameterError, match=r"executor is .*threads, processes, dask, dask:ADDRESS, mpi"):
+        match_files(files, tmp_path / "out", config=config(), executor=executor)
+
+
+def test_an_executor_whose_package_is_missing(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "dask.distributed", None)
+    with pytest.raises(InvalidParameterError, match=r"executor is 'dask'.*pip install 'evensky\[dask\]'"):
+        match_files(files, tmp_path / "out", config=config(), executor="dask")
+
+
+def test_a_broken_executor_that_cannot_be_replaced() -> None:
+    class Strange(Executor):
+        pass
+
+    with open_executor(Strange(), 1) as renew:
+        strange = renew(None)
+        with pytest.raises(TaskError, match="Strange: is broken"):
+            renew(strange)
+
+
+def as_numbers(struct: Any) -> list[Any]:
+    if struct.backgroundModel is None:
+        return [struct.isReference, struct.fitRMS]
+    image = struct.backgroundModel.getImageF().array
+    return [struct.isReference, struct.fitRMS, struct.matchedMSE, struct.diffImVar, image.tobytes(), struct.flags]
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+@pytest.mark.parametrize("polynomial", [False, True])
+def test_the_task_runs_on_any_executor(files: list[Path], executor: str, polynomial: bool) -> None:
+    chosen = config()
+    chosen.usePolynomial, chosen.order = polynomial, 2
+    task = MatchBackgroundsTask(config=chosen)
+    paths = [*files, files[0].with_name("nowhere.fits")]
+    plain = task.run(paths, "x")
+    other = task.run(paths, "x", executor=executor)
+    if polynomial:
+        for struct in (*plain.backgroundInfoList, *other.backgroundInfoList):
+            if struct.backgroundModel is not None:
+                struct.backgroundModel.getImageF = struct.backgroundModel.getImage
+    assert [as_numbers(s) for s in other.backgroundInfoList] == [as_numbers(s) for s in plain.backgroundInfoList]
+    assert plain.backgroundInfoList[-1].fitRMS is None
+
+
+def test_exposures_in_memory_go_to_processes_as_copies(files: list[Path]) -> None:
+    exposures = [ExposureF.readFits(file) for file in files[:3]]
+    before = [exposure.image.array.copy() for exposure in exposures]
+    task = MatchBackgroundsTask(config=config())
+    plain = task.run(exposures, "x")
+    other = task.run(exposures, "x", executor="processes")
+    assert [as_numbers(s) for s in other.backgroundInfoList] == [as_numbers(s) for s in plain.backgroundInfoList]
+    for exposure, pixels in zip(exposures, before, strict=True):
+        np.testing.assert_array_equal(exposure.image.array, pixels)
+
+
+def test_results_can_be_pickled(files: list[Path]) -> None:
+    struct = MatchBackgroundsTask(config=config()).run(files, "x")
+    again = pickle.loads(pickle.dumps(struct))
+    assert [as_numbers(s) for s in again.backgroundInfoList] == [as_numbers(s) for s in struct.backgroundInfoList]
+
+
+@pytest.mark.parametrize("executor", ["processes", "fibres"])
+def test_the_command_takes_it(
+    files: list[Path], whole: dict[str, str], method: str, tmp_path: Path, executor: str
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "evensky",
+        "match",
+        *map(str, files),
+        "-o",
+        str(tmp_path / "out"),
+        "--method",
+        method,
+        "-c",
+        "bin_size=16" if method == "all" else "binSize=32",
+    ]
+    run = subprocess.run(
+        [*command, "--executor", executor, "-j", "2", "-q", "--no-report"], capture_output=True, text=True, check=False
+    )
+    if executor == "fibres":
+        assert (run.returncode, run.stderr.count("\n")) == (2, 1)
+        assert "executor is 'fibres'" in run.stderr
+    else:
+        assert (run.returncode, run.stderr) == (0, "")
+        assert digests(tmp_path / "out") == whole
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    distributed = pytest.importorskip("dask.distributed")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True) as cluster,
+        distributed.Client(cluster) as made,
+    ):
+        yield made
+
+
+def test_dask(client: Any, files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path) -> None:
+    run = match_files(files, tmp_path, config=file_config, executor=client.get_executor(), report=False)
+    assert [record.message for record in run.failed] == []
+    assert digests(tmp_path) == whole
+
+
+def test_a_killed_dask_worker_costs_a_retry(
+    client: Any, files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path
+) -> None:
+    def kill() -> None:
+        os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+
+    progress = KillOnce(kill, NUMBER + 2)
+    run = match_files(
+        files, tmp_path, config=file_config, executor=client.get_executor(), report=False, progress=progress
+    )
+    assert progress.killed
+    assert [record.message for record in run.failed] == []
+    assert digests(tmp_path) == whole
+
+
+def test_dask_by_address(
+    client: Any, files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path
+) -> None:
+    address = client.scheduler.address
+    match_files(files, tmp_path, config=file_config, executor=f"dask:{address}", report=False)
+    assert digests(tmp_path) == whole
+
+
+def test_mpi(files: list[Path], whole: dict[str, str], method: str, tmp_path: Path) -> None:
+    pytest.importorskip("mpi4py")
+    from shutil import which
+
+    mpiexec = Path(sys.executable).with_name("mpiexec")
+    found = str(mpiexec) if mpiexec.exists() else which("mpiexec")
+    if found is None:
+        pytest.skip("there is no mpiexec")
+    settings = ["--method", method, "-c", "bin_size=16" if method == "all" else "binSize=32"]
+    arguments = ["match", *map(str, files), "-o", str(tmp_path), *settings, "-q", "--no-report"]
+    python = [sys.executable, "-m", "mpi4py.futures", "-m", "evensky"]
+    command = [found, "-n", "3", *python, *arguments, "--executor", "mpi", "-j", "2"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert digests(tmp_path) == whole
