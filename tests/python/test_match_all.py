@@ -409,7 +409,7 @@ def test_report_and_table(tmp_path: Path) -> None:
     page = result.write_report(tmp_path / "report.html").read_text()
     for words in ("matched to each other", "runner-up", "Chebyshev 2", "exposure 1 stays as it is", "outliers"):
         assert words in page
-    assert page.count("how the kinds of correction did") == 3
+    assert page.count("the scores of the candidate models") == 3
     assert "4 of 4 exposures" in page
     assert "Chebyshev 2" in result._repr_html_()
     assert "Reference: exposure 1. It was named" in result._repr_html_()
