@@ -2,9 +2,9 @@
 What matching does
 ==================
 
-Exposures of one field differ by the sky of their nights: a level, a gradient, some curvature. Matching gives every
-exposure but the reference a smooth correction. It is measured in the *difference* of the two: what both see, stars and
-diffuse light, cancels there, and what is left is the difference of the skies.
+Exposures of one field differ in their skies: in level, in gradient and in curvature. Matching adds a smooth model to
+every exposure except the reference. The model is measured in the *difference* of the two exposures. Stars and diffuse
+light that both see cancel there, and only the difference of the skies remains.
 """
 
 import matplotlib.pyplot as plt
@@ -18,12 +18,12 @@ exposures = [one.exposure for one in simulated]
 result = evensky.match(exposures, reference=0, bin_size=64)
 
 # %%
-# The first row is the exposures as they came, the second what was added to them, the third what came out. The reference,
-# on the left, stays as it is.
+# The first row shows the original exposures, the second the models that were added, and the third the matched exposures.
+# The reference, on the left, is left unchanged.
 
 
 def small(array):
-    """Medians of blocks of 8 x 8 pixels; NaN, where there are no data, does not count."""
+    """Return the medians of blocks of 8 x 8 pixels, ignoring NaN (pixels without data)."""
     blocks = np.array(array, dtype=float).reshape(64, 8, 64, 8).swapaxes(1, 2).reshape(64, 64, 64)
     return np.nanmedian(blocks, axis=2)
 
@@ -46,9 +46,10 @@ for one in axes.flat:
 axes[1, 0].text(0.5, 0.5, "reference:\nnothing is added", ha="center", va="center", transform=axes[1, 0].transAxes)
 
 # %%
-# How good is it? The model follows the noise of the bins: ``fit_rms`` is the scatter of the bins about the model.
-# ``matched_mse`` is the mean square of what is left between the two exposures, to be compared with ``diff_im_var``, the
-# variance that noise alone gives: equal means that nothing but noise is left.
+# To judge the match, compare ``matched_mse``, the mean square of the residual difference between the two exposures, with
+# ``diff_im_var``, the value that the variance planes predict. If both are equal, only noise remains. ``fit_rms`` is the
+# scatter of the bins about the model; it is small here because the model passes through the bins and includes their
+# noise.
 
 for record in result.run.records[1:]:
     print(

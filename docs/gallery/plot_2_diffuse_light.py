@@ -2,8 +2,8 @@
 Why not subtract each exposure's own background?
 ================================================
 
-Because what is diffuse and real goes with it: the outskirts of galaxies, nebulae, cirrus. Matching leaves alone whatever
-is common to the exposures, on every scale.
+Subtracting the background of each exposure also subtracts real diffuse light: the outskirts of galaxies, nebulae and
+cirrus. Matching preserves everything that the exposures have in common, on every scale.
 """
 
 import matplotlib.pyplot as plt
@@ -18,7 +18,7 @@ scene = simulated[0].scene
 
 
 def coadd(images):
-    """Median of the exposures, then medians of blocks of 8 x 8 pixels."""
+    """Return the median of the exposures, reduced to medians of blocks of 8 x 8 pixels."""
     stack = np.nanmedian([np.array(one.image.array, dtype=float) for one in images], axis=0)
     return np.nanmedian(stack.reshape(64, 8, 64, 8).swapaxes(1, 2).reshape(64, 64, 64), axis=2)
 
@@ -27,8 +27,9 @@ subtracted = [evensky.estimate_background(one, bin_size=128).subtracted for one 
 matched = evensky.match(exposures, reference=0, bin_size=128).exposures
 
 # %%
-# The same light in the truth, in the coadd of exposures whose own backgrounds were subtracted, and in that of matched
-# ones (less the level of the reference's sky). Subtraction keeps stars and loses most of the glow.
+# The pictures show the same diffuse light in the truth, in the coadd of exposures whose own backgrounds were subtracted,
+# and in the coadd of matched exposures (minus the sky level of the reference). Subtraction keeps the stars and loses
+# most of the diffuse light.
 
 truth = np.median(scene.reshape(64, 8, 64, 8).swapaxes(1, 2).reshape(64, 64, 64), axis=2)
 pictures = {
@@ -43,9 +44,8 @@ for ax, (name, picture) in zip(axes, pictures.items(), strict=True):
 figure.colorbar(shown, ax=axes, shrink=0.8, label="counts")
 
 # %%
-# The matched coadd keeps the gradient of the reference's sky: matching makes skies equal, it does not remove them. What
-# is to be done about the one sky that is left is a question of its own, asked once, of the coadd, which is deep enough to
-# answer it.
+# The matched coadd keeps the gradient of the reference's sky, because matching makes skies equal and does not remove
+# them. Treat the one remaining sky in a separate step, once, on the coadd, which is deep enough for this.
 
 bright = truth > np.percentile(truth, 90)
 for name, picture in pictures.items():

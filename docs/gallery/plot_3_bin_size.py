@@ -2,9 +2,9 @@
 Choosing the bin size
 =====================
 
-Small bins follow the skies closely, and their noise too; large ones average noise away, and what varies within a bin.
-Between the two there is a wide valley. What is left of the difference of the skies is known here, because the exposures
-are simulated.
+Small bins follow the difference of the skies closely, but also their own noise. Large bins average out the noise, but
+also any variation within a bin. Between these extremes, a wide range of bin sizes works well. The exposures are
+simulated, so the true residual is known.
 """
 
 import matplotlib.pyplot as plt
@@ -29,13 +29,13 @@ for size in sizes:
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for name, values in left.items():
     ax.plot(sizes, values, "o-", label=name)
-ax.set(xscale="log", yscale="log", xlabel="bin size [px]", ylabel="what is left of the skies' difference [counts]")
+ax.set(xscale="log", yscale="log", xlabel="bin size [px]", ylabel="RMS residual sky difference [counts]")
 ax.set_xticks(sizes, sizes)
 ax.minorticks_off()
 ax.legend()
 ax.grid(alpha=0.3)
 
 # %%
-# An interpolating spline goes through every bin, so the noise of each bin stays in the model: larger bins are better
-# until the sky varies within them. A Chebyshev series of low order averages over all bins; its bins may be small. As a
-# rule: bins of a quarter of the scale on which skies differ, and not below 64 pixels for a spline.
+# An interpolating spline passes through every bin, so the noise of each bin enters the model. Larger bins are therefore
+# better until the sky varies within them. A Chebyshev series of low order averages over all bins, so its bins can be
+# small. As a rule, choose bins of a quarter of the scale on which the skies differ, and at least 64 pixels for a spline.

@@ -1,9 +1,10 @@
 """
-Choosing the order
-==================
+Choosing the Chebyshev order
+============================
 
-A Chebyshev series of low order is the better model wherever skies really differ by a plane or a parabola: it has fewer
-numbers to learn from the same bins. Where they do not, it cannot follow, and ``matched_mse`` tells.
+A Chebyshev series of low order is the better model where skies really differ by a plane or a parabola, because it has
+fewer coefficients to determine from the same bins. Where the skies differ in another way, the series cannot follow the
+difference, and ``matched_mse`` shows this.
 """
 
 import matplotlib.pyplot as plt
@@ -24,7 +25,7 @@ orders = range(7)
 
 
 def rms(values):
-    """Root mean square."""
+    """Return the root mean square."""
     return np.sqrt(np.mean(values**2))
 
 
@@ -38,11 +39,11 @@ for name, truth in truths.items():
     (line,) = ax.plot(orders, left, "o-", label=name)
     spline = evensky.match([reference, science], reference=0, bin_size=64).exposures[1] - science - truth
     ax.axhline(rms(spline), color=line.get_color(), ls=":", lw=1)
-ax.set(yscale="log", xlabel="order", ylabel="what is left of the difference [counts]")
+ax.set(yscale="log", xlabel="order", ylabel="RMS residual sky difference [counts]")
 ax.legend(title="the skies differ by a")
 ax.grid(alpha=0.3)
 
 # %%
-# Dotted: what an Akima spline through the same bins leaves. For pure offsets ``order=0`` is an order of magnitude better
-# than any surface; for ripples the spline wins. ``fit_rms`` and ``matched_mse`` of the result, and the report's pictures
-# of what is left, show which case yours is.
+# Dotted lines show the residual of an Akima spline through the same bins. For pure offsets, ``order=0`` is an order of
+# magnitude better than any surface; for ripples, the spline is best. To see which case applies to your exposures, look
+# at ``fit_rms`` and ``matched_mse`` of the result, and at the pictures in the report.

@@ -63,7 +63,7 @@ def test_matching() -> None:
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.cdelt, wcs.wcs.crpix, wcs.wcs.crval = [-1e-4, 1e-4], [160, 128], [250, 36]
     exposures = [CCDData(DATA + 20 * index, unit="adu", wcs=wcs, mask=MASK) for index in range(3)]
-    got = results("Evening out exposures", exposures=exposures, wcs=wcs, shape=DATA.shape)
+    got = results("Matching exposures", exposures=exposures, wcs=wcs, shape=DATA.shape)
     first, *others = got["evensky"]["matched"]
     for other in others:
         np.testing.assert_allclose(other.data, first.data, atol=1e-3)

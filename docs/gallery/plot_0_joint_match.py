@@ -1,9 +1,9 @@
 """
-All exposures to each other
-===========================
+The joint match
+===============
 
-Six exposures of one field: skies of their own, a reflection in one of them, two that cover a part of the field only. Nobody
-has masked anything, and nobody says which model to take.
+This example matches six exposures of one field at once. Each has a different sky, one contains a reflection, and two
+cover only a part of the field. Nothing is masked, and no model is specified.
 """
 
 import matplotlib.pyplot as plt
@@ -15,7 +15,7 @@ from evensky.simulate import make_bare_exposures
 simulated = make_bare_exposures(6, (384, 384), seed=4, halves=2)
 exposures = [one.exposure.image.array for one in simulated]
 exposures[4][90:140, 250:300] += 60  # the reflection
-exposures[5] -= simulated[5].sky - 650  # and one whose sky is flat
+exposures[5] -= simulated[5].sky - 650  # an exposure with a flat sky
 
 result = evensky.match_all(exposures, reference=5, bin_size=24)
 
@@ -32,26 +32,27 @@ axes[0, 0].set_ylabel("before")
 _ = axes[1, 0].set_ylabel("after")
 
 # %%
-# Each got the kind of correction that its differences to the others ask for. For the first exposure the candidates did
-# like this, in the Bayesian information criterion above the best; ten is odds of 150 to 1.
+# The model complexity of each exposure is selected from the data. The bars show the candidate models of the first
+# exposure: how much their Bayesian information criterion (BIC) exceeds that of the best one. A difference of 10 means
+# odds of 150 to 1.
 
 scores = [score for score in result.run.records[0].scores if score.bic < 500]
 figure, ax = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
 ax.barh([score.name for score in scores], [score.bic for score in scores], color="#0072B2")
 ax.invert_yaxis()
-_ = ax.set_xlabel("criterion above that of the best")
+_ = ax.set_xlabel("BIC above the best candidate")
 
 # %%
-# The bins that the reflection is in do not count, and nothing follows it:
+# The bins that contain the reflection are rejected as outliers, so no model follows it:
 
 print(result.table["label", "model", "bins", "rejected_bins", "fit_chi"])
 
 # %%
-# How well a correction is known depends on where its exposure meets others. Outside of the half that the second exposure
-# covers its correction is only continued.
+# The standard error of a model depends on where its exposure overlaps others. Exposure 1 (left) covers only one half of
+# the field; outside that half its model is extrapolated, and the error grows. Exposure 3 (right) covers the whole field.
 
 figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.8), layout="constrained")
 for ax, index in zip(axes, (1, 3), strict=True):
     shown = ax.imshow(result.models[index].sigma_image(), origin="lower", cmap="magma", vmin=0)
-    ax.set(xticks=[], yticks=[], title=f"error of the correction of exposure {index}")
+    ax.set(xticks=[], yticks=[], title=f"model error of exposure {index}")
     figure.colorbar(shown, ax=ax, label="counts")
