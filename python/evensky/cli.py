@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
-from . import __version__
+from ._core import __version__
 from ._text import printable
 from .errors import EvenskyError, FitsError, TaskError
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .display import figure_url
-from .io.atomic import atomic_path
+from .fits.atomic import atomic_path
 from .plot import common_stretch, plot_costs, plot_levels, plot_match, unit_label
 from .tasks.flags import FLAGS
 from .tasks.pictures import MOST_PICTURES

@@ -33,13 +33,13 @@ import numpy as np
 from .. import _core
 from .._checks import shown
 from ..errors import FitsError, InvalidParameterError, LengthError
+from ..fits.atomic import atomic_path
+from ..fits.opening import opened
 from ..geom import Box2I, Extent2I, Point2I, box_numbers
 from ..image import Exposure, Image, ImageF, Mask, MaskedImage
 from ..image.coerce import Planes, is_lsst_images, native_array
 from ..image.mask import MAX_PLANES
 from ..io import read_exposure
-from ..io.atomic import atomic_path
-from ..io.opening import opened
 from ..math import Approximate, ApproximateControl, BackgroundMI, Interpolate, UndersampleStyle
 
 PLANE_ALIASES: Mapping[str, str] = {

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import FitsError
+from ..fits.opening import opened
 from ..geom import Box2I, Extent2I, Point2I
 from ..image import Mask
 from .fits import write_hdus
-from .opening import opened
 
 if TYPE_CHECKING:
     from ..math import BackgroundList

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import FitsError
+from ..fits.atomic import atomic_path
+from ..fits.opening import opened, quiet, wrong_sums
+from ..fits.scratch import Scratch
 from ..image import Exposure, Image, ImageF, Mask, MaskedImage
 from ..image.mask import DEFAULT_PLANES
-from .atomic import atomic_path
-from .opening import opened, quiet, wrong_sums
-from .scratch import Scratch
 
 # Cards that say how pixels are stored, or that the layout written here makes anew.
 _STRUCTURE = re.compile(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
+from .._core import __version__
 from ..errors import FitsError, InvalidParameterError
 from ..image import Exposure, Mask
 from ..image.mask import BAD_PLANES

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import __version__
+from .._core import __version__
 from .._text import printable
 from ..errors import InvalidParameterError
 from ..image import Exposure

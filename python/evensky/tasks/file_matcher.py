@@ -6,7 +6,7 @@ __all__ = ["FileMatcher", "Measured"]
 
 from dataclasses import dataclass
 
-from .. import __version__
+from .._core import __version__
 from .._text import printable
 from ..errors import InvalidParameterError
 from ..image import Exposure

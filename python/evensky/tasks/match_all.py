@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
+from .._core import __version__
 from .._progress import steps
 from ..errors import InvalidParameterError, TaskError
 from ..image import Exposure

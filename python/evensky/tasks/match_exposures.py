@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from .._checks import shown, whole_number
+from .._core import __version__
 from .._progress import steps
 from ..errors import InvalidParameterError, OutOfRangeError, TaskError
 from ..image import Exposure

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
-from .. import __version__
+from .._core import __version__
 from ..errors import EvenskyError, InvalidParameterError, TaskError
 from .executors import open_executor
 from .file_access import FileAccess

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from .. import _core
+from ..fits.scratch import Scratch
 from ..image import Exposure
-from ..io.scratch import Scratch
 
 # So many pixels of a plane are in memory at a time.
 _BAND_PIXELS = 2**23

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import __version__
+from .._core import __version__
 from ..errors import FitsError, TaskError
+from ..fits.opening import real_path
+from ..fits.scratch import Scratch
 from ..image import Exposure, ImageF
 from ..io import read_exposure, write_exposure, write_image
 from ..io.fits import plane_file
-from ..io.opening import real_path
-from ..io.scratch import Scratch
 from ..math import (
     REDUCE_INTERP_ORDER,
     ApproximateControl,

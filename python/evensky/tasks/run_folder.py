@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
+from .._core import __version__
 from ..errors import FitsError
-from ..io.opening import real_path
+from ..fits.opening import real_path
 from .file_access import FileAccess, Item
 from .journal import JOURNAL
 from .labels import unique_labels
