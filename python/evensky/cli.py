@@ -174,7 +174,7 @@ class _MatchCommand(_Command):
 
 def _config_kinds() -> dict[str, Any]:
     """What the methods of matching are configured by."""
-    from .matching.configuration import MatchAllConfig
+    from .matching.joint.config import MatchAllConfig
     from .tasks import MatchBackgroundsConfig
 
     return {"all": MatchAllConfig, "reference": MatchBackgroundsConfig}
@@ -577,7 +577,7 @@ def demo(folder: Path, number: int, size: int, seed: int, workers: int, overwrit
     A star field with diffuse light, seen under a different sky in each exposure, with chip gaps, bad columns, cosmic
     rays and detections in the masks. It is matched twice: all exposures to each other, and each to one reference.
     """
-    from .matching.configuration import MatchAllConfig
+    from .matching.joint.config import MatchAllConfig
     from .simulate import make_exposures, write_exposures
     from .tasks import MatchBackgroundsConfig
     from .tasks.match_files import match_files

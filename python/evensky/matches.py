@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.figure import Figure
 
-    from .matching.configuration import MatchAllConfig
-    from .matching.models import Model
+    from .matching.joint.config import MatchAllConfig
+    from .matching.joint.models import Model
     from .tasks import MatchBackgroundsConfig
 
 
@@ -260,7 +260,7 @@ def match_all(
     >>> [model.name for model in result.models]
     ['none', 'constant', 'constant']
     """
-    from .matching.configuration import MatchAllConfig
+    from .matching.joint.config import MatchAllConfig
     from .tasks.configuration import change_config
     from .tasks.match_all import match_all_exposures
 

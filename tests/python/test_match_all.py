@@ -17,8 +17,8 @@ import evensky
 import evensky.matches
 from evensky.errors import InvalidParameterError, NotFoundError, OutOfRangeError, TaskError
 from evensky.image import ExposureF, ImageF, MaskedImageF
-from evensky.matching.configuration import MatchAllConfig
-from evensky.matching.models import Candidate, Model
+from evensky.matching.joint.config import MatchAllConfig
+from evensky.matching.joint.models import Candidate, Model
 from evensky.simulate import SimulatedExposure, left_between, make_bare_exposures
 
 Result = evensky.matches.MatchAllResult

@@ -9,12 +9,12 @@ import pytest
 
 from evensky import _core
 from evensky.errors import InvalidParameterError, LengthError, OutOfRangeError
-from evensky.matching.all_to_all import correct_all
-from evensky.matching.differences import Differences, PairBins, Pixels, coverage_of, measure_pair
-from evensky.matching.evidence import Evidence, choose
-from evensky.matching.grid import CommonGrid, around, common_box
-from evensky.matching.models import NONE, Basis, Candidate, Model, make_candidates
-from evensky.matching.partners import choose_pairs
+from evensky.matching.joint.differences import Differences, PairBins, Pixels, coverage_of, measure_pair
+from evensky.matching.joint.evidence import Evidence, choose
+from evensky.matching.joint.grid import CommonGrid, around, common_box
+from evensky.matching.joint.models import NONE, Basis, Candidate, Model, make_candidates
+from evensky.matching.joint.partners import choose_pairs
+from evensky.matching.joint.search import correct_all
 from evensky.math import Approximate, BackgroundMI
 
 BOX = (7, -3, 300, 200)

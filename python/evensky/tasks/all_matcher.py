@@ -13,11 +13,11 @@ import numpy as np
 from .. import _core
 from ..errors import TaskError
 from ..image import Exposure
-from ..matching.all_to_all import Correction, Corrections, correct_all
-from ..matching.configuration import MatchAllConfig
-from ..matching.differences import Coverage, Differences, PairBins, Pixels, coverage_of, measure_pair
-from ..matching.grid import CommonGrid, PixelBox
-from ..matching.partners import choose_pairs
+from ..matching.joint.config import MatchAllConfig
+from ..matching.joint.differences import Coverage, Differences, PairBins, Pixels, coverage_of, measure_pair
+from ..matching.joint.grid import CommonGrid, PixelBox
+from ..matching.joint.partners import choose_pairs
+from ..matching.joint.search import Correction, Corrections, correct_all
 from ..math import stringToStatisticsProperty
 from .match_backgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
 from .match_exposure import ExposureMatcher, NoOverlapError

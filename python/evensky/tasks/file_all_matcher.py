@@ -14,10 +14,10 @@ from .._core import __version__
 from .._text import printable
 from ..errors import InvalidParameterError
 from ..image import Exposure
-from ..matching.all_to_all import Correction
-from ..matching.configuration import MatchAllConfig
-from ..matching.differences import Coverage, PairBins
-from ..matching.grid import CommonGrid
+from ..matching.joint.config import MatchAllConfig
+from ..matching.joint.differences import Coverage, PairBins
+from ..matching.joint.grid import CommonGrid
+from ..matching.joint.search import Correction
 from .all_matcher import AllMatcher, Survey
 from .file_access import FileAccess, Item
 from .match_exposure import failed, reason_of, without_pictures

@@ -12,9 +12,9 @@ from typing import Any
 
 from .._text import printable
 from ..errors import InvalidParameterError, TaskError
-from ..matching.configuration import MatchAllConfig
-from ..matching.differences import PairBins
-from ..matching.grid import CommonGrid
+from ..matching.joint.config import MatchAllConfig
+from ..matching.joint.differences import PairBins
+from ..matching.joint.grid import CommonGrid
 from .all_matcher import Survey, find_corrections, group_notes, unit_of_run
 from .executors import Units
 from .file_access import FileAccess, Item

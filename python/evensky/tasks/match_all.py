@@ -16,11 +16,11 @@ from .._progress import steps
 from ..errors import InvalidParameterError, TaskError
 from ..image import Exposure
 from ..interop.astropy import data_like
-from ..matching.all_to_all import Corrections
-from ..matching.configuration import MatchAllConfig
-from ..matching.differences import PairBins
-from ..matching.grid import CommonGrid
-from ..matching.models import Model
+from ..matching.joint.config import MatchAllConfig
+from ..matching.joint.differences import PairBins
+from ..matching.joint.grid import CommonGrid
+from ..matching.joint.models import Model
+from ..matching.joint.search import Corrections
 from .all_matcher import AllMatcher, Survey, find_corrections, group_notes, unit_of_run
 from .match_exposure import failed, reason_of, reason_of_choice, set_aside
 from .match_exposures import LoadedExposures

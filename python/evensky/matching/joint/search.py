@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import InvalidParameterError
+from ...errors import InvalidParameterError
 from .differences import Differences
 from .evidence import OUTLIER as FAR
 from .evidence import Score, choose, determines

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import OutOfRangeError
+from ...errors import OutOfRangeError
 
 # (x0, y0, width, height), as boxes cross the border to the core.
 PixelBox = tuple[int, int, int, int]

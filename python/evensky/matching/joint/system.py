@@ -11,14 +11,12 @@ __all__ = ["Shift", "System"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .models import NONE, Candidate
-
-if TYPE_CHECKING:
-    from .network import Network
+from .network import Network
 
 # Terms have a prior as wide as so many times the spread of the differences: it decides where no difference does.
 _PRIOR = 1e3

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _core
+from ... import _core
 from .grid import CommonGrid, PixelBox, common_box
 
 # A bin with less than this share of its pixels tells more of its edge than of the sky.

@@ -16,9 +16,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from .. import _core
-from ..geom import Box2I, Extent2I, Point2I
-from ..math import (
+from ... import _core
+from ...geom import Box2I, Extent2I, Point2I
+from ...math import (
     REDUCE_INTERP_ORDER,
     Approximate,
     ApproximateControl,
@@ -27,15 +27,13 @@ from ..math import (
     Interpolate,
     StatisticsControl,
 )
-from ..math.background import fill_with_model
+from ...math.background import fill_with_model
 from .grid import PixelBox
 
 # Bins along a side for each node of a spline, fine and coarse.
 _BINS_PER_NODE = (2, 3)
 _BINS_PER_NODE_OF_ROWS = (1, 2)
 _FEWEST_NODES = 4
-# Pixels of a variance image that are made at a time.
-_BAND_PIXELS = 2**20
 
 
 def terms_of_order(order: int) -> int:
