@@ -26,7 +26,7 @@ from astropy.io import fits
 from astropy.table import Table
 from click.testing import CliRunner, Result
 
-import evensky.io.fits
+import evensky.fits.writing
 from evensky import report
 from evensky.cli import main
 from evensky.image import Exposure
@@ -130,7 +130,7 @@ def no_space() -> OSError:
 def test_no_space_for_an_output(
     files: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = evensky.io.fits._write_planes
+    written = evensky.fits.writing._write_by_bands
 
     def write(planes: Any, path: Path, overwrite: bool) -> None:
         if VICTIM in path.name:
@@ -140,7 +140,7 @@ def test_no_space_for_an_output(
         written(planes, path, overwrite)
 
     with monkeypatch.context() as patch:
-        patch.setattr(evensky.io.fits, "_write_planes", write)
+        patch.setattr(evensky.fits.writing, "_write_by_bands", write)
         result = match(files, tmp_path, "-j", 2)
     assert_ended(result, 1)
     assert "1 failed" in result.output

@@ -16,7 +16,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-import evensky.io.fits
+import evensky._bands
 from evensky.errors import FitsError
 from evensky.geom import Point2I
 from evensky.image import ExposureD, ExposureF, Image, ImageD, ImageF, ImageI, ImageL, ImageU, Mask, MaskedImageF
@@ -91,7 +91,7 @@ def test_written_by_bands_as_astropy_writes_it_whole(
     exposure: ExposureF, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int | None
 ) -> None:
     if rows is not None:
-        monkeypatch.setattr(evensky.io.fits, "_BAND_PIXELS", rows * exposure.getWidth())
+        monkeypatch.setattr(evensky._bands, "MOST_PIXELS", rows * exposure.getWidth())
     before = [array.copy() for array in exposure.maskedImage.getArrays()]
     write_exposure(exposure, tmp_path / "a.fits", history=["x" * 200], provenance={"EVS_RMS": (0.5, "with a comment")})
     write_image(exposure.image, tmp_path / "b.fits")
@@ -120,7 +120,7 @@ def test_bands_and_scratch_give_the_same(
 ) -> None:
     write_exposure(exposure, tmp_path / "a.fits", compress=compress)
     whole = read_exposure(tmp_path / "a.fits")
-    monkeypatch.setattr(evensky.io.fits, "_BAND_PIXELS", rows * exposure.getWidth())
+    monkeypatch.setattr(evensky._bands, "MOST_PIXELS", rows * exposure.getWidth())
     for scratch in (None, tmp_path):
         again = read_exposure(tmp_path / "a.fits", scratch=scratch)
         assert_same_pixels(whole, again)

@@ -11,9 +11,9 @@ import numpy as np
 
 from ..errors import FitsError
 from ..fits.opening import opened
+from ..fits.writing import write_hdus
 from ..geom import Box2I, Extent2I, Point2I
 from ..image import Mask
-from .fits import write_hdus
 
 if TYPE_CHECKING:
     from ..math import BackgroundList

@@ -12,7 +12,7 @@ from ..errors import InvalidParameterError, NotFoundError
 from ..image import Exposure, MaskedImage
 from ..image.coerce import is_lsst_images
 from ..interop.astropy import exposure_of
-from .fits import read_exposure
+from .exposures import read_exposure
 
 
 def id_dict(data_id: Any) -> dict[str, Any]:

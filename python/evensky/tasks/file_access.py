@@ -15,10 +15,10 @@ import numpy as np
 
 from .._core import __version__
 from ..errors import FitsError, InvalidParameterError
+from ..fits.planes import plane_file
 from ..image import Exposure, Mask
 from ..image.mask import BAD_PLANES
 from ..io import read_exposure, write_exposure
-from ..io.fits import plane_file
 from .match_exposure import reason_of
 from .run_record import ExposureRecord
 

@@ -12,10 +12,10 @@ import numpy as np
 from .._core import __version__
 from ..errors import FitsError, TaskError
 from ..fits.opening import real_path
+from ..fits.planes import plane_file
 from ..fits.scratch import Scratch
 from ..image import Exposure, ImageF
 from ..io import read_exposure, write_exposure, write_image
-from ..io.fits import plane_file
 from ..math import (
     REDUCE_INTERP_ORDER,
     ApproximateControl,

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import _core
+from ..._bands import band_height
 from .grid import CommonGrid, PixelBox, common_box
 
 # A bin with less than this share of its pixels tells more of its edge than of the sky.
 _LEAST_SHARE = 0.02
 _FEWEST_PIXELS = 8
-# So many pixels of a plane that is a file are in memory at a time.
-_BAND_PIXELS = 2**23
 # The noise of single exposures follows from that of pairs by iteration.
 _ROUNDS = 100
 # A node whose pixels have so many times the variance that is usual does not count.
@@ -184,7 +183,7 @@ def _bin_differences(
     """As the core's, with planes that are files read one after the other: by turns, they would be read many times."""
     if not on_disk:
         return _core.bin_differences(one, other, x_edges, y_edges, options, num_threads)
-    most = max(1, _BAND_PIXELS // max(1, one[0].shape[1]))
+    most = band_height(one[0].shape[1])
     parts = []
     start = 0
     while start < len(y_edges) - 1:
