@@ -28,9 +28,9 @@ from ._checks import real_number, shown, whole_number
 from .errors import InvalidParameterError
 from .image import Exposure, Image, Mask, MaskedImage, MaskedVector
 from .image._pixels import regular
-from .image.coerce import Planes, is_lsst_images, is_nddata
+from .image.foreign import Planes, is_lsst_images, is_nddata
+from .image.like import data_like, floating_like
 from .image.mask import BAD_PLANES
-from .interop.astropy import data_like, floating_like
 from .math import (
     ERRORS,
     IQRANGE,

@@ -18,12 +18,12 @@ from lsst.pipe.base import connectionTypes
 
 from ..errors import TaskError
 from ..image import Exposure
+from ..image.like import data_like, exposure_of
 from ..math import Approximate, BackgroundMI
 from ..math.background import fill_with_model
 from ..tasks import MatchBackgroundsConfig, MatchBackgroundsTask
 from ..tasks.match_exposure import ExposureMatcher, choose_reference, failed, reason_of_choice
 from ..tasks.run_record import ExposureRecord
-from .astropy import data_like, exposure_of
 
 
 class MatchWarpBackgroundsConnections(

@@ -10,8 +10,8 @@ from typing import Any
 
 from ..errors import InvalidParameterError, NotFoundError
 from ..image import Exposure, MaskedImage
-from ..image.coerce import is_lsst_images
-from ..interop.astropy import exposure_of
+from ..image.foreign import is_lsst_images
+from ..image.like import exposure_of
 from .exposures import read_exposure
 
 

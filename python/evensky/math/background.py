@@ -31,7 +31,7 @@ from ..errors import InvalidParameterError, OutOfRangeError
 from ..geom import Box2I, Extent2I, Point2I, box_numbers
 from ..image import ImageD, ImageF, Mask, MaskedImageF
 from ..image._pixels import pixels_of
-from ..image.coerce import Planes, as_planes
+from ..image.foreign import Planes, as_planes
 from .approximate import Approximate, ApproximateControl
 from .interpolate import Interpolate, by_number, interp_style
 

@@ -15,7 +15,7 @@ from .._core import __version__
 from .._progress import steps
 from ..errors import InvalidParameterError, TaskError
 from ..image import Exposure
-from ..interop.astropy import data_like
+from ..image.like import data_like
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.differences import PairBins
 from ..matching.joint.grid import CommonGrid

@@ -21,10 +21,10 @@ from .. import _core, errors
 from .._checks import real_number, shown
 from ..errors import InvalidParameterError, TaskError
 from ..image import Exposure, Mask
-from ..image.coerce import is_lsst_images
+from ..image.foreign import is_lsst_images
+from ..image.like import exposure_of
+from ..image.lsst_masks import PLANE_ALIASES
 from ..image.mask import BAD_PLANES
-from ..interop.astropy import exposure_of
-from ..interop.lsst_images import PLANE_ALIASES
 from ..io.data_refs import as_data_ref, data_id_keys, id_dict
 from ..math import (
     MEAN,

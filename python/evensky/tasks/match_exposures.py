@@ -17,7 +17,7 @@ from .._core import __version__
 from .._progress import steps
 from ..errors import InvalidParameterError, OutOfRangeError, TaskError
 from ..image import Exposure
-from ..interop.astropy import data_like, exposure_of
+from ..image.like import data_like, exposure_of
 from ..io import read_exposure
 from ..math import Approximate, BackgroundMI
 from .labels import refuse_twice, unique_labels
