@@ -89,20 +89,20 @@ def test_candidates() -> None:
 
 @pytest.mark.parametrize("number", [6, 30, 200])
 def test_the_number_of_pairs_grows_with_that_of_exposures(number: int) -> None:
-    pairs = choose_pairs([np.arange(64)] * number, hub=2)
+    pairs = choose_pairs([np.arange(64)] * number, reference=2)
     assert len(pairs) <= 3 * number
     assert len(set(pairs)) == len(pairs)
     assert all(i < j or i == 2 for i, j in pairs)
     assert len({i for pair in pairs for i in pair}) == number
-    assert sum(2 in pair for pair in pairs) == number - 1  # all meet the hub
-    # In the order in which they are measured there is nothing to read again but the hub and a few before.
+    assert sum(2 in pair for pair in pairs) == number - 1  # all meet the reference
+    # In the order in which they are measured there is nothing to read again but the reference and a few before.
     assert all(i == 2 or j - i <= 3 for i, j in pairs)
     assert [j for _, j in pairs] == sorted(j for _, j in pairs)
 
 
 def test_all_of_few_are_paired() -> None:
-    assert choose_pairs([np.arange(9)] * 4, hub=0) == [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
-    assert choose_pairs([np.arange(9), np.arange(20, 22), np.arange(0)], hub=0) == []
+    assert choose_pairs([np.arange(9)] * 4, reference=0) == [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
+    assert choose_pairs([np.arange(9), np.arange(20, 22), np.arange(0)], reference=0) == []
 
 
 def test_everything_that_overlaps_is_tied_together() -> None:
@@ -113,7 +113,7 @@ def test_everything_that_overlaps_is_tied_together() -> None:
         x, y = np.meshgrid(np.arange(8) + x0, np.arange(8) + y0)
         coverage.append(np.sort((y * 100 + x).ravel()))
         places.append((x0, y0))
-    pairs = choose_pairs(coverage, hub=0)
+    pairs = choose_pairs(coverage, reference=0)
     assert len(pairs) <= 8 * 150
 
     def groups(edges: list[tuple[int, int]]) -> int:
@@ -133,7 +133,7 @@ def test_everything_that_overlaps_is_tied_together() -> None:
     assert groups(pairs) == groups(overlapping)
     # Two sets, each tied well, that share a little.
     halves = [np.arange(100)] * 6 + [np.arange(95, 195)] * 6
-    across = [pair for pair in choose_pairs(halves, hub=0) if pair[0] < 6 <= pair[1]]
+    across = [pair for pair in choose_pairs(halves, reference=0) if pair[0] < 6 <= pair[1]]
     assert len(across) >= 2
 
 
@@ -208,7 +208,7 @@ def test_equations_by_hand() -> None:
         found = correct_all(boxes, CommonGrid(10), differences, preference=[0, 1, 2], level=level, order=1)
         values = [one.model.evaluate(np.array([5.0]), np.array([5.0]))[0] for one in found.exposures if one.model]
         assert values == pytest.approx(expected)
-        assert found.anchors == ([0] if level == "reference" else [-1])
+        assert found.references == ([0] if level == "reference" else [-1])
     # The noise of a node is 0.1 / sqrt(2), four of them 0.035; relative to the reference it is that of two exposures.
     found = correct_all(boxes, CommonGrid(10), differences, preference=[0, 1, 2])
     sigma = found.exposures[1].model and found.exposures[1].model.sigma(np.array([5.0]), np.array([5.0]))[0]

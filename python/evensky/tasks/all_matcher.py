@@ -280,10 +280,10 @@ def find_corrections(
 
 def group_notes(corrections: Corrections, names: Sequence[str]) -> list[str]:
     """What there is to say where not all exposures are tied together."""
-    if len(corrections.anchors) < 2:
+    if len(corrections.references) < 2:
         return []
     sentences = []
-    for group, anchor in enumerate(corrections.anchors):
+    for group, anchor in enumerate(corrections.references):
         members = [name for name, one in zip(names, corrections.exposures, strict=True) if one.group == group]
         held = f" (held to {names[anchor]})" if anchor >= 0 else ""
         sentences.append(f"{', '.join(members)}{held}")
