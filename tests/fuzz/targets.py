@@ -15,7 +15,7 @@ from pathlib import Path
 
 from evensky.errors import EvenskyError
 from evensky.io import read_exposure
-from evensky.io.backgrounds import read_background_list
+from evensky.math.background_list import read_background_list
 from evensky.tasks.configuration import make_config
 from evensky.tasks.journal import JOURNAL, Journal
 

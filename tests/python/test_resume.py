@@ -19,7 +19,7 @@ from astropy.table import Table
 from resuming import digests
 
 from evensky.errors import FitsError, InvalidParameterError
-from evensky.matching.configuration import MatchAllConfig
+from evensky.matching.joint.config import MatchAllConfig
 from evensky.simulate import make_exposures, write_exposures
 from evensky.tasks import MatchBackgroundsConfig
 from evensky.tasks.journal import JOURNAL

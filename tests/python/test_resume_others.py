@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 from resuming import digests, unreadable
 
-from evensky.matching.configuration import MatchAllConfig
+from evensky.matching.joint.config import MatchAllConfig
 from evensky.simulate import make_exposures, write_exposures
 from evensky.tasks import MatchBackgroundsConfig
 from evensky.tasks.journal import JOURNAL, Journal

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from ._pixels import LOCAL, PARENT, ImageOrigin
-from .coerce import Planes, as_planes
 from .exposure import Exposure, ExposureD, ExposureF, ExposureI, ExposureL, ExposureU
 from .factories import (
     makeExposure,
@@ -15,6 +14,7 @@ from .factories import (
     makeMaskedImageFromArrays,
     makeMaskFromArray,
 )
+from .foreign import Planes, as_planes
 from .image import Image, ImageD, ImageF, ImageI, ImageL, ImageU
 from .mask import Mask, MaskX, translate_mask
 from .masked_image import MaskedImage, MaskedImageD, MaskedImageF, MaskedImageI, MaskedImageL, MaskedImageU

@@ -7,7 +7,7 @@ __all__ = ["bad_bits", "plane_names"]
 from collections.abc import Iterable
 from typing import Any
 
-from .foreign import PLANE_ALIASES
+from .lsst_masks import PLANE_ALIASES
 from .mask import BAD_PLANES, Mask
 
 

@@ -6,16 +6,28 @@ __all__ = ["Exposure", "ExposureD", "ExposureF", "ExposureI", "ExposureInfo", "E
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from .._checks import shown
 from ..errors import InvalidParameterError
+from ..fits.planes import FitsPlanes, read_planes
+from ..fits.writing import write_planes
 from ..geom import Box2I, Point2I
 from ._pixels import PARENT, Boxed, ImageOrigin, part_of
 from .image import Image, ImageF
 from .mask import Mask
-from .masked_image import MaskedImage, MaskedImageD, MaskedImageF, MaskedImageI, MaskedImageL, MaskedImageU
+from .masked_image import (
+    MaskedImage,
+    MaskedImageD,
+    MaskedImageF,
+    MaskedImageI,
+    MaskedImageL,
+    MaskedImageU,
+    masked_image_from_planes,
+    planes_of_masked_image,
+)
 
 
 class ExposureInfo:
@@ -260,19 +272,15 @@ class Exposure(Boxed):
 
     @classmethod
     def readFits(cls, fileName: str | Path) -> Self:
-        """Read a FITS file. See `evensky.io.fits.read_exposure`."""
-        from ..io.fits import read_exposure
-
-        read = read_exposure(fileName)
+        """Read a FITS file. See `evensky.io.read_exposure`."""
+        read = exposure_from_planes(read_planes(fileName))
         exposure = cls(read.maskedImage)
         exposure._info = read.info
         return exposure
 
     def writeFits(self, fileName: str | Path, overwrite: bool = True) -> None:
-        """Write a FITS file in afw's layout. See `evensky.io.fits.write_exposure`."""
-        from ..io.fits import write_exposure
-
-        write_exposure(self, fileName, overwrite=overwrite)
+        """Write a FITS file in afw's layout. See `evensky.io.write_exposure`."""
+        write_planes(planes_of_exposure(self), fileName, overwrite=overwrite)
 
     def __repr__(self) -> str:
         identity = f", dataId={self.dataId}" if self.dataId else ""
@@ -307,3 +315,24 @@ class ExposureL(Exposure):
     """An exposure of uint64 pixels. See `Exposure`."""
 
     _masked_kind = MaskedImageL
+
+
+def exposure_from_planes(planes: FitsPlanes) -> Exposure:
+    """Make an exposure of planes that were read from a file; pixels are shared.
+
+    Its data ID is the name of the file, if there is one.
+    """
+    exposure: Exposure = Exposure(masked_image_from_planes(planes))
+    exposure.info.metadata = planes.header
+    exposure.info.wcs = planes.wcs
+    exposure.info.has_variance = planes.has_variance
+    exposure.info.scratch = planes.scratch
+    exposure.info.assumptions.extend(planes.assumptions)
+    if planes.path is not None:
+        exposure.dataId = {"file": planes.path.name}
+    return exposure
+
+
+def planes_of_exposure(exposure: Exposure) -> FitsPlanes:
+    """Return the planes, the header and the WCS of an exposure as a file takes them; pixels are shared."""
+    return replace(planes_of_masked_image(exposure.maskedImage), header=exposure.metadata, wcs=exposure.wcs)

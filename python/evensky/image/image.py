@@ -11,6 +11,8 @@ import numpy as np
 
 from .._checks import real_number, shown
 from ..errors import InvalidParameterError, OutOfRangeError
+from ..fits.planes import read_planes
+from ..fits.writing import write_image_plane
 from ._pixels import PixelPlane, regular
 
 
@@ -130,16 +132,13 @@ class Image(PixelPlane):
 
     @classmethod
     def readFits(cls, fileName: str | Path) -> Self:
-        """Read the pixels of a FITS file. See `evensky.io.fits.read_exposure`."""
-        from ..io.fits import read_exposure
-
-        return cls(read_exposure(fileName).image)
+        """Read the pixels of a FITS file. See `evensky.io.read_exposure`."""
+        planes = read_planes(fileName)
+        return cls(Image(planes.image, xy0=(planes.x0, planes.y0)))
 
     def writeFits(self, fileName: str | Path, overwrite: bool = True) -> None:
-        """Write the pixels as a FITS file of one image. See `evensky.io.fits.write_image`."""
-        from ..io.fits import write_image
-
-        write_image(self, fileName, overwrite=overwrite)
+        """Write the pixels as a FITS file of one image. See `evensky.io.write_image`."""
+        write_image_plane(self.array, fileName, x0=self.getX0(), y0=self.getY0(), overwrite=overwrite)
 
 
 class ImageF(Image):

@@ -10,26 +10,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from .. import errors
-from .._checks import shown
+from .._planes import BAD_PLANES, DEFAULT_PLANES, MAX_PLANES, check_plane_name, checked_planes
 from ..errors import InvalidParameterError, NotFoundError, OutOfRangeError
 from ._pixels import PixelPlane, check_same_size
-
-MAX_PLANES = 32
-
-DEFAULT_PLANES: Mapping[str, int] = {
-    "BAD": 0,
-    "SAT": 1,
-    "INTRP": 2,
-    "CR": 3,
-    "EDGE": 4,
-    "DETECTED": 5,
-    "DETECTED_NEGATIVE": 6,
-    "SUSPECT": 7,
-    "NO_DATA": 8,
-}
-
-BAD_PLANES = ("NO_DATA", "DETECTED", "DETECTED_NEGATIVE", "SAT", "BAD", "INTRP", "CR")
-"""The planes whose pixels do not count where nothing else is said."""
 
 
 def _signed(bits: int) -> int:
@@ -46,38 +29,14 @@ def _find(planes: Mapping[str, int], name: str) -> int:
         raise NotFoundError(f"There is no mask plane {name!r}; the known ones are {known}") from None
 
 
-def _check_name(name: Any) -> None:
-    if not isinstance(name, str) or not name:
-        raise InvalidParameterError(f"A mask plane is named by a string; got {name!r}")
-
-
 def _add(planes: dict[str, int], name: str) -> int:
-    _check_name(name)
+    check_plane_name(name)
     if name not in planes:
         free = [bit for bit in range(MAX_PLANES) if bit not in planes.values()]
         if not free:
             raise errors.RuntimeError(f"Mask plane {name!r} cannot be added: all {MAX_PLANES} planes are taken")
         planes[name] = free[0]
     return planes[name]
-
-
-def _checked(planes: Mapping[str, int]) -> dict[str, int]:
-    """A copy of a plane dictionary, its names and numbers checked."""
-    if not isinstance(planes, Mapping):
-        raise InvalidParameterError(
-            f"Mask planes are {shown(planes)}, a {type(planes).__name__}; a mapping of names to numbers is needed"
-        )
-    seen: dict[int, str] = {}
-    for name, bit in planes.items():
-        _check_name(name)
-        if isinstance(bit, bool) or not isinstance(bit, int | np.integer):
-            raise InvalidParameterError(f"Mask plane {name!r} has number {bit!r}; a whole number is needed")
-        if not 0 <= bit < MAX_PLANES:
-            raise OutOfRangeError(f"Mask plane {name!r} has number {bit}; it must be 0 to {MAX_PLANES - 1}")
-        if bit in seen:
-            raise InvalidParameterError(f"Mask planes {seen[bit]!r} and {name!r} both have number {bit}")
-        seen[bit] = name
-    return dict(planes)
 
 
 def translate_mask(array: np.ndarray, from_planes: Mapping[str, int], to_planes: Mapping[str, int]) -> np.ndarray:
@@ -101,7 +60,7 @@ def translate_mask(array: np.ndarray, from_planes: Mapping[str, int], to_planes:
     evensky.errors.InvalidParameterError, evensky.errors.OutOfRangeError
         Where two planes have one number, or a number is none of 0 to 31.
     """
-    from_planes, to_planes = _checked(from_planes), _checked(to_planes)
+    from_planes, to_planes = checked_planes(from_planes), checked_planes(to_planes)
     moves = {bit: _find(to_planes, name) for name, bit in from_planes.items()}
     if all(old == new for old, new in moves.items()):
         return array
@@ -148,7 +107,7 @@ class Mask(PixelPlane):
         source = args[0] if args else kwargs.get("array")
         self._set_pixels(tuple(args), kwargs, "Mask")
         if planes is not None:
-            self._planes = _checked(planes)
+            self._planes = checked_planes(planes)
         elif isinstance(source, Mask):
             shared = source._planes is Mask._default_planes
             self._planes = source._planes if shared else dict(source._planes)
@@ -232,7 +191,7 @@ class Mask(PixelPlane):
 
     def conformMaskPlanes(self, masterPlaneDict: Mapping[str, int]) -> None:
         """Renumber the planes as `masterPlaneDict` has them; planes that it lacks are added behind."""
-        planes = _checked(masterPlaneDict)
+        planes = checked_planes(masterPlaneDict)
         for name in self._planes:
             _add(planes, name)
         self._array[...] = translate_mask(self._array, self._planes, planes)

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..errors import InvalidParameterError
+from ..fits.planes import FitsPlanes, read_planes
+from ..fits.writing import write_planes
 from ..geom import Box2I, Point2I
 from ._pixels import LOCAL, PARENT, Boxed, ImageOrigin, check_same_size, part_of
 from .image import Image, ImageD, ImageF, ImageI, ImageL, ImageU
@@ -258,16 +260,12 @@ class MaskedImage(Boxed):
 
     @classmethod
     def readFits(cls, fileName: str | Path) -> Self:
-        """Read a FITS file. See `evensky.io.fits.read_exposure`."""
-        from ..io.fits import read_exposure
-
-        return cls(read_exposure(fileName).maskedImage)
+        """Read a FITS file. See `evensky.io.read_exposure`."""
+        return cls(masked_image_from_planes(read_planes(fileName)))
 
     def writeFits(self, fileName: str | Path, overwrite: bool = True) -> None:
-        """Write a FITS file in afw's layout. See `evensky.io.fits.write_exposure`."""
-        from ..io.fits import write_exposure
-
-        write_exposure(self, fileName, overwrite=overwrite)
+        """Write a FITS file in afw's layout. See `evensky.io.write_exposure`."""
+        write_planes(planes_of_masked_image(self), fileName, overwrite=overwrite)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.getWidth()} x {self.getHeight()}, xy0={self.getXY0()})"
@@ -305,3 +303,15 @@ class MaskedImageL(MaskedImage):
     """A masked image of uint64 pixels. See `MaskedImage`."""
 
     _image_kind = ImageL
+
+
+def masked_image_from_planes(planes: FitsPlanes) -> MaskedImage:
+    """Make a masked image of planes that were read from a file; pixels are shared."""
+    image: Image = Image(planes.image, xy0=(planes.x0, planes.y0))
+    masked: MaskedImage = MaskedImage(image, Mask(planes.mask, mask_planes=planes.mask_planes), ImageF(planes.variance))
+    return masked
+
+
+def planes_of_masked_image(masked: MaskedImage) -> FitsPlanes:
+    """Return the planes of a masked image as a file takes them; pixels are shared."""
+    return FitsPlanes(*masked.getArrays(), masked.mask.getMaskPlaneDict(), x0=masked.getX0(), y0=masked.getY0())

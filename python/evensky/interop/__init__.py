@@ -1,1 +1,1 @@
-"""What other packages have in place of images, in and out; each is imported only when it is used."""
+"""Conversions to and from optional packages; each package is imported only when it is used."""

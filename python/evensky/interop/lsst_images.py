@@ -23,8 +23,6 @@ __all__ = [
 ]
 
 import importlib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,25 +31,15 @@ import numpy as np
 from .. import _core
 from .._checks import shown
 from ..errors import FitsError, InvalidParameterError, LengthError
+from ..fits.atomic import atomic_path
+from ..fits.opening import opened
 from ..geom import Box2I, Extent2I, Point2I, box_numbers
 from ..image import Exposure, Image, ImageF, Mask, MaskedImage
-from ..image.coerce import Planes, is_lsst_images, native_array
-from ..image.mask import MAX_PLANES
+from ..image.foreign import Planes, is_lsst_images
+from ..image.foreign import planes_of_lsst_images as planes_of
+from ..image.lsst_masks import PLANE_ALIASES, lsst_name, name_in_schema, packed_mask, plane_alias
 from ..io import read_exposure
-from ..io.atomic import atomic_path
-from ..io.opening import opened
 from ..math import Approximate, ApproximateControl, BackgroundMI, Interpolate, UndersampleStyle
-
-PLANE_ALIASES: Mapping[str, str] = {
-    "SATURATED": "SAT",
-    "COSMIC_RAY": "CR",
-    "INTERPOLATED": "INTRP",
-    "DETECTION_EDGE": "EDGE",
-    "UNMASKED_NAN": "UNMASKEDNAN",
-}
-"""Planes that ``lsst.images`` names otherwise than the stack's older images: its name to theirs, which is used here."""
-
-_LSST_NAMES = {old: new for new, old in PLANE_ALIASES.items()}
 
 # Of a SplineField and what it stands for, relative to the largest bin: well below the rounding of float32.
 _SAME = 1e-9
@@ -67,106 +55,7 @@ def _lsst_images(module: str = "lsst.images") -> Any:
         ) from error
 
 
-def plane_alias(name: str, others: Iterable[str] = ()) -> str:
-    """What a mask plane of ``lsst.images`` is called here: its own name, or that of `PLANE_ALIASES`.
-
-    Parameters
-    ----------
-    name : str
-    others : iterable of str, optional
-        The names of all planes of its mask: a name that one of them has is not taken.
-    """
-    alias = PLANE_ALIASES.get(name, name)
-    return name if alias in others else alias
-
-
-def _lsst_name(name: str, others: Iterable[str] = ()) -> str:
-    alias = _LSST_NAMES.get(name, name)
-    return name if alias in others else alias
-
-
 # ---- masks ----
-
-
-def _bit_number(mask: np.integer[Any]) -> int:
-    return int(mask).bit_length() - 1
-
-
-def _moves(places: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
-    """Planes that go from one element to another by one shift, at once.
-
-    Parameters
-    ----------
-    places : iterable of (element, old bit, new bit)
-
-    Yields
-    ------
-    element, shift to the left, bits before it
-    """
-    bits: dict[tuple[int, int], int] = defaultdict(int)
-    for element, old, new in places:
-        bits[element, new - old] |= 1 << old
-    for (element, shift), mask in bits.items():
-        yield element, shift, mask
-
-
-def _shifted(array: np.ndarray, mask: int, shift: int) -> np.ndarray:
-    """The bits of `mask` in an array of unsigned numbers, `shift` places to the left."""
-    part: np.ndarray = array & array.dtype.type(mask)
-    return part << np.uint8(shift) if shift >= 0 else part >> np.uint8(-shift)
-
-
-def _unsigned(array: np.ndarray, *, wide: bool) -> np.ndarray:
-    """Elements of a mask as unsigned numbers that hold the bits of both sides; bits as they are."""
-    native = array.astype(array.dtype.newbyteorder("="), copy=False)
-    return native.view(f"u{native.itemsize}").astype(np.uint64 if wide else np.uint32, copy=False)
-
-
-def _mask_of(mask: Any) -> tuple[np.ndarray, dict[str, int]]:
-    """Bits, shape (height, width), int32, and numbers of planes of a mask of ``lsst.images``.
-
-    One element of 32 bits a pixel is shared, anything else converted. A plane has the number of its place in the
-    schema, unless there are more places than 32.
-    """
-    schema, array = mask.schema, mask.array
-    names = [(place, plane.name) for place, plane in enumerate(schema) if plane is not None]
-    if len(names) > MAX_PLANES:
-        raise InvalidParameterError(f"The mask has {len(names)} planes; {MAX_PLANES} are the most")
-    if len(schema) > MAX_PLANES:
-        names = [(number, name) for number, (_, name) in enumerate(names)]
-    known = {name for _, name in names}
-    planes = {plane_alias(name, known): number for number, name in names}
-    if array.shape[-1] == 1 and array.dtype.itemsize == 4 and array.dtype.isnative and len(schema) <= MAX_PLANES:
-        return array[..., 0].view(np.int32), planes
-    bits = np.zeros(array.shape[:-1], np.uint32)
-    places = [schema.bit(name) for _, name in names]
-    moves = _moves((one.index, _bit_number(one.mask), number) for one, (number, _) in zip(places, names, strict=True))
-    for element, shift, mask_bits in moves:
-        part = _unsigned(array[..., element], wide=array.dtype.itemsize > 4)
-        bits |= _shifted(part, mask_bits, shift).astype(np.uint32, copy=False)
-    return bits.view(np.int32), planes
-
-
-def _packed(mask: Mask, schema: Any) -> np.ndarray:
-    """The pixels of a mask as a schema has them; planes that it lacks are left out."""
-    own = mask.getMaskPlaneDict()
-    array = np.zeros((*mask.array.shape, schema.mask_size), schema.dtype)
-    wide = schema.dtype.itemsize > 4
-    bits = _unsigned(mask.array, wide=wide)
-    names = {_name_in(schema, name): number for name, number in own.items()}
-    places = [(schema.bit(name), number) for name, number in names.items() if name in schema.names]
-    by_element = defaultdict(list)
-    for place, number in places:
-        by_element[place.index].append((place.index, number, _bit_number(place.mask)))
-    for element, moves in by_element.items():
-        for _, shift, mask_bits in _moves(moves):
-            array[..., element] |= _shifted(bits, mask_bits, shift).astype(schema.dtype)
-    return array
-
-
-def _name_in(schema: Any, name: str) -> str:
-    """What a plane is called in a schema, if it is there."""
-    return name if name in schema.names else _lsst_name(name)
 
 
 def _descriptions() -> dict[str, str]:
@@ -189,46 +78,13 @@ def _new_mask(mask: Mask, box: Any, sky_projection: Any) -> Any:
     own = mask.getMaskPlaneDict()
     places: list[Any] = [None] * (max(own.values(), default=-1) + 1)
     for name, number in own.items():
-        places[number] = _new_plane(_lsst_name(name, own))
+        places[number] = _new_plane(lsst_name(name, own))
     schema = images.MaskSchema(places, dtype=np.int32)
-    array = mask.array[..., np.newaxis] if schema.mask_size == 1 else _packed(mask, schema)
+    array = mask.array[..., np.newaxis] if schema.mask_size == 1 else packed_mask(mask, schema)
     return images.Mask(array, schema=schema, bbox=box, sky_projection=sky_projection)
 
 
 # ---- images ----
-
-
-def planes_of(image: Any) -> Planes:
-    """The planes of an ``Image``, ``MaskedImage`` or ``VisitImage`` of ``lsst.images``.
-
-    Parameters
-    ----------
-    image : lsst.images.Image or lsst.images.MaskedImage
-
-    Returns
-    -------
-    evensky.image.Planes
-        Pixels of image and variance are shared where their types are kept: image as `evensky.image.as_planes` says,
-        variance float32. A mask of one element of 32 bits is shared, any other converted once.
-
-    Raises
-    ------
-    evensky.errors.InvalidParameterError
-        Where it is none of these, or its mask has more than 32 planes.
-    """
-    if not is_lsst_images(image):
-        raise InvalidParameterError(
-            f"{shown(image)} is a {type(image).__name__}; an Image, a MaskedImage or a VisitImage is needed"
-        )
-    unit = "" if image.unit is None else str(image.unit)
-    if hasattr(image, "array"):
-        planes = Planes(native_array(image.array), unit=unit)
-    else:
-        bits, names = _mask_of(image.mask)
-        variance = np.asarray(image.variance.array, dtype=np.float32)
-        planes = Planes(native_array(image.image.array), bits, variance, names, unit=unit)
-    planes.x0, planes.y0 = int(image.bbox.x.start), int(image.bbox.y.start)
-    return planes
 
 
 def from_masked_image(masked: Any) -> MaskedImage:
@@ -396,13 +252,13 @@ def _filled(like: Any, masked: MaskedImage) -> Any:
     schema = result.mask.schema
     used = int(np.bitwise_or.reduce(masked.mask.array, axis=None)) if masked.mask.array.size else 0
     lacking = [
-        _lsst_name(name, schema.names)
+        lsst_name(name, schema.names)
         for name, number in masked.mask.getMaskPlaneDict().items()
-        if used >> number & 1 and _name_in(schema, name) not in schema.names
+        if used >> number & 1 and name_in_schema(schema, name) not in schema.names
     ]
     if lacking:
         result.mask = result.mask.add_planes([_new_plane(name) for name in lacking])
-    result.mask.array[...] = _packed(masked.mask, result.mask.schema)
+    result.mask.array[...] = packed_mask(masked.mask, result.mask.schema)
     return result
 
 
@@ -508,7 +364,7 @@ def _read(path: str | Path) -> Any:
         planes = [card[3:] for hdu in hdus for card in hdu.header if card.startswith("MP_")]
     # The reader's own table lacks planes of some instruments, and it refuses pixels that have them.
     known = _descriptions()
-    plane_map = {name: images.MaskPlane(new := _lsst_name(name, planes), known.get(new, "")) for name in planes}
+    plane_map = {name: images.MaskPlane(new := lsst_name(name, planes), known.get(new, "")) for name in planes}
     return images.MaskedImage.read_legacy(
         str(path), plane_map=plane_map or None, fits_wcs_frame=images.GeneralFrame(unit=pix)
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .atomic import atomic_path
+from ..fits.atomic import atomic_path
 from .data_refs import ExposureDataRef, FileDataRef, as_data_ref, file_data_refs, id_dict
-from .fits import read_exposure, write_exposure, write_image
+from .exposures import read_exposure, write_exposure, write_image
 
 __all__ = [
     "ExposureDataRef",

@@ -10,9 +10,9 @@ from typing import Any
 
 from ..errors import InvalidParameterError, NotFoundError
 from ..image import Exposure, MaskedImage
-from ..image.coerce import is_lsst_images
-from ..interop.astropy import exposure_of
-from .fits import read_exposure
+from ..image.foreign import is_lsst_images
+from ..image.like import exposure_of
+from .exposures import read_exposure
 
 
 def id_dict(data_id: Any) -> dict[str, Any]:

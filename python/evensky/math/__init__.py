@@ -13,12 +13,12 @@ from .background import (
     THROW_EXCEPTION,
     Background,
     BackgroundControl,
-    BackgroundList,
     BackgroundMI,
     UndersampleStyle,
     makeBackground,
     stringToUndersampleStyle,
 )
+from .background_list import BackgroundList
 from .interpolate import (
     Interpolate,
     lookupMaxInterpStyle,

@@ -13,7 +13,7 @@ from .._core import ApproximateControl
 from ..geom import Box2I, Extent2I, Point2I, box_numbers
 from ..image import ImageD, ImageF, MaskedImageF
 from ..image._pixels import pixels_of
-from ..image.coerce import as_planes, native_array
+from ..image.foreign import as_planes, native_array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -8,7 +8,6 @@ __all__ = [
     "THROW_EXCEPTION",
     "Background",
     "BackgroundControl",
-    "BackgroundList",
     "BackgroundMI",
     "UndersampleStyle",
     "fill_with_model",
@@ -18,20 +17,18 @@ __all__ = [
 ]
 
 import copy
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from .. import _core
-from .._checks import real_number, shown
+from .._checks import real_number
 from .._core import BackgroundControl, UndersampleStyle, stringToUndersampleStyle
-from ..errors import InvalidParameterError, OutOfRangeError
+from ..errors import InvalidParameterError
 from ..geom import Box2I, Extent2I, Point2I, box_numbers
 from ..image import ImageD, ImageF, Mask, MaskedImageF
 from ..image._pixels import pixels_of
-from ..image.coerce import Planes, as_planes
+from ..image.foreign import Planes, as_planes
 from .approximate import Approximate, ApproximateControl
 from .interpolate import Interpolate, by_number, interp_style
 
@@ -316,106 +313,3 @@ def makeBackground(image: Any, bctrl: BackgroundControl, *, num_threads: int = 0
     if not isinstance(bctrl, BackgroundControl):
         raise InvalidParameterError(f"bctrl is a {type(bctrl).__name__}; it must be a BackgroundControl")
     return BackgroundMI(image, bctrl, num_threads=num_threads)
-
-
-class BackgroundList:
-    """Backgrounds whose sum is the background, each with the styles to evaluate it by.
-
-    Parameters
-    ----------
-    *args : BackgroundMI or tuple
-        Backgrounds, or tuples ``(background, interpStyle, undersampleStyle, approximateStyle, approximateOrderX,
-        approximateOrderY, approximateWeighting)``.
-    """
-
-    def __init__(self, *args: Any) -> None:
-        self._backgrounds: list[tuple[Any, ...]] = []
-        for value in args:
-            self.append(value)
-
-    def append(self, value: Any) -> None:
-        """Add a background, or a tuple as the list holds them; styles left out are those of its control."""
-        background, *rest = value if isinstance(value, tuple) and value else (value,)
-        if not isinstance(background, BackgroundMI):
-            raise InvalidParameterError(
-                f"A BackgroundList holds BackgroundMI objects; got a {type(background).__name__}, {shown(background)}"
-            )
-        control = background.getBackgroundControl()
-        actrl = control.getApproximateControl()
-        defaults = (
-            control.getInterpStyle(),
-            control.getUndersampleStyle(),
-            actrl.getStyle(),
-            actrl.getOrderX(),
-            actrl.getOrderY(),
-            actrl.getWeighting(),
-        )
-        if len(rest) > len(defaults):
-            raise InvalidParameterError(f"A BackgroundList takes tuples of up to 7 values; got {len(rest) + 1}")
-        styles: tuple[Any, ...] = (*rest, *defaults[len(rest) :])
-        self._backgrounds.append(
-            (
-                background,
-                interp_style(styles[0]),
-                undersample_style(styles[1]),
-                by_number(ApproximateControl.Style, styles[2]),
-                *styles[3:],
-            )
-        )
-
-    def clone(self) -> BackgroundList:
-        """A list of the same backgrounds."""
-        return BackgroundList(*self._backgrounds)
-
-    def getImage(self) -> ImageF:
-        """The sum of all backgrounds.
-
-        Raises
-        ------
-        evensky.errors.InvalidParameterError
-            Where the list is empty.
-        """
-        if not self._backgrounds:
-            raise InvalidParameterError("The BackgroundList is empty; it takes at least 1 background to make an image")
-        total: ImageF | None = None
-        for background, style, undersample, approximate, orderX, orderY, weighting in self._backgrounds:
-            if approximate != ApproximateControl.UNKNOWN:
-                actrl = ApproximateControl(approximate, orderX, orderY, weighting)
-                image = background.getApproximate(actrl, undersample).getImage()
-            else:
-                image = background.getImageF(style, undersample)
-            if total is None:
-                total = image
-            else:
-                total += image
-        assert total is not None  # the list is not empty
-        return total
-
-    def writeFits(self, fileName: str | Path, overwrite: bool = True) -> None:
-        """Write the whole list to a FITS file. See `evensky.io.backgrounds`."""
-        from ..io.backgrounds import write_background_list
-
-        write_background_list(self, fileName, overwrite=overwrite)
-
-    @staticmethod
-    def readFits(fileName: str | Path) -> BackgroundList:
-        """Read a list that `writeFits` has written."""
-        from ..io.backgrounds import read_background_list
-
-        return read_background_list(fileName)
-
-    def __len__(self) -> int:
-        return len(self._backgrounds)
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return iter(self._backgrounds)
-
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        if not -len(self) <= index < len(self):
-            raise OutOfRangeError(f"Index {index} is outside a BackgroundList of {len(self)}")
-        return self._backgrounds[index]
-
-    def extend(self, values: Iterable[Any]) -> None:
-        """Add several backgrounds."""
-        for value in values:
-            self.append(value)

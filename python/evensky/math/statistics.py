@@ -37,7 +37,7 @@ from .. import _core
 from .._core import Property, Statistics, StatisticsControl, stringToStatisticsProperty
 from ..errors import InvalidParameterError
 from ..image._pixels import regular
-from ..image.coerce import Planes, as_planes, native_array
+from ..image.foreign import Planes, as_planes, native_array
 from ..image.mask import Mask
 from ..image.vector import MaskedVector
 

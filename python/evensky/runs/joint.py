@@ -331,7 +331,7 @@ def _plan_of(correction: Correction, look: Look, labels: Sequence[str]) -> _Corr
 
 def _group_notes(corrections: Corrections, labels: Sequence[str]) -> list[str]:
     """Return a note if not all exposures are tied together by differences."""
-    fixed = corrections.anchors
+    fixed = corrections.references
     if len(fixed) < 2:
         return []
     sentences = []

@@ -22,7 +22,7 @@ from evensky import simulate
 from evensky.errors import FitsError, InvalidParameterError, TaskError
 from evensky.image import ExposureF
 from evensky.io import write_exposure
-from evensky.matching.configuration import MatchAllConfig
+from evensky.matching.joint.config import MatchAllConfig
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
 from evensky.tasks.executors import Units, open_executor
 from evensky.tasks.match_files import match_files

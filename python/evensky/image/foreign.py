@@ -1,8 +1,20 @@
-"""Anything image-like goes in wherever an image is expected: it is turned into plain planes, pixels not copied."""
+"""Turn anything image-like into plain planes without a copy: arrays, astropy's ``NDData``, images of ``lsst.images``.
+
+No package is imported to find out what an object is.
+"""
 
 from __future__ import annotations
 
-__all__ = ["PIXEL_DTYPES", "Planes", "as_planes", "is_lsst_images", "is_nddata", "mask_planes_of", "native_array"]
+__all__ = [
+    "PIXEL_DTYPES",
+    "Planes",
+    "as_planes",
+    "is_lsst_images",
+    "is_nddata",
+    "mask_planes_of",
+    "native_array",
+    "planes_of_lsst_images",
+]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import whole_number
+from .._checks import shown, whole_number
 from ..errors import InvalidParameterError
 from ..geom import Extent2I
 from ._pixels import check_same_size, regular
 from .exposure import Exposure
 from .image import Image
+from .lsst_masks import bits_of_mask
 from .mask import Mask
 from .masked_image import MaskedImage
 
@@ -65,7 +78,7 @@ class Planes:
 
 
 def native_array(array: Any) -> np.ndarray:
-    """An array of a type that the core computes with; itself where it is one already.
+    """Convert an array to a type that the core computes with; an array of such a type is returned itself.
 
     Raises
     ------
@@ -89,19 +102,19 @@ def native_array(array: Any) -> np.ndarray:
 
 
 def is_nddata(obj: Any) -> bool:
-    """Whether it is like astropy's ``NDData``, which is not imported to find out."""
+    """Return whether an object is like astropy's ``NDData``, which is not imported to find out."""
     return not isinstance(obj, np.ndarray) and all(hasattr(obj, name) for name in ("data", "mask", "uncertainty"))
 
 
 def is_lsst_images(obj: Any) -> bool:
-    """Whether it is like an image of ``lsst.images``, which is not imported to find out."""
+    """Return whether an object is like an image of ``lsst.images``, which is not imported to find out."""
     if not all(hasattr(obj, name) for name in ("bbox", "sky_projection", "unit")):
         return False
     return hasattr(obj, "array") or all(hasattr(obj, name) for name in ("image", "mask", "variance"))
 
 
 def mask_planes_of(meta: Any) -> dict[str, int] | None:
-    """Numbers of mask planes that the ``MP_`` cards of a header name; None where there are none.
+    """Read the numbers of mask planes from the ``MP_`` cards of a header; None where there are none.
 
     Raises
     ------
@@ -113,7 +126,7 @@ def mask_planes_of(meta: Any) -> dict[str, int] | None:
 
 
 def as_planes(obj: Any) -> Planes:
-    """The planes of anything image-like.
+    """Take the planes of anything image-like.
 
     Parameters
     ----------
@@ -130,14 +143,12 @@ def as_planes(obj: Any) -> Planes:
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where it has not two dimensions or its pixels are no real numbers.
+        Where it does not have two dimensions, or its pixels are not real numbers.
     """
     if isinstance(obj, Image):
         return Planes(obj._array, x0=obj._xy0.x, y0=obj._xy0.y)
     if is_lsst_images(obj):
-        from ..interop import lsst_images
-
-        return lsst_images.planes_of(obj)
+        return planes_of_lsst_images(obj)
     if isinstance(obj, Exposure):
         obj = obj.maskedImage
     if isinstance(obj, MaskedImage):
@@ -182,7 +193,7 @@ def _from_nddata(data: Any) -> Planes:
 
 
 def _of_size(mask: Any, planes: Planes, name: str) -> np.ndarray:
-    """One value for each pixel; a single one is that of all."""
+    """Give a mask the size of the image; a single value counts for all pixels."""
     given = regular(mask)
     if given.ndim not in (0, 2):
         raise InvalidParameterError(f"The {name} has shape {given.shape}; an image has two dimensions")
@@ -207,3 +218,36 @@ def _variance_of(uncertainty: Any) -> np.ndarray:
         case kind:
             raise InvalidParameterError(f"Uncertainty of type {kind!r}; it must be std, var or ivar")
     return np.asarray(variance, dtype=np.float32)
+
+
+def planes_of_lsst_images(image: Any) -> Planes:
+    """Take the planes of an ``Image``, ``MaskedImage`` or ``VisitImage`` of ``lsst.images``.
+
+    Parameters
+    ----------
+    image : lsst.images.Image or lsst.images.MaskedImage
+
+    Returns
+    -------
+    Planes
+        Pixels of image and variance are shared where their types are kept: image as `as_planes` says, variance
+        float32. A mask of one element of 32 bits is shared, any other converted once.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        Where the object is none of these, or its mask has more than 32 planes.
+    """
+    if not is_lsst_images(image):
+        raise InvalidParameterError(
+            f"{shown(image)} is a {type(image).__name__}; an Image, a MaskedImage or a VisitImage is needed"
+        )
+    unit = "" if image.unit is None else str(image.unit)
+    if hasattr(image, "array"):
+        planes = Planes(native_array(image.array), unit=unit)
+    else:
+        bits, names = bits_of_mask(image.mask)
+        variance = np.asarray(image.variance.array, dtype=np.float32)
+        planes = Planes(native_array(image.image.array), bits, variance, names, unit=unit)
+    planes.x0, planes.y0 = int(image.bbox.x.start), int(image.bbox.y.start)
+    return planes

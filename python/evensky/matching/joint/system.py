@@ -1,8 +1,8 @@
-"""The sparse equations of all corrections, and the errors of what they come to.
+"""Solve for the models of all exposures at once, with their covariances.
 
-A row of the differences says that first - second = d in some bin. Once corrected they agree there: the correction of
-the second less that of the first is d. With corrections that are linear in their terms this is a sparse weighted
-least-squares problem; what is common to all exposures is not in it, so it stays as it is.
+A row of the differences says that first - second = d in some bin. After matching, the two agree there: the model of
+the second less that of the first is d. As models are linear in their terms, this is a sparse weighted least-squares
+problem. It does not determine what all exposures have in common, which stays unchanged.
 """
 
 from __future__ import annotations
@@ -11,33 +11,31 @@ __all__ = ["Shift", "System"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .models import NONE, Candidate
+from .network import Network
 
-if TYPE_CHECKING:
-    from .network import Network
-
-# Terms have a prior as wide as so many times the spread of the differences: it decides where no difference does.
+# Width of the prior of terms, in units of the spread of the differences: it decides where no difference does.
 _PRIOR = 1e3
-# Its share of the largest sum of weights, at least.
+# Least weight of the prior, as a share of the largest sum of weights.
 _ROUNDING = 1e-13
-# Numbers of the noise of terms that are worked out at a time.
+# Largest number of values of the noise of terms that are computed at a time.
 _NUMBERS_TOGETHER = 2**20
 
 
 @dataclass
 class Shift:
-    """What was added to all corrections of a group: a linear function of all terms.
+    """A function added to all models of a group, itself a linear function of all terms.
 
     Attributes
     ----------
     into : dict of int to ndarray
-        Takes the shift's numbers to an exposure's terms.
+        Matrices from the shift's coefficients to an exposure's terms.
     of : dict of int to ndarray
-        Takes an exposure's terms to its share of the shift's numbers.
+        Matrices from an exposure's terms to its share of the shift's coefficients.
     """
 
     into: dict[int, np.ndarray]
@@ -50,24 +48,24 @@ class System:
     Parameters
     ----------
     network : Network
-        Exposures and their differences; its outliers do not count.
+        Exposures and their differences; outliers do not count.
     candidates : sequence of Candidate
         One for each exposure.
     fixed : sequence of int
-        Exposures that get no correction, whatever their candidate: one in each group.
+        Exposures that stay unchanged, whatever their candidate: one in each group.
     """
 
     def __init__(self, network: Network, candidates: Sequence[Candidate], fixed: Sequence[int]) -> None:
         self.network = network
-        held = set(fixed)
-        self.candidates = [NONE if i in held else candidate for i, candidate in enumerate(candidates)]
+        unchanged = set(fixed)
+        self.candidates = [NONE if i in unchanged else candidate for i, candidate in enumerate(candidates)]
         self.all_candidates = list(candidates)
         self.start = np.cumsum([0, *(candidate.terms for candidate in self.candidates)])
         self.size = int(self.start[-1])
         self.weights = network.weights()
 
     def solve(self) -> list[np.ndarray]:
-        """Coefficients of all exposures; 0 for those that are fixed."""
+        """Return the coefficients of all exposures; 0 for those that are fixed."""
         result = [np.zeros(candidate.terms) for candidate in self.all_candidates]
         if self.size == 0:
             return result
@@ -78,7 +76,7 @@ class System:
         return result
 
     def _blocks(self, at: int) -> list[tuple[int, float, np.ndarray]]:
-        """Exposure, sign and terms of both sides of a pair, where they have any."""
+        """Return exposure, sign and terms of both sides of a pair; a side without terms is left out."""
         pair = self.network.differences.pairs[at]
         sides = ((0, pair.first, -1.0), (1, pair.second, 1.0))
         return [
@@ -114,7 +112,7 @@ class System:
             rows.append(row.ravel())
             columns.append(column.ravel())
             values.append(block.ravel())
-        # A prior about nothing, far wider than any error where differences decide; it must not drown in rounding.
+        # A prior about 0, far wider than any error where differences decide; it must exceed the rounding error.
         largest = max((float(np.abs(block).max(initial=0)) for block in blocks.values()), default=0.0)
         self.prior = max(self._prior_width() ** -2, _ROUNDING * largest)
         diagonal = np.arange(self.size)
@@ -136,7 +134,7 @@ class System:
         return np.asarray(self.factors.solve(right))
 
     def _noise(self) -> list[Any]:
-        """Matrices that take terms to independent unit noises: of the nodes, of what only one row has, of the prior."""
+        """Return matrices from terms to independent unit noise: of the nodes, of single rows, and of the prior."""
         from scipy.sparse import coo_array, diags_array
 
         d = self.network.differences
@@ -169,17 +167,17 @@ class System:
         return noise
 
     def covariances(self, final: Sequence[Candidate], shifts: Sequence[Shift]) -> list[np.ndarray]:
-        """Covariances of each exposure's terms, as they are in the end.
+        """Return the covariances of each exposure's final terms.
 
-        The rows share the noise of their nodes, so the weights that they are solved with are not their inverse
-        covariance; what the noise of the nodes becomes in the solution is worked out instead.
+        The rows share the noise of their nodes, so the weights of the equations are not their inverse covariance; the
+        noise of the nodes is propagated to the solution instead.
 
         Parameters
         ----------
         final : sequence of Candidate
-            Their terms begin with those that were solved for.
+            Their first terms are those that were solved for.
         shifts : sequence of Shift
-            What was then added to all exposures of some groups.
+            Functions that were added to all models of some groups.
         """
         result = [np.zeros((candidate.terms, candidate.terms)) for candidate in final]
         if self.size == 0:
@@ -187,7 +185,7 @@ class System:
         self._factor(*self._normal_equations())
         noise = self._noise()
         shift_of = {i: shift for shift in shifts for i in shift.into}
-        # Several exposures at a time: the matrices are gone through once for all of them.
+        # Several exposures at a time: each matrix is read once for all of them.
         together = max(1, _NUMBERS_TOGETHER // max(1, max(int(matrix.shape[0]) for matrix in noise)))
         batch: list[tuple[int, np.ndarray]] = []
         columns = 0
@@ -207,7 +205,7 @@ class System:
         return result
 
     def _made_of(self, exposure: int, candidate: Candidate, shift: Shift | None) -> np.ndarray:
-        """What an exposure's terms are made of: its own, and those of all by the shift; shape (size, terms)."""
+        """Return the combination of solved terms that an exposure's final terms are, shape (size, terms)."""
         chosen = np.zeros((self.size, candidate.terms))
         own = self.candidates[exposure].terms
         chosen[self.start[exposure] : self.start[exposure + 1], :own] = np.eye(own)

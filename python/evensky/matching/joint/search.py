@@ -1,4 +1,4 @@
-"""From differences to corrections: how many terms each exposure needs, all of them at once, and their errors."""
+"""Find the models that make all exposures agree: the complexity of each, all coefficients at once, their errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import InvalidParameterError
+from ...errors import InvalidParameterError
 from .differences import Differences
 from .evidence import OUTLIER as FAR
 from .evidence import Score, choose, determines
@@ -19,37 +19,37 @@ from .network import Network, Solution
 from .system import Shift, System
 
 LEVELS = ("reference", "mean", "lowest")
-"""What stays as it is: the reference; the mean, as corrections add up to nothing; the exposure of the lowest level, to
-which all others are brought down."""
+"""What stays unchanged: the reference; the mean, as models add up to 0; the exposure of the lowest level, to which all
+others are brought down."""
 
-# So often candidates are chosen anew, and all corrections solved for; two or three times are enough nearly always.
+# Largest number of times that candidates are chosen and all models solved for; two or three are nearly always enough.
 _SWEEPS = 8
-# The search begins with the one of these orders that serves all exposures best.
+# The search begins with the best of these orders, the same for all exposures.
 _FIRST_ORDERS = (0, 2, 4)
 
 
 @dataclass
 class Correction:
-    """What came of one exposure.
+    """The result for one exposure.
 
     Attributes
     ----------
     model : Model or None
-        What to add; None where no other exposure has good pixels in common with it.
+        The function to add; None where the exposure has no good pixels in common with another.
     scores : list of Score
-        Of all candidates, the best first; empty for one that is held as it is.
+        Of all candidates, the best first; empty for a fixed exposure.
     partners : list of int
-        The exposures that it was compared with.
+        The exposures that the exposure was compared with.
     group : int
-        Number of the group that it is in; -1 where it is in none.
+        Number of its group; -1 for none.
     bins : int
-        Bins that it was compared in.
+        Number of bins that were compared.
     rejected : int
-        How many of them are outliers.
+        Number of bins that are outliers.
     rms : float
-        Of what is left between it and its partners in the others; NaN without any.
+        Root mean square residual to its partners in the other bins; NaN without any.
     chi : float
-        The same in units of the standard errors.
+        Root mean square of the residuals in units of their standard errors.
     """
 
     model: Model | None
@@ -64,21 +64,21 @@ class Correction:
 
 @dataclass
 class Corrections:
-    """What came of all exposures.
+    """The result for all exposures.
 
     Attributes
     ----------
     exposures : list of Correction
-    anchors : list of int
-        For each group the exposure that is held as it is, or -1 where none is.
+    references : list of int
+        For each group the exposure that stays unchanged, or -1 where none does.
     scale : float
-        By how much the scatter of bins exceeds their errors, at least 1; errors are scaled by it.
+        Scatter of the bins in units of their errors, at least 1; errors of the models are scaled by it.
     sweeps : int
         Number of times that candidates were chosen.
     """
 
     exposures: list[Correction]
-    anchors: list[int]
+    references: list[int]
     scale: float
     sweeps: int
 
@@ -93,7 +93,7 @@ def correct_all(
     order: int = 8,
     spline: bool = True,
 ) -> Corrections:
-    """Find the corrections that make all exposures agree.
+    """Find the models that make all exposures agree.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def correct_all(
     order : int, optional
         Highest order of a Chebyshev series among the candidates.
     spline : bool, optional
-        Whether splines are among them.
+        Whether splines are among the candidates.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def correct_all(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For a level that is none, an order below 0.
+        For an unknown level or an order below 0.
     """
     if level not in LEVELS:
         raise InvalidParameterError(f"level is {level!r}; it must be one of {', '.join(LEVELS)}")
@@ -148,8 +148,8 @@ class _Search:
         self.members: list[list[int]] = [np.flatnonzero(self.groups == number).tolist() for number in numbers]
         self.tied = [i for members in self.members for i in members]
         rank = {exposure: at for at, exposure in enumerate(preference)}
-        self.anchors = [min(members, key=lambda i: rank[i]) for members in self.members]
-        self.held = set(self.anchors) if level == "reference" else set()
+        self.references = [min(members, key=lambda i: rank[i]) for members in self.members]
+        self.fixed_references = set(self.references) if level == "reference" else set()
         self.candidates = [self._candidates(box, grid, order, spline) for box in boxes]
         self.scores: dict[int, list[Score]] = {}
         self.whole = Basis(around([boxes[i] for i in self.tied] or boxes))
@@ -158,8 +158,8 @@ class _Search:
     def _candidates(
         box: PixelBox, grid: CommonGrid, order: int, spline: bool
     ) -> list[tuple[list[Candidate], Candidate]]:
-        """Candidates, with the one whose terms begin with theirs."""
-        # Whole bins: a node for the rest of one at the edge would hang on a few pixels.
+        """Return the candidates, each list with the one whose first terms are theirs."""
+        # Whole bins only: a node for a part of a bin at the edge would depend on a few pixels.
         every = make_candidates(order, (box[2] // grid.bin_size, box[3] // grid.bin_size), spline=spline)
         series = [candidate for candidate in every if candidate.nodes is None]
         return [(series, series[-1]), *(([one], one) for one in every if one.nodes is not None)]
@@ -167,46 +167,48 @@ class _Search:
     # -- search --
 
     def run(self) -> Corrections:
-        solution, left = self._begin()
+        solution, residual = self._begin()
         sweeps = 0
         while sweeps < _SWEEPS:
             sweeps += 1
-            self.network.reject(left)
+            self.network.reject(residual)
             before = list(solution.candidates)
-            self._sweep(solution, left)
+            self._sweep(solution, residual)
             solution = self._solve(solution.candidates)
-            left = self.differences.value - self.network.correction(solution)
+            residual = self.differences.value - self.network.predicted(solution)
             if solution.candidates == before:
                 break
-        self.network.reject(left)
+        self.network.reject(residual)
         self._drop_undetermined(solution)
         self._settle(solution.candidates)
-        left = self.differences.value - self.network.correction(self.final)
-        scale = max(1.0, self._reduced(left))
-        return self._result(left, scale, sweeps)
+        residual = self.differences.value - self.network.predicted(self.final)
+        scale = max(1.0, self._reduced(residual))
+        return self._result(residual, scale, sweeps)
 
     def _begin(self) -> tuple[Solution, np.ndarray]:
-        """The order that serves all exposures best, when all have the same."""
+        """Begin with the order that is best when all exposures have the same; return its solution and residuals."""
         best: tuple[float, Solution, np.ndarray] | None = None
         found: list[tuple[Solution, np.ndarray, np.ndarray, float]] = []
         scale = np.inf
         for order in sorted({min(order, self.order) for order in _FIRST_ORDERS}):
             candidates = [self._supported(i, order) for i in range(len(self.boxes))]
             solution = self._solve(candidates)
-            left = self.differences.value - self.network.correction(solution)
-            value, error = self.network.residuals(left)
+            residual = self.differences.value - self.network.predicted(solution)
+            value, error = self.network.residuals(residual)
             with np.errstate(invalid="ignore"):
                 distance = np.abs(value / error)
             distance = distance[np.isfinite(distance)]
             scale = min(scale, max(1.0, 1.4826 * float(np.median(distance)) if distance.size else 1.0))
             penalty = sum(
-                candidates[i].terms * np.log(max(self._number_of_bins(i), 1)) for i in self.tied if i not in self.held
+                candidates[i].terms * np.log(max(self._number_of_bins(i), 1))
+                for i in self.tied
+                if i not in self.fixed_references
             )
-            found.append((solution, left, distance, penalty))
-        for solution, left, distance, penalty in found:
+            found.append((solution, residual, distance, penalty))
+        for solution, residual, distance, penalty in found:
             score = float(np.minimum((distance / scale) ** 2, FAR**2).sum()) + penalty
             if best is None or score < best[0]:
-                best = score, solution, left
+                best = score, solution, residual
         assert best is not None
         return best[1], best[2]
 
@@ -217,27 +219,27 @@ class _Search:
     def _supported(self, exposure: int, order: int) -> Candidate:
         while order > 0 and Candidate(order).terms > 0.5 * self._number_of_bins(exposure):
             order -= 1
-        free = exposure not in self.held and self.groups[exposure] >= 0
+        free = exposure not in self.fixed_references and self.groups[exposure] >= 0
         return Candidate(order) if free else NONE
 
-    def _sweep(self, solution: Solution, left: np.ndarray) -> None:
-        """Choose a candidate for each exposure, given the others' corrections; first where most is left."""
-        value, error = self.network.residuals(left)
+    def _sweep(self, solution: Solution, residual: np.ndarray) -> None:
+        """Choose a candidate for each exposure, given the others' models; the largest residuals first."""
+        value, error = self.network.residuals(residual)
         with np.errstate(invalid="ignore"):
             distance = np.minimum(np.nan_to_num((value / error) ** 2), FAR**2)
         misfit = np.bincount(self.differences.node_exposure, distance, len(self.boxes))
         for i in sorted(self.tied, key=lambda i: -misfit[i]):
-            if i in self.held:
+            if i in self.fixed_references:
                 continue
             evidence, nodes = self.network.evidence(i, solution, self.candidates[i])
             choice = choose(evidence)
             solution.candidates[i], solution.coefficients[i] = choice.candidate, choice.coefficients
             self.scores[i] = choice.scores
-            # Bins that did not fit what it was before may fit what it is now.
+            # Bins that did not fit the former model may fit the new one.
             self.network.good[nodes] = ~choice.outliers
 
     def _drop_undetermined(self, solution: Solution) -> None:
-        """Choose anew where the bins that count do not determine all terms."""
+        """Choose other candidates where the bins that count do not determine all terms."""
         for i in self.tied:
             candidate = solution.candidates[i]
             if candidate.terms == 0:
@@ -249,19 +251,19 @@ class _Search:
                 choice = choose(evidence)
                 solution.candidates[i], self.scores[i] = choice.candidate, choice.scores
 
-    # -- what is common to all --
+    # -- what all exposures have in common --
 
     def _fixed(self, candidates: Sequence[Candidate]) -> list[int]:
-        """In each group an exposure that no correction is solved for: what it has in common with all is not known."""
+        """Return the fixed exposure of each group: what all have in common is not determined."""
         if self.level == "reference":
-            return self.anchors
+            return self.references
         return [min(members, key=lambda i: candidates[i].terms) for members in self.members]
 
     def _least_squares(self, candidates: Sequence[Candidate], fixed: Sequence[int]) -> Solution:
         return Solution(list(candidates), System(self.network, candidates, fixed).solve())
 
     def _solve(self, candidates: Sequence[Candidate]) -> Solution:
-        """All corrections; of those that agree as well the ones that leave most exposures as they are."""
+        """Solve for all models; of equally good solutions, take the one that changes the fewest exposures."""
         solution = self._least_squares(candidates, self._fixed(candidates))
         if self.level != "reference":
             for members in self.members:
@@ -276,7 +278,7 @@ class _Search:
         return solution
 
     def _settle(self, candidates: Sequence[Candidate]) -> None:
-        """The corrections as they are wanted: solved for, and shifted by what all of a group may have in common."""
+        """Solve for the final models, and shift those of a group to the wanted level."""
         self.solved = list(candidates)
         self.fixed = self._fixed(candidates)
         solution = self._least_squares(candidates, self.fixed)
@@ -295,7 +297,7 @@ class _Search:
 
     @staticmethod
     def _common_order(members: list[int], candidates: Sequence[Candidate]) -> int:
-        """Order of what is shifted: that which half of the exposures have or more, as far as splines can hold it."""
+        """Return the order of the shift: at least half of the exposures have it, and all splines can hold it."""
         if all(candidates[i].terms == 0 for i in members):
             return -1
         orders = sorted(candidates[i].polynomial for i in members)
@@ -304,7 +306,7 @@ class _Search:
 
     @staticmethod
     def _give_room(solution: Solution, members: list[int], order: int) -> None:
-        """Let the series of all members have the terms that a shift needs: they begin with those that they have."""
+        """Extend the series of all members to the terms that a shift needs."""
         for i in members:
             candidate = solution.candidates[i]
             if candidate.nodes is None and candidate.order < order:
@@ -337,19 +339,19 @@ class _Search:
 
     # -- result --
 
-    def _reduced(self, left: np.ndarray) -> float:
-        """Scatter of the nodes in units of their errors, the terms taken off."""
-        value, error = self.network.residuals(left)
+    def _reduced(self, residual: np.ndarray) -> float:
+        """Return the scatter of the nodes in units of their errors, reduced by the number of terms."""
+        value, error = self.network.residuals(residual)
         with np.errstate(invalid="ignore"):
             distance = (value / error)[self.network.good]
         distance = distance[np.isfinite(distance)]
         freedom = distance.size - sum(self.solved[i].terms for i in self.tied)
         return float(np.sqrt((distance**2).sum() / freedom)) if freedom > 0 else 1.0
 
-    def _result(self, left: np.ndarray, scale: float, sweeps: int) -> Corrections:
+    def _result(self, residual: np.ndarray, scale: float, sweeps: int) -> Corrections:
         solution = self.final
         covariances = System(self.network, self.solved, self.fixed).covariances(solution.candidates, self.shifts)
-        value, error = self.network.residuals(left)
+        value, error = self.network.residuals(residual)
         group_of = {i: number for number, members in enumerate(self.members) for i in members}
         partners: list[set[int]] = [set() for _ in self.boxes]
         for pair in self.differences.pairs:
@@ -376,5 +378,5 @@ class _Search:
                     float(np.sqrt(np.mean(distance**2))) if good.any() else np.nan,
                 )
             )
-        anchors = self.anchors if self.level == "reference" else [-1] * len(self.anchors)
-        return Corrections(exposures, anchors, scale, sweeps)
+        references = self.references if self.level == "reference" else [-1] * len(self.references)
+        return Corrections(exposures, references, scale, sweeps)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lsst.pex.config import ChoiceField, Config, Field, ListField, RangeField
 
-from ..image.mask import BAD_PLANES
+from ...image.mask import BAD_PLANES
 
 _LARGEST = 2**31 - 1
 

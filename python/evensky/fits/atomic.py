@@ -1,4 +1,4 @@
-"""Whole files or none: everything that evensky writes goes through here."""
+"""Write files whole or not at all; evensky writes all its files this way."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _umask_lock = threading.Lock()
 
 @contextmanager
 def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """A temporary path beside `path`; what was written there is renamed to `path` when the block ends well.
+    """Provide a temporary path beside `path`, which is renamed to `path` when the block ends without an exception.
 
-    When it does not, even by an interrupt, nothing is left behind and an earlier file stays as it was.
+    After an exception, even an interrupt, no file remains and an earlier file is unchanged.
 
     Parameters
     ----------
     path : str or Path
-        The file to be.
+        The file to write.
     overwrite : bool, optional
         Replace an existing file.
 
     Yields
     ------
     Path
-        Where to write.
+        The temporary path.
 
     Raises
     ------

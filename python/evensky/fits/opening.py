@@ -1,4 +1,4 @@
-"""Opening of FITS files that may be broken, cut off, or lie about themselves."""
+"""Open FITS files that may be broken, truncated, or wrong about their own size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _warnings_lock = threading.Lock()
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the warnings of astropy about cards that oddly-made files bring."""
+    """Suppress astropy's warnings about unusual cards."""
     from astropy.utils.exceptions import AstropyWarning
 
     with _warnings_lock, warnings.catch_warnings():
@@ -45,8 +45,8 @@ if hasattr(os, "register_at_fork"):
         after_in_child=_warnings_lock.release,
     )
 
-# A small file may say that it holds any number of pixels. What is larger than this must not have shrunk more than gzip
-# can, which makes a 1030th of zeros, and a file of less than a MiB is not believed to hold more.
+# A small file may claim any number of pixels. Contents larger than this must not be compressed more than gzip can,
+# which reduces zeros to a 1030th, and a file of less than a MiB must not claim more than this.
 _UNSUSPICIOUS_BYTES = 2**28
 _SMALL_FILE = 2**20
 _GREATEST_RATIO = 1100
@@ -67,7 +67,7 @@ _PIECE = 2**24
 
 
 def real_path(path: str | Path) -> Path:
-    """Where a path leads in the end; unlike ``Path.resolve`` it takes loops of links, which lead nowhere."""
+    """Resolve the links of a path; unlike ``Path.resolve`` it accepts loops of links."""
     return Path(os.path.realpath(path))
 
 
@@ -83,9 +83,9 @@ def _too_much(path: Path, claimed: str) -> FitsError:
 
 
 def _content(path: Path) -> BinaryIO:
-    """A file's bytes, unpacked where it is packed as a whole.
+    """Open a file, decompressed where it is compressed as a whole.
 
-    astropy would unpack as it goes, and take a file that is cut off for one of fewer HDUs.
+    astropy would decompress while reading, and take a truncated file for one with fewer HDUs.
     """
     file = path.open("rb")
     start = file.read(6)
@@ -97,7 +97,7 @@ def _content(path: Path) -> BinaryIO:
     content = io.BytesIO()
     with file:
         try:
-            # By pieces: asked for so many bytes at once, gzip would ask for as much memory.
+            # In pieces: gzip would allocate as much memory as it is asked to read.
             with unpacker(file) as unpacked:
                 while piece := unpacked.read(_PIECE):
                     content.write(piece)
@@ -122,25 +122,25 @@ def _check_start(file: BinaryIO, path: Path) -> None:
         raise FitsError(f"{path}: cannot be read as FITS: {found}")
 
 
-# Cards that say how much follows a header, and what each may be.
+# Cards that determine the size of the data, and their values.
 _LAYOUT = re.compile(rb"(BITPIX|NAXIS\d*|PCOUNT|GCOUNT) *=([^/]*)")
 _BITPIX = (8, 16, 32, 64, -32, -64)
-# No header is as long; without an end one would be read on and on.
+# Longest header that is read; one without an end has no limit.
 _LONGEST_HEADER = 2**24
-# What may be left over behind the last HDU: padding.
+# Longest padding after the last HDU.
 _LONGEST_PADDING = 2880 * 36
 _PADDING = b"\0 \r\n\x1a"
 
 
 def _check_header(file: BinaryIO, at: int, path: Path) -> None:
-    """Refuse a header that says of itself what cannot be: astropy would count up to any number, or seek backwards."""
+    """Raise FitsError for a header with impossible sizes: astropy would count up to any number, or seek backwards."""
     before = file.tell()
     file.seek(at)
     read = 0
     ended = False
     while not ended and (block := file.read(2880)):
         if read == 0 and at > 0 and not block.startswith(b"XTENSION"):
-            break  # no HDU; what it is, is asked in _check_rest
+            break  # not an HDU: see _check_rest
         read += len(block)
         for start in range(0, len(block), 80):
             card = block[start : start + 80]
@@ -173,18 +173,18 @@ def _check_layout(keyword: str, text: str, path: Path) -> None:
 
 
 def _stored(hdu: Any) -> Any:
-    """What is in the file: of a compressed image the table of its tiles."""
+    """Return the HDU as stored: for a compressed image, the table of its tiles."""
     return getattr(hdu, "_bintable", hdu)
 
 
 def _end(hdu: Any) -> int:
-    """Where the next HDU would begin."""
+    """Return the position at which the next HDU would begin."""
     place = hdu.fileinfo() or {}
     return int(place.get("datLoc", 0) + place.get("datSpan", 0))
 
 
 def _headers(file: BinaryIO, path: Path) -> Any:
-    """Read the headers."""
+    """Read the headers of all HDUs."""
     from astropy.io import fits
 
     _check_start(file, path)
@@ -194,7 +194,7 @@ def _headers(file: BinaryIO, path: Path) -> Any:
         try:
             most = _most_bytes(path)
             claimed = 0
-            for hdu in hdus:  # each is read as it is come to, so that what it claims is known before it is unpacked
+            for hdu in hdus:  # read one by one, so that the claimed size is known before decompression
                 shape = hdu.shape if getattr(hdu, "is_image", False) else ()
                 claimed += math.prod(shape) * abs(int(hdu.header.get("BITPIX", 8))) // 8 if shape else hdu.size
                 if claimed > most:
@@ -209,7 +209,7 @@ def _headers(file: BinaryIO, path: Path) -> Any:
 
 
 def _check_complete(hdus: Any, file: BinaryIO, path: Path) -> None:
-    """Raise unless the file reaches as far as its headers say."""
+    """Raise FitsError where the file is shorter than its headers say."""
     size = file.seek(0, io.SEEK_END)
     end = 0
     for hdu in hdus:
@@ -222,9 +222,9 @@ def _check_complete(hdus: Any, file: BinaryIO, path: Path) -> None:
 
 
 def _check_rest(file: BinaryIO, at: int, path: Path, *, last: bool = False) -> None:
-    """Raise where what follows an HDU is neither padding nor, unless it is the last one that was found, another HDU.
+    """Raise FitsError where an HDU is followed by neither padding nor, unless it is the last one, another HDU.
 
-    astropy would pass over it in silence, or read on and on: a header that was cut off would be missed.
+    astropy would ignore such bytes or read on: a truncated header would be missed.
     """
     before = file.tell()
     size = file.seek(0, io.SEEK_END)
@@ -238,7 +238,7 @@ def _check_rest(file: BinaryIO, at: int, path: Path, *, last: bool = False) -> N
 
 
 def _check_tiles(hdus: Any, path: Path) -> None:
-    """Raise where the tiles of a compressed image are not as many as it needs, or lie beyond their heap."""
+    """Raise FitsError where a compressed image has the wrong number of tiles, or tiles outside their heap."""
     for hdu in hdus:
         if (table := _stored(hdu)) is hdu:
             continue
@@ -257,7 +257,7 @@ def _check_tiles(hdus: Any, path: Path) -> None:
 
 
 def _datasum(file: BinaryIO, start: int, size: int) -> int:
-    """The sum of a part of a file as FITS has it: 32-bit words, in ones' complement (FITS standard 4.0, appendix J)."""
+    """Compute the FITS checksum of a part of a file: 32-bit words, ones' complement (FITS standard 4.0, appendix J)."""
     before = file.tell()
     file.seek(start)
     total = 0
@@ -272,9 +272,9 @@ def _datasum(file: BinaryIO, start: int, size: int) -> int:
 
 
 def wrong_sums(*hdus: Any) -> list[str]:
-    """A sentence for each HDU whose DATASUM is not that of its data.
+    """Report each HDU whose DATASUM is not that of its data, in a sentence.
 
-    CHECKSUM is of the header too, and many a tool that edits headers leaves it as it was.
+    CHECKSUM is not compared: it includes the header, and many tools that edit headers do not update it.
     """
     sentences = []
     for hdu in hdus:
@@ -296,7 +296,7 @@ def wrong_sums(*hdus: Any) -> list[str]:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[Any]:
-    """The HDUs of a file, wholly read; every trouble becomes a FitsError of one line."""
+    """Open a file and yield its HDUs, wholly read; any failure becomes a FitsError of one line."""
     path = Path(path)
     try:
         if path.is_dir():

@@ -1,16 +1,15 @@
-"""Which candidate the differences of an exposure ask for.
+"""Choose the candidate that the differences of an exposure support.
 
 The candidates are compared by the Bayesian information criterion (Schwarz 1978, Annals of Statistics 6, 461),
 
     BIC = sum of min(r^2, t^2) / s^2 + k ln n,
 
 r being the residuals of n bins in units of their standard errors, k the number of terms. It approximates minus twice
-the logarithm of the evidence of a linear model with a prior as wide as one observation tells (Kass and Raftery 1995,
-JASA 90, 773), so a difference of 10 is odds of 150 to 1. Bins, not pixels, are counted as observations: they are what
-is fitted. Two things make it fit for real exposures. The errors of bins are known only as far as the noise is white;
-where even the best candidate leaves more than they say, s is what it leaves. And a bin beyond t (a satellite, a
-variable star, a ghost) costs t^2 and no more, whatever it holds: no candidate is chosen to follow it, nor are bins left
-out without a price.
+the logarithm of the evidence of a linear model with a prior as informative as one observation (Kass and Raftery 1995,
+JASA 90, 773), so a difference of 10 is odds of 150 to 1. Bins, not pixels, are counted as observations, as bins are
+fitted. Two additions adapt the criterion to real exposures. The errors of bins hold only for white noise; where even
+the best candidate has a larger residual scatter, s is that scatter. And a bin beyond t (a satellite, a variable star, a
+ghost) costs t^2 at most: no candidate is chosen because it follows such a bin, and no bin is rejected without a cost.
 """
 
 from __future__ import annotations
@@ -24,32 +23,32 @@ import numpy as np
 
 from .models import Candidate
 
-# Bins farther from a model, in standard errors, are outliers.
+# Bins that differ from a model by more standard errors are outliers.
 OUTLIER = 4.0
-# Fits are repeated with bins left out until these stay the same, so often at most.
+# Largest number of fits, which are repeated until the rejected bins stay the same.
 _ROUNDS = 8
-# A candidate has at most so many terms for each bin.
+# Largest number of terms of a candidate for each bin.
 _TERMS_PER_BIN = 0.5
-# What is left of a bin's squared error where a model is as good as can be, at least: a candidate that would need less
-# to be the best is not fitted.
+# Least residual of a bin, squared and in units of its squared error, that any model can reach: a candidate that would
+# need less to be the best is not fitted.
 _LEAST_SCATTER = 0.5
 # Relative ridge of normal equations: far below any error, yet it tells rank from rounding.
 _RIDGE = 1e-10
-# A series whose terms the bins determine so badly is none for this exposure.
+# Largest condition number of a series; one that the bins determine worse is not a candidate.
 _WORST_CONDITION = 1e8
 
 
 @dataclass(frozen=True)
 class Score:
-    """How a candidate did.
+    """The score of a candidate.
 
     Attributes
     ----------
     candidate : Candidate
     bic : float
-        The lower the better; less that of the best.
+        Difference from that of the best candidate; lower is better.
     rejected : int
-        Number of bins beyond its reach.
+        Number of bins that are outliers.
     """
 
     candidate: Candidate
@@ -68,7 +67,7 @@ class Choice:
     outliers : ndarray of bool, shape (n,)
         Bins that do not count.
     scale : float
-        By how much the scatter of bins exceeds their errors; at least 1.
+        Scatter of the bins in units of their errors; at least 1.
     scores : list of Score
         Of all candidates, the best first.
     """
@@ -82,14 +81,14 @@ class Choice:
 
 @dataclass
 class Evidence:
-    """What speaks for one exposure's correction: its value in bins.
+    """The evidence on the model of one exposure: the values that it should have in bins.
 
     Attributes
     ----------
     value, error : ndarray, shape (n,)
     designs : sequence of (list of Candidate, callable)
-        Candidates, the simplest first, whose terms are the first columns of a matrix of shape (n, terms), and what
-        makes that matrix.
+        Candidates, the simplest first, whose terms are the first columns of a matrix of shape (n, terms), and a
+        function that makes that matrix.
     """
 
     value: np.ndarray
@@ -105,7 +104,7 @@ class _Fit:
 
 
 def choose(evidence: Evidence) -> Choice:
-    """Compare the candidates.
+    """Compare the candidates and choose the best.
 
     Parameters
     ----------
@@ -114,21 +113,21 @@ def choose(evidence: Evidence) -> Choice:
     Returns
     -------
     Choice
-        Of what is known of n bins; candidates with too many terms for them, or that they do not determine, are left
-        out, and the simplest is always there.
+        Candidates with too many terms for the n bins, or with terms that the bins do not determine, are left out; the
+        simplest is always compared.
     """
     number = evidence.value.size
     value = evidence.value / evidence.error
     penalty = float(np.log(number)) if number > 1 else 0.0
     fits: dict[Candidate, _Fit] = {}
 
-    lowest = np.inf  # criterion so far, with the errors as they are
+    lowest = np.inf  # lowest criterion so far, with the given errors
 
     def squares(fit: _Fit, scale: float) -> float:
         return float(np.minimum((fit.residuals / scale) ** 2, OUTLIER**2).sum())
 
     def hopeless(candidate: Candidate) -> bool:
-        """Whether even half the scatter that its freedom leaves would not pay for its terms."""
+        """Return whether a candidate cannot be the best, even with half the scatter that its freedom leaves."""
         least = _LEAST_SCATTER * (number - candidate.terms)
         too_many = candidate.terms > max(_TERMS_PER_BIN * number, 1)
         return too_many or least + candidate.terms * penalty > lowest
@@ -144,7 +143,7 @@ def choose(evidence: Evidence) -> Choice:
                 fits[candidate] = fit = _robust_fit(weighted[:, : candidate.terms], value)
                 lowest = min(lowest, squares(fit, 1.0) + candidate.terms * penalty)
 
-    # The errors are as large as the candidate says that leaves least; as they are where there are too few bins to say.
+    # Errors are scaled by the least residual scatter of all candidates; not where there are too few bins to tell.
     spreads = [_spread(fit, candidate.terms) for candidate, fit in fits.items()]
     scale = max(1.0, min((spread for spread in spreads if spread is not None), default=1.0))
     bic = {candidate: squares(fit, scale) + candidate.terms * penalty for candidate, fit in fits.items()}
@@ -155,7 +154,7 @@ def choose(evidence: Evidence) -> Choice:
 
 
 def determines(evidence: Evidence, candidate: Candidate) -> bool:
-    """Whether the bins determine all terms of a candidate, the only one that there is evidence for."""
+    """Return whether the bins determine all terms of a candidate, which is the only one of the evidence."""
     design = evidence.designs[0][1]() / evidence.error[:, None]
     return candidate.terms <= evidence.value.size and _determined(design.T @ design, candidate.terms)
 
@@ -171,10 +170,10 @@ def _determined(gram: np.ndarray, terms: int) -> bool:
 
 
 def _robust_fit(design: np.ndarray, value: np.ndarray) -> _Fit:
-    """Least squares without outliers.
+    """Fit by least squares without outliers.
 
-    Where the plain fit leaves some, first a fit by Huber's weights, which few outliers do not carry away; then bins
-    beyond the limit are left out, in units of the errors or of the scatter where that is greater.
+    Where the plain fit has outliers, it is followed by a fit with Huber's weights, which is robust to a few of them;
+    then bins beyond the limit are rejected, in units of the errors, or of the scatter where that is greater.
     """
     coefficients = _solve(design, value, np.ones(value.size))
     residuals = value - design @ coefficients
@@ -206,12 +205,12 @@ def _solve(design: np.ndarray, value: np.ndarray, weights: np.ndarray) -> np.nda
 
 
 def _mad(residuals: np.ndarray) -> float:
-    """Standard deviation about 0 that the median of absolute residuals stands for."""
+    """Estimate the standard deviation about 0 from the median of absolute residuals."""
     return 1.482602218505602 * float(np.median(np.abs(residuals))) if residuals.size else 0.0
 
 
 def _spread(fit: _Fit, terms: int) -> float | None:
-    """Scatter in units of the errors; None where too few bins are left to tell."""
+    """Return the scatter in units of the errors; None where there are too few bins to tell."""
     kept = fit.residuals[~fit.outliers]
     freedom = kept.size - terms
     return float(np.sqrt((kept**2).sum() / freedom)) if freedom > max(3, 0.25 * fit.residuals.size) else None

@@ -1,4 +1,4 @@
-"""What a correction may be: nothing, a constant, a plane, a Chebyshev series, a spline. All are linear in their terms.
+"""Models of an exposure: none, a constant, a plane, a Chebyshev series, a spline. All are linear in their terms.
 
 Series are those of `evensky.math.Approximate` over the exposure's box; splines are natural cubic ones through a few
 nodes, those of a `BackgroundMI` whose bins are the nodes.
@@ -16,9 +16,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from .. import _core
-from ..geom import Box2I, Extent2I, Point2I
-from ..math import (
+from ... import _core
+from ...geom import Box2I, Extent2I, Point2I
+from ...math import (
     REDUCE_INTERP_ORDER,
     Approximate,
     ApproximateControl,
@@ -27,25 +27,23 @@ from ..math import (
     Interpolate,
     StatisticsControl,
 )
-from ..math.background import fill_with_model
+from ...math.background import fill_with_model
 from .grid import PixelBox
 
 # Bins along a side for each node of a spline, fine and coarse.
 _BINS_PER_NODE = (2, 3)
 _BINS_PER_NODE_OF_ROWS = (1, 2)
 _FEWEST_NODES = 4
-# Pixels of a variance image that are made at a time.
-_BAND_PIXELS = 2**20
 
 
 def terms_of_order(order: int) -> int:
-    """Number of terms of a series of total degree up to `order`; -1 has none."""
+    """Return the number of terms of a series of total degree up to `order`; -1 has none."""
     return (order + 1) * (order + 2) // 2
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A kind of correction.
+    """A kind of model.
 
     Attributes
     ----------
@@ -60,19 +58,19 @@ class Candidate:
 
     @property
     def terms(self) -> int:
-        """Number of free numbers."""
+        """Number of coefficients."""
         return terms_of_order(self.order) if self.nodes is None else self.nodes[0] * self.nodes[1]
 
     @property
     def name(self) -> str:
-        """As results and reports have it."""
+        """Name in results and reports."""
         if self.nodes is not None:
             return f"spline {self.nodes[0]} x {self.nodes[1]}"
         return {-1: "none", 0: "constant", 1: "plane"}.get(self.order, f"Chebyshev {self.order}")
 
     @property
     def polynomial(self) -> int:
-        """Highest total degree of the polynomials that it holds exactly, wherever they are centred."""
+        """Highest total degree of the polynomials that the candidate represents exactly, wherever they are centred."""
         if self.nodes is None:
             return self.order
         return 1 if min(self.nodes) > 1 else 0
@@ -82,7 +80,7 @@ NONE = Candidate()
 
 
 def make_candidates(order: int, bins: tuple[int, int], *, spline: bool = True) -> list[Candidate]:
-    """All candidates, the simplest first.
+    """Make the candidates for an exposure, the simplest first.
 
     Parameters
     ----------
@@ -91,7 +89,7 @@ def make_candidates(order: int, bins: tuple[int, int], *, spline: bool = True) -
     bins : (int, int)
         Columns and rows of bins that the exposure has.
     spline : bool, optional
-        Whether splines are among them.
+        Whether splines are among the candidates.
     """
     found = [Candidate(degree) for degree in range(-1, order + 1)]
     if spline:
@@ -108,7 +106,7 @@ def make_candidates(order: int, bins: tuple[int, int], *, spline: bool = True) -
 
 @lru_cache(maxsize=64)
 def _cardinal(size: int, nodes: int) -> tuple[Interpolate, ...]:
-    """The splines that are 1 at one node and 0 at the others; nodes are the centres of bins spread evenly."""
+    """Make the splines that are 1 at one node and 0 at the others; nodes are the centres of equal bins."""
     edges = [((i + 1) * size + nodes // 2) // nodes for i in range(-1, nodes)]
     at = [0.5 * (a + b) - 0.5 for a, b in itertools.pairwise(edges)]
     return tuple(Interpolate(at, list(unit), Interpolate.NATURAL_SPLINE) for unit in np.eye(nodes))
@@ -128,15 +126,15 @@ class Basis:
     def design(
         self, candidate: Candidate, x: np.ndarray, y: np.ndarray, width: np.ndarray | float, height: np.ndarray | float
     ) -> np.ndarray:
-        """Mean values of the terms over bins.
+        """Compute mean values of the terms over bins.
 
         Parameters
         ----------
         candidate : Candidate
         x, y : ndarray, shape (n,)
-            Where the bins lie: mean position of their pixels.
+            Positions of the bins: means over their pixels.
         width, height : ndarray, shape (n,), or float
-            Their size in pixels; 0 for values at points.
+            Sizes of the bins in pixels; 0 for values at points.
 
         Returns
         -------
@@ -155,7 +153,7 @@ class Basis:
         return result
 
     def at(self, candidate: Candidate, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Values of the terms at points, shape (n, terms)."""
+        """Compute values of the terms at points, shape (n, terms)."""
         return self.design(candidate, np.asarray(x, float), np.asarray(y, float), 0.0, 0.0)
 
     def _spline(
@@ -182,7 +180,7 @@ class Basis:
         return grid_x.ravel(), grid_y.ravel()
 
     def embedding(self, candidate: Candidate, order: int, other: Basis) -> np.ndarray:
-        """Matrix that takes a series of `order` over another box to the terms of a candidate that holds it exactly.
+        """Compute the matrix from a series of `order` over another box to the terms of a candidate that represents it.
 
         Returns
         -------
@@ -193,7 +191,7 @@ class Basis:
         return np.asarray(result)
 
     def projection(self, candidate: Candidate, order: int, other: Basis) -> np.ndarray:
-        """Matrix that takes a candidate's terms to the nearest series of `order`, which is one over another box.
+        """Compute the matrix from a candidate's terms to the nearest series of `order` over another box.
 
         Returns
         -------
@@ -211,7 +209,7 @@ def _powers(order: int) -> Iterator[tuple[int, int]]:
 
 
 def _mean_chebyshev(centre: np.ndarray, half: np.ndarray, order: int) -> np.ndarray:
-    """Means of T_0 to T_order over centre - half to centre + half; the values there where half is 0.
+    """Compute means of T_0 to T_order over centre - half to centre + half; values at the centre where half is 0.
 
     The integral of T_n is (T_{n+1} / (n + 1) - T_{n-1} / (n - 1)) / 2 (DLMF 18.17).
     """
@@ -230,14 +228,14 @@ def _mean_chebyshev(centre: np.ndarray, half: np.ndarray, order: int) -> np.ndar
 
 @lru_cache(maxsize=64)
 def _sums(size: int, nodes: int) -> np.ndarray:
-    """Sums of the cardinal splines over the pixels before each one, shape (size + 1, nodes)."""
+    """Sum the cardinal splines over the pixels before each pixel, shape (size + 1, nodes)."""
     pixels = np.arange(float(size))
     values = np.stack([spline.interpolate(pixels) for spline in _cardinal(size, nodes)], axis=1)
     return np.concatenate([np.zeros((1, nodes)), np.cumsum(values, axis=0)])
 
 
 def _mean_spline(at: np.ndarray, extent: np.ndarray | float, size: int, nodes: int) -> np.ndarray:
-    """Means of the cardinal splines over intervals of pixels, shape (n, nodes); values where the extent is 0."""
+    """Compute means of the cardinal splines over intervals, shape (n, nodes); values where the extent is 0."""
     if nodes == 1:
         return np.ones((len(at), 1))
     if not np.any(extent):
@@ -256,13 +254,13 @@ def _mean_spline(at: np.ndarray, extent: np.ndarray | float, size: int, nodes: i
 
 
 class Model:
-    """The correction of one exposure: what is added to it.
+    """The model of one exposure: the function that is added to it.
 
     Attributes
     ----------
     candidate : Candidate
     box : (x0, y0, width, height)
-        The pixels that it is for.
+        The pixels that the model covers.
     coefficients : ndarray, shape (terms,)
         In the unit of the pixels: of the Chebyshev terms by total degree n, and inside it x^n, x^(n-1) y, ... y^n; of a
         spline its values at the nodes, by rows.
@@ -281,17 +279,17 @@ class Model:
         return self.candidate.name
 
     def evaluate(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Values at points of the common pixel grid, in float64."""
+        """Compute values at points of the common pixel grid, in float64."""
         return np.asarray(Basis(self.box).at(self.candidate, x, y) @ self.coefficients)
 
     def sigma(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Standard errors at points of the common pixel grid."""
+        """Compute standard errors at points of the common pixel grid."""
         terms = Basis(self.box).at(self.candidate, x, y)
         return np.asarray(np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", terms, self.covariance, terms), 0)))
 
     @cached_property
     def mirrored(self) -> BackgroundMI | Approximate | None:
-        """The same by the names of ``lsst.afw.math``: a series, a spline, or None for no correction."""
+        """The model as a class of `evensky.math`: a series, a spline, or None for no model."""
         if self.candidate.nodes is None:
             if self.candidate.order < 0:
                 return None
@@ -310,14 +308,14 @@ class Model:
         return BackgroundMI.from_core(_core.Background(self.box, values, None, errors, made), _core.AsUsed())
 
     def fill(self, out: np.ndarray, *, first_row: int = 0, num_threads: int = 0) -> None:
-        """Write whole rows of the correction into an array, shape (rows, width)."""
+        """Write whole rows of the model into an array, shape (rows, width)."""
         if self.mirrored is None:
             out[...] = 0
         else:
             fill_with_model(out, self.mirrored, first_row=first_row, num_threads=num_threads)
 
     def fill_variance(self, out: np.ndarray, *, first_row: int = 0, num_threads: int = 0) -> None:
-        """Write whole rows of the correction's variance into a float32 array, shape (rows, width)."""
+        """Write whole rows of the model's variance into a float32 array, shape (rows, width)."""
         x0, y0, width, _ = self.box
         if isinstance(self.mirrored, Approximate):
             box = (x0, y0 + first_row, width, len(out))
@@ -339,14 +337,14 @@ class Model:
             out[row] = np.maximum(np.einsum("xa,ab,xb->x", along_x, of_columns, along_x, optimize=True), 0)
 
     def image(self, *, num_threads: int = 0) -> np.ndarray:
-        """The correction, float32, shape (height, width)."""
+        """Make the image of the model, float32, shape (height, width)."""
         _, _, width, height = self.box
         result = np.empty((height, width), np.float32)
         self.fill(result, num_threads=num_threads)
         return result
 
     def sigma_image(self, *, num_threads: int = 0) -> np.ndarray:
-        """Its standard error in each pixel, float32, shape (height, width)."""
+        """Make the image of the model's standard error, float32, shape (height, width)."""
         _, _, width, height = self.box
         result = np.empty((height, width), np.float32)
         self.fill_variance(result, num_threads=num_threads)
@@ -354,7 +352,7 @@ class Model:
 
     @property
     def bbox(self) -> Box2I:
-        """The pixels that it is for."""
+        """The pixels that the model covers."""
         x0, y0, width, height = self.box
         return Box2I(Point2I(x0, y0), Extent2I(width, height))
 

@@ -1,4 +1,4 @@
-"""Exposures that differences tie together: what corrections leave, which bins are odd, what an exposure needs."""
+"""The network of exposures that differences connect: residuals, outlying bins, evidence on models."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .evidence import Evidence
 from .grid import PixelBox
 from .models import Basis, Candidate
 
-# Terms in bins are kept, up to so many numbers, as most are needed several times.
+# Values of terms in bins are kept up to this many numbers, as most are needed several times.
 _KEPT_NUMBERS = 2**20
-# Bins farther from their partners, in standard errors, are outliers.
+# Bins that differ from their partners by more standard errors are outliers.
 OUTLIER = 5.0
 
 
 @dataclass
 class Solution:
-    """Corrections, one after the other.
+    """The models of all exposures.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Solution:
 
 
 class Network:
-    """Exposures and their differences.
+    """Exposures, connected by their differences.
 
     Parameters
     ----------
@@ -60,11 +60,11 @@ class Network:
 
     @property
     def number(self) -> int:
-        """Of exposures."""
+        """Number of exposures."""
         return len(self.bases)
 
     def design(self, pair: int, side: int, candidate: Candidate) -> np.ndarray:
-        """Terms of the correction of one side's exposure in a pair's bins, shape (n, terms)."""
+        """Return the terms of the model of one side's exposure in a pair's bins, shape (n, terms)."""
         # Series of all orders begin with the same terms.
         key = pair, side, candidate.nodes
         known = self._designs.get(key)
@@ -79,12 +79,12 @@ class Network:
         return made
 
     def weights(self) -> np.ndarray:
-        """Inverse variances of the rows; 0 where an outlier is in one, shape (n,)."""
+        """Return the inverse variances of the rows, shape (n,); 0 for rows with an outlier."""
         good = self.good[self.differences.node].all(axis=0)
         return np.asarray(good / self.differences.variance)
 
-    def correction(self, solution: Solution) -> np.ndarray:
-        """What the corrections make of each row: second less first, shape (n,)."""
+    def predicted(self, solution: Solution) -> np.ndarray:
+        """Return the difference that the models predict for each row: second - first, shape (n,)."""
         result = np.zeros(self.differences.value.size)
         for at, (pair, rows) in enumerate(zip(self.differences.pairs, self.differences.rows, strict=True)):
             for side, exposure, sign in ((0, pair.first, -1.0), (1, pair.second, 1.0)):
@@ -95,13 +95,13 @@ class Network:
 
     # -- outliers --
 
-    def residuals(self, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """By how much each node differs from its partners, and the standard error of that.
+    def residuals(self, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the difference of each node from its partners, and its standard error.
 
         Parameters
         ----------
-        left : ndarray, shape (n,)
-            Rows less what the corrections make of them.
+        residual : ndarray, shape (n,)
+            Residuals of the rows: measured less predicted differences.
 
         Returns
         -------
@@ -115,16 +115,16 @@ class Network:
             own, partner = d.node[side], d.node[1 - side]
             weights = self.good[partner] / d.variance
             total += np.bincount(own, weights, self._size)
-            value += np.bincount(own, sign * weights * left, self._size)
+            value += np.bincount(own, sign * weights * residual, self._size)
             variance += np.bincount(own, weights**2 * (d.node_variance[partner] + d.extra), self._size)
         with np.errstate(invalid="ignore", divide="ignore"):
             return value / total, np.sqrt(variance / total**2 + d.node_variance)
 
-    def reject(self, left: np.ndarray) -> None:
-        """Find the nodes that differ from their partners beyond reason, the worst in each bin first."""
+    def reject(self, residual: np.ndarray) -> None:
+        """Reject the nodes that differ too much from their partners, in each bin the worst first."""
         self.good = ~self.differences.node_odd
         bins = self.differences.node_bin
-        value, error = self.residuals(left)
+        value, error = self.residuals(residual)
         scale = _scale(value / error)
         for _ in range(self.number):
             with np.errstate(invalid="ignore"):
@@ -138,7 +138,7 @@ class Network:
             if not worst.size:
                 break
             self.good[worst] = False
-            value, error = self.residuals(left)
+            value, error = self.residuals(residual)
 
     # -- evidence --
 
@@ -150,23 +150,23 @@ class Network:
         *,
         nodes: np.ndarray | None = None,
     ) -> tuple[Evidence, np.ndarray]:
-        """What its partners say an exposure's correction should be.
+        """Collect the evidence that an exposure's partners give on its model.
 
         Parameters
         ----------
         exposure : int
         solution : Solution
-            Corrections of the partners.
+            Models of the partners.
         designs : sequence of (list of Candidate, Candidate)
-            Candidates, and the one whose terms begin with theirs.
+            Candidates, and the one whose first terms are theirs.
         nodes : ndarray of bool, optional
-            Which nodes to ask; those that do not scatter oddly where left out.
+            Nodes to use; by default those whose pixels do not scatter too much.
 
         Returns
         -------
         Evidence
         nodes : ndarray of int
-            The nodes that its bins are.
+            The nodes that the evidence comes from.
         """
         d = self.differences
         parts: list[tuple[int, int, np.ndarray, np.ndarray]] = []
@@ -190,21 +190,22 @@ class Network:
             variance[own] += weights**2 * (d.node_variance[partner_node] + d.extra[rows])
             parts.append((at, side, own, weights))
         known = (total > 0) & (~d.node_odd if nodes is None else nodes)[span]
-        asked = np.arange(span.start, span.stop)[known]
+        used = np.arange(span.start, span.stop)[known]
         total = total[known]
-        error = np.sqrt(variance[known] / total**2 + d.node_variance[asked])
+        error = np.sqrt(variance[known] / total**2 + d.node_variance[used])
 
         def terms(candidate: Candidate) -> np.ndarray:
-            """Of the exposure's bins: means over its partners."""
+            """Return the terms in the exposure's bins: means over its partners."""
             result = np.zeros((size, candidate.terms))
             for at, side, own, weights in parts:
                 result[own] += weights[:, None] * self.design(at, side, candidate)
             return np.asarray(result[known] / total[:, None])
 
         made = [(some, partial(terms, largest)) for some, largest in designs]
-        return Evidence(value[known] / total, error, made), asked
+        return Evidence(value[known] / total, error, made), used
 
 
 def _scale(distances: np.ndarray) -> float:
+    """Return the robust scatter of distances in standard errors; at least 1."""
     good = np.abs(distances[np.isfinite(distances)])
     return max(1.0, 1.482602218505602 * float(np.median(good))) if good.size else 1.0

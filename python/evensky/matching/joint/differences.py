@@ -1,4 +1,4 @@
-"""What is measured of pairs of exposures: their difference in the bins of the common grid."""
+"""Measure the differences of pairs of exposures in the bins of the common grid."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _core
+from ... import _core
+from ..._bands import band_height
 from .grid import CommonGrid, PixelBox, common_box
 
-# A bin with less than this share of its pixels tells more of its edge than of the sky.
+# A bin with less than this share of good pixels represents its edge rather than the sky.
 _LEAST_SHARE = 0.02
 _FEWEST_PIXELS = 8
-# So many pixels of a plane that is a file are in memory at a time.
-_BAND_PIXELS = 2**23
 # The noise of single exposures follows from that of pairs by iteration.
 _ROUNDS = 100
-# A node whose pixels have so many times the variance that is usual does not count.
+# A node whose pixels have more than this multiple of the usual variance does not count.
 _ODD = 10.0
 # Least variance of an exposure, or of a bin, as a share of what is usual.
 _LEAST_NOISE = 1e-3
@@ -37,7 +36,7 @@ class Pixels:
     bad : int
         Bits of the mask that reject a pixel.
     box : (x0, y0, width, height)
-        Where it lies on the common pixel grid.
+        Position on the common pixel grid.
     on_disk : bool
         Whether the pixels are a file that is mapped into memory, and may be larger than it.
     """
@@ -49,7 +48,7 @@ class Pixels:
     on_disk: bool = False
 
     def part(self, box: PixelBox) -> tuple[np.ndarray, np.ndarray | None]:
-        """Image and mask in a box inside its own."""
+        """Return image and mask in a box inside the exposure's own."""
         x, y = box[0] - self.box[0], box[1] - self.box[1]
         where = slice(y, y + box[3]), slice(x, x + box[2])
         return self.image[where], None if self.mask is None else self.mask[where]
@@ -57,7 +56,7 @@ class Pixels:
 
 @dataclass
 class Coverage:
-    """Where an exposure has good pixels.
+    """The bins in which an exposure has good pixels.
 
     Attributes
     ----------
@@ -73,22 +72,22 @@ class Coverage:
 
 @dataclass
 class PairBins:
-    """first - second in the bins that both have good pixels in; all arrays have the shape (n,).
+    """The difference first - second in the bins in which both have good pixels; all arrays have the shape (n,).
 
     Attributes
     ----------
     first, second : int
         Numbers of the exposures.
     bins : ndarray of int
-        Which bins of the grid.
+        Numbers of the grid's bins.
     values, errors : ndarray
         Statistic of the difference, and its standard error.
     counts : ndarray of int
         Pixels that are good in both.
     x, y : ndarray
-        Their mean position on the common pixel grid.
+        Mean position of these pixels on the common pixel grid.
     width, height : ndarray
-        Size of the bins in pixels, as far as the two exposures share them.
+        Size in pixels of the part of the bins that the two exposures share.
     """
 
     first: int
@@ -114,7 +113,7 @@ def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Cover
         0 for the process-wide default.
     """
     x_edges, y_edges, numbers = grid.edges(pixels.box)
-    # Of the difference to nothing: one row of zeros for all.
+    # The difference from 0: one row of zeros stands for all.
     zeros = np.broadcast_to(np.zeros(pixels.box[2], pixels.image.dtype), pixels.image.shape)
     options = _core.MatchingOptions()
     options.referenceBadMask = pixels.bad
@@ -137,7 +136,7 @@ def measure_pair(
     Returns
     -------
     PairBins or None
-        None where no bin has pixels enough that are good in both.
+        None where no bin has enough pixels that are good in both.
     """
     (i, one), (j, other) = first, second
     box = common_box(one.box, other.box)
@@ -181,14 +180,14 @@ def _bin_differences(
     num_threads: int,
     on_disk: bool,
 ) -> tuple[np.ndarray, ...]:
-    """As the core's, with planes that are files read one after the other: by turns, they would be read many times."""
+    """Measure with the core; planes that are files are read in bands, as the core would read them many times."""
     if not on_disk:
         return _core.bin_differences(one, other, x_edges, y_edges, options, num_threads)
-    most = max(1, _BAND_PIXELS // max(1, one[0].shape[1]))
+    most = band_height(one[0].shape[1])
     parts = []
     start = 0
     while start < len(y_edges) - 1:
-        # As many rows of bins as there is room for, one at least.
+        # As many rows of bins as fit into a band, at least one.
         end = max(start + 1, int(np.searchsorted(y_edges, y_edges[start] + most, side="right")) - 1)
         rows = slice(int(y_edges[start]), int(y_edges[end]))
         bands = [
@@ -206,28 +205,28 @@ def _enough(counts: np.ndarray, x_edges: np.ndarray, y_edges: np.ndarray) -> np.
 
 
 class Differences:
-    """All pairs, row after row: a row is one bin of one pair.
+    """The differences of all pairs: a row is one bin of one pair.
 
     Attributes
     ----------
     number : int
-        Of exposures.
+        Number of exposures.
     pairs : list of PairBins
     rows : list of slice
         The rows of each pair.
     node : ndarray of int, shape (2, n)
-        A node is a bin of an exposure: those of the row's first and second exposure.
+        The nodes of the row's first and second exposure; a node is a bin of an exposure.
     node_exposure, node_bin : ndarray of int, shape (nodes,)
-        What the nodes are; they are sorted by exposure, then bin.
+        Exposure and bin of the nodes, which are sorted by exposure, then bin.
     node_variance : ndarray, shape (nodes,)
         Variance of the mean of a node's good pixels.
     node_odd : ndarray of bool, shape (nodes,)
-        Whether a node's pixels scatter far more than is usual for its exposure: a satellite, a saturated star.
+        Whether a node's pixels scatter far more than is usual for its exposure, as at a satellite or a saturated star.
     value : ndarray, shape (n,)
     variance : ndarray, shape (n,)
-        Of the value: those of both nodes, and what the pixels add that only one of them has.
+        Variance of the value: that of both nodes, and that of pixels that only one of them has.
     extra : ndarray, shape (n,)
-        The latter part.
+        The latter part of the variance.
     """
 
     def __init__(self, number: int, pairs: Sequence[PairBins]) -> None:
@@ -259,11 +258,11 @@ class Differences:
         self.variance = self.node_variance[self.node].sum(axis=0) + self.extra
 
     def nodes_of(self, exposure: int) -> slice:
-        """The nodes of an exposure."""
+        """Return the nodes of an exposure."""
         return slice(int(self.node_start[exposure]), int(self.node_start[exposure + 1]))
 
     def groups(self) -> np.ndarray:
-        """The group that each exposure is in: those that differences tie together. -1 without any difference."""
+        """Return the group of each exposure: exposures that differences connect. -1 without any difference."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
@@ -279,24 +278,24 @@ def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _noise(differences: Differences, pair_variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixel variances of single exposures in their bins, given those of differences.
+    """Derive pixel variances of single exposures in their bins from those of differences.
 
-    The variance of a difference is the sum of two exposures'. Which of the two has how much follows where three or more
-    exposures were compared with each other; where only two were, each has half. What a bin has more than others, under
-    a bright star, say, both have in proportion.
+    The variance of a difference is the sum of those of two exposures. The share of each follows where three or more
+    exposures were compared with each other; where only two were, each has half. An excess in a bin, as under a bright
+    star, is shared in proportion.
 
     Parameters
     ----------
     differences : Differences
-        Whose pairs and nodes are known.
+        Their pairs and nodes are known.
     pair_variance : ndarray, shape (n,)
-        Of single pixels of the difference, a row each.
+        Variance of single pixels of the difference in each row.
 
     Returns
     -------
     variance : ndarray, shape (nodes,)
     excess : ndarray, shape (nodes,)
-        The same in units of what is usual for the exposure.
+        Variance in units of the usual variance of the exposure.
     """
     pairs = differences.pairs
     if not np.any(pair_variance > 0):
@@ -323,7 +322,7 @@ def _noise(differences: Differences, pair_variance: np.ndarray) -> tuple[np.ndar
 
 
 def _lower_median(node: np.ndarray, values: np.ndarray, nodes: int) -> np.ndarray:
-    """For each node the lower median of the values of its rows."""
+    """Return the lower median of the values of each node's rows."""
     at = np.concatenate([node[0], node[1]])
     value = np.concatenate([values, values])
     order = np.lexsort((value, at))

@@ -1,4 +1,4 @@
-"""Which pairs of exposures are measured: a bounded number for each, that ties all of them together.
+"""Choose the pairs of exposures to measure: a bounded number for each exposure, which connects all of them.
 
 Of N exposures of one field there are N (N - 1) / 2 pairs, which say little more than 3 N do: in a bin where three
 exposures are good, the difference of two follows from their differences to the third.
@@ -12,30 +12,30 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# In each bin an exposure has, where there are so many, this number of partners; and no more than that in all, but for
-# the few that join groups that nothing else joins.
+# Number of partners that an exposure has in each of its bins, where there are as many, and the largest number in all;
+# only pairs that connect groups come on top.
 _PARTNERS_IN_BIN = 3
 _MOST_PARTNERS = 8
 # Exposures up to this number are all compared with each other.
 _ALL_PAIRS = 4
 
 
-def choose_pairs(coverage: Sequence[np.ndarray], hub: int) -> list[tuple[int, int]]:
-    """Pairs of exposures to measure.
+def choose_pairs(coverage: Sequence[np.ndarray], reference: int) -> list[tuple[int, int]]:
+    """Choose the pairs of exposures to measure.
 
     Parameters
     ----------
     coverage : sequence of ndarray of int
         Numbers of the bins that each exposure has good pixels in; may be empty.
-    hub : int
-        The exposure that is preferred where several do; it is kept in memory.
+    reference : int
+        The reference: preferred among equal partners, as it is kept in memory.
 
     Returns
     -------
     list of (int, int)
-        Each pair once, in the order in which to measure them: by its second exposure, whose number is the higher one.
-        The hub, which is at hand always, is the first of all its pairs. So an exposure is read once, and those just
-        before it are at hand.
+        Each pair once, in the order of measurement: by its second exposure, whose number is the higher one. The
+        reference, which is always in memory, is the first of all its pairs. So an exposure is read once, while those
+        just before it are still in memory.
     """
     number = len(coverage)
     links = _Links(coverage)
@@ -45,18 +45,18 @@ def choose_pairs(coverage: Sequence[np.ndarray], hub: int) -> list[tuple[int, in
                 links.add(i, int(j))
     else:
         for i in range(number):
-            _choose_partners(links, i, hub)
+            _choose_partners(links, i, reference)
         _join_groups(links)
 
     def place(i: int) -> int:
-        return -1 if i == hub else i
+        return -1 if i == reference else i
 
     ordered = [(i, j) if place(i) < place(j) else (j, i) for i, j in links.pairs]
     return sorted(ordered, key=lambda pair: (place(pair[1]), place(pair[0])))
 
 
 class _Links:
-    """The exposures, and the pairs chosen so far."""
+    """The exposures, and the pairs that were chosen so far."""
 
     def __init__(self, coverage: Sequence[np.ndarray]) -> None:
         from scipy.sparse import csr_array
@@ -69,7 +69,7 @@ class _Links:
         self.pairs: set[tuple[int, int]] = set()
 
     def shared(self, i: int, weights: np.ndarray | None = None) -> np.ndarray:
-        """Number of bins (or the sum of weights of bins) that each exposure shares with exposure i; 0 for itself."""
+        """Count the bins, or sum their weights, that each exposure shares with exposure i; 0 for itself."""
         row = np.zeros(self.covered.shape[1])
         own = self.bins(i)
         row[own] = 1.0 if weights is None else weights
@@ -78,7 +78,7 @@ class _Links:
         return np.asarray(result)
 
     def bins(self, i: int) -> np.ndarray:
-        """The bins of an exposure."""
+        """Return the bins of an exposure."""
         start, end = self.covered.indptr[i : i + 2]
         return np.asarray(self.covered.indices[start:end])
 
@@ -88,7 +88,7 @@ class _Links:
         self.pairs.add((min(i, j), max(i, j)))
 
     def groups(self) -> np.ndarray:
-        """Number of the group that each exposure is in, by the pairs chosen so far."""
+        """Return the number of the group that each exposure is in, by the pairs chosen so far."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
@@ -97,8 +97,8 @@ class _Links:
         return np.asarray(connected_components(graph, directed=False)[1])
 
 
-def _choose_partners(links: _Links, i: int, hub: int) -> None:
-    """Give an exposure partners until each of its bins has enough, the hub and its neighbours in the list first."""
+def _choose_partners(links: _Links, i: int, reference: int) -> None:
+    """Give an exposure partners until each of its bins has enough: first the reference, then neighbours in the list."""
     own = links.bins(i)
     need = np.full(own.size, float(_PARTNERS_IN_BIN))
 
@@ -109,7 +109,7 @@ def _choose_partners(links: _Links, i: int, hub: int) -> None:
     for j in links.partners[i]:
         take(j)
     nearness = 1.0 / (1.0 + np.abs(np.arange(links.number) - i))
-    nearness[hub] = 2.0
+    nearness[reference] = 2.0
     while need.any() and len(links.partners[i]) < _MOST_PARTNERS:
         gain = links.shared(i, need)
         gain[list(links.partners[i])] = 0.0
@@ -123,7 +123,7 @@ def _choose_partners(links: _Links, i: int, hub: int) -> None:
 
 
 def _join_groups(links: _Links) -> None:
-    """Tie groups together that share bins although no pair was chosen between them."""
+    """Connect groups that share bins although no pair was chosen between them."""
     while True:
         groups = links.groups()
         joined = False

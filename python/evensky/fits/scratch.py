@@ -1,4 +1,4 @@
-"""Pixels that are kept on disk instead of in memory, for images that are larger than it."""
+"""Keep pixels on disk instead of in memory, for images that are larger than memory."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from ..errors import FitsError
 
 
 class Scratch:
-    """Gives arrays: in memory, or as files of a folder that the system reads and writes as they are used.
+    """A source of arrays: in memory, or in files of a folder that are mapped into memory.
 
-    The files have no names: what they take on disk is free again when the arrays are gone, or the process is.
+    The files have no names: their space on disk is freed when the arrays are deleted or the process ends.
 
     Parameters
     ----------
     folder : str or Path, optional
-        Where the files are made; without it arrays are in memory.
+        Folder of the files; by default arrays are in memory.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        """An array of zeros.
+        """Make an array of zeros.
 
         Raises
         ------
@@ -42,7 +42,7 @@ class Scratch:
         size = math.prod(shape) * np.dtype(dtype).itemsize
         try:
             with tempfile.TemporaryFile(prefix="evensky", dir=self.folder) as file:
-                # Now, not when a page is written to: then it would be a bus error.
+                # Now, not when a page is written to: a full disk would be a bus error then.
                 if hasattr(os, "posix_fallocate"):
                     os.posix_fallocate(file.fileno(), 0, size)
                 else:

@@ -1,6 +1,6 @@
-"""Astropy's arrays with more to them, in and out: ``NDData`` and ``CCDData``, ``Quantity``; and masked arrays.
+"""Make exposures of anything image-like, and return pixels in the type that the caller gave.
 
-What comes out is of the type that went in, so astropy need not be imported here.
+Results have the type of the input, so astropy and ``lsst.images`` are not imported for other types.
 """
 
 from __future__ import annotations
@@ -12,31 +12,34 @@ from typing import Any
 
 import numpy as np
 
-from ..image import Exposure, Image, ImageF, Mask, MaskedImage
-from ..image.coerce import as_planes, is_lsst_images, is_nddata
+from .exposure import Exposure
+from .foreign import as_planes, is_lsst_images, is_nddata
+from .image import Image, ImageF
+from .mask import Mask
+from .masked_image import MaskedImage
 
 
 def floating_like(dtype: Any) -> np.dtype[Any]:
-    """The type of models of pixels of that type: float64 for what float32 does not hold, float32 for all others."""
+    """Return the type of models for pixels of a type: float64 where float32 does not hold them, else float32."""
     return np.dtype(np.float64 if np.result_type(dtype, np.float32) == np.float64 else np.float32)
 
 
 def exposure_of(data: Any, label: str, *, copy: bool = True) -> Exposure:
-    """An exposure of anything image-like, to be changed: its image is a copy, its mask and variance are shared.
+    """Make an exposure of anything image-like: its image is a copy, its mask and variance are shared.
 
     Parameters
     ----------
     data : image-like
         See `evensky.image.as_planes`.
     label : str
-        What identifies it where it has no data ID of its own.
+        Identifies the exposure where it has no data ID of its own.
     copy : bool, optional
-        False for an exposure that is only looked at: its image is shared, too, where it has the type of one.
+        False for an exposure that is not changed: its image is shared, too, where its type allows it.
 
     Returns
     -------
     Exposure
-        Of float32 or float64 pixels. What a boolean mask rejects is in all planes.
+        Of float32 or float64 pixels. Pixels that a boolean mask rejects are set in all planes.
     """
     planes = as_planes(data)
     pixels = planes.image.astype(floating_like(planes.image.dtype), copy=copy)
@@ -58,24 +61,25 @@ def exposure_of(data: Any, label: str, *, copy: bool = True) -> Exposure:
 
 
 def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False, variance: np.ndarray | None = None) -> Any:
-    """Pixels as what the given ones came in.
+    """Return pixels in the type of the data that they were made from.
 
     Parameters
     ----------
     data : image-like
-        What the pixels were made from.
+        The data that the pixels were made from.
     pixels : ndarray, shape (height, width)
         In the unit of `data`.
     bare : bool, optional
-        Without mask and uncertainty: the pixels are a model.
+        Leave out mask and uncertainty, as for a model.
     variance : ndarray of float32, shape (height, width), optional
-        Takes the place of the data's own, where they have any.
+        Replaces the variance of `data`, if that has one.
 
     Returns
     -------
     same type as `data`, or ndarray
         Unit, WCS and meta are those of `data`; mask and uncertainty too, and shared, unless `bare`. A bare masked array
-        is an array, a bare `MaskedImage` or `Exposure` an `Image`; likewise those of ``lsst.images``.
+        is an array, a bare `MaskedImage` or `Exposure` an `Image`; a bare image of ``lsst.images`` is an ``Image``
+        of it.
     """
     if is_lsst_images(data):
         return _lsst_images_like(data, pixels, bare=bare, variance=variance)

@@ -1,0 +1,162 @@
+"""Write planes as FITS files: an exposure in LSST's layout, or one plain image."""
+
+from __future__ import annotations
+
+__all__ = ["write_hdus", "write_image_plane", "write_planes"]
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._bands import row_bands
+from .._planes import DEFAULT_PLANES
+from .atomic import atomic_path
+from .headers import kept_cards, wcs_cards, without_wcs
+from .planes import FitsPlanes
+
+
+def _with_cards(hdu: Any, cards: Iterable[Any], kind: str, x0: int, y0: int) -> Any:
+    """Add the cards of the WCS, of the plane's kind and of the pixel origin to an HDU."""
+    for card in cards:
+        hdu.header.append(card, end=True)
+    hdu.header["INHERIT"] = True
+    hdu.header["EXTTYPE"] = kind
+    hdu.header["LTV1"], hdu.header["LTV2"] = -x0, -y0
+    for axis, origin in ((1, x0), (2, y0)):
+        hdu.header[f"CRPIX{axis}A"] = (1.0, "pixel origin: the first pixel")
+        hdu.header[f"CRVAL{axis}A"] = (float(origin), "pixel origin: its position in the parent")
+        hdu.header[f"CTYPE{axis}A"] = "LINEAR"
+        hdu.header[f"CUNIT{axis}A"] = "PIXEL"
+    return hdu
+
+
+def write_hdus(hdus: Any, path: str | Path, overwrite: bool) -> None:
+    """Write HDUs to a file that appears whole or not at all."""
+    with atomic_path(path, overwrite=overwrite) as temporary, temporary.open("wb") as handle:
+        # By a handle: astropy takes a hint from the name, and this one ends in .tmp.
+        hdus.writeto(handle, output_verify="silentfix")
+
+
+def _stand_in(array: np.ndarray) -> np.ndarray:
+    """Return zeros of an array's size that take no memory; headers are made from them."""
+    return np.broadcast_to(np.zeros((), array.dtype.newbyteorder(">")), array.shape)
+
+
+def _write_by_bands(planes: Sequence[tuple[Any, np.ndarray | None]], path: str | Path, overwrite: bool) -> None:
+    """Write HDUs that were made of stand-ins, with the pixels that they stand for, band by band.
+
+    The file appears whole or not at all. astropy would need all pixels in memory at once, in the byte order of FITS.
+    """
+    from astropy.io import fits
+
+    hdus = fits.HDUList([hdu for hdu, _ in planes])
+    hdus.verify("silentfix")
+    hdus.update_extend()
+    with atomic_path(path, overwrite=overwrite) as temporary, temporary.open("wb") as handle:
+        for hdu, array in planes:
+            handle.write(hdu.header.tostring().encode("ascii"))
+            if array is None:
+                continue
+            for rows in row_bands(*array.shape):
+                band = array[rows]
+                if band.dtype.kind == "u":  # which FITS has as signed numbers, and an offset in the header
+                    band = (band ^ np.array(1 << (8 * band.itemsize - 1), band.dtype)).view(f"i{band.itemsize}")
+                handle.write(band.astype(band.dtype.newbyteorder(">"), order="C").tobytes())
+            handle.write(bytes(-array.nbytes % 2880))
+
+
+def write_planes(
+    planes: FitsPlanes,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    compress: bool = False,
+    history: Iterable[str] = (),
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Write planes in LSST's layout: a primary header, then image, mask and variance.
+
+    Parameters
+    ----------
+    planes : FitsPlanes
+        Cards of their header go to the primary header, their WCS to every plane.
+    path : str or Path
+        The file; it appears whole or not at all.
+    overwrite : bool, optional
+        Replace an existing file.
+    compress : bool, optional
+        Compress by tiles, without loss.
+    history : iterable of str, optional
+        Lines to add as HISTORY cards.
+    provenance : mapping, optional
+        Cards to add to the primary header: keyword to value, or to a pair of value and comment.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        Where the file cannot be written, or exists and `overwrite` is false; an earlier file is then untouched.
+    """
+    from astropy.io import fits
+
+    primary = fits.PrimaryHDU()
+    for card in without_wcs(kept_cards(planes.header)):
+        primary.header.append(card, end=True)
+    for keyword, value in (provenance or {}).items():
+        primary.header[keyword] = value
+    for line in history:
+        primary.header.add_history(line)
+    wcs = wcs_cards(planes.header, planes.wcs)
+
+    def plane(array: np.ndarray, kind: str, algorithm: str) -> Any:
+        if compress:
+            # Quantisation would lose the noise's last bits; lossless is what "no more than was asked for" means.
+            made = fits.CompImageHDU(np.array(array), name=kind, compression_type=algorithm, quantize_level=0)
+        else:
+            made = fits.ImageHDU(_stand_in(array), name=kind)
+        return _with_cards(made, wcs, kind, planes.x0, planes.y0)
+
+    mask_hdu = plane(planes.mask, "MASK", "RICE_1")
+    names = DEFAULT_PLANES if planes.mask_planes is None else planes.mask_planes
+    for name, bit in sorted(names.items(), key=lambda item: item[1]):
+        keyword = f"MP_{name}"
+        mask_hdu.header[keyword if len(keyword) <= 8 else f"HIERARCH {keyword}"] = bit
+    hdus = [primary, plane(planes.image, "IMAGE", "GZIP_2"), mask_hdu, plane(planes.variance, "VARIANCE", "GZIP_2")]
+    if compress:
+        write_hdus(fits.HDUList(hdus), path, overwrite)
+    else:
+        arrays = (None, planes.image, planes.mask, planes.variance)
+        _write_by_bands(list(zip(hdus, arrays, strict=True)), path, overwrite)
+
+
+def write_image_plane(
+    image: np.ndarray, path: str | Path, *, x0: int = 0, y0: int = 0, overwrite: bool = False, header: Any = None
+) -> None:
+    """Write one array as a plain FITS image.
+
+    Parameters
+    ----------
+    image : ndarray, shape (height, width)
+        Of one of the types that images have.
+    path : str or Path
+        The file; it appears whole or not at all.
+    x0, y0 : int, optional
+        Pixel origin, which goes to LTV1 and LTV2.
+    overwrite : bool, optional
+        Replace an existing file.
+    header : astropy.io.fits.Header, optional
+        Cards to keep; those that describe storage are left out.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        As `write_planes`.
+    """
+    from astropy.io import fits
+
+    hdu = fits.PrimaryHDU(_stand_in(image))
+    for card in kept_cards(header):
+        hdu.header.append(card, end=True)
+    hdu.header["LTV1"], hdu.header["LTV2"] = -x0, -y0
+    _write_by_bands([(hdu, image)], path, overwrite)
