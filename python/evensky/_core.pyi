@@ -307,7 +307,7 @@ class Background:
     def get_image_bbox(self) -> list[int]: ...
     def get_stats_planes(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.float32]]: ...
 
-class MatchingOptions:
+class PairOptions:
     usePolynomial: bool
     order: int
     referenceBadMask: int
@@ -324,7 +324,7 @@ class MatchingOptions:
     scienceLabel: str
     def __init__(self) -> None: ...
 
-class MatchedBin:
+class PairBin:
     @property
     def x(self) -> int: ...
     @property
@@ -338,7 +338,7 @@ class MatchedBin:
     @property
     def residual(self) -> float: ...
 
-class MatchingResult:
+class PairResult:
     @property
     def fitRMS(self) -> float: ...
     @property
@@ -356,7 +356,7 @@ class MatchingResult:
     @property
     def binSize(self) -> int: ...
     @property
-    def bins(self) -> list[MatchedBin]: ...
+    def bins(self) -> list[PairBin]: ...
     @property
     def goodFraction(self) -> float: ...
     @property
@@ -374,14 +374,14 @@ def matchBackgrounds(
     matched: _Plane,
     x0: _Int,
     y0: _Int,
-    options: MatchingOptions,
+    options: PairOptions,
     num_threads: _Int = 0,
-) -> MatchingResult: ...
+) -> PairResult: ...
 def bin_differences(
     reference: tuple[_Plane, _Plane | None],
     science: tuple[_Plane, _Plane | None],
     x_edges: npt.NDArray[np.int64] | Sequence[_Int],
     y_edges: npt.NDArray[np.int64] | Sequence[_Int],
-    options: MatchingOptions,
+    options: PairOptions,
     num_threads: _Int = 0,
 ) -> tuple[_Plane, _Plane, _Plane, _Plane, _Plane]: ...

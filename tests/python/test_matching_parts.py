@@ -21,8 +21,8 @@ BOX = (7, -3, 300, 200)
 CANDIDATES = [Candidate(0), Candidate(1), Candidate(5), Candidate(nodes=(5, 6)), Candidate(nodes=(1, 6))]
 
 
-def options() -> _core.MatchingOptions:
-    made = _core.MatchingOptions()
+def options() -> _core.PairOptions:
+    made = _core.PairOptions()
     made.gridStatistic = _core.Property.MEAN
     return made
 

@@ -10,7 +10,7 @@
 #include "evensky/errors.hpp"
 #include "evensky/export.hpp"
 #include "evensky/interpolate.hpp"
-#include "evensky/matching.hpp"
+#include "evensky/pair.hpp"
 #include "evensky/parallel.hpp"
 #include "evensky/simd.hpp"
 #include "evensky/statistics.hpp"

@@ -116,7 +116,7 @@ def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Cover
     x_edges, y_edges, numbers = grid.edges(pixels.box)
     # Of the difference to nothing: one row of zeros for all.
     zeros = np.broadcast_to(np.zeros(pixels.box[2], pixels.image.dtype), pixels.image.shape)
-    options = _core.MatchingOptions()
+    options = _core.PairOptions()
     options.referenceBadMask = pixels.bad
     _, _, counts, _, _ = _bin_differences(
         (pixels.image, pixels.mask), (zeros, None), x_edges, y_edges, options, num_threads, pixels.on_disk
@@ -129,7 +129,7 @@ def measure_pair(
     first: tuple[int, Pixels],
     second: tuple[int, Pixels],
     grid: CommonGrid,
-    options: _core.MatchingOptions,
+    options: _core.PairOptions,
     num_threads: int = 0,
 ) -> PairBins | None:
     """Measure the difference of two exposures, given with their numbers.
@@ -177,7 +177,7 @@ def _bin_differences(
     other: tuple[np.ndarray, np.ndarray | None],
     x_edges: np.ndarray,
     y_edges: np.ndarray,
-    options: _core.MatchingOptions,
+    options: _core.PairOptions,
     num_threads: int,
     on_disk: bool,
 ) -> tuple[np.ndarray, ...]:

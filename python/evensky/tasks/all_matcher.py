@@ -94,8 +94,8 @@ class AllMatcher(ExposureMatcher):
         on_disk = exposure.info.scratch is not None
         return Pixels(exposure.image.array, exposure.mask.array, bad, box, on_disk)
 
-    def _options(self) -> _core.MatchingOptions:
-        options = _core.MatchingOptions()
+    def _options(self) -> _core.PairOptions:
+        options = _core.PairOptions()
         options.gridStatistic = stringToStatisticsProperty(self.config.statistic)
         options.numSigmaClip, options.numIter = self.config.sigma, self.config.rounds
         return options

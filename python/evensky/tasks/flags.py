@@ -20,12 +20,12 @@ FLAGS = {
 """Name of each flag, and what it means; the fields of the configuration that bound it are in brackets."""
 
 
-def find_flags(result: _core.MatchingResult, config: MatchBackgroundsConfig) -> dict[str, str]:
+def find_flags(result: _core.PairResult, config: MatchBackgroundsConfig) -> dict[str, str]:
     """The flags of a match, and for each a sentence for whoever reads the report.
 
     Parameters
     ----------
-    result : MatchingResult
+    result : PairResult
     config : MatchBackgroundsConfig
 
     Returns
@@ -54,7 +54,7 @@ def find_flags(result: _core.MatchingResult, config: MatchBackgroundsConfig) -> 
     return flags
 
 
-def _simplification(result: _core.MatchingResult, config: MatchBackgroundsConfig) -> str:
+def _simplification(result: _core.PairResult, config: MatchBackgroundsConfig) -> str:
     if config.usePolynomial:
         return "; ".join(result.warnings)
     used = result.asUsed.interpStyle.name

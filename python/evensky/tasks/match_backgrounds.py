@@ -476,7 +476,7 @@ class MatchBackgroundsTask(Task):
         """
         return self.match_in_detail(refExposure, sciExposure)[0]
 
-    def match_in_detail(self, refExposure: Exposure, sciExposure: Exposure) -> tuple[Struct, _core.MatchingResult]:
+    def match_in_detail(self, refExposure: Exposure, sciExposure: Exposure) -> tuple[Struct, _core.PairResult]:
         """As `matchBackgrounds`, and what the core knows beside it: bins with residuals, styles as used, warnings."""
         result = self._match(refExposure, sciExposure)
         struct = Struct(
@@ -547,14 +547,14 @@ class MatchBackgroundsTask(Task):
             return "science exposure"
         return ", ".join(str(value) for value in identity.values()) if len(identity) == 1 else str(identity)
 
-    def _match(self, reference: Exposure, science: Exposure) -> _core.MatchingResult:
+    def _match(self, reference: Exposure, science: Exposure) -> _core.PairResult:
         config = self.config
         for exposure in (reference, science):
             # Whatever has an exposure's planes is one: the original's, too.
             if not all(hasattr(exposure, name) for name in ("maskedImage", "getDimensions", "getXY0")):
                 raise InvalidParameterError(f"An exposure is a {type(exposure).__name__}; it must be an Exposure")
         size, other = tuple(science.getDimensions()), tuple(reference.getDimensions())
-        options = _core.MatchingOptions()
+        options = _core.PairOptions()
         for name in ("usePolynomial", "order", "binSize", "numIter", "approxWeighting", "approxWeightPower"):
             setattr(options, name, getattr(config, name))
         options.numSigmaClip = real_number(config.numSigmaClip, "numSigmaClip")
@@ -599,7 +599,7 @@ class MatchBackgroundsTask(Task):
             raise InvalidParameterError(f"{config.order} = config.order > npoints - 1 = {points - 1}")
 
     @staticmethod
-    def _model(result: _core.MatchingResult, science: Exposure) -> BackgroundMI | Approximate:
+    def _model(result: _core.PairResult, science: Exposure) -> BackgroundMI | Approximate:
         if result.approximate is not None:
             return Approximate(result.approximate)
         if result.background is not None:

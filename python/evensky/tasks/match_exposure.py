@@ -236,7 +236,7 @@ class ExposureMatcher:
         return record
 
     @staticmethod
-    def _describe(record: ExposureRecord, struct: Struct, result: _core.MatchingResult, *, has_variance: bool) -> None:
+    def _describe(record: ExposureRecord, struct: Struct, result: _core.PairResult, *, has_variance: bool) -> None:
         record.fit_rms, record.matched_mse = struct.fitRMS, struct.matchedMSE
         record.diff_im_var = struct.diffImVar if has_variance else None
         size = f"bins of {result.binSize} px"

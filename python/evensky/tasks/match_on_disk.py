@@ -22,7 +22,7 @@ def _bands(height: int, width: int) -> Iterator[slice]:
         yield slice(start, min(start + rows, height))
 
 
-def match_on_disk(reference: Exposure, science: Exposure, options: _core.MatchingOptions) -> _core.MatchingResult:
+def match_on_disk(reference: Exposure, science: Exposure, options: _core.PairOptions) -> _core.PairResult:
     """Match one exposure to the reference, in place, as `_core.matchBackgrounds` does.
 
     The core reads both exposures' planes side by side, several times. Where they are files that do not fit into memory
@@ -35,11 +35,11 @@ def match_on_disk(reference: Exposure, science: Exposure, options: _core.Matchin
     reference : Exposure
     science : Exposure
         Its info says which folder has its pixels.
-    options : _core.MatchingOptions
+    options : _core.PairOptions
 
     Returns
     -------
-    _core.MatchingResult
+    _core.PairResult
         With the bits that the match in memory has.
     """
     image, mask, variance = science.maskedImage.getArrays()
