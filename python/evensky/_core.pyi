@@ -1,11 +1,13 @@
 """Types of the compiled core. tests/python/test_types.py compares them with what is compiled."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, SupportsFloat, SupportsIndex, SupportsInt, overload
 
 import numpy as np
 import numpy.typing as npt
+
+from ._properties import Property as Property
 
 __version__: str
 
@@ -18,46 +20,8 @@ _Box = Sequence[_Int]  # x0, y0, width, height
 
 def get_num_threads() -> int: ...
 def simd_level() -> str: ...
+def set_error_classes(classes: Mapping[str, type[Exception]]) -> None: ...
 def set_num_threads(num_threads: _Int) -> None: ...
-
-class Property(enum.IntFlag):
-    NOTHING = 0x0
-    ERRORS = 0x1
-    NPOINT = 0x2
-    MEAN = 0x4
-    STDEV = 0x8
-    VARIANCE = 0x10
-    MEDIAN = 0x20
-    IQRANGE = 0x40
-    MEANCLIP = 0x80
-    STDEVCLIP = 0x100
-    VARIANCECLIP = 0x200
-    MIN = 0x400
-    MAX = 0x800
-    SUM = 0x1000
-    MEANSQUARE = 0x2000
-    ORMASK = 0x4000
-    NCLIPPED = 0x8000
-    NMASKED = 0x10000
-
-NOTHING: Property
-ERRORS: Property
-NPOINT: Property
-MEAN: Property
-STDEV: Property
-VARIANCE: Property
-MEDIAN: Property
-IQRANGE: Property
-MEANCLIP: Property
-STDEVCLIP: Property
-VARIANCECLIP: Property
-MIN: Property
-MAX: Property
-SUM: Property
-MEANSQUARE: Property
-ORMASK: Property
-NCLIPPED: Property
-NMASKED: Property
 
 class StatisticsControl:
     __hash__: ClassVar[None]  # type: ignore[assignment]

@@ -12,6 +12,7 @@
 #include "evensky/interpolate.hpp"
 #include "evensky/pair.hpp"
 #include "evensky/parallel.hpp"
+#include "evensky/properties.hpp"
 #include "evensky/simd.hpp"
 #include "evensky/statistics.hpp"
 #include "evensky/version.hpp"
