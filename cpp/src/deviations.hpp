@@ -60,13 +60,20 @@ struct DeviationBand {
 inline DeviationBand deviationBand(std::span<double> sample, double fraction, double scatters) {
     auto const m = static_cast<double>(sample.size());
     double const margin = scatters * std::sqrt(m * fraction * (1.0 - fraction)) + 2.0;
-    auto const at = [&](double rank) {
-        auto const nth = sample.begin() + static_cast<std::ptrdiff_t>(rank);
-        std::nth_element(sample.begin(), nth, sample.end());
-        return *nth;
-    };
-    double const low = std::floor(fraction * m - margin), high = std::ceil(fraction * m + margin);
-    return {low < 0.0 ? 0.0 : at(low), high >= m ? std::numeric_limits<double>::infinity() : at(high)};
+    double const lowRank = std::floor(fraction * m - margin), highRank = std::ceil(fraction * m + margin);
+    DeviationBand band{0.0, std::numeric_limits<double>::infinity()};
+    auto from = sample.begin();
+    if (lowRank >= 0.0) {
+        from += static_cast<std::ptrdiff_t>(lowRank);
+        std::nth_element(sample.begin(), from, sample.end());
+        band.low = *from;
+    }
+    if (highRank < m) {
+        auto const nth = sample.begin() + static_cast<std::ptrdiff_t>(highRank);
+        std::nth_element(from, nth, sample.end());
+        band.high = *nth;
+    }
+    return band;
 }
 
 // What a pass finds in some pixels.
@@ -132,7 +139,10 @@ inline void countInBand(Block<float> const& block, double centre, FloatBand cons
     float* const kept = aside.room(static_cast<std::size_t>(block.size + slack));
     std::int64_t belowLeft = 0, belowRight = 0;
     auto const keep = [&](std::ptrdiff_t n) {
-        for (std::ptrdiff_t i = 0; i < n; ++i) result.inside.push_back(deviationOf(kept[i], centre));
+        auto const before = result.inside.size();
+        result.inside.resize(before + static_cast<std::size_t>(n));
+        double* const inside = result.inside.data() + before;
+        for (std::ptrdiff_t i = 0; i < n; ++i) inside[i] = deviationOf(kept[i], centre);
     };
     auto const left = kernels().collect(block.values, block.size, band.leftLow, band.leftHigh, kept, &belowLeft);
     keep(left);
@@ -140,11 +150,13 @@ inline void countInBand(Block<float> const& block, double centre, FloatBand cons
     result.below += belowRight - belowLeft - left;
 }
 
-// Deviations of about an eighth of a source's n good pixels, or fewer, from all over it.
+// Deviations of some of a source's n good pixels, from all over it. A larger sample makes for a narrower band, and
+// costs more to take.
 template <typename Source>
 std::vector<double> sampleDeviations(Source const& source, std::int64_t n, double centre) {
     constexpr std::ptrdiff_t blocks = 64;
-    auto const most = static_cast<std::ptrdiff_t>(std::clamp<std::int64_t>(n / 8, 128, 4096));
+    auto const most = static_cast<std::ptrdiff_t>(
+            std::clamp<std::int64_t>(n / 16, 128, std::clamp<std::int64_t>(n / 256, 2048, std::int64_t{1} << 16)));
     auto const numBlocks = source.numBlocks();
     auto const looked = std::min(blocks, numBlocks);
     auto const each = most / std::max<std::ptrdiff_t>(looked, 1);

@@ -49,9 +49,7 @@ void run(fuzz::Input& input) {
     if (options.order > 20 && options.order < 10'000) options.order = 20;
     options.referenceBadMask = input.take<MaskPixel>();
     options.scienceBadMask = input.take<MaskPixel>();
-    options.gridStatistic = static_cast<Property>(input.flag()   ? MEAN
-                                                  : input.flag() ? MEANCLIP
-                                                                 : 1 << input.within(0, 17));
+    options.gridStatistic = input.flag() ? MEAN : input.flag() ? MEANCLIP : input.property();
     options.undersampleStyle = static_cast<UndersampleStyle>(input.within(0, 3));
     options.binSize = input.flag() ? input.within(1, 60) : input.integer();
     options.interpStyle = static_cast<Interpolate::Style>(input.within(-1, 7));
