@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "evensky/errors.hpp"
-#include "evensky/matching.hpp"
+#include "evensky/pair.hpp"
 
 namespace {
 
@@ -62,7 +62,7 @@ int main() {
         Exposure science = expose(3, true);
         auto const before = science.image;
 
-        evensky::MatchingOptions options;
+        evensky::PairOptions options;
         options.binSize = 64;
         options.referenceBadMask = options.scienceBadMask = saturated;
         options.usePolynomial = true;

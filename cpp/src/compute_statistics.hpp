@@ -2,6 +2,7 @@
 
 // Statistics of any pixel source: the one place where properties are put together.
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "checks.hpp"
+#include "deviations.hpp"
 #include "evensky/statistics.hpp"
 #include "moments.hpp"
 #include "pixel_source.hpp"
@@ -27,9 +29,9 @@ namespace detail {
 // 1 MiB, about one core's share of cache.
 inline constexpr std::ptrdiff_t packedPixels = std::ptrdiff_t{1} << 18;
 
-inline constexpr int momentFlags = MEAN | STDEV | VARIANCE | SUM | MEANSQUARE | MIN | MAX;
-inline constexpr int clipFlags = MEANCLIP | STDEVCLIP | VARIANCECLIP | NCLIPPED;
-inline constexpr int quantileFlags = MEDIAN | IQRANGE;
+inline constexpr int momentFlags = propertiesOf(PropertyGroup::MOMENT);
+inline constexpr int clipFlags = propertiesOf(PropertyGroup::CLIPPED);
+inline constexpr int deviationFlags = propertiesOf(PropertyGroup::DEVIATION);
 
 inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
@@ -111,9 +113,7 @@ private:
     // Fewer good pixels are looked at as often as it takes.
     static constexpr std::size_t leastScanned = 1024;
 
-    [[nodiscard]] bool wantsOrder() const noexcept {
-        return (_flags & (detail::quantileFlags | detail::clipFlags)) != 0;
-    }
+    [[nodiscard]] bool wantsOrder() const noexcept { return _fractions.size != 0; }
     // The error of a median comes from the variance of all pixels.
     [[nodiscard]] bool wantsMoments() const noexcept {
         return (_flags & detail::momentFlags) != 0 || ((_flags & MEDIAN) != 0 && (_flags & ERRORS) != 0);
@@ -177,7 +177,7 @@ private:
             auto const from = std::min(irregular(farApart(run, runs), n / runs), n - detail::sampleRun);
             std::copy_n(values.begin() + from, detail::sampleRun, sample.begin() + run * detail::sampleRun);
         }
-        return detail::planScan(sample, clipPlan(false), 3.5);
+        return detail::planScan(sample, _fractions.span(), clipPlan(false), 3.5);
     }
 
     // A plan from runs spread over the image; nothing where too few of their pixels are good.
@@ -219,7 +219,7 @@ private:
         }
         m -= m % detail::sampleSquare;
         if (m < 4 * detail::sampleSquare) return std::nullopt;
-        return detail::planScan({sample.data(), static_cast<std::size_t>(m)}, clipPlan(true), 6.0);
+        return detail::planScan({sample.data(), static_cast<std::size_t>(m)}, _fractions.span(), clipPlan(true), 6.0);
     }
 
     // One look at all of a source's pixels, in groups of blocks.
@@ -255,9 +255,10 @@ private:
         using T = typename Source::value_type;
         // A NaN that was let through has no place in an order.
         bool const ordered = !std::isnan(all.sumWX) || _sctrl.getNanSafe();
-        detail::Quartiles quartiles;
+        detail::Quantiles quantiles;
+        auto const n = all.n + all.unweighted;
         if (wantsOrder() && ordered) {
-            quartiles = detail::quartiles<T>(all.n + all.unweighted, [&](std::span<std::int64_t const> ranks) {
+            quantiles = detail::quantiles<T>(n, _fractions.span(), [&](std::span<std::int64_t const> ranks) {
                 if constexpr (std::is_same_v<T, float>) {
                     if (plan != nullptr) {
                         auto found = detail::rankedInRanges(workspace->scanned, *plan, ranks, workspace->finder,
@@ -268,9 +269,13 @@ private:
                 return rankedAt(ranks);
             });
         }
+        double deviation = detail::nan;
+        if ((_flags & detail::deviationFlags) != 0 && std::isfinite(quantiles.median())) {
+            deviation = medianDeviation(source, n, quantiles.median(), plan != nullptr);
+        }
         detail::Moments clipped;
         if ((_flags & detail::clipFlags) != 0) {
-            clipped = clip(quartiles, [&](detail::Window const& window) {
+            clipped = clip(quantiles, [&](detail::Window const& window) {
                 if constexpr (std::is_same_v<T, float>) {
                     if (plan != nullptr && detail::planHolds(*plan, window)) {
                         return detail::momentsInWindow(workspace->scanned, window, _num_threads);
@@ -279,15 +284,26 @@ private:
                 return detail::sourceMoments(source, window, _num_threads);
             });
         }
-        return assemble(all, clipped, quartiles, tally, numPixels);
+        return assemble(all, clipped, quantiles, deviation, tally, numPixels);
+    }
+
+    // The median of |x - median| over all n good pixels.
+    template <typename Source>
+    double medianDeviation(Source const& source, std::int64_t n, double median, bool plain) const {
+        constexpr std::array half{0.5};
+        auto const found = detail::quantiles<double>(n, half, [&](std::span<std::int64_t const> ranks) {
+            return detail::rankedDeviations(source, n, median, plain, ranks, _num_threads);
+        });
+        return found.median();
     }
 
     // Sigma clipping, from the median and the interquartile range in the first round and from the mean and the standard
     // deviation of the round before in later ones. Every round looks at all good pixels again: one can come back.
     template <typename MomentsIn>
-    detail::Moments clip(detail::Quartiles const& quartiles, MomentsIn const& momentsIn) const {
+    detail::Moments clip(detail::Quantiles const& quantiles, MomentsIn const& momentsIn) const {
         double const nsigma = _sctrl.getNumSigmaClip();
-        detail::Window window{quartiles.median, nsigma * detail::iqrangeToStdev * quartiles.range(), false};
+        detail::Window window{quantiles.median(), nsigma * detail::iqrangeToStdev * quantiles.interquartileRange(),
+                              false};
         detail::Moments clipped;
         // A round follows from its window alone: once a window comes again, so does all that followed it, and rounds
         // without number end (Brent 1980, BIT 20, 176: one window is remembered, at rounds that are powers of two).
@@ -314,13 +330,14 @@ private:
         return clipped;
     }
 
-    Statistics assemble(detail::Moments const& all, detail::Moments const& clipped, detail::Quartiles const& quartiles,
-                        detail::MaskTally const& tally, std::int64_t numPixels) const;
+    Statistics assemble(detail::Moments const& all, detail::Moments const& clipped, detail::Quantiles const& quantiles,
+                        double deviation, detail::MaskTally const& tally, std::int64_t numPixels) const;
     Value mean(detail::Moments const& moments) const;
     Value variance(detail::Moments const& moments) const;
     Value stdev(detail::Moments const& moments) const;
 
     int _flags;
+    detail::Fractions _fractions;  // at which quantiles are needed
     StatisticsControl const& _sctrl;
     int _num_threads;
     bool _tallyMasks;

@@ -60,7 +60,7 @@ void checkImages(MaskedImageView<T const> const& reference, MaskedImageView<T co
 template <typename T>
 DifferenceBins bin_differences(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
                                std::vector<std::int64_t> const& x_edges, std::vector<std::int64_t> const& y_edges,
-                               MatchingOptions const& options, int num_threads) {
+                               PairOptions const& options, int num_threads) {
     checkImages(reference, science);
     checkEdges(x_edges, reference.width(), "x_edges");
     checkEdges(y_edges, reference.height(), "y_edges");
@@ -97,7 +97,7 @@ DifferenceBins bin_differences(MaskedImageView<T const> const& reference, Masked
 #define EVENSKY_INSTANTIATE(T)                                                                                  \
     template EVENSKY_EXPORT DifferenceBins bin_differences<T>(                                                  \
             MaskedImageView<T const> const&, MaskedImageView<T const> const&, std::vector<std::int64_t> const&, \
-            std::vector<std::int64_t> const&, MatchingOptions const&, int);
+            std::vector<std::int64_t> const&, PairOptions const&, int);
 EVENSKY_INSTANTIATE(float)
 EVENSKY_INSTANTIATE(double)
 #undef EVENSKY_INSTANTIATE

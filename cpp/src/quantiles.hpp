@@ -17,6 +17,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "evensky/properties.hpp"
 #include "moments.hpp"
 
 namespace evensky::detail {
@@ -110,7 +111,7 @@ inline constexpr std::ptrdiff_t leastBracketed = 1024;
 
 // Values at the given ranks (ascending, distinct). Many values are not partitioned whole: a sample at equal steps
 // brackets each rank, one pass counts what is below the brackets and keeps what is inside, about a tenth for each
-// quartile. Where a bracket turns out to miss its rank everything is partitioned after all, so the result is exact
+// quantile. Where a bracket turns out to miss its rank everything is partitioned after all, so the result is exact
 // whatever the sample.
 template <typename T>
 std::vector<Ranked<T>> rankedInMemory(std::span<T const> values, std::span<std::int64_t const> ranks,
@@ -253,21 +254,64 @@ std::vector<Ranked<typename Source::value_type>> rankedByCounting(Source const& 
 // The standard deviation of a normal distribution in units of its interquartile range.
 inline constexpr double iqrangeToStdev = 0.741301109252802;
 
-// Median and quartiles of n good pixels.
-struct Quartiles {
-    double lower = std::numeric_limits<double>::quiet_NaN();
-    double median = std::numeric_limits<double>::quiet_NaN();
-    double upper = std::numeric_limits<double>::quiet_NaN();
-    [[nodiscard]] double range() const noexcept { return upper - lower; }
+// All fractions at which a row of the table of statistics needs a quantile, ascending; and how many there are.
+struct Fractions {
+    static constexpr std::size_t most = 16;
+    std::array<double, most> values{};
+    std::size_t size = 0;
+
+    constexpr void insert(double fraction) {
+        std::size_t at = 0;
+        while (at < size && values[at] < fraction) ++at;
+        if (at < size && values[at] == fraction) return;
+        for (auto i = size; i > at; --i) values[i] = values[i - 1];
+        values[at] = fraction;
+        ++size;
+    }
+    [[nodiscard]] constexpr std::span<double const> span() const noexcept { return {values.data(), size}; }
 };
 
-// `ranked(ranks)` gives the pixels at ascending ranks.
+// What the properties in `flags` need.
+[[nodiscard]] constexpr Fractions fractionsFor(int flags) {
+    Fractions result;
+    for (auto const& row : propertyTable) {
+        if ((flags & row.property) == 0) continue;
+        for (double const f : row.quantiles()) result.insert(f);
+    }
+    return result;
+}
+
+// Quantiles of n good pixels at some fractions; NaN at all others.
+class Quantiles {
+public:
+    Quantiles() = default;
+    explicit Quantiles(std::span<double const> fractions) {
+        for (double const f : fractions) _fractions.insert(f);
+        _values.fill(std::numeric_limits<double>::quiet_NaN());
+    }
+    [[nodiscard]] double at(double fraction) const noexcept {
+        for (std::size_t i = 0; i < _fractions.size; ++i) {
+            if (_fractions.values[i] == fraction) return _values[i];
+        }
+        return std::numeric_limits<double>::quiet_NaN();
+    }
+    [[nodiscard]] double median() const noexcept { return at(0.5); }
+    [[nodiscard]] double interquartileRange() const noexcept { return at(0.75) - at(0.25); }
+    void set(std::size_t i, double value) noexcept { _values[i] = value; }
+
+private:
+    Fractions _fractions;
+    std::array<double, Fractions::most> _values{};
+};
+
+// Quantiles at ascending fractions. `rankedAt(ranks)` gives the pixels at ascending, distinct ranks. Floating-point
+// pixels are interpolated linearly at index f (n - 1); a whole number v stands for the interval from v - 0.5 to v +
+// 0.5.
 template <typename T, typename RankedAt>
-Quartiles quartiles(std::int64_t n, RankedAt const& rankedAt) {
-    constexpr std::array<double, 3> fractions{0.25, 0.5, 0.75};
-    Quartiles result;
-    if (n == 0) return result;
-    std::array<std::int64_t, 2 * fractions.size()> ranks{};
+Quantiles quantiles(std::int64_t n, std::span<double const> fractions, RankedAt const& rankedAt) {
+    Quantiles result(fractions);
+    if (n == 0 || fractions.empty()) return result;
+    std::array<std::int64_t, 2 * Fractions::most> ranks{};
     std::size_t used = 0;
     for (double const f : fractions) {
         auto const at = static_cast<std::int64_t>(f * static_cast<double>(n - 1));
@@ -282,7 +326,6 @@ Quartiles quartiles(std::int64_t n, RankedAt const& rankedAt) {
     auto const at = [&](std::int64_t rank) {
         return found[static_cast<std::size_t>(std::lower_bound(asked.begin(), asked.end(), rank) - asked.begin())];
     };
-    std::array<double, 3> values{};
     for (std::size_t i = 0; i < fractions.size(); ++i) {
         double const index = fractions[i] * static_cast<double>(n - 1);
         if constexpr (std::is_floating_point_v<T>) {
@@ -291,19 +334,16 @@ Quartiles quartiles(std::int64_t n, RankedAt const& rankedAt) {
             double const fraction = index - static_cast<double>(rank);
             // Equal neighbours (infinite ones too) need no arithmetic.
             auto const above = static_cast<double>(at(ranks[2 * i + 1]).value);
-            values[i] = below == above || fraction == 0.0 ? below : (1.0 - fraction) * below + fraction * above;
+            result.set(i, below == above || fraction == 0.0 ? below : (1.0 - fraction) * below + fraction * above);
         } else if (n == 1) {
-            values[i] = static_cast<double>(at(0).value);
+            result.set(i, static_cast<double>(at(0).value));
         } else {
             auto const here = at(ranks[i]);
-            values[i] = static_cast<double>(here.value) - 0.5 +
-                        (fractions[i] * static_cast<double>(n) - static_cast<double>(here.less)) /
-                                static_cast<double>(here.equal);
+            result.set(i, static_cast<double>(here.value) - 0.5 +
+                                  (fractions[i] * static_cast<double>(n) - static_cast<double>(here.less)) /
+                                          static_cast<double>(here.equal));
         }
     }
-    result.lower = values[0];
-    result.median = values[1];
-    result.upper = values[2];
     return result;
 }
 

@@ -2,9 +2,9 @@
 
 // Order statistics and clipped moments of many good float pixels from one look at them.
 //
-// A sample says roughly where the quartiles are and how wide the clipping windows will be. One pass then counts the
-// pixels below and inside narrow ranges about the quartiles and keeps those inside, sums up the core that is inside
-// every round's window, and keeps the fringe that may be in or out. The quartiles are found among the few kept, and
+// A sample says roughly where the quantiles are and how wide the clipping windows will be. One pass then counts the
+// pixels below and inside narrow ranges about the quantiles and keeps those inside, sums up the core that is inside
+// every round's window, and keeps the fringe that may be in or out. The quantiles are found among the few kept, and
 // each clipping round adds the fringe's part to the core. Where the sample misled, the caller is told and looks at all
 // pixels again; so the results are exact, whatever the sample.
 
@@ -28,6 +28,11 @@ namespace evensky::detail {
 inline constexpr std::ptrdiff_t sampleSquare = 256;
 inline constexpr std::ptrdiff_t sampleRun = 16;
 
+// Clipping begins with the median and the quartiles.
+inline constexpr std::array<double, 3> clipFractions{0.25, 0.5, 0.75};
+static_assert(fractionsFor(allProperties).size <= ScanPlan::maxRanges,
+              "The table of statistics needs more quantiles than one look can find; raise ScanPlan::maxRanges");
+
 struct ClipPlan {
     double nsigma;
     int rounds;
@@ -35,20 +40,23 @@ struct ClipPlan {
     bool rehearse;
 };
 
-// What to look for, given a sample of the good pixels, a multiple of sampleSquare of them. The sample is reordered. In
-// a sample of m independent pixels a rank scatters by sqrt(m f (1 - f)); so many times that is allowed for. 3.5 times
-// is missed once in 2000 times; pixels of one run see the same sky and are not quite independent.
-inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const& clip, double scatters) {
+// Where in a sample some quantiles are, and how steeply its values ascend there.
+struct Located {
+    std::array<double, ScanPlan::maxRanges> at{}, slope{};  // slope: per unit of fraction
+};
+
+// Of at most ScanPlan::maxRanges fractions. The columns of the sample's squares are sorted already.
+inline Located locate(std::span<float const> sample, std::span<double const> fractions) {
     auto const& kernel = kernels();
     auto const m = static_cast<std::ptrdiff_t>(sample.size());
+    Located result;
     // The k-th smallest of 16 values lies, on the average, at the fraction k / 17 of the distribution.
-    constexpr std::array<double, 3> fractions{0.25, 0.5, 0.75};
-    std::array<double, 3> lower{}, upper{};
+    auto const rankOf = [](double fraction) { return std::clamp(17.0 * fraction - 1.0, 0.0, 14.0); };
+    std::array<double, ScanPlan::maxRanges> lower{}, upper{};
     for (std::ptrdiff_t square = 0; square < m; square += sampleSquare) {
-        kernel.sortColumns(sample.data() + square);
         for (std::size_t f = 0; f < fractions.size(); ++f) {
-            auto const rank = static_cast<std::ptrdiff_t>(17.0 * fractions[f]) - 1;
-            float const* const row = sample.data() + square + rank * sampleRun;
+            float const* const row =
+                    sample.data() + square + static_cast<std::ptrdiff_t>(rankOf(fractions[f])) * sampleRun;
             double low = 0.0, high = 0.0;
             for (std::ptrdiff_t i = 0; i < sampleRun; ++i) {
                 low += static_cast<double>(row[i]);
@@ -59,38 +67,69 @@ inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const&
         }
     }
     auto const columns = static_cast<double>(m / sampleRun);
-    std::array<double, 3> at{}, slope{};
-    ScanPlan plan;
     for (std::size_t f = 0; f < fractions.size(); ++f) {
-        double const rank = 17.0 * fractions[f] - 1.0;
+        double const rank = rankOf(fractions[f]);
         double const low = lower[f] / columns;
-        slope[f] = 17.0 * (upper[f] / columns - low);  // per unit of fraction
-        at[f] = low + (rank - std::floor(rank)) * slope[f] / 17.0;
-        plan.low[f] = plan.high[f] = static_cast<float>(at[f]);
+        result.slope[f] = 17.0 * (upper[f] / columns - low);
+        result.at[f] = low + (rank - std::floor(rank)) * result.slope[f] / 17.0;
     }
-    // Newton's method on the sample's own distribution, then as far as that may be off.
+    // Newton's method on the sample's own distribution.
+    ScanPlan plan;
+    plan.ranges = fractions.size();
     std::array<float, slack> aside;  // ranges of one value keep nothing
     Ahead nothing;
     for (int step = 0; step < 4; ++step) {
-        for (std::size_t f = 0; f < fractions.size(); ++f) plan.low[f] = plan.high[f] = static_cast<float>(at[f]);
+        for (std::size_t f = 0; f < fractions.size(); ++f) {
+            plan.low[f] = plan.high[f] = static_cast<float>(result.at[f]);
+        }
         auto const counted = kernel.scan(sample.data(), m, plan, aside.data(), nullptr, nothing);
         double worst = 0.0;
         for (std::size_t f = 0; f < fractions.size(); ++f) {
             double const below = 0.5 * static_cast<double>(2 * counted.below[f] + counted.inside[f]);
             double const off = std::clamp(fractions[f] - below / static_cast<double>(m), -0.1, 0.1);
-            at[f] += off * slope[f];
+            result.at[f] += off * result.slope[f];
             worst = std::max(worst, std::abs(off));
         }
         if (worst * std::sqrt(static_cast<double>(m)) < 0.5) break;
     }
-    for (std::size_t f = 0; f < fractions.size(); ++f) {
-        double const margin = scatters * std::sqrt(fractions[f] * (1.0 - fractions[f]) / static_cast<double>(m));
-        plan.low[f] = static_cast<float>(at[f] - margin * slope[f]);
-        plan.high[f] = static_cast<float>(at[f] + margin * slope[f]);
-        // So that few different values, as whole numbers of counts are, do not fall between.
-        kernel.enclose(sample.data(), m, &plan.low[f], &plan.high[f]);
+    return result;
+}
+
+// What to look for, given a sample of the good pixels, a multiple of sampleSquare of them, and ascending fractions at
+// which quantiles are needed; clipping needs the quartiles and the median among them. The sample is reordered. In a
+// sample of m independent pixels a rank scatters by sqrt(m f (1 - f)); so many times that is allowed for. 3.5 times is
+// missed once in 2000 times; pixels of one run see the same sky and are not quite independent.
+inline ScanPlan planScan(std::span<float> sample, std::span<double const> fractions,
+                         std::optional<ClipPlan> const& clip, double scatters) {
+    auto const& kernel = kernels();
+    auto const m = static_cast<std::ptrdiff_t>(sample.size());
+    for (std::ptrdiff_t square = 0; square < m; square += sampleSquare) kernel.sortColumns(sample.data() + square);
+    ScanPlan plan;
+    auto const addRanges = [&](std::span<double const> some) {
+        auto const found = locate(sample, some);
+        for (std::size_t f = 0; f < some.size(); ++f) {
+            double const margin = scatters * std::sqrt(some[f] * (1.0 - some[f]) / static_cast<double>(m));
+            auto const r = plan.ranges++;
+            plan.fractions[r] = some[f];
+            plan.low[r] = static_cast<float>(found.at[f] - margin * found.slope[f]);
+            plan.high[r] = static_cast<float>(found.at[f] + margin * found.slope[f]);
+            // So that few different values, as whole numbers of counts are, do not fall between.
+            kernel.enclose(sample.data(), m, &plan.low[r], &plan.high[r]);
+        }
+        return found;
+    };
+    if (!clip) {
+        addRanges(fractions);
+        return plan;
     }
-    if (!clip) return plan;
+    // Those that clipping needs are located on their own, so that its sums have the same bits whatever else is asked
+    // for.
+    auto const at = addRanges(clipFractions).at;
+    Fractions others;
+    for (double const f : fractions) {
+        if (std::find(clipFractions.begin(), clipFractions.end(), f) == clipFractions.end()) others.insert(f);
+    }
+    if (others.size > 0) addRanges(others.span());
 
     plan.clip = true;
     plan.centre = at[1];
@@ -134,8 +173,8 @@ public:
     Scanned(Scanned&&) noexcept = default;  // a copy's spans would be the original's
     Scanned& operator=(Scanned&&) noexcept = default;
 
-    std::array<std::int64_t, ScanPlan::ranges> below{};
-    std::array<std::int64_t, ScanPlan::ranges> inside{};  // of ranges of one value
+    std::array<std::int64_t, ScanPlan::maxRanges> below{};
+    std::array<std::int64_t, ScanPlan::maxRanges> inside{};  // of ranges of one value
     Moments core;
     std::span<float const> candidates, fringe;
 
@@ -163,7 +202,7 @@ private:
         auto const room = static_cast<std::size_t>(size + slack);
         float* const memory = aside.room(2 * room);
         auto const found = kernels().scan(packed, size, plan, memory, memory + room, ahead);
-        for (std::size_t f = 0; f < ScanPlan::ranges; ++f) {
+        for (std::size_t f = 0; f < plan.ranges; ++f) {
             below[f] += found.below[f];
             inside[f] += found.inside[f];
         }
@@ -267,35 +306,41 @@ inline std::optional<std::array<float, 2>> rankedInRange(std::span<Scanned const
     return finder.find(inside, first - below, last - below);
 }
 
-// Values at the given ranks, three runs of one or two neighbours; nothing where the sample misled. `finder` is used
-// where one thread does it.
+// Values at the given ranks, a run of one or two neighbours for each of the plan's ranges; nothing where the ranks are
+// others, as those of so few pixels that runs meet, or where the sample misled. `finder` is used where one thread does
+// it.
 inline std::optional<std::vector<Ranked<float>>> rankedInRanges(std::span<Scanned const> parts, ScanPlan const& plan,
                                                                 std::span<std::int64_t const> ranks, RankFinder& finder,
                                                                 int num_threads) {
-    std::array<std::span<std::int64_t const>, ScanPlan::ranges> runs;
+    // Ranks ascend, the plan's ranges need not.
+    std::array<std::size_t, ScanPlan::maxRanges> order{};
+    for (std::size_t f = 0; f < plan.ranges; ++f) order[f] = f;
+    std::sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(plan.ranges),
+              [&](std::size_t a, std::size_t b) { return plan.fractions[a] < plan.fractions[b]; });
+    std::array<std::span<std::int64_t const>, ScanPlan::maxRanges> runs;
     std::size_t next = 0;
-    for (auto& run : runs) {
+    for (std::size_t k = 0; k < plan.ranges; ++k) {
         if (next >= ranks.size()) return std::nullopt;
         std::size_t const neighbours = next + 1 < ranks.size() && ranks[next + 1] == ranks[next] + 1 ? 2 : 1;
-        run = ranks.subspan(next, neighbours);
+        runs[k] = ranks.subspan(next, neighbours);
         next += neighbours;
     }
     if (next != ranks.size()) return std::nullopt;
-    std::array<std::optional<std::array<float, 2>>, ScanPlan::ranges> found;
-    auto const find = [&](std::size_t f, RankFinder& by) {
-        found[f] = rankedInRange(parts, plan, f, runs[f].front(), runs[f].back(), by);
+    std::array<std::optional<std::array<float, 2>>, ScanPlan::maxRanges> found;
+    auto const find = [&](std::size_t k, RankFinder& by) {
+        found[k] = rankedInRange(parts, plan, order[k], runs[k].front(), runs[k].back(), by);
     };
-    if (num_threads == 1 || parts.size() == 1) {
-        for (std::size_t f = 0; f < runs.size(); ++f) find(f, finder);
+    if (num_threads == 1 || parts.size() == 1 || plan.ranges == 1) {
+        for (std::size_t k = 0; k < plan.ranges; ++k) find(k, finder);
     } else {
-        parallelForWith<RankFinder>(static_cast<std::ptrdiff_t>(runs.size()), num_threads,
-                                    [&](std::ptrdiff_t f, RankFinder& own) { find(static_cast<std::size_t>(f), own); });
+        parallelForWith<RankFinder>(static_cast<std::ptrdiff_t>(plan.ranges), num_threads,
+                                    [&](std::ptrdiff_t k, RankFinder& own) { find(static_cast<std::size_t>(k), own); });
     }
     std::vector<Ranked<float>> result;
     result.reserve(ranks.size());
-    for (std::size_t f = 0; f < runs.size(); ++f) {
-        if (!found[f]) return std::nullopt;
-        for (std::size_t k = 0; k < runs[f].size(); ++k) result.push_back({(*found[f])[k], 0, 0});
+    for (std::size_t k = 0; k < plan.ranges; ++k) {
+        if (!found[k]) return std::nullopt;
+        for (std::size_t i = 0; i < runs[k].size(); ++i) result.push_back({(*found[k])[i], 0, 0});
     }
     return result;
 }

@@ -16,26 +16,14 @@ namespace evensky {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Property>, 18> propertyNames{{{"NOTHING", NOTHING},
-                                                                               {"ERRORS", ERRORS},
-                                                                               {"NPOINT", NPOINT},
-                                                                               {"MEAN", MEAN},
-                                                                               {"STDEV", STDEV},
-                                                                               {"VARIANCE", VARIANCE},
-                                                                               {"MEDIAN", MEDIAN},
-                                                                               {"IQRANGE", IQRANGE},
-                                                                               {"MEANCLIP", MEANCLIP},
-                                                                               {"STDEVCLIP", STDEVCLIP},
-                                                                               {"VARIANCECLIP", VARIANCECLIP},
-                                                                               {"MIN", MIN},
-                                                                               {"MAX", MAX},
-                                                                               {"SUM", SUM},
-                                                                               {"MEANSQUARE", MEANSQUARE},
-                                                                               {"ORMASK", ORMASK},
-                                                                               {"NCLIPPED", NCLIPPED},
-                                                                               {"NMASKED", NMASKED}}};
-
-constexpr int allFlags = 0x1ffff;
+// NOTHING is a name too, though no row of the table.
+constexpr auto propertyNames = [] {
+    std::array<std::pair<std::string_view, Property>, propertyTable.size() + 1> names{{{"NOTHING", NOTHING}}};
+    for (std::size_t i = 0; i < propertyTable.size(); ++i) {
+        names[i + 1] = {propertyTable[i].name, propertyTable[i].property};
+    }
+    return names;
+}();
 
 std::string flagsToString(int flags) {
     std::string text;
@@ -48,8 +36,9 @@ std::string flagsToString(int flags) {
     return text.empty() ? "NOTHING" : text;
 }
 
+// The row of one property in the table.
 std::size_t propertyIndex(Property property) {
-    return static_cast<std::size_t>(std::countr_zero(static_cast<unsigned>(property)));
+    return static_cast<std::size_t>(std::popcount(static_cast<unsigned>(allProperties & (property - 1))));
 }
 
 void checkBit(int bit) {
@@ -114,7 +103,7 @@ Statistics::Value Statistics::getResult(Property property) const {
         }
         property = static_cast<Property>(asked);
     }
-    if (std::popcount(static_cast<unsigned>(property)) != 1 || (property & allFlags) == 0 || property == ERRORS) {
+    if (std::popcount(static_cast<unsigned>(property)) != 1 || (property & allProperties) == 0 || property == ERRORS) {
         throw InvalidParameterError(std::to_string(static_cast<int>(property)) + " (" + flagsToString(property) +
                                     ") is not one statistics property");
     }
@@ -126,10 +115,14 @@ Statistics::Value Statistics::getResult(Property property) const {
 }
 
 StatisticsBuilder::StatisticsBuilder(int flags, StatisticsControl const& sctrl, int num_threads, bool tallyMasks)
-        : _flags(flags), _sctrl(sctrl), _num_threads(num_threads), _tallyMasks(tallyMasks) {
-    if ((flags & ~allFlags) != 0) {
+        : _flags(flags),
+          _fractions(detail::fractionsFor(flags)),
+          _sctrl(sctrl),
+          _num_threads(num_threads),
+          _tallyMasks(tallyMasks) {
+    if ((flags & ~allProperties) != 0) {
         throw InvalidParameterError("Statistics flags " + std::to_string(flags) +
-                                    " hold unknown bits; the known ones are " + std::to_string(allFlags));
+                                    " hold unknown bits; the known ones are " + std::to_string(allProperties));
     }
     detail::checkThreads(num_threads);
     if (sctrl.getCalcErrorFromInputVariance() && sctrl.getCalcErrorMosaicMode()) {
@@ -162,8 +155,8 @@ Statistics::Value StatisticsBuilder::stdev(detail::Moments const& moments) const
 }
 
 Statistics StatisticsBuilder::assemble(detail::Moments const& all, detail::Moments const& clipped,
-                                       detail::Quartiles const& quartiles, detail::MaskTally const& tally,
-                                       std::int64_t numPixels) const {
+                                       detail::Quantiles const& quantiles, double deviation,
+                                       detail::MaskTally const& tally, std::int64_t numPixels) const {
     Statistics result;
     result._flags = _flags;
     result._numGood = all.n;
@@ -192,8 +185,9 @@ Statistics StatisticsBuilder::assemble(detail::Moments const& all, detail::Momen
     set(STDEV, stdev(all));
     double const meanSquare = detail::meanSquare(all);
     set(MEANSQUARE, {meanSquare, std::sqrt(2.0) * meanSquare / n});
-    set(MEDIAN, {quartiles.median, std::sqrt(std::numbers::pi / 2.0 * allVariance.first / n)});
-    set(IQRANGE, {quartiles.range(), detail::nan});
+    set(MEDIAN, {quantiles.median(), std::sqrt(std::numbers::pi / 2.0 * allVariance.first / n)});
+    set(IQRANGE, {quantiles.interquartileRange(), detail::nan});
+    set(MAD, {detail::madToStdev * deviation, detail::nan});
     set(MIN, {anyGood ? all.min : detail::nan, 0.0});
     set(MAX, {anyGood ? all.max : detail::nan, 0.0});
     set(MEANCLIP, mean(clipped));

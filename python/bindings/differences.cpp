@@ -10,12 +10,12 @@ namespace evensky::python {
 
 namespace {
 
-// Of a MatchingOptions' exposures: the image, and the mask where there is one.
+// Of a PairOptions' exposures: the image, and the mask where there is one.
 using ImageAndMask = std::tuple<py::array, std::optional<py::array>>;
 
 // values, errors, counts, x and y, each of shape (rows of bins, columns of bins)
 py::tuple bin(ImageAndMask const& reference, ImageAndMask const& science, std::vector<std::int64_t> const& x_edges,
-              std::vector<std::int64_t> const& y_edges, MatchingOptions const& options, int num_threads) {
+              std::vector<std::int64_t> const& y_edges, PairOptions const& options, int num_threads) {
     auto const& [refImage, refMask] = reference;
     auto const& [sciImage, sciMask] = science;
     auto const bins = dispatchFloating(sciImage, [&]<typename T>(T) {

@@ -1,9 +1,14 @@
-// C++ exceptions -> the classes of evensky.errors. The one place where errors are translated.
+// C++ exceptions -> Python's classes, which evensky.errors hands over when it is imported. The one place where errors
+// are translated.
 
 #include "evensky/errors.hpp"
 
-#include <pybind11/gil_safe_call_once.h>
 #include <pybind11/pybind11.h>
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
 
 #include "module.hpp"
 
@@ -13,16 +18,38 @@ namespace py = pybind11;
 
 namespace {
 
+constexpr std::array names{"EvenskyError",  "InvalidParameterError", "LengthError",
+                           "NotFoundError", "OutOfRangeError",       "RuntimeError"};
+
+// Classes by the order of their names. They live as long as the process: an error may be raised at any time.
+std::array<PyObject*, names.size()> classes{};
+
+void setErrorClasses(py::dict const& given) {
+    decltype(classes) found{};
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (!given.contains(names[i])) throw py::key_error(std::string("There is no class ") + names[i]);
+        py::object const cls = given[names[i]];
+        if (PyExceptionClass_Check(cls.ptr()) == 0) {
+            throw py::type_error(py::cast<std::string>(py::repr(cls)) + " is not a class of exceptions");
+        }
+        found[i] = cls.ptr();
+    }
+    for (auto* const cls : found) Py_INCREF(cls);
+    for (auto* const cls : classes) Py_XDECREF(cls);
+    classes = found;
+}
+
 void raise(char const* name, std::exception const& error) {
-    PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> storage;
-    auto const& errors =
-            storage.call_once_and_store_result([] { return py::module_::import("evensky.errors"); }).get_stored();
-    py::set_error(py::getattr(errors, name), error.what());
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (std::string_view(names[i]) == name && classes[i] != nullptr) return py::set_error(classes[i], error.what());
+    }
+    py::set_error(PyExc_RuntimeError, error.what());  // nobody has imported evensky.errors
 }
 
 }  // namespace
 
-void declareErrors(py::module_&) {
+void declareErrors(py::module_& module) {
+    module.def("set_error_classes", &setErrorClasses, py::arg("classes"));
     py::register_local_exception_translator([](std::exception_ptr pointer) {
         try {
             if (pointer) std::rethrow_exception(pointer);

@@ -11,6 +11,6 @@ PYBIND11_MODULE(_core, module) {
     py::declareInterpolate(module);
     py::declareApproximate(module);
     py::declareBackground(module);
-    py::declareMatching(module);
+    py::declarePair(module);
     py::declareDifferences(module);
 }

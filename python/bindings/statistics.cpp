@@ -73,34 +73,16 @@ Statistics statisticsOf(py::array const& image, std::optional<py::array> const& 
     });
 }
 
-py::object shownBy(char const* module, char const* function, py::object const& self) {
-    return py::module_::import((std::string("evensky.") + module).c_str()).attr(function)(self);
-}
-
 }  // namespace
 
 void declareStatistics(py::module_& module) {
-    py::native_enum<Property>(module, "Property", "enum.IntFlag")
-            .value("NOTHING", NOTHING)
-            .value("ERRORS", ERRORS)
-            .value("NPOINT", NPOINT)
-            .value("MEAN", MEAN)
-            .value("STDEV", STDEV)
-            .value("VARIANCE", VARIANCE)
-            .value("MEDIAN", MEDIAN)
-            .value("IQRANGE", IQRANGE)
-            .value("MEANCLIP", MEANCLIP)
-            .value("STDEVCLIP", STDEVCLIP)
-            .value("VARIANCECLIP", VARIANCECLIP)
-            .value("MIN", MIN)
-            .value("MAX", MAX)
-            .value("SUM", SUM)
-            .value("MEANSQUARE", MEANSQUARE)
-            .value("ORMASK", ORMASK)
-            .value("NCLIPPED", NCLIPPED)
-            .value("NMASKED", NMASKED)
-            .export_values()
-            .finalize();
+    py::native_enum<Property> properties(module, "Property", "enum.IntFlag",
+                                         "What to compute; bits that may be OR-ed.");
+    properties.value("NOTHING", NOTHING, "no property");
+    for (auto const& row : propertyTable) {
+        properties.value(std::string(row.name).c_str(), row.property, std::string(row.description).c_str());
+    }
+    properties.finalize();
 
     py::class_<StatisticsControl, std::shared_ptr<StatisticsControl>> control(module, "StatisticsControl",
                                                                               InitialisedOnly{});
@@ -160,11 +142,8 @@ void declareStatistics(py::module_& module) {
                     [](Statistics const& self, int prop) { return self.getError(static_cast<Property>(prop)); },
                     py::arg("prop") = 0)
             .def("getOrMask", &Statistics::getOrMask)
-            .def("getFlags", &Statistics::getFlags)
-            // How they look is said where pictures and pages are made; imported when somebody looks.
-            .def("__repr__", [](py::object const& self) { return shownBy("display", "statistics_text", self); })
-            .def("_repr_html_", [](py::object const& self) { return shownBy("display", "statistics_html", self); })
-            .def("plot", [](py::object const& self) { return shownBy("plot", "plot_statistics", self); });
+            // evensky.math.statistics adds __repr__, _repr_html_ and plot.
+            .def("getFlags", &Statistics::getFlags);
 
     module.def("stringToStatisticsProperty", &stringToStatisticsProperty, py::arg("property"));
     module.def("makeStatistics", &statisticsOf, py::arg("image"), py::arg("mask"), py::arg("variance"),

@@ -1,11 +1,13 @@
 """Types of the compiled core. tests/python/test_types.py compares them with what is compiled."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, SupportsFloat, SupportsIndex, SupportsInt, overload
 
 import numpy as np
 import numpy.typing as npt
+
+from ._properties import Property as Property
 
 __version__: str
 
@@ -18,46 +20,8 @@ _Box = Sequence[_Int]  # x0, y0, width, height
 
 def get_num_threads() -> int: ...
 def simd_level() -> str: ...
+def set_error_classes(classes: Mapping[str, type[Exception]]) -> None: ...
 def set_num_threads(num_threads: _Int) -> None: ...
-
-class Property(enum.IntFlag):
-    NOTHING = 0x0
-    ERRORS = 0x1
-    NPOINT = 0x2
-    MEAN = 0x4
-    STDEV = 0x8
-    VARIANCE = 0x10
-    MEDIAN = 0x20
-    IQRANGE = 0x40
-    MEANCLIP = 0x80
-    STDEVCLIP = 0x100
-    VARIANCECLIP = 0x200
-    MIN = 0x400
-    MAX = 0x800
-    SUM = 0x1000
-    MEANSQUARE = 0x2000
-    ORMASK = 0x4000
-    NCLIPPED = 0x8000
-    NMASKED = 0x10000
-
-NOTHING: Property
-ERRORS: Property
-NPOINT: Property
-MEAN: Property
-STDEV: Property
-VARIANCE: Property
-MEDIAN: Property
-IQRANGE: Property
-MEANCLIP: Property
-STDEVCLIP: Property
-VARIANCECLIP: Property
-MIN: Property
-MAX: Property
-SUM: Property
-MEANSQUARE: Property
-ORMASK: Property
-NCLIPPED: Property
-NMASKED: Property
 
 class StatisticsControl:
     __hash__: ClassVar[None]  # type: ignore[assignment]
@@ -100,7 +64,8 @@ class Statistics:
     def getError(self, prop: _Int = 0) -> float: ...
     def getOrMask(self) -> int: ...
     def getFlags(self) -> int: ...
-    def _repr_html_(self) -> Any: ...
+    # What evensky.math.statistics adds.
+    def _repr_html_(self) -> str: ...
     def plot(self) -> Any: ...
 
 def stringToStatisticsProperty(property: str) -> Property: ...
@@ -307,7 +272,7 @@ class Background:
     def get_image_bbox(self) -> list[int]: ...
     def get_stats_planes(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.float32]]: ...
 
-class MatchingOptions:
+class PairOptions:
     usePolynomial: bool
     order: int
     referenceBadMask: int
@@ -324,7 +289,7 @@ class MatchingOptions:
     scienceLabel: str
     def __init__(self) -> None: ...
 
-class MatchedBin:
+class PairBin:
     @property
     def x(self) -> int: ...
     @property
@@ -338,7 +303,7 @@ class MatchedBin:
     @property
     def residual(self) -> float: ...
 
-class MatchingResult:
+class PairResult:
     @property
     def fitRMS(self) -> float: ...
     @property
@@ -356,7 +321,7 @@ class MatchingResult:
     @property
     def binSize(self) -> int: ...
     @property
-    def bins(self) -> list[MatchedBin]: ...
+    def bins(self) -> list[PairBin]: ...
     @property
     def goodFraction(self) -> float: ...
     @property
@@ -374,14 +339,14 @@ def matchBackgrounds(
     matched: _Plane,
     x0: _Int,
     y0: _Int,
-    options: MatchingOptions,
+    options: PairOptions,
     num_threads: _Int = 0,
-) -> MatchingResult: ...
+) -> PairResult: ...
 def bin_differences(
     reference: tuple[_Plane, _Plane | None],
     science: tuple[_Plane, _Plane | None],
     x_edges: npt.NDArray[np.int64] | Sequence[_Int],
     y_edges: npt.NDArray[np.int64] | Sequence[_Int],
-    options: MatchingOptions,
+    options: PairOptions,
     num_threads: _Int = 0,
 ) -> tuple[_Plane, _Plane, _Plane, _Plane, _Plane]: ...

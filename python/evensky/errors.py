@@ -2,7 +2,7 @@
 
 The names are those of ``lsst.pex.exceptions``, so ``import evensky.errors as pexExcept`` is how a script moves over.
 Each class also derives from the built-in exception that a Python user would catch. The same hierarchy exists in
-C++ (``evensky/errors.hpp``); the bindings translate one into the other.
+C++ (``evensky/errors.hpp``); the compiled core raises these classes for them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ __all__ = [
 ]
 
 import builtins
+
+from . import _core
 
 
 class EvenskyError(Exception):
@@ -55,3 +57,18 @@ class TaskError(RuntimeError):
 
 class FitsError(RuntimeError, OSError):
     """A file cannot be read or written as the image it should be; the message names the file."""
+
+
+_core.set_error_classes(
+    {
+        cls.__name__: cls
+        for cls in (
+            EvenskyError,
+            InvalidParameterError,
+            LengthError,
+            NotFoundError,
+            OutOfRangeError,
+            RuntimeError,
+        )
+    }
+)

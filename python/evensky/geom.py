@@ -217,15 +217,27 @@ class Point2D(_Point):
     _number = staticmethod(_real)
 
 
+def trusted_point(x: int, y: int) -> Point2I:
+    """A point of whole numbers that have been checked."""
+    point = object.__new__(Point2I)
+    point._x, point._y = x, y
+    return point
+
+
+def trusted_box(x0: int, y0: int, width: int, height: int) -> Box2I:
+    """A box of whole numbers that have been checked, of the core's or another box's; its sizes are > 0."""
+    box = object.__new__(Box2I)
+    box._x0, box._y0, box._width, box._height = x0, y0, width, height
+    return box
+
+
 def _as_point(value: Any) -> Point2I:
     return value if isinstance(value, Point2I) else Point2I(value)
 
 
 def _beyond(x: int, y: int) -> Point2I:
     """A corner of a box of numbers that lie within bounds; it may itself lie a box's size beyond."""
-    point = Point2I()
-    point._x, point._y = x, y
-    return point
+    return trusted_point(x, y)
 
 
 def _position(value: Any) -> tuple[Any, Any]:

@@ -84,6 +84,9 @@ def print_overheads(repeats: int) -> None:
     print("\nwhat a call costs")
     for title, microseconds in overheads.small_calls().items():
         print(f"{title:<52} {microseconds:8.2f} us above a bare call, of 5: {verdict(microseconds < 5)}")
+    for title, (ours, core) in overheads.small_backgrounds().items():
+        ratio = ours / core
+        print(f"{title:<52} {ours:8.1f} us, the core {core:.1f} us: {ratio:.2f} of 1.3: {verdict(ratio < 1.3)}")
     overhead = overheads.task_overhead()
     print(f"{'task, for each exposure':<52} {overhead:8.2f} ms of 1: {verdict(overhead < 1)}")
     for modules in ("evensky", "evensky.image, evensky.math, evensky.tasks"):

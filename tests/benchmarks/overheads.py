@@ -32,6 +32,28 @@ def small_calls() -> dict[str, float]:
     }
 
 
+def small_backgrounds() -> dict[str, tuple[float, float]]:
+    """Microseconds of a background and its image, of few pixels, and of the core's own work for the same."""
+    result = {}
+    for side, bins in ((64, 4), (128, 6)):
+        image = afwImage.ImageF(np.random.default_rng(1).normal(0, 1, (side, side)).astype(np.float32))
+        control = afwMath.BackgroundControl("AKIMA_SPLINE", bins, bins, "REDUCE_INTERP_ORDER")
+
+        def ours(image: afwImage.ImageF = image, control: afwMath.BackgroundControl = control) -> None:
+            afwMath.makeBackground(image, control, num_threads=1).getImageF(num_threads=1)
+
+        def core(image: afwImage.ImageF = image, control: afwMath.BackgroundControl = control) -> None:
+            background = _core.Background(image.array, None, None, 0, 0, control, 1)
+            out = np.empty(image.array.shape, np.float32)
+            background.get_image(out, (0, 0, out.shape[1], out.shape[0]), None, None, 1)
+
+        result[f"background of {side} x {side} in {bins} x {bins} bins, and its image"] = (
+            _microseconds(ours, 1000),
+            _microseconds(core, 1000),
+        )
+    return result
+
+
 def task_overhead() -> float:
     """Milliseconds that matching a pair takes where there is next to nothing to match."""
     config = MatchBackgroundsConfig()

@@ -14,7 +14,7 @@
 
 #include "evensky/approximate.hpp"
 #include "evensky/background.hpp"
-#include "evensky/matching.hpp"
+#include "evensky/pair.hpp"
 #include "evensky/simd.hpp"
 #include "evensky/statistics.hpp"
 
@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
     auto const approximate = background.getApproximate(ApproximateControl(ApproximateControl::CHEBYSHEV, 6));
     std::vector<float> memory(side * side);
     ImageView<float> const out(memory.data(), side, side);
-    MatchingOptions options;
+    PairOptions options;
     options.binSize = 128;
     options.referenceBadMask = options.scienceBadMask = 1;
 

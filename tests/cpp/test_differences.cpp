@@ -20,7 +20,7 @@ struct Two {
     Pixels<float> science = testing::noise(width, height, 70.0, 1.0, 4);
     Pixels<MaskPixel> referenceMask = testing::speckles(width, height, 0.02, 1, 5);
     Pixels<MaskPixel> scienceMask = testing::speckles(width, height, 0.02, 4, 6);
-    MatchingOptions options;
+    PairOptions options;
     std::vector<std::int64_t> x_edges{0, 30, 130, 300}, y_edges{10, 100, 200};
 
     Two() {

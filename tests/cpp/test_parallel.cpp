@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "evensky/errors.hpp"
-#include "evensky/matching.hpp"
+#include "evensky/pair.hpp"
 #include "evensky/parallel.hpp"
 #include "evensky/simd.hpp"
 #include "evensky/statistics.hpp"
@@ -66,7 +66,7 @@ TEST_CASE("errors: arguments that cannot be meant") {
     CHECK_THROWS_AS((void)evensky::makeStatistics<float>(nothing, evensky::MEAN), InvalidParameterError);
     CHECK_THROWS_AS(evensky::parallelFor(3, 1, {}), InvalidParameterError);
     testing::Pixels<float> out(20, 20);
-    evensky::MatchingOptions options;
+    evensky::PairOptions options;
     options.gridStatistic = evensky::STDEV;
     auto const message = testing::messageOf<InvalidParameterError>(
             [&] { (void)evensky::matchBackgrounds<float>(image.view(), image.view(), out.view(), 0, 0, options); });

@@ -14,14 +14,14 @@ using testing::Pixels;
 
 namespace {
 
-constexpr int everything = NPOINT | MEAN | STDEV | VARIANCE | MEDIAN | IQRANGE | MEANCLIP | STDEVCLIP | VARIANCECLIP |
-                           MIN | MAX | SUM | MEANSQUARE | ORMASK | NCLIPPED | NMASKED | ERRORS;
+constexpr int everything = allProperties;
 
 // All values and errors as bits, so that two results can be compared exactly.
 std::vector<std::uint64_t> bitsOf(Statistics const& statistics) {
     std::vector<std::uint64_t> bits;
-    for (int property = NPOINT; property <= NMASKED; property <<= 1) {
-        auto const [value, error] = statistics.getResult(static_cast<Property>(property));
+    for (auto const& row : propertyTable) {
+        if (row.group == PropertyGroup::REQUEST) continue;
+        auto const [value, error] = statistics.getResult(row.property);
         for (double const number : {value, error}) {
             bits.push_back(std::isnan(number) ? 0 : std::bit_cast<std::uint64_t>(number));
         }
@@ -240,6 +240,67 @@ TEST_CASE("statistics: rounds without number end, and are what as many rounds ar
                                             : clipped(rounds) == doctest::Approx(expected).epsilon(1e-12)));
             }
             CHECK((std::isnan(means.back()) || std::isfinite(clipped(std::numeric_limits<int>::max()))));
+        }
+    }
+}
+
+TEST_CASE("statistics: every row of the table has a name that leads back to it") {
+    for (auto const& row : propertyTable) {
+        CHECK(stringToStatisticsProperty(std::string(row.name)) == row.property);
+        CHECK(statisticsPropertyToString(row.property) == row.name);
+        CHECK(!row.description.empty());
+        CHECK((propertiesOf(row.group) & row.property) != 0);
+        CHECK((allProperties & row.property) != 0);
+    }
+    CHECK(stringToStatisticsProperty("NOTHING") == NOTHING);
+    CHECK(MAD > (NMASKED << 1));
+}
+
+TEST_CASE("statistics: MAD is the scaled median of the distances from the median") {
+    Pixels<float> const few(5, 1, {1.0F, 2.0F, 4.0F, 8.0F, 100.0F});
+    CHECK(of(few, MAD | ERRORS).getValue() == 1.482602218505602 * 3.0);
+    CHECK(std::isnan(of(few, MAD | ERRORS).getError()));
+    CHECK(of(Pixels<std::int32_t>(1, 1, {7}), MAD).getValue() == 0.0);
+    CHECK(std::isnan(of(Pixels<double>(1, 1, {testing::nan}), MAD).getValue()));
+    // Packed in memory and read block by block, by the kernels and without them.
+    for (std::ptrdiff_t const width : {40, 300, 900}) {
+        std::vector<float> values;
+        std::uint32_t state = 1;
+        for (std::ptrdiff_t i = 0; i < width * 400; ++i) {
+            state = state * 1664525U + 1013904223U;
+            values.push_back(static_cast<float>(state >> 8) / 1e6F + (i % 97 == 0 ? 1e3F : 0.0F));
+        }
+        Pixels<float> const image(width, 400, values);
+        auto const median = of(image, MEDIAN).getValue();
+        std::vector<double> distances;
+        for (float const value : values) distances.push_back(std::abs(static_cast<double>(value) - median));
+        std::sort(distances.begin(), distances.end());
+        auto const half = distances.size() / 2;
+        double const expected = 1.482602218505602 * (0.5 * distances[half - 1] + 0.5 * distances[half]);
+        for (int const threads : {1, 2, 5}) {
+            CHECK(makeStatistics<float>(image.view(), MAD | MEANCLIP, StatisticsControl(), threads).getValue(MAD) ==
+                  expected);
+        }
+        Pixels<double> const wide(width, 400, std::vector<double>(values.begin(), values.end()));
+        CHECK(of(wide, MAD).getValue() == expected);
+    }
+}
+
+TEST_CASE("statistics: what is asked for besides does not change a number") {
+    std::vector<float> values;
+    std::uint32_t state = 7;
+    for (int i = 0; i < 700 * 500; ++i) {
+        state = state * 1664525U + 1013904223U;
+        values.push_back(static_cast<float>(state >> 8) / 1e5F);
+    }
+    for (std::ptrdiff_t const height : {10, 100, 500}) {
+        Pixels<float> const image(700, height, std::vector<float>(values.begin(), values.begin() + 700 * height));
+        auto const all = of(image, everything);
+        for (auto const& row : propertyTable) {
+            if (row.group == PropertyGroup::REQUEST) continue;
+            auto const [value, error] = of(image, row.property | ERRORS).getResult();
+            CHECK(value == all.getValue(row.property));
+            if (!std::isnan(error)) CHECK(error == all.getError(row.property));
         }
     }
 }

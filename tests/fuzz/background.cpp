@@ -22,7 +22,7 @@ BackgroundControl makeControl(fuzz::Input& input) {
     auto const style = static_cast<Interpolate::Style>(input.within(-1, 7));
     auto const undersample = static_cast<UndersampleStyle>(input.within(0, 2));
     auto const nx = static_cast<int>(input.within(-1, 40)), ny = static_cast<int>(input.within(-1, 40));
-    return {style, nx, ny, undersample, sctrl, static_cast<Property>(1 << input.within(0, 17)), actrl};
+    return {style, nx, ny, undersample, sctrl, input.property(), actrl};
 }
 
 void evaluate(fuzz::Input& input, Background& background) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "evensky/errors.hpp"
+#include "evensky/properties.hpp"
 #include "evensky/view.hpp"
 
 namespace fuzz {
@@ -89,6 +90,12 @@ public:
         } else {
             return take<T>();
         }
+    }
+    // A row of the table of statistics; sometimes a bit that has none.
+    evensky::Property property() {
+        auto const row = static_cast<std::size_t>(within(0, static_cast<std::int64_t>(evensky::propertyTable.size())));
+        return row < evensky::propertyTable.size() ? evensky::propertyTable[row].property
+                                                   : static_cast<evensky::Property>(1 << 20);
     }
 
 private:

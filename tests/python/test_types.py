@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import evensky.math
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,10 +22,15 @@ _OF_PYBIND11 = re.compile(
 )
 
 
+# evensky.math.statistics adds to the core's Statistics how it is shown.
+_STUBTEST = "import runpy, evensky.math; runpy.run_module('mypy.stubtest', run_name='__main__')"
+_OPTIONS = ("--concise", "--mypy-config-file", "pyproject.toml")
+
+
 def test_stub() -> None:
     pytest.importorskip("mypy")
     done = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "evensky._core", "--concise", "--mypy-config-file", "pyproject.toml"],
+        [sys.executable, "-c", _STUBTEST, "evensky._core", "evensky._properties", *_OPTIONS],
         capture_output=True,
         text=True,
         check=False,
@@ -32,3 +40,22 @@ def test_stub() -> None:
     lines = (done.stdout + done.stderr).splitlines()
     assert sum("metaclass differs" in line for line in lines) >= 10, lines  # it did look at the classes
     assert [line for line in lines if not _OF_PYBIND11.search(line)] == []
+
+
+def test_stub_of_the_properties_is_the_table() -> None:
+    path = ROOT / "python" / "bindings" / "write_properties_stub.py"
+    spec = importlib.util.spec_from_file_location("write_properties_stub", path)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.STUB.read_text() == script.stub(), f"run {path.relative_to(ROOT)}"
+
+
+def test_every_property_is_a_name_of_evensky_math() -> None:
+    for name, value in evensky.math.Property.__members__.items():
+        assert getattr(evensky.math, name) is getattr(evensky.math.statistics, name) is value
+        assert name in evensky.math.__all__
+        assert evensky.math.stringToStatisticsProperty(name) is value
+        assert value.__doc__
+    assert set(evensky.math.__all__) <= set(dir(evensky.math))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 IQRANGE_TO_STDEV = 0.741301109252802
+MAD_TO_STDEV = 1.482602218505602
 
 
 @dataclass
@@ -107,6 +108,7 @@ def statistics(
 
     everything = np.ones(n, bool)
     median, iqrange = quantile(ordered, 0.5), quantile(ordered, 0.75) - quantile(ordered, 0.25)
+    mad = quantile(np.sort(np.abs(ordered.astype(np.float64) - median)), 0.5)
     surviving = np.zeros(n, bool)
     centre, width = median, control.num_sigma_clip * IQRANGE_TO_STDEV * iqrange
     for turn in range(control.num_iter):
@@ -132,6 +134,7 @@ def statistics(
         "MEANSQUARE": (mean_square, np.sqrt(2) * mean_square / n if n else np.nan),
         "MEDIAN": (median, float(np.sqrt(np.pi / 2 * spread / n)) if n else np.nan),
         "IQRANGE": (iqrange, np.nan),
+        "MAD": (MAD_TO_STDEV * mad, np.nan),
         "MIN": (float(values.min()) if n else np.nan, 0),
         "MAX": (float(values.max()) if n else np.nan, 0),
         "MEANCLIP": mean_and_error(surviving),

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "evensky/export.hpp"
-#include "evensky/matching.hpp"
+#include "evensky/pair.hpp"
 #include "evensky/view.hpp"
 
 namespace evensky {
@@ -45,7 +45,7 @@ template <typename T>
 EVENSKY_EXPORT DifferenceBins bin_differences(MaskedImageView<T const> const& reference,
                                               MaskedImageView<T const> const& science,
                                               std::vector<std::int64_t> const& x_edges,
-                                              std::vector<std::int64_t> const& y_edges, MatchingOptions const& options,
+                                              std::vector<std::int64_t> const& y_edges, PairOptions const& options,
                                               int num_threads = 0);
 
 }  // namespace evensky

@@ -22,39 +22,10 @@
 #include <utility>
 
 #include "evensky/export.hpp"
+#include "evensky/properties.hpp"
 #include "evensky/view.hpp"
 
 namespace evensky {
-
-/// What to compute; bits that may be OR-ed.
-enum Property : std::int32_t {
-    NOTHING = 0x0,
-    ERRORS = 0x1,       ///< the standard error of each property asked for; IQRANGE has none (NaN), and those of
-                        ///< counts, sums and extremes are 0
-    NPOINT = 0x2,       ///< number of good pixels
-    MEAN = 0x4,         ///< (weighted) mean
-    STDEV = 0x8,        ///< square root of VARIANCE
-    VARIANCE = 0x10,    ///< unbiased sample variance
-    MEDIAN = 0x20,      ///< median (never weighted)
-    IQRANGE = 0x40,     ///< upper minus lower quartile (never weighted)
-    MEANCLIP = 0x80,    ///< MEAN of what survives clipping: first about the median, by a sigma from the interquartile
-                        ///< range, then about the mean and by the standard deviation of the round before
-    STDEVCLIP = 0x100,  ///< STDEV of what survives clipping
-    VARIANCECLIP = 0x200,  ///< VARIANCE of what survives clipping
-    MIN = 0x400,           ///< smallest good pixel
-    MAX = 0x800,           ///< largest good pixel
-    SUM = 0x1000,          ///< (weighted) sum, weights being given or 1 / variance; for a mask the bitwise OR
-    MEANSQUARE = 0x2000,   ///< mean of the squares
-    ORMASK = 0x4000,       ///< OR of the mask over the good pixels
-    NCLIPPED = 0x8000,     ///< number of good pixels that clipping removed
-    NMASKED = 0x10000      ///< number of pixels that are not good
-};
-
-/// The property of that name, e.g. "MEANCLIP". @throws NotFoundError that lists the known names
-[[nodiscard]] EVENSKY_EXPORT Property stringToStatisticsProperty(std::string const& property);
-
-/// The name of one property. @throws InvalidParameterError where the value is not exactly one of them
-[[nodiscard]] EVENSKY_EXPORT std::string statisticsPropertyToString(Property property);
 
 /// How to compute.
 class EVENSKY_EXPORT StatisticsControl {
@@ -163,11 +134,10 @@ public:
 
 private:
     friend class StatisticsBuilder;
-    static constexpr int numProperties = 17;
     int _flags = 0;
     MaskPixel _orMask = 0;
     std::int64_t _numGood = 0;
-    std::array<Value, numProperties> _results{};
+    std::array<Value, propertyTable.size()> _results{};  // by row of the table
 };
 
 /// Statistics of an image, T one of float, double, int32, uint16, uint64.

@@ -232,22 +232,40 @@ void extremes(float const* packed, std::ptrdiff_t n, float* min, float* max) {
     *max = mostOf(most);
 }
 
-// `Clip` as the plan has it. With `Counted`, what is inside each range is counted, and ranges of one value keep
-// nothing.
-template <bool Clip, bool Counted>
+// Call work(index) for each index below N, which is known when the call is compiled.
+template <std::size_t I>
+struct Index {
+    static constexpr std::size_t value = I;
+};
+template <std::size_t N, std::size_t I = 0, typename Work>
+inline __attribute__((always_inline)) void forEachIndex(Work const& work) {
+    if constexpr (I < N) {
+        work(Index<I>{});
+        forEachIndex<N, I + 1>(work);
+    }
+}
+
+// `Clip` as the plan has it, and at least its number of ranges. With `Counted`, what is inside each range is counted,
+// and ranges of one value keep nothing.
+template <std::size_t Ranges, bool Clip, bool Counted>
 ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& given, float* candidates, float* fringe,
                   Ahead& next) {
     // Copies, which nothing written here can be an alias of.
     ScanPlan const plan = given;
     Ahead ahead = next;
-    auto const low0 = simd::fill(plan.low[0]), high0 = simd::fill(plan.high[0]);
-    auto const low1 = simd::fill(plan.low[1]), high1 = simd::fill(plan.high[1]);
-    auto const low2 = simd::fill(plan.low[2]), high2 = simd::fill(plan.high[2]);
+    using Floats = decltype(simd::fill(0.0F));
+    Floats low[Ranges], high[Ranges];
     auto const coreLow = simd::fill(plan.coreLow), coreHigh = simd::fill(plan.coreHigh);
     auto const outerLow = simd::fill(plan.outerLow), outerHigh = simd::fill(plan.outerHigh);
     // Counts are kept in lanes, as there are fewer than 2^31 packed at a time: those not below a range, those inside.
-    auto reached0 = simd::fill(std::int32_t{0}), reached1 = reached0, reached2 = reached0;
-    auto inside0 = reached0, inside1 = reached0, inside2 = reached0, nCore = reached0;
+    simd::Ints reached[Ranges], inside[Ranges];
+    auto nCore = simd::fill(std::int32_t{0});
+    forEachIndex<Ranges>([&](auto index) __attribute__((always_inline)) {
+        constexpr std::size_t f = decltype(index)::value;
+        low[f] = simd::fill(plan.low[f]);
+        high[f] = simd::fill(plan.high[f]);
+        reached[f] = inside[f] = simd::fill(std::int32_t{0});
+    });
     auto first = simd::zero();
     auto second = simd::zero();
     auto min = simd::fill(infinity);
@@ -257,24 +275,22 @@ ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& given, 
         fetch(ahead);
         auto const values = take(kind, packed + i, count);
         auto const all = every(kind, count);
-        auto const range = [&](auto const& low, auto const& high, simd::Ints& reached, simd::Ints& inside) {
-            auto const notBelow = simd::atLeast(values, low, all);
-            auto const in = simd::atMost(values, high, notBelow);
-            simd::countWhere(reached, notBelow);
-            if constexpr (Counted) simd::countWhere(inside, in);
-            return in;
-        };
-        auto const in0 = range(low0, high0, reached0, inside0);
-        auto const in1 = range(low1, high1, reached1, inside1);
-        auto const in2 = range(low2, high2, reached2, inside2);
-        auto in = simd::either(simd::either(in0, in1), in2);
-        if constexpr (Counted) {
-            in = simd::firstLanes(0);
-            if (plan.low[0] < plan.high[0]) in = simd::either(in, in0);
-            if (plan.low[1] < plan.high[1]) in = simd::either(in, in1);
-            if (plan.low[2] < plan.high[2]) in = simd::either(in, in2);
-        }
-        nCandidates += simd::compress(candidates + nCandidates, values, in);
+        auto kept = simd::firstLanes(0);
+        forEachIndex<Ranges>([&](auto index) __attribute__((always_inline)) {
+            constexpr std::size_t f = decltype(index)::value;
+            auto const notBelow = simd::atLeast(values, low[f], all);
+            auto const in = simd::atMost(values, high[f], notBelow);
+            simd::countWhere(reached[f], notBelow);
+            if constexpr (Counted) {
+                simd::countWhere(inside[f], in);
+                if (plan.low[f] < plan.high[f]) kept = simd::either(kept, in);
+            } else if constexpr (f == 0) {
+                kept = in;
+            } else {
+                kept = simd::either(kept, in);
+            }
+        });
+        nCandidates += simd::compress(candidates + nCandidates, values, kept);
         if constexpr (Clip) {
             auto const core = simd::atMost(values, coreHigh, simd::atLeast(values, coreLow, all));
             auto const outer = simd::atMost(values, outerHigh, simd::atLeast(values, outerLow, all));
@@ -289,8 +305,11 @@ ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& given, 
     });
     next = ahead;
     ScanResult result;
-    result.below = {n - sumOf(reached0), n - sumOf(reached1), n - sumOf(reached2)};
-    result.inside = {sumOf(inside0), sumOf(inside1), sumOf(inside2)};
+    forEachIndex<Ranges>([&](auto index) __attribute__((always_inline)) {
+        constexpr std::size_t f = decltype(index)::value;
+        result.below[f] = n - sumOf(reached[f]);
+        result.inside[f] = sumOf(inside[f]);
+    });
     result.candidates = nCandidates;
     result.fringe = nFringe;
     result.core.count = sumOf(nCore);
@@ -301,16 +320,26 @@ ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& given, 
     return result;
 }
 
+template <std::size_t Ranges>
+ScanResult scanRanges(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, float* candidates, float* fringe,
+                      Ahead& ahead) {
+    bool wide = true;
+    for (std::size_t f = 0; f < plan.ranges; ++f) wide = wide && plan.low[f] < plan.high[f];
+    if (wide) {
+        return plan.clip ? scanAs<Ranges, true, false>(packed, n, plan, candidates, fringe, ahead)
+                         : scanAs<Ranges, false, false>(packed, n, plan, candidates, fringe, ahead);
+    }
+    return plan.clip ? scanAs<Ranges, true, true>(packed, n, plan, candidates, fringe, ahead)
+                     : scanAs<Ranges, false, true>(packed, n, plan, candidates, fringe, ahead);
+}
+
 ScanResult scan(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, float* candidates, float* fringe,
                 Ahead& ahead) {
-    bool wide = true;
-    for (std::size_t f = 0; f < ScanPlan::ranges; ++f) wide = wide && plan.low[f] < plan.high[f];
-    if (wide) {
-        return plan.clip ? scanAs<true, false>(packed, n, plan, candidates, fringe, ahead)
-                         : scanAs<false, false>(packed, n, plan, candidates, fringe, ahead);
-    }
-    return plan.clip ? scanAs<true, true>(packed, n, plan, candidates, fringe, ahead)
-                     : scanAs<false, true>(packed, n, plan, candidates, fringe, ahead);
+    // Compiled for the usual numbers of ranges; a range that holds nothing changes nothing.
+    if (plan.ranges <= 1) return scanRanges<1>(packed, n, plan, candidates, fringe, ahead);
+    if (plan.ranges <= 3) return scanRanges<3>(packed, n, plan, candidates, fringe, ahead);
+    if (plan.ranges <= 4) return scanRanges<4>(packed, n, plan, candidates, fringe, ahead);
+    return scanRanges<ScanPlan::maxRanges>(packed, n, plan, candidates, fringe, ahead);
 }
 
 std::ptrdiff_t collect(float const* packed, std::ptrdiff_t n, float low, float high, float* out, std::int64_t* below) {

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace evensky::detail {
 
@@ -49,19 +50,31 @@ struct Deviations {
 
 // What one look at packed pixels is to find out. Ranges are inclusive.
 struct ScanPlan {
-    static constexpr std::size_t ranges = 3;  // order statistics are looked for in so many ranges, ascending
-    std::array<float, ranges> low{};          // pixels below are counted
-    std::array<float, ranges> high{};         // pixels inside are kept where low < high, else they are counted
-    bool clip = false;                        // clipping: the core is summed, the fringe kept
-    float coreLow = 0.0F, coreHigh = 0.0F;    // inside the window of every round
-    float outerLow = 0.0F, outerHigh = 0.0F;  // what is outside is outside every round's window
-    double centre = 0.0;                      // deviations of the core count from there
+    static constexpr std::size_t maxRanges = 8;
+    // The first `ranges` of them are used: order statistics are looked for in so many ranges. The others hold nothing.
+    std::size_t ranges = 0;
+    std::array<double, maxRanges> fractions{};  // which order statistic is in which range
+    std::array<float, maxRanges> low = filled(std::numeric_limits<float>::infinity());  // pixels below are counted
+    std::array<float, maxRanges> high =
+            filled(-std::numeric_limits<float>::infinity());  // pixels inside are kept where
+                                                              // low < high, else counted
+    bool clip = false;                                        // clipping: the core is summed, the fringe kept
+    float coreLow = 0.0F, coreHigh = 0.0F;                    // inside the window of every round
+    float outerLow = 0.0F, outerHigh = 0.0F;                  // what is outside is outside every round's window
+    double centre = 0.0;                                      // deviations of the core count from there
+
+private:
+    static constexpr std::array<float, maxRanges> filled(float value) noexcept {
+        std::array<float, maxRanges> result{};
+        for (auto& element : result) element = value;
+        return result;
+    }
 };
 
 struct ScanResult {
-    std::array<std::int64_t, ScanPlan::ranges> below{};
+    std::array<std::int64_t, ScanPlan::maxRanges> below{};
     // In each range; 0 where all ranges are wide: those that were kept can be counted later.
-    std::array<std::int64_t, ScanPlan::ranges> inside{};
+    std::array<std::int64_t, ScanPlan::maxRanges> inside{};
     std::ptrdiff_t candidates = 0;  // kept, of all ranges
     std::ptrdiff_t fringe = 0;      // outside the core and not outside everything
     Deviations core;

@@ -17,6 +17,7 @@ from ..image.foreign import is_lsst_images, is_nddata
 from ..math import (
     ERRORS,
     IQRANGE,
+    MAD,
     MAX,
     MEANCLIP,
     MEDIAN,
@@ -47,6 +48,9 @@ class ClippedStats(_Three):
         Standard error of the mean.
     min, max, iqr : float or Quantity
         Extremes of the good values, and their interquartile range.
+    mad_std : float or Quantity
+        Median absolute deviation of all good values from their median, scaled to the standard deviation of a normal
+        distribution.
     n_good, n_clipped, n_masked : int
         Number of good values, of good values that the last round clipped, and of values that are masked or not finite.
     """
@@ -55,17 +59,19 @@ class ClippedStats(_Three):
     min: Any
     max: Any
     iqr: Any
+    mad_std: Any
     n_good: int
     n_clipped: int
     n_masked: int
 
     def __repr__(self) -> str:
-        figures = ("mean", "median", "std", "mean_error", "min", "max", "iqr")
+        figures = ("mean", "median", "std", "mean_error", "min", "max", "iqr", "mad_std")
         values = ", ".join(f"{name}={getattr(self, name):.8g}" for name in figures)
         return f"ClippedStats({values}, n_good={self.n_good}, n_clipped={self.n_clipped}, n_masked={self.n_masked})"
 
     def _repr_html_(self) -> str:
-        rows = [(name, getattr(self, name)) for name in ("mean", "mean_error", "median", "std", "min", "max", "iqr")]
+        figures = ("mean", "mean_error", "median", "std", "min", "max", "iqr", "mad_std")
+        rows = [(name, getattr(self, name)) for name in figures]
         rows += [(name, getattr(self, name)) for name in ("n_good", "n_clipped", "n_masked")]
         return table_html(("clipped statistics", "value"), rows)
 
@@ -130,7 +136,7 @@ def clipped_stats(
     flat, flat_mask, flat_weights = (_as_rows(array) for array in (data, mask, weights))
     planes, bits = select_planes(flat, flat_mask, bad_planes)
     weight = None if flat_weights is None else weights_of(flat_weights, is_vector=True)
-    wanted = NPOINT | NCLIPPED | MEANCLIP | STDEVCLIP | MEDIAN | MIN | MAX | IQRANGE | ERRORS
+    wanted = NPOINT | NCLIPPED | MEANCLIP | STDEVCLIP | MEDIAN | MIN | MAX | IQRANGE | MAD | ERRORS
     control = clipping_control(bits, sigma, rounds)
     result = _core.makeStatistics(planes.image, planes.mask, None, weight, int(wanted), control, num_threads)
 
@@ -139,7 +145,7 @@ def clipped_stats(
 
     stats = ClippedStats(value(MEANCLIP), value(MEDIAN), value(STDEVCLIP))
     stats.mean_error = with_unit(data, result.getError(MEANCLIP))
-    stats.min, stats.max, stats.iqr = value(MIN), value(MAX), value(IQRANGE)
+    stats.min, stats.max, stats.iqr, stats.mad_std = value(MIN), value(MAX), value(IQRANGE), value(MAD)
     stats.n_good, stats.n_clipped = int(result.getValue(NPOINT)), int(result.getValue(NCLIPPED))
     stats.n_masked = planes.image.size - stats.n_good
     return stats

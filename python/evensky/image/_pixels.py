@@ -24,7 +24,7 @@ import numpy as np
 
 from .._checks import shown
 from ..errors import InvalidParameterError, LengthError, OutOfRangeError
-from ..geom import Box2I, Extent2I, Point2I
+from ..geom import Box2I, Extent2I, Point2I, trusted_point
 
 
 class ImageOrigin(enum.Enum):
@@ -242,6 +242,14 @@ class PixelPlane(Boxed):
     dtype: ClassVar[Any]
     _array: np.ndarray
     _xy0: Point2I
+
+    @classmethod
+    def _of(cls, array: np.ndarray, x0: int = 0, y0: int = 0) -> Self:
+        """A plane over an array of its own type and two dimensions, from inside the package: nothing is checked."""
+        plane: Self = object.__new__(cls)
+        plane._array = array
+        plane._xy0 = trusted_point(x0, y0)
+        return plane
 
     def _set_pixels(self, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> None:
         """Take what every constructor takes: a size, a box, an array, or another plane and perhaps a part of it."""

@@ -86,7 +86,7 @@ def native_array(array: Any) -> np.ndarray:
         For complex numbers, strings and objects; the message holds the type.
     """
     given = regular(array)
-    if given.dtype in PIXEL_DTYPES and given.dtype.isnative:
+    if given.dtype in PIXEL_DTYPES:  # which are native ones: the same type in another byte order is not equal
         return given
     native = given.dtype.newbyteorder("=")
     if native in PIXEL_DTYPES:
@@ -146,7 +146,9 @@ def as_planes(obj: Any) -> Planes:
         Where it does not have two dimensions, or its pixels are not real numbers.
     """
     if isinstance(obj, Image):
-        return Planes(obj._array, x0=obj._xy0.x, y0=obj._xy0.y)
+        return Planes(obj._array, x0=obj._xy0._x, y0=obj._xy0._y)
+    if type(obj) is np.ndarray:
+        return Planes(_two_dimensional(obj))
     if is_lsst_images(obj):
         return planes_of_lsst_images(obj)
     if isinstance(obj, Exposure):

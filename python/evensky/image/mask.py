@@ -114,6 +114,12 @@ class Mask(PixelPlane):
         else:
             self._planes = Mask._default_planes
 
+    @classmethod
+    def _of(cls, array: np.ndarray, x0: int = 0, y0: int = 0) -> Self:
+        plane = super()._of(array, x0, y0)
+        plane._planes = Mask._default_planes
+        return plane
+
     def _part(self, rows: slice, columns: slice) -> Self:
         part = type(self)(self._array[rows, columns], xy0=(self.getX0() + columns.start, self.getY0() + rows.start))
         part._planes = self._planes

@@ -81,6 +81,13 @@ class MaskedImage(Boxed):
             check_same_size(f"The {name}", plane.getDimensions(), "the image", self._image.getDimensions())
             plane.setXY0(self._image.getXY0())
 
+    @classmethod
+    def _of(cls, image: Image, mask: Mask, variance: ImageF) -> Self:
+        """A masked image of planes of one size and origin, from inside the package: nothing is checked."""
+        masked: Self = object.__new__(cls)
+        masked._image, masked._mask, masked._variance = image, mask, variance
+        return masked
+
     @property
     def image(self) -> Image:
         """The image; assigning writes into its pixels."""

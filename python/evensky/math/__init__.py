@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from .. import _properties
+from .._properties import *  # noqa: F403 - one name for each row of the core's table
 from ..image.vector import MaskedVector, MaskedVectorD, MaskedVectorF
 from .approximate import Approximate, ApproximateControl, makeApproximate
 from .background import (
@@ -26,54 +28,12 @@ from .interpolate import (
     makeInterpolate,
     stringToInterpStyle,
 )
-from .statistics import (
-    ERRORS,
-    IQRANGE,
-    MAX,
-    MEAN,
-    MEANCLIP,
-    MEANSQUARE,
-    MEDIAN,
-    MIN,
-    NCLIPPED,
-    NMASKED,
-    NOTHING,
-    NPOINT,
-    ORMASK,
-    STDEV,
-    STDEVCLIP,
-    SUM,
-    VARIANCE,
-    VARIANCECLIP,
-    Property,
-    Statistics,
-    StatisticsControl,
-    makeStatistics,
-    stringToStatisticsProperty,
-)
+from .statistics import Statistics, StatisticsControl, makeStatistics, stringToStatisticsProperty
 
 __all__ = [
-    "ERRORS",
     "INCREASE_NXNYSAMPLE",
-    "IQRANGE",
-    "MAX",
-    "MEAN",
-    "MEANCLIP",
-    "MEANSQUARE",
-    "MEDIAN",
-    "MIN",
-    "NCLIPPED",
-    "NMASKED",
-    "NOTHING",
-    "NPOINT",
-    "ORMASK",
     "REDUCE_INTERP_ORDER",
-    "STDEV",
-    "STDEVCLIP",
-    "SUM",
     "THROW_EXCEPTION",
-    "VARIANCE",
-    "VARIANCECLIP",
     "Approximate",
     "ApproximateControl",
     "Background",
@@ -84,7 +44,6 @@ __all__ = [
     "MaskedVector",
     "MaskedVectorD",
     "MaskedVectorF",
-    "Property",
     "Statistics",
     "StatisticsControl",
     "UndersampleStyle",
@@ -98,3 +57,5 @@ __all__ = [
     "stringToStatisticsProperty",
     "stringToUndersampleStyle",
 ]
+
+__all__ += _properties.__all__

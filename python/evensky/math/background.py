@@ -25,7 +25,7 @@ from .. import _core
 from .._checks import real_number
 from .._core import BackgroundControl, UndersampleStyle, stringToUndersampleStyle
 from ..errors import InvalidParameterError
-from ..geom import Box2I, Extent2I, Point2I, box_numbers
+from ..geom import Box2I, box_numbers, trusted_box
 from ..image import ImageD, ImageF, Mask, MaskedImageF
 from ..image._pixels import pixels_of
 from ..image.foreign import Planes, as_planes
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 THROW_EXCEPTION = UndersampleStyle.THROW_EXCEPTION
 REDUCE_INTERP_ORDER = UndersampleStyle.REDUCE_INTERP_ORDER
 INCREASE_NXNYSAMPLE = UndersampleStyle.INCREASE_NXNYSAMPLE
+
+_FLOAT, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def undersample_style(style: UndersampleStyle | str | int) -> UndersampleStyle:
@@ -83,8 +85,7 @@ class BackgroundMI:
     def _adopt(self, core: _core.Background, as_used: _core.AsUsed) -> None:
         self._core = core
         self._as_used = as_used
-        values, masks, errors = core.get_stats_planes()
-        self._stats = MaskedImageF(ImageF(values), Mask(array=masks), ImageF(errors))
+        self._stats: MaskedImageF | None = None  # made when it is first asked for
 
     @classmethod
     def from_core(cls, core: _core.Background, as_used: _core.AsUsed) -> Self:
@@ -98,12 +99,14 @@ class BackgroundMI:
 
         It is live: what is written to it is what later models go through.
         """
+        if self._stats is None:
+            values, masks, errors = self._core.get_stats_planes()
+            self._stats = MaskedImageF._of(ImageF._of(values), Mask._of(masks), ImageF._of(errors))
         return self._stats
 
     def getImageBBox(self) -> Box2I:
         """The pixels of the image that the background is of."""
-        x0, y0, width, height = self._core.get_image_bbox()
-        return Box2I(Point2I(x0, y0), Extent2I(width, height))
+        return trusted_box(*self._core.get_image_bbox())
 
     def getBinCentersX(self) -> np.ndarray:
         """Positions of the columns of bins, in the coordinates of the image's parent; shape ``(nx,)``."""
@@ -152,15 +155,21 @@ class BackgroundMI:
         evensky.errors.LengthError
             Where `bbox` is not inside the image's box.
         """
-        return ImageF(*self._evaluate(np.dtype(np.float32), args, kwargs, num_threads))
+        return ImageF._of(*self._evaluate(_FLOAT, args, kwargs, num_threads))
 
     def getImageD(self, *args: Any, num_threads: int = 0, **kwargs: Any) -> ImageD:
         """The model as float64; see `getImageF`."""
-        return ImageD(*self._evaluate(np.dtype(np.float64), args, kwargs, num_threads))
+        return ImageD._of(*self._evaluate(_DOUBLE, args, kwargs, num_threads))
 
     def _evaluate(
         self, dtype: np.dtype[Any], args: tuple[Any, ...], kwargs: dict[str, Any], num_threads: int
-    ) -> tuple[np.ndarray, bool, Point2I]:
+    ) -> tuple[np.ndarray, int, int]:
+        """The model's pixels, and the origin of its image."""
+        if not args and not kwargs:
+            x0, y0, width, height = self._core.get_image_bbox()
+            out = pixels_of(width, height, dtype, "A model")
+            self._as_used = self._core.get_image(out, (x0, y0, width, height), None, None, num_threads)
+            return out, x0, y0
         names: tuple[str, ...] = ("bbox", "interpStyle", "undersampleStyle")
         if not (args and isinstance(args[0], Box2I)):
             names = names[1:] if args else names
@@ -176,7 +185,8 @@ class BackgroundMI:
         style = given.get("interpStyle")
         undersample = given.get("undersampleStyle")
         # For a box that is not inside no memory is asked for: the core refuses it.
-        out = pixels_of(*(box[2:] if whole.contains(bbox) else (0, 0)), dtype, "A model")
+        width, height = (box[2], box[3]) if whole.contains(bbox) else (0, 0)
+        out = pixels_of(width, height, dtype, "A model")
         self._as_used = self._core.get_image(
             out,
             box,
@@ -184,7 +194,7 @@ class BackgroundMI:
             None if undersample is None else undersample_style(undersample),
             num_threads,
         )
-        return out, False, Point2I(box[0], box[1])
+        return out, box[0], box[1]
 
     def getApproximate(
         self, actrl: ApproximateControl, undersampleStyle: UndersampleStyle | str | int = THROW_EXCEPTION
@@ -240,7 +250,7 @@ class BackgroundMI:
         return background_html(self, lambda: background_model(self), order)
 
     def __repr__(self) -> str:
-        nx, ny = self._stats.getDimensions()
+        nx, ny = self.getStatsImage().getDimensions()
         return f"BackgroundMI({nx} x {ny} bins over {self.getImageBBox()!r})"
 
 

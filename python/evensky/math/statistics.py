@@ -3,25 +3,6 @@
 from __future__ import annotations
 
 __all__ = [
-    "ERRORS",
-    "IQRANGE",
-    "MAX",
-    "MEAN",
-    "MEANCLIP",
-    "MEANSQUARE",
-    "MEDIAN",
-    "MIN",
-    "NCLIPPED",
-    "NMASKED",
-    "NOTHING",
-    "NPOINT",
-    "ORMASK",
-    "STDEV",
-    "STDEVCLIP",
-    "SUM",
-    "VARIANCE",
-    "VARIANCECLIP",
-    "Property",
     "Statistics",
     "StatisticsControl",
     "makeStatistics",
@@ -29,36 +10,51 @@ __all__ = [
 ]
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _core
-from .._core import Property, Statistics, StatisticsControl, stringToStatisticsProperty
+from .. import _core, _properties
+from .._core import Statistics, StatisticsControl, stringToStatisticsProperty
+from .._properties import *  # noqa: F403 - one name for each row of the core's table
 from ..errors import InvalidParameterError
 from ..image._pixels import regular
 from ..image.foreign import Planes, as_planes, native_array
 from ..image.mask import Mask
 from ..image.vector import MaskedVector
 
-NOTHING = Property.NOTHING
-ERRORS = Property.ERRORS
-NPOINT = Property.NPOINT
-MEAN = Property.MEAN
-STDEV = Property.STDEV
-VARIANCE = Property.VARIANCE
-MEDIAN = Property.MEDIAN
-IQRANGE = Property.IQRANGE
-MEANCLIP = Property.MEANCLIP
-STDEVCLIP = Property.STDEVCLIP
-VARIANCECLIP = Property.VARIANCECLIP
-MIN = Property.MIN
-MAX = Property.MAX
-SUM = Property.SUM
-MEANSQUARE = Property.MEANSQUARE
-ORMASK = Property.ORMASK
-NCLIPPED = Property.NCLIPPED
-NMASKED = Property.NMASKED
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ += _properties.__all__
+
+
+def _show_statistics() -> None:
+    """Give the core's class its text, its table in a notebook and its picture."""
+
+    def text(self: Statistics) -> str:
+        from ..display import statistics_text
+
+        return statistics_text(self)
+
+    def table(self: Statistics) -> str:
+        from ..display import statistics_html
+
+        return statistics_html(self)
+
+    def plot(self: Statistics) -> Figure:
+        """Draw the centres with their errors and scatter. See `evensky.plot.plot_statistics`."""
+        from ..plot import plot_statistics
+
+        return plot_statistics(self)
+
+    for name, method in (("__repr__", text), ("_repr_html_", table), ("plot", plot)):
+        method.__name__ = name
+        method.__qualname__ = f"Statistics.{name}"
+        setattr(Statistics, name, method)
+
+
+_show_statistics()
 
 
 def makeStatistics(

@@ -115,7 +115,7 @@ def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Cover
     x_edges, y_edges, numbers = grid.edges(pixels.box)
     # The difference from 0: one row of zeros stands for all.
     zeros = np.broadcast_to(np.zeros(pixels.box[2], pixels.image.dtype), pixels.image.shape)
-    options = _core.MatchingOptions()
+    options = _core.PairOptions()
     options.referenceBadMask = pixels.bad
     _, _, counts, _, _ = _bin_differences(
         (pixels.image, pixels.mask), (zeros, None), x_edges, y_edges, options, num_threads, pixels.on_disk
@@ -128,7 +128,7 @@ def measure_pair(
     first: tuple[int, Pixels],
     second: tuple[int, Pixels],
     grid: CommonGrid,
-    options: _core.MatchingOptions,
+    options: _core.PairOptions,
     num_threads: int = 0,
 ) -> PairBins | None:
     """Measure the difference of two exposures, given with their numbers.
@@ -176,7 +176,7 @@ def _bin_differences(
     other: tuple[np.ndarray, np.ndarray | None],
     x_edges: np.ndarray,
     y_edges: np.ndarray,
-    options: _core.MatchingOptions,
+    options: _core.PairOptions,
     num_threads: int,
     on_disk: bool,
 ) -> tuple[np.ndarray, ...]:

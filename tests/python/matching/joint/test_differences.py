@@ -11,8 +11,8 @@ from evensky.matching.differences import Differences, Pixels, coverage_of, measu
 from evensky.matching.grid import CommonGrid
 
 
-def options() -> _core.MatchingOptions:
-    made = _core.MatchingOptions()
+def options() -> _core.PairOptions:
+    made = _core.PairOptions()
     made.gridStatistic = _core.Property.MEAN
     return made
 

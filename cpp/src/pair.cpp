@@ -1,4 +1,4 @@
-#include "evensky/matching.hpp"
+#include "evensky/pair.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -32,8 +32,7 @@ template <typename T>
 class Matcher {
 public:
     Matcher(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
-            ImageView<T> const& matched, std::int64_t x0, std::int64_t y0, MatchingOptions const& options,
-            int num_threads)
+            ImageView<T> const& matched, std::int64_t x0, std::int64_t y0, PairOptions const& options, int num_threads)
             : _pair{reference, science, options.referenceBadMask, options.scienceBadMask},
               _matched(matched),
               _bbox{x0, y0, science.width(), science.height()},
@@ -43,7 +42,7 @@ public:
         _result.binSize = options.binSize;
     }
 
-    MatchingResult match() {
+    PairResult match() {
         checkArguments();
         measureBins();
         if (_options.usePolynomial) adaptOrder();
@@ -369,10 +368,10 @@ private:
     detail::Pair<T> _pair;
     ImageView<T> _matched;
     Box _bbox;
-    MatchingOptions const& _options;
+    PairOptions const& _options;
     StatisticsControl _sctrl;
     int _num_threads;
-    MatchingResult _result;
+    PairResult _result;
     BinGrid _stepsX, _stepsY;
     detail::BinStatistics _steps;
     std::unique_ptr<GridEvaluator> _spline;
@@ -382,16 +381,16 @@ private:
 }  // namespace
 
 template <typename T>
-MatchingResult matchBackgrounds(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
-                                ImageView<T> const& matched, std::int64_t x0, std::int64_t y0,
-                                MatchingOptions const& options, int num_threads) {
+PairResult matchBackgrounds(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
+                            ImageView<T> const& matched, std::int64_t x0, std::int64_t y0, PairOptions const& options,
+                            int num_threads) {
     return Matcher<T>(reference, science, matched, x0, y0, options, num_threads).match();
 }
 
 #define EVENSKY_INSTANTIATE(T)                                                                                   \
-    template EVENSKY_EXPORT MatchingResult matchBackgrounds<T>(                                                  \
-            MaskedImageView<T const> const&, MaskedImageView<T const> const&, ImageView<T> const&, std::int64_t, \
-            std::int64_t, MatchingOptions const&, int);
+    template EVENSKY_EXPORT PairResult matchBackgrounds<T>(MaskedImageView<T const> const&,                      \
+                                                           MaskedImageView<T const> const&, ImageView<T> const&, \
+                                                           std::int64_t, std::int64_t, PairOptions const&, int);
 EVENSKY_INSTANTIATE(float)
 EVENSKY_INSTANTIATE(double)
 #undef EVENSKY_INSTANTIATE

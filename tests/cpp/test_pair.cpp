@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "evensky/errors.hpp"
-#include "evensky/matching.hpp"
+#include "evensky/pair.hpp"
 #include "testing.hpp"
 
 using namespace evensky;
@@ -23,7 +23,7 @@ struct Pair {
     Pixels<float> referenceVariance{width, height, 1.0F};
     Pixels<float> scienceVariance{width, height, 1.0F};
     Pixels<float> sky{width, height};
-    MatchingOptions options;
+    PairOptions options;
 
     Pair() {
         for (std::ptrdiff_t y = 0; y < height; ++y) {
@@ -41,7 +41,7 @@ struct Pair {
         options.scienceBadMask = 4;
     }
 
-    MatchingResult match(ImageView<float> const& matched, int num_threads = 1, std::int64_t origin = 0) const {
+    PairResult match(ImageView<float> const& matched, int num_threads = 1, std::int64_t origin = 0) const {
         MaskedImageView<float const> const from(reference.view(), referenceMask.view(), referenceVariance.view());
         MaskedImageView<float const> const to(science.view(), scienceMask.view(), scienceVariance.view());
         return matchBackgrounds<float>(from, to, matched, origin, origin, options, num_threads);
@@ -60,7 +60,7 @@ struct Pair {
 
 }  // namespace
 
-TEST_CASE("matching: the sky goes, stars stay, each exposure has its own mask bits") {
+TEST_CASE("pair: the sky goes, stars stay, each exposure has its own mask bits") {
     for (bool const usePolynomial : {false, true}) {
         Pair pair;
         pair.options.usePolynomial = usePolynomial;
@@ -78,7 +78,7 @@ TEST_CASE("matching: the sky goes, stars stay, each exposure has its own mask bi
     }
 }
 
-TEST_CASE("matching: the same bits for any number of threads, and in place") {
+TEST_CASE("pair: the same bits for any number of threads, and in place") {
     for (auto const statistic : {MEAN, MEDIAN, MEANCLIP}) {
         Pair pair;
         pair.options.gridStatistic = statistic;
@@ -95,7 +95,7 @@ TEST_CASE("matching: the same bits for any number of threads, and in place") {
     }
 }
 
-TEST_CASE("matching: where the exposures lie does not matter") {
+TEST_CASE("pair: where the exposures lie does not matter") {
     Pair const pair;
     Pixels<float> here(width, height), far(width, height);
     auto const result = pair.match(here.view());
@@ -109,7 +109,7 @@ TEST_CASE("matching: where the exposures lie does not matter") {
     CHECK(result.diffImVar == resultThere.diffImVar);
 }
 
-TEST_CASE("matching: nothing is written where it fails") {
+TEST_CASE("pair: nothing is written where it fails") {
     Pair pair;
     pair.options.usePolynomial = true;
     pair.options.order = 30;
@@ -121,7 +121,7 @@ TEST_CASE("matching: nothing is written where it fails") {
     for (float const value : matched.values) REQUIRE(value == -7.0F);
 }
 
-TEST_CASE("matching: a spline without any good bin is NaN everywhere, and says so in its figures") {
+TEST_CASE("pair: a spline without any good bin is NaN everywhere, and says so in its figures") {
     Pair pair;
     pair.referenceMask = Pixels<MaskPixel>(width, height, 1);
     Pixels<float> matched(width, height);
@@ -132,7 +132,7 @@ TEST_CASE("matching: a spline without any good bin is NaN everywhere, and says s
     CHECK(std::isnan(result.matchedMSE));
 }
 
-TEST_CASE("matching: what is wrong is said with its value") {
+TEST_CASE("pair: what is wrong is said with its value") {
     Pair pair;
     Pixels<float> small(10, 10), matched(width, height);
     CHECK(testing::holds(messageOf<LengthError>([&] { pair.match(small.view()); }), "10 x 10"));
@@ -143,7 +143,7 @@ TEST_CASE("matching: what is wrong is said with its value") {
     CHECK(testing::holds(messageOf<LengthError>([&] { pair.match(matched.view()); }), "10 x 10"));
 }
 
-TEST_CASE("matching: fewer good bins than the order needs") {
+TEST_CASE("pair: fewer good bins than the order needs") {
     Pair pair;
     for (std::ptrdiff_t y = 0; y < height; ++y) {
         for (std::ptrdiff_t x = 90; x < width; ++x) pair.scienceMask(x, y) = 4;

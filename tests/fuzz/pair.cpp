@@ -1,6 +1,6 @@
 // A match of any pair in any way: the number of threads does not matter, and where it fails nothing was written.
 
-#include "evensky/matching.hpp"
+#include "evensky/pair.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -22,7 +22,7 @@ std::vector<std::int64_t> edges(fuzz::Input& input, std::int64_t size) {
 // The difference in bins of any edges.
 template <typename T>
 void runBins(fuzz::Input& input, MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
-             MatchingOptions const& options, int threads) {
+             PairOptions const& options, int threads) {
     auto const x = edges(input, reference.width()), y = edges(input, reference.height());
     try {
         auto const result = bin_differences<T>(reference, science, x, y, options, 1);
@@ -42,16 +42,14 @@ void runBins(fuzz::Input& input, MaskedImageView<T const> const& reference, Mask
 
 template <typename T>
 void run(fuzz::Input& input) {
-    MatchingOptions options;
+    PairOptions options;
     options.usePolynomial = input.flag();
     options.order = static_cast<int>(input.flag() ? input.within(-1, 9) : input.integer());
     // Such a fit is what was asked for, and takes its time: n^6 operations for order n.
     if (options.order > 20 && options.order < 10'000) options.order = 20;
     options.referenceBadMask = input.take<MaskPixel>();
     options.scienceBadMask = input.take<MaskPixel>();
-    options.gridStatistic = static_cast<Property>(input.flag()   ? MEAN
-                                                  : input.flag() ? MEANCLIP
-                                                                 : 1 << input.within(0, 17));
+    options.gridStatistic = input.flag() ? MEAN : input.flag() ? MEANCLIP : input.property();
     options.undersampleStyle = static_cast<UndersampleStyle>(input.within(0, 3));
     options.binSize = input.flag() ? input.within(1, 60) : input.integer();
     options.interpStyle = static_cast<Interpolate::Style>(input.within(-1, 7));

@@ -19,7 +19,7 @@
 namespace evensky {
 
 /// How to match. Names and defaults are those of the task's configuration.
-struct EVENSKY_EXPORT MatchingOptions {
+struct EVENSKY_EXPORT PairOptions {
     bool usePolynomial = false;      ///< Chebyshev instead of spline
     int order = 8;                   ///< of the Chebyshev model
     MaskPixel referenceBadMask = 0;  ///< pixels of the reference with these bits do not count
@@ -37,7 +37,7 @@ struct EVENSKY_EXPORT MatchingOptions {
 };
 
 /// One bin of the difference with at least two good pixels.
-struct EVENSKY_EXPORT MatchedBin {
+struct EVENSKY_EXPORT PairBin {
     std::int64_t x = 0;      ///< column of its centre, from the image's corner
     std::int64_t y = 0;      ///< row of its centre, likewise
     double value = 0.0;      ///< statistic of reference - science
@@ -47,7 +47,7 @@ struct EVENSKY_EXPORT MatchedBin {
 };
 
 /// What came of a match.
-struct EVENSKY_EXPORT MatchingResult {
+struct EVENSKY_EXPORT PairResult {
     double fitRMS = 0.0;                       ///< root mean square of the bins' residuals
     double matchedMSE = 0.0;                   ///< mean square of reference - matched science; NaN without a good pixel
     double diffImVar = 0.0;                    ///< clipped mean variance of the difference; NaN without variance planes
@@ -56,7 +56,7 @@ struct EVENSKY_EXPORT MatchingResult {
     AsUsed asUsed;                             ///< of the spline
     int order = -1;                            ///< of the Chebyshev model, as used
     std::int64_t binSize = 0;                  ///< as used
-    std::vector<MatchedBin> bins;              ///< by rows, then columns
+    std::vector<PairBin> bins;                 ///< by rows, then columns
     double goodFraction = 0.0;                 ///< share of the pixels that count
     double goodBinFraction = 0.0;              ///< share of the model's bins that have at least one such pixel
     /// Share of the image in bins without one that no good bins enclose, neither along their row nor along their
@@ -89,9 +89,9 @@ struct EVENSKY_EXPORT MatchingResult {
 ///         than the shorter side, more terms than bins, no overlap, or too little of it
 /// @throws RuntimeError where the model fails; the message names `scienceLabel`
 template <typename T>
-EVENSKY_EXPORT MatchingResult matchBackgrounds(MaskedImageView<T const> const& reference,
-                                               MaskedImageView<T const> const& science, ImageView<T> const& matched,
-                                               std::int64_t x0, std::int64_t y0, MatchingOptions const& options,
-                                               int num_threads = 0);
+EVENSKY_EXPORT PairResult matchBackgrounds(MaskedImageView<T const> const& reference,
+                                           MaskedImageView<T const> const& science, ImageView<T> const& matched,
+                                           std::int64_t x0, std::int64_t y0, PairOptions const& options,
+                                           int num_threads = 0);
 
 }  // namespace evensky

@@ -1,0 +1,220 @@
+#pragma once
+
+// Order statistics of |x - centre| over the good pixels of any source, without a copy of all of them.
+//
+// A sample says between which two deviations the ones at the given ranks very likely lie. One pass over the pixels then
+// counts those that deviate less and keeps the deviations in between, of which the ranked ones are selected. Where the
+// sample misled all deviations are counted or partitioned after all, so the result is exact, whatever the sample, and
+// has the same bits for any number of threads.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "quantiles.hpp"
+#include "threads.hpp"
+
+namespace evensky::detail {
+
+// The median absolute deviation of a normal distribution, times this, is its standard deviation.
+inline constexpr double madToStdev = 1.482602218505602;
+
+template <typename T>
+[[nodiscard]] inline double deviationOf(T value, double centre) noexcept {
+    return std::abs(static_cast<double>(value) - centre);
+}
+
+// |x - centre| of another source's pixels.
+template <typename Source>
+struct DeviationSource {
+    using value_type = double;
+    Source const& source;
+    double centre;
+    [[nodiscard]] std::ptrdiff_t numBlocks() const noexcept { return source.numBlocks(); }
+};
+
+template <typename Source>
+Block<double> loadBlock(DeviationSource<Source> const& deviations, std::ptrdiff_t b, BlockStorage<double>& storage,
+                        MaskTally*) {
+    BlockStorage<typename Source::value_type> pixels;
+    auto const block = loadBlock(deviations.source, b, pixels, nullptr);
+    storage.reserve(block.size, false, false);
+    for (std::ptrdiff_t i = 0; i < block.size; ++i) {
+        storage.values[static_cast<std::size_t>(i)] = deviationOf(block.values[i], deviations.centre);
+    }
+    return {storage.values.data(), nullptr, nullptr, block.size};
+}
+
+// Deviations from `low` to `high`.
+struct DeviationBand {
+    double low = 0.0, high = 0.0;
+};
+
+// The deviations at neighbouring ranks of m sampled ones, `sample`, very likely lie in this band.
+inline DeviationBand deviationBand(std::span<double> sample, double fraction, double scatters) {
+    auto const m = static_cast<double>(sample.size());
+    double const margin = scatters * std::sqrt(m * fraction * (1.0 - fraction)) + 2.0;
+    double const lowRank = std::floor(fraction * m - margin), highRank = std::ceil(fraction * m + margin);
+    DeviationBand band{0.0, std::numeric_limits<double>::infinity()};
+    auto from = sample.begin();
+    if (lowRank >= 0.0) {
+        from += static_cast<std::ptrdiff_t>(lowRank);
+        std::nth_element(sample.begin(), from, sample.end());
+        band.low = *from;
+    }
+    if (highRank < m) {
+        auto const nth = sample.begin() + static_cast<std::ptrdiff_t>(highRank);
+        std::nth_element(from, nth, sample.end());
+        band.high = *nth;
+    }
+    return band;
+}
+
+// What a pass finds in some pixels.
+struct BandCount {
+    std::int64_t below = 0;      // deviations smaller than the band's
+    std::vector<double> inside;  // those within
+};
+
+// The smallest float for which `holds`, given that it holds for all greater ones; infinity where there is none.
+template <typename Holds>
+float smallestFloat(Holds const& holds) {
+    using K = Key<float>;
+    auto first = K::of(-std::numeric_limits<float>::max());
+    auto last = K::of(std::numeric_limits<float>::infinity());
+    while (first < last) {
+        auto const middle = first + (last - first) / 2;
+        if (holds(K::value(middle))) {
+            last = middle;
+        } else {
+            first = middle + 1;
+        }
+    }
+    return K::value(last);
+}
+
+// The band as floats on both sides of the centre: pixels in [leftLow, leftHigh] and in [rightLow, rightHigh].
+// Subtraction rounds monotonically, so what holds at these limits holds beyond them. Nothing on a side where its low
+// limit is above its high one.
+struct FloatBand {
+    float leftLow = 0.0F, leftHigh = 0.0F, rightLow = 0.0F, rightHigh = 0.0F;
+    bool usable = false;  // there is something between the two sides
+
+    FloatBand(double centre, DeviationBand const& band) {
+        constexpr float infinity = std::numeric_limits<float>::infinity();
+        usable = band.low > 0.0;
+        if (!usable) return;
+        auto const off = [&](float x) { return static_cast<double>(x) - centre; };
+        leftLow = smallestFloat([&](float x) { return -off(x) <= band.high; });
+        leftHigh = std::nextafter(smallestFloat([&](float x) { return -off(x) < band.low; }), -infinity);
+        rightLow = smallestFloat([&](float x) { return off(x) >= band.low; });
+        rightHigh = std::nextafter(smallestFloat([&](float x) { return off(x) > band.high; }), -infinity);
+    }
+};
+
+template <typename T>
+void countInBand(Block<T> const& block, double centre, DeviationBand const& band, BandCount& result) {
+    auto const before = result.inside.size();
+    result.inside.resize(before + static_cast<std::size_t>(block.size));
+    double* const inside = result.inside.data() + before;
+    std::ptrdiff_t kept = 0;
+    for (std::ptrdiff_t i = 0; i < block.size; ++i) {
+        double const deviation = deviationOf(block.values[i], centre);
+        result.below += static_cast<std::int64_t>(deviation < band.low);
+        inside[kept] = deviation;  // written always, kept only where inside: no branch to mispredict
+        kept += static_cast<std::ptrdiff_t>((deviation >= band.low) & (deviation <= band.high));
+    }
+    result.inside.resize(before + static_cast<std::size_t>(kept));
+}
+
+// The same of finite floats, by the kernels.
+inline void countInBand(Block<float> const& block, double centre, FloatBand const& band, Buffer& aside,
+                        BandCount& result) {
+    float* const kept = aside.room(static_cast<std::size_t>(block.size + slack));
+    std::int64_t belowLeft = 0, belowRight = 0;
+    auto const keep = [&](std::ptrdiff_t n) {
+        auto const before = result.inside.size();
+        result.inside.resize(before + static_cast<std::size_t>(n));
+        double* const inside = result.inside.data() + before;
+        for (std::ptrdiff_t i = 0; i < n; ++i) inside[i] = deviationOf(kept[i], centre);
+    };
+    auto const left = kernels().collect(block.values, block.size, band.leftLow, band.leftHigh, kept, &belowLeft);
+    keep(left);
+    keep(kernels().collect(block.values, block.size, band.rightLow, band.rightHigh, kept, &belowRight));
+    result.below += belowRight - belowLeft - left;
+}
+
+// Deviations of some of a source's n good pixels, from all over it. A larger sample makes for a narrower band, and
+// costs more to take.
+template <typename Source>
+std::vector<double> sampleDeviations(Source const& source, std::int64_t n, double centre) {
+    constexpr std::ptrdiff_t blocks = 64;
+    auto const most = static_cast<std::ptrdiff_t>(
+            std::clamp<std::int64_t>(n / 16, 128, std::clamp<std::int64_t>(n / 256, 2048, std::int64_t{1} << 16)));
+    auto const numBlocks = source.numBlocks();
+    auto const looked = std::min(blocks, numBlocks);
+    auto const each = most / std::max<std::ptrdiff_t>(looked, 1);
+    std::vector<double> result;
+    BlockStorage<typename Source::value_type> storage;
+    for (std::ptrdiff_t k = 0; k < looked; ++k) {
+        auto const block = loadBlock(source, numBlocks * (2 * k + 1) / (2 * looked), storage, nullptr);
+        auto const taken = std::min(each, block.size);
+        for (std::ptrdiff_t i = 0; i < taken; ++i) {
+            double const deviation = deviationOf(block.values[block.size * i / taken + block.size / taken / 2], centre);
+            if (!std::isnan(deviation)) result.push_back(deviation);
+        }
+    }
+    return result;
+}
+
+// |x - centre| at ranks (ascending neighbours) of the n good pixels of a source. `plain` are finite pixels without
+// weights.
+template <typename Source>
+std::vector<Ranked<double>> rankedDeviations(Source const& source, std::int64_t n, double centre, bool plain,
+                                             std::span<std::int64_t const> ranks, int num_threads) {
+    using T = typename Source::value_type;
+    constexpr std::int64_t fewPixels = 1024;
+    std::vector<Ranked<double>> result;
+    DeviationBand band{0.0, std::numeric_limits<double>::infinity()};
+    if (n > fewPixels) {
+        auto sample = sampleDeviations(source, n, centre);
+        double const fraction = static_cast<double>(ranks.front()) / static_cast<double>(n);
+        // Pixels of one block see the same sky and are not independent where there are many blocks.
+        if (!sample.empty()) band = deviationBand(sample, fraction, source.numBlocks() > 64 ? 6.0 : 3.5);
+    }
+    auto const groups = static_cast<std::size_t>(numGroups(source.numBlocks()));
+    std::vector<BandCount> parts(groups);
+    std::vector<MaskTally> tallies;
+    bool const kernelsDo = std::is_same_v<T, float> && plain;
+    FloatBand const floats(centre, band);
+    forEachBlock(source, num_threads, false, &tallies, [&](Block<T> const& block, std::ptrdiff_t group, auto& scratch) {
+        auto& part = parts[static_cast<std::size_t>(group)];
+        if constexpr (std::is_same_v<T, float>) {
+            if (kernelsDo && floats.usable) return countInBand(block, centre, floats, scratch.aside, part);
+        }
+        countInBand(block, centre, band, part);
+    });
+    std::int64_t below = 0, inside = 0;
+    for (auto const& part : parts) {
+        below += part.below;
+        inside += static_cast<std::int64_t>(part.inside.size());
+    }
+    if (ranks.front() < below || ranks.back() >= below + inside) {
+        return rankedByCounting(DeviationSource<Source>{source, centre}, ranks, num_threads);
+    }
+    std::vector<double> all = std::move(parts.front().inside);
+    all.reserve(static_cast<std::size_t>(inside));
+    for (std::size_t g = 1; g < groups; ++g) all.insert(all.end(), parts[g].inside.begin(), parts[g].inside.end());
+    std::vector<std::int64_t> local(ranks.begin(), ranks.end());
+    for (auto& rank : local) rank -= below;
+    appendRanked<double>(all, local, below, result);
+    return result;
+}
+
+}  // namespace evensky::detail
