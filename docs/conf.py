@@ -72,8 +72,8 @@ def _run_doxygen() -> None:
         made = made.replace(f"@PROJECT_VERSION_{part}@", number)
     (doxygen_xml / "evensky").mkdir(exist_ok=True)
     (doxygen_xml / "evensky" / "version.hpp").write_text(made)
-    configuration = (here / "Doxyfile").read_text() + f"\nOUTPUT_DIRECTORY = {doxygen_xml}\n"
-    done = subprocess.run(["doxygen", "-"], input=configuration, text=True, cwd=here, capture_output=True, check=False)
+    command = ["doxygen", str(here / "Doxyfile")]
+    done = subprocess.run(command, text=True, cwd=here.parent, capture_output=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"Doxygen is not content with the headers:\n{done.stderr}")
 

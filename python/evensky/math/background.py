@@ -17,6 +17,7 @@ __all__ = [
 ]
 
 import copy
+import html
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -24,7 +25,9 @@ import numpy as np
 from .. import _core
 from .._checks import real_number
 from .._core import BackgroundControl, UndersampleStyle, stringToUndersampleStyle
-from ..errors import InvalidParameterError
+from ..draw.figures import figure_url, plot_model_grid, unit_label
+from ..draw.tables import table_html
+from ..errors import EvenskyError, InvalidParameterError
 from ..geom import Box2I, box_numbers, trusted_box
 from ..image import ImageD, ImageF, Mask, MaskedImageF
 from ..image._pixels import pixels_of
@@ -236,18 +239,13 @@ class BackgroundMI:
         self._adopt(_core.Background(tuple(bbox), values, masks, errors, bctrl), _core.AsUsed(*used))
 
     def plot(self) -> Figure:
-        """The model with the bins over it, and the bins' distances from it. See `evensky.plot.plot_background`."""
-        from ..plot import plot_background
-
+        """Draw the model under the bins, and the residuals of the bins. See `plot_background`."""
         return plot_background(self)
 
     def _repr_html_(self) -> str:
-        from ..display import background_html
-        from ..plot import background_model
-
         approximate = self.getBackgroundControl().getApproximateControl()
         order = approximate.getOrderX() if approximate.getStyle() >= 0 else None
-        return background_html(self, lambda: background_model(self), order)
+        return background_html(self, lambda: model_image(self), order)
 
     def __repr__(self) -> str:
         nx, ny = self.getStatsImage().getDimensions()
@@ -323,3 +321,88 @@ def makeBackground(image: Any, bctrl: BackgroundControl, *, num_threads: int = 0
     if not isinstance(bctrl, BackgroundControl):
         raise InvalidParameterError(f"bctrl is a {type(bctrl).__name__}; it must be a BackgroundControl")
     return BackgroundMI(image, bctrl, num_threads=num_threads)
+
+
+def model_image(background: BackgroundMI) -> np.ndarray:
+    """Return the model image by the background's own control, shape ``(height, width)``.
+
+    If there are too few bins for the style, a simpler one is used.
+    """
+    control = background.getBackgroundControl()
+    style = None if control.getApproximateControl().getStyle() >= 0 else control.getInterpStyle()
+    return (background.getImageF() if style is None else background.getImageF(style, REDUCE_INTERP_ORDER)).array
+
+
+def plot_background(background: BackgroundMI, model: np.ndarray | None = None, unit: str = "") -> Figure:
+    """Draw the model of a background under its bins, and the residuals of the bins.
+
+    Parameters
+    ----------
+    background : BackgroundMI
+    model : ndarray, shape (height, width), optional
+        The model image; by default it is evaluated by the background's own control.
+    unit : str, optional
+        Unit of the pixels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    if model is None:
+        model = model_image(background)
+    grid = background.getStatsImage()
+    x0, y0 = background.getImageBBox().getMin()
+    x, y = np.meshgrid(background.getBinCentersX() - x0, background.getBinCentersY() - y0)
+    # The centre of a bin with an even number of pixels lies between two of them.
+    left, right = np.floor(x).astype(int), np.ceil(x).astype(int)
+    below, above = np.floor(y).astype(int), np.ceil(y).astype(int)
+    at_centre = 0.25 * (model[below, left] + model[below, right] + model[above, left] + model[above, right])
+    value = grid.image.array.astype(np.float64)
+    flat = [plane.ravel() for plane in (x, y, value, grid.variance.array, value - at_centre)]
+    return plot_model_grid(model, flat[0], flat[1], flat[2], flat[3], flat[4], unit)
+
+
+def background_html(
+    background: BackgroundMI, model: Callable[[], np.ndarray], order: int | None, unit: str = ""
+) -> str:
+    """Return a table of the bins and of the model, and a picture of both, as HTML.
+
+    Parameters
+    ----------
+    background : BackgroundMI
+    model : callable
+        Returns the model image.
+    order : int or None
+        Order of the Chebyshev series; None if the model is interpolated.
+    unit : str, optional
+        Unit of the pixels.
+    """
+    grid = background.getStatsImage()
+    nx, ny = grid.getDimensions()
+    box = background.getImageBBox()
+    good = int(np.isfinite(grid.image.array).sum())
+    rows = [
+        ("bins", f"{nx} x {ny} over {box.getWidth()} x {box.getHeight()} px"),
+        ("bins with good pixels", f"{good} of {nx * ny}"),
+        ("level of the bins", _range_text(grid.image.array, unit)),
+    ]
+    if good == 0:
+        return table_html(("background", ""), rows) + "<p>No bin has a good pixel, so there is no model.</p>"
+    try:
+        image = model()
+    except EvenskyError as error:  # some sets of bins allow no model
+        return table_html(("background", ""), rows) + f"<p>{html.escape(str(error))}</p>"
+    # With few bins the model is simpler than the requested one.
+    kind = background.getAsUsedInterpStyle().name if order is None else f"Chebyshev order {order}"
+    rows.append((f"model, {kind}", _range_text(image, unit)))
+    picture = figure_url(plot_background(background, image, unit), 80)
+    return table_html(("background", ""), rows) + f'<img alt="model and bins" src="{picture}"/>'
+
+
+def _range_text(values: np.ndarray, unit: str) -> str:
+    """Return the median and the extremes of the finite values, in words."""
+    good = values[np.isfinite(values)]
+    if not good.size:
+        return "none"
+    low, middle, high = np.percentile(good, [0, 50, 100])
+    return f"median {middle:.6g}, {low:.6g} to {high:.6g} {unit_label(unit)}".rstrip()

@@ -17,6 +17,8 @@ import numpy as np
 from .. import _core, _properties
 from .._core import Statistics, StatisticsControl, stringToStatisticsProperty
 from .._properties import *  # noqa: F403 - one name for each row of the core's table
+from ..draw.figures import plot_centres
+from ..draw.tables import table_html
 from ..errors import InvalidParameterError
 from ..image._pixels import regular
 from ..image.foreign import Planes, as_planes, native_array
@@ -29,26 +31,67 @@ if TYPE_CHECKING:
 __all__ += _properties.__all__
 
 
+def _results(statistics: Statistics) -> list[tuple[str, float, float]]:
+    """Return the names, values and errors of the statistics that were computed."""
+    flags = statistics.getFlags() & ~int(Property.ERRORS)
+    computed = [prop for prop in Property if int(prop) & flags]
+    return [(prop.name or "", *statistics.getResult(prop)) for prop in computed if prop is not Property.ORMASK]
+
+
+def _text(self: Statistics) -> str:
+    parts = [
+        f"{name}={value:.8g}" + (f" +- {error:.3g}" if np.isfinite(error) and error > 0 else "")
+        for name, value, error in _results(self)
+    ]
+    return f"Statistics({', '.join(parts)})"
+
+
+def _table(self: Statistics) -> str:
+    rows = [
+        (name, value, f"{error:.3g}" if np.isfinite(error) and error > 0 else "")
+        for name, value, error in _results(self)
+    ]
+    return table_html(("statistic", "value", "error"), rows)
+
+
+def _plot(self: Statistics, unit: str = "") -> Figure:
+    """Draw the mean, clipped mean and median that were computed, with their errors and scatter.
+
+    Parameters
+    ----------
+    unit : str, optional
+        Unit of the pixels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row for each centre, with its error and, if it was computed, the standard deviation or half the interquartile
+        range on both sides.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If none of the three was computed.
+    """
+    flags = self.getFlags()
+    centres = (
+        (Property.MEAN, Property.STDEV, 1.0),
+        (Property.MEANCLIP, Property.STDEVCLIP, 1.0),
+        (Property.MEDIAN, Property.IQRANGE, 0.5),
+    )
+    rows = [
+        (centre.name, *self.getResult(centre), factor * self.getValue(scatter) if flags & scatter else None)
+        for centre, scatter, factor in centres
+        if flags & centre
+    ]
+    if not rows:
+        raise InvalidParameterError("Statistics hold neither MEAN nor MEANCLIP nor MEDIAN; compute one of them to draw it")
+    return plot_centres(rows, unit)
+
+
 def _show_statistics() -> None:
     """Give the core's class its text, its table in a notebook and its picture."""
-
-    def text(self: Statistics) -> str:
-        from ..display import statistics_text
-
-        return statistics_text(self)
-
-    def table(self: Statistics) -> str:
-        from ..display import statistics_html
-
-        return statistics_html(self)
-
-    def plot(self: Statistics) -> Figure:
-        """Draw the centres with their errors and scatter. See `evensky.plot.plot_statistics`."""
-        from ..plot import plot_statistics
-
-        return plot_statistics(self)
-
-    for name, method in (("__repr__", text), ("_repr_html_", table), ("plot", plot)):
+    for name, method in (("__repr__", _text), ("_repr_html_", _table), ("plot", _plot)):
         method.__name__ = name
         method.__qualname__ = f"Statistics.{name}"
         setattr(Statistics, name, method)
