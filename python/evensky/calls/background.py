@@ -138,7 +138,7 @@ class BackgroundEstimate:
         return with_unit(self._data, float(np.median(good)) if good.size else math.nan)
 
     def plot(self) -> Figure:
-        """Draw the model under the bins, and the residuals of the bins. See `evensky.math.background.plot_background`."""
+        """Draw the model under the bins, and the residuals of the bins."""
         return plot_background(self.background, self._model, self._planes.unit)
 
     def __repr__(self) -> str:

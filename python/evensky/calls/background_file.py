@@ -11,12 +11,12 @@ import numpy as np
 
 from .._core import __version__
 from ..errors import FitsError, TaskError
+from ..fits.opening import real_path
+from ..fits.planes import plane_file
+from ..fits.scratch import Scratch
 from ..image import Exposure, ImageF
 from ..image.bad_bits import bad_bits, plane_names
 from ..io import read_exposure, write_exposure, write_image
-from ..fits.planes import plane_file
-from ..fits.opening import real_path
-from ..fits.scratch import Scratch
 from ..math import (
     REDUCE_INTERP_ORDER,
     ApproximateControl,

@@ -93,8 +93,8 @@ class MatchAllResult(_Result):
     exposures : list
         The matched exposures, of the types that went in; None for one that failed.
     models : list of Model or None
-        The model that was added to each: ``.image()``, ``.sigma_image()``, ``.name``, ``.coefficients``, ``.covariance``, and
-        ``.mirrored`` by the names of ``lsst.afw.math``; None for an exposure that failed.
+        The model that was added to each: ``.image()``, ``.sigma_image()``, ``.name``, ``.coefficients``, ``.covariance``,
+        and ``.mirrored`` by the names of ``lsst.afw.math``; None for an exposure that failed.
     run : MatchRun
         All further details, with an `ExposureRecord` per exposure: scores of all candidate models, outlying bins,
         partners.
@@ -220,8 +220,8 @@ def match_all(
     reference : int, str or Path, optional
         Number, file or label of the exposure to leave unchanged; by default the exposure with the lowest cost.
     level : str, optional
-        What is kept: the "reference" (default), the "mean" of all exposures (the models add up to zero), or the exposure
-        of the "lowest" level.
+        What is kept: the "reference" (default), the "mean" of all exposures (the models add up to zero), or the
+        exposure of the "lowest" level.
     bin_size : int, optional
         Size of the bins in pixels; by default 16 bins along the shorter side of an exposure.
     statistic : str, optional
@@ -246,8 +246,8 @@ def match_all(
     Returns
     -------
     MatchAllResult
-        One exposure that fails does not stop the others. Exposures that share no good pixel with the others, directly or
-        through further exposures, are matched among themselves; a note says so.
+        One exposure that fails does not stop the others. Exposures that share no good pixel with the others, directly
+        or through further exposures, are matched among themselves; a note says so.
 
     Raises
     ------

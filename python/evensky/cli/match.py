@@ -69,16 +69,14 @@ def _config_for(method: str, file: Path | None, python_file: Path | None, settin
 @click.command("match", cls=_MatchCommand)
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("--out", "-o", required=True, type=PATH, help="Folder for the results; it is made if needed.")
-@click.option(
-    "--reference", "-r", type=PATH, help="Exposure to leave unchanged; chosen automatically by default."
-)
+@click.option("--reference", "-r", type=PATH, help="Exposure to leave unchanged; chosen automatically by default.")
 @click.option(
     "--method",
     type=click.Choice(list(_KINDS)),
     default="all",
     show_default=True,
-    help="all: joint match of every exposure with all others, model complexity selected from the data. reference: match "
-    "of every exposure to one reference, with the model that is configured, as LSST's MatchBackgroundsTask does.",
+    help="all: joint match of every exposure with all others, model complexity selected from the data. reference: "
+    "match of every exposure to one reference, with the model that is configured, as LSST's MatchBackgroundsTask does.",
 )
 @click.option(
     "--set", "-c", "settings", multiple=True, metavar="NAME=VALUE", help="Set a configuration field; may be repeated."
@@ -104,8 +102,8 @@ def _config_for(method: str, file: Path | None, python_file: Path | None, settin
     default="threads",
     show_default=True,
     help="threads, processes, dask (processes of a local cluster), dask:ADDRESS (the scheduler of a cluster, whose "
-    "machines must see the same files), or mpi (under mpiexec -n 1 python -m mpi4py.futures, or with processes that MPI "
-    "starts).",
+    "machines must see the same files), or mpi (under mpiexec -n 1 python -m mpi4py.futures, or with processes that "
+    "MPI starts).",
 )
 @scratch_option
 @click.option("--compress", is_flag=True, help="Compress the output files by tiles, without loss.")
@@ -138,8 +136,8 @@ def command(
     nor is the reference. Model complexity is selected from the data. Exposures may cover different parts of the grid if
     their headers give the origin (LTV1 and LTV2, or LSST's cards).
 
-    The output folder receives <stem>_matched.fits for each exposure, matched.ecsv (figures), report.html (pictures), and
-    matched.journal, from which --resume continues a run that was stopped. FILES are LSST exposures (image, mask and
+    The output folder receives <stem>_matched.fits for each exposure, matched.ecsv (figures), report.html (pictures),
+    and matched.journal, from which --resume continues a run that was stopped. FILES are LSST exposures (image, mask and
     variance) or any FITS images. They are never changed.
 
     \b

@@ -32,7 +32,7 @@ _DEFAULT = (
 
 @click.command("stats", cls=Command)
 @click.argument("file", type=PATH)
-@click.option("--sigma", default=3.0, show_default=True, help="Half-width of the clipping window in standard deviations.")
+@click.option("--sigma", default=3.0, show_default=True, help="Half-width of the clipping window, in sigma.")
 @click.option("--rounds", default=3, show_default=True, help="Number of clipping rounds.")
 @click.option(
     "--property",

@@ -61,11 +61,7 @@ def read_fields(path: Path) -> dict[str, Any]:
     """
     kind = _ENDINGS.get(path.suffix.lower())
     if kind is None:
-        hint = (
-            "; a Python configuration is executed; pass it by --python-config"
-            if path.suffix == ".py"
-            else ""
-        )
+        hint = "; a Python configuration is executed; pass it by --python-config" if path.suffix == ".py" else ""
         raise InvalidParameterError(f"{path}: a configuration file ends in {', '.join(_ENDINGS)}{hint}")
     try:
         if path.exists() and not path.is_file():  # reading a pipe would wait for ever
@@ -107,7 +103,7 @@ def make_config(
     python_file: Path | None = None,
     settings: Sequence[str] = (),
 ) -> _Config:
-    """Make a configuration: the defaults, changed by a Python file, a file of fields, and ``name=value``, in this order.
+    """Make a configuration: the defaults, changed in turn by a Python file, a file of fields, and ``name=value``.
 
     Parameters
     ----------

@@ -18,6 +18,7 @@ __all__ = [
 
 import copy
 import html
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np

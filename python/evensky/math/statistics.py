@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _core, _properties
-from .._core import Statistics, StatisticsControl, stringToStatisticsProperty
+from .._core import Property, Statistics, StatisticsControl, stringToStatisticsProperty
 from .._properties import *  # noqa: F403 - one name for each row of the core's table
 from ..draw.figures import plot_centres
 from ..draw.tables import table_html
@@ -80,12 +80,12 @@ def _plot(self: Statistics, unit: str = "") -> Figure:
         (Property.MEDIAN, Property.IQRANGE, 0.5),
     )
     rows = [
-        (centre.name, *self.getResult(centre), factor * self.getValue(scatter) if flags & scatter else None)
+        (str(centre.name), *self.getResult(centre), factor * self.getValue(scatter) if flags & scatter else None)
         for centre, scatter, factor in centres
         if flags & centre
     ]
     if not rows:
-        raise InvalidParameterError("Statistics hold neither MEAN nor MEANCLIP nor MEDIAN; compute one of them to draw it")
+        raise InvalidParameterError("Statistics hold neither MEAN nor MEANCLIP nor MEDIAN; compute one to draw it")
     return plot_centres(rows, unit)
 
 

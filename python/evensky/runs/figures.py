@@ -297,5 +297,3 @@ def _histogram(ax: Any, counts: np.ndarray, edges: np.ndarray, record: ExposureR
     ax.axvline(0, color="black", lw=0.8)
     ax.set_xlabel(unit_label(unit), fontsize=9)
     ax.tick_params(labelsize=8)
-
-

@@ -145,9 +145,8 @@ class JointMethod(Method):
             spline=self.config.spline,
         )
         labels = [item.label for item in items]
-        plans = [
-            _plan_of(correction, look, labels)
-            for correction, look in zip(corrections.exposures, looks, strict=True)
+        plans: list[Plan] = [
+            _plan_of(correction, look, labels) for correction, look in zip(corrections.exposures, looks, strict=True)
         ]
         return plans, _group_notes(corrections, labels)
 
@@ -299,8 +298,8 @@ class JointMethod(Method):
         elif record.common_fraction < _LEAST_ENCLOSED and correction.model.candidate.terms > 1:
             record.flags.append("EXTRAPOLATED")
             record.warnings.append(
-                f"EXTRAPOLATED: only {percent} of its bins are good in another exposure, too; the model is extrapolated "
-                "over the others"
+                f"EXTRAPOLATED: only {percent} of its bins are good in another exposure, too; the model is "
+                "extrapolated over the others"
             )
 
     @staticmethod
@@ -313,12 +312,12 @@ class JointMethod(Method):
 
 def _plan_of(correction: Correction, look: Look, labels: Sequence[str]) -> _Correct:
     """Return the plan of an exposure; its digest is the same if, to the last bit, its result is."""
-    model = correction.model
+    model, covered = correction.model, int(look.coverage.bins.size)
     partners = [labels[partner] for partner in correction.partners]
     parts = (
         None if model is None else (model.name, model.box),
         partners,
-        (correction.group, correction.bins, look.coverage.bins.size, correction.rejected, correction.rms, correction.chi),
+        (correction.group, correction.bins, covered, correction.rejected, correction.rms, correction.chi),
         [(score.candidate.name, score.candidate.terms, score.bic, score.rejected) for score in correction.scores],
     )
     digest = hashlib.sha256(repr(parts).encode())
@@ -326,7 +325,7 @@ def _plan_of(correction: Correction, look: Look, labels: Sequence[str]) -> _Corr
         digest.update(model.coefficients.tobytes())
         digest.update(model.covariance.tobytes())
     problem = look.candidate.message if look.box is None else ""
-    return _Correct(digest.hexdigest(), correction, partners, int(look.coverage.bins.size), problem)
+    return _Correct(digest.hexdigest(), correction, partners, covered, problem)
 
 
 def _group_notes(corrections: Corrections, labels: Sequence[str]) -> list[str]:

@@ -196,7 +196,7 @@ class Method(ABC):
         return record
 
     def _restore(self, item: Item, record: ExposureRecord) -> bool:
-        """Make the pictures of a finished exposure, if there are to be any; return False if its output is unreadable."""
+        """Make the pictures of a finished exposure, if any are wanted; return False if its output is unreadable."""
         if self.painter is None:
             return True
         before = self.painter.picture(self._frame(item).exposure)

@@ -84,7 +84,8 @@ class ReferenceMethod(Method):
 
     def _keep(self, frame: Frame, plan: Plan, record: ExposureRecord) -> Result:
         record.fit_rms = 0.0
-        return Result(None, False, [f"evensky {__version__}: reference of the match, pixels unchanged"], self._cards(record))
+        history = [f"evensky {__version__}: reference of the match, pixels unchanged"]
+        return Result(None, False, history, self._cards(record))
 
     def _check(self, frame: Frame, reference: Frame) -> None:
         """Raise an error if an exposure cannot be compared with the reference."""

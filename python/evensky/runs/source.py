@@ -166,9 +166,7 @@ class MemorySource(Source):
         refuse_twice([path for path in paths if path is not None])
         labels = unique_labels([path or Path(f"exposure {index}") for index, path in enumerate(paths)])
         self.exposures = exposures
-        self.items = [
-            Item(index, label, path) for index, (label, path) in enumerate(zip(labels, paths, strict=True))
-        ]
+        self.items = [Item(index, label, path) for index, (label, path) in enumerate(zip(labels, paths, strict=True))]
         self.matched: list[Any] = [None] * len(exposures)
         self.models: list[Any] = [None] * len(exposures)
         self._bits: dict[int, int] = {}

@@ -46,7 +46,8 @@ class FileStore(Source):
     bad_planes : sequence of str
         Names of the mask planes whose pixels do not count.
     mask, variance : str, optional
-        Where these planes are if not in their usual place; may hold ``{stem}``, ``{name}`` or ``{dir}`` of the exposure.
+        Where these planes are, if not in their usual place; ``{stem}``, ``{name}`` and ``{dir}`` of the exposure are
+        filled in.
     compress : bool, optional
         Compress the output files by tiles.
     scratch : str or Path, optional

@@ -63,7 +63,9 @@ class _Job:
 
     def __call__(self, ref: Any, scaler: Any) -> Struct:
         task = self._task
-        reference = REFERENCES.get(self.run, lambda: task.loadExposure(self._reference, self._datasetType, self._scaler))
+        reference = REFERENCES.get(
+            self.run, lambda: task.loadExposure(self._reference, self._datasetType, self._scaler)
+        )
         return task.match_one(reference, ref, scaler, self._datasetType)
 
 

@@ -58,7 +58,7 @@ def _extra(name: str, module: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise InvalidParameterError(
-            f"executor is {name!r}, which needs a package that is not installed ({error}): pip install 'evensky[{name}]'"
+            f"executor is {name!r}, which needs another package ({error}): pip install 'evensky[{name}]'"
         ) from error
 
 
@@ -119,7 +119,9 @@ def open_executor(executor: Executor | str | None, workers: int) -> Iterator[Ren
                 return given
             number = getattr(given, "_max_workers", None)
             if not isinstance(given, ProcessPoolExecutor) or not isinstance(number, int):
-                raise TaskError(f"{type(given).__name__}: is broken and cannot be replaced; pass a new executor and resume")
+                raise TaskError(
+                    f"{type(given).__name__}: is broken and cannot be replaced; pass a new executor and resume"
+                )
             # The caller owns it and does not know that it broke: a pool of the same kind replaces it.
             return _processes(number)
     else:
