@@ -68,7 +68,7 @@ REFUSED: list[Row] = [
         for value in ((3,), (None,), (1, 2, 3), (geom.Point2I(0, 0),))
     ),
     ("a box of a misspelt argument", lambda: geom.Box2I(corners=1), *INVALID, "got 0 arguments and corners"),
-    ("a box of a real box", lambda: geom.Box2I(geom.Box2D()), *INVALID, "not made of a Box2D; round its corners"),
+    ("a box of a real box", lambda: geom.Box2I(geom.Box2D()), *INVALID, "cannot be made from a Box2D; round its corners"),
     ("a box of a real size", lambda: geom.Box2I(geom.Point2I(1, 2), geom.Extent2D(1.5, 2)), *INVALID, "1.5 is a float"),
     ("a box moved out", lambda: box(2**62, 0, 5, 5).shiftedBy(geom.Extent2I(2**62, 0)).getMin(), *RANGE, "2\\^62"),
     ("a box grown out", lambda: box(0, 0, 5, 5).dilatedBy(2**62).getDimensions(), *RANGE, "9223372036854775813"),
