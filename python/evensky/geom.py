@@ -34,7 +34,7 @@ _FARTHEST = 2**62
 def _integer(value: Any) -> int:
     number = whole_number(value, "A coordinate")
     if not -_FARTHEST <= number <= _FARTHEST:
-        raise OutOfRangeError(f"A pixel coordinate is {shown(number)}; it must be within +-2^62")
+        raise OutOfRangeError(f"A coordinate or size is {shown(number)}; it must be within +-2^62")
     return number
 
 
