@@ -1,11 +1,11 @@
-"""Exposures matched to each other, all at once: `evensky.match_all` and what it is made of.
+"""Joint matching: the algorithm behind `evensky.match_all`.
 
-- `grid`: bins that all exposures share, wherever they lie
-- `partners`: which pairs are measured
-- `differences`: what is measured of them
-- `models`: the candidates, and what a correction is in the end
-- `evidence`: which candidate an exposure needs
-- `network`: what corrections leave of the differences, and which bins are odd
-- `system`: all corrections from all differences, with their covariances
-- `all_to_all`: one after the other
+- `grid`: the bins that all exposures share
+- `partners`: selection of the pairs to measure
+- `differences`: measured differences of the pairs
+- `models`: candidate models and fitted models
+- `evidence`: choice of the candidate for one exposure
+- `network`: residuals of the differences, and detection of outliers
+- `system`: solution for all models at once, with their covariances
+- `all_to_all`: the search that combines these steps
 """
