@@ -1,4 +1,4 @@
-"""From differences to corrections: how many terms each exposure needs, all of them at once, and their errors."""
+"""Joint matching of all exposures: choose a model for each, solve for all of them at once, and estimate their errors."""
 
 from __future__ import annotations
 
@@ -19,37 +19,38 @@ from .network import Network, Solution
 from .system import Shift, System
 
 LEVELS = ("reference", "mean", "lowest")
-"""What stays as it is: the reference; the mean, as corrections add up to nothing; the exposure of the lowest level, to
-which all others are brought down."""
+"""What joint matching leaves unchanged: "reference", the reference exposure; "mean", the mean of all exposures, as the
+models sum to zero; "lowest", the exposure with the lowest level, down to which all others are brought."""
 
-# So often candidates are chosen anew, and all corrections solved for; two or three times are enough nearly always.
+# Largest number of sweeps, in each of which candidates are chosen and all models are solved for; two or three nearly
+# always suffice.
 _SWEEPS = 8
-# The search begins with the one of these orders that serves all exposures best.
+# The search starts from whichever of these orders fits best when all exposures have the same order.
 _FIRST_ORDERS = (0, 2, 4)
 
 
 @dataclass
 class Correction:
-    """What came of one exposure.
+    """Result of joint matching for one exposure.
 
     Attributes
     ----------
     model : Model or None
-        What to add; None where no other exposure has good pixels in common with it.
+        Function to add to the exposure; None if no other exposure shares good pixels with it.
     scores : list of Score
-        Of all candidates, the best first; empty for one that is held as it is.
+        Scores of all candidates, the best first; empty for an exposure that is fixed.
     partners : list of int
-        The exposures that it was compared with.
+        Exposures with which it was compared.
     group : int
-        Number of the group that it is in; -1 where it is in none.
+        Number of its group; -1 if it has no partners.
     bins : int
-        Bins that it was compared in.
+        Number of bins in which it was compared.
     rejected : int
-        How many of them are outliers.
+        Number of those bins that are outliers.
     rms : float
-        Of what is left between it and its partners in the others; NaN without any.
+        RMS of its residuals from its partners in the bins that are not outliers; NaN if there are none.
     chi : float
-        The same in units of the standard errors.
+        RMS of the same residuals in units of their standard errors.
     """
 
     model: Model | None
@@ -64,17 +65,18 @@ class Correction:
 
 @dataclass
 class Corrections:
-    """What came of all exposures.
+    """Result of joint matching for all exposures.
 
     Attributes
     ----------
     exposures : list of Correction
     anchors : list of int
-        For each group the exposure that is held as it is, or -1 where none is.
+        The fixed exposure of each group; -1 if the group has none.
     scale : float
-        By how much the scatter of bins exceeds their errors, at least 1; errors are scaled by it.
+        Ratio of the scatter of the bins to their standard errors, at least 1; the errors of the models are multiplied
+        by it.
     sweeps : int
-        Number of times that candidates were chosen.
+        Number of sweeps of the search.
     """
 
     exposures: list[Correction]
@@ -93,23 +95,23 @@ def correct_all(
     order: int = 8,
     spline: bool = True,
 ) -> Corrections:
-    """Find the corrections that make all exposures agree.
+    """Find the models that make all exposures agree when they are added.
 
     Parameters
     ----------
     boxes : sequence of (x0, y0, width, height)
-        Of the exposures, on the common pixel grid.
+        Boxes of the exposures on the common pixel grid.
     grid : CommonGrid
     differences : Differences
-        Of the pairs that were measured.
+        Differences of the measured pairs.
     preference : sequence of int
-        All exposures, the best reference first.
+        Numbers of all exposures, the best reference first.
     level : str, optional
-        One of `LEVELS`.
+        What to leave unchanged, one of `LEVELS`.
     order : int, optional
-        Highest order of a Chebyshev series among the candidates.
+        Highest order of the Chebyshev series among the candidates.
     spline : bool, optional
-        Whether splines are among them.
+        Whether to include splines in the candidates.
 
     Returns
     -------
@@ -118,7 +120,7 @@ def correct_all(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For a level that is none, an order below 0.
+        If `level` is not one of `LEVELS`, or `order` is negative.
     """
     if level not in LEVELS:
         raise InvalidParameterError(f"level is {level!r}; it must be one of {', '.join(LEVELS)}")
@@ -158,8 +160,8 @@ class _Search:
     def _candidates(
         box: PixelBox, grid: CommonGrid, order: int, spline: bool
     ) -> list[tuple[list[Candidate], Candidate]]:
-        """Candidates, with the one whose terms begin with theirs."""
-        # Whole bins: a node for the rest of one at the edge would hang on a few pixels.
+        """Return groups of candidates, each with the candidate whose leading terms are those of the whole group."""
+        # Only whole bins count: a node for a partial bin at the edge would depend on a few pixels.
         every = make_candidates(order, (box[2] // grid.bin_size, box[3] // grid.bin_size), spline=spline)
         series = [candidate for candidate in every if candidate.nodes is None]
         return [(series, series[-1]), *(([one], one) for one in every if one.nodes is not None)]
@@ -186,7 +188,7 @@ class _Search:
         return self._result(left, scale, sweeps)
 
     def _begin(self) -> tuple[Solution, np.ndarray]:
-        """The order that serves all exposures best, when all have the same."""
+        """Return the best solution in which all exposures have the same order, and its residuals."""
         best: tuple[float, Solution, np.ndarray] | None = None
         found: list[tuple[Solution, np.ndarray, np.ndarray, float]] = []
         scale = np.inf
@@ -221,7 +223,7 @@ class _Search:
         return Candidate(order) if free else NONE
 
     def _sweep(self, solution: Solution, left: np.ndarray) -> None:
-        """Choose a candidate for each exposure, given the others' corrections; first where most is left."""
+        """Choose a candidate for each exposure given the models of the others, in order of decreasing misfit."""
         value, error = self.network.residuals(left)
         with np.errstate(invalid="ignore"):
             distance = np.minimum(np.nan_to_num((value / error) ** 2), FAR**2)
@@ -233,11 +235,11 @@ class _Search:
             choice = choose(evidence)
             solution.candidates[i], solution.coefficients[i] = choice.candidate, choice.coefficients
             self.scores[i] = choice.scores
-            # Bins that did not fit what it was before may fit what it is now.
+            # Bins that were outliers of the previous model may agree with this one.
             self.network.good[nodes] = ~choice.outliers
 
     def _drop_undetermined(self, solution: Solution) -> None:
-        """Choose anew where the bins that count do not determine all terms."""
+        """Choose another candidate for exposures whose remaining bins do not determine all terms of theirs."""
         for i in self.tied:
             candidate = solution.candidates[i]
             if candidate.terms == 0:
@@ -249,10 +251,10 @@ class _Search:
                 choice = choose(evidence)
                 solution.candidates[i], self.scores[i] = choice.candidate, choice.scores
 
-    # -- what is common to all --
+    # -- the component common to all exposures --
 
     def _fixed(self, candidates: Sequence[Candidate]) -> list[int]:
-        """In each group an exposure that no correction is solved for: what it has in common with all is not known."""
+        """Return one exposure of each group to fix: differences do not determine a component common to all."""
         if self.level == "reference":
             return self.anchors
         return [min(members, key=lambda i: candidates[i].terms) for members in self.members]
@@ -261,7 +263,7 @@ class _Search:
         return Solution(list(candidates), System(self.network, candidates, fixed).solve())
 
     def _solve(self, candidates: Sequence[Candidate]) -> Solution:
-        """All corrections; of those that agree as well the ones that leave most exposures as they are."""
+        """Solve for all models; of equally good solutions, take the one that leaves most exposures unchanged."""
         solution = self._least_squares(candidates, self._fixed(candidates))
         if self.level != "reference":
             for members in self.members:
@@ -276,7 +278,7 @@ class _Search:
         return solution
 
     def _settle(self, candidates: Sequence[Candidate]) -> None:
-        """The corrections as they are wanted: solved for, and shifted by what all of a group may have in common."""
+        """Solve for the final models, and add to each group the common component that `level` calls for."""
         self.solved = list(candidates)
         self.fixed = self._fixed(candidates)
         solution = self._least_squares(candidates, self.fixed)
@@ -295,7 +297,10 @@ class _Search:
 
     @staticmethod
     def _common_order(members: list[int], candidates: Sequence[Candidate]) -> int:
-        """Order of what is shifted: that which half of the exposures have or more, as far as splines can hold it."""
+        """Return the order of the common component: one that at least half of the exposures have.
+
+        It is limited to the order that every spline in the group represents exactly; -1 if no exposure has a model.
+        """
         if all(candidates[i].terms == 0 for i in members):
             return -1
         orders = sorted(candidates[i].polynomial for i in members)
@@ -304,7 +309,7 @@ class _Search:
 
     @staticmethod
     def _give_room(solution: Solution, members: list[int], order: int) -> None:
-        """Let the series of all members have the terms that a shift needs: they begin with those that they have."""
+        """Extend all series of a group to the order of the shift, with coefficients of 0 for the new terms."""
         for i in members:
             candidate = solution.candidates[i]
             if candidate.nodes is None and candidate.order < order:
@@ -338,7 +343,7 @@ class _Search:
     # -- result --
 
     def _reduced(self, left: np.ndarray) -> float:
-        """Scatter of the nodes in units of their errors, the terms taken off."""
+        """Return the scatter of the nodes in units of their errors, corrected for the number of fitted terms."""
         value, error = self.network.residuals(left)
         with np.errstate(invalid="ignore"):
             distance = (value / error)[self.network.good]
