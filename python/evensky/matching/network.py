@@ -1,4 +1,4 @@
-"""Exposures that differences tie together: what corrections leave, which bins are odd, what an exposure needs."""
+"""Network of exposures linked by differences: residuals, outliers, and the evidence for each model."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from .evidence import Evidence
 from .grid import PixelBox
 from .models import Basis, Candidate
 
-# Terms in bins are kept, up to so many numbers, as most are needed several times.
+# Capacity, in numbers, of the cache of design matrices; most of them are needed several times.
 _KEPT_NUMBERS = 2**20
-# Bins farther from their partners, in standard errors, are outliers.
+# A bin that differs from its partners by more than this many standard errors is an outlier.
 OUTLIER = 5.0
 
 
 @dataclass
 class Solution:
-    """Corrections, one after the other.
+    """Models of all exposures.
 
     Attributes
     ----------
     candidates : list of Candidate
+        Kind of model of each exposure.
     coefficients : list of ndarray
+        Coefficients of each model.
     """
 
     candidates: list[Candidate]
@@ -36,12 +38,12 @@ class Solution:
 
 
 class Network:
-    """Exposures and their differences.
+    """Network of exposures and their differences.
 
     Parameters
     ----------
     boxes : sequence of (x0, y0, width, height)
-        Of the exposures.
+        Boxes of the exposures on the common pixel grid.
     differences : Differences
     """
 
@@ -50,7 +52,7 @@ class Network:
         self.bases = [Basis(box) for box in boxes]
         self.good = ~differences.node_odd  # nodes that count
         size = differences.node_exposure.size
-        self._of_exposure: list[list[tuple[int, int]]] = [[] for _ in boxes]  # numbers of pairs, and the side
+        self._of_exposure: list[list[tuple[int, int]]] = [[] for _ in boxes]  # (pair, side)
         for at, pair in enumerate(differences.pairs):
             self._of_exposure[pair.first].append((at, 0))
             self._of_exposure[pair.second].append((at, 1))
@@ -60,12 +62,12 @@ class Network:
 
     @property
     def number(self) -> int:
-        """Of exposures."""
+        """Number of exposures."""
         return len(self.bases)
 
     def design(self, pair: int, side: int, candidate: Candidate) -> np.ndarray:
-        """Terms of the correction of one side's exposure in a pair's bins, shape (n, terms)."""
-        # Series of all orders begin with the same terms.
+        """Return the terms of a candidate for one side of a pair, averaged over its bins, shape (n, terms)."""
+        # Series of all orders share their leading terms, so one design matrix serves for all lower orders.
         key = pair, side, candidate.nodes
         known = self._designs.get(key)
         if known is not None and known.shape[1] >= candidate.terms:
@@ -79,12 +81,12 @@ class Network:
         return made
 
     def weights(self) -> np.ndarray:
-        """Inverse variances of the rows; 0 where an outlier is in one, shape (n,)."""
+        """Return the inverse variances of the rows, 0 for rows that contain an outlier, shape (n,)."""
         good = self.good[self.differences.node].all(axis=0)
         return np.asarray(good / self.differences.variance)
 
     def correction(self, solution: Solution) -> np.ndarray:
-        """What the corrections make of each row: second less first, shape (n,)."""
+        """Return the difference that the models predict for each row, second minus first, shape (n,)."""
         result = np.zeros(self.differences.value.size)
         for at, (pair, rows) in enumerate(zip(self.differences.pairs, self.differences.rows, strict=True)):
             for side, exposure, sign in ((0, pair.first, -1.0), (1, pair.second, 1.0)):
@@ -96,17 +98,17 @@ class Network:
     # -- outliers --
 
     def residuals(self, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """By how much each node differs from its partners, and the standard error of that.
+        """Return the difference of each node from its partners, with its standard error.
 
         Parameters
         ----------
         left : ndarray, shape (n,)
-            Rows less what the corrections make of them.
+            Residuals of the rows: measured differences minus those that the models predict.
 
         Returns
         -------
         value, error : ndarray, shape (nodes,)
-            NaN where a node has no partner that counts.
+            NaN for nodes without a good partner.
         """
         d = self.differences
         value, variance = np.zeros((2, self._size))
@@ -121,7 +123,13 @@ class Network:
             return value / total, np.sqrt(variance / total**2 + d.node_variance)
 
     def reject(self, left: np.ndarray) -> None:
-        """Find the nodes that differ from their partners beyond reason, the worst in each bin first."""
+        """Find the nodes that are outliers, the worst in each bin first.
+
+        Parameters
+        ----------
+        left : ndarray, shape (n,)
+            Residuals of the rows.
+        """
         self.good = ~self.differences.node_odd
         bins = self.differences.node_bin
         value, error = self.residuals(left)
@@ -130,7 +138,7 @@ class Network:
             with np.errstate(invalid="ignore"):
                 distance = np.abs(value / error) / scale
             distance[~self.good | ~np.isfinite(distance)] = 0.0
-            # Of those in one bin that disagree, the one that disagrees most; the others may then agree.
+            # In each bin only the node that disagrees most is rejected; the others may then agree.
             order = np.lexsort((-self.differences.node_exposure, distance, bins))
             last = np.diff(bins[order], append=-1) != 0
             worst = order[last]
@@ -150,23 +158,23 @@ class Network:
         *,
         nodes: np.ndarray | None = None,
     ) -> tuple[Evidence, np.ndarray]:
-        """What its partners say an exposure's correction should be.
+        """Estimate in each bin the value that the model of an exposure must have to agree with its partners.
 
         Parameters
         ----------
         exposure : int
         solution : Solution
-            Corrections of the partners.
+            Models of the partners.
         designs : sequence of (list of Candidate, Candidate)
-            Candidates, and the one whose terms begin with theirs.
+            Groups of candidates, each with the candidate whose leading terms are those of the whole group.
         nodes : ndarray of bool, optional
-            Which nodes to ask; those that do not scatter oddly where left out.
+            Nodes to use; if omitted, those whose pixels do not scatter excessively.
 
         Returns
         -------
-        Evidence
+        evidence : Evidence
         nodes : ndarray of int
-            The nodes that its bins are.
+            Nodes of the bins of the evidence.
         """
         d = self.differences
         parts: list[tuple[int, int, np.ndarray, np.ndarray]] = []
@@ -195,7 +203,7 @@ class Network:
         error = np.sqrt(variance[known] / total**2 + d.node_variance[asked])
 
         def terms(candidate: Candidate) -> np.ndarray:
-            """Of the exposure's bins: means over its partners."""
+            """Return the terms in the bins of the exposure, as weighted means over its partners."""
             result = np.zeros((size, candidate.terms))
             for at, side, own, weights in parts:
                 result[own] += weights[:, None] * self.design(at, side, candidate)
