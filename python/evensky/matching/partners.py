@@ -1,7 +1,7 @@
-"""Which pairs of exposures are measured: a bounded number for each, that ties all of them together.
+"""Selection of the pairs of exposures to measure: a bounded number for each exposure that links all of them.
 
-Of N exposures of one field there are N (N - 1) / 2 pairs, which say little more than 3 N do: in a bin where three
-exposures are good, the difference of two follows from their differences to the third.
+N exposures of one field form N (N - 1) / 2 pairs, but these hold little more information than 3 N of them: in a bin
+where three exposures are good, the difference of two follows from their differences from the third.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# In each bin an exposure has, where there are so many, this number of partners; and no more than that in all, but for
-# the few that join groups that nothing else joins.
+# Number of partners of an exposure in each bin, if that many exist.
 _PARTNERS_IN_BIN = 3
+# Number of partners above which an exposure gets no more, except for those that join otherwise separate groups.
 _MOST_PARTNERS = 8
-# Exposures up to this number are all compared with each other.
+# Up to this number of exposures, all pairs are measured.
 _ALL_PAIRS = 4
 
 
 def choose_pairs(coverage: Sequence[np.ndarray], hub: int) -> list[tuple[int, int]]:
-    """Pairs of exposures to measure.
+    """Choose the pairs of exposures to measure.
 
     Parameters
     ----------
     coverage : sequence of ndarray of int
-        Numbers of the bins that each exposure has good pixels in; may be empty.
+        Numbers of the bins in which each exposure has good pixels; may be empty.
     hub : int
-        The exposure that is preferred where several do; it is kept in memory.
+        Exposure to prefer among equally useful partners; it is kept in memory.
 
     Returns
     -------
     list of (int, int)
-        Each pair once, in the order in which to measure them: by its second exposure, whose number is the higher one.
-        The hub, which is at hand always, is the first of all its pairs. So an exposure is read once, and those just
-        before it are at hand.
+        Each pair once, in the order in which to measure them: by the second exposure of the pair, which has the higher
+        number. The hub is the first exposure of all its pairs, as it is always in memory. In this order, each exposure
+        needs to be read only once while those just before it are still in memory.
     """
     number = len(coverage)
     links = _Links(coverage)
@@ -56,7 +56,7 @@ def choose_pairs(coverage: Sequence[np.ndarray], hub: int) -> list[tuple[int, in
 
 
 class _Links:
-    """The exposures, and the pairs chosen so far."""
+    """Coverage of the exposures, and the pairs chosen so far."""
 
     def __init__(self, coverage: Sequence[np.ndarray]) -> None:
         from scipy.sparse import csr_array
@@ -69,7 +69,7 @@ class _Links:
         self.pairs: set[tuple[int, int]] = set()
 
     def shared(self, i: int, weights: np.ndarray | None = None) -> np.ndarray:
-        """Number of bins (or the sum of weights of bins) that each exposure shares with exposure i; 0 for itself."""
+        """Return the number of bins, or the sum of their weights, that each exposure shares with i; 0 for i itself."""
         row = np.zeros(self.covered.shape[1])
         own = self.bins(i)
         row[own] = 1.0 if weights is None else weights
@@ -78,7 +78,7 @@ class _Links:
         return np.asarray(result)
 
     def bins(self, i: int) -> np.ndarray:
-        """The bins of an exposure."""
+        """Return the bins of an exposure, as columns of `covered`."""
         start, end = self.covered.indptr[i : i + 2]
         return np.asarray(self.covered.indices[start:end])
 
@@ -88,7 +88,7 @@ class _Links:
         self.pairs.add((min(i, j), max(i, j)))
 
     def groups(self) -> np.ndarray:
-        """Number of the group that each exposure is in, by the pairs chosen so far."""
+        """Return the number of the group of each exposure; the pairs chosen so far link the exposures of a group."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
@@ -98,7 +98,7 @@ class _Links:
 
 
 def _choose_partners(links: _Links, i: int, hub: int) -> None:
-    """Give an exposure partners until each of its bins has enough, the hub and its neighbours in the list first."""
+    """Add partners to an exposure until each of its bins has enough; prefer the hub, then neighbours in the list."""
     own = links.bins(i)
     need = np.full(own.size, float(_PARTNERS_IN_BIN))
 
@@ -115,7 +115,7 @@ def _choose_partners(links: _Links, i: int, hub: int) -> None:
         gain[list(links.partners[i])] = 0.0
         if not gain.any():
             break
-        # Of those that give about as much, the nearest.
+        # Among exposures that gain about as much, take the nearest in the list.
         close = np.flatnonzero(gain >= 0.9 * gain.max())
         j = int(close[np.argmax(nearness[close])])
         links.add(i, j)
@@ -123,7 +123,7 @@ def _choose_partners(links: _Links, i: int, hub: int) -> None:
 
 
 def _join_groups(links: _Links) -> None:
-    """Tie groups together that share bins although no pair was chosen between them."""
+    """Add pairs between groups that share bins but are not linked yet."""
     while True:
         groups = links.groups()
         joined = False
