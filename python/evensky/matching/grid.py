@@ -1,4 +1,4 @@
-"""Bins that all exposures share, wherever they lie on their common pixel grid."""
+"""Grid of bins that all exposures share on their common pixel grid."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import numpy as np
 
 from ..errors import OutOfRangeError
 
-# (x0, y0, width, height), as boxes cross the border to the core.
+# (x0, y0, width, height): the form in which boxes are passed to the core.
 PixelBox = tuple[int, int, int, int]
 
-# Automatic bins: so many along the shorter side of an exposure, between these sizes.
+# Automatic bins: their number along the shorter side of an exposure, and the limits of their size in pixels.
 _BINS_ALONG_SIDE = 16
 _SMALLEST, _LARGEST = 16, 256
 
 
 def common_box(a: PixelBox, b: PixelBox) -> PixelBox | None:
-    """What two boxes have in common; None where that is nothing."""
+    """Return the intersection of two boxes; None if they do not overlap."""
     x0, y0 = max(a[0], b[0]), max(a[1], b[1])
     x1, y1 = min(a[0] + a[2], b[0] + b[2]), min(a[1] + a[3], b[1] + b[3])
     return (x0, y0, x1 - x0, y1 - y0) if x1 > x0 and y1 > y0 else None
 
 
-# A bin's number is that of its row and of its column, each with room for what is left of or below 0.
+# The number of a bin combines those of its row and its column, each offset by this to allow for negative ones.
 _HALF = 2**30
 
 
 def around(boxes: Iterable[PixelBox]) -> PixelBox:
-    """The smallest box that holds all of them."""
+    """Return the smallest box that contains all of the boxes."""
     corners = np.array([(x0, y0, x0 + width, y0 + height) for x0, y0, width, height in boxes])
     (x0, y0), (x1, y1) = corners[:, :2].min(axis=0).tolist(), corners[:, 2:].max(axis=0).tolist()
     return x0, y0, x1 - x0, y1 - y0
@@ -39,36 +39,36 @@ def around(boxes: Iterable[PixelBox]) -> PixelBox:
 
 @dataclass(frozen=True)
 class CommonGrid:
-    """Square bins over the whole plane of pixels, of which one begins at pixel (0, 0).
+    """Square bins that cover the whole plane of pixels; one of them begins at pixel (0, 0).
 
     Attributes
     ----------
     bin_size : int
-        Pixels along a side.
+        Side length in pixels.
     """
 
     bin_size: int
 
     @classmethod
     def fitting(cls, width: int, height: int) -> CommonGrid:
-        """16 bins along the shorter side of an exposure, of 16 to 256 px."""
+        """Make a grid with 16 bins along the shorter side of an exposure, within 16 to 256 px per bin."""
         size = round(min(width, height) / _BINS_ALONG_SIDE)
         return cls(int(np.clip(size, _SMALLEST, _LARGEST)))
 
     def edges(self, box: PixelBox) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The bins in a box of pixels.
+        """Find the bins in a box of pixels.
 
         Returns
         -------
         x_edges, y_edges : ndarray of int
-            Where they begin, and the end of the last, in pixels from the corner of `box`; bins end where the box does.
+            Edges of the bins, in pixels from the corner of `box`; bins at the edge of the box are cut off there.
         numbers : ndarray of int, shape (len(y_edges) - 1, len(x_edges) - 1)
-            Which bins of the plane these are.
+            Numbers of the bins, unique in the plane.
 
         Raises
         ------
         evensky.errors.OutOfRangeError
-            For a box that is farther out than bins have numbers.
+            If the box lies outside the numbered bins.
         """
         x_edges, first_column = self._along(box[0], box[2])
         y_edges, first_row = self._along(box[1], box[3])
