@@ -1,16 +1,16 @@
-"""Which candidate the differences of an exposure ask for.
+"""Choice of the candidate model of one exposure from its differences.
 
 The candidates are compared by the Bayesian information criterion (Schwarz 1978, Annals of Statistics 6, 461),
 
-    BIC = sum of min(r^2, t^2) / s^2 + k ln n,
+    BIC = sum of min((r / s)^2, t^2) + k ln n,
 
-r being the residuals of n bins in units of their standard errors, k the number of terms. It approximates minus twice
-the logarithm of the evidence of a linear model with a prior as wide as one observation tells (Kass and Raftery 1995,
-JASA 90, 773), so a difference of 10 is odds of 150 to 1. Bins, not pixels, are counted as observations: they are what
-is fitted. Two things make it fit for real exposures. The errors of bins are known only as far as the noise is white;
-where even the best candidate leaves more than they say, s is what it leaves. And a bin beyond t (a satellite, a
-variable star, a ghost) costs t^2 and no more, whatever it holds: no candidate is chosen to follow it, nor are bins left
-out without a price.
+where r are the residuals of n bins in units of their standard errors and k is the number of terms. It approximates
+minus twice the logarithm of the evidence of a linear model whose prior carries the information of one observation
+(Kass and Raftery 1995, JASA 90, 773); a difference of 10 means odds of 150 to 1. The observations counted are bins,
+not pixels, because bins are fitted. Two modifications adapt the criterion to real exposures. First, the standard
+errors hold for white noise only; if even the best candidate leaves residuals that exceed them, s is the excess (and 1
+otherwise). Second, a bin beyond the limit t (a satellite trail, a variable star, a ghost) costs t^2, whatever its
+value: no candidate is chosen because it follows such a bin, and no bin is rejected free of charge.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ import numpy as np
 
 from .models import Candidate
 
-# Bins farther from a model, in standard errors, are outliers.
+# A bin that is farther from a model than this, in standard errors, is an outlier.
 OUTLIER = 4.0
-# Fits are repeated with bins left out until these stay the same, so often at most.
+# Largest number of fits, each without the outliers of the one before; they end once the outliers stay the same.
 _ROUNDS = 8
-# A candidate has at most so many terms for each bin.
+# Largest number of terms of a candidate per bin.
 _TERMS_PER_BIN = 0.5
-# What is left of a bin's squared error where a model is as good as can be, at least: a candidate that would need less
-# to be the best is not fitted.
+# Least squared residual per degree of freedom, in units of the squared error, that a good fit is expected to reach; a
+# candidate that would have to fall below it to be the best is not fitted.
 _LEAST_SCATTER = 0.5
-# Relative ridge of normal equations: far below any error, yet it tells rank from rounding.
+# Relative ridge added to the normal equations: far below any error, but enough to keep them regular despite rounding.
 _RIDGE = 1e-10
-# A series whose terms the bins determine so badly is none for this exposure.
+# A candidate whose normal equations exceed this condition number is not considered.
 _WORST_CONDITION = 1e8
 
 
 @dataclass(frozen=True)
 class Score:
-    """How a candidate did.
+    """Score of a candidate.
 
     Attributes
     ----------
     candidate : Candidate
     bic : float
-        The lower the better; less that of the best.
+        Bayesian information criterion minus that of the best candidate; lower is better.
     rejected : int
-        Number of bins beyond its reach.
+        Number of bins that are outliers of its fit.
     """
 
     candidate: Candidate
@@ -59,18 +59,18 @@ class Score:
 
 @dataclass
 class Choice:
-    """The best candidate.
+    """Best candidate, with its fit.
 
     Attributes
     ----------
     candidate : Candidate
     coefficients : ndarray, shape (terms,)
     outliers : ndarray of bool, shape (n,)
-        Bins that do not count.
+        True for bins that were rejected as outliers.
     scale : float
-        By how much the scatter of bins exceeds their errors; at least 1.
+        Ratio of the scatter of the bins to their standard errors, at least 1.
     scores : list of Score
-        Of all candidates, the best first.
+        Scores of all candidates, the best first.
     """
 
     candidate: Candidate
@@ -82,14 +82,15 @@ class Choice:
 
 @dataclass
 class Evidence:
-    """What speaks for one exposure's correction: its value in bins.
+    """Estimates in bins of the value that the model of one exposure must have.
 
     Attributes
     ----------
     value, error : ndarray, shape (n,)
+        Estimate and standard error in each bin.
     designs : sequence of (list of Candidate, callable)
-        Candidates, the simplest first, whose terms are the first columns of a matrix of shape (n, terms), and what
-        makes that matrix.
+        Groups of candidates, the simplest first, each with a function that returns a matrix of shape (n, terms); the
+        terms of a candidate are the leading columns of that matrix.
     """
 
     value: np.ndarray
@@ -105,7 +106,10 @@ class _Fit:
 
 
 def choose(evidence: Evidence) -> Choice:
-    """Compare the candidates.
+    """Choose the best candidate.
+
+    Candidates with too many terms for the number of bins, or with terms that the bins do not determine, are not
+    considered; the simplest candidate always is.
 
     Parameters
     ----------
@@ -114,21 +118,19 @@ def choose(evidence: Evidence) -> Choice:
     Returns
     -------
     Choice
-        Of what is known of n bins; candidates with too many terms for them, or that they do not determine, are left
-        out, and the simplest is always there.
     """
     number = evidence.value.size
     value = evidence.value / evidence.error
     penalty = float(np.log(number)) if number > 1 else 0.0
     fits: dict[Candidate, _Fit] = {}
 
-    lowest = np.inf  # criterion so far, with the errors as they are
+    lowest = np.inf  # lowest criterion so far, with unscaled errors
 
     def squares(fit: _Fit, scale: float) -> float:
         return float(np.minimum((fit.residuals / scale) ** 2, OUTLIER**2).sum())
 
     def hopeless(candidate: Candidate) -> bool:
-        """Whether even half the scatter that its freedom leaves would not pay for its terms."""
+        """Return whether the penalty of a candidate exceeds what even a very good fit could gain."""
         least = _LEAST_SCATTER * (number - candidate.terms)
         too_many = candidate.terms > max(_TERMS_PER_BIN * number, 1)
         return too_many or least + candidate.terms * penalty > lowest
@@ -144,7 +146,7 @@ def choose(evidence: Evidence) -> Choice:
                 fits[candidate] = fit = _robust_fit(weighted[:, : candidate.terms], value)
                 lowest = min(lowest, squares(fit, 1.0) + candidate.terms * penalty)
 
-    # The errors are as large as the candidate says that leaves least; as they are where there are too few bins to say.
+    # The candidate with the least scatter scales the errors; they are not scaled if there are too few bins to tell.
     spreads = [_spread(fit, candidate.terms) for candidate, fit in fits.items()]
     scale = max(1.0, min((spread for spread in spreads if spread is not None), default=1.0))
     bic = {candidate: squares(fit, scale) + candidate.terms * penalty for candidate, fit in fits.items()}
@@ -155,7 +157,7 @@ def choose(evidence: Evidence) -> Choice:
 
 
 def determines(evidence: Evidence, candidate: Candidate) -> bool:
-    """Whether the bins determine all terms of a candidate, the only one that there is evidence for."""
+    """Return whether the bins determine all terms of `candidate`, which must be the only one in `evidence`."""
     design = evidence.designs[0][1]() / evidence.error[:, None]
     return candidate.terms <= evidence.value.size and _determined(design.T @ design, candidate.terms)
 
@@ -171,10 +173,11 @@ def _determined(gram: np.ndarray, terms: int) -> bool:
 
 
 def _robust_fit(design: np.ndarray, value: np.ndarray) -> _Fit:
-    """Least squares without outliers.
+    """Fit by least squares, and reject outliers.
 
-    Where the plain fit leaves some, first a fit by Huber's weights, which few outliers do not carry away; then bins
-    beyond the limit are left out, in units of the errors or of the scatter where that is greater.
+    If the plain fit leaves outliers, a fit with Huber weights, which a few outliers cannot pull away, provides the
+    starting point; then bins beyond the limit are rejected iteratively. The limit is in units of the standard error or
+    of the scatter, whichever is larger.
     """
     coefficients = _solve(design, value, np.ones(value.size))
     residuals = value - design @ coefficients
@@ -206,12 +209,12 @@ def _solve(design: np.ndarray, value: np.ndarray, weights: np.ndarray) -> np.nda
 
 
 def _mad(residuals: np.ndarray) -> float:
-    """Standard deviation about 0 that the median of absolute residuals stands for."""
+    """Return the standard deviation about 0, estimated from the median absolute residual."""
     return 1.482602218505602 * float(np.median(np.abs(residuals))) if residuals.size else 0.0
 
 
 def _spread(fit: _Fit, terms: int) -> float | None:
-    """Scatter in units of the errors; None where too few bins are left to tell."""
+    """Return the scatter in units of the standard errors; None if too few bins remain to estimate it."""
     kept = fit.residuals[~fit.outliers]
     freedom = kept.size - terms
     return float(np.sqrt((kept**2).sum() / freedom)) if freedom > max(3, 0.25 * fit.residuals.size) else None
