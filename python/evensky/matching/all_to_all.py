@@ -1,4 +1,4 @@
-"""Joint matching of all exposures: choose a model for each, solve for all of them at once, and estimate their errors."""
+"""Joint matching of all exposures: choose a model for each, solve for all models at once, estimate their errors."""
 
 from __future__ import annotations
 
