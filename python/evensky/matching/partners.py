@@ -14,7 +14,7 @@ import numpy as np
 
 # Number of partners of an exposure in each bin, if that many exist.
 _PARTNERS_IN_BIN = 3
-# Number of partners above which an exposure gets no more, except for those that join otherwise separate groups.
+# Largest number of partners of an exposure, apart from those that join otherwise separate groups.
 _MOST_PARTNERS = 8
 # Up to this number of exposures, all pairs are measured.
 _ALL_PAIRS = 4
