@@ -605,7 +605,7 @@ class Box2D:
         return f"Box2D(minimum={self.getMin()!r}, maximum={self.getMax()!r})"
 
 
-# Short names that lsst.geom has, too.
+# Short names, as in lsst.geom.
 PointI, PointD = Point2I, Point2D
 ExtentI, ExtentD = Extent2I, Extent2D
 BoxI, BoxD = Box2I, Box2D
