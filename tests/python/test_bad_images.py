@@ -41,7 +41,7 @@ REFUSED: list[Row] = [
             f"{kind.__name__} of {value!r}",
             lambda kind=kind, value=value: kind(value),
             *INVALID,
-            f"{kind.__name__} is made of width and height.*{re.escape(repr(value))}",
+            f"{kind.__name__} takes width and height.*{re.escape(repr(value))}",
         )
         for kind in (afwImage.ImageF, afwImage.ImageI, afwImage.Mask)
         for value in (None, "hello", 3.5, {})
@@ -214,7 +214,7 @@ REFUSED: list[Row] = [
         "'A'; the known ones are B",
     ),
     ("four planes", lambda: afwImage.MaskedImageF(ONES, None, None, None), *INVALID, "an image, a mask and a variance"),
-    ("a word for a mask", lambda: afwImage.MaskedImageF(ONES, "x"), *INVALID, r"Mask is made of.*\('x',\)"),
+    ("a word for a mask", lambda: afwImage.MaskedImageF(ONES, "x"), *INVALID, r"Mask takes width.*\('x',\)"),
     ("a mask of fractions", lambda: afwImage.MaskedImageF(ONES, ONES * 1.5), *INVALID, "float32 and fractions"),
     ("integers of NaN", lambda: afwImage.MaskedImageI(image(NAN)), *RANGE, "nan to nan; ImageI holds"),
     ("four values", lambda: afwImage.MaskedImageF(3, 4).set(1, 2, 3, 4), *INVALID, "got 4 values"),
@@ -222,7 +222,7 @@ REFUSED: list[Row] = [
     ("a mask of another size set", lambda: afwImage.MaskedImageF(3, 4).setMask(afwImage.Mask(4, 3)), *LENGTH, "4 x 3"),
     ("a variance of another size set", lambda: afwImage.MaskedImageF(3, 4).setVariance(ONES), *LENGTH, "20 x 20"),
     ("masked images added", lambda: image().__iadd__(image(width=3)), *LENGTH, "3 x 20 but the left-hand side is 20"),
-    ("an exposure of None", lambda: afwImage.ExposureF(None), *INVALID, r"ImageF is made of.*\(None,\)"),
+    ("an exposure of None", lambda: afwImage.ExposureF(None), *INVALID, r"ImageF takes width.*\(None,\)"),
     ("a vector of two dimensions", lambda: afwImage.MaskedVectorF(ONES), *INVALID, r"\(20, 20\)"),
     ("a vector's variance", lambda: afwImage.MaskedVectorF([1, 2], None, [1]), *LENGTH, r"variance has shape \(1,\)"),
     *(
