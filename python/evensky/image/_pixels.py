@@ -149,7 +149,7 @@ class Boxed:
         )
 
     def _pixel_index(self, index: Any) -> tuple[int, int] | None:
-        """Return row and column for ``self[x, y]``, ``self[x, y, origin]`` or ``self[point]``; None for other indices."""
+        """Return row and column of ``self[x, y]``, ``self[x, y, origin]`` or ``self[point]``; None for other indices."""
         origin = PARENT
         if isinstance(index, Point2I):
             index = (index.x, index.y)
@@ -319,7 +319,7 @@ class PixelPlane(Boxed):
             if target == np.int32:
                 # Keep the bit pattern: the highest bit becomes the sign.
                 return given.astype(np.int64).astype(np.uint32).view(np.int32)
-        with np.errstate(over="ignore"):  # Values beyond float32 become infinite, which marks them as bad.
+        with np.errstate(over="ignore"):  # Values beyond float32 become infinite, so they are not taken as good.
             return np.array(given, dtype=target)
 
     def _fitting(self, values: Any) -> np.ndarray:
