@@ -43,7 +43,7 @@ def _find(planes: Mapping[str, int], name: str) -> int:
         return planes[name]
     except KeyError:
         known = ", ".join(sorted(planes, key=planes.__getitem__)) or "none"
-        raise NotFoundError(f"There is no mask plane {name!r}; the known planes are {known}") from None
+        raise NotFoundError(f"There is no mask plane {name!r}; the known ones are {known}") from None
 
 
 def _check_name(name: Any) -> None:
@@ -170,7 +170,7 @@ class Mask(PixelPlane):
 
     @_PlaneMethod
     def getPlaneBitMask(planes: dict[str, int], name: str | Iterable[str]) -> int:  # noqa: N805
-        """Return the bits of one or several planes; raise NotFoundError, which lists the known planes, if one is unknown."""
+        """Return the bits of one or several planes; raise NotFoundError, which lists the known planes, for others."""
         if not isinstance(name, Iterable):
             raise InvalidParameterError(f"Mask planes must be given by one name or several; got {name!r}")
         names = (name,) if isinstance(name, str) else tuple(name)
@@ -246,7 +246,7 @@ class Mask(PixelPlane):
             odd = given[~np.isfinite(given) | (given != np.floor(given))]
             if odd.size:
                 raise InvalidParameterError(
-                    f"The array has dtype {given.dtype} and holds {odd[0]}; the pixels of a mask must be whole numbers"
+                    f"The array has dtype {given.dtype} and fractions or NaN, for example {odd[0]}; a mask must be of integers"
                 )
         return super()._converted(given)
 
