@@ -1,1 +1,1 @@
-"""What other packages have in place of images, in and out; each is imported only when it is used."""
+"""Conversion from and to the images of other packages; each package is imported only when it is used."""
