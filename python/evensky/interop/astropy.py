@@ -1,6 +1,6 @@
-"""Astropy's arrays with more to them, in and out: ``NDData`` and ``CCDData``, ``Quantity``; and masked arrays.
+"""Conversion from and to ``NDData``, ``CCDData`` and ``Quantity`` of astropy, and to masked arrays.
 
-What comes out is of the type that went in, so astropy need not be imported here.
+Results have the type of the input, so this module need not import astropy to make them.
 """
 
 from __future__ import annotations
@@ -17,33 +17,34 @@ from ..image.coerce import as_planes, is_lsst_images, is_nddata
 
 
 def floating_like(dtype: Any) -> np.dtype[Any]:
-    """The type of models of pixels of that type: float64 for what float32 does not hold, float32 for all others."""
+    """Return the floating-point dtype for pixels of `dtype`: float32 if it holds all their values, else float64."""
     return np.dtype(np.float64 if np.result_type(dtype, np.float32) == np.float64 else np.float32)
 
 
 def exposure_of(data: Any, label: str, *, copy: bool = True) -> Exposure:
-    """An exposure of anything image-like, to be changed: its image is a copy, its mask and variance are shared.
+    """Make an exposure from an image-like object; its image is a copy, its mask and variance are shared.
 
     Parameters
     ----------
     data : image-like
-        See `evensky.image.as_planes`.
+        Any object that `evensky.image.as_planes` takes.
     label : str
-        What identifies it where it has no data ID of its own.
+        Data ID of the exposure if `data` has none.
     copy : bool, optional
-        False for an exposure that is only looked at: its image is shared, too, where it has the type of one.
+        Whether to copy the image. False suits an exposure that is not modified: its image is shared, too, unless its
+        dtype must be converted.
 
     Returns
     -------
     Exposure
-        Of float32 or float64 pixels. What a boolean mask rejects is in all planes.
+        Exposure with float32 or float64 pixels. Pixels that a boolean mask rejects have the bits of all mask planes.
     """
     planes = as_planes(data)
     pixels = planes.image.astype(floating_like(planes.image.dtype), copy=copy)
     image = Image(pixels, xy0=(planes.x0, planes.y0))
     bits = planes.mask
     if bits is not None and planes.reject:
-        bits = -(bits != 0).astype(np.int32)  # a boolean mask rejects by whatever plane is bad
+        bits = -(bits != 0).astype(np.int32)  # The bits of all planes: rejected whichever plane is bad.
     mask = None if bits is None else Mask(bits, mask_planes=planes.mask_planes)
     exposure = Exposure(MaskedImage(image, mask, planes.variance))
     exposure.info.has_variance = planes.variance is not None
@@ -58,24 +59,25 @@ def exposure_of(data: Any, label: str, *, copy: bool = True) -> Exposure:
 
 
 def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False, variance: np.ndarray | None = None) -> Any:
-    """Pixels as what the given ones came in.
+    """Return pixels as an object of the type of `data`.
 
     Parameters
     ----------
     data : image-like
-        What the pixels were made from.
+        Object from which the pixels were made.
     pixels : ndarray, shape (height, width)
-        In the unit of `data`.
+        Pixels in the unit of `data`.
     bare : bool, optional
-        Without mask and uncertainty: the pixels are a model.
+        Whether to omit mask and uncertainty, as for the pixels of a model.
     variance : ndarray of float32, shape (height, width), optional
-        Takes the place of the data's own, where they have any.
+        Variance that replaces the one of `data`, if `data` has one.
 
     Returns
     -------
     same type as `data`, or ndarray
-        Unit, WCS and meta are those of `data`; mask and uncertainty too, and shared, unless `bare`. A bare masked array
-        is an array, a bare `MaskedImage` or `Exposure` an `Image`; likewise those of ``lsst.images``.
+        The result has the unit, WCS and metadata of `data` and, unless `bare` is true, shares its mask and uncertainty.
+        If `bare` is true, a masked array gives an array, a `MaskedImage` or `Exposure` gives an `Image`, and an image
+        of ``lsst.images`` gives an ``Image`` of that package.
     """
     if is_lsst_images(data):
         return _lsst_images_like(data, pixels, bare=bare, variance=variance)
