@@ -1,4 +1,4 @@
-"""Whole files or none: everything that evensky writes goes through here."""
+"""Atomic writing of files, used for every file that evensky writes."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ _umask_lock = threading.Lock()
 
 @contextmanager
 def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """A temporary path beside `path`; what was written there is renamed to `path` when the block ends well.
+    """Provide a temporary path in the folder of `path`, and rename it to `path` if the block succeeds.
 
-    When it does not, even by an interrupt, nothing is left behind and an earlier file stays as it was.
+    If the block fails or is interrupted, the temporary file is removed and an existing file is unchanged.
 
     Parameters
     ----------
     path : str or Path
-        The file to be.
+        File to write.
     overwrite : bool, optional
-        Replace an existing file.
+        Whether to replace an existing file.
 
     Yields
     ------
     Path
-        Where to write.
+        Temporary path to write to.
 
     Raises
     ------
     evensky.errors.FitsError
-        Where the folder cannot be written to, or the file exists and `overwrite` is false.
+        If the folder cannot be written to, or the file exists and `overwrite` is false.
     """
     path = Path(path)
     if not overwrite and os.path.lexists(path):
         raise FitsError(f"{path}: exists already; allow overwriting (overwrite=True) or choose another name")
-    if os.path.isdir(path):  # which, unlike Path.is_dir, takes any name
+    if os.path.isdir(path):  # Unlike Path.is_dir, this accepts any name.
         raise FitsError(f"{path}: is a folder; the name of a file is needed")
     if os.path.exists(path) and not os.path.isfile(path):
-        raise FitsError(f"{path}: is not a regular file, and is not replaced")
+        raise FitsError(f"{path}: is not a regular file and is not replaced; choose another name")
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
@@ -57,8 +57,8 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        # mkstemp's file is private; the result is as open as any new file. The umask is the process's and can only be
-        # read by setting it: two threads at once would each restore what the other has set.
+        # The file of mkstemp is private; the result must have the permissions of any new file. The umask belongs to the
+        # process and can only be read by setting it, so without the lock, two threads could leave it at 0.
         with _umask_lock:
             umask = os.umask(0)
             os.umask(umask)
@@ -80,10 +80,10 @@ def _rename_without_clobbering(temporary: Path, path: Path) -> None:
         os.link(temporary, path)
     except FileExistsError:
         raise FitsError(
-            f"{path}: was made by somebody else meanwhile; allow overwriting (overwrite=True) or choose another name"
+            f"{path}: was created by another process meanwhile; allow overwriting (overwrite=True) or choose another name"
         ) from None
     except OSError as error:
-        # A file system without hard links: the check and the rename are then two steps.
+        # On a file system without hard links, the check and the rename must be two steps.
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
         temporary.rename(path)
