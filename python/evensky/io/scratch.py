@@ -1,4 +1,4 @@
-"""Pixels that are kept on disk instead of in memory, for images that are larger than it."""
+"""Arrays that are kept on disk, for images that do not fit into memory."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from ..errors import FitsError
 
 
 class Scratch:
-    """Gives arrays: in memory, or as files of a folder that the system reads and writes as they are used.
+    """Allocator of arrays, in memory or as memory-mapped files in a folder.
 
-    The files have no names: what they take on disk is free again when the arrays are gone, or the process is.
+    The files have no names: their disk space is freed when the array is deleted or the process ends.
 
     Parameters
     ----------
     folder : str or Path, optional
-        Where the files are made; without it arrays are in memory.
+        Folder of the files; if omitted, arrays are in memory.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        """An array of zeros.
+        """Return an array of zeros.
 
         Raises
         ------
         evensky.errors.FitsError
-            Where the folder cannot be used, or its disk has no room.
+            If the folder cannot be used, or the disk has not enough space.
         """
         if self.folder is None or 0 in shape:
             return np.zeros(shape, dtype)
         size = math.prod(shape) * np.dtype(dtype).itemsize
         try:
             with tempfile.TemporaryFile(prefix="evensky", dir=self.folder) as file:
-                # Now, not when a page is written to: then it would be a bus error.
+                # Reserve the space now: if it ran out when a page is written, the process would get a bus error.
                 if hasattr(os, "posix_fallocate"):
                     os.posix_fallocate(file.fileno(), 0, size)
                 else:
