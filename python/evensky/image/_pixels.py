@@ -149,7 +149,7 @@ class Boxed:
         )
 
     def _pixel_index(self, index: Any) -> tuple[int, int] | None:
-        """Return row and column of ``self[x, y]``, ``self[x, y, origin]`` or ``self[point]``; None for other indices."""
+        """Return row and column of ``self[x, y]``, ``self[x, y, origin]`` or ``self[point]``; None for others."""
         origin = PARENT
         if isinstance(index, Point2I):
             index = (index.x, index.y)
