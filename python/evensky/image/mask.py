@@ -246,7 +246,7 @@ class Mask(PixelPlane):
             odd = given[~np.isfinite(given) | (given != np.floor(given))]
             if odd.size:
                 raise InvalidParameterError(
-                    f"The array has dtype {given.dtype} and fractions or NaN, for example {odd[0]}; a mask must be of integers"
+                    f"The array has dtype {given.dtype} and fractions or NaN, such as {odd[0]}; a mask takes integers"
                 )
         return super()._converted(given)
 
