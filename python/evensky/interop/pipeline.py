@@ -68,7 +68,7 @@ class MatchWarpBackgroundsConfig(pipe_base.PipelineTaskConfig, pipelineConnectio
 
     match = ConfigField[MatchBackgroundsConfig](dtype=MatchBackgroundsConfig, doc="Configuration of the matching.")
     refVisit = Field[int](
-        dtype=int, default=None, optional=True, doc="Visit to which the others are matched; chosen automatically by default."
+        dtype=int, default=None, optional=True, doc="Visit to match the others to; chosen automatically by default."
     )
 
 
