@@ -80,7 +80,7 @@ def _rename_without_clobbering(temporary: Path, path: Path) -> None:
         os.link(temporary, path)
     except FileExistsError:
         raise FitsError(
-            f"{path}: was created by another process meanwhile; allow overwriting (overwrite=True) or choose another name"
+            f"{path}: was created meanwhile by another process; use another name, or allow overwriting (overwrite=True)"
         ) from None
     except OSError as error:
         # On a file system without hard links, the check and the rename must be two steps.
