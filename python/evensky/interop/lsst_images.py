@@ -56,7 +56,7 @@ Keys are the names of ``lsst.images``, values those of the stack.
 
 _LSST_NAMES = {old: new for new, old in PLANE_ALIASES.items()}
 
-# Largest deviation of a SplineField from its background, relative to the largest bin; far below the rounding of float32.
+# Largest deviation of a SplineField from its background, relative to the largest bin: far below the float32 precision.
 _SAME = 1e-9
 _AKIMA_POINTS = 5
 
@@ -651,7 +651,7 @@ def _check_bins(values: np.ndarray) -> None:
     fewest, usable = int(good[good > 0].min(initial=rows)), int((good > 0).sum())
     if fewest < _AKIMA_POINTS or usable < _AKIMA_POINTS:
         raise InvalidParameterError(
-            f"{usable} columns have good bins, at least {fewest} each; an equal SplineField needs at least "
+            f"{usable} columns have good bins, the fewest {fewest}; an equal SplineField needs at least "
             f"{_AKIMA_POINTS} columns with at least {_AKIMA_POINTS} good bins each"
         )
 
