@@ -1,4 +1,4 @@
-"""Opening of FITS files that may be broken, cut off, or lie about themselves."""
+"""Opening of FITS files, with checks that find broken and truncated files and false headers."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ import numpy as np
 
 from ..errors import EvenskyError, FitsError
 
-# Python's warning filters belong to the whole process, and files are read from several threads.
+# Warning filters belong to the whole process, but files are read in several threads.
 _warnings_lock = threading.Lock()
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the warnings of astropy about cards that oddly-made files bring."""
+    """Suppress the warnings of astropy about non-standard cards."""
     from astropy.utils.exceptions import AstropyWarning
 
     with _warnings_lock, warnings.catch_warnings():
@@ -38,15 +38,15 @@ def quiet() -> Iterator[None]:
 
 
 if hasattr(os, "register_at_fork"):
-    # A child that is forked while some thread holds it would wait for a thread that it does not have.
+    # If a thread held the lock during a fork, the child would wait forever for a thread that it does not have.
     os.register_at_fork(
         before=_warnings_lock.acquire,
         after_in_parent=_warnings_lock.release,
         after_in_child=_warnings_lock.release,
     )
 
-# A small file may say that it holds any number of pixels. What is larger than this must not have shrunk more than gzip
-# can, which makes a 1030th of zeros, and a file of less than a MiB is not believed to hold more.
+# A small file may claim any number of pixels. Content larger than _UNSUSPICIOUS_BYTES is refused if the file is smaller
+# than _SMALL_FILE, or if its compression ratio exceeds what gzip can reach, which is about 1030 for zeros.
 _UNSUSPICIOUS_BYTES = 2**28
 _SMALL_FILE = 2**20
 _GREATEST_RATIO = 1100
@@ -67,7 +67,7 @@ _PIECE = 2**24
 
 
 def real_path(path: str | Path) -> Path:
-    """Where a path leads in the end; unlike ``Path.resolve`` it takes loops of links, which lead nowhere."""
+    """Resolve the links of a path; unlike ``Path.resolve``, this accepts loops of links."""
     return Path(os.path.realpath(path))
 
 
@@ -78,14 +78,14 @@ def _most_bytes(path: Path) -> int:
 
 def _too_much(path: Path, claimed: str) -> FitsError:
     return FitsError(
-        f"{path}: {claimed}, in a file of {path.stat().st_size} bytes; where that is true, unpack it first"
+        f"{path}: {claimed}, in a file of {path.stat().st_size} bytes; if that is true, unpack it first"
     )
 
 
 def _content(path: Path) -> BinaryIO:
-    """A file's bytes, unpacked where it is packed as a whole.
+    """Open a file, and unpack it if it is compressed as a whole.
 
-    astropy would unpack as it goes, and take a file that is cut off for one of fewer HDUs.
+    astropy would unpack it while reading, and mistake a truncated file for one with fewer HDUs.
     """
     file = path.open("rb")
     start = file.read(6)
@@ -97,7 +97,7 @@ def _content(path: Path) -> BinaryIO:
     content = io.BytesIO()
     with file:
         try:
-            # By pieces: asked for so many bytes at once, gzip would ask for as much memory.
+            # Unpack in pieces: gzip would allocate memory for all bytes that a single call requests.
             with unpacker(file) as unpacked:
                 while piece := unpacked.read(_PIECE):
                     content.write(piece)
@@ -106,10 +106,10 @@ def _content(path: Path) -> BinaryIO:
         except FitsError:
             raise
         except MemoryError as error:
-            raise FitsError(f"{path}: unpacks to more than there is memory for") from error
-        except Exception as error:  # each kind has errors of its own
+            raise FitsError(f"{path}: unpacks to more than fits into memory") from error
+        except Exception as error:  # Each format raises exceptions of its own.
             reason = str(error) or type(error).__name__
-            raise FitsError(f"{path}: cannot be unpacked: {reason}; it is damaged or not complete") from error
+            raise FitsError(f"{path}: cannot be unpacked: {reason}; it is damaged or incomplete") from error
     content.seek(0)
     return content
 
@@ -122,25 +122,25 @@ def _check_start(file: BinaryIO, path: Path) -> None:
         raise FitsError(f"{path}: cannot be read as FITS: {found}")
 
 
-# Cards that say how much follows a header, and what each may be.
+# Cards that determine the size of the data after a header, and the allowed values of BITPIX.
 _LAYOUT = re.compile(rb"(BITPIX|NAXIS\d*|PCOUNT|GCOUNT) *=([^/]*)")
 _BITPIX = (8, 16, 32, 64, -32, -64)
-# No header is as long; without an end one would be read on and on.
+# Largest size of a header, far beyond that of any real one; it bounds the search for a missing END card.
 _LONGEST_HEADER = 2**24
-# What may be left over behind the last HDU: padding.
+# Largest number of bytes after the last HDU, and the bytes that may occur there as padding.
 _LONGEST_PADDING = 2880 * 36
 _PADDING = b"\0 \r\n\x1a"
 
 
 def _check_header(file: BinaryIO, at: int, path: Path) -> None:
-    """Refuse a header that says of itself what cannot be: astropy would count up to any number, or seek backwards."""
+    """Raise FitsError if the layout in a header is impossible: astropy would loop over it or seek backwards."""
     before = file.tell()
     file.seek(at)
     read = 0
     ended = False
     while not ended and (block := file.read(2880)):
         if read == 0 and at > 0 and not block.startswith(b"XTENSION"):
-            break  # no HDU; what it is, is asked in _check_rest
+            break  # This is not an HDU; _check_rest examines it.
         read += len(block)
         for start in range(0, len(block), 80):
             card = block[start : start + 80]
@@ -173,18 +173,18 @@ def _check_layout(keyword: str, text: str, path: Path) -> None:
 
 
 def _stored(hdu: Any) -> Any:
-    """What is in the file: of a compressed image the table of its tiles."""
+    """Return the HDU as it is stored: for a compressed image, the table of its tiles."""
     return getattr(hdu, "_bintable", hdu)
 
 
 def _end(hdu: Any) -> int:
-    """Where the next HDU would begin."""
+    """Return the offset of the next HDU."""
     place = hdu.fileinfo() or {}
     return int(place.get("datLoc", 0) + place.get("datSpan", 0))
 
 
 def _headers(file: BinaryIO, path: Path) -> Any:
-    """Read the headers."""
+    """Open a file with astropy and read all headers, checking each HDU before its data are unpacked."""
     from astropy.io import fits
 
     _check_start(file, path)
@@ -194,7 +194,7 @@ def _headers(file: BinaryIO, path: Path) -> Any:
         try:
             most = _most_bytes(path)
             claimed = 0
-            for hdu in hdus:  # each is read as it is come to, so that what it claims is known before it is unpacked
+            for hdu in hdus:  # astropy reads each header in turn, so its claims are known before data are unpacked.
                 shape = hdu.shape if getattr(hdu, "is_image", False) else ()
                 claimed += math.prod(shape) * abs(int(hdu.header.get("BITPIX", 8))) // 8 if shape else hdu.size
                 if claimed > most:
@@ -209,22 +209,22 @@ def _headers(file: BinaryIO, path: Path) -> Any:
 
 
 def _check_complete(hdus: Any, file: BinaryIO, path: Path) -> None:
-    """Raise unless the file reaches as far as its headers say."""
+    """Raise FitsError if the file is shorter than its headers say."""
     size = file.seek(0, io.SEEK_END)
     end = 0
     for hdu in hdus:
         end = max(end, _end(hdu))
         if (hdu.fileinfo() or {}).get("datLoc", 0) + _stored(
             hdu
-        ).size > size:  # what pads the last block may be missing
-            raise FitsError(f"{path}: is not complete: {size} bytes, where its headers say {end}")
+        ).size > size:  # The padding of the last block may be missing.
+            raise FitsError(f"{path}: is not complete: {size} bytes, but its headers say {end}")
     _check_rest(file, end, path, last=True)
 
 
 def _check_rest(file: BinaryIO, at: int, path: Path, *, last: bool = False) -> None:
-    """Raise where what follows an HDU is neither padding nor, unless it is the last one that was found, another HDU.
+    """Raise FitsError if an HDU is followed by something other than padding or, unless it is the last, another HDU.
 
-    astropy would pass over it in silence, or read on and on: a header that was cut off would be missed.
+    astropy would silently ignore it, as for a truncated header, or read on without end.
     """
     before = file.tell()
     size = file.seek(0, io.SEEK_END)
@@ -233,12 +233,12 @@ def _check_rest(file: BinaryIO, at: int, path: Path, *, last: bool = False) -> N
     if last or not (start.startswith(b"XTENSION") and len(start) == 2880):
         rest = start + file.read(_LONGEST_PADDING)
         if rest.strip(_PADDING) or len(rest) < size - at:
-            raise FitsError(f"{path}: is not complete: {size - at} bytes behind its last whole HDU are no whole HDU")
+            raise FitsError(f"{path}: is not complete: {size - at} bytes after its last whole HDU are not a whole HDU")
     file.seek(before)
 
 
 def _check_tiles(hdus: Any, path: Path) -> None:
-    """Raise where the tiles of a compressed image are not as many as it needs, or lie beyond their heap."""
+    """Raise FitsError if a compressed image has the wrong number of tiles, or tiles that lie outside the heap."""
     for hdu in hdus:
         if (table := _stored(hdu)) is hdu:
             continue
@@ -250,14 +250,14 @@ def _check_tiles(hdus: Any, path: Path) -> None:
             raise FitsError(f"{path}: HDU {hdu.name!r} has {rows.size} tiles; an image of its size has {needed}")
         heap = int(header["PCOUNT"])
         for name in rows.dtype.names or ():
-            if rows[name].ndim == 2 and rows[name].shape[1] == 2:  # number of elements, and where they begin
+            if rows[name].ndim == 2 and rows[name].shape[1] == 2:  # The columns are the number of elements and their offset.
                 count, start = rows[name].astype(np.int64).T
                 if ((count > 0) & ((start < 0) | (start + count > heap))).any():
                     raise FitsError(f"{path}: HDU {hdu.name!r} has a tile outside its heap of {heap} bytes")
 
 
 def _datasum(file: BinaryIO, start: int, size: int) -> int:
-    """The sum of a part of a file as FITS has it: 32-bit words, in ones' complement (FITS standard 4.0, appendix J)."""
+    """Return the checksum of a part of a file: its 32-bit words, in ones' complement (FITS standard 4.0, appendix J)."""
     before = file.tell()
     file.seek(start)
     total = 0
@@ -272,9 +272,9 @@ def _datasum(file: BinaryIO, start: int, size: int) -> int:
 
 
 def wrong_sums(*hdus: Any) -> list[str]:
-    """A sentence for each HDU whose DATASUM is not that of its data.
+    """Return a sentence for each HDU whose DATASUM does not match its data.
 
-    CHECKSUM is of the header too, and many a tool that edits headers leaves it as it was.
+    CHECKSUM is not tested, because it covers the header as well, and many tools edit headers without updating it.
     """
     sentences = []
     for hdu in hdus:
@@ -282,7 +282,7 @@ def wrong_sums(*hdus: Any) -> list[str]:
             continue
         try:
             said = int(header["DATASUM"])
-        except (ValueError, TypeError):  # a sum that is no number says nothing
+        except (ValueError, TypeError):  # A DATASUM that is not a number cannot be tested.
             continue
         place = _stored(hdu).fileinfo() or {}
         if (file := place.get("file")) is None:
@@ -296,7 +296,7 @@ def wrong_sums(*hdus: Any) -> list[str]:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[Any]:
-    """The HDUs of a file, wholly read; every trouble becomes a FitsError of one line."""
+    """Open a FITS file, check it, and provide its HDUs; every error becomes a FitsError of one line."""
     path = Path(path)
     try:
         if path.is_dir():
@@ -313,8 +313,8 @@ def opened(path: str | Path) -> Iterator[Any]:
         raise
     except EvenskyError as error:
         raise FitsError(f"{path}: {error}") from error
-    except Exception as error:  # astropy raises almost anything on a broken file
-        if isinstance(error, OSError) and error.filename is not None:  # the file system's, not astropy's
+    except Exception as error:  # astropy raises many kinds of exceptions on broken files.
+        if isinstance(error, OSError) and error.filename is not None:  # This one comes from the file system, not from astropy.
             raise FitsError(f"{path}: cannot be read: {error.strerror}") from error
         reason = " ".join(str(error).split()) or type(error).__name__
         if found := re.match(r"Unparsable card \((.*?)\)", reason):
