@@ -1,4 +1,4 @@
-"""FITS files in and out: LSST's exposure layout, and plain images with mask and variance from wherever they are."""
+"""Reading and writing of FITS files: exposures in the layout of LSST, and images with separate masks and variances."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .atomic import atomic_path
 from .opening import opened, quiet, wrong_sums
 from .scratch import Scratch
 
-# Cards that say how pixels are stored, or that the layout written here makes anew.
+# Cards that describe the storage of pixels, or that are written new for each plane.
 _STRUCTURE = re.compile(
     r"^(SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|GROUPS|BSCALE|BZERO|BLANK|END|EXTTYPE|EXTNAME|EXTVER|"
     r"INHERIT|CHECKSUM|DATASUM|ZHECKSUM|ZDATASUM|LTV[12]|AR_HDU|MP_.*|MSK[NMD]\d+|(CRPIX|CRVAL|CTYPE|CUNIT)[12]A|WCSNAMEA|)$"
 )
-# Cards of the WCS, which go with the pixels.
+# Cards of the WCS, which are written to each plane.
 _WCS = re.compile(
     r"^(WCSAXES|WCSNAME|RADE(SYS|CSYS)|EQUINOX|LONPOLE|LATPOLE|MJDREF|"
     r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA)[12]|(CD|PC)[12]_[12]|P[VS][12]_\d+|(A|B|AP|BP)_(ORDER|DMAX|\d+_\d+))$"
@@ -34,12 +34,12 @@ _INVERSE = re.compile(r"(WEIGHT|WHT|WT|IVM|INVVAR|IVAR)", re.IGNORECASE)
 _DEVIATION = re.compile(r"(ERR|SIGMA|RMS|STD|UNCERT)", re.IGNORECASE)
 
 
-# So many pixels are read and written at a time.
+# Number of pixels to read or write at a time.
 _BAND_PIXELS = 2**23
 
 
 def _bands(hdu: Any, axis: int = 0) -> Iterator[tuple[slice, np.ndarray]]:
-    """The pixels of an HDU by bands of rows, which are along `axis`; small ones in one piece."""
+    """Iterate over the pixels of an HDU in bands of rows along `axis`; a small HDU is one band."""
     shape = hdu.shape
     height = shape[axis]
     rows = max(1, _BAND_PIXELS * height // math.prod(shape))
@@ -62,7 +62,7 @@ def _pixels(hdu: Any, path: str | Path, what: str) -> Iterator[tuple[slice, np.n
     blank, zero = hdu.header.get("BLANK"), hdu.header.get("BZERO", 0)
     for part, data in _bands(hdu):
         if data.dtype.kind in "iu" and zero and isinstance(blank, int):
-            # Pixels that are stored with the other sign, and so is BLANK, which astropy does not heed then.
+            # The pixels are stored with an offset (BZERO), to which BLANK is subject, too; astropy ignores BLANK then.
             wide = np.float32 if data.dtype.itemsize <= 2 else np.float64
             yield part, np.where(data == int(blank) + int(zero), wide(np.nan), data.astype(wide))
         else:
@@ -70,7 +70,7 @@ def _pixels(hdu: Any, path: str | Path, what: str) -> Iterator[tuple[slice, np.n
 
 
 def _check_scale(hdu: Any, path: str | Path) -> None:
-    """Raise where BSCALE makes all pixels equal, or none a number."""
+    """Raise FitsError if BSCALE makes all pixels equal or NaN."""
     scale = hdu.header.get("BSCALE", 1.0)
     if isinstance(scale, str) or not np.isfinite(scale) or scale == 0:
         raise FitsError(f"{path}: BSCALE = {scale!r}; it must be a finite number other than 0")
@@ -85,7 +85,7 @@ def _kind(hdu: Any) -> str:
 
 
 def _find_planes(hdus: Any, path: str | Path, hdu: str | int | None) -> tuple[Any, Any, Any]:
-    """The HDUs of image, mask and variance; None for a plane that the file does not have."""
+    """Return the HDUs of image, mask and variance; None for each plane that the file lacks."""
     if hdu is not None:
         return _named(hdus, hdu, path), None, None
     images = [one for one in hdus if _is_image(one)]
@@ -104,7 +104,7 @@ def _find_planes(hdus: Any, path: str | Path, hdu: str | int | None) -> tuple[An
     mask = by_kind.get("MASK")
     variance = by_kind.get("VARIANCE") or by_kind.get("UNCERT")
     if mask is None and len(images) > 1 and any(card.startswith("MP_") for card in images[1].header):
-        # LSST's layout without the cards that name it: image, mask, variance in this order.
+        # The layout of LSST without the cards that name it: image, mask and variance in this order.
         mask = images[1]
         variance = images[2] if len(images) > 2 else None
     return image, mask, variance
@@ -120,13 +120,13 @@ def _named(hdus: Any, name: str | int, path: str | Path) -> Any:
 
 
 def _split_extension(spec: str) -> tuple[str, str | None]:
-    """``file.fits[EXT]`` -> file.fits and EXT."""
+    """Split ``file.fits[EXT]`` into the file and its extension; the latter is None if there is none."""
     match = re.fullmatch(r"(.+)\[([^\[\]]+)\]", spec)
     return (match[1], match[2]) if match else (spec, None)
 
 
 def plane_file(spec: str | Path | int) -> Path | None:
-    """The file that a plane comes from, as `read_exposure` takes it; None where it is an HDU of the exposure's own."""
+    """Return the file that a plane argument of `read_exposure` refers to; None if it is an HDU of the same file."""
     file, extension = _split_extension(str(spec))
     if isinstance(spec, Path) or extension is not None or Path(file).exists() or "/" in file:
         return Path(file)
@@ -135,7 +135,7 @@ def plane_file(spec: str | Path | int) -> Path | None:
 
 @contextmanager
 def _plane_hdu(hdus: Any, spec: str | Path | int, path: str | Path) -> Iterator[tuple[Any, str]]:
-    """The HDU that a plane comes from, of the same file or another, and what to call it."""
+    """Provide the HDU of a plane, from the same file or another, and its name for messages."""
     file, extension = _split_extension(str(spec))
     if plane_file(spec) is not None:
         with opened(file) as others:
@@ -153,11 +153,11 @@ def _plane_hdu(hdus: Any, spec: str | Path | int, path: str | Path) -> Iterator[
 
 
 def _mask_planes(header: Any, path: str | Path) -> dict[str, int]:
-    """Numbers of the planes that a header names, as LSST's stack has it or as lsst.images has."""
+    """Return the mask planes that a header defines, in the convention of the stack of LSST or of lsst.images."""
     planes = {card[3:]: header[card] for card in header if card.startswith("MP_")}
     for name, number in planes.items():
         if type(number) is not int:
-            raise FitsError(f"{path}: MP_{name} = {number!r}; the number of a mask plane must be whole")
+            raise FitsError(f"{path}: MP_{name} = {number!r}; the number of a mask plane must be a whole number")
     return planes or {
         str(header[card]): int(header[f"MSKM{card[4:]}"]).bit_length() - 1
         for card in header
@@ -166,9 +166,9 @@ def _mask_planes(header: Any, path: str | Path) -> dict[str, int]:
 
 
 def _bits_of_bytes(data: np.ndarray, axis: int, path: str | Path) -> np.ndarray:
-    """One byte of planes after the other, along `axis`, as whole numbers."""
+    """Combine the bytes of a mask, which follow each other along `axis`, to integers."""
     if np.take(data, range(4, data.shape[axis]), axis).any():
-        raise FitsError(f"{path}: the mask has bits in {8 * data.shape[axis]} planes; 32 planes are the most")
+        raise FitsError(f"{path}: the mask has bits in {8 * data.shape[axis]} planes; at most 32 planes are allowed")
     bits = np.zeros(np.take(data, 0, axis).shape, np.int64)
     for k in range(min(data.shape[axis], 4)):
         bits |= np.take(data, k, axis).astype(np.int64) << (8 * k)
@@ -180,7 +180,7 @@ def _read_mask(
 ) -> tuple[np.ndarray, Any]:
     planes = _mask_planes(hdu.header, path)
     cube = len(hdu.shape) == 3 and bool(planes)
-    # Bytes of planes come first, or last.
+    # The axis of the bytes may be the first or the last.
     byte_axis = 0 if cube and hdu.shape[1:] == shape else 2
     size = tuple(np.delete(hdu.shape, byte_axis)) if cube else hdu.shape
     if size != shape:
@@ -192,7 +192,7 @@ def _read_mask(
         if bits.dtype.kind not in "biu":
             raise FitsError(f"{path}: the mask has pixels of type {bits.dtype}; whole numbers are needed")
         if bits.dtype.itemsize == 8 and not np.isin(bits.astype(np.int64) >> 32, (0, -1)).all():
-            raise FitsError(f"{path}: the mask has bits beyond the 32nd, which is the last that a plane can have")
+            raise FitsError(f"{path}: the mask has bits beyond the 32nd; at most 32 planes are allowed")
         out[part] = bits.astype(np.int64).astype(np.uint32).view(np.int32) if named else bits != 0
     if not named:
         assumptions.append("the mask names no planes: every pixel that is not 0 in it counts as BAD")
@@ -206,7 +206,7 @@ def _read_variance(
     if hdu.shape != shape:
         raise FitsError(f"{path}: the variance has shape {hdu.shape or None} but the image has {shape}")
     if _kind(hdu) in ("MASK", "DQ") or any(card.startswith("MP_") for card in hdu.header):
-        raise FitsError(f"{path}: {name} is a mask; the variance is needed, or its weights or standard deviations")
+        raise FitsError(f"{path}: {name} is a mask; the variance must hold variances, weights or standard deviations")
     utype = str(hdu.header.get("UTYPE", "")).lower()
     title = f"{hdu.name} {Path(name).name}"
     squared = "std" in utype or (not utype and bool(_DEVIATION.search(title)))
@@ -228,16 +228,16 @@ def _read_variance(
 
 
 def _image(card: Any) -> str:
-    """A card's text as it stands in the file, as far as FITS allows it."""
+    """Return the text of a card as in the file, with characters that FITS does not allow replaced by blanks."""
     try:
         text = str(card.image)
-    except ValueError:  # a character that FITS does not allow
+    except ValueError:  # The card holds a character that FITS does not allow.
         text = f"{card.keyword} held characters that FITS does not allow"
     return "".join(letter if " " <= letter <= "~" else " " for letter in text)
 
 
 def _merged_header(hdus: Any, hdu: Any) -> Any:
-    """The cards of the primary and of the image's header that are about the exposure, not about its storage."""
+    """Merge the primary header and that of the image, without the cards that describe storage."""
     from astropy.io import fits
 
     sources = [hdus[0].header] if hdu is hdus[0] else [hdus[0].header, hdu.header]
@@ -248,18 +248,18 @@ def _merged_header(hdus: Any, hdu: Any) -> Any:
             keyword = card.keyword
             text = _image(card)
             if keyword in ("COMMENT", "HISTORY"):
-                # Every FITS file that astropy makes explains FITS; once is enough.
+                # astropy adds this comment on the FITS format to every file it makes, so it need not be kept.
                 if not any(words in str(card.value) for words in ("FITS (Flexible Image", "and Astrophysics', volume")):
                     merged.append(fits.Card.fromstring(text), end=True)
                 continue
             if _STRUCTURE.match(keyword) or (archived and keyword.endswith("_ID")):
                 continue
             try:
-                # From its text, so that numbers keep every digit they were written with.
+                # The card is made from its text, so that numbers keep all their digits.
                 clean = fits.Card.fromstring(text)
                 clean.verify("silentfix")
                 str(clean), clean.value
-            except Exception:  # a card that FITS does not allow, of which astropy says so in many ways
+            except Exception:  # astropy raises many kinds of exceptions on invalid cards.
                 merged.append(fits.Card("COMMENT", " ".join(text.split())), end=True)
                 continue
             merged.remove(keyword, ignore_missing=True, remove_all=True)
@@ -267,7 +267,7 @@ def _merged_header(hdus: Any, hdu: Any) -> Any:
     return merged
 
 
-# Beyond this, corners of boxes are no numbers of 32 bits.
+# Within this limit, corners of boxes fit 32-bit integers.
 _FARTHEST_ORIGIN = 2**30
 
 
@@ -276,7 +276,7 @@ def _origin(header: Any, path: str | Path) -> tuple[int, int]:
         x0, y0 = _any_origin(header)
         if max(abs(x0), abs(y0)) <= _FARTHEST_ORIGIN:
             return x0, y0
-    except (TypeError, ValueError, OverflowError):  # text, nothing, or infinity
+    except (TypeError, ValueError, OverflowError):  # The card holds text, nothing, or infinity.
         pass
     names = ("LTV1", "LTV2") if "LTV1" in header and "LTV2" in header else ("CRVAL1A", "CRVAL2A", "CRPIX1A", "CRPIX2A")
     cards = ", ".join(f"{name} = {header[name]!r}" for name in names if name in header)
@@ -300,7 +300,7 @@ def _wcs_of(header: Any) -> Any:
     with quiet():
         try:
             return WCS(header)
-        except Exception:  # a broken WCS does not make the pixels unusable
+        except Exception:  # The pixels are usable without a WCS.
             return None
 
 
@@ -315,35 +315,35 @@ def read_exposure(
 ) -> Exposure:
     """Read an exposure from a FITS file.
 
-    LSST's layout (HDUs IMAGE, MASK, VARIANCE by EXTTYPE, by EXTNAME or by order), and any file that has a
-    two-dimensional image. Mask planes keep the numbers that the file's own ``MP_`` cards give them.
+    The file may have the layout of LSST (HDUs IMAGE, MASK and VARIANCE, found by EXTTYPE, by EXTNAME or by order), or
+    any other with a two-dimensional image. Mask planes have the numbers of the ``MP_`` cards of the file.
 
     Parameters
     ----------
     path : str or Path
-        The file; it is read wholly and closed.
+        File to read; it is closed afterwards.
     mask, variance : str, Path or int, optional
-        Where these planes are if not in their usual place: an HDU of the same file by name or number, or another file,
-        ``file.fits`` or ``file.fits[EXT]``. What is called WEIGHT, WHT or IVM is taken as 1 / variance, what is called
-        ERR, SIGMA, RMS or UNCERT as its root.
+        Location of a plane that is not in its usual place: an HDU of the same file, by name or number, or another file,
+        ``file.fits`` or ``file.fits[EXT]``. A variance plane named WEIGHT, WHT or IVM is read as inverse variances, one
+        named ERR, SIGMA, RMS or UNCERT as standard deviations.
     hdu : str or int, optional
-        The HDU of the image if not the usual one.
+        HDU of the image, if it is not the usual one.
     dtype : numpy dtype, optional
-        float32 or float64; if left out, float32 where that holds every pixel of the file exactly, else float64.
+        float32 or float64; if omitted, float32 if it holds every pixel of the file exactly, else float64.
     scratch : str or Path, optional
-        A folder: pixels are kept there, in a file without a name, instead of in memory. For images that are larger than
-        it; they are read by bands, unless the file is packed as a whole.
+        Folder in which to keep the pixels, in files without names, instead of in memory. This suits images that do not
+        fit into memory; they are read in bands, unless the file is compressed as a whole.
 
     Returns
     -------
     ExposureF or ExposureD
-        BLANK pixels are NaN. ``metadata`` holds the cards that are about the exposure, ``wcs`` maps local array pixels
-        (counted from 0) to the sky, ``assumptions`` says what had to be assumed. A plane that is nowhere is all 0.
+        BLANK pixels are NaN. ``metadata`` holds the cards that describe the exposure, ``wcs`` maps local array pixels
+        (counted from 0) to the sky, and ``assumptions`` lists the assumptions made. A missing plane is 0 everywhere.
 
     Raises
     ------
     evensky.errors.FitsError
-        Where the file is missing, broken or has no image; one line that starts with the path.
+        If the file is missing, broken or has no image; the message is one line that starts with the path.
     """
     scratch_space = Scratch(scratch)
     with opened(path) as hdus:
@@ -390,20 +390,20 @@ def _read_image(hdu: Any, path: str | Path, dtype: Any, scratch: Scratch) -> Ima
             raise FitsError(f"{path}: the image has pixels of type {pixels.dtype}; real numbers are needed")
         if image is None:
             if dtype is None:
-                # float32 holds whole numbers up to 2**24 only.
+                # float32 holds integers exactly only up to 2**24.
                 wide = pixels.dtype.itemsize == 8 or (pixels.dtype.kind in "iu" and pixels.dtype.itemsize > 2)
             else:
                 wide = np.dtype(dtype) == np.float64
             image = Image(scratch.zeros(hdu.shape, np.float64 if wide else np.float32))
-        with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and so not finite
+        with np.errstate(over="ignore"):  # Values beyond float32 become infinite, so they are not taken as good.
             image.array[part] = pixels
-    assert image is not None  # it has rows
+    assert image is not None  # _pixels yields at least one band.
     image.setXY0(_origin(hdu.header, path))
     return image
 
 
 def _wcs_cards(exposure: Exposure) -> Iterable[Any]:
-    """The WCS as cards: those that were read where they still say the same, else new ones."""
+    """Return the cards of the WCS: those that were read if they still describe it, else new ones."""
     from astropy.io import fits
 
     kept = [card for card in exposure.metadata.cards if _WCS.match(card.keyword)]
@@ -417,7 +417,7 @@ def _wcs_cards(exposure: Exposure) -> Iterable[Any]:
             for axis in (1, 2)
         )
         return kept if unchanged else list(exposure.wcs.to_header(relax=True).cards)
-    except Exception:  # a WCS that says nothing is kept as it was read
+    except Exception:  # The WCS cannot be written, so the cards that were read are kept.
         return kept
 
 
@@ -436,21 +436,21 @@ def _with_cards(hdu: Any, cards: Iterable[Any], kind: str, x0: int, y0: int) -> 
 
 
 def write_hdus(hdus: Any, path: str | Path, overwrite: bool) -> None:
-    """Write HDUs to a file that appears whole or not at all."""
+    """Write HDUs to a file atomically."""
     with atomic_path(path, overwrite=overwrite) as temporary, temporary.open("wb") as handle:
-        # By a handle: astropy takes a hint from the name, and this one ends in .tmp.
+        # A handle is passed because astropy guesses the format by the suffix of the name, which is .tmp here.
         hdus.writeto(handle, output_verify="silentfix")
 
 
 def _stand_in(array: np.ndarray) -> np.ndarray:
-    """Zeros of an array's size that take no memory, for headers to be made of."""
+    """Return zeros of the shape of an array that take no memory, to make headers from."""
     return np.broadcast_to(np.zeros((), array.dtype.newbyteorder(">")), array.shape)
 
 
 def _write_planes(planes: Sequence[tuple[Any, np.ndarray | None]], path: str | Path, overwrite: bool) -> None:
-    """Write HDUs that were made of stand-ins, with the pixels that they stand for.
+    """Write HDUs that were made by `_stand_in`, with their real pixels, to a file atomically.
 
-    By bands, into a file that appears whole or not at all. astropy would want all pixels at once, in FITS's byte order.
+    The pixels are written in bands. astropy would need all of them at once, in the byte order of FITS.
     """
     from astropy.io import fits
 
@@ -465,7 +465,7 @@ def _write_planes(planes: Sequence[tuple[Any, np.ndarray | None]], path: str | P
             rows = max(1, _BAND_PIXELS // array.shape[1]) if array.size else 1
             for start in range(0, array.shape[0], rows):
                 band = array[start : start + rows]
-                if band.dtype.kind == "u":  # which FITS has as signed numbers, and an offset in the header
+                if band.dtype.kind == "u":  # FITS stores these as signed integers with an offset in the header.
                     band = (band ^ np.array(1 << (8 * band.itemsize - 1), band.dtype)).view(f"i{band.itemsize}")
                 handle.write(band.astype(band.dtype.newbyteorder(">"), order="C").tobytes())
             handle.write(bytes(-array.nbytes % 2880))
@@ -480,18 +480,18 @@ def write_exposure(
     history: Iterable[str] = (),
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write an exposure in LSST's layout: a primary header, then image, mask and variance.
+    """Write an exposure in the layout of LSST: a primary header, then image, mask and variance.
 
     Parameters
     ----------
     exposure : Exposure or MaskedImage
-        What to write. Cards of its metadata go to the primary header, its WCS to every plane.
+        Exposure to write. The cards of its metadata go to the primary header, those of its WCS to each plane.
     path : str or Path
-        The file; it appears whole or not at all.
+        File to write; it is written atomically.
     overwrite : bool, optional
-        Replace an existing file.
+        Whether to replace an existing file.
     compress : bool, optional
-        Compress by tiles, without loss.
+        Whether to compress the planes by tiles, without loss.
     history : iterable of str, optional
         Lines to add as HISTORY cards.
     provenance : mapping, optional
@@ -500,7 +500,7 @@ def write_exposure(
     Raises
     ------
     evensky.errors.FitsError
-        Where the file cannot be written, or exists and `overwrite` is false; an earlier file is then untouched.
+        If the file cannot be written, or exists and `overwrite` is false; an existing file is then unchanged.
     """
     from astropy.io import fits
 
@@ -521,7 +521,7 @@ def write_exposure(
 
     def plane(array: np.ndarray, kind: str, algorithm: str) -> Any:
         if compress:
-            # Quantisation would lose the noise's last bits; lossless is what "no more than was asked for" means.
+            # Quantization is switched off, because it would change the pixels.
             made = fits.CompImageHDU(np.array(array), name=kind, compression_type=algorithm, quantize_level=0)
         else:
             made = fits.ImageHDU(_stand_in(array), name=kind)
@@ -539,23 +539,23 @@ def write_exposure(
 
 
 def write_image(image: Image, path: str | Path, *, overwrite: bool = False, header: Any = None) -> None:
-    """Write one image as a plain FITS file.
+    """Write one image to the primary HDU of a FITS file.
 
     Parameters
     ----------
     image : Image
-        Its origin goes to LTV1 and LTV2.
+        Image to write; its origin goes to LTV1 and LTV2.
     path : str or Path
-        The file; it appears whole or not at all.
+        File to write; it is written atomically.
     overwrite : bool, optional
-        Replace an existing file.
+        Whether to replace an existing file.
     header : astropy.io.fits.Header, optional
-        Cards to keep; those that are about storage are left out.
+        Cards to write; those that describe storage are omitted.
 
     Raises
     ------
     evensky.errors.FitsError
-        As `write_exposure`.
+        If the file cannot be written, or exists and `overwrite` is false; an existing file is then unchanged.
     """
     from astropy.io import fits
 
