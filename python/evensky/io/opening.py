@@ -250,14 +250,14 @@ def _check_tiles(hdus: Any, path: Path) -> None:
             raise FitsError(f"{path}: HDU {hdu.name!r} has {rows.size} tiles; an image of its size has {needed}")
         heap = int(header["PCOUNT"])
         for name in rows.dtype.names or ():
-            if rows[name].ndim == 2 and rows[name].shape[1] == 2:  # The columns are the number of elements and their offset.
+            if rows[name].ndim == 2 and rows[name].shape[1] == 2:  # number of elements, and their offset
                 count, start = rows[name].astype(np.int64).T
                 if ((count > 0) & ((start < 0) | (start + count > heap))).any():
                     raise FitsError(f"{path}: HDU {hdu.name!r} has a tile outside its heap of {heap} bytes")
 
 
 def _datasum(file: BinaryIO, start: int, size: int) -> int:
-    """Return the checksum of a part of a file: its 32-bit words, in ones' complement (FITS standard 4.0, appendix J)."""
+    """Return the ones' complement sum of the 32-bit words of a part of a file (FITS standard 4.0, appendix J)."""
     before = file.tell()
     file.seek(start)
     total = 0
@@ -314,7 +314,7 @@ def opened(path: str | Path) -> Iterator[Any]:
     except EvenskyError as error:
         raise FitsError(f"{path}: {error}") from error
     except Exception as error:  # astropy raises many kinds of exceptions on broken files.
-        if isinstance(error, OSError) and error.filename is not None:  # This one comes from the file system, not from astropy.
+        if isinstance(error, OSError) and error.filename is not None:  # from the file system, not from astropy
             raise FitsError(f"{path}: cannot be read: {error.strerror}") from error
         reason = " ".join(str(error).split()) or type(error).__name__
         if found := re.match(r"Unparsable card \((.*?)\)", reason):
