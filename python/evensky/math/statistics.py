@@ -153,12 +153,12 @@ def _split_arguments(
         sctrl = _only_one("sctrl", sctrl, rest.pop(0))
     if rest:
         raise InvalidParameterError(
-            f"{len(rest)} arguments too many; at most x, a second plane, flags and sctrl are allowed"
+            f"There are {len(rest)} arguments too many; at most x, a second plane, flags and sctrl are allowed"
         )
     if not isinstance(flags, int | str | np.integer):
         # A number that is not an integer has been mistaken for a second plane above.
         given = plane if flags is None and isinstance(plane, float | complex | bytes) else flags
-        raise InvalidParameterError(f"flags is {given!r}; it must be Property values, OR-ed, or the name of one of them")
+        raise InvalidParameterError(f"flags is {given!r}; it must be Property values, OR-ed, or the name of one")
     if sctrl is not None and not isinstance(sctrl, StatisticsControl):
         raise InvalidParameterError(f"sctrl is a {type(sctrl).__name__}; it must be a StatisticsControl")
     return plane, flags, sctrl
