@@ -1,4 +1,4 @@
-// C++ exceptions -> the classes of evensky.errors. The one place where errors are translated.
+// Translation of C++ exceptions into the classes of evensky.errors.
 
 #include "evensky/errors.hpp"
 
