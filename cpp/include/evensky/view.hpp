@@ -102,7 +102,7 @@ struct MaskedImageView {
 
     /// Make a view without any plane.
     constexpr MaskedImageView() noexcept = default;
-    /// Combine an image with its mask and variance, if they exist. Sizes are checked by the functions that use the view.
+    /// Combine an image with its mask and variance, if they exist. Functions that use the view check the sizes.
     constexpr MaskedImageView(ImageView<T> image_, Plane<MaskPixel> mask_ = {},
                               Plane<VariancePixel> variance_ = {}) noexcept
             : image(image_), mask(mask_), variance(variance_) {}
