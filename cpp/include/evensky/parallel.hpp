@@ -19,10 +19,10 @@ namespace evensky {
 /// @throws InvalidParameterError if `num_threads` < 1
 EVENSKY_EXPORT void setNumThreads(int num_threads);
 
-/// Set a function that can interrupt calls of the library; null, the initial value, for none. During a call, the calling
-/// thread calls `check` between pieces of work, at most ten times a second. An exception that `check` throws ends the
-/// call and is passed to the caller; outputs of the call may then be incomplete. `check` must be safe to call from any
-/// thread. Safe to call from any thread at any time.
+/// Set a function that can interrupt calls of the library; null, the initial value, for none. During a call, the
+/// calling thread calls `check` between pieces of work, at most ten times a second. An exception that `check` throws
+/// ends the call and is passed to the caller; outputs of the call may then be incomplete. `check` must be safe to call
+/// from any thread. Safe to call from any thread at any time.
 EVENSKY_EXPORT void setInterruptCheck(void (*check)()) noexcept;
 
 /// Allow an interruption; for use in long loops. Call the function that setInterruptCheck has set, unless it was called
@@ -32,8 +32,8 @@ EVENSKY_EXPORT void checkInterrupt();
 
 /// Call `work(i)` once for each i in [0, count), in up to `num_threads` threads (0: the process-wide default). Each
 /// thread takes the next piece when it is free. If pieces throw, no more pieces are started, and the exception of the
-/// lowest-numbered piece that threw is rethrown in the calling thread. `work` must be safe to call from several threads.
-/// Safe to call from any thread.
+/// lowest-numbered piece that threw is rethrown in the calling thread. `work` must be safe to call from several threads
+/// at once. Safe to call from any thread.
 /// @throws InvalidParameterError if `num_threads` < 0 or `work` is empty
 EVENSKY_EXPORT void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::ptrdiff_t)> const& work);
 
