@@ -161,7 +161,7 @@ def file_data_refs(source: str | Path | Iterable[str | Path], **options: Any) ->
         suffixes = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz", ".fz")
         paths = sorted(path for path in folder.glob("*") if path.name.lower().endswith(suffixes))
         if not paths:
-            raise NotFoundError(f"{folder}: there is no FITS file in it; names end in one of {', '.join(suffixes)}")
+            raise NotFoundError(f"{folder}: there is no FITS file in it; names must end in {', '.join(suffixes)}")
     else:
         paths = [Path(path) for path in source]
     return [FileDataRef(path, **options) for path in paths]
