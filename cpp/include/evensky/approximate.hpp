@@ -58,9 +58,9 @@ class EVENSKY_EXPORT Approximate {
 public:
     /// Fit a series to points.
     /// @param x, y     positions of the columns and rows of the grid, in the coordinates of `bbox`
-    /// @param grid     values of the points and, in the variance plane, their errors (standard deviations). Points whose
-    ///                 value is NaN or infinite, or whose weight is not finite and positive, are ignored; the mask is
-    ///                 not used
+    /// @param grid     values of the points and, in the variance plane, their errors (standard deviations). Points
+    ///                 whose value is NaN or infinite, or whose weight is not finite and positive, are ignored; the
+    ///                 mask is not used
     /// @param bbox     box of pixels that the model covers
     /// @param actrl    options
     /// @throws LengthError if the variance plane differs in size from the values
