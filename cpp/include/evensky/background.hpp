@@ -147,8 +147,8 @@ public:
     AsUsed getImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
                     UndersampleStyle undersampleStyle, int num_threads = 0) const;
 
-    /// Evaluate the approximation of a control if it has one; otherwise interpolate with its styles. Its numbers of bins
-    /// are ignored.
+    /// Evaluate the approximation of a control if it has one; otherwise interpolate with its styles. Its numbers of
+    /// bins are ignored.
     template <typename T>
     AsUsed getImage(ImageView<T> const& out, Box const& bbox, BackgroundControl const& bctrl,
                     int num_threads = 0) const;
