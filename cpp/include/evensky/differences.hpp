@@ -19,8 +19,8 @@ struct EVENSKY_EXPORT DifferenceBins {
     std::vector<double> values;        ///< statistic of reference - science; NaN in bins without a good pixel
     std::vector<double> errors;        ///< its standard error; NaN if it cannot be estimated
     std::vector<std::int64_t> counts;  ///< number of good pixels
-    std::vector<double> x;             ///< mean column of the good pixels, from the first of the bin; its middle if none is good
-    std::vector<double> y;             ///< mean row of the good pixels, from the first of the bin; its middle if none is good
+    std::vector<double> x;             ///< mean column of the good pixels, from the first of the bin; the middle if none
+    std::vector<double> y;             ///< mean row of the good pixels, from the first of the bin; the middle if none
 };
 
 /// Measure reference - science in bins.
@@ -29,8 +29,8 @@ struct EVENSKY_EXPORT DifferenceBins {
 /// infinite pixels are thus ignored. Of `options`, only the bad bits of the masks, `gridStatistic`, `numSigmaClip` and
 /// `numIter` are used; variances are not used. For exposures that overlap in part, pass views of the common part.
 ///
-/// Safe to call from several threads as long as none writes to the planes. The result is bit-identical for any number of
-/// threads.
+/// Safe to call from several threads as long as none writes to the planes. The result is bit-identical for any number
+/// of threads.
 ///
 /// @param reference  planes of one exposure; T float or double
 /// @param science    planes of the other, of the same size
