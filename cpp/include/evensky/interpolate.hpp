@@ -21,8 +21,8 @@ namespace evensky {
 ///   should be equal.
 /// - AKIMA_SPLINE: spline of Akima (1970), J. ACM 17, 589; AKIMA_SPLINE_PERIODIC is its periodic variant.
 ///
-/// Beyond the outer knots, all styles except CONSTANT extrapolate quadratically, with the first and second derivative at
-/// the outer knot. The result is NaN if the position, or a value that it depends on, is NaN.
+/// Beyond the outer knots, all styles except CONSTANT extrapolate quadratically, with the first and second derivative
+/// at the outer knot. The result is NaN if the position, or a value that it depends on, is NaN.
 class EVENSKY_EXPORT Interpolate {
 public:
     /// Style of the interpolation, see the class.
