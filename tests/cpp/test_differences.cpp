@@ -97,7 +97,7 @@ TEST_CASE("differences: what is wrong is said with its value") {
     Two two;
     auto const said = [](Two const& wrong) { return messageOf<InvalidParameterError>([&] { (void)wrong.bins(); }); };
     two.x_edges = {0, 300, 200};
-    CHECK(said(two).find("x_edges has 200 behind 300") != std::string::npos);
+    CHECK(said(two).find("x_edges has 200 after 300") != std::string::npos);
     two.x_edges = {0, 301};
     CHECK(said(two).find("from 0 to 301; it must be within 0 to 300") != std::string::npos);
     two.x_edges = {0};

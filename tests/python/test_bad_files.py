@@ -201,12 +201,12 @@ REFUSED: list[Row] = [
     (
         "in-extension-header",
         lambda: lsst()[: places(lsst())[1][0] + 1000],
-        "not complete: 1000 bytes behind its last whole HDU",
+        "not complete: 1000 bytes after its last whole HDU",
     ),
     (
         "in-mask-header",
         lambda: lsst()[: places(lsst())[2][0] + BLOCK - 1],
-        "not complete: 2879 bytes behind its last whole HDU",
+        "not complete: 2879 bytes after its last whole HDU",
     ),
     ("before-data", lambda: lsst()[: places(lsst())[1][1]], r"not complete: \d+ bytes, but its headers say \d+"),
     ("in-last-data", lambda: lsst()[: places(lsst())[3][1] + 5000], r"not complete: \d+ bytes, but its headers say"),
@@ -334,7 +334,7 @@ REFUSED: list[Row] = [
             "SIMPLE  = F",
         )
     ),
-    ("naxis1-0", lambda: with_card(plain(), "NAXIS1  = 0"), "17280 bytes behind its last whole HDU"),
+    ("naxis1-0", lambda: with_card(plain(), "NAXIS1  = 0"), "17280 bytes after its last whole HDU"),
     ("naxis1-missing", lambda: plain().replace(b"NAXIS1  ", b"NOAXIS1 "), "NAXIS1"),
     # No image, or none that is two-dimensional.
     (
