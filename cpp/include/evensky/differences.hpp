@@ -19,8 +19,8 @@ struct EVENSKY_EXPORT DifferenceBins {
     std::vector<double> values;        ///< statistic of reference - science; NaN in bins without a good pixel
     std::vector<double> errors;        ///< its standard error; NaN if it cannot be estimated
     std::vector<std::int64_t> counts;  ///< number of good pixels
-    std::vector<double> x;             ///< mean column of the good pixels, from the first of the bin; the middle if none
-    std::vector<double> y;             ///< mean row of the good pixels, from the first of the bin; the middle if none
+    std::vector<double> x;             ///< mean column of the good pixels, from that of the bin; the middle if none
+    std::vector<double> y;             ///< mean row of the good pixels, from that of the bin; the middle if none
 };
 
 /// Measure reference - science in bins.
