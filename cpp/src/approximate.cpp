@@ -77,8 +77,8 @@ public:
 
     [[nodiscard]] std::vector<double> coefficients() const { return {_solution.begin(), _solution.end()}; }
 
-    // The coefficients are linear in the values, c = L v, so cov(c) = L diag(error^2) L'. L is the pseudo-inverse of the
-    // weighted design matrix A, with its columns multiplied by the roots of the weights. With A P = Q R, and thus
+    // The coefficients are linear in the values, c = L v, so cov(c) = L diag(error^2) L'. L is the pseudo-inverse of
+    // the weighted design matrix A, with its columns multiplied by the roots of the weights. With A P = Q R, and thus
     // Q = A P R^-1, the pseudo-inverse is P R^-1 Q'.
     [[nodiscard]] std::vector<double> covariance() const {
         double const scatter2 = residualVariance();
