@@ -1,7 +1,7 @@
 #pragma once
 
-// Evaluation of a two-dimensional Chebyshev series along rows of pixels. In a row it is a series in x alone, whose basis
-// is computed once for all rows.
+// Evaluation of a two-dimensional Chebyshev series along rows of pixels. In a row it is a series in x alone, whose
+// basis is computed once for all rows.
 
 #include <cstddef>
 #include <cstdint>
