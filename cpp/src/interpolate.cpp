@@ -41,8 +41,8 @@ StyleInfo const& findStyle(Interpolate::Style style) {
                                 " does not exist; the known ones are " + knownStyles());
 }
 
-// Solve the tridiagonal system with diagonal d and off-diagonals e by the Thomas algorithm. The systems of cubic splines
-// are diagonally dominant, so no pivoting is needed.
+// Solve the tridiagonal system with diagonal d and off-diagonals e by the Thomas algorithm. The systems of cubic
+// splines are diagonally dominant, so no pivoting is needed.
 std::vector<double> solveTridiagonal(std::vector<double> const& d, std::vector<double> const& e,
                                      std::vector<double> rhs) {
     auto const n = d.size();
