@@ -10,8 +10,8 @@
 
 namespace evensky::detail {
 
-// Return the value of `name` in a table of (name, value) pairs. Throws NotFoundError, which lists the known names, if it
-// is not in the table; the message calls the name a `what`.
+// Return the value of `name` in a table of (name, value) pairs. Throws NotFoundError, which lists the known names, if
+// it is not in the table; `what` describes the names in the message.
 template <typename Table>
 auto valueOfName(Table const& table, std::string const& name, char const* what) {
     std::string known;
