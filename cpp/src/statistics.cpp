@@ -109,7 +109,7 @@ Statistics::Value Statistics::getResult(Property property) const {
     int const asked = _flags & ~ERRORS;
     if (property == NOTHING) {
         if (std::popcount(static_cast<unsigned>(asked)) != 1) {
-            throw InvalidParameterError("The property may be omitted only if exactly one was requested; requested were " +
+            throw InvalidParameterError("The property may be omitted only if exactly one was requested, not " +
                                         flagsToString(asked));
         }
         property = static_cast<Property>(asked);
@@ -119,7 +119,7 @@ Statistics::Value Statistics::getResult(Property property) const {
                                     ") is not one statistics property");
     }
     if ((property & asked) == 0) {
-        throw InvalidParameterError("You never asked for " + flagsToString(property) + "; the computed statistics are " +
+        throw InvalidParameterError("You never asked for " + flagsToString(property) + "; only these were: " +
                                     flagsToString(asked));
     }
     return _results[propertyIndex(property)];
