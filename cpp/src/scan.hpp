@@ -1,12 +1,12 @@
 #pragma once
 
-// Order statistics and clipped moments of many good float pixels from one look at them.
+// Order statistics and clipped moments of many good float pixels in one pass over them.
 //
-// A sample says roughly where the quartiles are and how wide the clipping windows will be. One pass then counts the
-// pixels below and inside narrow ranges about the quartiles and keeps those inside, sums up the core that is inside
-// every round's window, and keeps the fringe that may be in or out. The quartiles are found among the few kept, and
-// each clipping round adds the fringe's part to the core. Where the sample misled, the caller is told and looks at all
-// pixels again; so the results are exact, whatever the sample.
+// A sample yields approximate quartiles and clipping windows. One pass then counts the pixels below and inside narrow
+// ranges around the quartiles and stores those inside, sums the core, which is inside the window of every iteration,
+// and stores the fringe, which may be inside or outside. The quartiles are found among the few stored pixels, and each
+// clipping iteration adds its part of the fringe to the core. If the sample was not representative, the functions
+// report it and the caller processes all pixels again; thus the results are exact for any sample.
 
 #include <algorithm>
 #include <array>
@@ -24,24 +24,25 @@
 
 namespace evensky::detail {
 
-// A sample is a whole number of squares of 16 x 16 values, whose columns are sorted.
+// A sample consists of squares of 16 x 16 values, whose columns are sorted.
 inline constexpr std::ptrdiff_t sampleSquare = 256;
 inline constexpr std::ptrdiff_t sampleRun = 16;
 
 struct ClipPlan {
     double nsigma;
     int rounds;
-    // Try the rounds on the sample, or take it that windows hardly change from the first round on.
+    // Run the iterations on the sample, instead of assuming that windows hardly change after the first one.
     bool rehearse;
 };
 
-// What to look for, given a sample of the good pixels, a multiple of sampleSquare of them. The sample is reordered. In
-// a sample of m independent pixels a rank scatters by sqrt(m f (1 - f)); so many times that is allowed for. 3.5 times
-// is missed once in 2000 times; pixels of one run see the same sky and are not quite independent.
+// Plan a scan from a sample of the good pixels, whose size is a multiple of sampleSquare; the sample is reordered. In a
+// sample of m independent pixels, the rank at fraction f scatters by sqrt(m f (1 - f)); the ranges allow for `scatters`
+// times that. 3.5 times is exceeded once in 2000 times; pixels of one run see the same sky and are not quite
+// independent.
 inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const& clip, double scatters) {
     auto const& kernel = kernels();
     auto const m = static_cast<std::ptrdiff_t>(sample.size());
-    // The k-th smallest of 16 values lies, on the average, at the fraction k / 17 of the distribution.
+    // On average, the k-th smallest of 16 values is at the fraction k / 17 of the distribution.
     constexpr std::array<double, 3> fractions{0.25, 0.5, 0.75};
     std::array<double, 3> lower{}, upper{};
     for (std::ptrdiff_t square = 0; square < m; square += sampleSquare) {
@@ -68,8 +69,8 @@ inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const&
         at[f] = low + (rank - std::floor(rank)) * slope[f] / 17.0;
         plan.low[f] = plan.high[f] = static_cast<float>(at[f]);
     }
-    // Newton's method on the sample's own distribution, then as far as that may be off.
-    std::array<float, slack> aside;  // ranges of one value keep nothing
+    // Refine the quartiles of the sample by Newton's method, then allow for its statistical error.
+    std::array<float, slack> aside;  // Ranges of a single value store no pixels.
     Ahead nothing;
     for (int step = 0; step < 4; ++step) {
         for (std::size_t f = 0; f < fractions.size(); ++f) plan.low[f] = plan.high[f] = static_cast<float>(at[f]);
@@ -87,7 +88,7 @@ inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const&
         double const margin = scatters * std::sqrt(fractions[f] * (1.0 - fractions[f]) / static_cast<double>(m));
         plan.low[f] = static_cast<float>(at[f] - margin * slope[f]);
         plan.high[f] = static_cast<float>(at[f] + margin * slope[f]);
-        // So that few different values, as whole numbers of counts are, do not fall between.
+        // If there are few distinct values, as in integer counts, the range must not fall between two of them.
         kernel.enclose(sample.data(), m, &plan.low[f], &plan.high[f]);
     }
     if (!clip) return plan;
@@ -95,13 +96,14 @@ inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const&
     plan.clip = true;
     plan.centre = at[1];
     double const first = clip->nsigma * iqrangeToStdev * (at[2] - at[0]);
-    // The interquartile range of a sample is off by some 1.2 / sqrt(m) of itself, its median by less; 4 times both.
+    // The relative error of the interquartile range of a sample is about 1.2 / sqrt(m), that of the median is smaller;
+    // the margin is 4 times both.
     double const margin = 7.0 * first / std::sqrt(static_cast<double>(m));
     double coreLow = at[1] - first, coreHigh = at[1] + first;
     double outerLow = coreLow, outerHigh = coreHigh;
     if (clip->rehearse) {
         double centre = at[1], halfWidth = first;
-        // Windows have come to rest long before.
+        // Windows converge long before 32 iterations.
         auto const rounds = std::min(clip->rounds, 32);
         for (int round = 1; round < rounds; ++round) {
             auto const kept = momentsOf(kernel.deviationsWithin(sample.data(), m, centre, halfWidth), centre, true);
@@ -127,26 +129,26 @@ inline ScanPlan planScan(std::span<float> sample, std::optional<ClipPlan> const&
     return plan;
 }
 
-// What the pass found in one part of the pixels.
+// Result of the pass over one part of the pixels.
 class Scanned {
 public:
     Scanned() = default;
-    Scanned(Scanned&&) noexcept = default;  // a copy's spans would be the original's
+    Scanned(Scanned&&) noexcept = default;  // A copy would have the spans of the original, so there is none.
     Scanned& operator=(Scanned&&) noexcept = default;
 
     std::array<std::int64_t, ScanPlan::ranges> below{};
-    std::array<std::int64_t, ScanPlan::ranges> inside{};  // of ranges of one value
+    std::array<std::int64_t, ScanPlan::ranges> inside{};  // only for ranges of a single value
     Moments core;
     std::span<float const> candidates, fringe;
 
-    // Look at pixels that are all there are. What is kept of them stays in `aside`; `ahead` is what is read next.
+    // Scans all pixels of the part. The stored pixels stay in `aside`; `ahead` is the memory that will be read next.
     void set(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside, Ahead& ahead) {
         below = inside = {};
         core = {};
         std::tie(candidates, fringe) = look(packed, size, plan, aside, ahead);
     }
 
-    // Look at more pixels; `aside` is free again afterwards.
+    // Scans more pixels; `aside` may be reused afterwards.
     void add(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside, Ahead& ahead) {
         auto const [more, moreFringe] = look(packed, size, plan, aside, ahead);
         _candidates.insert(_candidates.end(), more.begin(), more.end());
@@ -175,17 +177,18 @@ private:
     std::vector<float> _candidates, _fringe;
 };
 
-// Values at the ranks `first` to `last`, which are neighbours, of n values that are reordered. Pixels' values spread
-// evenly over a narrow range, so the place of a rank in it is guessed from the rank, and the values near it are kept.
+// Finder of the values at one rank, or at two neighbouring ranks `first` and `last`, of n values, which are reordered.
+// The values of pixels are distributed evenly over a narrow range, so that the rank gives an estimate of the value; the
+// search continues among the values near it.
 class RankFinder {
 public:
-    // Room for n values to look among, and for what the kernels write behind them.
+    // Provides memory for n values to search, and for the values that kernels may write after them.
     float* values(std::size_t n) {
         _room = n + static_cast<std::size_t>(slack);
         return _values.room(_room);
     }
 
-    // In the first n of values().
+    // Finds the values in the first n of values().
     std::array<float, 2> find(std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t last) {
         constexpr std::ptrdiff_t fewValues = 40;
         auto const& kernel = kernels();
@@ -240,8 +243,8 @@ private:
     std::size_t _room = 0;
 };
 
-// Values at the neighbouring ranks `first` to `last` from what the pass kept of range f; nothing where the sample
-// misled.
+// Return the values at the ranks `first` and `last`, which are equal or neighbours, from the stored pixels of range f;
+// nullopt if the sample was not representative.
 inline std::optional<std::array<float, 2>> rankedInRange(std::span<Scanned const> parts, ScanPlan const& plan,
                                                          std::size_t f, std::int64_t first, std::int64_t last,
                                                          RankFinder& finder) {
@@ -267,8 +270,8 @@ inline std::optional<std::array<float, 2>> rankedInRange(std::span<Scanned const
     return finder.find(inside, first - below, last - below);
 }
 
-// Values at the given ranks, three runs of one or two neighbours; nothing where the sample misled. `finder` is used
-// where one thread does it.
+// Return the values at the given ranks, which are three runs of one or two neighbours; nullopt if the sample was not
+// representative. `finder` is used if there is only one thread.
 inline std::optional<std::vector<Ranked<float>>> rankedInRanges(std::span<Scanned const> parts, ScanPlan const& plan,
                                                                 std::span<std::int64_t const> ranks, RankFinder& finder,
                                                                 int num_threads) {
@@ -300,8 +303,8 @@ inline std::optional<std::vector<Ranked<float>>> rankedInRanges(std::span<Scanne
     return result;
 }
 
-// Does every pixel of the core lie in the window, and none of those beyond the outer limits? Subtraction rounds
-// monotonically, so what holds at the limits, and just beyond the outer ones, holds beyond them.
+// Return whether the window contains every pixel of the core, and none beyond the outer limits. Subtraction rounds
+// monotonically, so it suffices to test the limits of the core and the values just beyond the outer limits.
 inline bool planHolds(ScanPlan const& plan, Window const& window) noexcept {
     constexpr float infinity = std::numeric_limits<float>::infinity();
     auto const off = [&](float limit) { return static_cast<double>(limit) - window.centre; };
@@ -311,7 +314,7 @@ inline bool planHolds(ScanPlan const& plan, Window const& window) noexcept {
            below < 0.0 && -below > window.halfWidth && above > 0.0 && above > window.halfWidth;
 }
 
-// Moments of the pixels in a window for which the plan holds.
+// Return the moments of the pixels in a window for which the plan holds.
 inline Moments momentsInWindow(std::span<Scanned const> parts, Window const& window, int num_threads) {
     auto const ofFringe = [&window](Scanned const& part) {
         auto const size = static_cast<std::ptrdiff_t>(part.fringe.size());
