@@ -236,7 +236,7 @@ Moments windowMoments(Block<T> const& block, Window const& window) {
     return m;
 }
 
-// Convert sums of deviations from a centre to moments; `known` tells whether they hold min and max.
+// Convert sums of deviations from a centre to moments; `extremesKnown` tells whether the sums hold min and max.
 inline Moments momentsOf(Deviations const& d, double centre, bool extremesKnown) noexcept {
     Moments m;
     m.n = d.count;
