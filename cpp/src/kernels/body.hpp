@@ -1,6 +1,6 @@
 // Implementation of the kernels in terms of vectors of sixteen pixels. It is included once by each file that defines
-// these vectors for an instruction set. It calls no function of the standard library: the compiler would emit it for one
-// instruction set, and the linker could use that for all.
+// these vectors for an instruction set. It calls no function of the standard library: the compiler would emit that for
+// one instruction set, and the linker could use it for all.
 
 #include <utility>
 
