@@ -1,8 +1,8 @@
 #pragma once
 
 // Vectors of sixteen pixels for any machine, with the vector types of g++ and clang. simd_avx2.hpp and simd_avx512.hpp
-// define the same functions, so a change in one file needs changes in all. Lanes and the order of every sum are the same
-// in all three, and so are the results.
+// define the same functions, so a change in one file needs changes in all. Lanes and the order of every sum are the
+// same in all three, and so are the results.
 
 #include <cstddef>
 #include <cstdint>
