@@ -1,5 +1,5 @@
-// Program for a tool that counts the instructions of hot loops: it does one kind of work on fixed pixels and exits. Only
-// the instructions inside `measured` are to be counted.
+// Program for a tool that counts the instructions of hot loops: it does one kind of work on fixed pixels and exits.
+// Only the instructions inside `measured` are to be counted.
 //
 // Usage: instructions NAME; without a name, it prints all names.
 
