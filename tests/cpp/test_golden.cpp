@@ -111,8 +111,8 @@ evensky::Statistics compute(golden::Family const& cases, golden::Case const& one
     return compute<std::uint64_t>(cases, one, num_threads);
 }
 
-// Digest (FNV-1a) of the bits of all results of a family. It is the same on every machine and for every instruction set;
-// levels.sh compares it.
+// Digest (FNV-1a) of the bits of all results of a family. It is the same on every machine and for every instruction
+// set; levels.sh compares it.
 class Digest {
 public:
     void add(double value) {
