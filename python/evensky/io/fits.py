@@ -206,7 +206,7 @@ def _read_variance(
     if hdu.shape != shape:
         raise FitsError(f"{path}: the variance has shape {hdu.shape or None} but the image has {shape}")
     if _kind(hdu) in ("MASK", "DQ") or any(card.startswith("MP_") for card in hdu.header):
-        raise FitsError(f"{path}: {name} is a mask; the variance is needed, as variances, weights or standard deviations")
+        raise FitsError(f"{path}: {name} is a mask; the variance is needed, or weights or standard deviations")
     utype = str(hdu.header.get("UTYPE", "")).lower()
     title = f"{hdu.name} {Path(name).name}"
     squared = "std" in utype or (not utype and bool(_DEVIATION.search(title)))
