@@ -109,7 +109,7 @@ def _content(path: Path) -> BinaryIO:
             raise FitsError(f"{path}: unpacks to more than fits into memory") from error
         except Exception as error:  # Each format raises exceptions of its own.
             reason = str(error) or type(error).__name__
-            raise FitsError(f"{path}: cannot be unpacked: {reason}; it is damaged or incomplete") from error
+            raise FitsError(f"{path}: cannot be unpacked: {reason}; it is damaged or not complete") from error
     content.seek(0)
     return content
 
