@@ -119,7 +119,7 @@ Statistics::Value Statistics::getResult(Property property) const {
                                     ") is not one statistics property");
     }
     if ((property & asked) == 0) {
-        throw InvalidParameterError("You never asked for " + flagsToString(property) + "; only these were: " +
+        throw InvalidParameterError("You never asked for " + flagsToString(property) + ", only for " +
                                     flagsToString(asked));
     }
     return _results[propertyIndex(property)];

@@ -76,7 +76,8 @@ class SpatialScaler:
         )
         if self._scale.shape != (self._y.size, self._x.size) or self._x.ndim != 1 or self._y.ndim != 1:
             raise InvalidParameterError(
-                f"scale has shape {self._scale.shape}; it must be ({self._y.size}, {self._x.size}), for as many y and x"
+                f"scale has shape {self._scale.shape} for {self._y.size} y and {self._x.size} x positions; it must be "
+                f"({self._y.size}, {self._x.size})"
             )
         if not np.all(np.isfinite(self._scale)):
             raise InvalidParameterError("scale holds numbers that are not finite; all must be finite")

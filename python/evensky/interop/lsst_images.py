@@ -644,8 +644,7 @@ def _check_bins(values: np.ndarray) -> None:
         raise InvalidParameterError(f"{int(np.isinf(values).sum())} bins are infinite; all must be finite or NaN")
     if rows < _AKIMA_POINTS or columns < _AKIMA_POINTS:
         raise InvalidParameterError(
-            f"There are {columns} x {rows} bins; an equal SplineField needs at least {_AKIMA_POINTS} in each "
-            "direction"
+            f"There are {columns} x {rows} bins; an equal SplineField needs at least {_AKIMA_POINTS} in each direction"
         )
     good = np.isfinite(values).sum(axis=0)
     fewest, usable = int(good[good > 0].min(initial=rows)), int((good > 0).sum())

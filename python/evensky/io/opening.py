@@ -77,9 +77,7 @@ def _most_bytes(path: Path) -> int:
 
 
 def _too_much(path: Path, claimed: str) -> FitsError:
-    return FitsError(
-        f"{path}: {claimed}, in a file of {path.stat().st_size} bytes; if that is true, unpack it first"
-    )
+    return FitsError(f"{path}: {claimed}, in a file of {path.stat().st_size} bytes; if that is true, unpack it first")
 
 
 def _content(path: Path) -> BinaryIO:

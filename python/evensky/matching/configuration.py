@@ -63,9 +63,7 @@ class MatchAllConfig(Config):
             "lowest": "the exposure with the lowest level: all others are brought down to it",
         },
     )
-    add_variance = Field[bool](
-        dtype=bool, default=False, doc="Add the variance of the model to the variance plane?"
-    )
+    add_variance = Field[bool](dtype=bool, default=False, doc="Add the variance of the model to the variance plane?")
     weight_coverage = _weight(
         0.4, "Weight of the number of good pixels in the choice of the reference; more pixels are better."
     )
