@@ -1,4 +1,4 @@
-"""What is measured of pairs of exposures: their difference in the bins of the common grid."""
+"""Measurement of pairs of exposures: their difference in the bins of the common grid."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import numpy as np
 from .. import _core
 from .grid import CommonGrid, PixelBox, common_box
 
-# A bin with less than this share of its pixels tells more of its edge than of the sky.
+# Least share and number of good pixels of a bin; with fewer, its value depends on its edge rather than on the sky.
 _LEAST_SHARE = 0.02
 _FEWEST_PIXELS = 8
-# So many pixels of a plane that is a file are in memory at a time.
+# Number of pixels of a memory-mapped plane that are in memory at a time.
 _BAND_PIXELS = 2**23
-# The noise of single exposures follows from that of pairs by iteration.
+# Number of iterations that derive the noise of single exposures from that of pairs.
 _ROUNDS = 100
-# A node whose pixels have so many times the variance that is usual does not count.
+# A node is ignored if the variance of its pixels exceeds the typical one of its exposure by this factor.
 _ODD = 10.0
-# Least variance of an exposure, or of a bin, as a share of what is usual.
+# Least variance of an exposure, or of a bin, as a fraction of the typical one.
 _LEAST_NOISE = 1e-3
 
 
 @dataclass
 class Pixels:
-    """An exposure's pixels, and which of them are bad.
+    """Pixels of an exposure, with the mask of bad ones.
 
     Attributes
     ----------
@@ -37,9 +37,9 @@ class Pixels:
     bad : int
         Bits of the mask that reject a pixel.
     box : (x0, y0, width, height)
-        Where it lies on the common pixel grid.
+        Box of the exposure on the common pixel grid.
     on_disk : bool
-        Whether the pixels are a file that is mapped into memory, and may be larger than it.
+        Whether the pixels are memory-mapped files, which may be larger than the memory.
     """
 
     image: np.ndarray
@@ -49,7 +49,7 @@ class Pixels:
     on_disk: bool = False
 
     def part(self, box: PixelBox) -> tuple[np.ndarray, np.ndarray | None]:
-        """Image and mask in a box inside its own."""
+        """Return image and mask in a box, which must be inside the box of the exposure."""
         x, y = box[0] - self.box[0], box[1] - self.box[1]
         where = slice(y, y + box[3]), slice(x, x + box[2])
         return self.image[where], None if self.mask is None else self.mask[where]
@@ -57,14 +57,14 @@ class Pixels:
 
 @dataclass
 class Coverage:
-    """Where an exposure has good pixels.
+    """Bins in which an exposure has enough good pixels.
 
     Attributes
     ----------
     bins : ndarray of int, shape (n,)
-        Numbers of the grid's bins, ascending.
+        Numbers of the bins of the grid, ascending.
     counts : ndarray of int, shape (n,)
-        Good pixels.
+        Number of good pixels in each bin.
     """
 
     bins: np.ndarray
@@ -73,22 +73,24 @@ class Coverage:
 
 @dataclass
 class PairBins:
-    """first - second in the bins that both have good pixels in; all arrays have the shape (n,).
+    """Difference first - second of a pair, in the bins where both exposures have enough good pixels.
+
+    All arrays have the shape (n,).
 
     Attributes
     ----------
     first, second : int
         Numbers of the exposures.
     bins : ndarray of int
-        Which bins of the grid.
+        Numbers of the bins of the grid.
     values, errors : ndarray
         Statistic of the difference, and its standard error.
     counts : ndarray of int
-        Pixels that are good in both.
+        Number of pixels that are good in both exposures.
     x, y : ndarray
-        Their mean position on the common pixel grid.
+        Mean position of these pixels on the common pixel grid.
     width, height : ndarray
-        Size of the bins in pixels, as far as the two exposures share them.
+        Size in pixels of the part of each bin that is in both exposures.
     """
 
     first: int
@@ -111,10 +113,10 @@ def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Cover
     pixels : Pixels
     grid : CommonGrid
     num_threads : int, optional
-        0 for the process-wide default.
+        Number of threads; 0 for the process-wide default.
     """
     x_edges, y_edges, numbers = grid.edges(pixels.box)
-    # Of the difference to nothing: one row of zeros for all.
+    # The pixels are counted in the difference from an image of zeros, all rows of which share their memory.
     zeros = np.broadcast_to(np.zeros(pixels.box[2], pixels.image.dtype), pixels.image.shape)
     options = _core.MatchingOptions()
     options.referenceBadMask = pixels.bad
@@ -132,12 +134,22 @@ def measure_pair(
     options: _core.MatchingOptions,
     num_threads: int = 0,
 ) -> PairBins | None:
-    """Measure the difference of two exposures, given with their numbers.
+    """Measure the difference of two exposures in bins.
+
+    Parameters
+    ----------
+    first, second : (int, Pixels)
+        Number and pixels of each exposure.
+    grid : CommonGrid
+    options : _core.MatchingOptions
+        Statistic, and options of clipping; the bits of bad pixels in it are overwritten.
+    num_threads : int, optional
+        Number of threads; 0 for the process-wide default.
 
     Returns
     -------
     PairBins or None
-        None where no bin has pixels enough that are good in both.
+        None if no bin has enough pixels that are good in both exposures.
     """
     (i, one), (j, other) = first, second
     box = common_box(one.box, other.box)
@@ -147,7 +159,7 @@ def measure_pair(
     options.referenceBadMask, options.scienceBadMask = one.bad, other.bad
     image, mask = one.part(box)
     other_image, other_mask = other.part(box)
-    if image.dtype != other_image.dtype:  # what float32 does not hold is not lost
+    if image.dtype != other_image.dtype:  # float64 holds the pixels of both
         image, other_image = image.astype(np.float64), other_image.astype(np.float64)
     on_disk = one.on_disk or other.on_disk
     values, errors, counts, x, y = _bin_differences(
@@ -181,14 +193,17 @@ def _bin_differences(
     num_threads: int,
     on_disk: bool,
 ) -> tuple[np.ndarray, ...]:
-    """As the core's, with planes that are files read one after the other: by turns, they would be read many times."""
+    """Call `bin_differences` of the core; read memory-mapped planes in bands, one plane after the other.
+
+    Otherwise, alternating access to several files would read their pages many times.
+    """
     if not on_disk:
         return _core.bin_differences(one, other, x_edges, y_edges, options, num_threads)
     most = max(1, _BAND_PIXELS // max(1, one[0].shape[1]))
     parts = []
     start = 0
     while start < len(y_edges) - 1:
-        # As many rows of bins as there is room for, one at least.
+        # Take as many rows of bins as fit into a band, but at least one.
         end = max(start + 1, int(np.searchsorted(y_edges, y_edges[start] + most, side="right")) - 1)
         rows = slice(int(y_edges[start]), int(y_edges[end]))
         bands = [
@@ -206,28 +221,30 @@ def _enough(counts: np.ndarray, x_edges: np.ndarray, y_edges: np.ndarray) -> np.
 
 
 class Differences:
-    """All pairs, row after row: a row is one bin of one pair.
+    """Differences of all pairs, as rows: a row is one bin of one pair.
 
     Attributes
     ----------
     number : int
-        Of exposures.
+        Number of exposures.
     pairs : list of PairBins
     rows : list of slice
-        The rows of each pair.
+        Rows of each pair.
     node : ndarray of int, shape (2, n)
-        A node is a bin of an exposure: those of the row's first and second exposure.
+        Nodes of the first and the second exposure of each row; a node is one bin of one exposure.
     node_exposure, node_bin : ndarray of int, shape (nodes,)
-        What the nodes are; they are sorted by exposure, then bin.
+        Exposure and bin of each node; nodes are sorted by exposure, then bin.
     node_variance : ndarray, shape (nodes,)
-        Variance of the mean of a node's good pixels.
+        Variance of the mean of the good pixels of each node.
     node_odd : ndarray of bool, shape (nodes,)
-        Whether a node's pixels scatter far more than is usual for its exposure: a satellite, a saturated star.
+        Whether the pixels of a node scatter far more than is typical of its exposure, as under a satellite trail or a
+        saturated star.
     value : ndarray, shape (n,)
+        Difference first - second.
     variance : ndarray, shape (n,)
-        Of the value: those of both nodes, and what the pixels add that only one of them has.
+        Variance of the value: the sum of those of both nodes and of `extra`.
     extra : ndarray, shape (n,)
-        The latter part.
+        Additional variance from pixels that are good in only one of the exposures.
     """
 
     def __init__(self, number: int, pairs: Sequence[PairBins]) -> None:
@@ -259,11 +276,11 @@ class Differences:
         self.variance = self.node_variance[self.node].sum(axis=0) + self.extra
 
     def nodes_of(self, exposure: int) -> slice:
-        """The nodes of an exposure."""
+        """Return the nodes of an exposure."""
         return slice(int(self.node_start[exposure]), int(self.node_start[exposure + 1]))
 
     def groups(self) -> np.ndarray:
-        """The group that each exposure is in: those that differences tie together. -1 without any difference."""
+        """Return the group of each exposure; differences link the exposures of a group. -1 without any difference."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
@@ -279,30 +296,31 @@ def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _noise(differences: Differences, pair_variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixel variances of single exposures in their bins, given those of differences.
+    """Derive the pixel variances of single exposures in their bins from those of differences.
 
-    The variance of a difference is the sum of two exposures'. Which of the two has how much follows where three or more
-    exposures were compared with each other; where only two were, each has half. What a bin has more than others, under
-    a bright star, say, both have in proportion.
+    The variance of a difference is the sum of the variances of two exposures. The share of each follows if three or
+    more exposures were compared with each other; if only two were, each gets half. If a bin has a higher variance than
+    others, for example under a bright star, both exposures share the excess in proportion.
 
     Parameters
     ----------
     differences : Differences
-        Whose pairs and nodes are known.
+        Differences whose pairs and nodes are set.
     pair_variance : ndarray, shape (n,)
-        Of single pixels of the difference, a row each.
+        Variance of single pixels of the difference, for each row.
 
     Returns
     -------
     variance : ndarray, shape (nodes,)
+        Variance of single pixels of each node.
     excess : ndarray, shape (nodes,)
-        The same in units of what is usual for the exposure.
+        Ratio of the variance to the typical one of the exposure.
     """
     pairs = differences.pairs
     if not np.any(pair_variance > 0):
-        ones = np.ones(differences.node_exposure.size)  # pixels without any noise: all bins count alike
+        ones = np.ones(differences.node_exposure.size)  # Without any noise, all bins have the same weight.
         return ones, ones
-    # No bin is so much better than others that it alone counts.
+    # A lower limit of the variance prevents single bins from dominating.
     variance = np.maximum(pair_variance, _LEAST_NOISE * np.median(pair_variance[pair_variance > 0]))
     typical = np.array([np.median(variance[rows]) for rows in differences.rows])
     first, second = (np.array([getattr(pair, name) for pair in pairs]) for name in ("first", "second"))
@@ -323,7 +341,7 @@ def _noise(differences: Differences, pair_variance: np.ndarray) -> tuple[np.ndar
 
 
 def _lower_median(node: np.ndarray, values: np.ndarray, nodes: int) -> np.ndarray:
-    """For each node the lower median of the values of its rows."""
+    """Return for each node the lower median of the values of its rows."""
     at = np.concatenate([node[0], node[1]])
     value = np.concatenate([values, values])
     order = np.lexsort((value, at))
