@@ -1,7 +1,7 @@
-"""What a correction may be: nothing, a constant, a plane, a Chebyshev series, a spline. All are linear in their terms.
+"""Models of joint matching: none, constant, plane, Chebyshev series or spline, all linear in their terms.
 
-Series are those of `evensky.math.Approximate` over the exposure's box; splines are natural cubic ones through a few
-nodes, those of a `BackgroundMI` whose bins are the nodes.
+A series is that of `evensky.math.Approximate` over the box of the exposure. A spline is a natural cubic one through a
+few nodes, as that of a `BackgroundMI` whose bins are the nodes.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ from ..math import (
 from ..math.background import fill_with_model
 from .grid import PixelBox
 
-# Bins along a side for each node of a spline, fine and coarse.
+# Numbers of bins per node along a side, for fine and coarse splines, and for splines that vary in one direction only.
 _BINS_PER_NODE = (2, 3)
 _BINS_PER_NODE_OF_ROWS = (1, 2)
 _FEWEST_NODES = 4
-# Pixels of a variance image that are made at a time.
+# Number of pixels of a variance image to make at a time.
 _BAND_PIXELS = 2**20
 
 
 def terms_of_order(order: int) -> int:
-    """Number of terms of a series of total degree up to `order`; -1 has none."""
+    """Return the number of terms of a series of total degree up to `order`; 0 for an order of -1."""
     return (order + 1) * (order + 2) // 2
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A kind of correction.
+    """Kind of model.
 
     Attributes
     ----------
     order : int
-        Total degree of a series; -1 for none, and for a spline.
+        Total degree of a series; -1 for a spline, and for no model.
     nodes : (int, int) or None
-        Columns and rows of a spline's nodes.
+        Columns and rows of the nodes of a spline; None for a series.
     """
 
     order: int = -1
@@ -60,19 +60,19 @@ class Candidate:
 
     @property
     def terms(self) -> int:
-        """Number of free numbers."""
+        """Number of free parameters."""
         return terms_of_order(self.order) if self.nodes is None else self.nodes[0] * self.nodes[1]
 
     @property
     def name(self) -> str:
-        """As results and reports have it."""
+        """Name in results and reports."""
         if self.nodes is not None:
             return f"spline {self.nodes[0]} x {self.nodes[1]}"
         return {-1: "none", 0: "constant", 1: "plane"}.get(self.order, f"Chebyshev {self.order}")
 
     @property
     def polynomial(self) -> int:
-        """Highest total degree of the polynomials that it holds exactly, wherever they are centred."""
+        """Highest total degree of the polynomials that the model represents exactly, wherever they are centred."""
         if self.nodes is None:
             return self.order
         return 1 if min(self.nodes) > 1 else 0
@@ -82,22 +82,22 @@ NONE = Candidate()
 
 
 def make_candidates(order: int, bins: tuple[int, int], *, spline: bool = True) -> list[Candidate]:
-    """All candidates, the simplest first.
+    """Return all candidates for an exposure, the simplest first.
 
     Parameters
     ----------
     order : int
         Highest order of a series.
     bins : (int, int)
-        Columns and rows of bins that the exposure has.
+        Columns and rows of bins of the exposure.
     spline : bool, optional
-        Whether splines are among them.
+        Whether to include splines.
     """
     found = [Candidate(degree) for degree in range(-1, order + 1)]
     if spline:
         nx, ny = bins
         sizes = {(nx // per_node, ny // per_node) for per_node in _BINS_PER_NODE}
-        # Read-out that drifts makes levels of rows, or of columns.
+        # Drifts during read-out change the level from row to row, or from column to column.
         sizes |= {(1, ny // per_node) for per_node in _BINS_PER_NODE_OF_ROWS}
         sizes |= {(nx // per_node, 1) for per_node in _BINS_PER_NODE_OF_ROWS}
         found += [
@@ -108,14 +108,14 @@ def make_candidates(order: int, bins: tuple[int, int], *, spline: bool = True) -
 
 @lru_cache(maxsize=64)
 def _cardinal(size: int, nodes: int) -> tuple[Interpolate, ...]:
-    """The splines that are 1 at one node and 0 at the others; nodes are the centres of bins spread evenly."""
+    """Return the cardinal splines, each 1 at one node and 0 at the others; nodes are the centres of even bins."""
     edges = [((i + 1) * size + nodes // 2) // nodes for i in range(-1, nodes)]
     at = [0.5 * (a + b) - 0.5 for a, b in itertools.pairwise(edges)]
     return tuple(Interpolate(at, list(unit), Interpolate.NATURAL_SPLINE) for unit in np.eye(nodes))
 
 
 class Basis:
-    """The terms of all candidates over one exposure's box.
+    """Terms of all candidates over the box of one exposure.
 
     Parameters
     ----------
@@ -128,15 +128,15 @@ class Basis:
     def design(
         self, candidate: Candidate, x: np.ndarray, y: np.ndarray, width: np.ndarray | float, height: np.ndarray | float
     ) -> np.ndarray:
-        """Mean values of the terms over bins.
+        """Return the mean values of the terms over bins.
 
         Parameters
         ----------
         candidate : Candidate
         x, y : ndarray, shape (n,)
-            Where the bins lie: mean position of their pixels.
+            Mean positions of the pixels of the bins.
         width, height : ndarray, shape (n,), or float
-            Their size in pixels; 0 for values at points.
+            Sizes of the bins in pixels; 0 for values at points.
 
         Returns
         -------
@@ -155,7 +155,7 @@ class Basis:
         return result
 
     def at(self, candidate: Candidate, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Values of the terms at points, shape (n, terms)."""
+        """Return the values of the terms at points, shape (n, terms)."""
         return self.design(candidate, np.asarray(x, float), np.asarray(y, float), 0.0, 0.0)
 
     def _spline(
@@ -173,7 +173,7 @@ class Basis:
 
     @cached_property
     def points(self) -> tuple[np.ndarray, np.ndarray]:
-        """Points spread evenly over the box, enough to tell all polynomials of moderate order apart."""
+        """Points spread evenly over the box, in sufficient number to determine polynomials of moderate order."""
         x0, y0, width, height = self.box
         number = 24
         x = x0 - 0.5 + (np.arange(number) + 0.5) * width / number
@@ -182,7 +182,9 @@ class Basis:
         return grid_x.ravel(), grid_y.ravel()
 
     def embedding(self, candidate: Candidate, order: int, other: Basis) -> np.ndarray:
-        """Matrix that takes a series of `order` over another box to the terms of a candidate that holds it exactly.
+        """Return the matrix that maps a series of `order` over another box to the terms of a candidate.
+
+        The candidate must be able to represent the series exactly.
 
         Returns
         -------
@@ -193,7 +195,7 @@ class Basis:
         return np.asarray(result)
 
     def projection(self, candidate: Candidate, order: int, other: Basis) -> np.ndarray:
-        """Matrix that takes a candidate's terms to the nearest series of `order`, which is one over another box.
+        """Return the matrix that maps the terms of a candidate to the nearest series of `order` over another box.
 
         Returns
         -------
@@ -211,7 +213,7 @@ def _powers(order: int) -> Iterator[tuple[int, int]]:
 
 
 def _mean_chebyshev(centre: np.ndarray, half: np.ndarray, order: int) -> np.ndarray:
-    """Means of T_0 to T_order over centre - half to centre + half; the values there where half is 0.
+    """Return the means of T_0 to T_order over centre - half to centre + half; their values if all `half` are 0.
 
     The integral of T_n is (T_{n+1} / (n + 1) - T_{n-1} / (n - 1)) / 2 (DLMF 18.17).
     """
@@ -230,14 +232,14 @@ def _mean_chebyshev(centre: np.ndarray, half: np.ndarray, order: int) -> np.ndar
 
 @lru_cache(maxsize=64)
 def _sums(size: int, nodes: int) -> np.ndarray:
-    """Sums of the cardinal splines over the pixels before each one, shape (size + 1, nodes)."""
+    """Return the sums of the cardinal splines over all pixels before each one, shape (size + 1, nodes)."""
     pixels = np.arange(float(size))
     values = np.stack([spline.interpolate(pixels) for spline in _cardinal(size, nodes)], axis=1)
     return np.concatenate([np.zeros((1, nodes)), np.cumsum(values, axis=0)])
 
 
 def _mean_spline(at: np.ndarray, extent: np.ndarray | float, size: int, nodes: int) -> np.ndarray:
-    """Means of the cardinal splines over intervals of pixels, shape (n, nodes); values where the extent is 0."""
+    """Return the means of the cardinal splines over intervals, shape (n, nodes); their values if all extents are 0."""
     if nodes == 1:
         return np.ones((len(at), 1))
     if not np.any(extent):
@@ -256,17 +258,19 @@ def _mean_spline(at: np.ndarray, extent: np.ndarray | float, size: int, nodes: i
 
 
 class Model:
-    """The correction of one exposure: what is added to it.
+    """Model of one exposure: the function that is added to it.
 
     Attributes
     ----------
     candidate : Candidate
+        Kind of model.
     box : (x0, y0, width, height)
-        The pixels that it is for.
+        Box of pixels that the model covers.
     coefficients : ndarray, shape (terms,)
-        In the unit of the pixels: of the Chebyshev terms by total degree n, and inside it x^n, x^(n-1) y, ... y^n; of a
-        spline its values at the nodes, by rows.
+        Coefficients in the unit of the pixels. Those of a series are sorted by total degree n, then x^n, x^(n-1) y,
+        ... y^n; those of a spline are its values at the nodes, by rows.
     covariance : ndarray, shape (terms, terms)
+        Covariance of the coefficients.
     """
 
     def __init__(self, candidate: Candidate, box: PixelBox, coefficients: np.ndarray, covariance: np.ndarray) -> None:
@@ -277,28 +281,29 @@ class Model:
 
     @property
     def name(self) -> str:
-        """Kind of model."""
+        """Name of the kind of model."""
         return self.candidate.name
 
     def evaluate(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Values at points of the common pixel grid, in float64."""
+        """Return the values at points of the common pixel grid, in float64."""
         return np.asarray(Basis(self.box).at(self.candidate, x, y) @ self.coefficients)
 
     def sigma(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Standard errors at points of the common pixel grid."""
+        """Return the standard errors at points of the common pixel grid."""
         terms = Basis(self.box).at(self.candidate, x, y)
         return np.asarray(np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", terms, self.covariance, terms), 0)))
 
     @cached_property
     def mirrored(self) -> BackgroundMI | Approximate | None:
-        """The same by the names of ``lsst.afw.math``: a series, a spline, or None for no correction."""
+        """Same model as an object with the names of ``lsst.afw.math``; None if there is no model."""
         if self.candidate.nodes is None:
             if self.candidate.order < 0:
                 return None
             control = ApproximateControl(ApproximateControl.CHEBYSHEV, self.candidate.order)
             return Approximate(_core.Approximate(self.box, control, self.coefficients, self.covariance.ravel()))
         nx, ny = self.candidate.nodes
-        # One column or row of nodes is constant across; a background takes a simpler style there, so it gets more.
+        # The model is constant along an axis with one node. A background would use a simpler style for one bin, so
+        # the node is repeated.
         copies = (ny if ny > 1 else _FEWEST_NODES, nx if nx > 1 else _FEWEST_NODES)
         values, errors = (
             np.broadcast_to(grid.reshape(ny, nx), copies).astype(np.float32)
@@ -310,14 +315,14 @@ class Model:
         return BackgroundMI.from_core(_core.Background(self.box, values, None, errors, made), _core.AsUsed())
 
     def fill(self, out: np.ndarray, *, first_row: int = 0, num_threads: int = 0) -> None:
-        """Write whole rows of the correction into an array, shape (rows, width)."""
+        """Write whole rows of the model into an array, shape (rows, width)."""
         if self.mirrored is None:
             out[...] = 0
         else:
             fill_with_model(out, self.mirrored, first_row=first_row, num_threads=num_threads)
 
     def fill_variance(self, out: np.ndarray, *, first_row: int = 0, num_threads: int = 0) -> None:
-        """Write whole rows of the correction's variance into a float32 array, shape (rows, width)."""
+        """Write whole rows of the variance of the model into a float32 array, shape (rows, width)."""
         x0, y0, width, _ = self.box
         if isinstance(self.mirrored, Approximate):
             box = (x0, y0 + first_row, width, len(out))
@@ -339,14 +344,14 @@ class Model:
             out[row] = np.maximum(np.einsum("xa,ab,xb->x", along_x, of_columns, along_x, optimize=True), 0)
 
     def image(self, *, num_threads: int = 0) -> np.ndarray:
-        """The correction, float32, shape (height, width)."""
+        """Return the model as an image, float32, shape (height, width)."""
         _, _, width, height = self.box
         result = np.empty((height, width), np.float32)
         self.fill(result, num_threads=num_threads)
         return result
 
     def sigma_image(self, *, num_threads: int = 0) -> np.ndarray:
-        """Its standard error in each pixel, float32, shape (height, width)."""
+        """Return the standard error of the model in each pixel, float32, shape (height, width)."""
         _, _, width, height = self.box
         result = np.empty((height, width), np.float32)
         self.fill_variance(result, num_threads=num_threads)
@@ -354,7 +359,7 @@ class Model:
 
     @property
     def bbox(self) -> Box2I:
-        """The pixels that it is for."""
+        """Box of pixels that the model covers."""
         x0, y0, width, height = self.box
         return Box2I(Point2I(x0, y0), Extent2I(width, height))
 
