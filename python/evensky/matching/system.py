@@ -1,8 +1,8 @@
-"""The sparse equations of all corrections, and the errors of what they come to.
+"""Sparse system of equations for all models, and the errors of its solution.
 
-A row of the differences says that first - second = d in some bin. Once corrected they agree there: the correction of
-the second less that of the first is d. With corrections that are linear in their terms this is a sparse weighted
-least-squares problem; what is common to all exposures is not in it, so it stays as it is.
+A row of the differences states that first - second = d in some bin. Exposures to which models have been added must
+agree there, so the model of the second minus that of the first is d. As models are linear in their terms, this is a
+sparse weighted least-squares problem. A component common to all exposures does not appear in it.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ from .models import NONE, Candidate
 if TYPE_CHECKING:
     from .network import Network
 
-# Terms have a prior as wide as so many times the spread of the differences: it decides where no difference does.
+# Width of the prior of the terms, in units of the spread of the differences; it determines terms that no difference
+# determines.
 _PRIOR = 1e3
-# Its share of the largest sum of weights, at least.
+# Least weight of the prior, as a fraction of the largest sum of weights.
 _ROUNDING = 1e-13
-# Numbers of the noise of terms that are worked out at a time.
+# Number of elements of the noise of terms to compute at a time.
 _NUMBERS_TOGETHER = 2**20
 
 
 @dataclass
 class Shift:
-    """What was added to all corrections of a group: a linear function of all terms.
+    """Component added to all models of a group, which is a linear function of all terms of the group.
 
     Attributes
     ----------
     into : dict of int to ndarray
-        Takes the shift's numbers to an exposure's terms.
+        For each exposure, the matrix that maps the coefficients of the shift to terms of its model.
     of : dict of int to ndarray
-        Takes an exposure's terms to its share of the shift's numbers.
+        For each exposure, the matrix that maps the terms of its model to its contribution to the shift.
     """
 
     into: dict[int, np.ndarray]
@@ -45,16 +46,16 @@ class Shift:
 
 
 class System:
-    """The equations of all terms.
+    """System of equations for the terms of all models.
 
     Parameters
     ----------
     network : Network
-        Exposures and their differences; its outliers do not count.
+        Exposures and their differences; its outliers are ignored.
     candidates : sequence of Candidate
-        One for each exposure.
+        Kind of model of each exposure.
     fixed : sequence of int
-        Exposures that get no correction, whatever their candidate: one in each group.
+        Exposures that get no model, whatever their candidate: one in each group.
     """
 
     def __init__(self, network: Network, candidates: Sequence[Candidate], fixed: Sequence[int]) -> None:
@@ -67,7 +68,7 @@ class System:
         self.weights = network.weights()
 
     def solve(self) -> list[np.ndarray]:
-        """Coefficients of all exposures; 0 for those that are fixed."""
+        """Solve for the coefficients of all models; those of fixed exposures are 0."""
         result = [np.zeros(candidate.terms) for candidate in self.all_candidates]
         if self.size == 0:
             return result
@@ -78,7 +79,7 @@ class System:
         return result
 
     def _blocks(self, at: int) -> list[tuple[int, float, np.ndarray]]:
-        """Exposure, sign and terms of both sides of a pair, where they have any."""
+        """Return exposure, sign and terms of the two sides of a pair, without sides that have no terms."""
         pair = self.network.differences.pairs[at]
         sides = ((0, pair.first, -1.0), (1, pair.second, 1.0))
         return [
@@ -114,7 +115,8 @@ class System:
             rows.append(row.ravel())
             columns.append(column.ravel())
             values.append(block.ravel())
-        # A prior about nothing, far wider than any error where differences decide; it must not drown in rounding.
+        # The prior is centred on 0 and far wider than the errors of terms that differences determine. Its weight must
+        # be large enough not to vanish by rounding.
         largest = max((float(np.abs(block).max(initial=0)) for block in blocks.values()), default=0.0)
         self.prior = max(self._prior_width() ** -2, _ROUNDING * largest)
         diagonal = np.arange(self.size)
@@ -136,7 +138,10 @@ class System:
         return np.asarray(self.factors.solve(right))
 
     def _noise(self) -> list[Any]:
-        """Matrices that take terms to independent unit noises: of the nodes, of what only one row has, of the prior."""
+        """Return matrices that map terms to independent noise of unit variance.
+
+        The sources of noise are the nodes, the prior, and the additional noise of single rows.
+        """
         from scipy.sparse import coo_array, diags_array
 
         d = self.network.differences
@@ -154,7 +159,7 @@ class System:
         shape = (d.value.size, self.size)
         entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
         of_rows = coo_array(entries, shape=shape).tocsr()
-        # first - second: the noise of the first node less that of the second.
+        # The noise of a row, first - second, is that of its first node minus that of its second.
         number = np.arange(d.value.size)
         incidence = coo_array(
             (np.repeat([1.0, -1.0], d.value.size), (d.node.ravel(), np.tile(number, 2))),
@@ -169,17 +174,17 @@ class System:
         return noise
 
     def covariances(self, final: Sequence[Candidate], shifts: Sequence[Shift]) -> list[np.ndarray]:
-        """Covariances of each exposure's terms, as they are in the end.
+        """Return the covariance of the final terms of each exposure.
 
-        The rows share the noise of their nodes, so the weights that they are solved with are not their inverse
-        covariance; what the noise of the nodes becomes in the solution is worked out instead.
+        Rows share the noise of their nodes, so the weights used in the solution are not the inverse of their
+        covariance. The noise of the nodes is propagated through the solution instead.
 
         Parameters
         ----------
         final : sequence of Candidate
-            Their terms begin with those that were solved for.
+            Final candidates, whose leading terms are those that were solved for.
         shifts : sequence of Shift
-            What was then added to all exposures of some groups.
+            Components that were then added to all models of some groups.
         """
         result = [np.zeros((candidate.terms, candidate.terms)) for candidate in final]
         if self.size == 0:
@@ -187,7 +192,7 @@ class System:
         self._factor(*self._normal_equations())
         noise = self._noise()
         shift_of = {i: shift for shift in shifts for i in shift.into}
-        # Several exposures at a time: the matrices are gone through once for all of them.
+        # Exposures are processed in batches, with one pass over the matrices for each batch.
         together = max(1, _NUMBERS_TOGETHER // max(1, max(int(matrix.shape[0]) for matrix in noise)))
         batch: list[tuple[int, np.ndarray]] = []
         columns = 0
@@ -207,7 +212,10 @@ class System:
         return result
 
     def _made_of(self, exposure: int, candidate: Candidate, shift: Shift | None) -> np.ndarray:
-        """What an exposure's terms are made of: its own, and those of all by the shift; shape (size, terms)."""
+        """Return the linear map from all solved terms to the final terms of an exposure, shape (size, terms).
+
+        It combines the solved terms of the exposure itself with the shift, which depends on those of all exposures.
+        """
         chosen = np.zeros((self.size, candidate.terms))
         own = self.candidates[exposure].terms
         chosen[self.start[exposure] : self.start[exposure + 1], :own] = np.eye(own)
