@@ -16,7 +16,7 @@ from .fits import read_exposure
 
 
 def id_dict(data_id: Any) -> dict[str, Any]:
-    """Convert a data ID to a dictionary; accepts mappings, and the data coordinates of a Butler, which are not ones."""
+    """Convert a data ID to a dictionary; accepts mappings, and data coordinates of a Butler, which are not mappings."""
     mapping = getattr(data_id, "mapping", data_id)
     return dict(mapping)
 
