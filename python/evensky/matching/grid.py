@@ -51,7 +51,7 @@ class CommonGrid:
 
     @classmethod
     def fitting(cls, width: int, height: int) -> CommonGrid:
-        """Make a grid with 16 bins along the shorter side of an exposure, within 16 to 256 px per bin."""
+        """Make a grid with 16 bins along the shorter side of an exposure, of 16 to 256 px each."""
         size = round(min(width, height) / _BINS_ALONG_SIDE)
         return cls(int(np.clip(size, _SMALLEST, _LARGEST)))
 
