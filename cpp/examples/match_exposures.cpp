@@ -1,6 +1,6 @@
-// Match one exposure's background to another's, both in one's own memory, each with its mask and variance.
+// Match the background of one exposure to that of another; both are in memory and have a mask and a variance plane.
 //
-// Exits with 0 where the correction is the difference of the two skies.
+// The exit status is 0 if the model agrees with the difference of the two skies.
 
 #include <cmath>
 #include <cstdint>
@@ -26,13 +26,13 @@ struct Exposure {
     }
 };
 
-// What the second exposure's sky has more than the first's.
+// Return the difference between the skies of the second and the first exposure.
 float extraSky(std::ptrdiff_t x, std::ptrdiff_t y) {
     auto const u = static_cast<float>(x) / width, v = static_cast<float>(y) / height;
     return 30.0F - 20.0F * u + 8.0F * v * v;
 }
 
-// A scene of stars on diffuse light, with noise of 5 counts; the brightest stars are saturated.
+// Simulate an exposure of stars on diffuse light, with noise of 5 counts; the brightest stars are saturated.
 Exposure expose(unsigned seed, bool withExtraSky) {
     Exposure exposure;
     std::mt19937 scene(1), random(seed);
@@ -68,7 +68,7 @@ int main() {
         options.usePolynomial = true;
         options.order = 3;
         options.gridStatistic = evensky::MEANCLIP;
-        // In place: the science exposure's own pixels are corrected.
+        // The result may overwrite the pixels of the science exposure.
         evensky::ImageView<float> const matched(science.image.data(), width, height);
         auto const result =
                 evensky::matchBackgrounds<float>(reference.view(), science.view(), matched, 0, 0, options, 2);

@@ -1,6 +1,6 @@
-// Estimate the background of an image in one's own memory, with a mask, and subtract it.
+// Estimate the background of an image in memory that has a mask, and subtract it.
 //
-// Exits with 0 where what is left is as flat as its noise allows.
+// The exit status is 0 if the result is as flat as its noise allows.
 
 #include <cmath>
 #include <cstdint>
@@ -18,7 +18,7 @@ int main() {
     std::vector<float> pixels(width * height);
     std::vector<std::int32_t> mask(pixels.size(), 0);
 
-    // A tilted sky with noise, and a bright masked patch.
+    // Simulate a tilted sky with noise, and a bright masked patch.
     std::mt19937 random(1);
     std::normal_distribution<float> noise(0.0F, 5.0F);
     for (std::ptrdiff_t y = 0; y < height; ++y) {

@@ -20,9 +20,9 @@ namespace {
 using detail::chebyshev;
 using detail::termIndex;
 
-// Rows that one piece of work evaluates.
+// Number of rows that one piece of work evaluates.
 constexpr std::ptrdiff_t rowsPerPiece = 32;
-// Pixels that go through the recurrence side by side.
+// Number of pixels that go through the recurrence side by side.
 constexpr std::ptrdiff_t lanes = 16;
 
 std::size_t numTerms(int order) {
@@ -30,7 +30,7 @@ std::size_t numTerms(int order) {
     return (n + 1) * (n + 2) / 2;
 }
 
-// A series at the positions first, first + step, ... by Clenshaw's recurrence, `lanes` positions side by side.
+// Evaluate a series at the positions first, first + step, ... by Clenshaw's recurrence, `lanes` positions side by side.
 template <typename Store>
 void chebyshevRow(std::vector<double> const& series, double first, double step, std::ptrdiff_t n, Store const& store) {
     auto const order = static_cast<std::ptrdiff_t>(series.size()) - 1;
@@ -55,19 +55,19 @@ void chebyshevRow(std::vector<double> const& series, double first, double step, 
     }
 }
 
-// A point of the grid, its position scaled to -1 ... 1.
+// Point of the grid, with its position scaled to -1 ... 1.
 struct Point {
     double x, y, value, error, rootWeight;
 };
 
-// A weighted least-squares fit of a Chebyshev series. Points go through it a block at a time: memory does not grow with
-// their number, and a long fit can be interrupted.
+// Weighted least-squares fit of a Chebyshev series. It processes the points in blocks, so that its memory does not grow
+// with their number, and a long fit can be interrupted.
 class LeastSquares {
 public:
-    // Throws RuntimeError where the points determine fewer terms than there are.
+    // Throws RuntimeError if the points do not determine all terms.
     LeastSquares(std::vector<Point> const& points, int order)
             : _points(points), _order(order), _terms(static_cast<Eigen::Index>(numTerms(order))) {
-        // Before there is memory for terms that nothing determines.
+        // This check precedes the allocation of memory for terms that cannot be determined.
         if (rows() < _terms) throwUndetermined(rows());
         auto const [design, values] = reduced();
         _qr.compute(design);
@@ -77,8 +77,9 @@ public:
 
     [[nodiscard]] std::vector<double> coefficients() const { return {_solution.begin(), _solution.end()}; }
 
-    // Coefficients are linear in the values, c = L v, so cov(c) = L diag(error^2) L'. L is the pseudo-inverse of the
-    // weighted design matrix A, its columns times the root weights. With A P = Q R, Q being A P / R, it is P / R Q'.
+    // The coefficients are linear in the values, c = L v, so cov(c) = L diag(error^2) L'. L is the pseudo-inverse of
+    // the weighted design matrix A, with its columns multiplied by the roots of the weights. With A P = Q R, and thus
+    // Q = A P R^-1, the pseudo-inverse is P R^-1 Q'.
     [[nodiscard]] std::vector<double> covariance() const {
         double const scatter2 = residualVariance();
         Eigen::MatrixXd inner = Eigen::MatrixXd::Zero(_terms, _terms);
@@ -119,7 +120,7 @@ private:
         }
     }
 
-    // Rows of the weighted design matrix.
+    // Returns rows of the weighted design matrix.
     [[nodiscard]] Eigen::MatrixXd design(Eigen::Index first, Eigen::Index count) const {
         Eigen::MatrixXd result(count, _terms);
         std::vector<double> tx(static_cast<std::size_t>(_order) + 1), ty(tx);
@@ -146,8 +147,9 @@ private:
         return result;
     }
 
-    // Fewer equations with the same solution: each block is put under the triangle of those before, and the triangle of
-    // both goes on (Golub & Van Loan, Matrix Computations, section 5.2.2). One block stays as it is.
+    // Reduces the equations to fewer ones with the same solution: each block is appended to the triangle of the blocks
+    // before it, and both are reduced to a triangle (Golub & Van Loan, Matrix Computations, section 5.2.2). A single
+    // block is returned unchanged.
     [[nodiscard]] std::pair<Eigen::MatrixXd, Eigen::VectorXd> reduced() const {
         Eigen::MatrixXd triangle;
         Eigen::VectorXd right;
@@ -169,7 +171,7 @@ private:
         return {std::move(triangle), std::move(right)};
     }
 
-    // What stands in for errors of points that have none; NaN where nothing is left over to tell.
+    // Returns the variance of the residuals, which replaces missing errors; NaN without degrees of freedom.
     [[nodiscard]] double residualVariance() const {
         double sum = 0.0;
         forEachBlock([&](Eigen::Index first, Eigen::Index count) {
@@ -265,7 +267,7 @@ Approximate::Approximate(std::vector<double> const& x, std::vector<double> const
                                                         : std::numeric_limits<double>::quiet_NaN();
             double weight = 1.0;
             if (weighting) weight = actrl.getWeightPower() == 2 ? 1.0 / (error * error) : 1.0 / error;
-            // An error without bounds says nothing, like no weight.
+            // A point with an infinite error carries no information, so its weight of 0 excludes it.
             if (!std::isfinite(weight) || !(weight > 0.0)) continue;
             points.push_back({scaledX(x[static_cast<std::size_t>(i)]), scaledY(y[static_cast<std::size_t>(j)]), value,
                               error, std::sqrt(weight)});
@@ -364,8 +366,8 @@ void Approximate::getVariance(ImageView<VariancePixel> const& out, Box const& bb
         auto const end = std::min(bbox.height, (piece + 1) * rowsPerPiece);
         for (auto y = piece * rowsPerPiece; y < end; ++y) {
             chebyshev(scaledY(static_cast<double>(bbox.y0 + y)), order, ty.data());
-            // In a row the variance is a quadratic form in T_p(x'). As T_p T_r = (T_{p+r} + T_{|p-r|}) / 2 it is a
-            // series of twice the order, and costs O(order) a pixel.
+            // Along a row, the variance is a quadratic form in T_p(x'). As T_p T_r = (T_{p+r} + T_{|p-r|}) / 2, it is a
+            // series of twice the order, which costs O(order) per pixel.
             std::fill(series.begin(), series.end(), 0.0);
             for (int p = 0; p <= order; ++p) {
                 for (int r = 0; r <= order; ++r) {
@@ -392,7 +394,7 @@ double Approximate::evaluate(double x, double y) const noexcept {
     double const ty = scaledY(y);
     double const tx = scaledX(x);
     double sum = 0.0;
-    // Plain recurrences in both directions: this is for single positions.
+    // This evaluates a single position, so plain recurrences in both directions are fast enough.
     double tq = 1.0, tqBefore = ty;
     for (int q = 0; q <= order; ++q) {
         double tp = 1.0, tpBefore = tx;

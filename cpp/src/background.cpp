@@ -28,7 +28,7 @@ void checkSamples(int samples, char const* name) {
     if (samples <= 0) throw LengthError(std::string(name) + " = " + std::to_string(samples) + "; it must be > 0");
 }
 
-// UNKNOWN is a style here: the one to be chosen later.
+// UNKNOWN is allowed here, as the style may be chosen later.
 void checkStyle(Interpolate::Style style) {
     if (style != Interpolate::NUM_STYLES) return;
     throw InvalidParameterError("Interpolation style " + std::to_string(static_cast<int>(style)) +
@@ -88,7 +88,7 @@ BinGrid BinGrid::evenly(std::int64_t size, int count) {
     grid.edges.push_back(0);
     for (std::int64_t i = 0; i < count; ++i) {
         auto const start = grid.edges.back();
-        // ((i + 1) size + count / 2) / count, the size being taken apart so that no product overflows.
+        // This is ((i + 1) size + count / 2) / count, with the size split so that no product overflows.
         auto const whole = size / count, rest = size % count;
         auto const end = std::min((i + 1) * whole + ((i + 1) * rest + count / 2) / count, size);
         if (end <= start) {

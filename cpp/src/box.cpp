@@ -5,7 +5,7 @@ namespace evensky {
 std::string Box::toString() const {
     if (isEmpty()) return "(empty)";
     auto const range = [](std::int64_t first, std::int64_t size) {
-        // Unsigned, so that a box that reaches beyond all numbers wraps round instead of being undefined.
+        // Unsigned arithmetic wraps around for a box beyond the largest integer, where signed would be undefined.
         auto const last =
                 static_cast<std::int64_t>(static_cast<std::uint64_t>(first) + static_cast<std::uint64_t>(size) - 1U);
         return std::to_string(first).append(":").append(std::to_string(last));

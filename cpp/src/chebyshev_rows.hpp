@@ -1,7 +1,7 @@
 #pragma once
 
-// A two-dimensional Chebyshev series along rows of pixels: in a row it is a series in x alone, and what depends on x
-// alone is made once for all rows.
+// Evaluation of a two-dimensional Chebyshev series along rows of pixels. In a row it is a series in x alone, whose
+// basis is computed once for all rows.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,25 +12,25 @@
 
 namespace evensky::detail {
 
-// Where c_pq stands among the coefficients.
+// Return the index of c_pq among the coefficients.
 inline std::size_t termIndex(int p, int q) {
     auto const n = static_cast<std::size_t>(p + q);
     return n * (n + 1) / 2 + static_cast<std::size_t>(q);
 }
 
-// T_0 .. T_order at t.
+// Write T_0 .. T_order at t to `out`.
 inline void chebyshev(double t, int order, double* out) {
     out[0] = 1.0;
     if (order > 0) out[1] = t;
     for (int k = 2; k <= order; ++k) out[k] = 2.0 * t * out[k - 1] - out[k - 2];
 }
 
-// Position in a box, its outer pixel edges being -1 and +1.
+// Scale a position in a box so that its outer pixel edges are at -1 and +1.
 inline double scaled(double position, std::int64_t start, std::int64_t size) {
     return (2.0 * (position - static_cast<double>(start)) + 1.0) / static_cast<double>(size) - 1.0;
 }
 
-// The series in x that a model's terms up to `order` are in row y: order + 1 terms.
+// Write the order + 1 terms of the series in x that a model is in row y, from its terms up to `order`.
 inline void rowSeries(Approximate const& model, int order, std::int64_t y, double* terms) {
     auto const& box = model.getBBox();
     std::vector<double> ty(static_cast<std::size_t>(order) + 1);
@@ -44,7 +44,7 @@ inline void rowSeries(Approximate const& model, int order, std::int64_t y, doubl
     }
 }
 
-// Evaluates terms up to `order` at columns x0 .. x0 + n - 1 of any row. Const evaluation is thread-safe.
+// Evaluator of terms up to `order` at columns x0 .. x0 + n - 1 of any row. Several threads may use it at once.
 class ChebyshevRows {
 public:
     ChebyshevRows(Approximate const& model, int order, std::int64_t x0, std::ptrdiff_t n)
@@ -59,9 +59,9 @@ public:
         }
     }
 
-    // Rows y, y + 1, ... as many as `out` has; its columns are all n, contiguous.
+    // Evaluates rows y, y + 1, ... for all rows of `out`, which must have n contiguous columns.
     void rows(std::int64_t y, ImageView<float> const& out) const {
-        // Columns whose share of the basis stays in the first cache while all rows pass.
+        // The basis of this number of columns stays in the first-level cache for all rows.
         constexpr std::ptrdiff_t columns = 256;
         auto const terms = static_cast<std::ptrdiff_t>(_order) + 1;
         std::vector<double> all(static_cast<std::size_t>(terms * out.height()));
@@ -76,7 +76,7 @@ private:
     Approximate const* _model;
     int _order;
     std::ptrdiff_t _n;
-    std::vector<double> _basis;  // T_p at each column, p after p
+    std::vector<double> _basis;  // T_p at each column, for one p after the other
 };
 
 }  // namespace evensky::detail

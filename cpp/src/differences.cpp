@@ -21,12 +21,12 @@ void checkEdges(std::vector<std::int64_t> const& edges, std::int64_t size, std::
     }
     for (std::size_t i = 1; i < edges.size(); ++i) {
         if (edges[i] > edges[i - 1]) continue;
-        throw InvalidParameterError(name + " has " + std::to_string(edges[i]) + " behind " +
+        throw InvalidParameterError(name + " has " + std::to_string(edges[i]) + " after " +
                                     std::to_string(edges[i - 1]) + "; it must ascend");
     }
 }
 
-// The mean position of the good pixels in a box, `count` of them, from its corner.
+// Return the mean position of the `count` good pixels in a box, from its corner.
 template <typename T>
 std::pair<double, double> centroid(detail::Pair<T> const& pair, Box const& box, std::int64_t count) {
     double columns = 0.0, rows = 0.0;
@@ -51,8 +51,8 @@ void checkImages(MaskedImageView<T const> const& reference, MaskedImageView<T co
         throw InvalidParameterError("An image is a view without memory; both need pixels");
     }
     detail::checkPlaneSize(science.image, "The science image", reference.image, "the reference");
-    detail::checkPlaneSize(reference.mask, "The reference's mask", reference.image, "its image");
-    detail::checkPlaneSize(science.mask, "The science exposure's mask", science.image, "its image");
+    detail::checkPlaneSize(reference.mask, "The mask of the reference", reference.image, "its image");
+    detail::checkPlaneSize(science.mask, "The mask of the science exposure", science.image, "its image");
 }
 
 }  // namespace
@@ -66,10 +66,10 @@ DifferenceBins bin_differences(MaskedImageView<T const> const& reference, Masked
     checkEdges(y_edges, reference.height(), "y_edges");
     detail::checkGridStatistic(options.gridStatistic);
     StatisticsControl const sctrl(options.numSigmaClip, options.numIter);
-    // Of centres there is no need.
+    // The centres are not used.
     BinGrid const x{x_edges, std::vector<double>(x_edges.size() - 1)};
     BinGrid const y{y_edges, std::vector<double>(y_edges.size() - 1)};
-    // Variances are not read.
+    // Variances are not used.
     detail::Pair<T> const pair({reference.image, reference.mask, {}}, {science.image, science.mask, {}},
                                options.referenceBadMask, options.scienceBadMask);
     auto measured = detail::binStatistics<T>(x, y, options.gridStatistic, sctrl, num_threads, [&](Box const& box) {

@@ -2,8 +2,8 @@
 
 namespace evensky {
 
-// Out of line, so that each type has one home for its type information: an exception thrown in the shared library
-// is then caught by type in every program and extension that links it.
+// The destructors are out of line so that the type information of each class exists only once, in the shared library.
+// Programs and extensions that link it can then catch its exceptions by type.
 Error::~Error() = default;
 InvalidParameterError::~InvalidParameterError() = default;
 LengthError::~LengthError() = default;

@@ -66,7 +66,7 @@ void GridEvaluator::checkGood(std::size_t good, std::string const& where) const 
                           "; use larger bins or the undersample style REDUCE_INTERP_ORDER");
 }
 
-// The style for a column or row with that many good bins.
+// Return the style for a column or row with a number of good bins.
 Interpolate::Style GridEvaluator::styleFor(std::size_t points) const {
     if (points >= static_cast<std::size_t>(lookupMinInterpPoints(_style)) || _undersampleStyle == THROW_EXCEPTION) {
         return _style;
@@ -86,7 +86,7 @@ bool GridEvaluator::columnsAt(std::int64_t y, std::size_t rows, Scratch& scratch
         } else {
             std::fill(values, values + rows, std::numeric_limits<double>::quiet_NaN());
         }
-        // Lanes beyond the last row repeat it.
+        // Unused lanes repeat the last row.
         std::fill(values + rows, values + detail::splines, values[rows - 1]);
         for (std::ptrdiff_t s = 0; s < detail::splines; ++s) finite = finite && !std::isnan(values[s]);
     }
@@ -109,7 +109,7 @@ void GridEvaluator::rows(std::int64_t y, std::int64_t x0, ImageView<T> const& ou
     }
 }
 
-// Row s of those that columnsAt has prepared.
+// Evaluate row s of those that columnsAt has prepared.
 template <typename T>
 void GridEvaluator::oneRow(std::ptrdiff_t s, std::int64_t x0, ImageView<T> const& out, Scratch& scratch) const {
     scratch.knots.clear();
@@ -138,7 +138,7 @@ void GridEvaluator::oneRow(std::ptrdiff_t s, std::int64_t x0, ImageView<T> const
         out(x, 0) = static_cast<T>(scratch.line[static_cast<std::size_t>(x)]);
 }
 
-// All the rows that columnsAt has prepared, their splines made side by side.
+// Evaluate all rows that columnsAt has prepared, with their splines side by side.
 void GridEvaluator::akimaRows(std::int64_t x0, ImageView<float> const& out, Scratch& scratch) const {
     auto const knots = static_cast<std::ptrdiff_t>(_centersX.size());
     scratch.coefficients.resize(static_cast<std::size_t>((knots + 1) * 3 * detail::splines));
@@ -153,7 +153,7 @@ void GridEvaluator::akimaRows(std::int64_t x0, ImageView<float> const& out, Scra
             if (reach < static_cast<double>(to)) to = std::max(from, static_cast<std::ptrdiff_t>(reach));
         }
         if (to == from) continue;
-        // What lies before the first knot is counted from there, too.
+        // Positions before the first knot are counted from that knot, too.
         auto const knot = std::max<std::ptrdiff_t>(k - 1, 0);
         double const d0 = start + static_cast<double>(from) - _centersX[static_cast<std::size_t>(knot)];
         double const* const y = scratch.columns.data() + knot * detail::splines;

@@ -1,6 +1,6 @@
 #pragma once
 
-// A background's interpolated model, row by row.
+// Row-by-row evaluation of the interpolated model of a background.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,28 +13,28 @@
 
 namespace evensky {
 
-// Holds one interpolant for each column of bins; rows are then made in any order, from any thread.
+// Evaluator with one interpolant for each column of bins. Rows may be evaluated in any order and in several threads.
 class GridEvaluator {
 public:
     GridEvaluator(Background const& background, Interpolate::Style interpStyle, UndersampleStyle undersampleStyle);
 
     [[nodiscard]] AsUsed asUsed() const noexcept { return {_style, _undersampleStyle}; }
 
-    // Memory for one thread.
+    // Working memory of one thread.
     struct Scratch {
         std::vector<double> knots, values, line, columns, coefficients;
     };
 
-    // The model at rows y, y + 1, ... (counted from the image's own corner) and columns x0, ..., as many as `out` has.
-    // T is float or double.
+    // Evaluates the model at rows y, y + 1, ... and columns x0, x0 + 1, ..., counted from the corner of the image, for
+    // all pixels of `out`. T is float or double.
     template <typename T>
     void rows(std::int64_t y, std::int64_t x0, ImageView<T> const& out, Scratch& scratch) const;
 
 private:
     [[nodiscard]] Interpolate::Style styleFor(std::size_t points) const;
-    // Throws OutOfRangeError where `where` has too few good bins for the style.
+    // Throws OutOfRangeError if `good` bins are too few for the style; `where` names the column or row.
     void checkGood(std::size_t good, std::string const& where) const;
-    // Values of all columns at some rows, side by side; true where none is NaN.
+    // Writes the values of all columns at some rows, side by side, to `scratch`; returns whether none is NaN.
     bool columnsAt(std::int64_t y, std::size_t rows, Scratch& scratch) const;
     template <typename T>
     void oneRow(std::ptrdiff_t s, std::int64_t x0, ImageView<T> const& out, Scratch& scratch) const;

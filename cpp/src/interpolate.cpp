@@ -41,8 +41,8 @@ StyleInfo const& findStyle(Interpolate::Style style) {
                                 " does not exist; the known ones are " + knownStyles());
 }
 
-// Solve the tridiagonal system with diagonal d, and off-diagonal e on both sides (Thomas algorithm; the systems of
-// cubic splines are diagonally dominant, so no pivoting is needed).
+// Solve the tridiagonal system with diagonal d and off-diagonals e by the Thomas algorithm. The systems of cubic
+// splines are diagonally dominant, so no pivoting is needed.
 std::vector<double> solveTridiagonal(std::vector<double> const& d, std::vector<double> const& e,
                                      std::vector<double> rhs) {
     auto const n = d.size();
@@ -65,7 +65,7 @@ Interpolate::Interpolate(std::vector<double> const& x, std::vector<double> const
     auto const& info = findStyle(style);
     if (x.size() != y.size()) {
         throw OutOfRangeError("x has " + std::to_string(x.size()) + " points but y has " + std::to_string(y.size()) +
-                              "; they must be equally many");
+                              "; the numbers must be equal");
     }
     if (x.size() < static_cast<std::size_t>(info.minPoints)) {
         throw OutOfRangeError("Style " + std::string(info.name) + " needs at least " + std::to_string(info.minPoints) +
@@ -89,7 +89,7 @@ Interpolate::Interpolate(std::vector<double> const& x, std::vector<double> const
         case AKIMA_SPLINE: buildAkima(false); break;
         case AKIMA_SPLINE_PERIODIC: buildAkima(true); break;
         case UNKNOWN:
-        case NUM_STYLES: break;  // findStyle has thrown
+        case NUM_STYLES: break;  // findStyle has thrown.
     }
     addExtrapolation();
 }
@@ -101,7 +101,7 @@ void Interpolate::buildConstant() {
         return;
     }
     auto const step = [this](double value) { _segments.push_back({0.0, value, 0.0, 0.0, 0.0}); };
-    // Before the first edge the first value holds, as it does behind it: one segment. So at the other end.
+    // The first value holds on both sides of the first knot, which thus needs one segment; the same is true at the end.
     step(_y[0]);
     for (std::size_t k = 1; k < n; ++k) {
         _edges.push_back(0.5 * (_x[k - 1] + _x[k]));
@@ -136,8 +136,8 @@ void Interpolate::buildCubic(bool periodic) {
         auto const inner = solveTridiagonal(d, e, rhs);
         std::copy(inner.begin(), inner.end(), half.begin() + 1);
     } else {
-        // Unknowns at knots 1 .. n-1, knot 0 being knot n-1. The corners of the cyclic matrix are taken out by the
-        // formula of Sherman and Morrison (Press et al., Numerical Recipes, section 2.7).
+        // The unknowns are at knots 1 .. n-1; knot 0 equals knot n-1. The corners of the cyclic matrix are removed by
+        // the formula of Sherman and Morrison (Press et al., Numerical Recipes, section 2.7).
         auto const m = n - 1;
         std::vector<double> d(m), e(m), rhs(m);
         for (std::size_t i = 0; i < m; ++i) {
@@ -148,7 +148,7 @@ void Interpolate::buildCubic(bool periodic) {
         }
         std::vector<double> inner;
         if (m == 2) {
-            // Both neighbours of a knot are the other knot: the off-diagonal and the corner add up.
+            // With two unknowns, both neighbours of a knot are the other knot, so off-diagonal and corner add up.
             double const off = e[0] + e[1];
             double const determinant = d[0] * d[1] - off * off;
             inner = {(rhs[0] * d[1] - off * rhs[1]) / determinant, (d[0] * rhs[1] - off * rhs[0]) / determinant};
@@ -179,7 +179,7 @@ void Interpolate::buildCubic(bool periodic) {
 
 void Interpolate::buildAkima(bool periodic) {
     auto const n = _x.size();
-    // Slopes of the n - 1 segments at [2 .. n], two more beyond each end.
+    // The slopes of the n - 1 segments are at [2 .. n]; there are two more beyond each end.
     std::vector<double> padded(n + 3);
     auto* const m = padded.data() + 2;
     for (std::size_t i = 0; i + 1 < n; ++i) m[i] = (_y[i + 1] - _y[i]) / (_x[i + 1] - _x[i]);
@@ -213,7 +213,7 @@ void Interpolate::buildAkima(bool periodic) {
     }
 }
 
-// Until here segment k serves [x_k, x_{k+1}]. Put a parabola before the first knot and one behind the last.
+// So far, segment k covers [x_k, x_{k+1}]. Add a parabola before the first knot and one after the last.
 void Interpolate::addExtrapolation() {
     auto const n = _x.size();
     Segment before = _segments.front();
@@ -237,20 +237,20 @@ void Interpolate::interpolate(double const* x, std::size_t n, double* out) const
     for (std::size_t i = 0; i < n; ++i) out[i] = interpolate(x[i]);
 }
 
-// Call work(segment, from, to) for the parts of a row that lie in one segment each.
+// Call work(segment, from, to) for each part of a row that lies in one segment.
 template <typename Work>
 void Interpolate::alongRow(double start, std::size_t n, Work const& work) const {
     auto const size = static_cast<std::ptrdiff_t>(n);
     auto const found = std::upper_bound(_edges.begin(), _edges.end(), start) - _edges.begin();
     std::ptrdiff_t i = 0;
     for (auto k = static_cast<std::size_t>(found); k < _segments.size() && i < size; ++k) {
-        // The first position that is no longer below the segment's upper edge.
+        // Find the first position that is not below the upper edge of the segment.
         auto end = size;
         if (k < _edges.size()) {
             auto const isBelow = [&](std::ptrdiff_t at) { return start + static_cast<double>(at) < _edges[k]; };
             double const reach = std::ceil(_edges[k] - start);
             if (reach < static_cast<double>(size)) end = reach > 0.0 ? static_cast<std::ptrdiff_t>(reach) : 0;
-            // The difference was rounded, and positions are.
+            // Both the difference and the positions are rounded, so the result may be off by one.
             while (end > i && !isBelow(end - 1)) --end;
             while (end < size && isBelow(end)) ++end;
             end = std::max(end, i);

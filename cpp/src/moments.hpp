@@ -1,10 +1,10 @@
 #pragma once
 
-// Moments in one pass over memory, exact to a few roundings of the scatter.
+// Moments in one pass over memory, accurate to a few rounding errors of the scatter.
 //
-// Within a block the sums are taken about the block's own mean (two passes over a block that is in cache), blocks are
-// merged by the formulae of Chan, Golub & LeVeque (1979). Nothing is ever squared about zero, so a scatter far below
-// the level keeps its digits.
+// Within a block, sums are taken about the mean of the block, in two passes over the block in cache. Blocks are merged
+// by the formulae of Chan, Golub & LeVeque (1979). Deviations from zero are never squared, so that a scatter far below
+// the level is accurate, too.
 
 #include <algorithm>
 #include <array>
@@ -22,11 +22,11 @@ namespace evensky::detail {
 
 struct Moments {
     std::int64_t n = 0;
-    std::int64_t unweighted = 0;  // pixels that have no weight and so are not counted in n
+    std::int64_t unweighted = 0;  // pixels without a weight, which n does not include
     double sumW = 0.0;
     double sumW2 = 0.0;
     double sumWX = 0.0;
-    double mean = 0.0;      // of the pixels so far; meaningless where sumW is 0
+    double mean = 0.0;      // mean of the pixels so far; meaningless if sumW is 0
     double sumWD2 = 0.0;    // sum of w (x - mean)^2
     double sumWVar = 0.0;   // sum of w var
     double sumW2Var = 0.0;  // sum of w^2 var
@@ -73,7 +73,7 @@ struct Moments {
     return (n - 1.0) / n * moments.variance() + mean * mean;
 }
 
-// Only pixels within `halfWidth` of `centre` count; NaN in either lets nothing pass.
+// Window of a clipping iteration: pixels within `halfWidth` of `centre` pass; none passes if either is NaN.
 struct Window {
     double centre = 0.0;
     double halfWidth = std::numeric_limits<double>::infinity();
@@ -133,15 +133,15 @@ Moments blockMoments(Block<T> const& block, Keep const& keep) {
         sumWD += w * d;
         sumWD2 += w * d * d;
     }
-    // The rounded centre is not quite the mean: what is left of it corrects both sums.
+    // The centre is rounded and differs from the mean; the mean deviation corrects both sums.
     double const shift = sumWD / m.sumW;
     m.mean = centre + shift;
     m.sumWD2 = sumWD2 - sumWD * shift;
     return m;
 }
 
-// Sums run in so many lanes side by side: additions that do not wait for each other, and that compilers turn into
-// vector instructions. The order of additions is fixed, so the numbers are the same for every instruction set.
+// Number of lanes of sums: their additions are independent of each other, so that compilers can vectorise them. The
+// order of the additions is fixed, so results are the same for every instruction set.
 inline constexpr std::ptrdiff_t momentLanes = 8;
 
 // Call add(lane, x) for every pixel.
@@ -166,7 +166,7 @@ inline double total(LaneSums const& sums) noexcept {
     return result;
 }
 
-// Unweighted moments of all pixels.
+// Return the unweighted moments of all pixels of a block.
 template <typename T>
 Moments plainMoments(Block<T> const& block) {
     Moments m;
@@ -201,8 +201,8 @@ Moments plainMoments(Block<T> const& block) {
     return m;
 }
 
-// Unweighted moments of the pixels in a window, about its centre: that is the median or the mean of a round before, no
-// further from the mean than the scatter, so one pass does.
+// Return the unweighted moments of the pixels in a window, from sums about its centre. The centre is the median, or the
+// mean of the previous iteration, and is within the scatter of the mean, so that one pass suffices.
 template <typename T>
 Moments windowMoments(Block<T> const& block, Window const& window) {
     Moments m;
@@ -236,7 +236,7 @@ Moments windowMoments(Block<T> const& block, Window const& window) {
     return m;
 }
 
-// What sums of deviations from a centre say, where min and max are known.
+// Convert sums of deviations from a centre to moments; `extremesKnown` tells whether the sums hold min and max.
 inline Moments momentsOf(Deviations const& d, double centre, bool extremesKnown) noexcept {
     Moments m;
     m.n = d.count;
@@ -259,8 +259,8 @@ inline Moments momentsOf(Deviations const& d, double centre, bool extremesKnown)
     return m;
 }
 
-// Moments of all of a number of good pixels. `guess` is near their mean, or not: where it is so far off that the sums
-// lose digits they are taken again about the mean. `ahead` is what is read next.
+// Return the moments of packed good pixels. `guess` should be near their mean; if it is so far off that the sums lose
+// digits, they are computed again about the mean. `ahead` is the memory that will be read next.
 inline Moments packedMoments(float const* packed, std::ptrdiff_t n, double guess, bool wantExtremes, Ahead& ahead) {
     Moments m;
     if (n == 0) return m;
@@ -268,7 +268,7 @@ inline Moments packedMoments(float const* packed, std::ptrdiff_t n, double guess
     auto deviations = kernel.deviations(packed, n, guess, ahead);
     double const shift = deviations.first / static_cast<double>(n);
     double const scatter2 = deviations.second / static_cast<double>(n) - shift * shift;
-    // 64 squared scatters are six bits of the 53.
+    // With 64 times the squared scatter, six of the 53 bits are lost.
     bool const again = !(shift * shift <= 64.0 * scatter2);
     if (again || wantExtremes) kernel.extremes(packed, n, &deviations.min, &deviations.max);
     if (!again || shift == 0.0) return momentsOf(deviations, guess, wantExtremes);
@@ -299,17 +299,17 @@ Moments blockMoments(Block<T> const& block, Window const& window) {
     return window.everything ? blockMoments<true>(block, all) : blockMoments<true>(block, within);
 }
 
-// Memory of a thread that looks at blocks.
+// Working memory of a thread that processes blocks.
 template <typename T>
 struct BlockScratch {
     BlockStorage<T> storage;
     Buffer aside;
-    Ahead ahead;  // what will be read for the next block
+    Ahead ahead;  // memory to read for the next block
 };
 
-// Call work(block, i, scratch) for every block of the source, i the group the block belongs to; groups run
-// concurrently, the blocks of a group in order. One result per group, put together in order by the caller, gives
-// results that do not depend on the number of threads.
+// Call work(block, i, scratch) for every block of the source, where i is the group of the block. Groups run
+// concurrently, the blocks of a group in order. If the caller combines one result per group in order, the total does
+// not depend on the number of threads.
 inline constexpr std::ptrdiff_t blocksPerGroup = 32;
 
 inline std::ptrdiff_t numGroups(std::ptrdiff_t blocks) { return (blocks + blocksPerGroup - 1) / blocksPerGroup; }

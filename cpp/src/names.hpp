@@ -1,6 +1,6 @@
 #pragma once
 
-// Names of enumerators, for users who write them as strings.
+// Conversion of names to enumerators.
 
 #include <string>
 #include <string_view>
@@ -10,8 +10,8 @@
 
 namespace evensky::detail {
 
-// The value that a table of (name, value) pairs has for `name`; NotFoundError, which lists the known names, where there
-// is none. `what` is what the names stand for.
+// Return the value of `name` in a table of (name, value) pairs. Throws NotFoundError, which lists the known names, if
+// it is not in the table; `what` describes the names in the message.
 template <typename Table>
 auto valueOfName(Table const& table, std::string const& name, char const* what) {
     std::string known;

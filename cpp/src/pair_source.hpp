@@ -1,6 +1,6 @@
 #pragma once
 
-// Two exposures side by side, and what is made of their pixels without being stored: a difference, a sum of variances.
+// Pairs of exposures, and sources of pixels that are computed from both on the fly: differences and sums of variances.
 
 #include <cstddef>
 #include <type_traits>
@@ -17,7 +17,7 @@ struct Pair {
     MaskedImageView<T const> science;
     MaskPixel referenceBadMask;
     MaskPixel scienceBadMask;
-    bool contiguous = false;  // rows of all planes are, and the kernels may read them
+    bool contiguous = false;  // The rows of all planes are contiguous and of float, so kernels can read them.
 
     Pair(MaskedImageView<T const> const& reference_, MaskedImageView<T const> const& science_,
          MaskPixel referenceBadMask_, MaskPixel scienceBadMask_)
@@ -31,8 +31,8 @@ struct Pair {
                      rowsAre(science.variance);
     }
 
-    // A row of a plane and its mask; `rowsAhead` rows further on is what will be read next, 0 where that simply
-    // follows.
+    // Returns a row of a plane and its mask. The row to be read next is `rowsAhead` rows further on; 0 if it follows in
+    // memory.
     static PixelRow row(ImageView<float const> const& plane, ImageView<MaskPixel const> const& mask, MaskPixel badMask,
                         std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t rowsAhead) {
         return {&plane(x, y), mask.exists() ? &mask(x, y) : nullptr, badMask, rowsAhead * plane.strideY(),
@@ -50,7 +50,8 @@ struct Pair {
     }
 };
 
-// The difference of the images, and the sum of the variances: which planes, and what becomes of two pixels.
+// Policies of PairSource, for the difference of the images and the sum of the variances: the planes to use, and the
+// operation on two pixels.
 struct DifferencePixels {
     static constexpr auto pack = &Kernels::packDifference;
     template <typename T>
@@ -73,7 +74,7 @@ struct VariancePixels {
     }
 };
 
-// Good pixels of an image that is made on the fly, in a box of the pair.
+// Source of the good pixels in a box of a pair, which are computed on the fly.
 template <typename T, typename PixelType, typename Pixels>
 class PairSource {
 public:
@@ -97,7 +98,7 @@ public:
         return n;
     }
 
-    // What reading a part of the box will need.
+    // Returns the memory that reading a part of the box will need.
     [[nodiscard]] Ahead ahead(Box const& part) const {
         Box const where{_box.x0 + part.x0, _box.y0 + part.y0, part.width, part.height};
         Ahead result;
@@ -126,7 +127,7 @@ public:
         }
         for (auto const end = x + width; x < end; ++x) {
             PixelType const value = Pixels::combine(reference(x, y), science(x, y));
-            out[n] = value;  // written always, kept only where good: no branch to mispredict
+            out[n] = value;  // Every pixel is written but only good ones are kept, which avoids a branch.
             n += static_cast<std::ptrdiff_t>(_pair.unmasked(x, y) && isFinitePixel(value));
         }
         return n;

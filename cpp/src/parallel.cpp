@@ -19,20 +19,20 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Often enough for a user who waits, seldom enough not to be seen in timings.
+// Interval of interrupt checks: short enough for a waiting user, long enough not to affect timings.
 constexpr auto checkEvery = std::chrono::milliseconds(100);
 
 std::atomic<int> defaultThreads{1};
 std::atomic<void (*)()> interruptCheck{nullptr};
-// Set in a thread that helps with another's call, whose work is not wanted any more where an earlier piece than its own
-// has failed, or the call was interrupted (-1).
+// Set in worker threads: the lowest number of a failed piece of their call, or -1 if the call was interrupted. A piece
+// with a higher number is then no longer needed.
 thread_local std::atomic<std::ptrdiff_t> const* failedElsewhere = nullptr;
 thread_local std::ptrdiff_t ownPiece = 0;
 thread_local Clock::time_point lastCheck{};
-// The exception that is on its way in this thread is an interruption: it is no piece's, and ends them all.
+// Whether the exception in flight in this thread is an interruption, which ends all pieces, and not one of a piece.
 thread_local bool interruptedHere = false;
 
-// Thrown in a helping thread, and caught there.
+// Thrown and caught in a worker thread, to end a piece that is no longer needed.
 struct Unwanted {};
 
 }  // namespace
@@ -72,7 +72,7 @@ void detail::checkThreads(int num_threads) {
 
 void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::ptrdiff_t)> const& work) {
     detail::checkThreads(num_threads);
-    if (!work) throw InvalidParameterError("The work is an empty function; it must be one that can be called");
+    if (!work) throw InvalidParameterError("The work is an empty function; it must be callable");
     if (num_threads == 0) num_threads = getNumThreads();
     auto const threads = std::min<std::ptrdiff_t>(num_threads, count);
     if (threads <= 1) {
@@ -95,10 +95,10 @@ void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::
             failure = std::current_exception();
         }
     };
-    // An interruption comes before every piece, and so it does for the calls inside an interrupted one.
+    // An interruption has the number -1, before every piece; calls inside an interrupted call are interrupted as well.
     auto const interrupted = [&] {
         try {
-            // A helper of this very call need not ask: what it would be told is in failedAt.
+            // A worker of this call need not check: failedAt holds the result already.
             if (failedElsewhere != &failedAt && failedAt.load(std::memory_order_relaxed) >= 0) checkInterrupt();
         } catch (...) {
             fail(-1);
@@ -114,7 +114,7 @@ void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::
             try {
                 work(i);
             } catch (Unwanted const&) {
-                if (failedElsewhere != &failedAt) fail(-1);  // otherwise somebody has said why
+                if (failedElsewhere != &failedAt) fail(-1);  // Otherwise failedAt is set already.
             } catch (...) {
                 fail(interruptedHere ? -1 : i);
             }
@@ -124,12 +124,12 @@ void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::
     std::condition_variable ended;
     auto const help = [&] {
         failedElsewhere = &failedAt;
-        run();  // does not throw
+        run();  // Does not throw.
         std::scoped_lock const lock(guard);
         --running;
         ended.notify_one();
     };
-    std::vector<std::thread> pool;  // not std::jthread, which not every standard library has
+    std::vector<std::thread> pool;  // Not every standard library has std::jthread.
     pool.reserve(static_cast<std::size_t>(threads - 1));
     try {
         for (std::ptrdiff_t t = 1; t < threads; ++t) {
@@ -140,12 +140,12 @@ void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::
             pool.emplace_back(help);
         }
     } catch (...) {
-        // The system has no more threads to give, or no memory for them: the ones there are do the work.
+        // The system has no more threads, or no memory for them; the existing threads do the work.
         std::scoped_lock const lock(guard);
         --running;
     }
     run();
-    // The helpers' last pieces may be long ones.
+    // The last pieces of the workers may take long, so interrupts are checked meanwhile.
     for (std::unique_lock lock(guard); !ended.wait_for(lock, checkEvery, [&] { return running == 0; });) {
         lock.unlock();
         (void)interrupted();

@@ -1,11 +1,11 @@
 #pragma once
 
-// Where statistics take their pixels from.
+// Sources of pixels for statistics.
 //
-// A source hands out blocks: the good pixels of a fixed part of the image, packed together, with their weights and
-// variances where the statistics need them. The statistics see nothing but blocks, so an image, the difference of two
-// images or a packed copy in memory all go through the same code. The division into blocks depends on the size of
-// the image alone, so that sums come out the same whatever the number of threads.
+// A source provides blocks: the good pixels of a fixed part of the image, packed together, with their weights and
+// variances if the statistics need them. Statistics are computed from blocks alone, so the same code serves an image,
+// the difference of two images, and a packed copy in memory. The division into blocks depends only on the size of the
+// image, so that sums do not depend on the number of threads.
 
 #include <algorithm>
 #include <array>
@@ -24,10 +24,10 @@
 
 namespace evensky::detail {
 
-// A block holds at most this many pixels: value, weight and variance of a block fit into the first two caches.
+// Largest number of pixels of a block: its values, weights and variances fit into the first two cache levels.
 inline constexpr std::ptrdiff_t blockPixels = 4096;
 
-// Finite as a float32, which is what the original tests: a float64 beyond float32's range counts as not finite.
+// Return whether a pixel is finite as a float32, as lsst.afw.math does: a float64 beyond the range of float32 is not.
 template <typename T>
 [[nodiscard]] inline bool isFinitePixel(T value) noexcept {
     if constexpr (std::is_integral_v<T>) {
@@ -38,15 +38,15 @@ template <typename T>
     }
 }
 
-// The weight of a pixel that cannot be weighted, its variance not being > 0. Order statistics, which are never
-// weighted, count it all the same; nothing else does.
+// Weight of a pixel that cannot be weighted because its variance is not > 0. Only order statistics, which are never
+// weighted, use such a pixel.
 inline constexpr double noWeight = -std::numeric_limits<double>::infinity();
 
 template <typename T>
 struct Block {
     T const* values = nullptr;
-    double const* weights = nullptr;   // null where unweighted; may hold noWeight
-    float const* variances = nullptr;  // null where no statistics need them
+    double const* weights = nullptr;   // null if unweighted; may hold noWeight
+    float const* variances = nullptr;  // null if no statistics need them
     std::ptrdiff_t size = 0;
 };
 
@@ -56,7 +56,7 @@ struct BlockStorage {
     std::vector<double> weights;
     std::vector<float> variances;
 
-    // Room for `size` pixels, and for what the kernels write behind them.
+    // Provides memory for `size` pixels, and for the values that kernels may write after them.
     void reserve(std::ptrdiff_t size, bool weighted, bool withVariance) {
         auto const room = static_cast<std::size_t>(size + slack);
         if (values.size() < room) values.resize(room);
@@ -65,10 +65,10 @@ struct BlockStorage {
     }
 };
 
-// Memory that is got as it is: what is not used costs nothing.
+// Uninitialised memory: unused parts cost nothing.
 class Buffer {
 public:
-    // Room for n values, which are anything.
+    // Provides memory for n values, whose contents are undefined.
     float* room(std::size_t n) {
         if (n > _size) {
             _values = std::make_unique_for_overwrite<float[]>(n);
@@ -83,10 +83,10 @@ private:
     std::size_t _size = 0;
 };
 
-// What is learned about masks while pixels are collected.
+// Information on masks, gathered while pixels are collected.
 struct MaskTally {
     MaskPixel orMask = 0;
-    std::array<double, 32> rejectedWeight{};  // of the rejected pixels that have the bit
+    std::array<double, 32> rejectedWeight{};  // total weight of the rejected pixels that have the bit
 
     void merge(MaskTally const& other) noexcept {
         orMask |= other.orMask;
@@ -94,7 +94,7 @@ struct MaskTally {
     }
 };
 
-// The good pixels of one block of a source.
+// Collect the good pixels of one block of a source.
 template <typename Source>
 Block<typename Source::value_type> loadBlock(Source const& source, std::ptrdiff_t block,
                                              BlockStorage<typename Source::value_type>& storage, MaskTally* tally) {
@@ -103,7 +103,7 @@ Block<typename Source::value_type> loadBlock(Source const& source, std::ptrdiff_
             source.withVariance() ? storage.variances.data() : nullptr, n};
 }
 
-// Ask at once for a small part of a source, where the source knows what that needs.
+// Prefetch a small part of a source, if the source can tell what memory it needs.
 template <typename Source>
 void fetchAll(Source const& source, Box const& part) {
     if constexpr (requires { source.ahead(part); }) {
@@ -117,7 +117,7 @@ void fetchAll(Source const& source, Box const& part) {
     }
 }
 
-// What loading it will read, where the source knows.
+// Return the memory that loading a block will read, if the source can tell.
 template <typename Source>
 Ahead aheadOf(Source const& source, std::ptrdiff_t block) {
     if constexpr (requires { source.ahead(source.blockBox(block)); }) {
@@ -127,7 +127,7 @@ Ahead aheadOf(Source const& source, std::ptrdiff_t block) {
     }
 }
 
-// The division of a width x height image into blocks.
+// Division of a width x height image into blocks.
 class Tiling {
 public:
     Tiling() = default;
@@ -153,41 +153,41 @@ private:
     std::ptrdiff_t _width = 0, _height = 0, _columns = 1, _rowsPerBlock = 1, _count = 0;
 };
 
-// So many rows ahead of the one that is read the next ones are fetched: within a bin, rows are far apart in memory, and
-// all at the same place of the caches, which hold a few of them only.
+// Number of rows by which prefetching is ahead of reading. Within a bin, rows are far apart in memory and compete for
+// the same sets of the caches, which hold only a few of them.
 inline std::ptrdiff_t rowsAhead(std::ptrdiff_t width) noexcept {
     constexpr std::ptrdiff_t pixelsAhead = 1024;
     return width >= blockPixels ? 0 : std::max<std::ptrdiff_t>(1, pixelsAhead / std::max<std::ptrdiff_t>(width, 1));
 }
 
-// Part of a plane joins what will be read next.
+// Add a part of a plane to the memory that will be read next.
 template <typename Plane>
 void joinAhead(Ahead& ahead, Plane const& plane, Box const& part) {
     if (!plane.exists() || plane.strideX() != 1 || part.isEmpty()) return;
     std::size_t k = 0;
     while (k < Ahead::maxPlanes && ahead.at[k] != 0) ++k;
     if (k == Ahead::maxPlanes) return;
-    // Whole lines: a row that begins within one ends within another.
+    // Count whole cache lines: a row may begin and end within a line.
     auto const* const first = &plane(part.x0, part.y0);
     auto const into = static_cast<std::ptrdiff_t>(reinterpret_cast<std::uintptr_t>(first) % Ahead::lineBytes);
     ahead.at[k] = reinterpret_cast<std::uintptr_t>(first) - static_cast<std::uintptr_t>(into);
     ahead.step[k] = plane.strideY() * static_cast<std::ptrdiff_t>(sizeof *first);
-    // Other rows may begin elsewhere in a line.
+    // Other rows may begin at another place in a line.
     auto const before = ahead.step[k] % Ahead::lineBytes == 0 ? into : Ahead::lineBytes - 1;
     ahead.width = std::max(ahead.width, before + part.width * static_cast<std::ptrdiff_t>(sizeof *first));
     ahead.rows = part.height;
 }
 
-// How pixels of an image are chosen and weighted.
+// Options of the selection and weighting of pixels.
 struct Selection {
     MaskPixel andMask = 0;
     bool nanSafe = true;
-    bool weighted = false;       // by the weights plane where it exists, else by 1 / variance
+    bool weighted = false;       // by the weights plane if it exists, else by 1 / variance
     bool wantVariance = false;   // statistics need the variance of each pixel
     bool tallyRejected = false;  // mask propagation thresholds are set
 };
 
-// Good pixels of an image with its planes.
+// Source of the good pixels of an image with its planes.
 template <typename T>
 class ImageSource {
 public:
@@ -202,12 +202,12 @@ public:
 
     [[nodiscard]] bool weighted() const noexcept { return _selection.weighted; }
     [[nodiscard]] bool withVariance() const noexcept { return _selection.wantVariance; }
-    // Finite pixels without weights or variances: what the kernels are made for.
+    // Returns whether the kernels can be used: for finite float pixels without weights and variances.
     [[nodiscard]] bool isPlain() const noexcept {
         return std::is_same_v<T, float> && _selection.nanSafe && !_selection.weighted && !_selection.wantVariance;
     }
 
-    // Put the good pixels of a block behind the first n in `storage`; returns how many there are then.
+    // Appends the good pixels of a block to the first n in `storage`; returns the new number of pixels.
     std::ptrdiff_t append(std::ptrdiff_t block, BlockStorage<T>& storage, std::ptrdiff_t n, MaskTally* tally) const {
         auto const box = _tiling.box(block);
         storage.reserve(n + box.width * box.height, _selection.weighted, _selection.wantVariance);
@@ -221,7 +221,8 @@ public:
         return n;
     }
 
-    // The same of `width` pixels of row y from column x, values only.
+    // Appends the values of the good pixels among `width` pixels of row y from column x on to the first n in `out`;
+    // returns the new number of pixels.
     std::ptrdiff_t appendRun(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, T* out, std::ptrdiff_t n,
                              MaskTally* tally) const {
         if constexpr (std::is_same_v<T, float>) {
@@ -238,7 +239,7 @@ public:
             T const value = _image.image(x, y);
             MaskPixel const mask = _image.mask.exists() ? _image.mask(x, y) : 0;
             bool const good = (mask & _selection.andMask) == 0 && (!_selection.nanSafe || isFinitePixel(value));
-            out[n] = value;  // written always, kept only where good: no branch to mispredict
+            out[n] = value;  // Every pixel is written but only good ones are kept, which avoids a branch.
             n += static_cast<std::ptrdiff_t>(good);
             orMask |= good ? mask : 0;
         }
@@ -248,7 +249,7 @@ public:
 
     [[nodiscard]] std::ptrdiff_t width() const noexcept { return _image.width(); }
 
-    // What reading a part of the image will need.
+    // Returns the memory that reading a part of the image will need.
     [[nodiscard]] Ahead ahead(Box const& part) const {
         Ahead result;
         joinAhead(result, _image.image, part);
@@ -271,7 +272,7 @@ private:
                 if (_weights.exists()) {
                     weight = static_cast<double>(_weights(x, y));
                 } else {
-                    // Not "variance <= 0": a NaN variance gives no weight either.
+                    // The condition is not "variance <= 0", because a NaN variance gives no weight either.
                     weight = variance > 0.0F ? 1.0 / static_cast<double>(variance) : noWeight;
                 }
             }
@@ -298,7 +299,7 @@ private:
     Tiling _tiling;
 };
 
-// All good pixels of another source, packed in memory: for images small enough to be looked at many times in cache.
+// Source that holds all good pixels of another source packed in memory, for images that are small enough for the cache.
 template <typename T>
 class PackedSource {
 public:
@@ -326,7 +327,7 @@ public:
     }
 
 private:
-    Block<T> _all;  // all of them, as if they were one block
+    Block<T> _all;  // all pixels, as one block
 };
 
 template <typename T>

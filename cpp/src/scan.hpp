@@ -1,6 +1,6 @@
 #pragma once
 
-// Order statistics and clipped moments of many good float pixels from one look at them.
+// Order statistics and clipped moments of many good float pixels in one pass over them.
 //
 // A sample says roughly where the quantiles are and how wide the clipping windows will be. One pass then counts the
 // pixels below and inside narrow ranges about the quantiles and keeps those inside, sums up the core that is inside
@@ -24,7 +24,7 @@
 
 namespace evensky::detail {
 
-// A sample is a whole number of squares of 16 x 16 values, whose columns are sorted.
+// A sample consists of squares of 16 x 16 values, whose columns are sorted.
 inline constexpr std::ptrdiff_t sampleSquare = 256;
 inline constexpr std::ptrdiff_t sampleRun = 16;
 
@@ -36,7 +36,7 @@ static_assert(fractionsFor(allProperties).size <= ScanPlan::maxRanges,
 struct ClipPlan {
     double nsigma;
     int rounds;
-    // Try the rounds on the sample, or take it that windows hardly change from the first round on.
+    // Run the iterations on the sample, instead of assuming that windows hardly change after the first one.
     bool rehearse;
 };
 
@@ -134,13 +134,14 @@ inline ScanPlan planScan(std::span<float> sample, std::span<double const> fracti
     plan.clip = true;
     plan.centre = at[1];
     double const first = clip->nsigma * iqrangeToStdev * (at[2] - at[0]);
-    // The interquartile range of a sample is off by some 1.2 / sqrt(m) of itself, its median by less; 4 times both.
+    // The relative error of the interquartile range of a sample is about 1.2 / sqrt(m), that of the median is smaller;
+    // the margin is 4 times both.
     double const margin = 7.0 * first / std::sqrt(static_cast<double>(m));
     double coreLow = at[1] - first, coreHigh = at[1] + first;
     double outerLow = coreLow, outerHigh = coreHigh;
     if (clip->rehearse) {
         double centre = at[1], halfWidth = first;
-        // Windows have come to rest long before.
+        // Windows converge long before 32 iterations.
         auto const rounds = std::min(clip->rounds, 32);
         for (int round = 1; round < rounds; ++round) {
             auto const kept = momentsOf(kernel.deviationsWithin(sample.data(), m, centre, halfWidth), centre, true);
@@ -166,11 +167,11 @@ inline ScanPlan planScan(std::span<float> sample, std::span<double const> fracti
     return plan;
 }
 
-// What the pass found in one part of the pixels.
+// Result of the pass over one part of the pixels.
 class Scanned {
 public:
     Scanned() = default;
-    Scanned(Scanned&&) noexcept = default;  // a copy's spans would be the original's
+    Scanned(Scanned&&) noexcept = default;  // A copy would have the spans of the original, so there is none.
     Scanned& operator=(Scanned&&) noexcept = default;
 
     std::array<std::int64_t, ScanPlan::maxRanges> below{};
@@ -178,14 +179,14 @@ public:
     Moments core;
     std::span<float const> candidates, fringe;
 
-    // Look at pixels that are all there are. What is kept of them stays in `aside`; `ahead` is what is read next.
+    // Scans all pixels of the part. The stored pixels stay in `aside`; `ahead` is the memory that will be read next.
     void set(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside, Ahead& ahead) {
         below = inside = {};
         core = {};
         std::tie(candidates, fringe) = look(packed, size, plan, aside, ahead);
     }
 
-    // Look at more pixels; `aside` is free again afterwards.
+    // Scans more pixels; `aside` may be reused afterwards.
     void add(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside, Ahead& ahead) {
         auto const [more, moreFringe] = look(packed, size, plan, aside, ahead);
         _candidates.insert(_candidates.end(), more.begin(), more.end());
@@ -214,17 +215,18 @@ private:
     std::vector<float> _candidates, _fringe;
 };
 
-// Values at the ranks `first` to `last`, which are neighbours, of n values that are reordered. Pixels' values spread
-// evenly over a narrow range, so the place of a rank in it is guessed from the rank, and the values near it are kept.
+// Finder of the values at one rank, or at two neighbouring ranks `first` and `last`, of n values, which are reordered.
+// The values of pixels are distributed evenly over a narrow range, so that the rank gives an estimate of the value; the
+// search continues among the values near it.
 class RankFinder {
 public:
-    // Room for n values to look among, and for what the kernels write behind them.
+    // Provides memory for n values to search, and for the values that kernels may write after them.
     float* values(std::size_t n) {
         _room = n + static_cast<std::size_t>(slack);
         return _values.room(_room);
     }
 
-    // In the first n of values().
+    // Finds the values in the first n of values().
     std::array<float, 2> find(std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t last) {
         constexpr std::ptrdiff_t fewValues = 40;
         auto const& kernel = kernels();
@@ -279,8 +281,8 @@ private:
     std::size_t _room = 0;
 };
 
-// Values at the neighbouring ranks `first` to `last` from what the pass kept of range f; nothing where the sample
-// misled.
+// Return the values at the ranks `first` and `last`, which are equal or neighbours, from the stored pixels of range f;
+// nullopt if the sample was not representative.
 inline std::optional<std::array<float, 2>> rankedInRange(std::span<Scanned const> parts, ScanPlan const& plan,
                                                          std::size_t f, std::int64_t first, std::int64_t last,
                                                          RankFinder& finder) {
@@ -345,8 +347,8 @@ inline std::optional<std::vector<Ranked<float>>> rankedInRanges(std::span<Scanne
     return result;
 }
 
-// Does every pixel of the core lie in the window, and none of those beyond the outer limits? Subtraction rounds
-// monotonically, so what holds at the limits, and just beyond the outer ones, holds beyond them.
+// Return whether the window contains every pixel of the core, and none beyond the outer limits. Subtraction rounds
+// monotonically, so it suffices to test the limits of the core and the values just beyond the outer limits.
 inline bool planHolds(ScanPlan const& plan, Window const& window) noexcept {
     constexpr float infinity = std::numeric_limits<float>::infinity();
     auto const off = [&](float limit) { return static_cast<double>(limit) - window.centre; };
@@ -356,7 +358,7 @@ inline bool planHolds(ScanPlan const& plan, Window const& window) noexcept {
            below < 0.0 && -below > window.halfWidth && above > 0.0 && above > window.halfWidth;
 }
 
-// Moments of the pixels in a window for which the plan holds.
+// Return the moments of the pixels in a window for which the plan holds.
 inline Moments momentsInWindow(std::span<Scanned const> parts, Window const& window, int num_threads) {
     auto const ofFringe = [&window](Scanned const& part) {
         auto const size = static_cast<std::ptrdiff_t>(part.fringe.size());

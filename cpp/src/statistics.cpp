@@ -98,7 +98,7 @@ Statistics::Value Statistics::getResult(Property property) const {
     int const asked = _flags & ~ERRORS;
     if (property == NOTHING) {
         if (std::popcount(static_cast<unsigned>(asked)) != 1) {
-            throw InvalidParameterError("The property may be left out only where exactly one was asked for; it was " +
+            throw InvalidParameterError("The property may be omitted only if exactly one was requested, not " +
                                         flagsToString(asked));
         }
         property = static_cast<Property>(asked);
@@ -108,7 +108,7 @@ Statistics::Value Statistics::getResult(Property property) const {
                                     ") is not one statistics property");
     }
     if ((property & asked) == 0) {
-        throw InvalidParameterError("You never asked for " + flagsToString(property) + "; what was computed is " +
+        throw InvalidParameterError("You never asked for " + flagsToString(property) + ", only for " +
                                     flagsToString(asked));
     }
     return _results[propertyIndex(property)];
@@ -176,7 +176,7 @@ Statistics StatisticsBuilder::assemble(detail::Moments const& all, detail::Momen
     };
     auto const allMean = mean(all);
     auto const allVariance = variance(all);
-    // NaN does not survive min and max; where it was let through the sum holds it.
+    // Minimum and maximum ignore NaN; if NaN was not rejected, the sum tells that there was one.
     bool const anyGood = all.n > 0;
     set(NPOINT, {n, 0.0});
     set(SUM, {all.sumWX, 0.0});

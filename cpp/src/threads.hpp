@@ -1,6 +1,6 @@
 #pragma once
 
-// What the library's own loops need beyond parallelFor.
+// Extensions of parallelFor for loops of the library.
 
 #include <algorithm>
 #include <atomic>
@@ -10,11 +10,11 @@
 
 namespace evensky::detail {
 
-// Throws InvalidParameterError for a number of threads that is negative.
+// Throws InvalidParameterError if the number of threads is negative.
 void checkThreads(int num_threads);
 
-// parallelFor, each thread with a State of its own, which it keeps from piece to piece: memory that is got once. Where
-// several pieces throw, any of their exceptions is thrown again.
+// Call work(i, state) once for each i, in several threads, each of which has its own State: working memory that is
+// allocated once per thread. If several pieces throw, one of their exceptions is rethrown.
 template <typename State, typename Work>
 void parallelForWith(std::ptrdiff_t count, int num_threads, Work const& work) {
     checkThreads(num_threads);

@@ -1,6 +1,6 @@
 #pragma once
 
-// numpy arrays <-> views. The one place where dtypes are told apart and strides are checked.
+// Conversion between numpy arrays and views. All dispatch by dtype and all checks of strides are here.
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -50,8 +50,8 @@ inline bool stridesFit(py::array const& array) {
            array.strides(1) % itemsize == 0;
 }
 
-// A plane that is read. Pixels are viewed where they are, whatever their strides; only fields of packed records, whose
-// strides are no whole pixels, cost a copy.
+// Input plane. Pixels are viewed in place, with any strides; only unaligned arrays and those whose strides are not
+// multiples of the pixel size, such as fields of packed records, are copied.
 template <typename T>
 class InputPlane {
 public:
@@ -69,12 +69,12 @@ private:
     ImageView<T const> _view;
 };
 
-// A plane that is written.
+// View of an output plane.
 template <typename T>
 ImageView<T> outputPlane(py::array& array, char const* name) {
     checkPlane(array, py::dtype::of<T>(), name);
     if (!stridesFit(array) || !array.writeable()) {
-        throw InvalidParameterError(std::string(name) + " must be writeable and aligned, its strides whole pixels");
+        throw InvalidParameterError(std::string(name) + " must be writeable and aligned, with strides of whole pixels");
     }
     return viewOf<T>(array, static_cast<T*>(array.mutable_data()));
 }
@@ -105,7 +105,7 @@ py::array_t<T> toArray(std::vector<T> const& values) {
     return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
-// Boxes cross the border as (x0, y0, width, height).
+// Boxes are passed between Python and C++ as (x0, y0, width, height).
 inline Box toBox(std::array<std::int64_t, 4> const& bbox) { return {bbox[0], bbox[1], bbox[2], bbox[3]}; }
 inline std::array<std::int64_t, 4> fromBox(Box const& box) { return {box.x0, box.y0, box.width, box.height}; }
 

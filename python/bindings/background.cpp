@@ -69,7 +69,7 @@ void declareBackground(py::module_& module) {
             .finalize();
     module.def("stringToUndersampleStyle", &stringToUndersampleStyle, py::arg("style"));
 
-    // The form that starts with a style comes first: a style is also an int.
+    // The overload that starts with a style must come first, because a style is also an int.
     py::class_<BackgroundControl, std::shared_ptr<BackgroundControl>> control(module, "BackgroundControl",
                                                                               InitialisedOnly{});
     control.def(py::init(&makeControl), py::arg("style"), py::arg("nxSample") = 10, py::arg("nySample") = 10,
@@ -130,8 +130,8 @@ void declareBackground(py::module_& module) {
             .def(py::init([](py::array const& image, std::optional<py::array> const& mask,
                              std::optional<py::array> const& variance, std::int64_t x0, std::int64_t y0,
                              BackgroundControl bctrl, int num_threads) {
-                     // Without the interpreter's lock others may change the controls meanwhile: here they are copies.
-                     // The background keeps what it was given.
+                     // Other threads may change the controls while the GIL is released, so the measurement uses a copy.
+                     // The background then keeps the control that was given.
                      auto const given = bctrl.getStatisticsControl();
                      bctrl.setStatisticsControl(std::make_shared<StatisticsControl>(*given));
                      auto const background = dispatchPixel(image, [&]<typename T>(T) {
@@ -166,7 +166,7 @@ void declareBackground(py::module_& module) {
                        int num_threads) {
                         return dispatchFloating(out, [&]<typename T>(T) {
                             auto const view = outputPlane<T>(out, "The output image");
-                            auto bctrl = *self.getBackgroundControl();  // a copy, as above
+                            auto bctrl = *self.getBackgroundControl();  // a copy, as other threads may change it
                             bctrl.setApproximateControl(
                                     std::make_shared<ApproximateControl>(*bctrl.getApproximateControl()));
                             py::gil_scoped_release const release;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Objects that Python has made by __new__ alone hold nothing yet: they are refused.
+// Refusal of objects whose __init__ was not called, and pickling of mutable objects.
 
 #include <pybind11/pybind11.h>
 
@@ -13,14 +13,15 @@ namespace evensky::python {
 
 namespace py = pybind11;
 
-// Goes to py::class_ beside the name. Without it pybind11 would hand out memory that nobody has written to.
+// Option of py::class_ that refuses objects made by __new__ alone; pybind11 would give access to their uninitialised
+// memory.
 struct InitialisedOnly {};
 
 [[noreturn]] inline void* refuseUninitialised(std::size_t) {
     throw py::type_error("An object whose __init__ was not called cannot be used");
 }
 
-// What a pickled state is made of. Python's own errors would not say what is wrong with it.
+// Element of a pickled state. The errors of pybind11 would not say what is wrong with it.
 template <typename T>
 T stateValue(py::handle value) {
     try {
@@ -28,7 +29,7 @@ T stateValue(py::handle value) {
     } catch (py::cast_error const&) {
         throw InvalidParameterError("A state holds " + py::cast<std::string>(py::repr(value)) + ", a " +
                                     py::cast<std::string>(py::type::of(value).attr("__name__")) +
-                                    ", where it must hold another type");
+                                    "; another type is needed there");
     }
 }
 
@@ -44,8 +45,8 @@ inline void checkState(py::tuple const& state, std::size_t size, char const* nam
     }
 }
 
-// Pickling of what can be changed. Its __setstate__ works for a new object and for one that is in use already, which
-// pybind11 leaves as it is, without a word, in every function of that name: hence another one.
+// Pickling of mutable objects. __setstate__ works both for a new object and for one that is in use. For the latter,
+// pybind11 silently ignores any function that is defined by the name __setstate__, so this one has another name.
 template <typename T, typename... Options, typename... Defaults>
 void definePickle(py::class_<T, Options...>& cls, py::tuple (*toState)(T const&), T (*fromState)(py::tuple const&),
                   Defaults... defaults) {
@@ -53,7 +54,7 @@ void definePickle(py::class_<T, Options...>& cls, py::tuple (*toState)(T const&)
     cls.attr("__setstate__") = py::cpp_function(
             [=](py::object const& self, py::tuple const& state) {
                 auto value = fromState(state);
-                py::type::of<T>().attr("__init__")(self, defaults...);  // does nothing where there is one
+                py::type::of<T>().attr("__init__")(self, defaults...);  // Does nothing if the object is initialised.
                 self.cast<T&>() = std::move(value);
             },
             py::name("set_state"), py::is_method(cls), py::arg("state"));

@@ -3,7 +3,7 @@
 
 PYBIND11_MODULE(_core, module) {
     namespace py = evensky::python;
-    module.doc() = "The compiled core of evensky; use evensky.math and evensky.tasks.";
+    module.doc() = "Compiled core of evensky; use evensky.math and evensky.tasks instead.";
     module.attr("__version__") = evensky::version();
     py::declareErrors(module);
     py::declareParallel(module);

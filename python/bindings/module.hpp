@@ -1,6 +1,6 @@
 #pragma once
 
-// What each file adds to the module.
+// Functions that add classes and functions to the module, one in each file.
 
 #include <pybind11/pybind11.h>
 

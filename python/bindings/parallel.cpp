@@ -14,7 +14,7 @@ namespace {
 
 std::atomic<unsigned long> mainThread{0};
 
-// Signals are handled in the main thread alone; others need not wait for the interpreter.
+// Python handles signals in the main thread only, so other threads need not acquire the GIL.
 void checkSignals() {
     if (PyThread_get_thread_ident() != mainThread.load(std::memory_order_relaxed)) return;
     py::gil_scoped_acquire const acquire;
@@ -25,7 +25,7 @@ void checkSignals() {
 
 void declareParallel(py::module_& module) {
     mainThread = py::module_::import("threading").attr("main_thread")().attr("ident").cast<unsigned long>();
-    // A process that forks goes on with the thread that called for it.
+    // After a fork, the thread that called it is the main thread of the child.
     if (py::module_ const os = py::module_::import("os"); py::hasattr(os, "register_at_fork")) {
         os.attr("register_at_fork")(py::arg("after_in_child") =
                                             py::cpp_function([] { mainThread = PyThread_get_thread_ident(); }));

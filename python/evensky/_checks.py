@@ -1,4 +1,4 @@
-"""What arguments have to be, said in one way."""
+"""Checks of arguments that are common to all modules, with uniform error messages."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ from .errors import InvalidParameterError, OutOfRangeError
 
 
 def shown(value: Any) -> str:
-    """A value as a message shows it: on one line, and not longer than one."""
+    """Format a value for an error message: on one line, at most 80 characters."""
     try:
         text = " ".join(repr(value).split())
-    except ValueError:  # Python writes whole numbers of up to 4300 digits
+    except ValueError:  # Python refuses to write integers of more than 4300 digits.
         text = f"a number of {value.bit_length()} bits"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def whole_number(value: Any, name: str) -> int:
-    """A whole number; InvalidParameterError for anything else."""
+    """Return a value as an int.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If the value is not a whole number.
+    """
     try:
         return operator.index(value)
     except TypeError:
@@ -30,14 +36,14 @@ def whole_number(value: Any, name: str) -> int:
 
 
 def real_number(value: Any, name: str) -> float:
-    """A real number as float64.
+    """Return a value as a float.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For words, sequences, complex numbers and everything else that is no number.
+        If the value is not a real number, for example a string, a sequence or a complex number.
     evensky.errors.OutOfRangeError
-        For a whole number that is larger than every float64.
+        If the value is a whole number beyond the range of float64.
     """
     if not isinstance(value, str | bytes):
         try:

@@ -1,4 +1,4 @@
-"""Types of the compiled core. tests/python/test_types.py compares them with what is compiled."""
+"""Types of the compiled core, which tests/python/test_types.py compares with the compiled module."""
 
 import enum
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from ._properties import Property as Property
 
 __version__: str
 
-# pybind11 takes whatever converts.
+# pybind11 accepts any object that converts to a number.
 _Int = SupportsInt | SupportsIndex
 _Float = SupportsFloat | SupportsIndex
 _Plane = npt.NDArray[Any]

@@ -1,4 +1,4 @@
-"""Text that goes to terminals, tables and pages, whatever it was made of."""
+"""Text that is safe to show on terminals, in tables and on pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["printable"]
 
 
 def printable(text: str) -> str:
-    """The same on one line, with escapes for control characters and for bytes of names that are no text.
+    """Return text on one line, with control characters and undecodable bytes of file names as escapes.
 
     Parameters
     ----------

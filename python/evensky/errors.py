@@ -1,6 +1,6 @@
-"""The errors that evensky raises.
+"""Exceptions raised by evensky.
 
-The names are those of ``lsst.pex.exceptions``, so ``import evensky.errors as pexExcept`` is how a script moves over.
+The names are those of ``lsst.pex.exceptions``: a script moves over with ``import evensky.errors as pexExcept``.
 Each class also derives from the built-in exception that a Python user would catch. The same hierarchy exists in
 C++ (``evensky/errors.hpp``); the compiled core raises these classes for them.
 """
@@ -24,35 +24,35 @@ from . import _core
 
 
 class EvenskyError(Exception):
-    """Base class of every error that evensky raises on purpose."""
+    """Base class of all evensky exceptions."""
 
 
 class LogicError(EvenskyError):
-    """The call itself was wrong: some argument cannot be right."""
+    """Error in the call itself: an argument is invalid."""
 
 
 class InvalidParameterError(LogicError, ValueError):
-    """An argument has a value that is not allowed; the message holds the value and what is allowed."""
+    """Argument whose value is not allowed; the message holds the value and what is allowed."""
 
 
 class LengthError(LogicError, ValueError):
-    """A size or a region does not fit; the message holds both sizes."""
+    """Mismatch of sizes or regions; the message holds both."""
 
 
 class OutOfRangeError(LogicError, IndexError, ValueError):
-    """A position or a number of points is outside what is allowed."""
+    """Position or number of points outside the allowed range."""
 
 
 class NotFoundError(InvalidParameterError, LookupError):
-    """A name (mask plane, field, property) does not exist; the message lists the known ones."""
+    """Unknown name of a mask plane, field or property; the message lists the known names."""
 
 
 class RuntimeError(EvenskyError, builtins.RuntimeError):
-    """The arguments were right, but the data do not allow a result."""
+    """Failure on valid arguments: the data do not allow a result."""
 
 
 class TaskError(RuntimeError):
-    """A task cannot do its work; mirrors ``lsst.pipe.base.TaskError``."""
+    """Failure of a task; mirrors ``lsst.pipe.base.TaskError``."""
 
 
 class FitsError(RuntimeError, OSError):

@@ -1,6 +1,6 @@
-"""Integer and real points, extents and boxes by the names of ``lsst.geom``; x always comes before y.
+"""Integer and real points, extents and boxes with the names of ``lsst.geom``; x always comes before y.
 
-``import evensky.geom as geom`` is how a script moves over.
+A script moves over with ``import evensky.geom as geom``.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from typing import Any, ClassVar, Self
 from ._checks import real_number, shown, whole_number
 from .errors import InvalidParameterError, OutOfRangeError
 
-# So that sums of coordinates and sizes are numbers of 64 bits, as the core computes with.
+# Within this limit, sums of coordinates and sizes fit the 64-bit integers of the core.
 _FARTHEST = 2**62
 
 
 def _integer(value: Any) -> int:
     number = whole_number(value, "A coordinate")
     if not -_FARTHEST <= number <= _FARTHEST:
-        raise OutOfRangeError(f"{shown(number)} is not within +-2^62, where the coordinates of pixels lie")
+        raise OutOfRangeError(f"A coordinate or size is {shown(number)}; it must be within +-2^62")
     return number
 
 
@@ -43,29 +43,29 @@ def _real(value: Any) -> float:
 
 
 def _factor(value: Any) -> Any:
-    """What an extent is multiplied by: whole numbers stay whole."""
+    """Return a checked factor of an extent; integers stay integers."""
     return value if hasattr(value, "__index__") else real_number(value, "The factor of an extent")
 
 
 def _divisor(value: Any) -> Any:
     factor = _factor(value)
     if factor == 0:
-        raise InvalidParameterError(f"An extent is divided by {factor}; any other number is allowed")
+        raise InvalidParameterError(f"An extent cannot be divided by {factor}; any other number is allowed")
     return factor
 
 
 class _Pair:
-    """Two coordinates."""
+    """Pair of coordinates."""
 
     __slots__ = ("_x", "_y")
     _number: ClassVar[Any]
 
     def __init__(self, x: Any = 0, y: Any = None) -> None:
         if y is None:
-            # Another pair, a sequence, or one number for both.
+            # x is another pair, a sequence of two numbers, or one number for both coordinates.
             pair = tuple(x) if hasattr(x, "__iter__") else (x, x)
             if len(pair) != 2:
-                raise InvalidParameterError(f"{type(self).__name__} is made of two numbers; got {shown(x)}")
+                raise InvalidParameterError(f"{type(self).__name__} takes two numbers; got {shown(x)}")
             x, y = pair
         self._x = self._number(x)
         self._y = self._number(y)
@@ -160,12 +160,12 @@ class _Extent(_Pair):
 
 
 class Extent2I(_Extent):
-    """A size in whole pixels: width and height.
+    """Size in whole pixels: width and height.
 
     Parameters
     ----------
     x, y : int
-        Or one sequence of two, or one number for both.
+        Width and height; or one sequence of two numbers, or one number for both.
     """
 
     __slots__ = ()
@@ -173,7 +173,7 @@ class Extent2I(_Extent):
 
 
 class Extent2D(_Extent):
-    """A size in pixels. See `Extent2I`."""
+    """Size in pixels as real numbers; takes the same arguments as `Extent2I`."""
 
     __slots__ = ()
     _number = staticmethod(_real)
@@ -198,12 +198,12 @@ class _Point(_Pair):
 
 
 class Point2I(_Point):
-    """The position of a pixel.
+    """Position of a pixel.
 
     Parameters
     ----------
     x, y : int
-        Or one sequence of two.
+        Column and row; or one sequence of two numbers.
     """
 
     __slots__ = ()
@@ -211,7 +211,10 @@ class Point2I(_Point):
 
 
 class Point2D(_Point):
-    """A position; the centre of pixel (0, 0) is at (0.0, 0.0). See `Point2I`."""
+    """Position in real pixel coordinates; the centre of pixel (0, 0) is at (0.0, 0.0).
+
+    The constructor takes the same arguments as that of `Point2I`.
+    """
 
     __slots__ = ()
     _number = staticmethod(_real)
@@ -241,7 +244,7 @@ def _beyond(x: int, y: int) -> Point2I:
 
 
 def _position(value: Any) -> tuple[Any, Any]:
-    """The coordinates of a point, or of a sequence of two numbers, whole ones exactly as they are."""
+    """Return the coordinates of a point or of a sequence of two numbers; integers are not converted to float."""
     if isinstance(value, _Point):
         return value.x, value.y
     pair = tuple(value) if hasattr(value, "__iter__") and not isinstance(value, str | bytes) else ()
@@ -252,7 +255,13 @@ def _position(value: Any) -> tuple[Any, Any]:
 
 
 def box_numbers(bbox: Any, name: str = "bbox") -> tuple[int, int, int, int]:
-    """x0, y0, width and height of a box, as the core takes them; InvalidParameterError for what is none."""
+    """Return x0, y0, width and height of a box, as the core takes them.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If `bbox` is not a Box2I.
+    """
     return _as_box(bbox, name)._key()
 
 
@@ -263,10 +272,11 @@ def _as_box(value: Any, name: str = "The other box") -> Box2I:
 
 
 class Box2I:
-    """A rectangle of whole pixels; both corners belong to it.
+    """Rectangle of whole pixels that includes both of its corners.
 
-    ``Box2I()`` is empty, ``Box2I(corner, dimensions)`` takes a `Point2I` and an `Extent2I`, ``Box2I(minimum, maximum)``
-    two points; a box of reversed corners is turned round unless ``invert`` is false, which leaves it empty.
+    ``Box2I()`` is empty, ``Box2I(corner, dimensions)`` takes a `Point2I` and an `Extent2I`, and
+    ``Box2I(minimum, maximum)`` takes two points. Reversed corners are swapped; with ``invert=False`` they make an
+    empty box.
     """
 
     __slots__ = ("_height", "_width", "_x0", "_y0")
@@ -291,12 +301,12 @@ class Box2I:
 
     @staticmethod
     def _arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        """A corner and the dimensions or the other corner; nothing for an empty box."""
+        """Return a corner with the dimensions or the opposite corner; an empty list for an empty box."""
         if len(args) == 1 and not kwargs and isinstance(args[0], Box2I):
             other = args[0]
             return [other.getMin(), other.getDimensions()]
         if len(args) == 1 and not kwargs and isinstance(args[0], Box2D):
-            raise InvalidParameterError("A Box2I is not made of a Box2D; round its corners first")
+            raise InvalidParameterError("A Box2I cannot be made from a Box2D; round its corners first")
         values = list(args)
         for name in ("corner", "minimum", "dimensions", "maximum"):
             if name in kwargs:
@@ -311,13 +321,13 @@ class Box2I:
 
     def _set(self, x0: int, y0: int, width: int, height: int) -> None:
         if width <= 0 or height <= 0:
-            # All empty boxes are equal.
+            # Empty boxes have one representation, so that they are all equal.
             x0 = y0 = width = height = 0
         self._x0, self._y0, self._width, self._height = (_integer(number) for number in (x0, y0, width, height))
 
     @staticmethod
     def makeCenteredBox(center: Point2D, size: Extent2I) -> Box2I:
-        """The box of that size whose centre is nearest to `center`."""
+        """Return the box of the given size whose centre is nearest to `center`."""
         center, size = Point2D(center), Extent2I(size)
         if not (math.isfinite(center.x) and math.isfinite(center.y)):
             raise InvalidParameterError(f"center = {center}; it must be finite")
@@ -382,12 +392,12 @@ class Box2I:
         return float(self.getCenter().y)
 
     def getCorners(self) -> list[Point2I]:
-        """Lower left, lower right, upper right, upper left."""
+        """Return the lower left, lower right, upper right and upper left corners."""
         low, high = self.getMin(), self.getMax()
         return [low, _beyond(high.x, low.y), high, _beyond(low.x, high.y)]
 
     def getSlices(self) -> tuple[slice, slice]:
-        """Rows and columns, to index an array whose element (0, 0) is pixel (0, 0)."""
+        """Return slices of rows and columns that index an array whose element (0, 0) is pixel (0, 0)."""
         return slice(self._y0, self.getEndY()), slice(self._x0, self.getEndX())
 
     minX, minY = property(getMinX), property(getMinY)
@@ -404,7 +414,7 @@ class Box2I:
         return self._width == 0
 
     def contains(self, *args: Any) -> bool:
-        """Whether a point, a box, or the pixel (x, y), is inside; an empty box is inside every box."""
+        """Return whether a point, a box or the pixel (x, y) is inside; an empty box is inside every box."""
         other = args[0] if len(args) == 1 else Point2I(*args)
         if isinstance(other, Box2I):
             return other.isEmpty() or (self.contains(other.getMin()) and self.contains(other.getMax()))
@@ -415,7 +425,7 @@ class Box2I:
         return self.contains(other)
 
     def overlaps(self, other: Box2I) -> bool:
-        """Whether the boxes share a pixel."""
+        """Return whether the boxes share a pixel."""
         return not self.clippedTo(other).isEmpty()
 
     intersects = overlaps
@@ -424,7 +434,7 @@ class Box2I:
         return not self.overlaps(other)
 
     def clip(self, other: Box2I) -> None:
-        """Shrink to what is also in `other`."""
+        """Shrink to the intersection with `other`."""
         other = _as_box(other)
         x0, y0 = max(self._x0, other._x0), max(self._y0, other._y0)
         if self.isEmpty() or other.isEmpty():
@@ -438,7 +448,7 @@ class Box2I:
         return box
 
     def include(self, other: Any) -> None:
-        """Grow to hold a point or a box."""
+        """Grow to include a point or a box."""
         if not isinstance(other, Box2I):
             other = Box2I(_as_point(other), Extent2I(1, 1))
         if other.isEmpty():
@@ -455,7 +465,7 @@ class Box2I:
         return box
 
     def shift(self, offset: Extent2I) -> None:
-        """Move by `offset`."""
+        """Move the box by `offset`."""
         offset = Extent2I(offset)
         if not self.isEmpty():
             self._set(self._x0 + offset.x, self._y0 + offset.y, self._width, self._height)
@@ -468,7 +478,7 @@ class Box2I:
     shifted = shiftedBy
 
     def grow(self, buffer: Any) -> None:
-        """Grow by `buffer` pixels on every side, or by an extent's x and y; negative shrinks."""
+        """Grow by `buffer` pixels on every side, or by the x and y of an extent; negative numbers shrink the box."""
         buffer = Extent2I(buffer)
         if not self.isEmpty():
             self._set(self._x0 - buffer.x, self._y0 - buffer.y, self._width + 2 * buffer.x, self._height + 2 * buffer.y)
@@ -503,9 +513,10 @@ class Box2I:
 
 
 class Box2D:
-    """A rectangle of real coordinates; the upper edges do not belong to it.
+    """Rectangle in real pixel coordinates that excludes its upper edges.
 
-    ``Box2D(Box2I)`` reaches half a pixel beyond the centres of the outer pixels. Otherwise as `Box2I`.
+    ``Box2D(Box2I)`` reaches half a pixel beyond the centres of the outer pixels. The constructor otherwise takes the
+    same positional arguments as that of `Box2I`.
     """
 
     __slots__ = ("_max", "_min")
@@ -569,7 +580,7 @@ class Box2D:
         return Point2D(0.5 * (self._min.x + self._max.x), 0.5 * (self._min.y + self._max.y))
 
     def contains(self, *args: Any) -> bool:
-        """Whether a point, a box, or the position (x, y), is inside; an empty box is inside every box."""
+        """Return whether a point, a box or the position (x, y) is inside; an empty box is inside every box."""
         other = args[0] if len(args) == 1 else Point2D(*args)
         if isinstance(other, Box2D):
             return other.isEmpty() or (
@@ -582,7 +593,7 @@ class Box2D:
         return bool(self._min.x <= x < self._max.x and self._min.y <= y < self._max.y)
 
     def overlaps(self, other: Box2D) -> bool:
-        """Whether the boxes share an area."""
+        """Return whether the boxes share an area."""
         if not isinstance(other, Box2D):
             raise InvalidParameterError(
                 f"The other box is {shown(other)}, a {type(other).__name__}; it must be a Box2D"
@@ -606,7 +617,7 @@ class Box2D:
         return f"Box2D(minimum={self.getMin()!r}, maximum={self.getMax()!r})"
 
 
-# The original's short names.
+# Short names, as in lsst.geom.
 PointI, PointD = Point2I, Point2D
 ExtentI, ExtentD = Extent2I, Extent2D
 BoxI, BoxD = Box2I, Box2D

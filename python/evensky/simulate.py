@@ -1,7 +1,7 @@
-"""Realistic exposures with a known truth: for the demo, the tests and the documentation.
+"""Simulation of realistic exposures with a known truth, for the demo, the tests and the documentation.
 
-All exposures see one scene (stars and diffuse light); each has a sky of its own, smooth, of known level, gradient and
-curvature, and its own noise, chip gap, bad columns and cosmic rays, marked in its mask as a pipeline would.
+All exposures show one scene of stars and diffuse light. Each has its own smooth sky of known level, gradient and
+curvature, and its own noise, chip gap, bad columns and cosmic rays, which are masked as by a pipeline.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from .errors import InvalidParameterError
 from .image import ExposureF, ImageF, Mask, MaskedImageF
 
-# Counts per electron and counts of read-out noise: about 10 counts of noise on a sky of 650.
+# Electrons per count and read noise in counts: a sky of 650 counts has about 10 counts of noise.
 _GAIN = 7.0
 _READ_NOISE = 2.0
 _SATURATION = 40_000.0
@@ -31,16 +31,16 @@ _SATURATION = 40_000.0
 
 @dataclass(repr=False)
 class SimulatedExposure:
-    """An exposure and the truth about it.
+    """Simulated exposure with its true sky and scene.
 
     Attributes
     ----------
     exposure : ExposureF
-        Scene + sky + noise and blemishes, with mask and variance.
+        Sum of scene, sky, noise and defects, with mask and variance.
     sky : ndarray of float32, shape (height, width)
-        Its own smooth sky, which matching is to even out.
+        Smooth sky of this exposure, which matching has to even out.
     scene : ndarray of float32, shape (height, width)
-        What the sky holds for every exposure: stars and diffuse light; shared.
+        Stars and diffuse light, common to all exposures.
     name : str
     """
 
@@ -55,7 +55,7 @@ class SimulatedExposure:
 
 
 def _stars(shape: tuple[int, int], rng: np.random.Generator, number: int) -> np.ndarray:
-    """Stars of a power law of fluxes with a Moffat profile of 4 px width."""
+    """Simulate stars whose fluxes follow a power law, with Moffat profiles about 4 px wide."""
     height, width = shape
     image = np.zeros(shape, dtype=np.float32)
     alpha, beta = 3.6, 2.8
@@ -73,13 +73,13 @@ def _stars(shape: tuple[int, int], rng: np.random.Generator, number: int) -> np.
 
 
 def _grids(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates from -1 to 1 along x, of shape (1, width), and y, of shape (height, 1)."""
+    """Return coordinates from -1 to 1 along x, shape (1, width), and along y, shape (height, 1)."""
     height, width = shape
     return np.linspace(-1, 1, width)[None, :], np.linspace(-1, 1, height)[:, None]
 
 
 def _diffuse(shape: tuple[int, int], peak: float) -> np.ndarray:
-    """A tilted elongated glow with a fainter companion."""
+    """Simulate a tilted elongated glow with a fainter companion."""
     u, v = _grids(shape)
 
     def blob(cx: float, cy: float, major: float, minor: float, angle: float) -> np.ndarray:
@@ -92,7 +92,7 @@ def _diffuse(shape: tuple[int, int], peak: float) -> np.ndarray:
 
 
 def _grown(mask: np.ndarray, radius: int) -> np.ndarray:
-    """True pixels and those within `radius` pixels in x and y."""
+    """Return a mask that also holds all pixels within `radius` pixels in x and y of those of `mask`."""
     for axis in (0, 1):
         grown = mask.copy()
         for shift in range(1, radius + 1):
@@ -106,7 +106,7 @@ def _grown(mask: np.ndarray, radius: int) -> np.ndarray:
 
 
 def _cosmic_rays(shape: tuple[int, int], rng: np.random.Generator, number: int) -> np.ndarray:
-    """Counts of straight tracks."""
+    """Simulate cosmic rays as straight tracks; return their counts."""
     hits = np.zeros(shape, dtype=np.float32)
     for _ in range(number):
         length = int(rng.exponential(8)) + 1
@@ -127,11 +127,11 @@ def make_exposures(
     Parameters
     ----------
     number : int, optional
-        How many, at least 1.
+        Number of exposures, at least 1.
     shape : tuple of int, optional
         Height and width in pixels, at least 64 each.
     seed : int, optional
-        The same seed gives the same exposures.
+        Seed of the random numbers; the same seed gives the same exposures.
     glow : float, optional
         Peak of the diffuse light, in counts.
 
@@ -142,7 +142,7 @@ def make_exposures(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where there are fewer exposures or pixels than that.
+        If `number` or `shape` is too small.
     """
     _check_size(number, shape)
     from astropy.io.fits import Header
@@ -216,36 +216,37 @@ def make_bare_exposures(
     halves: int = 0,
     step: int = 0,
 ) -> list[SimulatedExposure]:
-    """Simulate exposures that nobody has masked: what a match has to cope with alone.
+    """Simulate exposures without masks, which a match must cope with.
 
     Parameters
     ----------
     number : int, optional
-        How many, at least 1.
+        Number of exposures, at least 1.
     shape : tuple of int, optional
-        Height and width of each in pixels, at least 64 each.
+        Height and width of each exposure in pixels, at least 64 each.
     seed : int, optional
-        The same seed gives the same exposures.
+        Seed of the random numbers; the same seed gives the same exposures.
     noise : float, optional
-        Standard deviation of the pixels' noise, in counts.
+        Standard deviation of the pixel noise, in counts.
     glow : float, optional
         Peak of the diffuse light, in counts.
     curved : bool, optional
-        Whether skies differ by gradients and curvature, or by their level alone.
+        Whether the skies differ in gradient and curvature, and not in level alone.
     halves : int, optional
-        So many of them, the first ones, cover a random half of the field: the rest of their pixels is NaN.
+        Number of exposures, counted from the first, that cover only a random half of the field; their other pixels are
+        NaN.
     step : int, optional
-        Each begins so many pixels to the right of the one before it, on a field that is so much wider.
+        Offset in x of each exposure from the one before it, in pixels; the field is wider accordingly.
 
     Returns
     -------
     list of SimulatedExposure
-        Without masks and variances; what lies where is said by their origins.
+        Exposures without masks and variances; their origins give their positions in the field.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where there are fewer exposures or pixels than that.
+        If `number` or `shape` is too small.
     """
     _check_size(number, shape)
     rng = np.random.default_rng(seed)
@@ -280,7 +281,7 @@ def _check_size(number: int, shape: tuple[int, int]) -> None:
 
 
 def _curved_sky(u: np.ndarray, v: np.ndarray, gradient: np.ndarray, curvature: np.ndarray) -> np.ndarray:
-    """Gradient and curvature without a mean, over coordinates from -1 to 1."""
+    """Return a sky of given gradient and curvature with zero mean, over coordinates from -1 to 1."""
     return np.asarray(
         gradient[0] * u
         + gradient[1] * v
@@ -291,19 +292,19 @@ def _curved_sky(u: np.ndarray, v: np.ndarray, gradient: np.ndarray, curvature: n
 
 
 def left_between(added: list[np.ndarray | None], simulated: list[SimulatedExposure]) -> float:
-    """RMS of what corrections have left between exposures of one field.
+    """Measure the RMS of the residual differences between the skies of matched exposures of one field.
 
     Parameters
     ----------
     added : list of ndarray, shape (height, width), or None
-        What was added to each; None for nothing.
+        Model that was added to each exposure; None for an unchanged exposure.
     simulated : list of SimulatedExposure
 
     Returns
     -------
     float
-        Over all pixels of all exposures that have data: how far sky + correction is from its mean over the exposures
-        there. What all have in common does not count: it is no difference between them.
+        RMS deviation of sky + model from its mean over the exposures at each pixel, over all pixels with data. A
+        component that is common to all exposures does not contribute.
     """
     total, squares, counts = 0.0, 0, np.zeros(simulated[0].sky.shape)
     left = []
@@ -325,37 +326,37 @@ def left_between(added: list[np.ndarray | None], simulated: list[SimulatedExposu
 
 
 def residual_background(matched: np.ndarray, simulated: SimulatedExposure, reference: SimulatedExposure) -> np.ndarray:
-    """What matching has left of the difference between an exposure's sky and the reference's.
+    """Return the residual difference between the sky of a matched exposure and that of the reference.
 
     Parameters
     ----------
     matched : ndarray, shape (height, width)
-        The matched exposure's pixels.
+        Pixels of the matched exposure.
     simulated, reference : SimulatedExposure
-        The exposure before matching, and the reference.
+        Exposure before matching, and the reference.
 
     Returns
     -------
     ndarray of float64
-        0 everywhere for a perfect match; NaN where the exposure has no data. Noise is not in it: what matching added to
-        the pixels is compared with what it should have added.
+        Model that was added minus the model that should have been added, free of noise: 0 everywhere for a perfect
+        match; NaN in pixels without data.
     """
     added = matched.astype(np.float64) - simulated.exposure.image.array
     return np.asarray(added - (reference.sky.astype(np.float64) - simulated.sky))
 
 
 def write_exposures(simulated: list[SimulatedExposure], folder: str | Path, *, overwrite: bool = False) -> list[Path]:
-    """Write exposures as FITS files ``<name>.fits``, and their true skies into ``truth/<name>_sky.fits`` beside them.
+    """Write exposures to FITS files ``<name>.fits``, and their true skies to ``truth/<name>_sky.fits`` beside them.
 
     Returns
     -------
     list of Path
-        The exposures' files.
+        Files of the exposures.
 
     Raises
     ------
     evensky.errors.FitsError
-        Where a file cannot be written, or exists and `overwrite` is false.
+        If a file cannot be written, or exists and `overwrite` is false.
     """
     from .io import write_exposure, write_image
 

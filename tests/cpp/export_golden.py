@@ -1,4 +1,4 @@
-"""Write the golden cases in a form that a C++ test reads without a library. Usage: export_golden.py FOLDER
+"""Convert the golden cases to a format that a C++ test reads without a library. Usage: export_golden.py FOLDER
 
 For each family FAMILY.txt, lines of words, and FAMILY.bin, the arrays one after the other:
 
@@ -22,7 +22,7 @@ import golden
 
 
 def settings(case: dict[str, Any]) -> dict[str, Any]:
-    """Everything that is a number or a word, flattened."""
+    """Iterate over all numbers and strings of nested data."""
     found = {}
     for name, value in case.items():
         if name in ("planes", "arrays", "result", "corrected", "why", "note", "id", "error"):
@@ -57,7 +57,7 @@ def main(folder: Path) -> None:
                     plane = np.ascontiguousarray(np.atleast_2d(array))
                     lines.append(f"array {role} {plane.dtype.name} {plane.shape[0]} {plane.shape[1]} {offset}")
                     data = plane.tobytes()
-                    # Every array starts at a multiple of 8, so that it can be viewed where it is.
+                    # Every array starts at a multiple of 8 bytes, so that it can be viewed in place.
                     offset += arrays.write(data + bytes(-len(data) % 8))
                 if "error" in case:
                     lines.append(f"error {case['error'].removeprefix('lsst::pex::exceptions::').split(' *')[0]}")

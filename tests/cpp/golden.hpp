@@ -1,6 +1,6 @@
 #pragma once
 
-// Golden cases as export_golden.py writes them.
+// Reader of golden cases that export_golden.py has written.
 
 #include <cstdlib>
 #include <fstream>
@@ -76,7 +76,7 @@ public:
         }
     }
 
-    // A plane of a case; one that does not exist where the case has none.
+    // Returns a plane of a case; a view without memory if the case has none.
     template <typename T>
     [[nodiscard]] evensky::ImageView<T const> plane(Case const& one, std::string const& role) const {
         auto const found = one.arrays.find(role);

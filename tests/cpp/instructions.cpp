@@ -1,7 +1,7 @@
-// What a hot loop costs, for a tool that counts instructions: does one kind of work on fixed pixels and ends. Only what
-// runs inside `measured` is to be counted.
+// Program for a tool that counts the instructions of hot loops: it does one kind of work on fixed pixels and exits.
+// Only the instructions inside `measured` are to be counted.
 //
-// Usage: instructions NAME, one of those that `instructions` alone prints.
+// Usage: instructions NAME; without a name, it prints all names.
 
 #include <cmath>
 #include <cstdint>
@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::ptrdiff_t side = 1024;
 
-// The same numbers everywhere: a linear congruence, four of which make one of about normal distribution.
+// A linear congruential generator gives the same numbers everywhere; the sum of four is about normally distributed.
 class Noise {
 public:
     float operator()() {
@@ -63,7 +63,7 @@ struct Exposure {
 
 }  // namespace
 
-// Not in a namespace and not inlined, so that its name is what it says.
+// This function is outside of namespaces and not inlined, so that the tool can find it by its name.
 extern "C" __attribute__((noinline)) void measured(std::function<void()> const& work) { work(); }
 
 int main(int argc, char** argv) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Count the instructions that hot loops take for a pixel and compare them with bounds: unlike times, counts are the same
-# on a busy machine. Needs valgrind, which knows no AVX-512. Usage: tests/cpp/instructions.sh program [bounds]
+# Count the instructions per pixel of the hot loops, and compare them with bounds: unlike times, counts do not depend on
+# the load of the machine. Needs valgrind, which does not support AVX-512.
+# Usage: tests/cpp/instructions.sh program [bounds]
 set -euo pipefail
 program=${1:?a program that counts: build with -DEVENSKY_TESTS=ON, then tests/cpp/instructions in the build folder}
 bounds=${2:-$(dirname "$0")/instructions.txt}

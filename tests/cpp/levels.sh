@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Run the golden tests with each instruction set that this machine has, in one binary, and compare the digests of all
-# results: they must be the same, bit for bit. Usage: tests/cpp/levels.sh golden_tests (with EVENSKY_GOLDEN set)
+# Run the golden tests with each instruction set that the machine supports, in one binary, and compare the digests of
+# all results, which must be bit-identical. Usage: tests/cpp/levels.sh golden_tests (with EVENSKY_GOLDEN set)
 set -euo pipefail
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT

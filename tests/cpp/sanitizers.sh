@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All C++ tests under AddressSanitizer with UndefinedBehaviorSanitizer, then under ThreadSanitizer; by clang, which takes
-# less time for it, unless CC and CXX say otherwise.
+# Run all C++ tests with AddressSanitizer and UndefinedBehaviorSanitizer, then with ThreadSanitizer. The compiler is
+# clang, which takes less time for this, unless CC and CXX select another.
 # Usage: tests/cpp/sanitizers.sh [build folder]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -17,5 +17,5 @@ run() {
 }
 export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 run address "-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all"
-# Threads do the same at every instruction set.
+# The use of threads does not depend on the instruction set.
 run thread "-fsanitize=thread" --exclude-regex levels

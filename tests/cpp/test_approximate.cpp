@@ -69,7 +69,7 @@ TEST_CASE("approximate: errors of the points are errors of the model") {
     auto const fit = makeApproximate(grid.x, grid.y, grid.view(), box, quadratic);
     Pixels<float> variance(box.width, box.height);
     fit.getVariance(variance.view(), box);
-    // 30 points of variance 0.25 determine 6 terms: the mean variance at the points is 0.25 * 6 / 30.
+    // For 6 terms from 30 points of variance 0.25, the mean variance at the points is 0.25 * 6 / 30.
     double sum = 0.0;
     for (double const y : grid.y) {
         for (double const x : grid.x) {
@@ -80,7 +80,7 @@ TEST_CASE("approximate: errors of the points are errors of the model") {
     CHECK(sum / 30.0 == doctest::Approx(0.05));
 }
 
-TEST_CASE("approximate: points that are not finite, or without usable error, do not count") {
+TEST_CASE("approximate: points that are not finite, or have no usable error, are ignored") {
     Grid grid;
     grid.values(2, 2) = static_cast<float>(testing::nan);
     grid.values(3, 3) = 1e6F;
@@ -89,7 +89,7 @@ TEST_CASE("approximate: points that are not finite, or without usable error, do 
     CHECK(fit.evaluate(60.0, 60.0) == doctest::Approx(surface(60.0, 60.0)));
 }
 
-TEST_CASE("approximate: rebuilt from its parts it is the same") {
+TEST_CASE("approximate: a model made from the parts of another equals it") {
     Grid const grid;
     auto const fit = makeApproximate(grid.x, grid.y, grid.view(), box, quadratic);
     Approximate const rebuilt(fit.getBBox(), fit.getControl(), fit.getCoefficients(), fit.getCovariance());
@@ -97,7 +97,7 @@ TEST_CASE("approximate: rebuilt from its parts it is the same") {
     CHECK(testing::holds(messageOf<LengthError>([&] { Approximate(box, quadratic, {1.0, 2.0}, {}); }), "2"));
 }
 
-TEST_CASE("approximate: what is wrong is said with its value") {
+TEST_CASE("approximate: error messages hold the offending value") {
     Grid grid;
     using evensky::RuntimeError;
     CHECK(testing::holds(
@@ -125,7 +125,7 @@ TEST_CASE("approximate: what is wrong is said with its value") {
     CHECK(testing::holds(messageOf<LengthError>([&] { fit.getImage(out.view(), Box{0, 0, 100, 80}); }), "(0:99,0:79)"));
 }
 
-TEST_CASE("approximate: a great order is refused before there is memory for it") {
+TEST_CASE("approximate: an order that is too high is refused before memory is allocated") {
     auto const grid = testing::noise(4, 4, 1.0, 0.1);
     std::vector<double> const at{0.0, 1.0, 2.0, 3.0};
     for (int order : {100'000, std::numeric_limits<int>::max()}) {
@@ -137,8 +137,8 @@ TEST_CASE("approximate: a great order is refused before there is memory for it")
     }
 }
 
-TEST_CASE("approximate: many points, taken a block at a time, give what few groups of them do") {
-    // Every point four times over, with twice the error, says what it says once.
+TEST_CASE("approximate: many points, which are processed in blocks, give the model of their groups") {
+    // Four copies of a point with twice the error are equivalent to one.
     auto const few = testing::noise(40, 40, 100.0, 3.0);
     Pixels<float> many(80, 80);
     Pixels<float> const errors(40, 40, 1.0F), doubled(80, 80, 2.0F);
@@ -155,13 +155,13 @@ TEST_CASE("approximate: many points, taken a block at a time, give what few grou
     for (std::size_t i = 0; i < a.getCoefficients().size(); ++i) {
         CHECK(b.getCoefficients()[i] == doctest::Approx(a.getCoefficients()[i]).epsilon(1e-9));
     }
-    // The ends of the original's weights, 1 / error: half the weight of each.
+    // With weights of 1 / error, each copy has half the weight.
     for (std::size_t i = 0; i < a.getCovariance().size(); ++i) {
         CHECK(b.getCovariance()[i] == doctest::Approx(a.getCovariance()[i]).epsilon(1e-9).scale(1e-3));
     }
 }
 
-TEST_CASE("approximate: an error without bounds leaves the others as they are") {
+TEST_CASE("approximate: a point with an infinite error does not affect the others") {
     auto const grid = testing::noise(6, 6, 1.0, 0.1);
     Pixels<float> errors(6, 6, 0.1F);
     errors(2, 3) = std::numeric_limits<float>::infinity();
@@ -172,7 +172,7 @@ TEST_CASE("approximate: an error without bounds leaves the others as they are") 
     for (double value : approximate.getCovariance()) CHECK(std::isfinite(value));
 }
 
-TEST_CASE("approximate: errors of another size than the points are refused before they are read") {
+TEST_CASE("approximate: errors that differ in size from the points are refused before they are read") {
     Pixels<float> const grid(6, 6, 1.0F), errors(2, 3, 1.0F);
     std::vector<double> const at{0.0, 1.0, 2.0, 3.0, 4.0, 5.0};
     auto const message = messageOf<LengthError>([&] {

@@ -49,12 +49,12 @@ TEST_CASE("background: bins cover the image without gaps") {
     CHECK(BinGrid::steps(10, 4).edges == std::vector<std::int64_t>{0, 4, 8, 10});
     CHECK(testing::holds(messageOf<InvalidParameterError>([] { (void)BinGrid::evenly(3, 4); }), "3"));
     CHECK(testing::holds(messageOf<InvalidParameterError>([] { (void)BinGrid::steps(3, 0); }), "0"));
-    // No product of these overflows.
+    // Products of these sizes must not overflow.
     auto const huge = BinGrid::evenly(std::int64_t{1} << 61, 1000);
     CHECK(huge.edges.back() == std::int64_t{1} << 61);
 }
 
-TEST_CASE("background: a plane is its own model, and an origin only moves it") {
+TEST_CASE("background: a plane is reproduced exactly, and the origin only shifts it") {
     auto const image = tilted(120, 90);
     BackgroundControl const bctrl(6, 6, StatisticsControl(), MEAN);
     Background const background(MaskedImageView<float const>(image.view()), 1000, -50, bctrl);
@@ -71,7 +71,7 @@ TEST_CASE("background: a plane is its own model, and an origin only moves it") {
     CHECK(part(0, 0) == modelOf(background)(50, 50));
 }
 
-TEST_CASE("background: the same bits for any number of threads, and from threads that share it") {
+TEST_CASE("background: results are bit-identical for any number of threads, and in threads that share an object") {
     auto const image = testing::noise(500, 400, 100.0, 5.0);
     auto const mask = testing::speckles(500, 400, 0.1, 1);
     StatisticsControl sctrl;
@@ -102,7 +102,7 @@ TEST_CASE("background: bins without data are bridged; a column without any is Na
     CHECK(background.statsImage().image(1, 0) == 25.0F);
 }
 
-TEST_CASE("background: rebuilt from its grid it is the same") {
+TEST_CASE("background: a background made from the grid of another equals it") {
     auto const image = testing::noise(200, 100, 50.0, 2.0);
     BackgroundControl const bctrl(6, 5);
     Background const measured(MaskedImageView<float const>(image.view()), 3, 4, bctrl);
@@ -125,7 +125,7 @@ TEST_CASE("background: too few bins for a style") {
     CHECK(used.interpStyle == Interpolate::CUBIC_SPLINE);
 }
 
-TEST_CASE("background: what is wrong is said with its value") {
+TEST_CASE("background: error messages hold the offending value") {
     auto const image = tilted(30, 20);
     MaskedImageView<float const> const view(image.view());
     CHECK(testing::holds(messageOf<InvalidParameterError>([&] { Background(view, 0, 0, BackgroundControl(31, 2)); }),
@@ -140,16 +140,16 @@ TEST_CASE("background: what is wrong is said with its value") {
                          "REDUCE_INTERP_ORDER"));
 }
 
-TEST_CASE("background: the number of styles is no style") {
+TEST_CASE("background: the number of styles is not a style") {
     CHECK_THROWS_AS((void)BackgroundControl(Interpolate::NUM_STYLES, 3, 3, THROW_EXCEPTION, nullptr, MEAN, nullptr),
                     InvalidParameterError);
     BackgroundControl control(3, 3);
     CHECK_THROWS_AS(control.setInterpStyle(Interpolate::NUM_STYLES), InvalidParameterError);
-    control.setInterpStyle(Interpolate::UNKNOWN);  // one to be chosen later
+    control.setInterpStyle(Interpolate::UNKNOWN);  // A style may be chosen later.
     CHECK(control.getInterpStyle() == Interpolate::UNKNOWN);
 }
 
-TEST_CASE("background: a column of bins without data is bridged, or named where that is not allowed") {
+TEST_CASE("background: a column of bins without data is bridged, or named in the error") {
     auto image = testing::noise(80, 80, 100.0, 1.0);
     for (std::ptrdiff_t y = 0; y < 80; ++y) {
         for (std::ptrdiff_t x = 20; x < 30; ++x) image(x, y) = static_cast<float>(testing::nan);
@@ -169,7 +169,7 @@ TEST_CASE("background: a column of bins without data is bridged, or named where 
     CHECK(testing::holds(message, "REDUCE_INTERP_ORDER"));
 }
 
-TEST_CASE("background: a style for too few bins that does not exist, and boxes beyond all numbers") {
+TEST_CASE("background: an undersample style that does not exist, and boxes beyond the largest coordinate") {
     auto const grid = testing::noise(3, 3, 1.0, 0.1);
     evensky::Background const background(evensky::Box{0, 0, 30, 30}, grid.view());
     Pixels<float> out(30, 30);

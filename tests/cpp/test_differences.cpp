@@ -36,7 +36,7 @@ struct Two {
 
 }  // namespace
 
-TEST_CASE("differences: what is in a bin, by a loop that looks at every pixel") {
+TEST_CASE("differences: bins agree with a plain loop over all pixels") {
     Two two;
     two.options.gridStatistic = MEAN;
     two.science(40, 150) = std::numeric_limits<float>::quiet_NaN();
@@ -66,7 +66,7 @@ TEST_CASE("differences: what is in a bin, by a loop that looks at every pixel") 
     }
 }
 
-TEST_CASE("differences: a bin that is covered in part lies where its pixels are, one without any has its centre") {
+TEST_CASE("differences: the position of a bin is the mean of its good pixels, or its centre without any") {
     Two two;
     for (std::ptrdiff_t y = 0; y < height; ++y) {
         for (std::ptrdiff_t x = 0; x < width; ++x) {
@@ -84,7 +84,7 @@ TEST_CASE("differences: a bin that is covered in part lies where its pixels are,
     CHECK(bins.x[2] == 84.5);
 }
 
-TEST_CASE("differences: the same bits for any number of threads") {
+TEST_CASE("differences: results are bit-identical for any number of threads") {
     Two const two;
     auto const one = two.bins(1), many = two.bins(4);
     CHECK(one.values == many.values);
@@ -93,11 +93,11 @@ TEST_CASE("differences: the same bits for any number of threads") {
     CHECK(one.x == many.x);
 }
 
-TEST_CASE("differences: what is wrong is said with its value") {
+TEST_CASE("differences: error messages hold the offending value") {
     Two two;
     auto const said = [](Two const& wrong) { return messageOf<InvalidParameterError>([&] { (void)wrong.bins(); }); };
     two.x_edges = {0, 300, 200};
-    CHECK(said(two).find("x_edges has 200 behind 300") != std::string::npos);
+    CHECK(said(two).find("x_edges has 200 after 300") != std::string::npos);
     two.x_edges = {0, 301};
     CHECK(said(two).find("from 0 to 301; it must be within 0 to 300") != std::string::npos);
     two.x_edges = {0};

@@ -1,4 +1,4 @@
-// The golden cases through the C++ API. Usage: golden_tests with EVENSKY_GOLDEN naming the folder of exported cases.
+// Golden cases through the C++ API. Usage: golden_tests, with the folder of the exported cases in EVENSKY_GOLDEN.
 
 #include <doctest/doctest.h>
 
@@ -56,7 +56,7 @@ int makeFlags(golden::Case const& one) {
     return flags;
 }
 
-// The name of the error that `work` throws, or "".
+// Return the name of the exception that `work` throws; "" if it throws none.
 template <typename Work>
 std::string errorOf(Work const& work) {
     try {
@@ -73,7 +73,7 @@ std::string errorOf(Work const& work) {
     return "";
 }
 
-// Equal within 2 float32 ulp of the largest value, NaN where NaN is expected.
+// Check that values are equal within 2 float32 ulp of the largest one, and NaN where NaN is expected.
 bool closeImage(std::vector<float> const& got, ImageView<float const> const& want) {
     float largest = 0.0F;
     for (std::ptrdiff_t y = 0; y < want.height(); ++y) {
@@ -111,12 +111,12 @@ evensky::Statistics compute(golden::Family const& cases, golden::Case const& one
     return compute<std::uint64_t>(cases, one, num_threads);
 }
 
-// A digest (FNV-1a) of the bits of every result of a family: it is the same on every machine, and for every instruction
-// set that the library is built for. levels.sh compares it.
+// Digest (FNV-1a) of the bits of all results of a family. It is the same on every machine and for every instruction
+// set; levels.sh compares it.
 class Digest {
 public:
     void add(double value) {
-        // One NaN is as good as another.
+        // All NaN are equivalent.
         auto const bits = std::isnan(value) ? ~std::uint64_t{0} : std::bit_cast<std::uint64_t>(value);
         for (int byte = 0; byte < 8; ++byte) {
             _state = (_state ^ ((bits >> (8 * byte)) & 0xff)) * 1099511628211ULL;
@@ -133,7 +133,7 @@ private:
     std::uint64_t _state = 14695981039346656037ULL;
 };
 
-// Statistics the long way round: sort, and look at everything again in every round.
+// Compute statistics in the plainest way: sort all values, and process all of them in every iteration.
 struct Plainly {
     double median, range, mean, stdev;
     std::int64_t survivors;
@@ -169,7 +169,7 @@ struct Plainly {
     }
 };
 
-// Skies of many kinds: what a sample of the pixels misleads about must come out right all the same.
+// Skies of many kinds: results must be right even if a sample of the pixels is not representative.
 std::vector<std::pair<std::string, testing::Pixels<float>>> skies(std::ptrdiff_t width, std::ptrdiff_t height) {
     std::vector<std::pair<std::string, testing::Pixels<float>>> all;
     auto const noise = testing::noise(width, height, 0.0, 10.0, 7);
@@ -320,7 +320,7 @@ TEST_CASE("approximate") {
         std::vector<float> model(static_cast<std::size_t>(image.width() * image.height()));
         ImageView<float> const out(model.data(), image.width(), image.height());
         auto const fit = [&] {
-            bool const plain = one.has("args0");  // made with plain means
+            bool const plain = one.has("args0");  // recorded with plain means
             evensky::StatisticsControl statistics;
             statistics.setAndMask(static_cast<MaskPixel>(one.whole("andMask", 0)));
             evensky::BackgroundControl const control(one.whole("nx", 0), one.whole("ny", 0), statistics,
@@ -370,7 +370,7 @@ TEST_CASE("large") {
                     good.push_back(static_cast<double>(image.values[i]));
                 }
             }
-            // The same pixels, each followed by one that does not count: not contiguous, so read one by one.
+            // The same pixels, each followed by one outside the view: they are not contiguous, so they are read singly.
             testing::Pixels<float> wide(2 * width, height, -1e30F);
             for (std::ptrdiff_t y = 0; y < height; ++y) {
                 for (std::ptrdiff_t x = 0; x < width; ++x) wide(2 * x, y) = image(x, y);

@@ -40,7 +40,7 @@ TEST_CASE("interpolate: steps are the means of neighbours") {
 }
 
 TEST_CASE("interpolate: splines of a parabola, and beyond its ends") {
-    // Inside, Akima's spline is exact for a parabola on equal steps; outside it goes on as the parabola at the end.
+    // An Akima spline is exact for a parabola with equal steps; beyond the ends it extrapolates by that parabola.
     std::vector<double> knots, values;
     for (int i = 0; i < 8; ++i) {
         knots.push_back(i);
@@ -52,7 +52,7 @@ TEST_CASE("interpolate: splines of a parabola, and beyond its ends") {
     }
 }
 
-TEST_CASE("interpolate: one position, many, and a row agree to the bit; NaN stays NaN") {
+TEST_CASE("interpolate: single positions, arrays and rows give bit-identical results; NaN gives NaN") {
     for (auto const style : smooth) {
         Interpolate const interpolant(x, y, style);
         std::vector<double> row(40), positions(40), many(40);
@@ -77,7 +77,7 @@ TEST_CASE("interpolate: threads share one interpolant") {
     for (auto const& result : results) CHECK(result == expected);
 }
 
-TEST_CASE("interpolate: what is wrong is said with its value") {
+TEST_CASE("interpolate: error messages hold the offending value") {
     using evensky::OutOfRangeError;
     CHECK(messageOf<OutOfRangeError>([] { Interpolate({0, 1}, {0, 1}, Interpolate::AKIMA_SPLINE); }) ==
           "Style AKIMA_SPLINE needs at least 5 points; there are 2");
@@ -102,7 +102,7 @@ TEST_CASE("interpolate: names and numbers of points") {
     for (int n = 1; n < 10; ++n) CHECK(evensky::lookupMinInterpPoints(evensky::lookupMaxInterpStyle(n)) <= n);
 }
 
-TEST_CASE("interpolate: a row takes each of its positions as a single one is taken") {
+TEST_CASE("interpolate: positions in a row select the same segments as single ones") {
     // -1e-30 - (-3) and 3 round to the same number.
     evensky::Interpolate const steps({-3.0, 3.0 - 2e-30, 9.0}, {0.0, 10.0, 20.0}, evensky::Interpolate::CONSTANT);
     evensky::Interpolate const tiny({-1e-30, 1e-30, 3.0}, {1.0, 5.0, 7.0}, evensky::Interpolate::LINEAR);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::ptrdiff_t width = 400, height = 300;
 
-// Two exposures of one scene: noise, stars that both see, and a sky of its own for the second.
+// Two exposures of one scene, with noise and common stars; the second has an additional sky.
 struct Pair {
     Pixels<float> reference = testing::noise(width, height, 100.0, 1.0, 3);
     Pixels<float> science = testing::noise(width, height, 100.0, 1.0, 4);
@@ -47,7 +47,7 @@ struct Pair {
         return matchBackgrounds<float>(from, to, matched, origin, origin, options, num_threads);
     }
 
-    // Root mean square of what the correction misses of the sky.
+    // Returns the root mean square of the difference between the model and the true sky.
     double left(Pixels<float> const& matched) const {
         double sum = 0.0;
         for (std::size_t i = 0; i < sky.values.size(); ++i) {
@@ -99,7 +99,7 @@ TEST_CASE("pair: where the exposures lie does not matter") {
     Pair const pair;
     Pixels<float> here(width, height), far(width, height);
     auto const result = pair.match(here.view());
-    // As far as a place can be given: nothing is looked for in memory there.
+    // The largest possible origin: it must not affect access to memory.
     constexpr std::int64_t there = std::int64_t{1} << 61;
     auto const resultThere = pair.match(far.view(), 1, there);
     for (std::ptrdiff_t y = 0; y < height; ++y) {

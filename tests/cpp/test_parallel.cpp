@@ -11,7 +11,7 @@
 #include "evensky/statistics.hpp"
 #include "testing.hpp"
 
-TEST_CASE("parallel: every piece once, for any number of threads") {
+TEST_CASE("parallel: every piece is done once, for any number of threads") {
     for (int threads : {1, 2, 3, 16}) {
         for (std::ptrdiff_t count : {0, 1, 2, 1000}) {
             std::vector<std::atomic<int>> calls(static_cast<std::size_t>(count));
@@ -23,7 +23,7 @@ TEST_CASE("parallel: every piece once, for any number of threads") {
     }
 }
 
-TEST_CASE("parallel: the first piece that throws is what the caller gets") {
+TEST_CASE("parallel: the caller gets the exception of the first piece that throws") {
     for (int threads : {1, 2, 8}) {
         auto const message = testing::messageOf<evensky::RuntimeError>([&] {
             evensky::parallelFor(100, threads, [](std::ptrdiff_t i) {
@@ -57,7 +57,7 @@ TEST_CASE("simd: the instruction set has a name") {
     CHECK((level == "portable" || level == "avx2" || level == "avx512"));
 }
 
-TEST_CASE("errors: arguments that cannot be meant") {
+TEST_CASE("errors: invalid arguments") {
     using evensky::InvalidParameterError;
     auto const image = testing::noise(20, 20, 1.0, 1.0);
     CHECK_THROWS_AS((void)evensky::makeStatistics<float>(image.view(), evensky::MEAN, evensky::StatisticsControl(), -3),
@@ -79,7 +79,7 @@ struct Interrupted {};
 std::atomic<bool> interrupt{false};
 std::atomic<int> asked{0};
 
-// While there is one of these, calls are interrupted as soon as `interrupt` says so.
+// While an object of this class exists, calls are interrupted as soon as `interrupt` is set.
 struct InterruptsAllowed {
     InterruptsAllowed() {
         interrupt = false;
@@ -96,7 +96,7 @@ struct InterruptsAllowed {
 
 void sleepFor(int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds)); }
 
-// Work that has no end but an interruption.
+// Work that ends only by an interruption.
 void goOnForever() {
     for (;;) {
         evensky::checkInterrupt();
@@ -106,7 +106,7 @@ void goOnForever() {
 
 }  // namespace
 
-TEST_CASE("parallel: an interrupted call leaves the rest undone, whatever its threads") {
+TEST_CASE("parallel: an interrupted call starts no more pieces, for any number of threads") {
     InterruptsAllowed const allowed;
     for (int threads : {1, 2, 8}) {
         interrupt = false;
@@ -121,13 +121,13 @@ TEST_CASE("parallel: an interrupted call leaves the rest undone, whatever its th
     CHECK(asked > 3);
 }
 
-TEST_CASE("parallel: the helpers' long pieces end too, and calls inside calls") {
+TEST_CASE("parallel: long pieces of workers end, too, and calls inside calls") {
     InterruptsAllowed const allowed;
     std::thread user([] {
         sleepFor(250);
         interrupt = true;
     });
-    // The calling thread has nothing to do but wait.
+    // The calling thread only waits.
     auto const caller = std::this_thread::get_id();
     std::atomic<bool> helped{false};
     CHECK_THROWS_AS(evensky::parallelFor(2, 2,
@@ -150,7 +150,7 @@ TEST_CASE("parallel: the helpers' long pieces end too, and calls inside calls") 
     CHECK(done == 10);
 }
 
-TEST_CASE("parallel: a check that never objects changes nothing") {
+TEST_CASE("parallel: a check that never throws changes nothing") {
     auto const image = testing::noise<double>(700, 700, 5.0, 2.0);
     auto const flags = evensky::MEDIAN | evensky::MEANCLIP;
     auto const before = evensky::makeStatistics<double>(image.view(), flags);
@@ -160,11 +160,11 @@ TEST_CASE("parallel: a check that never objects changes nothing") {
     CHECK(after.getValue(evensky::MEDIAN) == before.getValue(evensky::MEDIAN));
 }
 
-TEST_CASE("parallel: an interruption ends pieces before the one that it came in, too") {
+TEST_CASE("parallel: an interruption ends pieces before the one in which it occurred, too") {
     InterruptsAllowed const allowed;
     auto const caller = std::this_thread::get_id();
     std::atomic<bool> helping = false;
-    // The helper is at an earlier piece than the caller, and would stay there.
+    // The worker is at an earlier piece than the caller, which would not end by itself.
     auto const work = [&](std::ptrdiff_t piece) {
         if (std::this_thread::get_id() == caller) {
             while (!helping) sleepFor(1);
@@ -178,7 +178,7 @@ TEST_CASE("parallel: an interruption ends pieces before the one that it came in,
     CHECK_THROWS_AS(evensky::parallelFor(3, 2, work), Interrupted);
 }
 
-TEST_CASE("parallel: an interruption ends pieces before the one that it came in, in calls inside calls") {
+TEST_CASE("parallel: an interruption ends pieces before the one in which it occurred, in calls inside calls") {
     InterruptsAllowed const allowed;
     auto const caller = std::this_thread::get_id();
     std::atomic<bool> helping = false;
@@ -188,7 +188,7 @@ TEST_CASE("parallel: an interruption ends pieces before the one that it came in,
             interrupt = true;
             goOnForever();
         }
-        // A helper of the outer call, with a helper of its own that is at an earlier piece than itself.
+        // A worker of the outer call has a worker of its own, which is at an earlier piece.
         auto const helper = std::this_thread::get_id();
         std::atomic<bool> at_a_piece = false;
         evensky::parallelFor(3, 2, [&](std::ptrdiff_t piece) {
@@ -205,7 +205,7 @@ TEST_CASE("parallel: an interruption ends pieces before the one that it came in,
     CHECK_THROWS_AS(evensky::parallelFor(2, 2, outer), Interrupted);
 }
 
-TEST_CASE("parallel: a piece that failed does not keep a call from being interrupted") {
+TEST_CASE("parallel: a call can be interrupted after a piece has failed") {
     InterruptsAllowed const allowed;
     auto const caller = std::this_thread::get_id();
     std::atomic<bool> helping = false;

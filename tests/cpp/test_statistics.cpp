@@ -16,7 +16,7 @@ namespace {
 
 constexpr int everything = allProperties;
 
-// All values and errors as bits, so that two results can be compared exactly.
+// Return all values and errors as bits, so that two results can be compared exactly.
 std::vector<std::uint64_t> bitsOf(Statistics const& statistics) {
     std::vector<std::uint64_t> bits;
     for (auto const& row : propertyTable) {
@@ -88,7 +88,7 @@ TEST_CASE("statistics: weights multiply, variances divide") {
     sctrl.setWeighted(true);
     CHECK(makeStatistics<float>({image.view(), {}, variance.view()}, MEAN, sctrl).getValue() ==
           doctest::Approx(15.0 / 4.0));
-    // A variance that is not > 0 gives no weight.
+    // A pixel whose variance is not > 0 has no weight.
     Pixels<float> const broken(3, 1, {1.0F, 1.0F, 0.0F});
     CHECK(makeStatistics<float>({image.view(), {}, broken.view()}, MEAN, sctrl).getValue() == doctest::Approx(1.5));
     sctrl.setCalcErrorFromInputVariance(true);
@@ -109,7 +109,7 @@ TEST_CASE_TEMPLATE("statistics: all pixel types", T, float, double, std::int32_t
 }
 
 TEST_CASE("statistics: the same bits for any strides and any number of threads") {
-    // Larger than what is packed into memory at once, and smaller.
+    // One image is larger than the pixels that are packed at once, the other is smaller.
     for (std::ptrdiff_t const side : {97, 701}) {
         auto image = testing::noise(side, side, 100.0, 10.0);
         image(side / 2, side / 3) = static_cast<float>(testing::nan);
@@ -210,7 +210,7 @@ TEST_CASE("statistics: bits propagate where enough weight was rejected for them"
 }
 
 TEST_CASE("statistics: rounds without number end, and are what as many rounds are") {
-    // Narrow windows go round in circles: pixels leave and come back.
+    // Narrow windows repeat in cycles: pixels leave and come back.
     for (unsigned seed = 1; seed < 60; ++seed) {
         auto const image = testing::noise<double>(7, 3, 0.0, 1.0, seed);
         for (double nsigma : {0.6, 0.9, 1.3}) {
@@ -219,7 +219,7 @@ TEST_CASE("statistics: rounds without number end, and are what as many rounds ar
                                                        evensky::StatisticsControl(nsigma, rounds))
                         .getValue();
             };
-            // Round by round, as the definition has it.
+            // Iterate as in the definition.
             std::vector<double> values = image.values;
             std::sort(values.begin(), values.end());
             double centre = values[10], halfWidth = nsigma * 0.741301109252802 * (values[15] - values[5]);

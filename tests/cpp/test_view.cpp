@@ -41,7 +41,7 @@ TEST_CASE("view: parts of a view") {
     CHECK_FALSE(ImageView<int>().subview({5, 5, 5, 5}).exists());
 }
 
-TEST_CASE("box: containment, also where sums of its numbers would overflow") {
+TEST_CASE("box: containment, even if sums of coordinates would overflow") {
     constexpr auto largest = std::numeric_limits<std::int64_t>::max();
     constexpr auto least = std::numeric_limits<std::int64_t>::min();
     Box const box{-2, 3, 10, 5};
@@ -49,7 +49,7 @@ TEST_CASE("box: containment, also where sums of its numbers would overflow") {
     CHECK(box.contains({7, 7, 1, 1}));
     CHECK_FALSE(box.contains({7, 7, 2, 1}));
     CHECK_FALSE(box.contains({-3, 3, 2, 1}));
-    CHECK(box.contains({100, 100, 0, 5}));  // no pixel of it is outside
+    CHECK(box.contains({100, 100, 0, 5}));  // It has no pixel outside.
     CHECK_FALSE(box.contains({largest - 1, 3, 10, 1}));
     CHECK_FALSE(Box{least, least, 10, 10}.contains({largest, largest, 1, 1}));
     CHECK(Box{0, 0, largest, largest}.contains({largest - 1, 0, 1, 1}));
@@ -58,7 +58,7 @@ TEST_CASE("box: containment, also where sums of its numbers would overflow") {
     CHECK(Box{2, 1, 3, 1}.toString() == "(2:4,1:1)");
 }
 
-TEST_CASE("errors: one base, and a place for each kind") {
+TEST_CASE("errors: hierarchy of exceptions") {
     auto const thrown = [](auto error) {
         try {
             throw error;
@@ -72,6 +72,6 @@ TEST_CASE("errors: one base, and a place for each kind") {
     CHECK_THROWS_AS(throw evensky::LengthError("x"), std::runtime_error);
 }
 
-TEST_CASE("version: headers and library are of one version") {
+TEST_CASE("version: headers and library have the same version") {
     CHECK(evensky::version() == std::string(EVENSKY_VERSION));
 }

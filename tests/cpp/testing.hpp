@@ -1,6 +1,6 @@
 #pragma once
 
-// What the unit tests share: images in memory, and random ones.
+// Helpers of the unit tests: images that own their memory, random images and masks, and calls in threads.
 
 #include <cstdint>
 #include <limits>
@@ -16,7 +16,7 @@ namespace testing {
 inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// An image that owns its pixels, row after row.
+// Image that owns its pixels, stored row by row.
 template <typename T>
 struct Pixels {
     std::ptrdiff_t width, height;
@@ -43,7 +43,7 @@ Pixels<T> noise(std::ptrdiff_t width, std::ptrdiff_t height, double mean, double
     return image;
 }
 
-// A mask with `bits` in about the given fraction of its pixels.
+// Return a mask with `bits` set in about the given fraction of its pixels.
 inline Pixels<evensky::MaskPixel> speckles(std::ptrdiff_t width, std::ptrdiff_t height, double fraction,
                                            evensky::MaskPixel bits, unsigned seed = 2) {
     Pixels<evensky::MaskPixel> mask(width, height);
@@ -53,7 +53,7 @@ inline Pixels<evensky::MaskPixel> speckles(std::ptrdiff_t width, std::ptrdiff_t 
     return mask;
 }
 
-// What `work` throws says this; "" where it throws nothing.
+// Return the message of the exception that `work` throws; "" if it throws none.
 template <typename Error, typename Work>
 std::string messageOf(Work const& work) {
     try {
@@ -64,7 +64,7 @@ std::string messageOf(Work const& work) {
     return "";
 }
 
-// Call work(i) for i in [0, count), each in a thread of its own.
+// Call work(i) for i in [0, count), each in its own thread.
 template <typename Work>
 void inThreads(std::size_t count, Work const& work) {
     std::vector<std::thread> threads;

@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// A background: statistics of an image in a grid of bins, and smooth models through them.
+/// Backgrounds: statistics of an image in a grid of bins, and smooth models through them.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,58 +18,60 @@
 
 namespace evensky {
 
-/// What to do where there are too few bins for the interpolation style.
+/// Action if there are too few bins for the interpolation style.
 enum UndersampleStyle : int {
     THROW_EXCEPTION = 0,      ///< throw an exception
-    REDUCE_INTERP_ORDER = 1,  ///< take the most flexible style that the bins allow
-    INCREASE_NXNYSAMPLE = 2   ///< make the bins smaller: for matchBackgrounds only; a Background throws instead
+    REDUCE_INTERP_ORDER = 1,  ///< use the most flexible style that the bins allow
+    INCREASE_NXNYSAMPLE = 2   ///< make the bins smaller; only matchBackgrounds can do this, a Background throws
 };
 
-/// "REDUCE_INTERP_ORDER" -> REDUCE_INTERP_ORDER etc. @throws NotFoundError that lists the known names
+/// Return the undersample style with a given name, such as "REDUCE_INTERP_ORDER".
+/// @throws NotFoundError if the name is unknown; the message lists the known ones
 [[nodiscard]] EVENSKY_EXPORT UndersampleStyle stringToUndersampleStyle(std::string const& style);
 
-/// How to make and evaluate a background. The statistics and approximation controls inside are shared, not copied.
+/// Options of making and evaluating a background. Copies share the statistics and approximation controls. Not to be
+/// modified while another thread uses it.
 class EVENSKY_EXPORT BackgroundControl {
 public:
-    /// @param style             how to interpolate between bins
-    /// @param nxSample, nySample  number of bins, > 0
-    /// @param undersampleStyle  what to do where that is too few for the style
-    /// @param sctrl             how to measure a bin; null: the defaults
-    /// @param prop              what to measure: MEAN, MEDIAN, MEANCLIP, ...
-    /// @param actrl             evaluate this approximation instead of the interpolation; null: do not
-    /// @throws LengthError where nxSample or nySample is <= 0
-    /// @throws InvalidParameterError for the style NUM_STYLES, which is a count
+    /// @param style             interpolation style
+    /// @param nxSample, nySample  numbers of bins in x and y, > 0
+    /// @param undersampleStyle  action if there are too few bins for the style
+    /// @param sctrl             options of the statistics, among them the bits of bad pixels; null for the defaults
+    /// @param prop              statistic to measure in each bin, such as MEAN, MEDIAN or MEANCLIP
+    /// @param actrl             approximation to evaluate in place of the interpolation; null for none
+    /// @throws LengthError if nxSample or nySample is <= 0
+    /// @throws InvalidParameterError for NUM_STYLES, which is a number of styles
     BackgroundControl(Interpolate::Style style, int nxSample, int nySample, UndersampleStyle undersampleStyle,
                       std::shared_ptr<StatisticsControl> sctrl, Property prop,
                       std::shared_ptr<ApproximateControl> actrl);
 
-    /// The same with Akima splines, THROW_EXCEPTION and no approximation.
+    /// Make a control with the style AKIMA_SPLINE, the undersample style THROW_EXCEPTION and no approximation.
     explicit BackgroundControl(int nxSample = 10, int nySample = 10,
                                StatisticsControl const& sctrl = StatisticsControl(), Property prop = MEANCLIP);
 
-    /// How to interpolate between bins.
+    /// Return the interpolation style.
     [[nodiscard]] Interpolate::Style getInterpStyle() const noexcept { return _style; }
     [[nodiscard]] int getNxSample() const noexcept { return _nxSample; }  ///< Number of bins in x.
     [[nodiscard]] int getNySample() const noexcept { return _nySample; }  ///< Number of bins in y.
-    /// What to do where bins are too few.
+    /// Return the action if there are too few bins.
     [[nodiscard]] UndersampleStyle getUndersampleStyle() const noexcept { return _undersampleStyle; }
-    /// How to measure a bin; never null, shared with whoever gave it.
+    /// Return the options of the statistics; never null. The object is the one that was given, not a copy.
     [[nodiscard]] std::shared_ptr<StatisticsControl> const& getStatisticsControl() const noexcept { return _sctrl; }
-    /// What to measure in a bin.
+    /// Return the statistic to measure in each bin.
     [[nodiscard]] Property getStatisticsProperty() const noexcept { return _prop; }
-    /// The approximation to evaluate; never null, of style UNKNOWN for none.
+    /// Return the approximation to evaluate; never null, but of style UNKNOWN if there is none.
     [[nodiscard]] std::shared_ptr<ApproximateControl> const& getApproximateControl() const noexcept { return _actrl; }
 
-    /// How to interpolate between bins. @throws InvalidParameterError for NUM_STYLES, which is a count
+    /// Set the interpolation style. @throws InvalidParameterError for NUM_STYLES, which is a number of styles
     void setInterpStyle(Interpolate::Style style);
-    void setNxSample(int nxSample);  ///< @throws LengthError where <= 0
-    void setNySample(int nySample);  ///< @throws LengthError where <= 0
-    /// What to do where bins are too few.
+    void setNxSample(int nxSample);  ///< @throws LengthError if <= 0
+    void setNySample(int nySample);  ///< @throws LengthError if <= 0
+    /// Set the action if there are too few bins.
     void setUndersampleStyle(UndersampleStyle undersampleStyle) noexcept { _undersampleStyle = undersampleStyle; }
-    void setStatisticsControl(std::shared_ptr<StatisticsControl> sctrl);  ///< null: the defaults
-    /// What to measure in a bin.
+    void setStatisticsControl(std::shared_ptr<StatisticsControl> sctrl);  ///< Null sets the defaults.
+    /// Set the statistic to measure in each bin.
     void setStatisticsProperty(Property prop) noexcept { _prop = prop; }
-    void setApproximateControl(std::shared_ptr<ApproximateControl> actrl);  ///< null: none
+    void setApproximateControl(std::shared_ptr<ApproximateControl> actrl);  ///< Null sets none.
 
 private:
     Interpolate::Style _style;
@@ -81,91 +83,94 @@ private:
     std::shared_ptr<ApproximateControl> _actrl;
 };
 
-/// A grid of bins over a box of pixels.
+/// Bins along one axis of a box of pixels.
 ///
-/// With n bins over W pixels, bin i ends (exclusive) at min(((i + 1) W + n/2) / n, W) and starts where the one before
-/// ended; its centre is start + size/2 - 1/2.
+/// If n bins cover W pixels evenly, bin i ends (exclusive) at min(((i + 1) W + n/2) / n, W) in integer arithmetic, and
+/// starts at the end of the one before; its centre is start + size/2 - 1/2.
 struct EVENSKY_EXPORT BinGrid {
-    std::vector<std::int64_t> edges;  ///< n + 1 of them, from 0 to W
-    std::vector<double> centers;      ///< n, in pixels from the box's corner
+    std::vector<std::int64_t> edges;  ///< n + 1 edges, from 0 to W
+    std::vector<double> centers;      ///< n centres, in pixels from the corner of the box
 
-    /// @throws InvalidParameterError where a bin would have no pixels
+    /// Make `count` bins that cover `size` pixels evenly.
+    /// @throws InvalidParameterError if a bin would have no pixels
     static BinGrid evenly(std::int64_t size, int count);
-    /// Bins of `binSize` pixels from the lower edge; the last one may be shorter. No bins where size <= 0.
-    /// @throws InvalidParameterError where binSize <= 0
+    /// Make bins of `binSize` pixels from the lower edge on; the last one may be shorter. There are none if size <= 0.
+    /// @throws InvalidParameterError if binSize <= 0
     static BinGrid steps(std::int64_t size, std::int64_t binSize);
 };
 
-/// Which style was used for the grid as a whole, after undersampling was dealt with. A single column or row that has
-/// fewer good bins than the style needs takes a simpler one.
+/// Styles that were used for the grid as a whole. Single columns or rows with fewer good bins than the style needs may
+/// have used simpler ones.
 struct AsUsed {
-    Interpolate::Style interpStyle = Interpolate::UNKNOWN;  ///< UNKNOWN: an approximation was evaluated
-    UndersampleStyle undersampleStyle = THROW_EXCEPTION;    ///< as asked for
+    Interpolate::Style interpStyle = Interpolate::UNKNOWN;  ///< UNKNOWN if an approximation was evaluated
+    UndersampleStyle undersampleStyle = THROW_EXCEPTION;    ///< as requested
 };
 
-/// A background. Evaluation is const and safe from many threads; editing the grid while it is evaluated is not.
+/// Background of an image. Several threads may evaluate it at once as long as none modifies the grid or the control.
 class EVENSKY_EXPORT Background {
 public:
-    /// Measure an image: the control's property in each bin, its error in the grid's variance plane.
-    /// @param image  T one of float, double, int32, uint16, uint64
-    /// @param x0, y0  pixel origin of the image in its parent's coordinates
-    /// @param bctrl  number of bins, what to measure, how to evaluate; copied
-    /// @param num_threads  0 for the process-wide default
-    /// @throws InvalidParameterError where a bin has no pixels ("Image contains no pixels")
+    /// Measure the statistic of the control in each bin of an image, and its error, which goes to the variance plane of
+    /// the grid. Pixels with a bit of the `andMask` of the statistics control are ignored, and so are NaN and infinite
+    /// pixels if it is NaN-safe. The value of a bin without a good pixel is NaN.
+    /// @param image  image to measure; T is float, double, int32, uint16 or uint64
+    /// @param x0, y0  pixel origin of the image in parent coordinates
+    /// @param bctrl  options; copied
+    /// @param num_threads  number of threads; 0 for the process-wide default
+    /// @throws InvalidParameterError if a bin has no pixels ("Image contains no pixels")
     template <typename T>
     Background(MaskedImageView<T const> const& image, std::int64_t x0, std::int64_t y0, BackgroundControl const& bctrl,
                int num_threads = 0);
 
-    /// Rebuild one from its parts, with the control's defaults.
-    /// @param imageBBox   the pixels that the bins are spread over
-    /// @param statsImage  the grid of values, mask and errors; copied
-    /// @throws InvalidParameterError where there are more bins than pixels, or none of either
-    /// @throws LengthError where planes differ in size
+    /// Make a background from its parts, with a default control.
+    /// @param imageBBox   box of pixels that the bins cover
+    /// @param statsImage  grid of values, masks and errors; copied
+    /// @throws InvalidParameterError if there are more bins than pixels, or no bins or pixels
+    /// @throws LengthError if the planes differ in size
     Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage);
-    /// The same with a control, whose numbers of bins do not matter.
+    /// Make a background from its parts, with a control, whose numbers of bins are ignored.
     Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage, BackgroundControl const& bctrl);
 
-    /// Write the model to `out`, the interpolated grid: columns of bins first, then each row, in float64 until the end.
-    /// Bins that are NaN are left out, and columns without any other are bridged by their neighbours (THROW_EXCEPTION
-    /// throws instead); where no bin at all is good the model is NaN. If the control has an ApproximateControl the
-    /// approximation is evaluated instead.
-    /// @param out   where to; T is float or double, any strides
-    /// @param bbox  where, in the parent's coordinates; must be inside the image's box and of the size of out
-    /// @param interpStyle       how to interpolate between bins
-    /// @param undersampleStyle  what to do where bins are too few
-    /// @param num_threads       0 for the process-wide default
-    /// @return the style that was used
-    /// @throws InvalidParameterError where there are too few bins and `undersampleStyle` says so
-    /// @throws OutOfRangeError where a column or row has too few good bins for the style and `undersampleStyle` is
-    ///         THROW_EXCEPTION; the message says which
-    /// @throws LengthError where bbox is not inside the image's box or not of the size of out
+    /// Interpolate the grid, first along columns of bins, then along rows of pixels; T is float or double, but the
+    /// computation is in double. Bins that are NaN are ignored, and columns of bins without a good one are bridged by
+    /// their neighbours, or throw if `undersampleStyle` is THROW_EXCEPTION. The model is NaN if no bin is good.
+    /// @param out   output, with any strides
+    /// @param bbox  box to evaluate, in parent coordinates; inside the box of the image, and of the size of out
+    /// @param interpStyle       interpolation style
+    /// @param undersampleStyle  action if there are too few bins for the style
+    /// @param num_threads       number of threads; 0 for the process-wide default
+    /// @return the styles that were used
+    /// @throws InvalidParameterError if there are too few bins, and `undersampleStyle` does not allow a simpler style
+    /// @throws OutOfRangeError if a column or row has too few good bins for the style, and `undersampleStyle` is
+    ///         THROW_EXCEPTION; the message names the column
+    /// @throws LengthError if bbox is not inside the box of the image, or differs in size from out
     template <typename T>
     AsUsed getImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
                     UndersampleStyle undersampleStyle, int num_threads = 0) const;
 
-    /// The same as a control says: its styles, or its approximation. Its numbers of bins do not matter.
+    /// Evaluate the approximation of a control if it has one; otherwise interpolate with its styles. Its numbers of
+    /// bins are ignored.
     template <typename T>
     AsUsed getImage(ImageView<T> const& out, Box const& bbox, BackgroundControl const& bctrl,
                     int num_threads = 0) const;
 
-    /// The same with the background's own control.
+    /// Evaluate the model with the control of the background.
     template <typename T>
     AsUsed getImage(ImageView<T> const& out, Box const& bbox, int num_threads = 0) const;
 
-    /// Chebyshev model of the grid. @throws as Approximate
+    /// Fit a Chebyshev model to the grid. Throws the exceptions of the constructor of Approximate.
     [[nodiscard]] Approximate getApproximate(ApproximateControl const& actrl) const;
 
-    /// The grid, live: what is written to it is what later models go through.
+    /// Return a view of the grid; changes to it affect all later models.
     [[nodiscard]] MaskedImageView<float> statsImage() noexcept;
-    /// The same, for reading only.
+    /// Return a constant view of the grid.
     [[nodiscard]] MaskedImageView<float const> statsImage() const noexcept;
 
-    /// The pixels that the bins are spread over.
+    /// Return the box of the image.
     [[nodiscard]] Box const& getImageBBox() const noexcept { return _bbox; }
-    /// Positions of the bins' centres in the parent's coordinates.
+    /// Return the x positions of the centres of the bins, in parent coordinates.
     [[nodiscard]] std::vector<double> getBinCentersX() const;
-    [[nodiscard]] std::vector<double> getBinCentersY() const;  ///< Likewise, in y.
-    /// The background's own copy of its control, live: what is set there is what later models are made with.
+    [[nodiscard]] std::vector<double> getBinCentersY() const;  ///< Same positions in y.
+    /// Return the control of the background, a copy of the one that was given; changes to it affect all later models.
     [[nodiscard]] std::shared_ptr<BackgroundControl> const& getBackgroundControl() const noexcept { return _bctrl; }
 
     /// Add a constant to every bin.

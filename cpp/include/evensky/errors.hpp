@@ -1,7 +1,8 @@
 #pragma once
 
 /// @file
-/// One exception type per kind of failure. Every message holds the offending value and what is allowed.
+/// Exceptions of the library, one type per kind of failure. Every message holds the offending value and what is
+/// allowed.
 
 #include <stdexcept>
 #include <string>
@@ -10,43 +11,43 @@
 
 namespace evensky {
 
-/// Base class of everything the library throws on purpose.
+/// Base class of all exceptions of the library.
 class EVENSKY_EXPORT Error : public std::runtime_error {
 public:
-    /// @param message  what is wrong, with the value, and what is allowed
+    /// @param message  description of the error, with the offending value and what is allowed
     explicit Error(std::string const& message) : std::runtime_error(message) {}
     ~Error() override;
 };
 
-/// An argument has a value that is not allowed.
+/// Argument whose value is not allowed.
 class EVENSKY_EXPORT InvalidParameterError : public Error {
 public:
     using Error::Error;  ///< From a message.
     ~InvalidParameterError() override;
 };
 
-/// A size or a region does not fit.
+/// Mismatch of sizes or regions.
 class EVENSKY_EXPORT LengthError : public Error {
 public:
     using Error::Error;  ///< From a message.
     ~LengthError() override;
 };
 
-/// A position or a number of points is outside what is allowed.
+/// Position or number of points outside the allowed range.
 class EVENSKY_EXPORT OutOfRangeError : public Error {
 public:
     using Error::Error;  ///< From a message.
     ~OutOfRangeError() override;
 };
 
-/// A name does not exist.
+/// Unknown name.
 class EVENSKY_EXPORT NotFoundError : public InvalidParameterError {
 public:
     using InvalidParameterError::InvalidParameterError;  ///< From a message.
     ~NotFoundError() override;
 };
 
-/// The arguments were right, but the data do not allow a result.
+/// Failure on valid arguments: the data do not allow a result.
 class EVENSKY_EXPORT RuntimeError : public Error {
 public:
     using Error::Error;  ///< From a message.

@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// All of the library.
+/// All public headers of the library.
 
 #include "evensky/approximate.hpp"
 #include "evensky/background.hpp"

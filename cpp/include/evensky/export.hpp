@@ -1,11 +1,11 @@
 #pragma once
 
 /// @file
-/// Marks what the shared library exports; everything else is hidden.
+/// Macro that marks the symbols that the shared library exports; all others are hidden.
 
 /// @def EVENSKY_EXPORT
-/// Before a class or function that users of the library may name. Empty where EVENSKY_STATIC is defined, as the CMake
-/// target and the pkg-config file of a static library do.
+/// Attribute of the public classes and functions. It is empty if EVENSKY_STATIC is defined, which the CMake target and
+/// the pkg-config file of a static library do.
 
 #if defined(EVENSKY_STATIC)
 #define EVENSKY_EXPORT

@@ -11,20 +11,21 @@
 
 namespace evensky {
 
-/// An interpolant through knots (x, y). Immutable after construction; evaluation is const and thread-safe.
+/// Interpolant through knots (x, y). It is immutable, and several threads may evaluate it at once.
 ///
-/// - CONSTANT: steps at the mid-points of the knots; from mid-point k-1|k to k|k+1 the mean of y[k-1] and y[k], as the
-///   original has it. Beyond the ends the end knots' values.
+/// - CONSTANT: steps at the mid-points of the knots; from mid-point k-1|k to k|k+1 the mean of y[k-1] and y[k], as in
+///   lsst.afw.math. Beyond the outer knots, their values.
 /// - LINEAR: straight segments.
-/// - NATURAL_SPLINE, CUBIC_SPLINE: the same, cubic with zero second derivative at both ends.
-/// - CUBIC_SPLINE_PERIODIC: cubic, value, slope and curvature agree at both ends (first y == last y expected).
-/// - AKIMA_SPLINE: Akima (1970), J. ACM 17, 589; AKIMA_SPLINE_PERIODIC wraps round at the ends.
+/// - NATURAL_SPLINE, CUBIC_SPLINE: both a cubic spline with zero second derivative at both ends.
+/// - CUBIC_SPLINE_PERIODIC: cubic spline with equal value, slope and curvature at both ends; the first and the last y
+///   should be equal.
+/// - AKIMA_SPLINE: spline of Akima (1970), J. ACM 17, 589; AKIMA_SPLINE_PERIODIC is its periodic variant.
 ///
-/// Outside the knots (all but CONSTANT) the interpolant goes on quadratically, with its first and second derivative at
-/// the end knot. NaN in, NaN out.
+/// Beyond the outer knots, all styles except CONSTANT extrapolate quadratically, with the first and second derivative
+/// at the outer knot. The result is NaN if the position, or a value that it depends on, is NaN.
 class EVENSKY_EXPORT Interpolate {
 public:
-    /// How to interpolate; see above.
+    /// Style of the interpolation, see the class.
     enum Style : int {
         UNKNOWN = -1,
         CONSTANT = 0,
@@ -37,26 +38,26 @@ public:
         NUM_STYLES
     };
 
-    /// @param x  positions of the knots, strictly increasing
-    /// @param y  values at the knots
-    /// @param style  how to go from knot to knot
-    /// @throws OutOfRangeError where lengths differ, x does not increase strictly or is not finite, or there are fewer
-    ///         knots than the style needs (the message names style and number)
-    /// @throws InvalidParameterError for a style that is none of the above
+    /// @param x      positions of the knots, strictly increasing
+    /// @param y      values at the knots
+    /// @param style  style of the interpolation
+    /// @throws OutOfRangeError if the lengths differ, x does not increase strictly or is not finite, or there are fewer
+    ///         knots than the style needs; the message names the style and the number
+    /// @throws InvalidParameterError if the style is UNKNOWN, NUM_STYLES or not a member of the enumeration
     Interpolate(std::vector<double> const& x, std::vector<double> const& y, Style style = AKIMA_SPLINE);
 
-    /// Value at `x`.
+    /// Return the value at `x`.
     [[nodiscard]] double interpolate(double x) const noexcept;
 
-    /// Values at the `n` positions `x`.
+    /// Write the values at the `n` positions `x` to `out`.
     void interpolate(double const* x, std::size_t n, double* out) const noexcept;
 
-    /// Values at the consecutive positions start, start + 1, ... : one row of pixels.
+    /// Write the values at the `n` positions start, start + 1, ... to `out`, as for a row of pixels.
     void interpolateRow(double start, std::size_t n, double* out) const noexcept;
-    /// The same, rounded to float at the end.
+    /// Write the values at the `n` positions start, start + 1, ... to `out`, computed in double and rounded to float.
     void interpolateRow(double start, std::size_t n, float* out) const noexcept;
 
-    [[nodiscard]] Style getStyle() const noexcept { return _style; }               ///< As made.
+    [[nodiscard]] Style getStyle() const noexcept { return _style; }               ///< Style.
     [[nodiscard]] std::vector<double> const& getX() const noexcept { return _x; }  ///< Positions of the knots.
     [[nodiscard]] std::vector<double> const& getY() const noexcept { return _y; }  ///< Values at the knots.
 
@@ -80,25 +81,27 @@ private:
 
     Style _style;
     std::vector<double> _x, _y;
-    // Segment k serves [_edges[k-1], _edges[k]); the first reaches to -infinity, the last to +infinity.
+    // Segment k covers [_edges[k-1], _edges[k]); the first begins at -infinity, the last ends at +infinity.
     std::vector<double> _edges;
     std::vector<Segment> _segments;
 };
 
-/// The interpolant, as a function. See Interpolate.
+/// Make an interpolant; see the constructor of Interpolate.
 [[nodiscard]] EVENSKY_EXPORT Interpolate makeInterpolate(std::vector<double> const& x, std::vector<double> const& y,
                                                          Interpolate::Style style = Interpolate::AKIMA_SPLINE);
 
-/// "AKIMA_SPLINE" -> AKIMA_SPLINE etc. @throws NotFoundError that lists the known names
+/// Return the style with a given name, such as "AKIMA_SPLINE".
+/// @throws NotFoundError if the name is unknown; the message lists the known ones
 [[nodiscard]] EVENSKY_EXPORT Interpolate::Style stringToInterpStyle(std::string const& style);
 
-/// The name of a style. @throws InvalidParameterError where it has none
+/// Return the name of a style. @throws InvalidParameterError if the style is UNKNOWN or does not exist
 [[nodiscard]] EVENSKY_EXPORT std::string interpStyleToString(Interpolate::Style style);
 
-/// The most flexible style that `n` points allow. @throws InvalidParameterError where n < 1
+/// Return the most flexible style that `n` points allow. @throws InvalidParameterError if n < 1
 [[nodiscard]] EVENSKY_EXPORT Interpolate::Style lookupMaxInterpStyle(int n);
 
-/// The least number of points that a style needs. @throws InvalidParameterError for a style that is none
+/// Return the smallest number of points that a style needs.
+/// @throws InvalidParameterError if the style is UNKNOWN or does not exist
 [[nodiscard]] EVENSKY_EXPORT int lookupMinInterpPoints(Interpolate::Style style);
 
 }  // namespace evensky

@@ -1,15 +1,15 @@
 #pragma once
 
 /// @file
-/// Which instruction set the library computes with. The numbers do not depend on it.
+/// Instruction set that the library uses. Results do not depend on it.
 
 #include "evensky/export.hpp"
 
 namespace evensky {
 
-/// "avx512", "avx2" or "portable" (plain x86-64, or another machine): the best that this machine runs. The environment
-/// variable EVENSKY_SIMD, holding one of these names when the library first computes, asks for less; a name that is
-/// none of them means "portable". Thread-safe.
+/// Return the instruction set in use: "avx512", "avx2" or "portable" (plain x86-64, or another machine). It is the best
+/// one that the machine supports. The environment variable EVENSKY_SIMD can select a lower one by its name; unknown
+/// names select "portable". The variable is read when the library first computes. Safe to call from any thread.
 [[nodiscard]] EVENSKY_EXPORT char const* simdLevel() noexcept;
 
 }  // namespace evensky

@@ -1,11 +1,13 @@
 #pragma once
 
 /// @file
-/// Non-owning views of images that somebody else holds: the only currency of the library.
+/// Non-owning views of images, through which all functions of the library read and write pixels.
 ///
-/// A view never copies, owns or frees pixels. Whoever makes one keeps the memory alive while it is used. Views are
-/// small and are passed by value. Reading through views of the same memory from many threads is safe as long as
-/// nobody writes to it.
+/// A view never copies, owns or frees pixels; its creator must keep the memory alive while it is used. Views are small
+/// and cheap to copy. Several threads may read the same memory through views as long as none writes to it.
+///
+/// Masks: a pixel is bad if it has any of the bits that the function in question is told to reject. NaN in an image is
+/// not a bad pixel by itself; each function states how it treats NaN.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,35 +19,35 @@
 
 namespace evensky {
 
-using MaskPixel = std::int32_t;  ///< Bit mask: a set bit marks the pixel with the plane of that number.
-using VariancePixel = float;     ///< Variance of a pixel, in the image's unit squared.
+using MaskPixel = std::int32_t;  ///< Bit mask of a pixel: bit n is set if the pixel is in mask plane n.
+using VariancePixel = float;     ///< Variance of a pixel, in the square of the unit of the image.
 using WeightPixel = float;       ///< Multiplicative weight of a pixel.
 
-/// A two-dimensional strided view. Strides count elements, may be negative, and say how far the next column and the
-/// next row are. A view without memory (`data() == nullptr`) means "this plane does not exist".
+/// Two-dimensional strided view. The strides are the distances to the next column and to the next row, in elements;
+/// they may be negative. A view without memory (`data() == nullptr`) stands for a plane that does not exist.
 template <typename T>
 class ImageView {
 public:
     using value_type = std::remove_const_t<T>;  ///< Type of a pixel.
 
-    /// No memory: the plane does not exist.
+    /// Make a view without memory: the plane does not exist.
     constexpr ImageView() noexcept = default;
 
-    /// View `width` x `height` pixels whose element (0, 0) is at `data`.
-    /// @param data     element (0, 0), which need not be the lowest address
+    /// View `width` x `height` pixels.
+    /// @param data     address of element (0, 0), which need not be the lowest one
     /// @param width    number of columns
     /// @param height   number of rows
-    /// @param strideX  elements from one column to the next
-    /// @param strideY  elements from one row to the next
+    /// @param strideX  distance from one column to the next, in elements
+    /// @param strideY  distance from one row to the next, in elements
     constexpr ImageView(T* data, std::ptrdiff_t width, std::ptrdiff_t height, std::ptrdiff_t strideX,
                         std::ptrdiff_t strideY) noexcept
             : _data(data), _width(width), _height(height), _strideX(strideX), _strideY(strideY) {}
 
-    /// View a contiguous image, row after row.
+    /// View a contiguous image that is stored row by row.
     constexpr ImageView(T* data, std::ptrdiff_t width, std::ptrdiff_t height) noexcept
             : ImageView(data, width, height, 1, width) {}
 
-    /// A view that may write is a view that may read.
+    /// Convert a mutable view to a constant one.
     template <typename U>
         requires(std::is_same_v<T, U const>)
     constexpr ImageView(ImageView<U> const& other) noexcept
@@ -54,20 +56,21 @@ public:
     [[nodiscard]] constexpr T* data() const noexcept { return _data; }                    ///< Element (0, 0), or null.
     [[nodiscard]] constexpr std::ptrdiff_t width() const noexcept { return _width; }      ///< Number of columns.
     [[nodiscard]] constexpr std::ptrdiff_t height() const noexcept { return _height; }    ///< Number of rows.
-    [[nodiscard]] constexpr std::ptrdiff_t strideX() const noexcept { return _strideX; }  ///< In elements.
-    [[nodiscard]] constexpr std::ptrdiff_t strideY() const noexcept { return _strideY; }  ///< In elements.
-    [[nodiscard]] constexpr bool exists() const noexcept { return _data != nullptr; }     ///< Is there memory?
+    [[nodiscard]] constexpr std::ptrdiff_t strideX() const noexcept { return _strideX; }  ///< Distance of columns.
+    [[nodiscard]] constexpr std::ptrdiff_t strideY() const noexcept { return _strideY; }  ///< Distance of rows.
+    [[nodiscard]] constexpr bool exists() const noexcept { return _data != nullptr; }     ///< Whether the plane exists.
 
-    /// Pixel (x, y), counted from the view's own corner. Not checked.
+    /// Return pixel (x, y), counted from the corner of the view; the position is not checked.
     [[nodiscard]] constexpr T& operator()(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
         return _data[y * _strideY + x * _strideX];
     }
 
-    /// First pixel of row y. Not checked.
+    /// Return the address of the first pixel of row y; y is not checked.
     [[nodiscard]] constexpr T* row(std::ptrdiff_t y) const noexcept { return _data + y * _strideY; }
 
-    /// The part of this view at `box`, counted from the view's own corner.
-    /// @throws LengthError where the box is not inside the view
+    /// Return the part of the view inside `box`, which is counted from the corner of the view. The part of a view
+    /// without memory has no memory either.
+    /// @throws LengthError if the box is not inside the view
     [[nodiscard]] ImageView subview(Box const& box) const {
         if (!exists()) return {};
         if (Box const all{0, 0, _width, _height}; !all.contains(box)) {
@@ -84,36 +87,37 @@ private:
     std::ptrdiff_t _strideY = 0;
 };
 
-/// An image with, where they exist, its bit mask and its variance. Planes that exist have the image's size.
+/// View of an image with its mask and variance, each of which may be missing. Existing planes must have the size of the
+/// image.
 template <typename T>
 struct MaskedImageView {
-    using value_type = std::remove_const_t<T>;  ///< Type of the image's pixels.
-    /// A plane that may be written where the image may.
+    using value_type = std::remove_const_t<T>;  ///< Type of the pixels of the image.
+    /// View of a plane, constant if that of the image is.
     template <typename U>
     using Plane = std::conditional_t<std::is_const_v<T>, ImageView<U const>, ImageView<U>>;
 
-    ImageView<T> image;             ///< the pixels
-    Plane<MaskPixel> mask;          ///< their bits, or a view without memory
-    Plane<VariancePixel> variance;  ///< their variances, or a view without memory
+    ImageView<T> image;             ///< pixels
+    Plane<MaskPixel> mask;          ///< bit masks of the pixels, or a view without memory
+    Plane<VariancePixel> variance;  ///< variances of the pixels, or a view without memory
 
-    /// Nothing at all.
+    /// Make a view without any plane.
     constexpr MaskedImageView() noexcept = default;
-    /// An image with the planes that there are. Sizes are checked where the planes are used.
+    /// Combine an image with its mask and variance, if they exist. Functions that use the view check the sizes.
     constexpr MaskedImageView(ImageView<T> image_, Plane<MaskPixel> mask_ = {},
                               Plane<VariancePixel> variance_ = {}) noexcept
             : image(image_), mask(mask_), variance(variance_) {}
 
-    /// What may be written may be read.
+    /// Convert a mutable view to a constant one.
     template <typename U>
         requires(std::is_same_v<T, U const>)
     constexpr MaskedImageView(MaskedImageView<U> const& other) noexcept
             : image(other.image), mask(other.mask), variance(other.variance) {}
 
-    [[nodiscard]] constexpr std::ptrdiff_t width() const noexcept { return image.width(); }    ///< Of the image.
-    [[nodiscard]] constexpr std::ptrdiff_t height() const noexcept { return image.height(); }  ///< Of the image.
+    [[nodiscard]] constexpr std::ptrdiff_t width() const noexcept { return image.width(); }    ///< Number of columns.
+    [[nodiscard]] constexpr std::ptrdiff_t height() const noexcept { return image.height(); }  ///< Number of rows.
 };
 
-/// "W x H", for messages.
+/// Return the size of a view as "W x H", for messages.
 template <typename View>
 [[nodiscard]] std::string sizeToString(View const& view) {
     return std::to_string(view.width()) + " x " + std::to_string(view.height());

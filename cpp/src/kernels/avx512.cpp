@@ -1,5 +1,5 @@
 #include "simd_avx512.hpp"
-// The kernels in terms of the above.
+// The kernels, compiled with the functions of the header above.
 #include "body.hpp"
 
 namespace evensky::detail {

@@ -1,6 +1,6 @@
-// The kernels themselves, in terms of sixteen pixels at a time. Included once by each file that fixes what sixteen
-// pixels at a time are; nothing from the standard library is called here, as what that would emit for one instruction
-// set could be what the linker picks for all.
+// Implementation of the kernels in terms of vectors of sixteen pixels. It is included once by each file that defines
+// these vectors for an instruction set. It calls no function of the standard library: the compiler would emit that for
+// one instruction set, and the linker could use it for all.
 
 #include <utility>
 
@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::ptrdiff_t width = 16;
 
-// Call step(offset, count) for whole steps and the rest; `whole` is a type, so that the compiler sees two loops.
+// Call step(kind, offset, count) for whole steps and for the rest; `kind` is a type, so that both are compiled
+// separately.
 struct Whole {
     static constexpr bool value = true;
 };
@@ -74,13 +75,13 @@ constexpr float infinity = __builtin_inff();
 inline __attribute__((always_inline)) void prefetch(std::uintptr_t address) {
     __builtin_prefetch(reinterpret_cast<void const*>(address), 0, 2);
 }
-// What stands `n` behind, be it in the array or not.
+// Prefetch the element `n` after `from`, which may be outside the array.
 template <typename T>
 inline __attribute__((always_inline)) void prefetch(T const* from, std::ptrdiff_t n) {
     prefetch(reinterpret_cast<std::uintptr_t>(from) + static_cast<std::uintptr_t>(n) * sizeof(T));
 }
 
-// One line of each plane; called at each step, as fetching some lines at a time makes the loop wait.
+// Prefetch one line of each plane. It is called at each step, because fetching several lines at once stalls the loop.
 inline __attribute__((always_inline)) void fetch(Ahead& ahead) {
     if (ahead.rows == 0) return;
     auto const done = static_cast<std::uintptr_t>(ahead.done);
@@ -92,7 +93,7 @@ inline __attribute__((always_inline)) void fetch(Ahead& ahead) {
     if (ahead.done < ahead.width) return;
     ahead.done = 0;
     --ahead.rows;
-    // 0 + 0 where there is no plane.
+    // Unused planes stay at 0, as their steps are 0.
     for (std::size_t k = 0; k < Ahead::maxPlanes; ++k) ahead.at[k] += static_cast<std::uintptr_t>(ahead.step[k]);
 }
 
@@ -114,7 +115,7 @@ std::ptrdiff_t packRow(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out,
         }
         packed += simd::compress(out + packed, values, good);
     });
-    // Rows that begin within a line end within another.
+    // A row that begins within a cache line may end in one more line.
     prefetch(row.values, n - 1 + row.valuesAhead);
     if constexpr (HasMask) prefetch(row.mask, n - 1 + row.maskAhead);
     if constexpr (WantOr) *orMask |= simd::orOf(seen);
@@ -127,7 +128,7 @@ std::ptrdiff_t pack(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out, st
     return packRow<true, true>(row, nanSafe, n, out, orMask);
 }
 
-// The lanes in which neither of two rows is masked.
+// Return the lanes in which neither of two rows is masked.
 template <typename Kind>
 inline __attribute__((always_inline)) simd::Mask unmasked(Kind kind, PixelRow const& a, PixelRow const& b,
                                                           std::ptrdiff_t i, std::ptrdiff_t count) {
@@ -137,7 +138,7 @@ inline __attribute__((always_inline)) simd::Mask unmasked(Kind kind, PixelRow co
     return good;
 }
 
-// What will be read after pixel i.
+// Prefetch the memory that will be read after pixel i.
 inline __attribute__((always_inline)) void prefetchAhead(PixelRow const& row, std::ptrdiff_t i) {
     prefetch(row.values, i + row.valuesAhead);
     if (row.mask != nullptr) prefetch(row.mask, i + row.maskAhead);
@@ -250,7 +251,7 @@ inline __attribute__((always_inline)) void forEachIndex(Work const& work) {
 template <std::size_t Ranges, bool Clip, bool Counted>
 ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& given, float* candidates, float* fringe,
                   Ahead& next) {
-    // Copies, which nothing written here can be an alias of.
+    // Local copies cannot be aliases of the outputs.
     ScanPlan const plan = given;
     Ahead ahead = next;
     using Floats = decltype(simd::fill(0.0F));
@@ -373,7 +374,7 @@ float select(float const* values, std::ptrdiff_t n, std::ptrdiff_t rank, float* 
         *next = rank + 1 < notAbove || rank + 1 == n ? values[at] : leastOf(above);
         return values[at];
     }
-    return *next = values[0];  // not reached: one of the values has the rank
+    return *next = values[0];  // Not reached, as one of the values has the rank.
 }
 
 void enclose(float const* packed, std::ptrdiff_t n, float* low, float* high) {
@@ -389,7 +390,7 @@ void enclose(float const* packed, std::ptrdiff_t n, float* low, float* high) {
     if (nearestAbove < infinity) *high = nearestAbove;
 }
 
-// Batcher's odd-even merge sort of sixteen: which rows are compared and exchanged, one pair after the other.
+// Batcher's odd-even merge sort of sixteen values: the pairs of rows to compare and exchange, in order.
 struct Exchanges {
     static constexpr int count = 63;
     int low[count] = {};
@@ -453,11 +454,11 @@ void cubics(double const* y, double const* bce, std::ptrdiff_t rows, double d0, 
     }
 }
 
-// Plain arithmetic without branches, which compilers vectorise.
+// This is plain arithmetic without branches, so that compilers vectorise it.
 inline double magnitude(double value) { return __builtin_fabs(value); }
 
 void akima(double const* knots, double const* values, std::ptrdiff_t n, double* coefficients) {
-    // Slopes of three segments before and behind as well as the one in hand, in a window that moves along.
+    // A moving window holds the slopes of the current segment and of its neighbours before and after it.
     struct Lanes {
         double of[splines];
     };
@@ -523,7 +524,7 @@ void akima(double const* knots, double const* values, std::ptrdiff_t n, double* 
     }
 }
 
-// `Rows` rows at a time share what is read of the basis.
+// Compute `Rows` rows at a time, which share each load of the basis.
 template <int Rows>
 inline __attribute__((always_inline)) void seriesOf(double const* terms, double const* basis, std::ptrdiff_t stride,
                                                     std::ptrdiff_t count, std::ptrdiff_t n, float* out,

@@ -18,7 +18,7 @@ Kernels const& avx512Kernels() noexcept;
 namespace {
 
 Kernels const& choose() noexcept {
-    // Read once, before any thread of ours exists.
+    // The environment is read once, before the library starts threads.
     char const* const asked = std::getenv("EVENSKY_SIMD");
     std::string_view const most = asked == nullptr ? "avx512" : asked;
 #ifdef EVENSKY_X86_KERNELS

@@ -1,6 +1,6 @@
 #pragma once
 
-// Sixteen pixels at a time, by AVX2: two registers of eight. See simd_portable.hpp for what each function means.
+// Vectors of sixteen pixels in AVX2, as two registers of eight. simd_portable.hpp describes the functions.
 
 #include <immintrin.h>
 
@@ -24,7 +24,7 @@ struct Doubles {
     __m256d a, b, c, d;
 };
 
-// For each pattern of eight bits the lanes that are set, in order.
+// For each pattern of eight bits, the lanes whose bits are set, in order.
 struct CompressTable {
     alignas(32) std::int32_t lanes[256][8];
 };
@@ -137,7 +137,7 @@ inline Doubles deviations(Floats x, double centre) {
 inline Doubles square(Doubles x) {
     return {_mm256_mul_pd(x.a, x.a), _mm256_mul_pd(x.b, x.b), _mm256_mul_pd(x.c, x.c), _mm256_mul_pd(x.d, x.d)};
 }
-// The lanes of a mask of floats, as wide as doubles.
+// Widen the lanes of a mask of floats to those of doubles.
 struct WideMask {
     __m256d a, b, c, d;
 };

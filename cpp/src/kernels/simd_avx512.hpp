@@ -1,6 +1,6 @@
 #pragma once
 
-// Sixteen pixels at a time, by AVX-512. See simd_portable.hpp for what each function means.
+// Vectors of sixteen pixels in AVX-512. simd_portable.hpp describes the functions.
 
 #include <immintrin.h>
 

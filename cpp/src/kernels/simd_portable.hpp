@@ -1,8 +1,8 @@
 #pragma once
 
-// Sixteen pixels at a time, in what g++ and clang make of their vector types on any machine. The same functions stand
-// in simd_avx2.hpp and simd_avx512.hpp; whoever changes one changes all. Lanes and the order of every sum are the same
-// in all three, so the numbers are too.
+// Vectors of sixteen pixels for any machine, with the vector types of g++ and clang. simd_avx2.hpp and simd_avx512.hpp
+// define the same functions, so a change in one file needs changes in all. Lanes and the order of every sum are the
+// same in all three, and so are the results.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace simd {
 
 typedef float Floats __attribute__((vector_size(64)));
 typedef std::int32_t Ints __attribute__((vector_size(64)));
-using Mask = Ints;  // all bits of a lane, or none
+using Mask = Ints;  // Each lane has all bits set, or none.
 typedef double HalfDoubles __attribute__((vector_size(64)));
 typedef std::int64_t HalfMask __attribute__((vector_size(64)));
 struct Doubles {
@@ -32,12 +32,12 @@ inline Ints load(std::int32_t const* p) {
 }
 inline Floats fill(float value) { return Floats{} + value; }
 inline Ints fill(std::int32_t value) { return Ints{} + value; }
-// The first `count` lanes.
+// Return the first `count` lanes.
 inline Mask firstLanes(std::ptrdiff_t count) {
     constexpr Ints index{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     return index < fill(static_cast<std::int32_t>(count));
 }
-// Fewer than sixteen; the other lanes are 0.
+// Load fewer than sixteen values; the other lanes are 0.
 inline Floats loadFirst(float const* p, std::ptrdiff_t count) {
     Floats a{};
     __builtin_memcpy(&a, p, sizeof(float) * static_cast<std::size_t>(count));
@@ -59,7 +59,7 @@ inline Floats smaller(Floats a, Floats b) { return a < b ? a : b; }
 inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
 
 inline Mask allLanes() { return fill(-1); }
-// Comparisons give the lanes of `where` in which they hold; NaN never does.
+// Comparisons return the lanes of `where` in which they hold; they never hold for NaN.
 inline Mask atLeast(Floats a, Floats b, Mask where) { return (a >= b) & where; }
 inline Mask atMost(Floats a, Floats b, Mask where) { return (a <= b) & where; }
 inline Mask finite(Floats a, Mask where) { return (a <= 3.402823466e+38F) & (a >= -3.402823466e+38F) & where; }
@@ -71,7 +71,7 @@ inline std::ptrdiff_t count(Mask m) {
     for (int i = 0; i < lanes; ++i) n -= m[i];
     return n;
 }
-// One more in each of the lanes.
+// Add one in each of the lanes.
 inline void countWhere(Ints& counts, Mask m) { counts -= m; }
 inline Ints orWhere(Ints a, Ints b, Mask where) { return a | (b & where); }
 inline std::int32_t orOf(Ints a) {
@@ -79,8 +79,8 @@ inline std::int32_t orOf(Ints a) {
     for (int i = 0; i < lanes; ++i) result |= a[i];
     return result;
 }
-// Write the chosen lanes one behind the other, and say how many. What stands behind them, up to sixteen values, is
-// overwritten by anything.
+// Write the chosen lanes one after the other, and return their number. The contents after them, up to sixteen values in
+// total, are undefined afterwards.
 inline std::ptrdiff_t compress(float* out, Floats a, Mask m) {
     std::ptrdiff_t n = 0;
     for (int i = 0; i < lanes; ++i) {

@@ -93,8 +93,8 @@ class MatchAllResult(_Result):
     exposures : list
         The matched exposures, of the types that went in; None for one that failed.
     models : list of Model or None
-        The model that was added to each: ``.image()``, ``.sigma_image()``, ``.name``, ``.coefficients``, ``.covariance``,
-        and ``.mirrored`` by the names of ``lsst.afw.math``; None for an exposure that failed.
+        The model that was added to each: ``.image()``, ``.sigma_image()``, ``.name``, ``.coefficients``,
+        ``.covariance``, and ``.mirrored`` by the names of ``lsst.afw.math``; None for an exposure that failed.
     run : MatchRun
         All further details, with an `ExposureRecord` per exposure: scores of all candidate models, outlying bins,
         partners.

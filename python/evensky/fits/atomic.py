@@ -28,7 +28,7 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     path : str or Path
         The file to write.
     overwrite : bool, optional
-        Replace an existing file.
+        Whether to replace an existing file.
 
     Yields
     ------
@@ -38,15 +38,15 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     Raises
     ------
     evensky.errors.FitsError
-        Where the folder cannot be written to, or the file exists and `overwrite` is false.
+        If the folder cannot be written to, or the file exists and `overwrite` is false.
     """
     path = Path(path)
     if not overwrite and os.path.lexists(path):
         raise FitsError(f"{path}: exists already; allow overwriting (overwrite=True) or choose another name")
-    if os.path.isdir(path):  # which, unlike Path.is_dir, takes any name
+    if os.path.isdir(path):  # Unlike Path.is_dir, this accepts any name.
         raise FitsError(f"{path}: is a folder; the name of a file is needed")
     if os.path.exists(path) and not os.path.isfile(path):
-        raise FitsError(f"{path}: is not a regular file, and is not replaced")
+        raise FitsError(f"{path}: is not a regular file and is not replaced; choose another name")
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
@@ -57,8 +57,8 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        # mkstemp's file is private; the result is as open as any new file. The umask is the process's and can only be
-        # read by setting it: two threads at once would each restore what the other has set.
+        # The file of mkstemp is private; the result must have the permissions of any new file. The umask belongs to the
+        # process and can only be read by setting it, so without the lock, two threads could leave it at 0.
         with _umask_lock:
             umask = os.umask(0)
             os.umask(umask)
@@ -80,10 +80,10 @@ def _rename_without_clobbering(temporary: Path, path: Path) -> None:
         os.link(temporary, path)
     except FileExistsError:
         raise FitsError(
-            f"{path}: was made by somebody else meanwhile; allow overwriting (overwrite=True) or choose another name"
+            f"{path}: was created meanwhile by another process; use another name, or allow overwriting (overwrite=True)"
         ) from None
     except OSError as error:
-        # A file system without hard links: the check and the rename are then two steps.
+        # On a file system without hard links, the check and the rename must be two steps.
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
         temporary.rename(path)

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..errors import EvenskyError, FitsError
 
-# Python's warning filters belong to the whole process, and files are read from several threads.
+# Warning filters belong to the whole process, but files are read in several threads.
 _warnings_lock = threading.Lock()
 
 
@@ -38,7 +38,7 @@ def quiet() -> Iterator[None]:
 
 
 if hasattr(os, "register_at_fork"):
-    # A child that is forked while some thread holds it would wait for a thread that it does not have.
+    # If a thread held the lock during a fork, the child would wait forever for a thread that it does not have.
     os.register_at_fork(
         before=_warnings_lock.acquire,
         after_in_parent=_warnings_lock.release,
@@ -77,9 +77,7 @@ def _most_bytes(path: Path) -> int:
 
 
 def _too_much(path: Path, claimed: str) -> FitsError:
-    return FitsError(
-        f"{path}: {claimed}, in a file of {path.stat().st_size} bytes; where that is true, unpack it first"
-    )
+    return FitsError(f"{path}: {claimed}, in a file of {path.stat().st_size} bytes; if that is true, unpack it first")
 
 
 def _content(path: Path) -> BinaryIO:
@@ -106,8 +104,8 @@ def _content(path: Path) -> BinaryIO:
         except FitsError:
             raise
         except MemoryError as error:
-            raise FitsError(f"{path}: unpacks to more than there is memory for") from error
-        except Exception as error:  # each kind has errors of its own
+            raise FitsError(f"{path}: unpacks to more than fits into memory") from error
+        except Exception as error:  # Each format raises exceptions of its own.
             reason = str(error) or type(error).__name__
             raise FitsError(f"{path}: cannot be unpacked: {reason}; it is damaged or not complete") from error
     content.seek(0)
@@ -216,8 +214,8 @@ def _check_complete(hdus: Any, file: BinaryIO, path: Path) -> None:
         end = max(end, _end(hdu))
         if (hdu.fileinfo() or {}).get("datLoc", 0) + _stored(
             hdu
-        ).size > size:  # what pads the last block may be missing
-            raise FitsError(f"{path}: is not complete: {size} bytes, where its headers say {end}")
+        ).size > size:  # The padding of the last block may be missing.
+            raise FitsError(f"{path}: is not complete: {size} bytes, but its headers say {end}")
     _check_rest(file, end, path, last=True)
 
 
@@ -233,7 +231,7 @@ def _check_rest(file: BinaryIO, at: int, path: Path, *, last: bool = False) -> N
     if last or not (start.startswith(b"XTENSION") and len(start) == 2880):
         rest = start + file.read(_LONGEST_PADDING)
         if rest.strip(_PADDING) or len(rest) < size - at:
-            raise FitsError(f"{path}: is not complete: {size - at} bytes behind its last whole HDU are no whole HDU")
+            raise FitsError(f"{path}: is not complete: {size - at} bytes after its last whole HDU are not a whole HDU")
     file.seek(before)
 
 
@@ -250,7 +248,7 @@ def _check_tiles(hdus: Any, path: Path) -> None:
             raise FitsError(f"{path}: HDU {hdu.name!r} has {rows.size} tiles; an image of its size has {needed}")
         heap = int(header["PCOUNT"])
         for name in rows.dtype.names or ():
-            if rows[name].ndim == 2 and rows[name].shape[1] == 2:  # number of elements, and where they begin
+            if rows[name].ndim == 2 and rows[name].shape[1] == 2:  # number of elements, and their offset
                 count, start = rows[name].astype(np.int64).T
                 if ((count > 0) & ((start < 0) | (start + count > heap))).any():
                     raise FitsError(f"{path}: HDU {hdu.name!r} has a tile outside its heap of {heap} bytes")
@@ -282,7 +280,7 @@ def wrong_sums(*hdus: Any) -> list[str]:
             continue
         try:
             said = int(header["DATASUM"])
-        except (ValueError, TypeError):  # a sum that is no number says nothing
+        except (ValueError, TypeError):  # A DATASUM that is not a number cannot be tested.
             continue
         place = _stored(hdu).fileinfo() or {}
         if (file := place.get("file")) is None:
@@ -313,8 +311,8 @@ def opened(path: str | Path) -> Iterator[Any]:
         raise
     except EvenskyError as error:
         raise FitsError(f"{path}: {error}") from error
-    except Exception as error:  # astropy raises almost anything on a broken file
-        if isinstance(error, OSError) and error.filename is not None:  # the file system's, not astropy's
+    except Exception as error:  # astropy raises many kinds of exceptions on broken files.
+        if isinstance(error, OSError) and error.filename is not None:  # from the file system, not from astropy
             raise FitsError(f"{path}: cannot be read: {error.strerror}") from error
         reason = " ".join(str(error).split()) or type(error).__name__
         if found := re.match(r"Unparsable card \((.*?)\)", reason):

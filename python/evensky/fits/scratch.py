@@ -35,7 +35,7 @@ class Scratch:
         Raises
         ------
         evensky.errors.FitsError
-            Where the folder cannot be used, or its disk has no room.
+            If the folder cannot be used, or the disk has not enough space.
         """
         if self.folder is None or 0 in shape:
             return np.zeros(shape, dtype)

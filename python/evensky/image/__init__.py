@@ -1,6 +1,6 @@
-"""Images, masks, masked images and exposures over numpy arrays, by the names of ``lsst.afw.image``.
+"""Images, masks, masked images and exposures on numpy arrays, with the names of ``lsst.afw.image``.
 
-``import evensky.image as afwImage`` is how a script moves over.
+A script moves over with ``import evensky.image as afwImage``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What images, masks, masked images and exposures share: a box of pixels, and views of parts of it."""
+"""Base classes of images, masks, masked images and exposures: boxes of pixels, and views of parts of them."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from ..geom import Box2I, Extent2I, Point2I, trusted_point
 
 
 class ImageOrigin(enum.Enum):
-    """What pixel coordinates count from."""
+    """Origin of pixel coordinates."""
 
-    PARENT = 0  # the origin of the image that this one is a part of
-    LOCAL = 1  # the image's own first pixel
+    PARENT = 0  # The coordinates of the parent image; the first pixel is at XY0.
+    LOCAL = 1  # The first pixel of the image itself is at (0, 0).
 
 
 PARENT = ImageOrigin.PARENT
@@ -42,7 +42,7 @@ _BoxedT = TypeVar("_BoxedT", bound="Boxed")
 
 
 def check_same_size(what: str, size: Extent2I, other: str, other_size: Extent2I) -> None:
-    """Raise LengthError unless the sizes of two things are equal."""
+    """Raise LengthError unless two sizes are equal; `what` and `other` name their objects in the message."""
     if size != other_size:
         raise LengthError(
             f"{what} is {size.x} x {size.y} but {other} is {other_size.x} x {other_size.y}; they must be equal"
@@ -50,10 +50,10 @@ def check_same_size(what: str, size: Extent2I, other: str, other_size: Extent2I)
 
 
 class Boxed:
-    """Anything that has a box of pixels: sizes, origins and indexing by boxes."""
+    """Base class of objects with a box of pixels; provides sizes, origins and indexing by boxes."""
 
     def getBBox(self, origin: ImageOrigin = PARENT) -> Box2I:
-        """The box of pixels, in the parent's coordinates or its own."""
+        """Return the bounding box, in parent or local coordinates."""
         if not isinstance(origin, ImageOrigin):
             raise InvalidParameterError(f"origin is {shown(origin)}; it must be PARENT or LOCAL")
         corner = self.getXY0() if origin is PARENT else Point2I(0, 0)
@@ -72,7 +72,7 @@ class Boxed:
         raise NotImplementedError
 
     def _part(self, rows: slice, columns: slice) -> Self:
-        """A view of a part; slices count from the own corner and are inside."""
+        """Return a view of a part; the slices are in local coordinates and inside the box."""
         raise NotImplementedError
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -80,11 +80,11 @@ class Boxed:
 
     @classmethod
     def Factory(cls, *args: Any, **kwargs: Any) -> Self:
-        """A new one of this kind; takes what the constructor takes."""
+        """Make an object of this class; takes the arguments of the constructor."""
         return cls(*args, **kwargs)
 
     def clone(self) -> Self:
-        """A deep copy."""
+        """Return a deep copy."""
         return type(self)(self, True)
 
     def __copy__(self) -> Self:
@@ -94,7 +94,7 @@ class Boxed:
         return self.clone()
 
     def __getnewargs__(self) -> tuple[()]:
-        # Kinds are picked by arguments when they are made, and are known when they are unpickled.
+        # __new__ selects the class by its arguments; when unpickling, the class is known already.
         return ()
 
     def getDimensions(self) -> Extent2I:
@@ -114,17 +114,17 @@ class Boxed:
     dimensions = property(lambda self: self.getDimensions())
 
     def subset(self, bbox: Box2I, origin: ImageOrigin = PARENT) -> Self:
-        """The part at `bbox`; it shares pixels with this one.
+        """Return the part inside `bbox`, which shares its pixels with this object.
 
         Raises
         ------
         evensky.errors.LengthError
-            Where `bbox` is not inside; the message holds both boxes.
+            If `bbox` is not inside the box of this object; the message holds both boxes.
         """
         return self._part(*local_slices(self, bbox, origin))
 
     def _sub(self, index: Any) -> Self:
-        """The part that ``self[index]`` means, for every form of index but a single pixel."""
+        """Return the part selected by ``self[index]``, for every form of index except a single pixel."""
         if isinstance(index, Box2I):
             return self.subset(index)
         if isinstance(index, slice):
@@ -149,7 +149,7 @@ class Boxed:
         )
 
     def _pixel_index(self, index: Any) -> tuple[int, int] | None:
-        """Row and column of ``self[x, y]`` or ``self[x, y, origin]`` or ``self[point]``; None for any other index."""
+        """Return row and column of ``self[x, y]``, ``self[x, y, origin]`` or ``self[point]``; None for others."""
         origin = PARENT
         if isinstance(index, Point2I):
             index = (index.x, index.y)
@@ -166,7 +166,7 @@ class Boxed:
         x, y = operator.index(index[0]), operator.index(index[1])
         bbox = self.getBBox(origin)
         if origin is LOCAL:
-            # From the end, as Python counts; in the parent's coordinates a negative number is a place of its own.
+            # Negative local indices count from the end, as in Python; negative parent coordinates are positions.
             x = x + self.getWidth() if -self.getWidth() <= x < 0 else x
             y = y + self.getHeight() if -self.getHeight() <= y < 0 else y
         if not bbox.contains(x, y):
@@ -175,7 +175,13 @@ class Boxed:
 
 
 def local_slices(boxed: Boxed, bbox: Box2I, origin: ImageOrigin) -> tuple[slice, slice]:
-    """Rows and columns of `bbox`, counted from the own corner; LengthError where it is not inside."""
+    """Return slices of the rows and columns of `bbox` in local coordinates.
+
+    Raises
+    ------
+    evensky.errors.LengthError
+        If `bbox` is not inside the box of `boxed`.
+    """
     if not isinstance(bbox, Box2I):
         raise InvalidParameterError(f"bbox is a {type(bbox).__name__}; it must be a Box2I")
     whole = boxed.getBBox(origin)
@@ -198,7 +204,7 @@ def _bounds(part: slice, begin: int, size: int, name: str) -> tuple[int, int]:
 
 
 def part_of(source: _BoxedT, rest: Sequence[Any], deep: bool) -> tuple[_BoxedT, bool]:
-    """What ``Kind(source, *rest)`` is made of: the source or its part at a box, and whether to copy it."""
+    """Parse the arguments of ``Kind(source, *rest)``; return the source, or a part of it, and whether to copy it."""
     box, origin = None, PARENT
     for value in rest:
         if isinstance(value, Box2I):
@@ -209,13 +215,19 @@ def part_of(source: _BoxedT, rest: Sequence[Any], deep: bool) -> tuple[_BoxedT, 
             deep = value
         else:
             raise InvalidParameterError(
-                f"{type(source).__name__} made of another takes a box, an origin and deep; got {value!r}"
+                f"{type(source).__name__} made from another takes a box, an origin and deep; got {value!r}"
             )
     return (source if box is None else source.subset(box, origin)), deep
 
 
 def pixels_of(width: int, height: int, dtype: Any, name: str) -> np.ndarray:
-    """An array for that many pixels, not yet set; LengthError, which holds the size, where memory is short."""
+    """Allocate an uninitialized array of pixels.
+
+    Raises
+    ------
+    evensky.errors.LengthError
+        If the array cannot be allocated; the message holds its size.
+    """
     try:
         return np.empty((height, width), dtype)
     except (ValueError, MemoryError) as error:
@@ -223,12 +235,12 @@ def pixels_of(width: int, height: int, dtype: Any, name: str) -> np.ndarray:
 
 
 def regular(array: Any) -> np.ndarray:
-    """An array of what may be nested lists.
+    """Return an array-like, for example nested lists, as an array.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where the lists have different lengths.
+        If nested lists have different lengths.
     """
     try:
         return np.asarray(array)
@@ -237,7 +249,7 @@ def regular(array: Any) -> np.ndarray:
 
 
 class PixelPlane(Boxed):
-    """One plane of pixels over a numpy array."""
+    """Base class of images and masks: one plane of pixels in a numpy array."""
 
     dtype: ClassVar[Any]
     _array: np.ndarray
@@ -252,7 +264,7 @@ class PixelPlane(Boxed):
         return plane
 
     def _set_pixels(self, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> None:
-        """Take what every constructor takes: a size, a box, an array, or another plane and perhaps a part of it."""
+        """Set the pixels from the arguments of a constructor: a size, a box, an array, or another plane or its part."""
         array = kwargs.pop("array", None)
         deep = kwargs.pop("deep", False)
         xy0 = kwargs.pop("xy0", None)
@@ -292,11 +304,17 @@ class PixelPlane(Boxed):
             self._array[...] = value
         self._xy0 = Point2I(0, 0) if xy0 is None else Point2I(xy0)
 
-    # Whole numbers that pixels of this type are made of.
+    # Smallest and largest integer that a pixel accepts; None stands for the range of the dtype.
     _range: ClassVar[tuple[int, int] | None] = None
 
     def _converted(self, given: np.ndarray) -> np.ndarray:
-        """A copy of pixels as the plane's own type, which must hold them: no number silently becomes another."""
+        """Return a copy of pixels in the dtype of the plane.
+
+        Raises
+        ------
+        evensky.errors.OutOfRangeError
+            If an integer dtype cannot hold all values: none is silently changed into another.
+        """
         target = np.dtype(self.dtype)
         if target.kind in "iu" and given.dtype != target and given.size:
             info = np.iinfo(target)
@@ -307,24 +325,24 @@ class PixelPlane(Boxed):
                     f"The array's pixels reach from {low} to {high}; {type(self).__name__} holds {least} to {most}"
                 )
             if target == np.int32:
-                # Bits as they are: the highest one is a sign.
+                # Keep the bit pattern: the highest bit becomes the sign.
                 return given.astype(np.int64).astype(np.uint32).view(np.int32)
-        with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and so not finite
+        with np.errstate(over="ignore"):  # Values beyond float32 become infinite, so they are not taken as good.
             return np.array(given, dtype=target)
 
     def _fitting(self, values: Any) -> np.ndarray:
-        """Numbers, an array or another plane's pixels as this plane's own type."""
+        """Return a number, an array or the pixels of another plane in the dtype of this plane."""
         given = values._array if isinstance(values, PixelPlane) else regular(values)
         if given.dtype.kind not in "biuf":
             raise InvalidParameterError(f"{values!r} has dtype {given.dtype}; pixels are real numbers")
         return self._converted(given)
 
     def _put(self, values: Any) -> None:
-        """Write into the pixels what fits them."""
+        """Write values into the pixels, after checking their type, range and shape."""
         self._array[...] = self._sized(self._fitting(values))
 
     def _sized(self, values: np.ndarray) -> np.ndarray:
-        """The same numbers, one for each pixel, or LengthError."""
+        """Broadcast values to the shape of the pixels; raise LengthError if they do not fit."""
         if values.ndim == 2:
             rows, columns = values.shape
             check_same_size("The right-hand side", Extent2I(columns, rows), "the left-hand side", self.getDimensions())
@@ -332,7 +350,7 @@ class PixelPlane(Boxed):
             return np.broadcast_to(values, self._array.shape)
         except ValueError:
             raise LengthError(
-                f"Numbers of shape {values.shape} do not fit into {self.getWidth()} x {self.getHeight()} pixels"
+                f"Values of shape {values.shape} do not fit into {self.getWidth()} x {self.getHeight()} pixels"
             ) from None
 
     @staticmethod
@@ -350,7 +368,7 @@ class PixelPlane(Boxed):
                 width, height = operator.index(w), operator.index(h)
             case _:
                 raise InvalidParameterError(
-                    f"{name} is made of width and height, an Extent2I, a Box2I, an array or another; got {args!r}"
+                    f"{name} takes width and height, an Extent2I, a Box2I, an array or another image; got {args!r}"
                 )
         if len(rest) > 1:
             raise InvalidParameterError(f"{name} takes one initial value after its size; got {tuple(rest)!r}")
@@ -362,7 +380,7 @@ class PixelPlane(Boxed):
 
     @property
     def array(self) -> np.ndarray:
-        """The pixels, shape ``(height, width)``, not copied; assigning writes into them."""
+        """Pixels, shape ``(height, width)``, not copied; assigning to it writes into them."""
         return self._array
 
     @array.setter
@@ -382,7 +400,7 @@ class PixelPlane(Boxed):
         return Point2I(self._xy0)
 
     def setXY0(self, *args: Any) -> None:
-        """Set the origin, by a point or by x and y; pixels stay."""
+        """Set the origin, given as a point or as x and y; the pixels do not change."""
         self._xy0 = Point2I(*args)
 
     def __getitem__(self, index: Any) -> Any:
@@ -404,11 +422,11 @@ class PixelPlane(Boxed):
             part._put(value)
 
     def get(self, *args: Any) -> Any:
-        """The pixel at a local position."""
+        """Return the value of the pixel at a local position."""
         return self[(*args, LOCAL)]
 
     def set(self, *args: Any) -> None:
-        """``set(value)`` sets every pixel, ``set(x, y, value)`` the one at a local position."""
+        """Set pixels: all of them with ``set(value)``, one at a local position with ``set(x, y, value)``."""
         if len(args) == 1:
             self._put(args[0])
         elif len(args) == 3:
@@ -417,7 +435,7 @@ class PixelPlane(Boxed):
             raise InvalidParameterError(f"set takes a value, or x, y and a value; got {len(args)} arguments")
 
     def assign(self, rhs: Any, bbox: Box2I | None = None, origin: ImageOrigin = PARENT) -> None:
-        """Copy the pixels of `rhs` into this one, or into the part at `bbox`."""
+        """Copy the pixels of `rhs` into this plane, or into its part inside `bbox`."""
         target = self if bbox is None else self.subset(bbox, origin)
         if isinstance(rhs, PixelPlane):
             check_same_size("The right-hand side", rhs.getDimensions(), "the left-hand side", target.getDimensions())

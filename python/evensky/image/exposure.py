@@ -31,22 +31,22 @@ from .masked_image import (
 
 
 class ExposureInfo:
-    """What an exposure knows beside its pixels.
+    """Information on an exposure apart from its pixels.
 
     Attributes
     ----------
     metadata : astropy.io.fits.Header or None
-        None until somebody asks for it.
+        FITS header; None until `getMetadata` makes it.
     wcs : astropy.wcs.WCS or None
-        Maps local array pixels, counted from 0, to the sky.
+        Mapping from local array pixels, counted from 0, to the sky.
     dataId : dict
-        What identifies the exposure.
+        Identifier of the exposure.
     assumptions : list of str
-        What had to be assumed when it was read, in sentences.
+        Assumptions made when the exposure was read, as sentences.
     has_variance : bool
-        False where the variance plane is 0 because nobody knows it.
+        False if the variance plane is 0 because the variance is unknown.
     scratch : Path or None
-        The folder where its pixels are, instead of in memory.
+        Folder of the files that hold the pixels; None if the pixels are in memory.
     """
 
     def __init__(self, metadata: Any = None, wcs: Any = None, dataId: dict[str, Any] | None = None) -> None:
@@ -78,10 +78,10 @@ class ExposureInfo:
 
 
 class Exposure(Boxed):
-    """A masked image with metadata, a WCS where there is one, and what identifies it.
+    """Masked image with metadata, an optional WCS and a data ID.
 
-    Made of a width and a height, an ``Extent2I``, a ``Box2I``, a masked image and perhaps a WCS (pixels are not
-    copied), or another exposure, ``Exposure(other[, bbox[, origin]][, deep])``.
+    The constructor takes a width and a height, an ``Extent2I`` or a ``Box2I``; a masked image, whose pixels are not
+    copied, optionally with a WCS; or another exposure, as in ``Exposure(other[, bbox[, origin]][, deep])``.
     """
 
     _masked_kind: ClassVar[type[MaskedImage]] = MaskedImageF
@@ -135,7 +135,7 @@ class Exposure(Boxed):
 
     @property
     def maskedImage(self) -> MaskedImage:
-        """The pixels; assigning replaces them."""
+        """Masked image; assigning to it replaces the pixels."""
         return self._masked
 
     @maskedImage.setter
@@ -150,7 +150,7 @@ class Exposure(Boxed):
 
     @property
     def image(self) -> Image:
-        """The image; assigning writes into its pixels."""
+        """Image plane; assigning to it writes into its pixels."""
         return self._masked.image
 
     @image.setter
@@ -159,7 +159,7 @@ class Exposure(Boxed):
 
     @property
     def mask(self) -> Mask:
-        """The mask; assigning writes into its pixels."""
+        """Mask plane; assigning to it writes into its pixels."""
         return self._masked.mask
 
     @mask.setter
@@ -168,7 +168,7 @@ class Exposure(Boxed):
 
     @property
     def variance(self) -> ImageF:
-        """The variance; assigning writes into its pixels."""
+        """Variance plane; assigning to it writes into its pixels."""
         return self._masked.variance
 
     @variance.setter
@@ -186,7 +186,7 @@ class Exposure(Boxed):
 
     @property
     def info(self) -> ExposureInfo:
-        """What the exposure knows beside its pixels."""
+        """Information on the exposure apart from its pixels."""
         return self._info
 
     def getInfo(self) -> ExposureInfo:
@@ -194,7 +194,7 @@ class Exposure(Boxed):
 
     @property
     def metadata(self) -> Any:
-        """The FITS header, an `astropy.io.fits.Header`."""
+        """FITS header, an `astropy.io.fits.Header`."""
         return self._info.getMetadata()
 
     @metadata.setter
@@ -209,7 +209,7 @@ class Exposure(Boxed):
 
     @property
     def wcs(self) -> Any:
-        """The `astropy.wcs.WCS` of local array pixels, or None."""
+        """WCS of local array pixels, an `astropy.wcs.WCS`, or None."""
         return self._info.wcs
 
     @wcs.setter
@@ -227,7 +227,7 @@ class Exposure(Boxed):
 
     @property
     def dataId(self) -> dict[str, Any]:
-        """What identifies the exposure."""
+        """Identifier of the exposure."""
         return self._info.dataId
 
     @dataId.setter
@@ -236,7 +236,7 @@ class Exposure(Boxed):
 
     @property
     def assumptions(self) -> list[str]:
-        """What had to be assumed when the exposure was read, in sentences."""
+        """Assumptions made when the exposure was read, as sentences."""
         return self._info.assumptions
 
     def getWidth(self) -> int:
@@ -249,7 +249,7 @@ class Exposure(Boxed):
         return self._masked.getXY0()
 
     def setXY0(self, *args: Any) -> None:
-        """Set the origin of all planes, by a point or by x and y."""
+        """Set the origin of all planes, given as a point or as x and y."""
         self._masked.setXY0(*args)
 
     def _part(self, rows: slice, columns: slice) -> Self:
@@ -267,7 +267,7 @@ class Exposure(Boxed):
         return self._sub(index)
 
     def getCutout(self, bbox: Box2I, origin: ImageOrigin = PARENT) -> Self:
-        """A deep copy of the part at `bbox`."""
+        """Return a deep copy of the part inside `bbox`."""
         return self.subset(bbox, origin).clone()
 
     @classmethod
@@ -288,31 +288,31 @@ class Exposure(Boxed):
 
 
 class ExposureF(Exposure):
-    """An exposure of float32 pixels. See `Exposure`."""
+    """Exposure of float32 pixels, see `Exposure`."""
 
     _masked_kind = MaskedImageF
 
 
 class ExposureD(Exposure):
-    """An exposure of float64 pixels. See `Exposure`."""
+    """Exposure of float64 pixels, see `Exposure`."""
 
     _masked_kind = MaskedImageD
 
 
 class ExposureI(Exposure):
-    """An exposure of int32 pixels. See `Exposure`."""
+    """Exposure of int32 pixels, see `Exposure`."""
 
     _masked_kind = MaskedImageI
 
 
 class ExposureU(Exposure):
-    """An exposure of uint16 pixels. See `Exposure`."""
+    """Exposure of uint16 pixels, see `Exposure`."""
 
     _masked_kind = MaskedImageU
 
 
 class ExposureL(Exposure):
-    """An exposure of uint64 pixels. See `Exposure`."""
+    """Exposure of uint64 pixels, see `Exposure`."""
 
     _masked_kind = MaskedImageL
 

@@ -1,4 +1,4 @@
-"""The original's functions that make images of arrays and of each other; pixels are shared, not copied."""
+"""Functions of ``lsst.afw.image`` that make images from arrays and from planes; pixels are shared, not copied."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from .masked_image import MaskedImage
 
 
 def makeImageFromArray(array: np.ndarray) -> Image:
-    """The image of the array's kind over its pixels."""
+    """Make an image of the dtype of an array; it shares the pixels of the array."""
     return Image(array)
 
 
 def makeMaskFromArray(array: np.ndarray) -> Mask:
-    """The mask over an int32 array's pixels."""
+    """Make a mask that shares the pixels of an int32 array."""
     return Mask(array)
 
 
 def makeMaskedImage(image: Image, mask: Mask | None = None, variance: Image | None = None) -> MaskedImage:
-    """The masked image of planes of one size."""
+    """Make a masked image from planes of the same size."""
     return MaskedImage(image, mask, variance)
 
 
 def makeMaskedImageFromArrays(
     image: np.ndarray, mask: np.ndarray | None = None, variance: np.ndarray | None = None
 ) -> MaskedImage:
-    """The masked image over arrays of one shape."""
+    """Make a masked image that shares the pixels of arrays of the same shape."""
     return MaskedImage(Image(image), mask, variance)
 
 
 def makeExposure(maskedImage: MaskedImage, wcs: Any = None) -> Exposure:
-    """The exposure of a masked image, with a WCS where there is one."""
+    """Make an exposure from a masked image, optionally with a WCS."""
     return Exposure(maskedImage, wcs)

@@ -34,8 +34,8 @@ from .masked_image import MaskedImage
 
 PIXEL_DTYPES = tuple(np.dtype(kind) for kind in (np.float32, np.float64, np.int32, np.uint16, np.uint64))
 
-# What other types become, at the cost of one conversion: the smallest type that holds every value. Whole numbers of 64
-# bits with a sign have none; float64 holds them up to 2**53.
+# Conversion of other types: each becomes the smallest type that holds all its values. No type of PIXEL_DTYPES holds all
+# signed 64-bit integers; float64 holds them exactly up to 2**53.
 _CONVERSIONS = {
     "b1": np.int32,
     "i1": np.int32,
@@ -49,22 +49,22 @@ _CONVERSIONS = {
 
 @dataclass(slots=True)
 class Planes:
-    """The planes of an image.
+    """Planes of an image.
 
     Attributes
     ----------
     image : ndarray, shape (height, width)
-        Of one of `PIXEL_DTYPES`, in native byte order, of any stride.
+        Pixels of one of `PIXEL_DTYPES`, in native byte order, with any strides.
     mask : ndarray of int32 or None
     variance : ndarray of float32 or None
     mask_planes : mapping of str to int or None
-        Numbers of the mask's planes where they have names.
+        Numbers of the mask planes; None if they have no names.
     x0, y0 : int
         Pixel origin.
     reject : int
-        Bits that reject whatever the caller's bits are: a boolean mask has no planes to choose from.
+        Bits that reject a pixel in addition to those of the caller, as a boolean mask has no planes to choose from.
     unit : str
-        Unit of the pixels, "" where unknown.
+        Unit of the pixels; "" if unknown.
     """
 
     image: np.ndarray
@@ -83,7 +83,7 @@ def native_array(array: Any) -> np.ndarray:
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For complex numbers, strings and objects; the message holds the type.
+        For complex numbers, strings and objects; the message holds the dtype.
     """
     given = regular(array)
     if given.dtype in PIXEL_DTYPES:  # which are native ones: the same type in another byte order is not equal
@@ -119,7 +119,7 @@ def mask_planes_of(meta: Any) -> dict[str, int] | None:
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For a number that is not whole.
+        If the number of a plane is not an integer.
     """
     cards = {name[3:]: meta[name] for name in meta if isinstance(name, str) and name.startswith("MP_")}
     return {name: whole_number(number, f"MP_{name}") for name, number in cards.items()} or None
@@ -131,14 +131,15 @@ def as_planes(obj: Any) -> Planes:
     Parameters
     ----------
     obj : image-like
-        `Image`, `MaskedImage`, `Exposure`; a two-dimensional numpy array or nested list; `numpy.ma.MaskedArray`; a
-        ``Quantity``; anything like astropy's ``NDData`` (``data``, ``mask``, ``uncertainty``; bits in ``flags``
-        count beside the mask; ``MP_`` cards of ``meta`` name their planes); images of ``lsst.images``.
+        `Image`, `MaskedImage` or `Exposure`; a two-dimensional numpy array or nested list; `numpy.ma.MaskedArray`; a
+        ``Quantity``; an object that resembles ``NDData`` of astropy (attributes ``data``, ``mask``, ``uncertainty``;
+        the bits of ``flags`` are used in addition to the mask, and ``MP_`` cards of ``meta`` name their planes); an
+        image of ``lsst.images``.
 
     Returns
     -------
     Planes
-        Pixels are shared, unless type or byte order are foreign: that costs one conversion.
+        The pixels are shared with `obj`, unless their dtype or byte order requires a conversion.
 
     Raises
     ------
@@ -179,7 +180,7 @@ def _from_nddata(data: Any) -> Planes:
     planes = Planes(_two_dimensional(data.data), unit="" if data.unit is None else str(data.unit))
     mask, flags = data.mask, getattr(data, "flags", None)
     if isinstance(flags, np.ndarray) and flags.dtype.kind in "iu":
-        # CCDData makes every mask boolean: bits are its flags, and what the mask rejects has them all.
+        # CCDData converts every mask to boolean, so bits are in its flags; pixels that the mask rejects get all bits.
         planes.mask, planes.mask_planes = Mask(_of_size(flags, planes, "flags"))._array, mask_planes_of(data.meta)
         if mask is not None:
             planes.mask = np.where(_of_size(mask, planes, "mask"), np.int32(-1), planes.mask)
@@ -218,7 +219,7 @@ def _variance_of(uncertainty: Any) -> np.ndarray:
             with np.errstate(divide="ignore"):
                 variance = np.where(array > 0, 1.0 / np.asarray(array, dtype=np.float64), np.inf)
         case kind:
-            raise InvalidParameterError(f"Uncertainty of type {kind!r}; it must be std, var or ivar")
+            raise InvalidParameterError(f"The uncertainty is of type {kind!r}; it must be std, var or ivar")
     return np.asarray(variance, dtype=np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Images: one plane of numbers."""
+"""Images: single planes of pixels."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ from ._pixels import PixelPlane, regular
 
 
 class Image(PixelPlane):
-    """An image of ``dtype`` pixels; `ImageF`, `ImageD`, `ImageI`, `ImageU` and `ImageL` are the kinds there are.
+    """Image whose pixels have one ``dtype``; its kinds are `ImageF`, `ImageD`, `ImageI`, `ImageU` and `ImageL`.
 
-    Made of a width and a height, an ``Extent2I``, a ``Box2I`` (each with an initial value, if wanted), an array of
-    shape ``(height, width)``, or another image, ``Image(other[, bbox[, origin]][, deep])``. An array or image of the
-    same type is not copied unless ``deep`` is true. `Image` itself picks the kind by the ``dtype`` argument or the
-    array's type.
+    The constructor takes a width and a height, an ``Extent2I`` or a ``Box2I``, each with an optional initial value; an
+    array of shape ``(height, width)``; or another image, as in ``Image(other[, bbox[, origin]][, deep])``. An array or
+    image of the same dtype is not copied unless ``deep`` is true. `Image` itself selects the kind by the ``dtype``
+    argument or by the dtype of the array.
 
-    Arithmetic in place with a number, or with an image of the same size, works on the pixels. Where these are whole
-    numbers, fractions of the result are cut off; a result that they cannot hold is an OutOfRangeError, and the image
-    stays as it was.
+    In-place arithmetic takes a number or an image of the same size. In images of integers, results are truncated; a
+    result outside the range of the dtype raises OutOfRangeError and leaves the image unchanged.
     """
 
     dtype: ClassVar[Any] = None
@@ -46,11 +45,17 @@ class Image(PixelPlane):
 
     @staticmethod
     def kind_of(dtype: Any) -> type[Image]:
-        """The class of images of that type of pixels; InvalidParameterError, which lists the kinds, for any other."""
+        """Return the class of images with pixels of a dtype.
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            If no class has this dtype; the message lists the available ones.
+        """
         kind = Image._kinds.get(np.dtype(dtype).newbyteorder("="))
         if kind is None:
             known = ", ".join(str(known) for known in Image._kinds)
-            raise InvalidParameterError(f"There is no image of dtype {np.dtype(dtype)}; the kinds are {known}")
+            raise InvalidParameterError(f"There is no image of dtype {np.dtype(dtype)}; it must be one of {known}")
         return kind
 
     def __init__(self, *args: Any, dtype: Any = None, **kwargs: Any) -> None:
@@ -60,15 +65,15 @@ class Image(PixelPlane):
         return type(self)(self._array[rows, columns], xy0=(self.getX0() + columns.start, self.getY0() + rows.start))
 
     def convertF(self) -> ImageF:
-        """The same image as float32; a copy."""
+        """Return a copy of the image as float32."""
         return ImageF(self, True)
 
     def convertD(self) -> ImageD:
-        """The same image as float64; a copy."""
+        """Return a copy of the image as float64."""
         return ImageD(self, True)
 
     def _operand(self, other: Any) -> np.ndarray:
-        """The right-hand side of arithmetic: one number, or one for each pixel."""
+        """Return the right operand of arithmetic as one number, or as an array with one number per pixel."""
         if isinstance(other, PixelPlane):
             return self._sized(other._array)
         given = regular(other)
@@ -77,7 +82,7 @@ class Image(PixelPlane):
                 f"The right-hand side is {shown(other)} of dtype {given.dtype}; real numbers are needed"
             )
         if given.ndim == 0 and self._array.dtype.kind == "f":
-            # A number is taken as the pixels' own type, so that it does not matter what kind of number it was.
+            # A scalar is converted to the dtype of the pixels, so that its own type does not affect the result.
             return self._converted(given)
         return self._sized(given)
 
@@ -90,8 +95,8 @@ class Image(PixelPlane):
             self._array[...] = self._whole(ufunc, operand)
 
     def _whole(self, ufunc: np.ufunc, operand: np.ndarray) -> np.ndarray:
-        """What arithmetic on whole numbers gives, or OutOfRangeError where a pixel cannot hold it."""
-        # float64 holds every sum, and every product that counts, of numbers of 32 bits; for 64 Python's own do.
+        """Return the truncated result of arithmetic on integers; raise OutOfRangeError if a pixel cannot hold it."""
+        # Results that fit 32-bit pixels are exact in float64; 64-bit pixels need the integers of Python.
         wide: Any = np.float64 if self._array.itemsize < 8 or ufunc is np.divide else object
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             result = ufunc(self._array.astype(wide), operand.astype(wide))
@@ -123,11 +128,11 @@ class Image(PixelPlane):
         return self
 
     def scaledPlus(self, c: float, other: Image) -> None:
-        """Add c times another image."""
+        """Add `c` times another image."""
         self._compute(np.add, real_number(c, "c") * self._operand(other))
 
     def scaledMinus(self, c: float, other: Image) -> None:
-        """Subtract c times another image."""
+        """Subtract `c` times another image."""
         self.scaledPlus(-real_number(c, "c"), other)
 
     @classmethod
@@ -142,30 +147,30 @@ class Image(PixelPlane):
 
 
 class ImageF(Image):
-    """An image of float32 pixels. See `Image`."""
+    """Image of float32 pixels, see `Image`."""
 
     dtype = np.float32
 
 
 class ImageD(Image):
-    """An image of float64 pixels. See `Image`."""
+    """Image of float64 pixels, see `Image`."""
 
     dtype = np.float64
 
 
 class ImageI(Image):
-    """An image of int32 pixels. See `Image`."""
+    """Image of int32 pixels, see `Image`."""
 
     dtype = np.int32
 
 
 class ImageU(Image):
-    """An image of uint16 pixels. See `Image`."""
+    """Image of uint16 pixels, see `Image`."""
 
     dtype = np.uint16
 
 
 class ImageL(Image):
-    """An image of uint64 pixels. See `Image`."""
+    """Image of uint64 pixels, see `Image`."""
 
     dtype = np.uint64

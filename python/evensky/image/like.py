@@ -30,7 +30,7 @@ def exposure_of(data: Any, label: str, *, copy: bool = True) -> Exposure:
     Parameters
     ----------
     data : image-like
-        See `evensky.image.as_planes`.
+        Any object that `evensky.image.as_planes` takes.
     label : str
         Identifies the exposure where it has no data ID of its own.
     copy : bool, optional
@@ -46,7 +46,7 @@ def exposure_of(data: Any, label: str, *, copy: bool = True) -> Exposure:
     image = Image(pixels, xy0=(planes.x0, planes.y0))
     bits = planes.mask
     if bits is not None and planes.reject:
-        bits = -(bits != 0).astype(np.int32)  # a boolean mask rejects by whatever plane is bad
+        bits = -(bits != 0).astype(np.int32)  # The bits of all planes: rejected whichever plane is bad.
     mask = None if bits is None else Mask(bits, mask_planes=planes.mask_planes)
     exposure = Exposure(MaskedImage(image, mask, planes.variance))
     exposure.info.has_variance = planes.variance is not None
@@ -68,7 +68,7 @@ def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False, variance: np
     data : image-like
         The data that the pixels were made from.
     pixels : ndarray, shape (height, width)
-        In the unit of `data`.
+        Pixels in the unit of `data`.
     bare : bool, optional
         Leave out mask and uncertainty, as for a model.
     variance : ndarray of float32, shape (height, width), optional

@@ -1,4 +1,4 @@
-"""Masks: 32 named planes of bits."""
+"""Masks: up to 32 named bit planes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._pixels import PixelPlane, check_same_size
 
 
 def _signed(bits: int) -> int:
-    """The same 32 bits as a signed number, which is how masks hold them."""
+    """Return 32 bits as the signed integer in which masks store them."""
     bits &= 0xFFFFFFFF
     return bits - (1 << 32) if bits >= 1 << 31 else bits
 
@@ -40,25 +40,27 @@ def _add(planes: dict[str, int], name: str) -> int:
 
 
 def translate_mask(array: np.ndarray, from_planes: Mapping[str, int], to_planes: Mapping[str, int]) -> np.ndarray:
-    """The same mask with planes numbered otherwise.
+    """Renumber the planes of a mask.
 
     Parameters
     ----------
     array : ndarray of int32
     from_planes, to_planes : mapping of str to int
-        Numbers of the planes now and then; every plane of `from_planes` must be in `to_planes`.
+        Present and new numbers of the planes; every plane of `from_planes` must be in `to_planes`.
 
     Returns
     -------
     ndarray of int32
-        `array` itself where the numbers are the same. Bits without a name are dropped where planes are renumbered.
+        `array` itself if no number changes; otherwise a new array, without the bits that have no name.
 
     Raises
     ------
     evensky.errors.NotFoundError
-        For a plane that `to_planes` lacks.
-    evensky.errors.InvalidParameterError, evensky.errors.OutOfRangeError
-        Where two planes have one number, or a number is none of 0 to 31.
+        If `to_planes` lacks a plane.
+    evensky.errors.InvalidParameterError
+        If two planes have the same number.
+    evensky.errors.OutOfRangeError
+        If a number is outside 0 to 31.
     """
     from_planes, to_planes = checked_planes(from_planes), checked_planes(to_planes)
     moves = {bit: _find(to_planes, name) for name, bit in from_planes.items()}
@@ -71,7 +73,7 @@ def translate_mask(array: np.ndarray, from_planes: Mapping[str, int], to_planes:
 
 
 class _PlaneMethod:
-    """A method on planes: of the default dictionary when called on the class, of the mask's own on a mask."""
+    """Descriptor of methods that act on the default planes if called on the class, and on a mask's own on a mask."""
 
     def __init__(self, function: Any) -> None:
         self._function = function
@@ -89,15 +91,16 @@ class _PlaneMethod:
 
 
 class Mask(PixelPlane):
-    """A mask of int32 pixels, whose bits are named planes.
+    """Mask of int32 pixels whose bits are named planes.
 
-    Made as images are. Every mask uses the process-wide default planes unless it is given its own by ``mask_planes``
-    (or ``maskPlaneDefs``) or read from a file that has others. What is called on the class works on the default planes,
-    what is called on a mask on the mask's own. Where masks meet (``|=``, ``&=``, ``^=``), planes are matched by name.
+    The constructor takes the same arguments as that of `Image`. A mask uses the process-wide default planes unless it
+    is given its own planes by ``mask_planes`` (or ``maskPlaneDefs``), or is read from a file that defines others.
+    Methods on planes act on the default planes if called on the class, and on the planes of the mask if called on a
+    mask. Operators that combine masks (``|=``, ``&=``, ``^=``) match planes by name.
     """
 
     dtype = np.int32
-    _range = (-(2**31), 2**32 - 1)  # 32 bits, with a sign or without
+    _range = (-(2**31), 2**32 - 1)  # 32 bits, signed or unsigned
     _default_planes: ClassVar[dict[str, int]] = dict(DEFAULT_PLANES)
 
     def __init__(self, *args: Any, mask_planes: Mapping[str, int] | None = None, **kwargs: Any) -> None:
@@ -127,14 +130,14 @@ class Mask(PixelPlane):
 
     @_PlaneMethod
     def getMaskPlane(planes: dict[str, int], name: str) -> int:  # noqa: N805 - not a method: see _PlaneMethod
-        """The number of a plane; NotFoundError, which lists the known ones, where there is none of that name."""
+        """Return the number of a plane; raise NotFoundError, which lists the known planes, if it does not exist."""
         return _find(planes, name)
 
     @_PlaneMethod
     def getPlaneBitMask(planes: dict[str, int], name: str | Iterable[str]) -> int:  # noqa: N805
-        """The bits of a plane, or of several; NotFoundError, which lists the known ones, for an unknown name."""
+        """Return the bits of one or several planes; raise NotFoundError, which lists the known planes, for others."""
         if not isinstance(name, Iterable):
-            raise InvalidParameterError(f"A mask plane is named by a string, planes by several; got {name!r}")
+            raise InvalidParameterError(f"Mask planes must be given by one name or several; got {name!r}")
         names = (name,) if isinstance(name, str) else tuple(name)
         bits = 0
         for one in names:
@@ -143,37 +146,37 @@ class Mask(PixelPlane):
 
     @_PlaneMethod
     def getMaskPlaneDict(planes: dict[str, int]) -> dict[str, int]:  # noqa: N805
-        """Names and numbers of the planes; a copy."""
+        """Return a dictionary of the names and numbers of the planes; it is a copy."""
         return dict(planes)
 
     @_PlaneMethod
     def addMaskPlane(planes: dict[str, int], name: str) -> int:  # noqa: N805
-        """Add a plane, if there is none of that name yet, and return its number."""
+        """Add a plane unless it exists, and return its number."""
         return _add(planes, name)
 
     @_PlaneMethod
     def removeMaskPlane(planes: dict[str, int], name: str) -> None:  # noqa: N805
-        """Forget a plane; pixels keep its bit."""
+        """Remove the name of a plane; pixels keep its bit."""
         _find(planes, name)
         del planes[name]
 
     @_PlaneMethod
     def getNumPlanesUsed(planes: dict[str, int]) -> int:  # noqa: N805
-        """Number of planes that have a name."""
+        """Return the number of named planes."""
         return len(planes)
 
     @_PlaneMethod
     def interpret(planes: dict[str, int], value: int) -> str:  # noqa: N805
-        """The names of the planes of a pixel value, e.g. ``"BAD,SAT"``."""
+        """Return the names of the planes that are set in a pixel value, for example ``"BAD,SAT"``."""
         return ",".join(name for name, bit in sorted(planes.items(), key=lambda item: item[1]) if value & 1 << bit)
 
     @staticmethod
     def getNumPlanesMax() -> int:
-        """How many planes there can be."""
+        """Return the largest possible number of planes."""
         return MAX_PLANES
 
     def getAsString(self, x: int, y: int) -> str:
-        """The names of the planes of the pixel at a local position."""
+        """Return the names of the planes that are set in the pixel at a local position."""
         return str(self.interpret(self.get(x, y)))
 
     def clearAllMaskPlanes(self) -> None:
@@ -187,7 +190,7 @@ class Mask(PixelPlane):
         self._array &= np.int32(_signed(~(1 << plane)))
 
     def removeAndClearMaskPlane(self, name: str, removeFromDefault: bool = False) -> None:
-        """Clear a plane's bit in every pixel and forget the plane, for this mask or for the default too."""
+        """Clear the bit of a plane in every pixel, and remove the plane from this mask, optionally from the default."""
         self.clearMaskPlane(_find(self._planes, name))
         if removeFromDefault:
             Mask._default_planes.pop(name, None)
@@ -208,12 +211,12 @@ class Mask(PixelPlane):
             odd = given[~np.isfinite(given) | (given != np.floor(given))]
             if odd.size:
                 raise InvalidParameterError(
-                    f"The array has dtype {given.dtype} and fractions, {odd[0]} among them; a mask has whole numbers"
+                    f"The array has dtype {given.dtype} and fractions or NaN, such as {odd[0]}; a mask takes integers"
                 )
         return super()._converted(given)
 
     def bits_of(self, other: Any) -> np.ndarray:
-        """The pixels of `other` by this mask's numbers; planes that this one lacks are added to it."""
+        """Return the pixels of `other` with the plane numbers of this mask; planes that this mask lacks are added."""
         if not isinstance(other, Mask):
             return self._sized(self._fitting(other))
         check_same_size("The right-hand side", other.getDimensions(), "the left-hand side", self.getDimensions())
@@ -221,7 +224,7 @@ class Mask(PixelPlane):
             return other._array
         if any(self._planes.get(name) != bit for name, bit in other._planes.items()):
             planes = dict(self._planes)
-            for name in other._planes:  # which fails before anything has changed
+            for name in other._planes:  # Raises, if at all, before anything has changed.
                 _add(planes, name)
             if self._planes is Mask._default_planes:
                 self._planes = planes
@@ -242,7 +245,7 @@ class Mask(PixelPlane):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        # Another process may number its default planes otherwise: the numbers travel with the pixels.
+        # The default planes of another process may have other numbers, so the numbers are pickled with the pixels.
         return {"_array": self._array, "_xy0": self._xy0, "_planes": dict(self._planes)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -251,7 +254,7 @@ class Mask(PixelPlane):
             self._planes = Mask._default_planes
 
     def printMaskPlanes(self) -> None:
-        """Print names and numbers of the planes."""
+        """Print the names and numbers of the planes."""
         for name, bit in sorted(self._planes.items(), key=lambda item: item[1]):
             print(f"Plane {bit} -> {name}")
 

@@ -1,4 +1,4 @@
-"""Masked images: an image, its mask and its variance."""
+"""Masked images: images with a mask and a variance plane."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .mask import Mask
 
 
 class MaskedImage(Boxed):
-    """An image, a `Mask` and a variance (`ImageF`) of one size.
+    """Image with a `Mask` and a variance plane (`ImageF`) of the same size.
 
-    Made of a width and a height, an ``Extent2I``, a ``Box2I``, an image and perhaps its mask and variance (which are
-    not copied), or another masked image, ``MaskedImage(other[, bbox[, origin]][, deep])``.
+    The constructor takes a width and a height, an ``Extent2I`` or a ``Box2I``; an image, optionally with its mask and
+    variance, none of which is copied; or another masked image, as in ``MaskedImage(other[, bbox[, origin]][, deep])``.
 
-    In place, with another masked image, ``+=`` and ``-=`` add or subtract images, OR the masks (planes matched by
-    name) and ADD the variances; with a number or an image only the image changes. ``*=`` with a number multiplies the
-    variance by its square.
+    With another masked image, ``+=`` and ``-=`` add or subtract the images, combine the masks by OR (planes are matched
+    by name) and add the variances in both cases; with a number or an image they change only the image. ``*=`` with a
+    number multiplies the variance by the square of that number.
     """
 
     _image_kind: ClassVar[type[Image]] = ImageF
@@ -90,7 +90,7 @@ class MaskedImage(Boxed):
 
     @property
     def image(self) -> Image:
-        """The image; assigning writes into its pixels."""
+        """Image plane; assigning to it writes into its pixels."""
         return self._image
 
     @image.setter
@@ -99,7 +99,7 @@ class MaskedImage(Boxed):
 
     @property
     def mask(self) -> Mask:
-        """The mask; assigning writes into its pixels."""
+        """Mask plane; assigning to it writes into its pixels."""
         return self._mask
 
     @mask.setter
@@ -108,7 +108,7 @@ class MaskedImage(Boxed):
 
     @property
     def variance(self) -> ImageF:
-        """The variance; assigning writes into its pixels."""
+        """Variance plane; assigning to it writes into its pixels."""
         return self._variance
 
     @variance.setter
@@ -140,7 +140,7 @@ class MaskedImage(Boxed):
         return new
 
     def getArrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The arrays of image, mask and variance."""
+        """Return the arrays of image, mask and variance."""
         return self._image.array, self._mask.array, self._variance.array
 
     def getWidth(self) -> int:
@@ -153,7 +153,7 @@ class MaskedImage(Boxed):
         return self._image.getXY0()
 
     def setXY0(self, *args: Any) -> None:
-        """Set the origin of all planes, by a point or by x and y."""
+        """Set the origin of all planes, given as a point or as x and y."""
         for plane in (self._image, self._mask, self._variance):
             plane.setXY0(*args)
 
@@ -182,35 +182,35 @@ class MaskedImage(Boxed):
             part.set(value)
 
     def get(self, x: int, y: int) -> tuple[Any, int, float]:
-        """Value, mask and variance at a local position."""
+        """Return value, mask and variance of the pixel at a local position."""
         value: tuple[Any, int, float] = self[x, y, LOCAL]
         return value
 
     def set(self, *args: Any) -> None:
-        """``set(value[, mask[, variance]])``: every pixel; what is left out is 0. A tuple of the three works too."""
+        """Set every pixel, as in ``set(value[, mask[, variance]])`` or with a tuple of these; omitted ones are 0."""
         values = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
         for array, one in zip(self.getArrays(), self._fitting((*values, 0, 0.0)[: max(len(values), 3)]), strict=True):
             array[...] = one
 
     def _fitting(self, values: tuple[Any, ...]) -> list[np.ndarray]:
-        """A value, a mask and a variance, each as its plane has it; nothing is written before all three are right."""
+        """Convert a value, a mask and a variance to the dtypes of their planes, before any of them is written."""
         if not 1 <= len(values) <= 3:
             raise InvalidParameterError(f"A pixel has a value, a mask and a variance; got {len(values)} values")
         planes = (self._image, self._mask, self._variance)
         return [plane._fitting(value) for plane, value in zip(planes, values, strict=False)]
 
     def assign(self, rhs: MaskedImage, bbox: Box2I | None = None, origin: ImageOrigin = PARENT) -> None:
-        """Copy all planes of `rhs` into this one, or into the part at `bbox`; mask planes are matched by name."""
+        """Copy all planes of `rhs` into this image, or into its part inside `bbox`; mask planes are matched by name."""
         if not isinstance(rhs, MaskedImage):
             raise InvalidParameterError(f"rhs is a {type(rhs).__name__}; it must be a MaskedImage")
         target = self if bbox is None else self.subset(bbox, origin)
-        bits = target._mask.bits_of(rhs.mask)  # which may fail, as the image may, and does so before anything changes
+        bits = target._mask.bits_of(rhs.mask)  # May raise, as the image may; both do so before anything changes.
         target._image.assign(rhs.image)
         target._mask.array[...] = bits
         target._variance.assign(rhs.variance)
 
     def convertF(self) -> MaskedImageF:
-        """The same with float32 pixels; a copy."""
+        """Return a copy with float32 pixels."""
         return MaskedImageF(self._image.convertF(), Mask(self._mask, True), ImageF(self._variance, True))
 
     def __iadd__(self, other: Any) -> Self:
@@ -234,14 +234,17 @@ class MaskedImage(Boxed):
         return self
 
     def _bits_of(self, other: MaskedImage) -> np.ndarray:
-        """Mask bits of the other side of arithmetic, after which nothing fails but the image, which comes first."""
+        """Return the mask bits of the right operand.
+
+        Callers then change the image first: of the steps that follow, only that one can raise.
+        """
         check_same_size("The right-hand side", other.getDimensions(), "the left-hand side", self.getDimensions())
         return self._mask.bits_of(other.mask)
 
     def __imul__(self, other: Any) -> Self:
         if isinstance(other, MaskedImage):
             bits = self._bits_of(other)
-            # Variance of a product of independent values, to first order.
+            # The variance of a product of independent values, to first order.
             mine, its = self._image.array.astype(np.float64), other.image.array.astype(np.float64)
             self._image *= other.image
             self._variance.array[...] = its**2 * self._variance.array + mine**2 * other.variance.array
@@ -283,31 +286,31 @@ def _square(factor: Any) -> Any:
 
 
 class MaskedImageF(MaskedImage):
-    """A masked image of float32 pixels. See `MaskedImage`."""
+    """Masked image of float32 pixels, see `MaskedImage`."""
 
     _image_kind = ImageF
 
 
 class MaskedImageD(MaskedImage):
-    """A masked image of float64 pixels. See `MaskedImage`."""
+    """Masked image of float64 pixels, see `MaskedImage`."""
 
     _image_kind = ImageD
 
 
 class MaskedImageI(MaskedImage):
-    """A masked image of int32 pixels. See `MaskedImage`."""
+    """Masked image of int32 pixels, see `MaskedImage`."""
 
     _image_kind = ImageI
 
 
 class MaskedImageU(MaskedImage):
-    """A masked image of uint16 pixels. See `MaskedImage`."""
+    """Masked image of uint16 pixels, see `MaskedImage`."""
 
     _image_kind = ImageU
 
 
 class MaskedImageL(MaskedImage):
-    """A masked image of uint64 pixels. See `MaskedImage`."""
+    """Masked image of uint64 pixels, see `MaskedImage`."""
 
     _image_kind = ImageL
 

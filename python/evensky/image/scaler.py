@@ -1,4 +1,4 @@
-"""Scalers bring exposures to a common photometric scale before they are matched."""
+"""Scalers that bring exposures to a common photometric scale before they are matched."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .masked_image import MaskedImage
 
 
 class ConstantScaler:
-    """Multiplies an exposure by one factor.
+    """Scaler that multiplies an exposure by one factor.
 
     Parameters
     ----------
     scale : float
-        Finite and not 0.
+        Factor; finite and not 0.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For any other scale.
+        If `scale` is 0 or not finite.
     """
 
     def __init__(self, scale: float = 1.0) -> None:
@@ -35,7 +35,7 @@ class ConstantScaler:
 
     @property
     def scale(self) -> float:
-        """The factor."""
+        """Factor."""
         return self._scale
 
     def scaleMaskedImage(self, maskedImage: MaskedImage) -> None:
@@ -54,21 +54,20 @@ def _real_array(values: Any, name: str) -> np.ndarray:
 
 
 class SpatialScaler:
-    """Multiplies an exposure by a factor that varies smoothly over it.
+    """Scaler that multiplies an exposure by a factor that varies smoothly with position.
 
     Parameters
     ----------
     x, y : array-like, shapes (nx,) and (ny,)
-        Positions, in the coordinates of the exposures' parent, at which the factor is known; at least two each,
-        increasing.
+        Positions, in parent coordinates, at which the factor is given; at least two each, increasing.
     scale : array-like, shape (ny, nx)
-        The factor there; finite. Between positions it is interpolated linearly in x and y, outside it stays that of
-        the edge.
+        Factor at these positions; finite. It is interpolated linearly in x and y between the positions, and is constant
+        beyond the outermost ones.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where shapes do not agree or a number is not finite.
+        If the shapes do not agree, a number is not finite, or positions do not increase.
     """
 
     def __init__(self, x: Any, y: Any, scale: Any) -> None:
@@ -77,10 +76,11 @@ class SpatialScaler:
         )
         if self._scale.shape != (self._y.size, self._x.size) or self._x.ndim != 1 or self._y.ndim != 1:
             raise InvalidParameterError(
-                f"scale has shape {self._scale.shape} for {self._y.size} y and {self._x.size} x positions"
+                f"scale has shape {self._scale.shape} for {self._y.size} y and {self._x.size} x positions; it must be "
+                f"({self._y.size}, {self._x.size})"
             )
         if not np.all(np.isfinite(self._scale)):
-            raise InvalidParameterError("scale holds numbers that are not finite")
+            raise InvalidParameterError("scale holds numbers that are not finite; all must be finite")
         for name, positions in (("x", self._x), ("y", self._y)):
             if positions.size < 2 or not np.all(np.isfinite(positions)) or not np.all(np.diff(positions) > 0):
                 raise InvalidParameterError(f"{name} = {positions}; at least two increasing positions are needed")

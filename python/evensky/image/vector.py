@@ -1,4 +1,4 @@
-"""Vectors of values with mask and variance."""
+"""Vectors of values with a mask and variances."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .mask import Mask
 
 
 class MaskedVector:
-    """One-dimensional values with a bit mask and variances, which statistics take as they take images.
+    """One-dimensional values with a bit mask and variances, accepted by statistics in place of an image.
 
     Parameters
     ----------
     value : array-like, shape (n,), or int
-        The values, or how many zeros.
+        Values, or the length of a vector of zeros.
     mask : array-like of int32, shape (n,), optional
-        All 0 if left out.
+        Mask; 0 everywhere if omitted.
     variance : array-like of float32, shape (n,), optional
-        All 0 if left out.
+        Variances; 0 everywhere if omitted.
     """
 
     dtype: ClassVar[Any] = np.float64
@@ -36,10 +36,10 @@ class MaskedVector:
         if given.ndim == 0:
             length = whole_number(value, "The length of a vector")
             if length < 0:
-                raise LengthError(f"A vector of {length} values; a whole number >= 0 is needed")
+                raise LengthError(f"The length of a vector is {length}; it must be >= 0")
             given = pixels_of(length, 1, self.dtype, "A vector")[0]
             given[:] = 0
-        with np.errstate(over="ignore"):  # what is beyond float32 is infinite
+        with np.errstate(over="ignore"):  # Values beyond float32 become infinite.
             values = given.astype(self.dtype, copy=False)
         if values.ndim != 1:
             raise InvalidParameterError(f"The values have shape {values.shape}; a vector has one dimension")
@@ -60,10 +60,10 @@ class MaskedVector:
 
 
 class MaskedVectorF(MaskedVector):
-    """A masked vector of float32 values. See `MaskedVector`."""
+    """Masked vector of float32 values, see `MaskedVector`."""
 
     dtype = np.float32
 
 
 class MaskedVectorD(MaskedVector):
-    """A masked vector of float64 values. See `MaskedVector`."""
+    """Masked vector of float64 values, see `MaskedVector`."""

@@ -1,7 +1,7 @@
-"""``lsst.images``, the images of Rubin's pipelines on PyPI, in and out: pixels, masks by the names of planes, models.
+"""Conversion from and to the images, masks and background models of ``lsst.images``, the package of Rubin's pipelines.
 
-Needs ``pip install "evensky[images]"`` (Python 3.12 or newer). ``lsst.images`` is imported when something of it is
-made; reading what it has made needs no import.
+It needs ``pip install "evensky[images]"`` and Python 3.12 or newer. ``lsst.images`` is imported only when one of its
+objects is made; converting its objects from it needs no import.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _lsst_images(module: str = "lsst.images") -> Any:
 
 
 def _descriptions() -> dict[str, str]:
-    """What ``lsst.images`` says of the planes that it knows."""
+    """Return the descriptions of the mask planes that ``lsst.images`` defines."""
     images = _lsst_images()
     known: dict[str, str] = {}
     for kind in ("visit_image", "difference_image", "deep_coadd", "non_cell_coadd", "template", "optional"):
@@ -73,7 +73,7 @@ def _new_plane(name: str) -> Any:
 
 
 def _new_mask(mask: Mask, box: Any, sky_projection: Any) -> Any:
-    """A mask of one int32 a pixel, which is shared, as long as its planes have numbers below 31."""
+    """Make a mask with one int32 element per pixel; it shares the pixels if all plane numbers are below 31."""
     images = _lsst_images()
     own = mask.getMaskPlaneDict()
     places: list[Any] = [None] * (max(own.values(), default=-1) + 1)
@@ -88,23 +88,23 @@ def _new_mask(mask: Mask, box: Any, sky_projection: Any) -> Any:
 
 
 def from_masked_image(masked: Any) -> MaskedImage:
-    """A masked image of ``lsst.images`` as one of `evensky.image`.
+    """Convert a masked image of ``lsst.images`` to one of `evensky.image`.
 
     Parameters
     ----------
     masked : lsst.images.MaskedImage
-        Or any kind of it, such as a ``VisitImage``.
+        Masked image, or an object of a subclass such as ``VisitImage``.
 
     Returns
     -------
     MaskedImageF, MaskedImageD, MaskedImageI, MaskedImageU or MaskedImageL
-        By the type of the pixels, with the same origin. Pixels are shared, as `planes_of` says, unless they are
-        read-only. Mask planes have the names of `PLANE_ALIASES`.
+        Masked image of the same dtype and origin. The pixels are shared as by `planes_of`, unless they are read-only.
+        Mask planes have the names of `PLANE_ALIASES`.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where it is no masked image, or its mask has more than 32 planes.
+        If `masked` is not a masked image, or its mask has more than 32 planes.
     """
     if not is_lsst_images(masked) or hasattr(masked, "array"):
         raise InvalidParameterError(f"{shown(masked)} is a {type(masked).__name__}; a MaskedImage is needed")
@@ -118,24 +118,24 @@ def _masked(planes: Planes) -> MaskedImage:
 
 
 def from_visit_image(visit: Any) -> Exposure:
-    """A visit image of ``lsst.images`` as an exposure.
+    """Convert a visit image of ``lsst.images`` to an exposure.
 
     Parameters
     ----------
     visit : lsst.images.VisitImage
-        An ``Image`` or ``MaskedImage`` does too: what it lacks is left out.
+        Visit image; an ``Image`` or ``MaskedImage`` is accepted, too, and gives an exposure without the missing parts.
 
     Returns
     -------
     ExposureF or another kind of Exposure
-        Pixels as `from_masked_image` has them. ``metadata`` holds the metadata that FITS headers can hold, and the unit
-        as BUNIT; ``wcs`` is the FITS WCS, or its approximation, where there is one; ``dataId`` is what the pixel frame
-        says: instrument, visit and detector, or skymap and tract.
+        Exposure with the pixels that `from_masked_image` returns. ``metadata`` holds those metadata that a FITS header
+        can hold, and the unit as BUNIT; ``wcs`` is the FITS WCS or its approximation, if there is one; ``dataId`` holds
+        the identifiers of the pixel frame: instrument, visit and detector, or skymap and tract.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where it is no image, or its mask has more than 32 planes.
+        If `visit` is not an image, or its mask has more than 32 planes.
     """
     planes = planes_of(visit)
     frame = None if visit.sky_projection is None else visit.sky_projection.pixel_frame
@@ -155,7 +155,7 @@ def _header(image: Any, unit: str) -> Any:
     for name, value in image.metadata.items():
         try:
             header.append(Card(name if len(name) <= 8 else f"HIERARCH {name}", value), end=True)
-        except ValueError:  # what FITS does not allow stays with the image
+        except ValueError:  # FITS does not allow the card, so it is omitted.
             continue
     if unit:
         header["BUNIT"] = unit
@@ -167,7 +167,7 @@ def _box(box: Box2I) -> Any:
 
 
 def _unit(unit: Any) -> Any:
-    """A unit of astropy's, or None, of what names it."""
+    """Convert a unit or its name to an astropy unit; return None if there is none."""
     from astropy.units import Unit
 
     if unit is None or unit == "":
@@ -175,39 +175,40 @@ def _unit(unit: Any) -> Any:
     try:
         return Unit(unit.replace("ADU", "adu") if isinstance(unit, str) else unit)
     except (TypeError, ValueError) as error:
-        raise InvalidParameterError(f"unit is {shown(unit)}; a unit that astropy knows is needed") from error
+        raise InvalidParameterError(f"unit is {shown(unit)}; it must be a unit that astropy knows") from error
 
 
 def to_masked_image(
     masked: MaskedImage | Exposure, like: Any = None, *, unit: Any = None, sky_projection: Any = None
 ) -> Any:
-    """A masked image as one of ``lsst.images``.
+    """Convert a masked image to one of ``lsst.images``.
 
     Parameters
     ----------
     masked : MaskedImage or Exposure
     like : lsst.images.MaskedImage, optional
-        Gives everything that is not pixels, and the types of these: schema of the mask, unit, projection, metadata, and
-        whatever its kind has. It may be larger: its part at the box of `masked` is what counts. It stays as it is.
+        Template that provides everything except the pixel values: the class of the result, dtypes, mask schema, unit,
+        projection, metadata, and the other parts of its class. It may be larger than `masked`; its part inside the box
+        of `masked` is used. It is not modified.
     unit : astropy unit or str, optional
-        Without `like`: of the pixels; an exposure's BUNIT if left out.
+        Unit of the pixels, only without `like`; if omitted, the BUNIT of an exposure.
     sky_projection : lsst.images.SkyProjection, optional
-        Without `like`; that of an exposure's WCS if left out.
+        Projection, only without `like`; if omitted, the WCS of an exposure.
 
     Returns
     -------
-    lsst.images.MaskedImage, or what `like` is
-        With `like`, pixels are copies; planes that are set somewhere and that its schema lacks are added. Without it
-        they are shared, and the mask has one int32 a pixel, with the planes at their numbers and by the names that
-        ``lsst.images`` has for them; shared too, unless there is a plane number 31.
+    lsst.images.MaskedImage, or the type of `like`
+        With `like`, the pixels are copied; planes that are set in some pixel but missing from the schema are added.
+        Without `like`, the pixels are shared. The mask then has one int32 element per pixel, with the same plane
+        numbers and the names of ``lsst.images``; it is shared, too, unless there is a plane with number 31.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where `like` is no masked image, has pixels of a type that does not hold these, or is given together with a
-        unit or a projection, or the unit is unknown.
+        If `like` is not a masked image, its dtypes cannot hold the pixels, it is combined with `unit` or
+        `sky_projection`, or the unit is unknown.
     evensky.errors.LengthError
-        Where the box of `masked` is not inside that of `like`.
+        If the box of `masked` is not inside that of `like`.
     """
     exposure = masked if isinstance(masked, Exposure) else None
     pixels = masked.maskedImage if isinstance(masked, Exposure) else masked
@@ -217,7 +218,7 @@ def to_masked_image(
         )
     if like is not None:
         if unit is not None or sky_projection is not None:
-            raise InvalidParameterError("like gives unit and sky_projection: they are not taken together with it")
+            raise InvalidParameterError("unit and sky_projection come from like; omit them, or omit like")
         return _filled(like, pixels)
     images = _lsst_images()
     box = _box(pixels.getBBox())
@@ -240,7 +241,7 @@ def _projection(exposure: Exposure, box: Any) -> Any:
 
 
 def _filled(like: Any, masked: MaskedImage) -> Any:
-    """A copy of `like`, or of its part, with other pixels."""
+    """Return a copy of `like`, or of its part inside the box of `masked`, with the pixels of `masked`."""
     if not is_lsst_images(like) or hasattr(like, "array"):
         raise InvalidParameterError(f"like is a {type(like).__name__}, {shown(like)}; a MaskedImage is needed")
     box = _box(masked.getBBox())
@@ -268,32 +269,32 @@ def _assign(target: np.ndarray, pixels: np.ndarray, name: str) -> None:
             cast = pixels.astype(target.dtype)
         if not np.array_equal(cast.astype(pixels.dtype), pixels, equal_nan=pixels.dtype.kind == "f"):
             raise InvalidParameterError(
-                f"The {name} has pixels of type {pixels.dtype} that like's, {target.dtype}, does not hold; convert "
+                f"The {name} has {pixels.dtype} pixels that {target.dtype}, the dtype of like, cannot hold; convert "
                 "one of them first"
             )
     target[...] = pixels
 
 
 def to_visit_image(exposure: Exposure | MaskedImage, like: Any) -> Any:
-    """An exposure as a visit image of ``lsst.images``.
+    """Convert an exposure to a visit image of ``lsst.images``.
 
     Parameters
     ----------
     exposure : Exposure or MaskedImage
-        The pixels.
+        Exposure that provides the pixels.
     like : lsst.images.VisitImage
-        Everything else: unit, projection, point-spread function, detector, calibration, backgrounds, metadata. It stays
-        as it is.
+        Template that provides everything else: unit, projection, point-spread function, detector, calibration,
+        backgrounds, metadata. It is not modified.
 
     Returns
     -------
     lsst.images.VisitImage
-        See `to_masked_image`, which raises the same errors.
+        Visit image with copies of the pixels, see `to_masked_image`.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where `like` is no visit image, too.
+        If `like` is not a visit image; the other errors of `to_masked_image` apply as well.
     """
     if not all(hasattr(like, name) for name in ("detector", "obs_info", "mask")):
         raise InvalidParameterError(f"like is a {type(like).__name__}, {shown(like)}; a VisitImage is needed")
@@ -304,38 +305,39 @@ def to_visit_image(exposure: Exposure | MaskedImage, like: Any) -> Any:
 
 
 def read_file(path: str | Path) -> Exposure:
-    """Read a file of ``lsst.images``, or a FITS file that the stack has written, by ``lsst.images`` itself.
+    """Read a file of ``lsst.images``, or a FITS file of the stack, with the reader of ``lsst.images``.
 
     Parameters
     ----------
     path : str or Path
-        A file of an ``Image``, ``MaskedImage`` or ``VisitImage``: FITS, or what else the ending says; or an exposure's
-        or a masked image's FITS file of the stack, of which every mask plane is kept.
+        File of an ``Image``, ``MaskedImage`` or ``VisitImage``, in FITS or another format, which its suffix tells; or
+        FITS file of an exposure or masked image of the stack, all of whose mask planes are kept.
 
     Returns
     -------
     ExposureF or another kind of Exposure
-        As `from_visit_image` makes it; ``dataId`` is the name of the file where the image does not say more.
+        Exposure as made by `from_visit_image`; ``dataId`` holds the name of the file if the image has no identifiers.
 
     Raises
     ------
     evensky.errors.FitsError
-        Where the file is missing or broken, or holds something else; one line that starts with the path.
+        If the file is missing, broken or holds another type; the message is one line that starts with the path.
 
     Notes
     -----
-    `evensky.io.read_exposure` reads both kinds without ``lsst.images``, and keeps comments of the header. It also reads
-    what the other reader refuses, such as old files of the stack; ``info.assumptions`` says so.
+    `evensky.io.read_exposure` reads both kinds of FITS files without ``lsst.images``, and keeps comments of headers. It
+    is also used for files that ``lsst.images`` refuses, such as old files of the stack; ``info.assumptions`` then
+    mentions it.
     """
     _lsst_images()
     try:
         image = _read(path)
     except FitsError:
         raise
-    except Exception as error:  # of which there are as many kinds as packages that take part
+    except Exception as error:  # Each package involved raises exceptions of its own.
         reason = (" ".join(str(error).split()) or type(error).__name__)[:300]
         try:
-            # Old files of the stack name their HDUs by EXTTYPE only, which that reader does not know.
+            # Old files of the stack name their HDUs by EXTTYPE only, which lsst.images does not support.
             exposure = read_exposure(path)
         except FitsError:
             raise FitsError(f"{path}: lsst.images cannot read it: {reason}") from error
@@ -362,7 +364,7 @@ def _read(path: str | Path) -> Any:
         if "JSONADDR" in hdus[0].header:
             return serialization.read_archive(str(path), format="fits")
         planes = [card[3:] for hdu in hdus for card in hdu.header if card.startswith("MP_")]
-    # The reader's own table lacks planes of some instruments, and it refuses pixels that have them.
+    # The table of the reader lacks planes of some instruments, and the reader refuses pixels that have them.
     known = _descriptions()
     plane_map = {name: images.MaskPlane(new := lsst_name(name, planes), known.get(new, "")) for name in planes}
     return images.MaskedImage.read_legacy(
@@ -379,20 +381,21 @@ def write_file(
     ----------
     exposure : Exposure or MaskedImage
     path : str or Path
-        The file; it appears whole or not at all.
+        File to write; it is written atomically.
     like : lsst.images.MaskedImage, optional
-        See `to_masked_image`, which raises the same errors.
+        Template, see `to_masked_image`.
     overwrite : bool, optional
-        Replace an existing file.
+        Whether to replace an existing file.
 
     Raises
     ------
     evensky.errors.FitsError
-        Where the file cannot be written, or exists and `overwrite` is false; an earlier file is then untouched.
+        If the file cannot be written, or exists and `overwrite` is false; an existing file is then unchanged. The
+        errors of `to_masked_image` apply as well.
     """
     image = to_masked_image(exposure, like)
     with atomic_path(path, overwrite=overwrite) as temporary:
-        temporary.unlink()  # lsst.images writes to new files only
+        temporary.unlink()  # lsst.images refuses to overwrite a file.
         _lsst_images("lsst.images.fits").write(image, str(temporary))
 
 
@@ -400,7 +403,7 @@ def write_file(
 
 
 def to_chebyshev_field(approximate: Approximate, unit: Any = None) -> Any:
-    """A Chebyshev model as a field of ``lsst.images``: the same series over the same box, so exactly the same.
+    """Convert a Chebyshev model to a field of ``lsst.images``, which is the same series over the same box.
 
     Parameters
     ----------
@@ -414,7 +417,7 @@ def to_chebyshev_field(approximate: Approximate, unit: Any = None) -> Any:
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where it is no `Approximate`.
+        If `approximate` is not an `Approximate`.
     """
     if not isinstance(approximate, Approximate):
         raise InvalidParameterError(f"{shown(approximate)} is a {type(approximate).__name__}; an Approximate is needed")
@@ -426,36 +429,37 @@ def to_chebyshev_field(approximate: Approximate, unit: Any = None) -> Any:
 
 
 def _triangle(order: int) -> tuple[np.ndarray, np.ndarray]:
-    """Orders in y and in x of the terms, by total order n and inside it x^n, x^(n-1) y, ... y^n."""
+    """Return the orders in y and in x of all terms, sorted by total degree n, then x^n, x^(n-1) y, ... y^n."""
     terms = [(q, n - q) for n in range(order + 1) for q in range(n + 1)]
     y, x = np.array(terms).T
     return y, x
 
 
 def to_spline_field(background: BackgroundMI, unit: Any = None, *, extrapolate: bool = False) -> Any:
-    """A spline background as a field of ``lsst.images``, which are Akima splines through the same bins.
+    """Convert a spline background to a field of ``lsst.images``, an Akima spline through the same bins.
 
     Parameters
     ----------
     background : BackgroundMI
-        Of style AKIMA_SPLINE.
+        Background of style AKIMA_SPLINE.
     unit : astropy unit or str, optional
     extrapolate : bool, optional
-        Make it of the image's whole box. If left out, it is of the pixels that the centres of the outer bins enclose:
-        beyond these this package goes on with parabolas, ``lsst.images`` with cubics, which differ by less than the
-        error of a bin.
+        Whether the field covers the whole box of the image. By default it covers the pixels between the centres of the
+        outer bins: beyond these, evensky extrapolates by parabolas and ``lsst.images`` by cubics, which differ by less
+        than the error of a bin.
 
     Returns
     -------
     lsst.images.fields.SplineField
-        What it gives between the centres of the outer bins has been compared with what `background` gives: it is the
-        same to the rounding of float64.
+        Field that equals `background` between the centres of the outer bins to the rounding of float64; this is
+        checked.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where it would not be the same, with the reason: for another style; fewer than five bins, or good ones of a
-        column, for which simpler splines are used here; corners between straight lines, which are rounded there.
+        If the field would differ from the background; the message holds the reason. It differs for other styles; for
+        fewer than five bins, or fewer than five good bins in a column, as evensky then uses simpler splines; and at
+        corners between straight lines, which ``lsst.images`` rounds.
     """
     if not isinstance(background, BackgroundMI):
         raise InvalidParameterError(f"{shown(background)} is a {type(background).__name__}; a BackgroundMI is needed")
@@ -486,26 +490,25 @@ def to_spline_field(background: BackgroundMI, unit: Any = None, *, extrapolate: 
 
 
 def _check_bins(values: np.ndarray) -> None:
-    """Raise where there are too few bins for Akima's splines, and where one is infinite."""
+    """Raise InvalidParameterError if a bin is infinite, or there are too few bins for Akima splines."""
     rows, columns = values.shape
     if np.isinf(values).any():
         raise InvalidParameterError(f"{int(np.isinf(values).sum())} bins are infinite; all must be finite or NaN")
     if rows < _AKIMA_POINTS or columns < _AKIMA_POINTS:
         raise InvalidParameterError(
-            f"There are {columns} x {rows} bins; a SplineField is the same for at least {_AKIMA_POINTS} in each "
-            "direction"
+            f"There are {columns} x {rows} bins; an equal SplineField needs at least {_AKIMA_POINTS} in each direction"
         )
     good = np.isfinite(values).sum(axis=0)
     fewest, usable = int(good[good > 0].min(initial=rows)), int((good > 0).sum())
     if fewest < _AKIMA_POINTS or usable < _AKIMA_POINTS:
         raise InvalidParameterError(
-            f"{usable} columns have good bins, the fewest {fewest}; a SplineField is the same for at least "
-            f"{_AKIMA_POINTS} columns with at least {_AKIMA_POINTS} each"
+            f"{usable} columns have good bins, the fewest {fewest}; an equal SplineField needs at least "
+            f"{_AKIMA_POINTS} columns with at least {_AKIMA_POINTS} good bins each"
         )
 
 
 def _pixel_field(background: BackgroundMI, unit: Any) -> Any:
-    """A field with a knot at each pixel."""
+    """Return a SplineField with a knot at each pixel of a background."""
     image = background.getImageF()
     box = image.getBBox()
     x = np.arange(box.getMinX(), box.getMinX() + box.getWidth(), dtype=np.float64)
@@ -516,29 +519,29 @@ def _pixel_field(background: BackgroundMI, unit: Any) -> Any:
 def to_background_map(
     model: BackgroundMI | Approximate, name: str = "background", *, unit: Any = None, description: str = ""
 ) -> Any:
-    """A model as the only background of a map of ``lsst.images``.
+    """Convert a model to a background map of ``lsst.images`` with one background.
 
     Parameters
     ----------
     model : BackgroundMI or Approximate
     name : str, optional
-        What it is called in the map.
+        Name of the background in the map.
     unit : astropy unit or str, optional
     description : str, optional
 
     Returns
     -------
     lsst.images.BackgroundMap
-        `from_background_map` makes a model of it that gives the same image, bit for bit. Its field is
+        Map from which `from_background_map` makes a model with a bit-identical image. The field of the background is
 
-        * a ``ChebyshevField`` for an approximation, and for a background of one bin;
-        * the ``SplineField`` of the bins that `to_spline_field` makes, of the image's whole box, where it can;
-        * else a ``SplineField`` with a knot at each pixel, which is as large as an image.
+        * a ``ChebyshevField`` for an approximation, and for a background with one bin;
+        * otherwise the ``SplineField`` of `to_spline_field` over the whole box of the image, if that can be made;
+        * otherwise a ``SplineField`` with a knot at each pixel, which is as large as an image.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where it is no model, or the unit is unknown.
+        If `model` is not a model, or the unit is unknown.
     """
     return _lsst_images().BackgroundMap([_lsst_images().Background(name, _field(model, unit), description)])
 
@@ -567,25 +570,26 @@ def _field(model: BackgroundMI | Approximate, unit: Any) -> Any:
 
 
 def from_background_map(background_map: Any, name: str | None = None) -> BackgroundMI | Approximate:
-    """A background of a map of ``lsst.images`` as a model.
+    """Convert a background of a map of ``lsst.images`` to a model.
 
     Parameters
     ----------
     background_map : lsst.images.BackgroundMap
     name : str, optional
-        Which; may be left out where there is only one.
+        Name of the background; may be omitted if the map has only one.
 
     Returns
     -------
     Approximate
-        Of a ``ChebyshevField``. The covariance of its coefficients is not known, and NaN.
+        Model of a ``ChebyshevField``. The covariance of its coefficients is unknown and thus NaN.
     BackgroundMI
-        Of a ``SplineField`` whose knots are the centres of bins: an AKIMA_SPLINE, the errors of the bins 0.
+        Model of a ``SplineField`` whose knots are the centres of bins. Its style is AKIMA_SPLINE; the errors of its
+        bins are 0.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where there is no such background, or its field is of another kind or has other knots.
+        If the map does not have this background, or its field is of another type or has other knots.
     """
     names = list(background_map)
     if name is None and len(names) == 1:
@@ -605,8 +609,8 @@ def from_background_map(background_map: Any, name: str | None = None) -> Backgro
     for axis, centers, knots in (("x", model.getBinCentersX(), field.x), ("y", model.getBinCentersY(), field.y)):
         if not np.allclose(centers, knots, rtol=0.0, atol=1e-6):
             raise InvalidParameterError(
-                f"The background {name!r} has knots in {axis} from {knots[0]} to {knots[-1]}; those of {len(knots)} "
-                f"bins of its box are from {centers[0]} to {centers[-1]}"
+                f"The background {name!r} has knots in {axis} from {knots[0]} to {knots[-1]}; they must be the centres "
+                f"of {len(knots)} bins of its box, from {centers[0]} to {centers[-1]}"
             )
     control = model.getBackgroundControl()
     control.setInterpStyle(Interpolate.Style.AKIMA_SPLINE)
@@ -617,7 +621,7 @@ def from_background_map(background_map: Any, name: str | None = None) -> Backgro
 def _from_chebyshev(matrix: np.ndarray, box: Box2I) -> Approximate:
     rows, columns = np.nonzero(matrix)
     order = int((rows + columns).max(initial=0))
-    # A square matrix of a triangular series has its order, even where the last terms are 0.
+    # The size of a square matrix gives the order of a triangular series, even if its last terms are 0.
     order = max(order, matrix.shape[0] - 1) if matrix.shape[0] == matrix.shape[1] else order
     full = np.zeros((order + 1, order + 1))
     part = matrix[: order + 1, : order + 1]

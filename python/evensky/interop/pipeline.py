@@ -1,6 +1,6 @@
-"""A task of an LSST pipeline: the backgrounds of the warps of a patch matched, through a Butler.
+"""Task of an LSST pipeline that matches the backgrounds of the warps of a patch, read from and written to a Butler.
 
-``pip install "evensky[pipeline]"``; Python 3.12. docs/pipeline.md says how it is run.
+It needs ``pip install "evensky[pipeline]"`` and Python 3.12. docs/pipeline.md describes how to run it.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class MatchWarpBackgroundsConnections(
     dimensions=("skymap", "tract", "patch", "band"),
     defaultTemplates={"warpType": "direct"},
 ):
-    """What goes in and comes out."""
+    """Inputs and outputs of `MatchWarpBackgroundsTask`."""
 
     warps = connectionTypes.Input(
-        doc="Warps of a patch, one a visit.",
+        doc="Warps of a patch, one for each visit.",
         name="{warpType}_warp",
         storageClass="MaskedImageV2",
         dimensions=("skymap", "tract", "patch", "visit"),
@@ -42,21 +42,21 @@ class MatchWarpBackgroundsConnections(
         deferLoad=True,
     )
     models = connectionTypes.Output(
-        doc="What was added to each warp that was matched.",
+        doc="Model that was added to each matched warp.",
         name="{warpType}_warp_background_diff",
         storageClass="ImageV2",
         dimensions=("skymap", "tract", "patch", "visit"),
         multiple=True,
     )
     matched = connectionTypes.Output(
-        doc="The matched warps, and the reference as it was.",
+        doc="Matched warps, and the unchanged reference.",
         name="{warpType}_warp_background_matched",
         storageClass="MaskedImageV2",
         dimensions=("skymap", "tract", "patch", "visit"),
         multiple=True,
     )
     fits = connectionTypes.Output(
-        doc="How well the models fit, for each visit; which visit is the reference, and why.",
+        doc="Quality of the fit for each visit; the visit of the reference, and the reason of its choice.",
         name="{warpType}_warp_background_fit",
         storageClass="StructuredDataDict",
         dimensions=("skymap", "tract", "patch", "band"),
@@ -66,18 +66,18 @@ class MatchWarpBackgroundsConnections(
 class MatchWarpBackgroundsConfig(pipe_base.PipelineTaskConfig, pipelineConnections=MatchWarpBackgroundsConnections):
     """Configuration of `MatchWarpBackgroundsTask`."""
 
-    match = ConfigField[MatchBackgroundsConfig](dtype=MatchBackgroundsConfig, doc="How backgrounds are matched.")
+    match = ConfigField[MatchBackgroundsConfig](dtype=MatchBackgroundsConfig, doc="Configuration of the matching.")
     refVisit = Field[int](
-        dtype=int, default=None, optional=True, doc="Visit that the others are matched to; the best one if left out."
+        dtype=int, default=None, optional=True, doc="Visit to match the others to; chosen automatically by default."
     )
 
 
 class MatchWarpBackgroundsTask(pipe_base.PipelineTask):
     """Match the backgrounds of the warps of a patch and band.
 
-    Each warp but the reference gets a smooth additive correction that makes its background equal the reference's. The
-    results are those of `evensky.tasks.MatchBackgroundsTask`, to the last bit. A warp that cannot be matched has no
-    outputs; why is in the log and in the fit table.
+    To each warp except the reference, the task adds a smooth model that makes its background equal to that of the
+    reference. The results are bit-identical to those of `evensky.tasks.MatchBackgroundsTask`. A warp that cannot be
+    matched has no outputs; the log and the fit table hold the reason.
     """
 
     ConfigClass = MatchWarpBackgroundsConfig
@@ -85,7 +85,7 @@ class MatchWarpBackgroundsTask(pipe_base.PipelineTask):
     config: MatchWarpBackgroundsConfig
 
     def runQuantum(self, butlerQC: Any, inputRefs: Any, outputRefs: Any) -> None:
-        """Read the warps of one patch and band, and write what `run` gives."""
+        """Read the warps of one patch and band, match them, and write the results of `run`."""
         handles = sorted(butlerQC.get(inputRefs.warps), key=lambda handle: int(handle.dataId["visit"]))
         result = self.run(handles)
         for name in ("models", "matched"):
@@ -100,23 +100,23 @@ class MatchWarpBackgroundsTask(pipe_base.PipelineTask):
         Parameters
         ----------
         warps : sequence of handles
-            Each with ``get()``, which gives a `lsst.images.MaskedImage`, and a ``dataId`` with a visit.
+            Each has a method ``get()`` that returns a `lsst.images.MaskedImage`, and a ``dataId`` with a visit.
 
         Returns
         -------
         lsst.pipe.base.Struct
             models : dict of int to lsst.images.Image
-                What was added to the warp of each visit that was matched.
+                Model that was added to the warp of each matched visit.
             matched : dict of int to lsst.images.MaskedImage
-                The matched warps, and the reference as it was.
+                Matched warps, and the unchanged reference.
             fits : dict
-                ``reference`` (its visit), ``reason``, ``config`` and ``visits``: for each visit its status, and what
-                `MatchBackgroundsTask.matchBackgrounds` says of it.
+                Keys are ``reference`` (its visit), ``reason`` (of its choice), ``config``, and ``visits``, which holds
+                for each visit its status and the quantities reported by `MatchBackgroundsTask.matchBackgrounds`.
 
         Raises
         ------
         lsst.pipe.base.NoWorkFound
-            For less than two warps, and where none can be the reference.
+            If there are fewer than two warps, or none of them can be the reference.
         """
         if len(warps) < 2:
             raise pipe_base.NoWorkFound(f"There are {len(warps)} warps; at least 2 are needed to match")
@@ -189,7 +189,7 @@ class _OnOneBox(ReferenceMethod):
 
 
 def _as_data(record: ExposureRecord) -> dict[str, Any]:
-    """What YAML and JSON know."""
+    """Return a record as a dictionary of types that YAML and JSON can hold."""
     names = (
         "status",
         "model",

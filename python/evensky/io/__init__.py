@@ -1,4 +1,4 @@
-"""Files: exposures in and out, and references to data that are loaded when they are needed."""
+"""Reading and writing of exposures, and references to exposures that are loaded on demand."""
 
 from __future__ import annotations
 

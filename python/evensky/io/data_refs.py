@@ -1,4 +1,4 @@
-"""References to exposures that are loaded when they are needed: files, memory, and whatever a Butler hands out."""
+"""References to exposures in files, in memory or in a Butler, which are loaded on demand."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from .exposures import read_exposure
 
 
 def id_dict(data_id: Any) -> dict[str, Any]:
-    """A data ID as a dictionary; takes mappings and the data coordinates of a Butler, which are none."""
+    """Convert a data ID to a dictionary; accepts mappings, and data coordinates of a Butler, which are not mappings."""
     mapping = getattr(data_id, "mapping", data_id)
     return dict(mapping)
 
 
 class FileDataRef:
-    """An exposure in a FITS file.
+    """Reference to an exposure in a FITS file.
 
     Parameters
     ----------
     path : str or Path
-        The file.
+        Path of the file.
     dataId : mapping, optional
-        What identifies the exposure; ``{"file": name}`` if left out.
+        Identifier of the exposure; ``{"file": name}`` if omitted.
     **options
-        Passed to `evensky.io.read_exposure`: ``mask``, ``variance``, ``hdu``, ``dtype``.
+        Options of `evensky.io.read_exposure`, such as ``mask``, ``variance``, ``hdu`` and ``dtype``.
     """
 
     def __init__(self, path: str | Path, dataId: Mapping[str, Any] | None = None, **options: Any) -> None:
@@ -40,13 +40,13 @@ class FileDataRef:
         self._options = options
 
     def get(self, datasetType: str | None = None, immediate: bool = True, **_: Any) -> Exposure:
-        """Read the file; `datasetType` and `immediate` are taken as a Butler takes them, and change nothing."""
+        """Read the file; `datasetType` and `immediate` are accepted for compatibility with a Butler, and ignored."""
         exposure = read_exposure(self.path, **self._options)
         exposure.dataId = self.dataId
         return exposure
 
     def datasetExists(self, datasetType: str | None = None) -> bool:
-        """Whether there is such a file."""
+        """Return whether the file exists."""
         return self.path.exists()
 
     def __repr__(self) -> str:
@@ -54,15 +54,15 @@ class FileDataRef:
 
 
 class ExposureDataRef:
-    """An exposure in memory. Each `get` hands out a copy, so that what it holds stays as it is.
+    """Reference to an exposure in memory.
 
     Parameters
     ----------
     exposure : Exposure or MaskedImage
     dataId : mapping, optional
-        What identifies it; its own ``dataId`` if left out.
+        Identifier of the exposure; its own ``dataId`` if omitted.
     copy : bool, optional
-        False: hand out the exposure itself.
+        Whether `get` returns a copy, which protects the exposure from changes, or the exposure itself.
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class ExposureDataRef:
         self._copy = copy
 
     def get(self, datasetType: str | None = None, immediate: bool = True, **_: Any) -> Exposure:
-        """The exposure."""
+        """Return the exposure, or a copy of it; the arguments are ignored."""
         return self.exposure.clone() if self._copy else self.exposure
 
     def datasetExists(self, datasetType: str | None = None) -> bool:
-        """True."""
+        """Return True: the exposure is in memory."""
         return True
 
     def __repr__(self) -> str:
@@ -85,7 +85,7 @@ class ExposureDataRef:
 
 
 class _HandleDataRef:
-    """A handle of today's Butler, which takes neither a dataset type nor ``immediate``."""
+    """Adapter for a handle of the present Butler, whose ``get`` takes neither a dataset type nor ``immediate``."""
 
     def __init__(self, handle: Any) -> None:
         self.handle = handle
@@ -102,20 +102,20 @@ class _HandleDataRef:
 
 
 def as_data_ref(obj: Any, index: int = 0) -> Any:
-    """Something with ``get(datasetType, immediate=True)`` and ``dataId`` out of anything that stands for an exposure.
+    """Return an object with ``get(datasetType, immediate=True)`` and ``dataId`` that refers to an exposure.
 
     Parameters
     ----------
     obj : str, Path, Exposure, MaskedImage, masked image of ``lsst.images``, or data reference
         A file, an exposure in memory, a data reference of the old Butler (with ``butlerSubset``), a deferred handle of
-        today's, or anything with ``get()`` and ``dataId``.
+        the present Butler, or any object with ``get()`` and ``dataId``.
     index : int, optional
-        Identifies an exposure that has no data ID of its own.
+        Identifier of an exposure that has no data ID.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where it is none of these.
+        If `obj` is of another type.
     """
     if isinstance(obj, str | Path):
         return FileDataRef(obj)
@@ -127,7 +127,7 @@ def as_data_ref(obj: Any, index: int = 0) -> Any:
     if isinstance(obj, FileDataRef | ExposureDataRef | _HandleDataRef) or hasattr(obj, "butlerSubset"):
         return obj
     if hasattr(obj, "get") and hasattr(obj, "dataId"):
-        # Handles know the dataset they stand for (``ref``), or hold the object itself (``inMemoryDataset``).
+        # Handles of the present Butler refer to a dataset (``ref``) or hold the object itself (``inMemoryDataset``).
         return _HandleDataRef(obj) if hasattr(obj, "ref") or hasattr(obj, "inMemoryDataset") else obj
     raise InvalidParameterError(
         f"{obj!r} is a {type(obj).__name__}; a file name, an exposure, or a reference with get() and dataId is needed"
@@ -135,7 +135,7 @@ def as_data_ref(obj: Any, index: int = 0) -> Any:
 
 
 def data_id_keys(data_ref: Any, datasetType: str | None = None, butler: Any = None) -> list[str]:
-    """The keys of the data ID that tell exposures apart, as the Butler names them; all where there is no Butler."""
+    """Return the keys of the data ID that identify an exposure according to the Butler; without one, all keys."""
     if butler is None:
         butler = getattr(getattr(data_ref, "butlerSubset", None), "butler", None)
     if butler is not None:
@@ -149,19 +149,19 @@ def data_id_keys(data_ref: Any, datasetType: str | None = None, butler: Any = No
 
 
 def file_data_refs(source: str | Path | Iterable[str | Path], **options: Any) -> list[FileDataRef]:
-    """References to the FITS files of a folder, sorted by name, or to the files of a list.
+    """Return references to the FITS files of a folder, sorted by name, or to the files of a list.
 
     Raises
     ------
     evensky.errors.NotFoundError
-        Where the folder has no FITS file.
+        If the folder has no FITS file.
     """
     if isinstance(source, str | Path):
         folder = Path(source)
         suffixes = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz", ".fz")
         paths = sorted(path for path in folder.glob("*") if path.name.lower().endswith(suffixes))
         if not paths:
-            raise NotFoundError(f"{folder}: there is no FITS file in it; endings looked for are {', '.join(suffixes)}")
+            raise NotFoundError(f"{folder}: there is no FITS file in it; names must end in {', '.join(suffixes)}")
     else:
         paths = [Path(path) for path in source]
     return [FileDataRef(path, **options) for path in paths]

@@ -1,6 +1,6 @@
-"""Statistics, interpolation, backgrounds and approximations, by the names of ``lsst.afw.math``.
+"""Statistics, interpolation, backgrounds and approximations with the names of ``lsst.afw.math``.
 
-``import evensky.math as afwMath`` is how a script moves over.
+A script moves over with ``import evensky.math as afwMath``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Chebyshev approximation of a coarse grid by the names of ``lsst.afw.math``."""
+"""Chebyshev approximation of points in a coarse grid, with the names of ``lsst.afw.math``."""
 
 from __future__ import annotations
 
@@ -20,48 +20,48 @@ if TYPE_CHECKING:
 
 
 class Approximate:
-    """A two-dimensional Chebyshev series over a box of pixels.
+    """Two-dimensional Chebyshev series over a box of pixels.
 
     The model is the sum over p + q <= order of c_pq T_p(x') T_q(y'), where x' and y' map the outer pixel edges of the
-    box (min - 0.5, max + 0.5) to -1 and +1. Made by `makeApproximate` and ``Background.getApproximate``; immutable, and
-    safe to evaluate from many threads.
+    box (min - 0.5, max + 0.5) to -1 and +1. `makeApproximate` and ``Background.getApproximate`` make objects of this
+    class. They are immutable, and several threads may evaluate them at once.
     """
 
     def __init__(self, core: _core.Approximate) -> None:
         self._core = core
 
     def getImage(self, orderX: int = -1, orderY: int = -1, *, num_threads: int = 0) -> ImageF:
-        """The model over its box.
+        """Evaluate the model over its box.
 
         Parameters
         ----------
         orderX, orderY : int, optional
-            Evaluate terms up to this order only; negative means all. Both must be equal.
+            Highest order of the terms to evaluate; negative numbers stand for all terms. Both must be equal.
         num_threads : int, optional
             Number of threads; 0 for the process-wide default.
 
         Returns
         -------
         ImageF
-            Of the box's size and origin.
+            Image with the size and origin of the box.
 
         Raises
         ------
         evensky.errors.InvalidParameterError
-            Where the orders differ or are greater than the model's.
+            If the orders differ, or are higher than that of the model.
         """
         array = self._pixels(np.float32)
         self._core.get_image(array, self._core.get_bbox(), orderX, orderY, num_threads)
         return ImageF(array, xy0=self.getBBox().getMin())
 
     def getImageD(self, orderX: int = -1, orderY: int = -1, *, num_threads: int = 0) -> ImageD:
-        """The same as `getImage`, in float64."""
+        """Evaluate the model over its box in float64; parameters and errors are those of `getImage`."""
         array = self._pixels(np.float64)
         self._core.get_image(array, self._core.get_bbox(), orderX, orderY, num_threads)
         return ImageD(array, xy0=self.getBBox().getMin())
 
     def getMaskedImage(self, orderX: int = -1, orderY: int = -1, *, num_threads: int = 0) -> MaskedImageF:
-        """The model over its box with its variance, propagated from the errors of the points through the fit.
+        """Evaluate the model over its box with its variance, propagated from the errors of the points.
 
         Parameters and errors are those of `getImage`.
         """
@@ -70,17 +70,17 @@ class Approximate:
         return masked
 
     def getBBox(self) -> Box2I:
-        """The pixels that the model is for."""
+        """Return the box of pixels that the model covers."""
         x0, y0, width, height = self._core.get_bbox()
         return Box2I(Point2I(x0, y0), Extent2I(width, height))
 
     def getControl(self) -> ApproximateControl:
-        """How the model was made (a copy)."""
+        """Return a copy of the control that the model was made with."""
         return self._core.get_control()
 
     @property
     def coefficients(self) -> np.ndarray:
-        """Coefficients by total degree n, and inside it x^n, x^(n-1) y, ... y^n; shape ``(n_terms,)``."""
+        """Coefficients, shape ``(n_terms,)``, sorted by total degree n, then x^n, x^(n-1) y, ... y^n."""
         return self._core.get_coefficients()
 
     @property
@@ -104,14 +104,14 @@ def makeApproximate(
     Parameters
     ----------
     x, y : array-like, shapes (nx,) and (ny,)
-        Positions of the grid's columns and rows, in the coordinates of `bbox`.
+        Positions of the columns and rows of the grid, in the coordinates of `bbox`.
     maskedImage : image-like, shape (ny, nx)
-        The points; its variance plane holds their errors as standard deviations, as the statistics image of a
-        background does. Points that are not finite do not count.
+        Values of the points. As in the statistics image of a background, the variance plane holds their errors as
+        standard deviations. Points that are not finite are ignored.
     bbox : Box2I
-        The pixels that the model is for.
+        Box of pixels that the model covers.
     actrl : ApproximateControl
-        Order, and whether to weight by 1 / error.
+        Order of the series, and whether to weight points by 1 / error.
 
     Returns
     -------
@@ -120,9 +120,9 @@ def makeApproximate(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where sizes do not agree, or something is not of its type.
+        If sizes do not agree, or an argument has a wrong type.
     evensky.errors.RuntimeError
-        Where no point can be used, or the points determine fewer terms than the order has.
+        If no point is usable, or the points determine fewer terms than the order requires.
     """
     planes = as_planes(maskedImage)
     image = ImageF(planes.image).array

@@ -1,4 +1,4 @@
-"""Backgrounds by the names of ``lsst.afw.math``: statistics in a grid of bins, and smooth models through them."""
+"""Backgrounds with the names of ``lsst.afw.math``: statistics in a grid of bins, and smooth models through them."""
 
 from __future__ import annotations
 
@@ -47,34 +47,34 @@ _FLOAT, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def undersample_style(style: UndersampleStyle | str | int) -> UndersampleStyle:
-    """The undersample style that a style, its name or its number stands for.
+    """Return an undersample style, given as a style, a name or a number.
 
     Raises
     ------
     evensky.errors.NotFoundError
-        For an unknown name; the message lists the known ones.
+        If the name is unknown; the message lists the known ones.
     evensky.errors.InvalidParameterError
-        For an unknown number.
+        If the number is unknown; the message lists the known ones.
     """
     return stringToUndersampleStyle(style) if isinstance(style, str) else by_number(UndersampleStyle, style)
 
 
 class BackgroundMI:
-    """A background that is kept as a masked image of statistics, one pixel a bin.
+    """Background of an image, held as a masked image of statistics with one pixel per bin.
 
-    Evaluation is safe from many threads and gives each the same answer as alone; editing the statistics image while
-    it is evaluated is not.
+    Several threads may evaluate a background at once, with the same results as one. The statistics image must not be
+    modified during an evaluation.
 
     Parameters
     ----------
     imageBBox : Box2I
-        The pixels of the image that the background is of.
+        Box of the image.
     statsImage : image-like, shape (ny, nx)
         Values of the bins and, in the variance plane, their errors (standard deviations); copied.
 
     Notes
     -----
-    The original's other constructor, from an image and a control, is `makeBackground`; it works here too.
+    The constructor also takes an image and a `BackgroundControl`, as in ``lsst.afw.math``; see `makeBackground`.
     """
 
     def __init__(self, imageBBox: Any, statsImage: Any, *, num_threads: int = 0) -> None:
@@ -93,15 +93,16 @@ class BackgroundMI:
 
     @classmethod
     def from_core(cls, core: _core.Background, as_used: _core.AsUsed) -> Self:
-        """Wrap a background that the core has made."""
+        """Wrap a background of the core."""
         self = cls.__new__(cls)
         self._adopt(core, as_used)
         return self
 
     def getStatsImage(self) -> MaskedImageF:
-        """Values of the bins, shape ``(ny, nx)``; the variance plane holds their errors as standard deviations.
+        """Return the statistics image, shape ``(ny, nx)``: the values of the bins, with their errors.
 
-        It is live: what is written to it is what later models go through.
+        The variance plane holds the errors as standard deviations. The image is not a copy: changes to it affect all
+        later models.
         """
         if self._stats is None:
             values, masks, errors = self._core.get_stats_planes()
@@ -113,51 +114,51 @@ class BackgroundMI:
         return trusted_box(*self._core.get_image_bbox())
 
     def getBinCentersX(self) -> np.ndarray:
-        """Positions of the columns of bins, in the coordinates of the image's parent; shape ``(nx,)``."""
+        """Return the x positions of the centres of the bins, in parent coordinates, shape ``(nx,)``."""
         return self._core.getBinCentersX()
 
     def getBinCentersY(self) -> np.ndarray:
-        """Positions of the rows of bins, in the coordinates of the image's parent; shape ``(ny,)``."""
+        """Return the y positions of the centres of the bins, in parent coordinates, shape ``(ny,)``."""
         return self._core.getBinCentersY()
 
     def getBackgroundControl(self) -> BackgroundControl:
-        """How the background was made and is evaluated; what is set there takes effect."""
+        """Return the control of the background; it is not a copy, so changes to it affect later evaluations."""
         return self._core.getBackgroundControl()
 
     def getAsUsedInterpStyle(self) -> Interpolate.Style:
-        """The style that the last image was made with; UNKNOWN before the first."""
+        """Return the interpolation style of the last image; UNKNOWN before the first one, and for an approximation."""
         return self._as_used.interpStyle
 
     def getAsUsedUndersampleStyle(self) -> UndersampleStyle:
-        """The undersample style that the last image was made with."""
+        """Return the undersample style of the last image."""
         return self._as_used.undersampleStyle
 
     def getImageF(self, *args: Any, num_threads: int = 0, **kwargs: Any) -> ImageF:
-        """The model as float32: ``getImageF([bbox,] [interpStyle, undersampleStyle])``.
+        """Evaluate the model in float32: ``getImageF([bbox,] [interpStyle, undersampleStyle])``.
 
         Parameters
         ----------
         bbox : Box2I, optional
-            Where, in the coordinates of the image's parent; the whole image if left out.
+            Box to evaluate, in parent coordinates; the whole image if omitted.
         interpStyle : Interpolate.Style, str or int, optional
-            The control's if left out.
+            Interpolation style; that of the control if omitted.
         undersampleStyle : UndersampleStyle, str or int, optional
-            What to do where bins are too few for the style; the control's if left out.
+            Action if there are too few bins for the style; that of the control if omitted.
         num_threads : int, optional
             Number of threads; 0 for the process-wide default.
 
         Returns
         -------
         ImageF
-            Of the box's size and origin. If the control has an ApproximateControl, and no style is given, the
-            approximation. NaN where there is nothing to interpolate.
+            Image with the size and origin of the box. It holds the approximation if the control has an
+            ApproximateControl and no style is given, and NaN if no bin is good.
 
         Raises
         ------
         evensky.errors.InvalidParameterError, evensky.errors.OutOfRangeError
-            Where bins are too few and `undersampleStyle` says to throw.
+            If there are too few bins and `undersampleStyle` is THROW_EXCEPTION.
         evensky.errors.LengthError
-            Where `bbox` is not inside the image's box.
+            If `bbox` is not inside the box of the image.
         """
         return ImageF._of(*self._evaluate(_FLOAT, args, kwargs, num_threads))
 
@@ -203,19 +204,20 @@ class BackgroundMI:
     def getApproximate(
         self, actrl: ApproximateControl, undersampleStyle: UndersampleStyle | str | int = THROW_EXCEPTION
     ) -> Approximate:
-        """Chebyshev model of the bins.
+        """Fit a Chebyshev model to the bins.
 
         Parameters
         ----------
         actrl : ApproximateControl
-            Order, and whether to weight by 1 / error.
+            Order of the series, and whether to weight bins by 1 / error.
         undersampleStyle : UndersampleStyle, str or int, optional
-            Taken as the original takes it; a model never has more terms than the bins determine.
+            Accepted for compatibility with ``lsst.afw.math``, and ignored: bins that do not determine all terms always
+            raise an error.
 
         Raises
         ------
         evensky.errors.RuntimeError
-            Where no bin can be used, or the bins determine fewer terms than the order has.
+            If no bin is usable, or the bins determine fewer terms than the order requires.
         """
         undersample_style(undersampleStyle)
         return Approximate(self._core.get_approximate(actrl))
@@ -259,15 +261,15 @@ Background = BackgroundMI
 def fill_with_model(
     out: np.ndarray, model: BackgroundMI | Approximate, *, first_row: int = 0, num_threads: int = 0
 ) -> None:
-    """Evaluate whole rows of a model, as its image has them, into an array that is there already.
+    """Evaluate whole rows of a model into an existing array.
 
     Parameters
     ----------
     out : ndarray of float32 or float64, shape (rows, width)
-        Overwritten.
+        Array to write to.
     model : BackgroundMI or Approximate
     first_row : int, optional
-        The row of the image that comes first, counted from 0.
+        First row of the image to evaluate, counted from 0.
     num_threads : int, optional
         Number of threads; 0 for the process-wide default.
     """
@@ -283,7 +285,7 @@ def fill_with_model(
 def _measure(planes: Planes, bctrl: BackgroundControl, num_threads: int) -> _core.Background:
     sctrl = bctrl.getStatisticsControl()
     if planes.reject and not sctrl.getAndMask() & planes.reject:
-        # A boolean mask has no planes to choose from: it always counts.
+        # A boolean mask has no planes to choose from, so its pixels are always rejected.
         sctrl = copy.copy(sctrl)
         sctrl.setAndMask(sctrl.getAndMask() | planes.reject)
         bctrl = BackgroundControl(
@@ -306,7 +308,7 @@ def makeBackground(image: Any, bctrl: BackgroundControl, *, num_threads: int = 0
     image : image-like, shape (height, width)
         An image or masked image of `evensky.image`, a numpy array, a `numpy.ma.MaskedArray` or an astropy ``NDData``.
     bctrl : BackgroundControl
-        Number of bins, what to measure in them, and how models are evaluated.
+        Number of bins, statistic to measure in them, and style of evaluation.
     num_threads : int, optional
         Number of threads; 0 for the process-wide default. Results do not depend on it.
 
@@ -317,7 +319,7 @@ def makeBackground(image: Any, bctrl: BackgroundControl, *, num_threads: int = 0
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where a bin has no pixels, or pixels have a type that cannot be used.
+        If a bin has no pixels, or the dtype of the pixels is not supported.
     """
     if not isinstance(bctrl, BackgroundControl):
         raise InvalidParameterError(f"bctrl is a {type(bctrl).__name__}; it must be a BackgroundControl")

@@ -1,4 +1,4 @@
-"""One-dimensional interpolation by the names of ``lsst.afw.math``."""
+"""One-dimensional interpolation with the names of ``lsst.afw.math``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,13 @@ _EnumT = TypeVar("_EnumT", bound=enum.Enum)
 
 
 def by_number(kind: type[_EnumT], value: Any) -> _EnumT:
-    """The member of an enumeration of that number; InvalidParameterError, which lists the members, for any other."""
+    """Return the member of an enumeration with a given number.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If no member has this number; the message lists the members.
+    """
     try:
         return kind(value)
     except ValueError:
@@ -36,25 +42,25 @@ def by_number(kind: type[_EnumT], value: Any) -> _EnumT:
 
 
 def interp_style(style: Interpolate.Style | str | int) -> Interpolate.Style:
-    """The interpolation style that a style, its name or its number stands for.
+    """Return an interpolation style, given as a style, a name or a number.
 
     Raises
     ------
     evensky.errors.NotFoundError
-        For an unknown name; the message lists the known ones.
+        If the name is unknown; the message lists the known ones.
     evensky.errors.InvalidParameterError
-        For an unknown number.
+        If the number is unknown; the message lists the known ones.
     """
     return stringToInterpStyle(style) if isinstance(style, str) else by_number(Interpolate.Style, style)
 
 
 def lookupMinInterpPoints(style: Interpolate.Style | str | int) -> int:
-    """The least number of points that an interpolation style needs.
+    """Return the smallest number of points that an interpolation style needs.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For an unknown style.
+        If the style is unknown.
     """
     return _core.lookupMinInterpPoints(interp_style(style))
 
@@ -62,12 +68,12 @@ def lookupMinInterpPoints(style: Interpolate.Style | str | int) -> int:
 def makeInterpolate(
     x: ArrayLike, y: ArrayLike, style: Interpolate.Style | str | int = Interpolate.Style.AKIMA_SPLINE
 ) -> Interpolate:
-    """Interpolate through points.
+    """Make an interpolation through points.
 
     Parameters
     ----------
     x, y : array-like, shape (n,)
-        Positions, strictly increasing, and values.
+        Strictly increasing positions, and values.
     style : Interpolate.Style, str or int
         CONSTANT, LINEAR, NATURAL_SPLINE, CUBIC_SPLINE, CUBIC_SPLINE_PERIODIC, AKIMA_SPLINE (Akima 1970, J. ACM 17,
         589) or AKIMA_SPLINE_PERIODIC.
@@ -75,13 +81,13 @@ def makeInterpolate(
     Returns
     -------
     Interpolate
-        ``interpolate(x)`` gives a float for a number and an array for an array. Outside the points it goes on
-        quadratically (CONSTANT: with its last value). NaN in, NaN out.
+        Its method ``interpolate(x)`` returns a float for a number and an array for an array. Beyond the outer points,
+        it extrapolates quadratically (CONSTANT: by the value at the end). The result is NaN if `x` is NaN.
 
     Raises
     ------
     evensky.errors.OutOfRangeError
-        Where x does not increase strictly, x and y differ in length, or there are fewer points than the style needs;
-        the message names the style and the number of points.
+        If x does not increase strictly, x and y differ in length, or there are fewer points than the style needs; the
+        message names the style and the number of points.
     """
     return Interpolate(x, y, interp_style(style))

@@ -1,4 +1,4 @@
-"""Statistics of images under masks, with weights and errors, by the names of ``lsst.afw.math``."""
+"""Statistics of masked and weighted images, with errors, with the names of ``lsst.afw.math``."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def makeStatistics(
 ) -> Statistics:
     """Compute statistics of an image, a masked image, a mask or a vector.
 
-    The forms of the original all work::
+    All call signatures of ``lsst.afw.math`` work::
 
         makeStatistics(image, flags[, sctrl])
         makeStatistics(image, mask, flags[, sctrl])
@@ -127,27 +127,27 @@ def makeStatistics(
         Pixels of shape ``(height, width)``, or values of shape ``(n,)``. An image may be one of `evensky.image`, a
         numpy array (of any stride and byte order), a `numpy.ma.MaskedArray`, or an astropy ``NDData``.
     mask : Mask or integer or boolean array, optional
-        Bit mask of the same shape. With a boolean mask, true rejects a pixel.
+        Bit mask of the same shape; in a boolean mask, True rejects a pixel.
     weights : image-like or 1-D array-like, optional
-        Multiplicative weight of each pixel; computed with as float32.
+        Multiplicative weight of each pixel; converted to float32.
     flags : int or str
-        `Property` values, OR-ed, or the name of one.
+        Statistics to compute: `Property` values combined by OR, or the name of one.
     sctrl : StatisticsControl, optional
-        How to compute; the defaults where left out.
+        Options of the computation; the default ones if omitted.
     num_threads : int, optional
         Number of threads; 0 for the process-wide default. Results do not depend on it.
 
     Returns
     -------
     Statistics
-        ``getValue(p)``, ``getError(p)``, ``getResult(p)`` and ``getOrMask()`` give the results.
+        Results, returned by ``getValue(p)``, ``getError(p)``, ``getResult(p)`` and ``getOrMask()``.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For an image of no pixels, unknown flags, contradictory controls, or pixels of a type that cannot be used.
+        If the image has no pixels, flags are unknown, controls contradict each other, or the dtype is not supported.
     evensky.errors.LengthError
-        Where planes differ in size.
+        If the planes differ in size.
     """
     plane, flags, sctrl = _split_arguments(args, flags, sctrl)
     if isinstance(flags, str):
@@ -181,7 +181,7 @@ def makeStatistics(
 def _split_arguments(
     args: tuple[Any, ...], flags: int | str | None, sctrl: StatisticsControl | None
 ) -> tuple[Any, int | str, StatisticsControl | None]:
-    """Tell the second plane, the flags and the control apart in what follows the first argument."""
+    """Return the second plane, the flags and the control among the arguments after the first."""
     plane = None
     rest = list(args)
     if rest and not isinstance(rest[0], int | str | np.integer | StatisticsControl):
@@ -192,10 +192,10 @@ def _split_arguments(
         sctrl = _only_one("sctrl", sctrl, rest.pop(0))
     if rest:
         raise InvalidParameterError(
-            f"{len(rest)} arguments too many; at most x, a second plane, flags and sctrl are taken"
+            f"There are {len(rest)} arguments too many; at most x, a second plane, flags and sctrl are allowed"
         )
     if not isinstance(flags, int | str | np.integer):
-        # A number that is not whole was taken for a second plane.
+        # A number that is not an integer has been mistaken for a second plane above.
         given = plane if flags is None and isinstance(plane, float | complex | bytes) else flags
         raise InvalidParameterError(f"flags is {given!r}; it must be Property values, OR-ed, or the name of one")
     if sctrl is not None and not isinstance(sctrl, StatisticsControl):
@@ -210,7 +210,7 @@ def _only_one(name: str, keyword: Any, positional: Any) -> Any:
 
 
 def planes_of(x: Any) -> tuple[Planes, bool]:
-    """The planes of `x`; a vector is an image of one row."""
+    """Return the planes of `x`, and whether it is a vector; a vector becomes an image of one row."""
     if isinstance(x, MaskedVector):
         as_row = [None if a is None else np.asarray(a).reshape(1, -1) for a in (x.value, x.mask, x.variance)]
         return Planes(image=native_array(as_row[0]), mask=as_row[1], variance=as_row[2]), True
@@ -219,7 +219,7 @@ def planes_of(x: Any) -> tuple[Planes, bool]:
     if isinstance(x, np.ndarray) and x.ndim == 1:
         return as_planes(x.reshape(1, -1)), True
     if isinstance(x, list | tuple) and not (x and isinstance(x[0], list | tuple | np.ndarray)):
-        # A list of numbers stands for real numbers, even where they happen to be whole.
+        # A list holds real numbers, even if all of them happen to be integers.
         return as_planes(native_array(x).astype(np.float64).reshape(1, -1)), True
     return as_planes(x), False
 
@@ -233,7 +233,7 @@ def _is_mask(plane: Any, planes: Planes, is_vector: bool) -> bool:
 
 
 def mask_of(mask: Any) -> tuple[np.ndarray, int]:
-    """Bits of a mask, and those that reject whatever the control says: a boolean mask has no planes to choose."""
+    """Return the bits of a mask, and those that always reject: a boolean mask has no planes to choose from."""
     array = mask.array if isinstance(mask, Mask) else regular(mask)
     if array.ndim == 1:
         array = array.reshape(1, -1)
@@ -243,7 +243,7 @@ def mask_of(mask: Any) -> tuple[np.ndarray, int]:
         return array, 0
     if array.dtype.kind not in "iu":
         raise InvalidParameterError(f"mask has dtype {array.dtype}; it must be boolean or an integer")
-    if array.dtype.itemsize > 4 and array.ndim == 2:  # what numpy makes of whole numbers, and a mask of those that fit
+    if array.dtype.itemsize > 4 and array.ndim == 2:  # The default integers of numpy; Mask checks their range.
         return Mask(array).array, 0
     native = array.astype(array.dtype.newbyteorder("="))
     return (native.view(np.int32) if native.dtype == np.uint32 else native.astype(np.int32)), 0

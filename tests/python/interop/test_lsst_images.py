@@ -116,7 +116,7 @@ def test_planes_that_a_schema_lacks_are_added() -> None:
 def test_what_does_not_fit() -> None:
     many = masked()
     many.mask = li.Mask(schema=schema(np.uint8, [f"P{k}" for k in range(33)]), bbox=BOX)
-    with pytest.raises(InvalidParameterError, match="33 planes; 32 are the most"):
+    with pytest.raises(InvalidParameterError, match="33 planes; at most 32 are allowed"):
         interop.from_masked_image(many)
     ours = interop.from_masked_image(masked())
     ours.setXY0(Point2I(0, 0))

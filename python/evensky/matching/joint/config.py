@@ -1,4 +1,4 @@
-"""How to match all exposures to each other."""
+"""Configuration of joint matching."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def _weight(default: float, doc: str) -> Any:
 
 
 class MatchAllConfig(Config):
-    """Configuration of a match of all exposures to each other."""
+    """Configuration of joint matching."""
 
     bad_planes = ListField[str](
         dtype=str,
         default=list(BAD_PLANES),
-        doc="Mask planes whose pixels do not count; each must be a plane that the exposures know.",
+        doc="Mask planes whose pixels are ignored; each must exist in the masks of the exposures.",
         itemCheck=lambda name: bool(name),
     )
     bin_size = RangeField(
@@ -31,47 +31,45 @@ class MatchAllConfig(Config):
         default=0,
         min=0,
         max=_LARGEST,
-        doc="Size of the bins, in pixels; 0: 16 bins along the shorter side of an exposure, of 16 to 256 px.",
+        doc="Size of the bins in pixels. 0 selects it: 16 bins along the shorter side of an exposure, of 16 to 256 px.",
     )
     statistic = ChoiceField[str](
         dtype=str,
         default="MEANCLIP",
         optional=False,
-        doc="What is measured in each bin of a difference.",
-        allowed={"MEAN": "the mean", "MEDIAN": "the median", "MEANCLIP": "the mean after clipping"},
+        doc="Statistic of the difference in each bin.",
+        allowed={"MEAN": "the mean", "MEDIAN": "the median", "MEANCLIP": "the sigma-clipped mean"},
     )
     sigma = RangeField(
         dtype=float,
         default=3.0,
         min=0.0,
         inclusiveMin=False,
-        doc="Width of the clipping window in standard deviations.",
+        doc="Half-width of the clipping window, in standard deviations.",
     )
-    rounds = RangeField(dtype=int, default=3, min=1, max=_LARGEST, doc="Number of clipping rounds.")
+    rounds = RangeField(dtype=int, default=3, min=1, max=_LARGEST, doc="Number of clipping iterations.")
     order = RangeField(
-        dtype=int, default=8, min=0, max=20, doc="Highest order of a Chebyshev series among the candidates."
+        dtype=int, default=8, min=0, max=20, doc="Highest order of the Chebyshev series among the candidate models."
     )
-    spline = Field[bool](dtype=bool, default=True, doc="Are splines among the candidates?")
+    spline = Field[bool](dtype=bool, default=True, doc="Include splines in the candidate models?")
     level = ChoiceField[str](
         dtype=str,
         default="reference",
         optional=False,
-        doc="What stays as it is.",
+        doc="What to leave unchanged.",
         allowed={
-            "reference": "the reference",
-            "mean": "the mean: corrections add up to nothing",
-            "lowest": "the exposure of the lowest level; all others are brought down to it",
+            "reference": "the reference exposure",
+            "mean": "the mean of all exposures: the models sum to zero",
+            "lowest": "the exposure with the lowest level: all others are brought down to it",
         },
     )
-    add_variance = Field[bool](
-        dtype=bool, default=False, doc="Add the variance of the correction to the variance plane?"
-    )
+    add_variance = Field[bool](dtype=bool, default=False, doc="Add the variance of the model to the variance plane?")
     weight_coverage = _weight(
-        0.4, "Weight of the number of good pixels in the choice of the reference; more is better."
+        0.4, "Weight of the number of good pixels in the choice of the reference; more pixels are better."
     )
     weight_variance = _weight(
-        0.4, "Weight of the variance of the pixels in the choice of the reference; less is better."
+        0.4, "Weight of the pixel variance in the choice of the reference; a lower variance is better."
     )
     weight_level = _weight(
-        0.2, "Weight of the level of the background in the choice of the reference; lower is better."
+        0.2, "Weight of the background level in the choice of the reference; a lower level is better."
     )

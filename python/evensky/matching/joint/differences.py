@@ -21,13 +21,13 @@ _FEWEST_PIXELS = 8
 _ROUNDS = 100
 # A node whose pixels have more than this multiple of the usual variance does not count.
 _ODD = 10.0
-# Least variance of an exposure, or of a bin, as a share of what is usual.
+# Least variance of an exposure, or of a bin, as a fraction of the typical one.
 _LEAST_NOISE = 1e-3
 
 
 @dataclass
 class Pixels:
-    """An exposure's pixels, and which of them are bad.
+    """Pixels of an exposure, with the mask of bad ones.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Pixels:
     box : (x0, y0, width, height)
         Position on the common pixel grid.
     on_disk : bool
-        Whether the pixels are a file that is mapped into memory, and may be larger than it.
+        Whether the pixels are memory-mapped files, which may be larger than the memory.
     """
 
     image: np.ndarray
@@ -61,9 +61,9 @@ class Coverage:
     Attributes
     ----------
     bins : ndarray of int, shape (n,)
-        Numbers of the grid's bins, ascending.
+        Numbers of the bins of the grid, ascending.
     counts : ndarray of int, shape (n,)
-        Good pixels.
+        Number of good pixels in each bin.
     """
 
     bins: np.ndarray
@@ -83,7 +83,7 @@ class PairBins:
     values, errors : ndarray
         Statistic of the difference, and its standard error.
     counts : ndarray of int
-        Pixels that are good in both.
+        Number of pixels that are good in both exposures.
     x, y : ndarray
         Mean position of these pixels on the common pixel grid.
     width, height : ndarray
@@ -110,7 +110,7 @@ def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Cover
     pixels : Pixels
     grid : CommonGrid
     num_threads : int, optional
-        0 for the process-wide default.
+        Number of threads; 0 for the process-wide default.
     """
     x_edges, y_edges, numbers = grid.edges(pixels.box)
     # The difference from 0: one row of zeros stands for all.
@@ -131,7 +131,17 @@ def measure_pair(
     options: _core.PairOptions,
     num_threads: int = 0,
 ) -> PairBins | None:
-    """Measure the difference of two exposures, given with their numbers.
+    """Measure the difference of two exposures in bins.
+
+    Parameters
+    ----------
+    first, second : (int, Pixels)
+        Number and pixels of each exposure.
+    grid : CommonGrid
+    options : _core.MatchingOptions
+        Statistic, and options of clipping; the bits of bad pixels in it are overwritten.
+    num_threads : int, optional
+        Number of threads; 0 for the process-wide default.
 
     Returns
     -------
@@ -146,7 +156,7 @@ def measure_pair(
     options.referenceBadMask, options.scienceBadMask = one.bad, other.bad
     image, mask = one.part(box)
     other_image, other_mask = other.part(box)
-    if image.dtype != other_image.dtype:  # what float32 does not hold is not lost
+    if image.dtype != other_image.dtype:  # float64 holds the pixels of both
         image, other_image = image.astype(np.float64), other_image.astype(np.float64)
     on_disk = one.on_disk or other.on_disk
     values, errors, counts, x, y = _bin_differences(
@@ -213,16 +223,17 @@ class Differences:
         Number of exposures.
     pairs : list of PairBins
     rows : list of slice
-        The rows of each pair.
+        Rows of each pair.
     node : ndarray of int, shape (2, n)
         The nodes of the row's first and second exposure; a node is a bin of an exposure.
     node_exposure, node_bin : ndarray of int, shape (nodes,)
         Exposure and bin of the nodes, which are sorted by exposure, then bin.
     node_variance : ndarray, shape (nodes,)
-        Variance of the mean of a node's good pixels.
+        Variance of the mean of the good pixels of each node.
     node_odd : ndarray of bool, shape (nodes,)
         Whether a node's pixels scatter far more than is usual for its exposure, as at a satellite or a saturated star.
     value : ndarray, shape (n,)
+        Difference first - second.
     variance : ndarray, shape (n,)
         Variance of the value: that of both nodes, and that of pixels that only one of them has.
     extra : ndarray, shape (n,)
@@ -294,14 +305,15 @@ def _noise(differences: Differences, pair_variance: np.ndarray) -> tuple[np.ndar
     Returns
     -------
     variance : ndarray, shape (nodes,)
+        Variance of single pixels of each node.
     excess : ndarray, shape (nodes,)
         Variance in units of the usual variance of the exposure.
     """
     pairs = differences.pairs
     if not np.any(pair_variance > 0):
-        ones = np.ones(differences.node_exposure.size)  # pixels without any noise: all bins count alike
+        ones = np.ones(differences.node_exposure.size)  # Without any noise, all bins have the same weight.
         return ones, ones
-    # No bin is so much better than others that it alone counts.
+    # A lower limit of the variance prevents single bins from dominating.
     variance = np.maximum(pair_variance, _LEAST_NOISE * np.median(pair_variance[pair_variance > 0]))
     typical = np.array([np.median(variance[rows]) for rows in differences.rows])
     first, second = (np.array([getattr(pair, name) for pair in pairs]) for name in ("first", "second"))

@@ -2,7 +2,7 @@
 
 The candidates are compared by the Bayesian information criterion (Schwarz 1978, Annals of Statistics 6, 461),
 
-    BIC = sum of min(r^2, t^2) / s^2 + k ln n,
+    BIC = sum of min((r / s)^2, t^2) + k ln n,
 
 r being the residuals of n bins in units of their standard errors, k the number of terms. It approximates minus twice
 the logarithm of the evidence of a linear model with a prior as informative as one observation (Kass and Raftery 1995,
@@ -32,7 +32,7 @@ _TERMS_PER_BIN = 0.5
 # Least residual of a bin, squared and in units of its squared error, that any model can reach: a candidate that would
 # need less to be the best is not fitted.
 _LEAST_SCATTER = 0.5
-# Relative ridge of normal equations: far below any error, yet it tells rank from rounding.
+# Relative ridge added to the normal equations: far below any error, but enough to keep them regular despite rounding.
 _RIDGE = 1e-10
 # Largest condition number of a series; one that the bins determine worse is not a candidate.
 _WORST_CONDITION = 1e8
@@ -58,18 +58,18 @@ class Score:
 
 @dataclass
 class Choice:
-    """The best candidate.
+    """Best candidate, with its fit.
 
     Attributes
     ----------
     candidate : Candidate
     coefficients : ndarray, shape (terms,)
     outliers : ndarray of bool, shape (n,)
-        Bins that do not count.
+        True for bins that were rejected as outliers.
     scale : float
         Scatter of the bins in units of their errors; at least 1.
     scores : list of Score
-        Of all candidates, the best first.
+        Scores of all candidates, the best first.
     """
 
     candidate: Candidate
@@ -86,6 +86,7 @@ class Evidence:
     Attributes
     ----------
     value, error : ndarray, shape (n,)
+        Estimate and standard error in each bin.
     designs : sequence of (list of Candidate, callable)
         Candidates, the simplest first, whose terms are the first columns of a matrix of shape (n, terms), and a
         function that makes that matrix.

@@ -1,4 +1,4 @@
-"""Bins that all exposures share, wherever they lie on their common pixel grid."""
+"""Grid of bins that all exposures share on their common pixel grid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import OutOfRangeError
 
-# (x0, y0, width, height), as boxes cross the border to the core.
+# (x0, y0, width, height): the form in which boxes are passed to the core.
 PixelBox = tuple[int, int, int, int]
 
 # Automatic bins: number along the shorter side of an exposure, and limits of their size.
@@ -44,7 +44,7 @@ class CommonGrid:
     Attributes
     ----------
     bin_size : int
-        Pixels along a side.
+        Side length in pixels.
     """
 
     bin_size: int

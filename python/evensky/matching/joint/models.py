@@ -1,7 +1,7 @@
 """Models of an exposure: none, a constant, a plane, a Chebyshev series, a spline. All are linear in their terms.
 
-Series are those of `evensky.math.Approximate` over the exposure's box; splines are natural cubic ones through a few
-nodes, those of a `BackgroundMI` whose bins are the nodes.
+A series is that of `evensky.math.Approximate` over the box of the exposure. A spline is a natural cubic one through a
+few nodes, as that of a `BackgroundMI` whose bins are the nodes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ...math import (
 from ...math.background import fill_with_model
 from .grid import PixelBox
 
-# Bins along a side for each node of a spline, fine and coarse.
+# Numbers of bins per node along a side, for fine and coarse splines, and for splines that vary in one direction only.
 _BINS_PER_NODE = (2, 3)
 _BINS_PER_NODE_OF_ROWS = (1, 2)
 _FEWEST_NODES = 4
@@ -48,9 +48,9 @@ class Candidate:
     Attributes
     ----------
     order : int
-        Total degree of a series; -1 for none, and for a spline.
+        Total degree of a series; -1 for a spline, and for no model.
     nodes : (int, int) or None
-        Columns and rows of a spline's nodes.
+        Columns and rows of the nodes of a spline; None for a series.
     """
 
     order: int = -1
@@ -87,7 +87,7 @@ def make_candidates(order: int, bins: tuple[int, int], *, spline: bool = True) -
     order : int
         Highest order of a series.
     bins : (int, int)
-        Columns and rows of bins that the exposure has.
+        Columns and rows of bins of the exposure.
     spline : bool, optional
         Whether splines are among the candidates.
     """
@@ -95,7 +95,7 @@ def make_candidates(order: int, bins: tuple[int, int], *, spline: bool = True) -
     if spline:
         nx, ny = bins
         sizes = {(nx // per_node, ny // per_node) for per_node in _BINS_PER_NODE}
-        # Read-out that drifts makes levels of rows, or of columns.
+        # Drifts during read-out change the level from row to row, or from column to column.
         sizes |= {(1, ny // per_node) for per_node in _BINS_PER_NODE_OF_ROWS}
         sizes |= {(nx // per_node, 1) for per_node in _BINS_PER_NODE_OF_ROWS}
         found += [
@@ -113,7 +113,7 @@ def _cardinal(size: int, nodes: int) -> tuple[Interpolate, ...]:
 
 
 class Basis:
-    """The terms of all candidates over one exposure's box.
+    """Terms of all candidates over the box of one exposure.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ class Basis:
 
     @cached_property
     def points(self) -> tuple[np.ndarray, np.ndarray]:
-        """Points spread evenly over the box, enough to tell all polynomials of moderate order apart."""
+        """Points spread evenly over the box, in sufficient number to determine polynomials of moderate order."""
         x0, y0, width, height = self.box
         number = 24
         x = x0 - 0.5 + (np.arange(number) + 0.5) * width / number
@@ -259,12 +259,14 @@ class Model:
     Attributes
     ----------
     candidate : Candidate
+        Kind of model.
     box : (x0, y0, width, height)
         The pixels that the model covers.
     coefficients : ndarray, shape (terms,)
-        In the unit of the pixels: of the Chebyshev terms by total degree n, and inside it x^n, x^(n-1) y, ... y^n; of a
-        spline its values at the nodes, by rows.
+        Coefficients in the unit of the pixels. Those of a series are sorted by total degree n, then x^n, x^(n-1) y,
+        ... y^n; those of a spline are its values at the nodes, by rows.
     covariance : ndarray, shape (terms, terms)
+        Covariance of the coefficients.
     """
 
     def __init__(self, candidate: Candidate, box: PixelBox, coefficients: np.ndarray, covariance: np.ndarray) -> None:
@@ -275,7 +277,7 @@ class Model:
 
     @property
     def name(self) -> str:
-        """Kind of model."""
+        """Name of the kind of model."""
         return self.candidate.name
 
     def evaluate(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -296,7 +298,8 @@ class Model:
             control = ApproximateControl(ApproximateControl.CHEBYSHEV, self.candidate.order)
             return Approximate(_core.Approximate(self.box, control, self.coefficients, self.covariance.ravel()))
         nx, ny = self.candidate.nodes
-        # One column or row of nodes is constant across; a background takes a simpler style there, so it gets more.
+        # The model is constant along an axis with one node. A background would use a simpler style for one bin, so
+        # the node is repeated.
         copies = (ny if ny > 1 else _FEWEST_NODES, nx if nx > 1 else _FEWEST_NODES)
         values, errors = (
             np.broadcast_to(grid.reshape(ny, nx), copies).astype(np.float32)

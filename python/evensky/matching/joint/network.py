@@ -28,7 +28,9 @@ class Solution:
     Attributes
     ----------
     candidates : list of Candidate
+        Kind of model of each exposure.
     coefficients : list of ndarray
+        Coefficients of each model.
     """
 
     candidates: list[Candidate]
@@ -41,7 +43,7 @@ class Network:
     Parameters
     ----------
     boxes : sequence of (x0, y0, width, height)
-        Of the exposures.
+        Boxes of the exposures on the common pixel grid.
     differences : Differences
     """
 
@@ -50,7 +52,7 @@ class Network:
         self.bases = [Basis(box) for box in boxes]
         self.good = ~differences.node_odd  # nodes that count
         size = differences.node_exposure.size
-        self._of_exposure: list[list[tuple[int, int]]] = [[] for _ in boxes]  # numbers of pairs, and the side
+        self._of_exposure: list[list[tuple[int, int]]] = [[] for _ in boxes]  # (pair, side)
         for at, pair in enumerate(differences.pairs):
             self._of_exposure[pair.first].append((at, 0))
             self._of_exposure[pair.second].append((at, 1))
@@ -106,7 +108,7 @@ class Network:
         Returns
         -------
         value, error : ndarray, shape (nodes,)
-            NaN where a node has no partner that counts.
+            NaN for nodes without a good partner.
         """
         d = self.differences
         value, variance = np.zeros((2, self._size))
@@ -130,7 +132,7 @@ class Network:
             with np.errstate(invalid="ignore"):
                 distance = np.abs(value / error) / scale
             distance[~self.good | ~np.isfinite(distance)] = 0.0
-            # Of those in one bin that disagree, the one that disagrees most; the others may then agree.
+            # In each bin only the node that disagrees most is rejected; the others may then agree.
             order = np.lexsort((-self.differences.node_exposure, distance, bins))
             last = np.diff(bins[order], append=-1) != 0
             worst = order[last]
@@ -164,7 +166,7 @@ class Network:
 
         Returns
         -------
-        Evidence
+        evidence : Evidence
         nodes : ndarray of int
             The nodes that the evidence comes from.
         """

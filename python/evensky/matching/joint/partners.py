@@ -1,7 +1,7 @@
 """Choose the pairs of exposures to measure: a bounded number for each exposure, which connects all of them.
 
-Of N exposures of one field there are N (N - 1) / 2 pairs, which say little more than 3 N do: in a bin where three
-exposures are good, the difference of two follows from their differences to the third.
+N exposures of one field form N (N - 1) / 2 pairs, but these hold little more information than 3 N of them: in a bin
+where three exposures are good, the difference of two follows from their differences from the third.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy as np
 # Number of partners that an exposure has in each of its bins, where there are as many, and the largest number in all;
 # only pairs that connect groups come on top.
 _PARTNERS_IN_BIN = 3
+# Largest number of partners of an exposure, apart from those that join otherwise separate groups.
 _MOST_PARTNERS = 8
-# Exposures up to this number are all compared with each other.
+# Up to this number of exposures, all pairs are measured.
 _ALL_PAIRS = 4
 
 
@@ -115,7 +116,7 @@ def _choose_partners(links: _Links, i: int, reference: int) -> None:
         gain[list(links.partners[i])] = 0.0
         if not gain.any():
             break
-        # Of those that give about as much, the nearest.
+        # Among exposures that gain about as much, take the nearest in the list.
         close = np.flatnonzero(gain >= 0.9 * gain.max())
         j = int(close[np.argmax(nearness[close])])
         links.add(i, j)

@@ -74,7 +74,7 @@ class Corrections:
     scale : float
         Scatter of the bins in units of their errors, at least 1; errors of the models are scaled by it.
     sweeps : int
-        Number of times that candidates were chosen.
+        Number of sweeps of the search.
     """
 
     exposures: list[Correction]
@@ -98,16 +98,16 @@ def correct_all(
     Parameters
     ----------
     boxes : sequence of (x0, y0, width, height)
-        Of the exposures, on the common pixel grid.
+        Boxes of the exposures on the common pixel grid.
     grid : CommonGrid
     differences : Differences
-        Of the pairs that were measured.
+        Differences of the measured pairs.
     preference : sequence of int
-        All exposures, the best reference first.
+        Numbers of all exposures, the best reference first.
     level : str, optional
-        One of `LEVELS`.
+        What to leave unchanged, one of `LEVELS`.
     order : int, optional
-        Highest order of a Chebyshev series among the candidates.
+        Highest order of the Chebyshev series among the candidates.
     spline : bool, optional
         Whether splines are among the candidates.
 

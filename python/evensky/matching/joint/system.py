@@ -43,14 +43,14 @@ class Shift:
 
 
 class System:
-    """The equations of all terms.
+    """System of equations for the terms of all models.
 
     Parameters
     ----------
     network : Network
         Exposures and their differences; outliers do not count.
     candidates : sequence of Candidate
-        One for each exposure.
+        Kind of model of each exposure.
     fixed : sequence of int
         Exposures that stay unchanged, whatever their candidate: one in each group.
     """
@@ -152,7 +152,7 @@ class System:
         shape = (d.value.size, self.size)
         entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
         of_rows = coo_array(entries, shape=shape).tocsr()
-        # first - second: the noise of the first node less that of the second.
+        # The noise of a row, first - second, is that of its first node minus that of its second.
         number = np.arange(d.value.size)
         incidence = coo_array(
             (np.repeat([1.0, -1.0], d.value.size), (d.node.ravel(), np.tile(number, 2))),
