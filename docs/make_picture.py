@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 import evensky
 from evensky.math import MEDIAN, BackgroundControl, StatisticsControl, makeBackground
-from evensky.plot import common_stretch
+from evensky.draw.figures import common_stretch
 from evensky.simulate import make_exposures
 
 SIDE = 256

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from evensky.errors import EvenskyError
 from evensky.io import read_exposure
+from evensky.io.configuration import make_config
 from evensky.math.background_list import read_background_list
-from evensky.tasks.configuration import make_config
-from evensky.tasks.journal import JOURNAL, Journal
+from evensky.runs.journal import JOURNAL, Journal
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="evensky-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)

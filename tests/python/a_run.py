@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from evensky.tasks.run_record import ExposureRecord, MatchRun, PixelSummary, ReferenceCandidate
+from evensky.matching.reference import ReferenceCandidate
+from evensky.runs.match_run import MatchRun
+from evensky.runs.record import ExposureRecord, PixelSummary
 
 NASTY = "<script>alert('a & b')</script>"
 

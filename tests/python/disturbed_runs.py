@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from astropy.table import Table
 from click.testing import CliRunner, Result
+from evensky.tasks.file_matcher import FileMatcher, Item
 from resuming import digests
 
 from evensky.cli import main
 from evensky.image import Exposure
-from evensky.tasks.file_matcher import FileMatcher, Item
-from evensky.tasks.journal import JOURNAL
+from evensky.runs.journal import JOURNAL
 
 NUMBER = 6
 VICTIM = "demo_04"

@@ -18,12 +18,12 @@ from astropy.io import fits
 from astropy.table import Table
 from resuming import digests
 
+from evensky import match_files
 from evensky.errors import FitsError, InvalidParameterError
 from evensky.matching.joint.config import MatchAllConfig
+from evensky.runs.journal import JOURNAL
 from evensky.simulate import make_exposures, write_exposures
 from evensky.tasks import MatchBackgroundsConfig
-from evensky.tasks.journal import JOURNAL
-from evensky.tasks.match_files import match_files
 
 NUMBER = 6
 

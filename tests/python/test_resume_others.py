@@ -11,12 +11,13 @@ import pytest
 from astropy.io import fits
 from resuming import digests, unreadable
 
+from evensky import match_files
 from evensky.matching.joint.config import MatchAllConfig
+from evensky.runs.journal import JOURNAL, Journal
+from evensky.runs.match_run import MatchRun
+from evensky.runs.record import ExposureRecord
 from evensky.simulate import make_exposures, write_exposures
 from evensky.tasks import MatchBackgroundsConfig
-from evensky.tasks.journal import JOURNAL, Journal
-from evensky.tasks.match_files import match_files
-from evensky.tasks.run_record import ExposureRecord, MatchRun
 
 NUMBER = 6
 LOST = 2  # the exposure that can be read at times

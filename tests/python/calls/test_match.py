@@ -16,11 +16,11 @@ from astropy.nddata import CCDData, NDData, NDDataRef, StdDevUncertainty, Varian
 from skies import BAD, BITS, RNG, SKY, ccd, check_ccd
 
 import evensky
-import evensky.matches
+import evensky.calls.match
 from evensky.errors import InvalidParameterError, NotFoundError, OutOfRangeError, TaskError
 from evensky.image import ExposureF, ImageF, Mask, MaskedImageF
 from evensky.io import write_exposure
-from evensky.matching.configuration import MatchAllConfig
+from evensky.matching.joint.config import MatchAllConfig
 from evensky.simulate import SimulatedExposure, make_bare_exposures
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
 
@@ -204,7 +204,7 @@ def test_units_are_not_mixed_among_those_to_a_reference_without_one() -> None:
     assert "is in mJy" in result.run.records[3].message
 
 
-Result = evensky.matches.MatchAllResult
+Result = evensky.calls.match.MatchAllResult
 
 
 def matched(simulated: Sequence[SimulatedExposure], **options: Any) -> Result:
@@ -216,7 +216,7 @@ def names(result: Result) -> list[str]:
 
 
 def test_examples() -> None:
-    assert doctest.testmod(evensky.matches).failed == 0
+    assert doctest.testmod(evensky.calls.match).failed == 0
 
 
 # What goes in and comes out.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import astropy.units as u
+import evensky.arrays
 import numpy as np
 import pytest
 from astropy.nddata import NDData
@@ -16,7 +17,6 @@ from astropy.stats import sigma_clipped_stats
 from skies import BAD, BITS, RNG, SKY, ccd
 
 import evensky
-import evensky.arrays
 from evensky.errors import FitsError, InvalidParameterError, NotFoundError, OutOfRangeError
 from evensky.image import ExposureF, ImageF, Mask, MaskedImageF
 from evensky.io import write_exposure

@@ -229,7 +229,7 @@ def test_scratch_gives_the_same_bytes(
     options += ["-c", "usePolynomial=true", "-c", "order=2"] if polynomial else []
     if polynomial is None:
         options = ["-c", "add_variance=true"]
-        monkeypatch.setattr("evensky.matching.differences._BAND_PIXELS", 256 * 40)
+        monkeypatch.setattr("evensky._bands.MOST_PIXELS", 256 * 40)
     for out, extra in (("memory", []), ("disk", ["--scratch", scratch, "-j", "2"])):
         assert run("match", *inputs(folder), "-o", tmp_path / out, *options, *extra).exit_code == 0
     for one in sorted((tmp_path / "memory").glob("*.fits")):

@@ -8,7 +8,7 @@ import pytest
 from astropy.table import Table
 from demo_files import inputs, run, write_demo
 
-from evensky.matching.configuration import MatchAllConfig
+from evensky.matching.joint.config import MatchAllConfig
 from evensky.tasks import MatchBackgroundsConfig
 
 folder = pytest.fixture(scope="module")(write_demo)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from a_run import make_run
 
+from evensky.draw.figures import common_stretch, plot_model_grid
 from evensky.errors import InvalidParameterError
-from evensky.plot import common_stretch, plot_costs, plot_levels, plot_match, plot_model_grid
-from evensky.tasks.run_record import ExposureRecord
+from evensky.runs.figures import plot_costs, plot_levels, plot_match
+from evensky.runs.record import ExposureRecord
 
 
 def test_plots() -> None:

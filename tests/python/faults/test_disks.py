@@ -29,10 +29,10 @@ from disturbed_runs import (
 )
 from resuming import digests
 
-import evensky.io.fits
+import evensky._bands
 from evensky import report
+from evensky.runs.journal import JOURNAL, Journal
 from evensky.tasks import MatchBackgroundsTask
-from evensky.tasks.journal import JOURNAL, Journal
 
 # As a user has it: warnings of astropy must not become errors here that they are not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def test_no_space_for_an_output(
     files: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = evensky.io.fits._write_planes
+    written = evensky.fits.writing._write_by_bands
 
     def write(planes: Any, path: Path, overwrite: bool) -> None:
         if VICTIM in path.name:
@@ -54,7 +54,7 @@ def test_no_space_for_an_output(
         written(planes, path, overwrite)
 
     with monkeypatch.context() as patch:
-        patch.setattr(evensky.io.fits, "_write_planes", write)
+        patch.setattr(evensky.fits.writing, "_write_by_bands", write)
         result = match(files, tmp_path, "-j", 2)
     assert_ended(result, 1)
     assert "1 failed" in result.output

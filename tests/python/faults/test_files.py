@@ -29,9 +29,9 @@ from resuming import digest, digests
 
 from evensky.cli import main
 from evensky.io import read_exposure, write_exposure
+from evensky.runs.journal import JOURNAL, Journal
 from evensky.simulate import make_exposures
 from evensky.tasks import MatchBackgroundsTask
-from evensky.tasks.journal import JOURNAL, Journal
 
 # As a user has it: warnings of astropy must not become errors here that they are not there.
 pytestmark = pytest.mark.filterwarnings("ignore")

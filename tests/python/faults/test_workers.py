@@ -24,10 +24,10 @@ from disturbed_runs import (
     no_space,
     when_matching,
 )
+from evensky.tasks.file_matcher import FileMatcher, Item
 from resuming import digests
 
 from evensky.tasks import MatchBackgroundsTask
-from evensky.tasks.file_matcher import FileMatcher, Item
 
 # As a user has it: warnings of astropy must not become errors here that they are not there.
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 from exposures_in_files import assert_same_pixels, make_exposure
 
-import evensky.io.fits
+import evensky._bands
 from evensky.errors import FitsError
 from evensky.image import ExposureD, ExposureF, Image, ImageD, ImageI, ImageL, ImageU
 from evensky.io import read_exposure, write_exposure, write_image
@@ -22,7 +22,7 @@ def test_written_by_bands_as_astropy_writes_it_whole(
     exposure: ExposureF, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int | None
 ) -> None:
     if rows is not None:
-        monkeypatch.setattr(evensky.io.fits, "_BAND_PIXELS", rows * exposure.getWidth())
+        monkeypatch.setattr(evensky._bands, "MOST_PIXELS", rows * exposure.getWidth())
     before = [array.copy() for array in exposure.maskedImage.getArrays()]
     write_exposure(exposure, tmp_path / "a.fits", history=["x" * 200], provenance={"EVS_RMS": (0.5, "with a comment")})
     write_image(exposure.image, tmp_path / "b.fits")

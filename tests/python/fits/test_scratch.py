@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from exposures_in_files import assert_same_pixels, make_exposure
 
-import evensky.io.fits
+import evensky._bands
 from evensky.errors import FitsError
 from evensky.image import ExposureF
 from evensky.io import read_exposure, write_exposure
@@ -23,7 +23,7 @@ def test_bands_and_scratch_give_the_same(
 ) -> None:
     write_exposure(exposure, tmp_path / "a.fits", compress=compress)
     whole = read_exposure(tmp_path / "a.fits")
-    monkeypatch.setattr(evensky.io.fits, "_BAND_PIXELS", rows * exposure.getWidth())
+    monkeypatch.setattr(evensky._bands, "MOST_PIXELS", rows * exposure.getWidth())
     for scratch in (None, tmp_path):
         again = read_exposure(tmp_path / "a.fits", scratch=scratch)
         assert_same_pixels(whole, again)

@@ -8,7 +8,7 @@ from astropy import units as u
 from astropy.nddata import CCDData, InverseVariance, StdDevUncertainty
 
 from evensky.image import ExposureF, ImageD, ImageF, Mask, MaskedImageF
-from evensky.interop.astropy import data_like, exposure_of, floating_like
+from evensky.image.like import data_like, exposure_of, floating_like
 
 PIXELS = np.arange(12, dtype=np.float32).reshape(3, 4)
 BAD = PIXELS > 9

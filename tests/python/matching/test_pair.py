@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from evensky.tasks.match_exposure import ExposureMatcher, NoOverlapError, failed, reason_of
 
 from evensky.errors import TaskError
 from evensky.image import ExposureF, ImageF, Mask, MaskedImageF
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
-from evensky.tasks.match_exposure import ExposureMatcher, NoOverlapError, failed, reason_of
 
 SIDE = 80
 

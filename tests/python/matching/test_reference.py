@@ -8,8 +8,7 @@ import pytest
 from simulated_task import SIMULATED, make_task, refs
 
 from evensky.image import Mask
-from evensky.tasks.match_exposure import reason_of_choice, set_aside
-from evensky.tasks.run_record import ReferenceCandidate
+from evensky.matching.reference import ReferenceCandidate, reason_of_choice, set_aside
 
 pytestmark = pytest.mark.smoke
 

@@ -6,7 +6,7 @@ import pytest
 
 from evensky.errors import TaskError
 from evensky.image import ExposureF
-from evensky.tasks.units import check_unit, differ, most_common_unit, unit_of
+from evensky.matching.units import check_unit, differ, most_common_unit, unit_of
 
 
 def test_units_of_exposures() -> None:

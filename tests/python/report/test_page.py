@@ -8,7 +8,8 @@ from pathlib import Path
 from a_run import NASTY, make_run
 from astropy.table import Table
 
-from evensky.report import write_report, write_table
+from evensky.report import write_report
+from evensky.runs.match_run import write_table
 
 
 class Page(HTMLParser):

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evensky.calls.background_file import model_file
 from evensky.errors import FitsError, NotFoundError, TaskError
 from evensky.image import ExposureF, ImageF, MaskedImageF
 from evensky.io import read_exposure, write_exposure
-from evensky.tasks.model_file import model_file
 
 
 @pytest.fixture

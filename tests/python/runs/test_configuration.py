@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from evensky.errors import InvalidParameterError, NotFoundError
-from evensky.matching.configuration import MatchAllConfig
+from evensky.io.configuration import change_config, make_config, read_fields
+from evensky.matching.joint.config import MatchAllConfig
 from evensky.tasks import MatchBackgroundsConfig
-from evensky.tasks.configuration import change_config, make_config, read_fields
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from evensky.tasks.file_access import FileAccess
 
 from evensky.errors import FitsError
-from evensky.tasks.file_access import FileAccess
-from evensky.tasks.journal import JOURNAL
-from evensky.tasks.run_folder import RunFolder
+from evensky.runs.folder import RunFolder
+from evensky.runs.journal import JOURNAL
 
 
 def make_folder(tmp_path: Path, *, overwrite: bool = False, resume: bool = False, mask: str | None = None) -> RunFolder:

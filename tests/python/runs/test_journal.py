@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from evensky.errors import FitsError
-from evensky.tasks.journal import JOURNAL, Journal
-from evensky.tasks.run_record import ExposureRecord, ReferenceCandidate
+from evensky.matching.reference import ReferenceCandidate
+from evensky.runs.journal import JOURNAL, Journal
+from evensky.runs.record import ExposureRecord
 
 ASKED = {"config": {"binSize": 32}, "files": ["a", "b"]}
 LABELS = ["a", "b"]

@@ -18,7 +18,7 @@ from broken_fits import SPECIAL
 from click.testing import Result
 from command import one_line, run, write_three
 
-from evensky.tasks.journal import JOURNAL
+from evensky.runs.journal import JOURNAL
 
 # As a user has it: what astropy warns of must not become an error here that it is not there.
 pytestmark = pytest.mark.filterwarnings("ignore")

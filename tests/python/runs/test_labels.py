@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from evensky import match_files
 from evensky.errors import InvalidParameterError
+from evensky.runs.labels import refuse_twice, unique_labels
 from evensky.tasks import MatchBackgroundsConfig
-from evensky.tasks.labels import refuse_twice, unique_labels
-from evensky.tasks.match_files import match_files
 
 
 def test_labels() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from evensky.tasks.pictures import Gallery
-from evensky.tasks.run_record import ExposureRecord, PixelSummary
+from evensky.runs.pictures import Gallery
+from evensky.runs.record import ExposureRecord, PixelSummary
 
 
 def test_gallery_keeps_the_reference_the_flagged_and_the_worst() -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from demo_files import inputs, write_demo
 
+from evensky import match_files
 from evensky.image import Exposure
 from evensky.io import read_exposure, write_exposure
+from evensky.runs.source import Item
 from evensky.simulate import make_bare_exposures
 from evensky.tasks import MatchBackgroundsConfig
-from evensky.tasks.file_access import FileAccess, Item
-from evensky.tasks.match_files import match_files
 
 folder = pytest.fixture(scope="module")(write_demo)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evensky.tasks.match_exposures import LoadedExposures
 
 from evensky.errors import InvalidParameterError, OutOfRangeError
 from evensky.image import ExposureF
 from evensky.io import write_exposure
-from evensky.tasks.match_exposures import LoadedExposures
 
 
 def test_numbers_and_names(tmp_path: Path) -> None:

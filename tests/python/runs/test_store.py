@@ -11,8 +11,7 @@ from astropy.io import fits
 from evensky.errors import InvalidParameterError, NotFoundError
 from evensky.image import ExposureF, Mask
 from evensky.io import write_exposure
-from evensky.tasks.file_access import FileAccess, Item, bad_bits, plane_of
-from evensky.tasks.run_record import ExposureRecord
+from evensky.runs.record import ExposureRecord
 
 
 def test_patterns_of_planes() -> None:

@@ -18,14 +18,13 @@ import pytest
 from fragile import fragile
 from resuming import digests
 
-from evensky import simulate
+from evensky import match_files, simulate
 from evensky.errors import FitsError, InvalidParameterError, TaskError
 from evensky.image import ExposureF
 from evensky.io import write_exposure
 from evensky.matching.joint.config import MatchAllConfig
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
-from evensky.tasks.executors import Units, open_executor
-from evensky.tasks.match_files import match_files
+from evensky.work.executors import Jobs, open_executor
 
 NUMBER = 6
 
@@ -167,14 +166,14 @@ def test_one_run_at_a_time_in_a_folder(
 def test_only_the_unit_that_kills_its_worker_is_lost(tmp_path: Path, workers: int) -> None:
     deadly, once = frozenset([2, 5]), frozenset([3])
     with open_executor("processes", workers) as renew:
-        units = Units(renew, fragile, lambda key, error: -key)
+        units = Jobs(renew, fragile, lambda key, error: -key)
         results = dict(units.run((number, (number, tmp_path, deadly, once)) for number in range(8)))
     assert results == {number: -number if number in deadly else number * number for number in range(8)}
 
 
 def test_what_a_unit_raises_is_raised(tmp_path: Path) -> None:
     with open_executor(None, 2) as renew, pytest.raises(ZeroDivisionError):
-        dict(Units(renew, divmod, lambda key, error: (0, 0)).run([(0, (1, 1)), (1, (1, 0))]))
+        dict(Jobs(renew, divmod, lambda key, error: (0, 0)).run([(0, (1, 1)), (1, (1, 0))]))
 
 
 def test_what_finishing_raises_ends_the_run() -> None:
@@ -182,7 +181,7 @@ def test_what_finishing_raises_ends_the_run() -> None:
         raise FitsError(f"disk full at {key}")
 
     with open_executor(None, 2) as renew, pytest.raises(FitsError, match="disk full at"):
-        dict(Units(renew, abs, lambda key, error: 0, finished).run((key, (key,)) for key in range(5)))
+        dict(Jobs(renew, abs, lambda key, error: 0, finished).run((key, (key,)) for key in range(5)))
 
 
 @pytest.mark.parametrize("executor", ["fibres", "", 3, object()])

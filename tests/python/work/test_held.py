@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from evensky.image import ExposureF
-from evensky.tasks.shared import RECENT, SHARED
 
 
 class Loads:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from lsst.pex.config import FieldValidationError
 
-from evensky.matching.configuration import MatchAllConfig
+from evensky.matching.joint.config import MatchAllConfig
 
 
 def test_defaults() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from evensky import _core
 from evensky.errors import InvalidParameterError, LengthError
-from evensky.matching.differences import Differences, Pixels, coverage_of, measure_pair
-from evensky.matching.grid import CommonGrid
+from evensky.matching.joint.differences import Differences, Pixels, coverage_of, measure_pair
+from evensky.matching.joint.grid import CommonGrid
 
 
 def options() -> _core.PairOptions:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evensky.matching.evidence import Evidence, choose
-from evensky.matching.models import NONE, Candidate
+from evensky.matching.joint.evidence import Evidence, choose
+from evensky.matching.joint.models import NONE, Candidate
 
 
 def test_evidence_of_nothing_much() -> None:

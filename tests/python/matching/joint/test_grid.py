@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evensky.errors import OutOfRangeError
-from evensky.matching.grid import CommonGrid, around, common_box
+from evensky.matching.joint.grid import CommonGrid, around, common_box
 
 
 def test_bins_are_the_same_wherever_an_exposure_lies() -> None:

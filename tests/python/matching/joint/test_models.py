@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from evensky.matching.models import NONE, Basis, Candidate, Model, make_candidates
+from evensky.matching.joint.models import NONE, Basis, Candidate, Model, make_candidates
 from evensky.math import Approximate, BackgroundMI
 
 BOX = (7, -3, 300, 200)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evensky.matching.differences import Differences, PairBins
-from evensky.matching.models import NONE, Candidate
-from evensky.matching.network import Network, Solution
+from evensky.matching.joint.differences import Differences, PairBins
+from evensky.matching.joint.models import NONE, Candidate
+from evensky.matching.joint.network import Network, Solution
 
 BOXES = [(0, 0, 80, 10)] * 4
 NUMBER = 8

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evensky.matching.partners import choose_pairs
+from evensky.matching.joint.partners import choose_pairs
 
 
 @pytest.mark.parametrize("number", [6, 30, 200])
 def test_the_number_of_pairs_grows_with_that_of_exposures(number: int) -> None:
-    pairs = choose_pairs([np.arange(64)] * number, hub=2)
+    pairs = choose_pairs([np.arange(64)] * number, reference=2)
     assert len(pairs) <= 3 * number
     assert len(set(pairs)) == len(pairs)
     assert all(i < j or i == 2 for i, j in pairs)
@@ -22,8 +22,8 @@ def test_the_number_of_pairs_grows_with_that_of_exposures(number: int) -> None:
 
 
 def test_all_of_few_are_paired() -> None:
-    assert choose_pairs([np.arange(9)] * 4, hub=0) == [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
-    assert choose_pairs([np.arange(9), np.arange(20, 22), np.arange(0)], hub=0) == []
+    assert choose_pairs([np.arange(9)] * 4, reference=0) == [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
+    assert choose_pairs([np.arange(9), np.arange(20, 22), np.arange(0)], reference=0) == []
 
 
 def test_everything_that_overlaps_is_tied_together() -> None:
@@ -34,7 +34,7 @@ def test_everything_that_overlaps_is_tied_together() -> None:
         x, y = np.meshgrid(np.arange(8) + x0, np.arange(8) + y0)
         coverage.append(np.sort((y * 100 + x).ravel()))
         places.append((x0, y0))
-    pairs = choose_pairs(coverage, hub=0)
+    pairs = choose_pairs(coverage, reference=0)
     assert len(pairs) <= 8 * 150
 
     def groups(edges: list[tuple[int, int]]) -> int:
@@ -54,5 +54,5 @@ def test_everything_that_overlaps_is_tied_together() -> None:
     assert groups(pairs) == groups(overlapping)
     # Two sets, each tied well, that share a little.
     halves = [np.arange(100)] * 6 + [np.arange(95, 195)] * 6
-    across = [pair for pair in choose_pairs(halves, hub=0) if pair[0] < 6 <= pair[1]]
+    across = [pair for pair in choose_pairs(halves, reference=0) if pair[0] < 6 <= pair[1]]
     assert len(across) >= 2

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from evensky.errors import InvalidParameterError
-from evensky.matching.all_to_all import correct_all
-from evensky.matching.differences import Differences, PairBins
-from evensky.matching.grid import CommonGrid
+from evensky.matching.joint.differences import Differences, PairBins
+from evensky.matching.joint.grid import CommonGrid
+from evensky.matching.joint.search import correct_all
 
 
 def pair(first: int, second: int, values: list[float]) -> PairBins:
@@ -29,7 +29,7 @@ def test_equations_by_hand() -> None:
         found = correct_all(boxes, CommonGrid(10), differences, preference=[0, 1, 2], level=level, order=1)
         values = [one.model.evaluate(np.array([5.0]), np.array([5.0]))[0] for one in found.exposures if one.model]
         assert values == pytest.approx(expected)
-        assert found.anchors == ([0] if level == "reference" else [-1])
+        assert found.references == ([0] if level == "reference" else [-1])
     # The noise of a node is 0.1 / sqrt(2), four of them 0.035; relative to the reference it is that of two exposures.
     found = correct_all(boxes, CommonGrid(10), differences, preference=[0, 1, 2])
     sigma = found.exposures[1].model and found.exposures[1].model.sigma(np.array([5.0]), np.array([5.0]))[0]
