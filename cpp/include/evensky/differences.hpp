@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// The difference of two exposures in bins: what a match of many exposures to each other is made of.
+/// The difference of two exposures in bins: the measurements from which many exposures are matched to each other.
 ///
 /// The planes of both are read in place: the difference image is never stored.
 
@@ -14,13 +14,13 @@
 
 namespace evensky {
 
-/// What was measured, row of bins after row; bin (i, j) is at j * nx + i.
+/// Measurements of the bins, by rows; bin (i, j) is at j * nx + i.
 struct EVENSKY_EXPORT DifferenceBins {
     std::vector<double> values;        ///< statistic of reference - science; NaN without a good pixel
-    std::vector<double> errors;        ///< its standard error; NaN where it cannot be had
+    std::vector<double> errors;        ///< standard error of the value; NaN where unknown
     std::vector<std::int64_t> counts;  ///< number of good pixels
-    std::vector<double> x;             ///< mean column of the good pixels, from the bin's first; else the middle
-    std::vector<double> y;             ///< their mean row, likewise
+    std::vector<double> x;             ///< mean column of the good pixels, from the first of the bin; else the middle
+    std::vector<double> y;             ///< mean row of the good pixels, from the first of the bin; else the middle
 };
 
 /// Measure reference - science in bins.
@@ -35,7 +35,7 @@ struct EVENSKY_EXPORT DifferenceBins {
 /// @param reference  planes of one exposure; T float or double
 /// @param science    planes of the other, of the same size
 /// @param x_edges    columns where bins begin, ascending, and the one behind the last bin; from 0 to the width
-/// @param y_edges    rows, likewise
+/// @param y_edges    rows where bins begin, ascending, and the one behind the last bin; from 0 to the height
 /// @param options    which pixels count, and what is measured
 /// @param num_threads  0 for the process-wide default
 /// @throws LengthError where sizes differ
