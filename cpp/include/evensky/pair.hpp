@@ -1,10 +1,10 @@
 #pragma once
 
 /// @file
-/// Background matching of a pair: the smooth additive correction that makes one exposure's background equal another's.
+/// Background matching of a pair: the smooth additive model that makes one exposure's background equal another's.
 ///
-/// What both see cancels in the difference and survives. The planes of a pair are read in place: the difference image
-/// is never stored.
+/// Sources that both exposures show cancel in the difference, so the model does not remove them. The planes of a pair
+/// are read in place: the difference image is never stored.
 
 #include <cstdint>
 #include <memory>
@@ -18,52 +18,52 @@
 
 namespace evensky {
 
-/// How to match. Names and defaults are those of the task's configuration.
+/// Options of matchBackgrounds. Names and defaults are those of the task's configuration.
 struct EVENSKY_EXPORT PairOptions {
     bool usePolynomial = false;      ///< Chebyshev instead of spline
-    int order = 8;                   ///< of the Chebyshev model
-    MaskPixel referenceBadMask = 0;  ///< pixels of the reference with these bits do not count
-    MaskPixel scienceBadMask = 0;    ///< likewise of the science exposure, whose bits may differ
+    int order = 8;                   ///< order of the Chebyshev model
+    MaskPixel referenceBadMask = 0;  ///< pixels of the reference with any of these bits do not count
+    MaskPixel scienceBadMask = 0;    ///< the same for the science exposure, whose bits may differ
     Property gridStatistic = MEAN;   ///< MEAN, MEDIAN or MEANCLIP; anything else is an error
-    UndersampleStyle undersampleStyle = REDUCE_INTERP_ORDER;     ///< where bins are too few
-    std::int64_t binSize = 256;                                  ///< pixels
+    UndersampleStyle undersampleStyle = REDUCE_INTERP_ORDER;     ///< what to do where bins are too few for the style
+    std::int64_t binSize = 256;                                  ///< width and height of a bin, in pixels
     Interpolate::Style interpStyle = Interpolate::AKIMA_SPLINE;  ///< UNKNOWN: the model is zero
-    double numSigmaClip = 3.0;                                   ///< of MEANCLIP
-    int numIter = 2;                                             ///< of MEANCLIP
-    bool approxWeighting = true;                                 ///< weight the Chebyshev fit by the bins' errors
-    int approxWeightPower = 1;                                   ///< weights are 1 / error^power, power 1 or 2
-    double gridStdevEpsilon = 1e-8;                              ///< fit unweighted where no error is greater
-    std::string scienceLabel = "science exposure";               ///< how messages call the science exposure
+    double numSigmaClip = 3.0;                      ///< clipping window of MEANCLIP, in standard deviations
+    int numIter = 2;                                ///< clipping rounds of MEANCLIP
+    bool approxWeighting = true;                    ///< weight the Chebyshev fit by the bins' errors
+    int approxWeightPower = 1;                      ///< weights are 1 / error^power, power 1 or 2
+    double gridStdevEpsilon = 1e-8;                 ///< the fit is unweighted where no bin has a greater error
+    std::string scienceLabel = "science exposure";  ///< name of the science exposure in messages
 };
 
 /// One bin of the difference with at least two good pixels.
 struct EVENSKY_EXPORT PairBin {
     std::int64_t x = 0;      ///< column of its centre, from the image's corner
-    std::int64_t y = 0;      ///< row of its centre, likewise
-    double value = 0.0;      ///< statistic of reference - science
-    double error = 0.0;      ///< its error
-    std::int64_t count = 0;  ///< good pixels
+    std::int64_t y = 0;      ///< row of its centre, from the image's corner
+    double value = 0.0;      ///< statistic of reference - science in the bin
+    double error = 0.0;      ///< standard error of the value
+    std::int64_t count = 0;  ///< number of good pixels
     double residual = 0.0;   ///< value - model
 };
 
-/// What came of a match.
+/// Result of matchBackgrounds.
 struct EVENSKY_EXPORT PairResult {
     double fitRMS = 0.0;                       ///< root mean square of the bins' residuals
     double matchedMSE = 0.0;                   ///< mean square of reference - matched science; NaN without a good pixel
     double diffImVar = 0.0;                    ///< clipped mean variance of the difference; NaN without variance planes
     std::shared_ptr<Background> background;    ///< the spline model, or null
     std::shared_ptr<Approximate> approximate;  ///< the Chebyshev model, or null
-    AsUsed asUsed;                             ///< of the spline
-    int order = -1;                            ///< of the Chebyshev model, as used
-    std::int64_t binSize = 0;                  ///< as used
+    AsUsed asUsed;                             ///< styles with which the spline was evaluated
+    int order = -1;                            ///< order of the Chebyshev model, as used; -1 without one
+    std::int64_t binSize = 0;                  ///< size of the bins, as used
     std::vector<PairBin> bins;                 ///< by rows, then columns
-    double goodFraction = 0.0;                 ///< share of the pixels that count
-    double goodBinFraction = 0.0;              ///< share of the model's bins that have at least one such pixel
-    /// Share of the image in bins without one that no good bins enclose, neither along their row nor along their
-    /// column: the model is only continued there.
+    double goodFraction = 0.0;                 ///< fraction of the pixels that count
+    double goodBinFraction = 0.0;              ///< fraction of the model's bins with at least one such pixel
+    /// Fraction of the image in bins that have no such pixel and are enclosed by good bins neither along their row nor
+    /// along their column: the model is extrapolated there.
     double extrapolatedFraction = 0.0;
-    bool reduced = false;               ///< is the model simpler than asked for, in places or as a whole?
-    std::vector<std::string> warnings;  ///< order or bin size of a Chebyshev model that was adapted, in words
+    bool reduced = false;               ///< true where the model is simpler than requested, in places or as a whole
+    std::vector<std::string> warnings;  ///< one sentence for each change to the order or bin size of a Chebyshev model
 };
 
 /// Match `science` to `reference`: write science + model of their difference to `matched`. Nothing has been written

@@ -272,7 +272,7 @@ ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& given, 
     auto min = simd::fill(infinity);
     auto max = simd::fill(-infinity);
     std::ptrdiff_t nCandidates = 0, nFringe = 0;
-    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) __attribute__((always_inline)) {
         fetch(ahead);
         auto const values = take(kind, packed + i, count);
         auto const all = every(kind, count);
