@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["printable"]
+__all__ = ["printable", "reason_of"]
 
 
 def printable(text: str) -> str:
@@ -21,3 +21,8 @@ def printable(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
         for letter in line
     )
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the message of an error on one line, or its kind if it has no message."""
+    return printable(str(error)) or type(error).__name__

@@ -10,7 +10,7 @@ import pytest
 SLOW = (
     "fits/test_opening_bad.py",
     "fits/test_planes_bad.py",
-    "runs/test_configuration_bad.py",
+    "io/test_configuration_bad.py",
     "runs/test_journal_bad.py",
     "matching/joint/test_search.py",
     "test_properties.py",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._text import reason_of
 from ..draw.progress import Progress, progress_bar
 from ..errors import EvenskyError, InvalidParameterError, TaskError
 from ..io.configuration import change_config
@@ -17,7 +18,6 @@ from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.models import Model
 from ..math import Approximate, BackgroundMI
 from ..report import write_report
-from ..runs.describe import reason_of
 from ..runs.files import MatchConfig
 from ..runs.files import match_files as _match_files
 from ..runs.folder import PAGE

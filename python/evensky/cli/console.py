@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..io.file_names import fill_pattern, unique_labels
 from ..runs.folder import PAGE, TABLE
-from ..runs.labels import unique_labels
 from ..runs.match_run import MatchRun
-from ..runs.store import fill_pattern
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-__all__ = ["Progress", "progress_bar"]
+__all__ = ["Progress", "Steps", "progress_bar"]
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[str, int, int], None]
 """Function that is called with a label, the number of steps done, and the number of all steps."""
+
+
+class Steps:
+    """Counts the steps that are done, and reports them.
+
+    Parameters
+    ----------
+    number : int
+        Number of all steps.
+    progress : Progress or None
+        Function to report to.
+    """
+
+    def __init__(self, number: int, progress: Progress | None) -> None:
+        self._number = number
+        self._progress = progress
+        self._done = 0
+
+    def step(self, label: str) -> None:
+        """Report a step that is done."""
+        self.skip(1)
+        if self._progress is not None:
+            self._progress(label, self._done, self._number)
+
+    def skip(self, number: int) -> None:
+        """Count steps as done without a report."""
+        self._done = min(self._done + number, self._number)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from .. import _core
+from .._bands import row_bands
 from .._checks import real_number
 from .._core import BackgroundControl, UndersampleStyle, stringToUndersampleStyle
 from ..draw.figures import figure_url, plot_model_grid, unit_label
@@ -38,6 +39,9 @@ from .interpolate import Interpolate, by_number, interp_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+# Number of pixels of a model that are evaluated at a time.
+_BAND_PIXELS = 2**18
 
 THROW_EXCEPTION = UndersampleStyle.THROW_EXCEPTION
 REDUCE_INTERP_ORDER = UndersampleStyle.REDUCE_INTERP_ORDER
@@ -324,6 +328,19 @@ def makeBackground(image: Any, bctrl: BackgroundControl, *, num_threads: int = 0
     if not isinstance(bctrl, BackgroundControl):
         raise InvalidParameterError(f"bctrl is a {type(bctrl).__name__}; it must be a BackgroundControl")
     return BackgroundMI(image, bctrl, num_threads=num_threads)
+
+
+def model_range(model: BackgroundMI | Approximate) -> tuple[float, float]:
+    """Return the lowest and the highest value of a model, evaluated by bands of rows."""
+    box = model.getBBox() if isinstance(model, Approximate) else model.getImageBBox()
+    width, height = box.getDimensions()
+    low, high = np.float32(np.inf), np.float32(-np.inf)
+    for rows in row_bands(height, width, _BAND_PIXELS):
+        band = np.empty((rows.stop - rows.start, width), np.float32)
+        fill_with_model(band, model, first_row=rows.start)
+        # NaN, which a model without any good bin has, does not count.
+        low, high = np.fmin(low, np.fmin.reduce(band, axis=None)), np.fmax(high, np.fmax.reduce(band, axis=None))
+    return float(low), float(high)
 
 
 def model_image(background: BackgroundMI) -> np.ndarray:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..draw.figures import common_stretch, figure_url, unit_label
+from ..draw.run_figures import plot_costs, plot_levels, plot_match
 from ..fits.atomic import atomic_path
 from ..matching.pair import FLAGS
-from ..runs.figures import plot_costs, plot_levels, plot_match
 from ..runs.match_run import MatchRun
 from ..runs.pictures import MOST_PICTURES
 from ..runs.record import ExposureRecord

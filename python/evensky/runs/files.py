@@ -4,20 +4,19 @@ from __future__ import annotations
 
 __all__ = ["MatchConfig", "match_files"]
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from pathlib import Path
 
 from ..draw.progress import Progress
 from ..errors import InvalidParameterError
+from ..io.file_names import find_file, refuse_twice
 from ..matching.joint.config import MatchAllConfig
 from ..tasks import MatchBackgroundsConfig
 from ..work.executors import open_executor
 from .folder import TABLE, RunFolder
 from .joint import HELD_BYTES, JointMethod
 from .journal import Journal
-from .labels import refuse_twice
 from .match_run import MatchRun, write_table
 from .method import Method
 from .reference import ReferenceMethod
@@ -68,7 +67,7 @@ def match_files(
     store = FileStore(bad_planes, mask=mask, variance=variance, compress=compress, scratch=scratch)
     number = len(files)
     given = None if reference is None else Path(reference)
-    index = None if given is None else _find(given, files)
+    index = None if given is None else find_file(given, files)
     if given is not None and index is None:
         index = number
         files.append(given)
@@ -100,14 +99,3 @@ def match_files(
         journal.close()
     write_table(run, folder.out_dir / TABLE)
     return run
-
-
-def _find(path: Path, files: Sequence[Path]) -> int | None:
-    """Return the index of a file among others, by path, or by name or stem if that is unique."""
-    for matches in (
-        [i for i, file in enumerate(files) if os.path.abspath(file) == os.path.abspath(path)],
-        [i for i, file in enumerate(files) if path.parent == Path() and path.name in (file.name, file.stem)],
-    ):
-        if len(matches) == 1:
-            return matches[0]
-    return None

@@ -13,8 +13,8 @@ from typing import Any
 from .._core import __version__
 from ..errors import FitsError
 from ..fits.opening import real_path
+from ..io.file_names import unique_labels
 from .journal import JOURNAL
-from .labels import unique_labels
 from .source import Item
 from .store import FileStore
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from .._bands import row_bands
 from .._core import PairOptions, __version__
+from .._text import reason_of
 from ..errors import TaskError
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.differences import Coverage, Differences, PairBins, Pixels, coverage_of, measure_pair
@@ -24,9 +25,8 @@ from ..matching.reference import CostWeights
 from ..matching.units import differ, most_common_unit
 from ..math import stringToStatisticsProperty
 from ..work.held import PIXELS
-from .describe import NoOverlapError, reason_of
 from .method import Compare, Look, Method, Plan, log
-from .record import CandidateScore, ExposureRecord
+from .record import CandidateScore, ExposureRecord, NoOverlapError
 from .source import Frame, Item, Result, Source
 
 # Number of pixels of a model that are evaluated at a time.
@@ -39,7 +39,7 @@ _LEAST_COMMON, _LEAST_ENCLOSED = 0.1, 0.9
 _NOTHING = Coverage(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Correct(Plan):
     """The model of an exposure, and what its record says of it.
 
@@ -54,10 +54,10 @@ class _Correct(Plan):
         Why the look at it failed; "" if it did not.
     """
 
-    correction: Correction = None  # type: ignore[assignment]
-    partners: list[str] = None  # type: ignore[assignment]
-    covered_bins: int = 0
-    problem: str = ""
+    correction: Correction
+    partners: list[str]
+    covered_bins: int
+    problem: str
 
 
 class JointMethod(Method):
@@ -325,7 +325,9 @@ def _plan_of(correction: Correction, look: Look, labels: Sequence[str]) -> _Corr
         digest.update(model.coefficients.tobytes())
         digest.update(model.covariance.tobytes())
     problem = look.candidate.message if look.box is None else ""
-    return _Correct(digest.hexdigest(), correction, partners, covered, problem)
+    return _Correct(
+        digest=digest.hexdigest(), correction=correction, partners=partners, covered_bins=covered, problem=problem
+    )
 
 
 def _group_notes(corrections: Corrections, labels: Sequence[str]) -> list[str]:

@@ -1,34 +1,27 @@
 """The journal of a run over files: it lets a run that was killed be resumed.
 
 The journal consists of lines of JSON: first what the run depends on, then the reference and the reason for it, then the
-record of each exposure as it is finished. A line is on disk before the next one begins. The last line may be torn if
-the run was killed; it is ignored then.
+record of each exposure as it is finished.
 """
 
 from __future__ import annotations
 
 __all__ = ["JOURNAL", "Journal"]
 
-import fcntl
 import json
-import logging
-import os
-import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from dacite import Config, DaciteError, from_dict
 
 from ..errors import FitsError
+from ..io.locked_lines import LockedLines
 from ..matching.reference import ReferenceCandidate
 from .record import ExposureRecord
 
 JOURNAL = "matched.journal"
-
-log = logging.getLogger("evensky")
 
 _FORMAT = 1
 
@@ -88,52 +81,18 @@ class Journal:
         self.candidates: list[ReferenceCandidate] = []
         self.records: dict[str, ExposureRecord] = {}
         self.written: set[str] = set()
-        self._lock = threading.Lock()
-        self._check_free()
+        self._lines = LockedLines(self.path)
         # Through JSON, so that it compares equal to what is read from a file.
         self._asked = json.loads(json.dumps({"journal": _FORMAT, **asked}))
-        self._whole = self._read(self._asked, labels) if resume and self.path.exists() else 0
-        self._file: TextIO | None = None
+        if resume and self.path.exists():
+            self._read(labels)
 
-    def _check_free(self) -> None:
-        """Raise an error if another run is writing the journal."""
-        if not self.path.is_file() or self.path.is_symlink():
-            return
+    def _read(self, labels: Sequence[str]) -> None:
+        """Read an existing journal."""
         try:
-            file = self.path.open("r+")
-        except OSError:  # reported when the journal is written
-            return
-        with file:
-            self._take_hold(file)
-
-    def _take_hold(self, file: TextIO) -> None:
-        """Lock the journal, as jobs overwrite files that an earlier attempt left.
-
-        The lock ends with the process, however that ends.
-        """
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FitsError(
-                f"{self.path.parent}: another run is at work in it; wait until it ends, or choose another folder"
-            ) from None
-        except OSError as error:  # a file system without locks
-            log.debug("%s cannot be locked: %s", self.path, error)
-
-    def _read(self, asked: Mapping[str, Any], labels: Sequence[str]) -> int:
-        """Read an existing journal; return the number of bytes in whole lines."""
-        try:
-            if not self.path.is_file() or self.path.is_symlink():  # reading a pipe would wait for ever
-                raise FitsError(f"{self.path}: cannot be read: it is not a regular file")
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise FitsError(f"{self.path}: cannot be read: {error.strerror}") from error
-        whole = content.rfind(b"\n") + 1
-        if whole == 0:
-            return 0
-        try:
-            lines = [json.loads(line) for line in content[:whole].decode().splitlines()]
-            self._check(lines[0], asked)
+            lines = self._lines.read()
+            if lines:
+                self._check(lines[0], self._asked)
             for line in lines[1:]:
                 self._take(line)
             if self.reference is not None and self.reference not in labels:
@@ -143,7 +102,6 @@ class Journal:
                 f"{self.path}: is not a journal of this version ({error}); choose another folder or allow overwriting "
                 "(overwrite=True, --overwrite)"
             ) from error
-        return whole
 
     def _check(self, earlier: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
         before, now = _flat(earlier), _flat(asked)
@@ -173,42 +131,21 @@ class Journal:
 
     def begin(self, reference: str, reason: str, candidates: Sequence[ReferenceCandidate]) -> None:
         """Note the reference, and start writing."""
-        try:
-            self._check_free()
-            if self._whole == 0:
-                # Removed first, so that nothing is written through a link.
-                self.path.unlink(missing_ok=True)
-            self._file = self.path.open("r+" if self._whole else "x", encoding="utf-8")
-            self._take_hold(self._file)
-            # A torn line at the end is cut off.
-            self._file.truncate(self._whole)
-            self._file.seek(self._whole)
-        except OSError as error:
-            raise FitsError(f"{self.path}: cannot be written: {error.strerror}") from error
-        if self._whole == 0:
-            self._add(self._asked)
+        if not self._lines.open():
+            self._lines.append(self._asked)
         # A run that was killed early has left the first line only.
         if self.reference is None:
-            self._add({"reference": reference, "reason": reason, "candidates": [asdict(one) for one in candidates]})
+            choice = {"reference": reference, "reason": reason, "candidates": [asdict(one) for one in candidates]}
+            self._lines.append(choice)
 
     def finish(self, record: ExposureRecord) -> None:
         """Note the record of an exposure that is done or has failed."""
-        self._add({"record": asdict(replace(record, pixels=None))})
+        self._lines.append({"record": asdict(replace(record, pixels=None))})
 
     def drop(self, label: str) -> None:
         """Note that an exposure that was finished will be matched again."""
-        self._add({"dropped": label})
+        self._lines.append({"dropped": label})
         self.records.pop(label, None)
-
-    def _add(self, line: Mapping[str, Any]) -> None:
-        with self._lock:
-            assert self._file is not None  # begin comes first
-            try:
-                self._file.write(json.dumps(line) + "\n")
-                self._file.flush()
-                os.fsync(self._file.fileno())
-            except OSError as error:
-                raise FitsError(f"{self.path}: cannot be written: {error.strerror}") from error
 
     def done(self, label: str) -> ExposureRecord | None:
         """Return the record of a finished exposure whose output still has the size that was written, or None."""
@@ -225,7 +162,4 @@ class Journal:
 
     def close(self) -> None:
         """Close the file."""
-        # Every line was written when it was added; errors were raised then.
-        with self._lock, suppress(OSError):
-            if self._file is not None:
-                self._file.close()
+        self._lines.close()

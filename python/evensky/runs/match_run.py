@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..draw.figures import figure_url
+from ..draw.run_figures import plot_levels
 from ..draw.tables import table_html
 from ..fits.atomic import atomic_path
 from ..matching.reference import ReferenceCandidate
-from .figures import plot_levels
 from .record import ExposureRecord
 
 if TYPE_CHECKING:

@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 from lsst.pex.config import Config
 
+from .._text import reason_of
 from ..errors import InvalidParameterError, TaskError
 from ..matching.joint.differences import Coverage
 from ..matching.joint.grid import PixelBox
 from ..matching.reference import CostWeights, ReferenceCandidate, measure_candidate
 from ..matching.units import check_unit, unit_of
 from ..math import MEANCLIP, NMASKED, StatisticsControl, makeStatistics
-from .describe import failed_record, reason_of, without_pictures
 from .pictures import NO_HISTOGRAM, Painter
-from .record import ExposureRecord, Status
+from .record import ExposureRecord, Status, failed_record, without_pictures
 from .source import Frame, Item, Result, Source
 
 log = logging.getLogger("evensky")

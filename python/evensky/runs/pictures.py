@@ -12,21 +12,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..image import Exposure
-from ..math import IQRANGE, MEDIAN, BackgroundControl, StatisticsControl, makeBackground, makeStatistics
+from ..math.thumbnail import thumbnail
 from .record import ExposureRecord, PixelSummary
-from .source import Frame
 
 MOST_PICTURES = 100
 """Number of exposures that keep their pictures, about 0.5 MB each: those that most deserve a look."""
 
-# Length of the longer side of a picture.
-_SIDE = 220
-# Number of pixels that are enough for a histogram.
-_MOST_PIXELS = 2**24
 # Planes that a picture shows although their pixels do not count; otherwise the sky would be full of holes.
 _SHOWN_PLANES = ("DETECTED", "DETECTED_NEGATIVE", "INTRP")
-# Standard deviation of a normal distribution, in units of its interquartile range.
-_SIGMA_OF_IQR = 0.741301109252802
 
 
 class Gallery:
@@ -70,12 +63,8 @@ class Painter:
     def picture(self, exposure: Exposure) -> np.ndarray:
         """Return a small picture: medians of blocks, sources included."""
         planes = exposure.mask.getMaskPlaneDict()
-        control = StatisticsControl()
-        control.setAndMask(exposure.mask.getPlaneBitMask([name for name in self._hidden if name in planes]))
-        width, height = exposure.getDimensions()
-        shrink = max(1.0, max(width, height) / _SIDE)
-        bins = BackgroundControl(max(1, int(width / shrink)), max(1, int(height / shrink)), control, MEDIAN)
-        return np.array(makeBackground(exposure.maskedImage, bins).getStatsImage().image.array)
+        hidden = exposure.mask.getPlaneBitMask([name for name in self._hidden if name in planes])
+        return thumbnail(exposure.maskedImage, hidden)
 
     @staticmethod
     def unchanged(picture: np.ndarray) -> PixelSummary:
@@ -99,21 +88,7 @@ class Painter:
 
 
 NO_HISTOGRAM = np.zeros(0), np.zeros(1)
-
-
-def residual_histogram(reference: Frame, matched: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """Return the histogram of reference - matched over the pixels that are good in both: counts and edges."""
-    first, second = reference.exposure, matched.exposure
-    # In a very large image some rows are enough.
-    rows = slice(None, None, max(1, first.image.array.size // _MOST_PIXELS))
-    bad = (first.mask.array[rows] & reference.bad) != 0
-    bad |= (second.mask.array[rows] & matched.bad) != 0
-    difference = first.image.array[rows] - second.image.array[rows]
-    scatter = makeStatistics(np.ma.MaskedArray(difference, bad), IQRANGE).getValue() * _SIGMA_OF_IQR
-    if not np.isfinite(scatter):
-        return NO_HISTOGRAM
-    half = 5.0 * scatter if scatter > 0 else 1.0
-    return np.histogram(difference[~bad], bins=101, range=(-half, half))
+"""Counts and edges of the histogram of an exposure that has no residuals."""
 
 
 def _interest(record: ExposureRecord) -> tuple[float, float]:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-__all__ = ["CandidateScore", "ExposureRecord", "PixelSummary", "Status"]
+__all__ = [
+    "CandidateScore",
+    "ExposureRecord",
+    "NoOverlapError",
+    "PixelSummary",
+    "Status",
+    "failed_record",
+    "without_pictures",
+]
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+
+from .._text import reason_of
+from ..errors import TaskError
 
 Status = Literal["reference", "matched", "failed"]
 
@@ -72,3 +83,21 @@ class ExposureRecord:
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     pixels: PixelSummary | None = None
+
+
+class NoOverlapError(TaskError):
+    """An exposure has no good pixel in common with the others."""
+
+
+def failed_record(label: str, path: str, error: BaseException) -> ExposureRecord:
+    """Return the record of an exposure that could not be matched."""
+    record = ExposureRecord(label=label, path=path, status="failed", message=reason_of(error))
+    if isinstance(error, NoOverlapError):
+        record.flags, record.common_fraction = ["NO_OVERLAP"], 0.0
+    return record
+
+
+def without_pictures(record: ExposureRecord, error: BaseException) -> ExposureRecord:
+    """Return the record of an exposure that is matched but cannot be shown."""
+    note = f"There are no pictures of it: {reason_of(error)}"
+    return replace(record, pixels=None, warnings=[*record.warnings, note])

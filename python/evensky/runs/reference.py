@@ -9,23 +9,17 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .._bands import row_bands
 from .._core import PairResult, __version__
 from ..errors import TaskError
 from ..image import Exposure
 from ..matching.pair import have_common_pixels
-from ..math import Approximate, BackgroundMI
-from ..math.background import fill_with_model
+from ..math.background import model_range
+from ..math.thumbnail import difference_histogram
 from ..tasks import MatchBackgroundsConfig, MatchBackgroundsTask, Struct
 from ..work.held import REFERENCES
-from .describe import NoOverlapError
 from .method import Compare, Look, Method, Plan, log
-from .pictures import residual_histogram
-from .record import ExposureRecord
+from .record import ExposureRecord, NoOverlapError
 from .source import Frame, Item, Result, Source
-
-# Number of pixels of a model that are evaluated at a time.
-_BAND_PIXELS = 2**18
 
 
 class ReferenceMethod(Method):
@@ -132,7 +126,7 @@ class ReferenceMethod(Method):
         ]
         record.warnings = [f"{flag}: {sentence}" for flag, sentence in struct.flags.items()]
         record.warnings += [f"note: {note}" for note in notes]
-        record.model_min, record.model_max = _range_of(struct.backgroundModel)
+        record.model_min, record.model_max = model_range(struct.backgroundModel)
 
     @staticmethod
     def _cards(record: ExposureRecord) -> dict[str, tuple[float | None, str]]:
@@ -142,17 +136,6 @@ class ReferenceMethod(Method):
         }
 
     def _residuals(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-        return residual_histogram(self._reference_frame(), frame)
-
-
-def _range_of(model: BackgroundMI | Approximate) -> tuple[float, float]:
-    """Return the lowest and the highest value of a model, evaluated by bands of rows."""
-    box = model.getBBox() if isinstance(model, Approximate) else model.getImageBBox()
-    width, height = box.getDimensions()
-    low, high = np.float32(np.inf), np.float32(-np.inf)
-    for rows in row_bands(height, width, _BAND_PIXELS):
-        band = np.empty((rows.stop - rows.start, width), np.float32)
-        fill_with_model(band, model, first_row=rows.start)
-        # NaN, which a model without any good bin has, does not count.
-        low, high = np.fmin(low, np.fmin.reduce(band, axis=None)), np.fmax(high, np.fmax.reduce(band, axis=None))
-    return float(low), float(high)
+        reference = self._reference_frame()
+        images = reference.exposure.maskedImage, frame.exposure.maskedImage
+        return difference_histogram(*images, reference.bad, frame.bad)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Job", "match_exposures"]
+__all__ = ["match_exposures"]
 
 import datetime
 import time
@@ -11,19 +11,16 @@ from typing import Any
 
 from .._core import __version__
 from .._text import printable
-from ..draw.progress import Progress
+from ..draw.progress import Progress, Steps
 from ..errors import InvalidParameterError, TaskError
 from ..matching.reference import ReferenceCandidate, choose_reference, reason_of_choice, set_aside
-from ..work.executors import Jobs, Renew
-from .describe import failed_record, without_pictures
+from ..work.executors import Job, Jobs, Renew
 from .journal import Journal
 from .match_run import MatchRun
 from .method import Look, Method
-from .record import ExposureRecord
+from .record import ExposureRecord, failed_record, without_pictures
 from .results import Results
 from .source import Item
-
-Job = tuple[int, tuple[Any, ...]]
 
 _DIED = "its worker died, again and again"
 
@@ -70,7 +67,7 @@ def match_exposures(
     number = len(items) if number is None else number
     takes_looks = method.always_looks or reference is None
     chosen_before = None if journal is None or journal.reference is None else journal
-    steps = _Steps(number * (method.stages if takes_looks else 1), progress)
+    steps = Steps(number * (method.stages if takes_looks else 1), progress)
 
     def do(function: Callable[..., Any], jobs: Iterable[Job], name: str) -> Iterator[tuple[int, Any]]:
         for index, result in Jobs(renew, function, _lost_look if name == "looking at" else _lost_pairs).run(jobs):
@@ -141,23 +138,6 @@ def match_exposures(
         + [sentence for sentence in (results.resumed, note) if sentence]
         + notes,
     )
-
-
-class _Steps:
-    """Counts the steps that are done, and reports them."""
-
-    def __init__(self, number: int, progress: Progress | None) -> None:
-        self._number = number
-        self._progress = progress
-        self._done = 0
-
-    def step(self, label: str) -> None:
-        self._done = min(self._done + 1, self._number)
-        if self._progress is not None:
-            self._progress(label, self._done, self._number)
-
-    def skip(self, number: int) -> None:
-        self._done += number
 
 
 def _check_looks(looks: Sequence[Look]) -> None:

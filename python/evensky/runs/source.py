@@ -19,7 +19,7 @@ from ..image import Exposure
 from ..image.bad_bits import bad_bits
 from ..image.like import data_like, exposure_of
 from ..io import read_exposure
-from .labels import refuse_twice, unique_labels
+from ..io.file_names import refuse_twice, unique_labels
 from .record import ExposureRecord
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FileStore", "fill_pattern"]
+__all__ = ["FileStore"]
 
 import logging
 from collections.abc import Sequence
@@ -12,30 +12,14 @@ from typing import Any
 import numpy as np
 
 from .._core import __version__
-from ..errors import FitsError, InvalidParameterError
+from ..errors import FitsError
 from ..fits.planes import plane_file
 from ..io import read_exposure, write_exposure
-from .describe import reason_of
+from ..io.file_names import fill_pattern
 from .record import ExposureRecord
 from .source import Frame, Item, Result, Source
 
 log = logging.getLogger("evensky")
-
-
-def fill_pattern(pattern: str, path: Path, stem: str) -> str:
-    """Fill ``{stem}``, ``{name}`` and ``{dir}`` of an exposure into a pattern.
-
-    Raises
-    ------
-    evensky.errors.InvalidParameterError
-        If there is anything else in braces.
-    """
-    try:
-        return pattern.format(stem=stem, name=path.name, dir=path.parent)
-    except (KeyError, IndexError, ValueError, AttributeError, TypeError, MemoryError) as error:
-        raise InvalidParameterError(
-            f"Pattern {pattern!r} cannot be filled in ({reason_of(error)}); {{stem}}, {{name}} and {{dir}} are known"
-        ) from None
 
 
 class FileStore(Source):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from ..io.data_refs import DataRefMatcher
 from ..matching.pair import FLAGS
 from .base import Struct, Task, TaskError
 from .config import MatchBackgroundsConfig
-from .data_ref_matcher import DataRefMatcher
 from .match_backgrounds import MatchBackgroundsTask
 
 # A program that wants the log adds a handler; the important messages are in the records.

@@ -24,7 +24,7 @@ from ..image import Exposure, Mask
 from ..image.bad_bits import bad_bits
 from ..image.foreign import is_lsst_images
 from ..image.like import exposure_of
-from ..io.data_refs import as_data_ref, id_dict
+from ..io.data_refs import DataRefMatcher, as_data_ref, id_dict
 from ..matching.pair import Thresholds, find_flags, match_pair
 from ..matching.reference import CostWeights, ReferenceCandidate, choose_reference, measure_candidate
 from ..math import (
@@ -40,7 +40,6 @@ from ..work.executors import Jobs, open_executor
 from ..work.held import REFERENCES
 from .base import Struct, Task
 from .config import MatchBackgroundsConfig
-from .data_ref_matcher import DataRefMatcher
 
 
 def _check_scaler(scaler: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["EXECUTORS", "Jobs", "Renew", "open_executor"]
+__all__ = ["EXECUTORS", "Job", "Jobs", "Renew", "open_executor"]
 
 import importlib
 import logging

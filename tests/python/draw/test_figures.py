@@ -9,8 +9,8 @@ import pytest
 from a_run import make_run
 
 from evensky.draw.figures import common_stretch, plot_model_grid
+from evensky.draw.run_figures import plot_costs, plot_levels, plot_match
 from evensky.errors import InvalidParameterError
-from evensky.runs.figures import plot_costs, plot_levels, plot_match
 from evensky.runs.record import ExposureRecord
 
 

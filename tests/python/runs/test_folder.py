@@ -5,23 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from evensky.tasks.file_access import FileAccess
 
 from evensky.errors import FitsError
 from evensky.runs.folder import RunFolder
 from evensky.runs.journal import JOURNAL
+from evensky.runs.store import FileStore
 
 
 def make_folder(tmp_path: Path, *, overwrite: bool = False, resume: bool = False, mask: str | None = None) -> RunFolder:
     paths = [tmp_path / "a.fits", tmp_path / "b.fits"]
-    return RunFolder(paths, tmp_path / "out", FileAccess(mask=mask), overwrite=overwrite, resume=resume)
+    return RunFolder(paths, tmp_path / "out", FileStore([], mask=mask), overwrite=overwrite, resume=resume)
 
 
 def test_each_exposure_has_an_output(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     assert folder.labels == ["a", "b"]
     assert [item.output.name for item in folder.items] == ["a_matched.fits", "b_matched.fits"]
-    folder.prepare_folder()
+    folder.prepare()
     assert (tmp_path / "out").is_dir()
 
 
@@ -33,24 +33,24 @@ def test_earlier_results_are_kept(tmp_path: Path, name: str, says: str) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / name).touch()
     with pytest.raises(FitsError, match=f"out: holds {says} .*{name}.*--overwrite"):
-        make_folder(tmp_path).prepare_folder()
-    make_folder(tmp_path, overwrite=True).prepare_folder()
+        make_folder(tmp_path).prepare()
+    make_folder(tmp_path, overwrite=True).prepare()
     if name == JOURNAL:
-        make_folder(tmp_path, resume=True).prepare_folder()
+        make_folder(tmp_path, resume=True).prepare()
     else:
         with pytest.raises(FitsError, match=r"but no matched\.journal to resume"):
-            make_folder(tmp_path, resume=True).prepare_folder()
+            make_folder(tmp_path, resume=True).prepare()
     assert (tmp_path / "out" / name).exists()
 
 
 def test_inputs_are_no_outputs(tmp_path: Path) -> None:
     for mask in (f"{tmp_path}/out/{{stem}}_matched.fits", f"{tmp_path}/out/report.html"):
         with pytest.raises(FitsError, match="is an input too, and inputs are never written to"):
-            make_folder(tmp_path, overwrite=True, mask=mask).prepare_folder()
+            make_folder(tmp_path, overwrite=True, mask=mask).prepare()
     (tmp_path / "out").rmdir()
     (tmp_path / "out").touch()
-    with pytest.raises(FitsError, match="out: is a file; the output needs a folder"):
-        make_folder(tmp_path).prepare_folder()
+    with pytest.raises(FitsError, match="out: is a file; choose a folder for the output"):
+        make_folder(tmp_path).prepare()
 
 
 def test_what_the_results_depend_on(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_what_the_results_depend_on(tmp_path: Path) -> None:
 
 def test_torn_files_of_a_killed_run_go(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
-    folder.prepare_folder()
+    folder.prepare()
     for name in (".a_matched.fits.x1.tmp", ".matched.ecsv.x2.tmp", ".other.fits.x3.tmp", "a_matched.fits"):
         (tmp_path / "out" / name).touch()
     folder.remove_torn()

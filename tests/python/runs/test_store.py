@@ -8,53 +8,62 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from evensky.errors import InvalidParameterError, NotFoundError
-from evensky.image import ExposureF, Mask
+from evensky.errors import InvalidParameterError
+from evensky.image import ExposureF
 from evensky.io import write_exposure
+from evensky.io.file_names import fill_pattern
 from evensky.runs.record import ExposureRecord
+from evensky.runs.source import Frame, Item, Result
+from evensky.runs.store import FileStore
 
 
 def test_patterns_of_planes() -> None:
     path = Path("/data/night/a.fits")
-    assert plane_of("{dir}/{stem}_mask.fits[DQ]", path, "a") == "/data/night/a_mask.fits[DQ]"
-    assert plane_of("masks/{name}", path, "a") == "masks/a.fits"
+    assert fill_pattern("{dir}/{stem}_mask.fits[DQ]", path, "a") == "/data/night/a_mask.fits[DQ]"
+    assert fill_pattern("masks/{name}", path, "a") == "masks/a.fits"
     with pytest.raises(InvalidParameterError, match=r"Pattern '\{path\}' cannot be filled in"):
-        plane_of("{path}", path, "a")
+        fill_pattern("{path}", path, "a")
 
 
-def test_bits_of_bad_planes() -> None:
-    mask = Mask(np.zeros((2, 2), np.int32), mask_planes={"SAT": 3, "DUST": 5, "CR": 7})
-    assert bad_bits(mask, None) == 1 << 3 | 1 << 7  # the usual ones that it has
-    assert bad_bits(mask, "DUST, SAT,") == 1 << 3 | 1 << 5
-    assert bad_bits(mask, "") == 0
-    with pytest.raises(NotFoundError, match="'BAD'"):
-        bad_bits(mask, "BAD")
-
-
-def test_what_is_written_says_what_was_done(tmp_path: Path) -> None:
-    files = FileAccess()
-    item = Item(tmp_path / "a.fits", "a", tmp_path / "a_matched.fits")
+def test_written_headers_describe_the_match(tmp_path: Path) -> None:
+    store = FileStore(["BAD"])
+    item = Item(0, "a", tmp_path / "a.fits", tmp_path / "a_matched.fits")
+    assert item.output is not None
     record = ExposureRecord("a", "a.fits", "matched", model="LINEAR", fit_rms=float("nan"), flags=["EXTRAPOLATED"])
-    files.write(item, ExposureF(4, 3), record, ["matched to b"], {"EVS_CHI": (1.5, "in errors")})
+    result = Result(None, False, ["matched to b"], {"EVS_CHI": (1.5, "in errors")})
+    store.finish(item, Frame(ExposureF(4, 3), 1), record, result)
     assert (record.output, record.output_bytes) == (str(item.output), item.output.stat().st_size)
     header = fits.getheader(item.output)
     assert (header["EVS_STAT"], header["EVS_MODL"], header["EVS_FLAG"]) == ("matched", "LINEAR", "EXTRAPOLATED")
     assert header["EVS_CHI"] == 1.5
     assert header["EVS_RMS"] is None  # a number that is not finite has no value
     assert "matched to b" in str(header["HISTORY"])
-    again = files.load_output(item)
+    again = store.read_output(item)
     assert again is not None
-    assert again.getDimensions() == ExposureF(4, 3).getDimensions()
+    assert again.exposure.getDimensions() == ExposureF(4, 3).getDimensions()
+    assert again.bad == again.exposure.mask.getPlaneBitMask("BAD")
     item.output.write_bytes(b"")
-    assert files.load_output(item) is None
+    assert store.read_output(item) is None
 
 
 def test_planes_of_other_files(tmp_path: Path) -> None:
     write_exposure(ExposureF(4, 3), tmp_path / "a.fits")
     fits.PrimaryHDU(np.ones((3, 4), np.uint8)).writeto(tmp_path / "a_mask.fits")
-    item = Item(tmp_path / "a.fits", "a", tmp_path / "out.fits")
-    files = FileAccess(mask="{dir}/{stem}_mask.fits", variance="VAR")
-    assert files.plane_files(item) == [tmp_path / "a_mask.fits"]
-    exposure = FileAccess(mask="{dir}/{stem}_mask.fits").load(item)
+    item = Item(0, "a", tmp_path / "a.fits", tmp_path / "out.fits")
+    store = FileStore([], mask="{dir}/{stem}_mask.fits", variance="VAR")
+    assert store.plane_files(item) == [tmp_path / "a_mask.fits"]
+    exposure = FileStore([], mask="{dir}/{stem}_mask.fits").read(item).exposure
     assert exposure.mask.array.all()
     assert exposure.dataId == {"exposure": "a"}
+
+
+def test_bad_pixels_follow_the_names_of_the_planes(tmp_path: Path) -> None:
+    exposure = ExposureF(4, 3)
+    write_exposure(exposure, tmp_path / "a.fits")
+    item = Item(0, "a", tmp_path / "a.fits", tmp_path / "out.fits")
+    for names in ([], ["SAT"], ["BAD", "CR"]):
+        assert FileStore(names).read(item).bad == exposure.mask.getPlaneBitMask(names)
+
+
+def test_each_store_has_a_run_of_its_own() -> None:
+    assert FileStore([]).run != FileStore([]).run

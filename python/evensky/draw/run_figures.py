@@ -5,14 +5,12 @@ from __future__ import annotations
 __all__ = ["MOST_ROWS", "plot_costs", "plot_levels", "plot_match"]
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..draw.figures import BLUE, GREEN, GREY, IMAGE_COLOURS, ORANGE, label_with_unit, new_figure, unit_label
 from ..errors import InvalidParameterError
-from ..matching.reference import ReferenceCandidate
-from .record import ExposureRecord
+from .figures import BLUE, GREEN, GREY, IMAGE_COLOURS, ORANGE, label_with_unit, new_figure, unit_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,12 +22,49 @@ MOST_ROWS = 60
 _MOST_SCORES = 7
 
 
-def plot_levels(records: Sequence[ExposureRecord], reference: str = "", unit: str = "") -> Figure:
+class LevelRecord(Protocol):
+    """A record of an exposure with its levels, as `evensky.runs.record.ExposureRecord` has them."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def level_before(self) -> float | None: ...
+    @property
+    def level_after(self) -> float | None: ...
+
+
+class CostRecord(Protocol):
+    """A record of a candidate's costs, as `evensky.matching.reference.ReferenceCandidate` has them."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def cost(self) -> float: ...
+    @property
+    def selected(self) -> bool: ...
+
+
+class PictureRecord(Protocol):
+    """A record of an exposure with its pictures, as `evensky.runs.record.ExposureRecord` has them."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def pixels(self) -> Any: ...
+    @property
+    def scores(self) -> Sequence[Any]: ...
+    @property
+    def diff_im_var(self) -> float | None: ...
+
+
+def plot_levels(records: Sequence[LevelRecord], reference: str = "", unit: str = "") -> Figure:
     """Draw the levels of all exposures before and after matching.
 
     Parameters
     ----------
-    records : sequence of ExposureRecord
+    records : sequence of LevelRecord
         Records without a level are left out.
     reference : str, optional
         Label of the reference, whose level is drawn as a line.
@@ -97,7 +132,7 @@ def _inner_range(before: np.ndarray, after: np.ndarray) -> tuple[float, float] |
     return float(inner.min()) - margin, float(inner.max()) + margin
 
 
-def _many_levels(shown: Sequence[ExposureRecord], reference: str, unit: str) -> Figure:
+def _many_levels(shown: Sequence[LevelRecord], reference: str, unit: str) -> Figure:
     """Draw the levels of more exposures than there is room for names."""
     figure = new_figure(10.5, 4.5)
     axes = figure.add_subplot()
@@ -126,12 +161,12 @@ def _many_levels(shown: Sequence[ExposureRecord], reference: str, unit: str) -> 
     return figure
 
 
-def plot_costs(candidates: Sequence[ReferenceCandidate]) -> Figure:
+def plot_costs(candidates: Sequence[CostRecord]) -> Figure:
     """Draw the three cost terms of each candidate for the reference; the shortest bar wins.
 
     Parameters
     ----------
-    candidates : sequence of ReferenceCandidate
+    candidates : sequence of CostRecord
         Candidates without a cost are left out. If there are more than `MOST_ROWS`, the cheapest are drawn.
 
     Returns
@@ -173,14 +208,14 @@ def plot_costs(candidates: Sequence[ReferenceCandidate]) -> Figure:
     return figure
 
 
-def plot_match(record: ExposureRecord, limits: tuple[float, float], unit: str = "") -> Figure:
+def plot_match(record: PictureRecord, limits: tuple[float, float], unit: str = "") -> Figure:
     """Draw one exposure before matching, its model, the result, and the histogram of the residuals.
 
     If several models were compared, their scores take the place of the histogram.
 
     Parameters
     ----------
-    record : ExposureRecord
+    record : PictureRecord
         A record that has pictures.
     limits : tuple of float
         Stretch of the images before and after. The model is stretched over the same span about its own median, so that
@@ -244,7 +279,7 @@ def plot_match(record: ExposureRecord, limits: tuple[float, float], unit: str = 
     return figure
 
 
-def _scores(ax: Any, record: ExposureRecord) -> None:
+def _scores(ax: Any, record: PictureRecord) -> None:
     """Draw by how much each candidate model is worse than the best one."""
     shown = record.scores[:_MOST_SCORES]
     ax.set_title("candidate models: evidence against", fontsize=10)
@@ -275,7 +310,7 @@ def _scores(ax: Any, record: ExposureRecord) -> None:
     ax.tick_params(labelsize=8)
 
 
-def _histogram(ax: Any, counts: np.ndarray, edges: np.ndarray, record: ExposureRecord, unit: str) -> None:
+def _histogram(ax: Any, counts: np.ndarray, edges: np.ndarray, record: PictureRecord, unit: str) -> None:
     ax.set_title("reference - after", fontsize=10)
     ax.set_yticks([])
     ax.spines[["top", "right", "left"]].set_visible(False)

@@ -8,7 +8,7 @@ import pytest
 
 from evensky import match_files
 from evensky.errors import InvalidParameterError
-from evensky.runs.labels import refuse_twice, unique_labels
+from evensky.io.file_names import refuse_twice, unique_labels
 from evensky.tasks import MatchBackgroundsConfig
 
 

@@ -1,15 +1,15 @@
-"""Labels: the names of the exposures of a run."""
+"""Names of files: labels that tell them apart, patterns, and a file given by its name."""
 
 from __future__ import annotations
 
-__all__ = ["refuse_twice", "unique_labels"]
+__all__ = ["fill_pattern", "find_file", "refuse_twice", "unique_labels"]
 
 import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from .._text import printable
+from .._text import printable, reason_of
 from ..errors import InvalidParameterError
 
 
@@ -51,3 +51,30 @@ def unique_labels(paths: Sequence[Path]) -> list[str]:
             labels[index] = f"{label}_{counts[label]}"
         taken.add(labels[index])
     return labels
+
+
+def find_file(path: Path, files: Sequence[Path]) -> int | None:
+    """Return the index of a file among others, by path, or by name or stem if that is unique."""
+    for matches in (
+        [i for i, file in enumerate(files) if os.path.abspath(file) == os.path.abspath(path)],
+        [i for i, file in enumerate(files) if path.parent == Path() and path.name in (file.name, file.stem)],
+    ):
+        if len(matches) == 1:
+            return matches[0]
+    return None
+
+
+def fill_pattern(pattern: str, path: Path, stem: str) -> str:
+    """Fill ``{stem}``, ``{name}`` and ``{dir}`` of an exposure into a pattern.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If there is anything else in braces.
+    """
+    try:
+        return pattern.format(stem=stem, name=path.name, dir=path.parent)
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError, MemoryError) as error:
+        raise InvalidParameterError(
+            f"Pattern {pattern!r} cannot be filled in ({reason_of(error)}); {{stem}}, {{name}} and {{dir}} are known"
+        ) from None

@@ -1,0 +1,129 @@
+"""Draw the floors of the package, images/architecture.svg. Usage: python docs/make_architecture.py"""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+# For each group: its name, its colours, and its floors from top to bottom with what they hold.
+GROUPS = [
+    (
+        "For users",
+        ("#dbe9f6", "#2b6ca3"),
+        [
+            [("cli/", "commands: match, background, stats, demo")],
+            [("report/", "the page of a run")],
+            [("calls/", "evensky.match, match_all, clipped_stats, ...")],
+            [("interop/", "lsst.images, pipelines"), ("simulate.py", "exposures, truth known")],
+        ],
+    ),
+    (
+        "Runs",
+        ("#e0f0e3", "#2f7d4f"),
+        [
+            [("runs/", "source, method, executor, journal, records")],
+            [("tasks/", "mirrored: MatchBackgroundsTask, Struct")],
+        ],
+    ),
+    (
+        "Matching",
+        ("#fbeedb", "#a9691a"),
+        [
+            [("matching/", "pair, reference, units; joint/ for all at once")],
+            [("work/", "executors, and what a process keeps")],
+        ],
+    ),
+    (
+        "Exposures",
+        ("#ece4f5", "#6b4c9a"),
+        [
+            [("math/", "mirrored: statistics, background, ...")],
+            [("io/", "files to exposures and back")],
+            [("image/", "mirrored: Image, Mask, Exposure; foreign arrays")],
+            [("fits/", "files to plain planes and back")],
+        ],
+    ),
+    (
+        "Ground",
+        ("#ececec", "#555555"),
+        [
+            [("draw/", "figures, tables, progress from plain numbers")],
+            [("geom errors _...", "boxes, errors, checks, text, paths")],
+        ],
+    ),
+    (
+        "C++",
+        ("#f8e0e0", "#a33c3c"),
+        [
+            [("python/bindings/", "_core: numpy to views, GIL released")],
+            [("cpp/", "the core: statistics, splines, pairs, kernels")],
+        ],
+    ),
+]
+WIDTH, BOX, GAP, BETWEEN, TOP = 760, 40, 6, 14, 8
+LEFT, RIGHT = 46, 704
+
+
+def box(x: float, y: float, width: float, name: str, text: str, colours: tuple[str, str], indent: float) -> list[str]:
+    """One floor, or a part of one."""
+    fill, line = colours
+    middle = y + BOX / 2 + 5.5
+    return [
+        f'<rect x="{x}" y="{y}" width="{width}" height="{BOX}" rx="5" fill="{fill}" stroke="{line}"/>',
+        f'<text x="{x + 12}" y="{middle}" class="name">{escape(name)}</text>',
+        f'<text x="{x + indent}" y="{middle}">{escape(text)}</text>',
+    ]
+
+
+def main() -> None:
+    parts: list[str] = []
+    y = TOP
+    for group, colours, floors in GROUPS:
+        begin = y
+        for floor in floors:
+            width = (RIGHT - LEFT - GAP * (len(floor) - 1)) / len(floor)
+            for k, (name, text) in enumerate(floor):
+                indent = 190 if len(floor) == 1 else 98 if k == 0 else 128
+                parts += box(LEFT + k * (width + GAP), y, width, name, text, colours, indent)
+            y += BOX + GAP
+        y -= GAP
+        centre = (begin + y) / 2
+        parts.append(f'<rect x="10" y="{begin}" width="28" height="{y - begin}" rx="5" fill="{colours[1]}"/>')
+        parts.append(
+            f'<text transform="translate(29.5 {centre}) rotate(-90)" class="group" text-anchor="middle">{group}</text>'
+        )
+        y += BETWEEN
+    end = y - BETWEEN
+    parts.append(f'<path d="M724 {TOP + 4} V{end - 4}" class="arrow" marker-end="url(#head)"/>')
+    parts.append(
+        f'<text transform="translate(745 {(TOP + end) / 2}) rotate(-90)" text-anchor="middle" class="note">'
+        "imports go down only</text>"
+    )
+    height = end + TOP
+    style = (
+        "text{font:15px 'DejaVu Sans',Verdana,Helvetica,sans-serif;fill:#222}"
+        ".name{font:bold 15px 'DejaVu Sans Mono',Menlo,Consolas,monospace}"
+        ".group{font-weight:bold;font-size:14px;fill:#fff}.note{fill:#555}"
+        ".arrow{stroke:#777;stroke-width:2.5;fill:none}"
+    )
+    head = (
+        '<defs><marker id="head" markerWidth="9" markerHeight="9" refX="4" refY="3" orient="auto">'
+        '<path d="M0 0 L6 3 L0 6 z" fill="#777"/></marker></defs>'
+    )
+    svg = "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
+            "<title>The floors of evensky, from the commands at the top to the C++ core at the bottom</title>",
+            f"<style>{style}</style>",
+            head,
+            f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
+            *parts,
+            "</svg>",
+            "",
+        ]
+    )
+    (Path(__file__).parent / "images" / "architecture.svg").write_text(svg)
+
+
+if __name__ == "__main__":
+    main()
