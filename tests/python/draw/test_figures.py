@@ -1,56 +1,66 @@
-"""Figures of runs and of models."""
+"""Figures of plain numbers."""
 
 from __future__ import annotations
 
+import base64
+import pickle
 import re
 
 import numpy as np
 import pytest
-from a_run import make_run
 
-from evensky.draw.figures import common_stretch, plot_model_grid
-from evensky.draw.run_figures import plot_costs, plot_levels, plot_match
+from evensky.draw.figures import (
+    common_stretch,
+    figure_url,
+    label_with_unit,
+    new_figure,
+    plot_centres,
+    plot_model_grid,
+    unit_label,
+)
 from evensky.errors import InvalidParameterError
-from evensky.runs.record import ExposureRecord
+
+PNG = b"\x89PNG\r\n"
 
 
-def test_plots() -> None:
-    run = make_run()
-    limits = common_stretch([r.pixels.before for r in run.records if r.pixels is not None])
-    assert 80 < limits[0] < limits[1] < 125
-    assert common_stretch([np.full((2, 2), np.nan)]) == (0.0, 1.0)
-    figure = plot_match(run.records[1], limits)
-    assert [ax.get_title() for ax in figure.axes[:4]] == [
-        "before",
-        "model: what is added",
-        "after",
-        "reference - after",
-    ]
-    assert figure.axes[0].images[0].get_clim() == limits == figure.axes[2].images[0].get_clim()
-    low, high = figure.axes[1].images[0].get_clim()
-    assert high - low == pytest.approx(limits[1] - limits[0])
-    with pytest.raises(InvalidParameterError, match="visit-2"):
-        plot_match(run.records[2], limits)
-    assert len(plot_levels(run.records, "visit-0").axes[0].get_yticklabels()) == 5
-    assert any("chosen" in text.get_text() for text in plot_costs(run.candidates).axes[0].texts)
+def test_figures_show_themselves_in_notebooks() -> None:
+    figure = new_figure(3, 2)
+    figure.add_subplot().plot([1, 2], [3, 4])
+    assert figure._repr_png_().startswith(PNG)
+    kind, data = figure_url(figure, 40).split(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(data).startswith(PNG)
 
 
-@pytest.mark.parametrize("number", [9, 300], ids=["few", "many"])
-def test_levels_far_out_do_not_squeeze_the_others(number: int) -> None:
-    levels = np.linspace(90, 110, number)
-    levels[3], levels[5] = 5e6, -1e4
-    records = [
-        ExposureRecord(label=f"{i}", path="", status="matched", level_before=float(level), level_after=100.0)
-        for i, level in enumerate(levels)
-    ]
-    axes = plot_levels(records, "0").axes[0]
-    low, high = axes.get_xlim() if number < 100 else axes.get_ylim()
-    assert 85 < low < 90
-    assert 110 < high < 115
-    if number < 100:
-        assert {text.get_text() for text in axes.texts} == {"\u25c0 -10000", "5e+06 \u25b6"}
-    plain = plot_levels(records[:3], "0").axes[0]
-    assert not plain.texts
+def test_figures_can_be_pickled() -> None:
+    figure = new_figure(3, 2)
+    figure.add_subplot().set_title("sky")
+    again = pickle.loads(pickle.dumps(figure))
+    assert type(again) is type(figure)
+    assert type(again).__name__ == "NotebookFigure"
+    assert again.axes[0].get_title() == "sky"
+    assert again._repr_png_().startswith(PNG)
+
+
+def test_units_in_labels() -> None:
+    assert [unit_label(unit) for unit in ("ct", "Count", "ADU", " nJy ", "")] == ["counts", "counts", "adu", "nJy", ""]
+    assert label_with_unit("level", "ct") == "level [counts]"
+    assert label_with_unit("level", " ") == "level"
+
+
+def test_the_common_stretch_shows_the_background() -> None:
+    pictures = [np.linspace(0, 100, 101), np.full(3, np.nan)]
+    assert common_stretch(pictures) == pytest.approx((1, 97))
+    assert common_stretch([np.full((2, 2), np.nan)]) == common_stretch([]) == (0.0, 1.0)
+    assert common_stretch([np.full((2, 2), 7.0)]) == (6.5, 7.5)
+
+
+def test_plot_of_centres() -> None:
+    axes = plot_centres([("MEAN", 5.0, 0.5, 2.0), ("MEDIAN", 4.0, float("nan"), None)], "adu").axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["MEAN", "MEDIAN"]
+    assert axes.get_xlabel() == "value [adu]; thick bars: scatter; thin bars: error"
+    bars = [line.get_xdata() for line in axes.lines if line.get_linewidth() == 7]
+    assert [list(ends) for ends in bars] == [[3.0, 7.0]]
 
 
 def test_plot_of_model_and_grid() -> None:

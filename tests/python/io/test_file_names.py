@@ -1,4 +1,4 @@
-"""Names of the exposures of a run."""
+"""Names of files: labels, patterns, and a file given by its name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from evensky import match_files
 from evensky.errors import InvalidParameterError
-from evensky.io.file_names import refuse_twice, unique_labels
+from evensky.io.file_names import fill_pattern, find_file, refuse_twice, unique_labels
 from evensky.tasks import MatchBackgroundsConfig
 
 
@@ -39,3 +39,19 @@ def test_a_file_is_given_once() -> None:
     refuse_twice(["a.fits", "b.fits"])
     with pytest.raises(InvalidParameterError, match=r"a\.fits is given more than once"):
         refuse_twice(["a.fits", "b.fits", Path("./a.fits")])
+
+
+def test_patterns_of_planes() -> None:
+    path = Path("/data/night/a.fits")
+    assert fill_pattern("{dir}/{stem}_mask.fits[DQ]", path, "a") == "/data/night/a_mask.fits[DQ]"
+    assert fill_pattern("masks/{name}", path, "a") == "masks/a.fits"
+    with pytest.raises(InvalidParameterError, match=r"Pattern '\{path\}' cannot be filled in"):
+        fill_pattern("{path}", path, "a")
+
+
+def test_a_file_is_found_by_path_name_or_stem() -> None:
+    files = [Path("night/a.fits"), Path("night/b.fits"), Path("dawn/b.fits")]
+    assert find_file(Path("dawn/../night/b.fits"), files) == 1
+    assert find_file(Path("a.fits"), files) == find_file(Path("a"), files) == 0
+    assert find_file(Path("b.fits"), files) is None  # two have that name
+    assert find_file(Path("dusk/a.fits"), files) is None

@@ -125,7 +125,7 @@ def test_journal_that_is_no_file(
     out, journal, _ = copy_of(matched, tmp_path)
     journal.unlink()
     make(journal)
-    assert one_line(resumed(exposures, out)).startswith(f"{journal}: cannot be read")
+    assert one_line(resumed(exposures, out)) == f"{journal}: cannot be read: it is not a regular file"
 
 
 def test_journal_that_is_a_fifo(exposures: list[Path], matched: Path, tmp_path: Path) -> None:

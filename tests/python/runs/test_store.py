@@ -5,24 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from astropy.io import fits
 
-from evensky.errors import InvalidParameterError
 from evensky.image import ExposureF
 from evensky.io import write_exposure
 from evensky.io.file_names import fill_pattern
 from evensky.runs.record import ExposureRecord
 from evensky.runs.source import Frame, Item, Result
 from evensky.runs.store import FileStore
-
-
-def test_patterns_of_planes() -> None:
-    path = Path("/data/night/a.fits")
-    assert fill_pattern("{dir}/{stem}_mask.fits[DQ]", path, "a") == "/data/night/a_mask.fits[DQ]"
-    assert fill_pattern("masks/{name}", path, "a") == "masks/a.fits"
-    with pytest.raises(InvalidParameterError, match=r"Pattern '\{path\}' cannot be filled in"):
-        fill_pattern("{path}", path, "a")
 
 
 def test_written_headers_describe_the_match(tmp_path: Path) -> None:
