@@ -1,9 +1,15 @@
-"""The record of a run."""
+"""A whole run: its table, its text and its summary."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from a_run import NASTY, make_run
+from astropy.table import Table
+
+from evensky.runs.match_run import GLOSSARY, write_table
+from evensky.runs.record import CandidateScore
 
 
 def test_a_summary_is_one_line() -> None:
@@ -14,7 +20,7 @@ def test_a_summary_is_one_line() -> None:
     assert run.choice == "Reference: visit-0. lowest cost"
 
 
-@pytest.mark.parametrize(("level", "tied"), [("mean", "their mean stays"), ("lowest", "brought down to the lowest")])
+@pytest.mark.parametrize(("level", "tied"), [("mean", "their mean is kept"), ("lowest", "all are brought down to the lowest")])
 def test_without_a_fixed_exposure_the_best_one_is_named(level: str, tied: str) -> None:
     run = make_run(3)
     run.config["level"] = level
@@ -24,7 +30,67 @@ def test_without_a_fixed_exposure_the_best_one_is_named(level: str, tied: str) -
 
 def test_each_method_has_its_figures() -> None:
     run = make_run(3)
-    assert list(run.figures) == ["fit RMS", "matched MSE", "expected"]
+    assert list(run.figures) == ["fit RMS", "matched MSE", "expected MSE"]
     run.method = "all"
     assert list(run.figures.values()) == ["fit_rms", "fit_chi", "model_sigma"]
     assert all(hasattr(run.records[0], name) for name in run.figures.values())
+
+
+@pytest.mark.parametrize("method", ["all", "reference"])
+def test_the_glossary_has_every_column_that_needs_a_word(method: str) -> None:
+    run = make_run(3)
+    run.method = method
+    header, rows = run.rows()
+    assert header[:2] == ("exposure", "status")
+    assert set(header[2:]) <= set(GLOSSARY)
+    assert all(len(row) == len(header) for row in rows)
+
+
+def test_the_glossary_has_no_other_columns() -> None:
+    run = make_run(3)
+    headers: set[str] = set()
+    for method in ("all", "reference"):
+        run.method = method
+        headers |= set(run.rows()[0])
+    assert headers - {"exposure", "status"} == set(GLOSSARY)
+
+
+def test_the_narrow_table() -> None:
+    run = make_run(3)
+    run.records[1].flags = ["LOW_COVERAGE"]
+    header, rows = run.rows()
+    assert header == ("exposure", "status", "before", "after", "fit RMS", "matched MSE", "expected MSE", "model / error")
+    model = "AKIMA_SPLINE, 8 x 8 bins of 128 px"
+    assert rows[0] == ("visit-0", "reference", "100.000", "100.000", "0", "-", "-", model)
+    assert rows[1] == ("visit-1", "matched", "101.000", "100.000", "0.1", "50.1", "50", f"{model}; LOW_COVERAGE")
+    assert rows[-1][:4] == (NASTY, "failed", "-", "-")
+    assert rows[-1][-1] == f"cannot be read {NASTY}"
+    text = str(run).splitlines()
+    assert text[0].split()[:4] == ["exposure", "status", "before", "after"]
+    assert len(text) == len(run.records) + 2
+    assert text[-1] == run.summary
+
+
+def test_the_html_is_escaped() -> None:
+    page = make_run(3)._repr_html_()
+    assert "<script>" not in page
+    assert page.count("<tr>") == 1 + 4
+    assert "<th>matched MSE</th>" in page
+    assert '<img alt="levels" src="data:image/png;base64,' in page
+
+
+def test_the_table_has_all_figures(tmp_path: Path) -> None:
+    run = make_run(3)
+    run.records[1].partners = ["visit-0", "visit-2"]
+    run.records[1].scores = [CandidateScore("plane", 3, 0.0, 1), CandidateScore("constant", 1, 25.0, 2)]
+    for table in (run.table, Table.read(write_table(run, tmp_path / "matched.ecsv"))):
+        assert all(column.description for column in table.columns.values())
+        assert str(table["level_before"].unit) == "adu"
+        assert table["matched_mse"].unit is None
+        assert list(table["level_after"][:3]) == [100.0] * 3
+        assert table["level_after"].mask.tolist() == [False] * 3 + [True]
+        assert table["partners"][1] == "visit-0; visit-2"
+        assert (table["runner_up"][1], table["runner_up_bic"][1]) == ("constant", 25.0)
+        assert table["runner_up"].mask.tolist() == [True, False, True, True]
+        assert table.meta["notes"] == ["no mask"]
+    write_table(run, tmp_path / "matched.ecsv")  # replaces the earlier one
