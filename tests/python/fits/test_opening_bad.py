@@ -55,23 +55,23 @@ REFUSED: list[Row] = [
     (
         "in-extension-header",
         lambda: lsst()[: places(lsst())[1][0] + 1000],
-        "not complete: 1000 bytes behind its last whole HDU",
+        "not complete: 1000 bytes after its last whole HDU",
     ),
     (
         "in-mask-header",
         lambda: lsst()[: places(lsst())[2][0] + BLOCK - 1],
-        "not complete: 2879 bytes behind its last whole HDU",
+        "not complete: 2879 bytes after its last whole HDU",
     ),
-    ("before-data", lambda: lsst()[: places(lsst())[1][1]], r"not complete: \d+ bytes, where its headers say \d+"),
-    ("in-last-data", lambda: lsst()[: places(lsst())[3][1] + 5000], r"not complete: \d+ bytes, where its headers say"),
+    ("before-data", lambda: lsst()[: places(lsst())[1][1]], r"not complete: \d+ bytes, but its headers say \d+"),
+    ("in-last-data", lambda: lsst()[: places(lsst())[3][1] + 5000], r"not complete: \d+ bytes, but its headers say"),
     (
         "one-byte-short",
         lambda: lsst()[: places(lsst())[3][1] + 4 * 64 * 64 - 1],
-        r"not complete: \d+ bytes, where its headers say 66240",
+        r"not complete: \d+ bytes, but its headers say 66240",
     ),
-    ("one-block-short", lambda: lsst()[:-BLOCK], r"not complete: \d+ bytes, where its headers say"),
-    ("bytes-behind", lambda: lsst() + b"garbage", "7 bytes behind its last whole HDU are no whole HDU"),
-    ("blocks-behind", lambda: lsst() + b"garbage" * 2000, "14000 bytes behind its last whole HDU are no whole HDU"),
+    ("one-block-short", lambda: lsst()[:-BLOCK], r"not complete: \d+ bytes, but its headers say"),
+    ("bytes-behind", lambda: lsst() + b"garbage", "7 bytes after its last whole HDU are not a whole HDU"),
+    ("blocks-behind", lambda: lsst() + b"garbage" * 2000, "14000 bytes after its last whole HDU are not a whole HDU"),
     # Compressed by tiles.
     *((f"tile-broken-{one}", lambda one=one: with_broken_heap(one), ANY) for one in ALGORITHMS if one != "PLIO_1"),
     *(
@@ -118,7 +118,7 @@ REFUSED: list[Row] = [
     (
         "claim-heap",
         lambda: with_card(as_bytes(fits.PrimaryHDU(), fits.ImageHDU(pixels())), integer("PCOUNT", 10**11)),
-        r"not complete: 23040 bytes, where its headers say 4\d{11}",
+        r"not complete: 23040 bytes, but its headers say 4\d{11}",
     ),
     (
         "heap-minus-1000",
@@ -148,7 +148,7 @@ REFUSED: list[Row] = [
             "SIMPLE  = F",
         )
     ),
-    ("naxis1-0", lambda: with_card(plain(), "NAXIS1  = 0"), "17280 bytes behind its last whole HDU"),
+    ("naxis1-0", lambda: with_card(plain(), "NAXIS1  = 0"), "17280 bytes after its last whole HDU"),
     ("naxis1-missing", lambda: plain().replace(b"NAXIS1  ", b"NOAXIS1 "), "NAXIS1"),
     # No image, or none that is two-dimensional.
     (
@@ -190,7 +190,7 @@ REFUSED_GZIP: list[Row] = [
     (
         "of-a-short-file",
         lambda: gzip.compress(lsst()[:-BLOCK]),
-        r"is not complete: \d+ bytes, where its headers say \d+",
+        r"is not complete: \d+ bytes, but its headers say \d+",
     ),
     (
         "claim",
@@ -200,7 +200,7 @@ REFUSED_GZIP: list[Row] = [
     (
         "bomb",
         lambda: bomb(sized(plain(), 10_000, 10_000)[:BLOCK], b"\0", 400),
-        "unpacks to more than 268435456 bytes, in a file of 4..... bytes; where that is true, unpack it first",
+        "unpacks to more than 268435456 bytes, in a file of 4..... bytes; if that is true, unpack it first",
     ),
 ]
 

@@ -32,7 +32,7 @@ REFUSED: list[Row] = [
             f"{kind.__name__} of {value!r}",
             lambda kind=kind, value=value: kind(value),
             *INVALID,
-            f"{kind.__name__} is made of width and height.*{re.escape(repr(value))}",
+            f"{kind.__name__} takes width and height.*{re.escape(repr(value))}",
         )
         for kind in (afwImage.ImageF, afwImage.ImageI, afwImage.Mask)
         for value in (None, "hello", 3.5, {})
@@ -64,7 +64,7 @@ REFUSED: list[Row] = [
         "an origin beyond all numbers",
         lambda: afwImage.ImageF(3, 3).setXY0(HUGE, 0),
         *RANGE,
-        "9223372036854775808 is not within",
+        "A coordinate or size is 9223372036854775808; it must be within",
     ),
     ("an image of a misspelt argument", lambda: afwImage.ImageF(ONES, foo=1), *INVALID, "takes no argument foo"),
     ("an origin of fractions", lambda: afwImage.ImageF(ONES, xy0=(1.5, 2)), *INVALID, "1.5 is a float"),
@@ -96,7 +96,7 @@ REFUSED: list[Row] = [
         )
         for index in ("x", None, 0, (1.5, 2), (NAN, 0), (0, 0, 0), (0, 0, "LOCAL"), afwImage.LOCAL)
     ),
-    ("an index of 2^63", lambda: afwImage.ImageF(3, 4)[HUGE, 0], *RANGE, "9223372036854775808 is not within"),
+    ("an index of 2^63", lambda: afwImage.ImageF(3, 4)[HUGE, 0], *RANGE, "A coordinate or size is 9223372036854775808; it must be within"),
     *(
         (f"slice {index}", lambda index=index: afwImage.ImageF(3, 4)[index], error, builtin, says)
         for index, error, builtin, says in (

@@ -26,7 +26,7 @@ REFUSED: list[Row] = [
         "2 x 2",
     ),
     ("four planes", lambda: afwImage.MaskedImageF(ONES, None, None, None), *INVALID, "an image, a mask and a variance"),
-    ("a word for a mask", lambda: afwImage.MaskedImageF(ONES, "x"), *INVALID, r"Mask is made of.*\('x',\)"),
+    ("a word for a mask", lambda: afwImage.MaskedImageF(ONES, "x"), *INVALID, r"Mask takes .*got \('x',\)"),
     ("a mask of fractions", lambda: afwImage.MaskedImageF(ONES, ONES * 1.5), *INVALID, "float32 and fractions"),
     ("integers of NaN", lambda: afwImage.MaskedImageI(image(NAN)), *RANGE, "nan to nan; ImageI holds"),
     ("four values", lambda: afwImage.MaskedImageF(3, 4).set(1, 2, 3, 4), *INVALID, "got 4 values"),

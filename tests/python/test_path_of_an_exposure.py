@@ -1,0 +1,76 @@
+"""The path of an exposure through a run, as docs/architecture.md describes it: which files it enters, by a call trace."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import evensky
+from evensky.cli import main
+from evensky.io import write_exposure
+from evensky.simulate import make_exposures
+
+PACKAGE = Path(evensky.__file__).parent
+ABOVE_SCIENCE = ("cli", "calls", "runs", "work", "tasks", "report")
+
+
+class Trace:
+    """Files of the package that calls enter, in the order of their first call, and returns to files on the stack."""
+
+    def __init__(self) -> None:
+        self.entered: dict[str, None] = {}
+        self.returns: set[tuple[str, str]] = set()
+        self._stacks: dict[int, list[str]] = {}
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
+        name = frame.f_code.co_filename
+        # Code that runs when a class or a module is made, and expressions inside functions, are no calls.
+        if event not in ("call", "return") or not name.startswith(str(PACKAGE)) or frame.f_code.co_name[0] == "<":
+            return
+        file = str(Path(name).relative_to(PACKAGE))
+        stack = self._stacks.setdefault(threading.get_ident(), [])
+        if event == "return":
+            if stack:
+                stack.pop()
+            return
+        if file.startswith(ABOVE_SCIENCE):
+            self.entered.setdefault(file)
+            if stack and stack[-1] != file and file in stack:
+                self.returns.add((stack[-1], file))
+        stack.append(file)
+
+
+def trace(arguments: list[str]) -> Trace:
+    main.main([*arguments, "--help"], standalone_mode=False)  # so that the modules are imported
+    found = Trace()
+    threading.setprofile(found)
+    sys.setprofile(found)
+    try:
+        result = CliRunner().invoke(main, arguments)
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    assert result.exit_code == 0, result.output
+    return found
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("exposures")
+    for one in make_exposures(3, (128, 128), seed=5):
+        write_exposure(one.exposure, folder / f"{one.name}.fits")
+    return sorted(str(path) for path in folder.glob("*.fits"))
+
+
+@pytest.mark.parametrize("method", ["all", "reference"])
+def test_few_files_and_no_way_back(files: list[str], tmp_path: Path, method: str) -> None:
+    arguments = ["match", *files, "--out", str(tmp_path / "out"), "--method", method, "--no-report", "--quiet"]
+    found = trace(arguments)
+    assert found.returns == set()
+    print(list(found.entered))
