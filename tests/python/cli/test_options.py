@@ -91,4 +91,4 @@ def test_exit_codes_are_said(command: str) -> None:
 def test_a_path_has_a_name(arguments: tuple[str, ...]) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
-    assert "'' is no name" in result.output
+    assert "'' is not the name of a file or folder" in result.output

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import evensky
-import evensky.calls.match
+from evensky.calls.match import MatchAllResult
 from evensky.image import ExposureF, ImageF, MaskedImageF
 from evensky.matching.joint.models import Candidate, Model
 from evensky.simulate import SimulatedExposure, left_between, make_bare_exposures
 
-Result = evensky.calls.match.MatchAllResult
+Result = MatchAllResult
 
 
 def matched(simulated: Sequence[SimulatedExposure], **options: Any) -> Result:
