@@ -86,7 +86,6 @@ REFERENCE = [
     "runs/reference.py",
     "work/held.py",
     "tasks/match_backgrounds.py",
-    "tasks/base.py",
 ]
 NOTED = ["work/executors.py", "runs/results.py", "runs/journal.py"]
 

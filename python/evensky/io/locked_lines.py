@@ -74,9 +74,9 @@ class LockedLines:
         ValueError
             If a line is not JSON.
         """
+        if not self.path.is_file() or self.path.is_symlink():  # reading a pipe would wait for ever
+            raise FitsError(f"{self.path}: cannot be read: it is not a regular file")
         try:
-            if not self.path.is_file() or self.path.is_symlink():  # reading a pipe would wait for ever
-                raise FitsError(f"{self.path}: cannot be read: it is not a regular file")
             content = self.path.read_bytes()
         except OSError as error:
             raise FitsError(f"{self.path}: cannot be read: {error.strerror}") from error

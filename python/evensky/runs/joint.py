@@ -8,12 +8,11 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from .._bands import row_bands
-from .._core import PairOptions, __version__
+from .._core import PairOptions
 from .._text import reason_of
 from ..errors import TaskError
 from ..matching.joint.config import MatchAllConfig
@@ -24,10 +23,11 @@ from ..matching.joint.search import Correction, Corrections, correct_all
 from ..matching.reference import CostWeights
 from ..matching.units import differ, most_common_unit
 from ..math import stringToStatisticsProperty
+from ..work.executors import Job
 from ..work.held import PIXELS
-from .method import Compare, Look, Method, Plan, log
+from .method import UNCHANGED, Change, Look, Method, Plan, log
 from .record import CandidateScore, ExposureRecord, NoOverlapError
-from .source import Frame, Item, Result, Source
+from .source import Frame, Item, Source
 
 # Number of pixels of a model that are evaluated at a time.
 _BAND_PIXELS = 2**22
@@ -94,24 +94,15 @@ class JointMethod(Method):
         self.workers = workers
         self.held_bytes = held_bytes
         self.weights = CostWeights(config.weight_coverage, config.weight_variance, config.weight_level)
-        self._grid = CommonGrid(max(1, config.bin_size))
+        self._grid = CommonGrid(config.bin_size) if config.bin_size > 0 else None
+        self.settled = self._grid is not None
 
     # -- in the main process --
 
-    def look_at_all(self, items: Sequence[Item], do: Compare) -> list[Look]:
-        """Look at all exposures; the first that can be read gives the size of the bins, unless it is configured."""
-        looks: dict[int, Look] = {}
-        grid = self._grid if self.config.bin_size > 0 else None
-        for item in items:
-            if grid is not None:
-                break
-            looks.update(do(self.look, [(item.index, (item, None))], "looking at"))
-            if (box := looks[item.index].box) is not None:
-                grid = CommonGrid.fitting(box[2], box[3])
-        self._grid = grid or self._grid
-        rest = [item for item in items if item.index not in looks]
-        looks.update(do(self.look, ((item.index, (item, self._grid)) for item in rest), "looking at"))
-        return [looks[item.index] for item in items]
+    def settle(self, look: Look) -> None:
+        """Derive the size of the bins from the size of an exposure."""
+        self._grid = self._grid_for(look)
+        super().settle(look)
 
     @contextmanager
     def hold_reference(self, item: Item, look: Look | None) -> Iterator[Look]:
@@ -125,20 +116,36 @@ class JointMethod(Method):
         self.reference = item
         yield look
 
-    def plan(self, items: Sequence[Item], looks: Sequence[Look], do: Compare) -> tuple[list[Plan], list[str]]:
-        """Compare pairs, and solve for the models of all exposures at once."""
+    def comparisons(self, items: Sequence[Item], looks: Sequence[Look]) -> list[Job]:
+        """Choose pairs; a job compares one exposure with earlier ones."""
         assert self.reference is not None
+        self.unit = looks[self.reference.index].unit or most_common_unit(look.unit for look in looks)
+        pairs = choose_pairs([self._coverage(look).bins for look in looks], self.reference.index)
+        earlier: dict[int, list[Item]] = {item.index: [] for item in items}
+        for first, second in pairs:
+            earlier[second].append(items[first])
+        return [(index, (items[index], others)) for index, others in earlier.items()]
+
+    def _coverage(self, look: Look) -> Coverage:
+        """Return the bins of an exposure that may be compared: none if it is in another unit."""
+        return _NOTHING if differ(look.unit, self.unit) else look.coverage
+
+    def plan(
+        self, items: Sequence[Item], looks: Sequence[Look], differences: Sequence[PairBins]
+    ) -> tuple[list[Plan], list[str]]:
+        """Solve for the models of all exposures at once."""
+        assert self.reference is not None
+        assert self._grid is not None
+        PIXELS.forget(self.source.run)
         reference = self.reference.index
-        self.unit = looks[reference].unit or most_common_unit(look.unit for look in looks)
-        looks = [replace(look, coverage=_NOTHING) if differ(look.unit, self.unit) else look for look in looks]
-        pairs = self._compare(items, choose_pairs([look.coverage.bins for look in looks], reference), do)
+        looks = [replace(look, coverage=self._coverage(look)) for look in looks]
         costs = [look.candidate.cost if np.isfinite(look.candidate.cost) else np.inf for look in looks]
         covered = [-look.coverage.bins.size for look in looks]
         ranked = sorted(range(len(looks)), key=lambda i: (i != reference, costs[i], covered[i], i))
         corrections = correct_all(
             [look.box if look.box is not None else (0, 0, 1, 1) for look in looks],
             self._grid,
-            Differences(len(looks), sorted(pairs, key=lambda pair: (pair.second, pair.first))),
+            Differences(len(looks), sorted(differences, key=lambda pair: (pair.second, pair.first))),
             preference=ranked,
             level=self.config.level,
             order=self.config.order,
@@ -150,36 +157,23 @@ class JointMethod(Method):
         ]
         return plans, _group_notes(corrections, labels)
 
-    def _compare(self, items: Sequence[Item], pairs: Sequence[tuple[int, int]], do: Compare) -> list[PairBins]:
-        """Measure pairs; a job compares one exposure with earlier ones."""
-        partners: dict[int, list[Item]] = {item.index: [] for item in items}
-        for earlier, later in pairs:
-            partners[later].append(items[earlier])
-        found: list[PairBins] = []
-        try:
-            jobs = ((later, (items[later], earlier)) for later, earlier in partners.items())
-            for _, bins in do(self.compare, jobs, "comparing"):
-                found += bins
-        finally:
-            PIXELS.forget(self.source.run)
-        return found
-
     # -- jobs --
 
-    def _look(self, item: Item, frame: Frame, *more: Any) -> Look:
-        look = super()._look(item, frame)
+    def _grid_for(self, look: Look) -> CommonGrid:
         assert look.box is not None
-        grid = more[0] or CommonGrid.fitting(look.box[2], look.box[3])
+        return self._grid or CommonGrid.fitting(look.box[2], look.box[3])
+
+    def _covered(self, item: Item, frame: Frame, look: Look) -> Coverage:
         pixels = self._pixels(frame)
-        look.coverage = coverage_of(pixels, grid)
         if not pixels.on_disk:
             PIXELS.offer(self.source.run, item.index, pixels, self._size(pixels), self.held_bytes)
-        return look
+        return coverage_of(pixels, self._grid_for(look))
 
-    def compare(self, item: Item, earlier: Sequence[Item]) -> list[PairBins]:
+    def compare(self, item: Item, others: Sequence[Item]) -> list[PairBins]:
         """Measure the differences between an exposure and several others."""
+        assert self._grid is not None
         found = []
-        for other in earlier:
+        for other in others:
             try:
                 first, second = ((one.index, self._held_pixels(one)) for one in (other, item))
                 bins = measure_pair(first, second, self._grid, self._options())
@@ -204,12 +198,13 @@ class JointMethod(Method):
         return Pixels(image, None, 0, box)
 
     def _held_pixels(self, item: Item) -> Pixels:
-        def load() -> tuple[Pixels, int]:
-            pixels = self._pixels(self.source.read(item, to_change=False))
-            return pixels, self._size(pixels)
-
-        assert self.reference is not None
-        held: Pixels = PIXELS.get(self.source.run, item.index, load, self.held_bytes, self.reference.index)
+        held: Pixels | None = PIXELS.find(self.source.run, item.index)
+        if held is None:
+            assert self.reference is not None
+            held = self._pixels(self.source.read(item, to_change=False))
+            PIXELS.hold(
+                self.source.run, item.index, held, self._size(held), self.held_bytes, fixed=self.reference.index
+            )
         return held
 
     def _size(self, pixels: Pixels) -> int:
@@ -226,15 +221,14 @@ class JointMethod(Method):
         assert isinstance(plan, _Correct)
         return item == self.reference and (plan.correction.model is None or self.config.level == "reference")
 
-    def _keep(self, frame: Frame, plan: Plan, record: ExposureRecord) -> Result:
+    def _keep(self, plan: Plan, record: ExposureRecord) -> Change:
         assert isinstance(plan, _Correct)
         record.fit_rms = 0.0
         if plan.correction.model is not None:
             self._describe(record, plan)
-        history = [f"evensky {__version__}: reference of the match, pixels unchanged"]
-        return Result(plan.correction.model, False, history, self._cards(record))
+        return Change(plan.correction.model, UNCHANGED, self._cards(record))
 
-    def _change(self, item: Item, frame: Frame, plan: Plan, record: ExposureRecord) -> Result:
+    def _change(self, frame: Frame, plan: Plan, record: ExposureRecord) -> Change:
         assert isinstance(plan, _Correct)
         if plan.problem:
             raise TaskError(plan.problem)
@@ -244,13 +238,9 @@ class JointMethod(Method):
         self._add_model(frame, plan.correction, record, widened=widened)
         self._describe(record, plan)
         assert self.reference is not None
-        history = [
-            f"evensky {__version__}: background matched to all other exposures, level: {self.config.level}"
-            + (f" {self.reference.label}" if self.config.level == "reference" else ""),
-            f"evensky model: {record.model}",
-            f"evensky configuration: {self._configuration()}",
-        ]
-        return Result(plan.correction.model, widened, history, self._cards(record))
+        reference = f" {self.reference.label}" if self.config.level == "reference" else ""
+        headline = f"background matched to all other exposures, level: {self.config.level}{reference}"
+        return Change(plan.correction.model, headline, self._cards(record), widened)
 
     @staticmethod
     def _add_model(frame: Frame, correction: Correction, record: ExposureRecord, *, widened: bool) -> None:

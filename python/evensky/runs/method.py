@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["Compare", "Look", "Method", "Plan"]
+__all__ = ["UNCHANGED", "Change", "Look", "Method", "Plan"]
 
 import logging
 import multiprocessing
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,21 +17,20 @@ from typing import Any
 import numpy as np
 from lsst.pex.config import Config
 
+from .._core import __version__
 from .._text import reason_of
 from ..errors import InvalidParameterError, TaskError
-from ..matching.joint.differences import Coverage
+from ..matching.joint.differences import Coverage, PairBins
 from ..matching.joint.grid import PixelBox
 from ..matching.reference import CostWeights, ReferenceCandidate, measure_candidate
 from ..matching.units import check_unit, unit_of
 from ..math import MEANCLIP, NMASKED, StatisticsControl, makeStatistics
+from ..work.executors import Job
 from .pictures import NO_HISTOGRAM, Painter
 from .record import ExposureRecord, Status, failed_record, without_pictures
 from .source import Frame, Item, Result, Source
 
 log = logging.getLogger("evensky")
-
-Compare = Callable[[Callable[..., Any], Iterable[tuple[int, tuple[Any, ...]]], str], Iterator[tuple[int, Any]]]
-"""Function that does the jobs of a step: given the job's function, keys with arguments, and the name of the step."""
 
 
 @dataclass
@@ -74,6 +73,19 @@ class Plan:
     digest: str = ""
 
 
+@dataclass
+class Change:
+    """The change of an exposure: the model, and what the header says of it."""
+
+    model: Any
+    headline: str
+    cards: dict[str, tuple[Any, str]]
+    variance_changed: bool = False
+
+
+UNCHANGED = "reference of the match, pixels unchanged"
+
+
 class Method(ABC):
     """A method of matching; it can be sent to other processes.
 
@@ -90,6 +102,8 @@ class Method(ABC):
         The reference, once it is chosen.
     unit : str
         Unit that all exposures must have, once it is known.
+    settled : bool
+        False if one look, given to `settle`, must come before the others.
     """
 
     name: str
@@ -108,12 +122,13 @@ class Method(ABC):
         self.painter = Painter(source.bad_planes) if pictures else None
         self.reference: Item | None = None
         self.unit = ""
+        self.settled = True
 
     # -- in the main process --
 
-    @abstractmethod
-    def look_at_all(self, items: Sequence[Item], do: Compare) -> list[Look]:
-        """Look at all exposures."""
+    def settle(self, look: Look) -> None:
+        """Derive parameters of the run from the first look at an exposure that can be read."""
+        self.settled = True
 
     @abstractmethod
     def hold_reference(self, item: Item, look: Look | None) -> AbstractContextManager[Look]:
@@ -125,22 +140,49 @@ class Method(ABC):
             If it has no good pixel.
         """
 
+    def comparisons(self, items: Sequence[Item], looks: Sequence[Look]) -> list[Job]:
+        """Return jobs of `compare`, if exposures are compared with each other before they are changed."""
+        return []
+
     @abstractmethod
-    def plan(self, items: Sequence[Item], looks: Sequence[Look], do: Compare) -> tuple[list[Plan], list[str]]:
-        """Decide how each exposure will be changed; return the plans, and notes about the run."""
+    def plan(
+        self, items: Sequence[Item], looks: Sequence[Look], differences: Sequence[PairBins]
+    ) -> tuple[list[Plan], list[str]]:
+        """Decide how each exposure will be changed; return the plans, and notes about the run.
+
+        Parameters
+        ----------
+        items : sequence of Item
+        looks : sequence of Look
+            Empty if the method takes none.
+        differences : sequence of PairBins
+            Results of all comparisons.
+        """
 
     # -- jobs --
 
-    def look(self, item: Item, *more: Any) -> Look:
+    def look(self, item: Item) -> Look:
         """Look at an exposure, or say why it cannot be used."""
         try:
-            return self._look(item, self.source.read(item, to_change=False), *more)
+            frame = self.source.read(item, to_change=False)
+            look = self._look(item, frame)
+            look.coverage = self._covered(item, frame, look)
+            return look
         except _job_errors() as error:  # one exposure that cannot be used does not stop the others
             log.debug("%s cannot be used: %s", item.label, error)
             due_to_call = error if isinstance(error, InvalidParameterError) else None
             return Look(ReferenceCandidate(item.label, message=reason_of(error)), error=due_to_call)
 
-    def _look(self, item: Item, frame: Frame, *more: Any) -> Look:
+    def compare(self, item: Item, others: Sequence[Item]) -> list[PairBins]:
+        """Measure the differences between an exposure and several others."""
+        return []
+
+    def _covered(self, item: Item, frame: Frame, look: Look) -> Coverage:
+        """Return the bins of an exposure with good pixels, if the method needs them."""
+        return look.coverage
+
+    @staticmethod
+    def _look(item: Item, frame: Frame) -> Look:
         exposure = frame.exposure
         x0, y0 = exposure.getXY0()
         width, height = exposure.getDimensions()
@@ -177,12 +219,12 @@ class Method(ABC):
         record = self._record(item, frame, "reference" if unchanged else "matched")
         before = None if self.painter is None else self.painter.picture(exposure)
         if unchanged:
-            result = self._keep(frame, plan, record)
+            change = self._keep(plan, record)
             record.level_after = record.level_before
         else:
             if record.good_fraction == 0.0:
                 raise TaskError("has no good pixel")
-            result = self._change(item, frame, plan, record)
+            change = self._change(frame, plan, record)
             record.level_after, _ = self._level(frame)
         if self.painter is not None and before is not None:
             record.pixels = (
@@ -192,7 +234,11 @@ class Method(ABC):
             )
         record.seconds = time.perf_counter() - start
         record.correction = plan.digest
-        self.source.finish(item, frame, record, result)
+        history = [f"evensky {__version__}: {change.headline}"]
+        if not unchanged:
+            config = ", ".join(f"{name}={value}" for name, value in self.config.toDict().items())
+            history += [f"evensky model: {record.model}", f"evensky configuration: {config}"]
+        self.source.finish(item, frame, record, Result(change.model, change.variance_changed, history, change.cards))
         return record
 
     def _restore(self, item: Item, record: ExposureRecord) -> bool:
@@ -218,11 +264,11 @@ class Method(ABC):
         """Return whether an exposure is the reference and stays unchanged."""
 
     @abstractmethod
-    def _keep(self, frame: Frame, plan: Plan, record: ExposureRecord) -> Result:
+    def _keep(self, plan: Plan, record: ExposureRecord) -> Change:
         """Describe the reference, which stays unchanged."""
 
     @abstractmethod
-    def _change(self, item: Item, frame: Frame, plan: Plan, record: ExposureRecord) -> Result:
+    def _change(self, frame: Frame, plan: Plan, record: ExposureRecord) -> Change:
         """Add the model to an exposure, and describe it in the record."""
 
     def _residuals(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
@@ -242,9 +288,6 @@ class Method(ABC):
         statistics = makeStatistics(frame.exposure.maskedImage, MEANCLIP | NMASKED, control)
         pixels = frame.exposure.getBBox().getArea()
         return statistics.getValue(MEANCLIP), 1.0 - statistics.getValue(NMASKED) / pixels
-
-    def _configuration(self) -> str:
-        return ", ".join(f"{name}={value}" for name, value in self.config.toDict().items())
 
 
 def _job_errors() -> type[BaseException]:

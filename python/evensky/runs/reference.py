@@ -9,17 +9,18 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .._core import PairResult, __version__
+from .._core import PairResult
 from ..errors import TaskError
 from ..image import Exposure
+from ..matching.joint.differences import PairBins
 from ..matching.pair import have_common_pixels
 from ..math.background import model_range
 from ..math.thumbnail import difference_histogram
 from ..tasks import MatchBackgroundsConfig, MatchBackgroundsTask, Struct
 from ..work.held import REFERENCES
-from .method import Compare, Look, Method, Plan, log
+from .method import UNCHANGED, Change, Look, Method, Plan, log
 from .record import ExposureRecord, NoOverlapError
-from .source import Frame, Item, Result, Source
+from .source import Frame, Item, Source
 
 
 class ReferenceMethod(Method):
@@ -43,11 +44,6 @@ class ReferenceMethod(Method):
         super().__init__(source, self.task.config, pictures=pictures)
         self.weights = self.task.costWeights
 
-    def look_at_all(self, items: Sequence[Item], do: Compare) -> list[Look]:
-        """Look at all exposures."""
-        looks = dict(do(self.look, ((item.index, (item,)) for item in items), "looking at"))
-        return [looks[item.index] for item in items]
-
     @contextmanager
     def hold_reference(self, item: Item, look: Look | None) -> Iterator[Look]:
         """Read the reference, and keep it at hand for the length of a block."""
@@ -60,7 +56,9 @@ class ReferenceMethod(Method):
         with REFERENCES.adopted(self.source.run, frame):
             yield found
 
-    def plan(self, items: Sequence[Item], looks: Sequence[Look], do: Compare) -> tuple[list[Plan], list[str]]:
+    def plan(
+        self, items: Sequence[Item], looks: Sequence[Look], differences: Sequence[PairBins]
+    ) -> tuple[list[Plan], list[str]]:
         """Return plans that say nothing: a model follows from the exposure and the reference."""
         return [Plan() for _ in items], []
 
@@ -76,17 +74,16 @@ class ReferenceMethod(Method):
     def _stays(self, item: Item, plan: Plan) -> bool:
         return item == self.reference
 
-    def _keep(self, frame: Frame, plan: Plan, record: ExposureRecord) -> Result:
+    def _keep(self, plan: Plan, record: ExposureRecord) -> Change:
         record.fit_rms = 0.0
-        history = [f"evensky {__version__}: reference of the match, pixels unchanged"]
-        return Result(None, False, history, self._cards(record))
+        return Change(None, UNCHANGED, self._cards(record))
 
     def _check(self, frame: Frame, reference: Frame) -> None:
         """Raise an error if an exposure cannot be compared with the reference."""
         if not have_common_pixels(reference.exposure, frame.exposure, reference.bad, frame.bad):
             raise NoOverlapError("has no pixel that is good here and in the reference: nothing to match")
 
-    def _change(self, item: Item, frame: Frame, plan: Plan, record: ExposureRecord) -> Result:
+    def _change(self, frame: Frame, plan: Plan, record: ExposureRecord) -> Change:
         reference = self._reference_frame()
         self._check(frame, reference)
         struct, result = self.task.matchPair(reference.exposure, frame.exposure, reference.bad, frame.bad)
@@ -94,12 +91,7 @@ class ReferenceMethod(Method):
             raise TaskError("has no bin of two good pixels in common with the reference: nothing to match")
         self._describe(record, struct, result, reference.exposure, frame.exposure)
         assert self.reference is not None
-        history = [
-            f"evensky {__version__}: background matched to {self.reference.label}",
-            f"evensky model: {record.model}",
-            f"evensky configuration: {self._configuration()}",
-        ]
-        return Result(struct.backgroundModel, False, history, self._cards(record))
+        return Change(struct.backgroundModel, f"background matched to {self.reference.label}", self._cards(record))
 
     @staticmethod
     def _describe(

@@ -6,15 +6,15 @@ __all__ = ["match_exposures"]
 
 import datetime
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from .._core import __version__
 from .._text import printable
 from ..draw.progress import Progress, Steps
 from ..errors import InvalidParameterError, TaskError
+from ..matching.joint.differences import PairBins
 from ..matching.reference import ReferenceCandidate, choose_reference, reason_of_choice, set_aside
-from ..work.executors import Job, Jobs, Renew
+from ..work.executors import Jobs, Renew
 from .journal import Journal
 from .match_run import MatchRun
 from .method import Look, Method
@@ -69,20 +69,9 @@ def match_exposures(
     chosen_before = None if journal is None or journal.reference is None else journal
     steps = Steps(number * (method.stages if takes_looks else 1), progress)
 
-    def do(function: Callable[..., Any], jobs: Iterable[Job], name: str) -> Iterator[tuple[int, Any]]:
-        for index, result in Jobs(renew, function, _lost_look if name == "looking at" else _lost_pairs).run(jobs):
-            steps.step(f"{name} {items[index].label}")
-            yield index, result
-
-    def _lost_look(index: int, error: BaseException) -> Look:
-        return Look(ReferenceCandidate(items[index].label, message=_DIED))
-
-    def _lost_pairs(index: int, error: BaseException) -> list[Any]:
-        return []
-
     looks: list[Look] = []
     if method.always_looks or (reference is None and chosen_before is None):
-        looks = method.look_at_all(items, do)
+        looks = _look_at_all(items, method, renew, steps)
         _check_looks(looks)
     elif takes_looks:
         steps.skip(number)
@@ -106,7 +95,11 @@ def match_exposures(
             reason = journal.reason or reason
             journal.begin(items[index].label, reason, candidates)
         results = Results(items[:number], journal, steps.step)
-        plans, notes = method.plan(items, looks, do)
+        differences: list[PairBins] = []
+        for i, found in Jobs(renew, method.compare, lambda i, error: []).run(method.comparisons(items, looks)):
+            steps.step(f"comparing {items[i].label}")
+            differences += found
+        plans, notes = method.plan(items, looks, differences)
         again = [
             i for i, record in enumerate(results.kept) if record is not None and record.correction != plans[i].digest
         ]
@@ -138,6 +131,24 @@ def match_exposures(
         + [sentence for sentence in (results.resumed, note) if sentence]
         + notes,
     )
+
+
+def _look_at_all(items: Sequence[Item], method: Method, renew: Renew | None, steps: Steps) -> list[Look]:
+    """Look at all exposures; one by one until one can be read, if the method needs that, then together."""
+
+    def lost(index: int, error: BaseException) -> Look:
+        return Look(ReferenceCandidate(items[index].label, message=_DIED))
+
+    looks: dict[int, Look] = {}
+    while len(looks) < len(items):
+        number = len(items) if method.settled else 1
+        batch = items[len(looks) :][:number]
+        for index, look in Jobs(renew, method.look, lost).run((item.index, (item,)) for item in batch):
+            looks[index] = look
+            steps.step(f"looking at {items[index].label}")
+        if not method.settled and looks[batch[0].index].box is not None:
+            method.settle(looks[batch[0].index])
+    return [looks[item.index] for item in items]
 
 
 def _check_looks(looks: Sequence[Look]) -> None:

@@ -27,11 +27,7 @@ class MatchBackgroundsConfig(Config):
         default=False,
         doc="Fit a Chebyshev series to the difference instead of interpolating it with a spline?",
     )
-    order = Field[int](
-        dtype=int,
-        default=8,
-        doc="Order of the Chebyshev series. Only used with usePolynomial.",
-    )
+    order = Field[int](dtype=int, default=8, doc="Order of the Chebyshev series. Only used with usePolynomial.")
     badMaskPlanes = ListField[str](
         dtype=str,
         default=list(BAD_PLANES),
@@ -43,11 +39,7 @@ class MatchBackgroundsConfig(Config):
         default="MEAN",
         optional=False,
         doc="Statistic of each bin of the difference.",
-        allowed={
-            "MEAN": "the mean",
-            "MEDIAN": "the median",
-            "MEANCLIP": "the mean after clipping",
-        },
+        allowed={"MEAN": "the mean", "MEDIAN": "the median", "MEANCLIP": "the mean after clipping"},
     )
     undersampleStyle = ChoiceField[str](
         dtype=str,
@@ -60,13 +52,7 @@ class MatchBackgroundsConfig(Config):
             "INCREASE_NXNYSAMPLE": "use smaller bins; with usePolynomial only",
         },
     )
-    binSize = RangeField(
-        dtype=int,
-        default=256,
-        min=1,
-        max=_LARGEST,
-        doc="Size of the bins, in pixels.",
-    )
+    binSize = RangeField(dtype=int, default=256, min=1, max=_LARGEST, doc="Size of the bins, in pixels.")
     interpStyle = ChoiceField[str](
         dtype=str,
         default="AKIMA_SPLINE",
@@ -80,19 +66,8 @@ class MatchBackgroundsConfig(Config):
             "NONE": "no background estimation: the model is zero",
         },
     )
-    numSigmaClip = RangeField(
-        dtype=int,
-        default=3,
-        min=1,
-        doc="Width of the clipping window in standard deviations.",
-    )
-    numIter = RangeField(
-        dtype=int,
-        default=2,
-        min=1,
-        max=_LARGEST,
-        doc="Number of clipping rounds.",
-    )
+    numSigmaClip = RangeField(dtype=int, default=3, min=1, doc="Width of the clipping window in standard deviations.")
+    numIter = RangeField(dtype=int, default=2, min=1, max=_LARGEST, doc="Number of clipping rounds.")
     bestRefWeightCoverage = _share(
         0.4, "Weight of the number of good pixels in the choice of the reference; more pixels are better."
     )
@@ -102,11 +77,7 @@ class MatchBackgroundsConfig(Config):
     bestRefWeightLevel = _share(
         0.2, "Weight of the level of the background in the choice of the reference; lower is better."
     )
-    approxWeighting = Field[bool](
-        dtype=bool,
-        default=True,
-        doc="Weight the bins by their errors in the Chebyshev fit?",
-    )
+    approxWeighting = Field[bool](dtype=bool, default=True, doc="Weight the bins by their errors in the Chebyshev fit?")
     approxWeightPower = ChoiceField[int](
         dtype=int,
         default=1,
@@ -115,10 +86,7 @@ class MatchBackgroundsConfig(Config):
         allowed={1: "as the original does", 2: "true inverse variance"},
     )
     gridStdevEpsilon = RangeField(
-        dtype=float,
-        default=1e-8,
-        min=0.0,
-        doc="The fit is unweighted if no bin has a greater error.",
+        dtype=float, default=1e-8, min=0.0, doc="The fit is unweighted if no bin has a greater error."
     )
     flagGoodFraction = _share(
         0.1, "A match is flagged LOW_COVERAGE if a smaller share of the pixels is good in both exposures."

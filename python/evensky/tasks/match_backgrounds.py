@@ -12,6 +12,7 @@ import math
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -156,21 +157,17 @@ class MatchBackgroundsTask(Task):
         references = set(matcher.matchList(reference_ref, refs))
         results: dict[int, Struct] = dict.fromkeys(references, self._without_model(isReference=True, fitRMS=0.0))
         others = [index for index in range(len(refs)) if index not in references]
-        if executor is None:
-            for index in others:
-                results[index] = self.match_one(reference, refs[index], scalers[index], expDatasetType)
-        else:
-            job = _Job(self, reference_ref, refImageScaler, expDatasetType)
+        job = _Job(self, reference_ref, refImageScaler, expDatasetType)
 
-            def lost(index: int, error: BaseException) -> Struct:
-                self.log.warning(
-                    "Failed to fit background %s: its worker died again and again", id_dict(refs[index].dataId)
-                )
-                return self._without_model(isReference=False, fitRMS=None)
+        def lost(index: int, error: BaseException) -> Struct:
+            self.log.warning(
+                "Failed to fit background %s: its worker died again and again", id_dict(refs[index].dataId)
+            )
+            return self._without_model(isReference=False, fitRMS=None)
 
-            with REFERENCES.adopted(job.run, reference), open_executor(executor, 1) as renew:
-                jobs = Jobs(renew, job, lost)
-                results.update(jobs.run((index, (refs[index], scalers[index])) for index in others))
+        opened = nullcontext() if executor is None else open_executor(executor, 1)
+        with REFERENCES.adopted(job.run, reference), opened as renew:
+            results.update(Jobs(renew, job, lost).run((index, (refs[index], scalers[index])) for index in others))
         return Struct(backgroundInfoList=[results[index] for index in range(len(refs))])
 
     def match_one(self, reference: Exposure, ref: Any, scaler: Any, datasetType: str) -> Struct:

@@ -59,10 +59,17 @@ class HeldPixels:
             if self._bytes() + size <= budget:
                 self._held[exposure] = pixels, size
 
-    def get(
-        self, run: str, exposure: int, load: Callable[[], tuple[Any, int]], budget: int, fixed: int | None = None
-    ) -> Any:
-        """Return the pixels of an exposure, and load them if they are not held.
+    def find(self, run: str, exposure: int) -> Any:
+        """Return the pixels of an exposure, or None if they are not held."""
+        with self._lock:
+            self._begin(run)
+            if exposure not in self._held:
+                return None
+            self._held.move_to_end(exposure)
+            return self._held[exposure][0]
+
+    def hold(self, run: str, exposure: int, pixels: Any, size: int, budget: int, fixed: int | None = None) -> None:
+        """Hold the pixels of an exposure, and drop others if there is no room for them.
 
         Parameters
         ----------
@@ -70,19 +77,14 @@ class HeldPixels:
             Identifier of the run.
         exposure : int
             Number of the exposure.
-        load : callable
-            Returns the pixels and their size in bytes.
+        pixels : object
+        size : int
+            Their size in bytes.
         budget : int
-            Number of bytes to hold; the exposure that was loaded last is held whatever its size.
+            Number of bytes to hold; these pixels are held whatever their size.
         fixed : int, optional
-            Number of an exposure that is never dropped.
+            Number of an exposure whose pixels are not dropped.
         """
-        with self._lock:
-            self._begin(run)
-            if exposure in self._held:
-                self._held.move_to_end(exposure)
-                return self._held[exposure][0]
-        pixels, size = load()
         with self._lock:
             self._begin(run)
             for other in [other for other in self._held if other != fixed]:
@@ -90,7 +92,6 @@ class HeldPixels:
                     break
                 del self._held[other]
             self._held[exposure] = pixels, size
-        return pixels
 
     def forget(self, run: str) -> None:
         """Drop the pixels of a run."""
