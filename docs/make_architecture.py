@@ -12,9 +12,9 @@ GROUPS = [
         ("#dbe9f6", "#2b6ca3"),
         [
             [("cli/", "commands: match, background, stats, demo")],
-            [("report/", "the page of a run")],
             [("calls/", "evensky.match, match_all, clipped_stats, ...")],
-            [("interop/", "lsst.images, pipelines"), ("simulate.py", "exposures, truth known")],
+            [("report/", "the page of a run"), ("interop/", "lsst.images, pipelines")],
+            [("simulate.py", "exposures with a known truth")],
         ],
     ),
     (

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import logging
 
+import numpy as np
 import pytest
 from simulated_task import SIMULATED, make_task, refs
 
+from evensky.errors import TaskError
 from evensky.image import Mask
-from evensky.matching.reference import ReferenceCandidate, reason_of_choice, set_aside
+from evensky.matching.reference import (
+    CostWeights,
+    ReferenceCandidate,
+    choose_reference,
+    measure_candidate,
+    reason_of_choice,
+    set_aside,
+)
 
 pytestmark = pytest.mark.smoke
 
@@ -62,3 +71,40 @@ def test_the_reason_of_a_choice() -> None:
     )
     assert reason_of_choice(costs[1:]) == "It is the only exposure that can be used."
     assert reason_of_choice(None) == "It was named by the user."
+
+
+def test_what_is_measured_of_a_candidate() -> None:
+    exposure = SIMULATED[0].exposure.clone()
+    bad = exposure.mask.getPlaneBitMask(["BAD", "CR"])
+    good = exposure.image.array[(exposure.mask.array & bad) == 0].astype(np.float64)
+    found = measure_candidate(exposure.maskedImage, bad, "a")
+    assert (found.label, found.npoint, found.message) == ("a", good.size, "")
+    assert found.level == pytest.approx(good.mean())
+    assert found.variance == pytest.approx(good.var(ddof=1))
+    assert not np.isfinite(found.cost)
+    exposure.mask.array[...] = bad
+    assert measure_candidate(exposure.maskedImage, bad, "a").message == "no good pixel"
+
+
+def test_costs_are_weighted_sums() -> None:
+    candidates = [
+        ReferenceCandidate("a", 100.0, 20.0, 600),
+        ReferenceCandidate("b", 80.0, 25.0, 300),
+        ReferenceCandidate("c", message="no good pixel"),
+        ReferenceCandidate("d", float("nan"), 1.0, 600),
+    ]
+    assert choose_reference(candidates, CostWeights(coverage=0.4, variance=0.5, level=0.1)) == 0
+    assert [candidate.selected for candidate in candidates] == [True, False, False, False]
+    first, second = candidates[:2]
+    assert (first.cost_coverage, first.cost_variance, first.cost_level) == pytest.approx((0.2, 0.4, 0.1))
+    assert (second.cost_coverage, second.cost_variance, second.cost_level) == pytest.approx((0.4, 0.5, 0.08))
+    assert first.cost == first.cost_variance + first.cost_level + first.cost_coverage
+    assert not np.isfinite([candidate.cost for candidate in candidates[2:]]).any()
+    assert choose_reference(candidates, CostWeights(coverage=0, variance=0, level=1)) == 1
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_without_good_pixels_there_is_no_reference(number: int) -> None:
+    candidates = [ReferenceCandidate(f"{index}") for index in range(number)]
+    with pytest.raises(TaskError, match=f"None of the {number} candidate exposures exist with good pixels"):
+        choose_reference(candidates, CostWeights())
