@@ -1,11 +1,14 @@
-"""Exposures that a process holds for several jobs."""
+"""References and pixels that a process holds for several jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from evensky.image import ExposureF
+from evensky.work.held import PIXELS, REFERENCES, HeldPixels
 
 
 class Loads:
@@ -25,41 +28,89 @@ class Loads:
 def test_the_reference_of_a_run_is_read_once() -> None:
     loads = Loads()
     with ThreadPoolExecutor(4) as pool:
-        held = list(pool.map(lambda _: SHARED.get("held-1", loads("a")), range(20)))
+        held = list(pool.map(lambda _: REFERENCES.get("held-1", loads("a")), range(20)))
     assert loads.read == ["a"]
     assert all(one is held[0] for one in held)
-    # That of another run takes its place.
-    SHARED.get("held-2", loads("b"))
-    SHARED.get("held-1", loads("a"))
+    # The reference of another run takes its place.
+    REFERENCES.get("held-2", loads("b"))
+    REFERENCES.get("held-1", loads("a"))
     assert loads.read == ["a", "b", "a"]
 
 
 def test_an_adopted_reference_is_not_read_until_the_run_has_ended() -> None:
     loads, mine = Loads(), ExposureF(2, 2)
-    with SHARED.adopted("held-3", mine):
-        assert SHARED.get("held-3", loads("a")) is mine
+    with REFERENCES.adopted("held-3", mine):
+        assert REFERENCES.get("held-3", loads("a")) is mine
     assert loads.read == []
-    assert SHARED.get("held-3", loads("a")) is not mine
+    assert REFERENCES.get("held-3", loads("a")) is not mine
     assert loads.read == ["a"]
 
 
-def test_the_last_few_exposures_of_pairs_are_held() -> None:
-    loads = Loads()
+@pytest.fixture
+def pixels() -> Iterator[HeldPixels]:
+    held = HeldPixels()
+    yield held
+    held.forget("run")
 
-    def get(label: str, run: str = "held-4") -> ExposureF:
-        return RECENT.get(run, label, loads(label), most=2)
 
-    first = get("a")
-    get("b")
-    assert get("a") is first  # and it is now the latest
-    get("c")
-    assert get("a") is first
-    get("b")
-    assert loads.read == ["a", "b", "c", "b"]
-    RECENT.forget("held-4")
-    assert get("a") is not first
-    # Those of other runs go.
-    get("x", run="held-5")
-    get("a")
-    assert loads.read == ["a", "b", "c", "b", "a", "x", "a"]
-    RECENT.forget("held-4")
+def held_of(pixels: HeldPixels, numbers: range = range(9), run: str = "run") -> list[int]:
+    """Numbers of the exposures that are held, the one that was used longest ago first."""
+    assert run == pixels._run
+    return [number for number in pixels._held if number in numbers]
+
+
+def test_pixels_are_found_while_they_are_held(pixels: HeldPixels) -> None:
+    assert pixels.find("run", 0) is None
+    pixels.hold("run", 0, "a", 10, 25)
+    pixels.hold("run", 1, "b", 10, 25)
+    assert (pixels.find("run", 0), pixels.find("run", 1)) == ("a", "b")
+    pixels.forget("other")
+    assert pixels.find("run", 0) == "a"
+    pixels.forget("run")
+    assert pixels.find("run", 0) is None
+
+
+def test_the_least_recently_used_are_dropped_first(pixels: HeldPixels) -> None:
+    for number, name in enumerate("ab"):
+        pixels.hold("run", number, name, 10, 25)
+    assert pixels.find("run", 0) == "a"  # it is now the latest
+    pixels.hold("run", 2, "c", 10, 25)
+    assert held_of(pixels) == [0, 2]
+    pixels.hold("run", 3, "d", 25, 25)
+    assert held_of(pixels) == [3]
+
+
+def test_the_last_one_is_held_whatever_its_size(pixels: HeldPixels) -> None:
+    pixels.hold("run", 0, "a", 10, 25)
+    pixels.hold("run", 1, "b", 100, 25)
+    assert held_of(pixels) == [1]
+
+
+def test_a_fixed_exposure_is_not_dropped(pixels: HeldPixels) -> None:
+    pixels.hold("run", 0, "a", 10, 25)
+    for number in (1, 2, 3):
+        pixels.hold("run", number, "b", 10, 25, fixed=0)
+        assert held_of(pixels) == [0, number]
+
+
+def test_pixels_that_are_offered_drop_no_others(pixels: HeldPixels) -> None:
+    pixels.offer("run", 0, "a", 10, 25)
+    pixels.offer("run", 1, "b", 10, 25)
+    pixels.offer("run", 2, "c", 10, 25)
+    assert held_of(pixels) == [0, 1]
+    pixels.offer("run", 3, "d", 5, 25)
+    assert held_of(pixels) == [0, 1, 3]
+
+
+def test_pixels_of_one_run_are_held(pixels: HeldPixels) -> None:
+    pixels.hold("run", 0, "a", 10, 25)
+    assert pixels.find("other", 0) is None
+    assert pixels.find("run", 0) is None
+    pixels.offer("run", 0, "a", 10, 25)
+    pixels.offer("other", 1, "b", 10, 25)
+    assert held_of(pixels, run="other") == [1]
+
+
+def test_a_process_has_one_of_each() -> None:
+    assert isinstance(PIXELS, HeldPixels)
+    PIXELS.forget("nobody's")

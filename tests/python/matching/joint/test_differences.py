@@ -49,7 +49,7 @@ def test_what_the_core_refuses() -> None:
     good = ((image, None), (image, None))
     with pytest.raises(InvalidParameterError, match=r"x_edges reaches from 0 to 31; it must be within 0 to 30"):
         _core.bin_differences(*good, [0, 31], [0, 20], options())
-    with pytest.raises(InvalidParameterError, match=r"y_edges has 5 behind 10"):
+    with pytest.raises(InvalidParameterError, match=r"y_edges has 5 after 10"):
         _core.bin_differences(*good, [0, 30], [0, 10, 5], options())
     with pytest.raises(LengthError, match="20 x 20 but the reference is 30 x 20"):
         _core.bin_differences((image, None), (image[:, :20], None), [0, 20], [0, 20], options())

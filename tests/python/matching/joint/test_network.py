@@ -43,23 +43,23 @@ def constants(levels: tuple[float, ...]) -> Solution:
 def test_corrections_make_up_for_the_differences() -> None:
     network = make_network(np.repeat(np.array(LEVELS)[:, None], NUMBER, 1))
     assert network.number == 4
-    np.testing.assert_allclose(network.correction(constants(LEVELS)), network.differences.value, atol=1e-12)
+    np.testing.assert_allclose(network.predicted(constants(LEVELS)), network.differences.value, atol=1e-12)
     nothing = Solution([NONE] * 4, [np.zeros(0)] * 4)
-    np.testing.assert_array_equal(network.correction(nothing), 0)
+    np.testing.assert_array_equal(network.predicted(nothing), 0)
 
 
 def test_the_bin_that_differs_from_all_others_is_an_outlier() -> None:
     values = np.repeat(np.array(LEVELS)[:, None], NUMBER, 1)
     values[2, 5] += 40
     network = make_network(values)
-    left = network.differences.value - network.correction(constants(LEVELS))
-    network.reject(left)
+    residual = network.differences.value - network.predicted(constants(LEVELS))
+    network.reject(residual)
     d = network.differences
     assert [(d.node_exposure[k], d.node_bin[k]) for k in np.flatnonzero(~network.good)] == [(2, 5)]
     # Rows that it is in weigh nothing, the others what they did.
     weights = network.weights()
-    np.testing.assert_array_equal(weights == 0, np.abs(left) > 1)
-    network.reject(np.zeros_like(left))
+    np.testing.assert_array_equal(weights == 0, np.abs(residual) > 1)
+    network.reject(np.zeros_like(residual))
     assert network.good.all()
 
 
