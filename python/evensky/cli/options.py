@@ -119,16 +119,26 @@ class Commands(click.Group):
     Signals end any command in the same way, from its first moment to its last.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("background", "demo", "match", "stats")
+    summaries: ClassVar[dict[str, str]] = {
+        "background": "Model the background of FILE.",
+        "demo": "Simulate exposures in FOLDER, match them, and compare the result with the truth.",
+        "match": "Match the backgrounds of FILES, exposures of one pixel grid.",
+        "stats": "Print statistics of the good pixels of FILE, with errors.",
+    }
+    """First sentence of each command's help, so that a list of commands need not import them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.names)
+        return list(self.summaries)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.names:
+        if cmd_name not in self.summaries:
             return None
         command: click.Command = importlib.import_module(f"{__package__}.{cmd_name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.summaries.items()))
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         with stoppable("nothing was lost"):

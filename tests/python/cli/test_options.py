@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
 from astropy.table import Table
 from demo_files import inputs, run, write_demo
 
+from evensky.cli.options import Commands
 from evensky.matching.joint.config import MatchAllConfig
 from evensky.tasks import MatchBackgroundsConfig
 
@@ -92,3 +94,10 @@ def test_a_path_has_a_name(arguments: tuple[str, ...]) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert "'' is not the name of a file or folder" in result.output
+
+
+def test_list_of_commands_agrees_with_their_help() -> None:
+    for name, summary in Commands.summaries.items():
+        command = importlib.import_module(f"evensky.cli.{name}").command
+        assert command.name == name
+        assert command.help.strip().startswith(summary)
