@@ -19,7 +19,7 @@ from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.differences import Coverage, Differences, PairBins, Pixels, coverage_of, measure_pair
 from ..matching.joint.grid import CommonGrid
 from ..matching.joint.partners import choose_pairs
-from ..matching.joint.search import Correction, Corrections, correct_all
+from ..matching.joint.search import ExposureFit, JointFit, fit_all
 from ..matching.reference import CostWeights
 from ..matching.units import differ, most_common_unit
 from ..math import stringToStatisticsProperty
@@ -45,7 +45,7 @@ class _Correct(Plan):
 
     Attributes
     ----------
-    correction : Correction
+    fit : ExposureFit
     partners : list of str
         Labels of the exposures that it was compared with.
     covered_bins : int
@@ -54,7 +54,7 @@ class _Correct(Plan):
         Why the look at it failed; "" if it did not.
     """
 
-    correction: Correction
+    fit: ExposureFit
     partners: list[str]
     covered_bins: int
     problem: str
@@ -142,7 +142,7 @@ class JointMethod(Method):
         costs = [look.candidate.cost if np.isfinite(look.candidate.cost) else np.inf for look in looks]
         covered = [-look.coverage.bins.size for look in looks]
         ranked = sorted(range(len(looks)), key=lambda i: (i != reference, costs[i], covered[i], i))
-        corrections = correct_all(
+        fit = fit_all(
             [look.box if look.box is not None else (0, 0, 1, 1) for look in looks],
             self._grid,
             Differences(len(looks), sorted(differences, key=lambda pair: (pair.second, pair.first))),
@@ -152,10 +152,8 @@ class JointMethod(Method):
             spline=self.config.spline,
         )
         labels = [item.label for item in items]
-        plans: list[Plan] = [
-            _plan_of(correction, look, labels) for correction, look in zip(corrections.exposures, looks, strict=True)
-        ]
-        return plans, _group_notes(corrections, labels)
+        plans: list[Plan] = [_plan_of(one, look, labels) for one, look in zip(fit.exposures, looks, strict=True)]
+        return plans, _group_notes(fit, labels)
 
     # -- jobs --
 
@@ -219,32 +217,32 @@ class JointMethod(Method):
 
     def _stays(self, item: Item, plan: Plan) -> bool:
         assert isinstance(plan, _Correct)
-        return item == self.reference and (plan.correction.model is None or self.config.level == "reference")
+        return item == self.reference and (plan.fit.model is None or self.config.level == "reference")
 
     def _keep(self, plan: Plan, record: ExposureRecord) -> Change:
         assert isinstance(plan, _Correct)
         record.fit_rms = 0.0
-        if plan.correction.model is not None:
+        if plan.fit.model is not None:
             self._describe(record, plan)
-        return Change(plan.correction.model, UNCHANGED, self._cards(record))
+        return Change(plan.fit.model, UNCHANGED, self._cards(record))
 
     def _change(self, frame: Frame, plan: Plan, record: ExposureRecord) -> Change:
         assert isinstance(plan, _Correct)
         if plan.problem:
             raise TaskError(plan.problem)
-        if plan.correction.model is None:
+        if plan.fit.model is None:
             raise NoOverlapError("has no bin that is good here and in any other exposure: nothing to match")
         widened = bool(self.config.add_variance) and frame.exposure.info.has_variance
-        self._add_model(frame, plan.correction, record, widened=widened)
+        self._add_model(frame, plan.fit, record, widened=widened)
         self._describe(record, plan)
         assert self.reference is not None
         reference = f" {self.reference.label}" if self.config.level == "reference" else ""
         headline = f"background matched to all other exposures, level: {self.config.level}{reference}"
-        return Change(plan.correction.model, headline, self._cards(record), widened)
+        return Change(plan.fit.model, headline, self._cards(record), widened)
 
     @staticmethod
-    def _add_model(frame: Frame, correction: Correction, record: ExposureRecord, *, widened: bool) -> None:
-        exposure, model = frame.exposure, correction.model
+    def _add_model(frame: Frame, fit: ExposureFit, record: ExposureRecord, *, widened: bool) -> None:
+        exposure, model = frame.exposure, fit.model
         assert model is not None
         image = exposure.image.array
         height, width = image.shape
@@ -267,25 +265,25 @@ class JointMethod(Method):
 
     @staticmethod
     def _describe(record: ExposureRecord, plan: _Correct) -> None:
-        correction = plan.correction
-        assert correction.model is not None
-        record.model = correction.model.name
-        record.fit_rms = correction.rms
-        record.fit_chi = correction.chi
-        record.bins, record.rejected_bins = correction.bins, correction.rejected
+        fit = plan.fit
+        assert fit.model is not None
+        record.model = fit.model.name
+        record.fit_rms = fit.rms
+        record.fit_chi = fit.chi
+        record.bins, record.rejected_bins = fit.bins, fit.rejected
         record.partners = plan.partners
-        record.group = correction.group
+        record.group = fit.group
         record.scores = [
             CandidateScore(score.candidate.name, score.candidate.terms, score.bic, score.rejected)
-            for score in correction.scores
+            for score in fit.scores
         ]
-        record.common_fraction = min(1.0, correction.bins / max(1, plan.covered_bins))
+        record.common_fraction = min(1.0, fit.bins / max(1, plan.covered_bins))
         record.extrapolated_fraction = 1.0 - record.common_fraction
         percent = f"{100 * record.common_fraction:.2g} %"
         if record.common_fraction < _LEAST_COMMON:
             record.flags.append("LOW_COVERAGE")
             record.warnings.append(f"LOW_COVERAGE: only {percent} of its bins are good in another exposure, too")
-        elif record.common_fraction < _LEAST_ENCLOSED and correction.model.candidate.terms > 1:
+        elif record.common_fraction < _LEAST_ENCLOSED and fit.model.candidate.terms > 1:
             record.flags.append("EXTRAPOLATED")
             record.warnings.append(
                 f"EXTRAPOLATED: only {percent} of its bins are good in another exposure, too; the model is "
@@ -300,35 +298,33 @@ class JointMethod(Method):
         }
 
 
-def _plan_of(correction: Correction, look: Look, labels: Sequence[str]) -> _Correct:
+def _plan_of(fit: ExposureFit, look: Look, labels: Sequence[str]) -> _Correct:
     """Return the plan of an exposure; its digest is the same if, to the last bit, its result is."""
-    model, covered = correction.model, int(look.coverage.bins.size)
-    partners = [labels[partner] for partner in correction.partners]
+    model, covered = fit.model, int(look.coverage.bins.size)
+    partners = [labels[partner] for partner in fit.partners]
     parts = (
         None if model is None else (model.name, model.box),
         partners,
-        (correction.group, correction.bins, covered, correction.rejected, correction.rms, correction.chi),
-        [(score.candidate.name, score.candidate.terms, score.bic, score.rejected) for score in correction.scores],
+        (fit.group, fit.bins, covered, fit.rejected, fit.rms, fit.chi),
+        [(score.candidate.name, score.candidate.terms, score.bic, score.rejected) for score in fit.scores],
     )
     digest = hashlib.sha256(repr(parts).encode())
     if model is not None:
         digest.update(model.coefficients.tobytes())
         digest.update(model.covariance.tobytes())
     problem = look.candidate.message if look.box is None else ""
-    return _Correct(
-        digest=digest.hexdigest(), correction=correction, partners=partners, covered_bins=covered, problem=problem
-    )
+    return _Correct(digest=digest.hexdigest(), fit=fit, partners=partners, covered_bins=covered, problem=problem)
 
 
-def _group_notes(corrections: Corrections, labels: Sequence[str]) -> list[str]:
+def _group_notes(fit: JointFit, labels: Sequence[str]) -> list[str]:
     """Return a note if not all exposures are tied together by differences."""
-    fixed = corrections.references
+    fixed = fit.references
     if len(fixed) < 2:
         return []
     sentences = []
-    for group, anchor in enumerate(fixed):
-        members = [label for label, one in zip(labels, corrections.exposures, strict=True) if one.group == group]
-        unchanged = f" ({labels[anchor]} unchanged)" if anchor >= 0 else ""
+    for group, reference in enumerate(fixed):
+        members = [label for label, one in zip(labels, fit.exposures, strict=True) if one.group == group]
+        unchanged = f" ({labels[reference]} unchanged)" if reference >= 0 else ""
         sentences.append(f"{', '.join(members)}{unchanged}")
     return [
         f"{len(sentences)} groups of exposures have no good pixel in common; each group was matched by itself, and its "

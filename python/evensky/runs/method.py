@@ -233,7 +233,7 @@ class Method(ABC):
                 else self.painter.matched(before, exposure, self._residuals(frame))
             )
         record.seconds = time.perf_counter() - start
-        record.correction = plan.digest
+        record.digest = plan.digest
         history = [f"evensky {__version__}: {change.headline}"]
         if not unchanged:
             config = ", ".join(f"{name}={value}" for name, value in self.config.toDict().items())

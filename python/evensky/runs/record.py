@@ -79,7 +79,7 @@ class ExposureRecord:
     rejected_bins: int | None = None  # bins among them that are outliers
     partners: list[str] = field(default_factory=list)  # exposures that it was compared with
     group: int | None = None  # number of the group of exposures that differences tie together
-    correction: str = ""  # digest of the model and of its record
+    digest: str = ""  # identifies the model and its record
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     pixels: PixelSummary | None = None

@@ -100,9 +100,7 @@ def match_exposures(
             steps.step(f"comparing {items[i].label}")
             differences += found
         plans, notes = method.plan(items, looks, differences)
-        again = [
-            i for i, record in enumerate(results.kept) if record is not None and record.correction != plans[i].digest
-        ]
+        again = [i for i, record in enumerate(results.kept) if record is not None and record.digest != plans[i].digest]
         for i in again:
             results.drop(i)
 

@@ -1,6 +1,6 @@
 """Background matching by the names of the original task.
 
-Given exposures of one pixel grid, choose a reference, and give every other exposure an additive, smooth correction so
+Given exposures of one pixel grid, choose a reference, and give every other exposure an additive, smooth model so
 that its background equals the reference's. Real sky that both see cancels in the difference and survives.
 """
 

@@ -354,7 +354,9 @@ def test_report_and_table(tmp_path: Path) -> None:
     assert "Reference: exposure 1. It was named" in result._repr_html_()
 
 
-@pytest.mark.parametrize(("level", "tied"), [("mean", "their mean is kept"), ("lowest", "all are brought down to the lowest")])
+@pytest.mark.parametrize(
+    ("level", "tied"), [("mean", "their mean is kept"), ("lowest", "all are brought down to the lowest")]
+)
 def test_where_nothing_is_held_no_reference_is_named(tmp_path: Path, level: str, tied: str) -> None:
     simulated = make_bare_exposures(3, (128, 128), seed=15)
     result = evensky.match_all([one.exposure for one in simulated], level=level)

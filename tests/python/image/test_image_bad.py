@@ -96,7 +96,12 @@ REFUSED: list[Row] = [
         )
         for index in ("x", None, 0, (1.5, 2), (NAN, 0), (0, 0, 0), (0, 0, "LOCAL"), afwImage.LOCAL)
     ),
-    ("an index of 2^63", lambda: afwImage.ImageF(3, 4)[HUGE, 0], *RANGE, "A coordinate or size is 9223372036854775808; it must be within"),
+    (
+        "an index of 2^63",
+        lambda: afwImage.ImageF(3, 4)[HUGE, 0],
+        *RANGE,
+        "A coordinate or size is 9223372036854775808; it must be within",
+    ),
     *(
         (f"slice {index}", lambda index=index: afwImage.ImageF(3, 4)[index], error, builtin, says)
         for index, error, builtin, says in (

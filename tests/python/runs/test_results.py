@@ -19,7 +19,9 @@ LABELS = ["a", "b", "c"]
 
 
 def items(folder: Path) -> list[Item]:
-    return [Item(i, label, folder / f"{label}.fits", folder / f"{label}_matched.fits") for i, label in enumerate(LABELS)]
+    return [
+        Item(i, label, folder / f"{label}.fits", folder / f"{label}_matched.fits") for i, label in enumerate(LABELS)
+    ]
 
 
 def record_of(item: Item, **fields: Any) -> ExposureRecord:

@@ -1,4 +1,4 @@
-"""Threads, processes, clusters: the same results, whoever does the work, and whoever dies."""
+"""Jobs on threads, processes and clusters: results do not depend on the executor, nor on workers that die."""
 
 from __future__ import annotations
 
@@ -163,15 +163,15 @@ def test_one_run_at_a_time_in_a_folder(
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_only_the_unit_that_kills_its_worker_is_lost(tmp_path: Path, workers: int) -> None:
+def test_only_the_job_that_kills_its_worker_is_lost(tmp_path: Path, workers: int) -> None:
     deadly, once = frozenset([2, 5]), frozenset([3])
     with open_executor("processes", workers) as renew:
-        units = Jobs(renew, fragile, lambda key, error: -key)
-        results = dict(units.run((number, (number, tmp_path, deadly, once)) for number in range(8)))
+        jobs = Jobs(renew, fragile, lambda key, error: -key)
+        results = dict(jobs.run((number, (number, tmp_path, deadly, once)) for number in range(8)))
     assert results == {number: -number if number in deadly else number * number for number in range(8)}
 
 
-def test_what_a_unit_raises_is_raised(tmp_path: Path) -> None:
+def test_what_a_job_raises_is_raised(tmp_path: Path) -> None:
     with open_executor(None, 2) as renew, pytest.raises(ZeroDivisionError):
         dict(Jobs(renew, divmod, lambda key, error: (0, 0)).run([(0, (1, 1)), (1, (1, 0))]))
 

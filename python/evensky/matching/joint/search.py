@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LEVELS", "Correction", "Corrections", "correct_all"]
+__all__ = ["LEVELS", "ExposureFit", "JointFit", "fit_all"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ _FIRST_ORDERS = (0, 2, 4)
 
 
 @dataclass
-class Correction:
+class ExposureFit:
     """The result for one exposure.
 
     Attributes
@@ -63,12 +63,12 @@ class Correction:
 
 
 @dataclass
-class Corrections:
+class JointFit:
     """The result for all exposures.
 
     Attributes
     ----------
-    exposures : list of Correction
+    exposures : list of ExposureFit
     references : list of int
         For each group the exposure that stays unchanged, or -1 where none does.
     scale : float
@@ -77,13 +77,13 @@ class Corrections:
         Number of sweeps of the search.
     """
 
-    exposures: list[Correction]
+    exposures: list[ExposureFit]
     references: list[int]
     scale: float
     sweeps: int
 
 
-def correct_all(
+def fit_all(
     boxes: Sequence[PixelBox],
     grid: CommonGrid,
     differences: Differences,
@@ -92,7 +92,7 @@ def correct_all(
     level: str = "reference",
     order: int = 8,
     spline: bool = True,
-) -> Corrections:
+) -> JointFit:
     """Find the models that make all exposures agree.
 
     Parameters
@@ -113,7 +113,7 @@ def correct_all(
 
     Returns
     -------
-    Corrections
+    JointFit
 
     Raises
     ------
@@ -166,7 +166,7 @@ class _Search:
 
     # -- search --
 
-    def run(self) -> Corrections:
+    def run(self) -> JointFit:
         solution, residual = self._begin()
         sweeps = 0
         while sweeps < _SWEEPS:
@@ -348,7 +348,7 @@ class _Search:
         freedom = distance.size - sum(self.solved[i].terms for i in self.tied)
         return float(np.sqrt((distance**2).sum() / freedom)) if freedom > 0 else 1.0
 
-    def _result(self, residual: np.ndarray, scale: float, sweeps: int) -> Corrections:
+    def _result(self, residual: np.ndarray, scale: float, sweeps: int) -> JointFit:
         solution = self.final
         covariances = System(self.network, self.solved, self.fixed).covariances(solution.candidates, self.shifts)
         value, error = self.network.residuals(residual)
@@ -360,14 +360,14 @@ class _Search:
         exposures = []
         for i, box in enumerate(self.boxes):
             if i not in group_of:
-                exposures.append(Correction(None))
+                exposures.append(ExposureFit(None))
                 continue
             span = self.differences.nodes_of(i)
             good = self.network.good[span] & np.isfinite(value[span])
             with np.errstate(invalid="ignore"):
                 distance = value[span][good] / error[span][good]
             exposures.append(
-                Correction(
+                ExposureFit(
                     Model(solution.candidates[i], box, solution.coefficients[i], covariances[i] * scale**2),
                     self.scores.get(i, []),
                     sorted(partners[i]),
@@ -379,4 +379,4 @@ class _Search:
                 )
             )
         references = self.references if self.level == "reference" else [-1] * len(self.references)
-        return Corrections(exposures, references, scale, sweeps)
+        return JointFit(exposures, references, scale, sweeps)
