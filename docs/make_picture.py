@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import evensky
-from evensky.math import MEDIAN, BackgroundControl, StatisticsControl, makeBackground
 from evensky.draw.figures import common_stretch
+from evensky.math import MEDIAN, BackgroundControl, StatisticsControl, makeBackground
 from evensky.simulate import make_exposures
 
 SIDE = 256

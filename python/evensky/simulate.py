@@ -8,10 +8,10 @@ from __future__ import annotations
 
 __all__ = [
     "SimulatedExposure",
-    "left_between",
     "make_bare_exposures",
     "make_exposures",
     "residual_background",
+    "residual_between",
     "write_exposures",
 ]
 
@@ -22,6 +22,7 @@ import numpy as np
 
 from .errors import InvalidParameterError
 from .image import ExposureF, ImageF, Mask, MaskedImageF
+from .io import write_exposure, write_image
 
 # Electrons per count and read noise in counts: a sky of 650 counts has about 10 counts of noise.
 _GAIN = 7.0
@@ -291,7 +292,7 @@ def _curved_sky(u: np.ndarray, v: np.ndarray, gradient: np.ndarray, curvature: n
     )
 
 
-def left_between(added: list[np.ndarray | None], simulated: list[SimulatedExposure]) -> float:
+def residual_between(added: list[np.ndarray | None], simulated: list[SimulatedExposure]) -> float:
     """Measure the RMS of the residual differences between the skies of matched exposures of one field.
 
     Parameters
@@ -358,8 +359,6 @@ def write_exposures(simulated: list[SimulatedExposure], folder: str | Path, *, o
     evensky.errors.FitsError
         If a file cannot be written, or exists and `overwrite` is false.
     """
-    from .io import write_exposure, write_image
-
     folder = Path(folder)
     (folder / "truth").mkdir(parents=True, exist_ok=True)
     paths = []

@@ -23,7 +23,7 @@ import matching_peers
 import numpy as np
 
 import evensky
-from evensky.simulate import SimulatedExposure, left_between, make_bare_exposures
+from evensky.simulate import SimulatedExposure, make_bare_exposures, residual_between
 
 Images = Sequence[np.ndarray]
 Method = Callable[[Images], list[np.ndarray]]
@@ -96,7 +96,7 @@ def run_simulated(
             seconds = time.perf_counter() - begin
             added = [np.asarray(one, float) - image for one, image in zip(corrected, images, strict=True)]
             row = figures[case].setdefault(name, Figures())
-            row.left.append(left_between(list(added), simulated))
+            row.left.append(residual_between(list(added), simulated))
             row.glow.append(glow_kept(added, simulated, dark))
             row.seconds.append(seconds)
             if seed == 1:

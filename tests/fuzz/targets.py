@@ -18,6 +18,7 @@ from evensky.io import read_exposure
 from evensky.io.configuration import make_config
 from evensky.math.background_list import read_background_list
 from evensky.runs.journal import JOURNAL, Journal
+from evensky.tasks import MatchBackgroundsConfig
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="evensky-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
@@ -53,9 +54,9 @@ def read_config(data: bytes) -> None:
     path = _FOLDER / ("fuzzed.toml" if data[:1] == b"#" else "fuzzed.yaml")
     path.write_bytes(data)
     with _answered():
-        make_config(path).validate()
+        make_config(MatchBackgroundsConfig, path).validate()
     with _answered():
-        make_config(settings=[data.decode(errors="replace")])
+        make_config(MatchBackgroundsConfig, settings=[data.decode(errors="replace")])
 
 
 def read_journal(data: bytes) -> None:

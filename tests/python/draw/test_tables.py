@@ -43,9 +43,9 @@ def test_results_show_themselves() -> None:
     assert "array" not in repr(result.run.records)
     everything = evensky.match_all([SKY, SKY + 1])
     assert repr(everything).startswith("MatchAllResult(2 exposures, reference 'exposure ")
-    assert "<th>in errors</th>" in everything._repr_html_()
+    assert "<th>residual / noise</th>" in everything._repr_html_()
     assert str(everything).splitlines()[-1] == everything.run.summary
-    assert str(everything).split()[:7] == ["exposure", "status", "before", "after", "fit", "RMS", "in"]
+    assert str(everything).split()[:8] == ["exposure", "status", "before", "after", "fit", "RMS", "residual", "/"]
     assert len(str(everything).splitlines()) == 4
 
 

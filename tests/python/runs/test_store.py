@@ -9,7 +9,6 @@ from astropy.io import fits
 
 from evensky.image import ExposureF
 from evensky.io import write_exposure
-from evensky.io.file_names import fill_pattern
 from evensky.runs.record import ExposureRecord
 from evensky.runs.source import Frame, Item, Result
 from evensky.runs.store import FileStore

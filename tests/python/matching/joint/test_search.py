@@ -12,7 +12,7 @@ import evensky
 from evensky.calls.match import MatchAllResult
 from evensky.image import ExposureF, ImageF, MaskedImageF
 from evensky.matching.joint.models import Candidate, Model
-from evensky.simulate import SimulatedExposure, left_between, make_bare_exposures
+from evensky.simulate import SimulatedExposure, make_bare_exposures, residual_between
 
 Result = MatchAllResult
 
@@ -22,7 +22,7 @@ def matched(simulated: Sequence[SimulatedExposure], **options: Any) -> Result:
 
 
 def left(result: Result, simulated: list[SimulatedExposure]) -> float:
-    return left_between([None if model is None else model.image() for model in result.models], simulated)
+    return residual_between([None if model is None else model.image() for model in result.models], simulated)
 
 
 def names(result: Result) -> list[str]:
