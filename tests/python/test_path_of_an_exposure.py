@@ -1,4 +1,4 @@
-"""The path of an exposure through a run, as docs/architecture.md describes it: which files it enters, by a call trace."""
+"""The path of an exposure through a run: the files that it enters, by a call trace; docs/architecture.md describes it."""
 
 from __future__ import annotations
 
