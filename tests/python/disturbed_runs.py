@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from astropy.table import Table
 from click.testing import CliRunner, Result
-from evensky.tasks.file_matcher import FileMatcher, Item
 from resuming import digests
 
+import evensky.runs.method
+import evensky.runs.run
 from evensky.cli import main
-from evensky.image import Exposure
+from evensky.image import MaskedImage
+from evensky.matching.reference import CostWeights, ReferenceCandidate
 from evensky.runs.journal import JOURNAL
+from evensky.runs.source import Frame, Item
+from evensky.runs.store import FileStore
 
 NUMBER = 6
 VICTIM = "demo_04"
@@ -72,12 +76,40 @@ def no_space() -> OSError:
 
 
 def when_matching(monkeypatch: pytest.MonkeyPatch, label: str, act: Callable[[Path], object]) -> None:
-    """Something happens just before the exposure of this name is read in order to be matched."""
-    work = FileMatcher._match
+    """Do something just before the exposure of this label is read in order to be matched."""
+    read = FileStore.read
 
-    def matched(self: FileMatcher, item: Item, reference: Exposure) -> Any:
-        if item.label == label:
+    def disturbed(self: FileStore, item: Item, *, to_change: bool = True) -> Frame:
+        if to_change and item.label == label:
+            assert item.path is not None
             act(item.path)
-        return work(self, item, reference)
+        return read(self, item, to_change=to_change)
 
-    monkeypatch.setattr(FileMatcher, "_match", matched)
+    monkeypatch.setattr(FileStore, "read", disturbed)
+
+
+def when_looking_at(monkeypatch: pytest.MonkeyPatch, label: str, act: Callable[[], object]) -> None:
+    """Do something while the exposure of this label is looked at, after it was read."""
+    measure = evensky.runs.method.measure_candidate
+
+    def disturbed(masked_image: MaskedImage, bad: int, name: str) -> ReferenceCandidate:
+        if name == label:
+            act()
+        return measure(masked_image, bad, name)
+
+    monkeypatch.setattr(evensky.runs.method, "measure_candidate", disturbed)
+
+
+def when_choosing(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], *, after: bool = False) -> None:
+    """Do something just before the reference is chosen, or just after."""
+    choose = evensky.runs.run.choose_reference
+
+    def disturbed(candidates: Sequence[ReferenceCandidate], weights: CostWeights) -> int:
+        if not after:
+            act()
+        index = choose(candidates, weights)
+        if after:
+            act()
+        return index
+
+    monkeypatch.setattr(evensky.runs.run, "choose_reference", disturbed)

@@ -41,7 +41,7 @@ def recorded(run: MatchRun) -> list[ExposureRecord]:
 
 def anew(run: MatchRun) -> set[str]:
     """The exposures that were matched anew."""
-    notes = [note for note in run.notes if note.startswith("Matched anew")]
+    notes = [note for note in run.notes if note.startswith("Matched again")]
     assert len(notes) <= 1
     return set(notes[0].rstrip(".").split(": ")[1].split(", ")) if notes else set()
 
@@ -113,7 +113,7 @@ def test_what_groups_are_held_to_stays(tmp_path: Path) -> None:
     """It follows from the choice of the reference, which a run that is resumed does not make again."""
     files = two_groups(tmp_path)
     fresh = matched(files, tmp_path / "fresh", "reference")
-    assert "held to e3" in " ".join(fresh.notes)
+    assert "(e3 unchanged)" in " ".join(fresh.notes)
     undisturbed = digests(tmp_path / "fresh")
     again = matched(files, tmp_path / "fresh", "reference", resume=True)
     assert not anew(again)

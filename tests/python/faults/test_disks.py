@@ -25,14 +25,16 @@ from disturbed_runs import (
     failed,
     match,
     no_space,
+    when_choosing,
     when_matching,
 )
 from resuming import digests
 
-import evensky._bands
-from evensky import report
-from evensky.runs.journal import JOURNAL, Journal
-from evensky.tasks import MatchBackgroundsTask
+import evensky.fits.writing
+import evensky.report.page
+from evensky.fits.atomic import atomic_path
+from evensky.io.locked_lines import LockedLines
+from evensky.runs.journal import JOURNAL
 
 # As a user has it: warnings of astropy must not become errors here that they are not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -48,7 +50,7 @@ def test_no_space_for_an_output(
 
     def write(planes: Any, path: Path, overwrite: bool) -> None:
         if VICTIM in path.name:
-            with evensky.io.atomic_path(path, overwrite=overwrite) as temporary:
+            with atomic_path(path, overwrite=overwrite) as temporary:
                 temporary.write_bytes(b"x" * 5000)
                 raise no_space()
         written(planes, path, overwrite)
@@ -66,19 +68,19 @@ def test_no_space_for_an_output(
 
 def full_journal(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """After so many lines the journal is on a disk that is full."""
-    add = Journal._add
+    append = LockedLines.append
     count = 0
 
-    def add_until_full(self: Journal, line: Any) -> None:
+    def append_until_full(self: LockedLines, line: Any) -> None:
         nonlocal count
         count += 1
         if count == after + 1:
             assert self._file is not None
             self._file.close()
             self._file = open("/dev/full", "w", encoding="utf-8")  # noqa: SIM115
-        add(self, line)
+        append(self, line)
 
-    monkeypatch.setattr(Journal, "_add", add_until_full)
+    monkeypatch.setattr(LockedLines, "append", append_until_full)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
@@ -148,7 +150,7 @@ def test_no_memory_for_the_report(
     def plot(*args: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(report, "plot_match", plot)
+    monkeypatch.setattr(evensky.report.page, "plot_match", plot)
     result = match(files, tmp_path, "--report", "-q")
     assert digests(tmp_path) == whole
     assert "report.html" in assert_one_line(result, 1, 2)
@@ -250,11 +252,5 @@ def test_a_folder_that_goes_before_the_reference_is_chosen(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    chosen = MatchBackgroundsTask.chooseReference
-
-    def choose(self: Any, candidates: Any) -> Any:
-        out.rmdir()
-        return chosen(self, candidates)
-
-    monkeypatch.setattr(MatchBackgroundsTask, "chooseReference", choose)
+    when_choosing(monkeypatch, out.rmdir)
     assert assert_one_line(match(files, out), 1, 2) == f"{out / JOURNAL}: cannot be written: No such file or directory"

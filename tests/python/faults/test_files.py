@@ -23,6 +23,7 @@ from disturbed_runs import (
     assert_tidy,
     failed,
     match,
+    when_choosing,
     when_matching,
 )
 from resuming import digest, digests
@@ -31,7 +32,6 @@ from evensky.cli import main
 from evensky.io import read_exposure, write_exposure
 from evensky.runs.journal import JOURNAL, Journal
 from evensky.simulate import make_exposures
-from evensky.tasks import MatchBackgroundsTask
 
 # As a user has it: warnings of astropy must not become errors here that they are not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -112,15 +112,8 @@ def test_a_reference_that_goes_once_it_is_chosen(
     out = tmp_path / "out"
     kept = tmp_path / "kept"
     reference = reference_of(copies, tmp_path / "first")
-    chosen = MatchBackgroundsTask.chooseReference
-
-    def choose(self: Any, candidates: Any) -> Any:
-        index = chosen(self, candidates)
-        reference.rename(kept)
-        return index
-
     with monkeypatch.context() as patch:
-        patch.setattr(MatchBackgroundsTask, "chooseReference", choose)
+        when_choosing(patch, lambda: reference.rename(kept), after=True)
         assert assert_one_line(match(copies, out), 1, 2) == f"{reference}: there is no such file"
     assert list(out.iterdir()) == []
     kept.rename(reference)

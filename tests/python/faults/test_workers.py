@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from disturbed_runs import (
@@ -22,12 +21,11 @@ from disturbed_runs import (
     failed,
     match,
     no_space,
+    when_choosing,
+    when_looking_at,
     when_matching,
 )
-from evensky.tasks.file_matcher import FileMatcher, Item
 from resuming import digests
-
-from evensky.tasks import MatchBackgroundsTask
 
 # As a user has it: warnings of astropy must not become errors here that they are not there.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -106,14 +104,10 @@ def test_what_is_no_exception_is_one_failure_too(
 
 
 def dying_measure(monkeypatch: pytest.MonkeyPatch, label: str, error: BaseException) -> None:
-    measure = FileMatcher._measure
+    def die() -> None:
+        raise error
 
-    def die(self: FileMatcher, item: Item) -> Any:
-        if item.label == label:
-            raise error
-        return measure(self, item)
-
-    monkeypatch.setattr(FileMatcher, "_measure", die)
+    when_looking_at(monkeypatch, label, die)
 
 
 @pytest.mark.parametrize("error", [ValueError("of no use"), MemoryError(), RecursionError("too deep")])
@@ -142,13 +136,13 @@ def test_signals_while_exposures_are_measured(
     script = (
         "import sys, time\n"
         "from evensky.cli import main\n"
-        "from evensky.tasks.file_matcher import FileMatcher\n"
-        "measure = FileMatcher._measure\n"
-        "def slow(self, item):\n"
+        "from evensky.runs import method\n"
+        "measure = method.measure_candidate\n"
+        "def slow(*arguments):\n"
         "    print('measuring', file=sys.stdout, flush=True)\n"
         "    time.sleep(0.3)\n"
-        "    return measure(self, item)\n"
-        "FileMatcher._measure = slow\n"
+        "    return measure(*arguments)\n"
+        "method.measure_candidate = slow\n"
         "main()\n"
     )
     args = [
@@ -178,11 +172,11 @@ def test_signals_while_exposures_are_measured(
 
 
 def test_no_threads_are_left(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def die(self: Any, candidates: Any) -> Any:
+    def die() -> None:
         raise no_space()
 
     before = threading.active_count()
-    monkeypatch.setattr(MatchBackgroundsTask, "chooseReference", die)
+    when_choosing(monkeypatch, die)
     match(files, tmp_path, "-j", 3)
     deadline = time.monotonic() + 5
     while threading.active_count() > before and time.monotonic() < deadline:
