@@ -175,7 +175,7 @@ def test_another_run_is_refused(files: list[Path], tmp_path: Path, change: dict[
         match_files(files[:-1], tmp_path, config=config(), resume=True)
     with pytest.raises(FitsError, match="did not end"):
         match_files(files, tmp_path, config=config())
-    with pytest.raises(InvalidParameterError, match="only one"):
+    with pytest.raises(InvalidParameterError, match="overwrite and resume are both True; choose one of them"):
         match_files(files, tmp_path, config=config(), resume=True, overwrite=True)
     assert digests(tmp_path) == left
 

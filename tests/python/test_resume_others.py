@@ -39,8 +39,8 @@ def recorded(run: MatchRun) -> list[ExposureRecord]:
     return [replace(record, output=None, seconds=0.0, pixels=None, path="") for record in run.records]
 
 
-def anew(run: MatchRun) -> set[str]:
-    """The exposures that were matched anew."""
+def matched_again(run: MatchRun) -> set[str]:
+    """Labels of the exposures that were matched again."""
     notes = [note for note in run.notes if note.startswith("Matched again")]
     assert len(notes) <= 1
     return set(notes[0].rstrip(".").split(": ")[1].split(", ")) if notes else set()
@@ -61,13 +61,13 @@ def test_one_more_exposure_changes_all(files: list[Path], tmp_path: Path, level:
     fresh = matched(files, tmp_path / "fresh", level, reference=reference_of(again, files))
     assert digests(out) == digests(tmp_path / "fresh")
     assert recorded(again) == recorded(fresh)
-    assert anew(again) == {record.label for record in again.records} - {files[LOST].stem}
-    assert any("has changed since: demo_03." in note for note in again.notes)
+    assert matched_again(again) == {record.label for record in again.records} - {files[LOST].stem}
+    assert any("could not be used then, or the reverse: demo_03." in note for note in again.notes)
     # And once more nothing is.
     kept = {path: path.stat().st_mtime_ns for path in out.glob("*_matched.fits")}
     last = matched(files, out, level, resume=True)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert not anew(last)
+    assert not matched_again(last)
     assert recorded(last) == recorded(again)
 
 
@@ -82,7 +82,7 @@ def test_one_exposure_less_changes_all(files: list[Path], tmp_path: Path) -> Non
     assert f"{files[LOST].stem}_matched.fits" not in digests(out)
     assert digests(out) == digests(tmp_path / "fresh")
     assert recorded(again) == recorded(fresh)
-    assert anew(again) == {record.label for record in again.records} - {files[LOST].stem}
+    assert matched_again(again) == {record.label for record in again.records} - {files[LOST].stem}
 
 
 def two_groups(folder: Path) -> list[Path]:
@@ -97,7 +97,7 @@ def two_groups(folder: Path) -> list[Path]:
     return files
 
 
-def test_groups_are_numbered_anew(tmp_path: Path) -> None:
+def test_groups_are_numbered_again(tmp_path: Path) -> None:
     files = two_groups(tmp_path)
     out, reference = tmp_path / "out", files[2]
     with unreadable(files[0]):
@@ -116,7 +116,7 @@ def test_what_groups_are_held_to_stays(tmp_path: Path) -> None:
     assert "(e3 unchanged)" in " ".join(fresh.notes)
     undisturbed = digests(tmp_path / "fresh")
     again = matched(files, tmp_path / "fresh", "reference", resume=True)
-    assert not anew(again)
+    assert not matched_again(again)
     assert recorded(again) == recorded(fresh)
     (tmp_path / "fresh" / "e2_matched.fits").unlink()
     (tmp_path / "fresh" / "e3_matched.fits").unlink()
@@ -125,7 +125,7 @@ def test_what_groups_are_held_to_stays(tmp_path: Path) -> None:
     assert recorded(again) == recorded(fresh)
 
 
-def test_killed_while_matching_anew(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_while_matching_again(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Outputs are there of which the journal has not heard; then what can be read is what it was at first."""
 
     class Killed(BaseException):
@@ -169,7 +169,7 @@ def test_what_cannot_be_shown_is_matched_still(files: list[Path], tmp_path: Path
 
 
 @pytest.mark.parametrize("config", [MatchAllConfig(bin_size=32), MatchBackgroundsConfig(binSize=32)])
-def test_an_output_that_cannot_be_read_is_made_anew(files: list[Path], tmp_path: Path, config: Any) -> None:
+def test_an_output_that_cannot_be_read_is_made_again(files: list[Path], tmp_path: Path, config: Any) -> None:
     out = tmp_path / "out"
     match_files(files, out, config=config, report=False)
     before = digests(out)
