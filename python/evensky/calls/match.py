@@ -6,6 +6,7 @@ __all__ = ["MatchAllResult", "MatchResult", "match", "match_all", "match_files"]
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -290,7 +291,7 @@ def _run(
     source: MemorySource, method: ReferenceMethod | JointMethod, reference: int | str | Path | None, *, progress: bool
 ) -> MatchRun:
     index = None if reference is None else source.number_of(reference)
-    with progress_bar(progress) as update:
+    with progress_bar(progress) as update, closing(method):
         return match_exposures(source.items, method, reference=index, progress=update)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 __all__ = ["MatchConfig", "match_files"]
 
 from collections.abc import Iterable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 from ..draw.progress import Progress
@@ -22,6 +23,9 @@ from .method import Method
 from .reference import ReferenceMethod
 from .run import match_exposures
 from .store import FileStore
+
+# Number of workers of an executor that does not tell it.
+_USUAL_WORKERS = 8
 
 MatchConfig = MatchAllConfig | MatchBackgroundsConfig
 
@@ -76,16 +80,18 @@ def match_files(
     folder.prepare()
     method: Method
     if isinstance(config, MatchAllConfig):
-        in_threads = executor is None or executor == "threads"
-        held = HELD_BYTES if in_threads else HELD_BYTES // workers
-        method = JointMethod(store, config, pictures=pictures, workers=workers, held_bytes=held)
+        in_threads = executor is None or executor == "threads" or isinstance(executor, ThreadPoolExecutor)
+        # Workers of other executors hold pixels each, and may be on one machine.
+        number_of_workers = max(workers, getattr(executor, "_max_workers", 1 if in_threads else _USUAL_WORKERS))
+        held = HELD_BYTES if in_threads else HELD_BYTES // number_of_workers
+        method = JointMethod(store, config, pictures=pictures, workers=number_of_workers, held_bytes=held)
     else:
         method = ReferenceMethod(store, config, pictures=pictures)
     journal = Journal(folder.out_dir, folder.asked(method.config.toDict(), number, given), folder.labels, resume=resume)
     if resume:
         folder.remove_torn()
     try:
-        with open_executor(executor, workers) as renew:
+        with open_executor(executor, workers) as renew, closing(method):
             run = match_exposures(
                 folder.items,
                 method,

@@ -29,6 +29,8 @@ from .method import UNCHANGED, Change, Look, Method, Plan, log
 from .record import CandidateScore, ExposureRecord, NoOverlapError
 from .source import Frame, Item, Source
 
+# Number of exposures that are held whatever their size, beside one per worker: the reference and two neighbours.
+_LEAST_HELD = 3
 # Number of pixels of a model that are evaluated at a time.
 _BAND_PIXELS = 2**22
 HELD_BYTES = 2**29
@@ -109,10 +111,11 @@ class JointMethod(Method):
         """Make an exposure the reference; its pixels are not needed apart from those of the others."""
         assert look is not None
         if look.box is None:
-            self.source.read(item)  # raises the error that says why it cannot be read
-        if look.coverage.bins.size == 0:
-            reason = look.candidate.message or "has no good pixel"
-            raise TaskError(f"{item.path or item.label}: {reason}, so it cannot be the reference")
+            if item.path is not None:
+                self.source.read(item)  # raises the error that says why it cannot be read
+            raise TaskError(f"{item.path or item.label}: {look.candidate.message}, so it cannot be the reference")
+        if look.candidate.npoint == 0:
+            raise TaskError(f"{item.path or item.label}: has no good pixel, so it cannot be the reference")
         self.reference = item
         yield look
 
@@ -136,7 +139,6 @@ class JointMethod(Method):
         """Solve for the models of all exposures at once."""
         assert self.reference is not None
         assert self._grid is not None
-        PIXELS.forget(self.source.run)
         reference = self.reference.index
         looks = [replace(look, coverage=self._coverage(look)) for look in looks]
         costs = [look.candidate.cost if np.isfinite(look.candidate.cost) else np.inf for look in looks]
@@ -164,17 +166,19 @@ class JointMethod(Method):
     def _covered(self, item: Item, frame: Frame, look: Look) -> Coverage:
         pixels = self._pixels(frame)
         if not pixels.on_disk:
-            PIXELS.offer(self.source.run, item.index, pixels, self._size(pixels), self.held_bytes)
+            PIXELS.offer(self.source.run, item.index, pixels, pixels.image.nbytes, self.held_bytes)
         return coverage_of(pixels, self._grid_for(look))
 
     def compare(self, item: Item, others: Sequence[Item]) -> list[PairBins]:
         """Measure the differences between an exposure and several others."""
         assert self._grid is not None
         found = []
+        pixels: Pixels | None = None
         for other in others:
             try:
-                first, second = ((one.index, self._held_pixels(one)) for one in (other, item))
-                bins = measure_pair(first, second, self._grid, self._options())
+                pixels = pixels or self._held_pixels(item)
+                first = other.index, self._held_pixels(other)
+                bins = measure_pair(first, (item.index, pixels), self._grid, self._options())
             except Exception as error:  # it was readable a moment ago; its own record will give the reason
                 log.debug("Failed to compare %s with %s: %s", item.label, other.label, reason_of(error))
                 continue
@@ -196,18 +200,16 @@ class JointMethod(Method):
         return Pixels(image, None, 0, box)
 
     def _held_pixels(self, item: Item) -> Pixels:
-        held: Pixels | None = PIXELS.find(self.source.run, item.index)
-        if held is None:
-            assert self.reference is not None
-            held = self._pixels(self.source.read(item, to_change=False))
-            PIXELS.hold(
-                self.source.run, item.index, held, self._size(held), self.held_bytes, fixed=self.reference.index
-            )
+        assert self.reference is not None
+        run, budget, fixed = self.source.run, self.held_bytes, self.reference.index
+        with PIXELS.reading(run, item.index):
+            held: Pixels | None = PIXELS.find(run, item.index)
+            if held is None:
+                held = self._pixels(self.source.read(item, to_change=False))
+                # Pixels on disk fill the budget, so that few are held.
+                size = budget if held.on_disk else held.image.nbytes
+                PIXELS.hold(run, item.index, held, size, budget, least=_LEAST_HELD + self.workers, fixed=fixed)
         return held
-
-    def _size(self, pixels: Pixels) -> int:
-        """Return the number of bytes that pixels count for; a few exposures on disk are as many as may be held."""
-        return self.held_bytes // (3 + self.workers) if pixels.on_disk else pixels.image.nbytes
 
     def _options(self) -> PairOptions:
         options = PairOptions()

@@ -26,6 +26,7 @@ from ..matching.reference import CostWeights, ReferenceCandidate, measure_candid
 from ..matching.units import check_unit, unit_of
 from ..math import MEANCLIP, NMASKED, StatisticsControl, makeStatistics
 from ..work.executors import Job
+from ..work.held import PIXELS
 from .pictures import NO_HISTOGRAM, Painter
 from .record import ExposureRecord, Status, failed_record, without_pictures
 from .source import Frame, Item, Result, Source
@@ -159,6 +160,10 @@ class Method(ABC):
             Results of all comparisons.
         """
 
+    def close(self) -> None:
+        """Drop the pixels that this process keeps between jobs."""
+        PIXELS.forget(self.source.run)
+
     # -- jobs --
 
     def look(self, item: Item) -> Look:
@@ -198,6 +203,7 @@ class Method(ABC):
 
         An exposure that an `earlier` run has finished is not matched again; only its pictures are made.
         """
+        self.close()  # all comparisons are done
         try:
             if earlier is not None and self._restore(item, earlier):
                 return earlier

@@ -42,6 +42,7 @@ def match_exposures(
     items : sequence of Item
         The exposures.
     method : Method
+        To be closed by the caller.
     number : int, optional
         Number of exposures to match, all by default; a reference from elsewhere follows them.
     reference : int, optional

@@ -51,6 +51,13 @@ class HeldPixels:
         self._lock = threading.Lock()
         self._run = ""
         self._held: OrderedDict[int, tuple[Any, int]] = OrderedDict()
+        self._readers: dict[int, threading.Lock] = {}
+
+    def reading(self, run: str, exposure: int) -> threading.Lock:
+        """Return a lock to take while an exposure is looked for and, if it is not held, read; one thread reads it."""
+        with self._lock:
+            self._begin(run)
+            return self._readers.setdefault(exposure, threading.Lock())
 
     def offer(self, run: str, exposure: int, pixels: Any, size: int, budget: int) -> None:
         """Hold the pixels of an exposure if there is room for them."""
@@ -68,7 +75,9 @@ class HeldPixels:
             self._held.move_to_end(exposure)
             return self._held[exposure][0]
 
-    def hold(self, run: str, exposure: int, pixels: Any, size: int, budget: int, fixed: int | None = None) -> None:
+    def hold(
+        self, run: str, exposure: int, pixels: Any, size: int, budget: int, *, least: int = 1, fixed: int | None = None
+    ) -> None:
         """Hold the pixels of an exposure, and drop others if there is no room for them.
 
         Parameters
@@ -81,14 +90,16 @@ class HeldPixels:
         size : int
             Their size in bytes.
         budget : int
-            Number of bytes to hold; these pixels are held whatever their size.
+            Number of bytes to hold.
+        least : int, optional
+            Number of exposures that are held whatever their size; these pixels count.
         fixed : int, optional
             Number of an exposure whose pixels are not dropped.
         """
         with self._lock:
             self._begin(run)
             for other in [other for other in self._held if other != fixed]:
-                if self._bytes() + size <= budget:
+                if self._bytes() + size <= budget or len(self._held) < least:
                     break
                 del self._held[other]
             self._held[exposure] = pixels, size
@@ -97,12 +108,16 @@ class HeldPixels:
         """Drop the pixels of a run."""
         with self._lock:
             if self._run == run:
-                self._held.clear()
+                self._clear()
 
     def _begin(self, run: str) -> None:
         if self._run != run:
-            self._held.clear()
+            self._clear()
             self._run = run
+
+    def _clear(self) -> None:
+        self._held.clear()
+        self._readers.clear()
 
     def _bytes(self) -> int:
         return sum(size for _, size in self._held.values())
