@@ -25,7 +25,7 @@ from ..matching.units import differ, most_common_unit
 from ..math import stringToStatisticsProperty
 from ..work.executors import Job
 from ..work.held import PIXELS
-from .method import UNCHANGED, Change, Look, Method, Plan, log
+from .method import Change, Look, Method, Plan, log
 from .record import CandidateScore, ExposureRecord, NoOverlapError
 from .source import Frame, Item, Source
 
@@ -226,7 +226,7 @@ class JointMethod(Method):
         record.fit_rms = 0.0
         if plan.fit.model is not None:
             self._describe(record, plan)
-        return Change(plan.fit.model, UNCHANGED, self._cards(record))
+        return Change(plan.fit.model, self._cards(record))
 
     def _change(self, frame: Frame, plan: Plan, record: ExposureRecord) -> Change:
         assert isinstance(plan, _Correct)
@@ -240,7 +240,7 @@ class JointMethod(Method):
         assert self.reference is not None
         reference = f" {self.reference.label}" if self.config.level == "reference" else ""
         headline = f"background matched to all other exposures, level: {self.config.level}{reference}"
-        return Change(plan.fit.model, headline, self._cards(record), widened)
+        return Change(plan.fit.model, self._cards(record), headline, widened)
 
     @staticmethod
     def _add_model(frame: Frame, fit: ExposureFit, record: ExposureRecord, *, widened: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["UNCHANGED", "Change", "Look", "Method", "Plan"]
+__all__ = ["Change", "Look", "Method", "Plan"]
 
 import logging
 import multiprocessing
@@ -63,15 +63,9 @@ class Look:
 
 @dataclass
 class Plan:
-    """How an exposure will be changed.
+    """How an exposure will be changed."""
 
-    Attributes
-    ----------
-    digest : str
-        Identifies the change and all that its record says; "" if these follow from the files and the configuration.
-    """
-
-    digest: str = ""
+    digest: str = ""  # identifies the change and its record; "" if they follow from the files and the configuration
 
 
 @dataclass
@@ -79,12 +73,9 @@ class Change:
     """The change of an exposure: the model, and what the header says of it."""
 
     model: Any
-    headline: str
     cards: dict[str, tuple[Any, str]]
+    headline: str = "reference of the match, pixels unchanged"
     variance_changed: bool = False
-
-
-UNCHANGED = "reference of the match, pixels unchanged"
 
 
 class Method(ABC):

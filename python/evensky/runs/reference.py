@@ -18,7 +18,7 @@ from ..math.background import model_range
 from ..math.thumbnail import difference_histogram
 from ..tasks import MatchBackgroundsConfig, MatchBackgroundsTask, Struct
 from ..work.held import REFERENCES
-from .method import UNCHANGED, Change, Look, Method, Plan, log
+from .method import Change, Look, Method, Plan, log
 from .record import ExposureRecord, NoOverlapError
 from .source import Frame, Item, Source
 
@@ -76,7 +76,7 @@ class ReferenceMethod(Method):
 
     def _keep(self, plan: Plan, record: ExposureRecord) -> Change:
         record.fit_rms = 0.0
-        return Change(None, UNCHANGED, self._cards(record))
+        return Change(None, self._cards(record))
 
     def _check(self, frame: Frame, reference: Frame) -> None:
         """Raise an error if an exposure cannot be compared with the reference."""
@@ -91,7 +91,7 @@ class ReferenceMethod(Method):
             raise TaskError("has no bin of two good pixels in common with the reference: nothing to match")
         self._describe(record, struct, result, reference.exposure, frame.exposure)
         assert self.reference is not None
-        return Change(struct.backgroundModel, f"background matched to {self.reference.label}", self._cards(record))
+        return Change(struct.backgroundModel, self._cards(record), f"background matched to {self.reference.label}")
 
     @staticmethod
     def _describe(
