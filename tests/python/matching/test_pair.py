@@ -139,5 +139,5 @@ def test_a_series_says_what_it_was_reduced_to() -> None:
 
 
 def test_other_sizes_are_refused() -> None:
-    with pytest.raises(LengthError, match="sci: 3 x 3 vs. ref: 80 x 80"):
+    with pytest.raises(LengthError, match=r"sci: 3 x 3 vs\. ref: 80 x 80"):
         match(ExposureF(3, 3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ def make_method(source: Source, *, held_bytes: int = 2**29, **fields: Any) -> Jo
 def plans_of(method: JointMethod, items: Sequence[Item], reference: int = 0) -> tuple[list[Plan], list[str]]:
     looks = [method.look(item) for item in items]
     with method.hold_reference(items[reference], looks[reference]):
-        differences = [found for _, arguments in method.comparisons(items, looks) for found in method.compare(*arguments)]
+        differences = [
+            found for _, arguments in method.comparisons(items, looks) for found in method.compare(*arguments)
+        ]
         return method.plan(items, looks, differences)
 
 
@@ -191,17 +194,19 @@ def read_counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return read
 
 
-@pytest.mark.parametrize(("held", "most"), [(3, {"a": 1, "b": 1, "c": 1}), (0, {"a": 2, "b": 3, "c": 3})])
+# With one worker the reference and three more exposures are held whatever their size.
+@pytest.mark.parametrize(("held", "reads"), [(6, [1, 1, 1, 1, 1, 1]), (0, [2, 2, 2, 2, 2, 3])])
 def test_pixels_are_held_until_all_pairs_are_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int, most: dict[str, int]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int, reads: list[int]
 ) -> None:
     read = read_counts(monkeypatch)
-    items = write_items(tmp_path, *(make_exposure(level) for level in (100, 150, 160)))
+    items = write_items(tmp_path, *(make_exposure(level) for level in (100, 150, 160, 170, 180, 190)))
     method = make_method(make_store("all"), held_bytes=held * 80 * 80 * 4)
-    plans, _ = plans_of(method, items)
-    assert read["a"] == most["a"]  # the reference is not dropped, whatever is held
-    assert read <= Counter(most)
-    assert [plan.fit.bins for plan in plans] == [25, 25, 25]  # type: ignore[attr-defined]
+    with closing(method):
+        plans, _ = plans_of(method, items)
+    assert sorted(read.values()) == reads
+    assert read["a"] == reads[0]  # the reference is not dropped
+    assert [plan.fit.bins for plan in plans] == [25] * 6  # type: ignore[attr-defined]
     assert all(PIXELS.find(method.source.run, item.index) is None for item in items)
 
 
@@ -239,3 +244,15 @@ def test_two_runs_at_once_do_not_share_pixels() -> None:
             for one, other in zip(alone, together, strict=True):
                 for want, got in zip(one.exposures, other.exposures, strict=True):
                     np.testing.assert_array_equal(want.image.array, got.image.array)
+
+
+@pytest.mark.parametrize("step", ["compare", "plan", "process"])
+def test_no_pixels_are_held_after_a_run_however_it_ends(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def interrupt(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    exposures = [make_exposure(level) for level in (100, 150, 160)]
+    monkeypatch.setattr(JointMethod, step, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        evensky.match_all(exposures, 0, bin_size=16)
+    assert not PIXELS._held

@@ -24,7 +24,9 @@ def planned(method: Method, items: Sequence[Item], reference: int = 0) -> Iterat
     """Do the steps that come before an exposure is changed."""
     looks = [method.look(item) for item in items]
     with method.hold_reference(items[reference], looks[reference]):
-        differences = [found for _, arguments in method.comparisons(items, looks) for found in method.compare(*arguments)]
+        differences = [
+            found for _, arguments in method.comparisons(items, looks) for found in method.compare(*arguments)
+        ]
         yield method.plan(items, looks, differences)[0]
 
 
@@ -149,9 +151,7 @@ def test_a_reference_must_have_good_pixels(tmp_path: Path, name: str, reference:
         pass
 
 
-def test_interruptions_end_the_run_but_not_a_worker(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interruptions_end_the_run_but_not_a_worker(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     items = write_items(tmp_path, make_exposure(100), make_exposure(150))
     method = make_method(name, make_store(name))
 
@@ -181,7 +181,10 @@ def test_jobs_can_be_sent_to_other_processes(tmp_path: Path, name: str) -> None:
         found: Look = look(items[1])
         assert (found.candidate, found.box) == (method.look(items[1]).candidate, (0, 0, 80, 80))
         assert len(compare(items[1], [items[0]])) == (name == "all")
-        ours, theirs = method.process(items[1], plans[1], None), process(*pickle.loads(pickle.dumps((items[1], plans[1], None))))
+        ours, theirs = (
+            method.process(items[1], plans[1], None),
+            process(*pickle.loads(pickle.dumps((items[1], plans[1], None)))),
+        )
     ours.seconds = theirs.seconds = 0.0
     assert ours.pixels is not None
     np.testing.assert_array_equal(theirs.pixels.after, ours.pixels.after)

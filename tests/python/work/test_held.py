@@ -86,6 +86,27 @@ def test_the_last_one_is_held_whatever_its_size(pixels: HeldPixels) -> None:
     assert held_of(pixels) == [1]
 
 
+def test_a_few_are_held_whatever_their_size(pixels: HeldPixels) -> None:
+    for number in range(5):
+        pixels.hold("run", number, "a", 100, 25, least=3, fixed=0)
+    assert held_of(pixels) == [0, 3, 4]
+
+
+def test_one_thread_reads_an_exposure(pixels: HeldPixels) -> None:
+    read: list[int] = []
+
+    def get(_: int) -> str:
+        with pixels.reading("run", 7):
+            if pixels.find("run", 7) is None:
+                read.append(7)
+                pixels.hold("run", 7, "a", 10, 25)
+            return str(pixels.find("run", 7))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(get, range(20))) == {"a"}
+    assert read == [7]
+
+
 def test_a_fixed_exposure_is_not_dropped(pixels: HeldPixels) -> None:
     pixels.hold("run", 0, "a", 10, 25)
     for number in (1, 2, 3):
