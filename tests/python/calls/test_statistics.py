@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +23,6 @@ from evensky.math import MEANCLIP, STDEVCLIP, StatisticsControl, makeStatistics
 
 def test_the_examples_in_docstrings() -> None:
     assert doctest.testmod(importlib.import_module("evensky.calls.statistics")).failed == 0
-
-
-def test_importing_the_package_stays_cheap() -> None:
-    code = "import sys, evensky; print(int(any(name in sys.modules for name in ('numpy', 'astropy', 'matplotlib'))))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout == "0\n"
-    assert {"clipped_stats", "estimate_background", "match"} <= set(dir(evensky))
-    with pytest.raises(AttributeError, match="No evensky attribute clipped_stat"):
-        _ = evensky.clipped_stat
 
 
 def test_clipped_stats_are_those_of_the_mirrored_names() -> None:

@@ -1,0 +1,112 @@
+"""Imports: what each part of the package loads, and which files import which."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import evensky
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(evensky.__file__).parent
+HEAVY = (
+    "astropy",
+    "click",
+    "dacite",
+    "dask",
+    "jinja2",
+    "lsst",
+    "matplotlib",
+    "mpi4py",
+    "numpy",
+    "rich",
+    "scipy",
+    "tqdm",
+    "yaml",
+)
+# Packages that are imported inside functions, where they are needed: they are slow to import, or optional.
+LATE = {"astropy", "dask", "jinja2", "lsst", "matplotlib", "mpi4py", "rich", "scipy", "tomllib", "tqdm", "yaml"}
+
+
+def loaded(code: str) -> list[str]:
+    """Return the heavy packages that a program imports."""
+    program = f"import sys\n{code}\nprint()\nprint(*(name for name in {HEAVY} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1].split()
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(
+    ("code", "heavy"),
+    [
+        ("import evensky", []),
+        ("import evensky.errors, evensky._text", []),
+        ("import evensky.image, evensky.math", ["numpy"]),
+        ("import evensky.io", ["numpy"]),
+        ("import evensky.draw.figures, evensky.draw.run_figures", ["numpy"]),
+        ("import evensky.tasks", ["lsst", "numpy", "yaml"]),
+        ("import evensky.cli", ["click"]),
+        ("from evensky.cli import main; main(['--help'], standalone_mode=False)", ["click"]),
+    ],
+)
+def test_imports_are_light(code: str, heavy: list[str]) -> None:
+    assert loaded(code) == heavy
+
+
+def test_calls_are_listed_before_they_are_imported() -> None:
+    assert {"clipped_stats", "estimate_background", "match", "match_all", "match_files"} <= set(dir(evensky))
+    with pytest.raises(AttributeError, match="No evensky attribute clipped_stat"):
+        _ = evensky.clipped_stat
+
+
+def module_names() -> list[str]:
+    names = [module.name for module in pkgutil.walk_packages([str(PACKAGE)], "evensky.")]
+    return [name for name in names if not name.startswith("evensky.interop.") and not name.endswith("__main__")]
+
+
+@pytest.mark.parametrize("name", module_names())
+def test_public_names_exist(name: str) -> None:
+    module = importlib.import_module(name)
+    for public in getattr(module, "__all__", []):
+        assert hasattr(module, public), public
+
+
+def late_imports(path: Path) -> set[str]:
+    """Return the packages that functions of a file import; "." stands for evensky itself."""
+    found: set[str] = set()
+    for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.ImportFrom):
+                found.add("." if node.level else str(node.module).split(".")[0])
+            elif isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+    return found
+
+
+def test_functions_import_nothing_of_the_package() -> None:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        assert late_imports(path) <= LATE, path
+
+
+def test_files_import_from_lower_floors_only() -> None:
+    """The contracts of import-linter in pyproject.toml: floors, and no circles."""
+    pytest.importorskip("importlinter")
+    program = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT / "python"), "PYTHONIOENCODING": "utf-8"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 kept, 0 broken" in done.stdout
