@@ -15,7 +15,9 @@ def test_a_band_has_as_many_rows_as_fit_but_one_at_least(width: int, most: int, 
     assert band_height(width, most) == rows
 
 
-@pytest.mark.parametrize(("height", "bands"), [(0, []), (1, [(0, 1)]), (8, [(0, 4), (4, 8)]), (9, [(0, 4), (4, 8), (8, 9)])])
+@pytest.mark.parametrize(
+    ("height", "bands"), [(0, []), (1, [(0, 1)]), (8, [(0, 4), (4, 8)]), (9, [(0, 4), (4, 8), (8, 9)])]
+)
 def test_bands_cover_each_row_once(height: int, bands: list[tuple[int, int]]) -> None:
     assert [(rows.start, rows.stop) for rows in row_bands(height, 10, 40)] == bands
 

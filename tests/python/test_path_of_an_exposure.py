@@ -1,4 +1,4 @@
-"""The path of an exposure through a run: the files that it enters, by a call trace; docs/architecture.md describes it."""
+"""The path of an exposure through a run: the files that it enters, by a call trace, as in docs/architecture.md."""
 
 from __future__ import annotations
 

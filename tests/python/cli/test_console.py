@@ -1,0 +1,42 @@
+"""What commands print of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from a_run import NASTY, make_run
+
+from evensky.cli.console import exposure_mask, print_run
+from evensky.errors import InvalidParameterError
+
+
+@pytest.mark.parametrize(("report", "look"), [(True, "Report: out/report.html"), (False, "Table: out/matched.ecsv")])
+def test_a_run_is_printed(capsys: pytest.CaptureFixture[str], report: bool, look: str) -> None:
+    run = make_run(3)
+    run.records[1].flags = ["LOW_COVERAGE"]
+    run.records[2].warnings = ["LOW_COVERAGE: [bold]only 3 %[/]"]
+    print_run(run, Path("out"), report=report)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split("  ")[0].strip() == "exposure"
+    assert lines[0].rstrip().endswith("model / error")
+    text = "\n".join(lines)
+    for words in (
+        "AKIMA_SPLINE, 8 x 8 bins of 128 px; LOW_COVERAGE",
+        "Reference: visit-0. lowest cost",
+        "no mask",
+        f"visit-1: order reduced {NASTY}",
+        "visit-2: LOW_COVERAGE: [bold]only 3 %[/]",  # no markup of the terminal's
+        f"cannot be read {NASTY}",
+    ):
+        assert words in text
+    assert lines[-1] == f"{run.summary}, 1.5 s. {look}"
+
+
+def test_the_mask_of_a_file_has_its_names_filled_in() -> None:
+    file = Path("/data/night/a.fits.gz")
+    assert exposure_mask(file, None) is None
+    assert exposure_mask(file, "DQ") == "DQ"
+    assert exposure_mask(file, "{dir}/masks/{stem}_{name}[1]") == "/data/night/masks/a_a.fits.gz[1]"
+    with pytest.raises(InvalidParameterError, match="cannot be filled in"):
+        exposure_mask(file, "{night}")

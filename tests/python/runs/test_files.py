@@ -1,0 +1,97 @@
+"""Runs over files: arguments, the reference, and what is left in the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from astropy.table import Table
+from small_runs import make_config, make_exposure, write_items
+
+from evensky.errors import FitsError, InvalidParameterError
+from evensky.io import write_exposure
+from evensky.runs.files import match_files
+
+LEVELS = (100, 150, 160)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("exposures")
+    return [item.path for item in write_items(folder, *map(make_exposure, LEVELS)) if item.path is not None]
+
+
+@pytest.fixture(params=["all", "reference"])
+def config(request: pytest.FixtureRequest) -> Any:
+    return make_config(request.param)
+
+
+def test_a_run_leaves_exposures_table_and_journal(files: list[Path], tmp_path: Path, config: Any) -> None:
+    run = match_files(files, tmp_path / "out", config=config)
+    names = [f"{name}_matched.fits" for name in "abc"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [*names, "matched.ecsv", "matched.journal"]
+    assert [Path(record.output or "").name for record in run.records] == names
+    assert [record.path for record in run.records] == [str(path) for path in files]
+    assert run.config == config.toDict()
+    assert list(Table.read(tmp_path / "out" / "matched.ecsv")["label"]) == ["a", "b", "c"]
+
+
+def test_all_exposures_are_matched_to_each_other_by_default(files: list[Path], tmp_path: Path) -> None:
+    assert match_files(files, tmp_path).method == "all"
+
+
+@pytest.mark.parametrize("given", ["b", "b.fits", "path"])
+def test_the_reference_is_found_among_the_files(files: list[Path], tmp_path: Path, config: Any, given: str) -> None:
+    reference = files[1] if given == "path" else given
+    run = match_files(files, tmp_path, config=config, reference=reference)
+    assert run.reference == "b"
+    assert run.reference_reason == "It was named by the user."
+    assert [record.status for record in run.records] == ["matched", "reference", "matched"]
+
+
+def test_a_reference_from_elsewhere_is_not_written(files: list[Path], tmp_path: Path, config: Any) -> None:
+    elsewhere = tmp_path / "dark.fits"
+    write_exposure(make_exposure(120), elsewhere)
+    run = match_files(files, tmp_path / "out", config=config, reference=elsewhere)
+    assert run.reference == "dark"
+    assert [(record.label, record.status) for record in run.records] == [(name, "matched") for name in "abc"]
+    assert [record.level_after for record in run.records] == pytest.approx([120] * 3, abs=0.3)
+    assert not (tmp_path / "out" / "dark_matched.fits").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"paths": []}, "There are 0 files; at least 1 is needed"),
+        ({"workers": 0}, "workers = 0; it must be at least 1"),
+        ({"overwrite": True, "resume": True}, "overwrite and resume are both True; choose one of them"),
+        ({"config": 3}, "config is a int; it must be a MatchAllConfig or a MatchBackgroundsConfig"),
+        ({"paths": ["a.fits", "a.fits"]}, r"a\.fits is given more than once"),
+        ({"mask": "{night}.fits"}, r"Pattern '\{night\}\.fits' cannot be filled in"),
+        ({"executor": "fibres"}, "executor is 'fibres'"),
+    ],
+)
+def test_arguments_that_are_refused(files: list[Path], tmp_path: Path, options: dict[str, Any], says: str) -> None:
+    arguments = {"paths": files, "out_dir": tmp_path / "out", **options}
+    with pytest.raises(InvalidParameterError, match=says):
+        match_files(**arguments)
+
+
+def test_earlier_results_are_replaced_only_if_wanted(files: list[Path], tmp_path: Path, config: Any) -> None:
+    match_files(files, tmp_path, config=config)
+    with pytest.raises(FitsError, match="holds earlier results"):
+        match_files(files, tmp_path, config=config)
+    assert not match_files(files, tmp_path, config=config, overwrite=True).failed
+    again = match_files(files, tmp_path, config=config, resume=True)
+    assert again.notes[-1] == "Resumed: 3 of 3 exposures were finished before."
+
+
+@pytest.mark.parametrize("options", [{}, {"workers": 2}, {"workers": 2, "executor": "processes"}])
+def test_progress_counts_all_steps(files: list[Path], tmp_path: Path, config: Any, options: dict[str, Any]) -> None:
+    steps: list[tuple[int, int]] = []
+    match_files(
+        files, tmp_path, config=config, progress=lambda _, done, number: steps.append((done, number)), **options
+    )
+    number = 3 * (2 if "binSize" in config.toDict() else 3)
+    assert steps == [(done, number) for done in range(1, number + 1)]
