@@ -178,6 +178,12 @@ Statistics StatisticsBuilder::assemble(detail::Moments const& all, detail::Momen
     auto const allVariance = variance(all);
     // Minimum and maximum ignore NaN; if NaN was not rejected, the sum tells that there was one.
     bool const anyGood = all.n > 0;
+    // An order statistic of one quantile is that quantile, with an unknown error unless a line below sets one.
+    for (auto const& row : propertyTable) {
+        if (row.group == PropertyGroup::ORDER && row.numFractions == 1) {
+            set(row.property, {quantiles.at(row.fractions.front()), detail::nan});
+        }
+    }
     set(NPOINT, {n, 0.0});
     set(SUM, {all.sumWX, 0.0});
     set(MEAN, {std::isnan(all.sumWX) ? detail::nan : allMean.first, allMean.second});

@@ -1,4 +1,4 @@
-"""The record of a run with something of everything, for tests of what shows it."""
+"""A run with one record of every kind, for tests of tables, figures and pages."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Tables of bad input, the tests that run them, and the objects that many of their rows need."""
 
-# Arguments of the wrong type are what this is about.
+# Arguments of wrong types are the subject of these tests.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ ONES = np.ones((20, 20), np.float32)
 CHEBYSHEV = afwMath.ApproximateControl.CHEBYSHEV
 AKIMA = afwMath.Interpolate.AKIMA_SPLINE
 ALL = geom.Box2I(geom.Point2I(0, 0), geom.Extent2I(20, 20))
-# A name, what is called, the error, the built-in exception that it is too, and what the message says.
+# A name, the call, the error, the built-in exception that it derives from, and a pattern of the message.
 Row = tuple[str, Callable[[], Any], type[Exception], type[Exception], str]
-# A name, what is called, and values of wrong types to call it with.
+# A name, a function, and values of wrong types to call it with.
 WrongRow = tuple[str, Callable[[Any], Any], tuple[Any, ...]]
 
 

@@ -1,4 +1,4 @@
-"""Broken FITS files: whole ones, of which single cards and bytes are changed as no writer of FITS would."""
+"""Broken FITS files, made by changing single cards and bytes of whole ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""References to exposures as other packages make them, for tests of what takes any kind of reference."""
+"""References to exposures as other packages make them, for tests of functions that take any kind of reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must never happen in a test, but may: that it does not come back."""
+"""An alarm for tests that might hang."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class HangError(BaseException):
-    """Not an Exception: whatever catches those must not catch this."""
+    """Not an Exception, so that code that catches those does not catch this."""
 
 
 def alarm() -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The page that shows others' calls beside ours: both run, where the others are installed, and agree."""
+"""The page that shows calls of other packages beside ours: both run, if the packages are installed, and agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads that share everything, processes that fork, and Ctrl-C."""
+"""Threads that share all objects, processes that fork, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROPERTIES = (afwMath.NPOINT, afwMath.MEAN, afwMath.MEDIAN, afwMath.MEANCLIP, af
 
 
 class Shared:
-    """One of everything, and what is done with it."""
+    """One object of each kind, and functions that use it."""
 
     def __init__(self) -> None:
         self.exposures: list[ExposureF] = [one.exposure for one in make_exposures(2, (300, 400), seed=4)]
@@ -47,7 +47,7 @@ class Shared:
         self.task = MatchBackgroundsTask(config=config)
 
     def work(self, turn: int) -> tuple[bytes, ...]:
-        """Results as bytes; `turn` says what comes first, so that threads do different things at the same time."""
+        """Return results as bytes; `turn` is the first step, so that threads do different steps at the same time."""
         kinds = (self.statistics, self.images, self.models, self.series, self.matched)
         results = {}
         for index in range(len(kinds)):
@@ -87,7 +87,7 @@ def test_eight_threads_share_everything_and_get_the_same_bits() -> None:
 
 
 def test_controls_that_others_change_meanwhile_do_no_harm() -> None:
-    # What comes out is anybody's guess; that something comes out is not.
+    # The result is undefined, but there must be one.
     shared = Shared()
     done = threading.Event()
 

@@ -1,4 +1,4 @@
-"""The tutorial and the how-tos are done as they are written."""
+"""The tutorial and the how-tos: their commands and scripts are run as they are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors are what users of Python catch."""
+"""Each error derives from the built-in exception that Python users catch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is poorly constrained is flagged: in the Struct, the table, the report and the summary."""
+"""Flags of poorly constrained models: in the Struct, the table, the report and the summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fuzzing has found worth keeping, read again."""
+"""The corpus of the fuzzers: every file in it is read again."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Bad input to points, extents and boxes: refused with the value, or taken for the right number."""
+"""Bad input to points, extents and boxes: refused, with the value in the message, or taken as a number."""
 
-# Arguments of the wrong type are what this is about.
+# Arguments of wrong types are the subject of these tests.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bad_input import (
 
 import evensky.geom as geom
 
-# What is called, the error, the built-in exception that it is too, and what the message says.
+# The call, the error, the built-in exception that it derives from, and a pattern of the message.
 REFUSED: list[Row] = [
     *(
         (f"coordinate {value!r}", lambda value=value: geom.Point2I(value, 0), error, builtin, re.escape(repr(value)))

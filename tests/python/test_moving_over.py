@@ -1,4 +1,4 @@
-"""Scripts written for the original run after their imports are changed, and nothing else."""
+"""Scripts written for the original run after only their imports are changed."""
 
 from __future__ import annotations
 

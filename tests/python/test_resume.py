@@ -1,4 +1,4 @@
-"""Runs that are killed, interrupted or go wrong on the way, and runs that go on where they ended."""
+"""Runs that are killed, interrupted or fail, and runs that are resumed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _method = "all"
 
 @pytest.fixture(scope="module", params=list(METHODS), autouse=True)
 def method(request: pytest.FixtureRequest) -> str:
-    """Everything here is done by both methods."""
+    """All tests of this file are done with both methods."""
     global _method
     _method = request.param
     return _method
@@ -57,7 +57,7 @@ def config(**fields: Any) -> MatchAllConfig | MatchBackgroundsConfig:
 
 @pytest.fixture(scope="module")
 def whole(files: list[Path], method: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What a run that nobody disturbs makes."""
+    """Digests of the outputs of an undisturbed run."""
     folder = tmp_path_factory.mktemp("whole")
     match_files(files, folder, config=config(), report=False)
     return digests(folder)
@@ -68,7 +68,7 @@ class StopError(Exception):
 
 
 def interrupted(files: list[Path], folder: Path, after: int, **options: Any) -> None:
-    """A run that ends after some exposures, as by an interrupt."""
+    """Start a run, and end it after some exposures, as an interrupt does."""
     matched = 0
 
     def progress(label: str, done: int, steps: int) -> None:
@@ -110,7 +110,7 @@ def test_resumed_is_as_undisturbed(files: list[Path], whole: dict[str, str], tmp
 
 
 def digests_with(files: list[Path], folder: Path) -> dict[str, str]:
-    """Of an undisturbed run to the first exposure."""
+    """Return the digests of an undisturbed run to the first exposure."""
     out = folder / "undisturbed"
     match_files(files, out, config=config(), report=False, reference=files[0])
     return digests(out)
@@ -125,7 +125,7 @@ def test_failed_and_missing_are_done_again(files: list[Path], tmp_path: Path) ->
     assert [record.status for record in run.failed] == ["failed"]
     journal = [json.loads(line) for line in (out / JOURNAL).read_text().splitlines()]
     assert [line["record"]["status"] for line in journal[2:]].count("failed") == 1
-    # A file that was cut off behind our back is not taken for the result.
+    # A file that was cut since is not taken for the result.
     victim = out / "demo_05_matched.fits"
     victim.write_bytes(victim.read_bytes()[:2880])
     (out / "demo_04_matched.fits").unlink()
@@ -223,7 +223,7 @@ def test_killed_at_any_moment(files: list[Path], whole: dict[str, str], tmp_path
         time.sleep(random_.uniform(0, 0.05))
         process.kill()
         process.communicate()
-        # Whatever has its final name is whole.
+        # All files with final names are whole.
         assert digests(out).items() <= whole.items()
         again = started(files, out, "--resume")
         _, errors = again.communicate(timeout=120)

@@ -1,4 +1,4 @@
-"""Runs that are resumed when other exposures can be read than before: what comes of each depends on all."""
+"""Runs that are resumed when other exposures can be read than before, so that any result may change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from evensky.simulate import make_exposures, write_exposures
 from evensky.tasks import MatchBackgroundsConfig
 
 NUMBER = 6
-LOST = 2  # the exposure that can be read at times
+LOST = 2  # the exposure that cannot always be read
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def matched(files: list[Path], out: Path, level: str = "mean", **options: Any) -
 
 
 def recorded(run: MatchRun) -> list[ExposureRecord]:
-    """All that is said of the exposures, but for what belongs to the run."""
+    """Return the records without the fields that depend on the run."""
     return [replace(record, output=None, seconds=0.0, pixels=None, path="") for record in run.records]
 
 
@@ -63,7 +63,7 @@ def test_one_more_exposure_changes_all(files: list[Path], tmp_path: Path, level:
     assert recorded(again) == recorded(fresh)
     assert matched_again(again) == {record.label for record in again.records} - {files[LOST].stem}
     assert any("could not be used then, or the reverse: demo_03." in note for note in again.notes)
-    # And once more nothing is.
+    # A further run matches nothing again.
     kept = {path: path.stat().st_mtime_ns for path in out.glob("*_matched.fits")}
     last = matched(files, out, level, resume=True)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
@@ -78,7 +78,7 @@ def test_one_exposure_less_changes_all(files: list[Path], tmp_path: Path) -> Non
         again = matched(files, out, reference=reference, resume=True)
         fresh = matched(files, tmp_path / "fresh", reference=reference)
     assert [record.label for record in again.failed] == [files[LOST].stem]
-    # What is left of the earlier run would not fit the others.
+    # The output of the earlier run would not fit the others.
     assert f"{files[LOST].stem}_matched.fits" not in digests(out)
     assert digests(out) == digests(tmp_path / "fresh")
     assert recorded(again) == recorded(fresh)
@@ -109,8 +109,8 @@ def test_groups_are_numbered_again(tmp_path: Path) -> None:
     assert digests(out) == digests(tmp_path / "fresh")
 
 
-def test_what_groups_are_held_to_stays(tmp_path: Path) -> None:
-    """It follows from the choice of the reference, which a run that is resumed does not make again."""
+def test_fixed_exposures_of_groups_stay(tmp_path: Path) -> None:
+    """They follow from the choice of the reference, which a resumed run does not make again."""
     files = two_groups(tmp_path)
     fresh = matched(files, tmp_path / "fresh", "reference")
     assert "(e3 unchanged)" in " ".join(fresh.notes)
@@ -126,7 +126,7 @@ def test_what_groups_are_held_to_stays(tmp_path: Path) -> None:
 
 
 def test_killed_while_matching_again(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outputs are there of which the journal has not heard; then what can be read is what it was at first."""
+    """Some outputs are not in the journal when the files can be read as at first."""
 
     class Killed(BaseException):
         pass
@@ -149,8 +149,8 @@ def test_killed_while_matching_again(files: list[Path], tmp_path: Path, monkeypa
     assert digests(out) == undisturbed
 
 
-def test_what_cannot_be_shown_is_matched_still(files: list[Path], tmp_path: Path) -> None:
-    """To one reference, what is finished stays so, whatever becomes of its input."""
+def test_an_exposure_without_pictures_stays_matched(files: list[Path], tmp_path: Path) -> None:
+    """With the method "reference", a finished exposure stays so even if its file has vanished."""
     config = MatchBackgroundsConfig()
     config.update(binSize=32)
     out = tmp_path / "out"

@@ -1,4 +1,4 @@
-"""The stub of the compiled core says what is compiled."""
+"""The stub of the compiled core agrees with what is compiled."""
 
 from __future__ import annotations
 

@@ -16,12 +16,13 @@
 /// One row for each property: `X(name, bit, group, description, quantiles...)`. The enumeration Property, its names,
 /// the Python bindings, the command line's choices and the lists of tests and fuzzers come from these rows. The groups
 /// are those of evensky::PropertyGroup; the quantiles are the fractions at which a property needs the sorted good
-/// pixels, in any order and number. A new row also needs its computation, in StatisticsBuilder::assemble. Bits below
+/// pixels, up to four in any order. An ORDER row of one quantile needs nothing else; any other row also needs its
+/// computation, in StatisticsBuilder::assemble. Bits below
 /// 2^24 are those of `lsst.afw.math.Property`, or are left for it; evensky's own statistics begin at 2^24.
 #define EVENSKY_PROPERTIES(X)                                                                                         \
     X(ERRORS, 0x1, REQUEST,                                                                                           \
-      "also compute the standard error of each property; IQRANGE and MAD have none (NaN), and the errors of counts, " \
-      "sums and extremes are 0")                                                                                      \
+      "also compute the standard error of each property; MAD and quantiles but the median have none (NaN), and the "  \
+      "errors of counts, sums and extremes are 0")                                                                    \
     X(NPOINT, 0x2, COUNT, "number of good pixels")                                                                    \
     X(MEAN, 0x4, MOMENT, "(weighted) mean")                                                                           \
     X(STDEV, 0x8, MOMENT, "square root of VARIANCE")                                                                  \

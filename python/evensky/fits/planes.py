@@ -197,7 +197,7 @@ def _mask_planes(header: Any, path: str | Path) -> dict[str, int]:
 def _bits_of_bytes(data: np.ndarray, axis: int, path: str | Path) -> np.ndarray:
     """Combine bytes of planes, which follow each other along `axis`, into whole numbers."""
     if np.take(data, range(4, data.shape[axis]), axis).any():
-        raise FitsError(f"{path}: the mask has bits in {8 * data.shape[axis]} planes; 32 planes are the most")
+        raise FitsError(f"{path}: the mask has bits in {8 * data.shape[axis]} planes; at most 32 are allowed")
     bits = np.zeros(np.take(data, 0, axis).shape, np.int64)
     for k in range(min(data.shape[axis], 4)):
         bits |= np.take(data, k, axis).astype(np.int64) << (8 * k)

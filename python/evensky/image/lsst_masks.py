@@ -88,7 +88,7 @@ def bits_of_mask(mask: Any) -> tuple[np.ndarray, dict[str, int]]:
     schema, array = mask.schema, mask.array
     names = [(place, plane.name) for place, plane in enumerate(schema) if plane is not None]
     if len(names) > MAX_PLANES:
-        raise InvalidParameterError(f"The mask has {len(names)} planes; {MAX_PLANES} are the most")
+        raise InvalidParameterError(f"The mask has {len(names)} planes; at most {MAX_PLANES} are allowed")
     if len(schema) > MAX_PLANES:
         names = [(number, name) for number, (_, name) in enumerate(names)]
     known = {name for _, name in names}

@@ -20,7 +20,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "a.fits"
 
 
-def test_the_model_and_what_is_said(file: Path, tmp_path: Path) -> None:
+def test_the_model_and_the_lines_that_describe_it(file: Path, tmp_path: Path) -> None:
     said: list[str] = []
     out, less, rms = (tmp_path / f"{name}.fits" for name in ("model", "less", "rms"))
     model_file(file, out=out, subtracted=less, rms=rms, bin_size=30, order=1, say=said.append)

@@ -74,7 +74,7 @@ def test_matched_exposures_are_of_the_type_that_went_in(wrap: Any, kind: type) -
     assert [type(one) for one in result.exposures] == [kind, kind]
     assert result.models[0] is None
     np.testing.assert_allclose(result.models[1].getImageF().array, 20, atol=1e-4)
-    # What went in is as it was.
+    # The input is unchanged.
     untouched = getattr(second, "image", second)
     pixels = getattr(untouched, "array", getattr(untouched, "data", untouched))
     np.testing.assert_array_equal(np.asarray(pixels), SKY - 20)
@@ -197,7 +197,7 @@ def test_units_are_not_mixed(match: Any) -> None:
         assert result.exposures[2] is None
         assert result.reference != 2
         assert evensky.clipped_stats(result.exposures[4]).mean.unit == u.Jy
-    # What has no unit, or one that nobody knows, is believed, and may be the reference.
+    # An exposure without a known unit is assumed to agree with the others, and may be the reference.
     strange = [CCDData(SKY, unit=u.def_unit("bananas")), CCDData(SKY, unit="adu")]
     assert not match(strange, 0).run.failed
     noisy = RNG.normal(100, 100, SKY.shape)
@@ -228,7 +228,7 @@ def test_examples() -> None:
     assert doctest.testmod(importlib.import_module("evensky.calls.match")).failed == 0
 
 
-# What goes in and comes out.
+# Types of exposures and results.
 
 
 def test_types_come_back() -> None:

@@ -1,4 +1,4 @@
-"""evensky background."""
+"""The command evensky background."""
 
 from __future__ import annotations
 

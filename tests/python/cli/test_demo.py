@@ -1,4 +1,4 @@
-"""evensky demo."""
+"""The command evensky demo."""
 
 from __future__ import annotations
 

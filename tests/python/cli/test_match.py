@@ -1,4 +1,4 @@
-"""evensky match."""
+"""The command evensky match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""evensky stats."""
+"""The command evensky stats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How results show themselves, in a notebook and where they are printed."""
+"""Results in notebooks and in print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Disks that are full, folders that go or cannot be written to: nothing is lost by it."""
+"""Full disks, and folders that vanish or cannot be written to: no result is lost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from evensky.fits.atomic import atomic_path
 from evensky.io.locked_lines import LockedLines
 from evensky.runs.journal import JOURNAL
 
-# As a user has it: warnings of astropy must not become errors here that they are not there.
+# Warnings of astropy are not errors, as they are not for users.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -67,7 +67,7 @@ def test_no_space_for_an_output(
 
 
 def full_journal(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """After so many lines the journal is on a disk that is full."""
+    """Let the disk be full after so many lines of the journal."""
     append = LockedLines.append
     count = 0
 
@@ -105,7 +105,7 @@ def test_no_space_for_the_journal(
 
 
 def full_for(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """No space for the table or for the report."""
+    """Let the disk be full for the table or for the report."""
     if name == "matched.ecsv":
 
         def write(self: Table, path: Path, **kwargs: Any) -> None:
@@ -158,7 +158,7 @@ def test_no_memory_for_the_report(
 
 @contextmanager
 def mounted(folder: Path, options: str) -> Iterator[Callable[[str], None]]:
-    """A file system of its own; yields what mounts it with other options."""
+    """Mount a file system; yields a function that mounts it again with other options."""
     folder.mkdir()
 
     def mount(options: str) -> None:
@@ -179,7 +179,7 @@ def test_a_disk_that_is_full_for_outputs(files: list[Path], whole: dict[str, str
     with mounted(tmp_path / "disk", "size=800k") as remount:
         out = tmp_path / "disk"
         result = match(files, out, "-q")
-        # Room is left for some outputs and, where an output has gone again, for the journal and the table.
+        # There is room for some outputs; a torn output is removed, which leaves room for the journal and the table.
         assert_ended(result, 1)
         assert 0 < len(digests(out)) < NUMBER
         assert failed(out)
@@ -206,7 +206,7 @@ def test_a_disk_that_is_full_for_the_journal(files: list[Path], whole: dict[str,
         assert_finishes(files, out, whole)
 
 
-# Folders that cannot be written to, or go.
+# Folders that cannot be written to, or vanish.
 
 
 def test_a_folder_that_is_read_only(files: list[Path], whole: dict[str, str], tmp_path: Path) -> None:

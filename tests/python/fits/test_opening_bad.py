@@ -1,4 +1,4 @@
-"""Files that are broken, lie about themselves or are none: refused in one line that says why, without much memory."""
+"""Broken files, files with false headers and other files: refused in one line that gives the reason, with little memory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from command import one_line, run
 from evensky.errors import FitsError
 from evensky.io import read_exposure
 
-# As a user has it: what astropy warns of must not become an error here that it is not there.
+# Warnings of astropy are not errors, as they are not for users.
 pytestmark = pytest.mark.filterwarnings("ignore")
 _nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 

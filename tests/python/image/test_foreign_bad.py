@@ -1,6 +1,6 @@
-"""Bad input to what reads arrays of other packages: refused with the value, or taken for the right number."""
+"""Bad input to readers of arrays of other packages: refused, with the value in the message, or taken as a number."""
 
-# Arguments of the wrong type are what this is about.
+# Arguments of wrong types are the subject of these tests.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Bad input to images: refused with the value, or taken for the right number."""
+"""Bad input to images: refused, with the value in the message, or taken as a number."""
 
-# Arguments of the wrong type are what this is about.
+# Arguments of wrong types are the subject of these tests.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ REFUSED: list[Row] = [
 test_refused = refused(REFUSED)
 
 
-# What no binding takes: a plain TypeError, never anything else.
+# Values that no binding takes: always a plain TypeError.
 WRONG_TYPES: list[WrongRow] = [
     ("file name", afwImage.ImageF.readFits, (None, 3)),
 ]

@@ -1,4 +1,4 @@
-"""Pixels as what others came in."""
+"""Results in the type of the data that went in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""lsst.images in and out: pixels shared, planes by name, models as fields, maps there and back."""
+"""Conversion to and from lsst.images: shared pixels, planes by name, models as fields, maps of backgrounds."""
 
 from __future__ import annotations
 

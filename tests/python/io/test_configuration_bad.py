@@ -1,4 +1,4 @@
-"""Configuration files that are broken or none: refused in one line before anything is made."""
+"""Configuration files that are broken or of another kind: refused in one line before any file is made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from broken_fits import SPECIAL
 from command import one_line, run, write_three
 
-# As a user has it: what astropy warns of must not become an error here that it is not there.
+# Warnings of astropy are not errors, as they are not for users.
 pytestmark = pytest.mark.filterwarnings("ignore")
 _nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 exposures = pytest.fixture(scope="module")(write_three)

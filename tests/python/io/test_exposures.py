@@ -20,7 +20,7 @@ exposure = pytest.fixture(make_exposure)
 def test_compressing_leaves_the_pixels_alone(
     exposure: ExposureF, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # astropy swaps bytes in place while it writes: what it is given must be nobody else's.
+    # astropy swaps bytes in place while it writes, so it must be given a copy.
     written = fits.HDUList.writeto
     seen = []
 
@@ -120,5 +120,5 @@ def test_odd_headers_are_read_and_written(tmp_path: Path) -> None:
     (tmp_path / "odd.fits").write_bytes(raw)
     exposure = read_exposure(tmp_path / "odd.fits")
     write_exposure(exposure, tmp_path / "b.fits")
-    # The first is a comment by a keyword of its own, and stays what it is.
+    # The first is a comment with a keyword of its own, and stays one.
     assert "ESO-LOG 00:00:00> DATE         = '1992-10-26'" in read_exposure(tmp_path / "b.fits").metadata.tostring()

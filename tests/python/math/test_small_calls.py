@@ -1,4 +1,4 @@
-"""What calls on few pixels cost besides the core's work: calls of Python functions."""
+"""The cost of calls on few pixels beside the work of the core: calls of Python functions."""
 
 from __future__ import annotations
 

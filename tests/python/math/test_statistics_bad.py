@@ -1,6 +1,6 @@
-"""Bad input to statistics and their controls: refused with the value, or taken for the right number."""
+"""Bad input to statistics and their controls: refused, with the value in the message, or taken as a number."""
 
-# Arguments of the wrong type are what this is about.
+# Arguments of wrong types are the subject of these tests.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ import evensky
 import evensky.image as afwImage
 import evensky.math as afwMath
 
-# What is called, the error, the built-in exception that it is too, and what the message says.
+# The call, the error, the built-in exception that it derives from, and a pattern of the message.
 REFUSED: list[Row] = [
     ("no pixels", lambda: afwMath.makeStatistics(ONES[:0], afwMath.MEAN), *INVALID, "no pixels: its size is 20 x 0"),
     *(
@@ -318,7 +318,7 @@ REFUSED: list[Row] = [
 test_refused = refused(REFUSED)
 
 
-# What no binding takes: a plain TypeError, never anything else.
+# Values that no binding takes: always a plain TypeError.
 WRONG_TYPES: list[WrongRow] = [
     ("numSigmaClip", afwMath.StatisticsControl, ("x", None, 1j)),
     ("numIter", lambda value: afwMath.StatisticsControl(3.0, value), (1.5, NAN, "x", None, 2**31, HUGE)),

@@ -13,7 +13,7 @@ from evensky.runs.match_run import write_table
 
 
 class Page(HTMLParser):
-    """Collects tags and what they refer to."""
+    """Collects tags and the addresses that they refer to."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ def test_of_very_many_those_are_shown_that_deserve_a_look(tmp_path: Path) -> Non
     text = write_report(run, tmp_path / "report.html").read_text()
     page = Page(text)
     assert len(text) < 3e6
-    # Nothing is missing from the table; one by one come those with pictures, and the one that is flagged.
+    # The table lists all; those with pictures, and the flagged one, are also shown one by one.
     assert text.count('<span class="chip matched">') > 2990
     assert "LOW_COVERAGE" in text
     assert page.tags.count("article") < 15

@@ -1,4 +1,4 @@
-"""Journals that are broken, cut or edited: refused in one line, or resumed rightly."""
+"""Journals that are broken, cut or edited: refused in one line, or resumed correctly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from command import one_line, run, write_three
 
 from evensky.runs.journal import JOURNAL
 
-# As a user has it: what astropy warns of must not become an error here that it is not there.
+# Warnings of astropy are not errors, as they are not for users.
 pytestmark = pytest.mark.filterwarnings("ignore")
 _nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 exposures = pytest.fixture(scope="module")(write_three)

@@ -1,6 +1,6 @@
-"""Bad input to results of tasks: refused with the value."""
+"""Bad input to results of tasks: refused, with the value in the message."""
 
-# Arguments of the wrong type are what this is about.
+# Arguments of wrong types are the subject of these tests.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The mirrored task: what it finds, which references it takes, and what does not stop it."""
+"""The mirrored task: its results, the kinds of references that it takes, and failures of single exposures."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_configuration() -> None:
         "approxWeighting": True,
         "approxWeightPower": 1,
         "gridStdevEpsilon": 1e-8,
-        # Not the original's: they change what is said, no number.
+        # Not in the original: they change messages, but no number.
         "flagGoodFraction": 0.1,
         "flagGoodBinFraction": 0.5,
         "flagExtrapolatedFraction": 0.1,

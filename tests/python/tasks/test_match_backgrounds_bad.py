@@ -1,6 +1,6 @@
-"""Bad input to the mirrored task and its configuration: refused with the value, or taken for the right number."""
+"""Bad input to the mirrored task and its configuration: refused, with the value in the message, or taken as a number."""
 
-# Arguments of the wrong type are what this is about.
+# Arguments of wrong types are the subject of these tests.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ REFUSED: list[Row] = [
 test_refused = refused(REFUSED)
 
 
-# What no binding takes: a plain TypeError, never anything else.
+# Values that no binding takes: always a plain TypeError.
 WRONG_TYPES: list[WrongRow] = [
     ("exposures", lambda value: task().run(value, "x"), (None, 3)),
 ]
@@ -174,7 +174,7 @@ def test_the_smallest_images(shape: tuple[int, int]) -> None:
 
 
 def test_pixels_that_others_change_meanwhile() -> None:
-    # What comes out is anybody's guess; that it comes out, and that only it is written, is not.
+    # The result is undefined, but there must be one, and nothing else may be written.
     rng = np.random.default_rng(3)
     guarded = rng.normal(100, 5, (660, 660)).astype(np.float32)
     pixels = guarded[10:-10, 10:-10]

@@ -75,7 +75,7 @@ def kill_a_child() -> None:
 
 
 class KillOnce:
-    """Progress that kills a worker when so many steps are done."""
+    """Progress that kills a worker when a number of steps are done."""
 
     def __init__(self, kill: Callable[[], None], at: int) -> None:
         self.kill, self.at, self.killed = kill, at, False
@@ -114,7 +114,7 @@ def test_a_killed_worker_costs_a_retry(
     run = match_files(
         files, tmp_path, config=file_config, workers=2, executor="processes", report=False, progress=progress
     )
-    assert progress.killed or at > 2 * NUMBER  # to one reference there are two rounds of work
+    assert progress.killed or at > 2 * NUMBER  # the method "reference" has two rounds of jobs
     assert [record.message for record in run.failed] == []
     assert digests(tmp_path) == whole
 

@@ -1,4 +1,4 @@
-"""The configuration of a match of all exposures to each other."""
+"""The configuration of a joint match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models: the same everywhere, in bins and in pixels, and in other bases."""
+"""Models: their values in bins and in pixels agree, and do not depend on the basis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exposures tied by differences: what corrections make of them, outliers, and evidence."""
+"""Exposures tied by differences: predicted differences, outliers, and evidence."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_bin_that_differs_from_all_others_is_an_outlier() -> None:
     network.reject(residual)
     d = network.differences
     assert [(d.node_exposure[k], d.node_bin[k]) for k in np.flatnonzero(~network.good)] == [(2, 5)]
-    # Rows that it is in weigh nothing, the others what they did.
+    # Its rows have weight 0; the weights of the others are unchanged.
     weights = network.weights()
     np.testing.assert_array_equal(weights == 0, np.abs(residual) > 1)
     network.reject(np.zeros_like(residual))

@@ -1,4 +1,4 @@
-"""Which exposures are paired."""
+"""The choice of the pairs that are compared."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def test_the_number_of_pairs_grows_with_that_of_exposures(number: int) -> None:
     assert len(set(pairs)) == len(pairs)
     assert all(i < j or i == 2 for i, j in pairs)
     assert len({i for pair in pairs for i in pair}) == number
-    assert sum(2 in pair for pair in pairs) == number - 1  # all meet the hub
-    # In the order in which they are measured there is nothing to read again but the hub and a few before.
+    assert sum(2 in pair for pair in pairs) == number - 1  # all are compared with the reference
+    # In the order in which they are measured there is nothing to read again but the reference and a few earlier ones.
     assert all(i == 2 or j - i <= 3 for i, j in pairs)
     assert [j for _, j in pairs] == sorted(j for _, j in pairs)
 

@@ -1,4 +1,4 @@
-"""Exposures matched to each other: how well, with what errors, and what happens where that is hard."""
+"""A joint match: residuals, errors of the models, and difficult exposures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def names(result: Result) -> list[str]:
     return ["failed" if model is None else model.name for model in result.models]
 
 
-# What it must reach: ten exposures of 1024 x 1024, noise 10, nothing masked; RMS of what is left between them.
+# Required accuracy: ten exposures of 1024 x 1024, noise 10, nothing masked; RMS of the residuals between them.
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_chain() -> None:
             if model is not None
         ]
         squares.append(np.var(levels))
-        # The constants' errors know how they add up along the chain.
+        # The errors of the constants add up along the chain.
         sigmas = [float(model.sigma(np.array([model.box[0]]), np.array([0]))[0]) for model in result.models if model]
         assert min(sigmas) == pytest.approx(sigmas[5], rel=0.1)
         assert 1.5 < sigmas[0] / sigmas[5] < 2.5
@@ -76,7 +76,7 @@ def test_diffuse_light_survives() -> None:
     shape = glow - glow.mean()
     for level in ("reference", "mean", "lowest"):
         result = matched(simulated, level=level)
-        # What the corrections do to all exposures alike, less what was there for each to correct.
+        # The common part of the models, less the mean of the skies that they remove.
         common = np.mean([model.image() for model in result.models if model is not None], axis=0, dtype=float)
         if level == "reference":
             skies = [one.sky.astype(float) for one in simulated]
@@ -197,7 +197,7 @@ def test_rows_that_drift() -> None:
         assert np.std(after - values[0]) < 0.35 * np.std(before.mean(axis=1) - values[0])
 
 
-# What stays as it is.
+# Unchanged exposures.
 
 
 def test_levels() -> None:
@@ -214,7 +214,7 @@ def test_levels() -> None:
     assert max(means) == pytest.approx(0, abs=0.01)
     assert means[int(np.argmax(means))] == max(means)
     assert int(np.argmax(means)) == int(np.argmin([one.sky.mean() for one in simulated]))
-    # They differ by what all have in common.
+    # They differ by a model that all exposures have in common.
     for one, other in ((reference, mean), (mean, lowest)):
         shifts = [a.image() - b.image() for a, b in zip(one.models, other.models, strict=True) if a and b]
         assert np.ptp(shifts, axis=0).max() < 1e-2
