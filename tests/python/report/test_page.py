@@ -40,7 +40,7 @@ def test_page_is_self_contained_and_escaped(tmp_path: Path) -> None:
     # Levels, costs, and every exposure that has pictures.
     assert page.tags.count("img") == 2 + 4
     assert "4 of 5 exposures" in text
-    assert "ADU" in text
+    assert "adu" in text
     for words in ("visit-0", "order reduced", "cannot be read", "lowest cost", "no mask", "binSize"):
         assert words in text
 

@@ -20,7 +20,10 @@ def test_a_summary_is_one_line() -> None:
     assert run.choice == "Reference: visit-0. lowest cost"
 
 
-@pytest.mark.parametrize(("level", "tied"), [("mean", "their mean is kept"), ("lowest", "all are brought down to the lowest")])
+@pytest.mark.parametrize(
+    ("level", "tied"),
+    [("mean", "the mean of all exposures is kept"), ("lowest", "all exposures are lowered to the lowest")],
+)
 def test_without_a_fixed_exposure_the_best_one_is_named(level: str, tied: str) -> None:
     run = make_run(3)
     run.config["level"] = level
@@ -59,7 +62,16 @@ def test_the_narrow_table() -> None:
     run = make_run(3)
     run.records[1].flags = ["LOW_COVERAGE"]
     header, rows = run.rows()
-    assert header == ("exposure", "status", "before", "after", "fit RMS", "matched MSE", "expected MSE", "model / error")
+    assert header == (
+        "exposure",
+        "status",
+        "before",
+        "after",
+        "fit RMS",
+        "matched MSE",
+        "expected MSE",
+        "model / error",
+    )
     model = "AKIMA_SPLINE, 8 x 8 bins of 128 px"
     assert rows[0] == ("visit-0", "reference", "100.000", "100.000", "0", "-", "-", model)
     assert rows[1] == ("visit-1", "matched", "101.000", "100.000", "0.1", "50.1", "50", f"{model}; LOW_COVERAGE")
