@@ -68,7 +68,7 @@ def _config_for(method: str, file: Path | None, python_file: Path | None, settin
 
 @click.command("match", cls=_MatchCommand)
 @click.argument("files", nargs=-1, required=True, type=PATH)
-@click.option("--out", "-o", required=True, type=PATH, help="Folder for the results; it is made if needed.")
+@click.option("--out", "-o", required=True, type=PATH, help="Folder for the results; it is created if needed.")
 @click.option("--reference", "-r", type=PATH, help="Exposure to leave unchanged; chosen automatically by default.")
 @click.option(
     "--method",

@@ -88,7 +88,7 @@ class MatchBackgroundsConfig(Config):
         allowed={1: "as the original does", 2: "true inverse variance"},
     )
     gridStdevEpsilon = RangeField(
-        dtype=float, default=1e-8, min=0.0, doc="The fit is unweighted if no bin has a greater error."
+        dtype=float, default=1e-8, min=0.0, doc="The fit is unweighted if no bin has an error greater than this."
     )
     flagGoodFraction = _share(
         0.1, "A match is flagged LOW_COVERAGE if a smaller share of the pixels is good in both exposures."
