@@ -1,11 +1,11 @@
-"""Draw the floors of the package, images/architecture.svg. Usage: python docs/make_architecture.py"""
+"""Draw the layers of the package, images/architecture.svg. Usage: python docs/make_architecture.py"""
 
 from __future__ import annotations
 
 from html import escape
 from pathlib import Path
 
-# For each group: its name, its colours, and its floors from top to bottom with what they hold.
+# For each group: its name, its colours, and its layers from top to bottom with what they hold.
 GROUPS = [
     (
         "For users",
@@ -44,7 +44,7 @@ GROUPS = [
         ],
     ),
     (
-        "Ground",
+        "Base",
         ("#ececec", "#555555"),
         [
             [("draw/", "figures, tables, progress from plain numbers")],
@@ -65,7 +65,7 @@ LEFT, RIGHT = 46, 704
 
 
 def box(x: float, y: float, width: float, name: str, text: str, colours: tuple[str, str], indent: float) -> list[str]:
-    """One floor, or a part of one."""
+    """One layer, or a part of one."""
     fill, line = colours
     middle = y + BOX / 2 + 5.5
     return [
@@ -78,12 +78,12 @@ def box(x: float, y: float, width: float, name: str, text: str, colours: tuple[s
 def main() -> None:
     parts: list[str] = []
     y = TOP
-    for group, colours, floors in GROUPS:
+    for group, colours, layers in GROUPS:
         begin = y
-        for floor in floors:
-            width = (RIGHT - LEFT - GAP * (len(floor) - 1)) / len(floor)
-            for k, (name, text) in enumerate(floor):
-                indent = 190 if len(floor) == 1 else 98 if k == 0 else 128
+        for layer in layers:
+            width = (RIGHT - LEFT - GAP * (len(layer) - 1)) / len(layer)
+            for k, (name, text) in enumerate(layer):
+                indent = 190 if len(layer) == 1 else 98 if k == 0 else 128
                 parts += box(LEFT + k * (width + GAP), y, width, name, text, colours, indent)
             y += BOX + GAP
         y -= GAP
@@ -113,7 +113,7 @@ def main() -> None:
     svg = "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
-            "<title>The floors of evensky, from the commands at the top to the C++ core at the bottom</title>",
+            "<title>The layers of evensky, from the commands at the top to the C++ core at the bottom</title>",
             f"<style>{style}</style>",
             head,
             f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',

@@ -32,8 +32,8 @@ axes[0, 0].set_ylabel("before")
 _ = axes[1, 0].set_ylabel("after")
 
 # %%
-# The model complexity of each exposure is selected from the data. The bars show the candidate models of the first
-# exposure: how much their Bayesian information criterion (BIC) exceeds that of the best one. A difference of 10 means
+# The model complexity of each exposure is selected from the data. For each candidate model of the first exposure,
+# the bar shows how much its Bayesian information criterion (BIC) exceeds that of the best one. A difference of 10 means
 # odds of 150 to 1.
 
 scores = [score for score in result.run.records[0].scores if score.bic < 500]

@@ -45,7 +45,7 @@ figure.colorbar(shown, ax=axes, shrink=0.8, label="counts")
 
 # %%
 # The matched coadd keeps the gradient of the reference's sky, because matching makes skies equal and does not remove
-# them. Treat the one remaining sky in a separate step, once, on the coadd, which is deep enough for this.
+# them. Remove that remaining sky once, in a separate step, from the coadd, which is deep enough for this.
 
 bright = truth > np.percentile(truth, 90)
 for name, picture in pictures.items():

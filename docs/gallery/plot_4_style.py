@@ -4,7 +4,7 @@ Choosing the interpolation style
 
 The style determines how the model interpolates between bins. An Akima spline does not overshoot next to a steep step or
 an outlying bin. A natural spline is smoother but overshoots there. Linear interpolation does not overshoot but has kinks.
-The constant style takes steps: as in LSST's original, its value around each bin is the mean of that bin and the previous
+The constant style makes steps: as in LSST's original, its value around each bin is the mean of that bin and the previous
 one.
 """
 

@@ -33,7 +33,9 @@ from .options import COUNT, PATH, Command, one_line, overwrite_option, plane_opt
     type=click.Choice(["CONSTANT", "LINEAR", "NATURAL_SPLINE", "AKIMA_SPLINE"], case_sensitive=False),
     help="Interpolation between bins.",
 )
-@click.option("--order", type=click.IntRange(0, 2**31 - 1), help="Fit a Chebyshev series of this order instead.")
+@click.option(
+    "--order", type=click.IntRange(0, 2**31 - 1), help="Fit a Chebyshev series of this order instead of interpolating."
+)
 @click.option("--threads", "-j", default=1, show_default=True, type=COUNT, help="Number of threads.")
 @overwrite_option
 @scratch_option

@@ -29,16 +29,20 @@ from .options import COUNT, EXIT_FAILED, PATH, Command, one_line
 @click.argument("folder", default="evensky-demo", type=PATH)
 @click.option("--number", "-n", default=6, show_default=True, type=click.IntRange(min=2), help="Number of exposures.")
 @click.option(
-    "--size", default=1024, show_default=True, type=click.IntRange(min=256), help="Side of the exposures in pixels."
+    "--size",
+    default=1024,
+    show_default=True,
+    type=click.IntRange(min=256),
+    help="Width and height of the exposures in pixels.",
 )
 @click.option("--seed", default=2026, show_default=True, help="Seed; the same seed gives the same exposures.")
-@click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of threads.")
+@click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of jobs that run at a time.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier demo.")
 def command(folder: Path, number: int, size: int, seed: int, workers: int, overwrite: bool) -> None:
     """Simulate exposures in FOLDER, match them, and compare the result with the truth.
 
-    The exposures show a star field with diffuse light under a different sky each; their masks hold chip gaps, bad
-    columns, cosmic rays and detections. They are matched twice: jointly, and each to one reference.
+    The exposures show a star field with diffuse light, each under a different sky. Their masks mark chip gaps, bad
+    columns, cosmic rays and detections. The exposures are matched twice: in a joint match, and each to one reference.
     """
     with one_line():
         inputs = folder / "exposures"

@@ -27,10 +27,10 @@ class _MatchCommand(Command):
     """The command, with the fields of the configuration in its help."""
 
     exit_codes = (
-        ("0", "all matched"),
-        ("1", "some failed"),
-        ("2", "wrong usage"),
-        ("130, 143", "stopped by Ctrl-C, by SIGTERM"),
+        ("0", "all exposures matched"),
+        ("1", "some exposures failed, no exposure can be the reference, or a disk is full"),
+        ("2", "wrong usage, or a folder that cannot be used"),
+        ("130, 143", "stopped by Ctrl-C or SIGTERM"),
     )
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -68,15 +68,15 @@ def _config_for(method: str, file: Path | None, python_file: Path | None, settin
 
 @click.command("match", cls=_MatchCommand)
 @click.argument("files", nargs=-1, required=True, type=PATH)
-@click.option("--out", "-o", required=True, type=PATH, help="Folder for the results; it is made if needed.")
+@click.option("--out", "-o", required=True, type=PATH, help="Folder for the results; it is created if needed.")
 @click.option("--reference", "-r", type=PATH, help="Exposure to leave unchanged; chosen automatically by default.")
 @click.option(
     "--method",
     type=click.Choice(list(_KINDS)),
     default="all",
     show_default=True,
-    help="all: joint match of every exposure with all others, model complexity selected from the data. reference: "
-    "match of every exposure to one reference, with the model that is configured, as LSST's MatchBackgroundsTask does.",
+    help="all: joint match of all exposures at once; the model complexity is selected from the data. reference: match "
+    "of each exposure to one reference with the configured model, as in LSST's MatchBackgroundsTask.",
 )
 @click.option(
     "--set", "-c", "settings", multiple=True, metavar="NAME=VALUE", help="Set a configuration field; may be repeated."
@@ -86,29 +86,29 @@ def _config_for(method: str, file: Path | None, python_file: Path | None, settin
 @click.option(
     "--mask",
     metavar="SPEC",
-    help="Masks: an HDU (name or number), or a file pattern such as 'masks/{stem}_mask.fits[DQ]', in which {stem}, "
-    "{name} and {dir} are those of the exposure.",
+    help="Where the masks are: an HDU (name or number), or a file pattern such as 'masks/{stem}_mask.fits[DQ]', in "
+    "which {stem}, {name} and {dir} are those of the exposure.",
 )
 @click.option(
     "--variance",
     metavar="SPEC",
-    help="Variances: an HDU or a file pattern, as for --mask. WEIGHT and IVM are inverted; ERR, SIGMA and RMS are "
-    "squared.",
+    help="Where the variances are: an HDU or a file pattern, as for --mask. Planes named WEIGHT, WHT or IVM are "
+    "inverted; those named ERR, SIGMA or RMS are squared.",
 )
-@click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of threads or processes.")
+@click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of jobs that run at a time.")
 @click.option(
     "--executor",
     metavar="NAME",
     default="threads",
     show_default=True,
-    help="threads, processes, dask (processes of a local cluster), dask:ADDRESS (the scheduler of a cluster, whose "
-    "machines must see the same files), or mpi (under mpiexec -n 1 python -m mpi4py.futures, or with processes that "
-    "MPI starts).",
+    help="What runs the jobs: threads, processes, dask (processes of a local cluster), dask:ADDRESS (the scheduler of "
+    "a cluster, whose machines must see the same files), or mpi (under mpiexec -n 1 python -m mpi4py.futures, or with "
+    "processes that MPI starts).",
 )
 @scratch_option
-@click.option("--compress", is_flag=True, help="Compress the output files by tiles, without loss.")
+@click.option("--compress", is_flag=True, help="Write tile-compressed output files, without loss.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
-@click.option("--resume", is_flag=True, help="Continue a run that did not end; finished exposures are kept.")
+@click.option("--resume", is_flag=True, help="Continue a run that was stopped; finished exposures are kept.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write report.html.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress bar and no summary.")
 def command(
@@ -130,15 +130,15 @@ def command(
     report: bool,
     quiet: bool,
 ) -> None:
-    """Match the backgrounds of FILES, exposures of one pixel grid.
+    """Match the backgrounds of FILES, exposures on one pixel grid.
 
-    A smooth model is added to each exposure, so that all backgrounds agree. Sky that all exposures see is not changed,
-    nor is the reference. Model complexity is selected from the data. Exposures may cover different parts of the grid if
-    their headers give the origin (LTV1 and LTV2, or LSST's cards).
+    A smooth model is added to each exposure, so that all backgrounds agree. Sky that all exposures share is preserved,
+    and the reference is not changed. The model complexity is selected from the data. Exposures may cover different
+    parts of the grid if their headers give the origin (LTV1 and LTV2, or LSST's cards).
 
-    The output folder receives <stem>_matched.fits for each exposure, matched.ecsv (figures), report.html (pictures),
-    and matched.journal, from which --resume continues a run that was stopped. FILES are LSST exposures (image, mask and
-    variance) or any FITS images. They are never changed.
+    The output folder receives <stem>_matched.fits for each exposure, matched.ecsv (the table of results), report.html
+    (the report, with pictures), and matched.journal, from which --resume continues a run that was stopped. FILES are
+    LSST exposures (image, mask and variance) or any FITS images. They are never changed.
 
     \b
     Examples:

@@ -150,9 +150,9 @@ class Command(click.Command):
 
     exit_codes: ClassVar[tuple[tuple[str, str], ...]] = (
         ("0", "done"),
-        ("1", "the pixels do not allow it, or a disk is full"),
+        ("1", "the pixels do not allow the computation, or a disk is full"),
         ("2", "wrong usage, or a file that cannot be read or written"),
-        ("130, 143", "stopped by Ctrl-C, by SIGTERM"),
+        ("130, 143", "stopped by Ctrl-C or SIGTERM"),
     )
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -163,14 +163,15 @@ class Command(click.Command):
 scratch_option = click.option(
     "--scratch",
     type=PATH,
-    help="Folder for pixels that are not kept in memory, for images that are larger than it.",
+    help="Folder in which to keep pixels on disk, for images larger than memory.",
 )
 
 _plane_options = [
     click.option(
         "--mask",
         metavar="SPEC",
-        help="Mask, if not in its usual place: an HDU, or a file, in which {stem}, {name} and {dir} are those of FILE.",
+        help="Where the mask is, if not in its usual place: an HDU, or a file pattern in which {stem}, {name} and "
+        "{dir} are those of FILE.",
     ),
     click.option(
         "--bad-planes",

@@ -32,7 +32,9 @@ _DEFAULT = (
 
 @click.command("stats", cls=Command)
 @click.argument("file", type=PATH)
-@click.option("--sigma", default=3.0, show_default=True, help="Half-width of the clipping window, in sigma.")
+@click.option(
+    "--sigma", default=3.0, show_default=True, help="Half-width of the clipping window, in standard deviations."
+)
 @click.option("--rounds", default=3, show_default=True, help="Number of clipping rounds.")
 @click.option(
     "--property",
@@ -40,7 +42,7 @@ _DEFAULT = (
     "properties",
     multiple=True,
     metavar="NAME",
-    help="Compute this statistic only, e.g. MEDIAN; may be repeated.",
+    help="Print only this statistic, e.g. MEDIAN; may be repeated.",
 )
 @plane_options
 def command(

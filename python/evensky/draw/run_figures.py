@@ -282,7 +282,7 @@ def plot_match(record: PictureRecord, limits: tuple[float, float], unit: str = "
 def _scores(ax: Any, record: PictureRecord) -> None:
     """Draw by how much each candidate model is worse than the best one."""
     shown = record.scores[:_MOST_SCORES]
-    ax.set_title("candidate models: evidence against", fontsize=10)
+    ax.set_title("evidence against each candidate model", fontsize=10)
     ax.spines[["top", "right", "left"]].set_visible(False)
     positions = np.arange(len(shown))
     # Linear up to 10, where the choice is still open; logarithmic beyond.
@@ -306,7 +306,7 @@ def _scores(ax: Any, record: PictureRecord) -> None:
     ax.set_ylim(len(shown) - 0.4, -0.6)
     ax.set_xlim(0, max(100.0, 1.2 * max(score.bic for score in shown)))
     ax.set_yticks([])
-    ax.set_xlabel("BIC above the best; at 10 the odds are 150 to 1", fontsize=8)
+    ax.set_xlabel("BIC above that of the best; 10 means odds of 150 to 1", fontsize=8)
     ax.tick_params(labelsize=8)
 
 

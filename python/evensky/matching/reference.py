@@ -174,5 +174,5 @@ def reason_of_choice(candidates: Sequence[ReferenceCandidate] | None) -> str:
         return "It is the only exposure that can be used."
     return (
         "It was chosen automatically: low variance, low sky, good coverage "
-        f"(score {costs[0]:.4f}; next {costs[1]:.4f}; lower is better)."
+        f"(cost {costs[0]:.4f}; next {costs[1]:.4f}; lower is better)."
     )

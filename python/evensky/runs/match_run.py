@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 _COLUMNS: tuple[tuple[str, Any, bool, str], ...] = (
     ("label", str, False, "name of the exposure in this run"),
     ("status", str, False, "reference, matched or failed"),
-    ("fit_rms", float, True, "RMS of bins - model"),
-    ("matched_mse", float, False, "mean square of reference - matched"),
-    ("diff_im_var", float, False, "clipped mean of the variance of reference - matched"),
+    ("fit_rms", float, True, "RMS of (bins - model)"),
+    ("matched_mse", float, False, "mean square of (reference - matched)"),
+    ("diff_im_var", float, False, "clipped mean of the variance of (reference - matched)"),
     ("level_before", float, True, "sigma-clipped mean of the good pixels before matching"),
     ("level_after", float, True, "sigma-clipped mean of the good pixels after matching"),
     ("model_min", float, True, "lowest value of the model"),
@@ -36,21 +36,21 @@ _COLUMNS: tuple[tuple[str, Any, bool, str], ...] = (
     ("common_fraction", float, False, "share of pixels that are good here and in the reference"),
     ("good_bin_fraction", float, False, "share of bins with pixels that are good in both"),
     ("extrapolated_fraction", float, False, "share of the image beyond those bins"),
-    ("fit_chi", float, False, "fit_rms / the value expected from noise (joint match)"),
+    ("fit_chi", float, False, "fit_rms divided by the value expected from noise (joint match)"),
     ("model_sigma", float, True, "RMS of the model's standard error"),
     ("bins", int, False, "number of bins that were compared"),
     ("rejected_bins", int, False, "number of these bins that are outliers"),
     ("runner_up", str, False, "second best candidate model"),
-    ("runner_up_bic", float, False, "its Bayesian information criterion, less that of the best"),
+    ("runner_up_bic", float, False, "its Bayesian information criterion minus that of the best model"),
     ("partners", str, False, "exposures that it was compared with"),
-    ("group", int, False, "number of the group of exposures that are tied together"),
-    ("flags", str, False, "how the model is poorly constrained"),
+    ("group", int, False, "number of the group of exposures that overlaps connect"),
+    ("flags", str, False, "flags of a poorly constrained model"),
     ("model", str, False, "kind of model"),
     ("seconds", float, False, "time spent on the exposure"),
     ("path", str, False, "file read"),
     ("output", str, False, "file written"),
-    ("message", str, False, "reason of a failure"),
-    ("warnings", str, False, "further notes"),
+    ("message", str, False, "reason for a failure"),
+    ("warnings", str, False, "warnings about the exposure"),
 )
 
 GLOSSARY = {
@@ -61,7 +61,7 @@ GLOSSARY = {
     "model error": "RMS of the model's standard error",
     "matched MSE": "mean square of (reference - matched) over the pixels that are good in both",
     "expected MSE": "the value of matched MSE that the variance planes predict",
-    "model / error": "kind of model, or the reason of a failure; flags follow",
+    "model / error": "kind of model, followed by any flags; for a failed exposure, the error message",
 }
 """Columns of the narrow table of a run, and what they hold."""
 
@@ -159,7 +159,9 @@ class MatchRun:
         """Sentences that say which exposure is the reference, and why."""
         if self.level == "reference":
             return f"Reference: {self.reference}. {self.reference_reason}"
-        tied = {"mean": "their mean is kept", "lowest": "all are brought down to the lowest"}[self.level]
+        tied = {"mean": "the mean of all exposures is kept", "lowest": "all exposures are lowered to the lowest"}[
+            self.level
+        ]
         return f"Levels: {tied}. The best exposure: {self.reference}. {self.reference_reason}"
 
     @property

@@ -168,12 +168,12 @@ def _chosen_before(then: Sequence[ReferenceCandidate], now: Sequence[ReferenceCa
     if not changed:
         return ""
     return (
-        "The reference was chosen by the run that was resumed; the figures of the candidates are from then. Exposures "
-        f"that can be used now but could not be used then, or the reverse: {', '.join(changed)}."
+        "The reference was chosen, and the costs of the candidates were computed, before the run was resumed. Since "
+        f"then, these exposures have become usable or unusable: {', '.join(changed)}."
     )
 
 
 def _matched_again(labels: Sequence[str]) -> str:
     return (
-        f"Matched again, as their models differ from those of the run that was resumed: {printable(', '.join(labels))}."
+        f"Matched again, because their models have changed since the run was stopped: {printable(', '.join(labels))}."
     )

@@ -31,7 +31,7 @@ class MatchBackgroundsConfig(Config):
     badMaskPlanes = ListField[str](
         dtype=str,
         default=list(BAD_PLANES),
-        doc="Mask planes whose pixels do not count; each must be a plane that the exposures have.",
+        doc="Mask planes whose pixels do not count; each must exist in the masks of the exposures.",
         itemCheck=lambda name: bool(name),
     )
     gridStatistic = ChoiceField[str](
@@ -66,16 +66,18 @@ class MatchBackgroundsConfig(Config):
             "NONE": "no background estimation: the model is zero",
         },
     )
-    numSigmaClip = RangeField(dtype=int, default=3, min=1, doc="Width of the clipping window in standard deviations.")
+    numSigmaClip = RangeField(
+        dtype=int, default=3, min=1, doc="Half-width of the clipping window in standard deviations."
+    )
     numIter = RangeField(dtype=int, default=2, min=1, max=_LARGEST, doc="Number of clipping rounds.")
     bestRefWeightCoverage = _share(
         0.4, "Weight of the number of good pixels in the choice of the reference; more pixels are better."
     )
     bestRefWeightVariance = _share(
-        0.4, "Weight of the variance of the pixels in the choice of the reference; lower is better."
+        0.4, "Weight of the variance of the pixels in the choice of the reference; a lower variance is better."
     )
     bestRefWeightLevel = _share(
-        0.2, "Weight of the level of the background in the choice of the reference; lower is better."
+        0.2, "Weight of the background level in the choice of the reference; a lower level is better."
     )
     approxWeighting = Field[bool](dtype=bool, default=True, doc="Weight the bins by their errors in the Chebyshev fit?")
     approxWeightPower = ChoiceField[int](
@@ -86,7 +88,7 @@ class MatchBackgroundsConfig(Config):
         allowed={1: "as the original does", 2: "true inverse variance"},
     )
     gridStdevEpsilon = RangeField(
-        dtype=float, default=1e-8, min=0.0, doc="The fit is unweighted if no bin has a greater error."
+        dtype=float, default=1e-8, min=0.0, doc="The fit is unweighted if no bin has an error greater than this."
     )
     flagGoodFraction = _share(
         0.1, "A match is flagged LOW_COVERAGE if a smaller share of the pixels is good in both exposures."

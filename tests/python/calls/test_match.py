@@ -346,7 +346,7 @@ def test_report_and_table(tmp_path: Path) -> None:
     assert list(table["runner_up_bic"].filled(-1) > 0) == [True, False, True, True]
     assert table["partners"][0] == "exposure 1; exposure 2; exposure 3"
     page = result.write_report(tmp_path / "report.html").read_text()
-    for words in ("matched to each other", "runner-up", "Chebyshev 2", "exposure 1 stays as it is", "outliers"):
+    for words in ("matched to each other", "runner-up", "Chebyshev 2", "exposure 1 is unchanged", "outliers"):
         assert words in page
     assert page.count("the scores of the candidate models") == 3
     assert "4 of 4 exposures" in page
@@ -355,7 +355,8 @@ def test_report_and_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "tied"), [("mean", "their mean is kept"), ("lowest", "all are brought down to the lowest")]
+    ("level", "tied"),
+    [("mean", "the mean of all exposures is kept"), ("lowest", "all exposures are lowered to the lowest")],
 )
 def test_where_nothing_is_held_no_reference_is_named(tmp_path: Path, level: str, tied: str) -> None:
     simulated = make_bare_exposures(3, (128, 128), seed=15)

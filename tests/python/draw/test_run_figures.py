@@ -56,7 +56,7 @@ def test_scores_of_candidate_models_take_the_place_of_the_histogram() -> None:
     record = run.records[1]
     record.scores = [CandidateScore("plane", 3, 0.0, 1), CandidateScore("constant", 1, 25.0, 2)]
     axes = plot_match(record, (80, 120)).axes[3]
-    assert axes.get_title() == "candidate models: evidence against"
+    assert axes.get_title() == "evidence against each candidate model"
     assert [text.get_text() for text in axes.texts] == ["plane, chosen", "constant: 25"]
 
 

@@ -67,8 +67,7 @@ def test_exposures_that_nearly_no_other_could_be_matched_to_are_set_aside() -> N
 def test_the_reason_of_a_choice() -> None:
     costs = [ReferenceCandidate("a", cost=0.9), ReferenceCandidate("b", cost=0.25), ReferenceCandidate("c")]
     assert reason_of_choice(costs) == (
-        "It was chosen automatically: low variance, low sky, good coverage "
-        "(score 0.2500; next 0.9000; lower is better)."
+        "It was chosen automatically: low variance, low sky, good coverage (cost 0.2500; next 0.9000; lower is better)."
     )
     assert reason_of_choice(costs[1:]) == "It is the only exposure that can be used."
     assert reason_of_choice(None) == "It was named by the user."

@@ -21,7 +21,8 @@ def test_a_summary_is_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "tied"), [("mean", "their mean is kept"), ("lowest", "all are brought down to the lowest")]
+    ("level", "tied"),
+    [("mean", "the mean of all exposures is kept"), ("lowest", "all exposures are lowered to the lowest")],
 )
 def test_without_a_fixed_exposure_the_best_one_is_named(level: str, tied: str) -> None:
     run = make_run(3)

@@ -23,7 +23,7 @@ class MatchAllConfig(Config):
     bad_planes = ListField[str](
         dtype=str,
         default=list(BAD_PLANES),
-        doc="Mask planes whose pixels are ignored; each must exist in the masks of the exposures.",
+        doc="Mask planes whose pixels do not count; each must exist in the masks of the exposures.",
         itemCheck=lambda name: bool(name),
     )
     bin_size = RangeField(
@@ -31,7 +31,8 @@ class MatchAllConfig(Config):
         default=0,
         min=0,
         max=_LARGEST,
-        doc="Size of the bins in pixels. 0 selects it: 16 bins along the shorter side of an exposure, of 16 to 256 px.",
+        doc="Size of the bins in pixels. 0 selects it automatically: 16 bins along the shorter side of an exposure, of "
+        "16 to 256 px each.",
     )
     statistic = ChoiceField[str](
         dtype=str,
@@ -47,7 +48,7 @@ class MatchAllConfig(Config):
         inclusiveMin=False,
         doc="Half-width of the clipping window, in standard deviations.",
     )
-    rounds = RangeField(dtype=int, default=3, min=1, max=_LARGEST, doc="Number of clipping iterations.")
+    rounds = RangeField(dtype=int, default=3, min=1, max=_LARGEST, doc="Number of clipping rounds.")
     order = RangeField(
         dtype=int, default=8, min=0, max=20, doc="Highest order of the Chebyshev series among the candidate models."
     )
@@ -56,7 +57,7 @@ class MatchAllConfig(Config):
         dtype=str,
         default="reference",
         optional=False,
-        doc="What to leave unchanged.",
+        doc="Which level to leave unchanged.",
         allowed={
             "reference": "the reference exposure",
             "mean": "the mean of all exposures: the models sum to zero",
