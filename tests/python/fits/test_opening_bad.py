@@ -1,4 +1,4 @@
-"""Broken files, files with false headers and other files: refused in one line that gives the reason, with little memory."""
+"""Files that are broken or have false headers: refused in one line that gives the reason, without much memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad input to the mirrored task and its configuration: refused, with the value in the message, or taken as a number."""
+"""Bad input to the mirrored task and its configuration: refused, with the value in the message, or taken as numbers."""
 
 # Arguments of wrong types are the subject of these tests.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
