@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["write_hdus", "write_image_plane", "write_planes"]
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,10 @@ def write_planes(
     primary = fits.PrimaryHDU()
     for card in without_wcs(kept_cards(planes.header)):
         primary.header.append(card, end=True)
-    for keyword, value in (provenance or {}).items():
-        primary.header[keyword] = value
+    for keyword, given in (provenance or {}).items():
+        value, comment = given if isinstance(given, tuple) else (given, None)
+        finite = not isinstance(value, float) or math.isfinite(value)
+        primary.header[keyword] = (value if finite else None, comment)
     for line in history:
         primary.header.add_history(line)
     wcs = wcs_cards(planes.header, planes.wcs)

@@ -26,10 +26,14 @@ def bad_bits(mask: Any, names: Iterable[str] | None = None, *, defaults_may_lack
 
     Raises
     ------
+    evensky.errors.InvalidParameterError
+        If `names` are not names.
     evensky.errors.NotFoundError
         If the mask lacks a named plane; the message lists the planes that it has.
     """
     own = mask.getMaskPlaneDict()
+    if names is not None and not isinstance(names, Iterable):
+        return int(mask.getPlaneBitMask(names))  # which raises the error
     if names is None:
         return int(mask.getPlaneBitMask([name for name in BAD_PLANES if name in own]))
     default = Mask.getMaskPlaneDict() if defaults_may_lack else {}

@@ -6,7 +6,7 @@ words, or lists of words.
 
 from __future__ import annotations
 
-__all__ = ["change_config", "make_config", "read_fields"]
+__all__ = ["change_config", "flatten", "make_config", "read_fields"]
 
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -198,3 +198,14 @@ def _briefly(text: str) -> str:
     """Return a text on one line of at most 300 characters."""
     line = " ".join(text.split())
     return line if len(line) <= 300 else f"{line[:300]}..."
+
+
+def flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested fields by their dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat

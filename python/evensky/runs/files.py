@@ -14,7 +14,7 @@ from ..errors import InvalidParameterError
 from ..io.file_names import find_file, refuse_twice
 from ..matching.joint.config import MatchAllConfig
 from ..tasks import MatchBackgroundsConfig
-from ..work.executors import open_executor
+from ..work.executors import EXECUTORS, open_executor
 from .folder import TABLE, RunFolder
 from .joint import HELD_BYTES, JointMethod
 from .journal import Journal
@@ -81,10 +81,12 @@ def match_files(
     method: Method
     if isinstance(config, MatchAllConfig):
         in_threads = executor is None or executor == "threads" or isinstance(executor, ThreadPoolExecutor)
-        # Workers of other executors hold pixels each, and may be on one machine.
-        number_of_workers = max(workers, getattr(executor, "_max_workers", 1 if in_threads else _USUAL_WORKERS))
-        held = HELD_BYTES if in_threads else HELD_BYTES // number_of_workers
-        method = JointMethod(store, config, pictures=pictures, workers=number_of_workers, held_bytes=held)
+        if in_threads:
+            method = JointMethod(store, config, pictures=pictures, workers=getattr(executor, "_max_workers", workers))
+        else:
+            # Each worker does one job at a time and holds pixels of its own; all may be on one machine.
+            number = workers if executor in EXECUTORS else getattr(executor, "_max_workers", _USUAL_WORKERS)
+            method = JointMethod(store, config, pictures=pictures, held_bytes=HELD_BYTES // number)
     else:
         method = ReferenceMethod(store, config, pictures=pictures)
     journal = Journal(folder.out_dir, folder.asked(method.config.toDict(), number, given), folder.labels, resume=resume)

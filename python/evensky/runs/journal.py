@@ -17,6 +17,7 @@ from typing import Any
 from dacite import Config, DaciteError, from_dict
 
 from ..errors import FitsError
+from ..io.configuration import flatten
 from ..io.locked_lines import LockedLines
 from ..matching.reference import ReferenceCandidate
 from .record import ExposureRecord
@@ -24,16 +25,6 @@ from .record import ExposureRecord
 JOURNAL = "matched.journal"
 
 _FORMAT = 1
-
-
-def _flat(asked: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in asked.items():
-        if isinstance(value, Mapping):
-            flat.update(_flat(value, f"{prefix}{name}."))
-        else:
-            flat[prefix + name] = value
-    return flat
 
 
 @dataclass
@@ -104,7 +95,7 @@ class Journal:
             ) from error
 
     def _check(self, earlier: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-        before, now = _flat(earlier), _flat(asked)
+        before, now = flatten(earlier), flatten(asked)
         for name in [*now, *(name for name in before if name not in now)]:
             old, new = before.get(name), now.get(name)
             if old == new:

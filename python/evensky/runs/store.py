@@ -7,9 +7,6 @@ __all__ = ["FileStore"]
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from .._core import __version__
 from ..errors import FitsError
@@ -103,11 +100,6 @@ class FileStore(Source):
             overwrite=True,
             compress=self.compress,
             history=result.history,
-            provenance={name: (_finite(value), comment) for name, (value, comment) in cards.items()},
+            provenance=cards,
         )
         record.output, record.output_bytes = str(item.output), item.output.stat().st_size
-
-
-def _finite(value: Any) -> Any:
-    """Return a value for a card: None, which has no value, for a number that is not finite."""
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -202,13 +202,19 @@ class MatchBackgroundsTask(Task):
         for ref, scaler in zip(refs, scalers, strict=True):
             candidate = ReferenceCandidate(label=str(id_dict(ref.dataId)))
             try:
-                exposure = self.loadExposure(ref, expDatasetType, scaler)
-                bad = self.badPixelMask(exposure)
-                candidate = measure_candidate(exposure.maskedImage, bad, candidate.label)
+                candidate = self.measureCandidate(self.loadExposure(ref, expDatasetType, scaler), candidate.label)
             except Exception as error:  # one that cannot be read does not stop the others
                 candidate.message = str(error)
                 self.log.warning("Skipping %s as reference: %s", candidate.label, error)
             candidates.append(candidate)
+        return self.chooseReference(candidates)
+
+    def measureCandidate(self, exposure: Exposure, label: str) -> ReferenceCandidate:
+        """Measure an exposure for the choice of the reference; see `evensky.matching.reference.measure_candidate`."""
+        return measure_candidate(exposure.maskedImage, self.badPixelMask(exposure), label)
+
+    def chooseReference(self, candidates: Sequence[ReferenceCandidate]) -> int:
+        """Return the index of the best candidate; see `evensky.matching.reference.choose_reference`."""
         return choose_reference(candidates, self.costWeights)
 
     def matchBackgrounds(self, refExposure: Exposure, sciExposure: Exposure) -> Struct:
