@@ -37,7 +37,7 @@ from .options import COUNT, EXIT_FAILED, PATH, Command, one_line
 def command(folder: Path, number: int, size: int, seed: int, workers: int, overwrite: bool) -> None:
     """Simulate exposures in FOLDER, match them, and compare the result with the truth.
 
-    The exposures show a star field with diffuse light under a different sky each; their masks hold chip gaps, bad
+    The exposures show one star field with diffuse light, each under a different sky; their masks mark chip gaps, bad
     columns, cosmic rays and detections. They are matched twice: jointly, and each to one reference.
     """
     with one_line():
@@ -87,7 +87,7 @@ def command(folder: Path, number: int, size: int, seed: int, workers: int, overw
 
 
 def _truth(run: MatchRun, simulated: list[Any]) -> dict[str, float]:
-    """Return the pixel RMS of (background - that of the reference), before and after matching."""
+    """Return the pixel RMS of the background minus that of the reference, before and after matching."""
     by_name = {one.name: one for one in simulated}
     reference = by_name[run.reference]
     before, after = [], []

@@ -24,13 +24,13 @@ _KINDS: dict[str, Any] = {"all": MatchAllConfig, "reference": MatchBackgroundsCo
 
 
 class _MatchCommand(Command):
-    """The command, with the fields of the configuration in its help."""
+    """A command whose help lists the fields of the configuration."""
 
     exit_codes = (
         ("0", "all matched"),
         ("1", "some failed"),
         ("2", "wrong usage"),
-        ("130, 143", "stopped by Ctrl-C, by SIGTERM"),
+        ("130, 143", "stopped by Ctrl-C or SIGTERM"),
     )
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -52,7 +52,7 @@ class _MatchCommand(Command):
 
 
 def _config_for(method: str, file: Path | None, python_file: Path | None, settings: tuple[str, ...]) -> Any:
-    """Make the configuration of a method; an error names the other method if a field belongs to that."""
+    """Make the configuration of a method; the error for an unknown field says if the other method has it."""
     kind = _KINDS[method]
     try:
         return make_config(kind, file, python_file, settings)
@@ -130,11 +130,11 @@ def command(
     report: bool,
     quiet: bool,
 ) -> None:
-    """Match the backgrounds of FILES, exposures of one pixel grid.
+    """Match the backgrounds of FILES, exposures on one pixel grid.
 
-    A smooth model is added to each exposure, so that all backgrounds agree. Sky that all exposures see is not changed,
-    nor is the reference. Model complexity is selected from the data. Exposures may cover different parts of the grid if
-    their headers give the origin (LTV1 and LTV2, or LSST's cards).
+    A smooth model is added to each exposure, so that all backgrounds agree. Sky that all exposures share is not
+    changed, nor is the reference. Model complexity is selected from the data. Exposures may cover different parts of
+    the grid if their headers give the origin (LTV1 and LTV2, or LSST's cards).
 
     The output folder receives <stem>_matched.fits for each exposure, matched.ecsv (figures), report.html (pictures),
     and matched.journal, from which --resume continues a run that was stopped. FILES are LSST exposures (image, mask and
