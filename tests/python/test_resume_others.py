@@ -187,7 +187,7 @@ def test_an_output_of_an_earlier_run_does_not_pass_for_one_of_this(files: list[P
     with unreadable(files[LOST]):
         run = matched(files, out, overwrite=True)
     name = f"{files[LOST].stem}_matched.fits"
-    assert run.records[LOST].warnings == [f"{name} in the folder is of an earlier run"]
+    assert run.records[LOST].warnings == [f"{name} in the folder is from an earlier run"]
     assert digests(out)[name] == before[name]  # nothing is lost
     with unreadable(files[LOST]):
         again = matched(files, out, resume=True)

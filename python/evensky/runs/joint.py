@@ -34,24 +34,24 @@ _BAND_PIXELS = 2**22
 HELD_BYTES = 2**29
 """Bytes of pixels that a run keeps between jobs by default."""
 
-# A smaller share of bins that are good in another exposure, too, is flagged.
+# Exposures are flagged if a smaller share of their bins is good in another exposure, too.
 _LEAST_COMMON, _LEAST_ENCLOSED = 0.1, 0.9
 _NOTHING = Coverage(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 @dataclass(kw_only=True)
 class _Correct(Plan):
-    """The model of an exposure, and what its record says of it.
+    """The model of an exposure, with details for its record.
 
     Attributes
     ----------
     correction : Correction
     partners : list of str
-        Labels of the exposures that it was compared with.
+        Labels of the exposures with which it was compared.
     covered_bins : int
         Number of bins in which it has good pixels.
     problem : str
-        Why the look at it failed; "" if it did not.
+        Reason why the exposure could not be read; "" if it could be read.
     """
 
     correction: Correction
@@ -61,7 +61,7 @@ class _Correct(Plan):
 
 
 class JointMethod(Method):
-    """Match all exposures to each other, with model complexity selected from the data.
+    """A joint match of all exposures to each other, with model complexity selected from the data.
 
     Parameters
     ----------
@@ -70,9 +70,9 @@ class JointMethod(Method):
     pictures : bool, optional
         Put small pictures into the records.
     workers : int, optional
-        Number of jobs that a process does at the same time.
+        Number of jobs that a process runs at the same time.
     held_bytes : int, optional
-        Bytes of pixels that a process keeps between jobs, so that files are not read again to be compared.
+        Bytes of pixels that a process keeps between jobs, so that files are not read again for every comparison.
     """
 
     name = "all"
@@ -106,7 +106,7 @@ class JointMethod(Method):
 
     @contextmanager
     def hold_reference(self, item: Item, look: Look | None) -> Iterator[Look]:
-        """Make an exposure the reference; its pixels are not needed apart from those of the others."""
+        """Make an exposure the reference; its pixels are not kept, as a joint match treats all exposures alike."""
         assert look is not None
         if look.box is None:
             self.source.read(item)  # raises the error that says why it cannot be read
@@ -117,7 +117,7 @@ class JointMethod(Method):
         yield look
 
     def comparisons(self, items: Sequence[Item], looks: Sequence[Look]) -> list[Job]:
-        """Choose pairs; a job compares one exposure with earlier ones."""
+        """Choose the pairs to measure, and return jobs that compare one exposure with earlier ones each."""
         assert self.reference is not None
         self.unit = looks[self.reference.index].unit or most_common_unit(look.unit for look in looks)
         pairs = choose_pairs([self._coverage(look).bins for look in looks], self.reference.index)
@@ -177,7 +177,7 @@ class JointMethod(Method):
             try:
                 first, second = ((one.index, self._held_pixels(one)) for one in (other, item))
                 bins = measure_pair(first, second, self._grid, self._options())
-            except Exception as error:  # it was readable a moment ago; its own record will give the reason
+            except Exception as error:  # it was readable before; its own record will give the reason
                 log.debug("Failed to compare %s with %s: %s", item.label, other.label, reason_of(error))
                 continue
             if bins is not None:
@@ -192,7 +192,7 @@ class JointMethod(Method):
         on_disk = exposure.info.scratch is not None
         if frame.shared or on_disk:
             return Pixels(image, mask, frame.bad, box, on_disk)
-        # Pixels of a file are nobody else's: NaN marks the bad ones, and the mask need not be kept.
+        # Nobody else uses pixels that were read from a file: NaN marks the bad ones, and the mask need not be kept.
         for rows in row_bands(*image.shape):
             image[rows][(mask[rows] & np.int32(frame.bad)) != 0] = np.nan
         return Pixels(image, None, 0, box)
@@ -208,7 +208,7 @@ class JointMethod(Method):
         return held
 
     def _size(self, pixels: Pixels) -> int:
-        """Return the number of bytes that pixels count for; a few exposures on disk are as many as may be held."""
+        """Return the number of bytes to count for pixels; that for pixels on disk limits the number of exposures."""
         return self.held_bytes // (3 + self.workers) if pixels.on_disk else pixels.image.nbytes
 
     def _options(self) -> PairOptions:
@@ -301,7 +301,7 @@ class JointMethod(Method):
 
 
 def _plan_of(correction: Correction, look: Look, labels: Sequence[str]) -> _Correct:
-    """Return the plan of an exposure; its digest is the same if, to the last bit, its result is."""
+    """Return the plan of an exposure; its digest is equal to an earlier one if the result is, to the last bit."""
     model, covered = correction.model, int(look.coverage.bins.size)
     partners = [labels[partner] for partner in correction.partners]
     parts = (
@@ -321,7 +321,7 @@ def _plan_of(correction: Correction, look: Look, labels: Sequence[str]) -> _Corr
 
 
 def _group_notes(corrections: Corrections, labels: Sequence[str]) -> list[str]:
-    """Return a note if not all exposures are tied together by differences."""
+    """Return a note if differences do not connect all exposures."""
     fixed = corrections.references
     if len(fixed) < 2:
         return []

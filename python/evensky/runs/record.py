@@ -1,4 +1,4 @@
-"""Records of a run: what happened to each exposure, as plain data."""
+"""Records of a run: the result of each exposure, as plain data."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class CandidateScore:
 
 @dataclass
 class ExposureRecord:
-    """What happened to one exposure."""
+    """The result of one exposure in a run."""
 
     label: str  # short and unique within the run, usually the file's stem
     path: str  # file that was read; "" for exposures in memory

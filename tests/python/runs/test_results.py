@@ -103,4 +103,4 @@ def test_no_file_passes_for_the_output_of_a_failed_exposure(tmp_path: Path, writ
     journal.close()
     # This run's own output goes; a file that it has not written stays, and the record says so.
     assert output.exists() == (not written)
-    assert failed.warnings == ([] if written else ["b_matched.fits in the folder is of an earlier run"])
+    assert failed.warnings == ([] if written else ["b_matched.fits in the folder is from an earlier run"])
