@@ -66,7 +66,7 @@ class MatchBackgroundsConfig(Config):
             "NONE": "no background estimation: the model is zero",
         },
     )
-    numSigmaClip = RangeField(dtype=int, default=3, min=1, doc="Width of the clipping window in standard deviations.")
+    numSigmaClip = RangeField(dtype=int, default=3, min=1, doc="Half-width of the clipping window, in sigma.")
     numIter = RangeField(dtype=int, default=2, min=1, max=_LARGEST, doc="Number of clipping rounds.")
     bestRefWeightCoverage = _share(
         0.4, "Weight of the number of good pixels in the choice of the reference; more pixels are better."
