@@ -17,7 +17,7 @@ from .models import Basis, Candidate
 
 # Values of terms in bins are kept up to this many numbers, as most are needed several times.
 _KEPT_NUMBERS = 2**20
-# Bins that differ from their partners by more standard errors are outliers.
+# Bins that differ from their partners by more than this number of standard errors are outliers.
 OUTLIER = 5.0
 
 
@@ -103,7 +103,7 @@ class Network:
         Parameters
         ----------
         residual : ndarray, shape (n,)
-            Residuals of the rows: measured less predicted differences.
+            Residuals of the rows: measured minus predicted differences.
 
         Returns
         -------
@@ -160,7 +160,7 @@ class Network:
         solution : Solution
             Models of the partners.
         designs : sequence of (list of Candidate, Candidate)
-            Candidates, and the one whose first terms are theirs.
+            Candidates, and the largest of them, whose first terms are those of the others.
         nodes : ndarray of bool, optional
             Nodes to use; by default those whose pixels do not scatter too much.
 
@@ -168,7 +168,7 @@ class Network:
         -------
         evidence : Evidence
         nodes : ndarray of int
-            The nodes that the evidence comes from.
+            The nodes in the order of the evidence.
         """
         d = self.differences
         parts: list[tuple[int, int, np.ndarray, np.ndarray]] = []
