@@ -133,7 +133,7 @@ def _inner_range(before: np.ndarray, after: np.ndarray) -> tuple[float, float] |
 
 
 def _many_levels(shown: Sequence[LevelRecord], reference: str, unit: str) -> Figure:
-    """Draw the levels of more exposures than there is room for names."""
+    """Draw the levels of more exposures than can be named in a figure."""
     figure = new_figure(10.5, 4.5)
     axes = figure.add_subplot()
     numbers = np.arange(1, len(shown) + 1)
