@@ -1,4 +1,4 @@
-"""Names of files: labels that tell them apart, patterns, and a file given by its name."""
+"""Names of files: labels that tell them apart, patterns, and search for a file by its name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import InvalidParameterError
 
 
 def refuse_twice(paths: Sequence[str | Path]) -> None:
-    """Raise an error if a path is given more than once; the difference of a file to itself says nothing.
+    """Raise an error if a path is given more than once, as a file cannot be matched to itself.
 
     Raises
     ------
