@@ -39,4 +39,4 @@ def test_a_project_links_it(cmake_dir: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "after subtraction: mean" in done.stdout
-    assert "left of the skies' difference" in done.stdout
+    assert "residual difference of the skies" in done.stdout

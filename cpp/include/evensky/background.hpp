@@ -169,7 +169,7 @@ public:
     [[nodiscard]] Box const& getImageBBox() const noexcept { return _bbox; }
     /// Return the x positions of the centres of the bins, in parent coordinates.
     [[nodiscard]] std::vector<double> getBinCentersX() const;
-    [[nodiscard]] std::vector<double> getBinCentersY() const;  ///< Same positions in y.
+    [[nodiscard]] std::vector<double> getBinCentersY() const;  ///< Return the y positions of these centres.
     /// Return the control of the background, a copy of the one that was given; changes to it affect all later models.
     [[nodiscard]] std::shared_ptr<BackgroundControl> const& getBackgroundControl() const noexcept { return _bctrl; }
 
