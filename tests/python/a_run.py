@@ -1,4 +1,4 @@
-"""The record of a run with something of everything, for tests of what shows it."""
+"""A run whose records have entries of all kinds, for tests of tables, figures and reports."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Tables of bad input, the tests that run them, and the objects that many of their rows need."""
 
-# Arguments of the wrong type are what this is about.
+# These tests pass arguments of wrong types.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ ONES = np.ones((20, 20), np.float32)
 CHEBYSHEV = afwMath.ApproximateControl.CHEBYSHEV
 AKIMA = afwMath.Interpolate.AKIMA_SPLINE
 ALL = geom.Box2I(geom.Point2I(0, 0), geom.Extent2I(20, 20))
-# A name, what is called, the error, the built-in exception that it is too, and what the message says.
+# Name, call, error, built-in exception that the error also is, and text in the message.
 Row = tuple[str, Callable[[], Any], type[Exception], type[Exception], str]
-# A name, what is called, and values of wrong types to call it with.
+# Name, function, and values of wrong types for its argument.
 WrongRow = tuple[str, Callable[[Any], Any], tuple[Any, ...]]
 
 
@@ -118,7 +118,7 @@ def new(kind: Any) -> Any:
 
 
 def restored(kind: Any, *state: Any) -> Any:
-    """What unpickling does with a state that somebody has changed."""
+    """Unpickle an object with a changed state."""
     made = new(kind)
     made.__setstate__(state)
     return made
@@ -138,7 +138,7 @@ STATE: tuple[Any, ...] = (3.0, 3, 0, True, None, False, False, 0, {})
 def refused(rows: list[Row]) -> Callable[..., None]:
     """Make one test of a table: each call raises the error of its row, and no other, with the message of its row.
 
-    The error has to be one of Evensky's and the named built-in exception at the same time.
+    The error must be one of evensky's and the built-in exception of the row at the same time.
     """
 
     @pytest.mark.parametrize(("call", "kind", "builtin", "says"), [pytest.param(*row[1:], id=row[0]) for row in rows])
@@ -153,7 +153,7 @@ def refused(rows: list[Row]) -> Callable[..., None]:
 
 
 def of_the_wrong_type(rows: list[WrongRow]) -> Callable[..., None]:
-    """Make one test of a table: each value of a row, which no binding takes, raises a plain TypeError."""
+    """Make one test of a table: each value of a row has a type that no binding accepts, and raises a TypeError."""
     cases = [pytest.param(call, value, id=f"{name} {value!r}") for name, call, values in rows for value in values]
 
     @pytest.mark.parametrize(("call", "value"), cases)

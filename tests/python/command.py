@@ -1,4 +1,4 @@
-"""The command line in this process, for tests of what it refuses."""
+"""The command line in this process, for tests of its errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run(*args: Any) -> Result:
 
 
 def one_line(result: Result, code: int = 2) -> str:
-    """What a command says that has ended as it should: in one line, and with this exit code."""
+    """Return the message of a command that has ended with an error of one line and a given exit code."""
     assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
     assert result.exit_code == code, result.output
     lines = result.output.strip().splitlines()

@@ -1,4 +1,4 @@
-"""Runs of the command line in which something goes wrong, and what must hold after them."""
+"""Runs of the command line that are disturbed, and checks of their results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def match(files: list[Path], out: Path, *more: Any) -> Result:
 
 
 def assert_ended(result: Result, *codes: int) -> None:
-    """The command has ended by itself, and says so."""
+    """Check that a command has ended by itself with one of the exit codes."""
     assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
     assert "Traceback" not in result.output
     assert result.exit_code in codes, (result.exit_code, result.output)
@@ -43,14 +43,14 @@ def assert_one_line(result: Result, *codes: int) -> str:
 
 
 def assert_tidy(out: Path, whole: dict[str, str]) -> None:
-    """Whatever has its final name is whole, and there is nothing else."""
+    """Check that all files with final names are complete, and that there are no others."""
     assert digests(out).items() <= whole.items()
     allowed = {*whole, "matched.ecsv", "report.html", JOURNAL}
     assert {path.name for path in out.iterdir()} <= allowed
 
 
 def assert_finishes(files: list[Path], out: Path, whole: dict[str, str], *, journal: bool = True) -> None:
-    """Going on with it ends as if nothing had been; what was finished, and stands in the journal, is not made again."""
+    """Check that a resumed run ends like an undisturbed one, and that exposures finished in the journal are kept."""
     finished = {path: path.stat().st_mtime_ns for path in out.glob("*_matched.fits")}
     result = match(files, out, "--resume")
     assert_ended(result, 0)
@@ -62,7 +62,7 @@ def assert_finishes(files: list[Path], out: Path, whole: dict[str, str], *, jour
 
 
 def failed(out: Path) -> dict[str, str]:
-    """Labels of what the table says has failed, and why."""
+    """Return the labels of the failed exposures in the table, with their messages."""
     table = Table.read(out / "matched.ecsv")
     return {row["label"]: str(row["message"]) for row in table if row["status"] == "failed"}
 
@@ -72,7 +72,7 @@ def no_space() -> OSError:
 
 
 def when_matching(monkeypatch: pytest.MonkeyPatch, label: str, act: Callable[[Path], object]) -> None:
-    """Something happens just before the exposure of this name is read in order to be matched."""
+    """Call a function just before the exposure with a given label is read to be matched."""
     work = FileMatcher._match
 
     def matched(self: FileMatcher, item: Item, reference: Exposure) -> Any:

@@ -1,4 +1,4 @@
-"""Work that kills its worker: in a module that other processes can import, as they cannot import tests."""
+"""Jobs that kill their worker, in a module that other processes can import, as they cannot import tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def fragile(number: int, folder: Path, deadly: frozenset[int], once: frozenset[int]) -> int:
-    """Kills its process, always or the first time."""
+    """Kill this process, always or only the first time."""
     mark = folder / f"{number}"
     first = not mark.exists()
     mark.touch()

@@ -1,4 +1,4 @@
-"""What must never happen in a test, but may: that it does not come back."""
+"""Alarm for tests that hang."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 class HangError(BaseException):
-    """Not an Exception: whatever catches those must not catch this."""
+    """Error of a test that hangs; not an Exception, so that handlers of exceptions do not catch it."""
 
 
 def alarm() -> Iterator[None]:
-    """Body of a fixture: after 30 s HangError is raised."""
+    """Raise HangError after 30 s; body of a fixture."""
 
     def stop(number: int, frame: Any) -> None:
         raise HangError("took longer than 30 s")

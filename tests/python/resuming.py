@@ -1,4 +1,4 @@
-"""What tests of runs that are resumed have in common."""
+"""Helpers for tests of runs that are resumed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def unreadable(path: Path) -> Iterator[None]:
-    """A file that cannot be read for a while, and looks from outside as if nothing had happened."""
+    """Make a file unreadable during a block, with the same size and time stamps."""
     content, times = path.read_bytes(), path.stat()
 
     def replace_by(other: bytes) -> None:

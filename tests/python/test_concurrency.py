@@ -1,4 +1,4 @@
-"""Threads that share everything, processes that fork, and Ctrl-C."""
+"""Threads that share objects, processes that fork, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROPERTIES = (afwMath.NPOINT, afwMath.MEAN, afwMath.MEDIAN, afwMath.MEANCLIP, af
 
 
 class Shared:
-    """One of everything, and what is done with it."""
+    """One object of each kind, with work on them."""
 
     def __init__(self) -> None:
         self.exposures: list[ExposureF] = [one.exposure for one in make_exposures(2, (300, 400), seed=4)]
@@ -47,7 +47,7 @@ class Shared:
         self.task = MatchBackgroundsTask(config=config)
 
     def work(self, turn: int) -> tuple[bytes, ...]:
-        """Results as bytes; `turn` says what comes first, so that threads do different things at the same time."""
+        """Return results as bytes; `turn` sets the order of the work, so that threads do different work at a time."""
         kinds = (self.statistics, self.images, self.models, self.series, self.matched)
         results = {}
         for index in range(len(kinds)):
@@ -87,7 +87,7 @@ def test_eight_threads_share_everything_and_get_the_same_bits() -> None:
 
 
 def test_controls_that_others_change_meanwhile_do_no_harm() -> None:
-    # What comes out is anybody's guess; that something comes out is not.
+    # The result is undefined, but the call must return.
     shared = Shared()
     done = threading.Event()
 
@@ -111,7 +111,7 @@ def test_controls_that_others_change_meanwhile_do_no_harm() -> None:
             assert np.isfinite(shared.background.getImageF().array).all()
             afwMath.makeBackground(shared.image, shared.bctrl)
             afwMath.makeStatistics(shared.image, FLAGS, shared.sctrl)
-            # Between the two setters the orders differ, and nothing can be fitted.
+            # Between the two setters the orders differ, so that no fit is possible.
             with suppress(evensky.errors.InvalidParameterError):
                 model = shared.background.getApproximate(shared.actrl)
                 assert np.isfinite(model.getImage().array).all()
@@ -143,7 +143,7 @@ def test_forking_after_threads() -> None:
         assert all(future.result() == alone for future in running)
 
 
-# Each would take minutes: images of 168 billion pixels, all rows of which are the same memory.
+# Each call would take minutes: images of 168 billion pixels, all rows of which share the same memory.
 ENDLESS = {
     "statistics": "afwMath.makeStatistics(rows(np.float32), afwMath.MEANCLIP)",
     "statistics of doubles": "afwMath.makeStatistics(rows(np.float64), afwMath.MEDIAN)",

@@ -1,4 +1,4 @@
-"""Errors are what users of Python catch."""
+"""Errors are those that users of Python expect to catch."""
 
 from __future__ import annotations
 

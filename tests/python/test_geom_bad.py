@@ -1,6 +1,6 @@
-"""Bad input to points, extents and boxes: refused with the value, or taken for the right number."""
+"""Bad input to points, extents and boxes: errors that show the value, or exact conversions."""
 
-# Arguments of the wrong type are what this is about.
+# These tests pass arguments of wrong types.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bad_input import (
 
 import evensky.geom as geom
 
-# What is called, the error, the built-in exception that it is too, and what the message says.
+# Call, error, built-in exception that the error also is, and text in the message.
 REFUSED: list[Row] = [
     *(
         (f"coordinate {value!r}", lambda value=value: geom.Point2I(value, 0), error, builtin, re.escape(repr(value)))

@@ -1,4 +1,4 @@
-"""The C++ library inside the installed package: another project finds it, links it and runs."""
+"""The C++ library in the installed package: another project finds it, links to it and runs."""
 
 from __future__ import annotations
 

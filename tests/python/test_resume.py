@@ -1,4 +1,4 @@
-"""Runs that are killed, interrupted or go wrong on the way, and runs that go on where they ended."""
+"""Runs that are killed, interrupted or disturbed, and runs that resume them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _method = "all"
 
 @pytest.fixture(scope="module", params=list(METHODS), autouse=True)
 def method(request: pytest.FixtureRequest) -> str:
-    """Everything here is done by both methods."""
+    """Return the options of a method; all tests run with both methods."""
     global _method
     _method = request.param
     return _method
@@ -57,7 +57,7 @@ def config(**fields: Any) -> MatchAllConfig | MatchBackgroundsConfig:
 
 @pytest.fixture(scope="module")
 def whole(files: list[Path], method: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What a run that nobody disturbs makes."""
+    """Return the digests of an undisturbed run."""
     folder = tmp_path_factory.mktemp("whole")
     match_files(files, folder, config=config(), report=False)
     return digests(folder)
@@ -68,7 +68,7 @@ class StopError(Exception):
 
 
 def interrupted(files: list[Path], folder: Path, after: int, **options: Any) -> None:
-    """A run that ends after some exposures, as by an interrupt."""
+    """Run until some exposures are finished, and end as by an interrupt."""
     matched = 0
 
     def progress(label: str, done: int, steps: int) -> None:
@@ -100,7 +100,7 @@ def test_resumed_is_as_undisturbed(files: list[Path], whole: dict[str, str], tmp
     assert 2 <= len(before) < NUMBER
     run = match_files(files, tmp_path, config=config(), resume=True)
     assert digests(tmp_path) == whole
-    assert {path: path.stat().st_mtime_ns for path in before} == before  # not made again
+    assert {path: path.stat().st_mtime_ns for path in before} == before  # not written again
     assert [record.status for record in run.records].count("matched") == NUMBER - 1
     assert all(record.pixels is not None for record in run.records)
     assert (tmp_path / "report.html").exists()
@@ -110,7 +110,7 @@ def test_resumed_is_as_undisturbed(files: list[Path], whole: dict[str, str], tmp
 
 
 def digests_with(files: list[Path], folder: Path) -> dict[str, str]:
-    """Of an undisturbed run to the first exposure."""
+    """Return the digests of an undisturbed run to the first exposure."""
     out = folder / "undisturbed"
     match_files(files, out, config=config(), report=False, reference=files[0])
     return digests(out)
@@ -125,7 +125,7 @@ def test_failed_and_missing_are_done_again(files: list[Path], tmp_path: Path) ->
     assert [record.status for record in run.failed] == ["failed"]
     journal = [json.loads(line) for line in (out / JOURNAL).read_text().splitlines()]
     assert [line["record"]["status"] for line in journal[2:]].count("failed") == 1
-    # A file that was cut off behind our back is not taken for the result.
+    # A file that was truncated later does not count as the result.
     victim = out / "demo_05_matched.fits"
     victim.write_bytes(victim.read_bytes()[:2880])
     (out / "demo_04_matched.fits").unlink()
@@ -223,7 +223,7 @@ def test_killed_at_any_moment(files: list[Path], whole: dict[str, str], tmp_path
         time.sleep(random_.uniform(0, 0.05))
         process.kill()
         process.communicate()
-        # Whatever has its final name is whole.
+        # All files with final names are complete.
         assert digests(out).items() <= whole.items()
         again = started(files, out, "--resume")
         _, errors = again.communicate(timeout=120)

@@ -1,4 +1,4 @@
-"""Runs that are resumed when other exposures can be read than before: what comes of each depends on all."""
+"""Runs that are resumed when other exposures can be read than before: each result depends on all exposures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from evensky.simulate import make_exposures, write_exposures
 from evensky.tasks import MatchBackgroundsConfig
 
 NUMBER = 6
-LOST = 2  # the exposure that can be read at times
+LOST = 2  # the exposure that can be read only at times
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ def matched(files: list[Path], out: Path, level: str = "mean", **options: Any) -
 
 
 def recorded(run: MatchRun) -> list[ExposureRecord]:
-    """All that is said of the exposures, but for what belongs to the run."""
+    """Return the records of the exposures without the fields that belong to the run."""
     return [replace(record, output=None, seconds=0.0, pixels=None, path="") for record in run.records]
 
 
 def anew(run: MatchRun) -> set[str]:
-    """The exposures that were matched anew."""
+    """Return the labels of the exposures that were matched again."""
     notes = [note for note in run.notes if note.startswith("Matched anew")]
     assert len(notes) <= 1
     return set(notes[0].rstrip(".").split(": ")[1].split(", ")) if notes else set()
@@ -63,7 +63,7 @@ def test_one_more_exposure_changes_all(files: list[Path], tmp_path: Path, level:
     assert recorded(again) == recorded(fresh)
     assert anew(again) == {record.label for record in again.records} - {files[LOST].stem}
     assert any("has changed since: demo_03." in note for note in again.notes)
-    # And once more nothing is.
+    # Another resumed run matches nothing again.
     kept = {path: path.stat().st_mtime_ns for path in out.glob("*_matched.fits")}
     last = matched(files, out, level, resume=True)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
@@ -78,7 +78,7 @@ def test_one_exposure_less_changes_all(files: list[Path], tmp_path: Path) -> Non
         again = matched(files, out, reference=reference, resume=True)
         fresh = matched(files, tmp_path / "fresh", reference=reference)
     assert [record.label for record in again.failed] == [files[LOST].stem]
-    # What is left of the earlier run would not fit the others.
+    # An output of the earlier run would not fit the others.
     assert f"{files[LOST].stem}_matched.fits" not in digests(out)
     assert digests(out) == digests(tmp_path / "fresh")
     assert recorded(again) == recorded(fresh)
@@ -86,7 +86,7 @@ def test_one_exposure_less_changes_all(files: list[Path], tmp_path: Path) -> Non
 
 
 def two_groups(folder: Path) -> list[Path]:
-    """Four exposures of which the first two and the last two overlap; the last is better than the third."""
+    """Write four exposures of which the first two and the last two overlap; the last is better than the third."""
     rng = np.random.default_rng(1)
     files = []
     for index, (x0, noise) in enumerate(((0, 1), (0, 2), (1000, 20), (1000, 5))):
@@ -110,7 +110,7 @@ def test_groups_are_numbered_anew(tmp_path: Path) -> None:
 
 
 def test_what_groups_are_held_to_stays(tmp_path: Path) -> None:
-    """It follows from the choice of the reference, which a run that is resumed does not make again."""
+    """The fixed exposures follow from the choice of the reference, which a resumed run does not repeat."""
     files = two_groups(tmp_path)
     fresh = matched(files, tmp_path / "fresh", "reference")
     assert "held to e3" in " ".join(fresh.notes)
@@ -126,7 +126,7 @@ def test_what_groups_are_held_to_stays(tmp_path: Path) -> None:
 
 
 def test_killed_while_matching_anew(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outputs are there of which the journal has not heard; then what can be read is what it was at first."""
+    """Outputs exist that are not in the journal; then the same exposures as at first can be read."""
 
     class Killed(BaseException):
         pass
@@ -150,7 +150,7 @@ def test_killed_while_matching_anew(files: list[Path], tmp_path: Path, monkeypat
 
 
 def test_what_cannot_be_shown_is_matched_still(files: list[Path], tmp_path: Path) -> None:
-    """To one reference, what is finished stays so, whatever becomes of its input."""
+    """In a match to one reference, finished exposures are kept, whatever happens to their inputs."""
     config = MatchBackgroundsConfig()
     config.update(binSize=32)
     out = tmp_path / "out"

@@ -1,4 +1,4 @@
-"""Text that is shown."""
+"""Text for terminals, tables and pages."""
 
 from __future__ import annotations
 

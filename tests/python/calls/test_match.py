@@ -1,4 +1,4 @@
-"""Matching in one call, to a reference or to each other: results of the type that went in."""
+"""Matching in one call, to a reference or to each other: results of the same type as the data."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_bit_masks_come_back_with_the_names_of_their_planes() -> None:
 
 
 def test_bits_of_ccd_data_are_their_flags() -> None:
-    # CCDData makes booleans of every mask.
+    # CCDData converts every mask to booleans.
     holes = RNG.random(SKY.shape) < 0.05
     data = ccd(mask=holes, meta={"OBJECT": "M 13", "MP_DUST": 20, "MP_SAT": 2})
     data.flags = BITS
@@ -50,7 +50,7 @@ def test_bits_of_ccd_data_are_their_flags() -> None:
     np.testing.assert_array_equal(got.flags, BITS)
     assert got.meta["MP_DUST"] == 20
     assert result.run.records[1].good_fraction == pytest.approx(1 - ((BITS != 0) | holes).mean())
-    data.flags = BITS.astype(np.float32)  # no bits
+    data.flags = BITS.astype(np.float32)  # not bits
     assert evensky.clipped_stats(data).n_masked == holes.sum()
 
 
@@ -74,7 +74,7 @@ def test_matched_exposures_are_of_the_type_that_went_in(wrap: Any, kind: type) -
     assert [type(one) for one in result.exposures] == [kind, kind]
     assert result.models[0] is None
     np.testing.assert_allclose(result.models[1].getImageF().array, 20, atol=1e-4)
-    # What went in is as it was.
+    # The data are unchanged.
     untouched = getattr(second, "image", second)
     pixels = getattr(untouched, "array", getattr(untouched, "data", untouched))
     np.testing.assert_array_equal(np.asarray(pixels), SKY - 20)
@@ -163,7 +163,7 @@ def test_a_boolean_mask_counts_whatever_planes_are_bad() -> None:
 
 
 def test_progress_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tqdm.auto.tqdm", functools.partial(tqdm.auto.tqdm, mininterval=0))  # however quick it is
+    monkeypatch.setattr("tqdm.auto.tqdm", functools.partial(tqdm.auto.tqdm, mininterval=0))  # even if the run is quick
     for match, name, steps in ((evensky.match, "looking at", 4), (evensky.match_all, "comparing", 6)):
         match([SKY, SKY + 1], bin_size=40, progress=True)
         shown = capsys.readouterr().err
@@ -197,7 +197,7 @@ def test_units_are_not_mixed(match: Any) -> None:
         assert result.exposures[2] is None
         assert result.reference != 2
         assert evensky.clipped_stats(result.exposures[4]).mean.unit == u.Jy
-    # What has no unit, or one that nobody knows, is believed, and may be the reference.
+    # An exposure without a unit, or with an unknown one, is matched, and can be the reference.
     strange = [CCDData(SKY, unit=u.def_unit("bananas")), CCDData(SKY, unit="adu")]
     assert not match(strange, 0).run.failed
     noisy = RNG.normal(100, 100, SKY.shape)
@@ -228,7 +228,7 @@ def test_examples() -> None:
     assert doctest.testmod(importlib.import_module("evensky.calls.match")).failed == 0
 
 
-# What goes in and comes out.
+# Types of data and results.
 
 
 def test_types_come_back() -> None:

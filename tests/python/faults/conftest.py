@@ -1,4 +1,4 @@
-"""The files of runs in which something goes wrong."""
+"""Files of runs that are disturbed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture
 def files(originals: list[Path]) -> Iterator[list[Path]]:
-    """Exposures that are the same after the test."""
+    """Provide exposures, and check that the test has not changed them."""
     before = [digest(path) for path in originals]
     yield originals
     assert [digest(path) for path in originals] == before
@@ -30,7 +30,7 @@ def files(originals: list[Path]) -> Iterator[list[Path]]:
 
 @pytest.fixture(scope="module")
 def whole(originals: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What a run that nothing disturbs makes."""
+    """Return the digests of an undisturbed run."""
     folder = tmp_path_factory.mktemp("whole")
     result = match(originals, folder)
     assert result.exit_code == 0, result.output

@@ -1,4 +1,4 @@
-"""Disks that are full, folders that go or cannot be written to: nothing is lost by it."""
+"""Full disks, and folders that vanish or cannot be written to: no result is lost."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from evensky import report
 from evensky.runs.journal import JOURNAL, Journal
 from evensky.tasks import MatchBackgroundsTask
 
-# As a user has it: warnings of astropy must not become errors here that they are not there.
+# Warnings of astropy are ignored, as they are for users; pytest would turn them into errors.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-# Disks that are full.
+# Full disks.
 
 
 def test_no_space_for_an_output(
@@ -65,7 +65,7 @@ def test_no_space_for_an_output(
 
 
 def full_journal(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """After so many lines the journal is on a disk that is full."""
+    """Make the disk of the journal full after a number of lines."""
     add = Journal._add
     count = 0
 
@@ -156,7 +156,7 @@ def test_no_memory_for_the_report(
 
 @contextmanager
 def mounted(folder: Path, options: str) -> Iterator[Callable[[str], None]]:
-    """A file system of its own; yields what mounts it with other options."""
+    """Mount a separate file system; yield a function that mounts it again with other options."""
     folder.mkdir()
 
     def mount(options: str) -> None:
@@ -177,7 +177,7 @@ def test_a_disk_that_is_full_for_outputs(files: list[Path], whole: dict[str, str
     with mounted(tmp_path / "disk", "size=800k") as remount:
         out = tmp_path / "disk"
         result = match(files, out, "-q")
-        # Room is left for some outputs and, where an output has gone again, for the journal and the table.
+        # There is room for some outputs and, after an incomplete output is removed, for the journal and the table.
         assert_ended(result, 1)
         assert 0 < len(digests(out)) < NUMBER
         assert failed(out)
@@ -204,7 +204,7 @@ def test_a_disk_that_is_full_for_the_journal(files: list[Path], whole: dict[str,
         assert_finishes(files, out, whole)
 
 
-# Folders that cannot be written to, or go.
+# Folders that cannot be written to, or vanish.
 
 
 def test_a_folder_that_is_read_only(files: list[Path], whole: dict[str, str], tmp_path: Path) -> None:

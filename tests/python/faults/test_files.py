@@ -1,4 +1,4 @@
-"""Files that go or change during a run, inputs that would be outputs, and odd names."""
+"""Files that vanish or change during a run, inputs that would be outputs, and odd names."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from evensky.runs.journal import JOURNAL, Journal
 from evensky.simulate import make_exposures
 from evensky.tasks import MatchBackgroundsTask
 
-# As a user has it: warnings of astropy must not become errors here that they are not there.
+# Warnings of astropy are ignored, as they are for users; pytest would turn them into errors.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-# Files that go or change meanwhile.
+# Files that vanish or change during a run.
 
 
 @pytest.fixture
 def copies(originals: list[Path], tmp_path: Path) -> list[Path]:
-    """Exposures that may be harmed."""
+    """Return copies of the exposures, which a test may change."""
     folder = tmp_path / "copies"
     folder.mkdir()
     return [Path(shutil.copy(path, folder / path.name)) for path in originals]
@@ -96,7 +96,7 @@ def test_a_file_that_changes_before_it_is_matched(
     assert says in " ".join(result.output.split())
     assert len(digests(out)) == NUMBER - 1
     assert_tidy(out, whole)
-    # The files are not those any more that the run was begun with.
+    # The files are no longer those with which the run began.
     assert "files was" in assert_one_line(match(copies, out, "--resume"), 2)
 
 
@@ -130,7 +130,7 @@ def test_a_reference_that_goes_once_it_is_chosen(
 def test_a_reference_that_goes_once_it_is_read(
     copies: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # It is in memory by then.
+    # The reference is in memory by then.
     out = tmp_path / "out"
     reference = reference_of(copies, tmp_path / "first")
     begin = Journal.begin
@@ -144,7 +144,7 @@ def test_a_reference_that_goes_once_it_is_read(
     assert digests(out) == whole
 
 
-# Inputs are inputs.
+# Inputs are never written to.
 
 
 @pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to], ids=["symlink", "hardlink"])
@@ -154,7 +154,7 @@ def test_an_output_that_is_a_link_to_an_input(
     make(tmp_path / f"{files[1].stem}_matched.fits", files[1])
     assert_ended(match(files, tmp_path), 2)
     result = match(files, tmp_path, "--overwrite")
-    # A symbolic link is seen as what it stands for; another name of the file is replaced, the file is not.
+    # A symbolic link is the input that it points to; a hard link is replaced, and the input stays.
     assert_ended(result, 2 if make is Path.symlink_to else 0)
 
 
@@ -236,7 +236,7 @@ def test_a_name_that_is_no_text(copies: list[Path], tmp_path: Path) -> None:
 
 
 def test_references_that_nobody_could_be_matched_to(copies: list[Path], tmp_path: Path) -> None:
-    # The variance of a constant exposure cannot be beaten, nor what is left of it.
+    # No other exposure has a lower cost than one without noise.
     for index, pixels in ((0, np.zeros((128, 128))), (1, np.full((100, 128), 600.0))):
         noise = np.random.default_rng(1).normal(0, 1e-3, pixels.shape) * index
         fits.PrimaryHDU((pixels + noise).astype("f4")).writeto(copies[index], overwrite=True)
@@ -248,10 +248,10 @@ def test_references_that_nobody_could_be_matched_to(copies: list[Path], tmp_path
     lines = [json.loads(line) for line in (tmp_path / "out" / JOURNAL).read_text().splitlines()]
     said = [candidate["message"] for candidate in lines[1]["candidates"][:2]]
     assert said == ["all its good pixels are equal", "has another size than most: 128 x 100"]
-    assert all(candidate["npoint"] > 0 for candidate in lines[1]["candidates"])  # figures stay what they are
+    assert all(candidate["npoint"] > 0 for candidate in lines[1]["candidates"])  # the measured values are kept
 
 
-# Many at once.
+# Many broken files in one run.
 
 
 def test_ten_broken_ways_among_thirty(files: list[Path], tmp_path: Path) -> None:
@@ -302,7 +302,7 @@ def test_ten_broken_ways_among_thirty(files: list[Path], tmp_path: Path) -> None
         assert says in messages[name]
         assert says in page
         assert says.split()[-1] in result.output
-    # Going on with it does again what has failed, and no more.
+    # A resumed run repeats only the failed exposures.
     times = {path: path.stat().st_mtime_ns for path in out.glob("*_matched.fits")}
     assert_ended(match(paths, out, "--resume", "-q"), 1)
     assert sorted(failed(out)) == sorted(ways)

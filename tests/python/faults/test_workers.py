@@ -1,4 +1,4 @@
-"""Workers that die or are stopped: one exposure fails, or the run ends and can go on."""
+"""Workers that die or are stopped: one exposure fails, or the run ends and can be resumed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from resuming import digests
 
 from evensky.tasks import MatchBackgroundsTask
 
-# As a user has it: warnings of astropy must not become errors here that they are not there.
+# Warnings of astropy are ignored, as they are for users; pytest would turn them into errors.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -65,7 +65,7 @@ def test_a_worker_that_dies_while_matching_is_one_failure(
 
 
 class _SilentError(Exception):
-    """An error without a message, as MemoryError mostly is one."""
+    """An error without a message, like most MemoryErrors."""
 
 
 @pytest.mark.parametrize("kind", [MemoryError, _SilentError, AssertionError])
@@ -97,7 +97,7 @@ def test_what_is_no_exception_is_one_failure_too(
         when_matching(patch, "demo_02", die)
         try:
             result = match(files, tmp_path, "-j", workers)
-        except BaseException as raised:  # which click lets through
+        except BaseException as raised:  # click lets it through
             pytest.fail(repr(raised))
     assert_ended(result, 1)
     assert list(failed(tmp_path)) == ["demo_02"]
@@ -120,7 +120,7 @@ def dying_measure(monkeypatch: pytest.MonkeyPatch, label: str, error: BaseExcept
 def test_a_worker_that_dies_while_measuring(
     files: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    # It is no candidate; that it cannot be measured does not say that it cannot be matched.
+    # An exposure that cannot be measured is no candidate for the reference, but may still be matched.
     dying_measure(monkeypatch, VICTIM, error)
     assert_ended(match(files, tmp_path, "-j", 2), 0)
     assert digests(tmp_path) == whole
@@ -132,7 +132,7 @@ def test_exit_while_measuring(files: list[Path], tmp_path: Path, monkeypatch: py
     assert len(digests(tmp_path)) >= NUMBER - 1
 
 
-# Signals at their worst.
+# Signals at the worst moments.
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

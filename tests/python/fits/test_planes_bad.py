@@ -1,4 +1,4 @@
-"""Planes, scales and origins that are odd or cannot be: read rightly, or refused in one line that says why."""
+"""Planes, scales and origins that are odd or impossible: read correctly, or errors of one line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from command import run
 
 from evensky.io import read_exposure, write_exposure
 
-# As a user has it: what astropy warns of must not become an error here that it is not there.
+# Warnings of astropy are ignored, as they are for users; pytest would turn them into errors.
 pytestmark = pytest.mark.filterwarnings("ignore")
 _nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 
@@ -81,7 +81,7 @@ REFUSED: list[Row] = [
         lambda: hdu_replaced(3, lambda data: data[:, :32]),
         r"variance has shape \(64, 32\) but the image has \(64, 64\)",
     ),
-    # Numbers that are none.
+    # Values that are not numbers.
     ("ltv-nan", lambda: with_card(lsst(), "LTV1    = NaN"), "LTV1"),
     ("ltv-text", lambda: with_card(lsst(), "LTV1    = 'abc'"), "'abc'"),
     (
@@ -99,7 +99,7 @@ REFUSED: list[Row] = [
 test_refused = refused(REFUSED)
 
 
-# What is odd, but says clearly enough what it means.
+# Files that are odd but unambiguous.
 
 
 def mean_of(content: bytes, folder: Path) -> float:
@@ -109,7 +109,7 @@ def mean_of(content: bytes, folder: Path) -> float:
 
 
 READ: list[Row] = [
-    # What pads the last block is missing, or more than that is there.
+    # The padding of the last block is missing, or more follows it.
     ("padding-short", lambda: plain()[:-1], "f4"),
     ("no-padding", lambda: plain()[: BLOCK + 4 * 64 * 64], "f4"),
     ("a-line-behind", lambda: plain() + b"\r\n", "f4"),
@@ -173,7 +173,7 @@ def test_read(tmp_path: Path, make: Callable[[], bytes], dtype: str) -> None:
     exposure = read_exposure(path)
     np.testing.assert_array_equal(exposure.image.array, pixels().astype(dtype))
     assert run("stats", path).exit_code == 0
-    # What was read can be written, and is then the same.
+    # The exposure can be written, and then read with the same pixels.
     write_exposure(exposure, tmp_path / "b.fits")
     np.testing.assert_array_equal(read_exposure(tmp_path / "b.fits").image.array, pixels().astype(dtype))
 
@@ -214,12 +214,12 @@ def test_scaled_integers(tmp_path: Path) -> None:
         read = read_exposure(path).image.array
         np.testing.assert_array_equal(np.isnan(read), blank)
         np.testing.assert_array_equal(read[~blank], scale * raw[~blank])
-    # No pixel of it counts, so there is nothing to have statistics of.
+    # No pixel is finite.
     path.write_bytes(more_cards(plain("i2"), b"BZERO   = 1E400"))
     assert not np.isfinite(read_exposure(path).image.array).any()
 
 
-# What should be answered otherwise.
+# Special cases.
 
 
 @pytest.mark.parametrize(("dtype", "zero"), [("i2", 2**15), ("i4", 2**31)])

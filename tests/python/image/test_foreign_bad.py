@@ -1,6 +1,6 @@
-"""Bad input to what reads arrays of other packages: refused with the value, or taken for the right number."""
+"""Bad input to functions that read arrays of other packages: errors that show the value, or exact conversions."""
 
-# Arguments of the wrong type are what this is about.
+# These tests pass arguments of wrong types.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Bad input to images: refused with the value, or taken for the right number."""
+"""Bad input to images: errors that show the value, or exact conversions."""
 
-# Arguments of the wrong type are what this is about.
+# These tests pass arguments of wrong types.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ REFUSED: list[Row] = [
 test_refused = refused(REFUSED)
 
 
-# What no binding takes: a plain TypeError, never anything else.
+# Types that no binding accepts raise a plain TypeError.
 WRONG_TYPES: list[WrongRow] = [
     ("file name", afwImage.ImageF.readFits, (None, 3)),
 ]

@@ -1,4 +1,4 @@
-"""Configuration files that are broken or none: refused in one line before anything is made."""
+"""Configuration files that are broken or not configurations: errors of one line before anything is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from broken_fits import SPECIAL
 from command import one_line, run, write_three
 
-# As a user has it: what astropy warns of must not become an error here that it is not there.
+# Warnings of astropy are ignored, as they are for users; pytest would turn them into errors.
 pytestmark = pytest.mark.filterwarnings("ignore")
 _nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 exposures = pytest.fixture(scope="module")(write_three)
@@ -26,7 +26,7 @@ def laughs(levels: int) -> str:
 
 
 def merges(levels: int) -> str:
-    """Mappings that are merged into each other; each level has nine times the pairs of the one before."""
+    """Return mappings that are merged into each other; each level has nine times the pairs of the previous one."""
     lines = ["- &a0 {x: 1}"]
     lines += [f"- &a{k} {{<<: [{', '.join([f'*a{k - 1}'] * 9)}]}}" for k in range(1, levels)]
     return "\n".join(lines)
@@ -85,7 +85,7 @@ def test_configuration_refused(
     message = one_line(run("match", *exposures, "--method", "reference", "--out", tmp_path / "out", "--config", path))
     assert re.search(says, message), message
     assert len(message) < 1000 + len(str(path))
-    assert not (tmp_path / "out").exists()  # before anything is made
+    assert not (tmp_path / "out").exists()  # nothing has been written
 
 
 @pytest.mark.parametrize("make", [pytest.param(row[1], id=row[0]) for row in SPECIAL])

@@ -20,7 +20,7 @@ exposure = pytest.fixture(make_exposure)
 def test_compressing_leaves_the_pixels_alone(
     exposure: ExposureF, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # astropy swaps bytes in place while it writes: what it is given must be nobody else's.
+    # astropy swaps bytes in place while it writes, so it must get copies.
     written = fits.HDUList.writeto
     seen = []
 
@@ -51,7 +51,7 @@ def test_round_trip(exposure: ExposureF, tmp_path: Path, compress: bool) -> None
     assert again.metadata["EVS_VER"] == "1"
     for x, y in ((0, 0), (39, 29), (12.5, 3)):
         assert again.wcs.pixel_to_world(x, y).separation(exposure.wcs.pixel_to_world(x, y)).arcsec < 1e-9
-    # Numbers keep every digit, and a second round changes nothing.
+    # Numbers keep all digits, and a second round trip changes nothing.
     second = tmp_path / "b.fits"
     write_exposure(again, second, compress=compress)
     assert str(fits.getheader(second, 1)["A_2_0"]) == "5.21309707635475e-07"
@@ -120,5 +120,5 @@ def test_odd_headers_are_read_and_written(tmp_path: Path) -> None:
     (tmp_path / "odd.fits").write_bytes(raw)
     exposure = read_exposure(tmp_path / "odd.fits")
     write_exposure(exposure, tmp_path / "b.fits")
-    # The first is a comment by a keyword of its own, and stays what it is.
+    # The first card is a comment with its own keyword, and is kept.
     assert "ESO-LOG 00:00:00> DATE         = '1992-10-26'" in read_exposure(tmp_path / "b.fits").metadata.tostring()

@@ -11,7 +11,7 @@ from broken_fits import BLOCK, lsst, more_cards, pixels, plain, with_card
 
 from evensky.io import read_exposure, write_exposure
 
-# As a user has it: what astropy warns of must not become an error here that it is not there.
+# Warnings of astropy are ignored, as they are for users; pytest would turn them into errors.
 pytestmark = pytest.mark.filterwarnings("ignore")
 _nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 

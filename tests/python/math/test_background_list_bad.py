@@ -1,6 +1,6 @@
-"""Bad input to lists of backgrounds: refused with the value, or taken for the right number."""
+"""Bad input to lists of backgrounds: errors that show the value, or exact conversions."""
 
-# Arguments of the wrong type are what this is about.
+# These tests pass arguments of wrong types.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations

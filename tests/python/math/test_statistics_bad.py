@@ -1,6 +1,6 @@
-"""Bad input to statistics and their controls: refused with the value, or taken for the right number."""
+"""Bad input to statistics and their controls: errors that show the value, or exact conversions."""
 
-# Arguments of the wrong type are what this is about.
+# These tests pass arguments of wrong types.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ import evensky
 import evensky.image as afwImage
 import evensky.math as afwMath
 
-# What is called, the error, the built-in exception that it is too, and what the message says.
+# Call, error, built-in exception that the error also is, and text in the message.
 REFUSED: list[Row] = [
     ("no pixels", lambda: afwMath.makeStatistics(ONES[:0], afwMath.MEAN), *INVALID, "no pixels: its size is 20 x 0"),
     *(
@@ -318,7 +318,7 @@ REFUSED: list[Row] = [
 test_refused = refused(REFUSED)
 
 
-# What no binding takes: a plain TypeError, never anything else.
+# Types that no binding accepts raise a plain TypeError.
 WRONG_TYPES: list[WrongRow] = [
     ("numSigmaClip", afwMath.StatisticsControl, ("x", None, 1j)),
     ("numIter", lambda value: afwMath.StatisticsControl(3.0, value), (1.5, NAN, "x", None, 2**31, HUGE)),
@@ -366,7 +366,7 @@ test_of_the_wrong_type = of_the_wrong_type(WRONG_TYPES)
             [900, *[float(np.finfo("f4").smallest_subnormal)] * 5],
             id="denormal",
         ),
-        # Beyond float32 is not finite, as in the original.
+        # Values beyond the range of float32 are not finite, as in the original.
         pytest.param(np.array([[1e200, 5.0]]), [1, 5, 5, 5, 5, 5], id="too large for float32"),
         pytest.param(np.full((700, 700), 7, "f4"), [490000, 7, 7, 7, 7, 7], id="constant"),
         pytest.param(np.full((9, 9), 2**64 - 1, "u8"), [81, *[2.0**64] * 5], id="uint64 near its end"),
@@ -420,7 +420,7 @@ def test_all_32_planes_count() -> None:
 
 @pytest.mark.parametrize("dtype", ["f4", "u2"])
 def test_more_than_2_31_pixels(dtype: str) -> None:
-    # All rows are the same memory.
+    # All rows share the same memory.
     row = np.arange(46350, dtype=dtype)
     large = np.broadcast_to(row, (46341, row.size))
     assert large.size > 2**31
@@ -439,7 +439,7 @@ def test_a_state_that_is_set_takes_effect() -> None:
 def test_odd_weights(weight: float, mean: float) -> None:
     weights = np.array([[1.0, weight]], np.float32)
     got = numbers(np.array([[1.0, 2.0]]), afwMath.NPOINT, afwMath.MEAN, weights=weights)
-    # The image's pixels are good whatever their weights.
+    # Pixels are good whatever their weights.
     np.testing.assert_allclose(got, [2, mean], rtol=1e-7)
 
 

@@ -1,4 +1,4 @@
-"""The page and the table of a run."""
+"""The report and the table of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evensky.runs.match_run import write_table
 
 
 class Page(HTMLParser):
-    """Collects tags and what they refer to."""
+    """Parser that collects tags and the targets of links."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ def test_page_is_self_contained_and_escaped(tmp_path: Path) -> None:
     assert all(source.startswith(("data:image/png;base64,", "#")) for source in page.sources)
     assert all(page.alts)
     assert page.tags.count("article") == 6
-    # Levels, costs, and every exposure that has pictures.
+    # Figures of the levels, of the costs, and of every exposure that has pictures.
     assert page.tags.count("img") == 2 + 4
     assert "4 of 5 exposures" in text
     assert "ADU" in text
@@ -79,7 +79,7 @@ def test_of_very_many_those_are_shown_that_deserve_a_look(tmp_path: Path) -> Non
     text = write_report(run, tmp_path / "report.html").read_text()
     page = Page(text)
     assert len(text) < 3e6
-    # Nothing is missing from the table; one by one come those with pictures, and the one that is flagged.
+    # The table is complete; only exposures with pictures and the flagged one are shown one by one.
     assert text.count('<span class="chip matched">') > 2990
     assert "LOW_COVERAGE" in text
     assert page.tags.count("article") < 15

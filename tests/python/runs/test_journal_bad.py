@@ -1,4 +1,4 @@
-"""Journals that are broken, cut or edited: refused in one line, or resumed rightly."""
+"""Journals that are broken, truncated or edited: errors of one line, or correctly resumed runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from command import one_line, run, write_three
 
 from evensky.runs.journal import JOURNAL
 
-# As a user has it: what astropy warns of must not become an error here that it is not there.
+# Warnings of astropy are ignored, as they are for users; pytest would turn them into errors.
 pytestmark = pytest.mark.filterwarnings("ignore")
 _nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 exposures = pytest.fixture(scope="module")(write_three)
@@ -166,9 +166,9 @@ def test_journals_that_were_edited(
         "match", *exposures, "--method", "reference", "--out", out, "-c", "binSize=32", "--no-report", "--resume"
     )
     assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
-    if result.exit_code == 2:  # refused
+    if result.exit_code == 2:  # an error
         assert "is not a journal" in one_line(result)
-    else:  # or done as if the line were not there
+    else:  # the line is ignored
         assert result.exit_code == 0
         for path in matched.glob("*_matched.fits"):
             assert (out / path.name).read_bytes() == path.read_bytes()

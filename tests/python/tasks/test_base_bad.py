@@ -1,6 +1,6 @@
-"""Bad input to results of tasks: refused with the value."""
+"""Bad input to results of tasks: errors that show the value."""
 
-# Arguments of the wrong type are what this is about.
+# These tests pass arguments of wrong types.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Bad input to the mirrored task and its configuration: refused with the value, or taken for the right number."""
+"""Bad input to the mirrored task and its configuration: errors that show the value, or exact conversions."""
 
-# Arguments of the wrong type are what this is about.
+# These tests pass arguments of wrong types.
 # mypy: disable-error-code="arg-type,call-arg,dict-item,index"
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ REFUSED: list[Row] = [
 test_refused = refused(REFUSED)
 
 
-# What no binding takes: a plain TypeError, never anything else.
+# Types that no binding accepts raise a plain TypeError.
 WRONG_TYPES: list[WrongRow] = [
     ("exposures", lambda value: task().run(value, "x"), (None, 3)),
 ]
@@ -144,7 +144,7 @@ test_of_the_wrong_type = of_the_wrong_type(WRONG_TYPES)
     ],
 )
 def test_configuration(name: str, value: Any) -> None:
-    # The configuration's own errors, which are ValueErrors and name the field.
+    # Errors of the configuration are ValueErrors that name the field.
     with pytest.raises((ValueError, TypeError), match=name):
         task(**{name: value})
 
@@ -169,12 +169,12 @@ def test_the_smallest_images(shape: tuple[int, int]) -> None:
     thin = afwImage.ExposureF(afwImage.MaskedImageF(afwImage.ImageF(array)))
     struct = match(afwImage.ExposureF(afwImage.MaskedImageF(afwImage.ImageF(array * 3))), thin)
     assert "REDUCED_ORDER" in struct.flags
-    # Of one pixel there is no bin of two, and no residual; the model is its difference all the same.
+    # A bin of one pixel has no error and no residual, but its difference is the model.
     np.testing.assert_array_equal(thin.image.array, 3.0)
 
 
 def test_pixels_that_others_change_meanwhile() -> None:
-    # What comes out is anybody's guess; that it comes out, and that only it is written, is not.
+    # The result is undefined, but the call must return, and must write only to its output.
     rng = np.random.default_rng(3)
     guarded = rng.normal(100, 5, (660, 660)).astype(np.float32)
     pixels = guarded[10:-10, 10:-10]
@@ -305,7 +305,7 @@ def test_configuration_of_odd_values(name: str, value: Any) -> None:
     ],
 )
 def test_any_width_of_clipping(width: int) -> None:
-    # Nothing is clipped, or the configuration says why not.
+    # Either nothing is clipped, or the configuration raises an error.
     science = exposure(1.0)
     with contextlib.suppress(errors.EvenskyError, FieldValidationError):
         match(exposure(3.0), science, numSigmaClip=width, binSize=5, interpStyle="LINEAR")

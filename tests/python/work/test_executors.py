@@ -1,4 +1,4 @@
-"""Threads, processes, clusters: the same results, whoever does the work, and whoever dies."""
+"""Threads, processes and clusters: the same results with any executor, and if workers die."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def config() -> MatchBackgroundsConfig:
 
 @pytest.fixture(scope="module", params=["all", "reference"])
 def method(request: pytest.FixtureRequest) -> str:
-    """Files are matched by both methods."""
+    """Return a method; files are matched by both."""
     return str(request.param)
 
 
@@ -75,7 +75,7 @@ def kill_a_child() -> None:
 
 
 class KillOnce:
-    """Progress that kills a worker when so many steps are done."""
+    """Progress function that kills a worker after a number of steps."""
 
     def __init__(self, kill: Callable[[], None], at: int) -> None:
         self.kill, self.at, self.killed = kill, at, False
@@ -92,7 +92,7 @@ def test_processes_give_the_same_bytes(
     run = match_files(files, tmp_path, config=file_config, workers=2, executor="processes")
     assert digests(tmp_path) == whole
     assert [record.message for record in run.failed] == []
-    # Pictures come back from the workers.
+    # Workers return pictures.
     assert all(record.pixels is not None for record in run.records)
     assert (tmp_path / "report.html").exists()
 
@@ -114,7 +114,7 @@ def test_a_killed_worker_costs_a_retry(
     run = match_files(
         files, tmp_path, config=file_config, workers=2, executor="processes", report=False, progress=progress
     )
-    assert progress.killed or at > 2 * NUMBER  # to one reference there are two rounds of work
+    assert progress.killed or at > 2 * NUMBER  # a match to one reference has two stages of jobs
     assert [record.message for record in run.failed] == []
     assert digests(tmp_path) == whole
 

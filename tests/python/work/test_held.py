@@ -1,4 +1,4 @@
-"""Exposures that a process holds for several jobs."""
+"""Exposures that a process keeps between jobs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from evensky.image import ExposureF
 
 
 class Loads:
-    """Gives exposures, and counts how many were read."""
+    """Loader of exposures, which lists those that were read."""
 
     def __init__(self) -> None:
         self.read: list[str] = []
@@ -28,7 +28,7 @@ def test_the_reference_of_a_run_is_read_once() -> None:
         held = list(pool.map(lambda _: SHARED.get("held-1", loads("a")), range(20)))
     assert loads.read == ["a"]
     assert all(one is held[0] for one in held)
-    # That of another run takes its place.
+    # The reference of another run replaces it.
     SHARED.get("held-2", loads("b"))
     SHARED.get("held-1", loads("a"))
     assert loads.read == ["a", "b", "a"]
@@ -51,14 +51,14 @@ def test_the_last_few_exposures_of_pairs_are_held() -> None:
 
     first = get("a")
     get("b")
-    assert get("a") is first  # and it is now the latest
+    assert get("a") is first  # it is now the most recently used
     get("c")
     assert get("a") is first
     get("b")
     assert loads.read == ["a", "b", "c", "b"]
     RECENT.forget("held-4")
     assert get("a") is not first
-    # Those of other runs go.
+    # Exposures of other runs are dropped.
     get("x", run="held-5")
     get("a")
     assert loads.read == ["a", "b", "c", "b", "a", "x", "a"]

@@ -1,4 +1,4 @@
-"""The configuration of a match of all exposures to each other."""
+"""Configuration of the joint match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exposures tied by differences: what corrections make of them, outliers, and evidence."""
+"""Exposures that differences connect: residuals, outliers, and evidence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEVELS = (0.0, 3.0, 7.0, -2.0)
 
 
 def make_network(values: np.ndarray) -> Network:
-    """Four exposures, all pairs of which were measured in eight bins; their values have shape (4, 8)."""
+    """Make a network of four exposures whose pairs were all measured in eight bins; values have shape (4, 8)."""
     x, ones = np.arange(NUMBER) * 10.0 + 4.5, np.ones(NUMBER)
     pairs = [
         PairBins(
@@ -56,7 +56,7 @@ def test_the_bin_that_differs_from_all_others_is_an_outlier() -> None:
     network.reject(left)
     d = network.differences
     assert [(d.node_exposure[k], d.node_bin[k]) for k in np.flatnonzero(~network.good)] == [(2, 5)]
-    # Rows that it is in weigh nothing, the others what they did.
+    # Rows of the outlier have weight 0, and the others keep their weights.
     weights = network.weights()
     np.testing.assert_array_equal(weights == 0, np.abs(left) > 1)
     network.reject(np.zeros_like(left))

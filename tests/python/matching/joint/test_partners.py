@@ -1,4 +1,4 @@
-"""Which exposures are paired."""
+"""Choice of the pairs of exposures."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def test_the_number_of_pairs_grows_with_that_of_exposures(number: int) -> None:
     assert len(set(pairs)) == len(pairs)
     assert all(i < j or i == 2 for i, j in pairs)
     assert len({i for pair in pairs for i in pair}) == number
-    assert sum(2 in pair for pair in pairs) == number - 1  # all meet the hub
-    # In the order in which they are measured there is nothing to read again but the hub and a few before.
+    assert sum(2 in pair for pair in pairs) == number - 1  # all are paired with the reference
+    # In the order of measurement, only the reference and the few exposures just before are needed again.
     assert all(i == 2 or j - i <= 3 for i, j in pairs)
     assert [j for _, j in pairs] == sorted(j for _, j in pairs)
 
@@ -52,7 +52,7 @@ def test_everything_that_overlaps_is_tied_together() -> None:
     overlapping = [(i, j) for j in range(150) for i in range(j) if np.intersect1d(coverage[i], coverage[j]).size]
     assert len(pairs) < len(overlapping)
     assert groups(pairs) == groups(overlapping)
-    # Two sets, each tied well, that share a little.
+    # Two sets, each well connected, that share few bins.
     halves = [np.arange(100)] * 6 + [np.arange(95, 195)] * 6
     across = [pair for pair in choose_pairs(halves, reference=0) if pair[0] < 6 <= pair[1]]
     assert len(across) >= 2

@@ -1,4 +1,4 @@
-"""Exposures matched to each other: how well, with what errors, and what happens where that is hard."""
+"""Joint match of exposures: quality, errors, and difficult cases."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def names(result: Result) -> list[str]:
     return ["failed" if model is None else model.name for model in result.models]
 
 
-# What it must reach: ten exposures of 1024 x 1024, noise 10, nothing masked; RMS of what is left between them.
+# Required quality: RMS of the residual differences between ten exposures of 1024 x 1024 with noise of 10, without
+# masks.
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_a_chain() -> None:
             if model is not None
         ]
         squares.append(np.var(levels))
-        # The constants' errors know how they add up along the chain.
+        # The errors of the constants add up along the chain.
         sigmas = [float(model.sigma(np.array([model.box[0]]), np.array([0]))[0]) for model in result.models if model]
         assert min(sigmas) == pytest.approx(sigmas[5], rel=0.1)
         assert 1.5 < sigmas[0] / sigmas[5] < 2.5
@@ -76,7 +77,7 @@ def test_diffuse_light_survives() -> None:
     shape = glow - glow.mean()
     for level in ("reference", "mean", "lowest"):
         result = matched(simulated, level=level)
-        # What the corrections do to all exposures alike, less what was there for each to correct.
+        # The mean of the models, minus the part that is due to the sky of the reference.
         common = np.mean([model.image() for model in result.models if model is not None], axis=0, dtype=float)
         if level == "reference":
             skies = [one.sky.astype(float) for one in simulated]
@@ -89,10 +90,10 @@ def test_diffuse_light_survives() -> None:
 
 
 def series(order: int, rng: np.random.Generator, side: int, size: float) -> np.ndarray:
-    """Some series of exactly that order."""
+    """Make a random series of exactly a given order."""
     candidate = Candidate(order)
     coefficients = rng.normal(0, size, candidate.terms)
-    # It needs all of them.
+    # The terms of the highest order must not be small.
     coefficients[-order - 1 :] += size * np.sign(coefficients[-order - 1 :])
     return Model(candidate, (0, 0, side, side), coefficients, np.zeros((candidate.terms,) * 2)).image()
 
@@ -110,7 +111,7 @@ def test_the_order_is_chosen_right() -> None:
         result = evensky.match_all(exposures, reference=0, pictures=False)
         got = [model.candidate for model in result.models if model is not None]
         right += got[1:] == [Candidate(order) for order in orders[1:]]
-    # All three of a trial, each of which was one of more than a dozen kinds.
+    # All three models of a trial must be right, each of more than a dozen candidates.
     assert right >= 0.95 * trials
 
 
@@ -140,7 +141,7 @@ def test_errors_are_honest(level: str) -> None:
 
 
 def test_errors_are_not_better_than_the_scatter() -> None:
-    # Noise that neighbours share is not seen in the scatter of single pixels, but bins scatter by it.
+    # Correlated noise is underestimated by the scatter of single pixels, but visible in the scatter of bins.
     rng = np.random.default_rng(3)
     coarse = [np.kron(rng.normal(0, 2, (64, 64)), np.ones((4, 4))) for _ in range(4)]
     exposures = [(100 + one + rng.normal(0, 1, one.shape)).astype(np.float32) for one in coarse]
@@ -161,7 +162,7 @@ def test_what_is_odd_in_one_bin_does_not_count() -> None:
     plain, odd = (evensky.match_all(images, reference=0, pictures=False) for images in (clean, ghost))
     assert names(odd) == names(plain) == ["none"] + ["constant"] * 5
     rejected = [record.rejected_bins for record in odd.run.records]
-    assert rejected[2] >= 15  # 5 x 4 bins of 32 px, those at its edge in part
+    assert rejected[2] >= 15  # 5 x 4 bins of 32 px, some of them only in part
     assert rejected[4] >= 16
     assert [rejected[i] for i in (0, 1, 3, 5)] == [0, 0, 0, 0]
     for one, other in zip(plain.models, odd.models, strict=True):
@@ -171,7 +172,7 @@ def test_what_is_odd_in_one_bin_does_not_count() -> None:
 
 
 def test_one_exposure_that_is_unlike_the_others() -> None:
-    # It alone gets the terms that it needs, wherever the reference is.
+    # Only this exposure gets a complex model, whatever the reference.
     rng = np.random.default_rng(5)
     exposures = [(100 + rng.normal(0, 5, (256, 256))).astype(np.float32) for _ in range(7)]
     exposures[3] += series(3, rng, 256, 5.0)
@@ -197,7 +198,7 @@ def test_rows_that_drift() -> None:
         assert np.std(after - values[0]) < 0.35 * np.std(before.mean(axis=1) - values[0])
 
 
-# What stays as it is.
+# Levels that stay unchanged.
 
 
 def test_levels() -> None:
@@ -214,7 +215,7 @@ def test_levels() -> None:
     assert max(means) == pytest.approx(0, abs=0.01)
     assert means[int(np.argmax(means))] == max(means)
     assert int(np.argmax(means)) == int(np.argmin([one.sky.mean() for one in simulated]))
-    # They differ by what all have in common.
+    # The models for different levels differ by a function that all exposures share.
     for one, other in ((reference, mean), (mean, lowest)):
         shifts = [a.image() - b.image() for a, b in zip(one.models, other.models, strict=True) if a and b]
         assert np.ptp(shifts, axis=0).max() < 1e-2

@@ -1,4 +1,4 @@
-"""The system of equations of all differences."""
+"""System of equations of all differences."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_equations_by_hand() -> None:
         values = [one.model.evaluate(np.array([5.0]), np.array([5.0]))[0] for one in found.exposures if one.model]
         assert values == pytest.approx(expected)
         assert found.references == ([0] if level == "reference" else [-1])
-    # The noise of a node is 0.1 / sqrt(2), four of them 0.035; relative to the reference it is that of two exposures.
+    # The noise of a node is 0.1 / sqrt(2), that of four nodes 0.035; relative to the reference, two exposures add up.
     found = correct_all(boxes, CommonGrid(10), differences, preference=[0, 1, 2])
     sigma = found.exposures[1].model and found.exposures[1].model.sigma(np.array([5.0]), np.array([5.0]))[0]
     assert sigma == pytest.approx(0.05, rel=1e-6)
