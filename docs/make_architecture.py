@@ -1,11 +1,11 @@
-"""Draw the floors of the package, images/architecture.svg. Usage: python docs/make_architecture.py"""
+"""Drawing of the floors of the package, images/architecture.svg. Usage: python docs/make_architecture.py"""
 
 from __future__ import annotations
 
 from html import escape
 from pathlib import Path
 
-# For each group: its name, its colours, and its floors from top to bottom with what they hold.
+# Groups: name, colours, and floors from top to bottom with their contents.
 GROUPS = [
     (
         "For users",
@@ -65,7 +65,7 @@ LEFT, RIGHT = 46, 704
 
 
 def box(x: float, y: float, width: float, name: str, text: str, colours: tuple[str, str], indent: float) -> list[str]:
-    """One floor, or a part of one."""
+    """Draw one floor, or a part of one."""
     fill, line = colours
     middle = y + BOX / 2 + 5.5
     return [

@@ -1,5 +1,5 @@
-// A background of any image, evaluated anywhere in any way: parts are what the whole is, and the number of threads does
-// not matter.
+// Fuzz target: a background of any image, evaluated anywhere in any way. Parts equal the whole, and the number of
+// threads does not matter.
 
 #include "evensky/background.hpp"
 

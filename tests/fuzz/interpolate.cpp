@@ -1,4 +1,5 @@
-// One-dimensional interpolation through any knots: it goes through them, and rows are what single positions are.
+// Fuzz target: one-dimensional interpolation through any knots. The interpolant goes through them, and rows equal
+// single positions.
 
 #include "evensky/interpolate.hpp"
 
@@ -43,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
                               "a row as positions");
             }
         }
-        // Slopes that overflow make NaN of knots too.
+        // Slopes that overflow make the values at knots NaN, too.
         auto const tame = [](double v) { return std::abs(v) < 1e9 && (v == 0.0 || std::abs(v) > 1e-9); };
         bool ordinary = std::all_of(y.begin(), y.end(), tame) && std::all_of(x.begin(), x.end(), tame);
         for (std::size_t i = 1; i < x.size(); ++i) ordinary = ordinary && x[i] - x[i - 1] > 1e-3;

@@ -1,4 +1,5 @@
-// A match of any pair in any way: the number of threads does not matter, and where it fails nothing was written.
+// Fuzz target: a match of any pair in any way. The number of threads does not matter, and a failed match writes
+// nothing.
 
 #include "evensky/pair.hpp"
 
@@ -19,7 +20,7 @@ std::vector<std::int64_t> edges(fuzz::Input& input, std::int64_t size) {
     return result;
 }
 
-// The difference in bins of any edges.
+// Measure the difference in bins with any edges.
 template <typename T>
 void runBins(fuzz::Input& input, MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
              PairOptions const& options, int threads) {
@@ -45,7 +46,7 @@ void run(fuzz::Input& input) {
     PairOptions options;
     options.usePolynomial = input.flag();
     options.order = static_cast<int>(input.flag() ? input.within(-1, 9) : input.integer());
-    // Such a fit is what was asked for, and takes its time: n^6 operations for order n.
+    // Such a fit is allowed but takes long: n^6 operations for order n.
     if (options.order > 20 && options.order < 10'000) options.order = 20;
     options.referenceBadMask = input.take<MaskPixel>();
     options.scienceBadMask = input.take<MaskPixel>();
