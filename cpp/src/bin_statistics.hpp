@@ -22,8 +22,8 @@ struct BinStatistics {
     std::vector<std::int64_t> counts;
 };
 
-// Largest number of pixels of bins that are packed together: 256 KiB of floats, which fit into the second cache of a
-// core beside its other data.
+// Largest number of pixels of bins that are packed together: 256 KiB of floats, which fit into the second-level cache
+// of a core beside its other data.
 inline constexpr std::ptrdiff_t pixelsTogether = std::ptrdiff_t{1} << 16;
 
 // Good pixels of bins of one height, side by side: values in storages, numbers in packed.
@@ -40,7 +40,7 @@ void packTogether(std::vector<Source> const& sources, std::ptrdiff_t height, std
     }
 }
 
-// Limit the memory to prefetch to the size that fits into the second cache beside the packed pixels.
+// Limit the memory to prefetch to the size that fits into the second-level cache beside the packed pixels.
 inline void limit(Ahead& ahead) noexcept {
     constexpr std::ptrdiff_t most = std::ptrdiff_t{1} << 20;
     auto const planes = std::count_if(ahead.at.begin(), ahead.at.end(), [](auto at) { return at != 0; });

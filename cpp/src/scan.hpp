@@ -45,7 +45,7 @@ struct Located {
     std::array<double, ScanPlan::maxRanges> at{}, slope{};  // slope: per unit of fraction
 };
 
-// Return the quantiles at most at ScanPlan::maxRanges fractions. The columns of the sample's squares must be sorted.
+// Locate the quantiles at up to ScanPlan::maxRanges fractions. The columns of the sample's squares must be sorted.
 inline Located locate(std::span<float const> sample, std::span<double const> fractions) {
     auto const& kernel = kernels();
     auto const m = static_cast<std::ptrdiff_t>(sample.size());
@@ -172,7 +172,7 @@ inline ScanPlan planScan(std::span<float> sample, std::span<double const> fracti
 class Scanned {
 public:
     Scanned() = default;
-    Scanned(Scanned&&) noexcept = default;  // A copy would have the spans of the original, so there is none.
+    Scanned(Scanned&&) noexcept = default;  // Copies would have the spans of the original, so they are not allowed.
     Scanned& operator=(Scanned&&) noexcept = default;
 
     std::array<std::int64_t, ScanPlan::maxRanges> below{};
@@ -180,14 +180,14 @@ public:
     Moments core;
     std::span<float const> candidates, fringe;
 
-    // Scans all pixels of the part. The stored pixels stay in `aside`; `ahead` is the memory that will be read next.
+    // Scan all pixels of the part. The stored pixels stay in `aside`; `ahead` is the memory that will be read next.
     void set(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside, Ahead& ahead) {
         below = inside = {};
         core = {};
         std::tie(candidates, fringe) = look(packed, size, plan, aside, ahead);
     }
 
-    // Scans more pixels; `aside` may be reused afterwards.
+    // Scan more pixels; `aside` may be reused afterwards.
     void add(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside, Ahead& ahead) {
         auto const [more, moreFringe] = look(packed, size, plan, aside, ahead);
         _candidates.insert(_candidates.end(), more.begin(), more.end());
@@ -221,13 +221,13 @@ private:
 // search continues among the values near it.
 class RankFinder {
 public:
-    // Provides memory for n values to search, and for the values that kernels may write after them.
+    // Provide memory for n values to search, and for the values that kernels may write after them.
     float* values(std::size_t n) {
         _room = n + static_cast<std::size_t>(slack);
         return _values.room(_room);
     }
 
-    // Finds the values in the first n of values().
+    // Find the values in the first n of values().
     std::array<float, 2> find(std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t last) {
         constexpr std::ptrdiff_t fewValues = 40;
         auto const& kernel = kernels();

@@ -32,7 +32,7 @@ def get_include() -> str:
     Raises
     ------
     evensky.errors.NotFoundError
-        Where the package was not installed but is used from a checkout.
+        If the package is not installed but used from a checkout.
     """
     return _existing(_INSTALLED / "include", "evensky/evensky.hpp")
 
@@ -48,6 +48,6 @@ def get_cmake_dir() -> str:
     Raises
     ------
     evensky.errors.NotFoundError
-        Where the package was not installed but is used from a checkout.
+        If the package is not installed but used from a checkout.
     """
     return _existing(_INSTALLED / "lib" / "cmake" / "evensky", "evenskyConfig.cmake")

@@ -47,7 +47,7 @@ struct Pair {
         return matchBackgrounds<float>(from, to, matched, origin, origin, options, num_threads);
     }
 
-    // Returns the root mean square of the difference between the model and the true sky.
+    // Return the root mean square of the difference between the model and the true sky.
     double left(Pixels<float> const& matched) const {
         double sum = 0.0;
         for (std::size_t i = 0; i < sky.values.size(); ++i) {

@@ -29,8 +29,8 @@ enum UndersampleStyle : int {
 /// @throws NotFoundError if the name is unknown; the message lists the known ones
 [[nodiscard]] EVENSKY_EXPORT UndersampleStyle stringToUndersampleStyle(std::string const& style);
 
-/// Options of making and evaluating a background. Copies share the statistics and approximation controls. Not to be
-/// modified while another thread uses it.
+/// Options of making and evaluating a background. Copies share the statistics and approximation controls. A control
+/// must not be modified while another thread uses it.
 class EVENSKY_EXPORT BackgroundControl {
 public:
     /// @param style             interpolation style

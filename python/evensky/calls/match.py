@@ -369,7 +369,7 @@ def match_files(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For no files, less than one worker, both `overwrite` and `resume`, or an unknown executor.
+        If there are no files, fewer than one worker, both `overwrite` and `resume`, or an unknown executor.
     evensky.errors.FitsError
         If the folder cannot be used, the reference cannot be read, or a run to resume has other inputs.
     evensky.errors.TaskError

@@ -152,7 +152,7 @@ def clipped_stats(
 
 
 def _as_rows(data: Any) -> Any:
-    """Return values of any shape as rows of an image; images and two-dimensional arrays are returned as they are."""
+    """Return values of any shape as rows of an image; images and two-dimensional arrays are returned unchanged."""
     if data is None or isinstance(data, Image | MaskedImage | Exposure | Mask | MaskedVector):
         return data
     if is_nddata(data) or is_lsst_images(data):

@@ -113,7 +113,7 @@ def plot_model_grid(
     residual: Any,
     unit: str = "",
 ) -> Figure:
-    """Draw a model image under the bins that it was made from, and the residuals of the bins beside it.
+    """Draw a model image with the bins on it, and the residuals of the bins beside it.
 
     The size of a bin's marker shows its error.
 

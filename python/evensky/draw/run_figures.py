@@ -285,7 +285,7 @@ def _scores(ax: Any, record: PictureRecord) -> None:
     ax.set_title("candidate models: evidence against", fontsize=10)
     ax.spines[["top", "right", "left"]].set_visible(False)
     positions = np.arange(len(shown))
-    # Linear up to 10, where the choice is still open; logarithmic beyond.
+    # The scale is linear up to 10, where candidates are hard to tell apart, and logarithmic beyond.
     ax.set_xscale("symlog", linthresh=10, linscale=0.6)
     ax.barh(positions, [score.bic for score in shown], height=0.55, color=GREY, alpha=0.6)
     ax.plot(0, 0, "o", color=GREEN, ms=8, clip_on=False)

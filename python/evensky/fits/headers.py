@@ -36,7 +36,7 @@ def _text_of(card: Any) -> str:
 
 
 def merged_header(hdus: Any, hdu: Any) -> Any:
-    """Merge the primary header and the image's; cards that describe storage are left out."""
+    """Merge the primary header and that of the image; cards that describe storage are left out."""
     from astropy.io import fits
 
     sources = [hdus[0].header] if hdu is hdus[0] else [hdus[0].header, hdu.header]

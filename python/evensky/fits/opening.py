@@ -123,7 +123,7 @@ def _check_start(file: BinaryIO, path: Path) -> None:
 # Cards that determine the size of the data, and their values.
 _LAYOUT = re.compile(rb"(BITPIX|NAXIS\d*|PCOUNT|GCOUNT) *=([^/]*)")
 _BITPIX = (8, 16, 32, 64, -32, -64)
-# Longest header that is read; one without an end has no limit.
+# Longest header that is read, as a header without an end has no limit.
 _LONGEST_HEADER = 2**24
 # Longest padding after the last HDU.
 _LONGEST_PADDING = 2880 * 36

@@ -327,7 +327,7 @@ class PixelPlane(Boxed):
             if target == np.int32:
                 # Keep the bit pattern: the highest bit becomes the sign.
                 return given.astype(np.int64).astype(np.uint32).view(np.int32)
-        with np.errstate(over="ignore"):  # Values beyond float32 become infinite, so they are not taken as good.
+        with np.errstate(over="ignore"):  # values beyond the range of float32 become infinite, and are not good
             return np.array(given, dtype=target)
 
     def _fitting(self, values: Any) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Plain planes, without a copy, of anything image-like: arrays, astropy's ``NDData``, images of ``lsst.images``.
 
-No package is imported to find out what an object is.
+No package is imported to recognise an object.
 """
 
 from __future__ import annotations
@@ -102,12 +102,12 @@ def native_array(array: Any) -> np.ndarray:
 
 
 def is_nddata(obj: Any) -> bool:
-    """Return whether an object is like astropy's ``NDData``, which is not imported to find out."""
+    """Return whether an object is like astropy's ``NDData``, without importing astropy."""
     return not isinstance(obj, np.ndarray) and all(hasattr(obj, name) for name in ("data", "mask", "uncertainty"))
 
 
 def is_lsst_images(obj: Any) -> bool:
-    """Return whether an object is like an image of ``lsst.images``, which is not imported to find out."""
+    """Return whether an object is like an image of ``lsst.images``, without importing that package."""
     if not all(hasattr(obj, name) for name in ("bbox", "sky_projection", "unit")):
         return False
     return hasattr(obj, "array") or all(hasattr(obj, name) for name in ("image", "mask", "variance"))

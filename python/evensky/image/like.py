@@ -66,7 +66,7 @@ def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False, variance: np
     Parameters
     ----------
     data : image-like
-        The data that the pixels were made from.
+        The data from which the pixels were made.
     pixels : ndarray, shape (height, width)
         Pixels in the unit of `data`.
     bare : bool, optional

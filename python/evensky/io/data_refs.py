@@ -25,7 +25,7 @@ from .exposures import read_exposure
 
 
 def id_dict(data_id: Any) -> dict[str, Any]:
-    """Convert a data ID to a dictionary; accepts mappings, and data coordinates of a Butler, which are not mappings."""
+    """Convert a data ID, which is a mapping or data coordinates of a Butler, to a dictionary."""
     mapping = getattr(data_id, "mapping", data_id)
     return dict(mapping)
 

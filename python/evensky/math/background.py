@@ -331,7 +331,7 @@ def makeBackground(image: Any, bctrl: BackgroundControl, *, num_threads: int = 0
 
 
 def model_range(model: BackgroundMI | Approximate) -> tuple[float, float]:
-    """Return the lowest and the highest value of a model, evaluated by bands of rows."""
+    """Return the lowest and the highest value of a model, which is evaluated in bands of rows."""
     box = model.getBBox() if isinstance(model, Approximate) else model.getImageBBox()
     width, height = box.getDimensions()
     low, high = np.float32(np.inf), np.float32(-np.inf)

@@ -195,7 +195,7 @@ def _split_arguments(
             f"There are {len(rest)} arguments too many; at most x, a second plane, flags and sctrl are allowed"
         )
     if not isinstance(flags, int | str | np.integer):
-        # A number that is not an integer has been mistaken for a second plane above.
+        # A number that is not an integer was taken for a second plane above.
         given = plane if flags is None and isinstance(plane, float | complex | bytes) else flags
         raise InvalidParameterError(f"flags is {given!r}; it must be Property values, OR-ed, or the name of one")
     if sctrl is not None and not isinstance(sctrl, StatisticsControl):

@@ -117,7 +117,7 @@ class JointMethod(Method):
         yield look
 
     def comparisons(self, items: Sequence[Item], looks: Sequence[Look]) -> list[Job]:
-        """Choose the pairs to measure, and return jobs that compare one exposure with earlier ones each."""
+        """Choose the pairs to measure; return jobs, each of which compares one exposure with earlier ones."""
         assert self.reference is not None
         self.unit = looks[self.reference.index].unit or most_common_unit(look.unit for look in looks)
         pairs = choose_pairs([self._coverage(look).bins for look in looks], self.reference.index)
@@ -208,7 +208,7 @@ class JointMethod(Method):
         return held
 
     def _size(self, pixels: Pixels) -> int:
-        """Return the number of bytes to count for pixels; that for pixels on disk limits the number of exposures."""
+        """Return the size to count for pixels: their bytes or, on disk, a share that limits the number of exposures."""
         return self.held_bytes // (3 + self.workers) if pixels.on_disk else pixels.image.nbytes
 
     def _options(self) -> PairOptions:
@@ -301,7 +301,7 @@ class JointMethod(Method):
 
 
 def _plan_of(correction: Correction, look: Look, labels: Sequence[str]) -> _Correct:
-    """Return the plan of an exposure; its digest is equal to an earlier one if the result is, to the last bit."""
+    """Return the plan of an exposure; equal digests stand for results that are equal to the last bit."""
     model, covered = correction.model, int(look.coverage.bins.size)
     partners = [labels[partner] for partner in correction.partners]
     parts = (

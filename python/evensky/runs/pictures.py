@@ -1,4 +1,4 @@
-"""Small pictures of exposures for the report, for a limited number of exposures."""
+"""Small pictures for the report, of a limited number of exposures."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Gallery:
 
 
 class Painter:
-    """Maker of pictures.
+    """Maker of small pictures.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ NO_HISTOGRAM = np.zeros(0), np.zeros(1)
 
 
 def _interest(record: ExposureRecord) -> tuple[float, float]:
-    """Return a sort key, which is greater for exposures that deserve a look more."""
+    """Return a sort key, which is greater for exposures that are more worth a look."""
     if record.status == "reference":
         return math.inf, 0.0
     residual = record.fit_rms or 0.0

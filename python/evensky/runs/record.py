@@ -44,7 +44,7 @@ class CandidateScore:
 
     name: str
     terms: int
-    bic: float  # Bayesian information criterion, less that of the best candidate
+    bic: float  # Bayesian information criterion minus that of the best candidate
     rejected: int  # bins that are outliers
 
 
@@ -78,7 +78,7 @@ class ExposureRecord:
     bins: int | None = None  # bins that were compared
     rejected_bins: int | None = None  # bins among them that are outliers
     partners: list[str] = field(default_factory=list)  # exposures that it was compared with
-    group: int | None = None  # number of the group of exposures that differences tie together
+    group: int | None = None  # number of the group of exposures that differences connect
     correction: str = ""  # digest of the model and of its record
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)

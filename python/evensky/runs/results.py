@@ -42,10 +42,9 @@ class Results:
         self.kept = [None if journal is None else journal.done(item.label) for item in items]
 
     def drop(self, index: int) -> None:
-        """Mark an exposure that an earlier run has finished to be matched again."""
+        """Mark an exposure that was finished by an earlier run, so that it is matched again."""
         if self._journal is not None:
-            # Written before the new output: if the run ends in between, the earlier record must not count for that
-            # output.
+            # Written before the new output, which must not count as the earlier one if the run ends in between.
             self._journal.drop(self._items[index].label)
         self.kept[index] = None
 
@@ -70,7 +69,7 @@ class Results:
         output = self._items[index].output
         if output is None or self._journal is None:
             return
-        if record.label in self._journal.written:  # by an earlier state of this run
+        if record.label in self._journal.written:  # before this run was resumed
             with suppress(OSError):
                 output.unlink(missing_ok=True)
         if os.path.lexists(output):

@@ -87,7 +87,7 @@ def match_exposures(
     else:
         index = next(item.index for item in items if item.label == chosen_before.reference)
         if looks:
-            choose_reference(candidates, method.weights)  # for the costs, which rank the exposures of a group
+            choose_reference(candidates, method.weights)  # sets the costs, which rank the exposures of a group
         note = _chosen_before(chosen_before.candidates, candidates)
         candidates = chosen_before.candidates
     with method.hold_reference(items[index], looks[index] if looks else None) as look:

@@ -34,9 +34,9 @@ class Item:
     label : str
         Name of the exposure in the run.
     path : Path or None
-        The file that it is read from; None for an exposure in memory.
+        File from which the exposure is read; None for an exposure in memory.
     output : Path or None
-        The file that it is written to.
+        File to which the result is written.
     """
 
     index: int
@@ -46,7 +46,7 @@ class Item:
 
     @property
     def place(self) -> str:
-        """The path as records hold it; "" for an exposure in memory."""
+        """The path as text for records; "" for an exposure in memory."""
         return "" if self.path is None else printable(str(self.path))
 
 
@@ -200,7 +200,7 @@ class MemorySource(Source):
         return reference % number
 
     def read(self, item: Item, *, to_change: bool = True) -> Frame:
-        """Read an exposure or make it of an object in memory; its image is a copy if the exposure is to be changed."""
+        """Read an exposure, or make it from an object in memory; its image is a copy if the exposure will be changed."""
         data = self.exposures[item.index]
         if item.path is not None:
             exposure = read_exposure(item.path)

@@ -105,7 +105,7 @@ REFUSED: list[Row] = [
         "Both",
     ),
     (
-        "a property not asked for",
+        "a property that was not requested",
         lambda: afwMath.makeStatistics(ONES, afwMath.MEAN).getValue(afwMath.MEDIAN),
         *INVALID,
         "MEDIAN",

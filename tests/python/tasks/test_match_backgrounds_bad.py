@@ -66,7 +66,7 @@ REFUSED: list[Row] = [
         *INVALID,
         "No overlap with reference",
     ),
-    ("a plane that nobody knows", lambda: match(exposure(), exposure(), badMaskPlanes=["NOPE"]), *UNKNOWN, "'NOPE'"),
+    ("an unknown plane", lambda: match(exposure(), exposure(), badMaskPlanes=["NOPE"]), *UNKNOWN, "'NOPE'"),
     ("no exposure at all", lambda: task().run([], "x"), *TASK, "there are 0"),
     ("no dataset type", lambda: task().run([exposure()], ""), *TASK, "expDatasetType is ''"),
     ("a number as an exposure", lambda: task().run([3], "x"), *INVALID, "3 is a int"),

@@ -48,7 +48,7 @@ class Pixels:
     on_disk: bool = False
 
     def part(self, box: PixelBox) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return image and mask in a box inside the exposure's own."""
+        """Return image and mask in a box that must be inside that of the exposure."""
         x, y = box[0] - self.box[0], box[1] - self.box[1]
         where = slice(y, y + box[3]), slice(x, x + box[2])
         return self.image[where], None if self.mask is None else self.mask[where]
@@ -113,7 +113,7 @@ def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Cover
         Number of threads; 0 for the process-wide default.
     """
     x_edges, y_edges, numbers = grid.edges(pixels.box)
-    # Pixels are counted in the difference from 0; one row of zeros stands for all.
+    # Pixels are counted in the difference from an image of zeros, which is one row in memory.
     zeros = np.broadcast_to(np.zeros(pixels.box[2], pixels.image.dtype), pixels.image.shape)
     options = _core.PairOptions()
     options.referenceBadMask = pixels.bad
@@ -273,7 +273,7 @@ class Differences:
         return slice(int(self.node_start[exposure]), int(self.node_start[exposure + 1]))
 
     def groups(self) -> np.ndarray:
-        """Return the number of the group of connected exposures of each exposure; -1 if it has no difference."""
+        """Return the group of each exposure, by number; differences connect a group. -1 stands for no difference."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 

@@ -15,7 +15,7 @@ from .evidence import Evidence
 from .grid import PixelBox
 from .models import Basis, Candidate
 
-# Values of terms in bins are kept up to this many numbers, as most are needed several times.
+# Largest number of values of terms in bins that are kept, as most are needed several times.
 _KEPT_NUMBERS = 2**20
 # Bins that differ from their partners by more than this number of standard errors are outliers.
 OUTLIER = 5.0
@@ -50,7 +50,7 @@ class Network:
     def __init__(self, boxes: Sequence[PixelBox], differences: Differences) -> None:
         self.differences = differences
         self.bases = [Basis(box) for box in boxes]
-        self.good = ~differences.node_odd  # nodes that count
+        self.good = ~differences.node_odd  # nodes that are used
         size = differences.node_exposure.size
         self._of_exposure: list[list[tuple[int, int]]] = [[] for _ in boxes]  # (pair, side)
         for at, pair in enumerate(differences.pairs):

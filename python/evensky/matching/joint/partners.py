@@ -26,9 +26,9 @@ def choose_pairs(coverage: Sequence[np.ndarray], reference: int) -> list[tuple[i
     Parameters
     ----------
     coverage : sequence of ndarray of int
-        Numbers of the bins that each exposure has good pixels in; may be empty.
+        Numbers of the bins in which each exposure has good pixels; may be empty.
     reference : int
-        The reference: preferred among equal partners, as it is kept in memory.
+        The reference, which is preferred among equal partners, as it is kept in memory.
 
     Returns
     -------

@@ -18,8 +18,7 @@ import numpy as np
 from .models import NONE, Candidate
 from .network import Network
 
-# Width of the prior of the terms, in units of the spread of the differences. It determines terms that no difference
-# determines.
+# Width of the prior of the terms, in units of the spread of the differences; it matters for undetermined terms only.
 _PRIOR = 1e3
 # Least weight of the prior, as a share of the largest sum of weights.
 _ROUNDING = 1e-13
@@ -113,8 +112,7 @@ class System:
             rows.append(row.ravel())
             columns.append(column.ravel())
             values.append(block.ravel())
-        # A prior about 0, far wider than the errors of terms that differences determine; it must exceed rounding
-        # errors.
+        # A prior about 0, far wider than the errors of determined terms; its weight must exceed rounding errors.
         largest = max((float(np.abs(block).max(initial=0)) for block in blocks.values()), default=0.0)
         self.prior = max(self._prior_width() ** -2, _ROUNDING * largest)
         diagonal = np.arange(self.size)
@@ -187,7 +185,7 @@ class System:
         self._factor(*self._normal_equations())
         noise = self._noise()
         shift_of = {i: shift for shift in shifts for i in shift.into}
-        # Several exposures at a time: each matrix is read once for all of them.
+        # Several exposures are solved for at a time, so that each matrix is read once for all of them.
         together = max(1, _NUMBERS_TOGETHER // max(1, max(int(matrix.shape[0]) for matrix in noise)))
         batch: list[tuple[int, np.ndarray]] = []
         columns = 0
