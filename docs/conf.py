@@ -24,7 +24,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "gallery"]
-# Docstrings are numpydoc; what is in single backticks is code.
+# Docstrings are numpydoc; text in single backticks is code.
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 default_role = "code"
@@ -64,7 +64,7 @@ breathe_domain_by_extension = {"hpp": "cpp"}
 
 def _run_doxygen() -> None:
     doxygen_xml.mkdir(parents=True, exist_ok=True)
-    # CMake makes this header from a template; what it says of itself is the same with any version in it.
+    # CMake makes this header from a template; its documentation is the same for any version.
     template = (here.parent / "cpp" / "cmake" / "version.hpp.in").read_text()
     numbers = dict(zip(("MAJOR", "MINOR", "PATCH"), release.split("."), strict=True))
     made = template.replace("@PROJECT_VERSION@", release)
@@ -75,7 +75,7 @@ def _run_doxygen() -> None:
     command = ["doxygen", str(here / "Doxyfile")]
     done = subprocess.run(command, text=True, cwd=here.parent, capture_output=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"Doxygen is not content with the headers:\n{done.stderr}")
+        raise RuntimeError(f"Doxygen reports problems in the headers:\n{done.stderr}")
 
 
 _run_doxygen()

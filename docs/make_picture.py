@@ -1,4 +1,4 @@
-"""Make the README's picture: simulated exposures before and after matching. Usage: python docs/make_picture.py"""
+"""Picture of the README: simulated exposures before and after matching. Usage: python docs/make_picture.py"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIDE = 256
 
 
 def picture(exposure: object) -> np.ndarray:
-    """Medians of blocks, sources included, blank where there is no data."""
+    """Return medians of blocks, sources included, NaN for blocks without data."""
     control = StatisticsControl()
     control.setAndMask(exposure.mask.getPlaneBitMask(["NO_DATA", "BAD", "CR"]))
     bins = BackgroundControl(SIDE, SIDE, control, MEDIAN)

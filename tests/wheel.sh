@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Build a source distribution, a wheel from it, repair that for this platform, install it into an empty environment and
-# run the smoke tests there. Usage: [PYTHON=python3] tests/wheel.sh [folder for the results]
+# Build a source distribution and a wheel from it, repair the wheel for this platform, install it into an empty
+# environment, and run the smoke tests there. Usage: [PYTHON=python3] tests/wheel.sh [folder for the results]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$(realpath -m "${1:-build/wheel}")

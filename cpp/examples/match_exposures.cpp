@@ -82,7 +82,7 @@ int main() {
             }
         }
         double const left = std::sqrt(sum / static_cast<double>(before.size()));
-        std::printf("order %d over %zu bins; fit RMS %.3f counts; left of the skies' difference: %.3f counts\n",
+        std::printf("order %d over %zu bins; fit RMS %.3f counts; residual difference of the skies: %.3f counts\n",
                     result.order, result.bins.size(), result.fitRMS, left);
         for (auto const& warning : result.warnings) std::printf("note: %s\n", warning.c_str());
         return left < 0.1 ? 0 : 1;

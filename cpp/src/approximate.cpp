@@ -64,7 +64,7 @@ struct Point {
 // with their number, and a long fit can be interrupted.
 class LeastSquares {
 public:
-    // Throws RuntimeError if the points do not determine all terms.
+    // Throw RuntimeError if the points do not determine all terms.
     LeastSquares(std::vector<Point> const& points, int order)
             : _points(points), _order(order), _terms(static_cast<Eigen::Index>(numTerms(order))) {
         // This check precedes the allocation of memory for terms that cannot be determined.
@@ -120,7 +120,7 @@ private:
         }
     }
 
-    // Returns rows of the weighted design matrix.
+    // Return rows of the weighted design matrix.
     [[nodiscard]] Eigen::MatrixXd design(Eigen::Index first, Eigen::Index count) const {
         Eigen::MatrixXd result(count, _terms);
         std::vector<double> tx(static_cast<std::size_t>(_order) + 1), ty(tx);
@@ -147,7 +147,7 @@ private:
         return result;
     }
 
-    // Reduces the equations to fewer ones with the same solution: each block is appended to the triangle of the blocks
+    // Reduce the equations to fewer ones with the same solution: each block is appended to the triangle of the blocks
     // before it, and both are reduced to a triangle (Golub & Van Loan, Matrix Computations, section 5.2.2). A single
     // block is returned unchanged.
     [[nodiscard]] std::pair<Eigen::MatrixXd, Eigen::VectorXd> reduced() const {
@@ -171,7 +171,7 @@ private:
         return {std::move(triangle), std::move(right)};
     }
 
-    // Returns the variance of the residuals, which replaces missing errors; NaN without degrees of freedom.
+    // Return the variance of the residuals, which replaces missing errors; NaN without degrees of freedom.
     [[nodiscard]] double residualVariance() const {
         double sum = 0.0;
         forEachBlock([&](Eigen::Index first, Eigen::Index count) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// One property, its error and the number of good pixels in every bin of a grid.
+// Computation of one property, its error and the number of good pixels in each bin of a grid.
 
 #include <algorithm>
 #include <cstddef>
@@ -22,11 +22,11 @@ struct BinStatistics {
     std::vector<std::int64_t> counts;
 };
 
-// Bins are packed together up to so many pixels: 256 KiB of floats, which with what else a core works on stay in its
-// second cache.
+// Largest number of pixels of bins that are packed together: 256 KiB of floats, which fit into the second-level cache
+// of a core beside its other data.
 inline constexpr std::ptrdiff_t pixelsTogether = std::ptrdiff_t{1} << 16;
 
-// The good pixels of bins of one height, side by side: values in storages, numbers in packed.
+// Good pixels of bins of one height, side by side: values in storages, numbers in packed.
 template <typename T, typename Source>
 void packTogether(std::vector<Source> const& sources, std::ptrdiff_t height, std::vector<BlockStorage<T>>& storages,
                   std::vector<std::ptrdiff_t>& packed) {
@@ -40,14 +40,14 @@ void packTogether(std::vector<Source> const& sources, std::ptrdiff_t height, std
     }
 }
 
-// No more than what fits into the second cache beside what was packed.
+// Limit the memory to prefetch to the size that fits into the second-level cache beside the packed pixels.
 inline void limit(Ahead& ahead) noexcept {
     constexpr std::ptrdiff_t most = std::ptrdiff_t{1} << 20;
     auto const planes = std::count_if(ahead.at.begin(), ahead.at.end(), [](auto at) { return at != 0; });
     if (ahead.rows > 0) ahead.rows = std::min(ahead.rows, std::max<std::ptrdiff_t>(1, most / (planes * ahead.width)));
 }
 
-// `makeSource(box)` gives the pixel source of one bin.
+// Measure a property in all bins; `makeSource(box)` returns the pixel source of one bin.
 template <typename T, typename MakeSource>
 BinStatistics binStatistics(BinGrid const& x, BinGrid const& y, Property property, StatisticsControl const& sctrl,
                             int num_threads, MakeSource const& makeSource) {
@@ -55,7 +55,7 @@ BinStatistics binStatistics(BinGrid const& x, BinGrid const& y, Property propert
     auto const ny = static_cast<std::ptrdiff_t>(y.centers.size());
     auto const size = static_cast<std::size_t>(nx * ny);
     BinStatistics result{std::vector<double>(size), std::vector<double>(size), std::vector<std::int64_t>(size)};
-    // Bins are shared out among threads; inside a bin there is one.
+    // Bins are distributed over the threads; each bin is computed by one thread.
     StatisticsBuilder const builder(property | ERRORS, sctrl, 1, false);
     auto const boxOf = [&](std::ptrdiff_t i, std::ptrdiff_t j) {
         auto const ii = static_cast<std::size_t>(i);
@@ -71,7 +71,7 @@ BinStatistics binStatistics(BinGrid const& x, BinGrid const& y, Property propert
     parallelForWith<State>(ny, num_threads, [&](std::ptrdiff_t j, State& state) {
         auto& sources = state.sources;
         auto const groupFrom = [&](std::ptrdiff_t first) {
-            // A group of neighbours: its box, and the bin behind it.
+            // Find a group of neighbouring bins: its box, and the bin after it.
             std::ptrdiff_t pixels = 0;
             auto i = first;
             auto all = boxOf(first, j);
@@ -85,7 +85,7 @@ BinStatistics binStatistics(BinGrid const& x, BinGrid const& y, Property propert
             return std::pair(all, i);
         };
         for (std::ptrdiff_t first = 0; first < nx;) {
-            // Neighbours are packed together, a row of all of them at a time: memory is read in longer runs.
+            // Neighbours are packed together, one row of all of them at a time, so that memory is read in longer runs.
             auto const [all, behind] = groupFrom(first);
             sources.clear();
             for (auto i = first; i < behind; ++i) sources.push_back(makeSource(boxOf(i, j)));

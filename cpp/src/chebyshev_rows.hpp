@@ -1,6 +1,6 @@
 #pragma once
 
-// Evaluation of a two-dimensional Chebyshev series along rows of pixels. In a row it is a series in x alone, whose
+// Evaluation of a two-dimensional Chebyshev series along rows of pixels. In a row, the series is one in x alone, whose
 // basis is computed once for all rows.
 
 #include <cstddef>
@@ -30,7 +30,7 @@ inline double scaled(double position, std::int64_t start, std::int64_t size) {
     return (2.0 * (position - static_cast<double>(start)) + 1.0) / static_cast<double>(size) - 1.0;
 }
 
-// Write the order + 1 terms of the series in x that a model is in row y, from its terms up to `order`.
+// Write the order + 1 terms of the series in x that equals a model in row y, from its terms up to `order`.
 inline void rowSeries(Approximate const& model, int order, std::int64_t y, double* terms) {
     auto const& box = model.getBBox();
     std::vector<double> ty(static_cast<std::size_t>(order) + 1);
@@ -59,7 +59,7 @@ public:
         }
     }
 
-    // Evaluates rows y, y + 1, ... for all rows of `out`, which must have n contiguous columns.
+    // Evaluate rows y, y + 1, ... for all rows of `out`, which must have n contiguous columns.
     void rows(std::int64_t y, ImageView<float> const& out) const {
         // The basis of this number of columns stays in the first-level cache for all rows.
         constexpr std::ptrdiff_t columns = 256;

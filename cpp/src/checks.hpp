@@ -11,7 +11,7 @@
 
 namespace evensky::detail {
 
-// Throws LengthError if sums of the coordinates of a box would overflow.
+// Throw LengthError if sums of the coordinates of a box would overflow.
 inline void checkRepresentable(Box const& box) {
     if (box.isRepresentable()) return;
     throw LengthError("A box of " + std::to_string(box.width) + " x " + std::to_string(box.height) + " pixels at (" +
@@ -19,7 +19,7 @@ inline void checkRepresentable(Box const& box) {
                       ") reaches beyond the largest coordinate, 2^63 - 1");
 }
 
-// Throws LengthError if a plane exists but differs in size from the image; both names appear in the message.
+// Throw LengthError if a plane exists but differs in size from the image; both names appear in the message.
 template <typename Plane, typename Image>
 void checkPlaneSize(Plane const& plane, std::string const& name, Image const& image, char const* imageName) {
     if (!plane.exists() || (plane.width() == image.width() && plane.height() == image.height())) return;
@@ -27,7 +27,7 @@ void checkPlaneSize(Plane const& plane, std::string const& name, Image const& im
                       "; they must be equal");
 }
 
-// Throws InvalidParameterError if a style does not exist.
+// Throw InvalidParameterError if a style does not exist.
 inline void checkUndersampleStyle(UndersampleStyle style) {
     if (style == THROW_EXCEPTION || style == REDUCE_INTERP_ORDER || style == INCREASE_NXNYSAMPLE) return;
     throw InvalidParameterError("Undersample style " + std::to_string(static_cast<int>(style)) +
@@ -35,7 +35,7 @@ inline void checkUndersampleStyle(UndersampleStyle style) {
                                 "INCREASE_NXNYSAMPLE (2)");
 }
 
-// Throws InvalidParameterError if a match cannot use a statistic.
+// Throw InvalidParameterError if a match cannot use a statistic.
 inline void checkGridStatistic(Property statistic) {
     if (statistic == MEAN || statistic == MEDIAN || statistic == MEANCLIP) return;
     throw InvalidParameterError("gridStatistic = " + std::to_string(static_cast<int>(statistic)) +

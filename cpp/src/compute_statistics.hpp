@@ -1,6 +1,6 @@
 #pragma once
 
-// Statistics of any pixel source: the one place where properties are put together.
+// Computation of the statistics of any pixel source, from which all properties are assembled.
 
 #include <array>
 #include <bit>
@@ -25,8 +25,8 @@ namespace evensky {
 
 namespace detail {
 
-// Sources up to this size are packed into memory once and then looked at there: a float image of 512 x 512 pixels is
-// 1 MiB, about one core's share of cache.
+// Sources up to this size are packed into memory once and then read there: a float image of 512 x 512 pixels is 1 MiB,
+// about the share of one core in the cache.
 inline constexpr std::ptrdiff_t packedPixels = std::ptrdiff_t{1} << 18;
 
 inline constexpr int momentFlags = propertiesOf(PropertyGroup::MOMENT);
@@ -37,13 +37,13 @@ inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace detail
 
-// Fills a Statistics.
+// Builder of Statistics.
 class StatisticsBuilder {
 public:
-    // Without `tallyMasks` nobody will ask for the OR of the masks.
+    // If `tallyMasks` is false, the OR of the masks is not needed.
     StatisticsBuilder(int flags, StatisticsControl const& sctrl, int num_threads, bool tallyMasks = true);
 
-    // Memory that the bins of a grid use one after the other.
+    // Working memory that the bins of a grid use one after the other.
     template <typename T>
     struct Workspace {
         detail::BlockStorage<T> packed;
@@ -91,7 +91,8 @@ public:
         return finish(source, moments, tally, source.numPixels(), rankedAt);
     }
 
-    // Of the good ones among `numPixels` pixels, where nothing but their values counts; `ahead` is what is read next.
+    // Compute the statistics of the packed good pixels among `numPixels` pixels without weights and variances; `ahead`
+    // is the memory that will be read next.
     Statistics computePacked(std::span<float const> values, std::int64_t numPixels, detail::MaskTally const& tally,
                              Workspace<float>& workspace, detail::Ahead& ahead) const {
         auto const rankedAt = [&](auto ranks) { return detail::rankedInMemory(values, ranks, workspace.scratch); };
@@ -110,7 +111,7 @@ public:
 private:
     using Value = Statistics::Value;
 
-    // Fewer good pixels are looked at as often as it takes.
+    // Fewer good pixels than this are read several times instead of being scanned once.
     static constexpr std::size_t leastScanned = 1024;
 
     [[nodiscard]] bool wantsOrder() const noexcept { return _fractions.size != 0; }
@@ -120,7 +121,7 @@ private:
     }
     [[nodiscard]] bool wantsExtremes() const noexcept { return (_flags & (MIN | MAX)) != 0; }
 
-    // Moments of plain pixels in memory; their number alone where nothing else is wanted.
+    // Return the moments of plain pixels in memory; only their number if nothing else is needed.
     [[nodiscard]] detail::Moments packedMoments(std::span<float const> values, detail::Ahead& ahead) const {
         auto const size = static_cast<std::ptrdiff_t>(values.size());
         detail::Moments total;
@@ -138,7 +139,7 @@ private:
         result.sumW = result.sumW2 = static_cast<double>(n);
         return result;
     }
-    // A value near the mean of the next block: the mean so far, or any pixel.
+    // Return a value near the mean of the next block: the mean so far, or any pixel.
     static double guess(detail::Moments const& soFar, float const* block, std::ptrdiff_t n) noexcept {
         return soFar.n > 0 ? soFar.mean : (n > 0 ? static_cast<double>(block[n / 2]) : 0.0);
     }
@@ -150,22 +151,22 @@ private:
         return detail::ClipPlan{nsigma, _sctrl.getNumIter(), rehearse || nsigma < 2.7};
     }
 
-    // About run * step, but off it by a part of the step that never repeats: a sample at equal steps would see the same
-    // column of the image again and again.
+    // Return about run * step, shifted by a part of the step that never repeats: a sample at equal steps could be taken
+    // from the same columns of the image again and again.
     static std::ptrdiff_t irregular(std::ptrdiff_t run, std::ptrdiff_t step) noexcept {
         double const turns = 0.6180339887498949 * static_cast<double>(run);
         return run * step + static_cast<std::ptrdiff_t>((turns - std::floor(turns)) * static_cast<double>(step));
     }
 
-    // The order in which runs are taken: those that come to stand in one square of the sample are from all over the
-    // image, so that its columns see what varies over the image.
+    // Return the place of a run in the order in which runs are taken. The runs in one square of the sample come from
+    // all over the image, so that its columns cover variations over the image.
     static std::ptrdiff_t farApart(std::ptrdiff_t run, std::ptrdiff_t runs) noexcept {
         auto const apart = runs / detail::sampleRun;
         auto const square = run / detail::sampleRun;
         return square < apart ? run % detail::sampleRun * apart + square : run;
     }
 
-    // A plan from an eighth of the pixels, taken in runs.
+    // Make a plan from an eighth of the pixels, taken in runs.
     [[nodiscard]] detail::ScanPlan planPacked(std::span<float const> values, std::vector<float>& sample) const {
         constexpr std::ptrdiff_t fraction = 8, largest = 4096;
         auto const n = static_cast<std::ptrdiff_t>(values.size());
@@ -180,7 +181,7 @@ private:
         return detail::planScan(sample, _fractions.span(), clipPlan(false), 3.5);
     }
 
-    // A plan from runs spread over the image; nothing where too few of their pixels are good.
+    // Make a plan from runs spread over the image; return nullopt if too few of their pixels are good.
     template <typename Source>
     std::optional<detail::ScanPlan> planSource(Source const& source, std::vector<float>& sample) const {
         constexpr std::ptrdiff_t fraction = 64, largest = std::ptrdiff_t{1} << 17;
@@ -212,7 +213,7 @@ private:
         std::ptrdiff_t m = 0;
         for (std::ptrdiff_t piece = 0; piece < pieces; ++piece) {
             auto const n = collected[static_cast<std::size_t>(piece)];
-            // To the left or nowhere, which std::copy allows of ranges that overlap.
+            // std::copy allows overlapping ranges here, as pieces move to the left or stay in place.
             auto const from = sample.begin() + piece * room;
             if (m < piece * room) std::copy(from, from + n, sample.begin() + m);
             m += n;
@@ -222,7 +223,7 @@ private:
         return detail::planScan({sample.data(), static_cast<std::size_t>(m)}, _fractions.span(), clipPlan(true), 6.0);
     }
 
-    // One look at all of a source's pixels, in groups of blocks.
+    // Scan all pixels of a source once, in groups of blocks.
     template <typename Source>
     detail::Moments scanSource(Source const& source, std::optional<detail::ScanPlan> const& plan,
                                std::vector<detail::Scanned>& scanned, detail::MaskTally* tally) const {
@@ -253,7 +254,7 @@ private:
                       std::int64_t numPixels, RankedAt const& rankedAt, detail::ScanPlan const* plan = nullptr,
                       Workspace<typename Source::value_type>* workspace = nullptr) const {
         using T = typename Source::value_type;
-        // A NaN that was let through has no place in an order.
+        // A NaN that was not rejected cannot be ordered.
         bool const ordered = !std::isnan(all.sumWX) || _sctrl.getNanSafe();
         detail::Quantiles quantiles;
         auto const n = all.n + all.unweighted;
@@ -287,7 +288,7 @@ private:
         return assemble(all, clipped, quantiles, deviation, tally, numPixels);
     }
 
-    // The median of |x - median| over all n good pixels.
+    // Return the median of |x - median| over all n good pixels.
     template <typename Source>
     double medianDeviation(Source const& source, std::int64_t n, double median, bool plain) const {
         constexpr std::array half{0.5};
@@ -297,23 +298,24 @@ private:
         return found.median();
     }
 
-    // Sigma clipping, from the median and the interquartile range in the first round and from the mean and the standard
-    // deviation of the round before in later ones. Every round looks at all good pixels again: one can come back.
+    // Clip with a window from the median and the interquartile range in the first round, and from the mean and the
+    // standard deviation of the previous round in later ones. Each round starts from all good pixels, so that a clipped
+    // pixel can return.
     template <typename MomentsIn>
     detail::Moments clip(detail::Quantiles const& quantiles, MomentsIn const& momentsIn) const {
         double const nsigma = _sctrl.getNumSigmaClip();
         detail::Window window{quantiles.median(), nsigma * detail::iqrangeToStdev * quantiles.interquartileRange(),
                               false};
         detail::Moments clipped;
-        // A round follows from its window alone: once a window comes again, so does all that followed it, and rounds
-        // without number end (Brent 1980, BIT 20, 176: one window is remembered, at rounds that are powers of two).
+        // A round depends on its window alone: when a window recurs, all that followed it recurs, so even an unlimited
+        // number of rounds ends (Brent 1980, BIT 20, 176: one window is stored, at rounds that are powers of two).
         auto remembered = window;
         int rememberedAt = 0;
         auto const rounds = _sctrl.getNumIter();
         for (int round = 0; round < rounds; ++round) {
             if (round > 0) {
                 window.centre = clipped.meanValue();
-                // One survivor has no standard deviation: the width of the first round stays.
+                // A single survivor has no standard deviation, so the width of the first round stays.
                 if (clipped.n != 1) window.halfWidth = nsigma * std::sqrt(clipped.variance());
                 if (window.centre == remembered.centre && window.halfWidth == remembered.halfWidth) {
                     round = rounds - (rounds - round) % (round - rememberedAt);
@@ -337,7 +339,7 @@ private:
     Value stdev(detail::Moments const& moments) const;
 
     int _flags;
-    detail::Fractions _fractions;  // at which quantiles are needed
+    detail::Fractions _fractions;  // fractions at which quantiles are needed
     StatisticsControl const& _sctrl;
     int _num_threads;
     bool _tallyMasks;
@@ -345,7 +347,7 @@ private:
 
 namespace detail {
 
-// Checks that hold for every source made of planes, and what they select.
+// Check the planes of a source, and return the selection of its pixels.
 template <typename T>
 Selection makeSelection(MaskedImageView<T const> const& image, ImageView<WeightPixel const> const& weights,
                         StatisticsControl const& sctrl) {

@@ -2,10 +2,10 @@
 
 // Order statistics of |x - centre| over the good pixels of any source, without a copy of all of them.
 //
-// A sample says between which two deviations the ones at the given ranks very likely lie. One pass over the pixels then
-// counts those that deviate less and keeps the deviations in between, of which the ranked ones are selected. Where the
-// sample misled all deviations are counted or partitioned after all, so the result is exact, whatever the sample, and
-// has the same bits for any number of threads.
+// A sample gives a band in which the deviations at the given ranks very likely lie. One pass over the pixels then
+// counts the deviations below the band and stores those inside, among which the ranked ones are selected. If the sample
+// was not representative, all deviations are counted or partitioned, so the result is always exact, and bit-identical
+// for any number of threads.
 
 #include <algorithm>
 #include <cmath>
@@ -22,7 +22,7 @@
 
 namespace evensky::detail {
 
-// The median absolute deviation of a normal distribution, times this, is its standard deviation.
+// Standard deviation of a normal distribution, in units of its median absolute deviation.
 inline constexpr double madToStdev = 1.482602218505602;
 
 template <typename T>
@@ -30,7 +30,7 @@ template <typename T>
     return std::abs(static_cast<double>(value) - centre);
 }
 
-// |x - centre| of another source's pixels.
+// Source of the deviations |x - centre| of another source's pixels.
 template <typename Source>
 struct DeviationSource {
     using value_type = double;
@@ -51,12 +51,12 @@ Block<double> loadBlock(DeviationSource<Source> const& deviations, std::ptrdiff_
     return {storage.values.data(), nullptr, nullptr, block.size};
 }
 
-// Deviations from `low` to `high`.
+// Band of deviations from `low` to `high`.
 struct DeviationBand {
     double low = 0.0, high = 0.0;
 };
 
-// The deviations at neighbouring ranks of m sampled ones, `sample`, very likely lie in this band.
+// Return the band in which the deviations at neighbouring ranks very likely lie, given a sample of deviations.
 inline DeviationBand deviationBand(std::span<double> sample, double fraction, double scatters) {
     auto const m = static_cast<double>(sample.size());
     double const margin = scatters * std::sqrt(m * fraction * (1.0 - fraction)) + 2.0;
@@ -76,13 +76,13 @@ inline DeviationBand deviationBand(std::span<double> sample, double fraction, do
     return band;
 }
 
-// What a pass finds in some pixels.
+// Result of a pass over some pixels.
 struct BandCount {
-    std::int64_t below = 0;      // deviations smaller than the band's
-    std::vector<double> inside;  // those within
+    std::int64_t below = 0;      // number of deviations below the band
+    std::vector<double> inside;  // deviations inside the band
 };
 
-// The smallest float for which `holds`, given that it holds for all greater ones; infinity where there is none.
+// Return the smallest float for which `holds` is true, given that it is true for all greater ones; infinity if none.
 template <typename Holds>
 float smallestFloat(Holds const& holds) {
     using K = Key<float>;
@@ -99,12 +99,12 @@ float smallestFloat(Holds const& holds) {
     return K::value(last);
 }
 
-// The band as floats on both sides of the centre: pixels in [leftLow, leftHigh] and in [rightLow, rightHigh].
-// Subtraction rounds monotonically, so what holds at these limits holds beyond them. Nothing on a side where its low
-// limit is above its high one.
+// Band as ranges of floats on both sides of the centre: pixels in [leftLow, leftHigh] and in [rightLow, rightHigh].
+// Subtraction rounds monotonically, so it suffices to test the limits. A side is empty if its low limit is above its
+// high one.
 struct FloatBand {
     float leftLow = 0.0F, leftHigh = 0.0F, rightLow = 0.0F, rightHigh = 0.0F;
-    bool usable = false;  // there is something between the two sides
+    bool usable = false;  // whether there is a gap between the two sides
 
     FloatBand(double centre, DeviationBand const& band) {
         constexpr float infinity = std::numeric_limits<float>::infinity();
@@ -127,13 +127,13 @@ void countInBand(Block<T> const& block, double centre, DeviationBand const& band
     for (std::ptrdiff_t i = 0; i < block.size; ++i) {
         double const deviation = deviationOf(block.values[i], centre);
         result.below += static_cast<std::int64_t>(deviation < band.low);
-        inside[kept] = deviation;  // written always, kept only where inside: no branch to mispredict
+        inside[kept] = deviation;  // Every deviation is written but only those inside are kept, which avoids a branch.
         kept += static_cast<std::ptrdiff_t>((deviation >= band.low) & (deviation <= band.high));
     }
     result.inside.resize(before + static_cast<std::size_t>(kept));
 }
 
-// The same of finite floats, by the kernels.
+// Count the deviations of finite floats below and inside a band with the kernels.
 inline void countInBand(Block<float> const& block, double centre, FloatBand const& band, Buffer& aside,
                         BandCount& result) {
     float* const kept = aside.room(static_cast<std::size_t>(block.size + slack));
@@ -150,8 +150,8 @@ inline void countInBand(Block<float> const& block, double centre, FloatBand cons
     result.below += belowRight - belowLeft - left;
 }
 
-// Deviations of some of a source's n good pixels, from all over it. A larger sample makes for a narrower band, and
-// costs more to take.
+// Sample deviations of the n good pixels of a source, from all over it. A larger sample gives a narrower band, but
+// costs more time.
 template <typename Source>
 std::vector<double> sampleDeviations(Source const& source, std::int64_t n, double centre) {
     constexpr std::ptrdiff_t blocks = 64;
@@ -173,8 +173,8 @@ std::vector<double> sampleDeviations(Source const& source, std::int64_t n, doubl
     return result;
 }
 
-// |x - centre| at ranks (ascending neighbours) of the n good pixels of a source. `plain` are finite pixels without
-// weights.
+// Return |x - centre| at ascending, neighbouring ranks among the n good pixels of a source; `plain` tells whether the
+// pixels are finite and without weights.
 template <typename Source>
 std::vector<Ranked<double>> rankedDeviations(Source const& source, std::int64_t n, double centre, bool plain,
                                              std::span<std::int64_t const> ranks, int num_threads) {
@@ -185,7 +185,7 @@ std::vector<Ranked<double>> rankedDeviations(Source const& source, std::int64_t 
     if (n > fewPixels) {
         auto sample = sampleDeviations(source, n, centre);
         double const fraction = static_cast<double>(ranks.front()) / static_cast<double>(n);
-        // Pixels of one block see the same sky and are not independent where there are many blocks.
+        // Pixels of one block see the same sky, so they are not independent if there are many blocks.
         if (!sample.empty()) band = deviationBand(sample, fraction, source.numBlocks() > 64 ? 6.0 : 3.5);
     }
     auto const groups = static_cast<std::size_t>(numGroups(source.numBlocks()));

@@ -25,16 +25,16 @@ public:
         std::vector<double> knots, values, line, columns, coefficients;
     };
 
-    // Evaluates the model at rows y, y + 1, ... and columns x0, x0 + 1, ..., counted from the corner of the image, for
+    // Evaluate the model at rows y, y + 1, ... and columns x0, x0 + 1, ..., counted from the corner of the image, for
     // all pixels of `out`. T is float or double.
     template <typename T>
     void rows(std::int64_t y, std::int64_t x0, ImageView<T> const& out, Scratch& scratch) const;
 
 private:
     [[nodiscard]] Interpolate::Style styleFor(std::size_t points) const;
-    // Throws OutOfRangeError if `good` bins are too few for the style; `where` names the column or row.
+    // Throw OutOfRangeError if `good` bins are too few for the style; `where` names the column or row.
     void checkGood(std::size_t good, std::string const& where) const;
-    // Writes the values of all columns at some rows, side by side, to `scratch`; returns whether none is NaN.
+    // Write the values of all columns at some rows, side by side, to `scratch`; return whether none is NaN.
     bool columnsAt(std::int64_t y, std::size_t rows, Scratch& scratch) const;
     template <typename T>
     void oneRow(std::ptrdiff_t s, std::int64_t x0, ImageView<T> const& out, Scratch& scratch) const;

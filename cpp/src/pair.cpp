@@ -21,13 +21,13 @@ namespace evensky {
 namespace {
 
 constexpr std::ptrdiff_t rowsPerPiece = 32;
-// Rows of the model that are made at a time.
+// Number of rows of the model that are evaluated at a time.
 constexpr std::ptrdiff_t modelRows = detail::splines;
 
-// Of a >= 0; no sum that could overflow.
+// Return a / b, rounded up, for a >= 0, without a sum that could overflow.
 std::int64_t ceilDivide(std::int64_t a, std::int64_t b) { return a / b + static_cast<std::int64_t>(a % b != 0); }
 
-// The match, step by step, as the task's description has it.
+// Match of a pair, in the steps of matchBackgrounds.
 template <typename T>
 class Matcher {
 public:
@@ -47,8 +47,8 @@ public:
         measureBins();
         if (_options.usePolynomial) adaptOrder();
         bool const weighting = usableErrors() && _options.approxWeighting;
-        // Before anything is written: where the planes are files, what was written has to go to the disk first, and
-        // takes the place of what is read meanwhile.
+        // This precedes all writing: if the planes are files, written pixels must go to the disk, and meanwhile take
+        // the place of pixels to be read in memory.
         _result.diffImVar = clippedVariance();
         try {
             fit(weighting);
@@ -113,7 +113,7 @@ private:
         });
     }
 
-    // The difference in bins of plain steps from the left and bottom edge.
+    // Measure the difference in bins of equal size from the left and bottom edges.
     void measureBins() {
         _stepsX = BinGrid::steps(_bbox.width, _result.binSize);
         _stepsY = BinGrid::steps(_bbox.height, _result.binSize);
@@ -124,7 +124,7 @@ private:
             for (std::size_t i = 0; i < nx; ++i) {
                 auto const at = j * nx + i;
                 if (_steps.counts[at] < 2) continue;
-                // The pixel at half the sum of a bin's edges, the upper one being the first pixel beyond.
+                // The position is half the sum of a bin's edges, the upper one being the first pixel after the bin.
                 _result.bins.push_back({(_stepsX.edges[i] + _stepsX.edges[i + 1]) / 2,
                                         (_stepsY.edges[j] + _stepsY.edges[j + 1]) / 2, _steps.values[at],
                                         _steps.errors[at], _steps.counts[at], detail::nan});
@@ -171,11 +171,11 @@ private:
         }
     }
 
-    // On how much the model rests.
+    // Measure how well the data constrain the model.
     void assess(BinGrid const& x, BinGrid const& y, std::vector<std::int64_t> const& counts) {
         auto const nx = x.centers.size(), ny = y.centers.size();
         auto const isGood = [&](std::size_t i, std::size_t j) { return counts[j * nx + i] > 0; };
-        // The first good bin of each row and column and the last; the first behind the last where there is none.
+        // First and last good bin of a row or column; if there is none, the first comes after the last.
         struct Reach {
             std::size_t first = std::numeric_limits<std::size_t>::max(), last = 0, number = 0;
             void add(std::size_t at) {
@@ -214,7 +214,7 @@ private:
             return;
         }
         if (_options.interpStyle == Interpolate::UNKNOWN) return;
-        // A column takes a simpler style where it has too few good bins, and so do rows where too few columns have any.
+        // A column uses a simpler style if it has too few good bins, and so do rows if too few columns have any.
         auto const least = static_cast<std::size_t>(lookupMinInterpPoints(_options.interpStyle));
         auto const some = std::count_if(columns.begin(), columns.end(), [](auto const& c) { return c.number > 0; });
         _result.reduced = static_cast<std::size_t>(some) < least ||
@@ -223,7 +223,7 @@ private:
                                   [&](auto const& column) { return column.number > 0 && column.number < least; });
     }
 
-    // The grid that the model goes through: bins spread evenly, which plain steps are where the size divides.
+    // Make the grid of the model: bins spread evenly, which equal the measured bins if the sizes divide.
     [[nodiscard]] std::shared_ptr<Background> makeGrid() {
         auto const x = BinGrid::evenly(_bbox.width, static_cast<int>(ceilDivide(_bbox.width, _result.binSize)));
         auto const y = BinGrid::evenly(_bbox.height, static_cast<int>(ceilDivide(_bbox.height, _result.binSize)));
@@ -257,7 +257,7 @@ private:
         }
     }
 
-    // The model at rows from y and columns from x, as many as `out` has, rounded as a model image is.
+    // Evaluate the model at rows from y and columns from x for all pixels of `out`, rounded as in a model image.
     void model(std::int64_t x, std::int64_t y, ImageView<float> const& out, GridEvaluator::Scratch& scratch) const {
         if (_chebyshev && out.width() == _bbox.width) {
             _chebyshev->rows(_bbox.y0 + y, out);
@@ -270,7 +270,7 @@ private:
         }
     }
 
-    // Correct the image, and measure what is left.
+    // Write the matched image, and measure its residuals.
     void apply() {
         auto const pieces = ceilDivide(_bbox.height, rowsPerPiece);
         std::vector<detail::Moments> parts(static_cast<std::size_t>(pieces));
@@ -280,7 +280,7 @@ private:
             std::vector<T> residuals;
         };
         auto const width = static_cast<std::size_t>(_bbox.width);
-        // In pixels of the exposures, wherever their box lies.
+        // Coordinates of this source are pixels of the exposures, regardless of their origin.
         detail::PairSource<T, T, detail::DifferencePixels> const source(_pair, {0, 0, _bbox.width, _bbox.height});
         detail::parallelForWith<State>(pieces, _num_threads, [&](std::ptrdiff_t piece, State& state) {
             state.models.resize(width * modelRows);
@@ -311,7 +311,7 @@ private:
         return builder.compute(detail::PairSource<T, VariancePixel, detail::VariancePixels>(_pair, all)).getValue();
     }
 
-    // Write row y of the corrected image, and pack its good residuals.
+    // Write row y of the matched image, and pack its good residuals.
     std::ptrdiff_t matchRow(std::ptrdiff_t y, float const* model, std::vector<T>& residuals) const {
         if constexpr (std::is_same_v<T, float>) {
             if (_pair.contiguous && _matched.strideX() == 1) {
@@ -342,7 +342,8 @@ private:
         }
     }
 
-    // Before anything is written: this evaluates the model in every row of bins, so a model that fails does so here.
+    // Measure the residuals of the bins. This precedes all writing: it evaluates the model in every row of bins, so a
+    // model that fails does so here.
     void measureResiduals() {
         GridEvaluator::Scratch scratch;
         std::vector<float> values(static_cast<std::size_t>(_bbox.width));

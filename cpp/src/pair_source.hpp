@@ -31,7 +31,7 @@ struct Pair {
                      rowsAre(science.variance);
     }
 
-    // Returns a row of a plane and its mask. The row to be read next is `rowsAhead` rows further on; 0 if it follows in
+    // Return a row of a plane and its mask. The row to be read next is `rowsAhead` rows further on; 0 if it follows in
     // memory.
     static PixelRow row(ImageView<float const> const& plane, ImageView<MaskPixel const> const& mask, MaskPixel badMask,
                         std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t rowsAhead) {
@@ -98,7 +98,7 @@ public:
         return n;
     }
 
-    // Returns the memory that reading a part of the box will need.
+    // Return the memory that reading a part of the box will need.
     [[nodiscard]] Ahead ahead(Box const& part) const {
         Box const where{_box.x0 + part.x0, _box.y0 + part.y0, part.width, part.height};
         Ahead result;

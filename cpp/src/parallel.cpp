@@ -29,7 +29,7 @@ std::atomic<void (*)()> interruptCheck{nullptr};
 thread_local std::atomic<std::ptrdiff_t> const* failedElsewhere = nullptr;
 thread_local std::ptrdiff_t ownPiece = 0;
 thread_local Clock::time_point lastCheck{};
-// Whether the exception in flight in this thread is an interruption, which ends all pieces, and not one of a piece.
+// Whether the current exception of this thread is an interruption, which ends all pieces, and not the error of a piece.
 thread_local bool interruptedHere = false;
 
 // Thrown and caught in a worker thread, to end a piece that is no longer needed.

@@ -56,7 +56,7 @@ struct BlockStorage {
     std::vector<double> weights;
     std::vector<float> variances;
 
-    // Provides memory for `size` pixels, and for the values that kernels may write after them.
+    // Provide memory for `size` pixels, and for the values that kernels may write after them.
     void reserve(std::ptrdiff_t size, bool weighted, bool withVariance) {
         auto const room = static_cast<std::size_t>(size + slack);
         if (values.size() < room) values.resize(room);
@@ -68,7 +68,7 @@ struct BlockStorage {
 // Uninitialised memory: unused parts cost nothing.
 class Buffer {
 public:
-    // Provides memory for n values, whose contents are undefined.
+    // Provide memory for n values, whose contents are undefined.
     float* room(std::size_t n) {
         if (n > _size) {
             _values = std::make_unique_for_overwrite<float[]>(n);
@@ -202,12 +202,12 @@ public:
 
     [[nodiscard]] bool weighted() const noexcept { return _selection.weighted; }
     [[nodiscard]] bool withVariance() const noexcept { return _selection.wantVariance; }
-    // Returns whether the kernels can be used: for finite float pixels without weights and variances.
+    // Return whether the kernels can be used: for finite float pixels without weights and variances.
     [[nodiscard]] bool isPlain() const noexcept {
         return std::is_same_v<T, float> && _selection.nanSafe && !_selection.weighted && !_selection.wantVariance;
     }
 
-    // Appends the good pixels of a block to the first n in `storage`; returns the new number of pixels.
+    // Append the good pixels of a block to the first n in `storage`; return the new number of pixels.
     std::ptrdiff_t append(std::ptrdiff_t block, BlockStorage<T>& storage, std::ptrdiff_t n, MaskTally* tally) const {
         auto const box = _tiling.box(block);
         storage.reserve(n + box.width * box.height, _selection.weighted, _selection.wantVariance);
@@ -221,8 +221,8 @@ public:
         return n;
     }
 
-    // Appends the values of the good pixels among `width` pixels of row y from column x on to the first n in `out`;
-    // returns the new number of pixels.
+    // Append the values of the good pixels among `width` pixels of row y from column x on to the first n in `out`;
+    // return the new number of pixels.
     std::ptrdiff_t appendRun(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, T* out, std::ptrdiff_t n,
                              MaskTally* tally) const {
         if constexpr (std::is_same_v<T, float>) {
@@ -249,7 +249,7 @@ public:
 
     [[nodiscard]] std::ptrdiff_t width() const noexcept { return _image.width(); }
 
-    // Returns the memory that reading a part of the image will need.
+    // Return the memory that reading a part of the image will need.
     [[nodiscard]] Ahead ahead(Box const& part) const {
         Ahead result;
         joinAhead(result, _image.image, part);

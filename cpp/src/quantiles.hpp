@@ -3,8 +3,8 @@
 // Order statistics without sorting and, for large images, without a copy.
 //
 // Packed values in memory are partitioned (std::nth_element). For a source that is read block by block, pixels are
-// mapped to unsigned keys of the same order and counted by 16 key bits at a time: each pass narrows every rank asked
-// for to one bucket, 16 bits are settled a pass, and counts do not depend on the order in which blocks arrive.
+// mapped to unsigned keys of the same order and counted by 16 key bits at a time: each pass determines 16 bits of every
+// rank, and counts do not depend on the order of the blocks.
 
 #include <algorithm>
 #include <array>
@@ -22,7 +22,7 @@
 
 namespace evensky::detail {
 
-// The value at one rank of the sorted pixels, and what ties need: how many are smaller, how many equal.
+// Value at one rank of the sorted pixels, with the numbers of smaller and of equal pixels, which ties need.
 template <typename T>
 struct Ranked {
     T value{};
@@ -30,7 +30,7 @@ struct Ranked {
     std::int64_t equal = 0;
 };
 
-// Unsigned keys in the order of the values; -0 and +0 are made one.
+// Unsigned keys in the order of the values; -0 and +0 have the same key.
 template <typename T>
 struct Key;
 
@@ -63,15 +63,15 @@ struct Key<T> {
     static T value(type key) noexcept { return std::bit_cast<T>((key & sign) != 0 ? key & ~sign : ~key); }
 };
 
-// Put the values of the given ranks (ascending, distinct, counted from `begin`) of [first, last) where sorting would
-// put them: the middle rank parts the range in two, in which the others are looked for.
+// Put the values at the given ranks (ascending, distinct, counted from `begin`) of [first, last) where sorting would
+// put them: the middle rank divides the range into two, which are searched for the others.
 template <typename Iterator>
 void partitionAt(Iterator begin, Iterator first, Iterator last, std::span<std::int64_t const> ranks) {
     if (ranks.empty()) return;
     auto const middle = ranks.size() / 2;
     auto const at = begin + ranks[middle];
     if (at == first) {
-        std::iter_swap(at, std::min_element(first, last));  // the neighbour of a rank that was found before
+        std::iter_swap(at, std::min_element(first, last));  // the rank next to one that was found before
     } else {
         std::nth_element(first, at, last);
     }
@@ -79,7 +79,8 @@ void partitionAt(Iterator begin, Iterator first, Iterator last, std::span<std::i
     partitionAt(begin, at + 1, last, ranks.subspan(middle + 1));
 }
 
-// The ranked values within `values`, which are reordered; `below` pixels elsewhere are smaller than all of them.
+// Return the values at ranks within `values`, which are reordered; `below` pixels elsewhere are smaller than all of
+// them.
 template <typename T>
 void appendRanked(std::vector<T>& values, std::span<std::int64_t const> ranks, std::int64_t below,
                   std::vector<Ranked<T>>& result) {
@@ -96,23 +97,22 @@ void appendRanked(std::vector<T>& values, std::span<std::int64_t const> ranks, s
     }
 }
 
-// A range of values that very likely holds the ones at some neighbouring ranks.
+// Range of values that very likely holds the values at some neighbouring ranks.
 template <typename T>
 struct Bracket {
     T low{}, high{};
     std::span<std::int64_t const> ranks;
 };
 
-// A larger sample brackets more closely, and costs more to sort.
+// Largest number of values of a sample. A larger sample gives narrower brackets, but costs more to sort.
 inline constexpr std::ptrdiff_t largestSample = 512;
 inline constexpr std::ptrdiff_t valuesPerSample = 16;
-// Fewer values than this are partitioned as they are.
+// Fewer values than this are partitioned directly.
 inline constexpr std::ptrdiff_t leastBracketed = 1024;
 
-// Values at the given ranks (ascending, distinct). Many values are not partitioned whole: a sample at equal steps
-// brackets each rank, one pass counts what is below the brackets and keeps what is inside, about a tenth for each
-// quantile. Where a bracket turns out to miss its rank everything is partitioned after all, so the result is exact
-// whatever the sample.
+// Return the values at the given ranks (ascending, distinct). Many values are not partitioned as a whole: a sample at
+// equal steps brackets each rank, and one pass counts the values below the brackets and stores those inside, about a
+// tenth for each quantile. If a bracket misses its rank, all values are partitioned, so the result is always exact.
 template <typename T>
 std::vector<Ranked<T>> rankedInMemory(std::span<T const> values, std::span<std::int64_t const> ranks,
                                       std::vector<T>& scratch) {
@@ -161,7 +161,7 @@ std::vector<Ranked<T>> rankedInMemory(std::span<T const> values, std::span<std::
         std::ptrdiff_t count = 0;
         for (auto const value : values) {
             below += static_cast<std::int64_t>(value < low);
-            inside[count] = value;  // written always, kept only where inside: no branch to mispredict
+            inside[count] = value;  // Every value is written but only those inside are kept, which avoids a branch.
             count += static_cast<std::ptrdiff_t>((value >= low) & (value <= high));
         }
         auto const back = bracket.ranks.back() - below;
@@ -174,7 +174,7 @@ std::vector<Ranked<T>> rankedInMemory(std::span<T const> values, std::span<std::
     return result;
 }
 
-// The same of a source, by counting.
+// Return the pixels of a source at the given ranks, by counting.
 template <typename Source>
 std::vector<Ranked<typename Source::value_type>> rankedByCounting(Source const& source,
                                                                   std::span<std::int64_t const> ranks,
@@ -187,9 +187,9 @@ std::vector<Ranked<typename Source::value_type>> rankedByCounting(Source const& 
     constexpr std::size_t buckets = std::size_t{1} << step;
 
     struct Target {
-        Bits prefix = 0;         // the key bits settled so far
-        std::int64_t below = 0;  // pixels whose settled bits are smaller
-        std::int64_t equal = 0;  // pixels whose settled bits are these
+        Bits prefix = 0;         // key bits that are determined so far
+        std::int64_t below = 0;  // number of pixels with a smaller prefix
+        std::int64_t equal = 0;  // number of pixels with this prefix
     };
     std::vector<Target> targets(ranks.size());
     for (int settled = 0; settled < keyBits; settled += step) {
@@ -200,8 +200,8 @@ std::vector<Ranked<typename Source::value_type>> rankedByCounting(Source const& 
                 prefixes.push_back(target.prefix);
             }
         }
-        // One table per piece of work that runs at the same time would be large; sums of counts are exact in any
-        // order, so the groups add into tables that are merged under no order at all.
+        // Tables are large, so there is one for each thread and not for each group of blocks. Sums of counts are exact
+        // in any order, so results do not depend on the number of tables.
         auto const pieces = std::clamp<std::ptrdiff_t>(num_threads == 0 ? getNumThreads() : num_threads, 1,
                                                        std::max<std::ptrdiff_t>(source.numBlocks(), 1));
         std::vector<std::vector<std::int64_t>> counts(static_cast<std::size_t>(pieces));
@@ -251,10 +251,10 @@ std::vector<Ranked<typename Source::value_type>> rankedByCounting(Source const& 
     return result;
 }
 
-// The standard deviation of a normal distribution in units of its interquartile range.
+// Standard deviation of a normal distribution, in units of its interquartile range.
 inline constexpr double iqrangeToStdev = 0.741301109252802;
 
-// All fractions at which a row of the table of statistics needs a quantile, ascending; and how many there are.
+// All fractions at which a row of the table of statistics needs a quantile, ascending, and their number.
 struct Fractions {
     static constexpr std::size_t most = 16;
     std::array<double, most> values{};
@@ -271,7 +271,7 @@ struct Fractions {
     [[nodiscard]] constexpr std::span<double const> span() const noexcept { return {values.data(), size}; }
 };
 
-// What the properties in `flags` need.
+// Return the fractions that the properties in `flags` need.
 [[nodiscard]] constexpr Fractions fractionsFor(int flags) {
     Fractions result;
     for (auto const& row : propertyTable) {
@@ -304,9 +304,9 @@ private:
     std::array<double, Fractions::most> _values{};
 };
 
-// Quantiles at ascending fractions. `rankedAt(ranks)` gives the pixels at ascending, distinct ranks. Floating-point
-// pixels are interpolated linearly at index f (n - 1); a whole number v stands for the interval from v - 0.5 to v +
-// 0.5.
+// Return quantiles at ascending fractions. `rankedAt(ranks)` returns the pixels at ascending, distinct ranks.
+// Floating-point pixels are interpolated linearly at index f (n - 1); an integer v stands for the interval from v - 0.5
+// to v + 0.5.
 template <typename T, typename RankedAt>
 Quantiles quantiles(std::int64_t n, std::span<double const> fractions, RankedAt const& rankedAt) {
     Quantiles result(fractions);

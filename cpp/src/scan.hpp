@@ -2,11 +2,11 @@
 
 // Order statistics and clipped moments of many good float pixels in one pass over them.
 //
-// A sample says roughly where the quantiles are and how wide the clipping windows will be. One pass then counts the
-// pixels below and inside narrow ranges about the quantiles and keeps those inside, sums up the core that is inside
-// every round's window, and keeps the fringe that may be in or out. The quantiles are found among the few kept, and
-// each clipping round adds the fringe's part to the core. Where the sample misled, the caller is told and looks at all
-// pixels again; so the results are exact, whatever the sample.
+// A sample gives estimates of the quantiles and of the clipping windows. One pass then counts the pixels below and
+// inside narrow ranges about the quantiles and stores those inside, sums up the core that is inside the window of every
+// round, and stores the fringe that may be in or out. The quantiles are found among the few stored pixels, and each
+// clipping round adds its part of the fringe to the core. If the sample was not representative, the caller is told and
+// reads all pixels again, so the results are always exact.
 
 #include <algorithm>
 #include <array>
@@ -40,12 +40,12 @@ struct ClipPlan {
     bool rehearse;
 };
 
-// Where in a sample some quantiles are, and how steeply its values ascend there.
+// Some quantiles of a sample, and the slopes of its values there.
 struct Located {
     std::array<double, ScanPlan::maxRanges> at{}, slope{};  // slope: per unit of fraction
 };
 
-// Of at most ScanPlan::maxRanges fractions. The columns of the sample's squares are sorted already.
+// Locate the quantiles at up to ScanPlan::maxRanges fractions. The columns of the sample's squares must be sorted.
 inline Located locate(std::span<float const> sample, std::span<double const> fractions) {
     auto const& kernel = kernels();
     auto const m = static_cast<std::ptrdiff_t>(sample.size());
@@ -95,10 +95,11 @@ inline Located locate(std::span<float const> sample, std::span<double const> fra
     return result;
 }
 
-// What to look for, given a sample of the good pixels, a multiple of sampleSquare of them, and ascending fractions at
-// which quantiles are needed; clipping needs the quartiles and the median among them. The sample is reordered. In a
-// sample of m independent pixels a rank scatters by sqrt(m f (1 - f)); so many times that is allowed for. 3.5 times is
-// missed once in 2000 times; pixels of one run see the same sky and are not quite independent.
+// Make the plan of a scan, given a sample of the good pixels, a multiple of sampleSquare of them, and ascending
+// fractions at which quantiles are needed; with clipping, these must include the quartiles and the median. The sample
+// is reordered. In a sample of m independent pixels a rank scatters by sqrt(m f (1 - f)); the ranges allow for
+// `scatters` times that. A rank differs by more than 3.5 times that once in 2000 times, but pixels of one run see the
+// same sky and are not quite independent.
 inline ScanPlan planScan(std::span<float> sample, std::span<double const> fractions,
                          std::optional<ClipPlan> const& clip, double scatters) {
     auto const& kernel = kernels();
@@ -113,7 +114,7 @@ inline ScanPlan planScan(std::span<float> sample, std::span<double const> fracti
             plan.fractions[r] = some[f];
             plan.low[r] = static_cast<float>(found.at[f] - margin * found.slope[f]);
             plan.high[r] = static_cast<float>(found.at[f] + margin * found.slope[f]);
-            // So that few different values, as whole numbers of counts are, do not fall between.
+            // If there are few different values, such as whole numbers of counts, none must be missed at the limits.
             kernel.enclose(sample.data(), m, &plan.low[r], &plan.high[r]);
         }
         return found;
@@ -122,8 +123,8 @@ inline ScanPlan planScan(std::span<float> sample, std::span<double const> fracti
         addRanges(fractions);
         return plan;
     }
-    // Those that clipping needs are located on their own, so that its sums have the same bits whatever else is asked
-    // for.
+    // The quantiles that clipping needs are located separately, so that its sums do not depend on the other requested
+    // statistics.
     auto const at = addRanges(clipFractions).at;
     Fractions others;
     for (double const f : fractions) {
@@ -171,7 +172,7 @@ inline ScanPlan planScan(std::span<float> sample, std::span<double const> fracti
 class Scanned {
 public:
     Scanned() = default;
-    Scanned(Scanned&&) noexcept = default;  // A copy would have the spans of the original, so there is none.
+    Scanned(Scanned&&) noexcept = default;  // Copies would have the spans of the original, so they are not allowed.
     Scanned& operator=(Scanned&&) noexcept = default;
 
     std::array<std::int64_t, ScanPlan::maxRanges> below{};
@@ -179,14 +180,14 @@ public:
     Moments core;
     std::span<float const> candidates, fringe;
 
-    // Scans all pixels of the part. The stored pixels stay in `aside`; `ahead` is the memory that will be read next.
+    // Scan all pixels of the part. The stored pixels stay in `aside`; `ahead` is the memory that will be read next.
     void set(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside, Ahead& ahead) {
         below = inside = {};
         core = {};
         std::tie(candidates, fringe) = look(packed, size, plan, aside, ahead);
     }
 
-    // Scans more pixels; `aside` may be reused afterwards.
+    // Scan more pixels; `aside` may be reused afterwards.
     void add(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside, Ahead& ahead) {
         auto const [more, moreFringe] = look(packed, size, plan, aside, ahead);
         _candidates.insert(_candidates.end(), more.begin(), more.end());
@@ -220,13 +221,13 @@ private:
 // search continues among the values near it.
 class RankFinder {
 public:
-    // Provides memory for n values to search, and for the values that kernels may write after them.
+    // Provide memory for n values to search, and for the values that kernels may write after them.
     float* values(std::size_t n) {
         _room = n + static_cast<std::size_t>(slack);
         return _values.room(_room);
     }
 
-    // Finds the values in the first n of values().
+    // Find the values in the first n of values().
     std::array<float, 2> find(std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t last) {
         constexpr std::ptrdiff_t fewValues = 40;
         auto const& kernel = kernels();
@@ -308,13 +309,13 @@ inline std::optional<std::array<float, 2>> rankedInRange(std::span<Scanned const
     return finder.find(inside, first - below, last - below);
 }
 
-// Values at the given ranks, a run of one or two neighbours for each of the plan's ranges; nothing where the ranks are
-// others, as those of so few pixels that runs meet, or where the sample misled. `finder` is used where one thread does
-// it.
+// Return the values at the given ranks, a run of one or two neighbours for each of the plan's ranges. Return nullopt if
+// the ranks do not form such runs, as for so few pixels that runs meet, or if the sample was not representative.
+// `finder` is used if there is one thread.
 inline std::optional<std::vector<Ranked<float>>> rankedInRanges(std::span<Scanned const> parts, ScanPlan const& plan,
                                                                 std::span<std::int64_t const> ranks, RankFinder& finder,
                                                                 int num_threads) {
-    // Ranks ascend, the plan's ranges need not.
+    // Ranks ascend, but the ranges of the plan need not.
     std::array<std::size_t, ScanPlan::maxRanges> order{};
     for (std::size_t f = 0; f < plan.ranges; ++f) order[f] = f;
     std::sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(plan.ranges),

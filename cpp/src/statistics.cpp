@@ -16,7 +16,7 @@ namespace evensky {
 
 namespace {
 
-// NOTHING is a name too, though no row of the table.
+// NOTHING is a name, too, although it has no row in the table.
 constexpr auto propertyNames = [] {
     std::array<std::pair<std::string_view, Property>, propertyTable.size() + 1> names{{{"NOTHING", NOTHING}}};
     for (std::size_t i = 0; i < propertyTable.size(); ++i) {
@@ -36,7 +36,7 @@ std::string flagsToString(int flags) {
     return text.empty() ? "NOTHING" : text;
 }
 
-// The row of one property in the table.
+// Return the row of one property in the table.
 std::size_t propertyIndex(Property property) {
     return static_cast<std::size_t>(std::popcount(static_cast<unsigned>(allProperties & (property - 1))));
 }

@@ -10,7 +10,7 @@
 
 namespace evensky::detail {
 
-// Throws InvalidParameterError if the number of threads is negative.
+// Throw InvalidParameterError if the number of threads is negative.
 void checkThreads(int num_threads);
 
 // Call work(i, state) once for each i, in several threads, each of which has its own State: working memory that is

@@ -28,7 +28,6 @@ ax.plot(background.stats.x[2], background.stats.value[2], "k.", label="bins")
 ax.set(xlabel="x [px]", ylabel="counts")
 ax.legend(ncols=3)
 
-# %%
-# Where a column of bins has too few good bins for the style, a simpler style is used: an Akima spline needs five points,
-# and a natural spline three. ``getAsUsedInterpStyle()`` returns the style that a background used; a match is flagged
-# REDUCED_ORDER.
+# %% If a column of bins has too few good bins for the style, a simpler style is used: an Akima spline needs five
+# points, and a natural spline three. ``getAsUsedInterpStyle()`` returns the style that a background used; a match is
+# flagged REDUCED_ORDER.

@@ -69,7 +69,7 @@ private:
     ImageView<T const> _view;
 };
 
-// View of an output plane.
+// Return a view of an output plane.
 template <typename T>
 ImageView<T> outputPlane(py::array& array, char const* name) {
     checkPlane(array, py::dtype::of<T>(), name);

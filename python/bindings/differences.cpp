@@ -10,10 +10,10 @@ namespace evensky::python {
 
 namespace {
 
-// Of a PairOptions' exposures: the image, and the mask where there is one.
+// Image and, if there is one, mask of an exposure.
 using ImageAndMask = std::tuple<py::array, std::optional<py::array>>;
 
-// Returns values, errors, counts, x and y, each of shape (rows of bins, columns of bins).
+// Return values, errors, counts, x and y, each of shape (rows of bins, columns of bins).
 py::tuple bin(ImageAndMask const& reference, ImageAndMask const& science, std::vector<std::int64_t> const& x_edges,
               std::vector<std::int64_t> const& y_edges, PairOptions const& options, int num_threads) {
     auto const& [refImage, refMask] = reference;

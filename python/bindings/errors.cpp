@@ -1,5 +1,5 @@
-// C++ exceptions -> Python's classes, which evensky.errors hands over when it is imported. The one place where errors
-// are translated.
+// Translation of C++ exceptions to Python's classes, which evensky.errors hands over when it is imported. Errors are
+// translated nowhere else.
 
 #include "evensky/errors.hpp"
 
@@ -21,7 +21,7 @@ namespace {
 constexpr std::array names{"EvenskyError",  "InvalidParameterError", "LengthError",
                            "NotFoundError", "OutOfRangeError",       "RuntimeError"};
 
-// Classes by the order of their names. They live as long as the process: an error may be raised at any time.
+// Classes in the order of their names. They live as long as the process, as an error may be raised at any time.
 std::array<PyObject*, names.size()> classes{};
 
 void setErrorClasses(py::dict const& given) {
@@ -43,7 +43,7 @@ void raise(char const* name, std::exception const& error) {
     for (std::size_t i = 0; i < names.size(); ++i) {
         if (std::string_view(names[i]) == name && classes[i] != nullptr) return py::set_error(classes[i], error.what());
     }
-    py::set_error(PyExc_RuntimeError, error.what());  // nobody has imported evensky.errors
+    py::set_error(PyExc_RuntimeError, error.what());  // evensky.errors has not been imported
 }
 
 }  // namespace

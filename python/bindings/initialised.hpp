@@ -21,7 +21,7 @@ struct InitialisedOnly {};
     throw py::type_error("An object whose __init__ was not called cannot be used");
 }
 
-// Element of a pickled state. The errors of pybind11 would not say what is wrong with it.
+// Return an element of a pickled state. The errors of pybind11 would not name the wrong value.
 template <typename T>
 T stateValue(py::handle value) {
     try {
@@ -54,7 +54,8 @@ void definePickle(py::class_<T, Options...>& cls, py::tuple (*toState)(T const&)
     cls.attr("__setstate__") = py::cpp_function(
             [=](py::object const& self, py::tuple const& state) {
                 auto value = fromState(state);
-                py::type::of<T>().attr("__init__")(self, defaults...);  // Does nothing if the object is initialised.
+                py::type::of<T>().attr("__init__")(self,
+                                                   defaults...);  // does nothing if it is initialised
                 self.cast<T&>() = std::move(value);
             },
             py::name("set_state"), py::is_method(cls), py::arg("state"));

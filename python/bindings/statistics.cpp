@@ -17,7 +17,7 @@ namespace {
 
 using Weights = StatisticsControl::WeightsBoolean;
 
-// Bits as users write them, 0x80000000 or -1, are 32 bits all the same.
+// Accept bits as signed or as unsigned numbers, such as 0x80000000 or -1.
 MaskPixel toBits(std::int64_t bits) {
     if (bits < std::numeric_limits<std::int32_t>::min() || bits > std::numeric_limits<std::uint32_t>::max()) {
         throw InvalidParameterError("Mask bits " + std::to_string(bits) + " do not fit into 32 bits");
@@ -77,7 +77,7 @@ Statistics statisticsOf(py::array const& image, std::optional<py::array> const& 
 
 void declareStatistics(py::module_& module) {
     py::native_enum<Property> properties(module, "Property", "enum.IntFlag",
-                                         "What to compute; bits that may be OR-ed.");
+                                         "Statistics to compute; bits that may be OR-ed.");
     properties.value("NOTHING", NOTHING, "no property");
     for (auto const& row : propertyTable) {
         properties.value(std::string(row.name).c_str(), row.property, std::string(row.description).c_str());

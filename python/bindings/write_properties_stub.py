@@ -1,7 +1,7 @@
 """Write the stub of ``evensky._properties`` from the compiled core's table of statistics.
 
-Run it after a row was added to ``cpp/include/evensky/properties.hpp`` and the core was built; a test compares the stub
-with the table.
+Run it after adding a row to ``cpp/include/evensky/properties.hpp`` and building the core; a test compares the stub with
+the table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ STUB = Path(__file__).parents[1] / "evensky" / "_properties.pyi"
 
 
 def stub() -> str:
-    """The text of the stub."""
+    """Return the text of the stub."""
     names = list(Property.__members__)
     return "\n".join(
         [

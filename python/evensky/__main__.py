@@ -1,6 +1,6 @@
-"""``python -m evensky`` is the command line."""
+"""The command line, run by ``python -m evensky``."""
 
 from .cli import main
 
-if __name__ == "__main__":  # workers of MPI import it, too
+if __name__ == "__main__":  # MPI workers import this module, too
     main(prog_name="evensky")

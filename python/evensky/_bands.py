@@ -41,7 +41,7 @@ def row_bands(height: int, width: int, most_pixels: int | None = None) -> Iterat
     Yields
     ------
     slice
-        Rows of a band; the last band may be lower than the others.
+        Rows of a band; the last band may have fewer rows than the others.
     """
     rows = band_height(width, most_pixels)
     for start in range(0, height, rows):

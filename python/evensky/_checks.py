@@ -14,7 +14,7 @@ def shown(value: Any) -> str:
     """Format a value for an error message: on one line, at most 80 characters."""
     try:
         text = " ".join(repr(value).split())
-    except ValueError:  # Python refuses to write integers of more than 4300 digits.
+    except ValueError:  # Python does not format integers of more than 4300 digits.
         text = f"a number of {value.bit_length()} bits"
     return text if len(text) <= 80 else f"{text[:77]}..."
 

@@ -1,4 +1,4 @@
-"""Where the C++ library that came with this package is."""
+"""Locations of the C++ library that is installed with this package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from . import _core
 from .errors import NotFoundError
 
-# Beside the extension: in an editable install the Python files are elsewhere.
+# The folder of the extension, as in an editable install the Python files are elsewhere.
 _INSTALLED = Path(_core.__file__).parent
 
 
@@ -22,32 +22,32 @@ def _existing(folder: Path, holds: str) -> str:
 
 
 def get_include() -> str:
-    """Folder of the C++ headers, for a compiler's ``-I``.
+    """Return the folder of the C++ headers, for a compiler's ``-I``.
 
     Returns
     -------
     str
-        ``#include "evensky/statistics.hpp"`` is found from there.
+        Folder in which ``#include "evensky/statistics.hpp"`` is found.
 
     Raises
     ------
     evensky.errors.NotFoundError
-        Where the package was not installed but is used from a checkout.
+        If the package is not installed but used from a checkout.
     """
     return _existing(_INSTALLED / "include", "evensky/evensky.hpp")
 
 
 def get_cmake_dir() -> str:
-    """Folder of the CMake package, for ``-Devensky_DIR=`` or ``CMAKE_PREFIX_PATH``.
+    """Return the folder of the CMake package, for ``-Devensky_DIR=`` or ``CMAKE_PREFIX_PATH``.
 
     Returns
     -------
     str
-        ``find_package(evensky)`` finds the library of this installation there.
+        Folder in which ``find_package(evensky)`` finds the library of this installation.
 
     Raises
     ------
     evensky.errors.NotFoundError
-        Where the package was not installed but is used from a checkout.
+        If the package is not installed but used from a checkout.
     """
     return _existing(_INSTALLED / "lib" / "cmake" / "evensky", "evenskyConfig.cmake")

@@ -1,4 +1,4 @@
-"""Mask planes: default names and numbers, and checks of those that a caller or a file gives."""
+"""Mask planes: default names and numbers, and checks of names and numbers from callers and files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEFAULT_PLANES: Mapping[str, int] = {
     "SUSPECT": 7,
     "NO_DATA": 8,
 }
-"""Planes, and their numbers, of a mask that names none."""
+"""Names and numbers of the planes of a mask that names none."""
 
 BAD_PLANES = ("NO_DATA", "DETECTED", "DETECTED_NEGATIVE", "SAT", "BAD", "INTRP", "CR")
 """Planes whose pixels do not count by default."""
@@ -53,7 +53,7 @@ def checked_planes(planes: Mapping[str, int]) -> dict[str, int]:
     Raises
     ------
     evensky.errors.InvalidParameterError, evensky.errors.OutOfRangeError
-        Where a name is not a string, two planes have the same number, or a number is not in 0 to 31.
+        If a name is not a string, two planes have the same number, or a number is not in 0 to 31.
     """
     if not isinstance(planes, Mapping):
         raise InvalidParameterError(

@@ -1,7 +1,7 @@
-"""The properties that statistics have, each by its name.
+"""Properties of statistics, one name for each.
 
-All come from the core's table of statistics (``cpp/include/evensky/properties.hpp``). ``_properties.pyi`` says the same
-to type checkers; ``python python/bindings/write_properties_stub.py`` writes it.
+All names come from the core's table of statistics (``cpp/include/evensky/properties.hpp``). Type checkers read them in
+``_properties.pyi``, which ``python python/bindings/write_properties_stub.py`` writes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Exceptions raised by evensky.
 
-The names are those of ``lsst.pex.exceptions``: a script moves over with ``import evensky.errors as pexExcept``.
-Each class also derives from the built-in exception that a Python user would catch. The same hierarchy exists in
-C++ (``evensky/errors.hpp``); the compiled core raises these classes for them.
+The names are those of ``lsst.pex.exceptions``; scripts written for it need only ``import evensky.errors as pexExcept``.
+Each class also derives from the built-in exception that a Python user would catch. The same hierarchy exists in C++
+(``evensky/errors.hpp``); the compiled core turns its exceptions into these classes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class TaskError(RuntimeError):
 
 
 class FitsError(RuntimeError, OSError):
-    """A file cannot be read or written as the image it should be; the message names the file."""
+    """Failure to read or write a file; the message names the file."""
 
 
 _core.set_error_classes(

@@ -1,6 +1,6 @@
 """Integer and real points, extents and boxes with the names of ``lsst.geom``; x always comes before y.
 
-A script moves over with ``import evensky.geom as geom``.
+Scripts written for ``lsst.geom`` need only ``import evensky.geom as geom``.
 """
 
 from __future__ import annotations
@@ -221,14 +221,14 @@ class Point2D(_Point):
 
 
 def trusted_point(x: int, y: int) -> Point2I:
-    """A point of whole numbers that have been checked."""
+    """Make a point of whole numbers that have been checked."""
     point = object.__new__(Point2I)
     point._x, point._y = x, y
     return point
 
 
 def trusted_box(x0: int, y0: int, width: int, height: int) -> Box2I:
-    """A box of whole numbers that have been checked, of the core's or another box's; its sizes are > 0."""
+    """Make a box of whole numbers that the core or another box has checked; its width and height must be > 0."""
     box = object.__new__(Box2I)
     box._x0, box._y0, box._width, box._height = x0, y0, width, height
     return box
@@ -239,7 +239,7 @@ def _as_point(value: Any) -> Point2I:
 
 
 def _beyond(x: int, y: int) -> Point2I:
-    """A corner of a box of numbers that lie within bounds; it may itself lie a box's size beyond."""
+    """Make the corner of a box whose numbers lie within bounds; the corner may lie beyond them by the box's size."""
     return trusted_point(x, y)
 
 

@@ -39,7 +39,7 @@ class SimulatedExposure:
     exposure : ExposureF
         Sum of scene, sky, noise and defects, with mask and variance.
     sky : ndarray of float32, shape (height, width)
-        Smooth sky of this exposure, which matching has to even out.
+        Smooth sky of this exposure, whose differences between exposures matching has to remove.
     scene : ndarray of float32, shape (height, width)
         Stars and diffuse light, common to all exposures.
     name : str
@@ -93,7 +93,7 @@ def _diffuse(shape: tuple[int, int], peak: float) -> np.ndarray:
 
 
 def _grown(mask: np.ndarray, radius: int) -> np.ndarray:
-    """Return a mask that also holds all pixels within `radius` pixels in x and y of those of `mask`."""
+    """Return a mask grown by `radius` pixels in x and y."""
     for axis in (0, 1):
         grown = mask.copy()
         for shift in range(1, radius + 1):
@@ -217,7 +217,7 @@ def make_bare_exposures(
     halves: int = 0,
     step: int = 0,
 ) -> list[SimulatedExposure]:
-    """Simulate exposures without masks, which a match must cope with.
+    """Simulate exposures without masks, so that defects are not marked.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
-"""Time evensky beside its peers, in one process, taking turns, and print all ratios that matter.
+"""Comparison of the run times of evensky and of its peers, in turns in one process.
 
 Usage: python tests/benchmarks/compare.py [--repeats 5] [--quick] [--plot FILE]
 
-Figures move between machines; what counts is the ratio within one run. MISSED says that a figure is beyond its aim in
-this run, as it may be where others keep the machine busy; gains of two threads need two idle cores. A full run takes
-about two minutes. Peers: pip install ".[bench]".
+Times differ between machines; compare ratios within one run. MISSED marks a figure that misses its aim in this run, as
+may happen on a busy machine; gains of two threads need two idle cores. A full run takes about two minutes. Peers: pip
+install ".[bench]".
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def print_growth(image: object, mask: object, repeats: int, plot: str | None) ->
     )
     memory = scaling.memory_with_exposures()
     (few, least), (many, most) = memory.items()
-    # Ten times the files, and less than one more exposure of 12 MiB.
+    # For ten times the files, memory may grow by less than one exposure of 12 MiB.
     print(
         f"memory of `evensky match`: {least:.0f} MiB for {few} files, {most:.0f} MiB for {many}: "
         f"{verdict(most - least < 12)}"
@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="leave out growth")
     parser.add_argument("--plot", metavar="FILE", help="draw time against size, with the peers")
     arguments = parser.parse_args()
-    logging.getLogger("evensky").setLevel(logging.ERROR)  # images of few bins are meant
+    logging.getLogger("evensky").setLevel(logging.ERROR)  # images of few bins are intended
     workloads.with_threads(1, lambda: None)()
     print(workloads.machine())
     image, mask = workloads.standard_image()

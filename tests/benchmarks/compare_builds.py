@@ -1,9 +1,9 @@
-"""Compare the output files of two installations of evensky, byte for byte.
+"""Comparison of the output files of two installations of evensky, byte for byte.
 
 Usage: python tests/benchmarks/compare_builds.py OLD_PYTHON NEW_PYTHON [FILE ...]
 
-OLD_PYTHON and NEW_PYTHON are the interpreters of two environments. The exposures of ``evensky demo``, and FILES if any
-are given, are matched by both, with both methods. Every output file must be the same; the exit code is 1 if one is not.
+OLD_PYTHON and NEW_PYTHON are the interpreters of two environments. Both match the exposures of ``evensky demo``, and
+FILES if any are given, with both methods. All output files must be equal; the exit code is 1 if one is not.
 """
 
 from __future__ import annotations

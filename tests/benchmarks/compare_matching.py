@@ -1,13 +1,14 @@
-"""Even out the same exposures by evensky and by its peers, in one process, taking turns, and print how well they did.
+"""Comparison of the matches of evensky and of its peers, in turns in one process.
 
 Usage: python tests/benchmarks/compare_matching.py [--seeds 3] [--number 10] [--side 1024] [--picture FILE]
            [--real FILE [FILE ...]] [--real-picture FILE]
 
-Simulated exposures have stars, diffuse light of 60 counts, cosmic rays and noise of 10 counts, and no masks. What is
-left between them is compared with the truth: RMS over all pixels of sky + correction about its mean over the exposures.
-How much of the diffuse light is left is that of the mean correction. Of real exposures, FITS images of one grid, there
-is no truth: how far apart their levels are, and the scatter of bins of 256 px of all pairs' differences in units of the
-bins' errors, tell how well they agree. Peers: pip install reproject stcal sep MontagePy.
+Simulated exposures have stars, diffuse light of 60 counts, cosmic rays and noise of 10 counts, and no masks. Their
+residual differences are measured against the truth: the RMS over all pixels of sky + model about its mean over the
+exposures. The preserved share of the diffuse light is measured in the mean of the models. For real exposures, FITS
+images on one grid, there is no truth: their agreement is measured by the spread of their levels, and by the scatter of
+the differences of all pairs in bins of 256 px, in units of the errors of the bins. Peers: pip install reproject stcal
+sep MontagePy.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def methods() -> dict[str, Method]:
 
 @dataclass
 class Figures:
-    """Of one method and one case, a number for each seed."""
+    """Figures of one method and one case, a number for each seed."""
 
     left: list[float] = field(default_factory=list)
     glow: list[float] = field(default_factory=list)
@@ -60,14 +61,14 @@ class Figures:
 
 
 def glow_kept(added: list[np.ndarray], simulated: list[SimulatedExposure], dark: list[SimulatedExposure]) -> float:
-    """Share of the diffuse light that is still there: what the mean correction takes of its shape."""
+    """Return the preserved share of the diffuse light, from the part of its shape in the mean of the models."""
     shape = simulated[0].scene.astype(float) - dark[0].scene
     shape -= shape.mean()
-    # Skies are removed by all of them; the last exposure's is what a reference would leave.
+    # Mean of sky + model over the exposures: the common sky that remains after matching.
     common = np.nanmean([a + one.sky.astype(float) for a, one in zip(added, simulated, strict=True)], axis=0)
     u = np.linspace(-1, 1, shape.shape[1])[None, :] * np.ones((shape.shape[0], 1))
     v = np.linspace(-1, 1, shape.shape[0])[:, None] * np.ones((1, shape.shape[1]))
-    # Any smooth sky that is common may be left; what has the glow's shape beside it is taken from it.
+    # A smooth common sky may remain; a part with the shape of the diffuse light beside it was taken from that light.
     smooth = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=-1).reshape(-1, 6)
     terms = np.column_stack([shape.ravel(), smooth])
     good = np.isfinite(common.ravel())
@@ -78,7 +79,7 @@ def glow_kept(added: list[np.ndarray], simulated: list[SimulatedExposure], dark:
 def run_simulated(
     number: int, side: int, seeds: int
 ) -> tuple[dict[str, dict[str, Figures]], dict[str, dict[str, list[np.ndarray]]], dict[str, list[SimulatedExposure]]]:
-    """Figures by case and method, and the corrections of the first seed with its exposures."""
+    """Return figures by case and method, and the models and exposures of the first seed."""
     figures: dict[str, dict[str, Figures]] = {case: {} for case in CASES}
     first: dict[str, dict[str, list[np.ndarray]]] = {case: {} for case in CASES}
     exposures: dict[str, list[SimulatedExposure]] = {}
@@ -90,7 +91,7 @@ def run_simulated(
             begin = time.perf_counter()
             try:
                 corrected = method([image.copy() for image in images])
-            except Exception as error:  # a peer that cannot do this case says so in the table
+            except Exception as error:  # a peer that cannot do this case has a dash in the table
                 print(f"{name}, {case}: {type(error).__name__}: {error}")
                 continue
             seconds = time.perf_counter() - begin
@@ -105,7 +106,7 @@ def run_simulated(
 
 
 def print_simulated(figures: dict[str, dict[str, Figures]]) -> None:
-    print("\n| RMS left between exposures, counts | " + " | ".join(CASES) + " | diffuse light kept | seconds |")
+    print("\n| residual RMS between exposures, counts | " + " | ".join(CASES) + " | diffuse light kept | seconds |")
     print("| --- |" + " ---: |" * (len(CASES) + 2))
     for name in methods():
         rows = [figures[case].get(name) for case in CASES]
@@ -121,7 +122,7 @@ def print_simulated(figures: dict[str, dict[str, Figures]]) -> None:
 def plot_simulated(
     first: dict[str, dict[str, list[np.ndarray]]], exposures: dict[str, list[SimulatedExposure]], path: Path
 ) -> None:
-    """What each method leaves of one exposure's sky, all with one stretch a row."""
+    """Draw the residual sky of one exposure by each method; the pictures in a row have the same stretch."""
     from matplotlib.figure import Figure
 
     names = list(methods())
@@ -147,12 +148,12 @@ def plot_simulated(
     figure.savefig(path, dpi=110)
 
 
-# Bins of real exposures' differences.
+# Size of the bins for differences of real exposures.
 _BIN = 256
 
 
 def bins_of(difference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Clipped means of whole bins, and their errors."""
+    """Return clipped means of whole bins, and their errors."""
     height, width = (size - size % _BIN for size in difference.shape)
     stats = evensky.estimate_background(difference[:height, :width], bin_size=_BIN).stats
     return np.asarray(stats.value), np.asarray(stats.error)
@@ -169,7 +170,7 @@ def run_real(paths: Sequence[Path], picture: Path | None) -> None:
         begin = time.perf_counter()
         try:
             corrected[name] = method([image.copy() for image in images])
-        except Exception as error:  # a peer that cannot do this says so
+        except Exception as error:  # a peer that cannot do this is listed with its error
             print(f"{name}: {type(error).__name__}: {error}")
             continue
         seconds[name] = time.perf_counter() - begin
@@ -188,7 +189,7 @@ def run_real(paths: Sequence[Path], picture: Path | None) -> None:
 
 
 def plot_real(corrected: dict[str, Images], path: Path) -> None:
-    """The difference of the last exposure and the first, in small bins, by each method."""
+    """Draw the difference between the last and the first exposure, in small bins, by each method."""
     from matplotlib.figure import Figure
 
     names = list(corrected)

@@ -1,9 +1,10 @@
-"""Match a thousand exposures in one run, ten of them broken, each in its own way: what it takes, and what comes of it.
+"""Load test: match a thousand exposures in one run, ten of which are broken, each in a different way.
 
 Usage: python tests/benchmarks/load.py [--exposures 1000] [--side 2048] [--workers 2] [--folder FOLDER]
 
-A few images are made, and linked to as often as it takes. Outputs are looked at and removed as they are finished, so
-that it takes little room on disk. Prints what was matched, why the others failed, and the memory as the run goes on.
+A few images are made, and all exposures are links to them. Outputs are checked and removed as they are finished, so
+that little space on disk is needed. The numbers of matched and failed exposures, the reasons of failures, and the
+memory during the run are printed.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def make_inputs(folder: Path, number: int, side: int) -> list[Path]:
-    """Exposures of which ten are broken, spread over all."""
+    """Make exposures, ten of which are broken, spread over all."""
     sources = write_exposures(make_exposures(DISTINCT, shape=(side, side)), folder / "made")
     every = number // len(BROKEN)
     paths = []
@@ -92,7 +93,7 @@ def make_inputs(folder: Path, number: int, side: int) -> list[Path]:
 
 
 def memory(process: int) -> float:
-    """Resident memory (MiB) of a process; 0 where it has ended."""
+    """Return the resident memory (MiB) of a process; 0 if it has ended."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:
@@ -106,7 +107,7 @@ def main() -> None:
     parser.add_argument("--exposures", type=int, default=1000)
     parser.add_argument("--side", type=int, default=2048)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--folder", type=Path, help="Where to make exposures and results; a temporary one if left out.")
+    parser.add_argument("--folder", type=Path, help="Folder for exposures and results; a temporary one by default.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
@@ -117,7 +118,7 @@ def main() -> None:
         process = subprocess.Popen(
             [*command, "-j", str(arguments.workers), "--quiet"], stderr=subprocess.PIPE, text=True
         )
-        samples: list[tuple[int, float]] = []  # exposures finished, memory
+        samples: list[tuple[int, float]] = []  # number of finished exposures, memory
         finished = incomplete = 0
         while process.poll() is None:
             time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""What others do to even out exposures, each as one function: images of one pixel grid in, corrected images out."""
+"""Peers that match exposures, each as one function from images on one pixel grid to matched images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 Images = Sequence[np.ndarray]
 Peer = Callable[[Images], list[np.ndarray]]
 
-# Bins of those who model each exposure by itself, or a difference.
+# Size of the bins of peers that model single exposures or differences.
 _BINS = 128
 
 
@@ -32,16 +32,16 @@ def _header(shape: tuple[int, ...]) -> Any:
 
 
 def match_with_reproject(images: Images) -> list[np.ndarray]:
-    """`reproject_and_coadd(match_background=True)`.
+    """Match with `reproject_and_coadd(match_background=True)`.
 
-    It returns the coadd alone, so each exposure is put first in turn, and the coadd made of whichever comes first. One
-    such call is what its user would make and wait for.
+    That function returns only the coadd, so it is called once with each exposure in the first place, and combines by
+    taking the first pixel. Its users would make only one such call.
     """
     return [coadd_with_reproject([image, *images[:i], *images[i + 1 :]], "first") for i, image in enumerate(images)]
 
 
 def coadd_with_reproject(images: Images, combine: str = "mean") -> np.ndarray:
-    """One call of it, onto the grid that the images are on already."""
+    """Call `reproject_and_coadd` once, onto the grid of the images."""
     from astropy.wcs import WCS
     from reproject import reproject_interp
     from reproject.mosaicking import reproject_and_coadd
@@ -62,7 +62,7 @@ def coadd_with_reproject(images: Images, combine: str = "mean") -> np.ndarray:
 
 
 def match_with_stcal(images: Images) -> list[np.ndarray]:
-    """`stcal.skymatch`, method "match", with its usual statistics: the clipped median."""
+    """Match with `stcal.skymatch`, method "match", with its usual statistic, the clipped median."""
     from astropy.wcs import WCS
     from stcal.skymatch import SkyImage, SkyStats, skymatch
 
@@ -84,7 +84,7 @@ def match_with_stcal(images: Images) -> list[np.ndarray]:
 
 
 def match_with_montage(images: Images) -> list[np.ndarray]:
-    """Montage: planes fitted to the differences of overlapping pairs (mDiffFitExec), a plane for each (mBgModel)."""
+    """Match with Montage: planes fitted to differences of pairs (mDiffFitExec), then a plane per image (mBgModel)."""
     from astropy.io import fits
     from MontagePy.main import mBgExec, mBgModel, mDiffFitExec, mImgtbl, mOverlaps
 
@@ -119,7 +119,7 @@ def match_with_montage(images: Images) -> list[np.ndarray]:
 
 
 def match_with_own_backgrounds(images: Images) -> list[np.ndarray]:
-    """Each image less its own background by sep, the mean level of all put back."""
+    """Subtract from each image its own background by sep, and add the mean level of all images."""
     import sep
 
     backgrounds = [_sep_background(image, sep) for image in images]
@@ -128,7 +128,7 @@ def match_with_own_backgrounds(images: Images) -> list[np.ndarray]:
 
 
 def match_with_one_difference(images: Images) -> list[np.ndarray]:
-    """Each image plus the background, by sep, of its difference to the last image."""
+    """Add to each image the background, by sep, of its difference from the last image."""
     import sep
 
     return [image + _sep_background(images[-1] - image, sep) for image in images]
@@ -150,10 +150,10 @@ _NEEDS: dict[str, tuple[str, Peer]] = {
 
 
 def available() -> dict[str, Peer]:
-    """The peers that are installed."""
+    """Return the peers that are installed."""
     return {name: peer for name, (package, peer) in _NEEDS.items() if importlib.util.find_spec(package) is not None}
 
 
 def missing() -> list[str]:
-    """Names of those that are not."""
+    """Return the names of the peers that are not installed."""
     return [name for name, (package, _) in _NEEDS.items() if importlib.util.find_spec(package) is None]

@@ -1,4 +1,4 @@
-"""What a call costs whatever it is given: small arrays, small exposures, the import."""
+"""Overheads of calls that do not depend on the size of data: small arrays, small exposures, and the import."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
 
 
 def _microseconds(work: workloads.Work, number: int) -> float:
-    """Of one call, the fastest of five series."""
+    """Return the microseconds of one call in the fastest of five series."""
     return 1e6 * min(timeit.repeat(work, number=number, repeat=5)) / number
 
 
 def small_calls() -> dict[str, float]:
-    """Microseconds of calls on 10 x 10 pixels, above what any call of the extension takes."""
+    """Return the microseconds of calls on 10 x 10 pixels, minus those of a minimal call of the extension."""
     small = np.random.default_rng(1).normal(0, 1, (10, 10)).astype(np.float32)
     bare = _microseconds(_core.get_num_threads, 100_000)
     return {
@@ -33,7 +33,7 @@ def small_calls() -> dict[str, float]:
 
 
 def small_backgrounds() -> dict[str, tuple[float, float]]:
-    """Microseconds of a background and its image, of few pixels, and of the core's own work for the same."""
+    """Return the microseconds of a background and its image of few pixels, and of the core's part of that."""
     result = {}
     for side, bins in ((64, 4), (128, 6)):
         image = afwImage.ImageF(np.random.default_rng(1).normal(0, 1, (side, side)).astype(np.float32))
@@ -55,7 +55,7 @@ def small_backgrounds() -> dict[str, tuple[float, float]]:
 
 
 def task_overhead() -> float:
-    """Milliseconds that matching a pair takes where there is next to nothing to match."""
+    """Return the milliseconds of matching a pair of tiny exposures."""
     config = MatchBackgroundsConfig()
     config.update(binSize=8)
     task = MatchBackgroundsTask(config)
@@ -70,6 +70,6 @@ def task_overhead() -> float:
 
 
 def import_time(modules: str, repeats: int) -> float:
-    """Seconds that importing takes in a new process, with all that it imports: the median."""
+    """Return the median of the seconds that an import takes in a new process, including all that it imports."""
     code = f"import time; start = time.perf_counter(); import {modules}; print(time.perf_counter() - start)"
     return float(np.median([float(workloads.in_new_process(code)) for _ in range(repeats)]))

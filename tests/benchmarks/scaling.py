@@ -1,4 +1,4 @@
-"""How time and memory grow with the number of pixels and of exposures."""
+"""Growth of time and memory with the number of pixels and of exposures."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from evensky.simulate import make_exposures, write_exposures
 SIDES = (1024, 2048, 4096, 8192, 16384)
 EXPOSURES = (2, 5, 10, 20, 50, 100)
 
-# A peer is left out where one run of it would take longer than some seconds.
+# Largest sides for peers, whose single runs would otherwise take longer than some seconds.
 LARGEST = {"sep": 8192, "photutils": 4096}
 
 
 def exponent(sizes: list[float], times: list[float]) -> float:
-    """p in time ~ size^p, by least squares of the logarithms."""
+    """Return p in time ~ size^p, by least squares of the logarithms."""
     return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
 
 
 def tiled(image: np.ndarray, side: int) -> np.ndarray:
-    """Part of an image, or several of it side by side."""
+    """Return an image of a given side: a part of an image, or copies of it side by side."""
     times = -(-side // image.shape[0])
     return np.ascontiguousarray(np.tile(image, (times, times))[:side, :side])
 
 
 def with_pixels(image: np.ndarray, mask: np.ndarray, repeats: int) -> dict[str, dict[int, float]]:
-    """Time (ms) of a background of 128 px bins and its image, of each of us, by side of the image."""
+    """Return the time (ms) of a background of 128 px bins and its image, by name and side of the image."""
     found: dict[str, dict[int, float]] = {}
     for side in SIDES:
         pixels, masks = tiled(image, side), tiled(mask, side)
@@ -45,7 +45,7 @@ def with_pixels(image: np.ndarray, mask: np.ndarray, repeats: int) -> dict[str, 
 
 
 class InMemory:
-    """A data reference that hands out the exposure it has, as it is."""
+    """A data reference that returns its exposure without a copy."""
 
     def __init__(self, exposure: Any, visit: int) -> None:
         self._exposure = exposure
@@ -59,7 +59,7 @@ class InMemory:
 
 
 def with_exposures(repeats: int, side: int = 1024) -> dict[int, float]:
-    """Time (ms) of the task over lists of so many exposures in memory, all matched to one more."""
+    """Return the time (ms) of the task for several numbers of exposures in memory, matched to another one."""
     rng = np.random.default_rng(1)
     exposures: list[Any] = []
     for _ in range(4):
@@ -77,14 +77,14 @@ def with_exposures(repeats: int, side: int = 1024) -> dict[int, float]:
 
 
 def memory_with_exposures(numbers: tuple[int, int] = (4, 40), side: int = 1024) -> dict[int, float]:
-    """Largest resident memory (MiB) of the whole command for so many files."""
+    """Return the largest resident memory (MiB) of the whole command for several numbers of files."""
     code = (
         "import pathlib, re, resource, sys\n"
         "from evensky.cli import main\n"
         "try: main(['match', *sys.argv[2:], '--out', sys.argv[1], '--quiet', '--no-report'])\n"
         "except SystemExit as end: assert not end.code, end.code\n"
         "status = pathlib.Path('/proc/self/status')\n"
-        # What resource says includes, on Linux, what the process had been before it became this one.
+        # On Linux, the figure of resource includes the memory of the process before exec.
         "if status.exists(): print(int(re.search(r'VmHWM:\\s*(\\d+)', status.read_text())[1]) / 1024)\n"
         "else: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20))\n"
     )

@@ -1,4 +1,4 @@
-"""The same work for pytest-benchmark, which keeps figures and compares them with earlier ones:
+"""The work of compare.py as tests for pytest-benchmark, which stores times and compares them with earlier ones:
 
 pytest tests/benchmarks --benchmark-autosave
 pytest tests/benchmarks --benchmark-compare --benchmark-group-by=func

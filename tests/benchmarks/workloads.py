@@ -1,4 +1,4 @@
-"""What the benchmarks measure, and how: images, who does what with them, taking turns.
+"""Workloads of the benchmarks: images, the work of evensky and of its peers on them, and runs in turns.
 
 Peers that are not installed are left out: pip install ".[bench]".
 """
@@ -48,16 +48,16 @@ MOMENTS = afwMath.MEAN | afwMath.STDEV | afwMath.NPOINT
 
 @dataclass
 class Row:
-    """Work and who does it: ours, and the peer whose time ours is divided by."""
+    """Work of evensky, and that of the peer by whose time it is divided."""
 
     title: str
     works: dict[str, Work]
     aim: float  # ratio of our time to the peer's
-    slow: bool = False  # the peer takes seconds: fewer turns
+    slow: bool = False  # whether the peer takes seconds, so that there are fewer turns
 
 
 def machine() -> str:
-    """A line that says what the figures were measured with."""
+    """Return a line that describes the machine and the versions."""
     name = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo") as info:
@@ -73,7 +73,7 @@ def machine() -> str:
 
 
 def standard_image(seed: int = 42) -> tuple[np.ndarray, np.ndarray]:
-    """A sky gradient with noise of 10 counts and 2000 stars, 0.1% NaN, and a mask of 5%, half of it bright."""
+    """Make a sky gradient with noise of 10 counts and 2000 stars, 0.1% NaN, and a mask of 5%, half of it bright."""
     rng = np.random.default_rng(seed)
     v, u = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE - 0.5
     image = 1000 + 60 * u + 40 * v + 30 * u * v - 50 * (u * u + v * v) + rng.normal(0, 10, u.shape).astype(np.float32)
@@ -88,7 +88,7 @@ def standard_image(seed: int = 42) -> tuple[np.ndarray, np.ndarray]:
 
 
 def masked_image(image: np.ndarray, mask: np.ndarray) -> Any:
-    """The same as ours, with a variance plane that varies as the sky does."""
+    """Make a masked image of an image and its mask, with a variance plane that varies with the sky."""
     result = afwImage.MaskedImageF(afwImage.ImageF(image), afwImage.Mask(mask.astype(np.int32)))
     result.variance.array[...] = np.where(np.isfinite(image), 0.1 * np.abs(image), 100.0)
     return result
@@ -104,7 +104,7 @@ def background_control(image: np.ndarray, size: int) -> Any:
 
 
 def tasks() -> dict[str, Any]:
-    """The task in the three ways it is measured."""
+    """Return the task with the three configurations that are measured."""
     found = {}
     for title, fields in (
         ("MEAN", {}),
@@ -120,7 +120,7 @@ def tasks() -> dict[str, Any]:
 def backgrounds(
     image: np.ndarray, mask: np.ndarray, size: int, masked: Any = None, peers: Collection[str] = ("sep", "photutils")
 ) -> dict[str, Work]:
-    """A background of bins of `size` pixels and its full image, by us and by those of the peers that are installed."""
+    """Return the work of a background of bins of `size` pixels and its full image, for evensky and installed peers."""
     ours = masked_image(image, mask) if masked is None else masked
     bctrl = background_control(image, size)
     works: dict[str, Work] = {OURS: lambda: afwMath.makeBackground(ours, bctrl).getImageF()}
@@ -139,12 +139,12 @@ def backgrounds(
 
 
 def fresh(shape: tuple[int, int] = (SIDE, SIDE)) -> Work:
-    """Writing an image into fresh memory."""
+    """Return the work of writing an image into newly allocated memory."""
     return lambda: np.full(shape, 1.0, np.float32)
 
 
 def rows(image: np.ndarray, mask: np.ndarray, masked: Any) -> list[Row]:
-    """All that is compared on one thread."""
+    """Return all work that is compared on one thread."""
     sctrl = control()
     clipped: Work = lambda: afwMath.makeStatistics(masked, CLIPPED, sctrl)  # noqa: E731
     found = [
@@ -155,7 +155,7 @@ def rows(image: np.ndarray, mask: np.ndarray, masked: Any) -> list[Row]:
         )
     ]
     if astropy_stats is not None:
-        # It says that there are NaN, every time.
+        # astropy warns of NaN in each call.
         warnings.filterwarnings("ignore", message="Input data contains invalid values")
         found.append(
             Row(
@@ -197,7 +197,7 @@ def rows(image: np.ndarray, mask: np.ndarray, masked: Any) -> list[Row]:
 
 
 def two_threads(masked: Any) -> list[tuple[str, Work, Work | None]]:
-    """Work whose time with one and two threads is compared; where memory rules, what moves as many bytes."""
+    """Return work to time with one and two threads; if memory limits it, with work that moves as many bytes."""
     sctrl, side = control(), SIDE
     bctrl = background_control(masked.image.array, 128)
     background = afwMath.makeBackground(masked, bctrl)
@@ -229,7 +229,7 @@ def two_threads(masked: Any) -> list[tuple[str, Work, Work | None]]:
 
 
 def with_threads(number: int, work: Work) -> Work:
-    """The work, by so many of our threads; one again afterwards."""
+    """Return work that sets the number of evensky's threads, and resets it to one afterwards."""
 
     def run() -> object:
         evensky.set_num_threads(number)
@@ -242,7 +242,7 @@ def with_threads(number: int, work: Work) -> Work:
 
 
 def in_turns(works: dict[str, Work], repeats: int) -> dict[str, tuple[float, float]]:
-    """Median and spread (ms) of each, run in turns."""
+    """Run all work in turns, and return the median and the spread (ms) of each."""
     times: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(repeats + 1):
         for name, work in works.items():
@@ -256,6 +256,6 @@ def in_turns(works: dict[str, Work], repeats: int) -> dict[str, tuple[float, flo
 
 
 def in_new_process(code: str, *arguments: str) -> str:
-    """What a new Python prints."""
+    """Run code in a new Python process, and return what it prints."""
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Build and run the examples against an installed library, as somebody else's project would.
-# Usage: tests/consumer/run.sh (--prefix folder | --cmake-dir folder) [build folder]
-#   --prefix     what was given to cmake --install; also tried through pkg-config
-#   --cmake-dir  what `python -m evensky --cmakedir` prints
+# Build and run the examples with an installed library, as another project would. Usage: tests/consumer/run.sh (--prefix
+# folder | --cmake-dir folder) [build folder]
+#   --prefix     the prefix of cmake --install; pkg-config is tested, too
+#   --cmake-dir  the output of `python -m evensky --cmakedir`
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=${3:-$(mktemp -d)}

@@ -1,12 +1,12 @@
 """Convert the golden cases to a format that a C++ test reads without a library. Usage: export_golden.py FOLDER
 
-For each family FAMILY.txt, lines of words, and FAMILY.bin, the arrays one after the other:
+Each family gives FAMILY.txt, which holds lines of words, and FAMILY.bin, which holds the arrays one after the other:
 
     case ID                              begins a case
     set NAME VALUE                       a number or a word
-    array ROLE DTYPE HEIGHT WIDTH OFFSET where in the .bin an array stands
-    expect PROPERTY KIND VALUE TOLERANCE of statistics
-    error TYPE                           the case is an error of that type
+    array ROLE DTYPE HEIGHT WIDTH OFFSET position of an array in the .bin
+    expect PROPERTY KIND VALUE TOLERANCE an expected statistic
+    error TYPE                           the case must fail with an error of that type
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ public:
         }
     }
 
-    // Returns a plane of a case; a view without memory if the case has none.
+    // Return a plane of a case; a view without memory if the case has none.
     template <typename T>
     [[nodiscard]] evensky::ImageView<T const> plane(Case const& one, std::string const& role) const {
         auto const found = one.arrays.find(role);

@@ -13,7 +13,7 @@ while read -r work level bound; do
     case $work in '#'* | '') continue ;; esac
     EVENSKY_SIMD=$level valgrind --tool=callgrind --toggle-collect=measured --callgrind-out-file="$out/counts" \
         "$program" "$work" >"$out/said" 2>&1 || { cat "$out/said" >&2; exit 1; }
-    grep -qx "level $level" "$out/said" || { echo "$level was asked for and did not run" >&2; exit 1; }
+    grep -qx "level $level" "$out/said" || { echo "$level was requested but did not run" >&2; exit 1; }
     count=$(sed -n 's/.*Collected : *//p' "$out/said")
     awk -v count="$count" -v pixels=$pixels -v work="$work" -v level="$level" -v bound="$bound" 'BEGIN {
         each = count / pixels

@@ -9,7 +9,7 @@ grep -q avx2 /proc/cpuinfo && levels+=" avx2"
 grep -q avx512dq /proc/cpuinfo && levels+=" avx512"
 for level in $levels; do
     EVENSKY_SIMD=$level "$1" | grep -E '^(digest|level)' >"$out/$level"
-    grep -qx "level $level" "$out/$level" || { echo "$level was asked for and did not run" >&2; exit 1; }
+    grep -qx "level $level" "$out/$level" || { echo "$level was requested but did not run" >&2; exit 1; }
     sed -i /^level/d "$out/$level"
     [ "$(wc -l <"$out/$level")" -eq 5 ] || { echo "$level: not every family ran" >&2; exit 1; }
     cmp "$out/portable" "$out/$level"

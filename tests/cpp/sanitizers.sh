@@ -17,5 +17,5 @@ run() {
 }
 export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 run address "-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all"
-# The use of threads does not depend on the instruction set.
+# Threads are used in the same way for every instruction set, so one is enough.
 run thread "-fsanitize=thread" --exclude-regex levels

@@ -47,7 +47,7 @@ struct Pair {
         return matchBackgrounds<float>(from, to, matched, origin, origin, options, num_threads);
     }
 
-    // Returns the root mean square of the difference between the model and the true sky.
+    // Return the root mean square of the difference between the model and the true sky.
     double left(Pixels<float> const& matched) const {
         double sum = 0.0;
         for (std::size_t i = 0; i < sky.values.size(); ++i) {
@@ -60,7 +60,7 @@ struct Pair {
 
 }  // namespace
 
-TEST_CASE("pair: the sky goes, stars stay, each exposure has its own mask bits") {
+TEST_CASE("pair: the sky is removed, stars are preserved, and each exposure has its own mask bits") {
     for (bool const usePolynomial : {false, true}) {
         Pair pair;
         pair.options.usePolynomial = usePolynomial;
@@ -78,7 +78,7 @@ TEST_CASE("pair: the sky goes, stars stay, each exposure has its own mask bits")
     }
 }
 
-TEST_CASE("pair: the same bits for any number of threads, and in place") {
+TEST_CASE("pair: results are bit-identical for any number of threads, and in place") {
     for (auto const statistic : {MEAN, MEDIAN, MEANCLIP}) {
         Pair pair;
         pair.options.gridStatistic = statistic;
@@ -95,7 +95,7 @@ TEST_CASE("pair: the same bits for any number of threads, and in place") {
     }
 }
 
-TEST_CASE("pair: where the exposures lie does not matter") {
+TEST_CASE("pair: the position of the exposures does not matter") {
     Pair const pair;
     Pixels<float> here(width, height), far(width, height);
     auto const result = pair.match(here.view());
@@ -109,7 +109,7 @@ TEST_CASE("pair: where the exposures lie does not matter") {
     CHECK(result.diffImVar == resultThere.diffImVar);
 }
 
-TEST_CASE("pair: nothing is written where it fails") {
+TEST_CASE("pair: nothing is written if a match fails") {
     Pair pair;
     pair.options.usePolynomial = true;
     pair.options.order = 30;
@@ -121,7 +121,7 @@ TEST_CASE("pair: nothing is written where it fails") {
     for (float const value : matched.values) REQUIRE(value == -7.0F);
 }
 
-TEST_CASE("pair: a spline without any good bin is NaN everywhere, and says so in its figures") {
+TEST_CASE("pair: a spline without any good bin is NaN everywhere, and so are its figures") {
     Pair pair;
     pair.referenceMask = Pixels<MaskPixel>(width, height, 1);
     Pixels<float> matched(width, height);
@@ -132,7 +132,7 @@ TEST_CASE("pair: a spline without any good bin is NaN everywhere, and says so in
     CHECK(std::isnan(result.matchedMSE));
 }
 
-TEST_CASE("pair: what is wrong is said with its value") {
+TEST_CASE("pair: error messages hold the offending value") {
     Pair pair;
     Pixels<float> small(10, 10), matched(width, height);
     CHECK(testing::holds(messageOf<LengthError>([&] { pair.match(small.view()); }), "10 x 10"));

@@ -34,7 +34,7 @@ TEST_CASE("parallel: the caller gets the exception of the first piece that throw
     }
 }
 
-TEST_CASE("parallel: calls inside calls") {
+TEST_CASE("parallel: nested calls") {
     std::atomic<int> total = 0;
     evensky::parallelFor(4, 2, [&](std::ptrdiff_t) { evensky::parallelFor(5, 2, [&](std::ptrdiff_t) { ++total; }); });
     CHECK(total == 20);
@@ -121,7 +121,7 @@ TEST_CASE("parallel: an interrupted call starts no more pieces, for any number o
     CHECK(asked > 3);
 }
 
-TEST_CASE("parallel: long pieces of workers end, too, and calls inside calls") {
+TEST_CASE("parallel: long pieces of workers end, too, and so do nested calls") {
     InterruptsAllowed const allowed;
     std::thread user([] {
         sleepFor(250);
@@ -178,7 +178,7 @@ TEST_CASE("parallel: an interruption ends pieces before the one in which it occu
     CHECK_THROWS_AS(evensky::parallelFor(3, 2, work), Interrupted);
 }
 
-TEST_CASE("parallel: an interruption ends pieces before the one in which it occurred, in calls inside calls") {
+TEST_CASE("parallel: an interruption ends pieces before the one in which it occurred, in nested calls") {
     InterruptsAllowed const allowed;
     auto const caller = std::this_thread::get_id();
     std::atomic<bool> helping = false;

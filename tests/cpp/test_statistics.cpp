@@ -37,7 +37,7 @@ Statistics of(Pixels<T> const& image, int flags, StatisticsControl const& sctrl 
 
 }  // namespace
 
-TEST_CASE("statistics: what a hand can check") {
+TEST_CASE("statistics: results that can be checked by hand") {
     Pixels<float> const image(5, 1, {1.0F, 2.0F, 3.0F, 4.0F, 100.0F});
     auto const stats = of(image, everything, StatisticsControl(1.5, 1));
     CHECK(stats.getValue(NPOINT) == 5);
@@ -108,7 +108,7 @@ TEST_CASE_TEMPLATE("statistics: all pixel types", T, float, double, std::int32_t
     CHECK(stats.getValue(STDEVCLIP) == doctest::Approx(20.0).epsilon(0.05));
 }
 
-TEST_CASE("statistics: the same bits for any strides and any number of threads") {
+TEST_CASE("statistics: results are bit-identical for any strides and any number of threads") {
     // One image is larger than the pixels that are packed at once, the other is smaller.
     for (std::ptrdiff_t const side : {97, 701}) {
         auto image = testing::noise(side, side, 100.0, 10.0);
@@ -141,7 +141,7 @@ TEST_CASE("statistics: many threads share one image and one control") {
     for (auto const& result : results) CHECK(result == expected);
 }
 
-TEST_CASE("statistics: what is wrong is said with its value") {
+TEST_CASE("statistics: error messages hold the offending value") {
     Pixels<float> const image(4, 4, 1.0F);
     CHECK(testing::holds(messageOf<InvalidParameterError>([] { StatisticsControl(-1.0); }), "-1"));
     CHECK(testing::holds(messageOf<InvalidParameterError>([] { StatisticsControl{testing::nan}; }), "nan"));
@@ -162,7 +162,7 @@ TEST_CASE("statistics: what is wrong is said with its value") {
     CHECK_THROWS_AS((void)of(image, MEAN, both), InvalidParameterError);
 }
 
-TEST_CASE("statistics: names there and back") {
+TEST_CASE("statistics: names to properties and back") {
     for (int property = NPOINT; property <= NMASKED; property <<= 1) {
         auto const name = statisticsPropertyToString(static_cast<Property>(property));
         CHECK(stringToStatisticsProperty(name) == property);
@@ -170,7 +170,7 @@ TEST_CASE("statistics: names there and back") {
     CHECK_THROWS_AS((void)statisticsPropertyToString(static_cast<Property>(MEAN | MEDIAN)), InvalidParameterError);
 }
 
-TEST_CASE("statistics: of a mask itself") {
+TEST_CASE("statistics: statistics of a mask") {
     Pixels<MaskPixel> const mask(2, 2, {1, 0, 4, 1});
     auto const stats = makeMaskStatistics(mask.view(), NPOINT | SUM);
     CHECK(stats.getValue(NPOINT) == 4);
@@ -180,7 +180,7 @@ TEST_CASE("statistics: of a mask itself") {
     CHECK_THROWS_AS((void)makeMaskStatistics(mask.view(), SUM, -1), InvalidParameterError);
 }
 
-TEST_CASE("statistics: of a mask by any number of threads, every row counts") {
+TEST_CASE("statistics: statistics of a mask for any number of threads include every row") {
     Pixels<MaskPixel> mask(3, 200, std::vector<MaskPixel>(600, 1));
     mask.view()(2, 199) = 8;
     mask.view()(0, 64) = 16;
@@ -198,7 +198,7 @@ TEST_CASE("statistics: a threshold is a finite fraction") {
     }
 }
 
-TEST_CASE("statistics: bits propagate where enough weight was rejected for them") {
+TEST_CASE("statistics: a bit propagates if pixels with it hold enough of the weight") {
     Pixels<float> const image(4, 1, {1.0F, 2.0F, 3.0F, 4.0F});
     Pixels<MaskPixel> const mask(4, 1, {2, 0, 0, 0});
     StatisticsControl sctrl;
@@ -209,8 +209,8 @@ TEST_CASE("statistics: bits propagate where enough weight was rejected for them"
     CHECK(makeStatistics<float>({image.view(), mask.view()}, MEAN, sctrl).getOrMask() == 0);
 }
 
-TEST_CASE("statistics: rounds without number end, and are what as many rounds are") {
-    // Narrow windows repeat in cycles: pixels leave and come back.
+TEST_CASE("statistics: an unlimited number of rounds ends, with the result of as many plain rounds") {
+    // Narrow windows repeat in cycles, as pixels leave and return.
     for (unsigned seed = 1; seed < 60; ++seed) {
         auto const image = testing::noise<double>(7, 3, 0.0, 1.0, seed);
         for (double nsigma : {0.6, 0.9, 1.3}) {
@@ -262,7 +262,7 @@ TEST_CASE("statistics: MAD is the scaled median of the distances from the median
     CHECK(std::isnan(of(few, MAD | ERRORS).getError()));
     CHECK(of(Pixels<std::int32_t>(1, 1, {7}), MAD).getValue() == 0.0);
     CHECK(std::isnan(of(Pixels<double>(1, 1, {testing::nan}), MAD).getValue()));
-    // Packed in memory and read block by block, by the kernels and without them.
+    // Images that are packed in memory, and images that are read block by block, with and without the kernels.
     for (std::ptrdiff_t const width : {40, 300, 900}) {
         std::vector<float> values;
         std::uint32_t state = 1;
@@ -286,7 +286,7 @@ TEST_CASE("statistics: MAD is the scaled median of the distances from the median
     }
 }
 
-TEST_CASE("statistics: what is asked for besides does not change a number") {
+TEST_CASE("statistics: other requested statistics do not change a result") {
     std::vector<float> values;
     std::uint32_t state = 7;
     for (int i = 0; i < 700 * 500; ++i) {

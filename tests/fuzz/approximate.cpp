@@ -1,4 +1,4 @@
-// A Chebyshev fit to any grid, evaluated in any way: images are what single positions are.
+// Fuzz target: a Chebyshev fit to any grid, evaluated in any way. Images equal evaluations at single positions.
 
 #include "evensky/approximate.hpp"
 
@@ -13,7 +13,7 @@ namespace {
 void evaluate(fuzz::Input& input, Approximate const& approximate) {
     auto const& box = approximate.getBBox();
     auto const order = static_cast<int>(input.within(-1, 6));
-    // A corner of a box that may be of any size.
+    // Corner of a box that may have any size.
     auto const width = std::min<std::int64_t>(box.width, 40), height = std::min<std::int64_t>(box.height, 40);
     std::vector<double> values(static_cast<std::size_t>(width * height));
     std::vector<float> rounded(values.size()), variances(values.size()), again(values.size());
@@ -36,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     fuzz::Input input(data, size);
     fuzz::answered([&] {
         auto order = static_cast<int>(input.flag() ? input.within(0, 12) : input.integer());
-        // Such a fit is what was asked for, and takes its time: n^6 operations for order n.
+        // Such a fit is allowed but takes long: n^6 operations for order n.
         if (order > 20 && order < 10'000) order = 20;
         ApproximateControl control(static_cast<ApproximateControl::Style>(input.within(-1, 1)), order,
                                    input.flag() ? -1 : order, input.flag());
@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
         Box const box{input.integer(), input.integer(), input.flag() ? input.within(-1, 3000) : input.integer(),
                       input.flag() ? input.within(-1, 3000) : input.integer()};
         if (input.flag()) {
-            // Its parts, as a file may hold them.
+            // Make a model from the parts of another, as a file may hold them.
             std::vector<double> coefficients(static_cast<std::size_t>(input.within(0, 50))),
                     covariance(static_cast<std::size_t>(input.within(0, 500)));
             for (auto& value : coefficients) value = input.number();

@@ -1,5 +1,5 @@
-// A background of any image, evaluated anywhere in any way: parts are what the whole is, and the number of threads does
-// not matter.
+// Fuzz target: a background of any image, evaluated anywhere in any way. Parts equal the whole, and the number of
+// threads does not matter.
 
 #include "evensky/background.hpp"
 
@@ -55,7 +55,7 @@ void evaluate(fuzz::Input& input, Background& background) {
             for (std::int64_t i = 0; i < width; ++i) {
                 auto const a = static_cast<double>(part[static_cast<std::size_t>(j * width + i)]);
                 auto const b = static_cast<double>(image(x + i, y + j));
-                fuzz::require(fuzz::same(a, b), "a part is what the whole is");
+                fuzz::require(fuzz::same(a, b), "a part equals the whole");
             }
         }
     });

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the fuzz targets share: arguments and images made from a string of bytes. Images need many more pixels than a
-// fuzzer gives bytes, so a few bytes say how to make one.
+// Helpers of the fuzz targets: arguments and images made from a string of bytes. Images need many more pixels than a
+// fuzzer gives bytes, so a few bytes describe how to make one.
 
 #include <cmath>
 #include <cstdint>
@@ -19,7 +19,7 @@
 
 namespace fuzz {
 
-// A property that must hold, whatever comes in.
+// Check a property that must hold for any input.
 inline void require(bool holds, char const* what) {
     if (holds) return;
     std::fprintf(stderr, "violated: %s\n", what);
@@ -44,7 +44,7 @@ public:
         return value;
     }
     bool flag() { return (take<std::uint8_t>() & 1U) != 0; }
-    // A number in [from, to].
+    // Return a number in [from, to].
     std::int64_t within(std::int64_t from, std::int64_t to) {
         auto const range = static_cast<std::uint64_t>(to - from) + 1;
         auto const value = range <= 256     ? take<std::uint8_t>()
@@ -52,7 +52,7 @@ public:
                                             : take<std::uint32_t>();
         return from + static_cast<std::int64_t>(value % range);
     }
-    // One that may be anything at all, and is often near something.
+    // Return any number, often one near a limit or a usual value.
     std::int64_t integer() {
         switch (take<std::uint8_t>() % 8) {
             case 0: return take<std::int64_t>();
@@ -91,7 +91,7 @@ public:
             return take<T>();
         }
     }
-    // A row of the table of statistics; sometimes a bit that has none.
+    // Return a row of the table of statistics; sometimes a bit without one.
     evensky::Property property() {
         auto const row = static_cast<std::size_t>(within(0, static_cast<std::int64_t>(evensky::propertyTable.size())));
         return row < evensky::propertyTable.size() ? evensky::propertyTable[row].property
@@ -103,7 +103,7 @@ private:
     std::size_t _left;
 };
 
-// A plane that owns its pixels, viewed with strides as they come: rows apart, transposed, turned round.
+// Plane that owns its pixels, with a view of random strides: rows apart, transposed, reversed.
 template <typename T>
 class Plane {
 public:
@@ -158,7 +158,7 @@ struct Size {
     std::ptrdiff_t width, height;
 };
 
-// Mostly small; now and then large enough for whatever is done to large images only.
+// Return a side length: mostly small, sometimes large enough for code that is used for large images only.
 inline Size imageSize(Input& input) {
     switch (input.take<std::uint8_t>() % 64) {
         case 0: return {input.within(1, 700), input.within(1, 700)};
@@ -169,7 +169,7 @@ inline Size imageSize(Input& input) {
     }
 }
 
-// An image with the planes that there happen to be.
+// Image with a random choice of planes.
 template <typename T>
 struct Exposure {
     explicit Exposure(Input& input) : Exposure(input, imageSize(input)) {}
@@ -192,10 +192,10 @@ struct Exposure {
     Plane<evensky::VariancePixel> variance;
 };
 
-// The same bits; every NaN is the same.
+// Return whether two values have the same bits; all NaN are equal.
 inline bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
-// Errors of the library are answers like any other; everything else is a defect.
+// Errors of the library are valid results; anything else is a defect.
 template <typename Work>
 void answered(Work const& work) {
     try {

@@ -1,4 +1,5 @@
-// One-dimensional interpolation through any knots: it goes through them, and rows are what single positions are.
+// Fuzz target: one-dimensional interpolation through any knots. The interpolant goes through them, and rows equal
+// single positions.
 
 #include "evensky/interpolate.hpp"
 
@@ -31,7 +32,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
         std::vector<double> values(positions.size()), row(n);
         interpolate.interpolate(positions.data(), positions.size(), values.data());
         for (std::size_t i = 0; i < positions.size(); ++i) {
-            fuzz::require(fuzz::same(values[i], interpolate.interpolate(positions[i])), "one position as many");
+            fuzz::require(fuzz::same(values[i], interpolate.interpolate(positions[i])),
+                          "single positions equal arrays");
             if (std::isnan(positions[i])) fuzz::require(std::isnan(values[i]), "NaN in, NaN out");
         }
         std::vector<float> rounded(n);
@@ -40,16 +42,16 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
         if (std::abs(start) < 1e15) {
             for (std::size_t i = 0; i < n; ++i) {
                 fuzz::require(fuzz::same(row[i], interpolate.interpolate(start + static_cast<double>(i))),
-                              "a row as positions");
+                              "a row equals positions");
             }
         }
-        // Slopes that overflow make NaN of knots too.
+        // Slopes that overflow make the values at knots NaN, too.
         auto const tame = [](double v) { return std::abs(v) < 1e9 && (v == 0.0 || std::abs(v) > 1e-9); };
         bool ordinary = std::all_of(y.begin(), y.end(), tame) && std::all_of(x.begin(), x.end(), tame);
         for (std::size_t i = 1; i < x.size(); ++i) ordinary = ordinary && x[i] - x[i - 1] > 1e-3;
         if (ordinary && style != Interpolate::CONSTANT) {
             for (std::size_t i = 0; i < x.size(); ++i) {
-                fuzz::require(interpolate.interpolate(x[i]) == y[i], "through the knots");
+                fuzz::require(interpolate.interpolate(x[i]) == y[i], "the interpolant goes through the knots");
             }
         }
     });

@@ -1,4 +1,5 @@
-// A match of any pair in any way: the number of threads does not matter, and where it fails nothing was written.
+// Fuzz target: a match of any pair in any way. The number of threads does not matter, and a failed match writes
+// nothing.
 
 #include "evensky/pair.hpp"
 
@@ -19,7 +20,7 @@ std::vector<std::int64_t> edges(fuzz::Input& input, std::int64_t size) {
     return result;
 }
 
-// The difference in bins of any edges.
+// Measure the difference in bins with any edges.
 template <typename T>
 void runBins(fuzz::Input& input, MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
              PairOptions const& options, int threads) {
@@ -28,12 +29,13 @@ void runBins(fuzz::Input& input, MaskedImageView<T const> const& reference, Mask
         auto const result = bin_differences<T>(reference, science, x, y, options, 1);
         auto const other = bin_differences<T>(reference, science, x, y, options, threads);
         auto const bins = (x.size() - 1) * (y.size() - 1);
-        fuzz::require(result.values.size() == bins && result.x.size() == bins, "as many as there are bins");
+        fuzz::require(result.values.size() == bins && result.x.size() == bins, "there is one value per bin");
         for (std::size_t i = 0; i < bins; ++i) {
             fuzz::require(fuzz::same(result.values[i], other.values[i]) && fuzz::same(result.x[i], other.x[i]),
                           "threads do not matter");
             fuzz::require(result.x[i] >= 0.0 && result.y[i] >= 0.0, "good pixels are in their bin");
-            fuzz::require(result.counts[i] > 0 || std::isnan(result.values[i]), "nothing has no value");
+            fuzz::require(result.counts[i] > 0 || std::isnan(result.values[i]),
+                          "a bin without good pixels has no value");
         }
     } catch (Error const& error) {
         fuzz::require(std::strlen(error.what()) > 10, "an error says what is wrong");
@@ -45,7 +47,7 @@ void run(fuzz::Input& input) {
     PairOptions options;
     options.usePolynomial = input.flag();
     options.order = static_cast<int>(input.flag() ? input.within(-1, 9) : input.integer());
-    // Such a fit is what was asked for, and takes its time: n^6 operations for order n.
+    // Such a fit is allowed but takes long: n^6 operations for order n.
     if (options.order > 20 && options.order < 10'000) options.order = 20;
     options.referenceBadMask = input.take<MaskPixel>();
     options.scienceBadMask = input.take<MaskPixel>();
@@ -81,7 +83,7 @@ void run(fuzz::Input& input) {
     } catch (Error const& error) {
         fuzz::require(std::strlen(error.what()) > 10, "an error says what is wrong");
         fuzz::require(std::all_of(matched.begin(), matched.end(), [](T value) { return value == T{42}; }),
-                      "nothing is written where it fails");
+                      "nothing is written if a match fails");
     }
     runBins<T>(input, reference.view(), science.view(), options, threads);
 }

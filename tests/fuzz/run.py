@@ -2,8 +2,9 @@
 """Fuzz the readers with atheris (``pip install atheris``), starting from small files of every kind.
 
 Usage: tests/fuzz/run.py TARGET FOLDER [libFuzzer options], e.g. ``read_fits /tmp/fuzz -max_total_time=900``, and then
-``read_fits /tmp/fuzz -merge=1 -set_cover_merge=1 -use_counters=0`` to keep what it takes for the same coverage.
-Whatever a target does not expect, more than 10 s and more than 1 GB end it, with the input that did so in FOLDER.
+``read_fits /tmp/fuzz -merge=1 -set_cover_merge=1 -use_counters=0`` to keep the inputs that are needed for the same
+coverage. An exception that a target does not expect, more than 10 s, or more than 1 GB end the run, with the input that
+caused it in FOLDER.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 import atheris
 import numpy as np
 
-# What is imported before is not instrumented.
+# Modules that are imported earlier are not instrumented.
 with atheris.instrument_imports(include=["evensky", "astropy.io.fits", "yaml", "tomllib", "json"]):
     from astropy.io import fits
     from targets import TARGETS
@@ -28,7 +29,7 @@ CORPUS = Path(__file__).parent / "corpus"
 
 
 def seeds(target: str) -> list[bytes]:
-    """Files as they should be, small ones."""
+    """Make small valid files."""
     if target == "read_config":
         return [
             b"binSize: 64\nusePolynomial: true\nbadMaskPlanes: [SAT, BAD]\ngridStatistic: MEANCLIP\n",
@@ -65,7 +66,7 @@ def seeds(target: str) -> list[bytes]:
     return [*files, gzip.compress(files[0]), bz2.compress(files[1]), lzma.compress(files[2])]
 
 
-# libFuzzer starts the program anew while it merges, with its own arguments.
+# libFuzzer restarts the program with its own arguments while it merges.
 _AGAIN = "EVENSKY_FUZZ_TARGET"
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fuzz the core with clang's libFuzzer, under AddressSanitizer and UndefinedBehaviorSanitizer, then keep of the corpus
-# what it takes for the same coverage. Usage: tests/fuzz/run.sh BUILD_FOLDER SECONDS [target ...]
+# Fuzz the core with clang's libFuzzer, under AddressSanitizer and UndefinedBehaviorSanitizer, then reduce the corpus to
+# the inputs that are needed for the same coverage. Usage: tests/fuzz/run.sh BUILD_FOLDER SECONDS [target ...]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=${1:?a folder to build in}
@@ -16,7 +16,7 @@ export UBSAN_OPTIONS=print_stacktrace=1
 for target in $targets; do
     corpus=tests/fuzz/corpus/$target
     mkdir -p "$corpus" "$build/corpus/$target" "$build/kept"
-    # A crash, a report, more than 10 s or more than 1 GB end it, with the input that did so.
+    # A crash, a report, more than 10 s, or more than 1 GB end the run; the input that caused it is kept.
     "$build/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=4096 \
         -print_final_stats=1 -artifact_prefix="$build/" "$build/corpus/$target" "$corpus" >"$build/$target.log" 2>&1 || {
         grep -aE "ERROR|SUMMARY|violated|runtime error|Test unit|evensky" "$build/$target.log" | cut -c1-200 | tail -30

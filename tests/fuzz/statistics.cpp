@@ -1,5 +1,5 @@
-// Statistics of any image with any control: what is simple is computed again simply, and the number of threads does not
-// matter.
+// Fuzz target: statistics of any image with any control. Simple statistics are compared with a simple computation, and
+// the number of threads does not matter.
 
 #include "evensky/statistics.hpp"
 
@@ -27,7 +27,7 @@ StatisticsControl makeControl(fuzz::Input& input) {
     return control;
 }
 
-// Unweighted, by sorting.
+// Check unweighted order statistics by sorting.
 template <typename T>
 void check(Statistics const& statistics, MaskedImageView<T const> const& image, StatisticsControl const& control) {
     std::vector<T> good;
@@ -61,7 +61,7 @@ void check(Statistics const& statistics, MaskedImageView<T const> const& image, 
     }
     if (wants(MIN)) fuzz::require(statistics.getValue(MIN) == static_cast<double>(good.front()), "MIN");
     if (wants(MAX)) fuzz::require(statistics.getValue(MAX) == static_cast<double>(good.back()), "MAX");
-    // Whole numbers stand for ranges, inside which quantiles lie.
+    // Integers stand for ranges, in which quantiles lie.
     if (wants(MEDIAN) && n % 2 == 1 && std::is_floating_point_v<T>) {
         fuzz::require(statistics.getValue(MEDIAN) == static_cast<double>(good[n / 2]), "MEDIAN");
     }

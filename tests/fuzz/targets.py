@@ -1,4 +1,4 @@
-"""What is fuzzed of the Python part: readers of files that may come from anywhere.
+"""Fuzz targets of the Python part: readers of files that may come from anywhere.
 
 Each target takes the bytes of a file. It may raise the package's own errors, whose messages are one line; anything else
 is a defect.
@@ -36,7 +36,7 @@ def _answered() -> Iterator[None]:
 
 
 def read_fits(data: bytes) -> None:
-    """A FITS file: as an exposure, with planes from other HDUs, and as a list of backgrounds."""
+    """Read a FITS file as an exposure, with planes from other HDUs, and as a list of backgrounds."""
     path = _FOLDER / "fuzzed.fits"
     path.write_bytes(data)
     with _answered():
@@ -50,7 +50,7 @@ def read_fits(data: bytes) -> None:
 
 
 def read_config(data: bytes) -> None:
-    """A configuration file: YAML, or TOML where the first byte says so."""
+    """Read a configuration file: TOML if it begins with "#", otherwise YAML."""
     path = _FOLDER / ("fuzzed.toml" if data[:1] == b"#" else "fuzzed.yaml")
     path.write_bytes(data)
     with _answered():
@@ -60,7 +60,7 @@ def read_config(data: bytes) -> None:
 
 
 def read_journal(data: bytes) -> None:
-    """The journal of a run that is resumed."""
+    """Read the journal of a run that is resumed."""
     path = _FOLDER / JOURNAL
     path.write_bytes(data)
     asked = {"version": "1", "config": {"binSize": 256}, "files": [["/a.fits", 1, 2], ["/b.fits", 1, 2]], "number": 2}

@@ -118,7 +118,7 @@ def new(kind: Any) -> Any:
 
 
 def restored(kind: Any, *state: Any) -> Any:
-    """What unpickling does with a state that somebody has changed."""
+    """Unpickle an object with a changed state."""
     made = new(kind)
     made.__setstate__(state)
     return made
@@ -138,7 +138,7 @@ STATE: tuple[Any, ...] = (3.0, 3, 0, True, None, False, False, 0, {})
 def refused(rows: list[Row]) -> Callable[..., None]:
     """Make one test of a table: each call raises the error of its row, and no other, with the message of its row.
 
-    The error has to be one of Evensky's and the named built-in exception at the same time.
+    The error must be one of evensky's and the built-in exception of the row at the same time.
     """
 
     @pytest.mark.parametrize(("call", "kind", "builtin", "says"), [pytest.param(*row[1:], id=row[0]) for row in rows])
@@ -153,7 +153,7 @@ def refused(rows: list[Row]) -> Callable[..., None]:
 
 
 def of_the_wrong_type(rows: list[WrongRow]) -> Callable[..., None]:
-    """Make one test of a table: each value of a row, which no binding takes, raises a plain TypeError."""
+    """Make one test of a table: each value of a row has a type that no binding accepts, and raises a TypeError."""
     cases = [pytest.param(call, value, id=f"{name} {value!r}") for name, call, values in rows for value in values]
 
     @pytest.mark.parametrize(("call", "value"), cases)

@@ -36,7 +36,7 @@ def assert_refused(path: Path, says: str) -> None:
     assert one_line(run("stats", path)) == " ".join(message.split())
 
 
-# How the files are made: whole ones, of which single cards and bytes are changed as no writer of FITS would.
+# Functions that make valid files, and change single cards and bytes in them.
 
 
 def as_bytes(*hdus: Any, checksum: bool = False) -> bytes:
@@ -57,7 +57,7 @@ def plain(dtype: str = "f4") -> bytes:
 
 @cache
 def lsst() -> bytes:
-    """Image, mask and variance in LSST's layout."""
+    """Return a file with image, mask and variance in LSST's layout."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.fits"
         write_exposure(make_exposures(1, (SIDE, SIDE), seed=2)[0].exposure, path)
@@ -66,14 +66,14 @@ def lsst() -> bytes:
 
 @cache
 def places(content: bytes) -> list[tuple[int, int, int]]:
-    """Where header and data of each HDU begin, and where the data end."""
+    """Return the positions of the header, of the data and of the end of the data of each HDU."""
     with fits.open(io.BytesIO(content), disable_image_compression=True) as hdus:
         found = [hdu.fileinfo() for hdu in hdus]
     return [(one["hdrLoc"], one["datLoc"], one["datLoc"] + one["datSpan"]) for one in found]
 
 
 def with_card(content: bytes, *cards: str, behind: int = 0) -> bytes:
-    """The first card of each keyword behind this byte is replaced."""
+    """Replace the first card of each keyword after a position."""
     for card in cards:
         at = content.index(card[:8].ljust(8).encode() + b"=", behind)
         content = content[:at] + card.encode().ljust(80) + content[at + 80 :]
@@ -81,7 +81,7 @@ def with_card(content: bytes, *cards: str, behind: int = 0) -> bytes:
 
 
 def integer(keyword: str, value: object) -> str:
-    """In FITS's fixed format, which some readers want of the cards that say how large the data are."""
+    """Return a card in FITS's fixed format, which some readers require for cards that give the size of the data."""
     return f"{keyword:8}= {value!s:>20}"
 
 
@@ -90,7 +90,7 @@ def sized(content: bytes, width: object, height: object, prefix: str = "") -> by
 
 
 def more_cards(content: bytes, *cards: bytes) -> bytes:
-    """Cards are added to the primary header."""
+    """Add cards to the primary header."""
     end = content.index(b"END" + b" " * 77)
     data = -(-(end + 80) // BLOCK) * BLOCK
     header = content[:end] + b"".join(card.ljust(80) for card in cards) + b"END".ljust(80)
@@ -98,7 +98,7 @@ def more_cards(content: bytes, *cards: bytes) -> bytes:
 
 
 def changed(change: Callable[[Any], None]) -> bytes:
-    """LSST's layout, its HDUs changed by a function."""
+    """Return a file in LSST's layout whose HDUs a function has changed."""
     with fits.open(io.BytesIO(lsst())) as hdus:
         copy = fits.HDUList([hdu.copy() for hdu in hdus])
     change(copy)
@@ -130,7 +130,7 @@ def with_broken_descriptor(algorithm: str) -> bytes:
 
 
 def bomb(head: bytes, padding: bytes, megabytes: int) -> bytes:
-    """A gzip file that unpacks to this much; members follow each other, which is as valid as one and quickly made."""
+    """Make a gzip file that unpacks to a number of megabytes, quickly, from many members."""
     return gzip.compress(head) + gzip.compress(padding * (1 << 20)) * megabytes
 
 
@@ -153,7 +153,7 @@ ALGORITHMS = ("RICE_1", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "PLIO_1")
 
 
 def socket_at(path: Path) -> None:
-    # Names of sockets are short.
+    # The path of a socket must be short.
     before = Path.cwd()
     os.chdir(path.parent)
     try:

@@ -1,4 +1,4 @@
-"""The order of the tests: quick ones come first."""
+"""Order of the tests: quick ones come first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-# Files and folders of tests that run whole programs, kill processes or build pages: they run last, in this order.
+# Tests that run whole programs, kill processes or build pages run last, in this order of files and folders.
 SLOW = (
     "fits/test_opening_bad.py",
     "fits/test_planes_bad.py",

@@ -1,4 +1,4 @@
-"""Reading the golden cases."""
+"""Reader of the golden cases."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _arrays(family: str) -> dict[str, np.ndarray]:
 
 @cache
 def cases(family: str) -> list[dict[str, Any]]:
-    """All cases of a family, their arrays loaded under `planes`."""
+    """Return all cases of a family, with their arrays loaded under `planes`."""
     found: list[dict[str, Any]] = json.loads((FOLDER / f"{family}.json").read_text())
     arrays = _arrays(family)
     for case in found:
@@ -31,7 +31,7 @@ def cases(family: str) -> list[dict[str, Any]]:
 
 
 def ids(family: str) -> list[str]:
-    """Names of the cases, for pytest."""
+    """Return the names of the cases, for pytest."""
     return [f"{family}-{case['id']}" for case in cases(family)]
 
 
@@ -41,12 +41,12 @@ AFTER_INTEGER_ORDER = {"MEANCLIP", "STDEVCLIP", "VARIANCECLIP", "NCLIPPED"}
 
 
 def expected_statistics(case: dict[str, Any]) -> Iterator[tuple[str, str, float, float, str]]:
-    """What a case of statistics expects: property, "value" or "error", number, tolerance, and why it is exempt, if so.
+    """Return the expectations of a case of statistics: property, "value" or "error", number, tolerance, and exemption.
 
-    Two differences from the original are meant. "Quartiles and the median of INTEGER images, when computed together,
-    are wrong, negative or infinite, and clipping after them too": the file corrects what it can, and what it leaves
-    infinite is exempt, with the clipping that followed it. "MIN and MAX can be a mean that no pixel has": those of
-    constant images are compared within rounding.
+    Two differences from the original are intended. "Quartiles and the median of INTEGER images, when computed together,
+    are wrong, negative or infinite, and clipping after them too": the file corrects some of these values; values that
+    are infinite in it are exempt, and so is the clipping after them. "MIN and MAX can be a mean that no pixel has":
+    those of constant images are compared within rounding.
     """
     image = case["planes"]["image"]
     expected = case["result"] | case["corrected"]

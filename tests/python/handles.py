@@ -9,7 +9,7 @@ from evensky.image import ExposureF
 
 
 class Coordinate:
-    """Shaped like the data coordinates of a Butler: indexable, but no mapping."""
+    """Data ID like the data coordinates of a Butler: indexable, but not a mapping."""
 
     def __init__(self, **values: Any) -> None:
         self.mapping = values
@@ -19,7 +19,7 @@ class Coordinate:
 
 
 class Handle:
-    """Shaped like a deferred handle: takes no dataset type."""
+    """Reference like a deferred handle, which takes no dataset type."""
 
     def __init__(self, exposure: ExposureF, **data_id: Any) -> None:
         self.inMemoryDataset = exposure

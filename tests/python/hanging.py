@@ -12,7 +12,7 @@ class HangError(BaseException):
 
 
 def alarm() -> Iterator[None]:
-    """Body of a fixture: after 30 s HangError is raised."""
+    """Raise HangError after 30 s; body of a fixture."""
 
     def stop(number: int, frame: Any) -> None:
         raise HangError("took longer than 30 s")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All Python tests with the extension and the library built under AddressSanitizer and UndefinedBehaviorSanitizer.
-# Takes many times as long as the tests do; meant for every night, or before a release.
+# Run all Python tests with the extension and the library built under AddressSanitizer and UndefinedBehaviorSanitizer.
+# This takes many times as long as the tests; run it every night, or before a release.
 # Usage, in an environment with the "test" extra, pybind11, cmeel-eigen and cmake:
 #   tests/python/sanitized.sh [build folder [pytest arguments]]
 set -euo pipefail
@@ -12,7 +12,7 @@ flags="-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -O1 -g 
 cmake -S . -B "$build/cmake" -DEVENSKY_PYTHON=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPython_EXECUTABLE="$python" \
     -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)" -DCMAKE_CXX_FLAGS="$flags" >/dev/null
 cmake --build "$build/cmake" --parallel >/dev/null
-# The package as a wheel would lay it out.
+# The package in the layout of a wheel.
 rm -rf "$build/site"
 mkdir -p "$build/site"
 cp -r python/evensky "$build/site/"
@@ -20,8 +20,8 @@ rm -f "$build"/site/evensky/_core*.so
 cp "$build"/cmake/python/bindings/_core*.so "$build/site/evensky/"
 mkdir -p "$build/site/evensky/lib"
 cp -L "$build"/cmake/cpp/libevensky.so.?.? "$build/site/evensky/lib/"
-# The runtime must be there before Python is; with libstdc++ beside it, so that it sees exceptions being thrown. Python
-# itself leaves memory behind at its end, so leaks are not looked for.
+# The runtime is loaded before Python, with libstdc++, so that it sees exceptions. Leaks are not reported, as Python itself
+# does not free all memory at its end.
 preload="$(${CXX:-g++} -print-file-name=libasan.so) $(${CXX:-g++} -print-file-name=libubsan.so) $(${CXX:-g++} -print-file-name=libstdc++.so)"
 LD_PRELOAD="$preload" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
     PYTHONPATH="$build/site" "$python" -m pytest -q -p no:cacheprovider "$@" tests/python

@@ -22,7 +22,7 @@ DATA[MASK] += 5000
 
 
 def blocks(section: str) -> dict[str, str]:
-    """The scripts of a section by the package that their first line names."""
+    """Return the scripts of a section by the package that their first line names."""
     text = PAGE.read_text().split(f"## {section}\n")[1].split("\n## ")[0]
     return dict(re.findall(r"```python\n# (\w+)\n(.*?)```", text, flags=re.DOTALL))
 
@@ -47,7 +47,7 @@ def test_clipped_statistics() -> None:
         assert ours[name] == pytest.approx(theirs[name], abs=0.02)
 
 
-@pytest.mark.filterwarnings("ignore")  # of packages that are not ours
+@pytest.mark.filterwarnings("ignore")  # warnings of other packages
 def test_backgrounds() -> None:
     got = results("Background of one image", data=DATA, mask=MASK)
     for name, one in got.items():

@@ -111,7 +111,7 @@ def test_controls_that_others_change_meanwhile_do_no_harm() -> None:
             assert np.isfinite(shared.background.getImageF().array).all()
             afwMath.makeBackground(shared.image, shared.bctrl)
             afwMath.makeStatistics(shared.image, FLAGS, shared.sctrl)
-            # Between the two setters the orders differ, and nothing can be fitted.
+            # Between the two setters the orders differ, so that no fit is possible.
             with suppress(evensky.errors.InvalidParameterError):
                 model = shared.background.getApproximate(shared.actrl)
                 assert np.isfinite(model.getImage().array).all()
@@ -143,7 +143,7 @@ def test_forking_after_threads() -> None:
         assert all(future.result() == alone for future in running)
 
 
-# Each would take minutes: images of 168 billion pixels, all rows of which are the same memory.
+# Each call would take minutes: images of 168 billion pixels, all rows of which share the same memory.
 ENDLESS = {
     "statistics": "afwMath.makeStatistics(rows(np.float32), afwMath.MEANCLIP)",
     "statistics of doubles": "afwMath.makeStatistics(rows(np.float64), afwMath.MEDIAN)",

@@ -14,12 +14,12 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
-    """Language and text of the page's code blocks, in their order."""
+    """Return language and text of the code blocks of a page, in order."""
     return re.findall(r"^```(\w+)\n(.*?)^```$", (DOCS / page).read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
 def same(said: str, shown: str) -> bool:
-    """Whether a line is the one that a page shows, but for the last digits of its figures."""
+    """Return whether a line equals that on a page, except for the last digits of numbers."""
     words, others = said.split(), shown.split()
 
     def equal(word: str, other: str) -> bool:
@@ -37,9 +37,9 @@ def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done, said = [], ""
     for language, text in blocks("tutorial.md"):
         done.append(language)
-        if language == "python":  # each block is a script of its own
+        if language == "python":  # each block is a separate script
             commands = f"python - <<'END'\n{text}END\n"
-        elif language == "sh" and "pip install" not in text:  # this is installed already
+        elif language == "sh" and "pip install" not in text:  # already installed
             commands = text
         else:
             continue
@@ -62,7 +62,7 @@ def test_the_how_tos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     scripts = [text for language, text in blocks("howto.md") if language == "python"]
     assert len(scripts) == 4
-    for script in scripts:  # each stands alone
+    for script in scripts:  # each works alone
         exec(compile(script, "howto.md", "exec"), {"__name__": "__main__"})
 
 

@@ -21,7 +21,7 @@ BIN = 16
 
 
 def make_exposure(good: Any = np.s_[:, :], level: float = 100.0) -> ExposureF:
-    """An exposure that is good at `good` only."""
+    """Make an exposure whose only good pixels are `good`."""
     rng = np.random.default_rng(int(level))
     mask = Mask(np.full((SIZE, SIZE), Mask.getPlaneBitMask("NO_DATA"), np.int32))
     mask.array[good] = 0
@@ -43,7 +43,7 @@ def test_what_rests_on_enough_is_not_flagged() -> None:
 
 
 def test_fractions_are_those_of_the_pixels_and_the_bins() -> None:
-    # Columns up to the middle of the sixth bin; one whole bin inside them is missing, which its neighbours enclose.
+    # Columns up to the middle of the sixth bin are good; one whole bin among them is missing, but enclosed.
     exposure = make_exposure(np.s_[:, : 5 * BIN + 8], 150.0)
     exposure.mask.array[3 * BIN : 4 * BIN, 2 * BIN : 3 * BIN] = Mask.getPlaneBitMask("SAT")
     exposure.image.array[0, 0] = np.nan
@@ -61,7 +61,7 @@ def test_fractions_are_those_of_the_pixels_and_the_bins() -> None:
     ("good", "fields", "flags"),
     [
         (np.s_[:, :BIN], {}, ["FEW_GOOD_BINS", "EXTRAPOLATED", "REDUCED_ORDER"]),
-        # Bins round the edge: all others are enclosed, and bridged.
+        # Bins along the edge are good, so all others are enclosed and bridged.
         ((np.arange(SIZE)[:, None] % 144 < 16) | (np.arange(SIZE) % 144 < 16), {}, ["FEW_GOOD_BINS", "REDUCED_ORDER"]),
         (np.s_[::4, ::4], {}, ["LOW_COVERAGE"]),
         (np.s_[::4, ::4], {"flagGoodFraction": 0.05}, []),
@@ -93,13 +93,13 @@ def test_everybody_has_the_same_names() -> None:
     assert [info.isReference for info in infos] == [True, False, False]
     assert [sorted(info.getDict()) for info in infos] == [sorted(infos[0].getDict())] * 3
     assert [list(info.flags) for info in infos] == [[], ["REDUCED_ORDER"], []]
-    assert infos[2].goodFraction is None  # it failed: its size is another
+    assert infos[2].goodFraction is None  # failed, as its size differs
 
 
 def test_flags_reach_table_files_report_and_summary(tmp_path: Path) -> None:
     for name, good in (("whole", np.s_[:, :]), ("half", np.s_[:, : SIZE // 2]), ("none", np.s_[:0])):
         write_exposure(make_exposure(good, 150.0), tmp_path / f"{name}.fits")
-    # Good pixels, but not where the reference has any.
+    # Good pixels that are not good in the reference.
     apart = make_exposure(np.s_[:, SIZE // 2 :])
     write_exposure(apart, tmp_path / "apart.fits")
     files = [str(tmp_path / f"{name}.fits") for name in ("whole", "half", "none", "apart")]
@@ -127,7 +127,7 @@ def test_flags_reach_table_files_report_and_summary(tmp_path: Path) -> None:
         assert table["good_bin_fraction"][0] == 0.5
         assert table["common_fraction"][0] == 0.5
         page = (out / "report.html").read_text()
-        assert page.count(">EXTRAPOLATED</span>") == 2  # in the table, and with the pictures
+        assert page.count(">EXTRAPOLATED</span>") == 2  # in the table and at the pictures
         assert page.count(">NO_OVERLAP</span>") >= 1
         assert "50 % of the image lies beyond" in page
         assert fits.getheader(out / "whole_matched.fits")["EVS_FLAG"] == "EXTRAPOLATED"

@@ -18,7 +18,7 @@ sys.modules["fuzz_targets"] = targets
 spec.loader.exec_module(targets)
 
 
-@pytest.mark.filterwarnings("ignore")  # astropy and numpy warn of what is odd in these files
+@pytest.mark.filterwarnings("ignore")  # astropy and numpy warn of odd contents of these files
 @pytest.mark.parametrize("name", sorted(targets.TARGETS))
 def test_corpus(name: str) -> None:
     files = sorted((FUZZ / "corpus" / name).iterdir())

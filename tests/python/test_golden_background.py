@@ -27,7 +27,7 @@ def masked_image(planes: dict[str, np.ndarray], xy0: list[int]) -> afwImage.Mask
 
 
 def assert_close_image(got: np.ndarray, want: np.ndarray) -> None:
-    """Equal within 2 float32 ulp of the largest value."""
+    """Check that images are equal within 2 float32 ulp of the largest value."""
     np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
     if np.all(np.isnan(want)):
         return
@@ -79,7 +79,7 @@ def test_background(case: dict[str, Any]) -> None:
 def test_approximate(case: dict[str, Any]) -> None:
     def approximate() -> afwMath.Approximate:
         style = afwMath.ApproximateControl.CHEBYSHEV
-        # The cases with a note were made with plain means.
+        # Cases with a note were made with plain means.
         prop = "MEAN" if "args" in case else "MEANCLIP"
         args = case["args"] if "args" in case else (case["order"], -1, case["weighting"])
         actrl = afwMath.ApproximateControl(style, *args)

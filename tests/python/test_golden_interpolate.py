@@ -30,5 +30,5 @@ def test_case(case: dict[str, Any]) -> None:
     assert np.all(np.abs(got - want)[inside] <= 1e-12 * largest)
     outside = ~inside & ~np.isnan(want)
     assert np.all(np.abs(got - want)[outside] <= 1e-9 * np.maximum(largest, np.abs(want[outside])))
-    # One position at a time gives the same.
+    # Single positions give the same values.
     assert np.array_equal([interpolant.interpolate(float(one)) for one in xs], got, equal_nan=True)

@@ -38,7 +38,7 @@ def assert_figures(got: Any, want: dict[str, Any]) -> None:
         if want[name] is None:
             assert getattr(got, name) is None
         else:
-            # Residuals are differences of float32 images of up to some hundred counts.
+            # Residuals are differences of float32 images with values of up to some hundred counts.
             assert getattr(got, name) == pytest.approx(want[name], rel=1e-9, abs=1e-10)
 
 
@@ -52,7 +52,7 @@ def test_pair(case: dict[str, Any]) -> None:
         kind, _, reason = case["error"].partition(": ")
         with pytest.raises(ERRORS[kind]) as raised:
             task.matchBackgrounds(reference, science)
-        # The first words of the reason; what comes behind names the exposure or the library that failed.
+        # Only the first words of the reason are compared; the rest names the exposure or the library.
         assert " ".join(reason.split()[:4]) in str(raised.value)
         np.testing.assert_array_equal(science.image.array, planes["sci_image"])
         return

@@ -1,4 +1,4 @@
-"""The C++ library inside the installed package: another project finds it, links it and runs."""
+"""The C++ library in the installed package: another project finds it, links to it and runs."""
 
 from __future__ import annotations
 
@@ -39,4 +39,4 @@ def test_a_project_links_it(cmake_dir: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "after subtraction: mean" in done.stdout
-    assert "left of the skies' difference" in done.stdout
+    assert "residual difference of the skies" in done.stdout

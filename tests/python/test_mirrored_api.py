@@ -1,4 +1,4 @@
-"""Names, values, signatures: every part of the mirrored API that a script may touch."""
+"""Names, values and signatures of the mirrored API that scripts may use."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "differences.md"
 
 
 def moves() -> dict[str, str]:
-    """The table of imports on the page."""
+    """Return the table of imports on the page."""
     rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", PAGE.read_text(), flags=re.MULTILINE)
     return dict(rows)
 

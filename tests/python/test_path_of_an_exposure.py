@@ -28,7 +28,7 @@ class Trace:
     entered, in_jobs : dict of str to None
         Files that the main thread, and that the jobs, have entered.
     returns : set of (str, str)
-        Calls into a file that was left for another one before it had returned: from, to.
+        Calls into a file that called another one before it returned: from, to.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Trace:
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
         name = frame.f_code.co_filename
-        # Code that runs when a class or a module is made, and expressions inside functions, are no calls.
+        # Code that defines a class or a module, and expressions inside functions, are not calls.
         if event not in ("call", "return") or not name.startswith(str(PACKAGE)) or frame.f_code.co_name[0] == "<":
             return
         file = str(Path(name).relative_to(PACKAGE))
@@ -56,7 +56,7 @@ class Trace:
 
 
 def trace(arguments: list[str]) -> Trace:
-    main.main([*arguments, "--help"], standalone_mode=False)  # so that the modules are imported
+    main.main([*arguments, "--help"], standalone_mode=False)  # imports the modules
     found = Trace()
     threading.setprofile(found)
     sys.setprofile(found)
@@ -77,7 +77,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return sorted(str(path) for path in folder.glob("*.fits"))
 
 
-# The files that read, measure and change an exposure; then those that note its record.
+# First the files that read, measure and change an exposure, then those that write its record.
 JOINT = ["runs/method.py", "runs/store.py", "runs/source.py", "runs/joint.py", "work/held.py"]
 REFERENCE = [
     "runs/method.py",

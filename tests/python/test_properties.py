@@ -22,9 +22,9 @@ SUMS = {"SUM", "MEAN", "STDEV", "VARIANCE", "MEANSQUARE", "MEANCLIP", "STDEVCLIP
 
 
 def examples(number: int) -> Any:
-    """So many examples, the same each time; with EVENSKY_EXAMPLES_FACTOR so many times as many, and new ones.
+    """Return settings for a number of examples, the same each time; EVENSKY_EXAMPLES_FACTOR gives more and new ones.
 
-    There are no time limits, for machines differ.
+    There are no time limits, as machines differ.
     """
     factor = os.environ.get("EVENSKY_EXAMPLES_FACTOR")
     return settings(
@@ -37,7 +37,7 @@ def examples(number: int) -> Any:
 
 @st.composite
 def images(draw: st.DrawFn) -> dict[str, Any]:
-    """An image of any type, layout and byte order, with what may come with it."""
+    """Draw an image of any type, layout and byte order, with optional planes."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     height, width = draw(st.integers(1, 24)), draw(st.integers(1, 24))
     dtype = np.dtype(draw(st.sampled_from(DTYPES)))
@@ -68,7 +68,7 @@ def images(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def controls(draw: st.DrawFn) -> tuple[twin_statistics.Control, afwMath.StatisticsControl]:
-    """The same control twice."""
+    """Draw the same control for the library and for the reference implementation."""
     twin = twin_statistics.Control(
         num_sigma_clip=draw(st.sampled_from([1.0, 2.0, 3.0, 5.0])),
         num_iter=draw(st.integers(1, 4)),
@@ -84,7 +84,7 @@ def controls(draw: st.DrawFn) -> tuple[twin_statistics.Control, afwMath.Statisti
 def assert_statistics(got: afwMath.Statistics, want: dict[str, tuple[float, float]], image: np.ndarray) -> None:
     finite = np.abs(image[np.isfinite(image)].astype(np.float64))
     largest = float(finite.max()) if finite.size else 1.0
-    assert set(want) == {one.name for one in afwMath.Property} - {"ERRORS"}  # the twin knows every row of the table
+    assert set(want) == {one.name for one in afwMath.Property} - {"ERRORS"}  # all are compared
     for name, (value, error) in want.items():
         got_value, got_error = got.getResult(afwMath.stringToStatisticsProperty(name))
         power = 2 if name in ("VARIANCE", "VARIANCECLIP", "MEANSQUARE") else 1
@@ -95,7 +95,7 @@ def assert_statistics(got: afwMath.Statistics, want: dict[str, tuple[float, floa
             elif name not in SUMS and one is value:
                 assert other == one, name
             else:
-                # Roots of a scatter that is nothing but rounding are rounding too.
+                # Square roots of a scatter that consists of rounding errors are not compared.
                 tolerance = 1e-12 * max(abs(one), scale) + (1e-7 * largest if abs(one) < 1e-7 * largest else 0.0)
                 assert abs(other - one) <= tolerance, (name, one, other)
 
@@ -107,7 +107,7 @@ for _property in afwMath.Property:
 
 
 def clipping_is_decided(planes: dict[str, Any], twin: twin_statistics.Control, weights: Any = None) -> bool:
-    """Whether no pixel is so near a clipping edge that rounding may put it on either side."""
+    """Return whether no pixel is so near a clipping limit that rounding decides on which side it is."""
     results = []
     for nudge in (1 - 1e-9, 1 + 1e-9):
         other = twin_statistics.Control(**{**twin.__dict__, "num_sigma_clip": twin.num_sigma_clip * nudge})
@@ -162,7 +162,7 @@ def test_weights(planes: dict[str, Any], both: tuple[twin_statistics.Control, An
 def test_interpolate(style: str, points: int, seed: int, flat: float) -> None:
     rng = np.random.default_rng(seed)
     x = np.cumsum(rng.uniform(0.5, 3, points))
-    # Stretches of equal values and equal slopes are where Akima's formula divides by zero.
+    # Akima's formula divides by zero in runs of equal values or equal slopes.
     y = np.where(rng.random(points) < flat, 2.0, np.rint(rng.normal(0, 5, points) * 8) / 8)
     if style == "CUBIC_SPLINE_PERIODIC" and points:
         y[-1] = y[0]

@@ -100,7 +100,7 @@ def test_resumed_is_as_undisturbed(files: list[Path], whole: dict[str, str], tmp
     assert 2 <= len(before) < NUMBER
     run = match_files(files, tmp_path, config=config(), resume=True)
     assert digests(tmp_path) == whole
-    assert {path: path.stat().st_mtime_ns for path in before} == before  # not made again
+    assert {path: path.stat().st_mtime_ns for path in before} == before  # not written again
     assert [record.status for record in run.records].count("matched") == NUMBER - 1
     assert all(record.pixels is not None for record in run.records)
     assert (tmp_path / "report.html").exists()

@@ -86,7 +86,7 @@ def test_one_exposure_less_changes_all(files: list[Path], tmp_path: Path) -> Non
 
 
 def two_groups(folder: Path) -> list[Path]:
-    """Four exposures of which the first two and the last two overlap; the last is better than the third."""
+    """Write four exposures of which the first two and the last two overlap; the last is better than the third."""
     rng = np.random.default_rng(1)
     files = []
     for index, (x0, noise) in enumerate(((0, 1), (0, 2), (1000, 20), (1000, 5))):
@@ -187,7 +187,7 @@ def test_an_output_of_an_earlier_run_does_not_pass_for_one_of_this(files: list[P
     with unreadable(files[LOST]):
         run = matched(files, out, overwrite=True)
     name = f"{files[LOST].stem}_matched.fits"
-    assert run.records[LOST].warnings == [f"{name} in the folder is of an earlier run"]
+    assert run.records[LOST].warnings == [f"{name} in the folder is from an earlier run"]
     assert digests(out)[name] == before[name]  # nothing is lost
     with unreadable(files[LOST]):
         again = matched(files, out, resume=True)

@@ -19,7 +19,7 @@ def test_exposures_are_what_they_say() -> None:
     np.testing.assert_array_equal(
         np.isnan(first.exposure.image.array), (mask.array & mask.getPlaneBitMask("NO_DATA")) != 0
     )
-    # Away from every blemish, pixels scatter about scene + sky as the variance plane says.
+    # Good pixels scatter about scene + sky as the variance plane predicts.
     good = (mask.array & mask.getPlaneBitMask(["NO_DATA", "BAD", "CR", "SAT"])) == 0
     pulls = (first.exposure.image.array - first.scene - first.sky)[good] / np.sqrt(first.exposure.variance.array[good])
     assert abs(pulls.mean()) < 0.02

@@ -15,14 +15,14 @@ import evensky.math
 
 ROOT = Path(__file__).parents[2]
 
-# What pybind11 adds to every class and enumeration, and the constructor of classes that have none.
+# Members that pybind11 adds to every class and enumeration, and constructors of classes without one.
 _OF_PYBIND11 = re.compile(
     "metaclass differs|__pybind11_native_enum__ is not present in stub"
     "|__init__ is inconsistent, stub does not have [*]args"
 )
 
 
-# evensky.math.statistics adds to the core's Statistics how it is shown.
+# Methods that evensky.math.statistics adds to the core's Statistics.
 _STUBTEST = "import runpy, evensky.math; runpy.run_module('mypy.stubtest', run_name='__main__')"
 _OPTIONS = ("--concise", "--mypy-config-file", "pyproject.toml")
 
@@ -38,7 +38,7 @@ def test_stub() -> None:
         env=os.environ | {"MYPYPATH": f"python{os.pathsep}tests/typings"},
     )
     lines = (done.stdout + done.stderr).splitlines()
-    assert sum("metaclass differs" in line for line in lines) >= 10, lines  # it did look at the classes
+    assert sum("metaclass differs" in line for line in lines) >= 10, lines  # the classes were compared
     assert [line for line in lines if not _OF_PYBIND11.search(line)] == []
 
 

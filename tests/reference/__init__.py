@@ -1,1 +1,1 @@
-"""Slow, obvious twins of the core in NumPy: the library is compared with them, never the other way round."""
+"""Slow, plain reference implementations of the core in NumPy, with which the library is compared."""

@@ -1,4 +1,4 @@
-"""Backgrounds and approximations, written as their definitions read."""
+"""Backgrounds and approximations, computed from their definitions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .statistics import Control, statistics
 
 
 def bin_edges(size: int, count: int) -> list[int]:
-    """Edges of the bins, from 0 to size."""
+    """Return the edges of the bins, from 0 to size."""
     edges = [0]
     for i in range(count):
         edges.append(min(((i + 1) * size + count // 2) // count, size))
@@ -17,7 +17,7 @@ def bin_edges(size: int, count: int) -> list[int]:
 
 
 def bin_centers(size: int, count: int) -> np.ndarray:
-    """Centres of the bins."""
+    """Return the centres of the bins."""
     edges = np.array(bin_edges(size, count))
     return edges[:-1] + 0.5 * np.diff(edges) - 0.5
 
@@ -25,7 +25,7 @@ def bin_centers(size: int, count: int) -> np.ndarray:
 def stats_image(
     image: np.ndarray, mask: np.ndarray | None, nx: int, ny: int, prop: str, control: Control
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Value and error of a property in every bin, as float32."""
+    """Return the value and the error of a property in every bin, as float32."""
     values, errors = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.float32)
     xs, ys = bin_edges(image.shape[1], nx), bin_edges(image.shape[0], ny)
     for j in range(ny):
@@ -37,7 +37,7 @@ def stats_image(
 
 
 def line(x: np.ndarray, y: np.ndarray, style: str, xs: np.ndarray) -> np.ndarray:
-    """One column or row: NaN knots are dropped, and the style reduced where too few are left."""
+    """Interpolate one column or row; NaN knots are dropped, and the style is reduced if too few remain."""
     good = ~np.isnan(y)
     if not good.any():
         return np.full(len(xs), np.nan)
@@ -47,7 +47,7 @@ def line(x: np.ndarray, y: np.ndarray, style: str, xs: np.ndarray) -> np.ndarray
 
 
 def model(values: np.ndarray, width: int, height: int, style: str) -> np.ndarray:
-    """The full image, reducing the style where there are too few bins."""
+    """Return the full image; the style is reduced if there are too few bins."""
     ny, nx = values.shape
     if min(nx, ny) < MIN_POINTS[style]:
         style = best_style(min(nx, ny))
@@ -58,7 +58,7 @@ def model(values: np.ndarray, width: int, height: int, style: str) -> np.ndarray
 
 
 def chebyshev(values: np.ndarray, weights: np.ndarray, width: int, height: int, order: int) -> np.ndarray:
-    """The image of the weighted least-squares Chebyshev series through the bins."""
+    """Return the image of the weighted least-squares Chebyshev series through the bins."""
     ny, nx = values.shape
 
     def basis(x: np.ndarray, y: np.ndarray) -> np.ndarray:

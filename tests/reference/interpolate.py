@@ -1,4 +1,4 @@
-"""Interpolants as functions, by SciPy where it has the same spline."""
+"""Interpolants as functions; SciPy's are used for splines that it has."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 
 def best_style(points: int) -> str:
-    """The most flexible style that so many points allow."""
+    """Return the most flexible style that a number of points allows."""
     return {1: "CONSTANT", 2: "LINEAR", 3: "CUBIC_SPLINE", 4: "CUBIC_SPLINE"}.get(points, "AKIMA_SPLINE")
 
 
 def constant(x: np.ndarray, y: np.ndarray) -> Function:
-    """Steps half way between the knots, with the mean of two knots' values between them."""
+    """Return steps half way between the knots, with the mean of the values of two knots between them."""
     if len(x) == 1:
         return lambda xs: np.where(np.isnan(xs), np.nan, y[0])
     edges = np.concatenate([0.5 * (x[1:] + x[:-1]), [x[-1] + 0.5 * (x[-1] - x[-2])]])
@@ -34,7 +34,7 @@ def constant(x: np.ndarray, y: np.ndarray) -> Function:
 
 
 def akima_slopes(x: np.ndarray, y: np.ndarray, periodic: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Slopes of the segments, and the derivatives at their left and right ends."""
+    """Return the slopes of the segments, and the derivatives at their left and right ends."""
     m = np.diff(y) / np.diff(x)
     if periodic:
         padded = np.concatenate([m[-2:], m, m[:2]])
@@ -52,7 +52,7 @@ def akima_slopes(x: np.ndarray, y: np.ndarray, periodic: bool) -> tuple[np.ndarr
 
 
 def interpolant(x: np.ndarray, y: np.ndarray, style: str) -> Function:
-    """The interpolant, with its quadratic continuation beyond the knots."""
+    """Return the interpolant, with its quadratic continuation beyond the knots."""
     from scipy.interpolate import CubicHermiteSpline, CubicSpline, PPoly
 
     x, y = np.asarray(x, float), np.asarray(y, float)
@@ -66,7 +66,7 @@ def interpolant(x: np.ndarray, y: np.ndarray, style: str) -> Function:
         spline = CubicSpline(x, y, bc_type="periodic")
     else:
         _, lefts, rights = akima_slopes(x, y, style.endswith("PERIODIC"))
-        # Segment by segment: derivatives may jump at a knot.
+        # The segments are evaluated one by one, as derivatives may jump at a knot.
         pieces = [
             CubicHermiteSpline(x[i : i + 2], y[i : i + 2], [lefts[i], rights[i]]).c[:, 0] for i in range(len(x) - 1)
         ]

@@ -1,4 +1,4 @@
-"""Statistics, written as their definitions read."""
+"""Statistics, computed from their definitions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAD_TO_STDEV = 1.482602218505602
 
 @dataclass
 class Control:
-    """As `evensky.math.StatisticsControl`."""
+    """Options with the meaning of those of `evensky.math.StatisticsControl`."""
 
     num_sigma_clip: float = 3.0
     num_iter: int = 3
@@ -26,7 +26,7 @@ class Control:
 
 
 def quantile(values: np.ndarray, fraction: float) -> float:
-    """Quantile of the sorted values; the values of whole numbers stand for intervals of width 1."""
+    """Return a quantile of the sorted values; integers stand for intervals of width 1."""
     n = values.size
     if n == 0:
         return np.nan
@@ -41,7 +41,7 @@ def quantile(values: np.ndarray, fraction: float) -> float:
 
 
 def moments(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """Weighted mean and unbiased variance, in extended precision."""
+    """Return the weighted mean and the unbiased variance, in extended precision."""
     x, w = values.astype(np.longdouble), weights.astype(np.longdouble)
     total, squares = w.sum(), np.square(w).sum()
     if x.size == 0 or total == 0:
@@ -54,7 +54,7 @@ def moments(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     return float(mean), float(max(variance, 0))
 
 
-@np.errstate(all="ignore")  # nothing over nothing is NaN, which is what is meant
+@np.errstate(all="ignore")  # 0 / 0 is NaN, as intended
 def statistics(
     image: np.ndarray,
     mask: np.ndarray | None = None,
@@ -62,7 +62,7 @@ def statistics(
     weights: np.ndarray | None = None,
     control: Control | None = None,
 ) -> dict[str, tuple[float, float]]:
-    """Every property with its error, and ``orMask``."""
+    """Return every property with its error, and ``orMask``."""
     control = control or Control()
     x = image.ravel()
     m = np.zeros(x.size, np.int64) if mask is None else mask.ravel().astype(np.int64)

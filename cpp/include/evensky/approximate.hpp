@@ -100,7 +100,7 @@ public:
 
     /// Return the box of pixels that the model covers.
     [[nodiscard]] Box const& getBBox() const noexcept { return _bbox; }
-    /// Return the options that the model was made with.
+    /// Return the options with which the model was made.
     [[nodiscard]] ApproximateControl const& getControl() const noexcept { return _actrl; }
     /// Return the coefficients in the unit of the points, sorted by total degree n, then x^n, x^(n-1) y, ... y^n.
     [[nodiscard]] std::vector<double> const& getCoefficients() const noexcept { return _coefficients; }

@@ -29,8 +29,8 @@ enum UndersampleStyle : int {
 /// @throws NotFoundError if the name is unknown; the message lists the known ones
 [[nodiscard]] EVENSKY_EXPORT UndersampleStyle stringToUndersampleStyle(std::string const& style);
 
-/// Options of making and evaluating a background. Copies share the statistics and approximation controls. Not to be
-/// modified while another thread uses it.
+/// Options of making and evaluating a background. Copies share the statistics and approximation controls. A control
+/// must not be modified while another thread uses it.
 class EVENSKY_EXPORT BackgroundControl {
 public:
     /// @param style             interpolation style
@@ -169,7 +169,7 @@ public:
     [[nodiscard]] Box const& getImageBBox() const noexcept { return _bbox; }
     /// Return the x positions of the centres of the bins, in parent coordinates.
     [[nodiscard]] std::vector<double> getBinCentersX() const;
-    [[nodiscard]] std::vector<double> getBinCentersY() const;  ///< Same positions in y.
+    [[nodiscard]] std::vector<double> getBinCentersY() const;  ///< Return the y positions of these centres.
     /// Return the control of the background, a copy of the one that was given; changes to it affect all later models.
     [[nodiscard]] std::shared_ptr<BackgroundControl> const& getBackgroundControl() const noexcept { return _bctrl; }
 

@@ -1,9 +1,9 @@
 #pragma once
 
 /// @file
-/// The difference of two exposures in bins: the measurements from which many exposures are matched to each other.
+/// Difference of two exposures in bins: the measurements from which many exposures are matched to each other.
 ///
-/// The planes of both are read in place: the difference image is never stored.
+/// The planes of both exposures are read in place, and the difference image is never stored.
 
 #include <cstdint>
 #include <vector>
@@ -17,30 +17,30 @@ namespace evensky {
 /// Measurements of the bins, by rows; bin (i, j) is at j * nx + i.
 struct EVENSKY_EXPORT DifferenceBins {
     std::vector<double> values;        ///< statistic of reference - science; NaN without a good pixel
-    std::vector<double> errors;        ///< standard error of the value; NaN where unknown
+    std::vector<double> errors;        ///< standard error of the value; NaN if unknown
     std::vector<std::int64_t> counts;  ///< number of good pixels
-    std::vector<double> x;             ///< mean column of the good pixels, from the first of the bin; else the middle
-    std::vector<double> y;             ///< mean row of the good pixels, from the first of the bin; else the middle
+    std::vector<double> x;             ///< mean column of the good pixels in the bin; its middle if there are none
+    std::vector<double> y;             ///< mean row of the good pixels in the bin; its middle if there are none
 };
 
 /// Measure reference - science in bins.
 ///
-/// A pixel counts where neither mask has a bad bit of its own exposure and the difference is finite as a float32. Of
-/// `options` only the masks' bits, `gridStatistic`, `numSigmaClip` and `numIter` matter. Views that cover what two
-/// exposures have in common serve for those that overlap in part.
+/// A pixel is good if neither mask has a bad bit and the difference is finite as a float32. Only the bad bits,
+/// `gridStatistic`, `numSigmaClip` and `numIter` of `options` are used. For exposures that overlap in part, pass views
+/// of their common part.
 ///
-/// Safe to call from many threads as long as nobody writes to the planes; the result has the same bits for any number
-/// of threads.
+/// Safe to call from several threads as long as none writes to the planes. Results are bit-identical for any number of
+/// threads.
 ///
-/// @param reference  planes of one exposure; T float or double
-/// @param science    planes of the other, of the same size
-/// @param x_edges    columns where bins begin, ascending, and the one behind the last bin; from 0 to the width
-/// @param y_edges    rows where bins begin, ascending, and the one behind the last bin; from 0 to the height
-/// @param options    which pixels count, and what is measured
-/// @param num_threads  0 for the process-wide default
-/// @throws LengthError where sizes differ
-/// @throws InvalidParameterError for edges that do not ascend or are outside of the images, a gridStatistic other than
-/// MEAN, MEDIAN and MEANCLIP, views without memory
+/// @param reference  planes of one exposure; T is float or double
+/// @param science    planes of the other exposure, of the same size
+/// @param x_edges    first columns of the bins, ascending, and the column after the last bin; from 0 to the width
+/// @param y_edges    first rows of the bins, ascending, and the row after the last bin; from 0 to the height
+/// @param options    bits of bad pixels, statistic and clipping
+/// @param num_threads  number of threads; 0 for the process-wide default
+/// @throws LengthError if sizes differ
+/// @throws InvalidParameterError if edges do not ascend or are outside the images, gridStatistic is not MEAN, MEDIAN or
+///         MEANCLIP, or a view has no memory
 template <typename T>
 EVENSKY_EXPORT DifferenceBins bin_differences(MaskedImageView<T const> const& reference,
                                               MaskedImageView<T const> const& science,

@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// The table of statistics: everything that lists them is made from it.
+/// Table of statistics, from which all lists of them are made.
 
 #include <array>
 #include <bit>
@@ -49,9 +49,9 @@
 
 namespace evensky {
 
-/// How a property is computed.
+/// Way in which a property is computed.
 enum class PropertyGroup {
-    REQUEST,    ///< not a statistic: it asks for more about the others
+    REQUEST,    ///< not a statistic, but an option for the others
     COUNT,      ///< known once the good pixels have been selected
     MOMENT,     ///< sums and extremes over the good pixels
     ORDER,      ///< quantiles of the good pixels
@@ -62,7 +62,7 @@ enum class PropertyGroup {
 /// @cond
 #define EVENSKY_ENUMERATOR(name, bit, group, description, ...) name = bit,
 /// @endcond
-/// What to compute; bits that may be OR-ed.
+/// Statistics to compute; bits that may be OR-ed.
 enum Property : std::int32_t {
     NOTHING = 0x0,  ///< no property
     EVENSKY_PROPERTIES(EVENSKY_ENUMERATOR)
@@ -73,12 +73,12 @@ enum Property : std::int32_t {
 struct PropertyRow {
     std::string_view name;              ///< the enumerator's name, e.g. "MEANCLIP"
     Property property = NOTHING;        ///< its value, one bit
-    PropertyGroup group{};              ///< how it is computed
+    PropertyGroup group{};              ///< way in which it is computed
     std::string_view description;       ///< one phrase
-    std::array<double, 4> fractions{};  ///< where quantiles are needed, the first `numFractions` of these
+    std::array<double, 4> fractions{};  ///< fractions at which quantiles are needed; the first `numFractions` count
     std::size_t numFractions = 0;       ///< number of quantiles
 
-    /// The fractions at which this property needs quantiles of the good pixels.
+    /// Return the fractions at which this property needs quantiles of the good pixels.
     [[nodiscard]] constexpr std::span<double const> quantiles() const noexcept {
         return {fractions.data(), numFractions};
     }
@@ -97,11 +97,11 @@ constexpr PropertyRow propertyRow(std::string_view name, Property property, Prop
 
 #define EVENSKY_ROW(name, bit, group, ...) detail::propertyRow(#name, name, PropertyGroup::group, __VA_ARGS__),
 /// @endcond
-/// The table of statistics, in the order of their bits. NOTHING has no row.
+/// Table of statistics, in the order of their bits. NOTHING has no row.
 inline constexpr std::array propertyTable{EVENSKY_PROPERTIES(EVENSKY_ROW)};
 #undef EVENSKY_ROW
 
-/// All properties of a group, OR-ed.
+/// Return all properties of a group, OR-ed.
 [[nodiscard]] constexpr int propertiesOf(PropertyGroup group) noexcept {
     int flags = NOTHING;
     for (auto const& row : propertyTable) {
@@ -132,10 +132,11 @@ static_assert(
         }(),
         "Rows of EVENSKY_PROPERTIES ascend, have one bit each, and quantiles between 0 and 1");
 
-/// The property of that name, e.g. "MEANCLIP". @throws NotFoundError that lists the known names
+/// Return the property with a given name, e.g. "MEANCLIP".
+/// @throws NotFoundError if the name is unknown; the message lists the known ones
 [[nodiscard]] EVENSKY_EXPORT Property stringToStatisticsProperty(std::string const& property);
 
-/// The name of one property. @throws InvalidParameterError where the value is not exactly one of them
+/// Return the name of one property. @throws InvalidParameterError if the value is not exactly one property
 [[nodiscard]] EVENSKY_EXPORT std::string statisticsPropertyToString(Property property);
 
 }  // namespace evensky

@@ -3,16 +3,16 @@
 /// @file
 /// Statistics of images under masks, with weights and errors.
 ///
-/// **Which pixels count ("good").** A pixel is good where `mask & andMask == 0` (a set bit of `andMask` rejects) and,
-/// if the control is NaN-safe, where its value is finite as a float32. Where weights are taken from the variance
-/// plane, a pixel whose variance is not > 0 is not good.
+/// **Good pixels.** A pixel is good if it has no bit of `andMask` (`mask & andMask == 0`) and, if the control is
+/// NaN-safe, if its value is finite as a float32. If weights are taken from the variance plane, a pixel whose variance
+/// is not > 0 is not good.
 ///
-/// **NaN and empty.** Without a good pixel the moments, order statistics and extremes are NaN, NPOINT and SUM are 0.
-/// An image of no pixels at all is an error. A control that is not NaN-safe lets NaN through: moments and order
-/// statistics are then NaN.
+/// **NaN and empty images.** Without a good pixel, the moments, order statistics and extremes are NaN, and NPOINT and
+/// SUM are 0. An image without pixels is an error. If the control is not NaN-safe and a pixel is NaN, moments and order
+/// statistics are NaN.
 ///
-/// **Threads.** All functions are safe to call at the same time on the same input; results have the same bits for
-/// any number of threads.
+/// **Threads.** All functions are safe to call at the same time on the same input. Results are bit-identical for any
+/// number of threads.
 
 #include <array>
 #include <cstddef>
@@ -27,74 +27,74 @@
 
 namespace evensky {
 
-/// How to compute.
+/// Options of the computation.
 class EVENSKY_EXPORT StatisticsControl {
 public:
-    /// Whether to weight: not said (a weights image is used where one is given, the variance plane is not), yes (by the
-    /// weights image or else by 1 / variance; without either every weighted result is NaN), or no.
+    /// Whether to weight pixels. UNSET: by the weights image if there is one, but not by the variance plane. TRUE_: by
+    /// the weights image or, without one, by 1 / variance; without either, weighted results are NaN. FALSE_: no.
     enum class WeightsBoolean { UNSET, FALSE_, TRUE_ };
 
-    /// @param numSigmaClip  width of the clipping window in standard deviations, > 0
+    /// @param numSigmaClip  half-width of the clipping window in standard deviations, > 0
     /// @param numIter       number of clipping rounds, > 0
     /// @param andMask       a pixel with any of these bits is rejected
     /// @param isNanSafe     reject pixels that are not finite
-    /// @param useWeights    whether to weight
-    /// @throws InvalidParameterError where a number is not > 0
+    /// @param useWeights    whether to weight pixels
+    /// @throws InvalidParameterError if a number is not > 0
     explicit StatisticsControl(double numSigmaClip = 3.0, int numIter = 3, MaskPixel andMask = 0, bool isNanSafe = true,
                                WeightsBoolean useWeights = WeightsBoolean::UNSET);
 
-    [[nodiscard]] double getNumSigmaClip() const noexcept { return _numSigmaClip; }  ///< In standard deviations.
-    [[nodiscard]] int getNumIter() const noexcept { return _numIter; }               ///< Clipping rounds.
-    [[nodiscard]] MaskPixel getAndMask() const noexcept { return _andMask; }         ///< Bits that reject.
-    [[nodiscard]] bool getNanSafe() const noexcept { return _isNanSafe; }            ///< Reject what is not finite?
-    /// True where weights are asked for; false where they are refused or nothing was said.
+    [[nodiscard]] double getNumSigmaClip() const noexcept { return _numSigmaClip; }  ///< Half-width of the window.
+    [[nodiscard]] int getNumIter() const noexcept { return _numIter; }               ///< Number of clipping rounds.
+    [[nodiscard]] MaskPixel getAndMask() const noexcept { return _andMask; }         ///< Bits that reject pixels.
+    [[nodiscard]] bool getNanSafe() const noexcept { return _isNanSafe; }            ///< Whether NaN is rejected.
+    /// Return whether pixels are weighted; false if this is unset.
     [[nodiscard]] bool getWeighted() const noexcept { return _useWeights == WeightsBoolean::TRUE_; }
-    /// True where weights were asked for or refused.
+    /// Return whether weighting was switched on or off.
     [[nodiscard]] bool getWeightedIsSet() const noexcept { return _useWeights != WeightsBoolean::UNSET; }
-    /// What was said of weights.
+    /// Return whether to weight pixels, or UNSET.
     [[nodiscard]] WeightsBoolean getUseWeights() const noexcept { return _useWeights; }
-    /// See setCalcErrorFromInputVariance.
+    /// Return the setting of setCalcErrorFromInputVariance.
     [[nodiscard]] bool getCalcErrorFromInputVariance() const noexcept { return _calcErrorFromInputVariance; }
-    /// See setCalcErrorMosaicMode.
+    /// Return the setting of setCalcErrorMosaicMode.
     [[nodiscard]] bool getCalcErrorMosaicMode() const noexcept { return _calcErrorMosaicMode; }
-    /// Bits that whoever combines images sets where no pixel was good.
+    /// Return the bits for pixels of a combined image that have no good input; for code that combines images.
     [[nodiscard]] MaskPixel getNoGoodPixelsMask() const noexcept { return _noGoodPixelsMask; }
-    /// 1.0 where none was set. @throws OutOfRangeError where `bit` is not in 0 .. 31
+    /// Return the threshold of a bit; 1.0 if none was set. @throws OutOfRangeError if `bit` is not in 0 .. 31
     [[nodiscard]] double getMaskPropagationThreshold(int bit) const;
-    /// Those that were set, by bit.
+    /// Return the thresholds that were set, by bit.
     [[nodiscard]] std::array<std::optional<double>, 32> const& getMaskPropagationThresholds() const noexcept {
         return _maskPropagationThresholds;
     }
 
-    void setNumSigmaClip(double numSigmaClip);  ///< @throws InvalidParameterError where not > 0
-    void setNumIter(int numIter);               ///< @throws InvalidParameterError where not > 0
-    /// A pixel with any of these bits is rejected.
+    void setNumSigmaClip(double numSigmaClip);  ///< @throws InvalidParameterError if not > 0
+    void setNumIter(int numIter);               ///< @throws InvalidParameterError if not > 0
+    /// Reject pixels with any of these bits.
     void setAndMask(MaskPixel andMask) noexcept { _andMask = andMask; }
-    /// Reject pixels that are not finite as float32?
+    /// Set whether to reject pixels that are not finite as float32.
     void setNanSafe(bool isNanSafe) noexcept { _isNanSafe = isNanSafe; }
-    /// Ask for weights, or refuse them.
+    /// Switch weighting on or off.
     void setWeighted(bool useWeights) noexcept {
         _useWeights = useWeights ? WeightsBoolean::TRUE_ : WeightsBoolean::FALSE_;
     }
-    /// Ask for weights, refuse them, or leave it open.
+    /// Switch weighting on or off, or unset it.
     void setUseWeights(WeightsBoolean useWeights) noexcept { _useWeights = useWeights; }
-    /// Errors of means from the variance plane: sqrt(sum w^2 var) / W. Without a variance plane
-    /// these errors are NaN.
+    /// Set whether errors of means are computed from the variance plane: sqrt(sum w^2 var) / W. Without a variance
+    /// plane, these errors are NaN.
     void setCalcErrorFromInputVariance(bool calcErrorFromInputVariance) noexcept {
         _calcErrorFromInputVariance = calcErrorFromInputVariance;
     }
-    /// Errors of means as the weighted mean of the variances: sqrt(sum w var / W). Without a variance plane
-    /// these errors are NaN.
+    /// Set whether errors of means are computed from the weighted mean of the variances: sqrt(sum w var / W). Without a
+    /// variance plane, these errors are NaN.
     void setCalcErrorMosaicMode(bool calcErrorMosaicMode) noexcept { _calcErrorMosaicMode = calcErrorMosaicMode; }
-    /// See getNoGoodPixelsMask.
+    /// Set the bits that getNoGoodPixelsMask returns.
     void setNoGoodPixelsMask(MaskPixel noGoodPixelsMask) noexcept { _noGoodPixelsMask = noGoodPixelsMask; }
-    /// Put bit `bit` into the OR mask where the weight of rejected pixels having it, over the weight of those and of
-    /// the good ones, is greater than `threshold`.
-    /// @throws OutOfRangeError where `bit` is not in 0 .. 31
-    /// @throws InvalidParameterError where `threshold` is negative or not finite
+    /// Put a bit into the OR mask if the rejected pixels that have it hold more than the fraction `threshold` of the
+    /// total weight of these and of the good pixels.
+    /// @throws OutOfRangeError if `bit` is not in 0 .. 31
+    /// @throws InvalidParameterError if `threshold` is negative or not finite
     void setMaskPropagationThreshold(int bit, double threshold);
 
-    /// True where all settings agree.
+    /// Return whether all settings are equal.
     friend bool operator==(StatisticsControl const&, StatisticsControl const&) = default;
 
 private:
@@ -109,27 +109,27 @@ private:
     std::array<std::optional<double>, 32> _maskPropagationThresholds{};
 };
 
-/// The statistics of one image. Immutable; made by makeStatistics.
+/// Statistics of one image, made by makeStatistics. They are immutable.
 class EVENSKY_EXPORT Statistics {
 public:
-    using Value = std::pair<double, double>;  ///< value, error
+    using Value = std::pair<double, double>;  ///< Value and error.
 
-    Statistics() = default;  ///< Nothing was asked for.
+    Statistics() = default;  ///< No statistics.
 
-    /// Value and error of a property; the error is NaN where ERRORS was not asked for. `property` may be left out
-    /// where exactly one was asked for.
-    /// @throws InvalidParameterError where the property was not asked for
+    /// Return the value and the error of a property. The error is NaN unless ERRORS was requested. `property` may be
+    /// omitted if exactly one was requested.
+    /// @throws InvalidParameterError if the property was not requested
     [[nodiscard]] Value getResult(Property property = NOTHING) const;
-    /// The value alone. @throws as getResult
+    /// Return the value of a property. Parameter and exceptions are those of getResult.
     [[nodiscard]] double getValue(Property property = NOTHING) const { return getResult(property).first; }
-    /// The error alone. @throws as getResult
+    /// Return the error of a property. Parameter and exceptions are those of getResult.
     [[nodiscard]] double getError(Property property = NOTHING) const { return getResult(property).second; }
 
-    /// OR of the mask over the good pixels, and the bits propagated by the control's thresholds.
+    /// Return the OR of the mask over the good pixels, with the bits that the control's thresholds propagate.
     [[nodiscard]] MaskPixel getOrMask() const noexcept { return _orMask; }
-    /// What was asked for.
+    /// Return the properties that were requested.
     [[nodiscard]] int getFlags() const noexcept { return _flags; }
-    /// Number of good pixels, whatever was asked for.
+    /// Return the number of good pixels, which is always known.
     [[nodiscard]] std::int64_t getNumGood() const noexcept { return _numGood; }
 
 private:
@@ -140,31 +140,32 @@ private:
     std::array<Value, propertyTable.size()> _results{};  // by row of the table
 };
 
-/// Statistics of an image, T one of float, double, int32, uint16, uint64.
-/// @param image        the pixels; planes that do not exist are no constraint
-///                     (T is deduced from views of constant pixels; write makeStatistics<float>(view, ...) for others)
-/// @param flags        properties, OR-ed
-/// @param sctrl        how to compute
-/// @param num_threads  0 for the process-wide default
-/// @throws InvalidParameterError for an image of no pixels or without memory, both ways of calculating errors at once,
-///         unknown flags, or num_threads < 0
-/// @throws LengthError where planes differ in size
+/// Compute statistics of an image; T is float, double, int32, uint16 or uint64. T is deduced from views of constant
+/// pixels; write makeStatistics<float>(view, ...) for others.
+/// @param image        image with its mask and variance, if they exist
+/// @param flags        properties to compute, OR-ed
+/// @param sctrl        options of the computation
+/// @param num_threads  number of threads; 0 for the process-wide default
+/// @throws InvalidParameterError if the image has no pixels or no memory, both ways of computing errors are switched
+///         on, flags are unknown, or num_threads < 0
+/// @throws LengthError if the planes differ in size
 template <typename T>
 [[nodiscard]] EVENSKY_EXPORT Statistics makeStatistics(MaskedImageView<T const> const& image, int flags,
                                                        StatisticsControl const& sctrl = StatisticsControl(),
                                                        int num_threads = 0);
 
-/// The same with a weight for each pixel, which multiplies it. Weights are taken as they are: 0 counts in NPOINT, NaN
-/// gives NaN, and a view without memory means that there are none.
-/// @throws InvalidParameterError also where the control refuses weights
+/// Compute statistics of an image with a multiplicative weight for each pixel. Weights are not checked: pixels of
+/// weight 0 count in NPOINT, and a weight of NaN makes results NaN. A view without memory stands for no weights. The
+/// other parameters and exceptions are those of the function without weights.
+/// @throws InvalidParameterError also if weighting is switched off in the control
 template <typename T>
 [[nodiscard]] EVENSKY_EXPORT Statistics makeStatistics(MaskedImageView<T const> const& image,
                                                        ImageView<WeightPixel const> const& weights, int flags,
                                                        StatisticsControl const& sctrl = StatisticsControl(),
                                                        int num_threads = 0);
 
-/// Statistics of a mask itself: NPOINT (number of pixels) and SUM (bitwise OR of all pixels).
-/// @throws InvalidParameterError for any other property, a mask of no pixels and num_threads < 0
+/// Compute statistics of a mask: NPOINT (number of pixels) and SUM (bitwise OR of all pixels).
+/// @throws InvalidParameterError if another property is requested, the mask has no pixels, or num_threads < 0
 [[nodiscard]] EVENSKY_EXPORT Statistics makeMaskStatistics(ImageView<MaskPixel const> const& mask, int flags,
                                                            int num_threads = 0);
 

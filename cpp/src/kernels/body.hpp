@@ -246,8 +246,8 @@ inline __attribute__((always_inline)) void forEachIndex(Work const& work) {
     }
 }
 
-// `Clip` as the plan has it, and at least its number of ranges. With `Counted`, what is inside each range is counted,
-// and ranges of one value keep nothing.
+// Scan with `Clip` as in the plan, and with at least its number of ranges. If `Counted` is true, the pixels inside each
+// range are counted, and pixels in ranges of one value are not stored.
 template <std::size_t Ranges, bool Clip, bool Counted>
 ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& given, float* candidates, float* fringe,
                   Ahead& next) {
@@ -258,7 +258,7 @@ ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& given, 
     Floats low[Ranges], high[Ranges];
     auto const coreLow = simd::fill(plan.coreLow), coreHigh = simd::fill(plan.coreHigh);
     auto const outerLow = simd::fill(plan.outerLow), outerHigh = simd::fill(plan.outerHigh);
-    // Counts are kept in lanes, as there are fewer than 2^31 packed at a time: those not below a range, those inside.
+    // Counts fit into lanes, as fewer than 2^31 pixels are packed at a time: pixels not below a range, and inside it.
     simd::Ints reached[Ranges], inside[Ranges];
     auto nCore = simd::fill(std::int32_t{0});
     forEachIndex<Ranges>([&](auto index) __attribute__((always_inline)) {
@@ -336,7 +336,7 @@ ScanResult scanRanges(float const* packed, std::ptrdiff_t n, ScanPlan const& pla
 
 ScanResult scan(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, float* candidates, float* fringe,
                 Ahead& ahead) {
-    // Compiled for the usual numbers of ranges; a range that holds nothing changes nothing.
+    // The scan is compiled for the usual numbers of ranges; empty ranges do not change its results.
     if (plan.ranges <= 1) return scanRanges<1>(packed, n, plan, candidates, fringe, ahead);
     if (plan.ranges <= 3) return scanRanges<3>(packed, n, plan, candidates, fringe, ahead);
     if (plan.ranges <= 4) return scanRanges<4>(packed, n, plan, candidates, fringe, ahead);

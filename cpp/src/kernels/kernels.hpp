@@ -52,17 +52,16 @@ struct Deviations {
 // Task of a scan of packed pixels. Ranges include their ends.
 struct ScanPlan {
     static constexpr std::size_t maxRanges = 8;
-    // The first `ranges` of them are used: order statistics are looked for in so many ranges. The others hold nothing.
+    // Number of ranges in which order statistics are searched. The other ranges are empty.
     std::size_t ranges = 0;
-    std::array<double, maxRanges> fractions{};  // which order statistic is in which range
-    std::array<float, maxRanges> low = filled(std::numeric_limits<float>::infinity());  // pixels below are counted
-    std::array<float, maxRanges> high =
-            filled(-std::numeric_limits<float>::infinity());  // pixels inside are kept where
-                                                              // low < high, else counted
-    bool clip = false;                                        // clipping: the core is summed, the fringe kept
-    float coreLow = 0.0F, coreHigh = 0.0F;                    // inside the window of every round
-    float outerLow = 0.0F, outerHigh = 0.0F;                  // what is outside is outside every round's window
-    double centre = 0.0;                                      // deviations of the core count from there
+    std::array<double, maxRanges> fractions{};  // fraction of the order statistic in each range
+    std::array<float, maxRanges> low = filled(std::numeric_limits<float>::infinity());    // pixels below are counted
+    std::array<float, maxRanges> high = filled(-std::numeric_limits<float>::infinity());  // pixels inside are stored if
+                                                                                          // low < high, else counted
+    bool clip = false;                        // clipping: sum the core, and store the fringe
+    float coreLow = 0.0F, coreHigh = 0.0F;    // inside the window of every round
+    float outerLow = 0.0F, outerHigh = 0.0F;  // pixels beyond are outside the window of every round
+    double centre = 0.0;                      // centre of the deviations of the core
 
 private:
     static constexpr std::array<float, maxRanges> filled(float value) noexcept {
@@ -74,10 +73,10 @@ private:
 
 struct ScanResult {
     std::array<std::int64_t, ScanPlan::maxRanges> below{};
-    // In each range; 0 where all ranges are wide: those that were kept can be counted later.
+    // Number of pixels in each range; 0 if all ranges are wide, as stored pixels can be counted later.
     std::array<std::int64_t, ScanPlan::maxRanges> inside{};
-    std::ptrdiff_t candidates = 0;  // kept, of all ranges
-    std::ptrdiff_t fringe = 0;      // outside the core and not outside everything
+    std::ptrdiff_t candidates = 0;  // number of stored pixels of all ranges
+    std::ptrdiff_t fringe = 0;      // number of stored pixels of the fringe
     Deviations core;
 };
 

@@ -1,7 +1,7 @@
-"""The functions of `evensky`: statistics, backgrounds and matching in one call each.
+"""Functions of `evensky` that measure statistics, model backgrounds and match exposures in one call each.
 
-They use the same core as `evensky.math` and `evensky.tasks`, with the habits of numpy and astropy: keywords instead of
-control objects, and results of the type that went in.
+They use the same core as `evensky.math` and `evensky.tasks`, with the conventions of numpy and astropy: keywords
+instead of control objects, and results of the same type as the data.
 """
 
 from __future__ import annotations

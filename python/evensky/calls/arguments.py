@@ -20,26 +20,26 @@ from ..io import read_exposure
 from ..math import StatisticsControl
 from ..math.statistics import mask_of, planes_of
 
-# Clipping until nothing changes.
+# Number of rounds that stands for clipping until nothing changes.
 _ALL_ROUNDS = 2**31 - 1
 
 
 def read_data(data: Any) -> Any:
-    """Return data as they are, or read the exposure if they are the name of a file."""
+    """Read the exposure if the data are the name of a file; otherwise return the data unchanged."""
     if not isinstance(data, str | Path):
         return data
     return read_exposure(data)
 
 
 def clipping_control(bits: int, sigma: float, rounds: int | None) -> StatisticsControl:
-    """Return the control of clipped statistics; None for the number of rounds means until nothing changes."""
+    """Return the control of clipped statistics; without a number of rounds, clipping goes on until nothing changes."""
     control = StatisticsControl(real_number(sigma, "sigma"), _ALL_ROUNDS if rounds is None else rounds)
     control.setAndMask(bits)
     return control
 
 
 def select_planes(data: Any, mask: Any, bad_planes: int | str | Iterable[str] | None) -> tuple[Planes, int]:
-    """Return the planes of an image with the mask that counts, and the bits that reject a pixel."""
+    """Return the planes of an image, with `mask` in place of a missing mask, and the bits that reject a pixel."""
     planes, _ = planes_of(data)
     if mask is not None:
         if planes.mask is not None:

@@ -1,4 +1,4 @@
-"""The background of an image in one call, of arrays and of objects that hold the pixels of an image."""
+"""The background of an array, or of an object that holds the pixels of an image, in one call."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .arguments import clipping_control, read_data, select_planes, with_unit
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Short names of styles.
+# Short names of interpolation styles.
 _STYLES = {"akima": "AKIMA_SPLINE", "natural": "NATURAL_SPLINE", "cubic": "CUBIC_SPLINE"}
 
 
@@ -60,12 +60,12 @@ class BinStatistics:
 
 
 class BackgroundEstimate:
-    """The background of an image, measured in bins. Made by `estimate_background`.
+    """The background of an image, measured in bins; the result of `estimate_background`.
 
     Attributes
     ----------
     background : BackgroundMI
-        The background by the names of ``lsst.afw.math``.
+        The background as an object with the interface of ``lsst.afw.math``.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class BackgroundEstimate:
 
     @cached_property
     def image(self) -> Any:
-        """Model image, shape ``(height, width)``, of the type that went in."""
+        """Model image, shape ``(height, width)``, of the same type as the data."""
         return data_like(self._data, self._model, bare=True)
 
     @cached_property
@@ -115,7 +115,7 @@ class BackgroundEstimate:
 
     @property
     def subtracted(self) -> Any:
-        """Data minus the background, of the type that went in, with its mask and uncertainty."""
+        """Data minus the background, of the same type as the data, with their mask and uncertainty."""
         return data_like(self._data, self._planes.image - self._model)
 
     @cached_property
@@ -138,7 +138,7 @@ class BackgroundEstimate:
         return with_unit(self._data, float(np.median(good)) if good.size else math.nan)
 
     def plot(self) -> Figure:
-        """Draw the model under the bins, and the residuals of the bins."""
+        """Draw the model with the bins on it, and the residuals of the bins."""
         return plot_background(self.background, self._model, self._planes.unit)
 
     def __repr__(self) -> str:
@@ -172,7 +172,7 @@ def estimate_background(
     mask, bad_planes : optional
         Pixels that do not count; see `clipped_stats`.
     bin_size : int or (int, int), optional
-        Largest size of the bins in pixels; height and width if they differ. Bins are spread evenly.
+        Largest size of the bins in pixels, or their height and width. Bins are spread evenly.
     statistic : str, optional
         Statistic of a bin: "mean", "median" or "meanclip".
     style : str, optional
@@ -195,7 +195,7 @@ def estimate_background(
     evensky.errors.InvalidParameterError
         For an image without pixels or of a type that cannot be used, bins of size 0, an unknown statistic or style.
     evensky.errors.RuntimeError
-        When the image is evaluated, if the bins determine fewer terms than `order` needs.
+        If the bins determine fewer terms than `order` needs; raised when the image is evaluated.
 
     Examples
     --------
@@ -219,12 +219,12 @@ def estimate_background(
         prop,
     )
     if order is not None:
-        ApproximateControl(ApproximateControl.CHEBYSHEV, order)  # which says what is wrong with it
+        ApproximateControl(ApproximateControl.CHEBYSHEV, order)  # raises an error if the order is not allowed
     return BackgroundEstimate(data, planes, control, order, num_threads)
 
 
 def style_of(style: str) -> Any:
-    """Return the interpolation style of a short name, or of a name of `Interpolate.Style`."""
+    """Return the interpolation style that has a short name or a name of `Interpolate.Style`."""
     name = style.lower() if isinstance(style, str) else style
     return stringToInterpStyle(_STYLES.get(name, name.upper())) if isinstance(name, str) else interp_style(name)
 

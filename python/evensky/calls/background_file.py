@@ -55,14 +55,14 @@ def model_file(
     bin_size, statistic, style, order : optional
         See `evensky.estimate_background`; names are those of ``lsst.afw.math``.
     mask : str, optional
-        Where the mask is, if not in its usual place.
+        Location of the mask, if not the usual one; see `evensky.io.read_exposure`.
     bad_planes : str, optional
-        Names of planes, separated by commas.
+        Names of mask planes whose pixels do not count, separated by commas.
     num_threads : int, optional
     overwrite : bool, optional
         Replace earlier files.
     scratch : Path, optional
-        Folder for pixels that are not kept in memory.
+        Folder in which pixels are kept instead of in memory.
     say : callable
         Called with lines that describe the results.
 
@@ -73,7 +73,7 @@ def model_file(
     evensky.errors.NotFoundError
         For a plane that the mask does not have.
     evensky.errors.TaskError
-        If no bin has a good pixel, or the two that a standard deviation needs.
+        If no bin has a good pixel or, for `rms`, the two good pixels that a standard deviation needs.
     """
     inputs = [file] if mask is None else [file, plane_file(mask) or file]
     _check_outputs([path for path in (out, subtracted, rms) if path is not None], inputs, overwrite=overwrite)
@@ -116,7 +116,7 @@ def model_file(
     if rms is not None:
         scatter = measure("STDEVCLIP")
         if not np.isfinite(scatter.getStatsImage().image.array).any():
-            raise TaskError(f"{file}: no bin of {bin_size} px has two good pixels, which a deviation needs")
+            raise TaskError(f"{file}: no bin of {bin_size} px has two good pixels, which a standard deviation needs")
         deviation, kind_of_deviation = evaluate(scatter)
         # A spline may overshoot below 0 beside a steep step; a standard deviation cannot be negative.
         np.maximum(deviation.array, 0, out=deviation.array)
@@ -137,7 +137,7 @@ def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], *, overwrite
     """Raise an error if an output cannot be written, before anything is read."""
     for number, path in enumerate(outputs):
         if real_path(path) in map(real_path, outputs[:number]):
-            raise FitsError(f"{path}: cannot be two results at once; choose another name")
+            raise FitsError(f"{path}: is given for two results; choose another name")
         if real_path(path) in map(real_path, inputs):
             raise FitsError(f"{path}: is an input too, and inputs are never written to; choose another name")
         if path.exists() and not overwrite:

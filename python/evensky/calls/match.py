@@ -1,4 +1,4 @@
-"""Matching of exposures in one call: of arrays, of objects that hold the pixels of an image, and of files."""
+"""Matching in one call of exposures that are arrays, objects that hold the pixels of an image, or files."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Result:
 
     @property
     def table(self) -> Table:
-        """The figures as an `astropy.table.Table`, one row per exposure."""
+        """Results as an `astropy.table.Table`, one row per exposure."""
         return self.run.table
 
     def plot(self) -> Figure:
@@ -55,7 +55,7 @@ class _Result:
         return self.run.plot()
 
     def write_report(self, path: str | Path) -> Path:
-        """Write the page that ``evensky match`` writes."""
+        """Write the report of the run as a page of HTML, and return its path."""
         return write_report(self.run, path)
 
     def __repr__(self) -> str:
@@ -75,9 +75,9 @@ class MatchResult(_Result):
     Attributes
     ----------
     exposures : list
-        The matched exposures, of the types that went in; None for one that failed. The reference is unchanged.
+        The matched exposures, of the types that were given; None for one that failed. The reference is unchanged.
     models : list of BackgroundMI, Approximate or None
-        The model that was added to each; None for the reference and for an exposure that failed.
+        The model that was added to each exposure; None for the reference and for an exposure that failed.
     run : MatchRun
         All further details, with an `ExposureRecord` per exposure.
     """
@@ -92,10 +92,11 @@ class MatchAllResult(_Result):
     Attributes
     ----------
     exposures : list
-        The matched exposures, of the types that went in; None for one that failed.
+        The matched exposures, of the types that were given; None for one that failed.
     models : list of Model or None
-        The model that was added to each: ``.image()``, ``.sigma_image()``, ``.name``, ``.coefficients``,
-        ``.covariance``, and ``.mirrored`` by the names of ``lsst.afw.math``; None for an exposure that failed.
+        The model that was added to each exposure, with ``.image()``, ``.sigma_image()``, ``.name``, ``.coefficients``,
+        ``.covariance``, and ``.mirrored``, the model with the interface of ``lsst.afw.math``; None for an exposure that
+        failed.
     run : MatchRun
         All further details, with an `ExposureRecord` per exposure: scores of all candidate models, outlying bins,
         partners.
@@ -119,10 +120,10 @@ def match(
     pictures: bool = True,
     progress: bool = False,
 ) -> MatchResult:
-    """Match the backgrounds of exposures of one pixel grid to that of a reference.
+    """Match the backgrounds of exposures on one pixel grid to that of a reference.
 
-    A smooth model is added to each exposure but the reference, so that its background equals the reference's. Sky and
-    stars that all exposures see are not changed.
+    A smooth model is added to each exposure except the reference, so that its background equals that of the reference.
+    Sky and stars that all exposures share are not changed.
 
     Parameters
     ----------
@@ -144,7 +145,7 @@ def match(
     bad_planes : str or iterable of str, optional
         Names of mask planes whose pixels do not count.
     config : MatchBackgroundsConfig, optional
-        Values of the parameters that are omitted; its defaults if it is omitted too.
+        Values of omitted parameters; by default, those of a default configuration.
     pictures : bool, optional
         Make the small pictures that a report needs.
     progress : bool, optional
@@ -158,9 +159,9 @@ def match(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For no exposures, or a parameter that is not allowed.
+        If there are no exposures, or a parameter is not allowed.
     evensky.errors.OutOfRangeError
-        For a reference that is not one of the exposures.
+        If the reference is not one of the exposures.
     evensky.errors.TaskError
         If no exposure can be the reference.
 
@@ -210,7 +211,7 @@ def match_all(
 
     The differences of pairs are measured in bins that all exposures share. One least-squares solution gives the models
     with which all pairs agree best, and their errors. Model complexity, from no term to a Chebyshev series or a spline,
-    is selected from the data for each exposure. Sky and stars that all exposures see are not changed, whatever their
+    is selected from the data for each exposure. Sky and stars that all exposures share are not changed, whatever their
     scale.
 
     Parameters
@@ -221,8 +222,8 @@ def match_all(
     reference : int, str or Path, optional
         Number, file or label of the exposure to leave unchanged; by default the exposure with the lowest cost.
     level : str, optional
-        What is kept: the "reference" (default), the "mean" of all exposures (the models add up to zero), or the
-        exposure of the "lowest" level.
+        What to leave unchanged: the "reference" (default), the "mean" of all exposures (the models add up to zero), or
+        the exposure with the "lowest" level.
     bin_size : int, optional
         Size of the bins in pixels; by default 16 bins along the shorter side of an exposure.
     statistic : str, optional
@@ -238,7 +239,7 @@ def match_all(
     add_variance : bool, optional
         Add the variance of the model to the variance plane.
     config : MatchAllConfig, optional
-        Values of the parameters that are omitted; its defaults if it is omitted too.
+        Values of omitted parameters; by default, those of a default configuration.
     pictures : bool, optional
         Make the small pictures that a report needs.
     progress : bool, optional
@@ -253,9 +254,9 @@ def match_all(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For no exposures, or a parameter that is not allowed.
+        If there are no exposures, or a parameter is not allowed.
     evensky.errors.OutOfRangeError
-        For a reference that is not one of the exposures.
+        If the reference is not one of the exposures.
     evensky.errors.TaskError
         If no exposure can be the reference.
 
@@ -321,12 +322,12 @@ def match_files(
     executor: Executor | str | None = None,
     scratch: str | Path | None = None,
 ) -> MatchRun:
-    """Match the backgrounds of FITS files, and write them, a table and a report.
+    """Match the backgrounds of FITS files, and write the matched files, a table and a report.
 
     Parameters
     ----------
     paths : iterable of str or Path
-        The exposures, of one pixel grid. They are read, never written to.
+        The exposures, on one pixel grid. These files are never changed.
     out_dir : str or Path
         Folder for ``<stem>_matched.fits``, ``matched.ecsv`` and ``report.html``; it is made if it does not exist.
     config : MatchAllConfig or MatchBackgroundsConfig, optional
@@ -335,7 +336,7 @@ def match_files(
         File of the reference; by default the exposure with the lowest cost. A reference that is not in `paths` is used
         but not written.
     mask, variance : str, optional
-        Where these planes are if not in their usual place: an HDU, or a file pattern with ``{stem}``, ``{name}`` or
+        Location of these planes, if not the usual one: an HDU, or a file pattern with ``{stem}``, ``{name}`` or
         ``{dir}`` of the exposure. See `evensky.io.read_exposure`.
     workers : int, optional
         Number of threads or processes, at least 1. Results do not depend on it.
@@ -343,7 +344,7 @@ def match_files(
         Replace earlier results.
     resume : bool, optional
         Continue a run in `out_dir` that did not end: finished exposures are kept, the others are matched. Files,
-        configuration, reference and version must be the same. Without such a run a new one begins.
+        configuration, reference and version must be the same. If there is no such run, a new one begins.
     compress : bool, optional
         Compress the files by tiles, without loss.
     report : bool, optional
@@ -354,12 +355,12 @@ def match_files(
     progress : callable, optional
         Called with a label, the number of steps done and the number of all steps.
     executor : concurrent.futures.Executor or str, optional
-        Does the work: any executor, or one of `evensky.work.executors.EXECUTORS`; threads by default. Jobs hold paths
-        and the configuration, not pixels, so that other machines must see the same files. Results do not depend on it.
+        Executor of the jobs: any executor, or one of `evensky.work.executors.EXECUTORS`; threads by default. Jobs hold
+        paths and the configuration, not pixels, so other machines must see the same files. Results do not depend on it.
         If a worker dies, its job is repeated.
     scratch : str or Path, optional
-        Folder for pixels that are not kept in memory, for images that are larger than it. It needs room for the pixels
-        of the reference and of one exposure per worker. Results do not depend on it.
+        Folder in which pixels are kept instead of in memory, for images larger than memory. It needs room for the
+        pixels of the reference and of one exposure per worker. Results do not depend on it.
 
     Returns
     -------
@@ -369,7 +370,7 @@ def match_files(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For no files, less than one worker, both `overwrite` and `resume`, or an unknown executor.
+        If there are no files, fewer than one worker, both `overwrite` and `resume`, or an unknown executor.
     evensky.errors.FitsError
         If the folder cannot be used, the reference cannot be read, or a run to resume has other inputs.
     evensky.errors.TaskError

@@ -1,4 +1,4 @@
-"""Clipped statistics in one call, of arrays and of objects that hold the pixels of an image."""
+"""Clipped statistics of arrays, and of objects that hold the pixels of an image, in one call."""
 
 from __future__ import annotations
 
@@ -94,11 +94,11 @@ def clipped_stats(
         An image or values of any shape: an array, a masked array, a ``Quantity``, ``NDData``, an image of
         `evensky.image`, or the name of a FITS file.
     mask : array-like or Mask, optional
-        Booleans, of which True rejects a pixel, or bits. Data that have a mask of their own take no second one.
+        Booleans, True for pixels to reject, or bits. It must be omitted if the data have a mask of their own.
     bad_planes : int, str or iterable of str, optional
-        Bits, name or names of the planes of a bit mask that reject a pixel. By default the usual bad planes
-        (`evensky.image.mask.BAD_PLANES`) of a mask that names its planes, and any bit of one that does not. A boolean
-        mask always counts.
+        Planes of a bit mask that reject a pixel, given as bits, a name, or names. By default these are the usual bad
+        planes (`evensky.image.mask.BAD_PLANES`) if the mask names its planes, and all bits if it does not. A boolean
+        mask always applies.
     weights : array-like, optional
         Multiplicative weight of each pixel, of the shape of `data`.
     sigma : float, optional
@@ -152,7 +152,7 @@ def clipped_stats(
 
 
 def _as_rows(data: Any) -> Any:
-    """Return values of any shape as rows of an image; images and two-dimensional arrays are returned as they are."""
+    """Return values of any shape as rows of an image; images and two-dimensional arrays are returned unchanged."""
     if data is None or isinstance(data, Image | MaskedImage | Exposure | Mask | MaskedVector):
         return data
     if is_nddata(data) or is_lsst_images(data):

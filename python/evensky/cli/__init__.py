@@ -43,7 +43,7 @@ def main(ctx: click.Context, verbose: bool) -> None:
     Try "evensky demo" first: it simulates exposures, matches them, and compares the result with the truth.
     """
     if not sys.warnoptions:
-        # Libraries warn of odd cards and numbers in several lines each; the important warnings are in the summary.
+        # Libraries print several lines for each unusual card or number; the important warnings are in the summary.
         ctx.with_resource(warnings.catch_warnings())
         warnings.simplefilter("ignore")
     log = logging.getLogger("evensky")

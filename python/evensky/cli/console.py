@@ -1,4 +1,4 @@
-"""What commands print, and how they name masks."""
+"""Console output of the commands, and locations of masks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def open_console() -> Console:
-    """Return the terminal, or a wide one for a pipe, so that tables are not cut."""
+    """Return a console for the terminal, or a wide one for a pipe, so that tables are not cut."""
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
 
 def print_run(run: MatchRun, out: Path, *, report: bool = True) -> None:
-    """Print the table, the notes and the warnings of a run, and where its results are."""
+    """Print the table, the notes and the warnings of a run, and the path of its report or table."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -51,5 +51,5 @@ def print_run(run: MatchRun, out: Path, *, report: bool = True) -> None:
 
 
 def exposure_mask(file: Path, mask: str | None) -> str | None:
-    """Return where the mask of an exposure is, with its name filled into a pattern."""
+    """Return the location of an exposure's mask, with the name of the exposure filled into a pattern."""
     return None if mask is None else fill_pattern(mask, file, unique_labels([file])[0])

@@ -91,7 +91,7 @@ def command(folder: Path, number: int, size: int, seed: int, workers: int, overw
 
 
 def _truth(run: MatchRun, simulated: list[Any]) -> dict[str, float]:
-    """Return the pixel RMS of (background - that of the reference), before and after matching."""
+    """Return the pixel RMS of the background minus that of the reference, before and after matching."""
     by_name = {one.name: one for one in simulated}
     reference = by_name[run.reference]
     before, after = [], []

@@ -24,7 +24,7 @@ _KINDS: dict[str, Any] = {"all": MatchAllConfig, "reference": MatchBackgroundsCo
 
 
 class _MatchCommand(Command):
-    """The command, with the fields of the configuration in its help."""
+    """A command whose help lists the fields of the configuration."""
 
     exit_codes = (
         ("0", "all exposures matched"),
@@ -52,7 +52,7 @@ class _MatchCommand(Command):
 
 
 def _config_for(method: str, file: Path | None, python_file: Path | None, settings: tuple[str, ...]) -> Any:
-    """Make the configuration of a method; an error names the other method if a field belongs to that."""
+    """Make the configuration of a method; the error for an unknown field says if the other method has it."""
     kind = _KINDS[method]
     try:
         return make_config(kind, file, python_file, settings)

@@ -1,4 +1,4 @@
-"""Parts that the commands share: options, errors in one line, signals."""
+"""Parts that the commands share: options, one-line errors, and handling of signals."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ..errors import EvenskyError, FitsError, TaskError
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-# Errors of a disk, for which the call is not to blame.
+# Errors of a disk, which are not caused by the call.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 COUNT = click.IntRange(1, 2**31 - 1)
@@ -40,7 +40,7 @@ COUNT = click.IntRange(1, 2**31 - 1)
 
 
 class _Path(click.Path):
-    """A path; "", which pathlib takes for the current folder, is refused."""
+    """Type of a path that refuses "", which pathlib takes for the current folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
@@ -65,14 +65,14 @@ class _Failure(click.ClickException):
 
 
 class _UsageFailure(_Failure):
-    """A failure for which the call is to blame."""
+    """A failure that is caused by the call."""
 
     exit_code = EXIT_USAGE
 
 
 @contextmanager
 def one_line() -> Iterator[None]:
-    """Turn errors into one line and an exit code: 1 if the data are to blame, 2 if the call is."""
+    """Turn an error into one line and an exit code: 1 if the data or a disk caused it, 2 if the call did."""
     try:
         yield
     except TaskError as error:
@@ -80,12 +80,12 @@ def one_line() -> Iterator[None]:
     except EvenskyError as error:
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
         raise (_Failure if full else _UsageFailure)(error) from error
-    except OSError as error:  # of a path that the system does not accept
+    except OSError as error:  # the system does not accept the path
         raise _UsageFailure(FitsError(f"{error.filename}: {error.strerror or error}")) from error
 
 
 class _Signal(BaseException):
-    """A signal that ends the program; not an Exception, so that nothing holds it up."""
+    """A signal that ends the program; not an Exception, so that handlers of exceptions do not stop it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -116,7 +116,7 @@ def stoppable(hint: str) -> Iterator[None]:
 class Commands(click.Group):
     """A group of commands, each in a module of its name that is imported when the command is called.
 
-    Signals end any command in the same way, from its first moment to its last.
+    Signals end all commands in the same way, at any time.
     """
 
     summaries: ClassVar[dict[str, str]] = {
@@ -183,7 +183,7 @@ _plane_options = [
 
 
 def plane_options(command: Any) -> Any:
-    """Add the options that say which pixels are bad."""
+    """Add the options that select bad pixels."""
     for option in reversed(_plane_options):
         command = option(command)
     return command

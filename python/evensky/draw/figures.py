@@ -1,4 +1,4 @@
-"""Figures of plain numbers, drawn with matplotlib, which is imported only when a figure is made."""
+"""Figures of plain numbers, drawn with matplotlib; it is imported when a figure is made."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def label_with_unit(text: str, unit: str) -> str:
 
 
 def common_stretch(pictures: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Return limits that show the background of all pictures whatever stars they hold.
+    """Return limits that show the background of all pictures, regardless of stars in them.
 
     These are the 1st and the 97th percentile of all finite pixels.
     """
@@ -113,7 +113,7 @@ def plot_model_grid(
     residual: Any,
     unit: str = "",
 ) -> Figure:
-    """Draw a model image under the bins that it was made from, and the residuals of the bins beside it.
+    """Draw a model image with the bins on it, and the residuals of the bins beside it.
 
     The size of a bin's marker shows its error.
 
@@ -173,7 +173,7 @@ def plot_model_grid(
 
 
 def plot_centres(rows: Sequence[tuple[str, float, float, float | None]], unit: str = "") -> Figure:
-    """Draw centres with their errors and the scatter of the values about them.
+    """Draw central values with their errors, and the scatter of the data about them.
 
     Parameters
     ----------

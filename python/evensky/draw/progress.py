@@ -12,7 +12,7 @@ Progress = Callable[[str, int, int], None]
 
 
 class Steps:
-    """Counts the steps that are done, and reports them.
+    """Counter of the steps that are done, which reports them.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def progress_bar(show: bool | None) -> Iterator[Progress]:
         Updates the bar.
     """
     if show is False:
-        # tqdm warns of notebooks without widgets even if it shows nothing.
+        # tqdm warns about notebooks without widgets even if it shows nothing.
         yield lambda label, done, steps: None
         return
     from tqdm.auto import tqdm

@@ -133,7 +133,7 @@ def _inner_range(before: np.ndarray, after: np.ndarray) -> tuple[float, float] |
 
 
 def _many_levels(shown: Sequence[LevelRecord], reference: str, unit: str) -> Figure:
-    """Draw the levels of more exposures than there is room for names."""
+    """Draw the levels of more exposures than can be named in a figure."""
     figure = new_figure(10.5, 4.5)
     axes = figure.add_subplot()
     numbers = np.arange(1, len(shown) + 1)
@@ -285,7 +285,7 @@ def _scores(ax: Any, record: PictureRecord) -> None:
     ax.set_title("evidence against each candidate model", fontsize=10)
     ax.spines[["top", "right", "left"]].set_visible(False)
     positions = np.arange(len(shown))
-    # Linear up to 10, where the choice is still open; logarithmic beyond.
+    # The scale is linear up to 10, where candidates are hard to tell apart, and logarithmic beyond.
     ax.set_xscale("symlog", linthresh=10, linscale=0.6)
     ax.barh(positions, [score.bic for score in shown], height=0.55, color=GREY, alpha=0.6)
     ax.plot(0, 0, "o", color=GREEN, ms=8, clip_on=False)

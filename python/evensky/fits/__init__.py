@@ -1,1 +1,1 @@
-"""Read and write FITS files as plain numpy planes, and write files whole or not at all."""
+"""Reading and writing of FITS files as plain numpy planes; files are written whole or not at all."""

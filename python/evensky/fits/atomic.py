@@ -1,4 +1,4 @@
-"""Write files whole or not at all; evensky writes all its files this way."""
+"""Writing of files whole or not at all, which evensky uses for all its files."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def _text_of(card: Any) -> str:
 
 
 def merged_header(hdus: Any, hdu: Any) -> Any:
-    """Merge the primary header and the image's; cards that describe storage are left out."""
+    """Merge the primary header and that of the image; cards that describe storage are left out."""
     from astropy.io import fits
 
     sources = [hdus[0].header] if hdu is hdus[0] else [hdus[0].header, hdu.header]
@@ -47,18 +47,18 @@ def merged_header(hdus: Any, hdu: Any) -> Any:
             keyword = card.keyword
             text = _text_of(card)
             if keyword in ("COMMENT", "HISTORY"):
-                # Every FITS file that astropy makes explains FITS; once is enough.
+                # Comments that explain FITS are left out, as astropy adds them to every file that it makes.
                 if not any(words in str(card.value) for words in ("FITS (Flexible Image", "and Astrophysics', volume")):
                     merged.append(fits.Card.fromstring(text), end=True)
                 continue
             if _STRUCTURE.match(keyword) or (archived and keyword.endswith("_ID")):
                 continue
             try:
-                # From its text, so that numbers keep every digit they were written with.
+                # Made from its text, so that numbers keep all digits with which they were written.
                 clean = fits.Card.fromstring(text)
                 clean.verify("silentfix")
                 str(clean), clean.value
-            except Exception:  # a card that FITS does not allow, of which astropy says so in many ways
+            except Exception:  # a card that FITS does not allow; astropy raises many kinds of exceptions
                 merged.append(fits.Card("COMMENT", " ".join(text.split())), end=True)
                 continue
             merged.remove(keyword, ignore_missing=True, remove_all=True)
@@ -66,23 +66,23 @@ def merged_header(hdus: Any, hdu: Any) -> Any:
     return merged
 
 
-# Beyond this, corners of boxes are no numbers of 32 bits.
+# Farthest pixel origin for which the corners of boxes are numbers of 32 bits.
 _FARTHEST_ORIGIN = 2**30
 
 
 def origin_of(header: Any, path: str | Path) -> tuple[int, int]:
-    """Return the pixel origin that a header gives; (0, 0) where it gives none.
+    """Return the pixel origin that a header gives; (0, 0) if it gives none.
 
     Raises
     ------
     evensky.errors.FitsError
-        Where the cards are not numbers, or lie farther out than boxes of pixels can.
+        If the cards are not numbers, or lie farther out than boxes of pixels can.
     """
     try:
         x0, y0 = _origin_in(header)
         if max(abs(x0), abs(y0)) <= _FARTHEST_ORIGIN:
             return x0, y0
-    except (TypeError, ValueError, OverflowError):  # text, nothing, or infinity
+    except (TypeError, ValueError, OverflowError):  # the cards hold text, nothing, or infinity
         pass
     names = ("LTV1", "LTV2") if "LTV1" in header and "LTV2" in header else ("CRVAL1A", "CRVAL2A", "CRPIX1A", "CRPIX2A")
     cards = ", ".join(f"{name} = {header[name]!r}" for name in names if name in header)
@@ -99,7 +99,7 @@ def _origin_in(header: Any) -> tuple[int, int]:
 
 
 def wcs_of(header: Any) -> Any:
-    """Return the `astropy.wcs.WCS` of a header; None where there is none, or it is broken."""
+    """Return the `astropy.wcs.WCS` of a header; None if there is none or it is broken."""
     if "CTYPE1" not in header or not str(header["CTYPE1"]).strip():
         return None
     from astropy.wcs import WCS
@@ -122,14 +122,14 @@ def without_wcs(cards: Iterable[Any]) -> list[Any]:
 
 
 def wcs_cards(header: Any, wcs: Any) -> list[Any]:
-    """Return the cards of a WCS: those of the header where they still describe it, else new ones.
+    """Return the cards of a WCS: those of the header if they still describe it, otherwise new ones.
 
     Parameters
     ----------
     header : astropy.io.fits.Header or None
         The header that was read.
     wcs : astropy.wcs.WCS or None
-        None: the cards of the header are kept as they are.
+        None if the cards of the header are kept as they are.
     """
     from astropy.io import fits
 
@@ -144,5 +144,5 @@ def wcs_cards(header: Any, wcs: Any) -> list[Any]:
             for axis in (1, 2)
         )
         return kept if unchanged else list(wcs.to_header(relax=True).cards)
-    except Exception:  # a WCS that says nothing is kept as it was read
+    except Exception:  # a WCS that cannot be written is kept as it was read
         return kept

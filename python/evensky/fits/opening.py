@@ -1,4 +1,4 @@
-"""Open FITS files that may be broken, truncated, or wrong about their own size."""
+"""Opening of FITS files that may be broken, truncated, or wrong about their own size."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ if hasattr(os, "register_at_fork"):
         after_in_child=_warnings_lock.release,
     )
 
-# A small file may claim any number of pixels. Contents larger than this must not be compressed more than gzip can,
-# which reduces zeros to a 1030th, and a file of less than a MiB must not claim more than this.
+# Limits for files that claim a huge number of pixels. Contents larger than _UNSUSPICIOUS_BYTES must not be compressed
+# more than gzip can compress zeros, by a factor of 1030, and a file smaller than _SMALL_FILE must not claim more.
 _UNSUSPICIOUS_BYTES = 2**28
 _SMALL_FILE = 2**20
 _GREATEST_RATIO = 1100
@@ -81,7 +81,7 @@ def _too_much(path: Path, claimed: str) -> FitsError:
 
 
 def _content(path: Path) -> BinaryIO:
-    """Open a file, decompressed where it is compressed as a whole.
+    """Open a file; decompress it if it is compressed as a whole.
 
     astropy would decompress while reading, and take a truncated file for one with fewer HDUs.
     """
@@ -95,7 +95,7 @@ def _content(path: Path) -> BinaryIO:
     content = io.BytesIO()
     with file:
         try:
-            # In pieces: gzip would allocate as much memory as it is asked to read.
+            # Read in pieces, as gzip allocates as much memory as is read at once.
             with unpacker(file) as unpacked:
                 while piece := unpacked.read(_PIECE):
                     content.write(piece)
@@ -123,7 +123,7 @@ def _check_start(file: BinaryIO, path: Path) -> None:
 # Cards that determine the size of the data, and their values.
 _LAYOUT = re.compile(rb"(BITPIX|NAXIS\d*|PCOUNT|GCOUNT) *=([^/]*)")
 _BITPIX = (8, 16, 32, 64, -32, -64)
-# Longest header that is read; one without an end has no limit.
+# Longest header that is read, as a header without an end has no limit.
 _LONGEST_HEADER = 2**24
 # Longest padding after the last HDU.
 _LONGEST_PADDING = 2880 * 36
@@ -131,7 +131,7 @@ _PADDING = b"\0 \r\n\x1a"
 
 
 def _check_header(file: BinaryIO, at: int, path: Path) -> None:
-    """Raise FitsError for a header with impossible sizes: astropy would count up to any number, or seek backwards."""
+    """Raise FitsError for a header with impossible sizes; astropy would count up to any number, or seek backwards."""
     before = file.tell()
     file.seek(at)
     read = 0
@@ -207,7 +207,7 @@ def _headers(file: BinaryIO, path: Path) -> Any:
 
 
 def _check_complete(hdus: Any, file: BinaryIO, path: Path) -> None:
-    """Raise FitsError where the file is shorter than its headers say."""
+    """Raise FitsError if the file is shorter than its headers say."""
     size = file.seek(0, io.SEEK_END)
     end = 0
     for hdu in hdus:
@@ -220,7 +220,7 @@ def _check_complete(hdus: Any, file: BinaryIO, path: Path) -> None:
 
 
 def _check_rest(file: BinaryIO, at: int, path: Path, *, last: bool = False) -> None:
-    """Raise FitsError where an HDU is followed by neither padding nor, unless it is the last one, another HDU.
+    """Raise FitsError if an HDU is followed by neither padding nor, unless it is the last one, another HDU.
 
     astropy would ignore such bytes or read on: a truncated header would be missed.
     """
@@ -236,7 +236,7 @@ def _check_rest(file: BinaryIO, at: int, path: Path, *, last: bool = False) -> N
 
 
 def _check_tiles(hdus: Any, path: Path) -> None:
-    """Raise FitsError where a compressed image has the wrong number of tiles, or tiles outside their heap."""
+    """Raise FitsError if a compressed image has the wrong number of tiles, or tiles outside their heap."""
     for hdu in hdus:
         if (table := _stored(hdu)) is hdu:
             continue
@@ -270,7 +270,7 @@ def _datasum(file: BinaryIO, start: int, size: int) -> int:
 
 
 def wrong_sums(*hdus: Any) -> list[str]:
-    """Report each HDU whose DATASUM is not that of its data, in a sentence.
+    """Return a sentence for each HDU whose DATASUM is not that of its data.
 
     CHECKSUM is not compared: it includes the header, and many tools that edit headers do not update it.
     """

@@ -1,4 +1,4 @@
-"""Read the planes of an exposure from FITS files: LSST's layout, and any image with mask and variance beside it."""
+"""Reading of the planes of an exposure in FITS files: LSST's layout, or any image with its mask and variance."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ _DEVIATION = re.compile(r"(ERR|SIGMA|RMS|STD|UNCERT)", re.IGNORECASE)
 
 @dataclass
 class FitsPlanes:
-    """The planes of an exposure as plain arrays, with what a FITS file tells of them.
+    """The planes of an exposure as plain arrays, with their description in a FITS file.
 
     Attributes
     ----------
     image : ndarray, shape (height, width)
-        float32 or float64 where it was read from a file; BLANK pixels are NaN.
+        float32 or float64 if it was read from a file; BLANK pixels are NaN.
     mask : ndarray of int32, shape (height, width)
-        All 0 where the file has no mask.
+        All 0 if the file has no mask.
     variance : ndarray of float32, shape (height, width)
-        All 0 where the file has no variance.
+        All 0 if the file has no variance.
     mask_planes : mapping of str to int or None
-        Numbers of the mask's planes; None where the file names none, which stands for the default planes.
+        Numbers of the mask's planes; None, for the default planes, if the file names none.
     x0, y0 : int
         Pixel origin.
     header : astropy.io.fits.Header or None
-        Cards that are about the exposure, not about its storage.
+        Cards that describe the exposure, not its storage.
     wcs : astropy.wcs.WCS or None
         Maps array pixels, counted from 0, to the sky.
     has_variance : bool
-        False where the variance is unknown.
+        False if the variance is unknown.
     assumptions : list of str
         Assumptions that were made to read the file, in sentences.
     path : Path or None
         The file that was read.
     scratch : Path or None
-        The folder that holds the pixels; None where they are in memory.
+        The folder that holds the pixels; None if they are in memory.
     """
 
     image: np.ndarray
@@ -91,7 +91,7 @@ def _pixels(hdu: Any, path: str | Path, what: str) -> Iterator[tuple[slice, np.n
     blank, zero = hdu.header.get("BLANK"), hdu.header.get("BZERO", 0)
     for part, data in _bands(hdu):
         if data.dtype.kind in "iu" and zero and isinstance(blank, int):
-            # Pixels that are stored with the other sign, and so is BLANK, which astropy does not heed then.
+            # Unsigned pixels, and BLANK, are stored as signed numbers with an offset; astropy then ignores BLANK.
             wide = np.float32 if data.dtype.itemsize <= 2 else np.float64
             yield part, np.where(data == int(blank) + int(zero), wide(np.nan), data.astype(wide))
         else:
@@ -99,7 +99,7 @@ def _pixels(hdu: Any, path: str | Path, what: str) -> Iterator[tuple[slice, np.n
 
 
 def _check_scale(hdu: Any, path: str | Path) -> None:
-    """Raise FitsError where BSCALE makes all pixels equal, or none a number."""
+    """Raise FitsError if BSCALE makes all pixels equal, or is not a finite number."""
     scale = hdu.header.get("BSCALE", 1.0)
     if isinstance(scale, str) or not np.isfinite(scale) or scale == 0:
         raise FitsError(f"{path}: BSCALE = {scale!r}; it must be a finite number other than 0")
@@ -149,13 +149,13 @@ def _named(hdus: Any, name: str | int, path: str | Path) -> Any:
 
 
 def _split_extension(spec: str) -> tuple[str, str | None]:
-    """Split ``file.fits[EXT]`` into ``file.fits`` and ``EXT``; the latter is None where there are no brackets."""
+    """Split ``file.fits[EXT]`` into ``file.fits`` and ``EXT``; the latter is None if there are no brackets."""
     match = re.fullmatch(r"(.+)\[([^\[\]]+)\]", spec)
     return (match[1], match[2]) if match else (spec, None)
 
 
 def plane_file(spec: str | Path | int) -> Path | None:
-    """Return the file that `read_planes` reads a plane from; None for an HDU of the exposure's own file."""
+    """Return the file from which `read_planes` reads a plane; None for an HDU of the exposure's own file."""
     file, extension = _split_extension(str(spec))
     if isinstance(spec, Path) or extension is not None or Path(file).exists() or "/" in file:
         return Path(file)
@@ -164,7 +164,7 @@ def plane_file(spec: str | Path | int) -> Path | None:
 
 @contextmanager
 def _plane_hdu(hdus: Any, spec: str | Path | int, path: str | Path) -> Iterator[tuple[Any, str]]:
-    """Open the HDU of a plane, in the same file or another; yields it and its name for messages."""
+    """Open the HDU of a plane, in the same file or another; yield it, and its name for messages."""
     file, extension = _split_extension(str(spec))
     if plane_file(spec) is not None:
         with opened(file) as others:
@@ -209,7 +209,7 @@ def _read_mask(
 ) -> tuple[np.ndarray, Any]:
     planes = _mask_planes(hdu.header, path)
     cube = len(hdu.shape) == 3 and bool(planes)
-    # Bytes of planes come first, or last.
+    # The axis of the bytes of planes is the first or the last.
     byte_axis = 0 if cube and hdu.shape[1:] == shape else 2
     size = tuple(np.delete(hdu.shape, byte_axis)) if cube else hdu.shape
     if size != shape:
@@ -267,23 +267,23 @@ def read_planes(
 ) -> FitsPlanes:
     """Read image, mask and variance from a FITS file.
 
-    Files in LSST's layout are known by EXTTYPE, by EXTNAME or by the order of their HDUs; of any other file the first
-    two-dimensional image is read. Mask planes keep the numbers that the file's own ``MP_`` cards give them.
+    Files in LSST's layout are recognised by EXTTYPE, by EXTNAME or by the order of their HDUs; of any other file the
+    first two-dimensional image is read. Mask planes keep the numbers that the file's own ``MP_`` cards give them.
 
     Parameters
     ----------
     path : str or Path
         The file; it is read wholly and closed.
     mask, variance : str, Path or int, optional
-        Where these planes are, if not in their usual place: an HDU of the same file by name or number, or another file,
+        Location of these planes, if not the usual one: an HDU of the same file by name or number, or another file,
         ``file.fits`` or ``file.fits[EXT]``. A plane named WEIGHT, WHT or IVM is read as 1 / variance, one named ERR,
         SIGMA, RMS or UNCERT as the square root of the variance.
     hdu : str or int, optional
         The HDU of the image, if not the usual one.
     dtype : numpy dtype, optional
-        float32 or float64; by default float32 where that holds every pixel of the file exactly, else float64.
+        float32 or float64; by default float32 if that holds every pixel of the file exactly, otherwise float64.
     scratch : str or Path, optional
-        A folder: pixels are kept there, in files without names, instead of in memory.
+        Folder in which pixels are kept, in files without names, instead of in memory.
 
     Returns
     -------
@@ -292,7 +292,7 @@ def read_planes(
     Raises
     ------
     evensky.errors.FitsError
-        Where the file is missing, broken or has no image; one line that starts with the path.
+        If the file is missing, broken or has no image; the message is one line that starts with the path.
     """
     scratch_space = Scratch(scratch)
     with opened(path) as hdus:
@@ -352,7 +352,7 @@ def _read_image(hdu: Any, path: str | Path, dtype: Any, scratch: Scratch) -> tup
             else:
                 wide = np.dtype(dtype) == np.float64
             image = scratch.zeros(hdu.shape, np.float64 if wide else np.float32)
-        with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and so not finite
+        with np.errstate(over="ignore"):  # pixels beyond the range of float32 become infinite, and do not count
             image[part] = pixels
-    assert image is not None  # it has rows
+    assert image is not None  # there is at least one row
     return image, origin_of(hdu.header, path)

@@ -1,4 +1,4 @@
-"""Keep pixels on disk instead of in memory, for images that are larger than memory."""
+"""Pixels on disk instead of in memory, for images that are larger than memory."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Scratch:
         size = math.prod(shape) * np.dtype(dtype).itemsize
         try:
             with tempfile.TemporaryFile(prefix="evensky", dir=self.folder) as file:
-                # Now, not when a page is written to: a full disk would be a bus error then.
+                # Allocated now: if a full disk were noticed when a page is written to, it would be a bus error.
                 if hasattr(os, "posix_fallocate"):
                     os.posix_fallocate(file.fileno(), 0, size)
                 else:

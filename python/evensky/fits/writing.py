@@ -1,4 +1,4 @@
-"""Write planes as FITS files: an exposure in LSST's layout, or one plain image."""
+"""Writing of planes as FITS files: an exposure in LSST's layout, or one plain image."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _with_cards(hdu: Any, cards: Iterable[Any], kind: str, x0: int, y0: int) -> 
 def write_hdus(hdus: Any, path: str | Path, overwrite: bool) -> None:
     """Write HDUs to a file that appears whole or not at all."""
     with atomic_path(path, overwrite=overwrite) as temporary, temporary.open("wb") as handle:
-        # By a handle: astropy takes a hint from the name, and this one ends in .tmp.
+        # Written to a handle, as astropy guesses the compression from a name, and this one ends in .tmp.
         hdus.writeto(handle, output_verify="silentfix")
 
 
@@ -62,7 +62,7 @@ def _write_by_bands(planes: Sequence[tuple[Any, np.ndarray | None]], path: str |
                 continue
             for rows in row_bands(*array.shape):
                 band = array[rows]
-                if band.dtype.kind == "u":  # which FITS has as signed numbers, and an offset in the header
+                if band.dtype.kind == "u":  # FITS stores these as signed numbers, with an offset in the header
                     band = (band ^ np.array(1 << (8 * band.itemsize - 1), band.dtype)).view(f"i{band.itemsize}")
                 handle.write(band.astype(band.dtype.newbyteorder(">"), order="C").tobytes())
             handle.write(bytes(-array.nbytes % 2880))
@@ -97,7 +97,7 @@ def write_planes(
     Raises
     ------
     evensky.errors.FitsError
-        Where the file cannot be written, or exists and `overwrite` is false; an earlier file is then untouched.
+        If the file cannot be written, or exists and `overwrite` is false; an existing file is then unchanged.
     """
     from astropy.io import fits
 
@@ -114,7 +114,7 @@ def write_planes(
 
     def plane(array: np.ndarray, kind: str, algorithm: str) -> Any:
         if compress:
-            # Quantisation would lose the noise's last bits; lossless is what "no more than was asked for" means.
+            # No quantisation, which would lose the last bits of the noise.
             made = fits.CompImageHDU(np.array(array), name=kind, compression_type=algorithm, quantize_level=0)
         else:
             made = fits.ImageHDU(_stand_in(array), name=kind)
@@ -141,7 +141,7 @@ def write_image_plane(
     Parameters
     ----------
     image : ndarray, shape (height, width)
-        Of one of the types that images have.
+        Pixels of one of the types that images have.
     path : str or Path
         The file; it appears whole or not at all.
     x0, y0 : int, optional
@@ -154,7 +154,7 @@ def write_image_plane(
     Raises
     ------
     evensky.errors.FitsError
-        As `write_planes`.
+        If the file cannot be written, or exists and `overwrite` is false; an existing file is then unchanged.
     """
     from astropy.io import fits
 

@@ -1,6 +1,6 @@
 """Images, masks, masked images and exposures on numpy arrays, with the names of ``lsst.afw.image``.
 
-A script moves over with ``import evensky.image as afwImage``.
+Scripts written for ``lsst.afw.image`` need only ``import evensky.image as afwImage``.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class Boxed:
         return self.clone()
 
     def __getnewargs__(self) -> tuple[()]:
-        # __new__ selects the class by its arguments; when unpickling, the class is known already.
+        # __new__ selects the class by its arguments; unpickling knows the class already.
         return ()
 
     def getDimensions(self) -> Extent2I:
@@ -257,7 +257,7 @@ class PixelPlane(Boxed):
 
     @classmethod
     def _of(cls, array: np.ndarray, x0: int = 0, y0: int = 0) -> Self:
-        """A plane over an array of its own type and two dimensions, from inside the package: nothing is checked."""
+        """Make a plane over a two-dimensional array of the plane's dtype, without checks; for use in the package."""
         plane: Self = object.__new__(cls)
         plane._array = array
         plane._xy0 = trusted_point(x0, y0)
@@ -313,7 +313,7 @@ class PixelPlane(Boxed):
         Raises
         ------
         evensky.errors.OutOfRangeError
-            If an integer dtype cannot hold all values: none is silently changed into another.
+            If an integer dtype cannot hold all values; no value is silently changed.
         """
         target = np.dtype(self.dtype)
         if target.kind in "iu" and given.dtype != target and given.size:
@@ -327,7 +327,7 @@ class PixelPlane(Boxed):
             if target == np.int32:
                 # Keep the bit pattern: the highest bit becomes the sign.
                 return given.astype(np.int64).astype(np.uint32).view(np.int32)
-        with np.errstate(over="ignore"):  # Values beyond float32 become infinite, so they are not taken as good.
+        with np.errstate(over="ignore"):  # values beyond the range of float32 become infinite, and are not good
             return np.array(given, dtype=target)
 
     def _fitting(self, values: Any) -> np.ndarray:

@@ -17,7 +17,7 @@ def bad_bits(mask: Any, names: Iterable[str] | None = None, *, defaults_may_lack
     Parameters
     ----------
     mask : Mask
-        A mask, or anything that has its ``getMaskPlaneDict`` and ``getPlaneBitMask``.
+        A mask, or any object that has its methods ``getMaskPlaneDict`` and ``getPlaneBitMask``.
     names : iterable of str, optional
         Names of planes; by default those of `BAD_PLANES` that the mask has. Names that ``lsst.images`` gives to planes
         are understood.

@@ -334,5 +334,5 @@ def exposure_from_planes(planes: FitsPlanes) -> Exposure:
 
 
 def planes_of_exposure(exposure: Exposure) -> FitsPlanes:
-    """Return the planes, the header and the WCS of an exposure as a file takes them; pixels are shared."""
+    """Return the planes, the header and the WCS of an exposure as for writing to a file; pixels are shared."""
     return replace(planes_of_masked_image(exposure.maskedImage), header=exposure.metadata, wcs=exposure.wcs)

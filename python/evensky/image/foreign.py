@@ -1,6 +1,6 @@
-"""Turn anything image-like into plain planes without a copy: arrays, astropy's ``NDData``, images of ``lsst.images``.
+"""Plain planes, without a copy, of anything image-like: arrays, astropy's ``NDData``, images of ``lsst.images``.
 
-No package is imported to find out what an object is.
+No package is imported to recognise an object.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from .masked_image import MaskedImage
 
 PIXEL_DTYPES = tuple(np.dtype(kind) for kind in (np.float32, np.float64, np.int32, np.uint16, np.uint64))
 
-# Conversion of other types: each becomes the smallest type that holds all its values. No type of PIXEL_DTYPES holds all
-# signed 64-bit integers; float64 holds them exactly up to 2**53.
+# Conversion of other types to the smallest type that holds all their values. No type of PIXEL_DTYPES holds all signed
+# 64-bit integers; float64 holds them exactly up to 2**53.
 _CONVERSIONS = {
     "b1": np.int32,
     "i1": np.int32,
@@ -78,7 +78,7 @@ class Planes:
 
 
 def native_array(array: Any) -> np.ndarray:
-    """Convert an array to a type that the core computes with; an array of such a type is returned itself.
+    """Convert an array to a type with which the core computes; return an array of such a type itself.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def native_array(array: Any) -> np.ndarray:
         For complex numbers, strings and objects; the message holds the dtype.
     """
     given = regular(array)
-    if given.dtype in PIXEL_DTYPES:  # which are native ones: the same type in another byte order is not equal
+    if given.dtype in PIXEL_DTYPES:  # these are native types, which are not equal to types of another byte order
         return given
     native = given.dtype.newbyteorder("=")
     if native in PIXEL_DTYPES:
@@ -102,19 +102,19 @@ def native_array(array: Any) -> np.ndarray:
 
 
 def is_nddata(obj: Any) -> bool:
-    """Return whether an object is like astropy's ``NDData``, which is not imported to find out."""
+    """Return whether an object is like astropy's ``NDData``, without importing astropy."""
     return not isinstance(obj, np.ndarray) and all(hasattr(obj, name) for name in ("data", "mask", "uncertainty"))
 
 
 def is_lsst_images(obj: Any) -> bool:
-    """Return whether an object is like an image of ``lsst.images``, which is not imported to find out."""
+    """Return whether an object is like an image of ``lsst.images``, without importing that package."""
     if not all(hasattr(obj, name) for name in ("bbox", "sky_projection", "unit")):
         return False
     return hasattr(obj, "array") or all(hasattr(obj, name) for name in ("image", "mask", "variance"))
 
 
 def mask_planes_of(meta: Any) -> dict[str, int] | None:
-    """Read the numbers of mask planes from the ``MP_`` cards of a header; None where there are none.
+    """Read the numbers of mask planes from the ``MP_`` cards of a header; return None if there are none.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def mask_planes_of(meta: Any) -> dict[str, int] | None:
 
 
 def as_planes(obj: Any) -> Planes:
-    """Take the planes of anything image-like.
+    """Return the planes of anything image-like.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def as_planes(obj: Any) -> Planes:
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where it does not have two dimensions, or its pixels are not real numbers.
+        If the object does not have two dimensions, or its pixels are not real numbers.
     """
     if isinstance(obj, Image):
         return Planes(obj._array, x0=obj._xy0._x, y0=obj._xy0._y)
@@ -196,7 +196,7 @@ def _from_nddata(data: Any) -> Planes:
 
 
 def _of_size(mask: Any, planes: Planes, name: str) -> np.ndarray:
-    """Give a mask the size of the image; a single value counts for all pixels."""
+    """Return a mask in the size of the image; a single value applies to all pixels."""
     given = regular(mask)
     if given.ndim not in (0, 2):
         raise InvalidParameterError(f"The {name} has shape {given.shape}; an image has two dimensions")
@@ -224,7 +224,7 @@ def _variance_of(uncertainty: Any) -> np.ndarray:
 
 
 def planes_of_lsst_images(image: Any) -> Planes:
-    """Take the planes of an ``Image``, ``MaskedImage`` or ``VisitImage`` of ``lsst.images``.
+    """Return the planes of an ``Image``, ``MaskedImage`` or ``VisitImage`` of ``lsst.images``.
 
     Parameters
     ----------
@@ -233,13 +233,13 @@ def planes_of_lsst_images(image: Any) -> Planes:
     Returns
     -------
     Planes
-        Pixels of image and variance are shared where their types are kept: image as `as_planes` says, variance
-        float32. A mask of one element of 32 bits is shared, any other converted once.
+        Pixels of the image are shared as by `as_planes`, those of the variance if they are float32. A mask with one
+        element of 32 bits per pixel is shared, any other mask is converted.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        Where the object is none of these, or its mask has more than 32 planes.
+        If the object is none of these, or its mask has more than 32 planes.
     """
     if not is_lsst_images(image):
         raise InvalidParameterError(

@@ -1,4 +1,4 @@
-"""Make exposures of anything image-like, and return pixels in the type that the caller gave.
+"""Exposures made of anything image-like, and pixels returned in the type that the caller gave.
 
 Results have the type of the input, so astropy and ``lsst.images`` are not imported for other types.
 """
@@ -20,33 +20,33 @@ from .masked_image import MaskedImage
 
 
 def floating_like(dtype: Any) -> np.dtype[Any]:
-    """Return the type of models for pixels of a type: float64 where float32 does not hold them, else float32."""
+    """Return the dtype of models for pixels of a dtype: float64 if float32 does not hold them, otherwise float32."""
     return np.dtype(np.float64 if np.result_type(dtype, np.float32) == np.float64 else np.float32)
 
 
 def exposure_of(data: Any, label: str, *, copy: bool = True) -> Exposure:
-    """Make an exposure of anything image-like: its image is a copy, its mask and variance are shared.
+    """Make an exposure of anything image-like, with a copy of its image; mask and variance are shared.
 
     Parameters
     ----------
     data : image-like
         Any object that `evensky.image.as_planes` takes.
     label : str
-        Identifies the exposure where it has no data ID of its own.
+        Identifier of the exposure if it has no data ID of its own.
     copy : bool, optional
-        False for an exposure that is not changed: its image is shared, too, where its type allows it.
+        False for an exposure that is not changed; its image is then shared, too, if its type allows it.
 
     Returns
     -------
     Exposure
-        Of float32 or float64 pixels. Pixels that a boolean mask rejects are set in all planes.
+        Exposure of float32 or float64 pixels. Pixels that a boolean mask rejects have the bits of all planes.
     """
     planes = as_planes(data)
     pixels = planes.image.astype(floating_like(planes.image.dtype), copy=copy)
     image = Image(pixels, xy0=(planes.x0, planes.y0))
     bits = planes.mask
     if bits is not None and planes.reject:
-        bits = -(bits != 0).astype(np.int32)  # The bits of all planes: rejected whichever plane is bad.
+        bits = -(bits != 0).astype(np.int32)  # all bits are set, so that pixels are rejected whichever planes are bad
     mask = None if bits is None else Mask(bits, mask_planes=planes.mask_planes)
     exposure = Exposure(MaskedImage(image, mask, planes.variance))
     exposure.info.has_variance = planes.variance is not None
@@ -66,20 +66,20 @@ def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False, variance: np
     Parameters
     ----------
     data : image-like
-        The data that the pixels were made from.
+        The data from which the pixels were made.
     pixels : ndarray, shape (height, width)
         Pixels in the unit of `data`.
     bare : bool, optional
         Leave out mask and uncertainty, as for a model.
     variance : ndarray of float32, shape (height, width), optional
-        Replaces the variance of `data`, if that has one.
+        Variance that replaces that of `data`, if there is one.
 
     Returns
     -------
     same type as `data`, or ndarray
-        Unit, WCS and meta are those of `data`; mask and uncertainty too, and shared, unless `bare`. A bare masked array
-        is an array, a bare `MaskedImage` or `Exposure` an `Image`; a bare image of ``lsst.images`` is an ``Image``
-        of it.
+        Unit, WCS and meta are those of `data`. Mask and uncertainty are shared with `data` unless `bare` is true. A
+        bare masked array is an array, a bare `MaskedImage` or `Exposure` is an `Image`, and a bare image of
+        ``lsst.images`` is an ``Image`` of that package.
     """
     if is_lsst_images(data):
         return _lsst_images_like(data, pixels, bare=bare, variance=variance)

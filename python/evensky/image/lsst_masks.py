@@ -1,4 +1,4 @@
-"""Masks of ``lsst.images``: names of their planes, and conversion of their bits; that package is not imported."""
+"""Names of planes and conversion of bits for masks of ``lsst.images``, which is not imported."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ PLANE_ALIASES: Mapping[str, str] = {
     "DETECTION_EDGE": "EDGE",
     "UNMASKED_NAN": "UNMASKEDNAN",
 }
-"""Planes that ``lsst.images`` has renamed: its name to that of the stack's older images, which evensky uses."""
+"""Mask planes that ``lsst.images`` has renamed: its name to the older name of the stack, which evensky uses."""
 
 _LSST_NAMES = {old: new for new, old in PLANE_ALIASES.items()}
 
 
 def plane_alias(name: str, others: Iterable[str] = ()) -> str:
-    """Return the name that a mask plane of ``lsst.images`` has here: its own, or that of `PLANE_ALIASES`.
+    """Return evensky's name of a mask plane of ``lsst.images``: its own, or that of `PLANE_ALIASES`.
 
     Parameters
     ----------
     name : str
     others : iterable of str, optional
-        The names of all planes of its mask: a name that one of them has is not taken.
+        The names of all planes of its mask; an alias that one of them has is not used.
     """
     alias = PLANE_ALIASES.get(name, name)
     return name if alias in others else alias
 
 
 def lsst_name(name: str, others: Iterable[str] = ()) -> str:
-    """Return the name that ``lsst.images`` has for a mask plane; the inverse of `plane_alias`."""
+    """Return the name of a mask plane in ``lsst.images``; the inverse of `plane_alias`."""
     alias = _LSST_NAMES.get(name, name)
     return name if alias in others else alias
 
@@ -58,7 +58,7 @@ def _moves(places: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, i
 
     Yields
     ------
-    element, shift to the left, bits before it
+    element, shift to the left, bits before the shift
     """
     bits: dict[tuple[int, int], int] = defaultdict(int)
     for element, old, new in places:
@@ -74,7 +74,7 @@ def _shifted(array: np.ndarray, mask: int, shift: int) -> np.ndarray:
 
 
 def _unsigned(array: np.ndarray, *, wide: bool) -> np.ndarray:
-    """View the elements of a mask as unsigned numbers of 64 (`wide`) or 32 bits; their bits stay the same."""
+    """Return the elements of a mask as unsigned numbers of 64 (`wide`) or 32 bits, with the same bits."""
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
     return native.view(f"u{native.itemsize}").astype(np.uint64 if wide else np.uint32, copy=False)
 
@@ -82,8 +82,8 @@ def _unsigned(array: np.ndarray, *, wide: bool) -> np.ndarray:
 def bits_of_mask(mask: Any) -> tuple[np.ndarray, dict[str, int]]:
     """Return the bits, int32 of shape (height, width), and the plane numbers of a mask of ``lsst.images``.
 
-    One element of 32 bits a pixel is shared, anything else converted. A plane has the number of its place in the
-    schema, unless there are more places than 32.
+    A mask with one element of 32 bits per pixel is shared, any other mask is converted. The number of a plane is its
+    place in the schema, unless the schema has more than 32 places.
     """
     schema, array = mask.schema, mask.array
     names = [(place, plane.name) for place, plane in enumerate(schema) if plane is not None]
@@ -122,5 +122,5 @@ def packed_mask(mask: Mask, schema: Any) -> np.ndarray:
 
 
 def name_in_schema(schema: Any, name: str) -> str:
-    """Return the name that a plane has in a schema, if it is there."""
+    """Return the name of a plane in a schema that may have it."""
     return name if name in schema.names else lsst_name(name)

@@ -73,7 +73,7 @@ def translate_mask(array: np.ndarray, from_planes: Mapping[str, int], to_planes:
 
 
 class _PlaneMethod:
-    """Descriptor of methods that act on the default planes if called on the class, and on a mask's own on a mask."""
+    """Descriptor of methods that act on the default planes if called on the class, or on the planes of a mask."""
 
     def __init__(self, function: Any) -> None:
         self._function = function
@@ -199,7 +199,7 @@ class Mask(PixelPlane):
         self._planes.pop(name, None)
 
     def conformMaskPlanes(self, masterPlaneDict: Mapping[str, int]) -> None:
-        """Renumber the planes as `masterPlaneDict` has them; planes that it lacks are added behind."""
+        """Renumber the planes as in `masterPlaneDict`; planes that it lacks get the next free numbers."""
         planes = checked_planes(masterPlaneDict)
         for name in self._planes:
             _add(planes, name)
@@ -224,7 +224,7 @@ class Mask(PixelPlane):
             return other._array
         if any(self._planes.get(name) != bit for name, bit in other._planes.items()):
             planes = dict(self._planes)
-            for name in other._planes:  # Raises, if at all, before anything has changed.
+            for name in other._planes:  # may raise an error, before anything has changed
                 _add(planes, name)
             if self._planes is Mask._default_planes:
                 self._planes = planes

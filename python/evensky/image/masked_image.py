@@ -83,7 +83,7 @@ class MaskedImage(Boxed):
 
     @classmethod
     def _of(cls, image: Image, mask: Mask, variance: ImageF) -> Self:
-        """A masked image of planes of one size and origin, from inside the package: nothing is checked."""
+        """Make a masked image of planes of one size and origin, without checks; for use in the package."""
         masked: Self = object.__new__(cls)
         masked._image, masked._mask, masked._variance = image, mask, variance
         return masked
@@ -204,7 +204,7 @@ class MaskedImage(Boxed):
         if not isinstance(rhs, MaskedImage):
             raise InvalidParameterError(f"rhs is a {type(rhs).__name__}; it must be a MaskedImage")
         target = self if bbox is None else self.subset(bbox, origin)
-        bits = target._mask.bits_of(rhs.mask)  # May raise, as the image may; both do so before anything changes.
+        bits = target._mask.bits_of(rhs.mask)  # This and the next line may raise an error, before anything changes.
         target._image.assign(rhs.image)
         target._mask.array[...] = bits
         target._variance.assign(rhs.variance)
@@ -236,7 +236,7 @@ class MaskedImage(Boxed):
     def _bits_of(self, other: MaskedImage) -> np.ndarray:
         """Return the mask bits of the right operand.
 
-        Callers then change the image first: of the steps that follow, only that one can raise.
+        Callers must change the image next, as this is the only later step that can raise an error.
         """
         check_same_size("The right-hand side", other.getDimensions(), "the left-hand side", self.getDimensions())
         return self._mask.bits_of(other.mask)
@@ -323,5 +323,5 @@ def masked_image_from_planes(planes: FitsPlanes) -> MaskedImage:
 
 
 def planes_of_masked_image(masked: MaskedImage) -> FitsPlanes:
-    """Return the planes of a masked image as a file takes them; pixels are shared."""
+    """Return the planes of a masked image as for writing to a file; pixels are shared."""
     return FitsPlanes(*masked.getArrays(), masked.mask.getMaskPlaneDict(), x0=masked.getX0(), y0=masked.getY0())

@@ -39,7 +39,7 @@ class MaskedVector:
                 raise LengthError(f"The length of a vector is {length}; it must be >= 0")
             given = pixels_of(length, 1, self.dtype, "A vector")[0]
             given[:] = 0
-        with np.errstate(over="ignore"):  # Values beyond float32 become infinite.
+        with np.errstate(over="ignore"):  # values beyond the range of float32 become infinite
             values = given.astype(self.dtype, copy=False)
         if values.ndim != 1:
             raise InvalidParameterError(f"The values have shape {values.shape}; a vector has one dimension")

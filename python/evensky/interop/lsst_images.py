@@ -41,7 +41,8 @@ from ..image.lsst_masks import PLANE_ALIASES, lsst_name, name_in_schema, packed_
 from ..io import read_exposure
 from ..math import Approximate, ApproximateControl, BackgroundMI, Interpolate, UndersampleStyle
 
-# Of a SplineField and what it stands for, relative to the largest bin: well below the rounding of float32.
+# Largest difference between a SplineField and its background, relative to the largest bin: well below the rounding of
+# float32.
 _SAME = 1e-9
 _AKIMA_POINTS = 5
 
@@ -310,7 +311,7 @@ def read_file(path: str | Path) -> Exposure:
     Parameters
     ----------
     path : str or Path
-        File of an ``Image``, ``MaskedImage`` or ``VisitImage``, in FITS or another format, which its suffix tells; or
+        File of an ``Image``, ``MaskedImage`` or ``VisitImage``, in FITS or in another format that its suffix gives; or
         FITS file of an exposure or masked image of the stack, all of whose mask planes are kept.
 
     Returns
@@ -403,7 +404,7 @@ def write_file(
 
 
 def to_chebyshev_field(approximate: Approximate, unit: Any = None) -> Any:
-    """Convert a Chebyshev model to a field of ``lsst.images``, which is the same series over the same box.
+    """Convert a Chebyshev model to a field of ``lsst.images`` with the same series over the same box.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ class MatchWarpBackgroundsConfig(pipe_base.PipelineTaskConfig, pipelineConnectio
 
 
 class MatchWarpBackgroundsTask(pipe_base.PipelineTask):
-    """Match the backgrounds of the warps of a patch and band.
+    """Task that matches the backgrounds of the warps of a patch and band.
 
     To each warp except the reference, the task adds a smooth model that makes its background equal to that of the
     reference. The results are bit-identical to those of `evensky.tasks.MatchBackgroundsTask`. A warp that cannot be
@@ -100,7 +100,7 @@ class MatchWarpBackgroundsTask(pipe_base.PipelineTask):
         Parameters
         ----------
         warps : sequence of handles
-            Each has a method ``get()`` that returns a `lsst.images.MaskedImage`, and a ``dataId`` with a visit.
+            Handles with a method ``get()`` that returns a `lsst.images.MaskedImage`, and a ``dataId`` with a visit.
 
         Returns
         -------
@@ -145,13 +145,13 @@ class MatchWarpBackgroundsTask(pipe_base.PipelineTask):
         for item in items:
             if item.label == str(visit):
                 return item.index
-        # A run over many patches names one visit for all of them.
+        # One visit is named for a run over many patches.
         self.log.info("Visit %d does not cover this patch; the reference is chosen automatically", visit)
         return None
 
 
 class _Warps(Source):
-    """Warps behind handles, and the datasets that are made of them."""
+    """Warps that handles refer to, and the datasets that are made of them."""
 
     def __init__(self, handles: Sequence[Any], bad_planes: Sequence[str]) -> None:
         super().__init__(bad_planes)

@@ -186,7 +186,7 @@ def _validate(config: Config) -> None:
 
 
 def _short(reason: str) -> str:
-    """Return the sentence of a configuration error that says what is wrong, without where the field was defined."""
+    """Return the reason of a configuration error, without the lines about the definition of the field."""
     lines = [line.strip() for line in reason.splitlines() if line.strip()]
     kept = [
         line for line in lines if not line.startswith(("For more information", "Field '", "file ", "File ", "In file"))

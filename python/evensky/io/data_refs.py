@@ -25,7 +25,7 @@ from .exposures import read_exposure
 
 
 def id_dict(data_id: Any) -> dict[str, Any]:
-    """Convert a data ID to a dictionary; accepts mappings, and data coordinates of a Butler, which are not mappings."""
+    """Convert a data ID, which is a mapping or data coordinates of a Butler, to a dictionary."""
     mapping = getattr(data_id, "mapping", data_id)
     return dict(mapping)
 
@@ -177,12 +177,12 @@ def file_data_refs(source: str | Path | Iterable[str | Path], **options: Any) ->
 
 
 class DataRefMatcher:
-    """Tells whether data references stand for the same data.
+    """Comparison of data references by the keys that identify the data.
 
     Parameters
     ----------
     butler : object with ``getKeys(datasetType)``, or None
-        Names the keys of a data ID that count; None if all keys count.
+        Butler that names the keys of a data ID to compare; None to compare all keys.
     datasetType : str
     """
 
@@ -206,7 +206,7 @@ class DataRefMatcher:
         return tuple((key, values.get(key)) for key in keys)
 
     def isMatch(self, ref0: Any, ref1: Any) -> bool:
-        """Return whether both stand for the same data."""
+        """Return whether both references stand for the same data."""
         return self._key(ref0) == self._key(ref1)
 
     def matchList(self, ref0: Any, refList: Sequence[Any]) -> list[int]:

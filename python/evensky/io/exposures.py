@@ -1,4 +1,4 @@
-"""Read exposures from FITS files and write them: LSST's layout, and any image with mask and variance beside it."""
+"""Reading and writing of exposures in FITS files: LSST's layout, or any image with its mask and variance."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ def read_exposure(
 ) -> Exposure:
     """Read an exposure from a FITS file.
 
-    LSST's layout (HDUs IMAGE, MASK, VARIANCE by EXTTYPE, by EXTNAME or by order), and any file that has a
-    two-dimensional image. Mask planes keep the numbers that the file's own ``MP_`` cards give them.
+    The file may have LSST's layout (HDUs IMAGE, MASK and VARIANCE, by EXTTYPE, by EXTNAME or by order), or any layout
+    with a two-dimensional image. Mask planes keep the numbers that the file's own ``MP_`` cards give them.
 
     Parameters
     ----------
     path : str or Path
         The file; it is read wholly and closed.
     mask, variance : str, Path or int, optional
-        Where these planes are if not in their usual place: an HDU of the same file by name or number, or another file,
-        ``file.fits`` or ``file.fits[EXT]``. What is called WEIGHT, WHT or IVM is taken as 1 / variance, what is called
-        ERR, SIGMA, RMS or UNCERT as its root.
+        Location of these planes, if not the usual one: an HDU of the same file by name or number, or another file,
+        ``file.fits`` or ``file.fits[EXT]``. A plane named WEIGHT, WHT or IVM is read as 1 / variance, one named ERR,
+        SIGMA, RMS or UNCERT as the square root of the variance.
     hdu : str or int, optional
-        The HDU of the image if not the usual one.
+        The HDU of the image, if not the usual one.
     dtype : numpy dtype, optional
-        float32 or float64; if left out, float32 where that holds every pixel of the file exactly, else float64.
+        float32 or float64; by default float32 if that holds every pixel of the file exactly, otherwise float64.
     scratch : str or Path, optional
-        A folder: pixels are kept there, in a file without a name, instead of in memory. For images that are larger than
-        it; they are read by bands, unless the file is packed as a whole.
+        Folder in which pixels are kept, in files without names, instead of in memory. For images larger than memory,
+        which are read in bands unless the file is compressed as a whole.
 
     Returns
     -------
     ExposureF or ExposureD
-        BLANK pixels are NaN. ``metadata`` holds the cards that are about the exposure, ``wcs`` maps local array pixels
-        (counted from 0) to the sky, ``assumptions`` says what had to be assumed. A plane that is nowhere is all 0.
+        BLANK pixels are NaN. ``metadata`` holds the cards that describe the exposure, ``wcs`` maps local array pixels
+        (counted from 0) to the sky, ``assumptions`` lists what was assumed to read the file. A missing plane is 0.
 
     Raises
     ------
     evensky.errors.FitsError
-        Where the file is missing, broken or has no image; one line that starts with the path.
+        If the file is missing, broken or has no image; the message is one line that starts with the path.
     """
     return exposure_from_planes(read_planes(path, mask=mask, variance=variance, hdu=hdu, dtype=dtype, scratch=scratch))
 
@@ -72,7 +72,7 @@ def write_exposure(
     Parameters
     ----------
     exposure : Exposure or MaskedImage
-        What to write. Cards of its metadata go to the primary header, its WCS to every plane.
+        The exposure to write. Cards of its metadata go to the primary header, its WCS to every plane.
     path : str or Path
         The file; it appears whole or not at all.
     overwrite : bool, optional
@@ -87,7 +87,7 @@ def write_exposure(
     Raises
     ------
     evensky.errors.FitsError
-        Where the file cannot be written, or exists and `overwrite` is false; an earlier file is then untouched.
+        If the file cannot be written, or exists and `overwrite` is false; an existing file is then unchanged.
     """
     planes = planes_of_exposure(Exposure(exposure) if isinstance(exposure, MaskedImage) else exposure)
     write_planes(planes, path, overwrite=overwrite, compress=compress, history=history, provenance=provenance)
@@ -105,12 +105,12 @@ def write_image(image: Image, path: str | Path, *, overwrite: bool = False, head
     overwrite : bool, optional
         Replace an existing file.
     header : astropy.io.fits.Header, optional
-        Cards to keep; those that are about storage are left out.
+        Cards to keep; those that describe storage are left out.
 
     Raises
     ------
     evensky.errors.FitsError
-        As `write_exposure`.
+        If the file cannot be written, or exists and `overwrite` is false; an existing file is then unchanged.
     """
     x0, y0 = image.getXY0()
     write_image_plane(image.array, path, x0=x0, y0=y0, overwrite=overwrite, header=header)

@@ -1,4 +1,4 @@
-"""Names of files: labels that tell them apart, patterns, and a file given by its name."""
+"""Names of files: labels that tell them apart, patterns, and search for a file by its name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import InvalidParameterError
 
 
 def refuse_twice(paths: Sequence[str | Path]) -> None:
-    """Raise an error if a path is given more than once; the difference of a file to itself says nothing.
+    """Raise an error if a path is given more than once, as a file cannot be matched to itself.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def unique_labels(paths: Sequence[Path]) -> list[str]:
         return name or printable(path.name)
 
     labels = [stem(path) for path in paths]
-    folders = [os.path.dirname(os.path.abspath(path)) for path in paths]  # abspath takes any name, realpath does not
+    folders = [os.path.dirname(os.path.abspath(path)) for path in paths]  # realpath would not accept every name
     if len(set(folders)) > 1:
         labels = [
             f"{printable(os.path.basename(folder))}_{label}" if labels.count(label) > 1 else label
@@ -46,7 +46,7 @@ def unique_labels(paths: Sequence[Path]) -> list[str]:
     taken = set(labels)
     counts = dict.fromkeys(repeated, 0)
     for index, label in enumerate(labels):
-        while label in repeated and labels[index] in taken:  # the number must not make another file's name
+        while label in repeated and labels[index] in taken:  # a numbered label must not be the name of another file
             counts[label] += 1
             labels[index] = f"{label}_{counts[label]}"
         taken.add(labels[index])
@@ -70,7 +70,7 @@ def fill_pattern(pattern: str, path: Path, stem: str) -> str:
     Raises
     ------
     evensky.errors.InvalidParameterError
-        If there is anything else in braces.
+        If the pattern has anything else in braces.
     """
     try:
         return pattern.format(stem=stem, name=path.name, dir=path.parent)

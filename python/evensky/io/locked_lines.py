@@ -1,4 +1,4 @@
-"""Files of JSON lines that one process at a time may append to."""
+"""Files of JSON lines to which one process at a time may append."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class LockedLines:
             self._take_lock(file)
 
     def _take_lock(self, file: TextIO) -> None:
-        """Lock the file. The lock ends with the process, however that ends."""
+        """Lock the file; the lock ends with the process."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -65,7 +65,7 @@ class LockedLines:
             log.debug("%s cannot be locked: %s", self.path, error)
 
     def read(self) -> list[Any]:
-        """Read the whole lines.
+        """Read all complete lines.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class LockedLines:
         try:
             self.check_free()
             if self._whole == 0:
-                # Removed first, so that nothing is written through a link.
+                # The file is removed first, so that nothing is written through a link.
                 self.path.unlink(missing_ok=True)
             self._file = self.path.open("r+" if self._whole else "x", encoding="utf-8")
             self._take_lock(self._file)
@@ -108,7 +108,7 @@ class LockedLines:
     def append(self, line: Mapping[str, Any]) -> None:
         """Append a line, and wait until it is on disk."""
         with self._lock:
-            assert self._file is not None  # opened first
+            assert self._file is not None  # it was opened before
             try:
                 self._file.write(json.dumps(line) + "\n")
                 self._file.flush()

@@ -1,1 +1,1 @@
-"""The science of background matching, on plain arrays: it knows no files, tasks or records."""
+"""The science of background matching, on exposures in memory: no files, tasks or records."""

@@ -1,4 +1,4 @@
-"""One exposure and its reference: the match of the pair, and flags for a model that is poorly constrained."""
+"""Match of one exposure to its reference, and flags for a model that is poorly constrained."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLAGS = {
     "EXTRAPOLATED": "part of the image lies beyond the bins that have good pixels (flagExtrapolatedFraction)",
     "REDUCED_ORDER": "the model is simpler than requested: there are too few good bins for it",
 }
-"""Name of each flag, and its meaning; the fields of the configuration that set its threshold are in brackets."""
+"""Name and meaning of each flag; the configuration field that sets its threshold is in brackets."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,11 @@ def match_pair(reference: Exposure, science: Exposure, options: _core.PairOption
 
 
 def _match_by_bands(reference: Exposure, science: Exposure, options: _core.PairOptions) -> _core.PairResult:
-    """Match exposures whose pixels are files that are mapped into memory.
+    """Match exposures whose pixels are memory-mapped files.
 
     The core reads the planes of both exposures side by side, several times. If they do not fit into memory, the system
-    would read them from disk again and again. So the difference and the sum of the variances are made first, as planes
-    of their own with NaN for bad pixels; the core reads these one after the other and leaves the model in the place of
-    the difference.
+    would read them from disk again and again. Therefore the difference and the sum of the variances are made first, as
+    planes with NaN for bad pixels; the core reads these one after the other, and replaces the difference by the model.
     """
     image, mask, variance = science.maskedImage.getArrays()
     ref_image, ref_mask, ref_variance = reference.maskedImage.getArrays()
@@ -105,7 +104,7 @@ def _match_by_bands(reference: Exposure, science: Exposure, options: _core.PairO
 
 
 def have_common_pixels(reference: Exposure, science: Exposure, reference_bad: int, science_bad: int) -> bool:
-    """Return whether any pixel is good in both exposures; True if their sizes differ, which the match refuses itself.
+    """Return whether any pixel is good in both exposures; True if sizes differ, for which the match raises an error.
 
     Parameters
     ----------
@@ -115,7 +114,7 @@ def have_common_pixels(reference: Exposure, science: Exposure, reference_bad: in
     """
     if reference.getDimensions() != science.getDimensions():
         return True
-    for y in range(reference.getHeight()):  # nearly always the first row is enough
+    for y in range(reference.getHeight()):  # the first row is nearly always enough
         good = (reference.mask.array[y] & reference_bad == 0) & (science.mask.array[y] & science_bad == 0)
         if np.isfinite(reference.image.array[y] - science.image.array[y])[good].any():
             return True

@@ -1,4 +1,4 @@
-"""Choice of the reference: what is measured of each exposure, the cost of each, and which exposures are unsuitable."""
+"""Choice of the reference: measurements and costs of all exposures, and exclusion of unsuitable ones."""
 
 from __future__ import annotations
 
@@ -83,12 +83,12 @@ def measure_candidate(masked_image: MaskedImage, bad: int, label: str) -> Refere
 def set_aside(
     candidates: Sequence[ReferenceCandidate], sizes: Sequence[tuple[int, int] | None], units: Sequence[str]
 ) -> None:
-    """Exclude exposures that almost no other exposure could be matched to, whatever their cost.
+    """Exclude exposures to which almost no other exposure could be matched, whatever their cost.
 
     Parameters
     ----------
     candidates : sequence of ReferenceCandidate
-        The message of each one that is excluded is filled in.
+        Candidates that are excluded get a message.
     sizes : sequence of (width, height) or None
         None if sizes may differ.
     units : sequence of str
@@ -107,7 +107,7 @@ def set_aside(
     unit = most_common_unit(known)
     if any(differ(one, unit) for one in units):
         for index in usable:
-            # Anything would be matched to an exposure without a unit, so it is excluded too.
+            # An exposure in any unit could be matched to one without a unit, which is therefore excluded too.
             if not candidates[index].message and (not units[index] or differ(units[index], unit)):
                 candidates[index].message = f"is in {units[index] or 'no unit'}, others in {unit}"
 
@@ -121,7 +121,7 @@ def choose_reference(candidates: Sequence[ReferenceCandidate], weights: CostWeig
     Parameters
     ----------
     candidates : sequence of ReferenceCandidate
-        One with a message is not considered.
+        Candidates with a message are not considered.
     weights : CostWeights
 
     Raises

@@ -1,6 +1,6 @@
 """Statistics, interpolation, backgrounds and approximations with the names of ``lsst.afw.math``.
 
-A script moves over with ``import evensky.math as afwMath``.
+Scripts written for ``lsst.afw.math`` need only ``import evensky.math as afwMath``.
 """
 
 from __future__ import annotations

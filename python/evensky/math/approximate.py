@@ -75,7 +75,7 @@ class Approximate:
         return Box2I(Point2I(x0, y0), Extent2I(width, height))
 
     def getControl(self) -> ApproximateControl:
-        """Return a copy of the control that the model was made with."""
+        """Return a copy of the control with which the model was made."""
         return self._core.get_control()
 
     @property

@@ -64,7 +64,7 @@ def undersample_style(style: UndersampleStyle | str | int) -> UndersampleStyle:
 
 
 class BackgroundMI:
-    """Background of an image, held as a masked image of statistics with one pixel per bin.
+    """Background of an image, stored as a masked image of statistics with one pixel per bin.
 
     Several threads may evaluate a background at once, with the same results as one. The statistics image must not be
     modified during an evaluation.
@@ -93,7 +93,7 @@ class BackgroundMI:
     def _adopt(self, core: _core.Background, as_used: _core.AsUsed) -> None:
         self._core = core
         self._as_used = as_used
-        self._stats: MaskedImageF | None = None  # made when it is first asked for
+        self._stats: MaskedImageF | None = None  # made when it is first needed
 
     @classmethod
     def from_core(cls, core: _core.Background, as_used: _core.AsUsed) -> Self:
@@ -114,7 +114,7 @@ class BackgroundMI:
         return self._stats
 
     def getImageBBox(self) -> Box2I:
-        """The pixels of the image that the background is of."""
+        """Return the box of the image to which the background belongs."""
         return trusted_box(*self._core.get_image_bbox())
 
     def getBinCentersX(self) -> np.ndarray:
@@ -167,13 +167,13 @@ class BackgroundMI:
         return ImageF._of(*self._evaluate(_FLOAT, args, kwargs, num_threads))
 
     def getImageD(self, *args: Any, num_threads: int = 0, **kwargs: Any) -> ImageD:
-        """The model as float64; see `getImageF`."""
+        """Evaluate the model in float64; parameters and errors are those of `getImageF`."""
         return ImageD._of(*self._evaluate(_DOUBLE, args, kwargs, num_threads))
 
     def _evaluate(
         self, dtype: np.dtype[Any], args: tuple[Any, ...], kwargs: dict[str, Any], num_threads: int
     ) -> tuple[np.ndarray, int, int]:
-        """The model's pixels, and the origin of its image."""
+        """Return the pixels of the model, and the origin of its image."""
         if not args and not kwargs:
             x0, y0, width, height = self._core.get_image_bbox()
             out = pixels_of(width, height, dtype, "A model")
@@ -193,7 +193,7 @@ class BackgroundMI:
         box = box_numbers(bbox)
         style = given.get("interpStyle")
         undersample = given.get("undersampleStyle")
-        # For a box that is not inside no memory is asked for: the core refuses it.
+        # No memory is allocated for a box that is not inside the image, as the core refuses it.
         width, height = (box[2], box[3]) if whole.contains(bbox) else (0, 0)
         out = pixels_of(width, height, dtype, "A model")
         self._as_used = self._core.get_image(
@@ -246,7 +246,7 @@ class BackgroundMI:
         self._adopt(_core.Background(tuple(bbox), values, masks, errors, bctrl), _core.AsUsed(*used))
 
     def plot(self) -> Figure:
-        """Draw the model under the bins, and the residuals of the bins. See `plot_background`."""
+        """Draw the model with the bins on it, and the residuals of the bins. See `plot_background`."""
         return plot_background(self)
 
     def _repr_html_(self) -> str:
@@ -331,20 +331,20 @@ def makeBackground(image: Any, bctrl: BackgroundControl, *, num_threads: int = 0
 
 
 def model_range(model: BackgroundMI | Approximate) -> tuple[float, float]:
-    """Return the lowest and the highest value of a model, evaluated by bands of rows."""
+    """Return the lowest and the highest value of a model, which is evaluated in bands of rows."""
     box = model.getBBox() if isinstance(model, Approximate) else model.getImageBBox()
     width, height = box.getDimensions()
     low, high = np.float32(np.inf), np.float32(-np.inf)
     for rows in row_bands(height, width, _BAND_PIXELS):
         band = np.empty((rows.stop - rows.start, width), np.float32)
         fill_with_model(band, model, first_row=rows.start)
-        # NaN, which a model without any good bin has, does not count.
+        # A model without any good bin is NaN, which is ignored.
         low, high = np.fmin(low, np.fmin.reduce(band, axis=None)), np.fmax(high, np.fmax.reduce(band, axis=None))
     return float(low), float(high)
 
 
 def model_image(background: BackgroundMI) -> np.ndarray:
-    """Return the model image by the background's own control, shape ``(height, width)``.
+    """Return the model image, evaluated with the background's own control, shape ``(height, width)``.
 
     If there are too few bins for the style, a simpler one is used.
     """
@@ -354,13 +354,13 @@ def model_image(background: BackgroundMI) -> np.ndarray:
 
 
 def plot_background(background: BackgroundMI, model: np.ndarray | None = None, unit: str = "") -> Figure:
-    """Draw the model of a background under its bins, and the residuals of the bins.
+    """Draw the model of a background with its bins on it, and the residuals of the bins.
 
     Parameters
     ----------
     background : BackgroundMI
     model : ndarray, shape (height, width), optional
-        The model image; by default it is evaluated by the background's own control.
+        The model image; by default it is evaluated with the background's own control.
     unit : str, optional
         Unit of the pixels.
 
@@ -391,7 +391,7 @@ def background_html(
     ----------
     background : BackgroundMI
     model : callable
-        Returns the model image.
+        Function that returns the model image.
     order : int or None
         Order of the Chebyshev series; None if the model is interpolated.
     unit : str, optional
@@ -410,7 +410,7 @@ def background_html(
         return table_html(("background", ""), rows) + "<p>No bin has a good pixel, so there is no model.</p>"
     try:
         image = model()
-    except EvenskyError as error:  # some sets of bins allow no model
+    except EvenskyError as error:  # the bins do not allow a model
         return table_html(("background", ""), rows) + f"<p>{html.escape(str(error))}</p>"
     # With few bins the model is simpler than the requested one.
     kind = background.getAsUsedInterpStyle().name if order is None else f"Chebyshev order {order}"

@@ -32,7 +32,7 @@ _STYLES = (
 
 
 class BackgroundList:
-    """A list of backgrounds that add up to one, each with the styles that it is evaluated with.
+    """A list of backgrounds whose sum is the model, each with the styles with which it is evaluated.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class BackgroundList:
             self.append(value)
 
     def append(self, value: Any) -> None:
-        """Add a background, or a tuple as the list holds them; styles left out are those of its control."""
+        """Add a background, or a tuple with styles; omitted styles are those of the background's control."""
         background, *rest = value if isinstance(value, tuple) and value else (value,)
         if not isinstance(background, BackgroundMI):
             raise InvalidParameterError(
@@ -86,7 +86,7 @@ class BackgroundList:
         Raises
         ------
         evensky.errors.InvalidParameterError
-            Where the list is empty.
+            If the list is empty.
         """
         if not self._backgrounds:
             raise InvalidParameterError("The BackgroundList is empty; it takes at least 1 background to make an image")
@@ -144,7 +144,7 @@ def write_background_list(backgrounds: BackgroundList, path: str | Path, *, over
     Raises
     ------
     evensky.errors.FitsError
-        Where the file cannot be written, or exists and `overwrite` is false.
+        If the file cannot be written, or exists and `overwrite` is false.
     """
     from astropy.io import fits
 
@@ -181,7 +181,7 @@ def read_background_list(path: str | Path) -> BackgroundList:
     Raises
     ------
     evensky.errors.FitsError
-        Where the file is missing, broken or does not hold a list of backgrounds.
+        If the file is missing, broken or does not hold a list of backgrounds.
     """
     backgrounds = BackgroundList()
     with opened(path) as hdus:

@@ -65,8 +65,8 @@ def _plot(self: Statistics, unit: str = "") -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        A row for each centre, with its error and, if it was computed, the standard deviation or half the interquartile
-        range on both sides.
+        Figure with a row for each of the three, its error and, if it was computed, the standard deviation or half the
+        interquartile range on both sides.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def _plot(self: Statistics, unit: str = "") -> Figure:
 
 
 def _show_statistics() -> None:
-    """Give the core's class its text, its table in a notebook and its picture."""
+    """Add a text form, a table for notebooks and a figure to the core's class."""
     for name, method in (("__repr__", _text), ("_repr_html_", _table), ("plot", _plot)):
         method.__name__ = name
         method.__qualname__ = f"Statistics.{name}"
@@ -195,7 +195,7 @@ def _split_arguments(
             f"There are {len(rest)} arguments too many; at most x, a second plane, flags and sctrl are allowed"
         )
     if not isinstance(flags, int | str | np.integer):
-        # A number that is not an integer has been mistaken for a second plane above.
+        # A number that is not an integer was taken for a second plane above.
         given = plane if flags is None and isinstance(plane, float | complex | bytes) else flags
         raise InvalidParameterError(f"flags is {given!r}; it must be Property values, OR-ed, or the name of one")
     if sctrl is not None and not isinstance(sctrl, StatisticsControl):
@@ -233,7 +233,7 @@ def _is_mask(plane: Any, planes: Planes, is_vector: bool) -> bool:
 
 
 def mask_of(mask: Any) -> tuple[np.ndarray, int]:
-    """Return the bits of a mask, and those that always reject: a boolean mask has no planes to choose from."""
+    """Return the bits of a mask, and those that always reject a pixel, as a boolean mask has no named planes."""
     array = mask.array if isinstance(mask, Mask) else regular(mask)
     if array.ndim == 1:
         array = array.reshape(1, -1)

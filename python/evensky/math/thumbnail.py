@@ -46,8 +46,8 @@ def difference_histogram(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the histogram of first - second over the pixels that are good in both: counts and edges.
 
-    It spans five standard deviations, estimated from the quartiles, on both sides of 0; it is empty if no pixel is good
-    in both. Of a very large image only some rows are read.
+    The histogram spans five standard deviations, estimated from the quartiles, on both sides of 0. It is empty if no
+    pixel is good in both images. Only some rows of a very large image are read.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Runs over files: an output folder, a journal and an executor around a run."""
+"""Runs over files, with an output folder, a journal and an executor."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def match_files(
     executor: Executor | str | None = None,
     scratch: str | Path | None = None,
 ) -> MatchRun:
-    """Match the backgrounds of FITS files, and write them and a table.
+    """Match the backgrounds of FITS files, and write the matched files and a table.
 
     See `evensky.match_files`, which also writes the report, for parameters and errors.
 

@@ -23,7 +23,7 @@ TABLE, PAGE = "matched.ecsv", "report.html"
 
 
 class RunFolder:
-    """The files of a run, and the folder that their results go to.
+    """The files of a run, and the folder for their results.
 
     Parameters
     ----------
@@ -59,12 +59,12 @@ class RunFolder:
         return [file for item in self.items for file in self.store.plane_files(item)]
 
     def prepare(self) -> None:
-        """Make the folder.
+        """Make the folder, after checking that nothing in it would be lost.
 
         Raises
         ------
         evensky.errors.FitsError
-            If it holds earlier results, cannot be made, or an input would be overwritten.
+            If the folder holds earlier results or cannot be made, or if an input would be overwritten.
         """
         folder, outputs = self.out_dir, [item.output for item in self.items if item.output is not None]
         if os.path.exists(folder) and not os.path.isdir(folder):
@@ -95,7 +95,7 @@ class RunFolder:
             )
 
     def asked(self, config: dict[str, Any], number: int, reference: Path | None) -> dict[str, Any]:
-        """Return what the results depend on, in types of JSON."""
+        """Return the inputs and parameters that determine the results, in types of JSON."""
 
         def state(path: Path) -> list[Any]:
             try:

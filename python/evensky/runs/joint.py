@@ -36,24 +36,24 @@ _BAND_PIXELS = 2**22
 HELD_BYTES = 2**29
 """Bytes of pixels that a run keeps between jobs by default."""
 
-# A smaller share of bins that are good in another exposure, too, is flagged.
+# Exposures are flagged if a smaller share of their bins is good in another exposure, too.
 _LEAST_COMMON, _LEAST_ENCLOSED = 0.1, 0.9
 _NOTHING = Coverage(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 @dataclass(kw_only=True)
 class _Correct(Plan):
-    """The model of an exposure, and what its record says of it.
+    """The model of an exposure, with details for its record.
 
     Attributes
     ----------
     fit : ExposureFit
     partners : list of str
-        Labels of the exposures that it was compared with.
+        Labels of the exposures with which it was compared.
     covered_bins : int
         Number of bins in which it has good pixels.
     problem : str
-        Why the look at it failed; "" if it did not.
+        Reason why the exposure could not be read; "" if it could be read.
     """
 
     fit: ExposureFit
@@ -63,7 +63,7 @@ class _Correct(Plan):
 
 
 class JointMethod(Method):
-    """Match all exposures to each other, with model complexity selected from the data.
+    """A joint match of all exposures to each other, with model complexity selected from the data.
 
     Parameters
     ----------
@@ -72,9 +72,9 @@ class JointMethod(Method):
     pictures : bool, optional
         Put small pictures into the records.
     workers : int, optional
-        Number of jobs that a process does at the same time.
+        Number of jobs that a process runs at the same time.
     held_bytes : int, optional
-        Bytes of pixels that a process keeps between jobs, so that files are not read again to be compared.
+        Bytes of pixels that a process keeps between jobs, so that files are not read again for every comparison.
     """
 
     name = "all"
@@ -108,7 +108,7 @@ class JointMethod(Method):
 
     @contextmanager
     def hold_reference(self, item: Item, look: Look | None) -> Iterator[Look]:
-        """Make an exposure the reference; its pixels are not needed apart from those of the others."""
+        """Make an exposure the reference; its pixels are not kept, as a joint match treats all exposures alike."""
         assert look is not None
         if look.box is None:
             if item.path is not None:
@@ -120,7 +120,7 @@ class JointMethod(Method):
         yield look
 
     def comparisons(self, items: Sequence[Item], looks: Sequence[Look]) -> list[Job]:
-        """Choose pairs; a job compares one exposure with earlier ones."""
+        """Choose the pairs to measure; return jobs, each of which compares one exposure with earlier ones."""
         assert self.reference is not None
         self.unit = looks[self.reference.index].unit or most_common_unit(look.unit for look in looks)
         pairs = choose_pairs([self._coverage(look).bins for look in looks], self.reference.index)
@@ -194,7 +194,7 @@ class JointMethod(Method):
         on_disk = exposure.info.scratch is not None
         if frame.shared or on_disk:
             return Pixels(image, mask, frame.bad, box, on_disk)
-        # Pixels of a file are nobody else's: NaN marks the bad ones, and the mask need not be kept.
+        # Nobody else uses pixels that were read from a file: NaN marks the bad ones, and the mask need not be kept.
         for rows in row_bands(*image.shape):
             image[rows][(mask[rows] & np.int32(frame.bad)) != 0] = np.nan
         return Pixels(image, None, 0, box)

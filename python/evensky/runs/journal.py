@@ -1,7 +1,7 @@
-"""The journal of a run over files: it lets a run that was killed be resumed.
+"""The journal of a run over files, from which a run that was killed can be resumed.
 
-The journal consists of lines of JSON: first what the run depends on, then the reference and the reason for it, then the
-record of each exposure as it is finished.
+The journal consists of lines of JSON: first the inputs and parameters of the run, then the reference and the reason for
+its choice, then the record of each exposure as it is finished.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Journal:
     folder : Path
         The output folder.
     asked : mapping
-        What the run depends on, in types of JSON.
+        Inputs and parameters of the run, in types of JSON.
     labels : sequence of str
         Names of the exposures in this run.
     resume : bool
@@ -57,7 +57,7 @@ class Journal:
     Attributes
     ----------
     written : set of str
-        Names of the exposures whose output an earlier state of this run has written.
+        Names of the exposures whose output was written before this run was resumed.
 
     Raises
     ------
@@ -73,7 +73,7 @@ class Journal:
         self.records: dict[str, ExposureRecord] = {}
         self.written: set[str] = set()
         self._lines = LockedLines(self.path)
-        # Through JSON, so that it compares equal to what is read from a file.
+        # Converted through JSON, so that it can be compared with the content of a file.
         self._asked = json.loads(json.dumps({"journal": _FORMAT, **asked}))
         if resume and self.path.exists():
             self._read(labels)
@@ -121,20 +121,20 @@ class Journal:
                 self.written.add(record.label)
 
     def begin(self, reference: str, reason: str, candidates: Sequence[ReferenceCandidate]) -> None:
-        """Note the reference, and start writing."""
+        """Open the journal for writing, and write the reference."""
         if not self._lines.open():
             self._lines.append(self._asked)
-        # A run that was killed early has left the first line only.
+        # The journal of a run that was killed early has only the first line.
         if self.reference is None:
             choice = {"reference": reference, "reason": reason, "candidates": [asdict(one) for one in candidates]}
             self._lines.append(choice)
 
     def finish(self, record: ExposureRecord) -> None:
-        """Note the record of an exposure that is done or has failed."""
+        """Write the record of an exposure that is finished or has failed."""
         self._lines.append({"record": asdict(replace(record, pixels=None))})
 
     def drop(self, label: str) -> None:
-        """Note that an exposure that was finished will be matched again."""
+        """Write that a finished exposure will be matched again."""
         self._lines.append({"dropped": label})
         self.records.pop(label, None)
 

@@ -1,4 +1,4 @@
-"""A whole run: its records, its table and its text."""
+"""The result of a run: its records, its table and its text."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ GLOSSARY = {
     "expected MSE": "the value of matched MSE that the variance planes predict",
     "model / error": "kind of model, followed by any flags; for a failed exposure, the error message",
 }
-"""Columns of the narrow table of a run, and what they hold."""
+"""Columns of the narrow table of a run, and their meaning."""
 
 
 @dataclass(repr=False)
 class MatchRun:
-    """A whole run: the records of all exposures in the order given, the reference candidates, and the configuration."""
+    """The result of a run: records of all exposures in the given order, reference candidates, and configuration."""
 
     records: list[ExposureRecord]
     candidates: list[ReferenceCandidate]  # empty if the user named the reference
@@ -85,7 +85,7 @@ class MatchRun:
 
     @property
     def table(self) -> Table:
-        """The figures as an `astropy.table.Table`, one row per exposure; figures that do not exist are masked."""
+        """Results as an `astropy.table.Table`, one row per exposure; missing values are masked."""
         from astropy.table import MaskedColumn, Table
         from astropy.units import Unit
 
@@ -121,7 +121,7 @@ class MatchRun:
 
     @property
     def figures(self) -> dict[str, str]:
-        """Column names of the narrow table that tell the quality of the match, and the record's field of each."""
+        """Columns of the narrow table that measure the quality of the match: name to field of the record."""
         if self.method == "all":
             return {"fit RMS": "fit_rms", "residual / noise": "fit_chi", "model error": "model_sigma"}
         return {"fit RMS": "fit_rms", "matched MSE": "matched_mse", "expected MSE": "diff_im_var"}
@@ -151,7 +151,7 @@ class MatchRun:
 
     @property
     def level(self) -> str:
-        """What fixes the levels: the "reference", the "mean" of all exposures, or the "lowest" one."""
+        """Level that is left unchanged: the "reference", the "mean" of all exposures, or the "lowest" one."""
         return str(self.config.get("level", "reference"))
 
     @property
@@ -176,7 +176,7 @@ class MatchRun:
 
     @property
     def summary(self) -> str:
-        """One line: number of exposures, reference or level, and how many were matched and failed."""
+        """One line with the number of exposures, the reference or level, and the numbers of matched and failed ones."""
         number = len(self.records)
         return (
             f"{number} exposure{'' if number == 1 else 's'}, "
@@ -220,7 +220,7 @@ def write_table(run: MatchRun, path: str | Path) -> Path:
 
 
 def _figure_of(record: ExposureRecord, name: str) -> Any:
-    """Return the value of a record in a column of the table."""
+    """Return the value of a record for a column of the table."""
     if name in ("flags", "warnings", "partners"):
         return "; ".join(getattr(record, name))
     if name in ("runner_up", "runner_up_bic"):

@@ -1,4 +1,4 @@
-"""Methods of matching: the steps that all of them share, for one exposure at a time."""
+"""Base class of the methods of matching: the steps that they share, for one exposure at a time."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ log = logging.getLogger("evensky")
 
 @dataclass
 class Look:
-    """What is known of an exposure after one look.
+    """Properties of an exposure that are known after one look at it.
 
     Attributes
     ----------
     candidate : ReferenceCandidate
         Its level, variance and number of good pixels, or the reason why it cannot be used.
     box : (x0, y0, width, height) or None
-        None if it could not be read.
+        Position on the pixel grid; None if the exposure could not be read.
     unit : str
     notes : list of str
-        Assumptions that were made when it was read.
+        Assumptions that were made when the exposure was read.
     coverage : Coverage
         Bins with good pixels; empty unless the match is a joint one.
     error : InvalidParameterError or None
-        An error that is due to the call, and so the same for every exposure.
+        An error that is caused by the call, and therefore the same for every exposure.
     """
 
     candidate: ReferenceCandidate
@@ -70,7 +70,7 @@ class Plan:
 
 @dataclass
 class Change:
-    """The change of an exposure: the model, and what the header says of it."""
+    """The change of an exposure: the model, and texts for the header."""
 
     model: Any
     cards: dict[str, tuple[Any, str]]
@@ -95,7 +95,7 @@ class Method(ABC):
     unit : str
         Unit that all exposures must have, once it is known.
     settled : bool
-        False if one look, given to `settle`, must come before the others.
+        False as long as one look must be given to `settle` before the others are taken.
     """
 
     name: str
@@ -124,16 +124,16 @@ class Method(ABC):
 
     @abstractmethod
     def hold_reference(self, item: Item, look: Look | None) -> AbstractContextManager[Look]:
-        """Make an exposure the reference, and keep its pixels at hand for the length of a block if they are needed.
+        """Make an exposure the reference, and keep its pixels in memory until the block ends if they are needed.
 
         Raises
         ------
         evensky.errors.TaskError
-            If it has no good pixel.
+            If the exposure has no good pixel.
         """
 
     def comparisons(self, items: Sequence[Item], looks: Sequence[Look]) -> list[Job]:
-        """Return jobs of `compare`, if exposures are compared with each other before they are changed."""
+        """Return the jobs of `compare`, if exposures are compared with each other before they are changed."""
         return []
 
     @abstractmethod
@@ -146,7 +146,7 @@ class Method(ABC):
         ----------
         items : sequence of Item
         looks : sequence of Look
-            Empty if the method takes none.
+            Empty if the method does not look at exposures.
         differences : sequence of PairBins
             Results of all comparisons.
         """
@@ -158,7 +158,7 @@ class Method(ABC):
     # -- jobs --
 
     def look(self, item: Item) -> Look:
-        """Look at an exposure, or say why it cannot be used."""
+        """Look at an exposure; if it cannot be used, return the reason in the look."""
         try:
             frame = self.source.read(item, to_change=False)
             look = self._look(item, frame)
@@ -190,7 +190,7 @@ class Method(ABC):
         )
 
     def process(self, item: Item, plan: Plan, earlier: ExposureRecord | None) -> ExposureRecord:
-        """Match an exposure and hand it to the source, or say why that is impossible.
+        """Match an exposure and hand it to the source; if that fails, return the reason in the record.
 
         An exposure that an `earlier` run has finished is not matched again; only its pictures are made.
         """
@@ -288,9 +288,9 @@ class Method(ABC):
 
 
 def _job_errors() -> type[BaseException]:
-    """Return the errors that fail one exposure only.
+    """Return the class of errors that fail one exposure and not the run.
 
-    In a worker that is every error; in the main thread an interruption ends the run.
+    In a worker these are all errors; in the main thread, an interrupt ends the run.
     """
     worker = threading.current_thread() is not threading.main_thread() or multiprocessing.parent_process() is not None
     return BaseException if worker else Exception

@@ -1,4 +1,4 @@
-"""Small pictures of exposures for the report, of as many exposures as somebody would look at."""
+"""Small pictures for the report, of a limited number of exposures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .record import ExposureRecord, PixelSummary
 MOST_PICTURES = 100
 """Number of exposures that keep their pictures, about 0.5 MB each: those that most deserve a look."""
 
-# Planes that a picture shows although their pixels do not count; otherwise the sky would be full of holes.
+# Planes whose pixels are shown although they do not count; without them, the sky would be full of holes.
 _SHOWN_PLANES = ("DETECTED", "DETECTED_NEGATIVE", "INTRP")
 
 
@@ -35,7 +35,7 @@ class Gallery:
     def __init__(self, most: int = MOST_PICTURES) -> None:
         self._most = most
         self._lock = threading.Lock()
-        # A heap, the least interesting record first and of equal ones the last; no two have the same number.
+        # A heap: the least interesting record comes first; of equally interesting ones, that with the highest number.
         self._kept: list[tuple[tuple[float, float], int, ExposureRecord]] = []
 
     def add(self, index: int, record: ExposureRecord) -> None:
@@ -49,7 +49,7 @@ class Gallery:
 
 
 class Painter:
-    """Makes pictures.
+    """Maker of small pictures.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ NO_HISTOGRAM = np.zeros(0), np.zeros(1)
 
 
 def _interest(record: ExposureRecord) -> tuple[float, float]:
-    """Return a key that is the greater the sooner somebody should look at an exposure."""
+    """Return a sort key, which is greater for exposures that are more worth a look."""
     if record.status == "reference":
         return math.inf, 0.0
     residual = record.fit_rms or 0.0

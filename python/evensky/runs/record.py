@@ -1,4 +1,4 @@
-"""Records of a run: what happened to each exposure, as plain data."""
+"""Records of a run: the result of each exposure, as plain data."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class CandidateScore:
 
     name: str
     terms: int
-    bic: float  # Bayesian information criterion, less that of the best candidate
+    bic: float  # Bayesian information criterion minus that of the best candidate
     rejected: int  # bins that are outliers
 
 
 @dataclass
 class ExposureRecord:
-    """What happened to one exposure."""
+    """The result of one exposure in a run."""
 
     label: str  # short and unique within the run, usually the file's stem
     path: str  # file that was read; "" for exposures in memory

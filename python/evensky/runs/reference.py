@@ -1,4 +1,4 @@
-"""The method "reference": each exposure is matched to one reference, by the model that is configured."""
+"""The method "reference": each exposure is matched to one reference with the configured model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .source import Frame, Item, Source
 
 
 class ReferenceMethod(Method):
-    """Match each exposure to one reference, as LSST's MatchBackgroundsTask does.
+    """A match of each exposure to one reference, as by LSST's MatchBackgroundsTask.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class ReferenceMethod(Method):
 
     @contextmanager
     def hold_reference(self, item: Item, look: Look | None) -> Iterator[Look]:
-        """Read the reference, and keep it at hand for the length of a block."""
+        """Read the reference, and keep it in memory until the block ends."""
         self.reference = item
         frame = self.source.read(item)
         if self._level(frame)[1] == 0.0:
@@ -59,7 +59,7 @@ class ReferenceMethod(Method):
     def plan(
         self, items: Sequence[Item], looks: Sequence[Look], differences: Sequence[PairBins]
     ) -> tuple[list[Plan], list[str]]:
-        """Return plans that say nothing: a model follows from the exposure and the reference."""
+        """Return empty plans, as each model follows from the exposure and the reference."""
         return [Plan() for _ in items], []
 
     def _frame(self, item: Item) -> Frame:
@@ -112,7 +112,7 @@ class ReferenceMethod(Method):
         record.common_fraction, record.good_bin_fraction = struct.goodFraction, struct.goodBinFraction
         record.extrapolated_fraction = struct.extrapolatedFraction
         record.flags = list(struct.flags)
-        # A note that holds for the reference too is a note of the run.
+        # A note that applies to the reference too is a note of the run.
         notes = [
             note for note in science.assumptions if note not in reference.assumptions or note.startswith("DATASUM")
         ]

@@ -1,4 +1,4 @@
-"""Results of a run: kept in the journal at once, if there is one, and collected for the table and the report."""
+"""Results of a run: written to the journal at once, if there is one, and collected for the table and the report."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Results:
     items : sequence of Item
         The exposures to match; a reference that is not among them has no result.
     journal : Journal or None
-        None for a run that leaves none.
+        None for a run without a journal.
     step : callable
         Called with the label of an exposure that is done.
 
     Attributes
     ----------
     kept : list of ExposureRecord or None
-        Records of the exposures that an earlier run has finished, as far as they are kept.
+        For each exposure the record of an earlier run that has finished it; None if it is to be matched.
     """
 
     def __init__(self, items: Sequence[Item], journal: Journal | None, step: Callable[[str], None]) -> None:
@@ -42,14 +42,14 @@ class Results:
         self.kept = [None if journal is None else journal.done(item.label) for item in items]
 
     def drop(self, index: int) -> None:
-        """Match an exposure again that an earlier run has finished."""
+        """Mark an exposure that was finished by an earlier run, so that it is matched again."""
         if self._journal is not None:
-            # Noted first: the run may end when the new output is all that there is.
+            # Written before the new output, which must not count as the earlier one if the run ends in between.
             self._journal.drop(self._items[index].label)
         self.kept[index] = None
 
     def finish(self, index: int, record: ExposureRecord) -> None:
-        """Note a result in the journal, at once, so that it is kept however the run ends; from any thread."""
+        """Write a result to the journal at once, so that it is kept however the run ends; any thread may call this."""
         kept = self.kept[index]
         if self._journal is not None and (
             kept is None or replace(record, pixels=None, warnings=kept.warnings) != replace(kept, pixels=None)
@@ -57,7 +57,7 @@ class Results:
             self._journal.finish(record)
 
     def collect(self, index: int, record: ExposureRecord) -> None:
-        """Take a record, in whatever order they come; from one thread."""
+        """Add a record; records may come in any order, but from one thread."""
         if record.status == "failed":
             self._remove_stale_output(index, record)
         self._records[index] = record
@@ -65,15 +65,15 @@ class Results:
         self._step(self._items[index].label)
 
     def _remove_stale_output(self, index: int, record: ExposureRecord) -> None:
-        """Make sure that no file passes for the output of an exposure that failed."""
+        """Make sure that no file can be mistaken for the output of an exposure that failed."""
         output = self._items[index].output
         if output is None or self._journal is None:
             return
-        if record.label in self._journal.written:  # by an earlier state of this run
+        if record.label in self._journal.written:  # before this run was resumed
             with suppress(OSError):
                 output.unlink(missing_ok=True)
         if os.path.lexists(output):
-            record.warnings.append(f"{output.name} in the folder is of an earlier run")
+            record.warnings.append(f"{output.name} in the folder is from an earlier run")
 
     @property
     def resumed(self) -> str:

@@ -1,4 +1,4 @@
-"""A run: the exposures of a source are matched by a method, by whatever executor does the jobs."""
+"""A run: a method matches the exposures of a source, with any executor."""
 
 from __future__ import annotations
 
@@ -44,13 +44,14 @@ def match_exposures(
     method : Method
         To be closed by the caller.
     number : int, optional
-        Number of exposures to match, all by default; a reference from elsewhere follows them.
+        Number of exposures to match, all by default; a reference that is not among them follows them in `items`.
     reference : int, optional
         Number of the reference; by default the exposure with the lowest cost.
     renew : callable, optional
-        Returns an executor, see `evensky.work.executors.open_executor`. Without it jobs are done by the calling thread.
+        Function that returns an executor, see `evensky.work.executors.open_executor`. By default, the calling thread
+        does the jobs.
     journal : Journal, optional
-        Exposures that are finished in it are kept; what is finished now is added.
+        Exposures that it lists as finished are kept; newly finished ones are added.
     progress : callable, optional
         Called with a label, the number of steps done, and the number of all steps.
 
@@ -87,7 +88,7 @@ def match_exposures(
     else:
         index = next(item.index for item in items if item.label == chosen_before.reference)
         if looks:
-            choose_reference(candidates, method.weights)  # for the costs, which rank the exposures of a group
+            choose_reference(candidates, method.weights)  # sets the costs, which rank the exposures of a group
         note = _chosen_before(chosen_before.candidates, candidates)
         candidates = chosen_before.candidates
     with method.hold_reference(items[index], looks[index] if looks else None) as look:
@@ -133,7 +134,7 @@ def match_exposures(
 
 
 def _look_at_all(items: Sequence[Item], method: Method, renew: Renew | None, steps: Steps) -> list[Look]:
-    """Look at all exposures; one by one until one can be read, if the method needs that, then together."""
+    """Look at all exposures together; if the method needs a first look, one by one until one can be read."""
 
     def lost(index: int, error: BaseException) -> Look:
         return Look(ReferenceCandidate(items[index].label, message=_DIED))
@@ -154,7 +155,7 @@ def _check_looks(looks: Sequence[Look]) -> None:
     """Raise an error if no exposure could be read."""
     if any(look.box is not None for look in looks):
         return
-    # An error that is due to the call is the same for every exposure.
+    # An error that is caused by the call is the same for every exposure.
     errors: list[InvalidParameterError] = [look.error for look in looks if look.error is not None]
     if errors:
         raise errors[0]

@@ -30,13 +30,13 @@ class Item:
     Attributes
     ----------
     index : int
-        Its number.
+        Number of the exposure.
     label : str
-        Its name in the run.
+        Name of the exposure in the run.
     path : Path or None
-        The file that it is read from; None for an exposure in memory.
+        File from which the exposure is read; None for an exposure in memory.
     output : Path or None
-        The file that it is written to.
+        File to which the result is written.
     """
 
     index: int
@@ -46,7 +46,7 @@ class Item:
 
     @property
     def place(self) -> str:
-        """The path as records hold it; "" for an exposure in memory."""
+        """The path as text for records; "" for an exposure in memory."""
         return "" if self.path is None else printable(str(self.path))
 
 
@@ -60,9 +60,9 @@ class Frame:
     bad : int
         Bits of its mask that reject a pixel.
     data : object
-        What the exposure was made of.
+        Object from which the exposure was made.
     shared : bool
-        Whether the pixels belong to somebody else.
+        Whether planes of the exposure are shared with `data`.
     """
 
     exposure: Exposure
@@ -72,7 +72,7 @@ class Frame:
 
 
 class Source(ABC):
-    """Reads the exposures of a run and takes the results; small if it goes to another process.
+    """Source of the exposures of a run, which also takes the results; small, as it may be sent to other processes.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Source(ABC):
         ----------
         item : Item
         to_change : bool, optional
-            False if it is only looked at, so that pixels in memory need not be copied.
+            False if the exposure is only looked at, so that pixels in memory need not be copied.
         """
 
     @abstractmethod
@@ -105,7 +105,7 @@ class Source(ABC):
         """Take the result of an exposure."""
 
     def read_output(self, item: Item) -> Frame | None:
-        """Read the result that an earlier run has written, or return None if that is impossible."""
+        """Read the result that an earlier run has written; return None if that is impossible."""
         return None
 
     def bits(self, exposure: Exposure) -> int:
@@ -115,7 +115,7 @@ class Source(ABC):
 
 @dataclass
 class Result:
-    """The result of an exposure beside its pixels.
+    """The result of an exposure apart from its pixels.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class Result:
 
 
 class MemorySource(Source):
-    """Exposures in memory: arrays and whatever has the pixels of an image, or names of files that are read.
+    """Exposures in memory: arrays and other objects that hold the pixels of an image, or names of files to read.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ class MemorySource(Source):
     ----------
     items : list of Item
     matched : list
-        The matched exposures, of the types that went in; None for an exposure that failed.
+        The matched exposures, of the types that were given; None for an exposure that failed.
     models : list
         The models that were added; None for the reference and for an exposure that failed.
 
@@ -177,7 +177,7 @@ class MemorySource(Source):
         Raises
         ------
         evensky.errors.OutOfRangeError
-            If it is none of the exposures.
+            If the reference is not one of the exposures.
         """
         if isinstance(reference, str | Path):
             place = os.path.abspath(reference)
@@ -200,7 +200,7 @@ class MemorySource(Source):
         return reference % number
 
     def read(self, item: Item, *, to_change: bool = True) -> Frame:
-        """Return an exposure; its image is a copy if it is to be changed."""
+        """Read an exposure, or make it from an object in memory; its image is a copy if the exposure will be changed."""
         data = self.exposures[item.index]
         if item.path is not None:
             exposure = read_exposure(item.path)
@@ -212,7 +212,7 @@ class MemorySource(Source):
         return Frame(exposure, self._bits[item.index], data, shared=True)
 
     def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> None:
-        """Keep an exposure as the type that went in, and its model."""
+        """Keep an exposure, in the type that was given, and its model."""
         self.models[item.index] = result.model
         if item.path is not None:
             self.matched[item.index] = frame.exposure

@@ -1,4 +1,4 @@
-"""Exposures that are files: read with their planes, written with what was done to them."""
+"""Exposures in files, which are read with their planes and written with their history."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ log = logging.getLogger("evensky")
 
 
 class FileStore(Source):
-    """Reads and writes the files of a run.
+    """Source that reads and writes the files of a run.
 
     Parameters
     ----------
     bad_planes : sequence of str
         Names of the mask planes whose pixels do not count.
     mask, variance : str, optional
-        Where these planes are, if not in their usual place; ``{stem}``, ``{name}`` and ``{dir}`` of the exposure are
-        filled in.
+        Location of these planes, if not the usual one; ``{stem}``, ``{name}`` and ``{dir}`` of the exposure are filled
+        in.
     compress : bool, optional
         Compress the output files by tiles.
     scratch : str or Path, optional
-        Folder for pixels that are not kept in memory.
+        Folder in which pixels are kept instead of in memory.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class FileStore(Source):
         self.scratch = scratch
 
     def read(self, item: Item, *, to_change: bool = True) -> Frame:
-        """Read an exposure with its planes from wherever the patterns say they are."""
+        """Read an exposure with its planes from the locations that the patterns give."""
         assert item.path is not None
         exposure = read_exposure(
             item.path,
@@ -96,7 +96,7 @@ class FileStore(Source):
         write_exposure(
             frame.exposure,
             item.output,
-            # The folder was checked before: a file that is there now was left by an attempt, or may be replaced.
+            # The folder was checked before: an existing file is left from an earlier attempt, or may be replaced.
             overwrite=True,
             compress=self.compress,
             history=result.history,

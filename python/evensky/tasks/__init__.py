@@ -1,4 +1,4 @@
-"""Tasks by the names of LSST's: background matching over many exposures."""
+"""Tasks with the names and interfaces of LSST's: background matching over many exposures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .base import Struct, Task, TaskError
 from .config import MatchBackgroundsConfig
 from .match_backgrounds import MatchBackgroundsTask
 
-# A program that wants the log adds a handler; the important messages are in the records.
+# Programs that want the log add a handler; the important messages are in the records.
 logging.getLogger("evensky").addHandler(logging.NullHandler())
 
 __all__ = ["FLAGS", "DataRefMatcher", "MatchBackgroundsConfig", "MatchBackgroundsTask", "Struct", "Task", "TaskError"]

@@ -49,7 +49,7 @@ class Task:
     Parameters
     ----------
     config : ConfigClass, optional
-        The defaults if omitted; it is checked and frozen.
+        Configuration, by default the defaults of its class; it is checked and frozen.
     name : str, optional
         Name of the log; ``_DefaultName`` by default.
     log : logging.Logger, optional
@@ -74,7 +74,7 @@ class Task:
         self.log = logging.getLogger(self._name) if log is None else log.getChild(self._name)
 
     def getName(self) -> str:
-        """The task's name."""
+        """Return the task's name."""
         return self._name
 
     def __repr__(self) -> str:

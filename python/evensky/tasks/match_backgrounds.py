@@ -1,4 +1,4 @@
-"""Background matching by the names of the original task.
+"""Background matching with the interface of the original task.
 
 Given exposures of one pixel grid, choose a reference, and give every other exposure an additive, smooth model so
 that its background equals the reference's. Real sky that both see cancels in the difference and survives.
@@ -52,7 +52,7 @@ def _check_scaler(scaler: Any) -> None:
 
 
 class _Job:
-    """Matches one exposure in any process; it reads the reference once in each."""
+    """Job that matches one exposure in any process; each process reads the reference once."""
 
     def __init__(self, task: MatchBackgroundsTask, reference: Any, scaler: Any, datasetType: str) -> None:
         self._task = task
@@ -70,7 +70,7 @@ class _Job:
 
 
 class MatchBackgroundsTask(Task):
-    """Match the backgrounds of exposures of one pixel grid to that of a reference.
+    """Task that matches the backgrounds of exposures on one pixel grid to that of a reference.
 
     Parameters
     ----------
@@ -107,26 +107,26 @@ class MatchBackgroundsTask(Task):
         Parameters
         ----------
         expRefList : sequence of data references
-            The exposures: anything with ``get(datasetType, immediate=True)`` and ``dataId``, a handle of a Butler, a
-            file name, or an exposure.
+            The exposures: objects with ``get(datasetType, immediate=True)`` and ``dataId``, handles of a Butler, file
+            names, or exposures.
         expDatasetType : str
-            Dataset type to ask the references for.
+            Dataset type of the exposures, which is passed to the references.
         imageScalerList : sequence, optional
-            For each exposure something with ``scaleMaskedImage(maskedImage)``, or None.
+            For each exposure an object with ``scaleMaskedImage(maskedImage)``, or None.
         refExpDataRef : data reference, optional
-            The reference; by default the best exposure of the list.
+            The reference; by default the best exposure in the list.
         refImageScaler : optional
-            Scales the reference if `refExpDataRef` is given.
+            Scaler of the reference, if `refExpDataRef` is given.
         executor : concurrent.futures.Executor or str, optional
-            Does the work, one job per exposure: any executor, or one of `evensky.work.executors.EXECUTORS`. Jobs hold
-            references, not pixels, unless an exposure is in memory; processes get copies of those. Results do not
-            depend on it. If a worker dies, its job is repeated.
+            Executor of the jobs, one per exposure: any executor, or one of `evensky.work.executors.EXECUTORS`. Jobs
+            hold references, not pixels, except for exposures in memory, which are copied to other processes. Results do
+            not depend on it. If a worker dies, its job is repeated.
 
         Returns
         -------
         Struct
-            ``backgroundInfoList``: for each exposure a Struct of isReference and of the fields that `matchBackgrounds`
-            returns. The reference has no model and a fitRMS of 0; an exposure that failed has None in all fields.
+            ``backgroundInfoList``: for each exposure a Struct with isReference and the fields that `matchBackgrounds`
+            returns. The reference has no model and a fitRMS of 0; an exposure that failed has None in these fields.
 
         Raises
         ------
@@ -192,7 +192,7 @@ class MatchBackgroundsTask(Task):
         Raises
         ------
         TaskError
-            If no exposure is left.
+            If no exposure can be used.
         RuntimeError
             If the list of scalers has another length.
         """
@@ -225,7 +225,7 @@ class MatchBackgroundsTask(Task):
         refExposure : Exposure
             The reference; it is not changed.
         sciExposure : Exposure
-            The exposure to correct, of the same size. The model is added to its image; its mask and variance are not
+            The exposure to match, of the same size. The model is added to its image; its mask and variance are not
             changed. If an exception other than KeyboardInterrupt is raised, the image is not changed either.
 
         Returns
@@ -240,21 +240,22 @@ class MatchBackgroundsTask(Task):
             diffImVar : float
                 Clipped mean of the difference's variance.
             goodFraction, goodBinFraction : float
-                Share of the pixels that are good in both exposures, and of the bins that have any such pixel.
+                Share of the pixels that are good in both exposures, and of the bins that have such pixels.
             extrapolatedFraction : float
-                Share of the image that lies beyond the bins that have any.
+                Share of the image that lies beyond the bins that have such pixels.
             flags : dict of str to str
-                Names of `evensky.tasks.FLAGS` that tell how the model is poorly constrained, each with a sentence.
+                Names from `evensky.tasks.FLAGS` for the ways in which the model is poorly constrained, each with a
+                sentence.
 
         Raises
         ------
         ValueError
-            If binSize and order do not allow a Chebyshev model.
+            If binSize and order do not allow a Chebyshev series.
         RuntimeError
             If sizes differ or the model fails; the message names the exposure.
         """
         for exposure in (refExposure, sciExposure):
-            # Anything that has the planes of an exposure will do, the original's exposures too.
+            # Any object that has the planes of an exposure is accepted, including the exposures of the original.
             if not all(hasattr(exposure, name) for name in ("maskedImage", "getDimensions", "getXY0")):
                 raise InvalidParameterError(f"An exposure is a {type(exposure).__name__}; it must be an Exposure")
         bad = self.badPixelMask(refExposure), self.badPixelMask(sciExposure)
@@ -353,7 +354,7 @@ class MatchBackgroundsTask(Task):
         return ", ".join(str(value) for value in identity.values()) if len(identity) == 1 else str(identity)
 
     def _options(self, reference: Exposure, science: Exposure, reference_bad: int, science_bad: int) -> PairOptions:
-        """Return the options of a match, once sizes and order are checked."""
+        """Check sizes and order, and return the options of a match."""
         config = self.config
         size, other = tuple(science.getDimensions()), tuple(reference.getDimensions())
         options = PairOptions()

@@ -1,4 +1,4 @@
-"""Jobs on threads, processes or clusters: any `concurrent.futures.Executor`."""
+"""Jobs on threads, processes or clusters, by any `concurrent.futures.Executor`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EXECUTORS = ("threads", "processes", "dask", "dask:ADDRESS", "mpi")
 that address), or the processes that ``mpiexec`` has started."""
 
 Renew = Callable[[Executor | None], Executor]
-"""Function that returns an executor, or a new one given the broken one."""
+"""Function that returns an executor; given a broken one, it returns a new one."""
 
 Job = tuple[int, tuple[Any, ...]]
 """Key of a job, and the arguments of its function."""
@@ -76,12 +76,12 @@ def open_executor(executor: Executor | str | None, workers: int) -> Iterator[Ren
     Yields
     ------
     callable
-        Returns the executor; given a broken one, returns another.
+        Function that returns the executor; given a broken one, it returns a new one.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        If `executor` is neither.
+        If `executor` is neither an executor nor one of `EXECUTORS`.
     """
     pools: list[Executor] = []  # the last one is in use
     clients: list[Any] = []
@@ -131,7 +131,7 @@ def open_executor(executor: Executor | str | None, workers: int) -> Iterator[Ren
 
     def renew(broken: Executor | None) -> Executor:
         if broken is not None:
-            log.warning("A worker died; its job is done again")
+            log.warning("A worker died; its job is repeated")
         if not pools or broken is pools[-1]:
             pools.append(make())
         return pools[-1]
@@ -148,7 +148,7 @@ def open_executor(executor: Executor | str | None, workers: int) -> Iterator[Ren
 
 
 class Jobs(Generic[_Result]):
-    """Jobs, each a call of `function`; one that is lost with its worker is done again.
+    """Jobs, each a call of `function`; a job that is lost with its worker is repeated.
 
     Jobs are submitted a few at a time if the number of workers is known. Jobs that were running when a worker died are
     repeated one by one, at most twice, to find the one that kills its worker.
@@ -156,14 +156,14 @@ class Jobs(Generic[_Result]):
     Parameters
     ----------
     renew : callable
-        Returns an executor, see `open_executor`. None runs the jobs one after the other in the calling thread.
+        Function that returns an executor, see `open_executor`. None runs the jobs one by one in the calling thread.
     function : callable
-        Does a job. If the workers are processes, it and its arguments must be picklable.
+        Function that does a job. If the workers are processes, it and its arguments must be picklable.
     lost : callable
-        Returns the result of a job that is given up, from its key and the error.
+        Function that returns the result of a job that is given up, from its key and the error.
     finished : callable, optional
-        Called with the key and the result of each job as soon as it is done, from any thread. An exception that it
-        raises ends the run.
+        Function that is called with the key and the result of each job as soon as it is done, from any thread. An
+        exception that it raises ends the run.
     """
 
     def __init__(
@@ -259,13 +259,13 @@ class Jobs(Generic[_Result]):
 
 
 def _window(executor: Executor) -> int:
-    """Return how many jobs are submitted at a time: enough to keep all workers busy."""
+    """Return the number of jobs to submit at a time, enough to keep all workers busy."""
     number = getattr(executor, "_max_workers", None)
     return 2 * number if isinstance(number, int) else 2**31
 
 
 def _loss(future: Future[Any]) -> BaseException | None:
-    """Return the error of a job that was lost with its worker, or None. Raise what the job itself raised."""
+    """Return the error of a job that was lost with its worker, or None; raise an error of the job itself."""
     try:
         error = future.exception()
     except CancelledError as cancelled:

@@ -12,7 +12,7 @@ from typing import Any
 
 
 class HeldReferences:
-    """The references of the runs that this process works on, by the identifiers of the runs."""
+    """References of the runs that this process works on, by the identifiers of the runs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,7 +20,7 @@ class HeldReferences:
         self._last: tuple[str, Any] | None = None
 
     def get(self, run: str, load: Callable[[], Any]) -> Any:
-        """Return the reference of a run, and load it if this process does not hold it."""
+        """Return the reference of a run; load it first if this process does not have it."""
         with self._lock:  # other threads wait instead of loading it too
             if run in self._adopted:
                 return self._adopted[run]
@@ -31,7 +31,7 @@ class HeldReferences:
 
     @contextmanager
     def adopted(self, run: str, reference: Any) -> Iterator[None]:
-        """Hold a reference that is loaded already until the block ends."""
+        """Keep a reference that is loaded already, until the block ends."""
         with self._lock:
             self._adopted[run] = reference
         try:
@@ -44,7 +44,7 @@ class HeldReferences:
 class HeldPixels:
     """Pixels of exposures, up to a number of bytes; the least recently used are dropped first.
 
-    Pixels of one run only are held. They must not be changed.
+    Only pixels of one run are kept. They must not be changed.
     """
 
     def __init__(self) -> None:
@@ -60,14 +60,14 @@ class HeldPixels:
             return self._readers.setdefault(exposure, threading.Lock())
 
     def offer(self, run: str, exposure: int, pixels: Any, size: int, budget: int) -> None:
-        """Hold the pixels of an exposure if there is room for them."""
+        """Keep the pixels of an exposure if there is room for them."""
         with self._lock:
             self._begin(run)
             if self._bytes() + size <= budget:
                 self._held[exposure] = pixels, size
 
     def find(self, run: str, exposure: int) -> Any:
-        """Return the pixels of an exposure, or None if they are not held."""
+        """Return the pixels of an exposure, or None if they are not kept."""
         with self._lock:
             self._begin(run)
             if exposure not in self._held:

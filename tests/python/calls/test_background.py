@@ -1,4 +1,4 @@
-"""Backgrounds in one call: results of the type that went in."""
+"""Backgrounds in one call: results of the same type as the data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_background_is_that_of_the_mirrored_names() -> None:
 def test_background_options() -> None:
     tall = evensky.estimate_background(SKY, bin_size=(30, 80), style="linear", statistic="mean", sigma=2, rounds=1)
     assert tall.stats.value.shape == (4, 2)
-    assert tall.background.getAsUsedInterpStyle().name == "UNKNOWN"  # nothing was evaluated yet
+    assert tall.background.getAsUsedInterpStyle().name == "UNKNOWN"  # nothing has been evaluated yet
     assert tall.image.shape == SKY.shape
     series = evensky.estimate_background(SKY.astype(np.float64), bin_size=20, order=2)
     assert series.image.dtype == np.float64

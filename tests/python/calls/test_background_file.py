@@ -41,7 +41,7 @@ def test_nothing_is_replaced_unasked(file: Path, tmp_path: Path) -> None:
     with pytest.raises(FitsError, match="exists already"):
         model_file(file, out=out, bin_size=30, say=print)
     model_file(file, out=out, bin_size=30, overwrite=True, say=print)
-    for options, says in (({"out": file}, "is an input too"), ({"out": out, "rms": out}, "cannot be two results")):
+    for options, says in (({"out": file}, "is an input too"), ({"out": out, "rms": out}, "given for two results")):
         with pytest.raises(FitsError, match=says):
             model_file(file, bin_size=30, overwrite=True, say=print, **options)
 

@@ -1,4 +1,4 @@
-"""Matching in one call, to a reference or to each other: results of the type that went in."""
+"""Matching in one call, to a reference or to each other: results of the same type as the data."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_bit_masks_come_back_with_the_names_of_their_planes() -> None:
 
 
 def test_bits_of_ccd_data_are_their_flags() -> None:
-    # CCDData makes booleans of every mask.
+    # CCDData converts every mask to booleans.
     holes = RNG.random(SKY.shape) < 0.05
     data = ccd(mask=holes, meta={"OBJECT": "M 13", "MP_DUST": 20, "MP_SAT": 2})
     data.flags = BITS
@@ -50,7 +50,7 @@ def test_bits_of_ccd_data_are_their_flags() -> None:
     np.testing.assert_array_equal(got.flags, BITS)
     assert got.meta["MP_DUST"] == 20
     assert result.run.records[1].good_fraction == pytest.approx(1 - ((BITS != 0) | holes).mean())
-    data.flags = BITS.astype(np.float32)  # no bits
+    data.flags = BITS.astype(np.float32)  # not bits
     assert evensky.clipped_stats(data).n_masked == holes.sum()
 
 
@@ -163,7 +163,7 @@ def test_a_boolean_mask_counts_whatever_planes_are_bad() -> None:
 
 
 def test_progress_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tqdm.auto.tqdm", functools.partial(tqdm.auto.tqdm, mininterval=0))  # however quick it is
+    monkeypatch.setattr("tqdm.auto.tqdm", functools.partial(tqdm.auto.tqdm, mininterval=0))  # even if the run is quick
     for match, name, steps in ((evensky.match, "looking at", 4), (evensky.match_all, "comparing", 6)):
         match([SKY, SKY + 1], bin_size=40, progress=True)
         shown = capsys.readouterr().err

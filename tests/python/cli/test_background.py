@@ -42,4 +42,4 @@ def test_background_of_an_order_beyond_all_numbers(folder: Path, tmp_path: Path)
     assert "99999999999" in result.output
     result = run("background", inputs(folder)[0], "--out", tmp_path / "m.fits", "--subtracted", tmp_path / "m.fits")
     assert result.exit_code == 2
-    assert "cannot be two results" in result.output
+    assert "given for two results" in result.output

@@ -12,7 +12,7 @@ from demo_files import run
 def test_demo(tmp_path: Path) -> None:
     result = run("demo", tmp_path / "demo", "--number", 3, "--size", 512)
     assert result.exit_code == 0, result.output
-    # A picture of each exposure, the levels and the costs.
+    # Pictures: one for each exposure, the levels and the costs.
     page = (tmp_path / "demo" / "matched" / "report.html").read_text()
     assert page.count("data:image/png") == 3 + 2
     found = [line for line in result.output.splitlines() if line.startswith("Pixel RMS")]

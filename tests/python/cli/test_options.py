@@ -31,7 +31,7 @@ def test_named_reference_and_configuration_files(folder: Path, tmp_path: Path) -
         assert table.meta["reference"] == "demo_02"
         assert table.meta["config"]["binSize"] == 64
         assert ("Chebyshev order 2" in table["model"][0]) == (number == 0)
-    # A reference from elsewhere is used but not written.
+    # A reference that is not among the files is used but not written.
     out = tmp_path / "others"
     assert run("match", *inputs(folder)[1:], "-o", out, "-r", inputs(folder)[0], "--no-report", "-q").exit_code == 0
     assert sorted(path.name for path in out.glob("*.fits")) == ["demo_02_matched.fits", "demo_03_matched.fits"]

@@ -66,7 +66,7 @@ def test_what_is_shown_is_the_model_that_was_asked_for() -> None:
         name = f"Chebyshev order {options['order']}" if "order" in options else "CONSTANT"
         assert f"model, {name}</td><td>median {np.median(model):.6g}, {model.min():.6g} to {model.max():.6g}" in page
     assert len({page.split("base64,")[1] for page in pages.values()}) == 3
-    # Where there are too few bins, a simpler one.
+    # If there are too few bins, a simpler style is used.
     for bin_size, name in ((200, "CONSTANT"), (80, "LINEAR")):
         background = evensky.estimate_background(slope, bin_size=bin_size)
         assert f"model, {name}<" in background._repr_html_()

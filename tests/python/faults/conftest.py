@@ -1,4 +1,4 @@
-"""The files of runs in which something goes wrong."""
+"""Files of runs that are disturbed."""
 
 from __future__ import annotations
 

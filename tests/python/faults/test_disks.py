@@ -40,7 +40,7 @@ from evensky.runs.journal import JOURNAL
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-# Disks that are full.
+# Full disks.
 
 
 def test_no_space_for_an_output(

@@ -137,7 +137,7 @@ def test_a_reference_that_goes_once_it_is_read(
     assert digests(out) == whole
 
 
-# Inputs are inputs.
+# Inputs are never written to.
 
 
 @pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to], ids=["symlink", "hardlink"])
@@ -244,7 +244,7 @@ def test_references_that_nobody_could_be_matched_to(copies: list[Path], tmp_path
     assert all(candidate["npoint"] > 0 for candidate in lines[1]["candidates"])  # figures are not changed
 
 
-# Many at once.
+# Many broken files in one run.
 
 
 def test_ten_broken_ways_among_thirty(files: list[Path], tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_threads_that_write_leave_the_umask_alone(tmp_path: Path, monkeypatch: p
 
     def set_and_wait(mask: int) -> int:
         earlier = set_umask(mask)
-        time.sleep(0.001)  # so that others have their chance between reading and restoring it
+        time.sleep(0.001)  # lets other threads run between reading and restoring it
         return earlier
 
     before = set_umask(0o027)

@@ -92,7 +92,7 @@ def test_layouts_that_cannot_be(exposure: ExposureF, tmp_path: Path, card: str, 
 def test_files_that_go_on_and_on(tmp_path: Path) -> None:
     fits.PrimaryHDU(np.ones((8, 8), np.float32)).writeto(tmp_path / "a.fits")
     with (tmp_path / "a.fits").open("r+b") as file:
-        file.truncate(10 * 2**30)  # of which nothing is on disk
+        file.truncate(10 * 2**30)  # a sparse file, which takes no space on disk
     with pytest.raises(FitsError, match="10737412480 bytes after its last whole HDU"):
         read_exposure(tmp_path / "a.fits")
     (tmp_path / "b.fits").write_bytes(b"SIMPLE  =                    T".ljust(80) + b" " * 2**25)

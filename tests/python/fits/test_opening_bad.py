@@ -49,7 +49,7 @@ _nothing_hangs = pytest.fixture(autouse=True)(hanging.alarm)
 
 
 REFUSED: list[Row] = [
-    # Cut off.
+    # Truncated files.
     ("in-primary-header", lambda: lsst()[:1000], ANY),
     ("no-image-any-more", lambda: lsst()[: places(lsst())[1][0]], "no image in it; a two-dimensional image is needed"),
     (
@@ -72,7 +72,7 @@ REFUSED: list[Row] = [
     ("one-block-short", lambda: lsst()[:-BLOCK], r"not complete: \d+ bytes, but its headers say"),
     ("bytes-behind", lambda: lsst() + b"garbage", "7 bytes after its last whole HDU are not a whole HDU"),
     ("blocks-behind", lambda: lsst() + b"garbage" * 2000, "14000 bytes after its last whole HDU are not a whole HDU"),
-    # Compressed by tiles.
+    # Files compressed by tiles.
     *((f"tile-broken-{one}", lambda one=one: with_broken_heap(one), ANY) for one in ALGORITHMS if one != "PLIO_1"),
     *(
         (f"tile-elsewhere-{one}", lambda one=one: with_broken_descriptor(one), r"a tile outside its heap of \d+ bytes")
@@ -107,7 +107,7 @@ REFUSED: list[Row] = [
     ),
     ("tiled-image-minus-1", lambda: with_card(compressed("RICE_1"), "ZNAXIS1 = -1"), "64 tiles; .* has 0"),
     ("tiled-image-999-axes", lambda: with_card(compressed("RICE_1"), "ZNAXIS  = 999"), "ZNAXIS3"),
-    # Claims; what they would need in memory is measured below.
+    # False claims about sizes; their use of memory is measured below.
     (
         "claim-10-GB",
         lambda: sized(plain(), 50_000, 50_000)[:BLOCK],
@@ -150,7 +150,7 @@ REFUSED: list[Row] = [
     ),
     ("naxis1-0", lambda: with_card(plain(), "NAXIS1  = 0"), "17280 bytes after its last whole HDU"),
     ("naxis1-missing", lambda: plain().replace(b"NAXIS1  ", b"NOAXIS1 "), "NAXIS1"),
-    # No image, or none that is two-dimensional.
+    # Files without a two-dimensional image.
     (
         "cube",
         lambda: as_bytes(fits.PrimaryHDU(np.zeros((2, 3, 4), "f4"))),
@@ -308,7 +308,7 @@ def test_axes_in_plenty(tmp_path: Path) -> None:
         pytest.fail(str(error))
 
 
-# Memory.
+# Use of memory.
 
 
 _READER = """
@@ -330,8 +330,8 @@ for path in sys.argv[1:]:
 
 
 def read_elsewhere(*paths: Path) -> list[tuple[str, float]]:
-    """Messages, and how many megabytes a process of little memory grew."""
-    # A small whole file first: what reading needs to import is no part of the measurement.
+    """Read files in a new process, and return the messages and the growth of memory in megabytes."""
+    # A small valid file is read first, so that imports are not part of the measurement.
     paths[0].with_name("whole.fits").write_bytes(lsst())
     command = [sys.executable, "-W", "ignore", "-c", _READER, str(paths[0].with_name("whole.fits")), *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=25, check=True)

@@ -1,4 +1,4 @@
-"""Planes in FITS files: written by bands, read from any layout."""
+"""Planes in FITS files: written in bands, read from any layout."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def make_mask() -> Mask:
 
 def test_bits_of_bad_planes() -> None:
     mask = make_mask()
-    assert bad_bits(mask) == 1 << 3 | 1 << 7  # the default planes that it has
+    assert bad_bits(mask) == 1 << 3 | 1 << 7  # the default planes that the mask has
     assert bad_bits(mask, plane_names("DUST, SAT,")) == 1 << 3 | 1 << 5
     assert bad_bits(mask, plane_names("")) == 0
     with pytest.raises(NotFoundError, match="'BAD'"):
@@ -33,7 +33,7 @@ def test_default_planes_may_be_missing() -> None:
 def test_names_of_lsst_images_are_understood() -> None:
     assert bad_bits(make_mask(), ["SATURATED", "COSMIC_RAY"]) == 1 << 3 | 1 << 7
     mask = Mask(1, 1, mask_planes={"SATURATED": 2, "SAT": 4})
-    assert bad_bits(mask, ["SATURATED"]) == 1 << 2  # a plane of that very name comes first
+    assert bad_bits(mask, ["SATURATED"]) == 1 << 2  # a plane with exactly this name comes first
 
 
 def test_names_are_separated_by_commas() -> None:

@@ -1,4 +1,4 @@
-"""Exposures: parts, copies and what belongs to them beside pixels."""
+"""Exposures: parts, copies, and information apart from pixels."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_exposures_of_arrays() -> None:
     assert exposure.dataId == {"exposure": "mine"}
     assert not np.shares_memory(exposure.image.array, PIXELS)
     assert np.shares_memory(exposure_of(PIXELS, "mine", copy=False).image.array, PIXELS)
-    # What a boolean mask rejects is rejected whatever planes are bad.
+    # Pixels that a boolean mask rejects are rejected whichever planes are bad.
     for plane in ("BAD", "SAT", "NO_DATA"):
         np.testing.assert_array_equal(exposure.mask.array & exposure.mask.getPlaneBitMask(plane) != 0, BAD)
     assert not exposure.info.has_variance

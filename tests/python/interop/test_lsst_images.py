@@ -142,7 +142,7 @@ def test_all_32_planes() -> None:
     np.testing.assert_array_equal(ours.mask.array.view(np.uint32), np.uint32(1) << number.astype(np.uint32))
     np.testing.assert_array_equal(interop.to_masked_image(ours, theirs).mask.array, theirs.mask.array)
     alone = interop.to_masked_image(ours)
-    assert alone.mask.schema.mask_size == 2  # an int32 of theirs has 31 planes: the sign is none
+    assert alone.mask.schema.mask_size == 2  # an int32 element of lsst.images has 31 planes, as the sign bit is none
     np.testing.assert_array_equal(interop.from_masked_image(alone).mask.array, ours.mask.array)
 
 
@@ -183,7 +183,7 @@ def test_the_task_takes_handles() -> None:
     config.binSize = 30
 
     class Handle:
-        """As a Butler's deferred one, or one in memory."""
+        """Handle like a deferred one of a Butler, or like one in memory."""
 
         def __init__(self, image: Any, visit: int) -> None:
             self.inMemoryDataset, self.dataId = image, {"visit": visit}
@@ -199,7 +199,7 @@ def test_the_task_takes_handles() -> None:
     plain = task.run(ours, "x", refExpDataRef=ours[0])
     assert [info.isReference for info in got.backgroundInfoList] == [True, False]
     assert got.backgroundInfoList[1].fitRMS == plain.backgroundInfoList[1].fitRMS
-    np.testing.assert_array_equal(images[1].image.array, PIXELS - 20)  # the caller's stay as they are
+    np.testing.assert_array_equal(images[1].image.array, PIXELS - 20)  # the caller's pixels are unchanged
     direct = task.run(images, "x")
     assert sorted(info.isReference for info in direct.backgroundInfoList) == [False, True]
     assert all(info.fitRMS is not None for info in direct.backgroundInfoList)
@@ -215,7 +215,7 @@ def test_files(tmp_path: Path) -> None:
     assert again.mask.getMaskPlaneDict()["SAT"] == 1
     assert again.metadata["BUNIT"] == "nJy"
     assert again.getXY0() == Point2I(1000, 200)
-    # Without that package too.
+    # This works without lsst.images, too.
     np.testing.assert_array_equal(read_exposure(tmp_path / "a.fits").image.array, PIXELS)
     with pytest.raises(FitsError, match="exists already"):
         interop.write_file(ours, tmp_path / "a.fits")
@@ -239,7 +239,7 @@ def test_files_of_the_stack(tmp_path: Path) -> None:
 
 
 def test_old_files_of_the_stack(tmp_path: Path) -> None:
-    # Whose HDUs have types, and no names.
+    # The HDUs of this file have types, but no names.
     stack = ExposureF(MaskedImageF(ImageF(PIXELS), Mask(np.where(SET["MINE"], 2, 0).astype(np.int32))))
     write_exposure(stack, tmp_path / "new.fits")
     with fits.open(tmp_path / "new.fits") as hdus:
@@ -351,7 +351,7 @@ def visit_image() -> Any:
         sky_projection=li.SkyProjection.from_fits_wcs(wcs, frame, pixel_bounds=detector),
         obs_info=ObservationInfo.makeObservationInfo(instrument="Cam", physical_filter="r_cam"),
         psf=GaussianPointSpreadFunction(2.0, detector, 21),
-        detector=SimpleNamespace(),  # which nothing here looks into
+        detector=SimpleNamespace(),  # not used in this test
         backgrounds=li.BackgroundMap(
             [li.Background("sky", ChebyshevField(BOX, np.ones((1, 1)), unit=u.nJy))], subtracted="sky"
         ),
@@ -380,7 +380,7 @@ def test_visit_images_come_in_and_go_out() -> None:
     assert again.detector is theirs.detector
     assert (again.variance.unit, again.backgrounds.subtracted.name) == (u.nJy**2, "sky")
     assert dict(again.metadata) == dict(theirs.metadata)
-    assert theirs.image == before.image  # which stays as it is
+    assert theirs.image == before.image  # it is unchanged
     part = interop.to_visit_image(corrected[Box2I(Point2I(1010, 205), Extent2I(20, 30))], theirs)
     assert part.bbox == li.Box.from_shape((30, 20), start=(205, 1010))
     np.testing.assert_array_equal(part.image.array, PIXELS[5:35, 10:30] - 7)
@@ -392,7 +392,7 @@ def test_visit_images_come_in_and_go_out() -> None:
 
 
 class Twice:
-    """Scales image and variance in place."""
+    """Scaler of image and variance, in place."""
 
     def scaleMaskedImage(self, image: Any) -> None:
         image *= 2.0

@@ -1,4 +1,4 @@
-"""The pipeline task over a real Butler repository: by pipetask, by the Python executor, and by BPS with Parsl."""
+"""The pipeline task on a real Butler repository: by pipetask, by the Python executor, and by BPS with Parsl."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ import evensky.interop
 from evensky.interop.pipeline import MatchWarpBackgroundsConfig, MatchWarpBackgroundsTask
 from evensky.tasks import MatchBackgroundsTask
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # of packages that are not ours
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of other packages
 
 PIPELINE = Path(evensky.interop.__file__).with_name("match_warps.yaml")
 SIDE = 192
@@ -43,7 +43,7 @@ def region(ra: float, dec: float, radius: float = 0.2) -> ConvexPolygon:
 
 
 def make_warp(patch: int, visit: int) -> Any:
-    """Sky and stars that all visits share, noise, a sky of the visit's own, and a hole without data."""
+    """Make a warp with stars that all visits share, noise, a sky of its own, and a hole without data."""
     box = li.Box.from_shape((SIDE, SIDE), start=(0, patch * SIDE))
     shared, own = np.random.default_rng(patch), np.random.default_rng([patch, visit])
     y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE
@@ -140,7 +140,7 @@ def in_memory(repository: Path, patch: int) -> Any:
 
 
 def check(repository: Path, collection: str) -> None:
-    """Every output equals what the task gives in memory, to the last bit."""
+    """Check that every output is bit-identical to the result of the task in memory."""
     butler = Butler.from_config(repository, collections=[collection])
     compared = 0
     for patch in PATCHES:
@@ -266,7 +266,7 @@ def test_a_reference_by_its_visit() -> None:
     warps = [handle(make_warp(0, visit), visit) for visit in (101, 102)]
     assert MatchWarpBackgroundsTask(config=chosen).run(warps).fits["reference"] == 102
     chosen = config()
-    chosen.refVisit = 999  # which does not cover the patch
+    chosen.refVisit = 999  # this visit does not cover the patch
     assert MatchWarpBackgroundsTask(config=chosen).run(warps).fits["reference"] in (101, 102)
 
 

@@ -26,7 +26,7 @@ def laughs(levels: int) -> str:
 
 
 def merges(levels: int) -> str:
-    """Mappings that are merged into each other; each level has nine times the pairs of the one before."""
+    """Return mappings that are merged into each other; each level has nine times the pairs of the previous one."""
     lines = ["- &a0 {x: 1}"]
     lines += [f"- &a{k} {{<<: [{', '.join([f'*a{k - 1}'] * 9)}]}}" for k in range(1, levels)]
     return "\n".join(lines)
@@ -85,7 +85,7 @@ def test_configuration_refused(
     message = one_line(run("match", *exposures, "--method", "reference", "--out", tmp_path / "out", "--config", path))
     assert re.search(says, message), message
     assert len(message) < 1000 + len(str(path))
-    assert not (tmp_path / "out").exists()  # before anything is made
+    assert not (tmp_path / "out").exists()  # nothing has been written
 
 
 @pytest.mark.parametrize("make", [pytest.param(row[1], id=row[0]) for row in SPECIAL])

@@ -51,7 +51,7 @@ def test_round_trip(exposure: ExposureF, tmp_path: Path, compress: bool) -> None
     assert again.metadata["EVS_VER"] == "1"
     for x, y in ((0, 0), (39, 29), (12.5, 3)):
         assert again.wcs.pixel_to_world(x, y).separation(exposure.wcs.pixel_to_world(x, y)).arcsec < 1e-9
-    # Numbers keep every digit, and a second round changes nothing.
+    # Numbers keep all digits, and a second round trip changes nothing.
     second = tmp_path / "b.fits"
     write_exposure(again, second, compress=compress)
     assert str(fits.getheader(second, 1)["A_2_0"]) == "5.21309707635475e-07"

@@ -1,4 +1,4 @@
-"""Names of files: labels, patterns, and a file given by its name."""
+"""Names of files: labels, patterns, and search for a file by its name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_labels() -> None:
     assert unique_labels([Path("a/x.fits"), Path("a/y.fits.fz")]) == ["x", "y"]
     assert unique_labels([Path("a/x.fits"), Path("b/x.fits")]) == ["a_x", "b_x"]
     assert unique_labels([Path("x.fits"), Path("x.fits")]) == ["x_1", "x_2"]
-    # A number that another file has by name is left to it.
+    # A numbered label that is the name of another file is not used.
     assert unique_labels([Path("x.fits"), Path("x.fits.gz"), Path("x_1.fits")]) == ["x_2", "x_3", "x_1"]
     config = MatchBackgroundsConfig()
     with pytest.raises(ValueError, match="0 files"):
@@ -53,5 +53,5 @@ def test_a_file_is_found_by_path_name_or_stem() -> None:
     files = [Path("night/a.fits"), Path("night/b.fits"), Path("dawn/b.fits")]
     assert find_file(Path("dawn/../night/b.fits"), files) == 1
     assert find_file(Path("a.fits"), files) == find_file(Path("a"), files) == 0
-    assert find_file(Path("b.fits"), files) is None  # two have that name
+    assert find_file(Path("b.fits"), files) is None  # two files have that name
     assert find_file(Path("dusk/a.fits"), files) is None

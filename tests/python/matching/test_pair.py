@@ -1,4 +1,4 @@
-"""One exposure and its reference: the match of the pair, and its flags."""
+"""Match of one exposure to its reference, and its flags."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ THRESHOLDS = Thresholds(0.1, 0.5, 0.1)
 
 
 def make_exposure(level: float, good: Any = np.s_[:, :]) -> ExposureF:
-    """Make an exposure that is good at `good` only."""
+    """Make an exposure whose only good pixels are `good`."""
     pixels = np.random.default_rng(int(level)).normal(level, 2, (SIDE, SIDE)).astype(np.float32)
     mask = Mask(np.full((SIDE, SIDE), BAD, np.int32))
     mask.array[good] = 0
@@ -80,7 +80,7 @@ def test_common_pixels() -> None:
     assert have_common_pixels(left, last_row, BAD, BAD)
     last_row.image.array[-1] = np.nan
     assert not have_common_pixels(left, last_row, BAD, BAD)
-    # The match itself refuses exposures of different sizes.
+    # The match itself raises the error for exposures of different sizes.
     assert have_common_pixels(left, ExposureF(3, 3), BAD, BAD)
 
 

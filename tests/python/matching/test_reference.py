@@ -1,4 +1,4 @@
-"""The choice of a reference exposure."""
+"""Choice of a reference exposure."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_exposures_that_nearly_no_other_could_be_matched_to_are_set_aside() -> N
         "",
         "has another size than most: 9 x 8",
         "all its good pixels are equal",
-        "",  # it has no good pixel, and says so elsewhere
+        "",  # without a good pixel, which is handled elsewhere
     ]
     candidates = [ReferenceCandidate(name, 100.0, 25.0, 600) for name in "abcd"]
     set_aside(candidates, [(9, 9)] * 4, ["Jy", "mJy", "", "Jy"])

@@ -1,4 +1,4 @@
-"""Approximations beyond the golden cases: errors of the model, forms of calls."""
+"""Approximations beyond the golden cases: errors of the model, and forms of calls."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_stats_image_is_live(image: afwImage.MaskedImageF) -> None:
     again = pickle.loads(pickle.dumps(background))
     np.testing.assert_array_equal(again.getImageF().array, background.getImageF().array)
     del background
-    assert np.isfinite(stats.image.array).all()  # the grid lives on
+    assert np.isfinite(stats.image.array).all()  # the grid still exists
 
 
 def test_forms_of_get_image(image: afwImage.MaskedImageF) -> None:

@@ -318,7 +318,7 @@ def test_origins_far_out(origin: int) -> None:
     ],
 )
 def test_what_was_never_initialised(made: str) -> None:
-    # A pickle without its state makes such objects. In a process of its own, which may crash.
+    # A pickle without its state makes such objects. They are used in a separate process, as it may crash.
     code = (
         "import copy, numpy as np, evensky.math as afwMath\n"
         "def new(kind): return kind.__new__(kind)\n"
@@ -366,7 +366,7 @@ def test_any_number_of_threads(threads: int) -> None:
 
 
 def test_a_few_bins_of_more_than_2_31_pixels() -> None:
-    # Turned round, so that bins also start at the far end of the memory.
+    # Reversed views, so that bins also start at the far end of the memory.
     large = np.broadcast_to(np.arange(46350, dtype=np.uint16)[::-1], (46341, 46350))
     made = afwMath.makeBackground(large, afwMath.BackgroundControl(3, 2, None, "MEAN"), num_threads=2)
     np.testing.assert_array_equal(made.getStatsImage().image.array, [[38624.5, 23174.5, 7724.5]] * 2)

@@ -1,4 +1,4 @@
-"""Interpolation beyond the golden cases: forms of calls, and splines beside scipy's."""
+"""Interpolation beyond the golden cases: forms of calls, and comparison with the splines of scipy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MAD, the scaled median absolute deviation, against its definition."""
+"""MAD, the scaled median absolute deviation, compared with its definition."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reference import statistics as twin
 
 RNG = np.random.default_rng(20)
 DTYPES = [np.float32, np.float64, np.int32, np.uint16, np.uint64]
-# From a few pixels, over images that are packed in memory, to those that are read block by block.
+# Images of a few pixels, images that are packed in memory, and images that are read block by block.
 SHAPES = [(1, 2), (3, 5), (31, 33), (64, 65), (300, 301), (700, 701)]
 
 
@@ -29,7 +29,7 @@ def mad(*args: object, **kwargs: object) -> float:
 
 
 def by_definition(values: np.ndarray) -> float:
-    """With the median that MEDIAN is: of whole numbers, it lies between them."""
+    """Compute MAD from the median as MEDIAN defines it, which interpolates between integers."""
     ordered = np.sort(values.ravel())
     middle = twin.quantile(ordered, 0.5)
     return float(1.482602218505602 * twin.quantile(np.sort(np.abs(ordered.astype(np.float64) - middle)), 0.5))
@@ -53,7 +53,7 @@ def test_of_any_distribution(make: Callable[[int], np.ndarray], size: int) -> No
         assert mad(image) == by_definition(image)
         image.sort()
         assert mad(image) == by_definition(image)
-        # A level that few blocks show.
+        # A level that occurs in few blocks only.
         image[:3] += 1e6
         assert mad(image) == by_definition(image)
 
@@ -69,13 +69,13 @@ def test_only_good_pixels_count(shape: tuple[int, int]) -> None:
     good = image[(bits & 4 == 0) & np.isfinite(image)]
     assert mad(image, afwImage.Mask(bits), sctrl=control) == by_definition(good)
     assert mad(np.ma.MaskedArray(image, bits & 4 != 0)) == by_definition(good)
-    # Weights do not enter, and neither does a variance that is none.
+    # Weights are not used, and neither is a variance that is not > 0.
     weights = RNG.uniform(0, 3, shape).astype(np.float32)
     assert mad(image, mask=afwImage.Mask(bits), weights=weights, sctrl=control) == by_definition(good)
     masked = afwImage.MaskedImageF(afwImage.ImageF(image), afwImage.Mask(bits), afwImage.ImageF(weights - 1))
     control.setWeighted(True)
     assert mad(masked, sctrl=control) == by_definition(good)
-    # A NaN that is let through reaches every statistic.
+    # A NaN that is not rejected makes all statistics NaN.
     control.setNanSafe(False)
     control.setWeighted(False)
     assert np.isnan(mad(image, sctrl=control))
@@ -102,7 +102,7 @@ def test_its_error_is_unknown() -> None:
     assert np.isnan(stats.getError(afwMath.MAD))
     assert np.isnan(stats.getError(afwMath.IQRANGE))
     assert "MAD=1.48" in repr(stats)
-    assert int(afwMath.MAD) > 0xFFFF_FF  # beyond the bits of the original, and those left for it
+    assert int(afwMath.MAD) > 0xFFFF_FF  # beyond the bits that are used by the original or reserved for it
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint16])
@@ -123,7 +123,7 @@ def test_of_bins() -> None:
     for j, i in np.ndindex(values.shape):
         part = image[40 * j : 40 * j + 40, 40 * i : 40 * i + 40]
         assert values[j, i] == np.float32(by_definition(part))
-    # A match needs errors, which it has not.
+    # A match needs errors, which MAD does not have.
     options = _core.PairOptions()
     options.gridStatistic, options.binSize = afwMath.MAD, 40
     planes = (image, None, None)

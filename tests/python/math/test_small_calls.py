@@ -18,7 +18,7 @@ CONTROL = afwMath.BackgroundControl("AKIMA_SPLINE", 4, 4, "REDUCE_INTERP_ORDER")
 
 
 def python_calls(work: Callable[[], Any]) -> int:
-    """Number of Python functions that are entered."""
+    """Return the number of Python functions that a call enters."""
     count = 0
 
     def profile(frame: FrameType, event: str, arg: Any) -> None:
@@ -54,7 +54,7 @@ def test_what_is_not_checked_again_is_as_if_it_were() -> None:
     assert type(grid) is afwImage.MaskedImageF
     assert grid.getXY0() == afwImage.MaskedImageF(4, 4).getXY0()
     assert grid.mask.getMaskPlaneDict() == afwImage.Mask(4, 4).getMaskPlaneDict()
-    # What is written to the bins counts.
+    # Changes of the bins affect the model.
     grid.image.array[...] = 3.0
     assert np.all(background.getImageF().array == 3.0)
     whole.setXY0(1, 2)

@@ -1,4 +1,4 @@
-"""Statistics beyond the golden cases: forms of calls, layouts, threads, errors."""
+"""Statistics beyond the golden cases: forms of calls, layouts, threads, and errors."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_nothing_good() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.uint16, np.uint64])
 def test_large_images_agree_with_numpy(dtype: Any) -> None:
-    # Larger than what is packed into memory: pixels are selected by counting.
+    # An image that is too large to be packed into memory, so that pixels are selected by counting.
     array = np.abs(RNG.normal(1000, 300, (700, 611))).astype(dtype)
     result = afwMath.makeStatistics(
         array, afwMath.MEAN | afwMath.MEDIAN | afwMath.IQRANGE | afwMath.MIN | afwMath.STDEV

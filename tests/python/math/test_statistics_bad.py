@@ -105,7 +105,7 @@ REFUSED: list[Row] = [
         "Both",
     ),
     (
-        "a property not asked for",
+        "a property that was not requested",
         lambda: afwMath.makeStatistics(ONES, afwMath.MEAN).getValue(afwMath.MEDIAN),
         *INVALID,
         "MEDIAN",
@@ -366,7 +366,7 @@ test_of_the_wrong_type = of_the_wrong_type(WRONG_TYPES)
             [900, *[float(np.finfo("f4").smallest_subnormal)] * 5],
             id="denormal",
         ),
-        # Beyond float32 is not finite, as in the original.
+        # Values beyond the range of float32 are not finite, as in the original.
         pytest.param(np.array([[1e200, 5.0]]), [1, 5, 5, 5, 5, 5], id="too large for float32"),
         pytest.param(np.full((700, 700), 7, "f4"), [490000, 7, 7, 7, 7, 7], id="constant"),
         pytest.param(np.full((9, 9), 2**64 - 1, "u8"), [81, *[2.0**64] * 5], id="uint64 near its end"),
@@ -420,7 +420,7 @@ def test_all_32_planes_count() -> None:
 
 @pytest.mark.parametrize("dtype", ["f4", "u2"])
 def test_more_than_2_31_pixels(dtype: str) -> None:
-    # All rows are the same memory.
+    # All rows share the same memory.
     row = np.arange(46350, dtype=dtype)
     large = np.broadcast_to(row, (46341, row.size))
     assert large.size > 2**31
@@ -439,7 +439,7 @@ def test_a_state_that_is_set_takes_effect() -> None:
 def test_odd_weights(weight: float, mean: float) -> None:
     weights = np.array([[1.0, weight]], np.float32)
     got = numbers(np.array([[1.0, 2.0]]), afwMath.NPOINT, afwMath.MEAN, weights=weights)
-    # The image's pixels are good whatever their weights.
+    # Pixels are good whatever their weights.
     np.testing.assert_allclose(got, [2, mean], rtol=1e-7)
 
 

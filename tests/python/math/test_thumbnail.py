@@ -42,7 +42,7 @@ def test_the_histogram_of_a_difference() -> None:
     assert counts.size == 101
     assert edges[-1] == -edges[0] == pytest.approx(5 * 2, rel=0.02)
     assert counts.sum() == pytest.approx(200 * 270, abs=5)
-    # The mean of first - second, in the middle of its bins.
+    # The mean of first - second, computed from the middles of the bins.
     assert np.average(0.5 * (edges[1:] + edges[:-1]), weights=counts) == pytest.approx(0, abs=0.05)
 
 

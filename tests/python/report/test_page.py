@@ -1,4 +1,4 @@
-"""The page and the table of a run."""
+"""The report and the table of a run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_page_is_self_contained_and_escaped(tmp_path: Path) -> None:
     assert all(source.startswith(("data:image/png;base64,", "#")) for source in page.sources)
     assert all(page.alts)
     assert page.tags.count("article") == 6
-    # Levels, costs, and every exposure that has pictures.
+    # Figures of the levels, of the costs, and of every exposure that has pictures.
     assert page.tags.count("img") == 2 + 4
     assert "4 of 5 exposures" in text
     assert "level [adu]" in text

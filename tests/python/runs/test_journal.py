@@ -29,7 +29,7 @@ def opened(folder: Path, *, resume: bool = False) -> Iterator[Journal]:
 
 
 def finished(folder: Path, label: str) -> ExposureRecord:
-    """A record whose output is there."""
+    """Make a record whose output exists."""
     output = folder / f"{label}_matched.fits"
     output.write_bytes(b"12345")
     return ExposureRecord(label, f"{label}.fits", "matched", str(output), 5, fit_rms=0.5, flags=["EXTRAPOLATED"])
@@ -45,7 +45,7 @@ def test_what_was_finished_is_known_again(tmp_path: Path) -> None:
     assert again.done("b") == record
     assert again.done("a") is None
     assert again.written == {"b"}
-    # An output of another size is none.
+    # An output of another size does not count.
     (tmp_path / "b_matched.fits").write_bytes(b"1234")
     assert again.done("b") is None
 

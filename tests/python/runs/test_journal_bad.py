@@ -166,9 +166,9 @@ def test_journals_that_were_edited(
         "match", *exposures, "--method", "reference", "--out", out, "-c", "binSize=32", "--no-report", "--resume"
     )
     assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
-    if result.exit_code == 2:  # refused
+    if result.exit_code == 2:  # an error
         assert "is not a journal" in one_line(result)
-    else:  # or done as if the line were not there
+    else:  # the line is ignored
         assert result.exit_code == 0
         for path in matched.glob("*_matched.fits"):
             assert (out / path.name).read_bytes() == path.read_bytes()

@@ -1,4 +1,4 @@
-"""A whole run: its table, its text and its summary."""
+"""The result of a run: its table, its text and its summary."""
 
 from __future__ import annotations
 
@@ -105,4 +105,4 @@ def test_the_table_has_all_figures(tmp_path: Path) -> None:
         assert (table["runner_up"][1], table["runner_up_bic"][1]) == ("constant", 25.0)
         assert table["runner_up"].mask.tolist() == [True, False, True, True]
         assert table.meta["notes"] == ["no mask"]
-    write_table(run, tmp_path / "matched.ecsv")  # replaces the earlier one
+    write_table(run, tmp_path / "matched.ecsv")  # replaces the existing file

@@ -1,4 +1,4 @@
-"""The pictures that a run keeps."""
+"""Pictures that a run keeps."""
 
 from __future__ import annotations
 

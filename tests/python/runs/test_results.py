@@ -1,4 +1,4 @@
-"""Results of a run: collected in any order, and kept in the journal at once."""
+"""Results of a run: collected in any order, and written to the journal at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def items(folder: Path) -> list[Item]:
 
 
 def record_of(item: Item, **fields: Any) -> ExposureRecord:
-    """A record whose output is there."""
+    """Make a record whose output exists."""
     assert item.output is not None
     item.output.write_bytes(b"12345")
     return ExposureRecord(item.label, item.place, "matched", str(item.output), 5, **fields)
@@ -38,7 +38,7 @@ def open_journal(folder: Path, *, resume: bool = False) -> Journal:
 
 
 def lines(folder: Path) -> list[str]:
-    """Kinds of the lines of the journal, with the label of each exposure."""
+    """Return the kinds of the lines of the journal, with the label of each exposure."""
     found = [json.loads(line) for line in (folder / JOURNAL).read_text().splitlines()[2:]]
     return [f"{kind} {value['label'] if kind == 'record' else value}" for line in found for kind, value in line.items()]
 
@@ -76,7 +76,7 @@ def test_exposures_of_an_earlier_run_are_kept(tmp_path: Path) -> None:
     results = Results(all_items, journal, lambda label: None)
     assert [kept is not None for kept in results.kept] == [False, True, True]
     assert results.resumed == "Resumed: 2 of 3 exposures were finished before."
-    # New pictures and notes are nothing that the journal must know; new figures are.
+    # New pictures and notes are not written to the journal; new values are.
     pixels = PixelSummary(*[np.zeros((2, 2))] * 3, np.zeros(0), np.zeros(1))
     results.finish(1, replace(record, pixels=pixels, warnings=["There are no pictures of it: gone"]))
     assert lines(tmp_path) == ["record b", "record c"]
@@ -103,6 +103,6 @@ def test_no_file_passes_for_the_output_of_a_failed_exposure(tmp_path: Path, writ
     failed = ExposureRecord("b", "", "failed", message="gone")
     results.collect(1, failed)
     journal.close()
-    # This run's own output goes; a file that it has not written stays, and the record says so.
+    # An output of this run is removed; a file that it has not written stays, and the record says so.
     assert output.exists() == (not written)
-    assert failed.warnings == ([] if written else ["b_matched.fits in the folder is of an earlier run"])
+    assert failed.warnings == ([] if written else ["b_matched.fits in the folder is from an earlier run"])

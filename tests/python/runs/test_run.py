@@ -44,7 +44,7 @@ def method_for(method: str, source: Source) -> Method:
 
 
 def files_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, number: int, workers: int) -> Counter[str]:
-    """Match files, and count how often each is read as a whole exposure."""
+    """Match files, and count the reads of whole exposures."""
     for one in make_bare_exposures(number, (64, 64), seed=5, curved=False):
         write_exposure(one.exposure, tmp_path / f"{one.name}.fits")
     read: Counter[str] = Counter()
@@ -67,7 +67,7 @@ def files_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, num
 def test_each_exposure_is_read_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, number: int, workers: int
 ) -> None:
-    # Once to look at it, and once to change it: pixels that are compared, and the reference, stay in memory meanwhile.
+    # Each is read once to look at it and once to change it; the reference and pixels to compare stay in memory.
     read = files_read(tmp_path, monkeypatch, method, number, workers)
     assert sorted(read.values()) == [2] * number
     assert sum(read.values()) == 2 * number <= 2 * number + 1
@@ -149,7 +149,7 @@ def test_without_a_readable_exposure_there_is_no_run(tmp_path: Path, method: str
     source = MemorySource([tmp_path / "a.fits", tmp_path / "b.fits"], [])
     with pytest.raises(TaskError, match=r"None of the 2 exposures can be used: .*a\.fits.* \(and 1 more\)"):
         match_exposures(source.items, method_for(method, source))
-    # An error that is due to the call is raised as it is.
+    # An error that is caused by the call is raised unchanged.
     source = MemorySource([np.zeros((8, 8)), np.zeros((8, 8))], ["NOPE"])
     with pytest.raises(InvalidParameterError, match="'NOPE'"):
         match_exposures(source.items, method_for(method, source))

@@ -1,4 +1,4 @@
-"""The exposures of a run in memory, by their numbers and names."""
+"""Exposures of a run in memory, by their numbers and names."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_results_are_of_the_type_that_went_in(tmp_path: Path) -> None:
     np.testing.assert_array_equal(source.matched[1].mask, masked.mask)
     np.testing.assert_array_equal(source.matched[2].image.array, 5)
     assert not source.exposures[0].any()
-    assert source.read_output(source.items[0]) is None  # results in memory are of this run
+    assert source.read_output(source.items[0]) is None  # there are no earlier results in memory
 
 
 def test_none_and_the_same_twice_are_refused(tmp_path: Path) -> None:

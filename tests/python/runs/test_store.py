@@ -1,4 +1,4 @@
-"""Files of a run: where planes are, and what is written."""
+"""Files of a run: locations of planes, and headers of outputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_written_headers_describe_the_match(tmp_path: Path) -> None:
     header = fits.getheader(item.output)
     assert (header["EVS_STAT"], header["EVS_MODL"], header["EVS_FLAG"]) == ("matched", "LINEAR", "EXTRAPOLATED")
     assert header["EVS_CHI"] == 1.5
-    assert header["EVS_RMS"] is None  # a number that is not finite has no value
+    assert header["EVS_RMS"] is None  # a number that is not finite becomes a card without a value
     assert "matched to b" in str(header["HISTORY"])
     again = store.read_output(item)
     assert again is not None

@@ -1,4 +1,4 @@
-"""Tasks and their results in general."""
+"""Base classes of tasks and their results."""
 
 from __future__ import annotations
 

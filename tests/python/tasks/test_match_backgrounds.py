@@ -69,7 +69,7 @@ def test_matching_recovers_the_truth() -> None:
             variance = science.variance.array.copy()
             result = task.matchBackgrounds(reference.exposure, science)
             left = residual_background(science.image.array, one, reference)
-            # Noise of 14 counts in bins of about 850 good pixels: 0.5 counts a bin.
+            # Noise of 14 counts in bins of about 850 good pixels gives 0.5 counts per bin.
             assert np.sqrt(np.nanmean(left**2)) < 0.9
             assert result.matchedMSE == pytest.approx(result.diffImVar, rel=0.02)
             np.testing.assert_array_equal(science.variance.array, variance)
@@ -127,7 +127,7 @@ def test_mask_planes_are_matched_by_name() -> None:
     reference, science = SIMULATED[0].exposure, SIMULATED[1].exposure.clone()
     want = science.clone()
     result = make_task().matchBackgrounds(reference, want)
-    # The same mask with planes numbered otherwise gives the same match.
+    # Other numbers of the mask planes do not change the match.
     planes = science.mask.getMaskPlaneDict()
     science.mask.conformMaskPlanes({name: (bit + 7) % 12 + 5 for name, bit in planes.items()})
     assert make_task().matchBackgrounds(reference, science).fitRMS == result.fitRMS

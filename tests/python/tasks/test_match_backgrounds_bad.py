@@ -66,7 +66,7 @@ REFUSED: list[Row] = [
         *INVALID,
         "No overlap with reference",
     ),
-    ("a plane that nobody knows", lambda: match(exposure(), exposure(), badMaskPlanes=["NOPE"]), *UNKNOWN, "'NOPE'"),
+    ("an unknown plane", lambda: match(exposure(), exposure(), badMaskPlanes=["NOPE"]), *UNKNOWN, "'NOPE'"),
     ("no exposure at all", lambda: task().run([], "x"), *TASK, "there are 0"),
     ("no dataset type", lambda: task().run([exposure()], ""), *TASK, "expDatasetType is ''"),
     ("a number as an exposure", lambda: task().run([3], "x"), *INVALID, "3 is a int"),
@@ -144,7 +144,7 @@ test_of_the_wrong_type = of_the_wrong_type(WRONG_TYPES)
     ],
 )
 def test_configuration(name: str, value: Any) -> None:
-    # The configuration's own errors, which are ValueErrors and name the field.
+    # Errors of the configuration are ValueErrors that name the field.
     with pytest.raises((ValueError, TypeError), match=name):
         task(**{name: value})
 
@@ -169,7 +169,7 @@ def test_the_smallest_images(shape: tuple[int, int]) -> None:
     thin = afwImage.ExposureF(afwImage.MaskedImageF(afwImage.ImageF(array)))
     struct = match(afwImage.ExposureF(afwImage.MaskedImageF(afwImage.ImageF(array * 3))), thin)
     assert "REDUCED_ORDER" in struct.flags
-    # Of one pixel there is no bin of two, and no residual; the model is its difference all the same.
+    # A bin of one pixel has no error and no residual, but its difference is the model.
     np.testing.assert_array_equal(thin.image.array, 3.0)
 
 
@@ -305,7 +305,7 @@ def test_configuration_of_odd_values(name: str, value: Any) -> None:
     ],
 )
 def test_any_width_of_clipping(width: int) -> None:
-    # Nothing is clipped, or the configuration says why not.
+    # Either nothing is clipped, or the configuration raises an error.
     science = exposure(1.0)
     with contextlib.suppress(errors.EvenskyError, FieldValidationError):
         match(exposure(3.0), science, numSigmaClip=width, binSize=5, interpStyle="LINEAR")

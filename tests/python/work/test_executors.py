@@ -37,7 +37,7 @@ def config() -> MatchBackgroundsConfig:
 
 @pytest.fixture(scope="module", params=["all", "reference"])
 def method(request: pytest.FixtureRequest) -> str:
-    """Files are matched by both methods."""
+    """Return a method; files are matched by both."""
     return str(request.param)
 
 
@@ -92,7 +92,7 @@ def test_processes_give_the_same_bytes(
     run = match_files(files, tmp_path, config=file_config, workers=2, executor="processes")
     assert digests(tmp_path) == whole
     assert [record.message for record in run.failed] == []
-    # Pictures come back from the workers.
+    # Workers return pictures.
     assert all(record.pixels is not None for record in run.records)
     assert (tmp_path / "report.html").exists()
 

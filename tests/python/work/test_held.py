@@ -12,7 +12,7 @@ from evensky.work.held import PIXELS, REFERENCES, HeldPixels
 
 
 class Loads:
-    """Gives exposures, and counts how many were read."""
+    """Loader of exposures, which lists those that were read."""
 
     def __init__(self) -> None:
         self.read: list[str] = []

@@ -1,4 +1,4 @@
-"""Measure the differences of pairs of exposures in the bins of the common grid."""
+"""Differences of pairs of exposures in the bins of the common grid."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ... import _core
 from ..._bands import band_height
 from .grid import CommonGrid, PixelBox, common_box
 
-# A bin with less than this share of good pixels represents its edge rather than the sky.
+# Least share and number of good pixels of a bin; a bin with fewer represents only a corner of its area.
 _LEAST_SHARE = 0.02
 _FEWEST_PIXELS = 8
-# The noise of single exposures follows from that of pairs by iteration.
+# Number of iterations that derive the noise of single exposures from that of pairs.
 _ROUNDS = 100
-# A node whose pixels have more than this multiple of the usual variance does not count.
+# A node, which is a bin of an exposure, is not used if its pixels have more than this multiple of the usual variance.
 _ODD = 10.0
 # Least variance of an exposure, or of a bin, as a fraction of the typical one.
 _LEAST_NOISE = 1e-3
@@ -48,7 +48,7 @@ class Pixels:
     on_disk: bool = False
 
     def part(self, box: PixelBox) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return image and mask in a box inside the exposure's own."""
+        """Return image and mask in a box that must be inside that of the exposure."""
         x, y = box[0] - self.box[0], box[1] - self.box[1]
         where = slice(y, y + box[3]), slice(x, x + box[2])
         return self.image[where], None if self.mask is None else self.mask[where]
@@ -113,7 +113,7 @@ def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Cover
         Number of threads; 0 for the process-wide default.
     """
     x_edges, y_edges, numbers = grid.edges(pixels.box)
-    # The difference from 0: one row of zeros stands for all.
+    # Pixels are counted in the difference from an image of zeros, which is one row in memory.
     zeros = np.broadcast_to(np.zeros(pixels.box[2], pixels.image.dtype), pixels.image.shape)
     options = _core.PairOptions()
     options.referenceBadMask = pixels.bad
@@ -138,15 +138,15 @@ def measure_pair(
     first, second : (int, Pixels)
         Number and pixels of each exposure.
     grid : CommonGrid
-    options : _core.MatchingOptions
-        Statistic, and options of clipping; the bits of bad pixels in it are overwritten.
+    options : _core.PairOptions
+        Statistic and clipping; the bits of bad pixels are overwritten.
     num_threads : int, optional
         Number of threads; 0 for the process-wide default.
 
     Returns
     -------
     PairBins or None
-        None where no bin has enough pixels that are good in both.
+        None if no bin has enough pixels that are good in both exposures.
     """
     (i, one), (j, other) = first, second
     box = common_box(one.box, other.box)
@@ -190,7 +190,7 @@ def _bin_differences(
     num_threads: int,
     on_disk: bool,
 ) -> tuple[np.ndarray, ...]:
-    """Measure with the core; planes that are files are read in bands, as the core would read them many times."""
+    """Measure differences with the core; planes on disk are copied in bands, as the core reads pixels many times."""
     if not on_disk:
         return _core.bin_differences(one, other, x_edges, y_edges, options, num_threads)
     most = band_height(one[0].shape[1])
@@ -215,7 +215,7 @@ def _enough(counts: np.ndarray, x_edges: np.ndarray, y_edges: np.ndarray) -> np.
 
 
 class Differences:
-    """The differences of all pairs: a row is one bin of one pair.
+    """The differences of all pairs; a row is one bin of one pair.
 
     Attributes
     ----------
@@ -235,9 +235,9 @@ class Differences:
     value : ndarray, shape (n,)
         Difference first - second.
     variance : ndarray, shape (n,)
-        Variance of the value: that of both nodes, and that of pixels that only one of them has.
+        Variance of the value: the sum of the variances of both nodes and of `extra`.
     extra : ndarray, shape (n,)
-        The latter part of the variance.
+        Variance that is due to pixels that are good in only one of the two exposures.
     """
 
     def __init__(self, number: int, pairs: Sequence[PairBins]) -> None:
@@ -273,7 +273,7 @@ class Differences:
         return slice(int(self.node_start[exposure]), int(self.node_start[exposure + 1]))
 
     def groups(self) -> np.ndarray:
-        """Return the group of each exposure: exposures that differences connect. -1 without any difference."""
+        """Return the group of each exposure, by number; differences connect a group. -1 stands for no difference."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
@@ -291,14 +291,14 @@ def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
 def _noise(differences: Differences, pair_variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Derive pixel variances of single exposures in their bins from those of differences.
 
-    The variance of a difference is the sum of those of two exposures. The share of each follows where three or more
-    exposures were compared with each other; where only two were, each has half. An excess in a bin, as under a bright
+    The variance of a difference is the sum of those of two exposures. The share of each follows if three or more
+    exposures were compared with each other; if only two were, each has half. An excess in a bin, as under a bright
     star, is shared in proportion.
 
     Parameters
     ----------
     differences : Differences
-        Their pairs and nodes are known.
+        Differences whose pairs and nodes are known.
     pair_variance : ndarray, shape (n,)
         Variance of single pixels of the difference in each row.
 

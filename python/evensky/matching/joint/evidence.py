@@ -1,15 +1,16 @@
-"""Choose the candidate that the differences of an exposure support.
+"""Choice of the candidate model that the differences of an exposure support.
 
 The candidates are compared by the Bayesian information criterion (Schwarz 1978, Annals of Statistics 6, 461),
 
     BIC = sum of min((r / s)^2, t^2) + k ln n,
 
-r being the residuals of n bins in units of their standard errors, k the number of terms. It approximates minus twice
-the logarithm of the evidence of a linear model with a prior as informative as one observation (Kass and Raftery 1995,
-JASA 90, 773), so a difference of 10 is odds of 150 to 1. Bins, not pixels, are counted as observations, as bins are
-fitted. Two additions adapt the criterion to real exposures. The errors of bins hold only for white noise; where even
-the best candidate has a larger residual scatter, s is that scatter. And a bin beyond t (a satellite, a variable star, a
-ghost) costs t^2 at most: no candidate is chosen because it follows such a bin, and no bin is rejected without a cost.
+where r are the residuals of n bins in units of their standard errors, and k is the number of terms. It approximates
+minus twice the logarithm of the evidence of a linear model with a prior as informative as one observation (Kass and
+Raftery 1995, JASA 90, 773), so a difference of 10 means odds of 150 to 1. Bins, not pixels, are counted as
+observations, as bins are fitted. Two additions adapt the criterion to real exposures. First, the errors of bins hold
+only for white noise; if even the best candidate has a larger residual scatter, s is that scatter, otherwise 1. Second,
+a bin beyond t (a satellite, a variable star, a ghost) costs t^2 at most: no candidate is chosen because it follows such
+a bin, and no bin is rejected without a cost.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ import numpy as np
 
 from .models import Candidate
 
-# Bins that differ from a model by more standard errors are outliers.
+# Bins that differ from a model by more than this number of standard errors are outliers.
 OUTLIER = 4.0
 # Largest number of fits, which are repeated until the rejected bins stay the same.
 _ROUNDS = 8
 # Largest number of terms of a candidate for each bin.
 _TERMS_PER_BIN = 0.5
-# Least residual of a bin, squared and in units of its squared error, that any model can reach: a candidate that would
-# need less to be the best is not fitted.
+# Least mean square residual, in units of the squared errors, that any model can reach; a candidate that would need a
+# smaller one to be the best is not fitted.
 _LEAST_SCATTER = 0.5
 # Relative ridge added to the normal equations: far below any error, but enough to keep them regular despite rounding.
 _RIDGE = 1e-10
@@ -46,7 +47,7 @@ class Score:
     ----------
     candidate : Candidate
     bic : float
-        Difference from that of the best candidate; lower is better.
+        Bayesian information criterion minus that of the best candidate; lower is better.
     rejected : int
         Number of bins that are outliers.
     """
@@ -58,7 +59,7 @@ class Score:
 
 @dataclass
 class Choice:
-    """Best candidate, with its fit.
+    """The best candidate, with its fit.
 
     Attributes
     ----------
@@ -128,7 +129,7 @@ def choose(evidence: Evidence) -> Choice:
         return float(np.minimum((fit.residuals / scale) ** 2, OUTLIER**2).sum())
 
     def hopeless(candidate: Candidate) -> bool:
-        """Return whether a candidate cannot be the best, even with half the scatter that its freedom leaves."""
+        """Return whether a candidate cannot be the best, even with half the sum of squares that noise would leave."""
         least = _LEAST_SCATTER * (number - candidate.terms)
         too_many = candidate.terms > max(_TERMS_PER_BIN * number, 1)
         return too_many or least + candidate.terms * penalty > lowest
@@ -144,7 +145,7 @@ def choose(evidence: Evidence) -> Choice:
                 fits[candidate] = fit = _robust_fit(weighted[:, : candidate.terms], value)
                 lowest = min(lowest, squares(fit, 1.0) + candidate.terms * penalty)
 
-    # Errors are scaled by the least residual scatter of all candidates; not where there are too few bins to tell.
+    # Errors are scaled by the least residual scatter of all candidates that have enough bins to measure it.
     spreads = [_spread(fit, candidate.terms) for candidate, fit in fits.items()]
     scale = max(1.0, min((spread for spread in spreads if spread is not None), default=1.0))
     bic = {candidate: squares(fit, scale) + candidate.terms * penalty for candidate, fit in fits.items()}
@@ -155,7 +156,7 @@ def choose(evidence: Evidence) -> Choice:
 
 
 def determines(evidence: Evidence, candidate: Candidate) -> bool:
-    """Return whether the bins determine all terms of a candidate, which is the only one of the evidence."""
+    """Return whether the bins determine all terms of a candidate, which must be the only one in the evidence."""
     design = evidence.designs[0][1]() / evidence.error[:, None]
     return candidate.terms <= evidence.value.size and _determined(design.T @ design, candidate.terms)
 
@@ -173,8 +174,8 @@ def _determined(gram: np.ndarray, terms: int) -> bool:
 def _robust_fit(design: np.ndarray, value: np.ndarray) -> _Fit:
     """Fit by least squares without outliers.
 
-    Where the plain fit has outliers, it is followed by a fit with Huber's weights, which is robust to a few of them;
-    then bins beyond the limit are rejected, in units of the errors, or of the scatter where that is greater.
+    If the plain fit has outliers, it is followed by a fit with Huber's weights, which is robust to a few of them. Then
+    bins beyond the limit are rejected; the limit is in units of the errors, or of the scatter if that is greater.
     """
     coefficients = _solve(design, value, np.ones(value.size))
     residuals = value - design @ coefficients
@@ -211,7 +212,7 @@ def _mad(residuals: np.ndarray) -> float:
 
 
 def _spread(fit: _Fit, terms: int) -> float | None:
-    """Return the scatter in units of the errors; None where there are too few bins to tell."""
+    """Return the scatter in units of the errors; None if there are too few bins to measure it."""
     kept = fit.residuals[~fit.outliers]
     freedom = kept.size - terms
     return float(np.sqrt((kept**2).sum() / freedom)) if freedom > max(3, 0.25 * fit.residuals.size) else None

@@ -20,7 +20,7 @@ _SMALLEST, _LARGEST = 16, 256
 
 
 def common_box(a: PixelBox, b: PixelBox) -> PixelBox | None:
-    """Return the intersection of two boxes; None where they do not overlap."""
+    """Return the intersection of two boxes; None if they do not overlap."""
     x0, y0 = max(a[0], b[0]), max(a[1], b[1])
     x1, y1 = min(a[0] + a[2], b[0] + b[2]), min(a[1] + a[3], b[1] + b[3])
     return (x0, y0, x1 - x0, y1 - y0) if x1 > x0 and y1 > y0 else None
@@ -61,14 +61,14 @@ class CommonGrid:
         Returns
         -------
         x_edges, y_edges : ndarray of int
-            Starts of the bins and the end of the last, in pixels from the corner of `box`; bins end where the box does.
+            Starts of the bins and the end of the last, in pixels from the corner of `box`; bins are cut at its edges.
         numbers : ndarray of int, shape (len(y_edges) - 1, len(x_edges) - 1)
             Numbers of the bins.
 
         Raises
         ------
         evensky.errors.OutOfRangeError
-            For a box so far out that its bins have no numbers.
+            If the box is so far from the origin that its bins have no numbers.
         """
         x_edges, first_column = self._along(box[0], box[2])
         y_edges, first_row = self._along(box[1], box[3])

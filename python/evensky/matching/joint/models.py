@@ -1,7 +1,7 @@
 """Models of an exposure: none, a constant, a plane, a Chebyshev series, a spline. All are linear in their terms.
 
-A series is that of `evensky.math.Approximate` over the box of the exposure. A spline is a natural cubic one through a
-few nodes, as that of a `BackgroundMI` whose bins are the nodes.
+A series is a Chebyshev series over the box of the exposure, as in `evensky.math.Approximate`. A spline is a natural
+cubic spline through a few nodes, as in a `BackgroundMI` whose bins are the nodes.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def _powers(order: int) -> Iterator[tuple[int, int]]:
 
 
 def _mean_chebyshev(centre: np.ndarray, half: np.ndarray, order: int) -> np.ndarray:
-    """Compute means of T_0 to T_order over centre - half to centre + half; values at the centre where half is 0.
+    """Compute means of T_0 to T_order from centre - half to centre + half; values at the centre if half is 0.
 
     The integral of T_n is (T_{n+1} / (n + 1) - T_{n-1} / (n - 1)) / 2 (DLMF 18.17).
     """
@@ -235,7 +235,7 @@ def _sums(size: int, nodes: int) -> np.ndarray:
 
 
 def _mean_spline(at: np.ndarray, extent: np.ndarray | float, size: int, nodes: int) -> np.ndarray:
-    """Compute means of the cardinal splines over intervals, shape (n, nodes); values where the extent is 0."""
+    """Compute means of the cardinal splines over intervals, shape (n, nodes); values at points if the extent is 0."""
     if nodes == 1:
         return np.ones((len(at), 1))
     if not np.any(extent):

@@ -15,9 +15,9 @@ from .evidence import Evidence
 from .grid import PixelBox
 from .models import Basis, Candidate
 
-# Values of terms in bins are kept up to this many numbers, as most are needed several times.
+# Largest number of values of terms in bins that are kept, as most are needed several times.
 _KEPT_NUMBERS = 2**20
-# Bins that differ from their partners by more standard errors are outliers.
+# Bins that differ from their partners by more than this number of standard errors are outliers.
 OUTLIER = 5.0
 
 
@@ -50,7 +50,7 @@ class Network:
     def __init__(self, boxes: Sequence[PixelBox], differences: Differences) -> None:
         self.differences = differences
         self.bases = [Basis(box) for box in boxes]
-        self.good = ~differences.node_odd  # nodes that count
+        self.good = ~differences.node_odd  # nodes that are used
         size = differences.node_exposure.size
         self._of_exposure: list[list[tuple[int, int]]] = [[] for _ in boxes]  # (pair, side)
         for at, pair in enumerate(differences.pairs):
@@ -103,7 +103,7 @@ class Network:
         Parameters
         ----------
         residual : ndarray, shape (n,)
-            Residuals of the rows: measured less predicted differences.
+            Residuals of the rows: measured minus predicted differences.
 
         Returns
         -------
@@ -160,7 +160,7 @@ class Network:
         solution : Solution
             Models of the partners.
         designs : sequence of (list of Candidate, Candidate)
-            Candidates, and the one whose first terms are theirs.
+            Candidates, and the largest of them, whose first terms are those of the others.
         nodes : ndarray of bool, optional
             Nodes to use; by default those whose pixels do not scatter too much.
 
@@ -168,7 +168,7 @@ class Network:
         -------
         evidence : Evidence
         nodes : ndarray of int
-            The nodes that the evidence comes from.
+            The nodes in the order of the evidence.
         """
         d = self.differences
         parts: list[tuple[int, int, np.ndarray, np.ndarray]] = []

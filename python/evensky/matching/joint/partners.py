@@ -1,4 +1,4 @@
-"""Choose the pairs of exposures to measure: a bounded number for each exposure, which connects all of them.
+"""Choice of the pairs of exposures to measure: a bounded number for each exposure, which connects all of them.
 
 N exposures of one field form N (N - 1) / 2 pairs, but these hold little more information than 3 N of them: in a bin
 where three exposures are good, the difference of two follows from their differences from the third.
@@ -12,8 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# Number of partners that an exposure has in each of its bins, where there are as many, and the largest number in all;
-# only pairs that connect groups come on top.
+# Number of partners that an exposure has in each of its bins, if there are that many.
 _PARTNERS_IN_BIN = 3
 # Largest number of partners of an exposure, apart from those that join otherwise separate groups.
 _MOST_PARTNERS = 8
@@ -27,16 +26,16 @@ def choose_pairs(coverage: Sequence[np.ndarray], reference: int) -> list[tuple[i
     Parameters
     ----------
     coverage : sequence of ndarray of int
-        Numbers of the bins that each exposure has good pixels in; may be empty.
+        Numbers of the bins in which each exposure has good pixels; may be empty.
     reference : int
-        The reference: preferred among equal partners, as it is kept in memory.
+        The reference, which is preferred among equal partners, as it is kept in memory.
 
     Returns
     -------
     list of (int, int)
-        Each pair once, in the order of measurement: by its second exposure, whose number is the higher one. The
-        reference, which is always in memory, is the first of all its pairs. So an exposure is read once, while those
-        just before it are still in memory.
+        Each pair once, in the order of measurement: sorted by the second exposure, which has the higher number. The
+        reference, which is always in memory, is the first exposure of its pairs. In this order each exposure is read
+        once, while those just before it are still in memory.
     """
     number = len(coverage)
     links = _Links(coverage)

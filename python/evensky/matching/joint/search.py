@@ -1,4 +1,4 @@
-"""Find the models that make all exposures agree: the complexity of each, all coefficients at once, their errors."""
+"""Search for the models that make all exposures agree: their complexity, coefficients and errors."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .network import Network, Solution
 from .system import Shift, System
 
 LEVELS = ("reference", "mean", "lowest")
-"""What stays unchanged: the reference; the mean, as models add up to 0; the exposure of the lowest level, to which all
-others are brought down."""
+"""Levels that can be left unchanged: that of the reference; the mean, as models add up to 0; or the lowest, to which
+all others are brought down."""
 
-# Largest number of times that candidates are chosen and all models solved for; two or three are nearly always enough.
+# Largest number of sweeps, which choose candidates and solve for all models; two or three are nearly always enough.
 _SWEEPS = 8
 # The search begins with the best of these orders, the same for all exposures.
 _FIRST_ORDERS = (0, 2, 4)
@@ -35,11 +35,11 @@ class ExposureFit:
     Attributes
     ----------
     model : Model or None
-        The function to add; None where the exposure has no good pixels in common with another.
+        The function to add; None if the exposure has no good pixels in common with another.
     scores : list of Score
-        Of all candidates, the best first; empty for a fixed exposure.
+        Scores of all candidates, the best first; empty for a fixed exposure.
     partners : list of int
-        The exposures that the exposure was compared with.
+        The exposures with which the exposure was compared.
     group : int
         Number of its group; -1 for none.
     bins : int
@@ -47,9 +47,9 @@ class ExposureFit:
     rejected : int
         Number of bins that are outliers.
     rms : float
-        Root mean square residual to its partners in the other bins; NaN without any.
+        Root mean square of the differences from its partners after the match, without outliers; NaN if there are none.
     chi : float
-        Root mean square of the residuals in units of their standard errors.
+        Root mean square of these differences in units of their standard errors.
     """
 
     model: Model | None
@@ -70,7 +70,7 @@ class JointFit:
     ----------
     exposures : list of ExposureFit
     references : list of int
-        For each group the exposure that stays unchanged, or -1 where none does.
+        For each group the exposure that stays unchanged, or -1 if none does.
     scale : float
         Scatter of the bins in units of their errors, at least 1; errors of the models are scaled by it.
     sweeps : int
@@ -158,7 +158,7 @@ class _Search:
     def _candidates(
         box: PixelBox, grid: CommonGrid, order: int, spline: bool
     ) -> list[tuple[list[Candidate], Candidate]]:
-        """Return the candidates, each list with the one whose first terms are theirs."""
+        """Return lists of candidates, each with its largest candidate, whose first terms are those of the others."""
         # Whole bins only: a node for a part of a bin at the edge would depend on a few pixels.
         every = make_candidates(order, (box[2] // grid.bin_size, box[3] // grid.bin_size), spline=spline)
         series = [candidate for candidate in every if candidate.nodes is None]
@@ -186,7 +186,7 @@ class _Search:
         return self._result(residual, scale, sweeps)
 
     def _begin(self) -> tuple[Solution, np.ndarray]:
-        """Begin with the order that is best when all exposures have the same; return its solution and residuals."""
+        """Find the best order that is the same for all exposures; return its solution and residuals."""
         best: tuple[float, Solution, np.ndarray] | None = None
         found: list[tuple[Solution, np.ndarray, np.ndarray, float]] = []
         scale = np.inf
@@ -239,7 +239,7 @@ class _Search:
             self.network.good[nodes] = ~choice.outliers
 
     def _drop_undetermined(self, solution: Solution) -> None:
-        """Choose other candidates where the bins that count do not determine all terms."""
+        """Choose other candidates for exposures whose good bins do not determine all terms."""
         for i in self.tied:
             candidate = solution.candidates[i]
             if candidate.terms == 0:
@@ -251,10 +251,10 @@ class _Search:
                 choice = choose(evidence)
                 solution.candidates[i], self.scores[i] = choice.candidate, choice.scores
 
-    # -- what all exposures have in common --
+    # -- common part of all exposures --
 
     def _fixed(self, candidates: Sequence[Candidate]) -> list[int]:
-        """Return the fixed exposure of each group: what all have in common is not determined."""
+        """Return the fixed exposure of each group, as differences do not determine the common part of its exposures."""
         if self.level == "reference":
             return self.references
         return [min(members, key=lambda i: candidates[i].terms) for members in self.members]
@@ -278,7 +278,7 @@ class _Search:
         return solution
 
     def _settle(self, candidates: Sequence[Candidate]) -> None:
-        """Solve for the final models, and shift those of a group to the wanted level."""
+        """Solve for the final models, and shift those of each group to the configured level."""
         self.solved = list(candidates)
         self.fixed = self._fixed(candidates)
         solution = self._least_squares(candidates, self.fixed)
@@ -297,7 +297,7 @@ class _Search:
 
     @staticmethod
     def _common_order(members: list[int], candidates: Sequence[Candidate]) -> int:
-        """Return the order of the shift: at least half of the exposures have it, and all splines can hold it."""
+        """Return the order of the shift, which at least half of the exposures have and all splines can represent."""
         if all(candidates[i].terms == 0 for i in members):
             return -1
         orders = sorted(candidates[i].polynomial for i in members)
@@ -340,7 +340,7 @@ class _Search:
     # -- result --
 
     def _reduced(self, residual: np.ndarray) -> float:
-        """Return the scatter of the nodes in units of their errors, reduced by the number of terms."""
+        """Return the reduced scatter of the nodes, in units of their errors and per degree of freedom."""
         value, error = self.network.residuals(residual)
         with np.errstate(invalid="ignore"):
             distance = (value / error)[self.network.good]

@@ -1,8 +1,8 @@
-"""Solve for the models of all exposures at once, with their covariances.
+"""Solution for the models of all exposures at once, with their covariances.
 
-A row of the differences says that first - second = d in some bin. After matching, the two agree there: the model of
-the second less that of the first is d. As models are linear in their terms, this is a sparse weighted least-squares
-problem. It does not determine what all exposures have in common, which stays unchanged.
+A row of the differences says that first - second = d in some bin. After matching, the two exposures agree there: the
+model of the second minus that of the first is d. As models are linear in their terms, this is a sparse weighted
+least-squares problem. It does not determine the part that all exposures have in common, which stays unchanged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from .models import NONE, Candidate
 from .network import Network
 
-# Width of the prior of terms, in units of the spread of the differences: it decides where no difference does.
+# Width of the prior of the terms, in units of the spread of the differences; it matters for undetermined terms only.
 _PRIOR = 1e3
 # Least weight of the prior, as a share of the largest sum of weights.
 _ROUNDING = 1e-13
@@ -28,14 +28,14 @@ _NUMBERS_TOGETHER = 2**20
 
 @dataclass
 class Shift:
-    """A function added to all models of a group, itself a linear function of all terms.
+    """A function that is added to all models of a group; it depends linearly on all terms.
 
     Attributes
     ----------
     into : dict of int to ndarray
         Matrices from the shift's coefficients to an exposure's terms.
     of : dict of int to ndarray
-        Matrices from an exposure's terms to its share of the shift's coefficients.
+        Matrices from an exposure's terms to its contribution to the shift's coefficients.
     """
 
     into: dict[int, np.ndarray]
@@ -112,7 +112,7 @@ class System:
             rows.append(row.ravel())
             columns.append(column.ravel())
             values.append(block.ravel())
-        # A prior about 0, far wider than any error where differences decide; it must exceed the rounding error.
+        # A prior about 0, far wider than the errors of determined terms; its weight must exceed rounding errors.
         largest = max((float(np.abs(block).max(initial=0)) for block in blocks.values()), default=0.0)
         self.prior = max(self._prior_width() ** -2, _ROUNDING * largest)
         diagonal = np.arange(self.size)
@@ -175,7 +175,7 @@ class System:
         Parameters
         ----------
         final : sequence of Candidate
-            Their first terms are those that were solved for.
+            Final candidates; their first terms are those that were solved for.
         shifts : sequence of Shift
             Functions that were added to all models of some groups.
         """
@@ -185,7 +185,7 @@ class System:
         self._factor(*self._normal_equations())
         noise = self._noise()
         shift_of = {i: shift for shift in shifts for i in shift.into}
-        # Several exposures at a time: each matrix is read once for all of them.
+        # Several exposures are solved for at a time, so that each matrix is read once for all of them.
         together = max(1, _NUMBERS_TOGETHER // max(1, max(int(matrix.shape[0]) for matrix in noise)))
         batch: list[tuple[int, np.ndarray]] = []
         columns = 0
@@ -205,7 +205,7 @@ class System:
         return result
 
     def _made_of(self, exposure: int, candidate: Candidate, shift: Shift | None) -> np.ndarray:
-        """Return the combination of solved terms that an exposure's final terms are, shape (size, terms)."""
+        """Return the matrix of shape (size, terms) that combines solved terms to an exposure's final terms."""
         chosen = np.zeros((self.size, candidate.terms))
         own = self.candidates[exposure].terms
         chosen[self.start[exposure] : self.start[exposure + 1], :own] = np.eye(own)

@@ -29,7 +29,7 @@ def test_noise_is_given_to_whom_it_belongs() -> None:
     for exposure, sigma in enumerate(sigmas):
         variance = differences.node_variance[differences.nodes_of(exposure)]
         assert np.sqrt(np.median(variance)) == pytest.approx(sigma / 25, rel=0.1)
-    # A satellite in one exposure: its pixels scatter oddly there.
+    # A satellite in one exposure increases the scatter of pixels in its bins.
     images[1][30:40] += 500
     bins = [measure_pair((i, pixels[i]), (j, pixels[j]), grid, options()) for i, j in pairs]
     odd = Differences(3, [one for one in bins if one is not None])

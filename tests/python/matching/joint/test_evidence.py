@@ -1,4 +1,4 @@
-"""The choice between models by evidence."""
+"""Choice of a model by evidence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evensky.matching.joint.models import NONE, Candidate
 def test_evidence_of_nothing_much() -> None:
     x = np.linspace(-1, 1, 50)
     design = np.polynomial.chebyshev.chebvander(x, 3)
-    # Of these the terms are their orders' own: constant, T1, T2, T3.
+    # Each order has one term: constant, T1, T2, T3.
     candidates = [Candidate(order) for order in (-1, 0)]
     value = np.full(50, 2.0)
     choice = choose(Evidence(value, np.ones(50), [(candidates, lambda: design)]))
@@ -22,14 +22,14 @@ def test_evidence_of_nothing_much() -> None:
     assert choice.scores[1].bic == pytest.approx(200 - np.log(50))
     none = choose(Evidence(np.zeros(50), np.ones(50), [(candidates, lambda: design)]))
     assert none.candidate == NONE
-    # Four bins of fifty that are far away do not carry it with them, and cost a fixed amount.
+    # Four distant bins of fifty do not affect the model, and cost a fixed amount.
     value[:4] = 1e6
     choice = choose(Evidence(value, np.ones(50), [(candidates, lambda: design)]))
     assert choice.coefficients == pytest.approx([2.0])
     assert choice.outliers.tolist() == [True] * 4 + [False] * 46
-    # Where the errors are too small for what is there, they are not believed.
+    # Errors that are too small for the scatter are scaled.
     noisy = np.random.default_rng(5).normal(0, 7, 50)
-    noisy -= noisy.mean() - 1  # the mean of fifty may be off by 1
+    noisy -= noisy.mean() - 1  # the mean of fifty values may differ by 1
     choice = choose(Evidence(noisy, np.ones(50), [(candidates, lambda: design)]))
     assert choice.scale == pytest.approx(7, rel=0.3)
     assert choice.candidate == NONE

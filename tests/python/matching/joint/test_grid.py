@@ -1,4 +1,4 @@
-"""The common grid of bins."""
+"""Common grid of bins."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def test_a_model_is_one_and_the_same_everywhere(candidate: Candidate) -> None:
     band = np.empty((20, 300), np.float32)
     model.fill(band, first_row=50)
     np.testing.assert_array_equal(band, image[50:70])
-    # Terms in bins are means over their pixels.
+    # Terms in bins are means over the pixels of the bins.
     basis = Basis(BOX)
     terms = basis.design(candidate, np.array([57.5]), np.array([40.0]), np.array([20.0]), np.array([31.0]))
     assert (terms @ model.coefficients).item() == pytest.approx(image[28:59, 41:61].mean(dtype=float), abs=5e-4)

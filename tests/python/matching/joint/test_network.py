@@ -15,7 +15,7 @@ LEVELS = (0.0, 3.0, 7.0, -2.0)
 
 
 def make_network(values: np.ndarray) -> Network:
-    """Four exposures, all pairs of which were measured in eight bins; their values have shape (4, 8)."""
+    """Make a network of four exposures whose pairs were all measured in eight bins; values have shape (4, 8)."""
     x, ones = np.arange(NUMBER) * 10.0 + 4.5, np.ones(NUMBER)
     pairs = [
         PairBins(

@@ -52,7 +52,7 @@ def test_everything_that_overlaps_is_tied_together() -> None:
     overlapping = [(i, j) for j in range(150) for i in range(j) if np.intersect1d(coverage[i], coverage[j]).size]
     assert len(pairs) < len(overlapping)
     assert groups(pairs) == groups(overlapping)
-    # Two sets, each tied well, that share a little.
+    # Two sets, each well connected, that share few bins.
     halves = [np.arange(100)] * 6 + [np.arange(95, 195)] * 6
     across = [pair for pair in choose_pairs(halves, reference=0) if pair[0] < 6 <= pair[1]]
     assert len(across) >= 2

@@ -89,10 +89,10 @@ def test_diffuse_light_survives() -> None:
 
 
 def series(order: int, rng: np.random.Generator, side: int, size: float) -> np.ndarray:
-    """Some series of exactly that order."""
+    """Make a random series of exactly a given order."""
     candidate = Candidate(order)
     coefficients = rng.normal(0, size, candidate.terms)
-    # It needs all of them.
+    # The terms of the highest order must not be small.
     coefficients[-order - 1 :] += size * np.sign(coefficients[-order - 1 :])
     return Model(candidate, (0, 0, side, side), coefficients, np.zeros((candidate.terms,) * 2)).image()
 
@@ -110,7 +110,7 @@ def test_the_order_is_chosen_right() -> None:
         result = evensky.match_all(exposures, reference=0, pictures=False)
         got = [model.candidate for model in result.models if model is not None]
         right += got[1:] == [Candidate(order) for order in orders[1:]]
-    # All three of a trial, each of which was one of more than a dozen kinds.
+    # All three models of a trial must be right, each of more than a dozen candidates.
     assert right >= 0.95 * trials
 
 
@@ -140,7 +140,7 @@ def test_errors_are_honest(level: str) -> None:
 
 
 def test_errors_are_not_better_than_the_scatter() -> None:
-    # Noise that neighbours share is not seen in the scatter of single pixels, but bins scatter by it.
+    # Correlated noise is underestimated by the scatter of single pixels, but visible in the scatter of bins.
     rng = np.random.default_rng(3)
     coarse = [np.kron(rng.normal(0, 2, (64, 64)), np.ones((4, 4))) for _ in range(4)]
     exposures = [(100 + one + rng.normal(0, 1, one.shape)).astype(np.float32) for one in coarse]
@@ -161,7 +161,7 @@ def test_what_is_odd_in_one_bin_does_not_count() -> None:
     plain, odd = (evensky.match_all(images, reference=0, pictures=False) for images in (clean, ghost))
     assert names(odd) == names(plain) == ["none"] + ["constant"] * 5
     rejected = [record.rejected_bins for record in odd.run.records]
-    assert rejected[2] >= 15  # 5 x 4 bins of 32 px, those at its edge in part
+    assert rejected[2] >= 15  # 5 x 4 bins of 32 px, some of them only in part
     assert rejected[4] >= 16
     assert [rejected[i] for i in (0, 1, 3, 5)] == [0, 0, 0, 0]
     for one, other in zip(plain.models, odd.models, strict=True):
@@ -171,7 +171,7 @@ def test_what_is_odd_in_one_bin_does_not_count() -> None:
 
 
 def test_one_exposure_that_is_unlike_the_others() -> None:
-    # It alone gets the terms that it needs, wherever the reference is.
+    # Only this exposure gets a complex model, whatever the reference.
     rng = np.random.default_rng(5)
     exposures = [(100 + rng.normal(0, 5, (256, 256))).astype(np.float32) for _ in range(7)]
     exposures[3] += series(3, rng, 256, 5.0)

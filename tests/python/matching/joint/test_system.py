@@ -1,4 +1,4 @@
-"""The system of equations of all differences."""
+"""System of equations of all differences."""
 
 from __future__ import annotations
 
