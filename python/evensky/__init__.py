@@ -1,6 +1,6 @@
 """Robust image statistics, background models and background matching for astronomical images.
 
-The functions are imported from `evensky.calls` when they are first used; ``__init__.pyi`` lists them.
+The functions are imported from `evensky.calls` when they are first used; ``__init__.pyi`` says where each one is.
 """
 
 from __future__ import annotations

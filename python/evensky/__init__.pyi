@@ -1,6 +1,8 @@
 from ._core import __version__, get_num_threads, set_num_threads, simd_level
 from ._paths import get_cmake_dir, get_include
-from .calls import clipped_stats, estimate_background, match, match_all, match_files
+from .calls.background import estimate_background
+from .calls.match import match, match_all, match_files
+from .calls.statistics import clipped_stats
 
 __all__ = [
     "__version__",

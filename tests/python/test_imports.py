@@ -51,6 +51,7 @@ def loaded(code: str) -> list[str]:
         ("import evensky.io", ["numpy"]),
         ("import evensky.draw.figures, evensky.draw.run_figures", ["numpy"]),
         ("import evensky.tasks", ["lsst", "numpy", "yaml"]),
+        ("import evensky; evensky.clipped_stats, evensky.estimate_background", ["numpy"]),
         ("import evensky.cli", ["click"]),
         ("from evensky.cli import main; main(['--help'], standalone_mode=False)", ["click"]),
     ],

@@ -177,8 +177,9 @@ def plot_centres(rows: Sequence[tuple[str, float, float, float | None]], unit: s
 
     Parameters
     ----------
-    rows : sequence of (name, value, error, scatter)
-        One row of the figure each. The error may be NaN and the scatter None if unknown.
+    rows : sequence of tuple
+        Name, value, error and scatter of each centre, which gets a row of the figure. The error may be NaN and the
+        scatter None if unknown.
     unit : str, optional
         Unit of the values.
 
