@@ -83,8 +83,8 @@ REFERENCE = [
     "runs/method.py",
     "runs/store.py",
     "runs/source.py",
-    "runs/reference.py",
     "work/held.py",
+    "runs/reference.py",
     "tasks/match_backgrounds.py",
 ]
 NOTED = ["work/executors.py", "runs/results.py", "runs/journal.py"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evensky.errors import NotFoundError
+from evensky.errors import InvalidParameterError, NotFoundError
 from evensky.image import Mask
 from evensky.image.bad_bits import bad_bits, plane_names
 
@@ -21,6 +21,12 @@ def test_bits_of_bad_planes() -> None:
     assert bad_bits(mask, plane_names("")) == 0
     with pytest.raises(NotFoundError, match="'BAD'"):
         bad_bits(mask, plane_names("BAD"))
+
+
+def test_names_must_be_names() -> None:
+    for names in (3, 3.5, [3]):
+        with pytest.raises(InvalidParameterError, match="3"):
+            bad_bits(make_mask(), names)  # type: ignore[arg-type]
 
 
 def test_default_planes_may_be_missing() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evensky.errors import InvalidParameterError, NotFoundError
-from evensky.io.configuration import change_config, make_config, read_fields
+from evensky.io.configuration import change_config, flatten, make_config, read_fields
 from evensky.matching.joint.config import MatchAllConfig
 from evensky.tasks import MatchBackgroundsConfig
 
@@ -71,3 +71,7 @@ def test_changes_leave_the_original_alone() -> None:
     assert change_config(MatchBackgroundsConfig, None, {}) == MatchBackgroundsConfig()
     with pytest.raises(InvalidParameterError, match="config is a MatchAllConfig; it must be a MatchBackgroundsConfig"):
         change_config(MatchBackgroundsConfig, MatchAllConfig(), {})  # type: ignore[type-var]
+
+
+def test_nested_fields_have_dotted_names() -> None:
+    assert flatten({"a": 1, "b": {"c": [2], "d": {"e": None}}, "f": {}}) == {"a": 1, "b.c": [2], "b.d.e": None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from small_runs import make_config, make_exposure, write_items
 
 from evensky.errors import FitsError, InvalidParameterError
 from evensky.io import write_exposure
+from evensky.runs import files as runs_files
 from evensky.runs.files import match_files
+from evensky.runs.joint import HELD_BYTES, JointMethod
 
 LEVELS = (100, 150, 160)
 
@@ -95,3 +98,35 @@ def test_progress_counts_all_steps(files: list[Path], tmp_path: Path, config: An
     )
     number = 3 * (2 if "binSize" in config.toDict() else 3)
     assert steps == [(done, number) for done in range(1, number + 1)]
+
+
+class Stop(Exception):  # noqa: N818
+    """Ends a run before any job is done."""
+
+
+class Strange(Executor):
+    """An executor that does not tell the number of its workers."""
+
+
+@pytest.mark.parametrize(
+    ("executor", "workers", "held_bytes"),
+    [
+        (None, 2, HELD_BYTES),
+        ("threads", 2, HELD_BYTES),
+        (ThreadPoolExecutor(3), 3, HELD_BYTES),
+        # Each process does one job at a time, and all share the budget.
+        ("processes", 1, HELD_BYTES // 2),
+        (Strange(), 1, HELD_BYTES // 8),
+    ],
+)
+def test_workers_share_the_budget_of_pixels(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: Any, workers: int, held_bytes: int
+) -> None:
+    def stop(items: Any, method: JointMethod, *, number: int, **options: Any) -> None:
+        assert (len(items), number) == (3, 3)
+        assert (method.workers, method.held_bytes) == (workers, held_bytes)
+        raise Stop
+
+    monkeypatch.setattr(runs_files, "match_exposures", stop)
+    with pytest.raises(Stop):
+        match_files(files, tmp_path, workers=2, executor=executor)

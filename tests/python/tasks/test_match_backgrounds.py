@@ -173,3 +173,17 @@ def test_errors_leave_the_exposure_as_it_was() -> None:
         with pytest.raises(kind, match=words):
             make_task(**fields).matchBackgrounds(SIMULATED[0].exposure, science)
         np.testing.assert_array_equal(science.image.array, before)
+
+
+def test_candidates_are_measured_and_chosen() -> None:
+    task = make_task()
+    exposures = [one.exposure for one in SIMULATED]
+    candidates = [task.measureCandidate(exposure, f"{number}") for number, exposure in enumerate(exposures)]
+    assert [candidate.label for candidate in candidates] == ["0", "1", "2", "3"]
+    chosen = task.chooseReference(candidates)
+    assert chosen == task.selectRefExposure(exposures, None, "warp")
+    assert [candidate.selected for candidate in candidates] == [number == chosen for number in range(4)]
+    # The weights are those of the configuration.
+    level = make_task(bestRefWeightCoverage=0.0, bestRefWeightVariance=0.0, bestRefWeightLevel=1.0)
+    lowest = level.chooseReference(candidates)
+    assert candidates[lowest].level == min(candidate.level for candidate in candidates)

@@ -101,6 +101,7 @@ REFUSED: list[Row] = [
     ("no such file", lambda: task().run(["nowhere.fits"], "x"), *TASK, "None of the 1 candidate"),
     ("a reference that is none", lambda: task().run([exposure()], "x", None, 3), *INVALID, "3 is a int"),
     ("nothing to choose from", lambda: task().selectRefExposure([], None, "x"), *TASK, "None of the 0 candidate"),
+    ("no candidates", lambda: task().chooseReference([]), *TASK, "None of the 0 candidate"),
     ("scalers missing", lambda: task().selectRefExposure([exposure()], [], "x"), *RUNTIME, "0 image scalers for 1"),
     ("a configuration that is none", lambda: MatchBackgroundsTask(config=3), *INVALID, "config is a int"),
     (
