@@ -85,8 +85,8 @@ def match_files(
             method = JointMethod(store, config, pictures=pictures, workers=getattr(executor, "_max_workers", workers))
         else:
             # Each worker does one job at a time and holds pixels of its own; all may be on one machine.
-            number = workers if executor in EXECUTORS else getattr(executor, "_max_workers", _USUAL_WORKERS)
-            method = JointMethod(store, config, pictures=pictures, held_bytes=HELD_BYTES // number)
+            holders = workers if executor in EXECUTORS else getattr(executor, "_max_workers", _USUAL_WORKERS)
+            method = JointMethod(store, config, pictures=pictures, held_bytes=HELD_BYTES // holders)
     else:
         method = ReferenceMethod(store, config, pictures=pictures)
     journal = Journal(folder.out_dir, folder.asked(method.config.toDict(), number, given), folder.labels, resume=resume)
