@@ -200,7 +200,7 @@ class MemorySource(Source):
         return reference % number
 
     def read(self, item: Item, *, to_change: bool = True) -> Frame:
-        """Read an exposure, or make it from an object in memory; its image is a copy if the exposure will be changed."""
+        """Read an exposure, or make it from an object in memory; its image is a copy if it may be changed."""
         data = self.exposures[item.index]
         if item.path is not None:
             exposure = read_exposure(item.path)
