@@ -103,7 +103,7 @@ def test_no_space_for_the_journal(
 
 
 def full_for(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """No space for the table or for the report."""
+    """Make the disk full for the table or for the report."""
     if name == "matched.ecsv":
 
         def write(self: Table, path: Path, **kwargs: Any) -> None:
