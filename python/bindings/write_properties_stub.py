@@ -1,4 +1,4 @@
-"""Write the stub of ``evensky._properties`` from the compiled core's table of statistics.
+"""Writer of the stub of ``evensky._properties`` from the compiled core's table of statistics.
 
 Run it after adding a row to ``cpp/include/evensky/properties.hpp`` and building the core; a test compares the stub with
 the table.

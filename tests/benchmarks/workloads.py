@@ -52,7 +52,7 @@ class Row:
 
     title: str
     works: dict[str, Work]
-    aim: float  # ratio of our time to the peer's
+    aim: float  # ratio of evensky's time to the peer's
     slow: bool = False  # whether the peer takes seconds, so that there are fewer turns
 
 

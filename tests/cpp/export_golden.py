@@ -1,4 +1,4 @@
-"""Convert the golden cases to a format that a C++ test reads without a library. Usage: export_golden.py FOLDER
+"""Converter of the golden cases to a format that a C++ test reads without a library. Usage: export_golden.py FOLDER
 
 Each family gives FAMILY.txt, which holds lines of words, and FAMILY.bin, which holds the arrays one after the other:
 

@@ -34,8 +34,7 @@ void runBins(fuzz::Input& input, MaskedImageView<T const> const& reference, Mask
             fuzz::require(fuzz::same(result.values[i], other.values[i]) && fuzz::same(result.x[i], other.x[i]),
                           "threads do not matter");
             fuzz::require(result.x[i] >= 0.0 && result.y[i] >= 0.0, "good pixels are in their bin");
-            fuzz::require(result.counts[i] > 0 || std::isnan(result.values[i]),
-                          "a bin without good pixels has no value");
+            fuzz::require(result.counts[i] > 0 || std::isnan(result.values[i]), "an empty bin has no value");
         }
     } catch (Error const& error) {
         fuzz::require(std::strlen(error.what()) > 10, "an error says what is wrong");

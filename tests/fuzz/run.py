@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fuzz the readers with atheris (``pip install atheris``), starting from small files of every kind.
+"""Fuzzing of the readers with atheris (``pip install atheris``), starting from small files of every kind.
 
 Usage: tests/fuzz/run.py TARGET FOLDER [libFuzzer options], e.g. ``read_fits /tmp/fuzz -max_total_time=900``, and then
 ``read_fits /tmp/fuzz -merge=1 -set_cover_merge=1 -use_counters=0`` to keep the inputs that are needed for the same

@@ -1,4 +1,4 @@
-"""Files of JSON lines that one process at a time may append to."""
+"""Files of JSON lines to which one process at a time may append."""
 
 from __future__ import annotations
 
