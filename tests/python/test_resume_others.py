@@ -62,7 +62,7 @@ def test_one_more_exposure_changes_all(files: list[Path], tmp_path: Path, level:
     assert digests(out) == digests(tmp_path / "fresh")
     assert recorded(again) == recorded(fresh)
     assert matched_again(again) == {record.label for record in again.records} - {files[LOST].stem}
-    assert any("could not be used then, or the reverse: demo_03." in note for note in again.notes)
+    assert any("these exposures have become usable or unusable: demo_03." in note for note in again.notes)
     # A further run matches nothing again.
     kept = {path: path.stat().st_mtime_ns for path in out.glob("*_matched.fits")}
     last = matched(files, out, level, resume=True)

@@ -121,7 +121,7 @@ class MatchWarpBackgroundsTask(pipe_base.PipelineTask):
         if len(warps) < 2:
             raise pipe_base.NoWorkFound(f"There are {len(warps)} warps; at least 2 are needed to match")
         source = _Warps(warps, list(self.config.match.badMaskPlanes))
-        method = _OnOneBox(source, self.config.match)
+        method = _OnOneBox(source, self.config.match, log=self.log.logger)
         try:
             run = match_exposures(source.items, method, reference=self._named_reference(source.items))
         except TaskError as error:  # no warp has a good pixel, so there is nothing to do

@@ -172,7 +172,9 @@ def reason_of_choice(candidates: Sequence[ReferenceCandidate] | None) -> str:
     costs = sorted(candidate.cost for candidate in candidates if np.isfinite(candidate.cost))
     if len(costs) == 1:
         return "It is the only exposure that can be used."
+    terms = {"cost_variance": "low variance", "cost_level": "low sky", "cost_coverage": "good coverage"}
+    counted = [text for name, text in terms.items() if any(getattr(candidate, name) > 0 for candidate in candidates)]
     return (
-        "It was chosen automatically: low variance, low sky, good coverage "
+        f"It was chosen automatically: {', '.join(counted) or 'all costs are zero'} "
         f"(cost {costs[0]:.4f}; next {costs[1]:.4f}; lower is better)."
     )

@@ -81,12 +81,11 @@ def match_files(
     method: Method
     if isinstance(config, MatchAllConfig):
         in_threads = executor is None or executor == "threads" or isinstance(executor, ThreadPoolExecutor)
-        if in_threads:
-            method = JointMethod(store, config, pictures=pictures, workers=getattr(executor, "_max_workers", workers))
-        else:
+        jobs, holders = getattr(executor, "_max_workers", workers), 1
+        if not in_threads:
             # Each worker does one job at a time and holds pixels of its own; all may be on one machine.
-            holders = workers if executor in EXECUTORS else getattr(executor, "_max_workers", _USUAL_WORKERS)
-            method = JointMethod(store, config, pictures=pictures, held_bytes=HELD_BYTES // holders)
+            jobs, holders = 1, workers if executor in EXECUTORS else getattr(executor, "_max_workers", _USUAL_WORKERS)
+        method = JointMethod(store, config, pictures=pictures, workers=jobs, held_bytes=HELD_BYTES // holders)
     else:
         method = ReferenceMethod(store, config, pictures=pictures)
     journal = Journal(folder.out_dir, folder.asked(method.config.toDict(), number, given), folder.labels, resume=resume)

@@ -166,7 +166,7 @@ class JointMethod(Method):
     def _covered(self, item: Item, frame: Frame, look: Look) -> Coverage:
         pixels = self._pixels(frame)
         if not pixels.on_disk:
-            PIXELS.offer(self.source.run, item.index, pixels, pixels.image.nbytes, self.held_bytes)
+            PIXELS.offer(self.source.run, item.index, pixels, pixels.nbytes, self.held_bytes)
         return coverage_of(pixels, self._grid_for(look))
 
     def compare(self, item: Item, others: Sequence[Item]) -> list[PairBins]:
@@ -207,7 +207,7 @@ class JointMethod(Method):
             if held is None:
                 held = self._pixels(self.source.read(item, to_change=False))
                 # Pixels on disk fill the budget, so that few are held.
-                size = budget if held.on_disk else held.image.nbytes
+                size = budget if held.on_disk else held.nbytes
                 PIXELS.hold(run, item.index, held, size, budget, least=_LEAST_HELD + self.workers, fixed=fixed)
         return held
 

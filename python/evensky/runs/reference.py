@@ -6,6 +6,7 @@ __all__ = ["ReferenceMethod"]
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,8 @@ class ReferenceMethod(Method):
     config : MatchBackgroundsConfig
     pictures : bool, optional
         Put small pictures into the records.
+    log : logging.Logger, optional
+        Parent of the task's log.
     """
 
     name = "reference"
@@ -39,7 +42,9 @@ class ReferenceMethod(Method):
     stages = 2
     one_size = True
 
-    def __init__(self, source: Source, config: MatchBackgroundsConfig, *, pictures: bool = False) -> None:
+    def __init__(
+        self, source: Source, config: MatchBackgroundsConfig, *, pictures: bool = False, log: Any = log
+    ) -> None:
         self.task = MatchBackgroundsTask(config=config, log=log)
         super().__init__(source, self.task.config, pictures=pictures)
         self.weights = self.task.costWeights
@@ -49,9 +54,9 @@ class ReferenceMethod(Method):
         """Read the reference, and keep it in memory until the block ends."""
         self.reference = item
         frame = self.source.read(item)
-        if self._level(frame)[1] == 0.0:
-            raise TaskError(f"{item.path or item.label}: has no good pixel, so it cannot be the reference")
         found = self._look(item, frame) if look is None else look
+        if found.candidate.npoint == 0:
+            raise TaskError(f"{item.path or item.label}: has no good pixel, so it cannot be the reference")
         self.unit = found.unit
         with REFERENCES.adopted(self.source.run, frame):
             yield found

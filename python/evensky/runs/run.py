@@ -114,8 +114,10 @@ def match_exposures(
         for i, record in Jobs(renew, method.process, lost, results.finish).run(jobs):
             results.collect(i, record)
     records = results.records
+    assert len(records) == number
     if labels := [records[i].label for i in again if records[i].status != "failed"]:
-        notes = [*notes, _matched_again(labels)]
+        changed = printable(", ".join(labels))
+        notes = [*notes, f"Matched again, because their models have changed since the run was stopped: {changed}."]
     return MatchRun(
         records=records,
         candidates=candidates,
@@ -171,10 +173,4 @@ def _chosen_before(then: Sequence[ReferenceCandidate], now: Sequence[ReferenceCa
     return (
         "The reference was chosen, and the costs of the candidates were computed, before the run was resumed. Since "
         f"then, these exposures have become usable or unusable: {', '.join(changed)}."
-    )
-
-
-def _matched_again(labels: Sequence[str]) -> str:
-    return (
-        f"Matched again, because their models have changed since the run was stopped: {printable(', '.join(labels))}."
     )

@@ -64,12 +64,24 @@ def test_exposures_that_nearly_no_other_could_be_matched_to_are_set_aside() -> N
     ]
 
 
-def test_the_reason_of_a_choice() -> None:
-    costs = [ReferenceCandidate("a", cost=0.9), ReferenceCandidate("b", cost=0.25), ReferenceCandidate("c")]
-    assert reason_of_choice(costs) == (
-        "It was chosen automatically: low variance, low sky, good coverage (cost 0.2500; next 0.9000; lower is better)."
-    )
-    assert reason_of_choice(costs[1:]) == "It is the only exposure that can be used."
+@pytest.mark.parametrize(
+    ("weights", "reason"),
+    [
+        (CostWeights(), "low variance, low sky, good coverage (cost 0.7200; next 0.9600; lower is better)"),
+        (CostWeights(1, 0, 1), "low sky, good coverage (cost 1.5000; next 1.8000; lower is better)"),
+        (CostWeights(0, 1, 0), "low variance (cost 0.8000; next 1.0000; lower is better)"),
+        (CostWeights(0, 0, 0), "all costs are zero (cost 0.0000; next 0.0000; lower is better)"),
+    ],
+)
+def test_the_reason_of_a_choice(weights: CostWeights, reason: str) -> None:
+    candidates = [
+        ReferenceCandidate("a", 100.0, 20.0, 600),
+        ReferenceCandidate("b", 80.0, 25.0, 300),
+        ReferenceCandidate("c", message="no good pixel"),
+    ]
+    choose_reference(candidates, weights)
+    assert reason_of_choice(candidates) == f"It was chosen automatically: {reason}."
+    assert reason_of_choice(candidates[1:]) == "It is the only exposure that can be used."
     assert reason_of_choice(None) == "It was named by the user."
 
 

@@ -47,6 +47,11 @@ class Pixels:
     box: PixelBox
     on_disk: bool = False
 
+    @property
+    def nbytes(self) -> int:
+        """Size of image and mask in bytes."""
+        return self.image.nbytes + (0 if self.mask is None else self.mask.nbytes)
+
     def part(self, box: PixelBox) -> tuple[np.ndarray, np.ndarray | None]:
         """Return image and mask in a box that must be inside that of the exposure."""
         x, y = box[0] - self.box[0], box[1] - self.box[1]
