@@ -122,7 +122,7 @@ class Commands(click.Group):
     summaries: ClassVar[dict[str, str]] = {
         "background": "Model the background of FILE.",
         "demo": "Simulate exposures in FOLDER, match them, and compare the result with the truth.",
-        "match": "Match the backgrounds of FILES, exposures of one pixel grid.",
+        "match": "Match the backgrounds of FILES, exposures on one pixel grid.",
         "stats": "Print statistics of the good pixels of FILE, with errors.",
     }
     """First sentence of each command's help, so that a list of commands need not import them."""
