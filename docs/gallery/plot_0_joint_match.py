@@ -49,7 +49,8 @@ print(result.table["label", "model", "bins", "rejected_bins", "fit_chi"])
 
 # %%
 # The standard error of a model depends on where its exposure overlaps others. Exposure 1 (left) covers only one half of
-# the field; outside that half its model is extrapolated, and the error grows. Exposure 3 (right) covers the whole field.
+# the field; outside that half its model is extrapolated, and the error grows. Exposure 3 (right) covers the whole
+# field.
 
 figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.8), layout="constrained")
 for ax, index in zip(axes, (1, 3), strict=True):

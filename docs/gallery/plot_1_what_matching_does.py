@@ -18,8 +18,8 @@ exposures = [one.exposure for one in simulated]
 result = evensky.match(exposures, reference=0, bin_size=64)
 
 # %%
-# The first row shows the original exposures, the second the models that were added, and the third the matched exposures.
-# The reference, on the left, is left unchanged.
+# The first row shows the original exposures, the second the models that were added, and the third the matched
+# exposures. The reference, on the left, is left unchanged.
 
 
 def small(array):
@@ -46,10 +46,10 @@ for one in axes.flat:
 axes[1, 0].text(0.5, 0.5, "reference:\nnothing is added", ha="center", va="center", transform=axes[1, 0].transAxes)
 
 # %%
-# To judge the match, compare ``matched_mse``, the mean square of the residual difference between the two exposures, with
-# ``diff_im_var``, the value that the variance planes predict. If both are equal, only noise remains. ``fit_rms`` is the
-# scatter of the bins about the model; it is small here because the model passes through the bins and includes their
-# noise.
+# To judge the match, compare ``matched_mse``, the mean square of the residual difference between the two exposures,
+# with ``diff_im_var``, the value that the variance planes predict. If both are equal, only noise remains. ``fit_rms``
+# is the scatter of the bins about the model; it is small here because the model passes through the bins and includes
+# their noise.
 
 for record in result.run.records[1:]:
     print(

@@ -27,9 +27,9 @@ subtracted = [evensky.estimate_background(one, bin_size=128).subtracted for one 
 matched = evensky.match(exposures, reference=0, bin_size=128).exposures
 
 # %%
-# The pictures show the same diffuse light in the truth, in the coadd of exposures whose own backgrounds were subtracted,
-# and in the coadd of matched exposures (minus the sky level of the reference). Subtraction keeps the stars and loses
-# most of the diffuse light.
+# The pictures show the same diffuse light in the truth, in the coadd of exposures whose own backgrounds were
+# subtracted, and in the coadd of matched exposures (minus the sky level of the reference). Subtraction keeps the stars
+# and loses most of the diffuse light.
 
 truth = np.median(scene.reshape(64, 8, 64, 8).swapaxes(1, 2).reshape(64, 64, 64), axis=2)
 pictures = {

@@ -38,4 +38,5 @@ ax.grid(alpha=0.3)
 # %%
 # An interpolating spline passes through every bin, so the noise of each bin enters the model. Larger bins are therefore
 # better until the sky varies within them. A Chebyshev series of low order averages over all bins, so its bins can be
-# small. As a rule, choose bins of a quarter of the scale on which the skies differ, and at least 64 pixels for a spline.
+# small. As a rule, a bin should measure a quarter of the scale on which the skies differ, and at least 64 pixels for a
+# spline.

@@ -3,9 +3,9 @@ Choosing the interpolation style
 ================================
 
 The style determines how the model interpolates between bins. An Akima spline does not overshoot next to a steep step or
-an outlying bin. A natural spline is smoother but overshoots there. Linear interpolation does not overshoot but has kinks.
-The constant style makes steps: as in LSST's original, its value around each bin is the mean of that bin and the previous
-one.
+an outlying bin. A natural spline is smoother but overshoots there. Linear interpolation does not overshoot but has
+kinks. The constant style makes steps: as in LSST's original, its value around each bin is the mean of that bin and the
+previous one.
 """
 
 import matplotlib.pyplot as plt
@@ -28,6 +28,7 @@ ax.plot(background.stats.x[2], background.stats.value[2], "k.", label="bins")
 ax.set(xlabel="x [px]", ylabel="counts")
 ax.legend(ncols=3)
 
-# %% If a column of bins has too few good bins for the style, a simpler style is used: an Akima spline needs five
-# points, and a natural spline three. ``getAsUsedInterpStyle()`` returns the style that a background used; a match is
+# %%
+# If a column of bins has too few good bins for the style, a simpler style is used: an Akima spline needs five
+# good bins, and a natural spline three. ``getAsUsedInterpStyle()`` returns the style that a background used; a match is
 # flagged REDUCED_ORDER.

@@ -2,8 +2,8 @@
 Choosing the Chebyshev order
 ============================
 
-A Chebyshev series of low order is the better model if skies really differ by a plane or a parabola, because it has
-fewer coefficients to determine from the same bins. If the skies differ in another way, the series cannot follow the
+A Chebyshev series of low order is the better model if the skies really differ by a plane or a parabola, because it has
+fewer coefficients to determine from the same bins. If they differ in another way, the series cannot follow the
 difference, and ``matched_mse`` shows this.
 """
 
