@@ -1,4 +1,4 @@
-"""Matching in one call of exposures that are arrays, objects that hold the pixels of an image, or files."""
+"""Match exposures (arrays, objects that hold the pixels of an image, or files) in one call."""
 
 from __future__ import annotations
 
@@ -353,7 +353,7 @@ def match_files(
         Keep small pictures in the records: of the reference and of the exposures that most deserve a look, at most
         `evensky.runs.pictures.MOST_PICTURES`. By default they are kept if a report is written.
     progress : callable, optional
-        Called with a label, the number of steps done and the number of all steps.
+        Called with a label, the number of steps done, and the total number of steps.
     executor : concurrent.futures.Executor or str, optional
         Executor of the jobs: any executor, or one of `evensky.work.executors.EXECUTORS`; threads by default. Jobs hold
         paths and the configuration, not pixels, so other machines must see the same files. Results do not depend on it.
