@@ -24,7 +24,7 @@ from .reference import ReferenceMethod
 from .run import match_exposures
 from .store import FileStore
 
-# Number of workers of an executor that does not tell it.
+# Number of workers that is assumed for an executor that does not state it.
 _USUAL_WORKERS = 8
 
 MatchConfig = MatchAllConfig | MatchBackgroundsConfig

@@ -95,7 +95,7 @@ class RunFolder:
             )
 
     def asked(self, config: dict[str, Any], number: int, reference: Path | None) -> dict[str, Any]:
-        """Return the inputs and parameters that determine the results, in types of JSON."""
+        """Return the inputs and parameters that determine the results, in JSON types."""
 
         def state(path: Path) -> list[Any]:
             try:

@@ -29,7 +29,7 @@ from .method import Change, Look, Method, Plan, log
 from .record import CandidateScore, ExposureRecord, NoOverlapError
 from .source import Frame, Item, Source
 
-# Number of exposures that are held whatever their size, beside one per worker: the reference and two neighbours.
+# Number of exposures that are held whatever their size, besides one per worker: the reference and two neighbours.
 _LEAST_HELD = 3
 # Number of pixels of a model that are evaluated at a time.
 _BAND_PIXELS = 2**22
@@ -194,7 +194,7 @@ class JointMethod(Method):
         on_disk = exposure.info.scratch is not None
         if frame.shared or on_disk:
             return Pixels(image, mask, frame.bad, box, on_disk)
-        # Nobody else uses pixels that were read from a file: NaN marks the bad ones, and the mask need not be kept.
+        # Pixels read from a file are used nowhere else, so NaN can mark the bad ones, and the mask need not be kept.
         for rows in row_bands(*image.shape):
             image[rows][(mask[rows] & np.int32(frame.bad)) != 0] = np.nan
         return Pixels(image, None, 0, box)
@@ -206,7 +206,7 @@ class JointMethod(Method):
             held: Pixels | None = PIXELS.find(run, item.index)
             if held is None:
                 held = self._pixels(self.source.read(item, to_change=False))
-                # Pixels on disk fill the budget, so that few are held.
+                # Pixels on disk count as the whole budget, so that few exposures are held.
                 size = budget if held.on_disk else held.nbytes
                 PIXELS.hold(run, item.index, held, size, budget, least=_LEAST_HELD + self.workers, fixed=fixed)
         return held
@@ -301,7 +301,7 @@ class JointMethod(Method):
 
 
 def _plan_of(fit: ExposureFit, look: Look, labels: Sequence[str]) -> _Correct:
-    """Return the plan of an exposure; its digest is the same if, to the last bit, its result is."""
+    """Return the plan of an exposure; its digest stays the same if the result is the same to the last bit."""
     model, covered = fit.model, int(look.coverage.bins.size)
     partners = [labels[partner] for partner in fit.partners]
     parts = (

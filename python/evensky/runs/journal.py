@@ -48,7 +48,7 @@ class Journal:
     folder : Path
         The output folder.
     asked : mapping
-        Inputs and parameters of the run, in types of JSON.
+        Inputs and parameters of the run, in JSON types.
     labels : sequence of str
         Names of the exposures in this run.
     resume : bool

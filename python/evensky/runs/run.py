@@ -42,7 +42,7 @@ def match_exposures(
     items : sequence of Item
         The exposures.
     method : Method
-        To be closed by the caller.
+        The caller closes it.
     number : int, optional
         Number of exposures to match, all by default; a reference that is not among them follows them in `items`.
     reference : int, optional
@@ -53,7 +53,7 @@ def match_exposures(
     journal : Journal, optional
         Exposures that it lists as finished are kept; newly finished ones are added.
     progress : callable, optional
-        Called with a label, the number of steps done, and the number of all steps.
+        Called with a label, the number of steps done, and the total number of steps.
 
     Returns
     -------
