@@ -1,7 +1,7 @@
 """Background matching with the interface of the original task.
 
-Given exposures of one pixel grid, choose a reference, and give every other exposure an additive, smooth model so
-that its background equals the reference's. Real sky that both see cancels in the difference and survives.
+Given exposures on one pixel grid, choose a reference, and add a smooth model to every other exposure, so that its
+background equals the reference's. Light that both exposures share cancels in the difference and is preserved.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class MatchBackgroundsTask(Task):
     config : MatchBackgroundsConfig, optional
     name : str, optional
     log : logging.Logger, optional
-        Parent of the task's log; "matchBackgrounds" otherwise.
+        Parent of the task's log; by default, the log has no parent and is named "matchBackgrounds".
     """
 
     ConfigClass = MatchBackgroundsConfig
@@ -131,9 +131,9 @@ class MatchBackgroundsTask(Task):
         Raises
         ------
         TaskError
-            For an empty list, no dataset type, or if no exposure can be the reference.
+            If the list is empty, no dataset type is given, or no exposure can be the reference.
         RuntimeError
-            If the list of scalers has another length.
+            If the list of scalers is not as long as the list of exposures.
         evensky.errors.InvalidParameterError
             For an object that is not a reference, a scaler or an executor.
         """
@@ -194,7 +194,7 @@ class MatchBackgroundsTask(Task):
         TaskError
             If no exposure can be used.
         RuntimeError
-            If the list of scalers has another length.
+            If the list of scalers is not as long as the list of exposures.
         """
         refs = [as_data_ref(ref, index) for index, ref in enumerate(expRefList)]
         scalers = self._scalers(imageScalerList, len(refs))
