@@ -30,8 +30,8 @@ from ..errors import InvalidParameterError, TaskError
 log = logging.getLogger("evensky")
 
 EXECUTORS = ("threads", "processes", "dask", "dask:ADDRESS", "mpi")
-"""Names of executors: threads or processes of this machine, a Dask cluster (a local one, or the one whose scheduler has
-that address), or the processes that ``mpiexec`` has started."""
+"""Names of executors: threads or processes of this machine, a Dask cluster (a local one, or the one whose scheduler is
+at ADDRESS), or the processes that ``mpiexec`` has started."""
 
 Renew = Callable[[Executor | None], Executor]
 """Function that returns an executor; given a broken one, it returns a new one."""
@@ -64,7 +64,7 @@ def _extra(name: str, module: str) -> Any:
 
 @contextmanager
 def open_executor(executor: Executor | str | None, workers: int) -> Iterator[Renew]:
-    """Open an executor for the length of a block, and replace it if it breaks.
+    """Open an executor for the duration of a block, and replace it if it breaks.
 
     Parameters
     ----------
