@@ -104,7 +104,7 @@ def _match_by_bands(reference: Exposure, science: Exposure, options: _core.PairO
 
 
 def have_common_pixels(reference: Exposure, science: Exposure, reference_bad: int, science_bad: int) -> bool:
-    """Return whether any pixel is good in both exposures; True if sizes differ, for which the match raises an error.
+    """Return whether any pixel is good in both exposures; True if sizes differ, as the match then raises an error.
 
     Parameters
     ----------
