@@ -3,8 +3,8 @@ What matching does
 ==================
 
 Exposures of one field differ in their skies: in level, in gradient and in curvature. Matching adds a smooth model to
-every exposure except the reference. The model is measured in the *difference* of the two exposures. Stars and diffuse
-light that both share cancel there, and only the difference of the skies remains.
+every exposure except the reference. The model is measured in the *difference* between the exposure and the reference.
+Stars and diffuse light that both share cancel there, and only the difference of the skies remains.
 """
 
 import matplotlib.pyplot as plt
