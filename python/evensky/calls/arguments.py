@@ -20,7 +20,7 @@ from ..io import read_exposure
 from ..math import StatisticsControl
 from ..math.statistics import mask_of, planes_of
 
-# Number of rounds that stands for clipping until nothing changes.
+# Number of rounds that means clipping until nothing changes.
 _ALL_ROUNDS = 2**31 - 1
 
 
@@ -32,7 +32,7 @@ def read_data(data: Any) -> Any:
 
 
 def clipping_control(bits: int, sigma: float, rounds: int | None) -> StatisticsControl:
-    """Return the control of clipped statistics; without a number of rounds, clipping goes on until nothing changes."""
+    """Return the control for clipped statistics; without a number of rounds, clipping goes on until nothing changes."""
     control = StatisticsControl(real_number(sigma, "sigma"), _ALL_ROUNDS if rounds is None else rounds)
     control.setAndMask(bits)
     return control

@@ -75,7 +75,7 @@ class MatchResult(_Result):
     Attributes
     ----------
     exposures : list
-        The matched exposures, of the types that were given; None for one that failed. The reference is unchanged.
+        The matched exposures, of the same types as the inputs; None for one that failed. The reference is unchanged.
     models : list of BackgroundMI, Approximate or None
         The model that was added to each exposure; None for the reference and for an exposure that failed.
     run : MatchRun
@@ -92,7 +92,7 @@ class MatchAllResult(_Result):
     Attributes
     ----------
     exposures : list
-        The matched exposures, of the types that were given; None for one that failed.
+        The matched exposures, of the same types as the inputs; None for one that failed.
     models : list of Model or None
         The model that was added to each exposure, with ``.image()``, ``.sigma_image()``, ``.name``, ``.coefficients``,
         ``.covariance``, and ``.mirrored``, the model with the interface of ``lsst.afw.math``; None for an exposure that
@@ -346,7 +346,7 @@ def match_files(
         Continue a run in `out_dir` that did not end: finished exposures are kept, the others are matched. Files,
         configuration, reference and version must be the same. If there is no such run, a new one begins.
     compress : bool, optional
-        Compress the files by tiles, without loss.
+        Compress the files in tiles, without loss.
     report : bool, optional
         Write ``report.html``.
     pictures : bool, optional
