@@ -134,12 +134,12 @@ class Journal:
         self._lines.append({"record": asdict(replace(record, pixels=None))})
 
     def drop(self, label: str) -> None:
-        """Write that a finished exposure will be matched again."""
+        """Record that a finished exposure will be matched again."""
         self._lines.append({"dropped": label})
         self.records.pop(label, None)
 
     def done(self, label: str) -> ExposureRecord | None:
-        """Return the record of a finished exposure whose output still has the size that was written, or None."""
+        """Return the record of a finished exposure whose output still has the recorded size, or None."""
         record = self.records.get(label)
         if record is None or record.status == "failed" or record.output is None:
             return None

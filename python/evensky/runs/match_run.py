@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.figure import Figure
 
-# Columns of the table: name, type, whether in the unit of the pixels, description.
+# Columns of the table: name, type, whether it is in the unit of the pixels, description.
 _COLUMNS: tuple[tuple[str, Any, bool, str], ...] = (
     ("label", str, False, "name of the exposure in this run"),
     ("status", str, False, "reference, matched or failed"),

@@ -288,7 +288,7 @@ class Method(ABC):
 
 
 def _job_errors() -> type[BaseException]:
-    """Return the class of errors that fail one exposure and not the run.
+    """Return the class of errors that make one exposure fail, but not the run.
 
     In a worker these are all errors; in the main thread, an interrupt ends the run.
     """

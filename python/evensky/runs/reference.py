@@ -25,7 +25,7 @@ from .source import Frame, Item, Source
 
 
 class ReferenceMethod(Method):
-    """A match of each exposure to one reference, as by LSST's MatchBackgroundsTask.
+    """A match of each exposure to one reference, as LSST's MatchBackgroundsTask does it.
 
     Parameters
     ----------

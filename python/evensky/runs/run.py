@@ -136,7 +136,7 @@ def match_exposures(
 
 
 def _look_at_all(items: Sequence[Item], method: Method, renew: Renew | None, steps: Steps) -> list[Look]:
-    """Look at all exposures together; if the method needs a first look, one by one until one can be read."""
+    """Look at all exposures together, or, if the method needs a first look, one by one until one can be read."""
 
     def lost(index: int, error: BaseException) -> Look:
         return Look(ReferenceCandidate(items[index].label, message=_DIED))

@@ -148,7 +148,7 @@ class MemorySource(Source):
     ----------
     items : list of Item
     matched : list
-        The matched exposures, of the types that were given; None for an exposure that failed.
+        The matched exposures, of the same types as the inputs; None for an exposure that failed.
     models : list
         The models that were added; None for the reference and for an exposure that failed.
 
@@ -212,7 +212,7 @@ class MemorySource(Source):
         return Frame(exposure, self._bits[item.index], data, shared=True)
 
     def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> None:
-        """Keep an exposure, in the type that was given, and its model."""
+        """Keep an exposure, in the type of the input, and its model."""
         self.models[item.index] = result.model
         if item.path is not None:
             self.matched[item.index] = frame.exposure

@@ -30,7 +30,7 @@ class FileStore(Source):
         Location of these planes, if not the usual one; ``{stem}``, ``{name}`` and ``{dir}`` of the exposure are filled
         in.
     compress : bool, optional
-        Compress the output files by tiles.
+        Compress the output files in tiles.
     scratch : str or Path, optional
         Folder in which pixels are kept instead of in memory.
     """
