@@ -26,7 +26,7 @@ class Struct(SimpleNamespace):
         Raises
         ------
         evensky.errors.InvalidParameterError
-            If this Struct has a result of that name already.
+            If this Struct already has a result of that name.
         evensky.errors.NotFoundError
             If the other Struct has no result of that name.
         """

@@ -1,7 +1,7 @@
 """Background matching with the interface of the original task.
 
 Given exposures on one pixel grid, choose a reference, and add a smooth model to every other exposure, so that its
-background equals the reference's. Light that both exposures share cancels in the difference and is preserved.
+background equals the reference's. Light that it shares with the reference cancels in the difference and is preserved.
 """
 
 from __future__ import annotations
