@@ -1,4 +1,4 @@
-"""Jobs on threads, processes or clusters, by any `concurrent.futures.Executor`."""
+"""Jobs on threads, processes or clusters, run by any `concurrent.futures.Executor`."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class HeldReferences:
 
     @contextmanager
     def adopted(self, run: str, reference: Any) -> Iterator[None]:
-        """Keep a reference that is loaded already, until the block ends."""
+        """Keep a reference that is already loaded, until the block ends."""
         with self._lock:
             self._adopted[run] = reference
         try:
@@ -54,7 +54,7 @@ class HeldPixels:
         self._readers: dict[int, threading.Lock] = {}
 
     def reading(self, run: str, exposure: int) -> threading.Lock:
-        """Return a lock to take while an exposure is looked for and, if it is not held, read; one thread reads it."""
+        """Return a lock to hold while an exposure is looked up and, if necessary, read, so that one thread reads it."""
         with self._lock:
             self._begin(run)
             return self._readers.setdefault(exposure, threading.Lock())
