@@ -25,7 +25,7 @@ class HeldReferences:
             if run in self._adopted:
                 return self._adopted[run]
             if self._last is None or self._last[0] != run:
-                self._last = None  # released before the next one is loaded, so that one at a time is in memory
+                self._last = None  # released before the next one is loaded, so that only one is in memory at a time
                 self._last = run, load()
             return self._last[1]
 
@@ -54,7 +54,7 @@ class HeldPixels:
         self._readers: dict[int, threading.Lock] = {}
 
     def reading(self, run: str, exposure: int) -> threading.Lock:
-        """Return a lock to hold while an exposure is looked up and, if necessary, read, so that one thread reads it."""
+        """Return a lock to hold while an exposure is looked up and, if necessary, read; only one thread reads it."""
         with self._lock:
             self._begin(run)
             return self._readers.setdefault(exposure, threading.Lock())
