@@ -1,4 +1,4 @@
-"""Match exposures (arrays, objects that hold the pixels of an image, or files) in one call."""
+"""Matching of exposures (arrays, objects that hold the pixels of an image, or files) in one call."""
 
 from __future__ import annotations
 
