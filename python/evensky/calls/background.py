@@ -193,7 +193,7 @@ def estimate_background(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For an image that has no pixels or cannot be used, for bins of size 0, or for an unknown statistic or style.
+        For an image without pixels or of an unsuitable type, for bins of size 0, or for an unknown statistic or style.
     evensky.errors.RuntimeError
         If the bins determine fewer terms than `order` needs; raised when the image is evaluated.
 
