@@ -101,9 +101,9 @@ def _config_for(method: str, file: Path | None, python_file: Path | None, settin
     metavar="NAME",
     default="threads",
     show_default=True,
-    help="Executor of the jobs: threads, processes, dask (processes of a local cluster), dask:ADDRESS (the scheduler of "
-    "a cluster, whose machines must see the same files), or mpi (under mpiexec -n 1 python -m mpi4py.futures, or with "
-    "processes that MPI starts).",
+    help="Executor of the jobs: threads, processes, dask (processes of a local cluster), dask:ADDRESS (the scheduler "
+    "of a cluster, whose machines must see the same files), or mpi (under mpiexec -n 1 python -m mpi4py.futures, or "
+    "with processes that MPI starts).",
 )
 @scratch_option
 @click.option("--compress", is_flag=True, help="Write tile-compressed output files, without loss.")
@@ -132,9 +132,9 @@ def command(
 ) -> None:
     """Match the backgrounds of FILES, exposures on one pixel grid.
 
-    A smooth model is added to each exposure, so that all backgrounds agree. The sky that all exposures share is preserved,
-    and the reference is not changed. The model complexity is selected from the data. Exposures may cover different
-    parts of the grid if their headers give the origin (LTV1 and LTV2, or LSST's cards).
+    A smooth model is added to each exposure, so that all backgrounds agree. The sky that all exposures share is
+    preserved, and the reference is not changed. The model complexity is selected from the data. Exposures may cover
+    different parts of the grid if their headers give the origin (LTV1 and LTV2, or LSST's cards).
 
     The output folder receives <stem>_matched.fits for each exposure, matched.ecsv (the table of results), report.html
     (the report, with pictures), and matched.journal, from which --resume continues a run that was stopped. FILES are

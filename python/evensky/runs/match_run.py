@@ -41,7 +41,7 @@ _COLUMNS: tuple[tuple[str, Any, bool, str], ...] = (
     ("bins", int, False, "number of bins that were compared"),
     ("rejected_bins", int, False, "number of compared bins that were rejected as outliers"),
     ("runner_up", str, False, "second-best candidate model"),
-    ("runner_up_bic", float, False, "Bayesian information criterion of the second-best model minus that of the best model"),
+    ("runner_up_bic", float, False, "Bayesian information criterion of that model minus that of the best model"),
     ("partners", str, False, "exposures with which this exposure was compared"),
     ("group", int, False, "number of the group of exposures that are connected by overlaps"),
     ("flags", str, False, "flags of a poorly constrained model"),
