@@ -95,7 +95,7 @@ def _config_for(method: str, file: Path | None, python_file: Path | None, settin
     help="Location of the variances: an HDU or a file pattern, as for --mask. Planes named WEIGHT, WHT or IVM are "
     "inverted; those named ERR, SIGMA or RMS are squared.",
 )
-@click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of jobs that run at the same time.")
+@click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of jobs that run at once.")
 @click.option(
     "--executor",
     metavar="NAME",
