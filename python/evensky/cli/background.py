@@ -24,7 +24,7 @@ from .options import COUNT, PATH, Command, one_line, overwrite_option, plane_opt
     default="MEANCLIP",
     show_default=True,
     type=click.Choice(["MEAN", "MEDIAN", "MEANCLIP"], case_sensitive=False),
-    help="Statistic of a bin.",
+    help="Statistic that is computed in each bin.",
 )
 @click.option(
     "--style",
