@@ -27,7 +27,7 @@ def test_whole_numbers() -> None:
 
 
 @pytest.mark.parametrize("value", ["3", b"3", None, [3], 1j])
-def test_what_is_no_real_number(value: Any) -> None:
+def test_values_that_are_no_real_numbers(value: Any) -> None:
     with pytest.raises(InvalidParameterError, match=f"x: .* is a {type(value).__name__}; a real number is needed"):
         real_number(value, "x")
 

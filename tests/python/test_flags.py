@@ -35,7 +35,7 @@ def match(good: Any, **fields: Any) -> Struct:
     return MatchBackgroundsTask(config=config).matchBackgrounds(make_exposure(), make_exposure(good, 150.0))
 
 
-def test_what_rests_on_enough_is_not_flagged() -> None:
+def test_well_constrained_models_are_not_flagged() -> None:
     for fields in ({}, {"usePolynomial": True, "order": 3}, {"interpStyle": "NONE"}):
         struct = match(np.s_[:, :], **fields)
         assert struct.flags == {}

@@ -195,7 +195,7 @@ def test_an_output_of_an_earlier_run_does_not_pass_for_one_of_this(files: list[P
     assert digests(out)[name] == before[name]
 
 
-def test_what_is_in_the_way_of_an_output_fails_alone(files: list[Path], tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_written_fails_alone(files: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     reference = files[0]
     matched(files, out, reference=reference)

@@ -31,12 +31,12 @@ def test_exposures_are_what_they_say() -> None:
 def test_residual_is_zero_for_a_perfect_match() -> None:
     reference, other = make_exposures(2, (128, 128))
     matched = other.exposure.image.array.astype(np.float64) + (reference.sky.astype(np.float64) - other.sky)
-    left = residual_background(matched, other, reference)
-    assert np.nanmax(np.abs(left)) < 1e-9
+    residual = residual_background(matched, other, reference)
+    assert np.nanmax(np.abs(residual)) < 1e-9
     assert np.nanmax(np.abs(residual_background(other.exposure.image.array, other, reference))) > 1
 
 
-def test_what_cannot_be_simulated() -> None:
+def test_sizes_that_cannot_be_simulated() -> None:
     with pytest.raises(InvalidParameterError, match="number = 0"):
         make_exposures(0)
     with pytest.raises(InvalidParameterError, match="64"):

@@ -24,7 +24,7 @@ from .options import COUNT, PATH, Command, one_line, overwrite_option, plane_opt
     default="MEANCLIP",
     show_default=True,
     type=click.Choice(["MEAN", "MEDIAN", "MEANCLIP"], case_sensitive=False),
-    help="Statistic of a bin.",
+    help="Statistic that is computed in each bin.",
 )
 @click.option(
     "--style",
@@ -36,7 +36,7 @@ from .options import COUNT, PATH, Command, one_line, overwrite_option, plane_opt
 @click.option(
     "--order", type=click.IntRange(0, 2**31 - 1), help="Fit a Chebyshev series of this order instead of interpolating."
 )
-@click.option("--threads", "-j", default=1, show_default=True, type=COUNT, help="Number of threads.")
+@click.option("--threads", "-t", default=1, show_default=True, type=COUNT, help="Number of threads.")
 @overwrite_option
 @scratch_option
 @plane_options

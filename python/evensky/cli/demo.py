@@ -36,7 +36,7 @@ from .options import COUNT, EXIT_FAILED, PATH, Command, one_line
     help="Width and height of the exposures in pixels.",
 )
 @click.option("--seed", default=2026, show_default=True, help="Seed; the same seed gives the same exposures.")
-@click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of jobs that run at a time.")
+@click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of jobs that run at once.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier demo.")
 def command(folder: Path, number: int, size: int, seed: int, workers: int, overwrite: bool) -> None:
     """Simulate exposures in FOLDER, match them, and compare the result with the truth.

@@ -86,24 +86,24 @@ def _config_for(method: str, file: Path | None, python_file: Path | None, settin
 @click.option(
     "--mask",
     metavar="SPEC",
-    help="Where the masks are: an HDU (name or number), or a file pattern such as 'masks/{stem}_mask.fits[DQ]', in "
-    "which {stem}, {name} and {dir} are those of the exposure.",
+    help="Location of the masks: an HDU (name or number), or a file pattern such as 'masks/{stem}_mask.fits[DQ]', in "
+    "which {stem}, {name} and {dir} stand for the stem, the name and the folder of the exposure's file.",
 )
 @click.option(
     "--variance",
     metavar="SPEC",
-    help="Where the variances are: an HDU or a file pattern, as for --mask. Planes named WEIGHT, WHT or IVM are "
+    help="Location of the variances: an HDU or a file pattern, as for --mask. Planes named WEIGHT, WHT or IVM are "
     "inverted; those named ERR, SIGMA or RMS are squared.",
 )
-@click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of jobs that run at a time.")
+@click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of jobs that run at once.")
 @click.option(
     "--executor",
     metavar="NAME",
     default="threads",
     show_default=True,
-    help="What runs the jobs: threads, processes, dask (processes of a local cluster), dask:ADDRESS (the scheduler of "
-    "a cluster, whose machines must see the same files), or mpi (under mpiexec -n 1 python -m mpi4py.futures, or with "
-    "processes that MPI starts).",
+    help="Executor of the jobs: threads, processes, dask (processes of a local cluster), dask:ADDRESS (the scheduler "
+    "of a cluster, whose machines must see the same files), or mpi (under mpiexec -n 1 python -m mpi4py.futures, or "
+    "with processes that MPI starts).",
 )
 @scratch_option
 @click.option("--compress", is_flag=True, help="Write tile-compressed output files, without loss.")
@@ -132,9 +132,9 @@ def command(
 ) -> None:
     """Match the backgrounds of FILES, exposures on one pixel grid.
 
-    A smooth model is added to each exposure, so that all backgrounds agree. Sky that all exposures share is preserved,
-    and the reference is not changed. The model complexity is selected from the data. Exposures may cover different
-    parts of the grid if their headers give the origin (LTV1 and LTV2, or LSST's cards).
+    A smooth model is added to each exposure, so that all backgrounds agree. The sky that all exposures share is
+    preserved, and the reference is not changed. The model complexity is selected from the data. Exposures may cover
+    different parts of the grid if their headers give the origin (LTV1 and LTV2, or LSST's cards).
 
     The output folder receives <stem>_matched.fits for each exposure, matched.ecsv (the table of results), report.html
     (the report, with pictures), and matched.journal, from which --resume continues a run that was stopped. FILES are
@@ -147,7 +147,7 @@ def command(
       evensky match *.fits --out matched --mask 'masks/{stem}.fits' -c level=mean
       evensky match *.fits --out matched --method reference -c usePolynomial=true -c order=3
     """
-    with one_line(), stoppable("finished exposures are kept, --resume continues the run"):
+    with one_line(), stoppable("finished exposures are kept; --resume continues the run"):
         config = _config_for(method, config_file, python_config, settings)
         with progress_bar(False if quiet else None) as progress:
             run = match_files(

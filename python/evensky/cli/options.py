@@ -170,8 +170,8 @@ _plane_options = [
     click.option(
         "--mask",
         metavar="SPEC",
-        help="Where the mask is, if not in its usual place: an HDU, or a file pattern in which {stem}, {name} and "
-        "{dir} are those of FILE.",
+        help="Location of the mask, if it is not in its usual place: an HDU, or a file pattern in which {stem}, {name} "
+        "and {dir} stand for the stem, the name and the folder of FILE.",
     ),
     click.option(
         "--bad-planes",

@@ -92,7 +92,7 @@ def match_files(
     if resume:
         folder.remove_torn()
     try:
-        with open_executor(executor, workers) as renew, closing(method):
+        with closing(method), open_executor(executor, workers) as renew:
             run = match_exposures(
                 folder.items,
                 method,

@@ -91,13 +91,13 @@ class MatchBackgroundsConfig(Config):
         dtype=float, default=1e-8, min=0.0, doc="The fit is unweighted if no bin has an error greater than this."
     )
     flagGoodFraction = _share(
-        0.1, "A match is flagged LOW_COVERAGE if a smaller share of the pixels is good in both exposures."
+        0.1, "A match is flagged LOW_COVERAGE if less than this share of the pixels is good in both exposures."
     )
     flagGoodBinFraction = _share(
-        0.5, "A match is flagged FEW_GOOD_BINS if a smaller share of the bins has a good pixel."
+        0.5, "A match is flagged FEW_GOOD_BINS if less than this share of the bins has a good pixel."
     )
     flagExtrapolatedFraction = _share(
-        0.1, "A match is flagged EXTRAPOLATED if a greater share of the image lies beyond the good bins."
+        0.1, "A match is flagged EXTRAPOLATED if more than this share of the image lies beyond the good bins."
     )
 
     def validate(self) -> None:

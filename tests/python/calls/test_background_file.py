@@ -30,9 +30,9 @@ def test_the_model_and_the_lines_that_describe_it(file: Path, tmp_path: Path) ->
     model = read_exposure(out)
     assert np.abs(model.image.array - np.linspace(50, 53, 90)).max() < 1
     assert read_exposure(rms).image.array.mean() == pytest.approx(2, abs=0.2)
-    left = read_exposure(less)
-    np.testing.assert_array_equal(left.image.array, read_exposure(file).image.array - model.image.array)
-    assert left.getXY0() == read_exposure(file).getXY0()
+    difference = read_exposure(less)
+    np.testing.assert_array_equal(difference.image.array, read_exposure(file).image.array - model.image.array)
+    assert difference.getXY0() == read_exposure(file).getXY0()
 
 
 def test_nothing_is_replaced_unasked(file: Path, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_nothing_is_replaced_unasked(file: Path, tmp_path: Path) -> None:
             model_file(file, bin_size=30, overwrite=True, say=print, **options)
 
 
-def test_what_cannot_be_modelled(file: Path, tmp_path: Path) -> None:
+def test_files_that_cannot_be_modelled(file: Path, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="'NOPE'"):
         model_file(file, bad_planes="NOPE", say=print)
     exposure = read_exposure(file)

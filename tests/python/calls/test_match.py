@@ -287,7 +287,7 @@ def test_the_same_bits_for_any_number_of_threads_and_again() -> None:
     assert results[0] == results[1] == results[2]
 
 
-def test_what_cannot_be_matched_does_not_stop_the_others(tmp_path: Path) -> None:
+def test_exposures_that_cannot_be_matched_do_not_stop_the_others(tmp_path: Path) -> None:
     rng = np.random.default_rng(13)
     good = [rng.normal(100 + i, 1, (80, 80)) for i in range(3)]
     blank = np.full((80, 80), np.nan)

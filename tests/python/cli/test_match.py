@@ -38,8 +38,8 @@ def test_match(folder: Path, tmp_path: Path) -> None:
     truth = {one.name: one for one in SIMULATED}
     for row in table:
         matched = read_exposure(row["output"])
-        left = residual_background(matched.image.array, truth[row["label"]], truth[reference])
-        assert np.sqrt(np.nanmean(left**2)) < 0.9
+        residual = residual_background(matched.image.array, truth[row["label"]], truth[reference])
+        assert np.sqrt(np.nanmean(residual**2)) < 0.9
         assert matched.metadata["EVS_STAT"] == row["status"]
         assert matched.metadata["OBJECT"] == "evensky demo field"
         assert matched.wcs is not None
@@ -59,8 +59,8 @@ def test_match_to_each_other(folder: Path, tmp_path: Path) -> None:
     truth = {one.name: one for one in SIMULATED}
     for row in table:
         matched = read_exposure(row["output"])
-        left = residual_background(matched.image.array, truth[row["label"]], truth[table.meta["reference"]])
-        assert np.sqrt(np.nanmean(left**2)) < 0.2
+        residual = residual_background(matched.image.array, truth[row["label"]], truth[table.meta["reference"]])
+        assert np.sqrt(np.nanmean(residual**2)) < 0.2
         assert matched.metadata["EVS_STAT"] == row["status"]
         assert matched.metadata["EVS_CHI"] == pytest.approx(1, abs=0.3)
         assert row["seconds"] > 0

@@ -17,7 +17,7 @@ HEIGHT, WIDTH = 120, 160
 SKY = (RNG.normal(100, 5, (HEIGHT, WIDTH)) + np.linspace(0, 30, WIDTH)).astype(np.float32)
 
 
-def test_results_show_themselves() -> None:
+def test_results_have_representations() -> None:
     stats = makeStatistics(SKY, "MEANCLIP")
     assert repr(stats).startswith("Statistics(MEANCLIP=")
     assert "<td>MEANCLIP</td>" in stats._repr_html_()
@@ -56,7 +56,7 @@ def test_a_background_without_a_model_shows_its_bins() -> None:
     assert "<img" not in background._repr_html_()
 
 
-def test_what_is_shown_is_the_model_that_was_asked_for() -> None:
+def test_the_model_that_is_shown_has_the_options_of_the_call() -> None:
     slope = np.add.outer(np.zeros(120), np.linspace(0, 60, 160)) + SKY
     pages = {}
     for options in ({"order": 0}, {"order": 1}, {"style": "constant"}):
@@ -73,7 +73,7 @@ def test_what_is_shown_is_the_model_that_was_asked_for() -> None:
         assert f"model, {name}<" in background.background._repr_html_()
 
 
-def test_what_holds_images_prints_in_one_line() -> None:
+def test_objects_that_hold_images_print_in_one_line() -> None:
     assert repr(make_exposures(1, (128, 160))) == "[SimulatedExposure('demo_01', 160 x 128 px: exposure, sky, scene)]"
     assert repr(MatchBackgroundsTask()).startswith("MatchBackgroundsTask(")
     assert "binSize=256" in repr(MatchBackgroundsTask())

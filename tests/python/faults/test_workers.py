@@ -80,7 +80,7 @@ def test_failures_always_have_a_reason(
 
 @pytest.mark.parametrize("error", [SystemExit(0), SystemExit("no"), GeneratorExit("no"), KeyboardInterrupt()])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_is_no_exception_is_one_failure_too(
+def test_base_exceptions_in_a_worker_are_one_failure(
     files: list[Path],
     whole: dict[str, str],
     tmp_path: Path,

@@ -18,7 +18,7 @@ from evensky.io import atomic_path, write_exposure, write_image
 exposure = pytest.fixture(make_exposure)
 
 
-def test_what_is_no_file_is_not_replaced(exposure: ExposureF, tmp_path: Path) -> None:
+def test_only_regular_files_are_replaced(exposure: ExposureF, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(FitsError, match="not a regular file"):
         write_image(exposure.image, tmp_path / "pipe", overwrite=True)

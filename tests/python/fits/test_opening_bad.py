@@ -210,7 +210,7 @@ test_refused_gzip = refused(REFUSED_GZIP, "a.fits.gz")
 
 
 @pytest.mark.parametrize(("make", "says"), [pytest.param(*row[1:], id=row[0]) for row in SPECIAL])
-def test_what_is_no_file(tmp_path: Path, make: Callable[[Path], object], says: str) -> None:
+def test_paths_that_are_no_files(tmp_path: Path, make: Callable[[Path], object], says: str) -> None:
     path = tmp_path / "a.fits"
     make(path)
     assert_refused(path, says)

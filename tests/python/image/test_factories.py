@@ -7,7 +7,7 @@ import numpy as np
 import evensky.image as afwImage
 
 
-def test_what_is_made_shares_the_arrays() -> None:
+def test_images_share_the_arrays() -> None:
     pixels, bits, variance = np.ones((3, 4), np.float32), np.zeros((3, 4), np.int32), np.full((3, 4), 2, np.float32)
     image, mask = afwImage.makeImageFromArray(pixels), afwImage.makeMaskFromArray(bits)
     assert type(image) is afwImage.ImageF

@@ -32,7 +32,7 @@ def test_any_real_type_goes_in(dtype: str, becomes: str) -> None:
         assert planes.image is array
 
 
-def test_what_is_no_image() -> None:
+def test_objects_that_are_no_images() -> None:
     for bad, match in (
         ("abc", "dtype|shape"),
         (np.zeros((2, 2), complex), "complex"),

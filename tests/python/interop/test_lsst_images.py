@@ -113,7 +113,7 @@ def test_planes_that_a_schema_lacks_are_added() -> None:
         np.testing.assert_array_equal(again.mask.get(name), where)
 
 
-def test_what_does_not_fit() -> None:
+def test_images_that_do_not_fit() -> None:
     many = masked()
     many.mask = li.Mask(schema=schema(np.uint8, [f"P{k}" for k in range(33)]), bbox=BOX)
     with pytest.raises(InvalidParameterError, match="33 planes; at most 32 are allowed"):

@@ -85,7 +85,7 @@ def test_the_reason_of_a_choice(weights: CostWeights, reason: str) -> None:
     assert reason_of_choice(None) == "It was named by the user."
 
 
-def test_what_is_measured_of_a_candidate() -> None:
+def test_a_candidate_is_measured() -> None:
     exposure = SIMULATED[0].exposure.clone()
     bad = exposure.mask.getPlaneBitMask(["BAD", "CR"])
     good = exposure.image.array[(exposure.mask.array & bad) == 0].astype(np.float64)

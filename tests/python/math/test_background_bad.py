@@ -317,7 +317,7 @@ def test_origins_far_out(origin: int) -> None:
         pytest.param("new(afwMath.Statistics).getOrMask()", id="statistics"),
     ],
 )
-def test_what_was_never_initialised(made: str) -> None:
+def test_objects_that_were_never_initialised(made: str) -> None:
     # A pickle without its state makes such objects. They are used in a separate process, as it may crash.
     code = (
         "import copy, numpy as np, evensky.math as afwMath\n"

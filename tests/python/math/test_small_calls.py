@@ -40,7 +40,7 @@ def test_a_background_and_its_image(image: Any) -> None:
     assert python_calls(lambda: afwMath.makeBackground(image, CONTROL).getImageF()) < 30
 
 
-def test_what_is_not_checked_again_is_as_if_it_were() -> None:
+def test_calls_that_skip_checks_give_the_same_results() -> None:
     image = afwImage.ImageF(PIXELS)
     image.setXY0(-5, 7)
     background = afwMath.makeBackground(image, CONTROL)

@@ -65,7 +65,7 @@ def test_any_layout_gives_the_same_bits(view: Any) -> None:
         assert got.getValue(one) == want.getValue(one)
 
 
-def test_what_statistics_refuse(image: afwImage.MaskedImageF) -> None:
+def test_arguments_that_statistics_refuse(image: afwImage.MaskedImageF) -> None:
     result = afwMath.makeStatistics(PIXELS, afwMath.MEAN | afwMath.MEDIAN)
     with pytest.raises(errors.InvalidParameterError, match="never asked for STDEV"):
         result.getValue(afwMath.STDEV)

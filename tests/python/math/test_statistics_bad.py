@@ -456,7 +456,7 @@ def test_errors_of_odd_variances(variance: float, error: float) -> None:
 
 
 @pytest.mark.parametrize("value", [NAN, INF])
-def test_what_is_not_finite_counts_where_it_was_asked_to(value: float) -> None:
+def test_values_that_are_not_finite_count_on_request(value: float) -> None:
     got = numbers(np.array([[1, value, 3]]), afwMath.NPOINT, afwMath.MEAN, afwMath.MIN, sctrl=control(NanSafe=False))
     np.testing.assert_array_equal(got, [3, NAN, 1])
 

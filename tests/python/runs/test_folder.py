@@ -53,7 +53,7 @@ def test_inputs_are_no_outputs(tmp_path: Path) -> None:
         make_folder(tmp_path).prepare()
 
 
-def test_what_the_results_depend_on(tmp_path: Path) -> None:
+def test_inputs_that_the_results_depend_on(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     (tmp_path / "a.fits").write_bytes(b"123")
     asked = folder.asked({"binSize": 32}, 2, None)

@@ -35,7 +35,7 @@ def finished(folder: Path, label: str) -> ExposureRecord:
     return ExposureRecord(label, f"{label}.fits", "matched", str(output), 5, fit_rms=0.5, flags=["EXTRAPOLATED"])
 
 
-def test_what_was_finished_is_known_again(tmp_path: Path) -> None:
+def test_finished_exposures_are_known_again(tmp_path: Path) -> None:
     record = finished(tmp_path, "b")
     with opened(tmp_path) as journal:
         journal.finish(record)
@@ -50,7 +50,7 @@ def test_what_was_finished_is_known_again(tmp_path: Path) -> None:
     assert again.done("b") is None
 
 
-def test_what_is_dropped_counts_no_longer(tmp_path: Path) -> None:
+def test_dropped_exposures_count_no_longer(tmp_path: Path) -> None:
     with opened(tmp_path) as journal:
         journal.finish(finished(tmp_path, "b"))
         journal.drop("b")

@@ -68,9 +68,9 @@ def test_matching_recovers_the_truth() -> None:
             science = one.exposure.clone()
             variance = science.variance.array.copy()
             result = task.matchBackgrounds(reference.exposure, science)
-            left = residual_background(science.image.array, one, reference)
+            residual = residual_background(science.image.array, one, reference)
             # Noise of 14 counts in bins of about 850 good pixels gives 0.5 counts per bin.
-            assert np.sqrt(np.nanmean(left**2)) < 0.9
+            assert np.sqrt(np.nanmean(residual**2)) < 0.9
             assert result.matchedMSE == pytest.approx(result.diffImVar, rel=0.02)
             np.testing.assert_array_equal(science.variance.array, variance)
 
@@ -110,7 +110,7 @@ def test_one_failure_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) 
         assert words in caplog.text
 
 
-def test_what_stops_a_run() -> None:
+def test_errors_that_stop_a_run() -> None:
     with pytest.raises(TaskError, match="0"):
         make_task().run([], "warp")
     with pytest.raises(TaskError, match="''"):

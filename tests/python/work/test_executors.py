@@ -171,12 +171,12 @@ def test_only_the_job_that_kills_its_worker_is_lost(tmp_path: Path, workers: int
     assert results == {number: -number if number in deadly else number * number for number in range(8)}
 
 
-def test_what_a_job_raises_is_raised(tmp_path: Path) -> None:
+def test_errors_of_a_job_are_raised(tmp_path: Path) -> None:
     with open_executor(None, 2) as renew, pytest.raises(ZeroDivisionError):
         dict(Jobs(renew, divmod, lambda key, error: (0, 0)).run([(0, (1, 1)), (1, (1, 0))]))
 
 
-def test_what_finishing_raises_ends_the_run() -> None:
+def test_an_error_of_finished_ends_the_run() -> None:
     def finished(key: int, result: int) -> None:
         raise FitsError(f"disk full at {key}")
 

@@ -57,7 +57,7 @@ class MatchAllConfig(Config):
         dtype=str,
         default="reference",
         optional=False,
-        doc="Which level to leave unchanged.",
+        doc="Level that is left unchanged.",
         allowed={
             "reference": "the reference exposure",
             "mean": "the mean of all exposures: the models sum to zero",

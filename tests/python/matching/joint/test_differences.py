@@ -44,7 +44,7 @@ def test_coverage() -> None:
     assert found.counts.tolist() == [400] * 15
 
 
-def test_what_the_core_refuses() -> None:
+def test_arguments_that_the_core_refuses() -> None:
     image = np.zeros((20, 30), np.float32)
     good = ((image, None), (image, None))
     with pytest.raises(InvalidParameterError, match=r"x_edges reaches from 0 to 31; it must be within 0 to 30"):

@@ -36,7 +36,7 @@ def test_a_model_is_one_and_the_same_everywhere(candidate: Candidate) -> None:
     np.testing.assert_array_equal(again.image(), image)
 
 
-def test_what_is_common_can_be_taken_from_one_model_into_another() -> None:
+def test_a_common_part_can_be_moved_between_models() -> None:
     rng = np.random.default_rng(2)
     other = Basis((-500, 0, 2000, 900))
     x, y = rng.uniform(7, 300, 50), rng.uniform(-3, 190, 50)

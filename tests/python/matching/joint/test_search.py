@@ -21,7 +21,7 @@ def matched(simulated: Sequence[SimulatedExposure], **options: Any) -> Result:
     return evensky.match_all([one.exposure for one in simulated], pictures=False, **options)
 
 
-def left(result: Result, simulated: list[SimulatedExposure]) -> float:
+def residual(result: Result, simulated: list[SimulatedExposure]) -> float:
     return residual_between([None if model is None else model.image() for model in result.models], simulated)
 
 
@@ -37,12 +37,12 @@ def names(result: Result) -> list[str]:
     [({"curved": False}, 0.012), ({}, 0.06), ({"halves": 5}, 0.12)],
     ids=["levels", "gradients and curvature", "five cover a half"],
 )
-def test_what_is_left(fields: dict[str, Any], most: float) -> None:
+def test_residuals(fields: dict[str, Any], most: float) -> None:
     squares = []
     for seed in (1, 2):
         simulated = make_bare_exposures(seed=seed, **fields)
         result = matched(simulated)
-        squares.append(left(result, simulated) ** 2)
+        squares.append(residual(result, simulated) ** 2)
         expected = "constant" if fields.get("curved") is False else "Chebyshev 2"
         assert sorted(set(names(result))) == sorted({"none", expected})
     assert np.sqrt(np.mean(squares)) <= most
@@ -152,7 +152,7 @@ def test_errors_are_not_better_than_the_scatter() -> None:
     assert names(result)[1] == "none" or sigma > 2 * np.sqrt(10) / 256
 
 
-def test_what_is_odd_in_one_bin_does_not_count() -> None:
+def test_outlying_bins_do_not_count() -> None:
     rng = np.random.default_rng(4)
     clean = [(100 + 3 * i + rng.normal(0, 5, (512, 512))).astype(np.float32) for i in range(6)]
     ghost = [image.copy() for image in clean]
