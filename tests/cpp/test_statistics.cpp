@@ -260,8 +260,8 @@ TEST_CASE("statistics: MAD is the scaled median of the distances from the median
     Pixels<float> const few(5, 1, {1.0F, 2.0F, 4.0F, 8.0F, 100.0F});
     CHECK(of(few, MAD | ERRORS).getValue() == 1.482602218505602 * 3.0);
     CHECK(std::isnan(of(few, MAD | ERRORS).getError()));
-    CHECK(of(Pixels<std::int32_t>(1, 1, {7}), MAD).getValue() == 0.0);
-    CHECK(std::isnan(of(Pixels<double>(1, 1, {testing::nan}), MAD).getValue()));
+    CHECK(of(Pixels<std::int32_t>(1, 1, 7), MAD).getValue() == 0.0);
+    CHECK(std::isnan(of(Pixels<double>(1, 1, testing::nan), MAD).getValue()));
     // Images that are packed in memory, and images that are read block by block, with and without the kernels.
     for (std::ptrdiff_t const width : {40, 300, 900}) {
         std::vector<float> values;
