@@ -53,6 +53,8 @@ def exposure_of(data: Any, label: str, *, copy: bool = True) -> Exposure:
     if isinstance(data, Exposure):
         exposure.info.has_variance = data.info.has_variance
         exposure.dataId = dict(data.dataId)
+        if (unit := data.metadata.get("BUNIT")) is not None:
+            exposure.metadata["BUNIT"] = unit
     if not exposure.dataId:
         exposure.dataId = {"exposure": label}
     if planes.unit:

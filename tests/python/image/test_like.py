@@ -59,3 +59,10 @@ def test_images_stay_where_they_are() -> None:
         assert type(model) is ImageD
         assert model.getXY0() == masked.getXY0()
     assert data_like(PIXELS, BAD) is BAD
+
+
+def test_an_exposure_keeps_its_unit() -> None:
+    exposure = ExposureF(4, 3)
+    exposure.metadata["BUNIT"] = "mJy"
+    assert exposure_of(exposure, "a").metadata["BUNIT"] == "mJy"
+    assert "BUNIT" not in exposure_of(ExposureF(4, 3), "a").metadata
