@@ -6,11 +6,11 @@ __all__ = ["get_cmake_dir", "get_include"]
 
 from pathlib import Path
 
-from . import _core
+from ._core import __file__ as _extension
 from .errors import NotFoundError
 
 # The folder of the extension, as in an editable install the Python files are elsewhere.
-_INSTALLED = Path(_core.__file__).parent
+_INSTALLED = Path(_extension).parent
 
 
 def _existing(folder: Path, holds: str) -> str:

@@ -20,7 +20,7 @@ __all__ = [
 
 import builtins
 
-from . import _core
+from ._core import set_error_classes
 
 
 class EvenskyError(Exception):
@@ -59,7 +59,7 @@ class FitsError(RuntimeError, OSError):
     """Failure to read or write a file; the message names the file."""
 
 
-_core.set_error_classes(
+set_error_classes(
     {
         cls.__name__: cls
         for cls in (

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from .. import _core
-from .._bands import row_bands
+from .._bands import band_height, row_bands
 from .._checks import real_number
 from .._core import BackgroundControl, UndersampleStyle, stringToUndersampleStyle
 from ..draw.figures import figure_url, plot_model_grid, unit_label
@@ -335,8 +335,9 @@ def model_range(model: BackgroundMI | Approximate) -> tuple[float, float]:
     box = model.getBBox() if isinstance(model, Approximate) else model.getImageBBox()
     width, height = box.getDimensions()
     low, high = np.float32(np.inf), np.float32(-np.inf)
+    buffer = np.empty((min(height, band_height(width, _BAND_PIXELS)), width), np.float32)
     for rows in row_bands(height, width, _BAND_PIXELS):
-        band = np.empty((rows.stop - rows.start, width), np.float32)
+        band = buffer[: rows.stop - rows.start]
         fill_with_model(band, model, first_row=rows.start)
         # A model without any good bin is NaN, which is ignored.
         low, high = np.fmin(low, np.fmin.reduce(band, axis=None)), np.fmax(high, np.fmax.reduce(band, axis=None))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .._bands import row_bands
+from .._bands import band_height, row_bands
 from .._core import PairOptions
 from .._text import reason_of
 from ..errors import TaskError
@@ -251,8 +251,9 @@ class JointMethod(Method):
         if widened and frame.shared:
             exposure.maskedImage.setVariance(exposure.variance.clone())
         low, high = np.inf, -np.inf
+        buffer = np.empty((min(height, band_height(width, _BAND_PIXELS)), width), np.float32)
         for rows in row_bands(height, width, _BAND_PIXELS):
-            band = np.empty((rows.stop - rows.start, width), np.float32)
+            band = buffer[: rows.stop - rows.start]
             model.fill(band, first_row=rows.start)
             low, high = min(low, float(band.min())), max(high, float(band.max()))
             image[rows] += band
