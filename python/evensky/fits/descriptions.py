@@ -1,0 +1,173 @@
+"""Descriptions of files: which HDU is the image, which are its mask and its variances, as plain data."""
+
+from __future__ import annotations
+
+__all__ = [
+    "FileDescription",
+    "ImageDescription",
+    "MaskDescription",
+    "PlaneDescription",
+    "Role",
+    "Selection",
+    "Sense",
+    "VarianceDescription",
+]
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Sense = Literal["variance", "sigma", "inverse variance", "weight"]
+"""Meaning of a plane of errors. The scale of a "weight" is unknown: only where it is not positive is used."""
+
+Role = Literal["exposure", "weight map", "mask", "earlier output"]
+"""Purpose of a file. All but "exposure" are refused in a list of exposures."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Choices of the user, which take precedence over what a file says of itself.
+
+    Attributes
+    ----------
+    hdu : str, int or None
+        The image: number of an HDU, EXTNAME, or EXTNAME and EXTVER as in "SCI,2".
+    mask, variance, weight : str, int or None
+        Location of a plane: an HDU as for `hdu`, or a file, ``file.fits`` or ``file.fits[EXT]``. "none" ignores the
+        plane that the file has. `weight` holds inverse variances.
+    bad_planes : tuple of str or None
+        Mask planes whose pixels do not count: names, or values of flags as in "4" or "4096+8192".
+    good_bits : tuple of str
+        Mask planes whose pixels count although they are bad by default, in the same form.
+    """
+
+    hdu: str | int | None = None
+    mask: str | int | None = None
+    variance: str | int | None = None
+    weight: str | int | None = None
+    bad_planes: tuple[str, ...] | None = None
+    good_bits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlaneDescription:
+    """Location of a plane.
+
+    Attributes
+    ----------
+    path : Path
+        The file that holds it, which may be another than that of the image.
+    hdu : int
+        Number of the HDU.
+    name : str
+        Name for messages, such as "DQ,1" or "x.weight.fits[0]".
+    """
+
+    path: Path
+    hdu: int
+    name: str
+
+
+@dataclass(frozen=True)
+class MaskDescription(PlaneDescription):
+    """A mask and the meaning of its bits.
+
+    Attributes
+    ----------
+    planes : mapping of str to int or None
+        Numbers of the bits by name; None if they have no names.
+    bad : int
+        Bits whose pixels do not count, as a number >= 0.
+    bad_names : tuple of str
+        Names of these bits, or their values, for display; ("any",) for every pixel that is not 0.
+    """
+
+    planes: Mapping[str, int] | None
+    bad: int
+    bad_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class VarianceDescription(PlaneDescription):
+    """A plane of errors.
+
+    Attributes
+    ----------
+    sense : Sense
+    """
+
+    sense: Sense
+
+
+@dataclass(frozen=True)
+class ImageDescription:
+    """One science image of a file; it is picklable, as it is sent to other processes.
+
+    Attributes
+    ----------
+    path : Path
+    hdu : int
+        Number of the HDU.
+    name : str
+        Name of the HDU for messages, such as "SCI,2" or "0".
+    slot : str
+        Identifies the same chip in other files; "" if the file has one science image.
+    shape : (height, width)
+        Without axes of length 1.
+    layout : str
+        Name of the layout.
+    mask : MaskDescription or None
+    variance : VarianceDescription or None
+    unit, filter : str
+        "" if unknown.
+    origin : (x0, y0) or None
+        Pixel origin that the header gives (LTV or LSST's cards); None if it gives none.
+    notes : tuple of str
+        What was assumed or ignored, in sentences without a full stop.
+    """
+
+    path: Path
+    hdu: int
+    name: str
+    slot: str
+    shape: tuple[int, int]
+    layout: str
+    mask: MaskDescription | None = None
+    variance: VarianceDescription | None = None
+    unit: str = ""
+    filter: str = ""
+    origin: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FileDescription:
+    """The content of one file, known from its headers alone.
+
+    Attributes
+    ----------
+    path : Path
+    layout : str
+        Name of the layout.
+    role : Role
+    images : tuple of ImageDescription
+        The science images, in the order of their HDUs.
+    hdus : tuple of str
+        Names of all HDUs, for display.
+    ignored : tuple of str
+        Names of the image HDUs that are not used.
+    notes : tuple of str
+        What was assumed or ignored in the whole file.
+    wcs : tuple of astropy.wcs.WCS or None
+        One per image; None for an image without a celestial WCS.
+    """
+
+    path: Path
+    layout: str
+    role: Role
+    images: tuple[ImageDescription, ...]
+    hdus: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    wcs: tuple[Any, ...] = field(default=(), repr=False, compare=False)
