@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["exposure_mask", "open_console", "print_run"]
+__all__ = ["exposure_mask", "open_console", "print_inspection", "print_run"]
 
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..calls.inspect import Inspection
 from ..io.file_names import fill_pattern, unique_labels
 from ..runs.folder import PAGE, TABLE
 from ..runs.match_run import MatchRun
@@ -48,6 +49,25 @@ def print_run(run: MatchRun, out: Path, *, report: bool = True) -> None:
             console.print(f"[yellow]{escape(record.label)}:[/] {escape(warning)}")
     look = f"Report: {out / PAGE}" if report else f"Table: {out / TABLE}"
     console.print(f"{run.summary}, {run.seconds:.1f} s. {look}", soft_wrap=True, markup=False)
+
+
+def print_inspection(inspection: Inspection) -> None:
+    """Print the table, the notes and the problems of an inspection."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = open_console()
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    header, rows = inspection.rows()
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    console.print(table)
+    for note in inspection.notes:
+        console.print(f"[yellow]Note:[/] {escape(note)}.", soft_wrap=True)
+    for problem in inspection.problems:
+        console.print(f"[red]Problem:[/] {escape(problem)}.", soft_wrap=True)
 
 
 def exposure_mask(file: Path, mask: str | None) -> str | None:
