@@ -198,9 +198,9 @@ _hdu_option = click.option(
     "the layout.",
 )
 _PATTERN = (
-    "an HDU, a file, or a file pattern such as 'masks/{stem}_mask.fits[DQ]', in which {stem}, {name} and {dir} stand for "
-    "the stem, the name and the folder of the exposure's file, {stem:s/OLD/NEW/} for the stem with a part replaced, and "
-    "{extname} and {extver} for the name and the version of the image's HDU. none ignores it."
+    "an HDU, a file, or a file pattern such as 'masks/{stem}_mask.fits[DQ]', in which {stem}, {name} and {dir} stand "
+    "for the stem, the name and the folder of the exposure's file, {stem:s/OLD/NEW/} for the stem with a part "
+    "replaced, and {extname} and {extver} for the name and the version of the image's HDU. none ignores it."
 )
 _plane_options = [
     _hdu_option,

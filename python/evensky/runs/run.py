@@ -126,11 +126,8 @@ def match_exposures(
                 results.finish(i, record)
 
         jobs = (
-            (
-                file,
-                ([items[i] for i in file_items], [plans[i] for i in file_items], [results.kept[i] for i in file_items]),
-            )
-            for file, file_items in enumerate(files)
+            (number, ([items[i] for i in file], [plans[i] for i in file], [results.kept[i] for i in file]))
+            for number, file in enumerate(files)
         )
         for file, done in Jobs(renew, method.process_file, lost, finished).run(jobs):
             whole = all(record.status == "failed" for record in done)

@@ -114,7 +114,9 @@ class Source(ABC):
     def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> Any:
         """Take the result of an exposure; return what `write` needs of it."""
 
-    def write(self, items: Sequence[Item], records: Sequence[ExposureRecord], parts: Sequence[Any]) -> None:
+    def write(  # noqa: B027 - exposures in memory need not be written
+        self, items: Sequence[Item], records: Sequence[ExposureRecord], parts: Sequence[Any]
+    ) -> None:
         """Write the finished exposures of one file.
 
         Parameters

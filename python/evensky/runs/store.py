@@ -112,8 +112,7 @@ class FileStore(Source):
             **result.cards,
             "EVS_FLAG": (",".join(record.flags), "how the model is poorly constrained"),
         }
-        planes = {image.hdu: NewPlane(exposure.image.array, cards, result.history)}
-        return planes
+        return {image.hdu: NewPlane(exposure.image.array, cards, result.history)}
 
     def write(
         self, items: Sequence[Item], records: Sequence[ExposureRecord], parts: Sequence[Mapping[int, NewPlane]]
