@@ -1,15 +1,14 @@
-"""Console output of the commands, and locations of masks."""
+"""Console output of the commands."""
 
 from __future__ import annotations
 
-__all__ = ["exposure_mask", "open_console", "print_inspection", "print_run"]
+__all__ = ["open_console", "print_inspection", "print_run"]
 
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..calls.inspect import Inspection
-from ..io.file_names import fill_pattern, unique_labels
 from ..runs.folder import PAGE, TABLE
 from ..runs.match_run import MatchRun
 
@@ -68,8 +67,3 @@ def print_inspection(inspection: Inspection) -> None:
         console.print(f"[yellow]Note:[/] {escape(note)}.", soft_wrap=True)
     for problem in inspection.problems:
         console.print(f"[red]Problem:[/] {escape(problem)}.", soft_wrap=True)
-
-
-def exposure_mask(file: Path, mask: str | None) -> str | None:
-    """Return the location of an exposure's mask, with the name of the exposure filled into a pattern."""
-    return None if mask is None else fill_pattern(mask, file, unique_labels([file])[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["describe", "read_image", "rewrite_file"]
+__all__ = ["bad_bits_of", "describe", "read_image", "rewrite_file"]
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,14 +54,24 @@ def read_image(image: ImageDescription, *, scratch: str | Path | None = None) ->
     return exposure
 
 
-def rewrite_file(source: Path, target: Path, planes: Mapping[int, NewPlane], *, compress: bool = False) -> None:
-    """Write a copy of a file in which some images have new pixels; an existing file is replaced.
+def bad_bits_of(exposure: Exposure) -> int:
+    """Return the bits of the mask of an exposure from a file that reject a pixel, as a number of 32 bits with a sign."""
+    bits = exposure.info.bad | exposure.info.reject
+    return bits - 2**32 if bits >= 2**31 else bits
+
+
+def rewrite_file(
+    source: Path, target: Path, planes: Mapping[int, NewPlane], *, overwrite: bool = False, compress: bool = False
+) -> None:
+    """Write a copy of a file in which some images have new pixels.
 
     Parameters
     ----------
     source, target : Path
     planes : mapping of int to NewPlane
         New pixels by number of the HDU.
+    overwrite : bool, optional
+        Replace an existing file.
     compress : bool, optional
         Compress these images in tiles, without loss.
 
@@ -70,4 +80,4 @@ def rewrite_file(source: Path, target: Path, planes: Mapping[int, NewPlane], *, 
     evensky.errors.FitsError
         If a file cannot be read or written; an existing target is then unchanged.
     """
-    rewrite(source, target, planes, overwrite=True, compress=compress)
+    rewrite(source, target, planes, overwrite=overwrite, compress=compress)

@@ -16,9 +16,8 @@ from ..errors import FitsError
 from ..fits.descriptions import ImageDescription, Selection
 from ..fits.rewriting import NewPlane
 from ..geom import Point2I
-from ..image import Exposure
 from ..io.file_names import fill_selection
-from ..io.formats import describe, read_image, rewrite_file
+from ..io.formats import bad_bits_of, describe, read_image, rewrite_file
 from .record import ExposureRecord
 from .source import Frame, Item, Result, Source
 
@@ -68,7 +67,7 @@ class FileStore(Source):
         exposure.dataId = {"exposure": item.label}
         if item.origin is not None:
             exposure.setXY0(Point2I(*item.origin))
-        return _frame(exposure)
+        return Frame(exposure, bad_bits_of(exposure))
 
     def _described(self, item: Item) -> ImageDescription:
         """Return the description of an exposure, made now if need be."""
@@ -87,7 +86,7 @@ class FileStore(Source):
             return None
         if item.origin is not None:
             written.setXY0(Point2I(*item.origin))
-        return _frame(written)
+        return Frame(written, bad_bits_of(written))
 
     def _in_output(self, image: ImageDescription, output: Path) -> ImageDescription:
         """Return the description of an image in the output of its file."""
@@ -123,11 +122,6 @@ class FileStore(Source):
         assert output is not None
         # The folder was checked before: an existing file is left from an earlier attempt, or may be replaced.
         planes = {number: plane for part in parts for number, plane in part.items()}
-        rewrite_file(source, output, planes, compress=self.compress)
+        rewrite_file(source, output, planes, overwrite=True, compress=self.compress)
         for record in records:
             record.output, record.output_bytes = str(output), output.stat().st_size
-
-
-def _frame(exposure: Exposure) -> Frame:
-    bits = exposure.info.bad | exposure.info.reject
-    return Frame(exposure, bits - 2**32 if bits >= 2**31 else bits)  # masks have pixels of int32
