@@ -53,6 +53,12 @@ class FitsPlanes:
         The file that was read.
     scratch : Path or None
         The folder that holds the pixels; None if they are in memory.
+    bad : int or None
+        Bits whose pixels do not count by default; None if the names of the planes decide.
+    reject : int
+        Bits whose pixels never count, as they have no positive finite variance or weight.
+    unit : str
+        Unit of the image; "" if it is not known.
     """
 
     image: np.ndarray
@@ -67,6 +73,9 @@ class FitsPlanes:
     assumptions: list[str] = field(default_factory=list)
     path: Path | None = None
     scratch: Path | None = None
+    bad: int | None = None
+    reject: int = 0
+    unit: str = ""
 
 
 def _bands(hdu: Any, axis: int = 0) -> Iterator[tuple[slice, np.ndarray]]:
