@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["bad_bits_of", "describe", "read_image", "rewrite_file"]
+__all__ = ["bad_bits_of", "describe", "errors_in_sense", "read_image", "rewrite_file"]
 
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from ..fits.contents import describe_file
-from ..fits.descriptions import FileDescription, ImageDescription, Selection
+from ..fits.descriptions import FileDescription, ImageDescription, Selection, Sense
 from ..fits.planes import read_described
 from ..fits.rewriting import NewPlane, rewrite
 from ..image import Exposure
 from ..image.exposure import exposure_from_planes
+from .roman import describe_asdf, is_asdf, read_asdf, rewrite_asdf
 
 
 def describe(path: Path, selection: Selection | None = None) -> FileDescription:
@@ -31,7 +34,8 @@ def describe(path: Path, selection: Selection | None = None) -> FileDescription:
     evensky.errors.NotFoundError
         For a mask plane that the file does not have.
     """
-    return describe_file(path, Selection() if selection is None else selection)
+    selection = Selection() if selection is None else selection
+    return describe_asdf(path, selection) if is_asdf(path) else describe_file(path, selection)
 
 
 def read_image(image: ImageDescription, *, scratch: str | Path | None = None) -> Exposure:
@@ -48,14 +52,17 @@ def read_image(image: ImageDescription, *, scratch: str | Path | None = None) ->
     evensky.errors.FitsError
         If the file cannot be read.
     """
-    exposure = exposure_from_planes(read_described(image, scratch=scratch, header=False))
+    if is_asdf(image.path):
+        exposure = exposure_from_planes(read_asdf(image, scratch=scratch))
+    else:
+        exposure = exposure_from_planes(read_described(image, scratch=scratch, header=False))
     if image.unit:
         exposure.metadata["BUNIT"] = image.unit
     return exposure
 
 
 def bad_bits_of(exposure: Exposure) -> int:
-    """Return the bits of the mask of an exposure from a file that reject a pixel, as a number of 32 bits with a sign."""
+    """Return the bits that reject a pixel of an exposure from a file, as a number of 32 bits with a sign."""
     bits = exposure.info.bad | exposure.info.reject
     return bits - 2**32 if bits >= 2**31 else bits
 
@@ -80,4 +87,35 @@ def rewrite_file(
     evensky.errors.FitsError
         If a file cannot be read or written; an existing target is then unchanged.
     """
-    rewrite(source, target, planes, overwrite=overwrite, compress=compress)
+    if not is_asdf(source):
+        rewrite(source, target, planes, overwrite=overwrite, compress=compress)
+        return
+    image = planes[0]
+    errors = next((plane.array for number, plane in planes.items() if number), None)
+    rewrite_asdf(
+        source, target, image.array, err=errors, history=image.history, provenance=image.cards, overwrite=overwrite
+    )
+
+
+def errors_in_sense(variance: np.ndarray, sense: Sense) -> np.ndarray:
+    """Return variances in the sense that a file has: as they are, as standard deviations, or as inverse variances.
+
+    Parameters
+    ----------
+    variance : ndarray of float32
+        NaN or 0 where there is no pixel.
+    sense : {"variance", "sigma", "inverse variance"}
+
+    Returns
+    -------
+    ndarray of float32
+        Weights are 0 where there is no pixel.
+    """
+    if sense == "variance":
+        return variance
+    if sense == "sigma":
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(variance)
+    weights = np.zeros_like(variance)
+    np.divide(1, variance, out=weights, where=np.isfinite(variance) & (variance > 0))
+    return weights
