@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["opened", "quiet", "real_path", "wrong_sums"]
+__all__ = ["content", "opened", "quiet", "real_path", "wrong_sums"]
 
 import bz2
 import gzip
@@ -80,7 +80,7 @@ def _too_much(path: Path, claimed: str) -> FitsError:
     return FitsError(f"{path}: {claimed}, in a file of {path.stat().st_size} bytes; if that is true, unpack it first")
 
 
-def _content(path: Path) -> BinaryIO:
+def content(path: Path) -> BinaryIO:
     """Open a file; decompress it if it is compressed as a whole.
 
     astropy would decompress while reading, and take a truncated file for one with fewer HDUs.
@@ -303,7 +303,7 @@ def opened(path: str | Path) -> Iterator[Any]:
             raise FitsError(f"{path}: there is no such file")
         if not path.is_file():
             raise FitsError(f"{path}: is not a regular file")
-        with _content(path) as file, _headers(file, path) as hdus:
+        with content(path) as file, _headers(file, path) as hdus:
             _check_complete(hdus, file, path)
             _check_tiles(hdus, path)
             yield hdus
