@@ -8,10 +8,9 @@ import bz2
 import gzip
 import io
 import lzma
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -180,6 +179,8 @@ def _check(hdus: Sequence[_Hdu], number: int, plane: NewPlane, path: Path) -> No
             f"new pixels of HDU {number} are of type {plane.array.dtype}; it must be float32 or float64"
         )
     shape = hdus[number].shape
+    if 0 in (*shape, *plane.array.shape) or not shape:
+        raise FitsError(f"{path}: HDU {number} has no pixels; only images with pixels can get new ones")
     if [n for n in shape if n != 1] != [n for n in plane.array.shape if n != 1]:
         raise FitsError(f"{path}: HDU {number} has shape {shape}, but its new pixels have {plane.array.shape}")
 
@@ -187,20 +188,15 @@ def _check(hdus: Sequence[_Hdu], number: int, plane: NewPlane, path: Path) -> No
 @contextmanager
 def _packer(path: Path, magic: bytes) -> Iterator[Any]:
     """Open a file for writing, compressed in the way that the first bytes of the source show."""
-    with path.open("wb") as file:
-        out: Any
-        if magic.startswith(b"\x1f\x8b"):
-            # Without a time, so that the same pixels give the same bytes.
-            out = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
-        elif magic.startswith(b"BZh"):
-            out = bz2.BZ2File(file, "wb")
-        elif magic.startswith(b"\xfd7zXZ"):
-            out = lzma.LZMAFile(file, "wb")
-        else:
-            yield file
-            return
-        with out:
-            yield out
+    # gzip without a time, so that the same pixels give the same bytes.
+    packers: dict[bytes, Callable[[Any], Any]] = {
+        b"\x1f\x8b": lambda file: gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0),
+        b"BZh": lambda file: bz2.BZ2File(file, "wb"),
+        b"\xfd7zXZ": lambda file: lzma.LZMAFile(file, "wb"),
+    }
+    packer = next((pack for start, pack in packers.items() if magic.startswith(start)), nullcontext)
+    with path.open("wb") as file, packer(file) as out:
+        yield out
 
 
 def _copy(file: BinaryIO, out: Any, start: int, end: int | None) -> None:
