@@ -16,6 +16,8 @@ from .._planes import DEFAULT_PLANES, MAX_PLANES, PLANE_ALIASES, checked_planes,
 from ..errors import EvenskyError, FitsError, InvalidParameterError, NotFoundError
 from .companions import beside, extension_of, is_plane, named_layout, plane_file, sense_by_name
 from .descriptions import (
+    NO_MASK,
+    NO_VARIANCE,
     FileDescription,
     ImageDescription,
     MaskDescription,
@@ -37,7 +39,7 @@ from .layouts import (
     Layout,
     Sign,
 )
-from .opening import opened, quiet
+from .opening import mended, opened_headers, quiet
 
 ANY_BIT = (1 << MAX_PLANES) - 1
 _SENSES = ("variance", "sigma", "inverse variance", "weight")
@@ -327,10 +329,9 @@ def _named_planes(header: Any, path: Path) -> dict[str, int] | None:
         planes[card[3:]] = number
     if not planes:
         for card in _mask_cards(header, "MSKN"):
-            bit, place = _value(header, f"MSKM{card[4:]}"), _value(header, f"MSKD{card[4:]}")
+            bit = _value(header, f"MSKM{card[4:]}")
             if type(bit) is int and bit > 0:
                 planes[str(header[card])] = bit.bit_length() - 1
-            del place
     if not planes:
         return None
     return checked_planes({plane_alias(name, planes): number for name, number in planes.items()})
@@ -514,7 +515,7 @@ class _Others:
 
     def get(self, path: Path) -> _File:
         if path not in self._files:
-            with opened(path) as hdus:
+            with opened_headers(path) as hdus:
                 names = [_NamedHeader(_label_of(hdu), _version_of(hdu), hdu.header) for hdu in hdus]
                 with quiet():
                     self._files[path] = _File(path, names, _planes_of(hdus))
@@ -615,7 +616,7 @@ def _with_planes(
         found.mask, more = _mask(_same_place(image, other), near.mask, image, near.layout, selection, path)
         notes += more
     if found.mask is None and not notes:
-        notes.append("there is no mask: every finite pixel counts")
+        notes.append(NO_MASK)
 
     before = len(notes)
     chosen = [(name, choice) for name in ("variance", "weight") if (choice := getattr(selection, name)) is not None]
@@ -651,7 +652,7 @@ def _with_planes(
         found.variance, more = _variance(plane, near.errors, image, sense, "variance", path)
         notes += more
     if found.variance is None and len(notes) == before:
-        notes.append("there is no variance: errors come from the scatter of the pixels")
+        notes.append(NO_VARIANCE)
     return found, notes
 
 
@@ -818,7 +819,7 @@ def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription
                 unit,
                 filter_name,
                 origin,
-                tuple(notes + more),
+                (*notes, *more, *mended(hdus[image.index])),
             )
         )
     with quiet():
@@ -828,15 +829,11 @@ def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription
         layout.name,
         role,
         tuple(described),
-        tuple(_all_names(hdus)),
+        tuple(names_of(hdus)),
         tuple(plane.name for plane in planes if plane.index not in used and 0 not in plane.shape and plane.shape),
-        (),
+        () if images[0].index == 0 else mended(hdus[0]),
         tuple(maps),
     )
-
-
-def _all_names(hdus: Any) -> list[str]:
-    return names_of(hdus)
 
 
 def _user_image(hdus: Any, planes: Sequence[_Plane], name: str | int, path: Path) -> _Plane:
@@ -878,10 +875,5 @@ def describe_file(path: str | Path, selection: Selection | None = None) -> FileD
     evensky.errors.NotFoundError
         If `selection` names mask planes that the mask does not have; the message lists those that it has.
     """
-    unknown: NotFoundError | None = None
-    with opened(path) as hdus:
-        try:
-            return describe_hdus(hdus, path, selection)
-        except NotFoundError as error:  # which `opened` would turn into a FitsError
-            unknown = error
-    raise unknown
+    with opened_headers(path) as hdus:
+        return describe_hdus(hdus, path, selection)

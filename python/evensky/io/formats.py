@@ -63,7 +63,7 @@ def read_image(image: ImageDescription, *, scratch: str | Path | None = None) ->
 
 def bad_bits_of(exposure: Exposure) -> int:
     """Return the bits that reject a pixel of an exposure from a file, as a number of 32 bits with a sign."""
-    bits = exposure.info.bad | exposure.info.reject
+    bits = (exposure.info.bad or 0) | exposure.info.reject
     return bits - 2**32 if bits >= 2**31 else bits
 
 

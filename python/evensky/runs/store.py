@@ -13,7 +13,7 @@ from typing import Any
 from .._core import __version__
 from .._planes import BAD_PLANES
 from ..errors import FitsError
-from ..fits.descriptions import ImageDescription, Selection
+from ..fits.descriptions import ImageDescription, Selection, is_fact
 from ..fits.rewriting import NewPlane
 from ..geom import Point2I
 from ..io.file_names import fill_selection
@@ -62,6 +62,9 @@ class FileStore(Source):
         """Read an exposure with its planes."""
         image = self._described(item)
         exposure = read_image(image, scratch=self.scratch)
+        # Notes of the description are told for all files together.
+        told = [note for note in image.notes if not is_fact(note)] if item.image is not None else []
+        exposure.info.assumptions = [note for note in exposure.assumptions if note not in told]
         if self.ignore_units:
             exposure.metadata.remove("BUNIT", ignore_missing=True)
         exposure.dataId = {"exposure": item.label}

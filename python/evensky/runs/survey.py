@@ -12,7 +12,7 @@ import numpy as np
 
 from .._text import printable, reason_of
 from ..errors import EvenskyError, InvalidParameterError, UnsuitableError
-from ..fits.descriptions import FileDescription, ImageDescription, Selection
+from ..fits.descriptions import FileDescription, ImageDescription, Selection, is_fact
 from ..io.file_names import ending_of, fill_selection, split_extension, unique_labels
 from ..io.formats import describe
 from ..matching.placement import GridMember, place
@@ -87,10 +87,10 @@ class Survey:
         for file in self.files:
             if isinstance(file, FileDescription):
                 name = printable(file.path.name)
-                found += [f"{name}: {note}" for note in file.notes]
+                found += [f"{name}: {note}" for note in file.notes if not is_fact(note)]
                 for image in file.images:
                     where = f"{name}[{image.name}]" if image.slot else name
-                    found += [f"{where}: {note}" for note in image.notes]
+                    found += [f"{where}: {note}" for note in image.notes if not is_fact(note)]
         return found
 
 
