@@ -119,17 +119,20 @@ def _moved(origins: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 def _place(members: Sequence[GridMember]) -> Placement:
     notes: list[str] = []
     grids: dict[int, _Grid] = {}
+    off_sky: list[int] = []
     for index, member in enumerate(members):
         if member.wcs is None:
             continue
         try:
             grids[index] = _Grid(member)
         except _UnusableWcsError as error:
+            if error.off_sky:
+                off_sky.append(index)
             if error.message:
                 notes.append(f"the WCS of {member.label} is not used: {error.message}")
     if len(notes) > _DETAILED:
         notes = [*notes[:_DETAILED], f"the WCS of {len(notes) - _DETAILED} more exposures are not used"]
-    placement = _place_by_wcs(members, grids) if grids else _place_by_origins(members)
+    placement = _place_by_wcs(members, grids, off_sky) if grids else _place_by_origins(members)
     placement.notes[:0] = notes
     if placement.problems:
         placement.problems.append(_CURE)
@@ -158,7 +161,7 @@ def _place_by_origins(members: Sequence[GridMember]) -> Placement:
     return placement
 
 
-def _place_by_wcs(members: Sequence[GridMember], grids: dict[int, _Grid]) -> Placement:
+def _place_by_wcs(members: Sequence[GridMember], grids: dict[int, _Grid], off_sky: Sequence[int]) -> Placement:
     base, shifts, reasons = _best_base(grids)
     start = members[base].origin or (0, 0)
     placement = Placement([member.origin or start for member in members])
@@ -166,20 +169,31 @@ def _place_by_wcs(members: Sequence[GridMember], grids: dict[int, _Grid]) -> Pla
         placement.origins[index] = (start[0] + x, start[1] + y)
     if reasons:
         placement.problems = [
-            f"{members[index].label} is not on the pixel grid of {members[base].label}: {reason}"
+            f"{members[index].label} is not on the pixel grid of {members[base].label}: it {reason}"
             for index, reason in list(reasons.items())[:_DETAILED]
         ]
         rest = [members[index].label for index in list(reasons)[_DETAILED:]]
         if rest:
             verb = "is" if len(rest) == 1 else "are"
             placement.problems.append(f"{several(rest)} {verb} not on the pixel grid of {members[base].label} either")
-    without = [index for index in range(len(members)) if index not in grids]
+    if off_sky:  # elsewhere, and not a WCS that says nothing
+        labels = [members[index].label for index in off_sky]
+        verb = "has" if len(labels) == 1 else "have"
+        placement.problems.append(f"{several(labels)} {verb} a WCS that gives the pixels no positions on the sky")
+    without = [index for index in range(len(members)) if index not in grids and index not in off_sky]
     _place_without_wcs(members, base, without, placement)
     found = np.array(list(shifts.values()))
     if found.any():
         (x0, y0), (x1, y1) = found.min(axis=0), found.max(axis=0)
         placement.notes.append(
             f"the exposures are placed by their WCS: whole-pixel shifts from {x0} to {x1} in x and {y0} to {y1} in y"
+        )
+    named = [members[i].label for i in shifts if grids[i].frame_key != grids[base].frame_key]
+    if named and all(grids[i].numbers == grids[base].numbers for i in shifts):
+        verb = "has" if len(named) == 1 else "have"
+        placement.notes.append(
+            f"{several(named)} {verb} another reference system than {members[base].label}: FK5 and ICRS, which agree "
+            "within 0.03 arcsec"
         )
     _compare_with_origins(members, shifts, placement)
     return placement
@@ -285,7 +299,7 @@ def _shifts_of_crpix(grids: dict[int, _Grid], base: int) -> dict[int, tuple[int,
     shifts: dict[int, tuple[int, int]] = {base: (0, 0)}
     likely: dict[int, Floats] = {}
     for index, grid in grids.items():
-        if index == base or own.crpix is None or grid.crpix is None or grid.frame_key != own.frame_key:
+        if index == base or own.crpix is None or grid.crpix is None or grid.numbers != own.numbers:
             continue
         shift = own.crpix - grid.crpix
         whole = np.rint(shift)
@@ -323,7 +337,7 @@ def _mapped(grids: dict[int, _Grid], base: int, others: Sequence[int], reasons: 
             pixels = grids[base].to_pixels(grids[base].in_own_frame(sky, grids[indices[0]]))
         except Exception as error:  # libraries of WCS raise many kinds of exceptions
             for index in indices:
-                reasons[index] = f"its WCS cannot be compared ({_short(error)})"
+                reasons[index] = f"has a WCS that cannot be compared ({_short(error)})"
             continue
         parts = pixels.reshape(len(indices), -1, 2)
         found.update(zip(indices, parts, strict=True))
@@ -335,7 +349,7 @@ def _describe(points: Floats, pixels: Floats, shape: tuple[int, int]) -> str:
     height, width = shape
     if min(height, width) < 2:  # a line has neither a rotation nor a scale of its own
         x, y = np.median(pixels - points, axis=0)
-        return f"is shifted by ({x:.2f}, {y:.2f}) px"
+        return f"is shifted by ({x:z.2f}, {y:z.2f}) px"
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     half = math.hypot(*centre)
     columns = np.column_stack([np.ones(len(points)), points - centre])
@@ -354,22 +368,24 @@ def _describe(points: Floats, pixels: Floats, shape: tuple[int, int]) -> str:
         parts.append("is mirrored")
     elif abs(angle) < math.pi / 4:  # a shift of an exposure that is turned farther says nothing
         x, y = coefficients[0] - centre
-        parts.append(f"is shifted by ({x:.2f}, {y:.2f}) px")
+        parts.append(f"is shifted by ({x:z.2f}, {y:z.2f}) px")
     if abs(angle) * half > _WORTH_NAMING:
-        parts.append(f"is rotated by {math.degrees(angle):.3g} deg")
+        turn = f"{math.degrees(angle):.3g}".replace("-180", "180")
+        parts.append(f"is rotated by {turn} deg")
     if abs(scale - 1) * half > _WORTH_NAMING:
         parts.append(f"has a scale {scale:.6g} times as large")
     if distortion > _WORTH_NAMING:
-        parts.append(f"distortions differ by up to {distortion:.2g} px")
+        parts.append(f"has distortions that differ by up to {distortion:.2g} px")
     return joined(parts)
 
 
 class _UnusableWcsError(Exception):
     """Raised for a broken WCS and for one without two celestial axes; no message if it describes nothing."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, off_sky: bool = False) -> None:
         super().__init__(message)
         self.message = message
+        self.off_sky = off_sky
 
 
 def _short(error: Exception) -> str:
@@ -396,6 +412,9 @@ class _Grid:
         self._wcs = _adapted(member.wcs)
         self.crpix = self._wcs.crpix
         self.frame_key = self._wcs.frame_key
+        self.frame_name = self._wcs.frame_name
+        # FK5 of 2000 and ICRS agree within 0.03 arcsec, and a header that names the other one means the same numbers.
+        self.numbers = ("RA", "ICRS", 0.0) if self.frame_key == ("RA", "FK5", 2000.0) else self.frame_key
         steps = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         try:
             sky = self.to_sky((self.points + steps[:, np.newaxis]).reshape(-1, 2)).reshape(3, -1, 2)
@@ -403,11 +422,14 @@ class _Grid:
             raise _UnusableWcsError(f"it cannot be evaluated ({_short(error)})") from error
         self.sky: Floats = sky[0]
         if np.isfinite(self.sky).all(axis=1).sum() < 3:
-            raise _UnusableWcsError("almost none of the pixels have a position on the sky")
+            raise _UnusableWcsError("almost none of the pixels have a position on the sky", off_sky=True)
         here, right, up = (_directions(positions) for positions in sky)
-        sizes = np.minimum(np.linalg.norm(right - here, axis=1), np.linalg.norm(up - here, axis=1))
+        width_of, height_of = np.linalg.norm(right - here, axis=1), np.linalg.norm(up - here, axis=1)
+        sizes, area = np.minimum(width_of, height_of), np.linalg.norm(np.cross(right - here, up - here), axis=1)
         # At the edge of the sky, the next pixel has no position.
-        self.pixel_sizes: Floats = np.where(np.isfinite(sizes), sizes, 0)
+        self.pixel_sizes: Floats = np.where(np.isfinite(area), sizes, 0)
+        if not (area > 1e-6 * np.maximum(width_of, height_of) ** 2).any():
+            raise _UnusableWcsError("its pixels have no area on the sky")
 
     def to_sky(self, points: Floats) -> Floats:
         """Return positions on the sky of pixels (x, y), as longitude and latitude in degrees."""
@@ -427,7 +449,7 @@ class _Grid:
 
         frame, own = other._wcs.frame(), self._wcs.frame()
         if frame is None or own is None:
-            raise ValueError(f"coordinates in {other._wcs.frame_name} and in {self._wcs.frame_name}")
+            raise ValueError(f"coordinates in {other.frame_name} and in {self.frame_name}")
         with quiet():
             # Angles that are not numbers are not transformed.
             finite = np.isfinite(sky).all(axis=1)
@@ -441,7 +463,7 @@ class _Grid:
         try:
             sky = _directions(base.in_own_frame(self.sky, self))
         except Exception:  # frames that cannot be converted
-            return "its WCS cannot be compared"
+            return "has a WCS that cannot be compared"
         mine, other = np.nanmean(sky, axis=0), np.nanmean(_directions(base.sky), axis=0)
         angle = math.degrees(math.atan2(np.linalg.norm(np.cross(mine, other)), mine @ other))
         return f"lies {angle:.3g} deg away, where that grid has no pixels, or its WCS does not converge"

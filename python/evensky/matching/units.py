@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["check_unit", "comparable", "differ", "most_common_unit", "unit_of"]
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import TaskError
+from ..fits.opening import quiet
 from ..image import Exposure
 
 # Spellings of units that astropy does not know, or that it reads as something else. Counts of a detector go by many
@@ -118,11 +120,14 @@ def _parsed(text: str) -> Any:
     normal = re.sub(r"\s*/\s*pixel\b|\s*[.*]?\s*\bpixel\s*(\*\*)?\s*\(?-1\)?", "", normal)
     if "erg" in normal:
         normal = re.sub(r"(?<![\w.])A\b", "Angstrom", normal)  # flux densities have no ampere
-    for candidate in (normal, text):
-        try:
-            return Unit(candidate)
-        except (ValueError, TypeError):  # no unit that astropy knows
-            continue
+    with quiet():
+        for candidate in (normal, text):
+            try:
+                unit = Unit(candidate)
+            except (ValueError, TypeError, OverflowError):  # no unit that astropy knows
+                continue
+            if math.isfinite(abs(unit.decompose().scale)):
+                return unit
     return None
 
 
