@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["describe_asdf", "is_asdf", "read_asdf", "rewrite_asdf"]
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -322,8 +323,6 @@ def _wcs_of(path: Path, shape: tuple[int, int]) -> tuple[Any, str]:
 
     A tangent projection without distortion is an `astropy.wcs.WCS`, any other a `gwcs.WCS`.
     """
-    import warnings
-
     import asdf
 
     try:
