@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["describe_asdf", "is_asdf", "read_asdf", "rewrite_asdf"]
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .._bands import row_bands
 from .._core import __version__
 from ..errors import EvenskyError, FitsError
 from ..fits.atomic import atomic_path
@@ -68,6 +70,7 @@ _PLANES: Mapping[str, int] = {
     "REFERENCE_PIXEL": 31,
 }
 _BAD = ("DO_NOT_USE", "NON_SCIENCE")
+_BAND = 2**20  # pixels that are converted at a time
 _NO_PIXEL = 14  # set where the error or weight says that there is no pixel
 _SENSES: Mapping[str, Sense] = {
     "err": "sigma",
@@ -320,8 +323,6 @@ def _wcs_of(path: Path, shape: tuple[int, int]) -> tuple[Any, str]:
 
     A tangent projection without distortion is an `astropy.wcs.WCS`, any other a `gwcs.WCS`.
     """
-    import warnings
-
     import asdf
 
     try:
@@ -440,22 +441,29 @@ def read_asdf(description: ImageDescription, *, dtype: Any = None, scratch: str 
         image = space.zeros(description.shape, np.float64 if wide else np.float32)
         with np.errstate(over="ignore"):  # pixels beyond the range of float32 become infinite, and do not count
             image[...] = pixels
-        bits = space.zeros(description.shape, np.int32)
-        bad = 0 if description.mask is None else description.mask.bad
-        if description.mask is not None:
-            flags = _pixels(planes, _key(description.mask))
-            bits[...] = flags.astype(np.int64).astype(np.uint32).view(np.int32)
-            if not bad >> _NO_PIXEL & 1:
-                bits &= ~np.int32(1 << _NO_PIXEL)
-        variance = space.zeros(description.shape, np.float32)
-        lost = np.zeros(description.shape, bool)
-        if description.variance is not None:
-            lost |= _read_variance(_pixels(planes, _key(description.variance)), description.variance, variance)
+        flags = None if description.mask is None else _pixels(planes, _key(description.mask))
+        errors = None if description.variance is None else _pixels(planes, _key(description.variance))
+        weight = None
         if "weight" in planes and tuple(planes["weight"].node.shape) == description.shape:
-            lost |= ~(_pixels(planes, "weight") > 0)
-    if count := int(np.count_nonzero(lost)):
-        bits[lost] |= np.int32(1 << _NO_PIXEL)
-        assumptions.append(f"{count} of {lost.size} pixels have no positive finite error or weight, and do not count")
+            weight = _pixels(planes, "weight")
+    bits = space.zeros(description.shape, np.int32)
+    variance = space.zeros(description.shape, np.float32)
+    bad = 0 if description.mask is None else description.mask.bad
+    count = 0
+    for rows in row_bands(*description.shape, _BAND):
+        lost = np.zeros(bits[rows].shape, bool)
+        if flags is not None:
+            bits[rows] = flags[rows].astype(np.int64).astype(np.uint32).view(np.int32)
+            if not bad >> _NO_PIXEL & 1:
+                bits[rows] &= ~np.int32(1 << _NO_PIXEL)
+        if errors is not None and description.variance is not None:
+            lost |= _convert_errors(errors[rows], description.variance.sense, variance[rows])
+        if weight is not None:
+            lost |= ~(weight[rows] > 0)
+        bits[rows][lost] |= np.int32(1 << _NO_PIXEL)
+        count += int(np.count_nonzero(lost))
+    if count:
+        assumptions.append(f"{count} of {bits.size} pixels have no positive finite error or weight, and do not count")
     named = (description.mask.planes if description.mask is not None else None) or {}
     return FitsPlanes(
         image,
@@ -472,11 +480,11 @@ def read_asdf(description: ImageDescription, *, dtype: Any = None, scratch: str 
     )
 
 
-def _read_variance(stored: np.ndarray, description: VarianceDescription, out: np.ndarray) -> np.ndarray:
-    """Convert a plane of errors to variances; return where there are none."""
+def _convert_errors(stored: np.ndarray, sense: Sense, out: np.ndarray) -> np.ndarray:
+    """Convert errors to variances; return where there are none."""
     wide = stored.astype(np.float64)
     with np.errstate(all="ignore"):
-        match description.sense:
+        match sense:
             case "sigma":
                 out[...] = np.where(wide > 0, np.square(wide), np.nan)
             case "inverse variance":
