@@ -16,7 +16,7 @@ from ..fits.descriptions import ImageDescription, Selection
 from ..fits.opening import real_path
 from ..fits.rewriting import NewPlane
 from ..fits.scratch import Scratch
-from ..image import Exposure, ImageF
+from ..image import Exposure, Image, ImageF
 from ..io.formats import bad_bits_of, describe, read_image, rewrite_file
 from ..math import (
     REDUCE_INTERP_ORDER,
@@ -170,7 +170,7 @@ def _model_image(
     return planes
 
 
-def _plane(image: ImageF, what: str) -> NewPlane:
+def _plane(image: Image, what: str) -> NewPlane:
     """Return new pixels with a line of history."""
     return NewPlane(image.array, history=[f"evensky {__version__}: {what}"])
 

@@ -406,9 +406,10 @@ def match_files(
     """
     named = names_of(bad_planes, "bad_planes")
     if named is not None:
-        kind = MatchBackgroundsConfig if isinstance(config, MatchBackgroundsConfig) else MatchAllConfig
-        field = "badMaskPlanes" if kind is MatchBackgroundsConfig else "bad_planes"
-        config = change_config(kind, config, {field: list(named)})
+        if isinstance(config, MatchBackgroundsConfig):
+            config = change_config(MatchBackgroundsConfig, config, {"badMaskPlanes": list(named)})
+        else:
+            config = change_config(MatchAllConfig, config, {"bad_planes": list(named)})
     if pictures is None:
         pictures = report
     if report and not pictures:

@@ -6,7 +6,7 @@ __all__ = ["describe_file", "describe_hdus"]
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -472,7 +472,7 @@ class _File:
 
 
 def _of_kind(
-    image: _Plane, images: Sequence[_Plane], planes: Sequence[_Plane], words: Sequence[str], kinds: Iterable[str]
+    image: _Plane, images: Sequence[_Plane], planes: Sequence[_Plane], words: Sequence[str], kinds: Collection[str]
 ) -> _Plane | None:
     """Find the plane of an image in its own file: that of the same stem and EXTVER, or the first of all.
 
@@ -648,7 +648,7 @@ def _with_planes(
         notes += more
     elif near is not None and near.errors is not None:
         plane = _same_place(image, others.get(near.errors))
-        sense = plane.kind if plane.kind in ("variance", "sigma", "inverse variance") else near.sense  # type: ignore[assignment]
+        sense = plane.kind if plane.kind in ("variance", "sigma", "inverse variance") else near.sense
         found.variance, more = _variance(plane, near.errors, image, sense, "variance", path)
         notes += more
     if found.variance is None and len(notes) == before:

@@ -144,7 +144,7 @@ def without_wcs(cards: Iterable[Any]) -> list[Any]:
 def wcs_cards(header: Any, wcs: Any) -> list[Any]:
     """Return the cards of a WCS: those of the header if they still describe it, otherwise new ones.
 
-    If the WCS is that of the header on other pixels, as in a cut-out, the reference pixels of all its cards are shifted.
+    If the WCS is that of the header on other pixels, as in a cut-out, the reference pixels of all cards are shifted.
 
     Parameters
     ----------

@@ -114,8 +114,9 @@ def errors_in_sense(variance: np.ndarray, sense: Sense) -> np.ndarray:
     if sense == "variance":
         return variance
     if sense == "sigma":
-        with np.errstate(invalid="ignore"):
-            return np.sqrt(variance)
+        sigma = np.zeros_like(variance)
+        np.sqrt(variance, out=sigma, where=~(variance < 0))
+        return sigma
     weights = np.zeros_like(variance)
     np.divide(1, variance, out=weights, where=np.isfinite(variance) & (variance > 0))
     return weights

@@ -81,7 +81,8 @@ def match_exposures(
         steps.skip(number)
     candidates = [look.candidate for look in looks]
     for chip in _by_chip(items) if looks else []:
-        sizes = [looks[i].box[2:] if looks[i].box is not None and method.one_size else None for i in chip]
+        boxes = [looks[i].box if method.one_size else None for i in chip]
+        sizes = [None if box is None else box[2:] for box in boxes]
         set_aside([candidates[i] for i in chip], sizes, [looks[i].unit for i in chip])
     note = ""
     if reference is not None:
@@ -114,24 +115,24 @@ def match_exposures(
                 for i in file:
                     results.drop(i)
 
-        def lost(file: int, error: BaseException) -> list[ExposureRecord]:
+        def lost(job: int, error: BaseException) -> list[ExposureRecord]:
             died = TaskError(_DIED)
             return [
                 failed_record(items[i].label, items[i].place, died) if kept is None else without_pictures(kept, died)
-                for i, kept in ((i, results.kept[i]) for i in files[file])
+                for i, kept in ((i, results.kept[i]) for i in files[job])
             ]
 
-        def finished(file: int, records: list[ExposureRecord]) -> None:
-            for i, record in zip(files[file], records, strict=True):
+        def finished(job: int, records: list[ExposureRecord]) -> None:
+            for i, record in zip(files[job], records, strict=True):
                 results.finish(i, record)
 
         jobs = (
-            (number, ([items[i] for i in file], [plans[i] for i in file], [results.kept[i] for i in file]))
-            for number, file in enumerate(files)
+            (job, ([items[i] for i in file], [plans[i] for i in file], [results.kept[i] for i in file]))
+            for job, file in enumerate(files)
         )
-        for file, done in Jobs(renew, method.process_file, lost, finished).run(jobs):
+        for job, done in Jobs(renew, method.process_file, lost, finished).run(jobs):
             whole = all(record.status == "failed" for record in done)
-            for i, record in zip(files[file], done, strict=True):
+            for i, record in zip(files[job], done, strict=True):
                 results.collect(i, record, file_failed=whole)
     records = results.records
     assert len(records) == number

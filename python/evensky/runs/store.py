@@ -101,7 +101,7 @@ class FileStore(Source):
 
         mask = None if image.mask is None else moved(image.mask)
         variance = None if image.variance is None else moved(image.variance)
-        return replace(moved(image), mask=mask, variance=variance)
+        return replace(image, path=output, hdu=image.hdu + shift, mask=mask, variance=variance)
 
     def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> dict[int, NewPlane]:
         """Return the new pixels of an exposure, by number of the HDU, with its history in the header."""
