@@ -54,17 +54,12 @@ def without_ltv(hdus: Any) -> None:
 
 REFUSED: list[Row] = [
     # Scales.
-    ("bscale-nan", lambda: more_cards(plain("i2"), b"BSCALE  = NaN"), ANY),
+    ("bscale-nan", lambda: more_cards(plain("i2"), b"BSCALE  = NaN"), "BSCALE = .NaN.; it must be a finite number"),
     ("bzero-nan", lambda: more_cards(plain("i2"), b"BZERO   = NaN"), ANY),
-    (
-        "bscale-text",
-        lambda: more_cards(plain("i2"), b"BSCALE  = 'two'"),
-        "BSCALE = 'two'; it must be a finite number other than 0",
-    ),
     # Masks and variances.
     (
         "mask-of-floats",
-        lambda: hdu_replaced(2, lambda data: data.astype("f4")),
+        lambda: hdu_replaced(2, lambda data: data.astype("f4") + 0.5),
         "mask has pixels of type.*whole numbers",
     ),
     ("mask-of-other-shape", lambda: hdu_replaced(2, lambda data: data[:32]), r"mask has shape \(32, 64\) .*\(64, 64\)"),
