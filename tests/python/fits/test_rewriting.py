@@ -18,7 +18,7 @@ from astropy.io import fits
 from evensky.fits.rewriting import NewPlane, rewrite
 
 SHAPE = (30, 20)
-CARDS = {"EVS_VER": ("1.0", "version"), "EVS_CHI": (math.nan, "not known"), "EVS_REF": ("long name " * 12, "reference")}
+CARDS = {"EVS_VER": ("1.0", "version"), "EVS_CHI": (math.nan, "not known"), "EVS_REF": ("long-name," * 12, "reference")}
 HISTORY = ["evensky: the background was matched, with a line that is so long that it needs two cards of HISTORY"]
 
 
