@@ -81,7 +81,7 @@ def _too_much(path: Path, claimed: str) -> FitsError:
     return FitsError(f"{path}: {claimed}, in a file of {path.stat().st_size} bytes; if that is true, unpack it first")
 
 
-def _content(path: Path) -> BinaryIO:
+def content(path: Path) -> BinaryIO:
     """Open a file; decompress it if it is compressed as a whole.
 
     astropy would decompress while reading, and take a truncated file for one with fewer HDUs.
