@@ -36,8 +36,9 @@ _DSS_CARDS = {
     "PLTRAH": 13, "PLTRAM": 30, "PLTRAS": 12.5, "PLTDECSN": "-", "PLTDECD": 29, "PLTDECM": 51, "PLTDECS": 40.0,
     "PLTSCALE": 67.2, "XPIXELSZ": 25.28445, "YPIXELSZ": 25.28445, "CNPIX1": 7000, "CNPIX2": 6500,
     "PPO1": 0.0, "PPO2": 0.0, "PPO3": 177500.0, "PPO4": 0.0, "PPO5": 0.0, "PPO6": 177500.0,
-    **{f"AMDX{n}": value for n, value in enumerate([67.2, -0.35, 12.0, 1e-5, -2e-5, 1e-5, 0.0, 2e-6, 0, 2e-6, 0, 0, 0], 1)},
-    **{f"AMDY{n}": value for n, value in enumerate([67.2, 0.31, -9.0, 2e-5, 1e-5, -2e-5, 0.0, 2e-6, 0, 2e-6, 0, 0, 0], 1)},
+    **{f"AMDX{n + 1}": value for n, value in enumerate([67.2, -0.35, 12.0, 1e-5, -2e-5, 1e-5, 0.0, 2e-6, 0, 2e-6])},
+    **{f"AMDY{n + 1}": value for n, value in enumerate([67.2, 0.31, -9.0, 2e-5, 1e-5, -2e-5, 0.0, 2e-6, 0, 2e-6])},
+    **{f"AMD{axis}{n}": 0.0 for axis in "XY" for n in (11, 12, 13)},
 }  # fmt: skip
 
 KINDS: dict[str, dict[str, object]] = {

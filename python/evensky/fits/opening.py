@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..errors import EvenskyError, FitsError
+from ..errors import EvenskyError, FitsError, NotFoundError
 
 # Warning filters belong to the whole process, but files are read in several threads.
 _warnings_lock = threading.Lock()
@@ -488,7 +488,7 @@ def opened_headers(path: str | Path) -> Iterator[Any]:
         with content(path) as file, _headers(file, path) as hdus:
             _check_complete(hdus, file, path)
             yield hdus
-    except FitsError:
+    except (FitsError, NotFoundError):
         raise
     except EvenskyError as error:
         raise FitsError(f"{path}: {error}") from error

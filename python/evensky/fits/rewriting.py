@@ -192,7 +192,7 @@ def _packer(path: Path, magic: bytes) -> Iterator[Any]:
     packers: dict[bytes, Callable[[Any], Any]] = {
         b"\x1f\x8b": lambda file: gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0),
         b"BZh": lambda file: bz2.BZ2File(file, "wb"),
-        b"\xfd7zXZ": lambda file: lzma.LZMAFile(file, "wb"),
+        b"\xfd7zXZ": lambda file: lzma.LZMAFile(file, "wb"),  # noqa: SIM115
     }
     packer = next((pack for start, pack in packers.items() if magic.startswith(start)), nullcontext)
     with path.open("wb") as file, packer(file) as out:
