@@ -6,7 +6,7 @@ __all__ = ["describe_file", "describe_hdus"]
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import Any
 
 from .._planes import DEFAULT_PLANES, MAX_PLANES, PLANE_ALIASES, checked_planes, plane_alias
 from ..errors import EvenskyError, FitsError, InvalidParameterError, NotFoundError
-from .companions import beside, extension_of, is_plane, named_layout, plane_file, sense_by_name
+from .companions import beside, extension_of, role_by_name, named_layout, plane_file, sense_by_name
 from .descriptions import (
+    NO_MASK,
+    NO_VARIANCE,
     FileDescription,
     ImageDescription,
     MaskDescription,
@@ -37,7 +39,7 @@ from .layouts import (
     Layout,
     Sign,
 )
-from .opening import opened, quiet
+from .opening import mended, opened_headers, quiet
 
 ANY_BIT = (1 << MAX_PLANES) - 1
 _SENSES: tuple[Sense, ...] = ("variance", "sigma", "inverse variance", "weight")
@@ -50,7 +52,6 @@ _HDUCLAS3: Mapping[str, Sense] = {
     "RMSE": "sigma",
     "INVMSE": "inverse variance",
 }
-_EXAMPLES = {"mask": "--mask none (mask='none')", "variance": "--variance none (variance='none')"}
 
 
 # ---- one HDU ----
@@ -242,7 +243,7 @@ def _two_axes(plane: _Plane) -> bool:
     return len(plane.shape) == 2 and 0 not in plane.shape
 
 
-def _find(hdus: Any, planes: Sequence[_Plane], name: str | int, path: Path) -> int:
+def _find(hdus: Sequence[_NamedHeader], name: str | int, path: Path) -> int:
     """Return the number of the HDU that a user names: by number, EXTNAME, or EXTNAME and EXTVER."""
     text = str(name).strip()
     if isinstance(name, int) or text.lstrip("-").isdigit():
@@ -252,12 +253,12 @@ def _find(hdus: Any, planes: Sequence[_Plane], name: str | int, path: Path) -> i
     else:
         label, comma, version = text.rpartition(",")
         for index, hdu in enumerate(hdus):
-            own = _label_of(hdu).upper() or ("PRIMARY" if index == 0 else "")
+            own = hdu.label.upper() or ("PRIMARY" if index == 0 else "")
             if own == text.upper():
                 return index
-            if comma and (own, str(_version_of(hdu))) == (label.strip().upper(), version.strip()):
+            if comma and (own, str(hdu.version)) == (label.strip().upper(), version.strip()):
                 return index
-    known = ", ".join(f"{index} {_label_of(one)!r}" for index, one in enumerate(hdus))
+    known = ", ".join(f"{index} {one.label!r}" for index, one in enumerate(hdus))
     raise FitsError(f"{path}: has no HDU {name!r}; it has {known}")
 
 
@@ -327,10 +328,9 @@ def _named_planes(header: Any, path: Path) -> dict[str, int] | None:
         planes[card[3:]] = number
     if not planes:
         for card in _mask_cards(header, "MSKN"):
-            bit, place = _value(header, f"MSKM{card[4:]}"), _value(header, f"MSKD{card[4:]}")
+            bit = _value(header, f"MSKM{card[4:]}")
             if type(bit) is int and bit > 0:
                 planes[str(header[card])] = bit.bit_length() - 1
-            del place
     if not planes:
         return None
     return checked_planes({plane_alias(name, planes): number for name, number in planes.items()})
@@ -431,7 +431,7 @@ def _sense_of(plane: _Plane, layout: Layout) -> Sense:
     for word, sense in layout.errors:
         if plane.word == word and plane.kind == KINDS.get(word):
             return sense
-    return plane.kind if plane.kind in _SENSES else "variance"  # type: ignore[return-value]
+    return plane.kind if plane.kind in _SENSES else "variance"
 
 
 _SENSE_NOTES: Mapping[Sense, str] = {
@@ -462,16 +462,38 @@ def _variance(
 
 
 @dataclass(frozen=True)
+class _NamedHeader:
+    """An HDU, perhaps of a closed file: what is needed to find it by its name."""
+
+    label: str
+    version: int
+    header: Any
+
+
+def _named_headers(hdus: Any) -> list[_NamedHeader]:
+    return [_NamedHeader(_label_of(hdu), _version_of(hdu), hdu.header) for hdu in hdus]
+
+
+@dataclass(frozen=True)
 class _File:
     """The HDUs of a file, as needed to find planes."""
 
     path: Path
-    hdus: Any
+    hdus: list[_NamedHeader]
     planes: list[_Plane]
 
 
+def _constant(image: _Plane, hdus: Sequence[Any], words: Collection[str]) -> tuple[str, float] | None:
+    """Find a plane of one value, which has no pixels but PIXVALUE; return its name and the value."""
+    for hdu in hdus:
+        value = _value(hdu.header, "PIXVALUE")
+        if isinstance(value, int | float) and _word_of(hdu.label)[0] in words and hdu.version == image.version:
+            return f"{hdu.label},{hdu.version}", float(value)
+    return None
+
+
 def _of_kind(
-    image: _Plane, images: Sequence[_Plane], planes: Sequence[_Plane], words: Sequence[str], kinds: Sequence[Kind]
+    image: _Plane, images: Sequence[_Plane], planes: Sequence[_Plane], words: Sequence[str], kinds: Collection[str]
 ) -> _Plane | None:
     """Find the plane of an image in its own file: that of the same stem and EXTVER, or the first of all.
 
@@ -514,20 +536,10 @@ class _Others:
 
     def get(self, path: Path) -> _File:
         if path not in self._files:
-            with opened(path) as hdus:
-                names = [_NamedHeader(_label_of(hdu), _version_of(hdu), hdu.header) for hdu in hdus]
+            with opened_headers(path) as hdus:
                 with quiet():
-                    self._files[path] = _File(path, names, _planes_of(hdus))
+                    self._files[path] = _File(path, _named_headers(hdus), _planes_of(hdus))
         return self._files[path]
-
-
-@dataclass(frozen=True)
-class _NamedHeader:
-    """A closed HDU: what is needed to find it by its name."""
-
-    label: str
-    version: int
-    header: Any
 
 
 def _placed(spec: str | int, image: _Plane, own: _File, others: _Others) -> tuple[_Plane, Path]:
@@ -553,7 +565,7 @@ def _user_hdu(name: str | int, image: _Plane, file: _File) -> int:
     for plane in file.planes:
         if plane.label.upper() == str(name).strip().upper() and plane.version == image.version:
             return plane.index
-    return _find(file.hdus, file.planes, name, file.path)
+    return _find(file.hdus, name, file.path)
 
 
 def _plane_at(file: _File, index: int) -> _Plane:
@@ -615,7 +627,12 @@ def _with_planes(
         found.mask, more = _mask(_same_place(image, other), near.mask, image, near.layout, selection, path)
         notes += more
     if found.mask is None and not notes:
-        notes.append("there is no mask: every finite pixel counts")
+        if (constant := _constant(image, own.hdus, layout.mask)) is not None and constant[1]:
+            raise FitsError(
+                f"{path}: the mask {constant[0]} is {constant[1]:g} in every pixel; "
+                "--mask none (mask='none') reads the image without it"
+            )
+        notes.append(NO_MASK)
 
     before = len(notes)
     chosen = [(name, choice) for name in ("variance", "weight") if (choice := getattr(selection, name)) is not None]
@@ -644,6 +661,10 @@ def _with_planes(
             )
     elif errors is not None:
         found.variance, more = _variance(errors, path, image, _sense_of(errors, layout), "variance", path)
+        if found.variance.sense == "weight":
+            better = _of_kind(image, images, own.planes, (), ("sigma", "variance", "inverse variance"))
+            if better is not None:
+                more = [f"{more[0]}; --variance {better.name} (variance={better.name!r}) uses errors instead"]
         notes += more
     elif near is not None and near.errors is not None:
         plane = _same_place(image, others.get(near.errors))
@@ -651,7 +672,10 @@ def _with_planes(
         found.variance, more = _variance(plane, near.errors, image, sense, "variance", path)
         notes += more
     if found.variance is None and len(notes) == before:
-        notes.append("there is no variance: errors come from the scatter of the pixels")
+        constant = _constant(image, own.hdus, [word for word, _ in layout.errors])
+        if constant is not None and constant[1]:
+            notes.append(f"{constant[0]} holds standard deviations of one value, {constant[1]:g}, and is not used")
+        notes.append(NO_VARIANCE)
     return found, notes
 
 
@@ -724,7 +748,7 @@ def _role(hdus: Any, planes: Sequence[_Plane], images: Sequence[_Plane], selecti
                 return "weight map"
             if _MASK_WORDS.fullmatch(text):
                 return "mask"
-    return is_plane(path) or "exposure"
+    return role_by_name(path) or "exposure"
 
 
 # ---- files ----
@@ -779,7 +803,7 @@ def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription
     with quiet():
         planes = _planes_of(hdus)
         layout = _layout_of(primary, planes)
-    own = _File(path, hdus, planes)
+    own = _File(path, _named_headers(hdus), planes)
     if selection.hdu is not None:
         image = _user_image(hdus, planes, selection.hdu, path)
         images, group = [image], _group(image, planes, layout)
@@ -818,7 +842,7 @@ def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription
                 unit,
                 filter_name,
                 origin,
-                tuple(notes + more),
+                (*notes, *more, *mended(hdus[image.index])),
             )
         )
     with quiet():
@@ -828,19 +852,15 @@ def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription
         layout.name,
         role,
         tuple(described),
-        tuple(_all_names(hdus)),
+        tuple(names_of(hdus)),
         tuple(plane.name for plane in planes if plane.index not in used and 0 not in plane.shape and plane.shape),
-        (),
+        () if images[0].index == 0 else mended(hdus[0]),
         tuple(maps),
     )
 
 
-def _all_names(hdus: Any) -> list[str]:
-    return names_of(hdus)
-
-
 def _user_image(hdus: Any, planes: Sequence[_Plane], name: str | int, path: Path) -> _Plane:
-    index = _find(hdus, planes, name, path)
+    index = _find(_named_headers(hdus), name, path)
     plane = next((one for one in planes if one.index == index), None)
     if plane is None or not _two_axes(plane):
         shape = tuple(hdus[index].shape or ()) if getattr(hdus[index], "is_image", False) else ()
@@ -878,10 +898,5 @@ def describe_file(path: str | Path, selection: Selection | None = None) -> FileD
     evensky.errors.NotFoundError
         If `selection` names mask planes that the mask does not have; the message lists those that it has.
     """
-    unknown: NotFoundError | None = None
-    with opened(path) as hdus:
-        try:
-            return describe_hdus(hdus, path, selection)
-        except NotFoundError as error:  # which `opened` would turn into a FitsError
-            unknown = error
-    raise unknown
+    with opened_headers(path) as hdus:
+        return describe_hdus(hdus, path, selection)

@@ -47,6 +47,11 @@ class ExposureInfo:
         False if the variance plane is 0 because the variance is unknown.
     scratch : Path or None
         Folder of the files that hold the pixels; None if the pixels are in memory.
+    bad : int or None
+        Bits of the mask whose pixels do not count in the layout of the file that was read, as a number >= 0; None if
+        the names of the planes decide.
+    reject : int
+        Bits of the mask whose pixels never count, as they have no positive finite variance or weight.
     """
 
     def __init__(self, metadata: Any = None, wcs: Any = None, dataId: dict[str, Any] | None = None) -> None:
@@ -56,6 +61,8 @@ class ExposureInfo:
         self.assumptions: list[str] = []
         self.has_variance = True
         self.scratch: Path | None = None
+        self.bad: int | None = None
+        self.reject = 0
 
     def hasWcs(self) -> bool:
         return self.wcs is not None
@@ -327,6 +334,7 @@ def exposure_from_planes(planes: FitsPlanes) -> Exposure:
     exposure.info.wcs = planes.wcs
     exposure.info.has_variance = planes.has_variance
     exposure.info.scratch = planes.scratch
+    exposure.info.bad, exposure.info.reject = planes.bad, planes.reject
     exposure.info.assumptions.extend(planes.assumptions)
     if planes.path is not None:
         exposure.dataId = {"file": planes.path.name}
