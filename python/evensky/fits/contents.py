@@ -14,7 +14,7 @@ from typing import Any
 
 from .._planes import DEFAULT_PLANES, MAX_PLANES, PLANE_ALIASES, checked_planes, plane_alias
 from ..errors import EvenskyError, FitsError, InvalidParameterError, NotFoundError
-from .companions import beside, extension_of, role_by_name, named_layout, plane_file, sense_by_name
+from .companions import beside, extension_of, named_layout, plane_file, role_by_name, sense_by_name
 from .descriptions import (
     NO_MASK,
     NO_VARIANCE,
@@ -536,9 +536,8 @@ class _Others:
 
     def get(self, path: Path) -> _File:
         if path not in self._files:
-            with opened_headers(path) as hdus:
-                with quiet():
-                    self._files[path] = _File(path, _named_headers(hdus), _planes_of(hdus))
+            with opened_headers(path) as hdus, quiet():
+                self._files[path] = _File(path, _named_headers(hdus), _planes_of(hdus))
         return self._files[path]
 
 
