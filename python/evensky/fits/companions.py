@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Beside", "beside", "extension_of", "is_plane", "named_layout", "plane_file", "sense_by_name"]
+__all__ = ["Beside", "beside", "extension_of", "named_layout", "plane_file", "role_by_name", "sense_by_name"]
 
 import re
 from collections.abc import Iterator
@@ -112,15 +112,16 @@ def named_layout(path: Path) -> Layout | None:
     return None
 
 
-def is_plane(path: Path) -> Role | None:
+def role_by_name(path: Path) -> Role | None:
     """Return the role of a file whose name says that it is a plane of another file; None if it does not say so."""
     stem, _ = _split(path.name)
     for layout in LAYOUTS:
         for names in layout.files:
-            parts = [(part, "mask") for part in names.mask] + [(part, "weight map") for part, _ in names.errors]
+            parts: list[tuple[str, Role]] = [(part, "mask") for part in names.mask]
+            parts += [(part, "weight map") for part in (*(part for part, _ in names.errors), *names.other)]
             for part, role in parts:
                 if part in stem and (names.certain or _existing(path, part, names.image)):
-                    return role  # type: ignore[return-value]
+                    return role
     return None
 
 

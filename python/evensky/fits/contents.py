@@ -14,7 +14,7 @@ from typing import Any
 
 from .._planes import DEFAULT_PLANES, MAX_PLANES, PLANE_ALIASES, checked_planes, plane_alias
 from ..errors import EvenskyError, FitsError, InvalidParameterError, NotFoundError
-from .companions import beside, extension_of, is_plane, named_layout, plane_file, sense_by_name
+from .companions import beside, extension_of, named_layout, plane_file, role_by_name, sense_by_name
 from .descriptions import (
     NO_MASK,
     NO_VARIANCE,
@@ -42,7 +42,7 @@ from .layouts import (
 from .opening import mended, opened_headers, quiet
 
 ANY_BIT = (1 << MAX_PLANES) - 1
-_SENSES = ("variance", "sigma", "inverse variance", "weight")
+_SENSES: tuple[Sense, ...] = ("variance", "sigma", "inverse variance", "weight")
 # Words that may follow the one that says what an HDU holds, as in "ERROR MAP".
 _FILLERS = ("IMAGE", "MAP", "ARRAY", "PLANE", "EXT", "EXTENSION")
 _UTYPES: Mapping[str, Sense] = {"std": "sigma", "var": "variance", "inv": "inverse variance"}
@@ -52,7 +52,6 @@ _HDUCLAS3: Mapping[str, Sense] = {
     "RMSE": "sigma",
     "INVMSE": "inverse variance",
 }
-_EXAMPLES = {"mask": "--mask none (mask='none')", "variance": "--variance none (variance='none')"}
 
 
 # ---- one HDU ----
@@ -244,7 +243,7 @@ def _two_axes(plane: _Plane) -> bool:
     return len(plane.shape) == 2 and 0 not in plane.shape
 
 
-def _find(hdus: Any, planes: Sequence[_Plane], name: str | int, path: Path) -> int:
+def _find(hdus: Sequence[_NamedHeader], name: str | int, path: Path) -> int:
     """Return the number of the HDU that a user names: by number, EXTNAME, or EXTNAME and EXTVER."""
     text = str(name).strip()
     if isinstance(name, int) or text.lstrip("-").isdigit():
@@ -254,12 +253,12 @@ def _find(hdus: Any, planes: Sequence[_Plane], name: str | int, path: Path) -> i
     else:
         label, comma, version = text.rpartition(",")
         for index, hdu in enumerate(hdus):
-            own = _label_of(hdu).upper() or ("PRIMARY" if index == 0 else "")
+            own = hdu.label.upper() or ("PRIMARY" if index == 0 else "")
             if own == text.upper():
                 return index
-            if comma and (own, str(_version_of(hdu))) == (label.strip().upper(), version.strip()):
+            if comma and (own, str(hdu.version)) == (label.strip().upper(), version.strip()):
                 return index
-    known = ", ".join(f"{index} {_label_of(one)!r}" for index, one in enumerate(hdus))
+    known = ", ".join(f"{index} {one.label!r}" for index, one in enumerate(hdus))
     raise FitsError(f"{path}: has no HDU {name!r}; it has {known}")
 
 
@@ -436,7 +435,7 @@ def _sense_of(plane: _Plane, layout: Layout) -> Sense:
     for word, sense in layout.errors:
         if plane.word == word and plane.kind == KINDS.get(word):
             return sense
-    return plane.kind if plane.kind in _SENSES else "variance"  # type: ignore[return-value]
+    return plane.kind if plane.kind in _SENSES else "variance"
 
 
 _SENSE_NOTES: Mapping[Sense, str] = {
@@ -467,12 +466,34 @@ def _variance(
 
 
 @dataclass(frozen=True)
+class _NamedHeader:
+    """An HDU, perhaps of a closed file: what is needed to find it by its name."""
+
+    label: str
+    version: int
+    header: Any
+
+
+def _named_headers(hdus: Any) -> list[_NamedHeader]:
+    return [_NamedHeader(_label_of(hdu), _version_of(hdu), hdu.header) for hdu in hdus]
+
+
+@dataclass(frozen=True)
 class _File:
     """The HDUs of a file, as needed to find planes."""
 
     path: Path
-    hdus: Any
+    hdus: list[_NamedHeader]
     planes: list[_Plane]
+
+
+def _constant(image: _Plane, hdus: Sequence[Any], words: Collection[str]) -> tuple[str, float] | None:
+    """Find a plane of one value, which has no pixels but PIXVALUE; return its name and the value."""
+    for hdu in hdus:
+        value = _value(hdu.header, "PIXVALUE")
+        if isinstance(value, int | float) and _word_of(hdu.label)[0] in words and hdu.version == image.version:
+            return f"{hdu.label},{hdu.version}", float(value)
+    return None
 
 
 def _of_kind(
@@ -519,20 +540,9 @@ class _Others:
 
     def get(self, path: Path) -> _File:
         if path not in self._files:
-            with opened_headers(path) as hdus:
-                names = [_NamedHeader(_label_of(hdu), _version_of(hdu), hdu.header) for hdu in hdus]
-                with quiet():
-                    self._files[path] = _File(path, names, _planes_of(hdus))
+            with opened_headers(path) as hdus, quiet():
+                self._files[path] = _File(path, _named_headers(hdus), _planes_of(hdus))
         return self._files[path]
-
-
-@dataclass(frozen=True)
-class _NamedHeader:
-    """A closed HDU: what is needed to find it by its name."""
-
-    label: str
-    version: int
-    header: Any
 
 
 def _placed(spec: str | int, image: _Plane, own: _File, others: _Others) -> tuple[_Plane, Path]:
@@ -558,7 +568,7 @@ def _user_hdu(name: str | int, image: _Plane, file: _File) -> int:
     for plane in file.planes:
         if plane.label.upper() == str(name).strip().upper() and plane.version == image.version:
             return plane.index
-    return _find(file.hdus, file.planes, name, file.path)
+    return _find(file.hdus, name, file.path)
 
 
 def _plane_at(file: _File, index: int) -> _Plane:
@@ -620,6 +630,11 @@ def _with_planes(
         found.mask, more = _mask(_same_place(image, other), near.mask, image, near.layout, selection, path)
         notes += more
     if found.mask is None and not notes:
+        if (constant := _constant(image, own.hdus, layout.mask)) is not None and constant[1]:
+            raise FitsError(
+                f"{path}: the mask {constant[0]} is {constant[1]:g} in every pixel; "
+                "--mask none (mask='none') reads the image without it"
+            )
         notes.append(NO_MASK)
 
     before = len(notes)
@@ -649,6 +664,10 @@ def _with_planes(
             )
     elif errors is not None:
         found.variance, more = _variance(errors, path, image, _sense_of(errors, layout), "variance", path)
+        if found.variance.sense == "weight":
+            better = _of_kind(image, images, own.planes, (), ("sigma", "variance", "inverse variance"))
+            if better is not None:
+                more = [f"{more[0]}; --variance {better.name} (variance={better.name!r}) uses errors instead"]
         notes += more
     elif near is not None and near.errors is not None:
         plane = _same_place(image, others.get(near.errors))
@@ -656,6 +675,9 @@ def _with_planes(
         found.variance, more = _variance(plane, near.errors, image, sense, "variance", path)
         notes += more
     if found.variance is None and len(notes) == before:
+        constant = _constant(image, own.hdus, [word for word, _ in layout.errors])
+        if constant is not None and constant[1]:
+            notes.append(f"{constant[0]} holds standard deviations of one value, {constant[1]:g}, and is not used")
         notes.append(NO_VARIANCE)
     return found, notes
 
@@ -729,7 +751,7 @@ def _role(hdus: Any, planes: Sequence[_Plane], images: Sequence[_Plane], selecti
                 return "weight map"
             if _MASK_WORDS.fullmatch(text):
                 return "mask"
-    return is_plane(path) or "exposure"
+    return role_by_name(path) or "exposure"
 
 
 # ---- files ----
@@ -784,7 +806,7 @@ def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription
     with quiet():
         planes = _planes_of(hdus)
         layout = _layout_of(primary, planes)
-    own = _File(path, hdus, planes)
+    own = _File(path, _named_headers(hdus), planes)
     if selection.hdu is not None:
         image = _user_image(hdus, planes, selection.hdu, path)
         images, group = [image], _group(image, planes, layout)
@@ -841,7 +863,7 @@ def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription
 
 
 def _user_image(hdus: Any, planes: Sequence[_Plane], name: str | int, path: Path) -> _Plane:
-    index = _find(hdus, planes, name, path)
+    index = _find(_named_headers(hdus), name, path)
     plane = next((one for one in planes if one.index == index), None)
     if plane is None or not _two_axes(plane):
         shape = tuple(hdus[index].shape or ()) if getattr(hdus[index], "is_image", False) else ()

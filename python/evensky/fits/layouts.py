@@ -95,6 +95,8 @@ class FileNames:
         Parts of the name of its mask; the first file that exists is used.
     errors : tuple of (str, Sense)
         Parts of the name of its plane of errors, and the sense of that plane.
+    other : tuple of str
+        Parts of names of maps that are not used: contexts, numbers of exposures and the like.
     certain : bool
         Whether a file with a plane's part in its name is never an exposure. If false, it is taken for a plane only
         while the file of the image exists.
@@ -103,6 +105,7 @@ class FileNames:
     image: str
     mask: tuple[str, ...] = ()
     errors: tuple[tuple[str, Sense], ...] = ()
+    other: tuple[str, ...] = ()
     certain: bool = False
 
 
@@ -337,7 +340,10 @@ LAYOUTS: tuple[Layout, ...] = (
         bad=tuple(_ZTF),
         files=(
             FileNames(
-                "_sciimg$", ("_mskimg$",), (("_sciimg_unc$", "sigma"), ("_uncimg$", "sigma"), ("_unc$", "sigma")), True
+                "_sciimg$",
+                ("_mskimg$",),
+                tuple((part, "sigma") for part in ("_unc$", "_uncimg$", "_sciunc$", "_sciimg_unc$")),
+                certain=True,
             ),
         ),
         unit="DN",
@@ -365,7 +371,7 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         "PS1 stack",
-        files=(FileNames(".unconv$", (".unconv.mask$",), ((".unconv.wt$", "variance"),), True),),
+        files=(FileNames(".unconv$", (".unconv.mask$",), ((".unconv.wt$", "variance"),), certain=True),),
     ),
     Layout(
         "drizzled _sci, _wht",
@@ -374,6 +380,7 @@ LAYOUTS: tuple[Layout, ...] = (
                 "_sci$",
                 ("_dq$", "_msk$", "_mask$"),
                 (("_wht$", "weight"), ("_var$", "variance"), ("_err$", "sigma"), ("_rms$", "sigma")),
+                ("_ctx$", "_exp$"),
             ),
         ),
     ),

@@ -145,7 +145,6 @@ REFUSED: list[Row] = [
             "NAXIS1  = NaN",
             "NAXIS1  = 'abc'",
             "NAXIS1  = 64.0",
-            "SIMPLE  = F",
         )
     ),
     ("naxis1-0", lambda: with_card(plain(), "NAXIS1  = 0"), "17280 bytes after its last whole HDU"),
