@@ -240,7 +240,8 @@ class JointMethod(Method):
         assert self.reference is not None
         reference = f" {self.reference.label}" if self.config.level == "reference" else ""
         headline = f"background matched to all other exposures, level: {self.config.level}{reference}"
-        return Change(plan.fit.model, self._cards(record), headline, widened)
+        changed = widened or (bool(self.config.add_variance) and frame.beyond_float32)
+        return Change(plan.fit.model, self._cards(record), headline, changed)
 
     @staticmethod
     def _add_model(frame: Frame, fit: ExposureFit, record: ExposureRecord, *, widened: bool) -> None:
