@@ -111,6 +111,9 @@ def match(
     exposures: Sequence[Any],
     reference: int | str | Path | None = None,
     *,
+    masks: Sequence[Any] | None = None,
+    variances: Sequence[Any] | None = None,
+    weights: Sequence[Any] | None = None,
     bin_size: int | None = None,
     statistic: str | None = None,
     style: str | None = None,
@@ -134,6 +137,12 @@ def match(
         files. They are not changed.
     reference : int, str or Path, optional
         Number, file or label of the exposure to match to; by default the exposure with the lowest cost.
+    masks, variances, weights : sequence of array-like or None, optional
+        One for each exposure, None for those without. A mask holds booleans, True for pixels to reject, or bits;
+        without names of planes (`evensky.image.Mask`), every pixel that is not 0 is rejected. Weights are inverse
+        variances. Pixels whose variance or weight is masked, or not positive and finite, are rejected. Planes that are
+        given for a file take the place of its own; data in memory may not have such a plane already. They are not
+        returned.
     bin_size : int, optional
         Size of the bins in pixels.
     statistic, style : str, optional
@@ -186,7 +195,7 @@ def match(
         "badMaskPlanes": _names(bad_planes),
     }
     made = change_config(MatchBackgroundsConfig, config, _without_none(given))
-    source = MemorySource(list(exposures), made.badMaskPlanes)
+    source = MemorySource(list(exposures), made.badMaskPlanes, masks=masks, variances=variances, weights=weights)
     method = ReferenceMethod(source, made, pictures=pictures)
     run = _run(source, method, reference, progress=progress)
     return MatchResult(source.matched, run, source.models)
@@ -196,6 +205,9 @@ def match_all(
     exposures: Sequence[Any],
     reference: int | str | Path | None = None,
     *,
+    masks: Sequence[Any] | None = None,
+    variances: Sequence[Any] | None = None,
+    weights: Sequence[Any] | None = None,
     level: str | None = None,
     bin_size: int | None = None,
     statistic: str | None = None,
@@ -223,6 +235,12 @@ def match_all(
         files. They are not changed. Those with an origin (``xy0``) may cover different parts of one pixel grid.
     reference : int, str or Path, optional
         Number, file or label of the exposure to leave unchanged; by default the exposure with the lowest cost.
+    masks, variances, weights : sequence of array-like or None, optional
+        One for each exposure, None for those without. A mask holds booleans, True for pixels to reject, or bits;
+        without names of planes (`evensky.image.Mask`), every pixel that is not 0 is rejected. Weights are inverse
+        variances. Pixels whose variance or weight is masked, or not positive and finite, are rejected. Planes that are
+        given for a file take the place of its own; data in memory may not have such a plane already. They are not
+        returned.
     level : str, optional
         What to leave unchanged: the "reference" (default), the "mean" of all exposures (the models add up to zero), or
         the exposure with the "lowest" level.
@@ -284,7 +302,7 @@ def match_all(
         "add_variance": add_variance,
     }
     made = change_config(MatchAllConfig, config, _without_none(given))
-    source = MemorySource(list(exposures), made.bad_planes)
+    source = MemorySource(list(exposures), made.bad_planes, masks=masks, variances=variances, weights=weights)
     method = JointMethod(source, made, pictures=pictures)
     run = _run(source, method, reference, progress=progress)
     return MatchAllResult(source.matched, run, source.models)

@@ -242,7 +242,8 @@ class JointMethod(Method):
         fixed = self.references.get(item.slot)
         reference = f" {fixed.label}" if self.config.level == "reference" and fixed is not None else ""
         headline = f"background matched to all other exposures, level: {self.config.level}{reference}"
-        return Change(plan.fit.model, self._cards(record), headline, widened)
+        changed = widened or (bool(self.config.add_variance) and frame.beyond_float32)
+        return Change(plan.fit.model, self._cards(record), headline, changed)
 
     @staticmethod
     def _add_model(frame: Frame, fit: ExposureFit, record: ExposureRecord, *, widened: bool) -> None:
