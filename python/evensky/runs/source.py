@@ -16,14 +16,17 @@ import numpy as np
 
 from .._checks import shown, whole_number
 from .._text import printable
-from ..errors import InvalidParameterError, OutOfRangeError
+from ..errors import EvenskyError, InvalidParameterError, OutOfRangeError
 from ..fits.descriptions import ImageDescription
+from ..geom import Point2I
 from ..image import Exposure
 from ..image.bad_bits import bad_bits
 from ..image.foreign import as_planes, own_variance
 from ..image.like import data_like, exposure_of, replace_planes
 from ..io import read_exposure
 from ..io.file_names import refuse_twice, unique_labels
+from ..io.formats import describe
+from ..matching.placement import GridMember
 from .record import ExposureRecord
 
 
@@ -242,6 +245,28 @@ class MemorySource(Source):
             raise OutOfRangeError(f"reference = {reference}; there are {number} exposures, counted from 0")
         return reference % number
 
+    def members(self) -> list[GridMember | None]:
+        """Return the geometry of the exposures; None for one that cannot be used, as its record will say.
+
+        A file counts with its first image, which is the one that is read.
+        """
+        return [self._member(item) for item in self.items]
+
+    def _member(self, item: Item) -> GridMember | None:
+        data = self.exposures[item.index]
+        try:
+            if item.path is not None:
+                file = describe(item.path)
+                image = file.images[0]
+                return GridMember(item.label, image.shape, image.origin, file.wcs[0])
+            planes = as_planes(data)
+        except EvenskyError:
+            return None
+        # Objects with a bounding box say where they are, even if that is (0, 0).
+        origin = (planes.x0, planes.y0) if hasattr(data, "getXY0") or hasattr(data, "bbox") else None
+        height, width = planes.image.shape
+        return GridMember(item.label, (height, width), origin, planes.wcs)
+
     def read(self, item: Item, *, to_change: bool = True) -> Frame:
         """Read an exposure, or make it from an object in memory; its image is a copy if it will be changed."""
         data = self.exposures[item.index]
@@ -250,8 +275,12 @@ class MemorySource(Source):
             exposure = read_exposure(item.path)
             exposure.dataId = {"exposure": item.label}
             replace_planes(exposure, **beside)
+            if item.origin is not None:
+                exposure.setXY0(Point2I(*item.origin))
             return Frame(exposure, self.bits(exposure) | exposure.info.reject, exposure)
         exposure = exposure_of(data, item.label, copy=to_change, **beside)
+        if item.origin is not None:
+            exposure.setXY0(Point2I(*item.origin))
         if item.index not in self._bits:
             self._bits[item.index] = self.bits(exposure) | exposure.info.reject
         beyond = not exposure.info.has_variance and getattr(data, "uncertainty", None) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALLOWED", "Survey", "check_grid", "survey_files"]
+__all__ = ["ALLOWED", "Survey", "check_grid", "place_items", "survey_files"]
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ from ..io.formats import describe
 from ..matching.placement import GridMember, place
 from ..matching.sets import check_filters, check_units
 from .record import InputSummary
-from .source import Item
+from .source import Item, MemorySource
 
 ALLOWED = {
     "maps": "weight maps and masks among the exposures",
@@ -258,6 +258,37 @@ def check_grid(
             "by pixel: use the method 'all', or overrule the origins (same_grid=True, --same-grid)"
         )
     return list(placement.origins), placement.notes, problems
+
+
+def place_items(source: MemorySource, *, shifted: bool, same_grid: bool) -> list[str]:
+    """Set the positions of exposures in memory on their common pixel grid, and return notes.
+
+    A match pixel by pixel takes exposures without a WCS as they are, whatever their bounding boxes.
+
+    Parameters
+    ----------
+    source : MemorySource
+    shifted : bool
+        Whether exposures may lie at different places of the grid.
+    same_grid : bool
+        Take the exposures to be on one pixel grid, whatever their WCS says.
+
+    Raises
+    ------
+    evensky.errors.UnsuitableError
+        If they are not on one grid.
+    """
+    found = source.members()
+    members = [member for member in found if member is not None]
+    if not members or (not shifted and any(member.wcs is None for member in members)):
+        return []
+    origins, notes, problems = check_grid(members, shifted=shifted, same_grid=same_grid)
+    if problems:
+        raise UnsuitableError(problems)
+    numbers = [number for number, member in enumerate(found) if member is not None]
+    for number, origin in zip(numbers, origins, strict=True):
+        source.items[number] = replace(source.items[number], origin=origin)
+    return notes
 
 
 def _summary(item: Item, file: FileDescription | EvenskyError) -> InputSummary:
