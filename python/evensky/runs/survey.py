@@ -280,6 +280,9 @@ def place_items(source: MemorySource, *, shifted: bool, same_grid: bool) -> list
     """
     found = source.members()
     members = [member for member in found if member is not None]
+    if any(member.origin is not None for member in members):
+        # Arrays begin at (0, 0) of the grid on which other exposures have an origin.
+        members = [member if member.origin is not None else replace(member, origin=(0, 0)) for member in members]
     if not members or (not shifted and any(member.wcs is None for member in members)):
         return []
     origins, notes, problems = check_grid(members, shifted=shifted, same_grid=same_grid)
