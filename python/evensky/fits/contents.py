@@ -116,10 +116,6 @@ def _shape_of(hdu: Any) -> tuple[int, ...]:
     return short if len(short) >= 2 or 0 in shape else shape[len(shape) - min(2, len(shape)) :]
 
 
-def _has_pixels(hdu: Any) -> bool:
-    return bool(getattr(hdu, "is_image", False)) and len(hdu.shape or ()) > 0 and 0 not in hdu.shape
-
-
 def _label_of(hdu: Any) -> str:
     label = _text(hdu.header, "EXTNAME")
     if label in ("", "COMPRESSED_IMAGE", "PRIMARY"):
@@ -263,8 +259,12 @@ def _find(hdus: Sequence[_NamedHeader], name: str | int, path: Path) -> int:
 
 
 def _no_image(hdus: Any, path: Path) -> FitsError:
-    sizes = [hdu.shape for hdu in hdus if _has_pixels(hdu)]
-    found = f"its images have {len(sizes[0])} dimensions" if sizes else "there is no image in it"
+    shapes = [tuple(hdu.shape) for hdu in hdus if getattr(hdu, "is_image", False) and hdu.shape]
+    full = [shape for shape in shapes if 0 not in shape]
+    if full:
+        found = f"its images have {len(full[0])} dimensions"
+    else:
+        found = "its image has no pixels" if shapes else "there is no image in it"
     return FitsError(f"{path}: {found}; a two-dimensional image is needed")
 
 
@@ -300,14 +300,10 @@ def _same_label(planes: Sequence[_Plane]) -> bool:
 
 
 def _slots(images: Sequence[_Plane]) -> list[str]:
+    """Return names of chips that are the same in other files, where an EXTNAME may occur once or more often."""
     if len(images) == 1:
         return [""]
-    return [
-        image.name
-        if not image.label or image.name != image.label or image.word not in ("SCI", "IMAGE", "DATA")
-        else f"{image.label},{image.version}"
-        for image in images
-    ]
+    return [f"{image.label},{image.version}" if image.label.upper() in KINDS else image.name for image in images]
 
 
 # ---- masks ----
@@ -626,7 +622,11 @@ def _with_planes(
         found.mask, more = _mask(_same_place(image, other), near.mask, image, near.layout, selection, path)
         notes += more
     if found.mask is None and not notes:
-        if (constant := _constant(image, own.hdus, layout.mask)) is not None and constant[1]:
+        if (
+            not _none(selection.mask)
+            and (constant := _constant(image, own.hdus, layout.mask)) is not None
+            and constant[1]
+        ):
             raise FitsError(
                 f"{path}: the mask {constant[0]} is {constant[1]:g} in every pixel; "
                 "--mask none (mask='none') reads the image without it"
