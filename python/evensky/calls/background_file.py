@@ -110,7 +110,7 @@ def model_file(
     inputs = [file]
     for image in described.images:
         inputs += [plane.path for plane in (image.mask, image.variance) if plane is not None]
-    targets = [(out, "model"), (subtracted, "difference"), (rms, "deviation")]
+    targets = [(rms, "deviation"), (out, "model"), (subtracted, "difference")]
     _check_outputs([path for path, _ in targets if path is not None], inputs, overwrite=overwrite)
     model = _Model(bin_size, statistic, style, order, num_threads, scratch)
     wanted = {kind for path, kind in targets if path is not None}

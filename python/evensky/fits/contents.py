@@ -366,17 +366,19 @@ def _bad(
     planes: Mapping[str, int] | None, default: Sequence[str], selection: Selection, path: Path
 ) -> tuple[int, tuple[str, ...]]:
     """Return the bits that are bad, and their names."""
-    if selection.bad_planes is not None:
+    usual = sum(1 << planes[name] for name in set(default) if name in planes) if planes else 0
+    if planes is None or default == ANY:
+        usual = ANY_BIT
+    if selection.bad_planes is None:
+        bits = usual
+    else:
         bits = 0
         for token in selection.bad_planes:
-            # A mask of LSST need not have every default plane.
-            if planes is not None and "BAD" in default and token in DEFAULT_PLANES and token not in planes:
-                continue
-            bits |= _bits_of(token, planes, path)
-    elif planes is None or default == ANY:
-        bits = ANY_BIT
-    else:
-        bits = sum(1 << planes[name] for name in set(default) if name in planes)
+            if token in DEFAULT_PLANES and token not in (planes or {}):
+                # A mask need not have every default plane. BAD is evensky's name for what its layout calls bad.
+                bits |= usual if token == "BAD" and "BAD" not in default else 0
+            else:
+                bits |= _bits_of(token, planes, path)
     good = 0
     for token in selection.good_bits:
         good |= _bits_of(token, planes, path)

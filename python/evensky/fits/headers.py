@@ -124,16 +124,40 @@ def wcs_of(header: Any) -> Any:
             return None
 
 
+def _text_of(card: Any) -> str:
+    """Return the text of a card as it stands in the file; characters that FITS does not allow become spaces."""
+    try:
+        text = str(card.image)
+    except ValueError:  # a character that FITS does not allow
+        text = f"{card.keyword} held characters that FITS does not allow"
+    return "".join(letter if " " <= letter <= "~" else " " for letter in text)
+
+
+def _writable(card: Any) -> Any:
+    """Return a card as it stands, or repaired; as a comment with its text if FITS does not allow it at all."""
+    from astropy.io import fits
+
+    text = _text_of(card)
+    try:
+        clean = fits.Card.fromstring(text)
+        clean.verify("silentfix")
+        str(clean), clean.value
+    except Exception:  # astropy raises many kinds of exceptions for broken cards
+        return fits.Card("COMMENT", " ".join(text.split()))
+    return clean
+
+
 def kept_cards(header: Any) -> list[Any]:
-    """Return the cards of a header that do not describe storage; [] for None."""
+    """Return the cards of a header that do not describe storage, as they can be written; [] for None."""
     if header is None:
         return []
     origin = _origin_is_alternate(header)
-    return [
-        card
-        for card in header.cards
-        if not _STRUCTURE.fullmatch(card.keyword) and not (origin and _ORIGIN.fullmatch(card.keyword))
-    ]
+    with quiet():
+        return [
+            _writable(card)
+            for card in header.cards
+            if not _STRUCTURE.fullmatch(card.keyword) and not (origin and _ORIGIN.fullmatch(card.keyword))
+        ]
 
 
 def without_wcs(cards: Iterable[Any]) -> list[Any]:
@@ -141,21 +165,21 @@ def without_wcs(cards: Iterable[Any]) -> list[Any]:
     return [card for card in cards if not _WCS.fullmatch(card.keyword)]
 
 
-def wcs_cards(header: Any, wcs: Any) -> list[Any]:
-    """Return the cards of a WCS: those of the header if they still describe it, otherwise new ones.
+def wcs_cards(cards: Iterable[Any], wcs: Any) -> list[Any]:
+    """Return the cards of a WCS: those of a header if they still describe it, otherwise new ones.
 
-    If the WCS is that of the header on other pixels, as in a cut-out, the reference pixels of all cards are shifted.
+    If the WCS is that of the header on other pixels, as in a cut-out, its reference pixels are shifted.
 
     Parameters
     ----------
-    header : astropy.io.fits.Header or None
-        The header that was read.
+    cards : iterable of astropy.io.fits.Card
+        All cards of the header, from `kept_cards`.
     wcs : astropy.wcs.WCS or None
         None if the cards of the header are kept as they are.
     """
     from astropy.io import fits
 
-    kept = [card for card in kept_cards(header) if _WCS.fullmatch(card.keyword)]
+    kept = [card for card in cards if _WCS.fullmatch(card.keyword)]
     if wcs is None:
         return kept
     try:
@@ -187,7 +211,7 @@ def _same_but_for_origin(one: Any, other: Any) -> bool:
 _REFERENCE = re.compile(r"(CRPIX|CNPIX)([12])([A-Z]?)")
 
 
-def _shifted(cards: Iterable[Any], shifts: Sequence[float]) -> list[Any]:
+def _shifted(cards: Sequence[Any], shifts: Sequence[float]) -> list[Any]:
     """Return cards with shifted reference pixels, of alternate WCS too; all others are the same objects."""
     from astropy.io import fits
 

@@ -104,7 +104,8 @@ def write_planes(
     from astropy.io import fits
 
     primary = fits.PrimaryHDU()
-    for card in without_wcs(kept_cards(planes.header)):
+    kept = kept_cards(planes.header)
+    for card in without_wcs(kept):
         primary.header.append(card, end=True)
     for keyword, given in (provenance or {}).items():
         value, comment = given if isinstance(given, tuple) else (given, None)
@@ -112,7 +113,7 @@ def write_planes(
         primary.header[keyword] = (value if finite else None, comment)
     for line in history:
         primary.header.add_history(line)
-    wcs = wcs_cards(planes.header, planes.wcs)
+    wcs = wcs_cards(kept, planes.wcs)
 
     def plane(array: np.ndarray, kind: str, algorithm: str) -> Any:
         if compress:

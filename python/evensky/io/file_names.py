@@ -91,14 +91,17 @@ def find_file(path: Path, files: Sequence[Path]) -> int | None:
     return None
 
 
-class _Replaceable(str):
-    """Text with a format ``s/OLD/NEW/``, which replaces a part of it."""
+class _Replaceable:
+    """Text with a format ``s/OLD/NEW/``, which replaces a part of it, and no attributes or items."""
+
+    def __init__(self, text: str | Path) -> None:
+        self._text = str(text)
 
     def __format__(self, how: str) -> str:
         parts = how.split(how[1]) if len(how) > 1 and how[0] == "s" else []
         if len(parts) == 4 and parts[1] and not parts[3]:
-            return str(self).replace(parts[1], parts[2])
-        return super().__format__(how)
+            return self._text.replace(parts[1], parts[2])
+        return format(self._text, how)
 
 
 def fill_pattern(pattern: str, path: Path, stem: str) -> str:

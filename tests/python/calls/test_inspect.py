@@ -58,7 +58,8 @@ def test_problems_are_listed_and_can_be_overruled(files: list[Path]) -> None:
 def test_choices_of_the_user(files: list[Path]) -> None:
     inspection = evensky.inspect_files(files[:1], mask="none", variance="none", hdu="SCI")
     assert (inspection.inputs[0].mask, inspection.inputs[0].errors) == ("none", "none")
-    assert any("DQ" in note for note in inspection.notes)  # what is ignored is said
+    assert any("DQ is ignored, as chosen" in note for note in inspection.inputs[0].notes)
+    assert inspection.notes == []  # there is no doubt about it
 
 
 def test_all_details_in_json_types(files: list[Path]) -> None:

@@ -134,9 +134,9 @@ def test_positions_on_the_grid(tmp_path: Path) -> None:
 def test_other_grids_are_refused(tmp_path: Path) -> None:
     paths = [write(tmp_path / "a.fits", **wcs()), write(tmp_path / "b.fits", **wcs(CRVAL1=10.00005))]
     found = survey(*paths)
-    assert len(found.problems) == 1
-    assert "--same-grid" in found.problems[0]
+    assert found.problems[0] == "b is not on the pixel grid of a: it is shifted by (-0.47, 0.00) px"
+    assert "--same-grid" in found.problems[1]
     assert [item.origin for item in found.items] == [None, None]
     other = survey(write(tmp_path / "c.fits"), write(tmp_path / "d.fits", (30, 50)))
-    assert len(other.problems) == 1
+    assert other.problems[0].startswith("sizes differ (c: 50 x 40; d: 50 x 30), and no header gives a pixel origin")
     assert not survey(*(tmp_path / name for name in ("c.fits", "d.fits")), same_grid=True).problems
