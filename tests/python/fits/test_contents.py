@@ -382,6 +382,73 @@ def test_planes_of_one_value(tmp_path: Path) -> None:
     assert "ERR,1 holds standard deviations of one value, 3, and is not used" in one.notes
 
 
+def test_planes_without_pixels_or_value(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.fits",
+        primary(TELESCOP="HST"),
+        image(np.ones(SHAPE, np.float32), "SCI", 1),
+        plain_image(None, "ERR", 1),
+        plain_image(None, "DQ", 1),
+    )
+    (one,) = describe_file(path).images
+    assert {"the mask DQ,1 has no pixels", "ERR,1 has no pixels"} <= set(one.notes)
+
+
+def test_planes_that_cards_of_the_image_name(tmp_path: Path) -> None:
+    """ESO's images name their planes, whatever these are called."""
+    ones = np.ones(SHAPE, np.float32)
+    eso = {"HDUCLASS": "ESO", "HDUCLAS1": "IMAGE"}
+    hdus: list[fits.ImageHDU] = []
+    for chip in "AB":
+        hdus += [
+            plain_image(ones, f"N{chip}", HDUCLAS2="ERROR", HDUCLAS3="INVMSE", **eso),
+            image(ones, f"S{chip}", HDUCLAS2="DATA", ERRDATA=f"N{chip}", QUALDATA=f"Q{chip}", **eso),
+            plain_image(ones.astype(np.uint8), f"Q{chip}", HDUCLAS2="QUALITY", **eso),
+        ]
+    found = describe_file(write(tmp_path / "a.fits", primary(), *hdus)).images
+    planes = [(one.name, one.mask and one.mask.name, one.variance and one.variance.name) for one in found]
+    assert planes == [("SA", "QA", "NA"), ("SB", "QB", "NB")]
+    assert {one.variance and one.variance.sense for one in found} == {"inverse variance"}
+
+
+def test_planes_that_belong_to_no_image_are_noted(tmp_path: Path) -> None:
+    ones = np.ones(SHAPE, np.float32)
+    chips = [image(ones, "SCI", 1), image(ones, "SCI", 2)]
+    path = write(tmp_path / "a.fits", primary(), *chips, plain_image(ones.astype(np.int16), "DQ", 7))
+    for one in describe_file(path).images:
+        assert one.mask is None
+        assert f"no mask of the file belongs to {one.name}; it has DQ" in one.notes
+
+
+def test_bits_of_a_mask_of_the_user_are_not_those_of_the_layout(tmp_path: Path) -> None:
+    """JUMP_DET has the value 4, but a mask that somebody made may use 4 for anything."""
+    path = make_layout("jwst", tmp_path).path
+    mask = write(tmp_path / "mine.fits", primary(np.full(SHAPE, 4, np.int16)))
+    (one,) = describe_file(path, Selection(mask=str(mask))).images
+    assert one.mask is not None
+    assert (one.mask.planes, one.mask.bad) == (None, 0xFFFFFFFF)
+    made = make_layout("ztf", tmp_path)
+    found = [
+        describe_file(made.path, Selection(mask=str(choice))).images[0].mask
+        for choice in (next(iter(made.others)), mask)
+    ]
+    assert [one is not None and one.planes is not None for one in found] == [True, False]
+
+
+def test_name_of_several_hdus(tmp_path: Path) -> None:
+    path = make_layout("hst_flc", tmp_path).path
+    (one,) = describe_file(path, Selection(hdu="SCI")).images
+    assert one.name == "SCI,1"
+    assert "SCI,1 is the first of 2 HDUs named SCI" in one.notes
+
+
+def test_footprint_is_a_weight(tmp_path: Path) -> None:
+    ones = np.ones(SHAPE, np.float32)
+    (one,) = describe_file(write(tmp_path / "a.fits", primary(ones), plain_image(ones, "FOOTPRINT"))).images
+    assert one.variance is not None
+    assert one.variance.sense == "weight"
+
+
 def test_opened_files_are_described(tmp_path: Path) -> None:
     made = make_layout("jwst", tmp_path)
     with fits.open(made.path) as hdus:

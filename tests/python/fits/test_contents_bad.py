@@ -34,6 +34,16 @@ def test_no_image(tmp_path: Path) -> None:
     refused(tmp_path / "c.fits", "there is no such file")
 
 
+def test_cubes_beside_planes(tmp_path: Path) -> None:
+    """Another plane is not taken for the image where the image is a cube."""
+    cube = np.ones((3, *SHAPE), np.float32)
+    for name in ("SCI", "", "FLUX"):
+        path = write(tmp_path / "a.fits", primary(), image(cube, name), plain_image(ONES, "WAVELENGTH"))
+        refused(path, "its images have 3 dimensions")
+    path = write(tmp_path / "b.fits", primary(), image(cube, "SCI"), plain_image(ONES, "GUIDE"))
+    refused(path, "its images have 3 dimensions")
+
+
 @pytest.mark.parametrize("plane", ["DQ", "ERR"])
 def test_planes_of_another_size(tmp_path: Path, plane: str) -> None:
     path = write(
@@ -95,7 +105,7 @@ def test_planes_that_are_not_there(tmp_path: Path, choice: str) -> None:
         **{choice: ("COSMIC",)},
     )
     path = make_layout("gemini", tmp_path).path
-    refused(path, "no mask plane 'CR'; .* choose values, as in 4096", NotFoundError, **{choice: ("CR",)})
+    refused(path, "no mask plane 'COSMIC'; .* choose values, as in 4096", NotFoundError, **{choice: ("COSMIC",)})
 
 
 @pytest.mark.parametrize("value", ["0", "4294967296", "99999999999999999999"])
