@@ -662,9 +662,24 @@ for _name, _row in {
     "ps1": ("rings.{}.r.unconv.fits", "PS1 stack", "rings.{}.r.unconv.wt.fits", NOISE**2, "variance", np.nan),
     "invvar": ("d{}-S16-image-sub.fits", "image and invvar", "d{}-S16-invvar-sub.fits", FEW, "inverse variance", 0.0),
     "unwise": ("unwise-{}-w1-img-m.fits", "unWISE", "unwise-{}-w1-invvar-m.fits.gz", FEW, "inverse variance", 0.0),
+    "allwise": ("{}p000_ac51-w1-int-3.fits", "AllWISE", "{}p000_ac51-w1-unc-3.fits.gz", NOISE, "sigma", np.nan),
     "spitzer_bcd": ("SPITZER_I1_{}_bcd.fits", "Spitzer", "SPITZER_I1_{}_bunc.fits", NOISE, "sigma", np.nan),
 }.items():  # fmt: skip
     LAYOUT_FILES[_name] = _beside(*_row)
+
+
+@_maker
+def _herschel(folder: Path, level: float, number: int) -> Made:
+    scene = _Scene(level, number)
+    path = write(
+        folder / f"hspire{number}.fits",
+        primary(TELESCOP="Herschel Space Observatory"),
+        image(scene.pixels, "image", BUNIT="Jy/beam"),
+        plain_image(scene.errors(NOISE, missing=np.nan), "error"),
+        plain_image(scene.errors(5.0), "coverage"),
+    )
+    chip = scene.chip("image", "", "", "error", "sigma")
+    return Made(path, "IMAGE with planes", [chip], "Jy/beam", ignored=("coverage",))
 
 
 @_maker
