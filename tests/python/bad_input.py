@@ -77,7 +77,7 @@ WRONG_ARRAYS: list[tuple[str, Any, str]] = [
     ("objects", ONES.astype(object), "object"),
     ("records", np.zeros((3, 3), [("a", "f4")]), r"\('a', '<f4'\)"),
     ("times", np.zeros((2, 2), "M8[s]"), "datetime64"),
-    ("3-d", ONES[None], r"\(1, 20, 20\)"),
+    ("3-d", np.stack([ONES, ONES]), r"\(2, 20, 20\)"),
     ("ragged", [[1, 2], [3]], "cannot be made"),
 ]
 NO_ARRAYS: list[tuple[str, Any, str]] = [

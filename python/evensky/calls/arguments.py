@@ -4,21 +4,20 @@ from __future__ import annotations
 
 __all__ = ["clipping_control", "read_data", "select_planes", "with_unit"]
 
+import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._checks import real_number
-from ..errors import InvalidParameterError
-from ..image import Mask
+from ..image import Exposure, Mask, MaskedImage, MaskedVector
 from ..image.bad_bits import bad_bits
-from ..image.foreign import Planes
+from ..image.foreign import Planes, add_planes, as_planes, planes_of_any_shape
 from ..io import read_exposure
 from ..math import StatisticsControl
-from ..math.statistics import mask_of, planes_of
+from ..math.statistics import planes_of
 
 # Number of rounds that means clipping until nothing changes.
 _ALL_ROUNDS = 2**31 - 1
@@ -38,20 +37,34 @@ def clipping_control(bits: int, sigma: float, rounds: int | None) -> StatisticsC
     return control
 
 
-def select_planes(data: Any, mask: Any, bad_planes: int | str | Iterable[str] | None) -> tuple[Planes, int]:
-    """Return the planes of an image, with `mask` in place of a missing mask, and the bits that reject a pixel."""
-    planes, _ = planes_of(data)
-    if mask is not None:
-        if planes.mask is not None:
-            raise InvalidParameterError(f"{type(data).__name__} has a mask of its own; a second one cannot be given")
-        bits, reject = mask_of(mask)
-        names = mask.getMaskPlaneDict() if isinstance(mask, Mask) else None
-        planes = replace(planes, mask=bits, reject=reject, mask_planes=names)
+def select_planes(
+    data: Any,
+    mask: Any,
+    bad_planes: int | str | Iterable[str] | None,
+    *,
+    variance: Any = None,
+    any_shape: bool = False,
+) -> tuple[Planes, int]:
+    """Return the planes of an image, with planes that are given beside it, and the bits that reject a pixel.
+
+    Warns
+    -----
+    UserWarning
+        If an uncertainty is ignored.
+    """
+    if isinstance(data, MaskedVector):
+        planes, _ = planes_of(data)
+        planes.masked = True
+    else:
+        planes = planes_of_any_shape(data) if any_shape else as_planes(data)
+    if isinstance(data, Exposure | MaskedImage | MaskedVector) and variance is not None:
+        planes.variance = None  # it plays no part here, so it is not in the way of the given one
+    planes = add_planes(planes, type(data).__name__, mask=mask, variance=variance)
+    for note in planes.notes:
+        warnings.warn(note, stacklevel=3)
     if planes.mask is None:
         return planes, 0
-    if planes.reject:
-        return planes, planes.reject
-    return planes, _bits(planes.mask_planes, bad_planes)
+    return planes, planes.reject if planes.boolean else planes.reject | _bits(planes.mask_planes, bad_planes)
 
 
 def _bits(names: Mapping[str, int] | None, bad_planes: int | str | Iterable[str] | None) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from .. import _core
 from .._checks import shown, whole_number
 from ..errors import InvalidParameterError
-from ..image.foreign import Planes
+from ..image.foreign import Planes, reject_pixels, values_of
 from ..image.like import data_like, floating_like
 from ..math import (
     REDUCE_INTERP_ORDER,
@@ -79,9 +79,7 @@ class BackgroundEstimate:
 
     def _measure(self, control: BackgroundControl) -> BackgroundMI:
         planes = self._planes
-        made = _core.Background(
-            planes.image, planes.mask, planes.variance, planes.x0, planes.y0, control, self._num_threads
-        )
+        made = _core.Background(planes.image, planes.mask, None, planes.x0, planes.y0, control, self._num_threads)
         return BackgroundMI.from_core(made, _core.AsUsed())
 
     def _evaluate(self, background: BackgroundMI) -> np.ndarray:
@@ -155,6 +153,8 @@ def estimate_background(
     mask: Any = None,
     bad_planes: int | str | Iterable[str] | None = None,
     *,
+    variance: Any = None,
+    weights: Any = None,
     bin_size: int | tuple[int, int] = 128,
     statistic: str = "meanclip",
     style: str = "akima",
@@ -171,6 +171,9 @@ def estimate_background(
         An array, a masked array, a ``Quantity``, ``NDData``, an image of `evensky.image`, or the name of a FITS file.
     mask, bad_planes : optional
         Pixels that do not count; see `clipped_stats`.
+    variance, weights : array-like, optional
+        Variance or weight of each pixel. Only pixels count whose variance and weight are positive and finite; the
+        values have no other effect.
     bin_size : int or (int, int), optional
         Largest size of the bins in pixels, or their height and width. Bins are spread evenly.
     statistic : str, optional
@@ -206,7 +209,14 @@ def estimate_background(
     True
     """
     data = read_data(data)
-    planes, bits = select_planes(data, mask, bad_planes)
+    planes, bits = select_planes(data, mask, bad_planes, variance=variance)
+    if weights is not None:
+        given = values_of(weights, planes, "weights")
+        good = np.isfinite(given) & (given > 0)
+        if not good.any():
+            raise InvalidParameterError("weights: no value is positive and finite, so no pixel would count")
+        reject_pixels(planes, ~good)
+        bits |= planes.reject
     height, width = planes.image.shape
     size_y, size_x = _pair(bin_size)
     prop = stringToStatisticsProperty(statistic.upper())

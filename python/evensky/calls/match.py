@@ -29,6 +29,7 @@ from ..runs.match_run import MatchRun
 from ..runs.reference import ReferenceMethod
 from ..runs.run import match_exposures
 from ..runs.source import MemorySource
+from ..runs.survey import place_items
 from ..tasks import MatchBackgroundsConfig
 from .background import style_of
 
@@ -111,6 +112,9 @@ def match(
     exposures: Sequence[Any],
     reference: int | str | Path | None = None,
     *,
+    masks: Sequence[Any] | None = None,
+    variances: Sequence[Any] | None = None,
+    weights: Sequence[Any] | None = None,
     bin_size: int | None = None,
     statistic: str | None = None,
     style: str | None = None,
@@ -118,6 +122,7 @@ def match(
     sigma: float | None = None,
     rounds: int | None = None,
     bad_planes: str | Iterable[str] | None = None,
+    same_grid: bool = False,
     config: MatchBackgroundsConfig | None = None,
     pictures: bool = True,
     progress: bool = False,
@@ -134,6 +139,12 @@ def match(
         files. They are not changed.
     reference : int, str or Path, optional
         Number, file or label of the exposure to match to; by default the exposure with the lowest cost.
+    masks, variances, weights : sequence of array-like or None, optional
+        One for each exposure, None for those without. A mask holds booleans, True for pixels to reject, or bits;
+        without names of planes (`evensky.image.Mask`), every pixel that is not 0 is rejected. Weights are inverse
+        variances. Pixels whose variance or weight is masked, or not positive and finite, are rejected. Planes that are
+        given for a file take the place of its own; data in memory may not have such a plane already. They are not
+        returned.
     bin_size : int, optional
         Size of the bins in pixels.
     statistic, style : str, optional
@@ -146,6 +157,8 @@ def match(
         Number of clipping rounds, if `statistic` is "meanclip".
     bad_planes : str or iterable of str, optional
         Names of mask planes whose pixels do not count.
+    same_grid : bool, optional
+        Take the exposures to be on one pixel grid, whatever their WCS says.
     config : MatchBackgroundsConfig, optional
         Values of omitted parameters; by default, those of a default configuration.
     pictures : bool, optional
@@ -164,6 +177,8 @@ def match(
         If there are no exposures, or a parameter is not allowed.
     evensky.errors.OutOfRangeError
         If the reference is not one of the exposures.
+    evensky.errors.UnsuitableError
+        If the exposures are not on one pixel grid.
     evensky.errors.TaskError
         If no exposure can be the reference.
 
@@ -186,9 +201,9 @@ def match(
         "badMaskPlanes": _names(bad_planes),
     }
     made = change_config(MatchBackgroundsConfig, config, _without_none(given))
-    source = MemorySource(list(exposures), made.badMaskPlanes)
+    source = MemorySource(list(exposures), made.badMaskPlanes, masks=masks, variances=variances, weights=weights)
     method = ReferenceMethod(source, made, pictures=pictures)
-    run = _run(source, method, reference, progress=progress)
+    run = _run(source, method, reference, same_grid=same_grid, progress=progress)
     return MatchResult(source.matched, run, source.models)
 
 
@@ -196,6 +211,9 @@ def match_all(
     exposures: Sequence[Any],
     reference: int | str | Path | None = None,
     *,
+    masks: Sequence[Any] | None = None,
+    variances: Sequence[Any] | None = None,
+    weights: Sequence[Any] | None = None,
     level: str | None = None,
     bin_size: int | None = None,
     statistic: str | None = None,
@@ -205,6 +223,7 @@ def match_all(
     rounds: int | None = None,
     bad_planes: str | Iterable[str] | None = None,
     add_variance: bool | None = None,
+    same_grid: bool = False,
     config: MatchAllConfig | None = None,
     pictures: bool = True,
     progress: bool = False,
@@ -223,6 +242,12 @@ def match_all(
         files. They are not changed. Those with an origin (``xy0``) may cover different parts of one pixel grid.
     reference : int, str or Path, optional
         Number, file or label of the exposure to leave unchanged; by default the exposure with the lowest cost.
+    masks, variances, weights : sequence of array-like or None, optional
+        One for each exposure, None for those without. A mask holds booleans, True for pixels to reject, or bits;
+        without names of planes (`evensky.image.Mask`), every pixel that is not 0 is rejected. Weights are inverse
+        variances. Pixels whose variance or weight is masked, or not positive and finite, are rejected. Planes that are
+        given for a file take the place of its own; data in memory may not have such a plane already. They are not
+        returned.
     level : str, optional
         What to leave unchanged: the "reference" (default), the "mean" of all exposures (the models add up to zero), or
         the exposure with the "lowest" level.
@@ -240,6 +265,8 @@ def match_all(
         Names of mask planes whose pixels do not count.
     add_variance : bool, optional
         Add the variance of the model to the variance plane.
+    same_grid : bool, optional
+        Take the exposures to be on one pixel grid, whatever their WCS or their sizes say.
     config : MatchAllConfig, optional
         Values of omitted parameters; by default, those of a default configuration.
     pictures : bool, optional
@@ -259,6 +286,8 @@ def match_all(
         If there are no exposures, or a parameter is not allowed.
     evensky.errors.OutOfRangeError
         If the reference is not one of the exposures.
+    evensky.errors.UnsuitableError
+        If the exposures are not on one pixel grid.
     evensky.errors.TaskError
         If no exposure can be the reference.
 
@@ -284,18 +313,26 @@ def match_all(
         "add_variance": add_variance,
     }
     made = change_config(MatchAllConfig, config, _without_none(given))
-    source = MemorySource(list(exposures), made.bad_planes)
+    source = MemorySource(list(exposures), made.bad_planes, masks=masks, variances=variances, weights=weights)
     method = JointMethod(source, made, pictures=pictures)
-    run = _run(source, method, reference, progress=progress)
+    run = _run(source, method, reference, same_grid=same_grid, progress=progress)
     return MatchAllResult(source.matched, run, source.models)
 
 
 def _run(
-    source: MemorySource, method: ReferenceMethod | JointMethod, reference: int | str | Path | None, *, progress: bool
+    source: MemorySource,
+    method: ReferenceMethod | JointMethod,
+    reference: int | str | Path | None,
+    *,
+    same_grid: bool,
+    progress: bool,
 ) -> MatchRun:
     index = None if reference is None else source.number_of(reference)
+    notes = place_items(source, shifted=not method.one_size, same_grid=same_grid)
     with progress_bar(progress) as update, closing(method):
-        return match_exposures(source.items, method, reference=index, progress=update)
+        run = match_exposures(source.items, method, reference=index, progress=update)
+    run.notes = [f"Note: {note}." for note in notes] + run.notes
+    return run
 
 
 def _names(planes: str | Iterable[str] | None) -> list[str] | None:

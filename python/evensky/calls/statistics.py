@@ -11,9 +11,8 @@ import numpy as np
 
 from .. import _core
 from ..draw.tables import table_html
-from ..image import Exposure, Image, Mask, MaskedImage, MaskedVector
-from ..image._pixels import regular
-from ..image.foreign import is_lsst_images, is_nddata
+from ..errors import InvalidParameterError
+from ..image.foreign import Planes, values_of
 from ..math import (
     ERRORS,
     IQRANGE,
@@ -27,7 +26,6 @@ from ..math import (
     STDEVCLIP,
     Property,
 )
-from ..math.statistics import weights_of
 from .arguments import clipping_control, read_data, select_planes, with_unit
 
 
@@ -81,6 +79,7 @@ def clipped_stats(
     mask: Any = None,
     bad_planes: int | str | Iterable[str] | None = None,
     *,
+    variance: Any = None,
     weights: Any = None,
     sigma: float = 3.0,
     rounds: int | None = 3,
@@ -99,8 +98,12 @@ def clipped_stats(
         Planes of a bit mask that reject a pixel, given as bits, a name, or names. By default these are the usual bad
         planes (`evensky.image.mask.BAD_PLANES`) if the mask names its planes, and all bits if it does not. A boolean
         mask always applies.
+    variance : array-like, optional
+        Variance of each pixel, of the shape of `data`. Only pixels whose variance is positive and finite count; that
+        also holds for the uncertainty of ``NDData``.
     weights : array-like, optional
-        Multiplicative weight of each pixel, of the shape of `data`.
+        Multiplicative weight of each pixel, of the shape of `data`, at least 0. A weight that is NaN or masked counts
+        as 0.
     sigma : float, optional
         Half-width of the clipping window in standard deviations; the first round uses the median and the quartiles
         instead of the mean and the standard deviation.
@@ -112,12 +115,13 @@ def clipped_stats(
     Returns
     -------
     ClippedStats
-        In the unit of `data`; NaN if no value is good. Values that are not finite never count.
+        In the unit of `data`; NaN if no value is good. Values that are masked or not finite never count.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For data without pixels, of a type that cannot be used, or with two masks.
+        For data without pixels, of a type that cannot be used, or with two masks, and for weights that are negative or
+        infinite.
     evensky.errors.LengthError
         If shapes differ.
     evensky.errors.NotFoundError
@@ -133,9 +137,9 @@ def clipped_stats(
     (2.0, 2.0)
     """
     data = read_data(data)
-    flat, flat_mask, flat_weights = (_as_rows(array) for array in (data, mask, weights))
-    planes, bits = select_planes(flat, flat_mask, bad_planes)
-    weight = None if flat_weights is None else weights_of(flat_weights, is_vector=True)
+    planes, bits = select_planes(data, mask, bad_planes, variance=variance, any_shape=True)
+    weight = None if weights is None else _rows(_weights(weights, planes))
+    planes.image, planes.mask = _rows(planes.image), None if planes.mask is None else _rows(planes.mask)
     wanted = NPOINT | NCLIPPED | MEANCLIP | STDEVCLIP | MEDIAN | MIN | MAX | IQRANGE | MAD | ERRORS
     control = clipping_control(bits, sigma, rounds)
     result = _core.makeStatistics(planes.image, planes.mask, None, weight, int(wanted), control, num_threads)
@@ -151,11 +155,21 @@ def clipped_stats(
     return stats
 
 
-def _as_rows(data: Any) -> Any:
-    """Return values of any shape as rows of an image; images and two-dimensional arrays are returned unchanged."""
-    if data is None or isinstance(data, Image | MaskedImage | Exposure | Mask | MaskedVector):
-        return data
-    if is_nddata(data) or is_lsst_images(data):
-        return data
-    array = data if isinstance(data, np.ndarray) else regular(data)
+def _weights(weights: Any, planes: Planes) -> np.ndarray:
+    """Return weights as float32."""
+    values = values_of(weights, planes, "weights")
+    values = np.where(np.isnan(values), 0, values)
+    if not ((values >= 0) & np.isfinite(values)).all():
+        odd = values[(values < 0) | ~np.isfinite(values)]
+        raise InvalidParameterError(f"weights: {odd[0]} is among them; weights are finite and at least 0")
+    largest = values.max(initial=0)
+    limits = np.finfo(np.float32)
+    positive = values[values > 0]
+    if largest > limits.max or (positive.size and positive.min() < limits.tiny):
+        values = values / largest  # only ratios of weights count
+    return values.astype(np.float32)
+
+
+def _rows(array: np.ndarray) -> np.ndarray:
+    """Return values of any shape as rows of an image; two-dimensional arrays are returned unchanged."""
     return array if array.ndim == 2 else array.reshape(-1, array.shape[-1]) if array.ndim > 2 else array.reshape(1, -1)

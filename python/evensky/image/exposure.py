@@ -45,6 +45,8 @@ class ExposureInfo:
         Assumptions made when the exposure was read, as sentences.
     has_variance : bool
         False if the variance plane is 0 because the variance is unknown.
+    reject : int
+        Bits of the mask that reject a pixel whichever planes are bad.
     scratch : Path or None
         Folder of the files that hold the pixels; None if the pixels are in memory.
     bad : int or None
@@ -60,6 +62,7 @@ class ExposureInfo:
         self.dataId: dict[str, Any] = {} if dataId is None else dataId
         self.assumptions: list[str] = []
         self.has_variance = True
+        self.reject = 0
         self.scratch: Path | None = None
         self.bad: int | None = None
         self.reject = 0

@@ -5,18 +5,20 @@ Results have the type of the input, so astropy and ``lsst.images`` are not impor
 
 from __future__ import annotations
 
-__all__ = ["data_like", "exposure_of", "floating_like"]
+__all__ = ["data_like", "exposure_of", "floating_like", "replace_planes"]
 
 import copy
 from typing import Any
 
 import numpy as np
 
+from ..errors import InvalidParameterError
 from .exposure import Exposure
-from .foreign import as_planes, is_lsst_images, is_nddata
+from .foreign import POWERS, Planes, add_planes, as_planes, float32_variance, is_lsst_images, is_nddata, unit_factor
 from .image import Image, ImageF
 from .mask import Mask
 from .masked_image import MaskedImage
+from .plain import is_data_array, is_frame, is_lazy, is_masked, plain_array
 
 
 def floating_like(dtype: Any) -> np.dtype[Any]:
@@ -24,7 +26,9 @@ def floating_like(dtype: Any) -> np.dtype[Any]:
     return np.dtype(np.float64 if np.result_type(dtype, np.float32) == np.float64 else np.float32)
 
 
-def exposure_of(data: Any, label: str, *, copy: bool = True) -> Exposure:
+def exposure_of(
+    data: Any, label: str, *, copy: bool = True, mask: Any = None, variance: Any = None, weights: Any = None
+) -> Exposure:
     """Make an exposure of anything image-like, with a copy of its image; mask and variance are shared.
 
     Parameters
@@ -35,31 +39,78 @@ def exposure_of(data: Any, label: str, *, copy: bool = True) -> Exposure:
         Identifier of the exposure if it has no data ID of its own.
     copy : bool, optional
         False for an exposure that is not changed; its image is then shared, too, if its type allows it.
+    mask, variance, weights : array-like, optional
+        Planes beside the data, see `evensky.image.foreign.add_planes`.
 
     Returns
     -------
     Exposure
-        Exposure of float32 or float64 pixels. Pixels that a boolean mask rejects have the bits of all planes.
+        Exposure of float32 or float64 pixels. Pixels that are rejected whichever planes are bad have the bits of all
+        planes, among them those of ``info.reject``. A mask of bits without names rejects every pixel that is not 0.
     """
     planes = as_planes(data)
+    known = not isinstance(data, Exposure) or data.info.has_variance
+    if not known:
+        planes.variance = None
+    planes = add_planes(planes, type(data).__name__, mask=mask, variance=variance, weights=weights)
     pixels = planes.image.astype(floating_like(planes.image.dtype), copy=copy)
     image = Image(pixels, xy0=(planes.x0, planes.y0))
-    bits = planes.mask
-    if bits is not None and planes.reject:
-        bits = -(bits != 0).astype(np.int32)  # all bits are set, so that pixels are rejected whichever planes are bad
-    mask = None if bits is None else Mask(bits, mask_planes=planes.mask_planes)
-    exposure = Exposure(MaskedImage(image, mask, planes.variance))
-    exposure.info.has_variance = planes.variance is not None
+    exposure = Exposure(MaskedImage(image))
     if isinstance(data, Exposure):
-        exposure.info.has_variance = data.info.has_variance
         exposure.dataId = dict(data.dataId)
         if (unit := data.metadata.get("BUNIT")) is not None:
             exposure.metadata["BUNIT"] = unit
+    _set_planes(exposure, planes)
+    if not known and planes.variance is None and isinstance(data, Exposure):
+        exposure.maskedImage.setVariance(data.variance)
+    exposure.info.wcs = planes.wcs
     if not exposure.dataId:
         exposure.dataId = {"exposure": label}
     if planes.unit:
         exposure.metadata["BUNIT"] = planes.unit
     return exposure
+
+
+def replace_planes(exposure: Exposure, *, mask: Any = None, variance: Any = None, weights: Any = None) -> None:
+    """Replace the mask and the variances of an exposure by planes beside it.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        It is changed.
+    mask, variance, weights : array-like, optional
+        See `evensky.image.foreign.add_planes`.
+    """
+    if mask is None and variance is None and weights is None:
+        return
+    planes = as_planes(exposure)
+    if not exposure.info.has_variance:
+        planes.variance = None
+    planes = add_planes(planes, "Exposure", mask=mask, variance=variance, weights=weights, replaces=True)
+    planes.unit = str(exposure.metadata.get("BUNIT", ""))
+    _set_planes(exposure, planes)
+
+
+def _set_planes(exposure: Exposure, planes: Planes) -> None:
+    """Set mask and variance of an exposure, and what is assumed about them."""
+    bits = planes.mask
+    if bits is not None:
+        rejected = None
+        if not planes.boolean and planes.mask_planes is None and bits.any():
+            rejected = bits != 0
+            exposure.assumptions.append("the mask has no names of planes: every pixel that is not 0 is rejected")
+            planes.reject = planes.reject or -1
+        elif planes.reject:
+            rejected = (bits & np.int32(planes.reject)) != 0
+        if rejected is not None:  # with all bits, they are rejected whichever planes are bad
+            bits = np.where(rejected, np.int32(-1), 0 if planes.boolean else bits).astype(np.int32, copy=False)
+        exposure.maskedImage.setMask(Mask(bits, mask_planes=planes.mask_planes))
+        exposure.info.reject = planes.reject
+    variance, note = float32_variance(planes)
+    if variance is not None:
+        exposure.maskedImage.setVariance(ImageF(variance))
+    exposure.info.has_variance = variance is not None
+    exposure.assumptions.extend([*planes.notes, *([note] if note else ())])
 
 
 def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False, variance: np.ndarray | None = None) -> Any:
@@ -73,15 +124,16 @@ def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False, variance: np
         Pixels in the unit of `data`.
     bare : bool, optional
         Leave out mask and uncertainty, as for a model.
-    variance : ndarray of float32, shape (height, width), optional
+    variance : ndarray, shape (height, width), optional
         Variance that replaces that of `data`, if there is one.
 
     Returns
     -------
     same type as `data`, or ndarray
-        Unit, WCS and meta are those of `data`. Mask and uncertainty are shared with `data` unless `bare` is true. A
-        bare masked array is an array, a bare `MaskedImage` or `Exposure` is an `Image`, and a bare image of
-        ``lsst.images`` is an ``Image`` of that package.
+        A copy of `data` with other pixels, in the shape of `data`; only the masks and variances of classes of
+        `evensky.image` are shared with `data`. A bare masked array is an array, a bare `MaskedImage` or `Exposure` is
+        an `Image`, and a bare image of ``lsst.images`` is an ``Image`` of that package. Nested lists and arrays of dask
+        come back as arrays of numpy, masked ones if `data` hold a mask.
     """
     if is_lsst_images(data):
         return _lsst_images_like(data, pixels, bare=bare, variance=variance)
@@ -94,16 +146,72 @@ def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False, variance: np
     if isinstance(data, Image):
         return Image(pixels, xy0=data.getXY0())
     if is_nddata(data):
-        planes = {} if bare else {"mask": data.mask, "uncertainty": _uncertainty_like(data, variance)}
-        result = type(data)(pixels, unit=data.unit, wcs=data.wcs, meta=copy.deepcopy(data.meta), **planes)
-        if not bare and getattr(data, "flags", None) is not None:
-            result.flags = data.flags
+        return _nddata_like(data, pixels, bare=bare, variance=variance)
+    return _array_like(data, pixels, bare=bare)
+
+
+def _array_like(data: Any, pixels: np.ndarray, *, bare: bool) -> Any:
+    """Return pixels as an array of the type of `data`."""
+    if is_data_array(data):
+        inner = plain_array(data.data)
+        return data.copy(data=_with_mask(pixels.reshape(inner.values.shape), None if bare else inner.mask))
+    if is_frame(data):
+        return type(data)(pixels, **{name: getattr(data, name).copy() for name in ("index", "columns")})
+    if is_lazy(data) or isinstance(data, list | tuple):
+        inner = plain_array(data)
+        return _with_mask(pixels.reshape(inner.values.shape), None if bare else inner.mask)
+    if type(data) is np.ndarray or not isinstance(data, np.ndarray):
+        return pixels if pixels.shape == np.shape(data) else pixels.reshape(np.shape(data))
+    pixels = pixels.reshape(data.shape)
+    array: Any = data
+    if isinstance(array, np.ma.MaskedArray):
+        if bare:
+            return pixels
+        result: Any = array.astype(pixels.dtype)
+        if np.ma.getmask(array) is not np.ma.nomask:
+            result.unshare_mask()
+        np.asarray(np.ma.getdata(result))[...] = pixels
         return result
-    if isinstance(data, np.ma.MaskedArray):
-        return pixels if bare else np.ma.MaskedArray(pixels, mask=data.mask, fill_value=data.fill_value)
-    if hasattr(data, "unit") and hasattr(data, "value"):
-        return type(data)(pixels, unit=data.unit, copy=False)
-    return pixels
+    if is_masked(array):
+        if bare:
+            return _array_like(array.unmasked, pixels, bare=True)
+        result = array.astype(pixels.dtype)
+        result.mask = array.mask.copy()
+        np.asarray(result.unmasked)[...] = pixels
+        return result
+    if not hasattr(array, "unit"):
+        return pixels
+    result = array.astype(pixels.dtype)
+    np.asarray(result)[...] = pixels
+    return result
+
+
+def _with_mask(pixels: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    return pixels if mask is None else np.ma.MaskedArray(pixels, mask=mask.copy())
+
+
+def _nddata_like(data: Any, pixels: np.ndarray, *, bare: bool, variance: np.ndarray | None) -> Any:
+    """Return a deep copy of ``NDData`` with other pixels, which therefore keeps whatever a subclass adds."""
+    old = data.data
+    inner = plain_array(old)
+    new: Any = _with_mask(pixels.reshape(inner.values.shape), inner.mask if not bare else None)
+    # With the new pixels in the memo, the old ones are not copied, and are replaced whether or not there is a setter.
+    memo = {id(old): new}
+    result = copy.deepcopy(data, memo)
+    if result.data is not new:
+        try:
+            result.data = new
+        except AttributeError as error:
+            raise InvalidParameterError(f"{type(data).__name__}: its data cannot be replaced: {error}") from error
+    if bare:
+        result.mask = None
+        for name in ("flags", "psf"):
+            if getattr(result, name, None) is not None:
+                setattr(result, name, None)
+        result.uncertainty = None
+    elif data.uncertainty is not None:
+        result.uncertainty = _uncertainty_like(data, variance)  # which also ties it to the copy
+    return result
 
 
 def _image_like(data: MaskedImage, pixels: np.ndarray) -> Image:
@@ -116,18 +224,27 @@ def _variance_like(data: MaskedImage, variance: np.ndarray | None) -> ImageF:
 
 
 def _uncertainty_like(data: Any, variance: np.ndarray | None) -> Any:
-    if variance is None or data.uncertainty is None:
-        return copy.copy(data.uncertainty)
-    from astropy.nddata import InverseVariance, StdDevUncertainty
-
-    kind = type(data.uncertainty)
-    array = variance.astype(data.uncertainty.array.dtype)
-    if issubclass(kind, StdDevUncertainty):
-        array = np.sqrt(array)
-    elif issubclass(kind, InverseVariance):
-        with np.errstate(divide="ignore"):
-            array = 1 / array
-    return kind(array)
+    """Return a copy of the uncertainty of ``NDData``, with other variances if they are given."""
+    given = data.uncertainty
+    own = plain_array(given.array)
+    array = own.values.copy()
+    kind = given.uncertainty_type
+    if variance is not None and kind in POWERS:
+        shape = own.values.shape or np.shape(data.data)
+        values = np.asarray(variance, dtype=np.float64).reshape(shape)
+        with np.errstate(all="ignore"):
+            values = np.sqrt(values) if kind == "std" else 1 / values if kind == "ivar" else values
+            unit = "" if data.unit is None else str(data.unit)
+            values = values / unit_factor(getattr(given, "unit", None), unit, POWERS[kind], "uncertainty")
+            # A pixel that had no error still has none.
+            known = np.isfinite(own.values) & (own.values > 0)
+            values = np.where(known, values, own.values)
+            narrow = values.astype(array.dtype if array.dtype.kind == "f" else np.float64)
+        lost = known & ((narrow == 0) | ~np.isfinite(narrow) | (np.abs(narrow) < np.finfo(narrow.dtype).tiny))
+        array = values if lost.any() else narrow
+    if own.mask is not None:
+        array = _array_like(given.array, array, bare=False)
+    return type(given)(array, unit=getattr(given, "unit", None), copy=False)
 
 
 def _lsst_images_like(data: Any, pixels: np.ndarray, *, bare: bool, variance: np.ndarray | None) -> Any:
@@ -154,4 +271,7 @@ def _exposure_like(data: Exposure, pixels: np.ndarray, variance: np.ndarray | No
     masked = data.maskedImage
     result = Exposure(MaskedImage(_image_like(masked, pixels), masked.mask, _variance_like(masked, variance)))
     result._info = copy.copy(data.info)
+    result._info.metadata = copy.deepcopy(data.info.metadata)
+    result._info.dataId = dict(data.dataId)
+    result._info.assumptions = list(data.assumptions)
     return result

@@ -95,9 +95,9 @@ def is_asdf(path: str | Path) -> bool:
     path = Path(path)
     if path.suffix.lower() == ".asdf":
         return True
-    if not path.is_file():
-        return False
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             return file.read(5) == b"#ASDF"
     except OSError as error:

@@ -18,6 +18,7 @@ __all__ = [
 
 import copy
 import html
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,7 +34,7 @@ from ..errors import EvenskyError, InvalidParameterError
 from ..geom import Box2I, box_numbers, trusted_box
 from ..image import ImageD, ImageF, Mask, MaskedImageF
 from ..image._pixels import pixels_of
-from ..image.foreign import Planes, as_planes
+from ..image.foreign import Planes, as_planes, float32_variance
 from .approximate import Approximate, ApproximateControl
 from .interpolate import Interpolate, by_number, interp_style
 
@@ -301,7 +302,10 @@ def _measure(planes: Planes, bctrl: BackgroundControl, num_threads: int) -> _cor
             bctrl.getStatisticsProperty(),
             bctrl.getApproximateControl(),
         )
-    return _core.Background(planes.image, planes.mask, planes.variance, planes.x0, planes.y0, bctrl, num_threads)
+    variance, note = float32_variance(planes)
+    if note:
+        warnings.warn(note, stacklevel=4)
+    return _core.Background(planes.image, planes.mask, variance, planes.x0, planes.y0, bctrl, num_threads)
 
 
 def makeBackground(image: Any, bctrl: BackgroundControl, *, num_threads: int = 0) -> BackgroundMI:

@@ -10,6 +10,7 @@ __all__ = [
 ]
 
 import copy
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from ..draw.figures import plot_centres
 from ..draw.tables import table_html
 from ..errors import InvalidParameterError
 from ..image._pixels import regular
-from ..image.foreign import Planes, as_planes, native_array
+from ..image.foreign import Planes, as_planes, float32_variance, native_array
 from ..image.mask import Mask
 from ..image.vector import MaskedVector
 
@@ -173,9 +174,10 @@ def makeStatistics(
         sctrl = copy.copy(sctrl)
         sctrl.setAndMask(sctrl.getAndMask() | reject)
     weights_array = None if weights is None else weights_of(weights, is_vector)
-    return _core.makeStatistics(
-        planes.image, mask_array, planes.variance, weights_array, int(flags), sctrl, num_threads
-    )
+    variance, note = float32_variance(planes)
+    if note:
+        warnings.warn(note, stacklevel=2)
+    return _core.makeStatistics(planes.image, mask_array, variance, weights_array, int(flags), sctrl, num_threads)
 
 
 def _split_arguments(

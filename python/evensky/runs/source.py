@@ -12,15 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .._checks import shown, whole_number
 from .._text import printable
-from ..errors import InvalidParameterError, OutOfRangeError
+from ..errors import EvenskyError, InvalidParameterError, OutOfRangeError
 from ..fits.descriptions import ImageDescription
+from ..geom import Point2I
 from ..image import Exposure
 from ..image.bad_bits import bad_bits
-from ..image.like import data_like, exposure_of
+from ..image.foreign import as_planes, own_variance
+from ..image.like import data_like, exposure_of, replace_planes
 from ..io import read_exposure
 from ..io.file_names import refuse_twice, unique_labels
+from ..io.formats import describe
+from ..matching.placement import GridMember
 from .record import ExposureRecord
 
 
@@ -73,12 +79,15 @@ class Frame:
         Object from which the exposure was made.
     shared : bool
         Whether planes of the exposure are shared with `data`.
+    beyond_float32 : bool
+        Whether `data` have an uncertainty that the variance plane does not hold.
     """
 
     exposure: Exposure
     bad: int
     data: Any = None
     shared: bool = False
+    beyond_float32: bool = False
 
 
 class Source(ABC):
@@ -167,6 +176,9 @@ class MemorySource(Source):
     exposures : sequence of image-like
         They are not changed.
     bad_planes : sequence of str
+    masks, variances, weights : sequence of array-like or None, optional
+        One for each exposure, None for those without; see `evensky.image.foreign.add_planes`. They take the place of
+        the planes of a file; data in memory that have such planes of their own are refused.
 
     Attributes
     ----------
@@ -179,10 +191,18 @@ class MemorySource(Source):
     Raises
     ------
     evensky.errors.InvalidParameterError
-        If there are no exposures, or a file is given twice.
+        If there are no exposures, a file is given twice, or the number of masks, variances or weights is another.
     """
 
-    def __init__(self, exposures: Sequence[Any], bad_planes: Sequence[str]) -> None:
+    def __init__(
+        self,
+        exposures: Sequence[Any],
+        bad_planes: Sequence[str],
+        *,
+        masks: Sequence[Any] | None = None,
+        variances: Sequence[Any] | None = None,
+        weights: Sequence[Any] | None = None,
+    ) -> None:
         super().__init__(bad_planes)
         if not exposures:
             raise InvalidParameterError("There are 0 exposures; at least 1 is needed")
@@ -190,6 +210,8 @@ class MemorySource(Source):
         refuse_twice([path for path in paths if path is not None])
         labels = unique_labels([path or Path(f"exposure {index}") for index, path in enumerate(paths)])
         self.exposures = exposures
+        given = {"mask": masks, "variance": variances, "weights": weights}
+        self._beside = {name: _one_each(name, planes, len(exposures)) for name, planes in given.items()}
         self.items = [Item(index, label, path) for index, (label, path) in enumerate(zip(labels, paths, strict=True))]
         self.matched: list[Any] = [None] * len(exposures)
         self.models: list[Any] = [None] * len(exposures)
@@ -223,17 +245,46 @@ class MemorySource(Source):
             raise OutOfRangeError(f"reference = {reference}; there are {number} exposures, counted from 0")
         return reference % number
 
+    def members(self) -> list[GridMember | None]:
+        """Return the geometry of the exposures; None for one that cannot be used, as its record will say.
+
+        A file counts with its first image, which is the one that is read.
+        """
+        return [self._member(item) for item in self.items]
+
+    def _member(self, item: Item) -> GridMember | None:
+        data = self.exposures[item.index]
+        try:
+            if item.path is not None:
+                file = describe(item.path)
+                image = file.images[0]
+                return GridMember(item.label, image.shape, image.origin, file.wcs[0])
+            planes = as_planes(data)
+        except EvenskyError:
+            return None
+        # Objects with a bounding box say where they are, even if that is (0, 0).
+        origin = (planes.x0, planes.y0) if hasattr(data, "getXY0") or hasattr(data, "bbox") else None
+        height, width = planes.image.shape
+        return GridMember(item.label, (height, width), origin, planes.wcs)
+
     def read(self, item: Item, *, to_change: bool = True) -> Frame:
         """Read an exposure, or make it from an object in memory; its image is a copy if it will be changed."""
         data = self.exposures[item.index]
+        beside = {name: planes[item.index] for name, planes in self._beside.items()}
         if item.path is not None:
             exposure = read_exposure(item.path)
             exposure.dataId = {"exposure": item.label}
-            return Frame(exposure, self.bits(exposure), exposure)
-        exposure = exposure_of(data, item.label, copy=to_change)
+            replace_planes(exposure, **beside)
+            if item.origin is not None:
+                exposure.setXY0(Point2I(*item.origin))
+            return Frame(exposure, self.bits(exposure) | exposure.info.reject, exposure)
+        exposure = exposure_of(data, item.label, copy=to_change, **beside)
+        if item.origin is not None:
+            exposure.setXY0(Point2I(*item.origin))
         if item.index not in self._bits:
-            self._bits[item.index] = self.bits(exposure)
-        return Frame(exposure, self._bits[item.index], data, shared=True)
+            self._bits[item.index] = self.bits(exposure) | exposure.info.reject
+        beyond = not exposure.info.has_variance and getattr(data, "uncertainty", None) is not None
+        return Frame(exposure, self._bits[item.index], data, shared=True, beyond_float32=beyond)
 
     def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> None:
         """Keep an exposure, in the type of the input, and its model."""
@@ -241,5 +292,39 @@ class MemorySource(Source):
         if item.path is not None:
             self.matched[item.index] = frame.exposure
             return
-        variance = frame.exposure.variance.array if result.variance_changed else None
+        variance: np.ndarray | None = None
+        if result.variance_changed:
+            variance = frame.exposure.variance.array
+            if (before := own_variance(frame.data, as_planes(frame.data))) is not None:
+                # The plane of the exposure is float32, which does not hold all the digits and values of an uncertainty.
+                variance = before + _variance_of(result.model, variance.shape, wide=frame.beyond_float32)
         self.matched[item.index] = data_like(frame.data, frame.exposure.image.array, variance=variance)
+
+
+def _variance_of(model: Any, shape: tuple[int, int], *, wide: bool) -> np.ndarray:
+    """Return the variance of a model; in float64, which takes longer, if float32 does not hold it."""
+    if not wide:
+        narrow = np.empty(shape, np.float32)
+        model.fill_variance(narrow)
+        return narrow
+    x0, y0, width, height = model.box
+    x = x0 + np.arange(width, dtype=np.float64)
+    return np.array([model.sigma(x, np.full(width, float(y0 + row))) ** 2 for row in range(height)])
+
+
+def _one_each(name: str, planes: Sequence[Any] | None, number: int) -> Sequence[Any]:
+    """Return planes that are given beside the exposures, or None for each if there are none."""
+    if planes is None:
+        return [None] * number
+    names = {"mask": "masks", "variance": "variances"}.get(name, name)
+    try:
+        length = len(planes)
+    except TypeError:
+        raise InvalidParameterError(
+            f"{names} is a {type(planes).__name__}; a sequence with one for each exposure is needed"
+        ) from None
+    if length != number:
+        raise InvalidParameterError(
+            f"There are {length} {names} for {number} exposures; give one for each exposure, None for those without"
+        )
+    return planes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALLOWED", "Survey", "check_grid", "survey_files"]
+__all__ = ["Survey", "check_grid", "place_items", "survey_files"]
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,21 +12,13 @@ import numpy as np
 
 from .._text import printable, reason_of
 from ..errors import EvenskyError, InvalidParameterError, UnsuitableError
-from ..fits.descriptions import FileDescription, ImageDescription, Selection, is_fact
+from ..fits.descriptions import ALLOWED, FileDescription, ImageDescription, Selection, is_fact
 from ..io.file_names import ending_of, fill_selection, split_extension, unique_labels
 from ..io.formats import describe
 from ..matching.placement import GridMember, place
 from ..matching.sets import check_filters, check_units
 from .record import InputSummary
-from .source import Item
-
-ALLOWED = {
-    "maps": "weight maps and masks among the exposures",
-    "outputs": "exposures that evensky has matched before",
-    "filters": "exposures in different filters",
-    "units": "exposures in different units",
-}
-"""What is refused unless it is allowed, by the name that allows it."""
+from .source import Item, MemorySource
 
 
 @dataclass
@@ -252,12 +244,48 @@ def check_grid(
         for member, (x, y) in zip(members, placement.origins, strict=True)
         if (x, y) != placement.origins[0]
     ]
+    if apart and not shifted and same_grid:
+        return [placement.origins[0]] * len(members), placement.notes, problems
     if apart and not shifted:
         problems.append(
             f"exposures are shifted against {members[0].label}: {_few(apart)}; the method 'reference' compares pixel "
             "by pixel: use the method 'all', or overrule the origins (same_grid=True, --same-grid)"
         )
     return list(placement.origins), placement.notes, problems
+
+
+def place_items(source: MemorySource, *, shifted: bool, same_grid: bool) -> list[str]:
+    """Set the positions of exposures in memory on their common pixel grid, and return notes.
+
+    A match pixel by pixel takes exposures without a WCS as they are, whatever their bounding boxes.
+
+    Parameters
+    ----------
+    source : MemorySource
+    shifted : bool
+        Whether exposures may lie at different places of the grid.
+    same_grid : bool
+        Take the exposures to be on one pixel grid, whatever their WCS says.
+
+    Raises
+    ------
+    evensky.errors.UnsuitableError
+        If they are not on one grid.
+    """
+    found = source.members()
+    members = [member for member in found if member is not None]
+    if any(member.origin is not None for member in members):
+        # Arrays begin at (0, 0) of the grid on which other exposures have an origin.
+        members = [member if member.origin is not None else replace(member, origin=(0, 0)) for member in members]
+    if not members or (not shifted and any(member.wcs is None for member in members)):
+        return []
+    origins, notes, problems = check_grid(members, shifted=shifted, same_grid=same_grid)
+    if problems:
+        raise UnsuitableError(problems)
+    numbers = [number for number, member in enumerate(found) if member is not None]
+    for number, origin in zip(numbers, origins, strict=True):
+        source.items[number] = replace(source.items[number], origin=origin)
+    return notes
 
 
 def _summary(item: Item, file: FileDescription | EvenskyError) -> InputSummary:

@@ -153,7 +153,7 @@ def test_bad_input_is_one_line(folder: Path, tmp_path: Path) -> None:
         (["-o", tmp_path / "x", "-c", "gridStatistic=FOO"], "FOO is not allowed", 2),
         (["-o", tmp_path / "x", "--config", tmp_path / "c.py"], "--python-config", 2),
         (["-o", tmp_path / "x", "-r", tmp_path / "blank.fits"], "no good pixel, so it cannot be the reference", 1),
-        (["-o", tmp_path / "x", "--mask", "{foo}"], "{stem}, {name} and {dir} are known", 2),
+        (["-o", tmp_path / "x", "--mask", "{foo}"], "{stem}, {name}, {dir}, {extname} and {extver} are known", 2),
         (["-o", tmp_path / "blank.fits"], "is a file", 2),
         (["-o", tmp_path / "out0"], "holds earlier results", 2),
     ):
