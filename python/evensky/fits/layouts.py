@@ -374,7 +374,7 @@ LAYOUTS: tuple[Layout, ...] = (
         files=(FileNames(".unconv$", (".unconv.mask$",), ((".unconv.wt$", "variance"),), certain=True),),
     ),
     Layout(
-        "drizzled _sci, _wht",
+        "_sci with planes beside it",
         files=(
             FileNames(
                 "_sci$",
