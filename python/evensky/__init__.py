@@ -19,6 +19,7 @@ __all__ = [
     "get_cmake_dir",
     "get_include",
     "get_num_threads",
+    "inspect_files",
     "match",
     "match_all",
     "match_files",

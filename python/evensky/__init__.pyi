@@ -1,6 +1,7 @@
 from ._core import __version__, get_num_threads, set_num_threads, simd_level
 from ._paths import get_cmake_dir, get_include
 from .calls.background import estimate_background
+from .calls.inspect import inspect_files
 from .calls.match import match, match_all, match_files
 from .calls.statistics import clipped_stats
 
@@ -11,6 +12,7 @@ __all__ = [
     "get_cmake_dir",
     "get_include",
     "get_num_threads",
+    "inspect_files",
     "match",
     "match_all",
     "match_files",

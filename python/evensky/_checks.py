@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["real_number", "shown", "whole_number"]
+__all__ = ["names_of", "real_number", "shown", "whole_number"]
 
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 from .errors import InvalidParameterError, OutOfRangeError
@@ -53,3 +54,19 @@ def real_number(value: Any, name: str) -> float:
         except OverflowError:
             raise OutOfRangeError(f"{name} is {shown(value)}; it must be within float64, +-1.8e308") from None
     raise InvalidParameterError(f"{name}: {shown(value)} is a {type(value).__name__}; a real number is needed")
+
+
+def names_of(value: str | int | Iterable[str | int] | None, name: str = "names") -> tuple[str, ...] | None:
+    """Return names that are given as a text with commas or one by one; None for None.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If they are not names.
+    """
+    if value is None:
+        return None
+    parts = value.split(",") if isinstance(value, str) else [value] if isinstance(value, int) else value
+    if not isinstance(parts, Iterable):
+        raise InvalidParameterError(f"{name} is {shown(value)}, a {type(value).__name__}; names are needed")
+    return tuple(text for part in parts if (text := str(part).strip()))

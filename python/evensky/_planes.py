@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["BAD_PLANES", "DEFAULT_PLANES", "MAX_PLANES", "check_plane_name", "checked_planes"]
+__all__ = [
+    "BAD_PLANES",
+    "DEFAULT_PLANES",
+    "MAX_PLANES",
+    "PLANE_ALIASES",
+    "check_plane_name",
+    "checked_planes",
+    "plane_alias",
+]
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,6 +38,28 @@ DEFAULT_PLANES: Mapping[str, int] = {
 
 BAD_PLANES = ("NO_DATA", "DETECTED", "DETECTED_NEGATIVE", "SAT", "BAD", "INTRP", "CR")
 """Planes whose pixels do not count by default."""
+
+PLANE_ALIASES: Mapping[str, str] = {
+    "SATURATED": "SAT",
+    "COSMIC_RAY": "CR",
+    "INTERPOLATED": "INTRP",
+    "DETECTION_EDGE": "EDGE",
+    "UNMASKED_NAN": "UNMASKEDNAN",
+}
+"""Mask planes that ``lsst.images`` has renamed: its name to the older name of the stack, which evensky uses."""
+
+
+def plane_alias(name: str, others: Iterable[str] = ()) -> str:
+    """Return evensky's name of a mask plane of ``lsst.images``: its own, or that of `PLANE_ALIASES`.
+
+    Parameters
+    ----------
+    name : str
+    others : iterable of str, optional
+        The names of all planes of its mask; an alias that one of them has is not used.
+    """
+    alias = PLANE_ALIASES.get(name, name)
+    return name if alias in others else alias
 
 
 def check_plane_name(name: Any) -> None:

@@ -16,9 +16,11 @@ __all__ = [
     "NotFoundError",
     "OutOfRangeError",
     "TaskError",
+    "UnsuitableError",
 ]
 
 import builtins
+from collections.abc import Sequence
 
 from ._core import set_error_classes
 
@@ -53,6 +55,23 @@ class RuntimeError(EvenskyError, builtins.RuntimeError):
 
 class TaskError(RuntimeError):
     """Failure of a task; mirrors ``lsst.pipe.base.TaskError``."""
+
+
+class UnsuitableError(TaskError, ValueError):
+    """Set of exposures that would give wrong numbers if they were matched.
+
+    Parameters
+    ----------
+    problems : sequence of str
+        Reasons, each with the option that overrules it.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("; ".join(self.problems))
+
+    def __reduce__(self) -> tuple[type[UnsuitableError], tuple[list[str]]]:
+        return type(self), (self.problems,)
 
 
 class FitsError(RuntimeError, OSError):

@@ -31,7 +31,7 @@ HEAVY = (
     "yaml",
 )
 # Packages that are imported inside functions, where they are needed: they are slow to import, or optional.
-LATE = {"astropy", "dask", "jinja2", "lsst", "matplotlib", "mpi4py", "rich", "scipy", "tomllib", "tqdm", "yaml"}
+LATE = {"asdf", "astropy", "dask", "jinja2", "lsst", "matplotlib", "mpi4py", "rich", "scipy", "tomllib", "tqdm", "yaml"}
 
 
 def loaded(code: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["model_file"]
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,12 @@ import numpy as np
 from .._core import __version__
 from .._text import with_digits
 from ..errors import FitsError, TaskError
+from ..fits.descriptions import ImageDescription, Selection
 from ..fits.opening import real_path
-from ..fits.planes import plane_file
+from ..fits.rewriting import NewPlane
 from ..fits.scratch import Scratch
-from ..image import Exposure, ImageF
-from ..image.bad_bits import bad_bits, plane_names
-from ..io import read_exposure, write_exposure, write_image
+from ..image import Exposure, Image, ImageF
+from ..io.formats import bad_bits_of, describe, read_image, rewrite_file
 from ..math import (
     REDUCE_INTERP_ORDER,
     ApproximateControl,
@@ -27,6 +28,38 @@ from ..math import (
     makeBackground,
 )
 from ..math.background import fill_with_model
+
+
+@dataclass(frozen=True)
+class _Model:
+    """How the background is modelled."""
+
+    bin_size: int
+    statistic: str
+    style: str
+    order: int | None
+    num_threads: int
+    scratch: Path | None
+
+    def measure(self, exposure: Exposure, statistic: str) -> BackgroundMI:
+        """Measure a statistic in bins."""
+        width, height = exposure.getDimensions()
+        statistics = StatisticsControl()
+        statistics.setAndMask(bad_bits_of(exposure))
+        nx, ny = -(-width // self.bin_size), -(-height // self.bin_size)
+        control = BackgroundControl(self.style, nx, ny, REDUCE_INTERP_ORDER, statistics, statistic)
+        return makeBackground(exposure.maskedImage, control, num_threads=self.num_threads)
+
+    def evaluate(self, exposure: Exposure, background: BackgroundMI) -> tuple[ImageF, str]:
+        """Return the model image and the kind of model."""
+        width, height = exposure.getDimensions()
+        image = ImageF(Scratch(self.scratch).zeros((height, width), np.float32), xy0=exposure.getXY0())
+        if self.order is None:
+            fill_with_model(image.array, background, num_threads=self.num_threads)
+            return image, background.getAsUsedInterpStyle().name
+        control = ApproximateControl(ApproximateControl.CHEBYSHEV, self.order)
+        fill_with_model(image.array, background.getApproximate(control), num_threads=self.num_threads)
+        return image, f"Chebyshev order {self.order}"
 
 
 def model_file(
@@ -39,26 +72,24 @@ def model_file(
     statistic: str = "MEANCLIP",
     style: str = "AKIMA_SPLINE",
     order: int | None = None,
-    mask: str | None = None,
-    bad_planes: str | None = None,
+    selection: Selection | None = None,
     num_threads: int = 1,
     overwrite: bool = False,
     scratch: Path | None = None,
     say: Callable[[str], None],
 ) -> None:
-    """Measure the background of a file in bins, and write its model.
+    """Measure the background of all science images of a file in bins, and write its model.
 
     Parameters
     ----------
     file : Path
     out, subtracted, rms : Path, optional
-        Files for the model, the exposure minus the model, and the modelled standard deviation of the pixels.
+        Files for the model, the exposure minus the model, and the modelled standard deviation of the pixels. They are
+        copies of `file` in which the pixels of the science images are replaced.
     bin_size, statistic, style, order : optional
         See `evensky.estimate_background`; names are those of ``lsst.afw.math``.
-    mask : str, optional
-        Location of the mask, if not the usual one; see `evensky.io.read_exposure`.
-    bad_planes : str, optional
-        Names of mask planes whose pixels do not count, separated by commas.
+    selection : Selection, optional
+        Choices of images, planes and bad pixels.
     num_threads : int, optional
     overwrite : bool, optional
         Replace earlier files.
@@ -76,36 +107,42 @@ def model_file(
     evensky.errors.TaskError
         If no bin has a good pixel or, for `rms`, the two good pixels that a standard deviation needs.
     """
-    inputs = [file] if mask is None else [file, plane_file(mask) or file]
-    _check_outputs([path for path in (out, subtracted, rms) if path is not None], inputs, overwrite=overwrite)
-    exposure = read_exposure(file, mask=mask, scratch=scratch)
+    described = describe(file, selection)
+    inputs = [file]
+    for image in described.images:
+        inputs += [plane.path for plane in (image.mask, image.variance) if plane is not None]
+    targets = [(rms, "deviation"), (out, "model"), (subtracted, "difference")]
+    _check_outputs([path for path, _ in targets if path is not None], inputs, overwrite=overwrite)
+    model = _Model(bin_size, statistic, style, order, num_threads, scratch)
+    wanted = {kind for path, kind in targets if path is not None}
+    planes: dict[str, dict[int, NewPlane]] = {kind: {} for kind in wanted}
+    for note in described.notes:
+        say(f"Note: {note}.")
+    for image in described.images:
+        for kind, plane in _model_image(image, model, wanted, say).items():
+            planes[kind][image.hdu] = plane
+    for path, kind in targets:
+        if path is not None:
+            rewrite_file(file, path, planes[kind], overwrite=overwrite)
+            say(f"{f'{kind} written to':<22} {path}")
+
+
+def _model_image(
+    image: ImageDescription, model: _Model, wanted: set[str], say: Callable[[str], None]
+) -> dict[str, NewPlane]:
+    """Model the background of one image; return the wanted planes by kind."""
+    exposure = read_image(image, scratch=model.scratch)
+    where = f"{image.path}[{image.name}]" if image.slot else f"{image.path}"
     width, height = exposure.getDimensions()
-    nx, ny = -(-width // bin_size), -(-height // bin_size)
-    statistics = StatisticsControl()
-    statistics.setAndMask(bad_bits(exposure.mask, plane_names(bad_planes)))
-
-    def measure(what: str) -> BackgroundMI:
-        control = BackgroundControl(style, nx, ny, REDUCE_INTERP_ORDER, statistics, what)
-        return makeBackground(exposure.maskedImage, control, num_threads=num_threads)
-
-    def evaluate(background: BackgroundMI) -> tuple[ImageF, str]:
-        """Return the model image and the kind of model."""
-        image = ImageF(Scratch(scratch).zeros((height, width), np.float32), xy0=exposure.getXY0())
-        if order is None:
-            fill_with_model(image.array, background, num_threads=num_threads)
-            return image, background.getAsUsedInterpStyle().name
-        control = ApproximateControl(ApproximateControl.CHEBYSHEV, order)
-        fill_with_model(image.array, background.getApproximate(control), num_threads=num_threads)
-        return image, f"Chebyshev order {order}"
-
-    measured = measure(statistic)
+    measured = model.measure(exposure, model.statistic)
     values, _, errors = measured.getStatsImage().getArrays()
     good = np.isfinite(values)
     if not good.any():
-        raise TaskError(f"{file}: no bin of {bin_size} px has a good pixel")
-    model, kind = evaluate(measured)
+        raise TaskError(f"{where}: no bin of {model.bin_size} px has a good pixel")
+    fitted, kind = model.evaluate(exposure, measured)
+    ny, nx = values.shape
     bins = f"{nx} x {ny} bins"
-    say(f"{file}: {width} x {height} px, {bins} of {bin_size} px, {statistic}, {kind}")
+    say(f"{where}: {width} x {height} px, {bins} of {model.bin_size} px, {model.statistic}, {kind}")
     for note in exposure.assumptions:
         say(f"Note: {note}.")
     say(f"bins with good pixels  {good.sum()} of {good.size}")
@@ -114,31 +151,36 @@ def model_file(
     low, middle, high = (with_digits(float(value), noise, least=6) for value in (low, middle, high))
     say(f"level of the bins      median {middle}, {low} to {high}")
     say(f"error of a bin         median {noise:.4g}")
-    lowest, highest = (reduce(model.array, axis=None) for reduce in (np.fmin.reduce, np.fmax.reduce))
+    lowest, highest = (reduce(fitted.array, axis=None) for reduce in (np.fmin.reduce, np.fmax.reduce))
     bottom, top = (with_digits(float(value), noise, least=6) for value in (lowest, highest))
     say(f"model                  {bottom} to {top}")
-    if rms is not None:
-        scatter = measure("STDEVCLIP")
+    planes = {}
+    if "deviation" in wanted:
+        scatter = model.measure(exposure, "STDEVCLIP")
         if not np.isfinite(scatter.getStatsImage().image.array).any():
-            raise TaskError(f"{file}: no bin of {bin_size} px has two good pixels, which a standard deviation needs")
-        deviation, kind_of_deviation = evaluate(scatter)
+            raise TaskError(
+                f"{where}: no bin of {model.bin_size} px has two good pixels, which a standard deviation needs"
+            )
+        deviation, kind_of_deviation = model.evaluate(exposure, scatter)
         # A spline may overshoot below 0 beside a steep step; a standard deviation cannot be negative.
         np.maximum(deviation.array, 0, out=deviation.array)
-        _write(deviation, rms, exposure, f"standard deviation, {bins}, STDEVCLIP, {kind_of_deviation}", overwrite)
-        say(f"deviation written to   {rms}")
-    if out is not None:
-        _write(model, out, exposure, f"background, {bins}, {statistic}, {kind}", overwrite)
-        say(f"model written to       {out}")
-    if subtracted is not None:
+        planes["deviation"] = _plane(deviation, f"standard deviation, {bins}, STDEVCLIP, {kind_of_deviation}")
+    if "model" in wanted:
+        planes["model"] = _plane(fitted, f"background, {bins}, {model.statistic}, {kind}")
+    if "difference" in wanted:
         pixels = exposure.image
-        pixels -= model
-        history = [f"evensky {__version__}: background subtracted, {bins}, {statistic}, {kind}"]
-        write_exposure(exposure, subtracted, overwrite=overwrite, history=history)
-        say(f"difference written to  {subtracted}")
+        pixels -= fitted
+        planes["difference"] = _plane(pixels, f"background subtracted, {bins}, {model.statistic}, {kind}")
+    return planes
+
+
+def _plane(image: Image, what: str) -> NewPlane:
+    """Return new pixels with a line of history."""
+    return NewPlane(image.array, history=[f"evensky {__version__}: {what}"])
 
 
 def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], *, overwrite: bool) -> None:
-    """Raise an error if an output cannot be written, before anything is read."""
+    """Raise an error if an output cannot be written, before any pixel is read."""
     for number, path in enumerate(outputs):
         if real_path(path) in map(real_path, outputs[:number]):
             raise FitsError(f"{path}: is given for two results; choose another name")
@@ -146,10 +188,3 @@ def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], *, overwrite
             raise FitsError(f"{path}: is an input too, and inputs are never written to; choose another name")
         if path.exists() and not overwrite:
             raise FitsError(f"{path}: exists already; choose another name or allow overwriting with --overwrite")
-
-
-def _write(image: ImageF, path: Path, exposure: Exposure, what: str, overwrite: bool) -> None:
-    """Write an image with the header of the exposure and a line of history."""
-    header = exposure.metadata.copy()
-    header.add_history(f"evensky {__version__}: {what}")
-    write_image(image, path, overwrite=overwrite, header=header)

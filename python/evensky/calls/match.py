@@ -4,16 +4,18 @@ from __future__ import annotations
 
 __all__ = ["MatchAllResult", "MatchResult", "match", "match_all", "match_files"]
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._checks import names_of
 from .._text import reason_of
 from ..draw.progress import Progress, progress_bar
 from ..errors import EvenskyError, InvalidParameterError, TaskError
+from ..fits.descriptions import Selection
 from ..io.configuration import change_config
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.models import Model
@@ -328,8 +330,15 @@ def match_files(
     *,
     config: MatchConfig | None = None,
     reference: str | Path | None = None,
-    mask: str | None = None,
-    variance: str | None = None,
+    hdu: str | int | None = None,
+    mask: str | int | None = None,
+    variance: str | int | None = None,
+    weight: str | int | None = None,
+    bad_planes: str | Iterable[str] | None = None,
+    good_bits: str | Iterable[str] | None = None,
+    same_grid: bool = False,
+    allow: Collection[str] = (),
+    strict: bool = False,
     workers: int = 1,
     overwrite: bool = False,
     resume: bool = False,
@@ -345,17 +354,34 @@ def match_files(
     Parameters
     ----------
     paths : iterable of str or Path
-        The exposures, on one pixel grid. These files are never changed.
+        The exposures, on one pixel grid: files, or images of files as in ``file.fits[SCI,2]``. These files are never
+        changed. Their layout says which HDUs are science images, masks and errors (`inspect_files` shows it); all
+        science images of a file are matched, each to the same chip of the other files.
     out_dir : str or Path
-        Folder for ``<stem>_matched.fits``, ``matched.ecsv`` and ``report.html``; it is made if it does not exist.
+        Folder for ``<stem>_matched.fits``, ``matched.ecsv`` and ``report.html``; it is made if it does not exist. An
+        output is a copy of its file in which the pixels of the science images are replaced, and provenance is added to
+        their headers (``EVS_`` cards, HISTORY). Compressed files stay compressed, without loss.
     config : MatchAllConfig or MatchBackgroundsConfig, optional
         The former gives a joint match of all exposures (the default), the latter a match of each to one reference.
     reference : str or Path, optional
         File of the reference; by default the exposure with the lowest cost. A reference that is not in `paths` is used
         but not written.
-    mask, variance : str, optional
-        Location of these planes, if not the usual one: an HDU, or a file pattern with ``{stem}``, ``{name}`` or
-        ``{dir}`` of the exposure. See `evensky.io.read_exposure`.
+    hdu : str or int, optional
+        The science image, if not what the layout says: number, name, or name and version of the HDU ("SCI,2").
+    mask, variance, weight : str or int, optional
+        Location of these planes, if not the usual one: an HDU, a file, or a pattern with ``{stem}``, ``{name}`` or
+        ``{dir}`` of the exposure, and ``{extname}`` or ``{extver}`` of the image; "none" ignores a plane. Weights are
+        inverse variances. Pixels without a positive finite variance or weight do not count.
+    bad_planes, good_bits : str or iterable of str, optional
+        Mask planes whose pixels do not count, and planes whose pixels count although the layout calls them bad: names,
+        or values of flags such as "4" or "4096+8192". They take precedence over `config`.
+    same_grid : bool, optional
+        Take the exposures to be on one pixel grid, whatever their WCS says.
+    allow : collection of str, optional
+        What is not to be refused: "maps" (weight maps or masks as exposures), "outputs" (of an earlier match),
+        "filters" and "units" (different ones).
+    strict : bool, optional
+        Refuse the exposures if there is any note on them.
     workers : int, optional
         Number of threads or processes, at least 1. Results do not depend on it.
     overwrite : bool, optional
@@ -364,7 +390,7 @@ def match_files(
         Continue a run in `out_dir` that did not end: finished exposures are kept, the others are matched. Files,
         configuration, reference and version must be the same. If there is no such run, a new one begins.
     compress : bool, optional
-        Compress the files in tiles, without loss.
+        Compress the science images of the outputs in tiles, without loss.
     report : bool, optional
         Write ``report.html``.
     pictures : bool, optional
@@ -391,9 +417,17 @@ def match_files(
         If there are no files, fewer than one worker, both `overwrite` and `resume`, or an unknown executor.
     evensky.errors.FitsError
         If the folder cannot be used, the reference cannot be read, or a run to resume has other inputs.
+    evensky.errors.UnsuitableError
+        If the exposures do not belong together: other grids, filters or units, weight maps or earlier outputs.
     evensky.errors.TaskError
         If no exposure can be the reference.
     """
+    named = names_of(bad_planes, "bad_planes")
+    if named is not None:
+        if isinstance(config, MatchBackgroundsConfig):
+            config = change_config(MatchBackgroundsConfig, config, {"badMaskPlanes": list(named)})
+        else:
+            config = change_config(MatchAllConfig, config, {"bad_planes": list(named)})
     if pictures is None:
         pictures = report
     if report and not pictures:
@@ -403,8 +437,10 @@ def match_files(
         out_dir,
         config=config,
         reference=reference,
-        mask=mask,
-        variance=variance,
+        selection=Selection(hdu, mask, variance, weight, good_bits=names_of(good_bits, "good_bits") or ()),
+        same_grid=same_grid,
+        allow=allow,
+        strict=strict,
         workers=workers,
         overwrite=overwrite,
         resume=resume,

@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 
 from ..calls.background_file import model_file
-from .console import exposure_mask
-from .options import COUNT, PATH, Command, one_line, overwrite_option, plane_options, scratch_option
+from .options import COUNT, PATH, Command, one_line, overwrite_option, plane_options, scratch_option, selection_of
 
 
 @click.command("background", cls=Command)
@@ -52,10 +51,16 @@ def command(
     threads: int,
     overwrite: bool,
     scratch: Path | None,
+    hdu: str | None,
     mask: str | None,
+    variance: str | None,
+    weight: str | None,
     bad_planes: str | None,
+    good_bits: str | None,
 ) -> None:
     """Model the background of FILE.
+
+    All science images of the file are modelled. The output files are copies of FILE in which their pixels are replaced.
 
     \b
     Examples:
@@ -72,8 +77,7 @@ def command(
             statistic=statistic.upper(),
             style=style.upper(),
             order=order,
-            mask=exposure_mask(file, mask),
-            bad_planes=bad_planes,
+            selection=selection_of(file, hdu, mask, variance, weight, bad_planes, good_bits),
             num_threads=threads,
             overwrite=overwrite,
             scratch=scratch,

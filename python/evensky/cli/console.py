@@ -1,14 +1,14 @@
-"""Console output of the commands, and locations of masks."""
+"""Console output of the commands."""
 
 from __future__ import annotations
 
-__all__ = ["exposure_mask", "open_console", "print_run"]
+__all__ = ["open_console", "print_inspection", "print_run"]
 
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..io.file_names import fill_pattern, unique_labels
+from ..calls.inspect import Inspection
 from ..runs.folder import PAGE, TABLE
 from ..runs.match_run import MatchRun
 
@@ -50,6 +50,20 @@ def print_run(run: MatchRun, out: Path, *, report: bool = True) -> None:
     console.print(f"{run.summary}, {run.seconds:.1f} s. {look}", soft_wrap=True, markup=False)
 
 
-def exposure_mask(file: Path, mask: str | None) -> str | None:
-    """Return the location of an exposure's mask, with the name of the exposure filled into a pattern."""
-    return None if mask is None else fill_pattern(mask, file, unique_labels([file])[0])
+def print_inspection(inspection: Inspection) -> None:
+    """Print the table, the notes and the problems of an inspection."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = open_console()
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    header, rows = inspection.rows()
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    console.print(table)
+    for note in inspection.notes:
+        console.print(f"[yellow]Note:[/] {escape(note)}.", soft_wrap=True)
+    for problem in inspection.problems:
+        console.print(f"[red]Problem:[/] {escape(problem)}.", soft_wrap=True)

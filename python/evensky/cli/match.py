@@ -10,14 +10,16 @@ from typing import Any
 
 import click
 
+from ..calls.inspect import inspect_files
 from ..calls.match import match_files
 from ..draw.progress import progress_bar
 from ..errors import NotFoundError
 from ..io.configuration import make_config
+from ..io.file_names import find_file
 from ..matching.joint.config import MatchAllConfig
 from ..tasks import MatchBackgroundsConfig
-from .console import print_run
-from .options import COUNT, EXIT_FAILED, PATH, Command, one_line, scratch_option, stoppable
+from .console import print_inspection, print_run
+from .options import COUNT, EXIT_FAILED, EXIT_REFUSED, PATH, Command, file_options, one_line, scratch_option, stoppable
 
 # The configuration of each method.
 _KINDS: dict[str, Any] = {"all": MatchAllConfig, "reference": MatchBackgroundsConfig}
@@ -30,6 +32,7 @@ class _MatchCommand(Command):
         ("0", "all exposures matched"),
         ("1", "some exposures failed, no exposure can be the reference, or a disk is full"),
         ("2", "wrong usage, or a folder that cannot be used"),
+        ("3", "refused: the exposures do not belong together or, with --strict, there are notes on them"),
         ("130, 143", "stopped by Ctrl-C or SIGTERM"),
     )
 
@@ -83,18 +86,7 @@ def _config_for(method: str, file: Path | None, python_file: Path | None, settin
 )
 @click.option("--config", "config_file", type=PATH, help="YAML, JSON or TOML file of configuration fields.")
 @click.option("--python-config", type=PATH, help="Python file of configuration fields; it is executed.")
-@click.option(
-    "--mask",
-    metavar="SPEC",
-    help="Location of the masks: an HDU (name or number), or a file pattern such as 'masks/{stem}_mask.fits[DQ]', in "
-    "which {stem}, {name} and {dir} stand for the stem, the name and the folder of the exposure's file.",
-)
-@click.option(
-    "--variance",
-    metavar="SPEC",
-    help="Location of the variances: an HDU or a file pattern, as for --mask. Planes named WEIGHT, WHT or IVM are "
-    "inverted; those named ERR, SIGMA or RMS are squared.",
-)
+@file_options
 @click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of jobs that run at once.")
 @click.option(
     "--executor",
@@ -109,6 +101,7 @@ def _config_for(method: str, file: Path | None, python_file: Path | None, settin
 @click.option("--compress", is_flag=True, help="Write tile-compressed output files, without loss.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped; finished exposures are kept.")
+@click.option("--dry-run", is_flag=True, help="Show how the files would be used, as inspect does, and write nothing.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write report.html.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress bar and no summary.")
 def command(
@@ -119,14 +112,22 @@ def command(
     settings: tuple[str, ...],
     config_file: Path | None,
     python_config: Path | None,
+    hdu: str | None,
     mask: str | None,
     variance: str | None,
+    weight: str | None,
+    bad_planes: str | None,
+    good_bits: str | None,
+    same_grid: bool,
+    allow: tuple[str, ...],
+    strict: bool,
     workers: int,
     executor: str,
     scratch: Path | None,
     compress: bool,
     overwrite: bool,
     resume: bool,
+    dry_run: bool,
     report: bool,
     quiet: bool,
 ) -> None:
@@ -134,11 +135,13 @@ def command(
 
     A smooth model is added to each exposure, so that all backgrounds agree. The sky that all exposures share is
     preserved, and the reference is not changed. The model complexity is selected from the data. Exposures may cover
-    different parts of the grid if their headers give the origin (LTV1 and LTV2, or LSST's cards).
+    different parts of the grid if their WCS differ by whole pixels, or their headers give the origin (LTV1 and LTV2, or
+    LSST's cards).
 
-    The output folder receives <stem>_matched.fits for each exposure, matched.ecsv (the table of results), report.html
-    (the report, with pictures), and matched.journal, from which --resume continues a run that was stopped. FILES are
-    LSST exposures (image, mask and variance) or any FITS images. They are never changed.
+    The output folder receives <stem>_matched.fits for each exposure: a copy of its file in which only the pixels of the
+    science images differ. It also receives matched.ecsv (the table of results), report.html (the report, with
+    pictures), and matched.journal, from which --resume continues a run that was stopped. Masks, errors and chips are
+    found by the layout of the files; evensky inspect shows how. FILES are never changed.
 
     \b
     Examples:
@@ -149,14 +152,36 @@ def command(
     """
     with one_line(), stoppable("finished exposures are kept; --resume continues the run"):
         config = _config_for(method, config_file, python_config, settings)
+        if dry_run:
+            inspection = inspect_files(
+                files if reference is None or find_file(reference, files) is not None else [*files, reference],
+                method=method,
+                hdu=hdu,
+                mask=mask,
+                variance=variance,
+                weight=weight,
+                bad_planes=bad_planes,
+                good_bits=good_bits,
+                same_grid=same_grid,
+                allow=allow,
+            )
+            print_inspection(inspection)
+            sys.exit(EXIT_REFUSED if inspection.problems or (strict and inspection.notes) else 0)
         with progress_bar(False if quiet else None) as progress:
             run = match_files(
                 files,
                 out,
                 config=config,
                 reference=reference,
+                hdu=hdu,
                 mask=mask,
                 variance=variance,
+                weight=weight,
+                bad_planes=bad_planes,
+                good_bits=good_bits,
+                same_grid=same_grid,
+                allow=allow,
+                strict=strict,
                 workers=workers,
                 executor=executor,
                 scratch=scratch,

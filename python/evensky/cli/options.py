@@ -5,13 +5,16 @@ from __future__ import annotations
 __all__ = [
     "COUNT",
     "EXIT_FAILED",
+    "EXIT_REFUSED",
     "PATH",
     "Command",
     "Commands",
+    "file_options",
     "one_line",
     "overwrite_option",
     "plane_options",
     "scratch_option",
+    "selection_of",
     "stoppable",
 ]
 
@@ -27,11 +30,16 @@ from typing import Any, ClassVar
 
 import click
 
+from .._checks import names_of
 from .._text import printable
-from ..errors import EvenskyError, FitsError, TaskError
+from ..errors import EvenskyError, FitsError, TaskError, UnsuitableError
+from ..fits.descriptions import Selection
+from ..io.file_names import fill_selection, unique_labels
+from ..runs.survey import ALLOWED
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_REFUSED = 3
 # Errors of a disk, which are not caused by the call.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -70,11 +78,31 @@ class _UsageFailure(_Failure):
     exit_code = EXIT_USAGE
 
 
+class _Refusal(_Failure):
+    """Exposures that would give wrong numbers; each reason is shown on a line of its own."""
+
+    exit_code = EXIT_REFUSED
+
+    def __init__(self, error: UnsuitableError) -> None:
+        super().__init__(error)
+        self.problems = error.problems
+
+    def show(self, file: Any = None) -> None:
+        click.echo("evensky: the exposures are refused:", err=True)
+        for problem in self.problems:
+            click.echo(f"  - {printable(problem)}", err=True)
+
+
 @contextmanager
 def one_line() -> Iterator[None]:
-    """Turn an error into one line and an exit code: 1 if the data or a disk caused it, 2 if the call did."""
+    """Turn an error into one line and an exit code: 1 if the data or a disk caused it, 2 if the call did.
+
+    The code is 3 for exposures that do not belong together.
+    """
     try:
         yield
+    except UnsuitableError as error:
+        raise _Refusal(error) from error
     except TaskError as error:
         raise _Failure(error) from error
     except EvenskyError as error:
@@ -122,6 +150,7 @@ class Commands(click.Group):
     summaries: ClassVar[dict[str, str]] = {
         "background": "Model the background of FILE.",
         "demo": "Simulate exposures in FOLDER, match them, and compare the result with the truth.",
+        "inspect": "Show how FILES would be used by match, and what is wrong with them.",
         "match": "Match the backgrounds of FILES, exposures on one pixel grid.",
         "stats": "Print statistics of the good pixels of FILE, with errors.",
     }
@@ -166,25 +195,87 @@ scratch_option = click.option(
     help="Folder in which to keep pixels on disk, for images larger than memory.",
 )
 
+_hdu_option = click.option(
+    "--hdu",
+    metavar="HDU",
+    help="The image: number of an HDU, its name, or name and version as in SCI,2. By default, all science images of "
+    "the layout.",
+)
+_PATTERN = (
+    "an HDU, a file, or a file pattern such as 'masks/{stem}_mask.fits[DQ]', in which {stem}, {name} and {dir} stand "
+    "for the stem, the name and the folder of the exposure's file, {stem:s/OLD/NEW/} for the stem with a part "
+    "replaced, and {extname} and {extver} for the name and the version of the image's HDU. none ignores it."
+)
 _plane_options = [
+    _hdu_option,
     click.option(
-        "--mask",
+        "--mask", metavar="SPEC", help=f"Location of the mask, if it is not where the layout has it: {_PATTERN}"
+    ),
+    click.option(
+        "--variance",
         metavar="SPEC",
-        help="Location of the mask, if it is not in its usual place: an HDU, or a file pattern in which {stem}, {name} "
-        "and {dir} stand for the stem, the name and the folder of FILE.",
+        help="Location of the variances or standard deviations, as for --mask; the header or the name of the HDU says "
+        "which they are.",
+    ),
+    click.option(
+        "--weight",
+        metavar="SPEC",
+        help="Location of the weights (inverse variances), as for --mask. Pixels of weight 0 do not count.",
     ),
     click.option(
         "--bad-planes",
         metavar="NAMES",
-        help="Mask planes whose pixels do not count, separated by commas. Default: NO_DATA, DETECTED, "
-        "DETECTED_NEGATIVE, SAT, BAD, INTRP and CR.",
+        help="Mask planes whose pixels do not count, separated by commas: names, or values of flags such as 4 or "
+        "4096+8192. By default those that the layout of the file calls bad.",
     ),
+    click.option(
+        "--good-bits",
+        metavar="NAMES",
+        help="Mask planes whose pixels count although they are bad by default, as for --bad-planes.",
+    ),
+]
+_set_options = [
+    click.option(
+        "--same-grid",
+        is_flag=True,
+        help="Take the exposures to be on one pixel grid, whatever their WCS says.",
+    ),
+    click.option(
+        "--allow",
+        type=click.Choice(list(ALLOWED)),
+        multiple=True,
+        help="Do not refuse "
+        + "; ".join(f"{meaning} ({name})" for name, meaning in ALLOWED.items())
+        + ". May be repeated.",
+    ),
+    click.option("--strict", is_flag=True, help="Refuse the exposures if there is any note on them."),
 ]
 
 
 def plane_options(command: Any) -> Any:
-    """Add the options that select bad pixels."""
+    """Add the options that select an image of a file, its planes and bad pixels."""
     for option in reversed(_plane_options):
+        command = option(command)
+    return command
+
+
+def selection_of(
+    file: Path,
+    hdu: str | None,
+    mask: str | None,
+    variance: str | None,
+    weight: str | None,
+    bad_planes: str | None,
+    good_bits: str | None,
+) -> Selection:
+    """Return the selection that the options of `plane_options` make for a file."""
+    selection = Selection(hdu, mask, variance, weight, names_of(bad_planes), names_of(good_bits) or ())
+    return fill_selection(selection, file, unique_labels([file])[0])
+
+
+def file_options(command: Any) -> Any:
+    """Add the options that say how the files of a set are used."""
+    for option in reversed([*_plane_options, *_set_options]):
         command = option(command)
     return command
 

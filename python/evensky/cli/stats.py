@@ -4,15 +4,20 @@ from __future__ import annotations
 
 __all__ = ["command"]
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ..image.bad_bits import bad_bits, plane_names
-from ..io import read_exposure
-from ..math import ERRORS, StatisticsControl, makeStatistics, stringToStatisticsProperty
-from .console import exposure_mask, open_console
-from .options import PATH, Command, one_line, plane_options
+from ..image import Exposure
+from ..io.formats import bad_bits_of, describe, read_image
+from ..math import ERRORS, Property, StatisticsControl, makeStatistics, stringToStatisticsProperty
+from .console import open_console
+from .options import PATH, Command, one_line, plane_options, selection_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 # Statistics that are printed by default.
 _DEFAULT = (
@@ -46,35 +51,57 @@ _DEFAULT = (
 )
 @plane_options
 def command(
-    file: Path, sigma: float, rounds: int, properties: tuple[str, ...], mask: str | None, bad_planes: str | None
+    file: Path,
+    sigma: float,
+    rounds: int,
+    properties: tuple[str, ...],
+    hdu: str | None,
+    mask: str | None,
+    variance: str | None,
+    weight: str | None,
+    bad_planes: str | None,
+    good_bits: str | None,
 ) -> None:
     """Print statistics of the good pixels of FILE, with errors.
+
+    If the file has several science images, there is a table for each.
 
     \b
     Examples:
       evensky stats image.fits
       evensky stats image.fits --mask DQ -p MEDIAN -p MEANCLIP
     """
+    console = open_console()
+    with one_line():
+        wanted = [stringToStatisticsProperty(name.upper()) for name in properties or _DEFAULT]
+        described = describe(file, selection_of(file, hdu, mask, variance, weight, bad_planes, good_bits))
+        for note in described.notes:
+            console.print(f"Note: {note}.", markup=False)
+        for image in described.images:
+            exposure = read_image(image)
+            control = StatisticsControl(sigma, rounds)
+            control.setAndMask(bad_bits_of(exposure))
+            table = _table_of(exposure, wanted, control)
+            where = f"{file}[{image.name}]" if image.slot else f"{file}"
+            console.print(f"{where}: {exposure.getWidth()} x {exposure.getHeight()} px", markup=False)
+            for note in exposure.assumptions:
+                console.print(f"Note: {note}.", markup=False)
+            console.print(table)
+
+
+def _table_of(exposure: Exposure, wanted: Sequence[Property], control: StatisticsControl) -> Table:
+    """Return a table of statistics of an exposure."""
     from rich.table import Table
 
-    with one_line():
-        exposure = read_exposure(file, mask=exposure_mask(file, mask))
-        control = StatisticsControl(sigma, rounds)
-        control.setAndMask(bad_bits(exposure.mask, plane_names(bad_planes)))
-        wanted = [stringToStatisticsProperty(name.upper()) for name in properties or _DEFAULT]
-        flags = ERRORS
-        for one in wanted:
-            flags |= one
-        result = makeStatistics(exposure.maskedImage, flags, control)
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        table.add_column("statistic")
-        table.add_column("value", justify="right")
-        table.add_column("error", justify="right")
-        for one in wanted:
-            value, error = result.getResult(one)
-            table.add_row(one.name, f"{value:.10g}", f"{error:.4g}" if error > 0 else "")
-    console = open_console()
-    console.print(f"{file}: {exposure.getWidth()} x {exposure.getHeight()} px")
-    for note in exposure.assumptions:
-        console.print(f"Note: {note}.", markup=False)
-    console.print(table)
+    flags = ERRORS
+    for one in wanted:
+        flags |= one
+    result = makeStatistics(exposure.maskedImage, flags, control)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("statistic")
+    table.add_column("value", justify="right")
+    table.add_column("error", justify="right")
+    for one in wanted:
+        value, error = result.getResult(one)
+        table.add_row(one.name, f"{value:.10g}", f"{error:.4g}" if error > 0 else "")
+    return table

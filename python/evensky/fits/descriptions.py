@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 __all__ = [
+    "NO_MASK",
+    "NO_VARIANCE",
     "FileDescription",
     "ImageDescription",
     "MaskDescription",
@@ -11,8 +13,10 @@ __all__ = [
     "Selection",
     "Sense",
     "VarianceDescription",
+    "is_fact",
 ]
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +27,22 @@ Sense = Literal["variance", "sigma", "inverse variance", "weight"]
 
 Role = Literal["exposure", "weight map", "mask", "earlier output"]
 """Purpose of a file. All but "exposure" are refused in a list of exposures."""
+
+
+NO_MASK = "there is no mask: every finite pixel counts"
+NO_VARIANCE = "there is no variance: errors come from the scatter of the pixels"
+"""Notes on an image without these planes."""
+
+# Notes that say what is used, not that anything is doubtful.
+_FACTS = re.compile(
+    rf"{NO_MASK}|{NO_VARIANCE}|the mask names no planes: .*|.* holds (standard deviations|weights)\b.*|"
+    ".* is ignored, as chosen: .*"
+)
+
+
+def is_fact(note: str) -> bool:
+    """Return whether a note only says what is used."""
+    return _FACTS.fullmatch(note) is not None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["opened", "quiet", "real_path", "wrong_sums"]
+__all__ = ["check_tiles", "content", "mended", "opened", "opened_headers", "quiet", "real_path", "wrong_sums"]
 
 import bz2
 import gzip
@@ -13,6 +13,7 @@ import os
 import re
 import threading
 import warnings
+import weakref
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..errors import EvenskyError, FitsError
+from ..errors import EvenskyError, FitsError, NotFoundError
 
 # Warning filters belong to the whole process, but files are read in several threads.
 _warnings_lock = threading.Lock()
@@ -80,7 +81,7 @@ def _too_much(path: Path, claimed: str) -> FitsError:
     return FitsError(f"{path}: {claimed}, in a file of {path.stat().st_size} bytes; if that is true, unpack it first")
 
 
-def _content(path: Path) -> BinaryIO:
+def content(path: Path) -> BinaryIO:
     """Open a file; decompress it if it is compressed as a whole.
 
     astropy would decompress while reading, and take a truncated file for one with fewer HDUs.
@@ -130,26 +131,26 @@ _LONGEST_PADDING = 2880 * 36
 _PADDING = b"\0 \r\n\x1a"
 
 
-def _check_header(file: BinaryIO, at: int, path: Path) -> None:
-    """Raise FitsError for a header with impossible sizes; astropy would count up to any number, or seek backwards."""
-    before = file.tell()
+def _read_header(file: BinaryIO, at: int, path: Path) -> list[bytes]:
+    """Return the cards of the header at a position, without END; [] if there is no header.
+
+    Raises FitsError for impossible sizes, as astropy would count up to any number, or seek backwards.
+    """
     file.seek(at)
-    read = 0
-    ended = False
-    while not ended and (block := file.read(2880)):
-        if read == 0 and at > 0 and not block.startswith(b"XTENSION"):
+    cards: list[bytes] = []
+    while block := file.read(2880):
+        if not cards and at > 0 and not block.startswith(b"XTENSION"):
             break  # not an HDU: see _check_rest
-        read += len(block)
         for start in range(0, len(block), 80):
             card = block[start : start + 80]
             if card.startswith(b"END     ") or card.rstrip() == b"END":
-                ended = True
-                break
+                return cards
             if found := _LAYOUT.match(card):
                 _check_layout(found[1].decode(), found[2].strip().decode("latin-1"), path)
-        if read > _LONGEST_HEADER:
-            raise FitsError(f"{path}: cannot be read as FITS: a header has no END card in {read} bytes")
-    file.seek(before)
+            cards.append(card)
+        if len(cards) * 80 > _LONGEST_HEADER:
+            raise FitsError(f"{path}: cannot be read as FITS: a header has no END card in {len(cards) * 80} bytes")
+    return cards
 
 
 def _check_layout(keyword: str, text: str, path: Path) -> None:
@@ -181,25 +182,184 @@ def _end(hdu: Any) -> int:
     return int(place.get("datLoc", 0) + place.get("datSpan", 0))
 
 
-def _headers(file: BinaryIO, path: Path) -> Any:
+# Cards that need no closer look. Numbers are written as FITS allows, text ends with a quote.
+_SOUND = re.compile(
+    rb"(?:COMMENT |HISTORY |        )[ -~]{72}|"
+    rb"[A-Z0-9_-]{1,8} *(?<=.{8})= +"
+    rb"(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[ED][+-]?\d+)?|[TF]|'(?:[ -&(-~]|'')*')?(?: *| */[ -~]*)",
+    re.DOTALL,
+)
+# Cards that say how pixels are stored: only the first of a keyword counts.
+_STORAGE = re.compile(rb"(SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|BSCALE|BZERO|BLANK) *=")
+_SCALE = re.compile(rb"(BSCALE|BZERO) *= *([^/]*?) *(?:/.*)?")
+_NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?")
+_NO_NUMBER = re.compile(rb"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
+_ODD_BYTES = bytes(code if 32 <= code < 127 else ord("?") for code in range(256))
+_SHOWN_CARDS = 3
+_SHOWN_LETTERS = 30
+
+
+def _can_be_parsed(text: bytes) -> bool:
+    """Return whether astropy can read a card, with its CONTINUE cards."""
+    from astropy.io.fits import Card
+
+    try:
+        card = Card.fromstring(text)
+        card.verify("silentfix")
+        str(card), card.keyword, card.value, card.comment
+    except Exception:  # astropy raises many kinds of exceptions on such cards
+        return False
+    return True
+
+
+def _as_comment(card: bytes) -> bytes:
+    return (b"COMMENT " + card.translate(_ODD_BYTES))[:80].ljust(80)
+
+
+def _mended_storage(card: bytes, seen: set[bytes]) -> bytes:
+    """Return a card that says how pixels are stored, changed if it prevents reading them."""
+    found = _STORAGE.match(card)
+    if found is None:
+        return card
+    keyword = found[1]
+    if keyword in seen:
+        return _as_comment(card)
+    seen.add(keyword)
+    if keyword == b"SIMPLE" and not re.match(rb"SIMPLE  = +T *(/|$)", card):
+        return b"SIMPLE  =                    T".ljust(80)
+    if scale := _SCALE.fullmatch(card.rstrip()):
+        text = scale[2].strip(b"' ")
+        if _NO_NUMBER.fullmatch(text):
+            return b"%-8s= '%s'" % (keyword, text)  # as text, which is refused where the pixels are needed
+        if not _NUMBER.fullmatch(scale[2]):
+            return _as_comment(card)
+    return card
+
+
+def _mended_cards(cards: list[bytes]) -> tuple[list[bytes], list[str]]:
+    """Replace the cards of a header that astropy cannot read by others of the same length.
+
+    Returns
+    -------
+    cards : list of bytes
+        As many as there were, so that all positions in the file stay the same.
+    notes : list of str
+        What was replaced.
+    """
+    mended: list[bytes] = []
+    ignored: list[bytes] = []
+    notes: list[str] = []
+    seen: set[bytes] = set()
+    at = 0
+    while at < len(cards):
+        behind = at + 1
+        while behind < len(cards) and cards[behind].startswith(b"CONTINUE"):
+            behind += 1
+        card = cards[at]
+        new = _mended_storage(card, seen).ljust(80)
+        if new != card:
+            if card.startswith(b"SIMPLE"):
+                notes.append(f"{_shown(card)}: the file says that it does not conform to FITS; it is read nevertheless")
+            elif not _NO_NUMBER.fullmatch(card.partition(b"=")[2].partition(b"/")[0].strip(b"' ")):
+                ignored.append(card)
+            card = new
+        group = [card, *cards[at + 1 : behind]]
+        if len(group) > 1 or not _SOUND.fullmatch(card):
+            group = [one.translate(_ODD_BYTES).ljust(80) for one in group]
+            if not _can_be_parsed(b"".join(group)):
+                # A CONTINUE card that continues nothing; the card before it may be sound.
+                ignored += group[1:]
+                group[1:] = map(_as_comment, group[1:])
+                if not (_SOUND.fullmatch(group[0]) or _can_be_parsed(group[0])):
+                    ignored.append(group[0])
+                    group[0] = _as_comment(group[0])
+        mended += group
+        at = behind
+    if ignored:
+        shown = ", ".join(map(_shown, ignored[:_SHOWN_CARDS])) + (", ..." if len(ignored) > _SHOWN_CARDS else "")
+        what = "a card that cannot be used is" if len(ignored) == 1 else f"{len(ignored)} cards that cannot be used are"
+        notes.append(f"{what} ignored: {shown}")
+    return mended, notes
+
+
+def _shown(card: bytes) -> str:
+    text = " ".join(card.translate(_ODD_BYTES).decode("ascii").split())
+    return text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}..."
+
+
+class _Patched(io.BufferedIOBase):
+    """A file in which some bytes are replaced by others while it is read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._patches: list[tuple[int, bytes]] = []
+
+    def patch(self, at: int, content: bytes) -> None:
+        self._patches.append((at, content))
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        start = self._file.tell()
+        content = self._file.read(-1 if size is None else size)
+        for at, patch in self._patches:
+            first, last = max(at, start), min(at + len(patch), start + len(content))
+            if first < last:
+                content = content[: first - start] + patch[first - at : last - at] + content[last - start :]
+        return content
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+
+_mends: weakref.WeakKeyDictionary[Any, tuple[str, ...]] = weakref.WeakKeyDictionary()
+
+
+def mended(hdu: Any) -> tuple[str, ...]:
+    """Return a sentence, without a full stop, for each defect of an HDU's header that was mended to read it."""
+    return _mends.get(hdu, ())
+
+
+def _mend_header(file: _Patched, at: int, path: Path) -> tuple[str, ...]:
+    """Mend the header at a position before astropy reads it; return what was done."""
+    before = file.tell()
+    cards = _read_header(file, at, path)  # type: ignore[arg-type]
+    new, notes = _mended_cards(cards)
+    if new != cards and len(cards[-1]) == 80:
+        file.patch(at, b"".join(new))
+    file.seek(before)
+    return tuple(notes)
+
+
+def _headers(raw: BinaryIO, path: Path) -> Any:
     """Read the headers of all HDUs."""
     from astropy.io import fits
 
-    _check_start(file, path)
-    _check_header(file, 0, path)
+    _check_start(raw, path)
+    file = _Patched(raw)
     with quiet():
+        notes = _mend_header(file, 0, path)
         hdus = fits.open(file, memmap=False)
         try:
             most = _most_bytes(path)
             claimed = 0
             for hdu in hdus:  # read one by one, so that the claimed size is known before decompression
+                if notes:
+                    _mends[hdu] = notes
                 shape = hdu.shape if getattr(hdu, "is_image", False) else ()
                 claimed += math.prod(shape) * abs(int(hdu.header.get("BITPIX", 8))) // 8 if shape else hdu.size
                 if claimed > most:
                     raise _too_much(path, f"says that it holds {claimed} bytes of pixels")
                 end = _end(hdu)
-                _check_header(file, end, path)
-                _check_rest(file, end, path)
+                notes = _mend_header(file, end, path)
+                _check_rest(raw, end, path)
         except BaseException:
             hdus.close()
             raise
@@ -235,23 +395,22 @@ def _check_rest(file: BinaryIO, at: int, path: Path, *, last: bool = False) -> N
     file.seek(before)
 
 
-def _check_tiles(hdus: Any, path: Path) -> None:
+def check_tiles(hdu: Any, path: str | Path) -> None:
     """Raise FitsError if a compressed image has the wrong number of tiles, or tiles outside their heap."""
-    for hdu in hdus:
-        if (table := _stored(hdu)) is hdu:
-            continue
-        header = table.header
-        axes = [(int(header[f"ZNAXIS{n}"]), int(header[f"ZTILE{n}"])) for n in range(1, int(header["ZNAXIS"]) + 1)]
-        needed = math.prod(-(-size // tile) for size, tile in axes)
-        rows = np.asarray(table.data)
-        if rows.size != needed:
-            raise FitsError(f"{path}: HDU {hdu.name!r} has {rows.size} tiles; an image of its size has {needed}")
-        heap = int(header["PCOUNT"])
-        for name in rows.dtype.names or ():
-            if rows[name].ndim == 2 and rows[name].shape[1] == 2:  # number of elements, and their offset
-                count, start = rows[name].astype(np.int64).T
-                if ((count > 0) & ((start < 0) | (start + count > heap))).any():
-                    raise FitsError(f"{path}: HDU {hdu.name!r} has a tile outside its heap of {heap} bytes")
+    if (table := _stored(hdu)) is hdu:
+        return
+    header = table.header
+    axes = [(int(header[f"ZNAXIS{n}"]), int(header[f"ZTILE{n}"])) for n in range(1, int(header["ZNAXIS"]) + 1)]
+    needed = math.prod(-(-size // tile) for size, tile in axes)
+    rows = np.asarray(table.data)
+    if rows.size != needed:
+        raise FitsError(f"{path}: HDU {hdu.name!r} has {rows.size} tiles; an image of its size has {needed}")
+    heap = int(header["PCOUNT"])
+    for name in rows.dtype.names or ():
+        if rows[name].ndim == 2 and rows[name].shape[1] == 2:  # number of elements, and their offset
+            count, start = rows[name].astype(np.int64).T
+            if ((count > 0) & ((start < 0) | (start + count > heap))).any():
+                raise FitsError(f"{path}: HDU {hdu.name!r} has a tile outside its heap of {heap} bytes")
 
 
 def _datasum(file: BinaryIO, start: int, size: int) -> int:
@@ -294,7 +453,30 @@ def wrong_sums(*hdus: Any) -> list[str]:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[Any]:
-    """Open a file and yield its HDUs, wholly read; any failure becomes a FitsError of one line."""
+    """Open a file and yield its HDUs, all of which can be read; any failure becomes a FitsError of one line."""
+    with opened_headers(path) as hdus:
+        for hdu in hdus:
+            check_tiles(hdu, path)
+        yield hdus
+
+
+@contextmanager
+def opened_headers(path: str | Path) -> Iterator[Any]:
+    """Open a file and yield its HDUs, of which only the headers were read; any failure becomes a FitsError of one line.
+
+    Headers that astropy cannot read are mended; see `mended`. The file is as long as its headers say, but `check_tiles`
+    must be called before the pixels of a compressed image are read.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file. One that is compressed as a whole must be decompressed for this.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        If the file is missing, broken or not complete.
+    """
     path = Path(path)
     try:
         if path.is_dir():
@@ -303,11 +485,10 @@ def opened(path: str | Path) -> Iterator[Any]:
             raise FitsError(f"{path}: there is no such file")
         if not path.is_file():
             raise FitsError(f"{path}: is not a regular file")
-        with _content(path) as file, _headers(file, path) as hdus:
+        with content(path) as file, _headers(file, path) as hdus:
             _check_complete(hdus, file, path)
-            _check_tiles(hdus, path)
             yield hdus
-    except FitsError:
+    except (FitsError, NotFoundError):
         raise
     except EvenskyError as error:
         raise FitsError(f"{path}: {error}") from error

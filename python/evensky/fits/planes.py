@@ -1,28 +1,42 @@
-"""Reading of the planes of an exposure in FITS files: LSST's layout, or any image with its mask and variance."""
+"""Reading of the planes of an exposure in FITS files: an image with its mask and its variances, as described."""
 
 from __future__ import annotations
 
-__all__ = ["FitsPlanes", "plane_file", "read_planes"]
+__all__ = ["FitsPlanes", "plane_file", "read_described", "read_planes"]
 
 import math
-import re
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._bands import row_bands
-from .._planes import DEFAULT_PLANES, checked_planes
-from ..errors import FitsError
-from .headers import merged_header, origin_of, wcs_of
-from .opening import opened, quiet, wrong_sums
+from .._planes import DEFAULT_PLANES, MAX_PLANES, checked_planes
+from ..errors import FitsError, InvalidParameterError, NotFoundError
+from .companions import extension_of, plane_file
+from .contents import describe_hdus
+from .descriptions import (
+    FileDescription,
+    ImageDescription,
+    MaskDescription,
+    PlaneDescription,
+    Selection,
+    VarianceDescription,
+)
+from .headers import merged_header, wcs_of
+from .opening import check_tiles, mended, opened_headers, quiet, wrong_sums
 from .scratch import Scratch
 
-_INVERSE = re.compile(r"(WEIGHT|WHT|WT|IVM|INVVAR|IVAR)", re.IGNORECASE)
-_DEVIATION = re.compile(r"(ERR|SIGMA|RMS|STD|UNCERT)", re.IGNORECASE)
+# Whole numbers up to this one are the same in float32.
+_GREATEST_WHOLE = 2**24
+_FLOAT32 = np.finfo(np.float32)
+# Planes of the pixels without a positive finite variance or weight. The second is for a mask whose NO_DATA counts.
+_NO_DATA, _NO_WEIGHT = "NO_DATA", "NO_WEIGHT"
+_ALL_BITS = (1 << MAX_PLANES) - 1
 
 
 @dataclass
@@ -34,11 +48,11 @@ class FitsPlanes:
     image : ndarray, shape (height, width)
         float32 or float64 if it was read from a file; BLANK pixels are NaN.
     mask : ndarray of int32, shape (height, width)
-        All 0 if the file has no mask.
+        All 0 if the file has no mask, apart from the bit of `reject`.
     variance : ndarray of float32, shape (height, width)
         All 0 if the file has no variance.
     mask_planes : mapping of str to int or None
-        Numbers of the mask's planes; None, for the default planes, if the file names none.
+        Numbers of the mask's planes; None if the file names none, or has no mask.
     x0, y0 : int
         Pixel origin.
     header : astropy.io.fits.Header or None
@@ -53,6 +67,15 @@ class FitsPlanes:
         The file that was read.
     scratch : Path or None
         The folder that holds the pixels; None if they are in memory.
+    bad : int or None
+        Bits of the mask whose pixels do not count, by the layout of the file and the choice of the user; None if the
+        planes were not read from a file.
+    reject : int
+        Bits of the mask that mark pixels without a positive finite variance or weight, which never count.
+    unit : str
+        Unit of the pixels; "" if unknown.
+    description : ImageDescription or None
+        What was read.
     """
 
     image: np.ndarray
@@ -67,29 +90,51 @@ class FitsPlanes:
     assumptions: list[str] = field(default_factory=list)
     path: Path | None = None
     scratch: Path | None = None
+    bad: int | None = None
+    reject: int = 0
+    unit: str = ""
+    description: ImageDescription | None = None
 
 
-def _bands(hdu: Any, axis: int = 0) -> Iterator[tuple[slice, np.ndarray]]:
-    """Iterate over the pixels of an HDU in bands of rows, which are along `axis`; a small HDU is one band."""
-    height = hdu.shape[axis]
-    bands = list(row_bands(height, math.prod(hdu.shape) // height))
+# ---- bands ----
+
+
+def _two_axes(shape: tuple[int, ...]) -> list[int]:
+    """Return the axes of rows and columns of an image; the others have length 1."""
+    axes = [axis for axis, size in enumerate(shape) if size != 1]
+    for axis in reversed(range(len(shape))):
+        if len(axes) < 2 and axis not in axes:
+            axes.append(axis)
+    return sorted(axes)
+
+
+def _bands(hdu: Any, axis: int | None = None) -> Iterator[tuple[slice, np.ndarray]]:
+    """Iterate over the pixels of an HDU in bands of rows; a small HDU is one band.
+
+    Parameters
+    ----------
+    axis : int, optional
+        Axis of the rows. All axes are kept if it is given; by default those of length 1 are left out.
+    """
+    shape = tuple(hdu.shape)
+    axes = _two_axes(shape) if axis is None else list(range(len(shape)))
+    rows_axis = axes[0] if axis is None else axis
+    height = shape[rows_axis]
+    bands = list(row_bands(height, math.prod(shape) // height))
     if len(bands) == 1:
-        yield bands[0], np.asarray(hdu.data)
+        yield bands[0], np.asarray(hdu.data).reshape([shape[one] for one in axes])
         return
     for rows in bands:
-        yield rows, np.asarray(hdu.section[(*[slice(None)] * axis, rows)])
+        index = tuple(rows if one == rows_axis else (slice(None) if one in axes else 0) for one in range(len(shape)))
+        yield rows, np.asarray(hdu.section[index])
 
 
-def _pixels(hdu: Any, path: str | Path, what: str) -> Iterator[tuple[slice, np.ndarray]]:
-    _check_scale(hdu, path)
-    if len(hdu.shape) != 2 or 0 in hdu.shape:
-        shape = "no pixels" if 0 in hdu.shape or not hdu.shape else f"shape {hdu.shape}"
-        raise FitsError(
-            f"{path}: the {what} HDU {hdu.name or hdu._header.get('EXTNAME', '')!r} has {shape}; "
-            "a two-dimensional image is needed"
-        )
+def _pixels(hdu: Any, name: str, path: Path) -> Iterator[tuple[slice, np.ndarray]]:
+    """Iterate over bands of an image or of a plane of errors, as real numbers; BLANK pixels are NaN."""
     blank, zero = hdu.header.get("BLANK"), hdu.header.get("BZERO", 0)
     for part, data in _bands(hdu):
+        if data.dtype.kind not in "iuf":
+            raise FitsError(f"{path}: {name} has pixels of type {data.dtype}; real numbers are needed")
         if data.dtype.kind in "iu" and zero and isinstance(blank, int):
             # Unsigned pixels, and BLANK, are stored as signed numbers with an offset; astropy then ignores BLANK.
             wide = np.float32 if data.dtype.itemsize <= 2 else np.float64
@@ -98,188 +143,391 @@ def _pixels(hdu: Any, path: str | Path, what: str) -> Iterator[tuple[slice, np.n
             yield part, data
 
 
-def _check_scale(hdu: Any, path: str | Path) -> None:
-    """Raise FitsError if BSCALE makes all pixels equal, or is not a finite number."""
-    scale = hdu.header.get("BSCALE", 1.0)
-    if isinstance(scale, str) or not np.isfinite(scale) or scale == 0:
-        raise FitsError(f"{path}: BSCALE = {scale!r}; it must be a finite number other than 0")
+def _check_plane(hdu: Any, name: str, path: Path) -> None:
+    """Raise FitsError if the pixels of an HDU cannot be used."""
+    for keyword, allowed in (("BSCALE", "a finite number other than 0"), ("BZERO", "a number")):
+        value = hdu.header.get(keyword, 1.0)
+        if isinstance(value, str) or value is None or (keyword == "BSCALE" and (not np.isfinite(value) or value == 0)):
+            shown = value if isinstance(value, str) else repr(value)
+            raise FitsError(f"{path}: cannot be read as FITS: {keyword} = {shown} in {name}; it must be {allowed}")
+    check_tiles(hdu, path)
 
 
-def _is_image(hdu: Any) -> bool:
-    return bool(getattr(hdu, "is_image", False)) and hdu.header.get("NAXIS", 0) == 2
+# ---- image ----
 
 
-def _kind(hdu: Any) -> str:
-    return str(hdu.header.get("EXTTYPE", hdu.name or "")).strip().upper()
+def _read_image(hdu: Any, description: ImageDescription, dtype: Any, scratch: Scratch, notes: list[str]) -> np.ndarray:
+    """Read the pixels of the image: as float32 if that holds all of them exactly, otherwise as float64."""
+    path, shape = description.path, description.shape
+    found = tuple(hdu.shape)
+    if 0 in found or not found or tuple(found[axis] for axis in _two_axes(found)) != shape:
+        has = "no pixels" if 0 in found or not found else f"shape {found}"
+        raise FitsError(f"{path}: the image HDU {description.name!r} has {has}; an image of shape {shape} is needed")
+    stored = hdu.header.get("ZBITPIX", hdu.header.get("BITPIX", 8))
+    whole = stored > 16 and hdu.header.get("BSCALE", 1) == 1 and float(hdu.header.get("BZERO", 0)).is_integer()
+    image: np.ndarray | None = None
+    lost = 0
+    for part, pixels in _pixels(hdu, f"the image {description.name!r}", path):
+        if image is None:
+            # Whole numbers stay float32 until one of them is too large.
+            wide = np.dtype(dtype) == np.float64 if dtype is not None else pixels.dtype.itemsize == 8 and not whole
+            image = scratch.zeros(shape, np.float64 if wide else np.float32)
+        if dtype is None and whole and image.dtype == np.float32 and _beyond(pixels):
+            before, image = image, scratch.zeros(shape, np.float64)
+            image[: part.start] = before[: part.start]
+        with np.errstate(over="ignore", under="ignore"):
+            image[part] = pixels
+        if dtype is not None and image.dtype == np.float32 and pixels.dtype.itemsize == 8:
+            lost += int(np.count_nonzero(np.isinf(image[part]) & np.isfinite(pixels)))
+            lost += int(np.count_nonzero((image[part] == 0) & (pixels != 0)))
+    if lost:
+        notes.append(f"{lost} pixels are beyond the range of float32, and became infinite or 0; float64 holds them")
+    assert image is not None  # there is at least one row
+    return image
 
 
-def _find_planes(hdus: Any, path: str | Path, hdu: str | int | None) -> tuple[Any, Any, Any]:
-    """Find the HDUs of image, mask and variance; None for a plane that the file does not have."""
-    if hdu is not None:
-        return _named(hdus, hdu, path), None, None
-    images = [one for one in hdus if _is_image(one)]
-    if not images:
-        cubes = [one.header["NAXIS"] for one in hdus if getattr(one, "is_image", False) and one.header.get("NAXIS", 0)]
-        found = f"its images have {cubes[0]} dimensions" if cubes else "there is no image in it"
-        raise FitsError(f"{path}: {found}; a two-dimensional image is needed")
-    by_kind = {_kind(one): one for one in reversed(images)}
-    if "IMAGE" in by_kind:
-        masks = by_kind.get("MASK")
-        if masks is None:
-            # The mask of lsst.images may be a cube of bytes.
-            masks = next((one for one in hdus if getattr(one, "is_image", False) and _kind(one) == "MASK"), None)
-        return by_kind["IMAGE"], masks, by_kind.get("VARIANCE")
-    image = images[0]
-    mask = by_kind.get("MASK")
-    variance = by_kind.get("VARIANCE") or by_kind.get("UNCERT")
-    if mask is None and len(images) > 1 and any(card.startswith("MP_") for card in images[1].header):
-        # LSST's layout without the cards that name it: image, mask, variance in this order.
-        mask = images[1]
-        variance = images[2] if len(images) > 2 else None
-    return image, mask, variance
+def _beyond(pixels: np.ndarray) -> bool:
+    """Return whether a whole number is too large for float32."""
+    if pixels.dtype.kind == "u":
+        return bool(pixels.max() > _GREATEST_WHOLE)
+    return bool((pixels > _GREATEST_WHOLE).any() or (pixels < -_GREATEST_WHOLE).any())
 
 
-def _named(hdus: Any, name: str | int, path: str | Path) -> Any:
-    key: Any = int(name) if isinstance(name, int) or str(name).isdigit() else str(name)
-    try:
-        return hdus[key]
-    except (KeyError, IndexError):
-        names = ", ".join(f"{index} {one.name!r}" for index, one in enumerate(hdus))
-        raise FitsError(f"{path}: has no HDU {name!r}; it has {names}") from None
+# ---- mask ----
 
 
-def _split_extension(spec: str) -> tuple[str, str | None]:
-    """Split ``file.fits[EXT]`` into ``file.fits`` and ``EXT``; the latter is None if there are no brackets."""
-    match = re.fullmatch(r"(.+)\[([^\[\]]+)\]", spec)
-    return (match[1], match[2]) if match else (spec, None)
+@dataclass
+class _Mask:
+    """A mask that was read.
+
+    Attributes
+    ----------
+    bits : ndarray of int32
+    planes : dict of str to int or None
+    bad : int
+    used : int
+        Bits that any pixel has.
+    unknown : ndarray of bool or None
+        Pixels whose value in the mask is not a number.
+    """
+
+    bits: np.ndarray
+    planes: dict[str, int] | None
+    bad: int
+    used: int
+    unknown: np.ndarray | None = None
+
+    def free_bit(self) -> int | None:
+        """Return a bit that neither a pixel nor a name has; None if there is none."""
+        taken = self.used | sum(1 << number for number in (self.planes or {}).values())
+        # From the top, but the last one, which makes numbers negative, comes last.
+        return next((1 << bit for bit in (*range(MAX_PLANES - 2, -1, -1), 31) if not taken >> bit & 1), None)
 
 
-def plane_file(spec: str | Path | int) -> Path | None:
-    """Return the file from which `read_planes` reads a plane; None for an HDU of the exposure's own file."""
-    file, extension = _split_extension(str(spec))
-    if isinstance(spec, Path) or extension is not None or Path(file).exists() or "/" in file:
-        return Path(file)
-    return None
-
-
-@contextmanager
-def _plane_hdu(hdus: Any, spec: str | Path | int, path: str | Path) -> Iterator[tuple[Any, str]]:
-    """Open the HDU of a plane, in the same file or another; yield it, and its name for messages."""
-    file, extension = _split_extension(str(spec))
-    if plane_file(spec) is not None:
-        with opened(file) as others:
-            if extension is not None:
-                yield _named(others, extension, file), f"{file}[{extension}]"
-            else:
-                found = next((one for one in others if _is_image(one)), None)
-                if found is None:
-                    raise FitsError(f"{file}: there is no image in it")
-                yield found, file
-        return
-    if not file.isdigit() and file not in hdus and Path(file).suffix:
-        raise FitsError(f"{file}: there is no such file")
-    yield _named(hdus, file, path), f"HDU {spec}"
-
-
-def _mask_planes(header: Any, path: str | Path) -> dict[str, int]:
-    """Read names and numbers of mask planes from a header of LSST's stack or of lsst.images."""
-    planes = {card[3:]: header[card] for card in header if card.startswith("MP_")}
-    for name, number in planes.items():
-        if type(number) is not int:
-            raise FitsError(f"{path}: MP_{name} = {number!r}; the number of a mask plane must be whole")
-    return planes or {
-        str(header[card]): int(header[f"MSKM{card[4:]}"]).bit_length() - 1
-        for card in header
-        if re.fullmatch(r"MSKN\d+", card) and f"MSKM{card[4:]}" in header
-    }
-
-
-def _bits_of_bytes(data: np.ndarray, axis: int, path: str | Path) -> np.ndarray:
+def _bits_of_bytes(data: np.ndarray, axis: int) -> np.ndarray:
     """Combine bytes of planes, which follow each other along `axis`, into whole numbers."""
-    if np.take(data, range(4, data.shape[axis]), axis).any():
-        raise FitsError(f"{path}: the mask has bits in {8 * data.shape[axis]} planes; at most 32 are allowed")
-    bits = np.zeros(np.take(data, 0, axis).shape, np.int64)
-    for k in range(min(data.shape[axis], 4)):
-        bits |= np.take(data, k, axis).astype(np.int64) << (8 * k)
+    bits = np.zeros(np.take(data, 0, axis).shape, np.uint64)
+    for k in range(data.shape[axis]):
+        plane = np.take(data, k, axis).astype(np.uint64)
+        bits |= plane << np.uint64(8 * min(k, 7))  # planes beyond the 64th are only known to be set
     return bits
 
 
+def _patterns(data: np.ndarray, hdu: Any, name: str, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the pixels of a mask as bit patterns (uint64), and those that are not numbers, if there are any."""
+    kind, size = data.dtype.kind, data.dtype.itemsize
+    if kind in "bu":
+        return data.astype(np.uint64), None
+    if kind == "i":
+        return data.astype(data.dtype.newbyteorder("=")).view(f"u{size}").astype(np.uint64), None
+    if kind != "f":
+        raise FitsError(f"{path}: the mask {name} has pixels of type {data.dtype}; whole numbers are needed")
+    unknown = np.isnan(data)
+    blank, stored = hdu.header.get("BLANK"), hdu.header.get("ZBITPIX", hdu.header.get("BITPIX", 8))
+    if stored > 0 and isinstance(blank, int):  # whole numbers, of which one was replaced by NaN
+        value = blank * hdu.header.get("BSCALE", 1) + hdu.header.get("BZERO", 0)
+        data, unknown = np.where(unknown, value, data), np.zeros(1, bool)
+    else:
+        data = np.where(unknown, 0, data)
+    wrong = (data != np.floor(data)) | (np.abs(data) >= 2.0**63)
+    if wrong.any():
+        raise FitsError(
+            f"{path}: the mask {name} has pixels of type {data.dtype.name} such as {data[wrong][0]:g}; whole numbers "
+            "are needed. Give another mask with --mask, or none with --mask none"
+        )
+    whole = data.astype(np.int64)
+    return np.where(whole < 0, whole & _ALL_BITS, whole).astype(np.uint64), unknown if unknown.any() else None
+
+
+def _no_mask(shape: tuple[int, int], scratch: Scratch) -> _Mask:
+    return _Mask(scratch.zeros(shape, np.int32), None, 0, 0)
+
+
 def _read_mask(
-    hdu: Any, shape: tuple[int, int], path: str | Path, assumptions: list[str], scratch: Scratch
-) -> tuple[np.ndarray, Any]:
-    planes = _mask_planes(hdu.header, path)
-    cube = len(hdu.shape) == 3 and bool(planes)
+    hdu: Any, description: MaskDescription, image: ImageDescription, scratch: Scratch, notes: list[str]
+) -> _Mask:
+    path, name, shape = description.path, description.name, image.shape
+    planes = None if description.planes is None else checked_planes(description.planes)
+    found = tuple(hdu.shape or ())
+    sizes = [tuple(found[axis] for axis in _two_axes(found))]
     # The axis of the bytes of planes is the first or the last.
-    byte_axis = 0 if cube and hdu.shape[1:] == shape else 2
-    size = tuple(np.delete(hdu.shape, byte_axis)) if cube else hdu.shape
-    if size != shape:
-        raise FitsError(f"{path}: the mask has shape {hdu.shape or None} but the image has {shape}")
-    named = bool(planes) or hdu.header.get("EXTTYPE", "") == "MASK"
+    byte_axis = None
+    if len(sizes[0]) == 3 and planes is not None:
+        byte_axis = 0 if found[1:] == shape else 2
+        sizes = [tuple(size for axis, size in enumerate(found) if axis != byte_axis)]
+    if sizes[0] != shape:
+        raise FitsError(
+            f"{path}: the mask has shape {found or None} but the image has {shape}; "
+            f"give another mask with --mask, or ignore {name} with --mask none"
+        )
+    any_bit = description.bad & _ALL_BITS == _ALL_BITS
     out = scratch.zeros(shape, np.int32)
-    for part, data in _bands(hdu, 1 if cube and byte_axis == 0 else 0):
-        bits = _bits_of_bytes(data, byte_axis, path) if cube else data
-        if bits.dtype.kind not in "biu":
-            raise FitsError(f"{path}: the mask has pixels of type {bits.dtype}; whole numbers are needed")
-        if bits.dtype.itemsize == 8 and not np.isin(bits.astype(np.int64) >> 32, (0, -1)).all():
-            raise FitsError(f"{path}: the mask has bits beyond the 32nd, which is the last that a plane can have")
-        out[part] = bits.astype(np.int64).astype(np.uint32).view(np.int32) if named else bits != 0
-    if not named:
-        assumptions.append("the mask names no planes: every pixel that is not 0 in it counts as BAD")
-        return out, None
-    return out, planes or dict(DEFAULT_PLANES)
-
-
-def _read_variance(
-    hdu: Any, name: str, shape: tuple[int, int], path: str | Path, assumptions: list[str], scratch: Scratch
-) -> np.ndarray:
-    if hdu.shape != shape:
-        raise FitsError(f"{path}: the variance has shape {hdu.shape or None} but the image has {shape}")
-    if _kind(hdu) in ("MASK", "DQ") or any(card.startswith("MP_") for card in hdu.header):
-        raise FitsError(f"{path}: {name} is a mask; the variance is needed, or its weights or standard deviations")
-    utype = str(hdu.header.get("UTYPE", "")).lower()
-    title = f"{hdu.name} {Path(name).name}"
-    squared = "std" in utype or (not utype and bool(_DEVIATION.search(title)))
-    inverse = not squared and ("invers" in utype or (not utype and bool(_INVERSE.search(title))))
-    if squared:
-        assumptions.append(f"{name} holds standard deviations: squared")
-    elif inverse:
-        assumptions.append(f"{name} holds weights: variance is 1 / weight, and not known where the weight is 0")
-    out = scratch.zeros(shape, np.float32)
-    for part, data in _bands(hdu):
-        if squared:
-            out[part] = np.square(data, dtype=np.float64)
-        elif inverse:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                out[part] = np.where(data > 0, 1.0 / np.asarray(data, dtype=np.float64), np.nan)
+    high_bad = np.uint64(_ALL_BITS << 32 if any_bit else description.bad & (_ALL_BITS << 32))
+    mask = _Mask(out, planes, description.bad & _ALL_BITS, 0)
+    for part, data in _bands(hdu, None if byte_axis is None else int(byte_axis == 0)):
+        if byte_axis is None:
+            bits, unknown = _patterns(data, hdu, name, path)
         else:
-            out[part] = data
-    return out
+            bits, unknown = _bits_of_bytes(data, byte_axis), None
+        if unknown is not None:
+            mask.unknown = scratch.zeros(shape, bool) if mask.unknown is None else mask.unknown
+            mask.unknown[part] = unknown
+        mask.used |= int(np.bitwise_or.reduce(bits, axis=None))
+        out[part] = bits.astype(np.uint32).view(np.int32)
+    high = mask.used >> 32
+    mask.used &= _ALL_BITS
+    if high:
+        ignored = high & ~(int(high_bad) >> 32)
+        if high & int(high_bad) >> 32:
+            _move_high_bits(hdu, description, byte_axis, high_bad, mask, notes)
+        if ignored:
+            notes.append(f"the mask {name} has bits beyond the 32nd, which is the last that a plane can have: ignored")
+    return mask
+
+
+def _move_high_bits(
+    hdu: Any, description: MaskDescription, byte_axis: int | None, wanted: np.uint64, mask: _Mask, notes: list[str]
+) -> None:
+    """Set a free bit where the mask has a bad bit beyond the 32nd; all bad bits if no bit is free."""
+    bit = mask.free_bit()
+    new = np.uint32(mask.bad if bit is None else bit).view(np.int32)
+    for part, data in _bands(hdu, None if byte_axis is None else int(byte_axis == 0)):
+        if byte_axis is None:
+            bits, _ = _patterns(data, hdu, description.name, description.path)
+        else:
+            bits = _bits_of_bytes(data, byte_axis)
+        mask.bits[part][bits & wanted != 0] |= new
+    if bit is not None:
+        mask.used |= bit
+        mask.bad |= bit
+    notes.append(
+        f"the mask {description.name} has bits beyond the 32nd, which is the last that a plane can have: "
+        f"their pixels get the bit of value {mask.bad if bit is None else bit}"
+    )
+
+
+# ---- errors ----
+
+
+@dataclass
+class _Range:
+    """Variances that were met.
+
+    Attributes
+    ----------
+    count : int
+        Number of positive finite ones.
+    least, greatest : float
+    below, above : int
+        Number of those that float32 cannot hold, as they are too small or too large.
+    """
+
+    count: int = 0
+    least: float = math.inf
+    greatest: float = 0.0
+    below: int = 0
+    above: int = 0
+
+    def add(self, variances: np.ndarray, good: np.ndarray) -> None:
+        if not good.any():
+            return
+        self.count += int(np.count_nonzero(good))
+        self.least = min(self.least, float(np.min(variances, where=good, initial=np.inf)))
+        self.greatest = max(self.greatest, float(np.max(variances, where=good, initial=0.0)))
+        if variances.dtype == np.float64:
+            small = good & (variances < _FLOAT32.tiny)
+            with np.errstate(under="ignore"):
+                self.below += int(np.count_nonzero(small & (variances.astype(np.float32) != variances)))
+            self.above += int(np.count_nonzero(good & (variances > _FLOAT32.max)))
+
+
+def _variances(data: np.ndarray, sense: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return variances (float32 if they are so in the file, otherwise float64), and which pixels have one."""
+    native = data.dtype.newbyteorder("=")
+    values = data.astype(native if native == np.float32 and sense in ("variance", "weight") else np.float64)
+    with np.errstate(invalid="ignore"):
+        good = (values > 0) & np.isfinite(values)
+    match sense:
+        case "sigma":
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                squares = np.square(values)
+            # Squares beyond float64 are as far beyond float32.
+            return np.where(good, np.clip(squares, np.nextafter(0, 1), np.finfo(np.float64).max), squares), good
+        case "inverse variance":
+            with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+                inverse = np.where(good, 1.0 / values, np.nan)
+            return np.where(good, np.minimum(inverse, np.finfo(np.float64).max), inverse), good
+    return values, good
+
+
+def _read_errors(
+    hdu: Any, description: VarianceDescription, shape: tuple[int, int], scratch: Scratch, notes: list[str]
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Read a plane of errors.
+
+    Returns
+    -------
+    variances : ndarray of float32 or None
+        None if the scale of the errors is unknown or cannot be held.
+    rejected : ndarray of bool or None
+        Pixels without a positive finite value; None if there are none, or nothing but such pixels.
+    """
+    path, name, sense = description.path, description.name, description.sense
+    found = tuple(hdu.shape or ())
+    if tuple(found[axis] for axis in _two_axes(found)) != shape:
+        raise FitsError(
+            f"{path}: the variance has shape {found or None} but the image has {shape}; "
+            f"give another with --variance, or ignore {name} with --variance none"
+        )
+    out = None if sense == "weight" else scratch.zeros(shape, np.float32)
+    rejected = scratch.zeros(shape, bool)
+    known = _Range()
+    for part, data in _pixels(hdu, name, path):
+        values, good = _variances(data, sense)
+        rejected[part] = ~good
+        known.add(values, good)
+        if out is not None:
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                out[part] = values
+                if values.dtype == np.float64:
+                    rejected[part] |= good & (values > _FLOAT32.max)
+    what = "weight" if sense in ("weight", "inverse variance") else "variance"
+    if known.count == 0:
+        notes.append(f"{name} has no pixel with a positive, finite {what}: ignored")
+        return None, None
+    if out is not None and (known.below or 2 * known.above > known.count):
+        notes.append(
+            f"variances from {known.least:.3g} to {known.greatest:.3g} in {name} cannot be held in single precision: "
+            "not used; errors come from the scatter of the pixels"
+        )
+        out = None
+        for part, data in _pixels(hdu, name, path):
+            rejected[part] = ~_variances(data, sense)[1]
+    elif out is not None and known.above:
+        notes.append(
+            f"{known.above} pixels of {name} have a variance above {_FLOAT32.max:.3g}, the greatest of single "
+            "precision: they do not count"
+        )
+    count = int(np.count_nonzero(rejected))
+    if 2 * count > rejected.size:
+        notes.append(f"{count} of {rejected.size} pixels have no positive, finite {what} in {name}: they do not count")
+    return out, rejected if count else None
+
+
+def _reject(mask: _Mask, rejected: np.ndarray | None, has_mask: bool, notes: list[str]) -> int:
+    """Mark pixels that never count with a bit of the mask; return the bit, 0 if there are no such pixels."""
+    if mask.unknown is not None:
+        notes.append(f"{int(np.count_nonzero(mask.unknown))} pixels of the mask are not numbers: they do not count")
+        rejected = mask.unknown if rejected is None else rejected | mask.unknown
+    if rejected is None:
+        return 0
+    names = DEFAULT_PLANES if not has_mask else mask.planes or {}
+    bit: int | None
+    if _NO_DATA in names and (not has_mask or mask.bad >> names[_NO_DATA] & 1):
+        bit = 1 << names[_NO_DATA]
+    elif (bit := mask.free_bit()) is None:  # there may be one that has a name
+        bit = next((1 << one for one in range(MAX_PLANES) if not mask.used >> one & 1), None)
+    elif mask.planes is not None:
+        mask.planes[next(name for name in (_NO_DATA, _NO_WEIGHT) if name not in mask.planes)] = bit.bit_length() - 1
+    bits = bit or mask.bad or 1
+    new = np.uint32(bits).view(np.int32)
+    for rows in row_bands(*mask.bits.shape):
+        mask.bits[rows][rejected[rows]] |= new
+    return bits
+
+
+# ---- whole exposures ----
+
+
+def _selection(
+    selection: Selection | None,
+    mask: str | Path | int | None,
+    variance: str | Path | int | None,
+    weight: str | Path | int | None,
+    hdu: str | int | None,
+    bad_planes: str | Iterable[str] | None,
+    good_bits: str | Iterable[str] | None,
+) -> Selection:
+    """Return the choices of a user as one object."""
+    given = {"mask": mask, "variance": variance, "weight": weight, "hdu": hdu}
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if bad_planes is not None:
+        chosen["bad_planes"] = _names(bad_planes)
+    if good_bits:
+        chosen["good_bits"] = _names(good_bits)
+    return replace(selection or Selection(), **chosen)
+
+
+def _names(planes: str | int | Iterable[str]) -> tuple[str, ...]:
+    if isinstance(planes, str):
+        return tuple(name.strip() for name in planes.split(",") if name.strip())
+    return (str(planes),) if isinstance(planes, int) else tuple(map(str, planes))
+
+
+def _place(path: str | Path, selection: Selection) -> tuple[Path, Selection]:
+    """Split ``file.fits[SCI,2]`` into a file and the choice of its HDU, unless there is a file of this name."""
+    if os.path.exists(path):  # unlike Path.exists, it accepts names that are too long
+        return Path(path), selection
+    file, extension = extension_of(str(path))
+    if extension is None:
+        return Path(path), selection
+    if selection.hdu is not None:
+        raise InvalidParameterError(f"{path} names an HDU, and hdu = {selection.hdu!r} another; only one can be given")
+    return Path(file), replace(selection, hdu=extension)
 
 
 def read_planes(
     path: str | Path,
     *,
+    selection: Selection | None = None,
     mask: str | Path | int | None = None,
     variance: str | Path | int | None = None,
+    weight: str | Path | int | None = None,
     hdu: str | int | None = None,
+    bad_planes: str | Iterable[str] | None = None,
+    good_bits: str | Iterable[str] | None = None,
     dtype: Any = None,
     scratch: str | Path | None = None,
 ) -> FitsPlanes:
-    """Read image, mask and variance from a FITS file.
+    """Read image, mask and variance from a FITS file of any layout that evensky knows.
 
-    Files in LSST's layout are recognised by EXTTYPE, by EXTNAME or by the order of their HDUs; of any other file the
-    first two-dimensional image is read. Mask planes keep the numbers that the file's own ``MP_`` cards give them.
+    If the file has several science images, the first is read.
 
     Parameters
     ----------
     path : str or Path
-        The file; it is read wholly and closed.
-    mask, variance : str, Path or int, optional
+        The file; it is read wholly and closed. ``file.fits[SCI,2]`` is the same as ``hdu="SCI,2"``.
+    selection : Selection, optional
+        Choices of the user; the parameters that follow replace single ones.
+    mask, variance, weight : str, Path or int, optional
         Location of these planes, if not the usual one: an HDU of the same file by name or number, or another file,
-        ``file.fits`` or ``file.fits[EXT]``. A plane named WEIGHT, WHT or IVM is read as 1 / variance, one named ERR,
-        SIGMA, RMS or UNCERT as the square root of the variance.
+        ``file.fits`` or ``file.fits[EXT]``. "none" ignores a plane. `weight` holds inverse variances.
     hdu : str or int, optional
-        The HDU of the image, if not the usual one.
+        The HDU of the image, if not the usual one: its number, EXTNAME, or EXTNAME and EXTVER as in "SCI,2".
+    bad_planes : str or iterable of str, optional
+        Mask planes whose pixels do not count: names, or values of flags. By default those of the layout.
+    good_bits : str or iterable of str, optional
+        Mask planes whose pixels count although they are bad by default.
     dtype : numpy dtype, optional
         float32 or float64; by default float32 if that holds every pixel of the file exactly, otherwise float64.
     scratch : str or Path, optional
@@ -293,66 +541,131 @@ def read_planes(
     ------
     evensky.errors.FitsError
         If the file is missing, broken or has no image; the message is one line that starts with the path.
+    evensky.errors.NotFoundError
+        If `bad_planes` or `good_bits` name planes that the mask does not have.
+    evensky.errors.InvalidParameterError
+        If the choices contradict each other.
     """
-    scratch_space = Scratch(scratch)
-    with opened(path) as hdus:
-        image_hdu, mask_hdu, variance_hdu = _find_planes(hdus, path, hdu)
-        assumptions = wrong_sums(image_hdu, mask_hdu, variance_hdu)
-        image, (x0, y0) = _read_image(image_hdu, path, dtype, scratch_space)
-        shape = image.shape
-        planes = None
-        if mask is not None:
-            with _plane_hdu(hdus, mask, path) as (found, name):
-                bits, planes = _read_mask(found, shape, name, assumptions, scratch_space)
-        elif mask_hdu is not None:
-            bits, planes = _read_mask(mask_hdu, shape, path, assumptions, scratch_space)
+    chosen = _selection(selection, mask, variance, weight, hdu, bad_planes, good_bits)
+    file, chosen = _place(path, chosen)
+    unknown: NotFoundError | None = None
+    with opened_headers(file) as hdus:
+        try:
+            described = describe_hdus(hdus, file, chosen)
+        except NotFoundError as error:  # which `opened_headers` would turn into a FitsError
+            unknown = error
         else:
-            bits = scratch_space.zeros(shape, np.int32)
-            assumptions.append("there is no mask: every finite pixel counts")
-        known = True
-        if variance is not None:
-            with _plane_hdu(hdus, variance, path) as (found, name):
-                variances = _read_variance(found, name, shape, path, assumptions, scratch_space)
-        elif variance_hdu is not None:
-            variances = _read_variance(variance_hdu, variance_hdu.name, shape, path, assumptions, scratch_space)
-        else:
-            known = False
-            variances = scratch_space.zeros(shape, np.float32)
-            assumptions.append("there is no variance: errors come from the scatter of the pixels")
+            planes = _read(hdus, described.images[0], dtype, Scratch(scratch), header=True)
+    if unknown is not None:
+        raise unknown
+    planes.assumptions[:0] = [*described.notes, *_several(described)]
+    return planes
+
+
+def _several(described: FileDescription) -> list[str]:
+    if len(described.images) < 2:
+        return []
+    first, second = described.images[:2]
+    return [
+        f"{first.name} was read, the first of {len(described.images)} science images: "
+        f'hdu="{second.name}" (--hdu {second.name}) chooses another'
+    ]
+
+
+def read_described(
+    description: ImageDescription, *, dtype: Any = None, scratch: str | Path | None = None, header: bool = True
+) -> FitsPlanes:
+    """Read one image with its mask and its variances, as a description says.
+
+    Parameters
+    ----------
+    description : ImageDescription
+        One image of a `FileDescription`.
+    dtype : numpy dtype, optional
+        float32 or float64; by default float32 if that holds every pixel of the file exactly, otherwise float64.
+    scratch : str or Path, optional
+        Folder in which pixels are kept, in files without names, instead of in memory.
+    header : bool, optional
+        Whether to read the header and the WCS too.
+
+    Returns
+    -------
+    FitsPlanes
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        If a file is missing, broken, or not as described; the message is one line that starts with its path.
+    """
+    with opened_headers(description.path) as hdus:
+        return _read(hdus, description, dtype, Scratch(scratch), header=header)
+
+
+@contextmanager
+def _plane_hdu(hdus: Any, plane: PlaneDescription, image: Path) -> Iterator[Any]:
+    """Open the HDU of a plane, in the file of the image or in another."""
+    if plane.path == image:
+        yield _hdu_at(hdus, plane.hdu, plane.path)
+        return
+    with opened_headers(plane.path) as others:
+        yield _hdu_at(others, plane.hdu, plane.path)
+
+
+def _hdu_at(hdus: Any, index: int, path: Path) -> Any:
+    if not 0 <= index < len(hdus):
+        raise FitsError(f"{path}: has {len(hdus)} HDUs, but HDU {index} is needed; was the file changed?")
+    hdu = hdus[index]
+    if not getattr(hdu, "is_image", False):
+        raise FitsError(f"{path}: HDU {index} is not an image; was the file changed?")
+    return hdu
+
+
+def _read(hdus: Any, description: ImageDescription, dtype: Any, scratch: Scratch, *, header: bool) -> FitsPlanes:
+    path, shape = description.path, description.shape
+    hdu = _hdu_at(hdus, description.hdu, path)
+    notes = _defects(*dict.fromkeys((hdus[0], hdu)))
+    notes += description.notes
+    _check_plane(hdu, f"HDU {description.name}", path)
+    image = _read_image(hdu, description, dtype, scratch, notes)
+    mask = _no_mask(shape, scratch)
+    if description.mask is not None:
+        with _plane_hdu(hdus, description.mask, path) as found:
+            _check_plane(found, description.mask.name, description.mask.path)
+            notes += _defects(found)
+            mask = _read_mask(found, description.mask, description, scratch, notes)
+    variances, rejected = None, None
+    if description.variance is not None:
+        with _plane_hdu(hdus, description.variance, path) as found:
+            _check_plane(found, description.variance.name, description.variance.path)
+            notes += _defects(found)
+            variances, rejected = _read_errors(found, description.variance, shape, scratch, notes)
+    reject = _reject(mask, rejected, description.mask is not None, notes)
+    x0, y0 = description.origin or (0, 0)
+    cards, wcs = None, None
+    if header:
         with quiet():
-            header = merged_header(hdus, image_hdu)
-        if planes is not None:
-            planes = checked_planes(planes)
+            cards = merged_header(hdus, hdu)
+        wcs = wcs_of(cards)
     return FitsPlanes(
         image,
-        bits,
-        variances,
-        planes,
+        mask.bits,
+        scratch.zeros(shape, np.float32) if variances is None else variances,
+        mask.planes,
         x0=x0,
         y0=y0,
-        header=header,
-        wcs=wcs_of(header),
-        has_variance=known,
-        assumptions=assumptions,
-        path=Path(path),
-        scratch=scratch_space.folder,
+        header=cards,
+        wcs=wcs,
+        has_variance=variances is not None,
+        assumptions=notes,
+        path=path,
+        scratch=scratch.folder,
+        bad=mask.bad,
+        reject=reject,
+        unit=description.unit,
+        description=description,
     )
 
 
-def _read_image(hdu: Any, path: str | Path, dtype: Any, scratch: Scratch) -> tuple[np.ndarray, tuple[int, int]]:
-    """Read the pixels of the image and its origin."""
-    image: np.ndarray | None = None
-    for part, pixels in _pixels(hdu, path, "image"):
-        if pixels.dtype.kind not in "iuf":
-            raise FitsError(f"{path}: the image has pixels of type {pixels.dtype}; real numbers are needed")
-        if image is None:
-            if dtype is None:
-                # float32 holds whole numbers up to 2**24 only.
-                wide = pixels.dtype.itemsize == 8 or (pixels.dtype.kind in "iu" and pixels.dtype.itemsize > 2)
-            else:
-                wide = np.dtype(dtype) == np.float64
-            image = scratch.zeros(hdu.shape, np.float64 if wide else np.float32)
-        with np.errstate(over="ignore"):  # pixels beyond the range of float32 become infinite, and do not count
-            image[part] = pixels
-    assert image is not None  # there is at least one row
-    return image, origin_of(hdu.header, path)
+def _defects(*hdus: Any) -> list[str]:
+    """Return notes on what is wrong with HDUs: cards that were mended, sums that are not those of the data."""
+    return [note for hdu in hdus for note in mended(hdu)] + wrong_sums(*hdus)

@@ -20,12 +20,14 @@ from .planes import FitsPlanes
 
 def _with_cards(hdu: Any, cards: Iterable[Any], kind: str, x0: int, y0: int) -> Any:
     """Add the cards of the WCS, of the plane's kind and of the pixel origin to an HDU."""
+    taken = False  # whether the alternate WCS A, which has the pixel origin in LSST's files, maps to the sky
     for card in cards:
         hdu.header.append(card, end=True)
+        taken = taken or card.keyword == "CTYPE1A"
     hdu.header["INHERIT"] = True
     hdu.header["EXTTYPE"] = kind
     hdu.header["LTV1"], hdu.header["LTV2"] = -x0, -y0
-    for axis, origin in ((1, x0), (2, y0)):
+    for axis, origin in () if taken else ((1, x0), (2, y0)):
         hdu.header[f"CRPIX{axis}A"] = (1.0, "pixel origin: the first pixel")
         hdu.header[f"CRVAL{axis}A"] = (float(origin), "pixel origin: its position in the parent")
         hdu.header[f"CTYPE{axis}A"] = "LINEAR"
@@ -102,7 +104,8 @@ def write_planes(
     from astropy.io import fits
 
     primary = fits.PrimaryHDU()
-    for card in without_wcs(kept_cards(planes.header)):
+    kept = kept_cards(planes.header)
+    for card in without_wcs(kept):
         primary.header.append(card, end=True)
     for keyword, given in (provenance or {}).items():
         value, comment = given if isinstance(given, tuple) else (given, None)
@@ -110,7 +113,7 @@ def write_planes(
         primary.header[keyword] = (value if finite else None, comment)
     for line in history:
         primary.header.add_history(line)
-    wcs = wcs_cards(planes.header, planes.wcs)
+    wcs = wcs_cards(kept, planes.wcs)
 
     def plane(array: np.ndarray, kind: str, algorithm: str) -> Any:
         if compress:

@@ -5,38 +5,16 @@ from __future__ import annotations
 __all__ = ["PLANE_ALIASES", "bits_of_mask", "lsst_name", "name_in_schema", "packed_mask", "plane_alias"]
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from .._planes import MAX_PLANES
+from .._planes import MAX_PLANES, PLANE_ALIASES, plane_alias
 from ..errors import InvalidParameterError
 from .mask import Mask
 
-PLANE_ALIASES: Mapping[str, str] = {
-    "SATURATED": "SAT",
-    "COSMIC_RAY": "CR",
-    "INTERPOLATED": "INTRP",
-    "DETECTION_EDGE": "EDGE",
-    "UNMASKED_NAN": "UNMASKEDNAN",
-}
-"""Mask planes that ``lsst.images`` has renamed: its name to the older name of the stack, which evensky uses."""
-
 _LSST_NAMES = {old: new for new, old in PLANE_ALIASES.items()}
-
-
-def plane_alias(name: str, others: Iterable[str] = ()) -> str:
-    """Return evensky's name of a mask plane of ``lsst.images``: its own, or that of `PLANE_ALIASES`.
-
-    Parameters
-    ----------
-    name : str
-    others : iterable of str, optional
-        The names of all planes of its mask; an alias that one of them has is not used.
-    """
-    alias = PLANE_ALIASES.get(name, name)
-    return name if alias in others else alias
 
 
 def lsst_name(name: str, others: Iterable[str] = ()) -> str:

@@ -19,25 +19,32 @@ def read_exposure(
     *,
     mask: str | Path | int | None = None,
     variance: str | Path | int | None = None,
+    weight: str | Path | int | None = None,
     hdu: str | int | None = None,
+    bad_planes: str | Iterable[str] | None = None,
+    good_bits: str | Iterable[str] | None = None,
     dtype: Any = None,
     scratch: str | Path | None = None,
 ) -> Exposure:
-    """Read an exposure from a FITS file.
+    """Read an exposure from a FITS file, in LSST's layout or another.
 
-    The file may have LSST's layout (HDUs IMAGE, MASK and VARIANCE, by EXTTYPE, by EXTNAME or by order), or any layout
-    with a two-dimensional image. Mask planes keep the numbers that the file's own ``MP_`` cards give them.
+    The layout of the file says which HDUs are the image, its mask and its variance; `evensky.inspect_files` shows it.
+    Mask planes keep the numbers that the file gives them. Pixels without a positive finite variance or weight have the
+    plane NO_DATA.
 
     Parameters
     ----------
     path : str or Path
-        The file; it is read wholly and closed.
-    mask, variance : str, Path or int, optional
+        The file, or an image of it, as in ``file.fits[SCI,2]``; it is read wholly and closed.
+    mask, variance, weight : str, Path or int, optional
         Location of these planes, if not the usual one: an HDU of the same file by name or number, or another file,
-        ``file.fits`` or ``file.fits[EXT]``. A plane named WEIGHT, WHT or IVM is read as 1 / variance, one named ERR,
-        SIGMA, RMS or UNCERT as the square root of the variance.
+        ``file.fits`` or ``file.fits[EXT]``. "none" ignores the plane that the file has. Cards and the name of the HDU
+        say whether `variance` holds variances, standard deviations or weights; `weight` holds inverse variances.
     hdu : str or int, optional
-        The HDU of the image, if not the usual one.
+        The HDU of the image, if not the usual one: number, name, or name and version, as in "SCI,2".
+    bad_planes, good_bits : str or iterable of str, optional
+        Planes of the mask whose pixels do not count, and planes whose pixels count although the layout calls them bad:
+        names, or values of flags, such as "4" or "4096+8192". ``info.bad`` of the result holds the bits.
     dtype : numpy dtype, optional
         float32 or float64; by default float32 if that holds every pixel of the file exactly, otherwise float64.
     scratch : str or Path, optional
@@ -55,7 +62,18 @@ def read_exposure(
     evensky.errors.FitsError
         If the file is missing, broken or has no image; the message is one line that starts with the path.
     """
-    return exposure_from_planes(read_planes(path, mask=mask, variance=variance, hdu=hdu, dtype=dtype, scratch=scratch))
+    planes = read_planes(
+        path,
+        mask=mask,
+        variance=variance,
+        weight=weight,
+        hdu=hdu,
+        bad_planes=bad_planes,
+        good_bits=good_bits,
+        dtype=dtype,
+        scratch=scratch,
+    )
+    return exposure_from_planes(planes)
 
 
 def write_exposure(

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-__all__ = ["fill_pattern", "find_file", "refuse_twice", "unique_labels"]
+__all__ = [
+    "ending_of",
+    "fill_pattern",
+    "fill_selection",
+    "find_file",
+    "refuse_twice",
+    "split_extension",
+    "unique_labels",
+]
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .._text import printable, reason_of
 from ..errors import InvalidParameterError
+from ..fits.descriptions import Selection
+
+# Endings of names: the format, then the compression of the whole file or of its images.
+_ENDING = re.compile(r"(\.fits|\.fit|\.fts|\.asdf)?(\.gz|\.bz2|\.xz|\.zip|\.fz)?$", re.IGNORECASE)
 
 
 def refuse_twice(paths: Sequence[str | Path]) -> None:
@@ -30,10 +44,7 @@ def unique_labels(paths: Sequence[Path]) -> list[str]:
 
     def stem(path: Path) -> str:
         name = printable(path.name)
-        for ending in (".gz", ".bz2", ".xz", ".zip", ".fz", ".fits", ".fit", ".fts"):
-            if name.lower().endswith(ending):
-                name = name[: -len(ending)]
-        return name or printable(path.name)
+        return _ENDING.sub("", name, count=1) or name
 
     labels = [stem(path) for path in paths]
     folders = [os.path.dirname(os.path.abspath(path)) for path in paths]  # realpath would not accept every name
@@ -53,6 +64,22 @@ def unique_labels(paths: Sequence[Path]) -> list[str]:
     return labels
 
 
+def ending_of(path: Path) -> str:
+    """Return the ending of the output of a file: ".fits", or that of another format or of a compressed file."""
+    found = _ENDING.search(path.name.lower())
+    assert found is not None  # it may be empty
+    kind = ".asdf" if found[1] == ".asdf" else ".fits"
+    return kind if found[2] in (None, ".zip") else kind + found[2]
+
+
+def split_extension(path: Path) -> tuple[Path, str | None]:
+    """Split the name of an image of a file, as in ``file.fits[SCI,2]``, unless a file has this name."""
+    found = re.fullmatch(r"(.+)\[([^\[\]]+)\]", str(path))
+    if found is None or path.exists():
+        return path, None
+    return Path(found[1]), found[2]
+
+
 def find_file(path: Path, files: Sequence[Path]) -> int | None:
     """Return the index of a file among others, by path, or by name or stem if that is unique."""
     for matches in (
@@ -64,8 +91,24 @@ def find_file(path: Path, files: Sequence[Path]) -> int | None:
     return None
 
 
+class _Replaceable:
+    """Text with a format ``s/OLD/NEW/``, which replaces a part of it, and no attributes or items."""
+
+    def __init__(self, text: str | Path) -> None:
+        self._text = str(text)
+
+    def __format__(self, how: str) -> str:
+        parts = how.split(how[1]) if len(how) > 1 and how[0] == "s" else []
+        if len(parts) == 4 and parts[1] and not parts[3]:
+            return self._text.replace(parts[1], parts[2])
+        return format(self._text, how)
+
+
 def fill_pattern(pattern: str, path: Path, stem: str) -> str:
     """Fill ``{stem}``, ``{name}`` and ``{dir}`` of an exposure into a pattern.
+
+    ``{stem:s/OLD/NEW/}`` is the stem with OLD replaced by NEW, and likewise for the others. ``{extname}`` and
+    ``{extver}`` are kept, as they differ from image to image of one file.
 
     Raises
     ------
@@ -73,8 +116,57 @@ def fill_pattern(pattern: str, path: Path, stem: str) -> str:
         If the pattern has anything else in braces.
     """
     try:
-        return pattern.format(stem=stem, name=path.name, dir=path.parent)
+        return pattern.format(
+            stem=_Replaceable(stem),
+            name=_Replaceable(path.name),
+            dir=_Replaceable(path.parent),
+            extname="{extname}",
+            extver="{extver}",
+        )
     except (KeyError, IndexError, ValueError, AttributeError, TypeError, MemoryError) as error:
         raise InvalidParameterError(
-            f"Pattern {pattern!r} cannot be filled in ({reason_of(error)}); {{stem}}, {{name}} and {{dir}} are known"
+            f"Pattern {pattern!r} cannot be filled in ({reason_of(error)}); {{stem}}, {{name}}, {{dir}}, {{extname}} "
+            "and {extver} are known, and {stem:s/OLD/NEW/} replaces a part"
         ) from None
+
+
+def _beside(spec: str, path: Path) -> str:
+    """Return a location that a pattern gave, completed by the folder and the ending of the exposure if need be."""
+    found = re.fullmatch(r"([^\[\]]+)(\[[^\[\]]+\])?", spec)
+    if found is None or os.path.exists(found[1]):
+        return spec
+    for folder in ("", str(path.parent)):
+        for ending in ("", ending_of(path), ".fits", ".fits.fz", ".fits.gz"):
+            file = os.path.join(folder, found[1] + ending)
+            if os.path.isfile(file):
+                return file + (found[2] or "")
+    return spec
+
+
+def fill_selection(selection: Selection, path: Path, stem: str) -> Selection:
+    """Fill the name of a file into the patterns of a selection.
+
+    Parameters
+    ----------
+    selection : Selection
+    path : Path
+    stem : str
+        Short name of the file.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For a pattern that cannot be filled in.
+    """
+
+    def filled(spec: str | int | None) -> str | int | None:
+        if not isinstance(spec, str) or "{" not in spec:
+            return spec
+        return _beside(fill_pattern(spec, path, stem), path)
+
+    return replace(
+        selection,
+        mask=filled(selection.mask),
+        variance=filled(selection.variance),
+        weight=filled(selection.weight),
+    )

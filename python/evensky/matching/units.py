@@ -2,13 +2,54 @@
 
 from __future__ import annotations
 
-__all__ = ["check_unit", "differ", "most_common_unit", "unit_of"]
+__all__ = ["check_unit", "comparable", "differ", "most_common_unit", "unit_of"]
 
+import math
+import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
 
 from ..errors import TaskError
+from ..fits.opening import quiet
 from ..image import Exposure
+
+# Spellings of units that astropy does not know, or that it reads as something else. Counts of a detector go by many
+# names and are one unit. They are found without regard to case.
+_WORDS = {
+    word: unit
+    for unit, words in {
+        "adu": "adu adus dn dns du count counts cnt cnts ct cts",
+        "electron": "electron electrons elec elecs el e photoelectron photoelectrons",
+        "photon": "photon photons",
+        "s": "s sec secs second seconds",
+        "adu/s": "cps",
+        "Jy": "jy jansky janskys janskies",
+        "mJy": "mjy millijansky milijansky",
+        "uJy": "ujy microjansky",
+        "nJy": "njy nanojansky",
+        "nmgy": "nmgy nmgys nanomaggy nanomaggie nanomaggies",
+        "mgy": "mgy maggy maggie maggies",
+        "erg": "erg ergs",
+        "Angstrom": "angstrom angstroms angstroem ang angs",
+        "Hz": "hz hertz",
+        "sr": "sr ster sterad steradian steradians",
+        "arcsec": "arcsec arcsecs arcsecond arcseconds",
+        "micron": "micron microns um",
+        "beam": "beam beams",
+        "mag": "mag mags magnitude magnitudes",
+        "cm": "cm",
+        "W": "watt watts",
+        "pixel": "pix pixs pixel pixels px",
+    }.items()
+    for word in words.split()
+}
+# Units for which the case of a letter is a factor, so that they are read as they are written if that is possible.
+_PREFIXED = {"MJY": "MJy", "MJy": "MJy", "mJy": "mJy", "mgy": "mgy"}
+# A word, but not the exponent of a number such as 1e-17, nor the rest of a name such as Unit2.
+_WORD = re.compile(r"(?<![\w.])[A-Za-z]+")
+_UNKNOWN = frozenset({"", "none", "null", "unknown", "undefined", "n/a", "na", "-", "--", "?"})
 
 
 def unit_of(exposure: Exposure) -> str:
@@ -24,13 +65,22 @@ def most_common_unit(units: Iterable[str]) -> str:
 
 
 def differ(one: str, other: str) -> bool:
-    """Return whether two units are known to differ; an unknown unit is assumed to agree with any other."""
-    if not one or not other or one == other:
-        return False
-    from astropy.units import Unit, UnrecognizedUnit
+    """Return whether two units are known to differ; an unknown unit is assumed to agree with any other.
 
-    units = [Unit(text, parse_strict="silent") for text in (one, other)]
-    return not any(isinstance(unit, UnrecognizedUnit) for unit in units) and bool(units[0] != units[1])
+    Case, plural and the many names of counts make no difference: "ADU", "counts" and "DN" are one unit. Units that
+    differ by a factor, such as "Jy" and "mJy", differ.
+    """
+    if _same_text(one, other):
+        return False
+    units = [_parsed(text.strip()) for text in (one, other)]
+    return None not in units and bool(units[0] != units[1])
+
+
+def comparable(one: str, other: str) -> bool:
+    """Return whether it is known that two units agree or differ; an unknown unit ("") is no reason for doubt."""
+    if _same_text(one, other) or not {_plain(one), _plain(other)}.isdisjoint(_UNKNOWN):
+        return True
+    return all(_parsed(text.strip()) is not None for text in (one, other))
 
 
 def check_unit(unit: str, reference: str) -> None:
@@ -42,3 +92,45 @@ def check_unit(unit: str, reference: str) -> None:
     """
     if differ(unit, reference):
         raise TaskError(f"is in {unit}, and the reference in {reference}; convert them to one unit first")
+
+
+def _plain(text: str) -> str:
+    return "".join(text.split()).casefold()
+
+
+def _same_text(one: str, other: str) -> bool:
+    if one.strip() == other.strip():
+        return True
+    # The case of letters is no matter in names that mean nothing to astropy.
+    return _plain(one) == _plain(other) and _parsed(one.strip()) is None and _parsed(other.strip()) is None
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> Any:
+    """Return the unit that a text stands for, or None if it is not known."""
+    if _plain(text) in _UNKNOWN:
+        return None
+    from astropy.units import Unit
+
+    text = text.strip("'\"[] ").replace("\N{MINUS SIGN}", "-").replace("\N{MICRO SIGN}", "u").replace("^", "**")
+    # "e-" is an electron, but "e-1" is one over electrons.
+    normal = re.sub(r"(?<![\w.])[eE]-(?![\d(])", "electron", text)
+    normal = _WORD.sub(_standard_word, normal)
+    # Pixels are per pixel whether a unit says so or not.
+    normal = re.sub(r"\s*/\s*pixel\b|\s*[.*]?\s*\bpixel\s*(\*\*)?\s*\(?-1\)?", "", normal)
+    if "erg" in normal:
+        normal = re.sub(r"(?<![\w.])A\b", "Angstrom", normal)  # flux densities have no ampere
+    with quiet():
+        for candidate in (normal, text):
+            try:
+                unit = Unit(candidate)
+            except (ValueError, TypeError, OverflowError):  # no unit that astropy knows
+                continue
+            if math.isfinite(abs(unit.decompose().scale)):
+                return unit
+    return None
+
+
+def _standard_word(match: re.Match[str]) -> str:
+    word = match[0]
+    return _PREFIXED.get(word) or _WORDS.get(word.casefold(), word)

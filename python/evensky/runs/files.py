@@ -4,13 +4,14 @@ from __future__ import annotations
 
 __all__ = ["MatchConfig", "match_files"]
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 from ..draw.progress import Progress
 from ..errors import InvalidParameterError
+from ..fits.descriptions import Selection
 from ..io.file_names import find_file, refuse_twice
 from ..matching.joint.config import MatchAllConfig
 from ..tasks import MatchBackgroundsConfig
@@ -23,6 +24,7 @@ from .method import Method
 from .reference import ReferenceMethod
 from .run import match_exposures
 from .store import FileStore
+from .survey import survey_files
 
 # Number of workers that is assumed for an executor that does not state it.
 _USUAL_WORKERS = 8
@@ -36,8 +38,10 @@ def match_files(
     *,
     config: MatchConfig | None = None,
     reference: str | Path | None = None,
-    mask: str | None = None,
-    variance: str | None = None,
+    selection: Selection | None = None,
+    same_grid: bool = False,
+    allow: Collection[str] = (),
+    strict: bool = False,
     workers: int = 1,
     overwrite: bool = False,
     resume: bool = False,
@@ -49,7 +53,8 @@ def match_files(
 ) -> MatchRun:
     """Match the backgrounds of FITS files, and write the matched files and a table.
 
-    See `evensky.match_files`, which also writes the report, for parameters and errors.
+    See `evensky.match_files`, which also writes the report, for parameters and errors; `selection` holds its `hdu`,
+    `mask`, `variance`, `weight` and `good_bits`.
 
     Returns
     -------
@@ -68,15 +73,27 @@ def match_files(
             f"config is a {type(config).__name__}; it must be a MatchAllConfig or a MatchBackgroundsConfig"
         )
     bad_planes = config.bad_planes if isinstance(config, MatchAllConfig) else config.badMaskPlanes
-    store = FileStore(bad_planes, mask=mask, variance=variance, compress=compress, scratch=scratch)
-    number = len(files)
+    store = FileStore(
+        bad_planes, selection=selection, ignore_units="units" in allow, compress=compress, scratch=scratch
+    )
     given = None if reference is None else Path(reference)
     index = None if given is None else find_file(given, files)
+    number = len(files)
     if given is not None and index is None:
         index = number
         files.append(given)
     refuse_twice(files)
-    folder = RunFolder(files, Path(out_dir), store, overwrite=overwrite, resume=resume)
+    survey = survey_files(
+        files,
+        store.selection,
+        Path(out_dir),
+        shifted=isinstance(config, MatchAllConfig),
+        same_grid=same_grid,
+        allow=allow,
+    )
+    survey.refuse(strict=strict)
+    number, first = len(survey.of_files(range(number))), None if index is None else survey.of_files([index])[0].index
+    folder = RunFolder(survey.items, Path(out_dir), store, overwrite=overwrite, resume=resume)
     folder.prepare()
     method: Method
     if isinstance(config, MatchAllConfig):
@@ -97,12 +114,14 @@ def match_files(
                 folder.items,
                 method,
                 number=number,
-                reference=index,
+                reference=first,
                 renew=renew,
                 journal=journal,
                 progress=progress,
             )
     finally:
         journal.close()
+    run.inputs = survey.inputs[:number]
+    run.notes = [f"Note: {doubt}." for doubt in survey.doubts] + run.notes
     write_table(run, folder.out_dir / TABLE)
     return run

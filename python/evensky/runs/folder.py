@@ -7,13 +7,13 @@ __all__ = ["PAGE", "TABLE", "RunFolder"]
 import glob
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from .._core import __version__
 from ..errors import FitsError
 from ..fits.opening import real_path
-from ..io.file_names import unique_labels
 from .journal import JOURNAL
 from .source import Item
 from .store import FileStore
@@ -27,7 +27,7 @@ class RunFolder:
 
     Parameters
     ----------
-    paths : sequence of Path
+    items : sequence of Item
         The exposures.
     out_dir : Path
     store : FileStore
@@ -42,21 +42,23 @@ class RunFolder:
     labels : list of str
     """
 
-    def __init__(self, paths: Sequence[Path], out_dir: Path, store: FileStore, *, overwrite: bool, resume: bool):
-        labels = unique_labels(paths)
-        self.items = [
-            Item(index, label, path, out_dir / f"{label}_matched.fits")
-            for index, (path, label) in enumerate(zip(paths, labels, strict=True))
-        ]
-        self.labels = labels
-        self.paths = list(paths)
+    def __init__(self, items: Sequence[Item], out_dir: Path, store: FileStore, *, overwrite: bool, resume: bool):
+        self.items = list(items)
+        self.labels = [item.label for item in items]
+        self.paths = list(dict.fromkeys(item.path for item in items if item.path is not None))
         self.out_dir = out_dir
         self.store = store
         self.overwrite = overwrite
         self.resume = resume
 
+    def _outputs(self) -> list[Path]:
+        return list(dict.fromkeys(item.output for item in self.items if item.output is not None))
+
     def _plane_files(self) -> list[Path]:
-        return [file for item in self.items for file in self.store.plane_files(item)]
+        """Return the files of masks and variances that are not in the files of their exposures."""
+        images = [item.image for item in self.items if item.image is not None]
+        planes = [(image, plane) for image in images for plane in (image.mask, image.variance) if plane is not None]
+        return list(dict.fromkeys(plane.path for image, plane in planes if plane.path != image.path))
 
     def prepare(self) -> None:
         """Make the folder, after checking that nothing in it would be lost.
@@ -66,7 +68,7 @@ class RunFolder:
         evensky.errors.FitsError
             If the folder holds earlier results or cannot be made, or if an input would be overwritten.
         """
-        folder, outputs = self.out_dir, [item.output for item in self.items if item.output is not None]
+        folder, outputs = self.out_dir, self._outputs()
         if os.path.exists(folder) and not os.path.isdir(folder):
             raise FitsError(f"{folder}: is a file; choose a folder for the output")
         try:
@@ -108,8 +110,8 @@ class RunFolder:
             "version": __version__,
             "config": config,
             "reference": None if reference is None else str(reference.absolute()),
-            "mask": self.store.mask,
-            "variance": self.store.variance,
+            "selection": asdict(self.store.selection),
+            "origins": [item.origin for item in self.items],
             "compress": self.store.compress,
             "files": [state(path) for path in self.paths],
             "planes": [state(file) for file in self._plane_files()],
@@ -118,7 +120,6 @@ class RunFolder:
 
     def remove_torn(self) -> None:
         """Remove temporary files that a killed run left."""
-        names = [item.output.name for item in self.items if item.output is not None]
-        for name in (*names, TABLE, PAGE):
+        for name in (*(output.name for output in self._outputs()), TABLE, PAGE):
             for torn in self.out_dir.glob(f".{glob.escape(name)}.*.tmp"):
                 torn.unlink(missing_ok=True)

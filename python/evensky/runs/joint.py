@@ -98,6 +98,7 @@ class JointMethod(Method):
         self.weights = CostWeights(config.weight_coverage, config.weight_variance, config.weight_level)
         self._grid = CommonGrid(config.bin_size) if config.bin_size > 0 else None
         self.settled = self._grid is not None
+        self._reference: Item | None = None
 
     # -- in the main process --
 
@@ -107,7 +108,7 @@ class JointMethod(Method):
         super().settle(look)
 
     @contextmanager
-    def hold_reference(self, item: Item, look: Look | None) -> Iterator[Look]:
+    def hold_reference(self, item: Item, look: Look | None, chips: Sequence[Item] = ()) -> Iterator[Look]:
         """Make an exposure the reference; its pixels are not kept, as a joint match treats all exposures alike."""
         assert look is not None
         if look.box is None:
@@ -116,17 +117,20 @@ class JointMethod(Method):
             raise TaskError(f"{item.path or item.label}: {look.candidate.message}, so it cannot be the reference")
         if look.candidate.npoint == 0:
             raise TaskError(f"{item.path or item.label}: has no good pixel, so it cannot be the reference")
-        self.reference = item
+        self.references = {one.slot: one for one in (*chips, item)}
+        self._reference = item
         yield look
 
     def comparisons(self, items: Sequence[Item], looks: Sequence[Look]) -> list[Job]:
         """Choose the pairs to measure; return jobs, each of which compares one exposure with earlier ones."""
-        assert self.reference is not None
-        self.unit = looks[self.reference.index].unit or most_common_unit(look.unit for look in looks)
-        pairs = choose_pairs([self._coverage(look).bins for look in looks], self.reference.index)
+        assert self._reference is not None
+        self.unit = looks[self._reference.index].unit or most_common_unit(look.unit for look in looks)
         earlier: dict[int, list[Item]] = {item.index: [] for item in items}
-        for first, second in pairs:
-            earlier[second].append(items[first])
+        for slot in dict.fromkeys(item.slot for item in items):
+            chips = [item for item in items if item.slot == slot]
+            hub = next((place for place, item in enumerate(chips) if self.is_reference(item)), 0)
+            for first, second in choose_pairs([self._coverage(looks[item.index]).bins for item in chips], hub):
+                earlier[chips[second].index].append(chips[first])
         return [(index, (items[index], others)) for index, others in earlier.items()]
 
     def _coverage(self, look: Look) -> Coverage:
@@ -137,13 +141,11 @@ class JointMethod(Method):
         self, items: Sequence[Item], looks: Sequence[Look], differences: Sequence[PairBins]
     ) -> tuple[list[Plan], list[str]]:
         """Solve for the models of all exposures at once."""
-        assert self.reference is not None
         assert self._grid is not None
-        reference = self.reference.index
         looks = [replace(look, coverage=self._coverage(look)) for look in looks]
         costs = [look.candidate.cost if np.isfinite(look.candidate.cost) else np.inf for look in looks]
         covered = [-look.coverage.bins.size for look in looks]
-        ranked = sorted(range(len(looks)), key=lambda i: (i != reference, costs[i], covered[i], i))
+        ranked = sorted(range(len(looks)), key=lambda i: (not self.is_reference(items[i]), costs[i], covered[i], i))
         fit = fit_all(
             [look.box if look.box is not None else (0, 0, 1, 1) for look in looks],
             self._grid,
@@ -155,7 +157,7 @@ class JointMethod(Method):
         )
         labels = [item.label for item in items]
         plans: list[Plan] = [_plan_of(one, look, labels) for one, look in zip(fit.exposures, looks, strict=True)]
-        return plans, _group_notes(fit, labels)
+        return plans, _group_notes(fit, items)
 
     # -- jobs --
 
@@ -200,8 +202,8 @@ class JointMethod(Method):
         return Pixels(image, None, 0, box)
 
     def _held_pixels(self, item: Item) -> Pixels:
-        assert self.reference is not None
-        run, budget, fixed = self.source.run, self.held_bytes, self.reference.index
+        assert self._reference is not None
+        run, budget, fixed = self.source.run, self.held_bytes, self._reference.index
         with PIXELS.reading(run, item.index):
             held: Pixels | None = PIXELS.find(run, item.index)
             if held is None:
@@ -219,7 +221,7 @@ class JointMethod(Method):
 
     def _stays(self, item: Item, plan: Plan) -> bool:
         assert isinstance(plan, _Correct)
-        return item == self.reference and (plan.fit.model is None or self.config.level == "reference")
+        return self.is_reference(item) and (plan.fit.model is None or self.config.level == "reference")
 
     def _keep(self, plan: Plan, record: ExposureRecord) -> Change:
         assert isinstance(plan, _Correct)
@@ -228,7 +230,7 @@ class JointMethod(Method):
             self._describe(record, plan)
         return Change(plan.fit.model, self._cards(record))
 
-    def _change(self, frame: Frame, plan: Plan, record: ExposureRecord) -> Change:
+    def _change(self, item: Item, frame: Frame, plan: Plan, record: ExposureRecord) -> Change:
         assert isinstance(plan, _Correct)
         if plan.problem:
             raise TaskError(plan.problem)
@@ -237,8 +239,8 @@ class JointMethod(Method):
         widened = bool(self.config.add_variance) and frame.exposure.info.has_variance
         self._add_model(frame, plan.fit, record, widened=widened)
         self._describe(record, plan)
-        assert self.reference is not None
-        reference = f" {self.reference.label}" if self.config.level == "reference" else ""
+        fixed = self.references.get(item.slot)
+        reference = f" {fixed.label}" if self.config.level == "reference" and fixed is not None else ""
         headline = f"background matched to all other exposures, level: {self.config.level}{reference}"
         changed = widened or (bool(self.config.add_variance) and frame.beyond_float32)
         return Change(plan.fit.model, self._cards(record), headline, changed)
@@ -320,17 +322,24 @@ def _plan_of(fit: ExposureFit, look: Look, labels: Sequence[str]) -> _Correct:
     return _Correct(digest=digest.hexdigest(), fit=fit, partners=partners, covered_bins=covered, problem=problem)
 
 
-def _group_notes(fit: JointFit, labels: Sequence[str]) -> list[str]:
-    """Return a note if not all exposures are tied together by differences."""
-    fixed = fit.references
-    if len(fixed) < 2:
-        return []
-    sentences = []
-    for group, reference in enumerate(fixed):
-        members = [label for label, one in zip(labels, fit.exposures, strict=True) if one.group == group]
-        unchanged = f" ({labels[reference]} unchanged)" if reference >= 0 else ""
-        sentences.append(f"{', '.join(members)}{unchanged}")
-    return [
-        f"{len(sentences)} groups of exposures have no good pixel in common; each group was matched by itself, and its "
-        f"level is not tied to the others: {'; '.join(sentences)}."
-    ]
+def _group_notes(fit: JointFit, items: Sequence[Item]) -> list[str]:
+    """Return a note for each chip whose exposures are not all tied together by differences."""
+    notes = []
+    for slot in dict.fromkeys(item.slot for item in items):
+        members: dict[int, list[str]] = {}
+        for item, one in zip(items, fit.exposures, strict=True):
+            if item.slot == slot and one.group >= 0:
+                members.setdefault(one.group, []).append(item.label)
+        if len(members) < 2:
+            continue
+        sentences = []
+        for group, labels in sorted(members.items()):
+            fixed = fit.references[group]
+            unchanged = f" ({items[fixed].label} unchanged)" if fixed >= 0 else ""
+            sentences.append(f"{', '.join(labels)}{unchanged}")
+        of_chip = f" of {slot}" if slot else ""
+        notes.append(
+            f"{len(sentences)} groups of exposures{of_chip} have no good pixel in common; each group was matched by "
+            f"itself, and its level is not tied to the others: {'; '.join(sentences)}."
+        )
+    return notes

@@ -16,7 +16,7 @@ from ..draw.run_figures import plot_levels
 from ..draw.tables import table_html
 from ..fits.atomic import atomic_path
 from ..matching.reference import ReferenceCandidate
-from .record import ExposureRecord
+from .record import ExposureRecord, InputSummary
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -83,6 +83,7 @@ class MatchRun:
     notes: list[str] = field(default_factory=list)  # assumptions, e.g. "no masks given: every finite pixel counts"
     truth: dict[str, float] | None = None  # demo only: name -> pixel RMS against the truth
     method: str = "reference"  # "all" for a joint match
+    inputs: list[InputSummary] = field(default_factory=list)  # what was used of each file; empty for pixels in memory
 
     @property
     def table(self) -> Table:

@@ -90,8 +90,8 @@ class Method(ABC):
 
     Attributes
     ----------
-    reference : Item or None
-        The reference, once it is chosen.
+    references : dict of str to Item
+        The references by slot, once they are chosen; several if files have several chips.
     unit : str
         Unit that all exposures must have, once it is known.
     settled : bool
@@ -112,7 +112,7 @@ class Method(ABC):
         self.source = source
         self.config = config
         self.painter = Painter(source.bad_planes) if pictures else None
-        self.reference: Item | None = None
+        self.references: dict[str, Item] = {}
         self.unit = ""
         self.settled = True
 
@@ -123,8 +123,16 @@ class Method(ABC):
         self.settled = True
 
     @abstractmethod
-    def hold_reference(self, item: Item, look: Look | None) -> AbstractContextManager[Look]:
+    def hold_reference(self, item: Item, look: Look | None, chips: Sequence[Item] = ()) -> AbstractContextManager[Look]:
         """Make an exposure the reference, and keep its pixels in memory until the block ends if they are needed.
+
+        Parameters
+        ----------
+        item : Item
+        look : Look or None
+            None if the method does not look at exposures.
+        chips : sequence of Item, optional
+            The other chips of the same file, which are the references of theirs.
 
         Raises
         ------
@@ -150,6 +158,10 @@ class Method(ABC):
         differences : sequence of PairBins
             Results of all comparisons.
         """
+
+    def is_reference(self, item: Item) -> bool:
+        """Return whether an exposure is the reference of its chip."""
+        return item == self.references.get(item.slot)
 
     def close(self) -> None:
         """Drop the pixels that this process keeps between jobs."""
@@ -190,23 +202,51 @@ class Method(ABC):
         )
 
     def process(self, item: Item, plan: Plan, earlier: ExposureRecord | None) -> ExposureRecord:
-        """Match an exposure and hand it to the source; if that fails, return the reason in the record.
+        """Match the only exposure of a file, see `process_file`."""
+        return self.process_file([item], [plan], [earlier])[0]
 
-        An exposure that an `earlier` run has finished is not matched again; only its pictures are made.
+    def process_file(
+        self, items: Sequence[Item], plans: Sequence[Plan], earlier: Sequence[ExposureRecord | None]
+    ) -> list[ExposureRecord]:
+        """Match the exposures of one file and hand them to the source; if one fails, return the reason in its record.
+
+        A file that an `earlier` run has finished is not matched again; only its pictures are made.
         """
         self.close()  # all comparisons are done
-        try:
-            if earlier is not None and self._restore(item, earlier):
-                return earlier
-            earlier = None
-            return self._match(item, plan)
-        except _job_errors() as error:  # one exposure that fails does not stop the others
-            if earlier is not None:
-                return without_pictures(earlier, error)
-            log.debug("Failed to match %s: %s", item.label, reason_of(error))
-            return failed_record(item.label, item.place, error)
+        kept = [record for record in earlier if record is not None]
+        if len(kept) == len(items):
+            try:
+                if all(self._restore(item, record) for item, record in zip(items, kept, strict=True)):
+                    return kept
+            except _job_errors() as error:  # one file that cannot be shown does not stop the others
+                return [without_pictures(record, error) for record in kept]
+        records, finished, parts = [], [], []
+        for item, plan in zip(items, plans, strict=True):
+            try:
+                record, part = self._match(item, plan)
+                finished.append((item, record))
+                parts.append(part)
+            except _job_errors() as error:  # one exposure that fails does not stop the others
+                log.debug("Failed to match %s: %s", item.label, reason_of(error))
+                record = failed_record(item.label, item.place, error)
+            records.append(record)
+        if finished:
+            done, matched = zip(*finished, strict=True)
+            try:
+                self.source.write(done, matched, parts)
+            except _job_errors() as error:
+                log.debug("Failed to write %s: %s", done[0].output, reason_of(error))
+                return [
+                    record if record.status == "failed" else failed_record(record.label, record.path, error)
+                    for record in records
+                ]
+            for record in records:
+                if record.status == "failed":
+                    record.warnings.append("its pixels are unchanged in the output of its file")
+        return records
 
-    def _match(self, item: Item, plan: Plan) -> ExposureRecord:
+    def _match(self, item: Item, plan: Plan) -> tuple[ExposureRecord, Any]:
+        """Match an exposure; return its record, and what the source needs to write it."""
         start = time.perf_counter()
         unchanged = self._stays(item, plan)
         frame = self._frame(item)
@@ -221,13 +261,13 @@ class Method(ABC):
         else:
             if record.good_fraction == 0.0:
                 raise TaskError("has no good pixel")
-            change = self._change(frame, plan, record)
+            change = self._change(item, frame, plan, record)
             record.level_after, _ = self._level(frame)
         if self.painter is not None and before is not None:
             record.pixels = (
                 self.painter.unchanged(before)
                 if unchanged
-                else self.painter.matched(before, exposure, self._residuals(frame))
+                else self.painter.matched(before, exposure, self._residuals(item, frame))
             )
         record.seconds = time.perf_counter() - start
         record.digest = plan.digest
@@ -235,8 +275,8 @@ class Method(ABC):
         if not unchanged:
             config = ", ".join(f"{name}={value}" for name, value in self.config.toDict().items())
             history += [f"evensky model: {record.model}", f"evensky configuration: {config}"]
-        self.source.finish(item, frame, record, Result(change.model, change.variance_changed, history, change.cards))
-        return record
+        result = Result(change.model, change.variance_changed, history, change.cards)
+        return record, self.source.finish(item, frame, record, result)
 
     def _restore(self, item: Item, record: ExposureRecord) -> bool:
         """Make the pictures of a finished exposure, if any are wanted; return False if its output is unreadable."""
@@ -249,7 +289,7 @@ class Method(ABC):
         output = self.source.read_output(item)
         if output is None:
             return False
-        record.pixels = self.painter.matched(before, output.exposure, self._residuals(output))
+        record.pixels = self.painter.matched(before, output.exposure, self._residuals(item, output))
         return True
 
     def _frame(self, item: Item) -> Frame:
@@ -265,10 +305,10 @@ class Method(ABC):
         """Describe the reference, which stays unchanged."""
 
     @abstractmethod
-    def _change(self, frame: Frame, plan: Plan, record: ExposureRecord) -> Change:
+    def _change(self, item: Item, frame: Frame, plan: Plan, record: ExposureRecord) -> Change:
         """Add the model to an exposure, and describe it in the record."""
 
-    def _residuals(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+    def _residuals(self, item: Item, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         """Return the histogram of the residuals of a matched exposure: counts and edges."""
         return NO_HISTOGRAM
 

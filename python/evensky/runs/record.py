@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "CandidateScore",
     "ExposureRecord",
+    "InputSummary",
     "NoOverlapError",
     "PixelSummary",
     "Status",
@@ -83,6 +84,22 @@ class ExposureRecord:
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     pixels: PixelSummary | None = None
+
+
+@dataclass
+class InputSummary:
+    """What is used of one exposure, as text for tables."""
+
+    label: str
+    path: str
+    layout: str  # e.g. "JWST"; "" for a file that cannot be used
+    image: str  # HDU and size
+    mask: str  # HDU, and names of the planes whose pixels do not count
+    errors: str  # HDU, and its sense
+    unit: str
+    filter: str
+    origin: tuple[int, int] | None  # on the common pixel grid
+    notes: list[str]  # what was assumed or ignored; the error of a file that cannot be used
 
 
 class NoOverlapError(TaskError):

@@ -50,15 +50,15 @@ class ReferenceMethod(Method):
         self.weights = self.task.costWeights
 
     @contextmanager
-    def hold_reference(self, item: Item, look: Look | None) -> Iterator[Look]:
+    def hold_reference(self, item: Item, look: Look | None, chips: Sequence[Item] = ()) -> Iterator[Look]:
         """Read the reference, and keep it in memory until the block ends."""
-        self.reference = item
+        self.references = {one.slot: one for one in (*chips, item)}
         frame = self.source.read(item)
         found = self._look(item, frame) if look is None else look
         if found.candidate.npoint == 0:
             raise TaskError(f"{item.path or item.label}: has no good pixel, so it cannot be the reference")
         self.unit = found.unit
-        with REFERENCES.adopted(self.source.run, frame):
+        with REFERENCES.adopted(self.source.run, {item.slot: frame}):
             yield found
 
     def plan(
@@ -68,16 +68,19 @@ class ReferenceMethod(Method):
         return [Plan() for _ in items], []
 
     def _frame(self, item: Item) -> Frame:
-        return self._reference_frame() if item == self.reference else self.source.read(item)
+        return self._reference_frame(item) if self.is_reference(item) else self.source.read(item)
 
-    def _reference_frame(self) -> Frame:
-        reference = self.reference
-        assert reference is not None
-        frame: Frame = REFERENCES.get(self.source.run, lambda: self.source.read(reference))
+    def _reference_frame(self, item: Item) -> Frame:
+        """Return the reference of an exposure, read at most once."""
+        reference = self.references.get(item.slot)
+        if reference is None:
+            name = next(iter(self.references.values())).label
+            raise TaskError(f"the file of the reference {name} has no image {item.slot}")
+        frame: Frame = REFERENCES.get(self.source.run, lambda: self.source.read(reference), item.slot)
         return frame
 
     def _stays(self, item: Item, plan: Plan) -> bool:
-        return item == self.reference
+        return self.is_reference(item)
 
     def _keep(self, plan: Plan, record: ExposureRecord) -> Change:
         record.fit_rms = 0.0
@@ -88,15 +91,15 @@ class ReferenceMethod(Method):
         if not have_common_pixels(reference.exposure, frame.exposure, reference.bad, frame.bad):
             raise NoOverlapError("has no pixel that is good here and in the reference: nothing to match")
 
-    def _change(self, frame: Frame, plan: Plan, record: ExposureRecord) -> Change:
-        reference = self._reference_frame()
+    def _change(self, item: Item, frame: Frame, plan: Plan, record: ExposureRecord) -> Change:
+        reference = self._reference_frame(item)
         self._check(frame, reference)
         struct, result = self.task.matchPair(reference.exposure, frame.exposure, reference.bad, frame.bad)
         if not np.isfinite(struct.fitRMS):
             raise TaskError("has no bin of two good pixels in common with the reference: nothing to match")
         self._describe(record, struct, result, reference.exposure, frame.exposure)
-        assert self.reference is not None
-        return Change(struct.backgroundModel, self._cards(record), f"background matched to {self.reference.label}")
+        headline = f"background matched to {self.references[item.slot].label}"
+        return Change(struct.backgroundModel, self._cards(record), headline)
 
     @staticmethod
     def _describe(
@@ -132,7 +135,7 @@ class ReferenceMethod(Method):
             "EVS_DVAR": (record.diff_im_var, "variance of reference - matched"),
         }
 
-    def _residuals(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-        reference = self._reference_frame()
+    def _residuals(self, item: Item, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        reference = self._reference_frame(item)
         images = reference.exposure.maskedImage, frame.exposure.maskedImage
         return difference_histogram(*images, reference.bad, frame.bad)

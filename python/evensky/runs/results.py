@@ -42,8 +42,8 @@ class Results:
         self.kept = [None if journal is None else journal.done(item.label) for item in items]
 
     def drop(self, index: int) -> None:
-        """Mark an exposure that was finished by an earlier run, so that it is matched again."""
-        if self._journal is not None:
+        """Mark an exposure, so that it is matched again if an earlier run has finished it."""
+        if self._journal is not None and self.kept[index] is not None:
             # Written before the new output, which must not count as the earlier one if the run ends in between.
             self._journal.drop(self._items[index].label)
         self.kept[index] = None
@@ -56,9 +56,18 @@ class Results:
         ):
             self._journal.finish(record)
 
-    def collect(self, index: int, record: ExposureRecord) -> None:
-        """Add a record; records may come in any order, but from one thread."""
-        if record.status == "failed":
+    def collect(self, index: int, record: ExposureRecord, *, file_failed: bool = True) -> None:
+        """Add a record; records may come in any order, but from one thread.
+
+        Parameters
+        ----------
+        index : int
+            Number of the exposure.
+        record : ExposureRecord
+        file_failed : bool, optional
+            Whether all exposures of its file failed, if it failed.
+        """
+        if record.status == "failed" and file_failed:
             self._remove_stale_output(index, record)
         self._records[index] = record
         self._gallery.add(index, record)

@@ -7,6 +7,8 @@ __all__ = ["match_exposures"]
 import datetime
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 from .._core import __version__
 from .._text import printable
@@ -78,20 +80,22 @@ def match_exposures(
     elif takes_looks:
         steps.skip(number)
     candidates = [look.candidate for look in looks]
-    sizes = [look.box[2:] if look.box is not None and method.one_size else None for look in looks]
-    set_aside(candidates, sizes, [look.unit for look in looks])
+    for chip in _by_chip(items) if looks else []:
+        boxes = [looks[i].box if method.one_size else None for i in chip]
+        sizes = [None if box is None else box[2:] for box in boxes]
+        set_aside([candidates[i] for i in chip], sizes, [looks[i].unit for i in chip])
     note = ""
     if reference is not None:
         index, candidates = reference, []
     elif chosen_before is None:
-        index = choose_reference(candidates, method.weights)
+        index, candidates = _choose(items, candidates, method)
     else:
         index = next(item.index for item in items if item.label == chosen_before.reference)
         if looks:
-            choose_reference(candidates, method.weights)  # sets the costs, which rank the exposures of a group
+            _, candidates = _choose(items, candidates, method)  # sets the costs, which rank the exposures of a group
         note = _chosen_before(chosen_before.candidates, candidates)
         candidates = chosen_before.candidates
-    with method.hold_reference(items[index], looks[index] if looks else None) as look:
+    with method.hold_reference(items[index], looks[index] if looks else None, _other_chips(items, index)) as look:
         reason = reason_of_choice(candidates if reference is None else None)
         if journal is not None:
             reason = journal.reason or reason
@@ -105,14 +109,31 @@ def match_exposures(
         again = [i for i, record in enumerate(results.kept) if record is not None and record.digest != plans[i].digest]
         for i in again:
             results.drop(i)
+        files = _by_file(items[:number])
+        for file in files:
+            if any(results.kept[i] is None for i in file):  # a file is written as a whole
+                for i in file:
+                    results.drop(i)
 
-        def lost(i: int, error: BaseException) -> ExposureRecord:
-            kept, died = results.kept[i], TaskError(_DIED)
-            return failed_record(items[i].label, items[i].place, died) if kept is None else without_pictures(kept, died)
+        def lost(job: int, error: BaseException) -> list[ExposureRecord]:
+            died = TaskError(_DIED)
+            return [
+                failed_record(items[i].label, items[i].place, died) if kept is None else without_pictures(kept, died)
+                for i, kept in ((i, results.kept[i]) for i in files[job])
+            ]
 
-        jobs = ((i, (items[i], plans[i], results.kept[i])) for i in range(number))
-        for i, record in Jobs(renew, method.process, lost, results.finish).run(jobs):
-            results.collect(i, record)
+        def finished(job: int, records: list[ExposureRecord]) -> None:
+            for i, record in zip(files[job], records, strict=True):
+                results.finish(i, record)
+
+        jobs = (
+            (job, ([items[i] for i in file], [plans[i] for i in file], [results.kept[i] for i in file]))
+            for job, file in enumerate(files)
+        )
+        for job, done in Jobs(renew, method.process_file, lost, finished).run(jobs):
+            whole = all(record.status == "failed" for record in done)
+            for i, record in zip(files[job], done, strict=True):
+                results.collect(i, record, file_failed=whole)
     records = results.records
     assert len(records) == number
     if labels := [records[i].label for i in again if records[i].status != "failed"]:
@@ -133,6 +154,44 @@ def match_exposures(
         + [sentence for sentence in (results.resumed, note) if sentence]
         + notes,
     )
+
+
+def _by_chip(items: Sequence[Item]) -> list[list[int]]:
+    """Return the numbers of the exposures of each chip."""
+    chips: dict[str, list[int]] = {}
+    for item in items:
+        chips.setdefault(item.slot, []).append(item.index)
+    return list(chips.values())
+
+
+def _by_file(items: Sequence[Item]) -> list[list[int]]:
+    """Return the numbers of the exposures of each output; exposures without an output are alone."""
+    files: dict[Any, list[int]] = {}
+    for item in items:
+        files.setdefault(item.index if item.output is None else item.output, []).append(item.index)
+    return list(files.values())
+
+
+def _other_chips(items: Sequence[Item], index: int) -> list[Item]:
+    """Return the other chips of the file of an exposure."""
+    output = items[index].output
+    return [item for item in items if output is not None and item.output == output and item.index != index]
+
+
+def _choose(
+    items: Sequence[Item], candidates: Sequence[ReferenceCandidate], method: Method
+) -> tuple[int, list[ReferenceCandidate]]:
+    """Set the costs of all candidates; return the number of the reference, and the candidates that it was among.
+
+    The reference is chosen among the exposures of one chip, as levels of different chips cannot be compared. The other
+    chips of the same file are the references of theirs.
+    """
+    chips = sorted(_by_chip(items), key=len, reverse=True)
+    for chip in chips[1:]:
+        with suppress(TaskError):  # no exposure of this chip can be used, which their records will say
+            choose_reference([candidates[i] for i in chip], method.weights)
+    among = [candidates[i] for i in chips[0]]
+    return chips[0][choose_reference(among, method.weights)], among
 
 
 def _look_at_all(items: Sequence[Item], method: Method, renew: Renew | None, steps: Steps) -> list[Look]:

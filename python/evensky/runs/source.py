@@ -17,12 +17,14 @@ import numpy as np
 from .._checks import shown, whole_number
 from .._text import printable
 from ..errors import InvalidParameterError, OutOfRangeError
+from ..fits.descriptions import ImageDescription
 from ..image import Exposure
 from ..image.bad_bits import bad_bits
 from ..image.foreign import as_planes, own_variance
 from ..image.like import data_like, exposure_of, replace_planes
 from ..io import read_exposure
 from ..io.file_names import refuse_twice, unique_labels
+from ..io.formats import bad_bits_of
 from .record import ExposureRecord
 
 
@@ -39,13 +41,22 @@ class Item:
     path : Path or None
         File from which the exposure is read; None for an exposure in memory.
     output : Path or None
-        File to which the result is written.
+        File to which the result is written; exposures of one file have the same.
+    image : ImageDescription or None
+        Where the file has the image and its planes; None if that is found out when it is read.
+    origin : (x0, y0) or None
+        Position on the common pixel grid; None for the origin that the exposure has itself.
+    slot : str
+        Identifies the same chip of other files; the chips of one file are matched each by itself.
     """
 
     index: int
     label: str
     path: Path | None = None
     output: Path | None = None
+    image: ImageDescription | None = None
+    origin: tuple[int, int] | None = None
+    slot: str = ""
 
     @property
     def place(self) -> str:
@@ -107,8 +118,22 @@ class Source(ABC):
         """
 
     @abstractmethod
-    def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> None:
-        """Take the result of an exposure."""
+    def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> Any:
+        """Take the result of an exposure; return what `write` needs of it."""
+
+    def write(  # noqa: B027 - exposures in memory need not be written
+        self, items: Sequence[Item], records: Sequence[ExposureRecord], parts: Sequence[Any]
+    ) -> None:
+        """Write the finished exposures of one file.
+
+        Parameters
+        ----------
+        items : sequence of Item
+        records : sequence of ExposureRecord
+            Their records, which receive the name and the size of the file.
+        parts : sequence
+            What `finish` returned for them.
+        """
 
     def read_output(self, item: Item) -> Frame | None:
         """Read the result that an earlier run has written; return None if that is impossible."""
@@ -226,12 +251,16 @@ class MemorySource(Source):
             exposure = read_exposure(item.path)
             exposure.dataId = {"exposure": item.label}
             replace_planes(exposure, **beside)
-            return Frame(exposure, self.bits(exposure) | exposure.info.reject, exposure)
+            return Frame(exposure, self._all_bits(exposure), exposure)
         exposure = exposure_of(data, item.label, copy=to_change, **beside)
         if item.index not in self._bits:
-            self._bits[item.index] = self.bits(exposure) | exposure.info.reject
+            self._bits[item.index] = self._all_bits(exposure)
         beyond = not exposure.info.has_variance and getattr(data, "uncertainty", None) is not None
         return Frame(exposure, self._bits[item.index], data, shared=True, beyond_float32=beyond)
+
+    def _all_bits(self, exposure: Exposure) -> int:
+        """Return the bits that reject a pixel by name, by the layout of a file, or always."""
+        return bad_bits_of(exposure) if exposure.info.bad is not None else self.bits(exposure) | exposure.info.reject
 
     def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> None:
         """Keep an exposure, in the type of the input, and its model."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 __all__ = ["FileStore"]
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from .._core import __version__
+from .._planes import BAD_PLANES
 from ..errors import FitsError
-from ..fits.planes import plane_file
-from ..io import read_exposure, write_exposure
-from ..io.file_names import fill_pattern
+from ..fits.descriptions import ImageDescription, Selection, is_fact
+from ..fits.rewriting import NewPlane
+from ..geom import Point2I
+from ..io.file_names import fill_selection
+from ..io.formats import bad_bits_of, describe, errors_in_sense, read_image, rewrite_file
 from .record import ExposureRecord
 from .source import Frame, Item, Result, Source
 
@@ -25,10 +30,12 @@ class FileStore(Source):
     Parameters
     ----------
     bad_planes : sequence of str
-        Names of the mask planes whose pixels do not count.
-    mask, variance : str, optional
-        Location of these planes, if not the usual one; ``{stem}``, ``{name}`` and ``{dir}`` of the exposure are filled
-        in.
+        Names of the mask planes whose pixels do not count. The usual ones stand for those that are usual in the layout
+        of each file.
+    selection : Selection, optional
+        Choices of the user; locations may be patterns, see `evensky.io.file_names.fill_pattern`.
+    ignore_units : bool, optional
+        Take all exposures to be in the same unit.
     compress : bool, optional
         Compress the output files in tiles.
     scratch : str or Path, optional
@@ -39,52 +46,66 @@ class FileStore(Source):
         self,
         bad_planes: Sequence[str],
         *,
-        mask: str | None = None,
-        variance: str | None = None,
+        selection: Selection | None = None,
+        ignore_units: bool = False,
         compress: bool = False,
         scratch: str | Path | None = None,
     ) -> None:
         super().__init__(bad_planes)
-        self.mask = mask
-        self.variance = variance
+        named = None if self.bad_planes == list(BAD_PLANES) else tuple(self.bad_planes)
+        self.selection = replace(selection or Selection(), bad_planes=named)
+        self.ignore_units = ignore_units
         self.compress = compress
         self.scratch = scratch
 
     def read(self, item: Item, *, to_change: bool = True) -> Frame:
-        """Read an exposure with its planes from the locations that the patterns give."""
-        assert item.path is not None
-        exposure = read_exposure(
-            item.path,
-            mask=self._plane(self.mask, item),
-            variance=self._plane(self.variance, item),
-            scratch=self.scratch,
-        )
+        """Read an exposure with its planes."""
+        image = self._described(item)
+        exposure = read_image(image, scratch=self.scratch)
+        # Notes of the description are told for all files together.
+        told = [note for note in image.notes if not is_fact(note)] if item.image is not None else []
+        exposure.info.assumptions = [note for note in exposure.assumptions if note not in told]
+        if self.ignore_units:
+            exposure.metadata.remove("BUNIT", ignore_missing=True)
         exposure.dataId = {"exposure": item.label}
-        return Frame(exposure, self.bits(exposure))
+        if item.origin is not None:
+            exposure.setXY0(Point2I(*item.origin))
+        return Frame(exposure, bad_bits_of(exposure))
+
+    def _described(self, item: Item) -> ImageDescription:
+        """Return the description of an exposure, made now if need be."""
+        assert item.path is not None
+        if item.image is not None:
+            return item.image
+        return describe(item.path, fill_selection(self.selection, item.path, item.label)).images[0]
 
     def read_output(self, item: Item) -> Frame | None:
         """Read the output of an exposure, or return None if it cannot be read."""
         assert item.output is not None
         try:
-            exposure = read_exposure(item.output, scratch=self.scratch)
+            written = read_image(self._in_output(self._described(item), item.output), scratch=self.scratch)
         except FitsError as error:
             log.debug("Matched again: %s", error)
             return None
-        return Frame(exposure, self.bits(exposure))
+        if item.origin is not None:
+            written.setXY0(Point2I(*item.origin))
+        return Frame(written, bad_bits_of(written))
 
-    def plane_files(self, item: Item) -> list[Path]:
-        """Return the files of an exposure's mask and variance, if they are not the exposure's own."""
-        specs = [self._plane(pattern, item) for pattern in (self.mask, self.variance)]
-        return [file for spec in specs if spec is not None and (file := plane_file(spec)) is not None]
+    def _in_output(self, image: ImageDescription, output: Path) -> ImageDescription:
+        """Return the description of an image in the output of its file."""
+        # A compressed image cannot be in the primary HDU, so that all HDUs may be one farther down.
+        shift = len(describe(output).hdus) - len(describe(image.path).hdus) if self.compress else 0
 
-    @staticmethod
-    def _plane(pattern: str | None, item: Item) -> str | None:
-        assert item.path is not None
-        return None if pattern is None else fill_pattern(pattern, item.path, item.label)
+        def moved(plane: Any) -> Any:
+            return plane if plane.path != image.path else replace(plane, path=output, hdu=plane.hdu + shift)
 
-    def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> None:
-        """Write an exposure with its history in the header, and note the file in its record."""
-        assert item.output is not None
+        mask = None if image.mask is None else moved(image.mask)
+        variance = None if image.variance is None else moved(image.variance)
+        return replace(image, path=output, hdu=image.hdu + shift, mask=mask, variance=variance)
+
+    def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> dict[int, NewPlane]:
+        """Return the new pixels of an exposure, by number of the HDU, with its history in the header."""
+        image, exposure = self._described(item), frame.exposure
         cards = {
             "EVS_VER": (__version__, "version of evensky"),
             "EVS_STAT": (record.status, "reference or matched"),
@@ -93,13 +114,26 @@ class FileStore(Source):
             **result.cards,
             "EVS_FLAG": (",".join(record.flags), "how the model is poorly constrained"),
         }
-        write_exposure(
-            frame.exposure,
-            item.output,
-            # The folder was checked before: an existing file is left from an earlier attempt, or may be replaced.
-            overwrite=True,
-            compress=self.compress,
-            history=result.history,
-            provenance=cards,
-        )
-        record.output, record.output_bytes = str(item.output), item.output.stat().st_size
+        planes = {image.hdu: NewPlane(exposure.image.array, cards, result.history)}
+        if result.variance_changed and (errors := image.variance) is not None:
+            if errors.path == image.path:
+                planes[errors.hdu] = NewPlane(errors_in_sense(exposure.variance.array, errors.sense))
+            else:
+                record.warnings.append(
+                    f"its errors are in another file, {errors.path.name}, to which the variance of the model is not "
+                    "added; use model_sigma of the table"
+                )
+        return planes
+
+    def write(
+        self, items: Sequence[Item], records: Sequence[ExposureRecord], parts: Sequence[Mapping[int, NewPlane]]
+    ) -> None:
+        """Write the output of a file, and note it in the records of its exposures."""
+        source, output = items[0].path, items[0].output
+        assert source is not None
+        assert output is not None
+        # The folder was checked before: an existing file is left from an earlier attempt, or may be replaced.
+        planes = {number: plane for part in parts for number, plane in part.items()}
+        rewrite_file(source, output, planes, overwrite=True, compress=self.compress)
+        for record in records:
+            record.output, record.output_bytes = str(output), output.stat().st_size

@@ -12,28 +12,31 @@ from typing import Any
 
 
 class HeldReferences:
-    """References of the runs that this process works on, by the identifiers of the runs."""
+    """References of the runs that this process works on, by the identifier of the run and the chip."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._adopted: dict[str, Any] = {}
-        self._last: tuple[str, Any] | None = None
+        self._adopted: dict[str, dict[str, Any]] = {}
+        self._run = ""
+        self._loaded: dict[str, Any] = {}
 
-    def get(self, run: str, load: Callable[[], Any]) -> Any:
+    def get(self, run: str, load: Callable[[], Any], chip: str = "") -> Any:
         """Return the reference of a run; load it first if this process does not have it."""
         with self._lock:  # other threads wait instead of loading it too
-            if run in self._adopted:
-                return self._adopted[run]
-            if self._last is None or self._last[0] != run:
-                self._last = None  # released before the next one is loaded, so that only one is in memory at a time
-                self._last = run, load()
-            return self._last[1]
+            if chip in (adopted := self._adopted.get(run, {})):
+                return adopted[chip]
+            if self._run != run:
+                self._loaded.clear()  # before another is loaded, so that those of one run are in memory at a time
+                self._run = run
+            if chip not in self._loaded:
+                self._loaded[chip] = load()
+            return self._loaded[chip]
 
     @contextmanager
-    def adopted(self, run: str, reference: Any) -> Iterator[None]:
-        """Keep a reference that is already loaded, until the block ends."""
+    def adopted(self, run: str, references: dict[str, Any]) -> Iterator[None]:
+        """Keep references that are already loaded, by chip, until the block ends."""
         with self._lock:
-            self._adopted[run] = reference
+            self._adopted[run] = references
         try:
             yield
         finally:

@@ -9,6 +9,7 @@ import pytest
 
 from evensky.calls.background_file import model_file
 from evensky.errors import FitsError, NotFoundError, TaskError
+from evensky.fits.descriptions import Selection
 from evensky.image import ExposureF, ImageF, MaskedImageF
 from evensky.io import read_exposure, write_exposure
 
@@ -48,7 +49,7 @@ def test_nothing_is_replaced_unasked(file: Path, tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_modelled(file: Path, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="'NOPE'"):
-        model_file(file, bad_planes="NOPE", say=print)
+        model_file(file, selection=Selection(bad_planes=("NOPE",)), say=print)
     exposure = read_exposure(file)
     exposure.image.array[...] = np.nan
     write_exposure(exposure, tmp_path / "blank.fits")

@@ -23,7 +23,7 @@ def test_deviation_and_what_was_done(folder: Path, tmp_path: Path) -> None:
     expected = estimate_background(image, bin_size=64, order=1)
     np.testing.assert_array_equal(fits.getdata(model), expected.image.array)
     np.testing.assert_array_equal(fits.getdata(rms), expected.rms_image.array)
-    history = [str(fits.getheader(path)["HISTORY"]).replace("\n", "") for path in (model, rms)]
+    history = [str(fits.getheader(path, "IMAGE")["HISTORY"]).replace("\n", "") for path in (model, rms)]
     assert "background, 4 x 4 bins, MEANCLIP, Chebyshev order 1" in history[0]
     assert "standard deviation, 4 x 4 bins, STDEVCLIP, Chebyshev order 1" in history[1]
     result = run("background", image, "--bin-size", 1, "--rms", tmp_path / "none.fits")

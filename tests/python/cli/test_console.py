@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from a_run import NASTY, make_run
 
-from evensky.cli.console import exposure_mask, print_run
-from evensky.errors import InvalidParameterError
+from evensky.cli.console import print_run
 
 
 @pytest.mark.parametrize(("report", "look"), [(True, "Report: out/report.html"), (False, "Table: out/matched.ecsv")])
@@ -31,12 +30,3 @@ def test_a_run_is_printed(capsys: pytest.CaptureFixture[str], report: bool, look
     ):
         assert words in text
     assert lines[-1] == f"{run.summary}, 1.5 s. {look}"
-
-
-def test_the_mask_of_a_file_has_its_names_filled_in() -> None:
-    file = Path("/data/night/a.fits.gz")
-    assert exposure_mask(file, None) is None
-    assert exposure_mask(file, "DQ") == "DQ"
-    assert exposure_mask(file, "{dir}/masks/{stem}_{name}[1]") == "/data/night/masks/a_a.fits.gz[1]"
-    with pytest.raises(InvalidParameterError, match="cannot be filled in"):
-        exposure_mask(file, "{night}")

@@ -9,7 +9,8 @@ import pytest
 from astropy.table import Table
 from demo_files import inputs, run, write_demo
 
-from evensky.cli.options import Commands
+from evensky.cli.options import Commands, selection_of
+from evensky.fits.descriptions import Selection
 from evensky.matching.joint.config import MatchAllConfig
 from evensky.tasks import MatchBackgroundsConfig
 
@@ -55,6 +56,13 @@ def test_numbers_that_are_too_large(folder: Path, tmp_path: Path, setting: str) 
     assert result.exit_code == 2
     assert setting.split("=")[1] in result.output
     assert result.output.count("\n") == 1
+
+
+def test_the_locations_of_planes_have_names_filled_in() -> None:
+    file = Path("/data/night/a.fits.gz")
+    chosen = selection_of(file, "SCI,2", "{dir}/masks/{stem}_{name}[1]", None, "none", "4,BAD", "256+512")
+    assert chosen == Selection("SCI,2", "/data/night/masks/a_a.fits.gz[1]", None, "none", ("4", "BAD"), ("256+512",))
+    assert selection_of(file, None, "DQ", None, None, None, None) == Selection(mask="DQ")
 
 
 @pytest.mark.parametrize("pattern", ["{stem.foo}", "{dir[0]}", "{nope}", "{0}", "{stem"])

@@ -57,7 +57,8 @@ def test_planes_from_elsewhere(tmp_path: Path) -> None:
     fits.HDUList(hdus).writeto(tmp_path / "hst.fits")
     fits.PrimaryHDU(data * 4).writeto(tmp_path / "hst.weight.fits")
     exposure = read_exposure(tmp_path / "hst.fits", mask="DQ", variance="ERR")
-    assert exposure.mask.array[0, 0] == exposure.mask.getPlaneBitMask("BAD")
+    assert exposure.mask.array[0, 0] == exposure.mask.getPlaneBitMask(["64", "BAD"])
+    assert exposure.info.bad & 64
     assert exposure.variance.array[0, 0] == 9
     assert any("BAD" in note for note in exposure.assumptions)
     exposure = read_exposure(tmp_path / "hst.fits", mask=2, variance=tmp_path / "hst.weight.fits")

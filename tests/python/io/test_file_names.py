@@ -8,7 +8,16 @@ import pytest
 
 from evensky import match_files
 from evensky.errors import InvalidParameterError
-from evensky.io.file_names import fill_pattern, find_file, refuse_twice, unique_labels
+from evensky.fits.descriptions import Selection
+from evensky.io.file_names import (
+    ending_of,
+    fill_pattern,
+    fill_selection,
+    find_file,
+    refuse_twice,
+    split_extension,
+    unique_labels,
+)
 from evensky.tasks import MatchBackgroundsConfig
 
 
@@ -47,6 +56,36 @@ def test_patterns_of_planes() -> None:
     assert fill_pattern("masks/{name}", path, "a") == "masks/a.fits"
     with pytest.raises(InvalidParameterError, match=r"Pattern '\{path\}' cannot be filled in"):
         fill_pattern("{path}", path, "a")
+    # Parts of a name are replaced; what differs within a file is left to its reader.
+    assert fill_pattern("{stem:s/_ooi_/_ood_/}[{extname},{extver}]", path, "x_ooi_z") == "x_ood_z[{extname},{extver}]"
+    assert fill_pattern("{dir:s|night|flags|}/{name}", path, "a") == "/data/flags/a.fits"
+    for wrong in ("{stem:s/_ooi_/}", "{stem:s//x/}", "{stem:d}"):
+        with pytest.raises(InvalidParameterError, match="replaces a part"):
+            fill_pattern(wrong, path, "a")
+
+
+def test_locations_are_completed(tmp_path: Path) -> None:
+    path = tmp_path / "x_ooi_z.fits.fz"
+    (tmp_path / "x_ood_z.fits.fz").touch()
+    selection = Selection(mask="{stem:s/_ooi_/_ood_/}[{extname}]", variance="VAR", weight="{dir}/{stem}.wht.fits")
+    filled = fill_selection(selection, path, "x_ooi_z")
+    assert filled.mask == f"{tmp_path}/x_ood_z.fits.fz[{{extname}}]"
+    assert (filled.variance, filled.weight) == ("VAR", f"{tmp_path}/x_ooi_z.wht.fits")
+
+
+def test_endings_of_outputs() -> None:
+    names = ("a.fits", "a.FIT", "a.dat", "a.fits.gz", "a.fits.fz", "a.zip", "a.asdf")
+    endings = [".fits", ".fits", ".fits", ".fits.gz", ".fits.fz", ".fits", ".asdf"]
+    assert [ending_of(Path(name)) for name in names] == endings
+
+
+def test_images_of_files(tmp_path: Path) -> None:
+    assert split_extension(Path("night/a.fits[SCI,2]")) == (Path("night/a.fits"), "SCI,2")
+    assert split_extension(Path("a.fits")) == (Path("a.fits"), None)
+    odd = tmp_path / "a[1]"
+    assert split_extension(odd) == (tmp_path / "a", "1")
+    odd.touch()
+    assert split_extension(odd) == (odd, None)  # a file has this name
 
 
 def test_a_file_is_found_by_path_name_or_stem() -> None:

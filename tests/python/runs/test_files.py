@@ -11,6 +11,7 @@ from astropy.table import Table
 from small_runs import make_config, make_exposure, write_items
 
 from evensky.errors import FitsError, InvalidParameterError
+from evensky.fits.descriptions import Selection
 from evensky.io import write_exposure
 from evensky.runs import files as runs_files
 from evensky.runs.files import match_files
@@ -71,7 +72,7 @@ def test_a_reference_from_elsewhere_is_not_written(files: list[Path], tmp_path: 
         ({"overwrite": True, "resume": True}, "overwrite and resume are both True; choose one of them"),
         ({"config": 3}, "config is a int; it must be a MatchAllConfig or a MatchBackgroundsConfig"),
         ({"paths": ["a.fits", "a.fits"]}, r"a\.fits is given more than once"),
-        ({"mask": "{night}.fits"}, r"Pattern '\{night\}\.fits' cannot be filled in"),
+        ({"selection": Selection(mask="{night}.fits")}, r"Pattern '\{night\}\.fits' cannot be filled in"),
         ({"executor": "fibres"}, "executor is 'fibres'"),
     ],
 )

@@ -7,20 +7,27 @@ from pathlib import Path
 import pytest
 
 from evensky.errors import FitsError
+from evensky.fits.descriptions import ImageDescription, MaskDescription
 from evensky.runs.folder import RunFolder
 from evensky.runs.journal import JOURNAL
+from evensky.runs.source import Item
 from evensky.runs.store import FileStore
 
 
-def make_folder(tmp_path: Path, *, overwrite: bool = False, resume: bool = False, mask: str | None = None) -> RunFolder:
-    paths = [tmp_path / "a.fits", tmp_path / "b.fits"]
-    return RunFolder(paths, tmp_path / "out", FileStore([], mask=mask), overwrite=overwrite, resume=resume)
+def make_folder(tmp_path: Path, *, overwrite: bool = False, resume: bool = False, mask: str = "") -> RunFolder:
+    items = []
+    for index, name in enumerate("ab"):
+        path, output = tmp_path / f"{name}.fits", tmp_path / "out" / f"{name}_matched.fits"
+        plane = MaskDescription(Path(mask), 0, mask, None, 1, ("1",)) if mask else None
+        image = ImageDescription(path, 0, "0", "", (4, 3), "plain", plane)
+        items.append(Item(index, name, path, output, image))
+    return RunFolder(items, tmp_path / "out", FileStore([]), overwrite=overwrite, resume=resume)
 
 
 def test_each_exposure_has_an_output(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     assert folder.labels == ["a", "b"]
-    assert [item.output.name for item in folder.items] == ["a_matched.fits", "b_matched.fits"]
+    assert [item.output.name for item in folder.items if item.output] == ["a_matched.fits", "b_matched.fits"]
     folder.prepare()
     assert (tmp_path / "out").is_dir()
 
@@ -44,7 +51,7 @@ def test_earlier_results_are_kept(tmp_path: Path, name: str, says: str) -> None:
 
 
 def test_inputs_are_no_outputs(tmp_path: Path) -> None:
-    for mask in (f"{tmp_path}/out/{{stem}}_matched.fits", f"{tmp_path}/out/report.html"):
+    for mask in (f"{tmp_path}/out/a_matched.fits", f"{tmp_path}/out/report.html"):
         with pytest.raises(FitsError, match="is an input too, and inputs are never written to"):
             make_folder(tmp_path, overwrite=True, mask=mask).prepare()
     (tmp_path / "out").rmdir()

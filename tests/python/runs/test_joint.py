@@ -246,7 +246,7 @@ def test_two_runs_at_once_do_not_share_pixels() -> None:
                     np.testing.assert_array_equal(want.image.array, got.image.array)
 
 
-@pytest.mark.parametrize("step", ["compare", "plan", "process"])
+@pytest.mark.parametrize("step", ["compare", "plan", "process_file"])
 def test_no_pixels_are_held_after_a_run_however_it_ends(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     def interrupt(*arguments: Any) -> None:
         raise KeyboardInterrupt

@@ -13,6 +13,7 @@ from demo_files import SIMULATED, inputs, write_demo
 import evensky
 from evensky import match_files
 from evensky.errors import InvalidParameterError, TaskError
+from evensky.fits.descriptions import ImageDescription
 from evensky.image import Exposure
 from evensky.io import read_exposure, write_exposure
 from evensky.matching.joint.config import MatchAllConfig
@@ -48,13 +49,13 @@ def files_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, num
     for one in make_bare_exposures(number, (64, 64), seed=5, curved=False):
         write_exposure(one.exposure, tmp_path / f"{one.name}.fits")
     read: Counter[str] = Counter()
-    really_read = store.read_exposure
+    really_read = store.read_image
 
-    def counted(path: Path, **options: Any) -> Exposure:
-        read[path.name] += 1
-        return really_read(path, **options)
+    def counted(image: ImageDescription, **options: Any) -> Exposure:
+        read[image.path.name] += 1
+        return really_read(image, **options)
 
-    monkeypatch.setattr(store, "read_exposure", counted)
+    monkeypatch.setattr(store, "read_image", counted)
     run = match_files(inputs(tmp_path), tmp_path / "out", config=config_of(method), workers=workers, report=False)
     assert not run.failed
     assert len(run.records) == number

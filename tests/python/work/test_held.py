@@ -39,11 +39,19 @@ def test_the_reference_of_a_run_is_read_once() -> None:
 
 def test_an_adopted_reference_is_not_read_until_the_run_has_ended() -> None:
     loads, mine = Loads(), ExposureF(2, 2)
-    with REFERENCES.adopted("held-3", mine):
-        assert REFERENCES.get("held-3", loads("a")) is mine
+    with REFERENCES.adopted("held-3", {"SCI,1": mine}):
+        assert REFERENCES.get("held-3", loads("a"), "SCI,1") is mine
     assert loads.read == []
-    assert REFERENCES.get("held-3", loads("a")) is not mine
+    assert REFERENCES.get("held-3", loads("a"), "SCI,1") is not mine
     assert loads.read == ["a"]
+
+
+def test_the_references_of_all_chips_are_held() -> None:
+    loads = Loads()
+    for _ in range(2):
+        for chip in ("SCI,1", "SCI,2"):
+            REFERENCES.get("held-4", loads(chip), chip)
+    assert loads.read == ["SCI,1", "SCI,2"]
 
 
 @pytest.fixture

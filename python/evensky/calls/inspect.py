@@ -1,0 +1,182 @@
+"""What the files of a match hold and how they would be used, before anything is read or written."""
+
+from __future__ import annotations
+
+__all__ = ["Inspection", "inspect_files"]
+
+import html
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._checks import names_of
+from .._text import printable, reason_of
+from ..draw.tables import table_html
+from ..errors import EvenskyError, InvalidParameterError
+from ..fits.descriptions import FileDescription, ImageDescription, Selection
+from ..io.file_names import refuse_twice
+from ..runs.record import InputSummary
+from ..runs.survey import Survey, survey_files
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+_HEADER = ("exposure", "layout", "image", "mask: bad", "errors: sense", "unit", "filter", "origin")
+
+
+@dataclass(repr=False)
+class Inspection:
+    """How files would be used, the result of `inspect_files`.
+
+    Attributes
+    ----------
+    inputs : list of InputSummary
+        One per exposure.
+    notes : list of str
+        What was assumed or ignored.
+    problems : list of str
+        Reasons why the exposures would be refused; empty if they can be matched.
+    """
+
+    inputs: list[InputSummary]
+    notes: list[str]
+    problems: list[str]
+    _survey: Survey
+
+    def rows(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return the header and the rows of the table, as text."""
+        return _HEADER, [_row(one) for one in self.inputs]
+
+    @property
+    def table(self) -> Table:
+        """The table, as an `astropy.table.Table`."""
+        from astropy.table import Table as AstropyTable
+
+        header, rows = self.rows()
+        return AstropyTable(rows=rows or None, names=header, dtype=[str] * len(header))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all descriptions in JSON types."""
+        return {
+            "files": [_file_as_dict(self._survey, number) for number in range(len(self._survey.files))],
+            "notes": self.notes,
+            "problems": self.problems,
+        }
+
+    def __repr__(self) -> str:
+        return f"Inspection({len(self.inputs)} exposures, {len(self.problems)} problems, {len(self.notes)} notes)"
+
+    def __str__(self) -> str:
+        lines = ["  ".join(cells) for cells in _padded([*self.rows()[1]], self.rows()[0])]
+        lines += [f"Note: {note}." for note in self.notes]
+        lines += [f"Problem: {problem}." for problem in self.problems]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        sentences = [f"Note: {note}." for note in self.notes] + [f"Problem: {problem}." for problem in self.problems]
+        return table_html(*self.rows()) + "".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)
+
+
+def inspect_files(
+    paths: Iterable[str | Path],
+    *,
+    method: str = "all",
+    hdu: str | int | None = None,
+    mask: str | int | None = None,
+    variance: str | int | None = None,
+    weight: str | int | None = None,
+    bad_planes: str | Iterable[str] | None = None,
+    good_bits: str | Iterable[str] | None = None,
+    same_grid: bool = False,
+    allow: Collection[str] = (),
+) -> Inspection:
+    """Describe how files would be used by `match_files`, from their headers alone.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        The files, or images of them as in ``file.fits[SCI,2]``.
+    method : str, optional
+        Method of the match: "all" or "reference"; the latter needs exposures that lie at the same place.
+    hdu, mask, variance, weight, bad_planes, good_bits, same_grid, allow : optional
+        See `match_files`.
+
+    Returns
+    -------
+    Inspection
+        With the layout of each file, its images, masks and errors with their meaning, units, filters, positions on the
+        common grid, notes on all that was assumed or is ignored, and the reasons for which `match_files` would refuse.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If there are no files, or a parameter is not allowed.
+
+    Examples
+    --------
+    >>> import evensky, numpy as np, tempfile, pathlib
+    >>> from astropy.io import fits
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for name in ("a.fits", "b.fits"):
+    ...     fits.writeto(folder / name, np.zeros((20, 30), np.float32))
+    >>> inspection = evensky.inspect_files(sorted(folder.glob("*.fits")))
+    >>> [(one.label, one.image, one.mask) for one in inspection.inputs]
+    [('a', '0, 30 x 20', 'none'), ('b', '0, 30 x 20', 'none')]
+    >>> inspection.problems
+    []
+    """
+    files = [Path(path) for path in paths]
+    if not files:
+        raise InvalidParameterError("There are 0 files; at least 1 is needed")
+    if method not in ("all", "reference"):
+        raise InvalidParameterError(f"method = {method!r}; it must be 'all' or 'reference'")
+    refuse_twice(files)
+    bad = names_of(bad_planes)
+    selection = Selection(hdu, mask, variance, weight, None if bad is None else tuple(bad), names_of(good_bits) or ())
+    survey = survey_files(files, selection, shifted=method == "all", same_grid=same_grid, allow=allow)
+    broken = [reason_of(file) for file in survey.files if isinstance(file, EvenskyError)]
+    return Inspection(survey.inputs, survey.doubts, broken + survey.problems, survey)
+
+
+def _row(one: InputSummary) -> tuple[str, ...]:
+    if not one.layout:
+        return (one.label, "cannot be used", "", "", "", "", "", "")
+    origin = "" if one.origin is None else f"{one.origin[0]}, {one.origin[1]}"
+    return (one.label, one.layout, one.image, one.mask, one.errors, one.unit, one.filter, origin)
+
+
+def _padded(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> list[list[str]]:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (header, *rows)]
+
+
+def _file_as_dict(survey: Survey, number: int) -> dict[str, Any]:
+    file = survey.files[number]
+    items = survey.of_files([number])
+    if not isinstance(file, FileDescription):
+        return {"path": items[0].place, "error": reason_of(file), "images": []}
+    return {
+        "path": printable(str(file.path)),
+        "layout": file.layout,
+        "role": file.role,
+        "hdus": list(file.hdus),
+        "ignored": list(file.ignored),
+        "notes": list(file.notes),
+        "images": [
+            {**_image_as_dict(item.image), "label": item.label, "grid_origin": item.origin}
+            for item in items
+            if item.image is not None
+        ],
+    }
+
+
+def _image_as_dict(image: ImageDescription) -> dict[str, Any]:
+    fields = asdict(image)
+    fields["path"] = printable(str(image.path))
+    for name in ("mask", "variance"):
+        if fields[name] is not None:
+            fields[name] = {**fields[name], "path": printable(str(fields[name]["path"]))}
+    if image.mask is not None:
+        fields["mask"]["planes"] = None if image.mask.planes is None else dict(image.mask.planes)
+    return fields

@@ -1,0 +1,397 @@
+"""Writing of a file as a copy of another one in which some images have new pixels."""
+
+from __future__ import annotations
+
+__all__ = ["NewPlane", "rewrite"]
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from .._bands import row_bands
+from ..errors import FitsError, InvalidParameterError
+from .atomic import atomic_path
+from .cards import BLOCK, data_size, header_bytes, keyword_of, new_cards, read_cards, whole_number, with_value
+from .checksums import added, encoded
+from .opening import content
+
+_PIECE = 2**24
+
+
+@dataclass
+class NewPlane:
+    """New pixels of one HDU.
+
+    Attributes
+    ----------
+    array : ndarray of float32 or float64, shape (height, width)
+        The image without its axes of length 1; NaN where the old pixels were BLANK.
+    cards : mapping of str to (value, comment)
+        Provenance. A card replaces an earlier one with the same keyword, and is added if there is none.
+    history : sequence of str
+        Lines to add as HISTORY cards.
+    """
+
+    array: np.ndarray
+    cards: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+    history: Sequence[str] = ()
+
+
+@dataclass
+class _Hdu:
+    """An HDU of the source, as it stands in the file."""
+
+    start: int
+    cards: list[bytes]
+    header_size: int
+    data_size: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.header_size + self.data_size + -self.data_size % BLOCK
+
+    @property
+    def is_compressed(self) -> bool:
+        return _has(self.cards, rb"ZIMAGE  = +T")
+
+    @property
+    def is_image(self) -> bool:
+        if self.cards[0].startswith(b"SIMPLE"):
+            return not _has(self.cards, rb"GROUPS  = +T")
+        return self.is_compressed or _has(self.cards[:1], rb"XTENSION= *'(IMAGE|IUEIMAGE) *'")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the image in the order of numpy, with its axes of length 1."""
+        axis = "ZNAXIS" if self.is_compressed else "NAXIS"
+        return tuple(whole_number(self.cards, f"{axis}{n}") for n in range(whole_number(self.cards, axis), 0, -1))
+
+    @property
+    def tile_shape(self) -> tuple[int, ...]:
+        """Shape of a tile in the order of numpy; rows of the image, unless the cards say otherwise."""
+        shape = self.shape
+        rows = (*(1 for _ in shape[:-1]), shape[-1])
+        return tuple(
+            whole_number(self.cards, f"ZTILE{len(shape) - n}", rows[n]) if self.is_compressed else rows[n]
+            for n in range(len(shape))
+        )
+
+
+def _has(cards: Iterable[bytes], pattern: bytes) -> bool:
+    return any(re.match(pattern, card) for card in cards)
+
+
+def rewrite(
+    source: str | Path,
+    target: str | Path,
+    planes: Mapping[int, NewPlane],
+    *,
+    overwrite: bool = False,
+    compress: bool = False,
+) -> None:
+    """Write a copy of a file in which some images have new pixels.
+
+    All HDUs without new pixels, and bytes after the last HDU, are copied byte for byte. In the header of a changed
+    image, BITPIX gets the type of the pixels, BSCALE, BZERO and BLANK are left out, CHECKSUM and DATASUM are computed
+    anew if the header has them, and the provenance is added before END. All other cards are copied, not parsed.
+
+    A tile-compressed image stays one, with the same tiles and all cards that describe the image. Its pixels are
+    compressed without loss: there is no quantisation, and algorithms other than GZIP_1 and GZIP_2 are replaced by
+    GZIP_2. A file that is compressed as a whole with gzip, bzip2 or xz is written so too; the content of a zip archive
+    is written plain.
+
+    Parameters
+    ----------
+    source : str or Path
+        The file to copy.
+    target : str or Path
+        The file to write; it appears whole or not at all, and may be the source.
+    planes : mapping of int to NewPlane
+        New pixels by number of the HDU.
+    overwrite : bool, optional
+        Replace an existing file.
+    compress : bool, optional
+        Also write the changed images that are not tile-compressed as tile-compressed ones, row by row with GZIP_2. As
+        with fpack, an image in the primary HDU moves to the first extension, with all its cards.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        If the source cannot be read, an HDU is not there or is not an image of the same size, or the target exists and
+        `overwrite` is false; an existing file is then unchanged.
+    evensky.errors.InvalidParameterError
+        If pixels are neither float32 nor float64.
+    """
+    source = Path(source)
+    try:
+        with source.open("rb") as packed:
+            magic = packed.read(6)
+        file = content(source)
+    except OSError as error:
+        raise FitsError(f"{source}: cannot be read: {error.strerror or error}") from error
+    with file:
+        hdus = _scan(file, source)
+        for number, plane in planes.items():
+            _check(hdus, number, plane, source)
+        with atomic_path(target, overwrite=overwrite) as temporary, _packer(temporary, magic) as out:
+            for number, hdu in enumerate(hdus):
+                if number in planes:
+                    _write_changed(out, hdu, planes[number], compress)
+                else:
+                    _copy(file, out, hdu.start, hdu.end)
+            _copy(file, out, hdus[-1].end, None)
+
+
+def _scan(file: BinaryIO, path: Path) -> list[_Hdu]:
+    """Find the HDUs of a file."""
+    hdus: list[_Hdu] = []
+    at = 0
+    while True:
+        file.seek(at)
+        if (found := read_cards(file)) is None:
+            break
+        try:
+            hdus.append(_Hdu(at, *found, data_size(found[0])))
+        except ValueError as error:
+            raise FitsError(f"{path}: cannot be read as FITS: HDU {len(hdus)}: {error}") from error
+        at = hdus[-1].end
+    if not hdus:
+        raise FitsError(f"{path}: cannot be read as FITS: it has no header")
+    return hdus
+
+
+def _check(hdus: Sequence[_Hdu], number: int, plane: NewPlane, path: Path) -> None:
+    if not 0 <= number < len(hdus):
+        raise FitsError(f"{path}: there is no HDU {number}; the file has HDUs 0 to {len(hdus) - 1}")
+    if not hdus[number].is_image:
+        raise FitsError(f"{path}: HDU {number} is not an image; only images can get new pixels")
+    if plane.array.dtype.kind != "f" or plane.array.dtype.itemsize not in (4, 8):
+        raise InvalidParameterError(
+            f"new pixels of HDU {number} are of type {plane.array.dtype}; it must be float32 or float64"
+        )
+    shape = hdus[number].shape
+    if 0 in (*shape, *plane.array.shape) or not shape:
+        raise FitsError(f"{path}: HDU {number} has no pixels; only images with pixels can get new ones")
+    if [n for n in shape if n != 1] != [n for n in plane.array.shape if n != 1]:
+        raise FitsError(f"{path}: HDU {number} has shape {shape}, but its new pixels have {plane.array.shape}")
+
+
+@contextmanager
+def _packer(path: Path, magic: bytes) -> Iterator[Any]:
+    """Open a file for writing, compressed in the way that the first bytes of the source show."""
+    # gzip without a time, so that the same pixels give the same bytes.
+    packers: dict[bytes, Callable[[Any], Any]] = {
+        b"\x1f\x8b": lambda file: gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0),
+        b"BZh": lambda file: bz2.BZ2File(file, "wb"),
+        b"\xfd7zXZ": lambda file: lzma.LZMAFile(file, "wb"),  # noqa: SIM115
+    }
+    packer = next((pack for start, pack in packers.items() if magic.startswith(start)), nullcontext)
+    with path.open("wb") as file, packer(file) as out:
+        yield out
+
+
+def _copy(file: BinaryIO, out: Any, start: int, end: int | None) -> None:
+    """Copy bytes; the padding of the last HDU may be missing."""
+    file.seek(start)
+    while piece := file.read(_PIECE if end is None else min(_PIECE, end - file.tell())):
+        out.write(piece)
+
+
+def _write_changed(out: Any, hdu: _Hdu, plane: NewPlane, compress: bool) -> None:
+    bitpix = -8 * plane.array.dtype.itemsize
+    if hdu.is_compressed or compress:
+        table, heap = _compressed(hdu, plane.array)
+        if hdu.is_compressed:
+            cards = _merged_table(hdu.cards, table)
+        else:
+            if hdu.cards[0].startswith(b"SIMPLE"):
+                out.write(header_bytes(_EMPTY_PRIMARY))
+            cards = _as_table(_new_image(hdu.cards, "", bitpix), table)
+        _write_hdu(out, _with_provenance(cards, plane), lambda: iter((heap,)))
+    else:
+        cards = _new_image(hdu.cards, "", bitpix)
+        _write_hdu(out, _with_provenance(cards, plane), lambda: _bands(plane.array))
+
+
+def _bands(array: np.ndarray) -> Iterator[bytes]:
+    """Iterate over the bytes of an image in the byte order of FITS."""
+    rows = array.reshape(-1, array.shape[-1]) if array.ndim != 2 else array
+    for part in row_bands(*rows.shape):
+        band = rows[part]
+        yield band.astype(band.dtype.newbyteorder(">"), order="C").tobytes()
+
+
+def _new_image(cards: Iterable[bytes], prefix: str, bitpix: int) -> list[bytes]:
+    """Return the cards of an image whose pixels are floating point, as they are, and NaN where there is none."""
+    kept = []
+    for card in cards:
+        keyword = keyword_of(card)
+        if keyword in ("BSCALE", "BZERO", "BLANK"):
+            continue
+        kept.append(_changed_to(card, bitpix) if keyword == f"{prefix}BITPIX" else card)
+    return kept
+
+
+def _changed_to(card: bytes, value: int | str) -> bytes:
+    """Return a card with a value; a card that has it already is not touched."""
+    text = str(value).encode("ascii")
+    same = rb"'%s *'" % re.escape(text) if isinstance(value, str) else re.escape(text)
+    return card if re.match(rb".{8}= *%s *(/|$)" % same, card, re.DOTALL) else with_value(card, value)
+
+
+def _with_provenance(cards: Sequence[bytes], plane: NewPlane) -> list[bytes]:
+    """Replace cards of provenance, or add them; add lines of HISTORY."""
+    new = {keyword: new_cards(keyword, *given) for keyword, given in plane.cards.items()}
+    edited: list[bytes] = []
+    within = False  # whether the last card that is not CONTINUE was replaced
+    for card in cards:
+        keyword = keyword_of(card)
+        if keyword == "CONTINUE" and within:
+            continue
+        within = keyword in plane.cards
+        if within:
+            edited += new.pop(keyword, [])
+        else:
+            edited.append(card)
+    for added_cards in new.values():
+        edited += added_cards
+    for line in plane.history:
+        edited += new_cards("HISTORY", line)
+    return edited
+
+
+def _write_hdu(out: Any, cards: Sequence[bytes], pieces: Callable[[], Iterator[bytes]]) -> None:
+    """Write an HDU; compute the sums anew that its header has."""
+    if any(keyword_of(card) in ("CHECKSUM", "DATASUM") for card in cards):
+        cards = _with_sums(cards, added(pieces()))
+    out.write(header_bytes(cards))
+    size = 0
+    for piece in pieces():
+        out.write(piece)
+        size += len(piece)
+    out.write(bytes(-size % BLOCK))
+
+
+def _with_sums(cards: Sequence[bytes], datasum: int) -> list[bytes]:
+    # Without the time of the computation, which tools put into the comments: the same pixels give the same bytes.
+    new = {
+        "CHECKSUM": new_cards("CHECKSUM", "0" * 16, "HDU checksum"),
+        "DATASUM": new_cards("DATASUM", str(datasum), "data unit checksum"),
+    }
+    edited: list[bytes] = []
+    for card in cards:
+        keyword = keyword_of(card)
+        if keyword in ("CHECKSUM", "DATASUM"):
+            edited += new.pop(keyword, [])
+        else:
+            edited.append(card)
+    total = encoded(added([header_bytes(edited)], datasum)).encode("ascii")
+    return [card[:11] + total + card[27:] if keyword_of(card) == "CHECKSUM" else card for card in edited]
+
+
+_EMPTY_PRIMARY = [
+    card
+    for keyword, value, comment in (
+        (b"SIMPLE", b"T", b"conforms to FITS standard"),
+        (b"BITPIX", b"8", b"array data type"),
+        (b"NAXIS", b"0", b"number of array dimensions"),
+        (b"EXTEND", b"T", b"the image is in the first extension"),
+    )
+    for card in [(keyword.ljust(8) + b"= " + value.rjust(20) + b" / " + comment).ljust(80)]
+]
+_ALGORITHMS = ("GZIP_1", "GZIP_2")
+# Cards of a table of tiles, apart from the cards of its columns.
+_TABLE = re.compile(
+    r"XTENSION|BITPIX|NAXIS|NAXIS1|NAXIS2|PCOUNT|GCOUNT|TFIELDS|ZIMAGE|ZBITPIX|ZTILE\d+|ZCMPTYPE|ZQUANTIZ"
+)
+_COLUMN = re.compile(r"(TTYPE|TFORM|TUNIT|TDIM|TNULL|TSCAL|TZERO|TDISP)(\d+)")
+# Cards that hold for the old pixels alone: how they were quantised and compressed, their sums, and the heap's place.
+_OLD_TILES = re.compile(
+    r"ZBLANK|ZSCALE|ZZERO|ZDITHER0|ZHECKSUM|ZDATASUM|ZMASKCMP|Z(NAME|VAL)\d+|THEAP|BSCALE|BZERO|BLANK"
+)
+
+
+def _compressed(hdu: _Hdu, array: np.ndarray) -> tuple[dict[str, int | str], bytes]:
+    """Compress an image by tiles without loss.
+
+    Returns
+    -------
+    (cards, data)
+        Values of the table's structural cards, and the bytes of the table with its heap.
+    """
+    from astropy.io import fits
+
+    old = next((card for card in hdu.cards if keyword_of(card) == "ZCMPTYPE"), b"").decode("latin-1")
+    algorithm = next((name for name in _ALGORITHMS if name in old), "GZIP_2")
+    made = fits.CompImageHDU(
+        np.array(array, copy=True).reshape(hdu.shape),
+        compression_type=algorithm,
+        tile_shape=hdu.tile_shape,
+        quantize_level=0,  # no quantisation
+    )
+    buffer = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), made]).writeto(buffer)
+    table = _scan(buffer, Path("compressed image"))[1]
+    values: dict[str, int | str] = {}
+    for card in table.cards:
+        keyword = keyword_of(card)
+        if _TABLE.fullmatch(keyword) or _COLUMN.fullmatch(keyword):
+            if text := re.match(rb" *'([^']*)'", card[9:]):
+                values[keyword] = text[1].decode("ascii").rstrip()
+            elif number := re.match(rb" *(-?\d+)", card[9:]):
+                values[keyword] = int(number[1])
+    values["ZQUANTIZ"] = "NONE"
+    start = table.start + table.header_size
+    return values, buffer.getvalue()[start : start + table.data_size]
+
+
+def _merged_table(cards: Sequence[bytes], table: Mapping[str, int | str]) -> list[bytes]:
+    """Return the cards of a tile-compressed image with the structure of a new table; all others stay in place."""
+    left = {key: value for key, value in table.items() if _COLUMN.fullmatch(key) or key in ("ZCMPTYPE", "ZQUANTIZ")}
+    edited: list[bytes] = []
+    after = 0  # where cards are inserted that the old table does not have
+    for card in cards:
+        keyword = keyword_of(card)
+        if _OLD_TILES.fullmatch(keyword) or (_COLUMN.fullmatch(keyword) and keyword not in table):
+            continue
+        if keyword in table:
+            left.pop(keyword, None)
+            edited.append(_changed_to(card, table[keyword]))
+            if keyword == "ZCMPTYPE":
+                after = len(edited)
+        else:
+            edited.append(card)
+    inserted = [card for keyword, value in left.items() for card in new_cards(keyword, value)]
+    return edited[:after] + inserted + edited[after:]
+
+
+_RENAMED = re.compile(r"SIMPLE|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|EXTEND")
+
+
+def _as_table(cards: Sequence[bytes], table: Mapping[str, int | str]) -> list[bytes]:
+    """Return the cards of an image as those of a table of its tiles; names of structural cards get a Z."""
+    structure = [(key, value) for key, value in table.items() if not key.startswith("Z")]
+    made = [card for keyword, value in structure for card in new_cards(keyword, value)]
+    made += new_cards("ZIMAGE", True, "extension contains compressed image")
+    rest = []
+    for card in cards:
+        keyword = keyword_of(card)
+        if keyword == "XTENSION":
+            made.append(b"ZTENSION" + card[8:])
+        elif _RENAMED.fullmatch(keyword):
+            made.append(b"Z" + card[:7] + card[8:])
+        else:
+            rest.append(card)
+    for keyword, value in table.items():
+        if keyword.startswith(("ZTILE", "ZCMPTYPE", "ZQUANTIZ")):
+            made += new_cards(keyword, value)
+    return made + rest

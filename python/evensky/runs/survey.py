@@ -1,0 +1,286 @@
+"""A survey of exposures before a run: what each file holds, and whether the exposures belong together."""
+
+from __future__ import annotations
+
+__all__ = ["ALLOWED", "Survey", "check_grid", "survey_files"]
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from .._text import printable, reason_of
+from ..errors import EvenskyError, InvalidParameterError, UnsuitableError
+from ..fits.descriptions import FileDescription, ImageDescription, Selection, is_fact
+from ..io.file_names import ending_of, fill_selection, split_extension, unique_labels
+from ..io.formats import describe
+from ..matching.placement import GridMember, place
+from ..matching.sets import check_filters, check_units
+from .record import InputSummary
+from .source import Item
+
+ALLOWED = {
+    "maps": "weight maps and masks among the exposures",
+    "outputs": "exposures that evensky has matched before",
+    "filters": "exposures in different filters",
+    "units": "exposures in different units",
+}
+"""What is refused unless it is allowed, by the name that allows it."""
+
+
+@dataclass
+class Survey:
+    """What the files of a run hold.
+
+    Attributes
+    ----------
+    files : list of FileDescription or EvenskyError
+        One per file; the error that says why a file cannot be used.
+    items : list of Item
+        The exposures, in the order of the files; a file that cannot be used has one, which fails when it is read.
+    notes : list of str
+        What was assumed of the exposures as a set, in sentences.
+    problems : list of str
+        Reasons why the exposures cannot be matched, in sentences.
+    """
+
+    files: list[FileDescription | EvenskyError]
+    items: list[Item]
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def refuse(self, *, strict: bool = False) -> None:
+        """Raise an error if there are problems.
+
+        Parameters
+        ----------
+        strict : bool, optional
+            Count notes, and files that cannot be used, as problems.
+
+        Raises
+        ------
+        evensky.errors.UnsuitableError
+        """
+        problems = list(self.problems)
+        if strict:
+            problems += [reason_of(file) for file in self.files if isinstance(file, EvenskyError)]
+            problems += self.doubts
+        if problems:
+            raise UnsuitableError(problems)
+
+    def of_files(self, numbers: Iterable[int]) -> list[Item]:
+        """Return the exposures of files, given by the numbers of the files."""
+        ends = np.cumsum([max(1, len(getattr(file, "images", ()))) for file in self.files]).tolist()
+        starts = [0, *ends]
+        return [item for number in numbers for item in self.items[starts[number] : starts[number + 1]]]
+
+    @property
+    def inputs(self) -> list[InputSummary]:
+        """What is used of each exposure, as text."""
+        return [_summary(item, file) for number, file in enumerate(self.files) for item in self.of_files([number])]
+
+    @property
+    def doubts(self) -> list[str]:
+        """Notes on the set, and on each file with its name in front."""
+        found = list(self.notes)
+        for file in self.files:
+            if isinstance(file, FileDescription):
+                name = printable(file.path.name)
+                found += [f"{name}: {note}" for note in file.notes if not is_fact(note)]
+                for image in file.images:
+                    where = f"{name}[{image.name}]" if image.slot else name
+                    found += [f"{where}: {note}" for note in image.notes if not is_fact(note)]
+        return found
+
+
+def check_allowed(allow: Collection[str]) -> None:
+    """Raise an error for a name that is not one of `ALLOWED`.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+    """
+    for name in allow:
+        if name not in ALLOWED:
+            known = ", ".join(f"{name!r} ({meaning})" for name, meaning in ALLOWED.items())
+            raise InvalidParameterError(f"allow = {name!r}; what can be allowed is {known}")
+
+
+def survey_files(
+    paths: Sequence[Path],
+    selection: Selection,
+    out_dir: Path | None = None,
+    *,
+    shifted: bool = True,
+    same_grid: bool = False,
+    allow: Collection[str] = (),
+) -> Survey:
+    """Describe files, and check whether their exposures belong together.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    selection : Selection
+        Its locations may be patterns, see `evensky.io.file_names.fill_pattern`.
+    out_dir : Path, optional
+        Folder of the outputs.
+    shifted : bool, optional
+        Whether exposures may lie at different places of one pixel grid.
+    same_grid : bool, optional
+        Take the exposures to be on one pixel grid, whatever their WCS says.
+    allow : collection of str, optional
+        Names of `ALLOWED`.
+
+    Returns
+    -------
+    Survey
+        A file that cannot be read does not stop the others.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For a pattern that cannot be filled in, or a name that is not one of `ALLOWED`.
+    """
+    check_allowed(allow)
+    named = [split_extension(path) for path in paths]
+    stems = unique_labels([_as_file(path, hdu) for path, hdu in named])
+    files: list[FileDescription | EvenskyError] = []
+    items: list[Item] = []
+    for (path, hdu), stem in zip(named, stems, strict=True):
+        output = None if out_dir is None else out_dir / f"{stem}_matched{ending_of(path)}"
+        chosen = fill_selection(selection if hdu is None else replace(selection, hdu=hdu), path, stem)
+        images: Sequence[ImageDescription | None] = (None,)
+        try:
+            file: FileDescription | EvenskyError = describe(path, chosen)
+            assert isinstance(file, FileDescription)
+            images = file.images
+        except EvenskyError as error:  # reported with the exposure, as the other files may be usable
+            file = error
+        files.append(file)
+        for image in images:
+            label = stem if image is None or not image.slot else f"{stem}[{image.name}]"
+            slot = "" if image is None else image.slot
+            items.append(Item(len(items), label, path, output, image, slot=slot))
+    survey = Survey(files, items)
+    _check_roles(survey, allow)
+    usable = [item for item in items if item.image is not None]
+    labels = [item.label for item in usable]
+    if "filters" not in allow:
+        problems, notes = check_filters(labels, [item.image.filter for item in usable if item.image is not None])
+        survey.problems += problems
+        survey.notes += notes
+    if "units" not in allow:
+        problems, notes = check_units(labels, [item.image.unit for item in usable if item.image is not None])
+        survey.problems += problems
+        survey.notes += notes
+    _place(survey, shifted=shifted, same_grid=same_grid)
+    return survey
+
+
+def _as_file(path: Path, hdu: str | None) -> Path:
+    """Return a file name of its own for one image of a file."""
+    if hdu is None:
+        return path
+    ending = ending_of(path)
+    return path.with_name(f"{path.name.removesuffix(ending)}_{hdu.replace(',', '_')}{ending}")
+
+
+def _few(names: Sequence[str]) -> str:
+    """Return names in a row, but not too many."""
+    more = f" and {len(names) - 5} more" if len(names) > 6 else ""
+    return ", ".join(names[:5] if more else names) + more
+
+
+def _check_roles(survey: Survey, allow: Collection[str]) -> None:
+    """Refuse files that are no exposures."""
+    roles: dict[str, list[str]] = {}
+    for file in survey.files:
+        if isinstance(file, FileDescription):
+            roles.setdefault(file.role, []).append(printable(file.path.name))
+    maps = [name for role in ("weight map", "mask") for name in roles.get(role, [])]
+    if maps and "maps" not in allow:
+        survey.problems.append(
+            f"weight maps or masks are given as exposures: {_few(maps)}; leave them out (they are found beside their "
+            "images, or named by mask, variance or weight), or allow them (allow=['maps'], --allow maps)"
+        )
+    if (earlier := roles.get("earlier output")) and "outputs" not in allow:
+        survey.problems.append(
+            f"outputs of an earlier run are given as exposures: {_few(earlier)}; leave them out, or allow them "
+            "(allow=['outputs'], --allow outputs)"
+        )
+
+
+def _place(survey: Survey, *, shifted: bool, same_grid: bool) -> None:
+    """Set the positions of all exposures on the common grid of their chip."""
+    wcs = [wcs for file in survey.files for wcs in (file.wcs if isinstance(file, FileDescription) else (None,))]
+    for slot in dict.fromkeys(item.slot for item in survey.items):
+        items = [item for item in survey.items if item.slot == slot and item.image is not None]
+        members = [
+            GridMember(item.label, item.image.shape, item.image.origin, wcs[item.index])
+            for item in items
+            if item.image is not None
+        ]
+        origins, notes, problems = check_grid(members, shifted=shifted, same_grid=same_grid)
+        survey.notes += notes
+        survey.problems += problems
+        for item, origin in zip(items, origins, strict=True):
+            survey.items[item.index] = replace(item, origin=origin)
+
+
+def check_grid(
+    members: Sequence[GridMember], *, shifted: bool = True, same_grid: bool = False
+) -> tuple[list[tuple[int, int] | None], list[str], list[str]]:
+    """Return the origins of exposures on their common pixel grid, notes, and reasons why there is none.
+
+    Parameters
+    ----------
+    members : sequence of GridMember
+    shifted : bool, optional
+        Whether exposures may lie at different places of the grid.
+    same_grid : bool, optional
+        Take the exposures to be on one pixel grid, whatever their WCS says.
+    """
+    if not members:
+        return [], [], []
+    placement = place(members, same_grid=same_grid)
+    problems = list(placement.problems)
+    if problems:
+        return [None] * len(members), placement.notes, problems
+    apart = [
+        f"{member.label} by ({x - placement.origins[0][0]}, {y - placement.origins[0][1]}) px"
+        for member, (x, y) in zip(members, placement.origins, strict=True)
+        if (x, y) != placement.origins[0]
+    ]
+    if apart and not shifted:
+        problems.append(
+            f"exposures are shifted against {members[0].label}: {_few(apart)}; the method 'reference' compares pixel "
+            "by pixel: use the method 'all', or overrule the origins (same_grid=True, --same-grid)"
+        )
+    return list(placement.origins), placement.notes, problems
+
+
+def _summary(item: Item, file: FileDescription | EvenskyError) -> InputSummary:
+    image = item.image
+    if image is None or isinstance(file, EvenskyError):
+        assert isinstance(file, EvenskyError)
+        return InputSummary(item.label, item.place, "", "", "", "", "", "", None, [reason_of(file)])
+    height, width = image.shape
+    mask = errors = "none"
+    if image.mask is not None:
+        mask = f"{image.mask.name}: {', '.join(image.mask.bad_names) or 'no plane'}"
+    if image.variance is not None:
+        errors = f"{image.variance.name}: {image.variance.sense}"
+    ignored = [f"not used: {', '.join(file.ignored)}"] if file.ignored and image is file.images[0] else []
+    return InputSummary(
+        item.label,
+        item.place,
+        image.layout,
+        f"{image.name}, {width} x {height}",
+        mask,
+        errors,
+        image.unit,
+        image.filter,
+        item.origin,
+        [*ignored, *file.notes, *image.notes],
+    )
