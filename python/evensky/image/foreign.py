@@ -510,7 +510,7 @@ def add_planes(
 
 
 def _add_mask(planes: Planes, mask: Any, *, keep: bool) -> None:
-    """Make a mask that is given beside the data their mask; pixels without a variance stay rejected if `keep` is true."""
+    """Make a mask that is given beside the data their mask; optionally keep rejecting pixels without a variance."""
     before = (planes.mask & np.int32(planes.reject)) != 0 if keep and planes.mask is not None else None
     planes.masked = True
     if isinstance(mask, Mask):
