@@ -16,7 +16,7 @@ import numpy as np
 
 from .._bands import row_bands
 from .._planes import DEFAULT_PLANES, MAX_PLANES, checked_planes
-from ..errors import FitsError, InvalidParameterError, NotFoundError
+from ..errors import FitsError, InvalidParameterError
 from .companions import extension_of, plane_file
 from .contents import describe_hdus
 from .descriptions import (
@@ -548,16 +548,9 @@ def read_planes(
     """
     chosen = _selection(selection, mask, variance, weight, hdu, bad_planes, good_bits)
     file, chosen = _place(path, chosen)
-    unknown: NotFoundError | None = None
     with opened_headers(file) as hdus:
-        try:
-            described = describe_hdus(hdus, file, chosen)
-        except NotFoundError as error:  # which `opened_headers` would turn into a FitsError
-            unknown = error
-        else:
-            planes = _read(hdus, described.images[0], dtype, Scratch(scratch), header=True)
-    if unknown is not None:
-        raise unknown
+        described = describe_hdus(hdus, file, chosen)
+        planes = _read(hdus, described.images[0], dtype, Scratch(scratch), header=True)
     planes.assumptions[:0] = [*described.notes, *_several(described)]
     return planes
 
