@@ -109,15 +109,22 @@ def _origin_in(header: Any) -> tuple[int, int]:
     return 0, 0
 
 
-def wcs_of(header: Any) -> Any:
-    """Return the `astropy.wcs.WCS` of a header; None if there is none or it is broken."""
+def wcs_of(header: Any, hdus: Any = None) -> Any:
+    """Return the `astropy.wcs.WCS` of a header; None if there is none or it is broken.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header
+    hdus : astropy.io.fits.HDUList, optional
+        The file of the header, in which the lookup tables of distortions are.
+    """
     if not _has_wcs(header):
         return None
     from astropy.wcs import WCS
 
     with quiet():
         try:
-            wcs = WCS(header)
+            wcs = WCS(header, fobj=hdus)
             # Axes of length 1 are squeezed from the pixels, and so from the WCS.
             return wcs.celestial if wcs.naxis > 2 and wcs.has_celestial else wcs
         except Exception:  # a broken WCS does not make the pixels unusable

@@ -23,6 +23,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import EvenskyError, FitsError, NotFoundError
+from .cards import BLOCK, data_size
+from .mending import Patched, mended_cards
 
 # Warning filters belong to the whole process, but files are read in several threads.
 _warnings_lock = threading.Lock()
@@ -127,18 +129,18 @@ _BITPIX = (8, 16, 32, 64, -32, -64)
 # Longest header that is read, as a header without an end has no limit.
 _LONGEST_HEADER = 2**24
 # Longest padding after the last HDU.
-_LONGEST_PADDING = 2880 * 36
+_LONGEST_PADDING = BLOCK * 36
 _PADDING = b"\0 \r\n\x1a"
 
 
-def _read_header(file: BinaryIO, at: int, path: Path) -> list[bytes]:
+def _read_header(file: Any, at: int, path: Path) -> list[bytes]:
     """Return the cards of the header at a position, without END; [] if there is no header.
 
     Raises FitsError for impossible sizes, as astropy would count up to any number, or seek backwards.
     """
     file.seek(at)
     cards: list[bytes] = []
-    while block := file.read(2880):
+    while block := file.read(BLOCK):
         if not cards and at > 0 and not block.startswith(b"XTENSION"):
             break  # not an HDU: see _check_rest
         for start in range(0, len(block), 80):
@@ -182,143 +184,6 @@ def _end(hdu: Any) -> int:
     return int(place.get("datLoc", 0) + place.get("datSpan", 0))
 
 
-# Cards that need no closer look. Numbers are written as FITS allows, text ends with a quote.
-_SOUND = re.compile(
-    rb"(?:COMMENT |HISTORY |        )[ -~]{72}|"
-    rb"[A-Z0-9_-]{1,8} *(?<=.{8})= +"
-    rb"(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[ED][+-]?\d+)?|[TF]|'(?:[ -&(-~]|'')*')?(?: *| */[ -~]*)",
-    re.DOTALL,
-)
-# Cards that say how pixels are stored: only the first of a keyword counts.
-_STORAGE = re.compile(rb"(SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|BSCALE|BZERO|BLANK) *=")
-_SCALE = re.compile(rb"(BSCALE|BZERO) *= *([^/]*?) *(?:/.*)?")
-_NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?")
-_NO_NUMBER = re.compile(rb"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
-_ODD_BYTES = bytes(code if 32 <= code < 127 else ord("?") for code in range(256))
-_SHOWN_CARDS = 3
-_SHOWN_LETTERS = 30
-
-
-def _can_be_parsed(text: bytes) -> bool:
-    """Return whether astropy can read a card, with its CONTINUE cards."""
-    from astropy.io.fits import Card
-
-    try:
-        card = Card.fromstring(text)
-        card.verify("silentfix")
-        str(card), card.keyword, card.value, card.comment
-    except Exception:  # astropy raises many kinds of exceptions on such cards
-        return False
-    return True
-
-
-def _as_comment(card: bytes) -> bytes:
-    return (b"COMMENT " + card.translate(_ODD_BYTES))[:80].ljust(80)
-
-
-def _mended_storage(card: bytes, seen: set[bytes]) -> bytes:
-    """Return a card that says how pixels are stored, changed if it prevents reading them."""
-    found = _STORAGE.match(card)
-    if found is None:
-        return card
-    keyword = found[1]
-    if keyword in seen:
-        return _as_comment(card)
-    seen.add(keyword)
-    if keyword == b"SIMPLE" and not re.match(rb"SIMPLE  = +T *(/|$)", card):
-        return b"SIMPLE  =                    T".ljust(80)
-    if scale := _SCALE.fullmatch(card.rstrip()):
-        text = scale[2].strip(b"' ")
-        if _NO_NUMBER.fullmatch(text):
-            return b"%-8s= '%s'" % (keyword, text)  # as text, which is refused where the pixels are needed
-        if not _NUMBER.fullmatch(scale[2]):
-            return _as_comment(card)
-    return card
-
-
-def _mended_cards(cards: list[bytes]) -> tuple[list[bytes], list[str]]:
-    """Replace the cards of a header that astropy cannot read by others of the same length.
-
-    Returns
-    -------
-    cards : list of bytes
-        As many as there were, so that all positions in the file stay the same.
-    notes : list of str
-        What was replaced.
-    """
-    mended: list[bytes] = []
-    ignored: list[bytes] = []
-    notes: list[str] = []
-    seen: set[bytes] = set()
-    at = 0
-    while at < len(cards):
-        behind = at + 1
-        while behind < len(cards) and cards[behind].startswith(b"CONTINUE"):
-            behind += 1
-        card = cards[at]
-        new = _mended_storage(card, seen).ljust(80)
-        if new != card:
-            if card.startswith(b"SIMPLE"):
-                notes.append(f"{_shown(card)}: the file says that it does not conform to FITS; it is read nevertheless")
-            elif not _NO_NUMBER.fullmatch(card.partition(b"=")[2].partition(b"/")[0].strip(b"' ")):
-                ignored.append(card)
-            card = new
-        group = [card, *cards[at + 1 : behind]]
-        if len(group) > 1 or not _SOUND.fullmatch(card):
-            group = [one.translate(_ODD_BYTES).ljust(80) for one in group]
-            if not _can_be_parsed(b"".join(group)):
-                # A CONTINUE card that continues nothing; the card before it may be sound.
-                ignored += group[1:]
-                group[1:] = map(_as_comment, group[1:])
-                if not (_SOUND.fullmatch(group[0]) or _can_be_parsed(group[0])):
-                    ignored.append(group[0])
-                    group[0] = _as_comment(group[0])
-        mended += group
-        at = behind
-    if ignored:
-        shown = ", ".join(map(_shown, ignored[:_SHOWN_CARDS])) + (", ..." if len(ignored) > _SHOWN_CARDS else "")
-        what = "a card that cannot be used is" if len(ignored) == 1 else f"{len(ignored)} cards that cannot be used are"
-        notes.append(f"{what} ignored: {shown}")
-    return mended, notes
-
-
-def _shown(card: bytes) -> str:
-    text = " ".join(card.translate(_ODD_BYTES).decode("ascii").split())
-    return text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}..."
-
-
-class _Patched(io.BufferedIOBase):
-    """A file in which some bytes are replaced by others while it is read."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._patches: list[tuple[int, bytes]] = []
-
-    def patch(self, at: int, content: bytes) -> None:
-        self._patches.append((at, content))
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        start = self._file.tell()
-        content = self._file.read(-1 if size is None else size)
-        for at, patch in self._patches:
-            first, last = max(at, start), min(at + len(patch), start + len(content))
-            if first < last:
-                content = content[: first - start] + patch[first - at : last - at] + content[last - start :]
-        return content
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-
 _mends: weakref.WeakKeyDictionary[Any, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 
@@ -327,15 +192,23 @@ def mended(hdu: Any) -> tuple[str, ...]:
     return _mends.get(hdu, ())
 
 
-def _mend_header(file: _Patched, at: int, path: Path) -> tuple[str, ...]:
-    """Mend the header at a position before astropy reads it; return what was done."""
-    before = file.tell()
-    cards = _read_header(file, at, path)  # type: ignore[arg-type]
-    new, notes = _mended_cards(cards)
-    if new != cards and len(cards[-1]) == 80:
-        file.patch(at, b"".join(new))
-    file.seek(before)
-    return tuple(notes)
+def _mend(file: Patched, path: Path) -> list[tuple[str, ...]]:
+    """Mend all headers before astropy reads them; return what was done to each."""
+    notes = []
+    at = 0
+    while cards := _read_header(file, at, path):
+        new, what = mended_cards(cards)
+        if new != cards:
+            file.patch(at, b"".join(new))
+        notes.append(tuple(what))
+        try:
+            size = data_size(new)
+        except ValueError:  # astropy refuses the file
+            break
+        # END and the padding of the header, then the data with their padding
+        at += BLOCK * (-(-80 * (len(cards) + 1) // BLOCK) + -(-size // BLOCK))
+    file.seek(0)
+    return notes
 
 
 def _headers(raw: BinaryIO, path: Path) -> Any:
@@ -343,22 +216,21 @@ def _headers(raw: BinaryIO, path: Path) -> Any:
     from astropy.io import fits
 
     _check_start(raw, path)
-    file = _Patched(raw)
+    file = Patched(raw)
     with quiet():
-        notes = _mend_header(file, 0, path)
+        notes = _mend(file, path)
         hdus = fits.open(file, memmap=False)
         try:
             most = _most_bytes(path)
             claimed = 0
-            for hdu in hdus:  # read one by one, so that the claimed size is known before decompression
-                if notes:
-                    _mends[hdu] = notes
+            for index, hdu in enumerate(hdus):  # one by one, so that the claimed size is known before decompression
+                if index < len(notes) and notes[index]:
+                    _mends[hdu] = notes[index]
                 shape = hdu.shape if getattr(hdu, "is_image", False) else ()
                 claimed += math.prod(shape) * abs(int(hdu.header.get("BITPIX", 8))) // 8 if shape else hdu.size
                 if claimed > most:
                     raise _too_much(path, f"says that it holds {claimed} bytes of pixels")
                 end = _end(hdu)
-                notes = _mend_header(file, end, path)
                 _check_rest(raw, end, path)
         except BaseException:
             hdus.close()
@@ -387,8 +259,8 @@ def _check_rest(file: BinaryIO, at: int, path: Path, *, last: bool = False) -> N
     before = file.tell()
     size = file.seek(0, io.SEEK_END)
     file.seek(at)
-    start = file.read(2880)
-    if last or not (start.startswith(b"XTENSION") and len(start) == 2880):
+    start = file.read(BLOCK)
+    if last or not (start.startswith(b"XTENSION") and len(start) == BLOCK):
         rest = start + file.read(_LONGEST_PADDING)
         if rest.strip(_PADDING) or len(rest) < size - at:
             raise FitsError(f"{path}: is not complete: {size - at} bytes after its last whole HDU are not a whole HDU")

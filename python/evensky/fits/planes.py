@@ -16,7 +16,7 @@ import numpy as np
 
 from .._bands import row_bands
 from .._planes import DEFAULT_PLANES, MAX_PLANES, checked_planes
-from ..errors import FitsError, InvalidParameterError, NotFoundError
+from ..errors import FitsError, InvalidParameterError
 from .companions import extension_of, plane_file
 from .contents import describe_hdus
 from .descriptions import (
@@ -126,7 +126,8 @@ def _bands(hdu: Any, axis: int | None = None) -> Iterator[tuple[slice, np.ndarra
         return
     for rows in bands:
         index = tuple(rows if one == rows_axis else (slice(None) if one in axes else 0) for one in range(len(shape)))
-        yield rows, np.asarray(hdu.section[index])
+        size = [rows.stop - rows.start if one == rows_axis else shape[one] for one in axes]
+        yield rows, np.asarray(hdu.section[index]).reshape(size)
 
 
 def _pixels(hdu: Any, name: str, path: Path) -> Iterator[tuple[slice, np.ndarray]]:
@@ -256,7 +257,8 @@ def _patterns(data: np.ndarray, hdu: Any, name: str, path: Path) -> tuple[np.nda
             "are needed. Give another mask with --mask, or none with --mask none"
         )
     whole = data.astype(np.int64)
-    return np.where(whole < 0, whole & _ALL_BITS, whole).astype(np.uint64), unknown if unknown.any() else None
+    size = stored if stored in (8, 16) else MAX_PLANES
+    return np.where(whole < 0, whole & ((1 << size) - 1), whole).astype(np.uint64), unknown if unknown.any() else None
 
 
 def _no_mask(shape: tuple[int, int], scratch: Scratch) -> _Mask:
@@ -356,7 +358,7 @@ class _Range:
         self.greatest = max(self.greatest, float(np.max(variances, where=good, initial=0.0)))
         if variances.dtype == np.float64:
             small = good & (variances < _FLOAT32.tiny)
-            with np.errstate(under="ignore"):
+            with np.errstate(over="ignore", under="ignore"):
                 self.below += int(np.count_nonzero(small & (variances.astype(np.float32) != variances)))
             self.above += int(np.count_nonzero(good & (variances > _FLOAT32.max)))
 
@@ -548,16 +550,9 @@ def read_planes(
     """
     chosen = _selection(selection, mask, variance, weight, hdu, bad_planes, good_bits)
     file, chosen = _place(path, chosen)
-    unknown: NotFoundError | None = None
     with opened_headers(file) as hdus:
-        try:
-            described = describe_hdus(hdus, file, chosen)
-        except NotFoundError as error:  # which `opened_headers` would turn into a FitsError
-            unknown = error
-        else:
-            planes = _read(hdus, described.images[0], dtype, Scratch(scratch), header=True)
-    if unknown is not None:
-        raise unknown
+        described = describe_hdus(hdus, file, chosen)
+        planes = _read(hdus, described.images[0], dtype, Scratch(scratch), header=True)
     planes.assumptions[:0] = [*described.notes, *_several(described)]
     return planes
 
@@ -645,7 +640,7 @@ def _read(hdus: Any, description: ImageDescription, dtype: Any, scratch: Scratch
     if header:
         with quiet():
             cards = merged_header(hdus, hdu)
-        wcs = wcs_of(cards)
+        wcs = wcs_of(cards, hdus)
     return FitsPlanes(
         image,
         mask.bits,

@@ -143,6 +143,7 @@ READ: list[Row] = [
     ("zeros-in-a-card", lambda: more_cards(plain(), b"OBJECT  = 'a\0b'", b"\0\1\2= 5", b"\xff" * 80), "f4"),
     ("names-that-are-numbers", lambda: more_cards(plain(), b"EXTNAME = 5", b"EXTVER  = 'x'", b"EXTLEVEL= 'y'"), "f4"),
     ("inherit-text", lambda: more_cards(plain(), b"INHERIT = 'perhaps'", b"EXTEND  = 3", b"GROUPS  = 'no'"), "f4"),
+    ("groups-without-groups", lambda: more_cards(plain(), b"GROUPS  =                    T"), "f4"),
     ("no-equals-sign", lambda: more_cards(plain(), b"OBJECT   M13"), "f4"),
     ("text-without-end", lambda: more_cards(plain(), b"OBJECT  = 'M13"), "f4"),
     ("hdus-in-plenty", lambda: as_bytes(fits.PrimaryHDU(pixels()), *[fits.ImageHDU()] * 300), "f4"),

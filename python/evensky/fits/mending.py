@@ -1,0 +1,170 @@
+"""Mending of header cards that astropy cannot read, so that they do not make the pixels unreadable."""
+
+from __future__ import annotations
+
+__all__ = ["Patched", "mended_cards"]
+
+import io
+import re
+from typing import BinaryIO
+
+# Cards that need no closer look. Numbers are written as FITS allows, text ends with a quote.
+_SOUND = re.compile(
+    rb"(?:COMMENT |HISTORY |        )[ -~]{72}|"
+    rb"[A-Z0-9_-]{1,8} *(?<=.{8})= +"
+    rb"(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[ED][+-]?\d+)?|[TF]|'(?:[ -&(-~]|'')*')?(?: *| */[ -~]*)",
+    re.DOTALL,
+)
+# Cards that say how pixels are stored: only the first of a keyword counts.
+_STORAGE = re.compile(rb"(SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|BSCALE|BZERO|BLANK) *=")
+_SCALE = re.compile(rb"(BSCALE|BZERO) *= *([^/]*?) *(?:/.*)?")
+_NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?")
+_NO_NUMBER = re.compile(rb"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
+_ODD_BYTES = bytes(code if 32 <= code < 127 else ord("?") for code in range(256))
+_SHOWN_CARDS = 3
+_SHOWN_LETTERS = 30
+
+# Cards that are left as they are, since a mask whose planes have lost a name would count other pixels.
+_NAMES_OF_PLANES = re.compile(rb"(HIERARCH +)?(MP_|MSK[NMD]\d)")
+
+
+def _can_be_parsed(text: bytes) -> bool:
+    """Return whether astropy can read a card, with its CONTINUE cards."""
+    from astropy.io.fits import Card
+
+    try:
+        card = Card.fromstring(text)
+        card.keyword, card.value, card.comment, str(card)  # in this order, as str() repairs the card
+    except Exception:  # astropy raises many kinds of exceptions on such cards
+        return False
+    return True
+
+
+def _repaired(text: bytes) -> bytes | None:
+    """Return a card that astropy can repair, such as text without its last quote; None if it cannot."""
+    from astropy.io.fits import Card
+
+    try:
+        card = Card.fromstring(text)
+        card.verify("silentfix")
+        fixed = str(card).encode("ascii")
+    except Exception:  # astropy raises many kinds of exceptions on such cards
+        return None
+    return fixed if len(fixed) == 80 and _can_be_parsed(fixed) else None
+
+
+def _as_comment(card: bytes) -> bytes:
+    return (b"COMMENT " + card.translate(_ODD_BYTES))[:80].ljust(80)
+
+
+def _mended_storage(card: bytes, seen: set[bytes]) -> bytes:
+    """Return a card that says how pixels are stored, changed if it prevents reading them."""
+    found = _STORAGE.match(card)
+    if found is None:
+        return card
+    keyword = found[1]
+    if keyword in seen or (seen and keyword in (b"SIMPLE", b"XTENSION")):
+        return _as_comment(card)
+    seen.add(keyword)
+    if keyword == b"SIMPLE" and not re.match(rb"SIMPLE  = +T *(/|$)", card):
+        return b"SIMPLE  =                    T".ljust(80)
+    if scale := _SCALE.fullmatch(card.rstrip()):
+        text = scale[2].strip(b"' ")
+        if _NO_NUMBER.fullmatch(text):
+            return b"%-8s= '%s'" % (keyword, text)  # as text, which is refused where the pixels are needed
+        if not _NUMBER.fullmatch(scale[2]):
+            return _as_comment(card)
+    return card
+
+
+def mended_cards(cards: list[bytes]) -> tuple[list[bytes], list[str]]:
+    """Replace the cards of a header that astropy cannot read by others of the same length.
+
+    Returns
+    -------
+    cards : list of bytes
+        As many as there were, so that all positions in the file stay the same.
+    notes : list of str
+        What was replaced.
+    """
+    mended: list[bytes] = []
+    ignored: list[bytes] = []
+    notes: list[str] = []
+    seen: set[bytes] = set()
+    at = 0
+    while at < len(cards):
+        behind = at + 1
+        while behind < len(cards) and cards[behind].startswith(b"CONTINUE"):
+            behind += 1
+        card = cards[at]
+        new = _mended_storage(card, seen).ljust(80)
+        if card.startswith(b"GROUPS  =") and not any(re.match(rb"NAXIS1  = *0 *(/|$)", one) for one in cards):
+            new = _as_comment(card)  # random groups have a first axis of length 0
+        if new != card:
+            if card.startswith(b"SIMPLE"):
+                notes.append(f"{_shown(card)}: the file says that it does not conform to FITS; it is read nevertheless")
+            elif not _NO_NUMBER.fullmatch(card.partition(b"=")[2].partition(b"/")[0].strip(b"' ")):
+                ignored.append(card)
+            card = new
+        group = [card, *cards[at + 1 : behind]]
+        if len(group) > 1 or not _SOUND.fullmatch(card):
+            group = [one.translate(_ODD_BYTES).ljust(80) for one in group]
+            if not _can_be_parsed(b"".join(group)):
+                # A CONTINUE card that continues nothing; the card before it may be sound.
+                ignored += group[1:]
+                group[1:] = map(_as_comment, group[1:])
+                if not (_SOUND.fullmatch(group[0]) or _can_be_parsed(group[0]) or _NAMES_OF_PLANES.match(group[0])):
+                    if (repaired := _repaired(group[0])) is None:
+                        ignored.append(group[0])
+                    group[0] = _as_comment(group[0]) if repaired is None else repaired
+        mended += group
+        at = behind
+    if ignored:
+        shown = ", ".join(map(_shown, ignored[:_SHOWN_CARDS])) + (", ..." if len(ignored) > _SHOWN_CARDS else "")
+        what = "a card that cannot be used is" if len(ignored) == 1 else f"{len(ignored)} cards that cannot be used are"
+        notes.append(f"{what} ignored: {shown}")
+    return mended, notes
+
+
+def _shown(card: bytes) -> str:
+    text = " ".join(card.translate(_ODD_BYTES).decode("ascii").split())
+    return text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}..."
+
+
+class Patched(io.BufferedIOBase):
+    """A file in which some bytes are replaced by others while it is read.
+
+    Parameters
+    ----------
+    file : binary file
+        It stays open when this one is closed.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._patches: list[tuple[int, bytes]] = []
+
+    def patch(self, at: int, content: bytes) -> None:
+        """Replace the bytes at a position."""
+        self._patches.append((at, content))
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        start = self._file.tell()
+        content = self._file.read(-1 if size is None else size)
+        for at, patch in self._patches:
+            first, last = max(at, start), min(at + len(patch), start + len(content))
+            if first < last:
+                content = content[: first - start] + patch[first - at : last - at] + content[last - start :]
+        return content
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
