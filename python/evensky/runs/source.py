@@ -141,6 +141,10 @@ class Source(ABC):
         """Read the result that an earlier run has written; return None if that is impossible."""
         return None
 
+    def bad_pixels(self, item: Item) -> str:
+        """Describe which pixels of an exposure do not count; "" if the configuration says it."""
+        return ""
+
     def bits(self, exposure: Exposure) -> int:
         """Return the bits of an exposure's mask that reject a pixel."""
         return bad_bits(exposure.mask, self.bad_planes, defaults_may_lack=True)
