@@ -175,8 +175,12 @@ def _model_image(
 
 
 def _plane(image: Image, what: str) -> NewPlane:
-    """Return new pixels with a line of history."""
-    return NewPlane(image.array, history=[f"evensky {__version__}: {what}"])
+    """Return new pixels with cards and a line of history that say what they are."""
+    cards = {
+        "EVS_VER": (__version__, "version of evensky"),
+        "EVS_STAT": (what.split(",")[0], "what the pixels are"),
+    }
+    return NewPlane(image.array, cards, [f"evensky {__version__}: {what}"])
 
 
 def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], *, overwrite: bool) -> None:

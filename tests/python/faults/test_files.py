@@ -304,7 +304,7 @@ def test_ten_broken_ways_among_thirty(files: list[Path], tmp_path: Path) -> None
         assert says.split()[-1] in result.output
     # A resumed run matches again only what has failed.
     times = {path: path.stat().st_mtime_ns for path in out.glob("*_matched.fits")}
-    assert_ended(match(paths, out, "--resume", "-q"), 1)
+    assert_ended(match(paths, out, "--resume", "--same-grid", "-q"), 1)
     assert sorted(failed(out)) == sorted(ways)
     assert {path: path.stat().st_mtime_ns for path in out.glob("*_matched.fits")} == times
 
