@@ -61,7 +61,7 @@ def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_how_tos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     scripts = [text for language, text in blocks("howto.md") if language == "python"]
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     for script in scripts:  # each works alone
         exec(compile(script, "howto.md", "exec"), {"__name__": "__main__"})
 
@@ -72,7 +72,8 @@ def test_the_how_tos_commands_have_their_options() -> None:
     ).stdout
     commands = "".join(text for language, text in blocks("howto.md") if language == "sh")
     options = set(re.findall(r"--[a-z-]+", commands))
-    assert {"--mask", "--variance", "--config", "--executor", "--scratch", "--workers"} <= options
+    expected = "mask variance weight hdu good-bits bad-planes allow same-grid strict config executor scratch workers"
+    assert {f"--{name}" for name in expected.split()} <= options
     assert [option for option in options if option not in help_text] == []
 
 

@@ -9,7 +9,8 @@ import pytest
 from astropy.table import Table
 from demo_files import inputs, run, write_demo
 
-from evensky.cli.options import Commands, selection_of
+from evensky.cli.console import selection_of
+from evensky.cli.options import Commands
 from evensky.fits.descriptions import Selection
 from evensky.matching.joint.config import MatchAllConfig
 from evensky.tasks import MatchBackgroundsConfig
