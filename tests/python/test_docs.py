@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from evensky.fits.layouts import LAYOUTS
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -82,3 +84,11 @@ def test_every_link_leads_to_a_page() -> None:
     for page in pages:
         for target in re.findall(r"\]\(([^)#]+\.md)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_page_of_layouts_has_a_row_for_each_with_its_flags() -> None:
+    page = (DOCS / "layouts.md").read_text()
+    assert [layout.name for layout in LAYOUTS if f"\n| {layout.name} |" not in page] == []
+    for layout in LAYOUTS:
+        for name, bit in (layout.planes or {}).items():
+            assert f"{name} {1 << bit}" in page
