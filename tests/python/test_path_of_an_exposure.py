@@ -78,8 +78,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 # First the files that read, measure and change an exposure, then those that write its record.
-JOINT = ["runs/method.py", "runs/store.py", "runs/joint.py", "work/held.py"]
-REFERENCE = ["runs/method.py", "runs/store.py", "work/held.py", "runs/reference.py", "tasks/match_backgrounds.py"]
+JOINT = ["runs/method.py", "runs/store.py", "runs/joint.py", "work/held.py", "runs/source.py"]
+REFERENCE = [
+    "runs/method.py",
+    "runs/store.py",
+    "work/held.py",
+    "runs/reference.py",
+    "runs/source.py",
+    "tasks/match_backgrounds.py",
+]
 NOTED = ["work/executors.py", "runs/run.py", "runs/results.py", "runs/journal.py"]
 
 

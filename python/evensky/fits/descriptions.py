@@ -45,7 +45,7 @@ NO_VARIANCE = "there is no variance: errors come from the scatter of the pixels"
 # Notes that say what is used, not that anything is doubtful.
 _FACTS = re.compile(
     rf"{NO_MASK}|{NO_VARIANCE}|the mask names no planes: .*|.* holds (standard deviations|weights)\b.*|"
-    ".* is ignored, as chosen: .*"
+    ".* is ignored, as chosen: .*|the exposures are placed by their WCS: whole-pixel shifts .*"
 )
 
 

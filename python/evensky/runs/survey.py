@@ -75,7 +75,7 @@ class Survey:
     @property
     def doubts(self) -> list[str]:
         """Notes on the set, and on each file with its name in front."""
-        found = list(self.notes)
+        found = [note for note in self.notes if not is_fact(note)]
         for file in self.files:
             if isinstance(file, FileDescription):
                 name = printable(file.path.name)
@@ -238,6 +238,8 @@ def check_grid(
     placement = place(members, same_grid=same_grid)
     problems = list(placement.problems)
     if problems:
+        *problems, last, cure = problems
+        problems.append(f"{last}; {cure}")
         return [None] * len(members), placement.notes, problems
     apart = [
         f"{member.label} by ({x - placement.origins[0][0]}, {y - placement.origins[0][1]}) px"
