@@ -75,7 +75,7 @@ def ending_of(path: Path) -> str:
 def split_extension(path: Path) -> tuple[Path, str | None]:
     """Split the name of an image of a file, as in ``file.fits[SCI,2]``, unless a file has this name."""
     found = re.fullmatch(r"(.+)\[([^\[\]]+)\]", str(path))
-    if found is None or path.exists():
+    if found is None or os.path.exists(path):  # unlike Path.exists, it accepts names that are too long
         return path, None
     return Path(found[1]), found[2]
 

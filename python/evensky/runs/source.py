@@ -17,14 +17,14 @@ import numpy as np
 from .._checks import shown, whole_number
 from .._text import printable
 from ..errors import EvenskyError, InvalidParameterError, OutOfRangeError
-from ..fits.descriptions import ImageDescription
+from ..fits.descriptions import ImageDescription, Selection
 from ..geom import Point2I
 from ..image import Exposure
 from ..image.bad_bits import bad_bits
 from ..image.foreign import as_planes, own_variance
 from ..image.like import data_like, exposure_of, replace_planes
 from ..io import read_exposure
-from ..io.file_names import refuse_twice, unique_labels
+from ..io.file_names import refuse_twice, split_extension, unique_labels
 from ..io.formats import bad_bits_of, describe
 from ..matching.placement import GridMember
 from .record import ExposureRecord
@@ -260,7 +260,8 @@ class MemorySource(Source):
         data = self.exposures[item.index]
         try:
             if item.path is not None:
-                file = describe(item.path)
+                path, hdu = split_extension(item.path)
+                file = describe(path, Selection(hdu=hdu))
                 image = file.images[0]
                 return GridMember(item.label, image.shape, image.origin, file.wcs[0])
             planes = as_planes(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Survey", "check_grid", "place_items", "survey_files"]
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -175,7 +176,9 @@ def _as_file(path: Path, hdu: str | None) -> Path:
     if hdu is None:
         return path
     ending = ending_of(path)
-    return path.with_name(f"{path.name.removesuffix(ending)}_{hdu.replace(',', '_')}{ending}")
+    # An EXTNAME may hold any character, also those that a file name cannot have.
+    name = re.sub(r"[^\w.+-]", "_", hdu)
+    return path.with_name(f"{path.name.removesuffix(ending)}_{name}{ending}")
 
 
 def _few(names: Sequence[str]) -> str:

@@ -86,6 +86,7 @@ def test_images_of_files(tmp_path: Path) -> None:
     assert split_extension(odd) == (tmp_path / "a", "1")
     odd.touch()
     assert split_extension(odd) == (odd, None)  # a file has this name
+    assert split_extension(Path(f"a.fits[{'x' * 300}]")) == (Path("a.fits"), "x" * 300)  # too long for a file
 
 
 def test_a_file_is_found_by_path_name_or_stem() -> None:

@@ -11,7 +11,8 @@ from astropy.io import fits
 
 from evensky.errors import FitsError, InvalidParameterError, UnsuitableError
 from evensky.fits.descriptions import Selection
-from evensky.runs.survey import Survey, survey_files
+from evensky.runs.source import MemorySource
+from evensky.runs.survey import Survey, place_items, survey_files
 
 
 def write(path: Path, shape: tuple[int, int] = (40, 50), **cards: Any) -> Path:
@@ -145,3 +146,19 @@ def test_other_grids_are_refused(tmp_path: Path) -> None:
     other = survey(write(tmp_path / "c.fits"), write(tmp_path / "d.fits", (30, 50)))
     assert other.problems[0].startswith("sizes differ (c: 50 x 40; d: 50 x 30), and no header gives a pixel origin")
     assert not survey(*(tmp_path / name for name in ("c.fits", "d.fits")), same_grid=True).problems
+
+
+def test_images_of_files_in_memory_are_placed_by_their_wcs(tmp_path: Path) -> None:
+    images = [f"{write(tmp_path / f'{name}.fits', **wcs(x))}[0]" for name, x in (("a", 25), ("b", 15))]
+    source = MemorySource(images, [])
+    place_items(source, shifted=True, same_grid=False)
+    assert [item.origin for item in source.items] == [(0, 0), (10, 0)]
+    with pytest.raises(UnsuitableError, match="px"):
+        place_items(MemorySource(images, []), shifted=False, same_grid=False)
+
+
+def test_the_name_of_an_image_may_hold_any_character(tmp_path: Path) -> None:
+    path = tmp_path / "a.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.ones((4, 5), np.float32), name="SCI/2")]).writeto(path)
+    found = survey_files([Path(f"{path}[SCI/2]")], Selection(), tmp_path / "out")
+    assert [item.output for item in found.items] == [tmp_path / "out" / "a_SCI_2_matched.fits"]
