@@ -130,5 +130,5 @@ def test_flags_reach_table_files_report_and_summary(tmp_path: Path) -> None:
         assert page.count(">EXTRAPOLATED</span>") == 2  # in the table and at the pictures
         assert page.count(">NO_OVERLAP</span>") >= 1
         assert "50 % of the image lies beyond" in page
-        assert fits.getheader(out / "whole_matched.fits")["EVS_FLAG"] == "EXTRAPOLATED"
-        assert fits.getheader(out / "half_matched.fits")["EVS_FLAG"] == ""
+        assert fits.getheader(out / "whole_matched.fits", "IMAGE")["EVS_FLAG"] == "EXTRAPOLATED"
+        assert fits.getheader(out / "half_matched.fits", "IMAGE")["EVS_FLAG"] == ""

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from ..calls.background_file import model_file
-from .options import COUNT, PATH, Command, one_line, overwrite_option, plane_options, scratch_option, selection_of
+from .console import selection_of
+from .options import COUNT, PATH, Command, one_line, overwrite_option, plane_options, scratch_option
 
 
 @click.command("background", cls=Command)

@@ -1,14 +1,17 @@
-"""Console output of the commands."""
+"""Console output of the commands, and choices of planes."""
 
 from __future__ import annotations
 
-__all__ = ["open_console", "print_inspection", "print_run"]
+__all__ = ["open_console", "print_inspection", "print_run", "selection_of"]
 
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._checks import names_of
 from ..calls.inspect import Inspection
+from ..fits.descriptions import Selection
+from ..io.file_names import fill_selection, unique_labels
 from ..runs.folder import PAGE, TABLE
 from ..runs.match_run import MatchRun
 
@@ -67,3 +70,17 @@ def print_inspection(inspection: Inspection) -> None:
         console.print(f"[yellow]Note:[/] {escape(note)}.", soft_wrap=True)
     for problem in inspection.problems:
         console.print(f"[red]Problem:[/] {escape(problem)}.", soft_wrap=True)
+
+
+def selection_of(
+    file: Path,
+    hdu: str | None,
+    mask: str | None,
+    variance: str | None,
+    weight: str | None,
+    bad_planes: str | None,
+    good_bits: str | None,
+) -> Selection:
+    """Return the selection that the options of `plane_options` make for a file."""
+    selection = Selection(hdu, mask, variance, weight, names_of(bad_planes), names_of(good_bits) or ())
+    return fill_selection(selection, file, unique_labels([file])[0])

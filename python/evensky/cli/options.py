@@ -14,7 +14,6 @@ __all__ = [
     "overwrite_option",
     "plane_options",
     "scratch_option",
-    "selection_of",
     "stoppable",
 ]
 
@@ -30,12 +29,9 @@ from typing import Any, ClassVar
 
 import click
 
-from .._checks import names_of
 from .._text import printable
 from ..errors import EvenskyError, FitsError, TaskError, UnsuitableError
-from ..fits.descriptions import Selection
-from ..io.file_names import fill_selection, unique_labels
-from ..runs.survey import ALLOWED
+from ..fits.descriptions import ALLOWED
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -257,20 +253,6 @@ def plane_options(command: Any) -> Any:
     for option in reversed(_plane_options):
         command = option(command)
     return command
-
-
-def selection_of(
-    file: Path,
-    hdu: str | None,
-    mask: str | None,
-    variance: str | None,
-    weight: str | None,
-    bad_planes: str | None,
-    good_bits: str | None,
-) -> Selection:
-    """Return the selection that the options of `plane_options` make for a file."""
-    selection = Selection(hdu, mask, variance, weight, names_of(bad_planes), names_of(good_bits) or ())
-    return fill_selection(selection, file, unique_labels([file])[0])
 
 
 def file_options(command: Any) -> Any:

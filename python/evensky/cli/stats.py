@@ -13,8 +13,8 @@ import click
 from ..image import Exposure
 from ..io.formats import bad_bits_of, describe, read_image
 from ..math import ERRORS, Property, StatisticsControl, makeStatistics, stringToStatisticsProperty
-from .console import open_console
-from .options import PATH, Command, one_line, plane_options, selection_of
+from .console import open_console, selection_of
+from .options import PATH, Command, one_line, plane_options
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "ALLOWED",
     "NO_MASK",
     "NO_VARIANCE",
     "FileDescription",
@@ -28,6 +29,14 @@ Sense = Literal["variance", "sigma", "inverse variance", "weight"]
 Role = Literal["exposure", "weight map", "mask", "earlier output"]
 """Purpose of a file. All but "exposure" are refused in a list of exposures."""
 
+
+ALLOWED = {
+    "maps": "weight maps and masks among the exposures",
+    "outputs": "exposures that evensky has matched before",
+    "filters": "exposures in different filters",
+    "units": "exposures in different units",
+}
+"""What is refused unless it is allowed, by the name that allows it."""
 
 NO_MASK = "there is no mask: every finite pixel counts"
 NO_VARIANCE = "there is no variance: errors come from the scatter of the pixels"

@@ -38,7 +38,7 @@ _MASK = ("MASK", "MSK", "DQ", "FLAG", "FLAGS", "FLG", "QUAL", "QUALITY", "BPM", 
 _VARIANCE = ("VAR", "VARIANCE", "STAT")
 _SIGMA = ("ERR", "ERROR", "ERRORS", "SIGMA", "RMS", "STDDEV", "UNC", "UNCERT", "UNCERTAINTY", "NOISE")
 _INVERSE = ("IVAR", "INVVAR", "IVM", "WGT")
-_WEIGHT = ("WHT", "WEIGHT", "WEIGHTS", "WT", "WTMAP", "CONF", "CONFIDENCE")
+_WEIGHT = ("WHT", "WEIGHT", "WEIGHTS", "WT", "WTMAP", "CONF", "CONFIDENCE", "FOOTPRINT")
 _OTHER = (
     *("CTX", "CON", "CONTEXT", "SPECTRUM", "SPEC", "D2IMARR", "WCSDVARR", "WCSCORR", "THUMBNAIL", "THUMB", "PREVIEW"),
     *("VAR_POISSON", "VAR_RNOISE", "VAR_FLAT", "ERR_POISSON", "SAMP", "TIME", "AREA", "WAVELENGTH", "PSF", "KERNEL"),
@@ -374,7 +374,7 @@ LAYOUTS: tuple[Layout, ...] = (
         files=(FileNames(".unconv$", (".unconv.mask$",), ((".unconv.wt$", "variance"),), certain=True),),
     ),
     Layout(
-        "drizzled _sci, _wht",
+        "_sci with planes beside it",
         files=(
             FileNames(
                 "_sci$",

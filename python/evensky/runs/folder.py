@@ -111,7 +111,6 @@ class RunFolder:
             "config": config,
             "reference": None if reference is None else str(reference.absolute()),
             "selection": asdict(self.store.selection),
-            "origins": [item.origin for item in self.items],
             "compress": self.store.compress,
             "files": [state(path) for path in self.paths],
             "planes": [state(file) for file in self._plane_files()],

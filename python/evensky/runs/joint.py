@@ -128,7 +128,7 @@ class JointMethod(Method):
         earlier: dict[int, list[Item]] = {item.index: [] for item in items}
         for slot in dict.fromkeys(item.slot for item in items):
             chips = [item for item in items if item.slot == slot]
-            hub = next((place for place, item in enumerate(chips) if self.is_reference(item)), 0)
+            hub = next((place for place, item in enumerate(chips) if item == self.references.get(item.slot)), 0)
             for first, second in choose_pairs([self._coverage(looks[item.index]).bins for item in chips], hub):
                 earlier[chips[second].index].append(chips[first])
         return [(index, (items[index], others)) for index, others in earlier.items()]
@@ -145,7 +145,9 @@ class JointMethod(Method):
         looks = [replace(look, coverage=self._coverage(look)) for look in looks]
         costs = [look.candidate.cost if np.isfinite(look.candidate.cost) else np.inf for look in looks]
         covered = [-look.coverage.bins.size for look in looks]
-        ranked = sorted(range(len(looks)), key=lambda i: (not self.is_reference(items[i]), costs[i], covered[i], i))
+        ranked = sorted(
+            range(len(looks)), key=lambda i: (items[i] != self.references.get(items[i].slot), costs[i], covered[i], i)
+        )
         fit = fit_all(
             [look.box if look.box is not None else (0, 0, 1, 1) for look in looks],
             self._grid,
@@ -221,7 +223,7 @@ class JointMethod(Method):
 
     def _stays(self, item: Item, plan: Plan) -> bool:
         assert isinstance(plan, _Correct)
-        return self.is_reference(item) and (plan.fit.model is None or self.config.level == "reference")
+        return item == self.references.get(item.slot) and (plan.fit.model is None or self.config.level == "reference")
 
     def _keep(self, plan: Plan, record: ExposureRecord) -> Change:
         assert isinstance(plan, _Correct)

@@ -159,10 +159,6 @@ class Method(ABC):
             Results of all comparisons.
         """
 
-    def is_reference(self, item: Item) -> bool:
-        """Return whether an exposure is the reference of its chip."""
-        return item == self.references.get(item.slot)
-
     def close(self) -> None:
         """Drop the pixels that this process keeps between jobs."""
         PIXELS.forget(self.source.run)

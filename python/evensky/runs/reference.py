@@ -68,7 +68,7 @@ class ReferenceMethod(Method):
         return [Plan() for _ in items], []
 
     def _frame(self, item: Item) -> Frame:
-        return self._reference_frame(item) if self.is_reference(item) else self.source.read(item)
+        return self._reference_frame(item) if item == self.references.get(item.slot) else self.source.read(item)
 
     def _reference_frame(self, item: Item) -> Frame:
         """Return the reference of an exposure, read at most once."""
@@ -80,7 +80,7 @@ class ReferenceMethod(Method):
         return frame
 
     def _stays(self, item: Item, plan: Plan) -> bool:
-        return self.is_reference(item)
+        return item == self.references.get(item.slot)
 
     def _keep(self, plan: Plan, record: ExposureRecord) -> Change:
         record.fit_rms = 0.0

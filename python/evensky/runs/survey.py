@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALLOWED", "Survey", "check_grid", "place_items", "survey_files"]
+__all__ = ["Survey", "check_grid", "place_items", "survey_files"]
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,21 +12,13 @@ import numpy as np
 
 from .._text import printable, reason_of
 from ..errors import EvenskyError, InvalidParameterError, UnsuitableError
-from ..fits.descriptions import FileDescription, ImageDescription, Selection, is_fact
+from ..fits.descriptions import ALLOWED, FileDescription, ImageDescription, Selection, is_fact
 from ..io.file_names import ending_of, fill_selection, split_extension, unique_labels
 from ..io.formats import describe
 from ..matching.placement import GridMember, place
 from ..matching.sets import check_filters, check_units
 from .record import InputSummary
 from .source import Item, MemorySource
-
-ALLOWED = {
-    "maps": "weight maps and masks among the exposures",
-    "outputs": "exposures that evensky has matched before",
-    "filters": "exposures in different filters",
-    "units": "exposures in different units",
-}
-"""What is refused unless it is allowed, by the name that allows it."""
 
 
 @dataclass
@@ -252,6 +244,8 @@ def check_grid(
         for member, (x, y) in zip(members, placement.origins, strict=True)
         if (x, y) != placement.origins[0]
     ]
+    if apart and not shifted and same_grid:
+        return [placement.origins[0]] * len(members), placement.notes, problems
     if apart and not shifted:
         problems.append(
             f"exposures are shifted against {members[0].label}: {_few(apart)}; the method 'reference' compares pixel "

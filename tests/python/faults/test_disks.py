@@ -46,17 +46,17 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def test_no_space_for_an_output(
     files: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = evensky.fits.writing._write_by_bands
+    really_rewrite = evensky.io.formats.rewrite
 
-    def write(planes: Any, path: Path, overwrite: bool) -> None:
-        if VICTIM in path.name:
-            with atomic_path(path, overwrite=overwrite) as temporary:
+    def write(source: Path, target: Path, *planes: Any, overwrite: bool, **options: Any) -> None:
+        if VICTIM in target.name:
+            with atomic_path(target, overwrite=overwrite) as temporary:
                 temporary.write_bytes(b"x" * 5000)
                 raise no_space()
-        written(planes, path, overwrite)
+        really_rewrite(source, target, *planes, overwrite=overwrite, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(evensky.fits.writing, "_write_by_bands", write)
+        patch.setattr(evensky.io.formats, "rewrite", write)
         result = match(files, tmp_path, "-j", 2)
     assert_ended(result, 1)
     assert "1 failed" in result.output

@@ -71,7 +71,7 @@ def turn_fifo(path: Path) -> None:
     [
         (Path.unlink, "there is no such file"),
         (cut, "is not complete"),
-        (turn_small, "different dimensions"),
+        (turn_small, "an image of shape (128, 128) is needed"),
         (turn_folder, "is a folder"),
         (turn_fifo, "is not a regular file"),
         (lambda path: path.write_bytes(b""), "cannot be read as FITS"),
@@ -133,8 +133,12 @@ def test_a_reference_that_goes_once_it_is_read(
         begin(self, *args)
 
     monkeypatch.setattr(Journal, "begin", gone)
-    assert_ended(match(copies, out, "-j", 2), 0)
-    assert digests(out) == whole
+    # Its output would be a copy of its file, which is gone; the others are matched to the pixels that were read.
+    result = match(copies, out, "-j", 2)
+    assert_ended(result, 1)
+    assert failed(out) == {reference.stem: f"{reference}: there is no such file"}
+    name = f"{reference.stem}_matched.fits"
+    assert digests(out) == {file: sum_ for file, sum_ in whole.items() if file != name}
 
 
 # Inputs are never written to.
@@ -233,7 +237,8 @@ def test_references_that_nobody_could_be_matched_to(copies: list[Path], tmp_path
     for index, pixels in ((0, np.zeros((128, 128))), (1, np.full((100, 128), 600.0))):
         noise = np.random.default_rng(1).normal(0, 1e-3, pixels.shape) * index
         fits.PrimaryHDU((pixels + noise).astype("f4")).writeto(copies[index], overwrite=True)
-    result = match(copies, tmp_path / "out")
+    assert_ended(match(copies, tmp_path / "refused"), 3)
+    result = match(copies, tmp_path / "out", "--same-grid")
     assert_ended(result, 1)
     table = Table.read(tmp_path / "out" / "matched.ecsv")
     assert table.meta["reference"] not in (copies[0].stem, copies[1].stem)
@@ -283,7 +288,7 @@ def test_ten_broken_ways_among_thirty(files: list[Path], tmp_path: Path) -> None
     assert len(paths) == 30
     before = {path: digest(path) for path in paths if path.is_file()}
     out = tmp_path / "out"
-    result = match(paths, out, "--report", "-j", 2)
+    result = match(paths, out, "--report", "--same-grid", "-j", 2)
     assert_ended(result, 1)
     assert "19 matched, 10 failed" in result.output
     assert {path: digest(path) for path in paths if path.is_file()} == before
