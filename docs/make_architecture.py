@@ -11,8 +11,8 @@ GROUPS = [
         "For users",
         ("#dbe9f6", "#2b6ca3"),
         [
-            [("cli/", "commands: match, background, stats, demo")],
-            [("calls/", "evensky.match, match_all, clipped_stats, ...")],
+            [("cli/", "commands: match, inspect, background, stats, demo")],
+            [("calls/", "evensky.match, match_all, inspect_files, ...")],
             [("report/", "the page of a run"), ("interop/", "lsst.images, pipelines")],
             [("simulate.py", "exposures with a known truth")],
         ],
@@ -21,7 +21,7 @@ GROUPS = [
         "Runs",
         ("#e0f0e3", "#2f7d4f"),
         [
-            [("runs/", "source, method, executor, journal, records")],
+            [("runs/", "survey, source, method, executor, journal, records")],
             [("tasks/", "mirrored: MatchBackgroundsTask, Struct")],
         ],
     ),
@@ -29,7 +29,7 @@ GROUPS = [
         "Matching",
         ("#fbeedb", "#a9691a"),
         [
-            [("matching/", "pair, reference, units; joint/ for all at once")],
+            [("matching/", "pair, reference, placement, units; joint/ for all at once")],
             [("work/", "executors, and what a process keeps")],
         ],
     ),
@@ -40,7 +40,7 @@ GROUPS = [
             [("math/", "mirrored: statistics, background, ...")],
             [("io/", "files to exposures and back")],
             [("image/", "mirrored: Image, Mask, Exposure; foreign arrays")],
-            [("fits/", "files to plain planes and back")],
+            [("fits/", "layouts; files to plain planes; copies with new pixels")],
         ],
     ),
     (

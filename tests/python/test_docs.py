@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from evensky.fits.layouts import LAYOUTS
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -61,7 +63,7 @@ def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_how_tos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     scripts = [text for language, text in blocks("howto.md") if language == "python"]
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     for script in scripts:  # each works alone
         exec(compile(script, "howto.md", "exec"), {"__name__": "__main__"})
 
@@ -72,7 +74,8 @@ def test_the_how_tos_commands_have_their_options() -> None:
     ).stdout
     commands = "".join(text for language, text in blocks("howto.md") if language == "sh")
     options = set(re.findall(r"--[a-z-]+", commands))
-    assert {"--mask", "--variance", "--config", "--executor", "--scratch", "--workers"} <= options
+    expected = "mask variance weight hdu good-bits bad-planes allow same-grid strict config executor scratch workers"
+    assert {f"--{name}" for name in expected.split()} <= options
     assert [option for option in options if option not in help_text] == []
 
 
@@ -81,3 +84,11 @@ def test_every_link_leads_to_a_page() -> None:
     for page in pages:
         for target in re.findall(r"\]\(([^)#]+\.md)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_page_of_layouts_has_a_row_for_each_with_its_flags() -> None:
+    page = (DOCS / "layouts.md").read_text()
+    assert [layout.name for layout in LAYOUTS if f"\n| {layout.name} |" not in page] == []
+    for layout in LAYOUTS:
+        for name, bit in (layout.planes or {}).items():
+            assert f"{name} {1 << bit}" in page

@@ -78,16 +78,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 # First the files that read, measure and change an exposure, then those that write its record.
-JOINT = ["runs/method.py", "runs/store.py", "runs/source.py", "runs/joint.py", "work/held.py"]
-REFERENCE = [
-    "runs/method.py",
-    "runs/store.py",
-    "runs/source.py",
-    "work/held.py",
-    "runs/reference.py",
-    "tasks/match_backgrounds.py",
-]
-NOTED = ["work/executors.py", "runs/results.py", "runs/journal.py"]
+JOINT = ["runs/method.py", "runs/store.py", "runs/joint.py", "work/held.py"]
+REFERENCE = ["runs/method.py", "runs/store.py", "work/held.py", "runs/reference.py", "tasks/match_backgrounds.py"]
+NOTED = ["work/executors.py", "runs/run.py", "runs/results.py", "runs/journal.py"]
 
 
 @pytest.mark.parametrize(("method", "path"), [("all", JOINT), ("reference", REFERENCE)])

@@ -64,7 +64,10 @@ def select_planes(
         warnings.warn(note, stacklevel=3)
     if planes.mask is None:
         return planes, 0
-    return planes, planes.reject if planes.boolean else planes.reject | _bits(planes.mask_planes, bad_planes)
+    if planes.boolean:
+        return planes, planes.reject
+    usual = planes.bad if bad_planes is None else None
+    return planes, planes.reject | (_bits(planes.mask_planes, bad_planes) if usual is None else usual)
 
 
 def _bits(names: Mapping[str, int] | None, bad_planes: int | str | Iterable[str] | None) -> int:

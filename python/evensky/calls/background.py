@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import _core
 from .._checks import shown, whole_number
+from .._text import with_digits
 from ..errors import InvalidParameterError
 from ..image.foreign import Planes, reject_pixels, values_of
 from ..image.like import data_like, floating_like
@@ -142,7 +143,14 @@ class BackgroundEstimate:
     def __repr__(self) -> str:
         nx, ny = self.background.getStatsImage().getDimensions()
         height, width = self._planes.image.shape
-        return f"BackgroundEstimate({nx} x {ny} bins over {width} x {height} px, level {self.level:.6g})"
+        errors = self.background.getStatsImage().variance.array
+        known = errors[np.isfinite(errors)]
+        level = self.level
+        noise = float(np.median(known)) if known.size else None
+        number = with_digits(float(getattr(level, "value", level)), noise, least=6)
+        unit = getattr(level, "unit", None)
+        text = number if unit is None else f"{number} {unit}"
+        return f"BackgroundEstimate({nx} x {ny} bins over {width} x {height} px, level {text})"
 
     def _repr_html_(self) -> str:
         return background_html(self.background, lambda: self._model, self._order, self._planes.unit)

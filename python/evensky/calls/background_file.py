@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .._core import __version__
+from .._text import with_digits
 from ..errors import FitsError, TaskError
 from ..fits.descriptions import ImageDescription, Selection
 from ..fits.opening import real_path
@@ -146,10 +147,13 @@ def _model_image(
         say(f"Note: {note}.")
     say(f"bins with good pixels  {good.sum()} of {good.size}")
     low, middle, high = np.percentile(values[good], [0, 50, 100])
-    say(f"level of the bins      median {middle:.6g}, {low:.6g} to {high:.6g}")
-    say(f"error of a bin         median {np.nanmedian(errors[good]):.4g}")
+    noise = float(np.nanmedian(errors[good]))
+    low, middle, high = (with_digits(float(value), noise, least=6) for value in (low, middle, high))
+    say(f"level of the bins      median {middle}, {low} to {high}")
+    say(f"error of a bin         median {noise:.4g}")
     lowest, highest = (reduce(fitted.array, axis=None) for reduce in (np.fmin.reduce, np.fmax.reduce))
-    say(f"model                  {lowest:.6g} to {highest:.6g}")
+    bottom, top = (with_digits(float(value), noise, least=6) for value in (lowest, highest))
+    say(f"model                  {bottom} to {top}")
     planes = {}
     if "deviation" in wanted:
         scatter = model.measure(exposure, "STDEVCLIP")
@@ -171,8 +175,12 @@ def _model_image(
 
 
 def _plane(image: Image, what: str) -> NewPlane:
-    """Return new pixels with a line of history."""
-    return NewPlane(image.array, history=[f"evensky {__version__}: {what}"])
+    """Return new pixels with cards and a line of history that say what they are."""
+    cards = {
+        "EVS_VER": (__version__, "version of evensky"),
+        "EVS_STAT": (what.split(",")[0], "what the pixels are"),
+    }
+    return NewPlane(image.array, cards, [f"evensky {__version__}: {what}"])
 
 
 def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], *, overwrite: bool) -> None:

@@ -34,7 +34,7 @@ class Inspection:
     inputs : list of InputSummary
         One per exposure.
     notes : list of str
-        What was assumed or ignored.
+        What is doubtful, because something was assumed or ignored.
     problems : list of str
         Reasons why the exposures would be refused; empty if they can be matched.
     """
@@ -47,6 +47,19 @@ class Inspection:
     def rows(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Return the header and the rows of the table, as text."""
         return _HEADER, [_row(one) for one in self.inputs]
+
+    def notes_of_exposures(self) -> dict[str, list[str]]:
+        """Return what is used, assumed or ignored: each sentence with the exposures that it is about."""
+        found: dict[str, list[str]] = {}
+        for one in self.inputs:
+            for note in one.notes if one.layout else ():
+                found.setdefault(note, []).append(one.label)
+        return found
+
+    @property
+    def notes_of_set(self) -> list[str]:
+        """Notes on the exposures as a set."""
+        return list(self._survey.notes)
 
     @property
     def table(self) -> Table:
@@ -69,7 +82,8 @@ class Inspection:
 
     def __str__(self) -> str:
         lines = ["  ".join(cells) for cells in _padded([*self.rows()[1]], self.rows()[0])]
-        lines += [f"Note: {note}." for note in self.notes]
+        lines += [f"{', '.join(labels)}: {note}." for note, labels in self.notes_of_exposures().items()]
+        lines += [f"Note: {note}." for note in self.notes_of_set]
         lines += [f"Problem: {problem}." for problem in self.problems]
         return "\n".join(lines)
 

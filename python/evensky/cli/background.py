@@ -69,6 +69,7 @@ def command(
       evensky background image.fits --bin-size 64 --statistic median --subtracted without-sky.fits
     """
     with one_line():
+        file, selection = selection_of(file, hdu, mask, variance, weight, bad_planes, good_bits)
         model_file(
             file,
             out=out,
@@ -78,7 +79,7 @@ def command(
             statistic=statistic.upper(),
             style=style.upper(),
             order=order,
-            selection=selection_of(file, hdu, mask, variance, weight, bad_planes, good_bits),
+            selection=selection,
             num_threads=threads,
             overwrite=overwrite,
             scratch=scratch,

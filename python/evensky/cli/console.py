@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["open_console", "print_inspection", "print_run", "selection_of"]
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from .._checks import names_of
 from ..calls.inspect import Inspection
 from ..fits.descriptions import Selection
-from ..io.file_names import fill_selection, unique_labels
+from ..io.file_names import fill_selection, split_extension, unique_labels
 from ..runs.folder import PAGE, TABLE
 from ..runs.match_run import MatchRun
 
@@ -53,8 +54,11 @@ def print_run(run: MatchRun, out: Path, *, report: bool = True) -> None:
     console.print(f"{run.summary}, {run.seconds:.1f} s. {look}", soft_wrap=True, markup=False)
 
 
-def print_inspection(inspection: Inspection) -> None:
-    """Print the table, the notes and the problems of an inspection."""
+def print_inspection(inspection: Inspection, *, as_json: bool = False) -> None:
+    """Print the table, the notes and the problems of an inspection, or all its details as JSON."""
+    if as_json:
+        print(json.dumps(inspection.as_dict(), indent=2))  # rich would wrap long lines
+        return
     from rich.markup import escape
     from rich.table import Table
 
@@ -66,7 +70,10 @@ def print_inspection(inspection: Inspection) -> None:
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     console.print(table)
-    for note in inspection.notes:
+    for note, labels in inspection.notes_of_exposures().items():
+        whose = "all exposures" if len(labels) == len(inspection.inputs) > 1 else ", ".join(labels)
+        console.print(f"[yellow]{escape(whose)}:[/] {escape(note)}.", soft_wrap=True)
+    for note in inspection.notes_of_set:
         console.print(f"[yellow]Note:[/] {escape(note)}.", soft_wrap=True)
     for problem in inspection.problems:
         console.print(f"[red]Problem:[/] {escape(problem)}.", soft_wrap=True)
@@ -80,7 +87,9 @@ def selection_of(
     weight: str | None,
     bad_planes: str | None,
     good_bits: str | None,
-) -> Selection:
-    """Return the selection that the options of `plane_options` make for a file."""
+) -> tuple[Path, Selection]:
+    """Return a file, without the image in brackets, and the selection that the options of `plane_options` make."""
+    path, named = split_extension(file)
+    hdu = named if hdu is None else hdu
     selection = Selection(hdu, mask, variance, weight, names_of(bad_planes), names_of(good_bits) or ())
-    return fill_selection(selection, file, unique_labels([file])[0])
+    return path, fill_selection(selection, path, unique_labels([path])[0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["command"]
 
-import json
 import sys
 from pathlib import Path
 
@@ -75,9 +74,6 @@ def command(
             same_grid=same_grid,
             allow=allow,
         )
-    if as_json:
-        click.echo(json.dumps(inspection.as_dict(), indent=2))
-    else:
-        print_inspection(inspection)
+    print_inspection(inspection, as_json=as_json)
     if inspection.problems or (strict and inspection.notes):
         sys.exit(EXIT_REFUSED)

@@ -13,7 +13,7 @@ import click
 from ..calls.inspect import inspect_files
 from ..calls.match import match_files
 from ..draw.progress import progress_bar
-from ..errors import NotFoundError
+from ..errors import InvalidParameterError, NotFoundError
 from ..io.configuration import make_config
 from ..io.file_names import find_file
 from ..matching.joint.config import MatchAllConfig
@@ -102,6 +102,7 @@ def _config_for(method: str, file: Path | None, python_file: Path | None, settin
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped; finished exposures are kept.")
 @click.option("--dry-run", is_flag=True, help="Show how the files would be used, as inspect does, and write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run, print all details as JSON.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write report.html.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress bar and no summary.")
 def command(
@@ -128,6 +129,7 @@ def command(
     overwrite: bool,
     resume: bool,
     dry_run: bool,
+    as_json: bool,
     report: bool,
     quiet: bool,
 ) -> None:
@@ -151,6 +153,8 @@ def command(
       evensky match *.fits --out matched --method reference -c usePolynomial=true -c order=3
     """
     with one_line(), stoppable("finished exposures are kept; --resume continues the run"):
+        if as_json and not dry_run:
+            raise InvalidParameterError("--json prints what --dry-run finds; give both, or look at matched.ecsv")
         config = _config_for(method, config_file, python_config, settings)
         if dry_run:
             inspection = inspect_files(
@@ -165,7 +169,7 @@ def command(
                 same_grid=same_grid,
                 allow=allow,
             )
-            print_inspection(inspection)
+            print_inspection(inspection, as_json=as_json)
             sys.exit(EXIT_REFUSED if inspection.problems or (strict and inspection.notes) else 0)
         with progress_bar(False if quiet else None) as progress:
             run = match_files(

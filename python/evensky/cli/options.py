@@ -244,7 +244,11 @@ _set_options = [
         + "; ".join(f"{meaning} ({name})" for name, meaning in ALLOWED.items())
         + ". May be repeated.",
     ),
-    click.option("--strict", is_flag=True, help="Refuse the exposures if there is any note on them."),
+    click.option(
+        "--strict",
+        is_flag=True,
+        help="Refuse the exposures if anything about them is doubtful: any note but those that say what is used.",
+    ),
 ]
 
 

@@ -74,7 +74,8 @@ def command(
     console = open_console()
     with one_line():
         wanted = [stringToStatisticsProperty(name.upper()) for name in properties or _DEFAULT]
-        described = describe(file, selection_of(file, hdu, mask, variance, weight, bad_planes, good_bits))
+        file, selection = selection_of(file, hdu, mask, variance, weight, bad_planes, good_bits)
+        described = describe(file, selection)
         for note in described.notes:
             console.print(f"Note: {note}.", markup=False)
         for image in described.images:

@@ -73,10 +73,11 @@ def _names_of_bits(bits: int, planes: Mapping[str, int] | None) -> tuple[str, ..
 def bad_bits(
     planes: Mapping[str, int] | None, default: Sequence[str], selection: Selection, path: Path
 ) -> tuple[int, tuple[str, ...]]:
-    """Return the bits that are bad, and their names."""
+    """Return the bits that are bad, and their names; a default plane that the mask lacks is named as lacking."""
     usual = sum(1 << planes[name] for name in set(default) if name in planes) if planes else 0
     if planes is None or default == ANY:
         usual = _ANY_BIT
+    lacking: tuple[str, ...] = ()
     if selection.bad_planes is None:
         bits = usual
     else:
@@ -84,7 +85,10 @@ def bad_bits(
         for token in selection.bad_planes:
             if token in DEFAULT_PLANES and token not in (planes or {}):
                 # A mask need not have every default plane. BAD is evensky's name for what its layout calls bad.
-                bits |= usual if token == "BAD" and "BAD" not in default else 0
+                if token == "BAD" and "BAD" not in default:
+                    bits |= usual
+                else:
+                    lacking += (f"no {token} in this mask",)
             else:
                 bits |= _bits_of(token, planes, path)
     good = 0
@@ -92,4 +96,4 @@ def bad_bits(
         good |= _bits_of(token, planes, path)
     if bits == _ANY_BIT:
         return bits & ~good, ("any", *(f"but {name}" for name in _names_of_bits(good, planes)))
-    return bits & ~good, _names_of_bits(bits & ~good, planes)
+    return bits & ~good, _names_of_bits(bits & ~good, planes) + lacking

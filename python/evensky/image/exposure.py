@@ -45,15 +45,14 @@ class ExposureInfo:
         Assumptions made when the exposure was read, as sentences.
     has_variance : bool
         False if the variance plane is 0 because the variance is unknown.
-    reject : int
-        Bits of the mask that reject a pixel whichever planes are bad.
     scratch : Path or None
         Folder of the files that hold the pixels; None if the pixels are in memory.
     bad : int or None
         Bits of the mask whose pixels do not count in the layout of the file that was read, as a number >= 0; None if
         the names of the planes decide.
     reject : int
-        Bits of the mask whose pixels never count, as they have no positive finite variance or weight.
+        Bits of the mask whose pixels never count: those of a boolean mask, and those of pixels without a positive
+        finite variance or weight.
     """
 
     def __init__(self, metadata: Any = None, wcs: Any = None, dataId: dict[str, Any] | None = None) -> None:
@@ -62,7 +61,6 @@ class ExposureInfo:
         self.dataId: dict[str, Any] = {} if dataId is None else dataId
         self.assumptions: list[str] = []
         self.has_variance = True
-        self.reject = 0
         self.scratch: Path | None = None
         self.bad: int | None = None
         self.reject = 0

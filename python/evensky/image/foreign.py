@@ -80,6 +80,9 @@ class Planes:
         Unit of the pixels; "" if unknown.
     wcs : object
         WCS of the pixels as the object has it; None if it has none.
+    bad : int or None
+        Bits that reject a pixel unless the caller chooses others, in the layout of the file that was read; None if the
+        names of the planes decide.
     boolean : bool
         Whether the mask has no other bits than those of `reject`.
     masked : bool
@@ -97,6 +100,7 @@ class Planes:
     reject: int = 0
     unit: str = ""
     wcs: Any = None
+    bad: int | None = None
     boolean: bool = False
     masked: bool = False
     notes: list[str] = field(default_factory=list)
@@ -206,13 +210,15 @@ def planes_of_any_shape(obj: Any) -> Planes:
         return Planes(obj._array, x0=obj._xy0._x, y0=obj._xy0._y)
     if is_lsst_images(obj):
         return planes_of_lsst_images(obj)
-    wcs = None
     if isinstance(obj, Exposure):
-        obj, wcs = obj.maskedImage, obj.wcs
+        planes = planes_of_any_shape(obj.maskedImage)
+        planes.wcs, planes.reject = obj.wcs, _signed(obj.info.reject)
+        planes.bad = None if obj.info.bad is None else _signed(obj.info.bad)
+        return planes
     if isinstance(obj, MaskedImage):
         image, mask = obj.image, obj.mask
         x0, y0 = image._xy0
-        return Planes(image._array, mask._array, obj.variance._array, mask._planes, x0, y0, wcs=wcs, masked=True)
+        return Planes(image._array, mask._array, obj.variance._array, mask._planes, x0, y0, masked=True)
     if is_nddata(obj):
         return _from_nddata(obj)
     values, rejected, unit = plain_array(obj)
@@ -221,6 +227,11 @@ def planes_of_any_shape(obj: Any) -> Planes:
         reject_pixels(planes, rejected)
         planes.masked = True
     return planes
+
+
+def _signed(bits: int) -> int:
+    """Return bits of a mask as a number that int32 holds."""
+    return bits - 2**32 if bits >= 2**31 else bits
 
 
 def _from_nddata(data: Any) -> Planes:
@@ -277,7 +288,7 @@ def _set_bits(planes: Planes, array: np.ndarray, name: str, names: Mapping[str, 
     """Make an array of bits the mask."""
     given = _in_shape(array, planes, name)
     planes.mask = Mask(given.reshape(1, -1))._array.reshape(given.shape)
-    planes.mask_planes, planes.reject, planes.boolean = names, 0, False
+    planes.mask_planes, planes.reject, planes.bad, planes.boolean = names, 0, None, False
 
 
 def reject_pixels(planes: Planes, rejected: np.ndarray) -> None:
@@ -477,7 +488,7 @@ def add_planes(
     if mask is not None:
         if planes.masked and not replaces:
             raise InvalidParameterError(f"{kind} has a mask of its own; a second one cannot be given")
-        _add_mask(planes, mask)
+        _add_mask(planes, mask, keep=not planes.masked or replaces)
     if variance is None and weights is None:
         return planes
     if variance is not None and weights is not None:
@@ -498,9 +509,9 @@ def add_planes(
     return planes
 
 
-def _add_mask(planes: Planes, mask: Any) -> None:
-    """Make a mask that is given beside the data their mask; pixels that are rejected by other planes stay rejected."""
-    before = None if planes.masked or planes.mask is None else (planes.mask & np.int32(planes.reject)) != 0
+def _add_mask(planes: Planes, mask: Any, *, keep: bool) -> None:
+    """Make a mask that is given beside the data their mask; optionally keep rejecting pixels without a variance."""
+    before = (planes.mask & np.int32(planes.reject)) != 0 if keep and planes.mask is not None else None
     planes.masked = True
     if isinstance(mask, Mask):
         _set_bits(planes, mask.array, "mask", mask.getMaskPlaneDict())
@@ -509,7 +520,7 @@ def _add_mask(planes: Planes, mask: Any) -> None:
         if given.values.dtype.kind not in "biu":
             raise InvalidParameterError(f"mask has dtype {given.values.dtype}; it must be boolean or an integer")
         if given.values.dtype == np.bool_:
-            planes.mask = None
+            planes.mask, planes.mask_planes, planes.bad = None, None, None
             reject_pixels(planes, _in_shape(given.values, planes, "mask"))
         else:
             _set_bits(planes, given.values, "mask", None)

@@ -96,7 +96,7 @@ def _set_planes(exposure: Exposure, planes: Planes) -> None:
     bits = planes.mask
     if bits is not None:
         rejected = None
-        if not planes.boolean and planes.mask_planes is None and bits.any():
+        if not planes.boolean and planes.bad is None and planes.mask_planes is None and bits.any():
             rejected = bits != 0
             exposure.assumptions.append("the mask has no names of planes: every pixel that is not 0 is rejected")
             planes.reject = planes.reject or -1
@@ -105,7 +105,7 @@ def _set_planes(exposure: Exposure, planes: Planes) -> None:
         if rejected is not None:  # with all bits, they are rejected whichever planes are bad
             bits = np.where(rejected, np.int32(-1), 0 if planes.boolean else bits).astype(np.int32, copy=False)
         exposure.maskedImage.setMask(Mask(bits, mask_planes=planes.mask_planes))
-        exposure.info.reject = planes.reject
+        exposure.info.bad, exposure.info.reject = planes.bad, planes.reject
     variance, note = float32_variance(planes)
     if variance is not None:
         exposure.maskedImage.setVariance(ImageF(variance))

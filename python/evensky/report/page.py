@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._text import with_digits
 from ..draw.figures import common_stretch, figure_url, unit_label
 from ..draw.run_figures import plot_costs, plot_levels, plot_match
 from ..fits.atomic import atomic_path
@@ -25,14 +26,14 @@ def _number(value: float | None, digits: int = 3) -> str:
         return "–"
     if value == 0:
         return "0"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(decimals, 8)}f}" if abs(value) < 1e7 else f"{value:.{digits}g}"
+    size = math.floor(math.log10(abs(value)))
+    if not -5 < size < 7:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:.{max(0, digits - 1 - size)}f}"
 
 
-def _level(value: float | None) -> str:
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value:.3f}" if abs(value) < 1e7 else f"{value:.6g}"
+def _level(value: float | None, last_digit: float | None) -> str:
+    return "–" if value is None or not math.isfinite(value) else with_digits(value, last_digit)
 
 
 def _spread(values: list[float]) -> float | None:
@@ -82,7 +83,7 @@ def _context(run: MatchRun) -> dict[str, Any]:
         "exposures": [exposure(record) for record in run.records],
         "number": _number,
         "percent": lambda fraction: "–" if fraction is None else f"{_number(100.0 * fraction)} %",
-        "level": _level,
+        "level": lambda value: _level(value, run.last_digit),
     }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._text import with_digits
 from ..draw.figures import figure_url
 from ..draw.run_figures import plot_levels
 from ..draw.tables import table_html
@@ -127,11 +128,22 @@ class MatchRun:
             return {"fit RMS": "fit_rms", "residual / noise": "fit_chi", "model error": "model_sigma"}
         return {"fit RMS": "fit_rms", "matched MSE": "matched_mse", "expected MSE": "diff_im_var"}
 
+    @property
+    def last_digit(self) -> float | None:
+        """Size of the last digit of levels that is worth showing; None if nothing is known of their noise."""
+        levels = [level for r in self.records for level in (r.level_before, r.level_after) if level is not None]
+        largest = max((abs(level) for level in levels if math.isfinite(level)), default=0.0)
+        scatter = [r.fit_rms for r in self.records if r.fit_rms is not None and 0 < r.fit_rms < math.inf]
+        digit = min(scatter) / 10 if scatter else None
+        if 1 <= largest < 1e7:
+            return 1e-3 if digit is None else min(digit, 1e-3)
+        return digit
+
     def rows(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Return the header and the rows of the narrow table; see `GLOSSARY`."""
 
         def level(value: float | None) -> str:
-            return "-" if value is None else f"{value:.3f}" if abs(value) < 1e7 else f"{value:.6g}"
+            return "-" if value is None else with_digits(value, self.last_digit)
 
         def figure(value: float | None) -> str:
             return "-" if value is None else f"{value:.{3 if self.method == 'all' else 4}g}"

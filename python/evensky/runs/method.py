@@ -33,6 +33,9 @@ from .source import Frame, Item, Result, Source
 
 log = logging.getLogger("evensky")
 
+# Configuration fields that name the mask planes whose pixels do not count.
+_BAD_PLANES = ("bad_planes", "badMaskPlanes")
+
 
 @dataclass
 class Look:
@@ -269,8 +272,12 @@ class Method(ABC):
         record.digest = plan.digest
         history = [f"evensky {__version__}: {change.headline}"]
         if not unchanged:
-            config = ", ".join(f"{name}={value}" for name, value in self.config.toDict().items())
+            # Which planes are bad may depend on the layout of each file.
+            bad = self.source.bad_pixels(item)
+            fields = {name: value for name, value in self.config.toDict().items() if not bad or name not in _BAD_PLANES}
+            config = ", ".join(f"{name}={value}" for name, value in fields.items())
             history += [f"evensky model: {record.model}", f"evensky configuration: {config}"]
+            history += [f"evensky bad pixels: {bad}"] if bad else []
         result = Result(change.model, change.variance_changed, history, change.cards)
         return record, self.source.finish(item, frame, record, result)
 

@@ -25,7 +25,7 @@ from ..image.foreign import as_planes, own_variance
 from ..image.like import data_like, exposure_of, replace_planes
 from ..io import read_exposure
 from ..io.file_names import refuse_twice, unique_labels
-from ..io.formats import describe
+from ..io.formats import bad_bits_of, describe
 from ..matching.placement import GridMember
 from .record import ExposureRecord
 
@@ -140,6 +140,10 @@ class Source(ABC):
     def read_output(self, item: Item) -> Frame | None:
         """Read the result that an earlier run has written; return None if that is impossible."""
         return None
+
+    def bad_pixels(self, item: Item) -> str:
+        """Describe which pixels of an exposure do not count; "" if the configuration says it."""
+        return ""
 
     def bits(self, exposure: Exposure) -> int:
         """Return the bits of an exposure's mask that reject a pixel."""
@@ -277,14 +281,18 @@ class MemorySource(Source):
             replace_planes(exposure, **beside)
             if item.origin is not None:
                 exposure.setXY0(Point2I(*item.origin))
-            return Frame(exposure, self.bits(exposure) | exposure.info.reject, exposure)
+            return Frame(exposure, self._all_bits(exposure), exposure)
         exposure = exposure_of(data, item.label, copy=to_change, **beside)
         if item.origin is not None:
             exposure.setXY0(Point2I(*item.origin))
         if item.index not in self._bits:
-            self._bits[item.index] = self.bits(exposure) | exposure.info.reject
+            self._bits[item.index] = self._all_bits(exposure)
         beyond = not exposure.info.has_variance and getattr(data, "uncertainty", None) is not None
         return Frame(exposure, self._bits[item.index], data, shared=True, beyond_float32=beyond)
+
+    def _all_bits(self, exposure: Exposure) -> int:
+        """Return the bits that reject a pixel by name, by the layout of a file, or always."""
+        return bad_bits_of(exposure) if exposure.info.bad is not None else self.bits(exposure) | exposure.info.reject
 
     def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> None:
         """Keep an exposure, in the type of the input, and its model."""

@@ -79,6 +79,16 @@ class FileStore(Source):
             return item.image
         return describe(item.path, fill_selection(self.selection, item.path, item.label)).images[0]
 
+    def bad_pixels(self, item: Item) -> str:
+        """Describe which pixels of an exposure do not count."""
+        image = self._described(item)
+        parts = []
+        if image.mask is not None:
+            parts.append(f"{image.mask.name}: {', '.join(image.mask.bad_names) or 'no plane'}")
+        if image.variance is not None:
+            parts.append(f"{image.variance.name}: not positive or not finite")
+        return "; ".join(parts) or "not finite"
+
     def read_output(self, item: Item) -> Frame | None:
         """Read the output of an exposure, or return None if it cannot be read."""
         assert item.output is not None

@@ -70,3 +70,10 @@ def test_values_have_the_unit_of_the_data() -> None:
     assert with_unit(PIXELS, 3.0) == 3.0
     assert with_unit(PIXELS * u.nJy, 3.0) == 3 * u.nJy
     assert with_unit(CCDData(PIXELS, unit="adu"), 3.0) == 3 * u.adu
+
+
+def test_the_layout_of_a_file_chooses_bits_unless_the_caller_does() -> None:
+    exposure = ExposureF(4, 3)
+    exposure.info.bad, exposure.info.reject = 1 << 5, 1 << 20
+    assert select_planes(exposure, None, None)[1] == 1 << 5 | 1 << 20
+    assert select_planes(exposure, None, "SAT")[1] == 1 << 1 | 1 << 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import astropy.units as u
@@ -80,3 +81,41 @@ def test_ccd_data_come_back() -> None:
     again = data.subtract(background.image)
     np.testing.assert_array_equal(again.data, background.subtracted.data)
     np.testing.assert_array_equal(data.data, SKY)
+
+
+def test_pixels_without_variance_or_weight_do_not_count() -> None:
+    hurt = np.where(BAD, np.float32(1e6), SKY)
+    expected = evensky.estimate_background(hurt, BAD, bin_size=32)
+    for given in (
+        {"weights": ~BAD * 2.0},
+        {"variance": np.where(BAD, np.nan, 3)},
+        {"weights": np.ma.array(SKY, mask=BAD)},
+    ):
+        got = evensky.estimate_background(hurt, bin_size=32, **given)
+        np.testing.assert_array_equal(got.image, expected.image)
+        np.testing.assert_array_equal(got.rms_image, expected.rms_image)
+    masked = evensky.estimate_background(hurt, np.where(BAD, 4, 0), "SAT", weights=~BAD * 2.0, bin_size=32)
+    np.testing.assert_array_equal(masked.image, expected.image)
+    with pytest.raises(InvalidParameterError, match="weights: no value is positive"):
+        evensky.estimate_background(SKY, weights=SKY * 0)
+
+
+def test_a_cube_of_one_image_comes_back_as_such() -> None:
+    cube = CCDData(SKY[None], unit="adu", mask=BAD[None])
+    background = evensky.estimate_background(cube, bin_size=32)
+    assert background.subtracted.data.shape == background.subtracted.mask.shape == (1, *SKY.shape)
+    np.testing.assert_array_equal(background.image.data[0], evensky.estimate_background(SKY, BAD, bin_size=32).image)
+
+
+def test_a_level_is_shown_with_the_digits_that_its_error_leaves() -> None:
+    for scale, words in ((1e-16, "e-14 adu)"), (1.0, " adu)"), (1e9, "e+11 adu)")):
+        text = repr(evensky.estimate_background(CCDData(SKY * scale, unit="adu"), bin_size=32))
+        assert text.endswith(words)
+        assert re.search(r"level 1\d*\.\d", text)
+
+
+def test_photutils_takes_the_result() -> None:
+    photutils = pytest.importorskip("photutils.background")
+    subtracted = evensky.estimate_background(ccd(), bin_size=32).subtracted
+    theirs = photutils.Background2D(subtracted, 32)
+    assert abs(getattr(theirs.background_median, "value", theirs.background_median)) < 1

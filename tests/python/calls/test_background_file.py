@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from evensky.calls.background_file import model_file
+from evensky.calls.inspect import inspect_files
 from evensky.errors import FitsError, NotFoundError, TaskError
 from evensky.fits.descriptions import Selection
 from evensky.image import ExposureF, ImageF, MaskedImageF
@@ -55,3 +56,13 @@ def test_files_that_cannot_be_modelled(file: Path, tmp_path: Path) -> None:
     write_exposure(exposure, tmp_path / "blank.fits")
     with pytest.raises(TaskError, match="no bin of 30 px has a good pixel"):
         model_file(tmp_path / "blank.fits", bin_size=30, say=print)
+
+
+def test_results_are_no_exposures(file: Path, tmp_path: Path) -> None:
+    out, less, rms = (tmp_path / f"{name}.fits" for name in ("model", "less", "rms"))
+    model_file(file, out=out, subtracted=less, rms=rms, bin_size=30, say=print)
+    states = [read_exposure(path).metadata["EVS_STAT"] for path in (out, less, rms)]
+    assert states == ["background", "background subtracted", "standard deviation"]
+    for path in (out, less, rms):
+        (problem,) = inspect_files([file, path]).problems
+        assert f"outputs of an earlier run are given as exposures: {path.name}" in problem

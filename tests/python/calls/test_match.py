@@ -368,3 +368,80 @@ def test_where_nothing_is_held_no_reference_is_named(tmp_path: Path, level: str,
     page = result.write_report(tmp_path / "report.html").read_text()
     assert f"The best exposure: {result.run.reference}" in page
     assert "The reference:" not in page
+
+
+@pytest.mark.parametrize("match", [evensky.match, evensky.match_all])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"masks": [BAD, BAD]},
+        {"masks": [np.where(BAD, 16, 0)] * 2},
+        {"masks": [Mask(np.where(BAD, 2, 0).astype(np.int32)), np.ma.MaskedArray(BAD & False, BAD)]},
+        {"weights": [~BAD * 0.04, np.ma.MaskedArray(SKY, BAD)]},
+        {"variances": [np.where(BAD, np.nan, 25), np.where(BAD, -1, 25)]},
+        {"masks": [BAD, None], "variances": [None, np.where(BAD, np.inf, 25)]},
+    ],
+)
+def test_planes_beside_the_exposures(match: Any, given: dict[str, Any]) -> None:
+    exposures = [np.where(BAD, np.float32(1e6 + index), SKY - 20 * index) for index in range(2)]
+    result = match(exposures, 0, bin_size=40, bad_planes=["SAT"], **given)
+    assert [record.good_fraction for record in result.run.records] == [pytest.approx(1 - BAD.mean())] * 2
+    np.testing.assert_allclose(result.exposures[1][~BAD], SKY[~BAD], atol=0.01)
+
+
+def test_planes_take_the_place_of_those_of_a_file(tmp_path: Path) -> None:
+    exposure = ExposureF(MaskedImageF(ImageF(SKY.copy())))
+    exposure.mask.array[:60] = exposure.mask.getPlaneBitMask("BAD")
+    write_exposure(exposure, tmp_path / "a.fits")
+    result = evensky.match_all([tmp_path / "a.fits", SKY], 0, masks=[BAD, None])
+    assert result.run.records[0].good_fraction == pytest.approx(1 - BAD.mean())
+
+
+def test_planes_that_are_refused() -> None:
+    for match in (evensky.match, evensky.match_all):
+        for name in ("masks", "variances", "weights"):
+            with pytest.raises(InvalidParameterError, match=f"There are 1 {name} for 2 exposures; give one for each"):
+                match([SKY, SKY], **{name: [BAD]})
+        with pytest.raises(InvalidParameterError, match="masks is a int; a sequence"):
+            match([SKY, SKY], masks=3)
+        result = match(
+            [SKY, SKY, np.ma.MaskedArray(SKY, BAD)], 0, weights=[None, SKY * 0, None], masks=[None, None, BAD]
+        )
+        assert "weights: no value is positive and finite" in result.run.records[1].message
+        assert "MaskedArray has a mask of its own" in result.run.records[2].message
+
+
+def test_what_is_ignored_is_in_the_notes() -> None:
+    zeros = ccd(uncertainty=StdDevUncertainty(np.zeros(SKY.shape)))
+    result = evensky.match_all([zeros, ccd()], 0)
+    notes = [*result.run.notes, *result.run.records[0].warnings]
+    assert any("the uncertainty is ignored" in note for note in notes)
+    assert result.run.records[0].good_fraction == pytest.approx(1 - BAD.mean())
+
+
+@pytest.mark.parametrize("scale", [1e-29, 1.0, 1e20])
+def test_variances_are_added_at_any_scale(scale: float) -> None:
+    sigma = np.full(SKY.shape, 5 * scale, np.float32)
+    data = [
+        CCDData(RNG.normal(100 + index, 5, SKY.shape) * scale, unit="adu", uncertainty=StdDevUncertainty(sigma.copy()))
+        for index in range(2)
+    ]
+    result = evensky.match_all(data, 0, bin_size=20, add_variance=True)
+    got, model = result.exposures[1].uncertainty.array, result.models[1]
+    assert model is not None
+    added = model.sigma(np.arange(3.0), np.zeros(3)) ** 2
+    np.testing.assert_allclose(got[0, :3], np.sqrt((5 * scale) ** 2 + added), rtol=1e-6)
+    assert (got > sigma).all()
+    np.testing.assert_array_equal(data[1].uncertainty.array, sigma)
+    assert any("not used for expected errors" in note for note in result.run.notes) == (scale != 1)
+    assert all(float(cell) != 0 for row in result.run.rows()[1] for cell in row[2:4])
+
+
+def test_ccd_data_that_came_back_can_be_written(tmp_path: Path) -> None:
+    result = evensky.match_all([ccd(), ccd()], 0, add_variance=True)
+    result.exposures[1].write(tmp_path / "a.fits")
+    again = CCDData.read(tmp_path / "a.fits")
+    np.testing.assert_array_equal(again.data, result.exposures[1].data)
+    np.testing.assert_array_equal(again.mask, BAD)
+    np.testing.assert_array_equal(again.uncertainty.array, result.exposures[1].uncertainty.array)
+    assert again.unit == u.adu

@@ -10,12 +10,14 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pytest
-from astropy.nddata import NDData
+from astropy.nddata import NDData, VarianceUncertainty
 from astropy.stats import sigma_clipped_stats
+from astropy.table import MaskedColumn
+from astropy.utils.masked import Masked
 from skies import BAD, BITS, RNG, SKY, ccd
 
 import evensky
-from evensky.errors import FitsError, InvalidParameterError, NotFoundError, OutOfRangeError
+from evensky.errors import FitsError, InvalidParameterError, LengthError, NotFoundError, OutOfRangeError
 from evensky.image import ExposureF, ImageF, Mask, MaskedImageF
 from evensky.io import write_exposure
 from evensky.math import MEANCLIP, STDEVCLIP, StatisticsControl, makeStatistics
@@ -119,3 +121,42 @@ def test_masks_of_long_integers(tmp_path: Path) -> None:
     for value in (2**32, -(2**31) - 1):
         with pytest.raises(OutOfRangeError, match=f"{value}.*Mask holds"):
             evensky.clipped_stats(SKY, np.where(BAD, value, 0))
+
+
+def test_pixels_without_a_variance_do_not_count() -> None:
+    variance = np.where(BAD, 0, 4)
+    assert evensky.clipped_stats(SKY, variance=variance).n_masked == BAD.sum()
+    assert evensky.clipped_stats(NDData(SKY, uncertainty=VarianceUncertainty(variance))).n_masked == BAD.sum()
+    assert evensky.clipped_stats(MaskedImageF(ImageF(SKY))).n_masked == 0  # 0 is an unknown variance there
+    bits = np.where(BITS & 4, 4, 0)
+    odd = np.where(BITS >> 20 != 0, np.nan, 1.0)
+    got = evensky.clipped_stats(SKY, Mask(bits), "INTRP", variance=odd)
+    assert got.n_masked == (BITS != 0).sum()
+    with pytest.warns(UserWarning, match="uncertainty is ignored, as no value of it"):
+        assert evensky.clipped_stats(NDData(SKY, uncertainty=VarianceUncertainty(SKY * 0))).n_masked == 0
+
+
+def test_weights_that_are_missing_count_as_0() -> None:
+    expected = evensky.clipped_stats(SKY, weights=np.where(BAD, 0.0, 2.0))
+    for weights in (
+        np.where(BAD, np.nan, 2.0),
+        np.ma.MaskedArray(np.full(SKY.shape, 2.0), BAD),
+        Masked(np.full(SKY.shape, 2.0), mask=BAD),
+        np.where(BAD, 0, 2e-60),  # beyond float32
+        np.where(BAD, 0, 2e60),
+    ):
+        got = evensky.clipped_stats(SKY, weights=weights)
+        assert got.mean == pytest.approx(expected.mean, rel=1e-6)
+    for bad in (-1.0, np.inf):
+        with pytest.raises(InvalidParameterError, match=rf"weights: {bad} is among them; weights are finite"):
+            evensky.clipped_stats(SKY, weights=np.where(BAD, bad, 1))
+    with pytest.raises(LengthError):
+        evensky.clipped_stats(SKY, weights=np.ones((3, 3)))
+
+
+def test_values_of_any_shape_keep_their_masks() -> None:
+    cube = np.ma.MaskedArray(np.stack([SKY, SKY]), np.stack([BAD, BAD]))
+    assert evensky.clipped_stats(cube).n_masked == 2 * BAD.sum()
+    data = NDData(cube, uncertainty=VarianceUncertainty(np.ones(cube.shape)))
+    assert evensky.clipped_stats(data).n_masked == 2 * BAD.sum()
+    assert evensky.clipped_stats(MaskedColumn(SKY[0], mask=BAD[0])).n_masked == BAD[0].sum()

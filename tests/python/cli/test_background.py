@@ -19,7 +19,7 @@ def test_deviation_and_what_was_done(folder: Path, tmp_path: Path) -> None:
     result = run("background", image, "--bin-size", 64, "--order", 1, "--out", model, "--rms", rms)
     assert result.exit_code == 0, result.output
     low, high = fits.getdata(model).min(), fits.getdata(model).max()
-    assert f"model                  {low:.6g} to {high:.6g}" in result.output
+    assert f"model                  {low:.3f} to {high:.3f}" in result.output
     expected = estimate_background(image, bin_size=64, order=1)
     np.testing.assert_array_equal(fits.getdata(model), expected.image.array)
     np.testing.assert_array_equal(fits.getdata(rms), expected.rms_image.array)

@@ -9,7 +9,8 @@ import pytest
 from astropy.table import Table
 from demo_files import inputs, run, write_demo
 
-from evensky.cli.options import Commands, selection_of
+from evensky.cli.console import selection_of
+from evensky.cli.options import Commands
 from evensky.fits.descriptions import Selection
 from evensky.matching.joint.config import MatchAllConfig
 from evensky.tasks import MatchBackgroundsConfig
@@ -61,8 +62,11 @@ def test_numbers_that_are_too_large(folder: Path, tmp_path: Path, setting: str) 
 def test_the_locations_of_planes_have_names_filled_in() -> None:
     file = Path("/data/night/a.fits.gz")
     chosen = selection_of(file, "SCI,2", "{dir}/masks/{stem}_{name}[1]", None, "none", "4,BAD", "256+512")
-    assert chosen == Selection("SCI,2", "/data/night/masks/a_a.fits.gz[1]", None, "none", ("4", "BAD"), ("256+512",))
-    assert selection_of(file, None, "DQ", None, None, None, None) == Selection(mask="DQ")
+    mask = "/data/night/masks/a_a.fits.gz[1]"
+    assert chosen == (file, Selection("SCI,2", mask, None, "none", ("4", "BAD"), ("256+512",)))
+    assert selection_of(file, None, "DQ", None, None, None, None) == (file, Selection(mask="DQ"))
+    named = Path(f"{file}[SCI,2]")
+    assert selection_of(named, None, None, None, None, None, None) == (file, Selection("SCI,2"))
 
 
 @pytest.mark.parametrize("pattern", ["{stem.foo}", "{dir[0]}", "{nope}", "{0}", "{stem"])

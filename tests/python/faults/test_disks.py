@@ -30,7 +30,7 @@ from disturbed_runs import (
 )
 from resuming import digests
 
-import evensky.fits.writing
+import evensky.io.formats
 import evensky.report.page
 from evensky.fits.atomic import atomic_path
 from evensky.io.locked_lines import LockedLines

@@ -170,3 +170,16 @@ def test_planes_beside_the_data() -> None:
     added = add_planes(masked, "NDData", mask=[[True, False]])  # it has no mask of its own
     assert added.mask is not None
     assert (added.mask & added.reject != 0).all()
+
+
+def test_the_bits_of_a_file_s_layout_are_kept() -> None:
+    exposure = ExposureF(4, 1)
+    exposure.mask.array[...] = [[0, 1, 4, -(2**31)]]
+    exposure.info.bad, exposure.info.reject = 4, 2**31
+    planes = as_planes(exposure)
+    assert (planes.bad, planes.reject) == (4, -(2**31))
+    # Pixels without a variance have none beside another mask, either.
+    other = add_planes(planes, "Exposure", mask=np.array([[True, False, False, False]]), replaces=True)
+    assert other.mask is not None
+    assert other.bad is None
+    assert (other.mask & other.reject != 0).tolist() == [[True, False, False, True]]

@@ -8,6 +8,7 @@ import pytest
 from a_run import NASTY, make_run
 from astropy.table import Table
 
+from evensky.report import write_report
 from evensky.runs.match_run import GLOSSARY, write_table
 from evensky.runs.record import CandidateScore
 
@@ -106,3 +107,23 @@ def test_the_table_has_all_figures(tmp_path: Path) -> None:
         assert table["runner_up"].mask.tolist() == [True, False, True, True]
         assert table.meta["notes"] == ["no mask"]
     write_table(run, tmp_path / "matched.ecsv")  # replaces the existing file
+
+
+@pytest.mark.parametrize(
+    ("level", "rms", "shown"),
+    [
+        (1.23456e-16, 2e-18, "1.235e-16"),
+        (-12345.678, 0.002, "-12345.6780"),
+        (271.23456, 50.0, "271.235"),
+        (271.23456, 0.0, "271.235"),
+        (1.23456e9, 5e7, "1.235e+09"),
+        (0.0, 0.0, "0"),
+    ],
+)
+def test_levels_have_the_digits_that_their_noise_leaves(level: float, rms: float, shown: str, tmp_path: Path) -> None:
+    run = make_run(3)
+    for record in run.records:
+        record.level_before = record.level_after = level
+        record.fit_rms = rms
+    assert run.rows()[1][0][2] == shown
+    assert f">{shown}</td>" in write_report(run, tmp_path / "report.html").read_text()

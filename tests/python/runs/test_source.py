@@ -75,3 +75,17 @@ def test_none_and_the_same_twice_are_refused(tmp_path: Path) -> None:
         MemorySource([], [])
     with pytest.raises(InvalidParameterError, match=r"a\.fits is given more than once"):
         MemorySource([tmp_path / "a.fits", str(tmp_path / "a.fits")], [])
+
+
+def test_planes_are_given_for_each_exposure() -> None:
+    pixels = np.zeros((3, 4), np.float32)
+    bad = np.eye(3, 4, dtype=bool)
+    source = MemorySource([pixels, pixels], [], masks=[bad, None], weights=[None, np.where(bad, 0, 0.25)])
+    for item in source.items:
+        frame = source.read(item)
+        # The bits count although no plane is bad.
+        np.testing.assert_array_equal(frame.exposure.mask.array & frame.bad != 0, bad)
+    assert not source.read(source.items[0]).exposure.info.has_variance
+    assert source.read(source.items[1]).exposure.variance.array[0, 1] == 4
+    with pytest.raises(InvalidParameterError, match="There are 3 variances for 2 exposures"):
+        MemorySource([pixels, pixels], [], variances=[None] * 3)
