@@ -20,6 +20,8 @@ _STORAGE = re.compile(rb"(SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|BSCALE|B
 _SCALE = re.compile(rb"(BSCALE|BZERO) *= *([^/]*?) *(?:/.*)?")
 _NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?")
 _NO_NUMBER = re.compile(rb"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
+# Numbers of a pixel origin that are none: as text, they are refused, since an image at a wrong place is no better.
+_ORIGIN = re.compile(rb"(LTV[12]|CR(?:VAL|PIX)[12]A) *= *([+-]?(?:nan|inf(?:inity)?)) *(?:/.*)?", re.IGNORECASE)
 _ODD_BYTES = bytes(code if 32 <= code < 127 else ord("?") for code in range(256))
 _SHOWN_CARDS = 3
 _SHOWN_LETTERS = 30
@@ -53,7 +55,9 @@ def _as_comment(card: bytes) -> bytes:
 
 
 def _mended_storage(card: bytes, seen: set[bytes]) -> bytes:
-    """Return a card that says how pixels are stored, changed if it prevents reading them."""
+    """Return a card that says how or where pixels are stored, changed if it prevents reading them."""
+    if found := _ORIGIN.fullmatch(card.rstrip()):
+        return b"%-8s= '%s'" % (found[1], found[2])
     found = _STORAGE.match(card)
     if found is None:
         return card

@@ -659,4 +659,3 @@ def _read(hdus: Any, description: ImageDescription, dtype: Any, scratch: Scratch
         unit=description.unit,
         description=description,
     )
-

@@ -50,7 +50,10 @@ def test_sound_cards_stay(text: str) -> None:
         (["BSCALE  = 'two'"], "a card that cannot be used is ignored: BSCALE = 'two'"),
         (["BZERO   = none"], "a card that cannot be used is ignored: BZERO = none"),
         (["NAXIS1  = 5", "NAXIS1  = 6"], "a card that cannot be used is ignored: NAXIS1 = 6"),
-        (["A       = 1 2", "B       = x", "C       = -", "D       = nan"], "4 cards that cannot be used are ignored: A"),
+        (
+            ["A       = 1 2", "B       = x", "C       = -", "D       = nan"],
+            "4 cards that cannot be used are ignored",
+        ),
         (["SIMPLE  =                    F"], "SIMPLE = F: the file says that it does not conform to FITS; it is read"),
     ],
 )
