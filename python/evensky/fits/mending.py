@@ -20,6 +20,8 @@ _STORAGE = re.compile(rb"(SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|BSCALE|B
 _SCALE = re.compile(rb"(BSCALE|BZERO) *= *([^/]*?) *(?:/.*)?")
 _NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?")
 _NO_NUMBER = re.compile(rb"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
+# Numbers of a pixel origin that are none: as text, they are refused, since an image at a wrong place is no better.
+_ORIGIN = re.compile(rb"(LTV[12]|CR(?:VAL|PIX)[12]A) *= *([+-]?(?:nan|inf(?:inity)?)) *(?:/.*)?", re.IGNORECASE)
 _ODD_BYTES = bytes(code if 32 <= code < 127 else ord("?") for code in range(256))
 _SHOWN_CARDS = 3
 _SHOWN_LETTERS = 30
@@ -40,17 +42,12 @@ def _can_be_parsed(text: bytes) -> bool:
     return True
 
 
-def _repaired(text: bytes) -> bytes | None:
-    """Return a card that astropy can repair, such as text without its last quote; None if it cannot."""
-    from astropy.io.fits import Card
-
-    try:
-        card = Card.fromstring(text)
-        card.verify("silentfix")
-        fixed = str(card).encode("ascii")
-    except Exception:  # astropy raises many kinds of exceptions on such cards
-        return None
-    return fixed if len(fixed) == 80 and _can_be_parsed(fixed) else None
+def _repaired(card: bytes) -> bytes | None:
+    """Return a card with a keyword in capitals, and text with its last quote; None if it is no better for it."""
+    text = card[:8].upper() + card[8:]
+    if found := re.fullmatch(rb"(.{8}= +')([^']*?)( +/ .*)?", text.rstrip()):
+        text = found[1] + found[2].rstrip() + b"'" + (found[3] or b"")
+    return text.ljust(80) if len(text) <= 80 and _can_be_parsed(text.ljust(80)) else None
 
 
 def _as_comment(card: bytes) -> bytes:
@@ -58,7 +55,9 @@ def _as_comment(card: bytes) -> bytes:
 
 
 def _mended_storage(card: bytes, seen: set[bytes]) -> bytes:
-    """Return a card that says how pixels are stored, changed if it prevents reading them."""
+    """Return a card that says how or where pixels are stored, changed if it prevents reading them."""
+    if found := _ORIGIN.fullmatch(card.rstrip()):
+        return b"%-8s= '%s'" % (found[1], found[2])
     found = _STORAGE.match(card)
     if found is None:
         return card
@@ -98,7 +97,7 @@ def mended_cards(cards: list[bytes]) -> tuple[list[bytes], list[str]]:
             behind += 1
         card = cards[at]
         new = _mended_storage(card, seen).ljust(80)
-        if card.startswith(b"GROUPS  =") and not any(re.match(rb"NAXIS1  = *0 *(/|$)", one) for one in cards):
+        if re.match(rb"GROUPS  = *T", card) and not any(re.match(rb"NAXIS1  = *0 *(/|$)", one) for one in cards):
             new = _as_comment(card)  # random groups have a first axis of length 0
         if new != card:
             if card.startswith(b"SIMPLE"):

@@ -618,21 +618,21 @@ def _hdu_at(hdus: Any, index: int, path: Path) -> Any:
 def _read(hdus: Any, description: ImageDescription, dtype: Any, scratch: Scratch, *, header: bool) -> FitsPlanes:
     path, shape = description.path, description.shape
     hdu = _hdu_at(hdus, description.hdu, path)
-    notes = _defects(*dict.fromkeys((hdus[0], hdu)))
-    notes += description.notes
+    # The description holds what was mended in the header of the image.
+    notes = [*wrong_sums(hdu), *description.notes]
     _check_plane(hdu, f"HDU {description.name}", path)
     image = _read_image(hdu, description, dtype, scratch, notes)
     mask = _no_mask(shape, scratch)
     if description.mask is not None:
         with _plane_hdu(hdus, description.mask, path) as found:
             _check_plane(found, description.mask.name, description.mask.path)
-            notes += _defects(found)
+            notes += [*mended(found), *wrong_sums(found)]
             mask = _read_mask(found, description.mask, description, scratch, notes)
     variances, rejected = None, None
     if description.variance is not None:
         with _plane_hdu(hdus, description.variance, path) as found:
             _check_plane(found, description.variance.name, description.variance.path)
-            notes += _defects(found)
+            notes += [*mended(found), *wrong_sums(found)]
             variances, rejected = _read_errors(found, description.variance, shape, scratch, notes)
     reject = _reject(mask, rejected, description.mask is not None, notes)
     x0, y0 = description.origin or (0, 0)
@@ -659,8 +659,3 @@ def _read(hdus: Any, description: ImageDescription, dtype: Any, scratch: Scratch
         unit=description.unit,
         description=description,
     )
-
-
-def _defects(*hdus: Any) -> list[str]:
-    """Return notes on what is wrong with HDUs: cards that were mended, sums that are not those of the data."""
-    return [note for hdu in hdus for note in mended(hdu)] + wrong_sums(*hdus)
