@@ -596,6 +596,31 @@ def read_described(
         return _read(hdus, description, dtype, Scratch(scratch), header=header)
 
 
+def read_errors(errors: VarianceDescription, shape: tuple[int, ...]) -> np.ndarray:
+    """Read a plane of errors as a file has it, in its own sense.
+
+    Parameters
+    ----------
+    errors : VarianceDescription
+    shape : (height, width)
+
+    Returns
+    -------
+    ndarray of float64
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        If the file cannot be read.
+    """
+    stored = np.empty(shape)
+    with opened_headers(errors.path) as hdus:
+        check_tiles(hdus[errors.hdu], errors.path)
+        for part, data in _pixels(hdus[errors.hdu], errors.name, errors.path):
+            stored[part] = data
+    return stored
+
+
 @contextmanager
 def _plane_hdu(hdus: Any, plane: PlaneDescription, image: Path) -> Iterator[Any]:
     """Open the HDU of a plane, in the file of the image or in another."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["bad_bits_of", "describe", "errors_in_sense", "read_image", "rewrite_file"]
+__all__ = ["bad_bits_of", "changed_errors", "describe", "errors_in_sense", "read_image", "rewrite_file"]
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ..fits.contents import describe_file
-from ..fits.descriptions import FileDescription, ImageDescription, Selection, Sense
-from ..fits.planes import read_described
+from ..fits.descriptions import FileDescription, ImageDescription, Selection, Sense, VarianceDescription
+from ..fits.planes import read_described, read_errors
 from ..fits.rewriting import NewPlane, rewrite
 from ..image import Exposure
 from ..image.exposure import exposure_from_planes
@@ -95,6 +95,27 @@ def rewrite_file(
     rewrite_asdf(
         source, target, image.array, err=errors, history=image.history, provenance=image.cards, overwrite=overwrite
     )
+
+
+def changed_errors(errors: VarianceDescription, variance: np.ndarray) -> np.ndarray:
+    """Return new variances in the sense of the plane of a file; where that says that there is no pixel, it is kept.
+
+    Parameters
+    ----------
+    errors : VarianceDescription
+        The plane of the file.
+    variance : ndarray of float32
+        The new variances.
+
+    Returns
+    -------
+    ndarray of float32
+    """
+    new = errors_in_sense(variance, errors.sense)
+    if is_asdf(errors.path):
+        return new
+    stored = read_errors(errors, variance.shape)
+    return np.where(np.isfinite(stored) & (stored > 0), new, stored).astype(np.float32)
 
 
 def errors_in_sense(variance: np.ndarray, sense: Sense) -> np.ndarray:

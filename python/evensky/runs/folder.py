@@ -111,6 +111,7 @@ class RunFolder:
             "config": config,
             "reference": None if reference is None else str(reference.absolute()),
             "selection": asdict(self.store.selection),
+            "ignore_units": self.store.ignore_units,
             "compress": self.store.compress,
             "files": [state(path) for path in self.paths],
             "planes": [state(file) for file in self._plane_files()],

@@ -159,7 +159,13 @@ class JointMethod(Method):
         )
         labels = [item.label for item in items]
         plans: list[Plan] = [_plan_of(one, look, labels) for one, look in zip(fit.exposures, looks, strict=True)]
-        return plans, _group_notes(fit, items)
+        dead = [
+            f"The chip {one.label} of the reference has no good pixel, so the level of this chip is not that of the "
+            "reference."
+            for one in self.references.values()
+            if looks[one.index].candidate.npoint == 0
+        ]
+        return plans, dead + _group_notes(fit, items)
 
     # -- jobs --
 
@@ -239,6 +245,8 @@ class JointMethod(Method):
         if plan.fit.model is None:
             raise NoOverlapError("has no bin that is good here and in any other exposure: nothing to match")
         widened = bool(self.config.add_variance) and frame.exposure.info.has_variance
+        if self.config.add_variance and not widened and item.path is not None:
+            record.warnings.append("add_variance: there are no variances to which that of the model could be added")
         self._add_model(frame, plan.fit, record, widened=widened)
         self._describe(record, plan)
         fixed = self.references.get(item.slot)

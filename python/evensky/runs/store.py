@@ -17,7 +17,7 @@ from ..fits.descriptions import ImageDescription, Selection, is_fact
 from ..fits.rewriting import NewPlane
 from ..geom import Point2I
 from ..io.file_names import fill_selection
-from ..io.formats import bad_bits_of, describe, errors_in_sense, read_image, rewrite_file
+from ..io.formats import bad_bits_of, changed_errors, describe, read_image, rewrite_file
 from .record import ExposureRecord
 from .source import Frame, Item, Result, Source
 
@@ -127,7 +127,7 @@ class FileStore(Source):
         planes = {image.hdu: NewPlane(exposure.image.array, cards, result.history)}
         if result.variance_changed and (errors := image.variance) is not None:
             if errors.path == image.path:
-                planes[errors.hdu] = NewPlane(errors_in_sense(exposure.variance.array, errors.sense))
+                planes[errors.hdu] = NewPlane(changed_errors(errors, exposure.variance.array))
             else:
                 record.warnings.append(
                     f"its errors are in another file, {errors.path.name}, to which the variance of the model is not "

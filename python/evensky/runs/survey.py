@@ -158,6 +158,12 @@ def survey_files(
     survey = Survey(files, items)
     _check_roles(survey, allow)
     usable = [item for item in items if item.image is not None]
+    if len({item.slot == "" for item in usable}) > 1:
+        alone, chips = (next(item.label for item in usable if (item.slot == "") is one) for one in (True, False))
+        survey.problems.append(
+            f"files of one image ({alone}) and of several ({chips}) are mixed; choose one image of each (hdu, --hdu, or "
+            "file.fits[SCI,2])"
+        )
     labels = [item.label for item in usable]
     if "filters" not in allow:
         problems, notes = check_filters(labels, [item.image.filter for item in usable if item.image is not None])
@@ -168,6 +174,8 @@ def survey_files(
         survey.problems += problems
         survey.notes += notes
     _place(survey, shifted=shifted, same_grid=same_grid)
+    # Several chips may have the same notes and problems.
+    survey.notes, survey.problems = list(dict.fromkeys(survey.notes)), list(dict.fromkeys(survey.problems))
     return survey
 
 

@@ -42,6 +42,8 @@ class HeldReferences:
         finally:
             with self._lock:
                 del self._adopted[run]
+                if self._run == run:  # other chips that were loaded meanwhile
+                    self._loaded.clear()
 
 
 class HeldPixels:

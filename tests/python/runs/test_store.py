@@ -49,7 +49,7 @@ def write_chips(path: Path) -> list[Item]:
     for chip in (1, 2):
         hdus += [
             fits.ImageHDU(np.full((3, 4), chip, np.float32), name="SCI", ver=chip),
-            fits.ImageHDU(np.full((3, 4), 2, np.float32), name="ERR", ver=chip),
+            fits.ImageHDU(np.where(np.eye(3, 4, 2) > 0, 0, 2).astype(np.float32), name="ERR", ver=chip),
             fits.ImageHDU(np.eye(3, 4, dtype=np.int16), name="DQ", ver=chip),
         ]
     fits.HDUList(hdus).writeto(path)
@@ -65,8 +65,10 @@ def test_all_chips_of_a_file_are_written(tmp_path: Path) -> None:
     records = [ExposureRecord(item.label, "a.fits", "matched") for item in items]
     parts = []
     for item, frame, record in zip(items, frames, records, strict=True):
-        np.testing.assert_array_equal((frame.exposure.mask.array & frame.bad) != 0, np.eye(3, 4, dtype=bool))
-        np.testing.assert_array_equal(frame.exposure.variance.array, 4)
+        # Pixels without a positive error do not count, nor do flagged ones.
+        bad = (np.eye(3, 4) + np.eye(3, 4, 2)) > 0
+        np.testing.assert_array_equal((frame.exposure.mask.array & frame.bad) != 0, bad)
+        np.testing.assert_array_equal(frame.exposure.variance.array[~bad], 4)
         frame.exposure.image.array[...] += 10
         frame.exposure.variance.array[...] += 5
         parts.append(store.finish(item, frame, record, Result(None, True, [], {})))
@@ -75,7 +77,8 @@ def test_all_chips_of_a_file_are_written(tmp_path: Path) -> None:
         assert [hdu.name for hdu in before] == [hdu.name for hdu in after]
         for chip in (1, 2):
             np.testing.assert_array_equal(after["SCI", chip].data, chip + 10)
-            np.testing.assert_array_equal(after["ERR", chip].data, 3)  # in the sense that the file has
+            # In the sense that the file has; an error that says that there is no pixel is kept.
+            np.testing.assert_array_equal(after["ERR", chip].data, np.where(np.eye(3, 4, 2) > 0, 0, 3))
             np.testing.assert_array_equal(after["DQ", chip].data, before["DQ", chip].data)
             assert after["SCI", chip].header["EVS_STAT"] == "matched"
     assert [record.output for record in records] == [str(tmp_path / "out.fits")] * 2
