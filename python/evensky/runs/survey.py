@@ -161,8 +161,8 @@ def survey_files(
     if len({item.slot == "" for item in usable}) > 1:
         alone, chips = (next(item.label for item in usable if (item.slot == "") is one) for one in (True, False))
         survey.problems.append(
-            f"files of one image ({alone}) and of several ({chips}) are mixed; choose one image of each (hdu, --hdu, or "
-            "file.fits[SCI,2])"
+            f"files of one image ({alone}) and of several ({chips}) are mixed; choose one image of each (hdu, --hdu, "
+            "or file.fits[SCI,2])"
         )
     labels = [item.label for item in usable]
     if "filters" not in allow:
