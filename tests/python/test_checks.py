@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evensky._checks import real_number, shown, whole_number
+from evensky._checks import names_of, real_number, shown, whole_number
 from evensky.errors import InvalidParameterError, OutOfRangeError
 
 
@@ -36,3 +36,12 @@ def test_real_numbers() -> None:
     assert real_number(np.float32(1.5), "x") == 1.5
     with pytest.raises(OutOfRangeError, match=r"x is a number of \d+ bits; it must be within float64"):
         real_number(10**5000, "x")
+
+
+def test_names_are_given_in_a_text_or_one_by_one() -> None:
+    assert names_of(None) is None
+    assert names_of(" A ,,4096+8192") == ("A", "4096+8192")
+    assert names_of(["A", 4]) == ("A", "4")
+    assert names_of(256) == ("256",)
+    with pytest.raises(InvalidParameterError, match=r"good_bits is 1\.5, a float; names are needed"):
+        names_of(1.5, "good_bits")  # type: ignore[arg-type]

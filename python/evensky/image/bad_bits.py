@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["bad_bits", "plane_names"]
+__all__ = ["bad_bits"]
 
 from collections.abc import Iterable
 from typing import Any
@@ -39,8 +39,3 @@ def bad_bits(mask: Any, names: Iterable[str] | None = None, *, defaults_may_lack
     default = Mask.getMaskPlaneDict() if defaults_may_lack else {}
     wanted = [name if name in own else PLANE_ALIASES.get(name, name) for name in names]
     return int(mask.getPlaneBitMask([name for name in wanted if name in own or name not in default]))
-
-
-def plane_names(text: str | None) -> list[str] | None:
-    """Split the names of mask planes at commas; return None for None."""
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]

@@ -7,7 +7,7 @@ import pytest
 
 from evensky.errors import InvalidParameterError, NotFoundError
 from evensky.image import Mask
-from evensky.image.bad_bits import bad_bits, plane_names
+from evensky.image.bad_bits import bad_bits
 
 
 def make_mask() -> Mask:
@@ -17,10 +17,10 @@ def make_mask() -> Mask:
 def test_bits_of_bad_planes() -> None:
     mask = make_mask()
     assert bad_bits(mask) == 1 << 3 | 1 << 7  # the default planes that the mask has
-    assert bad_bits(mask, plane_names("DUST, SAT,")) == 1 << 3 | 1 << 5
-    assert bad_bits(mask, plane_names("")) == 0
+    assert bad_bits(mask, ["DUST", "SAT"]) == 1 << 3 | 1 << 5
+    assert bad_bits(mask, []) == 0
     with pytest.raises(NotFoundError, match="'BAD'"):
-        bad_bits(mask, plane_names("BAD"))
+        bad_bits(mask, ["BAD"])
 
 
 def test_names_must_be_names() -> None:
@@ -40,8 +40,3 @@ def test_names_of_lsst_images_are_understood() -> None:
     assert bad_bits(make_mask(), ["SATURATED", "COSMIC_RAY"]) == 1 << 3 | 1 << 7
     mask = Mask(1, 1, mask_planes={"SATURATED": 2, "SAT": 4})
     assert bad_bits(mask, ["SATURATED"]) == 1 << 2  # a plane with exactly this name comes first
-
-
-def test_names_are_separated_by_commas() -> None:
-    assert plane_names(None) is None
-    assert plane_names(" A ,,B") == ["A", "B"]
