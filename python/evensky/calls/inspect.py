@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["Inspection", "inspect_files"]
 
 import html
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from ..errors import EvenskyError, InvalidParameterError
 from ..fits.descriptions import FileDescription, ImageDescription, Selection
 from ..io.file_names import refuse_twice
 from ..runs.record import InputSummary
+from ..runs.source import Item
 from ..runs.survey import Survey, survey_files
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class Inspection:
     notes: list[str]
     problems: list[str]
     _survey: Survey
+
+    def is_refused(self, *, strict: bool) -> bool:
+        """Return whether `match_files` would refuse the files, or could not use some of them."""
+        return bool(self.problems or (strict and self.notes))
 
     def rows(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Return the header and the rows of the table, as text."""
@@ -72,7 +77,9 @@ class Inspection:
     def as_dict(self) -> dict[str, Any]:
         """Return all descriptions in JSON types."""
         return {
-            "files": [_file_as_dict(self._survey, number) for number in range(len(self._survey.files))],
+            "files": [
+                _file_as_dict(file, items) for file, items in zip(self._survey.files, self._survey.by_file, strict=True)
+            ],
             "notes": self.notes,
             "problems": self.problems,
         }
@@ -146,8 +153,7 @@ def inspect_files(
     if method not in ("all", "reference"):
         raise InvalidParameterError(f"method = {method!r}; it must be 'all' or 'reference'")
     refuse_twice(files)
-    bad = names_of(bad_planes)
-    selection = Selection(hdu, mask, variance, weight, None if bad is None else tuple(bad), names_of(good_bits) or ())
+    selection = Selection(hdu, mask, variance, weight, names_of(bad_planes), names_of(good_bits) or ())
     survey = survey_files(files, selection, shifted=method == "all", same_grid=same_grid, allow=allow)
     broken = [reason_of(file) for file in survey.files if isinstance(file, EvenskyError)]
     return Inspection(survey.inputs, survey.doubts, broken + survey.problems, survey)
@@ -165,9 +171,7 @@ def _padded(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> list[list[s
     return [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (header, *rows)]
 
 
-def _file_as_dict(survey: Survey, number: int) -> dict[str, Any]:
-    file = survey.files[number]
-    items = survey.of_files([number])
+def _file_as_dict(file: FileDescription | EvenskyError, items: Sequence[Item]) -> dict[str, Any]:
     if not isinstance(file, FileDescription):
         return {"path": items[0].place, "error": reason_of(file), "images": []}
     return {

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from .._checks import names_of
 from ..calls.inspect import Inspection
+from ..fits.companions import split_extension
 from ..fits.descriptions import Selection
-from ..io.file_names import fill_selection, split_extension, unique_labels
+from ..io.file_names import fill_selection, unique_labels
 from ..runs.folder import PAGE, TABLE
 from ..runs.match_run import MatchRun
 

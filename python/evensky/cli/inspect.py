@@ -75,5 +75,5 @@ def command(
             allow=allow,
         )
     print_inspection(inspection, as_json=as_json)
-    if inspection.problems or (strict and inspection.notes):
+    if inspection.is_refused(strict=strict):
         sys.exit(EXIT_REFUSED)

@@ -156,35 +156,31 @@ def command(
         if as_json and not dry_run:
             raise InvalidParameterError("--json prints what --dry-run finds; give both, or look at matched.ecsv")
         config = _config_for(method, config_file, python_config, settings)
+        choices: dict[str, Any] = {
+            "hdu": hdu,
+            "mask": mask,
+            "variance": variance,
+            "weight": weight,
+            "bad_planes": bad_planes,
+            "good_bits": good_bits,
+            "same_grid": same_grid,
+            "allow": allow,
+        }
         if dry_run:
             inspection = inspect_files(
                 files if reference is None or find_file(reference, files) is not None else [*files, reference],
                 method=method,
-                hdu=hdu,
-                mask=mask,
-                variance=variance,
-                weight=weight,
-                bad_planes=bad_planes,
-                good_bits=good_bits,
-                same_grid=same_grid,
-                allow=allow,
+                **choices,
             )
             print_inspection(inspection, as_json=as_json)
-            sys.exit(EXIT_REFUSED if inspection.problems or (strict and inspection.notes) else 0)
+            sys.exit(EXIT_REFUSED if inspection.is_refused(strict=strict) else 0)
         with progress_bar(False if quiet else None) as progress:
             run = match_files(
                 files,
                 out,
                 config=config,
                 reference=reference,
-                hdu=hdu,
-                mask=mask,
-                variance=variance,
-                weight=weight,
-                bad_planes=bad_planes,
-                good_bits=good_bits,
-                same_grid=same_grid,
-                allow=allow,
+                **choices,
                 strict=strict,
                 workers=workers,
                 executor=executor,

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["Beside", "beside", "extension_of", "named_layout", "plane_file", "role_by_name", "sense_by_name"]
+__all__ = [
+    "Beside",
+    "beside",
+    "extension_of",
+    "named_layout",
+    "plane_file",
+    "role_by_name",
+    "sense_by_name",
+    "split_extension",
+]
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,6 +66,13 @@ def extension_of(spec: str) -> tuple[str, str | None]:
     """Split ``file.fits[EXT]`` into ``file.fits`` and ``EXT``; the latter is None if there are no brackets."""
     match = re.fullmatch(r"(.+)\[([^\[\]]+)\]", spec)
     return (match[1], match[2]) if match else (spec, None)
+
+
+def split_extension(path: Path) -> tuple[Path, str | None]:
+    """Split the name of an image of a file, as in ``file.fits[SCI,2]``, unless a file has this name."""
+    file, extension = extension_of(str(path))
+    # Unlike Path.exists, os.path.exists accepts names that are too long.
+    return (path, None) if extension is None or os.path.exists(path) else (Path(file), extension)
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -116,6 +116,11 @@ class MaskDescription(PlaneDescription):
     bad: int
     bad_names: tuple[str, ...]
 
+    @property
+    def summary(self) -> str:
+        """Name of the mask, and of the planes whose pixels do not count."""
+        return f"{self.name}: {', '.join(self.bad_names) or 'no plane'}"
+
 
 @dataclass(frozen=True)
 class VarianceDescription(PlaneDescription):

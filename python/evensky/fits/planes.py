@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["FitsPlanes", "plane_file", "read_described", "read_planes"]
+__all__ = ["FitsPlanes", "read_described", "read_errors", "read_planes"]
 
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from .._bands import row_bands
+from .._checks import names_of
 from .._planes import DEFAULT_PLANES, MAX_PLANES, checked_planes
 from ..errors import FitsError, InvalidParameterError
-from .companions import extension_of, plane_file
+from .companions import split_extension
 from .contents import describe_hdus
 from .descriptions import (
     FileDescription,
@@ -474,28 +474,20 @@ def _selection(
     given = {"mask": mask, "variance": variance, "weight": weight, "hdu": hdu}
     chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if bad_planes is not None:
-        chosen["bad_planes"] = _names(bad_planes)
+        chosen["bad_planes"] = names_of(bad_planes, "bad_planes")
     if good_bits:
-        chosen["good_bits"] = _names(good_bits)
+        chosen["good_bits"] = names_of(good_bits, "good_bits")
     return replace(selection or Selection(), **chosen)
-
-
-def _names(planes: str | int | Iterable[str]) -> tuple[str, ...]:
-    if isinstance(planes, str):
-        return tuple(name.strip() for name in planes.split(",") if name.strip())
-    return (str(planes),) if isinstance(planes, int) else tuple(map(str, planes))
 
 
 def _place(path: str | Path, selection: Selection) -> tuple[Path, Selection]:
     """Split ``file.fits[SCI,2]`` into a file and the choice of its HDU, unless there is a file of this name."""
-    if os.path.exists(path):  # unlike Path.exists, it accepts names that are too long
-        return Path(path), selection
-    file, extension = extension_of(str(path))
+    file, extension = split_extension(Path(path))
     if extension is None:
-        return Path(path), selection
+        return file, selection
     if selection.hdu is not None:
         raise InvalidParameterError(f"{path} names an HDU, and hdu = {selection.hdu!r} another; only one can be given")
-    return Path(file), replace(selection, hdu=extension)
+    return file, replace(selection, hdu=extension)
 
 
 def read_planes(

@@ -8,7 +8,6 @@ __all__ = [
     "fill_selection",
     "find_file",
     "refuse_twice",
-    "split_extension",
     "unique_labels",
 ]
 
@@ -70,14 +69,6 @@ def ending_of(path: Path) -> str:
     assert found is not None  # it may be empty
     kind = ".asdf" if found[1] == ".asdf" else ".fits"
     return kind if found[2] in (None, ".zip") else kind + found[2]
-
-
-def split_extension(path: Path) -> tuple[Path, str | None]:
-    """Split the name of an image of a file, as in ``file.fits[SCI,2]``, unless a file has this name."""
-    found = re.fullmatch(r"(.+)\[([^\[\]]+)\]", str(path))
-    if found is None or os.path.exists(path):  # unlike Path.exists, it accepts names that are too long
-        return path, None
-    return Path(found[1]), found[2]
 
 
 def find_file(path: Path, files: Sequence[Path]) -> int | None:

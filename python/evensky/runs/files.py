@@ -92,7 +92,9 @@ def match_files(
         allow=allow,
     )
     survey.refuse(strict=strict)
-    number, first = len(survey.of_files(range(number))), None if index is None else survey.of_files([index])[0].index
+    by_file = survey.by_file
+    first = None if index is None else by_file[index][0].index
+    number = sum(map(len, by_file[:number]))
     folder = RunFolder(survey.items, Path(out_dir), store, overwrite=overwrite, resume=resume)
     folder.prepare()
     method: Method

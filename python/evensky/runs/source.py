@@ -17,6 +17,7 @@ import numpy as np
 from .._checks import shown, whole_number
 from .._text import printable
 from ..errors import EvenskyError, InvalidParameterError, OutOfRangeError
+from ..fits.companions import split_extension
 from ..fits.descriptions import ImageDescription, Selection
 from ..geom import Point2I
 from ..image import Exposure
@@ -24,7 +25,7 @@ from ..image.bad_bits import bad_bits
 from ..image.foreign import as_planes, own_variance
 from ..image.like import data_like, exposure_of, replace_planes
 from ..io import read_exposure
-from ..io.file_names import refuse_twice, split_extension, unique_labels
+from ..io.file_names import refuse_twice, unique_labels
 from ..io.formats import bad_bits_of, describe
 from ..matching.placement import GridMember
 from .record import ExposureRecord

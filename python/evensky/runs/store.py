@@ -84,7 +84,7 @@ class FileStore(Source):
         image = self._described(item)
         parts = []
         if image.mask is not None:
-            parts.append(f"{image.mask.name}: {', '.join(image.mask.bad_names) or 'no plane'}")
+            parts.append(image.mask.summary)
         if image.variance is not None:
             parts.append(f"{image.variance.name}: not positive or not finite")
         return "; ".join(parts) or "not finite"

@@ -5,16 +5,16 @@ from __future__ import annotations
 __all__ = ["Survey", "check_grid", "place_items", "survey_files"]
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-
-import numpy as np
 
 from .._text import printable, reason_of
 from ..errors import EvenskyError, InvalidParameterError, UnsuitableError
+from ..fits.companions import split_extension
 from ..fits.descriptions import ALLOWED, FileDescription, ImageDescription, Selection, is_fact
-from ..io.file_names import ending_of, fill_selection, split_extension, unique_labels
+from ..io.file_names import ending_of, fill_selection, unique_labels
 from ..io.formats import describe
 from ..matching.placement import GridMember, place
 from ..matching.sets import check_filters, check_units
@@ -62,16 +62,16 @@ class Survey:
         if problems:
             raise UnsuitableError(problems)
 
-    def of_files(self, numbers: Iterable[int]) -> list[Item]:
-        """Return the exposures of files, given by the numbers of the files."""
-        ends = np.cumsum([max(1, len(getattr(file, "images", ()))) for file in self.files]).tolist()
-        starts = [0, *ends]
-        return [item for number in numbers for item in self.items[starts[number] : starts[number + 1]]]
+    @property
+    def by_file(self) -> list[list[Item]]:
+        """The exposures of each file."""
+        items = iter(self.items)
+        return [list(islice(items, len(getattr(file, "images", (None,))))) for file in self.files]
 
     @property
     def inputs(self) -> list[InputSummary]:
         """What is used of each exposure, as text."""
-        return [_summary(item, file) for number, file in enumerate(self.files) for item in self.of_files([number])]
+        return [_summary(item, file) for file, items in zip(self.files, self.by_file, strict=True) for item in items]
 
     @property
     def doubts(self) -> list[str]:
@@ -158,6 +158,7 @@ def survey_files(
     survey = Survey(files, items)
     _check_roles(survey, allow)
     usable = [item for item in items if item.image is not None]
+    described = [item.image for item in items if item.image is not None]
     if len({item.slot == "" for item in usable}) > 1:
         alone, chips = (next(item.label for item in usable if (item.slot == "") is one) for one in (True, False))
         survey.problems.append(
@@ -166,11 +167,11 @@ def survey_files(
         )
     labels = [item.label for item in usable]
     if "filters" not in allow:
-        problems, notes = check_filters(labels, [item.image.filter for item in usable if item.image is not None])
+        problems, notes = check_filters(labels, [image.filter for image in described])
         survey.problems += problems
         survey.notes += notes
     if "units" not in allow:
-        problems, notes = check_units(labels, [item.image.unit for item in usable if item.image is not None])
+        problems, notes = check_units(labels, [image.unit for image in described])
         survey.problems += problems
         survey.notes += notes
     _place(survey, shifted=shifted, same_grid=same_grid)
@@ -309,7 +310,7 @@ def _summary(item: Item, file: FileDescription | EvenskyError) -> InputSummary:
     height, width = image.shape
     mask = errors = "none"
     if image.mask is not None:
-        mask = f"{image.mask.name}: {', '.join(image.mask.bad_names) or 'no plane'}"
+        mask = image.mask.summary
     if image.variance is not None:
         errors = f"{image.variance.name}: {image.variance.sense}"
     ignored = [f"not used: {', '.join(file.ignored)}"] if file.ignored and image is file.images[0] else []

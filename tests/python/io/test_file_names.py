@@ -8,6 +8,7 @@ import pytest
 
 from evensky import match_files
 from evensky.errors import InvalidParameterError
+from evensky.fits.companions import split_extension
 from evensky.fits.descriptions import Selection
 from evensky.io.file_names import (
     ending_of,
@@ -15,7 +16,6 @@ from evensky.io.file_names import (
     fill_selection,
     find_file,
     refuse_twice,
-    split_extension,
     unique_labels,
 )
 from evensky.tasks import MatchBackgroundsConfig

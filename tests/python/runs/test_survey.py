@@ -51,7 +51,7 @@ def test_each_science_image_is_an_exposure(tmp_path: Path) -> None:
     assert [item.index for item in found.items] == [0, 1, 2, 3]
     assert found.items[0].slot == found.items[2].slot != found.items[1].slot
     assert {item.output for item in found.items} == {Path("out/a_matched.fits"), Path("out/b_matched.fits")}
-    assert [item.label for item in found.of_files([1])] == ["b[SCI,1]", "b[SCI,2]"]
+    assert [item.label for item in found.by_file[1]] == ["b[SCI,1]", "b[SCI,2]"]
     assert not found.problems
     first = found.inputs[0]
     assert (first.image, first.mask.split(":")[0], first.errors) == ("SCI,1, 50 x 40", "DQ,1", "ERR,1: sigma")
