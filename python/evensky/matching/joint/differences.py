@@ -6,7 +6,7 @@ __all__ = ["Coverage", "Differences", "PairBins", "Pixels", "coverage_of", "meas
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -69,10 +69,13 @@ class Coverage:
         Numbers of the bins of the grid, ascending.
     counts : ndarray of int, shape (n,)
         Number of good pixels in each bin.
+    levels : ndarray, shape (n,)
+        Sigma-clipped mean of the good pixels of each bin: the exposure without its stars, binned.
     """
 
     bins: np.ndarray
     counts: np.ndarray
+    levels: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass
@@ -108,7 +111,7 @@ class PairBins:
 
 
 def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Coverage:
-    """Count the good pixels of one exposure in the bins.
+    """Count the good pixels of one exposure in the bins, and measure its level there.
 
     Parameters
     ----------
@@ -118,15 +121,16 @@ def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Cover
         Number of threads; 0 for the process-wide default.
     """
     x_edges, y_edges, numbers = grid.edges(pixels.box)
-    # Pixels are counted in the difference from an image of zeros, which is one row in memory.
+    # The exposure is measured as the difference from an image of zeros, which is one row in memory.
     zeros = np.broadcast_to(np.zeros(pixels.box[2], pixels.image.dtype), pixels.image.shape)
     options = _core.PairOptions()
     options.referenceBadMask = pixels.bad
-    _, _, counts, _, _ = _bin_differences(
+    options.gridStatistic = _core.Property.MEANCLIP
+    levels, _, counts, _, _ = _bin_differences(
         (pixels.image, pixels.mask), (zeros, None), x_edges, y_edges, options, num_threads, pixels.on_disk
     )
     enough = _enough(counts, x_edges, y_edges)
-    return Coverage(numbers[enough], counts[enough])
+    return Coverage(numbers[enough], counts[enough], levels[enough])
 
 
 def measure_pair(
