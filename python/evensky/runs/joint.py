@@ -156,6 +156,7 @@ class JointMethod(Method):
             level=self.config.level,
             order=self.config.order,
             spline=self.config.spline,
+            coverage=[look.coverage for look in looks],
         )
         labels = [item.label for item in items]
         plans: list[Plan] = [_plan_of(one, look, labels) for one, look in zip(fit.exposures, looks, strict=True)]
@@ -290,7 +291,7 @@ class JointMethod(Method):
         record.partners = plan.partners
         record.group = fit.group
         record.scores = [
-            CandidateScore(score.candidate.name, score.candidate.terms, score.bic, score.rejected)
+            CandidateScore(score.candidate.name, score.candidate.terms, score.bic, score.refused)
             for score in fit.scores
         ]
         record.common_fraction = min(1.0, fit.bins / max(1, plan.covered_bins))
@@ -322,7 +323,7 @@ def _plan_of(fit: ExposureFit, look: Look, labels: Sequence[str]) -> _Correct:
         None if model is None else (model.name, model.box),
         partners,
         (fit.group, fit.bins, covered, fit.rejected, fit.rms, fit.chi),
-        [(score.candidate.name, score.candidate.terms, score.bic, score.rejected) for score in fit.scores],
+        [(score.candidate.name, score.candidate.terms, score.bic, score.refused) for score in fit.scores],
     )
     digest = hashlib.sha256(repr(parts).encode())
     if model is not None:

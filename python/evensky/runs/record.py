@@ -46,7 +46,7 @@ class CandidateScore:
     name: str
     terms: int
     bic: float  # Bayesian information criterion minus that of the best candidate
-    rejected: int  # bins that are outliers
+    refused: bool  # whether its own error exceeds what it gains, so that it cannot be chosen
 
 
 @dataclass
