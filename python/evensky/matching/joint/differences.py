@@ -235,8 +235,10 @@ class Differences:
         Rows of each pair.
     node : ndarray of int, shape (2, n)
         The nodes of the row's first and second exposure; a node is a bin of an exposure.
+    distinct_bins : ndarray of int
+        Numbers of all bins that occur, ascending.
     node_exposure, node_bin : ndarray of int, shape (nodes,)
-        Exposure and bin of the nodes, which are sorted by exposure, then bin.
+        Exposure and bin of the nodes, which are sorted by exposure, then bin; bins are places in `distinct_bins`.
     node_variance : ndarray, shape (nodes,)
         Variance of the mean of the good pixels of each node.
     node_odd : ndarray of bool, shape (nodes,)
@@ -262,6 +264,7 @@ class Differences:
             [np.repeat([pair.first for pair in pairs], sizes), np.repeat([pair.second for pair in pairs], sizes)]
         ).astype(np.int64)
         distinct, place = np.unique(bins, return_inverse=True)
+        self.distinct_bins = distinct
         stride = max(1, distinct.size)
         keys, node = np.unique(exposure * stride + place, return_inverse=True)
         self.node = node.reshape(2, -1)
