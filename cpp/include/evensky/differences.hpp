@@ -73,8 +73,8 @@ template <typename T>
 EVENSKY_EXPORT DifferenceSums sum_differences(MaskedImageView<T const> const& reference,
                                               MaskedImageView<T const> const& science,
                                               std::vector<std::int64_t> const& x_edges,
-                                              std::vector<std::int64_t> const& y_edges,
-                                              std::vector<double> const& lows, std::vector<double> const& highs,
-                                              PairOptions const& options, int num_threads = 0);
+                                              std::vector<std::int64_t> const& y_edges, std::vector<double> const& lows,
+                                              std::vector<double> const& highs, PairOptions const& options,
+                                              int num_threads = 0);
 
 }  // namespace evensky

@@ -47,8 +47,8 @@ public:
     [[nodiscard]] int getNumIter() const noexcept { return _numIter; }               ///< Number of clipping rounds.
     /// Return the least half-width of the clipping window, in the unit of the pixels.
     [[nodiscard]] double getLeastHalfWidth() const noexcept { return _leastHalfWidth; }
-    [[nodiscard]] MaskPixel getAndMask() const noexcept { return _andMask; }         ///< Bits that reject pixels.
-    [[nodiscard]] bool getNanSafe() const noexcept { return _isNanSafe; }            ///< Whether NaN is rejected.
+    [[nodiscard]] MaskPixel getAndMask() const noexcept { return _andMask; }  ///< Bits that reject pixels.
+    [[nodiscard]] bool getNanSafe() const noexcept { return _isNanSafe; }     ///< Whether NaN is rejected.
     /// Return whether pixels are weighted; false if this is unset.
     [[nodiscard]] bool getWeighted() const noexcept { return _useWeights == WeightsBoolean::TRUE_; }
     /// Return whether weighting was switched on or off.
