@@ -55,9 +55,6 @@ _DEPENDENT = 1e-8
 _FLAT = 1e3
 # Other candidates count if their share of the evidence is at least this.
 _LEAST_SHARE = 1e-4
-# A candidate is refused, too, if its error with the neighbours solved along exceeds this multiple of what it gains. Errors
-# add up along a chain of overlaps, which is no fault of its last member; those of undetermined terms are far larger.
-_JOINT = 5.0
 # Orders above that of the chosen series that are considered in its error.
 _ORDERS_ABOVE = 2
 # Size of terms that no data determine, relative to those of the degree below.
@@ -95,9 +92,8 @@ class Fit:
         Number of terms that the bins determine.
     coefficients : ndarray
         Coefficients in the order of the candidate.
-    spread, joint_spread : float
-        Largest standard error of its values anywhere in the images, for s = 1: with the neighbours held, and with the
-        neighbours solved along.
+    spread : float
+        Largest standard error of its values anywhere in the images, with the neighbours held and s = 1.
     inside : ndarray
         Its values in bins that were compared.
     """
@@ -107,7 +103,6 @@ class Fit:
     rank: int
     coefficients: np.ndarray
     spread: float
-    joint_spread: float
     inside: np.ndarray
 
 
@@ -180,11 +175,8 @@ class Selection:
         solved = _forward(root, self.right[order] / norm) * kept
         gained, rank = np.cumsum(solved**2), np.cumsum(kept)
         own_root, own_kept, own_norm = _root(self.own[square])
-        terms = self.everywhere[:, order]
-        spread, joint_spread = (
-            np.sqrt(np.cumsum(_forward(one, (terms / scales).T) ** 2, axis=0).max(axis=1, initial=0))
-            for one, scales in ((own_root, own_norm), (root, norm))
-        )
+        own = _forward(own_root, (self.everywhere[:, order] / own_norm).T)
+        spread = np.sqrt(np.cumsum(own**2, axis=0).max(axis=1, initial=0))
         found = []
         for step in self.steps:
             number = further.size + step.smooth_terms
@@ -203,7 +195,6 @@ class Selection:
                     int(rank[number - 1]) if number else 0,
                     np.concatenate([coefficients[further.size :], coefficients[: further.size]]),
                     float(spread[number - 1]) if number else 0.0,
-                    float(joint_spread[number - 1]) if number else 0.0,
                     self.inside[:, order[:number]] @ coefficients,
                 )
             )
@@ -347,7 +338,7 @@ def _refused(fits: Sequence[Fit], bic: Sequence[float], scale: float) -> list[bo
             if simpler:
                 best = min(simpler, key=lambda j: bic[j])
                 gain = float(np.abs(fit.inside - fits[best].inside).max(initial=0))
-                result[k] = scale * max(fit.spread, fit.joint_spread / _JOINT) > gain
+                result[k] = scale * fit.spread > gain
         if not result[k]:
             accepted.append(k)
     return result
@@ -379,13 +370,13 @@ def plausible_sizes(
     variances = np.concatenate([variance[some] for _, variance in fits] or [np.zeros(0)])
     # A coefficient whose error is larger than any plausible size says nothing about that size.
     known = np.isfinite(variances) & (variances < otherwise**2)
-    if known.sum() < 2:
+    if not known.any():
         return otherwise
     values, variances = values[known], variances[known]
     size = float(np.mean(values**2))
     for _ in range(20):
         weights = (variances + size) ** -2
-        size = max(float((weights * (values**2 - variances)).sum() / weights.sum()), float(variances.min()))
+        size = max(float((weights * (values**2 - variances)).sum() / weights.sum()), float(variances.min()) / values.size)
     return float(np.sqrt(size))
 
 
@@ -445,7 +436,7 @@ def choices_of(selection: Selection, chosen: Candidate, scale: float, sizes: Seq
     shares /= shares.sum()
     total = np.zeros((smooth.size, smooth.size))
     if chosen.nodes is not None:
-        total[1:, 1:] = found[-1][2][1:, 1:]
+        total = found[-1][2]
         return Choices(most, total)
     for order, (share, (_, coefficients, covariance)) in enumerate(zip(shares, found, strict=True)):
         if order == chosen.order or share < _LEAST_SHARE:
