@@ -566,16 +566,12 @@ class _Search:
         extras = tuple(extra for variants in options for extra in variants)
         design = replace(max(steps, key=lambda candidate: candidate.smooth_terms), extras=extras)
         gram, own, right = equations.eliminate([unit], [design], solution)
-        network = self.network
-        inside, everywhere = [], []
-        for image in network.images[unit]:
-            parts = [self.differences.pairs[at] for at, _ in network.pairs_of[image]]
-            if parts:
-                x, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y"))
-                thin = slice(None, None, max(1, x.size * len(network.images[unit]) // _POINTS))
-                inside.append(network.terms_at(image, design, x[thin], y[thin]))
-            everywhere.append(network.terms_at(image, design, *self._points(image)))
-        return Selection(design, list(steps), gram, own, right, np.vstack(inside), np.vstack(everywhere))
+        everywhere = [
+            self.network.terms_at(image, design, *self._points(image)) for image in self.network.images[unit]
+        ]
+        return Selection(
+            design, list(steps), gram, own, right, np.vstack(everywhere), equations.weight_of(unit)
+        )
 
     def _points(self, image: int) -> tuple[np.ndarray, np.ndarray]:
         """Return points that are spread over the bins of an image with good pixels."""

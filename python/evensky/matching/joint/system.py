@@ -21,7 +21,7 @@ from .network import Network, Solution
 # Widths of the priors of the terms, in units of the spread of the differences: of slopes and curves, and of levels and all
 # others. They matter for terms that the differences hardly determine: slopes and curves are hardly larger than the
 # differences of a whole set, whereas a level may be anything.
-_PRIOR_OF_CURVES, _PRIOR = 3.0, 1e3
+_PRIOR_OF_CURVES, _PRIOR = 1.0, 1e3
 # Least weight of the prior, as a share of the largest sum of weights.
 _ROUNDING = 1e-13
 # Largest number of values of the noise of terms that are computed at a time.
@@ -143,6 +143,11 @@ class Equations:
         """Take over which bins are good from the network."""
         self.weights = self.network.weights()
         self._pairs.clear()
+
+    def weight_of(self, unit: int) -> float:
+        """Return the sum of the weights of the bins of a unit."""
+        rows = {at for image in self.network.images[unit] for at, _ in self.network.pairs_of[image]}
+        return float(sum(self.weights[self.network.differences.rows[at]].sum() for at in sorted(rows))) or 1.0
 
     def neighbours(self, unit: int) -> set[int]:
         """Return the units with which a unit was compared."""
