@@ -27,6 +27,8 @@ _STEPS_IN_WINDOW = 6.0
 _ROUNDS = 100
 # A node, which is a bin of an exposure, is not used if its pixels have more than this multiple of the usual variance.
 _ODD = 10.0
+# Ratio to the expected scatter from which the differences of a pair have noise of their own.
+_MORE_THAN_EXPECTED = 1.3
 # Least variance of an exposure, or of a bin, as a fraction of the typical one.
 _LEAST_NOISE = 1e-3
 
@@ -332,7 +334,8 @@ class Differences:
     variance : ndarray, shape (n,)
         Variance of the value: the sum of the variances of both nodes and of `extra`.
     extra : ndarray, shape (n,)
-        Variance that is due to pixels that are good in only one of the two exposures.
+        Variance that is due to pixels that are good in only one of the two exposures, and that of pairs whose differences
+        scatter more than the noise of their exposures explains.
     pixel_noise : ndarray, shape (number,)
         Usual standard deviation of the pixels of each exposure in a bin; NaN for an exposure without differences.
     quantum : ndarray, shape (number,)
@@ -378,6 +381,7 @@ class Differences:
         self.node_variance = pixel_variance / most + _rounding(self.pixel_noise, self.quantum)[self.node_exposure]
         of_both = pixel_variance[self.node]
         self.extra = (of_both * (1.0 / counts - 1.0 / most[self.node])).sum(axis=0)
+        self.extra += _beyond_exposures(self.rows, measured / counts, of_both.sum(axis=0) / counts)
         self.variance = self.node_variance[self.node].sum(axis=0) + self.extra
 
     def nodes_of(self, exposure: int) -> slice:
@@ -443,6 +447,20 @@ def _noise(differences: Differences, pair_variance: np.ndarray) -> tuple[np.ndar
     of_pair = np.repeat(own[first] + own[second], [rows.stop - rows.start for rows in differences.rows])
     local = _lower_median(differences.node, variance / of_pair, differences.node_exposure.size)
     return np.asarray(own[differences.node_exposure] * local), local
+
+
+def _beyond_exposures(rows: Sequence[slice], measured: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return the variance of pairs beyond the sum of those of their exposures.
+
+    It is there if the noise of exposures is not independent: if two exposures hold the same pixels, their difference has
+    no noise, and it would follow that they have none in their differences from others.
+    """
+    result = np.zeros(measured.size)
+    for some in rows:
+        ratio = float(np.median(measured[some] / np.maximum(expected[some], 1e-300))) if some.stop > some.start else 1.0
+        if ratio > _MORE_THAN_EXPECTED:
+            result[some] = (ratio - 1.0) * expected[some]
+    return result
 
 
 def _rounding(noise: np.ndarray, step: np.ndarray) -> np.ndarray:
