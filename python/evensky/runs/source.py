@@ -18,7 +18,8 @@ from .._checks import shown, whole_number
 from .._text import printable
 from ..errors import EvenskyError, InvalidParameterError, OutOfRangeError
 from ..fits.companions import split_extension
-from ..fits.descriptions import ImageDescription, Selection
+from ..fits.descriptions import AffineMap, ImageDescription, Section, Selection
+from ..fits.sections import amplifier_sections
 from ..geom import Point2I
 from ..image import Exposure
 from ..image.bad_bits import bad_bits
@@ -50,7 +51,9 @@ class Item:
     origin : (x0, y0) or None
         Position on the common pixel grid; None for the origin that the exposure has itself.
     slot : str
-        Identifies the same chip of other files; the chips of one file are matched each by itself.
+        Identifies the same chip of other files; "" if files have one image.
+    to_plane : AffineMap or None
+        Map from the array pixels of a chip to the focal plane of its file; None if it is unknown.
     """
 
     index: int
@@ -60,6 +63,7 @@ class Item:
     image: ImageDescription | None = None
     origin: tuple[int, int] | None = None
     slot: str = ""
+    to_plane: AffineMap | None = None
 
     @property
     def place(self) -> str:
@@ -145,6 +149,10 @@ class Source(ABC):
     def bad_pixels(self, item: Item) -> str:
         """Describe which pixels of an exposure do not count; "" if the configuration says it."""
         return ""
+
+    def amplifiers(self, item: Item, shape: tuple[int, int]) -> tuple[Section, ...]:
+        """Return the sections of the amplifiers that the header of an exposure gives; empty if it gives none."""
+        return () if item.image is None else item.image.amplifiers
 
     def bits(self, exposure: Exposure) -> int:
         """Return the bits of an exposure's mask that reject a pixel."""
@@ -272,6 +280,15 @@ class MemorySource(Source):
         origin = (planes.x0, planes.y0) if hasattr(data, "getXY0") or hasattr(data, "bbox") else None
         height, width = planes.image.shape
         return GridMember(item.label, (height, width), origin, planes.wcs)
+
+    def amplifiers(self, item: Item, shape: tuple[int, int]) -> tuple[Section, ...]:
+        """Return the sections of the amplifiers that the header of a file or an object gives."""
+        if item.path is not None:
+            path, hdu = split_extension(item.path)
+            return describe(path, Selection(hdu=hdu)).images[0].amplifiers
+        data = self.exposures[item.index]
+        headers = [getattr(data, name, None) for name in ("header", "meta", "metadata")]
+        return amplifier_sections([one for one in headers if hasattr(one, "get") and hasattr(one, "keys")], shape)
 
     def read(self, item: Item, *, to_change: bool = True) -> Frame:
         """Read an exposure, or make it from an object in memory; its image is a copy if it will be changed."""
