@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["check_term_files", "load_planes", "state_of_terms"]
 
 import hashlib
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,8 +45,8 @@ def check_term_files(terms: Sequence[Term], items: Sequence[Item]) -> list[Path]
                 path, _ = split_extension(data)
                 if not os.path.exists(path):
                     raise FitsError(
-                        f"{printable(str(path))}: is not there; the term {term} needs it. {{stem}}, {{name}} and {{dir}} "
-                        "in its name stand for the stem, the name and the folder of each exposure's file"
+                        f"{printable(str(path))}: is not there; the term {term} needs it. {{stem}}, {{name}} and "
+                        "{dir} in its name stand for the stem, the name and the folder of each exposure's file"
                     )
                 files[path] = None
     return list(files)
@@ -133,9 +134,9 @@ class _Loader:
         if plane.shape != shape:
             has, needs = (f"{size[1]} x {size[0]}" for size in (plane.shape, shape))
             raise InvalidParameterError(
-                f"The image of the term {self._term} has {has} px, but exposure {item.label} has {needs}; it must be in "
-                "the pixels of the exposure. Give one for each exposure (a list, or {stem} in the name of the file) if "
-                "their sizes differ"
+                f"The image of the term {self._term} has {has} px, but exposure {item.label} has {needs}; it must be "
+                "in the pixels of the exposure. Give one for each exposure (a list, or {stem} in the name of the file) "
+                "if their sizes differ"
             )
         return plane
 
@@ -147,7 +148,8 @@ class _Loader:
     def _equal_sections(self, numbers: tuple[int, int], item: Item, shape: Shape) -> list[Section]:
         if any(number > size for number, size in zip(numbers, reversed(shape), strict=True)):
             raise InvalidParameterError(
-                f"The term {self._term} has more sections than exposure {item.label} has pixels, {shape[1]} x {shape[0]}"
+                f"The term {self._term} has more sections than exposure {item.label} has pixels, "
+                f"{shape[1]} x {shape[0]}"
             )
         x, y = (
             [round(n * size / number) for n in range(number + 1)]
@@ -155,8 +157,8 @@ class _Loader:
         )
         return [
             (left, bottom, right - left, top - bottom)
-            for bottom, top in zip(y, y[1:], strict=False)
-            for left, right in zip(x, x[1:], strict=False)
+            for bottom, top in itertools.pairwise(y)
+            for left, right in itertools.pairwise(x)
         ]
 
     def _checked(self, array: np.ndarray, name: str) -> np.ndarray:
@@ -219,8 +221,8 @@ def _read(path: Path, item: Item) -> np.ndarray:
         same = [one for one in images if one.slot == item.slot]
         if not same:
             raise FitsError(
-                f"{printable(str(file))}: has {len(images)} images, and none is for exposure {item.label}; name one, e.g. "
-                f"{file.name}[{image.name}]"
+                f"{printable(str(file))}: has {len(images)} images, and none is for exposure {item.label}; name one, "
+                f"e.g. {file.name}[{image.name}]"
             )
         image = same[0]
     return read_image(image).image.array
