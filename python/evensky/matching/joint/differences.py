@@ -6,7 +6,7 @@ __all__ = ["Coverage", "Differences", "PairBins", "Pixels", "coverage_of", "meas
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -69,10 +69,13 @@ class Coverage:
         Numbers of the bins of the grid, ascending.
     counts : ndarray of int, shape (n,)
         Number of good pixels in each bin.
+    levels : ndarray, shape (n,)
+        Sigma-clipped mean of the good pixels of each bin: the exposure without its stars, binned.
     """
 
     bins: np.ndarray
     counts: np.ndarray
+    levels: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass
@@ -108,7 +111,7 @@ class PairBins:
 
 
 def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Coverage:
-    """Count the good pixels of one exposure in the bins.
+    """Count the good pixels of one exposure in the bins, and measure its level there.
 
     Parameters
     ----------
@@ -118,15 +121,16 @@ def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Cover
         Number of threads; 0 for the process-wide default.
     """
     x_edges, y_edges, numbers = grid.edges(pixels.box)
-    # Pixels are counted in the difference from an image of zeros, which is one row in memory.
+    # The exposure is measured as the difference from an image of zeros, which is one row in memory.
     zeros = np.broadcast_to(np.zeros(pixels.box[2], pixels.image.dtype), pixels.image.shape)
     options = _core.PairOptions()
     options.referenceBadMask = pixels.bad
-    _, _, counts, _, _ = _bin_differences(
+    options.gridStatistic = _core.Property.MEANCLIP
+    levels, _, counts, _, _ = _bin_differences(
         (pixels.image, pixels.mask), (zeros, None), x_edges, y_edges, options, num_threads, pixels.on_disk
     )
     enough = _enough(counts, x_edges, y_edges)
-    return Coverage(numbers[enough], counts[enough])
+    return Coverage(numbers[enough], counts[enough], levels[enough])
 
 
 def measure_pair(
@@ -231,8 +235,10 @@ class Differences:
         Rows of each pair.
     node : ndarray of int, shape (2, n)
         The nodes of the row's first and second exposure; a node is a bin of an exposure.
+    distinct_bins : ndarray of int
+        Numbers of all bins that occur, ascending.
     node_exposure, node_bin : ndarray of int, shape (nodes,)
-        Exposure and bin of the nodes, which are sorted by exposure, then bin.
+        Exposure and bin of the nodes, which are sorted by exposure, then bin; bins are places in `distinct_bins`.
     node_variance : ndarray, shape (nodes,)
         Variance of the mean of the good pixels of each node.
     node_odd : ndarray of bool, shape (nodes,)
@@ -258,6 +264,7 @@ class Differences:
             [np.repeat([pair.first for pair in pairs], sizes), np.repeat([pair.second for pair in pairs], sizes)]
         ).astype(np.int64)
         distinct, place = np.unique(bins, return_inverse=True)
+        self.distinct_bins = distinct
         stride = max(1, distinct.size)
         keys, node = np.unique(exposure * stride + place, return_inverse=True)
         self.node = node.reshape(2, -1)

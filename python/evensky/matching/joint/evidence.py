@@ -1,33 +1,47 @@
-"""Choice of the candidate model that the differences of an exposure support.
+"""Choice of the candidate model that the differences support.
 
-The candidates are compared by the Bayesian information criterion (Schwarz 1978, Annals of Statistics 6, 461),
+The candidates of a unit are compared by the Bayesian information criterion (Schwarz 1978, Annals of Statistics 6, 461),
 
-    BIC = sum of min((r / s)^2, t^2) + k ln n,
+    BIC = chi2 / s^2 + k ln n,
 
-where r are the residuals of n bins in units of their standard errors, and k is the number of terms. It approximates
-minus twice the logarithm of the evidence of a linear model with a prior as informative as one observation (Kass and
-Raftery 1995, JASA 90, 773), so a difference of 10 means odds of 150 to 1. Bins, not pixels, are counted as
-observations, as bins are fitted. Two additions adapt the criterion to real exposures. First, the errors of bins hold
-only for white noise; if even the best candidate has a larger residual scatter, s is that scatter, otherwise 1. Second,
-a bin beyond t (a satellite, a variable star, a ghost) costs t^2 at most: no candidate is chosen because it follows such
-a bin, and no bin is rejected without a cost.
+where chi2 is the weighted sum of the squared residuals, n the number of bins of the unit and k the number of its terms.
+It approximates minus twice the logarithm of the evidence of a linear model with a prior as informative as one
+observation (Kass and Raftery 1995, JASA 90, 773), so a difference of 10 means odds of 150 to 1. Bins, not pixels, are
+counted as observations, as bins are fitted. The errors of bins hold only for white noise; if even the best candidate has
+a larger residual scatter, s is that scatter, otherwise 1.
+
+chi2 is that of the joint solution: the models of the other units are solved for along with each candidate. If they were
+held, two neighbours could hold each other in a wrong place: a curve that the first should not have remains, because
+without it the second, which keeps the opposite curve, would not fit.
+
+A candidate is refused if its own error exceeds what it gains: if the standard error of its values, anywhere in its
+images, is larger than its largest difference, in the bins that were compared, from the best simpler candidate.
 """
 
 from __future__ import annotations
 
-__all__ = ["Choice", "Evidence", "Score", "choose", "determines"]
+__all__ = [
+    "Choice",
+    "Fit",
+    "Score",
+    "Selection",
+    "choices_of",
+    "choose",
+    "option_sets",
+    "plausible_sizes",
+    "series_gain",
+]
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.linalg import LinAlgError
 
-from .models import Candidate
+from .candidates import Candidate, Extra, terms_of_order
+from .models import Choices
 
-# Bins that differ from a model by more than this number of standard errors are outliers.
-OUTLIER = 4.0
-# Largest number of fits, which are repeated until the rejected bins stay the same.
-_ROUNDS = 8
 # Largest number of terms of a candidate for each bin.
 _TERMS_PER_BIN = 0.5
 # Least mean square residual, in units of the squared errors, that any model can reach; a candidate that would need a
@@ -35,8 +49,16 @@ _TERMS_PER_BIN = 0.5
 _LEAST_SCATTER = 0.5
 # Relative ridge added to the normal equations: far below any error, but enough to keep them regular despite rounding.
 _RIDGE = 1e-10
-# Largest condition number of a series; one that the bins determine worse is not a candidate.
-_WORST_CONDITION = 1e8
+# A term is left out if this share of its weight, or less, is its own and not that of the terms before it.
+_DEPENDENT = 1e-8
+# Width of the prior of the constant, in units of its error, in the evidence for other candidates.
+_FLAT = 1e3
+# Other candidates count if their share of the evidence is at least this.
+_LEAST_SHARE = 1e-4
+# Orders above that of the chosen series that are considered in its error.
+_ORDERS_ABOVE = 2
+# Size of terms that no data determine, relative to those of the degree below.
+_DECLINE = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,171 +70,409 @@ class Score:
     candidate : Candidate
     bic : float
         Bayesian information criterion minus that of the best candidate; lower is better.
-    rejected : int
-        Number of bins that are outliers.
+    refused : bool
+        Whether its own error exceeds what it gains, so that it cannot be chosen.
     """
 
     candidate: Candidate
     bic: float
-    rejected: int
+    refused: bool = False
 
 
 @dataclass
-class Choice:
-    """The best candidate, with its fit.
+class Fit:
+    """The fit of a candidate, with the neighbours solved along.
 
     Attributes
     ----------
     candidate : Candidate
-    coefficients : ndarray, shape (terms,)
-    outliers : ndarray of bool, shape (n,)
-        True for bins that were rejected as outliers.
+    gained : float
+        Decrease of chi2 from that without any terms.
+    rank : int
+        Number of terms that the bins determine.
+    coefficients : ndarray
+        Coefficients in the order of the candidate.
+    spread : float
+        Largest standard error of the smooth part anywhere in the images, with the neighbours held and s = 1.
+    inside : ndarray
+        Values of the smooth part in bins that were compared.
+    """
+
+    candidate: Candidate
+    gained: float
+    rank: int
+    coefficients: np.ndarray
+    spread: float
+    inside: np.ndarray
+
+
+@dataclass
+class Choice:
+    """The best candidate of a unit.
+
+    Attributes
+    ----------
+    fit : Fit
     scale : float
         Scatter of the bins in units of their errors; at least 1.
     scores : list of Score
         Scores of all candidates, the best first.
+    criterion : float
+        Bayesian information criterion of the best candidate, relative to no terms.
     """
 
-    candidate: Candidate
-    coefficients: np.ndarray
-    outliers: np.ndarray
+    fit: Fit
     scale: float
     scores: list[Score]
+    criterion: float
 
 
 @dataclass
-class Evidence:
-    """The evidence on the model of one exposure: the values that it should have in bins.
+class Selection:
+    """Normal equations of one unit for a ladder of candidates, whose terms are the first ones of the largest.
 
     Attributes
     ----------
-    value, error : ndarray, shape (n,)
-        Estimate and standard error in each bin.
-    designs : sequence of (list of Candidate, callable)
-        Candidates, the simplest first, whose terms are the first columns of a matrix of shape (n, terms), and a
-        function that makes that matrix.
+    design : Candidate
+        The largest smooth part, with all further terms that are possible.
+    steps : list of Candidate
+        Smooth parts, the simplest first.
+    gram, own, right : ndarray
+        See `evensky.matching.joint.system.Equations.eliminate`.
+    inside, everywhere : ndarray, shape (points, smooth terms)
+        Smooth terms in bins that were compared, and at points that are spread over the images.
     """
 
-    value: np.ndarray
-    error: np.ndarray
-    designs: Sequence[tuple[list[Candidate], Callable[[], np.ndarray]]]
+    design: Candidate
+    steps: list[Candidate]
+    gram: np.ndarray
+    own: np.ndarray
+    right: np.ndarray
+    inside: np.ndarray
+    everywhere: np.ndarray
+    _found: dict[tuple[Extra, ...], list[Fit]] = field(default_factory=dict)
+
+    def places(self, extras: Sequence[Extra]) -> np.ndarray:
+        """Return the columns of some further terms."""
+        starts = np.cumsum([self.design.smooth_terms, *(extra.terms for extra in self.design.extras)])
+        start_of = dict(zip(self.design.extras, starts.tolist(), strict=False))
+        parts = [np.arange(start_of[extra], start_of[extra] + extra.terms) for extra in extras]
+        return np.concatenate([np.zeros(0, int), *parts]).astype(int)
+
+    def fits(self, extras: tuple[Extra, ...]) -> list[Fit]:
+        """Return the fits of all smooth parts with some further terms; those that the bins do not determine are left
+        out.
+        """
+        if extras not in self._found:
+            self._found[extras] = self._fits(extras)
+        return self._found[extras]
+
+    def _fits(self, extras: tuple[Extra, ...]) -> list[Fit]:
+        further = self.places(extras)
+        order = np.concatenate([further, np.arange(self.design.smooth_terms)])
+        root, kept, norm = _root(self.gram[np.ix_(order, order)])
+        solved = _forward(root, self.right[order] / norm) * kept
+        gained, rank = np.cumsum(solved**2), np.cumsum(kept)
+        own_root, own_kept, own_norm = _root(self.own[: self.design.smooth_terms, : self.design.smooth_terms])
+        terms = (self.everywhere / own_norm).T
+        spread = np.cumsum((_forward(own_root, terms) * own_kept[:, None]) ** 2, axis=0).max(axis=1, initial=0)
+        found = []
+        for step in self.steps:
+            number = further.size + step.smooth_terms
+            # A drift beside a smooth part without a slope is a spline along one axis.
+            if step.nodes is None and step.order < 1 and any(extra.nodes for extra in extras):
+                continue
+            if not np.all(own_kept[: step.smooth_terms]):
+                continue
+            coefficients = np.zeros(number)
+            if number:
+                coefficients = _backward(root[:number, :number], solved[:number]) * kept[:number] / norm[:number]
+            smooth = coefficients[further.size :]
+            found.append(
+                Fit(
+                    replace(step, extras=extras),
+                    float(gained[number - 1]) if number else 0.0,
+                    int(rank[number - 1]) if number else 0,
+                    np.concatenate([smooth, coefficients[: further.size]]),
+                    float(np.sqrt(spread[step.smooth_terms - 1])) if step.smooth_terms else 0.0,
+                    self.inside[:, : step.smooth_terms] @ smooth,
+                )
+            )
+        return found
 
 
-@dataclass
-class _Fit:
-    coefficients: np.ndarray
-    residuals: np.ndarray
-    outliers: np.ndarray
+def _root(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the Cholesky factor of a scaled normal matrix, which terms are independent of those before, and scales."""
+    norm = np.sqrt(np.maximum(np.diag(gram), 0))
+    norm[norm == 0] = 1.0
+    scaled = gram / np.outer(norm, norm)
+    empty = np.diag(scaled) <= 0
+    ridge = _RIDGE
+    while True:
+        try:
+            root = np.linalg.cholesky(scaled + np.diag(np.where(empty, 1.0, ridge)))
+            break
+        except LinAlgError:
+            ridge *= 10.0  # rounding errors of eliminated neighbours
+    kept = (np.diag(root) ** 2 > np.maximum(_DEPENDENT, 10 * ridge)) & ~empty
+    return root, kept, norm
 
 
-def choose(evidence: Evidence) -> Choice:
-    """Compare the candidates and choose the best.
+def _forward(root: np.ndarray, right: np.ndarray) -> np.ndarray:
+    from scipy.linalg import solve_triangular
+
+    return np.asarray(solve_triangular(root, right, lower=True, check_finite=False)) if len(root) else right
+
+
+def _backward(root: np.ndarray, right: np.ndarray) -> np.ndarray:
+    from scipy.linalg import solve_triangular
+
+    return np.asarray(solve_triangular(root, right, lower=True, trans=1, check_finite=False)) if len(root) else right
+
+
+def option_sets(
+    options: Sequence[tuple[Extra, ...]], required: Iterable[str], now: tuple[Extra, ...]
+) -> list[tuple[Extra, ...]]:
+    """Return the sets of further terms to compare: the present one, and those that differ from it in one term.
 
     Parameters
     ----------
-    evidence : Evidence
+    options : sequence of tuple of Extra
+        Variants of each term, of which a model has one at most.
+    required : iterable of str
+        Names of terms that each model has.
+    now : tuple of Extra
+    """
+    must = set(required)
+    present = [next((extra for extra in variants if extra in now), None) for variants in options]
+    for k, variants in enumerate(options):
+        if present[k] is None and variants[0].name in must:
+            present[k] = variants[0]
+    found = [present]
+    for k, variants in enumerate(options):
+        others: list[Extra | None] = [extra for extra in variants if extra != present[k]]
+        if present[k] is not None and variants[0].name not in must:
+            others.append(None)
+        found += [[*present[:k], other, *present[k + 1 :]] for other in others]
+    return [tuple(extra for extra in one if extra is not None) for one in found]
+
+
+def choose(
+    ladder: Selection,
+    splines: Sequence[tuple[Candidate, Callable[[], Selection]]],
+    sets: Sequence[tuple[Extra, ...]],
+    *,
+    bins: int,
+    squares: float,
+    now: float,
+) -> Choice:
+    """Compare the candidates of a unit and choose the best.
+
+    Parameters
+    ----------
+    ladder : Selection
+        Series.
+    splines : sequence of (Candidate, callable)
+        Splines, with functions that make their normal equations.
+    sets : sequence of tuple of Extra
+        Sets of further terms.
+    bins : int
+        Number of bins of the unit.
+    squares, now : float
+        Sum of the squared residuals of the present model, and what it gained.
 
     Returns
     -------
     Choice
-        Candidates with too many terms for the n bins, or with terms that the bins do not determine, are left out; the
+        Candidates with too many terms for the bins, or with terms that the bins do not determine, are left out; the
         simplest is always compared.
     """
-    number = evidence.value.size
-    value = evidence.value / evidence.error
-    penalty = float(np.log(number)) if number > 1 else 0.0
-    fits: dict[Candidate, _Fit] = {}
+    penalty = float(np.log(bins)) if bins > 1 else 0.0
+    squares = max(squares, 0.0)
 
-    lowest = np.inf  # lowest criterion so far, with the given errors
+    def left(fit: Fit) -> float:
+        return max(squares - (fit.gained - now), 0.0)
 
-    def squares(fit: _Fit, scale: float) -> float:
-        return float(np.minimum((fit.residuals / scale) ** 2, OUTLIER**2).sum())
+    def too_many(terms: int) -> bool:
+        return terms > max(_TERMS_PER_BIN * bins, 1)
 
-    def hopeless(candidate: Candidate) -> bool:
-        """Return whether a candidate cannot be the best, even with half the sum of squares that noise would leave."""
-        least = _LEAST_SCATTER * (number - candidate.terms)
-        too_many = candidate.terms > max(_TERMS_PER_BIN * number, 1)
-        return too_many or least + candidate.terms * penalty > lowest
-
-    for candidates, design in evidence.designs:
-        todo = [candidate for candidate in candidates if not hopeless(candidate)]
-        if not todo:
+    fits: list[Fit] = []
+    for extras in sets:
+        further = sum(extra.terms for extra in extras)
+        lowest = min((left(fit) + fit.rank * penalty for fit in fits), default=np.inf)
+        if fits and _LEAST_SCATTER * (bins - further) + further * penalty > lowest:
             continue
-        weighted = design() / evidence.error[:, None]
-        gram = weighted.T @ weighted
-        for candidate in todo:
-            if not hopeless(candidate) and _determined(gram, candidate.terms):
-                fits[candidate] = fit = _robust_fit(weighted[:, : candidate.terms], value)
-                lowest = min(lowest, squares(fit, 1.0) + candidate.terms * penalty)
-
+        fits += [fit for fit in ladder.fits(extras) if not too_many(fit.candidate.terms) or fit.candidate.terms <= 1]
+    if not fits:
+        fits = ladder.fits(())[:1]
+    for candidate, make in splines:
+        lowest = min(left(fit) + fit.rank * penalty for fit in fits)
+        least = _LEAST_SCATTER * (bins - candidate.terms) + candidate.terms * penalty
+        if too_many(candidate.terms) or least > lowest:
+            continue
+        selection = make()
+        for extras in sets[:1]:
+            if not any(extra.nodes for extra in extras):
+                fits += selection.fits(extras)
     # Errors are scaled by the least residual scatter of all candidates that have enough bins to measure it.
-    spreads = [_spread(fit, candidate.terms) for candidate, fit in fits.items()]
-    scale = max(1.0, min((spread for spread in spreads if spread is not None), default=1.0))
-    bic = {candidate: squares(fit, scale) + candidate.terms * penalty for candidate, fit in fits.items()}
-    ranked = sorted(bic, key=lambda candidate: (bic[candidate], candidate.terms))
+    spreads = [
+        float(np.sqrt(left(fit) / (bins - fit.rank))) for fit in fits if bins - fit.rank > max(3, 0.25 * bins)
+    ]
+    scale = max(1.0, min(spreads, default=1.0))
+    bic = [left(fit) / scale**2 + fit.rank * penalty for fit in fits]
+    refused = _refused(fits, bic, scale)
+    ranked = sorted(range(len(fits)), key=lambda k: (refused[k], bic[k], fits[k].candidate.terms))
     best = ranked[0]
-    scores = [Score(candidate, bic[candidate] - bic[best], int(fits[candidate].outliers.sum())) for candidate in ranked]
-    return Choice(best, fits[best].coefficients, fits[best].outliers, scale, scores)
+    scores = [Score(fits[k].candidate, bic[k] - bic[best], refused[k]) for k in ranked]
+    return Choice(fits[best], scale, scores, bic[best] - (squares + now) / scale**2)
 
 
-def determines(evidence: Evidence, candidate: Candidate) -> bool:
-    """Return whether the bins determine all terms of a candidate, which must be the only one in the evidence."""
-    design = evidence.designs[0][1]() / evidence.error[:, None]
-    return candidate.terms <= evidence.value.size and _determined(design.T @ design, candidate.terms)
+def _refused(fits: Sequence[Fit], bic: Sequence[float], scale: float) -> list[bool]:
+    """Return for each candidate whether its own error exceeds what it gains."""
+    result = [False] * len(fits)
+    accepted: dict[tuple[Extra, ...], list[int]] = {}
+    for k in sorted(range(len(fits)), key=lambda k: fits[k].candidate.smooth_terms):
+        fit = fits[k]
+        simpler = accepted.setdefault(fit.candidate.extras, [])
+        if fit.candidate.smooth_terms > 1 and simpler:
+            best = min(simpler, key=lambda j: bic[j])
+            gain = float(np.abs(fit.inside - fits[best].inside).max(initial=0))
+            result[k] = scale * fit.spread > gain
+        if not result[k]:
+            simpler.append(k)
+    return result
 
 
-def _determined(gram: np.ndarray, terms: int) -> bool:
-    if terms <= 1:
-        return terms == 0 or bool(gram[0, 0] > 0)
-    part = gram[:terms, :terms]
-    norm = np.sqrt(np.diag(part))
-    if not np.all(norm > 0):
-        return False
-    return bool(np.linalg.cond(part / np.outer(norm, norm)) < _WORST_CONDITION)
+# -- other candidates in the error --
 
 
-def _robust_fit(design: np.ndarray, value: np.ndarray) -> _Fit:
-    """Fit by least squares without outliers.
+def plausible_sizes(
+    fits: Sequence[tuple[np.ndarray, np.ndarray]], degree: int, otherwise: float
+) -> float:
+    """Estimate the size of the coefficients of one degree from those of all units.
 
-    If the plain fit has outliers, it is followed by a fit with Huber's weights, which is robust to a few of them. Then
-    bins beyond the limit are rejected; the limit is in units of the errors, or of the scatter if that is greater.
+    Parameters
+    ----------
+    fits : sequence of (ndarray, ndarray)
+        Coefficients of each unit and their variances, of a series at least of this degree; infinite if undetermined.
+    degree : int
+    otherwise : float
+        Size if no unit determines them.
+
+    Returns
+    -------
+    float
+        Root of the variance component: the variance of the coefficients beyond that of their errors.
     """
-    coefficients = _solve(design, value, np.ones(value.size))
-    residuals = value - design @ coefficients
-    if not np.any(np.abs(residuals) > OUTLIER * max(1.0, _mad(residuals))):
-        return _Fit(coefficients, residuals, np.zeros(value.size, bool))
-    for _ in range(3):
-        limit = 1.345 * max(1.0, _mad(residuals))
-        weights = np.minimum(1.0, limit / np.maximum(np.abs(residuals), 1e-300))
-        coefficients = _solve(design, value, weights)
-        residuals = value - design @ coefficients
-    outliers = np.zeros(value.size, bool)
-    for _ in range(_ROUNDS):
-        now = np.abs(residuals) > OUTLIER * max(1.0, _mad(residuals))
-        if np.array_equal(now, outliers) and _ > 0:
-            break
-        outliers = now
-        coefficients = _solve(design, value, (~outliers).astype(float))
-        residuals = value - design @ coefficients
-    return _Fit(coefficients, residuals, outliers)
+    some = slice(terms_of_order(degree - 1), terms_of_order(degree))
+    values = np.concatenate([coefficients[some] for coefficients, _ in fits] or [np.zeros(0)])
+    variances = np.concatenate([variance[some] for _, variance in fits] or [np.zeros(0)])
+    # A coefficient whose error is larger than any plausible size says nothing about that size.
+    known = np.isfinite(variances) & (variances < otherwise**2)
+    if known.sum() < 2:
+        return otherwise
+    values, variances = values[known], variances[known]
+    size = float(np.mean(values**2))
+    for _ in range(20):
+        weights = (variances + size) ** -2
+        size = max(float((weights * (values**2 - variances)).sum() / weights.sum()), float(variances.min()))
+    return float(np.sqrt(size))
 
 
-def _solve(design: np.ndarray, value: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    if design.shape[1] == 0:
-        return np.zeros(0)
-    normal = (design * weights[:, None]).T
-    gram = normal @ design
-    gram[np.diag_indices_from(gram)] *= 1 + _RIDGE
-    return np.asarray(np.linalg.solve(gram, normal @ value))
+def choices_of(selection: Selection, chosen: Candidate, scale: float, sizes: Sequence[float]) -> Choices | None:
+    """Return the variance that is due to the choice among series, weighted by their evidence.
+
+    The evidence of a series is that of a linear model whose coefficients have a prior: of the plausible size of their
+    degree. A term that the bins do not determine costs nothing there, whereas the criterion of the choice would count
+    it as if they did; so a model that is continued beyond the bins has the error of the other models that are possible.
+
+    Parameters
+    ----------
+    selection : Selection
+    chosen : Candidate
+        A series with any further terms.
+    scale : float
+        Scatter of the bins in units of their errors.
+    sizes : sequence of float
+        Plausible size of the coefficients of each degree.
+
+    Returns
+    -------
+    Choices or None
+        None if no other candidate is possible.
+    """
+    if chosen.nodes is not None or chosen.order < 0:
+        return None
+    most = min(chosen.order + _ORDERS_ABOVE, selection.design.order, len(sizes) - 1)
+    further = selection.places(chosen.extras)
+    smooth = np.arange(terms_of_order(most))
+    gram, right = selection.gram[np.ix_(smooth, smooth)], selection.right[smooth]
+    if further.size:
+        inner = selection.gram[np.ix_(further, further)]
+        inner = inner + np.diag(np.maximum(np.diag(inner), 1e-300) * _RIDGE)
+        cross = selection.gram[np.ix_(smooth, further)]
+        solved = np.linalg.solve(inner, np.column_stack([cross.T, selection.right[further]]))
+        gram, right = gram - cross @ solved[:, :-1], right - cross @ solved[:, -1]
+    gram, right = gram / scale**2, right / scale**2
+    degrees = np.repeat(np.arange(most + 1), np.arange(1, most + 2))
+    width = np.array([_FLAT / np.sqrt(gram[0, 0]) if gram[0, 0] > 0 else 1.0, *sizes[1 : most + 1]])[degrees]
+    found: list[tuple[float, np.ndarray, np.ndarray]] = []
+    for order in range(most + 1):
+        number = terms_of_order(order)
+        own = width[:number]
+        matrix = np.eye(number) + own[:, None] * gram[:number, :number] * own
+        inverse = np.linalg.inv((matrix + matrix.T) / 2)
+        part = own * right[:number]
+        evidence = 0.5 * part @ inverse @ part - 0.5 * np.linalg.slogdet(matrix)[1]
+        coefficients, covariance = np.zeros(smooth.size), np.zeros((smooth.size, smooth.size))
+        coefficients[:number] = own * (inverse @ part)
+        covariance[:number, :number] = own[:, None] * inverse * own
+        found.append((float(evidence), coefficients, covariance))
+    evidences = np.array([evidence for evidence, _, _ in found])
+    shares = np.exp(evidences - evidences.max())
+    shares /= shares.sum()
+    total = np.zeros((smooth.size, smooth.size))
+    for order, (share, (_, coefficients, covariance)) in enumerate(zip(shares, found, strict=True)):
+        if order == chosen.order or share < _LEAST_SHARE:
+            continue
+        off = coefficients - found[chosen.order][1]
+        total += share * np.outer(off, off)
+        if order > chosen.order:
+            total += share * (covariance - found[chosen.order][2])
+    return Choices(most, total) if np.any(total) else None
 
 
-def _mad(residuals: np.ndarray) -> float:
-    """Estimate the standard deviation about 0 from the median of absolute residuals."""
-    return 1.482602218505602 * float(np.median(np.abs(residuals))) if residuals.size else 0.0
+def series_gain(
+    gram: np.ndarray,
+    right: np.ndarray,
+    designs: Sequence[Candidate],
+    orders: Sequence[int],
+    penalties: Sequence[float],
+    scale: float,
+) -> float:
+    """Return the criterion of series of some orders for several units at once, relative to no terms.
 
-
-def _spread(fit: _Fit, terms: int) -> float | None:
-    """Return the scatter in units of the errors; None if there are too few bins to measure it."""
-    kept = fit.residuals[~fit.outliers]
-    freedom = kept.size - terms
-    return float(np.sqrt((kept**2).sum() / freedom)) if freedom > max(3, 0.25 * fit.residuals.size) else None
+    Parameters
+    ----------
+    gram, right : ndarray
+        Normal equations for the largest series and the further terms of the units.
+    designs : sequence of Candidate
+        These terms of each unit.
+    orders : sequence of int
+        Orders of the series of each unit.
+    penalties : sequence of float
+        Logarithm of the number of bins of each unit.
+    scale : float
+        Scatter of the bins in units of their errors.
+    """
+    start, places, price = 0, [], []
+    for design, order, penalty in zip(designs, orders, penalties, strict=True):
+        further = np.arange(start + design.smooth_terms, start + design.terms)
+        some = np.concatenate([further, start + np.arange(terms_of_order(order))])
+        places.append(some)
+        price.append(np.full(some.size, penalty))
+        start += design.terms
+    chosen = np.concatenate(places)
+    root, kept, norm = _root(gram[np.ix_(chosen, chosen)])
+    gained = float(((_forward(root, right[chosen] / norm) * kept) ** 2).sum())
+    return float((np.concatenate(price) * kept).sum()) - gained / scale**2

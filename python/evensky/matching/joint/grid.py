@@ -76,6 +76,26 @@ class CommonGrid:
         columns = first_column + np.arange(len(x_edges) - 1) + _HALF
         return x_edges, y_edges, rows[:, None] * (2 * _HALF) + columns[None, :]
 
+    def centres(self, numbers: np.ndarray, box: PixelBox) -> tuple[np.ndarray, np.ndarray]:
+        """Return the centres of those parts of bins that are in a box.
+
+        Parameters
+        ----------
+        numbers : ndarray of int, shape (n,)
+            Numbers of the bins.
+        box : (x0, y0, width, height)
+
+        Returns
+        -------
+        x, y : ndarray, shape (n,)
+        """
+        found = []
+        for index, start, size in zip((numbers % (2 * _HALF), numbers // (2 * _HALF)), box[:2], box[2:], strict=True):
+            first = (index - _HALF) * self.bin_size
+            low, high = np.maximum(first, start), np.minimum(first + self.bin_size, start + size)
+            found.append((low + high - 1) / 2)
+        return found[0], found[1]
+
     def _along(self, start: int, size: int) -> tuple[np.ndarray, int]:
         first = start // self.bin_size
         if not -_HALF <= first <= _HALF - 1 - size // self.bin_size:

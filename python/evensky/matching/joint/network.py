@@ -1,98 +1,221 @@
-"""The network of exposures that differences connect: residuals, outlying bins, evidence on models."""
+"""The network of exposures that differences connect: their terms in bins, weights, residuals and outlying bins."""
 
 from __future__ import annotations
 
-__all__ = ["Network", "Solution"]
+__all__ = ["Chip", "Network", "Solution"]
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from .basis import Basis
+from .candidates import NONE, Candidate, Extra
 from .differences import Differences
-from .evidence import Evidence
-from .grid import PixelBox
-from .models import Basis, Candidate
+from .grid import CommonGrid, PixelBox, around, common_box
+from .planes import Plane
 
 # Largest number of values of terms in bins that are kept, as most are needed several times.
-_KEPT_NUMBERS = 2**20
+_KEPT_NUMBERS = 2**22
 # Bins that differ from their partners by more than this number of standard errors are outliers.
 OUTLIER = 5.0
 
 
+@dataclass(frozen=True)
+class Chip:
+    """The place of an image in the focal plane of an exposure of several chips.
+
+    Attributes
+    ----------
+    exposure : int
+        Number of the exposure; its images share one smooth model over the focal plane.
+    to_plane : ndarray, shape (2, 3)
+        Affine map from positions on the pixel grid of the chip to positions in the focal plane, in pixels.
+    """
+
+    exposure: int
+    to_plane: np.ndarray
+
+
 @dataclass
 class Solution:
-    """The models of all exposures.
+    """The models of all units; a unit is an image, or all images of an exposure with a common model.
 
     Attributes
     ----------
     candidates : list of Candidate
-        Kind of model of each exposure.
+        Kind of model of each unit.
     coefficients : list of ndarray
         Coefficients of each model.
+    shared : Candidate
+        Terms that all units have, with the same coefficients.
+    shared_coefficients : ndarray
     """
 
     candidates: list[Candidate]
     coefficients: list[np.ndarray]
+    shared: Candidate = NONE
+    shared_coefficients: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 class Network:
-    """Exposures, connected by their differences.
+    """Images, connected by their differences, and the terms of their models in the bins.
 
     Parameters
     ----------
     boxes : sequence of (x0, y0, width, height)
-        Boxes of the exposures on the common pixel grid.
+        Boxes of the images on the common pixel grid.
+    grid : CommonGrid
     differences : Differences
+    chips : sequence of Chip, optional
+        Places of the images in focal planes; by default, each image has its own model.
+    planes : sequence of mapping of str to Plane, optional
+        For each image, the planes of further terms by their names.
+
+    Attributes
+    ----------
+    unit : list of int
+        Unit of each image.
+    images : list of list of int
+        Images of each unit.
+    good : ndarray of bool, shape (nodes,)
+        Nodes that are used.
+    scene : ndarray or None
+        Mean scene in the distinct bins, for the throughput.
     """
 
-    def __init__(self, boxes: Sequence[PixelBox], differences: Differences) -> None:
+    def __init__(
+        self,
+        boxes: Sequence[PixelBox],
+        grid: CommonGrid,
+        differences: Differences,
+        *,
+        chips: Sequence[Chip] | None = None,
+        planes: Sequence[Mapping[str, Plane]] | None = None,
+    ) -> None:
+        self.boxes = list(boxes)
+        self.grid = grid
         self.differences = differences
-        self.bases = [Basis(box) for box in boxes]
-        self.good = ~differences.node_odd  # nodes that are used
-        size = differences.node_exposure.size
-        self._of_exposure: list[list[tuple[int, int]]] = [[] for _ in boxes]  # (pair, side)
+        self.planes = [{} for _ in boxes] if planes is None else [dict(one) for one in planes]
+        self._place(chips)
+        self.good = ~differences.node_odd
+        self.scene: np.ndarray | None = None
+        self.pairs_of: list[list[tuple[int, int]]] = [[] for _ in boxes]  # (pair, side)
         for at, pair in enumerate(differences.pairs):
-            self._of_exposure[pair.first].append((at, 0))
-            self._of_exposure[pair.second].append((at, 1))
-        self._size = size
-        self._designs: dict[tuple[int, int, tuple[int, int] | None], np.ndarray] = {}
+            self.pairs_of[pair.first].append((at, 0))
+            self.pairs_of[pair.second].append((at, 1))
+        groups = differences.groups()
+        # Bins of different chips, or of separate groups, may have the same number.
+        self._node_key = np.unique(
+            np.stack([groups[differences.node_exposure], differences.node_bin]), axis=1, return_inverse=True
+        )[1].ravel()
+        self._designs: dict[tuple[int, int, Candidate | Extra], np.ndarray] = {}
         self._room = _KEPT_NUMBERS
+
+    def _place(self, chips: Sequence[Chip] | None) -> None:
+        number = len(self.boxes)
+        exposures = list(range(number)) if chips is None else [chip.exposure for chip in chips]
+        distinct = {exposure: at for at, exposure in enumerate(dict.fromkeys(exposures))}
+        self.unit = [distinct[exposure] for exposure in exposures]
+        self.images: list[list[int]] = [[] for _ in distinct]
+        for i, unit in enumerate(self.unit):
+            self.images[unit].append(i)
+        if chips is None:
+            self.bases = [Basis(box) for box in self.boxes]
+            self.unit_boxes = self.boxes
+            return
+        corners = [_mapped(chip.to_plane, box) for chip, box in zip(chips, self.boxes, strict=True)]
+        self.unit_boxes = [around([corners[i] for i in images]) for images in self.images]
+        self.bases = [
+            Basis(self.unit_boxes[unit], chip.to_plane) for unit, chip in zip(self.unit, chips, strict=True)
+        ]
 
     @property
     def number(self) -> int:
-        """Number of exposures."""
-        return len(self.bases)
+        """Number of units."""
+        return len(self.images)
 
-    def design(self, pair: int, side: int, candidate: Candidate) -> np.ndarray:
-        """Return the terms of the model of one side's exposure in a pair's bins, shape (n, terms)."""
+    # -- terms --
+
+    def design(self, at: int, side: int, candidate: Candidate) -> np.ndarray:
+        """Return the terms of a candidate for one side of a pair, means over its bins, shape (n, terms)."""
+        if not candidate.extras:
+            return self._smooth(at, side, candidate)
+        parts = [self._smooth(at, side, candidate.smooth)] if candidate.smooth_terms else []
+        parts += [self._extra(at, side, extra) for extra in candidate.extras]
+        return parts[0] if len(parts) == 1 else np.hstack(parts)
+
+    def _smooth(self, at: int, side: int, candidate: Candidate) -> np.ndarray:
         # Series of all orders begin with the same terms.
-        key = pair, side, candidate.nodes
+        key = at, side, Candidate(nodes=candidate.nodes)
         known = self._designs.get(key)
-        if known is not None and known.shape[1] >= candidate.terms:
-            return known[:, : candidate.terms]
-        bins = self.differences.pairs[pair]
+        if known is not None and known.shape[1] >= candidate.smooth_terms:
+            return known[:, : candidate.smooth_terms]
+        bins = self.differences.pairs[at]
         basis = self.bases[(bins.first, bins.second)[side]]
-        made = basis.design(candidate, bins.x, bins.y, bins.width, bins.height)
+        return self._keep(key, basis.design(candidate, bins.x, bins.y, bins.width, bins.height))
+
+    def _extra(self, at: int, side: int, extra: Extra) -> np.ndarray:
+        bins = self.differences.pairs[at]
+        image = (bins.first, bins.second)[side]
+        if extra.kind == "gain":
+            assert self.scene is not None
+            return self.scene[self.differences.node_bin[self.differences.node[side][self.differences.rows[at]]]][:, None]
+        key = at, side, extra
+        known = self._designs.get(key)
+        if known is not None:
+            return known
+        if extra.nodes:
+            own = Basis(self.boxes[image])
+            return self._keep(key, own.drift(extra, bins.x, bins.y, bins.width, bins.height))
+        plane = self.planes[image].get(extra.name)
+        if plane is None:
+            return np.zeros((bins.values.size, extra.terms))
+        box = common_box(self.boxes[bins.first], self.boxes[bins.second])
+        assert box is not None
+        x_edges, y_edges, numbers = self.grid.edges(box)
+        x0, y0, _, _ = self.boxes[image]
+        means = plane.means(x_edges + (box[0] - x0), y_edges + (box[1] - y0))
+        return self._keep(key, means.reshape(-1, extra.terms)[np.isin(numbers.ravel(), bins.bins)])
+
+    def _keep(self, key: tuple[int, int, Candidate | Extra], made: np.ndarray) -> np.ndarray:
         if self._room >= made.size:
             self._room -= made.size
             self._designs[key] = made
         return made
 
+    # -- rows --
+
     def weights(self) -> np.ndarray:
-        """Return the inverse variances of the rows, shape (n,); 0 for rows with an outlier."""
-        good = self.good[self.differences.node].all(axis=0)
-        return np.asarray(good / self.differences.variance)
+        """Return the weights of the rows in the equations, shape (n,); 0 for rows with an outlier.
+
+        The p differences of the k exposures that are good in a bin hold the information of k - 1 of them, as they share
+        the noise of the exposures. Their inverse variances are multiplied by (k - 1) / p, so that the weighted sum of
+        squares has the expectation of k - 1 independent residuals: if all pairs of equal exposures were measured, it is
+        the sum of the generalised least squares.
+        """
+        d = self.differences
+        good = self.good[d.node].all(axis=0)
+        key = self._node_key[d.node[0]] if d.value.size else np.zeros(0, int)
+        size = int(self._node_key.max(initial=-1)) + 1
+        rows = np.bincount(key, good, size)
+        used = np.zeros(d.node_exposure.size, bool)
+        used[d.node[:, good].ravel()] = True
+        nodes = np.bincount(self._node_key, used, size)
+        share = np.maximum(nodes - 1, 0) / np.maximum(rows, 1)
+        return np.asarray(good * share[key] / d.variance)
 
     def predicted(self, solution: Solution) -> np.ndarray:
         """Return the difference that the models predict for each row: second - first, shape (n,)."""
         result = np.zeros(self.differences.value.size)
         for at, (pair, rows) in enumerate(zip(self.differences.pairs, self.differences.rows, strict=True)):
-            for side, exposure, sign in ((0, pair.first, -1.0), (1, pair.second, 1.0)):
-                candidate = solution.candidates[exposure]
-                if candidate.terms:
-                    result[rows] += sign * (self.design(at, side, candidate) @ solution.coefficients[exposure])
+            for side, image, sign in ((0, pair.first, -1.0), (1, pair.second, 1.0)):
+                unit = self.unit[image]
+                if solution.candidates[unit].terms:
+                    terms = self.design(at, side, solution.candidates[unit])
+                    result[rows] += sign * (terms @ solution.coefficients[unit])
+                if solution.shared.terms:
+                    result[rows] += sign * (self.design(at, side, solution.shared) @ solution.shared_coefficients)
         return result
 
     # -- outliers --
@@ -111,24 +234,24 @@ class Network:
             NaN for nodes without a good partner.
         """
         d = self.differences
-        value, variance = np.zeros((2, self._size))
-        total = np.zeros(self._size)
+        size = d.node_exposure.size
+        value, variance, total = np.zeros((3, size))
         for side, sign in ((0, 1.0), (1, -1.0)):
             own, partner = d.node[side], d.node[1 - side]
             weights = self.good[partner] / d.variance
-            total += np.bincount(own, weights, self._size)
-            value += np.bincount(own, sign * weights * residual, self._size)
-            variance += np.bincount(own, weights**2 * (d.node_variance[partner] + d.extra), self._size)
+            total += np.bincount(own, weights, size)
+            value += np.bincount(own, sign * weights * residual, size)
+            variance += np.bincount(own, weights**2 * (d.node_variance[partner] + d.extra), size)
         with np.errstate(invalid="ignore", divide="ignore"):
             return value / total, np.sqrt(variance / total**2 + d.node_variance)
 
     def reject(self, residual: np.ndarray) -> None:
         """Reject the nodes that differ too much from their partners, in each bin the worst first."""
         self.good = ~self.differences.node_odd
-        bins = self.differences.node_bin
+        bins = self._node_key
         value, error = self.residuals(residual)
-        scale = _scale(value / error)
-        for _ in range(self.number):
+        scale = robust_scale(value / error)
+        for _ in range(len(self.boxes)):
             with np.errstate(invalid="ignore"):
                 distance = np.abs(value / error) / scale
             distance[~self.good | ~np.isfinite(distance)] = 0.0
@@ -142,72 +265,23 @@ class Network:
             self.good[worst] = False
             value, error = self.residuals(residual)
 
-    # -- evidence --
-
-    def evidence(
-        self,
-        exposure: int,
-        solution: Solution,
-        designs: Sequence[tuple[list[Candidate], Candidate]],
-        *,
-        nodes: np.ndarray | None = None,
-    ) -> tuple[Evidence, np.ndarray]:
-        """Collect the evidence that an exposure's partners give on its model.
-
-        Parameters
-        ----------
-        exposure : int
-        solution : Solution
-            Models of the partners.
-        designs : sequence of (list of Candidate, Candidate)
-            Candidates, and the largest of them, whose first terms are those of the others.
-        nodes : ndarray of bool, optional
-            Nodes to use; by default those whose pixels do not scatter too much.
-
-        Returns
-        -------
-        evidence : Evidence
-        nodes : ndarray of int
-            The nodes in the order of the evidence.
-        """
-        d = self.differences
-        parts: list[tuple[int, int, np.ndarray, np.ndarray]] = []
-        span = d.nodes_of(exposure)
-        size = span.stop - span.start
-        total, value, variance = np.zeros((3, size))
-        for at, side in self._of_exposure[exposure]:
-            rows, pair = d.rows[at], d.pairs[at]
-            own = d.node[side][rows] - span.start
-            partner_node = d.node[1 - side][rows]
-            partner = (pair.second, pair.first)[side]
-            weights = self.good[partner_node] / d.variance[rows]
-            sign = (-1.0, 1.0)[side]
-            target = sign * d.value[rows]
-            if solution.candidates[partner].terms:
-                target = (
-                    target + self.design(at, 1 - side, solution.candidates[partner]) @ solution.coefficients[partner]
-                )
-            total[own] += weights
-            value[own] += weights * target
-            variance[own] += weights**2 * (d.node_variance[partner_node] + d.extra[rows])
-            parts.append((at, side, own, weights))
-        known = (total > 0) & (~d.node_odd if nodes is None else nodes)[span]
-        used = np.arange(span.start, span.stop)[known]
-        total = total[known]
-        error = np.sqrt(variance[known] / total**2 + d.node_variance[used])
-
-        def terms(candidate: Candidate) -> np.ndarray:
-            """Return the terms in the exposure's bins: means over its partners."""
-            result = np.zeros((size, candidate.terms))
-            for at, side, own, weights in parts:
-                result[own] += weights[:, None] * self.design(at, side, candidate)
-            return np.asarray(result[known] / total[:, None])
-
-        made = [(some, partial(terms, largest)) for some, largest in designs]
-        return Evidence(value[known] / total, error, made), used
+    def nodes_of(self, unit: int) -> np.ndarray:
+        """Return the nodes of a unit."""
+        spans = [self.differences.nodes_of(image) for image in self.images[unit]]
+        return np.concatenate([np.arange(span.start, span.stop) for span in spans])
 
 
-def _scale(distances: np.ndarray) -> float:
+def robust_scale(distances: np.ndarray) -> float:
     """Return the robust scatter of distances in standard errors; at least 1."""
     good = np.abs(distances[np.isfinite(distances)])
     return max(1.0, 1.482602218505602 * float(np.median(good))) if good.size else 1.0
+
+
+def _mapped(to_plane: np.ndarray, box: PixelBox) -> PixelBox:
+    """Return the smallest box of whole pixels in the focal plane that holds a box of the grid."""
+    x0, y0, width, height = box
+    x = np.array([x0 - 0.5, x0 + width - 0.5, x0 - 0.5, x0 + width - 0.5])
+    y = np.array([y0 - 0.5, y0 - 0.5, y0 + height - 0.5, y0 + height - 0.5])
+    corners = np.asarray(to_plane) @ np.stack([x, y, np.ones(4)])
+    low, high = np.floor(corners.min(axis=1) + 0.5).astype(int), np.ceil(corners.max(axis=1) + 0.5).astype(int)
+    return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])

@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-__all__ = ["LEVELS", "ExposureFit", "JointFit", "fit_all"]
+__all__ = ["LEVELS", "ExposureFit", "JointFit", "TermFit", "fit_all"]
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
 from ...errors import InvalidParameterError
-from .differences import Differences
-from .evidence import OUTLIER as FAR
-from .evidence import Score, choose, determines
+from .alarms import Alarms
+from .basis import Basis
+from .candidates import NONE, Candidate, Extra, drift_extras, smooth_candidates
+from .differences import Coverage, Differences
+from .evidence import Choice, Score, Selection, choices_of, choose, option_sets, plausible_sizes, series_gain
 from .grid import CommonGrid, PixelBox, around
-from .models import NONE, Basis, Candidate, Model, make_candidates
-from .network import Network, Solution
-from .system import Shift, System
+from .models import Choices, Model
+from .network import Chip, Network, Solution
+from .planes import Plane, level_plane, plane_of
+from .scene import mean_scene
+from .system import Anchor, Equations, Shift, grid_of_points, widened
+from .terms import DEFAULT_TERMS, Term, terms_of
 
-LEVELS = ("reference", "mean", "lowest")
+LEVELS = ("auto", "reference", "mean", "lowest")
 """Levels that can be left unchanged: that of the reference; the mean, as models add up to 0; or the lowest, to which
-all others are brought down."""
+all others are brought down. "auto" is the reference if it covers most of the field, and else the mean: over a field
+that is larger than the reference, its background would be continued far beyond its pixels."""
 
 # Largest number of sweeps, which choose candidates and solve for all models; two or three are nearly always enough.
 _SWEEPS = 8
 # The search begins with the best of these orders, the same for all exposures.
-_FIRST_ORDERS = (0, 2, 4)
+_FIRST_ORDERS = (0, 1, 2, 4)
+# Squared residuals beyond this number of standard errors count no more when the first order is chosen.
+_FAR = 4.0
+# The reference must cover this share of the bins of its group, or the level is the mean.
+_WHOLE_FIELD = 0.7
+# An overlap is worse than before if chi2 of its bins has grown by more than this.
+_WORSE = 16.0
+# Largest number of points in compared bins at which candidates are compared.
+_POINTS = 200
+
+
+@dataclass
+class TermFit:
+    """The coefficients of a further term of an exposure, with their standard errors."""
+
+    name: str
+    coefficients: np.ndarray
+    errors: np.ndarray
 
 
 @dataclass
@@ -50,6 +74,16 @@ class ExposureFit:
         Root mean square of the differences from its partners after the match, without outliers; NaN if there are none.
     chi : float
         Root mean square of these differences in units of their standard errors.
+    gain, gain_error : float
+        Throughput relative to the reference, and its standard error; 1 and 0 if none was found.
+    zero : float
+        Level of the scene at which the throughput has no effect.
+    largest_sigma : float
+        Largest standard error of the model anywhere in the exposure.
+    terms : list of TermFit
+        Further terms of the model.
+    flags : dict of str to str
+        Flags, with sentences that say what they mean here and what to do.
     """
 
     model: Model | None
@@ -60,6 +94,12 @@ class ExposureFit:
     rejected: int = 0
     rms: float = np.nan
     chi: float = np.nan
+    gain: float = 1.0
+    gain_error: float = 0.0
+    zero: float = 0.0
+    largest_sigma: float = 0.0
+    terms: list[TermFit] = field(default_factory=list)
+    flags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -75,12 +115,15 @@ class JointFit:
         Scatter of the bins in units of their errors, at least 1; errors of the models are scaled by it.
     sweeps : int
         Number of sweeps of the search.
+    level : str
+        The level that is left unchanged: "reference", "mean" or "lowest".
     """
 
     exposures: list[ExposureFit]
     references: list[int]
     scale: float
     sweeps: int
+    level: str
 
 
 def fit_all(
@@ -89,9 +132,15 @@ def fit_all(
     differences: Differences,
     *,
     preference: Sequence[int],
-    level: str = "reference",
+    level: str = "auto",
     order: int = 8,
     spline: bool = True,
+    terms: Sequence[str | Term] = DEFAULT_TERMS,
+    planes: Mapping[str, Sequence[np.ndarray | None]] | None = None,
+    coverage: Sequence[Coverage] | None = None,
+    fixed: Sequence[int] = (),
+    anchors: Sequence[Anchor] = (),
+    chips: Sequence[Chip] | None = None,
 ) -> JointFit:
     """Find the models that make all exposures agree.
 
@@ -110,6 +159,18 @@ def fit_all(
         Highest order of the Chebyshev series among the candidates.
     spline : bool, optional
         Whether splines are among the candidates.
+    terms : sequence of str or Term, optional
+        Terms that the models may have.
+    planes : mapping of str to sequence of ndarray or None, optional
+        For each name of a term with an image, the image for each exposure: a template, or labels.
+    coverage : sequence of Coverage, optional
+        Binned levels of the exposures; without them, there is no throughput.
+    fixed : sequence of int, optional
+        Exposures that stay unchanged.
+    anchors : sequence of Anchor, optional
+        Models that are known, with their errors. They take the place of the level.
+    chips : sequence of Chip, optional
+        Places in the focal plane, if exposures have several chips. Chips of one exposure share its smooth model.
 
     Returns
     -------
@@ -124,259 +185,680 @@ def fit_all(
         raise InvalidParameterError(f"level is {level!r}; it must be one of {', '.join(LEVELS)}")
     if order < 0:
         raise InvalidParameterError(f"order = {order}; it must be at least 0")
-    return _Search(boxes, grid, differences, preference, level, order, spline).run()
+    made = _planes_of(terms_of(terms), planes or {}, len(boxes))
+    network = Network(boxes, grid, differences, chips=chips, planes=made)
+    search = _Search(network, preference, level, order, spline, terms_of(terms), coverage, fixed, anchors)
+    return search.run()
+
+
+def _planes_of(
+    terms: Sequence[Term], planes: Mapping[str, Sequence[np.ndarray | None]], number: int
+) -> list[dict[str, Plane]]:
+    result: list[dict[str, Plane]] = [{} for _ in range(number)]
+    for term in terms:
+        known: dict[int, Plane] = {}
+        for i, image in enumerate(planes.get(term.name, ())):
+            if image is not None:
+                if id(image) not in known:
+                    known[id(image)] = plane_of(term.kind, image)
+                result[i][term.name] = known[id(image)]
+    return result
 
 
 class _Search:
     def __init__(
         self,
-        boxes: Sequence[PixelBox],
-        grid: CommonGrid,
-        differences: Differences,
+        network: Network,
         preference: Sequence[int],
         level: str,
         order: int,
         spline: bool,
+        terms: Sequence[Term],
+        coverage: Sequence[Coverage] | None,
+        fixed: Sequence[int],
+        anchors: Sequence[Anchor],
     ) -> None:
-        self.boxes = boxes
-        self.differences = differences
-        self.level = level
-        self.order = order
-        self.network = Network(boxes, differences)
-        self.groups = differences.groups()
-        numbers = sorted(set(self.groups.tolist()) - {-1})
-        self.members: list[list[int]] = [np.flatnonzero(self.groups == number).tolist() for number in numbers]
-        self.tied = [i for members in self.members for i in members]
-        rank = {exposure: at for at, exposure in enumerate(preference)}
-        self.references = [min(members, key=lambda i: rank[i]) for members in self.members]
-        self.fixed_references = set(self.references) if level == "reference" else set()
-        self.candidates = [self._candidates(box, grid, order, spline) for box in boxes]
+        self.network = network
+        self.differences = network.differences
+        self.order = order if any(term.kind == "smooth" for term in terms) else -1
+        self.spline = spline and self.order >= 0
+        self.terms = list(terms)
+        self.coverage = coverage
+        self.anchors = list(anchors)
+        self.shared = NONE
+        self.zero = 0.0
         self.scores: dict[int, list[Score]] = {}
-        self.whole = Basis(around([boxes[i] for i in self.tied] or boxes))
+        self.scales: dict[int, float] = {}
+        self.refused: set[int] = set()
+        self._group(preference, fixed, level)
+        self.steps = [self._smooth_steps(unit) for unit in range(network.number)]
+        self.options = [list(self._options(unit)) for unit in range(network.number)]
+        self.required = {term.name for term in terms if term.required}
+        self.whole = Basis(around([network.unit_boxes[u] for u in self.tied] or network.unit_boxes))
 
-    @staticmethod
-    def _candidates(
-        box: PixelBox, grid: CommonGrid, order: int, spline: bool
-    ) -> list[tuple[list[Candidate], Candidate]]:
-        """Return lists of candidates, each with its largest candidate, whose first terms are those of the others."""
-        # Whole bins only: a node for a part of a bin at the edge would depend on a few pixels.
-        every = make_candidates(order, (box[2] // grid.bin_size, box[3] // grid.bin_size), spline=spline)
-        series = [candidate for candidate in every if candidate.nodes is None]
-        return [(series, series[-1]), *(([one], one) for one in every if one.nodes is not None)]
+    # -- groups and what is fixed --
+
+    def _group(self, preference: Sequence[int], fixed: Sequence[int], level: str) -> None:
+        network, number = self.network, self.network.number
+        of_image = self.differences.groups()
+        parent = list(range(int(of_image.max(initial=-1)) + 1))
+
+        def top(group: int) -> int:
+            while parent[group] != group:
+                group = parent[group]
+            return group
+
+        for images in network.images:  # the chips of an exposure tie their groups together
+            some = [top(int(of_image[i])) for i in images if of_image[i] >= 0]
+            for other in some[1:]:
+                parent[other] = some[0]
+        unit_group = [next((top(int(of_image[i])) for i in images if of_image[i] >= 0), -1) for images in network.images]
+        distinct = sorted(set(unit_group) - {-1})
+        self.members = [[u for u in range(number) if unit_group[u] == group] for group in distinct]
+        self.tied = [u for members in self.members for u in members]
+        self.groups = [distinct.index(group) if group >= 0 else -1 for group in unit_group]
+        rank = {image: at for at, image in enumerate(preference)}
+        best = [min(rank[i] for i in images) for images in network.images]
+        self.references = [min(members, key=lambda u: best[u]) for members in self.members]
+        self.level = self._resolved(level)
+        chosen = {network.unit[i] for i in fixed}
+        anchored = {network.unit[anchor.exposure] for anchor in self.anchors}
+        self.unchanged = chosen - anchored
+        self.free_groups = []  # groups whose level nothing fixes but the level of the run
+        for members, reference in zip(self.members, self.references, strict=True):
+            if (chosen | anchored) & set(members):
+                continue
+            if self.level == "reference":
+                self.unchanged.add(reference)
+            else:
+                self.free_groups.append(members)
+        # Units that the equations hold: in a group without a fixed unit, any one of them, as its models are shifted.
+        self.held = set(self.unchanged) | {
+            min(members, key=lambda u: best[u]) for members in self.free_groups
+        }
+
+    def _resolved(self, level: str) -> str:
+        if level != "auto":
+            return level
+        d = self.differences
+        for members, reference in zip(self.members, self.references, strict=True):
+            field_bins = np.unique(np.concatenate([d.node_bin[self.network.nodes_of(u)] for u in members]))
+            own = np.unique(d.node_bin[self.network.nodes_of(reference)])
+            if own.size < _WHOLE_FIELD * field_bins.size:
+                return "mean"
+        return "reference"
+
+    # -- candidates --
+
+    def _bins_along(self, unit: int) -> tuple[int, int]:
+        """Return the numbers of whole bins along x and y; a node for a part of a bin would depend on a few pixels."""
+        _, _, width, height = self.network.unit_boxes[unit]
+        return width // self.network.grid.bin_size, height // self.network.grid.bin_size
+
+    def _smooth_steps(self, unit: int) -> tuple[list[Candidate], list[Candidate]]:
+        if self.order < 0:
+            return [NONE], []
+        # A spline over a focal plane is no spline over one of its chips.
+        spline = self.spline and len(self.network.images[unit]) == 1
+        every = smooth_candidates(self.order, self._bins_along(unit), spline=spline)
+        must = any(term.kind == "smooth" and term.required for term in self.terms)
+        series = [candidate for candidate in every if candidate.nodes is None and (candidate.terms or not must)]
+        return series, [candidate for candidate in every if candidate.nodes is not None]
+
+    def _options(self, unit: int) -> Iterator[tuple[Extra, ...]]:
+        """Return the variants of each further term of a unit."""
+        images = self.network.images[unit]
+        if len(images) > 1:
+            # One level for each chip, apart from their mean, which the smooth part holds.
+            shares = np.linalg.qr(np.ones((len(images), 1)), mode="complete")[0][:, 1:]
+            for i, row in zip(images, shares, strict=True):
+                self.network.planes[i]["chip"] = level_plane(row)
+            yield (Extra("detector", "chip", len(images) - 1),)
+        for term in self.terms:
+            if term.shared or term.kind == "smooth":
+                continue
+            if term.kind in ("rows", "columns"):
+                bins = self._bins_along(unit)[1 if term.kind == "rows" else 0]
+                if len(images) == 1 and self.order > 0 and self.spline and (variants := drift_extras(term.kind, bins)):
+                    yield tuple(variants)
+            elif term.kind == "gain":
+                if self.coverage is not None:
+                    yield (Extra("gain", "gain", 1),)
+            else:
+                terms = max((self.network.planes[i][term.name].terms for i in images
+                             if term.name in self.network.planes[i]), default=0)
+                if terms:
+                    yield (Extra(term.kind, term.name, terms),)
+
+    def _number_of_bins(self, unit: int) -> int:
+        return sum(
+            span.stop - span.start for span in (self.differences.nodes_of(i) for i in self.network.images[unit])
+        )
+
+    def _must(self, unit: int) -> tuple[Extra, ...]:
+        return option_sets(self.options[unit], self.required, ())[0]
 
     # -- search --
 
     def run(self) -> JointFit:
         solution, residual = self._begin()
+        if self.free_groups:
+            solution, residual = self._recentred(solution, residual)
         sweeps = 0
         while sweeps < _SWEEPS:
             sweeps += 1
             self.network.reject(residual)
+            self._look_at_scene(solution)
             before = list(solution.candidates)
-            self._sweep(solution, residual)
-            solution = self._solve(solution.candidates)
+            equations = self._equations(solution.candidates)
+            self._sweep(equations, solution, residual)
+            if equations.given == before:
+                self._simplify(equations, solution)
+            solution = equations.solve()
             residual = self.differences.value - self.network.predicted(solution)
             if solution.candidates == before:
                 break
         self.network.reject(residual)
-        self._drop_undetermined(solution)
-        self._settle(solution.candidates)
-        residual = self.differences.value - self.network.predicted(self.final)
-        scale = max(1.0, self._reduced(residual))
-        return self._result(residual, scale, sweeps)
+        self._look_at_scene(solution)
+        solution, residual = self._share(solution)
+        solution, residual = self._without_worse(solution)
+        return self._result(solution, sweeps)
+
+    def _equations(self, candidates: Sequence[Candidate], shared: Candidate | None = None) -> Equations:
+        return Equations(
+            self.network,
+            candidates,
+            self.held,
+            shared=self.shared if shared is None else shared,
+            anchors=self.anchors,
+        )
+
+    def _solved(self, candidates: Sequence[Candidate], shared: Candidate | None = None) -> tuple[Solution, np.ndarray]:
+        solution = self._equations(candidates, shared).solve()
+        return solution, self.differences.value - self.network.predicted(solution)
+
+    def _look_at_scene(self, solution: Solution) -> None:
+        if self.coverage is not None and any(term.kind == "gain" for term in self.terms):
+            self.network.scene, self.zero = mean_scene(self.network, self.coverage, solution)
 
     def _begin(self) -> tuple[Solution, np.ndarray]:
         """Find the best order that is the same for all exposures; return its solution and residuals."""
-        best: tuple[float, Solution, np.ndarray] | None = None
         found: list[tuple[Solution, np.ndarray, np.ndarray, float]] = []
         scale = np.inf
+        plain = [Candidate(0) if u not in self.held and self.groups[u] >= 0 else NONE for u in range(self.network.number)]
+        self._look_at_scene(self._solved(plain)[0])
         for order in sorted({min(order, self.order) for order in _FIRST_ORDERS}):
-            candidates = [self._supported(i, order) for i in range(len(self.boxes))]
-            solution = self._solve(candidates)
-            residual = self.differences.value - self.network.predicted(solution)
+            candidates = [self._supported(u, order) for u in range(self.network.number)]
+            solution, residual = self._solved(candidates)
             value, error = self.network.residuals(residual)
             with np.errstate(invalid="ignore"):
                 distance = np.abs(value / error)
             distance = distance[np.isfinite(distance)]
             scale = min(scale, max(1.0, 1.4826 * float(np.median(distance)) if distance.size else 1.0))
-            penalty = sum(
-                candidates[i].terms * np.log(max(self._number_of_bins(i), 1))
-                for i in self.tied
-                if i not in self.fixed_references
-            )
+            penalty = sum(candidates[u].terms * np.log(max(self._number_of_bins(u), 1)) for u in self.tied)
             found.append((solution, residual, distance, penalty))
-        for solution, residual, distance, penalty in found:
-            score = float(np.minimum((distance / scale) ** 2, FAR**2).sum()) + penalty
-            if best is None or score < best[0]:
-                best = score, solution, residual
-        assert best is not None
-        return best[1], best[2]
 
-    def _number_of_bins(self, exposure: int) -> int:
-        span = self.differences.nodes_of(exposure)
-        return int(span.stop - span.start)
+        def score(one: tuple[Solution, np.ndarray, np.ndarray, float]) -> float:
+            return float(np.minimum((one[2] / scale) ** 2, _FAR**2).sum()) + one[3]
 
-    def _supported(self, exposure: int, order: int) -> Candidate:
-        while order > 0 and Candidate(order).terms > 0.5 * self._number_of_bins(exposure):
+        best = min(found, key=score)
+        return best[0], best[1]
+
+    def _supported(self, unit: int, order: int) -> Candidate:
+        extras = self._must(unit)
+        room = 0.5 * self._number_of_bins(unit) - sum(extra.terms for extra in extras)
+        while order > 0 and Candidate(order).terms > room:
             order -= 1
-        free = exposure not in self.fixed_references and self.groups[exposure] >= 0
-        return Candidate(order) if free else NONE
+        free = unit not in self.held and self.groups[unit] >= 0
+        return Candidate(order, extras=extras) if free else NONE
 
-    def _sweep(self, solution: Solution, residual: np.ndarray) -> None:
-        """Choose a candidate for each exposure, given the others' models; the largest residuals first."""
+    def _recentred(self, solution: Solution, residual: np.ndarray) -> tuple[Solution, np.ndarray]:
+        """Hold, in each group without a fixed unit, the one whose background is most like those of the others.
+
+        The others then need the fewest terms.
+        """
+        predicted = self.network.predicted(solution)
+        unlike: dict[int, list[float]] = {u: [] for u in self.tied}
+        for pair, rows in zip(self.differences.pairs, self.differences.rows, strict=True):
+            spread = float(np.std(predicted[rows]))
+            for image in (pair.first, pair.second):
+                unlike[self.network.unit[image]].append(spread)
+        changed = False
+        for members in self.free_groups:
+            now = next(iter(self.held & set(members)))
+            best = min(members, key=lambda u: (float(np.median(unlike[u])), u != now))
+            if best != now:
+                self.held = (self.held - {now}) | {best}
+                changed = True
+        if not changed:
+            return solution, residual
+        order = max(candidate.order for candidate in solution.candidates)
+        return self._solved([self._supported(u, order) for u in range(self.network.number)])
+
+    def _sweep(self, equations: Equations, solution: Solution, residual: np.ndarray) -> None:
+        """Choose a candidate for each unit, the others' models solved along; the largest residuals first."""
+        squares = self._squares(residual)
+        for unit in sorted(self.tied, key=lambda u: -squares[u]):
+            if unit not in self.held:
+                choice = self._choose(equations, solution, unit, float(squares[unit]))
+                equations.change(unit, choice.fit.candidate)
+                self.scores[unit], self.scales[unit] = choice.scores, choice.scale
+
+    def _squares(self, residual: np.ndarray) -> np.ndarray:
+        """Return the sum of the squared distances of the good nodes of each unit, in standard errors."""
         value, error = self.network.residuals(residual)
         with np.errstate(invalid="ignore"):
-            distance = np.minimum(np.nan_to_num((value / error) ** 2), FAR**2)
-        misfit = np.bincount(self.differences.node_exposure, distance, len(self.boxes))
-        for i in sorted(self.tied, key=lambda i: -misfit[i]):
-            if i in self.fixed_references:
-                continue
-            evidence, nodes = self.network.evidence(i, solution, self.candidates[i])
-            choice = choose(evidence)
-            solution.candidates[i], solution.coefficients[i] = choice.candidate, choice.coefficients
-            self.scores[i] = choice.scores
-            # Bins that did not fit the former model may fit the new one.
-            self.network.good[nodes] = ~choice.outliers
+            distance = np.nan_to_num((value / error) ** 2) * self.network.good
+        units = np.array(self.network.unit)[self.differences.node_exposure]
+        return np.bincount(units, distance, self.network.number)
 
-    def _drop_undetermined(self, solution: Solution) -> None:
-        """Choose other candidates for exposures whose good bins do not determine all terms."""
-        for i in self.tied:
-            candidate = solution.candidates[i]
-            if candidate.terms == 0:
+    def _choose(self, equations: Equations, solution: Solution, unit: int, squares: float) -> Choice:
+        series, splines = self.steps[unit]
+        now = equations.candidates[unit]
+        ladder = self._selection(equations, solution, unit, series)
+        makers = [
+            (candidate, partial(self._selection, equations, solution, unit, [candidate])) for candidate in splines
+        ]
+        source = ladder if now.nodes is None else self._selection(equations, solution, unit, [now.smooth])
+        gained = next((fit.gained for fit in source.fits(now.extras) if fit.candidate == now), 0.0)
+        return choose(
+            ladder,
+            makers,
+            option_sets(self.options[unit], self.required, now.extras),
+            bins=self._good_bins(unit),
+            squares=squares,
+            now=gained,
+        )
+
+    def _good_bins(self, unit: int) -> int:
+        return int(self.network.good[self.network.nodes_of(unit)].sum())
+
+    def _selection(
+        self, equations: Equations, solution: Solution, unit: int, steps: Sequence[Candidate]
+    ) -> Selection:
+        extras = tuple(extra for variants in self.options[unit] for extra in variants)
+        design = replace(max(steps, key=lambda candidate: candidate.smooth_terms), extras=extras)
+        gram, own, right = equations.eliminate([unit], [design], solution)
+        network, smooth = self.network, design.smooth
+        inside, everywhere = [], []
+        for image in network.images[unit]:
+            parts = [self.differences.pairs[at] for at, _ in network.pairs_of[image]]
+            if parts:
+                x, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y"))
+                thin = slice(None, None, max(1, x.size * len(network.images[unit]) // _POINTS))
+                inside.append(network.bases[image].at(smooth, x[thin], y[thin]))
+            everywhere.append(network.bases[image].at(smooth, *grid_of_points(network.boxes[image])))
+        return Selection(design, list(steps), gram, own, right, np.vstack(inside), np.vstack(everywhere))
+
+    # -- several units at once --
+
+    def _scale(self) -> float:
+        return float(np.median(list(self.scales.values()))) if self.scales else 1.0
+
+    def _simplify(self, equations: Equations, solution: Solution) -> None:
+        """Simplify the models of two neighbours, or of all units of one order, at once where the criterion falls.
+
+        A change of one unit at a time may be trapped where two units have a term of which each needs its own only
+        because the other has it.
+        """
+        done = set()
+        for unit in sorted(self.tied):
+            for other in sorted(equations.neighbours(unit)):
+                if unit < other and not {unit, other} & (self.held | done) and self._simplify_pair(
+                    equations, solution, unit, other
+                ):
+                    done |= {unit, other}
+        if done:
+            return
+        orders = {candidate.order for candidate in equations.candidates[:-1] if candidate.nodes is None}
+        best = self._criterion(equations.given)
+        for order in sorted(orders - {-1, 0}, reverse=True):
+            simpler = [
+                replace(candidate, order=order - 1)
+                if candidate.nodes is None and candidate.order == order and not (order == 1 and _drifts(candidate))
+                else candidate
+                for candidate in equations.given
+            ]
+            if self._criterion(simpler) < best - 1e-6:
+                for unit, candidate in enumerate(simpler):
+                    equations.change(unit, candidate)
+                return
+
+    def _simplify_pair(self, equations: Equations, solution: Solution, unit: int, other: int) -> bool:
+        now = equations.candidates[unit], equations.candidates[other]
+        if any(candidate.nodes is not None for candidate in now) or min(one.order for one in now) < 0:
+            return False
+        highest = max(candidate.order for candidate in now)
+        if highest < 1:
+            return False
+        total = now[0].smooth_terms + now[1].smooth_terms
+        combinations = [
+            (a, b)
+            for a in range(min(highest + 1, self.order) + 1)
+            for b in range(min(highest + 1, self.order) + 1)
+            if Candidate(a).terms + Candidate(b).terms <= total
+            and (a, b) != (now[0].order, now[1].order)
+            and (a != now[0].order and b != now[1].order)
+            and not (a < 1 and _drifts(now[0]))
+            and not (b < 1 and _drifts(now[1]))
+        ]
+        if not combinations:
+            return False
+        most = max(max(pair) for pair in [*combinations, (now[0].order, now[1].order)])
+        designs = [replace(candidate, order=most) for candidate in now]
+        gram, _, right = equations.eliminate([unit, other], designs, solution)
+        scale = max(self.scales.get(unit, 1.0), self.scales.get(other, 1.0))
+        penalties = [float(np.log(max(self._good_bins(u), 1))) for u in (unit, other)]
+
+        def criterion(pair: tuple[int, int]) -> float:
+            return series_gain(gram, right, designs, pair, penalties, scale)
+
+        start = criterion((now[0].order, now[1].order))
+        best = min(combinations, key=criterion)
+        if criterion(best) >= start - 1e-6:
+            return False
+        for u, candidate, order in zip((unit, other), now, best, strict=True):
+            equations.change(u, replace(candidate, order=order))
+        return True
+
+    def _criterion(self, candidates: Sequence[Candidate], shared: Candidate | None = None) -> float:
+        """Return the criterion of all models: chi2 plus ln n for each term."""
+        equations = self._equations(candidates, shared)
+        solution = equations.solve()
+        residual = self.differences.value - self.network.predicted(solution)
+        terms = [
+            candidates[u].terms * np.log(max(self._good_bins(u), 1))
+            for u in self.tied
+            if u not in self.held and candidates[u].terms
+        ]
+        common = solution.shared.terms * np.log(max(int(self.network.good.sum()), 1))
+        return float((equations.weights * residual**2).sum()) / self._scale() ** 2 + float(sum(terms)) + common
+
+    def _share(self, solution: Solution) -> tuple[Solution, np.ndarray]:
+        """Add the terms that all exposures share, where the data support them."""
+        for term in self.terms:
+            if not term.shared:
                 continue
-            good = self.network.good
-            evidence, _ = self.network.evidence(i, solution, [([candidate], candidate)], nodes=good)
-            if not determines(evidence, candidate):
-                evidence, _ = self.network.evidence(i, solution, self.candidates[i], nodes=good)
-                choice = choose(evidence)
-                solution.candidates[i], self.scores[i] = choice.candidate, choice.scores
+            for extra in self._shared_extras(term):
+                wider = self._with_shared(term, extra)
+                if term.required or self._criterion(solution.candidates, wider) < self._criterion(solution.candidates):
+                    self.shared = wider
+                    break
+        return self._solved(solution.candidates)
+
+    def _shared_extras(self, term: Term) -> list[Extra | int]:
+        if term.kind == "smooth":
+            return list(range(self.order, 0, -1)) if self.order > 0 else []
+        if term.kind in ("rows", "columns"):
+            along = [self._bins_along(u)[1 if term.kind == "rows" else 0] for u in range(self.network.number)]
+            return list(reversed(drift_extras(term.kind, min(along, default=0))))
+        numbers = [one[term.name].terms for one in self.network.planes if term.name in one]
+        return [Extra(term.kind, term.name, max(numbers))] if numbers else []
+
+    def _with_shared(self, term: Term, extra: Extra | int) -> Candidate:
+        if isinstance(extra, int):
+            return replace(self.shared, order=extra)
+        return replace(self.shared, extras=(*self.shared.extras, extra))
+
+    def _without_worse(self, solution: Solution) -> tuple[Solution, np.ndarray]:
+        """Simplify models until no overlap is worse than before."""
+        residual = self.differences.value - self.network.predicted(solution)
+        candidates = list(solution.candidates)
+        for _ in range(2 * len(self.tied)):
+            worse = self._worse(residual)
+            todo = [
+                u
+                for at in worse
+                for u in {self.network.unit[self.differences.pairs[at].first],
+                          self.network.unit[self.differences.pairs[at].second]}
+                if u not in self.held and candidates[u].smooth_terms > 1
+            ]
+            if not todo:
+                break
+            unit = max(todo, key=lambda u: candidates[u].smooth_terms)
+            self.refused.add(unit)
+            simpler = [
+                score.candidate
+                for score in self.scores.get(unit, [])
+                if score.candidate.extras == candidates[unit].extras
+                and score.candidate.smooth_terms < candidates[unit].smooth_terms
+                and not score.refused
+            ]
+            candidates[unit] = max(
+                simpler or [Candidate(0, extras=tuple(e for e in candidates[unit].extras if not e.nodes))],
+                key=lambda candidate: candidate.smooth_terms,
+            )
+            solution, residual = self._solved(candidates)
+        return self._solved(candidates)
+
+    def _worse(self, residual: np.ndarray) -> list[int]:
+        """Return the pairs whose bins differ more after the match than before, beyond the noise; the worst first."""
+        weights = self.network.weights()
+        growth = weights * (residual**2 - self.differences.value**2) / self._scale() ** 2
+        sums = [float(growth[rows].sum()) for rows in self.differences.rows]
+        return sorted((at for at, value in enumerate(sums) if value > _WORSE), key=lambda at: -sums[at])
 
     # -- common part of all exposures --
 
-    def _fixed(self, candidates: Sequence[Candidate]) -> list[int]:
-        """Return the fixed exposure of each group, as differences do not determine the common part of its exposures."""
-        if self.level == "reference":
-            return self.references
-        return [min(members, key=lambda i: candidates[i].terms) for members in self.members]
-
-    def _least_squares(self, candidates: Sequence[Candidate], fixed: Sequence[int]) -> Solution:
-        return Solution(list(candidates), System(self.network, candidates, fixed).solve())
-
-    def _solve(self, candidates: Sequence[Candidate]) -> Solution:
-        """Solve for all models; of equally good solutions, take the one that changes the fewest exposures."""
-        solution = self._least_squares(candidates, self._fixed(candidates))
-        if self.level != "reference":
-            for members in self.members:
-                order = min(candidates[i].polynomial for i in members)
-                if order < 0 or len(members) < 3:
-                    continue
-                shares = [self._projection(i, candidates[i], order) @ solution.coefficients[i] for i in members]
-                shift = -np.median(shares, axis=0)
-                for i in members:
-                    into = self._embedding(i, candidates[i], order)
-                    solution.coefficients[i] = solution.coefficients[i] + into @ shift
-        return solution
-
-    def _settle(self, candidates: Sequence[Candidate]) -> None:
-        """Solve for the final models, and shift those of each group to the configured level."""
-        self.solved = list(candidates)
-        self.fixed = self._fixed(candidates)
-        solution = self._least_squares(candidates, self.fixed)
-        self.shifts: list[Shift] = []
-        if self.level != "reference":
-            for members in self.members:
-                order = self._common_order(members, candidates)
-                if order >= 0:
-                    self._give_room(solution, members, order)
-                    shift = self._shift(solution, members, order)
-                    total = sum(share @ solution.coefficients[i] for i, share in shift.of.items())
-                    for i in members:
-                        solution.coefficients[i] = solution.coefficients[i] + shift.into[i] @ total
-                    self.shifts.append(shift)
-        self.final = solution
+    def _settled(self, solution: Solution) -> tuple[Solution, list[Shift]]:
+        """Shift the models of each group without a fixed unit to the level of the run."""
+        shifts = []
+        for members in self.free_groups:
+            order = self._common_order(members, solution.candidates)
+            if order >= 0:
+                self._give_room(solution, members, order)
+                shift = self._shift(solution, members, order)
+                total = sum(share @ solution.coefficients[u] for u, share in shift.of.items())
+                for u in members:
+                    solution.coefficients[u] = solution.coefficients[u] + shift.into[u] @ total
+                shifts.append(shift)
+        return solution, shifts
 
     @staticmethod
     def _common_order(members: list[int], candidates: Sequence[Candidate]) -> int:
-        """Return the order of the shift, which at least half of the exposures have and all splines can represent."""
-        if all(candidates[i].terms == 0 for i in members):
+        """Return the order of the shift, which at least half of the units have and all splines can represent."""
+        if all(candidates[u].smooth_terms == 0 for u in members):
             return -1
-        orders = sorted(candidates[i].polynomial for i in members)
-        most = [candidates[i].polynomial for i in members if candidates[i].nodes is not None]
+        orders = sorted(candidates[u].polynomial for u in members)
+        most = [candidates[u].polynomial for u in members if candidates[u].nodes is not None]
         return max(0, min([orders[(len(orders) - 1) // 2], *most]))
 
     @staticmethod
     def _give_room(solution: Solution, members: list[int], order: int) -> None:
         """Extend the series of all members to the terms that a shift needs."""
-        for i in members:
-            candidate = solution.candidates[i]
+        for u in members:
+            candidate = solution.candidates[u]
             if candidate.nodes is None and candidate.order < order:
-                solution.candidates[i] = Candidate(order)
-                room = solution.candidates[i].terms - candidate.terms
-                solution.coefficients[i] = np.concatenate([solution.coefficients[i], np.zeros(room)])
+                wider = replace(candidate, order=order)
+                coefficients = np.zeros(wider.terms)
+                coefficients[widened(candidate, wider)] = solution.coefficients[u]
+                solution.candidates[u], solution.coefficients[u] = wider, coefficients
 
     def _shift(self, solution: Solution, members: list[int], order: int) -> Shift:
-        into = {i: self._embedding(i, solution.candidates[i], order) for i in members}
-        of = {i: -self._projection(i, solution.candidates[i], order) / len(members) for i in members}
+        into = {u: self._embedding(u, solution.candidates[u], order) for u in members}
+        of = {u: -self._projection(u, solution.candidates[u], order) / len(members) for u in members}
         if self.level == "lowest":
-            mean = {i: self._projection(i, solution.candidates[i], 0) for i in members}
-            total = sum(share @ solution.coefficients[i] for i, share in of.items())
-            means = {i: float((mean[i] @ (solution.coefficients[i] + into[i] @ total))[0]) for i in into}
-            lowest = max(means, key=lambda i: means[i])
+            mean = {u: self._projection(u, solution.candidates[u], 0) for u in members}
+            total = sum(share @ solution.coefficients[u] for u, share in of.items())
+            means = {u: float((mean[u] @ (solution.coefficients[u] + into[u] @ total))[0]) for u in into}
+            lowest = max(means, key=lambda u: means[u])
             constant = np.eye(len(total), 1)
             of = {
-                i: share
+                u: share
                 - constant @ mean[lowest] @ into[lowest] @ share
-                - (constant @ mean[lowest] if i == lowest else 0)
-                for i, share in of.items()
+                - (constant @ mean[lowest] if u == lowest else 0)
+                for u, share in of.items()
             }
         return Shift(into, of)
 
-    def _projection(self, exposure: int, candidate: Candidate, order: int) -> np.ndarray:
-        return self.network.bases[exposure].projection(candidate, order, self.whole)
+    def _projection(self, unit: int, candidate: Candidate, order: int) -> np.ndarray:
+        """Return the matrix from a unit's terms to the nearest series over the whole field; further terms have none."""
+        smooth = Basis(self.network.unit_boxes[unit]).projection(candidate, order, self.whole)
+        return np.hstack([smooth, np.zeros((len(smooth), candidate.terms - candidate.smooth_terms))])
 
-    def _embedding(self, exposure: int, candidate: Candidate, order: int) -> np.ndarray:
-        return self.network.bases[exposure].embedding(candidate, order, self.whole)
+    def _embedding(self, unit: int, candidate: Candidate, order: int) -> np.ndarray:
+        smooth = Basis(self.network.unit_boxes[unit]).embedding(candidate, order, self.whole)
+        return np.vstack([smooth, np.zeros((candidate.terms - candidate.smooth_terms, smooth.shape[1]))])
 
     # -- result --
 
-    def _reduced(self, residual: np.ndarray) -> float:
+    def _reduced(self, residual: np.ndarray, candidates: Sequence[Candidate]) -> float:
         """Return the reduced scatter of the nodes, in units of their errors and per degree of freedom."""
         value, error = self.network.residuals(residual)
         with np.errstate(invalid="ignore"):
             distance = (value / error)[self.network.good]
         distance = distance[np.isfinite(distance)]
-        freedom = distance.size - sum(self.solved[i].terms for i in self.tied)
+        freedom = distance.size - sum(candidates[u].terms for u in self.tied if u not in self.held)
         return float(np.sqrt((distance**2).sum() / freedom)) if freedom > 0 else 1.0
 
-    def _result(self, residual: np.ndarray, scale: float, sweeps: int) -> JointFit:
-        solution = self.final
-        covariances = System(self.network, self.solved, self.fixed).covariances(solution.candidates, self.shifts)
+    def _choices(self, solution: Solution) -> dict[int, Choices]:
+        """Return for each unit the variance that is due to the choice of its model."""
+        equations = self._equations(solution.candidates)
+        selections = {
+            u: self._selection(equations, solution, u, self.steps[u][0])
+            for u in self.tied
+            if u not in self.held and solution.candidates[u].nodes is None and solution.candidates[u].order >= 0
+        }
+        levels = [solution.coefficients[u][0] for u in selections] or [0.0]
+        noise = float(np.sqrt(np.median(self.differences.variance))) if self.differences.variance.size else 1.0
+        sizes = [max(float(np.std(levels)), noise)]
+        fits = {
+            degree: [_series_fit(selection, degree, self.scales.get(u, 1.0)) for u, selection in selections.items()]
+            for degree in range(1, 4)
+        }
+        for degree in range(1, 4):
+            some = [fit for fit in fits[degree] if fit is not None]
+            sizes.append(plausible_sizes(some, degree, 0.5 * sizes[-1] if degree > 1 else sizes[0]))
+        found = {}
+        for u, selection in selections.items():
+            one = choices_of(selection, solution.candidates[u], self.scales.get(u, 1.0), sizes)
+            if one is not None:
+                found[u] = one
+        return found
+
+    def _result(self, solution: Solution, sweeps: int) -> JointFit:
+        residual = self.differences.value - self.network.predicted(solution)
+        scale = max(1.0, self._reduced(residual, solution.candidates))
+        choices = self._choices(solution)
+        solved = list(solution.candidates)
+        solution, shifts = self._settled(solution)
+        equations = self._equations(solved)
+        covariances = equations.covariances(solution.candidates, shifts)
         value, error = self.network.residuals(residual)
-        group_of = {i: number for number, members in enumerate(self.members) for i in members}
-        partners: list[set[int]] = [set() for _ in self.boxes]
+        partners: list[set[int]] = [set() for _ in self.network.boxes]
         for pair in self.differences.pairs:
             partners[pair.first].add(pair.second)
             partners[pair.second].add(pair.first)
         exposures = []
-        for i, box in enumerate(self.boxes):
-            if i not in group_of:
+        for i, unit in enumerate(self.network.unit):
+            span = self.differences.nodes_of(i)
+            if self.groups[unit] < 0 or span.stop == span.start:
                 exposures.append(ExposureFit(None))
                 continue
-            span = self.differences.nodes_of(i)
             good = self.network.good[span] & np.isfinite(value[span])
             with np.errstate(invalid="ignore"):
                 distance = value[span][good] / error[span][good]
-            exposures.append(
-                ExposureFit(
-                    Model(solution.candidates[i], box, solution.coefficients[i], covariances[i] * scale**2),
-                    self.scores.get(i, []),
-                    sorted(partners[i]),
-                    group_of[i],
-                    span.stop - span.start,
-                    int((~self.network.good[span]).sum()),
-                    float(np.sqrt(np.mean(value[span][good] ** 2))) if good.any() else np.nan,
-                    float(np.sqrt(np.mean(distance**2))) if good.any() else np.nan,
-                )
+            fit = ExposureFit(
+                None,
+                self.scores.get(unit, []),
+                sorted(partners[i]),
+                self.groups[unit],
+                span.stop - span.start,
+                int((~self.network.good[span]).sum()),
+                float(np.sqrt(np.mean(value[span][good] ** 2))) if good.any() else np.nan,
+                float(np.sqrt(np.mean(distance**2))) if good.any() else np.nan,
             )
-        references = self.references if self.level == "reference" else [-1] * len(self.references)
-        return JointFit(exposures, references, scale, sweeps)
+            self._describe(fit, i, solution, covariances[unit] * scale**2, choices.get(unit))
+            exposures.append(fit)
+        self._normalise_gains(exposures)
+        Alarms(self.network, self.refused).raise_on(exposures, residual, self._worse(residual))
+        fixed = [
+            next((min(self.network.images[u]) for u in members if u in self.unchanged), -1) for members in self.members
+        ]
+        return JointFit(exposures, fixed, scale, sweeps, self.level)
+
+    def _describe(
+        self, fit: ExposureFit, image: int, solution: Solution, covariance: np.ndarray, choices: Choices | None
+    ) -> None:
+        """Add the model of an image, its throughput and its further terms to its fit."""
+        unit = self.network.unit[image]
+        candidate, coefficients = solution.candidates[unit], solution.coefficients[unit]
+        keep = np.ones(candidate.terms, bool)
+        if candidate.extras and candidate.extras[-1].kind == "gain":
+            keep[-1] = False
+            fit.gain, fit.gain_error = 1.0 - float(coefficients[-1]), float(np.sqrt(max(covariance[-1, -1], 0)))
+        fit.zero = self.zero
+        candidate = replace(candidate, extras=tuple(extra for extra in candidate.extras if extra.kind != "gain"))
+        coefficients, covariance = coefficients[keep], covariance[np.ix_(keep, keep)]
+        if solution.shared.terms:
+            candidate, coefficients, covariance = _joined(
+                candidate, coefficients, covariance, solution.shared, solution.shared_coefficients
+            )
+        box = self.network.boxes[image]
+        if self.network.bases[image].to_box is not None and candidate.order >= 0:
+            into = np.eye(candidate.terms)
+            some = slice(0, candidate.smooth_terms)
+            into[some, some] = Basis(box).embedding(candidate, candidate.order, self.network.bases[image])
+            coefficients, covariance = into @ coefficients, into @ covariance @ into.T
+            if choices is not None:
+                wide = Basis(box).embedding(Candidate(choices.order), choices.order, self.network.bases[image])
+                choices = Choices(choices.order, wide @ choices.covariance @ wide.T)
+        model = Model(
+            candidate, box, coefficients, covariance, choices=choices, planes=self.network.planes[image]
+        )
+        fit.model = model
+        fit.terms = [TermFit(extra.name, *model.coefficients_of(extra.name)) for extra in candidate.extras]
+        fit.largest_sigma = float(model.sigma(*grid_of_points(box)).max())
+
+    def _normalise_gains(self, exposures: Sequence[ExposureFit]) -> None:
+        """Make all throughputs relative to the reference of their group."""
+        for group, reference in enumerate(self.references):
+            of_reference = next(
+                (exposures[i].gain for i in self.network.images[reference] if exposures[i].group == group), 1.0
+            )
+            for one in exposures:
+                if one.group == group:
+                    one.gain /= of_reference
+
+
+def _drifts(candidate: Candidate) -> bool:
+    return any(extra.nodes for extra in candidate.extras)
+
+
+def _series_fit(selection: Selection, degree: int, scale: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the coefficients of a series and their variances; infinite for those that are not determined."""
+    number = Candidate(degree).terms
+    if selection.design.order < degree:
+        return None
+    gram = selection.gram[:number, :number]
+    norm = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    values, vectors = np.linalg.eigh(gram / np.outer(norm, norm))
+    values = np.maximum(values, 1e-12)
+    inverse = (vectors / values) @ vectors.T / np.outer(norm, norm)
+    return inverse @ selection.right[:number], np.diag(inverse) * scale**2
+
+
+def _joined(
+    own: Candidate,
+    coefficients: np.ndarray,
+    covariance: np.ndarray,
+    shared: Candidate,
+    shared_coefficients: np.ndarray,
+) -> tuple[Candidate, np.ndarray, np.ndarray]:
+    """Add shared terms to a unit's own ones; the errors of shared coefficients are not part of its covariance."""
+    extras = own.extras + tuple(extra for extra in shared.extras if extra not in own.extras)
+    order = own.order if own.nodes is not None else max(own.order, shared.order)
+    both = Candidate(order, own.nodes, extras)
+    starts = dict(
+        zip(extras, (both.smooth_terms + np.cumsum([0, *(extra.terms for extra in extras)])).tolist(), strict=False)
+    )
+
+    def places(candidate: Candidate) -> np.ndarray:
+        parts = [np.arange(starts[extra], starts[extra] + extra.terms) for extra in candidate.extras]
+        return np.concatenate([np.arange(candidate.smooth_terms), *parts])
+
+    total, errors = np.zeros(both.terms), np.zeros((both.terms, both.terms))
+    total[places(own)] += coefficients
+    total[places(shared)] += shared_coefficients
+    errors[np.ix_(places(own), places(own))] += covariance
+    return both, total, errors

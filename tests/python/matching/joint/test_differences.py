@@ -39,9 +39,12 @@ def test_noise_is_given_to_whom_it_belongs() -> None:
 def test_coverage() -> None:
     image = np.full((100, 100), 5.0)
     image[:, :40] = np.nan
+    image[:20] += 3
+    image[30, 50:60] = 1e4  # a star
     found = coverage_of(Pixels(image, None, 0, (0, 0, 100, 100)), CommonGrid(20))
     assert found.bins.size == 15
     assert found.counts.tolist() == [400] * 15
+    assert found.levels.tolist() == [8.0] * 3 + [5.0] * 12
 
 
 def test_arguments_that_the_core_refuses() -> None:

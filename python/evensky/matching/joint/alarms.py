@@ -1,0 +1,102 @@
+"""Flags of a joint match: signs that the model does not fit, each with what to do."""
+
+from __future__ import annotations
+
+__all__ = ["FLAGS", "Alarms"]
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from .models import Model
+from .network import Network
+
+FLAGS = {
+    "POOR_FIT": "residuals exceed their errors by more than a factor of 2.5, or an overlap is worse than before",
+    "INCONSISTENT": "differences of three exposures do not add up to zero",
+    "UNDETERMINED": "the model is continued beyond the bins that determine it, with an error above their scatter",
+    "GAIN": "the throughput differs from that of the reference by more than 5 standard errors",
+    "QUANTISED": "pixels are integers, and their noise is less than half a count",
+}
+"""Flags, and the conditions under which they are raised."""
+
+# Residual scatter in units of its errors at which a fit is poor.
+_POOR = 2.5
+# A model is undetermined if its error somewhere exceeds this multiple of the scatter of the bins.
+_UNKNOWN = 3.0
+# Significance of a throughput, in standard errors, and its least difference from 1.
+_SIGNIFICANT = 5.0
+
+
+class _Fit(Protocol):
+    model: Model | None
+    chi: float
+    rms: float
+    bins: int
+    rejected: int
+    gain: float
+    gain_error: float
+    largest_sigma: float
+    flags: dict[str, str]
+
+
+class Alarms:
+    """The conditions of the flags.
+
+    Parameters
+    ----------
+    network : Network
+        The exposures after the match.
+    refused : collection of int
+        Units whose model was simplified because it made an overlap worse.
+    """
+
+    def __init__(self, network: Network, refused: Collection[int]) -> None:
+        self.network = network
+        self.refused = set(refused)
+
+    def raise_on(self, fits: Sequence[_Fit], residual: np.ndarray, worse: Sequence[int]) -> None:
+        """Raise the flags of all exposures.
+
+        Parameters
+        ----------
+        fits : sequence of ExposureFit
+        residual : ndarray, shape (n,)
+            Residuals of the rows.
+        worse : sequence of int
+            Pairs whose bins differ more after the match than before.
+        """
+        pairs = self.network.differences.pairs
+        of_worse = {image for at in worse for image in (pairs[at].first, pairs[at].second)}
+        for image, fit in enumerate(fits):
+            if fit.model is None:
+                continue
+            if image in of_worse:
+                fit.flags["POOR_FIT"] = (
+                    "an overlap with another exposure is worse than before, although its model was simplified; look "
+                    "for a shift, another seeing or a term that is missing (--terms)"
+                )
+            elif np.isfinite(fit.chi) and fit.chi > _POOR:
+                fit.flags["POOR_FIT"] = (
+                    f"residuals are {fit.chi:.2g} times their errors (at most {_POOR:g}); look at the residuals: steps "
+                    "need the term detector or amplifier, patterns a template, and pairs of bright and dark spots at "
+                    "stars a better alignment or masks (--terms, --mask)"
+                )
+            if fit.largest_sigma > _UNKNOWN * self._scatter(image):
+                fit.flags["UNDETERMINED"] = (
+                    f"its error is up to {fit.largest_sigma:.2g} where no other exposure is good, "
+                    f"{fit.largest_sigma / self._scatter(image):.2g} times the error of a bin; use only the part that "
+                    "overlaps, add exposures that cover the rest, or limit the order (-c order=0)"
+                )
+            if abs(fit.gain - 1) > _SIGNIFICANT * fit.gain_error > 0:
+                fit.flags["GAIN"] = (
+                    f"its throughput is {fit.gain:.4f} +- {fit.gain_error:.4f} of that of the reference; it was not "
+                    "changed, --scale divides by it"
+                )
+
+    def _scatter(self, image: int) -> float:
+        """Return the typical error of a bin of an image."""
+        d = self.network.differences
+        variance = d.node_variance[d.nodes_of(image)]
+        return float(np.sqrt(2 * np.median(variance))) if variance.size else np.inf
