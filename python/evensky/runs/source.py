@@ -168,17 +168,23 @@ class Result:
     model : object
         The model that was added; None for the reference.
     variance_changed : bool
-        Whether the variance of the model was added to the variance plane.
+        Whether the variance plane was changed.
     history : list of str
         Lines for the header.
     cards : dict
         Cards for the header: keyword to value and comment.
+    variance_added : bool
+        Whether the variance of the model was added to the variance plane.
+    gain : float
+        Throughput by which the exposure was divided.
     """
 
     model: Any
     variance_changed: bool
     history: list[str]
     cards: dict[str, tuple[Any, str]]
+    variance_added: bool = False
+    gain: float = 1.0
 
 
 class MemorySource(Source):
@@ -230,13 +236,20 @@ class MemorySource(Source):
         self.models: list[Any] = [None] * len(exposures)
         self._bits: dict[int, int] = {}
 
-    def number_of(self, reference: int | str | Path) -> int:
-        """Return the number of the reference, given by number (from the end if negative), file or label.
+    def number_of(self, reference: int | str | Path, parameter: str = "reference") -> int:
+        """Return the number of the reference, or of an exposure that another parameter names.
+
+        Parameters
+        ----------
+        reference : int, str or Path
+            Number (from the end if negative), file or label.
+        parameter : str, optional
+            Name of the parameter for messages.
 
         Raises
         ------
         evensky.errors.OutOfRangeError
-            If the reference is not one of the exposures.
+            If it is not one of the exposures.
         """
         if isinstance(reference, str | Path):
             place = os.path.abspath(reference)
@@ -248,14 +261,14 @@ class MemorySource(Source):
             if len(names) != 1:  # a label may be a path, too
                 labels = ", ".join(item.label for item in self.items[:9])
                 raise OutOfRangeError(
-                    f"reference is {shown(str(reference))}; the exposures are {labels}"
+                    f"{parameter} is {shown(str(reference))}; the exposures are {labels}"
                     + (" and more" if len(self.items) > 9 else "")
                 )
             return names[0]
-        reference = whole_number(reference, "reference")
+        reference = whole_number(reference, parameter)
         number = len(self.items)
         if not -number <= reference < number:
-            raise OutOfRangeError(f"reference = {reference}; there are {number} exposures, counted from 0")
+            raise OutOfRangeError(f"{parameter} = {reference}; there are {number} exposures, counted from 0")
         return reference % number
 
     def members(self) -> list[GridMember | None]:
@@ -324,7 +337,9 @@ class MemorySource(Source):
             variance = frame.exposure.variance.array
             if (before := own_variance(frame.data, as_planes(frame.data))) is not None:
                 # The plane of the exposure is float32, which does not hold all the digits and values of an uncertainty.
-                variance = before + _variance_of(result.model, variance.shape, wide=frame.beyond_float32)
+                if result.variance_added:
+                    before = before + _variance_of(result.model, variance.shape, wide=frame.beyond_float32)
+                variance = before / result.gain**2
         self.matched[item.index] = data_like(frame.data, frame.exposure.image.array, variance=variance)
 
 
