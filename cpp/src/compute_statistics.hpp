@@ -304,8 +304,11 @@ private:
     template <typename MomentsIn>
     detail::Moments clip(detail::Quantiles const& quantiles, MomentsIn const& momentsIn) const {
         double const nsigma = _sctrl.getNumSigmaClip();
-        detail::Window window{quantiles.median(), nsigma * detail::iqrangeToStdev * quantiles.interquartileRange(),
-                              false};
+        double const least = _sctrl.getLeastHalfWidth();
+        // A window that is NaN must stay NaN, as there is no good pixel then.
+        auto const widened = [least](double halfWidth) { return halfWidth < least ? least : halfWidth; };
+        detail::Window window{quantiles.median(),
+                              widened(nsigma * detail::iqrangeToStdev * quantiles.interquartileRange()), false};
         detail::Moments clipped;
         // A round depends on its window alone: when a window recurs, all that followed it recurs, so even an unlimited
         // number of rounds ends (Brent 1980, BIT 20, 176: one window is stored, at rounds that are powers of two).
@@ -316,7 +319,7 @@ private:
             if (round > 0) {
                 window.centre = clipped.meanValue();
                 // A single survivor has no standard deviation, so the width of the first round stays.
-                if (clipped.n != 1) window.halfWidth = nsigma * std::sqrt(clipped.variance());
+                if (clipped.n != 1) window.halfWidth = widened(nsigma * std::sqrt(clipped.variance()));
                 if (window.centre == remembered.centre && window.halfWidth == remembered.halfWidth) {
                     round = rounds - (rounds - round) % (round - rememberedAt);
                     if (round == rounds) break;

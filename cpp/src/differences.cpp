@@ -1,5 +1,6 @@
 #include "evensky/differences.hpp"
 
+#include <cmath>
 #include <string>
 
 #include "bin_statistics.hpp"
@@ -65,7 +66,8 @@ DifferenceBins bin_differences(MaskedImageView<T const> const& reference, Masked
     checkEdges(x_edges, reference.width(), "x_edges");
     checkEdges(y_edges, reference.height(), "y_edges");
     detail::checkGridStatistic(options.gridStatistic);
-    StatisticsControl const sctrl(options.numSigmaClip, options.numIter);
+    StatisticsControl sctrl(options.numSigmaClip, options.numIter);
+    sctrl.setLeastHalfWidth(options.leastHalfWidth);
     // The centres are not used.
     BinGrid const x{x_edges, std::vector<double>(x_edges.size() - 1)};
     BinGrid const y{y_edges, std::vector<double>(y_edges.size() - 1)};
@@ -94,10 +96,57 @@ DifferenceBins bin_differences(MaskedImageView<T const> const& reference, Masked
     return result;
 }
 
+template <typename T>
+DifferenceSums sum_differences(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
+                               std::vector<std::int64_t> const& x_edges, std::vector<std::int64_t> const& y_edges,
+                               std::vector<double> const& lows, std::vector<double> const& highs,
+                               PairOptions const& options, int num_threads) {
+    checkImages(reference, science);
+    checkEdges(x_edges, reference.width(), "x_edges");
+    checkEdges(y_edges, reference.height(), "y_edges");
+    detail::checkThreads(num_threads);
+    auto const nx = x_edges.size() - 1, ny = y_edges.size() - 1;
+    for (auto const* limits : {&lows, &highs}) {
+        if (limits->size() == nx * ny) continue;
+        throw LengthError("There are " + std::to_string(limits->size()) + " limits of pixels for " +
+                          std::to_string(nx * ny) + " cells; each cell needs two");
+    }
+    detail::Pair<T> const pair({reference.image, reference.mask, {}}, {science.image, science.mask, {}},
+                               options.referenceBadMask, options.scienceBadMask);
+    DifferenceSums result{std::vector<double>(nx * ny), std::vector<std::int64_t>(nx * ny)};
+    parallelFor(static_cast<std::ptrdiff_t>(ny), num_threads, [&](std::ptrdiff_t row) {
+        auto const j = static_cast<std::size_t>(row);
+        for (auto y = y_edges[j]; y < y_edges[j + 1]; ++y) {
+            for (std::size_t i = 0; i < nx; ++i) {
+                auto const at = j * nx + i;
+                double const low = lows[at], high = highs[at];
+                if (std::isnan(low) || std::isnan(high)) continue;
+                double sum = 0.0;
+                std::int64_t count = 0;
+                for (auto x = x_edges[i]; x < x_edges[i + 1]; ++x) {
+                    T const value = pair.difference(x, y);
+                    auto const wide = static_cast<double>(value);
+                    bool const counts =
+                            pair.unmasked(x, y) && detail::isFinitePixel(value) && wide >= low && wide <= high;
+                    sum += counts ? wide : 0.0;
+                    count += static_cast<std::int64_t>(counts);
+                }
+                result.sums[at] += sum;
+                result.counts[at] += count;
+            }
+        }
+    });
+    return result;
+}
+
 #define EVENSKY_INSTANTIATE(T)                                                                                  \
     template EVENSKY_EXPORT DifferenceBins bin_differences<T>(                                                  \
             MaskedImageView<T const> const&, MaskedImageView<T const> const&, std::vector<std::int64_t> const&, \
-            std::vector<std::int64_t> const&, PairOptions const&, int);
+            std::vector<std::int64_t> const&, PairOptions const&, int);                                         \
+    template EVENSKY_EXPORT DifferenceSums sum_differences<T>(                                                  \
+            MaskedImageView<T const> const&, MaskedImageView<T const> const&, std::vector<std::int64_t> const&, \
+            std::vector<std::int64_t> const&, std::vector<double> const&, std::vector<double> const&,           \
+            PairOptions const&, int);
 EVENSKY_INSTANTIATE(float)
 EVENSKY_INSTANTIATE(double)
 #undef EVENSKY_INSTANTIATE

@@ -40,6 +40,7 @@ public:
               _sctrl(options.numSigmaClip, options.numIter),
               _num_threads(num_threads) {
         _result.binSize = options.binSize;
+        _sctrl.setLeastHalfWidth(options.leastHalfWidth);
     }
 
     PairResult match() {

@@ -85,6 +85,14 @@ void StatisticsControl::setNumIter(int numIter) {
     _numIter = numIter;
 }
 
+void StatisticsControl::setLeastHalfWidth(double leastHalfWidth) {
+    if (!(leastHalfWidth >= 0.0 && std::isfinite(leastHalfWidth))) {
+        throw InvalidParameterError("leastHalfWidth = " + std::to_string(leastHalfWidth) +
+                                    "; it must be finite and >= 0");
+    }
+    _leastHalfWidth = leastHalfWidth;
+}
+
 void StatisticsControl::setMaskPropagationThreshold(int bit, double threshold) {
     checkBit(bit);
     if (!(threshold >= 0.0 && std::isfinite(threshold))) {

@@ -33,11 +33,38 @@ py::tuple bin(ImageAndMask const& reference, ImageAndMask const& science, std::v
     return py::make_tuple(grid(bins.values), grid(bins.errors), grid(bins.counts), grid(bins.x), grid(bins.y));
 }
 
+// Return sums and numbers of pixels, each of shape (rows of cells, columns of cells).
+py::tuple sum(ImageAndMask const& reference, ImageAndMask const& science, std::vector<std::int64_t> const& x_edges,
+              std::vector<std::int64_t> const& y_edges, py::array const& lows, py::array const& highs,
+              PairOptions const& options, int num_threads) {
+    auto const& [refImage, refMask] = reference;
+    auto const& [sciImage, sciMask] = science;
+    using Limits = py::array_t<double, py::array::c_style | py::array::forcecast>;
+    auto const listed = [](Limits const& limits) {
+        return std::vector<double>(limits.data(), limits.data() + limits.size());
+    };
+    auto const least = listed(lows), most = listed(highs);
+    auto const cells = dispatchFloating(sciImage, [&]<typename T>(T) {
+        InputPlane<T> const image(refImage, "The reference image");
+        InputPlane<MaskPixel> const mask(refMask, "The reference mask");
+        InputPlane<T> const scienceImage(sciImage, "The science image");
+        InputPlane<MaskPixel> const scienceMask(sciMask, "The science mask");
+        py::gil_scoped_release const release;
+        return sum_differences<T>({image.view(), mask.view(), {}}, {scienceImage.view(), scienceMask.view(), {}},
+                                  x_edges, y_edges, least, most, options, num_threads);
+    });
+    auto const ny = static_cast<py::ssize_t>(y_edges.size()) - 1;
+    auto const nx = static_cast<py::ssize_t>(x_edges.size()) - 1;
+    return py::make_tuple(toArray(cells.sums).reshape({ny, nx}), toArray(cells.counts).reshape({ny, nx}));
+}
+
 }  // namespace
 
 void declareDifferences(py::module_& module) {
     module.def("bin_differences", &bin, py::arg("reference"), py::arg("science"), py::arg("x_edges"),
                py::arg("y_edges"), py::arg("options"), py::arg("num_threads") = 0);
+    module.def("sum_differences", &sum, py::arg("reference"), py::arg("science"), py::arg("x_edges"),
+               py::arg("y_edges"), py::arg("lows"), py::arg("highs"), py::arg("options"), py::arg("num_threads") = 0);
 }
 
 }  // namespace evensky::python

@@ -47,6 +47,7 @@ void declarePair(py::module_& module) {
             .def_readwrite("interpStyle", &PairOptions::interpStyle)
             .def_readwrite("numSigmaClip", &PairOptions::numSigmaClip)
             .def_readwrite("numIter", &PairOptions::numIter)
+            .def_readwrite("leastHalfWidth", &PairOptions::leastHalfWidth)
             .def_readwrite("approxWeighting", &PairOptions::approxWeighting)
             .def_readwrite("approxWeightPower", &PairOptions::approxWeightPower)
             .def_readwrite("gridStdevEpsilon", &PairOptions::gridStdevEpsilon)

@@ -283,6 +283,7 @@ class PairOptions:
     interpStyle: Interpolate.Style
     numSigmaClip: float
     numIter: int
+    leastHalfWidth: float
     approxWeighting: bool
     approxWeightPower: int
     gridStdevEpsilon: float
@@ -350,3 +351,13 @@ def bin_differences(
     options: PairOptions,
     num_threads: _Int = 0,
 ) -> tuple[_Plane, _Plane, _Plane, _Plane, _Plane]: ...
+def sum_differences(
+    reference: tuple[_Plane, _Plane | None],
+    science: tuple[_Plane, _Plane | None],
+    x_edges: npt.NDArray[np.int64] | Sequence[_Int],
+    y_edges: npt.NDArray[np.int64] | Sequence[_Int],
+    lows: npt.NDArray[np.float64],
+    highs: npt.NDArray[np.float64],
+    options: PairOptions,
+    num_threads: _Int = 0,
+) -> tuple[_Plane, _Plane]: ...

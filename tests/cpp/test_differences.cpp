@@ -84,6 +84,55 @@ TEST_CASE("differences: the position of a bin is the mean of its good pixels, or
     CHECK(bins.x[2] == 84.5);
 }
 
+TEST_CASE("differences: a least window keeps the values of a coarse lattice") {
+    Two two;
+    // Most pixels of the difference are 0, so their interquartile range is 0.
+    for (std::ptrdiff_t y = 0; y < height; ++y) {
+        for (std::ptrdiff_t x = 0; x < width; ++x) {
+            two.science(x, y) = 50.0F;
+            two.reference(x, y) = 50.0F + static_cast<float>((x + 3 * y) % 10 == 0);
+        }
+    }
+    two.reference(40, 150) = 1000.0F;
+    CHECK(two.bins().values[0] == 0.0);
+    two.options.leastHalfWidth = 6.0;
+    for (auto const value : two.bins().values) CHECK(std::abs(value - 0.1) < 0.01);
+    two.options.leastHalfWidth = -1.0;
+    CHECK(messageOf<InvalidParameterError>([&] { (void)two.bins(); }).find("leastHalfWidth = -1") == 0);
+}
+
+TEST_CASE("differences: sums in cells, within windows") {
+    Two two;
+    two.options.gridStatistic = MEAN;
+    auto const bins = two.bins();
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    std::vector<double> lows(6, -infinity), highs(6, infinity);
+    auto const sums = [&](int num_threads = 1) {
+        return sum_differences<float>({two.reference.view(), two.referenceMask.view(), {}},
+                                      {two.science.view(), two.scienceMask.view(), {}}, two.x_edges, two.y_edges, lows,
+                                      highs, two.options, num_threads);
+    };
+    auto const all = sums();
+    CHECK(all.counts == bins.counts);
+    for (std::size_t i = 0; i < 6; ++i) {
+        CHECK(std::abs(all.sums[i] / static_cast<double>(all.counts[i]) - bins.values[i]) < 1e-9);
+    }
+    lows[1] = std::numeric_limits<double>::quiet_NaN();
+    lows[2] = 30.0;
+    highs[3] = 30.0;
+    auto const some = sums();
+    CHECK(some.counts[1] == 0);
+    CHECK(some.sums[1] == 0.0);
+    auto const half = [&](std::size_t i) {
+        return static_cast<double>(some.counts[i]) / static_cast<double>(all.counts[i]);
+    };
+    CHECK(std::abs(half(2) - 0.5) < 0.05);
+    CHECK(std::abs(half(3) - 0.5) < 0.05);
+    CHECK(sums(4).sums == some.sums);
+    highs.pop_back();
+    CHECK_THROWS_AS((void)sums(), LengthError);
+}
+
 TEST_CASE("differences: results are bit-identical for any number of threads") {
     Two const two;
     auto const one = two.bins(1), many = two.bins(4);

@@ -162,6 +162,15 @@ TEST_CASE("statistics: error messages hold the offending value") {
     CHECK_THROWS_AS((void)of(image, MEAN, both), InvalidParameterError);
 }
 
+TEST_CASE("statistics: the least width of the clipping window") {
+    StatisticsControl control;
+    CHECK(control.getLeastHalfWidth() == 0.0);
+    control.setLeastHalfWidth(2.5);
+    CHECK(control.getLeastHalfWidth() == 2.5);
+    CHECK_THROWS_AS(control.setLeastHalfWidth(-1.0), InvalidParameterError);
+    CHECK_THROWS_AS(control.setLeastHalfWidth(std::numeric_limits<double>::infinity()), InvalidParameterError);
+}
+
 TEST_CASE("statistics: names to properties and back") {
     for (int property = NPOINT; property <= NMASKED; property <<= 1) {
         auto const name = statisticsPropertyToString(static_cast<Property>(property));

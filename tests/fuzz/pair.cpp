@@ -56,6 +56,7 @@ void run(fuzz::Input& input) {
     options.interpStyle = static_cast<Interpolate::Style>(input.within(-1, 7));
     if (input.flag()) options.numSigmaClip = input.number();
     if (input.flag()) options.numIter = input.take<std::int32_t>();
+    if (input.flag()) options.leastHalfWidth = input.number();
     options.approxWeighting = input.flag();
     options.approxWeightPower = static_cast<int>(input.within(0, 3));
     if (input.flag()) options.gridStdevEpsilon = input.number();

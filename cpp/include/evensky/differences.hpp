@@ -26,8 +26,8 @@ struct EVENSKY_EXPORT DifferenceBins {
 /// Measure reference - science in bins.
 ///
 /// A pixel is good if neither mask has a bad bit and the difference is finite as a float32. Only the bad bits,
-/// `gridStatistic`, `numSigmaClip` and `numIter` of `options` are used. For exposures that overlap in part, pass views
-/// of their common part.
+/// `gridStatistic`, `numSigmaClip`, `numIter` and `leastHalfWidth` of `options` are used. For exposures that overlap in
+/// part, pass views of their common part.
 ///
 /// Safe to call from several threads as long as none writes to the planes. Results are bit-identical for any number of
 /// threads.
@@ -40,12 +40,41 @@ struct EVENSKY_EXPORT DifferenceBins {
 /// @param num_threads  number of threads; 0 for the process-wide default
 /// @throws LengthError if sizes differ
 /// @throws InvalidParameterError if edges do not ascend or are outside the images, gridStatistic is not MEAN, MEDIAN or
-///         MEANCLIP, or a view has no memory
+///         MEANCLIP, leastHalfWidth is negative or not finite, or a view has no memory
 template <typename T>
 EVENSKY_EXPORT DifferenceBins bin_differences(MaskedImageView<T const> const& reference,
                                               MaskedImageView<T const> const& science,
                                               std::vector<std::int64_t> const& x_edges,
                                               std::vector<std::int64_t> const& y_edges, PairOptions const& options,
+                                              int num_threads = 0);
+
+/// Sums over the good pixels of each cell, by rows; cell (i, j) is at j * nx + i.
+struct EVENSKY_EXPORT DifferenceSums {
+    std::vector<double> sums;          ///< sum of reference - science
+    std::vector<std::int64_t> counts;  ///< number of good pixels
+};
+
+/// Sum reference - science in cells, over the pixels that are inside a window.
+///
+/// Pixels are good as for bin_differences. The planes are read once, and only where cells are wanted, so cells may be
+/// small. Results are bit-identical for any number of threads.
+///
+/// @param reference  planes of one exposure; T is float or double
+/// @param science    planes of the other exposure, of the same size
+/// @param x_edges    first columns of the cells, ascending, and the column after the last cell; from 0 to the width
+/// @param y_edges    first rows of the cells, ascending, and the row after the last cell; from 0 to the height
+/// @param lows       least value of a pixel that counts, for each cell; a cell with a NaN is not read, and has no pixel
+/// @param highs      largest value of a pixel that counts, for each cell
+/// @param options    bits of bad pixels; nothing else is used
+/// @param num_threads  number of threads; 0 for the process-wide default
+/// @throws LengthError if sizes differ, or the number of limits is not that of the cells
+/// @throws InvalidParameterError if edges do not ascend or are outside the images, or a view has no memory
+template <typename T>
+EVENSKY_EXPORT DifferenceSums sum_differences(MaskedImageView<T const> const& reference,
+                                              MaskedImageView<T const> const& science,
+                                              std::vector<std::int64_t> const& x_edges,
+                                              std::vector<std::int64_t> const& y_edges, std::vector<double> const& lows,
+                                              std::vector<double> const& highs, PairOptions const& options,
                                               int num_threads = 0);
 
 }  // namespace evensky

@@ -31,6 +31,7 @@ struct EVENSKY_EXPORT PairOptions {
     Interpolate::Style interpStyle = Interpolate::AKIMA_SPLINE;  ///< interpolation style; UNKNOWN for a model of zero
     double numSigmaClip = 3.0;                      ///< half-width of MEANCLIP's window, in standard deviations
     int numIter = 2;                                ///< number of clipping rounds of MEANCLIP
+    double leastHalfWidth = 0.0;                    ///< least half-width of MEANCLIP's window, in the pixels' unit
     bool approxWeighting = true;                    ///< weight the Chebyshev fit by the errors of the bins
     int approxWeightPower = 1;                      ///< weights are 1 / error^power, power 1 or 2
     double gridStdevEpsilon = 1e-8;                 ///< the fit is unweighted if no bin has a greater error

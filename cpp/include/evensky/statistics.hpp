@@ -45,8 +45,10 @@ public:
 
     [[nodiscard]] double getNumSigmaClip() const noexcept { return _numSigmaClip; }  ///< Half-width of the window.
     [[nodiscard]] int getNumIter() const noexcept { return _numIter; }               ///< Number of clipping rounds.
-    [[nodiscard]] MaskPixel getAndMask() const noexcept { return _andMask; }         ///< Bits that reject pixels.
-    [[nodiscard]] bool getNanSafe() const noexcept { return _isNanSafe; }            ///< Whether NaN is rejected.
+    /// Return the least half-width of the clipping window, in the unit of the pixels.
+    [[nodiscard]] double getLeastHalfWidth() const noexcept { return _leastHalfWidth; }
+    [[nodiscard]] MaskPixel getAndMask() const noexcept { return _andMask; }  ///< Bits that reject pixels.
+    [[nodiscard]] bool getNanSafe() const noexcept { return _isNanSafe; }     ///< Whether NaN is rejected.
     /// Return whether pixels are weighted; false if this is unset.
     [[nodiscard]] bool getWeighted() const noexcept { return _useWeights == WeightsBoolean::TRUE_; }
     /// Return whether weighting was switched on or off.
@@ -68,6 +70,10 @@ public:
 
     void setNumSigmaClip(double numSigmaClip);  ///< @throws InvalidParameterError if not > 0
     void setNumIter(int numIter);               ///< @throws InvalidParameterError if not > 0
+    /// Set the least half-width of the clipping window. Where pixels are multiples of a step that exceeds their noise,
+    /// most are equal, and a window derived from their scatter rejects all others.
+    /// @throws InvalidParameterError if it is negative or not finite
+    void setLeastHalfWidth(double leastHalfWidth);
     /// Reject pixels with any of these bits.
     void setAndMask(MaskPixel andMask) noexcept { _andMask = andMask; }
     /// Set whether to reject pixels that are not finite as float32.
@@ -100,6 +106,7 @@ public:
 private:
     double _numSigmaClip;
     int _numIter;
+    double _leastHalfWidth = 0.0;
     MaskPixel _andMask;
     bool _isNanSafe;
     WeightsBoolean _useWeights;

@@ -17,10 +17,11 @@ from .._core import PairOptions
 from .._text import reason_of
 from ..errors import TaskError
 from ..matching.joint.config import MatchAllConfig
-from ..matching.joint.differences import Coverage, Differences, PairBins, Pixels, coverage_of, measure_pair
+from ..matching.joint.differences import Coverage, Differences, PairBins, coverage_of, measure_pair
 from ..matching.joint.grid import CommonGrid
 from ..matching.joint.network import Chip
 from ..matching.joint.partners import choose_pairs
+from ..matching.joint.pixels import Pixels
 from ..matching.joint.search import ExposureFit, JointFit, fit_all
 from ..matching.joint.system import Anchor
 from ..matching.joint.terms import Term, terms_of

@@ -15,7 +15,7 @@ from .network import Network
 FLAGS = {
     "POOR_FIT": "residuals exceed their errors by more than a factor of 2.5, or an overlap is worse than before",
     "INCONSISTENT": "differences of three exposures do not add up to zero",
-    "UNDETERMINED": "the model is continued beyond the bins that determine it, with an error above their scatter",
+    "UNDETERMINED": "the model is continued beyond the bins that determine it, with an error of more than 10 times that of a bin",
     "GAIN": "the throughput differs from that of the reference by more than 5 standard errors",
     "QUANTISED": "pixels are integers, and their noise is less than half a count",
 }
@@ -23,8 +23,8 @@ FLAGS = {
 
 # Residual scatter in units of its errors at which a fit is poor.
 _POOR = 2.5
-# A model is undetermined if its error somewhere exceeds this multiple of the scatter of the bins.
-_UNKNOWN = 3.0
+# A model is undetermined if its error somewhere exceeds this multiple of the error of a bin.
+_UNKNOWN = 10.0
 # Significance of a throughput, in standard errors, and its least difference from 1.
 _SIGNIFICANT = 5.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Coverage", "Differences", "PairBins", "Pixels", "coverage_of", "measure_pair"]
+__all__ = ["Coverage", "Differences", "PairBins", "coverage_of", "measure_pair"]
 
 import itertools
 from collections.abc import Sequence
@@ -12,51 +12,22 @@ import numpy as np
 
 from ... import _core
 from ..._bands import band_height
-from .grid import CommonGrid, PixelBox, common_box
+from .grid import CommonGrid, common_box
+from .pixels import Pixels
 
 # Least share and number of good pixels of a bin; a bin with fewer represents only a corner of its area.
 _LEAST_SHARE = 0.02
 _FEWEST_PIXELS = 8
+# Least half-width of the clipping window in steps, if the values of the pixels are multiples of a step. It makes a
+# window of 4.5 standard deviations where these are 1.3 steps. The clipped mean of coarser values would depend on
+# whether the last value inside the window lies above or below the mean.
+_STEPS_IN_WINDOW = 6.0
 # Number of iterations that derive the noise of single exposures from that of pairs.
 _ROUNDS = 100
 # A node, which is a bin of an exposure, is not used if its pixels have more than this multiple of the usual variance.
 _ODD = 10.0
 # Least variance of an exposure, or of a bin, as a fraction of the typical one.
 _LEAST_NOISE = 1e-3
-
-
-@dataclass
-class Pixels:
-    """Pixels of an exposure, with the mask of bad ones.
-
-    Attributes
-    ----------
-    image : ndarray of float32 or float64, shape (height, width)
-    mask : ndarray of int32 or None
-    bad : int
-        Bits of the mask that reject a pixel.
-    box : (x0, y0, width, height)
-        Position on the common pixel grid.
-    on_disk : bool
-        Whether the pixels are memory-mapped files, which may be larger than the memory.
-    """
-
-    image: np.ndarray
-    mask: np.ndarray | None
-    bad: int
-    box: PixelBox
-    on_disk: bool = False
-
-    @property
-    def nbytes(self) -> int:
-        """Size of image and mask in bytes."""
-        return self.image.nbytes + (0 if self.mask is None else self.mask.nbytes)
-
-    def part(self, box: PixelBox) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return image and mask in a box that must be inside that of the exposure."""
-        x, y = box[0] - self.box[0], box[1] - self.box[1]
-        where = slice(y, y + box[3]), slice(x, x + box[2])
-        return self.image[where], None if self.mask is None else self.mask[where]
 
 
 @dataclass
@@ -71,11 +42,14 @@ class Coverage:
         Number of good pixels in each bin.
     levels : ndarray, shape (n,)
         Sigma-clipped mean of the good pixels of each bin: the exposure without its stars, binned.
+    quantum : float
+        Step of which all pixels are multiples; 0 if there is none, or if it is far below the noise.
     """
 
     bins: np.ndarray
     counts: np.ndarray
     levels: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    quantum: float = 0.0
 
 
 @dataclass
@@ -96,6 +70,9 @@ class PairBins:
         Mean position of these pixels on the common pixel grid.
     width, height : ndarray
         Size in pixels of the part of the bins that the two exposures share.
+    quanta : (float, float)
+        For each exposure the step of which its pixels are multiples; 0 if there is none, or if it is far below the
+        noise.
     """
 
     first: int
@@ -108,6 +85,7 @@ class PairBins:
     y: np.ndarray
     width: np.ndarray
     height: np.ndarray
+    quanta: tuple[float, float] = (0.0, 0.0)
 
 
 def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Coverage:
@@ -126,11 +104,12 @@ def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Cover
     options = _core.PairOptions()
     options.referenceBadMask = pixels.bad
     options.gridStatistic = _core.Property.MEANCLIP
+    options.leastHalfWidth = _STEPS_IN_WINDOW * pixels.quantum
     levels, _, counts, _, _ = _bin_differences(
         (pixels.image, pixels.mask), (zeros, None), x_edges, y_edges, options, num_threads, pixels.on_disk
     )
     enough = _enough(counts, x_edges, y_edges)
-    return Coverage(numbers[enough], counts[enough], levels[enough])
+    return Coverage(numbers[enough], counts[enough], levels[enough], pixels.quantum)
 
 
 def measure_pair(
@@ -148,7 +127,7 @@ def measure_pair(
         Number and pixels of each exposure.
     grid : CommonGrid
     options : _core.PairOptions
-        Statistic and clipping; the bits of bad pixels are overwritten.
+        Statistic and clipping; the bits of bad pixels and the least width of the window are overwritten.
     num_threads : int, optional
         Number of threads; 0 for the process-wide default.
 
@@ -163,6 +142,8 @@ def measure_pair(
         return None
     x_edges, y_edges, numbers = grid.edges(box)
     options.referenceBadMask, options.scienceBadMask = one.bad, other.bad
+    quanta = one.quantum, other.quantum
+    options.leastHalfWidth = _STEPS_IN_WINDOW * max(quanta)
     image, mask = one.part(box)
     other_image, other_mask = other.part(box)
     if image.dtype != other_image.dtype:  # float64 holds the pixels of both
@@ -187,6 +168,7 @@ def measure_pair(
         y[good] + bottom[good],
         width[good].astype(float),
         height[good].astype(float),
+        quanta,
     )
 
 
@@ -240,7 +222,7 @@ class Differences:
     node_exposure, node_bin : ndarray of int, shape (nodes,)
         Exposure and bin of the nodes, which are sorted by exposure, then bin; bins are places in `distinct_bins`.
     node_variance : ndarray, shape (nodes,)
-        Variance of the mean of the good pixels of each node.
+        Variance of the mean of the good pixels of each node, including that of rounding to steps.
     node_odd : ndarray of bool, shape (nodes,)
         Whether a node's pixels scatter far more than is usual for its exposure, as at a satellite or a saturated star.
     value : ndarray, shape (n,)
@@ -249,6 +231,11 @@ class Differences:
         Variance of the value: the sum of the variances of both nodes and of `extra`.
     extra : ndarray, shape (n,)
         Variance that is due to pixels that are good in only one of the two exposures.
+    pixel_noise : ndarray, shape (number,)
+        Usual standard deviation of the pixels of each exposure in a bin; NaN for an exposure without differences.
+    quantum : ndarray, shape (number,)
+        Step of which the pixels of each exposure are multiples; 0 if there is none, or if it is far below the noise.
+        If it exceeds about twice the noise, levels between two steps are lost, whatever the number of pixels.
     """
 
     def __init__(self, number: int, pairs: Sequence[PairBins]) -> None:
@@ -270,12 +257,23 @@ class Differences:
         self.node = node.reshape(2, -1)
         self.node_exposure, self.node_bin = keys // stride, keys % stride
         self.node_start = np.searchsorted(self.node_exposure, np.arange(number + 1))
-        pixel_variance, excess = _noise(self, _joined([pair.errors for pair in pairs]) ** 2 * counts)
+        self.quantum = np.zeros(number)
+        for pair in pairs:
+            for exposure_number, step in zip((pair.first, pair.second), pair.quanta, strict=True):
+                self.quantum[exposure_number] = max(self.quantum[exposure_number], step)
+        # Rounding to multiples of a step adds noise, even where all pixels of a bin happen to be equal.
+        rounding = np.repeat([sum(step**2 for step in pair.quanta) / 12 for pair in pairs], sizes)
+        measured = _joined([pair.errors for pair in pairs]) ** 2 * counts
+        pixel_variance, excess = _noise(self, np.maximum(measured, rounding))
+        self.pixel_noise = np.full(number, np.nan)
+        for exposure_number in np.unique(self.node_exposure).tolist():
+            usual = np.median(pixel_variance[self.nodes_of(exposure_number)])
+            self.pixel_noise[exposure_number] = np.sqrt(usual)
         self.node_odd = excess > _ODD
         most = np.zeros(keys.size)
         for side in (0, 1):
             np.maximum.at(most, self.node[side], counts)
-        self.node_variance = pixel_variance / most
+        self.node_variance = pixel_variance / most + _rounding(self.pixel_noise, self.quantum)[self.node_exposure]
         of_both = pixel_variance[self.node]
         self.extra = (of_both * (1.0 / counts - 1.0 / most[self.node])).sum(axis=0)
         self.variance = self.node_variance[self.node].sum(axis=0) + self.extra
@@ -343,6 +341,28 @@ def _noise(differences: Differences, pair_variance: np.ndarray) -> tuple[np.ndar
     of_pair = np.repeat(own[first] + own[second], [rows.stop - rows.start for rows in differences.rows])
     local = _lower_median(differences.node, variance / of_pair, differences.node_exposure.size)
     return np.asarray(own[differences.node_exposure] * local), local
+
+
+def _rounding(noise: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Return the variance of the mean of many pixels that is due to their rounding to multiples of a step.
+
+    If values with Gaussian noise of standard deviation s are rounded to multiples of q, their mean is wrong by
+    (q / pi) exp(-2 pi^2 s^2 / q^2) sin(2 pi m / q), in which m is the true mean, and further terms that are far smaller
+    (Widrow and Kollar 2008, Quantization Noise). This does not decrease with the number of pixels.
+
+    Parameters
+    ----------
+    noise : ndarray
+        Standard deviation of the rounded values.
+    step : ndarray
+        Step between them; 0 if there is none.
+    """
+    result = np.zeros(step.size)
+    coarse = (step > 0) & np.isfinite(noise)
+    q = step[coarse]
+    before = np.maximum(noise[coarse] ** 2 - q**2 / 12, 0)  # variance before the values were rounded
+    result[coarse] = 0.5 * (q / np.pi) ** 2 * np.exp(-4 * np.pi**2 * before / q**2)
+    return result
 
 
 def _lower_median(node: np.ndarray, values: np.ndarray, nodes: int) -> np.ndarray:

@@ -55,6 +55,9 @@ _DEPENDENT = 1e-8
 _FLAT = 1e3
 # Other candidates count if their share of the evidence is at least this.
 _LEAST_SHARE = 1e-4
+# A candidate is refused, too, if its error with the neighbours solved along exceeds this multiple of what it gains. Errors
+# add up along a chain of overlaps, which is no fault of its last member; those of undetermined terms are far larger.
+_JOINT = 5.0
 # Orders above that of the chosen series that are considered in its error.
 _ORDERS_ABOVE = 2
 # Size of terms that no data determine, relative to those of the degree below.
@@ -92,10 +95,11 @@ class Fit:
         Number of terms that the bins determine.
     coefficients : ndarray
         Coefficients in the order of the candidate.
-    spread : float
-        Largest standard error of the smooth part anywhere in the images, with the neighbours held and s = 1.
+    spread, joint_spread : float
+        Largest standard error of its values anywhere in the images, for s = 1: with the neighbours held, and with the
+        neighbours solved along.
     inside : ndarray
-        Values of the smooth part in bins that were compared.
+        Its values in bins that were compared.
     """
 
     candidate: Candidate
@@ -103,6 +107,7 @@ class Fit:
     rank: int
     coefficients: np.ndarray
     spread: float
+    joint_spread: float
     inside: np.ndarray
 
 
@@ -139,8 +144,8 @@ class Selection:
         Smooth parts, the simplest first.
     gram, own, right : ndarray
         See `evensky.matching.joint.system.Equations.eliminate`.
-    inside, everywhere : ndarray, shape (points, smooth terms)
-        Smooth terms in bins that were compared, and at points that are spread over the images.
+    inside, everywhere : ndarray, shape (points, terms)
+        Terms in bins that were compared, and at points that are spread over the good pixels of the images.
     """
 
     design: Candidate
@@ -170,32 +175,36 @@ class Selection:
     def _fits(self, extras: tuple[Extra, ...]) -> list[Fit]:
         further = self.places(extras)
         order = np.concatenate([further, np.arange(self.design.smooth_terms)])
-        root, kept, norm = _root(self.gram[np.ix_(order, order)])
+        square = np.ix_(order, order)
+        root, kept, norm = _root(self.gram[square])
         solved = _forward(root, self.right[order] / norm) * kept
         gained, rank = np.cumsum(solved**2), np.cumsum(kept)
-        own_root, own_kept, own_norm = _root(self.own[: self.design.smooth_terms, : self.design.smooth_terms])
-        terms = (self.everywhere / own_norm).T
-        spread = np.cumsum((_forward(own_root, terms) * own_kept[:, None]) ** 2, axis=0).max(axis=1, initial=0)
+        own_root, own_kept, own_norm = _root(self.own[square])
+        terms = self.everywhere[:, order]
+        spread, joint_spread = (
+            np.sqrt(np.cumsum(_forward(one, (terms / scales).T) ** 2, axis=0).max(axis=1, initial=0))
+            for one, scales in ((own_root, own_norm), (root, norm))
+        )
         found = []
         for step in self.steps:
             number = further.size + step.smooth_terms
             # A drift beside a smooth part without a slope is a spline along one axis.
             if step.nodes is None and step.order < 1 and any(extra.nodes for extra in extras):
                 continue
-            if not np.all(own_kept[: step.smooth_terms]):
+            if not np.all(own_kept[further.size : number]):
                 continue
             coefficients = np.zeros(number)
             if number:
                 coefficients = _backward(root[:number, :number], solved[:number]) * kept[:number] / norm[:number]
-            smooth = coefficients[further.size :]
             found.append(
                 Fit(
                     replace(step, extras=extras),
                     float(gained[number - 1]) if number else 0.0,
                     int(rank[number - 1]) if number else 0,
-                    np.concatenate([smooth, coefficients[: further.size]]),
-                    float(np.sqrt(spread[step.smooth_terms - 1])) if step.smooth_terms else 0.0,
-                    self.inside[:, : step.smooth_terms] @ smooth,
+                    np.concatenate([coefficients[further.size :], coefficients[: further.size]]),
+                    float(spread[number - 1]) if number else 0.0,
+                    float(joint_spread[number - 1]) if number else 0.0,
+                    self.inside[:, order[:number]] @ coefficients,
                 )
             )
         return found
@@ -330,16 +339,17 @@ def choose(
 def _refused(fits: Sequence[Fit], bic: Sequence[float], scale: float) -> list[bool]:
     """Return for each candidate whether its own error exceeds what it gains."""
     result = [False] * len(fits)
-    accepted: dict[tuple[Extra, ...], list[int]] = {}
-    for k in sorted(range(len(fits)), key=lambda k: fits[k].candidate.smooth_terms):
+    accepted: list[int] = []
+    for k in sorted(range(len(fits)), key=lambda k: fits[k].candidate.terms):
         fit = fits[k]
-        simpler = accepted.setdefault(fit.candidate.extras, [])
-        if fit.candidate.smooth_terms > 1 and simpler:
-            best = min(simpler, key=lambda j: bic[j])
-            gain = float(np.abs(fit.inside - fits[best].inside).max(initial=0))
-            result[k] = scale * fit.spread > gain
+        if fit.candidate.smooth_terms > 1 or any(extra.nodes for extra in fit.candidate.extras):
+            simpler = [j for j in accepted if fits[j].candidate.terms < fit.candidate.terms]
+            if simpler:
+                best = min(simpler, key=lambda j: bic[j])
+                gain = float(np.abs(fit.inside - fits[best].inside).max(initial=0))
+                result[k] = scale * max(fit.spread, fit.joint_spread / _JOINT) > gain
         if not result[k]:
-            simpler.append(k)
+            accepted.append(k)
     return result
 
 
@@ -401,9 +411,11 @@ def choices_of(selection: Selection, chosen: Candidate, scale: float, sizes: Seq
     Choices or None
         None if no other candidate is possible.
     """
-    if chosen.nodes is not None or chosen.order < 0:
+    if chosen.smooth_terms == 0:
         return None
-    most = min(chosen.order + _ORDERS_ABOVE, selection.design.order, len(sizes) - 1)
+    # A spline is wrong beyond the bins as far as the series of the lowest orders are unknown there.
+    order_of_chosen = chosen.order if chosen.nodes is None else 0
+    most = min(order_of_chosen + _ORDERS_ABOVE, selection.design.order, len(sizes) - 1)
     further = selection.places(chosen.extras)
     smooth = np.arange(terms_of_order(most))
     gram, right = selection.gram[np.ix_(smooth, smooth)], selection.right[smooth]
@@ -432,6 +444,9 @@ def choices_of(selection: Selection, chosen: Candidate, scale: float, sizes: Seq
     shares = np.exp(evidences - evidences.max())
     shares /= shares.sum()
     total = np.zeros((smooth.size, smooth.size))
+    if chosen.nodes is not None:
+        total[1:, 1:] = found[-1][2][1:, 1:]
+        return Choices(most, total)
     for order, (share, (_, coefficients, covariance)) in enumerate(zip(shares, found, strict=True)):
         if order == chosen.order or share < _LEAST_SHARE:
             continue

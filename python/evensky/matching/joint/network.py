@@ -145,6 +145,21 @@ class Network:
         parts += [self._extra(at, side, extra) for extra in candidate.extras]
         return parts[0] if len(parts) == 1 else np.hstack(parts)
 
+    def terms_at(self, image: int, candidate: Candidate, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the terms of a candidate at points of an image, shape (n, terms); 0 for the throughput."""
+        parts = [self.bases[image].at(candidate, x, y)]
+        x0, y0, _, _ = self.boxes[image]
+        columns, rows = np.rint(x - x0).astype(int), np.rint(y - y0).astype(int)
+        for extra in candidate.extras:
+            plane = self.planes[image].get(extra.name)
+            if extra.nodes:
+                parts.append(Basis(self.boxes[image]).drift(extra, x, y, 0.0, 0.0))
+            elif plane is not None:
+                parts.append(plane.at(columns, rows))
+            else:
+                parts.append(np.zeros((len(x), extra.terms)))
+        return np.hstack(parts)
+
     def _smooth(self, at: int, side: int, candidate: Candidate) -> np.ndarray:
         # Series of all orders begin with the same terms.
         key = at, side, Candidate(nodes=candidate.nodes)

@@ -230,6 +230,8 @@ class _Search:
         self.scores: dict[int, list[Score]] = {}
         self.scales: dict[int, float] = {}
         self.refused: set[int] = set()
+        self._known_residuals: tuple[np.ndarray, tuple[np.ndarray, np.ndarray]] | None = None
+        self._known_points: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._group(preference, fixed, level)
         self.steps = [self._smooth_steps(unit) for unit in range(network.number)]
         self.options = [list(self._options(unit)) for unit in range(network.number)]
@@ -314,7 +316,7 @@ class _Search:
             for i, row in zip(images, shares, strict=True):
                 self.network.planes[i]["chip"] = level_plane(row)
             yield (Extra("detector", "chip", len(images) - 1),)
-        for term in self.terms:
+        for term in sorted(self.terms, key=lambda term: term.kind == "gain"):  # the throughput is the last term
             if term.shared or term.kind == "smooth":
                 continue
             if term.kind in ("rows", "columns"):
@@ -440,31 +442,66 @@ class _Search:
         squares = self._squares(residual)
         for unit in sorted(self.tied, key=lambda u: -squares[u]):
             if unit not in self.held:
-                choice = self._choose(equations, solution, unit, float(squares[unit]))
+                choice = self._choose(equations, solution, unit, float(squares[unit]), residual)
                 equations.change(unit, choice.fit.candidate)
                 self.scores[unit], self.scales[unit] = choice.scores, choice.scale
 
     def _squares(self, residual: np.ndarray) -> np.ndarray:
         """Return the sum of the squared distances of the good nodes of each unit, in standard errors."""
-        value, error = self.network.residuals(residual)
+        value, error = self._node_residuals(residual)
         with np.errstate(invalid="ignore"):
             distance = np.nan_to_num((value / error) ** 2) * self.network.good
         units = np.array(self.network.unit)[self.differences.node_exposure]
         return np.bincount(units, distance, self.network.number)
 
-    def _choose(self, equations: Equations, solution: Solution, unit: int, squares: float) -> Choice:
+    def _promising(self, unit: int, now: Candidate, residual: np.ndarray) -> list[tuple[Extra, ...]]:
+        """Return the further terms that may be worth their price: all but drifts of which the residuals show no sign.
+
+        What drifting rows can gain is about the sum of the squares of the mean residuals of the rows.
+        """
+        found = []
+        for variants in self.options[unit]:
+            if variants[0].nodes and not set(variants) & set(now.extras) and variants[0].name not in self.required:
+                gain = self._gain_of_lines(unit, residual, rows=variants[0].kind == "rows")
+                price = min(extra.terms for extra in variants) * np.log(max(self._good_bins(unit), 2))
+                if gain < price * self.scales.get(unit, 1.0) ** 2:
+                    continue
+            found.append(variants)
+        return found
+
+    def _gain_of_lines(self, unit: int, residual: np.ndarray, *, rows: bool) -> float:
+        value, error = self._node_residuals(residual)
+        gain = 0.0
+        for image in self.network.images[unit]:
+            span = self.differences.nodes_of(image)
+            good = self.network.good[span] & np.isfinite(value[span]) & (error[span] > 0)
+            numbers = self.differences.distinct_bins[self.differences.node_bin[span][good]]
+            line = np.unique(self.network.grid.places(numbers)[1 if rows else 0], return_inverse=True)[1]
+            weight = error[span][good] ** -2
+            sums, weights = np.bincount(line, weight * value[span][good]), np.bincount(line, weight)
+            gain += float((sums**2 / np.maximum(weights, 1e-300)).sum())
+        return gain
+
+    def _node_residuals(self, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self._known_residuals is None or self._known_residuals[0] is not residual:
+            self._known_residuals = residual, self.network.residuals(residual)
+        return self._known_residuals[1]
+
+    def _choose(
+        self, equations: Equations, solution: Solution, unit: int, squares: float, residual: np.ndarray
+    ) -> Choice:
         series, splines = self.steps[unit]
         now = equations.candidates[unit]
-        ladder = self._selection(equations, solution, unit, series)
-        makers = [
-            (candidate, partial(self._selection, equations, solution, unit, [candidate])) for candidate in splines
-        ]
-        source = ladder if now.nodes is None else self._selection(equations, solution, unit, [now.smooth])
+        options = self._promising(unit, now, residual)
+        select = partial(self._selection, equations, solution, unit, options=options)
+        ladder = select(series)
+        makers = [(candidate, partial(select, [candidate])) for candidate in splines]
+        source = ladder if now.nodes is None else select([now.smooth])
         gained = next((fit.gained for fit in source.fits(now.extras) if fit.candidate == now), 0.0)
         return choose(
             ladder,
             makers,
-            option_sets(self.options[unit], self.required, now.extras),
+            option_sets(options, self.required, now.extras),
             bins=self._good_bins(unit),
             squares=squares,
             now=gained,
@@ -474,21 +511,44 @@ class _Search:
         return int(self.network.good[self.network.nodes_of(unit)].sum())
 
     def _selection(
-        self, equations: Equations, solution: Solution, unit: int, steps: Sequence[Candidate]
+        self,
+        equations: Equations,
+        solution: Solution,
+        unit: int,
+        steps: Sequence[Candidate],
+        *,
+        options: Sequence[tuple[Extra, ...]],
     ) -> Selection:
-        extras = tuple(extra for variants in self.options[unit] for extra in variants)
+        extras = tuple(extra for variants in options for extra in variants)
         design = replace(max(steps, key=lambda candidate: candidate.smooth_terms), extras=extras)
         gram, own, right = equations.eliminate([unit], [design], solution)
-        network, smooth = self.network, design.smooth
+        network = self.network
         inside, everywhere = [], []
         for image in network.images[unit]:
             parts = [self.differences.pairs[at] for at, _ in network.pairs_of[image]]
             if parts:
                 x, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y"))
                 thin = slice(None, None, max(1, x.size * len(network.images[unit]) // _POINTS))
-                inside.append(network.bases[image].at(smooth, x[thin], y[thin]))
-            everywhere.append(network.bases[image].at(smooth, *grid_of_points(network.boxes[image])))
+                inside.append(network.terms_at(image, design, x[thin], y[thin]))
+            everywhere.append(network.terms_at(image, design, *self._points(image)))
         return Selection(design, list(steps), gram, own, right, np.vstack(inside), np.vstack(everywhere))
+
+    def _points(self, image: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return points that are spread over the bins of an image with good pixels."""
+        if image not in self._known_points:
+            box = self.network.boxes[image]
+            if self.coverage is None or not self.coverage[image].bins.size:
+                x, y = grid_of_points(box)
+            else:
+                x, y = self.network.grid.centres(self.coverage[image].bins, box)
+                # The extremes, and some of the others.
+                thin = max(1, x.size // _POINTS)
+                some = np.unique(
+                    [*range(0, x.size, thin), *(int(k) for a in (x + y, x - y) for k in (a.argmin(), a.argmax()))]
+                )
+                x, y = x[some], y[some]
+            self._known_points[image] = x, y
+        return self._known_points[image]
 
     # -- several units at once --
 
@@ -715,9 +775,11 @@ class _Search:
         """Return for each unit the variance that is due to the choice of its model."""
         equations = self._equations(solution.candidates)
         selections = {
-            u: self._selection(equations, solution, u, self.steps[u][0])
+            u: self._selection(
+                equations, solution, u, self.steps[u][0], options=[(extra,) for extra in solution.candidates[u].extras]
+            )
             for u in self.tied
-            if u not in self.held and solution.candidates[u].nodes is None and solution.candidates[u].order >= 0
+            if u not in self.held and solution.candidates[u].smooth_terms
         }
         levels = [solution.coefficients[u][0] for u in selections] or [0.0]
         noise = float(np.sqrt(np.median(self.differences.variance))) if self.differences.variance.size else 1.0
@@ -729,6 +791,7 @@ class _Search:
         for degree in range(1, 4):
             some = [fit for fit in fits[degree] if fit is not None]
             sizes.append(plausible_sizes(some, degree, 0.5 * sizes[-1] if degree > 1 else sizes[0]))
+        sizes += [sizes[-1] * 0.5**k for k in range(1, self.order)]
         found = {}
         for u, selection in selections.items():
             one = choices_of(selection, solution.candidates[u], self.scales.get(u, 1.0), sizes)
@@ -808,17 +871,21 @@ class _Search:
         )
         fit.model = model
         fit.terms = [TermFit(extra.name, *model.coefficients_of(extra.name)) for extra in candidate.extras]
-        fit.largest_sigma = float(model.sigma(*grid_of_points(box)).max())
+        fit.largest_sigma = float(model.sigma(*self._points(image)).max())
 
     def _normalise_gains(self, exposures: Sequence[ExposureFit]) -> None:
-        """Make all throughputs relative to the reference of their group."""
+        """Make all throughputs relative to the reference of their group.
+
+        They were measured relative to the mean scene, whose throughput is the mean of all.
+        """
         for group, reference in enumerate(self.references):
-            of_reference = next(
-                (exposures[i].gain for i in self.network.images[reference] if exposures[i].group == group), 1.0
-            )
-            for one in exposures:
-                if one.group == group:
-                    one.gain /= of_reference
+            some = [one for one in exposures if one.group == group and one.model is not None]
+            if not some:
+                continue
+            mean = float(np.mean([one.gain for one in some]))
+            of_reference = 1.0 + exposures[self.network.images[reference][0]].gain - mean
+            for one in some:
+                one.gain = (1.0 + one.gain - mean) / of_reference
 
 
 def _drifts(candidate: Candidate) -> bool:

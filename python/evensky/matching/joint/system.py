@@ -298,7 +298,7 @@ class Equations:
                     some.append((mine[unit], sign * network.design(at, side, terms_of[unit])))
                 elif unit in layout:
                     others.append((layout[unit], sign * network.design(at, side, self.candidates[unit])))
-                elif self.candidates[unit].terms:
+                elif unit not in self.fixed and solution.candidates[unit].terms:
                     value -= sign * (network.design(at, side, solution.candidates[unit]) @ solution.coefficients[unit])
                 if network.number in layout:
                     others.append((layout[network.number], sign * network.design(at, side, self.shared)))
@@ -341,8 +341,7 @@ class Equations:
             for (i, j), block in part.blocks.items():
                 if i in layout and j in layout:
                     matrix[layout[i], layout[j]] += block
-                elif i in layout and j not in without and j < network.number:
-                    right[layout[i]] -= block @ solution.coefficients[j]
+            self._hold(at, layout, without, solution, right)
         for owner, where in layout.items():
             anchored = self.anchored(owner, self.candidates[owner])
             if anchored is not None:
@@ -351,6 +350,20 @@ class Equations:
         diagonal = np.diag_indices_from(matrix)
         matrix[diagonal] += np.maximum(1e-10 * matrix[diagonal], self.prior)
         return matrix, right
+
+    def _hold(
+        self, at: int, layout: dict[int, slice], without: set[int], solution: Solution, right: np.ndarray
+    ) -> None:
+        """Subtract the known model of a unit that is not solved for from the right side of its partner in a pair."""
+        pair, rows = self.network.differences.pairs[at], self.network.differences.rows[at]
+        for side, image, sign in ((0, pair.first, -1.0), (1, pair.second, 1.0)):
+            unit = self.network.unit[image]
+            if unit in layout or unit in without or unit in self.fixed or not solution.candidates[unit].terms:
+                continue
+            known = sign * (self.network.design(at, side, solution.candidates[unit]) @ solution.coefficients[unit])
+            for owner, terms in self.sides(at):
+                if owner in layout:
+                    right[layout[owner]] -= terms.T @ (self.weights[rows] * known)
 
     # -- covariances --
 

@@ -7,8 +7,9 @@ import pytest
 
 from evensky import _core
 from evensky.errors import InvalidParameterError, LengthError
-from evensky.matching.joint.differences import Differences, Pixels, coverage_of, measure_pair
+from evensky.matching.joint.differences import Differences, PairBins, coverage_of, measure_pair
 from evensky.matching.joint.grid import CommonGrid
+from evensky.matching.joint.pixels import Pixels
 
 
 def options() -> _core.PairOptions:
@@ -45,6 +46,44 @@ def test_coverage() -> None:
     assert found.bins.size == 15
     assert found.counts.tolist() == [400] * 15
     assert found.levels.tolist() == [8.0] * 3 + [5.0] * 12
+
+
+def test_pixels_of_whole_counts() -> None:
+    rng = np.random.default_rng(3)
+    sigma, levels = 0.35, (650.1, 650.4, 650.8)
+    images = [np.rint(rng.normal(level, sigma, (256, 256))).astype(np.float32) for level in levels]
+    pixels = [Pixels(image, None, 0, (0, 0, 256, 256)) for image in images]
+    grid, clipped = CommonGrid(32), options()
+    clipped.gridStatistic = _core.Property.MEANCLIP
+    assert coverage_of(pixels[0], grid).quantum == 1
+    bins = [measure_pair((i, pixels[i]), (j, pixels[j]), grid, clipped) for i, j in ((0, 1), (0, 2), (1, 2))]
+    measured = [pair for pair in bins if pair is not None]
+    for pair in measured:
+        assert pair.quanta == (1.0, 1.0)
+        # Rounding shifts the mean by up to 0.03 counts at this noise; a window without a least width leaves 0.3.
+        wrong = pair.values.mean() - (levels[pair.first] - levels[pair.second])
+        assert abs(wrong) < 0.07
+    differences = Differences(3, measured)
+    assert differences.quantum.tolist() == [1.0, 1.0, 1.0]
+    assert differences.pixel_noise == pytest.approx(np.sqrt(sigma**2 + 1 / 12), rel=0.15)
+    # Errors of bins include the shift, which many pixels do not reduce.
+    assert np.sqrt(differences.node_variance.min()) > 0.015
+
+
+def test_pixels_of_a_fine_step_are_measured_as_any_others() -> None:
+    rng = np.random.default_rng(3)
+    images = [np.rint(rng.normal(650, 10, (128, 128))).astype(np.float32) for _ in range(2)]
+    pixels = [Pixels(image, None, 0, (0, 0, 128, 128)) for image in images]
+    clipped = options()
+    clipped.gridStatistic = _core.Property.MEANCLIP
+    pair = measure_pair((0, pixels[0]), (1, pixels[1]), CommonGrid(32), clipped)
+    assert isinstance(pair, PairBins)
+    plain = _core.PairOptions()
+    plain.gridStatistic, plain.numIter = _core.Property.MEANCLIP, clipped.numIter
+    edges = np.arange(0, 129, 32)
+    values = _core.bin_differences((images[0], None), (images[1], None), edges, edges, plain)[0]
+    assert pair.values.tolist() == np.asarray(values).ravel().tolist()
+    assert Differences(2, [pair]).quantum.tolist() == [0.0, 0.0]
 
 
 def test_arguments_that_the_core_refuses() -> None:

@@ -1,0 +1,95 @@
+"""Pixels of one exposure on the common pixel grid."""
+
+from __future__ import annotations
+
+__all__ = ["Pixels"]
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .grid import PixelBox
+
+# Number and length of the runs of neighbouring pixels from which the step between values is found.
+_RUNS, _RUN = 64, 64
+# Share of neighbouring pixels that must differ: noise changes pixels anywhere, and objects only at their edges.
+_LEAST_CHANGES = 0.05
+# Values are multiples of a step if they are within this part of a step of one.
+_TOLERANCE = 0.05
+# Steps that are finer than the noise by more than this factor do not matter.
+_FINE = 5.0
+
+
+@dataclass
+class Pixels:
+    """Pixels of an exposure, with the mask of bad ones.
+
+    Attributes
+    ----------
+    image : ndarray of float32 or float64, shape (height, width)
+    mask : ndarray of int32 or None
+    bad : int
+        Bits of the mask that reject a pixel.
+    box : (x0, y0, width, height)
+        Position on the common pixel grid.
+    on_disk : bool
+        Whether the pixels are memory-mapped files, which may be larger than the memory.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray | None
+    bad: int
+    box: PixelBox
+    on_disk: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        """Size of image and mask in bytes."""
+        return self.image.nbytes + (0 if self.mask is None else self.mask.nbytes)
+
+    def part(self, box: PixelBox) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return image and mask in a box that must be inside that of the exposure."""
+        x, y = box[0] - self.box[0], box[1] - self.box[1]
+        where = slice(y, y + box[3]), slice(x, x + box[2])
+        return self.image[where], None if self.mask is None else self.mask[where]
+
+    @cached_property
+    def quantum(self) -> float:
+        """Step of which all values are multiples, as in integer images; 0 if there is none, or if it is far below the
+        noise.
+        """
+        height, width = self.image.shape
+        length = min(_RUN, width)
+        rows = np.unique(np.linspace(0, height - 1, min(_RUNS, height)).astype(int))
+        # Runs begin all over the width, so that no defect of some columns is in all of them.
+        starts = ((np.arange(rows.size) * 0.6180339887498949) % 1 * (width - length + 1)).astype(int)
+        columns = starts[:, None] + np.arange(length)
+        runs = self.image[rows[:, None], columns].astype(np.float64)
+        if self.mask is not None:
+            runs[(self.mask[rows[:, None], columns] & np.int32(self.bad)) != 0] = np.nan
+        runs[~np.isfinite(runs)] = np.nan
+        return _step(runs)
+
+
+def _step(runs: np.ndarray) -> float:
+    """Return the step between the values of runs of neighbouring pixels; 0.0 if there is none that matters."""
+    values = runs[np.isfinite(runs)]
+    change = np.abs(np.diff(runs, axis=1))
+    change = change[np.isfinite(change)]
+    if np.count_nonzero(change) < max(1.0, _LEAST_CHANGES * change.size):
+        return 0.0
+    # Stars and defects have few pixels with many values.
+    low, high = np.percentile(values, [0.5, 99.5])
+    distinct = np.unique(values[(values >= low) & (values <= high)])
+    if distinct.size < 2:
+        return 0.0
+    above = distinct - distinct[0]
+    step = float(np.diff(distinct).min())
+    step = float(above[-1] / np.round(above[-1] / step))  # rounding errors of a long distance count less
+    if step <= np.spacing(np.float32(np.abs(distinct).max())) / _TOLERANCE:
+        return 0.0
+    if np.any(np.abs(above / step - np.round(above / step)) > _TOLERANCE):
+        return 0.0
+    noise = 1.482602218505602 / np.sqrt(2) * float(np.median(change))
+    return step if noise < _FINE * step else 0.0
