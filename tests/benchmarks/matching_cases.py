@@ -126,9 +126,8 @@ def run_trials(trials: int) -> None:
         mistakes = ", ".join(
             f"{got} instead of {name} {count}" for (name, got), count in wrong.most_common(_MOST_NAMES)
         )
-        print(
-            f"{name}: {right} of {number} trials right, {time.perf_counter() - begin:.0f} s; {mistakes or 'no mistakes'}"
-        )
+        seconds = time.perf_counter() - begin
+        print(f"{name}: {right} of {number} trials right, {seconds:.0f} s; {mistakes or 'no mistakes'}")
 
 
 def run_mosaics(seeds: int) -> None:
