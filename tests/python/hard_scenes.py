@@ -10,6 +10,8 @@ from __future__ import annotations
 
 __all__ = [
     "CASES",
+    "GLOW",
+    "NOISE",
     "HardScene",
     "Residuals",
     "amplifiers",
