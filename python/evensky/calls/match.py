@@ -351,7 +351,15 @@ def match_all(
         anchors=anchors,
         skies=skies,
     )
-    method = JointMethod(source, made, terms=made_terms, fixed=known.fixed, anchors=known.anchors, pictures=pictures)
+    method = JointMethod(
+        source,
+        made,
+        terms=made_terms,
+        fixed=known.fixed,
+        anchors=known.anchors,
+        named=reference is not None,
+        pictures=pictures,
+    )
     check_term_files(method.terms, source.items)
     run = _run(source, method, reference, same_grid=same_grid, progress=progress)
     return MatchAllResult(source.matched, run, source.models)

@@ -122,6 +122,7 @@ def match_files(
             terms=terms,
             fixed=known.fixed,
             anchors=known.anchors,
+            named=reference is not None,
             pictures=pictures,
             workers=jobs,
             held_bytes=HELD_BYTES // holders,
