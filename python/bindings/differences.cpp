@@ -33,7 +33,7 @@ py::tuple bin(ImageAndMask const& reference, ImageAndMask const& science, std::v
     return py::make_tuple(grid(bins.values), grid(bins.errors), grid(bins.counts), grid(bins.x), grid(bins.y));
 }
 
-// Return sums and numbers of pixels, each of shape (rows of cells, columns of cells).
+// Return sums and numbers of pixels, and those inside windows, each of shape (rows of cells, columns of cells).
 py::tuple sum(ImageAndMask const& reference, ImageAndMask const& science, std::vector<std::int64_t> const& x_edges,
               std::vector<std::int64_t> const& y_edges, py::array const& lows, py::array const& highs,
               PairOptions const& options, int num_threads) {
@@ -55,7 +55,8 @@ py::tuple sum(ImageAndMask const& reference, ImageAndMask const& science, std::v
     });
     auto const ny = static_cast<py::ssize_t>(y_edges.size()) - 1;
     auto const nx = static_cast<py::ssize_t>(x_edges.size()) - 1;
-    return py::make_tuple(toArray(cells.sums).reshape({ny, nx}), toArray(cells.counts).reshape({ny, nx}));
+    auto const grid = [&](auto const& values) { return toArray(values).reshape({ny, nx}); };
+    return py::make_tuple(grid(cells.sums), grid(cells.counts), grid(cells.sums_within), grid(cells.counts_within));
 }
 
 }  // namespace

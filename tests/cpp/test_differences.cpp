@@ -117,14 +117,17 @@ TEST_CASE("differences: sums in cells, within windows") {
     for (std::size_t i = 0; i < 6; ++i) {
         CHECK(std::abs(all.sums[i] / static_cast<double>(all.counts[i]) - bins.values[i]) < 1e-9);
     }
+    CHECK(all.sums_within == all.sums);
     lows[1] = std::numeric_limits<double>::quiet_NaN();
     lows[2] = 30.0;
     highs[3] = 30.0;
     auto const some = sums();
     CHECK(some.counts[1] == 0);
     CHECK(some.sums[1] == 0.0);
+    CHECK(some.counts[2] == all.counts[2]);
+    CHECK(some.sums[2] == all.sums[2]);
     auto const half = [&](std::size_t i) {
-        return static_cast<double>(some.counts[i]) / static_cast<double>(all.counts[i]);
+        return static_cast<double>(some.counts_within[i]) / static_cast<double>(all.counts[i]);
     };
     CHECK(std::abs(half(2) - 0.5) < 0.05);
     CHECK(std::abs(half(3) - 0.5) < 0.05);

@@ -50,11 +50,13 @@ EVENSKY_EXPORT DifferenceBins bin_differences(MaskedImageView<T const> const& re
 
 /// Sums over the good pixels of each cell, by rows; cell (i, j) is at j * nx + i.
 struct EVENSKY_EXPORT DifferenceSums {
-    std::vector<double> sums;          ///< sum of reference - science
-    std::vector<std::int64_t> counts;  ///< number of good pixels
+    std::vector<double> sums;                 ///< sum of reference - science
+    std::vector<std::int64_t> counts;         ///< number of good pixels
+    std::vector<double> sums_within;          ///< sum over the pixels inside the window of the cell
+    std::vector<std::int64_t> counts_within;  ///< number of these pixels
 };
 
-/// Sum reference - science in cells, over the pixels that are inside a window.
+/// Sum reference - science in cells, over all pixels and over those whose difference is inside a window.
 ///
 /// Pixels are good as for bin_differences. The planes are read once, and only where cells are wanted, so cells may be
 /// small. Results are bit-identical for any number of threads.
@@ -63,8 +65,8 @@ struct EVENSKY_EXPORT DifferenceSums {
 /// @param science    planes of the other exposure, of the same size
 /// @param x_edges    first columns of the cells, ascending, and the column after the last cell; from 0 to the width
 /// @param y_edges    first rows of the cells, ascending, and the row after the last cell; from 0 to the height
-/// @param lows       least value of a pixel that counts, for each cell; a cell with a NaN is not read, and has no pixel
-/// @param highs      largest value of a pixel that counts, for each cell
+/// @param lows       least value inside the window of each cell; a cell with a NaN is not read, and has no pixel
+/// @param highs      largest value inside the window of each cell
 /// @param options    bits of bad pixels; nothing else is used
 /// @param num_threads  number of threads; 0 for the process-wide default
 /// @throws LengthError if sizes differ, or the number of limits is not that of the cells

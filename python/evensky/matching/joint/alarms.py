@@ -17,7 +17,7 @@ FLAGS = {
     "INCONSISTENT": "differences of three exposures do not add up to zero",
     "UNDETERMINED": "the model is continued beyond the bins that determine it, with an error of more than 10 times that of a bin",
     "GAIN": "the throughput differs from that of the reference by more than 5 standard errors",
-    "QUANTISED": "pixels are integers, and their noise is less than half a count",
+    "QUANTISED": "pixels are multiples of a step, as in integer images, and their noise is less than half of it",
 }
 """Flags, and the conditions under which they are raised."""
 
@@ -25,6 +25,8 @@ FLAGS = {
 _POOR = 2.5
 # A model is undetermined if its error somewhere exceeds this multiple of the error of a bin.
 _UNKNOWN = 10.0
+# Noise in units of the step between pixel values below which the pixels are too coarse.
+_COARSE = 0.5
 # Significance of a throughput, in standard errors, and its least difference from 1.
 _SIGNIFICANT = 5.0
 
@@ -89,11 +91,24 @@ class Alarms:
                     f"{fit.largest_sigma / self._scatter(image):.2g} times the error of a bin; use only the part that "
                     "overlaps, add exposures that cover the rest, or limit the order (-c order=0)"
                 )
+            step, noise = self.network.differences.quantum[image], self.network.differences.pixel_noise[image]
+            if step > 0 and noise < _COARSE * step:
+                fit.flags["QUANTISED"] = (
+                    f"its pixels are multiples of {step:g}, and their noise is only {noise:.2g}; levels between two "
+                    f"steps are uncertain by up to {self._rounding(step, noise):.2g}, whatever the number of pixels; use "
+                    "the files before they were rounded"
+                )
             if abs(fit.gain - 1) > _SIGNIFICANT * fit.gain_error > 0:
                 fit.flags["GAIN"] = (
                     f"its throughput is {fit.gain:.4f} +- {fit.gain_error:.4f} of that of the reference; it was not "
                     "changed, --scale divides by it"
                 )
+
+    @staticmethod
+    def _rounding(step: float, noise: float) -> float:
+        """Return the largest error of a mean of rounded pixels."""
+        before = max(noise**2 - step**2 / 12, 0.0)
+        return float(step / np.pi * np.exp(-2 * np.pi**2 * before / step**2))
 
     def _scatter(self, image: int) -> float:
         """Return the typical error of a bin of an image."""

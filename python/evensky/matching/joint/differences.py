@@ -5,15 +5,16 @@ from __future__ import annotations
 __all__ = ["Coverage", "Differences", "PairBins", "coverage_of", "measure_pair"]
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ... import _core
 from ..._bands import band_height
-from .grid import CommonGrid, common_box
+from .grid import CommonGrid, PixelBox, common_box
 from .pixels import Pixels
+from .sources import Cells, cell_edges, cells_of, clipped_light, source_cells
 
 # Least share and number of good pixels of a bin; a bin with fewer represents only a corner of its area.
 _LEAST_SHARE = 0.02
@@ -26,6 +27,8 @@ _STEPS_IN_WINDOW = 6.0
 _ROUNDS = 100
 # A node, which is a bin of an exposure, is not used if its pixels have more than this multiple of the usual variance.
 _ODD = 10.0
+# Ratio to the expected scatter from which the differences of a pair have noise of their own.
+_MORE_THAN_EXPECTED = 1.3
 # Least variance of an exposure, or of a bin, as a fraction of the typical one.
 _LEAST_NOISE = 1e-3
 
@@ -99,14 +102,12 @@ def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Cover
         Number of threads; 0 for the process-wide default.
     """
     x_edges, y_edges, numbers = grid.edges(pixels.box)
-    # The exposure is measured as the difference from an image of zeros, which is one row in memory.
-    zeros = np.broadcast_to(np.zeros(pixels.box[2], pixels.image.dtype), pixels.image.shape)
     options = _core.PairOptions()
     options.referenceBadMask = pixels.bad
     options.gridStatistic = _core.Property.MEANCLIP
     options.leastHalfWidth = _STEPS_IN_WINDOW * pixels.quantum
     levels, _, counts, _, _ = _bin_differences(
-        (pixels.image, pixels.mask), (zeros, None), x_edges, y_edges, options, num_threads, pixels.on_disk
+        (pixels.image, pixels.mask), (_zeros(pixels), None), x_edges, y_edges, options, num_threads, pixels.on_disk
     )
     enough = _enough(counts, x_edges, y_edges)
     return Coverage(numbers[enough], counts[enough], levels[enough], pixels.quantum)
@@ -152,6 +153,11 @@ def measure_pair(
     values, errors, counts, x, y = _bin_differences(
         (image, mask), (other_image, other_mask), x_edges, y_edges, options, num_threads, on_disk
     )
+    if options.gridStatistic == _core.Property.MEANCLIP:
+        planes = (image, mask), (other_image, other_mask)
+        values, errors = _with_light_of_sources(
+            planes, (one, other), box, grid, values, errors, counts, options, num_threads
+        )
     good = _enough(counts, x_edges, y_edges) & np.isfinite(values) & np.isfinite(errors)
     if not good.any():
         return None
@@ -172,9 +178,13 @@ def measure_pair(
     )
 
 
+# Image and, if there is one, mask.
+_Planes = tuple[np.ndarray, np.ndarray | None]
+
+
 def _bin_differences(
-    one: tuple[np.ndarray, np.ndarray | None],
-    other: tuple[np.ndarray, np.ndarray | None],
+    one: _Planes,
+    other: _Planes,
     x_edges: np.ndarray,
     y_edges: np.ndarray,
     options: _core.PairOptions,
@@ -182,8 +192,45 @@ def _bin_differences(
     on_disk: bool,
 ) -> tuple[np.ndarray, ...]:
     """Measure differences with the core; planes on disk are copied in bands, as the core reads pixels many times."""
+
+    def measure(one: _Planes, other: _Planes, edges: np.ndarray, rows: slice) -> tuple[np.ndarray, ...]:
+        return _core.bin_differences(one, other, x_edges, edges, options, num_threads)
+
+    return _in_bands(measure, one, other, y_edges, on_disk)
+
+
+def _sum_differences(
+    one: _Planes,
+    other: _Planes,
+    x_edges: np.ndarray,
+    y_edges: np.ndarray,
+    lows: np.ndarray,
+    highs: np.ndarray,
+    options: _core.PairOptions,
+    num_threads: int,
+    on_disk: bool,
+) -> tuple[np.ndarray, ...]:
+    """Sum differences in cells with the core; planes on disk are copied in bands."""
+
+    def measure(one: _Planes, other: _Planes, edges: np.ndarray, rows: slice) -> tuple[np.ndarray, ...]:
+        return _core.sum_differences(one, other, x_edges, edges, lows[rows], highs[rows], options, num_threads)
+
+    return _in_bands(measure, one, other, y_edges, on_disk)
+
+
+def _in_bands(
+    measure: Callable[[_Planes, _Planes, np.ndarray, slice], tuple[np.ndarray, ...]],
+    one: _Planes,
+    other: _Planes,
+    y_edges: np.ndarray,
+    on_disk: bool,
+) -> tuple[np.ndarray, ...]:
+    """Measure planes as a whole or, if they are on disk, in bands of whole rows of bins.
+
+    `measure` receives the planes, the edges of the rows of bins in them, and the numbers of these rows.
+    """
     if not on_disk:
-        return _core.bin_differences(one, other, x_edges, y_edges, options, num_threads)
+        return measure(one, other, y_edges, slice(None))
     most = band_height(one[0].shape[1])
     parts = []
     start = 0
@@ -194,10 +241,67 @@ def _bin_differences(
         bands = [
             (np.array(image[rows]), None if mask is None else np.array(mask[rows])) for image, mask in (one, other)
         ]
-        edges = y_edges[start : end + 1] - rows.start
-        parts.append(_core.bin_differences(bands[0], bands[1], x_edges, edges, options, num_threads))
+        parts.append(measure(bands[0], bands[1], y_edges[start : end + 1] - rows.start, slice(start, end)))
         start = end
     return tuple(np.concatenate(grids) for grids in zip(*parts, strict=True))
+
+
+def _zeros(pixels: Pixels) -> np.ndarray:
+    """Return an image of zeros, which is one row in memory, so that an exposure is measured like a difference."""
+    return np.broadcast_to(np.zeros(pixels.box[2], pixels.image.dtype), pixels.image.shape)
+
+
+def _cells(pixels: Pixels, grid: CommonGrid, num_threads: int) -> Cells:
+    """Return the light in the cells of an exposure, which is measured once."""
+    known = pixels.cells.get(grid.bin_size)
+    if known is None:
+        x_edges, column, _ = cell_edges(pixels.box[0], pixels.box[2], grid.bin_size)
+        y_edges, row, _ = cell_edges(pixels.box[1], pixels.box[3], grid.bin_size)
+        areas = np.outer(np.diff(y_edges), np.diff(x_edges))
+        options = _core.PairOptions()
+        options.referenceBadMask = pixels.bad
+        everything = np.full(areas.shape, np.inf)
+        sums, counts, _, _ = _sum_differences(
+            (pixels.image, pixels.mask),
+            (_zeros(pixels), None),
+            x_edges,
+            y_edges,
+            -everything,
+            everything,
+            options,
+            num_threads,
+            pixels.on_disk,
+        )
+        known = cells_of(sums, counts, areas, (column, row), pixels.quantum / np.sqrt(12))
+        pixels.cells[grid.bin_size] = known
+    return known
+
+
+def _with_light_of_sources(
+    planes: tuple[_Planes, _Planes],
+    exposures: tuple[Pixels, Pixels],
+    box: PixelBox,
+    grid: CommonGrid,
+    values: np.ndarray,
+    errors: np.ndarray,
+    counts: np.ndarray,
+    options: _core.PairOptions,
+    num_threads: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values and errors of bins, with the clipped light of sources if its loss biases them."""
+    x_edges, column, x_bins = cell_edges(box[0], box[2], grid.bin_size)
+    y_edges, row, y_bins = cell_edges(box[1], box[3], grid.bin_size)
+    shape = y_bins.size, x_bins.size
+    cells = [_cells(one, grid, num_threads) for one in exposures]
+    one, other = (some.part(column, row, shape) for some in cells)
+    sources = source_cells(one, other, (cells[0].noise, cells[1].noise))
+    half_widths = np.maximum(options.numSigmaClip * errors * np.sqrt(counts), options.leastHalfWidth)
+
+    def sums_in(lows: np.ndarray, highs: np.ndarray) -> tuple[np.ndarray, ...]:
+        on_disk = exposures[0].on_disk or exposures[1].on_disk
+        return _sum_differences(*planes, x_edges, y_edges, lows, highs, options, num_threads, on_disk)
+
+    return clipped_light(sources, (x_bins, y_bins), values, errors, counts, half_widths, sums_in)
 
 
 def _enough(counts: np.ndarray, x_edges: np.ndarray, y_edges: np.ndarray) -> np.ndarray:
@@ -230,7 +334,8 @@ class Differences:
     variance : ndarray, shape (n,)
         Variance of the value: the sum of the variances of both nodes and of `extra`.
     extra : ndarray, shape (n,)
-        Variance that is due to pixels that are good in only one of the two exposures.
+        Variance that is due to pixels that are good in only one of the two exposures, and that of pairs whose differences
+        scatter more than the noise of their exposures explains.
     pixel_noise : ndarray, shape (number,)
         Usual standard deviation of the pixels of each exposure in a bin; NaN for an exposure without differences.
     quantum : ndarray, shape (number,)
@@ -276,6 +381,7 @@ class Differences:
         self.node_variance = pixel_variance / most + _rounding(self.pixel_noise, self.quantum)[self.node_exposure]
         of_both = pixel_variance[self.node]
         self.extra = (of_both * (1.0 / counts - 1.0 / most[self.node])).sum(axis=0)
+        self.extra += _beyond_exposures(self.rows, measured / counts, of_both.sum(axis=0) / counts)
         self.variance = self.node_variance[self.node].sum(axis=0) + self.extra
 
     def nodes_of(self, exposure: int) -> slice:
@@ -341,6 +447,20 @@ def _noise(differences: Differences, pair_variance: np.ndarray) -> tuple[np.ndar
     of_pair = np.repeat(own[first] + own[second], [rows.stop - rows.start for rows in differences.rows])
     local = _lower_median(differences.node, variance / of_pair, differences.node_exposure.size)
     return np.asarray(own[differences.node_exposure] * local), local
+
+
+def _beyond_exposures(rows: Sequence[slice], measured: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return the variance of pairs beyond the sum of those of their exposures.
+
+    It is there if the noise of exposures is not independent: if two exposures hold the same pixels, their difference has
+    no noise, and it would follow that they have none in their differences from others.
+    """
+    result = np.zeros(measured.size)
+    for some in rows:
+        ratio = float(np.median(measured[some] / np.maximum(expected[some], 1e-300))) if some.stop > some.start else 1.0
+        if ratio > _MORE_THAN_EXPECTED:
+            result[some] = (ratio - 1.0) * expected[some]
+    return result
 
 
 def _rounding(noise: np.ndarray, step: np.ndarray) -> np.ndarray:

@@ -15,7 +15,8 @@ held, two neighbours could hold each other in a wrong place: a curve that the fi
 without it the second, which keeps the opposite curve, would not fit.
 
 A candidate is refused if its own error exceeds what it gains: if the standard error of its values, anywhere in its
-images, is larger than its largest difference, in the bins that were compared, from the best simpler candidate.
+images, is larger than three times the root mean square by which it improves on the best simpler candidate in the bins
+that were compared. The greatest value of a smooth function is hardly more than three times its root mean square.
 """
 
 from __future__ import annotations
@@ -55,9 +56,8 @@ _DEPENDENT = 1e-8
 _FLAT = 1e3
 # Other candidates count if their share of the evidence is at least this.
 _LEAST_SHARE = 1e-4
-# A candidate is refused, too, if its error with the neighbours solved along exceeds this multiple of what it gains. Errors
-# add up along a chain of overlaps, which is no fault of its last member; those of undetermined terms are far larger.
-_JOINT = 5.0
+# Greatest value of a smooth function, in units of its root mean square.
+_PEAK = 3.0
 # Orders above that of the chosen series that are considered in its error.
 _ORDERS_ABOVE = 2
 # Size of terms that no data determine, relative to those of the degree below.
@@ -95,11 +95,8 @@ class Fit:
         Number of terms that the bins determine.
     coefficients : ndarray
         Coefficients in the order of the candidate.
-    spread, joint_spread : float
-        Largest standard error of its values anywhere in the images, for s = 1: with the neighbours held, and with the
-        neighbours solved along.
-    inside : ndarray
-        Its values in bins that were compared.
+    spread : float
+        Largest standard error of its values anywhere in the images, with the neighbours held and s = 1.
     """
 
     candidate: Candidate
@@ -107,8 +104,6 @@ class Fit:
     rank: int
     coefficients: np.ndarray
     spread: float
-    joint_spread: float
-    inside: np.ndarray
 
 
 @dataclass
@@ -144,8 +139,10 @@ class Selection:
         Smooth parts, the simplest first.
     gram, own, right : ndarray
         See `evensky.matching.joint.system.Equations.eliminate`.
-    inside, everywhere : ndarray, shape (points, terms)
-        Terms in bins that were compared, and at points that are spread over the good pixels of the images.
+    everywhere : ndarray, shape (points, terms)
+        Terms at points that are spread over the good pixels of the images.
+    weight : float
+        Sum of the weights of the bins.
     """
 
     design: Candidate
@@ -153,8 +150,8 @@ class Selection:
     gram: np.ndarray
     own: np.ndarray
     right: np.ndarray
-    inside: np.ndarray
     everywhere: np.ndarray
+    weight: float
     _found: dict[tuple[Extra, ...], list[Fit]] = field(default_factory=dict)
 
     def places(self, extras: Sequence[Extra]) -> np.ndarray:
@@ -180,11 +177,8 @@ class Selection:
         solved = _forward(root, self.right[order] / norm) * kept
         gained, rank = np.cumsum(solved**2), np.cumsum(kept)
         own_root, own_kept, own_norm = _root(self.own[square])
-        terms = self.everywhere[:, order]
-        spread, joint_spread = (
-            np.sqrt(np.cumsum(_forward(one, (terms / scales).T) ** 2, axis=0).max(axis=1, initial=0))
-            for one, scales in ((own_root, own_norm), (root, norm))
-        )
+        errors = _forward(own_root, (self.everywhere[:, order] / own_norm).T)
+        spread = np.sqrt(np.cumsum(errors**2, axis=0).max(axis=1, initial=0))
         found = []
         for step in self.steps:
             number = further.size + step.smooth_terms
@@ -203,8 +197,6 @@ class Selection:
                     int(rank[number - 1]) if number else 0,
                     np.concatenate([coefficients[further.size :], coefficients[: further.size]]),
                     float(spread[number - 1]) if number else 0.0,
-                    float(joint_spread[number - 1]) if number else 0.0,
-                    self.inside[:, order[:number]] @ coefficients,
                 )
             )
         return found
@@ -315,7 +307,9 @@ def choose(
     if not fits:
         fits = ladder.fits(())[:1]
     for candidate, make in splines:
-        lowest = min(left(fit) + fit.rank * penalty for fit in fits)
+        criteria = [left(fit) + fit.rank * penalty for fit in fits]
+        refused = _refused(fits, criteria, 1.0, ladder.weight)
+        lowest = min(value for value, bad in zip(criteria, refused, strict=True) if not bad)
         least = _LEAST_SCATTER * (bins - candidate.terms) + candidate.terms * penalty
         if too_many(candidate.terms) or least > lowest:
             continue
@@ -329,27 +323,28 @@ def choose(
     ]
     scale = max(1.0, min(spreads, default=1.0))
     bic = [left(fit) / scale**2 + fit.rank * penalty for fit in fits]
-    refused = _refused(fits, bic, scale)
+    refused = _refused(fits, bic, scale, ladder.weight)
     ranked = sorted(range(len(fits)), key=lambda k: (refused[k], bic[k], fits[k].candidate.terms))
     best = ranked[0]
     scores = [Score(fits[k].candidate, bic[k] - bic[best], refused[k]) for k in ranked]
     return Choice(fits[best], scale, scores, bic[best] - (squares + now) / scale**2)
 
 
-def _refused(fits: Sequence[Fit], bic: Sequence[float], scale: float) -> list[bool]:
+def _refused(fits: Sequence[Fit], bic: Sequence[float], scale: float, weight: float) -> list[bool]:
     """Return for each candidate whether its own error exceeds what it gains."""
     result = [False] * len(fits)
-    accepted: list[int] = []
+    best: int | None = None  # of the simpler ones that were not refused
+    waiting: list[int] = []  # of as many terms
     for k in sorted(range(len(fits)), key=lambda k: fits[k].candidate.terms):
-        fit = fits[k]
-        if fit.candidate.smooth_terms > 1 or any(extra.nodes for extra in fit.candidate.extras):
-            simpler = [j for j in accepted if fits[j].candidate.terms < fit.candidate.terms]
-            if simpler:
-                best = min(simpler, key=lambda j: bic[j])
-                gain = float(np.abs(fit.inside - fits[best].inside).max(initial=0))
-                result[k] = scale * max(fit.spread, fit.joint_spread / _JOINT) > gain
+        candidate = fits[k].candidate
+        if waiting and fits[waiting[0]].candidate.terms < candidate.terms:
+            best = min([*waiting, *([] if best is None else [best])], key=lambda j: bic[j])
+            waiting = []
+        if best is not None and (candidate.smooth_terms > 1 or any(extra.nodes for extra in candidate.extras)):
+            gain = _PEAK * np.sqrt(max(fits[k].gained - fits[best].gained, 0.0) / weight)
+            result[k] = bool(scale * fits[k].spread > gain)
         if not result[k]:
-            accepted.append(k)
+            waiting.append(k)
     return result
 
 
@@ -379,13 +374,13 @@ def plausible_sizes(
     variances = np.concatenate([variance[some] for _, variance in fits] or [np.zeros(0)])
     # A coefficient whose error is larger than any plausible size says nothing about that size.
     known = np.isfinite(variances) & (variances < otherwise**2)
-    if known.sum() < 2:
+    if not known.any():
         return otherwise
     values, variances = values[known], variances[known]
     size = float(np.mean(values**2))
     for _ in range(20):
         weights = (variances + size) ** -2
-        size = max(float((weights * (values**2 - variances)).sum() / weights.sum()), float(variances.min()))
+        size = max(float((weights * (values**2 - variances)).sum() / weights.sum()), float(variances.min()) / values.size)
     return float(np.sqrt(size))
 
 
@@ -445,7 +440,7 @@ def choices_of(selection: Selection, chosen: Candidate, scale: float, sizes: Seq
     shares /= shares.sum()
     total = np.zeros((smooth.size, smooth.size))
     if chosen.nodes is not None:
-        total[1:, 1:] = found[-1][2][1:, 1:]
+        total = found[-1][2]
         return Choices(most, total)
     for order, (share, (_, coefficients, covariance)) in enumerate(zip(shares, found, strict=True)):
         if order == chosen.order or share < _LEAST_SHARE:

@@ -19,6 +19,8 @@ from .planes import Plane
 _KEPT_NUMBERS = 2**22
 # Bins that differ from their partners by more than this number of standard errors are outliers.
 OUTLIER = 5.0
+# Largest share of the bins of an image that can be outliers.
+_MOST_REJECTED = 0.5
 
 
 @dataclass(frozen=True)
@@ -279,6 +281,16 @@ class Network:
                 break
             self.good[worst] = False
             value, error = self.residuals(residual)
+        self._restore()
+
+    def _restore(self) -> None:
+        """Take back the rejections of an image that would lose most of its nodes: its model is wrong, not its bins."""
+        d = self.differences
+        usable = ~d.node_odd
+        total = np.bincount(d.node_exposure[usable], minlength=len(self.boxes))
+        lost = np.bincount(d.node_exposure[usable & ~self.good], minlength=len(self.boxes))
+        wrong = lost > _MOST_REJECTED * total
+        self.good |= usable & wrong[d.node_exposure]
 
     def nodes_of(self, unit: int) -> np.ndarray:
         """Return the nodes of a unit."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 __all__ = ["Pixels"]
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from .grid import PixelBox
+from .sources import Cells
 
 # Number and length of the runs of neighbouring pixels from which the step between values is found.
 _RUNS, _RUN = 64, 64
@@ -35,6 +36,8 @@ class Pixels:
         Position on the common pixel grid.
     on_disk : bool
         Whether the pixels are memory-mapped files, which may be larger than the memory.
+    cells : dict of int to Cells
+        Light in the small cells of a grid, by the size of its bins, once it is measured.
     """
 
     image: np.ndarray
@@ -42,6 +45,7 @@ class Pixels:
     bad: int
     box: PixelBox
     on_disk: bool = False
+    cells: dict[int, Cells] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:

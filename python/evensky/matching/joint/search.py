@@ -39,6 +39,11 @@ _FAR = 4.0
 _WHOLE_FIELD = 0.7
 # An overlap is worse than before if chi2 of its bins has grown by more than this.
 _WORSE = 16.0
+# Residual scatter in units of its errors beyond which outliers may be due to the model, and the ratio to that of a model
+# that fits them.
+_MISFIT, _BETTER = 1.5, 0.7
+# Largest error with which a throughput is worth measuring.
+_GAIN_ERROR = 0.02
 # Largest number of points in compared bins at which candidates are compared.
 _POINTS = 200
 
@@ -443,8 +448,31 @@ class _Search:
         for unit in sorted(self.tied, key=lambda u: -squares[u]):
             if unit not in self.held:
                 choice = self._choose(equations, solution, unit, float(squares[unit]), residual)
+                if choice.scale > _MISFIT:
+                    choice = self._with_all_bins(equations, solution, unit, residual, choice)
                 equations.change(unit, choice.fit.candidate)
                 self.scores[unit], self.scales[unit] = choice.scores, choice.scale
+
+    def _with_all_bins(
+        self, equations: Equations, solution: Solution, unit: int, residual: np.ndarray, choice: Choice
+    ) -> Choice:
+        """Choose again with the bins that were outliers of a model that does not fit, if another model fits them."""
+        network = self.network
+        nodes = network.nodes_of(unit)
+        before = network.good.copy()
+        network.good[nodes] = ~self.differences.node_odd[nodes]
+        if np.array_equal(before, network.good):
+            return choice
+        equations.reweigh()
+        self._known_residuals = None
+        squares = float(self._squares(residual)[unit])
+        again = self._choose(equations, solution, unit, squares, residual)
+        if again.scale < _BETTER * choice.scale:
+            return again
+        network.good[:] = before
+        equations.reweigh()
+        self._known_residuals = None
+        return choice
 
     def _squares(self, residual: np.ndarray) -> np.ndarray:
         """Return the sum of the squared distances of the good nodes of each unit, in standard errors."""
@@ -454,13 +482,29 @@ class _Search:
         units = np.array(self.network.unit)[self.differences.node_exposure]
         return np.bincount(units, distance, self.network.number)
 
+    def _gain_is_measurable(self, unit: int) -> bool:
+        """Return whether the scene varies enough for its throughput to be measured."""
+        scene = self.network.scene
+        d = self.differences
+        nodes = self.network.nodes_of(unit)
+        nodes = nodes[self.network.good[nodes]]
+        if scene is None or nodes.size < 2:
+            return False
+        return float(np.std(scene[d.node_bin[nodes]])) > 0 and float(
+            np.sqrt(2 * np.median(d.node_variance[nodes]) / nodes.size) / np.std(scene[d.node_bin[nodes]])
+        ) < _GAIN_ERROR
+
     def _promising(self, unit: int, now: Candidate, residual: np.ndarray) -> list[tuple[Extra, ...]]:
-        """Return the further terms that may be worth their price: all but drifts of which the residuals show no sign.
+        """Return the further terms that may be worth their price.
+
+        Left out are drifts of which the residuals show no sign, and the throughput of a scene without structure.
 
         What drifting rows can gain is about the sum of the squares of the mean residuals of the rows.
         """
         found = []
         for variants in self.options[unit]:
+            if variants[0].kind == "gain" and not self._gain_is_measurable(unit):
+                continue
             if variants[0].nodes and not set(variants) & set(now.extras) and variants[0].name not in self.required:
                 gain = self._gain_of_lines(unit, residual, rows=variants[0].kind == "rows")
                 price = min(extra.terms for extra in variants) * np.log(max(self._good_bins(unit), 2))
@@ -522,16 +566,12 @@ class _Search:
         extras = tuple(extra for variants in options for extra in variants)
         design = replace(max(steps, key=lambda candidate: candidate.smooth_terms), extras=extras)
         gram, own, right = equations.eliminate([unit], [design], solution)
-        network = self.network
-        inside, everywhere = [], []
-        for image in network.images[unit]:
-            parts = [self.differences.pairs[at] for at, _ in network.pairs_of[image]]
-            if parts:
-                x, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y"))
-                thin = slice(None, None, max(1, x.size * len(network.images[unit]) // _POINTS))
-                inside.append(network.terms_at(image, design, x[thin], y[thin]))
-            everywhere.append(network.terms_at(image, design, *self._points(image)))
-        return Selection(design, list(steps), gram, own, right, np.vstack(inside), np.vstack(everywhere))
+        everywhere = [
+            self.network.terms_at(image, design, *self._points(image)) for image in self.network.images[unit]
+        ]
+        return Selection(
+            design, list(steps), gram, own, right, np.vstack(everywhere), equations.weight_of(unit)
+        )
 
     def _points(self, image: int) -> tuple[np.ndarray, np.ndarray]:
         """Return points that are spread over the bins of an image with good pixels."""
@@ -783,7 +823,7 @@ class _Search:
         }
         levels = [solution.coefficients[u][0] for u in selections] or [0.0]
         noise = float(np.sqrt(np.median(self.differences.variance))) if self.differences.variance.size else 1.0
-        sizes = [max(float(np.std(levels)), noise)]
+        sizes = [max(float(np.sqrt(np.mean(np.square(levels)))), noise)]
         fits = {
             degree: [_series_fit(selection, degree, self.scales.get(u, 1.0)) for u, selection in selections.items()]
             for degree in range(1, 4)

@@ -1,0 +1,252 @@
+"""Light of sources in the differences of exposures with different seeing.
+
+The clipped mean of a difference loses the cores of stars, which differ most if the seeing of two exposures differs, but
+keeps the wings, which differ with the opposite sign. As seeing moves light but keeps the total, the plain mean over an
+area that holds both core and wings is hardly changed by a star. Therefore the pixels around sources are not clipped,
+where it is necessary: clipping still removes cosmic rays and satellites, which only one of the exposures has, and still
+applies to sources if both exposures show them in the same way.
+
+Sources are found in cells of about 8 px, in which light is summed: a cell belongs to a source if both exposures are
+bright in it or beside it, and if the light that only one of them has is less than seeing can move.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Cells", "cell_edges", "cells_of", "clipped_light", "source_cells"]
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+# Side of a cell in pixels: about the diameter of a star.
+_CELL = 8
+# Number of cells along the side of the blocks in which the level and the noise of cells are found.
+_BLOCK = 8
+# Least share of the pixels of a cell that must be good.
+_LEAST_SHARE = 0.25
+# Shares of a Gaussian distribution that lie one and two standard deviations below its mean, or more.
+_BELOW = 0.1587, 0.0228
+# A cell is bright if it is above the level by more than this number of its standard deviations.
+_BRIGHT = 3.0
+# The light of a cell in two exposures may differ by this share of the light in and around it that both have, as the
+# seeing moves light, plus a number of standard deviations. More is due to a cosmic ray.
+_SHARE, _NOISE = 0.7, 3.3
+# Number of cells around a bright cell that may hold its wings.
+_WINGS = 2
+# Clipping of sources is biased if the sum of the clipped light of all sources, or of those in a quadrant, exceeds this
+# number of standard deviations.
+_BIASED, _BIASED_IN_QUADRANT = 3.5, 4.0
+# Light of one cell beyond this multiple of the median does not count more in these sums.
+_LIMIT = 3.0
+# Fewest cells with clipped light that can show a bias.
+_FEWEST_CELLS = 8
+
+
+@dataclass
+class Cells:
+    """Light in the cells of one exposure.
+
+    Attributes
+    ----------
+    first_column, first_row : int
+        Numbers of the first cells on the common pixel plane.
+    excess : ndarray of float32, shape (rows, columns)
+        Mean of the good pixels above the level around; 0 for a cell with few good pixels.
+    noise : float
+        Standard deviation of the mean of a cell without a source.
+    """
+
+    first_column: int
+    first_row: int
+    excess: np.ndarray
+    noise: float
+
+    def part(self, first_column: int, first_row: int, shape: tuple[int, int]) -> np.ndarray:
+        """Return the excess of some cells, all of which must exist."""
+        row, column = first_row - self.first_row, first_column - self.first_column
+        return self.excess[row : row + shape[0], column : column + shape[1]]
+
+
+def cell_edges(start: int, size: int, bin_size: int) -> tuple[np.ndarray, int, np.ndarray]:
+    """Divide a range of pixels along one axis into cells, a whole number of which make a bin.
+
+    Parameters
+    ----------
+    start, size : int
+        First pixel on the common pixel plane, and number of pixels.
+    bin_size : int
+
+    Returns
+    -------
+    edges : ndarray of int
+        Starts of the cells and the end of the last, from `start`.
+    first : int
+        Number of the first cell on the plane.
+    bins : ndarray of int
+        For each cell the number of its bin, counted from the first bin in the range.
+    """
+    in_bin = max(1, round(bin_size / _CELL))
+    offsets = np.round(np.arange(in_bin) * (bin_size / in_bin)).astype(np.int64)
+    first_bin, last_bin = start // bin_size, (start + size - 1) // bin_size
+    bins = np.arange(first_bin, last_bin + 1)
+    starts = (bins[:, None] * bin_size + offsets).ravel()
+    first = int(np.searchsorted(starts, start, side="right")) - 1
+    inside = np.flatnonzero(starts[first:] < start + size) + first
+    edges = np.concatenate([[0], starts[inside[1:]] - start, [size]])
+    return edges, int(first_bin * in_bin + first), inside // in_bin
+
+
+def cells_of(
+    sums: np.ndarray, counts: np.ndarray, areas: np.ndarray, first: tuple[int, int], least_noise: float
+) -> Cells:
+    """Find the level around each cell of an exposure, and the light above it.
+
+    Parameters
+    ----------
+    sums, counts : ndarray, shape (rows, columns)
+        Sum of the good pixels of each cell, and their number.
+    areas : ndarray of int, shape (rows, columns)
+        Number of all pixels of each cell.
+    first : (int, int)
+        Numbers of the first column and row of cells.
+    least_noise : float
+        Least standard deviation of a pixel.
+    """
+    known = counts >= np.maximum(1, _LEAST_SHARE * areas)
+    means = np.full(sums.shape, np.inf)
+    means[known] = sums[known] / counts[known]
+    rows, columns = (-(-size // _BLOCK) for size in sums.shape)
+    padded = np.full((rows * _BLOCK, columns * _BLOCK), np.inf)
+    padded[: sums.shape[0], : sums.shape[1]] = means
+    blocks = padded.reshape(rows, _BLOCK, columns, _BLOCK).swapaxes(1, 2).reshape(rows * columns, -1)
+    blocks = np.sort(blocks, axis=1)  # unknown cells come last
+    number = np.count_nonzero(np.isfinite(blocks), axis=1)
+    # Sources raise most cells of a crowded field, so level and noise are taken from the lowest cells, which lie one and
+    # two standard deviations below the level if there is no source.
+    every = np.arange(rows * columns)
+    low, lowest = (blocks[every, (share * np.maximum(number - 1, 0)).astype(int)] for share in _BELOW)
+    useful = number >= _BLOCK
+    noise = float(np.median(low[useful] - lowest[useful])) if useful.any() else np.inf
+    level = np.where(useful, low, np.inf) + noise
+    level = level.reshape(rows, columns).repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)
+    known &= np.isfinite(level := level[: sums.shape[0], : sums.shape[1]])
+    excess = np.zeros(sums.shape, np.float32)
+    excess[known] = means[known] - level[known]
+    usual = float(np.median(counts[known])) if known.any() else 1.0
+    return Cells(first[0], first[1], excess, max(noise, least_noise / np.sqrt(usual)))
+
+
+def source_cells(one: np.ndarray, other: np.ndarray, noises: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Find the cells that hold the light of sources in both of two exposures.
+
+    Parameters
+    ----------
+    one, other : ndarray, shape (rows, columns)
+        Excess of the cells of each exposure.
+    noises : (float, float)
+        Noise of a cell of each exposure.
+
+    Returns
+    -------
+    cores, sources : ndarray of bool, shape (rows, columns)
+        Cells that are bright, and these with the cells around them.
+    """
+    in_both = np.maximum(np.minimum(_around(np.add, one), _around(np.add, other)), 0)
+    alike = np.abs(one - other) < _SHARE * in_both + _NOISE * float(np.hypot(*noises))
+    cores = found = (one > _BRIGHT * noises[0]) & (other > _BRIGHT * noises[1]) & alike
+    for _ in range(_WINGS):
+        found = _around(np.logical_or, found)
+    return np.asarray(cores), np.asarray(found & alike)
+
+
+def _around(combine: np.ufunc, values: np.ndarray) -> np.ndarray:
+    """Combine the values of each cell with those of its eight neighbours."""
+    for axis in (0, 1):
+        ahead = [slice(None)] * 2
+        behind = [slice(None)] * 2
+        ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
+        result = values.copy()
+        result[tuple(ahead)] = combine(result[tuple(ahead)], values[tuple(behind)])
+        result[tuple(behind)] = combine(result[tuple(behind)], values[tuple(ahead)])
+        values = result
+    return values
+
+
+def clipped_light(
+    sources: tuple[np.ndarray, np.ndarray],
+    bins: tuple[np.ndarray, np.ndarray],
+    values: np.ndarray,
+    errors: np.ndarray,
+    counts: np.ndarray,
+    half_widths: np.ndarray,
+    sums_in: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ...]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return clipped means in bins to which the clipped light of sources is added, if clipping biases them.
+
+    Parameters
+    ----------
+    sources : (ndarray of bool, ndarray of bool), shape (rows of cells, columns of cells)
+        Cells that hold cores of sources, and all that hold light of sources; see `source_cells`.
+    bins : (ndarray of int, ndarray of int)
+        Column of the bin for each column of cells, and row of the bin for each row of cells.
+    values, errors, counts : ndarray, shape (rows, columns)
+        Clipped mean of the difference in each bin, its standard error, and number of good pixels.
+    half_widths : ndarray, shape (rows, columns)
+        Half-width of the clipping window in each bin.
+    sums_in : callable
+        Function of the least and the largest value inside the window of each cell, NaN for a cell that is not needed.
+        It returns the sum and the number of all pixels, and of those inside the window.
+
+    Returns
+    -------
+    values, errors : ndarray, shape (rows, columns)
+        Those that were given, unless clipping biases them.
+    """
+    nothing = values, errors
+    of_cell = bins[1][:, None], bins[0][None, :]
+    centre, half = values[of_cell], half_widths[of_cell]
+    usable = np.isfinite(centre) & np.isfinite(half)
+
+    def measure(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the clipped light of some cells, all their light, and their numbers of pixels."""
+        used = cells & usable
+        sums, numbers, sums_within, numbers_within = sums_in(
+            np.where(used, centre - half, np.nan), np.where(used, centre + half, np.nan)
+        )
+        level = np.where(used, centre, 0.0)
+        return (sums - sums_within) - level * (numbers - numbers_within), sums - level * numbers, numbers
+
+    cores, sources = sources
+    if np.count_nonzero(cores) < _FEWEST_CELLS or not _is_biased(measure(cores)[0]):
+        return nothing
+    light, all_light, numbers = measure(sources)
+    # Seeing moves light from cell to cell, also over the edges of bins; its scatter between cells limits how much. A
+    # cell is taken together with its neighbours: what leaves a star's core for its wings is then not lost, and the bins
+    # on both sides of an edge that light crosses have the same weight, so that their mean keeps all light.
+    noise = np.where(numbers > 0, errors[of_cell] ** 2 * counts[of_cell], 0.0)
+    scatter = _around(np.add, all_light) ** 2 / 9 - noise * numbers
+    added, moved = np.zeros(values.shape), np.zeros(values.shape)
+    np.add.at(added, of_cell, light)
+    np.add.at(moved, of_cell, scatter)
+    number = np.maximum(counts, 1)
+    return values + added / number, np.sqrt(errors**2 + np.maximum(moved, 0) / number**2)
+
+
+def _is_biased(light: np.ndarray) -> bool:
+    """Return whether the clipped light of sources has a sum that chance does not explain."""
+    clipped = np.abs(light[light != 0])
+    if clipped.size < _FEWEST_CELLS:
+        return False
+    limit = _LIMIT * float(np.median(clipped))
+    limited = np.clip(light, -limit, limit)
+    rows, columns = (size // 2 for size in light.shape)
+    quadrants = [
+        limited[y, x] for y in (slice(rows), slice(rows, None)) for x in (slice(columns), slice(columns, None))
+    ]
+
+    def significance(part: np.ndarray) -> float:
+        squares = float((part**2).sum())
+        return abs(float(part.sum())) / np.sqrt(squares) if squares > 0 else 0.0
+
+    return significance(limited) > _BIASED or any(significance(part) > _BIASED_IN_QUADRANT for part in quadrants)
