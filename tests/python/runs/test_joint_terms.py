@@ -139,6 +139,8 @@ def test_what_the_search_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(isinstance(one, Coverage) for one in seen["coverage"])
     assert (seen["anchors"][0].exposure, seen["anchors"][0].value, seen["anchors"][0].error) == (1, -120, 2)
     assert (seen["fixed"], seen["chips"], seen["level"]) == ([], None, "auto")
+    evensky.match_all(make_scenes(0, 20), 0, bin_size=16)
+    assert seen["level"] == "reference"
 
 
 # -- chips --
