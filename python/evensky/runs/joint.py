@@ -87,8 +87,6 @@ class JointMethod(Method):
         Numbers of exposures that stay unchanged.
     anchors : sequence of Anchor, optional
         Models that are known.
-    named : bool, optional
-        Whether the user named the reference: the level "auto" then leaves it unchanged.
     pictures : bool, optional
         Put small pictures into the records.
     workers : int, optional
@@ -110,7 +108,6 @@ class JointMethod(Method):
         terms: Sequence[Term] | None = None,
         fixed: Collection[int] = (),
         anchors: Sequence[Anchor] = (),
-        named: bool = False,
         pictures: bool = False,
         workers: int = 1,
         held_bytes: int = HELD_BYTES,
@@ -126,7 +123,6 @@ class JointMethod(Method):
         self.terms = terms_of(config.terms) if terms is None else list(terms)
         self.fixed = frozenset(fixed)
         self.anchors = list(anchors)
-        self.named = named
         self._planes: dict[str, list[np.ndarray | None]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -189,7 +185,7 @@ class JointMethod(Method):
             self._grid,
             Differences(len(looks), sorted(differences, key=lambda pair: (pair.second, pair.first))),
             preference=ranked,
-            level="reference" if self.named and self.config.level == "auto" else self.config.level,
+            level=self.config.level,
             order=self.config.order,
             spline=self.config.spline,
             terms=self.terms,
