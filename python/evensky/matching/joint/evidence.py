@@ -1,6 +1,7 @@
 """Choice of the candidate model that the differences support.
 
-The candidates of a unit are compared by the Bayesian information criterion (Schwarz 1978, Annals of Statistics 6, 461),
+The candidates of a unit are compared by the Bayesian information criterion (Schwarz 1978, Annals of Statistics 6,
+461),
 
     BIC = chi2 / s^2 + k ln n,
 
@@ -33,7 +34,6 @@ __all__ = [
     "series_gain",
 ]
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -60,8 +60,6 @@ _LEAST_SHARE = 1e-4
 _PEAK = 3.0
 # Orders above that of the chosen series that are considered in its error.
 _ORDERS_ABOVE = 2
-# Size of terms that no data determine, relative to those of the degree below.
-_DECLINE = 0.5
 
 
 @dataclass(frozen=True)
@@ -162,9 +160,7 @@ class Selection:
         return np.concatenate([np.zeros(0, int), *parts]).astype(int)
 
     def fits(self, extras: tuple[Extra, ...]) -> list[Fit]:
-        """Return the fits of all smooth parts with some further terms; those that the bins do not determine are left
-        out.
-        """
+        """Return the fits of all smooth parts with some further terms; undetermined ones are left out."""
         if extras not in self._found:
             self._found[extras] = self._fits(extras)
         return self._found[extras]
@@ -380,7 +376,8 @@ def plausible_sizes(
     size = float(np.mean(values**2))
     for _ in range(20):
         weights = (variances + size) ** -2
-        size = max(float((weights * (values**2 - variances)).sum() / weights.sum()), float(variances.min()) / values.size)
+        beyond_errors = float((weights * (values**2 - variances)).sum() / weights.sum())
+        size = max(beyond_errors, float(variances.min()) / values.size)
     return float(np.sqrt(size))
 
 

@@ -177,7 +177,8 @@ class Network:
         image = (bins.first, bins.second)[side]
         if extra.kind == "gain":
             assert self.scene is not None
-            return self.scene[self.differences.node_bin[self.differences.node[side][self.differences.rows[at]]]][:, None]
+            nodes = self.differences.node[side][self.differences.rows[at]]
+            return np.asarray(self.scene[self.differences.node_bin[nodes]][:, None])
         key = at, side, extra
         known = self._designs.get(key)
         if known is not None:

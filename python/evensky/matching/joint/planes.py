@@ -79,8 +79,8 @@ class Plane:
         height, width = self.image.shape
         values = self.image[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
         if not self.labels.size:
-            return values[:, None].astype(float)
-        return (values[:, None] == self.labels[None, 1:]) - self.shares[None, 1:]
+            return np.asarray(values[:, None].astype(float))
+        return np.asarray((values[:, None] == self.labels[None, 1:]) - self.shares[None, 1:])
 
     def add_to(self, out: np.ndarray, coefficients: np.ndarray, first_row: int) -> None:
         """Add whole rows of the plane, with its coefficients, to an array of shape (rows, width)."""

@@ -39,8 +39,8 @@ _FAR = 4.0
 _WHOLE_FIELD = 0.7
 # An overlap is worse than before if chi2 of its bins has grown by more than this.
 _WORSE = 16.0
-# Residual scatter in units of its errors beyond which outliers may be due to the model, and the ratio to that of a model
-# that fits them.
+# Residual scatter in units of its errors beyond which outliers may be due to the model, and the ratio to that of a
+# model that fits them.
 _MISFIT, _BETTER = 1.5, 0.7
 # Largest error with which a throughput is worth measuring.
 _GAIN_ERROR = 0.02
@@ -259,7 +259,9 @@ class _Search:
             some = [top(int(of_image[i])) for i in images if of_image[i] >= 0]
             for other in some[1:]:
                 parent[other] = some[0]
-        unit_group = [next((top(int(of_image[i])) for i in images if of_image[i] >= 0), -1) for images in network.images]
+        unit_group = [
+            next((top(int(of_image[i])) for i in images if of_image[i] >= 0), -1) for images in network.images
+        ]
         distinct = sorted(set(unit_group) - {-1})
         self.members = [[u for u in range(number) if unit_group[u] == group] for group in distinct]
         self.tied = [u for members in self.members for u in members]
@@ -392,7 +394,9 @@ class _Search:
         """Find the best order that is the same for all exposures; return its solution and residuals."""
         found: list[tuple[Solution, np.ndarray, np.ndarray, float]] = []
         scale = np.inf
-        plain = [Candidate(0) if u not in self.held and self.groups[u] >= 0 else NONE for u in range(self.network.number)]
+        plain = [
+            Candidate(0) if u not in self.held and self.groups[u] >= 0 else NONE for u in range(self.network.number)
+        ]
         self._look_at_scene(self._solved(plain)[0])
         for order in sorted({min(order, self.order) for order in _FIRST_ORDERS}):
             candidates = [self._supported(u, order) for u in range(self.network.number)]
@@ -601,7 +605,7 @@ class _Search:
         A change of one unit at a time may be trapped where two units have a term of which each needs its own only
         because the other has it.
         """
-        done = set()
+        done: set[int] = set()
         for unit in sorted(self.tied):
             for other in sorted(equations.neighbours(unit)):
                 if unit < other and not {unit, other} & (self.held | done) and self._simplify_pair(
@@ -671,7 +675,7 @@ class _Search:
             for u in self.tied
             if u not in self.held and candidates[u].terms
         ]
-        common = solution.shared.terms * np.log(max(int(self.network.good.sum()), 1))
+        common = float(solution.shared.terms * np.log(max(int(self.network.good.sum()), 1)))
         return float((equations.weights * residual**2).sum()) / self._scale() ** 2 + float(sum(terms)) + common
 
     def _share(self, solution: Solution) -> tuple[Solution, np.ndarray]:

@@ -217,10 +217,10 @@ def clipped_light(
         level = np.where(used, centre, 0.0)
         return (sums - sums_within) - level * (numbers - numbers_within), sums - level * numbers, numbers
 
-    cores, sources = sources
+    cores, around_them = sources
     if np.count_nonzero(cores) < _FEWEST_CELLS or not _is_biased(measure(cores)[0]):
         return nothing
-    light, all_light, numbers = measure(sources)
+    light, all_light, numbers = measure(around_them)
     # Seeing moves light from cell to cell, also over the edges of bins; its scatter between cells limits how much. A
     # cell is taken together with its neighbours: what leaves a star's core for its wings is then not lost, and the bins
     # on both sides of an edge that light crosses have the same weight, so that their mean keeps all light.
