@@ -8,8 +8,8 @@ The candidates of a unit are compared by the Bayesian information criterion (Sch
 where chi2 is the weighted sum of the squared residuals, n the number of bins of the unit and k the number of its terms.
 It approximates minus twice the logarithm of the evidence of a linear model with a prior as informative as one
 observation (Kass and Raftery 1995, JASA 90, 773), so a difference of 10 means odds of 150 to 1. Bins, not pixels, are
-counted as observations, as bins are fitted. The errors of bins hold only for white noise; if even the best candidate has
-a larger residual scatter, s is that scatter, otherwise 1.
+counted as observations, as bins are fitted. The errors of bins hold only for white noise; if even the best candidate
+has a larger residual scatter, s is that scatter, otherwise 1.
 
 chi2 is that of the joint solution: the models of the other units are solved for along with each candidate. If they were
 held, two neighbours could hold each other in a wrong place: a curve that the first should not have remains, because
