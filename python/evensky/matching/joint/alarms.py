@@ -15,7 +15,8 @@ from .network import Network
 FLAGS = {
     "POOR_FIT": "residuals exceed their errors by more than a factor of 2.5, or an overlap is worse than before",
     "INCONSISTENT": "differences of three exposures do not add up to zero",
-    "UNDETERMINED": "the model is continued beyond the bins that determine it, with an error of more than a quarter of the noise of a pixel",
+    "UNDETERMINED": "the model is continued beyond the bins that determine it, and its error exceeds a quarter of the "
+    "noise of a pixel",
     "GAIN": "the throughput differs from that of the reference by more than 5 standard errors",
     "QUANTISED": "pixels are multiples of a step, as in integer images, and their noise is less than half of it",
 }
@@ -88,16 +89,16 @@ class Alarms:
             noise = float(self.network.differences.pixel_noise[image])
             if fit.largest_sigma > _UNKNOWN * noise:
                 fit.flags["UNDETERMINED"] = (
-                    f"its error is up to {fit.largest_sigma:.2g} where the overlaps do not determine its model; the noise "
-                    f"of a pixel is {noise:.2g}; use only the part that overlaps, add exposures that cover the rest, or "
-                    "limit the order (-c order=0)"
+                    f"its error is up to {fit.largest_sigma:.2g} where the overlaps do not determine its model; the "
+                    f"noise of a pixel is {noise:.2g}; use only the part that overlaps, add exposures that cover the "
+                    "rest, or limit the order (-c order=0)"
                 )
             step = float(self.network.differences.quantum[image])
             if step > 0 and noise < _COARSE * step:
                 fit.flags["QUANTISED"] = (
                     f"its pixels are multiples of {step:g}, and their noise is only {noise:.2g}; levels between two "
-                    f"steps are uncertain by up to {self._rounding(step, noise):.2g}, whatever the number of pixels; use "
-                    "the files before they were rounded"
+                    f"steps are uncertain by up to {self._rounding(step, noise):.2g}, whatever the number of pixels; "
+                    "use the files before they were rounded"
                 )
             if abs(fit.gain - 1) > _SIGNIFICANT * fit.gain_error > 0:
                 fit.flags["GAIN"] = (

@@ -338,8 +338,8 @@ class Differences:
     variance : ndarray, shape (n,)
         Variance of the value: the sum of the variances of both nodes and of `extra`.
     extra : ndarray, shape (n,)
-        Variance that is due to pixels that are good in only one of the two exposures, and that of pairs whose differences
-        scatter more than the noise of their exposures explains.
+        Variance that is due to pixels that are good in only one of the two exposures, and that of pairs whose
+        differences scatter more than the noise of their exposures explains.
     pixel_noise : ndarray, shape (number,)
         Usual standard deviation of the pixels of each exposure in a bin; NaN for an exposure without differences.
     quantum : ndarray, shape (number,)
@@ -457,7 +457,9 @@ def _noise(differences: Differences, pair_variance: np.ndarray) -> tuple[np.ndar
         own = np.maximum(own * mean_of_pairs(typical / (own[first] + own[second])), _LEAST_NOISE * half)
     of_pair = np.repeat(own[first] + own[second], [rows.stop - rows.start for rows in differences.rows])
     # Pairs of the same pixels say nothing about single bins either.
-    ratio = np.where(np.repeat(used, [rows.stop - rows.start for rows in differences.rows]) > 0, variance / of_pair, np.inf)
+    ratio = np.where(
+        np.repeat(used, [rows.stop - rows.start for rows in differences.rows]) > 0, variance / of_pair, np.inf
+    )
     local = _lower_median(differences.node, ratio, differences.node_exposure.size)
     local[~np.isfinite(local)] = 1.0
     return np.asarray(own[differences.node_exposure] * local), local, independent
@@ -477,8 +479,8 @@ def _independent(typical: np.ndarray, first: np.ndarray, second: np.ndarray, num
 def _beyond_exposures(rows: Sequence[slice], measured: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Return the variance of pairs beyond the sum of those of their exposures.
 
-    It is there if the noise of exposures is not independent: if two exposures hold the same pixels, their difference has
-    no noise, and it would follow that they have none in their differences from others.
+    It is there if the noise of exposures is not independent: if two exposures hold the same pixels, their difference
+    has no noise, and it would follow that they have none in their differences from others.
     """
     result = np.zeros(measured.size)
     for some in rows:

@@ -39,8 +39,8 @@ _FAR = 4.0
 _WHOLE_FIELD = 0.7
 # An overlap is worse than before if chi2 of its bins has grown by more than this.
 _WORSE = 16.0
-# Residual scatter in units of its errors beyond which outliers may be due to the model, and the ratio to that of a model
-# that fits them.
+# Residual scatter in units of its errors beyond which outliers may be due to the model, and the ratio to that of a
+# model that fits them.
 _MISFIT, _BETTER = 1.5, 0.7
 # Largest error with which a throughput is worth measuring.
 _GAIN_ERROR = 0.02
@@ -259,7 +259,9 @@ class _Search:
             some = [top(int(of_image[i])) for i in images if of_image[i] >= 0]
             for other in some[1:]:
                 parent[other] = some[0]
-        unit_group = [next((top(int(of_image[i])) for i in images if of_image[i] >= 0), -1) for images in network.images]
+        unit_group = [
+            next((top(int(of_image[i])) for i in images if of_image[i] >= 0), -1) for images in network.images
+        ]
         distinct = sorted(set(unit_group) - {-1})
         self.members = [[u for u in range(number) if unit_group[u] == group] for group in distinct]
         self.tied = [u for members in self.members for u in members]
@@ -280,9 +282,7 @@ class _Search:
             else:
                 self.free_groups.append(members)
         # Units that the equations hold: in a group without a fixed unit, any one of them, as its models are shifted.
-        self.held = set(self.unchanged) | {
-            min(members, key=lambda u: best[u]) for members in self.free_groups
-        }
+        self.held = set(self.unchanged) | {min(members, key=lambda u: best[u]) for members in self.free_groups}
 
     def _resolved(self, level: str) -> str:
         if level != "auto":
@@ -332,15 +332,15 @@ class _Search:
                 if self.coverage is not None:
                     yield (Extra("gain", "gain", 1),)
             else:
-                terms = max((self.network.planes[i][term.name].terms for i in images
-                             if term.name in self.network.planes[i]), default=0)
+                terms = max(
+                    (self.network.planes[i][term.name].terms for i in images if term.name in self.network.planes[i]),
+                    default=0,
+                )
                 if terms:
                     yield (Extra(term.kind, term.name, terms),)
 
     def _number_of_bins(self, unit: int) -> int:
-        return sum(
-            span.stop - span.start for span in (self.differences.nodes_of(i) for i in self.network.images[unit])
-        )
+        return sum(span.stop - span.start for span in (self.differences.nodes_of(i) for i in self.network.images[unit]))
 
     def _must(self, unit: int) -> tuple[Extra, ...]:
         return option_sets(self.options[unit], self.required, ())[0]
@@ -392,7 +392,9 @@ class _Search:
         """Find the best order that is the same for all exposures; return its solution and residuals."""
         found: list[tuple[Solution, np.ndarray, np.ndarray, float]] = []
         scale = np.inf
-        plain = [Candidate(0) if u not in self.held and self.groups[u] >= 0 else NONE for u in range(self.network.number)]
+        plain = [
+            Candidate(0) if u not in self.held and self.groups[u] >= 0 else NONE for u in range(self.network.number)
+        ]
         self._look_at_scene(self._solved(plain)[0])
         for order in sorted({min(order, self.order) for order in _FIRST_ORDERS}):
             candidates = [self._supported(u, order) for u in range(self.network.number)]
@@ -490,9 +492,11 @@ class _Search:
         nodes = nodes[self.network.good[nodes]]
         if scene is None or nodes.size < 2:
             return False
-        return float(np.std(scene[d.node_bin[nodes]])) > 0 and float(
-            np.sqrt(2 * np.median(d.node_variance[nodes]) / nodes.size) / np.std(scene[d.node_bin[nodes]])
-        ) < _GAIN_ERROR
+        return (
+            float(np.std(scene[d.node_bin[nodes]])) > 0
+            and float(np.sqrt(2 * np.median(d.node_variance[nodes]) / nodes.size) / np.std(scene[d.node_bin[nodes]]))
+            < _GAIN_ERROR
+        )
 
     def _promising(self, unit: int, now: Candidate, residual: np.ndarray) -> list[tuple[Extra, ...]]:
         """Return the further terms that may be worth their price.
@@ -566,12 +570,8 @@ class _Search:
         extras = tuple(extra for variants in options for extra in variants)
         design = replace(max(steps, key=lambda candidate: candidate.smooth_terms), extras=extras)
         gram, own, right = equations.eliminate([unit], [design], solution)
-        everywhere = [
-            self.network.terms_at(image, design, *self._points(image)) for image in self.network.images[unit]
-        ]
-        return Selection(
-            design, list(steps), gram, own, right, np.vstack(everywhere), equations.weight_of(unit)
-        )
+        everywhere = [self.network.terms_at(image, design, *self._points(image)) for image in self.network.images[unit]]
+        return Selection(design, list(steps), gram, own, right, np.vstack(everywhere), equations.weight_of(unit))
 
     def _points(self, image: int) -> tuple[np.ndarray, np.ndarray]:
         """Return points that are spread over the bins of an image with good pixels."""
@@ -601,11 +601,13 @@ class _Search:
         A change of one unit at a time may be trapped where two units have a term of which each needs its own only
         because the other has it.
         """
-        done = set()
+        done: set[int] = set()
         for unit in sorted(self.tied):
             for other in sorted(equations.neighbours(unit)):
-                if unit < other and not {unit, other} & (self.held | done) and self._simplify_pair(
-                    equations, solution, unit, other
+                if (
+                    unit < other
+                    and not {unit, other} & (self.held | done)
+                    and self._simplify_pair(equations, solution, unit, other)
                 ):
                     done |= {unit, other}
         if done:
@@ -671,7 +673,7 @@ class _Search:
             for u in self.tied
             if u not in self.held and candidates[u].terms
         ]
-        common = solution.shared.terms * np.log(max(int(self.network.good.sum()), 1))
+        common = float(solution.shared.terms * np.log(max(int(self.network.good.sum()), 1)))
         return float((equations.weights * residual**2).sum()) / self._scale() ** 2 + float(sum(terms)) + common
 
     def _share(self, solution: Solution) -> tuple[Solution, np.ndarray]:
@@ -709,8 +711,10 @@ class _Search:
             todo = [
                 u
                 for at in worse
-                for u in {self.network.unit[self.differences.pairs[at].first],
-                          self.network.unit[self.differences.pairs[at].second]}
+                for u in {
+                    self.network.unit[self.differences.pairs[at].first],
+                    self.network.unit[self.differences.pairs[at].second],
+                }
                 if u not in self.held and candidates[u].smooth_terms > 1
             ]
             if not todo:
@@ -906,9 +910,7 @@ class _Search:
             if choices is not None:
                 wide = Basis(box).embedding(Candidate(choices.order), choices.order, self.network.bases[image])
                 choices = Choices(choices.order, wide @ choices.covariance @ wide.T)
-        model = Model(
-            candidate, box, coefficients, covariance, choices=choices, planes=self.network.planes[image]
-        )
+        model = Model(candidate, box, coefficients, covariance, choices=choices, planes=self.network.planes[image])
         fit.model = model
         fit.terms = [TermFit(extra.name, *model.coefficients_of(extra.name)) for extra in candidate.extras]
         fit.largest_sigma = float(model.sigma(*self._points(image)).max())
