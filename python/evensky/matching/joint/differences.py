@@ -333,6 +333,8 @@ class Differences:
         Variance of the value: the sum of the variances of both nodes and of `extra`.
     extra : ndarray, shape (n,)
         Variance that is due to pixels that are good in only one of the two exposures.
+    pixel_variance : ndarray, shape (nodes,)
+        Variance of the good pixels of each node.
     pixel_noise : ndarray, shape (number,)
         Usual standard deviation of the pixels of each exposure in a bin; NaN for an exposure without differences.
     quantum : ndarray, shape (number,)
@@ -367,6 +369,7 @@ class Differences:
         rounding = np.repeat([sum(step**2 for step in pair.quanta) / 12 for pair in pairs], sizes)
         measured = _joined([pair.errors for pair in pairs]) ** 2 * counts
         pixel_variance, excess = _noise(self, np.maximum(measured, rounding))
+        self.pixel_variance = pixel_variance
         self.pixel_noise = np.full(number, np.nan)
         for exposure_number in np.unique(self.node_exposure).tolist():
             usual = np.median(pixel_variance[self.nodes_of(exposure_number)])
