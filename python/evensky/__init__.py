@@ -1,6 +1,6 @@
 """Robust image statistics, background models and background matching for astronomical images.
 
-The functions are imported from `evensky.calls` when they are first used; ``__init__.pyi`` says where each one is.
+The functions are imported when they are first used; ``__init__.pyi`` says where each one is.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ __getattr__, __dir__, _lazy = lazy_loader.attach_stub(__name__, __file__)
 
 __all__ = [
     "__version__",
+    "amplifier",
     "clipped_stats",
+    "detector",
     "estimate_background",
+    "gain",
     "get_cmake_dir",
     "get_include",
     "get_num_threads",
@@ -25,4 +28,5 @@ __all__ = [
     "match_files",
     "set_num_threads",
     "simd_level",
+    "template",
 ]

@@ -4,11 +4,15 @@ from .calls.background import estimate_background
 from .calls.inspect import inspect_files
 from .calls.match import match, match_all, match_files
 from .calls.statistics import clipped_stats
+from .matching.joint.terms import amplifier, detector, gain, template
 
 __all__ = [
     "__version__",
+    "amplifier",
     "clipped_stats",
+    "detector",
     "estimate_background",
+    "gain",
     "get_cmake_dir",
     "get_include",
     "get_num_threads",
@@ -18,4 +22,5 @@ __all__ = [
     "match_files",
     "set_num_threads",
     "simd_level",
+    "template",
 ]

@@ -13,6 +13,7 @@ SLOW = (
     "io/test_configuration_bad.py",
     "runs/test_journal_bad.py",
     "matching/joint/test_search.py",
+    "matching/joint/test_hard_scenes.py",
     "test_properties.py",
     "test_concurrency.py",
     "test_types.py",

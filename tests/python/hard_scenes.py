@@ -10,6 +10,8 @@ from __future__ import annotations
 
 __all__ = [
     "CASES",
+    "GLOW",
+    "NOISE",
     "HardScene",
     "Residuals",
     "amplifiers",
@@ -48,14 +50,14 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from evensky.image import ExposureF, ImageF, MaskedImageF
-from evensky.simulate import _cosmic_rays, _diffuse, _grids, _stars, make_bare_exposures
+from evensky.simulate import _cosmic_rays, _diffuse, _grids, _grown, _stars, make_bare_exposures
 
 Shape = tuple[int, int]
 
 NOISE = 10.0
 GLOW = 60.0
 # Fluxes of stars follow a power law from the faintest to the brightest; there is one star per so many pixels.
-_FAINTEST, _BRIGHTEST, _SLOPE, _PIXELS_PER_STAR = 400.0, 3e6, 0.95, 1000
+_FAINTEST, _BRIGHTEST, _SLOPE, _PIXELS_PER_STAR = 950.0, 3e6, 0.95, 1000
 # Exponent of the Moffat profiles of stars in `different_seeing` and `shifted`.
 _BETA = 3.0
 _NAME_OF_ORDER = ("constant", "plane", "Chebyshev 2", "Chebyshev 3")
@@ -388,8 +390,20 @@ def _polynomial(rng: np.random.Generator, order: int, sizes: Sequence[float] = (
 
 
 def _field(shape: Shape, rng: np.random.Generator, glow: float = GLOW) -> np.ndarray:
-    """Simulate stars and diffuse light."""
-    return _stars(shape, rng, max(20, shape[0] * shape[1] // _PIXELS_PER_STAR)) + _diffuse(shape, glow)
+    """Simulate stars and diffuse light that fills half of the field."""
+    return _stars(shape, rng, max(20, shape[0] * shape[1] // _PIXELS_PER_STAR)) + _broad_glow(shape, glow)
+
+
+def _broad_glow(shape: Shape, peak: float) -> np.ndarray:
+    u, v = _grids(shape)
+
+    def blob(cx: float, cy: float, major: float, minor: float, angle: float) -> np.ndarray:
+        along = (u - cx) * np.cos(angle) + (v - cy) * np.sin(angle)
+        across = -(u - cx) * np.sin(angle) + (v - cy) * np.cos(angle)
+        return np.asarray(np.exp(-0.5 * ((along / major) ** 2 + (across / minor) ** 2)))
+
+    glow = blob(0.12, 0.05, 0.7, 0.45, 0.6) + 0.35 * blob(-0.5, 0.45, 0.3, 0.2, -0.4)
+    return np.asarray(peak * glow / glow.max(), np.float32)
 
 
 def _smooth_skies(number: int, shape: Shape, rng: np.random.Generator, order: int) -> list[np.ndarray]:
@@ -482,7 +496,7 @@ def amplifiers(seed: int, number: int = 10, side: int = 1024, spread: float = 2.
     return HardScene("amplifiers", exposures, skies, scene, gains, labels, terms=["smooth", "gain", "amplifier"])
 
 
-def template(seed: int, number: int = 10, side: int = 1024, largest: float = 3.0) -> HardScene:
+def template(seed: int, number: int = 10, side: int = 1024, largest: float = 24.0) -> HardScene:
     """Make exposures that differ in levels, planes, and the amplitude of a known pattern of a few bright arcs."""
     rng = np.random.default_rng(seed)
     shape = side, side
@@ -505,7 +519,7 @@ def template(seed: int, number: int = 10, side: int = 1024, largest: float = 3.0
 
 
 def chips(
-    seed: int, number: int = 10, side: int = 1024, spread: float = 10.0, columns: int = 2, rows: int = 4
+    seed: int, number: int = 10, side: int = 1024, spread: float = 13.5, columns: int = 2, rows: int = 4
 ) -> HardScene:
     """Make exposures that differ in levels, planes, and the level of each of 2 x 4 chips."""
     rng = np.random.default_rng(seed)
@@ -572,7 +586,7 @@ def _partial(
     return HardScene(name, exposures, skies, scene, expected=expected, names=names)
 
 
-def chain(seed: int, number: int = 4, side: int = 1024, overlap: float = 0.3) -> HardScene:
+def chain(seed: int, number: int = 4, side: int = 1024, overlap: float = 0.35) -> HardScene:
     """Make a chain of four exposures in three partial overlaps, which differ in levels and planes."""
     rng = np.random.default_rng(seed)
     step = round(side * (1 - overlap))
@@ -597,21 +611,21 @@ def mosaic(seed: int, number: int = 4, side: int = 512, overlap: float = 0.1) ->
 def mixed_orders(seed: int, side: int = 256) -> HardScene:
     """Make 3 to 6 exposures with random shifts, whose skies have random orders from 0 to 3.
 
-    The sky of the first exposure is constant, so that the order of a sky is that of its model. Terms of the highest
+    The sky of the first exposure is 650 counts, so that the order of a sky is that of its model. Terms of the highest
     order are not small.
     """
     rng = np.random.default_rng(seed)
     number = int(rng.integers(3, 7))
-    origins = rng.integers(0, side // 4 + 1, (number, 2))
+    origins = rng.integers(0, side // 3 + 1, (number, 2))
     origins -= origins.min(axis=0)
-    orders = [0, *rng.integers(0, 4, number - 1).tolist()]
+    orders = [-1, *rng.integers(0, 4, number - 1).tolist()]
     places = [(int(x), int(y)) for x, y in origins]
     return _partial("mixed_orders", rng, places, (side, side), orders, _clear_polynomial)
 
 
 def _clear_polynomial(rng: np.random.Generator, order: int) -> np.ndarray:
-    """Draw coefficients, of which those of the highest order are at least 6 counts."""
-    terms = np.zeros((order + 1, order + 1))
+    """Draw coefficients, of which those of the highest order are at least 6 counts; order -1 stands for 650 counts."""
+    terms = np.zeros((max(order, 0) + 1,) * 2)
     for degree in range(order + 1):
         for p in range(degree + 1):
             term = rng.normal(0, 6.0)
@@ -637,13 +651,13 @@ def bright_stars_masked(seed: int, number: int = 10, side: int = 1024, order: in
     return _with_stars("bright_stars_masked", rng, number, side, widths, np.zeros((number, 2)), order, masked=NOISE)
 
 
-def shifted(seed: int, number: int = 10, side: int = 1024, order: int = 0) -> HardScene:
-    """Make exposures with a wrong WCS: their stars are shifted by half a pixel to 2 px; they differ in level."""
+def shifted(seed: int, number: int = 10, side: int = 1024, order: int = 0, crowded: int = 20) -> HardScene:
+    """Make exposures of many stars with a wrong WCS: shifts of half a pixel to 2 px; they differ in level."""
     rng = np.random.default_rng(seed)
     angle, radius = rng.uniform(0, 2 * np.pi, number), rng.uniform(0.5, 2.0, number)
     radius[0] = 0.0
     shifts = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-    return _with_stars("shifted", rng, number, side, np.full(number, 4.0), shifts, order)
+    return _with_stars("shifted", rng, number, side, np.full(number, 6.0), shifts, order, crowded=crowded)
 
 
 def _with_stars(
@@ -655,9 +669,10 @@ def _with_stars(
     shifts: np.ndarray,
     order: int,
     masked: float = np.inf,
+    crowded: int = 1,
 ) -> HardScene:
     shape = side, side
-    count = max(20, side * side // _PIXELS_PER_STAR)
+    count = max(20, crowded * side * side // _PIXELS_PER_STAR)
     x, y = rng.uniform(0, side, (2, count))
     flux = np.minimum(_FAINTEST * (1 - rng.random(count)) ** (-1 / _SLOPE), _BRIGHTEST)
     glow = _diffuse(shape, GLOW)
@@ -666,7 +681,7 @@ def _with_stars(
     for sky, width, (dx, dy) in zip(skies, widths, shifts, strict=True):
         light = _moffat_stars(shape, x + dx, y + dy, flux, width)
         exposures.append(_expose(light + glow, sky, rng))
-        masks.append(light > masked)
+        masks.append(_grown(light > masked, 1))
     return HardScene(
         name,
         exposures,
@@ -693,14 +708,21 @@ def _moffat_stars(shape: Shape, x: np.ndarray, y: np.ndarray, flux: np.ndarray, 
     return image
 
 
-def integers(seed: int, number: int = 10, side: int = 1024, noise: float = 0.3) -> HardScene:
-    """Make exposures of whole counts and a noise of 0.3 counts, whose levels differ by fractions of a count."""
+def integers(
+    seed: int, number: int = 10, side: int = 1024, noise: float = 0.3, glow: float = 0.0, slope: float = 0.0
+) -> HardScene:
+    """Make exposures of whole counts and a noise of 0.3 counts, whose levels differ by fractions of a count.
+
+    There is no diffuse light, which would spread the fractions of the true counts.
+    """
     rng = np.random.default_rng(seed)
     shape = side, side
-    scene = _field(shape, rng, glow=GLOW)
-    skies = [np.full(shape, 650 + rng.uniform(0, 1)) for _ in range(number)]
+    scene = _field(shape, rng, glow)
+    box = (0, 0, side, side)
+    sizes, order = (0.5, slope), int(slope > 0)
+    skies = [_Sky(box, _polynomial(rng, order, sizes)).over(box) for _ in range(number)]
     exposures = [np.rint(_expose(scene, sky, rng, noise)) for sky in skies]
-    names = [_NAME_OF_ORDER[0]] * number
+    names = [_NAME_OF_ORDER[order]] * number
     return HardScene("integers", exposures, skies, scene, expected=_stay_put(skies), names=names)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["MatchAllResult", "MatchResult", "match", "match_all", "match_files"]
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,17 +19,20 @@ from ..fits.descriptions import Selection
 from ..io.configuration import change_config
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.models import Model
+from ..matching.joint.terms import Term, terms_of
 from ..math import Approximate, BackgroundMI
 from ..report import write_report
 from ..runs.files import MatchConfig
 from ..runs.files import match_files as _match_files
 from ..runs.folder import PAGE
 from ..runs.joint import JointMethod
+from ..runs.known import known_of, with_level
 from ..runs.match_run import MatchRun
 from ..runs.reference import ReferenceMethod
 from ..runs.run import match_exposures
 from ..runs.source import MemorySource
 from ..runs.survey import place_items
+from ..runs.terms import check_term_files
 from ..tasks import MatchBackgroundsConfig
 from .background import style_of
 
@@ -214,6 +217,11 @@ def match_all(
     masks: Sequence[Any] | None = None,
     variances: Sequence[Any] | None = None,
     weights: Sequence[Any] | None = None,
+    terms: str | Term | Iterable[str | Term] | None = None,
+    fixed: int | str | Path | Iterable[int | str | Path] = (),
+    anchors: Mapping[int | str | Path, tuple[float, float]] | None = None,
+    skies: Mapping[int | str | Path, tuple[float, float]] | None = None,
+    scale: bool | None = None,
     level: str | None = None,
     bin_size: int | None = None,
     statistic: str | None = None,
@@ -231,9 +239,9 @@ def match_all(
     """Match the backgrounds of all exposures to each other at once.
 
     The differences of pairs are measured in bins that all exposures share. One least-squares solution gives the models
-    with which all pairs agree best, and their errors. Model complexity, from no term to a Chebyshev series or a spline,
-    is selected from the data for each exposure. Sky and stars that all exposures share are not changed, whatever their
-    scale.
+    with which all pairs agree best, and their errors. Model complexity, from no term to a Chebyshev series or a spline
+    with further terms, is selected from the data for each exposure. Sky and stars that all exposures share are not
+    changed, whatever their scale.
 
     Parameters
     ----------
@@ -248,9 +256,27 @@ def match_all(
         variances. Pixels whose variance or weight is masked, or not positive and finite, are rejected. Planes that are
         given for a file take the place of its own; data in memory may not have such a plane already. They are not
         returned.
+    terms : str, Term, or iterable of these, optional
+        Terms that the models may have, besides the smooth part ("smooth"): drifts of "rows" and "columns", levels of
+        detectors and amplifiers (`evensky.detector`, `evensky.amplifier`), patterns that are given as images
+        (`evensky.template`), and the throughput ("gain"). By default "smooth", "rows", "columns", "amplifier" and
+        "gain"; sections of amplifiers are used where headers give them. Each exposure has the terms that its data
+        support.
+    fixed : int, str or Path, or iterable of these, optional
+        Numbers, files or labels of exposures to leave unchanged, apart from the reference; they set the level.
+    anchors : mapping of int, str or Path to (value, error), optional
+        Models that are known: the mean of the model that is added to an exposure is value ± error. They set the level.
+    skies : mapping of int, str or Path to (level, error), optional
+        Skies that are known in absolute terms, e.g. from a photometer: the background of the exposure is level ±
+        error. It is removed, so that matched pixels hold the light that is not sky; all other exposures follow.
+    scale : bool, optional
+        Divide each exposure by its throughput, if that is measured. By default it is only measured: the flag GAIN says
+        that it differs.
     level : str, optional
-        What to leave unchanged: the "reference" (default), the "mean" of all exposures (the models add up to zero), or
-        the exposure with the "lowest" level.
+        What to leave unchanged: the "reference", the "mean" of all exposures (the models add up to zero), or the
+        exposure with the "lowest" level. By default ("auto") the reference, if `reference` names it or if it covers
+        nearly the whole field of the exposures, otherwise the mean: the sky of a smaller reference would be continued
+        far beyond its pixels.
     bin_size : int, optional
         Size of the bins in pixels; by default 16 bins along the shorter side of an exposure.
     statistic : str, optional
@@ -285,7 +311,9 @@ def match_all(
     evensky.errors.InvalidParameterError
         If there are no exposures, or a parameter is not allowed.
     evensky.errors.OutOfRangeError
-        If the reference is not one of the exposures.
+        If the reference, or an exposure that is fixed or known, is not one of the exposures.
+    evensky.errors.FitsError
+        If the file of a term cannot be read.
     evensky.errors.UnsuitableError
         If the exposures are not on one pixel grid.
     evensky.errors.TaskError
@@ -301,7 +329,10 @@ def match_all(
     >>> [model.name for model in result.models]
     ['none', 'constant', 'constant']
     """
+    made_terms = None if terms is None else terms_of(terms)
     given = {
+        "terms": None if made_terms is None else [str(term) for term in made_terms],
+        "scale": scale,
         "level": level,
         "bin_size": bin_size,
         "statistic": statistic.upper() if isinstance(statistic, str) else statistic,
@@ -314,7 +345,16 @@ def match_all(
     }
     made = change_config(MatchAllConfig, config, _without_none(given))
     source = MemorySource(list(exposures), made.bad_planes, masks=masks, variances=variances, weights=weights)
-    method = JointMethod(source, made, pictures=pictures)
+    known = known_of(
+        made,
+        lambda name, parameter: [source.number_of(name, parameter)],
+        fixed=fixed,
+        anchors=anchors,
+        skies=skies,
+    )
+    made = with_level(made, known, named=reference is not None)
+    method = JointMethod(source, made, terms=made_terms, fixed=known.fixed, anchors=known.anchors, pictures=pictures)
+    check_term_files(method.terms, source.items)
     run = _run(source, method, reference, same_grid=same_grid, progress=progress)
     return MatchAllResult(source.matched, run, source.models)
 
@@ -348,6 +388,11 @@ def match_files(
     out_dir: str | Path,
     *,
     config: MatchConfig | None = None,
+    terms: str | Term | Iterable[str | Term] | None = None,
+    fixed: str | Path | Iterable[str | Path] = (),
+    anchors: Mapping[str | Path, tuple[float, float]] | None = None,
+    skies: Mapping[str | Path, tuple[float, float]] | None = None,
+    scale: bool | None = None,
     reference: str | Path | None = None,
     hdu: str | int | None = None,
     mask: str | int | None = None,
@@ -382,6 +427,14 @@ def match_files(
         their headers (``EVS_`` cards, HISTORY). Compressed files stay compressed, without loss.
     config : MatchAllConfig or MatchBackgroundsConfig, optional
         The former gives a joint match of all exposures (the default), the latter a match of each to one reference.
+    terms, scale : optional
+        Terms of the models, and whether exposures are divided by their throughput, as in `match_all`; they take
+        precedence over `config`. Names of files may contain ``{stem}``, ``{name}`` or ``{dir}`` of the exposure; of a
+        file with several chips, each chip takes the image of the same name.
+    fixed : str or Path, or iterable of these, optional
+        Files or labels of exposures to leave unchanged, apart from the reference; they set the level.
+    anchors, skies : mapping of str or Path to (value, error), optional
+        Known models and known skies, as in `match_all`, of files (then of each chip) or of labels such as "a[SCI,2]".
     reference : str or Path, optional
         File of the reference; by default the exposure with the lowest cost. A reference that is not in `paths` is used
         but not written.
@@ -400,7 +453,8 @@ def match_files(
         What is not to be refused: "maps" (weight maps or masks as exposures), "outputs" (of an earlier match),
         "filters" and "units" (different ones).
     strict : bool, optional
-        Refuse the exposures if there is any note on them.
+        Refuse the exposures if there is any note on them. Whether results are in doubt is known only after the match:
+        ``alarmed`` of the result lists those exposures, and nothing is raised, as everything has been written.
     workers : int, optional
         Number of threads or processes, at least 1. Results do not depend on it.
     overwrite : bool, optional
@@ -433,7 +487,8 @@ def match_files(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        If there are no files, fewer than one worker, both `overwrite` and `resume`, or an unknown executor.
+        If there are no files, fewer than one worker, both `overwrite` and `resume`, an unknown executor, or terms and
+        known values that are not possible.
     evensky.errors.FitsError
         If the folder cannot be used, the reference cannot be read, or a run to resume has other inputs.
     evensky.errors.UnsuitableError
@@ -447,6 +502,12 @@ def match_files(
             config = change_config(MatchBackgroundsConfig, config, {"badMaskPlanes": list(named)})
         else:
             config = change_config(MatchAllConfig, config, {"bad_planes": list(named)})
+    made_terms = None if terms is None else terms_of(terms)
+    given = _without_none({"terms": None if made_terms is None else [str(term) for term in made_terms], "scale": scale})
+    if given and not isinstance(config, MatchBackgroundsConfig):
+        config = change_config(MatchAllConfig, config, given)
+    elif scale:
+        raise InvalidParameterError("scale belongs to the joint match; config is a MatchBackgroundsConfig")
     if pictures is None:
         pictures = report
     if report and not pictures:
@@ -455,6 +516,10 @@ def match_files(
         paths,
         out_dir,
         config=config,
+        terms=made_terms,
+        fixed=fixed,
+        anchors=anchors,
+        skies=skies,
         reference=reference,
         selection=Selection(hdu, mask, variance, weight, good_bits=names_of(good_bits, "good_bits") or ()),
         same_grid=same_grid,

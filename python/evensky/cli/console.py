@@ -41,9 +41,10 @@ def print_run(run: MatchRun, out: Path, *, report: bool = True) -> None:
     for name in header[2:-1]:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column(header[-1])
-    colours = {"reference": "cyan", "matched": "green", "failed": "red"}
-    for label, status, *figures, model in rows:
-        table.add_row(escape(label), f"[{colours[status]}]{status}", *figures, escape(model))
+    colours = {"reference": "cyan", "fixed": "cyan", "matched": "green", "failed": "red"}
+    for record, (label, status, *figures, model) in zip(run.records, rows, strict=True):
+        colour = "yellow" if record.flags and status != "failed" else colours[status]
+        table.add_row(escape(label), f"[{colour}]{status}", *figures, escape(model))
     console.print(table)
     console.print(escape(run.choice))
     for note in run.notes:

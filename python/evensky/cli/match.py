@@ -17,6 +17,8 @@ from ..errors import InvalidParameterError, NotFoundError
 from ..io.configuration import make_config
 from ..io.file_names import find_file
 from ..matching.joint.config import MatchAllConfig
+from ..matching.joint.terms import KINDS
+from ..runs.record import ALARMS
 from ..tasks import MatchBackgroundsConfig
 from .console import print_inspection, print_run
 from .options import COUNT, EXIT_FAILED, EXIT_REFUSED, PATH, Command, file_options, one_line, scratch_option, stoppable
@@ -30,7 +32,11 @@ class _MatchCommand(Command):
 
     exit_codes = (
         ("0", "all exposures matched"),
-        ("1", "some exposures failed, no exposure can be the reference, or a disk is full"),
+        (
+            "1",
+            "some exposures failed, no exposure can be the reference, a disk is full or, with --strict, results are in "
+            f"doubt: flags {', '.join(ALARMS)}",
+        ),
         ("2", "wrong usage, or a folder that cannot be used"),
         ("3", "refused: the exposures do not belong together or, with --strict, there are notes on them"),
         ("130, 143", "stopped by Ctrl-C or SIGTERM"),
@@ -69,6 +75,25 @@ def _config_for(method: str, file: Path | None, python_file: Path | None, settin
         raise NotFoundError(str(error) + "".join(hints)) from None
 
 
+def _known_values(option: str, texts: tuple[str, ...]) -> dict[str | Path, tuple[float, float]]:
+    """Parse known values: FILE=VALUE+-ERROR."""
+    values: dict[str | Path, tuple[float, float]] = {}
+    for text in texts:
+        name, equals, pair = text.rpartition("=")
+        value, _, error = pair.replace("±", "+-").partition("+-")
+        if not equals or not name:
+            raise InvalidParameterError(f"{option} {text!r}: FILE=VALUE+-ERROR is needed, e.g. night1.fits=120.5+-0.3")
+        if name in values:
+            raise InvalidParameterError(f"{option} names {name} twice")
+        try:
+            values[name] = float(value), float(error)
+        except ValueError:
+            raise InvalidParameterError(
+                f"{option} {text!r}: {pair!r} is no number with an error; write e.g. {name}=120.5+-0.3"
+            ) from None
+    return values
+
+
 @click.command("match", cls=_MatchCommand)
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("--out", "-o", required=True, type=PATH, help="Folder for the results; it is created if needed.")
@@ -83,6 +108,39 @@ def _config_for(method: str, file: Path | None, python_file: Path | None, settin
 )
 @click.option(
     "--set", "-c", "settings", multiple=True, metavar="NAME=VALUE", help="Set a configuration field; may be repeated."
+)
+@click.option(
+    "--terms",
+    multiple=True,
+    metavar="TERMS",
+    help="Terms that the models may have, separated by commas; may be repeated. By default "
+    "smooth,rows,columns,amplifier,gain. "
+    + "; ".join(f"{kind}: {meaning}" for kind, meaning in KINDS.items())
+    + ". Images are named as in template=fringes.fits, and labels as in detector=labels.fits, where {stem}, {name} and "
+    "{dir} stand for the stem, the name and the folder of each exposure's file; amplifier=8x1 makes equal sections. "
+    "After a colon, required gives a term to every exposure, and shared gives all the same amplitude.",
+)
+@click.option(
+    "--scale",
+    is_flag=True,
+    help="Divide each exposure by its throughput, if that is measured. By default it is measured and told, but nothing "
+    "is divided.",
+)
+@click.option("--fixed", multiple=True, metavar="FILE", help="Exposure to leave unchanged; may be repeated.")
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    metavar="FILE=VALUE+-ERROR",
+    help="Known model of an exposure: the mean of what is added to it, with its error. May be repeated.",
+)
+@click.option(
+    "--sky",
+    "skies",
+    multiple=True,
+    metavar="FILE=LEVEL+-ERROR",
+    help="Known sky of an exposure in absolute terms, with its error, in the unit of the pixels. It is removed, and "
+    "all other exposures follow. May be repeated.",
 )
 @click.option("--config", "config_file", type=PATH, help="YAML, JSON or TOML file of configuration fields.")
 @click.option("--python-config", type=PATH, help="Python file of configuration fields; it is executed.")
@@ -111,6 +169,11 @@ def command(
     reference: Path | None,
     method: str,
     settings: tuple[str, ...],
+    terms: tuple[str, ...],
+    scale: bool,
+    fixed: tuple[str, ...],
+    anchors: tuple[str, ...],
+    skies: tuple[str, ...],
     config_file: Path | None,
     python_config: Path | None,
     hdu: str | None,
@@ -135,10 +198,10 @@ def command(
 ) -> None:
     """Match the backgrounds of FILES, exposures on one pixel grid.
 
-    A smooth model is added to each exposure, so that all backgrounds agree. The sky that all exposures share is
-    preserved, and the reference is not changed. The model complexity is selected from the data. Exposures may cover
-    different parts of the grid if their WCS differ by whole pixels, or their headers give the origin (LTV1 and LTV2, or
-    LSST's cards).
+    A smooth model, with further terms if need be, is added to each exposure, so that all backgrounds agree. The sky
+    that all exposures share is preserved, and the reference is not changed. The model complexity is selected from the
+    data. Exposures may cover different parts of the grid if their WCS differ by whole pixels, or their headers give the
+    origin (LTV1 and LTV2, or LSST's cards).
 
     The output folder receives <stem>_matched.fits for each exposure: a copy of its file in which only the pixels of the
     science images differ. It also receives matched.ecsv (the table of results), report.html (the report, with
@@ -150,6 +213,7 @@ def command(
       evensky match night/*.fits --out matched
       evensky match *.fits --out matched --reference best.fits -c bin_size=128 --workers 2
       evensky match *.fits --out matched --mask 'masks/{stem}.fits' -c level=mean
+      evensky match *.fits --out matched --terms smooth,gain,template=wisp.fits
       evensky match *.fits --out matched --method reference -c usePolynomial=true -c order=3
     """
     with one_line(), stoppable("finished exposures are kept; --resume continues the run"):
@@ -179,6 +243,11 @@ def command(
                 files,
                 out,
                 config=config,
+                terms=terms or None,
+                scale=scale or None,
+                fixed=fixed,
+                anchors=_known_values("--anchor", anchors),
+                skies=_known_values("--sky", skies),
                 reference=reference,
                 **choices,
                 strict=strict,
@@ -193,5 +262,9 @@ def command(
             )
     if not quiet:
         print_run(run, out, report=report)
+    if strict and run.alarmed:
+        flags = ", ".join(dict.fromkeys(flag for record in run.alarmed for flag in record.alarms))
+        click.echo(f"evensky: --strict: the results of {len(run.alarmed)} exposures are in doubt ({flags})", err=True)
+        sys.exit(EXIT_FAILED)
     if run.failed:
         sys.exit(EXIT_FAILED)

@@ -247,7 +247,8 @@ _set_options = [
     click.option(
         "--strict",
         is_flag=True,
-        help="Refuse the exposures if anything about them is doubtful: any note but those that say what is used.",
+        help="Refuse the exposures if anything about them is doubtful: any note but those that say what is used. After "
+        "a match, fail if a flag says that results may be wrong.",
     ),
 ]
 

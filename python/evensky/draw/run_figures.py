@@ -20,6 +20,8 @@ MOST_ROWS = 60
 
 # Number of candidate models whose scores are shown.
 _MOST_SCORES = 7
+# Number of characters of their names that fit at the usual size; longer ones are written smaller.
+_LONGEST_NAME = 38
 
 
 class LevelRecord(Protocol):
@@ -287,18 +289,19 @@ def _scores(ax: Any, record: PictureRecord) -> None:
     positions = np.arange(len(shown))
     # The scale is linear up to 10, where candidates are hard to tell apart, and logarithmic beyond.
     ax.set_xscale("symlog", linthresh=10, linscale=0.6)
-    ax.barh(positions, [score.bic for score in shown], height=0.55, color=GREY, alpha=0.6)
+    # A candidate that was refused may have a lower criterion than the chosen one.
+    ax.barh(positions, [max(score.bic, 0.0) for score in shown], height=0.55, color=GREY, alpha=0.6)
     ax.plot(0, 0, "o", color=GREEN, ms=8, clip_on=False)
     for position, score in zip(positions, shown, strict=True):
         bic = f"{score.bic:.3g}" if score.bic < 1000 else f"{score.bic:,.0f}"
-        text = f"{score.name}, chosen" if position == 0 else f"{score.name}: {bic}"
+        text = f"{score.name}, chosen" if position == 0 else f"{score.name}: {bic}{', refused' * score.refused}"
         ax.annotate(
             text,
             (0, position),
             xytext=(8, 0),
             textcoords="offset points",
             va="center",
-            fontsize=8.5,
+            fontsize=8.5 * min(1.0, _LONGEST_NAME / len(text)),
             color="black",
             weight="bold" if position == 0 else "normal",
         )

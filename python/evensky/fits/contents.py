@@ -18,6 +18,7 @@ from .headers import origin_of
 from .layouts import FILTER_CARDS, KINDS, LAYOUTS, MANY_CHIPS, PLAIN, UNTOLD_FILTERS, Layout, Sign
 from .opening import mended, opened_headers, quiet
 from .plane_search import File, OtherFiles, find_hdu, find_planes
+from .sections import amplifier_sections, detector_map
 
 # ---- layout ----
 
@@ -248,13 +249,17 @@ def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription
             unit = _unit_of(image.header, primary, found.layout)
             filter_name = _filter_of(image.header, primary, found.layout)
             origin = _origin(image.header, path)
+            # The primary header holds for the image if it is the only one.
+            headers = [image.header, primary] if len(images) == 1 else [image.header]
+            size = image.shape[0], image.shape[1]
+            amplifiers, place = amplifier_sections(headers, size), detector_map(image.header, size)
         described.append(
             ImageDescription(
                 path,
                 image.index,
                 image.name,
                 slot,
-                (image.shape[0], image.shape[1]),
+                size,
                 found.layout.name,
                 found.mask,
                 found.variance,
@@ -262,6 +267,8 @@ def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription
                 filter_name,
                 origin,
                 (*first, *found.notes, *more, *mended(hdus[image.index])),
+                amplifiers,
+                place,
             )
         )
     with quiet():

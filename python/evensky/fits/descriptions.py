@@ -6,11 +6,13 @@ __all__ = [
     "ALLOWED",
     "NO_MASK",
     "NO_VARIANCE",
+    "AffineMap",
     "FileDescription",
     "ImageDescription",
     "MaskDescription",
     "PlaneDescription",
     "Role",
+    "Section",
     "Selection",
     "Sense",
     "VarianceDescription",
@@ -28,6 +30,12 @@ Sense = Literal["variance", "sigma", "inverse variance", "weight"]
 
 Role = Literal["exposure", "weight map", "mask", "earlier output"]
 """Purpose of a file. All but "exposure" are refused in a list of exposures."""
+
+Section = tuple[int, int, int, int]
+"""x0, y0, width and height of a part of an image in array pixels, which are counted from 0."""
+
+AffineMap = tuple[float, float, float, float, float, float]
+"""a, b, c, d, e, f of x' = a x + b y + c, y' = d x + e y + f."""
 
 
 ALLOWED = {
@@ -159,6 +167,10 @@ class ImageDescription:
         Pixel origin that the header gives (LTV or LSST's cards); None if it gives none.
     notes : tuple of str
         What was assumed or ignored, in sentences without a full stop.
+    amplifiers : tuple of Section
+        Sections of its amplifiers; empty if the header gives none.
+    place : AffineMap or None
+        Map from its array pixels to those of the mosaic of detectors; None if the header gives none.
     """
 
     path: Path
@@ -173,6 +185,8 @@ class ImageDescription:
     filter: str = ""
     origin: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    amplifiers: tuple[Section, ...] = ()
+    place: AffineMap | None = None
 
 
 @dataclass(frozen=True)

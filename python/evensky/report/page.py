@@ -14,10 +14,15 @@ from .._text import with_digits
 from ..draw.figures import common_stretch, figure_url, unit_label
 from ..draw.run_figures import plot_costs, plot_levels, plot_match
 from ..fits.atomic import atomic_path
+from ..matching.joint.alarms import FLAGS as FLAGS_OF_ALL
 from ..matching.pair import FLAGS
-from ..runs.match_run import MatchRun
+from ..runs.match_run import MatchRun, gain_text, term_text
 from ..runs.pictures import MOST_PICTURES
-from ..runs.record import ExposureRecord
+from ..runs.record import ALARMS, ExposureRecord
+
+_MEANING = {**FLAGS, **FLAGS_OF_ALL}
+# Number of flags that are listed at the head of the page.
+_MOST_ALERTS = 20
 
 
 def _number(value: float | None, digits: int = 3) -> str:
@@ -38,6 +43,16 @@ def _level(value: float | None, last_digit: float | None) -> str:
 
 def _spread(values: list[float]) -> float | None:
     return max(values) - min(values) if len(values) > 1 else None
+
+
+def _alerts(run: MatchRun) -> list[dict[str, str]]:
+    """Return the flags of all exposures with their sentences, those that put a result in doubt first."""
+    found = []
+    for record in run.flagged:
+        for flag in record.flags:
+            sentences = [text.partition(": ")[2] for text in record.warnings if text.startswith(f"{flag}: ")]
+            found.append({"label": record.label, "flag": flag, "text": " ".join(sentences) or _MEANING[flag]})
+    return sorted(found, key=lambda alert: alert["flag"] not in ALARMS)
 
 
 def _context(run: MatchRun) -> dict[str, Any]:
@@ -70,8 +85,13 @@ def _context(run: MatchRun) -> dict[str, Any]:
         "unit": unit,
         "limits": limits,
         "left_out": left_out,
-        "flagged": sum(bool(record.flags) for record in run.records),
-        "meaning": FLAGS,
+        "flagged": len(run.flagged),
+        "alerts": _alerts(run),
+        "most_alerts": _MOST_ALERTS,
+        "meaning": _MEANING,
+        "gains": any(record.gain is not None for record in run.records),
+        "gain": gain_text,
+        "term": term_text,
         "matched": run.number_matched,
         "spread_before": before,
         "spread_after": after,

@@ -6,7 +6,7 @@ __all__ = ["PAGE", "TABLE", "RunFolder"]
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,13 @@ class RunFolder:
         planes = [(image, plane) for image in images for plane in (image.mask, image.variance) if plane is not None]
         return list(dict.fromkeys(plane.path for image, plane in planes if plane.path != image.path))
 
-    def prepare(self) -> None:
+    def prepare(self, beside: Sequence[Path] = ()) -> None:
         """Make the folder, after checking that nothing in it would be lost.
+
+        Parameters
+        ----------
+        beside : sequence of Path, optional
+            Further files that are read.
 
         Raises
         ------
@@ -89,15 +94,35 @@ class RunFolder:
                     f"{folder}: holds earlier results ({earlier[0]}){unknown}; choose another folder or allow "
                     "overwriting (overwrite=True, --overwrite)"
                 )
-        inputs = {real_path(path) for path in (*self.paths, *self._plane_files())}
+        inputs = {real_path(path) for path in (*self.paths, *self._plane_files(), *beside)}
         results = [folder / name for name in (JOURNAL, TABLE, PAGE)]
         if clash := [path for path in (*outputs, *results) if real_path(path) in inputs]:
             raise FitsError(
                 f"{clash[0]}: is an input too, and inputs are never written to; choose another output folder"
             )
 
-    def asked(self, config: dict[str, Any], number: int, reference: Path | None) -> dict[str, Any]:
-        """Return the inputs and parameters that determine the results, in JSON types."""
+    def asked(
+        self,
+        config: dict[str, Any],
+        number: int,
+        reference: Path | None,
+        *,
+        beside: Sequence[Path] = (),
+        more: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return the inputs and parameters that determine the results, in JSON types.
+
+        Parameters
+        ----------
+        config : dict
+        number : int
+            Number of exposures to match.
+        reference : Path or None
+        beside : sequence of Path, optional
+            Further files that are read.
+        more : mapping, optional
+            Further parameters.
+        """
 
         def state(path: Path) -> list[Any]:
             try:
@@ -114,8 +139,9 @@ class RunFolder:
             "ignore_units": self.store.ignore_units,
             "compress": self.store.compress,
             "files": [state(path) for path in self.paths],
-            "planes": [state(file) for file in self._plane_files()],
+            "planes": [state(file) for file in (*self._plane_files(), *beside)],
             "number": number,
+            **(more or {}),
         }
 
     def remove_torn(self) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 __all__ = ["HELD_BYTES", "JointMethod"]
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,17 +19,21 @@ from ..errors import TaskError
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.differences import Coverage, Differences, PairBins, coverage_of, measure_pair
 from ..matching.joint.grid import CommonGrid
+from ..matching.joint.network import Chip
 from ..matching.joint.partners import choose_pairs
 from ..matching.joint.pixels import Pixels
 from ..matching.joint.search import ExposureFit, JointFit, fit_all
+from ..matching.joint.system import Anchor
+from ..matching.joint.terms import Term, terms_of
 from ..matching.reference import CostWeights
 from ..matching.units import differ, most_common_unit
 from ..math import stringToStatisticsProperty
 from ..work.executors import Job
 from ..work.held import PIXELS
 from .method import Change, Look, Method, Plan, log
-from .record import CandidateScore, ExposureRecord, NoOverlapError
+from .record import CandidateScore, ExposureRecord, NoOverlapError, Status, TermRecord
 from .source import Frame, Item, Source
+from .terms import load_planes
 
 # Number of exposures that are held whatever their size, besides one per worker: the reference and two neighbours.
 _LEAST_HELD = 3
@@ -55,12 +60,18 @@ class _Correct(Plan):
         Number of bins in which it has good pixels.
     problem : str
         Reason why the exposure could not be read; "" if it could be read.
+    level : str
+        What is left unchanged; see `evensky.runs.match_run.MatchRun`.
+    stays : bool
+        Whether the exposure is not changed.
     """
 
     fit: ExposureFit
     partners: list[str]
     covered_bins: int
     problem: str
+    level: str
+    stays: bool
 
 
 class JointMethod(Method):
@@ -70,6 +81,12 @@ class JointMethod(Method):
     ----------
     source : Source
     config : MatchAllConfig
+    terms : sequence of Term, optional
+        Terms that the models may have, by default those of the configuration.
+    fixed : collection of int, optional
+        Numbers of exposures that stay unchanged.
+    anchors : sequence of Anchor, optional
+        Models that are known.
     pictures : bool, optional
         Put small pictures into the records.
     workers : int, optional
@@ -88,6 +105,9 @@ class JointMethod(Method):
         source: Source,
         config: MatchAllConfig,
         *,
+        terms: Sequence[Term] | None = None,
+        fixed: Collection[int] = (),
+        anchors: Sequence[Anchor] = (),
         pictures: bool = False,
         workers: int = 1,
         held_bytes: int = HELD_BYTES,
@@ -100,6 +120,14 @@ class JointMethod(Method):
         self._grid = CommonGrid(config.bin_size) if config.bin_size > 0 else None
         self.settled = self._grid is not None
         self._reference: Item | None = None
+        self.terms = terms_of(config.terms) if terms is None else list(terms)
+        self.fixed = frozenset(fixed)
+        self.anchors = list(anchors)
+        self._planes: dict[str, list[np.ndarray | None]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the images of terms, which jobs do not need: a plan holds those of its model."""
+        return {**self.__dict__, "terms": [], "_planes": {}}
 
     # -- in the main process --
 
@@ -125,6 +153,9 @@ class JointMethod(Method):
     def comparisons(self, items: Sequence[Item], looks: Sequence[Look]) -> list[Job]:
         """Choose the pairs to measure; return jobs, each of which compares one exposure with earlier ones."""
         assert self._reference is not None
+        shapes = [None if look.box is None else (look.box[3], look.box[2]) for look in looks]
+        # Loaded now, so that an image that does not fit is found before any pair is compared.
+        self._planes = load_planes(self.terms, items, shapes, self.source.amplifiers)
         self.unit = looks[self._reference.index].unit or most_common_unit(look.unit for look in looks)
         earlier: dict[int, list[Item]] = {item.index: [] for item in items}
         for slot in dict.fromkeys(item.slot for item in items):
@@ -157,9 +188,20 @@ class JointMethod(Method):
             level=self.config.level,
             order=self.config.order,
             spline=self.config.spline,
+            terms=self.terms,
+            planes=self._planes,
+            coverage=[look.coverage for look in looks],
+            fixed=sorted(self.fixed),
+            anchors=self.anchors,
+            chips=_chips_of(items, looks),
         )
+        self._planes = {}
+        self.level = "known" if self.anchors else "fixed" if self.fixed else fit.level
         labels = [item.label for item in items]
-        plans: list[Plan] = [_plan_of(one, look, labels) for one, look in zip(fit.exposures, looks, strict=True)]
+        plans: list[Plan] = [
+            _plan_of(one, look, labels, self.level, stays)
+            for one, look, stays in zip(fit.exposures, looks, self._unchanged(items, fit), strict=True)
+        ]
         dead = [
             f"The chip {one.label} of the reference has no good pixel, so the level of this chip is not that of the "
             "reference."
@@ -167,6 +209,19 @@ class JointMethod(Method):
             if looks[one.index].candidate.npoint == 0
         ]
         return plans, dead + _group_notes(fit, items)
+
+    def _unchanged(self, items: Sequence[Item], fit: JointFit) -> list[bool]:
+        """Return which exposures are not changed: fixed ones, and the reference if it sets the level."""
+        known = {*self.fixed, *(anchor.exposure for anchor in self.anchors)}
+        tied = {fit.exposures[index].group for index in known}
+        return [
+            item.index in self.fixed
+            or (
+                item == self.references.get(item.slot)
+                and (one.model is None or (fit.level == "reference" and one.group not in tied))
+            )
+            for item, one in zip(items, fit.exposures, strict=True)
+        ]
 
     # -- jobs --
 
@@ -230,14 +285,18 @@ class JointMethod(Method):
 
     def _stays(self, item: Item, plan: Plan) -> bool:
         assert isinstance(plan, _Correct)
-        return item == self.references.get(item.slot) and (plan.fit.model is None or self.config.level == "reference")
+        return plan.stays
+
+    def _status_of(self, item: Item) -> Status:
+        return "reference" if item == self.references.get(item.slot) else "fixed"
 
     def _keep(self, plan: Plan, record: ExposureRecord) -> Change:
         assert isinstance(plan, _Correct)
         record.fit_rms = 0.0
         if plan.fit.model is not None:
             self._describe(record, plan)
-        return Change(plan.fit.model, self._cards(record))
+        headline = f"{record.status} exposure of the match, pixels unchanged"
+        return Change(plan.fit.model, self._cards(record), headline)
 
     def _change(self, item: Item, frame: Frame, plan: Plan, record: ExposureRecord) -> Change:
         assert isinstance(plan, _Correct)
@@ -245,24 +304,32 @@ class JointMethod(Method):
             raise TaskError(plan.problem)
         if plan.fit.model is None:
             raise NoOverlapError("has no bin that is good here and in any other exposure: nothing to match")
-        widened = bool(self.config.add_variance) and frame.exposure.info.has_variance
-        if self.config.add_variance and not widened and item.path is not None:
+        has_variance = frame.exposure.info.has_variance
+        add_variance = bool(self.config.add_variance)
+        if add_variance and not has_variance and item.path is not None:
             record.warnings.append("add_variance: there are no variances to which that of the model could be added")
-        self._add_model(frame, plan.fit, record, widened=widened)
+        gain = plan.fit.gain if self.config.scale and plan.fit.gain_error > 0 else 1.0
+        record.scaled = gain != 1
+        self._add_model(frame, plan.fit, record, widened=add_variance and has_variance, gain=gain)
         self._describe(record, plan)
         fixed = self.references.get(item.slot)
-        reference = f" {fixed.label}" if self.config.level == "reference" and fixed is not None else ""
-        headline = f"background matched to all other exposures, level: {self.config.level}{reference}"
-        changed = widened or (bool(self.config.add_variance) and frame.beyond_float32)
-        return Change(plan.fit.model, self._cards(record), headline, changed)
+        reference = f" {fixed.label}" if plan.level == "reference" and fixed is not None else ""
+        headline = f"background matched to all other exposures, level: {plan.level}{reference}"
+        if record.scaled:
+            headline += f"; then divided by the throughput: (pixels - {plan.fit.zero:.9g}) / {gain:.9g}"
+            headline += f" + {plan.fit.zero:.9g}"
+        changed = (add_variance or record.scaled) and (has_variance or frame.beyond_float32)
+        return Change(plan.fit.model, self._cards(record), headline, changed, add_variance, gain)
 
     @staticmethod
-    def _add_model(frame: Frame, fit: ExposureFit, record: ExposureRecord, *, widened: bool) -> None:
+    def _add_model(frame: Frame, fit: ExposureFit, record: ExposureRecord, *, widened: bool, gain: float) -> None:
+        """Add the model to the image, and its variance if wanted; then divide by the throughput."""
         exposure, model = frame.exposure, fit.model
         assert model is not None
         image = exposure.image.array
         height, width = image.shape
-        if widened and frame.shared:
+        scaled_variance = gain != 1 and exposure.info.has_variance
+        if (widened or scaled_variance) and frame.shared:
             exposure.maskedImage.setVariance(exposure.variance.clone())
         low, high = np.inf, -np.inf
         buffer = np.empty((min(height, band_height(width, _BAND_PIXELS)), width), np.float32)
@@ -274,9 +341,18 @@ class JointMethod(Method):
             if widened:
                 model.fill_variance(band, first_row=rows.start)
                 exposure.variance.array[rows] += band
+            if gain != 1:
+                # The level at which the throughput has no effect stays.
+                image[rows] -= image.dtype.type(fit.zero)
+                image[rows] /= image.dtype.type(gain)
+                image[rows] += image.dtype.type(fit.zero)
+            if scaled_variance:
+                exposure.variance.array[rows] /= np.float32(gain**2)
         record.model_min, record.model_max = low, high
         x0, y0, _, _ = model.box
-        x, y = np.meshgrid(x0 + np.linspace(0, width - 1, 9), y0 + np.linspace(0, height - 1, 9))
+        # The mean over the pixels, which points on the edges would miss: there, the errors are largest.
+        inner = (np.arange(16) + 0.5) / 16
+        x, y = np.meshgrid(x0 - 0.5 + inner * width, y0 - 0.5 + inner * height)
         variance = float(np.mean(model.sigma(x.ravel(), y.ravel()) ** 2))
         record.model_sigma = float(np.sqrt(variance))
 
@@ -291,31 +367,63 @@ class JointMethod(Method):
         record.partners = plan.partners
         record.group = fit.group
         record.scores = [
-            CandidateScore(score.candidate.name, score.candidate.terms, score.bic, score.rejected)
+            CandidateScore(score.candidate.name, score.candidate.terms, score.bic, score.refused)
             for score in fit.scores
         ]
+        record.largest_sigma = fit.largest_sigma
+        if fit.gain_error > 0:
+            record.gain, record.gain_error = fit.gain, fit.gain_error
+        record.terms = [TermRecord(term.name, term.coefficients.tolist(), term.errors.tolist()) for term in fit.terms]
         record.common_fraction = min(1.0, fit.bins / max(1, plan.covered_bins))
         record.extrapolated_fraction = 1.0 - record.common_fraction
         percent = f"{100 * record.common_fraction:.2g} %"
         if record.common_fraction < _LEAST_COMMON:
             record.flags.append("LOW_COVERAGE")
             record.warnings.append(f"LOW_COVERAGE: only {percent} of its bins are good in another exposure, too")
-        elif record.common_fraction < _LEAST_ENCLOSED and fit.model.candidate.terms > 1:
+        elif record.common_fraction < _LEAST_ENCLOSED and fit.model.coefficients.size > 1:
             record.flags.append("EXTRAPOLATED")
             record.warnings.append(
                 f"EXTRAPOLATED: only {percent} of its bins are good in another exposure, too; the model is "
                 "extrapolated over the others"
             )
+        for flag, sentence in fit.flags.items():
+            if not (flag == "GAIN" and record.scaled):
+                record.flags.append(flag)
+                record.warnings.append(f"{flag}: {sentence}")
 
     @staticmethod
     def _cards(record: ExposureRecord) -> dict[str, tuple[float | None, str]]:
-        return {
+        cards: dict[str, tuple[float | None, str]] = {
             "EVS_CHI": (record.fit_chi, "RMS of bins - model in units of its errors"),
             "EVS_MSIG": (record.model_sigma, "RMS of the model's standard error"),
         }
+        if record.gain is not None:
+            done = "divided by it" if record.scaled else "not divided by it"
+            cards["EVS_GAIN"] = (record.gain, f"throughput, reference = 1; {done}")
+            cards["EVS_GERR"] = (record.gain_error, "standard error of EVS_GAIN")
+        return cards
 
 
-def _plan_of(fit: ExposureFit, look: Look, labels: Sequence[str]) -> _Correct:
+def _chips_of(items: Sequence[Item], looks: Sequence[Look]) -> list[Chip] | None:
+    """Return the places of all chips in the focal planes of their files; None if files have one image.
+
+    The chips of files in which the place of any is unknown are exposures of their own.
+    """
+    if not any(item.slot for item in items):
+        return None
+    files: dict[Any, int] = {}
+    chips = []
+    for item, look in zip(items, looks, strict=True):
+        known = item.to_plane is not None and look.box is not None
+        number = files.setdefault(item.path if known else item.index, len(files))
+        a, b, c, d, e, f = item.to_plane or (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+        x0, y0 = (0, 0) if look.box is None else look.box[:2]
+        # From positions on the common grid, not from those in the chip's own array.
+        chips.append(Chip(number, np.array([[a, b, c - a * x0 - b * y0], [d, e, f - d * x0 - e * y0]])))
+    return chips
+
+
+def _plan_of(fit: ExposureFit, look: Look, labels: Sequence[str], level: str, stays: bool) -> _Correct:
     """Return the plan of an exposure; its digest stays the same if the result is the same to the last bit."""
     model, covered = fit.model, int(look.coverage.bins.size)
     partners = [labels[partner] for partner in fit.partners]
@@ -323,14 +431,30 @@ def _plan_of(fit: ExposureFit, look: Look, labels: Sequence[str]) -> _Correct:
         None if model is None else (model.name, model.box),
         partners,
         (fit.group, fit.bins, covered, fit.rejected, fit.rms, fit.chi),
-        [(score.candidate.name, score.candidate.terms, score.bic, score.rejected) for score in fit.scores],
+        [(score.candidate.name, score.candidate.terms, score.bic, score.refused) for score in fit.scores],
+        (fit.gain, fit.gain_error, fit.zero, fit.largest_sigma, fit.flags),
+        [(term.name, term.coefficients.tolist(), term.errors.tolist()) for term in fit.terms],
+        (level, stays),
     )
     digest = hashlib.sha256(repr(parts).encode())
     if model is not None:
         digest.update(model.coefficients.tobytes())
         digest.update(model.covariance.tobytes())
+        if model.choices is not None:
+            digest.update(model.choices.covariance.tobytes())
+        # Jobs carry the images of the terms that the model has, and no others.
+        used = {extra.name for extra in model.candidate.extras}
+        model.planes = {name: plane for name, plane in model.planes.items() if name in used}
     problem = look.candidate.message if look.box is None else ""
-    return _Correct(digest=digest.hexdigest(), fit=fit, partners=partners, covered_bins=covered, problem=problem)
+    return _Correct(
+        digest=digest.hexdigest(),
+        fit=fit,
+        partners=partners,
+        covered_bins=covered,
+        problem=problem,
+        level=level,
+        stays=stays,
+    )
 
 
 def _group_notes(fit: JointFit, items: Sequence[Item]) -> list[str]:

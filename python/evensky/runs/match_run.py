@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["GLOSSARY", "MatchRun", "write_table"]
+__all__ = ["GLOSSARY", "MatchRun", "gain_text", "term_text", "write_table"]
 
 import html
 import math
@@ -16,7 +16,7 @@ from ..draw.run_figures import plot_levels
 from ..draw.tables import table_html
 from ..fits.atomic import atomic_path
 from ..matching.reference import ReferenceCandidate
-from .record import ExposureRecord, InputSummary
+from .record import ExposureRecord, InputSummary, TermRecord
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Columns of the table: name, type, whether it is in the unit of the pixels, description.
 _COLUMNS: tuple[tuple[str, Any, bool, str], ...] = (
     ("label", str, False, "name of the exposure in this run"),
-    ("status", str, False, "reference, matched or failed"),
+    ("status", str, False, "reference, fixed (unchanged, too), matched or failed"),
     ("fit_rms", float, True, "RMS of (bins - model)"),
     ("matched_mse", float, False, "mean square of (reference - matched)"),
     ("diff_im_var", float, False, "clipped mean of the variance of (reference - matched)"),
@@ -39,13 +39,18 @@ _COLUMNS: tuple[tuple[str, Any, bool, str], ...] = (
     ("extrapolated_fraction", float, False, "share of the image beyond the bins with good pixels"),
     ("fit_chi", float, False, "fit_rms divided by the value expected from noise (joint match)"),
     ("model_sigma", float, True, "RMS of the model's standard error"),
+    ("largest_sigma", float, True, "largest standard error of the model anywhere in the exposure"),
+    ("gain", float, False, "throughput relative to the reference, where it was measured"),
+    ("gain_error", float, False, "standard error of gain"),
+    ("scaled", bool, False, "whether the exposure was divided by gain"),
+    ("terms", str, False, "coefficients of further terms of the model"),
     ("bins", int, False, "number of bins that were compared"),
     ("rejected_bins", int, False, "number of compared bins that were rejected as outliers"),
     ("runner_up", str, False, "second-best candidate model"),
     ("runner_up_bic", float, False, "Bayesian information criterion of that model minus that of the best model"),
     ("partners", str, False, "exposures with which this exposure was compared"),
     ("group", int, False, "number of the group of exposures that are connected by overlaps"),
-    ("flags", str, False, "flags of a poorly constrained model"),
+    ("flags", str, False, "flags of a model that is poorly constrained or does not fit"),
     ("model", str, False, "kind of model"),
     ("seconds", float, False, "time spent on the exposure"),
     ("path", str, False, "file read"),
@@ -60,6 +65,7 @@ GLOSSARY = {
     "fit RMS": "RMS of (bins - model)",
     "residual / noise": "fit RMS divided by the value expected from noise; 1 means that only noise remains",
     "model error": "RMS of the model's standard error",
+    "gain": "throughput relative to the reference, with its standard error",
     "matched MSE": "mean square of (reference - matched) over the pixels that are good in both",
     "expected MSE": "value of matched MSE that the variance planes predict",
     "model / error": "kind of model, followed by any flags; for a failed exposure, the error message",
@@ -84,6 +90,8 @@ class MatchRun:
     truth: dict[str, float] | None = None  # demo only: name -> pixel RMS against the truth
     method: str = "reference"  # "all" for a joint match
     inputs: list[InputSummary] = field(default_factory=list)  # what was used of each file; empty for pixels in memory
+    # What is left unchanged: "reference", "mean" or "lowest" level, "fixed" exposures, or what "known" values say.
+    level: str = "reference"
 
     @property
     def table(self) -> Table:
@@ -94,7 +102,7 @@ class MatchRun:
         table = Table(masked=True)
         for name, kind, has_unit, description in _COLUMNS:
             values: list[Any] = [_figure_of(record, name) for record in self.records]
-            filler: Any = {float: math.nan, int: -1}.get(kind, "")
+            filler: Any = {float: math.nan, int: -1, bool: False}.get(kind, "")
             column = MaskedColumn(
                 [filler if value is None else value for value in values],
                 name=name,
@@ -125,7 +133,8 @@ class MatchRun:
     def figures(self) -> dict[str, str]:
         """Columns of the narrow table that measure the quality of the match: name to field of the record."""
         if self.method == "all":
-            return {"fit RMS": "fit_rms", "residual / noise": "fit_chi", "model error": "model_sigma"}
+            columns = {"fit RMS": "fit_rms", "residual / noise": "fit_chi", "model error": "model_sigma"}
+            return columns | ({"gain": "gain"} if any(r.gain is not None for r in self.records) else {})
         return {"fit RMS": "fit_rms", "matched MSE": "matched_mse", "expected MSE": "diff_im_var"}
 
     @property
@@ -155,7 +164,10 @@ class MatchRun:
                 record.status,
                 level(record.level_before),
                 level(record.level_after),
-                *(figure(getattr(record, name)) for name in self.figures.values()),
+                *(
+                    gain_text(record) if name == "gain" else figure(getattr(record, name))
+                    for name in self.figures.values()
+                ),
                 record.message or "; ".join([record.model, *record.flags]),
             )
             for record in self.records
@@ -163,18 +175,18 @@ class MatchRun:
         return header, rows
 
     @property
-    def level(self) -> str:
-        """Level that is left unchanged: the "reference", the "mean" of all exposures, or the "lowest" one."""
-        return str(self.config.get("level", "reference"))
-
-    @property
     def choice(self) -> str:
         """Sentences that say which exposure is the reference, and why."""
         if self.level == "reference":
             return f"Reference: {self.reference}. {self.reference_reason}"
-        tied = {"mean": "the mean of all exposures is kept", "lowest": "all exposures are lowered to the lowest"}[
-            self.level
-        ]
+        tied = {
+            "mean": "the mean of all exposures is kept",
+            "lowest": "all exposures are lowered to the lowest",
+            "fixed": "those of the fixed exposures are kept",
+            "known": "they follow from the known models or skies",
+        }[self.level]
+        if self.level == "mean" and self.config.get("level") == "auto":
+            tied += ", as the best one covers only a part of the field"
         return f"Levels: {tied}. The best exposure: {self.reference}. {self.reference_reason}"
 
     @property
@@ -188,13 +200,23 @@ class MatchRun:
         return [record for record in self.records if record.status == "failed"]
 
     @property
+    def flagged(self) -> list[ExposureRecord]:
+        """Records of the exposures that were not failed but have flags."""
+        return [record for record in self.records if record.flags and record.status != "failed"]
+
+    @property
+    def alarmed(self) -> list[ExposureRecord]:
+        """Records with flags among `evensky.runs.record.ALARMS`, whose results may be wrong."""
+        return [record for record in self.flagged if record.alarms]
+
+    @property
     def summary(self) -> str:
-        """One line with the number of exposures, the reference or level, and the numbers of matched and failed ones."""
-        number = len(self.records)
+        """One line with the reference or level, and the numbers of all, matched, failed and flagged exposures."""
+        number, flagged = len(self.records), len(self.flagged)
         return (
             f"{number} exposure{'' if number == 1 else 's'}, "
             f"{f'reference {self.reference!r}' if self.level == 'reference' else f'level {self.level}'}, "
-            f"{self.number_matched} matched, {len(self.failed)} failed"
+            f"{self.number_matched} matched, {len(self.failed)} failed" + (f", {flagged} flagged" if flagged else "")
         )
 
     def __repr__(self) -> str:
@@ -232,11 +254,32 @@ def write_table(run: MatchRun, path: str | Path) -> Path:
     return path
 
 
+def gain_text(record: ExposureRecord) -> str:
+    """Return the throughput of an exposure with its error, or a dash."""
+    return "-" if record.gain is None else _with_error(record.gain, record.gain_error or 0.0)
+
+
+def term_text(term: TermRecord) -> str:
+    """Return the coefficients of a term with their errors."""
+    pairs = map(_with_error, term.coefficients, term.errors)
+    return f"{term.name} {', '.join(pairs)}"
+
+
+def _with_error(value: float, error: float) -> str:
+    """Return a value with its error, to two digits of the error, as more are noise."""
+    if not 1e-6 < error < 1e4:
+        return f"{value:.4g}±{error:.2g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f}±{error:.{digits}f}"
+
+
 def _figure_of(record: ExposureRecord, name: str) -> Any:
     """Return the value of a record for a column of the table."""
     if name in ("flags", "warnings", "partners"):
         return "; ".join(getattr(record, name))
     if name in ("runner_up", "runner_up_bic"):
-        second = record.scores[1] if len(record.scores) > 1 else None
+        second = record.runner_up
         return None if second is None else second.name if name == "runner_up" else second.bic
+    if name == "terms":
+        return "; ".join(map(term_text, record.terms))
     return getattr(record, name)

@@ -73,12 +73,14 @@ class Plan:
 
 @dataclass
 class Change:
-    """The change of an exposure: the model, and texts for the header."""
+    """The change of an exposure: the model, its throughput if it was divided by it, and texts for the header."""
 
     model: Any
     cards: dict[str, tuple[Any, str]]
     headline: str = "reference of the match, pixels unchanged"
     variance_changed: bool = False
+    variance_added: bool = False
+    gain: float = 1.0
 
 
 class Method(ABC):
@@ -97,6 +99,8 @@ class Method(ABC):
         The references by slot, once they are chosen; several if files have several chips.
     unit : str
         Unit that all exposures must have, once it is known.
+    level : str
+        What is left unchanged, once it is known; see `evensky.runs.match_run.MatchRun`.
     settled : bool
         False as long as one look must be given to `settle` before the others are taken.
     """
@@ -117,6 +121,7 @@ class Method(ABC):
         self.painter = Painter(source.bad_planes) if pictures else None
         self.references: dict[str, Item] = {}
         self.unit = ""
+        self.level = "reference"
         self.settled = True
 
     # -- in the main process --
@@ -252,7 +257,7 @@ class Method(ABC):
         exposure = frame.exposure
         if not unchanged:
             check_unit(unit_of(exposure), self.unit)
-        record = self._record(item, frame, "reference" if unchanged else "matched")
+        record = self._record(item, frame, self._status_of(item) if unchanged else "matched")
         before = None if self.painter is None else self.painter.picture(exposure)
         if unchanged:
             change = self._keep(plan, record)
@@ -278,7 +283,10 @@ class Method(ABC):
             config = ", ".join(f"{name}={value}" for name, value in fields.items())
             history += [f"evensky model: {record.model}", f"evensky configuration: {config}"]
             history += [f"evensky bad pixels: {bad}"] if bad else []
-        result = Result(change.model, change.variance_changed, history, change.cards)
+        history += [f"evensky {text}" for text in record.warnings if text.partition(":")[0] in record.flags]
+        result = Result(
+            change.model, change.variance_changed, history, change.cards, change.variance_added, change.gain
+        )
         return record, self.source.finish(item, frame, record, result)
 
     def _restore(self, item: Item, record: ExposureRecord) -> bool:
@@ -286,7 +294,7 @@ class Method(ABC):
         if self.painter is None:
             return True
         before = self.painter.picture(self._frame(item).exposure)
-        if record.status == "reference":
+        if record.status in ("reference", "fixed"):
             record.pixels = self.painter.unchanged(before)
             return self.source.read_output(item) is not None
         output = self.source.read_output(item)
@@ -301,7 +309,11 @@ class Method(ABC):
 
     @abstractmethod
     def _stays(self, item: Item, plan: Plan) -> bool:
-        """Return whether an exposure is the reference and stays unchanged."""
+        """Return whether an exposure stays unchanged, as the reference does."""
+
+    def _status_of(self, item: Item) -> Status:
+        """Return the status of an exposure that stays unchanged."""
+        return "reference"
 
     @abstractmethod
     def _keep(self, plan: Plan, record: ExposureRecord) -> Change:

@@ -95,6 +95,9 @@ def _interest(record: ExposureRecord) -> tuple[float, float]:
     """Return a sort key, which is greater for exposures that are more worth a look."""
     if record.status == "reference":
         return math.inf, 0.0
+    if record.alarms:
+        chi = record.fit_chi or 0.0
+        return 2.0, chi if math.isfinite(chi) else math.inf
     residual = record.fit_rms or 0.0
     if record.matched_mse is not None and record.diff_im_var:
         residual = record.matched_mse / record.diff_im_var

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 __all__ = [
+    "ALARMS",
     "CandidateScore",
     "ExposureRecord",
     "InputSummary",
     "NoOverlapError",
     "PixelSummary",
     "Status",
+    "TermRecord",
     "failed_record",
     "without_pictures",
 ]
@@ -21,7 +23,11 @@ import numpy as np
 from .._text import reason_of
 from ..errors import TaskError
 
-Status = Literal["reference", "matched", "failed"]
+Status = Literal["reference", "fixed", "matched", "failed"]
+"""Status of an exposure. The reference and fixed exposures are unchanged."""
+
+ALARMS = ("POOR_FIT", "INCONSISTENT", "UNDETERMINED", "GAIN", "QUANTISED")
+"""Flags that say that the result of an exposure may be wrong. With ``--strict``, they make a run fail."""
 
 
 @dataclass
@@ -46,7 +52,16 @@ class CandidateScore:
     name: str
     terms: int
     bic: float  # Bayesian information criterion minus that of the best candidate
-    rejected: int  # bins that are outliers
+    refused: bool = False  # its own error exceeds what it gains, so that it cannot be chosen
+
+
+@dataclass
+class TermRecord:
+    """A term of a model besides the smooth part: its coefficients, and their standard errors."""
+
+    name: str
+    coefficients: list[float]
+    errors: list[float]
 
 
 @dataclass
@@ -71,11 +86,16 @@ class ExposureRecord:
     common_fraction: float | None = None  # share of pixels that are good in the reference too
     good_bin_fraction: float | None = None  # share of bins that have such pixels
     extrapolated_fraction: float | None = None  # share of the image beyond those bins
-    flags: list[str] = field(default_factory=list)  # names of evensky.tasks.FLAGS
+    flags: list[str] = field(default_factory=list)  # names, such as "POOR_FIT"; sentences about them are in warnings
     # Joint match only:
     scores: list[CandidateScore] = field(default_factory=list)  # of all candidate models, the best first
     fit_chi: float | None = None  # fit_rms in units of the standard errors
     model_sigma: float | None = None  # RMS of the model's standard error
+    largest_sigma: float | None = None  # largest standard error of the model anywhere in the exposure
+    gain: float | None = None  # throughput relative to the reference; None if it was not measured
+    gain_error: float | None = None  # its standard error
+    scaled: bool = False  # whether the exposure was divided by the throughput
+    terms: list[TermRecord] = field(default_factory=list)  # further terms of the model
     bins: int | None = None  # bins that were compared
     rejected_bins: int | None = None  # bins among them that are outliers
     partners: list[str] = field(default_factory=list)  # exposures that it was compared with
@@ -84,6 +104,16 @@ class ExposureRecord:
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     pixels: PixelSummary | None = None
+
+    @property
+    def runner_up(self) -> CandidateScore | None:
+        """Second-best candidate model among those that could be chosen."""
+        return next((score for score in self.scores[1:] if not score.refused), None)
+
+    @property
+    def alarms(self) -> list[str]:
+        """Flags among `ALARMS`."""
+        return [flag for flag in self.flags if flag in ALARMS]
 
 
 @dataclass

@@ -150,6 +150,7 @@ def match_exposures(
         seconds=time.perf_counter() - clock,
         method=method.name,
         unit=look.unit,
+        level=method.level,
         notes=[f"Note: {assumption}." for assumption in look.notes]
         + [sentence for sentence in (results.resumed, note) if sentence]
         + notes,

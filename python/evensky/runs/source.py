@@ -18,7 +18,8 @@ from .._checks import shown, whole_number
 from .._text import printable
 from ..errors import EvenskyError, InvalidParameterError, OutOfRangeError
 from ..fits.companions import split_extension
-from ..fits.descriptions import ImageDescription, Selection
+from ..fits.descriptions import AffineMap, ImageDescription, Section, Selection
+from ..fits.sections import amplifier_sections
 from ..geom import Point2I
 from ..image import Exposure
 from ..image.bad_bits import bad_bits
@@ -50,7 +51,9 @@ class Item:
     origin : (x0, y0) or None
         Position on the common pixel grid; None for the origin that the exposure has itself.
     slot : str
-        Identifies the same chip of other files; the chips of one file are matched each by itself.
+        Identifies the same chip of other files; "" if files have one image.
+    to_plane : AffineMap or None
+        Map from the array pixels of a chip to the focal plane of its file; None if it is unknown.
     """
 
     index: int
@@ -60,6 +63,7 @@ class Item:
     image: ImageDescription | None = None
     origin: tuple[int, int] | None = None
     slot: str = ""
+    to_plane: AffineMap | None = None
 
     @property
     def place(self) -> str:
@@ -146,6 +150,10 @@ class Source(ABC):
         """Describe which pixels of an exposure do not count; "" if the configuration says it."""
         return ""
 
+    def amplifiers(self, item: Item, shape: tuple[int, int]) -> tuple[Section, ...]:
+        """Return the sections of the amplifiers that the header of an exposure gives; empty if it gives none."""
+        return () if item.image is None else item.image.amplifiers
+
     def bits(self, exposure: Exposure) -> int:
         """Return the bits of an exposure's mask that reject a pixel."""
         return bad_bits(exposure.mask, self.bad_planes, defaults_may_lack=True)
@@ -160,17 +168,23 @@ class Result:
     model : object
         The model that was added; None for the reference.
     variance_changed : bool
-        Whether the variance of the model was added to the variance plane.
+        Whether the variance plane was changed.
     history : list of str
         Lines for the header.
     cards : dict
         Cards for the header: keyword to value and comment.
+    variance_added : bool
+        Whether the variance of the model was added to the variance plane.
+    gain : float
+        Throughput by which the exposure was divided.
     """
 
     model: Any
     variance_changed: bool
     history: list[str]
     cards: dict[str, tuple[Any, str]]
+    variance_added: bool = False
+    gain: float = 1.0
 
 
 class MemorySource(Source):
@@ -222,13 +236,20 @@ class MemorySource(Source):
         self.models: list[Any] = [None] * len(exposures)
         self._bits: dict[int, int] = {}
 
-    def number_of(self, reference: int | str | Path) -> int:
-        """Return the number of the reference, given by number (from the end if negative), file or label.
+    def number_of(self, reference: int | str | Path, parameter: str = "reference") -> int:
+        """Return the number of the reference, or of an exposure that another parameter names.
+
+        Parameters
+        ----------
+        reference : int, str or Path
+            Number (from the end if negative), file or label.
+        parameter : str, optional
+            Name of the parameter for messages.
 
         Raises
         ------
         evensky.errors.OutOfRangeError
-            If the reference is not one of the exposures.
+            If it is not one of the exposures.
         """
         if isinstance(reference, str | Path):
             place = os.path.abspath(reference)
@@ -240,14 +261,14 @@ class MemorySource(Source):
             if len(names) != 1:  # a label may be a path, too
                 labels = ", ".join(item.label for item in self.items[:9])
                 raise OutOfRangeError(
-                    f"reference is {shown(str(reference))}; the exposures are {labels}"
+                    f"{parameter} is {shown(str(reference))}; the exposures are {labels}"
                     + (" and more" if len(self.items) > 9 else "")
                 )
             return names[0]
-        reference = whole_number(reference, "reference")
+        reference = whole_number(reference, parameter)
         number = len(self.items)
         if not -number <= reference < number:
-            raise OutOfRangeError(f"reference = {reference}; there are {number} exposures, counted from 0")
+            raise OutOfRangeError(f"{parameter} = {reference}; there are {number} exposures, counted from 0")
         return reference % number
 
     def members(self) -> list[GridMember | None]:
@@ -272,6 +293,15 @@ class MemorySource(Source):
         origin = (planes.x0, planes.y0) if hasattr(data, "getXY0") or hasattr(data, "bbox") else None
         height, width = planes.image.shape
         return GridMember(item.label, (height, width), origin, planes.wcs)
+
+    def amplifiers(self, item: Item, shape: tuple[int, int]) -> tuple[Section, ...]:
+        """Return the sections of the amplifiers that the header of a file or an object gives."""
+        if item.path is not None:
+            path, hdu = split_extension(item.path)
+            return describe(path, Selection(hdu=hdu)).images[0].amplifiers
+        data = self.exposures[item.index]
+        headers = [getattr(data, name, None) for name in ("header", "meta", "metadata")]
+        return amplifier_sections([one for one in headers if hasattr(one, "get") and hasattr(one, "keys")], shape)
 
     def read(self, item: Item, *, to_change: bool = True) -> Frame:
         """Read an exposure, or make it from an object in memory; its image is a copy if it will be changed."""
@@ -307,7 +337,9 @@ class MemorySource(Source):
             variance = frame.exposure.variance.array
             if (before := own_variance(frame.data, as_planes(frame.data))) is not None:
                 # The plane of the exposure is float32, which does not hold all the digits and values of an uncertainty.
-                variance = before + _variance_of(result.model, variance.shape, wide=frame.beyond_float32)
+                if result.variance_added:
+                    before = before + _variance_of(result.model, variance.shape, wide=frame.beyond_float32)
+                variance = before / result.gain**2
         self.matched[item.index] = data_like(frame.data, frame.exposure.image.array, variance=variance)
 
 

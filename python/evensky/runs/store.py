@@ -118,21 +118,23 @@ class FileStore(Source):
         image, exposure = self._described(item), frame.exposure
         cards = {
             "EVS_VER": (__version__, "version of evensky"),
-            "EVS_STAT": (record.status, "reference or matched"),
+            "EVS_STAT": (record.status, "reference, fixed or matched"),
             "EVS_MODL": (record.model, "background model"),
             "EVS_RMS": (record.fit_rms, "RMS of bins - model"),
             **result.cards,
-            "EVS_FLAG": (",".join(record.flags), "how the model is poorly constrained"),
+            "EVS_FLAG": (",".join(record.flags), "how the model is in doubt, see HISTORY"),
         }
         planes = {image.hdu: NewPlane(exposure.image.array, cards, result.history)}
         if result.variance_changed and (errors := image.variance) is not None:
             if errors.path == image.path:
                 planes[errors.hdu] = NewPlane(changed_errors(errors, exposure.variance.array))
             else:
-                record.warnings.append(
-                    f"its errors are in another file, {errors.path.name}, to which the variance of the model is not "
-                    "added; use model_sigma of the table"
-                )
+                undone = []
+                if result.variance_added:
+                    undone.append("to which the variance of the model is not added; use model_sigma of the table")
+                if result.gain != 1:
+                    undone.append("which is not divided by the throughput; use gain of the table")
+                record.warnings.append(f"its errors are in another file, {errors.path.name}, {', and '.join(undone)}")
         return planes
 
     def write(

@@ -13,9 +13,10 @@ from pathlib import Path
 from .._text import printable, reason_of
 from ..errors import EvenskyError, InvalidParameterError, UnsuitableError
 from ..fits.companions import split_extension
-from ..fits.descriptions import ALLOWED, FileDescription, ImageDescription, Selection, is_fact
+from ..fits.descriptions import ALLOWED, AffineMap, FileDescription, ImageDescription, Selection, is_fact
 from ..io.file_names import ending_of, fill_selection, unique_labels
 from ..io.formats import describe
+from ..matching.focal_plane import place_chips
 from ..matching.placement import GridMember, place
 from ..matching.sets import check_filters, check_units
 from .record import InputSummary
@@ -144,17 +145,20 @@ def survey_files(
         output = None if out_dir is None else out_dir / f"{stem}_matched{ending_of(path)}"
         chosen = fill_selection(selection if hdu is None else replace(selection, hdu=hdu), path, stem)
         images: Sequence[ImageDescription | None] = (None,)
+        places: Sequence[AffineMap | None] | None = None
         try:
             file: FileDescription | EvenskyError = describe(path, chosen)
             assert isinstance(file, FileDescription)
             images = file.images
+            if len(images) > 1:
+                places = place_chips([one.place for one in file.images], [one.shape for one in file.images], file.wcs)
         except EvenskyError as error:  # reported with the exposure, as the other files may be usable
             file = error
         files.append(file)
-        for image in images:
+        for image, to_plane in zip(images, places or [None] * len(images), strict=True):
             label = stem if image is None or not image.slot else f"{stem}[{image.name}]"
             slot = "" if image is None else image.slot
-            items.append(Item(len(items), label, path, output, image, slot=slot))
+            items.append(Item(len(items), label, path, output, image, slot=slot, to_plane=to_plane))
     survey = Survey(files, items)
     _check_roles(survey, allow)
     usable = [item for item in items if item.image is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from demo_files import SIMULATED, inputs, run, write_demo
 
 from evensky.geom import Point2I
 from evensky.io import read_exposure, write_exposure
+from evensky.runs.joint import JointMethod
+from evensky.runs.record import ExposureRecord
 from evensky.simulate import make_bare_exposures, make_exposures, residual_background
 
 folder = pytest.fixture(scope="module")(write_demo)
@@ -249,3 +252,70 @@ def test_scratch_that_cannot_be_used(folder: Path, tmp_path: Path) -> None:
     result = run("match", *inputs(folder), "-o", tmp_path / "x", "--scratch", tmp_path / "nowhere")
     assert result.exit_code == 1
     assert "cannot be used as scratch space" in result.output
+
+
+def test_terms_and_known_values(tmp_path: Path) -> None:
+    """The commands of the joint model: terms, known skies, and what they cannot be."""
+    wisp = np.exp(-((np.indices((160, 200))[0] - 80.0) ** 2) / 500)
+    random = np.random.default_rng(1)
+    (tmp_path / "night").mkdir()
+    for name, change in (("a", 0), ("b", 20 + 9 * wisp), ("c", -6 - 5 * wisp)):
+        pixels = 100 + change + random.normal(0, 1, wisp.shape)
+        fits.writeto(tmp_path / "night" / f"{name}.fits", pixels.astype(np.float32))
+    fits.writeto(tmp_path / "wisp.fits", wisp.astype(np.float32))
+    files = inputs(tmp_path / "night")
+    template = f"template={tmp_path / 'wisp.fits'}"
+    options = ["--terms", "smooth", "--terms", template, "--sky", "a.fits=100+-0.01"]
+    result = run("match", *files, "-o", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    table = Table.read(tmp_path / "out" / "matched.ecsv")
+    assert table.meta["config"]["terms"] == ["smooth", template]
+    assert [text.split()[0] if text else "" for text in table["terms"]][1:] == ["wisp", "wisp"]
+    assert abs(np.array(table["level_after"])).max() < 0.2
+    assert "they follow from the known models or skies" in " ".join(result.output.split())
+
+    result = run("match", *files, "-o", tmp_path / "fixed", "--fixed", "b", "--scale", "-c", "terms=smooth")
+    assert result.exit_code == 0, result.output
+    table = Table.read(tmp_path / "fixed" / "matched.ecsv")
+    assert list(table["status"]) == ["matched", "fixed", "matched"]
+    assert table.meta["config"]["scale"]
+    for wrong, says in (
+        (["--anchor", "a.fits"], "--anchor 'a.fits': FILE=VALUE+-ERROR is needed"),
+        (["--anchor", "a.fits=5"], "'5' is no number with an error; write e.g. a.fits=120.5+-0.3"),
+        (["--sky", "a=1+-1", "--sky", "a=2+-1"], "--sky names a twice"),
+        (["--sky", "a=1+-1", "-c", "level=mean"], "level is 'mean', but skies sets the level"),
+        (["--sky", "d=1+-1"], "skies names d; the exposures are a, b, c"),
+        (["--terms", "wave"], "There is no term 'wave'"),
+        (["-c", "terms=wave"], "There is no term 'wave'"),
+        (["--terms", "template=none.fits"], "none.fits: is not there"),
+        (["--terms", "gain", "--method", "reference"], "terms, fixed, anchors and skies belong to the joint match"),
+    ):
+        result = run("match", *files, "-o", tmp_path / "wrong", *wrong)
+        assert result.exit_code == 2, result.output
+        assert says in result.output, result.output
+        assert not (tmp_path / "wrong").exists()
+
+
+def test_strict_fails_if_results_are_in_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, level in enumerate((100, 120)):
+        pixels = np.random.default_rng(number).normal(level, 2, (96, 128)).astype(np.float32)
+        fits.writeto(tmp_path / f"{number}.fits", pixels)
+    options = ["match", *inputs(tmp_path), "-c", "terms=smooth", "-c", "order=0", "-c", "spline=false", "-o"]
+    assert run(*options, tmp_path / "clean", "--strict").exit_code == 0
+    describe = JointMethod._describe
+
+    def flagged(record: ExposureRecord, plan: Any) -> None:
+        describe(record, plan)
+        record.flags.append("POOR_FIT")
+        record.warnings.append("POOR_FIT: residuals are 7 times their errors; add a term")
+
+    monkeypatch.setattr(JointMethod, "_describe", staticmethod(flagged))
+    result = run(*options, tmp_path / "lenient")
+    assert result.exit_code == 0
+    assert "2 flagged" in result.output
+    assert "add a term" in " ".join(result.output.split())
+    result = run(*options, tmp_path / "strict", "--strict")
+    assert result.exit_code == 1
+    assert "evensky: --strict: the results of 2 exposures are in doubt (POOR_FIT)" in result.output
+    assert (tmp_path / "strict" / "report.html").exists()
+    assert len(list((tmp_path / "strict").glob("*_matched.fits"))) == 2

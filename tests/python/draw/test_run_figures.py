@@ -54,10 +54,15 @@ def test_levels_far_out_do_not_squeeze_the_others(number: int) -> None:
 def test_scores_of_candidate_models_take_the_place_of_the_histogram() -> None:
     run = make_run()
     record = run.records[1]
-    record.scores = [CandidateScore("plane", 3, 0.0, 1), CandidateScore("constant", 1, 25.0, 2)]
+    record.scores = [
+        CandidateScore("plane", 3, 0.0),
+        CandidateScore("spline 4 x 4", 16, -3.0, refused=True),
+        CandidateScore("constant", 1, 25.0),
+    ]
     axes = plot_match(record, (80, 120)).axes[3]
     assert axes.get_title() == "evidence against each candidate model"
-    assert [text.get_text() for text in axes.texts] == ["plane, chosen", "constant: 25"]
+    assert [text.get_text() for text in axes.texts] == ["plane, chosen", "spline 4 x 4: -3, refused", "constant: 25"]
+    assert axes.get_xlim()[0] == 0
 
 
 def test_the_reference_has_no_histogram() -> None:

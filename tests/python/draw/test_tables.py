@@ -38,8 +38,8 @@ def test_results_have_representations() -> None:
     assert "different dimensions" in page
     assert "<th>matched MSE</th>" in page
     reference = result.run.reference
-    assert repr(result) == f"MatchResult(3 exposures, reference {reference!r}, 1 matched, 1 failed)"
-    assert repr(result.run) == f"MatchRun(3 exposures, reference {reference!r}, 1 matched, 1 failed)"
+    assert repr(result) == f"MatchResult(3 exposures, reference {reference!r}, 1 matched, 1 failed, 1 flagged)"
+    assert repr(result.run) == f"MatchRun(3 exposures, reference {reference!r}, 1 matched, 1 failed, 1 flagged)"
     assert "array" not in repr(result.run.records)
     everything = evensky.match_all([SKY, SKY + 1])
     assert repr(everything).startswith("MatchAllResult(2 exposures, reference 'exposure ")

@@ -10,6 +10,7 @@ from astropy.table import Table
 
 from evensky.report import write_report
 from evensky.runs.match_run import write_table
+from evensky.runs.record import TermRecord
 
 
 class Page(HTMLParser):
@@ -85,3 +86,40 @@ def test_of_very_many_those_are_shown_that_deserve_a_look(tmp_path: Path) -> Non
     assert "LOW_COVERAGE" in text
     assert page.tags.count("article") < 15
     assert "most deserve a look" in text
+
+
+def test_flags_are_at_the_head_of_the_page(tmp_path: Path) -> None:
+    run = make_run(30)
+    run.method = "all"
+    clean = write_report(run, tmp_path / "clean.html").read_text()
+    assert '<span class="doubt">' not in clean
+    assert "what to do" not in clean
+    for record in run.records[1:28]:
+        record.flags, record.warnings = ["EXTRAPOLATED"], ["EXTRAPOLATED: only a part overlaps"]
+    record = run.records[20]
+    record.flags = ["POOR_FIT", "GAIN"]
+    record.warnings = [f"POOR_FIT: residuals are 7 times their errors {NASTY}", "GAIN: its throughput is 0.97"]
+    record.gain, record.gain_error = 0.97, 0.001
+    text = write_report(run, tmp_path / "report.html").read_text()
+    assert '30 of 31 exposures matched to each other, <span class="doubt">27 with warnings</span>' in text
+    head = text[text.index("what to do") : text.index("Levels before and after")]
+    # Those that put a result in doubt come first, and the list is not endless.
+    assert head.index("POOR_FIT") < head.index("GAIN") < head.index("EXTRAPOLATED")
+    assert head.count("<dt>") == 20
+    assert "8 more flags are shown with their exposures below." in head
+    assert "residuals are 7 times their errors &lt;script&gt;" in head
+    assert text.count('<span class="chip matched">') == 2 * 2  # the flagged ones are not green
+    assert text.count("0.9700±0.0010") == 2
+
+
+def test_terms_and_levels_are_told(tmp_path: Path) -> None:
+    run = make_run()
+    run.method, run.level = "all", "known"
+    run.records[1].status = "fixed"
+    run.records[2].terms = [TermRecord("wisp", [12.5], [0.25]), TermRecord("amplifier", [0.0] * 63, [0.1] * 63)]
+    text = write_report(run, tmp_path / "report.html").read_text()
+    assert "follows from the known models or skies" in text
+    assert "5 of 6 exposures matched" in text
+    assert '<span class="chip fixed">fixed</span>' in text
+    assert "wisp 12.50±0.25" in text
+    assert "amplifier 0.00±0.10" not in text

@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from evensky.report import write_report
 from evensky.runs.match_run import GLOSSARY, write_table
-from evensky.runs.record import CandidateScore
+from evensky.runs.record import CandidateScore, TermRecord
 
 
 def test_a_summary_is_one_line() -> None:
@@ -23,13 +23,35 @@ def test_a_summary_is_one_line() -> None:
 
 @pytest.mark.parametrize(
     ("level", "tied"),
-    [("mean", "the mean of all exposures is kept"), ("lowest", "all exposures are lowered to the lowest")],
+    [
+        ("mean", "the mean of all exposures is kept"),
+        ("lowest", "all exposures are lowered to the lowest"),
+        ("fixed", "those of the fixed exposures are kept"),
+        ("known", "they follow from the known models or skies"),
+    ],
 )
 def test_without_a_fixed_exposure_the_best_one_is_named(level: str, tied: str) -> None:
     run = make_run(3)
-    run.config["level"] = level
+    run.level = level
     assert run.choice == f"Levels: {tied}. The best exposure: visit-0. lowest cost"
     assert f"level {level}, " in run.summary
+
+
+def test_a_level_that_was_chosen_is_explained() -> None:
+    run = make_run(3)
+    run.level, run.config["level"] = "mean", "auto"
+    assert "is kept, as the best one covers only a part of the field. The best" in run.choice
+
+
+def test_flagged_exposures_are_counted() -> None:
+    run = make_run(3)
+    run.records[1].flags = ["LOW_COVERAGE"]
+    run.records[2].flags = ["POOR_FIT", "LOW_COVERAGE"]
+    run.records[3].flags = ["NO_OVERLAP"]  # failed
+    assert run.summary == "4 exposures, reference 'visit-0', 2 matched, 1 failed, 2 flagged"
+    assert run.flagged == run.records[1:3]
+    assert run.alarmed == [run.records[2]]
+    assert run.records[2].alarms == ["POOR_FIT"]
 
 
 def test_each_method_has_its_figures() -> None:
@@ -55,6 +77,7 @@ def test_the_glossary_has_no_other_columns() -> None:
     headers: set[str] = set()
     for method in ("all", "reference"):
         run.method = method
+        run.records[1].gain, run.records[1].gain_error = 0.97, 0.001
         headers |= set(run.rows()[0])
     assert headers - {"exposure", "status"} == set(GLOSSARY)
 
@@ -84,6 +107,25 @@ def test_the_narrow_table() -> None:
     assert text[-1] == run.summary
 
 
+@pytest.mark.parametrize(
+    ("gain", "error", "text"),
+    [
+        (0.97123, 0.00123, "0.9712±0.0012"),
+        (1.0, 0.0, "1±0"),
+        (1.02, 0.3, "1.02±0.30"),
+        (None, None, "-"),
+        (1.0000012, 1e-9, "1±1e-09"),
+    ],
+)
+def test_the_throughput_has_its_error(gain: float | None, error: float | None, text: str) -> None:
+    run = make_run(3)
+    run.method = "all"
+    run.records[2].gain, run.records[2].gain_error = 0.9, 0.1
+    run.records[1].gain, run.records[1].gain_error = gain, error
+    header, rows = run.rows()
+    assert rows[1][header.index("gain")] == text
+
+
 def test_the_html_is_escaped() -> None:
     page = make_run(3)._repr_html_()
     assert "<script>" not in page
@@ -95,7 +137,13 @@ def test_the_html_is_escaped() -> None:
 def test_the_table_has_all_figures(tmp_path: Path) -> None:
     run = make_run(3)
     run.records[1].partners = ["visit-0", "visit-2"]
-    run.records[1].scores = [CandidateScore("plane", 3, 0.0, 1), CandidateScore("constant", 1, 25.0, 2)]
+    run.records[1].scores = [
+        CandidateScore("plane", 3, 0.0),
+        CandidateScore("spline 4 x 4", 16, -3.0, refused=True),
+        CandidateScore("constant", 1, 25.0),
+    ]
+    run.records[1].gain, run.records[1].gain_error = 0.97, 0.001
+    run.records[1].terms = [TermRecord("wisp", [12.5], [0.25])]
     for table in (run.table, Table.read(write_table(run, tmp_path / "matched.ecsv"))):
         assert all(column.description for column in table.columns.values())
         assert str(table["level_before"].unit) == "adu"
@@ -104,6 +152,10 @@ def test_the_table_has_all_figures(tmp_path: Path) -> None:
         assert table["level_after"].mask.tolist() == [False] * 3 + [True]
         assert table["partners"][1] == "visit-0; visit-2"
         assert (table["runner_up"][1], table["runner_up_bic"][1]) == ("constant", 25.0)
+        assert table["gain"][1] == 0.97
+        assert table["gain"].mask.tolist() == [True, False, True, True]
+        assert table["terms"][1] == "wisp 12.50±0.25"
+        assert table["scaled"].tolist() == [False] * 4
         assert table["runner_up"].mask.tolist() == [True, False, True, True]
         assert table.meta["notes"] == ["no mask"]
     write_table(run, tmp_path / "matched.ecsv")  # replaces the existing file

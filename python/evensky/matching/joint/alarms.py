@@ -15,16 +15,19 @@ from .network import Network
 FLAGS = {
     "POOR_FIT": "residuals exceed their errors by more than a factor of 2.5, or an overlap is worse than before",
     "INCONSISTENT": "differences of three exposures do not add up to zero",
-    "UNDETERMINED": "the model is continued beyond the bins that determine it, with an error above their scatter",
+    "UNDETERMINED": "the model is continued beyond the bins that determine it, and its error exceeds a quarter of the "
+    "noise of a pixel",
     "GAIN": "the throughput differs from that of the reference by more than 5 standard errors",
-    "QUANTISED": "pixels are integers, and their noise is less than half a count",
+    "QUANTISED": "pixels are multiples of a step, as in integer images, and their noise is less than half of it",
 }
 """Flags, and the conditions under which they are raised."""
 
 # Residual scatter in units of its errors at which a fit is poor.
 _POOR = 2.5
-# A model is undetermined if its error somewhere exceeds this multiple of the scatter of the bins.
-_UNKNOWN = 3.0
+# A model is undetermined if its error somewhere exceeds this part of the noise of a pixel.
+_UNKNOWN = 0.25
+# Noise in units of the step between pixel values below which the pixels are too coarse.
+_COARSE = 0.5
 # Significance of a throughput, in standard errors, and its least difference from 1.
 _SIGNIFICANT = 5.0
 
@@ -83,11 +86,19 @@ class Alarms:
                     "need the term detector or amplifier, patterns a template, and pairs of bright and dark spots at "
                     "stars a better alignment or masks (--terms, --mask)"
                 )
-            if fit.largest_sigma > _UNKNOWN * self._scatter(image):
+            noise = float(self.network.differences.pixel_noise[image])
+            if fit.largest_sigma > _UNKNOWN * noise:
                 fit.flags["UNDETERMINED"] = (
-                    f"its error is up to {fit.largest_sigma:.2g} where no other exposure is good, "
-                    f"{fit.largest_sigma / self._scatter(image):.2g} times the error of a bin; use only the part that "
-                    "overlaps, add exposures that cover the rest, or limit the order (-c order=0)"
+                    f"its error is up to {fit.largest_sigma:.2g} where the overlaps do not determine its model; the "
+                    f"noise of a pixel is {noise:.2g}; use only the part that overlaps, add exposures that cover the "
+                    "rest, or limit the order (-c order=0)"
+                )
+            step = float(self.network.differences.quantum[image])
+            if step > 0 and noise < _COARSE * step:
+                fit.flags["QUANTISED"] = (
+                    f"its pixels are multiples of {step:g}, and their noise is only {noise:.2g}; levels between two "
+                    f"steps are uncertain by up to {self._rounding(step, noise):.2g}, whatever the number of pixels; "
+                    "use the files before they were rounded"
                 )
             if abs(fit.gain - 1) > _SIGNIFICANT * fit.gain_error > 0:
                 fit.flags["GAIN"] = (
@@ -95,8 +106,8 @@ class Alarms:
                     "changed, --scale divides by it"
                 )
 
-    def _scatter(self, image: int) -> float:
-        """Return the typical error of a bin of an image."""
-        d = self.network.differences
-        variance = d.node_variance[d.nodes_of(image)]
-        return float(np.sqrt(2 * np.median(variance))) if variance.size else np.inf
+    @staticmethod
+    def _rounding(step: float, noise: float) -> float:
+        """Return the largest error of a mean of rounded pixels."""
+        before = max(noise**2 - step**2 / 12, 0.0)
+        return float(step / np.pi * np.exp(-2 * np.pi**2 * before / step**2))

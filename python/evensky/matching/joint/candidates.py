@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["NONE", "Candidate", "Extra", "smooth_candidates", "terms_of_order"]
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 # Numbers of bins per node along a side, for fine and coarse splines, and for splines that vary in one direction only.
 _BINS_PER_NODE = (2, 3)
@@ -68,12 +69,12 @@ class Candidate:
         """The smooth part alone."""
         return replace(self, extras=()) if self.extras else self
 
-    @property
+    @cached_property
     def smooth_terms(self) -> int:
         """Number of coefficients of the smooth part, which come first."""
         return terms_of_order(self.order) if self.nodes is None else self.nodes[0] * self.nodes[1]
 
-    @property
+    @cached_property
     def terms(self) -> int:
         """Number of coefficients."""
         return self.smooth_terms + sum(extra.terms for extra in self.extras)

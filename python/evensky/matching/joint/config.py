@@ -6,9 +6,11 @@ __all__ = ["MatchAllConfig"]
 
 from typing import Any
 
-from lsst.pex.config import ChoiceField, Config, Field, ListField, RangeField
+from lsst.pex.config import ChoiceField, Config, Field, FieldValidationError, ListField, RangeField
 
+from ...errors import InvalidParameterError
 from ...image.mask import BAD_PLANES
+from .terms import DEFAULT_TERMS, KINDS, terms_of
 
 _LARGEST = 2**31 - 1
 
@@ -49,20 +51,34 @@ class MatchAllConfig(Config):
         doc="Half-width of the clipping window, in standard deviations.",
     )
     rounds = RangeField(dtype=int, default=3, min=1, max=_LARGEST, doc="Number of clipping rounds.")
+    terms = ListField[str](
+        dtype=str,
+        default=list(DEFAULT_TERMS),
+        doc=f"Terms that the models may have: {', '.join(KINDS)}, with data after '=' as in template=fringes.fits or "
+        "amplifier=8x1, and options after ':', shared or required.",
+    )
     order = RangeField(
         dtype=int, default=8, min=0, max=20, doc="Highest order of the Chebyshev series among the candidate models."
     )
     spline = Field[bool](dtype=bool, default=True, doc="Include splines in the candidate models?")
     level = ChoiceField[str](
         dtype=str,
-        default="reference",
+        default="auto",
         optional=False,
         doc="Level that is left unchanged.",
         allowed={
+            # The sky of a reference that covers a part of the field would be continued far beyond its pixels, and any
+            # error of its slope with it.
+            "auto": "the reference, if it is named or covers nearly the whole field, otherwise the mean",
             "reference": "the reference exposure",
             "mean": "the mean of all exposures: the models sum to zero",
             "lowest": "the exposure with the lowest level: all others are brought down to it",
         },
+    )
+    scale = Field[bool](
+        dtype=bool,
+        default=False,
+        doc="Divide each exposure by its throughput, if that is measured (term gain)? Image and variance are changed.",
     )
     add_variance = Field[bool](dtype=bool, default=False, doc="Add the variance of the model to the variance plane?")
     weight_coverage = _weight(
@@ -74,3 +90,11 @@ class MatchAllConfig(Config):
     weight_level = _weight(
         0.2, "Weight of the background level in the choice of the reference; a lower level is better."
     )
+
+    def validate(self) -> None:
+        """Check all fields, and the terms."""
+        super().validate()
+        try:
+            terms_of(self.terms)
+        except InvalidParameterError as error:
+            raise FieldValidationError(type(self).terms, self, str(error)) from error

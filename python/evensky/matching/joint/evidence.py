@@ -1,21 +1,23 @@
 """Choice of the candidate model that the differences support.
 
-The candidates of a unit are compared by the Bayesian information criterion (Schwarz 1978, Annals of Statistics 6, 461),
+The candidates of a unit are compared by the Bayesian information criterion (Schwarz 1978, Annals of Statistics 6,
+461),
 
     BIC = chi2 / s^2 + k ln n,
 
 where chi2 is the weighted sum of the squared residuals, n the number of bins of the unit and k the number of its terms.
 It approximates minus twice the logarithm of the evidence of a linear model with a prior as informative as one
 observation (Kass and Raftery 1995, JASA 90, 773), so a difference of 10 means odds of 150 to 1. Bins, not pixels, are
-counted as observations, as bins are fitted. The errors of bins hold only for white noise; if even the best candidate has
-a larger residual scatter, s is that scatter, otherwise 1.
+counted as observations, as bins are fitted. The errors of bins hold only for white noise; if even the best candidate
+has a larger residual scatter, s is that scatter, otherwise 1.
 
 chi2 is that of the joint solution: the models of the other units are solved for along with each candidate. If they were
 held, two neighbours could hold each other in a wrong place: a curve that the first should not have remains, because
 without it the second, which keeps the opposite curve, would not fit.
 
 A candidate is refused if its own error exceeds what it gains: if the standard error of its values, anywhere in its
-images, is larger than its largest difference, in the bins that were compared, from the best simpler candidate.
+images, is larger than three times the root mean square by which it improves on the best simpler candidate in the bins
+that were compared. The greatest value of a smooth function is hardly more than three times its root mean square.
 """
 
 from __future__ import annotations
@@ -32,7 +34,6 @@ __all__ = [
     "series_gain",
 ]
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -55,10 +56,10 @@ _DEPENDENT = 1e-8
 _FLAT = 1e3
 # Other candidates count if their share of the evidence is at least this.
 _LEAST_SHARE = 1e-4
+# Greatest value of a smooth function, in units of its root mean square.
+_PEAK = 3.0
 # Orders above that of the chosen series that are considered in its error.
 _ORDERS_ABOVE = 2
-# Size of terms that no data determine, relative to those of the degree below.
-_DECLINE = 0.5
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,7 @@ class Fit:
     coefficients : ndarray
         Coefficients in the order of the candidate.
     spread : float
-        Largest standard error of the smooth part anywhere in the images, with the neighbours held and s = 1.
-    inside : ndarray
-        Values of the smooth part in bins that were compared.
+        Largest standard error of its values anywhere in the images, with the neighbours held and s = 1.
     """
 
     candidate: Candidate
@@ -103,7 +102,6 @@ class Fit:
     rank: int
     coefficients: np.ndarray
     spread: float
-    inside: np.ndarray
 
 
 @dataclass
@@ -139,8 +137,10 @@ class Selection:
         Smooth parts, the simplest first.
     gram, own, right : ndarray
         See `evensky.matching.joint.system.Equations.eliminate`.
-    inside, everywhere : ndarray, shape (points, smooth terms)
-        Smooth terms in bins that were compared, and at points that are spread over the images.
+    everywhere : ndarray, shape (points, terms)
+        Terms at points that are spread over the good pixels of the images.
+    weight : float
+        Sum of the weights of the bins.
     """
 
     design: Candidate
@@ -148,8 +148,8 @@ class Selection:
     gram: np.ndarray
     own: np.ndarray
     right: np.ndarray
-    inside: np.ndarray
     everywhere: np.ndarray
+    weight: float
     _found: dict[tuple[Extra, ...], list[Fit]] = field(default_factory=dict)
 
     def places(self, extras: Sequence[Extra]) -> np.ndarray:
@@ -160,9 +160,7 @@ class Selection:
         return np.concatenate([np.zeros(0, int), *parts]).astype(int)
 
     def fits(self, extras: tuple[Extra, ...]) -> list[Fit]:
-        """Return the fits of all smooth parts with some further terms; those that the bins do not determine are left
-        out.
-        """
+        """Return the fits of all smooth parts with some further terms; undetermined ones are left out."""
         if extras not in self._found:
             self._found[extras] = self._fits(extras)
         return self._found[extras]
@@ -170,32 +168,31 @@ class Selection:
     def _fits(self, extras: tuple[Extra, ...]) -> list[Fit]:
         further = self.places(extras)
         order = np.concatenate([further, np.arange(self.design.smooth_terms)])
-        root, kept, norm = _root(self.gram[np.ix_(order, order)])
+        square = np.ix_(order, order)
+        root, kept, norm = _root(self.gram[square])
         solved = _forward(root, self.right[order] / norm) * kept
         gained, rank = np.cumsum(solved**2), np.cumsum(kept)
-        own_root, own_kept, own_norm = _root(self.own[: self.design.smooth_terms, : self.design.smooth_terms])
-        terms = (self.everywhere / own_norm).T
-        spread = np.cumsum((_forward(own_root, terms) * own_kept[:, None]) ** 2, axis=0).max(axis=1, initial=0)
+        own_root, own_kept, own_norm = _root(self.own[square])
+        errors = _forward(own_root, (self.everywhere[:, order] / own_norm).T)
+        spread = np.sqrt(np.cumsum(errors**2, axis=0).max(axis=1, initial=0))
         found = []
         for step in self.steps:
             number = further.size + step.smooth_terms
             # A drift beside a smooth part without a slope is a spline along one axis.
             if step.nodes is None and step.order < 1 and any(extra.nodes for extra in extras):
                 continue
-            if not np.all(own_kept[: step.smooth_terms]):
+            if not np.all(own_kept[further.size : number]):
                 continue
             coefficients = np.zeros(number)
             if number:
                 coefficients = _backward(root[:number, :number], solved[:number]) * kept[:number] / norm[:number]
-            smooth = coefficients[further.size :]
             found.append(
                 Fit(
                     replace(step, extras=extras),
                     float(gained[number - 1]) if number else 0.0,
                     int(rank[number - 1]) if number else 0,
-                    np.concatenate([smooth, coefficients[: further.size]]),
-                    float(np.sqrt(spread[step.smooth_terms - 1])) if step.smooth_terms else 0.0,
-                    self.inside[:, : step.smooth_terms] @ smooth,
+                    np.concatenate([coefficients[further.size :], coefficients[: further.size]]),
+                    float(spread[number - 1]) if number else 0.0,
                 )
             )
         return found
@@ -306,7 +303,9 @@ def choose(
     if not fits:
         fits = ladder.fits(())[:1]
     for candidate, make in splines:
-        lowest = min(left(fit) + fit.rank * penalty for fit in fits)
+        criteria = [left(fit) + fit.rank * penalty for fit in fits]
+        refused = _refused(fits, criteria, 1.0, ladder.weight)
+        lowest = min(value for value, bad in zip(criteria, refused, strict=True) if not bad)
         least = _LEAST_SCATTER * (bins - candidate.terms) + candidate.terms * penalty
         if too_many(candidate.terms) or least > lowest:
             continue
@@ -315,40 +314,38 @@ def choose(
             if not any(extra.nodes for extra in extras):
                 fits += selection.fits(extras)
     # Errors are scaled by the least residual scatter of all candidates that have enough bins to measure it.
-    spreads = [
-        float(np.sqrt(left(fit) / (bins - fit.rank))) for fit in fits if bins - fit.rank > max(3, 0.25 * bins)
-    ]
+    spreads = [float(np.sqrt(left(fit) / (bins - fit.rank))) for fit in fits if bins - fit.rank > max(3, 0.25 * bins)]
     scale = max(1.0, min(spreads, default=1.0))
     bic = [left(fit) / scale**2 + fit.rank * penalty for fit in fits]
-    refused = _refused(fits, bic, scale)
+    refused = _refused(fits, bic, scale, ladder.weight)
     ranked = sorted(range(len(fits)), key=lambda k: (refused[k], bic[k], fits[k].candidate.terms))
     best = ranked[0]
     scores = [Score(fits[k].candidate, bic[k] - bic[best], refused[k]) for k in ranked]
     return Choice(fits[best], scale, scores, bic[best] - (squares + now) / scale**2)
 
 
-def _refused(fits: Sequence[Fit], bic: Sequence[float], scale: float) -> list[bool]:
+def _refused(fits: Sequence[Fit], bic: Sequence[float], scale: float, weight: float) -> list[bool]:
     """Return for each candidate whether its own error exceeds what it gains."""
     result = [False] * len(fits)
-    accepted: dict[tuple[Extra, ...], list[int]] = {}
-    for k in sorted(range(len(fits)), key=lambda k: fits[k].candidate.smooth_terms):
-        fit = fits[k]
-        simpler = accepted.setdefault(fit.candidate.extras, [])
-        if fit.candidate.smooth_terms > 1 and simpler:
-            best = min(simpler, key=lambda j: bic[j])
-            gain = float(np.abs(fit.inside - fits[best].inside).max(initial=0))
-            result[k] = scale * fit.spread > gain
+    best: int | None = None  # of the simpler ones that were not refused
+    waiting: list[int] = []  # of as many terms
+    for k in sorted(range(len(fits)), key=lambda k: fits[k].candidate.terms):
+        candidate = fits[k].candidate
+        if waiting and fits[waiting[0]].candidate.terms < candidate.terms:
+            best = min([*waiting, *([] if best is None else [best])], key=lambda j: bic[j])
+            waiting = []
+        if best is not None and (candidate.smooth_terms > 1 or any(extra.nodes for extra in candidate.extras)):
+            gain = _PEAK * np.sqrt(max(fits[k].gained - fits[best].gained, 0.0) / weight)
+            result[k] = bool(scale * fits[k].spread > gain)
         if not result[k]:
-            simpler.append(k)
+            waiting.append(k)
     return result
 
 
 # -- other candidates in the error --
 
 
-def plausible_sizes(
-    fits: Sequence[tuple[np.ndarray, np.ndarray]], degree: int, otherwise: float
-) -> float:
+def plausible_sizes(fits: Sequence[tuple[np.ndarray, np.ndarray]], degree: int, otherwise: float) -> float:
     """Estimate the size of the coefficients of one degree from those of all units.
 
     Parameters
@@ -369,13 +366,14 @@ def plausible_sizes(
     variances = np.concatenate([variance[some] for _, variance in fits] or [np.zeros(0)])
     # A coefficient whose error is larger than any plausible size says nothing about that size.
     known = np.isfinite(variances) & (variances < otherwise**2)
-    if known.sum() < 2:
+    if not known.any():
         return otherwise
     values, variances = values[known], variances[known]
     size = float(np.mean(values**2))
     for _ in range(20):
         weights = (variances + size) ** -2
-        size = max(float((weights * (values**2 - variances)).sum() / weights.sum()), float(variances.min()))
+        beyond_errors = float((weights * (values**2 - variances)).sum() / weights.sum())
+        size = max(beyond_errors, float(variances.min()) / values.size)
     return float(np.sqrt(size))
 
 
@@ -401,9 +399,11 @@ def choices_of(selection: Selection, chosen: Candidate, scale: float, sizes: Seq
     Choices or None
         None if no other candidate is possible.
     """
-    if chosen.nodes is not None or chosen.order < 0:
+    if chosen.smooth_terms == 0:
         return None
-    most = min(chosen.order + _ORDERS_ABOVE, selection.design.order, len(sizes) - 1)
+    # A spline is wrong beyond the bins as far as the series of the lowest orders are unknown there.
+    order_of_chosen = chosen.order if chosen.nodes is None else 0
+    most = min(order_of_chosen + _ORDERS_ABOVE, selection.design.order, len(sizes) - 1)
     further = selection.places(chosen.extras)
     smooth = np.arange(terms_of_order(most))
     gram, right = selection.gram[np.ix_(smooth, smooth)], selection.right[smooth]
@@ -432,6 +432,9 @@ def choices_of(selection: Selection, chosen: Candidate, scale: float, sizes: Seq
     shares = np.exp(evidences - evidences.max())
     shares /= shares.sum()
     total = np.zeros((smooth.size, smooth.size))
+    if chosen.nodes is not None:
+        total = found[-1][2]
+        return Choices(most, total)
     for order, (share, (_, coefficients, covariance)) in enumerate(zip(shares, found, strict=True)):
         if order == chosen.order or share < _LEAST_SHARE:
             continue

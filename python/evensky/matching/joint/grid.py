@@ -76,6 +76,11 @@ class CommonGrid:
         columns = first_column + np.arange(len(x_edges) - 1) + _HALF
         return x_edges, y_edges, rows[:, None] * (2 * _HALF) + columns[None, :]
 
+    @staticmethod
+    def places(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the columns and rows of bins; the bin that begins at pixel (0, 0) is at (0, 0)."""
+        return numbers % (2 * _HALF) - _HALF, numbers // (2 * _HALF) - _HALF
+
     def centres(self, numbers: np.ndarray, box: PixelBox) -> tuple[np.ndarray, np.ndarray]:
         """Return the centres of those parts of bins that are in a box.
 
@@ -90,8 +95,8 @@ class CommonGrid:
         x, y : ndarray, shape (n,)
         """
         found = []
-        for index, start, size in zip((numbers % (2 * _HALF), numbers // (2 * _HALF)), box[:2], box[2:], strict=True):
-            first = (index - _HALF) * self.bin_size
+        for index, start, size in zip(self.places(numbers), box[:2], box[2:], strict=True):
+            first = index * self.bin_size
             low, high = np.maximum(first, start), np.minimum(first + self.bin_size, start + size)
             found.append((low + high - 1) / 2)
         return found[0], found[1]

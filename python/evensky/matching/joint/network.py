@@ -19,6 +19,8 @@ from .planes import Plane
 _KEPT_NUMBERS = 2**22
 # Bins that differ from their partners by more than this number of standard errors are outliers.
 OUTLIER = 5.0
+# Largest share of the bins of an image that can be outliers.
+_MOST_REJECTED = 0.5
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,7 @@ class Network:
             return
         corners = [_mapped(chip.to_plane, box) for chip, box in zip(chips, self.boxes, strict=True)]
         self.unit_boxes = [around([corners[i] for i in images]) for images in self.images]
-        self.bases = [
-            Basis(self.unit_boxes[unit], chip.to_plane) for unit, chip in zip(self.unit, chips, strict=True)
-        ]
+        self.bases = [Basis(self.unit_boxes[unit], chip.to_plane) for unit, chip in zip(self.unit, chips, strict=True)]
 
     @property
     def number(self) -> int:
@@ -145,6 +145,21 @@ class Network:
         parts += [self._extra(at, side, extra) for extra in candidate.extras]
         return parts[0] if len(parts) == 1 else np.hstack(parts)
 
+    def terms_at(self, image: int, candidate: Candidate, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the terms of a candidate at points of an image, shape (n, terms); 0 for the throughput."""
+        parts = [self.bases[image].at(candidate, x, y)]
+        x0, y0, _, _ = self.boxes[image]
+        columns, rows = np.rint(x - x0).astype(int), np.rint(y - y0).astype(int)
+        for extra in candidate.extras:
+            plane = self.planes[image].get(extra.name)
+            if extra.nodes:
+                parts.append(Basis(self.boxes[image]).drift(extra, x, y, 0.0, 0.0))
+            elif plane is not None:
+                parts.append(plane.at(columns, rows))
+            else:
+                parts.append(np.zeros((len(x), extra.terms)))
+        return np.hstack(parts)
+
     def _smooth(self, at: int, side: int, candidate: Candidate) -> np.ndarray:
         # Series of all orders begin with the same terms.
         key = at, side, Candidate(nodes=candidate.nodes)
@@ -160,7 +175,8 @@ class Network:
         image = (bins.first, bins.second)[side]
         if extra.kind == "gain":
             assert self.scene is not None
-            return self.scene[self.differences.node_bin[self.differences.node[side][self.differences.rows[at]]]][:, None]
+            nodes = self.differences.node[side][self.differences.rows[at]]
+            return np.asarray(self.scene[self.differences.node_bin[nodes]][:, None])
         key = at, side, extra
         known = self._designs.get(key)
         if known is not None:
@@ -264,6 +280,16 @@ class Network:
                 break
             self.good[worst] = False
             value, error = self.residuals(residual)
+        self._restore()
+
+    def _restore(self) -> None:
+        """Take back the rejections of an image that would lose most of its nodes: its model is wrong, not its bins."""
+        d = self.differences
+        usable = ~d.node_odd
+        total = np.bincount(d.node_exposure[usable], minlength=len(self.boxes))
+        lost = np.bincount(d.node_exposure[usable & ~self.good], minlength=len(self.boxes))
+        wrong = lost > _MOST_REJECTED * total
+        self.good |= usable & wrong[d.node_exposure]
 
     def nodes_of(self, unit: int) -> np.ndarray:
         """Return the nodes of a unit."""

@@ -39,6 +39,11 @@ _FAR = 4.0
 _WHOLE_FIELD = 0.7
 # An overlap is worse than before if chi2 of its bins has grown by more than this.
 _WORSE = 16.0
+# Residual scatter in units of its errors beyond which outliers may be due to the model, and the ratio to that of a
+# model that fits them.
+_MISFIT, _BETTER = 1.5, 0.7
+# Largest error with which a throughput is worth measuring.
+_GAIN_ERROR = 0.02
 # Largest number of points in compared bins at which candidates are compared.
 _POINTS = 200
 
@@ -230,6 +235,8 @@ class _Search:
         self.scores: dict[int, list[Score]] = {}
         self.scales: dict[int, float] = {}
         self.refused: set[int] = set()
+        self._known_residuals: tuple[np.ndarray, tuple[np.ndarray, np.ndarray]] | None = None
+        self._known_points: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._group(preference, fixed, level)
         self.steps = [self._smooth_steps(unit) for unit in range(network.number)]
         self.options = [list(self._options(unit)) for unit in range(network.number)]
@@ -252,7 +259,9 @@ class _Search:
             some = [top(int(of_image[i])) for i in images if of_image[i] >= 0]
             for other in some[1:]:
                 parent[other] = some[0]
-        unit_group = [next((top(int(of_image[i])) for i in images if of_image[i] >= 0), -1) for images in network.images]
+        unit_group = [
+            next((top(int(of_image[i])) for i in images if of_image[i] >= 0), -1) for images in network.images
+        ]
         distinct = sorted(set(unit_group) - {-1})
         self.members = [[u for u in range(number) if unit_group[u] == group] for group in distinct]
         self.tied = [u for members in self.members for u in members]
@@ -273,9 +282,7 @@ class _Search:
             else:
                 self.free_groups.append(members)
         # Units that the equations hold: in a group without a fixed unit, any one of them, as its models are shifted.
-        self.held = set(self.unchanged) | {
-            min(members, key=lambda u: best[u]) for members in self.free_groups
-        }
+        self.held = set(self.unchanged) | {min(members, key=lambda u: best[u]) for members in self.free_groups}
 
     def _resolved(self, level: str) -> str:
         if level != "auto":
@@ -314,7 +321,7 @@ class _Search:
             for i, row in zip(images, shares, strict=True):
                 self.network.planes[i]["chip"] = level_plane(row)
             yield (Extra("detector", "chip", len(images) - 1),)
-        for term in self.terms:
+        for term in sorted(self.terms, key=lambda term: term.kind == "gain"):  # the throughput is the last term
             if term.shared or term.kind == "smooth":
                 continue
             if term.kind in ("rows", "columns"):
@@ -325,15 +332,15 @@ class _Search:
                 if self.coverage is not None:
                     yield (Extra("gain", "gain", 1),)
             else:
-                terms = max((self.network.planes[i][term.name].terms for i in images
-                             if term.name in self.network.planes[i]), default=0)
+                terms = max(
+                    (self.network.planes[i][term.name].terms for i in images if term.name in self.network.planes[i]),
+                    default=0,
+                )
                 if terms:
                     yield (Extra(term.kind, term.name, terms),)
 
     def _number_of_bins(self, unit: int) -> int:
-        return sum(
-            span.stop - span.start for span in (self.differences.nodes_of(i) for i in self.network.images[unit])
-        )
+        return sum(span.stop - span.start for span in (self.differences.nodes_of(i) for i in self.network.images[unit]))
 
     def _must(self, unit: int) -> tuple[Extra, ...]:
         return option_sets(self.options[unit], self.required, ())[0]
@@ -385,7 +392,9 @@ class _Search:
         """Find the best order that is the same for all exposures; return its solution and residuals."""
         found: list[tuple[Solution, np.ndarray, np.ndarray, float]] = []
         scale = np.inf
-        plain = [Candidate(0) if u not in self.held and self.groups[u] >= 0 else NONE for u in range(self.network.number)]
+        plain = [
+            Candidate(0) if u not in self.held and self.groups[u] >= 0 else NONE for u in range(self.network.number)
+        ]
         self._look_at_scene(self._solved(plain)[0])
         for order in sorted({min(order, self.order) for order in _FIRST_ORDERS}):
             candidates = [self._supported(u, order) for u in range(self.network.number)]
@@ -440,31 +449,107 @@ class _Search:
         squares = self._squares(residual)
         for unit in sorted(self.tied, key=lambda u: -squares[u]):
             if unit not in self.held:
-                choice = self._choose(equations, solution, unit, float(squares[unit]))
+                choice = self._choose(equations, solution, unit, float(squares[unit]), residual)
+                if choice.scale > _MISFIT:
+                    choice = self._with_all_bins(equations, solution, unit, residual, choice)
                 equations.change(unit, choice.fit.candidate)
                 self.scores[unit], self.scales[unit] = choice.scores, choice.scale
 
+    def _with_all_bins(
+        self, equations: Equations, solution: Solution, unit: int, residual: np.ndarray, choice: Choice
+    ) -> Choice:
+        """Choose again with the bins that were outliers of a model that does not fit, if another model fits them."""
+        network = self.network
+        nodes = network.nodes_of(unit)
+        before = network.good.copy()
+        network.good[nodes] = ~self.differences.node_odd[nodes]
+        if np.array_equal(before, network.good):
+            return choice
+        equations.reweigh()
+        self._known_residuals = None
+        squares = float(self._squares(residual)[unit])
+        again = self._choose(equations, solution, unit, squares, residual)
+        if again.scale < _BETTER * choice.scale:
+            return again
+        network.good[:] = before
+        equations.reweigh()
+        self._known_residuals = None
+        return choice
+
     def _squares(self, residual: np.ndarray) -> np.ndarray:
         """Return the sum of the squared distances of the good nodes of each unit, in standard errors."""
-        value, error = self.network.residuals(residual)
+        value, error = self._node_residuals(residual)
         with np.errstate(invalid="ignore"):
             distance = np.nan_to_num((value / error) ** 2) * self.network.good
         units = np.array(self.network.unit)[self.differences.node_exposure]
         return np.bincount(units, distance, self.network.number)
 
-    def _choose(self, equations: Equations, solution: Solution, unit: int, squares: float) -> Choice:
+    def _gain_is_measurable(self, unit: int) -> bool:
+        """Return whether the scene varies enough for its throughput to be measured."""
+        scene = self.network.scene
+        d = self.differences
+        nodes = self.network.nodes_of(unit)
+        nodes = nodes[self.network.good[nodes]]
+        if scene is None or nodes.size < 2:
+            return False
+        return (
+            float(np.std(scene[d.node_bin[nodes]])) > 0
+            and float(np.sqrt(2 * np.median(d.node_variance[nodes]) / nodes.size) / np.std(scene[d.node_bin[nodes]]))
+            < _GAIN_ERROR
+        )
+
+    def _promising(self, unit: int, now: Candidate, residual: np.ndarray) -> list[tuple[Extra, ...]]:
+        """Return the further terms that may be worth their price.
+
+        Left out are drifts of which the residuals show no sign, and the throughput of a scene without structure.
+
+        What drifting rows can gain is about the sum of the squares of the mean residuals of the rows.
+        """
+        found = []
+        for variants in self.options[unit]:
+            if variants[0].kind == "gain" and not self._gain_is_measurable(unit):
+                continue
+            if variants[0].nodes and not set(variants) & set(now.extras) and variants[0].name not in self.required:
+                gain = self._gain_of_lines(unit, residual, rows=variants[0].kind == "rows")
+                price = min(extra.terms for extra in variants) * np.log(max(self._good_bins(unit), 2))
+                if gain < price * self.scales.get(unit, 1.0) ** 2:
+                    continue
+            found.append(variants)
+        return found
+
+    def _gain_of_lines(self, unit: int, residual: np.ndarray, *, rows: bool) -> float:
+        value, error = self._node_residuals(residual)
+        gain = 0.0
+        for image in self.network.images[unit]:
+            span = self.differences.nodes_of(image)
+            good = self.network.good[span] & np.isfinite(value[span]) & (error[span] > 0)
+            numbers = self.differences.distinct_bins[self.differences.node_bin[span][good]]
+            line = np.unique(self.network.grid.places(numbers)[1 if rows else 0], return_inverse=True)[1]
+            weight = error[span][good] ** -2
+            sums, weights = np.bincount(line, weight * value[span][good]), np.bincount(line, weight)
+            gain += float((sums**2 / np.maximum(weights, 1e-300)).sum())
+        return gain
+
+    def _node_residuals(self, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self._known_residuals is None or self._known_residuals[0] is not residual:
+            self._known_residuals = residual, self.network.residuals(residual)
+        return self._known_residuals[1]
+
+    def _choose(
+        self, equations: Equations, solution: Solution, unit: int, squares: float, residual: np.ndarray
+    ) -> Choice:
         series, splines = self.steps[unit]
         now = equations.candidates[unit]
-        ladder = self._selection(equations, solution, unit, series)
-        makers = [
-            (candidate, partial(self._selection, equations, solution, unit, [candidate])) for candidate in splines
-        ]
-        source = ladder if now.nodes is None else self._selection(equations, solution, unit, [now.smooth])
+        options = self._promising(unit, now, residual)
+        select = partial(self._selection, equations, solution, unit, options=options)
+        ladder = select(series)
+        makers = [(candidate, partial(select, [candidate])) for candidate in splines]
+        source = ladder if now.nodes is None else select([now.smooth])
         gained = next((fit.gained for fit in source.fits(now.extras) if fit.candidate == now), 0.0)
         return choose(
             ladder,
             makers,
-            option_sets(self.options[unit], self.required, now.extras),
+            option_sets(options, self.required, now.extras),
             bins=self._good_bins(unit),
             squares=squares,
             now=gained,
@@ -474,21 +559,36 @@ class _Search:
         return int(self.network.good[self.network.nodes_of(unit)].sum())
 
     def _selection(
-        self, equations: Equations, solution: Solution, unit: int, steps: Sequence[Candidate]
+        self,
+        equations: Equations,
+        solution: Solution,
+        unit: int,
+        steps: Sequence[Candidate],
+        *,
+        options: Sequence[tuple[Extra, ...]],
     ) -> Selection:
-        extras = tuple(extra for variants in self.options[unit] for extra in variants)
+        extras = tuple(extra for variants in options for extra in variants)
         design = replace(max(steps, key=lambda candidate: candidate.smooth_terms), extras=extras)
         gram, own, right = equations.eliminate([unit], [design], solution)
-        network, smooth = self.network, design.smooth
-        inside, everywhere = [], []
-        for image in network.images[unit]:
-            parts = [self.differences.pairs[at] for at, _ in network.pairs_of[image]]
-            if parts:
-                x, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y"))
-                thin = slice(None, None, max(1, x.size * len(network.images[unit]) // _POINTS))
-                inside.append(network.bases[image].at(smooth, x[thin], y[thin]))
-            everywhere.append(network.bases[image].at(smooth, *grid_of_points(network.boxes[image])))
-        return Selection(design, list(steps), gram, own, right, np.vstack(inside), np.vstack(everywhere))
+        everywhere = [self.network.terms_at(image, design, *self._points(image)) for image in self.network.images[unit]]
+        return Selection(design, list(steps), gram, own, right, np.vstack(everywhere), equations.weight_of(unit))
+
+    def _points(self, image: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return points that are spread over the bins of an image with good pixels."""
+        if image not in self._known_points:
+            box = self.network.boxes[image]
+            if self.coverage is None or not self.coverage[image].bins.size:
+                x, y = grid_of_points(box)
+            else:
+                x, y = self.network.grid.centres(self.coverage[image].bins, box)
+                # The extremes, and some of the others.
+                thin = max(1, x.size // _POINTS)
+                some = np.unique(
+                    [*range(0, x.size, thin), *(int(k) for a in (x + y, x - y) for k in (a.argmin(), a.argmax()))]
+                )
+                x, y = x[some], y[some]
+            self._known_points[image] = x, y
+        return self._known_points[image]
 
     # -- several units at once --
 
@@ -501,11 +601,13 @@ class _Search:
         A change of one unit at a time may be trapped where two units have a term of which each needs its own only
         because the other has it.
         """
-        done = set()
+        done: set[int] = set()
         for unit in sorted(self.tied):
             for other in sorted(equations.neighbours(unit)):
-                if unit < other and not {unit, other} & (self.held | done) and self._simplify_pair(
-                    equations, solution, unit, other
+                if (
+                    unit < other
+                    and not {unit, other} & (self.held | done)
+                    and self._simplify_pair(equations, solution, unit, other)
                 ):
                     done |= {unit, other}
         if done:
@@ -571,7 +673,7 @@ class _Search:
             for u in self.tied
             if u not in self.held and candidates[u].terms
         ]
-        common = solution.shared.terms * np.log(max(int(self.network.good.sum()), 1))
+        common = float(solution.shared.terms * np.log(max(int(self.network.good.sum()), 1)))
         return float((equations.weights * residual**2).sum()) / self._scale() ** 2 + float(sum(terms)) + common
 
     def _share(self, solution: Solution) -> tuple[Solution, np.ndarray]:
@@ -609,8 +711,10 @@ class _Search:
             todo = [
                 u
                 for at in worse
-                for u in {self.network.unit[self.differences.pairs[at].first],
-                          self.network.unit[self.differences.pairs[at].second]}
+                for u in {
+                    self.network.unit[self.differences.pairs[at].first],
+                    self.network.unit[self.differences.pairs[at].second],
+                }
                 if u not in self.held and candidates[u].smooth_terms > 1
             ]
             if not todo:
@@ -715,13 +819,15 @@ class _Search:
         """Return for each unit the variance that is due to the choice of its model."""
         equations = self._equations(solution.candidates)
         selections = {
-            u: self._selection(equations, solution, u, self.steps[u][0])
+            u: self._selection(
+                equations, solution, u, self.steps[u][0], options=[(extra,) for extra in solution.candidates[u].extras]
+            )
             for u in self.tied
-            if u not in self.held and solution.candidates[u].nodes is None and solution.candidates[u].order >= 0
+            if u not in self.held and solution.candidates[u].smooth_terms
         }
         levels = [solution.coefficients[u][0] for u in selections] or [0.0]
         noise = float(np.sqrt(np.median(self.differences.variance))) if self.differences.variance.size else 1.0
-        sizes = [max(float(np.std(levels)), noise)]
+        sizes = [max(float(np.sqrt(np.mean(np.square(levels)))), noise)]
         fits = {
             degree: [_series_fit(selection, degree, self.scales.get(u, 1.0)) for u, selection in selections.items()]
             for degree in range(1, 4)
@@ -729,6 +835,7 @@ class _Search:
         for degree in range(1, 4):
             some = [fit for fit in fits[degree] if fit is not None]
             sizes.append(plausible_sizes(some, degree, 0.5 * sizes[-1] if degree > 1 else sizes[0]))
+        sizes += [sizes[-1] * 0.5**k for k in range(1, self.order)]
         found = {}
         for u, selection in selections.items():
             one = choices_of(selection, solution.candidates[u], self.scales.get(u, 1.0), sizes)
@@ -803,22 +910,24 @@ class _Search:
             if choices is not None:
                 wide = Basis(box).embedding(Candidate(choices.order), choices.order, self.network.bases[image])
                 choices = Choices(choices.order, wide @ choices.covariance @ wide.T)
-        model = Model(
-            candidate, box, coefficients, covariance, choices=choices, planes=self.network.planes[image]
-        )
+        model = Model(candidate, box, coefficients, covariance, choices=choices, planes=self.network.planes[image])
         fit.model = model
         fit.terms = [TermFit(extra.name, *model.coefficients_of(extra.name)) for extra in candidate.extras]
-        fit.largest_sigma = float(model.sigma(*grid_of_points(box)).max())
+        fit.largest_sigma = float(model.sigma(*self._points(image)).max())
 
     def _normalise_gains(self, exposures: Sequence[ExposureFit]) -> None:
-        """Make all throughputs relative to the reference of their group."""
+        """Make all throughputs relative to the reference of their group.
+
+        They were measured relative to the mean scene, whose throughput is the mean of all.
+        """
         for group, reference in enumerate(self.references):
-            of_reference = next(
-                (exposures[i].gain for i in self.network.images[reference] if exposures[i].group == group), 1.0
-            )
-            for one in exposures:
-                if one.group == group:
-                    one.gain /= of_reference
+            some = [one for one in exposures if one.group == group and one.model is not None]
+            if not some:
+                continue
+            mean = float(np.mean([one.gain for one in some]))
+            of_reference = 1.0 + exposures[self.network.images[reference][0]].gain - mean
+            for one in some:
+                one.gain = (1.0 + one.gain - mean) / of_reference
 
 
 def _drifts(candidate: Candidate) -> bool:

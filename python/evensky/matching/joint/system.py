@@ -18,8 +18,10 @@ import numpy as np
 from .candidates import NONE, Candidate
 from .network import Network, Solution
 
-# Width of the prior of the terms, in units of the spread of the differences; it matters for undetermined terms only.
-_PRIOR = 1e3
+# Widths of the priors of the terms, in units of the spread of the differences: of slopes and curves, and of levels and
+# all others. They matter for terms that the differences hardly determine: slopes and curves are hardly larger than the
+# differences of a whole set, whereas a level may be anything.
+_PRIOR_OF_CURVES, _PRIOR = 1.0, 1e3
 # Least weight of the prior, as a share of the largest sum of weights.
 _ROUNDING = 1e-13
 # Largest number of values of the noise of terms that are computed at a time.
@@ -104,7 +106,7 @@ class Equations:
         self.candidates.append(shared)
         self.weights = network.weights()
         self.anchors = list(anchors)
-        self.prior = self._prior_width() ** -2
+        self.spread = self._spread()
         self._pairs: dict[int, _Pair] = {}
         self._neighbours: list[set[int]] = [set() for _ in range(network.number)]
         for pair in network.differences.pairs:
@@ -113,10 +115,19 @@ class Equations:
                 self._neighbours[first].add(second)
                 self._neighbours[second].add(first)
 
-    def _prior_width(self) -> float:
+    def _spread(self) -> float:
         d = self.network.differences
         low, high = np.percentile(d.value, [1, 99]) if d.value.size else (0.0, 0.0)
-        return _PRIOR * max(float(high - low), float(np.sqrt(d.variance.max(initial=1e-30))))
+        return max(float(high - low), float(np.sqrt(d.variance.max(initial=1e-30))))
+
+    def _priors(self, layout: dict[int, slice]) -> np.ndarray:
+        """Return the weights of the priors about 0 of all terms."""
+        widths = np.full(max(where.stop for where in layout.values()), _PRIOR)
+        for owner, where in layout.items():
+            candidate = self.candidates[owner]
+            if candidate.nodes is None and candidate.order > 0:
+                widths[where.start + 1 : where.start + candidate.smooth_terms] = _PRIOR_OF_CURVES
+        return np.asarray((widths * self.spread) ** -2)
 
     def change(self, unit: int, candidate: Candidate) -> None:
         """Change the kind of model of a unit."""
@@ -127,6 +138,16 @@ class Equations:
         for image in self.network.images[unit]:
             for at, _ in self.network.pairs_of[image]:
                 self._pairs.pop(at, None)
+
+    def reweigh(self) -> None:
+        """Take over which bins are good from the network."""
+        self.weights = self.network.weights()
+        self._pairs.clear()
+
+    def weight_of(self, unit: int) -> float:
+        """Return the sum of the weights of the bins of a unit."""
+        rows = {at for image in self.network.images[unit] for at, _ in self.network.pairs_of[image]}
+        return float(sum(self.weights[self.network.differences.rows[at]].sum() for at in sorted(rows))) or 1.0
 
     def neighbours(self, unit: int) -> set[int]:
         """Return the units with which a unit was compared."""
@@ -208,8 +229,8 @@ class Equations:
         blocks: dict[tuple[int, int], np.ndarray] = {}
         for at in range(len(self.network.differences.pairs)):
             part = self.pair(at)
-            for owner, values in part.right.items():
-                right[layout[owner]] += values
+            for owner, part_right in part.right.items():
+                right[layout[owner]] += part_right
             for key, block in part.blocks.items():
                 blocks[key] = blocks[key] + block if key in blocks else block
         for owner, where in layout.items():
@@ -217,11 +238,11 @@ class Equations:
             if anchored is not None:
                 blocks[owner, owner] = blocks.get((owner, owner), 0.0) + anchored[0]
                 right[where] += anchored[1]
-        # A prior about 0, far wider than the errors of determined terms; its weight must exceed rounding errors.
+        # The weight of a prior must exceed rounding errors.
         largest = max((float(np.abs(block).max(initial=0)) for block in blocks.values()), default=0.0)
-        self.prior = max(self._prior_width() ** -2, _ROUNDING * largest)
+        self.prior = np.maximum(self._priors(layout), _ROUNDING * largest)
         diagonal = np.arange(size)
-        rows, columns, values = [diagonal], [diagonal], [np.full(size, self.prior)]
+        rows, columns, values = [diagonal], [diagonal], [self.prior]
         for (i, j), block in blocks.items():
             row, column = np.meshgrid(
                 np.arange(layout[i].start, layout[i].stop), np.arange(layout[j].start, layout[j].stop), indexing="ij"
@@ -298,7 +319,7 @@ class Equations:
                     some.append((mine[unit], sign * network.design(at, side, terms_of[unit])))
                 elif unit in layout:
                     others.append((layout[unit], sign * network.design(at, side, self.candidates[unit])))
-                elif self.candidates[unit].terms:
+                elif unit not in self.fixed and solution.candidates[unit].terms:
                     value -= sign * (network.design(at, side, solution.candidates[unit]) @ solution.coefficients[unit])
                 if network.number in layout:
                     others.append((layout[network.number], sign * network.design(at, side, self.shared)))
@@ -341,16 +362,29 @@ class Equations:
             for (i, j), block in part.blocks.items():
                 if i in layout and j in layout:
                     matrix[layout[i], layout[j]] += block
-                elif i in layout and j not in without and j < network.number:
-                    right[layout[i]] -= block @ solution.coefficients[j]
+            self._hold(at, layout, without, solution, right)
         for owner, where in layout.items():
             anchored = self.anchored(owner, self.candidates[owner])
             if anchored is not None:
                 matrix[where, where] += anchored[0]
                 right[where] += anchored[1]
         diagonal = np.diag_indices_from(matrix)
-        matrix[diagonal] += np.maximum(1e-10 * matrix[diagonal], self.prior)
+        matrix[diagonal] += np.maximum(1e-10 * matrix[diagonal], self._priors(layout))
         return matrix, right
+
+    def _hold(
+        self, at: int, layout: dict[int, slice], without: set[int], solution: Solution, right: np.ndarray
+    ) -> None:
+        """Subtract the known model of a unit that is not solved for from the right side of its partner in a pair."""
+        pair, rows = self.network.differences.pairs[at], self.network.differences.rows[at]
+        for side, image, sign in ((0, pair.first, -1.0), (1, pair.second, 1.0)):
+            unit = self.network.unit[image]
+            if unit in layout or unit in without or unit in self.fixed or not solution.candidates[unit].terms:
+                continue
+            known = sign * (self.network.design(at, side, solution.candidates[unit]) @ solution.coefficients[unit])
+            for owner, terms in self.sides(at):
+                if owner in layout:
+                    right[layout[owner]] -= terms.T @ (self.weights[rows] * known)
 
     # -- covariances --
 
@@ -380,9 +414,9 @@ class Equations:
             (np.repeat([1.0, -1.0], d.value.size), (d.node.ravel(), np.tile(number, 2))),
             shape=(d.node_exposure.size, d.value.size),
         ).tocsr()
-        noise = [
+        noise: list[Any] = [
             diags_array(np.sqrt(d.node_variance)) @ (incidence @ of_rows),
-            diags_array(np.full(size, np.sqrt(self.prior))),
+            diags_array(np.sqrt(self.prior)),
         ]
         if np.any(d.extra > 0):
             noise.append(diags_array(np.sqrt(np.maximum(d.extra, 0))) @ of_rows)

@@ -18,7 +18,7 @@ KINDS = {
     "smooth": "a constant, a plane, a Chebyshev series or a spline",
     "rows": "a level for each row, which drifts smoothly during read-out",
     "columns": "a level for each column, which drifts smoothly during read-out",
-    "detector": "a level for each detector of a mosaic in one image, by a label image",
+    "detector": "a level for each detector, by a label image, a number of sections, or the chips of each file",
     "amplifier": "a level for each amplifier, by a label image, a number of sections, or the header of each file",
     "template": "an image with a fitted amplitude: fringes, a wisp, a sky frame, a flat field",
     "gain": "the throughput: the scene with a fitted amplitude, which is measured but not removed",
@@ -65,9 +65,8 @@ class Term:
             raise InvalidParameterError(f"There is no term {self.kind!r}; terms are {', '.join(KINDS)}")
         if self.data is not None and self.kind not in _WITH_DATA:
             raise InvalidParameterError(f"A term {self.kind!r} takes no data; {', '.join(_WITH_DATA)} do")
-        if self.kind in ("detector", "template") and self.data is None:
-            example = "template=fringes.fits" if self.kind == "template" else "detector=labels.fits or detector=4x2"
-            raise InvalidParameterError(f"A term {self.kind!r} needs data, e.g. {example}")
+        if self.kind == "template" and self.data is None:
+            raise InvalidParameterError("A term 'template' needs data, e.g. template=fringes.fits")
         if self.sections is not None and self.kind == "template":
             raise InvalidParameterError(f"A template is an image or a file, not {self.data!r}")
         if self.sections is not None and min(self.sections) < 1:
@@ -136,14 +135,14 @@ def template(data: Any, *, name: str = "", shared: bool = False, required: bool 
     return Term("template", data, name, shared, required)
 
 
-def detector(data: Any, *, name: str = "", shared: bool = False, required: bool = False) -> Term:
-    """Make a term with a level for each detector of a mosaic in one image.
+def detector(data: Any = None, *, name: str = "", shared: bool = False, required: bool = False) -> Term:
+    """Make a term with a level for each detector.
 
     Parameters
     ----------
-    data : array-like of int, str, Path, (int, int), or list
+    data : array-like of int, str, Path, (int, int), list or None, optional
         Image of labels of the size of the exposures, 0 for no detector; the name of a FITS file with such an image; or
-        the numbers of equal detectors along x and y.
+        the numbers of equal detectors along x and y. By default, the detectors are the chips of each file.
     name, shared, required
         As for `template`.
 
