@@ -340,6 +340,8 @@ class Differences:
     extra : ndarray, shape (n,)
         Variance that is due to pixels that are good in only one of the two exposures, and that of pairs whose
         differences scatter more than the noise of their exposures explains.
+    pixel_variance : ndarray, shape (nodes,)
+        Variance of the good pixels of each node.
     pixel_noise : ndarray, shape (number,)
         Usual standard deviation of the pixels of each exposure in a bin; NaN for an exposure without differences.
     quantum : ndarray, shape (number,)
@@ -374,6 +376,7 @@ class Differences:
         rounding = np.repeat([sum(step**2 for step in pair.quanta) / 12 for pair in pairs], sizes)
         measured = _joined([pair.errors for pair in pairs]) ** 2 * counts
         pixel_variance, excess, self._independent = _noise(self, np.maximum(measured, rounding))
+        self.pixel_variance = pixel_variance
         self.pixel_noise = np.full(number, np.nan)
         for exposure_number in np.unique(self.node_exposure).tolist():
             usual = np.median(pixel_variance[self.nodes_of(exposure_number)])
