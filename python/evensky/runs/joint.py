@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._bands import band_height, row_bands
+from .._blas import one_blas_thread
 from .._core import PairOptions
 from .._text import reason_of
 from ..errors import TaskError
@@ -169,6 +170,7 @@ class JointMethod(Method):
         """Return the bins of an exposure that may be compared: none if it is in another unit."""
         return _NOTHING if differ(look.unit, self.unit) else look.coverage
 
+    @one_blas_thread()
     def plan(
         self, items: Sequence[Item], looks: Sequence[Look], differences: Sequence[PairBins]
     ) -> tuple[list[Plan], list[str]]:
