@@ -19,7 +19,7 @@ from .._text import reason_of
 from ..errors import TaskError
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.differences import Coverage, Differences, PairBins, coverage_of, measure_pair
-from ..matching.joint.grid import CommonGrid
+from ..matching.joint.grid import CommonGrid, PixelBox
 from ..matching.joint.network import Chip
 from ..matching.joint.partners import choose_pairs
 from ..matching.joint.pixels import Pixels
@@ -131,6 +131,20 @@ class JointMethod(Method):
         return {**self.__dict__, "terms": [], "_planes": {}}
 
     # -- in the main process --
+
+    def foresee(self, items: Sequence[Item]) -> None:
+        """Derive the size of the bins from the first exposure and from the overlaps of all, if these are known."""
+        if self.settled:
+            return
+        fields: dict[str, list[PixelBox]] = {}
+        for item in items:
+            box = self.source.box_of(item)
+            if box is not None:
+                fields.setdefault(item.slot, []).append(box)
+        if fields:
+            _, _, width, height = next(iter(fields.values()))[0]
+            self._grid = CommonGrid.fitting(width, height, fields.values())
+            self.settled = True
 
     def settle(self, look: Look) -> None:
         """Derive the size of the bins from the size of an exposure."""
