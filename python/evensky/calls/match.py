@@ -26,7 +26,7 @@ from ..runs.files import MatchConfig
 from ..runs.files import match_files as _match_files
 from ..runs.folder import PAGE
 from ..runs.joint import JointMethod
-from ..runs.known import known_of
+from ..runs.known import known_of, with_level
 from ..runs.match_run import MatchRun
 from ..runs.reference import ReferenceMethod
 from ..runs.run import match_exposures
@@ -274,8 +274,9 @@ def match_all(
         that it differs.
     level : str, optional
         What to leave unchanged: the "reference", the "mean" of all exposures (the models add up to zero), or the
-        exposure with the "lowest" level. By default ("auto") the reference if it covers nearly the whole field of the
-        exposures, otherwise the mean: the sky of a smaller reference would be continued far beyond its pixels.
+        exposure with the "lowest" level. By default ("auto") the reference, if `reference` names it or if it covers
+        nearly the whole field of the exposures, otherwise the mean: the sky of a smaller reference would be continued
+        far beyond its pixels.
     bin_size : int, optional
         Size of the bins in pixels; by default 16 bins along the shorter side of an exposure.
     statistic : str, optional
@@ -351,6 +352,7 @@ def match_all(
         anchors=anchors,
         skies=skies,
     )
+    made = with_level(made, known, named=reference is not None)
     method = JointMethod(source, made, terms=made_terms, fixed=known.fixed, anchors=known.anchors, pictures=pictures)
     check_term_files(method.terms, source.items)
     run = _run(source, method, reference, same_grid=same_grid, progress=progress)

@@ -20,6 +20,8 @@ MOST_ROWS = 60
 
 # Number of candidate models whose scores are shown.
 _MOST_SCORES = 7
+# Number of characters of their names that fit at the usual size; longer ones are written smaller.
+_LONGEST_NAME = 38
 
 
 class LevelRecord(Protocol):
@@ -299,7 +301,7 @@ def _scores(ax: Any, record: PictureRecord) -> None:
             xytext=(8, 0),
             textcoords="offset points",
             va="center",
-            fontsize=8.5,
+            fontsize=8.5 * min(1.0, _LONGEST_NAME / len(text)),
             color="black",
             weight="bold" if position == 0 else "normal",
         )

@@ -22,7 +22,7 @@ from ..work.executors import EXECUTORS, open_executor
 from .folder import TABLE, RunFolder
 from .joint import HELD_BYTES, JointMethod
 from .journal import Journal
-from .known import known_of
+from .known import known_of, with_level
 from .match_run import MatchRun, write_table
 from .method import Method
 from .reference import ReferenceMethod
@@ -118,7 +118,7 @@ def match_files(
         known = known_of(config, _Finder(files, survey.items, by_file), fixed=fixed, anchors=anchors, skies=skies)
         method = JointMethod(
             store,
-            config,
+            with_level(config, known, named=given is not None),
             terms=terms,
             fixed=known.fixed,
             anchors=known.anchors,

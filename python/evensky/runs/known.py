@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Known", "known_of"]
+__all__ = ["Known", "known_of", "with_level"]
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidParameterError
+from ..io.configuration import change_config
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.system import Anchor
 
@@ -78,6 +79,21 @@ def known_of(
             "what is fixed or known"
         )
     return known
+
+
+def with_level(config: MatchAllConfig, known: Known, *, named: bool) -> MatchAllConfig:
+    """Return the configuration of a run: a reference that the user names sets the level, unless something else does.
+
+    Parameters
+    ----------
+    config : MatchAllConfig
+    known : Known
+    named : bool
+        Whether the user names the reference.
+    """
+    if not named or config.level != "auto" or known.fixed or known.anchors:
+        return config
+    return change_config(MatchAllConfig, config, {"level": "reference"})
 
 
 def _pair(what: str, name: Any, pair: Any) -> tuple[float, float]:

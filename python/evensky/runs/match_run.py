@@ -256,18 +256,21 @@ def write_table(run: MatchRun, path: str | Path) -> Path:
 
 def gain_text(record: ExposureRecord) -> str:
     """Return the throughput of an exposure with its error, or a dash."""
-    if record.gain is None:
-        return "-"
-    error = record.gain_error or 0.0
-    # Two digits of the error, as more are noise.
-    digits = min(7, max(2, 1 - math.floor(math.log10(error)))) if 0 < error < math.inf else 4
-    return f"{record.gain:.{digits}f}±{error:.{digits}f}"
+    return "-" if record.gain is None else _with_error(record.gain, record.gain_error or 0.0)
 
 
 def term_text(term: TermRecord) -> str:
     """Return the coefficients of a term with their errors."""
-    pairs = [f"{value:.4g}±{error:.2g}" for value, error in zip(term.coefficients, term.errors, strict=True)]
+    pairs = map(_with_error, term.coefficients, term.errors)
     return f"{term.name} {', '.join(pairs)}"
+
+
+def _with_error(value: float, error: float) -> str:
+    """Return a value with its error, to two digits of the error, as more are noise."""
+    if not 1e-6 < error < 1e4:
+        return f"{value:.4g}±{error:.2g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f}±{error:.{digits}f}"
 
 
 def _figure_of(record: ExposureRecord, name: str) -> Any:

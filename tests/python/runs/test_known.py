@@ -9,7 +9,7 @@ from small_runs import make_config
 
 from evensky.errors import InvalidParameterError
 from evensky.matching.joint.system import Anchor
-from evensky.runs.known import known_of
+from evensky.runs.known import Known, known_of, with_level
 
 
 def find(name: Any, parameter: str) -> list[int]:
@@ -47,3 +47,13 @@ def test_what_cannot_be_known(given: dict[str, Any], says: str) -> None:
 def test_the_level_is_not_given_twice(level: str) -> None:
     with pytest.raises(InvalidParameterError, match=f"level is '{level}', but fixed sets the level"):
         known_of(make_config("all", level=level), find, fixed="a")
+
+
+def test_a_reference_that_is_named_sets_the_level() -> None:
+    config = make_config("all")
+    assert with_level(config, Known(), named=True).level == "reference"
+    assert config.level == "auto"  # the caller's own
+    assert with_level(config, Known(), named=False).level == "auto"
+    assert with_level(config, Known(fixed=[1]), named=True).level == "auto"
+    assert with_level(config, Known(anchors=[Anchor(0, 1.0, 1.0)]), named=True).level == "auto"
+    assert with_level(make_config("all", level="mean"), Known(), named=True).level == "mean"

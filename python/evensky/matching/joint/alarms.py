@@ -15,8 +15,8 @@ from .network import Network
 FLAGS = {
     "POOR_FIT": "residuals exceed their errors by more than a factor of 2.5, or an overlap is worse than before",
     "INCONSISTENT": "differences of three exposures do not add up to zero",
-    "UNDETERMINED": "the model is continued beyond the bins that determine it, with an error of more than 10 times "
-    "that of a bin",
+    "UNDETERMINED": "the model is continued beyond the bins that determine it, and its error exceeds a quarter of the "
+    "noise of a pixel",
     "GAIN": "the throughput differs from that of the reference by more than 5 standard errors",
     "QUANTISED": "pixels are multiples of a step, as in integer images, and their noise is less than half of it",
 }
@@ -24,8 +24,8 @@ FLAGS = {
 
 # Residual scatter in units of its errors at which a fit is poor.
 _POOR = 2.5
-# A model is undetermined if its error somewhere exceeds this multiple of the error of a bin.
-_UNKNOWN = 10.0
+# A model is undetermined if its error somewhere exceeds this part of the noise of a pixel.
+_UNKNOWN = 0.25
 # Noise in units of the step between pixel values below which the pixels are too coarse.
 _COARSE = 0.5
 # Significance of a throughput, in standard errors, and its least difference from 1.
@@ -86,13 +86,14 @@ class Alarms:
                     "need the term detector or amplifier, patterns a template, and pairs of bright and dark spots at "
                     "stars a better alignment or masks (--terms, --mask)"
                 )
-            if fit.largest_sigma > _UNKNOWN * self._scatter(image):
+            noise = float(self.network.differences.pixel_noise[image])
+            if fit.largest_sigma > _UNKNOWN * noise:
                 fit.flags["UNDETERMINED"] = (
-                    f"its error is up to {fit.largest_sigma:.2g} where no other exposure is good, "
-                    f"{fit.largest_sigma / self._scatter(image):.2g} times the error of a bin; use only the part that "
-                    "overlaps, add exposures that cover the rest, or limit the order (-c order=0)"
+                    f"its error is up to {fit.largest_sigma:.2g} where the overlaps do not determine its model; the "
+                    f"noise of a pixel is {noise:.2g}; use only the part that overlaps, add exposures that cover the "
+                    "rest, or limit the order (-c order=0)"
                 )
-            step, noise = self.network.differences.quantum[image], self.network.differences.pixel_noise[image]
+            step = float(self.network.differences.quantum[image])
             if step > 0 and noise < _COARSE * step:
                 fit.flags["QUANTISED"] = (
                     f"its pixels are multiples of {step:g}, and their noise is only {noise:.2g}; levels between two "
@@ -110,9 +111,3 @@ class Alarms:
         """Return the largest error of a mean of rounded pixels."""
         before = max(noise**2 - step**2 / 12, 0.0)
         return float(step / np.pi * np.exp(-2 * np.pi**2 * before / step**2))
-
-    def _scatter(self, image: int) -> float:
-        """Return the typical error of a bin of an image."""
-        d = self.network.differences
-        variance = d.node_variance[d.nodes_of(image)]
-        return float(np.sqrt(2 * np.median(variance))) if variance.size else np.inf

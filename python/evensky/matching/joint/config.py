@@ -69,7 +69,7 @@ class MatchAllConfig(Config):
         allowed={
             # The sky of a reference that covers a part of the field would be continued far beyond its pixels, and any
             # error of its slope with it.
-            "auto": "the reference, if it covers nearly the whole field of the exposures, otherwise the mean",
+            "auto": "the reference, if it is named or covers nearly the whole field, otherwise the mean",
             "reference": "the reference exposure",
             "mean": "the mean of all exposures: the models sum to zero",
             "lowest": "the exposure with the lowest level: all others are brought down to it",

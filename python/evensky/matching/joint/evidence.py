@@ -314,9 +314,7 @@ def choose(
             if not any(extra.nodes for extra in extras):
                 fits += selection.fits(extras)
     # Errors are scaled by the least residual scatter of all candidates that have enough bins to measure it.
-    spreads = [
-        float(np.sqrt(left(fit) / (bins - fit.rank))) for fit in fits if bins - fit.rank > max(3, 0.25 * bins)
-    ]
+    spreads = [float(np.sqrt(left(fit) / (bins - fit.rank))) for fit in fits if bins - fit.rank > max(3, 0.25 * bins)]
     scale = max(1.0, min(spreads, default=1.0))
     bic = [left(fit) / scale**2 + fit.rank * penalty for fit in fits]
     refused = _refused(fits, bic, scale, ladder.weight)
@@ -347,9 +345,7 @@ def _refused(fits: Sequence[Fit], bic: Sequence[float], scale: float, weight: fl
 # -- other candidates in the error --
 
 
-def plausible_sizes(
-    fits: Sequence[tuple[np.ndarray, np.ndarray]], degree: int, otherwise: float
-) -> float:
+def plausible_sizes(fits: Sequence[tuple[np.ndarray, np.ndarray]], degree: int, otherwise: float) -> float:
     """Estimate the size of the coefficients of one degree from those of all units.
 
     Parameters

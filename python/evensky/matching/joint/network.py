@@ -128,9 +128,7 @@ class Network:
             return
         corners = [_mapped(chip.to_plane, box) for chip, box in zip(chips, self.boxes, strict=True)]
         self.unit_boxes = [around([corners[i] for i in images]) for images in self.images]
-        self.bases = [
-            Basis(self.unit_boxes[unit], chip.to_plane) for unit, chip in zip(self.unit, chips, strict=True)
-        ]
+        self.bases = [Basis(self.unit_boxes[unit], chip.to_plane) for unit, chip in zip(self.unit, chips, strict=True)]
 
     @property
     def number(self) -> int:

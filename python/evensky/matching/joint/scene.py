@@ -48,8 +48,9 @@ def mean_scene(network: Network, coverage: Sequence[Coverage], solution: Solutio
         unit = network.unit[image]
         candidate = solution.candidates[unit]
         x, y = network.grid.centres(one.bins[known], network.boxes[image])
-        values = one.levels[known] + network.bases[image].at(candidate, x, y) @ (
-            solution.coefficients[unit][: candidate.smooth_terms]
+        values = (
+            one.levels[known]
+            + network.bases[image].at(candidate, x, y) @ (solution.coefficients[unit][: candidate.smooth_terms])
         )
         counts = one.counts[known].astype(float)
         total[at] += counts * values

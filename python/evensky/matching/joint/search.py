@@ -282,9 +282,7 @@ class _Search:
             else:
                 self.free_groups.append(members)
         # Units that the equations hold: in a group without a fixed unit, any one of them, as its models are shifted.
-        self.held = set(self.unchanged) | {
-            min(members, key=lambda u: best[u]) for members in self.free_groups
-        }
+        self.held = set(self.unchanged) | {min(members, key=lambda u: best[u]) for members in self.free_groups}
 
     def _resolved(self, level: str) -> str:
         if level != "auto":
@@ -334,15 +332,15 @@ class _Search:
                 if self.coverage is not None:
                     yield (Extra("gain", "gain", 1),)
             else:
-                terms = max((self.network.planes[i][term.name].terms for i in images
-                             if term.name in self.network.planes[i]), default=0)
+                terms = max(
+                    (self.network.planes[i][term.name].terms for i in images if term.name in self.network.planes[i]),
+                    default=0,
+                )
                 if terms:
                     yield (Extra(term.kind, term.name, terms),)
 
     def _number_of_bins(self, unit: int) -> int:
-        return sum(
-            span.stop - span.start for span in (self.differences.nodes_of(i) for i in self.network.images[unit])
-        )
+        return sum(span.stop - span.start for span in (self.differences.nodes_of(i) for i in self.network.images[unit]))
 
     def _must(self, unit: int) -> tuple[Extra, ...]:
         return option_sets(self.options[unit], self.required, ())[0]
@@ -494,9 +492,11 @@ class _Search:
         nodes = nodes[self.network.good[nodes]]
         if scene is None or nodes.size < 2:
             return False
-        return float(np.std(scene[d.node_bin[nodes]])) > 0 and float(
-            np.sqrt(2 * np.median(d.node_variance[nodes]) / nodes.size) / np.std(scene[d.node_bin[nodes]])
-        ) < _GAIN_ERROR
+        return (
+            float(np.std(scene[d.node_bin[nodes]])) > 0
+            and float(np.sqrt(2 * np.median(d.node_variance[nodes]) / nodes.size) / np.std(scene[d.node_bin[nodes]]))
+            < _GAIN_ERROR
+        )
 
     def _promising(self, unit: int, now: Candidate, residual: np.ndarray) -> list[tuple[Extra, ...]]:
         """Return the further terms that may be worth their price.
@@ -570,12 +570,8 @@ class _Search:
         extras = tuple(extra for variants in options for extra in variants)
         design = replace(max(steps, key=lambda candidate: candidate.smooth_terms), extras=extras)
         gram, own, right = equations.eliminate([unit], [design], solution)
-        everywhere = [
-            self.network.terms_at(image, design, *self._points(image)) for image in self.network.images[unit]
-        ]
-        return Selection(
-            design, list(steps), gram, own, right, np.vstack(everywhere), equations.weight_of(unit)
-        )
+        everywhere = [self.network.terms_at(image, design, *self._points(image)) for image in self.network.images[unit]]
+        return Selection(design, list(steps), gram, own, right, np.vstack(everywhere), equations.weight_of(unit))
 
     def _points(self, image: int) -> tuple[np.ndarray, np.ndarray]:
         """Return points that are spread over the bins of an image with good pixels."""
@@ -608,8 +604,10 @@ class _Search:
         done: set[int] = set()
         for unit in sorted(self.tied):
             for other in sorted(equations.neighbours(unit)):
-                if unit < other and not {unit, other} & (self.held | done) and self._simplify_pair(
-                    equations, solution, unit, other
+                if (
+                    unit < other
+                    and not {unit, other} & (self.held | done)
+                    and self._simplify_pair(equations, solution, unit, other)
                 ):
                     done |= {unit, other}
         if done:
@@ -713,8 +711,10 @@ class _Search:
             todo = [
                 u
                 for at in worse
-                for u in {self.network.unit[self.differences.pairs[at].first],
-                          self.network.unit[self.differences.pairs[at].second]}
+                for u in {
+                    self.network.unit[self.differences.pairs[at].first],
+                    self.network.unit[self.differences.pairs[at].second],
+                }
                 if u not in self.held and candidates[u].smooth_terms > 1
             ]
             if not todo:
@@ -910,9 +910,7 @@ class _Search:
             if choices is not None:
                 wide = Basis(box).embedding(Candidate(choices.order), choices.order, self.network.bases[image])
                 choices = Choices(choices.order, wide @ choices.covariance @ wide.T)
-        model = Model(
-            candidate, box, coefficients, covariance, choices=choices, planes=self.network.planes[image]
-        )
+        model = Model(candidate, box, coefficients, covariance, choices=choices, planes=self.network.planes[image])
         fit.model = model
         fit.terms = [TermFit(extra.name, *model.coefficients_of(extra.name)) for extra in candidate.extras]
         fit.largest_sigma = float(model.sigma(*self._points(image)).max())
