@@ -13,9 +13,7 @@ from evensky.matching.joint.grid import CommonGrid, PixelBox, around, common_box
 Means = Callable[[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-def bins_in(
-    grid: CommonGrid, box: PixelBox
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def bins_in(grid: CommonGrid, box: PixelBox) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return positions, widths, heights and numbers of the bins in a box."""
     x_edges, y_edges, numbers = grid.edges(box)
     x, y = np.meshgrid((x_edges[:-1] + x_edges[1:] - 1) / 2 + box[0], (y_edges[:-1] + y_edges[1:] - 1) / 2 + box[1])
@@ -65,9 +63,7 @@ def make_pairs(
         x, y, width, height, numbers = place
         counts = width * height
         at = np.searchsorted(whole, numbers)
-        one, other = (
-            means(k, *place) + deviations[k] * drawn[k, at] / np.sqrt(counts) for k in (i, j)
-        )
+        one, other = (means(k, *place) + deviations[k] * drawn[k, at] / np.sqrt(counts) for k in (i, j))
         good = np.ones(x.size, bool) if bad is None else ~(bad(i, x, y) | bad(j, x, y))
         if not good.any():
             continue
