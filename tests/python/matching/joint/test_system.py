@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -85,7 +86,7 @@ def written_out(
     """Return the terms of all units, and at last the shared ones, in all rows; and the columns of each."""
     d = network.differences
     ends = np.cumsum([0, *(one.terms for one in [*candidates, shared])]).tolist()
-    places = [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    places = [slice(a, b) for a, b in itertools.pairwise(ends)]
     result = np.zeros((d.value.size, ends[-1]))
     for at, (one, rows) in enumerate(zip(d.pairs, d.rows, strict=True)):
         for side, image, sign in ((0, one.first, -1), (1, one.second, 1)):
