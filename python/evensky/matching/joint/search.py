@@ -352,6 +352,7 @@ class _Search:
         if self.free_groups:
             solution, residual = self._recentred(solution, residual)
         sweeps = 0
+        seen: list[list[Candidate]] = []
         while sweeps < _SWEEPS:
             sweeps += 1
             self.network.reject(residual)
@@ -365,6 +366,12 @@ class _Search:
             residual = self.differences.value - self.network.predicted(solution)
             if solution.candidates == before:
                 break
+            if solution.candidates in seen:
+                # Each choice rests on the scatter that the last one left, so choices may alternate.
+                alternating = seen[seen.index(solution.candidates) :]
+                solution, residual = self._solved(min(alternating, key=self._criterion))
+                break
+            seen.append(list(solution.candidates))
         self.network.reject(residual)
         self._look_at_scene(solution)
         solution, residual = self._share(solution)
