@@ -4,17 +4,18 @@ from __future__ import annotations
 
 __all__ = ["FLAGS", "Alarms"]
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
+from .closure import CLEAN_CLOSURE, closure
 from .models import Model
 from .network import Network
 
 FLAGS = {
     "POOR_FIT": "residuals exceed their errors by more than a factor of 2.5, or an overlap is worse than before",
-    "INCONSISTENT": "differences of three exposures do not add up to zero",
+    "INCONSISTENT": f"differences of three exposures do not add up to zero: their closure exceeds {CLEAN_CLOSURE:g}",
     "UNDETERMINED": "the model is continued beyond the bins that determine it, and its error exceeds a quarter of the "
     "noise of a pixel",
     "GAIN": "the throughput differs from that of the reference by more than 5 standard errors",
@@ -51,13 +52,13 @@ class Alarms:
     ----------
     network : Network
         The exposures after the match.
-    refused : collection of int
-        Units whose model was simplified because it made an overlap worse.
+    clipping : float, optional
+        Closure of clipped noise, see `evensky.matching.joint.closure.noise_of_clipping`.
     """
 
-    def __init__(self, network: Network, refused: Collection[int]) -> None:
+    def __init__(self, network: Network, clipping: float | None = None) -> None:
         self.network = network
-        self.refused = set(refused)
+        self.closure = closure(network.differences) if clipping is None else closure(network.differences, clipping)
 
     def raise_on(self, fits: Sequence[_Fit], residual: np.ndarray, worse: Sequence[int]) -> None:
         """Raise the flags of all exposures.
@@ -85,6 +86,12 @@ class Alarms:
                     f"residuals are {fit.chi:.2g} times their errors (at most {_POOR:g}); look at the residuals: steps "
                     "need the term detector or amplifier, patterns a template, and pairs of bright and dark spots at "
                     "stars a better alignment or masks (--terms, --mask)"
+                )
+            if self.closure[image] > CLEAN_CLOSURE:
+                fit.flags["INCONSISTENT"] = (
+                    f"its differences from pairs of other exposures add up to {self.closure[image]:.2g} times what masks "
+                    f"and clipping leave (at most {CLEAN_CLOSURE:g}), which no model can mend; look for another seeing, "
+                    "a shift of the WCS, saturated stars or masks that differ"
                 )
             noise = float(self.network.differences.pixel_noise[image])
             if fit.largest_sigma > _UNKNOWN * noise:

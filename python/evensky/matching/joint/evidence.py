@@ -178,6 +178,9 @@ class Selection:
         found = []
         for step in self.steps:
             number = further.size + step.smooth_terms
+            # Further terms are relative to a level.
+            if extras and step.smooth_terms == 0 and self.design.smooth_terms > 0:
+                continue
             # A drift beside a smooth part without a slope is a spline along one axis.
             if step.nodes is None and step.order < 1 and any(extra.nodes for extra in extras):
                 continue

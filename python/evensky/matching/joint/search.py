@@ -146,6 +146,7 @@ def fit_all(
     fixed: Sequence[int] = (),
     anchors: Sequence[Anchor] = (),
     chips: Sequence[Chip] | None = None,
+    clipping: float | None = None,
 ) -> JointFit:
     """Find the models that make all exposures agree.
 
@@ -176,6 +177,8 @@ def fit_all(
         Models that are known, with their errors. They take the place of the level.
     chips : sequence of Chip, optional
         Places in the focal plane, if exposures have several chips. Chips of one exposure share its smooth model.
+    clipping : float, optional
+        Closure of clipped noise; by default that of clipping at 3 standard deviations.
 
     Returns
     -------
@@ -192,7 +195,7 @@ def fit_all(
         raise InvalidParameterError(f"order = {order}; it must be at least 0")
     made = _planes_of(terms_of(terms), planes or {}, len(boxes))
     network = Network(boxes, grid, differences, chips=chips, planes=made)
-    search = _Search(network, preference, level, order, spline, terms_of(terms), coverage, fixed, anchors)
+    search = _Search(network, preference, level, order, spline, terms_of(terms), coverage, fixed, anchors, clipping)
     return search.run()
 
 
@@ -222,6 +225,7 @@ class _Search:
         coverage: Sequence[Coverage] | None,
         fixed: Sequence[int],
         anchors: Sequence[Anchor],
+        clipping: float | None,
     ) -> None:
         self.network = network
         self.differences = network.differences
@@ -230,11 +234,11 @@ class _Search:
         self.terms = list(terms)
         self.coverage = coverage
         self.anchors = list(anchors)
+        self.clipping = clipping
         self.shared = NONE
         self.zero = 0.0
         self.scores: dict[int, list[Score]] = {}
         self.scales: dict[int, float] = {}
-        self.refused: set[int] = set()
         self._known_residuals: tuple[np.ndarray, tuple[np.ndarray, np.ndarray]] | None = None
         self._known_points: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._group(preference, fixed, level)
@@ -727,7 +731,6 @@ class _Search:
             if not todo:
                 break
             unit = max(todo, key=lambda u: candidates[u].smooth_terms)
-            self.refused.add(unit)
             simpler = [
                 score.candidate
                 for score in self.scores.get(unit, [])
@@ -885,7 +888,7 @@ class _Search:
             self._describe(fit, i, solution, covariances[unit] * scale**2, choices.get(unit))
             exposures.append(fit)
         self._normalise_gains(exposures)
-        Alarms(self.network, self.refused).raise_on(exposures, residual, self._worse(residual))
+        Alarms(self.network, self.clipping).raise_on(exposures, residual, self._worse(residual))
         fixed = [
             next((min(self.network.images[u]) for u in members if u in self.unchanged), -1) for members in self.members
         ]
