@@ -321,7 +321,8 @@ def choose(
     scale = max(1.0, min(spreads, default=1.0))
     bic = [left(fit) / scale**2 + fit.rank * penalty for fit in fits]
     refused = _refused(fits, bic, scale, ladder.weight)
-    ranked = sorted(range(len(fits)), key=lambda k: (refused[k], bic[k], fits[k].candidate.terms))
+    # A term that is 0 in all bins changes the criterion by rounding errors only.
+    ranked = sorted(range(len(fits)), key=lambda k: (refused[k], round(bic[k], 6), fits[k].candidate.terms))
     best = ranked[0]
     scores = [Score(fits[k].candidate, bic[k] - bic[best], refused[k]) for k in ranked]
     return Choice(fits[best], scale, scores, bic[best] - (squares + now) / scale**2)
