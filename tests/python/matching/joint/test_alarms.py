@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -20,9 +20,11 @@ BOXES = [(0, 0, 80, 80)] * 3
 NOISE = 4.0
 
 
-def network_of(quantum: float = 0.0) -> Network:
+def network_of(quantum: float = 0.0, gap: float = 0.0) -> Network:
+    """Make a network; `gap` is added to the difference of the first and the third exposure in all bins."""
     differences = make_pairs(BOXES, GRID, lambda k, x, *_: 10.0 * k + 0 * x, noise=NOISE, seed=1)
     differences.quantum[:] = quantum
+    differences.value[differences.rows[1]] += gap
     return Network(BOXES, GRID, differences)
 
 
@@ -39,10 +41,10 @@ def fits(**fields: float) -> list[ExposureFit]:
 
 
 def raised(
-    found: Sequence[ExposureFit], *, quantum: float = 0.0, refused: Collection[int] = (), worse: Sequence[int] = ()
+    found: Sequence[ExposureFit], *, quantum: float = 0.0, gap: float = 0.0, worse: Sequence[int] = ()
 ) -> list[dict[str, str]]:
-    network = network_of(quantum)
-    Alarms(network, refused).raise_on(found, np.zeros(network.differences.value.size), worse)
+    network = network_of(quantum, gap)
+    Alarms(network).raise_on(found, np.zeros(network.differences.value.size), worse)
     return [fit.flags for fit in found]
 
 
@@ -83,6 +85,17 @@ def test_pixels_that_are_coarse() -> None:
         assert "multiples of 8.4" in one["QUANTISED"]
         assert "use the files before they were rounded" in one["QUANTISED"]
     assert raised(fits(), quantum=1.9 * NOISE) == [{}, {}, {}]
+
+
+def test_triangles_that_do_not_close() -> None:
+    # Clipping leaves 0.17 standard errors of each of the three differences; a bin has 100 pixels.
+    left = 0.173 * np.sqrt(6) * NOISE / 10
+    flags = raised(fits(), gap=1.4 * left)
+    for one in flags:
+        assert list(one) == ["INCONSISTENT"]
+        assert "1.4 times" in one["INCONSISTENT"]
+        assert "look for another" in one["INCONSISTENT"]
+    assert raised(fits(), gap=1.2 * left) == [{}, {}, {}]
 
 
 def test_an_overlap_that_is_worse_than_before() -> None:

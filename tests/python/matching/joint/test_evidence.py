@@ -93,7 +93,10 @@ def test_nested_fits_are_those_of_least_squares() -> None:
     assert selection.places((WISP, LINES)).tolist() == [20, 15, 16]
     for some, columns in (((), []), ((AMPLIFIERS,), [17, 18, 19]), ((AMPLIFIERS, WISP), [17, 18, 19, 20])):
         fits = selection.fits(some)
-        assert [fit.candidate for fit in fits] == [Candidate(order, extras=some) for order in range(-1, 5)]
+        # Further terms are relative to a level.
+        assert [fit.candidate for fit in fits] == [
+            Candidate(order, extras=some) for order in range(0 if some else -1, 5)
+        ]
         assert selection.fits(some) is fits
         for fit in fits:
             places = [*range(fit.candidate.smooth_terms), *columns]
@@ -121,14 +124,15 @@ def test_what_the_bins_do_not_determine_is_left_out() -> None:
     assert [fit.candidate.order for fit in selection.fits(())] == [-1, 0]
     # A constant cannot be told from a further term that is one.
     selection = selection_of(np.hstack([smooth[:, :1], smooth[:, :1] * 5.0]), 2 + 0 * x, series(0), (WISP,))
-    assert [fit.candidate.order for fit in selection.fits((WISP,))] == [-1]
+    assert selection.fits((WISP,)) == []
     # A further term that is 0 in all bins gains nothing and costs nothing; the model without it is simpler.
     nothing = np.hstack([smooth[:, :1], np.zeros((40, 1))])
-    selection = selection_of(nothing, 2 + 0 * x, series(0), (WISP,))
+    value = 2 + np.random.default_rng(1).normal(size=40)
+    selection = selection_of(nothing, value, series(0), (WISP,))
     fits = selection.fits((WISP,))
-    assert [fit.rank for fit in fits] == [0, 1]
-    assert fits[1].coefficients == pytest.approx([2, 0])
-    found = choose(selection, [], [(WISP,), ()], bins=40, squares=160.0, now=0.0)
+    assert [fit.rank for fit in fits] == [1]
+    assert fits[0].coefficients == pytest.approx([value.mean(), 0])
+    found = choose(selection, [], [(WISP,), ()], bins=40, squares=float((value**2).sum()), now=0.0)
     assert found.fit.candidate == Candidate(0)
 
 
@@ -200,6 +204,39 @@ def test_further_terms_and_splines_are_compared() -> None:
     bumps = choice_for(of_spline @ rng.normal(0, 30, 36) + rng.normal(size=200))
     assert bumps.fit.candidate == spline
     assert made == [spline]
+
+
+def test_a_spline_takes_the_place_of_drifts() -> None:
+    # The present model has a plane and drifting rows; a spline along y is as good, and simpler.
+    rng = np.random.default_rng(7)
+    x, y = points(200)
+    basis, spline, drift = Basis(BOX), Candidate(nodes=(1, 5)), Extra("rows", "rows", 3, 5)
+    of_spline = basis.at(spline, x, y)
+    value = of_spline @ rng.normal(0, 30, 5) + rng.normal(size=200)
+    rows = basis.drift(drift, x, y, 0.0, 0.0)
+    ladder = selection_of(np.hstack([basis.at(Candidate(2), x, y), rows]), value, series(2), (drift,))
+    found = choose(
+        ladder,
+        [(spline, lambda: selection_of(of_spline, value, [spline]))],
+        [(drift,), ()],
+        bins=200,
+        squares=float((value**2).sum()),
+        now=0.0,
+    )
+    assert found.fit.candidate == spline
+    assert {score.candidate: score.bic for score in found.scores}[Candidate(1, extras=(drift,))] > 0
+
+
+def test_a_throughput_differs_little_from_1() -> None:
+    # A term that is as large as the scene is a difference of the sky, which the scene happens to hold.
+    rng = np.random.default_rng(8)
+    x, y = points(200)
+    scene, gain = rng.exponential(100, (200, 1)), Extra("gain", "gain", 1)
+    for amplitude, expected in ((0.2, (gain,)), (-0.2, (gain,)), (1.0, ()), (-0.6, ())):
+        value = 7 + amplitude * scene[:, 0] + rng.normal(size=200)
+        ladder = selection_of(np.hstack([Basis(BOX).at(Candidate(2), x, y), scene]), value, series(2), (gain,))
+        found = choose(ladder, [], [(), (gain,)], bins=200, squares=float((value**2).sum()), now=0.0)
+        assert found.fit.candidate.extras == expected
 
 
 def test_sets_of_further_terms() -> None:
