@@ -42,6 +42,9 @@ _WORSE = 16.0
 # Residual scatter in units of its errors beyond which outliers may be due to the model, and the ratio to that of a
 # model that fits them.
 _MISFIT, _BETTER = 1.5, 0.7
+# Throughputs are not believed if they differ by more than this, or if models of more smooth terms than this still leave a
+# residual scatter of more than this, in units of its errors.
+_LARGEST_GAIN, _SIMPLE, _GAIN_MISFIT = 0.3, 6, 1.4
 # Largest error with which a throughput is worth measuring.
 _GAIN_ERROR = 0.02
 # Largest number of points in compared bins at which candidates are compared.
@@ -352,13 +355,26 @@ class _Search:
     # -- search --
 
     def run(self) -> JointFit:
+        solution, sweeps = self._searched()
+        if self._false_gains(solution):
+            # A throughput is told from a sky only by models that fit.
+            for options in self.options:
+                options[:] = [variants for variants in options if variants[0].kind != "gain"]
+            solution, more = self._searched()
+            sweeps += more
+        solution, _ = self._share(solution)
+        solution, residual = self._without_worse(solution)
+        return self._result(solution, residual, sweeps)
+
+    def _searched(self) -> tuple[Solution, int]:
+        """Choose candidates until they stay the same; return the solution and the number of sweeps."""
+        self.network.good = ~self.differences.node_odd
+        self.scales, self.scores = {}, {}
         solution, residual = self._begin()
         if self.free_groups:
             solution, residual = self._recentred(solution, residual)
-        sweeps = 0
-        seen: list[list[Candidate]] = []
-        while sweeps < _SWEEPS:
-            sweeps += 1
+        found: list[tuple[float, list[Candidate]]] = []
+        for _ in range(_SWEEPS):
             self.network.reject(residual)
             self._look_at_scene(solution)
             before = list(solution.candidates)
@@ -368,19 +384,46 @@ class _Search:
                 self._simplify(equations, solution)
             solution = equations.solve()
             residual = self.differences.value - self.network.predicted(solution)
+            found.append((self._score(solution.candidates, residual), list(solution.candidates)))
             if solution.candidates == before:
                 break
-            if solution.candidates in seen:
+            if any(solution.candidates == candidates for _, candidates in found[:-1]):
                 # Each choice rests on the scatter that the last one left, so choices may alternate.
-                alternating = seen[seen.index(solution.candidates) :]
-                solution, residual = self._solved(min(alternating, key=self._criterion))
+                solution, residual = self._solved(min(found, key=lambda one: one[0])[1])
                 break
-            seen.append(list(solution.candidates))
+        else:
+            solution, residual = self._solved(min(found, key=lambda one: one[0])[1])
         self.network.reject(residual)
         self._look_at_scene(solution)
-        solution, residual = self._share(solution)
-        solution, residual = self._without_worse(solution)
-        return self._result(solution, sweeps)
+        return self._solved(solution.candidates)[0], len(found)
+
+    def _score(self, candidates: Sequence[Candidate], residual: np.ndarray) -> float:
+        """Return the criterion of all models, in which far outliers count no more."""
+        value, error = self._node_residuals(residual)
+        with np.errstate(invalid="ignore"):
+            distance = np.abs(value / error)
+        distance = distance[np.isfinite(distance)]
+        return float(np.minimum(distance**2, _FAR**2).sum()) + self._price(candidates)
+
+    def _price(self, candidates: Sequence[Candidate]) -> float:
+        """Return the part of the criterion that is due to the numbers of terms."""
+        return float(
+            sum(candidates[u].terms * np.log(max(self._number_of_bins(u), 1)) for u in self.tied if u not in self.held)
+        )
+
+    def _false_gains(self, solution: Solution) -> bool:
+        """Return whether throughputs were found although the models do not fit, or that are too far from 1."""
+        gains = [
+            float(coefficients[-1])
+            for candidate, coefficients in zip(solution.candidates, solution.coefficients, strict=True)
+            if candidate.extras and candidate.extras[-1].kind == "gain"
+        ]
+        if not gains or "gain" in self.required:
+            return False
+        residual = self.differences.value - self.network.predicted(solution)
+        terms = np.median([solution.candidates[u].smooth_terms for u in self.tied if u not in self.held])
+        misfit = self._reduced(residual, solution.candidates) > _GAIN_MISFIT and terms > _SIMPLE
+        return bool(misfit or np.ptp([0.0, *gains]) > _LARGEST_GAIN)
 
     def _equations(self, candidates: Sequence[Candidate], shared: Candidate | None = None) -> Equations:
         return Equations(
@@ -415,8 +458,7 @@ class _Search:
                 distance = np.abs(value / error)
             distance = distance[np.isfinite(distance)]
             scale = min(scale, max(1.0, 1.4826 * float(np.median(distance)) if distance.size else 1.0))
-            penalty = sum(candidates[u].terms * np.log(max(self._number_of_bins(u), 1)) for u in self.tied)
-            found.append((solution, residual, distance, penalty))
+            found.append((solution, residual, distance, self._price(candidates)))
 
         def score(one: tuple[Solution, np.ndarray, np.ndarray, float]) -> float:
             return float(np.minimum((one[2] / scale) ** 2, _FAR**2).sum()) + one[3]
@@ -853,8 +895,7 @@ class _Search:
                 found[u] = one
         return found
 
-    def _result(self, solution: Solution, sweeps: int) -> JointFit:
-        residual = self.differences.value - self.network.predicted(solution)
+    def _result(self, solution: Solution, residual: np.ndarray, sweeps: int) -> JointFit:
         scale = max(1.0, self._reduced(residual, solution.candidates))
         choices = self._choices(solution)
         solved = list(solution.candidates)
