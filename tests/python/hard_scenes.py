@@ -38,6 +38,7 @@ __all__ = [
     "right_orders",
     "shifted",
     "small_overlap",
+    "small_overlap_of_two",
     "template",
     "throughput",
 ]
@@ -594,10 +595,15 @@ def chain(seed: int, number: int = 4, side: int = 1024, overlap: float = 0.35) -
 
 
 def small_overlap(seed: int, number: int = 3, side: int = 1024, overlap: float = 0.05) -> HardScene:
-    """Make two or three exposures in a row that overlap by 5 % of their width and differ in levels and planes."""
+    """Make three exposures in a row that overlap by 5 % of their width and differ in levels and planes."""
     rng = np.random.default_rng(seed)
     step = round(side * (1 - overlap))
     return _partial("small_overlap", rng, [(at * step, 0) for at in range(number)], (side, side), [1] * number)
+
+
+def small_overlap_of_two(seed: int, side: int = 1024, overlap: float = 0.05) -> HardScene:
+    """Make two exposures that overlap by 5 % of their width and differ in levels and planes."""
+    return small_overlap(seed, 2, side, overlap)
 
 
 def mosaic(seed: int, number: int = 4, side: int = 512, overlap: float = 0.1) -> HardScene:
@@ -791,6 +797,7 @@ CASES: dict[str, Callable[..., HardScene]] = {
         chain,
         mixed_orders,
         small_overlap,
+        small_overlap_of_two,
         mosaic,
         different_seeing,
         bright_stars_masked,

@@ -16,6 +16,7 @@ from .._bands import band_height, row_bands
 from .._core import PairOptions
 from .._text import reason_of
 from ..errors import TaskError
+from ..matching.joint.closure import noise_of_clipping
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.differences import Coverage, Differences, PairBins, coverage_of, measure_pair
 from ..matching.joint.grid import CommonGrid
@@ -194,6 +195,7 @@ class JointMethod(Method):
             fixed=sorted(self.fixed),
             anchors=self.anchors,
             chips=_chips_of(items, looks),
+            clipping=noise_of_clipping(self.config.statistic, self.config.sigma),
         )
         self._planes = {}
         self.level = "known" if self.anchors else "fixed" if self.fixed else fit.level

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 __all__ = ["FLAGS", "Alarms"]
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
+from .closure import CLEAN_CLOSURE, closure
 from .models import Model
 from .network import Network
 
 FLAGS = {
     "POOR_FIT": "residuals exceed their errors by more than a factor of 2.5, or an overlap is worse than before",
-    "INCONSISTENT": "differences of three exposures do not add up to zero",
-    "UNDETERMINED": "the model is continued beyond the bins that determine it, with an error of more than 10 times that of a bin",
+    "INCONSISTENT": f"differences of three exposures do not add up to zero: their closure exceeds {CLEAN_CLOSURE:g}",
+    "UNDETERMINED": "the model is continued beyond the bins that determine it, and its error exceeds a quarter of the "
+    "noise of a pixel",
     "GAIN": "the throughput differs from that of the reference by more than 5 standard errors",
     "QUANTISED": "pixels are multiples of a step, as in integer images, and their noise is less than half of it",
 }
@@ -23,8 +25,8 @@ FLAGS = {
 
 # Residual scatter in units of its errors at which a fit is poor.
 _POOR = 2.5
-# A model is undetermined if its error somewhere exceeds this multiple of the error of a bin.
-_UNKNOWN = 10.0
+# A model is undetermined if its error somewhere exceeds this part of the noise of a pixel.
+_UNKNOWN = 0.25
 # Noise in units of the step between pixel values below which the pixels are too coarse.
 _COARSE = 0.5
 # Significance of a throughput, in standard errors, and its least difference from 1.
@@ -50,13 +52,13 @@ class Alarms:
     ----------
     network : Network
         The exposures after the match.
-    refused : collection of int
-        Units whose model was simplified because it made an overlap worse.
+    clipping : float, optional
+        Closure of clipped noise, see `evensky.matching.joint.closure.noise_of_clipping`.
     """
 
-    def __init__(self, network: Network, refused: Collection[int]) -> None:
+    def __init__(self, network: Network, clipping: float | None = None) -> None:
         self.network = network
-        self.refused = set(refused)
+        self.closure = closure(network.differences) if clipping is None else closure(network.differences, clipping)
 
     def raise_on(self, fits: Sequence[_Fit], residual: np.ndarray, worse: Sequence[int]) -> None:
         """Raise the flags of all exposures.
@@ -85,18 +87,25 @@ class Alarms:
                     "need the term detector or amplifier, patterns a template, and pairs of bright and dark spots at "
                     "stars a better alignment or masks (--terms, --mask)"
                 )
-            if fit.largest_sigma > _UNKNOWN * self._scatter(image):
-                fit.flags["UNDETERMINED"] = (
-                    f"its error is up to {fit.largest_sigma:.2g} where no other exposure is good, "
-                    f"{fit.largest_sigma / self._scatter(image):.2g} times the error of a bin; use only the part that "
-                    "overlaps, add exposures that cover the rest, or limit the order (-c order=0)"
+            if self.closure[image] > CLEAN_CLOSURE:
+                fit.flags["INCONSISTENT"] = (
+                    f"its differences from pairs of other exposures add up to {self.closure[image]:.2g} times what masks "
+                    f"and clipping leave (at most {CLEAN_CLOSURE:g}), which no model can mend; look for another seeing, "
+                    "a shift of the WCS, saturated stars or masks that differ"
                 )
-            step, noise = self.network.differences.quantum[image], self.network.differences.pixel_noise[image]
+            noise = float(self.network.differences.pixel_noise[image])
+            if fit.largest_sigma > _UNKNOWN * noise:
+                fit.flags["UNDETERMINED"] = (
+                    f"its error is up to {fit.largest_sigma:.2g} where the overlaps do not determine its model; the "
+                    f"noise of a pixel is {noise:.2g}; use only the part that overlaps, add exposures that cover the "
+                    "rest, or limit the order (-c order=0)"
+                )
+            step = float(self.network.differences.quantum[image])
             if step > 0 and noise < _COARSE * step:
                 fit.flags["QUANTISED"] = (
                     f"its pixels are multiples of {step:g}, and their noise is only {noise:.2g}; levels between two "
-                    f"steps are uncertain by up to {self._rounding(step, noise):.2g}, whatever the number of pixels; use "
-                    "the files before they were rounded"
+                    f"steps are uncertain by up to {self._rounding(step, noise):.2g}, whatever the number of pixels; "
+                    "use the files before they were rounded"
                 )
             if abs(fit.gain - 1) > _SIGNIFICANT * fit.gain_error > 0:
                 fit.flags["GAIN"] = (
@@ -109,9 +118,3 @@ class Alarms:
         """Return the largest error of a mean of rounded pixels."""
         before = max(noise**2 - step**2 / 12, 0.0)
         return float(step / np.pi * np.exp(-2 * np.pi**2 * before / step**2))
-
-    def _scatter(self, image: int) -> float:
-        """Return the typical error of a bin of an image."""
-        d = self.network.differences
-        variance = d.node_variance[d.nodes_of(image)]
-        return float(np.sqrt(2 * np.median(variance))) if variance.size else np.inf

@@ -106,7 +106,7 @@ class Basis:
             along = mean_spline(np.asarray(y, float) - y0, height, rows, extra.nodes)
         else:
             along = mean_spline(np.asarray(x, float) - x0, width, columns, extra.nodes)
-        return along @ drift_terms(extra.nodes)
+        return np.asarray(along @ drift_terms(extra.nodes))
 
     def _spline(
         self,

@@ -27,6 +27,10 @@ _STEPS_IN_WINDOW = 6.0
 _ROUNDS = 100
 # A node, which is a bin of an exposure, is not used if its pixels have more than this multiple of the usual variance.
 _ODD = 10.0
+# Two exposures hold the same pixels if the variance of their difference is less than this part of the usual one.
+_SAME_PIXELS = 0.02
+# Variance of their difference in units of the sum of their variances: the weight of such a pair is that of many others.
+_CERTAIN = 0.02
 # Ratio to the expected scatter from which the differences of a pair have noise of their own.
 _MORE_THAN_EXPECTED = 1.3
 # Least variance of an exposure, or of a bin, as a fraction of the typical one.
@@ -334,8 +338,10 @@ class Differences:
     variance : ndarray, shape (n,)
         Variance of the value: the sum of the variances of both nodes and of `extra`.
     extra : ndarray, shape (n,)
-        Variance that is due to pixels that are good in only one of the two exposures, and that of pairs whose differences
-        scatter more than the noise of their exposures explains.
+        Variance that is due to pixels that are good in only one of the two exposures, and that of pairs whose
+        differences scatter more than the noise of their exposures explains.
+    pixel_variance : ndarray, shape (nodes,)
+        Variance of the good pixels of each node.
     pixel_noise : ndarray, shape (number,)
         Usual standard deviation of the pixels of each exposure in a bin; NaN for an exposure without differences.
     quantum : ndarray, shape (number,)
@@ -369,7 +375,8 @@ class Differences:
         # Rounding to multiples of a step adds noise, even where all pixels of a bin happen to be equal.
         rounding = np.repeat([sum(step**2 for step in pair.quanta) / 12 for pair in pairs], sizes)
         measured = _joined([pair.errors for pair in pairs]) ** 2 * counts
-        pixel_variance, excess = _noise(self, np.maximum(measured, rounding))
+        pixel_variance, excess, self._independent = _noise(self, np.maximum(measured, rounding))
+        self.pixel_variance = pixel_variance
         self.pixel_noise = np.full(number, np.nan)
         for exposure_number in np.unique(self.node_exposure).tolist():
             usual = np.median(pixel_variance[self.nodes_of(exposure_number)])
@@ -383,6 +390,9 @@ class Differences:
         self.extra = (of_both * (1.0 / counts - 1.0 / most[self.node])).sum(axis=0)
         self.extra += _beyond_exposures(self.rows, measured / counts, of_both.sum(axis=0) / counts)
         self.variance = self.node_variance[self.node].sum(axis=0) + self.extra
+        # Differences of the same pixels are more certain than the noise of their exposures lets expect.
+        same = np.repeat(~self._independent, sizes)
+        self.variance[same] *= _CERTAIN
 
     def nodes_of(self, exposure: int) -> slice:
         """Return the nodes of an exposure."""
@@ -404,7 +414,7 @@ def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(arrays) if arrays else np.zeros(0)
 
 
-def _noise(differences: Differences, pair_variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _noise(differences: Differences, pair_variance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Derive pixel variances of single exposures in their bins from those of differences.
 
     The variance of a difference is the sum of those of two exposures. The share of each follows if three or more
@@ -424,36 +434,56 @@ def _noise(differences: Differences, pair_variance: np.ndarray) -> tuple[np.ndar
         Variance of single pixels of each node.
     excess : ndarray, shape (nodes,)
         Variance in units of the usual variance of the exposure.
+    independent : ndarray of bool, shape (pairs,)
+        Which pairs do not hold the same pixels.
     """
     pairs = differences.pairs
     if not np.any(pair_variance > 0):
         ones = np.ones(differences.node_exposure.size)  # Without any noise, all bins have the same weight.
-        return ones, ones
+        return ones, ones, np.ones(len(pairs), bool)
     # A lower limit of the variance prevents single bins from dominating.
     variance = np.maximum(pair_variance, _LEAST_NOISE * np.median(pair_variance[pair_variance > 0]))
     typical = np.array([np.median(variance[rows]) for rows in differences.rows])
     first, second = (np.array([getattr(pair, name) for pair in pairs]) for name in ("first", "second"))
     number = differences.number
-    partners = np.maximum(np.bincount(first, minlength=number) + np.bincount(second, minlength=number), 1)
+    independent = _independent(typical, first, second, number)
+    used = independent.astype(float)
+    partners = np.bincount(first, used, number) + np.bincount(second, used, number)
 
     def mean_of_pairs(values: np.ndarray) -> np.ndarray:
-        sums = np.bincount(first, values, number) + np.bincount(second, values, number)
-        return np.asarray(sums / partners)
+        sums = np.bincount(first, used * values, number) + np.bincount(second, used * values, number)
+        return np.asarray(sums / np.maximum(partners, 1))
 
     half = mean_of_pairs(typical / 2)
     own = half
     for _ in range(_ROUNDS):
         own = np.maximum(own * mean_of_pairs(typical / (own[first] + own[second])), _LEAST_NOISE * half)
     of_pair = np.repeat(own[first] + own[second], [rows.stop - rows.start for rows in differences.rows])
-    local = _lower_median(differences.node, variance / of_pair, differences.node_exposure.size)
-    return np.asarray(own[differences.node_exposure] * local), local
+    # Pairs of the same pixels say nothing about single bins either.
+    ratio = np.where(
+        np.repeat(used, [rows.stop - rows.start for rows in differences.rows]) > 0, variance / of_pair, np.inf
+    )
+    local = _lower_median(differences.node, ratio, differences.node_exposure.size)
+    local[~np.isfinite(local)] = 1.0
+    return np.asarray(own[differences.node_exposure] * local), local, independent
+
+
+def _independent(typical: np.ndarray, first: np.ndarray, second: np.ndarray, number: int) -> np.ndarray:
+    """Return which pairs of exposures have independent noise.
+
+    The difference of two exposures that hold the same pixels has nearly no noise; it says nothing about theirs. All
+    pairs of an exposure count if it has no others.
+    """
+    result = typical >= _SAME_PIXELS * np.median(typical)
+    known = np.bincount(first, result, number) + np.bincount(second, result, number) > 0
+    return np.asarray(result | ~known[first] | ~known[second])
 
 
 def _beyond_exposures(rows: Sequence[slice], measured: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Return the variance of pairs beyond the sum of those of their exposures.
 
-    It is there if the noise of exposures is not independent: if two exposures hold the same pixels, their difference has
-    no noise, and it would follow that they have none in their differences from others.
+    It is there if the noise of exposures is not independent: if two exposures hold the same pixels, their difference
+    has no noise, and it would follow that they have none in their differences from others.
     """
     result = np.zeros(measured.size)
     for some in rows:

@@ -1,14 +1,15 @@
 """Choice of the candidate model that the differences support.
 
-The candidates of a unit are compared by the Bayesian information criterion (Schwarz 1978, Annals of Statistics 6, 461),
+The candidates of a unit are compared by the Bayesian information criterion (Schwarz 1978, Annals of Statistics 6,
+461),
 
     BIC = chi2 / s^2 + k ln n,
 
 where chi2 is the weighted sum of the squared residuals, n the number of bins of the unit and k the number of its terms.
 It approximates minus twice the logarithm of the evidence of a linear model with a prior as informative as one
 observation (Kass and Raftery 1995, JASA 90, 773), so a difference of 10 means odds of 150 to 1. Bins, not pixels, are
-counted as observations, as bins are fitted. The errors of bins hold only for white noise; if even the best candidate has
-a larger residual scatter, s is that scatter, otherwise 1.
+counted as observations, as bins are fitted. The errors of bins hold only for white noise; if even the best candidate
+has a larger residual scatter, s is that scatter, otherwise 1.
 
 chi2 is that of the joint solution: the models of the other units are solved for along with each candidate. If they were
 held, two neighbours could hold each other in a wrong place: a curve that the first should not have remains, because
@@ -33,7 +34,6 @@ __all__ = [
     "series_gain",
 ]
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -60,8 +60,6 @@ _LEAST_SHARE = 1e-4
 _PEAK = 3.0
 # Orders above that of the chosen series that are considered in its error.
 _ORDERS_ABOVE = 2
-# Size of terms that no data determine, relative to those of the degree below.
-_DECLINE = 0.5
 
 
 @dataclass(frozen=True)
@@ -162,9 +160,7 @@ class Selection:
         return np.concatenate([np.zeros(0, int), *parts]).astype(int)
 
     def fits(self, extras: tuple[Extra, ...]) -> list[Fit]:
-        """Return the fits of all smooth parts with some further terms; those that the bins do not determine are left
-        out.
-        """
+        """Return the fits of all smooth parts with some further terms; undetermined ones are left out."""
         if extras not in self._found:
             self._found[extras] = self._fits(extras)
         return self._found[extras]
@@ -182,6 +178,9 @@ class Selection:
         found = []
         for step in self.steps:
             number = further.size + step.smooth_terms
+            # Further terms are relative to a level.
+            if extras and step.smooth_terms == 0 and self.design.smooth_terms > 0:
+                continue
             # A drift beside a smooth part without a slope is a spline along one axis.
             if step.nodes is None and step.order < 1 and any(extra.nodes for extra in extras):
                 continue
@@ -318,9 +317,7 @@ def choose(
             if not any(extra.nodes for extra in extras):
                 fits += selection.fits(extras)
     # Errors are scaled by the least residual scatter of all candidates that have enough bins to measure it.
-    spreads = [
-        float(np.sqrt(left(fit) / (bins - fit.rank))) for fit in fits if bins - fit.rank > max(3, 0.25 * bins)
-    ]
+    spreads = [float(np.sqrt(left(fit) / (bins - fit.rank))) for fit in fits if bins - fit.rank > max(3, 0.25 * bins)]
     scale = max(1.0, min(spreads, default=1.0))
     bic = [left(fit) / scale**2 + fit.rank * penalty for fit in fits]
     refused = _refused(fits, bic, scale, ladder.weight)
@@ -351,9 +348,7 @@ def _refused(fits: Sequence[Fit], bic: Sequence[float], scale: float, weight: fl
 # -- other candidates in the error --
 
 
-def plausible_sizes(
-    fits: Sequence[tuple[np.ndarray, np.ndarray]], degree: int, otherwise: float
-) -> float:
+def plausible_sizes(fits: Sequence[tuple[np.ndarray, np.ndarray]], degree: int, otherwise: float) -> float:
     """Estimate the size of the coefficients of one degree from those of all units.
 
     Parameters
@@ -380,7 +375,8 @@ def plausible_sizes(
     size = float(np.mean(values**2))
     for _ in range(20):
         weights = (variances + size) ** -2
-        size = max(float((weights * (values**2 - variances)).sum() / weights.sum()), float(variances.min()) / values.size)
+        beyond_errors = float((weights * (values**2 - variances)).sum() / weights.sum())
+        size = max(beyond_errors, float(variances.min()) / values.size)
     return float(np.sqrt(size))
 
 

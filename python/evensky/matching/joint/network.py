@@ -128,9 +128,7 @@ class Network:
             return
         corners = [_mapped(chip.to_plane, box) for chip, box in zip(chips, self.boxes, strict=True)]
         self.unit_boxes = [around([corners[i] for i in images]) for images in self.images]
-        self.bases = [
-            Basis(self.unit_boxes[unit], chip.to_plane) for unit, chip in zip(self.unit, chips, strict=True)
-        ]
+        self.bases = [Basis(self.unit_boxes[unit], chip.to_plane) for unit, chip in zip(self.unit, chips, strict=True)]
 
     @property
     def number(self) -> int:
@@ -177,7 +175,8 @@ class Network:
         image = (bins.first, bins.second)[side]
         if extra.kind == "gain":
             assert self.scene is not None
-            return self.scene[self.differences.node_bin[self.differences.node[side][self.differences.rows[at]]]][:, None]
+            nodes = self.differences.node[side][self.differences.rows[at]]
+            return np.asarray(self.scene[self.differences.node_bin[nodes]][:, None])
         key = at, side, extra
         known = self._designs.get(key)
         if known is not None:

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-# Number of pixels whose values of terms are computed at a time.
-_PIXELS_TOGETHER = 2**20
-
 
 @dataclass
 class Plane:
@@ -21,14 +18,14 @@ class Plane:
     image : ndarray of float32, shape (height, width), or of an integer type, or None
         A template, which has one term; or labels, where each label except the first has a term: the level of its
         pixels from the mean level of the exposure, 0 outside all labels. None for a level of all pixels.
-    labels : ndarray of int
-        The labels; empty for a template.
+    labels : ndarray of int or None
+        The labels, of which there may be none; None for a template.
     shares : ndarray
         Share of the pixels that each label has, or level of the terms of a plane without an image.
     """
 
     image: np.ndarray | None
-    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    labels: np.ndarray | None = None
     shares: np.ndarray = field(default_factory=lambda: np.zeros(0))
     _known: dict[tuple[bytes, bytes, int, int], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
@@ -37,7 +34,7 @@ class Plane:
         """Number of terms."""
         if self.image is None:
             return self.shares.size
-        return max(0, self.labels.size - 1) if self.labels.size else 1
+        return 1 if self.labels is None else max(0, self.labels.size - 1)
 
     def means(self, x_edges: np.ndarray, y_edges: np.ndarray) -> np.ndarray:
         """Compute mean values of the terms over bins.
@@ -67,9 +64,9 @@ class Plane:
         for row, (top, end) in enumerate(zip(y_edges[:-1].tolist(), y_edges[1:].tolist(), strict=True)):
             band = self.image[top:end, columns]
             for term in range(self.terms):
-                values = band if not self.labels.size else band == self.labels[term + 1]
+                values = band if self.labels is None else band == self.labels[term + 1]
                 sums = np.add.reduceat(values.sum(axis=0, dtype=float), starts)
-                result[row, :, term] = sums / areas[row] - (self.shares[term + 1] if self.labels.size else 0.0)
+                result[row, :, term] = sums / areas[row] - (0.0 if self.labels is None else self.shares[term + 1])
         return result
 
     def at(self, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -78,9 +75,9 @@ class Plane:
             return np.broadcast_to(self.shares, (len(columns), self.terms))
         height, width = self.image.shape
         values = self.image[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
-        if not self.labels.size:
-            return values[:, None].astype(float)
-        return (values[:, None] == self.labels[None, 1:]) - self.shares[None, 1:]
+        if self.labels is None:
+            return np.asarray(values[:, None].astype(float))
+        return np.asarray((values[:, None] == self.labels[None, 1:]) - self.shares[None, 1:])
 
     def add_to(self, out: np.ndarray, coefficients: np.ndarray, first_row: int) -> None:
         """Add whole rows of the plane, with its coefficients, to an array of shape (rows, width)."""
@@ -88,8 +85,10 @@ class Plane:
             out += np.float32(self.shares @ coefficients)
             return
         band = self.image[first_row : first_row + len(out)]
-        if not self.labels.size:
+        if self.labels is None:
             out += np.float32(coefficients[0]) * band
+            return
+        if not coefficients.size:
             return
         base = -float(self.shares[1:] @ coefficients)
         levels = np.concatenate([[0.0], coefficients]) + base

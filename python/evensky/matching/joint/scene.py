@@ -11,8 +11,12 @@ import numpy as np
 from .differences import Coverage
 from .network import Network, Solution
 
-# Share of the bins that is darker than the level at which the throughput has no effect.
-_DARK = 0.05
+# Rounds of the fit to the darkest bins.
+_ROUNDS = 30
+# Bins that are brighter than the dark sky by more than this number of its standard deviations have scene in them.
+_BRIGHT = 0.25
+# Fewest bins that a dark sky with a slope is fitted to.
+_FEWEST = 12
 
 
 def mean_scene(network: Network, coverage: Sequence[Coverage], solution: Solution) -> tuple[np.ndarray, float]:
@@ -31,8 +35,9 @@ def mean_scene(network: Network, coverage: Sequence[Coverage], solution: Solutio
     scene : ndarray, shape (distinct bins,)
         Scene above its zero, by the numbers in `Differences.node_bin`.
     zero : float
-        Level of the darkest bins, which has no scene in it. An exposure of other throughput has the same level there:
-        differences cannot tell a throughput that acts on a uniform level from a difference of that level.
+        Level of the dark sky, which has no scene in it. An exposure of other throughput has the same level there:
+        differences cannot tell a throughput that acts on a uniform level from a difference of that level. For the same
+        reason, a slope of the dark sky is no scene if the models have slopes.
     """
     d = network.differences
     distinct = d.distinct_bins
@@ -48,8 +53,9 @@ def mean_scene(network: Network, coverage: Sequence[Coverage], solution: Solutio
         unit = network.unit[image]
         candidate = solution.candidates[unit]
         x, y = network.grid.centres(one.bins[known], network.boxes[image])
-        values = one.levels[known] + network.bases[image].at(candidate, x, y) @ (
-            solution.coefficients[unit][: candidate.smooth_terms]
+        values = (
+            one.levels[known]
+            + network.bases[image].at(candidate, x, y) @ (solution.coefficients[unit][: candidate.smooth_terms])
         )
         counts = one.counts[known].astype(float)
         total[at] += counts * values
@@ -58,5 +64,29 @@ def mean_scene(network: Network, coverage: Sequence[Coverage], solution: Solutio
         scene = total / weight
     if not np.any(weight > 0):
         return np.zeros(number), 0.0
-    zero = float(np.quantile(scene[weight > 0], _DARK))
-    return np.where(weight > 0, scene - zero, 0.0), zero
+    seen = weight > 0
+    x, y = network.grid.places(distinct[seen])
+    sloping = np.median([candidate.order for candidate in solution.candidates]) >= 1
+    dark = _dark_sky(x.astype(float), y.astype(float), scene[seen], sloping=bool(sloping))
+    result = np.zeros(number)
+    result[seen] = scene[seen] - dark
+    return result, float(np.mean(dark))
+
+
+def _dark_sky(x: np.ndarray, y: np.ndarray, scene: np.ndarray, *, sloping: bool) -> np.ndarray:
+    """Fit a constant or a plane to the darkest bins, without those that are brighter; return its values in all bins."""
+    terms = np.stack([np.ones(x.size), x - x.mean(), y - y.mean()] if sloping else [np.ones(x.size)], axis=1)
+    used = np.ones(x.size, bool)
+    fitted = np.full(x.size, float(np.median(scene)))
+    for _ in range(_ROUNDS):
+        if used.sum() < (_FEWEST if sloping else 1):
+            break
+        fitted = terms @ np.linalg.lstsq(terms[used], scene[used], rcond=None)[0]
+        residual = scene - fitted
+        below = residual[residual < 0]
+        spread = float(np.sqrt(np.mean(below**2))) if below.size else 0.0
+        now = residual <= _BRIGHT * spread
+        if np.array_equal(now, used):
+            break
+        used = now
+    return fitted

@@ -39,9 +39,12 @@ _FAR = 4.0
 _WHOLE_FIELD = 0.7
 # An overlap is worse than before if chi2 of its bins has grown by more than this.
 _WORSE = 16.0
-# Residual scatter in units of its errors beyond which outliers may be due to the model, and the ratio to that of a model
-# that fits them.
+# Residual scatter in units of its errors beyond which outliers may be due to the model, and the ratio to that of a
+# model that fits them.
 _MISFIT, _BETTER = 1.5, 0.7
+# Throughputs are not believed if they differ by more than this, or if models of more smooth terms than this still leave a
+# residual scatter of more than this, in units of its errors.
+_LARGEST_GAIN, _SIMPLE, _GAIN_MISFIT = 0.3, 6, 1.4
 # Largest error with which a throughput is worth measuring.
 _GAIN_ERROR = 0.02
 # Largest number of points in compared bins at which candidates are compared.
@@ -146,6 +149,7 @@ def fit_all(
     fixed: Sequence[int] = (),
     anchors: Sequence[Anchor] = (),
     chips: Sequence[Chip] | None = None,
+    clipping: float | None = None,
 ) -> JointFit:
     """Find the models that make all exposures agree.
 
@@ -176,6 +180,8 @@ def fit_all(
         Models that are known, with their errors. They take the place of the level.
     chips : sequence of Chip, optional
         Places in the focal plane, if exposures have several chips. Chips of one exposure share its smooth model.
+    clipping : float, optional
+        Closure of clipped noise; by default that of clipping at 3 standard deviations.
 
     Returns
     -------
@@ -192,7 +198,7 @@ def fit_all(
         raise InvalidParameterError(f"order = {order}; it must be at least 0")
     made = _planes_of(terms_of(terms), planes or {}, len(boxes))
     network = Network(boxes, grid, differences, chips=chips, planes=made)
-    search = _Search(network, preference, level, order, spline, terms_of(terms), coverage, fixed, anchors)
+    search = _Search(network, preference, level, order, spline, terms_of(terms), coverage, fixed, anchors, clipping)
     return search.run()
 
 
@@ -222,6 +228,7 @@ class _Search:
         coverage: Sequence[Coverage] | None,
         fixed: Sequence[int],
         anchors: Sequence[Anchor],
+        clipping: float | None,
     ) -> None:
         self.network = network
         self.differences = network.differences
@@ -230,11 +237,11 @@ class _Search:
         self.terms = list(terms)
         self.coverage = coverage
         self.anchors = list(anchors)
+        self.clipping = clipping
         self.shared = NONE
         self.zero = 0.0
         self.scores: dict[int, list[Score]] = {}
         self.scales: dict[int, float] = {}
-        self.refused: set[int] = set()
         self._known_residuals: tuple[np.ndarray, tuple[np.ndarray, np.ndarray]] | None = None
         self._known_points: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._group(preference, fixed, level)
@@ -259,7 +266,9 @@ class _Search:
             some = [top(int(of_image[i])) for i in images if of_image[i] >= 0]
             for other in some[1:]:
                 parent[other] = some[0]
-        unit_group = [next((top(int(of_image[i])) for i in images if of_image[i] >= 0), -1) for images in network.images]
+        unit_group = [
+            next((top(int(of_image[i])) for i in images if of_image[i] >= 0), -1) for images in network.images
+        ]
         distinct = sorted(set(unit_group) - {-1})
         self.members = [[u for u in range(number) if unit_group[u] == group] for group in distinct]
         self.tied = [u for members in self.members for u in members]
@@ -280,9 +289,7 @@ class _Search:
             else:
                 self.free_groups.append(members)
         # Units that the equations hold: in a group without a fixed unit, any one of them, as its models are shifted.
-        self.held = set(self.unchanged) | {
-            min(members, key=lambda u: best[u]) for members in self.free_groups
-        }
+        self.held = set(self.unchanged) | {min(members, key=lambda u: best[u]) for members in self.free_groups}
 
     def _resolved(self, level: str) -> str:
         if level != "auto":
@@ -332,15 +339,15 @@ class _Search:
                 if self.coverage is not None:
                     yield (Extra("gain", "gain", 1),)
             else:
-                terms = max((self.network.planes[i][term.name].terms for i in images
-                             if term.name in self.network.planes[i]), default=0)
+                terms = max(
+                    (self.network.planes[i][term.name].terms for i in images if term.name in self.network.planes[i]),
+                    default=0,
+                )
                 if terms:
                     yield (Extra(term.kind, term.name, terms),)
 
     def _number_of_bins(self, unit: int) -> int:
-        return sum(
-            span.stop - span.start for span in (self.differences.nodes_of(i) for i in self.network.images[unit])
-        )
+        return sum(span.stop - span.start for span in (self.differences.nodes_of(i) for i in self.network.images[unit]))
 
     def _must(self, unit: int) -> tuple[Extra, ...]:
         return option_sets(self.options[unit], self.required, ())[0]
@@ -348,12 +355,26 @@ class _Search:
     # -- search --
 
     def run(self) -> JointFit:
+        solution, sweeps = self._searched()
+        if self._false_gains(solution):
+            # A throughput is told from a sky only by models that fit.
+            for options in self.options:
+                options[:] = [variants for variants in options if variants[0].kind != "gain"]
+            solution, more = self._searched()
+            sweeps += more
+        solution, _ = self._share(solution)
+        solution, residual = self._without_worse(solution)
+        return self._result(solution, residual, sweeps)
+
+    def _searched(self) -> tuple[Solution, int]:
+        """Choose candidates until they stay the same; return the solution and the number of sweeps."""
+        self.network.good = ~self.differences.node_odd
+        self.scales, self.scores = {}, {}
         solution, residual = self._begin()
         if self.free_groups:
             solution, residual = self._recentred(solution, residual)
-        sweeps = 0
-        while sweeps < _SWEEPS:
-            sweeps += 1
+        found: list[tuple[float, list[Candidate]]] = []
+        for _ in range(_SWEEPS):
             self.network.reject(residual)
             self._look_at_scene(solution)
             before = list(solution.candidates)
@@ -363,13 +384,42 @@ class _Search:
                 self._simplify(equations, solution)
             solution = equations.solve()
             residual = self.differences.value - self.network.predicted(solution)
+            found.append((self._score(solution.candidates, residual), list(solution.candidates)))
             if solution.candidates == before:
                 break
+        else:
+            solution, residual = self._solved(min(found, key=lambda one: one[0])[1])
         self.network.reject(residual)
         self._look_at_scene(solution)
-        solution, residual = self._share(solution)
-        solution, residual = self._without_worse(solution)
-        return self._result(solution, sweeps)
+        return self._solved(solution.candidates)[0], len(found)
+
+    def _score(self, candidates: Sequence[Candidate], residual: np.ndarray) -> float:
+        """Return the criterion of all models, in which far outliers count no more."""
+        value, error = self._node_residuals(residual)
+        with np.errstate(invalid="ignore"):
+            distance = np.abs(value / error)
+        distance = distance[np.isfinite(distance)]
+        return float(np.minimum(distance**2, _FAR**2).sum()) + self._price(candidates)
+
+    def _price(self, candidates: Sequence[Candidate]) -> float:
+        """Return the part of the criterion that is due to the numbers of terms."""
+        return float(
+            sum(candidates[u].terms * np.log(max(self._number_of_bins(u), 1)) for u in self.tied if u not in self.held)
+        )
+
+    def _false_gains(self, solution: Solution) -> bool:
+        """Return whether throughputs were found although the models do not fit, or that are too far from 1."""
+        gains = [
+            float(coefficients[-1])
+            for candidate, coefficients in zip(solution.candidates, solution.coefficients, strict=True)
+            if candidate.extras and candidate.extras[-1].kind == "gain"
+        ]
+        if not gains or "gain" in self.required:
+            return False
+        residual = self.differences.value - self.network.predicted(solution)
+        terms = np.median([solution.candidates[u].smooth_terms for u in self.tied if u not in self.held])
+        misfit = self._reduced(residual, solution.candidates) > _GAIN_MISFIT and terms > _SIMPLE
+        return bool(misfit or np.ptp([0.0, *gains]) > _LARGEST_GAIN)
 
     def _equations(self, candidates: Sequence[Candidate], shared: Candidate | None = None) -> Equations:
         return Equations(
@@ -392,7 +442,9 @@ class _Search:
         """Find the best order that is the same for all exposures; return its solution and residuals."""
         found: list[tuple[Solution, np.ndarray, np.ndarray, float]] = []
         scale = np.inf
-        plain = [Candidate(0) if u not in self.held and self.groups[u] >= 0 else NONE for u in range(self.network.number)]
+        plain = [
+            Candidate(0) if u not in self.held and self.groups[u] >= 0 else NONE for u in range(self.network.number)
+        ]
         self._look_at_scene(self._solved(plain)[0])
         for order in sorted({min(order, self.order) for order in _FIRST_ORDERS}):
             candidates = [self._supported(u, order) for u in range(self.network.number)]
@@ -402,8 +454,7 @@ class _Search:
                 distance = np.abs(value / error)
             distance = distance[np.isfinite(distance)]
             scale = min(scale, max(1.0, 1.4826 * float(np.median(distance)) if distance.size else 1.0))
-            penalty = sum(candidates[u].terms * np.log(max(self._number_of_bins(u), 1)) for u in self.tied)
-            found.append((solution, residual, distance, penalty))
+            found.append((solution, residual, distance, self._price(candidates)))
 
         def score(one: tuple[Solution, np.ndarray, np.ndarray, float]) -> float:
             return float(np.minimum((one[2] / scale) ** 2, _FAR**2).sum()) + one[3]
@@ -490,9 +541,11 @@ class _Search:
         nodes = nodes[self.network.good[nodes]]
         if scene is None or nodes.size < 2:
             return False
-        return float(np.std(scene[d.node_bin[nodes]])) > 0 and float(
-            np.sqrt(2 * np.median(d.node_variance[nodes]) / nodes.size) / np.std(scene[d.node_bin[nodes]])
-        ) < _GAIN_ERROR
+        return (
+            float(np.std(scene[d.node_bin[nodes]])) > 0
+            and float(np.sqrt(2 * np.median(d.node_variance[nodes]) / nodes.size) / np.std(scene[d.node_bin[nodes]]))
+            < _GAIN_ERROR
+        )
 
     def _promising(self, unit: int, now: Candidate, residual: np.ndarray) -> list[tuple[Extra, ...]]:
         """Return the further terms that may be worth their price.
@@ -566,12 +619,8 @@ class _Search:
         extras = tuple(extra for variants in options for extra in variants)
         design = replace(max(steps, key=lambda candidate: candidate.smooth_terms), extras=extras)
         gram, own, right = equations.eliminate([unit], [design], solution)
-        everywhere = [
-            self.network.terms_at(image, design, *self._points(image)) for image in self.network.images[unit]
-        ]
-        return Selection(
-            design, list(steps), gram, own, right, np.vstack(everywhere), equations.weight_of(unit)
-        )
+        everywhere = [self.network.terms_at(image, design, *self._points(image)) for image in self.network.images[unit]]
+        return Selection(design, list(steps), gram, own, right, np.vstack(everywhere), equations.weight_of(unit))
 
     def _points(self, image: int) -> tuple[np.ndarray, np.ndarray]:
         """Return points that are spread over the bins of an image with good pixels."""
@@ -601,11 +650,13 @@ class _Search:
         A change of one unit at a time may be trapped where two units have a term of which each needs its own only
         because the other has it.
         """
-        done = set()
+        done: set[int] = set()
         for unit in sorted(self.tied):
             for other in sorted(equations.neighbours(unit)):
-                if unit < other and not {unit, other} & (self.held | done) and self._simplify_pair(
-                    equations, solution, unit, other
+                if (
+                    unit < other
+                    and not {unit, other} & (self.held | done)
+                    and self._simplify_pair(equations, solution, unit, other)
                 ):
                     done |= {unit, other}
         if done:
@@ -671,7 +722,7 @@ class _Search:
             for u in self.tied
             if u not in self.held and candidates[u].terms
         ]
-        common = solution.shared.terms * np.log(max(int(self.network.good.sum()), 1))
+        common = float(solution.shared.terms * np.log(max(int(self.network.good.sum()), 1)))
         return float((equations.weights * residual**2).sum()) / self._scale() ** 2 + float(sum(terms)) + common
 
     def _share(self, solution: Solution) -> tuple[Solution, np.ndarray]:
@@ -709,14 +760,15 @@ class _Search:
             todo = [
                 u
                 for at in worse
-                for u in {self.network.unit[self.differences.pairs[at].first],
-                          self.network.unit[self.differences.pairs[at].second]}
+                for u in {
+                    self.network.unit[self.differences.pairs[at].first],
+                    self.network.unit[self.differences.pairs[at].second],
+                }
                 if u not in self.held and candidates[u].smooth_terms > 1
             ]
             if not todo:
                 break
             unit = max(todo, key=lambda u: candidates[u].smooth_terms)
-            self.refused.add(unit)
             simpler = [
                 score.candidate
                 for score in self.scores.get(unit, [])
@@ -839,8 +891,7 @@ class _Search:
                 found[u] = one
         return found
 
-    def _result(self, solution: Solution, sweeps: int) -> JointFit:
-        residual = self.differences.value - self.network.predicted(solution)
+    def _result(self, solution: Solution, residual: np.ndarray, sweeps: int) -> JointFit:
         scale = max(1.0, self._reduced(residual, solution.candidates))
         choices = self._choices(solution)
         solved = list(solution.candidates)
@@ -874,7 +925,7 @@ class _Search:
             self._describe(fit, i, solution, covariances[unit] * scale**2, choices.get(unit))
             exposures.append(fit)
         self._normalise_gains(exposures)
-        Alarms(self.network, self.refused).raise_on(exposures, residual, self._worse(residual))
+        Alarms(self.network, self.clipping).raise_on(exposures, residual, self._worse(residual))
         fixed = [
             next((min(self.network.images[u]) for u in members if u in self.unchanged), -1) for members in self.members
         ]
@@ -906,9 +957,7 @@ class _Search:
             if choices is not None:
                 wide = Basis(box).embedding(Candidate(choices.order), choices.order, self.network.bases[image])
                 choices = Choices(choices.order, wide @ choices.covariance @ wide.T)
-        model = Model(
-            candidate, box, coefficients, covariance, choices=choices, planes=self.network.planes[image]
-        )
+        model = Model(candidate, box, coefficients, covariance, choices=choices, planes=self.network.planes[image])
         fit.model = model
         fit.terms = [TermFit(extra.name, *model.coefficients_of(extra.name)) for extra in candidate.extras]
         fit.largest_sigma = float(model.sigma(*self._points(image)).max())

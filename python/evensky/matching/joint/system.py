@@ -18,8 +18,8 @@ import numpy as np
 from .candidates import NONE, Candidate
 from .network import Network, Solution
 
-# Widths of the priors of the terms, in units of the spread of the differences: of slopes and curves, and of levels and all
-# others. They matter for terms that the differences hardly determine: slopes and curves are hardly larger than the
+# Widths of the priors of the terms, in units of the spread of the differences: of slopes and curves, and of levels and
+# all others. They matter for terms that the differences hardly determine: slopes and curves are hardly larger than the
 # differences of a whole set, whereas a level may be anything.
 _PRIOR_OF_CURVES, _PRIOR = 1.0, 1e3
 # Least weight of the prior, as a share of the largest sum of weights.
@@ -229,8 +229,8 @@ class Equations:
         blocks: dict[tuple[int, int], np.ndarray] = {}
         for at in range(len(self.network.differences.pairs)):
             part = self.pair(at)
-            for owner, values in part.right.items():
-                right[layout[owner]] += values
+            for owner, part_right in part.right.items():
+                right[layout[owner]] += part_right
             for key, block in part.blocks.items():
                 blocks[key] = blocks[key] + block if key in blocks else block
         for owner, where in layout.items():
@@ -414,7 +414,7 @@ class Equations:
             (np.repeat([1.0, -1.0], d.value.size), (d.node.ravel(), np.tile(number, 2))),
             shape=(d.node_exposure.size, d.value.size),
         ).tocsr()
-        noise = [
+        noise: list[Any] = [
             diags_array(np.sqrt(d.node_variance)) @ (incidence @ of_rows),
             diags_array(np.sqrt(self.prior)),
         ]

@@ -100,8 +100,26 @@ def test_further_terms(case: str, most: float) -> None:
     left = []
     for seed in (1, 2):
         scene = hard_scenes.CASES[case](seed, side=SIDE)
-        left.append(hard_scenes.counts_left(scene, with_needed_terms(scene)))
+        result = with_needed_terms(scene)
+        left.append(hard_scenes.counts_left(scene, result))
+        assert flags(result) & ALARMS == (set() if scene.gains is None else {"GAIN"})
     assert rms(left) < most
+
+
+@pytest.mark.parametrize(("case", "most"), [("amplifiers", 1.5), ("template", 1.0), ("chips", 6.0)])
+def test_a_missing_term_does_little_harm(case: str, most: float) -> None:
+    scene = hard_scenes.CASES[case](1, side=SIDE)
+    result = matched(scene)
+    # No term absorbs what it does not stand for: smooth models alone leave a little less than that.
+    assert hard_scenes.counts_left(scene, result) < most
+    if scene.gains is None:
+        assert "GAIN" not in flags(result)
+
+
+def test_integers_and_smooth_skies_have_no_throughput() -> None:
+    for case in ("curves", "integers", "chain"):
+        scene = hard_scenes.CASES[case](2, side=SIDE)
+        assert "GAIN" not in flags(matched(scene))
 
 
 @pytest.mark.parametrize(("case", "most"), [("throughput", 0.004), ("nebula", 0.0008)])
@@ -112,14 +130,14 @@ def test_the_throughput_is_measured_but_not_applied(case: str, most: float) -> N
     assert hard_scenes.counts_left(scene, result) < 0.18
     errors, distances = [], []
     for at, (record, gain) in enumerate(zip(result.run.records, scene.gains, strict=True)):
-        if at == scene.reference:
-            continue
-        assert record.gain is not None
-        assert record.gain_error is not None
-        error = record.gain - gain / scene.gains[scene.reference]
-        errors.append(error)
-        if record.gain_error > 0:
-            distances.append(error / record.gain_error)
+        right = gain / scene.gains[scene.reference]
+        if record.gain is None:  # a difference of a few errors need not be measured
+            assert abs(right - 1) < 2 * most
+        elif at != scene.reference:
+            assert record.gain_error is not None
+            errors.append(record.gain - right)
+            distances.append((record.gain - right) / record.gain_error)
+    assert len(errors) >= len(scene.gains) // 2
     assert rms(errors) < most
     assert rms(distances) < 2.0
     assert "GAIN" in flags(result)
@@ -151,12 +169,12 @@ def test_planes_are_found_in_a_chain() -> None:
 
 
 def test_mixed_orders_are_found_in_partial_overlaps() -> None:
-    trials = 60
+    trials = 50
     right = 0
     for seed in range(1, trials + 1):
         scene = hard_scenes.mixed_orders(seed)
         right += all(hard_scenes.right_orders(scene, matched(scene)))
-    assert right >= int(0.98 * trials)
+    assert right >= 0.98 * trials
 
 
 @pytest.mark.parametrize("number", [2, 3])
@@ -175,7 +193,7 @@ def test_errors_are_honest_where_a_model_is_continued(number: int) -> None:
 
 
 def test_a_mosaic_is_no_worse_than_its_tiles() -> None:
-    for seed in (1, 2, 3):
+    for seed in (1, 2):
         scene = hard_scenes.mosaic(seed)
         before = float(np.nanstd(hard_scenes.mosaic_of(scene, None)))
         after = float(np.nanstd(hard_scenes.mosaic_of(scene, matched(scene, level=None))))
@@ -219,7 +237,7 @@ def test_a_poor_fit_is_flagged(case: str) -> None:
 
 def test_clean_sets_are_not_flagged() -> None:
     flagged = {}
-    for seed in range(1, 41):
+    for seed in range(1, 31):
         result = matched(hard_scenes.clean_set(seed))
         if flags(result) & ALARMS:
             flagged[seed] = flags(result)
