@@ -59,6 +59,8 @@ _LEAST_SHARE = 1e-4
 # Largest difference of a throughput from 1. A larger one is no throughput: if the sky of the reference is curved, so is
 # the scene after the match, and differences of the sky are proportional to it.
 _MOST_GAIN = 0.3
+# Price of a throughput besides that of its term: exposures that differ in a smooth sky alone shall not seem to have one.
+_GAIN_PRICE = 15.0
 # Greatest value of a smooth function, in units of its root mean square.
 _PEAK = 3.0
 # Orders above that of the chosen series that are considered in its error.
@@ -322,13 +324,19 @@ def choose(
     # Errors are scaled by the least residual scatter of all candidates that have enough bins to measure it.
     spreads = [float(np.sqrt(left(fit) / (bins - fit.rank))) for fit in fits if bins - fit.rank > max(3, 0.25 * bins)]
     scale = max(1.0, min(spreads, default=1.0))
-    bic = [left(fit) / scale**2 + fit.rank * penalty for fit in fits]
+    bic = [left(fit) / scale**2 + fit.rank * penalty + _doubt(fit.candidate, sets) for fit in fits]
     refused = _refused(fits, bic, scale, ladder.weight)
     # A term that is 0 in all bins changes the criterion by rounding errors only.
     ranked = sorted(range(len(fits)), key=lambda k: (refused[k], round(bic[k], 6), fits[k].candidate.terms))
     best = ranked[0]
     scores = [Score(fits[k].candidate, bic[k] - bic[best], refused[k]) for k in ranked]
     return Choice(fits[best], scale, scores, bic[best] - (squares + now) / scale**2)
+
+
+def _doubt(candidate: Candidate, sets: Sequence[tuple[Extra, ...]]) -> float:
+    """Return what the throughput costs besides its term; nothing if each candidate has it."""
+    gain = any(extra.kind == "gain" for extra in candidate.extras)
+    return _GAIN_PRICE if gain and not all(any(extra.kind == "gain" for extra in one) for one in sets) else 0.0
 
 
 def _refused(fits: Sequence[Fit], bic: Sequence[float], scale: float, weight: float) -> list[bool]:

@@ -929,7 +929,7 @@ class _Search:
             self._describe(fit, i, solution, covariances[unit] * scale**2, choices.get(unit))
             exposures.append(fit)
         self._normalise_gains(exposures)
-        Alarms(self.network, self.clipping).raise_on(exposures, residual, self._worse(residual))
+        Alarms(self.network, self.clipping, scale).raise_on(exposures, residual, self._worse(residual))
         fixed = [
             next((min(self.network.images[u]) for u in members if u in self.unchanged), -1) for members in self.members
         ]
