@@ -181,8 +181,9 @@ def test_little_overlap_is_flagged(x0: int, curved: bool, flags: list[str]) -> N
     if curved:
         moved.image.array[...] += np.linspace(0, 60, 80)
     (_, record), _ = run(shifted(100, 0), moved, bin_size=4)
-    assert record.flags == flags
-    assert [warning.split(":")[0] for warning in record.warnings] == flags
+    # Whether a model that is continued is UNDETERMINED, too, is tested with the alarms.
+    assert [flag for flag in record.flags if flag != "UNDETERMINED"] == flags
+    assert [warning.split(":")[0] for warning in record.warnings] == record.flags
 
 
 def test_exposures_in_another_unit_are_not_compared(tmp_path: Path) -> None:
