@@ -21,7 +21,7 @@ def test_defaults() -> None:
         "rounds": 3,
         "order": 8,
         "spline": True,
-        "level": "reference",
+        "level": "auto",
         "add_variance": False,
         "weight_coverage": 0.4,
         "weight_variance": 0.4,
