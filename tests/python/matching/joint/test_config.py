@@ -22,6 +22,8 @@ def test_defaults() -> None:
         "order": 8,
         "spline": True,
         "level": "auto",
+        "scale": False,
+        "terms": ["smooth", "rows", "columns", "amplifier", "gain"],
         "add_variance": False,
         "weight_coverage": 0.4,
         "weight_variance": 0.4,
