@@ -173,7 +173,7 @@ def test_an_exposure_apart_from_all_others_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("x0", "curved", "flags"), [(76, False, ["LOW_COVERAGE"]), (48, True, ["EXTRAPOLATED"]), (0, True, [])]
+    ("x0", "curved", "flags"), [(76, False, ["LOW_COVERAGE"]), (48, True, ["EXTRAPOLATED", "UNDETERMINED"]), (0, True, [])]
 )
 def test_little_overlap_is_flagged(x0: int, curved: bool, flags: list[str]) -> None:
     moved = shifted(150, x0)
