@@ -45,9 +45,9 @@ from .models import Choices
 
 # Largest number of terms of a candidate for each bin.
 _TERMS_PER_BIN = 0.5
-# Least mean square residual, in units of the squared errors, that any model can reach; a candidate that would need a
-# smaller one to be the best is not fitted.
-_LEAST_SCATTER = 0.5
+# Least mean square residual that any model can reach: by how many of its standard deviations, for independent bins, it may
+# be below that of the best model so far. A candidate that would need less to be the best is not fitted.
+_DEVIATIONS = 4.0
 # Relative ridge added to the normal equations: far below any error, but enough to keep them regular despite rounding.
 _RIDGE = 1e-10
 # A term is left out if this share of its weight, or less, is its own and not that of the terms before it.
@@ -300,6 +300,12 @@ def choose(
     def left(fit: Fit) -> float:
         return max(squares - (fit.gained - now), 0.0)
 
+    def least(terms: int) -> float:
+        """Return the lowest criterion that candidates of so many terms can reach."""
+        reached = min((left(fit) / max(bins - fit.rank, 1) for fit in fits), default=1.0)
+        share = max(0.5, 1.0 - _DEVIATIONS * np.sqrt(2.0 / bins))
+        return float(share * min(1.0, reached) * (bins - terms) + terms * penalty)
+
     def too_many(terms: int) -> bool:
         return terms > max(_TERMS_PER_BIN * bins, 1)
 
@@ -307,7 +313,7 @@ def choose(
     for extras in sets:
         further = sum(extra.terms for extra in extras)
         lowest = min((left(fit) + fit.rank * penalty for fit in fits), default=np.inf)
-        if fits and _LEAST_SCATTER * (bins - further) + further * penalty > lowest:
+        if fits and least(further) > lowest:
             continue
         fits += [fit for fit in ladder.fits(extras) if not too_many(fit.candidate.terms) or fit.candidate.terms <= 1]
     if not fits:
@@ -316,8 +322,7 @@ def choose(
         criteria = [left(fit) + fit.rank * penalty for fit in fits]
         refused = _refused(fits, criteria, 1.0, ladder.weight)
         lowest = min(value for value, bad in zip(criteria, refused, strict=True) if not bad)
-        least = _LEAST_SCATTER * (bins - candidate.terms) + candidate.terms * penalty
-        if too_many(candidate.terms) or least > lowest:
+        if too_many(candidate.terms) or least(candidate.terms) > lowest:
             continue
         # A spline takes the place of drifting rows and columns.
         fits += make().fits(tuple(extra for extra in sets[0] if not extra.nodes))
