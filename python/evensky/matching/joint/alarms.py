@@ -89,9 +89,9 @@ class Alarms:
                 )
             if self.closure[image] > CLEAN_CLOSURE:
                 fit.flags["INCONSISTENT"] = (
-                    f"its differences from pairs of other exposures add up to {self.closure[image]:.2g} times what masks "
-                    f"and clipping leave (at most {CLEAN_CLOSURE:g}), which no model can mend; look for another seeing, "
-                    "a shift of the WCS, saturated stars or masks that differ"
+                    f"its differences from pairs of other exposures add up to {self.closure[image]:.2g} times what "
+                    f"masks and clipping leave (at most {CLEAN_CLOSURE:g}), which no model can mend; look for another "
+                    "seeing, a shift of the WCS, saturated stars or masks that differ"
                 )
             noise = float(self.network.differences.pixel_noise[image])
             if fit.largest_sigma > _UNKNOWN * noise:

@@ -56,6 +56,9 @@ _DEPENDENT = 1e-8
 _FLAT = 1e3
 # Other candidates count if their share of the evidence is at least this.
 _LEAST_SHARE = 1e-4
+# Largest difference of a throughput from 1. A larger one is no throughput: if the sky of the reference is curved, so is
+# the scene after the match, and differences of the sky are proportional to it.
+_MOST_GAIN = 0.3
 # Greatest value of a smooth function, in units of its root mean square.
 _PEAK = 3.0
 # Orders above that of the chosen series that are considered in its error.
@@ -189,6 +192,8 @@ class Selection:
             coefficients = np.zeros(number)
             if number:
                 coefficients = _backward(root[:number, :number], solved[:number]) * kept[:number] / norm[:number]
+            if extras and extras[-1].kind == "gain" and abs(coefficients[further.size - 1]) > _MOST_GAIN:
+                continue
             found.append(
                 Fit(
                     replace(step, extras=extras),
@@ -312,16 +317,15 @@ def choose(
         least = _LEAST_SCATTER * (bins - candidate.terms) + candidate.terms * penalty
         if too_many(candidate.terms) or least > lowest:
             continue
-        selection = make()
-        for extras in sets[:1]:
-            if not any(extra.nodes for extra in extras):
-                fits += selection.fits(extras)
+        # A spline takes the place of drifting rows and columns.
+        fits += make().fits(tuple(extra for extra in sets[0] if not extra.nodes))
     # Errors are scaled by the least residual scatter of all candidates that have enough bins to measure it.
     spreads = [float(np.sqrt(left(fit) / (bins - fit.rank))) for fit in fits if bins - fit.rank > max(3, 0.25 * bins)]
     scale = max(1.0, min(spreads, default=1.0))
     bic = [left(fit) / scale**2 + fit.rank * penalty for fit in fits]
     refused = _refused(fits, bic, scale, ladder.weight)
-    ranked = sorted(range(len(fits)), key=lambda k: (refused[k], bic[k], fits[k].candidate.terms))
+    # A term that is 0 in all bins changes the criterion by rounding errors only.
+    ranked = sorted(range(len(fits)), key=lambda k: (refused[k], round(bic[k], 6), fits[k].candidate.terms))
     best = ranked[0]
     scores = [Score(fits[k].candidate, bic[k] - bic[best], refused[k]) for k in ranked]
     return Choice(fits[best], scale, scores, bic[best] - (squares + now) / scale**2)

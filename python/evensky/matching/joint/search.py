@@ -387,6 +387,10 @@ class _Search:
             found.append((self._score(solution.candidates, residual), list(solution.candidates)))
             if solution.candidates == before:
                 break
+            if any(solution.candidates == candidates for _, candidates in found[:-1]):
+                # Each choice rests on the scatter that the last one left, so choices may alternate.
+                solution, residual = self._solved(min(found, key=lambda one: one[0])[1])
+                break
         else:
             solution, residual = self._solved(min(found, key=lambda one: one[0])[1])
         self.network.reject(residual)
@@ -987,11 +991,13 @@ def _series_fit(selection: Selection, degree: int, scale: float) -> tuple[np.nda
     if selection.design.order < degree:
         return None
     gram = selection.gram[:number, :number]
-    norm = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    norm = np.sqrt(np.maximum(np.diag(gram), 0.0))
+    empty = norm == 0  # terms that are 0 in all bins, as a slope across a single row of bins
+    norm[empty] = 1.0
     values, vectors = np.linalg.eigh(gram / np.outer(norm, norm))
     values = np.maximum(values, 1e-12)
     inverse = (vectors / values) @ vectors.T / np.outer(norm, norm)
-    return inverse @ selection.right[:number], np.diag(inverse) * scale**2
+    return inverse @ selection.right[:number], np.where(empty, np.inf, np.diag(inverse) * scale**2)
 
 
 def _joined(
