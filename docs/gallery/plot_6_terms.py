@@ -34,8 +34,8 @@ result = evensky.match_all(exposures, reference=0, terms=terms)
 
 # %%
 # The upper row shows the sky of each exposure minus that of the first, which a match has to remove. Smooth models (middle)
-# cannot follow the steps and the wisp, and they take the dimmed nebula for sky. Models with the right terms (bottom)
-# leave a twentieth of a count.
+# cannot follow the steps and the wisp, and they take the dimmed nebula for sky; most are flagged POOR_FIT. Models with
+# the right terms (bottom) leave a twentieth of a count.
 
 figure, axes = plt.subplots(3, number - 1, figsize=(12, 7.4), layout="constrained")
 names = ("difference of the skies", "left by smooth models", "left by models with terms")
