@@ -19,8 +19,8 @@ FLAGS = {
     "UNDETERMINED": "the model is continued beyond the bins that determine it, and its error exceeds a quarter of the "
     "noise of a pixel",
     "GAIN": "the throughput differs from that of the reference by more than 5 standard errors",
-    "QUANTISED": "pixels are multiples of a step, as in integer images, and their noise, rounding included, is less than "
-    "0.6 of it",
+    "QUANTISED": "pixels are multiples of a step, as in integer images, and their noise, rounding included, is less "
+    "than 0.6 of it",
 }
 """Flags, and the conditions under which they are raised."""
 

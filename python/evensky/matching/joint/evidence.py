@@ -59,7 +59,8 @@ _LEAST_SHARE = 1e-4
 # Largest difference of a throughput from 1. A larger one is no throughput: if the sky of the reference is curved, so is
 # the scene after the match, and differences of the sky are proportional to it.
 _MOST_GAIN = 0.3
-# Price of a throughput besides that of its term: exposures that differ in a smooth sky alone shall not seem to have one.
+# Price of a throughput besides that of its term: exposures that differ in a smooth sky alone shall not seem to have
+# one.
 _GAIN_PRICE = 15.0
 # Greatest value of what a candidate adds, in units of its root mean square in the compared bins: smooth functions reach
 # three times theirs, and grow beyond the bins.
