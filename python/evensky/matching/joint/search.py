@@ -43,8 +43,8 @@ _WORSE = 16.0
 # model that fits them.
 _MISFIT, _BETTER = 1.5, 0.7
 # Throughputs are not believed if they differ by more than this, or if models of more smooth terms than this still leave
-# a residual scatter of more than this, in units of its errors.
-_LARGEST_GAIN, _SIMPLE, _GAIN_MISFIT = 0.3, 6, 1.4
+# a residual scatter of more than this, in units of its errors; nor are drifts that leave a scatter of more than that.
+_LARGEST_GAIN, _SIMPLE, _GAIN_MISFIT, _DRIFT_MISFIT = 0.3, 6, 1.4, 2.5
 # Largest error with which a throughput is worth measuring.
 _GAIN_ERROR = 0.02
 # Largest number of points in compared bins at which candidates are compared.
@@ -356,10 +356,10 @@ class _Search:
 
     def run(self) -> JointFit:
         solution, sweeps = self._searched()
-        if self._false_gains(solution):
-            # A throughput is told from a sky only by models that fit.
+        if doubtful := self._doubtful(solution):
+            # A throughput, and a drift beside a smooth part, are told from a sky only by models that fit.
             for options in self.options:
-                options[:] = [variants for variants in options if variants[0].kind != "gain"]
+                options[:] = [variants for variants in options if variants[0].kind not in doubtful]
             solution, more = self._searched()
             sweeps += more
         solution, _ = self._share(solution)
@@ -427,19 +427,27 @@ class _Search:
             sum(candidates[u].terms * np.log(max(self._number_of_bins(u), 1)) for u in self.tied if u not in self.held)
         )
 
-    def _false_gains(self, solution: Solution) -> bool:
-        """Return whether throughputs were found although the models do not fit, or that are too far from 1."""
-        gains = [
-            float(coefficients[-1])
-            for candidate, coefficients in zip(solution.candidates, solution.coefficients, strict=True)
-            if candidate.extras and candidate.extras[-1].kind == "gain"
-        ]
-        if not gains or "gain" in self.required:
-            return False
+    def _doubtful(self, solution: Solution) -> set[str]:
+        """Return the kinds of further terms that were chosen and are not believed."""
+        free = [u for u in self.tied if u not in self.held]
+        chosen = {
+            extra.kind for u in free for extra in solution.candidates[u].extras if extra.name not in self.required
+        }
+        if not chosen & {"gain", "rows", "columns"}:
+            return set()
         residual = self.differences.value - self.network.predicted(solution)
-        terms = np.median([solution.candidates[u].smooth_terms for u in self.tied if u not in self.held])
-        misfit = self._reduced(residual, solution.candidates) > _GAIN_MISFIT and terms > _SIMPLE
-        return bool(misfit or np.ptp([0.0, *gains]) > _LARGEST_GAIN)
+        misfit = self._reduced(residual, solution.candidates)
+        found = chosen & {"rows", "columns"} if misfit > _DRIFT_MISFIT else set()
+        if "gain" in chosen:
+            gains = [
+                float(solution.coefficients[u][-1])
+                for u in free
+                if any(extra.kind == "gain" for extra in solution.candidates[u].extras)
+            ]
+            terms = np.median([solution.candidates[u].smooth_terms for u in free])
+            if np.ptp([0.0, *gains]) > _LARGEST_GAIN or (misfit > _GAIN_MISFIT and terms > _SIMPLE):
+                found.add("gain")
+        return found
 
     def _equations(self, candidates: Sequence[Candidate], shared: Candidate | None = None) -> Equations:
         return Equations(
