@@ -19,7 +19,7 @@ from .evidence import Choice, Score, Selection, choices_of, choose, option_sets,
 from .grid import CommonGrid, PixelBox, around
 from .models import Choices, Model
 from .network import Chip, Network, Solution, robust_scale
-from .planes import Plane, level_plane, plane_of
+from .planes import Plane, level_plane, planes_of
 from .scene import mean_scene
 from .system import Anchor, Equations, Shift, grid_of_points, widened
 from .terms import DEFAULT_TERMS, Term, terms_of
@@ -196,23 +196,32 @@ def fit_all(
         raise InvalidParameterError(f"level is {level!r}; it must be one of {', '.join(LEVELS)}")
     if order < 0:
         raise InvalidParameterError(f"order = {order}; it must be at least 0")
-    made = _planes_of(terms_of(terms), planes or {}, len(boxes))
+    made = _planes_of(terms_of(terms), planes or {}, _chip_numbers(len(boxes), chips))
     network = Network(boxes, grid, differences, chips=chips, planes=made)
     search = _Search(network, preference, level, order, spline, terms_of(terms), coverage, fixed, anchors, clipping)
     return search.run()
 
 
+def _chip_numbers(number: int, chips: Sequence[Chip] | None) -> list[int]:
+    """Return for each image which chip of its exposure it is, counted from 0."""
+    counts: dict[int, int] = {}
+    result = []
+    for image in range(number):
+        exposure = image if chips is None else chips[image].exposure
+        result.append(counts.get(exposure, 0))
+        counts[exposure] = result[-1] + 1
+    return result
+
+
 def _planes_of(
-    terms: Sequence[Term], planes: Mapping[str, Sequence[np.ndarray | None]], number: int
+    terms: Sequence[Term], planes: Mapping[str, Sequence[np.ndarray | None]], places: Sequence[int]
 ) -> list[dict[str, Plane]]:
-    result: list[dict[str, Plane]] = [{} for _ in range(number)]
+    result: list[dict[str, Plane]] = [{} for _ in places]
     for term in terms:
-        known: dict[int, Plane] = {}
-        for i, image in enumerate(planes.get(term.name, ())):
-            if image is not None:
-                if id(image) not in known:
-                    known[id(image)] = plane_of(term.kind, image)
-                result[i][term.name] = known[id(image)]
+        if term.name in planes:
+            for one, plane in zip(result, planes_of(term.kind, planes[term.name], places), strict=True):
+                if plane is not None:
+                    one[term.name] = plane
     return result
 
 
