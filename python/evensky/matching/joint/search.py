@@ -853,7 +853,7 @@ class _Search:
 
     def _shift(self, solution: Solution, members: list[int], order: int) -> Shift:
         into = {u: self._embedding(u, solution.candidates[u], order) for u in members}
-        of = {u: -self._projection(u, solution.candidates[u], order) / len(members) for u in members}
+        of = self._shares(solution.candidates, members, order)
         if self.level == "lowest":
             mean = {u: self._projection(u, solution.candidates[u], 0) for u in members}
             total = sum(share @ solution.coefficients[u] for u, share in of.items())
@@ -867,6 +867,23 @@ class _Search:
                 for u, share in of.items()
             }
         return Shift(into, of)
+
+    def _shares(self, candidates: Sequence[Candidate], members: list[int], order: int) -> dict[int, np.ndarray]:
+        """Return the matrices from the terms of units to the shift that makes their models least, in squares.
+
+        Where all units cover the same pixels, the models then add up to zero. In a mosaic, the shift follows the levels
+        of the tiles and not only their slopes, which would be continued over the whole field.
+        """
+        series = Candidate(order)
+        square = np.zeros((series.terms, series.terms))
+        products = {}
+        for u in members:
+            basis = Basis(self.network.unit_boxes[u])
+            common = self.whole.at(series, *basis.points)
+            square += common.T @ common
+            further = np.zeros((series.terms, candidates[u].terms - candidates[u].smooth_terms))
+            products[u] = np.hstack([common.T @ basis.at(candidates[u], *basis.points), further])
+        return {u: -np.linalg.solve(square, product) for u, product in products.items()}
 
     def _projection(self, unit: int, candidate: Candidate, order: int) -> np.ndarray:
         """Return the matrix from a unit's terms to the nearest series over the whole field; further terms have none."""
