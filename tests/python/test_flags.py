@@ -127,7 +127,7 @@ def test_flags_reach_table_files_report_and_summary(tmp_path: Path) -> None:
         assert table["good_bin_fraction"][0] == 0.5
         assert table["common_fraction"][0] == 0.5
         page = (out / "report.html").read_text()
-        assert page.count(">EXTRAPOLATED</span>") == 2  # in the table and at the pictures
+        assert page.count(">EXTRAPOLATED</span>") == 3  # in the table and at the pictures, and at the head
         assert page.count(">NO_OVERLAP</span>") >= 1
         assert "50 % of the image lies beyond" in page
         assert fits.getheader(out / "whole_matched.fits", "IMAGE")["EVS_FLAG"] == "EXTRAPOLATED"

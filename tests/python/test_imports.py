@@ -31,7 +31,21 @@ HEAVY = (
     "yaml",
 )
 # Packages that are imported inside functions, where they are needed: they are slow to import, or optional.
-LATE = {"asdf", "astropy", "dask", "jinja2", "lsst", "matplotlib", "mpi4py", "rich", "scipy", "tomllib", "tqdm", "yaml"}
+LATE = {
+    "asdf",
+    "astropy",
+    "dask",
+    "jinja2",
+    "lsst",
+    "matplotlib",
+    "mpi4py",
+    "rich",
+    "scipy",
+    "threadpoolctl",
+    "tomllib",
+    "tqdm",
+    "yaml",
+}
 
 
 def loaded(code: str) -> list[str]:

@@ -278,7 +278,8 @@ def match_all(
         nearly the whole field of the exposures, otherwise the mean: the sky of a smaller reference would be continued
         far beyond its pixels.
     bin_size : int, optional
-        Size of the bins in pixels; by default 16 bins along the shorter side of an exposure.
+        Size of the bins in pixels; by default 16 bins along the shorter side of an exposure, or smaller ones that fit
+        narrow overlaps.
     statistic : str, optional
         Statistic of a bin: "meanclip" (default), "mean" or "median".
     order : int, optional

@@ -49,9 +49,12 @@ def print_run(run: MatchRun, out: Path, *, report: bool = True) -> None:
     console.print(escape(run.choice))
     for note in run.notes:
         console.print(escape(note))
+    told: dict[str, list[str]] = {}  # a sentence that is true of many exposures is printed once
     for record in run.records:
         for warning in record.warnings:
-            console.print(f"[yellow]{escape(record.label)}:[/] {escape(warning)}")
+            told.setdefault(warning, []).append(record.label)
+    for warning, labels in told.items():
+        console.print(f"[yellow]{escape(', '.join(labels))}:[/] {escape(warning)}")
     look = f"Report: {out / PAGE}" if report else f"Table: {out / TABLE}"
     console.print(f"{run.summary}, {run.seconds:.1f} s. {look}", soft_wrap=True, markup=False)
 

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from .._bands import band_height, row_bands
+from .._blas import one_blas_thread
 from .._core import PairOptions
 from .._text import reason_of
 from ..errors import TaskError
 from ..matching.joint.closure import noise_of_clipping
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.differences import Coverage, Differences, PairBins, coverage_of, measure_pair
-from ..matching.joint.grid import CommonGrid
+from ..matching.joint.grid import CommonGrid, PixelBox
 from ..matching.joint.network import Chip
 from ..matching.joint.partners import choose_pairs
 from ..matching.joint.pixels import Pixels
@@ -132,6 +133,20 @@ class JointMethod(Method):
 
     # -- in the main process --
 
+    def foresee(self, items: Sequence[Item]) -> None:
+        """Derive the size of the bins from the first exposure and from the overlaps of all, if these are known."""
+        if self.settled:
+            return
+        fields: dict[str, list[PixelBox]] = {}
+        for item in items:
+            box = self.source.box_of(item)
+            if box is not None:
+                fields.setdefault(item.slot, []).append(box)
+        if fields:
+            _, _, width, height = next(iter(fields.values()))[0]
+            self._grid = CommonGrid.fitting(width, height, fields.values())
+            self.settled = True
+
     def settle(self, look: Look) -> None:
         """Derive the size of the bins from the size of an exposure."""
         self._grid = self._grid_for(look)
@@ -170,6 +185,7 @@ class JointMethod(Method):
         """Return the bins of an exposure that may be compared: none if it is in another unit."""
         return _NOTHING if differ(look.unit, self.unit) else look.coverage
 
+    @one_blas_thread()
     def plan(
         self, items: Sequence[Item], looks: Sequence[Look], differences: Sequence[PairBins]
     ) -> tuple[list[Plan], list[str]]:

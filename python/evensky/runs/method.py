@@ -126,6 +126,9 @@ class Method(ABC):
 
     # -- in the main process --
 
+    def foresee(self, items: Sequence[Item]) -> None:  # noqa: B027 - few methods have such parameters
+        """Derive parameters of the run from what is known of the exposures before they are read."""
+
     def settle(self, look: Look) -> None:
         """Derive parameters of the run from the first look at an exposure that can be read."""
         self.settled = True

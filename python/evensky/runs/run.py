@@ -202,6 +202,7 @@ def _look_at_all(items: Sequence[Item], method: Method, renew: Renew | None, ste
         return Look(ReferenceCandidate(items[index].label, message=_DIED))
 
     looks: dict[int, Look] = {}
+    method.foresee(items)
     while len(looks) < len(items):
         number = len(items) if method.settled else 1
         batch = items[len(looks) :][:number]

@@ -28,6 +28,7 @@ from ..image.like import data_like, exposure_of, replace_planes
 from ..io import read_exposure
 from ..io.file_names import refuse_twice, unique_labels
 from ..io.formats import bad_bits_of, describe
+from ..matching.joint.grid import PixelBox
 from ..matching.placement import GridMember
 from .record import ExposureRecord
 
@@ -123,6 +124,14 @@ class Source(ABC):
         to_change : bool, optional
             False if the exposure is only looked at, so that pixels in memory need not be copied.
         """
+
+    def box_of(self, item: Item) -> PixelBox | None:
+        """Return the box of an exposure on the common pixel grid before it is read; None if it cannot be used."""
+        if item.image is None:
+            return None
+        x0, y0 = item.origin or item.image.origin or (0, 0)
+        height, width = item.image.shape
+        return x0, y0, width, height
 
     @abstractmethod
     def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> Any:
@@ -293,6 +302,14 @@ class MemorySource(Source):
         origin = (planes.x0, planes.y0) if hasattr(data, "getXY0") or hasattr(data, "bbox") else None
         height, width = planes.image.shape
         return GridMember(item.label, (height, width), origin, planes.wcs)
+
+    def box_of(self, item: Item) -> PixelBox | None:
+        """Return the box of an exposure before it is read; None if it cannot be used."""
+        member = self._member(item)
+        if member is None:
+            return None
+        x0, y0 = item.origin or member.origin or (0, 0)
+        return x0, y0, member.shape[1], member.shape[0]
 
     def amplifiers(self, item: Item, shape: tuple[int, int]) -> tuple[Section, ...]:
         """Return the sections of the amplifiers that the header of a file or an object gives."""

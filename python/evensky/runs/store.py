@@ -122,7 +122,7 @@ class FileStore(Source):
             "EVS_MODL": (record.model, "background model"),
             "EVS_RMS": (record.fit_rms, "RMS of bins - model"),
             **result.cards,
-            "EVS_FLAG": (",".join(record.flags), "how the model is in doubt, see HISTORY"),
+            "EVS_FLAG": (",".join(record.flags), "doubts, see HISTORY"),
         }
         planes = {image.hdu: NewPlane(exposure.image.array, cards, result.history)}
         if result.variance_changed and (errors := image.variance) is not None:

@@ -318,6 +318,8 @@ def _summary(item: Item, file: FileDescription | EvenskyError) -> InputSummary:
     if image.variance is not None:
         errors = f"{image.variance.name}: {image.variance.sense}"
     ignored = [f"not used: {', '.join(file.ignored)}"] if file.ignored and image is file.images[0] else []
+    sections = len(image.amplifiers)
+    amplifiers = [f"the header gives {sections} sections of amplifiers"] if sections else []
     return InputSummary(
         item.label,
         item.place,
@@ -328,5 +330,5 @@ def _summary(item: Item, file: FileDescription | EvenskyError) -> InputSummary:
         image.unit,
         image.filter,
         item.origin,
-        [*ignored, *file.notes, *image.notes],
+        [*ignored, *amplifiers, *file.notes, *image.notes],
     )

@@ -15,6 +15,7 @@ from small_runs import make_config, make_exposure, make_store, write_items
 
 import evensky
 from evensky.errors import TaskError
+from evensky.fits.descriptions import Selection
 from evensky.image import ExposureF, ImageF, MaskedImageF
 from evensky.io import write_exposure
 from evensky.runs.joint import JointMethod
@@ -23,6 +24,7 @@ from evensky.runs.record import ExposureRecord
 from evensky.runs.run import match_exposures
 from evensky.runs.source import Frame, Item, MemorySource, Source
 from evensky.runs.store import FileStore
+from evensky.runs.survey import survey_files
 from evensky.work.held import PIXELS
 
 
@@ -59,6 +61,31 @@ def test_the_first_look_gives_the_size_of_the_bins(bin_size: int, settled: bool,
     method.settle(look)
     assert method.settled
     assert method.look(source.items[0]).coverage.bins.size == bins
+
+
+@pytest.mark.parametrize(("x0", "bins"), [(0, 16), (412, 26)])
+def test_bins_fit_overlaps_that_are_known_before_exposures_are_read(tmp_path: Path, x0: int, bins: int) -> None:
+    rng = np.random.default_rng(1)
+    exposures = [
+        ExposureF(MaskedImageF(ImageF(rng.normal(100, 2, (512, 512)).astype(np.float32), xy0=(x, 0)))) for x in (0, x0)
+    ]
+    memory, store = MemorySource(exposures, ["BAD"]), make_store("all")
+    paths = [item.path for item in write_items(tmp_path, *exposures) if item.path is not None]
+    sources: list[tuple[Source, list[Item]]] = [
+        (memory, memory.items),
+        (store, survey_files(paths, Selection(), tmp_path).items),
+    ]
+    for source, items in sources:
+        method = make_method(source, bin_size=0)
+        method.foresee(items)
+        assert method.settled
+        assert method.look(items[0]).coverage.bins.size == bins**2
+
+
+def test_without_a_known_size_the_first_look_is_needed(tmp_path: Path) -> None:
+    method = make_method(make_store("all"), bin_size=0)
+    method.foresee([Item(0, "lost", tmp_path / "lost.fits", None)])
+    assert not method.settled
 
 
 def test_a_job_compares_an_exposure_with_earlier_ones() -> None:
@@ -146,15 +173,17 @@ def test_an_exposure_apart_from_all_others_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("x0", "curved", "flags"), [(76, False, ["LOW_COVERAGE"]), (48, True, ["EXTRAPOLATED"]), (0, True, [])]
+    ("x0", "curved", "flags"),
+    [(76, False, ["LOW_COVERAGE"]), (48, True, ["EXTRAPOLATED", "UNDETERMINED"]), (0, True, [])],
 )
 def test_little_overlap_is_flagged(x0: int, curved: bool, flags: list[str]) -> None:
     moved = shifted(150, x0)
     if curved:
         moved.image.array[...] += np.linspace(0, 60, 80)
     (_, record), _ = run(shifted(100, 0), moved, bin_size=4)
-    assert record.flags == flags
-    assert [warning.split(":")[0] for warning in record.warnings] == flags
+    # Whether a model that is continued is UNDETERMINED, too, is tested with the alarms.
+    assert [flag for flag in record.flags if flag != "UNDETERMINED"] == flags
+    assert [warning.split(":")[0] for warning in record.warnings] == record.flags
 
 
 def test_exposures_in_another_unit_are_not_compared(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ _POOR = 2.5
 # A model is undetermined if its error somewhere exceeds this part of the noise of a pixel.
 _UNKNOWN = 0.25
 # Noise in units of the step between pixel values below which the pixels are too coarse.
-_COARSE = 0.5
+_COARSE = 0.6
 # Significance of a throughput, in standard errors, and its least difference from 1.
 _SIGNIFICANT = 5.0
 
@@ -54,11 +54,14 @@ class Alarms:
         The exposures after the match.
     clipping : float, optional
         Closure of clipped noise, see `evensky.matching.joint.closure.noise_of_clipping`.
+    scale : float, optional
+        Scatter of the bins in units of their errors; closures are expected to scatter as much.
     """
 
-    def __init__(self, network: Network, clipping: float | None = None) -> None:
+    def __init__(self, network: Network, clipping: float | None = None, scale: float = 1.0) -> None:
         self.network = network
-        self.closure = closure(network.differences) if clipping is None else closure(network.differences, clipping)
+        found = closure(network.differences) if clipping is None else closure(network.differences, clipping)
+        self.closure = found / max(1.0, scale)
 
     def raise_on(self, fits: Sequence[_Fit], residual: np.ndarray, worse: Sequence[int]) -> None:
         """Raise the flags of all exposures.
@@ -89,9 +92,9 @@ class Alarms:
                 )
             if self.closure[image] > CLEAN_CLOSURE:
                 fit.flags["INCONSISTENT"] = (
-                    f"its differences from pairs of other exposures add up to {self.closure[image]:.2g} times what masks "
-                    f"and clipping leave (at most {CLEAN_CLOSURE:g}), which no model can mend; look for another seeing, "
-                    "a shift of the WCS, saturated stars or masks that differ"
+                    f"its differences from pairs of other exposures add up to {self.closure[image]:.2g} times what "
+                    f"masks and clipping leave (at most {CLEAN_CLOSURE:g}), which no model can mend; look for another "
+                    "seeing, a shift of the WCS, saturated stars or masks that differ"
                 )
             noise = float(self.network.differences.pixel_noise[image])
             if fit.largest_sigma > _UNKNOWN * noise:

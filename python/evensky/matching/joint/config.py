@@ -33,8 +33,8 @@ class MatchAllConfig(Config):
         default=0,
         min=0,
         max=_LARGEST,
-        doc="Size of the bins in pixels. 0 selects it automatically: 16 bins along the shorter side of an exposure, of "
-        "16 to 256 px each.",
+        doc="Size of the bins in pixels. 0 selects it automatically: 16 bins along the shorter side of an exposure, "
+        "and at least 5 across the narrowest overlap, of 16 to 256 px each.",
     )
     statistic = ChoiceField[str](
         dtype=str,

@@ -45,9 +45,9 @@ from .models import Choices
 
 # Largest number of terms of a candidate for each bin.
 _TERMS_PER_BIN = 0.5
-# Least mean square residual, in units of the squared errors, that any model can reach; a candidate that would need a
-# smaller one to be the best is not fitted.
-_LEAST_SCATTER = 0.5
+# Least mean square residual that any model can reach: by how many of its standard deviations, for independent bins, it may
+# be below that of the best model so far. A candidate that would need less to be the best is not fitted.
+_DEVIATIONS = 4.0
 # Relative ridge added to the normal equations: far below any error, but enough to keep them regular despite rounding.
 _RIDGE = 1e-10
 # A term is left out if this share of its weight, or less, is its own and not that of the terms before it.
@@ -56,6 +56,11 @@ _DEPENDENT = 1e-8
 _FLAT = 1e3
 # Other candidates count if their share of the evidence is at least this.
 _LEAST_SHARE = 1e-4
+# Largest difference of a throughput from 1. A larger one is no throughput: if the sky of the reference is curved, so is
+# the scene after the match, and differences of the sky are proportional to it.
+_MOST_GAIN = 0.3
+# Price of a throughput besides that of its term: exposures that differ in a smooth sky alone shall not seem to have one.
+_GAIN_PRICE = 15.0
 # Greatest value of a smooth function, in units of its root mean square.
 _PEAK = 3.0
 # Orders above that of the chosen series that are considered in its error.
@@ -189,6 +194,8 @@ class Selection:
             coefficients = np.zeros(number)
             if number:
                 coefficients = _backward(root[:number, :number], solved[:number]) * kept[:number] / norm[:number]
+            if extras and extras[-1].kind == "gain" and abs(coefficients[further.size - 1]) > _MOST_GAIN:
+                continue
             found.append(
                 Fit(
                     replace(step, extras=extras),
@@ -293,6 +300,12 @@ def choose(
     def left(fit: Fit) -> float:
         return max(squares - (fit.gained - now), 0.0)
 
+    def least(terms: int) -> float:
+        """Return the lowest criterion that candidates of so many terms can reach."""
+        reached = min((left(fit) / max(bins - fit.rank, 1) for fit in fits), default=1.0)
+        share = max(0.5, 1.0 - _DEVIATIONS * np.sqrt(2.0 / bins))
+        return float(share * min(1.0, reached) * (bins - terms) + terms * penalty)
+
     def too_many(terms: int) -> bool:
         return terms > max(_TERMS_PER_BIN * bins, 1)
 
@@ -300,7 +313,7 @@ def choose(
     for extras in sets:
         further = sum(extra.terms for extra in extras)
         lowest = min((left(fit) + fit.rank * penalty for fit in fits), default=np.inf)
-        if fits and _LEAST_SCATTER * (bins - further) + further * penalty > lowest:
+        if fits and least(further) > lowest:
             continue
         fits += [fit for fit in ladder.fits(extras) if not too_many(fit.candidate.terms) or fit.candidate.terms <= 1]
     if not fits:
@@ -309,22 +322,26 @@ def choose(
         criteria = [left(fit) + fit.rank * penalty for fit in fits]
         refused = _refused(fits, criteria, 1.0, ladder.weight)
         lowest = min(value for value, bad in zip(criteria, refused, strict=True) if not bad)
-        least = _LEAST_SCATTER * (bins - candidate.terms) + candidate.terms * penalty
-        if too_many(candidate.terms) or least > lowest:
+        if too_many(candidate.terms) or least(candidate.terms) > lowest:
             continue
-        selection = make()
-        for extras in sets[:1]:
-            if not any(extra.nodes for extra in extras):
-                fits += selection.fits(extras)
+        # A spline takes the place of drifting rows and columns.
+        fits += make().fits(tuple(extra for extra in sets[0] if not extra.nodes))
     # Errors are scaled by the least residual scatter of all candidates that have enough bins to measure it.
     spreads = [float(np.sqrt(left(fit) / (bins - fit.rank))) for fit in fits if bins - fit.rank > max(3, 0.25 * bins)]
     scale = max(1.0, min(spreads, default=1.0))
-    bic = [left(fit) / scale**2 + fit.rank * penalty for fit in fits]
+    bic = [left(fit) / scale**2 + fit.rank * penalty + _doubt(fit.candidate, sets) for fit in fits]
     refused = _refused(fits, bic, scale, ladder.weight)
-    ranked = sorted(range(len(fits)), key=lambda k: (refused[k], bic[k], fits[k].candidate.terms))
+    # A term that is 0 in all bins changes the criterion by rounding errors only.
+    ranked = sorted(range(len(fits)), key=lambda k: (refused[k], round(bic[k], 6), fits[k].candidate.terms))
     best = ranked[0]
     scores = [Score(fits[k].candidate, bic[k] - bic[best], refused[k]) for k in ranked]
     return Choice(fits[best], scale, scores, bic[best] - (squares + now) / scale**2)
+
+
+def _doubt(candidate: Candidate, sets: Sequence[tuple[Extra, ...]]) -> float:
+    """Return what the throughput costs besides its term; nothing if each candidate has it."""
+    gain = any(extra.kind == "gain" for extra in candidate.extras)
+    return _GAIN_PRICE if gain and not all(any(extra.kind == "gain" for extra in one) for one in sets) else 0.0
 
 
 def _refused(fits: Sequence[Fit], bic: Sequence[float], scale: float, weight: float) -> list[bool]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["CommonGrid", "PixelBox", "around", "common_box"]
+__all__ = ["CommonGrid", "PixelBox", "around", "common_box", "narrowest_overlap"]
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ PixelBox = tuple[int, int, int, int]
 # Automatic bins: number along the shorter side of an exposure, and limits of their size.
 _BINS_ALONG_SIDE = 16
 _SMALLEST, _LARGEST = 16, 256
+_BINS_ACROSS_OVERLAP = 5
 
 
 def common_box(a: PixelBox, b: PixelBox) -> PixelBox | None:
@@ -37,6 +38,35 @@ def around(boxes: Iterable[PixelBox]) -> PixelBox:
     return x0, y0, x1 - x0, y1 - y0
 
 
+def narrowest_overlap(boxes: Sequence[PixelBox]) -> int | None:
+    """Return the width of the narrowest overlap that is needed to connect exposures; None if none overlap.
+
+    Of several chains of overlaps that connect two exposures, the one with the largest overlaps counts (a maximum
+    spanning tree), so that the corners of a mosaic, where diagonal neighbours meet, do not matter.
+
+    Parameters
+    ----------
+    boxes : sequence of (x0, y0, width, height)
+    """
+    if len(boxes) < 2:
+        return None
+    start = np.array([box[:2] for box in boxes], float)
+    end = start + np.array([box[2:] for box in boxes], float)
+    best, across = np.zeros((2, len(boxes)))  # area and width of the largest overlap with an exposure of the tree
+    left = np.ones(len(boxes), bool)
+    narrowest = np.inf
+    while left.any():
+        new = int(np.argmax(np.where(left, best, -1.0)))
+        if best[new] > 0:
+            narrowest = min(narrowest, across[new])
+        left[new] = False
+        sides = np.maximum(np.minimum(end, end[new]) - np.maximum(start, start[new]), 0)
+        areas = sides.prod(axis=1)
+        larger = areas > best
+        best[larger], across[larger] = areas[larger], sides.min(axis=1)[larger]
+    return int(narrowest) if np.isfinite(narrowest) else None
+
+
 @dataclass(frozen=True)
 class CommonGrid:
     """Square bins over the whole plane of pixels; one of them begins at pixel (0, 0).
@@ -50,9 +80,20 @@ class CommonGrid:
     bin_size: int
 
     @classmethod
-    def fitting(cls, width: int, height: int) -> CommonGrid:
-        """Make a grid of 16 bins along the shorter side of an exposure, with a bin size of 16 to 256 px."""
+    def fitting(cls, width: int, height: int, fields: Iterable[Sequence[PixelBox]] = ()) -> CommonGrid:
+        """Make a grid of 16 bins along the shorter side of an exposure, with a bin size of 16 to 256 px.
+
+        Parameters
+        ----------
+        width, height : int
+            Size of the exposure in pixels.
+        fields : iterable of sequence of (x0, y0, width, height), optional
+            Boxes of all exposures of each field. Bins are smaller, so that at least five fit across the narrowest
+            overlap that is needed to connect the exposures of a field: two bins hardly determine a slope.
+        """
         size = round(min(width, height) / _BINS_ALONG_SIDE)
+        narrowest = [overlap for overlap in map(narrowest_overlap, fields) if overlap is not None]
+        size = min([size, *(overlap // _BINS_ACROSS_OVERLAP for overlap in narrowest)])
         return cls(int(np.clip(size, _SMALLEST, _LARGEST)))
 
     def edges(self, box: PixelBox) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -42,8 +42,8 @@ _WORSE = 16.0
 # Residual scatter in units of its errors beyond which outliers may be due to the model, and the ratio to that of a
 # model that fits them.
 _MISFIT, _BETTER = 1.5, 0.7
-# Throughputs are not believed if they differ by more than this, or if models of more smooth terms than this still leave a
-# residual scatter of more than this, in units of its errors.
+# Throughputs are not believed if they differ by more than this, or if models of more smooth terms than this still leave
+# a residual scatter of more than this, in units of its errors.
 _LARGEST_GAIN, _SIMPLE, _GAIN_MISFIT = 0.3, 6, 1.4
 # Largest error with which a throughput is worth measuring.
 _GAIN_ERROR = 0.02
@@ -386,6 +386,12 @@ class _Search:
             residual = self.differences.value - self.network.predicted(solution)
             found.append((self._score(solution.candidates, residual), list(solution.candidates)))
             if solution.candidates == before:
+                break
+            seen = [candidates for _, candidates in found[:-1]]
+            if solution.candidates in seen:
+                # Each choice rests on the scatter that the last one left, so choices may alternate.
+                alternating = seen[seen.index(solution.candidates) :]
+                solution, residual = self._solved(min(alternating, key=self._criterion))
                 break
         else:
             solution, residual = self._solved(min(found, key=lambda one: one[0])[1])
@@ -925,7 +931,7 @@ class _Search:
             self._describe(fit, i, solution, covariances[unit] * scale**2, choices.get(unit))
             exposures.append(fit)
         self._normalise_gains(exposures)
-        Alarms(self.network, self.clipping).raise_on(exposures, residual, self._worse(residual))
+        Alarms(self.network, self.clipping, scale).raise_on(exposures, residual, self._worse(residual))
         fixed = [
             next((min(self.network.images[u]) for u in members if u in self.unchanged), -1) for members in self.members
         ]
@@ -987,11 +993,13 @@ def _series_fit(selection: Selection, degree: int, scale: float) -> tuple[np.nda
     if selection.design.order < degree:
         return None
     gram = selection.gram[:number, :number]
-    norm = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    norm = np.sqrt(np.maximum(np.diag(gram), 0.0))
+    empty = norm == 0  # terms that are 0 in all bins, as a slope across a single row of bins
+    norm[empty] = 1.0
     values, vectors = np.linalg.eigh(gram / np.outer(norm, norm))
     values = np.maximum(values, 1e-12)
     inverse = (vectors / values) @ vectors.T / np.outer(norm, norm)
-    return inverse @ selection.right[:number], np.diag(inverse) * scale**2
+    return inverse @ selection.right[:number], np.where(empty, np.inf, np.diag(inverse) * scale**2)
 
 
 def _joined(

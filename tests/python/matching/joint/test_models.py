@@ -1,4 +1,4 @@
-"""Models: their values in bins and in pixels agree, and do not depend on the basis."""
+"""Models: their values at points, in rows and in images agree, and so do their errors."""
 
 from __future__ import annotations
 
@@ -7,51 +7,127 @@ import pickle
 import numpy as np
 import pytest
 
-from evensky.matching.joint.models import NONE, Basis, Candidate, Model, make_candidates
+from evensky.matching.joint.basis import Basis
+from evensky.matching.joint.candidates import NONE, Candidate, Extra
+from evensky.matching.joint.models import Choices, Model
+from evensky.matching.joint.planes import Plane, labels_plane, level_plane, template_plane
 from evensky.math import Approximate, BackgroundMI
 
 BOX = (7, -3, 300, 200)
-CANDIDATES = [Candidate(0), Candidate(1), Candidate(5), Candidate(nodes=(5, 6)), Candidate(nodes=(1, 6))]
+ROWS, COLUMNS = Extra("rows", "rows", 6, 8), Extra("columns", "columns", 3, 5)
+AMPLIFIERS, WISP = Extra("amplifier", "amplifier", 3), Extra("template", "wisp", 1)
+CHIP = Extra("detector", "chip", 2)
+SMOOTH = [Candidate(0), Candidate(1), Candidate(5), Candidate(nodes=(5, 6)), Candidate(nodes=(1, 6))]
+COMPOSITE = [
+    Candidate(2, extras=(ROWS, AMPLIFIERS, WISP)),
+    Candidate(1, extras=(COLUMNS,)),
+    Candidate(nodes=(5, 6), extras=(CHIP, WISP)),
+    Candidate(extras=(AMPLIFIERS,)),
+]
 
 
-@pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.name)
-def test_a_model_is_one_and_the_same_everywhere(candidate: Candidate) -> None:
+def planes() -> dict[str, Plane]:
+    labels = np.zeros((200, 300), np.int16)
+    for label in range(4):
+        labels[:, 75 * label : 75 * label + 70] = label + 1  # the columns between them have no label
+    wisp = np.random.default_rng(8).normal(size=(200, 300)).astype(np.float32)
+    return {
+        "amplifier": labels_plane(labels),
+        "wisp": template_plane(wisp),
+        "chip": level_plane(np.array([0.5, -1.5])),
+    }
+
+
+def random_model(candidate: Candidate, *, choices: bool = False) -> Model:
     rng = np.random.default_rng(1)
     root = rng.normal(size=(candidate.terms,) * 2)
-    model = Model(candidate, BOX, rng.normal(size=candidate.terms), root @ root.T)
+    other = rng.normal(size=(10, 10))
+    return Model(
+        candidate,
+        BOX,
+        rng.normal(size=candidate.terms),
+        root @ root.T,
+        choices=Choices(3, other @ other.T) if choices else None,
+        planes=planes(),
+    )
+
+
+def all_points() -> tuple[np.ndarray, np.ndarray]:
     rows, columns = np.mgrid[-3:197, 7:307]
-    points = columns.ravel().astype(float), rows.ravel().astype(float)
+    return columns.ravel().astype(float), rows.ravel().astype(float)
+
+
+@pytest.mark.parametrize("choices", [False, True], ids=["", "choices"])
+@pytest.mark.parametrize("candidate", [*SMOOTH, *COMPOSITE], ids=lambda candidate: candidate.name)
+def test_a_model_is_one_and_the_same_everywhere(candidate: Candidate, choices: bool) -> None:
+    model = random_model(candidate, choices=choices)
+    assert model.name == candidate.name
+    points = all_points()
     image = model.image()
     np.testing.assert_allclose(image.ravel(), model.evaluate(*points), atol=1e-5)
-    np.testing.assert_allclose(model.sigma_image().ravel(), model.sigma(*points), rtol=1e-5)
-    assert isinstance(model.mirrored, BackgroundMI if candidate.nodes else Approximate)
+    sigma = model.sigma(*points)
+    np.testing.assert_allclose(model.sigma_image().ravel(), sigma, rtol=1e-5)
+    variance = np.empty((20, 300), np.float32)
+    model.fill_variance(variance, first_row=50)
+    np.testing.assert_allclose(variance, sigma.reshape(200, 300)[50:70] ** 2, rtol=2e-5)
     band = np.empty((20, 300), np.float32)
     model.fill(band, first_row=50)
     np.testing.assert_array_equal(band, image[50:70])
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.image(), image)
+    np.testing.assert_array_equal(again.sigma_image(), model.sigma_image())
+    assert (model.bbox.getMinX(), model.bbox.getWidth(), model.bbox.getHeight()) == (7, 300, 200)
+
+
+@pytest.mark.parametrize("candidate", SMOOTH, ids=lambda candidate: candidate.name)
+def test_smooth_models_are_mirrored(candidate: Candidate) -> None:
+    model = random_model(candidate)
+    image = model.image()
+    assert isinstance(model.mirrored, BackgroundMI if candidate.nodes else Approximate)
     # Terms in bins are means over the pixels of the bins.
     basis = Basis(BOX)
     terms = basis.design(candidate, np.array([57.5]), np.array([40.0]), np.array([20.0]), np.array([31.0]))
     assert (terms @ model.coefficients).item() == pytest.approx(image[28:59, 41:61].mean(dtype=float), abs=5e-4)
-    again = pickle.loads(pickle.dumps(model))
-    np.testing.assert_array_equal(again.image(), image)
 
 
-def test_a_common_part_can_be_moved_between_models() -> None:
-    rng = np.random.default_rng(2)
-    other = Basis((-500, 0, 2000, 900))
-    x, y = rng.uniform(7, 300, 50), rng.uniform(-3, 190, 50)
-    for candidate, order in ((Candidate(3), 2), (Candidate(2), 2), (Candidate(nodes=(5, 6)), 1), (Candidate(0), 0)):
-        numbers = rng.normal(size=Candidate(order).terms)
-        basis = Basis(BOX)
-        terms = basis.embedding(candidate, order, other) @ numbers
-        np.testing.assert_allclose(basis.at(candidate, x, y) @ terms, other.at(Candidate(order), x, y) @ numbers)
-        np.testing.assert_allclose(basis.projection(candidate, order, other) @ terms, numbers, atol=1e-8)
+def test_a_model_is_the_sum_of_its_parts() -> None:
+    model = random_model(COMPOSITE[0])
+    assert model.mirrored is None
+    total = np.zeros((200, 300))
+    start = 0
+    for candidate in (Candidate(2), *(Candidate(extras=(extra,)) for extra in COMPOSITE[0].extras)):
+        some = slice(start, start + candidate.terms)
+        start += candidate.terms
+        part = Model(candidate, BOX, model.coefficients[some], model.covariance[some, some], planes=planes())
+        total += part.image()
+    np.testing.assert_allclose(model.image(), total, atol=1e-5)
 
 
-def test_candidates() -> None:
-    found = make_candidates(3, (16, 12))
-    assert found[0] == NONE
-    assert [candidate.terms for candidate in found] == sorted(candidate.terms for candidate in found)
-    assert {"none", "constant", "plane", "Chebyshev 3", "spline 8 x 6", "spline 1 x 12"} <= {c.name for c in found}
-    assert all(candidate.nodes is None for candidate in make_candidates(8, (16, 16), spline=False))
-    assert all(candidate.nodes is None for candidate in make_candidates(8, (3, 3)))
+def test_the_choice_of_the_model_adds_to_its_variance() -> None:
+    plain, chosen = (random_model(Candidate(1), choices=choices) for choices in (False, True))
+    assert chosen.choices is not None
+    points = all_points()
+    terms = Basis(BOX).at(Candidate(3), *points)
+    more = ((terms @ chosen.choices.covariance) * terms).sum(axis=1)
+    np.testing.assert_allclose(chosen.sigma(*points) ** 2, plain.sigma(*points) ** 2 + more)
+    np.testing.assert_array_equal(chosen.image(), plain.image())
+
+
+def test_coefficients_of_further_terms() -> None:
+    model = random_model(COMPOSITE[0])
+    values, errors = model.coefficients_of("amplifier")
+    np.testing.assert_array_equal(values, model.coefficients[12:15])
+    np.testing.assert_allclose(errors, np.sqrt(np.diag(model.covariance)[12:15]))
+    assert [len(model.coefficients_of(name)[0]) for name in ("rows", "wisp")] == [6, 1]
+    with pytest.raises(KeyError, match="columns"):
+        model.coefficients_of("columns")
+
+
+def test_no_model() -> None:
+    model = Model(NONE, BOX, np.zeros(0), np.zeros((0, 0)))
+    assert model.mirrored is None
+    assert model.name == "none"
+    assert not model.image().any()
+    assert not model.sigma_image().any()
+    assert model.evaluate(np.array([8.0]), np.array([0.0])).tolist() == [0.0]
+    assert model.sigma(np.array([8.0]), np.array([0.0])).tolist() == [0.0]
