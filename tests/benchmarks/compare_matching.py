@@ -266,7 +266,7 @@ def print_table(figures: dict[str, dict[str, Figures]], what: str, title: str, f
         "glow": lambda row: f"{100 * np.mean(row.glow):.1f} %" if row.glow else "–",
         "seconds": lambda row: f"{np.median(row.seconds):.3g}",
     }[what]
-    names = list(dict.fromkeys(name for rows in figures.values() for name in rows))
+    names = [name for name in available() if any(name in rows for rows in figures.values())]
     print(f"\n| {title} | {' | '.join(names)} |", file=file)
     print("| --- |" + " ---: |" * len(names), file=file)
     for case, rows in figures.items():
@@ -278,7 +278,7 @@ def plot_simulated(first: dict[str, dict[str, np.ndarray]], path: Path) -> None:
     """Draw the residual sky of one exposure by each method; the pictures in a column have the same stretch."""
     from matplotlib.figure import Figure
 
-    names = list(dict.fromkeys(name for shown in first.values() for name in shown))
+    names = [name for name in available() if any(name in shown for shown in first.values())]
     cases = [case for case in PICTURED if case in first]
     figure = Figure(figsize=(1.15 * len(cases) + 1.5, 1.13 * len(names) + 0.8), layout="constrained")
     axes = figure.subplots(len(names), len(cases), squeeze=False)
