@@ -1,15 +1,29 @@
 """Joint match of all exposures to each other.
 
+What is measured:
+
 - `grid`: bins that all exposures share, wherever they lie
 - `pixels`: pixels of one exposure, and the step between their values
 - `sources`: light of sources, which different seeing moves
 - `partners`: choice of the pairs to measure
-- `differences`: measured differences of pairs
+- `differences`: measured differences of pairs, and the noise of exposures
 - `closure`: whether the differences of three exposures add up to nothing
-- `models`: candidate models, and the resulting model of an exposure
-- `evidence`: choice of the candidate that the data of an exposure support
-- `network`: residuals of the differences, and outlying bins
-- `system`: solution for all models from all differences, with covariances
+
+What models are made of:
+
+- `terms`: kinds of terms, as a user names them
+- `candidates`: candidate models, a smooth part with any further terms
+- `basis`: values of smooth terms and drifts, as means over bins and at points
+- `planes`: values of terms that images give: templates, detectors, amplifiers
+- `models`: the resulting model of an exposure, with its errors
+
+How they are found:
+
+- `network`: terms of all exposures in the bins, weights, residuals, and outlying bins
+- `scene`: the mean scene in bins, to which differences of throughput are proportional
+- `system`: equations for all models, their solution and covariances
+- `evidence`: choice of the candidate that the data of an exposure support, and the error that is due to this choice
 - `search`: the whole procedure
+- `alarms`: flags where models do not fit
 - `config`: configuration of the procedure
 """

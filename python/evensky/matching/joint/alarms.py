@@ -19,7 +19,8 @@ FLAGS = {
     "UNDETERMINED": "the model is continued beyond the bins that determine it, and its error exceeds a quarter of the "
     "noise of a pixel",
     "GAIN": "the throughput differs from that of the reference by more than 5 standard errors",
-    "QUANTISED": "pixels are multiples of a step, as in integer images, and their noise is less than half of it",
+    "QUANTISED": "pixels are multiples of a step, as in integer images, and their noise, rounding included, is less "
+    "than 0.6 of it",
 }
 """Flags, and the conditions under which they are raised."""
 
@@ -75,6 +76,8 @@ class Alarms:
             Pairs whose bins differ more after the match than before.
         """
         pairs = self.network.differences.pairs
+        # The stars of exposures of another throughput are clipped differently, so that their triangles do not close.
+        varying = any(self._differs(fit) for fit in fits)
         of_worse = {image for at in worse for image in (pairs[at].first, pairs[at].second)}
         for image, fit in enumerate(fits):
             if fit.model is None:
@@ -90,7 +93,7 @@ class Alarms:
                     "need the term detector or amplifier, patterns a template, and pairs of bright and dark spots at "
                     "stars a better alignment or masks (--terms, --mask)"
                 )
-            if self.closure[image] > CLEAN_CLOSURE:
+            if self.closure[image] > CLEAN_CLOSURE and not varying:
                 fit.flags["INCONSISTENT"] = (
                     f"its differences from pairs of other exposures add up to {self.closure[image]:.2g} times what "
                     f"masks and clipping leave (at most {CLEAN_CLOSURE:g}), which no model can mend; look for another "
@@ -110,11 +113,16 @@ class Alarms:
                     f"steps are uncertain by up to {self._rounding(step, noise):.2g}, whatever the number of pixels; "
                     "use the files before they were rounded"
                 )
-            if abs(fit.gain - 1) > _SIGNIFICANT * fit.gain_error > 0:
+            if self._differs(fit):
                 fit.flags["GAIN"] = (
                     f"its throughput is {fit.gain:.4f} +- {fit.gain_error:.4f} of that of the reference; it was not "
                     "changed, --scale divides by it"
                 )
+
+    @staticmethod
+    def _differs(fit: _Fit) -> bool:
+        """Return whether the throughput of an exposure differs from that of the reference."""
+        return abs(fit.gain - 1) > _SIGNIFICANT * fit.gain_error > 0
 
     @staticmethod
     def _rounding(step: float, noise: float) -> float:

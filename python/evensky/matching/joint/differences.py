@@ -14,7 +14,16 @@ from ... import _core
 from ..._bands import band_height
 from .grid import CommonGrid, PixelBox, common_box
 from .pixels import Pixels
-from .sources import Cells, cell_edges, cells_of, clipped_light, source_cells
+from .sources import (
+    SQUARE,
+    Cells,
+    biased_squares,
+    cell_edges,
+    cells_of,
+    clipped_light,
+    source_cells,
+    square_edges,
+)
 
 # Least share and number of good pixels of a bin; a bin with fewer represents only a corner of its area.
 _LEAST_SHARE = 0.02
@@ -154,13 +163,16 @@ def measure_pair(
     if image.dtype != other_image.dtype:  # float64 holds the pixels of both
         image, other_image = image.astype(np.float64), other_image.astype(np.float64)
     on_disk = one.on_disk or other.on_disk
-    values, errors, counts, x, y = _bin_differences(
-        (image, mask), (other_image, other_mask), x_edges, y_edges, options, num_threads, on_disk
-    )
+    planes = (image, mask), (other_image, other_mask)
+    values, errors, counts, x, y = _bin_differences(*planes, x_edges, y_edges, options, num_threads, on_disk)
+    without = _biased_around_masks(planes, (one, other), box, grid, values, errors, counts, options, num_threads)
+    if without is not None:
+        values, errors, counts, x, y = _bin_differences(
+            *planes, x_edges, y_edges, options, num_threads, on_disk, without
+        )
     if options.gridStatistic == _core.Property.MEANCLIP:
-        planes = (image, mask), (other_image, other_mask)
         values, errors = _with_light_of_sources(
-            planes, (one, other), box, grid, values, errors, counts, options, num_threads
+            planes, (one, other), box, grid, values, errors, counts, options, num_threads, without
         )
     good = _enough(counts, x_edges, y_edges) & np.isfinite(values) & np.isfinite(errors)
     if not good.any():
@@ -184,6 +196,8 @@ def measure_pair(
 
 # Image and, if there is one, mask.
 _Planes = tuple[np.ndarray, np.ndarray | None]
+# Function of rows that returns the pixels to leave out of them.
+_Without = Callable[[slice], np.ndarray]
 
 
 def _bin_differences(
@@ -194,13 +208,14 @@ def _bin_differences(
     options: _core.PairOptions,
     num_threads: int,
     on_disk: bool,
+    without: _Without | None = None,
 ) -> tuple[np.ndarray, ...]:
     """Measure differences with the core; planes on disk are copied in bands, as the core reads pixels many times."""
 
     def measure(one: _Planes, other: _Planes, edges: np.ndarray, rows: slice) -> tuple[np.ndarray, ...]:
         return _core.bin_differences(one, other, x_edges, edges, options, num_threads)
 
-    return _in_bands(measure, one, other, y_edges, on_disk)
+    return _in_bands(measure, one, other, y_edges, on_disk, without)
 
 
 def _sum_differences(
@@ -213,13 +228,14 @@ def _sum_differences(
     options: _core.PairOptions,
     num_threads: int,
     on_disk: bool,
+    without: _Without | None = None,
 ) -> tuple[np.ndarray, ...]:
     """Sum differences in cells with the core; planes on disk are copied in bands."""
 
     def measure(one: _Planes, other: _Planes, edges: np.ndarray, rows: slice) -> tuple[np.ndarray, ...]:
         return _core.sum_differences(one, other, x_edges, edges, lows[rows], highs[rows], options, num_threads)
 
-    return _in_bands(measure, one, other, y_edges, on_disk)
+    return _in_bands(measure, one, other, y_edges, on_disk, without)
 
 
 def _in_bands(
@@ -228,12 +244,13 @@ def _in_bands(
     other: _Planes,
     y_edges: np.ndarray,
     on_disk: bool,
+    without: _Without | None = None,
 ) -> tuple[np.ndarray, ...]:
-    """Measure planes as a whole or, if they are on disk, in bands of whole rows of bins.
+    """Measure planes as a whole or, if they are on disk or if pixels are left out, in bands of whole rows of bins.
 
     `measure` receives the planes, the edges of the rows of bins in them, and the numbers of these rows.
     """
-    if not on_disk:
+    if not on_disk and without is None:
         return measure(one, other, y_edges, slice(None))
     most = band_height(one[0].shape[1])
     parts = []
@@ -242,9 +259,11 @@ def _in_bands(
         # As many rows of bins as fit into a band, at least one.
         end = max(start + 1, int(np.searchsorted(y_edges, y_edges[start] + most, side="right")) - 1)
         rows = slice(int(y_edges[start]), int(y_edges[end]))
-        bands = [
-            (np.array(image[rows]), None if mask is None else np.array(mask[rows])) for image, mask in (one, other)
-        ]
+        bands = [(image[rows], None if mask is None else mask[rows]) for image, mask in (one, other)]
+        if on_disk:
+            bands = [(np.array(image), None if mask is None else np.array(mask)) for image, mask in bands]
+        if without is not None:  # pixels that are bad in one image are not used
+            bands[0] = np.where(without(rows), np.array(np.nan, bands[0][0].dtype), bands[0][0]), bands[0][1]
         parts.append(measure(bands[0], bands[1], y_edges[start : end + 1] - rows.start, slice(start, end)))
         start = end
     return tuple(np.concatenate(grids) for grids in zip(*parts, strict=True))
@@ -291,6 +310,7 @@ def _with_light_of_sources(
     counts: np.ndarray,
     options: _core.PairOptions,
     num_threads: int,
+    without: _Without | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the values and errors of bins, with the clipped light of sources if its loss biases them."""
     x_edges, column, x_bins = cell_edges(box[0], box[2], grid.bin_size)
@@ -299,13 +319,60 @@ def _with_light_of_sources(
     cells = [_cells(one, grid, num_threads) for one in exposures]
     one, other = (some.part(column, row, shape) for some in cells)
     sources = source_cells(one, other, (cells[0].noise, cells[1].noise))
-    half_widths = np.maximum(options.numSigmaClip * errors * np.sqrt(counts), options.leastHalfWidth)
+    half_widths = _half_widths(errors, counts, options)
+
+    def sums_in(lows: np.ndarray, highs: np.ndarray) -> tuple[np.ndarray, ...]:
+        on_disk = exposures[0].on_disk or exposures[1].on_disk
+        return _sum_differences(*planes, x_edges, y_edges, lows, highs, options, num_threads, on_disk, without)
+
+    return clipped_light(sources, (x_bins, y_bins), values, errors, counts, half_widths, sums_in)
+
+
+def _half_widths(errors: np.ndarray, counts: np.ndarray, options: _core.PairOptions) -> np.ndarray:
+    """Return the half-widths of the clipping windows of bins."""
+    return np.asarray(np.maximum(options.numSigmaClip * errors * np.sqrt(counts), options.leastHalfWidth))
+
+
+def _biased_around_masks(
+    planes: tuple[_Planes, _Planes],
+    exposures: tuple[Pixels, Pixels],
+    box: PixelBox,
+    grid: CommonGrid,
+    values: np.ndarray,
+    errors: np.ndarray,
+    counts: np.ndarray,
+    options: _core.PairOptions,
+    num_threads: int,
+) -> _Without | None:
+    """Return which pixels around masked sources to leave out, if the wings of these sources bias the bins."""
+    (x_edges, column), (y_edges, row) = (square_edges(box[axis], box[axis + 2]) for axis in (0, 1))
+    squares = np.zeros((y_edges.size - 1, x_edges.size - 1), bool)
+    for exposure in exposures:
+        if exposure.around_masks is not None:
+            up, right = row - exposure.box[1] // SQUARE, column - exposure.box[0] // SQUARE
+            squares |= exposure.around_masks[up : up + squares.shape[0], right : right + squares.shape[1]]
+    if not squares.any():
+        return None
+    x_bins, y_bins = (
+        (start + edges[:-1]) // grid.bin_size - start // grid.bin_size
+        for start, edges in zip(box[:2], (x_edges, y_edges), strict=True)
+    )
 
     def sums_in(lows: np.ndarray, highs: np.ndarray) -> tuple[np.ndarray, ...]:
         on_disk = exposures[0].on_disk or exposures[1].on_disk
         return _sum_differences(*planes, x_edges, y_edges, lows, highs, options, num_threads, on_disk)
 
-    return clipped_light(sources, (x_bins, y_bins), values, errors, counts, half_widths, sums_in)
+    half_widths = _half_widths(errors, counts, options)
+    biased = biased_squares(squares, (x_bins, y_bins), values, counts, half_widths, sums_in)
+    if biased is None:
+        return None
+    found: np.ndarray = biased
+    of_column, of_row = (np.repeat(np.arange(edges.size - 1), np.diff(edges)) for edges in (x_edges, y_edges))
+
+    def without(rows: slice) -> np.ndarray:
+        return np.asarray(np.take(found[of_row[rows]], of_column, axis=1))
+
+    return without
 
 
 def _enough(counts: np.ndarray, x_edges: np.ndarray, y_edges: np.ndarray) -> np.ndarray:

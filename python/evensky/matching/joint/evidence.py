@@ -16,8 +16,8 @@ held, two neighbours could hold each other in a wrong place: a curve that the fi
 without it the second, which keeps the opposite curve, would not fit.
 
 A candidate is refused if its own error exceeds what it gains: if the standard error of its values, anywhere in its
-images, is larger than three times the root mean square by which it improves on the best simpler candidate in the bins
-that were compared. The greatest value of a smooth function is hardly more than three times its root mean square.
+images, is larger than six times the root mean square by which it improves on the best simpler candidate in the bins
+that were compared. Smooth functions reach about three times their root mean square, and grow beyond the bins.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ from .models import Choices
 
 # Largest number of terms of a candidate for each bin.
 _TERMS_PER_BIN = 0.5
-# Least mean square residual that any model can reach: by how many of its standard deviations, for independent bins, it may
-# be below that of the best model so far. A candidate that would need less to be the best is not fitted.
+# Least mean square residual that any model can reach: by how many of its standard deviations, for independent bins, it
+# may be below that of the best model so far. A candidate that would need less to be the best is not fitted.
 _DEVIATIONS = 4.0
 # Relative ridge added to the normal equations: far below any error, but enough to keep them regular despite rounding.
 _RIDGE = 1e-10
@@ -59,10 +59,12 @@ _LEAST_SHARE = 1e-4
 # Largest difference of a throughput from 1. A larger one is no throughput: if the sky of the reference is curved, so is
 # the scene after the match, and differences of the sky are proportional to it.
 _MOST_GAIN = 0.3
-# Price of a throughput besides that of its term: exposures that differ in a smooth sky alone shall not seem to have one.
+# Price of a throughput besides that of its term: exposures that differ in a smooth sky alone shall not seem to have
+# one.
 _GAIN_PRICE = 15.0
-# Greatest value of a smooth function, in units of its root mean square.
-_PEAK = 3.0
+# Greatest value of what a candidate adds, in units of its root mean square in the compared bins: smooth functions reach
+# three times theirs, and grow beyond the bins.
+_PEAK = 6.0
 # Orders above that of the chosen series that are considered in its error.
 _ORDERS_ABOVE = 2
 
@@ -394,7 +396,8 @@ def plausible_sizes(fits: Sequence[tuple[np.ndarray, np.ndarray]], degree: int, 
         weights = (variances + size) ** -2
         beyond_errors = float((weights * (values**2 - variances)).sum() / weights.sum())
         size = max(beyond_errors, float(variances.min()) / values.size)
-    return float(np.sqrt(size))
+    # The fewer coefficients are known, the less certain is their size.
+    return float(np.sqrt(size * (1.0 + 2.0 / values.size)))
 
 
 def choices_of(selection: Selection, chosen: Candidate, scale: float, sizes: Sequence[float]) -> Choices | None:

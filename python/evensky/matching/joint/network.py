@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Chip", "Network", "Solution"]
+__all__ = ["Chip", "Network", "Solution", "robust_scale"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

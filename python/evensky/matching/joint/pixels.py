@@ -9,8 +9,9 @@ from functools import cached_property
 
 import numpy as np
 
+from ..._bands import band_height
 from .grid import PixelBox
-from .sources import Cells
+from .sources import SQUARE, Cells, around_masks, square_edges
 
 # Number and length of the runs of neighbouring pixels from which the step between values is found.
 _RUNS, _RUN = 64, 64
@@ -57,6 +58,36 @@ class Pixels:
         x, y = box[0] - self.box[0], box[1] - self.box[1]
         where = slice(y, y + box[3]), slice(x, x + box[2])
         return self.image[where], None if self.mask is None else self.mask[where]
+
+    @cached_property
+    def around_masks(self) -> np.ndarray | None:
+        """Squares of the common pixel plane that hold masked sources or lie around them; None if there is none."""
+        (x_edges, _), (y_edges, _) = (
+            square_edges(start, size) for start, size in zip(self.box[:2], self.box[2:], strict=True)
+        )
+        masked = np.zeros((y_edges.size - 1, x_edges.size - 1), np.uint8)
+        # The first and the last square may be cut.
+        left, width = self.box[0] % SQUARE, masked.shape[1] * SQUARE
+        step = max(1, band_height(width) // SQUARE)
+        for start in range(0, masked.shape[0], step):
+            edges = y_edges[start : start + step + 1]
+            rows = slice(int(edges[0]), int(edges[-1]))
+            is_bad = ~np.isfinite(self.image[rows])
+            if self.mask is not None:
+                is_bad |= (self.mask[rows] & np.int32(self.bad)) != 0
+            if not is_bad.any():
+                continue
+            whole = np.zeros(((edges.size - 1) * SQUARE, width), np.uint8)
+            below = self.box[1] % SQUARE if start == 0 else 0
+            whole[below : below + is_bad.shape[0], left : left + is_bad.shape[1]] = is_bad
+            for k in range(1, SQUARE):
+                whole[::SQUARE] += whole[k::SQUARE]
+            for k in range(SQUARE):
+                masked[start : start + step] += whole[::SQUARE, k::SQUARE]
+        if not masked.any():
+            return None
+        found = around_masks(masked)
+        return found if found.any() else None
 
     @cached_property
     def quantum(self) -> float:

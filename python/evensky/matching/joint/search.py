@@ -18,7 +18,7 @@ from .differences import Coverage, Differences
 from .evidence import Choice, Score, Selection, choices_of, choose, option_sets, plausible_sizes, series_gain
 from .grid import CommonGrid, PixelBox, around
 from .models import Choices, Model
-from .network import Chip, Network, Solution
+from .network import Chip, Network, Solution, robust_scale
 from .planes import Plane, level_plane, plane_of
 from .scene import mean_scene
 from .system import Anchor, Equations, Shift, grid_of_points, widened
@@ -43,8 +43,8 @@ _WORSE = 16.0
 # model that fits them.
 _MISFIT, _BETTER = 1.5, 0.7
 # Throughputs are not believed if they differ by more than this, or if models of more smooth terms than this still leave
-# a residual scatter of more than this, in units of its errors.
-_LARGEST_GAIN, _SIMPLE, _GAIN_MISFIT = 0.3, 6, 1.4
+# a residual scatter of more than this, in units of its errors; nor are drifts that leave a scatter of more than that.
+_LARGEST_GAIN, _SIMPLE, _GAIN_MISFIT, _DRIFT_MISFIT = 0.3, 6, 1.4, 2.5
 # Largest error with which a throughput is worth measuring.
 _GAIN_ERROR = 0.02
 # Largest number of points in compared bins at which candidates are compared.
@@ -356,10 +356,10 @@ class _Search:
 
     def run(self) -> JointFit:
         solution, sweeps = self._searched()
-        if self._false_gains(solution):
-            # A throughput is told from a sky only by models that fit.
+        if doubtful := self._doubtful(solution):
+            # A throughput, and a drift beside a smooth part, are told from a sky only by models that fit.
             for options in self.options:
-                options[:] = [variants for variants in options if variants[0].kind != "gain"]
+                options[:] = [variants for variants in options if variants[0].kind not in doubtful]
             solution, more = self._searched()
             sweeps += more
         solution, _ = self._share(solution)
@@ -373,7 +373,7 @@ class _Search:
         solution, residual = self._begin()
         if self.free_groups:
             solution, residual = self._recentred(solution, residual)
-        found: list[tuple[float, list[Candidate]]] = []
+        found: list[tuple[np.ndarray, list[Candidate]]] = []
         for _ in range(_SWEEPS):
             self.network.reject(residual)
             self._look_at_scene(solution)
@@ -384,7 +384,7 @@ class _Search:
                 self._simplify(equations, solution)
             solution = equations.solve()
             residual = self.differences.value - self.network.predicted(solution)
-            found.append((self._score(solution.candidates, residual), list(solution.candidates)))
+            found.append((self._distances(residual), list(solution.candidates)))
             if solution.candidates == before:
                 break
             seen = [candidates for _, candidates in found[:-1]]
@@ -394,18 +394,32 @@ class _Search:
                 solution, residual = self._solved(min(alternating, key=self._criterion))
                 break
         else:
-            solution, residual = self._solved(min(found, key=lambda one: one[0])[1])
+            solution, residual = self._solved(self._best(found))
         self.network.reject(residual)
         self._look_at_scene(solution)
         return self._solved(solution.candidates)[0], len(found)
 
-    def _score(self, candidates: Sequence[Candidate], residual: np.ndarray) -> float:
-        """Return the criterion of all models, in which far outliers count no more."""
+    def _distances(self, residual: np.ndarray) -> np.ndarray:
+        """Return the distances of all nodes from their partners, in standard errors."""
         value, error = self._node_residuals(residual)
         with np.errstate(invalid="ignore"):
             distance = np.abs(value / error)
-        distance = distance[np.isfinite(distance)]
-        return float(np.minimum(distance**2, _FAR**2).sum()) + self._price(candidates)
+        return np.asarray(distance[np.isfinite(distance)])
+
+    def _best(self, found: Sequence[tuple[np.ndarray, list[Candidate]]]) -> list[Candidate]:
+        """Return the candidates with the lowest criterion, in which far outliers count no more.
+
+        Parameters
+        ----------
+        found : sequence of (ndarray, list of Candidate)
+            Distances of the nodes, and the candidates that leave them.
+        """
+        scale = max(1.0, min(robust_scale(distance) for distance, _ in found))
+
+        def score(one: tuple[np.ndarray, list[Candidate]]) -> float:
+            return float(np.minimum((one[0] / scale) ** 2, _FAR**2).sum()) + self._price(one[1])
+
+        return min(found, key=score)[1]
 
     def _price(self, candidates: Sequence[Candidate]) -> float:
         """Return the part of the criterion that is due to the numbers of terms."""
@@ -413,19 +427,27 @@ class _Search:
             sum(candidates[u].terms * np.log(max(self._number_of_bins(u), 1)) for u in self.tied if u not in self.held)
         )
 
-    def _false_gains(self, solution: Solution) -> bool:
-        """Return whether throughputs were found although the models do not fit, or that are too far from 1."""
-        gains = [
-            float(coefficients[-1])
-            for candidate, coefficients in zip(solution.candidates, solution.coefficients, strict=True)
-            if candidate.extras and candidate.extras[-1].kind == "gain"
-        ]
-        if not gains or "gain" in self.required:
-            return False
+    def _doubtful(self, solution: Solution) -> set[str]:
+        """Return the kinds of further terms that were chosen and are not believed."""
+        free = [u for u in self.tied if u not in self.held]
+        chosen = {
+            extra.kind for u in free for extra in solution.candidates[u].extras if extra.name not in self.required
+        }
+        if not chosen & {"gain", "rows", "columns"}:
+            return set()
         residual = self.differences.value - self.network.predicted(solution)
-        terms = np.median([solution.candidates[u].smooth_terms for u in self.tied if u not in self.held])
-        misfit = self._reduced(residual, solution.candidates) > _GAIN_MISFIT and terms > _SIMPLE
-        return bool(misfit or np.ptp([0.0, *gains]) > _LARGEST_GAIN)
+        misfit = self._reduced(residual, solution.candidates)
+        found = chosen & {"rows", "columns"} if misfit > _DRIFT_MISFIT else set()
+        if "gain" in chosen:
+            gains = [
+                float(solution.coefficients[u][-1])
+                for u in free
+                if any(extra.kind == "gain" for extra in solution.candidates[u].extras)
+            ]
+            terms = np.median([solution.candidates[u].smooth_terms for u in free])
+            if np.ptp([0.0, *gains]) > _LARGEST_GAIN or (misfit > _GAIN_MISFIT and terms > _SIMPLE):
+                found.add("gain")
+        return found
 
     def _equations(self, candidates: Sequence[Candidate], shared: Candidate | None = None) -> Equations:
         return Equations(
@@ -446,27 +468,15 @@ class _Search:
 
     def _begin(self) -> tuple[Solution, np.ndarray]:
         """Find the best order that is the same for all exposures; return its solution and residuals."""
-        found: list[tuple[Solution, np.ndarray, np.ndarray, float]] = []
-        scale = np.inf
         plain = [
             Candidate(0) if u not in self.held and self.groups[u] >= 0 else NONE for u in range(self.network.number)
         ]
         self._look_at_scene(self._solved(plain)[0])
+        found = []
         for order in sorted({min(order, self.order) for order in _FIRST_ORDERS}):
             candidates = [self._supported(u, order) for u in range(self.network.number)]
-            solution, residual = self._solved(candidates)
-            value, error = self.network.residuals(residual)
-            with np.errstate(invalid="ignore"):
-                distance = np.abs(value / error)
-            distance = distance[np.isfinite(distance)]
-            scale = min(scale, max(1.0, 1.4826 * float(np.median(distance)) if distance.size else 1.0))
-            found.append((solution, residual, distance, self._price(candidates)))
-
-        def score(one: tuple[Solution, np.ndarray, np.ndarray, float]) -> float:
-            return float(np.minimum((one[2] / scale) ** 2, _FAR**2).sum()) + one[3]
-
-        best = min(found, key=score)
-        return best[0], best[1]
+            found.append((self._distances(self._solved(candidates)[1]), candidates))
+        return self._solved(self._best(found))
 
     def _supported(self, unit: int, order: int) -> Candidate:
         extras = self._must(unit)

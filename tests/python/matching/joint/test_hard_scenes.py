@@ -47,7 +47,7 @@ def test_exposures_are_made_of_their_parts(case: str) -> None:
     gains = scene.gains or [1.0] * len(scene.exposures)
     x0, y0 = (min(origin[k] for origin in scene.origins) for k in (0, 1))
     # Only the first exposure shows the stars of the scene if the others have another seeing or are shifted.
-    number = 1 if case in ("different_seeing", "bright_stars_masked", "shifted") else 3
+    number = 1 if case in ("different_seeing", "bright_stars_masked", "shifted") else min(3, len(scene.exposures))
     for at in range(number):
         (x, y), (height, width) = scene.origins[at], scene.skies[at].shape
         part = scene.scene[y - y0 : y - y0 + height, x - x0 : x - x0 + width]
@@ -196,7 +196,7 @@ def test_a_mosaic_is_no_worse_than_its_tiles() -> None:
     for seed in (1, 2):
         scene = hard_scenes.mosaic(seed)
         before = float(np.nanstd(hard_scenes.mosaic_of(scene, None)))
-        after = float(np.nanstd(hard_scenes.mosaic_of(scene, matched(scene, level=None))))
+        after = float(np.nanstd(hard_scenes.mosaic_of(scene, matched(scene, reference=None, level=None))))
         assert after < before
 
 

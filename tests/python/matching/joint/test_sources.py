@@ -9,7 +9,7 @@ from evensky import _core
 from evensky.matching.joint.differences import PairBins, measure_pair
 from evensky.matching.joint.grid import CommonGrid
 from evensky.matching.joint.pixels import Pixels
-from evensky.matching.joint.sources import cell_edges, cells_of, clipped_light, source_cells
+from evensky.matching.joint.sources import biased_squares, cell_edges, cells_of, clipped_light, source_cells
 
 SIDE, NOISE = 512, 10.0
 
@@ -147,3 +147,63 @@ def test_few_sources_change_nothing() -> None:
     found = clipped_light((sources, sources), (bins, bins), values, errors, counts, 3 * errors, never)
     assert found[0] is values
     assert found[1] is errors
+
+
+def masks_of(images: tuple[np.ndarray, np.ndarray], fwhms: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Mask the pixels in which an exposure has more than one noise of star light."""
+    found = []
+    for fwhm in fwhms:
+        light = stars(np.random.default_rng(0), fwhm, noise=0.0) - 600
+        found.append((light > NOISE).astype(np.int32))
+    return found[0], found[1]
+
+
+def test_wings_beyond_masks_leave_no_bias() -> None:
+    rng = np.random.default_rng(4)
+    seeing = 3.0, 6.0
+    images = stars(rng, seeing[0]), stars(rng, seeing[1])
+    masks = masks_of(images, seeing)
+    mean, error = mean_of(measure(images, masks=masks))
+    assert abs(mean) < 3 * error < 0.2
+    holes = tuple(np.where(mask != 0, np.float32(np.nan), image) for image, mask in zip(images, masks, strict=True))
+    values, errors = plain((holes[0], holes[1]))
+    good = np.isfinite(values) & np.isfinite(errors)
+    assert np.sum(values[good] / errors[good] ** 2) / np.sum(errors[good] ** -2.0) < -0.4
+    # Pixels whose mask is NaN, and planes on disk, give the same.
+    expected = measure(images, masks=masks)
+    for other in (measure((holes[0], holes[1])), measure(images, masks=masks, on_disk=True)):
+        assert other.values == pytest.approx(expected.values, abs=1e-9)
+        assert other.counts.tolist() == expected.counts.tolist()
+
+
+def test_masks_of_equal_seeing_lose_no_pixels() -> None:
+    rng = np.random.default_rng(6)
+    images = stars(rng, 4.0), stars(rng, 4.0)
+    masks = masks_of(images, (4.0, 4.0))
+    bins = measure(images, masks=masks)
+    assert bins.counts.sum() == np.count_nonzero((masks[0] | masks[1]) == 0)
+
+
+def test_bins_keep_a_tenth_of_their_pixels() -> None:
+    squares = np.ones((16, 32), bool)
+    squares[:, 16:18] = False
+    bins = np.arange(32) // 16, np.arange(16) // 16
+    counts = np.full((1, 2), 4096)
+
+    def sums_in(lows: np.ndarray, highs: np.ndarray) -> tuple[np.ndarray, ...]:
+        assert np.array_equal(np.isfinite(lows), squares)
+        numbers = np.where(np.isfinite(lows), 16.0, 0.0)
+        return 2 * numbers, numbers, 2 * numbers, numbers
+
+    found = biased_squares(squares, bins, np.zeros((1, 2)), counts, np.ones((1, 2)), sums_in)
+    assert found is not None
+    assert not found[:, :16].any()
+    assert np.array_equal(found[:, 16:], squares[:, 16:])
+    # Light that has both signs is noise.
+    noise = np.random.default_rng(1).normal(0, 1, squares.shape)
+
+    def noisy(lows: np.ndarray, highs: np.ndarray) -> tuple[np.ndarray, ...]:
+        numbers = np.full(squares.shape, 16.0)
+        return noise, numbers, noise, numbers
+
+    assert biased_squares(squares, bins, np.zeros((1, 2)), counts, np.ones((1, 2)), noisy) is None
