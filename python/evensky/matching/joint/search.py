@@ -581,9 +581,12 @@ class _Search:
         """
         found = []
         for variants in self.options[unit]:
+            if set(variants) & set(now.extras) or variants[0].name in self.required:
+                found.append(variants)
+                continue
             if variants[0].kind == "gain" and not self._gain_is_measurable(unit):
                 continue
-            if variants[0].nodes and not set(variants) & set(now.extras) and variants[0].name not in self.required:
+            if variants[0].nodes:
                 gain = self._gain_of_lines(unit, residual, rows=variants[0].kind == "rows")
                 price = min(extra.terms for extra in variants) * np.log(max(self._good_bins(unit), 2))
                 if gain < price * self.scales.get(unit, 1.0) ** 2:
@@ -1005,18 +1008,27 @@ class _Search:
         fit.largest_sigma = float(model.sigma(*self._points(image)).max())
 
     def _normalise_gains(self, exposures: Sequence[ExposureFit]) -> None:
-        """Make all throughputs relative to the reference of their group.
+        """Make all throughputs relative to the reference of their group, or to an exposure that stays unchanged.
 
-        They were measured relative to the mean scene, whose throughput is the mean of all.
+        They were measured relative to the mean scene, whose throughput is the mean of all, and their errors relative to
+        a unit that was held, which has none.
         """
-        for group, reference in enumerate(self.references):
+        for group, (members, reference) in enumerate(zip(self.members, self.references, strict=True)):
             some = [one for one in exposures if one.group == group and one.model is not None]
             if not some:
                 continue
+            unchanged = [u for u in members if u in self.unchanged]
+            base = reference if reference in unchanged or not unchanged else unchanged[0]
+            of_base = next(one for one in (exposures[i] for i in self.network.images[base]) if one.model is not None)
             mean = float(np.mean([one.gain for one in some]))
-            of_reference = 1.0 + exposures[self.network.images[reference][0]].gain - mean
+            gain, error = 1.0 + of_base.gain - mean, of_base.gain_error
+            of_unit = {id(exposures[i]) for i in self.network.images[base]}
             for one in some:
-                one.gain = (1.0 + one.gain - mean) / of_reference
+                one.gain = (1.0 + one.gain - mean) / gain
+                if id(one) in of_unit:
+                    one.gain, one.gain_error = 1.0, 0.0
+                elif one.gain_error == 0:
+                    one.gain_error = error
 
 
 def _drifts(candidate: Candidate) -> bool:
