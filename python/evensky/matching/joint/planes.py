@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Plane", "labels_plane", "level_plane", "plane_of", "template_plane"]
+__all__ = ["Plane", "labels_plane", "level_plane", "plane_of", "template_plane", "with_common_labels"]
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +30,10 @@ class Plane:
     labels: np.ndarray | None = None
     shares: np.ndarray = field(default_factory=lambda: np.zeros(0))
     _known: dict[tuple[bytes, bytes, int, int], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out known means, which are not needed where the model is evaluated."""
+        return {**self.__dict__, "_known": {}}
 
     @property
     def terms(self) -> int:
@@ -102,6 +108,21 @@ def labels_plane(image: np.ndarray) -> Plane:
     labels, counts = np.unique(image, return_counts=True)
     known = labels > 0
     return Plane(image, labels[known], counts[known] / image.size)
+
+
+def with_common_labels(planes: Sequence[Plane]) -> list[Plane]:
+    """Return planes of labels with the labels of all of them, so that a term stands for the same label in each."""
+    found = [plane.labels for plane in planes if plane.labels is not None]
+    if not found:
+        return list(planes)
+    labels = np.unique(np.concatenate(found))
+    result = []
+    for plane in planes:
+        assert plane.labels is not None  # all planes of a term are of its kind
+        shares = np.zeros(labels.size)
+        shares[np.searchsorted(labels, plane.labels)] = plane.shares
+        result.append(replace(plane, labels=labels, shares=shares, _known={}))
+    return result
 
 
 def template_plane(image: np.ndarray) -> Plane:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -94,3 +96,10 @@ def test_kinds() -> None:
     assert plane_of("detector", ones).terms == 1
     assert PLANES["level"].terms == 2
     assert PLANES["no label at all"].terms == 0
+
+
+def test_known_means_do_not_travel_with_a_plane() -> None:
+    plane = template_plane(np.ones((32, 32)))
+    plane.means(np.array([0, 16, 32]), np.array([0, 32]))
+    small = pickle.dumps(template_plane(np.ones((32, 32))))
+    assert len(pickle.dumps(plane)) == len(small)
