@@ -16,7 +16,7 @@ from .._bands import band_height, row_bands
 from .._blas import one_blas_thread
 from .._core import PairOptions
 from .._text import reason_of
-from ..errors import TaskError
+from ..errors import InvalidParameterError, TaskError
 from ..matching.joint.closure import noise_of_clipping
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.differences import Coverage, Differences, PairBins, coverage_of, measure_pair
@@ -124,6 +124,11 @@ class JointMethod(Method):
         self._reference: Item | None = None
         self.terms = terms_of(config.terms) if terms is None else list(terms)
         self.fixed = frozenset(fixed)
+        if self.fixed and (shared := [str(term) for term in self.terms if term.shared]):
+            raise InvalidParameterError(
+                f"The term {shared[0]} is shared by all exposures, but fixed ones stay unchanged; leave out fixed, or "
+                "the option shared"
+            )
         self.anchors = list(anchors)
         self._planes: dict[str, list[np.ndarray | None]] = {}
 
@@ -229,14 +234,18 @@ class JointMethod(Method):
         return plans, dead + _group_notes(fit, items)
 
     def _unchanged(self, items: Sequence[Item], fit: JointFit) -> list[bool]:
-        """Return which exposures are not changed: fixed ones, and the reference if it sets the level."""
+        """Return which exposures are not changed: fixed ones, and a reference that sets the level and has no model."""
         known = {*self.fixed, *(anchor.exposure for anchor in self.anchors)}
         tied = {fit.exposures[index].group for index in known}
         return [
             item.index in self.fixed
             or (
                 item == self.references.get(item.slot)
-                and (one.model is None or (fit.level == "reference" and one.group not in tied))
+                and (
+                    one.model is None
+                    # Terms that all exposures share are removed from the reference, too.
+                    or (fit.level == "reference" and one.group not in tied and not one.model.coefficients.size)
+                )
             )
             for item, one in zip(items, fit.exposures, strict=True)
         ]

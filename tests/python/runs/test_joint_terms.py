@@ -14,6 +14,8 @@ from small_runs import make_config, make_exposure, write_items
 import evensky
 from evensky.errors import FitsError, InvalidParameterError, OutOfRangeError
 from evensky.fits.descriptions import Selection
+from evensky.geom import Point2I
+from evensky.image import ExposureF, ImageF, MaskedImageF
 from evensky.io import read_exposure
 from evensky.matching.joint.candidates import Candidate
 from evensky.matching.joint.differences import Coverage
@@ -301,3 +303,23 @@ def test_a_run_is_resumed_only_with_the_same_terms(tmp_path: Path) -> None:
     ):
         with pytest.raises(FitsError, match=says):
             evensky.match_files(files, tmp_path / "out", report=False, resume=True, **{**given, **change})
+
+
+def test_a_shared_pattern_is_removed_from_the_reference_too() -> None:
+    random = np.random.default_rng(1)
+    pattern = 20 * WISP
+    exposures = []
+    for i, (dx, dy) in enumerate([(0, 0), (60, 0), (0, 40)]):
+        pixels = (100 + 10 * i + pattern + random.normal(0, 1, SHAPE)).astype(np.float32)
+        exposure = ExposureF(MaskedImageF(ImageF(pixels)))
+        exposure.setXY0(Point2I(dx, dy))
+        exposures.append(exposure)
+    terms = ["smooth", evensky.template(pattern, shared=True)]
+    result = evensky.match_all(exposures, terms=terms, order=1, spline=False, reference=0, pictures=False)
+    first, second = (None if one is None else one.image.array for one in result.exposures[:2])
+    assert first is not None
+    assert second is not None
+    left = first[:, 60:] - second[:, :-60]
+    assert np.std(left.reshape(8, 20, 9, 20).mean(axis=(1, 3))) == pytest.approx(np.sqrt(2) / 20, rel=0.3)
+    with pytest.raises(InvalidParameterError, match="shared by all exposures, but fixed ones stay unchanged"):
+        evensky.match_all(exposures, terms=terms, fixed=[0], pictures=False)

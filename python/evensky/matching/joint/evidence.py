@@ -305,7 +305,7 @@ def choose(
     def least(terms: int) -> float:
         """Return the lowest criterion that candidates of so many terms can reach."""
         reached = min((left(fit) / max(bins - fit.rank, 1) for fit in fits), default=1.0)
-        share = max(0.5, 1.0 - _DEVIATIONS * np.sqrt(2.0 / bins))
+        share = max(0.5, 1.0 - _DEVIATIONS * np.sqrt(2.0 / max(bins, 1)))
         return float(share * min(1.0, reached) * (bins - terms) + terms * penalty)
 
     def too_many(terms: int) -> bool:
@@ -319,7 +319,9 @@ def choose(
             continue
         fits += [fit for fit in ladder.fits(extras) if not too_many(fit.candidate.terms) or fit.candidate.terms <= 1]
     if not fits:
-        fits = ladder.fits(())[:1]
+        simplest = ladder.steps[0]  # of a smooth part that is required, although no bin is good
+        nothing = Fit(simplest, 0.0, 0, np.zeros(simplest.terms), 0.0)
+        fits = ladder.fits(())[:1] or [nothing]
     for candidate, make in splines:
         criteria = [left(fit) + fit.rank * penalty for fit in fits]
         refused = _refused(fits, criteria, 1.0, ladder.weight)

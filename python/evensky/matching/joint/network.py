@@ -82,8 +82,18 @@ class Network:
         Images of each unit.
     good : ndarray of bool, shape (nodes,)
         Nodes that are used.
+    groups : ndarray of int
+        Group of each image; -1 for none.
+    first_terms : list of dict of str to int
+        For each image, the numbers of its first terms in the further terms of its unit, by their names: each chip has
+        labels of its own.
+    places : ndarray of int, shape (2, n)
+        Group and bin of all places, ascending; nodes of one place see the same scene. Bins of different chips, or of
+        separate groups, may have the same number.
+    place : ndarray of int, shape (nodes,)
+        Place of each node.
     scene : ndarray or None
-        Mean scene in the distinct bins, for the throughput.
+        Mean scene in the places, for the throughput.
     """
 
     def __init__(
@@ -99,6 +109,7 @@ class Network:
         self.grid = grid
         self.differences = differences
         self.planes = [{} for _ in boxes] if planes is None else [dict(one) for one in planes]
+        self.first_terms: list[dict[str, int]] = [{} for _ in boxes]
         self._place(chips)
         self.good = ~differences.node_odd
         self.scene: np.ndarray | None = None
@@ -106,11 +117,11 @@ class Network:
         for at, pair in enumerate(differences.pairs):
             self.pairs_of[pair.first].append((at, 0))
             self.pairs_of[pair.second].append((at, 1))
-        groups = differences.groups()
-        # Bins of different chips, or of separate groups, may have the same number.
-        self._node_key = np.unique(
-            np.stack([groups[differences.node_exposure], differences.node_bin]), axis=1, return_inverse=True
-        )[1].ravel()
+        self.groups = differences.groups()
+        self.places, place = np.unique(
+            np.stack([self.groups[differences.node_exposure], differences.node_bin]), axis=1, return_inverse=True
+        )
+        self.place = place.ravel()
         self._designs: dict[tuple[int, int, Candidate | Extra], np.ndarray] = {}
         self._room = _KEPT_NUMBERS
 
@@ -155,7 +166,7 @@ class Network:
             if extra.nodes:
                 parts.append(Basis(self.boxes[image]).drift(extra, x, y, 0.0, 0.0))
             elif plane is not None:
-                parts.append(plane.at(columns, rows))
+                parts.append(self._among(image, extra, plane.at(columns, rows)))
             else:
                 parts.append(np.zeros((len(x), extra.terms)))
         return np.hstack(parts)
@@ -176,7 +187,7 @@ class Network:
         if extra.kind == "gain":
             assert self.scene is not None
             nodes = self.differences.node[side][self.differences.rows[at]]
-            return np.asarray(self.scene[self.differences.node_bin[nodes]][:, None])
+            return np.asarray(self.scene[self.place[nodes]][:, None])
         key = at, side, extra
         known = self._designs.get(key)
         if known is not None:
@@ -192,7 +203,17 @@ class Network:
         x_edges, y_edges, numbers = self.grid.edges(box)
         x0, y0, _, _ = self.boxes[image]
         means = plane.means(x_edges + (box[0] - x0), y_edges + (box[1] - y0))
-        return self._keep(key, means.reshape(-1, extra.terms)[np.isin(numbers.ravel(), bins.bins)])
+        means = means.reshape(-1, plane.terms)[np.isin(numbers.ravel(), bins.bins)]
+        return self._keep(key, self._among(image, extra, means))
+
+    def _among(self, image: int, extra: Extra, own: np.ndarray) -> np.ndarray:
+        """Return values of an image's own terms among those of its unit, which are 0 in this image."""
+        if own.shape[1] == extra.terms:
+            return own
+        result = np.zeros((len(own), extra.terms))
+        first = self.first_terms[image].get(extra.name, 0)
+        result[:, first : first + own.shape[1]] = own
+        return result
 
     def _keep(self, key: tuple[int, int, Candidate | Extra], made: np.ndarray) -> np.ndarray:
         if self._room >= made.size:
@@ -212,12 +233,12 @@ class Network:
         """
         d = self.differences
         good = self.good[d.node].all(axis=0)
-        key = self._node_key[d.node[0]] if d.value.size else np.zeros(0, int)
-        size = int(self._node_key.max(initial=-1)) + 1
+        key = self.place[d.node[0]] if d.value.size else np.zeros(0, int)
+        size = int(self.place.max(initial=-1)) + 1
         rows = np.bincount(key, good, size)
         used = np.zeros(d.node_exposure.size, bool)
         used[d.node[:, good].ravel()] = True
-        nodes = np.bincount(self._node_key, used, size)
+        nodes = np.bincount(self.place, used, size)
         share = np.maximum(nodes - 1, 0) / np.maximum(rows, 1)
         return np.asarray(good * share[key] / d.variance)
 
@@ -264,7 +285,7 @@ class Network:
     def reject(self, residual: np.ndarray) -> None:
         """Reject the nodes that differ too much from their partners, in each bin the worst first."""
         self.good = ~self.differences.node_odd
-        bins = self._node_key
+        bins = self.place
         value, error = self.residuals(residual)
         scale = robust_scale(value / error)
         for _ in range(len(self.boxes)):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Plane", "labels_plane", "level_plane", "planes_of", "template_plane"]
+__all__ = ["Plane", "labels_plane", "level_plane", "plane_of", "template_plane", "with_common_labels"]
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class Plane:
         A template, which has one term; or labels, where each label except the first has a term: the level of its
         pixels from the mean level of the exposure, 0 outside all labels. None for a level of all pixels.
     labels : ndarray of int or None
-        The labels, of which there may be none, with 0 for a label of other exposures; None for a template.
+        The labels, of which there may be none; None for a template.
     shares : ndarray
         Share of the pixels that each label has, or level of the terms of a plane without an image.
     """
@@ -29,6 +30,10 @@ class Plane:
     labels: np.ndarray | None = None
     shares: np.ndarray = field(default_factory=lambda: np.zeros(0))
     _known: dict[tuple[bytes, bytes, int, int], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out known means, which are not needed where the model is evaluated."""
+        return {**self.__dict__, "_known": {}}
 
     @property
     def terms(self) -> int:
@@ -92,26 +97,32 @@ class Plane:
         if not coefficients.size:
             return
         base = -float(self.shares[1:] @ coefficients)
-        own = self.labels > 0
-        levels = np.full(int(max(self.labels.max(), band.max(), 0)) + 1, base)
-        levels[self.labels[own]] += np.concatenate([[0.0], coefficients])[own]
-        out += levels.astype(np.float32)[np.maximum(band, 0)]
+        levels = np.concatenate([[0.0], coefficients]) + base
+        out += np.where(
+            np.isin(band, self.labels), levels[np.clip(np.searchsorted(self.labels, band), 0, len(levels) - 1)], base
+        ).astype(np.float32)
 
 
-def labels_plane(image: np.ndarray, labels: Sequence[int] | None = None) -> Plane:
-    """Make the plane of an image of labels, of an integer type; 0 is no label.
+def labels_plane(image: np.ndarray) -> Plane:
+    """Make the plane of an image of labels, of an integer type; 0 is no label."""
+    labels, counts = np.unique(image, return_counts=True)
+    known = labels > 0
+    return Plane(image, labels[known], counts[known] / image.size)
 
-    Parameters
-    ----------
-    image : ndarray of int, shape (height, width)
-    labels : sequence of int, optional
-        The labels of the terms, 0 for a label that is not in this image; by default the labels in the image.
-    """
-    found, counts = np.unique(image, return_counts=True)
-    count_of = dict(zip(found.tolist(), counts.tolist(), strict=True))
-    terms = [label for label in found.tolist() if label > 0] if labels is None else list(labels)
-    shares = np.array([count_of.get(label, 0) if label > 0 else 0 for label in terms], float) / image.size
-    return Plane(image, np.array(terms, int), shares)
+
+def with_common_labels(planes: Sequence[Plane]) -> list[Plane]:
+    """Return planes of labels with the labels of all of them, so that a term stands for the same label in each."""
+    found = [plane.labels for plane in planes if plane.labels is not None]
+    if not found:
+        return list(planes)
+    labels = np.unique(np.concatenate(found))
+    result = []
+    for plane in planes:
+        assert plane.labels is not None  # all planes of a term are of its kind
+        shares = np.zeros(labels.size)
+        shares[np.searchsorted(labels, plane.labels)] = plane.shares
+        result.append(replace(plane, labels=labels, shares=shares, _known={}))
+    return result
 
 
 def template_plane(image: np.ndarray) -> Plane:
@@ -125,31 +136,6 @@ def level_plane(values: np.ndarray) -> Plane:
     return Plane(None, shares=np.asarray(values, float))
 
 
-def planes_of(kind: str, images: Sequence[np.ndarray | None], places: Sequence[int]) -> list[Plane | None]:
-    """Make the planes of a term for all exposures, so that a coefficient means the same label in all of them.
-
-    Parameters
-    ----------
-    kind : str
-        Kind of the term: "template", or labels.
-    images : sequence of ndarray or None
-    places : sequence of int
-        Number of the chip that each image is of, as chips of one exposure have labels of their own.
-    """
-    known: dict[tuple[int, int], Plane] = {}
-    every: list[tuple[int, int]] = []  # chip and label
-    if kind != "template":
-        seen = {(place, id(image)): image for image, place in zip(images, places, strict=True) if image is not None}
-        found = {(place, int(label)) for (place, _), image in seen.items() for label in np.unique(image) if label > 0}
-        every = sorted(found)
-    result: list[Plane | None] = []
-    for image, place in zip(images, places, strict=True):
-        if image is None:
-            result.append(None)
-            continue
-        key = place, id(image)
-        if key not in known:
-            own = [label if chip == place else 0 for chip, label in every]
-            known[key] = template_plane(image) if kind == "template" else labels_plane(image, own)
-        result.append(known[key])
-    return result
+def plane_of(kind: str, image: np.ndarray) -> Plane:
+    """Make the plane of a term of some kind: labels for detectors and amplifiers, else a template."""
+    return template_plane(image) if kind == "template" else labels_plane(image)

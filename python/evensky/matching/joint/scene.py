@@ -19,8 +19,8 @@ _BRIGHT = 0.25
 _FEWEST = 12
 
 
-def mean_scene(network: Network, coverage: Sequence[Coverage], solution: Solution) -> tuple[np.ndarray, float]:
-    """Return the mean of all exposures, less their models, in the distinct bins, and its zero.
+def mean_scene(network: Network, coverage: Sequence[Coverage], solution: Solution) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of all exposures, less their models, in the places of the network, and its zeros.
 
     Parameters
     ----------
@@ -32,24 +32,22 @@ def mean_scene(network: Network, coverage: Sequence[Coverage], solution: Solutio
 
     Returns
     -------
-    scene : ndarray, shape (distinct bins,)
-        Scene above its zero, by the numbers in `Differences.node_bin`.
-    zero : float
-        Level of the dark sky, which has no scene in it. An exposure of other throughput has the same level there:
-        differences cannot tell a throughput that acts on a uniform level from a difference of that level. For the same
-        reason, a slope of the dark sky is no scene if the models have slopes.
+    scene : ndarray, shape (places,)
+        Scene above its zero, by the numbers in `Network.place`.
+    zeros : ndarray, shape (images,)
+        Level of the dark sky of the group of each image, which has no scene in it. An exposure of other throughput has
+        the same level there: differences cannot tell a throughput that acts on a uniform level from a difference of
+        that level. For the same reason, a slope of the dark sky is no scene if the models have slopes.
     """
-    d = network.differences
-    distinct = d.distinct_bins
-    number = distinct.size
+    number = network.places.shape[1]
     total, weight = np.zeros((2, number))
     for image, one in enumerate(coverage):
-        if not one.bins.size or not len(d.node_exposure[d.nodes_of(image)]):
-            continue
-        known = np.isin(one.bins, distinct) & np.isfinite(one.levels)
+        seen_by = _places_of(network, int(network.groups[image]))
+        bins = network.differences.distinct_bins[network.places[1, seen_by]]
+        known = np.isin(one.bins, bins) & np.isfinite(one.levels) if bins.size else np.zeros(one.bins.size, bool)
         if not known.any():
             continue
-        at = np.searchsorted(distinct, one.bins[known])
+        at = seen_by.start + np.searchsorted(bins, one.bins[known])
         unit = network.unit[image]
         candidate = solution.candidates[unit]
         x, y = network.grid.centres(one.bins[known], network.boxes[image])
@@ -60,17 +58,25 @@ def mean_scene(network: Network, coverage: Sequence[Coverage], solution: Solutio
         counts = one.counts[known].astype(float)
         total[at] += counts * values
         weight[at] += counts
-    with np.errstate(invalid="ignore", divide="ignore"):
-        scene = total / weight
-    if not np.any(weight > 0):
-        return np.zeros(number), 0.0
-    seen = weight > 0
-    x, y = network.grid.places(distinct[seen])
-    sloping = np.median([candidate.order for candidate in solution.candidates]) >= 1
-    dark = _dark_sky(x.astype(float), y.astype(float), scene[seen], sloping=bool(sloping))
-    result = np.zeros(number)
-    result[seen] = scene[seen] - dark
-    return result, float(np.mean(dark))
+    result, zeros = np.zeros(number), np.zeros(len(network.boxes))
+    sloping = bool(np.median([candidate.order for candidate in solution.candidates]) >= 1)
+    for group in np.unique(network.places[0]).tolist():
+        places = _places_of(network, group)
+        seen = np.flatnonzero(weight[places] > 0) + places.start
+        if not seen.size:
+            continue
+        scene = total[seen] / weight[seen]
+        x, y = network.grid.places(network.differences.distinct_bins[network.places[1, seen]])
+        dark = _dark_sky(x.astype(float), y.astype(float), scene, sloping=sloping)
+        result[seen] = scene - dark
+        zeros[network.groups == group] = np.mean(dark)
+    return result, zeros
+
+
+def _places_of(network: Network, group: int) -> slice:
+    """Return the places of a group."""
+    start, end = np.searchsorted(network.places[0], [group, group + 1]).tolist()
+    return slice(start, end)
 
 
 def _dark_sky(x: np.ndarray, y: np.ndarray, scene: np.ndarray, *, sloping: bool) -> np.ndarray:

@@ -19,7 +19,7 @@ from .evidence import Choice, Score, Selection, choices_of, choose, option_sets,
 from .grid import CommonGrid, PixelBox, around
 from .models import Choices, Model
 from .network import Chip, Network, Solution, robust_scale
-from .planes import Plane, level_plane, planes_of
+from .planes import Plane, level_plane, plane_of, with_common_labels
 from .scene import mean_scene
 from .system import Anchor, Equations, Shift, grid_of_points, widened
 from .terms import DEFAULT_TERMS, Term, terms_of
@@ -196,32 +196,23 @@ def fit_all(
         raise InvalidParameterError(f"level is {level!r}; it must be one of {', '.join(LEVELS)}")
     if order < 0:
         raise InvalidParameterError(f"order = {order}; it must be at least 0")
-    made = _planes_of(terms_of(terms), planes or {}, _chip_numbers(len(boxes), chips))
+    made = _planes_of(terms_of(terms), planes or {}, len(boxes))
     network = Network(boxes, grid, differences, chips=chips, planes=made)
     search = _Search(network, preference, level, order, spline, terms_of(terms), coverage, fixed, anchors, clipping)
     return search.run()
 
 
-def _chip_numbers(number: int, chips: Sequence[Chip] | None) -> list[int]:
-    """Return for each image which chip of its exposure it is, counted from 0."""
-    counts: dict[int, int] = {}
-    result = []
-    for image in range(number):
-        exposure = image if chips is None else chips[image].exposure
-        result.append(counts.get(exposure, 0))
-        counts[exposure] = result[-1] + 1
-    return result
-
-
 def _planes_of(
-    terms: Sequence[Term], planes: Mapping[str, Sequence[np.ndarray | None]], places: Sequence[int]
+    terms: Sequence[Term], planes: Mapping[str, Sequence[np.ndarray | None]], number: int
 ) -> list[dict[str, Plane]]:
-    result: list[dict[str, Plane]] = [{} for _ in places]
+    result: list[dict[str, Plane]] = [{} for _ in range(number)]
     for term in terms:
-        if term.name in planes:
-            for one, plane in zip(result, planes_of(term.kind, planes[term.name], places), strict=True):
-                if plane is not None:
-                    one[term.name] = plane
+        images = {id(image): image for image in planes.get(term.name, ()) if image is not None}
+        made = [plane_of(term.kind, image) for image in images.values()]
+        known = dict(zip(images, with_common_labels(made) if term.shared else made, strict=True))
+        for i, image in enumerate(planes.get(term.name, ())):
+            if image is not None:
+                result[i][term.name] = known[id(image)]
     return result
 
 
@@ -248,7 +239,7 @@ class _Search:
         self.anchors = list(anchors)
         self.clipping = clipping
         self.shared = NONE
-        self.zero = 0.0
+        self.zeros = np.zeros(len(network.boxes))
         self.scores: dict[int, list[Score]] = {}
         self.scales: dict[int, float] = {}
         self._known_residuals: tuple[np.ndarray, tuple[np.ndarray, np.ndarray]] | None = None
@@ -323,6 +314,8 @@ class _Search:
             return [NONE], []
         # A spline over a focal plane is no spline over one of its chips.
         spline = self.spline and len(self.network.images[unit]) == 1
+        # Nor is the sum of a spline and a series that all exposures share.
+        spline = spline and not any(term.kind == "smooth" and term.shared for term in self.terms)
         every = smooth_candidates(self.order, self._bins_along(unit), spline=spline)
         must = any(term.kind == "smooth" and term.required for term in self.terms)
         series = [candidate for candidate in every if candidate.nodes is None and (candidate.terms or not must)]
@@ -348,10 +341,14 @@ class _Search:
                 if self.coverage is not None:
                     yield (Extra("gain", "gain", 1),)
             else:
-                terms = max(
-                    (self.network.planes[i][term.name].terms for i in images if term.name in self.network.planes[i]),
-                    default=0,
-                )
+                terms = 0
+                for i in images:
+                    own = self.network.planes[i][term.name].terms if term.name in self.network.planes[i] else 0
+                    if term.kind == "template":  # all chips have the same amplitude
+                        terms = max(terms, own)
+                    else:
+                        self.network.first_terms[i][term.name] = terms
+                        terms += own
                 if terms:
                     yield (Extra(term.kind, term.name, terms),)
 
@@ -473,7 +470,7 @@ class _Search:
 
     def _look_at_scene(self, solution: Solution) -> None:
         if self.coverage is not None and any(term.kind == "gain" for term in self.terms):
-            self.network.scene, self.zero = mean_scene(self.network, self.coverage, solution)
+            self.network.scene, self.zeros = mean_scene(self.network, self.coverage, solution)
 
     def _begin(self) -> tuple[Solution, np.ndarray]:
         """Find the best order that is the same for all exposures; return its solution and residuals."""
@@ -566,11 +563,9 @@ class _Search:
         nodes = nodes[self.network.good[nodes]]
         if scene is None or nodes.size < 2:
             return False
-        return (
-            float(np.std(scene[d.node_bin[nodes]])) > 0
-            and float(np.sqrt(2 * np.median(d.node_variance[nodes]) / nodes.size) / np.std(scene[d.node_bin[nodes]]))
-            < _GAIN_ERROR
-        )
+        spread = float(np.std(scene[self.network.place[nodes]]))
+        error = float(np.sqrt(2 * np.median(d.node_variance[nodes]) / nodes.size))
+        return spread > 0 and error / spread < _GAIN_ERROR
 
     def _promising(self, unit: int, now: Candidate, residual: np.ndarray) -> list[tuple[Extra, ...]]:
         """Return the further terms that may be worth their price.
@@ -986,13 +981,15 @@ class _Search:
         if candidate.extras and candidate.extras[-1].kind == "gain":
             keep[-1] = False
             fit.gain, fit.gain_error = 1.0 - float(coefficients[-1]), float(np.sqrt(max(covariance[-1, -1], 0)))
-        fit.zero = self.zero
+        fit.zero = float(self.zeros[image])
         candidate = replace(candidate, extras=tuple(extra for extra in candidate.extras if extra.kind != "gain"))
         coefficients, covariance = coefficients[keep], covariance[np.ix_(keep, keep)]
         if solution.shared.terms:
             candidate, coefficients, covariance = _joined(
                 candidate, coefficients, covariance, solution.shared, solution.shared_coefficients
             )
+        candidate, own = self._own_terms(image, candidate)
+        coefficients, covariance = coefficients[own], covariance[np.ix_(own, own)]
         box = self.network.boxes[image]
         if self.network.bases[image].to_box is not None and candidate.order >= 0:
             into = np.eye(candidate.terms)
@@ -1006,6 +1003,19 @@ class _Search:
         fit.model = model
         fit.terms = [TermFit(extra.name, *model.coefficients_of(extra.name)) for extra in candidate.extras]
         fit.largest_sigma = float(model.sigma(*self._points(image)).max())
+
+    def _own_terms(self, image: int, candidate: Candidate) -> tuple[Candidate, np.ndarray]:
+        """Return a candidate with only those further terms that an image of its unit has, and their places."""
+        extras, places, start = [], [np.arange(candidate.smooth_terms)], candidate.smooth_terms
+        for extra in candidate.extras:
+            plane = self.network.planes[image].get(extra.name)
+            number = extra.terms if extra.nodes else 0 if plane is None else plane.terms
+            first = start + (self.network.first_terms[image].get(extra.name, 0) if number < extra.terms else 0)
+            if number:
+                extras.append(replace(extra, terms=number))
+                places.append(np.arange(first, first + number))
+            start += extra.terms
+        return replace(candidate, extras=tuple(extras)), np.concatenate(places)
 
     def _normalise_gains(self, exposures: Sequence[ExposureFit]) -> None:
         """Make all throughputs relative to the reference of their group, or to an exposure that stays unchanged.

@@ -327,3 +327,13 @@ def test_there_is_no_error_of_the_choice_without_a_smooth_part() -> None:
     wisp = np.random.default_rng(1).normal(size=(20, 1))
     selection = selection_of(np.hstack([Basis(BOX).at(Candidate(1), x, y), wisp]), 0 * x, series(1), (WISP,))
     assert choices_of(selection, Candidate(extras=(WISP,)), 1.0, [1.0, 1.0]) is None
+
+
+def test_a_required_smooth_part_without_good_bins() -> None:
+    nothing = np.zeros((3, 3))
+    selection = Selection(
+        Candidate(1), [Candidate(0), Candidate(1)], nothing, nothing, np.zeros(3), np.ones((4, 3)), 1.0
+    )
+    choice = choose(selection, [], [()], bins=0, squares=0.0, now=0.0)
+    assert choice.fit.candidate == Candidate(0)
+    assert not choice.fit.coefficients.any()

@@ -8,7 +8,7 @@ from synthetic_pairs import make_coverage, make_pairs
 
 from evensky.matching.joint.basis import Basis
 from evensky.matching.joint.candidates import NONE, Candidate, Extra
-from evensky.matching.joint.differences import Coverage
+from evensky.matching.joint.differences import Coverage, Differences
 from evensky.matching.joint.grid import CommonGrid
 from evensky.matching.joint.network import Network, Solution
 from evensky.matching.joint.scene import mean_scene
@@ -45,7 +45,7 @@ def test_the_mean_scene() -> None:
     network = Network(BOXES, GRID, make_pairs(BOXES, GRID, means))
     coverage = make_coverage(BOXES, GRID, means)
     models = Solution([Candidate(0)] * 4, [np.array([-level]) for level in LEVELS])
-    scene, zero = mean_scene(network, coverage, models)
+    scene, (zero, *_) = mean_scene(network, coverage, models)
     x, y = GRID.centres(network.differences.distinct_bins, BOXES[0])
     expected = np.mean(GAINS) * nebula(x, y)
     # The zero is the level of the bins without the nebula.
@@ -56,7 +56,7 @@ def test_the_mean_scene() -> None:
         [Candidate(1), *[Candidate(0, extras=(Extra("gain", "gain", 1),))] * 3],
         [np.array([-100.0, 4.0, 0.0]), *(np.array([-level, 9.9]) for level in LEVELS[1:])],
     )
-    scene, zero = mean_scene(network, coverage, tilted)
+    scene, (zero, *_) = mean_scene(network, coverage, tilted)
     slope = Basis(BOXES[0]).at(Candidate(1), x, y) @ [0.0, 1.0, 0.0]
     np.testing.assert_allclose(scene + zero, expected + slope, atol=1e-9)
 
@@ -73,7 +73,7 @@ def test_a_slope_of_the_dark_sky_is_no_scene_beside_models_with_slopes() -> None
     scene, _ = mean_scene(network, coverage, planes)
     np.testing.assert_allclose(scene, expected, atol=3.0)
     constants = Solution([Candidate(0)] * 4, [np.array([-level]) for level in LEVELS])
-    scene, zero = mean_scene(network, coverage, constants)
+    scene, (zero, *_) = mean_scene(network, coverage, constants)
     np.testing.assert_allclose(scene + zero, expected + 0.5 * x - 0.2 * y, atol=1e-9)
 
 
@@ -81,7 +81,7 @@ def test_bins_without_a_level_have_no_scene() -> None:
     network = Network(BOXES, GRID, make_pairs(BOXES, GRID, means))
     nothing = Solution([NONE] * 4, [np.zeros(0)] * 4)
     none = np.zeros(0, int)
-    scene, zero = mean_scene(network, [Coverage(none, none)] * 4, nothing)
+    scene, (zero, *_) = mean_scene(network, [Coverage(none, none)] * 4, nothing)
     assert zero == 0
     assert not scene.any()
     coverage = make_coverage(BOXES, GRID, means)
@@ -124,3 +124,18 @@ def test_without_levels_there_is_no_throughput() -> None:
     for one in fitted(with_scene=False).exposures:
         assert (one.gain, one.gain_error) == (1.0, 0.0)
         assert "GAIN" not in one.flags
+
+
+def test_each_group_has_a_scene_and_a_zero_of_its_own() -> None:
+    # As for the chips of a file, whose bins have the same numbers.
+    def of_group(number: int, x: np.ndarray, y: np.ndarray, *_: np.ndarray) -> np.ndarray:
+        return 100 + nebula(x, y) if number < 2 else 700 + nebula(256 - x, y)
+
+    pairs = [pair for pair in make_pairs(BOXES, GRID, of_group).pairs if (pair.first < 2) == (pair.second < 2)]
+    network = Network(BOXES, GRID, Differences(4, pairs))
+    scene, zeros = mean_scene(network, make_coverage(BOXES, GRID, of_group), Solution([NONE] * 4, [np.zeros(0)] * 4))
+    np.testing.assert_allclose(zeros, [100, 100, 700, 700], atol=0.5)
+    x, y = GRID.centres(network.differences.distinct_bins, BOXES[0])
+    for image, expected in ((0, nebula(x, y)), (3, nebula(256 - x, y))):
+        seen = scene[network.place[network.differences.nodes_of(image)]]
+        np.testing.assert_allclose(seen, expected, atol=0.5)

@@ -541,3 +541,71 @@ def test_a_required_throughput_of_a_scene_without_structure() -> None:
     frames = [random.normal(10 + i, 1, (64, 64)).astype(np.float32) for i in range(3)]
     result = evensky.match_all(frames, terms=["smooth", "gain:required"], pictures=False)
     assert len(result.run.failed) == 0
+
+
+# Images of terms that are missing, or that differ between exposures or chips.
+
+
+def make_flat_frames(*levels: np.ndarray | float) -> list[np.ndarray]:
+    random = np.random.default_rng(1)
+    return [(level + random.normal(10, 1, (160, 160))).astype(np.float32) for level in levels]
+
+
+def test_a_shared_template_is_missing_for_an_exposure() -> None:
+    pattern = np.sin(np.indices((160, 160))[1] / 9).astype(np.float32)
+    frames = make_flat_frames(5 * pattern, 0, 5 * pattern)
+    terms = ["smooth", template([pattern, None, pattern], shared=True, required=True)]
+    result = evensky.match_all(frames, terms=terms, order=0, spline=False, pictures=False)
+    found = [{term.name: term.coefficients[0] for term in one.terms} for one in result.run.records]
+    assert [sorted(one) for one in found] == [["template"], [], ["template"]]
+    assert [found[0]["template"], found[2]["template"]] == pytest.approx([-5, -5], abs=0.05)
+
+
+def test_shared_levels_of_labels_of_which_each_exposure_has_some() -> None:
+    one = np.repeat([1, 2], 80) * np.ones((160, 1), int)
+    other = np.where(np.indices((160, 160))[0] < 80, 2, 3)
+    frames = make_flat_frames(3.0 * (one == 2), 3.0 * (other == 2))
+    terms = ["smooth", evensky.detector([one, other], shared=True, required=True)]
+    result = evensky.match_all(frames, terms=terms, order=0, spline=False, pictures=False)
+    for record in result.run.records:
+        second, third = record.terms[0].coefficients  # relative to label 1
+        assert (second, third) == pytest.approx((-3, 0), abs=0.1)
+
+
+def test_each_chip_has_amplifiers_of_its_own() -> None:
+    boxes = [(0, 0, 160, 160)] * 4
+    labels = [np.repeat([1, 2], 80) * np.ones((160, 1), int), np.repeat([1, 2, 3, 4], 40) * np.ones((160, 1), int)]
+    levels = [np.array([0.0, 4.0]), np.array([0.0, -6.0, 2.0, 8.0])]
+    grid = CommonGrid(20)
+
+    def means(number: int, x: np.ndarray, y: np.ndarray, *_: np.ndarray) -> np.ndarray:
+        exposure, chip = divmod(number, 2)
+        return np.asarray(exposure * levels[chip][labels[chip][0, np.rint(x).astype(int)] - 1])
+
+    pairs = [
+        pair
+        for pair in make_pairs(boxes, grid, means, noise=1, seed=1).pairs
+        if (pair.first, pair.second) in ((0, 2), (1, 3))
+    ]
+    chips = [Chip(number // 2, np.array([[1.0, 0, 160 * (number % 2)], [0, 1, 0]])) for number in range(4)]
+    fit = fit_all(
+        boxes,
+        grid,
+        Differences(4, pairs),
+        preference=range(4),
+        terms=["smooth", "amplifier"],
+        planes={"amplifier": labels * 2},
+        chips=chips,
+    )
+    for one, expected in zip(fit.exposures[2:], levels, strict=True):
+        assert [term.name for term in one.terms] == ["chip", "amplifier"]
+        np.testing.assert_allclose(one.terms[1].coefficients, -expected[1:], atol=0.2)
+        assert one.model is not None
+        assert one.model.image()[0, 0] - one.model.image()[0, -1] == pytest.approx(expected[-1], abs=0.2)
+
+
+def test_no_spline_beside_a_smooth_part_that_all_exposures_share() -> None:
+    y, x = np.indices((160, 160))
+    frames = make_flat_frames(0, 20 * np.sin(x / 25) * np.sin(y / 30))
+    result = evensky.match_all(frames, terms=["smooth:shared:required"], pictures=False)
+    assert not any("spline" in name for name in names(result))
