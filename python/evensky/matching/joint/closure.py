@@ -25,8 +25,8 @@ _FAR = 12.0
 # Bins whose numbers of good pixels differ more, as at the edge of an exposure, are not used: the pairs may have their
 # pixels at different places.
 _ALIKE = 0.8
-# Fewest bins of a triangle.
-_FEWEST_BINS = 16
+# Fewest bins of a triangle: in fewer, a single star decides.
+_FEWEST_BINS = 48
 # Closure of clipped means of Gaussian noise, in units of their standard errors, for half-widths of the clipping window
 # in standard deviations; from simulations with three rounds of clipping.
 _HALF_WIDTHS = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0)

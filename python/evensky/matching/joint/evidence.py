@@ -180,7 +180,7 @@ class Selection:
         solved = _forward(root, self.right[order] / norm) * kept
         gained, rank = np.cumsum(solved**2), np.cumsum(kept)
         own_root, own_kept, own_norm = _root(self.own[square])
-        errors = _forward(own_root, (self.everywhere[:, order] / own_norm).T)
+        errors = _forward(own_root, (self.everywhere[:, order] / own_norm).T) * own_kept[:, None]
         spread = np.sqrt(np.cumsum(errors**2, axis=0).max(axis=1, initial=0))
         found = []
         for step in self.steps:

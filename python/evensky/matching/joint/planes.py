@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["Plane", "labels_plane", "level_plane", "plane_of", "template_plane"]
+__all__ = ["Plane", "labels_plane", "level_plane", "planes_of", "template_plane"]
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +20,7 @@ class Plane:
         A template, which has one term; or labels, where each label except the first has a term: the level of its
         pixels from the mean level of the exposure, 0 outside all labels. None for a level of all pixels.
     labels : ndarray of int or None
-        The labels, of which there may be none; None for a template.
+        The labels, of which there may be none, with 0 for a label of other exposures; None for a template.
     shares : ndarray
         Share of the pixels that each label has, or level of the terms of a plane without an image.
     """
@@ -91,17 +92,26 @@ class Plane:
         if not coefficients.size:
             return
         base = -float(self.shares[1:] @ coefficients)
-        levels = np.concatenate([[0.0], coefficients]) + base
-        out += np.where(
-            np.isin(band, self.labels), levels[np.clip(np.searchsorted(self.labels, band), 0, len(levels) - 1)], base
-        ).astype(np.float32)
+        own = self.labels > 0
+        levels = np.full(int(max(self.labels.max(), band.max(), 0)) + 1, base)
+        levels[self.labels[own]] += np.concatenate([[0.0], coefficients])[own]
+        out += levels.astype(np.float32)[np.maximum(band, 0)]
 
 
-def labels_plane(image: np.ndarray) -> Plane:
-    """Make the plane of an image of labels, of an integer type; 0 is no label."""
-    labels, counts = np.unique(image, return_counts=True)
-    known = labels > 0
-    return Plane(image, labels[known], counts[known] / image.size)
+def labels_plane(image: np.ndarray, labels: Sequence[int] | None = None) -> Plane:
+    """Make the plane of an image of labels, of an integer type; 0 is no label.
+
+    Parameters
+    ----------
+    image : ndarray of int, shape (height, width)
+    labels : sequence of int, optional
+        The labels of the terms, 0 for a label that is not in this image; by default the labels in the image.
+    """
+    found, counts = np.unique(image, return_counts=True)
+    count_of = dict(zip(found.tolist(), counts.tolist(), strict=True))
+    terms = [label for label in found.tolist() if label > 0] if labels is None else list(labels)
+    shares = np.array([count_of.get(label, 0) if label > 0 else 0 for label in terms], float) / image.size
+    return Plane(image, np.array(terms, int), shares)
 
 
 def template_plane(image: np.ndarray) -> Plane:
@@ -115,6 +125,31 @@ def level_plane(values: np.ndarray) -> Plane:
     return Plane(None, shares=np.asarray(values, float))
 
 
-def plane_of(kind: str, image: np.ndarray) -> Plane:
-    """Make the plane of a term of some kind: labels for detectors and amplifiers, else a template."""
-    return template_plane(image) if kind == "template" else labels_plane(image)
+def planes_of(kind: str, images: Sequence[np.ndarray | None], places: Sequence[int]) -> list[Plane | None]:
+    """Make the planes of a term for all exposures, so that a coefficient means the same label in all of them.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of the term: "template", or labels.
+    images : sequence of ndarray or None
+    places : sequence of int
+        Number of the chip that each image is of, as chips of one exposure have labels of their own.
+    """
+    known: dict[tuple[int, int], Plane] = {}
+    every: list[tuple[int, int]] = []  # chip and label
+    if kind != "template":
+        seen = {(place, id(image)): image for image, place in zip(images, places, strict=True) if image is not None}
+        found = {(place, int(label)) for (place, _), image in seen.items() for label in np.unique(image) if label > 0}
+        every = sorted(found)
+    result: list[Plane | None] = []
+    for image, place in zip(images, places, strict=True):
+        if image is None:
+            result.append(None)
+            continue
+        key = place, id(image)
+        if key not in known:
+            own = [label if chip == place else 0 for chip, label in every]
+            known[key] = template_plane(image) if kind == "template" else labels_plane(image, own)
+        result.append(known[key])
+    return result

@@ -19,7 +19,7 @@ from .evidence import Choice, Score, Selection, choices_of, choose, option_sets,
 from .grid import CommonGrid, PixelBox, around
 from .models import Choices, Model
 from .network import Chip, Network, Solution, robust_scale
-from .planes import Plane, level_plane, plane_of
+from .planes import Plane, level_plane, planes_of
 from .scene import mean_scene
 from .system import Anchor, Equations, Shift, grid_of_points, widened
 from .terms import DEFAULT_TERMS, Term, terms_of
@@ -196,23 +196,32 @@ def fit_all(
         raise InvalidParameterError(f"level is {level!r}; it must be one of {', '.join(LEVELS)}")
     if order < 0:
         raise InvalidParameterError(f"order = {order}; it must be at least 0")
-    made = _planes_of(terms_of(terms), planes or {}, len(boxes))
+    made = _planes_of(terms_of(terms), planes or {}, _chip_numbers(len(boxes), chips))
     network = Network(boxes, grid, differences, chips=chips, planes=made)
     search = _Search(network, preference, level, order, spline, terms_of(terms), coverage, fixed, anchors, clipping)
     return search.run()
 
 
+def _chip_numbers(number: int, chips: Sequence[Chip] | None) -> list[int]:
+    """Return for each image which chip of its exposure it is, counted from 0."""
+    counts: dict[int, int] = {}
+    result = []
+    for image in range(number):
+        exposure = image if chips is None else chips[image].exposure
+        result.append(counts.get(exposure, 0))
+        counts[exposure] = result[-1] + 1
+    return result
+
+
 def _planes_of(
-    terms: Sequence[Term], planes: Mapping[str, Sequence[np.ndarray | None]], number: int
+    terms: Sequence[Term], planes: Mapping[str, Sequence[np.ndarray | None]], places: Sequence[int]
 ) -> list[dict[str, Plane]]:
-    result: list[dict[str, Plane]] = [{} for _ in range(number)]
+    result: list[dict[str, Plane]] = [{} for _ in places]
     for term in terms:
-        known: dict[int, Plane] = {}
-        for i, image in enumerate(planes.get(term.name, ())):
-            if image is not None:
-                if id(image) not in known:
-                    known[id(image)] = plane_of(term.kind, image)
-                result[i][term.name] = known[id(image)]
+        if term.name in planes:
+            for one, plane in zip(result, planes_of(term.kind, planes[term.name], places), strict=True):
+                if plane is not None:
+                    one[term.name] = plane
     return result
 
 
@@ -572,9 +581,12 @@ class _Search:
         """
         found = []
         for variants in self.options[unit]:
+            if set(variants) & set(now.extras) or variants[0].name in self.required:
+                found.append(variants)
+                continue
             if variants[0].kind == "gain" and not self._gain_is_measurable(unit):
                 continue
-            if variants[0].nodes and not set(variants) & set(now.extras) and variants[0].name not in self.required:
+            if variants[0].nodes:
                 gain = self._gain_of_lines(unit, residual, rows=variants[0].kind == "rows")
                 price = min(extra.terms for extra in variants) * np.log(max(self._good_bins(unit), 2))
                 if gain < price * self.scales.get(unit, 1.0) ** 2:
@@ -844,7 +856,7 @@ class _Search:
 
     def _shift(self, solution: Solution, members: list[int], order: int) -> Shift:
         into = {u: self._embedding(u, solution.candidates[u], order) for u in members}
-        of = {u: -self._projection(u, solution.candidates[u], order) / len(members) for u in members}
+        of = self._shares(solution.candidates, members, order)
         if self.level == "lowest":
             mean = {u: self._projection(u, solution.candidates[u], 0) for u in members}
             total = sum(share @ solution.coefficients[u] for u, share in of.items())
@@ -858,6 +870,23 @@ class _Search:
                 for u, share in of.items()
             }
         return Shift(into, of)
+
+    def _shares(self, candidates: Sequence[Candidate], members: list[int], order: int) -> dict[int, np.ndarray]:
+        """Return the matrices from the terms of units to the shift that makes their models least, in squares.
+
+        Where all units cover the same pixels, the models then add up to zero. In a mosaic, the shift follows the levels
+        of the tiles and not only their slopes, which would be continued over the whole field.
+        """
+        series = Candidate(order)
+        square = np.zeros((series.terms, series.terms))
+        products = {}
+        for u in members:
+            basis = Basis(self.network.unit_boxes[u])
+            common = self.whole.at(series, *basis.points)
+            square += common.T @ common
+            further = np.zeros((series.terms, candidates[u].terms - candidates[u].smooth_terms))
+            products[u] = np.hstack([common.T @ basis.at(candidates[u], *basis.points), further])
+        return {u: -np.linalg.solve(square, product) for u, product in products.items()}
 
     def _projection(self, unit: int, candidate: Candidate, order: int) -> np.ndarray:
         """Return the matrix from a unit's terms to the nearest series over the whole field; further terms have none."""
@@ -979,18 +1008,27 @@ class _Search:
         fit.largest_sigma = float(model.sigma(*self._points(image)).max())
 
     def _normalise_gains(self, exposures: Sequence[ExposureFit]) -> None:
-        """Make all throughputs relative to the reference of their group.
+        """Make all throughputs relative to the reference of their group, or to an exposure that stays unchanged.
 
-        They were measured relative to the mean scene, whose throughput is the mean of all.
+        They were measured relative to the mean scene, whose throughput is the mean of all, and their errors relative to
+        a unit that was held, which has none.
         """
-        for group, reference in enumerate(self.references):
+        for group, (members, reference) in enumerate(zip(self.members, self.references, strict=True)):
             some = [one for one in exposures if one.group == group and one.model is not None]
             if not some:
                 continue
+            unchanged = [u for u in members if u in self.unchanged]
+            base = reference if reference in unchanged or not unchanged else unchanged[0]
+            of_base = next(one for one in (exposures[i] for i in self.network.images[base]) if one.model is not None)
             mean = float(np.mean([one.gain for one in some]))
-            of_reference = 1.0 + exposures[self.network.images[reference][0]].gain - mean
+            gain, error = 1.0 + of_base.gain - mean, of_base.gain_error
+            of_unit = {id(exposures[i]) for i in self.network.images[base]}
             for one in some:
-                one.gain = (1.0 + one.gain - mean) / of_reference
+                one.gain = (1.0 + one.gain - mean) / gain
+                if id(one) in of_unit:
+                    one.gain, one.gain_error = 1.0, 0.0
+                elif one.gain_error == 0:
+                    one.gain_error = error
 
 
 def _drifts(candidate: Candidate) -> bool:

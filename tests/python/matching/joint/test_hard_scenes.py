@@ -197,13 +197,13 @@ def test_a_mosaic_is_no_worse_than_its_tiles() -> None:
         scene = hard_scenes.mosaic(seed)
         before = float(np.nanstd(hard_scenes.mosaic_of(scene, None)))
         after = float(np.nanstd(hard_scenes.mosaic_of(scene, matched(scene, reference=None, level=None))))
-        assert after < before
+        assert after < 0.5 * before
 
 
 # -- stars, integers, noise --
 
 
-@pytest.mark.parametrize(("case", "most"), [("different_seeing", 0.2), ("bright_stars_masked", 0.1)])
+@pytest.mark.parametrize(("case", "most"), [("different_seeing", 0.2), ("bright_stars_masked", 0.09)])
 def test_different_seeing(case: str, most: float) -> None:
     scene = hard_scenes.CASES[case](1, side=SIDE)
     assert hard_scenes.counts_left(scene, matched(scene)) < most

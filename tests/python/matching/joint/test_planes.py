@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evensky.matching.joint.planes import Plane, labels_plane, level_plane, plane_of, template_plane
+from evensky.matching.joint.planes import Plane, labels_plane, level_plane, planes_of, template_plane
 
 HEIGHT, WIDTH = 37, 53
 X_EDGES, Y_EDGES = np.array([3, 4, 11, 30, 53]), np.array([0, 5, 6, 37])
@@ -86,11 +86,40 @@ def test_pixels_beyond_the_image_count_as_its_nearest() -> None:
 def test_kinds() -> None:
     ones = np.ones((4, 4), int)
     ones[0] = 2
-    assert plane_of("template", ones).labels is None
-    assert plane_of("template", ones).terms == 1
-    amplifiers = plane_of("amplifier", ones).labels
-    assert amplifiers is not None
-    assert amplifiers.tolist() == [1, 2]
-    assert plane_of("detector", ones).terms == 1
+    (template,) = planes_of("template", [ones], [0])
+    (amplifier,) = planes_of("amplifier", [ones], [0])
+    assert template is not None
+    assert amplifier is not None
+    assert template.labels is None
+    assert template.terms == 1
+    assert amplifier.labels is not None
+    assert amplifier.labels.tolist() == [1, 2]
+    assert amplifier.terms == 1
     assert PLANES["level"].terms == 2
     assert PLANES["no label at all"].terms == 0
+
+
+def test_a_term_means_the_same_label_in_all_exposures() -> None:
+    first, second = np.ones((4, 6), int), np.full((4, 6), 3)
+    first[:, 3:], second[:, 3:] = 3, 5
+    one, other, none = planes_of("amplifier", [first, second, None], [0, 0, 0])
+    assert none is None
+    assert one is not None
+    assert other is not None
+    assert one.terms == other.terms == 2  # labels 3 and 5, beside 1
+    edges = np.array([0, 3, 6]), np.array([0, 4])
+    np.testing.assert_allclose(one.means(*edges)[0], [[-0.5, 0], [0.5, 0]])
+    np.testing.assert_allclose(other.means(*edges)[0], [[0.5, -0.5], [-0.5, 0.5]])
+    for plane in (one, other):
+        out = np.zeros((4, 6), np.float32)
+        plane.add_to(out, np.array([10.0, 100.0]), 0)
+        y, x = np.mgrid[0:4, 0:6]
+        np.testing.assert_allclose(out.ravel(), plane.at(x.ravel(), y.ravel()) @ [10.0, 100.0], atol=1e-5)
+    # Chips of one exposure have labels of their own.
+    left, right = planes_of("amplifier", [first, first], [0, 1])
+    assert left is not None
+    assert right is not None
+    assert left.labels is not None
+    assert right.labels is not None
+    assert left.labels.tolist() == [1, 3, 0, 0]
+    assert right.labels.tolist() == [0, 0, 1, 3]

@@ -503,3 +503,41 @@ def test_chips_share_the_model_of_their_focal_plane() -> None:
         assert one.chi < 1.3
     # The chips of an exposure tie exposures together, of which no two chips have a pixel in common.
     assert {one.group for one in found.exposures} == {0}
+
+
+# Throughputs relative to which exposure, and of a scene without structure.
+
+
+def make_throughputs(gains: Sequence[float]) -> list[np.ndarray]:
+    y, x = np.indices((128, 128))
+    scene = 600 * np.exp(-((x - 64) ** 2 + (y - 64) ** 2) / (2 * 25**2))
+    random = np.random.default_rng(1)
+    return [
+        (gain * scene + 100 + 5 * i + random.normal(0, 3, scene.shape)).astype(np.float32)
+        for i, gain in enumerate(gains)
+    ]
+
+
+@pytest.mark.parametrize(
+    "options", [{"level": "mean"}, {"fixed": [1]}, {"reference": 3}], ids=["mean", "fixed", "named"]
+)
+def test_throughputs_are_relative_to_one_exposure(options: dict[str, Any]) -> None:
+    gains = np.array([1.0, 1.05, 0.97, 1.02])
+    result = evensky.match_all(make_throughputs(gains), terms=["smooth", "gain"], pictures=False, **options)
+    measured = np.array([np.nan if one.gain is None else one.gain for one in result.run.records])
+    base = int(np.flatnonzero(np.isnan(measured)).item())  # only that exposure has none
+    if "fixed" in options:
+        assert base == 1
+    elif "reference" in options:
+        assert base == 3
+    else:
+        assert result.run.reference == f"exposure {base}"
+    others = np.arange(4) != base
+    np.testing.assert_allclose(measured[others], (gains / gains[base])[others], atol=0.003)
+
+
+def test_a_required_throughput_of_a_scene_without_structure() -> None:
+    random = np.random.default_rng(1)
+    frames = [random.normal(10 + i, 1, (64, 64)).astype(np.float32) for i in range(3)]
+    result = evensky.match_all(frames, terms=["smooth", "gain:required"], pictures=False)
+    assert len(result.run.failed) == 0
