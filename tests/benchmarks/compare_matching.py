@@ -116,7 +116,7 @@ CASES = {
 }
 # In these, another method is better.
 LOST = {
-    "few_pixels": Case(few_pixels, "levels, 4 exposures of 64 x 64 px", 0.0, 100),
+    "few_pixels": Case(few_pixels, "levels, 4 exposures of 64 x 64 px", 0.0, 20),
     "waves": Case(waves, "waves with a period of 200 px"),
     "transparency_gradient": Case(transparency_gradient, "levels, nebula, gradients of transparency of 3 %", 600.0),
 }
