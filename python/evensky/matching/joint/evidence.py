@@ -34,6 +34,7 @@ __all__ = [
     "series_gain",
 ]
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -240,9 +241,9 @@ def _backward(root: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def option_sets(
-    options: Sequence[tuple[Extra, ...]], required: Iterable[str], now: tuple[Extra, ...]
+    options: Sequence[tuple[Extra, ...]], required: Iterable[str], now: tuple[Extra, ...], *, every: bool = False
 ) -> list[tuple[Extra, ...]]:
-    """Return the sets of further terms to compare: the present one, and those that differ from it in one term.
+    """Return the sets of further terms to compare, the present one first.
 
     Parameters
     ----------
@@ -251,18 +252,25 @@ def option_sets(
     required : iterable of str
         Names of terms that each model has.
     now : tuple of Extra
+    every : bool, optional
+        Return all sets, and not only those that differ from the present one in one term.
     """
     must = set(required)
     present = [next((extra for extra in variants if extra in now), None) for variants in options]
+    choices: list[list[Extra | None]] = []
     for k, variants in enumerate(options):
         if present[k] is None and variants[0].name in must:
             present[k] = variants[0]
-    found = [present]
-    for k, variants in enumerate(options):
         others: list[Extra | None] = [extra for extra in variants if extra != present[k]]
         if present[k] is not None and variants[0].name not in must:
             others.append(None)
-        found += [[*present[:k], other, *present[k + 1 :]] for other in others]
+        choices.append([present[k], *others])
+    if every:
+        found = [list(one) for one in itertools.product(*choices)]
+    else:
+        found = [present]
+        for k, variants in enumerate(choices):
+            found += [[*present[:k], other, *present[k + 1 :]] for other in variants[1:]]
     return [tuple(extra for extra in one if extra is not None) for one in found]
 
 

@@ -521,6 +521,9 @@ class _Search:
         for unit in sorted(self.tied, key=lambda u: -squares[u]):
             if unit not in self.held:
                 choice = self._choose(equations, solution, unit, float(squares[unit]), residual)
+                if choice.scale > _MISFIT or _drifts(choice.fit.candidate):
+                    # One further term may fit only together with another.
+                    choice = self._choose(equations, solution, unit, float(squares[unit]), residual, every=True)
                 if choice.scale > _MISFIT:
                     choice = self._with_all_bins(equations, solution, unit, residual, choice)
                 equations.change(unit, choice.fit.candidate)
@@ -539,7 +542,7 @@ class _Search:
         equations.reweigh()
         self._known_residuals = None
         squares = float(self._squares(residual)[unit])
-        again = self._choose(equations, solution, unit, squares, residual)
+        again = self._choose(equations, solution, unit, squares, residual, every=True)
         if again.scale < _BETTER * choice.scale:
             return again
         network.good[:] = before
@@ -608,7 +611,14 @@ class _Search:
         return self._known_residuals[1]
 
     def _choose(
-        self, equations: Equations, solution: Solution, unit: int, squares: float, residual: np.ndarray
+        self,
+        equations: Equations,
+        solution: Solution,
+        unit: int,
+        squares: float,
+        residual: np.ndarray,
+        *,
+        every: bool = False,
     ) -> Choice:
         series, splines = self.steps[unit]
         now = equations.candidates[unit]
@@ -621,7 +631,7 @@ class _Search:
         return choose(
             ladder,
             makers,
-            option_sets(options, self.required, now.extras),
+            option_sets(options, self.required, now.extras, every=every),
             bins=self._good_bins(unit),
             squares=squares,
             now=gained,
