@@ -16,7 +16,7 @@ from .._bands import band_height, row_bands
 from .._blas import one_blas_thread
 from .._core import PairOptions
 from .._text import reason_of
-from ..errors import TaskError
+from ..errors import InvalidParameterError, TaskError
 from ..matching.joint.closure import noise_of_clipping
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.differences import Coverage, Differences, PairBins, coverage_of, measure_pair
@@ -123,6 +123,11 @@ class JointMethod(Method):
         self.settled = self._grid is not None
         self._reference: Item | None = None
         self.terms = terms_of(config.terms) if terms is None else list(terms)
+        if config.scale and all(term.kind != "gain" for term in self.terms):
+            raise InvalidParameterError(
+                "scale divides by the throughput, but no term measures it: terms are "
+                f"{', '.join(map(str, self.terms))}; add the term gain, or leave scale out"
+            )
         self.fixed = frozenset(fixed)
         self.anchors = list(anchors)
         self._planes: dict[str, list[np.ndarray | None]] = {}

@@ -19,7 +19,7 @@ from .evidence import Choice, Score, Selection, choices_of, choose, option_sets,
 from .grid import CommonGrid, PixelBox, around
 from .models import Choices, Model
 from .network import Chip, Network, Solution, robust_scale
-from .planes import Plane, level_plane, plane_of
+from .planes import Plane, level_plane, plane_of, unit_of
 from .scene import mean_scene
 from .system import Anchor, Equations, Shift, grid_of_points, widened
 from .terms import DEFAULT_TERMS, Term, terms_of
@@ -207,11 +207,14 @@ def _planes_of(
 ) -> list[dict[str, Plane]]:
     result: list[dict[str, Plane]] = [{} for _ in range(number)]
     for term in terms:
+        given = planes.get(term.name, ())
+        images = {id(image): image for image in given if image is not None}
+        unit = unit_of(images.values()) if term.kind == "template" else 1.0
         known: dict[int, Plane] = {}
-        for i, image in enumerate(planes.get(term.name, ())):
+        for i, image in enumerate(given):
             if image is not None:
                 if id(image) not in known:
-                    known[id(image)] = plane_of(term.kind, image)
+                    known[id(image)] = plane_of(term.kind, image, unit)
                 result[i][term.name] = known[id(image)]
     return result
 
