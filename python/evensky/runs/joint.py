@@ -123,6 +123,11 @@ class JointMethod(Method):
         self.settled = self._grid is not None
         self._reference: Item | None = None
         self.terms = terms_of(config.terms) if terms is None else list(terms)
+        if config.scale and all(term.kind != "gain" for term in self.terms):
+            raise InvalidParameterError(
+                "scale divides by the throughput, but no term measures it: terms are "
+                f"{', '.join(map(str, self.terms))}; add the term gain, or leave scale out"
+            )
         self.fixed = frozenset(fixed)
         if self.fixed and (shared := [str(term) for term in self.terms if term.shared]):
             raise InvalidParameterError(

@@ -44,9 +44,12 @@ def check_term_files(terms: Sequence[Term], items: Sequence[Item]) -> list[Path]
             if isinstance(data, Path):
                 path, _ = split_extension(data)
                 if not os.path.exists(path):
+                    sections = "" if term.kind == "template" else ". Numbers of sections are written as in 8x1"
+                    options = ". Options after a colon are shared and required" if ":" in path.name else ""
                     raise FitsError(
                         f"{printable(str(path))}: is not there; the term {term} needs it. {{stem}}, {{name}} and "
                         "{dir} in its name stand for the stem, the name and the folder of each exposure's file"
+                        f"{sections}{options}"
                     )
                 files[path] = None
     return list(files)
@@ -96,7 +99,7 @@ def load_planes(
     evensky.errors.FitsError
         If a file cannot be read.
     evensky.errors.InvalidParameterError
-        If an image has another size than an exposure, or labels are no whole numbers.
+        If an image has another size than an exposure, labels are no whole numbers, or a template has no structure.
     """
     planes = {}
     for term in terms:
@@ -107,7 +110,27 @@ def load_planes(
             None if shape is None else loader.plane(item, shape, amplifiers)
             for item, shape in zip(items, shapes, strict=True)
         ]
+        if term.kind == "template":
+            _check_structure(term, planes[term.name])
     return planes
+
+
+def _check_structure(term: Term, planes: Sequence[np.ndarray | None]) -> None:
+    """Refuse a template that is the same in all pixels of all exposures; single chips may well be empty."""
+    different = {id(plane): plane for plane in planes if plane is not None}.values()
+    values = [finite for plane in different if (finite := plane[np.isfinite(plane)]).size]
+    if not values:
+        if different:
+            raise InvalidParameterError(
+                f"The template of the term {term} has no finite pixel; give an image of the pattern"
+            )
+        return
+    low, high = min(one.min() for one in values), max(one.max() for one in values)
+    if low == high:
+        raise InvalidParameterError(
+            f"The template of the term {term} is {low:g} in all pixels; the level belongs to the term smooth, and a "
+            "template must have structure"
+        )
 
 
 class _Loader:

@@ -291,12 +291,12 @@ def test_unknown_exposures_are_named(tmp_path: Path) -> None:
 
 def test_a_run_is_resumed_only_with_the_same_terms(tmp_path: Path) -> None:
     files = [item.path for item in write_items(tmp_path, make_exposure(100), make_exposure(150))]
-    given: dict[str, Any] = {"terms": ["smooth", evensky.template(np.eye(80), name="eye")], "fixed": "a"}
+    given: dict[str, Any] = {"terms": ["smooth", "gain", evensky.template(np.eye(80), name="eye")], "fixed": "a"}
     evensky.match_files(files, tmp_path / "out", report=False, **given)
     again = evensky.match_files(files, tmp_path / "out", report=False, resume=True, **given)
     assert "Resumed: 2 of 2" in " ".join(again.notes)
     for change, says in (
-        ({"terms": ["smooth", evensky.template(2 * np.eye(80), name="eye")]}, "terms was"),
+        ({"terms": ["smooth", "gain", evensky.template(2 * np.eye(80), name="eye")]}, "terms was"),
         ({"fixed": "b"}, "fixed was a and is b now"),
         ({"fixed": (), "anchors": {"a": (1, 1)}}, "cannot be resumed: fixed was"),
         ({"scale": True}, "config.scale was False and is True now"),
@@ -323,3 +323,24 @@ def test_a_shared_pattern_is_removed_from_the_reference_too() -> None:
     assert np.std(left.reshape(8, 20, 9, 20).mean(axis=(1, 3))) == pytest.approx(np.sqrt(2) / 20, rel=0.3)
     with pytest.raises(InvalidParameterError, match="shared by all exposures, but fixed ones stay unchanged"):
         evensky.match_all(exposures, terms=terms, fixed=[0], pictures=False)
+
+
+def test_scaling_needs_the_throughput() -> None:
+    with pytest.raises(InvalidParameterError, match=r"scale divides by .* terms are smooth, rows; add the term gain"):
+        evensky.match_all(make_scenes(0, 5), 0, terms="smooth,rows", scale=True)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e-15, 0.0), (1e-6, 0.0), (1e12, 0.0), (1.0, 1000.0)])
+def test_the_unit_and_the_level_of_a_template_do_not_matter(scale: float, offset: float) -> None:
+    """Sky frames have a level far above their structure, and fluxes may be very small numbers."""
+    images = make_scenes(0, 30 + 8 * WISP, 10 + 3 * WISP)
+    plain = evensky.match_all(images, 0, terms=["smooth", evensky.template(WISP)])
+    given = evensky.template((WISP + offset) * scale)
+    result = evensky.match_all(images, 0, terms=["smooth", given])
+    for known, record in zip(plain.run.records[1:], result.run.records[1:], strict=True):
+        np.testing.assert_allclose(
+            np.multiply(record.terms[0].coefficients, scale), known.terms[0].coefficients, rtol=3e-3
+        )
+        np.testing.assert_allclose(np.multiply(record.terms[0].errors, scale), known.terms[0].errors, rtol=0.02)
+    for one, other in zip(plain.exposures, result.exposures, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-3)

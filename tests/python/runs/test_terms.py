@@ -116,15 +116,16 @@ def test_files(tmp_path: Path) -> None:
 
 def test_each_chip_has_its_image(tmp_path: Path) -> None:
     def write(name: str, values: tuple[int, ...]) -> Path:
-        chips = [fits.ImageHDU(np.full(SHAPE, v, np.float32), name=f"CCD{n}") for n, v in enumerate(values, 1)]
+        waves = WAVES - WAVES.mean()
+        chips = [fits.ImageHDU((v + waves).astype(np.float32), name=f"CCD{n}") for n, v in enumerate(values, 1)]
         fits.HDUList([fits.PrimaryHDU(), *chips]).writeto(tmp_path / name)
         return tmp_path / name
 
     items = survey_files([write("one.fits", (5, 6)), write("two.fits", (7, 8))], Selection()).items
     planes = load(template(write("fringes.fits", (1, 2))), items=items)["fringes"]
-    assert [float(np.mean(plane)) for plane in planes if plane is not None] == [1, 2, 1, 2]
+    assert [round(float(np.mean(plane)), 5) for plane in planes if plane is not None] == [1, 2, 1, 2]
     planes = load(template(f"{write('flat.fits', (3, 4))}[CCD2]"), items=items)["flat"]
-    assert [float(np.mean(plane)) for plane in planes if plane is not None] == [4] * 4
+    assert [round(float(np.mean(plane)), 5) for plane in planes if plane is not None] == [4] * 4
     for one in ("one", "two"):
         write(f"{one}_wisp.fits", (1, 2))
     assert len(check_term_files([template("{stem}_wisp.fits")], items)) == 2
@@ -156,3 +157,35 @@ def test_arrays_of_a_resumed_run_must_be_the_same() -> None:
     assert len(before) == 1
     assert state_of_terms([template(WAVES.copy(), name="waves")], ITEMS) == before
     assert state_of_terms([template(WAVES + 1, name="waves")], ITEMS) != before
+
+
+@pytest.mark.parametrize(
+    ("image", "says"),
+    [
+        (np.full(SHAPE, np.nan), "waves> has no finite pixel"),
+        (np.zeros(SHAPE), "waves> is 0 in all pixels; the level belongs to the term smooth"),
+        (np.where(WAVES > 0, 7.0, np.nan), "is 7 in all pixels"),
+    ],
+)
+def test_templates_without_structure(image: np.ndarray, says: str) -> None:
+    with pytest.raises(InvalidParameterError, match=says):
+        load(template(image, name="waves"))
+
+
+def test_a_template_may_be_empty_in_some_exposures() -> None:
+    planes = load(template([np.zeros(SHAPE), WAVES, None], name="waves"))["waves"]
+    assert planes[2] is None
+    assert planes[0] is not None
+    assert not planes[0].any()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("amplifier=8by1", "8by1: is not there; .* sections are written as in 8x1"),
+        ("template=waves.fits:wanted", "wanted: is not there; .* after a colon are shared and required"),
+    ],
+)
+def test_messages_of_missing_files_say_what_may_be_written(text: str, says: str) -> None:
+    with pytest.raises(FitsError, match=says):
+        check_term_files(terms_of(text), ITEMS)

@@ -89,9 +89,9 @@ class Alarms:
                 )
             elif np.isfinite(fit.chi) and fit.chi > _POOR:
                 fit.flags["POOR_FIT"] = (
-                    f"residuals are {fit.chi:.2g} times their errors (at most {_POOR:g}); look at the residuals: steps "
-                    "need the term detector or amplifier, patterns a template, and pairs of bright and dark spots at "
-                    "stars a better alignment or masks (--terms, --mask)"
+                    f"residuals are {_factor(fit.chi)} times their errors (at most {_POOR:g}); look at the residuals: "
+                    "steps need the term detector or amplifier, patterns a template, and pairs of bright and dark "
+                    "spots at stars a better alignment or masks (--terms, --mask)"
                 )
             if self.closure[image] > CLEAN_CLOSURE and not varying:
                 fit.flags["INCONSISTENT"] = (
@@ -104,7 +104,7 @@ class Alarms:
                 fit.flags["UNDETERMINED"] = (
                     f"its error is up to {fit.largest_sigma:.2g} where the overlaps do not determine its model; the "
                     f"noise of a pixel is {noise:.2g}; use only the part that overlaps, add exposures that cover the "
-                    "rest, or limit the order (-c order=0)"
+                    "rest, or allow levels only (-c order=0 -c spline=false)"
                 )
             step = float(self.network.differences.quantum[image])
             if step > 0 and noise < _COARSE * step:
@@ -129,3 +129,8 @@ class Alarms:
         """Return the largest error of a mean of rounded pixels."""
         before = max(noise**2 - step**2 / 12, 0.0)
         return float(step / np.pi * np.exp(-2 * np.pi**2 * before / step**2))
+
+
+def _factor(value: float) -> str:
+    """Return a factor with two digits, without an exponent if it is large."""
+    return f"{value:.0f}" if value >= 99.5 else f"{value:.2g}"

@@ -103,7 +103,9 @@ class Model:
         for extra in self.candidate.extras:
             some = slice(start, start + extra.terms)
             if extra.name == name:
-                return self.coefficients[some], np.sqrt(np.maximum(np.diag(self.covariance)[some], 0))
+                unit = self.planes[name].unit if name in self.planes else 1.0
+                errors = np.sqrt(np.maximum(np.diag(self.covariance)[some], 0))
+                return self.coefficients[some] / unit, errors / unit
             start += extra.terms
         raise KeyError(name)
 

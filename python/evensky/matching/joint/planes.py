@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["Plane", "labels_plane", "level_plane", "plane_of", "template_plane", "with_common_labels"]
+__all__ = ["Plane", "labels_plane", "level_plane", "plane_of", "template_plane", "unit_of", "with_common_labels"]
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,11 +24,15 @@ class Plane:
         The labels, of which there may be none; None for a template.
     shares : ndarray
         Share of the pixels that each label has, or level of the terms of a plane without an image.
+    unit : float
+        Value by which a template is divided in the equations, so that its coefficient has the size of the background
+        whatever the template is given in. Priors, and the limits of rounding, suppose this size.
     """
 
     image: np.ndarray | None
     labels: np.ndarray | None = None
     shares: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    unit: float = 1.0
     _known: dict[tuple[bytes, bytes, int, int], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -72,7 +76,9 @@ class Plane:
             for term in range(self.terms):
                 values = band if self.labels is None else band == self.labels[term + 1]
                 sums = np.add.reduceat(values.sum(axis=0, dtype=float), starts)
-                result[row, :, term] = sums / areas[row] - (0.0 if self.labels is None else self.shares[term + 1])
+                result[row, :, term] = sums / (areas[row] * self.unit) - (
+                    0.0 if self.labels is None else self.shares[term + 1]
+                )
         return result
 
     def at(self, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -82,7 +88,7 @@ class Plane:
         height, width = self.image.shape
         values = self.image[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
         if self.labels is None:
-            return np.asarray(values[:, None].astype(float))
+            return np.asarray(values[:, None].astype(float)) / self.unit
         return np.asarray((values[:, None] == self.labels[None, 1:]) - self.shares[None, 1:])
 
     def add_to(self, out: np.ndarray, coefficients: np.ndarray, first_row: int) -> None:
@@ -92,7 +98,7 @@ class Plane:
             return
         band = self.image[first_row : first_row + len(out)]
         if self.labels is None:
-            out += np.float32(coefficients[0]) * band
+            out += np.float32(coefficients[0] / self.unit) * band
             return
         if not coefficients.size:
             return
@@ -125,10 +131,18 @@ def with_common_labels(planes: Sequence[Plane]) -> list[Plane]:
     return result
 
 
-def template_plane(image: np.ndarray) -> Plane:
+def template_plane(image: np.ndarray, unit: float = 1.0) -> Plane:
     """Make the plane of a template; pixels that are not finite count as 0."""
     image = np.asarray(image, np.float32)
-    return Plane(np.where(np.isfinite(image), image, np.float32(0)))
+    return Plane(np.where(np.isfinite(image), image, np.float32(0)), unit=unit)
+
+
+def unit_of(images: Iterable[np.ndarray]) -> float:
+    """Return the RMS of the images of a template, by which it is divided in the equations; 1 if it is 0."""
+    squares = [np.square(image[np.isfinite(image)], dtype=float) for image in images]
+    number = sum(one.size for one in squares)
+    rms = float(np.sqrt(sum(float(one.sum()) for one in squares) / number)) if number else 0.0
+    return rms or 1.0
 
 
 def level_plane(values: np.ndarray) -> Plane:
@@ -136,6 +150,6 @@ def level_plane(values: np.ndarray) -> Plane:
     return Plane(None, shares=np.asarray(values, float))
 
 
-def plane_of(kind: str, image: np.ndarray) -> Plane:
+def plane_of(kind: str, image: np.ndarray, unit: float = 1.0) -> Plane:
     """Make the plane of a term of some kind: labels for detectors and amplifiers, else a template."""
-    return template_plane(image) if kind == "template" else labels_plane(image)
+    return template_plane(image, unit) if kind == "template" else labels_plane(image)

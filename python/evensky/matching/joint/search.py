@@ -19,7 +19,7 @@ from .evidence import Choice, Score, Selection, choices_of, choose, option_sets,
 from .grid import CommonGrid, PixelBox, around
 from .models import Choices, Model
 from .network import Chip, Network, Solution, robust_scale
-from .planes import Plane, level_plane, plane_of, with_common_labels
+from .planes import Plane, level_plane, plane_of, unit_of, with_common_labels
 from .scene import mean_scene
 from .system import Anchor, Equations, Shift, grid_of_points, widened
 from .terms import DEFAULT_TERMS, Term, terms_of
@@ -207,10 +207,12 @@ def _planes_of(
 ) -> list[dict[str, Plane]]:
     result: list[dict[str, Plane]] = [{} for _ in range(number)]
     for term in terms:
-        images = {id(image): image for image in planes.get(term.name, ()) if image is not None}
-        made = [plane_of(term.kind, image) for image in images.values()]
+        given = planes.get(term.name, ())
+        images = {id(image): image for image in given if image is not None}
+        unit = unit_of(images.values()) if term.kind == "template" else 1.0
+        made = [plane_of(term.kind, image, unit) for image in images.values()]
         known = dict(zip(images, with_common_labels(made) if term.shared else made, strict=True))
-        for i, image in enumerate(planes.get(term.name, ())):
+        for i, image in enumerate(given):
             if image is not None:
                 result[i][term.name] = known[id(image)]
     return result

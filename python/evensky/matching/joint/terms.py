@@ -67,7 +67,7 @@ class Term:
             raise InvalidParameterError(f"A term {self.kind!r} takes no data; {', '.join(_WITH_DATA)} do")
         if self.kind == "template" and self.data is None:
             raise InvalidParameterError("A term 'template' needs data, e.g. template=fringes.fits")
-        if self.sections is not None and self.kind == "template":
+        if self.kind == "template" and (self.sections is not None or isinstance(self.data, int | float)):
             raise InvalidParameterError(f"A template is an image or a file, not {self.data!r}")
         if self.sections is not None and min(self.sections) < 1:
             raise InvalidParameterError(f"{self.kind}: {self.data!r} sections; numbers along x and y start at 1")
@@ -244,10 +244,20 @@ def terms_of(given: str | Term | Iterable[str | Term]) -> list[Term]:
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For an unknown term, or one that is given twice.
+        For an unknown term, one that is given twice, something else than a term, or no term at all.
     """
     parts = [given] if isinstance(given, str | Term) else list(given)
+    for part in parts:
+        if not isinstance(part, str | Term):
+            raise InvalidParameterError(
+                f"terms has a {type(part).__name__}; it takes names of terms and results of evensky.template, "
+                "evensky.detector and evensky.amplifier. For an image write evensky.template(image)"
+            )
     found = [term for part in parts for term in ([part] if isinstance(part, Term) else parse_terms(part))]
+    if not found:
+        raise InvalidParameterError(
+            f"terms is empty, so that nothing could be matched; name at least one of {', '.join(KINDS)}"
+        )
     names = [term.name for term in found]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidParameterError(

@@ -56,6 +56,7 @@ def test_a_match_that_fits_has_no_flag() -> None:
     ("flag", "raising", "beside", "texts"),
     [
         ("POOR_FIT", {"chi": 2.6}, {"chi": 2.4}, ["2.6 times their errors", "--terms", "--mask"]),
+        ("POOR_FIT", {"chi": 116.2}, {"chi": 1.0}, ["are 116 times their errors"]),
         ("POOR_FIT", {"chi": 24.3}, {"chi": np.nan}, ["24 times their errors", "detector or amplifier", "template"]),
         (
             "UNDETERMINED",

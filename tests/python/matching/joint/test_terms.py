@@ -92,3 +92,21 @@ def test_names_and_text_of_images() -> None:
     assert amplifier((np.int64(8), np.int64(1))).sections == (8, 1)
     assert detector(image.astype(int)).sections is None
     assert detector().sections is None
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("", "terms is empty.*at least one of smooth, rows"),
+        ([], "terms is empty"),
+        (["smooth", np.eye(3)], r"terms has a ndarray; .* write evensky\.template\(image\)"),
+    ],
+)
+def test_lists_without_terms(given: Any, says: str) -> None:
+    with pytest.raises(InvalidParameterError, match=says):
+        terms_of(given)
+
+
+def test_a_number_is_no_template() -> None:
+    with pytest.raises(InvalidParameterError, match="image or a file, not 3"):
+        template(3)
