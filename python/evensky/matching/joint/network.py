@@ -171,6 +171,14 @@ class Network:
                 parts.append(np.zeros((len(x), extra.terms)))
         return np.hstack(parts)
 
+    def means_of(self, image: int, extra: Extra) -> np.ndarray:
+        """Return the means over an image of the terms that an image gives, shape (terms,); 0 for the throughput."""
+        plane = self.planes[image].get(extra.name)
+        if plane is None:
+            return np.zeros(extra.terms)
+        _, _, width, height = self.boxes[image]
+        return np.asarray(self._among(image, extra, plane.means(np.array([0, width]), np.array([0, height]))[0])[0])
+
     def _smooth(self, at: int, side: int, candidate: Candidate) -> np.ndarray:
         # Series of all orders begin with the same terms.
         key = at, side, Candidate(nodes=candidate.nodes)

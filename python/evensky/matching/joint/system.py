@@ -195,10 +195,14 @@ class Equations:
         return found
 
     def mean_terms(self, image: int, candidate: Candidate) -> np.ndarray:
-        """Return the means of the terms of a candidate over an image; further terms have none."""
+        """Return the means of the terms of a candidate over an image; 0 for the throughput, which is not applied."""
         x, y = grid_of_points(self.network.boxes[image])
-        means = np.zeros(candidate.terms)
-        means[: candidate.smooth_terms] = self.network.bases[image].at(candidate, x, y).mean(axis=0)
+        means = np.asarray(self.network.terms_at(image, candidate, x, y).mean(axis=0))
+        start = candidate.smooth_terms
+        for extra in candidate.extras:
+            if not extra.nodes:  # an image is no smooth function, so all its pixels count
+                means[start : start + extra.terms] = self.network.means_of(image, extra)
+            start += extra.terms
         return means
 
     # -- solution --

@@ -609,3 +609,13 @@ def test_no_spline_beside_a_smooth_part_that_all_exposures_share() -> None:
     frames = make_flat_frames(0, 20 * np.sin(x / 25) * np.sin(y / 30))
     result = evensky.match_all(frames, terms=["smooth:shared:required"], pictures=False)
     assert not any("spline" in name for name in names(result))
+
+
+def test_a_known_model_has_its_mean_with_all_terms() -> None:
+    pattern = (np.sin(np.indices((160, 160))[1] / 9) + 2).astype(np.float32)
+    frames = make_flat_frames(0, 30 + 2 * pattern, -20 - 3 * pattern)
+    terms = ["smooth", template(pattern, required=True)]
+    result = evensky.match_all(frames, terms=terms, skies={0: (12.0, 0.01)}, order=0, spline=False, pictures=False)
+    first = result.models[0]
+    assert first is not None
+    assert first.image().mean() == pytest.approx(-12, abs=0.02)

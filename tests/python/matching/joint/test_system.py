@@ -100,9 +100,17 @@ def anchor_terms(network: Network, candidates: Sequence[Candidate], anchor: Anch
     _, places = written_out(network, candidates)
     row = np.zeros(places[-1].stop)
     x, y = grid_of_points(network.boxes[anchor.exposure])
-    smooth = candidates[anchor.exposure].smooth
-    some = places[anchor.exposure]
-    row[some.start : some.start + smooth.terms] = network.bases[anchor.exposure].at(smooth, x, y).mean(axis=0)
+    candidate, some = candidates[anchor.exposure], places[anchor.exposure]
+    row[some] = network.terms_at(anchor.exposure, candidate, x, y).mean(axis=0)
+    # All pixels of images count.
+    x0, y0, width, height = network.boxes[anchor.exposure]
+    y, x = (place.ravel().astype(float) for place in np.mgrid[y0 : y0 + height, x0 : x0 + width])
+    start = some.start + candidate.smooth_terms
+    for extra in candidate.extras:
+        if not extra.nodes:
+            means = network.terms_at(anchor.exposure, Candidate(extras=(extra,)), x, y).mean(axis=0)
+            row[start : start + extra.terms] = means
+        start += extra.terms
     return row
 
 
