@@ -99,7 +99,9 @@ def anchor_terms(network: Network, candidates: Sequence[Candidate], anchor: Anch
     """Return the row of an anchor in the equations: the mean of its exposure's model over its box."""
     _, places = written_out(network, candidates)
     row = np.zeros(places[-1].stop)
-    x, y = grid_of_points(network.boxes[anchor.exposure])
+    x0, y0, width, height = network.boxes[anchor.exposure]
+    cells = (np.arange(32) + 0.5) / 32
+    x, y = (axis.ravel() for axis in np.meshgrid(x0 - 0.5 + width * cells, y0 - 0.5 + height * cells))
     smooth = candidates[anchor.exposure].smooth
     some = places[anchor.exposure]
     row[some.start : some.start + smooth.terms] = network.bases[anchor.exposure].at(smooth, x, y).mean(axis=0)
