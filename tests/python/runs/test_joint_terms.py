@@ -344,3 +344,12 @@ def test_the_unit_and_the_level_of_a_template_do_not_matter(scale: float, offset
         np.testing.assert_allclose(np.multiply(record.terms[0].errors, scale), known.terms[0].errors, rtol=0.02)
     for one, other in zip(plain.exposures, result.exposures, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-3)
+
+
+def test_a_known_model_has_the_mean_that_is_given() -> None:
+    """Also if it is curved, or has a template whose mean is not 0."""
+    y, x = np.indices(SHAPE)
+    curve = 20 * ((x - 120) / 120) ** 2 + 10 * (y / 160) ** 2
+    images = make_scenes(0, 30 + curve + 8 * WISP, 10 + 3 * WISP)
+    result = evensky.match_all(images, anchors={1: (-50, 0.001)}, terms=["smooth", evensky.template(WISP + 1)])
+    assert abs(np.mean(result.exposures[1] - images[1]) + 50) < 0.05

@@ -269,8 +269,8 @@ def option_sets(
         found = [list(one) for one in itertools.product(*choices)]
     else:
         found = [present]
-        for k, variants in enumerate(choices):
-            found += [[*present[:k], other, *present[k + 1 :]] for other in variants[1:]]
+        for k, alternatives in enumerate(choices):
+            found += [[*present[:k], other, *present[k + 1 :]] for other in alternatives[1:]]
     return [tuple(extra for extra in one if extra is not None) for one in found]
 
 

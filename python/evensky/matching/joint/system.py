@@ -24,6 +24,8 @@ from .network import Network, Solution
 _PRIOR_OF_CURVES, _PRIOR = 1.0, 1e3
 # Least weight of the prior, as a share of the largest sum of weights.
 _ROUNDING = 1e-13
+# Cells along each axis of an image over which the mean of a known model is taken.
+_CELLS = 32
 # Largest number of values of the noise of terms that are computed at a time.
 _NUMBERS_TOGETHER = 2**20
 # Largest number of terms of neighbours that are solved for along with those of one exposure.
@@ -195,6 +197,7 @@ class Equations:
         return found
 
     def mean_terms(self, image: int, candidate: Candidate) -> np.ndarray:
+<<<<<<< HEAD
         """Return the means of the terms of a candidate over an image; 0 for the throughput, which is not applied."""
         x, y = grid_of_points(self.network.boxes[image])
         means = np.asarray(self.network.terms_at(image, candidate, x, y).mean(axis=0))
@@ -202,6 +205,20 @@ class Equations:
         for extra in candidate.extras:
             if not extra.nodes:  # an image is no smooth function, so all its pixels count
                 means[start : start + extra.terms] = self.network.means_of(image, extra)
+=======
+        """Return the means of the terms of a candidate over an image; drifts and the throughput have none."""
+        x0, y0, width, height = self.network.boxes[image]
+        # Centres of equal cells: points on the edges would give curves too much of the corners.
+        centres = (np.arange(_CELLS) + 0.5) / _CELLS
+        x, y = np.meshgrid(x0 - 0.5 + width * centres, y0 - 0.5 + height * centres)
+        means = np.zeros(candidate.terms)
+        means[: candidate.smooth_terms] = self.network.bases[image].at(candidate, x.ravel(), y.ravel()).mean(axis=0)
+        start = candidate.smooth_terms
+        for extra in candidate.extras:
+            plane = self.network.planes[image].get(extra.name)
+            if plane is not None:
+                means[start : start + extra.terms] = plane.means(np.array([0, width]), np.array([0, height]))[0, 0]
+>>>>>>> e511e09d3187da4aa15f84620bb73625ce18d373
             start += extra.terms
         return means
 
