@@ -377,8 +377,8 @@ def _refused(fits: Sequence[Fit], bic: Sequence[float], scale: float, weight: fl
 # -- other candidates in the error --
 
 
-def plausible_sizes(fits: Sequence[tuple[np.ndarray, np.ndarray]], degree: int, otherwise: float) -> float:
-    """Estimate the size of the coefficients of one degree from those of all units.
+def plausible_sizes(fits: Sequence[tuple[np.ndarray, np.ndarray]], degree: int, otherwise: float) -> np.ndarray:
+    """Estimate the sizes of the coefficients of one degree from those of all units.
 
     Parameters
     ----------
@@ -386,21 +386,30 @@ def plausible_sizes(fits: Sequence[tuple[np.ndarray, np.ndarray]], degree: int, 
         Coefficients of each unit and their variances, of a series at least of this degree; infinite if undetermined.
     degree : int
     otherwise : float
-        Size if no unit determines them.
+        Size of a coefficient that no unit determines, unless others of its degree are larger.
 
     Returns
     -------
-    float
-        Root of the variance component: the variance of the coefficients beyond that of their errors.
+    ndarray, shape (degree + 1,)
+        Roots of the variance components: the variances of the coefficients beyond those of their errors. A slope along
+        one axis says little about that along the other, so each coefficient has its own.
     """
-    some = slice(terms_of_order(degree - 1), terms_of_order(degree))
-    values = np.concatenate([coefficients[some] for coefficients, _ in fits] or [np.zeros(0)])
-    variances = np.concatenate([variance[some] for _, variance in fits] or [np.zeros(0)])
-    # A coefficient whose error is larger than any plausible size says nothing about that size.
-    known = np.isfinite(variances) & (variances < otherwise**2)
-    if not known.any():
-        return otherwise
-    values, variances = values[known], variances[known]
+    found = np.full(degree + 1, np.nan)
+    for k in range(degree + 1):
+        at = terms_of_order(degree - 1) + k
+        values = np.array([coefficients[at] for coefficients, _ in fits], float)
+        variances = np.array([variance[at] for _, variance in fits], float)
+        # A coefficient whose error is larger than any plausible size says nothing about that size.
+        known = np.isfinite(variances) & (variances < otherwise**2)
+        if known.any():
+            found[k] = _size_of(values[known], variances[known])
+    unknown = np.isnan(found)
+    found[unknown] = max([otherwise, *found[~unknown].tolist()])
+    return found
+
+
+def _size_of(values: np.ndarray, variances: np.ndarray) -> float:
+    """Return the root of the variance of values beyond that of their errors."""
     size = float(np.mean(values**2))
     for _ in range(20):
         weights = (variances + size) ** -2
@@ -410,7 +419,9 @@ def plausible_sizes(fits: Sequence[tuple[np.ndarray, np.ndarray]], degree: int, 
     return float(np.sqrt(size * (1.0 + 2.0 / values.size)))
 
 
-def choices_of(selection: Selection, chosen: Candidate, scale: float, sizes: Sequence[float]) -> Choices | None:
+def choices_of(
+    selection: Selection, chosen: Candidate, scale: float, sizes: Sequence[np.ndarray | float]
+) -> Choices | None:
     """Return the variance that is due to the choice among series, weighted by their evidence.
 
     The evidence of a series is that of a linear model whose coefficients have a prior: of the plausible size of their
@@ -424,18 +435,19 @@ def choices_of(selection: Selection, chosen: Candidate, scale: float, sizes: Seq
         A series with any further terms.
     scale : float
         Scatter of the bins in units of their errors.
-    sizes : sequence of float
-        Plausible size of the coefficients of each degree.
+    sizes : sequence of ndarray or float
+        Plausible sizes of the coefficients of each degree.
 
     Returns
     -------
     Choices or None
         None if no other candidate is possible.
     """
-    if chosen.smooth_terms == 0:
+    if selection.design.order < 0:
         return None
-    # A spline is wrong beyond the bins as far as the series of the lowest orders are unknown there.
-    order_of_chosen = chosen.order if chosen.nodes is None else 0
+    # A spline is wrong beyond the bins as far as the series of the lowest orders are unknown there. A model without a
+    # smooth part may be wrong by as much as its level is uncertain.
+    order_of_chosen = max(chosen.order, 0) if chosen.nodes is None else 0
     most = min(order_of_chosen + _ORDERS_ABOVE, selection.design.order, len(sizes) - 1)
     further = selection.places(chosen.extras)
     smooth = np.arange(terms_of_order(most))
@@ -447,8 +459,8 @@ def choices_of(selection: Selection, chosen: Candidate, scale: float, sizes: Seq
         solved = np.linalg.solve(inner, np.column_stack([cross.T, selection.right[further]]))
         gram, right = gram - cross @ solved[:, :-1], right - cross @ solved[:, -1]
     gram, right = gram / scale**2, right / scale**2
-    degrees = np.repeat(np.arange(most + 1), np.arange(1, most + 2))
-    width = np.array([_FLAT / np.sqrt(gram[0, 0]) if gram[0, 0] > 0 else 1.0, *sizes[1 : most + 1]])[degrees]
+    flat = np.array([_FLAT / np.sqrt(gram[0, 0]) if gram[0, 0] > 0 else 1.0])
+    width = np.concatenate([flat, *(np.broadcast_to(sizes[degree], degree + 1) for degree in range(1, most + 1))])
     found: list[tuple[float, np.ndarray, np.ndarray]] = []
     for order in range(most + 1):
         number = terms_of_order(order)
@@ -468,13 +480,15 @@ def choices_of(selection: Selection, chosen: Candidate, scale: float, sizes: Seq
     if chosen.nodes is not None:
         total = found[-1][2]
         return Choices(most, total)
+    if chosen.smooth_terms == 0:
+        total += found[0][2]
     for order, (share, (_, coefficients, covariance)) in enumerate(zip(shares, found, strict=True)):
-        if order == chosen.order or share < _LEAST_SHARE:
+        if order == order_of_chosen or share < _LEAST_SHARE:
             continue
-        off = coefficients - found[chosen.order][1]
+        off = coefficients - found[order_of_chosen][1]
         total += share * np.outer(off, off)
-        if order > chosen.order:
-            total += share * (covariance - found[chosen.order][2])
+        if order > order_of_chosen:
+            total += share * (covariance - found[order_of_chosen][2])
     return Choices(most, total) if np.any(total) else None
 
 

@@ -923,19 +923,20 @@ class _Search:
                 equations, solution, u, self.steps[u][0], options=[(extra,) for extra in solution.candidates[u].extras]
             )
             for u in self.tied
-            if u not in self.held and solution.candidates[u].smooth_terms
+            if u not in self.held and self.order >= 0
         }
-        levels = [solution.coefficients[u][0] for u in selections] or [0.0]
+        levels = [solution.coefficients[u][0] for u in selections if solution.candidates[u].smooth_terms] or [0.0]
         noise = float(np.sqrt(np.median(self.differences.variance))) if self.differences.variance.size else 1.0
-        sizes = [max(float(np.sqrt(np.mean(np.square(levels)))), noise)]
+        sizes: list[np.ndarray | float] = [max(float(np.sqrt(np.mean(np.square(levels)))), noise)]
         fits = {
             degree: [_series_fit(selection, degree, self.scales.get(u, 1.0)) for u, selection in selections.items()]
             for degree in range(1, 4)
         }
         for degree in range(1, 4):
             some = [fit for fit in fits[degree] if fit is not None]
-            sizes.append(plausible_sizes(some, degree, 0.5 * sizes[-1] if degree > 1 else sizes[0]))
-        sizes += [sizes[-1] * 0.5**k for k in range(1, self.order)]
+            largest = float(np.max(sizes[-1]))
+            sizes.append(plausible_sizes(some, degree, 0.5 * largest if degree > 1 else largest))
+        sizes += [float(np.max(sizes[-1])) * 0.5**k for k in range(1, self.order)]
         found = {}
         for u, selection in selections.items():
             one = choices_of(selection, solution.candidates[u], self.scales.get(u, 1.0), sizes)

@@ -28,8 +28,8 @@ _ROUNDING = 1e-13
 _CELLS = 32
 # Largest number of values of the noise of terms that are computed at a time.
 _NUMBERS_TOGETHER = 2**20
-# Largest number of terms of neighbours that are solved for along with those of one exposure.
-_TERMS_AROUND = 240
+# Largest numbers of terms, and of neighbours, that are solved for along with those of one exposure.
+_TERMS_AROUND, _UNITS_AROUND = 240, 40
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,8 @@ class Equations:
         self.anchors = list(anchors)
         self.spread = self._spread()
         self._pairs: dict[int, _Pair] = {}
+        # Equations of the neighbours of the last units, for several designs of these units.
+        self._known_among: tuple[list[int], Solution, tuple[np.ndarray, np.ndarray]] | None = None
         self._neighbours: list[set[int]] = [set() for _ in range(network.number)]
         for pair in network.differences.pairs:
             first, second = network.unit[pair.first], network.unit[pair.second]
@@ -134,6 +136,7 @@ class Equations:
     def change(self, unit: int, candidate: Candidate) -> None:
         """Change the kind of model of a unit."""
         self.given[unit] = candidate
+        self._known_among = None
         if unit in self.fixed:
             return
         self.candidates[unit] = candidate
@@ -145,6 +148,7 @@ class Equations:
         """Take over which bins are good from the network."""
         self.weights = self.network.weights()
         self._pairs.clear()
+        self._known_among = None
 
     def weight_of(self, unit: int) -> float:
         """Return the sum of the weights of the bins of a unit."""
@@ -197,28 +201,16 @@ class Equations:
         return found
 
     def mean_terms(self, image: int, candidate: Candidate) -> np.ndarray:
-<<<<<<< HEAD
         """Return the means of the terms of a candidate over an image; 0 for the throughput, which is not applied."""
-        x, y = grid_of_points(self.network.boxes[image])
-        means = np.asarray(self.network.terms_at(image, candidate, x, y).mean(axis=0))
-        start = candidate.smooth_terms
-        for extra in candidate.extras:
-            if not extra.nodes:  # an image is no smooth function, so all its pixels count
-                means[start : start + extra.terms] = self.network.means_of(image, extra)
-=======
-        """Return the means of the terms of a candidate over an image; drifts and the throughput have none."""
         x0, y0, width, height = self.network.boxes[image]
         # Centres of equal cells: points on the edges would give curves too much of the corners.
         centres = (np.arange(_CELLS) + 0.5) / _CELLS
         x, y = np.meshgrid(x0 - 0.5 + width * centres, y0 - 0.5 + height * centres)
-        means = np.zeros(candidate.terms)
-        means[: candidate.smooth_terms] = self.network.bases[image].at(candidate, x.ravel(), y.ravel()).mean(axis=0)
+        means = np.asarray(self.network.terms_at(image, candidate, x.ravel(), y.ravel()).mean(axis=0))
         start = candidate.smooth_terms
         for extra in candidate.extras:
-            plane = self.network.planes[image].get(extra.name)
-            if plane is not None:
-                means[start : start + extra.terms] = plane.means(np.array([0, width]), np.array([0, height]))[0, 0]
->>>>>>> e511e09d3187da4aa15f84620bb73625ce18d373
+            if not extra.nodes:  # an image is no smooth function, so all its pixels count
+                means[start : start + extra.terms] = self.network.means_of(image, extra)
             start += extra.terms
         return means
 
@@ -287,11 +279,11 @@ class Equations:
         found: list[int] = [self.network.number] if self.shared.terms else []
         room = _TERMS_AROUND
         seen, edge = set(units), set(units)
-        while edge and room > 0:
+        while edge and room > 0 and len(found) < _UNITS_AROUND:
             edge = {other for unit in edge for other in self._neighbours[unit]} - seen
             seen |= edge
             for unit in sorted(edge):
-                if 0 < self.candidates[unit].terms <= room:
+                if 0 < self.candidates[unit].terms <= room and len(found) < _UNITS_AROUND:
                     found.append(unit)
                     room -= self.candidates[unit].terms
         return found
@@ -358,7 +350,11 @@ class Equations:
                 right[where] += anchored[1]
         if not size:
             return own, own, right
-        matrix, outer = self._among(neighbours, layout, set(units), solution)
+        known = self._known_among
+        if known is None or known[0] != list(units) or known[1] is not solution:
+            known = list(units), solution, self._among(neighbours, layout, set(units), solution)
+            self._known_among = known
+        matrix, outer = known[2]
         solved = np.linalg.solve(matrix, np.column_stack([cross.T, outer]))
         return own - cross @ solved[:, :-1], own, right - cross @ solved[:, -1]
 

@@ -281,13 +281,22 @@ def test_criterion_of_series_of_two_units() -> None:
 
 def test_plausible_sizes() -> None:
     rng = np.random.default_rng(1)
-    errors = rng.uniform(0.2, 3.0, (200, 3))
+    errors = rng.uniform(0.2, 3.0, (400, 3))
     fits = [(rng.normal(0, np.hypot(2.0, one)), one**2) for one in errors]
-    assert plausible_sizes(fits, 1, 10.0) == pytest.approx(2.0, rel=0.15)
-    assert plausible_sizes([], 1, 10.0) == 10
+    np.testing.assert_allclose(plausible_sizes(fits, 1, 10.0), 2.0, rtol=0.15)
+    assert plausible_sizes([], 1, 10.0).tolist() == [10, 10]
     undetermined = [(np.full(3, 1e6), np.full(3, np.inf))]
-    assert plausible_sizes(undetermined, 1, 10.0) == 10
-    assert plausible_sizes([*fits, *undetermined], 1, 10.0) == plausible_sizes(fits, 1, 10.0)
+    assert plausible_sizes(undetermined, 1, 10.0).tolist() == [10, 10]
+    np.testing.assert_array_equal(plausible_sizes([*fits, *undetermined], 1, 10.0), plausible_sizes(fits, 1, 10.0))
+
+
+def test_a_slope_along_one_axis_says_nothing_about_the_other() -> None:
+    fits = [(np.array([0.0, 0.0, 0.01 * k]), np.array([0.1, np.inf, 0.01])) for k in range(-3, 4)]
+    along_x, along_y = plausible_sizes(fits, 1, 5.0)
+    assert along_x == 5.0
+    assert along_y < 0.1
+    large = [(np.array([0.0, 0.0, 20.0]), np.array([0.1, np.inf, 0.01]))]
+    assert plausible_sizes(large, 1, 5.0)[0] > 20
 
 
 def errors_of_choice(width: float, slope: float, order: int) -> np.ndarray:
@@ -322,11 +331,15 @@ def test_the_error_of_the_choice_vanishes_where_bins_determine_the_model() -> No
         assert errors_of_choice(200.0, 0.01, order)[2] == pytest.approx(0.5, abs=0.2)
 
 
-def test_there_is_no_error_of_the_choice_without_a_smooth_part() -> None:
+def test_a_model_without_a_smooth_part_is_as_uncertain_as_its_level() -> None:
     x, y = points(20)
     wisp = np.random.default_rng(1).normal(size=(20, 1))
     selection = selection_of(np.hstack([Basis(BOX).at(Candidate(1), x, y), wisp]), 0 * x, series(1), (WISP,))
-    assert choices_of(selection, Candidate(extras=(WISP,)), 1.0, [1.0, 1.0]) is None
+    found = choices_of(selection, Candidate(extras=(WISP,)), 1.0, [1.0, 1.0])
+    assert found is not None
+    assert found.covariance[0, 0] == pytest.approx(1 / 20, rel=0.2)
+    alone = selection_of(wisp, 0 * x, [NONE], (WISP,))
+    assert choices_of(alone, Candidate(extras=(WISP,)), 1.0, [1.0, 1.0]) is None
 
 
 def test_a_required_smooth_part_without_good_bins() -> None:

@@ -99,12 +99,12 @@ def anchor_terms(network: Network, candidates: Sequence[Candidate], anchor: Anch
     """Return the row of an anchor in the equations: the mean of its exposure's model over its box."""
     _, places = written_out(network, candidates)
     row = np.zeros(places[-1].stop)
-<<<<<<< HEAD
-    x, y = grid_of_points(network.boxes[anchor.exposure])
+    x0, y0, width, height = network.boxes[anchor.exposure]
+    cells = (np.arange(32) + 0.5) / 32
+    x, y = (axis.ravel() for axis in np.meshgrid(x0 - 0.5 + width * cells, y0 - 0.5 + height * cells))
     candidate, some = candidates[anchor.exposure], places[anchor.exposure]
     row[some] = network.terms_at(anchor.exposure, candidate, x, y).mean(axis=0)
     # All pixels of images count.
-    x0, y0, width, height = network.boxes[anchor.exposure]
     y, x = (place.ravel().astype(float) for place in np.mgrid[y0 : y0 + height, x0 : x0 + width])
     start = some.start + candidate.smooth_terms
     for extra in candidate.extras:
@@ -112,14 +112,6 @@ def anchor_terms(network: Network, candidates: Sequence[Candidate], anchor: Anch
             means = network.terms_at(anchor.exposure, Candidate(extras=(extra,)), x, y).mean(axis=0)
             row[start : start + extra.terms] = means
         start += extra.terms
-=======
-    x0, y0, width, height = network.boxes[anchor.exposure]
-    cells = (np.arange(32) + 0.5) / 32
-    x, y = (axis.ravel() for axis in np.meshgrid(x0 - 0.5 + width * cells, y0 - 0.5 + height * cells))
-    smooth = candidates[anchor.exposure].smooth
-    some = places[anchor.exposure]
-    row[some.start : some.start + smooth.terms] = network.bases[anchor.exposure].at(smooth, x, y).mean(axis=0)
->>>>>>> e511e09d3187da4aa15f84620bb73625ce18d373
     return row
 
 
