@@ -20,11 +20,12 @@ from ..errors import InvalidParameterError, TaskError
 from ..matching.joint.closure import noise_of_clipping
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.differences import Coverage, Differences, PairBins, coverage_of, measure_pair
+from ..matching.joint.fits import ExposureFit, JointFit
 from ..matching.joint.grid import CommonGrid, PixelBox
 from ..matching.joint.network import Chip
 from ..matching.joint.partners import choose_pairs
 from ..matching.joint.pixels import Pixels
-from ..matching.joint.search import ExposureFit, JointFit, fit_all
+from ..matching.joint.search import fit_all
 from ..matching.joint.system import Anchor
 from ..matching.joint.terms import Term, terms_of
 from ..matching.reference import CostWeights

@@ -19,8 +19,8 @@ from evensky.image import ExposureF, ImageF, MaskedImageF
 from evensky.io import read_exposure
 from evensky.matching.joint.candidates import Candidate
 from evensky.matching.joint.differences import Coverage
+from evensky.matching.joint.fits import ExposureFit, JointFit, TermFit
 from evensky.matching.joint.models import Model
-from evensky.matching.joint.search import ExposureFit, JointFit, TermFit
 from evensky.runs import joint
 from evensky.runs.joint import JointMethod
 from evensky.runs.record import TermRecord

@@ -23,7 +23,9 @@ How they are found:
 - `scene`: the mean scene in bins, to which differences of throughput are proportional
 - `system`: equations for all models, their solution and covariances
 - `evidence`: choice of the candidate that the data of an exposure support, and the error that is due to this choice
+- `levels`: levels that can be left unchanged, and the shift of all models to one of them
 - `search`: the whole procedure
+- `fits`: its results
 - `alarms`: flags where models do not fit
 - `config`: configuration of the procedure
 """

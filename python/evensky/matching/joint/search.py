@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["LEVELS", "ExposureFit", "JointFit", "TermFit", "fit_all"]
+__all__ = ["fit_all"]
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -16,18 +16,15 @@ from .basis import Basis
 from .candidates import NONE, Candidate, Extra, drift_extras, smooth_candidates
 from .differences import Coverage, Differences
 from .evidence import Choice, Score, Selection, choices_of, choose, option_sets, plausible_sizes, series_gain
-from .grid import CommonGrid, PixelBox, around
+from .fits import ExposureFit, JointFit, TermFit
+from .grid import CommonGrid, PixelBox
+from .levels import LEVELS, settle
 from .models import Choices, Model
 from .network import Chip, Network, Solution, robust_scale
 from .planes import Plane, level_plane, plane_of, unit_of, with_common_labels
 from .scene import mean_scene
-from .system import Anchor, Equations, Shift, grid_of_points, widened
+from .system import Anchor, Equations, grid_of_points
 from .terms import DEFAULT_TERMS, Term, terms_of
-
-LEVELS = ("auto", "reference", "mean", "lowest")
-"""Levels that can be left unchanged: that of the reference; the mean, as models add up to 0; or the lowest, to which
-all others are brought down. "auto" is the reference if it covers most of the field, and else the mean: over a field
-that is larger than the reference, its background would be continued far beyond its pixels."""
 
 # Largest number of sweeps, which choose candidates and solve for all models; two or three are nearly always enough.
 _SWEEPS = 8
@@ -49,89 +46,6 @@ _LARGEST_GAIN, _SIMPLE, _GAIN_MISFIT, _DRIFT_MISFIT = 0.3, 6, 1.4, 2.5
 _GAIN_ERROR = 0.02
 # Largest number of points in compared bins at which candidates are compared.
 _POINTS = 200
-
-
-@dataclass
-class TermFit:
-    """The coefficients of a further term of an exposure, with their standard errors."""
-
-    name: str
-    coefficients: np.ndarray
-    errors: np.ndarray
-
-
-@dataclass
-class ExposureFit:
-    """The result for one exposure.
-
-    Attributes
-    ----------
-    model : Model or None
-        The function to add; None if the exposure has no good pixels in common with another.
-    scores : list of Score
-        Scores of all candidates, the best first; empty for a fixed exposure.
-    partners : list of int
-        The exposures with which the exposure was compared.
-    group : int
-        Number of its group; -1 for none.
-    bins : int
-        Number of bins that were compared.
-    rejected : int
-        Number of bins that are outliers.
-    rms : float
-        Root mean square of the differences from its partners after the match, without outliers; NaN if there are none.
-    chi : float
-        Root mean square of these differences in units of their standard errors.
-    gain, gain_error : float
-        Throughput relative to the reference, and its standard error; 1 and 0 if none was found.
-    zero : float
-        Level of the scene at which the throughput has no effect.
-    largest_sigma : float
-        Largest standard error of the model anywhere in the exposure.
-    terms : list of TermFit
-        Further terms of the model.
-    flags : dict of str to str
-        Flags, with sentences that say what they mean here and what to do.
-    """
-
-    model: Model | None
-    scores: list[Score] = field(default_factory=list)
-    partners: list[int] = field(default_factory=list)
-    group: int = -1
-    bins: int = 0
-    rejected: int = 0
-    rms: float = np.nan
-    chi: float = np.nan
-    gain: float = 1.0
-    gain_error: float = 0.0
-    zero: float = 0.0
-    largest_sigma: float = 0.0
-    terms: list[TermFit] = field(default_factory=list)
-    flags: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class JointFit:
-    """The result for all exposures.
-
-    Attributes
-    ----------
-    exposures : list of ExposureFit
-    references : list of int
-        For each group the exposure that stays unchanged, or -1 if none does.
-    scale : float
-        Scatter of the bins in units of their errors, at least 1; errors of the models are scaled by it.
-    sweeps : int
-        Number of sweeps of the search.
-    level : str
-        The level that is left unchanged: "reference", "mean" or "lowest".
-    """
-
-    exposures: list[ExposureFit]
-    references: list[int]
-    scale: float
-    sweeps: int
-    level: str
 
 
 def fit_all(
@@ -250,7 +164,6 @@ class _Search:
         self.steps = [self._smooth_steps(unit) for unit in range(network.number)]
         self.options = [list(self._options(unit)) for unit in range(network.number)]
         self.required = {term.name for term in terms if term.required}
-        self.whole = Basis(around([network.unit_boxes[u] for u in self.tied] or network.unit_boxes))
 
     # -- groups and what is fixed --
 
@@ -825,85 +738,6 @@ class _Search:
         sums = [float(growth[rows].sum()) for rows in self.differences.rows]
         return sorted((at for at, value in enumerate(sums) if value > _WORSE), key=lambda at: -sums[at])
 
-    # -- common part of all exposures --
-
-    def _settled(self, solution: Solution) -> tuple[Solution, list[Shift]]:
-        """Shift the models of each group without a fixed unit to the level of the run."""
-        shifts = []
-        for members in self.free_groups:
-            order = self._common_order(members, solution.candidates)
-            if order >= 0:
-                self._give_room(solution, members, order)
-                shift = self._shift(solution, members, order)
-                total = sum(share @ solution.coefficients[u] for u, share in shift.of.items())
-                for u in members:
-                    solution.coefficients[u] = solution.coefficients[u] + shift.into[u] @ total
-                shifts.append(shift)
-        return solution, shifts
-
-    @staticmethod
-    def _common_order(members: list[int], candidates: Sequence[Candidate]) -> int:
-        """Return the order of the shift, which at least half of the units have and all splines can represent."""
-        if all(candidates[u].smooth_terms == 0 for u in members):
-            return -1
-        orders = sorted(candidates[u].polynomial for u in members)
-        most = [candidates[u].polynomial for u in members if candidates[u].nodes is not None]
-        return max(0, min([orders[(len(orders) - 1) // 2], *most]))
-
-    @staticmethod
-    def _give_room(solution: Solution, members: list[int], order: int) -> None:
-        """Extend the series of all members to the terms that a shift needs."""
-        for u in members:
-            candidate = solution.candidates[u]
-            if candidate.nodes is None and candidate.order < order:
-                wider = replace(candidate, order=order)
-                coefficients = np.zeros(wider.terms)
-                coefficients[widened(candidate, wider)] = solution.coefficients[u]
-                solution.candidates[u], solution.coefficients[u] = wider, coefficients
-
-    def _shift(self, solution: Solution, members: list[int], order: int) -> Shift:
-        into = {u: self._embedding(u, solution.candidates[u], order) for u in members}
-        of = self._shares(solution.candidates, members, order)
-        if self.level == "lowest":
-            mean = {u: self._projection(u, solution.candidates[u], 0) for u in members}
-            total = sum(share @ solution.coefficients[u] for u, share in of.items())
-            means = {u: float((mean[u] @ (solution.coefficients[u] + into[u] @ total))[0]) for u in into}
-            lowest = max(means, key=lambda u: means[u])
-            constant = np.eye(len(total), 1)
-            of = {
-                u: share
-                - constant @ mean[lowest] @ into[lowest] @ share
-                - (constant @ mean[lowest] if u == lowest else 0)
-                for u, share in of.items()
-            }
-        return Shift(into, of)
-
-    def _shares(self, candidates: Sequence[Candidate], members: list[int], order: int) -> dict[int, np.ndarray]:
-        """Return the matrices from the terms of units to the shift that makes their models least, in squares.
-
-        Where all units cover the same pixels, the models then add up to zero. In a mosaic, the shift follows the levels
-        of the tiles and not only their slopes, which would be continued over the whole field.
-        """
-        series = Candidate(order)
-        square = np.zeros((series.terms, series.terms))
-        products = {}
-        for u in members:
-            basis = Basis(self.network.unit_boxes[u])
-            common = self.whole.at(series, *basis.points)
-            square += common.T @ common
-            further = np.zeros((series.terms, candidates[u].terms - candidates[u].smooth_terms))
-            products[u] = np.hstack([common.T @ basis.at(candidates[u], *basis.points), further])
-        return {u: -np.linalg.solve(square, product) for u, product in products.items()}
-
-    def _projection(self, unit: int, candidate: Candidate, order: int) -> np.ndarray:
-        """Return the matrix from a unit's terms to the nearest series over the whole field; further terms have none."""
-        smooth = Basis(self.network.unit_boxes[unit]).projection(candidate, order, self.whole)
-        return np.hstack([smooth, np.zeros((len(smooth), candidate.terms - candidate.smooth_terms))])
-
-    def _embedding(self, unit: int, candidate: Candidate, order: int) -> np.ndarray:
-        smooth = Basis(self.network.unit_boxes[unit]).embedding(candidate, order, self.whole)
-        return np.vstack([smooth, np.zeros((candidate.terms - candidate.smooth_terms, smooth.shape[1]))])
-
     # -- result --
 
     def _reduced(self, residual: np.ndarray, candidates: Sequence[Candidate]) -> float:
@@ -948,7 +782,7 @@ class _Search:
         scale = max(1.0, self._reduced(residual, solution.candidates))
         choices = self._choices(solution)
         solved = list(solution.candidates)
-        solution, shifts = self._settled(solution)
+        shifts = settle(self.network, solution, self.free_groups, self.level)
         equations = self._equations(solved)
         covariances = equations.covariances(solution.candidates, shifts)
         value, error = self.network.residuals(residual)

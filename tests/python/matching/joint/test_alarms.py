@@ -10,10 +10,10 @@ from synthetic_pairs import make_pairs
 
 from evensky.matching.joint.alarms import FLAGS, Alarms
 from evensky.matching.joint.candidates import Candidate
+from evensky.matching.joint.fits import ExposureFit
 from evensky.matching.joint.grid import CommonGrid
 from evensky.matching.joint.models import Model
 from evensky.matching.joint.network import Network
-from evensky.matching.joint.search import ExposureFit
 
 GRID = CommonGrid(10)
 BOXES = [(0, 0, 80, 80)] * 3

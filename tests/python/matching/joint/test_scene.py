@@ -9,10 +9,11 @@ from synthetic_pairs import make_coverage, make_pairs
 from evensky.matching.joint.basis import Basis
 from evensky.matching.joint.candidates import NONE, Candidate, Extra
 from evensky.matching.joint.differences import Coverage, Differences
+from evensky.matching.joint.fits import JointFit
 from evensky.matching.joint.grid import CommonGrid
 from evensky.matching.joint.network import Network, Solution
 from evensky.matching.joint.scene import mean_scene
-from evensky.matching.joint.search import JointFit, fit_all
+from evensky.matching.joint.search import fit_all
 
 GRID = CommonGrid(16)
 BOXES = [(0, 0, 256, 256)] * 4

@@ -17,10 +17,11 @@ from evensky.matching.joint import evidence
 from evensky.matching.joint.basis import Basis
 from evensky.matching.joint.candidates import NONE, Candidate
 from evensky.matching.joint.differences import Differences
+from evensky.matching.joint.fits import ExposureFit, JointFit
 from evensky.matching.joint.grid import CommonGrid
 from evensky.matching.joint.models import Model
 from evensky.matching.joint.network import Chip, Network
-from evensky.matching.joint.search import ExposureFit, JointFit, _Search, fit_all
+from evensky.matching.joint.search import _Search, fit_all
 from evensky.matching.joint.system import Anchor, Equations
 from evensky.matching.joint.terms import Term, amplifier, template, terms_of
 from evensky.simulate import SimulatedExposure, make_bare_exposures, residual_between

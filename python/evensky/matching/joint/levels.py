@@ -1,0 +1,117 @@
+"""Levels that a joint match can leave unchanged, and the shift of all models to one of them."""
+
+from __future__ import annotations
+
+__all__ = ["LEVELS", "settle"]
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .basis import Basis
+from .candidates import Candidate
+from .grid import around
+from .network import Network, Solution
+from .system import Shift, widened
+
+LEVELS = ("auto", "reference", "mean", "lowest")
+"""Levels that can be left unchanged: that of the reference; the mean, as models add up to 0; or the lowest, to which
+all others are brought down. "auto" is the reference if it covers most of the field, and else the mean: over a field
+that is larger than the reference, its background would be continued far beyond its pixels."""
+
+
+def settle(network: Network, solution: Solution, groups: Sequence[list[int]], level: str) -> list[Shift]:
+    """Shift the models of groups to a level, in place; return the shifts.
+
+    Parameters
+    ----------
+    network : Network
+    solution : Solution
+        Its models are shifted.
+    groups : sequence of list of int
+        Units of each group that has no fixed unit.
+    level : str
+        "mean" or "lowest".
+    """
+    field = Basis(around([network.unit_boxes[u] for members in groups for u in members])) if groups else None
+    shifts = []
+    for members in groups:
+        assert field is not None
+        order = _common_order(members, solution.candidates)
+        if order >= 0:
+            _give_room(solution, members, order)
+            shift = _shift(network, field, solution, members, order, level)
+            total = sum(share @ solution.coefficients[u] for u, share in shift.of.items())
+            for u in members:
+                solution.coefficients[u] = solution.coefficients[u] + shift.into[u] @ total
+            shifts.append(shift)
+    return shifts
+
+
+def _common_order(members: list[int], candidates: Sequence[Candidate]) -> int:
+    """Return the order of the shift, which at least half of the units have and all splines can represent."""
+    if all(candidates[u].smooth_terms == 0 for u in members):
+        return -1
+    orders = sorted(candidates[u].polynomial for u in members)
+    most = [candidates[u].polynomial for u in members if candidates[u].nodes is not None]
+    return max(0, min([orders[(len(orders) - 1) // 2], *most]))
+
+
+def _give_room(solution: Solution, members: list[int], order: int) -> None:
+    """Extend the series of all members to the terms that a shift needs."""
+    for u in members:
+        candidate = solution.candidates[u]
+        if candidate.nodes is None and candidate.order < order:
+            wider = replace(candidate, order=order)
+            coefficients = np.zeros(wider.terms)
+            coefficients[widened(candidate, wider)] = solution.coefficients[u]
+            solution.candidates[u], solution.coefficients[u] = wider, coefficients
+
+
+def _shift(network: Network, field: Basis, solution: Solution, members: list[int], order: int, level: str) -> Shift:
+    """Return the shift of a group to a level."""
+    into = {u: _embedding(network, field, u, solution.candidates[u], order) for u in members}
+    of = _shares(network, field, solution.candidates, members, order)
+    if level == "lowest":
+        mean = {u: _projection(network, field, u, solution.candidates[u], 0) for u in members}
+        total = sum(share @ solution.coefficients[u] for u, share in of.items())
+        means = {u: float((mean[u] @ (solution.coefficients[u] + into[u] @ total))[0]) for u in into}
+        lowest = max(means, key=lambda u: means[u])
+        constant = np.eye(len(total), 1)
+        of = {
+            u: share - constant @ mean[lowest] @ into[lowest] @ share - (constant @ mean[lowest] if u == lowest else 0)
+            for u, share in of.items()
+        }
+    return Shift(into, of)
+
+
+def _shares(
+    network: Network, field: Basis, candidates: Sequence[Candidate], members: list[int], order: int
+) -> dict[int, np.ndarray]:
+    """Return the matrices from the terms of units to the shift that makes their models least, in squares.
+
+    Where all units cover the same pixels, the models then add up to zero. In a mosaic, the shift follows the levels
+    of the tiles and not only their slopes, which would be continued over the whole field.
+    """
+    series = Candidate(order)
+    square = np.zeros((series.terms, series.terms))
+    products = {}
+    for u in members:
+        basis = Basis(network.unit_boxes[u])
+        common = field.at(series, *basis.points)
+        square += common.T @ common
+        further = np.zeros((series.terms, candidates[u].terms - candidates[u].smooth_terms))
+        products[u] = np.hstack([common.T @ basis.at(candidates[u], *basis.points), further])
+    return {u: -np.linalg.solve(square, product) for u, product in products.items()}
+
+
+def _projection(network: Network, field: Basis, unit: int, candidate: Candidate, order: int) -> np.ndarray:
+    """Return the matrix from a unit's terms to the nearest series over the whole field; further terms have none."""
+    smooth = Basis(network.unit_boxes[unit]).projection(candidate, order, field)
+    return np.hstack([smooth, np.zeros((len(smooth), candidate.terms - candidate.smooth_terms))])
+
+
+def _embedding(network: Network, field: Basis, unit: int, candidate: Candidate, order: int) -> np.ndarray:
+    smooth = Basis(network.unit_boxes[unit]).embedding(candidate, order, field)
+    return np.vstack([smooth, np.zeros((candidate.terms - candidate.smooth_terms, smooth.shape[1]))])
