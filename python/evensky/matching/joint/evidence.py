@@ -49,6 +49,8 @@ _TERMS_PER_BIN = 0.5
 # Least mean square residual that any model can reach: by how many of its standard deviations, for independent bins, it
 # may be below that of the best model so far. A candidate that would need less to be the best is not fitted.
 _DEVIATIONS = 4.0
+# Number of standard deviations within which a sum of squares is that of noise.
+_WITHIN_NOISE = 2.0
 # Relative ridge added to the normal equations: far below any error, but enough to keep them regular despite rounding.
 _RIDGE = 1e-10
 # A term is left out if this share of its weight, or less, is its own and not that of the terms before it.
@@ -333,8 +335,12 @@ def choose(
     for candidate, make in splines:
         criteria = [left(fit) + fit.rank * penalty for fit in fits]
         refused = _refused(fits, criteria, 1.0, ladder.weight)
-        lowest = min(value for value, bad in zip(criteria, refused, strict=True) if not bad)
-        if too_many(candidate.terms) or least(candidate.terms) > lowest:
+        best = min((k for k in range(len(fits)) if not refused[k]), key=lambda k: criteria[k])
+        if too_many(candidate.terms) or least(candidate.terms) > criteria[best]:
+            continue
+        # A spline with as many terms as a model that leaves no more than noise can only follow that noise.
+        freedom = max(bins - fits[best].rank, 1)
+        if candidate.terms >= fits[best].rank and left(fits[best]) <= freedom + _WITHIN_NOISE * np.sqrt(2.0 * freedom):
             continue
         # A spline takes the place of drifting rows and columns.
         fits += make().fits(tuple(extra for extra in sets[0] if not extra.nodes))
