@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["HELD_BYTES", "JointMethod"]
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,7 +27,7 @@ from ..matching.joint.partners import choose_pairs
 from ..matching.joint.pixels import Pixels
 from ..matching.joint.search import fit_all
 from ..matching.joint.system import Anchor
-from ..matching.joint.terms import Term, terms_of
+from ..matching.joint.terms import DEFAULT_TERMS, Term, terms_of
 from ..matching.reference import CostWeights
 from ..matching.units import differ, most_common_unit
 from ..math import stringToStatisticsProperty
@@ -208,6 +208,8 @@ class JointMethod(Method):
         ranked = sorted(
             range(len(looks)), key=lambda i: (items[i] != self.references.get(items[i].slot), costs[i], covered[i], i)
         )
+        chips = _chips_of(items, looks)
+        missing = _notes_on_labels(self.terms, self._planes, has_chips=chips is not None)
         fit = fit_all(
             [look.box if look.box is not None else (0, 0, 1, 1) for look in looks],
             self._grid,
@@ -221,7 +223,7 @@ class JointMethod(Method):
             coverage=[look.coverage for look in looks],
             fixed=sorted(self.fixed),
             anchors=self.anchors,
-            chips=_chips_of(items, looks),
+            chips=chips,
             clipping=noise_of_clipping(self.config.statistic, self.config.sigma),
         )
         self._planes = {}
@@ -237,7 +239,7 @@ class JointMethod(Method):
             for one in self.references.values()
             if looks[one.index].candidate.npoint == 0
         ]
-        return plans, dead + _group_notes(fit, items)
+        return plans, missing + dead + _group_notes(fit, items)
 
     def _unchanged(self, items: Sequence[Item], fit: JointFit) -> list[bool]:
         """Return which exposures are not changed: fixed ones, and a reference that sets the level and has no model."""
@@ -488,6 +490,26 @@ def _plan_of(fit: ExposureFit, look: Look, labels: Sequence[str], level: str, st
         level=level,
         stays=stays,
     )
+
+
+def _notes_on_labels(
+    terms: Sequence[Term], planes: Mapping[str, Sequence[np.ndarray | None]], *, has_chips: bool
+) -> list[str]:
+    """Return a note for each term that the user asked for and that no exposure can have."""
+    if [str(term) for term in terms] == list(DEFAULT_TERMS):
+        return []
+    notes = []
+    for term in terms:
+        if term.kind not in ("detector", "amplifier") or term.data is not None:
+            continue
+        if any(image is not None for image in planes.get(term.name, ())) or (term.kind == "detector" and has_chips):
+            continue
+        source = "files have one chip each" if term.kind == "detector" else "headers give no sections"
+        notes.append(
+            f"The term {term.kind} is not used, as the {source}; name labels ({term.kind}=labels.fits) or numbers of "
+            f"equal parts ({term.kind}=4x2)."
+        )
+    return notes
 
 
 def _group_notes(fit: JointFit, items: Sequence[Item]) -> list[str]:

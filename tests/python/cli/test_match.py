@@ -274,7 +274,7 @@ def test_terms_and_known_values(tmp_path: Path) -> None:
     assert abs(np.array(table["level_after"])).max() < 0.2
     assert "they follow from the known models or skies" in " ".join(result.output.split())
 
-    result = run("match", *files, "-o", tmp_path / "fixed", "--fixed", "b", "--scale", "-c", "terms=smooth")
+    result = run("match", *files, "-o", tmp_path / "fixed", "--fixed", "b", "--scale", "--terms", "smooth,gain")
     assert result.exit_code == 0, result.output
     table = Table.read(tmp_path / "fixed" / "matched.ecsv")
     assert list(table["status"]) == ["matched", "fixed", "matched"]

@@ -353,3 +353,25 @@ def test_a_known_model_has_the_mean_that_is_given() -> None:
     images = make_scenes(0, 30 + curve + 8 * WISP, 10 + 3 * WISP)
     result = evensky.match_all(images, anchors={1: (-50, 0.001)}, terms=["smooth", evensky.template(WISP + 1)])
     assert abs(np.mean(result.exposures[1] - images[1]) + 50) < 0.05
+
+
+def test_terms_without_labels_are_named() -> None:
+    def notes(**options: Any) -> list[str]:
+        run = evensky.match_all(make_scenes(0, 5), 0, pictures=False, **options).run
+        return [note for note in run.notes if "is not used" in note]
+
+    assert notes() == []
+    assert notes(terms=["smooth", evensky.amplifier((2, 1))]) == []
+    (detector,) = notes(terms=["smooth", "detector"])
+    assert "files have one chip each; name labels (detector=labels.fits) or" in detector
+    (amplifier,) = notes(terms=["smooth", "amplifier"])
+    assert "headers give no sections" in amplifier
+
+
+def test_masked_pixels_of_a_template_do_not_bias_its_amplitude() -> None:
+    images = make_scenes(0, 30 + 8 * WISP)
+    holes = np.where(0.9 * WISP.max() < WISP, np.nan, WISP)
+    for template in (WISP, holes):
+        result = evensky.match_all(images, 0, terms=["smooth", evensky.template(template)], pictures=False)
+        (term,) = result.run.records[1].terms
+        assert term.coefficients[0] == pytest.approx(-8, abs=4 * term.errors[0])

@@ -27,12 +27,15 @@ class Plane:
     unit : float
         Value by which a template is divided in the equations, so that its coefficient has the size of the background
         whatever the template is given in. Priors, and the limits of rounding, suppose this size.
+    valid : ndarray of bool or None
+        Pixels of a template that are known; None if all are. Means are those of the known pixels.
     """
 
     image: np.ndarray | None
     labels: np.ndarray | None = None
     shares: np.ndarray = field(default_factory=lambda: np.zeros(0))
     unit: float = 1.0
+    valid: np.ndarray | None = None
     _known: dict[tuple[bytes, bytes, int, int], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -76,6 +79,9 @@ class Plane:
             for term in range(self.terms):
                 values = band if self.labels is None else band == self.labels[term + 1]
                 sums = np.add.reduceat(values.sum(axis=0, dtype=float), starts)
+                if self.valid is not None:
+                    known = np.add.reduceat(self.valid[top:end, columns].sum(axis=0, dtype=float), starts)
+                    sums *= areas[row] / np.maximum(known, 1.0)
                 result[row, :, term] = sums / (areas[row] * self.unit) - (
                     0.0 if self.labels is None else self.shares[term + 1]
                 )
@@ -132,9 +138,12 @@ def with_common_labels(planes: Sequence[Plane]) -> list[Plane]:
 
 
 def template_plane(image: np.ndarray, unit: float = 1.0) -> Plane:
-    """Make the plane of a template; pixels that are not finite count as 0."""
+    """Make the plane of a template; pixels that are not finite are unknown, and nothing is added to them."""
     image = np.asarray(image, np.float32)
-    return Plane(np.where(np.isfinite(image), image, np.float32(0)), unit=unit)
+    finite = np.isfinite(image)
+    if finite.all():
+        return Plane(image, unit=unit)
+    return Plane(np.where(finite, image, np.float32(0)), unit=unit, valid=finite)
 
 
 def unit_of(images: Iterable[np.ndarray]) -> float:

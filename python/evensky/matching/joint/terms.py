@@ -109,7 +109,7 @@ def template(data: Any, *, name: str = "", shared: bool = False, required: bool 
     ----------
     data : array-like, str, Path, or list of these
         Image of the size of the exposures, in their pixels, or the name of a FITS file; a list has one for each
-        exposure. Pixels that are not finite count as 0.
+        exposure. Pixels that are not finite are unknown: bins have the mean of the others, and nothing is added there.
     name : str, optional
         Name in results; by default that of the file.
     shared : bool, optional

@@ -47,7 +47,10 @@ def test_bins_pixels_and_images_agree(plane: Plane) -> None:
     for i in range(3):
         for j in range(4):
             part = image[Y_EDGES[i] : Y_EDGES[i + 1], X_EDGES[j] : X_EDGES[j + 1]]
-            np.testing.assert_allclose(found[i, j], part.mean(axis=(0, 1)), atol=1e-7)
+            share = 1.0
+            if plane.valid is not None:  # the mean of the pixels that are known
+                share = plane.valid[Y_EDGES[i] : Y_EDGES[i + 1], X_EDGES[j] : X_EDGES[j + 1]].mean()
+            np.testing.assert_allclose(found[i, j], part.mean(axis=(0, 1)) / share, atol=1e-7)
     coefficients = np.random.default_rng(3).normal(size=plane.terms)
     out = np.full((10, WIDTH), 4.0, np.float32)
     plane.add_to(out, coefficients, 25)
@@ -71,12 +74,16 @@ def test_labels_have_levels_from_the_mean() -> None:
     assert out[image == 9].mean() - out[image == 2].mean() == pytest.approx(-7, abs=1e-4)
 
 
-def test_pixels_of_a_template_that_are_not_finite_count_as_0() -> None:
+def test_pixels_of_a_template_that_are_not_finite_are_unknown() -> None:
     plane = PLANES["template"]
     at = plane.at(np.array([7, 8, 9]), np.array([4, 5, 6]))[:, 0]
     assert at[:2].tolist() == [0, 0]
     assert at[2] == wisp()[6, 9]
-    assert np.isnan(wisp()[4, 7])  # the given image is unchanged
+    given = wisp()
+    assert template_plane(given).means(np.array([0, WIDTH]), np.array([0, HEIGHT]))[0, 0, 0] == pytest.approx(
+        given[np.isfinite(given)].mean(), rel=1e-5
+    )
+    assert np.isnan(given[4, 7])  # the given image is unchanged
 
 
 def test_pixels_beyond_the_image_count_as_its_nearest() -> None:
