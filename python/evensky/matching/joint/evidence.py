@@ -68,6 +68,8 @@ _GAIN_PRICE = 15.0
 # Greatest value of what a candidate adds, in units of its root mean square in the compared bins: smooth functions reach
 # three times theirs, and grow beyond the bins.
 _PEAK = 6.0
+# Ratio of variances up to which coefficients are known about as well as each other.
+_ALIKE = 10.0
 # Orders above that of the chosen series that are considered in its error.
 _ORDERS_ABOVE = 2
 
@@ -397,18 +399,28 @@ def plausible_sizes(fits: Sequence[tuple[np.ndarray, np.ndarray]], degree: int, 
     Returns
     -------
     ndarray, shape (degree + 1,)
-        Roots of the variance components: the variances of the coefficients beyond those of their errors. A slope along
-        one axis says little about that along the other, so each coefficient has its own.
+        Roots of the variance components: the variances of the coefficients beyond those of their errors. A slope that
+        is well known along one axis says little about that along the other, so only coefficients that are known about
+        as well as each other have one size.
     """
-    found = np.full(degree + 1, np.nan)
+    known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for k in range(degree + 1):
         at = terms_of_order(degree - 1) + k
         values = np.array([coefficients[at] for coefficients, _ in fits], float)
         variances = np.array([variance[at] for _, variance in fits], float)
         # A coefficient whose error is larger than any plausible size says nothing about that size.
-        known = np.isfinite(variances) & (variances < otherwise**2)
-        if known.any():
-            found[k] = _size_of(values[known], variances[known])
+        some = np.isfinite(variances) & (variances < otherwise**2)
+        if some.any():
+            known[k] = values[some], variances[some]
+    found = np.full(degree + 1, np.nan)
+    waiting = sorted(known, key=lambda k: float(np.median(known[k][1])))
+    while waiting:
+        # Coefficients that are known about as well are taken together.
+        limit = _ALIKE * float(np.median(known[waiting[0]][1]))
+        together = [k for k in waiting if float(np.median(known[k][1])) <= limit]
+        values, variances = (np.concatenate([known[k][part] for k in together]) for part in (0, 1))
+        found[together] = _size_of(values, variances)
+        waiting = [k for k in waiting if k not in together]
     unknown = np.isnan(found)
     found[unknown] = max([otherwise, *found[~unknown].tolist()])
     return found
