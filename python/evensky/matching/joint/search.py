@@ -304,7 +304,7 @@ class _Search:
             if equations.given == before:
                 self._simplify(equations, solution)
             solution = equations.solve()
-            residual = self.differences.value - self.network.predicted(solution)
+            residual = self._residual(solution)
             found.append((self._distances(residual), list(solution.candidates)))
             if solution.candidates == before:
                 break
@@ -344,19 +344,17 @@ class _Search:
 
     def _price(self, candidates: Sequence[Candidate]) -> float:
         """Return the part of the criterion that is due to the numbers of terms."""
-        return float(
-            sum(candidates[u].terms * np.log(max(self._number_of_bins(u), 1)) for u in self.tied if u not in self.held)
-        )
+        return float(sum(candidates[u].terms * np.log(max(self._number_of_bins(u), 1)) for u in self._free))
 
     def _doubtful(self, solution: Solution) -> set[str]:
         """Return the kinds of further terms that were chosen and are not believed."""
-        free = [u for u in self.tied if u not in self.held]
+        free = self._free
         chosen = {
             extra.kind for u in free for extra in solution.candidates[u].extras if extra.name not in self.required
         }
         if not chosen & {"gain", "rows", "columns"}:
             return set()
-        residual = self.differences.value - self.network.predicted(solution)
+        residual = self._residual(solution)
         misfit = self._reduced(residual, solution.candidates)
         found = chosen & {"rows", "columns"} if misfit > _DRIFT_MISFIT else set()
         if "gain" in chosen:
@@ -381,7 +379,16 @@ class _Search:
 
     def _solved(self, candidates: Sequence[Candidate], shared: Candidate | None = None) -> tuple[Solution, np.ndarray]:
         solution = self._equations(candidates, shared).solve()
-        return solution, self.differences.value - self.network.predicted(solution)
+        return solution, self._residual(solution)
+
+    def _residual(self, solution: Solution) -> np.ndarray:
+        """Return the residuals of the rows: measured minus predicted differences."""
+        return np.asarray(self.differences.value - self.network.predicted(solution))
+
+    @property
+    def _free(self) -> list[int]:
+        """Units that are tied to others and not held."""
+        return [u for u in self.tied if u not in self.held]
 
     def _look_at_scene(self, solution: Solution) -> None:
         if self.coverage is not None and any(term.kind == "gain" for term in self.terms):
@@ -433,16 +440,15 @@ class _Search:
     def _sweep(self, equations: Equations, solution: Solution, residual: np.ndarray) -> None:
         """Choose a candidate for each unit, the others' models solved along; the largest residuals first."""
         squares = self._squares(residual)
-        for unit in sorted(self.tied, key=lambda u: -squares[u]):
-            if unit not in self.held:
-                choice = self._choose(equations, solution, unit, float(squares[unit]), residual)
-                if choice.scale > _MISFIT or _drifts(choice.fit.candidate):
-                    # One further term may fit only together with another.
-                    choice = self._choose(equations, solution, unit, float(squares[unit]), residual, every=True)
-                if choice.scale > _MISFIT:
-                    choice = self._with_all_bins(equations, solution, unit, residual, choice)
-                equations.change(unit, choice.fit.candidate)
-                self.scores[unit], self.scales[unit] = choice.scores, choice.scale
+        for unit in sorted(self._free, key=lambda u: -squares[u]):
+            choice = self._choose(equations, solution, unit, float(squares[unit]), residual)
+            if choice.scale > _MISFIT or _drifts(choice.fit.candidate):
+                # One further term may fit only together with another.
+                choice = self._choose(equations, solution, unit, float(squares[unit]), residual, every=True)
+            if choice.scale > _MISFIT:
+                choice = self._with_all_bins(equations, solution, unit, residual, choice)
+            equations.change(unit, choice.fit.candidate)
+            self.scores[unit], self.scales[unit] = choice.scores, choice.scale
 
     def _with_all_bins(
         self, equations: Equations, solution: Solution, unit: int, residual: np.ndarray, choice: Choice
@@ -636,8 +642,8 @@ class _Search:
             for a in range(min(highest + 1, self.order) + 1)
             for b in range(min(highest + 1, self.order) + 1)
             if Candidate(a).terms + Candidate(b).terms <= total
-            and (a, b) != (now[0].order, now[1].order)
-            and (a != now[0].order and b != now[1].order)
+            and a != now[0].order
+            and b != now[1].order
             and not (a < 1 and _drifts(now[0]))
             and not (b < 1 and _drifts(now[1]))
         ]
@@ -664,12 +670,8 @@ class _Search:
         """Return the criterion of all models: chi2 plus ln n for each term."""
         equations = self._equations(candidates, shared)
         solution = equations.solve()
-        residual = self.differences.value - self.network.predicted(solution)
-        terms = [
-            candidates[u].terms * np.log(max(self._good_bins(u), 1))
-            for u in self.tied
-            if u not in self.held and candidates[u].terms
-        ]
+        residual = self._residual(solution)
+        terms = [candidates[u].terms * np.log(max(self._good_bins(u), 1)) for u in self._free]
         common = float(solution.shared.terms * np.log(max(int(self.network.good.sum()), 1)))
         return float((equations.weights * residual**2).sum()) / self._scale() ** 2 + float(sum(terms)) + common
 
@@ -701,7 +703,7 @@ class _Search:
 
     def _without_worse(self, solution: Solution) -> tuple[Solution, np.ndarray]:
         """Simplify models until no overlap is worse than before."""
-        residual = self.differences.value - self.network.predicted(solution)
+        residual = self._residual(solution)
         candidates = list(solution.candidates)
         for _ in range(2 * len(self.tied)):
             worse = self._worse(residual)
@@ -746,7 +748,7 @@ class _Search:
         with np.errstate(invalid="ignore"):
             distance = (value / error)[self.network.good]
         distance = distance[np.isfinite(distance)]
-        freedom = distance.size - sum(candidates[u].terms for u in self.tied if u not in self.held)
+        freedom = distance.size - sum(candidates[u].terms for u in self._free)
         return float(np.sqrt((distance**2).sum() / freedom)) if freedom > 0 else 1.0
 
     def _choices(self, solution: Solution) -> dict[int, Choices]:
