@@ -8,12 +8,11 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fits.opening import quiet
+from .celestial import CelestialGrid, GridMember, UnusableWcsError, directions_of, short
 from .sets import joined, several
 
 Floats = NDArray[np.float64]
@@ -22,8 +21,6 @@ Floats = NDArray[np.float64]
 _TOLERANCE = 0.1
 # Rotation, scale and distortions are named if they move a pixel of the exposure by more than this.
 _WORTH_NAMING = 0.02
-# Positions are compared at this number of pixels along each axis.
-_POINTS = 5
 # Number of exposures with whose grid all others are compared, before the one with most agreement is taken.
 _TRIES = 4
 # Number of exposures that are named with figures.
@@ -35,27 +32,6 @@ _CURE = (
     "resample the exposures to one grid first (reproject, SWarp), or compare their pixels as they stand with "
     "--same-grid (same_grid=True)"
 )
-
-
-@dataclass(frozen=True)
-class GridMember:
-    """Geometry of one exposure.
-
-    Attributes
-    ----------
-    label : str
-        Name for messages.
-    shape : (height, width)
-    origin : (x0, y0) or None
-        Pixel origin that is given by a header (LTV, LSST's cards) or by a bounding box; None if there is none.
-    wcs : object or None
-        An `astropy.wcs.WCS`, or any other object with the shared Python interface for WCS (APE 14), such as a gwcs.
-    """
-
-    label: str
-    shape: tuple[int, int]
-    origin: tuple[int, int] | None
-    wcs: Any
 
 
 @dataclass
@@ -118,14 +94,14 @@ def _moved(origins: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _place(members: Sequence[GridMember]) -> Placement:
     notes: list[str] = []
-    grids: dict[int, _Grid] = {}
+    grids: dict[int, CelestialGrid] = {}
     off_sky: list[int] = []
     for index, member in enumerate(members):
         if member.wcs is None:
             continue
         try:
-            grids[index] = _Grid(member)
-        except _UnusableWcsError as error:
+            grids[index] = CelestialGrid(member)
+        except UnusableWcsError as error:
             if error.off_sky:
                 off_sky.append(index)
             if error.message:
@@ -161,7 +137,7 @@ def _place_by_origins(members: Sequence[GridMember]) -> Placement:
     return placement
 
 
-def _place_by_wcs(members: Sequence[GridMember], grids: dict[int, _Grid], off_sky: Sequence[int]) -> Placement:
+def _place_by_wcs(members: Sequence[GridMember], grids: dict[int, CelestialGrid], off_sky: Sequence[int]) -> Placement:
     base, shifts, reasons = _best_base(grids)
     start = members[base].origin or (0, 0)
     placement = Placement([member.origin or start for member in members])
@@ -244,7 +220,7 @@ def _compare_with_origins(
         placement.notes.append(f"{noun} of {several(labels)} {verb} WCS, which is used")
 
 
-def _best_base(grids: dict[int, _Grid]) -> tuple[int, dict[int, tuple[int, int]], dict[int, str]]:
+def _best_base(grids: dict[int, CelestialGrid]) -> tuple[int, dict[int, tuple[int, int]], dict[int, str]]:
     """Choose the exposure with whose grid most others agree; return it, the shifts of those, and reasons of others."""
     best: tuple[int, dict[int, tuple[int, int]], dict[int, str]] | None = None
     agreed: set[int] = set()
@@ -262,7 +238,7 @@ def _best_base(grids: dict[int, _Grid]) -> tuple[int, dict[int, tuple[int, int]]
     return best
 
 
-def _compare(grids: dict[int, _Grid], base: int) -> tuple[dict[int, tuple[int, int]], dict[int, str]]:
+def _compare(grids: dict[int, CelestialGrid], base: int) -> tuple[dict[int, tuple[int, int]], dict[int, str]]:
     """Return the whole-pixel shifts of exposures on the grid of the base, and for the others the reason."""
     shifts = _shifts_of_crpix(grids, base)
     others = [index for index in grids if index not in shifts]
@@ -289,7 +265,7 @@ def _compare(grids: dict[int, _Grid], base: int) -> tuple[dict[int, tuple[int, i
     )
 
 
-def _shifts_of_crpix(grids: dict[int, _Grid], base: int) -> dict[int, tuple[int, int]]:
+def _shifts_of_crpix(grids: dict[int, CelestialGrid], base: int) -> dict[int, tuple[int, int]]:
     """Return the shifts of exposures whose WCS is that of the base after a shift of CRPIX by whole pixels.
 
     Only the direction from pixels to the sky is used, which cannot fail to converge, and for which it does not matter
@@ -316,7 +292,7 @@ def _shifts_of_crpix(grids: dict[int, _Grid], base: int) -> dict[int, tuple[int,
     for (index, whole), sky in zip(likely.items(), expected, strict=True):
         grid = grids[index]
         # Half a picoradian is far below any pixel and above the errors of rounding.
-        apart = np.linalg.norm(_directions(sky) - _directions(grid.sky), axis=1) - 5e-13
+        apart = np.linalg.norm(directions_of(sky) - directions_of(grid.sky), axis=1) - 5e-13
         same_holes = (np.isfinite(sky).all(axis=1) == np.isfinite(grid.sky).all(axis=1)).all()
         usable = np.isfinite(apart)
         # The CRPIX may differ by part of the tolerance, which is counted by `apart`.
@@ -325,7 +301,9 @@ def _shifts_of_crpix(grids: dict[int, _Grid], base: int) -> dict[int, tuple[int,
     return shifts
 
 
-def _mapped(grids: dict[int, _Grid], base: int, others: Sequence[int], reasons: dict[int, str]) -> dict[int, Floats]:
+def _mapped(
+    grids: dict[int, CelestialGrid], base: int, others: Sequence[int], reasons: dict[int, str]
+) -> dict[int, Floats]:
     """Map the points of exposures to pixels of the base, in one call for all exposures of the same frame."""
     by_frame: dict[Hashable, list[int]] = {}
     for index in others:
@@ -337,7 +315,7 @@ def _mapped(grids: dict[int, _Grid], base: int, others: Sequence[int], reasons: 
             pixels = grids[base].to_pixels(grids[base].in_own_frame(sky, grids[indices[0]]))
         except Exception as error:  # libraries of WCS raise many kinds of exceptions
             for index in indices:
-                reasons[index] = f"has a WCS that cannot be compared ({_short(error)})"
+                reasons[index] = f"has a WCS that cannot be compared ({short(error)})"
             continue
         parts = pixels.reshape(len(indices), -1, 2)
         found.update(zip(indices, parts, strict=True))
@@ -377,216 +355,3 @@ def _describe(points: Floats, pixels: Floats, shape: tuple[int, int]) -> str:
     if distortion > _WORTH_NAMING:
         parts.append(f"has distortions that differ by up to {distortion:.2g} px")
     return joined(parts)
-
-
-class _UnusableWcsError(Exception):
-    """Raised for a broken WCS and for one without two celestial axes; no message if it describes nothing."""
-
-    def __init__(self, message: str, *, off_sky: bool = False) -> None:
-        super().__init__(message)
-        self.message = message
-        self.off_sky = off_sky
-
-
-def _short(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:200]
-
-
-def _directions(sky: Floats) -> Floats:
-    """Return unit vectors of positions (longitude, latitude) in degrees."""
-    longitude, latitude = np.radians(sky).T
-    return np.stack(
-        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)], axis=1
-    )
-
-
-class _Grid:
-    """The pixel grid of one exposure: some of its pixels and their positions on the sky."""
-
-    def __init__(self, member: GridMember) -> None:
-        self.shape = member.shape
-        height, width = member.shape
-        x, y = np.meshgrid(np.linspace(0, width - 1, _POINTS), np.linspace(0, height - 1, _POINTS))
-        self.points: Floats = np.column_stack([x.ravel(), y.ravel()])
-        self._wcs = _adapted(member.wcs)
-        self.crpix = self._wcs.crpix
-        self.frame_key = self._wcs.frame_key
-        self.frame_name = self._wcs.frame_name
-        # FK5 of 2000 and ICRS agree within 0.03 arcsec, and a header that names the other one means the same numbers.
-        self.numbers = ("RA", "ICRS", 0.0) if self.frame_key == ("RA", "FK5", 2000.0) else self.frame_key
-        steps = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-        try:
-            sky = self.to_sky((self.points + steps[:, np.newaxis]).reshape(-1, 2)).reshape(3, -1, 2)
-        except Exception as error:  # libraries of WCS raise many kinds of exceptions
-            raise _UnusableWcsError(f"it cannot be evaluated ({_short(error)})") from error
-        self.sky: Floats = sky[0]
-        if np.isfinite(self.sky).all(axis=1).sum() < 3:
-            raise _UnusableWcsError("almost none of the pixels have a position on the sky", off_sky=True)
-        here, right, up = (_directions(positions) for positions in sky)
-        width_of, height_of = np.linalg.norm(right - here, axis=1), np.linalg.norm(up - here, axis=1)
-        sizes, area = np.minimum(width_of, height_of), np.linalg.norm(np.cross(right - here, up - here), axis=1)
-        # At the edge of the sky, the next pixel has no position.
-        self.pixel_sizes: Floats = np.where(np.isfinite(area), sizes, 0)
-        if not (area > 1e-6 * np.maximum(width_of, height_of) ** 2).any():
-            raise _UnusableWcsError("its pixels have no area on the sky")
-
-    def to_sky(self, points: Floats) -> Floats:
-        """Return positions on the sky of pixels (x, y), as longitude and latitude in degrees."""
-        with quiet(), np.errstate(all="ignore"):
-            return self._wcs.to_sky(points)
-
-    def to_pixels(self, sky: Floats) -> Floats:
-        """Return the pixels (x, y) of positions on the sky; NaN if there are none."""
-        with quiet(), np.errstate(all="ignore"):
-            return self._wcs.to_pixels(sky)
-
-    def in_own_frame(self, sky: Floats, other: _Grid) -> Floats:
-        """Convert positions from the frame of another exposure to that of this one."""
-        if other.frame_key == self.frame_key:
-            return sky
-        from astropy.coordinates import SkyCoord
-
-        frame, own = other._wcs.frame(), self._wcs.frame()
-        if frame is None or own is None:
-            raise ValueError(f"coordinates in {other.frame_name} and in {self.frame_name}")
-        with quiet():
-            # Angles that are not numbers are not transformed.
-            finite = np.isfinite(sky).all(axis=1)
-            there = SkyCoord(*sky[finite].T, unit="deg", frame=frame).transform_to(own).spherical
-            converted = np.full_like(sky, np.nan)
-            converted[finite] = np.column_stack([there.lon.deg, there.lat.deg])
-        return converted
-
-    def distance(self, base: _Grid) -> str:
-        """Say how far the exposure is from another one, for which the WCS of that one gives no pixels."""
-        try:
-            sky = _directions(base.in_own_frame(self.sky, self))
-        except Exception:  # frames that cannot be converted
-            return "has a WCS that cannot be compared"
-        mine, other = np.nanmean(sky, axis=0), np.nanmean(_directions(base.sky), axis=0)
-        angle = math.degrees(math.atan2(np.linalg.norm(np.cross(mine, other)), mine @ other))
-        return f"lies {angle:.3g} deg away, where that grid has no pixels, or its WCS does not converge"
-
-
-def _adapted(wcs: Any) -> _FitsWcs | _OtherWcs:
-    from astropy.wcs import WCS
-
-    if isinstance(wcs, WCS):
-        return _FitsWcs(wcs)
-    return _OtherWcs(wcs)
-
-
-class _FitsWcs:
-    """The celestial part of an `astropy.wcs.WCS`."""
-
-    def __init__(self, wcs: Any) -> None:
-        if not wcs.has_celestial:
-            # The WCS of a header without WCS has no types of axes, and is nothing to speak of.
-            types = [text for text in wcs.wcs.ctype if text.strip()]
-            raise _UnusableWcsError(f"it has no celestial axes ({', '.join(types)})" if types else "")
-        if wcs.naxis > 2:
-            try:
-                wcs = wcs.sub(sorted([wcs.wcs.lng + 1, wcs.wcs.lat + 1]))
-            except Exception as error:  # axes that depend on others
-                raise _UnusableWcsError(f"its celestial axes cannot be separated ({_short(error)})") from error
-        self._wcs = wcs
-        self._axes = [wcs.wcs.lng, wcs.wcs.lat]
-        self.crpix: Floats | None = np.array(wcs.wcs.crpix, dtype=float)
-        self.frame_key: Hashable = self._key()
-        self.frame_name = " ".join(str(part) for part in self._key() if part)
-
-    def _key(self) -> tuple[str, str, float]:
-        wcs = self._wcs.wcs
-        kind = wcs.ctype[wcs.lng][:4].rstrip("-")
-        if kind != "RA":
-            return kind, "", 0.0
-        equinox = float(wcs.equinox)
-        system = wcs.radesys.strip().upper()
-        if not system:
-            system = "ICRS" if math.isnan(equinox) else "FK4" if equinox < 1984 else "FK5"
-        if system not in ("FK4", "FK5", "FK4-NO-E"):
-            return kind, system, 0.0
-        return kind, system, (2000.0 if system == "FK5" else 1950.0) if math.isnan(equinox) else equinox
-
-    def to_sky(self, points: Floats) -> Floats:
-        world = self._wcs.all_pix2world(points, 0)
-        return np.asarray(world[:, self._axes], dtype=float)
-
-    def to_pixels(self, sky: Floats) -> Floats:
-        from astropy.wcs import NoConvergence
-
-        world = np.empty_like(sky)
-        world[:, self._axes] = sky
-        try:
-            return np.asarray(self._wcs.all_world2pix(world, 0), dtype=float)
-        except NoConvergence as error:
-            pixels = np.array(error.best_solution, dtype=float)
-            for failed in (error.divergent, error.slow_conv):
-                if failed is not None:
-                    pixels[failed] = np.nan
-            return pixels
-
-    def frame(self) -> Any:
-        """Return the coordinate frame, or None if astropy does not know it."""
-        from astropy.wcs.utils import wcs_to_celestial_frame
-
-        try:
-            return wcs_to_celestial_frame(self._wcs)
-        except Exception:  # solar and planetary frames need other packages
-            return None
-
-
-class _OtherWcs:
-    """A WCS with two pixel axes and two celestial axes that is known by the shared Python interface alone."""
-
-    crpix: Floats | None = None
-
-    def __init__(self, wcs: Any) -> None:
-        wcs = getattr(wcs, "low_level_wcs", wcs)
-        try:
-            axes = (int(wcs.pixel_n_dim), int(wcs.world_n_dim))
-            kinds = [str(kind or "") for kind in wcs.world_axis_physical_types]
-            units = [str(unit) for unit in wcs.world_axis_units]
-        except Exception as error:  # some object of another kind
-            raise _UnusableWcsError(f"a {type(wcs).__name__} is no WCS that is known here ({_short(error)})") from error
-        if axes != (2, 2):
-            raise _UnusableWcsError(f"it has {axes[0]} pixel axes and {axes[1]} world axes, not two of each")
-        ends = [kind.rpartition(".")[2] for kind in kinds]
-        longitude = next((axis for axis, end in enumerate(ends) if end in ("ra", "lon")), None)
-        latitude = next((axis for axis, end in enumerate(ends) if end in ("dec", "lat")), None)
-        if longitude is None or latitude is None:
-            raise _UnusableWcsError(f"it has no celestial axes ({', '.join(kinds)})")
-        from astropy.units import Unit
-
-        self._wcs = wcs
-        self._axes = [longitude, latitude]
-        try:
-            self._degrees = np.array([Unit(units[axis]).to("deg") for axis in self._axes])
-        except Exception as error:  # no angle, or no unit at all
-            raise _UnusableWcsError(f"its units are no angles ({', '.join(units)})") from error
-        self._frame = self._found_frame()
-        self.frame_name = kinds[longitude] if self._frame is None else repr(self._frame)
-        self.frame_key: Hashable = self.frame_name
-
-    def _found_frame(self) -> Any:
-        try:
-            classes = self._wcs.world_axis_object_classes
-            return next((c[2]["frame"] for c in classes.values() if "frame" in c[2]), None)
-        except Exception:  # an optional part of the interface
-            return None
-
-    def to_sky(self, points: Floats) -> Floats:
-        world = self._wcs.pixel_to_world_values(points[:, 0], points[:, 1])
-        sky: Floats = np.column_stack([np.asarray(world[axis], dtype=float) for axis in self._axes]) * self._degrees
-        return sky
-
-    def to_pixels(self, sky: Floats) -> Floats:
-        world: list[Any] = [None, None]
-        for axis, values in zip(self._axes, (sky / self._degrees).T, strict=True):
-            world[axis] = values
-        return np.column_stack([np.asarray(values, dtype=float) for values in self._wcs.world_to_pixel_values(*world)])
-
-    def frame(self) -> Any:
-        """Return the coordinate frame, or None if it is not known."""
-        return self._frame
