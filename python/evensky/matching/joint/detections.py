@@ -232,10 +232,10 @@ class _Ground:
     level: np.ndarray
     noise: np.ndarray
 
-    def level_in(self, start: int, stop: int) -> np.ndarray:
-        """Return the level of each pixel of some rows."""
-        lower, share = _neighbours(np.arange(start, stop), _centres(self.y_edges))
-        left, along = _neighbours(np.arange(self.x_edges[-1]), _centres(self.x_edges))
+    def level_at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return the level of the pixels in some rows and columns."""
+        lower, share = _neighbours(rows, _centres(self.y_edges))
+        left, along = _neighbours(columns, _centres(self.x_edges))
         padded = np.pad(self.level, ((0, 1), (0, 1)), "edge")
         first = lower.min()
         rows = padded[first : lower.max() + 2]
@@ -292,7 +292,7 @@ def _ground_of(smooth: _Smooth) -> _Ground:
     ground = _Ground(y_edges, x_edges, _filled(level), noise)
     # Slopes within blocks count as noise before the levels are subtracted, and not after.
     for start, stop in zip(y_edges[:-1].tolist(), y_edges[1:].tolist(), strict=True):
-        level = ground.level_in(start, stop)[y_start::_STEP, x_start::_STEP]
+        level = ground.level_at(np.arange(start + y_start, stop, _STEP), np.arange(x_start, width, _STEP))
         samples[start // _STEP : start // _STEP + level.shape[0], : level.shape[1]] -= level
     middle, _ = in_blocks.quantiles(samples)
     _, below = in_blocks.quantiles(samples / errors)
@@ -391,7 +391,7 @@ def _thresholds_exceeded(smooth: _Smooth, ground: _Ground, threshold: float) -> 
     found: list[tuple[np.ndarray, ...]] = []
     for k, (start, stop) in enumerate(zip(ground.y_edges[:-1].tolist(), ground.y_edges[1:].tolist(), strict=True)):
         excess, bad, weights = smooth.rows(start, stop)
-        below = ground.level_in(start, stop)
+        below = ground.level_at(np.arange(start, stop), np.arange(width))
         scale = np.repeat(1 / (threshold * ground.noise[k]), np.diff(ground.x_edges))
         excess -= below
         excess *= scale * np.sqrt(weights)
@@ -403,9 +403,7 @@ def _thresholds_exceeded(smooth: _Smooth, ground: _Ground, threshold: float) -> 
             if not above.any():
                 break
             band += above.view(np.uint8)
-        rows, columns = np.nonzero(excess > _LEAST_PEAK)
-        is_peak = _is_maximum(excess, rows, columns)
-        rows, columns = rows[is_peak], columns[is_peak]
+        rows, columns = _maxima(excess, _LEAST_PEAK)
         if rows.size > _PEAKS:
             best = np.argpartition(excess[rows, columns], -_PEAKS)[-_PEAKS:]
             rows, columns = rows[best], columns[best]
@@ -417,15 +415,15 @@ def _thresholds_exceeded(smooth: _Smooth, ground: _Ground, threshold: float) -> 
     return levels, cells, peaks
 
 
-def _is_maximum(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return which of some pixels exceed their neighbours; pixels at the edge have fewer neighbours."""
-    centre = values[rows, columns]
-    result = np.ones(rows.size, bool)
-    for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, -1), (1, -1), (-1, 1)):
-        y, x = np.clip(rows + dy, 0, values.shape[0] - 1), np.clip(columns + dx, 0, values.shape[1] - 1)
-        other = values[y, x]
-        result &= (centre > other) | ((y == rows) & (x == columns)) | ((centre == other) & (dy + dx > 0))
-    return result
+def _maxima(values: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows and columns of the pixels that exceed a value and their neighbours."""
+    padded = np.pad(values, 1, constant_values=-np.inf)
+    width, flat = padded.shape[1], padded.ravel()
+    places = np.flatnonzero(flat > least)
+    for step in (1, width, width + 1, width - 1):  # of equal neighbours, the first is taken
+        places = places[flat[places] >= flat[places + step]]
+        places = places[flat[places] > flat[places - step]]
+    return places // width - 1, places % width - 1
 
 
 def _least_in_cells(band: np.ndarray, bad: np.ndarray | None) -> np.ndarray:
