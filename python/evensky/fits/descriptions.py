@@ -50,10 +50,14 @@ NO_MASK = "there is no mask: every finite pixel counts"
 NO_VARIANCE = "there is no variance: errors come from the scatter of the pixels"
 """Notes on an image without these planes."""
 
+ON_SKY = "the exposures are placed by their WCS on the sky"
+"""Beginning of notes on exposures with different pixel grids."""
+
 # Notes that say what is used, not that anything is doubtful.
 _FACTS = re.compile(
     rf"{NO_MASK}|{NO_VARIANCE}|the mask names no planes: .*|.* holds (standard deviations|weights)\b.*|"
-    ".* is ignored, as chosen: .*|the exposures are placed by their WCS: whole-pixel shifts .*"
+    ".* is ignored, as chosen: .*|the exposures are placed by their WCS: whole-pixel shifts .*|"
+    rf"{ON_SKY}: .*"
 )
 
 

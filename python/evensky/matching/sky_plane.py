@@ -128,6 +128,21 @@ class SkyPlane:
         pixels = self.project(directions_of(sky.reshape(-1, 2))).reshape(sky.shape)
         return pixels[..., 0], pixels[..., 1]
 
+    def offsets(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
+        """Return the projected offsets of virtual pixels from the centre, in degrees to the east and to the north.
+
+        Parameters
+        ----------
+        x, y : array_like
+
+        Returns
+        -------
+        east, north : ndarray
+        """
+        pixels = np.stack(np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float)), axis=-1)
+        east, north = np.moveaxis(np.degrees((pixels - self.centre) @ self.matrix.T), -1, 0)
+        return east, north
+
     def to_sky(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
         """Return right ascension and declination, in degrees, of virtual pixels; NaN beyond the whole sky.
 
@@ -435,8 +450,8 @@ def _error(found: PixelMap, checks: Floats, exact: Floats, nodes: _Nodes) -> flo
     """Return the largest distance between interpolated and exact positions, of both directions, in own pixels."""
     usable = np.isfinite(exact).all(axis=1)
     own = checks[usable] + found.origin
-    back = np.column_stack(found.to_pixels(*exact[usable].T))
-    there = np.column_stack(found.to_plane(*own.T))
+    back = np.column_stack(found.to_own(*exact[usable].T))
+    there = np.column_stack(found.to_common(*own.T))
     errors = np.concatenate(
         [np.hypot(*(back - own).T), np.hypot(*(there - exact[usable]).T) / math.sqrt(nodes.virtual_pixels)]
     )
@@ -588,12 +603,12 @@ def _nearest(values: Floats, holes: NDArray[np.bool_]) -> Floats:
 def _repeats(found: PixelMap) -> float:
     """Return by which factor repeated pixels raise the variance of means, counted in the middle of the exposure."""
     height, width = found.shape
-    middle = found.to_plane((width - 1) / 2 + found.origin[0], (height - 1) / 2 + found.origin[1])
+    middle = found.to_common((width - 1) / 2 + found.origin[0], (height - 1) / 2 + found.origin[1])
     if not np.isfinite(middle).all():
         return 1.0
     x0, y0 = (int(position) - _PATCH // 2 for position in middle)
     x, y = np.meshgrid(np.arange(x0, x0 + _PATCH), np.arange(y0, y0 + _PATCH))
-    own = np.stack(found.to_pixels(x, y)) - np.reshape(found.origin, (2, 1, 1))
+    own = np.stack(found.to_own(x, y)) - np.reshape(found.origin, (2, 1, 1))
     own = np.floor(own + 0.5).reshape(2, -1)
     inside = (own[0] >= 0) & (own[1] >= 0) & (own[0] < width) & (own[1] < height)
     if not inside.any():
@@ -604,7 +619,7 @@ def _repeats(found: PixelMap) -> float:
     counts = np.bincount((row - row0) * across + column - column0)
     # Some of the virtual pixels of those at the edge lie outside of the patch.
     row, column = np.divmod(np.flatnonzero(counts), across)
-    there_x, there_y = found.to_plane(column + column0 + found.origin[0], row + row0 + found.origin[1])
+    there_x, there_y = found.to_common(column + column0 + found.origin[0], row + row0 + found.origin[1])
     margin = 1.0 + max(np.ptp(x) / max(across, 1), np.ptp(y) / max(np.ptp(row) + 1, 1))
     whole = (np.abs(there_x - x.mean()) < _PATCH / 2 - margin) & (np.abs(there_y - y.mean()) < _PATCH / 2 - margin)
     counts = counts[counts > 0]

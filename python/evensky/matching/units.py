@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["check_unit", "comparable", "differ", "most_common_unit", "unit_of"]
+__all__ = ["check_unit", "comparable", "differ", "is_per_pixel", "most_common_unit", "unit_of"]
 
 import math
 import re
@@ -92,6 +92,19 @@ def check_unit(unit: str, reference: str) -> None:
     """
     if differ(unit, reference):
         raise TaskError(f"is in {unit}, and the reference in {reference}; convert them to one unit first")
+
+
+def is_per_pixel(unit: str) -> bool:
+    """Return whether values in a unit grow with the area of a pixel, as counts do, and not surface brightness.
+
+    A unit per solid angle (MJy/sr, nJy/arcsec2) or per beam is surface brightness. All other units, and an unknown one,
+    are taken to be per pixel.
+    """
+    parsed = _parsed(unit.strip())
+    if parsed is None:
+        return True
+    bases = parsed.decompose().bases
+    return not any(base.physical_type in ("angle", "solid angle") or base.name == "beam" for base in bases)
 
 
 def _plain(text: str) -> str:

@@ -17,8 +17,10 @@ from .._blas import one_blas_thread
 from .._core import PairOptions
 from .._text import reason_of
 from ..errors import InvalidParameterError, TaskError
+from ..fits.scratch import Scratch
 from ..matching.joint.closure import noise_of_clipping
 from ..matching.joint.config import MatchAllConfig
+from ..matching.joint.detections import Sources, find_sources
 from ..matching.joint.differences import Coverage, Differences, PairBins, coverage_of, measure_pair
 from ..matching.joint.fits import ExposureFit, JointFit
 from ..matching.joint.grid import CommonGrid, PixelBox
@@ -67,6 +69,8 @@ class _Correct(Plan):
         What is left unchanged; see `evensky.runs.match_run.MatchRun`.
     stays : bool
         Whether the exposure is not changed.
+    source_fraction : float or None
+        Share of its good pixels that were left out because they show sources.
     """
 
     fit: ExposureFit
@@ -75,6 +79,7 @@ class _Correct(Plan):
     problem: str
     level: str
     stays: bool
+    source_fraction: float | None
 
 
 class JointMethod(Method):
@@ -149,13 +154,14 @@ class JointMethod(Method):
         if self.settled:
             return
         fields: dict[str, list[PixelBox]] = {}
+        sizes = []
         for item in items:
             box = self.source.box_of(item)
             if box is not None:
-                fields.setdefault(item.slot, []).append(box)
+                fields.setdefault(_field_of(item), []).append(box)
+                sizes.append(box[2:] if item.map is None else item.map.size)
         if fields:
-            _, _, width, height = next(iter(fields.values()))[0]
-            self._grid = CommonGrid.fitting(width, height, fields.values())
+            self._grid = CommonGrid.fitting(*sizes[0], fields.values())
             self.settled = True
 
     def settle(self, look: Look) -> None:
@@ -185,10 +191,12 @@ class JointMethod(Method):
         self._planes = load_planes(self.terms, items, shapes, self.source.amplifiers)
         self.unit = looks[self._reference.index].unit or most_common_unit(look.unit for look in looks)
         earlier: dict[int, list[Item]] = {item.index: [] for item in items}
-        for slot in dict.fromkeys(item.slot for item in items):
-            chips = [item for item in items if item.slot == slot]
+        for one in dict.fromkeys(_field_of(item) for item in items):
+            chips = [item for item in items if _field_of(item) == one]
             hub = next((place for place, item in enumerate(chips) if item == self.references.get(item.slot)), 0)
-            for first, second in choose_pairs([self._coverage(looks[item.index]).bins for item in chips], hub):
+            covered = [self._coverage(looks[item.index]).bins for item in chips]
+            exposures = [item.path if item.slot else item.index for item in chips]
+            for first, second in choose_pairs(covered, hub, exposures):
                 earlier[chips[second].index].append(chips[first])
         return [(index, (items[index], others)) for index, others in earlier.items()]
 
@@ -213,7 +221,11 @@ class JointMethod(Method):
         fit = fit_all(
             [look.box if look.box is not None else (0, 0, 1, 1) for look in looks],
             self._grid,
-            Differences(len(looks), sorted(differences, key=lambda pair: (pair.second, pair.first))),
+            Differences(
+                len(looks),
+                sorted(differences, key=lambda pair: (pair.second, pair.first)),
+                np.array([1.0 if item.map is None else item.map.repeats for item in items]),
+            ),
             preference=ranked,
             level=self.config.level,
             order=self.config.order,
@@ -224,6 +236,8 @@ class JointMethod(Method):
             fixed=sorted(self.fixed),
             anchors=self.anchors,
             chips=chips,
+            maps=[item.map for item in items],
+            stars=[look.stars for look in looks],
             clipping=noise_of_clipping(self.config.statistic, self.config.sigma),
         )
         self._planes = {}
@@ -265,7 +279,12 @@ class JointMethod(Method):
         return self._grid or CommonGrid.fitting(look.box[2], look.box[3])
 
     def _covered(self, item: Item, frame: Frame, look: Look) -> Coverage:
-        pixels = self._pixels(frame)
+        pixels, found = self._pixels(item, frame)
+        if found is not None:
+            look.source_fraction = found.share
+            if item.map is not None:
+                x0, y0 = item.map.origin
+                look.stars = np.stack(item.map.to_common(found.x + x0, found.y + y0), axis=1)
         if not pixels.on_disk:
             PIXELS.offer(self.source.run, item.index, pixels, pixels.nbytes, self.held_bytes)
         return coverage_of(pixels, self._grid_for(look))
@@ -287,18 +306,29 @@ class JointMethod(Method):
                 found.append(bins)
         return found
 
-    def _pixels(self, frame: Frame) -> Pixels:
+    def _pixels(self, item: Item, frame: Frame) -> tuple[Pixels, Sources | None]:
+        """Return the pixels of an exposure on the common grid, and its sources if they are left out."""
         exposure = frame.exposure
         x0, y0 = exposure.getXY0()
         box = (x0, y0, *exposure.getDimensions())
-        image, mask = exposure.image.array, exposure.mask.array
-        on_disk = exposure.info.scratch is not None
-        if frame.shared or on_disk:
-            return Pixels(image, mask, frame.bad, box, on_disk)
-        # Pixels read from a file are used nowhere else, so NaN can mark the bad ones, and the mask need not be kept.
-        for rows in row_bands(*image.shape):
-            image[rows][(mask[rows] & np.int32(frame.bad)) != 0] = np.nan
-        return Pixels(image, None, 0, box)
+        image = exposure.image.array
+        mask: np.ndarray | None = exposure.mask.array
+        scratch = exposure.info.scratch
+        finds = self.config.sources == "mask" or (self.config.sources == "auto" and item.map is not None)
+        # Pixels read from a file into memory are used nowhere else, so NaN can mark the bad ones.
+        if finds or not (frame.shared or scratch is not None):
+            image, mask = _without_bad(image, exposure.mask.array, frame.bad, in_place=not frame.shared), None
+        found = None
+        if finds:
+            found = find_sources(image)
+            image[found.mask] = np.nan
+        bad = 0 if mask is None else frame.bad
+        if item.map is None:
+            return Pixels(image, mask, bad, box, scratch is not None), found
+        x0, y0, width, height = item.map.footprint
+        out = Scratch(scratch).zeros((height, width), image.dtype)
+        sampled = item.map.sample(image, mask, bad, out=out)
+        return Pixels(sampled, None, 0, item.map.footprint, scratch is not None), found
 
     def _held_pixels(self, item: Item) -> Pixels:
         assert self._reference is not None
@@ -306,7 +336,7 @@ class JointMethod(Method):
         with PIXELS.reading(run, item.index):
             held: Pixels | None = PIXELS.find(run, item.index)
             if held is None:
-                held = self._pixels(self.source.read(item, to_change=False))
+                held, _ = self._pixels(item, self.source.read(item, to_change=False))
                 # Pixels on disk count as the whole budget, so that few exposures are held.
                 size = budget if held.on_disk else held.nbytes
                 PIXELS.hold(run, item.index, held, size, budget, least=_LEAST_HELD + self.workers, fixed=fixed)
@@ -400,6 +430,7 @@ class JointMethod(Method):
         record.fit_chi = fit.chi
         record.bins, record.rejected_bins = fit.bins, fit.rejected
         record.partners = plan.partners
+        record.source_fraction = plan.source_fraction
         record.group = fit.group
         record.scores = [
             CandidateScore(score.candidate.name, score.candidate.terms, score.bic, score.refused)
@@ -439,6 +470,19 @@ class JointMethod(Method):
         return cards
 
 
+def _field_of(item: Item) -> str:
+    """Return the name of the field in which an exposure meets others: that of its chip, or the sky."""
+    return item.slot if item.map is None else ""
+
+
+def _without_bad(image: np.ndarray, mask: np.ndarray, bad: int, *, in_place: bool) -> np.ndarray:
+    """Return an image in which bad pixels are NaN."""
+    result = image if in_place else image.copy()
+    for rows in row_bands(*image.shape):
+        result[rows][(mask[rows] & np.int32(bad)) != 0] = np.nan
+    return result
+
+
 def _chips_of(items: Sequence[Item], looks: Sequence[Look]) -> list[Chip] | None:
     """Return the places of all chips in the focal planes of their files; None if files have one image.
 
@@ -469,7 +513,7 @@ def _plan_of(fit: ExposureFit, look: Look, labels: Sequence[str], level: str, st
         [(score.candidate.name, score.candidate.terms, score.bic, score.refused) for score in fit.scores],
         (fit.gain, fit.gain_error, fit.zero, fit.largest_sigma, fit.flags),
         [(term.name, term.coefficients.tolist(), term.errors.tolist()) for term in fit.terms],
-        (level, stays),
+        (level, stays, look.source_fraction),
     )
     digest = hashlib.sha256(repr(parts).encode())
     if model is not None:
@@ -489,6 +533,7 @@ def _plan_of(fit: ExposureFit, look: Look, labels: Sequence[str], level: str, st
         problem=problem,
         level=level,
         stays=stays,
+        source_fraction=look.source_fraction,
     )
 
 
@@ -515,10 +560,10 @@ def _notes_on_labels(
 def _group_notes(fit: JointFit, items: Sequence[Item]) -> list[str]:
     """Return a note for each chip whose exposures are not all tied together by differences."""
     notes = []
-    for slot in dict.fromkeys(item.slot for item in items):
+    for slot in dict.fromkeys(_field_of(item) for item in items):
         members: dict[int, list[str]] = {}
         for item, one in zip(items, fit.exposures, strict=True):
-            if item.slot == slot and one.group >= 0:
+            if _field_of(item) == slot and one.group >= 0:
                 members.setdefault(one.group, []).append(item.label)
         if len(members) < 2:
             continue

@@ -52,6 +52,10 @@ class Look:
         Assumptions that were made when the exposure was read.
     coverage : Coverage
         Bins with good pixels; empty unless the match is a joint one.
+    stars : ndarray, shape (n, 2)
+        Positions of the brightest stars on the sky plane; empty if exposures are on one pixel grid.
+    source_fraction : float or None
+        Share of the good pixels that are left out because they show sources; None if sources are not looked for.
     error : InvalidParameterError or None
         An error that is caused by the call, and therefore the same for every exposure.
     """
@@ -61,6 +65,8 @@ class Look:
     unit: str = ""
     notes: list[str] = field(default_factory=list)
     coverage: Coverage = field(default_factory=lambda: Coverage(np.zeros(0, np.int64), np.zeros(0, np.int64)))
+    stars: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    source_fraction: float | None = None
     error: InvalidParameterError | None = None
 
 

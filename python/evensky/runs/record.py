@@ -26,7 +26,7 @@ from ..errors import TaskError
 Status = Literal["reference", "fixed", "matched", "failed"]
 """Status of an exposure. The reference and fixed exposures are unchanged."""
 
-ALARMS = ("POOR_FIT", "INCONSISTENT", "UNDETERMINED", "GAIN", "QUANTISED")
+ALARMS = ("POOR_FIT", "INCONSISTENT", "UNDETERMINED", "GAIN", "QUANTISED", "ASTROMETRY")
 """Flags that say that the result of an exposure may be wrong. With ``--strict``, they make a run fail."""
 
 
@@ -83,6 +83,7 @@ class ExposureRecord:
     model_min: float | None = None
     model_max: float | None = None
     good_fraction: float | None = None  # share of pixels that are good
+    source_fraction: float | None = None  # share of the good pixels that are left out because they show sources
     common_fraction: float | None = None  # share of pixels that are good in the reference too
     good_bin_fraction: float | None = None  # share of bins that have such pixels
     extrapolated_fraction: float | None = None  # share of the image beyond those bins

@@ -29,7 +29,9 @@ from ..io import read_exposure
 from ..io.file_names import refuse_twice, unique_labels
 from ..io.formats import bad_bits_of, describe
 from ..matching.joint.grid import PixelBox
+from ..matching.joint.pixel_map import PixelMap
 from ..matching.placement import GridMember
+from ..matching.units import unit_of
 from .record import ExposureRecord
 
 
@@ -55,6 +57,12 @@ class Item:
         Identifies the same chip of other files; "" if files have one image.
     to_plane : AffineMap or None
         Map from the array pixels of a chip to the focal plane of its file; None if it is unknown.
+    map : PixelMap or None
+        Map between the sky plane, on which exposures are compared, and the pixels of the exposure; None if all
+        exposures are on one pixel grid.
+    outline : tuple of (x, y)
+        Corners of the exposure on the sky, in degrees from the centre of the field, east and north positive; empty if
+        all exposures are on one pixel grid.
     """
 
     index: int
@@ -65,6 +73,8 @@ class Item:
     origin: tuple[int, int] | None = None
     slot: str = ""
     to_plane: AffineMap | None = None
+    map: PixelMap | None = None
+    outline: tuple[tuple[float, float], ...] = ()
 
     @property
     def place(self) -> str:
@@ -126,7 +136,9 @@ class Source(ABC):
         """
 
     def box_of(self, item: Item) -> PixelBox | None:
-        """Return the box of an exposure on the common pixel grid before it is read; None if it cannot be used."""
+        """Return the box of an exposure on the common grid before it is read; None if it cannot be used."""
+        if item.map is not None:
+            return item.map.footprint
         if item.image is None:
             return None
         x0, y0 = item.origin or item.image.origin or (0, 0)
@@ -303,8 +315,21 @@ class MemorySource(Source):
         height, width = planes.image.shape
         return GridMember(item.label, (height, width), origin, planes.wcs)
 
+    def unit_of(self, item: Item) -> str:
+        """Return the unit of an exposure before it is read; "" if it is unknown."""
+        data = self.exposures[item.index]
+        try:
+            if item.path is not None:
+                path, hdu = split_extension(item.path)
+                return describe(path, Selection(hdu=hdu)).images[0].unit
+            return unit_of(exposure_of(data, item.label, copy=False))
+        except EvenskyError:  # the record of the exposure will say why it cannot be used
+            return ""
+
     def box_of(self, item: Item) -> PixelBox | None:
-        """Return the box of an exposure before it is read; None if it cannot be used."""
+        """Return the box of an exposure on the common grid before it is read; None if it cannot be used."""
+        if item.map is not None:
+            return item.map.footprint
         member = self._member(item)
         if member is None:
             return None

@@ -10,17 +10,24 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from .._text import printable, reason_of
 from ..errors import EvenskyError, InvalidParameterError, UnsuitableError
 from ..fits.companions import split_extension
-from ..fits.descriptions import ALLOWED, AffineMap, FileDescription, ImageDescription, Selection, is_fact
+from ..fits.descriptions import ALLOWED, ON_SKY, AffineMap, FileDescription, ImageDescription, Selection, is_fact
 from ..io.file_names import ending_of, fill_selection, unique_labels
 from ..io.formats import describe
 from ..matching.focal_plane import place_chips
 from ..matching.placement import GridMember, place
 from ..matching.sets import check_filters, check_units
+from ..matching.sky_plane import place_on_sky
+from ..matching.units import is_per_pixel
 from .record import InputSummary
 from .source import Item, MemorySource
+
+# Areas of pixels within this ratio are equal.
+_SAME_AREA = 1.005
 
 
 @dataclass
@@ -163,12 +170,6 @@ def survey_files(
     _check_roles(survey, allow)
     usable = [item for item in items if item.image is not None]
     described = [item.image for item in items if item.image is not None]
-    if len({item.slot == "" for item in usable}) > 1:
-        alone, chips = (next(item.label for item in usable if (item.slot == "") is one) for one in (True, False))
-        survey.problems.append(
-            f"files of one image ({alone}) and of several ({chips}) are mixed; choose one image of each (hdu, --hdu, "
-            "or file.fits[SCI,2])"
-        )
     labels = [item.label for item in usable]
     if "filters" not in allow:
         problems, notes = check_filters(labels, [image.filter for image in described])
@@ -179,6 +180,13 @@ def survey_files(
         survey.problems += problems
         survey.notes += notes
     _place(survey, shifted=shifted, same_grid=same_grid)
+    usable = [item for item in survey.items if item.image is not None and item.map is None]
+    if len({item.slot == "" for item in usable}) > 1:
+        alone, chips = (next(item.label for item in usable if (item.slot == "") is one) for one in (True, False))
+        survey.problems.append(
+            f"files of one image ({alone}) and of several ({chips}) are mixed; choose one image of each (hdu, --hdu, "
+            "or file.fits[SCI,2])"
+        )
     # Several chips may have the same notes and problems.
     survey.notes, survey.problems = list(dict.fromkeys(survey.notes)), list(dict.fromkeys(survey.problems))
     return survey
@@ -220,20 +228,70 @@ def _check_roles(survey: Survey, allow: Collection[str]) -> None:
 
 
 def _place(survey: Survey, *, shifted: bool, same_grid: bool) -> None:
-    """Set the positions of all exposures on the common grid of their chip."""
+    """Set the positions of all exposures: on the common grid of their chip or, if they have none, on the sky."""
     wcs = [wcs for file in survey.files for wcs in (file.wcs if isinstance(file, FileDescription) else (None,))]
-    for slot in dict.fromkeys(item.slot for item in survey.items):
-        items = [item for item in survey.items if item.slot == slot and item.image is not None]
-        members = [
-            GridMember(item.label, item.image.shape, item.image.origin, wcs[item.index])
-            for item in items
-            if item.image is not None
-        ]
-        origins, notes, problems = check_grid(members, shifted=shifted, same_grid=same_grid)
+    usable = [item for item in survey.items if item.image is not None]
+    members = [
+        GridMember(item.label, item.image.shape, item.image.origin, wcs[item.index])
+        for item in usable
+        if item.image is not None
+    ]
+    slots = list(dict.fromkeys(item.slot for item in usable))
+    alike = len({slot == "" for slot in slots}) < 2
+    problems: list[str] = []
+    for slot in slots:
+        some = [number for number, item in enumerate(usable) if item.slot == slot]
+        origins, notes, reasons = check_grid([members[number] for number in some], shifted=shifted, same_grid=same_grid)
         survey.notes += notes
+        problems += reasons
+        for number, origin in zip(some, origins, strict=True):
+            index = usable[number].index
+            survey.items[index] = replace(survey.items[index], origin=origin)
+    if not shifted or same_grid or (alike and not problems):
         survey.problems += problems
-        for item, origin in zip(items, origins, strict=True):
-            survey.items[item.index] = replace(item, origin=origin)
+        return
+    units = [item.image.unit for item in usable if item.image is not None]
+    placed, notes, reasons = place_members(usable, members, units)
+    survey.notes += notes
+    survey.problems += [*problems, *reasons] if reasons else []
+    for item in placed:
+        survey.items[item.index] = item
+
+
+def place_members(
+    items: Sequence[Item], members: Sequence[GridMember], units: Sequence[str]
+) -> tuple[list[Item], list[str], list[str]]:
+    """Place exposures on the sky, each with its own WCS; return them, notes, and reasons why that is impossible.
+
+    Parameters
+    ----------
+    items : sequence of Item
+    members : sequence of GridMember
+    units : sequence of str
+        Units of the exposures; "" if unknown.
+    """
+    placement = place_on_sky(members, per_pixel=[is_per_pixel(unit) for unit in units])
+    if placement.problems or placement.plane is None:
+        *problems, last, cure = placement.problems
+        return list(items), placement.notes, [*problems, f"{last}; {cure}"]
+    placed, scales = [], []
+    for item, member, one in zip(items, members, placement.maps, strict=True):
+        assert one is not None  # as there are no problems
+        east, north = placement.plane.offsets(*one.corners().T)
+        outline = tuple(zip(np.round(east, 7).tolist(), np.round(north, 7).tolist(), strict=True))
+        placed.append(replace(item, origin=member.origin or (0, 0), map=one, outline=outline))
+        scales.append(one.scale)
+    pixel = 3600 * np.degrees(np.sqrt(placement.plane.pixel_area))
+    notes = [
+        f"{ON_SKY}: their pixel grids differ, so the nearest pixels are compared on a plane with pixels of "
+        f"{pixel:.4g} arcsec"
+    ]
+    if max(scales) > _SAME_AREA * min(scales):
+        notes.append(
+            f"{ON_SKY}: values are per pixel, and the areas of pixels differ by a factor of up to "
+            f"{max(scales) / min(scales):.4g}, so values are compared per area"
+        )
+    return placed, [*notes, *placement.notes], []
 
 
 def check_grid(
@@ -298,9 +356,17 @@ def place_items(source: MemorySource, *, shifted: bool, same_grid: bool) -> list
     if not members or (not shifted and any(member.wcs is None for member in members)):
         return []
     origins, notes, problems = check_grid(members, shifted=shifted, same_grid=same_grid)
-    if problems:
-        raise UnsuitableError(problems)
     numbers = [number for number, member in enumerate(found) if member is not None]
+    if problems:
+        if not shifted or same_grid:
+            raise UnsuitableError(problems)
+        units = [source.unit_of(source.items[number]) for number in numbers]
+        placed, notes, reasons = place_members([source.items[number] for number in numbers], members, units)
+        if reasons:
+            raise UnsuitableError([*problems, *reasons])
+        for item in placed:
+            source.items[item.index] = item
+        return notes
     for number, origin in zip(numbers, origins, strict=True):
         source.items[number] = replace(source.items[number], origin=origin)
     return notes

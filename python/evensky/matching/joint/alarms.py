@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from .astrometry import exposure_shifts, measured_shifts
 from .closure import CLEAN_CLOSURE, closure
 from .models import Model
 from .network import Network
@@ -19,6 +20,7 @@ FLAGS = {
     "UNDETERMINED": "the model is continued beyond the bins that determine it, and its error exceeds a quarter of the "
     "noise of a pixel",
     "GAIN": "the throughput differs from that of the reference by more than 5 standard errors",
+    "ASTROMETRY": "stars lie more than a pixel from those of most other exposures, by the WCS",
     "QUANTISED": "pixels are multiples of a step, as in integer images, and their noise, rounding included, is less "
     "than 0.6 of it",
 }
@@ -32,6 +34,10 @@ _UNKNOWN = 0.25
 _COARSE = 0.6
 # Significance of a throughput, in standard errors, and its least difference from 1.
 _SIGNIFICANT = 5.0
+
+
+# Shift of stars, in pixels of the exposure and in standard errors, from which a WCS is wrong.
+_SHIFTED, _CERTAIN = 1.0, 5.0
 
 
 class _Fit(Protocol):
@@ -100,23 +106,46 @@ class Alarms:
                     "seeing, a shift of the WCS, saturated stars or masks that differ"
                 )
             noise = float(self.network.differences.pixel_noise[image])
+            factor = self.network.factor(image)  # sentences give values of the exposure's own pixels
             if fit.largest_sigma > _UNKNOWN * noise:
                 fit.flags["UNDETERMINED"] = (
-                    f"its error is up to {fit.largest_sigma:.2g} where the overlaps do not determine its model; the "
-                    f"noise of a pixel is {noise:.2g}; use only the part that overlaps, add exposures that cover the "
-                    "rest, or allow levels only (-c order=0 -c spline=false)"
+                    f"its error is up to {fit.largest_sigma / factor:.2g} where the overlaps do not determine its "
+                    f"model; the noise of a pixel is {noise / factor:.2g}; use only the part that overlaps, add "
+                    "exposures that cover the rest, or allow levels only (-c order=0 -c spline=false)"
                 )
             step = float(self.network.differences.quantum[image])
             if step > 0 and noise < _COARSE * step:
                 fit.flags["QUANTISED"] = (
-                    f"its pixels are multiples of {step:g}, and their noise is only {noise:.2g}; levels between two "
-                    f"steps are uncertain by up to {self._rounding(step, noise):.2g}, whatever the number of pixels; "
-                    "use the files before they were rounded"
+                    f"its pixels are multiples of {step / factor:g}, and their noise is only {noise / factor:.2g}; "
+                    f"levels between two steps are uncertain by up to {self._rounding(step, noise) / factor:.2g}, "
+                    "whatever the number of pixels; use the files before they were rounded"
                 )
             if self._differs(fit):
                 fit.flags["GAIN"] = (
                     f"its throughput is {fit.gain:.4f} +- {fit.gain_error:.4f} of that of the reference; it was not "
                     "changed, --scale divides by it"
+                )
+
+    def raise_on_shifts(self, fits: Sequence[_Fit], stars: Sequence[np.ndarray]) -> None:
+        """Raise the flag ASTROMETRY where the stars of an exposure are not where the others have them.
+
+        Parameters
+        ----------
+        fits : sequence of ExposureFit
+        stars : sequence of ndarray, shape (n, 2)
+            Positions of the stars of each exposure on the common grid.
+        """
+        pairs = [(pair.first, pair.second) for pair in self.network.differences.pairs]
+        x, y, errors = exposure_shifts(len(fits), pairs, measured_shifts(stars, pairs))
+        for image, (fit, basis) in enumerate(zip(fits, self.network.own_bases, strict=True)):
+            if not np.isfinite(x[image]):
+                continue
+            own = basis.linear @ [x[image], y[image]]
+            error = errors[image] * np.sqrt(np.abs(np.linalg.det(basis.linear)))
+            if np.hypot(*own) > max(_SHIFTED, _CERTAIN * error):
+                fit.flags["ASTROMETRY"] = (
+                    f"by its WCS, its stars lie ({own[0]:+.1f}, {own[1]:+.1f}) px from those of most other exposures, "
+                    "so that it is compared at the wrong place; correct its WCS (CRPIX)"
                 )
 
     @staticmethod

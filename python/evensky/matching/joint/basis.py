@@ -18,6 +18,10 @@ from numpy.polynomial import chebyshev
 from ...math import Interpolate
 from .candidates import Candidate, Extra
 from .grid import PixelBox
+from .transforms import Transform
+
+# Half the distance in pixels over which the derivatives of a map are taken.
+_STEP = 16.0
 
 
 @lru_cache(maxsize=64)
@@ -35,26 +39,52 @@ class Basis:
     ----------
     box : (x0, y0, width, height)
         Box over which series and splines are defined.
-    to_box : ndarray, shape (2, 3), optional
-        Affine map from the coordinates in which positions are given to those of the box; by default they are the same.
+    transform : Transform, optional
+        Map from the common grid, on which positions are given, to the coordinates of the box; by default they are the
+        same.
     """
 
-    def __init__(self, box: PixelBox, to_box: np.ndarray | None = None) -> None:
+    def __init__(self, box: PixelBox, transform: Transform | None = None) -> None:
         self.box = box
-        self.to_box = to_box
+        self.transform = transform
+
+    def to_own(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Map positions on the common grid to the coordinates of the box."""
+        return (x, y) if self.transform is None else self.transform.to_own(x, y)
+
+    def to_common(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Map positions in the coordinates of the box to the common grid."""
+        return (x, y) if self.transform is None else self.transform.to_common(x, y)
+
+    @cached_property
+    def linear(self) -> np.ndarray:
+        """Derivatives of the coordinates of the box, at its centre, by those of the common grid, shape (2, 2)."""
+        if self.transform is None:
+            return np.eye(2)
+        x0, y0, width, height = self.box
+        x, y = self.to_common(np.array([x0 + (width - 1) / 2]), np.array([y0 + (height - 1) / 2]))
+        # A difference over some pixels averages over the kinks of an interpolated map.
+        step = _STEP * np.array([[-1, 1, 0, 0], [0, 0, -1, 1]])
+        own = np.stack(self.to_own(x + step[0], y + step[1]))
+        return np.stack([own[:, 1] - own[:, 0], own[:, 3] - own[:, 2]], axis=1) / (2 * _STEP)
 
     def _placed(
         self, x: np.ndarray, y: np.ndarray, width: np.ndarray | float, height: np.ndarray | float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | float, np.ndarray | float]:
-        """Map positions and sizes to the coordinates of the box."""
-        if self.to_box is None:
+        """Map positions and sizes of bins to the coordinates of the box.
+
+        A turned bin extends as far along an axis, in the sense of the variance of its pixels' positions, as one of the
+        returned size that is not turned.
+        """
+        if self.transform is None:
             return x, y, width, height
-        (a, b, c), (d, e, f) = self.to_box
+        x, y = self.to_own(x, y)
+        (a, b), (d, e) = self.linear
         return (
-            a * x + b * y + c,
-            d * x + e * y + f,
-            abs(a) * np.asarray(width) + abs(b) * np.asarray(height),
-            abs(d) * np.asarray(width) + abs(e) * np.asarray(height),
+            x,
+            y,
+            np.hypot(a * np.asarray(width), b * np.asarray(height)),
+            np.hypot(d * np.asarray(width), e * np.asarray(height)),
         )
 
     def design(
@@ -102,10 +132,11 @@ class Basis:
     ) -> np.ndarray:
         """Compute mean values of the terms of drifting rows or columns over bins, shape (n, terms)."""
         x0, y0, columns, rows = self.box
+        x, y, width, height = self._placed(np.asarray(x, float), np.asarray(y, float), width, height)
         if extra.kind == "rows":
-            along = mean_spline(np.asarray(y, float) - y0, height, rows, extra.nodes)
+            along = mean_spline(y - y0, height, rows, extra.nodes)
         else:
-            along = mean_spline(np.asarray(x, float) - x0, width, columns, extra.nodes)
+            along = mean_spline(x - x0, width, columns, extra.nodes)
         return np.asarray(along @ drift_terms(extra.nodes))
 
     def _spline(
@@ -123,13 +154,16 @@ class Basis:
 
     @cached_property
     def points(self) -> tuple[np.ndarray, np.ndarray]:
-        """Points spread evenly over the box, in sufficient number to determine polynomials of moderate order."""
+        """Points spread evenly over the box, in sufficient number to determine polynomials of moderate order.
+
+        They are positions on the common grid.
+        """
         x0, y0, width, height = self.box
         number = 24
         x = x0 - 0.5 + (np.arange(number) + 0.5) * width / number
         y = y0 - 0.5 + (np.arange(number) + 0.5) * height / number
         grid_x, grid_y = np.meshgrid(x, y)
-        return grid_x.ravel(), grid_y.ravel()
+        return self.to_common(grid_x.ravel(), grid_y.ravel())
 
     def embedding(self, candidate: Candidate, order: int, other: Basis) -> np.ndarray:
         """Compute the matrix from a series of `order` over another box to the terms of a candidate that represents it.

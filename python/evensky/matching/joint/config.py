@@ -51,6 +51,18 @@ class MatchAllConfig(Config):
         doc="Half-width of the clipping window, in standard deviations.",
     )
     rounds = RangeField(dtype=int, default=3, min=1, max=_LARGEST, doc="Number of clipping rounds.")
+    sources = ChoiceField[str](
+        dtype=str,
+        default="auto",
+        optional=False,
+        doc="What to do with the light of stars and galaxies.",
+        allowed={
+            # Stars do not cancel in a difference whose pixels do not coincide.
+            "auto": "leave it out if exposures have different pixel grids",
+            "mask": "leave it out",
+            "keep": "compare all good pixels; outliers are clipped",
+        },
+    )
     terms = ListField[str](
         dtype=str,
         default=list(DEFAULT_TERMS),

@@ -397,7 +397,8 @@ class Differences:
     node_exposure, node_bin : ndarray of int, shape (nodes,)
         Exposure and bin of the nodes, which are sorted by exposure, then bin; bins are places in `distinct_bins`.
     node_variance : ndarray, shape (nodes,)
-        Variance of the mean of the good pixels of each node, including that of rounding to steps.
+        Variance of the mean of the good pixels of each node, including those of repeated pixels and of rounding to
+        steps.
     node_odd : ndarray of bool, shape (nodes,)
         Whether a node's pixels scatter far more than is usual for its exposure, as at a satellite or a saturated star.
     value : ndarray, shape (n,)
@@ -411,13 +412,17 @@ class Differences:
         Variance of the good pixels of each node.
     pixel_noise : ndarray, shape (number,)
         Usual standard deviation of the pixels of each exposure in a bin; NaN for an exposure without differences.
+    repeats : ndarray, shape (number,)
+        Ratio of the variance of the mean of n pixels of each exposure to that of n independent pixels, as pixels of the
+        common grid may repeat those of an exposure; 1 on its own grid.
     quantum : ndarray, shape (number,)
         Step of which the pixels of each exposure are multiples; 0 if there is none, or if it is far below the noise.
         If it exceeds about twice the noise, levels between two steps are lost, whatever the number of pixels.
     """
 
-    def __init__(self, number: int, pairs: Sequence[PairBins]) -> None:
+    def __init__(self, number: int, pairs: Sequence[PairBins], repeats: np.ndarray | None = None) -> None:
         self.number = number
+        self.repeats = np.ones(number) if repeats is None else repeats
         self.pairs = list(pairs)
         ends = np.cumsum([0, *(pair.values.size for pair in pairs)])
         self.rows = [slice(a, b) for a, b in itertools.pairwise(ends.tolist())]
@@ -452,10 +457,10 @@ class Differences:
         most = np.zeros(keys.size)
         for side in (0, 1):
             np.maximum.at(most, self.node[side], counts)
-        self.node_variance = pixel_variance / most + _rounding(self.pixel_noise, self.quantum)[self.node_exposure]
-        of_both = pixel_variance[self.node]
-        self.extra = (of_both * (1.0 / counts - 1.0 / most[self.node])).sum(axis=0)
-        self.extra += _beyond_exposures(self.rows, measured / counts, of_both.sum(axis=0) / counts)
+        repeated = pixel_variance * self.repeats[self.node_exposure]
+        self.node_variance = repeated / most + _rounding(self.pixel_noise, self.quantum)[self.node_exposure]
+        self.extra = (repeated[self.node] * (1.0 / counts - 1.0 / most[self.node])).sum(axis=0)
+        self.extra += _beyond_exposures(self.rows, measured / counts, pixel_variance[self.node].sum(axis=0) / counts)
         self.variance = self.node_variance[self.node].sum(axis=0) + self.extra
         # Differences of the same pixels are more certain than the noise of their exposures lets expect.
         same = np.repeat(~self._independent, sizes)

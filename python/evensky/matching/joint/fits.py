@@ -70,6 +70,18 @@ class ExposureFit:
     terms: list[TermFit] = field(default_factory=list)
     flags: dict[str, str] = field(default_factory=dict)
 
+    def divide(self, factor: float) -> None:
+        """Divide the model and all levels by a factor, as its own pixels are in another unit than the common grid."""
+        if factor == 1.0:
+            return
+        if self.model is not None:
+            self.model.divide(factor)
+        for term in self.terms:
+            term.coefficients, term.errors = term.coefficients / factor, term.errors / factor
+        self.rms /= factor
+        self.zero /= factor
+        self.largest_sigma /= factor
+
 
 @dataclass
 class JointFit:

@@ -34,7 +34,7 @@ def settle(network: Network, solution: Solution, groups: Sequence[list[int]], le
     level : str
         "mean" or "lowest".
     """
-    field = Basis(around([network.unit_boxes[u] for members in groups for u in members])) if groups else None
+    field = Basis(around([network.unit_footprints[u] for members in groups for u in members])) if groups else None
     shifts = []
     for members in groups:
         assert field is not None
@@ -98,7 +98,7 @@ def _shares(
     square = np.zeros((series.terms, series.terms))
     products = {}
     for u in members:
-        basis = Basis(network.unit_boxes[u])
+        basis = network.unit_bases[u]
         common = field.at(series, *basis.points)
         square += common.T @ common
         further = np.zeros((series.terms, candidates[u].terms - candidates[u].smooth_terms))
@@ -108,10 +108,10 @@ def _shares(
 
 def _projection(network: Network, field: Basis, unit: int, candidate: Candidate, order: int) -> np.ndarray:
     """Return the matrix from a unit's terms to the nearest series over the whole field; further terms have none."""
-    smooth = Basis(network.unit_boxes[unit]).projection(candidate, order, field)
+    smooth = network.unit_bases[unit].projection(candidate, order, field)
     return np.hstack([smooth, np.zeros((len(smooth), candidate.terms - candidate.smooth_terms))])
 
 
 def _embedding(network: Network, field: Basis, unit: int, candidate: Candidate, order: int) -> np.ndarray:
-    smooth = Basis(network.unit_boxes[unit]).embedding(candidate, order, field)
+    smooth = network.unit_bases[unit].embedding(candidate, order, field)
     return np.vstack([smooth, np.zeros((candidate.terms - candidate.smooth_terms, smooth.shape[1]))])

@@ -91,6 +91,13 @@ class Model:
         """Name of the kind of model."""
         return self.candidate.name
 
+    def divide(self, factor: float) -> None:
+        """Divide the model by a factor, in place."""
+        self.coefficients = self.coefficients / factor
+        self.covariance = self.covariance / factor**2
+        if self.choices is not None:
+            self.choices = Choices(self.choices.order, self.choices.covariance / factor**2)
+
     def coefficients_of(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the coefficients of a further term, and their standard errors.
 

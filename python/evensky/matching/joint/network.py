@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Chip", "Network", "Solution", "robust_scale"]
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,7 +14,9 @@ from .basis import Basis
 from .candidates import NONE, Candidate, Extra
 from .differences import Differences
 from .grid import CommonGrid, PixelBox, around, common_box
+from .pixel_map import PixelMap
 from .planes import Plane
+from .transforms import Affine, Chain, affine_of
 
 # Largest number of values of terms in bins that are kept, as most are needed several times.
 _KEPT_NUMBERS = 2**22
@@ -32,7 +35,7 @@ class Chip:
     exposure : int
         Number of the exposure; its images share one smooth model over the focal plane.
     to_plane : ndarray, shape (2, 3)
-        Affine map from positions on the pixel grid of the chip to positions in the focal plane, in pixels.
+        Affine map from the coordinates of the chip to positions in the focal plane, in pixels.
     """
 
     exposure: int
@@ -66,16 +69,26 @@ class Network:
     Parameters
     ----------
     boxes : sequence of (x0, y0, width, height)
-        Boxes of the images on the common pixel grid.
+        Boxes of the images in their own coordinates.
     grid : CommonGrid
     differences : Differences
     chips : sequence of Chip, optional
         Places of the images in focal planes; by default, each image has its own model.
     planes : sequence of mapping of str to Plane, optional
         For each image, the planes of further terms by their names.
+    maps : sequence of PixelMap or None, optional
+        For each image, the map from the common grid to its own coordinates; None if they are the same.
 
     Attributes
     ----------
+    footprints : list of (x0, y0, width, height)
+        Boxes of the images on the common grid.
+    own_bases : list of Basis
+        Terms over the box of each image.
+    bases : list of Basis
+        Terms of the smooth model of each image, which is that of its unit.
+    unit_bases, unit_footprints : list
+        The same for whole units: their terms, and their boxes on the common grid.
     unit : list of int
         Unit of each image.
     images : list of list of int
@@ -104,8 +117,14 @@ class Network:
         *,
         chips: Sequence[Chip] | None = None,
         planes: Sequence[Mapping[str, Plane]] | None = None,
+        maps: Sequence[PixelMap | None] | None = None,
     ) -> None:
         self.boxes = list(boxes)
+        self.maps = [None] * len(self.boxes) if maps is None else list(maps)
+        self.footprints = [
+            box if one is None else one.footprint for box, one in zip(self.boxes, self.maps, strict=True)
+        ]
+        self.own_bases = [Basis(box, one) for box, one in zip(self.boxes, self.maps, strict=True)]
         self.grid = grid
         self.differences = differences
         self.planes = [{} for _ in boxes] if planes is None else [dict(one) for one in planes]
@@ -134,17 +153,48 @@ class Network:
         for i, unit in enumerate(self.unit):
             self.images[unit].append(i)
         if chips is None:
-            self.bases = [Basis(box) for box in self.boxes]
-            self.unit_boxes = self.boxes
+            self.bases = self.unit_bases = self.own_bases
+            self.unit_boxes, self.unit_footprints = self.boxes, self.footprints
             return
         corners = [_mapped(chip.to_plane, box) for chip, box in zip(chips, self.boxes, strict=True)]
         self.unit_boxes = [around([corners[i] for i in images]) for images in self.images]
-        self.bases = [Basis(self.unit_boxes[unit], chip.to_plane) for unit, chip in zip(self.unit, chips, strict=True)]
+        self.bases = [
+            Basis(self.unit_boxes[unit], Affine(chip.to_plane) if one is None else Chain(one, Affine(chip.to_plane)))
+            for unit, chip, one in zip(self.unit, chips, self.maps, strict=True)
+        ]
+        if all(one is None for one in self.maps):
+            # Focal planes are aligned with each other, whatever the shifts of their chips on the common grids.
+            self.unit_bases, self.unit_footprints = [Basis(box) for box in self.unit_boxes], self.unit_boxes
+            return
+        self.unit_footprints = [around([self.footprints[i] for i in images]) for images in self.images]
+        self.unit_bases = [self._focal_plane(unit) for unit in range(self.number)]
+
+    def _focal_plane(self, unit: int) -> Basis:
+        """Return the terms of a unit of several chips at any place of the common grid, also between its chips."""
+        common, own = [], []
+        for image in self.images[unit]:
+            points = self.own_bases[image].points
+            common.append(points)
+            own.append(self.bases[image].to_own(*points))
+        together = [np.concatenate(parts) for parts in (*zip(*common, strict=True), *zip(*own, strict=True))]
+        return Basis(self.unit_boxes[unit], affine_of((together[0], together[1]), (together[2], together[3])))
+
+    def bins_along(self, unit: int) -> tuple[int, int]:
+        """Return how many whole bins fit along the sides of a unit."""
+        basis = self.unit_bases[unit]
+        along = np.abs(np.linalg.det(basis.linear)) ** 0.5 * self.grid.bin_size
+        # A rounding error must not lose the last bin.
+        return int(basis.box[2] / along + 1e-9), int(basis.box[3] / along + 1e-9)
 
     @property
     def number(self) -> int:
         """Number of units."""
         return len(self.images)
+
+    def factor(self, image: int) -> float:
+        """Return the factor from the values of an image's own pixels to those on the common grid."""
+        one = self.maps[image]
+        return 1.0 if one is None else one.scale
 
     # -- terms --
 
@@ -157,14 +207,16 @@ class Network:
         return parts[0] if len(parts) == 1 else np.hstack(parts)
 
     def terms_at(self, image: int, candidate: Candidate, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return the terms of a candidate at points of an image, shape (n, terms); 0 for the throughput."""
+        """Return the terms of a candidate at points of an image, shape (n, terms); 0 for the throughput.
+
+        Points are given on the common grid.
+        """
         parts = [self.bases[image].at(candidate, x, y)]
-        x0, y0, _, _ = self.boxes[image]
-        columns, rows = np.rint(x - x0).astype(int), np.rint(y - y0).astype(int)
+        columns, rows = self._pixels(image, x, y)
         for extra in candidate.extras:
             plane = self.planes[image].get(extra.name)
             if extra.nodes:
-                parts.append(Basis(self.boxes[image]).drift(extra, x, y, 0.0, 0.0))
+                parts.append(self.own_bases[image].drift(extra, x, y, 0.0, 0.0))
             elif plane is not None:
                 parts.append(self._among(image, extra, plane.at(columns, rows)))
             else:
@@ -201,18 +253,42 @@ class Network:
         if known is not None:
             return known
         if extra.nodes:
-            own = Basis(self.boxes[image])
+            own = self.own_bases[image]
             return self._keep(key, own.drift(extra, bins.x, bins.y, bins.width, bins.height))
         plane = self.planes[image].get(extra.name)
         if plane is None:
             return np.zeros((bins.values.size, extra.terms))
-        box = common_box(self.boxes[bins.first], self.boxes[bins.second])
+        box = common_box(self.footprints[bins.first], self.footprints[bins.second])
         assert box is not None
         x_edges, y_edges, numbers = self.grid.edges(box)
+        if self.maps[image] is None:
+            x0, y0, _, _ = self.boxes[image]
+            means = plane.means(x_edges + (box[0] - x0), y_edges + (box[1] - y0)).reshape(-1, plane.terms)
+        else:
+            means = self._means_on_sky(image, plane, x_edges + box[0], y_edges + box[1])
+        return self._keep(key, self._among(image, extra, means[np.isin(numbers.ravel(), bins.bins)]))
+
+    def _means_on_sky(self, image: int, plane: Plane, x_edges: np.ndarray, y_edges: np.ndarray) -> np.ndarray:
+        """Return the means of a plane over the pixels of bins on the common grid, shape (bins, terms)."""
+        _, _, width, height = self.boxes[image]
+        x = np.arange(x_edges[0], x_edges[-1], dtype=float)
+        starts = x_edges[:-1] - x_edges[0]
+        means = np.zeros((len(y_edges) - 1, len(x_edges) - 1, plane.terms))
+        for row, (top, end) in enumerate(itertools.pairwise(y_edges.tolist())):
+            grid_x, grid_y = np.meshgrid(x, np.arange(top, end, dtype=float))
+            columns, rows = self._pixels(image, grid_x.ravel(), grid_y.ravel())
+            inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+            values = plane.at(columns, rows) * inside[:, None]
+            values = np.concatenate([values, inside[:, None]], axis=1).reshape(*grid_x.shape, -1).sum(axis=0)
+            sums = np.add.reduceat(values, starts, axis=0)
+            means[row] = sums[:, :-1] / np.maximum(sums[:, -1:], 1)
+        return means.reshape(-1, plane.terms)
+
+    def _pixels(self, image: int, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the columns and rows of the pixels of an image at positions on the common grid."""
+        x, y = self.own_bases[image].to_own(x, y)
         x0, y0, _, _ = self.boxes[image]
-        means = plane.means(x_edges + (box[0] - x0), y_edges + (box[1] - y0))
-        means = means.reshape(-1, plane.terms)[np.isin(numbers.ravel(), bins.bins)]
-        return self._keep(key, self._among(image, extra, means))
+        return np.rint(x - x0).astype(int), np.rint(y - y0).astype(int)
 
     def _among(self, image: int, extra: Extra, own: np.ndarray) -> np.ndarray:
         """Return values of an image's own terms among those of its unit, which are 0 in this image."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __all__ = ["choose_pairs"]
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -20,7 +20,9 @@ _MOST_PARTNERS = 8
 _ALL_PAIRS = 4
 
 
-def choose_pairs(coverage: Sequence[np.ndarray], reference: int) -> list[tuple[int, int]]:
+def choose_pairs(
+    coverage: Sequence[np.ndarray], reference: int, exposures: Sequence[Hashable] | None = None
+) -> list[tuple[int, int]]:
     """Choose the pairs of exposures to measure.
 
     Parameters
@@ -29,6 +31,8 @@ def choose_pairs(coverage: Sequence[np.ndarray], reference: int) -> list[tuple[i
         Numbers of the bins in which each exposure has good pixels; may be empty.
     reference : int
         The reference, which is preferred among equal partners, as it is kept in memory.
+    exposures : sequence, optional
+        The exposure of each image; chips of one exposure are not compared with each other.
 
     Returns
     -------
@@ -38,7 +42,7 @@ def choose_pairs(coverage: Sequence[np.ndarray], reference: int) -> list[tuple[i
         once, while those just before it are still in memory.
     """
     number = len(coverage)
-    links = _Links(coverage)
+    links = _Links(coverage, exposures)
     if number <= _ALL_PAIRS:
         for i in range(number):
             for j in np.flatnonzero(links.shared(i)[:i]):
@@ -58,10 +62,13 @@ def choose_pairs(coverage: Sequence[np.ndarray], reference: int) -> list[tuple[i
 class _Links:
     """The exposures, and the pairs that were chosen so far."""
 
-    def __init__(self, coverage: Sequence[np.ndarray]) -> None:
+    def __init__(self, coverage: Sequence[np.ndarray], exposures: Sequence[Hashable] | None) -> None:
         from scipy.sparse import csr_array
 
         self.number = len(coverage)
+        names = range(self.number) if exposures is None else exposures
+        number_of = {name: at for at, name in enumerate(dict.fromkeys(names))}
+        self.exposure = np.array([number_of[name] for name in names], int)
         ends = np.cumsum([0, *(bins.size for bins in coverage)])
         distinct, place = np.unique(np.concatenate([*coverage, np.zeros(0, np.int64)]), return_inverse=True)
         self.covered = csr_array((np.ones(place.size), place, ends), shape=(self.number, max(1, distinct.size)))
@@ -69,12 +76,12 @@ class _Links:
         self.pairs: set[tuple[int, int]] = set()
 
     def shared(self, i: int, weights: np.ndarray | None = None) -> np.ndarray:
-        """Count the bins, or sum their weights, that each exposure shares with exposure i; 0 for itself."""
+        """Count the bins, or sum their weights, that each image shares with image i; 0 for those of its exposure."""
         row = np.zeros(self.covered.shape[1])
         own = self.bins(i)
         row[own] = 1.0 if weights is None else weights
         result = self.covered @ row
-        result[i] = 0.0
+        result[self.exposure == self.exposure[i]] = 0.0
         return np.asarray(result)
 
     def bins(self, i: int) -> np.ndarray:

@@ -66,7 +66,17 @@ class PixelMap:
     repeats: float = 1.0
     error: float = 0.0
 
-    def to_pixels(self, x: Any, y: Any) -> tuple[Floats, Floats]:
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the exposure in virtual pixels, as if it were not turned."""
+        height, width = self.shape
+        x, y = self.origin[0] + (width - 1) / 2, self.origin[1] + (height - 1) / 2
+        step = 0.25 * min(width, height) * np.array([[-1, 1, 0, 0], [0, 0, -1, 1]])
+        plane = np.stack(self.to_common(x + step[0], y + step[1]))
+        along = np.hypot(*(plane[:, 1::2] - plane[:, ::2])) / (0.5 * min(width, height))
+        return max(1, round(width * along[0])), max(1, round(height * along[1]))
+
+    def to_own(self, x: Any, y: Any) -> tuple[Floats, Floats]:
         """Map positions on the plane to pixels of the exposure.
 
         Parameters
@@ -84,7 +94,7 @@ class PixelMap:
         own_x, own_y = bilinear((self.x_nodes, self.y_nodes), columns / self.step, rows / self.step)
         return own_x + self.origin[0], own_y + self.origin[1]
 
-    def to_plane(self, x: Any, y: Any) -> tuple[Floats, Floats]:
+    def to_common(self, x: Any, y: Any) -> tuple[Floats, Floats]:
         """Map pixels of the exposure to positions on the plane.
 
         Parameters
@@ -166,7 +176,7 @@ class PixelMap:
         ends = np.zeros_like(along)
         x = np.concatenate([along, ends + 1, 1 - along, ends]) * width - 0.5 + self.origin[0]
         y = np.concatenate([ends, along, ends + 1, 1 - along]) * height - 0.5 + self.origin[1]
-        outline = np.column_stack(self.to_plane(x, y))
+        outline = np.column_stack(self.to_common(x, y))
         return outline[np.isfinite(outline).all(axis=1)]
 
 

@@ -50,7 +50,7 @@ def mean_scene(network: Network, coverage: Sequence[Coverage], solution: Solutio
         at = seen_by.start + np.searchsorted(bins, one.bins[known])
         unit = network.unit[image]
         candidate = solution.candidates[unit]
-        x, y = network.grid.centres(one.bins[known], network.boxes[image])
+        x, y = network.grid.centres(one.bins[known], network.footprints[image])
         values = (
             one.levels[known]
             + network.bases[image].at(candidate, x, y) @ (solution.coefficients[unit][: candidate.smooth_terms])

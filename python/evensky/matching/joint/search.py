@@ -12,7 +12,6 @@ import numpy as np
 
 from ...errors import InvalidParameterError
 from .alarms import Alarms
-from .basis import Basis
 from .candidates import NONE, Candidate, Extra, drift_extras, smooth_candidates
 from .differences import Coverage, Differences
 from .evidence import Choice, Score, Selection, choices_of, choose, option_sets, plausible_sizes, series_gain
@@ -21,6 +20,7 @@ from .grid import CommonGrid, PixelBox
 from .levels import LEVELS, settle
 from .models import Choices, Model
 from .network import Chip, Network, Solution, robust_scale
+from .pixel_map import PixelMap
 from .planes import Plane, level_plane, plane_of, unit_of, with_common_labels
 from .scene import mean_scene
 from .system import Anchor, Equations, grid_of_points
@@ -63,6 +63,8 @@ def fit_all(
     fixed: Sequence[int] = (),
     anchors: Sequence[Anchor] = (),
     chips: Sequence[Chip] | None = None,
+    maps: Sequence[PixelMap | None] | None = None,
+    stars: Sequence[np.ndarray] | None = None,
     clipping: float | None = None,
 ) -> JointFit:
     """Find the models that make all exposures agree.
@@ -70,7 +72,7 @@ def fit_all(
     Parameters
     ----------
     boxes : sequence of (x0, y0, width, height)
-        Boxes of the exposures on the common pixel grid.
+        Boxes of the exposures in their own coordinates.
     grid : CommonGrid
     differences : Differences
         Differences of the measured pairs.
@@ -94,12 +96,17 @@ def fit_all(
         Models that are known, with their errors. They take the place of the level.
     chips : sequence of Chip, optional
         Places in the focal plane, if exposures have several chips. Chips of one exposure share its smooth model.
+    maps : sequence of PixelMap or None, optional
+        For each exposure, the map from the common grid to its own coordinates; by default they are the same.
+    stars : sequence of ndarray, shape (n, 2), optional
+        Positions of the brightest stars of each exposure on the common grid, with which the WCS are checked.
     clipping : float, optional
         Closure of clipped noise; by default that of clipping at 3 standard deviations.
 
     Returns
     -------
     JointFit
+        Models and levels are in the unit of each exposure's own pixels.
 
     Raises
     ------
@@ -111,8 +118,15 @@ def fit_all(
     if order < 0:
         raise InvalidParameterError(f"order = {order}; it must be at least 0")
     made = _planes_of(terms_of(terms), planes or {}, len(boxes))
-    network = Network(boxes, grid, differences, chips=chips, planes=made)
-    search = _Search(network, preference, level, order, spline, terms_of(terms), coverage, fixed, anchors, clipping)
+    network = Network(boxes, grid, differences, chips=chips, planes=made, maps=maps)
+    anchors = [
+        replace(anchor, value=anchor.value * factor, error=anchor.error * factor)
+        for anchor in anchors
+        for factor in [network.factor(anchor.exposure)]
+    ]
+    search = _Search(
+        network, preference, level, order, spline, terms_of(terms), coverage, fixed, anchors, stars, clipping
+    )
     return search.run()
 
 
@@ -144,6 +158,7 @@ class _Search:
         coverage: Sequence[Coverage] | None,
         fixed: Sequence[int],
         anchors: Sequence[Anchor],
+        stars: Sequence[np.ndarray] | None,
         clipping: float | None,
     ) -> None:
         self.network = network
@@ -153,6 +168,7 @@ class _Search:
         self.terms = list(terms)
         self.coverage = coverage
         self.anchors = list(anchors)
+        self.stars = stars
         self.clipping = clipping
         self.shared = NONE
         self.zeros = np.zeros(len(network.boxes))
@@ -221,8 +237,7 @@ class _Search:
 
     def _bins_along(self, unit: int) -> tuple[int, int]:
         """Return the numbers of whole bins along x and y; a node for a part of a bin would depend on a few pixels."""
-        _, _, width, height = self.network.unit_boxes[unit]
-        return width // self.network.grid.bin_size, height // self.network.grid.bin_size
+        return self.network.bins_along(unit)
 
     def _smooth_steps(self, unit: int) -> tuple[list[Candidate], list[Candidate]]:
         if self.order < 0:
@@ -577,13 +592,12 @@ class _Search:
         return Selection(design, list(steps), gram, own, right, np.vstack(everywhere), equations.weight_of(unit))
 
     def _points(self, image: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return points that are spread over the bins of an image with good pixels."""
+        """Return points on the common grid that are spread over the bins of an image with good pixels."""
         if image not in self._known_points:
-            box = self.network.boxes[image]
             if self.coverage is None or not self.coverage[image].bins.size:
-                x, y = grid_of_points(box)
+                x, y = self.network.own_bases[image].to_common(*grid_of_points(self.network.boxes[image]))
             else:
-                x, y = self.network.grid.centres(self.coverage[image].bins, box)
+                x, y = self.network.grid.centres(self.coverage[image].bins, self.network.footprints[image])
                 # The extremes, and some of the others.
                 thin = max(1, x.size // _POINTS)
                 some = np.unique(
@@ -814,7 +828,12 @@ class _Search:
             self._describe(fit, i, solution, covariances[unit] * scale**2, choices.get(unit))
             exposures.append(fit)
         self._normalise_gains(exposures)
-        Alarms(self.network, self.clipping, scale).raise_on(exposures, residual, self._worse(residual))
+        alarms = Alarms(self.network, self.clipping, scale)
+        alarms.raise_on(exposures, residual, self._worse(residual))
+        if self.stars is not None:
+            alarms.raise_on_shifts(exposures, self.stars)
+        for i, one in enumerate(exposures):
+            one.divide(self.network.factor(i))
         fixed = [
             next((min(self.network.images[u]) for u in members if u in self.unchanged), -1) for members in self.members
         ]
@@ -840,18 +859,19 @@ class _Search:
         candidate, own = self._own_terms(image, candidate)
         coefficients, covariance = coefficients[own], covariance[np.ix_(own, own)]
         box = self.network.boxes[image]
-        if self.network.bases[image].to_box is not None and candidate.order >= 0:
+        own_basis = self.network.own_bases[image]
+        if self.network.bases[image] is not own_basis and candidate.order >= 0:
             into = np.eye(candidate.terms)
             some = slice(0, candidate.smooth_terms)
-            into[some, some] = Basis(box).embedding(candidate, candidate.order, self.network.bases[image])
+            into[some, some] = own_basis.embedding(candidate, candidate.order, self.network.bases[image])
             coefficients, covariance = into @ coefficients, into @ covariance @ into.T
             if choices is not None:
-                wide = Basis(box).embedding(Candidate(choices.order), choices.order, self.network.bases[image])
+                wide = own_basis.embedding(Candidate(choices.order), choices.order, self.network.bases[image])
                 choices = Choices(choices.order, wide @ choices.covariance @ wide.T)
         model = Model(candidate, box, coefficients, covariance, choices=choices, planes=self.network.planes[image])
         fit.model = model
         fit.terms = [TermFit(extra.name, *model.coefficients_of(extra.name)) for extra in candidate.extras]
-        fit.largest_sigma = float(model.sigma(*self._points(image)).max())
+        fit.largest_sigma = float(model.sigma(*own_basis.to_own(*self._points(image))).max())
 
     def _own_terms(self, image: int, candidate: Candidate) -> tuple[Candidate, np.ndarray]:
         """Return a candidate with only those further terms that an image of its unit has, and their places."""

@@ -206,7 +206,8 @@ class Equations:
         # Centres of equal cells: points on the edges would give curves too much of the corners.
         centres = (np.arange(_CELLS) + 0.5) / _CELLS
         x, y = np.meshgrid(x0 - 0.5 + width * centres, y0 - 0.5 + height * centres)
-        means = np.asarray(self.network.terms_at(image, candidate, x.ravel(), y.ravel()).mean(axis=0))
+        x, y = self.network.own_bases[image].to_common(x.ravel(), y.ravel())
+        means = np.asarray(self.network.terms_at(image, candidate, x, y).mean(axis=0))
         start = candidate.smooth_terms
         for extra in candidate.extras:
             if not extra.nodes:  # an image is no smooth function, so all its pixels count

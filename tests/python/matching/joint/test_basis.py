@@ -7,6 +7,7 @@ import pytest
 
 from evensky.matching.joint.basis import Basis, drift_terms, mean_spline
 from evensky.matching.joint.candidates import Candidate, Extra
+from evensky.matching.joint.transforms import Affine
 
 BOX = (7, -3, 300, 200)
 SMOOTH = [
@@ -70,7 +71,7 @@ def test_series_of_all_orders_begin_with_the_same_terms() -> None:
 def test_positions_on_a_chip_are_mapped_to_its_focal_plane() -> None:
     turned = np.array([[0.0, -1.0, 500.0], [1.0, 0.0, -40.0]])  # a quarter turn and a shift
     box = (100, -60, 600, 500)
-    whole, chip = Basis(box), Basis(box, turned)
+    whole, chip = Basis(box), Basis(box, Affine(turned))
     x, y, width, height = placed(BINS)
     mapped = 500.0 - y, x - 40.0
     for candidate in SMOOTH[:5]:
