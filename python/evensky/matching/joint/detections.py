@@ -47,6 +47,9 @@ _SEEING, _LARGEST_GROWTH = 1.75, 12
 _WINGS = 0.8
 # Largest radius that is grown, in cells of `_STEP` px, and largest masked core that is filled.
 _LARGEST_RADIUS, _LARGEST_CORE = 16, 24
+# Cosmic rays need no mask, as clipping removes them, unless they are wider than a pixel: pixels that exceed this number
+# of thresholds, and the median of their neighbours by this factor, which is 5 for stars with a seeing of 1.5 px.
+_HIT, _SHARPER = 8.0, 6.0
 # Bits of a pixel: a bad one, and the number of thresholds that it exceeds.
 _BAD, _LEVELS = 128, 127
 
@@ -135,7 +138,7 @@ def find_sources(image: np.ndarray, *, threshold: float = 4.0, grow: int = 4) ->
         smooth = _Smooth(image)
         ground = _ground_of(smooth)
         levels, cells, peaks = _thresholds_exceeded(smooth, ground, threshold)
-        x, y, flux, fwhm = _stars(image, smooth.zero, peaks)
+        x, y, flux, fwhm = _stars(image, smooth.zero, ground, peaks)
         if fwhm == fwhm:
             grow = max(grow, round(min(_SEEING * fwhm, _LARGEST_GROWTH)))
         mask, share, kept = _masked(levels, cells, ground, grow)
@@ -159,8 +162,18 @@ class _Smooth:
         some = some[np.isfinite(some)]
         self.zero = float(np.median(some)) if some.size else 0.0
 
-    def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    def rows(
+        self, start: int, stop: int, ground: _Ground | None = None, limits: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         """Smooth some rows.
+
+        Parameters
+        ----------
+        start, stop : int
+        ground : _Ground, optional
+            Its level is subtracted.
+        limits : ndarray, shape (width,), optional
+            Least excess over the level of a single pixel that is replaced by its neighbours, for each column.
 
         Returns
         -------
@@ -173,14 +186,20 @@ class _Smooth:
             the root of it, about.
         """
         height, width = self.shape
-        padded = np.zeros((stop - start + 2 * _REACH, width + 2 * _REACH), np.float32)
-        first, last = max(start - _REACH, 0), min(stop + _REACH, height)
-        inside = slice(first - start + _REACH, last - start + _REACH), slice(_REACH, -_REACH)
+        border = _REACH + 1  # a pixel more than the smoothing reaches, whose neighbours are known then
+        padded = np.zeros((stop - start + 2 * border, width + 2 * border), np.float32)
+        first, last = max(start - border, 0), min(stop + border, height)
+        inside = slice(first - start + border, last - start + border), slice(border, -border)
         inner = padded[inside]
         np.subtract(self._image[first:last], self.zero, out=inner, casting="same_kind")
         good = np.isfinite(inner)
+        all_good = bool(good.all())
+        if ground is not None:
+            inner -= ground.level_at(np.arange(first, last), np.arange(width))
+        if limits is not None:
+            _remove_hits(inner, limits)
         bad = None
-        if good.all():
+        if all_good:
             weights = _along_axis(width, 0, width)[None, :] * _along_axis(height, start, stop)[:, None]
             if first < start and last > stop:
                 weights = weights[:1]
@@ -189,10 +208,23 @@ class _Smooth:
             bad = ~good[start - first : stop - first]
             counted = np.zeros(padded.shape, np.float32)
             counted[inside] = good
-            weights = _smoothed(counted)
-        means = _smoothed(padded)
+            weights = _smoothed(counted[1:-1, 1:-1])
+        means = _smoothed(padded[1:-1, 1:-1])
         means /= weights
         return means, bad, weights
+
+
+def _remove_hits(excess: np.ndarray, limits: np.ndarray) -> None:
+    """Replace pixels that are brighter than any star allows beside its neighbours by their median, in place."""
+    rows, columns = np.nonzero(excess > limits)
+    inner = (rows > 0) & (rows < excess.shape[0] - 1) & (columns > 0) & (columns < excess.shape[1] - 1)
+    rows, columns = rows[inner], columns[inner]
+    around = np.stack([excess[rows + y, columns + x] for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x])
+    around.sort(axis=0)  # NaN comes last
+    number = np.count_nonzero(around == around, axis=0)
+    middle = np.where(number > 0, around[np.maximum(number - 1, 0) // 2, np.arange(rows.size)], 0.0)
+    is_hit = excess[rows, columns] > _SHARPER * middle
+    excess[rows[is_hit], columns[is_hit]] = middle[is_hit]
 
 
 def _along_axis(size: int, start: int, stop: int) -> np.ndarray:
@@ -232,8 +264,16 @@ class _Ground:
     level: np.ndarray
     noise: np.ndarray
 
+    def level_of(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return the level of some pixels."""
+        lower, share = _neighbours(rows, _centres(self.y_edges))
+        left, along = _neighbours(columns, _centres(self.x_edges))
+        padded = np.pad(self.level, ((0, 1), (0, 1)), "edge")
+        low, high = (padded[k, left] + along * (padded[k, left + 1] - padded[k, left]) for k in (lower, lower + 1))
+        return np.asarray(low + share * (high - low))
+
     def level_at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Return the level of the pixels in some rows and columns."""
+        """Return the level of all pixels in some rows and columns."""
         lower, share = _neighbours(rows, _centres(self.y_edges))
         left, along = _neighbours(columns, _centres(self.x_edges))
         padded = np.pad(self.level, ((0, 1), (0, 1)), "edge")
@@ -370,7 +410,6 @@ class _Peaks:
 
     rows: np.ndarray
     columns: np.ndarray
-    level: np.ndarray
     height: np.ndarray
 
 
@@ -390,11 +429,9 @@ def _thresholds_exceeded(smooth: _Smooth, ground: _Ground, threshold: float) -> 
     cells = np.zeros((-(-height // _STEP), -(-width // _STEP)), np.uint8)
     found: list[tuple[np.ndarray, ...]] = []
     for k, (start, stop) in enumerate(zip(ground.y_edges[:-1].tolist(), ground.y_edges[1:].tolist(), strict=True)):
-        excess, bad, weights = smooth.rows(start, stop)
-        below = ground.level_at(np.arange(start, stop), np.arange(width))
-        scale = np.repeat(1 / (threshold * ground.noise[k]), np.diff(ground.x_edges))
-        excess -= below
-        excess *= scale * np.sqrt(weights)
+        unit = np.repeat(threshold * ground.noise[k], np.diff(ground.x_edges))
+        excess, bad, weights = smooth.rows(start, stop, ground, _HIT * unit)
+        excess *= np.sqrt(weights) / unit
         if bad is not None:
             excess[bad | (weights < _LEAST_WEIGHT)] = -np.inf
         band = levels[start:stop]
@@ -407,7 +444,7 @@ def _thresholds_exceeded(smooth: _Smooth, ground: _Ground, threshold: float) -> 
         if rows.size > _PEAKS:
             best = np.argpartition(excess[rows, columns], -_PEAKS)[-_PEAKS:]
             rows, columns = rows[best], columns[best]
-        found.append((rows + start, columns, below[rows, columns], excess[rows, columns] / scale[columns]))
+        found.append((rows + start, columns, excess[rows, columns] * unit[columns]))
         if bad is not None:
             band[bad] |= _BAD
         cells[start // _STEP : -(-stop // _STEP)] = _least_in_cells(band, bad)
@@ -559,7 +596,9 @@ def _grow_once(values: np.ndarray, *, square: bool) -> None:
     values[:-1] |= rows[1:]
 
 
-def _stars(image: np.ndarray, zero: float, peaks: _Peaks) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+def _stars(
+    image: np.ndarray, zero: float, ground: _Ground, peaks: _Peaks
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Measure the positions of the brightest stars among peaks.
 
     Returns
@@ -569,7 +608,7 @@ def _stars(image: np.ndarray, zero: float, peaks: _Peaks) -> tuple[np.ndarray, n
         NaN if there are few stars.
     """
     order = np.argsort(-peaks.height, kind="stable")[:_PEAKS]
-    rows, columns, level, height = (values[order] for values in (peaks.rows, peaks.columns, peaks.level, peaks.height))
+    rows, columns, height = (values[order] for values in (peaks.rows, peaks.columns, peaks.height))
     distance2 = (rows[:, None] - rows) ** 2 + (columns[:, None] - columns) ** 2
     earlier = np.tri(len(rows), k=-1, dtype=bool)
     part_of_other = ((distance2 <= _SAME**2) & earlier).any(axis=1)
@@ -583,7 +622,7 @@ def _stars(image: np.ndarray, zero: float, peaks: _Peaks) -> tuple[np.ndarray, n
     rows, columns, height = rows[alone], columns[alone], height[alone]
     offsets = np.arange(-_HALF, _HALF + 1)
     stamps = image[rows[:, None, None] + offsets[:, None], columns[:, None, None] + offsets].astype(np.float64)
-    stamps -= (zero + level[alone])[:, None, None]
+    stamps -= (zero + ground.level_of(rows, columns))[:, None, None]
     x, y, flux, size, elongation, is_star = _measured(stamps, height)
     if np.count_nonzero(is_star) > 2:
         usual = _most_frequent(size[is_star])

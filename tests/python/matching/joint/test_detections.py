@@ -161,6 +161,22 @@ def test_bad_pixels_are_no_sources() -> None:
     assert crowded.share == np.mean(crowded.mask[np.isfinite(image)])
 
 
+def test_cosmic_rays_are_left_to_clipping() -> None:
+    image = noise()
+    rows, columns = np.random.default_rng(6).integers(1, SIDE - 2, (2, 200))
+    image[rows, columns] += 3000
+    image[rows[:100] + 1, columns[:100] + 1] += 3000
+    assert find_sources(image).share < 0.02
+    # Stars are not taken for them.
+    for fwhm in (1.6, 2.0, 3.0):
+        places = np.stack(np.meshgrid([100.0, 200.3, 300.5, 400.7], [100.0, 200.3, 300.5, 400.7])).reshape(2, -1)
+        stars = np.concatenate([places, np.full((1, 16), 3e4)])
+        found = find_sources(draw(noise(), stars, fwhm))
+        assert found.mask[tuple(np.round(places[::-1]).astype(int))].all()
+        assert np.max(found_stars(found, stars)) < 0.1
+        assert found.x.size == 16
+
+
 def test_blocks_keep_enough_pixels() -> None:
     image = noise()
     part = draw(np.zeros((192, 192)), catalogue(600, 192), 4.0)
