@@ -322,6 +322,7 @@ def make_dithered_exposures(
     pitch: float = 0.8,
     center: tuple[float, float] = (250.42, 36.46),
     unit: str = "adu",
+    variances: bool = False,
 ) -> list[SimulatedExposure]:
     """Simulate exposures as they are observed, each with its own pointing, rotation, scale and distortion.
 
@@ -369,11 +370,13 @@ def make_dithered_exposures(
     unit : {"adu", "MJy/sr"}, optional
         Counts per pixel, which are proportional to the mean pixel area of the exposure, or surface brightness, which
         is independent of it. The sky and the noise are the same numbers for both.
+    variances : bool, optional
+        Whether exposures have a variance plane, `noise` squared everywhere.
 
     Returns
     -------
     list of SimulatedExposure
-        Exposures with WCS, without masks and variances; those of one pointing follow each other.
+        Exposures with WCS, and nothing masked; those of one pointing follow each other.
 
     Raises
     ------
@@ -433,7 +436,9 @@ def make_dithered_exposures(
             pixels[height // 2 - gap // 2 :][:gap] = np.nan
             pixels[:, width // 2 - gap // 2 :][:, :gap] = np.nan
         exposure = ExposureF(MaskedImageF(ImageF(pixels)))
-        exposure.info.has_variance = False
+        exposure.info.has_variance = variances
+        if variances:
+            exposure.variance.array[:] = noise**2
         exposure.metadata = _cards(index, unit, float(sky.mean()))
         exposure.wcs = wcs.deepcopy()
         exposure.dataId = {"visit": index + 1}

@@ -32,17 +32,20 @@ __all__ = [
     "seeing",
     "strip",
     "surface_brightness",
+    "write_chips",
     "wrong_wcs",
 ]
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
-from evensky.image import ExposureF
+from evensky.image import ExposureF, ImageF, MaskedImageF
 from evensky.simulate import SimulatedExposure, SkyResiduals, make_dithered_exposures, sky_residuals
 
 NOISE = 10.0
@@ -218,6 +221,43 @@ def wrong_wcs(seed: int, number: int = 10, side: int = 1024, shift: tuple[float,
     wcs.wcs.crpix = wcs.wcs.crpix - np.array(shift)
     scene.moved[index] = shift
     return scene
+
+
+# -- chips in files --
+
+
+def write_chips(scene: DitheredScene, folder: Path) -> tuple[list[Path], list[SimulatedExposure]]:
+    """Write each exposure as a file of 2 x 2 chips, SCI 1 to 4, each with its own WCS.
+
+    Returns
+    -------
+    paths : list of Path
+    chips : list of SimulatedExposure
+        The chips of the first file, then those of the next one; their names are the labels of a match of the files.
+    """
+    paths, chips = [], []
+    for one in scene.simulated:
+        hdus = fits.HDUList([fits.PrimaryHDU(header=one.exposure.metadata)])
+        height, width = one.sky.shape
+        for number, (row, column) in enumerate(np.ndindex(2, 2), 1):
+            place = (
+                slice(row * height // 2, (row + 1) * height // 2),
+                slice(column * width // 2, (column + 1) * width // 2),
+            )
+            wcs = one.wcs[place]
+            pixels = np.ascontiguousarray(one.exposure.image.array[place])
+            header = wcs.to_header(relax=True)
+            header["BUNIT"] = one.exposure.metadata["BUNIT"]
+            hdus.append(fits.ImageHDU(pixels, header, name="SCI", ver=number))
+            exposure = ExposureF(MaskedImageF(ImageF(pixels)))
+            exposure.wcs = wcs
+            name = f"{one.name}[SCI,{number}]"
+            chips.append(
+                replace(one, exposure=exposure, sky=one.sky[place], scene=one.scene[place], name=name, wcs=wcs)
+            )
+        paths.append(folder / f"{one.name}.fits")
+        hdus.writeto(paths[-1])
+    return paths, chips
 
 
 # -- gwcs --

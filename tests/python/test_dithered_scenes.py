@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dithered_scenes
 import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
 from dithered_scenes import CASES, DitheredScene
+
+import evensky
+from evensky.simulate import sky_left
 
 SMALL = {"strip": {"rows": 1, "columns": 4, "number": 2}, "mosaic": {"rows": 2, "columns": 2, "number": 2}}
 ON_ONE_GRID = ["offsets", "curvature", "seeing", "surface_brightness", "chips"]
@@ -74,3 +81,18 @@ def test_mosaic_and_strip_have_their_pointings() -> None:
     assert (extent > 4 * 0.8 * 64).all()
     assert (extent < 4 * 0.8 * 64 + 2 * 300 * 64 / 1024).all()
     assert scene.residuals(scene.perfect).bowl < 1e-4 < scene.residuals().bowl
+
+
+def test_chips_in_files_have_their_own_wcs(tmp_path: Path) -> None:
+    scene = small("chips", number=2)
+    paths, chips = dithered_scenes.write_chips(scene, tmp_path)
+    assert sky_left(chips, [650.0 * one.area - one.sky for one in chips]) < 1e-4
+    found = evensky.inspect_files(paths)
+    assert [item.label for item in found.inputs] == [one.name for one in chips]
+    first = scene.simulated[0]
+    for number, (x, y) in enumerate([(0, 0), (64, 0), (0, 64), (64, 64)]):
+        with fits.open(paths[0]) as hdus:
+            hdu = hdus["SCI", number + 1]
+            sky = WCS(hdu.header).pixel_to_world_values(5.0, 7.0)
+            np.testing.assert_array_equal(hdu.data, first.exposure.image.array[y : y + 64, x : x + 64])
+        np.testing.assert_allclose(sky, first.wcs.pixel_to_world_values(x + 5.0, y + 7.0), rtol=0, atol=1e-9)

@@ -231,7 +231,7 @@ def test_dithered_exposures_that_cannot_be_simulated_or_compared() -> None:
 
 
 def test_dithered_exposures_in_files(tmp_path: Path) -> None:
-    simulated = make_dithered_exposures(2, (64, 80), gap=4)
+    simulated = make_dithered_exposures(2, (64, 80), gap=4, noise=5.0, variances=True)
     for path, one in zip(write_exposures(simulated, tmp_path), simulated, strict=True):
         read = read_exposure(path)
         np.testing.assert_array_equal(read.image.array, one.exposure.image.array)
@@ -239,3 +239,4 @@ def test_dithered_exposures_in_files(tmp_path: Path) -> None:
         sky = one.wcs.pixel_to_world_values(x, y)
         np.testing.assert_allclose(read.wcs.pixel_to_world_values(x, y), sky, rtol=0, atol=1e-9)
         assert read.metadata["BUNIT"] == "adu"
+        assert (read.variance.array == 25).all()

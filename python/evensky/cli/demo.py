@@ -124,7 +124,7 @@ def _simulated(number: int, size: int, seed: int, dithered: bool) -> list[Simula
         return make_exposures(number, shape, seed)
     # Smaller exposures are those of a smaller detector behind a camera of the same kind.
     return make_dithered_exposures(
-        number, shape, seed, dither=0.3 * size, distortion=3 * size / 1024, gap=max(4, size // 80)
+        number, shape, seed, dither=0.3 * size, distortion=3 * size / 1024, gap=max(4, size // 80), variances=True
     )
 
 
@@ -142,11 +142,12 @@ def _added(run: MatchRun, simulated: list[SimulatedExposure]) -> list[np.ndarray
 
 def _print_truth(simulated: list[SimulatedExposure], before: SkyResiduals, after: SkyResiduals) -> None:
     """Print the rotation, the pixel scale and the residual sky of each exposure."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("exposure", "rotation [deg]", "pixel [arcsec]", "sky before", "sky after"):
-        table.add_column(name, justify="left" if name == "exposure" else "right", no_wrap=True)
+        table.add_column(escape(name), justify="left" if name == "exposure" else "right", no_wrap=True)
     for one, old, new in zip(simulated, before.each, after.each, strict=True):
         matrix = one.wcs.wcs.cd
         rotation = np.degrees(np.arctan2(matrix[1, 0], matrix[1, 1]))
