@@ -21,6 +21,7 @@ from .grid import CommonGrid, PixelBox
 from .levels import LEVELS, settle
 from .models import Choices, Model
 from .network import Chip, Network, Solution, robust_scale
+from .overlaps import overlaps_of
 from .planes import Plane, level_plane, plane_of, unit_of, with_common_labels
 from .scene import mean_scene
 from .system import Anchor, Equations, grid_of_points
@@ -818,7 +819,7 @@ class _Search:
         fixed = [
             next((min(self.network.images[u]) for u in members if u in self.unchanged), -1) for members in self.members
         ]
-        return JointFit(exposures, fixed, scale, sweeps, self.level)
+        return JointFit(exposures, fixed, scale, sweeps, self.level, overlaps_of(self.network, residual))
 
     def _describe(
         self, fit: ExposureFit, image: int, solution: Solution, covariance: np.ndarray, choices: Choices | None
