@@ -6,7 +6,8 @@ import numpy as np
 
 from evensky.matching.reference import ReferenceCandidate
 from evensky.runs.match_run import MatchRun
-from evensky.runs.record import ExposureRecord, PixelSummary
+from evensky.runs.overlaps import Overlaps
+from evensky.runs.record import ExposureRecord, OverlapRecord, PixelSummary
 
 NASTY = "<script>alert('a & b')</script>"
 
@@ -45,3 +46,22 @@ def make_run(number: int = 5) -> MatchRun:
     return MatchRun(
         records, candidates, "visit-0", "lowest cost", config, "0.1.0", "2026-05-05T00:00:00", 1.5, "adu", ["no mask"]
     )
+
+
+def make_overlaps(number: int = 5) -> Overlaps:
+    """Make the overlaps of neighbours among the exposures of `make_run`."""
+    return Overlaps(
+        (
+            OverlapRecord(f"visit-{k}", f"visit-{k + 1}", 64, 6400, -1.0, 0.001 * k, 0.02, 2.5)
+            for k in range(number - 1)
+        ),
+        "adu",
+    )
+
+
+def place_exposures(run: MatchRun, columns: int = 2) -> None:
+    """Give the exposures of a run outlines in rows that overlap by a tenth; one that failed has none."""
+    for k, record in enumerate(run.records):
+        if record.status != "failed":
+            x, y = 90.0 * (k % columns), 90.0 * (k // columns)
+            record.corners = [[x, y], [x + 100, y], [x + 100, y + 100], [x, y + 100]]

@@ -28,6 +28,7 @@ from ..runs.folder import PAGE
 from ..runs.joint import JointMethod
 from ..runs.known import known_of, with_level
 from ..runs.match_run import MatchRun
+from ..runs.overlaps import Overlaps
 from ..runs.reference import ReferenceMethod
 from ..runs.run import match_exposures
 from ..runs.source import MemorySource
@@ -38,6 +39,7 @@ from .background import style_of
 
 if TYPE_CHECKING:
     from astropy.table import Table
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -109,6 +111,15 @@ class MatchAllResult(_Result):
     """
 
     models: list[Model | None]
+
+    @property
+    def overlaps(self) -> Overlaps:
+        """Levels in the overlaps of all pairs of exposures that were compared; a list that prints as a table."""
+        return self.run.overlaps
+
+    def plot_footprints(self, axes: Sequence[Axes] | None = None) -> Figure:
+        """Draw the outlines of all exposures in colours of their levels; see `MatchRun.plot_footprints`."""
+        return self.run.plot_footprints(axes)
 
 
 def match(

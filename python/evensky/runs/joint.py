@@ -242,6 +242,8 @@ class JointMethod(Method):
         )
         self._planes = {}
         self.level = "known" if self.anchors else "fixed" if self.fixed else fit.level
+        self.overlaps = fit.overlaps
+        self.corners = _corners_of(items, looks)
         labels = [item.label for item in items]
         plans: list[Plan] = [
             _plan_of(one, look, labels, self.level, stays)
@@ -500,6 +502,36 @@ def _chips_of(items: Sequence[Item], looks: Sequence[Look]) -> list[Chip] | None
         # From positions on the common grid, not from those in the chip's own array.
         chips.append(Chip(number, np.array([[a, b, c - a * x0 - b * y0], [d, e, f - d * x0 - e * y0]])))
     return chips
+
+
+def _corners_of(items: Sequence[Item], looks: Sequence[Look]) -> list[list[list[float]]]:
+    """Return the corners of all exposures on the common pixel grid, or of chips in the focal plane.
+
+    Chips are placed where they are in the first file. There are no corners if the place of any chip is unknown, as each
+    chip has a pixel grid of its own.
+    """
+    maps: dict[str, np.ndarray] = {}
+    if any(item.slot for item in items):
+        chips = _chips_of(items, looks)
+        assert chips is not None
+        for item, look, chip in zip(items, looks, chips, strict=True):
+            if look.box is not None and item.slot not in maps:
+                if item.to_plane is None:
+                    return []
+                maps[item.slot] = chip.to_plane
+    found: list[list[list[float]]] = []
+    for item, look in zip(items, looks, strict=True):
+        if look.box is None:
+            found.append([])
+            continue
+        x0, y0, width, height = look.box
+        x = np.array([x0, x0 + width, x0 + width, x0]) - 0.5
+        y = np.array([y0, y0, y0 + height, y0 + height]) - 0.5
+        corners = np.stack([x, y])
+        if item.slot in maps:
+            corners = maps[item.slot] @ np.vstack([corners, np.ones(4)])
+        found.append(corners.T.tolist())
+    return found
 
 
 def _plan_of(fit: ExposureFit, look: Look, labels: Sequence[str], level: str, stays: bool) -> _Correct:

@@ -6,20 +6,27 @@ __all__ = ["GLOSSARY", "MatchRun", "gain_text", "term_text", "write_table"]
 
 import html
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._text import with_digits
 from ..draw.figures import figure_url
+from ..draw.footprints import plot_footprints
 from ..draw.run_figures import plot_levels
-from ..draw.tables import table_html
+from ..draw.tables import table_html, table_text
 from ..fits.atomic import atomic_path
+from ..matching.joint.overlaps import levels_of
 from ..matching.reference import ReferenceCandidate
+from .overlaps import Overlaps
 from .record import ExposureRecord, InputSummary, TermRecord
 
 if TYPE_CHECKING:
     from astropy.table import Table
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Columns of the table: name, type, whether it is in the unit of the pixels, description.
@@ -92,6 +99,9 @@ class MatchRun:
     inputs: list[InputSummary] = field(default_factory=list)  # what was used of each file; empty for pixels in memory
     # What is left unchanged: "reference", "mean" or "lowest" level, "fixed" exposures, or what "known" values say.
     level: str = "reference"
+    overlaps: Overlaps = field(default_factory=Overlaps)  # levels in the overlaps (joint match)
+    # Unit of the corners of the exposures: "px" on one pixel grid; "deg" for offsets on the sky, to the east and north.
+    footprint_unit: str = "px"
 
     @property
     def table(self) -> Table:
@@ -128,6 +138,52 @@ class MatchRun:
     def plot(self) -> Figure:
         """Draw the levels of all exposures before and after matching."""
         return plot_levels(self.records, self.reference, self.unit)
+
+    def plot_footprints(self, axes: Sequence[Axes] | None = None) -> Figure:
+        """Draw the outlines of all exposures, in colours of their levels against the others, before and after matching.
+
+        Lines join the exposures that were compared. Each half of a line has the colour of the level on its side,
+        relative to the mean of the two.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib.axes.Axes, optional
+            Two axes, for the levels before and after; by default those of a new figure.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            If the outline of no exposure is known, as in a match to one reference.
+        """
+        before, after = self._levels_in_overlaps()
+        return plot_footprints(
+            self.records,
+            before,
+            after,
+            self.overlaps,
+            unit=self.unit,
+            footprint_unit=self.footprint_unit,
+            axes=axes,
+        )
+
+    def _levels_in_overlaps(self) -> tuple[list[float], list[float]]:
+        """Return the levels of all exposures before and after the match that follow from the overlaps."""
+        labels = [record.label for record in self.records]
+        # A reference may be compared without being among the records.
+        labels += [label for one in self.overlaps for label in (one.first, one.second)]
+        number = {label: at for at, label in enumerate(dict.fromkeys(labels))}
+        first, second = ([number[label] for label in column] for column in self.overlaps.pairs)
+        errors = np.array([one.error for one in self.overlaps])
+        found = []
+        for name in ("before", "after"):
+            differences = np.array([getattr(one, name) for one in self.overlaps])
+            levels = levels_of(len(number), first, second, differences, errors)
+            found.append([float(levels[number[record.label]]) for record in self.records])
+        return found[0], found[1]
 
     @property
     def figures(self) -> dict[str, str]:
@@ -224,16 +280,7 @@ class MatchRun:
 
     def __str__(self) -> str:
         header, rows = self.rows()
-        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-        numbers = range(2, len(header) - 1)
-        lines = [
-            "  ".join(
-                cell.rjust(width) if column in numbers else cell.ljust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in (header, *rows)
-        ]
-        return "\n".join([*lines, self.summary])
+        return f"{table_text(header, rows, range(2, len(header) - 1))}\n{self.summary}"
 
     def _repr_html_(self) -> str:
         choice = f"<p>{html.escape(self.choice)}</p>"

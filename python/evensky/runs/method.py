@@ -22,6 +22,7 @@ from .._text import reason_of
 from ..errors import InvalidParameterError, TaskError
 from ..matching.joint.differences import Coverage, PairBins
 from ..matching.joint.grid import PixelBox
+from ..matching.joint.overlaps import Overlap
 from ..matching.reference import CostWeights, ReferenceCandidate, measure_candidate
 from ..matching.units import check_unit, unit_of
 from ..math import MEANCLIP, NMASKED, StatisticsControl, makeStatistics
@@ -107,6 +108,12 @@ class Method(ABC):
         Unit that all exposures must have, once it is known.
     level : str
         What is left unchanged, once it is known; see `evensky.runs.match_run.MatchRun`.
+    overlaps : list of Overlap
+        Levels in the overlaps of exposures that were compared, once they are known; exposures by their numbers.
+    corners : list of list of [x, y]
+        Outline of each exposure, once it is known; empty for an exposure that could not be read.
+    footprint_unit : str
+        Unit of the outlines; see `evensky.runs.match_run.MatchRun`.
     settled : bool
         False as long as one look must be given to `settle` before the others are taken.
     """
@@ -128,6 +135,9 @@ class Method(ABC):
         self.references: dict[str, Item] = {}
         self.unit = ""
         self.level = "reference"
+        self.overlaps: list[Overlap] = []
+        self.corners: list[list[list[float]]] = []
+        self.footprint_unit = "px"
         self.settled = True
 
     # -- in the main process --

@@ -8,6 +8,7 @@ __all__ = [
     "ExposureRecord",
     "InputSummary",
     "NoOverlapError",
+    "OverlapRecord",
     "PixelSummary",
     "Status",
     "TermRecord",
@@ -15,6 +16,7 @@ __all__ = [
     "without_pictures",
 ]
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -101,6 +103,8 @@ class ExposureRecord:
     rejected_bins: int | None = None  # bins among them that are outliers
     partners: list[str] = field(default_factory=list)  # exposures that it was compared with
     group: int | None = None  # number of the group of exposures that differences tie together
+    # Corners of its outline, [x, y] each, in `evensky.runs.match_run.MatchRun.footprint_unit`; empty if unknown.
+    corners: list[list[float]] = field(default_factory=list)
     digest: str = ""  # identifies the model and its record
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
@@ -115,6 +119,25 @@ class ExposureRecord:
     def alarms(self) -> list[str]:
         """Flags among `ALARMS`."""
         return [flag for flag in self.flags if flag in ALARMS]
+
+
+@dataclass
+class OverlapRecord:
+    """The difference first - second of two exposures over their overlap (joint match)."""
+
+    first: str  # label
+    second: str  # label
+    bins: int  # bins that are good in both, without outliers
+    pixels: int  # pixels in these bins that are good in both
+    before: float  # mean difference before the match; NaN without good bins
+    after: float  # mean difference after the match
+    error: float  # standard error of the mean difference
+    worst: float  # largest difference of a bin after the match, in units of the standard error of the bin
+
+    @property
+    def significance(self) -> float:
+        """Size of the mean difference after the match in units of its standard error."""
+        return abs(self.after) / self.error if self.error > 0 else math.nan
 
 
 @dataclass

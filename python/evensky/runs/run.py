@@ -20,6 +20,7 @@ from ..work.executors import Jobs, Renew
 from .journal import Journal
 from .match_run import MatchRun
 from .method import Look, Method
+from .overlaps import Overlaps
 from .record import ExposureRecord, failed_record, without_pictures
 from .results import Results
 from .source import Item
@@ -136,6 +137,9 @@ def match_exposures(
                 results.collect(i, record, file_failed=whole)
     records = results.records
     assert len(records) == number
+    # Records that were kept from an earlier run have no outlines, and those of failed exposures are new.
+    for record, corners in zip(records, method.corners, strict=False):
+        record.corners = corners
     if labels := [records[i].label for i in again if records[i].status != "failed"]:
         changed = printable(", ".join(labels))
         notes = [*notes, f"Matched again, because their models have changed since the run was stopped: {changed}."]
@@ -151,6 +155,8 @@ def match_exposures(
         method=method.name,
         unit=look.unit,
         level=method.level,
+        overlaps=Overlaps.labelled(method.overlaps, [item.label for item in items], look.unit),
+        footprint_unit=method.footprint_unit,
         notes=[f"Note: {assumption}." for assumption in look.notes]
         + [sentence for sentence in (results.resumed, note) if sentence]
         + notes,

@@ -26,6 +26,7 @@ How they are found:
 - `levels`: levels that can be left unchanged, and the shift of all models to one of them
 - `search`: the whole procedure
 - `fits`: its results
+- `overlaps`: levels in the overlaps before and after the match
 - `alarms`: flags where models do not fit
 - `config`: configuration of the procedure
 """

@@ -136,7 +136,8 @@ class Alarms:
             Positions of the stars of each exposure on the common grid.
         """
         pairs = [(pair.first, pair.second) for pair in self.network.differences.pairs]
-        x, y, errors = exposure_shifts(len(fits), pairs, measured_shifts(stars, pairs))
+        shifts = measured_shifts(stars, pairs)
+        x, y, errors = exposure_shifts(len(fits), [(*pair, shift) for pair, shift in zip(pairs, shifts, strict=True)])
         for image, (fit, basis) in enumerate(zip(fits, self.network.own_bases, strict=True)):
             if not np.isfinite(x[image]):
                 continue

@@ -10,6 +10,7 @@ import numpy as np
 
 from .evidence import Score
 from .models import Model
+from .overlaps import Overlap
 
 
 @dataclass
@@ -98,6 +99,8 @@ class JointFit:
         Number of sweeps of the search.
     level : str
         The level that is left unchanged: "reference", "mean" or "lowest".
+    overlaps : list of Overlap
+        Levels in the overlaps of the pairs that were compared.
     """
 
     exposures: list[ExposureFit]
@@ -105,3 +108,4 @@ class JointFit:
     scale: float
     sweeps: int
     level: str
+    overlaps: list[Overlap] = field(default_factory=list)

@@ -20,6 +20,7 @@ from .grid import CommonGrid, PixelBox
 from .levels import LEVELS, settle
 from .models import Choices, Model
 from .network import Chip, Network, Solution, robust_scale
+from .overlaps import overlaps_of
 from .pixel_map import PixelMap
 from .planes import Plane, level_plane, plane_of, unit_of, with_common_labels
 from .scene import mean_scene
@@ -124,9 +125,8 @@ def fit_all(
         for anchor in anchors
         for factor in [network.factor(anchor.exposure)]
     ]
-    search = _Search(
-        network, preference, level, order, spline, terms_of(terms), coverage, fixed, anchors, stars, clipping
-    )
+    search = _Search(network, preference, level, order, spline, terms_of(terms), coverage, fixed, anchors, clipping)
+    search.stars = stars
     return search.run()
 
 
@@ -158,7 +158,6 @@ class _Search:
         coverage: Sequence[Coverage] | None,
         fixed: Sequence[int],
         anchors: Sequence[Anchor],
-        stars: Sequence[np.ndarray] | None,
         clipping: float | None,
     ) -> None:
         self.network = network
@@ -168,7 +167,7 @@ class _Search:
         self.terms = list(terms)
         self.coverage = coverage
         self.anchors = list(anchors)
-        self.stars = stars
+        self.stars: Sequence[np.ndarray] | None = None
         self.clipping = clipping
         self.shared = NONE
         self.zeros = np.zeros(len(network.boxes))
@@ -837,7 +836,7 @@ class _Search:
         fixed = [
             next((min(self.network.images[u]) for u in members if u in self.unchanged), -1) for members in self.members
         ]
-        return JointFit(exposures, fixed, scale, sweeps, self.level)
+        return JointFit(exposures, fixed, scale, sweeps, self.level, overlaps_of(self.network, residual))
 
     def _describe(
         self, fit: ExposureFit, image: int, solution: Solution, covariance: np.ndarray, choices: Choices | None
