@@ -330,7 +330,7 @@ class JointMethod(Method):
         x0, y0, width, height = item.map.footprint
         out = Scratch(scratch).zeros((height, width), image.dtype)
         sampled = item.map.sample(image, mask, bad, out=out)
-        return Pixels(sampled, None, 0, item.map.footprint, scratch is not None), found
+        return Pixels(sampled, None, 0, item.map.footprint, scratch is not None, sampled=True), found
 
     def _held_pixels(self, item: Item) -> Pixels:
         assert self._reference is not None

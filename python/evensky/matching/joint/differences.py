@@ -42,6 +42,9 @@ _SAME_PIXELS = 0.02
 _CERTAIN = 0.02
 # Ratio to the expected scatter from which the differences of a pair have noise of their own.
 _MORE_THAN_EXPECTED = 1.3
+# Fewest cells in which the correlation of pixels is measured, and the distance in standard errors at which cells count
+# no more.
+_FEWEST_CELLS, _FAR = 50, 4.0
 # Least variance of an exposure, or of a bin, as a fraction of the typical one.
 _LEAST_NOISE = 1e-3
 
@@ -89,6 +92,9 @@ class PairBins:
     quanta : (float, float)
         For each exposure the step of which its pixels are multiples; 0 if there is none, or if it is far below the
         noise.
+    correlation : float or None
+        Variance of the means of small cells in units of that of independent pixels; None if it was not measured.
+        Pixels are correlated if the common grid repeats them, or if an exposure was resampled.
     """
 
     first: int
@@ -102,6 +108,7 @@ class PairBins:
     width: np.ndarray
     height: np.ndarray
     quanta: tuple[float, float] = (0.0, 0.0)
+    correlation: float | None = None
 
 
 def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Coverage:
@@ -177,6 +184,9 @@ def measure_pair(
     good = _enough(counts, x_edges, y_edges) & np.isfinite(values) & np.isfinite(errors)
     if not good.any():
         return None
+    correlation = None
+    if one.sampled or other.sampled:
+        correlation = _correlation(planes, box, grid, values, errors, counts, options, num_threads, on_disk, without)
     width, height = np.meshgrid(np.diff(x_edges), np.diff(y_edges))
     left, bottom = np.meshgrid(x_edges[:-1] + box[0], y_edges[:-1] + box[1])
     return PairBins(
@@ -191,6 +201,7 @@ def measure_pair(
         width[good].astype(float),
         height[good].astype(float),
         quanta,
+        correlation,
     )
 
 
@@ -328,6 +339,42 @@ def _with_light_of_sources(
     return clipped_light(sources, (x_bins, y_bins), values, errors, counts, half_widths, sums_in)
 
 
+def _correlation(
+    planes: tuple[_Planes, _Planes],
+    box: PixelBox,
+    grid: CommonGrid,
+    values: np.ndarray,
+    errors: np.ndarray,
+    counts: np.ndarray,
+    options: _core.PairOptions,
+    num_threads: int,
+    on_disk: bool,
+    without: _Without | None,
+) -> float | None:
+    """Return the variance of the means of cells in units of that of independent pixels; None for too few cells."""
+    x_edges, _, x_bins = cell_edges(box[0], box[2], grid.bin_size)
+    y_edges, _, y_bins = cell_edges(box[1], box[3], grid.bin_size)
+    of_cell = y_bins[:, None], x_bins[None, :]
+    half_widths = _half_widths(errors, counts, options)
+    centre, half, pixel_variance = values[of_cell], half_widths[of_cell], (errors**2 * counts)[of_cell]
+    usable = np.isfinite(centre) & np.isfinite(half) & (pixel_variance > 0)
+    lows, highs = np.where(usable, centre - half, np.nan), np.where(usable, centre + half, np.nan)
+    _, _, sums, numbers = _sum_differences(
+        *planes, x_edges, y_edges, lows, highs, options, num_threads, on_disk, without
+    )
+    full = usable & (2 * numbers > np.outer(np.diff(y_edges), np.diff(x_edges)))
+    cells = np.zeros(values.shape)  # in each bin
+    np.add.at(cells, of_cell, full)
+    # A cell that is alone in its bin has the mean of the bin.
+    full &= cells[of_cell] > 1
+    if np.count_nonzero(full) < _FEWEST_CELLS:
+        return None
+    squares = (sums[full] - centre[full] * numbers[full]) ** 2 / (numbers[full] * pixel_variance[full])
+    freedom = 1 - 1 / cells[of_cell][full]
+    # Cells with the rest of a source do not count more than others.
+    return float(np.minimum(squares, _FAR**2 * freedom).sum() / freedom.sum())
+
+
 def _half_widths(errors: np.ndarray, counts: np.ndarray, options: _core.PairOptions) -> np.ndarray:
     """Return the half-widths of the clipping windows of bins."""
     return np.asarray(np.maximum(options.numSigmaClip * errors * np.sqrt(counts), options.leastHalfWidth))
@@ -407,7 +454,7 @@ class Differences:
         Variance of the value: the sum of the variances of both nodes and of `extra`.
     extra : ndarray, shape (n,)
         Variance that is due to pixels that are good in only one of the two exposures, and that of pairs whose
-        differences scatter more than the noise of their exposures explains.
+        differences scatter more than the noise of their exposures explains, or whose pixels are correlated.
     pixel_variance : ndarray, shape (nodes,)
         Variance of the good pixels of each node.
     pixel_noise : ndarray, shape (number,)
@@ -460,7 +507,11 @@ class Differences:
         repeated = pixel_variance * self.repeats[self.node_exposure]
         self.node_variance = repeated / most + _rounding(self.pixel_noise, self.quantum)[self.node_exposure]
         self.extra = (repeated[self.node] * (1.0 / counts - 1.0 / most[self.node])).sum(axis=0)
-        self.extra += _beyond_exposures(self.rows, measured / counts, pixel_variance[self.node].sum(axis=0) / counts)
+        expected = repeated[self.node].sum(axis=0)
+        correlation = np.repeat([np.nan if one.correlation is None else one.correlation for one in pairs], sizes)
+        usual = expected / np.maximum(pixel_variance[self.node].sum(axis=0), 1e-300)
+        of_means = measured * np.where(np.isnan(correlation), usual, correlation)
+        self.extra += _beyond_exposures(self.rows, of_means / counts, expected / counts)
         self.variance = self.node_variance[self.node].sum(axis=0) + self.extra
         # Differences of the same pixels are more certain than the noise of their exposures lets expect.
         same = np.repeat(~self._independent, sizes)
@@ -555,7 +606,8 @@ def _beyond_exposures(rows: Sequence[slice], measured: np.ndarray, expected: np.
     """Return the variance of pairs beyond the sum of those of their exposures.
 
     It is there if the noise of exposures is not independent: if two exposures hold the same pixels, their difference
-    has no noise, and it would follow that they have none in their differences from others.
+    has no noise, and it would follow that they have none in their differences from others. It is also there if the
+    pixels of an exposure are correlated, as after a resampling.
     """
     result = np.zeros(measured.size)
     for some in rows:

@@ -37,6 +37,8 @@ class Pixels:
         Position on the common pixel grid.
     on_disk : bool
         Whether the pixels are memory-mapped files, which may be larger than the memory.
+    sampled : bool
+        Whether they are the nearest pixels of an exposure that has another pixel grid.
     cells : dict of int to Cells
         Light in the small cells of a grid, by the size of its bins, once it is measured.
     """
@@ -46,6 +48,7 @@ class Pixels:
     bad: int
     box: PixelBox
     on_disk: bool = False
+    sampled: bool = False
     cells: dict[int, Cells] = field(default_factory=dict)
 
     @property
