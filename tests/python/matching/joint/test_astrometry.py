@@ -55,8 +55,8 @@ def test_fields_without_common_stars_have_no_shift() -> None:
     # Clusters of stars, and stars that are found twice.
     fields += [np.concatenate([field(rng, 60), rng.normal(SIDE / 2, 60, (140, 2))]) for _ in range(10)]
     fields += [np.repeat(field(rng, 100), 2, axis=0) + rng.normal(0, 4, (200, 2)) for _ in range(10)]
-    pairs = [(i, j) for i in range(len(fields)) for j in range(i) if (i - j) % 6 or i >= 60]
-    assert len(pairs) > 2500
+    pairs = [(i, j) for i in range(len(fields)) for j in range(i) if (i - j) % 2]
+    assert len(pairs) > 1500
     assert measured_shifts(fields, pairs) == [None] * len(pairs)
 
 
