@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["write_report"]
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from ..runs.pictures import MOST_PICTURES
 from ..runs.record import ALARMS, ExposureRecord
 
 _MEANING = {**FLAGS, **FLAGS_OF_ALL}
-# Number of flags that are listed at the head of the page.
-_MOST_ALERTS = 20
+# Number of findings that are listed at the head of the page, and of exposures that are named for each of them.
+_MOST_FINDINGS, _MOST_LABELS = 20, 12
 
 
 def _number(value: float | None, digits: int = 3) -> str:
@@ -45,14 +46,80 @@ def _spread(values: list[float]) -> float | None:
     return max(values) - min(values) if len(values) > 1 else None
 
 
-def _alerts(run: MatchRun) -> list[dict[str, str]]:
-    """Return the flags of all exposures with their sentences, those that put a result in doubt first."""
-    found = []
+@dataclass
+class _Advice:
+    """The flags of one kind, with what to do about them."""
+
+    name: str  # identifies it on the page
+    flag: str
+    text: str  # what to do; "" if the flag does not say it
+    findings: dict[str, list[str]]  # what was found, and the labels of the exposures of which it is true
+
+    @property
+    def number(self) -> int:
+        """Number of exposures."""
+        return sum(map(len, self.findings.values()))
+
+
+def _sentences(record: ExposureRecord, flag: str) -> list[str]:
+    """Return the sentences of a flag of an exposure; what is found comes before the last semicolon, if there is one."""
+    texts = [text.partition(": ")[2] for text in record.warnings if text.startswith(f"{flag}: ")]
+    return texts or [_MEANING[flag]]
+
+
+def _split(sentence: str) -> tuple[str, str]:
+    """Return what was found, and what to do about it."""
+    found, _, advice = sentence.rpartition("; ")
+    return (found, advice) if found else (advice, "")
+
+
+def _advices(run: MatchRun) -> list[_Advice]:
+    """Return the flags of all exposures, those that put a result in doubt first; the same advice is given once."""
+    groups: dict[tuple[str, str], _Advice] = {}
     for record in run.flagged:
         for flag in record.flags:
-            sentences = [text.partition(": ")[2] for text in record.warnings if text.startswith(f"{flag}: ")]
-            found.append({"label": record.label, "flag": flag, "text": " ".join(sentences) or _MEANING[flag]})
-    return sorted(found, key=lambda alert: alert["flag"] not in ALARMS)
+            for sentence in _sentences(record, flag):
+                found, text = _split(sentence)
+                name = f"advice-{len(groups) + 1}"
+                advice = groups.setdefault((flag, text), _Advice(name, flag, text, {}))
+                advice.findings.setdefault(found, []).append(record.label)
+    return sorted(groups.values(), key=lambda advice: advice.flag not in ALARMS)
+
+
+def _listed(advices: list[_Advice]) -> tuple[list[dict[str, Any]], int]:
+    """Return the advices with the findings for which there is room, and the number of flags that are left out."""
+    room, shown, left_out = _MOST_FINDINGS, [], 0
+    for advice in advices:
+        findings = []
+        for text, labels in advice.findings.items():
+            if room > 0:
+                room -= 1
+                findings.append({"text": text, "labels": labels[:_MOST_LABELS], "more": len(labels[_MOST_LABELS:])})
+            else:
+                left_out += len(labels)
+        shown.append({"advice": advice, "findings": findings})
+    return shown, left_out
+
+
+def _warnings(record: ExposureRecord, advices: list[_Advice]) -> list[tuple[str, str]]:
+    """Return the warnings about an exposure, without advice that several share, and the name of that advice or ""."""
+    shared = {(one.flag, one.text): one.name for one in advices if one.number > 1 and one.text}
+    shown = []
+    for warning in record.warnings:
+        flag, _, sentence = warning.partition(": ")
+        found, text = _split(sentence)
+        name = shared.get((flag, text), "")
+        shown.append((f"{flag}: {found}" if name else warning, name))
+    return shown
+
+
+def _median_differences(run: MatchRun) -> tuple[float, float] | None:
+    """Return the median sizes of the differences in the overlaps before and after; None if there are none."""
+    known = [one for one in run.overlaps if one.bins]
+    if not known:
+        return None
+    before, after = (np.median(np.abs([getattr(one, name) for one in known])) for name in ("before", "after"))
+    return float(before), float(after)
 
 
 def _context(run: MatchRun) -> dict[str, Any]:
@@ -69,6 +136,9 @@ def _context(run: MatchRun) -> dict[str, Any]:
     fits = [r.fit_rms for r in run.records if r.status == "matched" and r.fit_rms is not None]
     chis = [r.fit_chi for r in run.records if r.fit_chi is not None and math.isfinite(r.fit_chi)]
     unit = unit_label(run.unit)
+    advices = _advices(run)
+    listed, alerts_left_out = _listed(advices)
+    outlined = run.overlaps and any(record.corners for record in run.records)
 
     def exposure(record: ExposureRecord) -> dict[str, Any]:
         figure = None
@@ -78,7 +148,8 @@ def _context(run: MatchRun) -> dict[str, Any]:
             record.matched_mse / record.diff_im_var if record.matched_mse is not None and record.diff_im_var else None
         )
         shown = not crowded or figure is not None or bool(record.flags)
-        return {"record": record, "figure": figure, "ratio": ratio, "shown": shown}
+        warnings = _warnings(record, advices)
+        return {"record": record, "figure": figure, "ratio": ratio, "shown": shown, "warnings": warnings}
 
     return {
         "run": run,
@@ -86,8 +157,8 @@ def _context(run: MatchRun) -> dict[str, Any]:
         "limits": limits,
         "left_out": left_out,
         "flagged": len(run.flagged),
-        "alerts": _alerts(run),
-        "most_alerts": _MOST_ALERTS,
+        "alerts": listed,
+        "alerts_left_out": alerts_left_out,
         "meaning": _MEANING,
         "gains": any(record.gain is not None for record in run.records),
         "gain": gain_text,
@@ -98,6 +169,9 @@ def _context(run: MatchRun) -> dict[str, Any]:
         "median_fit": float(np.median(fits)) if fits else None,
         "median_chi": float(np.median(chis)) if chis else None,
         "median_ratio": float(np.median(ratios)) if ratios else None,
+        "differences": _median_differences(run),
+        "footprints": figure_url(run.plot_footprints(), 150) if outlined else None,
+        "overlaps": run.overlaps.rows()[1],
         "levels": figure_url(plot_levels(run.records, run.reference, run.unit), 110) if done else None,
         "costs": figure_url(plot_costs(run.candidates), 110) if run.candidates else None,
         "exposures": [exposure(record) for record in run.records],
