@@ -232,6 +232,7 @@ def match_all(
     fixed: int | str | Path | Iterable[int | str | Path] = (),
     anchors: Mapping[int | str | Path, tuple[float, float]] | None = None,
     skies: Mapping[int | str | Path, tuple[float, float]] | None = None,
+    sources: str | None = None,
     scale: bool | None = None,
     level: str | None = None,
     bin_size: int | None = None,
@@ -258,7 +259,9 @@ def match_all(
     ----------
     exposures : sequence of image-like
         Arrays, masked arrays, ``Quantity``, ``CCDData`` and ``NDData``, images of `evensky.image`, or names of FITS
-        files. They are not changed. Those with an origin (``xy0``) may cover different parts of one pixel grid.
+        files. They are not changed. Those with an origin (``xy0``) may cover different parts of one pixel grid; those
+        with a WCS may have any pointing, rotation, scale and distortion, and are then compared on the sky. Models are
+        functions of each exposure's own pixels.
     reference : int, str or Path, optional
         Number, file or label of the exposure to leave unchanged; by default the exposure with the lowest cost.
     masks, variances, weights : sequence of array-like or None, optional
@@ -280,6 +283,9 @@ def match_all(
     skies : mapping of int, str or Path to (level, error), optional
         Skies that are known in absolute terms, e.g. from a photometer: the background of the exposure is level ±
         error. It is removed, so that matched pixels hold the light that is not sky; all other exposures follow.
+    sources : str, optional
+        What to do with the light of stars and galaxies: "mask" leaves it out, "keep" compares all good pixels, and
+        "auto" (default) leaves it out of exposures with different pixel grids, in which it does not cancel.
     scale : bool, optional
         Divide each exposure by its throughput, if that is measured. By default it is only measured: the flag GAIN says
         that it differs.
@@ -327,7 +333,7 @@ def match_all(
     evensky.errors.FitsError
         If the file of a term cannot be read.
     evensky.errors.UnsuitableError
-        If the exposures are not on one pixel grid.
+        If the exposures are not on one pixel grid, and not all have a celestial WCS.
     evensky.errors.TaskError
         If no exposure can be the reference.
 
@@ -344,6 +350,7 @@ def match_all(
     made_terms = None if terms is None else terms_of(terms)
     given = {
         "terms": None if made_terms is None else [str(term) for term in made_terms],
+        "sources": sources,
         "scale": scale,
         "level": level,
         "bin_size": bin_size,
@@ -404,6 +411,7 @@ def match_files(
     fixed: str | Path | Iterable[str | Path] = (),
     anchors: Mapping[str | Path, tuple[float, float]] | None = None,
     skies: Mapping[str | Path, tuple[float, float]] | None = None,
+    sources: str | None = None,
     scale: bool | None = None,
     reference: str | Path | None = None,
     hdu: str | int | None = None,
@@ -430,8 +438,8 @@ def match_files(
     Parameters
     ----------
     paths : iterable of str or Path
-        The exposures, on one pixel grid: files, or images of files as in ``file.fits[SCI,2]``. These files are never
-        changed. Their layout says which HDUs are science images, masks and errors (`inspect_files` shows it); all
+        The exposures: files, or images of files as in ``file.fits[SCI,2]``. These files are never changed. Exposures
+        with different pixel grids are compared on the sky, through their WCS; `MatchBackgroundsConfig` needs one grid. Their layout says which HDUs are science images, masks and errors (`inspect_files` shows it); all
         science images of a file are matched, each to the same chip of the other files.
     out_dir : str or Path
         Folder for ``<stem>_matched.fits``, ``matched.ecsv`` and ``report.html``; it is made if it does not exist. An
@@ -439,9 +447,9 @@ def match_files(
         their headers (``EVS_`` cards, HISTORY). Compressed files stay compressed, without loss.
     config : MatchAllConfig or MatchBackgroundsConfig, optional
         The former gives a joint match of all exposures (the default), the latter a match of each to one reference.
-    terms, scale : optional
-        Terms of the models, and whether exposures are divided by their throughput, as in `match_all`; they take
-        precedence over `config`. Names of files may contain ``{stem}``, ``{name}`` or ``{dir}`` of the exposure; of a
+    terms, sources, scale : optional
+        Terms of the models, what to do with the light of sources, and whether exposures are divided by their
+        throughput, as in `match_all`; they take precedence over `config`. Names of files may contain ``{stem}``, ``{name}`` or ``{dir}`` of the exposure; of a
         file with several chips, each chip takes the image of the same name.
     fixed : str or Path, or iterable of these, optional
         Files or labels of exposures to leave unchanged, apart from the reference; they set the level.
@@ -515,11 +523,18 @@ def match_files(
         else:
             config = change_config(MatchAllConfig, config, {"bad_planes": list(named)})
     made_terms = None if terms is None else terms_of(terms)
-    given = _without_none({"terms": None if made_terms is None else [str(term) for term in made_terms], "scale": scale})
+    given = _without_none(
+        {
+            "terms": None if made_terms is None else [str(term) for term in made_terms],
+            "sources": sources,
+            "scale": scale,
+        }
+    )
     if given and not isinstance(config, MatchBackgroundsConfig):
         config = change_config(MatchAllConfig, config, given)
-    elif scale:
-        raise InvalidParameterError("scale belongs to the joint match; config is a MatchBackgroundsConfig")
+    elif scale or sources:
+        name = "scale" if scale else "sources"
+        raise InvalidParameterError(f"{name} belongs to the joint match; config is a MatchBackgroundsConfig")
     if pictures is None:
         pictures = report
     if report and not pictures:

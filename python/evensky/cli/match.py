@@ -121,6 +121,12 @@ def _known_values(option: str, texts: tuple[str, ...]) -> dict[str | Path, tuple
     "After a colon, required gives a term to every exposure, and shared gives all the same amplitude.",
 )
 @click.option(
+    "--sources",
+    type=click.Choice(["auto", "mask", "keep"]),
+    help="Light of stars and galaxies: mask leaves it out, keep compares all good pixels, and auto (the default) leaves "
+    "it out of exposures with different pixel grids, in which it does not cancel.",
+)
+@click.option(
     "--scale",
     is_flag=True,
     help="Divide each exposure by its throughput, if that is measured. By default it is measured and told, but nothing "
@@ -170,6 +176,7 @@ def command(
     method: str,
     settings: tuple[str, ...],
     terms: tuple[str, ...],
+    sources: str | None,
     scale: bool,
     fixed: tuple[str, ...],
     anchors: tuple[str, ...],
@@ -196,12 +203,13 @@ def command(
     report: bool,
     quiet: bool,
 ) -> None:
-    """Match the backgrounds of FILES, exposures on one pixel grid.
+    """Match the backgrounds of FILES, exposures of one field or mosaic.
 
     A smooth model, with further terms if need be, is added to each exposure, so that all backgrounds agree. The sky
     that all exposures share is preserved, and the reference is not changed. The model complexity is selected from the
-    data. Exposures may cover different parts of the grid if their WCS differ by whole pixels, or their headers give the
-    origin (LTV1 and LTV2, or LSST's cards).
+    data. Exposures may have any pointing, rotation, scale and distortion: if their WCS differ by more than whole
+    pixels, the nearest pixels are compared on the sky, and nothing is resampled. Without WCS, exposures are on one
+    pixel grid, and cover different parts of it if their headers give the origin (LTV1 and LTV2, or LSST's cards).
 
     The output folder receives <stem>_matched.fits for each exposure: a copy of its file in which only the pixels of the
     science images differ. It also receives matched.ecsv (the table of results), report.html (the report, with
@@ -244,6 +252,7 @@ def command(
                 out,
                 config=config,
                 terms=terms or None,
+                sources=sources,
                 scale=scale or None,
                 fixed=fixed,
                 anchors=_known_values("--anchor", anchors),

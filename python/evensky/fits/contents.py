@@ -252,6 +252,7 @@ def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription
             # The primary header holds for the image if it is the only one.
             headers = [image.header, primary] if len(images) == 1 else [image.header]
             size = image.shape[0], image.shape[1]
+            instrument = text_of(image.header, "INSTRUME") or text_of(primary, "INSTRUME")
             amplifiers, place = amplifier_sections(headers, size), detector_map(image.header, size)
         described.append(
             ImageDescription(
@@ -269,6 +270,7 @@ def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription
                 (*first, *found.notes, *more, *mended(hdus[image.index])),
                 amplifiers,
                 place,
+                instrument,
             )
         )
     with quiet():

@@ -175,6 +175,8 @@ class ImageDescription:
         Sections of its amplifiers; empty if the header gives none.
     place : AffineMap or None
         Map from its array pixels to those of the mosaic of detectors; None if the header gives none.
+    instrument : str
+        "" if unknown.
     """
 
     path: Path
@@ -191,6 +193,7 @@ class ImageDescription:
     notes: tuple[str, ...] = ()
     amplifiers: tuple[Section, ...] = ()
     place: AffineMap | None = None
+    instrument: str = ""
 
 
 @dataclass(frozen=True)

@@ -384,6 +384,7 @@ def describe_asdf(path: str | Path, selection: Selection | None = None) -> FileD
         if variance is None:
             notes.append("there is no variance" if "err" not in planes else "the errors roman.err are ignored")
         role: Role = "earlier output" if _PROVENANCE in file.tree else "exposure"
+        instrument = _text(roman, "meta", "instrument", "name")
         filters = _text(roman, "meta", "instrument", "optical_element") or _text(
             roman, "meta", "basic", "optical_element"
         )
@@ -391,7 +392,19 @@ def describe_asdf(path: str | Path, selection: Selection | None = None) -> FileD
     if unread:
         notes.append(unread)
     image = ImageDescription(
-        path, 0, "roman.data", "", shape, _LAYOUT, mask, variance, unit, filters, None, tuple(notes)
+        path,
+        0,
+        "roman.data",
+        "",
+        shape,
+        _LAYOUT,
+        mask,
+        variance,
+        unit,
+        filters,
+        None,
+        tuple(notes),
+        instrument=instrument,
     )
     used = {_IMAGE, "weight"} | {_key(plane) for plane in (mask, variance) if plane is not None}
     return FileDescription(

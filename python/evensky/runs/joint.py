@@ -244,6 +244,8 @@ class JointMethod(Method):
         self.level = "known" if self.anchors else "fixed" if self.fixed else fit.level
         self.overlaps = fit.overlaps
         self.corners = _corners_of(items, looks)
+        if any(item.map is not None for item in items):
+            self.footprint_unit = "deg"
         labels = [item.label for item in items]
         plans: list[Plan] = [
             _plan_of(one, look, labels, self.level, stays)
@@ -508,8 +510,10 @@ def _corners_of(items: Sequence[Item], looks: Sequence[Look]) -> list[list[list[
     """Return the corners of all exposures on the common pixel grid, or of chips in the focal plane.
 
     Chips are placed where they are in the first file. There are no corners if the place of any chip is unknown, as each
-    chip has a pixel grid of its own.
+    chip has a pixel grid of its own. Exposures with different pixel grids have outlines on the sky.
     """
+    if any(item.map is not None for item in items):
+        return [[list(point) for point in item.outline] for item in items]
     maps: dict[str, np.ndarray] = {}
     if any(item.slot for item in items):
         chips = _chips_of(items, looks)

@@ -315,16 +315,18 @@ class MemorySource(Source):
         height, width = planes.image.shape
         return GridMember(item.label, (height, width), origin, planes.wcs)
 
-    def unit_of(self, item: Item) -> str:
-        """Return the unit of an exposure before it is read; "" if it is unknown."""
+    def kind_of(self, item: Item) -> tuple[str, str]:
+        """Return the unit and the instrument of an exposure before it is read; "" for what is unknown."""
         data = self.exposures[item.index]
         try:
             if item.path is not None:
                 path, hdu = split_extension(item.path)
-                return describe(path, Selection(hdu=hdu)).images[0].unit
-            return unit_of(exposure_of(data, item.label, copy=False))
+                image = describe(path, Selection(hdu=hdu)).images[0]
+                return image.unit, image.instrument
+            exposure = exposure_of(data, item.label, copy=False)
+            return unit_of(exposure), str(exposure.metadata.get("INSTRUME") or "")
         except EvenskyError:  # the record of the exposure will say why it cannot be used
-            return ""
+            return "", ""
 
     def box_of(self, item: Item) -> PixelBox | None:
         """Return the box of an exposure on the common grid before it is read; None if it cannot be used."""

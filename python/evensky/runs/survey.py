@@ -28,6 +28,8 @@ from .source import Item, MemorySource
 
 # Areas of pixels within this ratio are equal.
 _SAME_AREA = 1.005
+# Areas of the pixels of one instrument differ by less than this ratio, through its distortion.
+_ONE_FLAT_FIELD = 0.1
 
 
 @dataclass
@@ -250,8 +252,8 @@ def _place(survey: Survey, *, shifted: bool, same_grid: bool) -> None:
     if not shifted or same_grid or (alike and not problems):
         survey.problems += problems
         return
-    units = [item.image.unit for item in usable if item.image is not None]
-    placed, notes, reasons = place_members(usable, members, units)
+    kinds = [(item.image.unit, item.image.instrument) for item in usable if item.image is not None]
+    placed, notes, reasons = place_members(usable, members, kinds)
     survey.notes += notes
     survey.problems += [*problems, *reasons] if reasons else []
     for item in placed:
@@ -259,7 +261,7 @@ def _place(survey: Survey, *, shifted: bool, same_grid: bool) -> None:
 
 
 def place_members(
-    items: Sequence[Item], members: Sequence[GridMember], units: Sequence[str]
+    items: Sequence[Item], members: Sequence[GridMember], kinds: Sequence[tuple[str, str]]
 ) -> tuple[list[Item], list[str], list[str]]:
     """Place exposures on the sky, each with its own WCS; return them, notes, and reasons why that is impossible.
 
@@ -267,20 +269,20 @@ def place_members(
     ----------
     items : sequence of Item
     members : sequence of GridMember
-    units : sequence of str
-        Units of the exposures; "" if unknown.
+    kinds : sequence of (str, str)
+        Units and instruments of the exposures; "" for what is unknown.
     """
-    placement = place_on_sky(members, per_pixel=[is_per_pixel(unit) for unit in units])
+    placement = place_on_sky(members, per_pixel=[is_per_pixel(unit) for unit, _ in kinds])
     if placement.problems or placement.plane is None:
         *problems, last, cure = placement.problems
         return list(items), placement.notes, [*problems, f"{last}; {cure}"]
-    placed, scales = [], []
-    for item, member, one in zip(items, members, placement.maps, strict=True):
-        assert one is not None  # as there are no problems
+    maps = [one for one in placement.maps if one is not None]  # all of them, as there are no problems
+    scales = _common_scales([one.scale for one in maps], [instrument for _, instrument in kinds])
+    placed = []
+    for item, member, one, scale in zip(items, members, maps, scales, strict=True):
         east, north = placement.plane.offsets(*one.corners().T)
         outline = tuple(zip(np.round(east, 7).tolist(), np.round(north, 7).tolist(), strict=True))
-        placed.append(replace(item, origin=member.origin or (0, 0), map=one, outline=outline))
-        scales.append(one.scale)
+        placed.append(replace(item, origin=member.origin or (0, 0), map=replace(one, scale=scale), outline=outline))
     pixel = 3600 * np.degrees(np.sqrt(placement.plane.pixel_area))
     notes = [
         f"{ON_SKY}: their pixel grids differ, so the nearest pixels are compared on a plane with pixels of "
@@ -292,6 +294,23 @@ def place_members(
             f"{max(scales) / min(scales):.4g}, so values are compared per area"
         )
     return placed, [*notes, *placement.notes], []
+
+
+def _common_scales(scales: Sequence[float], instruments: Sequence[str]) -> list[float]:
+    """Return the factors for the areas of pixels, the same for all exposures that flat fields have made alike.
+
+    A flat field makes the sky the same in all pixels of an instrument, whatever their areas on the sky. Areas that
+    differ by more, as between binned and other exposures, are not those of one flat field.
+    """
+    result = np.array(scales, float)
+    names = np.array(instruments, object)
+    for name in set(instruments) - {""}:
+        own = np.flatnonzero(names == name)
+        while own.size:
+            alike = own[np.abs(np.log(result[own] / scales[own[0]])) < _ONE_FLAT_FIELD]
+            result[alike] = np.mean([scales[index] for index in alike])
+            own = np.setdiff1d(own, alike)
+    return [float(scale) for scale in result]
 
 
 def check_grid(
@@ -360,8 +379,8 @@ def place_items(source: MemorySource, *, shifted: bool, same_grid: bool) -> list
     if problems:
         if not shifted or same_grid:
             raise UnsuitableError(problems)
-        units = [source.unit_of(source.items[number]) for number in numbers]
-        placed, notes, reasons = place_members([source.items[number] for number in numbers], members, units)
+        kinds = [source.kind_of(source.items[number]) for number in numbers]
+        placed, notes, reasons = place_members([source.items[number] for number in numbers], members, kinds)
         if reasons:
             raise UnsuitableError([*problems, *reasons])
         for item in placed:
