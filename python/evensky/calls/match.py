@@ -439,8 +439,9 @@ def match_files(
     ----------
     paths : iterable of str or Path
         The exposures: files, or images of files as in ``file.fits[SCI,2]``. These files are never changed. Exposures
-        with different pixel grids are compared on the sky, through their WCS; `MatchBackgroundsConfig` needs one grid. Their layout says which HDUs are science images, masks and errors (`inspect_files` shows it); all
-        science images of a file are matched, each to the same chip of the other files.
+        with different pixel grids are compared on the sky, through their WCS; `MatchBackgroundsConfig` needs one grid.
+        Their layout says which HDUs are science images, masks and errors (`inspect_files` shows it); all science images
+        of a file are matched. On one pixel grid, each chip is compared with the same chip of the other files.
     out_dir : str or Path
         Folder for ``<stem>_matched.fits``, ``matched.ecsv`` and ``report.html``; it is made if it does not exist. An
         output is a copy of its file in which the pixels of the science images are replaced, and provenance is added to
@@ -449,8 +450,9 @@ def match_files(
         The former gives a joint match of all exposures (the default), the latter a match of each to one reference.
     terms, sources, scale : optional
         Terms of the models, what to do with the light of sources, and whether exposures are divided by their
-        throughput, as in `match_all`; they take precedence over `config`. Names of files may contain ``{stem}``, ``{name}`` or ``{dir}`` of the exposure; of a
-        file with several chips, each chip takes the image of the same name.
+        throughput, as in `match_all`; they take precedence over `config`. Names of files may contain ``{stem}``,
+        ``{name}`` or ``{dir}`` of the exposure; of a file with several chips, each chip takes the image of the same
+        name.
     fixed : str or Path, or iterable of these, optional
         Files or labels of exposures to leave unchanged, apart from the reference; they set the level.
     anchors, skies : mapping of str or Path to (value, error), optional

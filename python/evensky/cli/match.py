@@ -123,8 +123,8 @@ def _known_values(option: str, texts: tuple[str, ...]) -> dict[str | Path, tuple
 @click.option(
     "--sources",
     type=click.Choice(["auto", "mask", "keep"]),
-    help="Light of stars and galaxies: mask leaves it out, keep compares all good pixels, and auto (the default) leaves "
-    "it out of exposures with different pixel grids, in which it does not cancel.",
+    help="Light of stars and galaxies: mask leaves it out, keep compares all good pixels, and auto (the default) "
+    "leaves it out of exposures with different pixel grids, in which it does not cancel.",
 )
 @click.option(
     "--scale",
