@@ -65,7 +65,8 @@ T scaled(T pixel, MaskPixel mask, double scale, MaskPixel bad) noexcept {
     } else {
         finite = std::abs(value) < 0x1.ffffffp127;  // Larger numbers are rounded to infinity.
     }
-    return finite & ((mask & bad) == 0) ? value : std::numeric_limits<T>::quiet_NaN();
+    bool const unmasked = (mask & bad) == 0;
+    return (finite & unmasked) ? value : std::numeric_limits<T>::quiet_NaN();
 }
 
 // Part of a row of blocks that is within one block.
