@@ -15,6 +15,7 @@
 #include "evensky/approximate.hpp"
 #include "evensky/background.hpp"
 #include "evensky/pair.hpp"
+#include "evensky/sampling.hpp"
 #include "evensky/simd.hpp"
 #include "evensky/statistics.hpp"
 
@@ -79,6 +80,17 @@ int main(int argc, char** argv) {
     options.binSize = 128;
     options.referenceBadMask = options.scienceBadMask = 1;
 
+    // Nodes of a grid that is turned by 30 degrees about the middle of the image.
+    constexpr std::ptrdiff_t step = 64, nodes = side / step + 1;
+    std::vector<double> x, y;
+    for (std::ptrdiff_t i = 0; i < nodes * nodes; ++i) {
+        auto const dx = static_cast<double>(i % nodes * step - side / 2);
+        auto const dy = static_cast<double>(i / nodes * step - side / 2);
+        x.push_back(side / 2 + 0.866 * dx - 0.5 * dy);
+        y.push_back(side / 2 + 0.5 * dx + 0.866 * dy);
+    }
+    SamplingMap const map{{x.data(), nodes, nodes}, {y.data(), nodes, nodes}, step};
+
     auto const statistics = [&](int flags) { (void)makeStatistics<float>(one.view(), flags, sctrl, 1); };
     std::map<std::string, std::function<void()>> const works{
             {"moments", [&] { statistics(MEAN | STDEV | NPOINT); }},
@@ -87,6 +99,7 @@ int main(int argc, char** argv) {
             {"akima", [&] { background.getImage(out, {0, 0, side, side}, 1); }},
             {"chebyshev", [&] { approximate.getImage(out, {0, 0, side, side}, -1, -1, 1); }},
             {"match", [&] { (void)matchBackgrounds<float>(one.view(), other.view(), out, 0, 0, options, 1); }},
+            {"sample", [&] { sample_nearest<float>(one.view(), map, 1.1, 1, out, 0, 0, 1); }},
     };
     auto const found = works.find(argc > 1 ? argv[1] : "");
     if (found == works.end()) {
