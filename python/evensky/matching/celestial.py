@@ -134,9 +134,13 @@ class CelestialGrid:
         Raises
         ------
         UnusableWcsError
-            If astropy cannot transform the coordinates to ICRS.
+            If the WCS cannot be evaluated, or if astropy cannot transform its coordinates to ICRS.
         """
-        return self.in_icrs(self.to_sky(points))
+        try:
+            sky = self.to_sky(points)
+        except Exception as error:  # libraries of WCS raise many kinds of exceptions
+            raise UnusableWcsError(f"it cannot be evaluated ({short(error)})") from error
+        return self.in_icrs(sky)
 
     def in_icrs(self, sky: Floats) -> Floats:
         """Return the directions in ICRS of positions in the frame of this exposure, as unit vectors."""
