@@ -13,4 +13,5 @@ PYBIND11_MODULE(_core, module) {
     py::declareBackground(module);
     py::declarePair(module);
     py::declareDifferences(module);
+    py::declareSampling(module);
 }

@@ -14,5 +14,6 @@ void declareApproximate(pybind11::module_& module);
 void declareBackground(pybind11::module_& module);
 void declarePair(pybind11::module_& module);
 void declareDifferences(pybind11::module_& module);
+void declareSampling(pybind11::module_& module);
 
 }  // namespace evensky::python

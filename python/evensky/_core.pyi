@@ -361,3 +361,15 @@ def sum_differences(
     options: PairOptions,
     num_threads: _Int = 0,
 ) -> tuple[_Plane, _Plane, _Plane, _Plane]: ...
+def sample_nearest(
+    image: tuple[_Plane, _Plane | None],
+    x_nodes: npt.NDArray[np.float64],
+    y_nodes: npt.NDArray[np.float64],
+    step: _Int,
+    scale: _Float,
+    bad: _Int,
+    out: _Plane,
+    first_column: _Int = 0,
+    first_row: _Int = 0,
+    num_threads: _Int = 0,
+) -> None: ...

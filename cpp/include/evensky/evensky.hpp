@@ -13,6 +13,7 @@
 #include "evensky/pair.hpp"
 #include "evensky/parallel.hpp"
 #include "evensky/properties.hpp"
+#include "evensky/sampling.hpp"
 #include "evensky/simd.hpp"
 #include "evensky/statistics.hpp"
 #include "evensky/version.hpp"
