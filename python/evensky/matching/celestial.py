@@ -147,6 +147,8 @@ class CelestialGrid:
         directions = directions_of(sky)
         if self.frame_key not in _ROTATIONS:
             frame = self._wcs.frame()
+            if frame is None and self._wcs.is_equatorial:
+                return directions  # the system is not named, and modern ones agree with ICRS
             if frame is None:
                 raise UnusableWcsError(f"its coordinates ({self.frame_name}) cannot be transformed to ICRS")
             try:
@@ -225,6 +227,7 @@ class _FitsWcs:
         self.frame_name = " ".join(str(part) for part in self._key() if part)
         # The key of other frames, such as ITRS, lacks the time of the observation.
         self.is_fixed_frame = self._key()[0] in _FIXED_KINDS
+        self.is_equatorial = False  # a system that astropy does not know is named
 
     def _key(self) -> tuple[str, str, float]:
         wcs = self._wcs.wcs
@@ -299,6 +302,7 @@ class _OtherWcs:
         self._frame = self._found_frame()
         self.frame_name = kinds[longitude] if self._frame is None else repr(self._frame)
         self.frame_key: Hashable = self.frame_name
+        self.is_equatorial = kinds[longitude] == "pos.eq.ra"
 
     def _found_frame(self) -> Any:
         try:
