@@ -361,13 +361,24 @@ def _oriented(axes: Floats, grids: Sequence[CelestialGrid]) -> SkyPlane:
     cosine, sine = math.cos(angle), math.sin(angle)
     matrix = math.sqrt(area) * np.array([[cosine, -sine], [sine, cosine]]) @ np.diag([usual_parity, 1.0])
     plane = SkyPlane(axes, matrix, (0.0, 0.0))
-    # The pixels in the middle of the exposure that stands for most others coincide with virtual ones.
-    grid = grids[best]
-    height, width = grid.shape
-    middle = np.array([[(width - 1) // 2, (height - 1) // 2]], float)
-    position = plane.project(grid.to_icrs(middle))[0]
-    phase = np.where(np.isfinite(position), np.rint(position) - position, 0.0)
-    return SkyPlane(axes, matrix, (float(phase[0]), float(phase[1])))
+    return SkyPlane(axes, matrix, _phase([grids[index] for index in alike], plane))
+
+
+def _phase(grids: Sequence[CelestialGrid], plane: SkyPlane) -> tuple[float, float]:
+    """Return a shift of a plane by less than a pixel, so that few pixels lie halfway between virtual ones.
+
+    Halfway, errors of rounding would decide which pixel is nearest, and dithers by half a pixel would lose pixels. The
+    pixels of a single exposure then coincide with virtual ones.
+    """
+    middles = np.array([plane.project(grid.to_icrs(np.array([grid.middle])))[0] for grid in grids])
+    middles = middles[np.isfinite(middles).all(axis=1)]
+    if not len(middles):
+        return 0.0, 0.0
+    parts = np.sort(middles % 1, axis=0)
+    gaps = np.diff(parts, axis=0, append=parts[:1] + 1)
+    widest = gaps.argmax(axis=0)
+    x, y = (0.5 - parts[widest, (0, 1)] - gaps[widest, (0, 1)] / 2).tolist()
+    return x, y
 
 
 def _largest_group(angles: Floats, period: float) -> tuple[int, NDArray[np.intp]]:

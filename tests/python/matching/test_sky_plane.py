@@ -160,10 +160,23 @@ def test_dithers_without_rotation_lose_no_pixel() -> None:
         # Near the middle of the field, the projections agree within less than a pixel.
         assert np.unique(sampled[np.isfinite(sampled)]).size == index.size, member.label
     assert maps[-1].repeats > 1.2
-    # The pixels of the first exposure coincide with those of the plane.
-    x, y = maps[0].to_plane(249, 199)
-    assert (x, y) == pytest.approx((round(float(x)), round(float(y))), abs=1e-3)
+    # No pixel in the middle of the field lies halfway between virtual ones.
+    middles = np.array([found.to_plane(249, 199) for found in maps[:-1]])
+    assert np.abs(middles - np.rint(middles)).max() < 0.4
+    # The pixels of a single exposure coincide with those of the plane.
+    alone = placed(members[0])[1][0].to_plane(249, 199)
+    np.testing.assert_allclose(alone, np.rint(alone), atol=1e-3)
     assert np.linalg.det(plane.matrix) < 0
+
+
+def test_dithers_by_half_a_pixel_lose_no_pixel() -> None:
+    shifts = [(0.0, 0.0), (10.5, 0.0), (0.0, 20.5), (30.5, 10.5)]
+    _, maps = placed(*(exposure(shift=shift) for shift in shifts))
+    assert [found.repeats for found in maps] == [1.0] * 4
+    # No pixel is farther than a quarter of a pixel from a virtual one.
+    for found in maps:
+        x, y = found.to_plane(249, 199)
+        assert (abs(x - round(float(x))), abs(y - round(float(y)))) == pytest.approx((0.25, 0.25), abs=1e-3)
 
 
 def test_repeats_raise_the_variance_of_means() -> None:
