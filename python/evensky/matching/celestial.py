@@ -78,6 +78,7 @@ class CelestialGrid:
         height, width = member.shape
         x, y = np.meshgrid(np.linspace(0, width - 1, _POINTS), np.linspace(0, height - 1, _POINTS))
         self.points: Floats = np.column_stack([x.ravel(), y.ravel()])
+        self.middle = ((width - 1) // 2, (height - 1) // 2)  # a pixel
         self._wcs = _adapted(member.wcs)
         self.crpix = self._wcs.crpix
         self.frame_key = self._wcs.frame_key
@@ -134,15 +135,21 @@ class CelestialGrid:
         Raises
         ------
         UnusableWcsError
-            If astropy cannot transform the coordinates to ICRS.
+            If the WCS cannot be evaluated, or if astropy cannot transform its coordinates to ICRS.
         """
-        return self.in_icrs(self.to_sky(points))
+        try:
+            sky = self.to_sky(points)
+        except Exception as error:  # libraries of WCS raise many kinds of exceptions
+            raise UnusableWcsError(f"it cannot be evaluated ({short(error)})") from error
+        return self.in_icrs(sky)
 
     def in_icrs(self, sky: Floats) -> Floats:
         """Return the directions in ICRS of positions in the frame of this exposure, as unit vectors."""
         directions = directions_of(sky)
         if self.frame_key not in _ROTATIONS:
             frame = self._wcs.frame()
+            if frame is None and self._wcs.is_equatorial:
+                return directions  # the system is not named, and modern ones agree with ICRS
             if frame is None:
                 raise UnusableWcsError(f"its coordinates ({self.frame_name}) cannot be transformed to ICRS")
             try:
@@ -221,6 +228,7 @@ class _FitsWcs:
         self.frame_name = " ".join(str(part) for part in self._key() if part)
         # The key of other frames, such as ITRS, lacks the time of the observation.
         self.is_fixed_frame = self._key()[0] in _FIXED_KINDS
+        self.is_equatorial = False  # a system that astropy does not know is named
 
     def _key(self) -> tuple[str, str, float]:
         wcs = self._wcs.wcs
@@ -295,6 +303,7 @@ class _OtherWcs:
         self._frame = self._found_frame()
         self.frame_name = kinds[longitude] if self._frame is None else repr(self._frame)
         self.frame_key: Hashable = self.frame_name
+        self.is_equatorial = kinds[longitude] == "pos.eq.ra"
 
     def _found_frame(self) -> Any:
         try:

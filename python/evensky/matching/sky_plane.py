@@ -50,7 +50,7 @@ _MARGIN = 0.1
 # Farthest virtual pixel, so that the corners of boxes are numbers of 32 bits.
 _FARTHEST_PIXEL = 2**29
 # Side of the patch on which the repeats of pixels are counted, in virtual pixels.
-_PATCH = 96
+_PATCH = 64
 # Number of exposures that are named with figures.
 _DETAILED = 5
 
@@ -376,13 +376,24 @@ def _oriented(axes: Floats, grids: Sequence[CelestialGrid]) -> SkyPlane:
     cosine, sine = math.cos(angle), math.sin(angle)
     matrix = math.sqrt(area) * np.array([[cosine, -sine], [sine, cosine]]) @ np.diag([usual_parity, 1.0])
     plane = SkyPlane(axes, matrix, (0.0, 0.0))
-    # The pixels in the middle of the exposure that stands for most others coincide with virtual ones.
-    grid = grids[best]
-    height, width = grid.shape
-    middle = np.array([[(width - 1) // 2, (height - 1) // 2]], float)
-    position = plane.project(grid.to_icrs(middle))[0]
-    phase = np.where(np.isfinite(position), np.rint(position) - position, 0.0)
-    return SkyPlane(axes, matrix, (float(phase[0]), float(phase[1])))
+    return SkyPlane(axes, matrix, _phase([grids[index] for index in alike], plane))
+
+
+def _phase(grids: Sequence[CelestialGrid], plane: SkyPlane) -> tuple[float, float]:
+    """Return a shift of a plane by less than a pixel, so that few pixels lie halfway between virtual ones.
+
+    Halfway, errors of rounding would decide which pixel is nearest, and dithers by half a pixel would lose pixels. The
+    pixels of a single exposure then coincide with virtual ones.
+    """
+    middles = np.array([plane.project(grid.to_icrs(np.array([grid.middle])))[0] for grid in grids])
+    middles = middles[np.isfinite(middles).all(axis=1)]
+    if not len(middles):
+        return 0.0, 0.0
+    parts = np.sort(middles % 1, axis=0)
+    gaps = np.diff(parts, axis=0, append=parts[:1] + 1)
+    widest = gaps.argmax(axis=0)
+    x, y = (0.5 - parts[widest, (0, 1)] - gaps[widest, (0, 1)] / 2).tolist()
+    return x, y
 
 
 def _largest_group(angles: Floats, period: float) -> tuple[int, NDArray[np.intp]]:
@@ -474,9 +485,13 @@ class _Nodes:
     def __init__(self, shape: tuple[int, int], grid: CelestialGrid, plane: SkyPlane, step: int) -> None:
         self._shape, self._step = shape, step
         # The last node is the last pixel, as some WCS have no positions beyond. A line needs a second row.
+        ends = [float(max(size - 1, 1)) for size in shape]
+        regular = [np.append(np.arange(0.0, end, step), end) for end in ends]
+        # Splines with slopes need three positions; the one in the middle is no node.
         self._y, self._x = (
-            np.append(np.arange(0.0, max(size - 1, 1), step), float(max(size - 1, 1))) for size in shape
+            np.linspace(0.0, end, max(x.size, 3)) if x.size < 3 else x for x, end in zip(regular, ends, strict=True)
         )
+        every_row, every_column = (2 if x.size < 3 else 1 for x in regular)
         x, y = np.meshgrid(self._x, self._y)
         own = np.column_stack([x.ravel(), y.ravel()])
         exact = plane.project(grid.to_icrs(own))
@@ -484,7 +499,7 @@ class _Nodes:
         if finite.sum() < 3:
             raise UnusableWcsError("almost none of the pixels have a position on the sky")
         self._holes = ~finite.reshape(x.shape)
-        self.has_holes = bool(self._holes.any())
+        self.has_holes = not finite.all()
         columns = np.column_stack([np.ones(len(own)), own])
         affine = np.linalg.lstsq(columns[finite], exact[finite], rcond=None)[0]
         self._offset, self._matrix = affine[0], affine[1:].T
@@ -495,12 +510,10 @@ class _Nodes:
         self._plane: Floats = np.moveaxis(exact.reshape(*x.shape, 2), -1, 0)
         self.virtual_pixels = self._mean_area()
         # Positions at regular distances; the last node lies beyond the last pixel.
-        self._regular: Floats = self._plane.copy()
-        for ends, positions in (
-            (np.moveaxis(self._regular, 2, 0), self._x),
-            (np.moveaxis(self._regular, 1, 0), self._y),
-        ):
-            ends[-1] = ends[-2] + (ends[-1] - ends[-2]) * (step / (positions[-1] - positions[-2]))
+        nodes = np.where(self._holes, np.nan, self._plane)[:, ::every_row, ::every_column]
+        for ends_first, x in zip((np.moveaxis(nodes, 1, 0), np.moveaxis(nodes, 2, 0)), regular, strict=True):
+            ends_first[-1] = ends_first[-2] + (ends_first[-1] - ends_first[-2]) * (step / (x[-1] - x[-2]))
+        self._nodes: Floats = np.ascontiguousarray(nodes)
 
     def _mean_area(self) -> float:
         diagonal = self._plane[:, 1:, 1:] - self._plane[:, :-1, :-1]
@@ -514,8 +527,7 @@ class _Nodes:
 
     def pixel_map(self, origin: tuple[int, int], per_pixel: bool) -> PixelMap:
         """Return the map that interpolates between these nodes and nodes of the same distance on the plane."""
-        regular = np.where(self._holes, np.nan, self._regular)
-        x0, y0, width, height = footprint = self._footprint(regular)
+        x0, y0, width, height = footprint = self._footprint()
         columns, rows = (np.arange(max(-(-(size - 1) // self._step), 1) + 1) * self._step for size in (width, height))
         x, y = np.meshgrid(x0 + columns, y0 + rows)
         own = self._inverted(np.column_stack([x.ravel(), y.ravel()]).astype(float))
@@ -528,18 +540,18 @@ class _Nodes:
             x_nodes=np.ascontiguousarray(x_nodes),
             y_nodes=np.ascontiguousarray(y_nodes),
             own_step=self._step,
-            plane_x=regular[0],
-            plane_y=regular[1],
+            plane_x=self._nodes[0],
+            plane_y=self._nodes[1],
             scale=1 / self.virtual_pixels if per_pixel else 1.0,
         )
 
-    def _footprint(self, regular: Floats) -> PixelBox:
+    def _footprint(self) -> PixelBox:
         """Return the box of the virtual pixels whose centres lie in the exposure."""
         height, width = self._shape
         # Pixels reach half a pixel beyond their centres.
         own_x = np.concatenate([[-0.5], self._x[1:-1], [width - 0.5]])
         own_y = np.concatenate([[-0.5], self._y[1:-1], [height - 0.5]])
-        x, y = bilinear((regular[0], regular[1]), *np.meshgrid(own_x / self._step, own_y / self._step))
+        x, y = bilinear((self._nodes[0], self._nodes[1]), *np.meshgrid(own_x / self._step, own_y / self._step))
         lowest = np.ceil([np.nanmin(x) - _MARGIN, np.nanmin(y) - _MARGIN])
         highest = np.floor([np.nanmax(x) + _MARGIN, np.nanmax(y) + _MARGIN])
         if np.abs([lowest, highest]).max() > _FARTHEST_PIXEL:
@@ -551,8 +563,10 @@ class _Nodes:
         """Return the array indices (x, y) at positions on the plane; NaN where there are none."""
         from scipy.interpolate import RectBivariateSpline
 
-        degrees = {"kx": min(3, self._y.size - 1), "ky": min(3, self._x.size - 1)}
-        splines = [RectBivariateSpline(self._y, self._x, values, **degrees) for values in self._plane]
+        degrees = (min(3, self._y.size - 1), min(3, self._x.size - 1))
+        splines = [
+            RectBivariateSpline(self._y, self._x, values, kx=degrees[0], ky=degrees[1]) for values in self._plane
+        ]
         last = np.array([self._x[-1], self._y[-1]])
         own: Floats = (wanted - self._offset) @ np.linalg.inv(self._matrix).T
         left = np.arange(len(own))
