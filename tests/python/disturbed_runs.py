@@ -49,7 +49,7 @@ def assert_one_line(result: Result, *codes: int) -> str:
 def assert_tidy(out: Path, whole: dict[str, str]) -> None:
     """Assert that all files with final names are whole, and that there are no others."""
     assert digests(out).items() <= whole.items()
-    allowed = {*whole, "matched.ecsv", "report.html", JOURNAL}
+    allowed = {*whole, "matched.ecsv", "overlaps.ecsv", "report.html", JOURNAL}
     assert {path.name for path in out.iterdir()} <= allowed
 
 

@@ -443,9 +443,10 @@ def match_files(
         Their layout says which HDUs are science images, masks and errors (`inspect_files` shows it); all science images
         of a file are matched. On one pixel grid, each chip is compared with the same chip of the other files.
     out_dir : str or Path
-        Folder for ``<stem>_matched.fits``, ``matched.ecsv`` and ``report.html``; it is made if it does not exist. An
-        output is a copy of its file in which the pixels of the science images are replaced, and provenance is added to
-        their headers (``EVS_`` cards, HISTORY). Compressed files stay compressed, without loss.
+        Folder for ``<stem>_matched.fits``, ``matched.ecsv``, ``overlaps.ecsv`` (joint match) and ``report.html``; it is
+        made if it does not exist. An output is a copy of its file in which the pixels of the science images are
+        replaced, and provenance is added to their headers (``EVS_`` cards, HISTORY). Compressed files stay compressed,
+        without loss.
     config : MatchAllConfig or MatchBackgroundsConfig, optional
         The former gives a joint match of all exposures (the default), the latter a match of each to one reference.
     terms, sources, scale : optional

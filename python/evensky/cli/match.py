@@ -212,9 +212,10 @@ def command(
     pixel grid, and cover different parts of it if their headers give the origin (LTV1 and LTV2, or LSST's cards).
 
     The output folder receives <stem>_matched.fits for each exposure: a copy of its file in which only the pixels of the
-    science images differ. It also receives matched.ecsv (the table of results), report.html (the report, with
-    pictures), and matched.journal, from which --resume continues a run that was stopped. Masks, errors and chips are
-    found by the layout of the files; evensky inspect shows how. FILES are never changed.
+    science images differ. It also receives matched.ecsv (the table of results), overlaps.ecsv (the differences in the
+    overlaps before and after), report.html (the report, with pictures), and matched.journal, from which --resume
+    continues a run that was stopped. Masks, errors and chips are found by the layout of the files; evensky inspect
+    shows how. FILES are never changed.
 
     \b
     Examples:

@@ -19,12 +19,13 @@ from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.terms import Term
 from ..tasks import MatchBackgroundsConfig
 from ..work.executors import EXECUTORS, open_executor
-from .folder import TABLE, RunFolder
+from .folder import OVERLAPS, TABLE, RunFolder
 from .joint import HELD_BYTES, JointMethod
 from .journal import Journal
 from .known import known_of, with_level
 from .match_run import MatchRun, write_table
 from .method import Method
+from .overlaps import write_overlaps
 from .reference import ReferenceMethod
 from .run import match_exposures
 from .source import Item
@@ -160,6 +161,10 @@ def match_files(
     run.inputs = survey.inputs[:number]
     run.notes = [f"Note: {doubt}." for doubt in survey.doubts] + run.notes
     write_table(run, folder.out_dir / TABLE)
+    if run.overlaps:
+        write_overlaps(run.overlaps, folder.out_dir / OVERLAPS)
+    else:  # there may be those of an earlier run
+        (folder.out_dir / OVERLAPS).unlink(missing_ok=True)
     return run
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["PAGE", "TABLE", "RunFolder"]
+__all__ = ["OVERLAPS", "PAGE", "TABLE", "RunFolder"]
 
 import glob
 import os
@@ -18,8 +18,8 @@ from .journal import JOURNAL
 from .source import Item
 from .store import FileStore
 
-TABLE, PAGE = "matched.ecsv", "report.html"
-"""Names of the table and of the report in the folder."""
+TABLE, OVERLAPS, PAGE = "matched.ecsv", "overlaps.ecsv", "report.html"
+"""Names of the table of exposures, the table of overlaps and the report in the folder."""
 
 
 class RunFolder:
@@ -95,7 +95,7 @@ class RunFolder:
                     "overwriting (overwrite=True, --overwrite)"
                 )
         inputs = {real_path(path) for path in (*self.paths, *self._plane_files(), *beside)}
-        results = [folder / name for name in (JOURNAL, TABLE, PAGE)]
+        results = [folder / name for name in (JOURNAL, TABLE, OVERLAPS, PAGE)]
         if clash := [path for path in (*outputs, *results) if real_path(path) in inputs]:
             raise FitsError(
                 f"{clash[0]}: is an input too, and inputs are never written to; choose another output folder"
@@ -146,6 +146,6 @@ class RunFolder:
 
     def remove_torn(self) -> None:
         """Remove temporary files that a killed run left."""
-        for name in (*(output.name for output in self._outputs()), TABLE, PAGE):
+        for name in (*(output.name for output in self._outputs()), TABLE, OVERLAPS, PAGE):
             for torn in self.out_dir.glob(f".{glob.escape(name)}.*.tmp"):
                 torn.unlink(missing_ok=True)

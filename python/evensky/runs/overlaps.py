@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["MOST_OVERLAPS", "Overlaps"]
+__all__ = ["MOST_OVERLAPS", "Overlaps", "write_overlaps"]
 
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._text import with_digits
 from ..draw.tables import table_html, table_text
+from ..fits.atomic import atomic_path
 from ..matching.joint.overlaps import Overlap
 from .record import OverlapRecord
 
@@ -119,6 +121,20 @@ class Overlaps(list[OverlapRecord]):
 
     def _repr_html_(self) -> str:
         return table_html(*self.rows()) + (f"<p>{self.left_out}</p>" if self.left_out else "")
+
+
+def write_overlaps(overlaps: Overlaps, path: str | Path) -> Path:
+    """Write the table of overlaps in ECSV format; an existing file is replaced.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    with atomic_path(path, overwrite=True) as temporary:
+        overlaps.table.write(temporary, format="ascii.ecsv", overwrite=True)
+    return path
 
 
 def _cells(one: OverlapRecord) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import pytest
 from astropy.nddata import CCDData
 
 import evensky
+from evensky.draw.tables import table_text
 from evensky.errors import InvalidParameterError
 from evensky.math import makeStatistics
 from evensky.simulate import make_exposures
@@ -81,3 +82,9 @@ def test_objects_that_hold_images_print_in_one_line() -> None:
     assert f"mean={stats.mean.value:.8g} adu" in repr(stats)
     assert f"<td>iqr</td><td>{stats.iqr.value:.6g} adu</td>" in stats._repr_html_()
     assert "counts" not in evensky.estimate_background(SKY, bin_size=40)._repr_html_()
+
+
+def test_tables_of_text_are_aligned() -> None:
+    text = table_text(("name", "level"), [("a", "-10"), ("longer", "5")], [1])
+    assert text == "name    level\na         -10\nlonger      5"
+    assert table_text(("name", "level"), []) == "name  level"

@@ -180,7 +180,7 @@ def test_a_journal_that_is_a_link_to_an_input(copies: list[Path], tmp_path: Path
     assert digest(copies[0]) == before
 
 
-@pytest.mark.parametrize("name", [JOURNAL, "matched.ecsv", "report.html"])
+@pytest.mark.parametrize("name", [JOURNAL, "matched.ecsv", "overlaps.ecsv", "report.html"])
 def test_an_input_by_the_name_of_a_result(copies: list[Path], tmp_path: Path, name: str) -> None:
     path = Path(shutil.copy(copies[0], tmp_path / name))
     before = digest(path)

@@ -13,6 +13,7 @@ from small_runs import make_config, make_exposure, write_items
 from evensky.errors import FitsError, InvalidParameterError
 from evensky.fits.descriptions import Selection
 from evensky.io import write_exposure
+from evensky.matching.joint.config import MatchAllConfig
 from evensky.runs import files as runs_files
 from evensky.runs.files import match_files
 from evensky.runs.joint import HELD_BYTES, JointMethod
@@ -34,7 +35,9 @@ def config(request: pytest.FixtureRequest) -> Any:
 def test_a_run_leaves_exposures_table_and_journal(files: list[Path], tmp_path: Path, config: Any) -> None:
     run = match_files(files, tmp_path / "out", config=config)
     names = [f"{name}_matched.fits" for name in "abc"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [*names, "matched.ecsv", "matched.journal"]
+    joint = ["overlaps.ecsv"] if isinstance(config, MatchAllConfig) else []
+    found = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert found == [*names, "matched.ecsv", "matched.journal", *joint]
     assert [Path(record.output or "").name for record in run.records] == names
     assert [record.path for record in run.records] == [str(path) for path in files]
     assert run.config == config.toDict()

@@ -74,7 +74,13 @@ def test_inputs_that_the_results_depend_on(tmp_path: Path) -> None:
 def test_torn_files_of_a_killed_run_go(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     folder.prepare()
-    for name in (".a_matched.fits.x1.tmp", ".matched.ecsv.x2.tmp", ".other.fits.x3.tmp", "a_matched.fits"):
+    for name in (
+        ".a_matched.fits.x1.tmp",
+        ".matched.ecsv.x2.tmp",
+        ".overlaps.ecsv.x4.tmp",
+        ".other.fits.x3.tmp",
+        "a_matched.fits",
+    ):
         (tmp_path / "out" / name).touch()
     folder.remove_torn()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".other.fits.x3.tmp", "a_matched.fits"]

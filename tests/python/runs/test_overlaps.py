@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from a_run import make_overlaps, make_run
 from astropy.io import fits
+from astropy.table import Table
 
 import evensky
 from evensky.matching.joint.overlaps import Overlap
 from evensky.runs.overlaps import MOST_OVERLAPS, Overlaps
 from evensky.runs.record import OverlapRecord
 from evensky.simulate import make_bare_exposures
+from evensky.tasks import MatchBackgroundsConfig
 
 
 def record(first: str, second: str, after: float, error: float = 0.1, bins: int = 4) -> OverlapRecord:
@@ -112,8 +114,13 @@ def test_a_run_that_is_resumed_has_them_too(tmp_path: Path) -> None:
     for one, path in zip(simulated, paths, strict=True):
         fits.writeto(path, one.exposure.image.array)
     first = evensky.match_files(paths, tmp_path / "out", report=False)
+    table = Table.read(tmp_path / "out" / "overlaps.ecsv")
+    assert list(table["after"]) == [one.after for one in first.overlaps]
     again = evensky.match_files(paths, tmp_path / "out", report=False, resume=True)
     assert "3 of 3 exposures were finished before" in " ".join(again.notes)
     assert again.overlaps == first.overlaps != []
     assert [one.corners for one in again.records] == [one.corners for one in first.records]
     assert len(again.records[0].corners) == 4
+    # A match to one reference leaves no table of an earlier joint match.
+    evensky.match_files(paths, tmp_path / "out", report=False, overwrite=True, config=MatchBackgroundsConfig())
+    assert not (tmp_path / "out" / "overlaps.ecsv").exists()
