@@ -408,7 +408,7 @@ def draw(name: str, one: SkySet, outcome: Outcome, path: Path) -> None:
         for row, overlap in enumerate(overlaps, 1):
             level = overlap.levels[method]
             difference = _trimmed(overlap.differences[method])
-            size = max(1, round(np.sqrt(difference.size) / 40))
+            size = max(2, round(np.sqrt(difference.size) / 40))
             blocks = sky_levels._block_medians(difference, size)
             span = max(np.nanpercentile(np.abs(blocks), 97), 1e-9)
             ax = axes[row, column]
