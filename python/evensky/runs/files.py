@@ -13,7 +13,7 @@ from typing import Any
 from .._text import printable
 from ..draw.progress import Progress
 from ..errors import InvalidParameterError
-from ..fits.descriptions import Selection
+from ..fits.descriptions import ON_SKY, Selection
 from ..io.file_names import find_file, refuse_twice
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.terms import Term
@@ -159,7 +159,8 @@ def match_files(
     finally:
         journal.close()
     run.inputs = survey.inputs[:number]
-    run.notes = [f"Note: {doubt}." for doubt in survey.doubts] + run.notes
+    on_sky = [note for note in survey.notes if note.startswith(ON_SKY)]
+    run.notes = [f"Note: {note}." for note in (*on_sky, *survey.doubts)] + run.notes
     write_table(run, folder.out_dir / TABLE)
     if run.overlaps:
         write_overlaps(run.overlaps, folder.out_dir / OVERLAPS)

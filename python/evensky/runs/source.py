@@ -18,7 +18,7 @@ from .._checks import shown, whole_number
 from .._text import printable
 from ..errors import EvenskyError, InvalidParameterError, OutOfRangeError
 from ..fits.companions import split_extension
-from ..fits.descriptions import AffineMap, ImageDescription, Section, Selection
+from ..fits.descriptions import AffineMap, FileDescription, ImageDescription, Section, Selection
 from ..fits.sections import amplifier_sections
 from ..geom import Point2I
 from ..image import Exposure
@@ -256,6 +256,7 @@ class MemorySource(Source):
         self.matched: list[Any] = [None] * len(exposures)
         self.models: list[Any] = [None] * len(exposures)
         self._bits: dict[int, int] = {}
+        self._descriptions: dict[int, FileDescription] = {}
 
     def number_of(self, reference: int | str | Path, parameter: str = "reference") -> int:
         """Return the number of the reference, or of an exposure that another parameter names.
@@ -303,8 +304,7 @@ class MemorySource(Source):
         data = self.exposures[item.index]
         try:
             if item.path is not None:
-                path, hdu = split_extension(item.path)
-                file = describe(path, Selection(hdu=hdu))
+                file = self._described(item.index, item.path)
                 image = file.images[0]
                 return GridMember(item.label, image.shape, image.origin, file.wcs[0])
             planes = as_planes(data)
@@ -315,13 +315,19 @@ class MemorySource(Source):
         height, width = planes.image.shape
         return GridMember(item.label, (height, width), origin, planes.wcs)
 
+    def _described(self, index: int, path: Path) -> FileDescription:
+        """Return the description of a file, which is made once."""
+        if index not in self._descriptions:
+            path, hdu = split_extension(path)
+            self._descriptions[index] = describe(path, Selection(hdu=hdu))
+        return self._descriptions[index]
+
     def kind_of(self, item: Item) -> tuple[str, str]:
         """Return the unit and the instrument of an exposure before it is read; "" for what is unknown."""
         data = self.exposures[item.index]
         try:
             if item.path is not None:
-                path, hdu = split_extension(item.path)
-                image = describe(path, Selection(hdu=hdu)).images[0]
+                image = self._described(item.index, item.path).images[0]
                 return image.unit, image.instrument
             exposure = exposure_of(data, item.label, copy=False)
             return unit_of(exposure), str(exposure.metadata.get("INSTRUME") or "")
@@ -341,8 +347,7 @@ class MemorySource(Source):
     def amplifiers(self, item: Item, shape: tuple[int, int]) -> tuple[Section, ...]:
         """Return the sections of the amplifiers that the header of a file or an object gives."""
         if item.path is not None:
-            path, hdu = split_extension(item.path)
-            return describe(path, Selection(hdu=hdu)).images[0].amplifiers
+            return self._described(item.index, item.path).images[0].amplifiers
         data = self.exposures[item.index]
         headers = [getattr(data, name, None) for name in ("header", "meta", "metadata")]
         return amplifier_sections([one for one in headers if hasattr(one, "get") and hasattr(one, "keys")], shape)

@@ -72,8 +72,8 @@ def errors(member: GridMember, plane: SkyPlane, found: PixelMap) -> tuple[float,
     with quiet():
         sky = member.wcs.pixel_to_world(*own.T).icrs
         exact = np.column_stack(plane.wcs.all_world2pix(sky.ra.deg, sky.dec.deg, 0))
-    there = np.column_stack(found.to_plane(*(own + origin).T)) - exact
-    back = np.column_stack(found.to_pixels(*exact.T)) - own - origin
+    there = np.column_stack(found.to_common(*(own + origin).T)) - exact
+    back = np.column_stack(found.to_own(*exact.T)) - own - origin
     return float(np.hypot(*there.T).max()), float(np.hypot(*back.T).max())
 
 
@@ -128,7 +128,7 @@ def test_frames_are_transformed() -> None:
     members = [fk4, galactic, fk5]
     plane, maps = placed(*members)
     assert_exact(members, plane, maps)
-    middles = np.array([m.to_plane((SHAPE[1] - 1) / 2, (SHAPE[0] - 1) / 2) for m in maps])
+    middles = np.array([m.to_common((SHAPE[1] - 1) / 2, (SHAPE[0] - 1) / 2) for m in maps])
     # The constants of the frames agree within an arcsecond.
     assert np.abs(middles - middles[0]).max() < 1.0 / (3600 * SCALE)
 
@@ -161,10 +161,10 @@ def test_dithers_without_rotation_lose_no_pixel() -> None:
         assert np.unique(sampled[np.isfinite(sampled)]).size == index.size, member.label
     assert maps[-1].repeats > 1.2
     # No pixel in the middle of the field lies halfway between virtual ones.
-    middles = np.array([found.to_plane(249, 199) for found in maps[:-1]])
+    middles = np.array([found.to_common(249, 199) for found in maps[:-1]])
     assert np.abs(middles - np.rint(middles)).max() < 0.4
     # The pixels of a single exposure coincide with those of the plane.
-    alone = placed(members[0])[1][0].to_plane(249, 199)
+    alone = placed(members[0])[1][0].to_common(249, 199)
     np.testing.assert_allclose(alone, np.rint(alone), atol=1e-3)
     assert np.linalg.det(plane.matrix) < 0
 
@@ -175,7 +175,7 @@ def test_dithers_by_half_a_pixel_lose_no_pixel() -> None:
     assert [found.repeats for found in maps] == [1.0] * 4
     # No pixel is farther than a quarter of a pixel from a virtual one.
     for found in maps:
-        x, y = found.to_plane(249, 199)
+        x, y = found.to_common(249, 199)
         assert (abs(x - round(float(x))), abs(y - round(float(y)))) == pytest.approx((0.25, 0.25), abs=1e-3)
 
 
@@ -300,10 +300,10 @@ def test_pixels_without_positions_have_no_samples() -> None:
     # A ring of two nodes is lost.
     lost = (np.unique(distance).size, np.isin(distance[distance > 90], sampled).mean())
     assert lost[1] > 0.7
-    there = np.column_stack(found.to_plane(*np.array([[400.2, 300.7], [250.0, 20.0]]).T))
+    there = np.column_stack(found.to_common(*np.array([[400.2, 300.7], [250.0, 20.0]]).T))
     sky = whole.wcs.all_pix2world([[400.2, 300.7], [250.0, 20.0]], 0)
     np.testing.assert_allclose(there, np.column_stack(plane.to_plane(*sky.T)), atol=0.05)
-    assert np.isnan(found.to_plane(100.0, 200.0)).all()
+    assert np.isnan(found.to_common(100.0, 200.0)).all()
 
 
 def test_a_gwcs() -> None:

@@ -51,7 +51,7 @@ def turned(angle: float = 30.0, scale: float = 1.0, origin: tuple[int, int] = OR
 def expected(found: PixelMap, pixels: NDArray[Any], good: NDArray[np.bool_]) -> NDArray[Any]:
     """Look up the nearest pixel of each virtual pixel."""
     x0, y0, width, height = found.footprint
-    x, y = found.to_pixels(*np.meshgrid(np.arange(x0, x0 + width), np.arange(y0, y0 + height)))
+    x, y = found.to_own(*np.meshgrid(np.arange(x0, x0 + width), np.arange(y0, y0 + height)))
     column, row = (np.floor(v - o + 0.5).astype(int) for v, o in zip((x, y), found.origin, strict=True))
     inside = (column >= 0) & (row >= 0) & (column < found.shape[1]) & (row < found.shape[0])
     values = np.where(good & np.isfinite(pixels), pixels * pixels.dtype.type(found.scale), np.nan)
@@ -93,13 +93,13 @@ def test_rows_of_the_footprint() -> None:
 def test_positions_are_mapped_there_and_back() -> None:
     found = turned()
     x, y = np.random.default_rng(1).uniform(-30, 120, (2, 5, 4))
-    there = found.to_plane(x + ORIGIN[0], y + ORIGIN[1])
+    there = found.to_common(x + ORIGIN[0], y + ORIGIN[1])
     assert there[0].shape == (5, 4)
-    back = found.to_pixels(*there)
+    back = found.to_own(*there)
     # Positions beyond the exposure are continued.
     np.testing.assert_allclose(back, (x + ORIGIN[0], y + ORIGIN[1]), atol=1e-9)
-    assert found.to_pixels(*MIDDLE) == pytest.approx((1000 + 44.5, -50 + 34.5))
-    assert np.isnan(found.to_pixels(np.nan, 3.0)).all()
+    assert found.to_own(*MIDDLE) == pytest.approx((1000 + 44.5, -50 + 34.5))
+    assert np.isnan(found.to_own(np.nan, 3.0)).all()
 
 
 def test_the_outline_goes_round_the_exposure() -> None:
@@ -115,7 +115,7 @@ def test_nodes_without_positions() -> None:
     found = turned()
     found.x_nodes[2, 2] = np.nan
     x0, y0 = found.footprint[:2]
-    x, _ = found.to_pixels(x0 + np.array([2.5, 3.5]) * STEP, y0 + np.array([2.5, 3.5]) * STEP)
+    x, _ = found.to_own(x0 + np.array([2.5, 3.5]) * STEP, y0 + np.array([2.5, 3.5]) * STEP)
     assert np.isnan(x).tolist() == [True, False]
     sampled = found.sample(np.ones(SHAPE))
     assert np.isnan(sampled[STEP + 1 : 3 * STEP, STEP + 1 : 3 * STEP]).all()
