@@ -147,7 +147,7 @@ class Commands(click.Group):
         "background": "Model the background of FILE.",
         "demo": "Simulate exposures in FOLDER, match them, and compare the result with the truth.",
         "inspect": "Show how FILES would be used by match, and what is wrong with them.",
-        "match": "Match the backgrounds of FILES, exposures on one pixel grid.",
+        "match": "Match the backgrounds of FILES, exposures of one field or mosaic.",
         "stats": "Print statistics of the good pixels of FILE, with errors.",
     }
     """First sentence of each command's help, so that a list of commands need not import them."""

@@ -29,8 +29,8 @@ _DETAILED = 5
 _FARTHEST_ORIGIN = 2**30
 
 _CURE = (
-    "resample the exposures to one grid first (reproject, SWarp), or compare their pixels as they stand with "
-    "--same-grid (same_grid=True)"
+    "the method 'all' compares exposures of any pixel grid through their WCS; --same-grid (same_grid=True) compares "
+    "pixels as they stand"
 )
 
 

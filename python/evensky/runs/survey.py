@@ -332,7 +332,8 @@ def check_grid(
     problems = list(placement.problems)
     if problems:
         *problems, last, cure = problems
-        problems.append(f"{last}; {cure}")
+        # Exposures that may be shifted can also be placed on the sky.
+        problems.append(last if shifted and not same_grid else f"{last}; {cure}")
         return [None] * len(members), placement.notes, problems
     apart = [
         f"{member.label} by ({x - placement.origins[0][0]}, {y - placement.origins[0][1]}) px"

@@ -136,11 +136,11 @@ def test_positions_on_the_grid(tmp_path: Path) -> None:
     assert [item.origin for item in survey(*paths, shifted=False, same_grid=True).items] == [(0, 0), (0, 0)]
 
 
-def test_other_grids_are_refused(tmp_path: Path) -> None:
+def test_other_grids_are_refused_by_a_match_pixel_by_pixel(tmp_path: Path) -> None:
     paths = [write(tmp_path / "a.fits", **wcs()), write(tmp_path / "b.fits", **wcs(CRVAL1=10.00005))]
-    found = survey(*paths)
+    found = survey(*paths, shifted=False)
     (problem,) = found.problems
-    assert problem.startswith("b is not on the pixel grid of a: it is shifted by (-0.47, 0.00) px; resample")
+    assert problem.startswith("b is not on the pixel grid of a: it is shifted by (-0.47, 0.00) px; the method 'all'")
     assert "--same-grid" in problem
     assert [item.origin for item in found.items] == [None, None]
     other = survey(write(tmp_path / "c.fits"), write(tmp_path / "d.fits", (30, 50)))

@@ -115,7 +115,7 @@ def test_an_exposure_without_a_model_has_no_flag() -> None:
 
 
 def test_every_flag_is_explained() -> None:
-    assert set(FLAGS) == {"POOR_FIT", "INCONSISTENT", "UNDETERMINED", "GAIN", "QUANTISED"}
+    assert set(FLAGS) == {"POOR_FIT", "INCONSISTENT", "UNDETERMINED", "GAIN", "QUANTISED", "ASTROMETRY"}
     assert all(len(text) > 20 for text in FLAGS.values())
 
 
