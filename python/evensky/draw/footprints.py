@@ -31,6 +31,10 @@ _FAR = 4.0
 _LEAST_ERRORS = 5.0
 # Height of a field in units of its width below which the two panels are above each other.
 _WIDE = 0.4
+# Opacity of a footprint, and its limits; where many overlap, it is divided by the square root of their number.
+_OPACITY, _OPACITIES = 0.7, (0.2, 0.6)
+# Size of the letters of names in points.
+_NAME_POINTS = 7.5
 _COLOURS = "RdBu_r"
 _INK, _UNKNOWN = "#333B44", "#D9DDE2"
 
@@ -125,11 +129,15 @@ def plot_footprints(
     # Width of lines in points, for panels of the size that they have in a new figure.
     points_across = (530.0 if vertical else 265.0) / float((high - low).max() + 2 * margin)
     width = float(np.clip(_line_width(outlines, links) * points_across, _THINNEST, _THICKEST))
+    few = len(known) <= _MOST_NAMES
+    places = _places(outlines, piled, labels, 1 / points_across, on_sky=on_sky) if few else []
     scale: Any = None
     for number, (ax, title) in enumerate(zip(axes, ("before", "after"), strict=True)):
         scale = _panel(ax, outlines, piled, levels[number], links, number, limit, width)
-        if len(known) <= _MOST_NAMES:
-            _write_names(ax, outlines, labels, on_sky=on_sky)
+        if few:
+            colours = scale.to_rgba(np.nan_to_num(levels[number]))
+            colours[~np.isfinite(levels[number])] = _rgba(_UNKNOWN)
+            _write_names(ax, outlines, piled, places, labels, colours, on_sky=on_sky)
         spread = levels[number][np.isfinite(levels[number])]
         if spread.size:
             rms, least = float(np.sqrt(np.mean(spread**2))), 0.1 * error
@@ -259,7 +267,7 @@ def _panel(
     colours = scale.to_rgba(np.nan_to_num(levels))
     colours[~np.isfinite(levels)] = _rgba(_UNKNOWN)
     # Of overlapping footprints all can be seen; in a pile, the upper ones hide the lower ones but for their edges.
-    colours[~piled, 3] = 0.6
+    colours[~piled, 3] = np.clip(_OPACITY / np.sqrt(_depth(outlines)), *_OPACITIES)
     back_to_front = np.arange(len(outlines))[::-1]
     ax.add_collection(
         PolyCollection(
@@ -295,23 +303,75 @@ def _rgba(colour: str) -> tuple[float, float, float, float]:
     return to_rgba(colour)
 
 
-def _write_names(ax: Any, outlines: Sequence[np.ndarray], labels: Sequence[str], *, on_sky: bool) -> None:
-    """Write the names of exposures at their upper left corners, which piles leave free."""
-    from matplotlib.patheffects import withStroke
+def _depth(outlines: Sequence[np.ndarray]) -> float:
+    """Return the mean number of footprints that overlap, if they fill a rectangle; at least 1."""
+    points = np.concatenate(outlines)
+    areas = 0.0
+    for outline in outlines:
+        x, y = outline.T
+        areas += 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
+    return max(1.0, areas / float(np.ptp(points, axis=0).prod()))
 
-    halo = [withStroke(linewidth=2.5, foreground="white")]
-    for outline, name in zip(outlines, _short(labels), strict=True):
-        # East is to the left.
-        corner = outline[np.argmax(outline @ ((0.9, 1.0) if on_sky else (-0.9, 1.0)))]
+
+def _places(
+    outlines: Sequence[np.ndarray], piled: np.ndarray, labels: Sequence[str], point: float, *, on_sky: bool
+) -> list[np.ndarray]:
+    """Return the places of names: of each outline the first corner at which the name overlaps no other.
+
+    Parameters
+    ----------
+    outlines : sequence of ndarray
+    piled : ndarray of bool
+    labels : sequence of str
+    point : float
+        Size of a typographic point in the unit of the outlines.
+    on_sky : bool
+        Whether x increases to the left.
+    """
+    found: list[np.ndarray] = []
+    taken: list[tuple[np.ndarray, np.ndarray]] = []  # middles and half sizes of names
+    for outline, centre, in_pile, name in zip(outlines, _centres(outlines), piled, _short(labels), strict=True):
+        half = 0.5 * point * _NAME_POINTS * np.array([0.65 * len(name) + 1.0, 1.7])
+        # The upper left corner comes first, which piles leave free; east is to the left.
+        corners = outline[np.argsort(outline @ ((-0.9, -1.0) if on_sky else (0.9, -1.0)))]
+        middles = corners + np.where(corners < centre, half, -half)
+        free = [
+            min((float((np.abs(middle - other) / (half + size)).max()) for other, size in taken), default=np.inf)
+            for middle in middles
+        ]
+        best = 0 if in_pile else next((at for at, one in enumerate(free) if one > 1), int(np.argmax(free)))
+        found.append(corners[best])
+        taken.append((middles[best], half))
+    return found
+
+
+def _write_names(
+    ax: Any,
+    outlines: Sequence[np.ndarray],
+    piled: np.ndarray,
+    places: Sequence[np.ndarray],
+    labels: Sequence[str],
+    colours: np.ndarray,
+    *,
+    on_sky: bool,
+) -> None:
+    """Write the names of exposures on the colours of their levels."""
+    names = zip(places, _centres(outlines), piled, _short(labels), colours, strict=True)
+    for place, centre, in_pile, name, colour in names:
+        left, low = bool(place[0] < centre[0]) != on_sky, bool(place[1] < centre[1])
+        bright = float(colour[:3] @ (0.3, 0.6, 0.1)) > 0.5
+        # A pile has the same colour behind the name.
+        box = {"boxstyle": "round,pad=0.2", "facecolor": colour, "edgecolor": _INK, "linewidth": 0.6}
         ax.annotate(
             name,
-            corner,
-            xytext=(3, -2),
+            place,
+            xytext=(3 if left else -3, 0) if in_pile else (4 if left else -4, 4 if low else -4),
             textcoords="offset points",
-            va="top",
-            fontsize=7.5,
-            color="black",
-            path_effects=halo,
+            ha="left" if left else "right",
+            va="bottom" if low else "top",
+            fontsize=_NAME_POINTS - 1 if in_pile else _NAME_POINTS,
+            color="black" if bright else "white",
+            bbox=None if in_pile else box,
             zorder=5,
         )
 

@@ -243,7 +243,7 @@ class JointMethod(Method):
         self._planes = {}
         self.level = "known" if self.anchors else "fixed" if self.fixed else fit.level
         self.overlaps = fit.overlaps
-        self.corners = _corners_of(items, looks)
+        self.corners = _corners_of(items, looks, chips)
         if any(item.map is not None for item in items):
             self.footprint_unit = "deg"
         labels = [item.label for item in items]
@@ -506,7 +506,7 @@ def _chips_of(items: Sequence[Item], looks: Sequence[Look]) -> list[Chip] | None
     return chips
 
 
-def _corners_of(items: Sequence[Item], looks: Sequence[Look]) -> list[list[list[float]]]:
+def _corners_of(items: Sequence[Item], looks: Sequence[Look], chips: Sequence[Chip] | None) -> list[list[list[float]]]:
     """Return the corners of all exposures on the common pixel grid, or of chips in the focal plane.
 
     Chips are placed where they are in the first file. There are no corners if the place of any chip is unknown, as each
@@ -515,9 +515,7 @@ def _corners_of(items: Sequence[Item], looks: Sequence[Look]) -> list[list[list[
     if any(item.map is not None for item in items):
         return [[list(point) for point in item.outline] for item in items]
     maps: dict[str, np.ndarray] = {}
-    if any(item.slot for item in items):
-        chips = _chips_of(items, looks)
-        assert chips is not None
+    if chips is not None:
         for item, look, chip in zip(items, looks, chips, strict=True):
             if look.box is not None and item.slot not in maps:
                 if item.to_plane is None:

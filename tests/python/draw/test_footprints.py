@@ -150,3 +150,19 @@ def test_axes_can_be_given() -> None:
 def test_without_outlines_there_is_no_figure() -> None:
     with pytest.raises(InvalidParameterError, match="None of the 6 exposures has an outline"):
         make_run().plot_footprints()
+
+
+def test_names_of_dithers_do_not_hide_each_other() -> None:
+    rng = np.random.default_rng(10)
+    records = []
+    for k, angle in enumerate(rng.uniform(0, 2 * np.pi, 10)):
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        square = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]) @ turn
+        corners = (square + rng.uniform(-0.4, 0.4, 2)).tolist()
+        records.append(ExposureRecord(f"dither_{k:02d}", "", "matched", corners=corners))
+    figure = plot_footprints(records, rng.normal(0, 20, 10).tolist(), [0.0] * 10)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert sum(one.overlaps(other) for k, one in enumerate(boxes) for other in boxes[:k]) == 0
+    # Where many overlap, each lets the lower ones be seen.
+    assert figure.axes[0].collections[0].get_facecolors()[0, 3] < 0.5

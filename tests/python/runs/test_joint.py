@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from evensky.errors import TaskError
 from evensky.fits.descriptions import Selection
 from evensky.image import ExposureF, ImageF, MaskedImageF
 from evensky.io import write_exposure
-from evensky.runs.joint import JointMethod
-from evensky.runs.method import Plan
+from evensky.matching.reference import ReferenceCandidate
+from evensky.runs.joint import JointMethod, _chips_of, _corners_of
+from evensky.runs.method import Look, Plan
 from evensky.runs.record import ExposureRecord
 from evensky.runs.run import match_exposures
 from evensky.runs.source import Frame, Item, MemorySource, Source
@@ -284,3 +286,24 @@ def test_no_pixels_are_held_after_a_run_however_it_ends(monkeypatch: pytest.Monk
     with pytest.raises(KeyboardInterrupt):
         evensky.match_all(exposures, 0, bin_size=16)
     assert not PIXELS._held
+
+
+def test_chips_are_placed_in_the_focal_plane() -> None:
+    # Two files of two chips; the second chip is mirrored in x, and the second file is shifted by (5, 3).
+    places = {"1": (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), "2": (-1.0, 0.0, 199.0, 0.0, 1.0, 10.0)}
+    items = [
+        Item(2 * file + chip, f"{file}-{slot}", Path(f"{file}.fits"), slot=slot, to_plane=place)
+        for file in (0, 1)
+        for chip, (slot, place) in enumerate(places.items())
+    ]
+    boxes = [(0, 0, 80, 60), (0, 0, 80, 60), (5, 3, 80, 60), (5, 3, 80, 60)]
+    looks = [Look(ReferenceCandidate(item.label), box) for item, box in zip(items, boxes, strict=True)]
+    corners = _corners_of(items, looks, _chips_of(items, looks))
+    assert corners[0] == [[-0.5, -0.5], [79.5, -0.5], [79.5, 59.5], [-0.5, 59.5]]
+    assert corners[1] == [[199.5, 9.5], [119.5, 9.5], [119.5, 69.5], [199.5, 69.5]]
+    assert corners[2] == [[4.5, 2.5], [84.5, 2.5], [84.5, 62.5], [4.5, 62.5]]
+    assert corners[3][0] == [194.5, 12.5]
+    looks[1].box = None
+    assert _corners_of(items, looks, _chips_of(items, looks))[1] == []
+    unknown = [replace(item, to_plane=None) if item.slot == "2" else item for item in items]
+    assert _corners_of(unknown, looks, _chips_of(unknown, looks)) == []

@@ -17,7 +17,6 @@ from evensky.fits.descriptions import Selection
 from evensky.runs.source import MemorySource
 from evensky.runs.survey import _common_scales, place_items, survey_files
 from evensky.simulate import make_dithered_exposures, sky_left, write_exposures
-from evensky.tasks import MatchBackgroundsConfig
 
 SIDE = 320
 
@@ -78,7 +77,7 @@ def test_files_give_the_same_models(scene: dithered_scenes.DitheredScene, files:
         "scratch": {"scratch": tmp_path},
     }.items():
         run = evensky.match_files(files, tmp_path / name, report=False, **options)
-        assert [record.status for record in run.records] == ["matched"] * 4
+        assert not run.failed
         pixels.append([fits.getdata(record.output) for record in run.records if record.output])
     for others in pixels[1:]:
         for one, other in zip(pixels[0], others, strict=True):
@@ -133,17 +132,17 @@ def test_files_of_one_image_and_of_chips_are_matched_together(tmp_path: Path) ->
 
 def test_surface_brightness_is_compared_as_it_is() -> None:
     options: dict[str, Any] = {"seed": 3, "dither": 60.0, "scales": (0.9, 1.1), "order": 0}
-    for unit, factors in (("adu", (0.8, 1.25)), ("MJy/sr", (1.0, 1.0))):
+    for unit in ("adu", "MJy/sr"):
         simulated = make_dithered_exposures(3, (SIDE, SIDE), unit=unit, **options)
         source = placed([one.exposure for one in simulated])
         scales = [item.map.scale for item in source.items if item.map is not None]
         areas = np.array([one.area for one in simulated])
+        assert 0.7 < min(scales) <= max(scales) < 1.3
         if unit == "adu":
             np.testing.assert_allclose(np.array(scales) * areas, scales[0] * areas[0], rtol=1e-4)
             assert max(scales) / min(scales) > 1.05
         else:
             assert scales == [1.0] * 3
-        assert factors[0] <= min(scales) and max(scales) <= factors[1] * 1.25
 
 
 def test_exposures_of_one_flat_field_share_a_factor() -> None:
@@ -172,7 +171,6 @@ def test_what_cannot_be_placed_is_refused(scene: dithered_scenes.DitheredScene, 
         evensky.match(scene.exposures)
     with pytest.raises(UnsuitableError, match="the method 'all' compares exposures of any pixel grid"):
         survey_files(files, Selection(), shifted=False).refuse()
-    assert isinstance(MatchBackgroundsConfig(), MatchBackgroundsConfig)
     bare = [*scene.exposures[:2], scene.exposures[2].image.array[:200]]
     with pytest.raises(UnsuitableError, match="exposure 2 has no WCS"):
         evensky.match_all(bare)
@@ -221,7 +219,7 @@ def test_levels_of_amplifiers_of_turned_exposures() -> None:
             sky[:, SIDE // 2 :] += np.float32(step)
         moved.append(replace(one, exposure=exposure, sky=sky))
     result = evensky.match_all(
-        [one.exposure for one in moved], terms=["smooth", evensky.amplifier(labels)], pictures=False
+        [one.exposure for one in moved], terms=["smooth", evensky.amplifier(labels)], reference=0, pictures=False
     )
     model = result.models[2].image()
     assert model[10, 10] - model[10, -10] == pytest.approx(step, abs=0.4)

@@ -34,13 +34,13 @@ def test_means_over_turned_bins() -> None:
     box = (0, 0, 512, 512)
     basis, candidate = Basis(box, TURNED), Candidate(2)
     side = 64
-    pixels = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2) + [250.0, 130.0]
-    exact = basis.at(candidate, *pixels.T).mean(axis=0)
-    centre = pixels.mean(axis=0)
-    found = basis.design(candidate, centre[:1], centre[1:], float(side), float(side))[0]
+    x, y = (one.ravel() for one in np.meshgrid(250.0 + np.arange(side), 130.0 + np.arange(side)))
+    exact = basis.at(candidate, x, y).mean(axis=0)
+    centre = np.array([x.mean()]), np.array([y.mean()])
+    found = basis.design(candidate, *centre, float(side), float(side))[0]
     np.testing.assert_allclose(found, exact, atol=2e-5)
     # The size of the bin matters by more than that.
-    assert np.abs(basis.at(candidate, centre[:1], centre[1:])[0] - exact).max() > 1e-3
+    assert np.abs(basis.at(candidate, *centre)[0] - exact).max() > 1e-3
 
 
 def test_drifts_are_those_of_own_rows() -> None:
