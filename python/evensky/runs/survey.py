@@ -417,6 +417,6 @@ def _summary(item: Item, file: FileDescription | EvenskyError) -> InputSummary:
         errors,
         image.unit,
         image.filter,
-        item.origin,
+        None if item.map is not None else item.origin,
         [*ignored, *amplifiers, *file.notes, *image.notes],
     )
