@@ -53,6 +53,10 @@ def test_dithered_exposures_are_matched(scene: dithered_scenes.DitheredScene, re
     assert any("placed by their WCS on the sky" in note for note in result.run.notes)
     assert any("compared per area" in note for note in result.run.notes)
     assert all(0.02 < record.source_fraction < 0.5 for record in result.run.records)
+    # Levels are compared per area.
+    after = [record.level_after * record.area_factor for record in result.run.records]
+    own = [record.level_after for record in result.run.records]
+    assert np.ptp(after) < 30 < np.ptp(own)
 
 
 def test_outlines_and_overlaps_are_shown(result: Any) -> None:
