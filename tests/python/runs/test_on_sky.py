@@ -10,6 +10,7 @@ import dithered_scenes
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.nddata import CCDData
 
 import evensky
 from evensky.errors import UnsuitableError
@@ -147,6 +148,29 @@ def test_surface_brightness_is_compared_as_it_is() -> None:
             assert max(scales) / min(scales) > 1.05
         else:
             assert scales == [1.0] * 3
+
+
+def test_what_values_stand_for_can_be_said() -> None:
+    simulated = make_dithered_exposures(3, (SIDE, SIDE), 3, dither=60.0, order=0, unit="MJy/sr")
+    exposures = [one.exposure for one in simulated]
+    for one in exposures:
+        del one.metadata["BUNIT"]
+    run = evensky.match_all(exposures, pictures=False).run
+    assert any("exposure 0, exposure 1 and exposure 2 have no unit (BUNIT)" in note for note in run.notes)
+    result = evensky.match_all(exposures, pixel_values="per_area", pictures=False)
+    assert not any("BUNIT" in note for note in result.run.notes)
+    assert [record.area_factor for record in result.run.records] == [1.0] * 3
+    assert sky_left(simulated, result) < 0.2
+
+
+def test_the_wcs_may_be_in_the_header_of_an_object(scene: dithered_scenes.DitheredScene) -> None:
+    ccds = []
+    for number, one in enumerate(scene.exposures):
+        header = one.wcs.to_header(relax=True)
+        ccds.append(CCDData(one.image.array, unit="adu", meta=dict(header) if number % 2 else header))
+    result = evensky.match_all(ccds, level="mean", pictures=False)
+    assert scene.left([model.image() for model in result.models]) < 0.2
+    assert isinstance(result.exposures[0], CCDData)
 
 
 def test_exposures_of_one_flat_field_share_a_factor() -> None:
