@@ -60,6 +60,14 @@ def test_dithered_exposures_are_matched(scene: dithered_scenes.DitheredScene, re
     assert np.ptp(after) < 30 < np.ptp(own)
 
 
+@pytest.mark.parametrize("level", ["mean", "reference", "lowest"])
+def test_distortions_do_not_bend_levels(level: str) -> None:
+    """A slope on the sky is curved in the pixels of a distorted exposure."""
+    simulated = make_dithered_exposures(4, (SIDE, SIDE), 6, dither=60.0, distortion=8.0, order=1, noise=1.0, stars=0)
+    result = evensky.match_all([one.exposure for one in simulated], level=level, pictures=False)
+    assert sky_left(simulated, result) < 0.05  # 0.2 if models had no room for the curves
+
+
 def test_outlines_and_overlaps_are_shown(result: Any) -> None:
     run = result.run
     assert run.footprint_unit == "deg"
