@@ -307,8 +307,8 @@ def place_members(
         if unknown and pixel_values == "auto":
             verb = "has" if len(unknown) == 1 else "have"
             notes.append(
-                f"{several(unknown)} {verb} no unit (BUNIT), so the values are taken to be per pixel, as counts are; if "
-                "they are surface brightness, say so with -c pixel_values=per_area (pixel_values='per_area')"
+                f"{several(unknown)} {verb} no unit (BUNIT), so the values are taken to be per pixel, as counts are; "
+                "if they are surface brightness, say so with -c pixel_values=per_area (pixel_values='per_area')"
             )
     return placed, [*notes, *placement.notes], []
 

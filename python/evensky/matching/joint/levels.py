@@ -15,8 +15,8 @@ from .grid import around
 from .network import Network, Solution
 from .system import Shift, widened
 
-# Largest RMS error of a shift in the pixels of an exposure, in units of their noise, and the largest number of orders by
-# which series are extended because of it.
+# Largest RMS error of a shift in the pixels of an exposure, in units of their noise, and the largest number of orders
+# by which series are extended because of it.
 _NEGLIGIBLE, _MORE_ORDERS = 1e-3, 2
 
 LEVELS = ("auto", "reference", "mean", "lowest")
