@@ -15,9 +15,9 @@ from .grid import around
 from .network import Network, Solution
 from .system import Shift, widened
 
-# Largest RMS error of a shift in the pixels of an exposure, in units of their noise, and the largest number of orders
-# by which series are extended because of it.
-_NEGLIGIBLE, _MORE_ORDERS = 1e-3, 2
+# Largest RMS error of a shift in the pixels of an exposure, in units of the standard error of its mean level, and the
+# largest number of orders by which series are extended because of it.
+_NEGLIGIBLE, _MORE_ORDERS = 0.5, 2
 
 LEVELS = ("auto", "reference", "mean", "lowest")
 """Levels that can be left unchanged: that of the reference; the mean, as models add up to 0; or the lowest, to which
@@ -75,17 +75,17 @@ def _common_order(members: list[int], candidates: Sequence[Candidate]) -> int:
 def _misfit(
     network: Network, field: Basis, unit: int, candidate: Candidate, shift: Shift, total: np.ndarray, order: int
 ) -> float:
-    """Return the RMS error of a shift in a unit's own terms, in units of the noise of its pixels.
+    """Return the RMS error of a shift in a unit's own terms, in units of the standard error of its mean level.
 
     A polynomial on the sky is one in the pixels of an exposure only if its WCS has no distortion.
     """
     basis = network.unit_bases[unit]
-    noise = float(np.nanmedian(network.differences.pixel_noise[network.images[unit]]))
-    if basis.transform is None or candidate.nodes is not None or not noise > 0:
+    if basis.transform is None or candidate.nodes is not None:
         return 0.0
+    weight = float((1 / network.differences.node_variance[network.nodes_of(unit)]).sum())
     x, y = basis.points
     own = basis.at(candidate, x, y) @ (shift.into[unit] @ total)[: candidate.smooth_terms]
-    return float(np.sqrt(np.mean((own - field.at(Candidate(order), x, y) @ total) ** 2))) / noise
+    return float(np.sqrt(np.mean((own - field.at(Candidate(order), x, y) @ total) ** 2)) * np.sqrt(weight))
 
 
 def _give_room(solution: Solution, orders: Mapping[int, int]) -> None:
