@@ -173,7 +173,9 @@ def _context(run: MatchRun) -> dict[str, Any]:
         "differences": _median_differences(run),
         "footprints": figure_url(run.plot_footprints(), 150) if outlined else None,
         "overlaps": run.overlaps.rows()[1],
-        "levels": figure_url(plot_levels(run.records, run.reference, run.unit), 110) if done else None,
+        "levels": figure_url(plot_levels(run.records, run.reference if run.level == "reference" else "", run.unit), 110)
+        if done
+        else None,
         "costs": figure_url(plot_costs(run.candidates), 110) if run.candidates else None,
         "exposures": [exposure(record) for record in run.records],
         "number": _number,

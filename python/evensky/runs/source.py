@@ -330,7 +330,9 @@ class MemorySource(Source):
                 image = self._described(item.index, item.path).images[0]
                 return image.unit, image.instrument
             exposure = exposure_of(data, item.label, copy=False)
-            return unit_of(exposure), str(exposure.metadata.get("INSTRUME") or "")
+            headers = [exposure.metadata, *(getattr(data, name, None) for name in ("header", "meta"))]
+            named = [str(one.get("INSTRUME") or "") for one in headers if hasattr(one, "get")]
+            return unit_of(exposure), next(filter(None, named), "")
         except EvenskyError:  # the record of the exposure will say why it cannot be used
             return "", ""
 

@@ -27,7 +27,7 @@ from .record import InputSummary
 from .source import Item, MemorySource
 
 # Areas of pixels within this ratio are equal.
-_SAME_AREA = 1.005
+_SAME_AREA = 1.0001
 # Areas of the pixels of one instrument differ by less than this ratio, through its distortion.
 _ONE_FLAT_FIELD = 0.1
 
@@ -260,7 +260,7 @@ def _place(survey: Survey, *, shifted: bool, same_grid: bool, pixel_values: str)
     kinds = [(item.image.unit, item.image.instrument) for item in usable if item.image is not None]
     placed, notes, reasons = place_members(usable, members, kinds, pixel_values)
     survey.notes += notes
-    survey.problems += [*problems, *reasons] if reasons else []
+    survey.problems += _without_place(problems, reasons)
     for item in placed:
         survey.items[item.index] = item
 
@@ -311,6 +311,13 @@ def place_members(
                 "if they are surface brightness, say so with -c pixel_values=per_area (pixel_values='per_area')"
             )
     return placed, [*notes, *placement.notes], []
+
+
+def _without_place(problems: Sequence[str], reasons: Sequence[str]) -> list[str]:
+    """Return why exposures have no common place, if they are neither on one pixel grid nor can be placed on the sky."""
+    if not reasons or not problems:
+        return list(reasons)
+    return [f"the pixel grids of the exposures differ, so that each needs a celestial WCS: {reasons[0]}", *reasons[1:]]
 
 
 def _common_scales(scales: Sequence[float], instruments: Sequence[str]) -> list[float]:
@@ -403,7 +410,7 @@ def place_items(source: MemorySource, *, shifted: bool, same_grid: bool, pixel_v
         items = [source.items[number] for number in numbers]
         placed, notes, reasons = place_members(items, members, kinds, pixel_values)
         if reasons:
-            raise UnsuitableError([*problems, *reasons])
+            raise UnsuitableError(_without_place(problems, reasons))
         for item in placed:
             source.items[item.index] = item
         return notes

@@ -46,7 +46,7 @@ def placed(exposures: list[Any]) -> MemorySource:
 def test_dithered_exposures_are_matched(scene: dithered_scenes.DitheredScene, result: Any) -> None:
     assert scene.left() > 10
     assert scene.left(result) < 0.2  # the noise of the levels is 0.05
-    assert [model.name for model in result.models] == ["plane"] * 4
+    assert [record.scores[0].name for record in result.run.records if record.scores] == ["plane"] * 3
     # Models cover the pixels of their exposures, and nothing else is changed.
     for one, matched, model in zip(scene.exposures, result.exposures, result.models, strict=True):
         assert model.box == (0, 0, SIDE, SIDE)
@@ -131,6 +131,27 @@ def test_chips_meet_on_the_sky(tmp_path: Path) -> None:
     assert any(one.first.split("[")[1] != one.second.split("[")[1] for one in run.overlaps)
 
 
+def test_steps_between_chips_of_turned_exposures(tmp_path: Path) -> None:
+    """All exposures have the same step between their chips, but other chips meet on the sky."""
+    scene = dithered_scenes.offsets(6, number=3, side=2 * SIDE)
+    paths, chips = dithered_scenes.write_chips(scene, tmp_path)
+    stepped = []
+    for path in paths:
+        with fits.open(path, mode="update") as hdus:
+            hdus["SCI", 2].data += np.float32(5.0)
+    for chip in chips:
+        stepped.append(replace(chip, sky=chip.sky + 5.0) if chip.name.endswith("2]") else chip)
+    run = evensky.match_files(paths, tmp_path / "out", report=False)
+    added = []
+    for record, chip in zip(run.records, chips, strict=True):
+        with fits.open(str(record.output)) as hdus:
+            step = 5.0 if record.label.endswith("2]") else 0.0
+            added.append(hdus["SCI", int(record.label[-2])].data.astype(float) - chip.exposure.image.array - step)
+    assert run.level == "mean"
+    assert sky_left(stepped, added) < 0.15
+    assert all("chip" in record.model for record in run.records)
+
+
 def test_files_of_one_image_and_of_chips_are_matched_together(tmp_path: Path) -> None:
     scene = dithered_scenes.offsets(5, number=3, side=2 * SIDE)
     paths, _ = dithered_scenes.write_chips(scene, tmp_path)
@@ -208,7 +229,7 @@ def test_what_cannot_be_placed_is_refused(scene: dithered_scenes.DitheredScene, 
     with pytest.raises(UnsuitableError, match="the method 'all' compares exposures of any pixel grid"):
         survey_files(files, Selection(), shifted=False).refuse()
     bare = [*scene.exposures[:2], scene.exposures[2].image.array[:200]]
-    with pytest.raises(UnsuitableError, match="exposure 2 has no WCS"):
+    with pytest.raises(UnsuitableError, match="each needs a celestial WCS: exposure 2 has no WCS"):
         evensky.match_all(bare)
 
 
@@ -219,6 +240,7 @@ def test_a_wrong_wcs_is_flagged() -> None:
     assert flagged == list(scene.moved)
     (sentence,) = (text for text in run.records[flagged[0]].warnings if text.startswith("ASTROMETRY"))
     assert "(+6.0, -3.5) px" in sentence
+    assert "add (+6.0, -3.5) to its CRPIX" in sentence
 
 
 def test_a_wcs_that_contradicts_the_pixels_is_flagged() -> None:

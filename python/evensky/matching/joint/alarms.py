@@ -145,8 +145,8 @@ class Alarms:
             error = errors[image] * np.sqrt(np.abs(np.linalg.det(basis.linear)))
             if np.hypot(*own) > max(_SHIFTED, _CERTAIN * error):
                 fit.flags["ASTROMETRY"] = (
-                    f"by its WCS, its stars lie ({own[0]:+.1f}, {own[1]:+.1f}) px from those of most other exposures, "
-                    "so that it is compared at the wrong place; correct its WCS (CRPIX)"
+                    f"by its WCS, its stars lie ({own[0]:+.1f}, {own[1]:+.1f}) px from those of other exposures, so "
+                    f"that it is compared at the wrong place; add ({own[0]:+.1f}, {own[1]:+.1f}) to its CRPIX"
                 )
 
     @staticmethod

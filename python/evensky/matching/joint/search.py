@@ -225,6 +225,8 @@ class _Search:
         if level != "auto":
             return level
         d = self.differences
+        if any(one is not None for one in self.network.maps) and any(len(images) > 1 for images in self.network.images):
+            return "mean"  # the levels of the chips of a reference are not those of other exposures at the same places
         for members, reference in zip(self.members, self.references, strict=True):
             field_bins = np.unique(np.concatenate([d.node_bin[self.network.nodes_of(u)] for u in members]))
             own = np.unique(d.node_bin[self.network.nodes_of(reference)])
@@ -386,7 +388,7 @@ class _Search:
         return Equations(
             self.network,
             candidates,
-            self.held,
+            self._fixed,
             shared=self.shared if shared is None else shared,
             anchors=self.anchors,
         )
@@ -400,9 +402,25 @@ class _Search:
         return np.asarray(self.differences.value - self.network.predicted(solution))
 
     @property
+    def _fixed(self) -> set[int]:
+        """Units without any model.
+
+        The smooth model of a unit that is held for its group is that of all others with the opposite sign. On one pixel
+        grid, so are its further terms. On the sky, they are not: levels of its chips differ from those of other
+        exposures even if all have the same, as chips of different names meet.
+        """
+        on_sky = any(one is not None for one in self.network.maps)
+        return {u for u in self.held if u in self.unchanged or not (on_sky and self._further(u))}
+
+    def _further(self, unit: int) -> list[tuple[Extra, ...]]:
+        """Return the options of a unit that is held for its group: terms of its own pixels, without the throughput."""
+        return [variants for variants in self.options[unit] if variants[0].kind != "gain"]
+
+    @property
     def _free(self) -> list[int]:
-        """Units that are tied to others and not held."""
-        return [u for u in self.tied if u not in self.held]
+        """Units that are tied to others and have a model."""
+        fixed = self._fixed
+        return [u for u in self.tied if u not in fixed]
 
     def _look_at_scene(self, solution: Solution) -> None:
         if self.coverage is not None and any(term.kind == "gain" for term in self.terms):
@@ -425,8 +443,11 @@ class _Search:
         room = 0.5 * self._number_of_bins(unit) - sum(extra.terms for extra in extras)
         while order > 0 and Candidate(order).terms > room:
             order -= 1
-        free = unit not in self.held and self.groups[unit] >= 0
-        return Candidate(order, extras=extras) if free else NONE
+        if self.groups[unit] < 0 or unit in self._fixed:
+            return NONE
+        if unit in self.held:
+            return Candidate(-1, extras=tuple(extra for extra in extras if extra.kind != "gain"))
+        return Candidate(order, extras=extras)
 
     def _recentred(self, solution: Solution, residual: np.ndarray) -> tuple[Solution, np.ndarray]:
         """Hold, in each group without a fixed unit, the one whose background is most like those of the others.
@@ -513,7 +534,7 @@ class _Search:
         What drifting rows can gain is about the sum of the squares of the mean residuals of the rows.
         """
         found = []
-        for variants in self.options[unit]:
+        for variants in self._further(unit) if unit in self.held else self.options[unit]:
             if set(variants) & set(now.extras) or variants[0].name in self.required:
                 found.append(variants)
                 continue
@@ -555,7 +576,7 @@ class _Search:
         *,
         every: bool = False,
     ) -> Choice:
-        series, splines = self.steps[unit]
+        series, splines = ([NONE], []) if unit in self.held else self.steps[unit]
         now = equations.candidates[unit]
         options = self._promising(unit, now, residual)
         select = partial(self._selection, equations, solution, unit, options=options)
@@ -769,10 +790,14 @@ class _Search:
         equations = self._equations(solution.candidates)
         selections = {
             u: self._selection(
-                equations, solution, u, self.steps[u][0], options=[(extra,) for extra in solution.candidates[u].extras]
+                equations,
+                solution,
+                u,
+                [NONE] if u in self.held else self.steps[u][0],
+                options=[(extra,) for extra in solution.candidates[u].extras],
             )
             for u in self.tied
-            if u not in self.held and self.order >= 0
+            if u in self._free and self.order >= 0
         }
         levels = [solution.coefficients[u][0] for u in selections if solution.candidates[u].smooth_terms] or [0.0]
         noise = float(np.sqrt(np.median(self.differences.variance))) if self.differences.variance.size else 1.0
