@@ -185,6 +185,33 @@ def test_a_wrong_wcs_is_flagged() -> None:
     assert "(+6.0, -3.5) px" in sentence
 
 
+class HoledWcs:
+    """The WCS of another exposure, without positions for the pixels of a disc or of a corner."""
+
+    pixel_n_dim = world_n_dim = 2
+    world_axis_physical_types = ("pos.eq.ra", "pos.eq.dec")
+    world_axis_units = ("deg", "deg")
+
+    def __init__(self, wcs: Any, middle: tuple[float, float], radius: float) -> None:
+        self.wcs, self.middle, self.radius = wcs, middle, radius
+
+    def pixel_to_world_values(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sky = self.wcs.all_pix2world(np.column_stack([x, y]), 0)
+        sky[np.hypot(x - self.middle[0], y - self.middle[1]) < self.radius] = np.nan
+        return sky[:, 0], sky[:, 1]
+
+
+@pytest.mark.parametrize("middle", [(0.0, 0.0), (SIDE / 2, SIDE / 2)])
+def test_pixels_without_positions_are_left_out(middle: tuple[float, float]) -> None:
+    scene = dithered_scenes.gradients(4, number=4, side=SIDE)
+    for one in scene.simulated:
+        one.exposure.wcs = HoledWcs(one.wcs, middle, 45.0)
+    for known in ({"level": "mean"}, {"anchors": {1: (25.0, 0.001)}}):
+        result = evensky.match_all(scene.exposures, pictures=False, **known)
+        assert scene.left(result) < 0.2
+        assert all(np.isfinite(model.image()).all() for model in result.models)
+
+
 def test_sources_are_left_out_or_kept(scene: dithered_scenes.DitheredScene) -> None:
     kept = evensky.match_all(scene.exposures, sources="keep", pictures=False)
     assert [record.source_fraction for record in kept.run.records] == [None] * 4
