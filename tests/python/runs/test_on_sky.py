@@ -150,6 +150,18 @@ def test_exposures_of_one_flat_field_share_a_factor() -> None:
     found = _common_scales(scales, ["CAM", "CAM", "CAM", "CAM", ""])
     np.testing.assert_allclose(found, [1.0, 1.0, 1.0, 4.0, 1.03])
     assert _common_scales(scales, [""] * 5) == scales
+    # The order of the exposures does not matter.
+    wide = [1.0, 1.08, 0.92, 1.04, 4.0]
+    found = _common_scales(wide, ["CAM"] * 5)
+    np.testing.assert_allclose(found, [1.01] * 4 + [4.0])
+    assert sorted(_common_scales(wide[::-1], ["CAM"] * 5)) == sorted(found)
+
+
+def test_an_unknown_unit_is_that_of_the_others() -> None:
+    simulated = make_dithered_exposures(4, (64, 64), 3, unit="MJy/sr")
+    del simulated[1].exposure.metadata["BUNIT"]
+    source = placed([one.exposure for one in simulated])
+    assert [item.map.scale for item in source.items if item.map is not None] == [1.0] * 4
 
 
 def test_one_pixel_grid_is_recognised() -> None:
