@@ -31,6 +31,9 @@ Floats = NDArray[np.float64]
 _FARTHEST = 120.0
 # Distances of the nodes that are tried, in pixels; all are powers of 2.
 _LARGEST_STEP, _SMALLEST_STEP = 128, 8
+# Largest number of cells along the longer side of an exposure that are tried because of holes, around which whole
+# cells are lost: the time grows with the square of the number.
+_MOST_CELLS = 256
 # Least number of cells between nodes along the shorter side of an exposure, so that splines have enough nodes.
 _FEWEST_CELLS = 4
 # Largest error of interpolated positions in pixels, and the part of it for which the distance of the nodes is chosen.
@@ -437,11 +440,16 @@ def _map_of(member: GridMember, grid: CelestialGrid, plane: SkyPlane, per_pixel:
         nodes = _Nodes(member.shape, grid, plane, step)
         found = nodes.pixel_map(member.origin or (0, 0), per_pixel)
         error = _error(found, checks, exact, nodes)
-        if step == _SMALLEST_STEP or (error <= _TOLERANCE and not nodes.has_holes):
+        precise = error <= _TOLERANCE
+        # Around a hole, whole blocks are lost.
+        finest = _SMALLEST_STEP
+        while precise and finest < _LARGEST_STEP and (not nodes.has_holes or finest * _MOST_CELLS < max(member.shape)):
+            finest *= 2
+        if step <= finest:
             break
-        # Around a hole, whole blocks are lost. Otherwise, the error grows with the square of the step.
-        better = step * math.sqrt(_AIM * _TOLERANCE / error) if math.isfinite(error) and not nodes.has_holes else 1.0
-        step = int(min(max(2.0 ** math.floor(math.log2(better)), _SMALLEST_STEP), step // 2))
+        # The error grows with the square of the step.
+        better = step * math.sqrt(_AIM * _TOLERANCE / error) if math.isfinite(error) and not precise else 1.0
+        step = int(min(max(2.0 ** math.floor(math.log2(better)), finest), step // 2))
     if not error <= _USELESS:
         reached = f"{error:.2g} px" if math.isfinite(error) else "whole blocks of pixels"
         raise UnusableWcsError(

@@ -22,13 +22,13 @@ from ..matching.focal_plane import place_chips
 from ..matching.placement import GridMember, place
 from ..matching.sets import check_filters, check_units, several
 from ..matching.sky_plane import place_on_sky
-from ..matching.units import is_per_pixel
+from ..matching.units import is_per_pixel, most_common_unit
 from .record import InputSummary
 from .source import Item, MemorySource
 
 # Areas of pixels within this ratio are equal.
 _SAME_AREA = 1.0001
-# Areas of the pixels of one instrument differ by less than this ratio, through its distortion.
+# Gap between the areas of pixels, as a ratio, beyond which they are not due to the distortion of one instrument.
 _ONE_FLAT_FIELD = 0.1
 
 
@@ -279,7 +279,10 @@ def place_members(
     pixel_values : str, optional
         See `evensky.matching.joint.config.MatchAllConfig`.
     """
-    per_pixel = [is_per_pixel(unit) if pixel_values == "auto" else pixel_values == "per_pixel" for unit, _ in kinds]
+    usual = most_common_unit(unit for unit, _ in kinds)  # values without a unit are compared with the others, too
+    per_pixel = [
+        is_per_pixel(unit or usual) if pixel_values == "auto" else pixel_values == "per_pixel" for unit, _ in kinds
+    ]
     placement = place_on_sky(members, per_pixel=per_pixel)
     if placement.problems or placement.plane is None:
         *problems, last, cure = placement.problems
@@ -330,10 +333,9 @@ def _common_scales(scales: Sequence[float], instruments: Sequence[str]) -> list[
     names = np.array(instruments, object)
     for name in set(instruments) - {""}:
         own = np.flatnonzero(names == name)
-        while own.size:
-            alike = own[np.abs(np.log(result[own] / scales[own[0]])) < _ONE_FLAT_FIELD]
-            result[alike] = np.mean([scales[index] for index in alike])
-            own = np.setdiff1d(own, alike)
+        own = own[np.argsort(result[own], kind="stable")]
+        for alike in np.split(own, np.flatnonzero(np.diff(np.log(result[own])) > _ONE_FLAT_FIELD) + 1):
+            result[alike] = result[alike].mean()
     return [float(scale) for scale in result]
 
 

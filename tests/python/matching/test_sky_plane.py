@@ -305,6 +305,14 @@ def test_pixels_without_positions_have_no_samples() -> None:
     assert np.isnan(found.to_common(100.0, 200.0)).all()
 
 
+def test_a_hole_in_a_large_exposure_takes_no_more_nodes_than_needed() -> None:
+    shape = (6000, 6000)
+    member = GridMember("a", shape, None, Interface(exposure(angle=30.0).wcs, lambda x, y: np.hypot(x, y) < 500))
+    _, (found,) = placed(member)
+    assert found.step == found.own_step == 32
+    assert found.error < 0.05
+
+
 def test_a_gwcs() -> None:
     pytest.importorskip("gwcs")
     from astropy import units as u

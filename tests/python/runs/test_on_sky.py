@@ -207,6 +207,18 @@ def test_exposures_of_one_flat_field_share_a_factor() -> None:
     found = _common_scales(scales, ["CAM", "CAM", "CAM", "CAM", ""])
     np.testing.assert_allclose(found, [1.0, 1.0, 1.0, 4.0, 1.03])
     assert _common_scales(scales, [""] * 5) == scales
+    # The order of the exposures does not matter.
+    wide = [1.0, 1.08, 0.92, 1.04, 4.0]
+    found = _common_scales(wide, ["CAM"] * 5)
+    np.testing.assert_allclose(found, [1.01] * 4 + [4.0])
+    assert sorted(_common_scales(wide[::-1], ["CAM"] * 5)) == sorted(found)
+
+
+def test_an_unknown_unit_is_that_of_the_others() -> None:
+    simulated = make_dithered_exposures(4, (64, 64), 3, unit="MJy/sr")
+    del simulated[1].exposure.metadata["BUNIT"]
+    source = placed([one.exposure for one in simulated])
+    assert [item.map.scale for item in source.items if item.map is not None] == [1.0] * 4
 
 
 def test_one_pixel_grid_is_recognised() -> None:
@@ -253,6 +265,33 @@ def test_a_wcs_that_contradicts_the_pixels_is_flagged() -> None:
     assert len(notes) == 2
     assert "differ by 155 px" in notes[0]
     assert "--same-grid" in notes[0]
+
+
+class HoledWcs:
+    """The WCS of another exposure, without positions for the pixels of a disc or of a corner."""
+
+    pixel_n_dim = world_n_dim = 2
+    world_axis_physical_types = ("pos.eq.ra", "pos.eq.dec")
+    world_axis_units = ("deg", "deg")
+
+    def __init__(self, wcs: Any, middle: tuple[float, float], radius: float) -> None:
+        self.wcs, self.middle, self.radius = wcs, middle, radius
+
+    def pixel_to_world_values(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sky = self.wcs.all_pix2world(np.column_stack([x, y]), 0)
+        sky[np.hypot(x - self.middle[0], y - self.middle[1]) < self.radius] = np.nan
+        return sky[:, 0], sky[:, 1]
+
+
+@pytest.mark.parametrize("middle", [(0.0, 0.0), (SIDE / 2, SIDE / 2)])
+def test_pixels_without_positions_are_left_out(middle: tuple[float, float]) -> None:
+    scene = dithered_scenes.gradients(4, number=4, side=SIDE)
+    for one in scene.simulated:
+        one.exposure.wcs = HoledWcs(one.wcs, middle, 45.0)
+    for known in ({"level": "mean"}, {"anchors": {1: (25.0, 0.001)}}):
+        result = evensky.match_all(scene.exposures, pictures=False, **known)
+        assert scene.left(result) < 0.2
+        assert all(np.isfinite(model.image()).all() for model in result.models)
 
 
 def test_sources_are_left_out_or_kept(scene: dithered_scenes.DitheredScene) -> None:

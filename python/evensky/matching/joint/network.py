@@ -124,7 +124,8 @@ class Network:
         self.footprints = [
             box if one is None else one.footprint for box, one in zip(self.boxes, self.maps, strict=True)
         ]
-        self.own_bases = [Basis(box, one) for box, one in zip(self.boxes, self.maps, strict=True)]
+        transforms = [None if one is None else one.continued for one in self.maps]
+        self.own_bases = [Basis(box, one) for box, one in zip(self.boxes, transforms, strict=True)]
         self.grid = grid
         self.differences = differences
         self.planes = [{} for _ in boxes] if planes is None else [dict(one) for one in planes]
@@ -158,10 +159,11 @@ class Network:
             return
         corners = [_mapped(chip.to_plane, box) for chip, box in zip(chips, self.boxes, strict=True)]
         self.unit_boxes = [around([corners[i] for i in images]) for images in self.images]
-        self.bases = [
-            Basis(self.unit_boxes[unit], Affine(chip.to_plane) if one is None else Chain(one, Affine(chip.to_plane)))
-            for unit, chip, one in zip(self.unit, chips, self.maps, strict=True)
+        transforms = [
+            Affine(chip.to_plane) if own.transform is None else Chain(own.transform, Affine(chip.to_plane))
+            for own, chip in zip(self.own_bases, chips, strict=True)
         ]
+        self.bases = [Basis(self.unit_boxes[unit], one) for unit, one in zip(self.unit, transforms, strict=True)]
         if all(one is None for one in self.maps):
             # Focal planes are aligned with each other, whatever the shifts of their chips on the common grids.
             self.unit_bases, self.unit_footprints = [Basis(box) for box in self.unit_boxes], self.unit_boxes

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["PixelMap", "bilinear"]
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from ... import _core
 from ...errors import InvalidParameterError, LengthError
 from .grid import PixelBox
+from .transforms import Affine, Continued, Transform, affine_of
 
 Floats = NDArray[np.float64]
 
@@ -70,11 +72,29 @@ class PixelMap:
     def size(self) -> tuple[int, int]:
         """Width and height of the exposure in virtual pixels, as if it were not turned."""
         height, width = self.shape
-        x, y = self.origin[0] + (width - 1) / 2, self.origin[1] + (height - 1) / 2
-        step = 0.25 * min(width, height) * np.array([[-1, 1, 0, 0], [0, 0, -1, 1]])
-        plane = np.stack(self.to_common(x + step[0], y + step[1]))
-        along = np.hypot(*(plane[:, 1::2] - plane[:, ::2])) / (0.5 * min(width, height))
+        along = np.linalg.norm(np.linalg.inv(self.linear.matrix[:, :2]), axis=0)
         return max(1, round(width * along[0])), max(1, round(height * along[1]))
+
+    @cached_property
+    def linear(self) -> Affine:
+        """The map without distortions, which also has positions where the WCS has none."""
+        rows, columns = self.plane_x.shape
+        x, y = np.meshgrid(
+            self.origin[0] + self.own_step * np.arange(columns), self.origin[1] + self.own_step * np.arange(rows)
+        )
+        known = np.isfinite(self.plane_x) & np.isfinite(self.plane_y)
+        return affine_of((self.plane_x[known], self.plane_y[known]), (x[known], y[known]))
+
+    @property
+    def continued(self) -> Transform:
+        """The map, continued without distortions where the WCS has no positions."""
+        return Continued(self, self.linear) if self.has_holes else self
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether there are pixels of the plane or of the exposure for which the WCS has no position."""
+        nodes = (self.x_nodes, self.y_nodes, self.plane_x, self.plane_y)
+        return not all(np.isfinite(plane).all() for plane in nodes)
 
     def to_own(self, x: Any, y: Any) -> tuple[Floats, Floats]:
         """Map positions on the plane to pixels of the exposure.

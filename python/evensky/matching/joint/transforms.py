@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Affine", "Chain", "Transform", "affine_of"]
+__all__ = ["Affine", "Chain", "Continued", "Transform", "affine_of"]
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -58,6 +58,33 @@ class Chain:
     def to_common(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Map positions in own coordinates to the common grid."""
         return self.first.to_common(*self.second.to_common(x, y))
+
+
+@dataclass(frozen=True)
+class Continued:
+    """A map that is continued by a linear one where it is not known, as behind a hole of a WCS.
+
+    Models are functions of all pixels of an exposure, also of those that are never compared.
+    """
+
+    known: Transform
+    beyond: Transform
+
+    def to_own(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Map positions on the common grid to own coordinates."""
+        return _either(self.known.to_own(x, y), self.beyond.to_own(x, y))
+
+    def to_common(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Map positions in own coordinates to the common grid."""
+        return _either(self.known.to_common(x, y), self.beyond.to_common(x, y))
+
+
+def _either(
+    known: tuple[np.ndarray, np.ndarray], beyond: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return known positions, and others where these are not finite."""
+    finite = np.isfinite(known[0]) & np.isfinite(known[1])
+    return np.where(finite, known[0], beyond[0]), np.where(finite, known[1], beyond[1])
 
 
 def affine_of(common: tuple[np.ndarray, np.ndarray], own: tuple[np.ndarray, np.ndarray]) -> Affine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -130,3 +131,15 @@ def test_maps_are_pickled() -> None:
     assert copy.footprint == found.footprint
     pixels = np.random.default_rng(2).normal(size=SHAPE)
     np.testing.assert_array_equal(copy.sample(pixels), found.sample(pixels))
+
+
+def test_a_hole_is_filled_without_distortions() -> None:
+    found = turned()
+    assert found.continued is found
+    holes = found.plane_x.copy()
+    holes[2:6, 3:7] = np.nan
+    holed = replace(found, plane_x=holes)
+    middle = ORIGIN[0] + (SHAPE[1] - 1) / 2, ORIGIN[1] + (SHAPE[0] - 1) / 2
+    assert np.isnan(holed.to_common(*middle)[0])
+    np.testing.assert_allclose(holed.continued.to_common(*middle), MIDDLE, atol=1e-6)
+    assert holed.size == found.size == SHAPE[::-1]

@@ -6,7 +6,7 @@ import numpy as np
 
 from evensky.matching.joint.basis import Basis
 from evensky.matching.joint.candidates import Candidate, Extra
-from evensky.matching.joint.transforms import Affine, Chain, affine_of
+from evensky.matching.joint.transforms import Affine, Chain, Continued, affine_of
 
 TURNED = Affine(np.array([[0.8, -0.6, 40.0], [0.6, 0.8, -7.0]]))
 MIRRORED = Affine(np.array([[-2.0, 0.0, 900.0], [0.0, 2.0, 3.0]]))
@@ -55,3 +55,21 @@ def test_drifts_are_those_of_own_rows() -> None:
 def test_points_lie_in_the_box() -> None:
     x, y = TURNED.to_own(*Basis((10, 20, 300, 200), TURNED).points)
     assert (x.min() > 9.5, x.max() < 309.5, y.min() > 19.5, y.max() < 219.5) == (True, True, True, True)
+
+
+def test_a_map_with_holes_is_continued() -> None:
+    class Holed:
+        """A map without positions at x > 100 on the common grid."""
+
+        def to_own(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            x, y = TURNED.to_own(np.where(x > 100, np.nan, x), y)
+            return x, y
+
+        def to_common(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            x, y = TURNED.to_common(x, y)
+            return np.where(x > 100, np.nan, x), y
+
+    known, beyond = TURNED.to_own(X, Y), MIRRORED.to_own(X, Y)
+    own = Continued(Holed(), MIRRORED).to_own(X, Y)
+    np.testing.assert_array_equal(own, np.where(X > 100, beyond, known))
+    np.testing.assert_allclose(Continued(Holed(), TURNED).to_common(*known), (X, Y), atol=1e-9)
