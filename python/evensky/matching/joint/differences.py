@@ -266,7 +266,7 @@ def _in_bands(
     if not on_disk and without is None:
         return measure(one, other, y_edges, slice(None))
     most = band_height(one[0].shape[1])
-    parts = []
+    grids: tuple[np.ndarray, ...] = ()
     start = 0
     while start < len(y_edges) - 1:
         # As many rows of bins as fit into a band, at least one.
@@ -277,9 +277,13 @@ def _in_bands(
             bands = [(np.array(image), None if mask is None else np.array(mask)) for image, mask in bands]
         if without is not None:  # pixels that are bad in one image are not used
             bands[0] = np.where(without(rows), np.array(np.nan, bands[0][0].dtype), bands[0][0]), bands[0][1]
-        parts.append(measure(bands[0], bands[1], y_edges[start : end + 1] - rows.start, slice(start, end)))
+        found = measure(bands[0], bands[1], y_edges[start : end + 1] - rows.start, slice(start, end))
+        # Filled band by band: the grids of small cells of a large exposure are as large as the exposure.
+        grids = grids or tuple(np.empty((len(y_edges) - 1, part.shape[1]), part.dtype) for part in found)
+        for grid, part in zip(grids, found, strict=True):
+            grid[start:end] = part
         start = end
-    return tuple(np.concatenate(grids) for grids in zip(*parts, strict=True))
+    return grids
 
 
 def _zeros(pixels: Pixels) -> np.ndarray:
