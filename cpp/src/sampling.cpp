@@ -1,7 +1,6 @@
 #include "evensky/sampling.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -19,12 +18,12 @@ namespace evensky {
 
 namespace {
 
-// Side of the tiles in which a grid is walked, in pixels: the pixels of the image that a tile needs fit into the second
-// cache level, however the image is rotated.
-constexpr std::int64_t tileSide = 128;
-// Number of rows of a tile that are sampled at once. If the image is turned by about 90 degrees, their pixels are next
-// to each other in the image.
-constexpr std::int64_t memoryRows = 8;
+// Side of the tiles in which a grid is walked, in pixels: working memory and the pixels of the image that a tile needs
+// fit into the second cache level, however the image is rotated.
+constexpr std::int64_t tileSide = 64;
+// Number of columns of a tile that are read together, row by row. The pixels of the image for one row are next to those
+// for the row before it, which are still in the first cache level; more columns would displace them.
+constexpr std::int64_t columnsTogether = 8;
 // Largest step, and largest number of columns and rows of an image: positions are computed with 32-bit integers.
 constexpr std::int64_t largestStep = 1 << 30;
 constexpr std::int64_t largestSide = std::numeric_limits<std::int32_t>::max();
@@ -44,9 +43,6 @@ public:
     [[nodiscard]] std::pair<double, double> line(double row) const noexcept {
         return {_corner + row * _down, _along + row * _twist};
     }
-    // Return the change from pixel to pixel along the first row of the block, and along its first column.
-    [[nodiscard]] double along() const noexcept { return _along; }
-    [[nodiscard]] double down() const noexcept { return _down; }
     // Return whether all nodes are finite.
     [[nodiscard]] bool isFinite() const noexcept { return std::isfinite(_corner + _down + _along + _twist); }
 
@@ -90,13 +86,15 @@ struct Line {
 template <typename T>
 class Sampler {
 public:
-    // Working memory of a thread for some rows of a tile.
+    // Working memory of a thread: the pixels of a tile, by rows.
     struct Memory {
-        std::vector<Segment> segments;
-        std::array<std::int32_t, memoryRows * tileSide> columns{}, rows{};  // positions in the image
-        std::vector<std::size_t> outside;  // places in the memory of pixels that are not in the image
-        std::array<T, memoryRows * tileSide> pixels{};
-        std::array<MaskPixel, memoryRows * tileSide> masks{};
+        static constexpr std::size_t size = tileSide * tileSide;
+        std::vector<Segment> segments;  // of the present row
+        // Positions in the image; places in the memory of pixels that are not in the image.
+        std::vector<std::int32_t> columns = std::vector<std::int32_t>(size), rows = columns;
+        std::vector<std::size_t> outside;
+        std::vector<T> pixels = std::vector<T>(size);
+        std::vector<MaskPixel> masks = std::vector<MaskPixel>(size);
     };
 
     Sampler(MaskedImageView<T const> const& image, SamplingMap const& map, double scale, MaskPixel bad)
@@ -104,31 +102,27 @@ public:
 
     // Sample a tile of the grid into `out`, whose corner is that of the tile.
     void sample(Box const& tile, ImageView<T> const& out, Memory& memory) const {
-        for (std::int64_t row = 0; row < tile.height; row += memoryRows) {
-            auto const height = std::min(memoryRows, tile.height - row);
-            memory.outside.clear();
-            for (std::int64_t j = 0; j < height; ++j) {
-                auto const inGrid = tile.y0 + row + j;
-                auto const inBlock = inGrid % _map.step;
-                if (row + j == 0 || inBlock == 0) cutBlocks(tile.x0, tile.width, inGrid / _map.step, memory.segments);
-                auto at = static_cast<std::size_t>(j * tileSide);
-                for (auto const& segment : memory.segments) {
-                    locate(segment, static_cast<double>(inBlock), at, memory);
-                    at += static_cast<std::size_t>(segment.size);
-                }
+        memory.outside.clear();
+        for (std::int64_t row = 0; row < tile.height; ++row) {
+            auto const inGrid = tile.y0 + row;
+            auto const inBlock = inGrid % _map.step;
+            if (row == 0 || inBlock == 0) cutBlocks(tile.x0, tile.width, inGrid / _map.step, memory.segments);
+            auto at = static_cast<std::size_t>(row * tileSide);
+            for (auto const& segment : memory.segments) {
+                locate(segment, static_cast<double>(inBlock), at, memory);
+                at += static_cast<std::size_t>(segment.size);
             }
-            auto const downwards = isNearerBelow(memory.segments.front());
-            gather(_image, memory, memory.pixels.data(), tile.width, height, downwards);
-            for (auto const k : memory.outside) memory.pixels[k] = std::numeric_limits<T>::quiet_NaN();
-            if (_mask.exists()) gather(_mask, memory, memory.masks.data(), tile.width, height, downwards);
-            for (std::int64_t j = 0; j < height; ++j) {
-                auto const* const pixels = memory.pixels.data() + j * tileSide;
-                auto const* const masks = memory.masks.data() + j * tileSide;
-                if (_mask.exists()) {
-                    scale(pixels, out, row + j, [&](std::ptrdiff_t i) { return masks[i]; });
-                } else {
-                    scale(pixels, out, row + j, [](std::ptrdiff_t) { return MaskPixel{0}; });
-                }
+        }
+        gather(_image, memory, memory.pixels.data(), tile.width, tile.height);
+        for (auto const k : memory.outside) memory.pixels[k] = std::numeric_limits<T>::quiet_NaN();
+        if (_mask.exists()) gather(_mask, memory, memory.masks.data(), tile.width, tile.height);
+        for (std::int64_t row = 0; row < tile.height; ++row) {
+            auto const* const pixels = memory.pixels.data() + row * tileSide;
+            auto const* const masks = memory.masks.data() + row * tileSide;
+            if (_mask.exists()) {
+                scale(pixels, out, row, [&](std::ptrdiff_t i) { return masks[i]; });
+            } else {
+                scale(pixels, out, row, [](std::ptrdiff_t) { return MaskPixel{0}; });
             }
         }
     }
@@ -178,36 +172,27 @@ private:
                y < static_cast<double>(_image.height());
     }
 
-    // Return whether the pixel of the image for the next row is nearer in memory than that for the next column.
-    [[nodiscard]] bool isNearerBelow(Segment const& segment) const noexcept {
-        auto const strideX = static_cast<double>(_image.strideX()), strideY = static_cast<double>(_image.strideY());
-        return std::abs(segment.x.down() * strideX) + std::abs(segment.y.down() * strideY) <
-               std::abs(segment.x.along() * strideX) + std::abs(segment.y.along() * strideY);
-    }
-
-    // Read the pixels of a plane at the positions that are found, row by row or column by column.
+    // Read the pixels of a plane at the positions that are found.
     template <typename U>
-    static void gather(ImageView<U const> const& plane, Memory const& memory, U* pixels, std::ptrdiff_t width,
-                       std::ptrdiff_t height, bool downwards) {
+    static void gather(ImageView<U const> const& plane, Memory const& memory, U* pixels, std::int64_t width,
+                       std::int64_t height) {
         auto const* const columns = memory.columns.data();
         auto const* const rows = memory.rows.data();
         auto const* const data = plane.data();
         auto const strideX = plane.strideX(), strideY = plane.strideY();
         auto const walk = [&](auto const& offset) {
-            if (downwards) {
-                for (std::ptrdiff_t i = 0; i < width; ++i) {
-                    for (auto k = i; k < height * tileSide; k += tileSide) pixels[k] = data[offset(k)];
-                }
-            } else {
-                for (std::ptrdiff_t j = 0; j < height; ++j) {
-                    for (auto k = j * tileSide; k < j * tileSide + width; ++k) pixels[k] = data[offset(k)];
+            for (std::int64_t column = 0; column < width; column += columnsTogether) {
+                auto const together = std::min(columnsTogether, width - column);
+                for (std::int64_t row = 0; row < height; ++row) {
+                    auto const first = row * tileSide + column;
+                    for (auto k = first; k < first + together; ++k) pixels[k] = data[offset(k)];
                 }
             }
         };
         if (strideX == 1) {
-            walk([&](std::ptrdiff_t k) { return rows[k] * strideY + columns[k]; });
+            walk([&](std::int64_t k) { return rows[k] * strideY + columns[k]; });
         } else {
-            walk([&](std::ptrdiff_t k) { return rows[k] * strideY + columns[k] * strideX; });
+            walk([&](std::int64_t k) { return rows[k] * strideY + columns[k] * strideX; });
         }
     }
 

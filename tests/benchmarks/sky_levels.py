@@ -1,8 +1,7 @@
 """Levels of overlapping images on the sky, measured by resampling, without any code of evensky.
 
 The first image of a pair is resampled to the pixels of the second by bilinear interpolation (`reproject_interp`).
-Pixels that touch a bad one are lost, and sources are masked in both images. Where pixels hold counts, those of the
-first are multiplied by the ratio of the mean pixel areas on the sky.
+Pixels that touch a bad one are lost, and sources are masked in both images.
 """
 
 from __future__ import annotations
@@ -272,7 +271,7 @@ def mapped(stack: np.ndarray, first: SkyImage, second: SkyImage) -> np.ndarray:
 
 
 def differences(
-    first: SkyImage, second: SkyImage, versions: Sequence[tuple[np.ndarray, np.ndarray]], *, per_pixel: bool
+    first: SkyImage, second: SkyImage, versions: Sequence[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[list[np.ndarray], np.ndarray] | None:
     """Return differences first - second in the pixels of the second, and the pixels of sources; None without overlap.
 
@@ -281,8 +280,6 @@ def differences(
     first, second : SkyImage
     versions : sequence of (ndarray, ndarray)
         Pixels of both images, e.g. before and after a match; only those that are good in the images are used.
-    per_pixel : bool
-        Whether pixels hold counts, so that they grow with the area of a pixel.
     """
     from astropy.wcs import NoConvergence
 
@@ -294,8 +291,7 @@ def differences(
     if not (np.nanmin(x) < width and np.nanmax(x) > 0 and np.nanmin(y) < height and np.nanmax(y) > 0):
         return None
     good = np.isfinite(first.pixels)
-    scale = second.area / first.area if per_pixel else 1.0
-    planes = [np.where(good, one, np.nan) * scale for one, _ in versions]
+    planes = [np.where(good, one, np.nan) for one, _ in versions]
     *resampled, sources = mapped(np.stack([*planes, first.sources.astype(float)]), first, second)
     bad = ~np.isfinite(second.pixels)
     found = [np.where(bad, np.nan, one - other) for one, (_, other) in zip(resampled, versions, strict=True)]

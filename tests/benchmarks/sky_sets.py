@@ -4,8 +4,9 @@ Usage: python tests/benchmarks/sky_sets.py DATA_FOLDER OUT_FOLDER [--sets NAME .
 
 The folder of the data holds one folder per set (see `SETS`). Each set is matched by `evensky.match_files` with its
 default options, masks and weights included. The levels in the overlaps are measured by `sky_levels`, which uses no code
-of evensky: images are resampled by reproject, bad pixels and sources are left out. The tables give for each overlap, in
-the unit of the pixels of the second image,
+of evensky: images are resampled by reproject, bad pixels and sources are left out. All exposures of a set are of one
+instrument, whose flat fields make the sky the same in all pixels, so pixel areas do not enter. The tables give for each
+overlap
 
 - the clipped mean of first - second before and after, with its error
 - the median over all pixels, those of sources included, as a check
@@ -53,8 +54,6 @@ class SkySet:
         Unit in tables.
     quality, weight : tuple of (str, str), optional
         Part of a file name, and what replaces it in the name of the file of the mask or of the weights.
-    per_pixel : bool
-        Whether pixels hold counts, so that their values grow with their area.
     same : tuple of (str, str)
         Endings of the labels of pairs whose overlaps hold the same pixels, so that they must agree to `same_limit`.
     limit, same_limit : float or None
@@ -68,7 +67,6 @@ class SkySet:
     unit: str
     quality: tuple[str, str] | None = None
     weight: tuple[str, str] | None = None
-    per_pixel: bool = True
     same: tuple[tuple[str, str], ...] = ()
     limit: float | None = None
     same_limit: float | None = None
@@ -221,26 +219,22 @@ def match_set(one: SkySet, folder: Path, out: Path, outcome: Outcome, options: M
     outcome.remarks += [run.summary, *run.notes]
 
 
-def add_peers(one: SkySet, outcome: Outcome) -> None:
+def add_peers(outcome: Outcome) -> None:
     """Add the images of a set with the constants of each peer."""
-    # Peers know surface brightness alone.
-    scales = [outcome.images[0].area / image.area if one.per_pixel else 1.0 for image in outcome.images]
-    pixels = [image.pixels * scale for image, scale in zip(outcome.images, scales, strict=True)]
     for name, peer in sky_peers.available().items():
         begin = time.process_time()
         try:
-            constants = peer(pixels, [image.wcs for image in outcome.images])
+            constants = peer([image.pixels for image in outcome.images], [image.wcs for image in outcome.images])
         except Exception as error:  # a peer that cannot do this set has a dash in the table
             outcome.remarks.append(f"{name}: {type(error).__name__}: {error}")
             continue
         outcome.seconds[name] = time.process_time() - begin
         outcome.matched[name] = [
-            image.pixels + constant / scale
-            for image, constant, scale in zip(outcome.images, constants, scales, strict=True)
+            image.pixels + constant for image, constant in zip(outcome.images, constants, strict=True)
         ]
 
 
-def measure(one: SkySet, outcome: Outcome) -> None:
+def measure(outcome: Outcome) -> None:
     """Measure all overlaps of a set by each method."""
     names = list(outcome.matched)
     for i, j in itertools.combinations(range(len(outcome.images)), 2):
@@ -248,7 +242,6 @@ def measure(one: SkySet, outcome: Outcome) -> None:
             outcome.images[i],
             outcome.images[j],
             [(outcome.matched[name][i], outcome.matched[name][j]) for name in names],
-            per_pixel=one.per_pixel,
         )
         if found is None:
             continue
@@ -456,8 +449,8 @@ def main() -> None:
         if not options.no_match:
             match_set(one, options.data, options.out / name, outcome, {})
         if options.peers:
-            add_peers(one, outcome)
-        measure(one, outcome)
+            add_peers(outcome)
+        measure(outcome)
         lines = report(name, one, outcome)
         print("\n".join(lines), flush=True)
         (options.out / f"{name}.md").write_text("\n".join(lines))

@@ -78,7 +78,6 @@ class CelestialGrid:
         height, width = member.shape
         x, y = np.meshgrid(np.linspace(0, width - 1, _POINTS), np.linspace(0, height - 1, _POINTS))
         self.points: Floats = np.column_stack([x.ravel(), y.ravel()])
-        self.middle = ((width - 1) // 2, (height - 1) // 2)  # a pixel
         self._wcs = _adapted(member.wcs)
         self.crpix = self._wcs.crpix
         self.frame_key = self._wcs.frame_key

@@ -376,16 +376,20 @@ def _oriented(axes: Floats, grids: Sequence[CelestialGrid]) -> SkyPlane:
     cosine, sine = math.cos(angle), math.sin(angle)
     matrix = math.sqrt(area) * np.array([[cosine, -sine], [sine, cosine]]) @ np.diag([usual_parity, 1.0])
     plane = SkyPlane(axes, matrix, (0.0, 0.0))
-    return SkyPlane(axes, matrix, _phase([grids[index] for index in alike], plane))
+    return SkyPlane(axes, matrix, _phase([grids[index] for index in alike], derivatives[alike], plane))
 
 
-def _phase(grids: Sequence[CelestialGrid], plane: SkyPlane) -> tuple[float, float]:
+def _phase(grids: Sequence[CelestialGrid], derivatives: Floats, plane: SkyPlane) -> tuple[float, float]:
     """Return a shift of a plane by less than a pixel, so that few pixels lie halfway between virtual ones.
 
     Halfway, errors of rounding would decide which pixel is nearest, and dithers by half a pixel would lose pixels. The
     pixels of a single exposure then coincide with virtual ones.
     """
-    middles = np.array([plane.project(grid.to_icrs(np.array([grid.middle])))[0] for grid in grids])
+    middle = len(grids[0].points) // 2
+    middles = np.array([plane.project(grid.in_icrs(grid.sky[middle : middle + 1]))[0] for grid in grids])
+    # The middle of an exposure lies between two pixels if their number is even.
+    between = np.array([grid.points[middle] % 1 for grid in grids])
+    middles -= np.einsum("ij,njk,nk->ni", np.linalg.inv(plane.matrix), derivatives, between)
     middles = middles[np.isfinite(middles).all(axis=1)]
     if not len(middles):
         return 0.0, 0.0

@@ -18,6 +18,7 @@ from .._core import PairOptions
 from .._text import reason_of
 from ..errors import InvalidParameterError, TaskError
 from ..fits.scratch import Scratch
+from ..matching.joint.astrometry import measured_shifts
 from ..matching.joint.closure import noise_of_clipping
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.detections import Sources, find_sources
@@ -49,6 +50,8 @@ HELD_BYTES = 2**29
 
 # Exposures are flagged if a smaller share of their bins is good in another exposure, too.
 _LEAST_COMMON, _LEAST_ENCLOSED = 0.1, 0.9
+# Stars are at the same pixels within this distance in pixels.
+_SAME_PLACE = 3.0
 _NOTHING = Coverage(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
@@ -243,6 +246,7 @@ class JointMethod(Method):
         self._planes = {}
         self.level = "known" if self.anchors else "fixed" if self.fixed else fit.level
         self.overlaps = fit.overlaps
+        contradictions = _contradictions(items, looks, fit)
         self.corners = _corners_of(items, looks, chips)
         if any(item.map is not None for item in items):
             self.footprint_unit = "deg"
@@ -257,7 +261,7 @@ class JointMethod(Method):
             for one in self.references.values()
             if looks[one.index].candidate.npoint == 0
         ]
-        return plans, missing + dead + _group_notes(fit, items)
+        return plans, missing + dead + contradictions + _group_notes(fit, items)
 
     def _unchanged(self, items: Sequence[Item], fit: JointFit) -> list[bool]:
         """Return which exposures are not changed: fixed ones, and a reference that sets the level and has no model."""
@@ -588,6 +592,36 @@ def _notes_on_labels(
             f"The term {term.kind} is not used, as the {source}; name labels ({term.kind}=labels.fits) or numbers of "
             f"equal parts ({term.kind}=4x2)."
         )
+    return notes
+
+
+def _contradictions(items: Sequence[Item], looks: Sequence[Look], fit: JointFit) -> list[str]:
+    """Return a note for each exposure whose WCS differs from that of the one before it although the pixels do not.
+
+    Both show the same stars at the same pixels. Their fits get the flag ASTROMETRY.
+    """
+    own = [
+        np.zeros((0, 2)) if item.map is None else np.stack(item.map.to_own(*look.stars.T), axis=1)
+        for item, look in zip(items, looks, strict=True)
+    ]
+    pairs = [(index - 1, index) for index in range(1, len(items)) if len(own[index - 1]) and len(own[index])]
+    notes = []
+    for (first, second), shift in zip(pairs, measured_shifts(own, pairs, reach=_SAME_PLACE), strict=True):
+        if shift is None or np.hypot(shift.dx, shift.dy) > 1:
+            continue
+        here = looks[second].stars
+        one = items[first].map
+        assert one is not None  # as it has stars
+        apart = np.median(np.hypot(*(np.stack(one.to_own(*here.T), axis=1) - own[second]).T))
+        if apart > _SAME_PLACE:
+            labels = items[second].label, items[first].label
+            notes.append(
+                f"{labels[0]} and {labels[1]} show {shift.number} stars at the same pixels, but their WCS differ by "
+                f"{apart:.3g} px there, so one of the WCS is wrong; correct it, or compare pixels as they stand with "
+                "--same-grid (same_grid=True)."
+            )
+            for index in (first, second):
+                fit.exposures[index].flags["ASTROMETRY"] = notes[-1].rstrip(".")
     return notes
 
 

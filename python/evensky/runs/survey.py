@@ -277,7 +277,9 @@ def place_members(
         *problems, last, cure = placement.problems
         return list(items), placement.notes, [*problems, f"{last}; {cure}"]
     maps = [one for one in placement.maps if one is not None]  # all of them, as there are no problems
-    scales = _common_scales([one.scale for one in maps], [instrument for _, instrument in kinds])
+    # The chips of a file have one flat field, whatever their instrument.
+    names = [name or (str(item.path) if item.slot else "") for item, (_, name) in zip(items, kinds, strict=True)]
+    scales = _common_scales([one.scale for one in maps], names)
     placed = []
     for item, member, one, scale in zip(items, members, maps, scales, strict=True):
         east, north = placement.plane.offsets(*one.corners().T)
@@ -297,7 +299,7 @@ def place_members(
 
 
 def _common_scales(scales: Sequence[float], instruments: Sequence[str]) -> list[float]:
-    """Return the factors for the areas of pixels, the same for all exposures that flat fields have made alike.
+    """Return the factors for the areas of pixels, the same for all exposures of an instrument.
 
     A flat field makes the sky the same in all pixels of an instrument, whatever their areas on the sky. Areas that
     differ by more, as between binned and other exposures, are not those of one flat field.
@@ -415,6 +417,6 @@ def _summary(item: Item, file: FileDescription | EvenskyError) -> InputSummary:
         errors,
         image.unit,
         image.filter,
-        item.origin,
+        None if item.map is not None else item.origin,
         [*ignored, *amplifiers, *file.notes, *image.notes],
     )

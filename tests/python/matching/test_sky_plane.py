@@ -150,8 +150,8 @@ def test_the_plane_is_that_of_its_fits_wcs() -> None:
 def test_dithers_without_rotation_lose_no_pixel() -> None:
     shifts = [(0.0, 0.0), (30.0, -20.0), (-7.0, 41.0), (100.25, 60.75)]
     members = [exposure(angle=17.0, shift=shift) for shift in shifts]
-    # Neither do exposures that are mirrored, or turned by right angles; a fifth of the exposures says nothing.
-    members += [exposure(angle=107.0), exposure(angle=-17.0 + 34.0, mirrored=True), exposure(angle=50.0)]
+    # Neither do exposures that are mirrored, or turned by right angles.
+    members += [exposure(angle=107.0), exposure(angle=17.0, mirrored=True), exposure(angle=50.0)]
     plane, maps = placed(*members)
     for member, found in zip(members[:-1], maps[:-1], strict=True):
         assert found.repeats == 1.0
@@ -297,9 +297,8 @@ def test_pixels_without_positions_have_no_samples() -> None:
     distance = np.hypot(x - 100, y - 200)
     sampled = found.sample(distance)
     assert np.nanmin(sampled) >= 60
-    # A ring of two nodes is lost.
-    lost = (np.unique(distance).size, np.isin(distance[distance > 90], sampled).mean())
-    assert lost[1] > 0.7
+    # No more than blocks around the hole is lost: 4 of 5 pixels are compared in any case, as the exposure is turned.
+    assert np.isin(distance[distance > 90], sampled).mean() > 0.7
     there = np.column_stack(found.to_common(*np.array([[400.2, 300.7], [250.0, 20.0]]).T))
     sky = whole.wcs.all_pix2world([[400.2, 300.7], [250.0, 20.0]], 0)
     np.testing.assert_allclose(there, np.column_stack(plane.to_plane(*sky.T)), atol=0.05)

@@ -185,6 +185,18 @@ def test_a_wrong_wcs_is_flagged() -> None:
     assert "(+6.0, -3.5) px" in sentence
 
 
+def test_a_wcs_that_contradicts_the_pixels_is_flagged() -> None:
+    simulated = make_dithered_exposures(3, (512, 512), 2, dither=0.0, rotation=0.0, scales=(1.0, 1.0), order=0)
+    wcs = simulated[1].exposure.wcs
+    wcs.wcs.crpix = wcs.wcs.crpix + np.array([150.3, -40.0])  # farther than shifts are looked for
+    run = evensky.match_all([one.exposure for one in simulated], pictures=False).run
+    assert all("ASTROMETRY" in record.flags for record in run.records)
+    notes = [note for note in run.notes if "at the same pixels" in note]
+    assert len(notes) == 2
+    assert "differ by 155 px" in notes[0]
+    assert "--same-grid" in notes[0]
+
+
 def test_sources_are_left_out_or_kept(scene: dithered_scenes.DitheredScene) -> None:
     kept = evensky.match_all(scene.exposures, sources="keep", pictures=False)
     assert [record.source_fraction for record in kept.run.records] == [None] * 4

@@ -3,6 +3,7 @@
 What is measured:
 
 - `grid`: bins that all exposures share, wherever they lie
+- `pixel_map`: map between the pixels of an exposure and those of the plane on which exposures are compared
 - `pixels`: pixels of one exposure, and the step between their values
 - `sources`: light of sources, which different seeing moves
 - `partners`: choice of the pairs to measure
