@@ -42,7 +42,9 @@ _ = result.plot_footprints(axes)
 # counts between the exposures that cover the same point of the sky. The models leave less than a tenth of a count, at a noise
 # of 10 counts in each pixel:
 
-print(f"RMS difference between the skies: {sky_left(simulated):.1f} counts before, {sky_left(simulated, result):.3f} after")
+print(
+    f"RMS difference between the skies: {sky_left(simulated):.1f} counts before, {sky_left(simulated, result):.3f} after"
+)
 
 # %%
 # With ``sources="keep"``, stars are compared too. The nearest pixels of two exposures see a star at slightly different

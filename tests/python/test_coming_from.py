@@ -35,8 +35,8 @@ def execute(script: str, **names: Any) -> dict[str, Any]:
     return names
 
 
-def results(section: str, **names: Any) -> dict[str, dict[str, Any]]:
-    scripts = blocks(section)
+def results(section: str, page: str = "coming_from.md", **names: Any) -> dict[str, dict[str, Any]]:
+    scripts = blocks(section, page)
     assert "evensky" in scripts
     installed = [name for name in scripts if importlib.util.find_spec(name) is not None]
     return {name: execute(scripts[name], **names) for name in installed}
@@ -61,12 +61,18 @@ def test_backgrounds() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_matching() -> None:
+def test_images_on_one_grid() -> None:
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.cdelt, wcs.wcs.crpix, wcs.wcs.crval = [-1e-4, 1e-4], [160, 128], [250, 36]
     exposures = [CCDData(DATA + 20 * index, unit="adu", wcs=wcs, mask=MASK) for index in range(3)]
-    got = results("Matching exposures", exposures=exposures, wcs=wcs, shape=DATA.shape)
+    got = results(
+        "Images that are already on one grid",
+        "coming_from_reproject.md",
+        exposures=exposures,
+        wcs=wcs,
+        shape=DATA.shape,
+    )
     first, *others = got["evensky"]["matched"]
     for other in others:
         np.testing.assert_allclose(other.data, first.data, atol=1e-3)
@@ -140,7 +146,9 @@ def steps_in(coadd: np.ndarray, simulated: list[SimulatedExposure], wcs: WCS) ->
     counts = np.zeros(coadd.shape)
     scene = np.zeros(coadd.shape)
     for one in simulated:
-        own_x, own_y = (np.nan_to_num(np.rint(axis), nan=-1).astype(int) for axis in one.wcs.world_to_pixel_values(*sky))
+        own_x, own_y = (
+            np.nan_to_num(np.rint(axis), nan=-1).astype(int) for axis in one.wcs.world_to_pixel_values(*sky)
+        )
         height, width = one.sky.shape
         inside = (own_x >= 0) & (own_x < width) & (own_y >= 0) & (own_y < height)
         scene[inside] += one.scene[own_y[inside], own_x[inside]]
