@@ -233,6 +233,7 @@ def match_all(
     anchors: Mapping[int | str | Path, tuple[float, float]] | None = None,
     skies: Mapping[int | str | Path, tuple[float, float]] | None = None,
     sources: str | None = None,
+    pixel_values: str | None = None,
     scale: bool | None = None,
     level: str | None = None,
     bin_size: int | None = None,
@@ -286,6 +287,10 @@ def match_all(
     sources : str, optional
         What to do with the light of stars and galaxies: "mask" leaves it out, "keep" compares all good pixels, and
         "auto" (default) leaves it out of exposures with different pixel grids, in which it does not cancel.
+    pixel_values : str, optional
+        What values stand for if the areas of pixels differ between exposures: "per_pixel" for counts, which grow with
+        the area, "per_area" for surface brightness, and "auto" (default) for what the unit says. The exposures of one
+        instrument have one mean area, as flat fields make their skies alike.
     scale : bool, optional
         Divide each exposure by its throughput, if that is measured. By default it is only measured: the flag GAIN says
         that it differs.
@@ -351,6 +356,7 @@ def match_all(
     given = {
         "terms": None if made_terms is None else [str(term) for term in made_terms],
         "sources": sources,
+        "pixel_values": pixel_values,
         "scale": scale,
         "level": level,
         "bin_size": bin_size,
@@ -387,7 +393,8 @@ def _run(
     progress: bool,
 ) -> MatchRun:
     index = None if reference is None else source.number_of(reference)
-    notes = place_items(source, shifted=not method.one_size, same_grid=same_grid)
+    values = method.config.pixel_values if isinstance(method, JointMethod) else "auto"
+    notes = place_items(source, shifted=not method.one_size, same_grid=same_grid, pixel_values=values)
     with progress_bar(progress) as update, closing(method):
         run = match_exposures(source.items, method, reference=index, progress=update)
     run.notes = [f"Note: {note}." for note in notes] + run.notes

@@ -33,6 +33,8 @@ class LevelRecord(Protocol):
     def level_before(self) -> float | None: ...
     @property
     def level_after(self) -> float | None: ...
+    @property
+    def area_factor(self) -> float: ...
 
 
 class CostRecord(Protocol):
@@ -83,8 +85,7 @@ def plot_levels(records: Sequence[LevelRecord], reference: str = "", unit: str =
     figure = new_figure(10.5, 1.3 + 0.26 * max(len(shown), 3))
     axes = figure.add_subplot()
     rows = np.arange(len(shown))
-    before = np.array([r.level_before for r in shown], dtype=np.float64)
-    after = np.array([r.level_after for r in shown], dtype=np.float64)  # NaN if there is none
+    before, after = _levels(shown)
     if (limits := _inner_range(before, after)) is not None:
         axes.set_xlim(limits)
         for row in np.flatnonzero((before < limits[0]) | (before > limits[1])):
@@ -109,7 +110,7 @@ def plot_levels(records: Sequence[LevelRecord], reference: str = "", unit: str =
             axes.axvline(float(level), color=GREY, lw=1, ls=":", zorder=0, label="reference")
     axes.set_yticks(rows, [f"{r.label} (reference)" if r.label == reference else r.label for r in shown], fontsize=9)
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_xlabel(label_with_unit("sigma-clipped mean of the good pixels", unit))
+    axes.set_xlabel(label_with_unit(_level_label(shown), unit))
     axes.grid(axis="x", color="#E6E9EE", lw=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -134,13 +135,27 @@ def _inner_range(before: np.ndarray, after: np.ndarray) -> tuple[float, float] |
     return float(inner.min()) - margin, float(inner.max()) + margin
 
 
+def _levels(shown: Sequence[LevelRecord]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the levels before and after matching, as they are compared; NaN if there is none."""
+    factors = np.array([r.area_factor for r in shown])
+    before, after = (
+        np.array([getattr(r, name) for r in shown], dtype=np.float64) for name in ("level_before", "level_after")
+    )
+    return factors * before, factors * after
+
+
+def _level_label(shown: Sequence[LevelRecord]) -> str:
+    """Return what levels are, for an axis."""
+    per_area = ", per equal area" if any(r.area_factor != 1 for r in shown) else ""
+    return f"sigma-clipped mean of the good pixels{per_area}"
+
+
 def _many_levels(shown: Sequence[LevelRecord], reference: str, unit: str) -> Figure:
     """Draw the levels of more exposures than can be named in a figure."""
     figure = new_figure(10.5, 4.5)
     axes = figure.add_subplot()
     numbers = np.arange(1, len(shown) + 1)
-    before = np.array([r.level_before for r in shown], dtype=np.float64)
-    after = np.array([r.level_after for r in shown], dtype=np.float64)
+    before, after = _levels(shown)
     if (limits := _inner_range(before, after)) is not None:
         axes.set_ylim(limits)
         for side, beyond, marker in ((0, before < limits[0], "v"), (1, before > limits[1], "^")):
@@ -153,7 +168,7 @@ def _many_levels(shown: Sequence[LevelRecord], reference: str, unit: str) -> Fig
         if record.label == reference:
             axes.axhline(float(level), color=GREY, lw=1, ls=":", zorder=0, label="reference")
     axes.set_xlabel("exposure, in the order of the table")
-    axes.set_ylabel(label_with_unit("sigma-clipped mean of the good pixels", unit))
+    axes.set_ylabel(label_with_unit(_level_label(shown), unit))
     axes.margins(x=0.01)
     axes.grid(axis="y", color="#E6E9EE", lw=0.8)
     axes.set_axisbelow(True)

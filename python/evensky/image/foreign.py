@@ -25,6 +25,7 @@ __all__ = [
     "values_of",
 ]
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -33,6 +34,7 @@ import numpy as np
 
 from .._checks import shown, whole_number
 from ..errors import InvalidParameterError, LengthError
+from ..fits.headers import wcs_of
 from ..geom import Extent2I
 from ._pixels import check_same_size, regular
 from .bad_bits import bad_bits
@@ -234,10 +236,23 @@ def _signed(bits: int) -> int:
     return bits - 2**32 if bits >= 2**31 else bits
 
 
+def _wcs_of_meta(meta: Any) -> Any:
+    """Return the WCS of which an object has the cards and nothing else; None if there are none."""
+    if not hasattr(meta, "items") or "CTYPE1" not in meta:
+        return None
+    from astropy.io.fits import Header
+
+    if isinstance(meta, Header):
+        return wcs_of(meta)
+    cards = [(name, value) for name, value in meta.items() if re.fullmatch(r"[A-Z0-9_-]{1,8}", str(name))]
+    return wcs_of(Header([(name, value) for name, value in cards if isinstance(value, str | int | float)]))
+
+
 def _from_nddata(data: Any) -> Planes:
     values, rejected, unit = plain_array(data.data)
     unit = unit if data.unit is None else str(data.unit)
-    planes = Planes(native_array(values), unit=unit, wcs=getattr(data, "wcs", None))
+    wcs = getattr(data, "wcs", None)
+    planes = Planes(native_array(values), unit=unit, wcs=_wcs_of_meta(data.meta) if wcs is None else wcs)
     flags: Any = getattr(data, "flags", None)
     has_flags = isinstance(flags, np.ndarray) and flags.dtype.kind in "iu"
     masks = [] if rejected is None else [rejected]

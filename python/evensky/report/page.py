@@ -130,8 +130,8 @@ def _context(run: MatchRun) -> dict[str, Any]:
     crowded = len(run.records) > MOST_PICTURES
     left_out = sum(r.pixels is None and r.status == "matched" and not r.flags for r in run.records) if crowded else 0
     done = [r for r in run.records if r.status != "failed" and r.level_after is not None]
-    before = _spread([r.level_before for r in done if r.level_before is not None])
-    after = _spread([r.level_after for r in done if r.level_after is not None])
+    before = _spread([r.area_factor * r.level_before for r in done if r.level_before is not None])
+    after = _spread([r.area_factor * r.level_after for r in done if r.level_after is not None])
     ratios = [r.matched_mse / r.diff_im_var for r in run.records if r.matched_mse is not None and r.diff_im_var]
     fits = [r.fit_rms for r in run.records if r.status == "matched" and r.fit_rms is not None]
     chis = [r.fit_chi for r in run.records if r.fit_chi is not None and math.isfinite(r.fit_chi)]
@@ -161,6 +161,7 @@ def _context(run: MatchRun) -> dict[str, Any]:
         "alerts_left_out": alerts_left_out,
         "meaning": _MEANING,
         "gains": any(record.gain is not None for record in run.records),
+        "sources": any(record.source_fraction is not None for record in run.records),
         "gain": gain_text,
         "term": term_text,
         "matched": run.number_matched,

@@ -101,6 +101,7 @@ def match_files(
         shifted=isinstance(config, MatchAllConfig),
         same_grid=same_grid,
         allow=allow,
+        pixel_values=config.pixel_values if isinstance(config, MatchAllConfig) else "auto",
     )
     survey.refuse(strict=strict)
     by_file = survey.by_file

@@ -74,6 +74,8 @@ class _Correct(Plan):
         Whether the exposure is not changed.
     source_fraction : float or None
         Share of its good pixels that were left out because they show sources.
+    area_factor : float
+        Factor of its values in comparisons, which are per area if pixels have different areas.
     """
 
     fit: ExposureFit
@@ -83,6 +85,7 @@ class _Correct(Plan):
     level: str
     stays: bool
     source_fraction: float | None
+    area_factor: float
 
 
 class JointMethod(Method):
@@ -252,8 +255,8 @@ class JointMethod(Method):
             self.footprint_unit = "deg"
         labels = [item.label for item in items]
         plans: list[Plan] = [
-            _plan_of(one, look, labels, self.level, stays)
-            for one, look, stays in zip(fit.exposures, looks, self._unchanged(items, fit), strict=True)
+            _plan_of(one, item, look, labels, self.level, stays)
+            for one, item, look, stays in zip(fit.exposures, items, looks, self._unchanged(items, fit), strict=True)
         ]
         dead = [
             f"The chip {one.label} of the reference has no good pixel, so the level of this chip is not that of the "
@@ -438,7 +441,7 @@ class JointMethod(Method):
         record.fit_chi = fit.chi
         record.bins, record.rejected_bins = fit.bins, fit.rejected
         record.partners = plan.partners
-        record.source_fraction = plan.source_fraction
+        record.source_fraction, record.area_factor = plan.source_fraction, plan.area_factor
         record.group = fit.group
         record.scores = [
             CandidateScore(score.candidate.name, score.candidate.terms, score.bic, score.refused)
@@ -540,9 +543,10 @@ def _corners_of(items: Sequence[Item], looks: Sequence[Look], chips: Sequence[Ch
     return found
 
 
-def _plan_of(fit: ExposureFit, look: Look, labels: Sequence[str], level: str, stays: bool) -> _Correct:
+def _plan_of(fit: ExposureFit, item: Item, look: Look, labels: Sequence[str], level: str, stays: bool) -> _Correct:
     """Return the plan of an exposure; its digest stays the same if the result is the same to the last bit."""
     model, covered = fit.model, int(look.coverage.bins.size)
+    area_factor = 1.0 if item.map is None else item.map.scale
     partners = [labels[partner] for partner in fit.partners]
     parts = (
         None if model is None else (model.name, model.box),
@@ -551,7 +555,7 @@ def _plan_of(fit: ExposureFit, look: Look, labels: Sequence[str], level: str, st
         [(score.candidate.name, score.candidate.terms, score.bic, score.refused) for score in fit.scores],
         (fit.gain, fit.gain_error, fit.zero, fit.largest_sigma, fit.flags),
         [(term.name, term.coefficients.tolist(), term.errors.tolist()) for term in fit.terms],
-        (level, stays, look.source_fraction),
+        (level, stays, look.source_fraction, area_factor),
     )
     digest = hashlib.sha256(repr(parts).encode())
     if model is not None:
@@ -572,6 +576,7 @@ def _plan_of(fit: ExposureFit, look: Look, labels: Sequence[str], level: str, st
         level=level,
         stays=stays,
         source_fraction=look.source_fraction,
+        area_factor=area_factor,
     )
 
 

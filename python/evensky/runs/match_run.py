@@ -41,6 +41,8 @@ _COLUMNS: tuple[tuple[str, Any, bool, str], ...] = (
     ("model_min", float, True, "lowest value of the model"),
     ("model_max", float, True, "highest value of the model"),
     ("good_fraction", float, False, "share of pixels that are good"),
+    ("source_fraction", float, False, "share of the good pixels that were left out because they show sources"),
+    ("area_factor", float, False, "factor of the values in comparisons, which are per area"),
     ("common_fraction", float, False, "share of pixels that are good in this exposure and in the reference"),
     ("good_bin_fraction", float, False, "share of bins with pixels that are good in both exposures"),
     ("extrapolated_fraction", float, False, "share of the image beyond the bins with good pixels"),

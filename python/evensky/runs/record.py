@@ -86,6 +86,7 @@ class ExposureRecord:
     model_max: float | None = None
     good_fraction: float | None = None  # share of pixels that are good
     source_fraction: float | None = None  # share of the good pixels that are left out because they show sources
+    area_factor: float = 1.0  # factor of its values in comparisons, which are per area if pixels have different areas
     common_fraction: float | None = None  # share of pixels that are good in the reference too
     good_bin_fraction: float | None = None  # share of bins that have such pixels
     extrapolated_fraction: float | None = None  # share of the image beyond those bins

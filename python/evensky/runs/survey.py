@@ -20,7 +20,7 @@ from ..io.file_names import ending_of, fill_selection, unique_labels
 from ..io.formats import describe
 from ..matching.focal_plane import place_chips
 from ..matching.placement import GridMember, place
-from ..matching.sets import check_filters, check_units
+from ..matching.sets import check_filters, check_units, several
 from ..matching.sky_plane import place_on_sky
 from ..matching.units import is_per_pixel
 from .record import InputSummary
@@ -118,6 +118,7 @@ def survey_files(
     shifted: bool = True,
     same_grid: bool = False,
     allow: Collection[str] = (),
+    pixel_values: str = "auto",
 ) -> Survey:
     """Describe files, and check whether their exposures belong together.
 
@@ -134,6 +135,8 @@ def survey_files(
         Take the exposures to be on one pixel grid, whatever their WCS says.
     allow : collection of str, optional
         Names of `ALLOWED`.
+    pixel_values : str, optional
+        See `evensky.matching.joint.config.MatchAllConfig`.
 
     Returns
     -------
@@ -181,7 +184,7 @@ def survey_files(
         problems, notes = check_units(labels, [image.unit for image in described])
         survey.problems += problems
         survey.notes += notes
-    _place(survey, shifted=shifted, same_grid=same_grid)
+    _place(survey, shifted=shifted, same_grid=same_grid, pixel_values=pixel_values)
     usable = [item for item in survey.items if item.image is not None and item.map is None]
     if len({item.slot == "" for item in usable}) > 1:
         alone, chips = (next(item.label for item in usable if (item.slot == "") is one) for one in (True, False))
@@ -229,7 +232,7 @@ def _check_roles(survey: Survey, allow: Collection[str]) -> None:
         )
 
 
-def _place(survey: Survey, *, shifted: bool, same_grid: bool) -> None:
+def _place(survey: Survey, *, shifted: bool, same_grid: bool, pixel_values: str) -> None:
     """Set the positions of all exposures: on the common grid of their chip or, if they have none, on the sky."""
     wcs = [wcs for file in survey.files for wcs in (file.wcs if isinstance(file, FileDescription) else (None,))]
     usable = [item for item in survey.items if item.image is not None]
@@ -241,19 +244,21 @@ def _place(survey: Survey, *, shifted: bool, same_grid: bool) -> None:
     slots = list(dict.fromkeys(item.slot for item in usable))
     alike = len({slot == "" for slot in slots}) < 2
     problems: list[str] = []
+    assumed: list[str] = []
     for slot in slots:
         some = [number for number, item in enumerate(usable) if item.slot == slot]
         origins, notes, reasons = check_grid([members[number] for number in some], shifted=shifted, same_grid=same_grid)
-        survey.notes += notes
+        assumed += notes
         problems += reasons
         for number, origin in zip(some, origins, strict=True):
             index = usable[number].index
             survey.items[index] = replace(survey.items[index], origin=origin)
     if not shifted or same_grid or (alike and not problems):
+        survey.notes += assumed
         survey.problems += problems
         return
     kinds = [(item.image.unit, item.image.instrument) for item in usable if item.image is not None]
-    placed, notes, reasons = place_members(usable, members, kinds)
+    placed, notes, reasons = place_members(usable, members, kinds, pixel_values)
     survey.notes += notes
     survey.problems += [*problems, *reasons] if reasons else []
     for item in placed:
@@ -261,9 +266,9 @@ def _place(survey: Survey, *, shifted: bool, same_grid: bool) -> None:
 
 
 def place_members(
-    items: Sequence[Item], members: Sequence[GridMember], kinds: Sequence[tuple[str, str]]
+    items: Sequence[Item], members: Sequence[GridMember], kinds: Sequence[tuple[str, str]], pixel_values: str = "auto"
 ) -> tuple[list[Item], list[str], list[str]]:
-    """Place exposures on the sky, each with its own WCS; return them, notes, and reasons why that is impossible.
+    """Place exposures on the sky, each with its own WCS; return them, notes, and reasons if that is impossible.
 
     Parameters
     ----------
@@ -271,8 +276,11 @@ def place_members(
     members : sequence of GridMember
     kinds : sequence of (str, str)
         Units and instruments of the exposures; "" for what is unknown.
+    pixel_values : str, optional
+        See `evensky.matching.joint.config.MatchAllConfig`.
     """
-    placement = place_on_sky(members, per_pixel=[is_per_pixel(unit) for unit, _ in kinds])
+    per_pixel = [is_per_pixel(unit) if pixel_values == "auto" else pixel_values == "per_pixel" for unit, _ in kinds]
+    placement = place_on_sky(members, per_pixel=per_pixel)
     if placement.problems or placement.plane is None:
         *problems, last, cure = placement.problems
         return list(items), placement.notes, [*problems, f"{last}; {cure}"]
@@ -295,6 +303,13 @@ def place_members(
             f"{ON_SKY}: values are per pixel, and the areas of pixels differ by a factor of up to "
             f"{max(scales) / min(scales):.4g}, so values are compared per area"
         )
+        unknown = [member.label for member, (unit, _) in zip(members, kinds, strict=True) if not unit]
+        if unknown and pixel_values == "auto":
+            verb = "has" if len(unknown) == 1 else "have"
+            notes.append(
+                f"{several(unknown)} {verb} no unit (BUNIT), so the values are taken to be per pixel, as counts are; "
+                "if they are surface brightness, say so with -c pixel_values=per_area (pixel_values='per_area')"
+            )
     return placed, [*notes, *placement.notes], []
 
 
@@ -352,7 +367,7 @@ def check_grid(
     return list(placement.origins), placement.notes, problems
 
 
-def place_items(source: MemorySource, *, shifted: bool, same_grid: bool) -> list[str]:
+def place_items(source: MemorySource, *, shifted: bool, same_grid: bool, pixel_values: str = "auto") -> list[str]:
     """Set the positions of exposures in memory on their common pixel grid, and return notes.
 
     A match pixel by pixel takes exposures without a WCS as they are, whatever their bounding boxes.
@@ -364,11 +379,13 @@ def place_items(source: MemorySource, *, shifted: bool, same_grid: bool) -> list
         Whether exposures may lie at different places of the grid.
     same_grid : bool
         Take the exposures to be on one pixel grid, whatever their WCS says.
+    pixel_values : str, optional
+        See `evensky.matching.joint.config.MatchAllConfig`.
 
     Raises
     ------
     evensky.errors.UnsuitableError
-        If they are not on one grid.
+        If they are not on one grid, and cannot be placed on the sky.
     """
     found = source.members()
     members = [member for member in found if member is not None]
@@ -383,7 +400,8 @@ def place_items(source: MemorySource, *, shifted: bool, same_grid: bool) -> list
         if not shifted or same_grid:
             raise UnsuitableError(problems)
         kinds = [source.kind_of(source.items[number]) for number in numbers]
-        placed, notes, reasons = place_members([source.items[number] for number in numbers], members, kinds)
+        items = [source.items[number] for number in numbers]
+        placed, notes, reasons = place_members(items, members, kinds, pixel_values)
         if reasons:
             raise UnsuitableError([*problems, *reasons])
         for item in placed:

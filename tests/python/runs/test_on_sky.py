@@ -10,6 +10,7 @@ import dithered_scenes
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.nddata import CCDData
 
 import evensky
 from evensky.errors import UnsuitableError
@@ -53,6 +54,18 @@ def test_dithered_exposures_are_matched(scene: dithered_scenes.DitheredScene, re
     assert any("placed by their WCS on the sky" in note for note in result.run.notes)
     assert any("compared per area" in note for note in result.run.notes)
     assert all(0.02 < record.source_fraction < 0.5 for record in result.run.records)
+    # Levels are compared per area.
+    after = [record.level_after * record.area_factor for record in result.run.records]
+    own = [record.level_after for record in result.run.records]
+    assert np.ptp(after) < 30 < np.ptp(own)
+
+
+@pytest.mark.parametrize("level", ["mean", "reference", "lowest"])
+def test_distortions_do_not_bend_levels(level: str) -> None:
+    """A slope on the sky is curved in the pixels of a distorted exposure."""
+    simulated = make_dithered_exposures(4, (SIDE, SIDE), 6, dither=60.0, distortion=8.0, order=1, noise=1.0, stars=0)
+    result = evensky.match_all([one.exposure for one in simulated], level=level, pictures=False)
+    assert sky_left(simulated, result) < 0.05  # 0.2 if models had no room for the curves
 
 
 def test_outlines_and_overlaps_are_shown(result: Any) -> None:
@@ -143,6 +156,29 @@ def test_surface_brightness_is_compared_as_it_is() -> None:
             assert max(scales) / min(scales) > 1.05
         else:
             assert scales == [1.0] * 3
+
+
+def test_what_values_stand_for_can_be_said() -> None:
+    simulated = make_dithered_exposures(3, (SIDE, SIDE), 3, dither=60.0, order=0, unit="MJy/sr")
+    exposures = [one.exposure for one in simulated]
+    for one in exposures:
+        del one.metadata["BUNIT"]
+    run = evensky.match_all(exposures, pictures=False).run
+    assert any("exposure 0, exposure 1 and exposure 2 have no unit (BUNIT)" in note for note in run.notes)
+    result = evensky.match_all(exposures, pixel_values="per_area", pictures=False)
+    assert not any("BUNIT" in note for note in result.run.notes)
+    assert [record.area_factor for record in result.run.records] == [1.0] * 3
+    assert sky_left(simulated, result) < 0.2
+
+
+def test_the_wcs_may_be_in_the_header_of_an_object(scene: dithered_scenes.DitheredScene) -> None:
+    ccds = []
+    for number, one in enumerate(scene.exposures):
+        header = one.wcs.to_header(relax=True)
+        ccds.append(CCDData(one.image.array, unit="adu", meta=dict(header) if number % 2 else header))
+    result = evensky.match_all(ccds, level="mean", pictures=False)
+    assert scene.left([model.image() for model in result.models]) < 0.2
+    assert isinstance(result.exposures[0], CCDData)
 
 
 def test_exposures_of_one_flat_field_share_a_factor() -> None:

@@ -63,6 +63,17 @@ class MatchAllConfig(Config):
             "keep": "compare all good pixels; outliers are clipped",
         },
     )
+    pixel_values = ChoiceField[str](
+        dtype=str,
+        default="auto",
+        optional=False,
+        doc="What values stand for, if the areas of pixels differ between exposures.",
+        allowed={
+            "auto": "surface brightness if the unit is per solid angle (MJy/sr) or per beam, otherwise per pixel",
+            "per_pixel": "values grow with the area of a pixel, as counts do",
+            "per_area": "surface brightness, whatever the area of a pixel",
+        },
+    )
     terms = ListField[str](
         dtype=str,
         default=list(DEFAULT_TERMS),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["LEVELS", "settle"]
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,10 @@ from .candidates import Candidate
 from .grid import around
 from .network import Network, Solution
 from .system import Shift, widened
+
+# Largest RMS error of a shift in the pixels of an exposure, in units of their noise, and the largest number of orders
+# by which series are extended because of it.
+_NEGLIGIBLE, _MORE_ORDERS = 1e-3, 2
 
 LEVELS = ("auto", "reference", "mean", "lowest")
 """Levels that can be left unchanged: that of the reference; the mean, as models add up to 0; or the lowest, to which
@@ -40,9 +44,19 @@ def settle(network: Network, solution: Solution, groups: Sequence[list[int]], le
         assert field is not None
         order = _common_order(members, solution.candidates)
         if order >= 0:
-            _give_room(solution, members, order)
-            shift = _shift(network, field, solution, members, order, level)
-            total = sum(share @ solution.coefficients[u] for u, share in shift.of.items())
+            orders = dict.fromkeys(members, order)
+            for more in range(_MORE_ORDERS + 1):
+                _give_room(solution, orders)
+                shift = _shift(network, field, solution, members, order, level)
+                total = sum(share @ solution.coefficients[u] for u, share in shift.of.items())
+                bent = [
+                    u
+                    for u in members
+                    if _misfit(network, field, u, solution.candidates[u], shift, np.asarray(total), order) > _NEGLIGIBLE
+                ]
+                if not bent or more == _MORE_ORDERS:
+                    break
+                orders |= {u: orders[u] + 1 for u in bent}
             for u in members:
                 solution.coefficients[u] = solution.coefficients[u] + shift.into[u] @ total
             shifts.append(shift)
@@ -58,9 +72,25 @@ def _common_order(members: list[int], candidates: Sequence[Candidate]) -> int:
     return max(0, min([orders[(len(orders) - 1) // 2], *most]))
 
 
-def _give_room(solution: Solution, members: list[int], order: int) -> None:
-    """Extend the series of all members to the terms that a shift needs."""
-    for u in members:
+def _misfit(
+    network: Network, field: Basis, unit: int, candidate: Candidate, shift: Shift, total: np.ndarray, order: int
+) -> float:
+    """Return the RMS error of a shift in a unit's own terms, in units of the noise of its pixels.
+
+    A polynomial on the sky is one in the pixels of an exposure only if its WCS has no distortion.
+    """
+    basis = network.unit_bases[unit]
+    noise = float(np.nanmedian(network.differences.pixel_noise[network.images[unit]]))
+    if basis.transform is None or candidate.nodes is not None or not noise > 0:
+        return 0.0
+    x, y = basis.points
+    own = basis.at(candidate, x, y) @ (shift.into[unit] @ total)[: candidate.smooth_terms]
+    return float(np.sqrt(np.mean((own - field.at(Candidate(order), x, y) @ total) ** 2))) / noise
+
+
+def _give_room(solution: Solution, orders: Mapping[int, int]) -> None:
+    """Extend the series of units to the terms that a shift needs, up to an order for each."""
+    for u, order in orders.items():
         candidate = solution.candidates[u]
         if candidate.nodes is None and candidate.order < order:
             wider = replace(candidate, order=order)

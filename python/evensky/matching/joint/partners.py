@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = ["choose_pairs"]
 
 from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,7 +46,8 @@ def choose_pairs(
     links = _Links(coverage, exposures)
     if number <= _ALL_PAIRS:
         for i in range(number):
-            for j in np.flatnonzero(links.shared(i)[:i]):
+            near = links.near(i)
+            for j in near.images[links.shared(i, near) > 0]:
                 links.add(i, int(j))
     else:
         for i in range(number):
@@ -57,6 +59,13 @@ def choose_pairs(
 
     ordered = [(i, j) if place(i) < place(j) else (j, i) for i, j in links.pairs]
     return sorted(ordered, key=lambda pair: (place(pair[1]), place(pair[0])))
+
+
+class _Near(NamedTuple):
+    """The images that share bins with an image, itself included, in ascending order; and the bins of each."""
+
+    images: np.ndarray
+    covered: Any  # sparse matrix, shape (images, bins)
 
 
 class _Links:
@@ -72,16 +81,23 @@ class _Links:
         ends = np.cumsum([0, *(bins.size for bins in coverage)])
         distinct, place = np.unique(np.concatenate([*coverage, np.zeros(0, np.int64)]), return_inverse=True)
         self.covered = csr_array((np.ones(place.size), place, ends), shape=(self.number, max(1, distinct.size)))
+        self.images = self.covered.T.tocsr()  # the images in each bin
         self.partners: list[set[int]] = [set() for _ in range(self.number)]
         self.pairs: set[tuple[int, int]] = set()
 
-    def shared(self, i: int, weights: np.ndarray | None = None) -> np.ndarray:
-        """Count the bins, or sum their weights, that each image shares with image i; 0 for those of its exposure."""
+    def near(self, i: int) -> _Near:
+        """Return the images that share bins with image i: only these are looked at when it gets its partners."""
+        found = np.zeros(self.number, bool)
+        found[self.images[self.bins(i)].indices] = True
+        images = np.flatnonzero(found)
+        return _Near(images, self.covered if found.all() else self.covered[images])
+
+    def shared(self, i: int, near: _Near, weights: np.ndarray | float = 1.0) -> np.ndarray:
+        """Count the bins, or sum their weights, that images share with image i; 0 for those of its exposure."""
         row = np.zeros(self.covered.shape[1])
-        own = self.bins(i)
-        row[own] = 1.0 if weights is None else weights
-        result = self.covered @ row
-        result[self.exposure == self.exposure[i]] = 0.0
+        row[self.bins(i)] = weights
+        result = near.covered @ row
+        result[self.exposure[near.images] == self.exposure[i]] = 0.0
         return np.asarray(result)
 
     def bins(self, i: int) -> np.ndarray:
@@ -115,16 +131,16 @@ def _choose_partners(links: _Links, i: int, reference: int) -> None:
 
     for j in links.partners[i]:
         take(j)
-    nearness = 1.0 / (1.0 + np.abs(np.arange(links.number) - i))
-    nearness[reference] = 2.0
+    near = links.near(i)
+    distance = np.where(near.images == reference, -1, np.abs(near.images - i))
     while need.any() and len(links.partners[i]) < _MOST_PARTNERS:
-        gain = links.shared(i, need)
-        gain[list(links.partners[i])] = 0.0
+        gain = links.shared(i, near, need)
+        gain[np.isin(near.images, list(links.partners[i]))] = 0.0
         if not gain.any():
             break
-        # Among exposures that gain about as much, take the nearest in the list.
+        # Among exposures that gain about as much, take the reference or the nearest in the list.
         close = np.flatnonzero(gain >= 0.9 * gain.max())
-        j = int(close[np.argmax(nearness[close])])
+        j = int(near.images[close[np.argmin(distance[close])]])
         links.add(i, j)
         take(j)
 
@@ -137,10 +153,11 @@ def _join_groups(links: _Links) -> None:
         for group in range(int(groups.max()) + 1 if groups.size else 0):
             best: list[tuple[float, int, int]] = []
             for member in np.flatnonzero(groups == group).tolist():
-                shared = links.shared(member) * (groups != group)
+                near = links.near(member)
+                shared = links.shared(member, near) * (groups[near.images] != group)
                 if shared.any():
                     most = int(np.argmax(shared))
-                    best.append((float(shared[most]), member, most))
+                    best.append((float(shared[most]), member, int(near.images[most])))
             for _, i, j in sorted(best, reverse=True)[:_PARTNERS_IN_BIN]:
                 joined |= (min(i, j), max(i, j)) not in links.pairs
                 links.add(i, j)

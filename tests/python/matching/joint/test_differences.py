@@ -97,3 +97,15 @@ def test_arguments_that_the_core_refuses() -> None:
         _core.bin_differences((image, None), (image[:, :20], None), [0, 20], [0, 20], options())
     with pytest.raises(InvalidParameterError, match="dtype"):
         _core.bin_differences((image, None), (image.astype(np.int32), None), [0, 20], [0, 20], options())
+
+
+@pytest.mark.parametrize("side", [256, 900])  # of which all cells are measured, or a row in several
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_correlation_of_repeated_pixels(side: int, repeats: int) -> None:
+    rng = np.random.default_rng(8)
+    own = [rng.normal(0, 10, (side, side // repeats)).astype(np.float32) for _ in range(2)]
+    pixels = [Pixels(np.repeat(one, repeats, 1), None, 0, (4, 5, side, side), sampled=True) for one in own]
+    pixels[0].image[: side // 3] = np.nan
+    found = measure_pair((0, pixels[0]), (1, pixels[1]), CommonGrid(64), options())
+    assert found is not None
+    assert found.correlation == pytest.approx(repeats, rel=0.15)
