@@ -7,6 +7,8 @@ gap between its chips. They are matched as they are. Nothing is resampled; the m
 the originals.
 """
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 from astropy.wcs import WCS
@@ -27,14 +29,15 @@ for ax, exposure in zip(axes.flat, exposures, strict=True):
 # plane whose pixels are about as large as those of the finest exposure, and per area, since these pixels hold counts.
 
 result = evensky.match_all(exposures)
-print(*result.run.notes, sep="\n")
+for note in result.run.notes:
+    print(textwrap.fill(note, 100))
 print(result)
 
 # %%
 # The outlines of the exposures on the sky, in the colours of their levels before and after the match. Lines join
 # the exposures that were compared.
 
-figure, axes = plt.subplots(1, 2, figsize=(12, 6), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(9, 5.2), layout="constrained")
 _ = result.plot_footprints(axes)
 
 # %%
@@ -42,9 +45,8 @@ _ = result.plot_footprints(axes)
 # counts between the exposures that cover the same point of the sky. The models leave less than a tenth of a count, at a noise
 # of 10 counts in each pixel:
 
-print(
-    f"RMS difference between the skies: {sky_left(simulated):.1f} counts before, {sky_left(simulated, result):.3f} after"
-)
+before, after = sky_left(simulated), sky_left(simulated, result)
+print(f"RMS difference between the skies: {before:.1f} counts before, {after:.3f} after")
 
 # %%
 # With ``sources="keep"``, stars are compared too. The nearest pixels of two exposures see a star at slightly different
