@@ -26,7 +26,9 @@ for ax, exposure in zip(axes.flat, exposures, strict=True):
 
 # %%
 # The WCS say where each pixel is on the sky, so there is nothing to set. Notes say how the exposures are compared: on a
-# plane whose pixels are about as large as those of the finest exposure, and per area, since these pixels hold counts.
+# plane whose pixels are about as large as those of the finest exposure, and per area, since these pixels hold counts. The
+# skies have order 2. The models have a higher one, because the curve that all exposures share is one on the sky, which the
+# distortions of each bend.
 
 result = evensky.match_all(exposures)
 for note in result.run.notes:
