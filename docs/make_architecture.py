@@ -29,7 +29,7 @@ GROUPS = [
         "Matching",
         ("#fbeedb", "#a9691a"),
         [
-            [("matching/", "pair, reference, placement, units; joint/ for all at once")],
+            [("matching/", "pair, reference, grids and sky, units; joint/ for all at once")],
             [("work/", "executors, and what a process keeps")],
         ],
     ),

@@ -192,7 +192,7 @@ def match(
     evensky.errors.OutOfRangeError
         If the reference is not one of the exposures.
     evensky.errors.UnsuitableError
-        If the exposures are not on one pixel grid.
+        If the exposures are not on one pixel grid; `match_all` compares such exposures through their WCS.
     evensky.errors.TaskError
         If no exposure can be the reference.
 

@@ -4,7 +4,9 @@ What is measured:
 
 - `grid`: bins that all exposures share, wherever they lie
 - `pixel_map`: map between the pixels of an exposure and those of the plane on which exposures are compared
+- `transforms`: maps from the common grid to the coordinates of models, and back
 - `pixels`: pixels of one exposure, and the step between their values
+- `detections`: pixels of sources, which are left out on the sky, and positions of stars
 - `sources`: light of sources, which different seeing moves
 - `partners`: choice of the pairs to measure
 - `differences`: measured differences of pairs, and the noise of exposures
@@ -28,6 +30,7 @@ How they are found:
 - `search`: the whole procedure
 - `fits`: its results
 - `overlaps`: levels in the overlaps before and after the match
+- `astrometry`: shifts between exposures, from the positions of their stars
 - `alarms`: flags where models do not fit
 - `config`: configuration of the procedure
 """

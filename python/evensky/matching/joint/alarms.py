@@ -20,7 +20,8 @@ FLAGS = {
     "UNDETERMINED": "the model is continued beyond the bins that determine it, and its error exceeds a quarter of the "
     "noise of a pixel",
     "GAIN": "the throughput differs from that of the reference by more than 5 standard errors",
-    "ASTROMETRY": "stars lie more than a pixel from those of most other exposures, by the WCS",
+    "ASTROMETRY": "by the WCS, stars lie more than a pixel from those of most other exposures, or WCS differ although "
+    "the same stars are at the same pixels",
     "QUANTISED": "pixels are multiples of a step, as in integer images, and their noise, rounding included, is less "
     "than 0.6 of it",
 }
