@@ -191,8 +191,8 @@ class SkyPlacement:
 def place_on_sky(members: Sequence[GridMember], *, per_pixel: Sequence[bool] | bool = False) -> SkyPlacement:
     """Place exposures on a common plane of the sky, each with its own WCS.
 
-    The centre of the plane is the mean direction of the exposures. Orientation and parity are those of most of them, and
-    the area of a virtual pixel is that of the finest exposure, but not less than a quarter of that of the coarsest.
+    The centre of the plane is the mean direction of the exposures. Orientation and parity are those of most of them,
+    and the area of a virtual pixel is that of the finest exposure, but not less than a quarter of that of the coarsest.
 
     Parameters
     ----------
