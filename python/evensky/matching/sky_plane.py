@@ -8,7 +8,7 @@ exact positions.
 
 from __future__ import annotations
 
-__all__ = ["SkyPlacement", "SkyPlane", "map_of", "place_on_sky", "plane_of"]
+__all__ = ["SkyPlacement", "SkyPlane", "place_on_sky"]
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import UnsuitableError
 from .celestial import CelestialGrid, GridMember, UnusableWcsError, directions_of
 from .joint.grid import PixelBox
 from .joint.pixel_map import PixelMap, bilinear
@@ -192,6 +191,9 @@ class SkyPlacement:
 def place_on_sky(members: Sequence[GridMember], *, per_pixel: Sequence[bool] | bool = False) -> SkyPlacement:
     """Place exposures on a common plane of the sky, each with its own WCS.
 
+    The centre of the plane is the mean direction of the exposures. Orientation and parity are those of most of them,
+    and the area of a virtual pixel is that of the finest exposure, but not less than a quarter of that of the coarsest.
+
     Parameters
     ----------
     members : sequence of GridMember
@@ -231,52 +233,6 @@ def place_on_sky(members: Sequence[GridMember], *, per_pixel: Sequence[bool] | b
     if placement.problems:
         placement.problems = [*_few(placement.problems), _CURE]
     return placement
-
-
-def plane_of(members: Sequence[GridMember]) -> SkyPlane:
-    """Return the plane on which exposures are compared.
-
-    Its centre is the mean direction of the exposures. Orientation and parity are those of most of them, and the area
-    of a virtual pixel is that of the finest exposure, but not less than a quarter of that of the coarsest.
-
-    Parameters
-    ----------
-    members : sequence of GridMember
-
-    Raises
-    ------
-    UnsuitableError
-        If an exposure has no usable celestial WCS, or if the exposures lie too far apart.
-    """
-    grids, problems = _grids_of(members)
-    plane = None
-    if not problems:
-        plane, problems = _plane_of(members, grids)
-    if plane is None:
-        raise UnsuitableError([*_few(problems), _CURE])
-    return plane
-
-
-def map_of(member: GridMember, plane: SkyPlane, per_pixel: bool = False) -> PixelMap:
-    """Return the map between the pixels of an exposure and a plane.
-
-    Parameters
-    ----------
-    member : GridMember
-    plane : SkyPlane
-    per_pixel : bool, optional
-        Whether values are per pixel, so that they are multiplied by the area of a virtual pixel divided by the mean
-        area of the exposure's own pixels.
-
-    Raises
-    ------
-    UnsuitableError
-        If the exposure has no usable celestial WCS, or one that cannot be inverted on the plane.
-    """
-    try:
-        return _map_of(member, _grid_of(member), plane, per_pixel)
-    except UnusableWcsError as error:
-        raise UnsuitableError([_without_wcs(member, error), _CURE]) from error
 
 
 def _few(sentences: Sequence[str]) -> list[str]:

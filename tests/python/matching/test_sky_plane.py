@@ -18,7 +18,7 @@ from wcs_kinds import HEIGHT, KINDS, TABLE_KINDS, WIDTH, header_of, write_kind
 from evensky.fits.opening import quiet
 from evensky.matching.celestial import GridMember
 from evensky.matching.joint.pixel_map import PixelMap
-from evensky.matching.sky_plane import SkyPlacement, SkyPlane, map_of, place_on_sky, plane_of
+from evensky.matching.sky_plane import SkyPlacement, SkyPlane, place_on_sky
 
 SHAPE = (400, 500)
 SCALE = 0.2 / 3600
@@ -135,7 +135,7 @@ def test_frames_are_transformed() -> None:
 
 def test_the_plane_is_that_of_its_fits_wcs() -> None:
     for latitude in (2.2, 90.0, -90.0, 89.0):
-        plane = plane_of([exposure(150.1, latitude, angle=20.0), exposure(151.1, latitude, angle=20.0)])
+        plane, _ = placed(exposure(150.1, latitude, angle=20.0), exposure(151.1, latitude, angle=20.0))
         x, y = np.random.default_rng(1).uniform(-1e5, 1e5, (2, 100))
         there = plane.to_sky(x, y)
         position = plane.wcs.pixel_to_world(x, y)
@@ -239,18 +239,6 @@ def test_a_map_has_few_nodes_where_few_suffice() -> None:
     _, (bent,) = placed(exposure(shape=(1024, 1024), bend=20.0))
     assert bent.step < 128
     assert bent.error <= 0.05
-
-
-def test_a_map_of_one_exposure_is_that_of_all() -> None:
-    members = [exposure(), exposure(angle=77.0, bend=2.0)]
-    placement = place_on_sky(members, per_pixel=True)
-    plane = plane_of(members)
-    for member, expected in zip(members, placement.maps, strict=True):
-        assert expected is not None
-        found = map_of(member, plane, per_pixel=True)
-        assert found.footprint == expected.footprint
-        np.testing.assert_array_equal(found.x_nodes, expected.x_nodes)
-        assert found.scale == expected.scale
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2), (7, 3), (9, 17), (18, 10)])
@@ -363,8 +351,6 @@ def test_exposures_without_a_celestial_wcs_are_named() -> None:
     assert placement.problems[0] == "b.fits has no WCS, which tells where its pixels are on the sky"
     assert placement.problems[1] == "the WCS of c.fits cannot be used: it has no celestial axes (WAVE, LINEAR)"
     assert "--same-grid" in placement.problems[-1]
-    with pytest.raises(ValueError, match=r"b\.fits has no WCS"):
-        plane_of(members)
     many = place_on_sky([GridMember(f"{n}", SHAPE, None, None) for n in range(20)])
     assert len(many.problems) == 7
     assert many.problems[5] == "the same holds for 15 more"
