@@ -43,6 +43,8 @@ _MISFIT, _BETTER = 1.5, 0.7
 # Throughputs are not believed if they differ by more than this, or if models of more smooth terms than this still leave
 # a residual scatter of more than this, in units of its errors; nor are drifts that leave a scatter of more than that.
 _LARGEST_GAIN, _SIMPLE, _GAIN_MISFIT, _DRIFT_MISFIT = 0.3, 6, 1.4, 2.5
+# Difference of a throughput from 1, in standard errors, from which it is believed.
+_LEAST_GAIN = 3.0
 # Largest error with which a throughput is worth measuring.
 _GAIN_ERROR = 0.02
 # Largest number of points in compared bins at which candidates are compared.
@@ -299,6 +301,7 @@ class _Search:
                 options[:] = [variants for variants in options if variants[0].kind not in doubtful]
             solution, more = self._searched()
             sweeps += more
+        solution = self._without_chance_gains(solution)
         solution, _ = self._share(solution)
         solution, residual = self._without_worse(solution)
         return self._result(solution, residual, sweeps)
@@ -383,6 +386,22 @@ class _Search:
             if np.ptp([0.0, *gains]) > _LARGEST_GAIN or (misfit > _GAIN_MISFIT and terms > _SIMPLE):
                 found.add("gain")
         return found
+
+    def _without_chance_gains(self, solution: Solution) -> Solution:
+        """Drop the throughputs that agree with 1, whatever their criterion: they would take other terms along."""
+        measured = [u for u in self._free if any(extra.kind == "gain" for extra in solution.candidates[u].extras)]
+        measured = [u for u in measured if "gain" not in self.required]
+        if not measured:
+            return solution
+        scale = max(1.0, self._reduced(self._residual(solution), solution.candidates))
+        covariances = self._equations(solution.candidates).covariances(solution.candidates, [])
+        candidates = list(solution.candidates)
+        for u in measured:  # the throughput is the last term
+            error = scale * float(np.sqrt(max(covariances[u][-1, -1], 0.0)))
+            if abs(float(solution.coefficients[u][-1])) < _LEAST_GAIN * error:
+                extras = tuple(extra for extra in candidates[u].extras if extra.kind != "gain")
+                candidates[u] = replace(candidates[u], extras=extras)
+        return solution if candidates == solution.candidates else self._solved(candidates)[0]
 
     def _equations(self, candidates: Sequence[Candidate], shared: Candidate | None = None) -> Equations:
         return Equations(
