@@ -384,12 +384,14 @@ def biased_squares(
     centre, half = values.ravel()[bin_of], half_widths.ravel()[bin_of]
     lows, highs = np.full((2, *squares.shape), np.nan)
     lows[at], highs[at] = centre - half, centre + half  # NaN in bins without a value, too
-    _, numbers, sums_within, numbers_within = sums_in(lows, highs)
+    measured = sums_in(lows, highs)
+    numbers, sums_within, numbers_within = (grid[at] for grid in measured[1:])
+    del lows, highs, measured  # of large exposures, they are large
     light = np.zeros(squares.shape)
-    light[at] = np.where(np.isfinite(centre), sums_within[at] - centre * numbers_within[at], 0.0)
+    light[at] = np.where(np.isfinite(centre), sums_within - centre * numbers_within, 0.0)
     if not _is_biased(light):
         return None
-    lost = np.bincount(bin_of, numbers[at], values.size)
+    lost = np.bincount(bin_of, numbers, values.size)
     may_lose = lost <= (1 - _REMAINING) * counts.ravel()
     left_out = np.zeros(squares.shape, bool)
     left_out[at] = may_lose[bin_of]
