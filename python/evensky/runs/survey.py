@@ -260,7 +260,7 @@ def _place(survey: Survey, *, shifted: bool, same_grid: bool, pixel_values: str)
     kinds = [(item.image.unit, item.image.instrument) for item in usable if item.image is not None]
     placed, notes, reasons = place_members(usable, members, kinds, pixel_values)
     survey.notes += notes
-    survey.problems += _without_place(problems, reasons)
+    survey.problems += _without_place(members, problems, reasons)
     for item in placed:
         survey.items[item.index] = item
 
@@ -316,10 +316,16 @@ def place_members(
     return placed, [*notes, *placement.notes], []
 
 
-def _without_place(problems: Sequence[str], reasons: Sequence[str]) -> list[str]:
+def _without_place(members: Sequence[GridMember], problems: Sequence[str], reasons: Sequence[str]) -> list[str]:
     """Return why exposures have no common place, if they are neither on one pixel grid nor can be placed on the sky."""
     if not reasons or not problems:
         return list(reasons)
+    if all(member.wcs is None for member in members):
+        *others, last = problems
+        return [
+            *others,
+            f"{last}; use files with their WCS, or compare pixels as they stand with --same-grid (same_grid=True)",
+        ]
     return [f"the pixel grids of the exposures differ, so that each needs a celestial WCS: {reasons[0]}", *reasons[1:]]
 
 
@@ -412,7 +418,7 @@ def place_items(source: MemorySource, *, shifted: bool, same_grid: bool, pixel_v
         items = [source.items[number] for number in numbers]
         placed, notes, reasons = place_members(items, members, kinds, pixel_values)
         if reasons:
-            raise UnsuitableError(_without_place(problems, reasons))
+            raise UnsuitableError(_without_place(members, problems, reasons))
         for item in placed:
             source.items[item.index] = item
         return notes

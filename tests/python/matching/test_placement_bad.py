@@ -62,7 +62,7 @@ def test_other_grids_are_refused_with_figures(header: fits.Header, expected: str
     problems = place([member("a", square()), member("b", header)]).problems
     assert problems[0] == f"b is not on the pixel grid of a: {expected}"
     assert len(problems) == 2
-    assert "resample" in problems[1]
+    assert "method 'all'" in problems[1]
     assert "--same-grid (same_grid=True)" in problems[1]
 
 

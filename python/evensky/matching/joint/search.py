@@ -502,7 +502,9 @@ class _Search:
             if choice.scale > _MISFIT:
                 choice = self._with_all_bins(equations, solution, unit, residual, choice)
             equations.change(unit, choice.fit.candidate)
-            self.scores[unit], self.scales[unit] = choice.scores, choice.scale
+            self.scales[unit] = choice.scale
+            if unit not in self.held:  # the smooth model of a unit that is held is not chosen
+                self.scores[unit] = choice.scores
 
     def _with_all_bins(
         self, equations: Equations, solution: Solution, unit: int, residual: np.ndarray, choice: Choice
