@@ -160,7 +160,7 @@ TEST_CASE("sampling: a block with a node that is not finite is NaN") {
 }
 
 TEST_CASE("sampling: pixels beyond the range of float32 are bad") {
-    Pixels<double> const image(4, 1, {1e39, -1e39, 3.4e38, 5.0}), x(1, 1, std::vector<double>(1)), y(1, 1, std::vector<double>(1));
+    Pixels<double> const image(4, 1, {1e39, -1e39, 3.4e38, 5.0}), x(1, 1), y(1, 1);
     Pixels<double> const columns(4, 1, {0.0, 1.0, 2.0, 3.0}), rows(4, 1, {0.0, 0.0, 0.0, 0.0});
     Pixels<double> out(4, 1);
     sample_nearest<double>({image.view(), {}, {}}, {columns.view(), rows.view(), 1}, 1.0, 0, out.view());
