@@ -6,7 +6,8 @@ __all__ = ["Coverage", "Differences", "PairBins", "coverage_of", "measure_pair"]
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -128,9 +129,7 @@ def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Cover
     options.referenceBadMask = pixels.bad
     options.gridStatistic = _core.Property.MEANCLIP
     options.leastHalfWidth = _STEPS_IN_WINDOW * pixels.quantum
-    levels, _, counts, _, _ = _bin_differences(
-        (pixels.image, pixels.mask), (_zeros(pixels), None), x_edges, y_edges, options, num_threads, pixels.on_disk
-    )
+    levels, _, counts, _, _ = _alone(pixels, options, num_threads).in_bins(x_edges, y_edges)
     enough = _enough(counts, x_edges, y_edges)
     return Coverage(numbers[enough], counts[enough], levels[enough], pixels.quantum)
 
@@ -171,24 +170,21 @@ def measure_pair(
     other_image, other_mask = other.part(box)
     if image.dtype != other_image.dtype:  # float64 holds the pixels of both
         image, other_image = image.astype(np.float64), other_image.astype(np.float64)
-    on_disk = one.on_disk or other.on_disk
     planes = (image, mask), (other_image, other_mask)
-    values, errors, counts, x, y = _bin_differences(*planes, x_edges, y_edges, options, num_threads, on_disk)
-    without = _biased_around_masks(planes, (one, other), box, grid, values, errors, counts, options, num_threads)
+    difference = _Difference(*planes, options, num_threads, one.on_disk or other.on_disk)
+    values, errors, counts, x, y = difference.in_bins(x_edges, y_edges)
+    without = _biased_around_masks(difference, (one, other), _Bins(box, grid, values, errors, counts))
     if without is not None:
-        values, errors, counts, x, y = _bin_differences(
-            *planes, x_edges, y_edges, options, num_threads, on_disk, without
-        )
+        difference = replace(difference, without=without)
+        values, errors, counts, x, y = difference.in_bins(x_edges, y_edges)
     if options.gridStatistic == _core.Property.MEANCLIP:
-        values, errors = _with_light_of_sources(
-            planes, (one, other), box, grid, values, errors, counts, options, num_threads, without
-        )
+        values, errors = _with_light_of_sources(difference, (one, other), _Bins(box, grid, values, errors, counts))
     good = _enough(counts, x_edges, y_edges) & np.isfinite(values) & np.isfinite(errors)
     if not good.any():
         return None
     correlation = None
     if one.sampled or other.sampled:
-        correlation = _correlation(planes, box, grid, values, errors, counts, options, num_threads, on_disk, without)
+        correlation = _correlation(difference, _Bins(box, grid, values, errors, counts))
     width, height = np.meshgrid(np.diff(x_edges), np.diff(y_edges))
     left, bottom = np.meshgrid(x_edges[:-1] + box[0], y_edges[:-1] + box[1])
     return PairBins(
@@ -213,77 +209,99 @@ _Planes = tuple[np.ndarray, np.ndarray | None]
 _Without = Callable[[slice], np.ndarray]
 
 
-def _bin_differences(
-    one: _Planes,
-    other: _Planes,
-    x_edges: np.ndarray,
-    y_edges: np.ndarray,
-    options: _core.PairOptions,
-    num_threads: int,
-    on_disk: bool,
-    without: _Without | None = None,
-) -> tuple[np.ndarray, ...]:
-    """Measure differences with the core; planes on disk are copied in bands, as the core reads pixels many times."""
+@dataclass(frozen=True)
+class _Difference:
+    """The difference of two images, measured by the core.
 
-    def measure(one: _Planes, other: _Planes, edges: np.ndarray, rows: slice) -> tuple[np.ndarray, ...]:
-        return _core.bin_differences(one, other, x_edges, edges, options, num_threads)
-
-    return _in_bands(measure, one, other, y_edges, on_disk, without)
-
-
-def _sum_differences(
-    one: _Planes,
-    other: _Planes,
-    x_edges: np.ndarray,
-    y_edges: np.ndarray,
-    lows: np.ndarray,
-    highs: np.ndarray,
-    options: _core.PairOptions,
-    num_threads: int,
-    on_disk: bool,
-    without: _Without | None = None,
-) -> tuple[np.ndarray, ...]:
-    """Sum differences in cells with the core; planes on disk are copied in bands."""
-
-    def measure(one: _Planes, other: _Planes, edges: np.ndarray, rows: slice) -> tuple[np.ndarray, ...]:
-        return _core.sum_differences(one, other, x_edges, edges, lows[rows], highs[rows], options, num_threads)
-
-    return _in_bands(measure, one, other, y_edges, on_disk, without)
-
-
-def _in_bands(
-    measure: Callable[[_Planes, _Planes, np.ndarray, slice], tuple[np.ndarray, ...]],
-    one: _Planes,
-    other: _Planes,
-    y_edges: np.ndarray,
-    on_disk: bool,
-    without: _Without | None = None,
-) -> tuple[np.ndarray, ...]:
-    """Measure planes as a whole or, if they are on disk or if pixels are left out, in bands of whole rows of bins.
-
-    `measure` receives the planes, the edges of the rows of bins in them, and the numbers of these rows.
+    Attributes
+    ----------
+    one, other : (ndarray, ndarray or None)
+    options : _core.PairOptions
+    num_threads : int
+    on_disk : bool
+        Whether planes are copied in bands, as the core reads pixels many times.
+    without : callable or None
+        Pixels to leave out.
     """
-    if not on_disk and without is None:
-        return measure(one, other, y_edges, slice(None))
-    most = band_height(one[0].shape[1])
-    grids: tuple[np.ndarray, ...] = ()
-    start = 0
-    while start < len(y_edges) - 1:
-        # As many rows of bins as fit into a band, at least one.
-        end = max(start + 1, int(np.searchsorted(y_edges, y_edges[start] + most, side="right")) - 1)
-        rows = slice(int(y_edges[start]), int(y_edges[end]))
-        bands = [(image[rows], None if mask is None else mask[rows]) for image, mask in (one, other)]
-        if on_disk:
-            bands = [(np.array(image), None if mask is None else np.array(mask)) for image, mask in bands]
-        if without is not None:  # pixels that are bad in one image are not used
-            bands[0] = np.where(without(rows), np.array(np.nan, bands[0][0].dtype), bands[0][0]), bands[0][1]
-        found = measure(bands[0], bands[1], y_edges[start : end + 1] - rows.start, slice(start, end))
-        # Filled band by band: the grids of small cells of a large exposure are as large as the exposure.
-        grids = grids or tuple(np.empty((len(y_edges) - 1, part.shape[1]), part.dtype) for part in found)
-        for grid, part in zip(grids, found, strict=True):
-            grid[start:end] = part
-        start = end
-    return grids
+
+    one: _Planes
+    other: _Planes
+    options: _core.PairOptions
+    num_threads: int
+    on_disk: bool
+    without: _Without | None = None
+
+    def in_bins(self, x_edges: np.ndarray, y_edges: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return statistics, standard errors, numbers of pixels, and their mean positions in bins."""
+
+        def measure(one: _Planes, other: _Planes, edges: np.ndarray, rows: slice) -> tuple[np.ndarray, ...]:
+            return _core.bin_differences(one, other, x_edges, edges, self.options, self.num_threads)
+
+        return self._in_bands(measure, y_edges)
+
+    def in_cells(
+        self, x_edges: np.ndarray, y_edges: np.ndarray, lows: np.ndarray, highs: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        """Return sums and numbers of pixels in cells, of all pixels and of those within limits."""
+
+        def measure(one: _Planes, other: _Planes, edges: np.ndarray, rows: slice) -> tuple[np.ndarray, ...]:
+            return _core.sum_differences(
+                one, other, x_edges, edges, lows[rows], highs[rows], self.options, self.num_threads
+            )
+
+        return self._in_bands(measure, y_edges)
+
+    def _in_bands(
+        self,
+        measure: Callable[[_Planes, _Planes, np.ndarray, slice], tuple[np.ndarray, ...]],
+        y_edges: np.ndarray,
+    ) -> tuple[np.ndarray, ...]:
+        """Measure planes as a whole or, if they are on disk or if pixels are left out, in bands of whole rows of bins.
+
+        `measure` receives the planes, the edges of the rows of bins in them, and the numbers of these rows.
+        """
+        if not self.on_disk and self.without is None:
+            return measure(self.one, self.other, y_edges, slice(None))
+        most = band_height(self.one[0].shape[1])
+        grids: tuple[np.ndarray, ...] = ()
+        start = 0
+        while start < len(y_edges) - 1:
+            # As many rows of bins as fit into a band, at least one.
+            end = max(start + 1, int(np.searchsorted(y_edges, y_edges[start] + most, side="right")) - 1)
+            rows = slice(int(y_edges[start]), int(y_edges[end]))
+            bands = [(image[rows], None if mask is None else mask[rows]) for image, mask in (self.one, self.other)]
+            if self.on_disk:
+                bands = [(np.array(image), None if mask is None else np.array(mask)) for image, mask in bands]
+            if self.without is not None:  # pixels that are bad in one image are not used
+                image, mask = bands[0]
+                bands[0] = np.where(self.without(rows), np.array(np.nan, image.dtype), image), mask
+            found = measure(bands[0], bands[1], y_edges[start : end + 1] - rows.start, slice(start, end))
+            # Filled band by band: the grids of small cells of a large exposure are as large as the exposure.
+            grids = grids or tuple(np.empty((len(y_edges) - 1, part.shape[1]), part.dtype) for part in found)
+            for grid, part in zip(grids, found, strict=True):
+                grid[start:end] = part
+            start = end
+        return grids
+
+
+@dataclass(frozen=True)
+class _Bins:
+    """Statistics of a difference in the bins of a box."""
+
+    box: PixelBox
+    grid: CommonGrid
+    values: np.ndarray
+    errors: np.ndarray
+    counts: np.ndarray
+
+    def half_widths(self, options: _core.PairOptions) -> np.ndarray:
+        """Return the half-widths of the clipping windows."""
+        return np.asarray(np.maximum(options.numSigmaClip * self.errors * np.sqrt(self.counts), options.leastHalfWidth))
+
+
+def _alone(pixels: Pixels, options: _core.PairOptions, num_threads: int) -> _Difference:
+    """Return the difference of an exposure from an image of zeros, so that it is measured like a pair."""
+    return _Difference((pixels.image, pixels.mask), (_zeros(pixels), None), options, num_threads, pixels.on_disk)
 
 
 def _zeros(pixels: Pixels) -> np.ndarray:
@@ -301,79 +319,47 @@ def _cells(pixels: Pixels, grid: CommonGrid, num_threads: int) -> Cells:
         options = _core.PairOptions()
         options.referenceBadMask = pixels.bad
         everything = np.full(areas.shape, np.inf)
-        sums, counts, _, _ = _sum_differences(
-            (pixels.image, pixels.mask),
-            (_zeros(pixels), None),
-            x_edges,
-            y_edges,
-            -everything,
-            everything,
-            options,
-            num_threads,
-            pixels.on_disk,
-        )
+        sums, counts, _, _ = _alone(pixels, options, num_threads).in_cells(x_edges, y_edges, -everything, everything)
         known = cells_of(sums, counts, areas, (column, row), pixels.quantum / np.sqrt(12))
         pixels.cells[grid.bin_size] = known
     return known
 
 
 def _with_light_of_sources(
-    planes: tuple[_Planes, _Planes],
-    exposures: tuple[Pixels, Pixels],
-    box: PixelBox,
-    grid: CommonGrid,
-    values: np.ndarray,
-    errors: np.ndarray,
-    counts: np.ndarray,
-    options: _core.PairOptions,
-    num_threads: int,
-    without: _Without | None,
+    difference: _Difference, exposures: tuple[Pixels, Pixels], bins: _Bins
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the values and errors of bins, with the clipped light of sources if its loss biases them."""
-    x_edges, column, x_bins = cell_edges(box[0], box[2], grid.bin_size)
-    y_edges, row, y_bins = cell_edges(box[1], box[3], grid.bin_size)
+    x_edges, column, x_bins = cell_edges(bins.box[0], bins.box[2], bins.grid.bin_size)
+    y_edges, row, y_bins = cell_edges(bins.box[1], bins.box[3], bins.grid.bin_size)
     shape = y_bins.size, x_bins.size
-    cells = [_cells(one, grid, num_threads) for one in exposures]
+    cells = [_cells(one, bins.grid, difference.num_threads) for one in exposures]
     one, other = (some.part(column, row, shape) for some in cells)
-    sources = source_cells(one, other, (cells[0].noise, cells[1].noise))
-    half_widths = _half_widths(errors, counts, options)
+    return clipped_light(
+        source_cells(one, other, (cells[0].noise, cells[1].noise)),
+        (x_bins, y_bins),
+        bins.values,
+        bins.errors,
+        bins.counts,
+        bins.half_widths(difference.options),
+        partial(difference.in_cells, x_edges, y_edges),
+    )
 
-    def sums_in(lows: np.ndarray, highs: np.ndarray) -> tuple[np.ndarray, ...]:
-        on_disk = exposures[0].on_disk or exposures[1].on_disk
-        return _sum_differences(*planes, x_edges, y_edges, lows, highs, options, num_threads, on_disk, without)
 
-    return clipped_light(sources, (x_bins, y_bins), values, errors, counts, half_widths, sums_in)
-
-
-def _correlation(
-    planes: tuple[_Planes, _Planes],
-    box: PixelBox,
-    grid: CommonGrid,
-    values: np.ndarray,
-    errors: np.ndarray,
-    counts: np.ndarray,
-    options: _core.PairOptions,
-    num_threads: int,
-    on_disk: bool,
-    without: _Without | None,
-) -> float | None:
+def _correlation(difference: _Difference, bins: _Bins) -> float | None:
     """Return the variance of the means of cells in units of that of independent pixels; None for too few cells."""
-    x_edges, _, x_bins = cell_edges(box[0], box[2], grid.bin_size)
-    y_edges, _, y_bins = cell_edges(box[1], box[3], grid.bin_size)
+    x_edges, _, x_bins = cell_edges(bins.box[0], bins.box[2], bins.grid.bin_size)
+    y_edges, _, y_bins = cell_edges(bins.box[1], bins.box[3], bins.grid.bin_size)
     areas = np.outer(np.diff(y_edges), np.diff(x_edges))
-    good_cells = counts.sum() * areas.size / areas.sum()
+    good_cells = bins.counts.sum() * areas.size / areas.sum()
     step = int(np.clip(good_cells / _MANY_CELLS, 1, _MOST_ROWS))
     some = slice(step // 2, None, step)  # not the first row, which the edge of the box may cut
     of_cell = y_bins[some, None], x_bins[None, :]
-    centre, half, pixels = values[of_cell], _half_widths(errors, counts, options)[of_cell], counts[of_cell]
-    pixel_variance = errors[of_cell] ** 2 * pixels
+    centre, half, pixels = bins.values[of_cell], bins.half_widths(difference.options)[of_cell], bins.counts[of_cell]
+    pixel_variance = bins.errors[of_cell] ** 2 * pixels
     usable = np.isfinite(centre) & np.isfinite(half) & (pixel_variance > 0)
     lows, highs = np.full((2, *areas.shape), np.nan)  # NaN for cells that are not needed
     lows[some], highs[some] = np.where(usable, centre - half, np.nan), np.where(usable, centre + half, np.nan)
-    _, _, sums, numbers = (
-        measured[some]
-        for measured in _sum_differences(*planes, x_edges, y_edges, lows, highs, options, num_threads, on_disk, without)
-    )
+    _, _, sums, numbers = (measured[some] for measured in difference.in_cells(x_edges, y_edges, lows, highs))
     # A cell that is alone in its bin has the mean of the bin.
     full = usable & (2 * numbers > areas[some]) & (2 * numbers < pixels)
     if np.count_nonzero(full) < _FEWEST_CELLS:
@@ -384,23 +370,9 @@ def _correlation(
     return float(np.minimum(squares, _FAR**2 * freedom).sum() / freedom.sum())
 
 
-def _half_widths(errors: np.ndarray, counts: np.ndarray, options: _core.PairOptions) -> np.ndarray:
-    """Return the half-widths of the clipping windows of bins."""
-    return np.asarray(np.maximum(options.numSigmaClip * errors * np.sqrt(counts), options.leastHalfWidth))
-
-
-def _biased_around_masks(
-    planes: tuple[_Planes, _Planes],
-    exposures: tuple[Pixels, Pixels],
-    box: PixelBox,
-    grid: CommonGrid,
-    values: np.ndarray,
-    errors: np.ndarray,
-    counts: np.ndarray,
-    options: _core.PairOptions,
-    num_threads: int,
-) -> _Without | None:
+def _biased_around_masks(difference: _Difference, exposures: tuple[Pixels, Pixels], bins: _Bins) -> _Without | None:
     """Return which pixels around masked sources to leave out, if the wings of these sources bias the bins."""
+    box, size = bins.box, bins.grid.bin_size
     (x_edges, column), (y_edges, row) = (square_edges(box[axis], box[axis + 2]) for axis in (0, 1))
     squares = np.zeros((y_edges.size - 1, x_edges.size - 1), bool)
     for exposure in exposures:
@@ -410,16 +382,16 @@ def _biased_around_masks(
     if not squares.any():
         return None
     x_bins, y_bins = (
-        (start + edges[:-1]) // grid.bin_size - start // grid.bin_size
-        for start, edges in zip(box[:2], (x_edges, y_edges), strict=True)
+        (start + edges[:-1]) // size - start // size for start, edges in zip(box[:2], (x_edges, y_edges), strict=True)
     )
-
-    def sums_in(lows: np.ndarray, highs: np.ndarray) -> tuple[np.ndarray, ...]:
-        on_disk = exposures[0].on_disk or exposures[1].on_disk
-        return _sum_differences(*planes, x_edges, y_edges, lows, highs, options, num_threads, on_disk)
-
-    half_widths = _half_widths(errors, counts, options)
-    biased = biased_squares(squares, (x_bins, y_bins), values, counts, half_widths, sums_in)
+    biased = biased_squares(
+        squares,
+        (x_bins, y_bins),
+        bins.values,
+        bins.counts,
+        bins.half_widths(difference.options),
+        partial(difference.in_cells, x_edges, y_edges),
+    )
     if biased is None:
         return None
     found: np.ndarray = biased
