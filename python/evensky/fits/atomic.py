@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["atomic_path"]
+__all__ = ["atomic_path", "write_ecsv"]
 
 import errno
 import os
@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..errors import FitsError
 
@@ -87,3 +88,17 @@ def _rename_without_clobbering(temporary: Path, path: Path) -> None:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
         temporary.rename(path)
+
+
+def write_ecsv(table: Any, path: str | Path) -> Path:
+    """Write an `astropy.table.Table` in ECSV format, and return its path; an existing file is replaced.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    with atomic_path(path, overwrite=True) as temporary:
+        table.write(temporary, format="ascii.ecsv", overwrite=True)
+    return path

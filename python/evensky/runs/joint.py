@@ -250,9 +250,7 @@ class JointMethod(Method):
         self.level = "known" if self.anchors else "fixed" if self.fixed else fit.level
         self.overlaps = fit.overlaps
         contradictions = _contradictions(items, looks, fit)
-        self.corners = _corners_of(items, looks, chips)
-        if any(item.map is not None for item in items):
-            self.footprint_unit = "deg"
+        self.corners, self.footprint_unit = _outlines_of(items, looks, chips)
         labels = [item.label for item in items]
         plans: list[Plan] = [
             _plan_of(one, item, look, labels, self.level, stays)
@@ -513,14 +511,21 @@ def _chips_of(items: Sequence[Item], looks: Sequence[Look]) -> list[Chip] | None
     return chips
 
 
+def _outlines_of(
+    items: Sequence[Item], looks: Sequence[Look], chips: Sequence[Chip] | None
+) -> tuple[list[list[list[float]]], str]:
+    """Return the outlines of all exposures on the sky, or on their pixel grid, and the unit that they are in."""
+    if any(item.map is not None for item in items):
+        return [[list(point) for point in item.outline] for item in items], "deg"
+    return _corners_of(items, looks, chips), "px"
+
+
 def _corners_of(items: Sequence[Item], looks: Sequence[Look], chips: Sequence[Chip] | None) -> list[list[list[float]]]:
     """Return the corners of all exposures on the common pixel grid, or of chips in the focal plane.
 
     Chips are placed where they are in the first file. There are no corners if the place of any chip is unknown, as each
-    chip has a pixel grid of its own. Exposures with different pixel grids have outlines on the sky.
+    chip has a pixel grid of its own.
     """
-    if any(item.map is not None for item in items):
-        return [[list(point) for point in item.outline] for item in items]
     maps: dict[str, np.ndarray] = {}
     if chips is not None:
         for item, look, chip in zip(items, looks, chips, strict=True):

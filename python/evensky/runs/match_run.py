@@ -18,7 +18,7 @@ from ..draw.figures import figure_url
 from ..draw.footprints import plot_footprints
 from ..draw.run_figures import plot_levels
 from ..draw.tables import table_html, table_text
-from ..fits.atomic import atomic_path
+from ..fits.atomic import write_ecsv
 from ..matching.joint.overlaps import levels_of
 from ..matching.reference import ReferenceCandidate
 from .overlaps import Overlaps
@@ -297,10 +297,7 @@ def write_table(run: MatchRun, path: str | Path) -> Path:
     evensky.errors.FitsError
         If the file cannot be written.
     """
-    path = Path(path)
-    with atomic_path(path, overwrite=True) as temporary:
-        run.table.write(temporary, format="ascii.ecsv", overwrite=True)
-    return path
+    return write_ecsv(run.table, path)
 
 
 def gain_text(record: ExposureRecord) -> str:

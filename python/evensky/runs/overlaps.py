@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._text import with_digits
 from ..draw.tables import table_html, table_text
-from ..fits.atomic import atomic_path
+from ..fits.atomic import write_ecsv
 from ..matching.joint.overlaps import Overlap
 from .record import OverlapRecord
 
@@ -131,10 +131,7 @@ def write_overlaps(overlaps: Overlaps, path: str | Path) -> Path:
     evensky.errors.FitsError
         If the file cannot be written.
     """
-    path = Path(path)
-    with atomic_path(path, overwrite=True) as temporary:
-        overlaps.table.write(temporary, format="ascii.ecsv", overwrite=True)
-    return path
+    return write_ecsv(overlaps.table, path)
 
 
 def _cells(one: OverlapRecord) -> tuple[str, ...]:

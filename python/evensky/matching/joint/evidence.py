@@ -23,6 +23,7 @@ that were compared. Smooth functions reach about three times their root mean squ
 from __future__ import annotations
 
 __all__ = [
+    "LARGEST_GAIN",
     "Choice",
     "Fit",
     "Score",
@@ -59,9 +60,9 @@ _DEPENDENT = 1e-8
 _FLAT = 1e3
 # Other candidates count if their share of the evidence is at least this.
 _LEAST_SHARE = 1e-4
-# Largest difference of a throughput from 1. A larger one is no throughput: if the sky of the reference is curved, so is
-# the scene after the match, and differences of the sky are proportional to it.
-_MOST_GAIN = 0.3
+LARGEST_GAIN = 0.3
+"""Largest difference of a throughput from 1. A larger one is no throughput: if the sky of the reference is curved, so
+is the scene after the match, and differences of the sky are proportional to it."""
 # Price of a throughput besides that of its term: exposures that differ in a smooth sky alone shall not seem to have
 # one.
 _GAIN_PRICE = 15.0
@@ -201,7 +202,7 @@ class Selection:
             coefficients = np.zeros(number)
             if number:
                 coefficients = _backward(root[:number, :number], solved[:number]) * kept[:number] / norm[:number]
-            if extras and extras[-1].kind == "gain" and abs(coefficients[further.size - 1]) > _MOST_GAIN:
+            if extras and extras[-1].kind == "gain" and abs(coefficients[further.size - 1]) > LARGEST_GAIN:
                 continue
             found.append(
                 Fit(

@@ -81,6 +81,8 @@ class Network:
 
     Attributes
     ----------
+    on_sky : bool
+        Whether images have other coordinates than the common grid.
     footprints : list of (x0, y0, width, height)
         Boxes of the images on the common grid.
     own_bases : list of Basis
@@ -121,6 +123,7 @@ class Network:
     ) -> None:
         self.boxes = list(boxes)
         self.maps = [None] * len(self.boxes) if maps is None else list(maps)
+        self.on_sky = any(one is not None for one in self.maps)
         self.footprints = [
             box if one is None else one.footprint for box, one in zip(self.boxes, self.maps, strict=True)
         ]
@@ -164,7 +167,7 @@ class Network:
             for own, chip in zip(self.own_bases, chips, strict=True)
         ]
         self.bases = [Basis(self.unit_boxes[unit], one) for unit, one in zip(self.unit, transforms, strict=True)]
-        if all(one is None for one in self.maps):
+        if not self.on_sky:
             # Focal planes are aligned with each other, whatever the shifts of their chips on the common grids.
             self.unit_bases, self.unit_footprints = [Basis(box) for box in self.unit_boxes], self.unit_boxes
             return

@@ -14,7 +14,17 @@ from ...errors import InvalidParameterError
 from .alarms import Alarms
 from .candidates import NONE, Candidate, Extra, drift_extras, smooth_candidates
 from .differences import Coverage, Differences
-from .evidence import Choice, Score, Selection, choices_of, choose, option_sets, plausible_sizes, series_gain
+from .evidence import (
+    LARGEST_GAIN,
+    Choice,
+    Score,
+    Selection,
+    choices_of,
+    choose,
+    option_sets,
+    plausible_sizes,
+    series_gain,
+)
 from .fits import ExposureFit, JointFit, TermFit
 from .grid import CommonGrid, PixelBox
 from .levels import LEVELS, settle
@@ -40,9 +50,10 @@ _WORSE = 16.0
 # Residual scatter in units of its errors beyond which outliers may be due to the model, and the ratio to that of a
 # model that fits them.
 _MISFIT, _BETTER = 1.5, 0.7
-# Throughputs are not believed if they differ by more than this, or if models of more smooth terms than this still leave
-# a residual scatter of more than this, in units of its errors; nor are drifts that leave a scatter of more than that.
-_LARGEST_GAIN, _SIMPLE, _GAIN_MISFIT, _DRIFT_MISFIT = 0.3, 6, 1.4, 2.5
+# Throughputs are not believed if they differ by more than `LARGEST_GAIN`, or if models of more smooth terms than this
+# still leave a residual scatter of more than this, in units of its errors; nor are drifts that leave a scatter of more
+# than that.
+_SIMPLE, _GAIN_MISFIT, _DRIFT_MISFIT = 6, 1.4, 2.5
 # Difference of a throughput from 1, in standard errors, from which it is believed.
 _LEAST_GAIN = 3.0
 # Largest error with which a throughput is worth measuring.
@@ -120,15 +131,17 @@ def fit_all(
         raise InvalidParameterError(f"level is {level!r}; it must be one of {', '.join(LEVELS)}")
     if order < 0:
         raise InvalidParameterError(f"order = {order}; it must be at least 0")
-    made = _planes_of(terms_of(terms), planes or {}, len(boxes))
+    made_terms = terms_of(terms)
+    made = _planes_of(made_terms, planes or {}, len(boxes))
     network = Network(boxes, grid, differences, chips=chips, planes=made, maps=maps)
     anchors = [
         replace(anchor, value=anchor.value * factor, error=anchor.error * factor)
         for anchor in anchors
         for factor in [network.factor(anchor.exposure)]
     ]
-    search = _Search(network, preference, level, order, spline, terms_of(terms), coverage, fixed, anchors, clipping)
-    search.stars = stars
+    search = _Search(
+        network, preference, level, order, spline, made_terms, coverage, fixed, anchors, clipping, stars=stars
+    )
     return search.run()
 
 
@@ -161,6 +174,8 @@ class _Search:
         fixed: Sequence[int],
         anchors: Sequence[Anchor],
         clipping: float | None,
+        *,
+        stars: Sequence[np.ndarray] | None = None,
     ) -> None:
         self.network = network
         self.differences = network.differences
@@ -169,7 +184,7 @@ class _Search:
         self.terms = list(terms)
         self.coverage = coverage
         self.anchors = list(anchors)
-        self.stars: Sequence[np.ndarray] | None = None
+        self.stars = stars
         self.clipping = clipping
         self.shared = NONE
         self.zeros = np.zeros(len(network.boxes))
@@ -227,7 +242,7 @@ class _Search:
         if level != "auto":
             return level
         d = self.differences
-        if any(one is not None for one in self.network.maps) and any(len(images) > 1 for images in self.network.images):
+        if self.network.on_sky and any(len(images) > 1 for images in self.network.images):
             return "mean"  # the levels of the chips of a reference are not those of other exposures at the same places
         for members, reference in zip(self.members, self.references, strict=True):
             field_bins = np.unique(np.concatenate([d.node_bin[self.network.nodes_of(u)] for u in members]))
@@ -383,7 +398,7 @@ class _Search:
                 if any(extra.kind == "gain" for extra in solution.candidates[u].extras)
             ]
             terms = np.median([solution.candidates[u].smooth_terms for u in free])
-            if np.ptp([0.0, *gains]) > _LARGEST_GAIN or (misfit > _GAIN_MISFIT and terms > _SIMPLE):
+            if np.ptp([0.0, *gains]) > LARGEST_GAIN or (misfit > _GAIN_MISFIT and terms > _SIMPLE):
                 found.add("gain")
         return found
 
@@ -428,8 +443,7 @@ class _Search:
         grid, so are its further terms. On the sky, they are not: levels of its chips differ from those of other
         exposures even if all have the same, as chips of different names meet.
         """
-        on_sky = any(one is not None for one in self.network.maps)
-        return {u for u in self.held if u in self.unchanged or not (on_sky and self._further(u))}
+        return {u for u in self.held if u in self.unchanged or not (self.network.on_sky and self._further(u))}
 
     def _further(self, unit: int) -> list[tuple[Extra, ...]]:
         """Return the options of a unit that is held for its group: terms of its own pixels, without the throughput."""
@@ -817,8 +831,7 @@ class _Search:
                 [NONE] if u in self.held else self.steps[u][0],
                 options=[(extra,) for extra in solution.candidates[u].extras],
             )
-            for u in self.tied
-            if u in self._free and self.order >= 0
+            for u in (self._free if self.order >= 0 else ())
         }
         levels = [solution.coefficients[u][0] for u in selections if solution.candidates[u].smooth_terms] or [0.0]
         noise = float(np.sqrt(np.median(self.differences.variance))) if self.differences.variance.size else 1.0
