@@ -21,6 +21,13 @@ from .background import (
     stringToUndersampleStyle,
 )
 from .background_list import BackgroundList
+from .bounded_field import (
+    BoundedField,
+    ChebyshevBoundedField,
+    ChebyshevBoundedFieldControl,
+    ProductBoundedField,
+)
+from .flips import flipImage, rotateImageBy90
 from .interpolate import (
     Interpolate,
     lookupMaxInterpStyle,
@@ -28,6 +35,19 @@ from .interpolate import (
     makeInterpolate,
     stringToInterpStyle,
 )
+from .least_squares import LeastSquares
+from .offset_image import offsetImage
+from .random_numbers import (
+    Random,
+    randomChisqImage,
+    randomFlatImage,
+    randomGaussianImage,
+    randomPoissonImage,
+    randomUniformImage,
+    randomUniformIntImage,
+    randomUniformPosImage,
+)
+from .scaled_sum import scaledPlus
 from .statistics import Statistics, StatisticsControl, makeStatistics, stringToStatisticsProperty
 
 __all__ = [
@@ -40,19 +60,36 @@ __all__ = [
     "BackgroundControl",
     "BackgroundList",
     "BackgroundMI",
+    "BoundedField",
+    "ChebyshevBoundedField",
+    "ChebyshevBoundedFieldControl",
     "Interpolate",
+    "LeastSquares",
     "MaskedVector",
     "MaskedVectorD",
     "MaskedVectorF",
+    "ProductBoundedField",
+    "Random",
     "Statistics",
     "StatisticsControl",
     "UndersampleStyle",
+    "flipImage",
     "lookupMaxInterpStyle",
     "lookupMinInterpPoints",
     "makeApproximate",
     "makeBackground",
     "makeInterpolate",
     "makeStatistics",
+    "offsetImage",
+    "randomChisqImage",
+    "randomFlatImage",
+    "randomGaussianImage",
+    "randomPoissonImage",
+    "randomUniformImage",
+    "randomUniformIntImage",
+    "randomUniformPosImage",
+    "rotateImageBy90",
+    "scaledPlus",
     "stringToInterpStyle",
     "stringToStatisticsProperty",
     "stringToUndersampleStyle",

@@ -1,0 +1,622 @@
+"""Functions of position over a box of pixels, with the names of ``lsst.afw.math``."""
+
+from __future__ import annotations
+
+__all__ = [
+    "BoundedField",
+    "ChebyshevBoundedField",
+    "ChebyshevBoundedFieldControl",
+    "ProductBoundedField",
+]
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.polynomial import chebyshev
+
+from .. import errors
+from .._bands import row_bands
+from .._checks import real_number, shown, whole_number
+from ..errors import InvalidParameterError, LengthError
+from ..geom import Box2I, Point2D, Point2I
+from ..image import Exposure, ImageD, ImageF, MaskedImage
+from ..image._pixels import regular
+from ..image.foreign import as_planes
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+# Numbers of pixels and of points whose values or terms are in memory at one time.
+_MOST_PIXELS = 2**20
+_MOST_POINTS = 2**17
+# Smallest number of nodes on each axis at which `ChebyshevBoundedField.approximate` evaluates a function.
+_LEAST_NODES = 64
+
+
+def _positions(values: ArrayLike, name: str) -> np.ndarray:
+    given = regular(values)
+    if given.dtype.kind not in "biuf":
+        raise InvalidParameterError(f"{name} is {shown(values)} of dtype {given.dtype}; real numbers are needed")
+    return given.astype(np.float64)
+
+
+class BoundedField:
+    """Base class of functions of position that are defined over a box of pixels.
+
+    A subclass defines `_evaluate`, and may define a faster `_on_grid`.
+    """
+
+    _bbox: Box2I
+
+    def __init__(self, bbox: Box2I) -> None:
+        if not isinstance(bbox, Box2I):
+            raise InvalidParameterError(f"bbox is {shown(bbox)}, a {type(bbox).__name__}; it must be a Box2I")
+        if bbox.isEmpty():
+            raise InvalidParameterError("bbox is empty; a field needs a box of at least one pixel")
+        self._bbox = Box2I(bbox)
+
+    def getBBox(self) -> Box2I:
+        """Return the box of pixels over which the field is defined."""
+        return Box2I(self._bbox)
+
+    def _evaluate(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the values at positions of equal shape."""
+        raise NotImplementedError
+
+    def _on_grid(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the values at all positions of a grid, shape ``(len(y), len(x))``."""
+        across, along = np.meshgrid(x, y)
+        return self._evaluate(across, along)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate the field, as in ``evaluate(point)`` or ``evaluate(x, y)``.
+
+        Parameters
+        ----------
+        point : Point2D or Point2I
+        x, y : float or array-like
+            Positions in pixels, in the coordinates of the box. Two arrays must have equal shapes. The field does not
+            check that positions are inside its box; outside, its formula is extrapolated.
+
+        Returns
+        -------
+        float or ndarray of float64
+            A float for a point or two numbers, an array for arrays.
+
+        Raises
+        ------
+        evensky.errors.LengthError
+            If x and y are arrays of different shapes.
+        evensky.errors.InvalidParameterError
+            If the positions are not real numbers.
+        """
+        values = [*args, *(kwargs.pop(name) for name in ("position", "x", "y") if name in kwargs)]
+        if len(values) == 1 and isinstance(values[0], Point2D | Point2I):
+            values = list(values[0])
+        if kwargs or len(values) != 2:
+            raise InvalidParameterError(
+                f"evaluate takes a point, or x and y; got {', '.join(shown(value) for value in [*args, *kwargs])}"
+            )
+        x, y = _positions(values[0], "x"), _positions(values[1], "y")
+        if x.ndim and y.ndim and x.shape != y.shape:
+            raise LengthError(f"x has shape {x.shape} but y has {y.shape}; they must be equal")
+        x, y = np.broadcast_arrays(x, y)
+        result = self._evaluate(x, y)
+        return result if x.ndim else float(result)
+
+    def fillImage(self, image: ImageF | ImageD, overlapOnly: bool = False, xStep: int = 1, yStep: int = 1) -> None:
+        """Set the pixels of an image to the values of the field.
+
+        Parameters
+        ----------
+        image : ImageF or ImageD
+            Image to change; its origin says where it lies.
+        overlapOnly : bool, optional
+            Change only pixels inside both boxes; otherwise the box of the image must equal that of the field.
+        xStep, yStep : int, optional
+            Distance in pixels of the columns and rows at which the field is evaluated; values between these are
+            interpolated linearly.
+
+        Raises
+        ------
+        evensky.errors.RuntimeError
+            If the boxes differ and `overlapOnly` is false.
+        evensky.errors.InvalidParameterError
+            If `image` is not an ImageF or ImageD, or a step is less than 1.
+        """
+        for pixels, values in self._bands(image, overlapOnly, xStep, yStep):
+            pixels[...] = values
+
+    def addToImage(
+        self,
+        image: ImageF | ImageD,
+        scaleBy: float = 1.0,
+        overlapOnly: bool = False,
+        xStep: int = 1,
+        yStep: int = 1,
+    ) -> None:
+        """Add `scaleBy` times the field to an image; other parameters and errors are those of `fillImage`."""
+        factor = real_number(scaleBy, "scaleBy")
+        for pixels, values in self._bands(image, overlapOnly, xStep, yStep):
+            pixels[...] = pixels + factor * values
+
+    def multiplyImage(self, image: ImageF | ImageD, overlapOnly: bool = False, xStep: int = 1, yStep: int = 1) -> None:
+        """Multiply an image by the field; parameters and errors are those of `fillImage`."""
+        for pixels, values in self._bands(image, overlapOnly, xStep, yStep):
+            pixels[...] = pixels * values
+
+    def divideImage(self, image: ImageF | ImageD, overlapOnly: bool = False, xStep: int = 1, yStep: int = 1) -> None:
+        """Divide an image by the field; parameters and errors are those of `fillImage`."""
+        for pixels, values in self._bands(image, overlapOnly, xStep, yStep):
+            pixels[...] = pixels / values
+
+    def _bands(self, image: Any, overlap_only: bool, x_step: int, y_step: int) -> Iterator[tuple[np.ndarray, Any]]:
+        """Iterate over views of bands of the pixels to change, each with the values of the field."""
+        if not isinstance(image, ImageF | ImageD):
+            raise InvalidParameterError(f"image is a {type(image).__name__}; it must be an ImageF or ImageD")
+        steps = [whole_number(step, name) for step, name in ((x_step, "xStep"), (y_step, "yStep"))]
+        if min(steps) < 1:
+            raise InvalidParameterError(f"The steps are {steps[0]} and {steps[1]}; both must be >= 1")
+        region = self.getBBox()
+        if overlap_only:
+            region.clip(image.getBBox())
+        elif region != image.getBBox():
+            raise errors.RuntimeError(
+                f"The image has the box {image.getBBox()} but the field has {region}; they must be equal, unless "
+                "overlapOnly is true"
+            )
+        if region.isEmpty():
+            return
+        pixels = image.subset(region).array
+        x = np.arange(region.getBeginX(), region.getEndX(), dtype=np.float64)
+        y = np.arange(region.getBeginY(), region.getEndY(), dtype=np.float64)
+        grid_x, grid_y = _with_last(x, steps[0]), _with_last(y, steps[1])
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            if steps == [1, 1]:
+                for rows in row_bands(y.size, x.size, _MOST_PIXELS):
+                    yield pixels[rows], self._on_grid(x, y[rows])
+                return
+            coarse = _between(self._on_grid(grid_x, grid_y), grid_x, x)
+            for rows in row_bands(y.size, x.size, _MOST_PIXELS):
+                yield pixels[rows], _between(coarse.T, grid_y, y[rows]).T
+
+
+def _with_last(positions: np.ndarray, step: int) -> np.ndarray:
+    """Return each step-th position, and the last one."""
+    some = positions[::step]
+    return some if some[-1] == positions[-1] else np.append(some, positions[-1])
+
+
+def _between(values: np.ndarray, knots: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Interpolate along the last axis of `values` linearly from knots to positions within their range."""
+    if knots.size == 1:
+        return np.repeat(values, positions.size, axis=-1)
+    left = np.clip(np.searchsorted(knots, positions, side="right") - 1, 0, knots.size - 2)
+    part = (positions - knots[left]) / (knots[left + 1] - knots[left])
+    between: np.ndarray = values[..., left] * (1 - part) + values[..., left + 1] * part
+    return between
+
+
+@dataclass
+class ChebyshevBoundedFieldControl:
+    """Orders of a `ChebyshevBoundedField` that is fitted or truncated."""
+
+    orderX: int = 3
+    """Highest order in x."""
+    orderY: int = 3
+    """Highest order in y."""
+    triangular: bool = True
+    """Whether to use only terms of which the sum of both orders is at most ``max(orderX, orderY)``."""
+
+    def computeSize(self) -> int:
+        """Return the number of terms."""
+        return int(self._used().sum())
+
+    def _used(self) -> np.ndarray:
+        """Return which elements of the matrix of coefficients are used."""
+        orders = [whole_number(order, name) for order, name in ((self.orderX, "orderX"), (self.orderY, "orderY"))]
+        if min(orders) < 0:
+            raise InvalidParameterError(f"orderX is {orders[0]} and orderY is {orders[1]}; both must be >= 0")
+        i, j = np.indices((orders[1] + 1, orders[0] + 1))
+        used: np.ndarray = (i + j <= max(orders)) if self.triangular else np.ones(i.shape, bool)
+        return used
+
+
+class ChebyshevBoundedField(BoundedField):
+    """Two-dimensional Chebyshev series over a box of pixels.
+
+    The value at (x, y) is the sum of c_ij T_i(y') T_j(x'), where x' and y' map the outer pixel edges of the box
+    (min - 0.5, max + 0.5) to -1 and +1. Objects do not change, and several threads may evaluate them at once.
+
+    Parameters
+    ----------
+    bbox : Box2I
+        Box of pixels over which the field is defined.
+    coefficients : array-like, shape (ny, nx)
+        Element ``[i, j]`` is the coefficient of T_i(y') T_j(x').
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If the box is empty, or the coefficients are not real numbers in two dimensions.
+
+    Examples
+    --------
+    >>> from evensky.geom import Box2I, Extent2I, Point2I
+    >>> box = Box2I(Point2I(0, 0), Extent2I(101, 51))
+    >>> plane = ChebyshevBoundedField(box, [[10.0, 2.0], [1.0, 0.0]])
+    >>> plane.evaluate(50, 25), plane.evaluate(100.5, 25), plane.mean()
+    (10.0, 12.0, 10.0)
+    """
+
+    Control: ClassVar[type[ChebyshevBoundedFieldControl]] = ChebyshevBoundedFieldControl
+
+    def __init__(self, bbox: Box2I, coefficients: ArrayLike) -> None:
+        super().__init__(bbox)
+        matrix = _positions(coefficients, "coefficients")
+        if matrix.ndim != 2 or not matrix.size:
+            raise InvalidParameterError(
+                f"The coefficients have shape {matrix.shape}; they must have two dimensions and at least one element"
+            )
+        self._coefficients = np.ascontiguousarray(matrix)
+        self._coefficients.flags.writeable = False
+
+    @classmethod
+    def fit(
+        cls,
+        bbox: Any = None,
+        x: Any = None,
+        y: Any = None,
+        z: Any = None,
+        w: Any = None,
+        ctrl: ChebyshevBoundedFieldControl | None = None,
+        *,
+        image: Any = None,
+    ) -> ChebyshevBoundedField:
+        """Fit a Chebyshev series by least squares.
+
+        Forms of the call::
+
+            fit(bbox, x, y, z, ctrl)
+            fit(bbox, x, y, z, w, ctrl)
+            fit(image, ctrl)
+
+        Parameters
+        ----------
+        bbox : Box2I
+            Box of pixels over which the field is defined.
+        x, y, z : array-like, shape (n,)
+            Positions and values of points.
+        w : array-like, shape (n,), optional
+            Weights, by which the residuals are multiplied before they are squared: 1 / sigma.
+        image : ImageF, ImageD or array-like, shape (height, width)
+            Image whose pixels are the points; its box becomes that of the field.
+        ctrl : ChebyshevBoundedFieldControl
+            Orders of the series.
+
+        Returns
+        -------
+        ChebyshevBoundedField
+            Points that are not finite are ignored. If the others do not determine all terms, the smallest of the
+            coefficients that fit best are returned, with a warning.
+
+        Raises
+        ------
+        evensky.errors.LengthError
+            If x, y, z and w differ in length.
+        evensky.errors.RuntimeError
+            If no point is finite.
+        evensky.errors.InvalidParameterError
+            If an argument has a wrong type.
+        """
+        if isinstance(w, ChebyshevBoundedFieldControl) and ctrl is None:
+            w, ctrl = None, w
+        if not isinstance(bbox, Box2I) and y is None and z is None:
+            if isinstance(x, ChebyshevBoundedFieldControl) and ctrl is None:
+                x, ctrl = None, x
+            if image is None:
+                bbox, image = None, bbox
+        if not isinstance(ctrl, ChebyshevBoundedFieldControl):
+            raise InvalidParameterError(
+                f"ctrl is {shown(ctrl)}, a {type(ctrl).__name__}; it must be a ChebyshevBoundedFieldControl"
+            )
+        if image is not None:
+            if any(value is not None for value in (bbox, x, y, z, w)):
+                raise InvalidParameterError("fit takes an image and ctrl, or bbox, x, y, z, optionally w, and ctrl")
+            return cls._fit_image(image, ctrl)
+        field = cls(bbox, np.zeros((1, 1)))  # checks the box, and maps positions
+        names = "xyz" if w is None else "xyzw"
+        points = [_positions(values, name) for values, name in zip((x, y, z, w), names, strict=False)]
+        if any(values.ndim != 1 or values.size != points[0].size for values in points):
+            shapes = ", ".join(f"{name} {values.shape}" for name, values in zip(names, points, strict=True))
+            raise LengthError(f"The shapes are {shapes}; all must be equal and have one dimension")
+        return cls(bbox, field._fitted(points, ctrl))
+
+    def _fitted(self, points: list[np.ndarray], ctrl: ChebyshevBoundedFieldControl) -> np.ndarray:
+        """Fit coefficients to points, given by x, y, z and optionally weights, over the box of this field."""
+        used = ctrl._used()
+        finite = np.logical_and.reduce([np.isfinite(values) for values in points])
+
+        def equations() -> Iterator[np.ndarray]:
+            for rows in row_bands(int(finite.sum()), 1, _MOST_POINTS):
+                x, y, z, *w = (values[finite][rows] for values in points)
+                u, v = self._mapped(x, y)
+                terms = chebyshev.chebvander(v, ctrl.orderY)[:, :, None] * chebyshev.chebvander(u, ctrl.orderX)[:, None]
+                equations = np.column_stack([terms[:, used], z])
+                yield equations * w[0][:, None] if w else equations
+
+        return _solved(equations(), used)
+
+    @classmethod
+    def _fit_image(cls, image: Any, ctrl: ChebyshevBoundedFieldControl) -> ChebyshevBoundedField:
+        if isinstance(image, MaskedImage | Exposure):
+            raise InvalidParameterError(f"image is a {type(image).__name__}; pass its image plane, image.image")
+        planes = as_planes(image)
+        values = planes.image
+        if planes.mask is not None:
+            values = np.where(planes.mask & np.int32(planes.reject), np.nan, values)
+        height, width = values.shape
+        box = Box2I(Point2I(planes.x0, planes.y0), Point2I(planes.x0 + width - 1, planes.y0 + height - 1), invert=False)
+        field = cls(box, np.zeros((1, 1)))
+        x = np.arange(box.getBeginX(), box.getEndX(), dtype=np.float64)
+        y = np.arange(box.getBeginY(), box.getEndY(), dtype=np.float64)
+        if not np.isfinite(values).all():
+            rows, columns = np.nonzero(np.isfinite(values))
+            return cls(box, field._fitted([x[columns], y[rows], values[rows, columns].astype(np.float64)], ctrl))
+        # On a full grid, every function that can be fitted is a product of orthogonal vectors along the rows and the
+        # columns, so that the projections on these hold all that the fit needs to know of the pixels.
+        used = ctrl._used()
+        u, v = field._mapped(x, y)
+        (along, right), (across, upper) = (
+            np.linalg.qr(chebyshev.chebvander(*axis)) for axis in ((v, ctrl.orderY), (u, ctrl.orderX))
+        )
+        projected = sum(along[rows].T @ (values[rows] @ across) for rows in row_bands(height, width, _MOST_PIXELS))
+        design = np.einsum("ai,bj->abij", right, upper)[:, :, used].reshape(-1, int(used.sum()))
+        return cls(box, _solved(iter([np.column_stack([design, np.ravel(projected)])]), used))
+
+    @classmethod
+    def approximate(
+        cls,
+        boundedField: BoundedField | Box2I,
+        function: Callable[[np.ndarray, np.ndarray], Any] | int | None = None,
+        orderX: int | None = None,
+        orderY: int | None = None,
+        *,
+        triangular: bool = False,
+    ) -> ChebyshevBoundedField:
+        """Approximate another field, or a function over a box, by a Chebyshev series.
+
+        Forms of the call::
+
+            approximate(boundedField, orderX=3, orderY=3)
+            approximate(bbox, function, orderX=3, orderY=3)
+
+        Parameters
+        ----------
+        boundedField : BoundedField or Box2I
+            Field to approximate, or the box over which a function is approximated.
+        function : callable
+            Called once, with arrays x and y of equal shapes; must return an array of that shape, or one number.
+        orderX, orderY : int, optional
+            Highest orders.
+        triangular : bool, optional
+            Whether to use only terms of which the sum of both orders is at most the higher order.
+
+        Returns
+        -------
+        ChebyshevBoundedField
+            Series that the values at the nodes of a higher Chebyshev polynomial determine; its error is near the
+            smallest one that a series of these orders can have.
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            If an argument has a wrong type, or the values are not finite or have a wrong shape.
+        """
+        if isinstance(boundedField, BoundedField):
+            bbox, sampled = boundedField.getBBox(), boundedField.evaluate
+            if function is not None:
+                if callable(function) or (orderX is not None and orderY is not None):
+                    raise InvalidParameterError("approximate takes a field and two orders; a function needs a Box2I")
+                orderX, orderY = function, orderX if orderX is not None else orderY
+        elif callable(function):
+            bbox, sampled = boundedField, function
+        else:
+            raise InvalidParameterError(
+                f"approximate takes a BoundedField, or a Box2I and a function; got {shown(boundedField)} and "
+                f"{shown(function)}"
+            )
+        orders = [3 if order is None else order for order in (orderX, orderY)]
+        ctrl = ChebyshevBoundedFieldControl(orders[0], orders[1], triangular)
+        used = ctrl._used()
+        unit = cls(bbox, np.zeros((1, 1)))
+        u, v = (np.cos(np.pi * (np.arange(n) + 0.5) / n) for n in (max(_LEAST_NODES, 2 * k) for k in used.T.shape))
+        across, along = np.meshgrid(
+            unit._bbox.getCenterX() + u * unit._bbox.getWidth() / 2,
+            unit._bbox.getCenterY() + v * unit._bbox.getHeight() / 2,
+        )
+        values = regular(sampled(across, along))
+        if values.shape not in ((), across.shape) or values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+            raise InvalidParameterError(
+                f"The function returned {shown(values)} of shape {values.shape}; finite numbers of shape "
+                f"{across.shape} or a single number are needed"
+            )
+        values = np.broadcast_to(values, across.shape)
+        # The polynomials are orthogonal over these nodes, with norm n for order 0 and n / 2 for others.
+        projected = chebyshev.chebvander(v, ctrl.orderY).T @ values @ chebyshev.chebvander(u, ctrl.orderX)
+        projected *= 4 / (u.size * v.size)
+        projected[0] /= 2
+        projected[:, 0] /= 2
+        return cls(bbox, np.where(used, projected, 0.0))
+
+    def _mapped(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Map positions so that the box reaches from -1 to +1."""
+        box = self._bbox
+        return 2 * (x - box.getCenterX()) / box.getWidth(), 2 * (y - box.getCenterY()) / box.getHeight()
+
+    def _evaluate(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        u, v = self._mapped(x, y)
+        return np.asarray(chebyshev.chebval2d(v, u, self._coefficients))
+
+    def _on_grid(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        u, v = self._mapped(x, y)
+        orders = np.array(self._coefficients.shape) - 1
+        grid: np.ndarray = chebyshev.chebvander(v, orders[0]) @ (
+            self._coefficients @ chebyshev.chebvander(u, orders[1]).T
+        )
+        return grid
+
+    def getCoefficients(self) -> np.ndarray:
+        """Return the coefficients, shape ``(ny, nx)``, as an array that cannot be written to."""
+        return self._coefficients
+
+    def integrate(self) -> float:
+        """Return the integral of the field over its box, to the outer edges of the pixels."""
+        return self.mean() * self._bbox.getArea()
+
+    def mean(self) -> float:
+        """Return the mean of the field over its box, to the outer edges of the pixels."""
+        # The mean of T_n over -1 ... +1 is 1 / (1 - n^2) for even n, and 0 for odd n.
+        even = self._coefficients[::2, ::2]
+        i, j = (1 / (1 - (2.0 * np.arange(n)) ** 2) for n in even.shape)
+        return float(i @ even @ j)
+
+    def truncate(self, ctrl: ChebyshevBoundedFieldControl) -> ChebyshevBoundedField:
+        """Return a field without the terms of higher order than a control allows.
+
+        Raises
+        ------
+        evensky.errors.LengthError
+            If an order of `ctrl` is higher than that of the field.
+        """
+        used = ctrl._used()
+        for name, new, old in zip("yx", used.shape, self._coefficients.shape, strict=True):
+            if new > old:
+                raise LengthError(f"The new {name} order, {new - 1}, exceeds that of the field, {old - 1}")
+        rows, columns = used.shape
+        return type(self)(self._bbox, np.where(used, self._coefficients[:rows, :columns], 0.0))
+
+    def relocate(self, bbox: Box2I) -> ChebyshevBoundedField:
+        """Return a field with the same coefficients over another box, to which it is stretched and moved."""
+        return type(self)(bbox, self._coefficients)
+
+    def __mul__(self, factor: Any) -> ChebyshevBoundedField:
+        return type(self)(self._bbox, self._coefficients * real_number(factor, "The factor of a field"))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: Any) -> ChebyshevBoundedField:
+        number = real_number(divisor, "The divisor of a field")
+        if number == 0:
+            raise InvalidParameterError("A field cannot be divided by 0; any other number is allowed")
+        return type(self)(self._bbox, self._coefficients / number)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ChebyshevBoundedField):
+            return NotImplemented
+        return self._bbox == other._bbox and np.array_equal(self._coefficients, other._coefficients)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> Any:
+        return type(self), (self._bbox, np.array(self._coefficients))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._bbox!r}, {self._coefficients.tolist()!r})"
+
+
+def _solved(equations: Iterable[np.ndarray], used: np.ndarray) -> np.ndarray:
+    """Solve equations in the least-squares sense for the coefficients that are used; the others become 0.
+
+    Parameters
+    ----------
+    equations : iterable of ndarray, shape (n, n_terms + 1)
+        Rows of factors of the coefficients, and the right-hand side.
+    used : ndarray of bool, shape (ny, nx)
+    """
+    count = int(used.sum())
+    triangle = np.zeros((0, count + 1))
+    for some in equations:
+        # Only the triangular factor is kept: it has the same solution.
+        triangle = np.asarray(np.linalg.qr(np.vstack([triangle, some]), mode="r"))
+    if not len(triangle):
+        raise errors.RuntimeError("No point is finite, so that there is nothing to fit")
+    solution, _, rank, _ = np.linalg.lstsq(triangle[:, :-1], triangle[:, -1], rcond=None)
+    if rank < count:
+        warnings.warn(
+            f"The points determine {rank} of {count} terms; the smallest coefficients that fit are used. "
+            "Lower the order, or add points",
+            stacklevel=4,
+        )
+    coefficients = np.zeros(used.shape)
+    coefficients[used] = solution
+    return coefficients
+
+
+class ProductBoundedField(BoundedField):
+    """Product of fields over one box.
+
+    Parameters
+    ----------
+    factors : sequence of BoundedField
+        Fields whose boxes are equal.
+
+    Raises
+    ------
+    evensky.errors.LengthError
+        If there is no factor.
+    evensky.errors.InvalidParameterError
+        If a factor is not a field, or the boxes differ.
+    """
+
+    def __init__(self, factors: Iterable[BoundedField]) -> None:
+        self._factors = tuple(factors)
+        if not self._factors:
+            raise LengthError("There are no factors; a product needs at least one")
+        for factor in self._factors:
+            if not isinstance(factor, BoundedField):
+                raise InvalidParameterError(f"A factor is a {type(factor).__name__}; it must be a BoundedField")
+            if factor.getBBox() != self._factors[0].getBBox():
+                raise InvalidParameterError(
+                    f"The factors have the boxes {self._factors[0].getBBox()} and {factor.getBBox()}; all must be equal"
+                )
+        super().__init__(self._factors[0].getBBox())
+
+    def getFactors(self) -> list[BoundedField]:
+        """Return the factors."""
+        return list(self._factors)
+
+    def _evaluate(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        result = np.ones(x.shape)
+        for factor in self._factors:
+            result = result * factor._evaluate(x, y)
+        return result
+
+    def _on_grid(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        result = self._factors[0]._on_grid(x, y)
+        for factor in self._factors[1:]:
+            result = result * factor._on_grid(x, y)
+        return result
+
+    def __mul__(self, factor: Any) -> ProductBoundedField:
+        number = ChebyshevBoundedField(self._bbox, [[real_number(factor, "The factor of a field")]])
+        return type(self)((*self._factors, number))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: Any) -> ProductBoundedField:
+        one = ChebyshevBoundedField(self._bbox, [[1.0]])
+        return type(self)((*self._factors, one / divisor))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ProductBoundedField):
+            return NotImplemented
+        return self._factors == other._factors
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self._factors)!r})"
