@@ -29,9 +29,13 @@ from ..image.foreign import as_planes
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-# Numbers of pixels and of points whose values or terms are in memory at one time.
+# Numbers of pixels, and of points that are fitted, whose values or terms are in memory at one time. The terms of the
+# points fit into the caches of processors.
 _MOST_PIXELS = 2**20
-_MOST_POINTS = 2**17
+_MOST_POINTS = 2**14
+# Smallest ratio of eigenvalues of inner products over the pixels with which an image is fitted by them: they lose less
+# than half of the digits of the coefficients.
+_LEAST_POWER = 1e-7
 # Smallest number of nodes on each axis at which `ChebyshevBoundedField.approximate` evaluates a function.
 _LEAST_NODES = 64
 
@@ -333,20 +337,22 @@ class ChebyshevBoundedField(BoundedField):
         if any(values.ndim != 1 or values.size != points[0].size for values in points):
             shapes = ", ".join(f"{name} {values.shape}" for name, values in zip(names, points, strict=True))
             raise LengthError(f"The shapes are {shapes}; all must be equal and have one dimension")
-        return cls(bbox, field._fitted(points, ctrl))
+        some = ([values[rows] for values in points] for rows in row_bands(points[0].size, 1, _MOST_POINTS))
+        return cls(bbox, field._fitted(some, ctrl))
 
-    def _fitted(self, points: list[np.ndarray], ctrl: ChebyshevBoundedFieldControl) -> np.ndarray:
-        """Fit coefficients to points, given by x, y, z and optionally weights, over the box of this field."""
+    def _fitted(self, points: Iterable[list[np.ndarray]], ctrl: ChebyshevBoundedFieldControl) -> np.ndarray:
+        """Fit coefficients over the box of this field to bands of points: x, y, z and optionally weights."""
         used = ctrl._used()
-        finite = np.logical_and.reduce([np.isfinite(values) for values in points])
 
         def equations() -> Iterator[np.ndarray]:
-            for rows in row_bands(int(finite.sum()), 1, _MOST_POINTS):
-                x, y, z, *w = (values[finite][rows] for values in points)
+            for band in points:
+                finite = np.logical_and.reduce([np.isfinite(values) for values in band])
+                x, y, z, *w = (values[finite] for values in band)
                 u, v = self._mapped(x, y)
-                terms = chebyshev.chebvander(v, ctrl.orderY)[:, :, None] * chebyshev.chebvander(u, ctrl.orderX)[:, None]
-                equations = np.column_stack([terms[:, used], z])
-                yield equations * w[0][:, None] if w else equations
+                # The terms are the rows while they are computed, so that each is a product of contiguous vectors.
+                along, across = chebyshev.chebvander(v, ctrl.orderY).T, chebyshev.chebvander(u, ctrl.orderX).T
+                columns = np.array([*(along[i] * across[j] for i, j in np.argwhere(used)), z])
+                yield (columns * w[0] if w else columns).T
 
         return _solved(equations(), used)
 
@@ -363,19 +369,23 @@ class ChebyshevBoundedField(BoundedField):
         field = cls(box, np.zeros((1, 1)))
         x = np.arange(box.getBeginX(), box.getEndX(), dtype=np.float64)
         y = np.arange(box.getBeginY(), box.getEndY(), dtype=np.float64)
-        if not np.isfinite(values).all():
-            rows, columns = np.nonzero(np.isfinite(values))
-            return cls(box, field._fitted([x[columns], y[rows], values[rows, columns].astype(np.float64)], ctrl))
-        # On a full grid, every function that can be fitted is a product of orthogonal vectors along the rows and the
-        # columns, so that the projections on these hold all that the fit needs to know of the pixels.
+        # On a grid, every function that can be fitted is a combination of products of orthogonal vectors along the rows
+        # and the columns, so that the projections on these hold all that the fit needs to know of the pixels.
         used = ctrl._used()
         u, v = field._mapped(x, y)
         (along, right), (across, upper) = (
             np.linalg.qr(chebyshev.chebvander(*axis)) for axis in ((v, ctrl.orderY), (u, ctrl.orderX))
         )
-        projected = sum(along[rows].T @ (values[rows] @ across) for rows in row_bands(height, width, _MOST_PIXELS))
         design = np.einsum("ai,bj->abij", right, upper)[:, :, used].reshape(-1, int(used.sum()))
-        return cls(box, _solved(iter([np.column_stack([design, np.ravel(projected)])]), used))
+        projected, products = _projections(values, along, across)
+        # Holes disturb the orthogonality of the products, usually little; the root of their products restores it.
+        powers, axes = np.linalg.eigh(products)
+        if not powers[0] > _LEAST_POWER * powers[-1]:
+            rows = row_bands(height, width, _MOST_POINTS)
+            return cls(box, field._fitted(([*np.broadcast_arrays(x, y[k, None], values[k])] for k in rows), ctrl))
+        root = np.sqrt(powers)
+        equations = np.column_stack([root[:, None] * (axes.T @ design), axes.T @ projected / root])
+        return cls(box, _solved([equations], used))
 
     @classmethod
     def approximate(
@@ -526,6 +536,36 @@ class ChebyshevBoundedField(BoundedField):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._bbox!r}, {self._coefficients.tolist()!r})"
+
+
+def _projections(values: np.ndarray, along: np.ndarray, across: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Project the finite pixels of an image on products of vectors along its rows and columns.
+
+    Parameters
+    ----------
+    values : ndarray, shape (height, width)
+    along, across : ndarray, shapes (height, ny) and (width, nx)
+
+    Returns
+    -------
+    projections : ndarray, shape (ny nx,)
+    products : ndarray, shape (ny nx, ny nx)
+        Inner products of the products of vectors over the finite pixels.
+    """
+    (height, ny), (width, nx) = along.shape, across.shape
+    pairs_along = (along[:, :, None] * along[:, None]).reshape(height, -1)
+    pairs_across = (across[:, :, None] * across[:, None]).reshape(width, -1)
+    projected, products = np.zeros((ny, nx)), np.zeros((ny**2, nx**2))
+    for rows in row_bands(height, width, _MOST_PIXELS):
+        band, finite = values[rows], np.isfinite(values[rows])
+        if finite.all():
+            products += np.outer(pairs_along[rows].sum(axis=0), pairs_across.sum(axis=0))
+        else:
+            band = np.where(finite, band, 0)
+            products += pairs_along[rows].T @ (finite.astype(np.float64) @ pairs_across)
+        projected += along[rows].T @ (band @ across)
+    by_vectors = products.reshape(ny, ny, nx, nx).transpose(0, 2, 1, 3)
+    return projected.ravel(), by_vectors.reshape(ny * nx, ny * nx)
 
 
 def _solved(equations: Iterable[np.ndarray], used: np.ndarray) -> np.ndarray:

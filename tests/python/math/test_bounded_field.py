@@ -190,6 +190,18 @@ def test_fits_of_noisy_images_are_those_of_their_pixels(monkeypatch: pytest.Monk
     assert of_masked.getBBox() == Box2I(Point2I(0, 0), Extent2I(21, 16))
 
 
+@pytest.mark.parametrize("size", [4, 6, 14])
+def test_images_of_which_a_corner_is_left(size: int) -> None:
+    image = afwImage.ImageD(RNG.normal(size=X.shape), xy0=BOX.getMin())
+    image.array[size:] = np.nan
+    image.array[:, size:] = np.nan
+    good = np.isfinite(image.array)
+    ctrl = control(3, 3)
+    of_points = afwMath.ChebyshevBoundedField.fit(BOX, X[good], Y[good], image.array[good], ctrl)
+    of_image = afwMath.ChebyshevBoundedField.fit(image, ctrl)
+    np.testing.assert_allclose(of_image.evaluate(X[good], Y[good]), of_points.evaluate(X[good], Y[good]), atol=1e-9)
+
+
 def test_fit_of_too_few_points_warns() -> None:
     with pytest.warns(UserWarning, match="determine 2 of 3 terms") as caught:
         field = afwMath.ChebyshevBoundedField.fit(BOX, [0.0, 10.0], [9.0, 12.0], [1.0, 2.0], control(1, 1))
