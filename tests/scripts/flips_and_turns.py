@@ -10,23 +10,14 @@ image[10, 0, afwImage.LOCAL] = 50
 image.setXY0(geom.Point2I(300, 400))
 width, height = image.getDimensions()
 
-for nQuarter, x, y in [
-    (0, 0, 0),
-    (1, height - 1, 0),
-    (2, width - 1, height - 1),
-    (3, 0, width - 1),
-    (-1, 0, width - 1),
-]:
+right, top = width - 1, height - 1
+for nQuarter, x, y in [(0, 0, 0), (1, top, 0), (2, right, top), (3, 0, right), (-1, 0, right), (5, top, 0)]:
     turned = afwMath.rotateImageBy90(image, nQuarter)
     assert turned[x, y, afwImage.LOCAL] == 100, nQuarter
     assert turned.getDimensions() == (image.getDimensions() if nQuarter % 2 == 0 else geom.Extent2I(height, width))
 assert afwMath.rotateImageBy90(image, 1)[top, 10, afwImage.LOCAL] == 50
 
-for flipLR, flipTB, x, y in [
-    (True, False, width - 1, 0),
-    (False, True, 0, height - 1),
-    (True, True, width - 1, height - 1),
-]:
+for flipLR, flipTB, x, y in [(True, False, right, 0), (False, True, 0, top), (True, True, right, top)]:
     flipped = afwMath.flipImage(image, flipLR, flipTB)
     assert flipped[x, y, afwImage.LOCAL] == 100
     assert flipped.getXY0() == geom.Point2I(300, 400)

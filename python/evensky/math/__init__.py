@@ -21,12 +21,8 @@ from .background import (
     stringToUndersampleStyle,
 )
 from .background_list import BackgroundList
-from .bounded_field import (
-    BoundedField,
-    ChebyshevBoundedField,
-    ChebyshevBoundedFieldControl,
-    ProductBoundedField,
-)
+from .bounded_field import BoundedField
+from .chebyshev_field import ChebyshevBoundedField, ChebyshevBoundedFieldControl, ProductBoundedField
 from .flips import flipImage, rotateImageBy90
 from .interpolate import (
     Interpolate,
