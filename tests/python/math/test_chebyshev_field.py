@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -343,3 +345,9 @@ FIELD = afwMath.ChebyshevBoundedField(BOX, [[1.0, 2.0]])
 def test_what_is_refused(call: Callable[[], Any], kind: type[Exception], match: str) -> None:
     with pytest.raises(kind, match=match):
         call()
+
+
+def test_examples() -> None:
+    results = doctest.testmod(importlib.import_module("evensky.math.chebyshev_field"))
+    assert results.attempted > 0
+    assert results.failed == 0

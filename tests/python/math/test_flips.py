@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 from typing import Any
 
 import numpy as np
@@ -89,3 +91,9 @@ def test_what_is_refused() -> None:
         afwMath.rotateImageBy90(afwImage.ImageF(3, 4), 1.5)
     with pytest.raises(InvalidParameterError):
         afwMath.rotateImageBy90("image", 1)
+
+
+def test_examples() -> None:
+    results = doctest.testmod(importlib.import_module("evensky.math.flips"))
+    assert results.attempted > 0
+    assert results.failed == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -144,3 +146,9 @@ def test_forms() -> None:
 def test_what_is_refused(call: Callable[[], Any], kind: type[Exception], match: str) -> None:
     with pytest.raises(kind, match=match):
         call()
+
+
+def test_examples() -> None:
+    results = doctest.testmod(importlib.import_module("evensky.math.least_squares"))
+    assert results.attempted > 0
+    assert results.failed == 0

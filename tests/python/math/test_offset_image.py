@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -162,3 +164,9 @@ def test_masks_without_the_plane_get_it() -> None:
 def test_what_is_refused(call: Callable[[Any], Any], kind: type[Exception], match: str) -> None:
     with pytest.raises(kind, match=match):
         call(afwImage.ImageF(9, 30))
+
+
+def test_examples() -> None:
+    results = doctest.testmod(importlib.import_module("evensky.math.offset_image"))
+    assert results.attempted > 0
+    assert results.failed == 0

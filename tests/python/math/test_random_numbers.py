@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import doctest
+import importlib
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -159,3 +161,9 @@ def test_images_continue_the_sequence() -> None:
 def test_what_is_refused(call: Callable[[], Any], kind: type[Exception], match: str) -> None:
     with pytest.raises(kind, match=match):
         call()
+
+
+def test_examples() -> None:
+    results = doctest.testmod(importlib.import_module("evensky.math.random_numbers"))
+    assert results.attempted > 0
+    assert results.failed == 0
