@@ -177,8 +177,13 @@ class ChebyshevBoundedField(BoundedField):
         some = ([values[rows] for values in points] for rows in row_bands(points[0].size, 1, _MOST_POINTS))
         return cls(bbox, field._fitted(some, ctrl))
 
-    def _fitted(self, points: Iterable[list[np.ndarray]], ctrl: ChebyshevBoundedFieldControl) -> np.ndarray:
-        """Fit coefficients over the box of this field to bands of points: x, y, z and optionally weights."""
+    def _fitted(
+        self, points: Iterable[list[np.ndarray]], ctrl: ChebyshevBoundedFieldControl, depth: int = 2
+    ) -> np.ndarray:
+        """Fit coefficients over the box of this field to bands of points: x, y, z and optionally weights.
+
+        The caller of the fit, whom a warning concerns, is `depth` calls above this one.
+        """
         used = ctrl._used()
 
         def equations() -> Iterator[np.ndarray]:
@@ -191,7 +196,7 @@ class ChebyshevBoundedField(BoundedField):
                 columns = np.array([*(along[i] * across[j] for i, j in np.argwhere(used)), z])
                 yield (columns * w[0] if w else columns).T
 
-        return _solved(equations(), used)
+        return _solved(equations(), used, depth + 1)
 
     @classmethod
     def _fit_image(cls, image: Any, ctrl: ChebyshevBoundedFieldControl) -> ChebyshevBoundedField:
@@ -219,10 +224,11 @@ class ChebyshevBoundedField(BoundedField):
         powers, axes = np.linalg.eigh(products)
         if not powers[0] > _LEAST_POWER * powers[-1]:
             rows = row_bands(height, width, _MOST_POINTS)
-            return cls(box, field._fitted(([*np.broadcast_arrays(x, y[k, None], values[k])] for k in rows), ctrl))
+            points = ([*np.broadcast_arrays(x, y[k, None], values[k])] for k in rows)
+            return cls(box, field._fitted(points, ctrl, 3))
         root = np.sqrt(powers)
         equations = np.column_stack([root[:, None] * (axes.T @ design), axes.T @ projected / root])
-        return cls(box, _solved([equations], used))
+        return cls(box, _solved([equations], used, 3))
 
     @classmethod
     def approximate(
@@ -426,7 +432,7 @@ def _projections(values: np.ndarray, along: np.ndarray, across: np.ndarray) -> t
     return projected.ravel(), by_vectors.reshape(ny * nx, ny * nx)
 
 
-def _solved(equations: Iterable[np.ndarray], used: np.ndarray) -> np.ndarray:
+def _solved(equations: Iterable[np.ndarray], used: np.ndarray, depth: int) -> np.ndarray:
     """Solve equations in the least-squares sense for the coefficients that are used; the others become 0.
 
     Parameters
@@ -434,6 +440,8 @@ def _solved(equations: Iterable[np.ndarray], used: np.ndarray) -> np.ndarray:
     equations : iterable of ndarray, shape (n, n_terms + 1)
         Rows of factors of the coefficients, and the right-hand side.
     used : ndarray of bool, shape (ny, nx)
+    depth : int
+        Number of calls from the caller of the fit, whom a warning concerns, to this one.
     """
     count = int(used.sum())
     triangle = np.zeros((0, count + 1))
@@ -447,7 +455,7 @@ def _solved(equations: Iterable[np.ndarray], used: np.ndarray) -> np.ndarray:
         warnings.warn(
             f"The points determine {rank} of {count} terms; the smallest coefficients that fit are used. "
             "Lower the order, or add points",
-            stacklevel=4,
+            stacklevel=depth + 1,
         )
     coefficients = np.zeros(used.shape)
     coefficients[used] = solution

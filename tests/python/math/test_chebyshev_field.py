@@ -150,6 +150,14 @@ def test_fit_of_too_few_points_warns() -> None:
     with pytest.warns(UserWarning, match="determine 2 of 3 terms") as caught:
         field = afwMath.ChebyshevBoundedField.fit(BOX, [0.0, 10.0], [9.0, 12.0], [1.0, 2.0], control(1, 1))
     assert caught[0].filename == __file__
+    some = np.full((16, 21), np.nan)
+    some[3:5, 4] = [1.0, 2.0]
+    for image, terms in ((some, "2 of 3"), (np.ones((1, 1)), "1 of 3"), (np.ones((1, 9)), "2 of 3")):
+        with pytest.warns(UserWarning, match=f"determine {terms} terms") as caught:
+            fitted = afwMath.ChebyshevBoundedField.fit(image, control(1, 1))
+        assert caught[0].filename == __file__
+        rows, columns = np.nonzero(np.isfinite(image))
+        np.testing.assert_allclose(fitted.evaluate(columns, rows), image[rows, columns])
     assert field.evaluate([0.0, 10.0], [9.0, 12.0]).tolist() == pytest.approx([1.0, 2.0])
 
 
