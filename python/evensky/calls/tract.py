@@ -7,6 +7,7 @@ __all__ = ["MatchTractResult", "match_tract"]
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .._checks import names_of, shown, whole_number
@@ -180,9 +181,10 @@ def match_tract(
 def _warps_of(warps: Mapping[tuple[int, int], Any] | Iterable[Any]) -> tuple[list[Warp], set[int]]:
     """Return the warps, and the tracts that their handles name."""
     if isinstance(warps, Mapping):
-        # The default binds each image to its function.
-        return [Warp(*_key(key), lambda data=data: data) for key, data in warps.items()], set()
-    found, tracts = [], set()
+        return [Warp(*_key(key), partial(_itself, data)) for key, data in warps.items()], set()
+    found: list[Warp] = []
+    tracts: set[int] = set()
+    handle: Any
     for handle in warps:
         if not (hasattr(handle, "get") and hasattr(handle, "dataId")):
             raise InvalidParameterError(
@@ -196,6 +198,10 @@ def _warps_of(warps: Mapping[tuple[int, int], Any] | Iterable[Any]) -> tuple[lis
             tracts.add(int(names["tract"]))
         found.append(Warp(int(names["visit"]), int(names["patch"]), handle.get))
     return found, tracts
+
+
+def _itself(data: Any) -> Any:
+    return data
 
 
 def _key(key: Any) -> tuple[int, int]:

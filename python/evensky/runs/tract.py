@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import InvalidParameterError, UnsuitableError
 from ..geom import Box2I
 from ..image import Exposure
