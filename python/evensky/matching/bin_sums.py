@@ -1,0 +1,258 @@
+"""Grids of bins that are kept as sums: their means, gaps filled, and values between the bins."""
+
+from __future__ import annotations
+
+__all__ = ["fill_bins", "sample_bins"]
+
+from typing import Any
+
+import numpy as np
+
+from .. import errors
+from ..errors import InvalidParameterError, OutOfRangeError
+from ..math import Interpolate, lookupMaxInterpStyle, makeInterpolate, stringToInterpStyle
+
+# Samples are extrapolated linearly up to this distance beyond the outermost bin centres, in bins, and are constant
+# further out. A tract reaches at most one and a half bins beyond them.
+_REACH = 1.5
+
+
+def fill_bins(
+    values: np.ndarray,
+    numbers: np.ndarray,
+    least_number: float,
+    interpolation: str | None,
+    smooth_scale: float | None = None,
+    *,
+    as_original: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the means of bins, with values for those that have too few pixels.
+
+    Parameters
+    ----------
+    values : ndarray, shape (ny, nx)
+        Sum of the pixels in each bin.
+    numbers : ndarray, shape (ny, nx)
+        Number of pixels in each bin.
+    least_number : float
+        A bin with fewer pixels is filled.
+    interpolation : str or None
+        Name of the interpolation style between good bins; None fills nothing, and the bins are NaN.
+    smooth_scale : float, optional
+        Smooth the means by a Gaussian of this standard deviation, in bins. Bins within its reach (four times that) are
+        filled by it.
+    as_original : bool, optional
+        Fill as the original does: rows first, then columns, with the interpolant's own extrapolation. A bin in a row
+        without any good one keeps the mean of its few pixels. By default, a plane is fitted to the good bins. What
+        remains is interpolated by rows then columns and by columns then rows, is constant beyond the outermost good
+        bins, and the mean of both is added to the plane. A plane is therefore continued exactly, and no value runs
+        away.
+
+    Returns
+    -------
+    means : ndarray of float32, shape (ny, nx)
+        Means of the bins.
+    filled : ndarray of bool, shape (ny, nx)
+        True where a bin had fewer than `least_number` pixels.
+
+    Raises
+    ------
+    evensky.errors.RuntimeError
+        If no bin has enough pixels.
+    evensky.errors.InvalidParameterError
+        If the arrays differ in shape, or the style is unknown and a bin is to be filled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> numbers = np.array([[4, 4, 0, 4]])
+    >>> means, filled = fill_bins(numbers * [[1.0, 2.0, 0.0, 4.0]], numbers, 1, "LINEAR")
+    >>> means.tolist(), filled.tolist()
+    ([[1.0, 2.0, 3.0, 4.0]], [[False, False, True, False]])
+    """
+    values, numbers = np.asarray(values, np.float32), np.asarray(numbers, np.float32)
+    if values.shape != numbers.shape or values.ndim != 2:
+        raise InvalidParameterError(
+            f"values have shape {values.shape} and numbers {numbers.shape}; both must be (ny, nx) and equal"
+        )
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        means = values / numbers
+    short = numbers < np.float32(least_number)
+    if as_original:
+        bad = short
+        if smooth_scale is not None:
+            means = _smoothed(means, bad, smooth_scale)
+            bad = np.isnan(means)
+        if bad.any():
+            _check_any_good(bad, least_number)
+            if interpolation is None:
+                means[bad] = np.nan
+            else:
+                _fill_rows(means, bad, interpolation)
+                _fill_rows(means.T, np.isnan(means).T, interpolation)
+        return means, short
+    bad = short | ~np.isfinite(means)
+    _check_any_good(bad, least_number)
+    plane = _plane(means, np.where(bad, 0.0, numbers))
+    rest = np.where(bad, np.nan, means - plane).astype(np.float32)
+    if smooth_scale is not None:
+        rest = _smoothed(rest, bad, smooth_scale)
+    gaps = np.isnan(rest)
+    if gaps.any() and interpolation is not None:
+        one, other = rest.copy(), rest.copy()
+        _fill_rows(one, gaps, interpolation, clamp=True)
+        _fill_rows(one.T, np.isnan(one).T, interpolation, clamp=True)
+        _fill_rows(other.T, gaps.T, interpolation, clamp=True)
+        _fill_rows(other, np.isnan(other), interpolation, clamp=True)
+        rest = np.where(gaps, 0.5 * (one + other), rest)
+    filled = (rest + plane).astype(np.float32)
+    if smooth_scale is None:
+        filled[~bad] = means[~bad]  # without the rounding of the plane
+    return filled, bad
+
+
+def _check_any_good(bad: np.ndarray, least_number: float) -> None:
+    if bad.all():
+        raise errors.RuntimeError(
+            f"No good bin: each of the {bad.shape[1]} x {bad.shape[0]} bins has fewer than {least_number:g} good pixels"
+        )
+
+
+def _plane(means: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the plane c0 + c1 x + c2 y through bins by weighted least squares, evaluated at all bins."""
+    y, x = np.indices(means.shape).astype(np.float64)
+    good = weights > 0
+    root = np.sqrt(weights[good].astype(np.float64))
+    terms = np.stack([np.ones_like(x), x - x[good].mean(), y - y[good].mean()])
+    # The solution of least norm keeps slopes that the bins do not determine at 0.
+    solution = np.linalg.lstsq((terms[:, good] * root).T, means[good] * root, rcond=1e-9)[0]
+    return np.asarray(np.tensordot(solution, terms, 1))
+
+
+def _smoothed(means: np.ndarray, bad: np.ndarray, scale: float) -> np.ndarray:
+    """Return the means, smoothed by a Gaussian over the good bins; NaN where no good bin is within reach."""
+    from scipy.ndimage import gaussian_filter
+
+    def smooth(plane: np.ndarray) -> np.ndarray:
+        return np.asarray(gaussian_filter(plane, scale, mode="constant", cval=0.0, truncate=4.0))
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        quotient = smooth(np.where(bad, 0.0, means.astype(np.float64))) / smooth(np.where(bad, 0.0, 1.0))
+    return np.asarray(quotient, np.float32)
+
+
+def _fill_rows(means: np.ndarray, bad: np.ndarray, interpolation: str, *, clamp: bool = False) -> None:
+    """Fill the bad bins of each row that has good ones, in place."""
+    style = stringToInterpStyle(interpolation)
+    index = np.arange(means.shape[1], dtype=np.float64)
+    counts = bad.sum(axis=1)
+    for row in np.flatnonzero((counts > 0) & (counts < means.shape[1])):
+        good = ~bad[row]
+        at = index[bad[row]]
+        if clamp:
+            known = np.flatnonzero(good)
+            at = np.clip(at, known[0], known[-1])
+        means[row, bad[row]] = _interpolated(index[good], means[row, good].astype(np.float64), at, style)
+
+
+def _interpolated(x: np.ndarray, y: np.ndarray, at: np.ndarray, style: Any) -> np.ndarray:
+    """Interpolate, by a simpler style if there are too few points for the one that is asked for."""
+    try:
+        return np.asarray(makeInterpolate(x, y, style).interpolate(at))
+    except OutOfRangeError:
+        simpler = lookupMaxInterpStyle(len(x))
+        if simpler == style:
+            simpler = Interpolate.Style.CONSTANT
+        return np.asarray(makeInterpolate(x, y, simpler).interpolate(at))
+
+
+def sample_bins(values: np.ndarray, x: Any, y: Any, *, as_original: bool = False) -> np.ndarray:
+    """Interpolate bins bilinearly.
+
+    Parameters
+    ----------
+    values : ndarray, shape (ny, nx)
+        Values of the bins; NaN where a bin has none.
+    x, y : array-like
+        Positions in bins: (0, 0) is the centre of the first bin. The two are broadcast against each other, so that
+        ``x[np.newaxis, :]`` and ``y[:, np.newaxis]`` make a grid.
+    as_original : bool, optional
+        Sample as the original does: NaN outside the centres of the outermost bins and on the centre of the last one,
+        for a grid of a single row or column, and next to a bin that is NaN. By default, samples up to one and a half
+        bins beyond the outermost centres are extrapolated linearly, and those further out are constant. Next to a bin
+        that is NaN, the others are averaged with their weights.
+
+    Returns
+    -------
+    ndarray of float32
+        Samples, in the broadcast shape of `x` and `y`. NaN only if none of the nearest bins has a value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bins = np.array([[0.0, 1.0], [2.0, 3.0]])
+    >>> sample_bins(bins, [0.5, 1.5], [0.0, 0.0]).tolist()
+    [0.5, 1.5]
+    """
+    values = np.asarray(values, np.float32)
+    if values.ndim != 2 or not values.size:
+        raise InvalidParameterError(f"values have shape {values.shape}; it must be (ny, nx), with at least one bin")
+    x, y = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
+    return (_original_samples if as_original else _samples)(values, x, y)
+
+
+def _original_samples(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the quotient of the resampled values and of the resampled ones, both summed in float32."""
+    ny, nx = values.shape
+
+    def split(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        nearest = np.floor(position + 0.5)
+        share = position - nearest
+        below = share < 0
+        return np.where(below, nearest - 1, nearest), np.where(below, share + 1, share)
+
+    (left, right_share), (lower, upper_share) = split(x), split(y)
+    usable = (left >= 0) & (left <= nx - 2) & (lower >= 0) & (lower <= ny - 2)
+    column, row = np.where(usable, left, 0).astype(int), np.where(usable, lower, 0).astype(int)
+    sums = np.zeros((2, *x.shape), np.float32)
+    for below, y_weight in ((0, 1 - upper_share), (1, upper_share)):
+        inner = np.zeros((2, *x.shape), np.float32)
+        for before, x_weight in ((0, 1 - right_share), (1, right_share)):
+            bins = values[np.minimum(row + below, ny - 1), np.minimum(column + before, nx - 1)]
+            # A term of weight 0 is left out, so that NaN times 0 does not count.
+            inner[0] += np.where(x_weight == 0, 0, bins * x_weight).astype(np.float32)
+            inner[1] += x_weight.astype(np.float32)
+        sums += np.where(y_weight == 0, 0, inner * y_weight).astype(np.float32)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(usable, sums[0] / sums[1], np.float32(np.nan)).astype(np.float32)
+
+
+def _samples(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    ny, nx = values.shape
+    total, weight, clamped, clamped_weight = (np.zeros(x.shape) for _ in range(4))
+    (column, x_share), (row, y_share) = _cell(x, nx), _cell(y, ny)
+    x_inside, y_inside = np.clip(x_share, 0, 1), np.clip(y_share, 0, 1)
+    for below in (0, 1):
+        for before in (0, 1):
+            bins = values[np.minimum(row + below, ny - 1), np.minimum(column + before, nx - 1)].astype(np.float64)
+            known = np.isfinite(bins)
+            bins = np.where(known, bins, 0.0)
+            share = (y_share if below else 1 - y_share) * (x_share if before else 1 - x_share)
+            inside = (y_inside if below else 1 - y_inside) * (x_inside if before else 1 - x_inside)
+            total += share * bins
+            weight += np.where(known, 0, 1)
+            # A little weight for all four, so that a sample on a bin that is NaN takes its neighbours.
+            inside = (inside + 1e-6) * known
+            clamped += inside * bins
+            clamped_weight += inside
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(weight == 0, total, clamped / clamped_weight).astype(np.float32)
+
+
+def _cell(position: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bin before each position, and the distance from it; beyond the ends the distance is not in [0, 1]."""
+    position = np.clip(position, -_REACH, size - 1 + _REACH)
+    before = np.clip(np.floor(position), 0, max(size - 2, 0))
+    before = np.where(np.isnan(before), 0, before)
+    share = position - before if size > 1 else np.where(np.isnan(position), position, 0.0)
+    return before.astype(int), share
