@@ -27,6 +27,7 @@ from .masked_image import (
     VariancePixel,
     imagesOverlap,
 )
+from .metadata import PropertyList, PropertySet, readMetadata
 from .scaler import ConstantScaler, ImageScaler, SpatialScaler
 from .vector import MaskedVector, MaskedVectorD, MaskedVectorF
 
@@ -62,6 +63,8 @@ __all__ = [
     "MaskedVectorD",
     "MaskedVectorF",
     "Planes",
+    "PropertyList",
+    "PropertySet",
     "SpatialScaler",
     "VariancePixel",
     "as_planes",
@@ -71,5 +74,6 @@ __all__ = [
     "makeMaskFromArray",
     "makeMaskedImage",
     "makeMaskedImageFromArrays",
+    "readMetadata",
     "translate_mask",
 ]

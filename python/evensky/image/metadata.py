@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["as_metadata"]
+__all__ = ["PropertyList", "PropertySet", "as_metadata", "readMetadata"]
 
 import math
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from .._checks import real_number, shown, whole_number
 from ..errors import NotFoundError
 from ..errors import TypeError as WrongTypeError
+from ..fits.hdus import named_headers
+from ..fits.opening import opened_headers
+from ..fits.plane_search import find_hdu
 
 _NO_NAMES = ("", "COMMENT", "HISTORY")
 # Not-a-number and infinity cannot be values of a header's cards; they are kept as text.
@@ -25,11 +29,28 @@ class MissingNameError(NotFoundError, KeyError):
         return Exception.__str__(self)
 
 
-class Properties:
-    """Methods of ``PropertyList`` for a header, of which a name may have several values.
+class PropertyList:
+    """Names with one or several values each, a header of FITS cards with the methods of ``lsst.daf.base.PropertyList``.
 
-    They take names of any length. The case of letters does not matter.
+    Names have any length, and the case of letters does not matter. Values are texts, numbers, truth values or None.
+
+    Examples
+    --------
+    >>> from evensky.image import PropertyList
+    >>> metadata = PropertyList()
+    >>> metadata.setDouble("BGMEAN", 812.5)
+    >>> metadata.addString("a name of any length", "text")
+    >>> metadata.getScalar("BGMEAN")
+    812.5
     """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return object.__new__(_metadata_kind() if cls is PropertyList else cls)
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Any:
+        """Make metadata of a mapping of names to values."""
+        return as_metadata(mapping)
 
     def _key(self, name: str) -> str:
         if not isinstance(name, str):
@@ -87,6 +108,7 @@ class Properties:
     def setProperty(self, name: str, value: Any, comment: str | None = None) -> None:
         """Set a value, or several as a list, in place of those that the name has."""
         header: Any = self
+        self._key(name)  # which raises the error if it is no name
         if name in header:
             header.remove(name, ignore_missing=True, remove_all=True)
         self.add(name, value, comment)
@@ -158,11 +180,11 @@ def _storable(value: Any) -> Any:
 
 @cache
 def _metadata_kind() -> type:
-    """Return the class of headers with the methods of `Properties`; astropy is imported on first use."""
+    """Return the class of headers with the methods of `PropertyList`; astropy is imported on first use."""
     from astropy.io.fits import Header
 
-    class Metadata(Properties, Header):  # type: ignore[misc]
-        """Header of FITS cards with the methods of ``PropertyList``."""
+    class Metadata(PropertyList, Header):  # type: ignore[misc]
+        """Header of FITS cards with the methods of `PropertyList`."""
 
         def __reduce__(self) -> Any:
             header = Header()
@@ -175,9 +197,17 @@ def _metadata_kind() -> type:
             """Set a value, as in a header; a list sets several values of one name."""
             if isinstance(value, list):
                 self.setProperty(keyword, value, comment)
-                return
-            key = self._key(keyword) if isinstance(keyword, str) and not keyword.startswith("HIERARCH ") else keyword
-            super().set(key, _storable(value), comment, before, after)
+            else:
+                super().set(self._long(keyword), _storable(value), comment, before, after)
+
+        def __setitem__(self, key: Any, value: Any) -> None:
+            if isinstance(value, list):
+                self.setProperty(key, value)
+            else:
+                super().__setitem__(self._long(key), _storable(value))
+
+        def _long(self, key: Any) -> Any:
+            return self._key(key) if isinstance(key, str) and not key.startswith("HIERARCH ") else key
 
     return Metadata
 
@@ -210,3 +240,29 @@ def as_metadata(header: Any = None) -> Any:
     elif pairs is not None:
         raise WrongTypeError(f"Metadata are {shown(header)}; a header or a mapping of names to values is needed")
     return made
+
+
+PropertySet = PropertyList
+
+
+def readMetadata(fileName: str | Path, hdu: int | str | None = None) -> Any:
+    """Read the header of an HDU of a FITS file.
+
+    Parameters
+    ----------
+    fileName : str or Path
+    hdu : int or str, optional
+        Number, counted from 0, or name of the HDU; by default the first.
+
+    Returns
+    -------
+    PropertyList
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        If the file cannot be read, or has no such HDU.
+    """
+    path = Path(fileName)
+    with opened_headers(path) as hdus:
+        return as_metadata(hdus[find_hdu(named_headers(hdus), 0 if hdu is None else hdu, path)].header.copy())
