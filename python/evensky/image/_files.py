@@ -12,6 +12,7 @@ from typing import Any
 from .._checks import shown
 from ..errors import InvalidParameterError
 from ..errors import TypeError as WrongTypeError
+from ..fits.hdus import value_of
 from ..geom import Box2I
 from ._pixels import PARENT, ImageOrigin
 
@@ -84,9 +85,9 @@ def fill_metadata(metadata: Any, header: Any) -> None:
     if metadata is None or header is None:
         return
     put = metadata.set if hasattr(metadata, "set") else metadata.__setitem__
-    for card in header.cards:
-        if card.keyword not in ("", "COMMENT", "HISTORY"):
-            put(card.keyword, card.value)
+    for name in dict.fromkeys(header.keys()):
+        if name not in ("", "COMMENT", "HISTORY"):
+            put(name, value_of(header, name))
 
 
 def write_mode(metadata: Any, mode: str | bool, overwrite: bool) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from .._checks import shown
 from ..errors import TypeError as WrongTypeError
 from ..fits.planes import FitsPlanes, read_planes
 from ..fits.writing import write_planes
-from ..geom import Box2I, Point2I
+from ..geom import Box2I, Extent2I, Point2I
 from ._files import FileArguments, file_arguments, fill_metadata
 from ._pixels import PARENT, Boxed, ImageOrigin, is_path, part_of, with_keywords
 from .image import Image, ImageF
@@ -38,37 +40,25 @@ _HELD = (
 )
 
 
-class _Holder:
-    """Base class of an object with the attributes of `_HELD`, and their methods ``getX``, ``setX`` and ``hasX``."""
+def _hold(kind: type, name: str) -> None:
+    """Give a class what it needs to hold an object: an attribute, and the methods ``getX``, ``setX`` and ``hasX``."""
 
-    def _held(self) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        for name in _HELD if _Holder in cls.__bases__ else ():
-            for method in _held_methods(name):
-                setattr(cls, method.__name__, method)
-            getter, setter, _ = _held_methods(name)
-            setattr(cls, name[0].lower() + name[1:], property(getter, setter))
-
-
-def _held_methods(name: str) -> tuple[Any, Any, Any]:
-    def get(self: _Holder) -> Any:
+    def get(self: Any) -> Any:
         return self._held().get(name)
 
-    def put(self: _Holder, value: Any) -> None:
+    def put(self: Any, value: Any) -> None:
         self._held()[name] = value
 
-    def has(self: _Holder) -> bool:
+    def has(self: Any) -> bool:
         return self._held().get(name) is not None
 
     for method, verb in ((get, "get"), (put, "set"), (has, "has")):
         method.__name__ = f"{verb}{name}"
-    return get, put, has
+        setattr(kind, method.__name__, method)
+    setattr(kind, name[0].lower() + name[1:], property(get, put))
 
 
-class ExposureInfo(_Holder):
+class ExposureInfo:
     """Information on an exposure apart from its pixels.
 
     Attributes
@@ -141,13 +131,17 @@ class ExposureInfo(_Holder):
         self.metadata = metadata
 
 
-class Exposure(Boxed, _Holder):
+class Exposure(Boxed):
     """Masked image with metadata, an optional WCS and a data ID.
 
     The constructor takes a width and a height, an ``Extent2I`` or a ``Box2I``; a masked image, whose pixels are not
     copied, optionally with a WCS or an `ExposureInfo`; another exposure, as in
-    ``Exposure(other[, bbox[, origin]][, deep])``; or a FITS file, as in ``Exposure(path[, bbox[, origin]])``, see
-    `readFits`. ``Exposure[dtype]`` is the kind with images of this dtype.
+    ``Exposure(other[, bbox[, origin]][, deep])``; or a FITS file, as in
+    ``Exposure(path[, bbox[, origin]][, conformMasks=True])``, see `readFits`. ``Exposure[dtype]`` is the kind with
+    images of this dtype.
+
+    The mask of a file keeps the numbers that the file gives its planes; with ``conformMasks=False``, the planes become
+    those of `Mask`, which gain the ones that they lack, as when the original reads a file.
     """
 
     _masked_kind: ClassVar[type[MaskedImage]] = MaskedImageF
@@ -190,7 +184,7 @@ class Exposure(Boxed, _Holder):
             source, deep = part_of(first.maskedImage, args[1:], kwargs.pop("deep", False))
             self._masked = self._masked_kind(source, deep)
             self._info = copy.deepcopy(first._info) if deep else copy.copy(first._info)
-            if source is not first.maskedImage and self._info.wcs is not None:
+            if source is not first.maskedImage and hasattr(self._info.wcs, "__getitem__"):
                 offset = source.getXY0() - first.getXY0()
                 self._info.wcs = self._info.wcs[offset.y :, offset.x :]
         elif isinstance(first, MaskedImage | Image):
@@ -201,7 +195,8 @@ class Exposure(Boxed, _Holder):
             self._info = ExposureInfo()
         else:
             rest = list(args)
-            if len(rest) > 1 and hasattr(rest[-1], "wcs"):
+            size = 1 if rest and isinstance(rest[0], Box2I | Extent2I) else 2
+            if len(rest) > size and not isinstance(rest[-1], Mapping | int | float | np.number):
                 wcs = rest.pop()
             self._masked = self._masked_kind(*rest, **kwargs)
             self._info = ExposureInfo()
@@ -413,6 +408,10 @@ class Exposure(Boxed, _Holder):
         identity = f", dataId={self.dataId}" if self.dataId else ""
         return f"{type(self).__name__}({self.getWidth()} x {self.getHeight()}, xy0={self.getXY0()}{identity})"
 
+
+for _kind in (ExposureInfo, Exposure):
+    for _name in _HELD:
+        _hold(_kind, _name)
 
 # Names of the first argument of the constructor.
 _SOURCES = ("other", "rhs", "maskedImage", "image", "fileName")

@@ -145,8 +145,8 @@ def _planes_of(mask: Mask | None) -> dict[str, int]:
 class Mask(PixelPlane):
     """Mask of int32 pixels whose bits are named planes.
 
-    The constructor takes the same arguments as that of `Image`; a file is read as by `readFits`. ``Mask[MaskPixel]`` is
-    `Mask` itself.
+    The constructor takes the same arguments as that of `Image`; a file is read as by `readFits`, but with
+    ``conformMasks=False`` its planes become the default ones. ``Mask[MaskPixel]`` is `Mask` itself.
 
     A mask uses the process-wide default planes unless it is given its own planes by ``mask_planes`` (or ``planeDefs``),
     or is read from a file that defines others. Methods on planes act on the default planes if called on the class, and

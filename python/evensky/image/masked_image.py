@@ -51,8 +51,8 @@ class MaskedImage(Boxed):
 
     The constructor takes a width and a height, an ``Extent2I`` or a ``Box2I``; an image, optionally with its mask and
     variance, none of which is copied; another masked image, as in ``MaskedImage(other[, bbox[, origin]][, deep])``; or
-    a FITS file, as in ``MaskedImage(path[, bbox[, origin]])``, see `readFits`. ``MaskedImage[dtype]`` is the kind with
-    images of this dtype.
+    a FITS file, as in ``MaskedImage(path[, bbox[, origin]][, conformMasks=True])``, see `Exposure`.
+    ``MaskedImage[dtype]`` is the kind with images of this dtype.
 
     With another masked image, ``+=`` and ``-=`` add or subtract the images, combine the masks by OR (planes are matched
     by name) and add the variances in both cases; with a number or an image they change only the image. ``*=`` with a

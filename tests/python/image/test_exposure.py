@@ -33,6 +33,10 @@ def test_exposure() -> None:
     assert type(ExposureD(4, 3).image) is ImageD
 
 
+class SkyWcs:
+    """Stands for a WCS."""
+
+
 def tangent_plane() -> Any:
     from astropy.wcs import WCS
 
@@ -94,7 +98,17 @@ def test_names_of_arguments_and_kinds() -> None:
     assert part.getXY0() == Point2I(101, 51)
     assert ExposureF(width=3, height=2).getDimensions() == Extent2I(3, 2)
     assert ExposureF(dimensions=Extent2I(3, 2)).getDimensions() == Extent2I(3, 2)
-    assert ExposureF(maskedImage=exposure.maskedImage, wcs="wcs").getWcs() == "wcs"
+    # A WCS of a class that is unknown is kept as it is.
+    for made in (
+        ExposureF(maskedImage=exposure.maskedImage, wcs=SkyWcs),
+        ExposureF(exposure.maskedImage, SkyWcs),
+        ExposureF(6, 4, SkyWcs),
+        ExposureF(Extent2I(6, 4), SkyWcs),
+        ExposureF(BOX, SkyWcs),
+    ):
+        assert (made.getWcs(), made[0:2, 0:2, LOCAL].getWcs()) == (SkyWcs, SkyWcs)
+        assert (made.getDimensions(), made.image.array.sum()) == (Extent2I(6, 4), 0)
+    assert ExposureF(6, 4, None).getWcs() is None
     assert (Exposure[np.float32], Exposure["D"], type(Exposure(3, 2, dtype="f8"))) == (ExposureF, ExposureD, ExposureD)
     assert type(exposure.convertD().convertF()) is ExposureF
 
