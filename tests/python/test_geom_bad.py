@@ -84,6 +84,8 @@ REFUSED: list[Row] = [
     ("a real box with infinity", lambda: real_box(0, 1).include(geom.Point2D(INF, 0)), *INVALID, "inf.*must be finite"),
     ("a real box clipped by a box", lambda: real_box(0, 1).clippedTo(ALL), *WRONG_TYPE, "a Box2I; it must be a Box2D"),
     ("arrays that do not fit", lambda: ALL.contains([1, 2], [1, 2, 3]), *INVALID, r"shape \(2,\), and y \(3,\)"),
+    ("a misspelt coordinate", lambda: ALL.contains(X=1, y=2), *WRONG_TYPE, "contains got X; it takes other, point"),
+    ("a coordinate too many", lambda: ALL.contains(1, 2, 3), *WRONG_TYPE, r"got \(1, 2, 3\)"),
     ("an array of words", lambda: ALL.contains(["a"], [1]), *WRONG_TYPE, r"x is \['a'\]; real numbers"),
     ("a ragged array", lambda: ALL.contains([1, [2, 3]], [1, 2]), *WRONG_TYPE, r"\[1, \[2, 3\]\]; real numbers"),
     ("a comparison with a word", lambda: geom.Point2I(1, 2).lt("x"), *WRONG_TYPE, "'x' is a str"),

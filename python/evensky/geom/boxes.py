@@ -36,6 +36,14 @@ def _inside(x: Any, y: Any, low: tuple[Any, Any], end: tuple[Any, Any]) -> Any:
     return (low[0] <= x) & (x < end[0]) & (low[1] <= y) & (y < end[1])
 
 
+def _asked_about(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the arguments of `contains`, by position or by name."""
+    unknown = kwargs.keys() - {"other", "point", "x", "y"}
+    if unknown:
+        raise WrongTypeError(f"contains got {', '.join(sorted(unknown))}; it takes other, point, or x and y")
+    return (*args, *(kwargs[name] for name in ("other", "point", "x", "y") if name in kwargs))
+
+
 def _corners(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     """Return what a box is made of: nothing, another box, or two corners, a corner and dimensions, or two intervals."""
     values = list(args)
@@ -274,11 +282,12 @@ class Box2I:
     def isEmpty(self) -> bool:
         return self._width == 0
 
-    def contains(self, *args: Any) -> Any:
+    def contains(self, *args: Any, **kwargs: Any) -> Any:
         """Return whether a point, a box or the pixel (x, y) is inside; an empty box is inside every box.
 
         If x or y is an array, the result is an array of bool.
         """
+        args = _asked_about(args, kwargs)
         other = args[0] if len(args) == 1 else args
         if isinstance(other, Box2I):
             return other.isEmpty() or (self.contains(other.getMin()) and self.contains(other.getMax()))
@@ -532,11 +541,12 @@ class Box2D:
     minimum, maximum = property(getMin), property(getMax)
     centerX, centerY = property(getCenterX), property(getCenterY)
 
-    def contains(self, *args: Any) -> Any:
+    def contains(self, *args: Any, **kwargs: Any) -> Any:
         """Return whether a point, a box or the position (x, y) is inside; an empty box is inside every box.
 
         If x or y is an array, the result is an array of bool.
         """
+        args = _asked_about(args, kwargs)
         other = args[0] if len(args) == 1 else args
         if isinstance(other, Box2D):
             return other.isEmpty() or (
