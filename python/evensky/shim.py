@@ -31,6 +31,7 @@ _STAND_INS: dict[str, tuple[str, ...]] = {
     "lsst.afw.geom": ("evensky.geom",),
     "lsst.afw.image": ("evensky.image",),
     "lsst.afw.math": ("evensky.math",),
+    "lsst.afw.display": ("evensky.draw.virtual_display",),
     "lsst.afw.fits": ("evensky.errors",),
     "lsst.coadd.utils": ("evensky.image",),
     "lsst.pex.exceptions": ("evensky.errors",),
@@ -119,9 +120,9 @@ def install(generation: str = "exposures") -> list[str]:
     """Put stand-ins for LSST packages that are absent into ``sys.modules``.
 
     These are ``lsst.geom``, ``lsst.afw.geom``, ``lsst.afw.image``, ``lsst.afw.math``, ``lsst.afw.fits``,
-    ``lsst.coadd.utils``, ``lsst.pex.exceptions``, ``lsst.pipe.base``, ``lsst.pipe.tasks.background``,
-    ``lsst.pipe.tasks.matchBackgrounds``, and the packages that hold them. Calling it again is harmless, and may change
-    the generation.
+    ``lsst.afw.display`` (which draws nothing), ``lsst.coadd.utils``, ``lsst.pex.exceptions``, ``lsst.pipe.base``,
+    ``lsst.pipe.tasks.background``, ``lsst.pipe.tasks.matchBackgrounds``, and the packages that hold them.
+    Calling it again is harmless, and may change the generation.
 
     Parameters
     ----------

@@ -53,6 +53,9 @@ def test_every_way_to_import() -> None:
         assert ExposureF is evensky.image.ExposureF is afwImage.ExposureF
         assert Box2I is evensky.geom.Box2I is lsst.geom.Box2I is afwGeom.Box2I
         assert "Box2I" in dir(lsst.geom) and lsst.afw.math is afwMath
+        import lsst.afw.display as afwDisplay
+        afwDisplay.setDefaultMaskTransparency(75)
+        assert afwDisplay.Display(1).getMaskTransparency() == 75
         from lsst.coadd.utils import ImageScaler
         from lsst.afw.fits import FitsError
         from lsst.pipe.base import Struct, TaskError
