@@ -189,6 +189,30 @@ def test_errors_have_all_their_names() -> None:
     assert names == "FatalAlgorithmError EvenskyError"
 
 
+def test_assertions_are_added_as_the_original_does() -> None:
+    run("""
+        import lsst.utils.tests
+        import evensky.shim
+        evensky.shim.install()
+        assert not hasattr(lsst.utils.tests.TestCase, "assertImagesEqual")
+        import lsst.afw.image as afwImage, lsst.afw.image.testUtils
+        one, other = afwImage.ImageF(4, 3), afwImage.ImageF(4, 3)
+        case = lsst.utils.tests.TestCase()
+        case.assertImagesEqual(one, other)
+        assert lsst.afw.image.testUtils.makeRampImage(one.getBBox()).array[0, 1] == 1
+        assert afwImage.imagesDiffer(one, other) == ""
+        other.set(3)
+        try:
+            case.assertImagesAlmostEqual(one, other)
+        except AssertionError as error:
+            assert "12 pixels differ; maxDiff=3" in str(error)
+        else:
+            raise SystemExit("equal")
+        evensky.shim.uninstall()
+        assert not hasattr(lsst.utils.tests.TestCase, "assertImagesEqual")
+    """)
+
+
 def test_what_is_missing_is_named() -> None:
     said = run("""
         import evensky.shim

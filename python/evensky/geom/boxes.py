@@ -53,7 +53,7 @@ def _corners(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[A
             values.append((Extent2I if name == "Box2I" else Extent2D)(value) if key == "dimensions" else value)
     single = len(values) == 1 and isinstance(values[0], Box2I | Box2D)
     if kwargs or not (single or len(values) in (0, 2)):
-        raise InvalidParameterError(
+        raise WrongTypeError(
             f"{name} takes nothing, a box, a corner and dimensions, two corners, or two intervals; "
             f"got {len(args)} arguments" + (f" and {', '.join(kwargs)}" if kwargs else "")
         )
@@ -104,9 +104,9 @@ class Box2I:
     Raises
     ------
     evensky.errors.TypeError
-        If an argument has a wrong type; a real coordinate is one of them.
+        If the number of arguments is wrong, or one has a wrong type; a real coordinate is one of them.
     evensky.errors.InvalidParameterError
-        If the number of arguments is wrong, or a `Box2D` is not finite.
+        If a `Box2D` is not finite.
     evensky.errors.OutOfRangeError
         If a coordinate or size is beyond +-2^62.
 
@@ -426,9 +426,7 @@ class Box2D:
     Raises
     ------
     evensky.errors.TypeError
-        If an argument has a wrong type.
-    evensky.errors.InvalidParameterError
-        If the number of arguments is wrong.
+        If the number of arguments is wrong, or one has a wrong type.
 
     Examples
     --------

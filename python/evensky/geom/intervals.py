@@ -94,7 +94,7 @@ class _Interval:
         elif names == ("size", "center"):
             low, high = self._centered(real(center), self._number(size))
         elif names:
-            raise InvalidParameterError(
+            raise WrongTypeError(
                 f"{type(self).__name__} takes nothing, an interval, or two of min, max, size and center (min and max, "
                 f"min and size, max and size, center and size); got {', '.join(names)}"
             )
