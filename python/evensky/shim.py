@@ -35,6 +35,7 @@ _STAND_INS: dict[str, tuple[str, ...]] = {
     "lsst.afw.display": ("evensky.draw.virtual_display",),
     "lsst.afw.fits": ("evensky.errors",),
     "lsst.coadd.utils": ("evensky.image",),
+    "lsst.daf.base": ("evensky.image.metadata",),
     "lsst.pex.exceptions": ("evensky.errors",),
     "lsst.pipe.base": ("evensky.tasks.base",),
     "lsst.pipe.tasks.background": (
@@ -71,7 +72,10 @@ _SHORT_ERRORS = {
     )
     for suffix in ("", "Exception")
 }
-_ALIASES = {"lsst.pex.exceptions": {**_SHORT_ERRORS, "LsstException": "Exception", "LsstCppException": "Exception"}}
+_ALIASES = {
+    "lsst.daf.base": {"PropertyList": "as_metadata", "PropertySet": "as_metadata"},
+    "lsst.pex.exceptions": {**_SHORT_ERRORS, "LsstException": "Exception", "LsstCppException": "Exception"},
+}
 
 _lock = threading.RLock()
 _installed: dict[str, _StandIn] = {}
@@ -123,8 +127,9 @@ def install(generation: str = "exposures") -> list[str]:
     """Put stand-ins for LSST packages that are absent into ``sys.modules``.
 
     These are ``lsst.geom``, ``lsst.afw.geom``, ``lsst.afw.image``, ``lsst.afw.math``, ``lsst.afw.fits``,
-    ``lsst.afw.display`` (which draws nothing), ``lsst.coadd.utils``, ``lsst.pex.exceptions``, ``lsst.pipe.base``,
-    ``lsst.pipe.tasks.background``, ``lsst.pipe.tasks.matchBackgrounds``, and the packages that hold them.
+    ``lsst.afw.display`` (which draws nothing), ``lsst.coadd.utils``, ``lsst.daf.base`` (property lists),
+    ``lsst.pex.exceptions``, ``lsst.pipe.base``, ``lsst.pipe.tasks.background``, ``lsst.pipe.tasks.matchBackgrounds``,
+    and the packages that hold them.
     Calling it again is harmless, and may change the generation. When names are first taken from the stand-ins, the
     assertions of `evensky.testing` are added to ``lsst.utils.tests.TestCase`` if that has been imported.
 

@@ -56,6 +56,10 @@ def test_every_way_to_import() -> None:
         import lsst.afw.display as afwDisplay
         afwDisplay.setDefaultMaskTransparency(75)
         assert afwDisplay.Display(1).getMaskTransparency() == 75
+        import lsst.daf.base as dafBase
+        metadata = dafBase.PropertyList()
+        metadata.setDouble("EXPTIME", 30.0)
+        assert ExposureF(3, 2).getMetadata().names() == [] and metadata.getScalar("EXPTIME") == 30.0
         from lsst.coadd.utils import ImageScaler
         from lsst.afw.fits import FitsError
         from lsst.pipe.base import Struct, TaskError
@@ -118,9 +122,9 @@ def test_without_any_package_of_lsst() -> None:
         import lsst.afw.math as afwMath, lsst.geom
         assert afwMath.makeStatistics([1.0, 3.0], afwMath.MEAN).getValue() == 2
         try:
-            import lsst.daf.persistence
+            import lsst.obs.base
         except ModuleNotFoundError as error:
-            assert error.name == "lsst.daf"
+            assert error.name == "lsst.obs"
         evensky.shim.uninstall()
         assert not any(name.startswith("lsst") for name in sys.modules)
     """)
