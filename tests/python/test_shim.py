@@ -65,7 +65,9 @@ def test_every_way_to_import() -> None:
         from lsst.pipe.base import Struct, TaskError
         from lsst.pipe.tasks.matchBackgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
         import evensky.tasks
-        assert MatchBackgroundsTask is evensky.tasks.MatchBackgroundsTask and Struct is evensky.tasks.Struct
+        assert MatchBackgroundsTask is evensky.tasks.MatchBackgroundsTask
+        # The real lsst.pipe.base is installed on some Pythons.
+        assert "lsst.pipe.base" not in names or Struct is evensky.tasks.Struct
     """)
 
 

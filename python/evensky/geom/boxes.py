@@ -14,7 +14,18 @@ from ..errors import InvalidParameterError
 from ..errors import TypeError as WrongTypeError
 from .intervals import EdgeHandlingEnum as _Edges
 from .intervals import IntervalD, IntervalI, array_of_numbers, expanded_to_pixels, is_array
-from .pairs import Extent2D, Extent2I, Point2D, Point2I, as_point, integer, position, real, trusted_point
+from .pairs import (
+    Extent2D,
+    Extent2I,
+    Point2D,
+    Point2I,
+    as_point,
+    integer,
+    nearest_integer,
+    position,
+    real,
+    trusted_point,
+)
 
 
 def trusted_box(x0: int, y0: int, width: int, height: int) -> Box2I:
@@ -179,19 +190,20 @@ class Box2I:
 
     @staticmethod
     def makeCenteredBox(center: Point2D, size: Extent2I) -> Box2I:
-        """Return a box of the given size around `center`; its first pixel is floor(center - size / 2 + 0.5).
+        """Return the box of the given size whose centre is nearest to `center`; the upper one of two equally near ones.
 
-        The box is empty if a size is not positive.
+        The real position of the first pixel, center - size / 2 + 0.5, is rounded, and halves are rounded up. The box is
+        empty if a size is not positive.
 
         Examples
         --------
         >>> Box2I.makeCenteredBox(Point2D(8, 9), Extent2I(3, 2))
-        Box2I(corner=Point2I(7, 8), dimensions=Extent2I(3, 2))
+        Box2I(corner=Point2I(7, 9), dimensions=Extent2I(3, 2))
         """
         center, size = Point2D(center), Extent2I(size)
         if not (math.isfinite(center.x) and math.isfinite(center.y)):
             raise InvalidParameterError(f"center = {center}; it must be finite")
-        x0, y0 = (math.floor(middle - 0.5 * length + 0.5) for middle, length in zip(center, size, strict=True))
+        x0, y0 = (nearest_integer(middle - 0.5 * length + 0.5) for middle, length in zip(center, size, strict=True))
         return Box2I(Point2I(x0, y0), size, invert=False)
 
     def getMinX(self) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from .._checks import shown
 from ..errors import InvalidParameterError
 from ..errors import TypeError as WrongTypeError
-from .pairs import integer, real
+from .pairs import integer, nearest_integer, real
 
 
 class EdgeHandlingEnum(enum.Enum):
@@ -267,7 +267,7 @@ class IntervalI(_Interval):
     def _centered(cls, center: float, size: int) -> tuple[int, int]:
         if not math.isfinite(center):
             raise InvalidParameterError(f"center = {center}; it must be finite")
-        low = integer(math.floor(center - 0.5 * size + 0.5))
+        low = integer(nearest_integer(center - 0.5 * size + 0.5))
         return low, low + size - 1
 
     def getBegin(self) -> int:
