@@ -343,7 +343,7 @@ class PixelPlane(Boxed):
                 xy0 = args[2]
             given = regular(first)
             if given.ndim != 2:
-                raise InvalidParameterError(f"The array has shape {given.shape}; an image has two dimensions")
+                raise WrongTypeError(f"The array has shape {given.shape}; an image has two dimensions")
             if given.dtype.kind not in "biuf":
                 raise WrongTypeError(f"The array has dtype {given.dtype}; pixels are real numbers")
             keep = given.dtype == np.dtype(self.dtype) and given.dtype.isnative and given.flags.writeable and not deep

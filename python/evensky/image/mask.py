@@ -14,7 +14,7 @@ import numpy as np
 from .. import errors
 from .._checks import shown, whole_number
 from .._planes import BAD_PLANES, DEFAULT_PLANES, MAX_PLANES, check_plane_name, checked_planes
-from ..errors import InvalidParameterError, NotFoundError, OutOfRangeError
+from ..errors import NotFoundError, OutOfRangeError
 from ..errors import TypeError as WrongTypeError
 from ..fits.mask_files import read_mask_plane
 from ..fits.writing import write_image_plane
@@ -390,7 +390,7 @@ class Mask(PixelPlane):
         if given.dtype.kind == "f":
             odd = given[~np.isfinite(given) | (given != np.floor(given))]
             if odd.size:
-                raise InvalidParameterError(
+                raise WrongTypeError(
                     f"The array has dtype {given.dtype} and fractions or NaN, such as {odd[0]}; a mask takes integers"
                 )
         return super()._converted(given)

@@ -22,7 +22,6 @@ import numpy as np
 from .._bands import row_bands
 from .._checks import real_number, shown
 from .._planes import MAX_PLANES
-from ..errors import InvalidParameterError
 from ..errors import TypeError as WrongTypeError
 from ..fits.planes import FitsPlanes, read_planes
 from ..fits.writing import write_planes
@@ -252,7 +251,7 @@ class MaskedImage(Boxed):
     def _fitting(self, values: tuple[Any, ...]) -> list[np.ndarray]:
         """Convert a value, a mask and a variance to the dtypes of their planes, before any of them is written."""
         if not 1 <= len(values) <= 3:
-            raise InvalidParameterError(f"A pixel has a value, a mask and a variance; got {len(values)} values")
+            raise WrongTypeError(f"A pixel has a value, a mask and a variance; got {len(values)} values")
         planes = (self._image, self._mask, self._variance)
         return [plane._fitting(value) for plane, value in zip(planes, values, strict=False)]
 
