@@ -390,6 +390,22 @@ class PixelPlane(Boxed):
             raise WrongTypeError(f"{values!r} has dtype {given.dtype}; pixels are real numbers")
         return self._converted(given)
 
+    def _number(self, value: Any) -> np.ndarray:
+        """Return one number in the dtype of this plane."""
+        number = self._fitting(value)
+        if number.ndim:
+            raise WrongTypeError(f"A pixel of {type(self).__name__} is set to {shown(value)}; one number is needed")
+        return number
+
+    def _filling(self, values: Any) -> np.ndarray:
+        """Return one number, or one per pixel, in the dtype and the shape of this plane."""
+        filling = self._fitting(values)
+        if filling.ndim == 1:  # which numpy would take for a row
+            raise WrongTypeError(
+                f"{type(self).__name__} is set to {shown(values)}; one number, or an array of two dimensions, is needed"
+            )
+        return self._sized(filling)
+
     def _put(self, values: Any) -> None:
         """Write values into the pixels, after checking their type, range and shape."""
         self._array[...] = self._sized(self._fitting(values))
@@ -468,7 +484,7 @@ class PixelPlane(Boxed):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if (pixel := self._pixel_index(index)) is not None:
-            self._array[pixel] = self._fitting(value)
+            self._array[pixel] = self._number(value)
             return
         if index is Ellipsis:
             index = (slice(None), slice(None))
@@ -486,7 +502,7 @@ class PixelPlane(Boxed):
     def set(self, *args: Any) -> None:
         """Set pixels: all of them with ``set(value)``, one at a local position with ``set(x, y, value)``."""
         if len(args) == 1:
-            self._put(args[0])
+            self._put(self._filling(args[0]))
         elif len(args) == 3:
             self[args[0], args[1], LOCAL] = args[2]
         else:

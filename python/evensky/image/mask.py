@@ -409,6 +409,12 @@ class Mask(PixelPlane):
             self._table.planes = planes
         return translate_mask(other._array, other._planes, self._planes)
 
+    def _filling(self, values: Any) -> np.ndarray:
+        return self.bits_of(values) if isinstance(values, Mask) else super()._filling(values)
+
+    def _put(self, values: Any) -> None:
+        super()._put(self.bits_of(values) if isinstance(values, Mask) else values)
+
     def __ior__(self, other: Any) -> Self:
         self._array |= self.bits_of(other)
         return self

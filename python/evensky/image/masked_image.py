@@ -225,8 +225,8 @@ class MaskedImage(Boxed):
     def __setitem__(self, index: Any, value: Any) -> None:
         if (pixel := self._pixel_index(index)) is not None:
             values = _pixel_of(value)
-            for array, one in zip(self.getArrays(), self._fitting(values), strict=False):
-                array[pixel] = one
+            for plane, one in self._numbers(values, PixelPlane._number):
+                plane.array[pixel] = one
             return
         part = self._sub((slice(None), slice(None)) if index is Ellipsis else index)
         if isinstance(value, MaskedImage):
@@ -245,15 +245,15 @@ class MaskedImage(Boxed):
         Those that are omitted become 0. A value may be an array of the shape of the pixels.
         """
         values = _pixel_of(args[0]) if len(args) == 1 else args
-        for array, one in zip(self.getArrays(), self._fitting((*values, 0, 0.0)[: max(len(values), 3)]), strict=True):
-            array[...] = one
+        for plane, one in self._numbers((*values, 0, 0.0)[: max(len(values), 3)], PixelPlane._filling):
+            plane.array[...] = one
 
-    def _fitting(self, values: tuple[Any, ...]) -> list[np.ndarray]:
-        """Convert a value, a mask and a variance to the dtypes of their planes, before any of them is written."""
+    def _numbers(self, values: tuple[Any, ...], convert: Any) -> list[tuple[PixelPlane, np.ndarray]]:
+        """Convert a value, a mask and a variance for their planes, before any of them is written."""
         if not 1 <= len(values) <= 3:
             raise WrongTypeError(f"A pixel has a value, a mask and a variance; got {len(values)} values")
-        planes = (self._image, self._mask, self._variance)
-        return [plane._fitting(value) for plane, value in zip(planes, values, strict=False)]
+        planes: tuple[PixelPlane, ...] = (self._image, self._mask, self._variance)
+        return [(plane, convert(plane, value)) for plane, value in zip(planes, values, strict=False)]
 
     def assign(self, rhs: MaskedImage, bbox: Box2I | None = None, origin: ImageOrigin = PARENT) -> None:
         """Copy all planes of `rhs` into this image, or into its part inside `bbox`, unless that is empty.

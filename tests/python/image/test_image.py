@@ -307,3 +307,15 @@ def test_images_in_files(tmp_path: Path) -> None:
         image.writeFits(path, 3)
     with pytest.raises(FitsError, match="has no HDU 9"):
         ImageI(path, 9)
+
+
+def test_a_row_is_no_value_of_all_pixels() -> None:
+    image = ImageF(3, 2)
+    for row in ([1.0, 2.0, 3.0], (1.0, 2.0, 3.0), np.arange(3.0)):
+        with pytest.raises(TypeError, match="one number, or an array of two dimensions"):
+            image.set(row)
+        with pytest.raises(TypeError, match="one number is needed"):
+            image[0, 0] = row
+    assert image.array.sum() == 0
+    image.set([[1, 2, 3], [4, 5, 6]])
+    assert image.array.sum() == 21

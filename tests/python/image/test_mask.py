@@ -11,7 +11,7 @@ import pytest
 
 import evensky.errors as errors
 from evensky.geom import Box2I, Extent2I, Point2I
-from evensky.image import LOCAL, ExposureF, Mask, MaskPixel, translate_mask
+from evensky.image import LOCAL, ExposureF, ImageF, Mask, MaskedImageF, MaskPixel, translate_mask
 from evensky.image.mask import DEFAULT_PLANES
 
 
@@ -282,3 +282,19 @@ def test_masks_in_files(tmp_path: Path) -> None:
     with pytest.raises(errors.FitsError, match=r"2 HDUs could be the mask .*Mask\(path, hdu\)"):
         Mask(tmp_path / "mask.fits")
     assert Mask(tmp_path / "mask.fits", 1).array.tolist() == mask.array.tolist()
+
+
+def test_assigned_masks_are_matched_by_name() -> None:
+    other = Mask(np.array([[1 << 4, 1 << 9]], np.int32), mask_planes={"SAT": 4, "GHOST": 9})
+    masks = [Mask(2, 1) for _ in range(4)]
+    masks[0].assign(other)
+    masks[1][:] = other
+    masks[2].set(other)
+    masked = MaskedImageF(ImageF(2, 1), masks[3])
+    masked.mask = other
+    for mask in masks:
+        assert [mask.getAsString(x, 0) for x in (0, 1)] == ["SAT", "GHOST"]
+        assert mask.getMaskPlane("SAT") == 1
+    part = Mask(4, 1)
+    part[2:4, 0:1] = other
+    assert [part.getAsString(x, 0) for x in range(4)] == ["", "", "SAT", "GHOST"]

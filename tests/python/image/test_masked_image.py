@@ -156,3 +156,33 @@ def test_masked_images_in_files(tmp_path: Path) -> None:
     assert MaskedImageD(path, None, box, PARENT).getBBox() == box
     part = MaskedImageF(path, bbox=Box2I(Point2I(1, 0), Extent2I(2, 1)), origin=LOCAL, needAllHdus=True)
     assert (part.getBBox(), part[11, 20], part.image.array.base) == (box, (1.5, 2, 3.0), None)
+
+
+def test_what_does_not_fit_changes_nothing() -> None:
+    masked = filled(1.0, 2, 3.0)
+    for values in (
+        ([1.0, 2.0, 3.0], 0, 0.0),
+        (1.0, [1, 2, 3], 0.0),
+        (1.0, 0, np.ones((3, 3))),
+        (5.0, 0, "x"),
+        (5.0, 1.5),
+    ):
+        with pytest.raises((TypeError, LengthError)):
+            masked.set(*values)
+        with pytest.raises((TypeError, LengthError)):
+            masked[0, 0] = values
+        assert masked[0, 0] == masked[2, 1] == (1.0, 2, 3.0)
+    masked.set(np.full((2, 3), 7.0), 1, np.ones((2, 3)))
+    assert masked[2, 1] == (7.0, 1, 1.0)
+
+
+def test_parts_are_changed_in_place() -> None:
+    masked = filled(1.0, 2, 3.0)
+    masked[0:1, 0:2] *= 2
+    masked[1:2, 0:1] += masked[0:1, 0:1].clone()
+    masked.mask[0:1, :] |= 4
+    masked.image[-1:, -1:, LOCAL] -= 5
+    masked.image -= ImageF(3, 2, 1.0)
+    assert masked.image.array.tolist() == [[1, 2, 0], [1, 0, -5]]
+    assert masked.mask.array.tolist() == [[6, 2, 2], [6, 2, 2]]
+    assert masked.variance.array.tolist() == [[12, 15, 3], [12, 3, 3]]
