@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from .._checks import shown
+from .._planes import MAX_PLANES
 from ..errors import TypeError as WrongTypeError
 from ..fits.planes import FitsPlanes, read_planes
 from ..fits.writing import write_planes
@@ -95,6 +96,8 @@ class ExposureInfo:
         self.bad: int | None = None
         self.reject = 0
         self._others: dict[str, Any] = {}
+        # Numbers of the planes to which `bad` and `reject` refer.
+        self._planes: dict[str, int] | None = None
 
     def _held(self) -> dict[str, Any]:
         return self._others
@@ -112,6 +115,16 @@ class ExposureInfo:
         made.__dict__.update(self.__dict__)
         made._others = dict(self._others)
         return made
+
+    def follow(self, mask: Mask) -> None:
+        """Renumber `bad` and `reject` if the mask was renumbered or replaced; planes are found by their names."""
+        planes = mask._planes
+        if planes is self._planes:
+            return
+        before, self._planes = self._planes, planes
+        if before is not None and any(planes.get(name) != bit for name, bit in before.items()):
+            self.bad = None if self.bad is None else _renumbered(self.bad, before, planes)
+            self.reject = _renumbered(self.reject, before, planes)
 
     def hasWcs(self) -> bool:
         return self.wcs is not None
@@ -183,7 +196,7 @@ class Exposure(Boxed):
         elif isinstance(first, Exposure):
             source, deep = part_of(first.maskedImage, args[1:], kwargs.pop("deep", False))
             self._masked = self._masked_kind(source, deep)
-            self._info = copy.deepcopy(first._info) if deep else copy.copy(first._info)
+            self._info = copy.deepcopy(first.info) if deep else copy.copy(first.info)
             if source is not first.maskedImage and hasattr(self._info.wcs, "__getitem__"):
                 offset = source.getXY0() - first.getXY0()
                 self._info.wcs = self._info.wcs[offset.y :, offset.x :]
@@ -217,11 +230,7 @@ class Exposure(Boxed):
         if file.bbox is not None:
             read = read.subset(file.bbox, file.origin).clone()
         if not file.keep_planes:
-            mask = read.mask
-            before = mask.getMaskPlaneDict()
-            mask.conformMaskPlanes(before)
-            read.info.bad = _renumbered(read.info.bad, before, mask)
-            read.info.reject = _renumbered(read.info.reject, before, mask) or 0
+            read.mask.conformMaskPlanes(read.mask.getMaskPlaneDict())
         self._masked, self._info = self._masked_kind(read.maskedImage), read.info
 
     def _held(self) -> dict[str, Any]:
@@ -294,19 +303,20 @@ class Exposure(Boxed):
 
     def convertF(self) -> ExposureF:
         """Return a copy with float32 pixels."""
-        return ExposureF(self._masked.convertF(), exposureInfo=copy.deepcopy(self._info))
+        return ExposureF(self._masked.convertF(), exposureInfo=copy.deepcopy(self.info))
 
     def convertD(self) -> ExposureD:
         """Return a copy with float64 pixels."""
-        return ExposureD(self._masked.convertD(), exposureInfo=copy.deepcopy(self._info))
+        return ExposureD(self._masked.convertD(), exposureInfo=copy.deepcopy(self.info))
 
     @property
     def info(self) -> ExposureInfo:
         """Information on the exposure apart from its pixels."""
+        self._info.follow(self._masked.mask)
         return self._info
 
     def getInfo(self) -> ExposureInfo:
-        return self._info
+        return self.info
 
     @property
     def metadata(self) -> Any:
@@ -413,15 +423,17 @@ for _kind in (ExposureInfo, Exposure):
     for _name in _HELD:
         _hold(_kind, _name)
 
+_ALL_BITS = (1 << MAX_PLANES) - 1
 # Names of the first argument of the constructor.
 _SOURCES = ("other", "rhs", "maskedImage", "image", "fileName")
 
 
-def _renumbered(bits: int | None, before: Mapping[str, int], mask: Mask) -> int | None:
-    """Return bits of planes that had the numbers `before` in the numbers that a mask has now."""
-    if not bits:
+def _renumbered(bits: int, before: Mapping[str, int], after: Mapping[str, int]) -> int:
+    """Return bits of planes, a number >= 0, in other numbers of the planes; bits without a name stay."""
+    if bits == _ALL_BITS:
         return bits
-    return int(mask.getPlaneBitMask([name for name, bit in before.items() if bits >> bit & 1])) & 0xFFFFFFFF
+    named = sum(1 << bit for bit in before.values())
+    return sum(1 << after[name] for name, bit in before.items() if bits >> bit & 1 and name in after) | bits & ~named
 
 
 class ExposureF(Exposure):

@@ -157,3 +157,21 @@ def test_the_numbers_of_planes_in_files(tmp_path: Path) -> None:
     finally:
         for name in ("CROSSTALK", "GHOST"):
             Mask.removeMaskPlane(name)
+
+
+def test_bad_bits_follow_the_mask(tmp_path: Path) -> None:
+    planes = {"NO_DATA": 9, "BAD": 0, "GHOST": 4}
+    exposure = ExposureF(MaskedImageF(ImageF(2, 1), Mask(np.array([[1 << 9, 1]], np.int32), mask_planes=planes)))
+    exposure.variance.set(1.0)
+    exposure.writeFits(tmp_path / "a.fits")
+    read = ExposureF(tmp_path / "a.fits")
+    assert (read.info.bad, read.info.reject) == (1 << 9 | 1, 0)
+    for same in (read.clone(), ExposureF(read), pickle.loads(pickle.dumps(read))):
+        same.mask.renumber_planes({"NO_DATA": 0, "BAD": 5})
+        assert same.info.bad == 1 << 5 | 1
+        same.setMask(Mask(2, 1))  # with the default planes
+        assert same.getInfo().bad == 1 << 8 | 1
+    everything = ExposureF(2, 1)
+    everything.info.bad, everything.info.reject = 0xFFFFFFFF, 1 << 8 | 1 << 30
+    everything.setMask(Mask(2, 1, {"NO_DATA": 3}))
+    assert (everything.info.bad, everything.info.reject) == (0xFFFFFFFF, 1 << 3 | 1 << 30)
