@@ -10,6 +10,7 @@ import numpy as np
 
 from .._checks import real_number
 from ..errors import InvalidParameterError
+from ..errors import TypeError as WrongTypeError
 from ._pixels import regular
 from .masked_image import MaskedImage
 
@@ -49,7 +50,7 @@ ImageScaler = ConstantScaler
 def _real_array(values: Any, name: str) -> np.ndarray:
     array = regular(values)
     if array.dtype.kind not in "biuf":
-        raise InvalidParameterError(f"{name} has dtype {array.dtype}; it must be real numbers")
+        raise WrongTypeError(f"{name} has dtype {array.dtype}; it must be real numbers")
     return array.astype(np.float64)
 
 

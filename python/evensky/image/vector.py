@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._checks import whole_number
-from ..errors import InvalidParameterError, LengthError
+from ..errors import LengthError
+from ..errors import TypeError as WrongTypeError
 from ._pixels import pixels_of, regular
 from .mask import Mask
 
@@ -32,7 +33,7 @@ class MaskedVector:
     def __init__(self, value: Any, mask: Any = None, variance: Any = None) -> None:
         given = regular(value)
         if given.dtype.kind not in "biuf":
-            raise InvalidParameterError(f"The values have dtype {given.dtype}; they must be real numbers")
+            raise WrongTypeError(f"The values have dtype {given.dtype}; they must be real numbers")
         if given.ndim == 0:
             length = whole_number(value, "The length of a vector")
             if length < 0:
@@ -42,7 +43,7 @@ class MaskedVector:
         with np.errstate(over="ignore"):  # values beyond the range of float32 become infinite
             values = given.astype(self.dtype, copy=False)
         if values.ndim != 1:
-            raise InvalidParameterError(f"The values have shape {values.shape}; a vector has one dimension")
+            raise WrongTypeError(f"The values have shape {values.shape}; a vector has one dimension")
         self.value = values
         self.mask = np.zeros(values.shape, np.int32) if mask is None else Mask(regular(mask).reshape(1, -1)).array[0]
         self.variance = np.zeros(values.shape, np.float32) if variance is None else np.asarray(variance, np.float32)

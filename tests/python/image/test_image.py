@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import copy
+import operator
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from evensky.errors import InvalidParameterError, LengthError, OutOfRangeError
+from evensky.errors import FitsError, InvalidParameterError, LengthError, LogicError, OutOfRangeError
 from evensky.geom import Box2I, Extent2I, Point2I
-from evensky.image import LOCAL, PARENT, ExposureF, Image, ImageD, ImageF, ImageI, ImageL, ImageU, Mask, MaskedImageF
+from evensky.image import (
+    LOCAL,
+    PARENT,
+    ExposureF,
+    Image,
+    ImageD,
+    ImageF,
+    ImageI,
+    ImageL,
+    ImageU,
+    Mask,
+    MaskedImageF,
+    imagesOverlap,
+)
 
 KINDS = [ImageF, ImageD, ImageI, ImageU, ImageL]
 BOX = Box2I(Point2I(100, 50), Extent2I(6, 4))
@@ -113,7 +128,7 @@ def test_arithmetic_in_place() -> None:
         image += ImageF(2, 3)
 
 
-@pytest.mark.parametrize("bad", [(-1, 3), ("a", 2), (1.5, 2)])
+@pytest.mark.parametrize("bad", [(-1, 3), ((), 2), (1.5, 2)])
 def test_bad_sizes(bad: tuple[Any, Any]) -> None:
     with pytest.raises(ValueError, match="ImageF"):
         ImageF(*bad)
@@ -129,3 +144,178 @@ def test_copies(make: Any) -> None:
     for other in (pickle.loads(pickle.dumps(original)), copy.deepcopy(original)):
         assert type(other) is type(original)
         assert other.getBBox() == BOX
+
+
+def test_local_indices_count_from_the_far_edge() -> None:
+    image = ImageI(np.arange(20, dtype=np.int32).reshape(4, 5))
+    image.setXY0(100, 200)
+    whole = image.array
+    np.testing.assert_array_equal(image[-3:, -2:, LOCAL].array, whole[-2:, -3:])
+    np.testing.assert_array_equal(image[-3:-1, :-1, LOCAL].array, whole[:-1, -3:-1])
+    np.testing.assert_array_equal(image[1:-1, 1:4, LOCAL].array, whole[1:4, 1:-1])
+    assert image[-3:, -2:, LOCAL].getXY0() == Point2I(102, 202)
+    assert (image[-1, 0, LOCAL], image[-1, -1, LOCAL], image[-5, -4, LOCAL]) == (4, 19, 0)
+    # One number and a slice make a column or a row; an ellipsis stands for all.
+    np.testing.assert_array_equal(image[-1, :, LOCAL].array, whole[:, -1:])
+    np.testing.assert_array_equal(image[..., 201].array, whole[1:2])
+    np.testing.assert_array_equal(image[..., LOCAL].array, whole)
+    np.testing.assert_array_equal(image[100:102, ...].array, whole[:, :2])
+    image[-1:, -1:, LOCAL] = -7
+    image[-2, -1, LOCAL] += 100
+    assert whole[-1, -2:].tolist() == [118, -7]
+    for index in ((slice(-6, None), slice(None), LOCAL), (slice(-1, -2), slice(None), LOCAL), (slice(-1, None), 200)):
+        for kind in (LengthError, IndexError):
+            with pytest.raises(kind, match=r"The x slice .* is outside"):
+                image[index]
+    for index in ((-6, 0, LOCAL), (-1, 200), (0, 0)):
+        with pytest.raises(IndexError, match="outside the box"):
+            image[index]
+    with pytest.raises(TypeError, match=r"The x slice is slice.*whole numbers"):
+        image[0.5:, :]
+
+
+def test_an_image_is_assigned_to_a_part() -> None:
+    image, ones = ImageF(4, 3), ImageF(2, 1, 1.0)
+    image.setXY0(10, 20)
+    image.assign(ones, Box2I(Point2I(11, 21), Extent2I(2, 1)))
+    image.assign(rhs=ones, bbox=Box2I(Point2I(0, 2), Extent2I(2, 1)), origin=LOCAL)
+    assert image.array.tolist() == [[0, 0, 0, 0], [0, 1, 1, 0], [1, 1, 0, 0]]
+    image.assign(ImageF(4, 3, 2.0), Box2I(), LOCAL)
+    assert image.array.min() == 2
+    with pytest.raises(LengthError, match="2 x 1 but the left-hand side is 4 x 3"):
+        image.assign(ones)
+
+
+@pytest.mark.parametrize("kind", [ImageF, ImageD, ImageI])
+def test_scaled_arithmetic(kind: type[Image]) -> None:
+    image, other = kind(2, 2, 12), kind(2, 2, 3)
+    for name, result in (("Plus", 18), ("Minus", 12), ("Multiplies", 72), ("Divides", 12)):
+        getattr(image, f"scaled{name}")(2, rhs=other)
+        assert image.array.tolist() == [[result, result]] * 2
+        with pytest.raises(LengthError, match="3 x 2"):
+            getattr(image, f"scaled{name}")(2, kind(3, 2))
+        with pytest.raises(TypeError, match="'x'"):
+            getattr(image, f"scaled{name}")("x", other)
+
+
+def test_operators_that_make_new_images_do_not_exist() -> None:
+    image = ImageF(2, 2)
+    for operation in (operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.pow):
+        for other in (image, 3.0):
+            for kind in (TypeError, NotImplementedError, LogicError):
+                with pytest.raises(kind, match="no operator makes a new image"):
+                    operation(image, other)
+
+
+def test_an_image_is_an_array_for_numpy() -> None:
+    image = ImageF(np.arange(6, dtype=np.float32).reshape(2, 3))
+    assert np.asarray(image) is image.array or np.shares_memory(np.asarray(image), image.array)
+    assert np.asarray(image, dtype=np.float64).dtype == np.float64
+    assert not np.shares_memory(np.array(image), image.array)
+    assert (np.mean(image), float(np.asarray(Mask(2, 2)).sum())) == (2.5, 0.0)
+    total = np.zeros((2, 3))
+    total += image
+    assert total.sum() == 15
+
+
+def test_no_array_and_no_number_is_a_type_error() -> None:
+    image = ImageF(2, 2)
+    for value in (None, "x", {}):
+        with pytest.raises(TypeError, match="pixels are real numbers"):
+            image.array = value
+        with pytest.raises(TypeError, match="real numbers"):
+            image += value
+    with pytest.raises(LengthError, match="3 x 2"):
+        image.array = np.zeros((2, 3))
+
+
+def test_names_of_arguments_and_kinds() -> None:
+    box = Box2I(Point2I(3, 4), Extent2I(2, 1))
+    image = ImageF(bbox=box, initialValue=5)
+    for same in (
+        ImageF(rhs=image),
+        ImageF(rhs=image, deep=True),
+        ImageF(rhs=ImageF(9, 9, 5), bbox=box, origin=PARENT, deep=False),
+        Image(rhs=image),
+        Image(width=2, height=1, initialValue=5, dtype=np.float32),
+        ImageF(dimensions=Extent2I(2, 1), initialValue=5),
+        ImageF(array=np.full((1, 2), 5), deep=False, xy0=Point2I(3, 4)),
+    ):
+        assert type(same) is ImageF
+        assert same.array.tolist() == [[5, 5]]
+    assert np.shares_memory(ImageF(rhs=image).array, image.array)
+    assert (Image[np.float32], Image["D"], Image["I"], Image[np.dtype("u2")]) == (ImageF, ImageD, ImageI, Image["U"])
+    with pytest.raises(TypeError, match="only Image"):
+        ImageF[np.float32]
+    with pytest.raises(InvalidParameterError, match="no image of dtype complex64"):
+        Image[np.complex64]
+    with pytest.raises(TypeError, match="'nothing' is no dtype"):
+        Image["nothing"]
+    assert [type(getattr(image, f"convert{letter}")()) for letter in "FDIUL"] == [Image[letter] for letter in "FDIUL"]
+
+
+def test_swap_and_overlap() -> None:
+    one, two = ImageF(2, 2, 1.0), ImageF(3, 3, 2.0)
+    two.setXY0(5, 5)
+    part = one[0:1, 0:2]
+    one.swap(two)
+    assert (one.array.sum(), one.getX0(), two.getWidth()) == (18, 5, 2)
+    assert imagesOverlap(part, two)
+    assert not imagesOverlap(part, one)
+    whole = MaskedImageF(4, 4)
+    left, right = whole[0:2, 0:4], whole[2:4, 0:4]
+    assert imagesOverlap(whole, right)
+    assert imagesOverlap(whole.mask, right)
+    assert not imagesOverlap(left, right)
+    with pytest.raises(TypeError, match="it must be of class ImageF"):
+        one.swap(ImageD(2, 2))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="an image is needed"):
+        imagesOverlap(whole, np.zeros((2, 2)))  # type: ignore[arg-type]
+
+
+def test_images_in_files(tmp_path: Path) -> None:
+    path = tmp_path / "image.fits"
+    image = ImageI(np.array([[1, -2, 2**30 + 1]], np.int32))
+    image.setXY0(7, 8)
+    image.writeFits(str(path), {"NIGHT": 3})
+    ImageF(2, 2, 1.5).writeFits(path, mode="a")
+    for read in (ImageI(path), ImageI(str(path)), ImageI(path, 0), ImageI(fileName=path, hdu=0), ImageI.readFits(path)):
+        assert (read.array.tolist(), read.getXY0()) == (image.array.tolist(), Point2I(7, 8))
+    assert ImageD(path).array.tolist() == image.array.tolist()
+    box = Box2I(Point2I(8, 8), Extent2I(2, 1))
+    metadata: dict[str, object] = {}
+    part = ImageI(path, hdu=0, metadata=metadata, bbox=box, origin=PARENT)
+    assert (part.getBBox(), part.array.tolist(), metadata["NIGHT"]) == (box, [[-2, 2**30 + 1]], 3)
+    assert ImageI(path, 0, None, Box2I(Point2I(1, 0), Extent2I(2, 1)), LOCAL).getBBox() == box
+    assert ImageI(path, 0, None, Box2I()).getBBox() == image.getBBox()
+    with pytest.raises(LengthError, match="not inside"):
+        ImageI(path, bbox=Box2I(Point2I(0, 0), Extent2I(2, 1)))
+    assert ImageF(path, 1).array.tolist() == [[1.5, 1.5]] * 2
+    with pytest.raises(FitsError, match=r"image.fits: 4 pixels are no whole numbers, such as 1.5; .*allowUnsafe=True"):
+        ImageI(path, 1)
+    assert ImageI(path, 1, allowUnsafe=True).array.tolist() == [[1, 1]] * 2
+    with pytest.raises(FitsError, match="exists already"):
+        image.writeFits(path, overwrite=False)
+    with pytest.raises(InvalidParameterError, match="mode is 'x'"):
+        image.writeFits(path, None, "x")
+    for arguments in ((3.5,), (0, object())):
+        with pytest.raises(TypeError, match="of a file takes an HDU"):
+            ImageI(path, *arguments)
+    with pytest.raises(TypeError, match="takes no argument nothing"):
+        ImageI(path, nothing=3)
+    with pytest.raises(TypeError, match="metadata is 3"):
+        image.writeFits(path, 3)
+    with pytest.raises(FitsError, match="has no HDU 9"):
+        ImageI(path, 9)
+
+
+def test_a_row_is_no_value_of_all_pixels() -> None:
+    image = ImageF(3, 2)
+    for row in ([1.0, 2.0, 3.0], (1.0, 2.0, 3.0), np.arange(3.0)):
+        with pytest.raises(TypeError, match="one number, or an array of two dimensions"):
+            image.set(row)
+        with pytest.raises(TypeError, match="one number is needed"):
+            image[0, 0] = row
+    assert image.array.sum() == 0
+    image.set([[1, 2, 3], [4, 5, 6]])
+    assert image.array.sum() == 21
