@@ -224,7 +224,8 @@ def write_background_list(backgrounds: BackgroundList, path: str | Path, *, over
         box = background.getImageBBox()
         stats = background.getStatsImage()
         actrl = background.getBackgroundControl().getApproximateControl()
-        if styles[2] == ApproximateControl.UNKNOWN:
+        unknown = ApproximateControl.UNKNOWN
+        if styles[2] == unknown and actrl.getStyle() != unknown:
             # The control's approximation is the one that is evaluated.
             styles[2:] = actrl.getStyle(), actrl.getOrderX(), actrl.getOrderY(), actrl.getWeighting()
         for kind, array in zip(("IMAGE", "MASK", "VARIANCE"), stats.getArrays(), strict=True):

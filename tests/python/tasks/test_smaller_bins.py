@@ -82,12 +82,12 @@ def test_what_the_original_matches_is_matched() -> None:
         reference, science, truth = pair(good)
         expected = original_matches(reference.image.array - science.image.array, bin_size, order)
         task = make_task(usePolynomial=True, order=order, binSize=bin_size, undersampleStyle="INCREASE_NXNYSAMPLE")
-        try:
-            _, result = task.matchPair(reference, science, 0, 0)
-        except ValueError as error:
-            assert not expected, (bin_size, order, kind)
-            assert "config.order > npoints - 1" in str(error)  # bins of a size that is refused before anything is read
+        if order > -(-HEIGHT // bin_size) - 1:  # refused before anything is read
+            assert not expected
+            with pytest.raises(ValueError, match=r"config\.order > npoints - 1"):
+                task.matchPair(reference, science, 0, 0)
             continue
+        _, result = task.matchPair(reference, science, 0, 0)
         matched += expected
         shrunk += result.binSize < bin_size
         assert 2 <= result.binSize <= bin_size
