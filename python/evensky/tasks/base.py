@@ -49,17 +49,24 @@ class Task:
     Parameters
     ----------
     config : ConfigClass, optional
-        Configuration, by default the defaults of its class; it is checked and frozen.
+        Configuration, by default the defaults of its class. It is checked and kept, not copied or frozen: several tasks
+        may share it, and it may be changed between calls.
     name : str, optional
         Name of the log; ``_DefaultName`` by default.
     log : logging.Logger, optional
         Parent of the task's log.
+    parentTask : Task, optional
+        Task of which this is a subtask; without `log`, its log is the parent of this task's log.
     """
 
     ConfigClass: ClassVar[type[Config]]
     _DefaultName: ClassVar[str]
 
-    def __init__(self, config: Config | None = None, name: str | None = None, log: Any = None) -> None:
+    def __init__(
+        self, config: Config | None = None, name: str | None = None, log: Any = None, parentTask: Any = None
+    ) -> None:
+        if log is None and parentTask is not None:
+            log = parentTask.log
         if config is None:
             config = self.ConfigClass()
         if not isinstance(config, self.ConfigClass):
@@ -67,7 +74,6 @@ class Task:
                 f"config is a {type(config).__name__}; it must be a {self.ConfigClass.__name__}"
             )
         config.validate()
-        config.freeze()
         self.config = config
         self._name = self._DefaultName if name is None else name
         self._parent_log = log

@@ -78,19 +78,40 @@ class MatchBackgroundsTask(Task):
     name : str, optional
     log : logging.Logger, optional
         Parent of the task's log; by default, the log has no parent and is named "matchBackgrounds".
+    parentTask : Task, optional
+        Task of which this is a subtask; without `log`, its log is the parent of this task's log.
+
+    Notes
+    -----
+    The configuration is not copied or frozen. Its fields are checked and looked at in each call, so that they may be
+    changed between calls, and one configuration may serve several tasks.
     """
 
     ConfigClass = MatchBackgroundsConfig
     _DefaultName = "matchBackgrounds"
     config: MatchBackgroundsConfig
 
-    def __init__(self, config: MatchBackgroundsConfig | None = None, name: str | None = None, log: Any = None) -> None:
-        super().__init__(config, name, log)
+    def __init__(
+        self,
+        config: MatchBackgroundsConfig | None = None,
+        name: str | None = None,
+        log: Any = None,
+        parentTask: Any = None,
+    ) -> None:
+        super().__init__(config, name, log, parentTask)
         self.sctrl = StatisticsControl()
+        self.sctrl.setNanSafe(True)
+        self._set_bad_planes()
+
+    def _set_bad_planes(self) -> None:
         # The bits of the default planes; those of an exposure are looked up by name when it is matched.
         known = Mask.getMaskPlaneDict()
         self.sctrl.setAndMask(Mask.getPlaneBitMask([plane for plane in self.config.badMaskPlanes if plane in known]))
-        self.sctrl.setNanSafe(True)
+
+    def _check_config(self) -> None:
+        """Check the fields of the configuration, which may have changed since the task was made."""
+        self.config.validate()
+        self._set_bad_planes()
 
     def run(
         self,
@@ -136,7 +157,10 @@ class MatchBackgroundsTask(Task):
             If the list of scalers is not as long as the list of exposures.
         evensky.errors.InvalidParameterError
             For an object that is not a reference, a scaler or an executor.
+        lsst.pex.config.FieldValidationError
+            If a field of the configuration has a value that is not allowed.
         """
+        self._check_config()
         refs = [as_data_ref(ref, index) for index, ref in enumerate(expRefList)]
         if not refs:
             raise TaskError(
@@ -195,7 +219,10 @@ class MatchBackgroundsTask(Task):
             If no exposure can be used.
         RuntimeError
             If the list of scalers is not as long as the list of exposures.
+        lsst.pex.config.FieldValidationError
+            If a field of the configuration has a value that is not allowed.
         """
+        self._check_config()
         refs = [as_data_ref(ref, index) for index, ref in enumerate(expRefList)]
         scalers = self._scalers(imageScalerList, len(refs))
         candidates = []
@@ -253,7 +280,10 @@ class MatchBackgroundsTask(Task):
             If binSize and order do not allow a Chebyshev series.
         RuntimeError
             If sizes differ or the model fails; the message names the exposure.
+        lsst.pex.config.FieldValidationError
+            If a field of the configuration has a value that is not allowed.
         """
+        self._check_config()
         for exposure in (refExposure, sciExposure):
             # Any object that has the planes of an exposure is accepted, including the exposures of the original.
             if not all(hasattr(exposure, name) for name in ("maskedImage", "getDimensions", "getXY0")):
