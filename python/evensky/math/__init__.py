@@ -21,6 +21,7 @@ from .background import (
     stringToUndersampleStyle,
 )
 from .background_list import BackgroundList
+from .bin_image import binImage
 from .interpolate import (
     Interpolate,
     lookupMaxInterpStyle,
@@ -28,6 +29,7 @@ from .interpolate import (
     makeInterpolate,
     stringToInterpStyle,
 )
+from .stack import statisticsStack
 from .statistics import Statistics, StatisticsControl, makeStatistics, stringToStatisticsProperty
 
 __all__ = [
@@ -47,12 +49,14 @@ __all__ = [
     "Statistics",
     "StatisticsControl",
     "UndersampleStyle",
+    "binImage",
     "lookupMaxInterpStyle",
     "lookupMinInterpPoints",
     "makeApproximate",
     "makeBackground",
     "makeInterpolate",
     "makeStatistics",
+    "statisticsStack",
     "stringToInterpStyle",
     "stringToStatisticsProperty",
     "stringToUndersampleStyle",
