@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .errors import InvalidParameterError, OutOfRangeError
+from .errors import TypeError as WrongTypeError
 
 
 def shown(value: Any) -> str:
@@ -25,15 +26,13 @@ def whole_number(value: Any, name: str) -> int:
 
     Raises
     ------
-    evensky.errors.InvalidParameterError
+    evensky.errors.TypeError
         If the value is not a whole number.
     """
     try:
         return operator.index(value)
     except TypeError:
-        raise InvalidParameterError(
-            f"{name}: {shown(value)} is a {type(value).__name__}; a whole number is needed"
-        ) from None
+        raise WrongTypeError(f"{name}: {shown(value)} is a {type(value).__name__}; a whole number is needed") from None
 
 
 def real_number(value: Any, name: str) -> float:
@@ -41,7 +40,7 @@ def real_number(value: Any, name: str) -> float:
 
     Raises
     ------
-    evensky.errors.InvalidParameterError
+    evensky.errors.TypeError
         If the value is not a real number, for example a string, a sequence or a complex number.
     evensky.errors.OutOfRangeError
         If the value is a whole number beyond the range of float64.
@@ -53,7 +52,7 @@ def real_number(value: Any, name: str) -> float:
             pass
         except OverflowError:
             raise OutOfRangeError(f"{name} is {shown(value)}; it must be within float64, +-1.8e308") from None
-    raise InvalidParameterError(f"{name}: {shown(value)} is a {type(value).__name__}; a real number is needed")
+    raise WrongTypeError(f"{name}: {shown(value)} is a {type(value).__name__}; a real number is needed")
 
 
 def names_of(value: str | int | Iterable[str | int] | None, name: str = "names") -> tuple[str, ...] | None:

@@ -8,14 +8,20 @@ Each class also derives from the built-in exception that a Python user would cat
 from __future__ import annotations
 
 __all__ = [
+    "DomainError",
     "EvenskyError",
+    "FatalAlgorithmError",
     "FitsError",
     "InvalidParameterError",
+    "IoError",
     "LengthError",
     "LogicError",
     "NotFoundError",
     "OutOfRangeError",
+    "OverflowError",
+    "RangeError",
     "TaskError",
+    "UnderflowError",
     "UnsuitableError",
 ]
 
@@ -25,8 +31,12 @@ from collections.abc import Sequence
 from ._core import set_error_classes
 
 
-class EvenskyError(Exception):
-    """Base class of all evensky exceptions."""
+class EvenskyError(builtins.Exception):
+    """Base class of all evensky exceptions; also named `Exception` here, as in the original."""
+
+    def what(self) -> str:
+        """Return the message."""
+        return str(self)
 
 
 class LogicError(EvenskyError):
@@ -35,6 +45,14 @@ class LogicError(EvenskyError):
 
 class InvalidParameterError(LogicError, ValueError):
     """Argument whose value is not allowed; the message holds the value and what is allowed."""
+
+
+class TypeError(InvalidParameterError, builtins.TypeError):
+    """Argument of a wrong type; the message holds the value, its type and what is needed."""
+
+
+class DomainError(LogicError, ValueError):
+    """Argument outside the domain of a function; the original's name, which evensky does not raise."""
 
 
 class LengthError(LogicError, ValueError):
@@ -51,6 +69,22 @@ class NotFoundError(InvalidParameterError, LookupError):
 
 class RuntimeError(EvenskyError, builtins.RuntimeError):
     """Failure on valid arguments: the data do not allow a result."""
+
+
+class RangeError(RuntimeError):
+    """Result outside the range of its type; the original's name, which evensky does not raise."""
+
+
+class OverflowError(RuntimeError, builtins.OverflowError):
+    """Result too large for its type; the original's name, which evensky does not raise."""
+
+
+class UnderflowError(RuntimeError, ArithmeticError):
+    """Result too small for its type; the original's name, which evensky does not raise."""
+
+
+class FatalAlgorithmError(RuntimeError):
+    """Algorithm that cannot run at all; the original's name, which evensky does not raise."""
 
 
 class TaskError(RuntimeError):
@@ -74,8 +108,16 @@ class UnsuitableError(TaskError, ValueError):
         return type(self), (self.problems,)
 
 
-class FitsError(RuntimeError, OSError):
+class IoError(RuntimeError, OSError):
+    """Failure to read or write; the original's name, from which `FitsError` derives."""
+
+
+class FitsError(IoError):
     """Failure to read or write a file; the message names the file."""
+
+
+# The original's name of the base class.
+Exception = EvenskyError
 
 
 set_error_classes(

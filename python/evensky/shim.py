@@ -1,0 +1,206 @@
+"""Modules with the names of LSST packages, so that scripts written for the LSST stack run unchanged.
+
+Nothing happens on import; `install` puts the modules into ``sys.modules``, and `uninstall` takes them out again::
+
+    import evensky.shim
+    evensky.shim.install()
+
+    import lsst.afw.math as afwMath  # evensky.math
+    from lsst.geom import Box2I      # evensky.geom
+
+A package that is installed is never replaced: its stand-in is left out.
+"""
+
+from __future__ import annotations
+
+__all__ = ["GENERATIONS", "install", "uninstall"]
+
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
+import threading
+from types import ModuleType
+from typing import Any
+
+from .errors import InvalidParameterError
+
+# The modules whose names a stand-in has. They are imported when a name is first asked for.
+_STAND_INS: dict[str, tuple[str, ...]] = {
+    "lsst.geom": ("evensky.geom",),
+    "lsst.afw.geom": ("evensky.geom",),
+    "lsst.afw.image": ("evensky.image",),
+    "lsst.afw.math": ("evensky.math",),
+    "lsst.afw.display": ("evensky.draw.virtual_display",),
+    "lsst.afw.fits": ("evensky.errors",),
+    "lsst.coadd.utils": ("evensky.image",),
+    "lsst.pex.exceptions": ("evensky.errors",),
+    "lsst.pipe.base": ("evensky.tasks.base",),
+    "lsst.pipe.tasks.background": (
+        "evensky.tasks.tract",
+        "evensky.tasks.focal_plane",
+        "evensky.tasks.sky_frame",
+    ),
+}
+
+_TASK = "lsst.pipe.tasks.matchBackgrounds"
+
+GENERATIONS: dict[str, tuple[str, ...]] = {
+    "exposures": ("evensky.tasks",),
+    "tract": ("evensky.tasks.tract",),
+}
+"""Modules that can stand for ``lsst.pipe.tasks.matchBackgrounds``, by the name of the task's generation."""
+
+# Other names by which scripts catch errors: without "Error", and as they were before 2014.
+_SHORT_ERRORS = {
+    f"{name.removesuffix('Error')}{suffix}": name
+    for name in (
+        "DomainError",
+        "InvalidParameterError",
+        "IoError",
+        "LengthError",
+        "LogicError",
+        "NotFoundError",
+        "OutOfRangeError",
+        "OverflowError",
+        "RangeError",
+        "RuntimeError",
+        "TypeError",
+        "UnderflowError",
+    )
+    for suffix in ("", "Exception")
+}
+_ALIASES = {"lsst.pex.exceptions": {**_SHORT_ERRORS, "LsstException": "Exception", "LsstCppException": "Exception"}}
+
+_lock = threading.RLock()
+_installed: dict[str, _StandIn] = {}
+
+
+class _StandIn(ModuleType):
+    """Module or package that takes its names from modules of evensky."""
+
+    def __init__(self, name: str, sources: tuple[str, ...], *, package: bool) -> None:
+        super().__init__(name, f"Stand-in of evensky for {name}.")
+        self.__spec__ = importlib.machinery.ModuleSpec(name, None, origin="evensky.shim", is_package=package)
+        if package:
+            self.__path__: list[str] = []
+        self._sources = sources
+        self._aliases = _ALIASES.get(name, {})
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__all__":
+            return [one for one in dir(self) if not one.startswith("_")]
+        if not name.startswith("_"):
+            for source in self._sources:
+                module = importlib.import_module(source)
+                found = getattr(module, self._aliases.get(name, name), None)
+                if found is not None:
+                    return found
+        raise AttributeError(
+            f"evensky has no {name!r} for {self.__name__}"
+            + (f"; see dir() of {' and '.join(self._sources)}" if self._sources else ""),
+            name=name,
+            obj=self,
+        )
+
+    def __dir__(self) -> list[str]:
+        names = {*self.__dict__, *self._aliases} - {"_sources", "_aliases"}
+        for source in self._sources:
+            module = importlib.import_module(source)
+            names.update(getattr(module, "__all__", ()), self._mirrored_built_ins(module))
+        return sorted(names)
+
+    @staticmethod
+    def _mirrored_built_ins(module: ModuleType) -> set[str]:
+        """Return the errors of a module that are named like built-ins, which its own ``__all__`` leaves out."""
+        return {name for name in ("Exception", "RuntimeError", "TypeError") if name in module.__dict__}
+
+
+def install(generation: str = "exposures") -> list[str]:
+    """Put stand-ins for LSST packages that are absent into ``sys.modules``.
+
+    These are ``lsst.geom``, ``lsst.afw.geom``, ``lsst.afw.image``, ``lsst.afw.math``, ``lsst.afw.fits``,
+    ``lsst.afw.display`` (which draws nothing), ``lsst.coadd.utils``, ``lsst.pex.exceptions``, ``lsst.pipe.base``,
+    ``lsst.pipe.tasks.background``, ``lsst.pipe.tasks.matchBackgrounds``, and the packages that hold them.
+    Calling it again is harmless, and may change the generation.
+
+    Parameters
+    ----------
+    generation : {"exposures", "tract"}, optional
+        Which task ``lsst.pipe.tasks.matchBackgrounds`` holds: the one that matches exposures one by one, by default,
+        or that of November 2025, which matches the visits of a tract.
+
+    Returns
+    -------
+    list of str
+        Names of all modules that are stand-ins now, in alphabetical order.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If there is no such generation.
+
+    Examples
+    --------
+    >>> "lsst.afw.math" in install()
+    True
+    >>> import lsst.geom
+    >>> lsst.geom.Extent2I(3, 4)
+    Extent2I(3, 4)
+    >>> "lsst.afw.math" in uninstall()
+    True
+    """
+    if generation not in GENERATIONS:
+        raise InvalidParameterError(f"generation is {generation!r}; it must be one of {', '.join(GENERATIONS)}")
+    with _lock:
+        for name, sources in {**_STAND_INS, _TASK: GENERATIONS[generation]}.items():
+            parts = name.split(".")
+            for length in range(1, len(parts)):
+                _install_one(".".join(parts[:length]), (), package=True)
+            _install_one(name, sources, package=False)
+        return sorted(_installed)
+
+
+def _install_one(name: str, sources: tuple[str, ...], *, package: bool) -> None:
+    if name in _installed and sys.modules.get(name) is _installed[name]:
+        if not package:
+            _installed[name]._sources = sources
+        return
+    if _exists(name):
+        return
+    module = _StandIn(name, sources, package=package)
+    sys.modules[name] = _installed[name] = module
+    parent, _, leaf = name.rpartition(".")
+    if parent:
+        setattr(importlib.import_module(parent), leaf, module)
+
+
+def _exists(name: str) -> bool:
+    """Return whether a package is there, whether or not it has been imported."""
+    if name in sys.modules:
+        return True
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # its parent is not a package
+        return False
+
+
+def uninstall() -> list[str]:
+    """Take the stand-ins out of ``sys.modules``; what scripts have imported from them keeps working.
+
+    Returns
+    -------
+    list of str
+        Names of the modules that were taken out.
+    """
+    with _lock:
+        names = sorted(_installed)
+        for name in reversed(names):
+            module = _installed.pop(name)
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+            parent, _, leaf = name.rpartition(".")
+            holder = sys.modules.get(parent)
+            if holder is not None and holder.__dict__.get(leaf) is module:
+                delattr(holder, leaf)
+        return names
