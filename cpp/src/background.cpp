@@ -35,6 +35,15 @@ void checkStyle(Interpolate::Style style) {
                                 " (NUM_STYLES) does not exist; it is the number of styles");
 }
 
+std::shared_ptr<StatisticsControl> copyOf(std::shared_ptr<StatisticsControl const> const& sctrl) {
+    return sctrl ? std::make_shared<StatisticsControl>(*sctrl) : std::make_shared<StatisticsControl>();
+}
+
+std::shared_ptr<ApproximateControl> copyOf(std::shared_ptr<ApproximateControl const> const& actrl) {
+    return actrl ? std::make_shared<ApproximateControl>(*actrl)
+                 : std::make_shared<ApproximateControl>(ApproximateControl::UNKNOWN, 1);
+}
+
 }  // namespace
 
 UndersampleStyle stringToUndersampleStyle(std::string const& style) {
@@ -42,15 +51,16 @@ UndersampleStyle stringToUndersampleStyle(std::string const& style) {
 }
 
 BackgroundControl::BackgroundControl(Interpolate::Style style, int nxSample, int nySample,
-                                     UndersampleStyle undersampleStyle, std::shared_ptr<StatisticsControl> sctrl,
-                                     Property prop, std::shared_ptr<ApproximateControl> actrl)
+                                     UndersampleStyle undersampleStyle,
+                                     std::shared_ptr<StatisticsControl const> const& sctrl, Property prop,
+                                     std::shared_ptr<ApproximateControl const> const& actrl)
         : _style(style),
           _nxSample(nxSample),
           _nySample(nySample),
           _undersampleStyle(undersampleStyle),
-          _sctrl(sctrl ? std::move(sctrl) : std::make_shared<StatisticsControl>()),
+          _sctrl(copyOf(sctrl)),
           _prop(prop),
-          _actrl(actrl ? std::move(actrl) : std::make_shared<ApproximateControl>(ApproximateControl::UNKNOWN, 1)) {
+          _actrl(copyOf(actrl)) {
     checkStyle(style);
     checkSamples(nxSample, "nxSample");
     checkSamples(nySample, "nySample");
@@ -75,12 +85,12 @@ void BackgroundControl::setNySample(int nySample) {
     _nySample = nySample;
 }
 
-void BackgroundControl::setStatisticsControl(std::shared_ptr<StatisticsControl> sctrl) {
-    _sctrl = sctrl ? std::move(sctrl) : std::make_shared<StatisticsControl>();
+void BackgroundControl::setStatisticsControl(std::shared_ptr<StatisticsControl const> const& sctrl) {
+    _sctrl = copyOf(sctrl);
 }
 
-void BackgroundControl::setApproximateControl(std::shared_ptr<ApproximateControl> actrl) {
-    _actrl = actrl ? std::move(actrl) : std::make_shared<ApproximateControl>(ApproximateControl::UNKNOWN, 1);
+void BackgroundControl::setApproximateControl(std::shared_ptr<ApproximateControl const> const& actrl) {
+    _actrl = copyOf(actrl);
 }
 
 BinGrid BinGrid::evenly(std::int64_t size, int count) {
@@ -205,14 +215,18 @@ Approximate Background::getApproximate(ApproximateControl const& actrl) const {
 }
 
 template <typename T>
-AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
-                            UndersampleStyle undersampleStyle, int num_threads) const {
+AsUsed Background::evaluate(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
+                            UndersampleStyle undersampleStyle, ApproximateControl const& actrl, int num_threads) const {
     if (!_bbox.contains(bbox)) {
         throw LengthError("BBox " + bbox.toString() + " out of range " + _bbox.toString());
     }
     if (out.width() != bbox.width || out.height() != bbox.height) {
         throw LengthError("The output is " + sizeToString(out) + " but the box is " + std::to_string(bbox.width) +
                           " x " + std::to_string(bbox.height) + "; they must be equal");
+    }
+    if (actrl.getStyle() != ApproximateControl::UNKNOWN) {
+        getApproximate(actrl).getImage(out, bbox, -1, -1, num_threads);
+        return {};
     }
     GridEvaluator const evaluator(*this, interpStyle, undersampleStyle);
     parallelFor((bbox.height + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {
@@ -226,14 +240,16 @@ AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, Interpolat
 }
 
 template <typename T>
+AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
+                            UndersampleStyle undersampleStyle, int num_threads) const {
+    return evaluate(out, bbox, interpStyle, undersampleStyle, *_bctrl->getApproximateControl(), num_threads);
+}
+
+template <typename T>
 AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, BackgroundControl const& bctrl,
                             int num_threads) const {
-    auto const& actrl = *bctrl.getApproximateControl();
-    if (actrl.getStyle() != ApproximateControl::UNKNOWN) {
-        getApproximate(actrl).getImage(out, bbox, -1, -1, num_threads);
-        return {};
-    }
-    return getImage(out, bbox, bctrl.getInterpStyle(), bctrl.getUndersampleStyle(), num_threads);
+    return evaluate(out, bbox, bctrl.getInterpStyle(), bctrl.getUndersampleStyle(), *bctrl.getApproximateControl(),
+                    num_threads);
 }
 
 template <typename T>

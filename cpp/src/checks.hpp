@@ -19,12 +19,12 @@ inline void checkRepresentable(Box const& box) {
                       ") reaches beyond the largest coordinate, 2^63 - 1");
 }
 
-// Throw LengthError if a plane exists but differs in size from the image; both names appear in the message.
-template <typename Plane, typename Image>
+// Throw an error if a plane exists but differs in size from the image; both names appear in the message.
+template <typename E = LengthError, typename Plane, typename Image>
 void checkPlaneSize(Plane const& plane, std::string const& name, Image const& image, char const* imageName) {
     if (!plane.exists() || (plane.width() == image.width() && plane.height() == image.height())) return;
-    throw LengthError(name + " is " + sizeToString(plane) + " but " + imageName + " is " + sizeToString(image) +
-                      "; they must be equal");
+    throw E(name + " is " + sizeToString(plane) + " but " + imageName + " is " + sizeToString(image) +
+            "; they must be equal");
 }
 
 // Throw InvalidParameterError if a style does not exist.

@@ -255,7 +255,7 @@ private:
                       Workspace<typename Source::value_type>* workspace = nullptr) const {
         using T = typename Source::value_type;
         // A NaN that was not rejected cannot be ordered.
-        bool const ordered = !std::isnan(all.sumWX) || _sctrl.getNanSafe();
+        bool const ordered = !all.anyNan && !all.anyUnweightedNan;
         detail::Quantiles quantiles;
         auto const n = all.n + all.unweighted;
         if (wantsOrder() && ordered) {
@@ -355,9 +355,9 @@ namespace detail {
 template <typename T>
 Selection makeSelection(MaskedImageView<T const> const& image, ImageView<WeightPixel const> const& weights,
                         StatisticsControl const& sctrl) {
-    checkPlaneSize(image.mask, "The mask", image.image, "the image");
-    checkPlaneSize(image.variance, "The variance", image.image, "the image");
-    checkPlaneSize(weights, "The weights image", image.image, "the image");
+    checkPlaneSize<InvalidParameterError>(image.mask, "The mask", image.image, "the image");
+    checkPlaneSize<InvalidParameterError>(image.variance, "The variance", image.image, "the image");
+    checkPlaneSize<InvalidParameterError>(weights, "The weights image", image.image, "the image");
     if (image.width() <= 0 || image.height() <= 0) {
         throw InvalidParameterError("Image contains no pixels: its size is " + sizeToString(image.image));
     }

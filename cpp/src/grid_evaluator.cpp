@@ -25,6 +25,7 @@ namespace {
 GridEvaluator::GridEvaluator(Background const& background, Interpolate::Style interpStyle,
                              UndersampleStyle undersampleStyle)
         : _style(interpStyle), _undersampleStyle(undersampleStyle), _centersX(background._x.centers) {
+    auto const name = interpStyleToString(interpStyle);  // throws InvalidParameterError if the style does not exist
     detail::checkUndersampleStyle(undersampleStyle);
     auto const& centersY = background._y.centers;
     auto const nx = _centersX.size();
@@ -35,9 +36,8 @@ GridEvaluator::GridEvaluator(Background const& background, Interpolate::Style in
             case THROW_EXCEPTION: {
                 std::string which = nx < least ? "nxSample = " + std::to_string(nx) : "";
                 if (ny < least) which += (which.empty() ? "nySample = " : " and nySample = ") + std::to_string(ny);
-                throw InvalidParameterError(which + ": too few points for requested interpolation style " +
-                                            interpStyleToString(interpStyle) + ", which needs " +
-                                            std::to_string(least));
+                throw InvalidParameterError(which + ": too few points for requested interpolation style " + name +
+                                            ", which needs " + std::to_string(least));
             }
             case REDUCE_INTERP_ORDER: _style = lookupMaxInterpStyle(static_cast<int>(std::min(nx, ny))); break;
             case INCREASE_NXNYSAMPLE: throwIncrease();

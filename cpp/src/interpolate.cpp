@@ -301,6 +301,12 @@ Interpolate::Style lookupMaxInterpStyle(int n) {
     return most[static_cast<std::size_t>(std::min(n, 5) - 1)];
 }
 
-int lookupMinInterpPoints(Interpolate::Style style) { return findStyle(style).minPoints; }
+int lookupMinInterpPoints(Interpolate::Style style) {
+    for (auto const& info : styles) {
+        if (info.style == style) return info.minPoints;
+    }
+    throw OutOfRangeError("Interpolation style " + std::to_string(static_cast<int>(style)) +
+                          " is out of range; the known ones are " + knownStyles());
+}
 
 }  // namespace evensky

@@ -32,16 +32,22 @@ struct Moments {
     double sumW2Var = 0.0;  // sum of w^2 var
     double min = std::numeric_limits<double>::infinity();
     double max = -std::numeric_limits<double>::infinity();
+    bool anyNan = false;            // whether one of the n pixels is NaN
+    bool anyUnweightedNan = false;  // whether one of the pixels without a weight is NaN
 
     void merge(Moments const& other) noexcept {
         unweighted += other.unweighted;
+        anyUnweightedNan |= other.anyUnweightedNan;
         if (other.n == 0) return;
         if (n == 0) {
             auto const pixels = unweighted;
+            bool const nan = anyUnweightedNan;
             *this = other;
             unweighted = pixels;
+            anyUnweightedNan = nan;
             return;
         }
+        anyNan |= other.anyNan;
         double const total = sumW + other.sumW;
         if (total != 0.0) {
             double const delta = other.mean - mean;
@@ -92,9 +98,11 @@ Moments blockMoments(Block<T> const& block, Keep const& keep) {
         double const w = Weighted ? block.weights[i] : 1.0;
         if (Weighted && w == noWeight) {
             ++m.unweighted;
+            m.anyUnweightedNan |= std::isnan(x);
             continue;
         }
         ++m.n;
+        m.anyNan |= std::isnan(x);
         if constexpr (Weighted) {
             m.sumW += w;
             m.sumW2 += w * w;
@@ -172,6 +180,11 @@ inline double total(LaneSums const& sums) noexcept {
     return result;
 }
 
+template <typename T>
+[[nodiscard]] bool isNan(T value) noexcept {
+    return std::isnan(value);
+}
+
 // Return the unweighted moments of all pixels of a block.
 template <typename T>
 Moments plainMoments(Block<T> const& block) {
@@ -190,6 +203,10 @@ Moments plainMoments(Block<T> const& block) {
     m.sumWX = total(sums);
     m.min = *std::min_element(low.begin(), low.end());
     m.max = *std::max_element(high.begin(), high.end());
+    if constexpr (std::is_floating_point_v<T>) {
+        // Infinite pixels of both signs have a sum of NaN, too.
+        m.anyNan = std::isnan(m.sumWX) && std::any_of(block.values, block.values + block.size, isNan<T>);
+    }
     if (m.min == m.max && !std::isnan(m.sumWX)) {
         m.mean = m.min;
         return m;

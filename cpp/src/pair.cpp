@@ -1,8 +1,10 @@
 #include "evensky/pair.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <tuple>
@@ -47,12 +49,11 @@ public:
         checkArguments();
         measureBins();
         if (_options.usePolynomial) adaptOrder();
-        bool const weighting = usableErrors() && _options.approxWeighting;
         // This precedes all writing: if the planes are files, written pixels must go to the disk, and meanwhile take
         // the place of pixels to be read in memory.
         _result.diffImVar = clippedVariance();
         try {
-            fit(weighting);
+            fit();
             measureResiduals();
             apply();
         } catch (Error const& error) {
@@ -138,14 +139,72 @@ private:
                            [&](auto const& bin) { return bin.error > _options.gridStdevEpsilon; });
     }
 
-    void adaptOrder() {
-        _result.order = _options.order;
+    // Return the number of columns or of rows of bins that have good pixels, the smaller of the two.
+    [[nodiscard]] std::int64_t countLines() const {
         std::set<std::int64_t> columns, rows;
         for (auto const& bin : _result.bins) {
             columns.insert(bin.x);
             rows.insert(bin.y);
         }
-        auto const count = static_cast<std::int64_t>(std::min(columns.size(), rows.size()));
+        return static_cast<std::int64_t>(std::min(columns.size(), rows.size()));
+    }
+
+    // Return the numbers of good pixels in each column and in each row.
+    [[nodiscard]] std::array<std::vector<std::int64_t>, 2> countGood() const {
+        std::vector<std::int64_t> columns(static_cast<std::size_t>(_bbox.width));
+        std::vector<std::int64_t> rows(static_cast<std::size_t>(_bbox.height));
+        for (std::ptrdiff_t y = 0; y < _bbox.height; ++y) {
+            if (y % rowsPerPiece == 0) checkInterrupt();
+            for (std::ptrdiff_t x = 0; x < _bbox.width; ++x) {
+                if (!_pair.unmasked(x, y) || !detail::isFinitePixel(_pair.difference(x, y))) continue;
+                ++columns[static_cast<std::size_t>(x)];
+                ++rows[static_cast<std::size_t>(y)];
+            }
+        }
+        return {std::move(columns), std::move(rows)};
+    }
+
+    // Return the greatest number of columns of bins (or rows) that can have a bin with at least two good pixels.
+    static std::int64_t mostLines(std::vector<std::int64_t> const& good, std::int64_t size) {
+        std::int64_t lines = 0;
+        auto const width = static_cast<std::int64_t>(good.size());
+        for (std::int64_t start = 0; start < width; start += size) {
+            auto const from = good.begin() + start;
+            lines += static_cast<std::int64_t>(
+                    std::accumulate(from, from + std::min(size, width - start), std::int64_t{0}) >= 2);
+        }
+        return lines;
+    }
+
+    // Make the bins smaller, step by step, until enough columns and rows of them have good pixels. Return whether bins
+    // of some size do; bins of one pixel have no error, so that the smallest size is 2.
+    bool shrinkBins() {
+        constexpr std::int64_t smallest = 2;
+        auto const before = _result.binSize;
+        if (before <= smallest) return false;
+        auto const needed = std::int64_t{_options.order} + 1;
+        auto const count = countLines();
+        // The good pixels extend over about count * binSize pixels. If that is enough, and the fit fails nevertheless,
+        // a step is an eighth.
+        auto const first = count < needed ? count * before / needed : before - std::max<std::int64_t>(before / 8, 1);
+        if (_good[0].empty()) _good = countGood();
+        for (auto size = std::clamp(first, smallest, before - 1); size >= smallest; --size) {
+            if (mostLines(_good[0], size) < needed || mostLines(_good[1], size) < needed) continue;
+            checkInterrupt();
+            _result.binSize = size;
+            measureBins();
+            if (countLines() < needed) continue;
+            _result.warnings = {
+                    "Decreasing binsize to " + std::to_string(size) + ": bins of " + std::to_string(_options.binSize) +
+                    " px have too few columns or rows with good pixels for order " + std::to_string(_options.order)};
+            return true;
+        }
+        return false;
+    }
+
+    void adaptOrder() {
+        _result.order = _options.order;
+        auto const count = countLines();
         if (count == 0) throw InvalidParameterError("No overlap with reference. Nothing to match");
         if (count > _options.order) return;
         std::string const why = "only " + std::to_string(count) + " columns or rows of bins of " +
@@ -158,17 +217,12 @@ private:
                 _result.order = static_cast<int>(count) - 1;
                 _result.warnings.push_back("Reducing order to " + std::to_string(_result.order) + ": " + why);
                 break;
-            case INCREASE_NXNYSAMPLE: {
-                auto const newSize = count * _result.binSize / (_options.order + 1);
-                _result.warnings.push_back("Decreasing binsize to " + std::to_string(newSize) + ": " + why);
-                if (newSize < 1) {
-                    throw InvalidParameterError("Image does not cover enough of ref image: the bin size would be " +
-                                                std::to_string(newSize) + " px; " + why);
+            case INCREASE_NXNYSAMPLE:
+                if (!shrinkBins()) {
+                    throw InvalidParameterError("Image does not cover enough of ref image: " + why +
+                                                ", and so it is with smaller bins down to 2 px; use a lower order");
                 }
-                _result.binSize = newSize;
-                measureBins();
                 break;
-            }
         }
     }
 
@@ -242,11 +296,25 @@ private:
         return std::make_shared<Background>(_bbox, grid, control);
     }
 
-    void fit(bool weighting) {
-        if (_options.usePolynomial) {
+    // Fit the series to the bins. If they do not determine its terms, smaller bins may.
+    void fitSeries() {
+        for (;;) {
+            bool const weighting = usableErrors() && _options.approxWeighting;
             ApproximateControl control(ApproximateControl::CHEBYSHEV, _result.order, _result.order, weighting);
             control.setWeightPower(_options.approxWeightPower);
-            _result.approximate = std::make_shared<Approximate>(makeGrid()->getApproximate(control));
+            auto const grid = makeGrid();
+            try {
+                _result.approximate = std::make_shared<Approximate>(grid->getApproximate(control));
+                return;
+            } catch (RuntimeError const&) {
+                if (_options.undersampleStyle != INCREASE_NXNYSAMPLE || !shrinkBins()) throw;
+            }
+        }
+    }
+
+    void fit() {
+        if (_options.usePolynomial) {
+            fitSeries();
             _chebyshev.emplace(*_result.approximate, _result.order, _bbox.x0, _bbox.width);
         } else if (_options.interpStyle != Interpolate::UNKNOWN) {
             _result.background = makeGrid();
@@ -375,6 +443,7 @@ private:
     int _num_threads;
     PairResult _result;
     BinGrid _stepsX, _stepsY;
+    std::array<std::vector<std::int64_t>, 2> _good;  // numbers of good pixels in each column and row, if needed
     detail::BinStatistics _steps;
     std::unique_ptr<GridEvaluator> _spline;
     std::optional<detail::ChebyshevRows> _chebyshev;

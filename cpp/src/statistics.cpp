@@ -184,8 +184,8 @@ Statistics StatisticsBuilder::assemble(detail::Moments const& all, detail::Momen
     };
     auto const allMean = mean(all);
     auto const allVariance = variance(all);
-    // Minimum and maximum ignore NaN; if NaN was not rejected, the sum tells that there was one.
-    bool const anyGood = all.n > 0;
+    // Comparisons ignore a NaN, so that a NaN that was not rejected is not in the minimum and maximum so far.
+    bool const haveExtremes = all.n > 0 && !all.anyNan;
     // An order statistic of one quantile is that quantile, with an unknown error unless a line below sets one.
     for (auto const& row : propertyTable) {
         if (row.group == PropertyGroup::ORDER && row.numFractions == 1) {
@@ -203,8 +203,8 @@ Statistics StatisticsBuilder::assemble(detail::Moments const& all, detail::Momen
     set(MEDIAN, {quantiles.median(), std::sqrt(std::numbers::pi / 2.0 * allVariance.first / n)});
     set(IQRANGE, {quantiles.interquartileRange(), detail::nan});
     set(MAD, {detail::madToStdev * deviation, detail::nan});
-    set(MIN, {anyGood ? all.min : detail::nan, 0.0});
-    set(MAX, {anyGood ? all.max : detail::nan, 0.0});
+    set(MIN, {haveExtremes ? all.min : detail::nan, 0.0});
+    set(MAX, {haveExtremes ? all.max : detail::nan, 0.0});
     set(MEANCLIP, mean(clipped));
     set(VARIANCECLIP, variance(clipped));
     set(STDEVCLIP, stdev(clipped));

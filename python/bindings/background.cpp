@@ -104,8 +104,14 @@ void declareBackground(py::module_& module) {
                     "setStatisticsProperty",
                     [](BackgroundControl& self, Prop const& prop) { self.setStatisticsProperty(propertyOf(prop)); },
                     py::arg("prop"))
-            .def("setStatisticsControl", &BackgroundControl::setStatisticsControl, py::arg("sctrl"))
-            .def("setApproximateControl", &BackgroundControl::setApproximateControl, py::arg("actrl"))
+            .def(
+                    "setStatisticsControl",
+                    [](BackgroundControl& self, Sctrl const& sctrl) { self.setStatisticsControl(sctrl); },
+                    py::arg("sctrl"))
+            .def(
+                    "setApproximateControl",
+                    [](BackgroundControl& self, Actrl const& actrl) { self.setApproximateControl(actrl); },
+                    py::arg("actrl"))
             .def("__copy__", [](BackgroundControl const& self) { return BackgroundControl(self); })
             .def("__repr__", [](BackgroundControl const& self) {
                 return py::str("BackgroundControl({}, nxSample={}, nySample={}, undersampleStyle={}, sctrl={}, "
@@ -167,12 +173,11 @@ void declareBackground(py::module_& module) {
                         return dispatchFloating(out, [&]<typename T>(T) {
                             auto const view = outputPlane<T>(out, "The output image");
                             auto bctrl = *self.getBackgroundControl();  // a copy, as other threads may change it
-                            bctrl.setApproximateControl(
-                                    std::make_shared<ApproximateControl>(*bctrl.getApproximateControl()));
+                            bctrl.setApproximateControl(bctrl.getApproximateControl());
+                            if (interpStyle) bctrl.setInterpStyle(*interpStyle);
+                            if (undersampleStyle) bctrl.setUndersampleStyle(*undersampleStyle);
                             py::gil_scoped_release const release;
-                            if (!interpStyle) return self.getImage(view, toBox(bbox), bctrl, num_threads);
-                            return self.getImage(view, toBox(bbox), *interpStyle,
-                                                 undersampleStyle.value_or(bctrl.getUndersampleStyle()), num_threads);
+                            return self.getImage(view, toBox(bbox), bctrl, num_threads);
                         });
                     },
                     py::arg("out"), py::arg("bbox"), py::arg("interpStyle") = py::none(),

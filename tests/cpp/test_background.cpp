@@ -183,3 +183,47 @@ TEST_CASE("background: an undersample style that does not exist, and boxes beyon
             [&] { evensky::Background(evensky::Box{largest - 5, 0, 30, 30}, grid.view()); });
     CHECK(testing::holds(beyond, std::to_string(largest - 5)));
 }
+
+TEST_CASE("background: an approximation is evaluated whatever the styles") {
+    auto image = testing::noise(60, 50, 100.0, 1.0);
+    for (std::ptrdiff_t x = 0; x < 60; ++x) image(x, 7) += 50.0F;
+    evensky::MaskedImageView<float const> const view(std::as_const(image).view());
+    auto const actrl = std::make_shared<evensky::ApproximateControl>(evensky::ApproximateControl::CHEBYSHEV, 1);
+    BackgroundControl const control(Interpolate::LINEAR, 6, 5, THROW_EXCEPTION, nullptr, MEAN, actrl);
+    evensky::Background const background(view, 3, 4, control, 1);
+    evensky::Box const all{3, 4, 60, 50};
+    Pixels<float> want(60, 50), out(60, 50);
+    background.getApproximate(*actrl).getImage(want.view(), all);
+    background.getImage(out.view(), all);
+    CHECK(out.values == want.values);
+    for (auto const style : {Interpolate::AKIMA_SPLINE, Interpolate::LINEAR}) {
+        out.values.assign(out.values.size(), 0.0F);
+        auto const used = background.getImage(out.view(), all, style, evensky::REDUCE_INTERP_ORDER);
+        CHECK(out.values == want.values);
+        CHECK(used.interpStyle == Interpolate::UNKNOWN);
+    }
+    // Another control decides for itself.
+    BackgroundControl const plain(Interpolate::LINEAR, 6, 5, THROW_EXCEPTION, nullptr, MEAN, nullptr);
+    background.getImage(out.view(), all, plain);
+    CHECK(out.values != want.values);
+}
+
+TEST_CASE("background: a control copies the controls that it is given") {
+    auto const sctrl = std::make_shared<evensky::StatisticsControl>();
+    auto const actrl = std::make_shared<evensky::ApproximateControl>(evensky::ApproximateControl::CHEBYSHEV, 2);
+    BackgroundControl control(Interpolate::LINEAR, 6, 5, THROW_EXCEPTION, sctrl, MEAN, actrl);
+    BackgroundControl other(6, 5);
+    other.setStatisticsControl(sctrl);
+    other.setApproximateControl(actrl);
+    sctrl->setNumIter(1);
+    actrl->setWeighting(false);
+    for (auto const* one : {&control, &other}) {
+        CHECK(one->getStatisticsControl()->getNumIter() == 3);
+        CHECK(one->getApproximateControl()->getWeighting());
+        one->getStatisticsControl()->setNumIter(7);
+        CHECK(one->getStatisticsControl()->getNumIter() == 7);
+    }
+    CHECK(sctrl->getNumIter() == 1);
+    other.setApproximateControl(nullptr);
+    CHECK(other.getApproximateControl()->getStyle() == evensky::ApproximateControl::UNKNOWN);
+}

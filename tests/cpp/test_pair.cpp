@@ -157,6 +157,23 @@ TEST_CASE("pair: fewer good bins than the order needs") {
     CHECK(testing::holds(reduced.warnings[0], "Reducing order to 2"));
     pair.options.undersampleStyle = INCREASE_NXNYSAMPLE;
     CHECK(pair.match(matched.view()).binSize == 16);
+    // Eight columns of good pixels make six columns of bins nowhere but in bins of one pixel.
+    auto const columns = pair.scienceMask;
+    for (std::ptrdiff_t y = 0; y < height; ++y) {
+        for (std::ptrdiff_t x = 8; x < 90; ++x) pair.scienceMask(x, y) = 4;
+    }
+    CHECK(testing::holds(messageOf<InvalidParameterError>([&] { pair.match(matched.view()); }), "down to 2 px"));
+    // Enough columns and rows, but in a cross, whose bins do not determine the series unless they are small.
+    pair.scienceMask = columns;
+    for (std::ptrdiff_t y = 0; y < height; ++y) {
+        for (std::ptrdiff_t x = 0; x < width; ++x) {
+            pair.scienceMask(x, y) = (x >= 64 && x < 96) || (y >= 32 && y < 64) ? 0 : 4;
+        }
+    }
+    auto const cross = pair.match(matched.view());
+    CHECK(cross.binSize < 32);
+    REQUIRE(cross.warnings.size() == 1);
+    pair.scienceMask = columns;
     pair.options.undersampleStyle = THROW_EXCEPTION;
     CHECK_THROWS_AS(pair.match(matched.view()), InvalidParameterError);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "evensky/errors.hpp"
 #include "evensky/statistics.hpp"
@@ -65,7 +66,18 @@ TEST_CASE("statistics: masked and infinite pixels do not count, and are counted"
     CHECK(stats.getValue(MEAN) == 1.5);
     CHECK(stats.getOrMask() == 4);
     sctrl.setNanSafe(false);
-    CHECK(std::isnan(makeStatistics<float>({image.view(), mask.view()}, MEAN, sctrl).getValue()));
+    auto const unsafe = makeStatistics<float>({image.view(), mask.view()}, everything, sctrl);
+    CHECK(unsafe.getValue(NPOINT) == 3);
+    for (auto const property : {MEAN, STDEV, MEDIAN, IQRANGE, MAD, MEANCLIP, VARIANCECLIP, MIN, MAX, SUM}) {
+        CHECK(std::isnan(unsafe.getValue(property)));
+    }
+    // Infinite pixels have a sum of NaN, but can be ordered.
+    auto const infinity = std::numeric_limits<float>::infinity();
+    Pixels<float> const infinite(3, 1, {infinity, 5.0F, -infinity});
+    auto const ends = of(infinite, everything, sctrl);
+    CHECK(ends.getValue(MIN) == -infinity);
+    CHECK(ends.getValue(MAX) == infinity);
+    CHECK(ends.getValue(MEDIAN) == 5.0);
 }
 
 TEST_CASE("statistics: no good pixel") {
@@ -152,7 +164,8 @@ TEST_CASE("statistics: error messages hold the offending value") {
                          "MEAN | MEDIAN"));
     Pixels<MaskPixel> const small(3, 4);
     CHECK(testing::holds(
-            messageOf<LengthError>([&] { (void)makeStatistics<float>({image.view(), small.view()}, MEAN); }), "3 x 4"));
+            messageOf<InvalidParameterError>([&] { (void)makeStatistics<float>({image.view(), small.view()}, MEAN); }),
+            "3 x 4"));
     CHECK(testing::holds(messageOf<NotFoundError>([] { (void)stringToStatisticsProperty("MODE"); }), "MEANCLIP"));
     CHECK(testing::holds(messageOf<OutOfRangeError>([] { StatisticsControl().setMaskPropagationThreshold(32, 0.1); }),
                          "32"));

@@ -29,8 +29,9 @@ enum UndersampleStyle : int {
 /// @throws NotFoundError if the name is unknown; the message lists the known ones
 [[nodiscard]] EVENSKY_EXPORT UndersampleStyle stringToUndersampleStyle(std::string const& style);
 
-/// Options of making and evaluating a background. Copies share the statistics and approximation controls. A control
-/// must not be modified while another thread uses it.
+/// Options of making and evaluating a background. It holds copies of the statistics and approximation controls that it
+/// is given; copies of a BackgroundControl share the ones that it holds. A control must not be modified while another
+/// thread uses it.
 class EVENSKY_EXPORT BackgroundControl {
 public:
     /// @param style             interpolation style
@@ -42,8 +43,8 @@ public:
     /// @throws LengthError if nxSample or nySample is <= 0
     /// @throws InvalidParameterError for NUM_STYLES, which is a number of styles
     BackgroundControl(Interpolate::Style style, int nxSample, int nySample, UndersampleStyle undersampleStyle,
-                      std::shared_ptr<StatisticsControl> sctrl, Property prop,
-                      std::shared_ptr<ApproximateControl> actrl);
+                      std::shared_ptr<StatisticsControl const> const& sctrl, Property prop,
+                      std::shared_ptr<ApproximateControl const> const& actrl);
 
     /// Make a control with the style AKIMA_SPLINE, the undersample style THROW_EXCEPTION and no approximation.
     explicit BackgroundControl(int nxSample = 10, int nySample = 10,
@@ -55,11 +56,13 @@ public:
     [[nodiscard]] int getNySample() const noexcept { return _nySample; }  ///< Number of bins in y.
     /// Return the action if there are too few bins.
     [[nodiscard]] UndersampleStyle getUndersampleStyle() const noexcept { return _undersampleStyle; }
-    /// Return the options of the statistics; never null. The object is the one that was given, not a copy.
+    /// Return the options of the statistics; never null. Changes to this object affect later measurements, changes to
+    /// the object that was given do not.
     [[nodiscard]] std::shared_ptr<StatisticsControl> const& getStatisticsControl() const noexcept { return _sctrl; }
     /// Return the statistic to measure in each bin.
     [[nodiscard]] Property getStatisticsProperty() const noexcept { return _prop; }
-    /// Return the approximation to evaluate; never null, but of style UNKNOWN if there is none.
+    /// Return the approximation to evaluate; never null, but of style UNKNOWN if there is none. Changes to this object
+    /// affect later models, changes to the object that was given do not.
     [[nodiscard]] std::shared_ptr<ApproximateControl> const& getApproximateControl() const noexcept { return _actrl; }
 
     /// Set the interpolation style. @throws InvalidParameterError for NUM_STYLES, which is a number of styles
@@ -68,10 +71,12 @@ public:
     void setNySample(int nySample);  ///< @throws LengthError if <= 0
     /// Set the action if there are too few bins.
     void setUndersampleStyle(UndersampleStyle undersampleStyle) noexcept { _undersampleStyle = undersampleStyle; }
-    void setStatisticsControl(std::shared_ptr<StatisticsControl> sctrl);  ///< Null sets the defaults.
+    /// Set the options of the statistics, which are copied; null sets the defaults.
+    void setStatisticsControl(std::shared_ptr<StatisticsControl const> const& sctrl);
     /// Set the statistic to measure in each bin.
     void setStatisticsProperty(Property prop) noexcept { _prop = prop; }
-    void setApproximateControl(std::shared_ptr<ApproximateControl> actrl);  ///< Null sets none.
+    /// Set the approximation to evaluate, which is copied; null sets none.
+    void setApproximateControl(std::shared_ptr<ApproximateControl const> const& actrl);
 
 private:
     Interpolate::Style _style;
@@ -130,7 +135,8 @@ public:
     /// Make a background from its parts, with a control, whose numbers of bins are ignored.
     Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage, BackgroundControl const& bctrl);
 
-    /// Interpolate the grid, first along columns of bins, then along rows of pixels; T is float or double, but the
+    /// Evaluate the approximation if the control of the background has one, whatever the styles. Otherwise interpolate
+    /// the grid, first along columns of bins, then along rows of pixels; T is float or double, but the
     /// computation is in double. Bins that are NaN are ignored, and columns of bins without a good one are bridged by
     /// their neighbours, or throw if `undersampleStyle` is THROW_EXCEPTION. The model is NaN if no bin is good.
     /// @param out   output, with any strides
@@ -181,6 +187,9 @@ public:
 private:
     friend class GridEvaluator;
     void allocate();
+    template <typename T>
+    AsUsed evaluate(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
+                    UndersampleStyle undersampleStyle, ApproximateControl const& actrl, int num_threads) const;
 
     Box _bbox;
     std::shared_ptr<BackgroundControl> _bctrl;

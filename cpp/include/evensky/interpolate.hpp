@@ -101,7 +101,7 @@ private:
 [[nodiscard]] EVENSKY_EXPORT Interpolate::Style lookupMaxInterpStyle(int n);
 
 /// Return the smallest number of points that a style needs.
-/// @throws InvalidParameterError if the style is UNKNOWN or does not exist
+/// @throws OutOfRangeError if the style is UNKNOWN or does not exist
 [[nodiscard]] EVENSKY_EXPORT int lookupMinInterpPoints(Interpolate::Style style);
 
 }  // namespace evensky

@@ -8,8 +8,8 @@
 /// is not > 0 is not good.
 ///
 /// **NaN and empty images.** Without a good pixel, the moments, order statistics and extremes are NaN, and NPOINT and
-/// SUM are 0. An image without pixels is an error. If the control is not NaN-safe and a pixel is NaN, moments and order
-/// statistics are NaN.
+/// SUM are 0. An image without pixels is an error. If the control is not NaN-safe and a good pixel is NaN, the moments,
+/// order statistics and extremes are NaN, and no pixel survives clipping.
 ///
 /// **Threads.** All functions are safe to call at the same time on the same input. Results are bit-identical for any
 /// number of threads.

@@ -96,21 +96,19 @@ class Approximate:
         return f"Approximate({self.getControl()!r}, bbox={self.getBBox()!r})"
 
 
-def makeApproximate(
-    x: ArrayLike, y: ArrayLike, maskedImage: Any, bbox: Box2I, actrl: ApproximateControl
-) -> Approximate:
+def makeApproximate(x: ArrayLike, y: ArrayLike, im: Any, bbox: Box2I, ctrl: ApproximateControl) -> Approximate:
     """Fit a Chebyshev series to a grid of points.
 
     Parameters
     ----------
     x, y : array-like, shapes (nx,) and (ny,)
         Positions of the columns and rows of the grid, in the coordinates of `bbox`.
-    maskedImage : image-like, shape (ny, nx)
+    im : image-like, shape (ny, nx)
         Values of the points. As in the statistics image of a background, the variance plane holds their errors as
         standard deviations. Points that are not finite are ignored.
     bbox : Box2I
         Box of pixels that the model covers.
-    actrl : ApproximateControl
+    ctrl : ApproximateControl
         Order of the series, and whether to weight points by 1 / error.
 
     Returns
@@ -124,8 +122,8 @@ def makeApproximate(
     evensky.errors.RuntimeError
         If no point is usable, or the points determine fewer terms than the order requires.
     """
-    planes = as_planes(maskedImage)
+    planes = as_planes(im)
     image = ImageF(planes.image).array
     at_x, at_y = (native_array(positions).astype(np.float64) for positions in (x, y))
-    core = _core.Approximate(at_x, at_y, image, planes.variance, box_numbers(bbox), actrl)
+    core = _core.Approximate(at_x, at_y, image, planes.variance, box_numbers(bbox), ctrl)
     return Approximate(core)

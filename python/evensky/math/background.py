@@ -48,6 +48,10 @@ THROW_EXCEPTION = UndersampleStyle.THROW_EXCEPTION
 REDUCE_INTERP_ORDER = UndersampleStyle.REDUCE_INTERP_ORDER
 INCREASE_NXNYSAMPLE = UndersampleStyle.INCREASE_NXNYSAMPLE
 
+# Places of the arguments of a background, of its parts and of an image to measure.
+_PARTS = {"imageDimensions": 0, "statsImage": 1, "img": 0, "bgCtrl": 1}
+_PARTS_NEEDED = "it takes imageDimensions and statsImage, or img and bgCtrl"
+
 _FLOAT, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -72,28 +76,42 @@ class BackgroundMI:
 
     Parameters
     ----------
-    imageBBox : Box2I
+    imageDimensions : Box2I
         Box of the image.
     statsImage : image-like, shape (ny, nx)
         Values of the bins and, in the variance plane, their errors (standard deviations); copied.
+    img, bgCtrl : image-like and BackgroundControl, optional
+        Image to measure, and options, in place of the parts of a background; see `makeBackground`.
 
-    Notes
-    -----
-    The constructor also takes an image and a `BackgroundControl`, as in ``lsst.afw.math``; see `makeBackground`.
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If there are more bins than pixels, or no bins or pixels.
+    TypeError
+        If there are not two arguments of one of the two kinds.
     """
 
-    def __init__(self, imageBBox: Any, statsImage: Any, *, num_threads: int = 0) -> None:
-        if isinstance(statsImage, BackgroundControl):
-            core = _measure(as_planes(imageBBox), statsImage, num_threads)
+    def __init__(self, *args: Any, num_threads: int = 0, **named: Any) -> None:
+        given = dict(enumerate(args))
+        for name, value in named.items():
+            place = _PARTS.get(name)
+            if place is None or place in given:
+                raise TypeError(f"BackgroundMI() got an unknown or repeated argument {name!r}; {_PARTS_NEEDED}")
+            given[place] = value
+        if sorted(given) != [0, 1]:
+            raise TypeError(f"BackgroundMI() got {len(given)} of its 2 arguments; {_PARTS_NEEDED}")
+        first, second = given[0], given[1]
+        if isinstance(second, BackgroundControl):
+            core = _measure(as_planes(first), second, num_threads)
         else:
-            planes = as_planes(statsImage)
+            planes = as_planes(second)
             values = ImageF(planes.image).array
-            core = _core.Background(box_numbers(imageBBox, "imageBBox"), values, planes.mask, planes.variance)
+            core = _core.Background(box_numbers(first, "imageDimensions"), values, planes.mask, planes.variance)
         self._adopt(core, _core.AsUsed())
 
     def _adopt(self, core: _core.Background, as_used: _core.AsUsed) -> None:
         self._core = core
-        self._as_used = as_used
+        self._as_used = self._first_used = as_used
         self._stats: MaskedImageF | None = None  # made when it is first needed
 
     @classmethod
@@ -130,6 +148,19 @@ class BackgroundMI:
         """Return the control of the background; it is not a copy, so changes to it affect later evaluations."""
         return self._core.getBackgroundControl()
 
+    def _evaluate_into(
+        self,
+        out: np.ndarray,
+        box: tuple[int, int, int, int],
+        style: Interpolate.Style | None,
+        undersample: UndersampleStyle | None,
+        num_threads: int,
+    ) -> None:
+        """Evaluate the model into an array, and note the styles that were used."""
+        self._as_used = self._core.get_image(out, box, style, undersample, num_threads)
+        if self._first_used.interpStyle == Interpolate.UNKNOWN:
+            self._first_used = self._as_used
+
     def getAsUsedInterpStyle(self) -> Interpolate.Style:
         """Return the interpolation style of the last image; UNKNOWN before the first one, and for an approximation."""
         return self._as_used.interpStyle
@@ -155,8 +186,8 @@ class BackgroundMI:
         Returns
         -------
         ImageF
-            Image with the size and origin of the box. It holds the approximation if the control has an
-            ApproximateControl and no style is given, and NaN if no bin is good.
+            Image with the size and origin of the box; NaN if no bin is good. If the control has an
+            ApproximateControl, the image holds the approximation, even if styles are given.
 
         Raises
         ------
@@ -178,7 +209,7 @@ class BackgroundMI:
         if not args and not kwargs:
             x0, y0, width, height = self._core.get_image_bbox()
             out = pixels_of(width, height, dtype, "A model")
-            self._as_used = self._core.get_image(out, (x0, y0, width, height), None, None, num_threads)
+            self._evaluate_into(out, (x0, y0, width, height), None, None, num_threads)
             return out, x0, y0
         names: tuple[str, ...] = ("bbox", "interpStyle", "undersampleStyle")
         if not (args and isinstance(args[0], Box2I)):
@@ -197,7 +228,7 @@ class BackgroundMI:
         # No memory is allocated for a box that is not inside the image, as the core refuses it.
         width, height = (box[2], box[3]) if whole.contains(bbox) else (0, 0)
         out = pixels_of(width, height, dtype, "A model")
-        self._as_used = self._core.get_image(
+        self._evaluate_into(
             out,
             box,
             None if style is None else interp_style(style),
@@ -283,8 +314,7 @@ def fill_with_model(
         model._core.get_image(out, (x0, y0 + first_row, width, len(out)), -1, -1, num_threads)
     else:
         x0, y0, width, _ = model._core.get_image_bbox()
-        box = x0, y0 + first_row, width, len(out)
-        model._as_used = model._core.get_image(out, box, None, None, num_threads)
+        model._evaluate_into(out, (x0, y0 + first_row, width, len(out)), None, None, num_threads)
 
 
 def _measure(planes: Planes, bctrl: BackgroundControl, num_threads: int) -> _core.Background:
@@ -308,14 +338,14 @@ def _measure(planes: Planes, bctrl: BackgroundControl, num_threads: int) -> _cor
     return _core.Background(planes.image, planes.mask, variance, planes.x0, planes.y0, bctrl, num_threads)
 
 
-def makeBackground(image: Any, bctrl: BackgroundControl, *, num_threads: int = 0) -> BackgroundMI:
+def makeBackground(img: Any, bgCtrl: BackgroundControl, *, num_threads: int = 0) -> BackgroundMI:
     """Measure the background of an image in a grid of bins.
 
     Parameters
     ----------
-    image : image-like, shape (height, width)
+    img : image-like, shape (height, width)
         An image or masked image of `evensky.image`, a numpy array, a `numpy.ma.MaskedArray` or an astropy ``NDData``.
-    bctrl : BackgroundControl
+    bgCtrl : BackgroundControl
         Number of bins, statistic to measure in them, and style of evaluation.
     num_threads : int, optional
         Number of threads; 0 for the process-wide default. Results do not depend on it.
@@ -329,9 +359,9 @@ def makeBackground(image: Any, bctrl: BackgroundControl, *, num_threads: int = 0
     evensky.errors.InvalidParameterError
         If a bin has no pixels, or the dtype of the pixels is not supported.
     """
-    if not isinstance(bctrl, BackgroundControl):
-        raise InvalidParameterError(f"bctrl is a {type(bctrl).__name__}; it must be a BackgroundControl")
-    return BackgroundMI(image, bctrl, num_threads=num_threads)
+    if not isinstance(bgCtrl, BackgroundControl):
+        raise InvalidParameterError(f"bgCtrl is a {type(bgCtrl).__name__}; it must be a BackgroundControl")
+    return BackgroundMI(img, bgCtrl, num_threads=num_threads)
 
 
 def model_range(model: BackgroundMI | Approximate) -> tuple[float, float]:
@@ -353,9 +383,7 @@ def model_image(background: BackgroundMI) -> np.ndarray:
 
     If there are too few bins for the style, a simpler one is used.
     """
-    control = background.getBackgroundControl()
-    style = None if control.getApproximateControl().getStyle() >= 0 else control.getInterpStyle()
-    return (background.getImageF() if style is None else background.getImageF(style, REDUCE_INTERP_ORDER)).array
+    return background.getImageF(undersampleStyle=REDUCE_INTERP_ORDER).array
 
 
 def plot_background(background: BackgroundMI, model: np.ndarray | None = None, unit: str = "") -> Figure:

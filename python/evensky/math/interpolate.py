@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _core
 from .._core import Interpolate, lookupMaxInterpStyle, stringToInterpStyle
-from ..errors import InvalidParameterError
+from ..errors import InvalidParameterError, OutOfRangeError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -59,10 +59,17 @@ def lookupMinInterpPoints(style: Interpolate.Style | str | int) -> int:
 
     Raises
     ------
-    evensky.errors.InvalidParameterError
-        If the style is unknown.
+    evensky.errors.OutOfRangeError
+        If the style is UNKNOWN, or there is none of this number.
+    evensky.errors.NotFoundError
+        If the name is unknown; the message lists the known ones.
     """
-    return _core.lookupMinInterpPoints(interp_style(style))
+    if isinstance(style, str):
+        return _core.lookupMinInterpPoints(stringToInterpStyle(style))
+    try:
+        return _core.lookupMinInterpPoints(interp_style(style))
+    except InvalidParameterError as error:
+        raise OutOfRangeError(str(error)) from None
 
 
 def makeInterpolate(

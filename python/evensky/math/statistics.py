@@ -101,14 +101,24 @@ def _show_statistics() -> None:
 _show_statistics()
 
 
+# Names that lsst.afw.math gives to the planes in its overloads, and ours.
+_PLANE_NAMES = {
+    "img": "x",
+    "mimg": "x",
+    "v": "x",
+    "mv": "x",
+    "msk": "mask",
+    "var": "variance",
+    "vweights": "weights",
+}
+
+
 def makeStatistics(
-    x: Any,
     *args: Any,
-    mask: Any = None,
-    weights: Any = None,
     flags: int | str | None = None,
     sctrl: StatisticsControl | None = None,
     num_threads: int = 0,
+    **planes: Any,
 ) -> Statistics:
     """Compute statistics of an image, a masked image, a mask or a vector.
 
@@ -116,6 +126,7 @@ def makeStatistics(
 
         makeStatistics(image, flags[, sctrl])
         makeStatistics(image, mask, flags[, sctrl])
+        makeStatistics(image, mask, variance, flags[, sctrl])
         makeStatistics(maskedImage, flags[, sctrl])
         makeStatistics(maskedImage, weights, flags[, sctrl])
         makeStatistics(mask, flags[, sctrl])
@@ -124,13 +135,16 @@ def makeStatistics(
 
     Parameters
     ----------
-    x : image-like, Mask, MaskedVector or 1-D array-like
+    x, img, mimg, v or mv : image-like, Mask, MaskedVector or 1-D array-like
         Pixels of shape ``(height, width)``, or values of shape ``(n,)``. An image may be one of `evensky.image`, a
         numpy array (of any stride and byte order), a `numpy.ma.MaskedArray`, or an astropy ``NDData``.
-    mask : Mask or integer or boolean array, optional
-        Bit mask of the same shape; in a boolean mask, True rejects a pixel.
-    weights : image-like or 1-D array-like, optional
-        Multiplicative weight of each pixel; converted to float32.
+    mask or msk : Mask or integer or boolean array, optional
+        Bit mask of the same shape; in a boolean mask, True rejects a pixel. If there is no image, the statistics are
+        those of the mask.
+    variance or var : image-like or 1-D array-like, optional
+        Variance of each pixel, of the same shape; converted to float32.
+    weights or vweights : image-like or 1-D array-like, optional
+        Multiplicative weight of each pixel, of the same shape; converted to float32.
     flags : int or str
         Statistics to compute: `Property` values combined by OR, or the name of one.
     sctrl : StatisticsControl, optional
@@ -146,26 +160,43 @@ def makeStatistics(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        If the image has no pixels, flags are unknown, controls contradict each other, or the dtype is not supported.
-    evensky.errors.LengthError
-        If the planes differ in size.
+        If the image has no pixels, the planes differ in size, flags are unknown, controls contradict each other, or
+        the dtype is not supported.
+    TypeError
+        If a keyword is unknown, or there is neither an image nor a vector nor a mask.
+
+    Examples
+    --------
+    >>> from evensky.math import MEAN, MEDIAN, makeStatistics
+    >>> statistics = makeStatistics([1.0, 2.0, 6.0], MEAN | MEDIAN)
+    >>> statistics.getValue(MEAN), statistics.getValue(MEDIAN)
+    (3.0, 2.0)
     """
-    plane, flags, sctrl = _split_arguments(args, flags, sctrl)
+    if planes:
+        args, mask, variance, weights = _named_planes(args, planes)
+    else:
+        mask = variance = weights = None
+    if not args:
+        raise TypeError("makeStatistics() needs an image, a masked image, a vector or a mask")
+    x = args[0]
+    seconds, flags, sctrl = _split_arguments(args[1:], flags, sctrl)
     if isinstance(flags, str):
         flags = stringToStatisticsProperty(flags)
     if isinstance(x, Mask):
-        if plane is not None or mask is not None or weights is not None:
+        if seconds or mask is not None or variance is not None or weights is not None:
             raise InvalidParameterError("Statistics of a Mask take no second plane; they are NPOINT and SUM only")
         return _core.makeMaskStatistics(x.array, int(flags), num_threads)
-    planes, is_vector = planes_of(x)
-    if plane is not None:
-        if _is_mask(plane, planes, is_vector):
-            mask = _only_one("mask", mask, plane)
+    own, is_vector = planes_of(x)
+    if seconds:
+        if len(seconds) == 2 or _is_mask(seconds[0], own, is_vector):
+            mask = _only_one("mask", mask, seconds[0])
         else:
-            weights = _only_one("weights", weights, plane)
+            weights = _only_one("weights", weights, seconds[0])
+        if len(seconds) == 2:
+            variance = _only_one("variance", variance, seconds[1])
     sctrl = StatisticsControl() if sctrl is None else sctrl
-    reject = planes.reject
-    mask_array = planes.mask
+    reject = own.reject
+    mask_array = own.mask
     if mask is not None:
         if mask_array is not None:
             raise InvalidParameterError(f"{type(x).__name__} has a mask of its own; a second one cannot be given")
@@ -174,20 +205,45 @@ def makeStatistics(
         sctrl = copy.copy(sctrl)
         sctrl.setAndMask(sctrl.getAndMask() | reject)
     weights_array = None if weights is None else weights_of(weights, is_vector)
-    variance, note = float32_variance(planes)
-    if note:
-        warnings.warn(note, stacklevel=2)
-    return _core.makeStatistics(planes.image, mask_array, variance, weights_array, int(flags), sctrl, num_threads)
+    if variance is None:
+        variance_array, note = float32_variance(own)
+        if note:
+            warnings.warn(note, stacklevel=2)
+    else:
+        if own.variance is not None:
+            raise InvalidParameterError(f"{type(x).__name__} has a variance of its own; a second one cannot be given")
+        variance_array = weights_of(variance, is_vector)
+    return _core.makeStatistics(own.image, mask_array, variance_array, weights_array, int(flags), sctrl, num_threads)
+
+
+def _named_planes(args: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], Any, Any, Any]:
+    """Return the arguments by position with the image in front, and the mask, variance and weights given by name."""
+    found: dict[str, Any] = {}
+    for name, value in named.items():
+        ours = _PLANE_NAMES.get(name, name)
+        if ours not in ("x", "mask", "variance", "weights"):
+            known = ", ".join(("x", "mask", "variance", "weights", *_PLANE_NAMES, "flags", "sctrl", "num_threads"))
+            raise TypeError(f"makeStatistics() got an unexpected keyword argument {name!r}; the known ones are {known}")
+        if ours in found:
+            raise InvalidParameterError(f"{name} was given twice, by two names for the same plane")
+        found[ours] = value
+    if "x" in found:
+        args = (found["x"], *args)
+    elif not args and isinstance(found.get("mask"), Mask):  # the statistics of a mask
+        args = (found.pop("mask"),)
+    return args, found.get("mask"), found.get("variance"), found.get("weights")
 
 
 def _split_arguments(
     args: tuple[Any, ...], flags: int | str | None, sctrl: StatisticsControl | None
-) -> tuple[Any, int | str, StatisticsControl | None]:
-    """Return the second plane, the flags and the control among the arguments after the first."""
-    plane = None
+) -> tuple[list[Any], int | str, StatisticsControl | None]:
+    """Return up to two further planes, the flags and the control among the arguments after the first."""
+    seconds: list[Any] = []
     rest = list(args)
-    if rest and not isinstance(rest[0], int | str | np.integer | StatisticsControl):
-        plane = rest.pop(0)
+    while rest and len(seconds) < 2 and not isinstance(rest[0], int | str | np.integer | StatisticsControl):
+        if seconds and rest[0] is None:  # no control
+            break
+        seconds.append(rest.pop(0))
     if rest and not isinstance(rest[0], StatisticsControl):
         flags = _only_one("flags", flags, rest.pop(0))
     if rest:
@@ -198,11 +254,12 @@ def _split_arguments(
         )
     if not isinstance(flags, int | str | np.integer):
         # A number that is not an integer was taken for a second plane above.
-        given = plane if flags is None and isinstance(plane, float | complex | bytes) else flags
+        last = seconds[-1] if seconds else None
+        given = last if flags is None and isinstance(last, float | complex | bytes) else flags
         raise InvalidParameterError(f"flags is {given!r}; it must be Property values, OR-ed, or the name of one")
     if sctrl is not None and not isinstance(sctrl, StatisticsControl):
         raise InvalidParameterError(f"sctrl is a {type(sctrl).__name__}; it must be a StatisticsControl")
-    return plane, flags, sctrl
+    return seconds, flags, sctrl
 
 
 def _only_one(name: str, keyword: Any, positional: Any) -> Any:

@@ -49,7 +49,8 @@ class Task:
     Parameters
     ----------
     config : ConfigClass, optional
-        Configuration, by default the defaults of its class; it is checked and frozen.
+        Configuration, by default the defaults of its class. It is checked and kept, not copied or frozen: several tasks
+        may share it, and it may be changed between calls.
     name : str, optional
         Name of the log; ``_DefaultName`` by default.
     log : logging.Logger, optional
@@ -67,7 +68,6 @@ class Task:
                 f"config is a {type(config).__name__}; it must be a {self.ConfigClass.__name__}"
             )
         config.validate()
-        config.freeze()
         self.config = config
         self._name = self._DefaultName if name is None else name
         self._parent_log = log

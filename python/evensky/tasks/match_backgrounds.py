@@ -87,10 +87,18 @@ class MatchBackgroundsTask(Task):
     def __init__(self, config: MatchBackgroundsConfig | None = None, name: str | None = None, log: Any = None) -> None:
         super().__init__(config, name, log)
         self.sctrl = StatisticsControl()
+        self.sctrl.setNanSafe(True)
+        self._set_bad_planes()
+
+    def _set_bad_planes(self) -> None:
         # The bits of the default planes; those of an exposure are looked up by name when it is matched.
         known = Mask.getMaskPlaneDict()
         self.sctrl.setAndMask(Mask.getPlaneBitMask([plane for plane in self.config.badMaskPlanes if plane in known]))
-        self.sctrl.setNanSafe(True)
+
+    def _check_config(self) -> None:
+        """Check the fields of the configuration, which may have changed since the task was made."""
+        self.config.validate()
+        self._set_bad_planes()
 
     def run(
         self,
@@ -136,7 +144,10 @@ class MatchBackgroundsTask(Task):
             If the list of scalers is not as long as the list of exposures.
         evensky.errors.InvalidParameterError
             For an object that is not a reference, a scaler or an executor.
+        lsst.pex.config.FieldValidationError
+            If a field of the configuration has a value that is not allowed.
         """
+        self._check_config()
         refs = [as_data_ref(ref, index) for index, ref in enumerate(expRefList)]
         if not refs:
             raise TaskError(
@@ -195,7 +206,10 @@ class MatchBackgroundsTask(Task):
             If no exposure can be used.
         RuntimeError
             If the list of scalers is not as long as the list of exposures.
+        lsst.pex.config.FieldValidationError
+            If a field of the configuration has a value that is not allowed.
         """
+        self._check_config()
         refs = [as_data_ref(ref, index) for index, ref in enumerate(expRefList)]
         scalers = self._scalers(imageScalerList, len(refs))
         candidates = []
@@ -253,7 +267,10 @@ class MatchBackgroundsTask(Task):
             If binSize and order do not allow a Chebyshev series.
         RuntimeError
             If sizes differ or the model fails; the message names the exposure.
+        lsst.pex.config.FieldValidationError
+            If a field of the configuration has a value that is not allowed.
         """
+        self._check_config()
         for exposure in (refExposure, sciExposure):
             # Any object that has the planes of an exposure is accepted, including the exposures of the original.
             if not all(hasattr(exposure, name) for name in ("maskedImage", "getDimensions", "getXY0")):

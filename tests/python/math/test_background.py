@@ -114,3 +114,111 @@ def test_a_control_with_an_approximation_uses_it(image: afwImage.MaskedImageF) -
     control = afwMath.BackgroundControl(6, 6, actrl=actrl)
     background = afwMath.makeBackground(image, control)
     np.testing.assert_array_equal(background.getImageF().array, background.getApproximate(actrl).getImage().array)
+
+
+def test_every_form_honours_an_approximation(image: afwImage.MaskedImageF) -> None:
+    """LSST's SubtractBackgroundTask names styles, although the control has an approximation."""
+    image.setXY0(Point2I(11, -7))
+    y, x = np.mgrid[: image.getHeight(), : image.getWidth()]
+    image.image.array[...] += 0.1 * x + 0.03 * y
+    actrl = afwMath.ApproximateControl(CHEBYSHEV, 2, 2, False)
+    background = afwMath.makeBackground(image, afwMath.BackgroundControl(6, 6, actrl=actrl))
+    want = background.getApproximate(actrl).getImage()
+    plain = afwMath.makeBackground(image, afwMath.BackgroundControl(6, 6)).getImageF()
+    assert np.abs(want.array - plain.array).max() > 0.5
+    box = Box2I(Point2I(15, 0), Extent2I(20, 9))
+    styles: list[tuple[Any, ...]] = [
+        (),
+        ("LINEAR",),
+        (afwMath.Interpolate.AKIMA_SPLINE, afwMath.REDUCE_INTERP_ORDER),
+        ("NATURAL_SPLINE", "THROW_EXCEPTION"),
+    ]
+    for style in styles:
+        for part in (None, box):
+            got = background.getImageF(*(() if part is None else (part,)), *style)
+            np.testing.assert_array_equal(got.array, want.array if part is None else want[box].array)
+            double = background.getImageD(*(() if part is None else (part,)), *style)
+            np.testing.assert_array_equal(double.array.astype(np.float32), got.array)
+    named = background.getImageF(bbox=box, interpStyle="LINEAR", undersampleStyle="REDUCE_INTERP_ORDER")
+    np.testing.assert_array_equal(named.array, want[box].array)
+    assert background.getAsUsedInterpStyle() == afwMath.Interpolate.UNKNOWN
+    # A control changes when what it returns does.
+    background.getBackgroundControl().getApproximateControl().setStyle(afwMath.ApproximateControl.UNKNOWN)
+    np.testing.assert_array_equal(background.getImageF("AKIMA_SPLINE").array, plain.array)
+
+
+def test_an_undersample_style_alone() -> None:
+    background = afwMath.makeBackground(PIXELS, afwMath.BackgroundControl(3, 3))
+    with pytest.raises(errors.InvalidParameterError, match="AKIMA_SPLINE, which needs 5"):
+        background.getImageF()
+    got = background.getImageF(undersampleStyle="REDUCE_INTERP_ORDER")
+    assert background.getAsUsedInterpStyle() == afwMath.Interpolate.CUBIC_SPLINE
+    np.testing.assert_array_equal(got.array, background.getImageF("CUBIC_SPLINE").array)
+
+
+def test_a_control_copies_what_it_is_given() -> None:
+    sctrl, actrl = afwMath.StatisticsControl(), afwMath.ApproximateControl(CHEBYSHEV, 2)
+    made = [
+        afwMath.BackgroundControl(5, 5, sctrl, "MEAN", actrl),
+        afwMath.BackgroundControl("LINEAR", 5, 5, "THROW_EXCEPTION", sctrl, "MEAN", actrl),
+        afwMath.BackgroundControl(afwMath.Interpolate.LINEAR, sctrl=sctrl, actrl=actrl),
+        afwMath.BackgroundControl(5, 5),
+    ]
+    made[3].setStatisticsControl(sctrl)
+    made[3].setApproximateControl(actrl)
+    sctrl.setNumIter(1)
+    sctrl.setAndMask(6)
+    actrl.setOrderX(4)
+    for control in made:
+        assert (control.getStatisticsControl().getNumIter(), control.getStatisticsControl().getAndMask()) == (3, 0)
+        assert control.getApproximateControl().getOrderX() == 2
+        # What it returns is its own.
+        control.getStatisticsControl().setNumIter(7)
+        control.getApproximateControl().setWeighting(False)
+        assert control.getStatisticsControl().getNumIter() == 7
+        assert not control.getApproximateControl().getWeighting()
+    assert (sctrl.getNumIter(), actrl.getWeighting()) == (1, True)
+
+
+def test_a_live_control_takes_effect(image: afwImage.MaskedImageF) -> None:
+    image.image.array[::7, ::5] += 1000
+    control = afwMath.BackgroundControl(4, 4)
+    three = afwMath.makeBackground(image, control).getStatsImage().image.array
+    control.getStatisticsControl().setNumIter(1)
+    one = afwMath.makeBackground(image, control).getStatsImage().image.array
+    sctrl = afwMath.StatisticsControl(3.0, 1)
+    np.testing.assert_array_equal(
+        one, afwMath.makeBackground(image, afwMath.BackgroundControl(4, 4, sctrl)).getStatsImage().image.array
+    )
+    assert (one != three).any()
+
+
+def test_names_of_the_original(image: afwImage.MaskedImageF) -> None:
+    control = afwMath.BackgroundControl(6, 6)
+    want = afwMath.makeBackground(image, control)
+    box, stats = want.getImageBBox(), want.getStatsImage()
+    for got in (
+        afwMath.makeBackground(img=image, bgCtrl=control),
+        afwMath.BackgroundMI(img=image, bgCtrl=control),
+        afwMath.BackgroundMI(image, bgCtrl=control),
+        afwMath.BackgroundMI(imageDimensions=box, statsImage=stats),
+    ):
+        np.testing.assert_array_equal(got.getImageF().array, want.getImageF().array)
+    surface = afwMath.makeApproximate(
+        x=want.getBinCentersX(),
+        y=want.getBinCentersY(),
+        im=stats,
+        bbox=box,
+        ctrl=afwMath.ApproximateControl(CHEBYSHEV, 2),
+    )
+    assert surface.getBBox() == box
+    for wrong in (
+        {"img": image},
+        {"bgCtrl": control},
+        {"imageDimensions": box},
+        {"img": image, "imageDimensions": box},
+    ):
+        with pytest.raises(TypeError, match="it takes imageDimensions and statsImage, or img and bgCtrl"):
+            afwMath.BackgroundMI(**wrong)
+    with pytest.raises(TypeError, match="'image'"):
+        afwMath.BackgroundMI(image=image, bgCtrl=control)

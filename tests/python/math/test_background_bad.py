@@ -159,7 +159,7 @@ REFUSED: list[Row] = [
             f"control {value!r} of a background",
             lambda value=value: afwMath.makeBackground(ONES, value),
             *INVALID,
-            f"bctrl is a {type(value).__name__}; it must be a BackgroundControl",
+            f"bgCtrl is a {type(value).__name__}; it must be a BackgroundControl",
         )
         for value in (None, 3, "x")
     ),

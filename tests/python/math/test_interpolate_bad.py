@@ -89,8 +89,8 @@ REFUSED: list[Row] = [
         (
             f"points of style {value!r}",
             lambda value=value: afwMath.lookupMinInterpPoints(value),
-            *INVALID,
-            f"{value} does not exist",
+            *RANGE,
+            f"{value} (does not exist|is out of range)",
         )
         for value in (-1, 7, 9, None)
     ),

@@ -85,7 +85,7 @@ def test_arguments_that_statistics_refuse(image: afwImage.MaskedImageF) -> None:
     ):
         with pytest.raises((ValueError, IndexError), match=match):
             call()
-    with pytest.raises(errors.LengthError, match=r"79 x 60.*80 x 60"):
+    with pytest.raises(errors.InvalidParameterError, match=r"79 x 60.*80 x 60"):
         afwMath.makeStatistics(PIXELS, np.zeros((60, 79), np.int32), afwMath.MEAN)
 
 
@@ -140,3 +140,113 @@ def test_threads_do_not_change_bits() -> None:
         evensky.set_num_threads(0)
     with pytest.raises(ValueError, match="num_threads = -1"):
         afwMath.makeStatistics(array, flags, num_threads=-1)
+
+
+FLOATS = (
+    afwMath.SUM
+    | afwMath.MEAN
+    | afwMath.STDEV
+    | afwMath.VARIANCE
+    | afwMath.MEANSQUARE
+    | afwMath.MEDIAN
+    | afwMath.IQRANGE
+    | afwMath.MAD
+    | afwMath.MEANCLIP
+    | afwMath.STDEVCLIP
+    | afwMath.VARIANCECLIP
+    | afwMath.MIN
+    | afwMath.MAX
+)
+COUNTS = afwMath.NPOINT | afwMath.NCLIPPED | afwMath.NMASKED
+
+
+def each(flags: int) -> list[afwMath.Property]:
+    return [one for one in afwMath.Property if int(one) & flags]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3, 4), (60, 80), (600, 500)], ids=["small", "middle", "large"])
+@pytest.mark.parametrize("kind", ["plain", "weights", "errors"])
+def test_a_nan_that_is_not_rejected_reaches_every_property(dtype: Any, shape: tuple[int, int], kind: str) -> None:
+    pixels = np.random.default_rng(4).normal(100, 5, shape).astype(dtype)
+    control = afwMath.StatisticsControl(andMask=1, isNanSafe=False)
+    weights = np.full(shape, 2.0, np.float32) if kind == "weights" else None
+    control.setCalcErrorFromInputVariance(kind == "errors")
+    mask = np.zeros(shape, np.int32)
+    image = afwImage.makeMaskedImageFromArrays(pixels.copy(), mask, np.ones(shape, np.float32))
+    size = pixels.size
+    for place in (0, size // 2, size - 1):
+        image.image.array[...] = pixels
+        image.image.array.flat[place] = np.nan
+        got = afwMath.makeStatistics(image, FLOATS | COUNTS, control, weights=weights)
+        for one in each(FLOATS):
+            assert np.isnan(got.getValue(one)), one
+        assert [got.getValue(one) for one in each(COUNTS)] == [size, size, 0]
+        # Each alone, too, and a bad pixel does not count.
+        assert np.isnan(afwMath.makeStatistics(image, afwMath.MIN, control, weights=weights).getValue())
+        image.mask.array.flat[place] = 1
+        got = afwMath.makeStatistics(image, FLOATS | COUNTS, control, weights=weights)
+        good = np.delete(pixels.ravel(), place)
+        assert (got.getValue(afwMath.MIN), got.getValue(afwMath.MAX)) == (good.min(), good.max())
+        assert got.getValue(afwMath.MEDIAN) == pytest.approx(np.median(good), rel=1e-7)
+        assert [got.getValue(one) for one in each(COUNTS)][0::2] == [size - 1, 1]
+        image.mask.array[...] = 0
+
+
+def test_infinite_pixels_that_are_not_rejected_are_extremes() -> None:
+    control = afwMath.StatisticsControl(isNanSafe=False)
+    got = afwMath.makeStatistics([1.0, np.inf, 3.0, -np.inf, 2.0], FLOATS, control)
+    assert [got.getValue(one) for one in (afwMath.MIN, afwMath.MAX, afwMath.MEDIAN)] == [-np.inf, np.inf, 2.0]
+    assert np.isnan(got.getValue(afwMath.MEAN))
+
+
+def test_a_nan_without_a_weight_reaches_the_order_statistics_alone() -> None:
+    image = afwImage.MaskedImageF(4, 1)
+    image.image.array[...] = [1.0, np.nan, 3.0, 5.0]
+    image.variance.array[...] = [1.0, 0.0, 1.0, 1.0]
+    got = afwMath.makeStatistics(image, FLOATS, afwMath.StatisticsControl(isNanSafe=False, useWeights=True))
+    assert [got.getValue(one) for one in (afwMath.MIN, afwMath.MAX, afwMath.MEAN)] == [1.0, 5.0, 3.0]
+    assert np.isnan(got.getValue(afwMath.MEDIAN))
+
+
+def test_names_of_the_original(image: afwImage.MaskedImageF) -> None:
+    control = afwMath.StatisticsControl(andMask=1)
+    control.setCalcErrorFromInputVariance(True)
+    flags = afwMath.MEAN | afwMath.ERRORS
+    want = afwMath.makeStatistics(image, flags, control).getResult()
+    planes = image.image, image.mask, image.variance
+    for got in (
+        afwMath.makeStatistics(mimg=image, flags=flags, sctrl=control),
+        afwMath.makeStatistics(img=planes[0], msk=planes[1], var=planes[2], flags=flags, sctrl=control),
+        afwMath.makeStatistics(planes[0], planes[1], planes[2], flags, control),
+        afwMath.makeStatistics(
+            planes[0].array, mask=planes[1].array, variance=planes[2].array, flags=flags, sctrl=control
+        ),
+        afwMath.makeStatistics(x=image, flags=flags, sctrl=control),
+    ):
+        assert got.getResult() == want
+    assert afwMath.makeStatistics(v=[1.0, 3.0], vweights=[3.0, 1.0], flags=afwMath.MEAN).getValue() == 1.5
+    assert afwMath.makeStatistics(mv=afwImage.MaskedVectorF([1, 5]), flags=afwMath.MEAN).getValue() == 3
+    assert afwMath.makeStatistics(msk=image.mask, flags=afwMath.SUM).getValue() == np.bitwise_or.reduce(
+        image.mask.array, axis=None
+    )
+    with pytest.raises(TypeError, match=r"'imgs'; the known ones are x.* img, mimg"):
+        afwMath.makeStatistics(imgs=image, flags=flags)
+    with pytest.raises(TypeError, match="needs an image"):
+        afwMath.makeStatistics(flags=flags)
+    with pytest.raises(errors.InvalidParameterError, match="mask was given twice"):
+        afwMath.makeStatistics(image, msk=image.mask, mask=image.mask, flags=flags)
+    with pytest.raises(errors.InvalidParameterError, match="variance of its own"):
+        afwMath.makeStatistics(image, var=image.variance, flags=flags)
+
+
+def test_planes_of_another_size_are_invalid_parameters(image: afwImage.MaskedImageF) -> None:
+    for other in (
+        {"msk": afwImage.Mask(3, 4)},
+        {"var": np.ones((4, 3), np.float32)},
+        {"weights": np.ones((4, 3), np.float32)},
+    ):
+        with pytest.raises(errors.InvalidParameterError, match="3 x 4 but the image is"):
+            afwMath.makeStatistics(image.image, flags=afwMath.MEAN, **other)
+    with pytest.raises(errors.InvalidParameterError, match="3 x 1 but the image is 2 x 1"):
+        afwMath.makeStatistics([1.0, 2.0], np.ones(3), afwMath.MEAN)

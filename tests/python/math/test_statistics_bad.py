@@ -87,7 +87,7 @@ REFUSED: list[Row] = [
     (
         "weights of another size",
         lambda: afwMath.makeStatistics(image(), afwImage.ImageF(3, 4), afwMath.MEAN),
-        *LENGTH,
+        *INVALID,
         "weights image is 3 x 4 but the image is 20 x 20",
     ),
     (
@@ -126,7 +126,7 @@ REFUSED: list[Row] = [
     (
         "a mask of another size",
         lambda: afwMath.makeStatistics(ONES, afwImage.Mask(3, 4), afwMath.MEAN),
-        *LENGTH,
+        *INVALID,
         "The mask is 3 x 4 but the image is 20 x 20",
     ),
     (
@@ -231,7 +231,7 @@ REFUSED: list[Row] = [
     ),
     ("weights of i", lambda: afwMath.makeStatistics(ONES, "MEAN", weights=ONES * 1j), *INVALID, "dtype complex64"),
     ("one weight", lambda: afwMath.makeStatistics(ONES, "MEAN", weights=3), *INVALID, r"shape \(\)"),
-    ("weights too many", lambda: afwMath.makeStatistics([1.0, 2.0], [1, 2, 3], "MEAN"), *LENGTH, "3 x 1 .* 2 x 1"),
+    ("weights too many", lambda: afwMath.makeStatistics([1.0, 2.0], [1, 2, 3], "MEAN"), *INVALID, "3 x 1 .* 2 x 1"),
     ("threads -2^31", lambda: afwMath.makeStatistics(ONES, "MEAN", num_threads=-(2**31)), *INVALID, "-2147483648"),
     *(
         (f"result {value}", lambda value=value: afwMath.makeStatistics(ONES, "MEAN").getValue(value), *INVALID, says)
@@ -458,7 +458,7 @@ def test_errors_of_odd_variances(variance: float, error: float) -> None:
 @pytest.mark.parametrize("value", [NAN, INF])
 def test_values_that_are_not_finite_count_on_request(value: float) -> None:
     got = numbers(np.array([[1, value, 3]]), afwMath.NPOINT, afwMath.MEAN, afwMath.MIN, sctrl=control(NanSafe=False))
-    np.testing.assert_array_equal(got, [3, NAN, 1])
+    np.testing.assert_array_equal(got, [3, NAN, NAN if np.isnan(value) else 1])
 
 
 def test_extremes_of_every_type() -> None:

@@ -187,3 +187,59 @@ def test_candidates_are_measured_and_chosen() -> None:
     level = make_task(bestRefWeightCoverage=0.0, bestRefWeightVariance=0.0, bestRefWeightLevel=1.0)
     lowest = level.chooseReference(candidates)
     assert candidates[lowest].level == min(candidate.level for candidate in candidates)
+
+
+def test_a_configuration_is_looked_at_in_every_call() -> None:
+    from lsst.pex.config import FieldValidationError
+
+    reference, science = SIMULATED[0].exposure, SIMULATED[1].exposure
+
+    def matched(task: MatchBackgroundsTask) -> np.ndarray:
+        one = science.clone()
+        task.matchBackgrounds(reference, one)
+        return one.image.array
+
+    config = MatchBackgroundsConfig()
+    first, second = MatchBackgroundsTask(config=config), MatchBackgroundsTask(config)
+    assert first.config is second.config is config
+    for fields in ({"binSize": 64}, {"usePolynomial": True, "order": 2}, {"badMaskPlanes": ["SAT"]}):
+        for name, value in fields.items():
+            setattr(config, name, value)
+        want = matched(make_task(**config.toDict()))
+        np.testing.assert_array_equal(matched(first), want)
+        np.testing.assert_array_equal(matched(second), want)
+    assert first.sctrl.getAndMask() == science.mask.getPlaneBitMask("SAT")
+    # A task that is made without a configuration, as LSST's own tests do it.
+    task = MatchBackgroundsTask()
+    task.config.binSize = 64
+    task.config.usePolynomial, task.config.order = True, 2
+    got = task.run([reference, science.clone()], "warp", refExpDataRef=reference).backgroundInfoList
+    want_run = make_task(binSize=64, usePolynomial=True, order=2).run(
+        [reference, science.clone()], "warp", refExpDataRef=reference
+    )
+    assert [one.fitRMS for one in got] == [one.fitRMS for one in want_run.backgroundInfoList]
+    # What is wrong is found when it is used.
+    task.config.order = -1
+    for call in (
+        lambda: task.matchBackgrounds(reference, science.clone()),
+        lambda: task.run([reference, science.clone()], "warp"),
+        lambda: task.selectRefExposure([reference], None, "warp"),
+    ):
+        with pytest.raises(FieldValidationError, match="order = -1"):
+            call()
+    task.config.order = 2
+    matched(task)
+
+
+def test_weights_of_the_choice_are_looked_at_in_every_call() -> None:
+    exposures = [one.exposure for one in SIMULATED]
+    task = MatchBackgroundsTask()
+    chosen = set()
+    for weights in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)):
+        names = ("bestRefWeightCoverage", "bestRefWeightVariance", "bestRefWeightLevel")
+        for name, weight in zip(names, weights, strict=True):
+            setattr(task.config, name, weight)
+        index = task.selectRefExposure(exposures, None, "warp")
+        assert index == make_task(**dict(zip(names, weights, strict=True))).selectRefExposure(exposures, None, "warp")
+        chosen.add(index)
+    assert len(chosen) > 1
