@@ -27,7 +27,6 @@ matcher.binSize = 64
 matcher.debugDataIdString = "Test Visit"
 
 
-
 def refused(reference, science):
     try:
         matcher.matchBackgrounds(reference, science)

@@ -99,12 +99,12 @@ def statisticsStack(*args: Any, **kwargs: Any) -> Any:
     """
     if "vectors" in kwargs:
         kwargs["images"] = kwargs.pop("vectors")
-    if "image" in kwargs or "dimensions" in kwargs or (len(args) > 2 and isinstance(args[2], str)):
-        return _collapsed(*args, **kwargs)
     second = args[1] if len(args) > 1 else kwargs.get("images")
     if "out" in kwargs or (args and second is not None and not isinstance(second, int | str | np.integer)):
         _stack_into(*args, **kwargs)
         return None
+    if "image" in kwargs or "dimensions" in kwargs or (len(args) > 2 and isinstance(args[2], str)):
+        return _collapsed(*args, **kwargs)
     return _stacked(*args, **kwargs)
 
 

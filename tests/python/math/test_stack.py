@@ -366,11 +366,17 @@ def test_flags_may_be_numbers_or_names_and_hold_one_property() -> None:
     images = [afwImage.ImageF(np.full((2, 2), 3.0, np.float32))]
     for flags in (4, "MEAN", afwMath.MEAN, afwMath.MEAN | afwMath.ERRORS, np.int64(4)):
         assert afwMath.statisticsStack(images, flags)[0, 0] == 3.0
+    out = afwImage.ImageF(2, 2)
+    afwMath.statisticsStack(out, images, "MEAN")
+    assert out[1, 1] == 3.0
+    assert afwMath.statisticsStack(images[0], "MEAN", "x")[0, 1][0] == 3.0
     for wrong in (0, afwMath.ERRORS, afwMath.ORMASK, afwMath.MEAN | afwMath.MEDIAN, 1 << 20, -1):
         with pytest.raises(InvalidParameterError, match="exactly one property"):
             afwMath.statisticsStack(images, wrong)
         with pytest.raises(InvalidParameterError, match="exactly one property"):
             afwMath.statisticsStack(images[0], wrong, "x")
+        with pytest.raises(InvalidParameterError, match="exactly one property"):
+            afwMath.statisticsStack(afwImage.ImageF(2, 2), images, wrong)
     with pytest.raises(InvalidParameterError, match=r"1028 \(MEAN \| MIN\)"):
         afwMath.statisticsStack(images, afwMath.MEAN | afwMath.MIN)
 
@@ -421,3 +427,41 @@ def test_inputs_and_control_stay_as_they_are() -> None:
     for image, planes in zip(images, before, strict=True):
         for plane, old in zip(image.getArrays(), planes, strict=True):
             np.testing.assert_array_equal(plane, old)
+
+
+def test_a_single_survivor_of_several_pixels_has_no_width_for_the_next_round() -> None:
+    values = [6.848, 3.520, 7.146, 7.092, 3.623, 7.343, 6.289, 5.529]
+    images = one_of([[value] for value in values])
+    once = control(numSigmaClip=0.5, numIter=2)
+    assert afwMath.statisticsStack(images, afwMath.MEANCLIP, once)[0, 0][0] == np.float32(6.848)
+    value, mask, variance = afwMath.statisticsStack(images, afwMath.MEANCLIP, control(numSigmaClip=0.5), [], 4)[0, 0]
+    assert np.isnan(value)
+    assert np.isnan(variance)
+    assert mask == 4
+    assert afwMath.makeStatistics(values, afwMath.NCLIPPED, control(numSigmaClip=0.5)).getValue() == 8
+    # A single good pixel survives all rounds.
+    assert afwMath.statisticsStack(images[:1], afwMath.MEANCLIP)[0, 0][:2] == (np.float32(6.848), 0)
+
+
+def test_negative_weights_are_used_as_they_are() -> None:
+    values, weights = [9.9, 11.5, 12.0, 12.3, 12.6, 13.3], [-1.0, 1.0, 2.0, 3.0, 1.0, 1.0]
+    mean = np.average(values, weights=weights)
+    scatter = np.average(np.square(np.array(values) - mean), weights=weights)
+    assert scatter < 0
+    result = afwMath.statisticsStack(one_of([[v] for v in values]), afwMath.MEAN, control(weighted=True), weights)
+    assert result[0, 0][0] == pytest.approx(mean, rel=1e-6)
+    assert np.isnan(result[0, 0][2])
+    total = sum(weights)
+    want = scatter * total**2 / (total**2 - np.square(weights).sum())
+    assert afwMath.statisticsStack([[v] for v in values], afwMath.VARIANCE, control(), weights)[0] == pytest.approx(
+        want
+    )
+
+
+def test_infinite_pixels_of_stacks_that_are_not_nan_safe() -> None:
+    images = one_of([[np.inf, np.nan], [1.0, 1.0], [2.0, 2.0]])
+    for prop in (afwMath.SUM, afwMath.MEAN, afwMath.MEANSQUARE):
+        assert np.isnan(afwMath.statisticsStack(images, prop, control(nanSafe=False)).image.array).all()
+        assert np.isfinite(afwMath.statisticsStack(images, prop).image.array).all()
+    extremes = afwMath.statisticsStack(images, afwMath.MAX, control(nanSafe=False)).image.array
+    np.testing.assert_array_equal(extremes, [[np.inf, np.nan]])
