@@ -74,8 +74,8 @@ def binImage(
     >>> afwMath.binImage(image, 2).array
     array([[2.5, 4.5]])
     >>> image[0, 0] = np.nan
-    >>> afwMath.binImage(image, 2, bad=0).array[0, 0] == (1 + 4 + 5) / 3
-    True
+    >>> afwMath.binImage(image, 2, bad=0).array
+    array([[3.33333333, 4.5       ]])
     """
     if isinstance(binY, Property):  # the third argument of the signature with one size
         if flags != Property.MEAN:
