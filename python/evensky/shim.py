@@ -27,13 +27,15 @@ from .errors import InvalidParameterError
 
 # The modules whose names a stand-in has. They are imported when a name is first asked for.
 _STAND_INS: dict[str, tuple[str, ...]] = {
-    "lsst.geom": ("evensky.geom",),
+    "lsst.geom": ("evensky.geom", "evensky.testing"),
     "lsst.afw.geom": ("evensky.geom",),
-    "lsst.afw.image": ("evensky.image",),
+    "lsst.afw.image": ("evensky.image", "evensky.testing"),
+    "lsst.afw.image.testUtils": ("evensky.testing",),
     "lsst.afw.math": ("evensky.math",),
     "lsst.afw.display": ("evensky.draw.virtual_display",),
     "lsst.afw.fits": ("evensky.errors",),
     "lsst.coadd.utils": ("evensky.image",),
+    "lsst.daf.base": ("evensky.image.metadata",),
     "lsst.pex.exceptions": ("evensky.errors",),
     "lsst.pipe.base": ("evensky.tasks.base",),
     "lsst.pipe.tasks.background": (
@@ -70,10 +72,14 @@ _SHORT_ERRORS = {
     )
     for suffix in ("", "Exception")
 }
-_ALIASES = {"lsst.pex.exceptions": {**_SHORT_ERRORS, "LsstException": "Exception", "LsstCppException": "Exception"}}
+_ALIASES = {
+    "lsst.daf.base": {"PropertyList": "as_metadata", "PropertySet": "as_metadata"},
+    "lsst.pex.exceptions": {**_SHORT_ERRORS, "LsstException": "Exception", "LsstCppException": "Exception"},
+}
 
 _lock = threading.RLock()
 _installed: dict[str, _StandIn] = {}
+_added: dict[str, type] = {}  # assertions, and the class that got them
 
 
 class _StandIn(ModuleType):
@@ -91,6 +97,7 @@ class _StandIn(ModuleType):
         if name == "__all__":
             return [one for one in dir(self) if not one.startswith("_")]
         if not name.startswith("_"):
+            _add_assertions()
             for source in self._sources:
                 module = importlib.import_module(source)
                 found = getattr(module, self._aliases.get(name, name), None)
@@ -120,9 +127,11 @@ def install(generation: str = "exposures") -> list[str]:
     """Put stand-ins for LSST packages that are absent into ``sys.modules``.
 
     These are ``lsst.geom``, ``lsst.afw.geom``, ``lsst.afw.image``, ``lsst.afw.math``, ``lsst.afw.fits``,
-    ``lsst.afw.display`` (which draws nothing), ``lsst.coadd.utils``, ``lsst.pex.exceptions``, ``lsst.pipe.base``,
-    ``lsst.pipe.tasks.background``, ``lsst.pipe.tasks.matchBackgrounds``, and the packages that hold them.
-    Calling it again is harmless, and may change the generation.
+    ``lsst.afw.display`` (which draws nothing), ``lsst.coadd.utils``, ``lsst.daf.base`` (property lists),
+    ``lsst.pex.exceptions``, ``lsst.pipe.base``, ``lsst.pipe.tasks.background``, ``lsst.pipe.tasks.matchBackgrounds``,
+    and the packages that hold them.
+    Calling it again is harmless, and may change the generation. When names are first taken from the stand-ins, the
+    assertions of `evensky.testing` are added to ``lsst.utils.tests.TestCase`` if that has been imported.
 
     Parameters
     ----------
@@ -157,14 +166,13 @@ def install(generation: str = "exposures") -> list[str]:
             parts = name.split(".")
             for length in range(1, len(parts)):
                 _install_one(".".join(parts[:length]), (), package=True)
-            _install_one(name, sources, package=False)
+            _install_one(name, sources, package=any(other.startswith(f"{name}.") for other in _STAND_INS))
         return sorted(_installed)
 
 
 def _install_one(name: str, sources: tuple[str, ...], *, package: bool) -> None:
     if name in _installed and sys.modules.get(name) is _installed[name]:
-        if not package:
-            _installed[name]._sources = sources
+        _installed[name]._sources = sources or _installed[name]._sources
         return
     if _exists(name):
         return
@@ -185,6 +193,19 @@ def _exists(name: str) -> bool:
         return False
 
 
+def _add_assertions() -> None:
+    """Add the assertions to the test case of LSST, if it has been imported; importing the original does so."""
+    tests = sys.modules.get("lsst.utils.tests")
+    if tests is None or _added:
+        return
+    with _lock:
+        testing = importlib.import_module("evensky.testing")
+        for name in testing.__all__:
+            if name.startswith("assert") and not hasattr(tests.TestCase, name):
+                setattr(tests.TestCase, name, getattr(testing, name))
+                _added[name] = tests.TestCase
+
+
 def uninstall() -> list[str]:
     """Take the stand-ins out of ``sys.modules``; what scripts have imported from them keeps working.
 
@@ -194,6 +215,9 @@ def uninstall() -> list[str]:
         Names of the modules that were taken out.
     """
     with _lock:
+        while _added:
+            name, test_case = _added.popitem()
+            delattr(test_case, name)
         names = sorted(_installed)
         for name in reversed(names):
             module = _installed.pop(name)

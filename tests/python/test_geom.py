@@ -135,7 +135,7 @@ def test_changes_in_place() -> None:
     assert place == Point2D(1.5, 2.5)
 
 
-@pytest.mark.parametrize(("size", "begins"), [(1, 8), (2, 7), (3, 7), (4, 6), (5, 6)])
+@pytest.mark.parametrize(("size", "begins"), [(1, 8), (2, 8), (3, 7), (4, 7), (5, 6), (6, 6)])
 def test_centered_box_of_a_size(size: int, begins: int) -> None:
     """Halves are not rounded to even numbers: boxes of one size move with their centres."""
     for shift in range(4):
@@ -146,13 +146,20 @@ def test_centered_box_of_a_size(size: int, begins: int) -> None:
         )
 
 
+def test_no_box_of_the_size_is_nearer_to_the_centre() -> None:
+    for x, y in np.random.default_rng(2).uniform(-20, 20, (100, 2)):
+        for size in (Extent2I(3, 4), Extent2I(6, 1)):
+            middle = Box2I.makeCenteredBox(Point2D(x, y), size).getCenter()
+            assert max(abs(middle.x - x), abs(middle.y - y)) <= 0.5
+
+
 def test_centered_boxes() -> None:
-    assert Box2I.makeCenteredBox(Point2D(-8.5, 0.2), Extent2I(4, 3)) == Box2I(Point2I(-10, -1), Extent2I(4, 3))
+    assert Box2I.makeCenteredBox(Point2D(-8.5, 0.7), Extent2I(4, 3)) == Box2I(Point2I(-10, 0), Extent2I(4, 3))
     assert Box2I.makeCenteredBox(Point2D(3, 3), Extent2I(4, 0)).isEmpty()
     assert Box2I.makeCenteredBox(Point2D(3, 3), Extent2I(-4, 2)).isEmpty()
     real = Box2D.makeCenteredBox(Point2D(3, 4), Extent2D(5, 2.5))
     assert (real.getMin(), real.getMax()) == (Point2D(0.5, 2.75), Point2D(5.5, 5.25))
-    assert IntervalI(center=8.0, size=2) == IntervalI(7, 8)
+    assert IntervalI(center=8.0, size=2) == IntervalI(8, 9)
 
 
 def test_a_negative_size_reaches_back_unless_told_otherwise() -> None:

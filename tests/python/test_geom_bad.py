@@ -56,12 +56,12 @@ REFUSED: list[Row] = [
         (
             f"Box2I of {value!r}",
             lambda value=value: geom.Box2I(*value),
-            *INVALID,
+            *WRONG_TYPE,
             f"takes nothing, .*; got {len(value)} arguments",
         )
         for value in ((3,), (None,), (1, 2, 3), (geom.Point2I(0, 0),))
     ),
-    ("a box of a misspelt argument", lambda: geom.Box2I(corners=1), *INVALID, "got 0 arguments and corners"),
+    ("a box of a misspelt argument", lambda: geom.Box2I(corners=1), *WRONG_TYPE, "got 0 arguments and corners"),
     ("a box of an infinite box", lambda: geom.Box2I(real_box(0, INF)), *INVALID, "0.0..inf .*must be finite"),
     ("other edges", lambda: geom.Box2I(real_box(0, 1), edgeHandling="EXPAND"), *WRONG_TYPE, "'EXPAND'; .*Box2I.EXPAND"),
     ("edges of a size", lambda: geom.Box2I(real_box(0, 1), geom.Extent2I(3)), *WRONG_TYPE, "Extent2I.*Box2I.EXPAND"),
@@ -79,7 +79,7 @@ REFUSED: list[Row] = [
         *WRONG_TYPE,
         "Inter",
     ),
-    ("a real box of one number", lambda: geom.Box2D(3), *INVALID, "Box2D takes nothing.*got 1 arguments"),
+    ("a real box of one number", lambda: geom.Box2D(3), *WRONG_TYPE, "Box2D takes nothing.*got 1 arguments"),
     ("a real box of words", lambda: geom.Box2D("ab", "cd"), *WRONG_TYPE, "'a' is a str"),
     ("a real box with infinity", lambda: real_box(0, 1).include(geom.Point2D(INF, 0)), *INVALID, "inf.*must be finite"),
     ("a real box clipped by a box", lambda: real_box(0, 1).clippedTo(ALL), *WRONG_TYPE, "a Box2I; it must be a Box2D"),
@@ -102,8 +102,8 @@ REFUSED: list[Row] = [
     ("pixels -= fractions", lambda: operator.isub(geom.Extent2I(1, 2), geom.Extent2D(1)), *WRONG_TYPE, "a = a - b"),
     ("pixels *= fractions", lambda: operator.imul(geom.Extent2I(1, 2), 1.5), *WRONG_TYPE, "a = a \\* b"),
     ("pixels /= a number", lambda: operator.itruediv(geom.Extent2I(4, 2), 2), *WRONG_TYPE, "use / or //="),
-    ("an interval of one end", lambda: geom.IntervalI(min=3), *INVALID, "IntervalI takes nothing.*got min"),
-    ("an interval of three", lambda: geom.IntervalI(min=3, max=4, size=2), *INVALID, "got min, max, size"),
+    ("an interval of one end", lambda: geom.IntervalI(min=3), *WRONG_TYPE, "IntervalI takes nothing.*got min"),
+    ("an interval of three", lambda: geom.IntervalI(min=3, max=4, size=2), *WRONG_TYPE, "got min, max, size"),
     ("an interval of fractions", lambda: geom.IntervalI(0.5, 2), *WRONG_TYPE, "0.5 is a float"),
     ("an interval around NaN", lambda: geom.IntervalI(center=NAN, size=2), *INVALID, "center = nan"),
     (
@@ -133,7 +133,7 @@ REFUSED: list[Row] = [
     ("a box grown out", lambda: box(0, 0, 5, 5).dilatedBy(2**62).getDimensions(), *RANGE, "9223372036854775813"),
     ("a box grown by NaN", lambda: box(0, 0, 5, 5).dilatedBy(NAN), *WRONG_TYPE, "nan is a float; a whole number"),
     ("a box with nothing in it", lambda: box(0, 0, 5, 5).include(None), *WRONG_TYPE, "None is a NoneType"),
-    ("Box2D of None", lambda: geom.Box2D(None), *INVALID, "Box2D takes nothing.*got 1 arguments"),
+    ("Box2D of None", lambda: geom.Box2D(None), *WRONG_TYPE, "Box2D takes nothing.*got 1 arguments"),
     *(
         (name, call, *RANGE, "must be within")
         for name, call in (
@@ -144,7 +144,7 @@ REFUSED: list[Row] = [
     ),
     ("a box of no corner", lambda: geom.Box2I(None, geom.Extent2I(1, 1)), *WRONG_TYPE, "None"),
     *(
-        (f"{kind.__name__} of {value!r}", lambda kind=kind, value=value: kind(value), *INVALID, says)
+        (f"{kind.__name__} of {value!r}", lambda kind=kind, value=value: kind(value), *WRONG_TYPE, says)
         for kind in (geom.Point2I, geom.Point2D, geom.Extent2I)
         for value, says in (((1, 2, 3), r"\(1, 2, 3\)"), ((1,), r"\(1,\)"), ({}, "{}"), ([], r"\[\]"))
     ),

@@ -23,7 +23,8 @@ config.order = 2
 config.binSize = 64
 task = MatchBackgroundsTask(config=config)
 result = task.matchBackgrounds(reference, science)
-assert isinstance(result, Struct)
+assert {"matchedMSE", "fitRMS", "backgroundModel"} <= set(result.getDict())
+assert Struct(result=result).result is result
 assert result.matchedMSE < 2.1, result.matchedMSE
 assert result.fitRMS < 0.2, result.fitRMS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FitsPlanes", "read_described", "read_errors", "read_planes"]
+__all__ = ["FitsPlanes", "read_described", "read_errors", "read_mask", "read_planes"]
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -305,6 +305,26 @@ def _read_mask(
         if ignored:
             notes.append(f"the mask {name} has bits beyond the 32nd, which is the last that a plane can have: ignored")
     return mask
+
+
+def read_mask(
+    hdu: Any, description: MaskDescription, image: ImageDescription, scratch: Scratch
+) -> tuple[np.ndarray, dict[str, int] | None]:
+    """Read the mask of an open HDU: its bits, int32, and the numbers of its planes if it names them.
+
+    Raises
+    ------
+    evensky.errors.FitsError
+        If its shape is not that of `image`, or its pixels are not whole numbers.
+    """
+    _check_plane(hdu, description.name, description.path)
+    mask = _read_mask(hdu, description, image, scratch, [])
+    if mask.unknown is not None:
+        raise FitsError(
+            f"{description.path}: {np.count_nonzero(mask.unknown)} pixels of the mask {description.name} are NaN; "
+            "whole numbers are needed"
+        )
+    return mask.bits, mask.planes
 
 
 def _move_high_bits(

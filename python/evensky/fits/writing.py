@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["write_hdus", "write_image_plane", "write_planes"]
 
 import math
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,17 +48,24 @@ def _stand_in(array: np.ndarray) -> np.ndarray:
     return np.broadcast_to(np.zeros((), array.dtype.newbyteorder(">")), array.shape)
 
 
-def _write_by_bands(planes: Sequence[tuple[Any, np.ndarray | None]], path: str | Path, overwrite: bool) -> None:
+def _write_by_bands(
+    planes: Sequence[tuple[Any, np.ndarray | None]], path: str | Path, overwrite: bool, before: Path | None = None
+) -> None:
     """Write HDUs that were made of stand-ins, with the pixels that they stand for, band by band.
 
-    The file appears whole or not at all. astropy would need all pixels in memory at once, in the byte order of FITS.
+    They follow those of the file `before`, if there is one. The file appears whole or not at all. astropy would need
+    all pixels in memory at once, in the byte order of FITS.
     """
     from astropy.io import fits
 
-    hdus = fits.HDUList([hdu for hdu, _ in planes])
-    hdus.verify("silentfix")
-    hdus.update_extend()
+    if before is None:
+        hdus = fits.HDUList([hdu for hdu, _ in planes])
+        hdus.verify("silentfix")
+        hdus.update_extend()
     with atomic_path(path, overwrite=overwrite) as temporary, temporary.open("wb") as handle:
+        if before is not None:
+            with before.open("rb") as old:
+                shutil.copyfileobj(old, handle)
         for hdu, array in planes:
             handle.write(hdu.header.tostring().encode("ascii"))
             if array is None:
@@ -124,10 +132,7 @@ def write_planes(
         return _with_cards(made, wcs, kind, planes.x0, planes.y0)
 
     mask_hdu = plane(planes.mask, "MASK", "RICE_1")
-    names = DEFAULT_PLANES if planes.mask_planes is None else planes.mask_planes
-    for name, bit in sorted(names.items(), key=lambda item: item[1]):
-        keyword = f"MP_{name}"
-        mask_hdu.header[keyword if len(keyword) <= 8 else f"HIERARCH {keyword}"] = bit
+    _name_planes(mask_hdu.header, DEFAULT_PLANES if planes.mask_planes is None else planes.mask_planes)
     hdus = [primary, plane(planes.image, "IMAGE", "GZIP_2"), mask_hdu, plane(planes.variance, "VARIANCE", "GZIP_2")]
     if compress:
         write_hdus(fits.HDUList(hdus), path, overwrite)
@@ -136,8 +141,23 @@ def write_planes(
         _write_by_bands(list(zip(hdus, arrays, strict=True)), path, overwrite)
 
 
+def _name_planes(header: Any, planes: Mapping[str, int]) -> None:
+    """Add the cards that name the planes of a mask."""
+    for name, bit in sorted(planes.items(), key=lambda item: item[1]):
+        keyword = f"MP_{name}"
+        header[keyword if len(keyword) <= 8 else f"HIERARCH {keyword}"] = bit
+
+
 def write_image_plane(
-    image: np.ndarray, path: str | Path, *, x0: int = 0, y0: int = 0, overwrite: bool = False, header: Any = None
+    image: np.ndarray,
+    path: str | Path,
+    *,
+    x0: int = 0,
+    y0: int = 0,
+    overwrite: bool = False,
+    header: Any = None,
+    mask_planes: Mapping[str, int] | None = None,
+    append: bool = False,
 ) -> None:
     """Write one array as a plain FITS image.
 
@@ -153,6 +173,10 @@ def write_image_plane(
         Replace an existing file.
     header : astropy.io.fits.Header, optional
         Cards to keep; those that describe storage are left out.
+    mask_planes : mapping of str to int, optional
+        Names and numbers of the planes of a mask, which is then marked as one.
+    append : bool, optional
+        Keep the HDUs of the file, if it exists, and add the image as the last one.
 
     Raises
     ------
@@ -161,8 +185,12 @@ def write_image_plane(
     """
     from astropy.io import fits
 
-    hdu = fits.PrimaryHDU(_stand_in(image))
+    before = Path(path) if append and Path(path).exists() else None
+    hdu = fits.PrimaryHDU(_stand_in(image)) if before is None else fits.ImageHDU(_stand_in(image))
     for card in kept_cards(header):
         hdu.header.append(card, end=True)
+    if mask_planes is not None:
+        hdu.header["EXTTYPE"] = "MASK"
+        _name_planes(hdu.header, mask_planes)
     hdu.header["LTV1"], hdu.header["LTV2"] = -x0, -y0
-    _write_by_bands([(hdu, image)], path, overwrite)
+    _write_by_bands([(hdu, image)], path, overwrite, before)

@@ -14,7 +14,18 @@ from ..errors import InvalidParameterError
 from ..errors import TypeError as WrongTypeError
 from .intervals import EdgeHandlingEnum as _Edges
 from .intervals import IntervalD, IntervalI, array_of_numbers, expanded_to_pixels, is_array
-from .pairs import Extent2D, Extent2I, Point2D, Point2I, as_point, integer, position, real, trusted_point
+from .pairs import (
+    Extent2D,
+    Extent2I,
+    Point2D,
+    Point2I,
+    as_point,
+    integer,
+    nearest_integer,
+    position,
+    real,
+    trusted_point,
+)
 
 
 def trusted_box(x0: int, y0: int, width: int, height: int) -> Box2I:
@@ -53,7 +64,7 @@ def _corners(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[A
             values.append((Extent2I if name == "Box2I" else Extent2D)(value) if key == "dimensions" else value)
     single = len(values) == 1 and isinstance(values[0], Box2I | Box2D)
     if kwargs or not (single or len(values) in (0, 2)):
-        raise InvalidParameterError(
+        raise WrongTypeError(
             f"{name} takes nothing, a box, a corner and dimensions, two corners, or two intervals; "
             f"got {len(args)} arguments" + (f" and {', '.join(kwargs)}" if kwargs else "")
         )
@@ -104,9 +115,9 @@ class Box2I:
     Raises
     ------
     evensky.errors.TypeError
-        If an argument has a wrong type; a real coordinate is one of them.
+        If the number of arguments is wrong, or one has a wrong type; a real coordinate is one of them.
     evensky.errors.InvalidParameterError
-        If the number of arguments is wrong, or a `Box2D` is not finite.
+        If a `Box2D` is not finite.
     evensky.errors.OutOfRangeError
         If a coordinate or size is beyond +-2^62.
 
@@ -179,19 +190,20 @@ class Box2I:
 
     @staticmethod
     def makeCenteredBox(center: Point2D, size: Extent2I) -> Box2I:
-        """Return a box of the given size around `center`; its first pixel is floor(center - size / 2 + 0.5).
+        """Return the box of the given size whose centre is nearest to `center`; the upper one of two equally near ones.
 
-        The box is empty if a size is not positive.
+        The real position of the first pixel, center - size / 2 + 0.5, is rounded, and halves are rounded up. The box is
+        empty if a size is not positive.
 
         Examples
         --------
         >>> Box2I.makeCenteredBox(Point2D(8, 9), Extent2I(3, 2))
-        Box2I(corner=Point2I(7, 8), dimensions=Extent2I(3, 2))
+        Box2I(corner=Point2I(7, 9), dimensions=Extent2I(3, 2))
         """
         center, size = Point2D(center), Extent2I(size)
         if not (math.isfinite(center.x) and math.isfinite(center.y)):
             raise InvalidParameterError(f"center = {center}; it must be finite")
-        x0, y0 = (math.floor(middle - 0.5 * length + 0.5) for middle, length in zip(center, size, strict=True))
+        x0, y0 = (nearest_integer(middle - 0.5 * length + 0.5) for middle, length in zip(center, size, strict=True))
         return Box2I(Point2I(x0, y0), size, invert=False)
 
     def getMinX(self) -> int:
@@ -426,9 +438,7 @@ class Box2D:
     Raises
     ------
     evensky.errors.TypeError
-        If an argument has a wrong type.
-    evensky.errors.InvalidParameterError
-        If the number of arguments is wrong.
+        If the number of arguments is wrong, or one has a wrong type.
 
     Examples
     --------

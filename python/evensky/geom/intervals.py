@@ -14,7 +14,7 @@ import numpy as np
 from .._checks import shown
 from ..errors import InvalidParameterError
 from ..errors import TypeError as WrongTypeError
-from .pairs import integer, real
+from .pairs import integer, nearest_integer, real
 
 
 class EdgeHandlingEnum(enum.Enum):
@@ -94,7 +94,7 @@ class _Interval:
         elif names == ("size", "center"):
             low, high = self._centered(real(center), self._number(size))
         elif names:
-            raise InvalidParameterError(
+            raise WrongTypeError(
                 f"{type(self).__name__} takes nothing, an interval, or two of min, max, size and center (min and max, "
                 f"min and size, max and size, center and size); got {', '.join(names)}"
             )
@@ -267,7 +267,7 @@ class IntervalI(_Interval):
     def _centered(cls, center: float, size: int) -> tuple[int, int]:
         if not math.isfinite(center):
             raise InvalidParameterError(f"center = {center}; it must be finite")
-        low = integer(math.floor(center - 0.5 * size + 0.5))
+        low = integer(nearest_integer(center - 0.5 * size + 0.5))
         return low, low + size - 1
 
     def getBegin(self) -> int:

@@ -128,7 +128,7 @@ class CoordinateExpr2:
     def __init__(self, x: Any = False, y: Any = None) -> None:
         pair = (x, y) if y is not None else tuple(x) if hasattr(x, "__iter__") else (x, x)
         if len(pair) != 2:
-            raise InvalidParameterError(f"CoordinateExpr2 takes two truth values; got {shown(x)}")
+            raise WrongTypeError(f"CoordinateExpr2 takes two truth values; got {shown(x)}")
         self._x, self._y = bool(pair[0]), bool(pair[1])
 
     def and_(self, other: CoordinateExpr2) -> CoordinateExpr2:
@@ -184,7 +184,7 @@ class _Pair:
             # x is another pair, a sequence of two numbers, or one number for both coordinates.
             pair = tuple(x) if hasattr(x, "__iter__") else (x, x)
             if len(pair) != 2:
-                raise InvalidParameterError(f"{type(self).__name__} takes two numbers; got {shown(x)}")
+                raise WrongTypeError(f"{type(self).__name__} takes two numbers; got {shown(x)}")
             x, y = pair
         self._x = self._number(x)
         self._y = self._number(y)

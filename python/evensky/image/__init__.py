@@ -6,7 +6,7 @@ Scripts written for ``lsst.afw.image`` need only ``import evensky.image as afwIm
 from __future__ import annotations
 
 from ._pixels import LOCAL, PARENT, ImageOrigin
-from .exposure import Exposure, ExposureD, ExposureF, ExposureI, ExposureL, ExposureU
+from .exposure import Exposure, ExposureD, ExposureF, ExposureI, ExposureInfo, ExposureL, ExposureU
 from .factories import (
     makeExposure,
     makeImageFromArray,
@@ -16,8 +16,17 @@ from .factories import (
 )
 from .foreign import Planes, as_planes
 from .image import Image, ImageD, ImageF, ImageI, ImageL, ImageU
-from .mask import Mask, MaskX, translate_mask
-from .masked_image import MaskedImage, MaskedImageD, MaskedImageF, MaskedImageI, MaskedImageL, MaskedImageU
+from .mask import Mask, MaskPixel, MaskX, translate_mask
+from .masked_image import (
+    MaskedImage,
+    MaskedImageD,
+    MaskedImageF,
+    MaskedImageI,
+    MaskedImageL,
+    MaskedImageU,
+    VariancePixel,
+    imagesOverlap,
+)
 from .scaler import ConstantScaler, ImageScaler, SpatialScaler
 from .vector import MaskedVector, MaskedVectorD, MaskedVectorF
 
@@ -29,6 +38,7 @@ __all__ = [
     "ExposureD",
     "ExposureF",
     "ExposureI",
+    "ExposureInfo",
     "ExposureL",
     "ExposureU",
     "Image",
@@ -40,6 +50,7 @@ __all__ = [
     "ImageScaler",
     "ImageU",
     "Mask",
+    "MaskPixel",
     "MaskX",
     "MaskedImage",
     "MaskedImageD",
@@ -52,7 +63,9 @@ __all__ = [
     "MaskedVectorF",
     "Planes",
     "SpatialScaler",
+    "VariancePixel",
     "as_planes",
+    "imagesOverlap",
     "makeExposure",
     "makeImageFromArray",
     "makeMaskFromArray",

@@ -7,23 +7,28 @@ __all__ = [
     "PARENT",
     "Boxed",
     "ImageOrigin",
+    "OutsideError",
     "PixelPlane",
     "check_same_size",
+    "is_path",
     "local_slices",
     "part_of",
     "pixels_of",
     "regular",
+    "with_keywords",
 ]
 
 import enum
 import operator
+import os
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 import numpy as np
 
 from .._checks import shown
-from ..errors import InvalidParameterError, LengthError, OutOfRangeError
+from ..errors import InvalidParameterError, LengthError, LogicError, OutOfRangeError
+from ..errors import TypeError as WrongTypeError
 from ..geom import Box2I, Extent2I, Point2I, trusted_point
 
 
@@ -36,6 +41,14 @@ class ImageOrigin(enum.Enum):
 
 PARENT = ImageOrigin.PARENT
 LOCAL = ImageOrigin.LOCAL
+
+
+class OutsideError(LengthError, OutOfRangeError):
+    """Slice beyond an image; the message holds both."""
+
+
+class UnsupportedOperationError(LogicError, NotImplementedError, TypeError):
+    """Operator that images do not have; the message names one that they have."""
 
 
 _BoxedT = TypeVar("_BoxedT", bound="Boxed")
@@ -55,7 +68,7 @@ class Boxed:
     def getBBox(self, origin: ImageOrigin = PARENT) -> Box2I:
         """Return the bounding box, in parent or local coordinates."""
         if not isinstance(origin, ImageOrigin):
-            raise InvalidParameterError(f"origin is {shown(origin)}; it must be PARENT or LOCAL")
+            raise WrongTypeError(f"origin is {shown(origin)}; it must be PARENT or LOCAL")
         corner = self.getXY0() if origin is PARENT else Point2I(0, 0)
         return Box2I(corner, Extent2I(self.getWidth(), self.getHeight()))
 
@@ -77,6 +90,12 @@ class Boxed:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise NotImplementedError
+
+    def _target(self, bbox: Box2I | None, origin: ImageOrigin) -> Self:
+        """Return the part into which ``assign`` writes: all of the object if there is no box, or an empty one."""
+        if bbox is None or (isinstance(bbox, Box2I) and bbox.isEmpty()):
+            return self
+        return self.subset(bbox, origin)
 
     @classmethod
     def Factory(cls, *args: Any, **kwargs: Any) -> Self:
@@ -125,45 +144,28 @@ class Boxed:
 
     def _sub(self, index: Any) -> Self:
         """Return the part selected by ``self[index]``, for every form of index except a single pixel."""
-        if isinstance(index, Box2I):
-            return self.subset(index)
-        if isinstance(index, slice):
-            index = (index, slice(None))
-        if not isinstance(index, tuple):
-            raise InvalidParameterError(
-                f"Index {index!r} is none of: [x, y], [x, y, origin], [box], [box, origin], [xSlice, ySlice]"
-            )
-        origin = PARENT
-        if index and isinstance(index[-1], ImageOrigin):
-            *rest, origin = index
-            index = tuple(rest)
-        if len(index) == 1 and isinstance(index[0], Box2I):
-            return self.subset(index[0], origin)
-        if len(index) == 2 and all(isinstance(i, slice) for i in index):
+        places, origin = _split_index(index)
+        if len(places) == 1 and isinstance(places[0], Box2I):
+            return self.subset(places[0], origin)
+        if len(places) == 1 and (places[0] is Ellipsis or isinstance(places[0], slice)):
+            places = (*places, slice(None))
+        if len(places) == 2 and all(map(_is_place, places)):
             corner = self.getXY0() if origin is PARENT else Point2I(0, 0)
-            columns = _bounds(index[0], corner.x, self.getWidth(), "x")
-            rows = _bounds(index[1], corner.y, self.getHeight(), "y")
+            columns = _bounds(places[0], corner.x, self.getWidth(), "x", origin)
+            rows = _bounds(places[1], corner.y, self.getHeight(), "y", origin)
             return self._part(slice(*rows), slice(*columns))
-        raise InvalidParameterError(
+        raise WrongTypeError(
             f"Index {index!r} is none of: [x, y], [x, y, origin], [box], [box, origin], [xSlice, ySlice]"
         )
 
     def _pixel_index(self, index: Any) -> tuple[int, int] | None:
         """Return row and column of ``self[x, y]``, ``self[x, y, origin]`` or ``self[point]``; None for others."""
-        origin = PARENT
-        if isinstance(index, Point2I):
-            index = (index.x, index.y)
-        elif isinstance(index, tuple) and len(index) == 2 and isinstance(index[0], Point2I):
-            index = (index[0].x, index[0].y, index[1])
-        if not isinstance(index, tuple):
+        places, origin = _split_index(index)
+        if len(places) == 1 and isinstance(places[0], Point2I):
+            places = (places[0].x, places[0].y)
+        if len(places) != 2 or not all(hasattr(place, "__index__") for place in places):
             return None
-        if len(index) == 3 and isinstance(index[2], ImageOrigin):
-            origin = index[2]
-        elif len(index) != 2:
-            return None
-        if not (hasattr(index[0], "__index__") and hasattr(index[1], "__index__")):
-            return None
-        x, y = operator.index(index[0]), operator.index(index[1])
+        x, y = operator.index(places[0]), operator.index(places[1])
         bbox = self.getBBox(origin)
         if origin is LOCAL:
             # Negative local indices count from the end, as in Python; negative parent coordinates are positions.
@@ -172,6 +174,30 @@ class Boxed:
         if not bbox.contains(x, y):
             raise OutOfRangeError(f"Pixel ({x}, {y}) is outside the box {bbox} ({origin.name})")
         return y - bbox.getMinY(), x - bbox.getMinX()
+
+    def _refuse(self, other: Any) -> NoReturn:
+        """Refuse operators that would make a new image, as the original does."""
+        raise UnsupportedOperationError(
+            f"{type(self).__name__} and {shown(other)}: no operator makes a new image; use one that changes an image "
+            "(copy = image.clone(); copy += other), or the arrays (image.array)"
+        )
+
+
+# Set here, as type checkers must not take them for operators that exist.
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "or", "and", "xor", "lshift", "rshift"):
+    setattr(Boxed, f"__{_name}__", Boxed._refuse)
+
+
+def _split_index(index: Any) -> tuple[tuple[Any, ...], ImageOrigin]:
+    """Split an index into places and an origin, which is PARENT by default."""
+    places = index if isinstance(index, tuple) else (index,)
+    if len(places) > 1 and isinstance(places[-1], ImageOrigin):
+        return places[:-1], places[-1]
+    return places, PARENT
+
+
+def _is_place(place: Any) -> bool:
+    return place is Ellipsis or isinstance(place, slice) or hasattr(place, "__index__")
 
 
 def local_slices(boxed: Boxed, bbox: Box2I, origin: ImageOrigin) -> tuple[slice, slice]:
@@ -183,7 +209,7 @@ def local_slices(boxed: Boxed, bbox: Box2I, origin: ImageOrigin) -> tuple[slice,
         If `bbox` is not inside the box of `boxed`.
     """
     if not isinstance(bbox, Box2I):
-        raise InvalidParameterError(f"bbox is a {type(bbox).__name__}; it must be a Box2I")
+        raise WrongTypeError(f"bbox is a {type(bbox).__name__}; it must be a Box2I")
     whole = boxed.getBBox(origin)
     if not whole.contains(bbox):
         raise LengthError(f"Box {bbox} is not inside the image's box {whole} ({origin.name})")
@@ -193,13 +219,25 @@ def local_slices(boxed: Boxed, bbox: Box2I, origin: ImageOrigin) -> tuple[slice,
     return slice(y, y + bbox.getHeight()), slice(x, x + bbox.getWidth())
 
 
-def _bounds(part: slice, begin: int, size: int, name: str) -> tuple[int, int]:
-    if part.step not in (None, 1):
-        raise InvalidParameterError(f"The {name} slice has step {part.step}; it must be 1")
-    start = begin if part.start is None else part.start
-    stop = begin + size if part.stop is None else part.stop
+def _bounds(place: Any, begin: int, size: int, name: str, origin: ImageOrigin) -> tuple[int, int]:
+    """Return begin and end, counted from the first pixel, of a slice, an ellipsis or one number along an axis."""
+    if place is Ellipsis:
+        return 0, size
+    if not isinstance(place, slice):
+        only = operator.index(place)
+        place = slice(only, None if origin is LOCAL and only == -1 else only + 1)
+    if place.step not in (None, 1):
+        raise InvalidParameterError(f"The {name} slice has step {place.step}; it must be 1")
+    try:
+        start = begin if place.start is None else operator.index(place.start)
+        stop = begin + size if place.stop is None else operator.index(place.stop)
+    except TypeError:
+        raise WrongTypeError(f"The {name} slice is {shown(place)}; its ends must be whole numbers") from None
+    if origin is LOCAL:
+        # As for single pixels: negative local indices count from the end.
+        start, stop = (end + size if -size <= end < 0 else end for end in (start, stop))
     if not begin <= start <= stop <= begin + size:
-        raise OutOfRangeError(f"The {name} slice {start}:{stop} is outside {begin}:{begin + size}")
+        raise OutsideError(f"The {name} slice {start}:{stop} is outside {begin}:{begin + size}")
     return start - begin, stop - begin
 
 
@@ -214,10 +252,30 @@ def part_of(source: _BoxedT, rest: Sequence[Any], deep: bool) -> tuple[_BoxedT, 
         elif isinstance(value, bool):
             deep = value
         else:
-            raise InvalidParameterError(
+            raise WrongTypeError(
                 f"{type(source).__name__} made from another takes a box, an origin and deep; got {value!r}"
             )
     return (source if box is None else source.subset(box, origin)), deep
+
+
+def is_path(value: Any) -> bool:
+    """Return whether a value names a file."""
+    return isinstance(value, str | os.PathLike)
+
+
+# Names of the first argument of constructors, and of those that follow it, in the order of the original.
+_SOURCES = ("rhs", "src", "other", "image", "array", "fileName")
+_SIZES = ("width", "height", "dimensions", "bbox", "origin")
+
+
+def with_keywords(args: tuple[Any, ...], kwargs: dict[str, Any], sources: Sequence[str] = _SOURCES) -> tuple[Any, ...]:
+    """Move the arguments of a constructor that have names to the positions at which they stand without a name."""
+    first = [kwargs.pop(name) for name in sources if name in kwargs]
+    return (
+        *(value for value in first if value is not None),
+        *args,
+        *(kwargs.pop(name) for name in _SIZES if name in kwargs),
+    )
 
 
 def pixels_of(width: int, height: int, dtype: Any, name: str) -> np.ndarray:
@@ -265,17 +323,12 @@ class PixelPlane(Boxed):
 
     def _set_pixels(self, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> None:
         """Set the pixels from the arguments of a constructor: a size, a box, an array, or another plane or its part."""
-        array = kwargs.pop("array", None)
+        args = with_keywords(args, kwargs)
         deep = kwargs.pop("deep", False)
         xy0 = kwargs.pop("xy0", None)
         fill = kwargs.pop("initialValue", None)
-        for keyword in ("bbox", "dimensions", "image", "rhs"):
-            if keyword in kwargs:
-                args = (*args, kwargs.pop(keyword))
         if kwargs:
-            raise InvalidParameterError(f"{name} takes no argument {', '.join(sorted(kwargs))}")
-        if array is not None:
-            args = (array, *args)
+            raise WrongTypeError(f"{name} takes no argument {', '.join(sorted(kwargs))}")
         first = args[0] if args else None
         if isinstance(first, PixelPlane):
             source, deep = part_of(first, args[1:], deep)
@@ -292,7 +345,7 @@ class PixelPlane(Boxed):
             if given.ndim != 2:
                 raise InvalidParameterError(f"The array has shape {given.shape}; an image has two dimensions")
             if given.dtype.kind not in "biuf":
-                raise InvalidParameterError(f"The array has dtype {given.dtype}; pixels are real numbers")
+                raise WrongTypeError(f"The array has dtype {given.dtype}; pixels are real numbers")
             keep = given.dtype == np.dtype(self.dtype) and given.dtype.isnative and given.flags.writeable and not deep
             self._array = given if keep else self._converted(given)
         else:
@@ -334,7 +387,7 @@ class PixelPlane(Boxed):
         """Return a number, an array or the pixels of another plane in the dtype of this plane."""
         given = values._array if isinstance(values, PixelPlane) else regular(values)
         if given.dtype.kind not in "biuf":
-            raise InvalidParameterError(f"{values!r} has dtype {given.dtype}; pixels are real numbers")
+            raise WrongTypeError(f"{values!r} has dtype {given.dtype}; pixels are real numbers")
         return self._converted(given)
 
     def _put(self, values: Any) -> None:
@@ -367,11 +420,12 @@ class PixelPlane(Boxed):
             case (w, h, *rest) if hasattr(w, "__index__") and hasattr(h, "__index__"):
                 width, height = operator.index(w), operator.index(h)
             case _:
-                raise InvalidParameterError(
-                    f"{name} takes width and height, an Extent2I, a Box2I, an array or another image; got {args!r}"
+                raise WrongTypeError(
+                    f"{name} takes width and height, an Extent2I, a Box2I, an array, another image or a file; "
+                    f"got {args!r}"
                 )
         if len(rest) > 1:
-            raise InvalidParameterError(f"{name} takes one initial value after its size; got {tuple(rest)!r}")
+            raise WrongTypeError(f"{name} takes one initial value after its size; got {tuple(rest)!r}")
         if rest:
             fill = rest[0]
         if width < 0 or height < 0:
@@ -389,6 +443,10 @@ class PixelPlane(Boxed):
 
     def getArray(self) -> np.ndarray:
         return self._array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return the pixels as an array, which shares them unless a copy or another dtype is asked for."""
+        return np.array(self._array, dtype=dtype, copy=copy)
 
     def getWidth(self) -> int:
         return int(self._array.shape[1])
@@ -432,14 +490,23 @@ class PixelPlane(Boxed):
         elif len(args) == 3:
             self[args[0], args[1], LOCAL] = args[2]
         else:
-            raise InvalidParameterError(f"set takes a value, or x, y and a value; got {len(args)} arguments")
+            raise WrongTypeError(f"set takes a value, or x, y and a value; got {len(args)} arguments")
 
     def assign(self, rhs: Any, bbox: Box2I | None = None, origin: ImageOrigin = PARENT) -> None:
-        """Copy the pixels of `rhs` into this plane, or into its part inside `bbox`."""
-        target = self if bbox is None else self.subset(bbox, origin)
+        """Copy the pixels of `rhs` into this plane, or into its part inside `bbox`, unless that is empty."""
+        target = self._target(bbox, origin)
         if isinstance(rhs, PixelPlane):
             check_same_size("The right-hand side", rhs.getDimensions(), "the left-hand side", target.getDimensions())
         target._put(rhs)
 
+    def swap(self, other: Self) -> None:
+        """Exchange the pixels and the origin with those of another plane of the same kind."""
+        if type(other) is not type(self):
+            raise WrongTypeError(f"The other plane is {shown(other)}; it must be of class {type(self).__name__}")
+        self.__dict__, other.__dict__ = other.__dict__, self.__dict__
+
+    def __str__(self) -> str:
+        return f"{self._array}, bbox={self.getBBox()}"
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.getWidth()} x {self.getHeight()}, xy0={self._xy0})\n{self._array!r}"
+        return f"{type(self).__name__}({self.getWidth()} x {self.getHeight()}, xy0={self._xy0})\n{self}"

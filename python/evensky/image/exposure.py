@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from .._checks import shown
-from ..errors import InvalidParameterError
+from ..errors import TypeError as WrongTypeError
 from ..fits.planes import FitsPlanes, read_planes
 from ..fits.writing import write_planes
 from ..geom import Box2I, Point2I
-from ._pixels import PARENT, Boxed, ImageOrigin, part_of
+from ._files import FileArguments, file_arguments, fill_metadata
+from ._pixels import PARENT, Boxed, ImageOrigin, is_path, part_of, with_keywords
 from .image import Image, ImageF
 from .mask import Mask
 from .masked_image import (
@@ -28,15 +29,52 @@ from .masked_image import (
     masked_image_from_planes,
     planes_of_masked_image,
 )
+from .metadata import as_metadata
+
+# What an exposure may hold beside its pixels. Nothing in evensky uses these; they are there for scripts.
+_HELD = (
+    *("Detector", "Filter", "PhotoCalib", "Psf", "VisitInfo", "ApCorrMap", "ValidPolygon", "CoaddInputs"),
+    *("TransmissionCurve", "SummaryStats", "Id"),
+)
 
 
-class ExposureInfo:
+class _Holder:
+    """Base class of an object with the attributes of `_HELD`, and their methods ``getX``, ``setX`` and ``hasX``."""
+
+    def _held(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in _HELD if _Holder in cls.__bases__ else ():
+            for method in _held_methods(name):
+                setattr(cls, method.__name__, method)
+            getter, setter, _ = _held_methods(name)
+            setattr(cls, name[0].lower() + name[1:], property(getter, setter))
+
+
+def _held_methods(name: str) -> tuple[Any, Any, Any]:
+    def get(self: _Holder) -> Any:
+        return self._held().get(name)
+
+    def put(self: _Holder, value: Any) -> None:
+        self._held()[name] = value
+
+    def has(self: _Holder) -> bool:
+        return self._held().get(name) is not None
+
+    for method, verb in ((get, "get"), (put, "set"), (has, "has")):
+        method.__name__ = f"{verb}{name}"
+    return get, put, has
+
+
+class ExposureInfo(_Holder):
     """Information on an exposure apart from its pixels.
 
     Attributes
     ----------
     metadata : astropy.io.fits.Header or None
-        FITS header; None until `getMetadata` makes it.
+        FITS header, which also has the methods of ``PropertyList``; None until `getMetadata` makes it.
     wcs : astropy.wcs.WCS or None
         Mapping from local array pixels, counted from 0, to the sky.
     dataId : dict
@@ -53,6 +91,8 @@ class ExposureInfo:
     reject : int
         Bits of the mask whose pixels never count: those of a boolean mask, and those of pixels without a positive
         finite variance or weight.
+    detector, filter, photoCalib, psf, visitInfo, ... : object
+        Whatever a script sets, also by ``setDetector`` and the like; None by default.
     """
 
     def __init__(self, metadata: Any = None, wcs: Any = None, dataId: dict[str, Any] | None = None) -> None:
@@ -64,6 +104,24 @@ class ExposureInfo:
         self.scratch: Path | None = None
         self.bad: int | None = None
         self.reject = 0
+        self._others: dict[str, Any] = {}
+
+    def _held(self) -> dict[str, Any]:
+        return self._others
+
+    @property
+    def metadata(self) -> Any:
+        return self._metadata
+
+    @metadata.setter
+    def metadata(self, value: Any) -> None:
+        self._metadata = None if value is None else as_metadata(value)
+
+    def __copy__(self) -> Self:
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        made._others = dict(self._others)
+        return made
 
     def hasWcs(self) -> bool:
         return self.wcs is not None
@@ -75,21 +133,21 @@ class ExposureInfo:
         self.wcs = wcs
 
     def getMetadata(self) -> Any:
-        if self.metadata is None:
-            from astropy.io.fits import Header
-
-            self.metadata = Header()
-        return self.metadata
+        if self._metadata is None:
+            self._metadata = as_metadata()
+        return self._metadata
 
     def setMetadata(self, metadata: Any) -> None:
         self.metadata = metadata
 
 
-class Exposure(Boxed):
+class Exposure(Boxed, _Holder):
     """Masked image with metadata, an optional WCS and a data ID.
 
     The constructor takes a width and a height, an ``Extent2I`` or a ``Box2I``; a masked image, whose pixels are not
-    copied, optionally with a WCS; or another exposure, as in ``Exposure(other[, bbox[, origin]][, deep])``.
+    copied, optionally with a WCS or an `ExposureInfo`; another exposure, as in
+    ``Exposure(other[, bbox[, origin]][, deep])``; or a FITS file, as in ``Exposure(path[, bbox[, origin]])``, see
+    `readFits`. ``Exposure[dtype]`` is the kind with images of this dtype.
     """
 
     _masked_kind: ClassVar[type[MaskedImage]] = MaskedImageF
@@ -98,7 +156,7 @@ class Exposure(Boxed):
 
     def __new__(cls, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:
         if cls is Exposure:
-            given = args[0] if args else kwargs.get("maskedImage")
+            given = next(iter(with_keywords(args, dict(kwargs), _SOURCES)), None)
             if isinstance(given, Exposure):
                 return object.__new__(type(given))
             kind = (
@@ -106,14 +164,29 @@ class Exposure(Boxed):
                 if isinstance(given, MaskedImage)
                 else MaskedImage._kinds[type(given) if isinstance(given, Image) else Image.kind_of(dtype or "f4")]
             )
-            return object.__new__(next(sub for sub in cls.__subclasses__() if sub._masked_kind is kind))
+            return object.__new__(cls._kind_with(kind))
         return object.__new__(cls)
 
-    def __init__(self, *args: Any, maskedImage: Any = None, wcs: Any = None, dataId: Any = None, **kwargs: Any) -> None:
-        if maskedImage is not None:
-            args = (maskedImage, *args)
+    @staticmethod
+    def _kind_with(kind: type[MaskedImage]) -> type[Exposure]:
+        return next(one for one in Exposure.__subclasses__() if one._masked_kind is kind)
+
+    def __class_getitem__(cls, dtype: Any) -> type[Exposure]:
+        if cls is not Exposure:
+            raise WrongTypeError(f"{cls.__name__} has one kind of pixels; only Exposure[dtype] selects a kind")
+        return Exposure._kind_with(MaskedImage[dtype])  # type: ignore[misc]
+
+    def __init__(
+        self, *args: Any, wcs: Any = None, exposureInfo: ExposureInfo | None = None, dataId: Any = None, **kwargs: Any
+    ) -> None:
+        args = with_keywords(args, kwargs, _SOURCES)
+        kwargs.pop("dtype", None)  # it has selected the class
         first = args[0] if args else None
-        if isinstance(first, Exposure):
+        if len(args) > 1 and isinstance(args[-1], ExposureInfo):
+            *args, exposureInfo = args  # type: ignore[assignment]
+        if is_path(first):
+            self._set_from_file(file_arguments(type(self).__name__, args, kwargs))
+        elif isinstance(first, Exposure):
             source, deep = part_of(first.maskedImage, args[1:], kwargs.pop("deep", False))
             self._masked = self._masked_kind(source, deep)
             self._info = copy.deepcopy(first._info) if deep else copy.copy(first._info)
@@ -132,14 +205,32 @@ class Exposure(Boxed):
                 wcs = rest.pop()
             self._masked = self._masked_kind(*rest, **kwargs)
             self._info = ExposureInfo()
+        if exposureInfo is not None:
+            self._info = copy.copy(exposureInfo)
         if wcs is not None:
             self._info.wcs = wcs
         if dataId is not None:
             if not isinstance(dataId, Mapping):
-                raise InvalidParameterError(
+                raise WrongTypeError(
                     f"dataId is {shown(dataId)}, a {type(dataId).__name__}; a mapping of names to values is needed"
                 )
             self._info.dataId = dict(dataId)
+
+    def _set_from_file(self, file: FileArguments) -> None:
+        read = exposure_from_planes(read_planes(file.path, hdu=file.hdu))
+        fill_metadata(file.metadata, read.metadata)
+        if file.bbox is not None:
+            read = read.subset(file.bbox, file.origin).clone()
+        if not file.keep_planes:
+            mask = read.mask
+            before = mask.getMaskPlaneDict()
+            mask.conformMaskPlanes(before)
+            read.info.bad = _renumbered(read.info.bad, before, mask)
+            read.info.reject = _renumbered(read.info.reject, before, mask) or 0
+        self._masked, self._info = self._masked_kind(read.maskedImage), read.info
+
+    def _held(self) -> dict[str, Any]:
+        return self._info._held()
 
     @property
     def maskedImage(self) -> MaskedImage:
@@ -148,6 +239,8 @@ class Exposure(Boxed):
 
     @maskedImage.setter
     def maskedImage(self, value: MaskedImage) -> None:
+        if is_path(value):
+            raise WrongTypeError(f"maskedImage is {shown(value)}; a MaskedImage is needed")
         self._masked = self._masked_kind(value)
 
     def getMaskedImage(self) -> MaskedImage:
@@ -191,6 +284,26 @@ class Exposure(Boxed):
 
     def getVariance(self) -> ImageF:
         return self._masked.variance
+
+    def setImage(self, image: Any) -> None:
+        """Replace the image plane; pixels are shared."""
+        self._masked.setImage(image)
+
+    def setMask(self, mask: Any) -> None:
+        """Replace the mask plane; pixels are shared."""
+        self._masked.setMask(mask)
+
+    def setVariance(self, variance: Any) -> None:
+        """Replace the variance plane; pixels are shared."""
+        self._masked.setVariance(variance)
+
+    def convertF(self) -> ExposureF:
+        """Return a copy with float32 pixels."""
+        return ExposureF(self._masked.convertF(), exposureInfo=copy.deepcopy(self._info))
+
+    def convertD(self) -> ExposureD:
+        """Return a copy with float64 pixels."""
+        return ExposureD(self._masked.convertD(), exposureInfo=copy.deepcopy(self._info))
 
     @property
     def info(self) -> ExposureInfo:
@@ -274,6 +387,9 @@ class Exposure(Boxed):
             return self._masked[index]
         return self._sub(index)
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._masked[index] = value.maskedImage if isinstance(value, Exposure) else value
+
     def getCutout(self, bbox: Box2I, origin: ImageOrigin = PARENT) -> Self:
         """Return a deep copy of the part inside `bbox`."""
         return self.subset(bbox, origin).clone()
@@ -290,9 +406,23 @@ class Exposure(Boxed):
         """Write a FITS file in afw's layout. See `evensky.io.write_exposure`."""
         write_planes(planes_of_exposure(self), fileName, overwrite=overwrite)
 
+    def __str__(self) -> str:
+        return str(self._masked)
+
     def __repr__(self) -> str:
         identity = f", dataId={self.dataId}" if self.dataId else ""
         return f"{type(self).__name__}({self.getWidth()} x {self.getHeight()}, xy0={self.getXY0()}{identity})"
+
+
+# Names of the first argument of the constructor.
+_SOURCES = ("other", "rhs", "maskedImage", "image", "fileName")
+
+
+def _renumbered(bits: int | None, before: Mapping[str, int], mask: Mask) -> int | None:
+    """Return bits of planes that had the numbers `before` in the numbers that a mask has now."""
+    if not bits:
+        return bits
+    return int(mask.getPlaneBitMask([name for name, bit in before.items() if bits >> bit & 1])) & 0xFFFFFFFF
 
 
 class ExposureF(Exposure):

@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
-__all__ = ["MaskedImage", "MaskedImageD", "MaskedImageF", "MaskedImageI", "MaskedImageL", "MaskedImageU"]
+__all__ = [
+    "MaskedImage",
+    "MaskedImageD",
+    "MaskedImageF",
+    "MaskedImageI",
+    "MaskedImageL",
+    "MaskedImageU",
+    "VariancePixel",
+    "imagesOverlap",
+]
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from .._bands import row_bands
+from .._checks import real_number, shown
 from .._planes import MAX_PLANES
 from ..errors import InvalidParameterError
+from ..errors import TypeError as WrongTypeError
 from ..fits.planes import FitsPlanes, read_planes
 from ..fits.writing import write_planes
 from ..geom import Box2I, Point2I
-from ._pixels import LOCAL, PARENT, Boxed, ImageOrigin, check_same_size, part_of
+from ._files import FileArguments, file_arguments, fill_metadata
+from ._pixels import (
+    LOCAL,
+    PARENT,
+    Boxed,
+    ImageOrigin,
+    PixelPlane,
+    check_same_size,
+    is_path,
+    part_of,
+    with_keywords,
+)
 from .image import Image, ImageD, ImageF, ImageI, ImageL, ImageU
 from .mask import Mask
+
+VariancePixel = np.float32
+"""Type of the pixels of variance planes."""
 
 
 class MaskedImage(Boxed):
     """Image with a `Mask` and a variance plane (`ImageF`) of the same size.
 
     The constructor takes a width and a height, an ``Extent2I`` or a ``Box2I``; an image, optionally with its mask and
-    variance, none of which is copied; or another masked image, as in ``MaskedImage(other[, bbox[, origin]][, deep])``.
+    variance, none of which is copied; another masked image, as in ``MaskedImage(other[, bbox[, origin]][, deep])``; or
+    a FITS file, as in ``MaskedImage(path[, bbox[, origin]])``, see `readFits`. ``MaskedImage[dtype]`` is the kind with
+    images of this dtype.
 
     With another masked image, ``+=`` and ``-=`` add or subtract the images, combine the masks by OR (planes are matched
     by name) and add the variances in both cases; with a number or an image they change only the image. ``*=`` with a
@@ -40,23 +68,37 @@ class MaskedImage(Boxed):
 
     def __new__(cls, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:
         if cls is MaskedImage:
-            given = kwargs.get("image", args[0] if args else None)
+            given = next(iter(with_keywords(args, dict(kwargs))), None)
             if isinstance(given, MaskedImage):
                 given = given.image
             kind = type(given) if isinstance(given, Image) else Image.kind_of(dtype or np.float32)
             return object.__new__(MaskedImage._kinds[kind])
         return object.__new__(cls)
 
+    def __class_getitem__(cls, dtype: Any) -> type[MaskedImage]:
+        if cls is not MaskedImage:
+            raise WrongTypeError(f"{cls.__name__} has one kind of pixels; only MaskedImage[dtype] selects a kind")
+        return MaskedImage._kinds[Image[dtype]]  # type: ignore[misc]
+
     def __init__(
         self,
         *args: Any,
-        image: Any = None,
         mask: Any = None,
         variance: Any = None,
+        planeDict: Any = None,
         dtype: Any = None,
         deep: bool = False,
+        **kwargs: Any,
     ) -> None:
-        first = args[0] if args else image
+        args = with_keywords(args, kwargs)
+        first = args[0] if args else None
+        if is_path(first):
+            self._set_from_file(file_arguments(type(self).__name__, args, kwargs))
+            return
+        if kwargs:
+            raise WrongTypeError(f"{type(self).__name__} takes no argument {', '.join(sorted(kwargs))}")
+        if len(args) > 1 and isinstance(args[-1], Mapping):
+            *args, planeDict = args  # type: ignore[assignment]
         if isinstance(first, MaskedImage):
             source, deep = part_of(first, args[1:], deep)
             self._image = self._image_kind(source.image, deep)
@@ -64,24 +106,34 @@ class MaskedImage(Boxed):
             self._variance = ImageF(source.variance, deep)
             return
         if isinstance(first, Image | np.ndarray):
-            planes = list(args[1:]) if image is None else list(args)
+            planes = list(args[1:])
             if planes:
                 mask = planes.pop(0)
             if planes:
                 variance = planes.pop(0)
             if planes:
-                raise InvalidParameterError(f"{type(self).__name__} takes an image, a mask and a variance; got more")
+                raise WrongTypeError(f"{type(self).__name__} takes an image, a mask and a variance; got more")
             self._image = self._image_kind(first)
         else:
-            self._image = self._image_kind(*args) if image is None else self._image_kind(image)
+            self._image = self._image_kind(*args)
         box = self._image.getBBox()
-        self._mask = Mask(box) if mask is None else Mask(mask)
+        self._mask = Mask(box, mask_planes=planeDict or None) if mask is None else _plane_of(Mask, mask, "mask")
         if mask is None and isinstance(first, np.ma.MaskedArray):
             self._mask.array[np.ma.getmaskarray(first)] = self._mask.getPlaneBitMask("BAD")
-        self._variance = ImageF(box) if variance is None else ImageF(variance)
+        self._variance = ImageF(box) if variance is None else _plane_of(ImageF, variance, "variance")
         for name, plane in (("mask", self._mask), ("variance", self._variance)):
             check_same_size(f"The {name}", plane.getDimensions(), "the image", self._image.getDimensions())
             plane.setXY0(self._image.getXY0())
+
+    def _set_from_file(self, file: FileArguments) -> None:
+        planes = read_planes(file.path, hdu=file.hdu)
+        fill_metadata(file.metadata, planes.header)
+        read = masked_image_from_planes(planes)
+        if file.bbox is not None:
+            read = read.subset(file.bbox, file.origin).clone()
+        self._image, self._mask, self._variance = self._image_kind(read.image), read.mask, read.variance
+        if not file.keep_planes:
+            self._mask.conformMaskPlanes(self._mask.getMaskPlaneDict())
 
     @classmethod
     def _of(cls, image: Image, mask: Mask, variance: ImageF) -> Self:
@@ -136,7 +188,7 @@ class MaskedImage(Boxed):
         self._variance = self._replacement(variance, ImageF, "variance")
 
     def _replacement(self, plane: Any, kind: Any, name: str) -> Any:
-        new = kind(plane)
+        new = _plane_of(kind, plane, name)
         check_same_size(f"The new {name}", new.getDimensions(), "the masked image", self.getDimensions())
         new.setXY0(self.getXY0())
         return new
@@ -173,7 +225,7 @@ class MaskedImage(Boxed):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if (pixel := self._pixel_index(index)) is not None:
-            values = value if isinstance(value, tuple) else (value, 0, 0.0)
+            values = _pixel_of(value)
             for array, one in zip(self.getArrays(), self._fitting(values), strict=False):
                 array[pixel] = one
             return
@@ -189,8 +241,11 @@ class MaskedImage(Boxed):
         return value
 
     def set(self, *args: Any) -> None:
-        """Set every pixel, as in ``set(value[, mask[, variance]])`` or with a tuple of these; omitted ones are 0."""
-        values = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
+        """Set every pixel, as in ``set(value[, mask[, variance]])``, or with a tuple or a list of these.
+
+        Those that are omitted become 0. A value may be an array of the shape of the pixels.
+        """
+        values = _pixel_of(args[0]) if len(args) == 1 else args
         for array, one in zip(self.getArrays(), self._fitting((*values, 0, 0.0)[: max(len(values), 3)]), strict=True):
             array[...] = one
 
@@ -202,10 +257,12 @@ class MaskedImage(Boxed):
         return [plane._fitting(value) for plane, value in zip(planes, values, strict=False)]
 
     def assign(self, rhs: MaskedImage, bbox: Box2I | None = None, origin: ImageOrigin = PARENT) -> None:
-        """Copy all planes of `rhs` into this image, or into its part inside `bbox`; mask planes are matched by name."""
-        if not isinstance(rhs, MaskedImage):
-            raise InvalidParameterError(f"rhs is a {type(rhs).__name__}; it must be a MaskedImage")
-        target = self if bbox is None else self.subset(bbox, origin)
+        """Copy all planes of `rhs` into this image, or into its part inside `bbox`, unless that is empty.
+
+        Mask planes are matched by name.
+        """
+        target = self._target(bbox, origin)
+        self._masked(rhs)
         bits = target._mask.bits_of(rhs.mask)  # This and the next line may raise an error, before anything changes.
         target._image.assign(rhs.image)
         target._mask.array[...] = bits
@@ -215,25 +272,64 @@ class MaskedImage(Boxed):
         """Return a copy with float32 pixels."""
         return MaskedImageF(self._image.convertF(), Mask(self._mask, True), ImageF(self._variance, True))
 
+    def convertD(self) -> MaskedImageD:
+        """Return a copy with float64 pixels."""
+        return MaskedImageD(self._image.convertD(), Mask(self._mask, True), ImageF(self._variance, True))
+
     def __iadd__(self, other: Any) -> Self:
         if isinstance(other, MaskedImage):
-            bits = self._bits_of(other)
-            self._image += other.image
-            self._mask.array[...] |= bits
-            self._variance += other.variance
+            self.scaledPlus(1.0, other)
         else:
             self._image += other
         return self
 
     def __isub__(self, other: Any) -> Self:
         if isinstance(other, MaskedImage):
-            bits = self._bits_of(other)
-            self._image -= other.image
-            self._mask.array[...] |= bits
-            self._variance += other.variance
+            self.scaledMinus(1.0, other)
         else:
             self._image -= other
         return self
+
+    def scaledPlus(self, c: float, rhs: MaskedImage) -> None:
+        """Add `c` times another masked image; its variance counts `c` squared times."""
+        bits = self._bits_of(self._masked(rhs))
+        self._image.scaledPlus(c, rhs.image)
+        self._mask.array[...] |= bits
+        self._variance.scaledPlus(real_number(c, "c") ** 2, rhs.variance)
+
+    def scaledMinus(self, c: float, rhs: MaskedImage) -> None:
+        """Subtract `c` times another masked image; its variance is added `c` squared times."""
+        bits = self._bits_of(self._masked(rhs))
+        self._image.scaledMinus(c, rhs.image)
+        self._mask.array[...] |= bits
+        self._variance.scaledPlus(real_number(c, "c") ** 2, rhs.variance)
+
+    def scaledMultiplies(self, c: float, rhs: MaskedImage) -> None:
+        """Multiply by `c` times another masked image."""
+        bits = self._bits_of(self._masked(rhs))
+        # The variance of a product of independent values, to first order.
+        mine, its = self._image.array.astype(np.float64), rhs.image.array.astype(np.float64)
+        self._image.scaledMultiplies(c, rhs.image)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._variance.array[...] = c**2 * (its**2 * self._variance.array + mine**2 * rhs.variance.array)
+        self._mask.array[...] |= bits
+
+    def scaledDivides(self, c: float, rhs: MaskedImage) -> None:
+        """Divide by `c` times another masked image."""
+        bits = self._bits_of(self._masked(rhs))
+        mine, its = self._image.array.astype(np.float64), rhs.image.array.astype(np.float64)
+        self._image.scaledDivides(c, rhs.image)
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            ratio = mine / its
+            variance = (self._variance.array + ratio**2 * rhs.variance.array) / its**2
+            self._variance.array[...] = variance / np.float64(c) ** 2
+        self._mask.array[...] |= bits
+
+    @staticmethod
+    def _masked(rhs: Any) -> MaskedImage:
+        if not isinstance(rhs, MaskedImage):
+            raise WrongTypeError(f"rhs is {shown(rhs)}, a {type(rhs).__name__}; it must be a MaskedImage")
+        return rhs
 
     def _bits_of(self, other: MaskedImage) -> np.ndarray:
         """Return the mask bits of the right operand.
@@ -245,30 +341,26 @@ class MaskedImage(Boxed):
 
     def __imul__(self, other: Any) -> Self:
         if isinstance(other, MaskedImage):
-            bits = self._bits_of(other)
-            # The variance of a product of independent values, to first order.
-            mine, its = self._image.array.astype(np.float64), other.image.array.astype(np.float64)
-            self._image *= other.image
-            self._variance.array[...] = its**2 * self._variance.array + mine**2 * other.variance.array
-            self._mask.array[...] |= bits
+            self.scaledMultiplies(1.0, other)
         else:
             self._image *= other
             self._variance.array[...] = self._variance.array * _square(other)
         return self
 
     def __itruediv__(self, other: Any) -> Self:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if isinstance(other, MaskedImage):
-                bits = self._bits_of(other)
-                mine, its = self._image.array.astype(np.float64), other.image.array.astype(np.float64)
-                ratio = mine / its
-                self._image /= other.image
-                self._variance.array[...] = (self._variance.array + ratio**2 * other.variance.array) / its**2
-                self._mask.array[...] |= bits
-            else:
-                self._image /= other
+        if isinstance(other, MaskedImage):
+            self.scaledDivides(1.0, other)
+        else:
+            self._image /= other
+            with np.errstate(divide="ignore", invalid="ignore"):
                 self._variance.array[...] = self._variance.array / _square(other)
         return self
+
+    def swap(self, other: Self) -> None:
+        """Exchange the planes with those of another masked image of the same kind."""
+        if type(other) is not type(self):
+            raise WrongTypeError(f"The other image is {shown(other)}; it must be of class {type(self).__name__}")
+        self.__dict__, other.__dict__ = other.__dict__, self.__dict__
 
     @classmethod
     def readFits(cls, fileName: str | Path) -> Self:
@@ -279,8 +371,46 @@ class MaskedImage(Boxed):
         """Write a FITS file in afw's layout. See `evensky.io.write_exposure`."""
         write_planes(planes_of_masked_image(self), fileName, overwrite=overwrite)
 
+    def __str__(self) -> str:
+        return f"image={self._image},\nmask={self._mask},\nvariance={self._variance}"
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.getWidth()} x {self.getHeight()}, xy0={self.getXY0()})"
+
+
+def imagesOverlap(image1: Image | MaskedImage, image2: Image | MaskedImage) -> bool:
+    """Return whether two images, or two masked images, share a pixel in memory."""
+    arrays = []
+    for image in (image1, image2):
+        if not isinstance(image, PixelPlane | MaskedImage):
+            raise WrongTypeError(f"An image is {shown(image)}, a {type(image).__name__}; an image is needed")
+        arrays.append(image.getArrays() if isinstance(image, MaskedImage) else (image.array,))
+    return any(np.shares_memory(one, other) for one in arrays[0] for other in arrays[1])
+
+
+def _plane_of(kind: Any, plane: Any, name: str) -> Any:
+    """Make a plane of anything but a file, which would be read without its mask and variance."""
+    if is_path(plane):
+        raise WrongTypeError(f"The {name} is {shown(plane)}, a {type(plane).__name__}; an image or an array is needed")
+    return kind(plane)
+
+
+def _pixel_of(value: Any) -> tuple[Any, ...]:
+    """Return the value of a pixel, or of all, as a tuple of a value and optionally a mask and a variance.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If it is an array of one dimension: numpy would take its numbers for those of columns.
+    """
+    if isinstance(value, tuple) or (isinstance(value, list) and not (value and isinstance(value[0], list))):
+        return tuple(value)
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        raise WrongTypeError(
+            f"A pixel is {shown(value)}; give its value, mask and variance as a tuple or a list, or the values of all "
+            "pixels as an array of two dimensions"
+        )
+    return (value, 0, 0.0)
 
 
 def _square(factor: Any) -> Any:

@@ -23,8 +23,14 @@ from bad_input import (
     refused,
 )
 
+import evensky.errors as errors
 import evensky.geom as geom
 import evensky.image as afwImage
+from evensky.image._pixels import OutsideError
+
+# A slice beyond an image is a LengthError as for boxes, and an IndexError as for pixels.
+OUTSIDE = OutsideError, IndexError
+NO_FILE = errors.FitsError, OSError
 
 REFUSED: list[Row] = [
     *(
@@ -35,7 +41,16 @@ REFUSED: list[Row] = [
             f"{kind.__name__} takes width and height.*{re.escape(repr(value))}",
         )
         for kind in (afwImage.ImageF, afwImage.ImageI, afwImage.Mask)
-        for value in (None, "hello", 3.5, {})
+        for value in (None, 3.5, {})
+    ),
+    *(
+        (
+            f"{kind.__name__} of a file that is none",
+            lambda kind=kind: kind("hello"),
+            *NO_FILE,
+            "hello: there is no such",
+        )
+        for kind in (afwImage.ImageF, afwImage.ImageI, afwImage.Mask, afwImage.MaskedImageF, afwImage.ExposureF)
     ),
     *(
         (
@@ -106,9 +121,9 @@ REFUSED: list[Row] = [
         (f"slice {index}", lambda index=index: afwImage.ImageF(3, 4)[index], error, builtin, says)
         for index, error, builtin, says in (
             ((slice(None, None, 2), slice(None)), *INVALID, "x slice has step 2; it must be 1"),
-            ((slice(2, 1), slice(None)), *RANGE, "x slice 2:1 is outside 0:3"),
-            ((slice(0, 99), slice(None)), *RANGE, "x slice 0:99 is outside 0:3"),
-            ((slice(None), slice(-1, 2)), *RANGE, "y slice -1:2 is outside 0:4"),
+            ((slice(2, 1), slice(None)), *OUTSIDE, "x slice 2:1 is outside 0:3"),
+            ((slice(0, 99), slice(None)), *OUTSIDE, "x slice 0:99 is outside 0:3"),
+            ((slice(None), slice(-1, 2)), *OUTSIDE, "y slice -1:2 is outside 0:4"),
         )
     ),
     *(

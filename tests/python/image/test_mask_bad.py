@@ -144,9 +144,15 @@ REFUSED: list[Row] = [
     ),
     (
         "planes renumbered to 33",
-        lambda: full_of_planes().conformMaskPlanes(planes_of_32()),
+        lambda: full_of_planes().renumber_planes(planes_of_32()),
         *RUNTIME,
         "'P0' cannot be added: all 32 planes are taken",
+    ),
+    (
+        "planes conformed to 33",
+        lambda: afwImage.Mask(3, 3).conformMaskPlanes(planes_of_32()),
+        *RUNTIME,
+        "cannot be added: all 32 planes are taken",
     ),
 ]
 

@@ -129,7 +129,7 @@ def test_mask_planes_are_matched_by_name() -> None:
     result = make_task().matchBackgrounds(reference, want)
     # Other numbers of the mask planes do not change the match.
     planes = science.mask.getMaskPlaneDict()
-    science.mask.conformMaskPlanes({name: (bit + 7) % 12 + 5 for name, bit in planes.items()})
+    science.mask.renumber_planes({name: (bit + 7) % 12 + 5 for name, bit in planes.items()})
     assert make_task().matchBackgrounds(reference, science).fitRMS == result.fitRMS
     np.testing.assert_array_equal(science.image.array, want.image.array)
     with pytest.raises(NotFoundError, match="'GHOST'"):
