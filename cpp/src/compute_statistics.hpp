@@ -276,7 +276,7 @@ private:
         }
         detail::Moments clipped;
         if ((_flags & detail::clipFlags) != 0) {
-            clipped = clip(quantiles, [&](detail::Window const& window) {
+            clipped = clip(all.n, quantiles, [&](detail::Window const& window) {
                 if constexpr (std::is_same_v<T, float>) {
                     if (plan != nullptr && detail::planHolds(*plan, window)) {
                         return detail::momentsInWindow(workspace->scanned, window, _num_threads);
@@ -302,7 +302,7 @@ private:
     // standard deviation of the previous round in later ones. Each round starts from all good pixels, so that a clipped
     // pixel can return.
     template <typename MomentsIn>
-    detail::Moments clip(detail::Quantiles const& quantiles, MomentsIn const& momentsIn) const {
+    detail::Moments clip(std::int64_t numGood, detail::Quantiles const& quantiles, MomentsIn const& momentsIn) const {
         double const nsigma = _sctrl.getNumSigmaClip();
         double const least = _sctrl.getLeastHalfWidth();
         // A window that is NaN must stay NaN, as there is no good pixel then.
@@ -318,8 +318,9 @@ private:
         for (int round = 0; round < rounds; ++round) {
             if (round > 0) {
                 window.centre = clipped.meanValue();
-                // A single survivor has no standard deviation, so the width of the first round stays.
-                if (clipped.n != 1) window.halfWidth = widened(nsigma * std::sqrt(clipped.variance()));
+                // A single good pixel has no standard deviation, so the width of the first round stays. A single
+                // survivor of several has none either, and none of them survives the next round.
+                if (numGood != 1) window.halfWidth = widened(nsigma * std::sqrt(clipped.variance()));
                 if (window.centre == remembered.centre && window.halfWidth == remembered.halfWidth) {
                     round = rounds - (rounds - round) % (round - rememberedAt);
                     if (round == rounds) break;

@@ -27,7 +27,7 @@ struct Moments {
     double sumW2 = 0.0;
     double sumWX = 0.0;
     double mean = 0.0;      // mean of the pixels so far; meaningless if sumW is 0
-    double sumWD2 = 0.0;    // sum of w (x - mean)^2
+    double sumWD2 = 0.0;    // sum of w (x - mean)^2; negative only if a weight is
     double sumWVar = 0.0;   // sum of w var
     double sumW2Var = 0.0;  // sum of w^2 var
     double min = std::numeric_limits<double>::infinity();
@@ -66,12 +66,15 @@ struct Moments {
 
     [[nodiscard]] double variance() const noexcept {
         if (n <= 1) return std::numeric_limits<double>::quiet_NaN();
-        return std::max(sumWD2, 0.0) / sumW * (sumW * sumW / (sumW * sumW - sumW2));
+        return sumWD2 / sumW * (sumW * sumW / (sumW * sumW - sumW2));
     }
     [[nodiscard]] double meanValue() const noexcept {
         return n == 0 || sumW == 0.0 ? std::numeric_limits<double>::quiet_NaN() : mean;
     }
 };
+
+// Return a sum of squared deviations without weights, which is negative only by rounding; a NaN stays NaN.
+[[nodiscard]] inline double noScatterBelowZero(double sumWD2) noexcept { return sumWD2 < 0.0 ? 0.0 : sumWD2; }
 
 [[nodiscard]] inline double meanSquare(Moments const& moments) noexcept {
     auto const n = static_cast<double>(moments.n);
@@ -132,6 +135,7 @@ Moments blockMoments(Block<T> const& block, Keep const& keep) {
     double const centre = m.sumWX / m.sumW;
     double sumWD = 0.0;
     double sumWD2 = 0.0;
+    double lightest = 0.0;
     for (std::ptrdiff_t i = 0; i < block.size; ++i) {
         auto const x = static_cast<double>(block.values[i]);
         if (!keep(x)) continue;
@@ -140,11 +144,13 @@ Moments blockMoments(Block<T> const& block, Keep const& keep) {
         double const d = x - centre;
         sumWD += w * d;
         sumWD2 += w * d * d;
+        lightest = std::min(lightest, w);
     }
     // The centre is rounded and differs from the mean; the mean deviation corrects both sums.
     double const shift = sumWD / m.sumW;
     m.mean = centre + shift;
     m.sumWD2 = sumWD2 - sumWD * shift;
+    if (lightest == 0.0) m.sumWD2 = noScatterBelowZero(m.sumWD2);
     return m;
 }
 
@@ -214,7 +220,7 @@ Moments plainMoments(Block<T> const& block) {
     });
     double const shift = total(first) / m.sumW;
     m.mean = centre + shift;
-    m.sumWD2 = total(second) - total(first) * shift;
+    m.sumWD2 = noScatterBelowZero(total(second) - total(first) * shift);
     return m;
 }
 
@@ -249,7 +255,7 @@ Moments windowMoments(Block<T> const& block, Window const& window) {
     double const shift = total(first) / m.sumW;
     m.mean = window.centre + shift;
     m.sumWX = total(first) + m.sumW * window.centre;
-    m.sumWD2 = total(second) - total(first) * shift;
+    m.sumWD2 = noScatterBelowZero(total(second) - total(first) * shift);
     return m;
 }
 
@@ -272,7 +278,7 @@ inline Moments momentsOf(Deviations const& d, double centre, bool extremesKnown)
     double const shift = d.first / m.sumW;
     m.mean = centre + shift;
     m.sumWX = d.first + m.sumW * centre;
-    m.sumWD2 = d.second - d.first * shift;
+    m.sumWD2 = noScatterBelowZero(d.second - d.first * shift);
     return m;
 }
 

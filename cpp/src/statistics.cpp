@@ -193,7 +193,8 @@ Statistics StatisticsBuilder::assemble(detail::Moments const& all, detail::Momen
         }
     }
     set(NPOINT, {n, 0.0});
-    set(SUM, {all.sumWX, 0.0});
+    // As in lsst.afw.math, an infinite pixel that was not rejected makes the sum NaN, like the other moments.
+    set(SUM, {std::isfinite(all.sumWX) ? all.sumWX : detail::nan, 0.0});
     set(MEAN, {std::isnan(all.sumWX) ? detail::nan : allMean.first, allMean.second});
     set(VARIANCE, allVariance);
     set(STDEV, stdev(all));

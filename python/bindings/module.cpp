@@ -14,4 +14,6 @@ PYBIND11_MODULE(_core, module) {
     py::declarePair(module);
     py::declareDifferences(module);
     py::declareSampling(module);
+    py::declareStack(module);
+    py::declareBinImage(module);
 }

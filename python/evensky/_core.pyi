@@ -369,6 +369,27 @@ def sum_differences(
     options: PairOptions,
     num_threads: _Int = 0,
 ) -> tuple[_Plane, _Plane, _Plane, _Plane]: ...
+def stack(
+    out: _Planes,
+    images: Sequence[_Planes],
+    property: _Int,
+    sctrl: StatisticsControl,
+    weights: Sequence[_Float],
+    clipped: _Int,
+    maskMap: Sequence[tuple[_Int, _Int]],
+    num_threads: _Int = 0,
+) -> None: ...
+def stack_lines(
+    out: _Planes, image: _Planes, property: _Int, rows: bool, sctrl: StatisticsControl, num_threads: _Int = 0
+) -> None: ...
+def bin_image(
+    out: _Planes,
+    image: _Planes,
+    binX: _Int,
+    binY: _Int,
+    exclusion: tuple[_Int, _Int] | None = None,
+    num_threads: _Int = 0,
+) -> None: ...
 def sample_nearest(
     image: tuple[_Plane, _Plane | None],
     x_nodes: npt.NDArray[np.float64],

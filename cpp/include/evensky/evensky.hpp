@@ -5,6 +5,7 @@
 
 #include "evensky/approximate.hpp"
 #include "evensky/background.hpp"
+#include "evensky/bin_image.hpp"
 #include "evensky/box.hpp"
 #include "evensky/differences.hpp"
 #include "evensky/errors.hpp"
@@ -15,6 +16,7 @@
 #include "evensky/properties.hpp"
 #include "evensky/sampling.hpp"
 #include "evensky/simd.hpp"
+#include "evensky/stack.hpp"
 #include "evensky/statistics.hpp"
 #include "evensky/version.hpp"
 #include "evensky/view.hpp"

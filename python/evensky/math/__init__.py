@@ -21,6 +21,7 @@ from .background import (
     stringToUndersampleStyle,
 )
 from .background_list import BackgroundList
+from .bin_image import binImage
 from .bounded_field import BoundedField
 from .chebyshev_field import ChebyshevBoundedField, ChebyshevBoundedFieldControl, ProductBoundedField
 from .flips import flipImage, rotateImageBy90
@@ -44,6 +45,7 @@ from .random_numbers import (
     randomUniformPosImage,
 )
 from .scaled_sum import scaledPlus
+from .stack import statisticsStack
 from .statistics import Statistics, StatisticsControl, makeStatistics, stringToStatisticsProperty
 
 __all__ = [
@@ -69,6 +71,7 @@ __all__ = [
     "Statistics",
     "StatisticsControl",
     "UndersampleStyle",
+    "binImage",
     "flipImage",
     "lookupMaxInterpStyle",
     "lookupMinInterpPoints",
@@ -86,6 +89,7 @@ __all__ = [
     "randomUniformPosImage",
     "rotateImageBy90",
     "scaledPlus",
+    "statisticsStack",
     "stringToInterpStyle",
     "stringToStatisticsProperty",
     "stringToUndersampleStyle",
