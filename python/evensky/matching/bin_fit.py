@@ -14,6 +14,8 @@ from ..geom import Box2I
 
 # Each pixel is counted in this many bins, as each is measured in a box of twice its width and height.
 _SHARED = 4.0
+# Largest share of the bins that are clipped.
+_MOST_CLIPPED = 0.05
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def fit_bins(
     max_order : int, optional
         Highest order that is selected.
     clip : float, optional
-        Half-width of the clipping window, in standard deviations of the residuals.
+        Half-width of the clipping window, in standard deviations of the residuals. If more than 5 % of the bins are
+        outside, they are taken for structure, and none is clipped.
     rounds : int, optional
         Number of clipping rounds.
     undersample : bool, optional
@@ -171,7 +174,8 @@ def _fit(
         low, high = np.percentile(residuals[kept], [25, 75])
         width = clip * 0.741301109252802 * (high - low)
         again = np.abs(residuals) <= width
-        if width <= 0 or again.sum() <= len(solution) or (again == kept).all():
+        # Many bins beyond the window are structure that the series does not follow.
+        if width <= 0 or again.sum() < (1 - _MOST_CLIPPED) * len(again) or (again == kept).all():
             break
         kept = again
     return solution, inverse @ inverse.T, residuals, kept
