@@ -164,9 +164,6 @@ class TractBackground:
         ny, nx = self._values.array.shape
         return f"TractBackground({nx} x {ny} bins over tract {self.tract}, {self._bbox!r})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__.copy()
-
     def clone(self) -> TractBackground:
         """Return a copy with its own planes."""
         copy = type(self)(self.config, self.skymap, self.tract, self._values, self._numbers, self._variances)
@@ -433,6 +430,17 @@ class TractModel:
         filled = sample_bins(self.filled, bin_x, bin_y) > 0.5
         mask = np.where(filled, Mask.getPlaneBitMask("INTRP"), 0)
         return _list_of(box, values, mask, sigmas, self.config.interpolation)
+
+    def variance_of(self, box: Box2I) -> ImageF:
+        """Return the variance of the model over a box in pixels of the tract.
+
+        The errors of neighbouring pixels are the same, so that a mean over many pixels keeps this variance.
+        """
+        background = self.background_of(box)[0][0]
+        cells = background.getStatsImage()
+        errors = BackgroundMI(box, ImageF(cells.variance.array))
+        sigmas = errors.getImageF("LINEAR", REDUCE_INTERP_ORDER)
+        return ImageF(sigmas.array**2, xy0=sigmas.getXY0())
 
     def _sampled(self, bin_x: np.ndarray, bin_y: np.ndarray) -> np.ndarray:
         """Return the values at positions in bins, shapes (1, n) and (m, 1)."""
