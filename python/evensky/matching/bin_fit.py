@@ -7,6 +7,7 @@ __all__ = ["BinFit", "fit_bins"]
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebvander
 
 from .. import errors
 from ..errors import InvalidParameterError
@@ -207,8 +208,6 @@ def _robust_residuals(terms: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _terms(x: np.ndarray, y: np.ndarray, bbox: Box2I, order: int) -> np.ndarray:
     """Return the polynomials at positions, shape ``(..., n)``."""
-    from numpy.polynomial.chebyshev import chebvander
-
     x, y = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
     along_x = chebvander((2 * (x - bbox.getMinX()) + 1) / bbox.getWidth() - 1, order)
     along_y = chebvander((2 * (y - bbox.getMinY()) + 1) / bbox.getHeight() - 1, order)
