@@ -74,6 +74,24 @@ class ListField(Generic[_T]):
     def __get__(self, instance: Config, owner: Any = None) -> list[_T]: ...
     def __set__(self, instance: Config, value: list[_T] | None) -> None: ...
 
+class ConfigField(Generic[_T]):
+    name: str
+    doc: str
+    dtype: type[_T]
+    def __init__(
+        self,
+        doc: str,
+        dtype: type[_T],
+        default: _T | type[_T] | None = None,
+        check: Callable[[_T], bool] | None = None,
+        deprecated: str | None = None,
+    ) -> None: ...
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(self, instance: Config, owner: Any = None) -> _T: ...
+    def __set__(self, instance: Config, value: _T | type[_T]) -> None: ...
+
 class Config:
     _fields: ClassVar[dict[str, Field[Any]]]
     def __init__(self) -> None: ...
