@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-__all__ = ["BinSums", "add_pixels", "bits_of", "centred_sums", "good_pixels"]
+__all__ = ["BinSums", "add_pixels", "bits_of", "centred_sums", "good_pixels", "sample_smoothly"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..image.bad_bits import bad_bits
 from ..image.foreign import Planes
 from ..image.mask import Mask
-from ..math import MEANCLIP, StatisticsControl, makeStatistics
-from .bin_sums import fill_bins
+from ..math import (
+    MEANCLIP,
+    StatisticsControl,
+    lookupMaxInterpStyle,
+    lookupMinInterpPoints,
+    makeInterpolate,
+    makeStatistics,
+    stringToInterpStyle,
+)
+from .bin_sums import fill_bins, sample_bins
 from .detector import affine_map, composed, inverted, mapped
 
 # Rounds in which the sums of bins are corrected for the places of their pixels. A plane is exact without any; each
 # round at least halves what curvature leaves.
 _ROUNDS = 4
+# Largest number of positions per bin at which splines are evaluated, and of positions of a whole grid.
+_FINER = 8
+_MOST_FINE = 2**22
 
 
 @dataclass(slots=True)
@@ -177,10 +189,11 @@ def _columns(line: np.ndarray, rows: np.ndarray, number: int, width: int) -> tup
 
 
 def centred_sums(sums: BinSums, least_number: float, interpolation: str | None) -> np.ndarray:
-    """Return the sums of values as if the good pixels of each bin lay evenly about its centre.
+    """Return the sums of values as if all pixels of each bin lay at its centre.
 
     The mean of a bin that is half covered, by a gap between detectors or at the edge of the focal plane, belongs to
-    the centre of the covered part. It is moved to the centre of the bin by the slope of its neighbours.
+    the centre of the covered part; it is moved to the centre of the bin by the slope of its neighbours. The mean of a
+    covered bin differs from the value at its centre by the curvature, which is subtracted.
 
     Parameters
     ----------
@@ -201,8 +214,19 @@ def centred_sums(sums: BinSums, least_number: float, interpolation: str | None) 
     values: np.ndarray = flat
     for _ in range(_ROUNDS):
         means, _ = fill_bins(values, sums.numbers, least_number, style)
-        values = flat - sums.numbers * ((_slope(means, 1) - plane[0]) * x + (_slope(means, 0) - plane[1]) * y)
+        moved = (_slope(means, 1) - plane[0]) * x + (_slope(means, 0) - plane[1]) * y
+        # The mean of c x^2 over a bin from -1/2 to 1/2 is c / 12, and its second difference is 2 c.
+        curved = (_curvature(means, 1) + _curvature(means, 0)) / 24
+        values = flat - sums.numbers * (moved + curved)
     return values
+
+
+def _curvature(means: np.ndarray, axis: int) -> np.ndarray:
+    """Return the second differences; those at the ends are those next to them."""
+    if means.shape[axis] < 3:
+        return np.zeros(means.shape)
+    inner = np.diff(means.astype(np.float64), 2, axis=axis)
+    return np.pad(inner, [(1, 1) if n == axis else (0, 0) for n in range(2)], mode="edge")
 
 
 def _plane_slopes(sums: BinSums, x: np.ndarray, y: np.ndarray, least_number: float) -> np.ndarray:
@@ -221,7 +245,54 @@ def _plane_slopes(sums: BinSums, x: np.ndarray, y: np.ndarray, least_number: flo
 
 
 def _slope(means: np.ndarray, axis: int) -> np.ndarray:
-    """Return the difference from one bin to the next: between the neighbours, and one-sided at the ends."""
+    """Return the slope per bin: between the neighbours, and at the ends that of the parabola through three bins."""
     if means.shape[axis] < 2:
         return np.zeros(means.shape)
-    return np.asarray(np.gradient(means.astype(np.float64), axis=axis))
+    order: Any = min(2, means.shape[axis] - 1)
+    return np.asarray(np.gradient(means.astype(np.float64), axis=axis, edge_order=order))
+
+
+def sample_smoothly(means: np.ndarray, x: np.ndarray, y: np.ndarray, interpolation: str | None) -> np.ndarray:
+    """Interpolate bins by splines, at any positions.
+
+    Parameters
+    ----------
+    means : ndarray, shape (ny, nx)
+        Values at the centres of the bins.
+    x, y : ndarray
+        Positions in bins, see `sample_bins`.
+    interpolation : str or None
+        Style; bins are interpolated bilinearly unless it is a spline, or if one is NaN.
+
+    Returns
+    -------
+    ndarray of float32
+        Up to one bin beyond the outermost centres the values are continued with the curvature of the last three bins,
+        and linearly further out.
+    """
+    factor = int(np.clip(np.sqrt(_MOST_FINE / means.size), 1, _FINER))
+    if interpolation not in ("AKIMA_SPLINE", "NATURAL_SPLINE") or factor == 1 or not np.isfinite(means).all():
+        return sample_bins(means, x, y)
+    # Splines along rows and columns make a finer grid, of which bilinear samples are right also where the rows of a
+    # detector are not those of the bins.
+    fine = _finer(_finer(means.astype(np.float64), interpolation, factor).T, interpolation, factor).T
+    starts = [factor if size > 1 else 0 for size in means.shape]
+    return sample_bins(fine, x * factor + starts[1], y * factor + starts[0])
+
+
+def _finer(means: np.ndarray, interpolation: str, factor: int) -> np.ndarray:
+    """Interpolate along rows at `factor` positions per bin, from one bin before the first to one after the last."""
+    if means.shape[1] < 2:
+        return means
+    # Another bin at each end continues the curvature, or the slope of only two bins.
+    padded = np.pad(means, ((0, 0), (1, 1)), mode="reflect", reflect_type="odd")
+    if means.shape[1] > 2:
+        bend = np.diff(means, 2, axis=1)
+        padded[:, 0] += bend[:, 0]
+        padded[:, -1] += bend[:, -1]
+    index = np.arange(padded.shape[1], dtype=np.float64)
+    at = np.arange((padded.shape[1] - 1) * factor + 1) / factor
+    style = stringToInterpStyle(interpolation)
+    if len(index) < lookupMinInterpPoints(style):
+        style = lookupMaxInterpStyle(len(index))
+    return np.stack([makeInterpolate(index, row, style).interpolate(at) for row in padded])

@@ -159,8 +159,8 @@ def common_frame(visits: Sequence[np.ndarray], rejection: float = 3.0) -> tuple[
     known = np.isfinite(data)
     filled = np.where(known, data, 0.0)
     frame = _first_guess(data, rejection)
-    # Outliers first count less, the more the further off they are, which has one solution wherever it starts; those that
-    # are then beyond the limit do not count at all.
+    # Outliers first count less, the more the further off they are, which has one solution wherever it starts. Those
+    # that are then beyond the limit do not count at all.
     for limit in (None, rejection):
         before = np.zeros(len(data))
         for _ in range(_ROUNDS):

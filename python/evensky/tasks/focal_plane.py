@@ -19,9 +19,9 @@ from ..errors import InvalidParameterError, LengthError
 from ..geom import Box2I, Extent2I
 from ..image import ImageF
 from ..image.foreign import as_planes
-from ..matching.bin_sums import fill_bins, sample_bins
+from ..matching.bin_sums import fill_bins
 from ..matching.detector import Detector, affine_map, as_detector, composed, focal_plane_box, mapped
-from ..matching.focal_bins import BinSums, add_pixels, centred_sums, good_pixels
+from ..matching.focal_bins import BinSums, add_pixels, centred_sums, good_pixels, sample_smoothly
 from ..math import ApproximateControl, BackgroundList, BackgroundMI, UndersampleStyle, stringToInterpStyle
 
 # Share of a bin by which detectors may reach beyond the grid, as rounding does.
@@ -128,10 +128,12 @@ class FocalPlaneBackground:
 
     Notes
     -----
-    It differs from the original in that each pixel counts in exactly one bin, also if the detector is rotated by any
-    angle; in that the mean of a bin that is covered in part is moved to the centre of the bin; in that bins without
-    data are filled from a plane with the interpolation of what remains; and in that the model is sampled at the centres
-    of the cells and extrapolated linearly at the edges. A background that is a plane is therefore recovered exactly.
+    It differs from the original in five ways. Each pixel counts in exactly one bin, also if the detector is rotated by
+    any angle. The mean of a bin is moved to its centre, if the bin is covered in part, and freed of the curvature of
+    the background. Bins without data are filled from a plane with the interpolation of what remains. The model is
+    sampled at the centres of the cells, with the interpolation of the configuration; LINEAR is bilinear, as in the
+    original. At the edges it is continued. A background that is a plane is therefore recovered exactly, and a parabola
+    nearly so.
 
     Examples
     --------
@@ -270,7 +272,7 @@ class FocalPlaneBackground:
             background.getBinCentersY()[:, np.newaxis],
         )
         stats = background.getStatsImage()
-        stats.image.array[...] = sample_bins(means, x, y)
+        stats.image.array[...] = sample_smoothly(means, x, y, self.config.interpolation)
         column = np.clip(np.floor(x + 0.5), 0, means.shape[1] - 1).astype(int)
         row = np.clip(np.floor(y + 0.5), 0, means.shape[0] - 1).astype(int)
         stats.mask.array[filled[row, column]] |= stats.mask.getPlaneBitMask("BAD")
