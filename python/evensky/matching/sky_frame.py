@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Amplitude", "common_frame", "fit_amplitude", "sample_boxes"]
+__all__ = ["Amplitude", "BoxSamples", "common_frame", "fit_amplitude", "sample_boxes"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,44 +47,72 @@ class Amplitude:
     rejected: int
 
 
+@dataclass(frozen=True, slots=True)
+class BoxSamples:
+    """Samples of an image in boxes, row by row; NaN where a box has no good pixel.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (n,)
+        Statistic of the good pixels.
+    frame : ndarray of float64, shape (n,)
+        Statistic of the sky frame at the same pixels; 0 without a sky frame.
+    x, y : ndarray of float64, shape (n,)
+        Centroid of the good pixels, in array pixels counted from 0.
+    share : ndarray of float64, shape (n,)
+        Share of the pixels that are good.
+    """
+
+    values: np.ndarray
+    frame: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    share: np.ndarray
+
+
 def sample_boxes(
     image: np.ndarray,
     good: np.ndarray,
-    frame: np.ndarray,
+    frame: np.ndarray | None,
     counts: tuple[int, int],
     statistic: Property,
     control: StatisticsControl,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> BoxSamples:
     """Measure an image and a sky frame in the same boxes, on the same pixels.
 
     Parameters
     ----------
-    image, frame : ndarray, shape (height, width)
+    image : ndarray, shape (height, width)
     good : ndarray of bool, shape (height, width)
         Pixels that count in both.
+    frame : ndarray, shape (height, width), or None
+        Sky frame.
     counts : tuple of int
         Number of boxes in x and y; at most one for each pixel.
     statistic : Property
     control : StatisticsControl
-
-    Returns
-    -------
-    samples, frame_samples : ndarray of float64, shape (n,)
-        Row by row; NaN where a box has no good pixel.
     """
     height, width = image.shape
     x_edges = np.linspace(0, width, min(counts[0], width) + 1, dtype=int)
     y_edges = np.linspace(0, height, min(counts[1], height) + 1, dtype=int)
-    samples = np.full((2, len(y_edges) - 1, len(x_edges) - 1), np.nan)
+    result = np.full((5, len(y_edges) - 1, len(x_edges) - 1), np.nan)
     for row, (bottom, top) in enumerate(pairwise(y_edges)):
         for column, (left, right) in enumerate(pairwise(x_edges)):
             box = slice(bottom, top), slice(left, right)
             counting = good[box]
-            if counting.any():
-                for n, plane in enumerate((image, frame)):
+            number = np.count_nonzero(counting)
+            result[4, row, column] = number / counting.size
+            if number == 0:
+                continue
+            for n, plane in enumerate((image, frame)):
+                if plane is not None:
                     values = plane[box][counting]
-                    samples[n, row, column] = makeStatistics(values, statistic, control).getValue(statistic)
-    return samples[0].ravel(), samples[1].ravel()
+                    result[n, row, column] = makeStatistics(values, statistic, control).getValue(statistic)
+            result[2, row, column] = counting.sum(axis=0) @ np.arange(left, right) / number
+            result[3, row, column] = counting.sum(axis=1) @ np.arange(bottom, top) / number
+    if frame is None:
+        result[1] = 0.0
+    return BoxSamples(*result.reshape(5, -1))
 
 
 def fit_amplitude(

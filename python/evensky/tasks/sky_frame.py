@@ -171,12 +171,14 @@ class SkyMeasurementTask(Task):
             If the sky frame has another size than the image.
         """
         config = self.config.stats
-        planes, sky = as_planes(image), _pixels(skyBackground)
-        _check_shape(planes, sky)
+        planes, sky = as_planes(image), sky_pixels(skyBackground)
+        check_sky_shape(planes, sky)
         good = good_pixels(planes, list(config.mask)) & np.isfinite(sky)
         control = StatisticsControl(float(config.clip), int(config.nIter))
         counts = int(self.config.xNumSamples), int(self.config.yNumSamples)
-        return sample_boxes(planes.image, good, sky, counts, stringToStatisticsProperty(config.statistic), control)
+        statistic = stringToStatisticsProperty(config.statistic)
+        samples = sample_boxes(planes.image, good, sky, counts, statistic, control)
+        return samples.values, samples.frame
 
     def fitScale(self, scales: Sequence[tuple[Any, Any]]) -> Amplitude:
         """Fit the amplitude of the sky frame to the samples of all detectors.
@@ -238,12 +240,12 @@ class SkyMeasurementTask(Task):
             If the sky frame has another size than the image.
         """
         factor = real_number(scale, "scale")
-        planes, sky = as_planes(image), _pixels(skyBackground)
-        _check_shape(planes, sky)
+        planes, sky = as_planes(image), sky_pixels(skyBackground)
+        check_sky_shape(planes, sky)
         pixels = image if isinstance(image, np.ndarray) else getattr(image, "image", image).array
         if pixels.dtype.kind != "f":
             raise InvalidParameterError(f"The image has dtype {pixels.dtype}; float32 or float64 is needed")
-        scaled = None if bgList is None else _scaled(skyBackground, factor)
+        scaled = None if bgList is None else scaled_sky(skyBackground, factor)
         pixels -= (factor * sky).astype(pixels.dtype)
         if bgList is not None and scaled is not None:
             bgList.append(scaled)
@@ -365,7 +367,7 @@ def _quartiles(values: np.ndarray) -> np.ndarray:
     return np.asarray(quartiles)
 
 
-def _pixels(sky: Any) -> np.ndarray:
+def sky_pixels(sky: Any) -> np.ndarray:
     """Return the image of a sky frame."""
     if isinstance(sky, BackgroundList):
         return sky.getImage().array
@@ -374,7 +376,7 @@ def _pixels(sky: Any) -> np.ndarray:
     return as_planes(sky).image
 
 
-def _check_shape(planes: Planes, sky: np.ndarray) -> None:
+def check_sky_shape(planes: Planes, sky: np.ndarray) -> None:
     if planes.image.shape != sky.shape:
         raise LengthError(f"The sky frame has shape {sky.shape}, but the image has shape {planes.image.shape}")
 
@@ -408,7 +410,7 @@ def _listed(background: BackgroundMI, style: Any) -> BackgroundList:
     return BackgroundList((background, style, UndersampleStyle.REDUCE_INTERP_ORDER, unknown, 0, 0, False))
 
 
-def _scaled(sky: Any, factor: float) -> Any:
+def scaled_sky(sky: Any, factor: float) -> Any:
     """Return a background with its styles, times a factor."""
     if not isinstance(sky, BackgroundMI | BackgroundList):
         raise InvalidParameterError(

@@ -47,23 +47,26 @@ def test_bad_samples() -> None:
 def test_boxes_cover_each_pixel_once() -> None:
     image, frame = np.random.default_rng(2).uniform(size=(2, 23, 31))
     good = np.ones(image.shape, bool)
-    samples, frame_samples = sample_boxes(image, good, frame, (4, 3), MEAN, StatisticsControl())
-    assert samples.shape == frame_samples.shape == (12,)
-    assert samples[0] == pytest.approx(image[:7, :7].mean())
-    assert frame_samples[11] == pytest.approx(frame[15:, 23:].mean())
+    samples = sample_boxes(image, good, frame, (4, 3), MEAN, StatisticsControl())
+    assert samples.values.shape == samples.frame.shape == (12,)
+    assert samples.values[0] == pytest.approx(image[:7, :7].mean())
+    assert samples.frame[11] == pytest.approx(frame[15:, 23:].mean())
+    assert (samples.x[11], samples.y[11], samples.share[11]) == (26.5, 18.5, 1)
     # A box is left out only if none of its pixels is good, and both planes are measured on the same ones.
     good[:7, :7] = False
     good[15:, 24:] = False
-    samples, frame_samples = sample_boxes(image, good, frame, (4, 3), MEAN, StatisticsControl())
-    assert np.isnan(samples[0])
-    assert np.isnan(frame_samples[0])
-    assert frame_samples[11] == pytest.approx(frame[15:, 23].mean())
+    samples = sample_boxes(image, good, frame, (4, 3), MEAN, StatisticsControl())
+    assert np.isnan([samples.values[0], samples.frame[0], samples.x[0]]).all()
+    assert samples.share[0] == 0
+    assert samples.frame[11] == pytest.approx(frame[15:, 23].mean())
+    assert (samples.x[11], samples.share[11]) == (23, 1 / 8)
 
 
 def test_an_image_smaller_than_its_samples() -> None:
     image = np.arange(6.0).reshape(2, 3)
-    samples, _ = sample_boxes(image, np.ones((2, 3), bool), image, (4, 4), MEANCLIP, StatisticsControl())
-    assert samples.tolist() == [0, 1, 2, 3, 4, 5]
+    samples = sample_boxes(image, np.ones((2, 3), bool), None, (4, 4), MEANCLIP, StatisticsControl())
+    assert samples.values.tolist() == [0, 1, 2, 3, 4, 5]
+    assert samples.frame.tolist() == [0] * 6
 
 
 def test_visits_share_a_frame() -> None:
