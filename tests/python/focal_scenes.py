@@ -10,7 +10,7 @@ import numpy as np
 
 from evensky.geom import Box2I, Extent2I, Point2I
 from evensky.image import ExposureF, ImageF, MaskedImageF
-from evensky.matching.detector import Detector, mapped
+from evensky.matching.detector import Detector, inverted, mapped
 
 CHIP = (240, 200)
 _GAP = 12
@@ -76,10 +76,12 @@ def visit(seed: int, *, galaxy: bool = True) -> FocalScene:
         objects = np.zeros_like(sky)
         if galaxy:
             objects += 300 * np.exp(-np.hypot(u - centre[0], (v - centre[1]) / 0.8) / 25)
-        for (star_x, star_y), flux in zip(stars, np.minimum(fluxes, 5000), strict=True):
-            squared = (u - star_x) ** 2 + (v - star_y) ** 2
-            if squared.min() < 2500:
-                objects += flux * (1 + squared / 6) ** -2.5
+        own = mapped(inverted(detector.transform), stars[:, 0], stars[:, 1]).T
+        for (star_x, star_y), flux in zip(own, np.minimum(fluxes, 5000), strict=True):
+            left, bottom = (max(int(at) - 50, 0) for at in (star_x, star_y))
+            stamp = slice(bottom, max(int(star_y) + 51, 0)), slice(left, max(int(star_x) + 51, 0))
+            squared = (x[stamp] - star_x) ** 2 + (y[stamp] - star_y) ** 2
+            objects[stamp] += flux * (1 + squared / 6) ** -2.5
         pixels = sky + fringes + objects + rng.normal(0, _NOISE, sky.shape)
         variance = ImageF(np.full(sky.shape, _NOISE**2, np.float32))
         exposure = ExposureF(MaskedImageF(ImageF(pixels.astype(np.float32)), None, variance))

@@ -1,6 +1,6 @@
 """Sky correction of a visit: the whole recipe, as an example.
 
-1. Mask objects in three rounds, above 5 standard deviations of the image less a model of the focal plane.
+1. Mask objects in three rounds, above 5 standard deviations.
 2. Subtract a model of bins as large as a detector (8192 px of a camera with detectors of 4096 px).
 3. Subtract the sky frame, with one amplitude for all detectors.
 4. Mask again, and subtract a model of half as large bins (4096 px), smoothed.
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 from focal_scenes import FocalScene, visit
-from scipy.ndimage import gaussian_filter, maximum_filter
 
 from evensky.image import ExposureF, MaskedImageF
 from evensky.math import (
@@ -28,6 +27,7 @@ from evensky.math import (
     makeBackground,
 )
 from evensky.tasks.focal_plane import FocalPlaneBackground, FocalPlaneBackgroundConfig
+from evensky.tasks.mask_objects import MaskObjectsConfig, MaskObjectsTask
 from evensky.tasks.sky_frame import SkyMeasurementConfig, SkyMeasurementTask
 
 # Bins of the two models, in pixels.
@@ -40,14 +40,11 @@ def sky_task() -> SkyMeasurementTask:
     return SkyMeasurementTask(config)
 
 
-def mask_objects(exposure: ExposureF, model: BackgroundList | None = None) -> None:
-    """Mark as DETECTED what is 5 standard deviations above the model, and its surroundings."""
-    pixels = exposure.image.array - (np.median(exposure.image.array) if model is None else model.getImage().array)
-    smooth = gaussian_filter(pixels, 2.0)
-    low, high = np.percentile(smooth, [25, 50])
-    found = maximum_filter(smooth - high > 5 * (high - low) / 0.6745, 17)
-    bit = exposure.mask.getPlaneBitMask("DETECTED")
-    exposure.mask.array[...] = np.where(found, bit, 0)
+def mask_objects(exposure: ExposureF) -> None:
+    """Mark as DETECTED what is 5 standard deviations above a background of bins as large as a detector."""
+    config = MaskObjectsConfig()
+    config.binSize = int(LARGE)
+    MaskObjectsTask(config).run(exposure)
 
 
 def focal_model(
@@ -73,10 +70,6 @@ def large_scale(scene: FocalScene) -> tuple[list[ExposureF], list[BackgroundList
     found = [BackgroundList() for _ in exposures]
     for exposure in exposures:
         mask_objects(exposure)
-    for _ in range(3):
-        models = focal_model(scene, exposures, LARGE)
-        for exposure, model in zip(exposures, models, strict=True):
-            mask_objects(exposure, model)
     subtract(exposures, focal_model(scene, exposures, LARGE), found)
     return exposures, found
 
