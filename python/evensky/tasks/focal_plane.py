@@ -277,7 +277,7 @@ class FocalPlaneBackground:
         row = np.clip(np.floor(y + 0.5), 0, means.shape[0] - 1).astype(int)
         stats.mask.array[filled[row, column]] |= stats.mask.getPlaneBitMask("BAD")
         name = self.config.interpolation
-        style = stringToInterpStyle("CONSTANT" if name in (None, "NONE") else name)
+        style = stringToInterpStyle("LINEAR" if name in (None, "NONE") else name)
         unknown = ApproximateControl.UNKNOWN
         return BackgroundList((background, style, UndersampleStyle.REDUCE_INTERP_ORDER, unknown, 0, 0, False))
 
