@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BinSums", "add_pixels", "bits_of", "centred_sums", "good_pixels", "sample_smoothly"]
+__all__ = ["BinSums", "SmoothBins", "add_pixels", "bits_of", "cell_counts", "centred_sums", "good_pixels"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..geom import Box2I
 from ..image.bad_bits import bad_bits
 from ..image.foreign import Planes
 from ..image.mask import Mask
@@ -65,6 +66,13 @@ class BinSums:
     def copy(self) -> BinSums:
         """Return a copy that shares nothing."""
         return BinSums(self.values.copy(), self.numbers.copy(), self.offsets.copy())
+
+
+def cell_counts(bbox: Box2I, size: int) -> tuple[int, int]:
+    """Return the numbers of cells in x and y that cover a box: none larger than `size`, and two at least for a slope."""
+    width, height = bbox.getDimensions()
+    nx, ny = (max(-(-length // size), min(length, 2)) for length in (width, height))
+    return nx, ny
 
 
 def good_pixels(planes: Planes, mask: list[str]) -> np.ndarray:
@@ -252,32 +260,34 @@ def _slope(means: np.ndarray, axis: int) -> np.ndarray:
     return np.asarray(np.gradient(means.astype(np.float64), axis=axis, edge_order=order))
 
 
-def sample_smoothly(means: np.ndarray, x: np.ndarray, y: np.ndarray, interpolation: str | None) -> np.ndarray:
-    """Interpolate bins by splines, at any positions.
+class SmoothBins:
+    """Bins that are interpolated by splines, at any positions.
 
     Parameters
     ----------
     means : ndarray, shape (ny, nx)
         Values at the centres of the bins.
-    x, y : ndarray
-        Positions in bins, see `sample_bins`.
     interpolation : str or None
         Style; bins are interpolated bilinearly unless it is a spline, or if one is NaN.
+    """
 
-    Returns
-    -------
-    ndarray of float32
+    def __init__(self, means: np.ndarray, interpolation: str | None) -> None:
+        factor = int(np.clip(np.sqrt(_MOST_FINE / means.size), 1, _FINER))
+        self._grid, self._factor, self._start = means, 1, (0, 0)
+        if interpolation in ("AKIMA_SPLINE", "NATURAL_SPLINE") and factor > 1 and np.isfinite(means).all():
+            # Splines along rows and columns make a finer grid, of which bilinear samples are right also where the rows
+            # of a detector are not those of the bins.
+            self._grid = _finer(_finer(means.astype(np.float64), interpolation, factor).T, interpolation, factor).T
+            self._factor = factor
+            self._start = (factor if means.shape[0] > 1 else 0, factor if means.shape[1] > 1 else 0)
+
+    def sample(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the values at positions in bins, see `sample_bins`, as float32.
+
         Up to one bin beyond the outermost centres the values are continued with the curvature of the last three bins,
         and linearly further out.
-    """
-    factor = int(np.clip(np.sqrt(_MOST_FINE / means.size), 1, _FINER))
-    if interpolation not in ("AKIMA_SPLINE", "NATURAL_SPLINE") or factor == 1 or not np.isfinite(means).all():
-        return sample_bins(means, x, y)
-    # Splines along rows and columns make a finer grid, of which bilinear samples are right also where the rows of a
-    # detector are not those of the bins.
-    fine = _finer(_finer(means.astype(np.float64), interpolation, factor).T, interpolation, factor).T
-    starts = [factor if size > 1 else 0 for size in means.shape]
-    return sample_bins(fine, x * factor + starts[1], y * factor + starts[0])
+        """
+        return sample_bins(self._grid, x * self._factor + self._start[1], y * self._factor + self._start[0])
 
 
 def _finer(means: np.ndarray, interpolation: str, factor: int) -> np.ndarray:

@@ -21,7 +21,7 @@ from ..image import ImageF
 from ..image.foreign import as_planes
 from ..matching.bin_sums import fill_bins
 from ..matching.detector import Detector, affine_map, as_detector, composed, focal_plane_box, mapped
-from ..matching.focal_bins import BinSums, add_pixels, centred_sums, good_pixels, sample_smoothly
+from ..matching.focal_bins import BinSums, SmoothBins, add_pixels, cell_counts, centred_sums, good_pixels
 from ..math import ApproximateControl, BackgroundList, BackgroundMI, UndersampleStyle, stringToInterpStyle
 
 # Share of a bin by which detectors may reach beyond the grid, as rounding does.
@@ -81,7 +81,11 @@ class FocalPlaneBackgroundConfig(Config):
         doc="Standard deviation of the Gaussian that smooths the bins, in bins.",
     )
     binning = RangeField(
-        dtype=int, default=64, min=1, max=2**31 - 1, doc="Size of the cells of a detector's background, in pixels."
+        dtype=int,
+        default=64,
+        min=1,
+        max=2**31 - 1,
+        doc="Largest size of the cells of a detector's background, in pixels.",
     )
 
     def validate(self) -> None:
@@ -177,6 +181,7 @@ class FocalPlaneBackground:
             _plane(numbers, "numbers", (ny, nx)),
             _plane(offsets, "offsets", (2, ny, nx)),
         )
+        self._kept: tuple[Any, tuple[SmoothBins, np.ndarray, np.ndarray]] | None = None
 
     @classmethod
     def fromCamera(cls, config: FocalPlaneBackgroundConfig, camera: Iterable[Any]) -> Self:
@@ -236,6 +241,7 @@ class FocalPlaneBackground:
         sums = BinSums.zeros(self._sums.numbers.shape)
         add_pixels(sums, planes, good, composed(self.transform, place.transform))
         self._sums.add(sums)
+        self._kept = None
 
     def toCcdBackground(self, detector: Any, bbox: Box2I | None = None) -> BackgroundList:
         """Return the model over a detector.
@@ -263,8 +269,8 @@ class FocalPlaneBackground:
             bbox = place.getBBox()
         if not isinstance(bbox, Box2I) or bbox.isEmpty():
             raise InvalidParameterError(f"bbox is {shown(bbox)}; it must be a Box2I with at least one pixel")
-        means, filled = self._means()
-        nx, ny = (max(1, size // self.config.binning) for size in bbox.getDimensions())
+        smooth, means, filled = self._model()
+        nx, ny = cell_counts(bbox, int(self.config.binning))
         background = BackgroundMI(bbox, np.zeros((ny, nx), np.float32))
         x, y = mapped(
             composed(self.transform, place.transform),
@@ -272,7 +278,7 @@ class FocalPlaneBackground:
             background.getBinCentersY()[:, np.newaxis],
         )
         stats = background.getStatsImage()
-        stats.image.array[...] = sample_smoothly(means, x, y, self.config.interpolation)
+        stats.image.array[...] = smooth.sample(x, y)
         column = np.clip(np.floor(x + 0.5), 0, means.shape[1] - 1).astype(int)
         row = np.clip(np.floor(y + 0.5), 0, means.shape[0] - 1).astype(int)
         stats.mask.array[filled[row, column]] |= stats.mask.getPlaneBitMask("BAD")
@@ -289,7 +295,7 @@ class FocalPlaneBackground:
         evensky.errors.RuntimeError
             If no bin has enough good pixels.
         """
-        return ImageF(self._means()[0])
+        return ImageF(np.array(self._model()[1]))
 
     def getFilledBins(self) -> np.ndarray:
         """Return which bins have too few good pixels, so that `getStatsImage` fills them; bool, shape (ny, nx)."""
@@ -305,14 +311,19 @@ class FocalPlaneBackground:
         # Nothing can be known of a bin without pixels.
         return max(float(config.minFrac) * area, 1.0)
 
-    def _means(self) -> tuple[np.ndarray, np.ndarray]:
+    def _model(self) -> tuple[SmoothBins, np.ndarray, np.ndarray]:
+        """Return the interpolated bins, their means, and which were filled; they are kept until something changes."""
         config, least = self.config, self._least_number()
-        self._check_any_good(least)
         style = None if config.interpolation == "NONE" else config.interpolation
-        values = centred_sums(self._sums, least, style)
         smooth = float(config.smoothScale) if config.doSmooth else None
-        means, filled = fill_bins(values, self._sums.numbers, least, style, smooth)
-        return means, filled
+        settings = least, style, smooth
+        kept = self._kept
+        if kept is None or kept[0] != settings:
+            self._check_any_good(least)
+            values = centred_sums(self._sums, least, style)
+            means, filled = fill_bins(values, self._sums.numbers, least, style, smooth)
+            kept = self._kept = settings, (SmoothBins(means, style), means, filled)
+        return kept[1]
 
     def _check_any_good(self, least: float) -> None:
         most = float(self._sums.numbers.max())
@@ -340,6 +351,7 @@ class FocalPlaneBackground:
                 f"The grids of {self.dims} and {other.dims} bins differ in size or place; make one by fromSimilar"
             )
         self._sums.add(other._sums)
+        self._kept = None
 
     def __iadd__(self, other: Any) -> Self:
         if not isinstance(other, FocalPlaneBackground):

@@ -16,7 +16,7 @@ from ..errors import InvalidParameterError, NotFoundError
 from ..geom import Box2I, Extent2I
 from ..image.foreign import as_planes
 from ..matching.detector import Detector, as_detector, focal_plane_box, mapped
-from ..matching.focal_bins import good_pixels
+from ..matching.focal_bins import cell_counts, good_pixels
 from ..matching.sky_frame import BoxSamples, sample_boxes
 from ..matching.visit_fit import VisitFit, fit_visit
 from ..math import (
@@ -73,7 +73,11 @@ class VisitBackgroundConfig(Config):
         dtype=float, default=3.0, min=0.0, inclusiveMin=False, doc="Limit of rejection in standard deviations."
     )
     binning = RangeField(
-        dtype=int, default=64, min=1, max=2**31 - 1, doc="Size of the cells of a detector's background, in pixels."
+        dtype=int,
+        default=64,
+        min=1,
+        max=2**31 - 1,
+        doc="Largest size of the cells of a detector's background, in pixels.",
     )
 
 
@@ -229,7 +233,7 @@ class VisitBackground:
         group, sky = self._added(place)
         fit = self.fit()
         bbox = place.getBBox()
-        nx, ny = (max(1, size // int(self.config.binning)) for size in bbox.getDimensions())
+        nx, ny = cell_counts(bbox, int(self.config.binning))
         background = BackgroundMI(bbox, np.zeros((ny, nx), np.float32))
         x, y = mapped(
             place.transform,

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from evensky.errors import NotFoundError
+from evensky.geom import Box2I, Extent2I, Point2I
 from evensky.image import Image, ImageF, Mask, MaskedImageF
 from evensky.image.foreign import as_planes
 from evensky.matching.bin_sums import sample_bins
-from evensky.matching.focal_bins import BinSums, add_pixels, bits_of, centred_sums, good_pixels, sample_smoothly
+from evensky.matching.focal_bins import BinSums, SmoothBins, add_pixels, bits_of, cell_counts, centred_sums, good_pixels
 
 TURNED = np.radians(33)
 PLACES = {
@@ -137,7 +138,7 @@ def test_splines_follow_curvature(style: str) -> None:
     at_y, at_x = np.mgrid[-0.5:8.5:40j, -0.5:10.5:50j]
     truth = 3 + 0.2 * (at_x - 4) ** 2 - 0.1 * at_y**2 + 0.05 * at_x * at_y
     bins = 3 + 0.2 * (x - 4) ** 2 - 0.1 * y**2 + 0.05 * x * y
-    error = np.abs(sample_smoothly(bins, at_x, at_y, style) - truth)
+    error = np.abs(SmoothBins(bins, style).sample(at_x, at_y) - truth)
     bilinear = np.abs(sample_bins(bins, at_x, at_y) - truth)
     assert error.max() < 0.04
     assert error.max() < 0.2 * bilinear.max()
@@ -147,19 +148,19 @@ def test_without_a_spline_bins_are_bilinear() -> None:
     bins = np.random.default_rng(3).normal(size=(5, 6))
     x, y = np.array([0.2, 3.7, 4.99]), np.array([3.3, 0.0, 1.5])
     for style in ("LINEAR", "CONSTANT", "NONE", None):
-        np.testing.assert_array_equal(sample_smoothly(bins, x, y, style), sample_bins(bins, x, y))
+        np.testing.assert_array_equal(SmoothBins(bins, style).sample(x, y), sample_bins(bins, x, y))
     gap = bins.copy()
     gap[2, 2] = np.nan
-    assert np.isfinite(sample_smoothly(gap, x, y, "AKIMA_SPLINE")).all()
+    assert np.isfinite(SmoothBins(gap, "AKIMA_SPLINE").sample(x, y)).all()
 
 
 def test_small_grids_have_simpler_splines() -> None:
     at = np.linspace(-0.5, 2.5, 7)
-    one = sample_smoothly(np.array([[7.0]]), at, at, "AKIMA_SPLINE")
+    one = SmoothBins(np.array([[7.0]]), "AKIMA_SPLINE").sample(at, at)
     np.testing.assert_allclose(one, 7)
-    row = sample_smoothly(np.array([[0.0, 1.0, 2.0]]), at, np.zeros(7), "AKIMA_SPLINE")
+    row = SmoothBins(np.array([[0.0, 1.0, 2.0]]), "AKIMA_SPLINE").sample(at, np.zeros(7))
     np.testing.assert_allclose(row, at, atol=1e-6)
-    column = sample_smoothly(np.array([[0.0], [3.0]]), np.zeros(3), np.array([-0.5, 0.5, 1.5]), "NATURAL_SPLINE")
+    column = SmoothBins(np.array([[0.0], [3.0]]), "NATURAL_SPLINE").sample(np.zeros(3), np.array([-0.5, 0.5, 1.5]))
     np.testing.assert_allclose(column, [-1.5, 1.5, 4.5], atol=1e-6)
 
 
@@ -167,4 +168,11 @@ def test_large_grids_need_no_finer_ones(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("evensky.matching.focal_bins._MOST_FINE", 50)
     bins = np.random.default_rng(4).normal(size=(8, 8))
     x = np.linspace(0, 7, 30)
-    np.testing.assert_array_equal(sample_smoothly(bins, x, x, "AKIMA_SPLINE"), sample_bins(bins, x, x))
+    np.testing.assert_array_equal(SmoothBins(bins, "AKIMA_SPLINE").sample(x, x), sample_bins(bins, x, x))
+
+
+@pytest.mark.parametrize(
+    ("size", "counts"), [((4096, 2000), (64, 32)), ((64, 65), (2, 2)), ((128, 129), (2, 3)), ((1, 2), (1, 2))]
+)
+def test_cells_keep_slopes(size: tuple[int, int], counts: tuple[int, int]) -> None:
+    assert cell_counts(Box2I(Point2I(3, 4), Extent2I(*size)), 64) == counts

@@ -267,3 +267,25 @@ def test_without_interpolation_gaps_stay(interpolation: str | None) -> None:
     assert np.isnan(model.getStatsImage().array).tolist() == [[False, True, False]]
     # Around a gap the bins next to it count.
     np.testing.assert_allclose(model.toCcdBackground(box).getImage().array, 1)
+
+
+def test_a_model_follows_what_is_added_and_configured() -> None:
+    box = Box2I(Point2I(0, 0), Extent2I(60, 60))
+    model = FocalPlaneBackground.fromCamera(FocalPlaneBackgroundConfig(xSize=20, ySize=20), [box])
+    model.addCcd(np.full((60, 60), 2.0), box)
+    first = model.getStatsImage()
+    np.testing.assert_allclose(first.array, 2)
+    first.array[...] = 9  # a copy
+    np.testing.assert_allclose(model.getStatsImage().array, 2)
+    other = FocalPlaneBackground.fromSimilar(model)
+    other.addCcd(np.full((60, 60), 4.0), box)
+    model += other
+    np.testing.assert_allclose(model.toCcdBackground(box).getImage().array, 3)
+    model.config.minFrac = 1.0
+    np.testing.assert_allclose(model.getStatsImage().array, 3)
+    other.config.minFrac = 1.0
+    other.config.interpolation = "NONE"
+    other.config.binning = 10
+    other.addCcd(np.full((20, 60), 10.0), box)
+    np.testing.assert_allclose(other.getStatsImage().array[:, 0], [7, 4, 4], atol=0.5)
+    np.testing.assert_allclose(other.toCcdBackground(box).getImage().array[[10, -1], 30], [7, 4], atol=0.5)
