@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import real_number, shown
-from ..errors import InvalidParameterError
+from ..errors import InvalidParameterError, LengthError
 from ..geom import Box2D, Box2I, Extent2I, Point2I
 
 # An element of a map that is smaller than this share of the largest one is rounding, as in the cosine of 90 degrees.
@@ -186,6 +186,36 @@ def as_detector(detector: Any, bbox: Box2I | None = None) -> Detector:
             "pixels with their map to the focal plane"
         )
     return Detector(bbox, detector)
+
+
+def detector_of(exposure: Any, detector: Any, bbox: Box2I) -> Detector:
+    """Return the detector of an image, after a check that it holds the pixels.
+
+    Parameters
+    ----------
+    exposure : object
+        Its method ``getDetector``, if it has one, is asked if `detector` is None.
+    detector : detector or None
+        See `as_detector`.
+    bbox : Box2I
+        Box of the image's pixels.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If there is no detector.
+    evensky.errors.LengthError
+        If the image reaches beyond the detector.
+    """
+    if detector is None:
+        detector = getattr(exposure, "getDetector", lambda: None)()
+    place = as_detector(detector, bbox)
+    if not place.getBBox().contains(bbox):
+        raise LengthError(
+            f"The image covers {bbox}, which is not inside the detector's {place.getBBox()}; set the image's origin, "
+            "or give the detector as a box of pixels with their map to the focal plane"
+        )
+    return place
 
 
 def focal_plane_box(detectors: Iterable[Detector]) -> Box2D:

@@ -69,7 +69,7 @@ class BinSums:
 
 
 def cell_counts(bbox: Box2I, size: int) -> tuple[int, int]:
-    """Return the numbers of cells in x and y that cover a box: none larger than `size`, and two at least for a slope."""
+    """Return the numbers of cells in x and y over a box: none larger than `size`, and at least two for a slope."""
     width, height = bbox.getDimensions()
     nx, ny = (max(-(-length // size), min(length, 2)) for length in (width, height))
     return nx, ny

@@ -20,7 +20,7 @@ from ..geom import Box2I, Extent2I
 from ..image import ImageF
 from ..image.foreign import as_planes
 from ..matching.bin_sums import fill_bins
-from ..matching.detector import Detector, affine_map, as_detector, composed, focal_plane_box, mapped
+from ..matching.detector import Detector, affine_map, as_detector, composed, detector_of, focal_plane_box, mapped
 from ..matching.focal_bins import BinSums, SmoothBins, add_pixels, cell_counts, centred_sums, good_pixels
 from ..math import ApproximateControl, BackgroundList, BackgroundMI, UndersampleStyle, stringToInterpStyle
 
@@ -227,15 +227,20 @@ class FocalPlaneBackground:
             As in `fromCamera`, or only the map from its pixels to the focal plane. By default, what
             ``exposure.getDetector()`` returns.
 
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            If the place of the detector is unknown.
+        evensky.errors.LengthError
+            If the image reaches beyond the detector.
+
         Notes
         -----
         The mean of the pixels in a bin is clipped (three rounds at 3 standard deviations) and counts with their number.
         """
         planes = as_planes(exposure)
-        if detector is None:
-            detector = getattr(exposure, "getDetector", lambda: None)()
         height, width = planes.image.shape
-        place = as_detector(detector, Box2I((planes.x0, planes.y0), Extent2I(width, height)))
+        place = detector_of(exposure, detector, Box2I((planes.x0, planes.y0), Extent2I(width, height)))
         good = good_pixels(planes, list(self.config.mask))
         # One detector's sums are complete, or nothing is added.
         sums = BinSums.zeros(self._sums.numbers.shape)

@@ -15,7 +15,7 @@ from .._checks import shown
 from ..errors import InvalidParameterError, NotFoundError
 from ..geom import Box2I, Extent2I
 from ..image.foreign import as_planes
-from ..matching.detector import Detector, as_detector, focal_plane_box, mapped
+from ..matching.detector import Detector, as_detector, detector_of, focal_plane_box, mapped
 from ..matching.focal_bins import cell_counts, good_pixels
 from ..matching.sky_frame import BoxSamples, sample_boxes
 from ..matching.visit_fit import VisitFit, fit_visit
@@ -143,16 +143,14 @@ class VisitBackground:
         Raises
         ------
         evensky.errors.LengthError
-            If the sky frame has another size than the image.
+            If the image reaches beyond the detector, or the sky frame has another size.
         evensky.errors.InvalidParameterError
-            If the detector was added before, or the sky frame is not a background.
+            If the place of the detector is unknown, it was added before, or the sky frame is not a background.
         """
         config = self.config
         planes = as_planes(exposure)
-        if detector is None:
-            detector = getattr(exposure, "getDetector", lambda: None)()
         height, width = planes.image.shape
-        place = as_detector(detector, Box2I((planes.x0, planes.y0), Extent2I(width, height)))
+        place = detector_of(exposure, detector, Box2I((planes.x0, planes.y0), Extent2I(width, height)))
         if place in self._detectors:
             raise InvalidParameterError(f"{place!r} was added before; a visit has each detector once")
         good = good_pixels(planes, list(config.mask))

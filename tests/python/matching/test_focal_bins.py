@@ -48,6 +48,21 @@ def test_each_pixel_counts_in_its_bin(place: list[list[float]], origin: tuple[in
     np.testing.assert_allclose(sums.offsets.reshape(2, -1), expected[2:], atol=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_any_affine_map(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    linear = rng.uniform(-0.3, 0.3, (2, 2))
+    place = np.column_stack([linear, rng.uniform(-3, 8, 2)])
+    shape = tuple(int(size) for size in rng.integers(1, 60, 2))
+    planes = as_planes(np.ones(shape, np.float32))
+    sums = BinSums.zeros((5, 6))
+    add_pixels(sums, planes, good_pixels(planes, []), place)
+    y, x = np.indices(shape)
+    column, row = np.floor(np.tensordot(linear, [x, y], 1) + place[:, 2, None, None] + 0.5).astype(int)
+    inside = (column >= 0) & (column < 6) & (row >= 0) & (row < 5)
+    np.testing.assert_array_equal(sums.numbers.ravel(), np.bincount((row * 6 + column)[inside], minlength=30))
+
+
 def test_neighbouring_bins_share_no_pixel_where_edges_meet_centres() -> None:
     # Edges of bins pass exactly through centres of pixels.
     planes = as_planes(np.ones((40, 40), np.float32))

@@ -241,6 +241,9 @@ def test_calls_that_are_none() -> None:
     model = FocalPlaneBackground.fromCamera(FocalPlaneBackgroundConfig(xSize=25, ySize=25), [box])
     with pytest.raises(InvalidParameterError, match="The detector is None"):
         model.addCcd(np.ones((50, 50)))
+    with pytest.raises(LengthError, match=r"covers \(\(0, 0\)\.\.\(50, 49\)\), which is not inside"):
+        model.addCcd(np.ones((50, 51)), box)
+    assert model.getNumbers().sum() == 0
     model.addCcd(np.ones((50, 50)), box)
     with pytest.raises(InvalidParameterError, match="bbox is"):
         model.toCcdBackground(box, Box2I())

@@ -11,7 +11,7 @@ from focal_scenes import FocalScene, visit
 from evensky import errors
 from evensky.errors import InvalidParameterError, LengthError, NotFoundError
 from evensky.geom import Box2I, Extent2I, Point2I
-from evensky.image import ImageF, Mask, MaskedImageF
+from evensky.image import ExposureF, ImageF, Mask, MaskedImageF
 from evensky.math import BackgroundList
 from evensky.tasks.sky_frame import SkyMeasurementConfig, SkyMeasurementTask
 from evensky.tasks.visit_background import VisitBackground, VisitBackgroundConfig
@@ -111,6 +111,8 @@ def test_wrong_calls(scene: FocalScene, frames: list[BackgroundList]) -> None:
         model.addCcd(np.ones((9, 9)), scene.detectors[0], frames[0])
     with pytest.raises(InvalidParameterError, match="only a BackgroundMI"):
         model.addCcd(np.ones((9, 9)), scene.detectors[0], np.ones((9, 9)))
+    with pytest.raises(LengthError, match="not inside the detector"):
+        model.addCcd(np.ones((999, 9)), scene.detectors[0])
     model.addCcd(scene.exposures[0], scene.detectors[0])
     with pytest.raises(InvalidParameterError, match="was added before"):
         model.addCcd(scene.exposures[0], scene.detectors[0])
@@ -127,10 +129,10 @@ def test_wrong_calls(scene: FocalScene, frames: list[BackgroundList]) -> None:
 def test_an_exposure_that_knows_its_detector() -> None:
     box = Box2I(Point2I(100, 50), Extent2I(60, 40))
 
-    class Placed(MaskedImageF):
+    class Placed(ExposureF):
         def getDetector(self) -> Box2I:
             return box
 
     model = VisitBackground(config_of(orderX=1, orderY=1), [box])
-    model.addCcd(Placed(ImageF(np.full((40, 60), 3, np.float32))))
+    model.addCcd(Placed(MaskedImageF(ImageF(np.full((40, 60), 3, np.float32)))))
     np.testing.assert_allclose(model.toCcdBackground(box).getImage().array, 3, rtol=1e-6)
