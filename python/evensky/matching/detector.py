@@ -1,0 +1,251 @@
+"""Places of detectors in a focal plane, as affine maps of their pixels."""
+
+from __future__ import annotations
+
+__all__ = ["Detector", "as_detector", "focal_plane_box"]
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .._checks import real_number, shown
+from ..errors import InvalidParameterError, LengthError
+from ..geom import Box2D, Box2I, Extent2I, Point2I
+
+# An element of a map that is smaller than this share of the largest one is rounding, as in the cosine of 90 degrees.
+_ROUNDING = 1e-9
+
+
+class Detector:
+    """Detector in a focal plane: the box of its pixels, and the map from its pixels to the focal plane.
+
+    Parameters
+    ----------
+    bbox : Box2I
+        Box of the pixels, in the parent coordinates of the detector's images.
+    transform : array-like, shape (2, 3)
+        Affine map ``[[a, b, c], [d, e, f]]`` from a pixel position (x, y) to ``(a x + b y + c, d x + e y + f)`` in the
+        focal plane. The centre of pixel (0, 0) is at (0.0, 0.0). Six numbers in this order are taken as well.
+    name : optional
+        Name or number of the detector, for messages.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If `bbox` is not a box with pixels, or the map is not 2 x 3 finite numbers or flattens the detector.
+
+    Examples
+    --------
+    >>> from evensky.geom import Box2I, Extent2I, Point2I
+    >>> turned = Detector(Box2I(Point2I(0, 0), Extent2I(200, 100)), [[0, -1, 99], [1, 0, 0]])
+    >>> turned.getFocalPlaneBox().getDimensions()
+    Extent2D(100.0, 200.0)
+    """
+
+    __slots__ = ("_bbox", "_name", "_transform")
+
+    def __init__(self, bbox: Box2I, transform: Any, name: Any = None) -> None:
+        if not isinstance(bbox, Box2I) or bbox.isEmpty():
+            raise InvalidParameterError(f"bbox is {shown(bbox)}; it must be a Box2I with at least one pixel")
+        self._bbox = Box2I(bbox)
+        self._transform = affine_map(transform, "transform")
+        self._name = name
+
+    @classmethod
+    def centered(
+        cls,
+        bbox: Box2I,
+        center: Any = (0.0, 0.0),
+        *,
+        pixelSize: float = 1.0,
+        rotation: float = 0.0,
+        flip: bool = False,
+        name: Any = None,
+    ) -> Detector:
+        """Place a detector by its centre.
+
+        Parameters
+        ----------
+        bbox : Box2I
+            Box of the pixels.
+        center : Point2D or sequence of two numbers, optional
+            Position of the centre of the box in the focal plane.
+        pixelSize : float, optional
+            Side of a pixel in the unit of the focal plane.
+        rotation : float, optional
+            Angle from the x axis of the focal plane to that of the detector, counterclockwise, in degrees.
+        flip : bool, optional
+            Reverse the x axis of the detector before it is rotated.
+        name : optional
+
+        Returns
+        -------
+        Detector
+        """
+        angle = np.radians(real_number(rotation, "rotation"))
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        linear = real_number(pixelSize, "pixelSize") * turn @ np.diag([-1.0 if flip else 1.0, 1.0])
+        if not isinstance(bbox, Box2I) or bbox.isEmpty():
+            raise InvalidParameterError(f"bbox is {shown(bbox)}; it must be a Box2I with at least one pixel")
+        offset = np.array(tuple(center), float) - linear @ np.array(tuple(bbox.getCenter()))
+        return cls(bbox, np.column_stack([linear, offset]), name)
+
+    def getBBox(self) -> Box2I:
+        """Return the box of the pixels."""
+        return Box2I(self._bbox)
+
+    def getName(self) -> Any:
+        """Return the name of the detector; None if it has none."""
+        return self._name
+
+    @property
+    def transform(self) -> np.ndarray:
+        """Map from pixels to the focal plane, shape (2, 3); it cannot be written to."""
+        return self._transform
+
+    def getFocalPlaneBox(self) -> Box2D:
+        """Return the smallest box in the focal plane that holds all pixels of the detector."""
+        return focal_plane_box([self])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Detector):
+            return NotImplemented
+        return (
+            self._bbox == other._bbox
+            and self._name == other._name
+            and np.array_equal(self._transform, other._transform)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._bbox, self._name, self._transform.tobytes()))
+
+    def __reduce__(self) -> Any:
+        return Detector, (self._bbox, self._transform, self._name)
+
+    def __repr__(self) -> str:
+        return f"Detector({self._bbox!r}, {self._transform.tolist()}, {self._name!r})"
+
+
+def affine_map(transform: Any, name: str) -> np.ndarray:
+    """Return an affine map as a read-only array of shape (2, 3).
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If it is not 2 x 3 finite numbers, or flattens the plane.
+    """
+    try:
+        matrix = np.array(transform, dtype=np.float64)
+    except (TypeError, ValueError):
+        matrix = np.empty(0)
+    if matrix.shape == (6,):
+        matrix = matrix.reshape(2, 3)
+    if matrix.shape != (2, 3) or not np.isfinite(matrix).all():
+        raise InvalidParameterError(
+            f"{name} is {shown(transform)}; an affine map is [[a, b, c], [d, e, f]], 2 x 3 finite numbers"
+        )
+    linear = matrix[:, :2]
+    linear[np.abs(linear) < _ROUNDING * np.abs(linear).max()] = 0.0
+    if linear[0, 0] * linear[1, 1] == linear[0, 1] * linear[1, 0]:
+        raise InvalidParameterError(
+            f"{name} is {shown(transform)}; its first two columns must have a determinant other than 0"
+        )
+    matrix.flags.writeable = False
+    return matrix
+
+
+def as_detector(detector: Any, bbox: Box2I | None = None) -> Detector:
+    """Return a detector that is given as a box or as an affine map.
+
+    Parameters
+    ----------
+    detector : Detector, Box2I, pair of Box2I and array-like, or array-like of shape (2, 3)
+        A Box2I is the place of the detector in a focal plane whose unit is the pixel: pixel (0, 0) of the detector is
+        the lower left pixel of the box. A pair is a box of pixels and their map to the focal plane. A map alone needs
+        `bbox`.
+    bbox : Box2I, optional
+        Box of the pixels, for a detector that is given as a map.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For anything else; the message holds it.
+    """
+    if isinstance(detector, Detector):
+        return detector
+    if isinstance(detector, Box2I):
+        corner = detector.getMin()
+        own = Box2I(Point2I(0, 0), Extent2I(detector.getDimensions()))
+        return Detector(own, [[1.0, 0.0, corner.x], [0.0, 1.0, corner.y]])
+    if isinstance(detector, tuple | list) and len(detector) == 2 and isinstance(detector[0], Box2I):
+        return Detector(detector[0], detector[1])
+    if bbox is None or detector is None:
+        raise InvalidParameterError(
+            f"The detector is {shown(detector)}; it must be a Detector, a Box2I in the focal plane, or a Box2I of "
+            "pixels with their map to the focal plane"
+        )
+    return Detector(bbox, detector)
+
+
+def detector_of(exposure: Any, detector: Any, bbox: Box2I) -> Detector:
+    """Return the detector of an image, after a check that it holds the pixels.
+
+    Parameters
+    ----------
+    exposure : object
+        Its method ``getDetector``, if it has one, is asked if `detector` is None.
+    detector : detector or None
+        See `as_detector`.
+    bbox : Box2I
+        Box of the image's pixels.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If there is no detector.
+    evensky.errors.LengthError
+        If the image reaches beyond the detector.
+    """
+    if detector is None:
+        detector = getattr(exposure, "getDetector", lambda: None)()
+    place = as_detector(detector, bbox)
+    if not place.getBBox().contains(bbox):
+        raise LengthError(
+            f"The image covers {bbox}, which is not inside the detector's {place.getBBox()}; set the image's origin, "
+            "or give the detector as a box of pixels with their map to the focal plane"
+        )
+    return place
+
+
+def focal_plane_box(detectors: Iterable[Detector]) -> Box2D:
+    """Return the smallest box in the focal plane that holds the pixels of all detectors."""
+    corners = []
+    for detector in detectors:
+        edges = Box2D(detector.getBBox())
+        x = np.array([edges.getMinX(), edges.getMaxX(), edges.getMinX(), edges.getMaxX()])
+        y = np.array([edges.getMinY(), edges.getMinY(), edges.getMaxY(), edges.getMaxY()])
+        corners.append(mapped(detector.transform, x, y))
+    if not corners:
+        raise InvalidParameterError("The focal plane has no detectors; at least one is needed")
+    places = np.concatenate(corners, axis=1)
+    low, high = places.min(axis=1), places.max(axis=1)
+    return Box2D(tuple(low.tolist()), tuple(high.tolist()))
+
+
+def composed(second: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Return the affine map that applies `first`, then `second`."""
+    linear = second[:, :2] @ first[:, :2]
+    return np.column_stack([linear, second[:, :2] @ first[:, 2] + second[:, 2]])
+
+
+def inverted(matrix: np.ndarray) -> np.ndarray:
+    """Return the inverse of an affine map."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([linear, -linear @ matrix[:, 2]])
+
+
+def mapped(matrix: np.ndarray, x: Any, y: Any) -> np.ndarray:
+    """Return mapped positions, shape (2, ...); `x` and `y` are broadcast against each other."""
+    (a, b, c), (d, e, f) = matrix
+    return np.stack(np.broadcast_arrays(a * x + b * y + c, d * x + e * y + f))

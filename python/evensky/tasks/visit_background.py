@@ -1,0 +1,255 @@
+"""Background of a visit: a series over the focal plane, the amplitude of a sky frame and constants of detectors."""
+
+from __future__ import annotations
+
+__all__ = ["VisitBackground", "VisitBackgroundConfig"]
+
+from collections.abc import Hashable, Iterable
+from typing import Any
+
+import numpy as np
+from lsst.pex.config import ChoiceField, Config, Field, ListField, RangeField
+
+from .. import errors
+from .._checks import shown
+from ..errors import InvalidParameterError, NotFoundError
+from ..geom import Box2I, Extent2I
+from ..image.foreign import as_planes
+from ..matching.detector import Detector, as_detector, detector_of, focal_plane_box, mapped
+from ..matching.focal_bins import cell_counts, good_pixels
+from ..matching.sky_frame import BoxSamples, sample_boxes
+from ..matching.visit_fit import VisitFit, fit_visit
+from ..math import (
+    ApproximateControl,
+    BackgroundList,
+    BackgroundMI,
+    Interpolate,
+    StatisticsControl,
+    UndersampleStyle,
+    stringToStatisticsProperty,
+)
+from .sky_frame import check_sky_shape, scaled_sky, sky_pixels
+
+
+class VisitBackgroundConfig(Config):
+    """Configuration of `VisitBackground`."""
+
+    orderX = RangeField(dtype=int, default=6, min=0, max=50, inclusiveMax=True, doc="Order of the series in x.")
+    orderY = RangeField(dtype=int, default=6, min=0, max=50, inclusiveMax=True, doc="Order of the series in y.")
+    triangular = Field[bool](
+        dtype=bool, default=False, doc="Leave out products whose degrees, as shares of the orders, add to more than 1?"
+    )
+    pistons = ChoiceField[str](
+        dtype=str,
+        default="NONE",
+        optional=False,
+        doc="Constants that are fitted as well.",
+        allowed={"NONE": "none", "DETECTOR": "one for each detector", "TYPE": "one for each type of detector"},
+    )
+    binSize = RangeField(dtype=int, default=128, min=1, doc="Size of the samples of the detectors, in pixels.")
+    minFrac = RangeField(
+        dtype=float,
+        default=0.1,
+        min=0.0,
+        max=1.0,
+        inclusiveMax=True,
+        doc="Samples with a smaller share of good pixels are not used.",
+    )
+    statistic = ChoiceField[str](
+        dtype=str,
+        default="MEANCLIP",
+        optional=False,
+        doc="Statistic of each sample.",
+        allowed={"MEANCLIP": "the mean after clipping", "MEAN": "the mean", "MEDIAN": "the median"},
+    )
+    mask = ListField[str](
+        dtype=str,
+        default=["BAD", "SAT", "INTRP", "DETECTED", "DETECTED_NEGATIVE", "EDGE", "NO_DATA"],
+        doc="Mask planes whose pixels do not count.",
+        itemCheck=lambda name: bool(name),
+    )
+    numIter = RangeField(dtype=int, default=10, min=0, doc="Largest number of rounds in which samples are rejected.")
+    rejection = RangeField(
+        dtype=float, default=3.0, min=0.0, inclusiveMin=False, doc="Limit of rejection in standard deviations."
+    )
+    binning = RangeField(
+        dtype=int,
+        default=64,
+        min=1,
+        max=2**31 - 1,
+        doc="Largest size of the cells of a detector's background, in pixels.",
+    )
+
+
+class VisitBackground:
+    """Background of a visit, which is fitted to samples of all its detectors at once.
+
+    Parameters
+    ----------
+    config : VisitBackgroundConfig
+    camera : iterable of detectors
+        As in `FocalPlaneBackground.fromCamera`; the series is defined over the smallest box that holds them.
+
+    Notes
+    -----
+    The model is a Chebyshev series in the coordinates of the focal plane, plus the sky frame with one amplitude, plus
+    a constant for each detector or type of detector. All are fitted together by least squares, and samples that are
+    far off are rejected.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from evensky.geom import Box2I, Extent2I, Point2I
+    >>> camera = [Box2I(Point2I(x, 0), Extent2I(100, 100)) for x in (0, 110, 220)]
+    >>> config = VisitBackgroundConfig()
+    >>> config.update(orderX=1, orderY=1, binSize=20, binning=20)
+    >>> visit = VisitBackground(config, camera)
+    >>> for box in camera:
+    ...     visit.addCcd(np.full((100, 100), 5, np.float32) + 0.01 * (box.getMinX() + np.arange(100)), box)
+    >>> round(visit.fit().used)
+    75
+    >>> round(float(visit.toCcdBackground(camera[2]).getImage().array[0, 0]), 3)
+    7.2
+    """
+
+    def __init__(self, config: VisitBackgroundConfig, camera: Iterable[Any]) -> None:
+        if not isinstance(config, VisitBackgroundConfig):
+            raise InvalidParameterError(
+                f"config is {shown(config)}, a {type(config).__name__}; it must be a VisitBackgroundConfig"
+            )
+        config.validate()
+        self.config = config
+        self._box = focal_plane_box([as_detector(detector) for detector in camera])
+        self._groups: dict[Hashable, int] = {}
+        self._detectors: dict[Detector, tuple[int, Any]] = {}
+        self._samples: list[tuple[int, np.ndarray, BoxSamples]] = []
+        self._fit: VisitFit | None = None
+
+    def addCcd(
+        self, exposure: Any, detector: Any = None, skyBackground: Any = None, detectorType: Hashable = None
+    ) -> None:
+        """Sample the image of a detector.
+
+        Parameters
+        ----------
+        exposure : image-like, shape (height, width)
+        detector : detector, optional
+            As in `FocalPlaneBackground.addCcd`.
+        skyBackground : BackgroundList or BackgroundMI, optional
+            Sky frame of the detector.
+        detectorType : hashable, optional
+            Type of the detector, if ``config.pistons`` is "TYPE".
+
+        Raises
+        ------
+        evensky.errors.LengthError
+            If the image reaches beyond the detector, or the sky frame has another size.
+        evensky.errors.InvalidParameterError
+            If the place of the detector is unknown, it was added before, or the sky frame is not a background.
+        """
+        config = self.config
+        planes = as_planes(exposure)
+        height, width = planes.image.shape
+        place = detector_of(exposure, detector, Box2I((planes.x0, planes.y0), Extent2I(width, height)))
+        if place in self._detectors:
+            raise InvalidParameterError(f"{place!r} was added before; a visit has each detector once")
+        good = good_pixels(planes, list(config.mask))
+        sky = None
+        if skyBackground is not None:
+            scaled_sky(skyBackground, 1.0)  # which raises the error now rather than after the fit
+            sky = sky_pixels(skyBackground)
+            check_sky_shape(planes, sky)
+            good &= np.isfinite(sky)
+        counts = -(-width // int(config.binSize)), -(-height // int(config.binSize))
+        statistic = stringToStatisticsProperty(config.statistic)
+        samples = sample_boxes(planes.image, good, sky, counts, statistic, StatisticsControl())
+        kind: Hashable = {"DETECTOR": place, "TYPE": detectorType}.get(config.pistons)
+        group = self._groups.setdefault(kind, len(self._groups))
+        self._detectors[place] = group, skyBackground
+        at = mapped(place.transform, samples.x + planes.x0, samples.y + planes.y0)
+        self._samples.append((group, at, samples))
+        self._fit = None
+
+    def fit(self) -> VisitFit:
+        """Fit the model to the samples of all detectors that were added.
+
+        Returns
+        -------
+        VisitFit
+            With the amplitude of the sky frame, its error, the pistons and the scatter of the residuals.
+
+        Raises
+        ------
+        evensky.errors.RuntimeError
+            If there are fewer usable samples than terms.
+        """
+        if self._fit is not None:
+            return self._fit
+        if not self._samples:
+            raise errors.RuntimeError("No detector was added to the visit; add at least one with addCcd()")
+        config = self.config
+        places = np.concatenate([at for _, at, _ in self._samples], axis=1)
+        values, frame, share = (
+            np.concatenate([getattr(samples, name) for _, _, samples in self._samples])
+            for name in ("values", "frame", "share")
+        )
+        groups = np.concatenate([np.full(samples.values.size, group) for group, _, samples in self._samples])
+        self._fit = fit_visit(
+            np.nan_to_num(places[0]),
+            np.nan_to_num(places[1]),
+            np.where(share >= config.minFrac, values, np.nan),
+            frame,
+            None if config.pistons == "NONE" else groups,
+            self._box,
+            (int(config.orderX), int(config.orderY)),
+            triangular=bool(config.triangular),
+            iterations=int(config.numIter),
+            rejection=float(config.rejection),
+        )
+        return self._fit
+
+    def getPiston(self, detector: Any) -> float:
+        """Return the constant of a detector that was added; 0 without pistons."""
+        group, _ = self._added(as_detector(detector))
+        pistons = self.fit().pistons
+        return float(pistons[group]) if pistons.size else 0.0
+
+    def toCcdBackground(self, detector: Any) -> BackgroundList:
+        """Return the model over a detector that was added.
+
+        Parameters
+        ----------
+        detector : detector
+            As it was added; one that was given as a map is found by `Detector`, with the box of its image.
+
+        Returns
+        -------
+        BackgroundList
+            The series with the constant of the detector and, if it has one, the sky frame times its amplitude.
+        """
+        place = as_detector(detector)
+        group, sky = self._added(place)
+        fit = self.fit()
+        bbox = place.getBBox()
+        nx, ny = cell_counts(bbox, int(self.config.binning))
+        background = BackgroundMI(bbox, np.zeros((ny, nx), np.float32))
+        x, y = mapped(
+            place.transform,
+            background.getBinCentersX()[np.newaxis, :],
+            background.getBinCentersY()[:, np.newaxis],
+        )
+        piston = float(fit.pistons[group]) if fit.pistons.size else 0.0
+        background.getStatsImage().image.array[...] = fit.evaluate(x, y) + piston
+        style, undersample = Interpolate.NATURAL_SPLINE, UndersampleStyle.REDUCE_INTERP_ORDER
+        found = BackgroundList((background, style, undersample, ApproximateControl.UNKNOWN, 0, 0, False))
+        if sky is not None:
+            found.append(scaled_sky(sky, fit.scale))
+        return found
+
+    def _added(self, place: Detector) -> tuple[int, Any]:
+        if place not in self._detectors:
+            raise NotFoundError(
+                f"{place!r} was not added to the visit; the {len(self._detectors)} that were are "
+                f"{shown([one.getName() for one in self._detectors])}"
+            )
+        return self._detectors[place]

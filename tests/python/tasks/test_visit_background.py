@@ -1,0 +1,138 @@
+"""Background of a visit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from focal_scenes import FocalScene, visit
+
+from evensky import errors
+from evensky.errors import InvalidParameterError, LengthError, NotFoundError
+from evensky.geom import Box2I, Extent2I, Point2I
+from evensky.image import ExposureF, ImageF, Mask, MaskedImageF
+from evensky.math import BackgroundList
+from evensky.tasks.sky_frame import SkyMeasurementConfig, SkyMeasurementTask
+from evensky.tasks.visit_background import VisitBackground, VisitBackgroundConfig
+
+
+@pytest.fixture(scope="module")
+def scene() -> FocalScene:
+    return visit(7, galaxy=False)
+
+
+@pytest.fixture(scope="module")
+def frames(scene: FocalScene) -> list[BackgroundList]:
+    """The pattern of each detector, for an amplitude of 1."""
+    config = SkyMeasurementConfig()
+    config.background.xBinSize = config.background.yBinSize = 6
+    task = SkyMeasurementTask(config)
+    return [task.measureBackground(fringes / scene.amplitude) for fringes in scene.fringes]
+
+
+def config_of(**fields: Any) -> VisitBackgroundConfig:
+    config = VisitBackgroundConfig()
+    config.update(**{"orderX": 3, "orderY": 3, "binSize": 20, "binning": 16, **fields})
+    return config
+
+
+def fitted(
+    scene: FocalScene, config: VisitBackgroundConfig, frames: Any = None, pistons: Any = None, kinds: Any = None
+) -> VisitBackground:
+    model = VisitBackground(config, scene.detectors)
+    for n, (exposure, detector) in enumerate(zip(scene.exposures, scene.detectors, strict=True)):
+        pixels = exposure.image.array + (0 if pistons is None else pistons[n])
+        model.addCcd(
+            pixels, detector, None if frames is None else frames[n], detectorType=None if kinds is None else kinds[n]
+        )
+    return model
+
+
+def worst(scene: FocalScene, model: VisitBackground, pistons: Any = None) -> float:
+    rms = []
+    for n, detector in enumerate(scene.detectors):
+        truth = scene.sky[n] + scene.fringes[n] + (0 if pistons is None else pistons[n])
+        rms.append(float(np.std(model.toCcdBackground(detector).getImage().array - truth)))
+    return max(rms)
+
+
+def test_the_series_and_the_sky_frame(scene: FocalScene, frames: list[BackgroundList]) -> None:
+    model = fitted(scene, config_of(), frames)
+    fit = model.fit()
+    assert fit is model.fit()
+    assert fit.scale == pytest.approx(scene.amplitude, abs=max(4 * fit.error, 0.03))
+    assert 0 < fit.error < 0.05
+    assert worst(scene, model) < 0.3
+    assert len(model.toCcdBackground(scene.detectors[0])) == 2
+    assert model.getPiston(scene.detectors[0]) == 0
+    # Without the sky frame, the fringes stay.
+    assert worst(scene, fitted(scene, config_of())) > 0.5 * scene.amplitude
+
+
+def test_pistons_of_detectors(scene: FocalScene, frames: list[BackgroundList]) -> None:
+    pistons = np.random.default_rng(1).normal(0, 5, 12)
+    model = fitted(scene, config_of(pistons="DETECTOR"), frames, pistons)
+    found = np.array([model.getPiston(detector) for detector in scene.detectors])
+    # The parabolic sky needs no slopes that could hide pistons.
+    np.testing.assert_allclose(found - found.mean(), pistons - pistons.mean(), atol=0.7)
+    assert worst(scene, model, pistons) < 0.3
+    assert np.std(found - pistons) < 0.5
+    assert worst(scene, fitted(scene, config_of(), frames, pistons), pistons) > 1
+
+
+def test_pistons_of_types(scene: FocalScene, frames: list[BackgroundList]) -> None:
+    kinds = ["e2v" if n % 2 else "ITL" for n in range(12)]
+    model = fitted(scene, config_of(pistons="TYPE"), frames, [3.0 * (kind == "ITL") for kind in kinds], kinds)
+    steps = {kind: model.getPiston(detector) for kind, detector in zip(kinds, scene.detectors, strict=True)}
+    assert steps["ITL"] - steps["e2v"] == pytest.approx(3, abs=0.1)
+    assert model.getPiston(scene.detectors[2]) == model.getPiston(scene.detectors[0])
+
+
+def test_masked_pixels_and_stars_do_not_count(scene: FocalScene, frames: list[BackgroundList]) -> None:
+    model = VisitBackground(config_of(minFrac=0.5), scene.detectors)
+    for exposure, detector, frame in zip(scene.exposures, scene.detectors, frames, strict=True):
+        pixels = ImageF(exposure.image, True)
+        mask = Mask(pixels.getDimensions())
+        pixels.array[:60, :60] = 1e5
+        mask.array[:60, :60] = mask.getPlaneBitMask("DETECTED")
+        pixels.array[60:80, :11] = np.nan  # more than half of a sample
+        pixels.array[60:80, 11:20] = 1e3
+        model.addCcd(MaskedImageF(pixels, mask), detector, frame)
+    assert model.fit().used <= 12 * (120 - 10)
+    assert worst(scene, model) < 0.4
+
+
+def test_wrong_calls(scene: FocalScene, frames: list[BackgroundList]) -> None:
+    model = VisitBackground(config_of(), scene.detectors)
+    with pytest.raises(errors.RuntimeError, match="No detector was added"):
+        model.fit()
+    with pytest.raises(LengthError, match=r"\(200, 240\).*\(9, 9\)"):
+        model.addCcd(np.ones((9, 9)), scene.detectors[0], frames[0])
+    with pytest.raises(InvalidParameterError, match="only a BackgroundMI"):
+        model.addCcd(np.ones((9, 9)), scene.detectors[0], np.ones((9, 9)))
+    with pytest.raises(LengthError, match="not inside the detector"):
+        model.addCcd(np.ones((999, 9)), scene.detectors[0])
+    model.addCcd(scene.exposures[0], scene.detectors[0])
+    with pytest.raises(InvalidParameterError, match="was added before"):
+        model.addCcd(scene.exposures[0], scene.detectors[0])
+    with pytest.raises(NotFoundError, match=r"was not added to the visit; the 1 that were are \[0\]"):
+        model.toCcdBackground(scene.detectors[1])
+    with pytest.raises(InvalidParameterError, match="VisitBackgroundConfig"):
+        VisitBackground(None, scene.detectors)  # type: ignore[arg-type]
+    small = VisitBackground(config_of(orderX=9, orderY=9, binSize=100), scene.detectors[:1])
+    small.addCcd(scene.exposures[0], scene.detectors[0])
+    with pytest.raises(errors.RuntimeError, match="6 usable samples for 100 terms"):
+        small.toCcdBackground(scene.detectors[0])
+
+
+def test_an_exposure_that_knows_its_detector() -> None:
+    box = Box2I(Point2I(100, 50), Extent2I(60, 40))
+
+    class Placed(ExposureF):
+        def getDetector(self) -> Box2I:
+            return box
+
+    model = VisitBackground(config_of(orderX=1, orderY=1), [box])
+    model.addCcd(Placed(MaskedImageF(ImageF(np.full((40, 60), 3, np.float32)))))
+    np.testing.assert_allclose(model.toCcdBackground(box).getImage().array, 3, rtol=1e-6)
