@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["fill_bins", "sample_bins"]
+__all__ = ["centre_bins", "fill_bins", "sample_bins"]
 
 from typing import Any
 
@@ -93,7 +93,8 @@ def fill_bins(
         return means, short
     bad = short | ~np.isfinite(means)
     _check_any_good(bad, least_number)
-    plane = _plane(means, np.where(bad, 0.0, numbers))
+    level, *slopes = _plane(np.where(bad, 0.0, means), np.where(bad, 0.0, numbers))
+    plane = level + slopes[0] * np.arange(means.shape[1]) + slopes[1] * np.arange(means.shape[0])[:, np.newaxis]
     rest = np.where(bad, np.nan, means - plane).astype(np.float32)
     if smooth_scale is not None:
         rest = _smoothed(rest, bad, smooth_scale)
@@ -111,6 +112,69 @@ def fill_bins(
     return filled, bad
 
 
+def centre_bins(
+    values: np.ndarray, numbers: np.ndarray, offsets_x: np.ndarray, offsets_y: np.ndarray, least_number: float
+) -> np.ndarray:
+    """Return sums of pixels as they would be if the pixels of each bin were spread evenly around its centre.
+
+    The mean of a bin that is half empty, at the edge of a detector or of a tract, belongs to the centroid of its
+    pixels. It is moved to the centre by the slope of a plane through the bins within two columns and rows.
+
+    Parameters
+    ----------
+    values, numbers : ndarray, shape (ny, nx)
+        Sum and number of the pixels in each bin.
+    offsets_x, offsets_y : ndarray, shape (ny, nx)
+        Sum of the distances of the pixels from the centre of their bin, in bins.
+    least_number : float
+        Bins with fewer pixels do not count for slopes.
+
+    Returns
+    -------
+    ndarray of float32, shape (ny, nx)
+        Sums.
+    """
+    numbers64 = np.asarray(numbers, np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = np.asarray(values, np.float64) / numbers64
+        off_x, off_y = np.asarray(offsets_x) / numbers64, np.asarray(offsets_y) / numbers64
+    good = np.isfinite(means) & (numbers64 >= least_number)
+    if not good.any() or not (off_x[good].any() or off_y[good].any()):
+        return np.array(values, np.float32)
+    y, x = np.indices(means.shape).astype(np.float64)
+    at_x, at_y = np.where(good, x + off_x, 0.0), np.where(good, y + off_y, 0.0)
+    weights = np.where(good, numbers64, 0.0)
+    plane = _plane(np.where(good, means, 0.0), weights, at_x, at_y)
+    slopes = plane[1:, np.newaxis, np.newaxis] + _slopes(
+        np.where(good, means - (plane[0] + plane[1] * at_x + plane[2] * at_y), 0.0), weights, at_x, at_y
+    )
+    known = np.isfinite(means)
+    moved = np.where(known, numbers64 * (slopes[0] * off_x + slopes[1] * off_y), 0.0)
+    return (np.asarray(values, np.float64) - moved).astype(np.float32)
+
+
+def _slopes(rest: np.ndarray, weights: np.ndarray, at_x: np.ndarray, at_y: np.ndarray) -> np.ndarray:
+    """Return the slopes in x and y, shape (2, ny, nx), of planes through the 5 x 5 bins around each bin."""
+    ny, nx = rest.shape
+    y, x = np.indices(rest.shape).astype(np.float64)
+    normal, right = np.zeros((ny, nx, 3, 3)), np.zeros((ny, nx, 3))
+    total = weights.max()
+
+    def moved(array: np.ndarray, dy: int, dx: int) -> np.ndarray:
+        return np.pad(array, 2)[2 + dy : 2 + dy + ny, 2 + dx : 2 + dx + nx]
+
+    for dy in range(-2, 3):
+        for dx in range(-2, 3):
+            weight = moved(weights, dy, dx) / total
+            terms = np.stack([np.ones_like(x), moved(at_x, dy, dx) - x, moved(at_y, dy, dx) - y], axis=-1)
+            weighted = terms * weight[..., np.newaxis]
+            normal += weighted[..., :, np.newaxis] * terms[..., np.newaxis, :]
+            right += weighted * moved(rest, dy, dx)[..., np.newaxis]
+    # The slopes are drawn a little towards that of the plane through all bins, which decides where there are too few.
+    normal += np.diag([1e-6, 0.5, 0.5])
+    return np.moveaxis(np.linalg.solve(normal, right[..., np.newaxis])[..., 1:, 0], -1, 0)
+
+
 def _check_any_good(bad: np.ndarray, least_number: float) -> None:
     if bad.all():
         raise errors.RuntimeError(
@@ -118,15 +182,19 @@ def _check_any_good(bad: np.ndarray, least_number: float) -> None:
         )
 
 
-def _plane(means: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the plane c0 + c1 x + c2 y through bins by weighted least squares, evaluated at all bins."""
-    y, x = np.indices(means.shape).astype(np.float64)
+def _plane(
+    means: np.ndarray, weights: np.ndarray, x: np.ndarray | None = None, y: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the plane c0 + c1 x + c2 y through bins by weighted least squares; x and y are the indices by default."""
+    if x is None or y is None:
+        y, x = np.indices(means.shape).astype(np.float64)
     good = weights > 0
     root = np.sqrt(weights[good].astype(np.float64))
-    terms = np.stack([np.ones_like(x), x - x[good].mean(), y - y[good].mean()])
+    middle_x, middle_y = x[good].mean(), y[good].mean()
+    terms = np.stack([np.ones(len(root)), x[good] - middle_x, y[good] - middle_y], axis=1)
     # The solution of least norm keeps slopes that the bins do not determine at 0.
-    solution = np.linalg.lstsq((terms[:, good] * root).T, means[good] * root, rcond=1e-9)[0]
-    return np.asarray(np.tensordot(solution, terms, 1))
+    level, *slopes = np.linalg.lstsq(terms * root[:, np.newaxis], means[good] * root, rcond=1e-9)[0]
+    return np.array([level - slopes[0] * middle_x - slopes[1] * middle_y, *slopes])
 
 
 def _smoothed(means: np.ndarray, bad: np.ndarray, scale: float) -> np.ndarray:
@@ -136,9 +204,10 @@ def _smoothed(means: np.ndarray, bad: np.ndarray, scale: float) -> np.ndarray:
     def smooth(plane: np.ndarray) -> np.ndarray:
         return np.asarray(gaussian_filter(plane, scale, mode="constant", cval=0.0, truncate=4.0))
 
+    # The original filters the values in float32, and their weights in float64.
     with np.errstate(divide="ignore", invalid="ignore"):
-        quotient = smooth(np.where(bad, 0.0, means.astype(np.float64))) / smooth(np.where(bad, 0.0, 1.0))
-    return np.asarray(quotient, np.float32)
+        quotient = smooth(np.where(bad, np.float32(0), means)) / smooth(np.where(bad, 0.0, 1.0))
+    return quotient.astype(np.float32)
 
 
 def _fill_rows(means: np.ndarray, bad: np.ndarray, interpolation: str, *, clamp: bool = False) -> None:
@@ -166,7 +235,9 @@ def _interpolated(x: np.ndarray, y: np.ndarray, at: np.ndarray, style: Any) -> n
         return np.asarray(makeInterpolate(x, y, simpler).interpolate(at))
 
 
-def sample_bins(values: np.ndarray, x: Any, y: Any, *, as_original: bool = False) -> np.ndarray:
+def sample_bins(
+    values: np.ndarray, x: Any, y: Any, *, as_original: bool = False, area: float = 1.0
+) -> np.ndarray:
     """Interpolate bins bilinearly.
 
     Parameters
@@ -181,6 +252,9 @@ def sample_bins(values: np.ndarray, x: Any, y: Any, *, as_original: bool = False
         for a grid of a single row or column, and next to a bin that is NaN. By default, samples up to one and a half
         bins beyond the outermost centres are extrapolated linearly, and those further out are constant. Next to a bin
         that is NaN, the others are averaged with their weights.
+    area : float, optional
+        Area of a sample in bins, by which the original multiplies and divides in float32. It matters only for rounding,
+        and only with `as_original`.
 
     Returns
     -------
@@ -198,10 +272,10 @@ def sample_bins(values: np.ndarray, x: Any, y: Any, *, as_original: bool = False
     if values.ndim != 2 or not values.size:
         raise InvalidParameterError(f"values have shape {values.shape}; it must be (ny, nx), with at least one bin")
     x, y = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
-    return (_original_samples if as_original else _samples)(values, x, y)
+    return _original_samples(values, x, y, area) if as_original else _samples(values, x, y)
 
 
-def _original_samples(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _original_samples(values: np.ndarray, x: np.ndarray, y: np.ndarray, area: float) -> np.ndarray:
     """Return the quotient of the resampled values and of the resampled ones, both summed in float32."""
     ny, nx = values.shape
 
@@ -219,10 +293,12 @@ def _original_samples(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.nd
         inner = np.zeros((2, *x.shape), np.float32)
         for before, x_weight in ((0, 1 - right_share), (1, right_share)):
             bins = values[np.minimum(row + below, ny - 1), np.minimum(column + before, nx - 1)]
-            # A term of weight 0 is left out, so that NaN times 0 does not count.
-            inner[0] += np.where(x_weight == 0, 0, bins * x_weight).astype(np.float32)
-            inner[1] += x_weight.astype(np.float32)
-        sums += np.where(y_weight == 0, 0, inner * y_weight).astype(np.float32)
+            # Products and sums are made in float64, and each sum is rounded. A term of weight 0 is left out, so that
+            # NaN times 0 does not count.
+            inner[0] = inner[0] + np.where(x_weight == 0, 0, bins * x_weight)
+            inner[1] = inner[1] + x_weight
+        sums[...] = sums + np.where(y_weight == 0, 0, inner * y_weight)
+    sums[...] = sums.astype(np.float64) * area
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(usable, sums[0] / sums[1], np.float32(np.nan)).astype(np.float32)
 

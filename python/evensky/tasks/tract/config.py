@@ -1,0 +1,125 @@
+"""Configuration of the backgrounds of a tract and of the choice of its reference visit."""
+
+from __future__ import annotations
+
+__all__ = ["ChooseReferenceVisitConfig", "TractBackgroundConfig", "grid_fields", "with_as_original"]
+
+from typing import Any, TypeVar
+
+from lsst.pex.config import ChoiceField, Config, ConfigField, Field, ListField, RangeField
+
+_ConfigT = TypeVar("_ConfigT", bound=Config)
+
+_STYLES = {
+    "CONSTANT": "steps",
+    "LINEAR": "straight lines",
+    "NATURAL_SPLINE": "cubic splines with zero second derivative at the ends",
+    "AKIMA_SPLINE": "Akima's splines, which do not overshoot",
+    "NONE": "no interpolation style",
+}
+_AS_ORIGINAL = (
+    "Give the numbers of the original task, with its errors of position, edges and coverage? The configurations inside "
+    "this one then do so too."
+)
+
+
+def _weight(default: float, doc: str) -> Any:
+    return RangeField(dtype=float, default=default, min=0.0, max=1.0, inclusiveMax=True, doc=doc)
+
+
+class TractBackgroundConfig(Config):
+    """Configuration of `TractBackground`."""
+
+    xBin = RangeField(dtype=float, default=128.0, min=1.0, doc="Width of the bins, in pixels.")
+    yBin = RangeField(dtype=float, default=128.0, min=1.0, doc="Height of the bins, in pixels.")
+    minFrac = RangeField(
+        dtype=float,
+        default=0.1,
+        min=0.0,
+        doc="A bin with fewer good pixels than this share of xBin * yBin is filled from its neighbours. Each bin is "
+        "measured in a box of 4 * xBin * yBin pixels.",
+    )
+    mask = ListField[str](
+        dtype=str,
+        default=["BAD", "SAT", "EDGE", "NO_DATA"],
+        doc="Mask planes whose pixels do not count.",
+    )
+    interpolation = ChoiceField[str](
+        dtype=str,
+        default="AKIMA_SPLINE",
+        optional=True,
+        doc="Interpolation between bins, where bins are filled and where images are made. None fills no bins.",
+        allowed=_STYLES,
+    )
+    doSmooth = Field[bool](dtype=bool, default=False, doc="Smooth the bins by a Gaussian?")
+    smoothScale = RangeField(
+        dtype=float, default=2.0, min=0.0, inclusiveMin=False, doc="Standard deviation of the Gaussian, in bins."
+    )
+    binning = RangeField(
+        dtype=int, default=64, min=1, doc="Size of the cells of a background that is made for a warp, in pixels."
+    )
+    asOriginal = Field[bool](dtype=bool, default=False, doc=_AS_ORIGINAL)
+
+
+def grid_fields() -> dict[str, Any]:
+    """Return new fields of the grid of differences, which two configurations share."""
+    return {
+        "gridStatistic": ChoiceField[str](
+            dtype=str,
+            default="MEANCLIP",
+            optional=False,
+            doc="Statistic of the cells of the grid. Each cell holds one bin, so that it has no effect.",
+            allowed={"MEAN": "the mean", "MEDIAN": "the median", "MEANCLIP": "the mean after clipping"},
+        ),
+        "undersampleStyle": ChoiceField[str](
+            dtype=str,
+            default="REDUCE_INTERP_ORDER",
+            optional=False,
+            doc="What to do if there are too few bins for the interpolation style.",
+            allowed={"THROW_EXCEPTION": "fail", "REDUCE_INTERP_ORDER": "use a simpler style"},
+        ),
+        "interpStyle": ChoiceField[str](
+            dtype=str,
+            default="AKIMA_SPLINE",
+            optional=False,
+            doc="Interpolation between the cells of the grid.",
+            allowed={**_STYLES, "NONE": "no background estimation: the model is zero"},
+        ),
+        "numSigmaClip": RangeField(
+            dtype=int,
+            default=3,
+            min=1,
+            doc="Half-width of the clipping window in standard deviations. Only used where a series is fitted to bins.",
+        ),
+        "numIter": RangeField(
+            dtype=int,
+            default=3,
+            min=1,
+            doc="Number of clipping rounds. Only used where a series is fitted to bins.",
+        ),
+    }
+
+
+class ChooseReferenceVisitConfig(Config):
+    """Configuration of `ChooseReferenceVisitTask`."""
+
+    tractBgModel = ConfigField[TractBackgroundConfig](
+        dtype=TractBackgroundConfig, doc="Bins in which the visits are measured."
+    )
+    bestRefWeightChi2 = _weight(
+        0.3, "Weight of the deviation of a visit's background from a plane; a smaller deviation is better."
+    )
+    bestRefWeightVariance = _weight(0.3, "Weight of the variance of the pixels; a lower variance is better.")
+    bestRefWeightGlobalCoverage = _weight(0.4, "Weight of the number of good bins; more bins are better.")
+    asOriginal = Field[bool](dtype=bool, default=False, doc=_AS_ORIGINAL)
+    locals().update(grid_fields())
+
+
+def with_as_original(config: _ConfigT, as_original: bool) -> _ConfigT:
+    """Return a configuration whose ``asOriginal`` is true if `as_original` is, a copy if it must be changed."""
+    if not as_original or config.asOriginal:
+        return config
+    changed = type(config)()
+    changed.update(**config.toDict())
+    changed.asOriginal = True
+    return changed

@@ -1,0 +1,132 @@
+"""Warps of a tract: what is asked of their handles, and those that are held between two passes."""
+
+from __future__ import annotations
+
+__all__ = ["Warp", "Warps"]
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..._checks import shown
+from ...errors import InvalidParameterError, NotFoundError
+from ...image import Exposure
+from ...image.foreign import is_lsst_images
+from ...image.like import data_like, exposure_of
+from ...io.data_refs import as_data_ref, id_dict
+
+
+@dataclass
+class Warp:
+    """One warp: the pixels of a visit in one patch.
+
+    Attributes
+    ----------
+    index : int
+        Place in the input.
+    handle : object
+        What the caller gave.
+    visit, patch, tract : int
+        From its data ID.
+    message : str
+        Why it cannot be read; "" as long as it can.
+    """
+
+    index: int
+    handle: Any
+    visit: int
+    patch: Any
+    tract: int
+    message: str = ""
+
+
+class Warps:
+    """Warps that are read when they are needed.
+
+    Parameters
+    ----------
+    handles : iterable
+        Objects with ``get()`` and a ``dataId`` with visit, patch and tract.
+    held_bytes : int
+        Pixels that are kept between passes, in bytes; other warps are read anew.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError, evensky.errors.NotFoundError
+        For an object that is not a handle, or a data ID that lacks a value.
+    """
+
+    def __init__(self, handles: Iterable[Any], held_bytes: int = 0) -> None:
+        self.warps: list[Warp] = []
+        self._refs: list[Any] = []
+        for index, handle in enumerate(handles):
+            ref = as_data_ref(handle, index)
+            self._refs.append(ref)
+            self.warps.append(Warp(index, handle, *_identity(ref, index)))
+        self._held: dict[int, Any] = {}
+        self._room = held_bytes
+        self.reads = 0
+
+    @property
+    def visits(self) -> list[int]:
+        """Visits in ascending order."""
+        return sorted({warp.visit for warp in self.warps})
+
+    def of_visit(self, visit: int) -> list[Warp]:
+        """Return the warps of a visit, in the order of the input."""
+        return [warp for warp in self.warps if warp.visit == visit]
+
+    def read(self, warp: Warp) -> Any:
+        """Return what the handle holds."""
+        if warp.index in self._held:
+            return self._held[warp.index]
+        data = self._refs[warp.index].get()
+        self.reads += 1
+        size = sum(np.asarray(plane.array).nbytes for plane in (data.image, data.mask, data.variance))
+        if size <= self._room:
+            self._room -= size
+            self._held[warp.index] = data
+        return data
+
+    def release(self, warp: Warp) -> None:
+        """Forget a warp that is not needed any more."""
+        data = self._held.pop(warp.index, None)
+        if data is not None:
+            self._room += sum(np.asarray(plane.array).nbytes for plane in (data.image, data.mask, data.variance))
+
+
+def exposure_from(data: Any, label: str) -> Any:
+    """Return an object with the methods of an exposure for what a handle holds; pixels are shared where possible."""
+    if is_lsst_images(data) and not isinstance(data, Exposure):
+        return exposure_of(data, label, copy=False)
+    if all(hasattr(data, name) for name in ("image", "mask", "variance", "getBBox")):
+        return data
+    raise InvalidParameterError(
+        f"Warp {label} is {shown(data)}, a {type(data).__name__}; an exposure with image, mask and variance is needed"
+    )
+
+
+def with_pixels(data: Any, pixels: np.ndarray) -> Any:
+    """Return a copy of what a handle holds, with other pixels."""
+    if is_lsst_images(data) or isinstance(data, Exposure):
+        return data_like(data, pixels)
+    matched = data.clone()
+    matched.image.array[...] = pixels
+    return matched
+
+
+def _identity(ref: Any, index: int) -> tuple[int, Any, int]:
+    """Return the visit, patch and tract of a reference."""
+    data_id = getattr(ref, "dataId", None)
+    values = {}
+    for name in ("visit", "patch", "tract"):
+        try:
+            values[name] = data_id[name]
+        except (KeyError, TypeError):
+            known = id_dict(data_id) if data_id is not None else {}
+            raise NotFoundError(
+                f"The data ID of warp {index} is {shown(known)}; it must have a visit, a patch and a tract"
+            ) from None
+    return int(values["visit"]), values["patch"], int(values["tract"])
