@@ -128,20 +128,20 @@ def fit_bins(
             f"{number} bins that share pixels allow order {possible}"
         )
     orders = range(possible + 1) if order is None else [possible]
-    data = means[good], sigmas[good], x[good], y[good]
+    data = np.stack([means[good], sigmas[good], x[good], y[good]])
     # The order is selected for the bins that a fit of the highest order keeps.
-    kept = _fit(*data, bbox, possible, clip, rounds)[3]
+    kept = _fit(data, bbox, possible, clip, rounds)[3]
     scores = {}
     if order is None:
-        part = tuple(array[kept] for array in data)
+        part = data[:, kept]
         count = max(kept.sum() / _SHARED, 1.0)
         # Residuals within rounding of float32 are equally good.
         floor = kept.sum() * (1e-7 * np.abs(part[0] / part[1]).max(initial=0.0)) ** 2 + np.finfo(float).tiny
         for one in orders:
-            solution, _, residuals, _ = _fit(*part, bbox, one, clip, 0)
+            solution, _, residuals, _ = _fit(part, bbox, one, clip, 0)
             scores[one] = count * np.log((residuals**2).sum() + floor) + len(solution) * np.log(count)
     best = min(scores, key=lambda one: scores[one]) if scores else possible
-    solution, covariance, residuals, kept = _fit(*data, bbox, best, clip, rounds)
+    solution, covariance, residuals, kept = _fit(data, bbox, best, clip, rounds)
     freedom = kept.sum() - len(solution)
     chi2 = float((residuals[kept] ** 2).sum() / freedom) if freedom > 0 else float("nan")
     if not (good & known).any():
@@ -153,16 +153,10 @@ def fit_bins(
 
 
 def _fit(
-    means: np.ndarray,
-    sigmas: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    bbox: Box2I,
-    order: int,
-    clip: float,
-    rounds: int,
+    data: np.ndarray, bbox: Box2I, order: int, clip: float, rounds: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return coefficients, covariance, residuals in units of the errors, and which bins were kept."""
+    means, sigmas, x, y = data
     terms = _terms(x, y, bbox, order) / sigmas[:, np.newaxis]
     values = means / sigmas
     kept = np.ones(len(means), bool)

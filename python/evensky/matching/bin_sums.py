@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["centre_bins", "fill_bins", "sample_bins"]
+__all__ = ["bin_positions", "centre_bins", "fill_bins", "sample_bins"]
 
 from typing import Any
 
@@ -15,6 +15,12 @@ from ..math import Interpolate, lookupMaxInterpStyle, makeInterpolate, stringToI
 # Samples are extrapolated linearly up to this distance beyond the outermost bin centres, in bins, and are constant
 # further out. A tract reaches at most one and a half bins beyond them.
 _REACH = 1.5
+
+
+def bin_positions(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns and the rows of all bins of a grid of shape (ny, nx), as float64 arrays of that shape."""
+    rows, columns = np.meshgrid(*(np.arange(size, dtype=np.float64) for size in shape), indexing="ij")
+    return columns, rows
 
 
 def fill_bins(
@@ -141,7 +147,7 @@ def centre_bins(
     good = np.isfinite(means) & (numbers64 >= least_number)
     if not good.any() or not (off_x[good].any() or off_y[good].any()):
         return np.array(values, np.float32)
-    y, x = np.indices(means.shape).astype(np.float64)
+    x, y = bin_positions(means.shape)
     at_x, at_y = np.where(good, x + off_x, 0.0), np.where(good, y + off_y, 0.0)
     weights = np.where(good, numbers64, 0.0)
     plane = _plane(np.where(good, means, 0.0), weights, at_x, at_y)
@@ -156,7 +162,7 @@ def centre_bins(
 def _slopes(rest: np.ndarray, weights: np.ndarray, at_x: np.ndarray, at_y: np.ndarray) -> np.ndarray:
     """Return the slopes in x and y, shape (2, ny, nx), of planes through the 5 x 5 bins around each bin."""
     ny, nx = rest.shape
-    y, x = np.indices(rest.shape).astype(np.float64)
+    x, y = bin_positions(rest.shape)
     normal, right = np.zeros((ny, nx, 3, 3)), np.zeros((ny, nx, 3))
     total = weights.max()
 
@@ -187,7 +193,7 @@ def _plane(
 ) -> np.ndarray:
     """Return the plane c0 + c1 x + c2 y through bins by weighted least squares; x and y are the indices by default."""
     if x is None or y is None:
-        y, x = np.indices(means.shape).astype(np.float64)
+        x, y = bin_positions(means.shape)
     good = weights > 0
     root = np.sqrt(weights[good].astype(np.float64))
     middle_x, middle_y = x[good].mean(), y[good].mean()
@@ -207,7 +213,7 @@ def _smoothed(means: np.ndarray, bad: np.ndarray, scale: float) -> np.ndarray:
     # The original filters the values in float32, and their weights in float64.
     with np.errstate(divide="ignore", invalid="ignore"):
         quotient = smooth(np.where(bad, np.float32(0), means)) / smooth(np.where(bad, 0.0, 1.0))
-    return quotient.astype(np.float32)
+    return np.asarray(quotient, np.float32)
 
 
 def _fill_rows(means: np.ndarray, bad: np.ndarray, interpolation: str, *, clamp: bool = False) -> None:
@@ -235,9 +241,7 @@ def _interpolated(x: np.ndarray, y: np.ndarray, at: np.ndarray, style: Any) -> n
         return np.asarray(makeInterpolate(x, y, simpler).interpolate(at))
 
 
-def sample_bins(
-    values: np.ndarray, x: Any, y: Any, *, as_original: bool = False, area: float = 1.0
-) -> np.ndarray:
+def sample_bins(values: np.ndarray, x: Any, y: Any, *, as_original: bool = False, area: float = 1.0) -> np.ndarray:
     """Interpolate bins bilinearly.
 
     Parameters

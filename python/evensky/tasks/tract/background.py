@@ -16,7 +16,7 @@ from ...geom import Box2I, Extent2I, Point2I
 from ...image import ImageF, Mask, MaskedImageF
 from ...image.bad_bits import bad_bits
 from ...matching.bin_fit import BinFit
-from ...matching.bin_sums import centre_bins, fill_bins, sample_bins
+from ...matching.bin_sums import bin_positions, centre_bins, fill_bins, sample_bins
 from ...math import (
     MEANCLIP,
     NPOINT,
@@ -124,9 +124,7 @@ class TractBackground:
                 f"{self._bbox.getWidth()} x {self._bbox.getHeight()}; choose smaller bins"
             )
         planes = {"values": values, "numbers": numbers, "variances": variances}
-        self._values, self._numbers, self._variances = (
-            _plane(plane, (ny, nx), name) for name, plane in planes.items()
-        )
+        self._values, self._numbers, self._variances = (_plane(plane, (ny, nx), name) for name, plane in planes.items())
         # Sums of the distances of the pixels from the centres of their bins, in bins, in x and in y.
         self._offsets = np.zeros((2, ny, nx))
 
@@ -149,7 +147,7 @@ class TractBackground:
     def centroid_offsets(self) -> np.ndarray:
         """Mean distance of the pixels of each bin from its centre, in bins, shape ``(2, ny, nx)``: x and y."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.nan_to_num(self._offsets / self._numbers.array)
+            return np.asarray(np.nan_to_num(self._offsets / self._numbers.array))
 
     @property
     def least_number(self) -> float:
@@ -309,7 +307,8 @@ class TractBackground:
         config = self.config
         values = self._values.array
         if not config.asOriginal:
-            values = centre_bins(values, self._numbers.array, *self._offsets, self.least_number)
+            off_x, off_y = self._offsets
+            values = centre_bins(values, self._numbers.array, off_x, off_y, self.least_number)
         return fill_bins(
             values,
             self._numbers.array,
@@ -349,7 +348,15 @@ class TractBackground:
     def toModel(self) -> TractModel:
         """Return the model of the tract that the bins make."""
         values, filled = self._filled()
-        return TractModel(self.config, self._bbox, values, self.getErrorImage().array, filled)
+        sigmas = self.getErrorImage().array
+        # What is filled may be wrong by as much as the known bins differ from a plane.
+        known = ~filled & np.isfinite(sigmas)
+        x, y = bin_positions(values.shape)
+        terms = np.stack([np.ones(values.shape), x, y], axis=-1)[~filled]
+        rest = values[~filled] - terms @ np.linalg.lstsq(terms, values[~filled].astype(np.float64), rcond=None)[0]
+        typical = np.mean(sigmas[known].astype(np.float64) ** 2) if known.any() else 0.0
+        sigmas = np.where(known, sigmas, np.sqrt(typical + np.mean(rest**2))).astype(np.float32)
+        return TractModel(self.config, self._bbox, values, sigmas, filled)
 
     def _original_background(self, box: Box2I) -> BackgroundList:
         config = self.config
@@ -482,9 +489,7 @@ def _plane(plane: Any, shape: tuple[int, int], name: str) -> ImageF:
 def _touched(start: int, size: int, bin_size: float, count: int) -> list[tuple[int, int, int]]:
     """Return the bins whose boxes touch pixels: (index, first, end) with pixels counted from `start`."""
     found = []
-    for index in range(
-        max(0, int((start + 0.0) / bin_size) - 2), min(count, int((start + size) / bin_size) + 3)
-    ):
+    for index in range(max(0, int((start + 0.0) / bin_size) - 2), min(count, int((start + size) / bin_size) + 3)):
         first = int(np.floor((index - 0.5) * bin_size + 0.5)) - start
         last = int(np.floor((index + 0.5) * bin_size + bin_size - 1 + 0.5)) - start
         first, end = max(first, 0), min(last + 1, size)
@@ -495,7 +500,8 @@ def _touched(start: int, size: int, bin_size: float, count: int) -> list[tuple[i
 
 def _bin_numbers(start: int, size: int, bin_size: float, count: int) -> np.ndarray:
     """Return the number of the bin of each pixel; those beyond the last bin belong to it."""
-    return np.clip(np.floor((start + np.arange(size) + 0.5) / bin_size), 0, count - 1).astype(int)
+    numbers = np.floor((start + np.arange(size) + 0.5) / bin_size)
+    return np.asarray(np.clip(numbers, 0, count - 1), int)
 
 
 def _cell_centres(start: int, size: int, cell: int) -> np.ndarray:
@@ -503,7 +509,7 @@ def _cell_centres(start: int, size: int, cell: int) -> np.ndarray:
     count = max(1, size // cell)
     ends = np.minimum((np.arange(1, count + 1) * size + count // 2) // count, size)
     starts = np.concatenate([[0], ends[:-1]])
-    return start + 0.5 * (starts + ends) - 0.5
+    return np.asarray(start + 0.5 * (starts + ends) - 0.5)
 
 
 def _list_of(
@@ -511,9 +517,7 @@ def _list_of(
 ) -> BackgroundList:
     """Return a list of one background with the given cells."""
     if not values.size:
-        raise InvalidParameterError(
-            f"A warp of {shown(box)} has no cell of a background; choose a smaller binning"
-        )
+        raise InvalidParameterError(f"A warp of {shown(box)} has no cell of a background; choose a smaller binning")
     stats = MaskedImageF(
         ImageF(values),
         Mask(mask.astype(np.int32)),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["ChooseReferenceVisitConfig", "TractBackgroundConfig", "grid_fields", "with_as_original"]
+__all__ = ["ChooseReferenceVisitConfig", "GridConfig", "TractBackgroundConfig", "as_configured"]
 
-from typing import Any, TypeVar
+from typing import Any
 
 from lsst.pex.config import ChoiceField, Config, ConfigField, Field, ListField, RangeField
-
-_ConfigT = TypeVar("_ConfigT", bound=Config)
 
 _STYLES = {
     "CONSTANT": "steps",
@@ -61,46 +59,43 @@ class TractBackgroundConfig(Config):
     asOriginal = Field[bool](dtype=bool, default=False, doc=_AS_ORIGINAL)
 
 
-def grid_fields() -> dict[str, Any]:
-    """Return new fields of the grid of differences, which two configurations share."""
-    return {
-        "gridStatistic": ChoiceField[str](
-            dtype=str,
-            default="MEANCLIP",
-            optional=False,
-            doc="Statistic of the cells of the grid. Each cell holds one bin, so that it has no effect.",
-            allowed={"MEAN": "the mean", "MEDIAN": "the median", "MEANCLIP": "the mean after clipping"},
-        ),
-        "undersampleStyle": ChoiceField[str](
-            dtype=str,
-            default="REDUCE_INTERP_ORDER",
-            optional=False,
-            doc="What to do if there are too few bins for the interpolation style.",
-            allowed={"THROW_EXCEPTION": "fail", "REDUCE_INTERP_ORDER": "use a simpler style"},
-        ),
-        "interpStyle": ChoiceField[str](
-            dtype=str,
-            default="AKIMA_SPLINE",
-            optional=False,
-            doc="Interpolation between the cells of the grid.",
-            allowed={**_STYLES, "NONE": "no background estimation: the model is zero"},
-        ),
-        "numSigmaClip": RangeField(
-            dtype=int,
-            default=3,
-            min=1,
-            doc="Half-width of the clipping window in standard deviations. Only used where a series is fitted to bins.",
-        ),
-        "numIter": RangeField(
-            dtype=int,
-            default=3,
-            min=1,
-            doc="Number of clipping rounds. Only used where a series is fitted to bins.",
-        ),
-    }
+class GridConfig(Config):
+    """Fields of the grid of bins that two configurations share."""
+
+    gridStatistic = ChoiceField[str](
+        dtype=str,
+        default="MEANCLIP",
+        optional=False,
+        doc="Statistic of the cells of the grid. Each cell holds one bin, so that it has no effect.",
+        allowed={"MEAN": "the mean", "MEDIAN": "the median", "MEANCLIP": "the mean after clipping"},
+    )
+    undersampleStyle = ChoiceField[str](
+        dtype=str,
+        default="REDUCE_INTERP_ORDER",
+        optional=False,
+        doc="What to do if there are too few bins for the interpolation style.",
+        allowed={"THROW_EXCEPTION": "fail", "REDUCE_INTERP_ORDER": "use a simpler style"},
+    )
+    interpStyle = ChoiceField[str](
+        dtype=str,
+        default="AKIMA_SPLINE",
+        optional=False,
+        doc="Interpolation between the cells of the grid.",
+        allowed={**_STYLES, "NONE": "no background estimation: the model is zero"},
+    )
+    numSigmaClip = RangeField(
+        dtype=int,
+        default=3,
+        min=1,
+        doc="Half-width of the clipping window in standard deviations. Only used where a series is fitted to bins.",
+    )
+    numIter = RangeField(
+        dtype=int, default=3, min=1, doc="Number of clipping rounds. Only used where a series is fitted to bins."
+    )
+    asOriginal = Field[bool](dtype=bool, default=False, doc=_AS_ORIGINAL)
 
 
-class ChooseReferenceVisitConfig(Config):
+class ChooseReferenceVisitConfig(GridConfig):
     """Configuration of `ChooseReferenceVisitTask`."""
 
     tractBgModel = ConfigField[TractBackgroundConfig](
@@ -111,15 +106,11 @@ class ChooseReferenceVisitConfig(Config):
     )
     bestRefWeightVariance = _weight(0.3, "Weight of the variance of the pixels; a lower variance is better.")
     bestRefWeightGlobalCoverage = _weight(0.4, "Weight of the number of good bins; more bins are better.")
-    asOriginal = Field[bool](dtype=bool, default=False, doc=_AS_ORIGINAL)
-    locals().update(grid_fields())
 
 
-def with_as_original(config: _ConfigT, as_original: bool) -> _ConfigT:
-    """Return a configuration whose ``asOriginal`` is true if `as_original` is, a copy if it must be changed."""
-    if not as_original or config.asOriginal:
-        return config
-    changed = type(config)()
-    changed.update(**config.toDict())
-    changed.asOriginal = True
-    return changed
+def as_configured(config: TractBackgroundConfig, as_original: bool) -> TractBackgroundConfig:
+    """Return a configuration of bins as it is now, whose ``asOriginal`` is also true if `as_original` is."""
+    copy = TractBackgroundConfig()
+    copy.update(**config.toDict())
+    copy.asOriginal = config.asOriginal or as_original
+    return copy

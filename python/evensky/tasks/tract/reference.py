@@ -12,10 +12,10 @@ import numpy as np
 
 from ... import errors
 from ...errors import InvalidParameterError, UnsuitableError
-from ...matching.bin_sums import centre_bins
+from ...matching.bin_sums import bin_positions, centre_bins
 from ..base import Struct, Task
 from .background import TractBackground
-from .config import ChooseReferenceVisitConfig, with_as_original
+from .config import ChooseReferenceVisitConfig, as_configured
 from .warps import Warps, exposure_from
 
 # Coefficients of a plane.
@@ -109,7 +109,7 @@ class ChooseReferenceVisitTask(Task):
         """Choose a reference visit among warps that are held; see `run`."""
         as_original = as_original or self.config.asOriginal
         self.config.validate()
-        config = with_as_original(self.config.tractBgModel, as_original)
+        config = as_configured(self.config.tractBgModel, as_original)
         candidates, models = [], {}
         for visit in warps.visits:
             model = TractBackground(config, skyMap, tract)
@@ -165,9 +165,9 @@ class ChooseReferenceVisitTask(Task):
 def _relative(values: np.ndarray, as_original: bool) -> np.ndarray:
     """Return values divided by the largest; visits without a value, or without noise, are equally good."""
     if as_original:
-        return values / np.fmax.reduce(values)
+        return np.asarray(values / np.fmax.reduce(values))
     largest = np.fmax.reduce(values)
-    return np.nan_to_num(values / largest) if largest > 0 else np.zeros_like(values)
+    return np.asarray(np.nan_to_num(values / largest)) if largest > 0 else np.zeros_like(values)
 
 
 def _measured(model: TractBackground, visit: int) -> VisitCandidate:
@@ -178,7 +178,8 @@ def _measured(model: TractBackground, visit: int) -> VisitCandidate:
     if not good.any():
         candidate.message = "it has no good bin"
         return candidate
-    values = centre_bins(model.values.array, model.numbers.array, *model.centroid_offsets * numbers, model.least_number)
+    off_x, off_y = model.centroid_offsets * numbers
+    values = centre_bins(model.values.array, model.numbers.array, off_x, off_y, model.least_number)
     means = values[good] / numbers[good]
     variances = model.variances.array[good].astype(np.float64) / numbers[good]
     candidate.variance = float(np.nanmean(variances)) if np.isfinite(variances).any() else 0.0
@@ -203,16 +204,14 @@ def _measured_as_original(model: TractBackground, visit: int) -> VisitCandidate:
     stats, variances = model.getStatsImage().array, model.getVarianceImage().array
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = 1 / variances.astype(np.float64)
-    y, x = np.indices(stats.shape)
+    x, y = bin_positions(stats.shape)
     known = np.isfinite(stats) & np.isfinite(weights)
     if not known.any():
         raise errors.RuntimeError(
             f"Visit {visit} has no bin with a mean and a variance that is positive; a plane cannot be fitted"
         )
-    rest = np.full(stats.shape, np.nan, np.float32)
-    plane = np.zeros(stats.shape, np.float32)
-    plane[...] = stats - _minus_plane(stats, x, y, weights, known)
-    rest = stats - plane
+    # The original keeps the plane as a float32 image.
+    rest = stats - (stats - _minus_plane(stats, x, y, weights, known)).astype(np.float32)
     counted = ~np.isnan(rest)
     with np.errstate(all="ignore"):
         chi2 = np.nansum(rest[counted] ** 2 / variances[counted]) / np.float64(counted.sum() - _ORIGINAL_TERMS)

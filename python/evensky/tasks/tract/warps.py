@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Warp", "Warps"]
+__all__ = ["Warp", "Warps", "exposure_from", "with_pixels"]
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class Warps:
             return self._held[warp.index]
         data = self._refs[warp.index].get()
         self.reads += 1
-        size = sum(np.asarray(plane.array).nbytes for plane in (data.image, data.mask, data.variance))
+        size = _bytes_of(data)
         if size <= self._room:
             self._room -= size
             self._held[warp.index] = data
@@ -94,7 +94,11 @@ class Warps:
         """Forget a warp that is not needed any more."""
         data = self._held.pop(warp.index, None)
         if data is not None:
-            self._room += sum(np.asarray(plane.array).nbytes for plane in (data.image, data.mask, data.variance))
+            self._room += _bytes_of(data)
+
+
+def _bytes_of(data: Any) -> int:
+    return sum(int(plane.array.nbytes) for plane in (data.image, data.mask, data.variance))
 
 
 def exposure_from(data: Any, label: str) -> Any:
@@ -119,7 +123,7 @@ def with_pixels(data: Any, pixels: np.ndarray) -> Any:
 
 def _identity(ref: Any, index: int) -> tuple[int, Any, int]:
     """Return the visit, patch and tract of a reference."""
-    data_id = getattr(ref, "dataId", None)
+    data_id: Any = getattr(ref, "dataId", None)
     values = {}
     for name in ("visit", "patch", "tract"):
         try:

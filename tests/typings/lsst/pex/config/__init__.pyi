@@ -74,6 +74,34 @@ class ListField(Generic[_T]):
     def __get__(self, instance: Config, owner: Any = None) -> list[_T]: ...
     def __set__(self, instance: Config, value: list[_T] | None) -> None: ...
 
+class ConfigField(Field[_T]):
+    def __init__(
+        self,
+        doc: str,
+        dtype: type[_T],
+        default: _T | None = None,
+        check: Callable[[_T], bool] | None = None,
+        deprecated: str | None = None,
+    ) -> None: ...
+
+class ConfigurableField(Generic[_T]):
+    name: str
+    doc: str
+    def __init__(
+        self,
+        doc: str,
+        target: Callable[..., _T],
+        ConfigClass: type[Config] | None = None,
+        default: Config | None = None,
+        check: Callable[[Any], bool] | None = None,
+        deprecated: str | None = None,
+    ) -> None: ...
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(self, instance: Config, owner: Any = None) -> Any: ...
+    def __set__(self, instance: Config, value: Any) -> None: ...
+
 class Config:
     _fields: ClassVar[dict[str, Field[Any]]]
     def __init__(self) -> None: ...

@@ -1,0 +1,538 @@
+"""Background matching over a whole tract: one model for each visit across all of its patches."""
+
+from __future__ import annotations
+
+__all__ = ["MatchBackgroundsConfig", "MatchBackgroundsTask"]
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from lsst.pex.config import ChoiceField, ConfigField, ConfigurableField, Field, FieldValidationError, RangeField
+
+from ... import errors
+from ...errors import InvalidParameterError
+from ...geom import Box2I
+from ...image import ImageF
+from ...matching.bin_fit import fit_bins
+from ...matching.bin_sums import bin_positions
+from ...math import (
+    MEANSQUARE,
+    BackgroundControl,
+    BackgroundList,
+    StatisticsControl,
+    makeBackground,
+    makeStatistics,
+    stringToInterpStyle,
+    stringToStatisticsProperty,
+    stringToUndersampleStyle,
+)
+from ..base import Struct, Task
+from .background import TractBackground, TractModel, bad_plane_bits, box_of
+from .config import GridConfig, TractBackgroundConfig, as_configured
+from .reference import ChooseReferenceVisitTask
+from .warps import Warp, Warps, exposure_from, with_pixels
+
+_MEGABYTE = 2**20
+
+
+class MatchBackgroundsConfig(GridConfig):
+    """Configuration of `MatchBackgroundsTask`."""
+
+    refWarpVisit = Field[int](
+        dtype=int, default=None, optional=True, doc="Visit to match the others to; chosen automatically by default."
+    )
+    tractBgModel = ConfigField[TractBackgroundConfig](
+        dtype=TractBackgroundConfig, doc="Bins in which the differences are measured."
+    )
+    reference = ConfigurableField(target=ChooseReferenceVisitTask, doc="Choice of the reference visit.")
+    useReferenceMask = Field[bool](
+        dtype=bool,
+        default=True,
+        doc="Leave out pixels that are bad in the reference, too? The original looks at the other visit's mask only.",
+    )
+    fit = ChoiceField[str](
+        dtype=str,
+        default="bins",
+        optional=False,
+        doc="Model of a difference.",
+        allowed={
+            "bins": "the bins themselves, with interpolation between them",
+            "chebyshev": "a Chebyshev series that is fitted to the bins, weighted by their errors",
+        },
+    )
+    fitOrder = RangeField(
+        dtype=int, default=-1, min=-1, doc="Order of the Chebyshev series; -1 selects it from the data."
+    )
+    fitMaxOrder = RangeField(dtype=int, default=6, min=0, doc="Highest order that is selected.")
+    flagGoodFraction = RangeField(
+        dtype=float,
+        default=0.1,
+        min=0.0,
+        max=1.0,
+        inclusiveMax=True,
+        doc="A visit is flagged LOW_COVERAGE if less than this share of its good pixels is good in the reference.",
+    )
+    flagExtrapolatedFraction = RangeField(
+        dtype=float,
+        default=0.1,
+        min=0.0,
+        max=1.0,
+        inclusiveMax=True,
+        doc="A visit or a warp is flagged EXTRAPOLATED if more than this share of its good pixels is in bins that are "
+        "filled from others.",
+    )
+    heldMegabytes = RangeField(
+        dtype=int,
+        default=1024,
+        min=0,
+        doc="Memory for warps that are kept between the passes, in MiB. Other warps are read once in each pass: for "
+        "the choice of the reference, for the differences, and to be matched.",
+    )
+
+    def validate(self) -> None:
+        """Check the fields.
+
+        Raises
+        ------
+        lsst.pex.config.FieldValidationError
+            For a value that is not allowed.
+        """
+        super().validate()
+        if self.asOriginal and self.fit != "bins":
+            raise FieldValidationError(
+                type(self).fit,
+                self,
+                f"fit = {self.fit!r}; with asOriginal it must be 'bins', as the original's",
+            )
+
+
+class MatchBackgroundsTask(Task):
+    """Task that matches the backgrounds of the visits of a tract to that of one of them.
+
+    The difference between the reference and a visit is measured in bins over the whole tract, from all patches that
+    both have. A smooth model of it is then added to each warp of the visit, also in patches that the reference lacks.
+
+    Parameters
+    ----------
+    config : MatchBackgroundsConfig, optional
+    name : str, optional
+    log : logging.Logger, optional
+        Parent of the task's log.
+
+    Notes
+    -----
+    `evensky.tasks.MatchBackgroundsTask` is the task of the same name that matches exposures on one pixel grid.
+    """
+
+    ConfigClass = MatchBackgroundsConfig
+    _DefaultName = "matchBackgrounds"
+    config: MatchBackgroundsConfig
+    reference: ChooseReferenceVisitTask
+
+    def __init__(self, config: MatchBackgroundsConfig | None = None, name: str | None = None, log: Any = None) -> None:
+        super().__init__(config, name, log)
+        if self.config.asOriginal:
+            stringToInterpStyle(self.config.interpStyle)  # NONE is an error
+        self.reference = self.config.reference.apply(name="reference", log=self.log)
+
+    def run(
+        self, warps: Iterable[Any], skyMap: Any, *, take: Callable[[Any, BackgroundList, Any], object] | None = None
+    ) -> Struct:
+        """Match the warps of the visits of one tract.
+
+        Parameters
+        ----------
+        warps : iterable of handles
+            Objects with ``get()``, which returns an exposure in the pixels of the tract, and a ``dataId`` with visit,
+            patch and tract. Visits may lack patches. The exposures are not changed.
+        skyMap : SkyMap
+            One of this package or of ``lsst.skymap``.
+        take : callable, optional
+            ``take(warp, background, matched)`` is called for each result, with the handle of the warp. Results are then
+            not kept, so that memory does not grow with their number.
+
+        Returns
+        -------
+        Struct
+            backgroundInfoList : list of BackgroundList or None
+                For each warp, in the order of the input, the background that was added to it; zero for the reference,
+                None for a warp that was skipped. Empty with `take`.
+            matchedImageList : list of exposures or None
+                The matched warps, likewise.
+            reference : int or None
+                Visit of the reference; None without warps.
+            reason : str
+                Why it is the reference.
+            candidates : list of VisitCandidate or None
+                Visits with their costs; None if the reference was named.
+            fits : dict of int to Struct
+                For each matched visit: rms and mse (of the bins minus their model), goodBins, filledBins, order and
+                chi2 (of a series, else None), goodFraction (share of its good pixels that are good in the reference),
+                filledFraction (share of them that is in filled bins), flags (names of `evensky.tasks.FLAGS` with a
+                sentence each), difference (`TractBackground`, as measured) and model.
+            warpInfoList : list of Struct or None
+                For each warp: visit, patch, filledFraction and flags; None for the reference and for skipped warps.
+            skipped : dict of int to str
+                Visits that were not matched, and why.
+            unreadable : list of (int, str)
+                Numbers of warps that could not be read, and why.
+            reads : int
+                How often a warp was read.
+
+        Raises
+        ------
+        evensky.errors.UnsuitableError
+            If no visit can be the reference.
+        evensky.errors.RuntimeError
+            If `refWarpVisit` has no warp. With ``asOriginal``, also if a visit has no bin in common with the reference.
+        evensky.errors.InvalidParameterError
+            If there are too few bins and `undersampleStyle` is THROW_EXCEPTION, if warps are of several tracts, or a
+            visit has two warps of one patch.
+        """
+        config = self.config
+        config.validate()
+        as_original = config.asOriginal
+        read = Warps(warps, config.heldMegabytes * _MEGABYTE)
+        result = Struct(
+            backgroundInfoList=[],
+            matchedImageList=[],
+            reference=None,
+            reason="There are no warps.",
+            candidates=None,
+            fits={},
+            warpInfoList=[],
+            skipped={},
+            unreadable=[],
+            reads=0,
+        )
+        if not read.warps:
+            self.log.warning("There are no warps to match")
+            return result
+        tract = read.warps[0].tract
+        if not as_original:
+            _check_warps(read.warps)
+        reference = config.refWarpVisit
+        if reference is None:
+            choice = self.reference.choose(read, skyMap, tract, as_original=as_original)
+            reference, result.candidates = choice.reference, choice.candidates
+            result.reason = _reason(choice.candidates)
+        else:
+            result.reason = "It was named by the configuration."
+            if reference not in read.visits:
+                raise errors.RuntimeError(
+                    f"refWarpVisit is {reference}, which has no warp in tract {tract}: no bin can be compared with it; "
+                    f"the visits are {', '.join(map(str, read.visits))}"
+                )
+        result.reference = reference
+        self._fit_all(result, read, skyMap, tract)
+        self._match_all(result, read, skyMap, tract, take)
+        result.unreadable = [(warp.index, warp.message) for warp in read.warps if warp.message]
+        result.reads = read.reads
+        return result
+
+    def _read(self, read: Warps, warp: Warp) -> tuple[Any, Any] | None:
+        """Return the data of a warp and its exposure; None if it cannot be read."""
+        if warp.message:
+            return None
+        label = f"{warp.visit}, patch {warp.patch}"
+        try:
+            data = read.read(warp)
+        except (OSError, LookupError) as error:
+            if self.config.asOriginal:
+                raise
+            warp.message = f"it cannot be read: {error}"
+            self.log.warning("Visit %s: %s", label, warp.message)
+            return None
+        return data, exposure_from(data, label)
+
+    def _fit_all(self, result: Struct, read: Warps, skyMap: Any, tract: int) -> None:
+        """Measure the differences of all visits from the reference, and make models of them."""
+        as_original = self.config.asOriginal
+        grid = as_configured(self.config.tractBgModel, as_original)
+        others = [visit for visit in read.visits if visit != result.reference]
+        differences = {visit: TractBackground(grid, skyMap, tract) for visit in others}
+        common = dict.fromkeys(others, 0)
+        for warp, reference in self._pairs(read, result.reference):
+            pair = [self._read(read, reference), self._read(read, warp)]
+            if pair[0] is not None and pair[1] is not None:
+                common[warp.visit] += self._add_difference(differences[warp.visit], pair[0][1], pair[1][1])
+        for visit, difference in differences.items():
+            try:
+                result.fits[visit] = self._fit(difference, common[visit], visit)
+            except errors.RuntimeError as error:
+                if as_original:
+                    raise
+                result.skipped[visit] = (
+                    str(error)
+                    if common[visit]
+                    else f"it has no good pixel in common with the reference, visit {result.reference}"
+                )
+                self.log.warning("Visit %d is skipped: %s", visit, result.skipped[visit])
+
+    def _pairs(self, read: Warps, reference: int) -> Iterator[tuple[Warp, Warp]]:
+        """Return the warps that have a counterpart in the reference.
+
+        They come patch by patch, so that each warp of the reference is read once; for the original's numbers, visit by
+        visit, as the last bit of a sum depends on its order.
+        """
+        counterparts = {warp.patch: warp for warp in reversed(read.of_visit(reference))}
+        warps = [warp for visit in read.visits if visit != reference for warp in read.of_visit(visit)]
+        if not self.config.asOriginal:
+            rank = {patch: number for number, patch in enumerate(counterparts)}
+            warps.sort(key=lambda warp: rank.get(warp.patch, len(rank)))
+        return ((warp, counterparts[warp.patch]) for warp in warps if warp.patch in counterparts)
+
+    def _add_difference(self, difference: TractBackground, reference: Any, exposure: Any) -> int:
+        """Add the reference minus a warp, and return the number of pixels that are good in both."""
+        box, other = box_of(exposure), box_of(reference)
+        shared = box.clippedTo(other)
+        if shared.isEmpty():
+            return 0
+        mine, its = _within(shared, box), _within(shared, other)
+        planes = difference.config.mask
+        with np.errstate(invalid="ignore", over="ignore"):
+            image = (reference.image.array[its] - exposure.image.array[mine]).astype(np.float32, copy=False)
+        if self.config.useReferenceMask and not self.config.asOriginal:
+            image[(reference.mask.array[its] & np.int32(bad_plane_bits(reference, planes))) != 0] = np.nan
+        bad = bad_plane_bits(exposure, planes)
+        mask = exposure.mask.array[mine]
+        difference.add_pixels(image, mask, bad, shared)
+        return int(np.count_nonzero(np.isfinite(image) & ((mask & np.int32(bad)) == 0)))
+
+    def _fit(self, difference: TractBackground, common: int, visit: int) -> Struct:
+        """Make the model of one visit's difference."""
+        config = self.config
+        model: TractBackground | TractModel
+        order = chi2 = None
+        flags: dict[str, str] = {}
+        filled = difference.getFilled()
+        if config.fit == "chebyshev":
+            model, rest = self._fit_series(difference)
+            assert model.fit is not None  # just made
+            order, chi2 = model.fit.order, model.fit.chi2
+            if 0 <= order < config.fitOrder:
+                flags["REDUCED_ORDER"] = f"fitOrder {config.fitOrder} reduced to {order}: there are too few good bins"
+        else:
+            stats = difference.getStatsImage()
+            smooth, used = self._interpolated(stats)
+            if used is not None and used != (style := stringToInterpStyle(config.interpStyle)):
+                nx, ny = stats.getDimensions()
+                flags["REDUCED_ORDER"] = f"interpStyle {style.name} reduced to {used.name}: there are {nx} x {ny} bins"
+            rest = (stats.array - smooth).ravel()
+            if config.asOriginal:
+                model = TractBackground.of_known_values(difference, smooth)
+            else:
+                model = difference.toModel()
+                model.values = smooth
+        struct = Struct(
+            rms=float(np.sqrt(np.mean(rest**2))),
+            mse=makeStatistics(ImageF(rest[np.newaxis, :]), MEANSQUARE).getValue(),
+            goodBins=int((~filled).sum()),
+            filledBins=int(filled.sum()),
+            order=order,
+            chi2=chi2,
+            goodPixels=0,
+            commonPixels=common,
+            filledPixels=0,
+            goodFraction=float("nan"),
+            filledFraction=float("nan"),
+            flags=flags,
+            difference=difference,
+            model=model,
+        )
+        self.log.info("Visit %d: rms %.4g, mse %.4g, %d good bins", visit, struct.rms, struct.mse, struct.goodBins)
+        return struct
+
+    def _interpolated(self, stats: ImageF) -> tuple[np.ndarray, Any]:
+        """Return the bins of a difference as a background through them gives them back, and the style that was used."""
+        config = self.config
+        if config.interpStyle == "NONE" and not config.asOriginal:
+            self.log.info("interpStyle is NONE: no background is estimated, the model is zero")
+            return np.zeros_like(stats.array), None
+        control = BackgroundControl(
+            stringToInterpStyle(config.interpStyle),
+            stats.getWidth(),
+            stats.getHeight(),
+            stringToUndersampleStyle(config.undersampleStyle),
+            StatisticsControl(config.numSigmaClip, config.numIter),
+            stringToStatisticsProperty(config.gridStatistic),
+        )
+        background = makeBackground(stats, control)
+        smooth = background.getImageF(control.getInterpStyle(), control.getUndersampleStyle()).array
+        return smooth, background.getAsUsedInterpStyle()
+
+    def _fit_series(self, difference: TractBackground) -> tuple[TractModel, np.ndarray]:
+        """Fit a Chebyshev series to the good bins of a difference; return it and the residuals of these bins."""
+        config, grid = self.config, difference.config
+        filled = difference.getFilled()
+        if filled.all():
+            difference.getStatsImage()  # raises the error that says so
+        numbers = np.where(filled, np.nan, difference.numbers.array)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            means = difference.values.array / numbers
+        x, y = bin_positions(filled.shape)
+        box = difference.bbox
+
+        def pixels(position: np.ndarray, size: float, start: int) -> np.ndarray:
+            return np.asarray((position + 0.5) * size - 0.5 + start)
+
+        at_x, at_y = pixels(x, grid.xBin, box.getMinX()), pixels(y, grid.yBin, box.getMinY())
+        off_x, off_y = difference.centroid_offsets
+        fit = fit_bins(
+            means,
+            difference.getErrorImage().array,
+            at_x + off_x * grid.xBin,
+            at_y + off_y * grid.yBin,
+            box,
+            order=None if config.fitOrder < 0 else config.fitOrder,
+            max_order=config.fitMaxOrder,
+            clip=float(config.numSigmaClip),
+            rounds=config.numIter,
+            undersample=config.undersampleStyle != "THROW_EXCEPTION",
+        )
+        values = fit.evaluate(at_x, at_y).astype(np.float32)
+        model = TractModel(grid, box, values, fit.errors(at_x, at_y).astype(np.float32), filled, fit)
+        kept = ~filled & ~fit.rejected
+        rest = means - fit.evaluate(at_x + off_x * grid.xBin, at_y + off_y * grid.yBin)
+        return model, rest[kept & np.isfinite(rest)].astype(np.float32)
+
+    def _match_all(
+        self,
+        result: Struct,
+        read: Warps,
+        skyMap: Any,
+        tract: int,
+        take: Callable[[Any, BackgroundList, Any], object] | None,
+    ) -> None:
+        """Add the models to the warps, in the order of the input."""
+        no_model: BackgroundList | None = None
+        with_reference = {warp.patch for warp in read.of_visit(result.reference) if not warp.message}
+        zero = self._zero(result, read, skyMap, tract)
+        for warp in read.warps:
+            background, matched, info = None, None, None
+            known = None if warp.visit in result.skipped else self._read(read, warp)
+            if known is not None:
+                data, exposure = known
+                if self.config.asOriginal and no_model is None:
+                    no_model = zero.toWarpBackground(exposure)  # the original makes it for the first warp, and keeps it
+                if warp.visit == result.reference:
+                    background, matched = no_model or zero.toWarpBackground(exposure), data
+                else:
+                    fit = result.fits[warp.visit]
+                    background = fit.model.toWarpBackground(exposure)
+                    image = background.getImage().array
+                    with np.errstate(invalid="ignore", over="ignore"):
+                        matched = with_pixels(data, exposure.image.array + image)
+                    info = self._look_at(fit, warp, exposure, with_reference)
+                read.release(warp)
+            result.warpInfoList.append(info)
+            if take is None:
+                result.backgroundInfoList.append(background)
+                result.matchedImageList.append(matched)
+            elif background is not None:
+                take(warp.handle, background, matched)
+        for visit, fit in result.fits.items():
+            self._find_flags(fit)
+            for flag, sentence in fit.flags.items():
+                self.log.warning("Visit %d: %s: %s", visit, flag, sentence)
+
+    def _zero(self, result: Struct, read: Warps, skyMap: Any, tract: int) -> TractBackground:
+        """Return the background of the reference, which is zero."""
+        zero = TractBackground(as_configured(self.config.tractBgModel, self.config.asOriginal), skyMap, tract)
+        if not self.config.asOriginal:
+            return TractBackground.of_known_values(zero, zero.values.array)
+        # The original measures the difference of the reference from itself, and fails if no bin is good.
+        for warp in read.of_visit(result.reference):
+            data = self._read(read, warp)
+            if data is not None:
+                self._add_difference(zero, data[1], data[1])
+        return zero
+
+    def _look_at(self, fit: Struct, warp: Warp, exposure: Any, with_reference: set[Any]) -> Struct:
+        """Count the pixels of a warp whose background comes from filled bins."""
+        grid = fit.difference.config
+        good = np.isfinite(exposure.image.array)
+        good &= (exposure.mask.array & np.int32(bad_plane_bits(exposure, grid.mask))) == 0
+        number = int(np.count_nonzero(good))
+        model = fit.model if isinstance(fit.model, TractModel) else None
+        filled = _filled_pixels(fit.difference, model, good, box_of(exposure))
+        fit.goodPixels += number
+        fit.filledPixels += filled
+        info = Struct(
+            visit=warp.visit,
+            patch=warp.patch,
+            filledFraction=filled / number if number else float("nan"),
+            flags={},
+        )
+        if warp.patch not in with_reference:
+            info.flags["NO_OVERLAP"] = "the reference has no warp of this patch"
+        if info.filledFraction > self.config.flagExtrapolatedFraction:
+            info.flags["EXTRAPOLATED"] = (
+                f"{100 * info.filledFraction:.2g} % of its good pixels are in bins without enough pixels that are good "
+                "in both; the model comes from other bins there"
+            )
+        return info
+
+    def _find_flags(self, fit: Struct) -> None:
+        """Compute the fractions of a visit and its flags, after all of its warps have been seen."""
+        if not fit.goodPixels:
+            return
+        # Pixels of the same patch are counted in both, so that the overlap of patches does not matter.
+        fit.goodFraction = min(1.0, fit.commonPixels / fit.goodPixels)
+        fit.filledFraction = fit.filledPixels / fit.goodPixels
+        if fit.goodFraction < self.config.flagGoodFraction:
+            fit.flags["LOW_COVERAGE"] = (
+                f"only {100 * fit.goodFraction:.2g} % of its good pixels are good in the reference"
+            )
+        if fit.filledFraction > self.config.flagExtrapolatedFraction:
+            fit.flags["EXTRAPOLATED"] = (
+                f"{100 * fit.filledFraction:.2g} % of its good pixels are in bins without enough pixels that are good "
+                "in both; the model comes from other bins there"
+            )
+
+
+def _within(part: Box2I, box: Box2I) -> tuple[slice, slice]:
+    """Return the slices of an array over a box that hold a part of the box."""
+    x, y = part.getMinX() - box.getMinX(), part.getMinY() - box.getMinY()
+    return slice(y, y + part.getHeight()), slice(x, x + part.getWidth())
+
+
+def _filled_pixels(difference: TractBackground, model: TractModel | None, good: np.ndarray, box: Box2I) -> int:
+    """Return how many good pixels are in bins that are filled."""
+    if model is None:
+        model = TractModel(
+            difference.config,
+            difference.bbox,
+            difference.values.array,
+            difference.values.array,
+            difference.getFilled(),
+        )
+    return model.filled_pixels(good, box)
+
+
+def _check_warps(warps: list[Warp]) -> None:
+    """Raise an error for warps that do not belong together."""
+    tracts = sorted({warp.tract for warp in warps})
+    if len(tracts) > 1:
+        raise InvalidParameterError(
+            f"The warps are of the tracts {', '.join(map(str, tracts))}; match the warps of one tract at a time"
+        )
+    seen: set[tuple[int, Any]] = set()
+    for warp in warps:
+        if (warp.visit, warp.patch) in seen:
+            raise InvalidParameterError(
+                f"There are two warps of visit {warp.visit} and patch {warp.patch}; each may be given once"
+            )
+        seen.add((warp.visit, warp.patch))
+
+
+def _reason(candidates: list[Any]) -> str:
+    """Return a sentence that says why the reference was chosen."""
+    costs = sorted(one.cost for one in candidates if np.isfinite(one.cost))
+    if len(costs) == 1:
+        return "It is the only visit that can be used."
+    return (
+        "It was chosen automatically: background close to a plane, low variance, good coverage "
+        f"(cost {costs[0]:.4f}; next {costs[1]:.4f}; lower is better)."
+    )
