@@ -17,6 +17,7 @@ largest steps, which are the largest of all seeds. The noise of a pixel is about
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -95,7 +96,9 @@ def _of_tract(**fields: Any) -> Method:
         models = {}
 
         def take(warp: Any, background: Any, matched: Any) -> None:
-            models[warp.dataId["visit"], warp.dataId["patch"]] = np.array(background.getImage().array)
+            # As original, the reference has the background of its first warp, which is zero, in all patches.
+            shape, model = matched.image.array.shape, background.getImage().array
+            models[warp.dataId["visit"], warp.dataId["patch"]] = model if model.shape == shape else np.zeros(shape)
 
         MatchBackgroundsTask(config=tract_config(bin_size, **fields)).run(scene.handles(), scene.sky_map, take=take)
         return models
@@ -170,7 +173,7 @@ def picture(scene: TractScene, models: dict[str, Models], path: Path) -> None:
     figure = Figure(figsize=(3.4 * columns + 0.8, 3.7 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for ax in axes.flat[len(drawn) :]:
-        ax.remove()
+        ax.set_axis_off()
     for ax, (name, image) in zip(axes.flat, drawn.items(), strict=False):
         shown = ax.imshow(image, origin="lower", cmap="cividis", vmin=low, vmax=high, interpolation="nearest")
         ax.set(title=name, xticks=[], yticks=[])
@@ -207,6 +210,7 @@ def main() -> None:
     parser.add_argument("--method", action="append", choices=list(METHODS))
     parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
+    logging.disable(logging.WARNING)  # flags of extrapolated visits, which are many here
 
     for case in given.case or CASES:
         scenes = [

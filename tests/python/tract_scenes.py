@@ -232,10 +232,8 @@ def scene(
         pixels[saturated] = full
         bits[saturated] |= Mask.getPlaneBitMask("SAT")
         # A visit sees a disc around its pointing.
-        if centred:
-            away = 0.0 if index == 0 else (0.5, 1.0)[index % 2]
-        else:
-            away = (1.15, 1.25)[index % 2]
+        distances = (0.5, 1.0) if centred else (1.15, 1.25)
+        away = 0.0 if centred and index == 0 else distances[index % 2]
         outside = (x - away * np.cos(angle)) ** 2 + (y - away * np.sin(angle)) ** 2 > 1.35**2
         empty = detectors.gap | outside
         pixels[empty] = np.nan

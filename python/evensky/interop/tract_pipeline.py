@@ -13,6 +13,7 @@ __all__ = [
     "MatchTractBackgroundsConfig",
     "MatchTractBackgroundsConnections",
     "MatchTractBackgroundsTask",
+    "quality_of",
     "stack_background",
 ]
 
@@ -46,6 +47,18 @@ _STACK = _installed("lsst.afw.image")
 _WARP_CLASS = "ExposureF" if _STACK else "MaskedImageV2"
 _MODEL_CLASS = "Background" if _STACK else "ImageV2"
 _SKY_MAP_CLASS = "SkyMap" if _installed("lsst.skymap") else "StructuredDataDict"
+# Names in the quality table, and attributes of a fit.
+_FIT = {
+    "rms": "rms",
+    "mse": "mse",
+    "good_bins": "goodBins",
+    "filled_bins": "filledBins",
+    "order": "order",
+    "chi2": "chi2",
+    "good_fraction": "goodFraction",
+    "filled_fraction": "filledFraction",
+    "flags": "flags",
+}
 _OF_A_WARP = ("skymap", "tract", "patch", "visit")
 
 
@@ -176,7 +189,8 @@ class MatchTractBackgroundsTask(pipe_base.PipelineTask):
             models[place], matched[place] = model, warp
 
         give = keep if take is None else take
-        task = MatchBackgroundsTask(config=self.config.match, log=self.log.logger)
+        config = self._config_for(visits)
+        task = MatchBackgroundsTask(config=config, log=self.log.logger)
         try:
             result = task.run(
                 warps,
@@ -185,10 +199,21 @@ class MatchTractBackgroundsTask(pipe_base.PipelineTask):
             )
         except TaskError as error:  # no visit has good bins, so there is nothing to do
             raise pipe_base.NoWorkFound(str(error)) from error
-        quality = quality_of(result, self.config.match, [_place(warp) for warp in warps])
+        quality = quality_of(result, config, [_place(warp) for warp in warps])
         done = len(quality["visits"]) - len(quality["skipped"]) - 1
         self.log.info("Matched %d of %d visits to visit %d", done, len(visits) - 1, quality["reference"])
         return pipe_base.Struct(backgroundInfoList=models, matchedImageList=matched, quality=quality)
+
+    def _config_for(self, visits: set[int]) -> MatchBackgroundsConfig:
+        """Return the configuration of the match, without a reference that does not cover this tract."""
+        config = self.config.match
+        if config.refWarpVisit is None or config.refWarpVisit in visits:
+            return config
+        # One visit is named for a run over many tracts.
+        self.log.info("Visit %d does not cover this tract; the reference is chosen automatically", config.refWarpVisit)
+        changed = config.copy()
+        changed.refWarpVisit = None
+        return changed
 
 
 def _place(reference: Any) -> tuple[int, int]:
@@ -200,4 +225,94 @@ def _model_like(warp: Any, background: BackgroundList) -> Any:
     """Return a background as the image or list of backgrounds that belongs to a kind of warp."""
     if not is_lsst_images(warp) and type(warp).__module__.startswith("lsst.afw."):
         return stack_background(background)
-    return data_like(warp, background.getImage().array, bare=True)
+    shape, pixels = warp.image.array.shape, background.getImage().array
+    if pixels.shape != shape:  # as original, the background of the first warp, which is 0, for all of the reference
+        pixels = np.zeros(shape, np.float32)
+    return data_like(warp, pixels, bare=True)
+
+
+def quality_of(result: Any, config: MatchBackgroundsConfig, places: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """Return what is known of a match of a tract, as values that YAML and JSON can hold.
+
+    Parameters
+    ----------
+    result : Struct
+        As `evensky.tasks.tract.MatchBackgroundsTask.run` returns it.
+    config : MatchBackgroundsConfig
+    places : sequence of (int, int)
+        Visit and patch of each warp.
+
+    Returns
+    -------
+    dict
+        ``reference`` (visit), ``reason`` (of its choice), ``config``, ``skipped`` (visit to reason), ``unreadable``
+        (list of visit, patch and reason), and ``visits``, which holds for each visit its ``status`` (reference, matched
+        or skipped), the terms of its ``cost``, the quality of its fit with ``flags``, and its ``patches``, each with
+        flags and the share of its pixels whose model comes from other bins.
+    """
+    visits: dict[str, dict[str, Any]] = {}
+    for visit in sorted({visit for visit, _ in places}):
+        status = "reference" if visit == result.reference else "skipped" if visit in result.skipped else "matched"
+        visits[str(visit)] = {"status": status, "patches": {}}
+    for one in result.candidates or ():
+        terms = ("chi2", "variance", "npoints", "cost_chi2", "cost_variance", "cost_coverage", "cost", "message")
+        visits[str(one.visit)]["cost"] = {name: _plain(getattr(one, name)) for name in terms}
+    for visit, fit in result.fits.items():
+        visits[str(visit)] |= {name: _plain(getattr(fit, attribute)) for name, attribute in _FIT.items()}
+    for (visit, patch), info in zip(places, result.warpInfoList, strict=True):
+        known = {} if info is None else {"filled_fraction": _plain(info.filledFraction), "flags": dict(info.flags)}
+        visits[str(visit)]["patches"][str(patch)] = known
+    return {
+        "reference": int(result.reference),
+        "reason": result.reason,
+        "config": config.toDict(),
+        "visits": visits,
+        "skipped": {str(visit): reason for visit, reason in result.skipped.items()},
+        "unreadable": [[*places[index], reason] for index, reason in result.unreadable],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as a plain number, string or dictionary."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def stack_background(background: BackgroundList) -> Any:
+    """Return a list of backgrounds as one of ``lsst.afw.math``.
+
+    Parameters
+    ----------
+    background : BackgroundList
+
+    Returns
+    -------
+    lsst.afw.math.BackgroundList
+        With the same cells, masks, errors and styles.
+    """
+    math, image, geom = (importlib.import_module(f"lsst.{name}") for name in ("afw.math", "afw.image", "geom"))
+    result = math.BackgroundList()
+    for own, interpolation, undersample, approximate, order_x, order_y, weighting in background:
+        cells, box = own.getStatsImage(), own.getImageBBox()
+        stats = image.MaskedImageF(cells.getWidth(), cells.getHeight())
+        stats.image.array[...] = cells.image.array
+        stats.variance.array[...] = cells.variance.array
+        for name, number in cells.mask.getMaskPlaneDict().items():
+            marked = (cells.mask.array & np.int32(1 << number)) != 0
+            if marked.any():
+                stats.mask.array[marked] |= stats.mask.getPlaneBitMask(name)
+        corner = geom.Point2I(box.getMinX(), box.getMinY())
+        made = math.BackgroundMI(geom.Box2I(corner, geom.Extent2I(box.getWidth(), box.getHeight())), stats)
+        result.append(
+            (
+                made,
+                getattr(math.Interpolate, interpolation.name),
+                getattr(math, undersample.name),
+                getattr(math.ApproximateControl, approximate.name),
+                order_x,
+                order_y,
+                weighting,
+            )
+        )
+    return result
