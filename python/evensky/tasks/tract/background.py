@@ -16,7 +16,7 @@ from ...geom import Box2I, Extent2I, Point2I
 from ...image import ImageF, Mask, MaskedImageF
 from ...image.bad_bits import bad_bits
 from ...matching.bin_fit import BinFit
-from ...matching.bin_sums import bin_positions, centre_bins, fill_bins, sample_bins
+from ...matching.bin_sums import bin_positions, centre_bins, fill_bins, sample_bins, spline_bins
 from ...math import (
     MEANCLIP,
     NPOINT,
@@ -30,6 +30,7 @@ from ...math import (
 )
 from .config import TractBackgroundConfig
 
+_STATISTICS = int(MEANCLIP | NPOINT | VARIANCECLIP)
 # Number of pixels that a bin is given where its value is known, so that it is never filled.
 _KNOWN = 1e6
 
@@ -163,9 +164,6 @@ class TractBackground:
         ny, nx = self._values.array.shape
         return f"TractBackground({nx} x {ny} bins over tract {self.tract}, {self._bbox!r})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__.copy()
-
     def clone(self) -> TractBackground:
         """Return a copy with its own planes."""
         copy = type(self)(self.config, self.skymap, self.tract, self._values, self._numbers, self._variances)
@@ -207,25 +205,19 @@ class TractBackground:
         box : Box2I
             Place of the pixels in the tract.
         """
-        control = StatisticsControl(3.0, 3, bad)
-        good = None
-        if not self.config.asOriginal:
-            with np.errstate(over="ignore"):  # float64 pixels beyond float32 are not good
-                good = np.isfinite(image.astype(np.float32, copy=False))
-            if mask is not None:
-                good &= (mask & np.int32(bad)) == 0
+        config, start = self.config, (box.getMinX() - self._bbox.getMinX(), box.getMinY() - self._bbox.getMinY())
         values, numbers, variances = (plane.array for plane in (self._values, self._numbers, self._variances))
         ny, nx = values.shape
-        columns = _touched(box.getMinX() - self._bbox.getMinX(), box.getWidth(), self.config.xBin, nx)
-        for j, y0, y1 in _touched(box.getMinY() - self._bbox.getMinY(), box.getHeight(), self.config.yBin, ny):
+        columns = _touched(start[0], box.getWidth(), config.xBin, nx)
+        rows = _touched(start[1], box.getHeight(), config.yBin, ny)
+        centroids = None if config.asOriginal else _Centroids(image, mask, bad, columns, rows)
+        control = StatisticsControl(3.0, 3, bad)
+        for j, y0, y1 in rows:
             for i, x0, x1 in columns:
-                part = np.s_[y0:y1, x0:x1]
-                if good is not None and not (counts := np.count_nonzero(good[part], axis=0)).any():
-                    continue
                 statistics = makeStatistics(
-                    image[part],
-                    mask=None if mask is None else mask[part],
-                    flags=int(MEANCLIP | NPOINT | VARIANCECLIP),
+                    image[y0:y1, x0:x1],
+                    mask=None if mask is None else mask[y0:y1, x0:x1],
+                    flags=_STATISTICS,
                     sctrl=control,
                 )
                 mean, number = statistics.getValue(MEANCLIP), statistics.getValue(NPOINT)
@@ -234,18 +226,11 @@ class TractBackground:
                 values[j, i] += np.float32(mean * number)
                 numbers[j, i] += np.float32(number)
                 variances[j, i] += np.float32(statistics.getValue(VARIANCECLIP) * number)
-                if good is not None:
-                    rows = np.count_nonzero(good[part], axis=1)
-                    for axis, (pixels, start, size, index) in enumerate(
-                        (
-                            (counts, x0 + box.getMinX() - self._bbox.getMinX(), self.config.xBin, i),
-                            (rows, y0 + box.getMinY() - self._bbox.getMinY(), self.config.yBin, j),
-                        )
-                    ):
-                        middle = (index + 0.5) * size - 0.5
-                        distance = start - middle + np.arange(len(pixels))
-                        # Clipping leaves the number as it was, so the offset is weighted by it.
-                        self._offsets[axis, j, i] += number * (pixels @ distance) / (pixels.sum() * size)
+                if centroids is not None:
+                    # Clipped pixels are few, so that the centroid is that of all good ones.
+                    x, y = centroids.of(i, j)
+                    self._offsets[0, j, i] += number * ((start[0] + x + 0.5) / config.xBin - (i + 0.5))
+                    self._offsets[1, j, i] += number * ((start[1] + y + 0.5) / config.yBin - (j + 0.5))
 
     def __iadd__(self, other: TractBackground) -> Self:
         """Add the sums of another background of the same grid.
@@ -437,7 +422,7 @@ class TractModel:
         bin_x = (x - self.bbox.getMinX() + 0.5) / self.config.xBin - 0.5
         bin_y = (y - self.bbox.getMinY() + 0.5) / self.config.yBin - 0.5
         if self.fit is None:
-            values = sample_bins(self.values, bin_x, bin_y)
+            values = self._sampled(bin_x, bin_y)
             sigmas = np.abs(sample_bins(self.errors, bin_x, bin_y))
         else:
             values = self.fit.evaluate(x, y).astype(np.float32)
@@ -445,6 +430,26 @@ class TractModel:
         filled = sample_bins(self.filled, bin_x, bin_y) > 0.5
         mask = np.where(filled, Mask.getPlaneBitMask("INTRP"), 0)
         return _list_of(box, values, mask, sigmas, self.config.interpolation)
+
+    def variance_of(self, box: Box2I) -> ImageF:
+        """Return the variance of the model over a box in pixels of the tract.
+
+        The errors of neighbouring pixels are the same, so that a mean over many pixels keeps this variance.
+        """
+        background = self.background_of(box)[0][0]
+        cells = background.getStatsImage()
+        errors = BackgroundMI(box, ImageF(cells.variance.array))
+        sigmas = errors.getImageF("LINEAR", REDUCE_INTERP_ORDER)
+        return ImageF(sigmas.array**2, xy0=sigmas.getXY0())
+
+    def _sampled(self, bin_x: np.ndarray, bin_y: np.ndarray) -> np.ndarray:
+        """Return the values at positions in bins, shapes (1, n) and (m, 1)."""
+        style = self.config.interpolation
+        if style is None or style in ("CONSTANT", "LINEAR") or not np.isfinite(self.values).all():
+            return sample_bins(self.values, bin_x, bin_y)
+        # Patches sample the bins at different places. Their splines agree much better on a smooth surface than on one
+        # with kinks.
+        return spline_bins(self.values, bin_x.ravel(), bin_y.ravel(), style)
 
     def filled_pixels(self, good: np.ndarray, box: Box2I) -> int:
         """Return how many of the good pixels of a box are in bins that are filled.
@@ -463,6 +468,39 @@ class TractModel:
             np.add.reduceat(good, row_starts, axis=0, dtype=np.int32), column_starts, axis=1, dtype=np.int64
         )
         return int(counts[self.filled[np.ix_(rows[row_starts], columns[column_starts])]].sum())
+
+
+class _Centroids:
+    """Centroids of the good pixels in boxes that are products of ranges of columns and of rows."""
+
+    def __init__(
+        self,
+        image: np.ndarray,
+        mask: np.ndarray | None,
+        bad: int,
+        columns: list[tuple[int, int, int]],
+        rows: list[tuple[int, int, int]],
+    ) -> None:
+        with np.errstate(over="ignore"):  # float64 pixels beyond float32 are not good
+            good = np.isfinite(image.astype(np.float32, copy=False))
+        if mask is not None and bad:
+            good &= (mask & np.int32(bad)) == 0
+        counts = good.view(np.uint8)
+        self._in_rows = {j: (y0, y1, np.add.reduce(counts[y0:y1], axis=0, dtype=np.int32)) for j, y0, y1 in rows}
+        self._in_columns = {
+            i: (x0, x1, np.add.reduce(counts[:, x0:x1], axis=1, dtype=np.int32)) for i, x0, x1 in columns
+        }
+
+    def of(self, i: int, j: int) -> tuple[float, float]:
+        """Return the centroid in a column and a row of boxes, in pixels of the image."""
+        y0, y1, along_x = self._in_rows[j]
+        x0, x1, along_y = self._in_columns[i]
+        return _mean_position(along_x[x0:x1], x0), _mean_position(along_y[y0:y1], y0)
+
+
+def _mean_position(counts: np.ndarray, start: int) -> float:
+    """Return the mean position of pixels, given their numbers in consecutive places."""
+    return start + float(counts @ np.arange(len(counts))) / float(counts.sum())
 
 
 class _Boxed:

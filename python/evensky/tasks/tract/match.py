@@ -253,10 +253,13 @@ class MatchBackgroundsTask(Task):
         others = [visit for visit in read.visits if visit != result.reference]
         differences = {visit: TractBackground(grid, skyMap, tract) for visit in others}
         common = dict.fromkeys(others, 0)
+        counterpart, known = None, None
         for warp, reference in self._pairs(read, result.reference):
-            pair = [self._read(read, reference), self._read(read, warp)]
-            if pair[0] is not None and pair[1] is not None:
-                common[warp.visit] += self._add_difference(differences[warp.visit], pair[0][1], pair[1][1])
+            if reference is not counterpart:
+                counterpart, known = reference, self._read(read, reference)
+            other = None if known is None else self._read(read, warp)
+            if known is not None and other is not None:
+                common[warp.visit] += self._add_difference(differences[warp.visit], known[1], other[1])
         for visit, difference in differences.items():
             try:
                 result.fits[visit] = self._fit(difference, common[visit], visit)

@@ -84,6 +84,11 @@ class Warps:
             return self._held[warp.index]
         data = self._refs[warp.index].get()
         self.reads += 1
+        if not all(hasattr(data, name) for name in ("image", "mask", "variance")):
+            raise InvalidParameterError(
+                f"The warp of visit {warp.visit} and patch {warp.patch} is {shown(data)}, a {type(data).__name__}; an "
+                "exposure with image, mask and variance is needed"
+            )
         size = _bytes_of(data)
         if size <= self._room:
             self._room -= size
@@ -103,13 +108,7 @@ def _bytes_of(data: Any) -> int:
 
 def exposure_from(data: Any, label: str) -> Any:
     """Return an object with the methods of an exposure for what a handle holds; pixels are shared where possible."""
-    if is_lsst_images(data) and not isinstance(data, Exposure):
-        return exposure_of(data, label, copy=False)
-    if all(hasattr(data, name) for name in ("image", "mask", "variance", "getBBox")):
-        return data
-    raise InvalidParameterError(
-        f"Warp {label} is {shown(data)}, a {type(data).__name__}; an exposure with image, mask and variance is needed"
-    )
+    return exposure_of(data, label, copy=False) if is_lsst_images(data) else data
 
 
 def with_pixels(data: Any, pixels: np.ndarray) -> Any:
