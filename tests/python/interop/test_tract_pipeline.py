@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ pytest.importorskip("lsst.images")
 import butlers
 import tract_scenes
 import yaml
-from lsst.daf.butler import Butler, DatasetType
+from lsst.daf.butler import Butler, DatasetType, StorageClassFactory
 from lsst.pipe.base import InMemoryDatasetHandle, NoWorkFound
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from tract_scenes import TractScene
@@ -334,3 +335,35 @@ def test_backgrounds_of_the_stack_have_all_planes_and_styles(monkeypatch: pytest
             pair = (getattr(one.getStatsImage(), plane).array for one in (mine, its))
             np.testing.assert_array_equal(*pair)
     assert masked
+
+
+def test_storage_classes_are_those_of_the_packages_that_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    connections = MatchTractBackgroundsConnections(config=MatchTractBackgroundsConfig())
+    names = ("warps", "skyMap", "backgroundInfoList", "matchedImageList", "quality")
+    ours = ("MaskedImageV2", "StructuredDataDict", "ImageV2", "MaskedImageV2", "StructuredDataDict")
+    assert tuple(getattr(connections, name).storageClass for name in names) == ours
+
+    # A module that only stands in for the stack does not count.
+    monkeypatch.setitem(sys.modules, "lsst.afw", ModuleType("lsst.afw"))
+    monkeypatch.setitem(sys.modules, "lsst.afw.image", ModuleType("lsst.afw.image"))
+    assert tuple(getattr(_imported_anew(), name).storageClass for name in names) == ours
+
+    # With the stack.
+    find = importlib.util.find_spec
+    real = find("lsst.images")
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: real if name in ("lsst.afw.image", "lsst.skymap") else find(name)
+    )
+    theirs = ("ExposureF", "SkyMap", "Background", "ExposureF", "StructuredDataDict")
+    assert tuple(getattr(_imported_anew(), name).storageClass for name in names) == theirs
+    assert all(name in StorageClassFactory() for name in ours + theirs)
+
+
+def _imported_anew() -> Any:
+    """Return the connections of the module as it is when it is imported now."""
+    spec = importlib.util.spec_from_file_location("evensky.interop.again", tract_pipeline.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.MatchTractBackgroundsConnections(config=module.MatchTractBackgroundsConfig())
