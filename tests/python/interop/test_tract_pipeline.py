@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -367,3 +368,15 @@ def _imported_anew() -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.MatchTractBackgroundsConnections(config=module.MatchTractBackgroundsConfig())
+
+
+def test_the_sky_map_of_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    butlers.make_repository(tmp_path / "repo", [1], {9813: (10, 10)}, [])
+    page = (Path(__file__).parents[3] / "docs" / "pipeline.md").read_text()
+    (script,) = re.findall(r"^```python\n(from lsst.daf.butler .*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(script.replace("my_map", "map"), "pipeline.md", "exec"), names)
+    stored_map = Butler.from_config("repo", collections=["my/warps"]).get("skyMap", skymap="map")
+    assert SkyMap.from_dict(stored_map) == names["sky_map"]
+    assert stored_map == names["sky_map"].to_dict()
