@@ -92,3 +92,10 @@ def test_the_page_of_layouts_has_a_row_for_each_with_its_flags() -> None:
     for layout in LAYOUTS:
         for name, bit in (layout.planes or {}).items():
             assert f"{name} {1 << bit}" in page
+
+
+def test_the_match_of_a_tract(capsys: pytest.CaptureFixture[str]) -> None:
+    scripts = [text for language, text in blocks("pipeline.md") if language == "python" and "lsst" not in text]
+    assert len(scripts) == 1
+    exec(compile(scripts[0], "pipeline.md", "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().out.split() == ["707", "707", "707"]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +13,11 @@ pytest.importorskip("lsst.daf.butler")
 pytest.importorskip("lsst.images")
 
 import astropy.units as u
+import butlers
 import lsst.images as li
-from astropy.time import Time
-from lsst.daf.butler import Butler, DatasetType, Timespan
+from lsst.daf.butler import Butler
 from lsst.pipe.base import InMemoryDatasetHandle, NoWorkFound
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
-from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
 import evensky.interop
 from evensky.interop.pipeline import MatchWarpBackgroundsConfig, MatchWarpBackgroundsTask
@@ -35,11 +31,6 @@ VISITS = (101, 102, 103, 104, 105, 106)
 PATCHES = (0, 1)
 NAMES = ("BAD", "SATURATED", "INTERPOLATED", "COSMIC_RAY", "DETECTED", "DETECTED_NEGATIVE", "SUSPECT", "NO_DATA")
 PLANES = [li.MaskPlane(name, "") for name in NAMES]
-
-
-def region(ra: float, dec: float, radius: float = 0.2) -> ConvexPolygon:
-    corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
-    return ConvexPolygon([UnitVector3d(LonLat.fromDegrees(ra + radius * i, dec + radius * j)) for i, j in corners])
 
 
 def make_warp(patch: int, visit: int) -> Any:
@@ -68,56 +59,10 @@ def make_warp(patch: int, visit: int) -> Any:
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("butler") / "repo"
-    Butler.makeRepo(root)
-    butler = Butler.from_config(root, writeable=True, run="test/warps")
-    insert = butler.registry.insertDimensionData
-    insert(
-        "instrument",
-        {"name": "Cam", "class_name": "none.Cam", "detector_max": 1, "visit_max": 10**6, "exposure_max": 10**6},
+    warps = (
+        ({"visit": visit, "tract": 0, "patch": patch}, make_warp(patch, visit)) for patch in PATCHES for visit in VISITS
     )
-    insert("physical_filter", {"instrument": "Cam", "name": "r_cam", "band": "r"})
-    insert("day_obs", {"instrument": "Cam", "id": 20260101, "timespan": None})
-    start = Time("2026-01-01T00:00:00", scale="tai")
-    for k, visit in enumerate(VISITS):
-        insert(
-            "visit",
-            {
-                "instrument": "Cam",
-                "id": visit,
-                "name": str(visit),
-                "physical_filter": "r_cam",
-                "day_obs": 20260101,
-                "exposure_time": 30.0,
-                "timespan": Timespan(start + k * u.min, start + (k + 0.5) * u.min),
-                "region": region(10.0, 0.0),
-            },
-        )
-    insert("skymap", {"name": "map", "hash": b"\0" * 40, "tract_max": 10, "patch_nx_max": 2, "patch_ny_max": 2})
-    insert("tract", {"skymap": "map", "id": 0, "region": region(10.0, 0.0, 0.5)})
-    for patch in PATCHES:
-        insert(
-            "patch",
-            {
-                "skymap": "map",
-                "tract": 0,
-                "id": patch,
-                "cell_x": patch,
-                "cell_y": 0,
-                "region": region(9.9 + 0.2 * patch, 0.0, 0.1),
-            },
-        )
-    warps = DatasetType(
-        "direct_warp",
-        dimensions=("skymap", "tract", "patch", "visit"),
-        storageClass="MaskedImageV2",
-        universe=butler.dimensions,
-    )
-    butler.registry.registerDatasetType(warps)
-    for patch in PATCHES:
-        for visit in VISITS:
-            butler.put(
-                make_warp(patch, visit), warps, instrument="Cam", visit=visit, skymap="map", tract=0, patch=patch
-            )
+    butlers.make_repository(root, VISITS, {0: (len(PATCHES), 1)}, warps)
     return root
 
 
@@ -163,18 +108,10 @@ def check(repository: Path, collection: str) -> None:
     assert compared == 2 * (6 + 5)
 
 
-def run(arguments: list[str], folder: Path) -> None:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        arguments, capture_output=True, text=True, check=False, cwd=folder, env=environment, timeout=300
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-
-
 def test_pipetask(repository: Path, tmp_path: Path) -> None:
     where = ["-b", str(repository), "-i", "test/warps", "-o", "test/pipetask", "-d", "skymap='map'"]
     what = ["-p", str(PIPELINE), "-c", "matchWarpBackgrounds:match.binSize=48", "--register-dataset-types"]
-    run(["pipetask", "run", *where, *what, "-j", "2"], tmp_path)
+    butlers.run_program(["pipetask", "run", *where, *what, "-j", "2"], tmp_path)
     check(repository, "test/pipetask")
 
 
@@ -187,33 +124,9 @@ def test_the_executor_of_python(repository: Path) -> None:
 
 def test_bps(repository: Path, tmp_path: Path) -> None:
     pytest.importorskip("lsst.ctrl.bps.parsl")
-    (tmp_path / "submission.yaml").write_text(
-        f"""
-pipelineYaml: {PIPELINE}
-wmsServiceClass: lsst.ctrl.bps.parsl.ParslService
-computeSite: local
-parsl:
-  log_level: WARN
-site:
-  local:
-    class: lsst.ctrl.bps.parsl.sites.Local
-    cores: 2
-payload:
-  payloadName: test
-  butlerConfig: {repository}
-  inCollection: test/warps
-  output: test/bps
-  outputRun: test/bps/{{timestamp}}
-  dataQuery: "skymap='map'"
-extraQgraphOptions: "-c matchWarpBackgrounds:match.binSize=48"
-project: test
-campaign: test
-requestMemory: 1000
-operator: test
-submitPath: submit/{{timestamp}}
-"""
-    )
-    run(["bps", "submit", "submission.yaml"], tmp_path)
+    options = "-c matchWarpBackgrounds:match.binSize=48"
+    (tmp_path / "submission.yaml").write_text(butlers.submission(PIPELINE, repository, options=options))
+    butlers.run_program(["bps", "submit", "submission.yaml"], tmp_path)
     check(repository, "test/bps")
 
 

@@ -1,0 +1,318 @@
+"""Task of an LSST pipeline that matches the backgrounds of the visits of a tract, read from and written to a Butler.
+
+It needs ``pip install "evensky[pipeline]"`` and Python 3.12. docs/pipeline.md describes how to run it.
+
+Warps, matched warps and models have the storage classes of ``lsst.images``, or those of ``lsst.afw`` where that package
+is installed. The sky map is one of ``lsst.skymap`` where that is installed, and otherwise the plain values of
+`evensky.tasks.tract.SkyMap.to_dict`.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "MatchTractBackgroundsConfig",
+    "MatchTractBackgroundsConnections",
+    "MatchTractBackgroundsTask",
+    "quality_of",
+    "stack_background",
+]
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import lsst.pipe.base as pipe_base
+import numpy as np
+from lsst.pex.config import ConfigField
+from lsst.pipe.base import connectionTypes
+
+from ..errors import TaskError
+from ..image.foreign import is_lsst_images
+from ..image.like import data_like
+from ..math import BackgroundList
+from ..tasks.tract import MatchBackgroundsConfig, MatchBackgroundsTask, SkyMap
+
+
+def _installed(name: str) -> bool:
+    """Return whether a package is installed, and not merely stood in for by modules without files."""
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):  # the package above it is missing, or a module has no specification
+        return False
+    return found is not None and found.origin is not None
+
+
+_STACK = _installed("lsst.afw.image")
+_WARP_CLASS = "ExposureF" if _STACK else "MaskedImageV2"
+_MODEL_CLASS = "Background" if _STACK else "ImageV2"
+_SKY_MAP_CLASS = "SkyMap" if _installed("lsst.skymap") else "StructuredDataDict"
+# Names in the quality table, and attributes of a fit.
+_FIT = {
+    "rms": "rms",
+    "mse": "mse",
+    "good_bins": "goodBins",
+    "filled_bins": "filledBins",
+    "order": "order",
+    "chi2": "chi2",
+    "good_fraction": "goodFraction",
+    "filled_fraction": "filledFraction",
+    "flags": "flags",
+}
+_OF_A_WARP = ("skymap", "tract", "patch", "visit")
+
+
+class MatchTractBackgroundsConnections(
+    pipe_base.PipelineTaskConnections,
+    dimensions=("skymap", "tract", "band"),
+    defaultTemplates={"warpType": "psf_matched", "warpTypeSuffix": ""},
+):
+    """Inputs and outputs of `MatchTractBackgroundsTask`."""
+
+    warps = connectionTypes.Input(
+        doc="Warps of all patches and visits of a tract.",
+        name="{warpType}_warp{warpTypeSuffix}",
+        storageClass=_WARP_CLASS,
+        dimensions=_OF_A_WARP,
+        multiple=True,
+        deferLoad=True,
+    )
+    skyMap = connectionTypes.Input(
+        doc="Tracts and patches of the warps.",
+        name="skyMap",
+        storageClass=_SKY_MAP_CLASS,
+        dimensions=("skymap",),
+    )
+    backgroundInfoList = connectionTypes.Output(
+        doc="Model that was added to each matched warp; 0 for those of the reference visit.",
+        name="{warpType}_warp{warpTypeSuffix}_background_diff",
+        storageClass=_MODEL_CLASS,
+        dimensions=_OF_A_WARP,
+        multiple=True,
+    )
+    matchedImageList = connectionTypes.Output(
+        doc="Matched warps, and the unchanged warps of the reference visit.",
+        name="{warpType}_warp{warpTypeSuffix}_background_matched",
+        storageClass=_WARP_CLASS,
+        dimensions=_OF_A_WARP,
+        multiple=True,
+    )
+    quality = connectionTypes.Output(
+        doc="Reference visit and the reason for its choice; quality of the match of each visit, and skipped visits.",
+        name="{warpType}_warp{warpTypeSuffix}_background_tract_fit",
+        storageClass="StructuredDataDict",
+        dimensions=("skymap", "tract", "band"),
+    )
+
+
+class MatchTractBackgroundsConfig(pipe_base.PipelineTaskConfig, pipelineConnections=MatchTractBackgroundsConnections):
+    """Configuration of `MatchTractBackgroundsTask`."""
+
+    match = ConfigField[MatchBackgroundsConfig](dtype=MatchBackgroundsConfig, doc="Configuration of the matching.")
+
+
+class MatchTractBackgroundsTask(pipe_base.PipelineTask):
+    """Task that matches the backgrounds of the visits of a tract and band.
+
+    To each warp of a visit other than the reference, the task adds a part of one smooth model, which covers the whole
+    tract. It runs `evensky.tasks.tract.MatchBackgroundsTask`, with the same results to the last bit. Each warp is
+    written as soon as it is matched. A visit that cannot be matched has no outputs; the log and the quality table hold
+    the reason.
+    """
+
+    ConfigClass = MatchTractBackgroundsConfig
+    _DefaultName: ClassVar[str] = "matchTractBackgrounds"
+    config: MatchTractBackgroundsConfig
+
+    def runQuantum(self, butlerQC: Any, inputRefs: Any, outputRefs: Any) -> None:
+        """Match the warps of one tract and band, and write each result as soon as it is made."""
+        models, matched = (
+            {_place(ref): ref for ref in getattr(outputRefs, name)}
+            for name in ("backgroundInfoList", "matchedImageList")
+        )
+
+        def put(place: tuple[int, int], model: Any, warp: Any) -> None:
+            butlerQC.put(model, models[place])
+            butlerQC.put(warp, matched[place])
+
+        warps = sorted(butlerQC.get(inputRefs.warps), key=_place)
+        result = self.run(warps, butlerQC.get(inputRefs.skyMap), take=put)
+        butlerQC.put(result.quality, outputRefs.quality)
+
+    def run(
+        self,
+        warps: Sequence[Any],
+        skyMap: Any,
+        *,
+        take: Callable[[tuple[int, int], Any, Any], object] | None = None,
+    ) -> pipe_base.Struct:
+        """Match the visits of a tract to one of them.
+
+        Parameters
+        ----------
+        warps : sequence of handles
+            Handles with a method ``get()`` that returns a `lsst.images.MaskedImage` or an exposure, and a ``dataId``
+            with visit, patch and tract.
+        skyMap : SkyMap or dict
+            Sky map of `evensky.tasks.tract` or of ``lsst.skymap``, or the values of `SkyMap.to_dict`.
+        take : callable, optional
+            ``take((visit, patch), model, matched)`` is called for each warp as soon as it is matched, instead of
+            keeping the results.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            backgroundInfoList : dict of (int, int) to object
+                Model that was added to each warp, by (visit, patch); 0 for the reference. It is an image of
+                ``lsst.images`` or of this package, or a `BackgroundList` of ``lsst.afw`` for its exposures. Empty with
+                `take`.
+            matchedImageList : dict of (int, int) to object
+                The matched warps, and the unchanged ones of the reference. Empty with `take`.
+            quality : dict
+                Reference, the reason for its choice, configuration, visits and skipped visits, as values that YAML and
+                JSON can hold.
+
+        Raises
+        ------
+        lsst.pipe.base.NoWorkFound
+            If there are fewer than two visits, or none of them can be the reference.
+        """
+        visits = {int(warp.dataId["visit"]) for warp in warps}
+        if len(visits) < 2:
+            raise pipe_base.NoWorkFound(f"There are warps of {len(visits)} visits; at least 2 are needed to match")
+        if isinstance(skyMap, Mapping):
+            skyMap = SkyMap.from_dict(skyMap)
+        models: dict[tuple[int, int], Any] = {}
+        matched: dict[tuple[int, int], Any] = {}
+
+        def keep(place: tuple[int, int], model: Any, warp: Any) -> None:
+            models[place], matched[place] = model, warp
+
+        give = keep if take is None else take
+        config = self._config_for(visits)
+        task = MatchBackgroundsTask(config=config, log=self.log.logger)
+        try:
+            result = task.run(
+                warps,
+                skyMap,
+                take=lambda warp, background, made: give(_place(warp), _model_like(made, background), made),
+            )
+        except TaskError as error:  # no visit has good bins, so there is nothing to do
+            raise pipe_base.NoWorkFound(str(error)) from error
+        quality = quality_of(result, config, [_place(warp) for warp in warps])
+        done = len(quality["visits"]) - len(quality["skipped"]) - 1
+        self.log.info("Matched %d of %d visits to visit %d", done, len(visits) - 1, quality["reference"])
+        return pipe_base.Struct(backgroundInfoList=models, matchedImageList=matched, quality=quality)
+
+    def _config_for(self, visits: set[int]) -> MatchBackgroundsConfig:
+        """Return the configuration of the match, without a reference that does not cover this tract."""
+        config = self.config.match
+        if config.refWarpVisit is None or config.refWarpVisit in visits:
+            return config
+        # One visit is named for a run over many tracts.
+        self.log.info("Visit %d does not cover this tract; the reference is chosen automatically", config.refWarpVisit)
+        changed = config.copy()
+        changed.refWarpVisit = None
+        return changed
+
+
+def _place(reference: Any) -> tuple[int, int]:
+    """Return visit and patch of a handle or of a reference to a dataset."""
+    return int(reference.dataId["visit"]), int(reference.dataId["patch"])
+
+
+def _model_like(warp: Any, background: BackgroundList) -> Any:
+    """Return a background as the image or list of backgrounds that belongs to a kind of warp."""
+    if not is_lsst_images(warp) and type(warp).__module__.startswith("lsst.afw."):
+        return stack_background(background)
+    shape, pixels = warp.image.array.shape, background.getImage().array
+    if pixels.shape != shape:  # as original, the background of the first warp, which is 0, for all of the reference
+        pixels = np.zeros(shape, np.float32)
+    return data_like(warp, pixels, bare=True)
+
+
+def quality_of(result: Any, config: MatchBackgroundsConfig, places: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """Return what is known of a match of a tract, as values that YAML and JSON can hold.
+
+    Parameters
+    ----------
+    result : Struct
+        As `evensky.tasks.tract.MatchBackgroundsTask.run` returns it.
+    config : MatchBackgroundsConfig
+    places : sequence of (int, int)
+        Visit and patch of each warp.
+
+    Returns
+    -------
+    dict
+        ``reference`` (visit), ``reason`` (of its choice), ``config``, ``skipped`` (visit to reason), ``unreadable``
+        (list of visit, patch and reason), and ``visits``, which holds for each visit its ``status`` (reference, matched
+        or skipped), the terms of its ``cost``, the quality of its fit with ``flags``, and its ``patches``, each with
+        flags and the share of its pixels whose model comes from other bins.
+    """
+    visits: dict[str, dict[str, Any]] = {}
+    for visit in sorted({visit for visit, _ in places}):
+        status = "reference" if visit == result.reference else "skipped" if visit in result.skipped else "matched"
+        visits[str(visit)] = {"status": status, "patches": {}}
+    for one in result.candidates or ():
+        terms = ("chi2", "variance", "npoints", "cost_chi2", "cost_variance", "cost_coverage", "cost", "message")
+        visits[str(one.visit)]["cost"] = {name: _plain(getattr(one, name)) for name in terms}
+    for visit, fit in result.fits.items():
+        visits[str(visit)] |= {name: _plain(getattr(fit, attribute)) for name, attribute in _FIT.items()}
+    for (visit, patch), info in zip(places, result.warpInfoList, strict=True):
+        known = {} if info is None else {"filled_fraction": _plain(info.filledFraction), "flags": dict(info.flags)}
+        visits[str(visit)]["patches"][str(patch)] = known
+    return {
+        "reference": int(result.reference),
+        "reason": result.reason,
+        "config": config.toDict(),
+        "visits": visits,
+        "skipped": {str(visit): reason for visit, reason in result.skipped.items()},
+        "unreadable": [[*places[index], reason] for index, reason in result.unreadable],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as a plain number, string or dictionary."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def stack_background(background: BackgroundList) -> Any:
+    """Return a list of backgrounds as one of ``lsst.afw.math``.
+
+    Parameters
+    ----------
+    background : BackgroundList
+
+    Returns
+    -------
+    lsst.afw.math.BackgroundList
+        With the same cells, masks, errors and styles.
+    """
+    math, image, geom = (importlib.import_module(f"lsst.{name}") for name in ("afw.math", "afw.image", "geom"))
+    result = math.BackgroundList()
+    for own, interpolation, undersample, approximate, order_x, order_y, weighting in background:
+        cells, box = own.getStatsImage(), own.getImageBBox()
+        stats = image.MaskedImageF(cells.getWidth(), cells.getHeight())
+        stats.image.array[...] = cells.image.array
+        stats.variance.array[...] = cells.variance.array
+        for name, number in cells.mask.getMaskPlaneDict().items():
+            marked = (cells.mask.array & np.int32(1 << number)) != 0
+            if marked.any():
+                stats.mask.array[marked] |= stats.mask.getPlaneBitMask(name)
+        corner = geom.Point2I(box.getMinX(), box.getMinY())
+        made = math.BackgroundMI(geom.Box2I(corner, geom.Extent2I(box.getWidth(), box.getHeight())), stats)
+        result.append(
+            (
+                made,
+                getattr(math.Interpolate, interpolation.name),
+                getattr(math, undersample.name),
+                getattr(math.ApproximateControl, approximate.name),
+                order_x,
+                order_y,
+                weighting,
+            )
+        )
+    return result

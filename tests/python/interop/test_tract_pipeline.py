@@ -1,0 +1,382 @@
+"""The pipeline task of tracts on a real Butler repository: by pipetask, by the Python executor, by BPS with Parsl."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lsst.pipe.base")
+pytest.importorskip("lsst.daf.butler")
+pytest.importorskip("lsst.images")
+
+import butlers
+import tract_scenes
+import yaml
+from lsst.daf.butler import Butler, DatasetType, StorageClassFactory
+from lsst.pipe.base import InMemoryDatasetHandle, NoWorkFound
+from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
+from tract_scenes import TractScene
+
+import evensky.image
+import evensky.interop
+import evensky.math
+from evensky import geom
+from evensky.interop import tract_pipeline
+from evensky.interop.lsst_images import to_masked_image
+from evensky.interop.tract_pipeline import (
+    MatchTractBackgroundsConfig,
+    MatchTractBackgroundsConnections,
+    MatchTractBackgroundsTask,
+)
+from evensky.tasks.tract import MatchBackgroundsTask, SkyMap
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of other packages
+
+PIPELINE = Path(evensky.interop.__file__).with_name("match_tract.yaml")
+TRACTS = (0, 1)
+SETTINGS = {
+    "match.tractBgModel.xBin": 24,
+    "match.tractBgModel.yBin": 24,
+    "match.tractBgModel.binning": 12,
+    "match.reference.tractBgModel.xBin": 24,
+    "match.reference.tractBgModel.yBin": 24,
+}
+
+
+@functools.cache
+def scene(tract: int) -> TractScene:
+    """Return a tract of 3 x 3 patches with 6 visits; only in tract 0 does one visit have all patches."""
+    return tract_scenes.scene(5 + tract, patch=(96, 96), border=8, tract=tract, centred=tract == 0)
+
+
+SKY_MAP = SkyMap({tract: scene(tract).info for tract in TRACTS})
+
+
+@functools.cache
+def stored(tract: int, visit: int, patch: int) -> Any:
+    return to_masked_image(scene(tract).warps[visit, patch])
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("butler") / "repo"
+    places = [(tract, *place) for tract in TRACTS for place in scene(tract).covered]
+    warps = (
+        ({"tract": tract, "visit": visit, "patch": patch}, stored(tract, visit, patch))
+        for tract, visit, patch in places
+    )
+    butler = butlers.make_repository(
+        root, scene(0).visits, dict.fromkeys(TRACTS, (3, 3)), warps, warp_type="psf_matched"
+    )
+    kind = DatasetType("skyMap", dimensions=("skymap",), storageClass="StructuredDataDict", universe=butler.dimensions)
+    butler.registry.registerDatasetType(kind)
+    butler.put(SKY_MAP.to_dict(), kind, skymap="map")
+    return root
+
+
+def config(**fields: Any) -> MatchTractBackgroundsConfig:
+    made = MatchTractBackgroundsConfig()
+    for name, value in SETTINGS.items():
+        functools.reduce(getattr, name.split(".")[:-1], made).update(
+            **{name.split(".")[-1]: float(value) if name.endswith("Bin") else value}
+        )
+    made.match.update(**fields)
+    return made
+
+
+def handles(tract: int, *empty: int) -> list[InMemoryDatasetHandle]:
+    """Return the warps of a tract; some visits have no good pixel."""
+    found = []
+    for visit, patch in sorted(scene(tract).covered):
+        warp = stored(tract, visit, patch).copy()
+        if visit in empty:
+            warp.image.array[...] = np.nan
+        found.append(InMemoryDatasetHandle(warp, tract=tract, visit=visit, patch=patch, copy=True))
+    return found
+
+
+@functools.cache
+def in_memory(tract: int) -> Any:
+    return MatchTractBackgroundsTask(config=config()).run(handles(tract), SKY_MAP.to_dict())
+
+
+def check(repository: Path, collection: str, tracts: tuple[int, ...] = TRACTS) -> None:
+    """Check that every output is bit-identical to the result of the task in memory, and that nothing else exists."""
+    butler = Butler.from_config(repository, collections=[collection])
+    for tract in tracts:
+        expected = in_memory(tract)
+        where = {"skymap": "map", "tract": tract}
+        assert butler.get("psf_matched_warp_background_tract_fit", band="r", **where) == expected.quality
+        assert sorted(expected.matchedImageList) == sorted(expected.backgroundInfoList) == sorted(scene(tract).covered)
+        for name in ("matched", "diff"):
+            found = butler.query_datasets(f"psf_matched_warp_background_{name}", where="tract = :t", bind={"t": tract})
+            assert len(found) == len(scene(tract).covered)
+        for (visit, patch), warp in expected.matchedImageList.items():
+            place = {"instrument": butlers.CAMERA, "visit": visit, "patch": patch, **where}
+            got = butler.get("psf_matched_warp_background_matched", place)
+            np.testing.assert_array_equal(got.image.array, warp.image.array)
+            np.testing.assert_array_equal(got.mask.array, warp.mask.array)
+            np.testing.assert_array_equal(got.variance.array, warp.variance.array)
+            assert (got.bbox, got.unit, got.mask.schema) == (warp.bbox, warp.unit, warp.mask.schema)
+            model = butler.get("psf_matched_warp_background_diff", place)
+            np.testing.assert_array_equal(model.array, expected.backgroundInfoList[visit, patch].array)
+            assert (model.bbox, model.unit) == (warp.bbox, warp.unit)
+
+
+def test_pipetask(repository: Path, tmp_path: Path) -> None:
+    where = ["-b", str(repository), "-i", "test/warps", "-o", "test/pipetask", "-d", "skymap='map'"]
+    changes = [part for name, value in SETTINGS.items() for part in ("-c", f"matchTractBackgrounds:{name}={value}")]
+    what = ["-p", str(PIPELINE), *changes, "--register-dataset-types"]
+    butlers.run_program(["pipetask", "run", *where, *what, "-j", "2"], tmp_path)
+    check(repository, "test/pipetask")
+
+
+def test_the_executor_of_python(repository: Path) -> None:
+    butler = SimplePipelineExecutor.prep_butler(str(repository), inputs=["test/warps"], output="test/simple")
+    executor = SimplePipelineExecutor.from_task_class(
+        MatchTractBackgroundsTask, config=config(), where="skymap = 'map' AND tract = 1", butler=butler
+    )
+    assert len(executor.run(register_dataset_types=True)) == 1
+    check(repository, "test/simple", (1,))
+
+
+def test_bps(repository: Path, tmp_path: Path) -> None:
+    pytest.importorskip("lsst.ctrl.bps.parsl")
+    options = " ".join(f"-c matchTractBackgrounds:{name}={value}" for name, value in SETTINGS.items())
+    (tmp_path / "submission.yaml").write_text(butlers.submission(PIPELINE, repository, options=options))
+    butlers.run_program(["bps", "submit", "submission.yaml"], tmp_path)
+    check(repository, "test/bps")
+
+
+@pytest.mark.parametrize("tract", TRACTS)
+def test_the_numbers_are_the_task_s(tract: int) -> None:
+    ours = in_memory(tract)
+    seen = {}
+    warps = sorted(scene(tract).handles(), key=lambda one: (one.dataId["visit"], one.dataId["patch"]))
+    plain = MatchBackgroundsTask(config=config().match).run(
+        warps, SKY_MAP, take=lambda warp, *made: seen.update({(warp.dataId["visit"], warp.dataId["patch"]): made})
+    )
+    assert plain.reference == ours.quality["reference"]
+    assert sorted(seen) == sorted(ours.matchedImageList)
+    for place, (background, matched) in seen.items():
+        np.testing.assert_array_equal(matched.image.array, ours.matchedImageList[place].image.array)
+        np.testing.assert_array_equal(background.getImage().array, ours.backgroundInfoList[place].array)
+
+
+@pytest.mark.parametrize("tract", TRACTS)
+def test_patches_have_no_seams_and_visits_no_steps(tract: int) -> None:
+    models = {place: model.array for place, model in in_memory(tract).backgroundInfoList.items()}
+    before = tract_scenes.measure(scene(tract), {place: np.zeros_like(model) for place, model in models.items()})
+    after = tract_scenes.measure(scene(tract), models)
+    assert after.patch_seams.largest < 0.1
+    assert after.visit_steps.rms < before.visit_steps.rms / 5
+    assert after.residual < before.residual / (30 if tract == 0 else 5)
+
+
+def test_results_are_handed_on_as_they_are_made() -> None:
+    order = []
+
+    class Handle(SimpleNamespace):
+        def get(self) -> Any:
+            order.append(("read", self.dataId["visit"], self.dataId["patch"]))
+            return stored(0, self.dataId["visit"], self.dataId["patch"])
+
+    def take(place: tuple[int, int], model: Any, matched: Any) -> None:
+        order.append(("written", *place))
+
+    warps = [Handle(dataId={"tract": 0, "visit": v, "patch": p}) for v, p in sorted(scene(0).covered)]
+    result = MatchTractBackgroundsTask(config=config(heldMegabytes=0)).run(warps, SKY_MAP, take=take)
+    assert result.matchedImageList == result.backgroundInfoList == {}
+    # In the last pass, each warp is read and written before the next one is read.
+    last = order[-2 * len(warps) :]
+    assert [kind for kind, *_ in last] == ["read", "written"] * len(warps)
+    assert [one[1:] for one in last[::2]] == [one[1:] for one in last[1::2]] == sorted(scene(0).covered)
+
+
+def test_the_quality_table() -> None:
+    quality = in_memory(1).quality
+    assert yaml.safe_load(yaml.safe_dump(quality)) == quality
+    assert json.loads(json.dumps(quality)) == quality
+    assert sorted(quality["visits"]) == sorted(map(str, scene(1).visits))
+    reference = quality["visits"][str(quality["reference"])]
+    assert reference["status"] == "reference"
+    assert "cost" in quality["reason"]
+    costs = {visit: one["cost"]["cost"] for visit, one in quality["visits"].items()}
+    assert min(costs, key=costs.__getitem__) == str(quality["reference"])
+    for visit, one in quality["visits"].items():
+        patches = {str(patch) for number, patch in scene(1).covered if str(number) == visit}
+        assert set(one["patches"]) == patches
+        if one["status"] == "matched":
+            assert 0 < one["good_fraction"] < 1
+            assert 0 <= one["filled_fraction"] < 1
+            assert one["good_bins"] > 0
+    others = [one for one in quality["visits"].values() if one["status"] == "matched"]
+    assert any("EXTRAPOLATED" in one["flags"] for one in others)
+    assert any("NO_OVERLAP" in patch["flags"] for one in others for patch in one["patches"].values())
+
+
+def test_a_visit_that_cannot_be_matched_does_not_stop_the_others() -> None:
+    result = MatchTractBackgroundsTask(config=config()).run(handles(0, 103), SKY_MAP)
+    assert {visit for visit, _ in result.matchedImageList} == set(scene(0).visits) - {103}
+    assert result.quality["visits"]["103"]["status"] == "skipped"
+    assert "no good pixel" in result.quality["skipped"]["103"]
+
+
+def test_visits_without_a_good_pixel_are_no_work() -> None:
+    with pytest.raises(NoWorkFound, match="can be the reference"):
+        MatchTractBackgroundsTask(config=config()).run(handles(0, *scene(0).visits), SKY_MAP)
+
+
+def test_one_visit_alone_is_no_work() -> None:
+    given = [one for one in handles(0) if one.dataId["visit"] == 101]
+    with pytest.raises(NoWorkFound, match="1 visits; at least 2"):
+        MatchTractBackgroundsTask(config=config()).run(given, SKY_MAP)
+    with pytest.raises(NoWorkFound, match="0 visits"):
+        MatchTractBackgroundsTask(config=config()).run([], SKY_MAP)
+
+
+def test_a_reference_by_its_visit() -> None:
+    task = MatchTractBackgroundsTask(config=config(refWarpVisit=102))
+    assert task.run(handles(0), SKY_MAP).quality["reference"] == 102
+    task = MatchTractBackgroundsTask(config=config(refWarpVisit=999))  # this visit does not cover the tract
+    result = task.run(handles(0), SKY_MAP)
+    assert result.quality == in_memory(0).quality
+    assert task.config.match.refWarpVisit == 999
+
+
+def test_as_the_original() -> None:
+    given = handles(0)
+    result = MatchTractBackgroundsTask(config=config(asOriginal=True)).run(given, SKY_MAP)
+    reference = result.quality["reference"]
+    for handle in given:
+        place = handle.dataId["visit"], handle.dataId["patch"]
+        model, matched = result.backgroundInfoList[place], result.matchedImageList[place]
+        assert model.bbox == matched.bbox == handle.inMemoryDataset.bbox
+        assert np.any(model.array) == (place[0] != reference)
+        np.testing.assert_array_equal(matched.image.array, handle.inMemoryDataset.image.array + model.array)
+    ours, theirs = (
+        tract_scenes.measure(scene(0), {place: model.array for place, model in one.backgroundInfoList.items()})
+        for one in (in_memory(0), result)
+    )
+    assert theirs.patch_seams.rms > 100 * ours.patch_seams.rms
+
+
+def test_connections_have_the_names_of_the_original() -> None:
+    connections = MatchTractBackgroundsConnections(config=MatchTractBackgroundsConfig())
+    assert connections.dimensions == {"skymap", "tract", "band"}
+    names = {name: connections.allConnections[name].name for name in connections.allConnections}
+    assert {name: names[name] for name in ("warps", "skyMap", "backgroundInfoList", "matchedImageList", "quality")} == {
+        "warps": "psf_matched_warp",
+        "skyMap": "skyMap",
+        "backgroundInfoList": "psf_matched_warp_background_diff",
+        "matchedImageList": "psf_matched_warp_background_matched",
+        "quality": "psf_matched_warp_background_tract_fit",
+    }
+    changed = MatchTractBackgroundsConfig()
+    changed.connections.warpType = "direct"
+    changed.connections.warpTypeSuffix = "_new"
+    connections = MatchTractBackgroundsConnections(config=changed)
+    assert connections.warps.name == "direct_warp_new"
+    assert connections.matchedImageList.name == "direct_warp_new_background_matched"
+
+
+class StackExposure:
+    """Exposure that stands in for one of ``lsst.afw``: its class is not one of this package."""
+
+    def __init__(self, exposure: Any) -> None:
+        self._exposure = exposure
+        self.image, self.mask, self.variance = exposure.image, exposure.mask, exposure.variance
+
+    def getBBox(self) -> Any:
+        return self._exposure.getBBox()
+
+    def clone(self) -> StackExposure:
+        return StackExposure(self._exposure.clone())
+
+
+StackExposure.__module__ = "lsst.afw.image"
+
+
+def test_exposures_of_the_stack_get_backgrounds_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, module in {"afw.math": evensky.math, "afw.image": evensky.image, "geom": geom}.items():
+        monkeypatch.setitem(sys.modules, f"lsst.{name}", module)
+    given = [
+        SimpleNamespace(dataId=one.dataId, get=lambda one=one: StackExposure(one.get())) for one in scene(0).handles()
+    ]
+    result = MatchTractBackgroundsTask(config=config()).run(given, SKY_MAP)
+    expected = in_memory(0)
+    assert result.quality == expected.quality
+    for place, background in result.backgroundInfoList.items():
+        assert type(background) is evensky.math.BackgroundList
+        np.testing.assert_array_equal(background.getImage().array, expected.backgroundInfoList[place].array)
+        matched = result.matchedImageList[place]
+        assert type(matched) is StackExposure
+        np.testing.assert_array_equal(matched.image.array, expected.matchedImageList[place].image.array)
+
+
+def test_backgrounds_of_the_stack_have_all_planes_and_styles(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, module in {"afw.math": evensky.math, "afw.image": evensky.image, "geom": geom}.items():
+        monkeypatch.setitem(sys.modules, f"lsst.{name}", module)
+    result = MatchBackgroundsTask(config=config().match).run(scene(1).handles(), SKY_MAP)
+    masked = False
+    for background in result.backgroundInfoList:
+        (mine, *styles), (its, *others) = background[0], tract_pipeline.stack_background(background)[0]
+        assert styles == others
+        masked |= bool(mine.getStatsImage().mask.array.any())
+        for plane in ("image", "mask", "variance"):
+            pair = (getattr(one.getStatsImage(), plane).array for one in (mine, its))
+            np.testing.assert_array_equal(*pair)
+    assert masked
+
+
+def test_storage_classes_are_those_of_the_packages_that_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    connections = MatchTractBackgroundsConnections(config=MatchTractBackgroundsConfig())
+    names = ("warps", "skyMap", "backgroundInfoList", "matchedImageList", "quality")
+    ours = ("MaskedImageV2", "StructuredDataDict", "ImageV2", "MaskedImageV2", "StructuredDataDict")
+    assert tuple(getattr(connections, name).storageClass for name in names) == ours
+
+    # A module that only stands in for the stack does not count.
+    monkeypatch.setitem(sys.modules, "lsst.afw", ModuleType("lsst.afw"))
+    monkeypatch.setitem(sys.modules, "lsst.afw.image", ModuleType("lsst.afw.image"))
+    assert tuple(getattr(_imported_anew(), name).storageClass for name in names) == ours
+
+    # With the stack.
+    find = importlib.util.find_spec
+    real = find("lsst.images")
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: real if name in ("lsst.afw.image", "lsst.skymap") else find(name)
+    )
+    theirs = ("ExposureF", "SkyMap", "Background", "ExposureF", "StructuredDataDict")
+    assert tuple(getattr(_imported_anew(), name).storageClass for name in names) == theirs
+    assert all(name in StorageClassFactory() for name in ours + theirs)
+
+
+def _imported_anew() -> Any:
+    """Return the connections of the module as it is when it is imported now."""
+    spec = importlib.util.spec_from_file_location("evensky.interop.again", tract_pipeline.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.MatchTractBackgroundsConnections(config=module.MatchTractBackgroundsConfig())
+
+
+def test_the_sky_map_of_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    butlers.make_repository(tmp_path / "repo", [1], {9813: (10, 10)}, [])
+    page = (Path(__file__).parents[3] / "docs" / "pipeline.md").read_text()
+    (script,) = re.findall(r"^```python\n(from lsst.daf.butler .*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(script.replace("my_map", "map"), "pipeline.md", "exec"), names)
+    stored_map = Butler.from_config("repo", collections=["my/warps"]).get("skyMap", skymap="map")
+    assert SkyMap.from_dict(stored_map) == names["sky_map"]
+    assert stored_map == names["sky_map"].to_dict()
