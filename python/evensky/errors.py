@@ -18,7 +18,6 @@ __all__ = [
     "LogicError",
     "NotFoundError",
     "OutOfRangeError",
-    "OverflowError",
     "RangeError",
     "TaskError",
     "UnderflowError",

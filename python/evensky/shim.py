@@ -33,15 +33,16 @@ _STAND_INS: dict[str, tuple[str, ...]] = {
     "lsst.afw.image.testUtils": ("evensky.testing",),
     "lsst.afw.math": ("evensky.math",),
     "lsst.afw.display": ("evensky.draw.virtual_display",),
-    "lsst.afw.fits": ("evensky.errors",),
+    "lsst.afw.fits": ("evensky.errors", "evensky.image"),
     "lsst.coadd.utils": ("evensky.image",),
-    "lsst.daf.base": ("evensky.image.metadata",),
+    "lsst.daf.base": ("evensky.image",),
     "lsst.pex.exceptions": ("evensky.errors",),
     "lsst.pipe.base": ("evensky.tasks.base",),
     "lsst.pipe.tasks.background": (
         "evensky.tasks.tract",
         "evensky.tasks.focal_plane",
         "evensky.tasks.sky_frame",
+        "evensky.tasks.mask_objects",
     ),
 }
 
@@ -73,7 +74,6 @@ _SHORT_ERRORS = {
     for suffix in ("", "Exception")
 }
 _ALIASES = {
-    "lsst.daf.base": {"PropertyList": "as_metadata", "PropertySet": "as_metadata"},
     "lsst.pex.exceptions": {**_SHORT_ERRORS, "LsstException": "Exception", "LsstCppException": "Exception"},
 }
 
@@ -120,7 +120,7 @@ class _StandIn(ModuleType):
     @staticmethod
     def _mirrored_built_ins(module: ModuleType) -> set[str]:
         """Return the errors of a module that are named like built-ins, which its own ``__all__`` leaves out."""
-        return {name for name in ("Exception", "RuntimeError", "TypeError") if name in module.__dict__}
+        return {name for name in ("Exception", "OverflowError", "RuntimeError", "TypeError") if name in module.__dict__}
 
 
 def install(generation: str = "exposures") -> list[str]:
@@ -198,8 +198,8 @@ def _add_assertions() -> None:
     tests = sys.modules.get("lsst.utils.tests")
     if tests is None or _added:
         return
+    testing = importlib.import_module("evensky.testing")
     with _lock:
-        testing = importlib.import_module("evensky.testing")
         for name in testing.__all__:
             if name.startswith("assert") and not hasattr(tests.TestCase, name):
                 setattr(tests.TestCase, name, getattr(testing, name))

@@ -88,6 +88,7 @@ def test_coordinates_are_compared_one_by_one() -> None:
         assert tuple(getattr(Extent2I(1, 5), name)(Extent2D(2, 5))) == want, name
     assert tuple(one.lt(3)) == (True, False)
     assert any(Extent2I(0, 2).eq(0))
+    assert geom.any(Extent2I(0, 2).eq(0)) is not geom.all(Extent2I(0, 2).eq(0))
     assert not all(Extent2D(0.5, 2).gt(1.5))
     first, second = one.lt(3), one.eq(1)
     assert first.and_(second) == first.or_(second) == geom.CoordinateExpr2(True, False)

@@ -61,7 +61,8 @@ def test_every_way_to_import() -> None:
         metadata.setDouble("EXPTIME", 30.0)
         assert ExposureF(3, 2).getMetadata().names() == [] and metadata.getScalar("EXPTIME") == 30.0
         from lsst.coadd.utils import ImageScaler
-        from lsst.afw.fits import FitsError
+        from lsst.afw.fits import FitsError, readMetadata
+        assert isinstance(metadata, dafBase.PropertyList)
         from lsst.pipe.base import Struct, TaskError
         from lsst.pipe.tasks.matchBackgrounds import MatchBackgroundsConfig, MatchBackgroundsTask
         import evensky.tasks

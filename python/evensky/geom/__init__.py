@@ -5,6 +5,7 @@ Scripts written for ``lsst.geom`` need only ``import evensky.geom as geom``.
 
 from __future__ import annotations
 
+import builtins as _builtins
 import math as _math
 
 from .angles import (
@@ -42,6 +43,9 @@ from .pairs import (
     trusted_point,
 )
 from .sphere import SpherePoint
+
+# They combine a CoordinateExpr2, and are names of the original's module; a star import leaves them out.
+all, any = _builtins.all, _builtins.any  # noqa: A001
 
 PI, TWOPI, HALFPI = _math.pi, 2 * _math.pi, 0.5 * _math.pi
 
