@@ -16,6 +16,7 @@ from .factories import (
 )
 from .foreign import Planes, as_planes
 from .image import Image, ImageD, ImageF, ImageI, ImageL, ImageU
+from .labels import FilterLabel, PhotoCalib, makePhotoCalibFromCalibZeroPoint
 from .mask import Mask, MaskPixel, MaskX, translate_mask
 from .masked_image import (
     MaskedImage,
@@ -42,6 +43,7 @@ __all__ = [
     "ExposureInfo",
     "ExposureL",
     "ExposureU",
+    "FilterLabel",
     "Image",
     "ImageD",
     "ImageF",
@@ -62,6 +64,7 @@ __all__ = [
     "MaskedVector",
     "MaskedVectorD",
     "MaskedVectorF",
+    "PhotoCalib",
     "Planes",
     "PropertyList",
     "PropertySet",
@@ -74,6 +77,7 @@ __all__ = [
     "makeMaskFromArray",
     "makeMaskedImage",
     "makeMaskedImageFromArrays",
+    "makePhotoCalibFromCalibZeroPoint",
     "readMetadata",
     "translate_mask",
 ]

@@ -14,6 +14,7 @@ __all__ = [
 ]
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -26,7 +27,7 @@ from ..errors import TypeError as WrongTypeError
 from ..fits.planes import FitsPlanes, read_planes
 from ..fits.writing import write_planes
 from ..geom import Box2I, Point2I
-from ._files import FileArguments, file_arguments, fill_metadata
+from ._files import FileArguments, file_arguments, fill_metadata, write_mode
 from ._pixels import (
     LOCAL,
     PARENT,
@@ -366,9 +367,20 @@ class MaskedImage(Boxed):
         """Read a FITS file. See `evensky.io.read_exposure`."""
         return cls(masked_image_from_planes(read_planes(fileName)))
 
-    def writeFits(self, fileName: str | Path, overwrite: bool = True) -> None:
-        """Write a FITS file in afw's layout. See `evensky.io.write_exposure`."""
-        write_planes(planes_of_masked_image(self), fileName, overwrite=overwrite)
+    def writeFits(self, fileName: str | Path, metadata: Any = None, *, overwrite: bool = True) -> None:
+        """Write a FITS file in afw's layout. See `evensky.io.write_exposure`.
+
+        Parameters
+        ----------
+        fileName : str or Path
+        metadata : mapping, optional
+            Cards to write.
+        overwrite : bool, optional
+            Replace an existing file.
+        """
+        options = write_mode(metadata, "w", overwrite)
+        planes = replace(planes_of_masked_image(self), header=options["header"])
+        write_planes(planes, fileName, overwrite=options["overwrite"])
 
     def __str__(self) -> str:
         return f"image={self._image},\nmask={self._mask},\nvariance={self._variance}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evensky.errors import LengthError
+from evensky.errors import FitsError, LengthError
 from evensky.geom import Box2I, Extent2I, Point2I
 from evensky.image import (
     LOCAL,
@@ -20,6 +20,7 @@ from evensky.image import (
     MaskedImageD,
     MaskedImageF,
     imagesOverlap,
+    readMetadata,
 )
 
 BOX = Box2I(Point2I(100, 50), Extent2I(6, 4))
@@ -149,7 +150,10 @@ def test_masked_images_in_files(tmp_path: Path) -> None:
     path = tmp_path / "masked.fits"
     masked = filled(1.5, 2, 3.0)
     masked.setXY0(10, 20)
-    masked.writeFits(path)
+    masked.writeFits(path, {"NIGHT": 3})
+    assert readMetadata(path).getScalar("NIGHT") == 3
+    with pytest.raises(FitsError, match="exists already"):
+        masked.writeFits(path, False)
     for read in (MaskedImageF(path), MaskedImageF(str(path)), MaskedImageF(fileName=path), MaskedImage(path)):
         assert (read.getBBox(), read[12, 21]) == (masked.getBBox(), (1.5, 2, 3.0))
     box = Box2I(Point2I(11, 20), Extent2I(2, 1))
