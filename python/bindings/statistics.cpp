@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
+#include <variant>
 
 #include "arrays.hpp"
 #include "initialised.hpp"
@@ -17,6 +19,21 @@ namespace {
 
 using Weights = StatisticsControl::WeightsBoolean;
 
+// Whether to weight pixels, with the names and numbers of lsst.afw.math.
+enum class WeightsNumber : std::uint8_t { WEIGHTS_FALSE = 0, WEIGHTS_TRUE = 1, WEIGHTS_NONE = 2 };
+using UseWeights = std::optional<std::variant<WeightsNumber, bool>>;
+
+Weights weightsOf(UseWeights const& useWeights) {
+    if (!useWeights) return Weights::UNSET;
+    if (auto const* const flag = std::get_if<bool>(&*useWeights)) return *flag ? Weights::TRUE_ : Weights::FALSE_;
+    switch (std::get<WeightsNumber>(*useWeights)) {
+        case WeightsNumber::WEIGHTS_FALSE: return Weights::FALSE_;
+        case WeightsNumber::WEIGHTS_TRUE: return Weights::TRUE_;
+        case WeightsNumber::WEIGHTS_NONE: break;
+    }
+    return Weights::UNSET;
+}
+
 // Accept bits as signed or as unsigned numbers, such as 0x80000000 or -1.
 MaskPixel toBits(std::int64_t bits) {
     if (bits < std::numeric_limits<std::int32_t>::min() || bits > std::numeric_limits<std::uint32_t>::max()) {
@@ -26,9 +43,8 @@ MaskPixel toBits(std::int64_t bits) {
 }
 
 StatisticsControl makeControl(double numSigmaClip, int numIter, std::int64_t andMask, bool isNanSafe,
-                              std::optional<bool> useWeights) {
-    auto const weights = !useWeights ? Weights::UNSET : (*useWeights ? Weights::TRUE_ : Weights::FALSE_);
-    return StatisticsControl(numSigmaClip, numIter, toBits(andMask), isNanSafe, weights);
+                              UseWeights const& useWeights) {
+    return StatisticsControl(numSigmaClip, numIter, toBits(andMask), isNanSafe, weightsOf(useWeights));
 }
 
 std::optional<bool> useWeights(StatisticsControl const& sctrl) {
@@ -49,7 +65,8 @@ py::tuple controlState(StatisticsControl const& sctrl) {
 StatisticsControl controlFromState(py::tuple const& state) {
     checkState(state, 9, "a StatisticsControl");
     auto sctrl = makeControl(stateValue<double>(state, 0), stateValue<int>(state, 1), stateValue<MaskPixel>(state, 2),
-                             stateValue<bool>(state, 3), stateValue<std::optional<bool>>(state, 4));
+                             stateValue<bool>(state, 3), UseWeights());
+    if (auto const weights = stateValue<std::optional<bool>>(state, 4)) sctrl.setWeighted(*weights);
     sctrl.setCalcErrorFromInputVariance(stateValue<bool>(state, 5));
     sctrl.setCalcErrorMosaicMode(stateValue<bool>(state, 6));
     sctrl.setNoGoodPixelsMask(stateValue<MaskPixel>(state, 7));
@@ -86,6 +103,12 @@ void declareStatistics(py::module_& module) {
 
     py::class_<StatisticsControl, std::shared_ptr<StatisticsControl>> control(module, "StatisticsControl",
                                                                               InitialisedOnly{});
+    py::native_enum<WeightsNumber>(control, "WeightsBoolean", "enum.IntEnum", "Whether to weight pixels.")
+            .value("WEIGHTS_FALSE", WeightsNumber::WEIGHTS_FALSE, "do not weight")
+            .value("WEIGHTS_TRUE", WeightsNumber::WEIGHTS_TRUE, "weight by the weights image or by 1 / variance")
+            .value("WEIGHTS_NONE", WeightsNumber::WEIGHTS_NONE, "weight by the weights image if there is one")
+            .export_values()
+            .finalize();
     control.def(py::init(&makeControl), py::arg("numSigmaClip") = 3.0, py::arg("numIter") = 3, py::arg("andMask") = 0,
                 py::arg("isNanSafe") = true, py::arg("useWeights") = py::none())
             .def("getNumSigmaClip", &StatisticsControl::getNumSigmaClip)

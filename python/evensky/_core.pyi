@@ -24,6 +24,14 @@ def set_error_classes(classes: Mapping[str, type[Exception]]) -> None: ...
 def set_num_threads(num_threads: _Int) -> None: ...
 
 class StatisticsControl:
+    class WeightsBoolean(enum.IntEnum):
+        WEIGHTS_FALSE = 0
+        WEIGHTS_TRUE = 1
+        WEIGHTS_NONE = 2
+
+    WEIGHTS_FALSE: ClassVar[StatisticsControl.WeightsBoolean]
+    WEIGHTS_TRUE: ClassVar[StatisticsControl.WeightsBoolean]
+    WEIGHTS_NONE: ClassVar[StatisticsControl.WeightsBoolean]
     __hash__: ClassVar[None]  # type: ignore[assignment]
     def __init__(
         self,
@@ -31,7 +39,7 @@ class StatisticsControl:
         numIter: _Int = 3,
         andMask: _Int = 0,
         isNanSafe: bool = True,
-        useWeights: bool | None = None,
+        useWeights: StatisticsControl.WeightsBoolean | bool | None = None,
     ) -> None: ...
     def __copy__(self) -> StatisticsControl: ...
     def __deepcopy__(self, memo: dict[int, Any], /) -> StatisticsControl: ...

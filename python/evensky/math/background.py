@@ -111,7 +111,8 @@ class BackgroundMI:
 
     def _adopt(self, core: _core.Background, as_used: _core.AsUsed) -> None:
         self._core = core
-        self._as_used = self._first_used = as_used
+        self._as_used = as_used  # styles of the last evaluation
+        self._first_used: _core.AsUsed | None = None  # styles of the first one
         self._stats: MaskedImageF | None = None  # made when it is first needed
 
     @classmethod
@@ -147,19 +148,6 @@ class BackgroundMI:
     def getBackgroundControl(self) -> BackgroundControl:
         """Return the control of the background; it is not a copy, so changes to it affect later evaluations."""
         return self._core.getBackgroundControl()
-
-    def _evaluate_into(
-        self,
-        out: np.ndarray,
-        box: tuple[int, int, int, int],
-        style: Interpolate.Style | None,
-        undersample: UndersampleStyle | None,
-        num_threads: int,
-    ) -> None:
-        """Evaluate the model into an array, and note the styles that were used."""
-        self._as_used = self._core.get_image(out, box, style, undersample, num_threads)
-        if self._first_used.interpStyle == Interpolate.UNKNOWN:
-            self._first_used = self._as_used
 
     def getAsUsedInterpStyle(self) -> Interpolate.Style:
         """Return the interpolation style of the last image; UNKNOWN before the first one, and for an approximation."""
@@ -209,7 +197,8 @@ class BackgroundMI:
         if not args and not kwargs:
             x0, y0, width, height = self._core.get_image_bbox()
             out = pixels_of(width, height, dtype, "A model")
-            self._evaluate_into(out, (x0, y0, width, height), None, None, num_threads)
+            used = self._core.get_image(out, (x0, y0, width, height), None, None, num_threads)
+            self._as_used, self._first_used = used, self._first_used or used
             return out, x0, y0
         names: tuple[str, ...] = ("bbox", "interpStyle", "undersampleStyle")
         if not (args and isinstance(args[0], Box2I)):
@@ -228,13 +217,14 @@ class BackgroundMI:
         # No memory is allocated for a box that is not inside the image, as the core refuses it.
         width, height = (box[2], box[3]) if whole.contains(bbox) else (0, 0)
         out = pixels_of(width, height, dtype, "A model")
-        self._evaluate_into(
+        used = self._core.get_image(
             out,
             box,
             None if style is None else interp_style(style),
             None if undersample is None else undersample_style(undersample),
             num_threads,
         )
+        self._as_used, self._first_used = used, self._first_used or used
         return out, box[0], box[1]
 
     def getApproximate(
@@ -314,7 +304,8 @@ def fill_with_model(
         model._core.get_image(out, (x0, y0 + first_row, width, len(out)), -1, -1, num_threads)
     else:
         x0, y0, width, _ = model._core.get_image_bbox()
-        model._evaluate_into(out, (x0, y0 + first_row, width, len(out)), None, None, num_threads)
+        used = model._core.get_image(out, (x0, y0 + first_row, width, len(out)), None, None, num_threads)
+        model._as_used, model._first_used = used, model._first_used or used
 
 
 def _measure(planes: Planes, bctrl: BackgroundControl, num_threads: int) -> _core.Background:

@@ -169,7 +169,7 @@ def _last_used(background: BackgroundMI) -> Any:
 
 
 def _first_used(background: BackgroundMI) -> Any:
-    return background._first_used
+    return background._first_used or background._as_used
 
 
 def _settled(entry: tuple[Any, ...], used: Any) -> tuple[Any, ...]:

@@ -55,12 +55,18 @@ class Task:
         Name of the log; ``_DefaultName`` by default.
     log : logging.Logger, optional
         Parent of the task's log.
+    parentTask : Task, optional
+        Task of which this is a subtask; without `log`, its log is the parent of this task's log.
     """
 
     ConfigClass: ClassVar[type[Config]]
     _DefaultName: ClassVar[str]
 
-    def __init__(self, config: Config | None = None, name: str | None = None, log: Any = None) -> None:
+    def __init__(
+        self, config: Config | None = None, name: str | None = None, log: Any = None, parentTask: Any = None
+    ) -> None:
+        if log is None and parentTask is not None:
+            log = parentTask.log
         if config is None:
             config = self.ConfigClass()
         if not isinstance(config, self.ConfigClass):

@@ -78,14 +78,27 @@ class MatchBackgroundsTask(Task):
     name : str, optional
     log : logging.Logger, optional
         Parent of the task's log; by default, the log has no parent and is named "matchBackgrounds".
+    parentTask : Task, optional
+        Task of which this is a subtask; without `log`, its log is the parent of this task's log.
+
+    Notes
+    -----
+    The configuration is not copied or frozen. Its fields are checked and looked at in each call, so that they may be
+    changed between calls, and one configuration may serve several tasks.
     """
 
     ConfigClass = MatchBackgroundsConfig
     _DefaultName = "matchBackgrounds"
     config: MatchBackgroundsConfig
 
-    def __init__(self, config: MatchBackgroundsConfig | None = None, name: str | None = None, log: Any = None) -> None:
-        super().__init__(config, name, log)
+    def __init__(
+        self,
+        config: MatchBackgroundsConfig | None = None,
+        name: str | None = None,
+        log: Any = None,
+        parentTask: Any = None,
+    ) -> None:
+        super().__init__(config, name, log, parentTask)
         self.sctrl = StatisticsControl()
         self.sctrl.setNanSafe(True)
         self._set_bad_planes()

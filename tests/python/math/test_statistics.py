@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -250,3 +251,19 @@ def test_planes_of_another_size_are_invalid_parameters(image: afwImage.MaskedIma
             afwMath.makeStatistics(image.image, flags=afwMath.MEAN, **other)
     with pytest.raises(errors.InvalidParameterError, match="3 x 1 but the image is 2 x 1"):
         afwMath.makeStatistics([1.0, 2.0], np.ones(3), afwMath.MEAN)
+
+
+def test_whether_to_weight_has_names() -> None:
+    kinds = afwMath.StatisticsControl
+    for value, expected in (
+        (kinds.WEIGHTS_FALSE, (True, False)),
+        (kinds.WEIGHTS_TRUE, (True, True)),
+        (kinds.WEIGHTS_NONE, (False, False)),
+        (False, (True, False)),
+        (True, (True, True)),
+        (None, (False, False)),
+    ):
+        control = kinds(3.0, 3, 0x0, True, value)
+        for one in (control, pickle.loads(pickle.dumps(control))):
+            assert (one.getWeightedIsSet(), one.getWeighted()) == expected
+    assert [int(one) for one in kinds.WeightsBoolean] == [0, 1, 2]
