@@ -160,16 +160,17 @@ def _stack_into(
     arrays = arrays_of(out)
     if arrays[0].dtype != stack.dtype:
         raise WrongTypeError(f"out has dtype {arrays[0].dtype} but image 0 has {stack.dtype}; they must be equal")
-    planes = out.mask.getMaskPlaneDict() if isinstance(out, MaskedImage) else {}
-    if all(planes.get(name) == bit for name, bit in (stack.layout or {}).items()):
-        stack.write(arrays, flags, clipped, excuse, maskMap, num_threads)
-        return
-    # The bits of the output have other meanings than those of the images.
-    mask = new_mask(arrays[0].shape, stack.layout)
-    stack.write((arrays[0], mask.array, arrays[2]), flags, clipped, excuse, maskMap, num_threads)
-    result: Any = out.mask
-    result.clearAllMaskPlanes()
-    result |= mask
+    if isinstance(out, MaskedImage) and stack.layout is not None:
+        planes = out.mask.getMaskPlaneDict()
+        if any(planes.get(name) != bit for name, bit in stack.layout.items()):
+            # The bits of the output have other meanings than those of the images.
+            mask = new_mask(arrays[0].shape, stack.layout)
+            stack.write((arrays[0], mask.array, arrays[2]), flags, clipped, excuse, maskMap, num_threads)
+            result = out.mask
+            result.clearAllMaskPlanes()
+            result |= mask
+            return
+    stack.write(arrays, flags, clipped, excuse, maskMap, num_threads)
 
 
 def _collapsed(
