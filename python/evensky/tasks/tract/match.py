@@ -11,6 +11,7 @@ import numpy as np
 from lsst.pex.config import ChoiceField, ConfigField, ConfigurableField, Field, FieldValidationError, RangeField
 
 from ... import errors
+from ..._checks import shown
 from ...errors import InvalidParameterError
 from ...geom import Box2I
 from ...image import ImageF
@@ -193,6 +194,10 @@ class MatchBackgroundsTask(Task):
         config = self.config
         config.validate()
         as_original = config.asOriginal
+        if take is not None and not callable(take):
+            raise InvalidParameterError(
+                f"take is {shown(take)}, a {type(take).__name__}; a function, or None, is needed"
+            )
         read = Warps(warps, config.heldMegabytes * _MEGABYTE)
         result = Struct(
             backgroundInfoList=[],
