@@ -300,7 +300,9 @@ class MatchBackgroundsTask(Task):
         mine, its = _within(shared, box), _within(shared, other)
         planes = difference.config.mask
         with np.errstate(invalid="ignore", over="ignore"):
-            image = (reference.image.array[its] - exposure.image.array[mine]).astype(np.float32, copy=False)
+            pair = reference.image.array[its], exposure.image.array[mine]
+            # Differences of unsigned integers are negative, too.
+            image = np.subtract(*pair, dtype=np.result_type(*pair, np.float32)).astype(np.float32, copy=False)
         if self.config.useReferenceMask and not self.config.asOriginal:
             image[(reference.mask.array[its] & np.int32(bad_plane_bits(reference, planes))) != 0] = np.nan
         bad = bad_plane_bits(exposure, planes)
