@@ -421,6 +421,10 @@ class TractModel:
         self.filled = filled
         self.fit = fit
 
+    def getStatsImage(self) -> ImageF:
+        """Return the values of the bins."""
+        return ImageF(self.values)
+
     def toWarpBackground(self, exposure: Any) -> BackgroundList:
         """Return the background of a warp; see `TractBackground.toWarpBackground`."""
         return self.background_of(box_of(exposure))

@@ -324,17 +324,17 @@ class MatchBackgroundsTask(Task):
             if 0 <= order < config.fitOrder:
                 flags["REDUCED_ORDER"] = f"fitOrder {config.fitOrder} reduced to {order}: there are too few good bins"
         else:
-            stats = difference.getStatsImage()
+            model = difference if config.asOriginal else difference.toModel()
+            stats = model.getStatsImage()
             smooth, used = self._interpolated(stats)
             if used is not None and used != (style := stringToInterpStyle(config.interpStyle)):
                 nx, ny = stats.getDimensions()
                 flags["REDUCED_ORDER"] = f"interpStyle {style.name} reduced to {used.name}: there are {nx} x {ny} bins"
             rest = (stats.array - smooth).ravel()
-            if config.asOriginal:
-                model = TractBackground.of_known_values(difference, smooth)
-            else:
-                model = difference.toModel()
+            if isinstance(model, TractModel):
                 model.values = smooth
+            else:
+                model = TractBackground.of_known_values(difference, smooth)
         struct = Struct(
             rms=float(np.sqrt(np.mean(rest**2))),
             mse=makeStatistics(ImageF(rest[np.newaxis, :]), MEANSQUARE).getValue(),
