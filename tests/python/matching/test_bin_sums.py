@@ -60,10 +60,10 @@ def test_holes_follow_the_curvature_around_them() -> None:
     x, y = bin_positions((20, 20))
     want = np.cos(x / 5) * 3 + np.sin(y / 6) * x / 5
     numbers = np.ones(want.shape)
-    numbers[6:10, 12:15] = 0
+    numbers[6:10, 5:9] = 0
     means, filled = fill_bins(want * numbers, numbers, 1, "AKIMA_SPLINE")
     assert np.abs(means - want)[filled].max() < 0.1
-    assert np.ptp(want[filled]) > 2
+    assert np.ptp(want[filled]) > 1
 
 
 @pytest.mark.parametrize("shape", [(1, 9), (9, 1), (2, 2), (1, 2)])
