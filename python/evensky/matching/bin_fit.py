@@ -7,6 +7,7 @@ __all__ = ["BinFit", "fit_bins"]
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebvander
 
 from .. import errors
 from ..errors import InvalidParameterError
@@ -14,6 +15,11 @@ from ..geom import Box2I
 
 # Each pixel is counted in this many bins, as each is measured in a box of twice its width and height.
 _SHARED = 4.0
+# Smallest singular value that counts, as a share of the largest.
+_RANK = 1e-9
+# The robust fit: residuals, in standard deviations, beyond which bins count less, and number of iterations.
+_HUBER_EDGE = 1.345
+_HUBER_TURNS = 15
 # Largest share of the bins that are clipped.
 _MOST_CLIPPED = 0.05
 
@@ -163,28 +169,45 @@ def _fit(
     terms = _terms(x, y, bbox, order) / sigmas[:, np.newaxis]
     values = means / sigmas
     kept = np.ones(len(means), bool)
-    for turn in range(rounds + 1):
-        # Directions that the bins do not determine are left at 0 by the pseudo-inverse.
-        inverse = np.linalg.pinv(terms[kept], rcond=1e-9)
-        solution = inverse @ values[kept]
-        residuals = values - terms @ solution
-        if turn == rounds:
+    if rounds:
+        residuals = _robust_residuals(terms, values)
+        for _ in range(rounds):
+            width = clip * _scatter(residuals[kept])
+            again = np.abs(residuals) <= width
+            # Many bins beyond the window are structure that the series does not follow.
+            if width <= 0 or again.sum() < (1 - _MOST_CLIPPED) * len(again) or (again == kept).all():
+                break
+            kept = again
+            residuals = values - terms @ (np.linalg.pinv(terms[kept], rcond=_RANK) @ values[kept])
+    # Directions that the bins do not determine are left at 0 by the pseudo-inverse.
+    inverse = np.linalg.pinv(terms[kept], rcond=_RANK)
+    solution = inverse @ values[kept]
+    return solution, inverse @ inverse.T, values - terms @ solution, kept
+
+
+def _scatter(residuals: np.ndarray) -> float:
+    """Return the standard deviation by the middle half of the residuals, which outliers do not change."""
+    low, high = np.percentile(residuals, [25, 75])
+    return float(0.741301109252802 * (high - low))
+
+
+def _robust_residuals(terms: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the residuals of a fit in which bins far from it count by their distance, not by its square (Huber)."""
+    weights = np.ones(len(values))
+    for _ in range(_HUBER_TURNS):
+        root = np.sqrt(weights)
+        solution = np.linalg.lstsq(terms * root[:, np.newaxis], values * root, rcond=_RANK)[0]
+        residuals = np.asarray(values - terms @ solution)
+        distance = np.abs(residuals)
+        edge = _HUBER_EDGE * _scatter(residuals)
+        if edge <= 0:
             break
-        # The scatter of the middle half, which outliers do not change.
-        low, high = np.percentile(residuals[kept], [25, 75])
-        width = clip * 0.741301109252802 * (high - low)
-        again = np.abs(residuals) <= width
-        # Many bins beyond the window are structure that the series does not follow.
-        if width <= 0 or again.sum() < (1 - _MOST_CLIPPED) * len(again) or (again == kept).all():
-            break
-        kept = again
-    return solution, inverse @ inverse.T, residuals, kept
+        weights = edge / np.maximum(distance, edge)
+    return residuals
 
 
 def _terms(x: np.ndarray, y: np.ndarray, bbox: Box2I, order: int) -> np.ndarray:
     """Return the polynomials at positions, shape ``(..., n)``."""
-    from numpy.polynomial.chebyshev import chebvander
-
     x, y = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
     along_x = chebvander((2 * (x - bbox.getMinX()) + 1) / bbox.getWidth() - 1, order)
     along_y = chebvander((2 * (y - bbox.getMinY()) + 1) / bbox.getHeight() - 1, order)

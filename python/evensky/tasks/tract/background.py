@@ -37,7 +37,14 @@ _KNOWN = 1e6
 
 def tract_of(skymap: Any, tract: int) -> Any:
     """Return a tract of a sky map, which may be one of ``lsst.skymap``."""
-    return skymap[tract] if hasattr(skymap, "__getitem__") else skymap.generateTract(tract)
+    if hasattr(skymap, "__getitem__"):
+        return skymap[tract]
+    if hasattr(skymap, "generateTract"):
+        return skymap.generateTract(tract)
+    raise InvalidParameterError(
+        f"The sky map is {shown(skymap)}, a {type(skymap).__name__}; an object that gives a tract by its number, as "
+        "skyMap[tract], is needed"
+    )
 
 
 def _first_patch_size(tract_info: Any) -> tuple[int, int]:
@@ -54,6 +61,10 @@ def _first_patch_size(tract_info: Any) -> tuple[int, int]:
 
 def box_of(exposure: Any) -> Box2I:
     """Return the box of an exposure."""
+    if not hasattr(exposure, "getBBox"):
+        raise InvalidParameterError(
+            f"An exposure is {shown(exposure)}, a {type(exposure).__name__}; it must have image, mask and getBBox()"
+        )
     box = exposure.getBBox()
     return Box2I(Point2I(box.getMinX(), box.getMinY()), Extent2I(box.getWidth(), box.getHeight()))
 
@@ -114,6 +125,8 @@ class TractBackground:
         numbers: Any = None,
         variances: Any = None,
     ) -> None:
+        if not isinstance(config, TractBackgroundConfig):
+            raise InvalidParameterError(f"config is a {type(config).__name__}; it must be a TractBackgroundConfig")
         self.config = config
         self.skymap = skymap
         self.tract = tract
@@ -164,9 +177,6 @@ class TractBackground:
         ny, nx = self._values.array.shape
         return f"TractBackground({nx} x {ny} bins over tract {self.tract}, {self._bbox!r})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__.copy()
-
     def clone(self) -> TractBackground:
         """Return a copy with its own planes."""
         copy = type(self)(self.config, self.skymap, self.tract, self._values, self._numbers, self._variances)
@@ -187,12 +197,9 @@ class TractBackground:
             Warp in the pixels of the tract; its own origin says where it is. Pixels with a bad mask plane, and those
             that are not finite, do not count.
         """
-        self.add_pixels(
-            exposure.image.array,
-            exposure.mask.array,
-            bad_plane_bits(exposure, self.config.mask),
-            box_of(exposure),
-        )
+        box = box_of(exposure)
+        bad = bad_plane_bits(exposure, self.config.mask)
+        self.add_pixels(exposure.image.array, exposure.mask.array, bad, box)
 
     def add_pixels(self, image: np.ndarray, mask: np.ndarray | None, bad: int, box: Box2I) -> None:
         """Add pixels.
@@ -433,6 +440,17 @@ class TractModel:
         filled = sample_bins(self.filled, bin_x, bin_y) > 0.5
         mask = np.where(filled, Mask.getPlaneBitMask("INTRP"), 0)
         return _list_of(box, values, mask, sigmas, self.config.interpolation)
+
+    def variance_of(self, box: Box2I) -> ImageF:
+        """Return the variance of the model over a box in pixels of the tract.
+
+        The errors of neighbouring pixels are the same, so that a mean over many pixels keeps this variance.
+        """
+        background = self.background_of(box)[0][0]
+        cells = background.getStatsImage()
+        errors = BackgroundMI(box, ImageF(cells.variance.array))
+        sigmas = errors.getImageF("LINEAR", REDUCE_INTERP_ORDER)
+        return ImageF(sigmas.array**2, xy0=sigmas.getXY0())
 
     def _sampled(self, bin_x: np.ndarray, bin_y: np.ndarray) -> np.ndarray:
         """Return the values at positions in bins, shapes (1, n) and (m, 1)."""

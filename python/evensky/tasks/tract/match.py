@@ -11,6 +11,7 @@ import numpy as np
 from lsst.pex.config import ChoiceField, ConfigField, ConfigurableField, Field, FieldValidationError, RangeField
 
 from ... import errors
+from ..._checks import shown
 from ...errors import InvalidParameterError
 from ...geom import Box2I
 from ...image import ImageF
@@ -193,6 +194,10 @@ class MatchBackgroundsTask(Task):
         config = self.config
         config.validate()
         as_original = config.asOriginal
+        if take is not None and not callable(take):
+            raise InvalidParameterError(
+                f"take is {shown(take)}, a {type(take).__name__}; a function, or None, is needed"
+            )
         read = Warps(warps, config.heldMegabytes * _MEGABYTE)
         result = Struct(
             backgroundInfoList=[],
@@ -253,10 +258,13 @@ class MatchBackgroundsTask(Task):
         others = [visit for visit in read.visits if visit != result.reference]
         differences = {visit: TractBackground(grid, skyMap, tract) for visit in others}
         common = dict.fromkeys(others, 0)
+        counterpart, known = None, None
         for warp, reference in self._pairs(read, result.reference):
-            pair = [self._read(read, reference), self._read(read, warp)]
-            if pair[0] is not None and pair[1] is not None:
-                common[warp.visit] += self._add_difference(differences[warp.visit], pair[0][1], pair[1][1])
+            if reference is not counterpart:
+                counterpart, known = reference, self._read(read, reference)
+            other = None if known is None else self._read(read, warp)
+            if known is not None and other is not None:
+                common[warp.visit] += self._add_difference(differences[warp.visit], known[1], other[1])
         for visit, difference in differences.items():
             try:
                 result.fits[visit] = self._fit(difference, common[visit], visit)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._checks import shown
+from ..._checks import shown, whole_number
 from ...errors import InvalidParameterError, NotFoundError
 from ...image import Exposure
 from ...image.foreign import is_lsst_images
@@ -61,6 +61,8 @@ class Warps:
     def __init__(self, handles: Iterable[Any], held_bytes: int = 0) -> None:
         self.warps: list[Warp] = []
         self._refs: list[Any] = []
+        if not isinstance(handles, Iterable):
+            raise InvalidParameterError(f"warps is {shown(handles)}, a {type(handles).__name__}; handles are needed")
         for index, handle in enumerate(handles):
             ref = as_data_ref(handle, index)
             self._refs.append(ref)
@@ -84,6 +86,11 @@ class Warps:
             return self._held[warp.index]
         data = self._refs[warp.index].get()
         self.reads += 1
+        if not all(hasattr(data, name) for name in ("image", "mask", "variance")):
+            raise InvalidParameterError(
+                f"The warp of visit {warp.visit} and patch {warp.patch} is {shown(data)}, a {type(data).__name__}; an "
+                "exposure with image, mask and variance is needed"
+            )
         size = _bytes_of(data)
         if size <= self._room:
             self._room -= size
@@ -103,13 +110,7 @@ def _bytes_of(data: Any) -> int:
 
 def exposure_from(data: Any, label: str) -> Any:
     """Return an object with the methods of an exposure for what a handle holds; pixels are shared where possible."""
-    if is_lsst_images(data) and not isinstance(data, Exposure):
-        return exposure_of(data, label, copy=False)
-    if all(hasattr(data, name) for name in ("image", "mask", "variance", "getBBox")):
-        return data
-    raise InvalidParameterError(
-        f"Warp {label} is {shown(data)}, a {type(data).__name__}; an exposure with image, mask and variance is needed"
-    )
+    return exposure_of(data, label, copy=False) if is_lsst_images(data) else data
 
 
 def with_pixels(data: Any, pixels: np.ndarray) -> Any:
@@ -133,4 +134,5 @@ def _identity(ref: Any, index: int) -> tuple[int, Any, int]:
             raise NotFoundError(
                 f"The data ID of warp {index} is {shown(known)}; it must have a visit, a patch and a tract"
             ) from None
-    return int(values["visit"]), values["patch"], int(values["tract"])
+    visit, tract = (whole_number(values[name], f"The {name} of warp {index}") for name in ("visit", "tract"))
+    return visit, values["patch"], tract

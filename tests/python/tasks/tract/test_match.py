@@ -1,0 +1,348 @@
+"""Matching of the visits of a tract: steps and seams go, what is missing is skipped or flagged."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from tract_warps import WarpHandle, handles, mosaic, positions, seams, sky_map
+
+from evensky.errors import InvalidParameterError, NotFoundError
+from evensky.image import Mask
+from evensky.io import ExposureDataRef
+from evensky.math import BackgroundList
+from evensky.tasks.tract import MatchBackgroundsConfig, MatchBackgroundsTask, TractModel
+
+SKIES = sky_map((60, 60), (3, 3), 10)
+ALL = range(9)
+
+
+def settings(**fields: Any) -> MatchBackgroundsConfig:
+    config = MatchBackgroundsConfig()
+    for grid in (config.tractBgModel, config.reference.tractBgModel):
+        grid.xBin = grid.yBin = 20.0
+        grid.binning = 10
+    config.update(**fields)
+    return config
+
+
+def scene() -> np.ndarray:
+    x, y = positions(SKIES)
+    return np.asarray(100 * np.exp(-((x - 70) ** 2 + (y - 100) ** 2) / 50))
+
+
+def sky(visit: int) -> np.ndarray:
+    x, y = positions(SKIES)
+    return np.asarray(visit * 5 + (visit - 2) * x / 20 - visit * y / 40 + visit * np.cos(x / 60))
+
+
+def visit(number: int, *, noise: float = 0.5, patches: Any = None, mask: np.ndarray | None = None) -> list[WarpHandle]:
+    image = scene() + sky(number) + np.random.default_rng(number).normal(size=sky(1).shape) * noise
+    return handles(SKIES, number, image.astype(np.float32), mask, variance=max(noise, 0.1) ** 2, patches=patches)
+
+
+def of_visit(warps: list[WarpHandle], values: list[Any], number: int) -> dict[int, Any]:
+    return {
+        warp.dataId["patch"]: value for warp, value in zip(warps, values, strict=True) if warp.dataId["visit"] == number
+    }
+
+
+def residual(result: Any, warps: list[WarpHandle], number: int) -> np.ndarray:
+    """Return the matched visit minus scene and reference's sky, without noise, over the tract."""
+    planes = {}
+    for patch, background in of_visit(warps, result.backgroundInfoList, number).items():
+        rows, columns = SKIES[0][patch].getOuterBBox().getSlices()
+        planes[patch] = background.getImage().array + (sky(number) - sky(result.reference))[rows, columns]
+    return mosaic(SKIES, planes)
+
+
+@pytest.mark.parametrize("fit", ["bins", "chebyshev"])
+def test_the_sky_of_the_reference_replaces_each_visit_s_own(fit: str) -> None:
+    warps = [*visit(1), *visit(2), *visit(3)]
+    before = {warp.dataId["patch"]: warp.warp.image.array.copy() for warp in warps if warp.dataId["visit"] == 3}
+    result = MatchBackgroundsTask(settings(refWarpVisit=1, fit=fit)).run(warps, SKIES)
+    assert result.reference == 1
+    assert result.reason == "It was named by the configuration."
+    assert result.candidates is None
+    for number in (2, 3):
+        rest = residual(result, warps, number)
+        assert np.sqrt(np.mean(rest**2)) < 0.1
+        assert np.abs(rest).max() < 0.6
+        assert result.fits[number].flags == {}
+    for patch, matched in of_visit(warps, result.matchedImageList, 3).items():
+        background = of_visit(warps, result.backgroundInfoList, 3)[patch]
+        np.testing.assert_array_equal(matched.image.array, before[patch] + background.getImage().array)
+        assert matched.getXY0() == SKIES[0][patch].getOuterBBox().getMin()
+        # The input is as it was.
+        np.testing.assert_array_equal(
+            of_visit(warps, [warp.warp for warp in warps], 3)[patch].image.array, before[patch]
+        )
+
+
+def test_seams_of_the_original_are_gone() -> None:
+    warps = [*visit(1, noise=0.0), *visit(4, noise=0.0)]
+    steps = {}
+    for as_original in (True, False):
+        result = MatchBackgroundsTask(settings(refWarpVisit=1, asOriginal=as_original)).run(warps, SKIES)
+        matched = of_visit(warps, result.matchedImageList, 4)
+        planes = {}
+        for patch, exposure in matched.items():
+            rows, columns = SKIES[0][patch].getOuterBBox().getSlices()
+            planes[patch] = exposure.image.array - (scene() + sky(1))[rows, columns]
+        steps[as_original] = np.sqrt(np.mean(seams(SKIES, planes) ** 2))
+    assert steps[True] > 0.5
+    assert steps[False] < 0.02
+
+
+def test_the_reference_is_unchanged_and_its_background_zero() -> None:
+    warps = [*visit(1), *visit(2)]
+    result = MatchBackgroundsTask(settings(refWarpVisit=2)).run(warps, SKIES)
+    for warp, background, matched in zip(warps, result.backgroundInfoList, result.matchedImageList, strict=True):
+        assert isinstance(background, BackgroundList)
+        assert background.getImage().getBBox() == warp.warp.getBBox()
+        if warp.dataId["visit"] == 2:
+            assert not background.getImage().array.any()
+            assert matched is warp.warp
+    assert [info is None for info in result.warpInfoList] == [False] * 9 + [True] * 9
+
+
+def test_a_reference_is_chosen() -> None:
+    result = MatchBackgroundsTask(settings()).run([*visit(1, patches=[0, 1]), *visit(2), *visit(3, noise=4.0)], SKIES)
+    assert result.reference == 2
+    assert result.reason.startswith("It was chosen automatically: ")
+    assert [one.visit for one in result.candidates if one.selected] == [2]
+
+
+def test_visits_may_lack_patches() -> None:
+    warps = [*visit(1, patches=[0, 1, 3, 4, 6, 7]), *visit(2), *visit(3, patches=[1, 2, 4, 5])]
+    result = MatchBackgroundsTask(settings(refWarpVisit=1)).run(warps, SKIES)
+    flags = {
+        (info.visit, info.patch): set(info.flags) for info in result.warpInfoList if info is not None and info.flags
+    }
+    # The reference lacks the last column of patches.
+    assert flags == {
+        (2, 2): {"NO_OVERLAP", "EXTRAPOLATED"},
+        (2, 5): {"NO_OVERLAP", "EXTRAPOLATED"},
+        (2, 8): {"NO_OVERLAP", "EXTRAPOLATED"},
+        (3, 2): {"NO_OVERLAP", "EXTRAPOLATED"},
+        (3, 5): {"NO_OVERLAP", "EXTRAPOLATED"},
+    }
+    assert 0.15 < result.fits[2].filledFraction < 0.33
+    assert result.fits[2].flags.keys() == {"EXTRAPOLATED"}
+    assert result.fits[2].goodFraction == pytest.approx(2 / 3, abs=0.05)
+    assert result.fits[2].goodBins == 9 * 7  # the border of the reference's patches reaches into the next column
+    # The sky there is continued, and the visit's own is not left in.
+    rest = residual(result, warps, 2)
+    assert np.sqrt(np.mean(rest[:, 120:] ** 2)) < 2
+    assert np.ptp((sky(2) - sky(1))[:, 120:]) > 4
+
+
+def test_a_visit_without_overlap_is_skipped_and_the_others_are_matched(caplog: pytest.LogCaptureFixture) -> None:
+    warps = [*visit(1, patches=[0, 1, 3, 4]), *visit(2), *visit(3, patches=[8])]
+    with caplog.at_level(logging.WARNING):
+        result = MatchBackgroundsTask(settings(refWarpVisit=1)).run(warps, SKIES)
+    assert result.skipped == {3: "it has no good pixel in common with the reference, visit 1"}
+    assert "Visit 3 is skipped: it has no good pixel in common" in caplog.text
+    assert result.backgroundInfoList[-1] is result.matchedImageList[-1] is result.warpInfoList[-1] is None
+    assert set(result.fits) == {2}
+    assert all(matched is not None for matched in result.matchedImageList[:-1])
+
+
+def test_too_few_common_pixels_skip_a_visit_too() -> None:
+    warps = [*visit(1, patches=[0]), *visit(2, patches=[1])]
+    config = settings(refWarpVisit=1)
+    config.tractBgModel.minFrac = 4.0
+    for handle in warps:
+        handle.warp.image.array[::2] = np.nan
+    warps[1].dataId["patch"] = 0  # its box shares the borders with that of the reference
+    result = MatchBackgroundsTask(config).run(warps, SKIES)
+    assert result.skipped[2].startswith("No good bin: each of the 9 x 9 bins has fewer than 1600 good pixels")
+
+
+def test_pixels_that_are_bad_in_the_reference_do_not_count() -> None:
+    mask = np.zeros(sky(1).shape, np.int32)
+    mask[40:60, 50:90] = Mask.getPlaneBitMask("SAT")
+    warps = [*visit(1, mask=mask), *visit(2)]
+    for warp in warps[:9]:
+        warp.warp.image.array[warp.warp.mask.array != 0] = 65535
+    error = {}
+    for used in (True, False):
+        result = MatchBackgroundsTask(settings(refWarpVisit=1, useReferenceMask=used)).run(warps, SKIES)
+        error[used] = np.abs(residual(result, warps, 2)).max()
+    assert error[True] < 1
+    assert error[False] > 1000
+
+
+def test_masks_with_planes_of_their_own_numbers_are_read_by_name() -> None:
+    warps = [*visit(1), *visit(2)]
+    for warp in warps[:9]:
+        # In this visit's masks bit 0 is not BAD.
+        mask = Mask(np.ones(warp.warp.mask.array.shape, np.int32), mask_planes={"HARMLESS": 0, "BAD": 5, "SAT": 6})
+        warp.warp.maskedImage.setMask(mask)
+    result = MatchBackgroundsTask(settings(refWarpVisit=1)).run(warps, SKIES)
+    assert result.skipped == {}
+    assert result.fits[2].goodFraction == 1.0
+
+
+@pytest.mark.parametrize(
+    ("held", "named", "reads"), [(1024, None, 18), (1024, 1, 18), (0, None, 18 * 3), (0, 1, 18 * 2)]
+)
+def test_each_warp_is_read_at_most_once_a_pass(held: int, named: int | None, reads: int) -> None:
+    warps = [*visit(1), *visit(2)]
+    result = MatchBackgroundsTask(settings(refWarpVisit=named, heldMegabytes=held)).run(warps, SKIES)
+    assert result.reads == sum(warp.reads for warp in warps) == reads
+    assert max(warp.reads for warp in warps) == reads // 18
+
+
+def test_results_can_be_taken_one_by_one() -> None:
+    warps = [*visit(1), *visit(2, patches=[3, 4]), *visit(3)]
+    whole = MatchBackgroundsTask(settings(refWarpVisit=1)).run(warps, SKIES)
+    taken: list[tuple[Any, Any, Any]] = []
+    result = MatchBackgroundsTask(settings(refWarpVisit=1)).run(
+        iter(warps), SKIES, take=lambda *values: taken.append(values)
+    )
+    assert result.backgroundInfoList == result.matchedImageList == []
+    assert [one[0] for one in taken] == warps
+    for (_, background, matched), want, exposure in zip(
+        taken, whole.backgroundInfoList, whole.matchedImageList, strict=True
+    ):
+        np.testing.assert_array_equal(background.getImage().array, want.getImage().array)
+        np.testing.assert_array_equal(matched.image.array, exposure.image.array)
+
+
+def test_results_do_not_depend_on_the_order_of_the_input() -> None:
+    warps = [*visit(1), *visit(2)]
+    one = MatchBackgroundsTask(settings(refWarpVisit=1)).run(warps, SKIES)
+    mixed = [warps[n] for n in np.random.default_rng(1).permutation(18)]
+    other = MatchBackgroundsTask(settings(refWarpVisit=1)).run(mixed, SKIES)
+    for warp, matched in zip(mixed, other.matchedImageList, strict=True):
+        np.testing.assert_allclose(matched.image.array, one.matchedImageList[warps.index(warp)].image.array, atol=2e-5)
+
+
+def test_warps_that_cannot_be_read_are_reported() -> None:
+    warps: list[WarpHandle] = [*visit(1), *visit(2)]
+    warps[12].warp = OSError("the file is broken")
+    warps[3].warp = FileNotFoundError("no file")
+    result = MatchBackgroundsTask(settings(refWarpVisit=1)).run(warps, SKIES)
+    assert result.unreadable == [
+        (3, "it cannot be read: no file"),
+        (12, "it cannot be read: the file is broken"),
+    ]
+    assert [index for index, matched in enumerate(result.matchedImageList) if matched is None] == [3, 12]
+    assert np.abs(residual_of_known(result, warps, 2)).max() < 1
+    with pytest.raises(OSError, match="no file"):
+        MatchBackgroundsTask(settings(refWarpVisit=1, asOriginal=True)).run(warps, SKIES)
+
+
+def residual_of_known(result: Any, warps: list[WarpHandle], number: int) -> np.ndarray:
+    rests = []
+    for patch, background in of_visit(warps, result.backgroundInfoList, number).items():
+        if background is not None:
+            rows, columns = SKIES[0][patch].getOuterBBox().getSlices()
+            rests.append((background.getImage().array + (sky(number) - sky(1))[rows, columns]).ravel())
+    return np.concatenate(rests)
+
+
+def test_a_series_has_an_order_errors_and_a_model() -> None:
+    warps = [*visit(1), *visit(2)]
+    fit = MatchBackgroundsTask(settings(refWarpVisit=1, fit="chebyshev")).run(warps, SKIES).fits[2]
+    assert isinstance(fit.model, TractModel)
+    assert 1 <= fit.order <= 4
+    assert fit.chi2 < 5
+    assert fit.rms < 0.2
+    one = MatchBackgroundsTask(settings(refWarpVisit=1, fit="chebyshev", fitOrder=1)).run(warps, SKIES).fits[2]
+    assert one.order == 1
+    box = SKIES[0][4].getOuterBBox()
+    variance = fit.model.variance_of(box)
+    assert variance.getBBox() == box
+    assert 0 < variance.array.max() < 0.01
+    high = MatchBackgroundsTask(settings(refWarpVisit=1, fit="chebyshev", fitOrder=30)).run(warps, SKIES).fits[2]
+    assert high.flags["REDUCED_ORDER"].startswith("fitOrder 30 reduced to ")
+
+
+def test_errors_of_a_series_hold_over_many_skies() -> None:
+    pulls = []
+    for seed in range(15):
+        rng = np.random.default_rng(seed)
+        planes = [rng.normal(size=sky(1).shape) * 2.0 for _ in range(2)]
+        warps = [
+            *handles(SKIES, 1, planes[0].astype(np.float32), variance=4.0),
+            *handles(SKIES, 2, planes[1].astype(np.float32), variance=4.0),
+        ]
+        result = MatchBackgroundsTask(settings(refWarpVisit=1, fit="chebyshev", fitOrder=1)).run(warps, SKIES)
+        cells = result.backgroundInfoList[13][0][0].getStatsImage()  # the patch in the middle
+        pulls.append((cells.image.array / cells.variance.array).mean())
+    assert 0.5 < np.std(pulls) < 1.7
+
+
+def test_no_model_at_all() -> None:
+    warps = [*visit(1), *visit(2)]
+    config = settings(refWarpVisit=1, interpStyle="NONE")
+    for background in MatchBackgroundsTask(config).run(warps, SKIES).backgroundInfoList:
+        assert not background.getImage().array.any()
+    with pytest.raises(InvalidParameterError, match="NONE"):
+        MatchBackgroundsTask(settings(interpStyle="NONE", asOriginal=True))
+
+
+def test_few_bins_reduce_the_style_or_are_an_error() -> None:
+    warps = [*visit(1), *visit(2)]
+    config = settings(refWarpVisit=1)
+    config.tractBgModel.xBin = config.tractBgModel.yBin = 60.0
+    flags = MatchBackgroundsTask(config).run(warps, SKIES).fits[2].flags
+    assert flags["REDUCED_ORDER"] == "interpStyle AKIMA_SPLINE reduced to CUBIC_SPLINE: there are 3 x 3 bins"
+    config = settings(refWarpVisit=1, undersampleStyle="THROW_EXCEPTION")
+    config.tractBgModel.xBin = config.tractBgModel.yBin = 60.0
+    with pytest.raises(InvalidParameterError, match="nxSample = 3"):
+        MatchBackgroundsTask(config).run(warps, SKIES)
+
+
+def test_smoothing_is_done_once() -> None:
+    warps = [*visit(1), *visit(2)]
+    config = settings(refWarpVisit=1)
+    config.tractBgModel.doSmooth = True
+    config.tractBgModel.smoothScale = 1.0
+    fit = MatchBackgroundsTask(config).run(warps, SKIES).fits[2]
+    np.testing.assert_allclose(fit.model.values, fit.difference.getStatsImage().array, atol=1e-6)
+
+
+def test_warps_that_do_not_belong_together_are_errors() -> None:
+    warps = visit(1)
+    twice = [*warps, warps[2]]
+    with pytest.raises(InvalidParameterError, match="two warps of visit 1 and patch 2"):
+        MatchBackgroundsTask(settings()).run(twice, SKIES)
+    warps[4].dataId["tract"] = 8
+    with pytest.raises(InvalidParameterError, match="of the tracts 0, 8"):
+        MatchBackgroundsTask(settings()).run(warps, SKIES)
+    del warps[4].dataId["tract"]
+    with pytest.raises(NotFoundError, match=r"warp 4 is \{'visit': 1, 'patch': 4\}; it must have a visit, a patch"):
+        MatchBackgroundsTask(settings()).run(warps, SKIES)
+    with pytest.raises(InvalidParameterError, match="a reference with get"):
+        MatchBackgroundsTask(settings()).run([3], SKIES)
+    with pytest.raises(InvalidParameterError, match="a str; an exposure with image, mask and variance"):
+        MatchBackgroundsTask(settings(refWarpVisit=1, heldMegabytes=0)).run(
+            [WarpHandle("warp", 1, 0), WarpHandle("warp", 2, 0)], SKIES
+        )
+
+
+def test_nothing_to_match() -> None:
+    result = MatchBackgroundsTask(settings()).run([], SKIES)
+    assert (result.reference, result.backgroundInfoList, result.matchedImageList) == (None, [], [])
+    with pytest.raises(RuntimeError, match="refWarpVisit is 9, which has no warp in tract 0"):
+        MatchBackgroundsTask(settings(refWarpVisit=9)).run(visit(1), SKIES)
+
+
+def test_references_to_exposures_will_do() -> None:
+    refs = [ExposureDataRef(warp.warp, warp.dataId) for warp in [*visit(1), *visit(2)]]
+    result = MatchBackgroundsTask(settings(refWarpVisit=1)).run(refs, SKIES)
+    assert len(result.matchedImageList) == 18
+    assert result.fits[2].goodFraction == 1.0
+
+
+def test_a_task_survives_pickling() -> None:
+    task = MatchBackgroundsTask(settings(refWarpVisit=2))
+    again = pickle.loads(pickle.dumps(task))
+    assert again.config.refWarpVisit == 2
+    assert again.reference.config.tractBgModel.xBin == 20.0

@@ -1,0 +1,114 @@
+"""Choice of the reference visit: smooth, quiet and complete visits win."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tract_warps import WarpHandle, handles, positions, sky_map
+
+from evensky.errors import InvalidParameterError, TaskError
+from evensky.image import Mask
+from evensky.tasks.tract import ChooseReferenceVisitConfig, ChooseReferenceVisitTask
+
+SKIES = sky_map()
+
+
+def task(**fields: Any) -> ChooseReferenceVisitTask:
+    config = ChooseReferenceVisitConfig()
+    for grid in (config.tractBgModel,):
+        grid.xBin = grid.yBin = 25.0
+        grid.binning = 10
+    config.update(**fields)
+    return ChooseReferenceVisitTask(config)
+
+
+def visit(number: int, *, noise: float = 1.0, wave: float = 0.0, patches: Any = None) -> list[WarpHandle]:
+    x, y = positions(SKIES)
+    image = 10 + x / 50 + wave * np.sin(x / 20) * np.cos(y / 25)
+    image += np.random.default_rng(number).normal(size=x.shape) * noise
+    return handles(SKIES, number, image.astype(np.float32), variance=noise**2, patches=patches)
+
+
+def test_terms_are_those_of_the_good_bins() -> None:
+    result = task().run([*visit(3), *visit(1, noise=2.0), *visit(2, patches=range(8))], SKIES)
+    assert [one.visit for one in result.candidates] == [1, 2, 3]
+    assert [one.npoints for one in result.candidates] == [48, 40, 48]
+    for one, noise in zip(result.candidates, (2.0, 1.0, 1.0), strict=True):
+        assert 0.3 < one.chi2 < 3  # few bins are independent, and pixels of two patches count twice
+        # The gradient of 0.02 per pixel adds the variance of 50 pixels.
+        assert one.variance == pytest.approx(noise**2 + 0.02**2 * 50**2 / 12, rel=0.1)
+        assert one.cost == pytest.approx(one.cost_chi2 + one.cost_variance + one.cost_coverage)
+    assert result.candidates[1].cost_coverage == pytest.approx(0.4)
+    assert result.candidates[0].cost_coverage == pytest.approx(0.4 * 40 / 48)
+    assert result.candidates[0].cost_variance == pytest.approx(0.3)
+    assert result.reference == 3
+    assert [one.selected for one in result.candidates] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("weights", "better"),
+    [((1.0, 0.0, 0.0), 1), ((0.0, 1.0, 0.0), 2), ((0.0, 0.0, 1.0), 3)],
+)
+def test_each_weight_decides_alone(weights: tuple[float, float, float], better: int) -> None:
+    warps = [
+        *visit(1, noise=3.0, patches=range(10)),
+        *visit(2, noise=0.5, wave=2.0, patches=range(10)),
+        *visit(3, noise=3.0, wave=4.0),
+    ]
+    names = ("bestRefWeightChi2", "bestRefWeightVariance", "bestRefWeightGlobalCoverage")
+    assert task(**dict(zip(names, weights, strict=True))).run(warps, SKIES).reference == better
+
+
+def test_coverage_counts_only_as_measured() -> None:
+    warps = [*visit(1, patches=range(3)), *visit(2)]
+    result = task().run(warps, SKIES)
+    assert [one.npoints for one in result.candidates] == [21, 48]  # 3 of 4 x 3 patches and their borders
+    original = task(asOriginal=True).run(warps, SKIES)
+    assert [one.npoints for one in original.candidates] == [48, 48]
+
+
+def test_visits_that_cannot_be_compared_are_left_out() -> None:
+    empty, masked, constant = (visit(number) for number in (1, 2, 3))
+    for handle in empty:
+        handle.warp.image.array[:] = np.nan
+    for handle in masked:
+        handle.warp.mask.array[:] = Mask.getPlaneBitMask("NO_DATA")
+    for handle in constant:
+        handle.warp.image.array[:] = 7
+    broken = [WarpHandle(OSError("no such file"), 4, patch) for patch in range(12)]
+    result = task().run([*empty, *masked, *constant, *broken, *visit(5)], SKIES)
+    assert result.reference == 5
+    assert {one.visit: one.message for one in result.candidates} == {
+        1: "it has no good bin",
+        2: "it has no good bin",
+        3: "0 of its bins have a mean and a variance; at least 4 are needed to compare it with a plane",
+        4: "it has no good bin",
+        5: "",
+    }
+    assert all(np.isnan(one.cost) for one in result.candidates[:4])
+
+
+def test_no_visit_at_all_is_an_error_of_two_kinds() -> None:
+    warps = visit(1)
+    for handle in warps:
+        handle.warp.image.array[:] = np.nan
+    for kind in (ValueError, TaskError):
+        with pytest.raises(kind, match=r"No visit of tract 0 .*: visit 1: it has no good bin"):
+            task().run(warps, SKIES)
+    with pytest.raises(InvalidParameterError, match="There are 0 warps"):
+        task().run([], SKIES)
+
+
+def test_a_broken_warp_ends_the_original() -> None:
+    with pytest.raises(OSError, match="no such file"):
+        task(asOriginal=True).run([WarpHandle(OSError("no such file"), 4, 0)], SKIES)
+
+
+def test_a_configuration_is_read_when_it_is_used() -> None:
+    warps = [*visit(1, patches=range(10)), *visit(2, noise=3.0)]
+    chooser = task(bestRefWeightChi2=0.0, bestRefWeightVariance=1.0, bestRefWeightGlobalCoverage=0.0)
+    assert chooser.run(warps, SKIES).reference == 1
+    other = task(bestRefWeightChi2=0.0, bestRefWeightVariance=0.0, bestRefWeightGlobalCoverage=1.0)
+    assert other.run(warps, SKIES).reference == 2
