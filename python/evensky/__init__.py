@@ -26,6 +26,7 @@ __all__ = [
     "match",
     "match_all",
     "match_files",
+    "match_tract",
     "set_num_threads",
     "simd_level",
     "template",

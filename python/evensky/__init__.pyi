@@ -4,6 +4,7 @@ from .calls.background import estimate_background
 from .calls.inspect import inspect_files
 from .calls.match import match, match_all, match_files
 from .calls.statistics import clipped_stats
+from .calls.tract import match_tract
 from .matching.joint.terms import amplifier, detector, gain, template
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "match",
     "match_all",
     "match_files",
+    "match_tract",
     "set_num_threads",
     "simd_level",
     "template",

@@ -12,6 +12,7 @@ import numpy as np
 
 from ... import _core
 from ..._bands import row_bands
+from ...errors import InvalidParameterError
 from ...geom import Box2I, Extent2I, Point2I
 from ...math import (
     REDUCE_INTERP_ORDER,
@@ -97,6 +98,37 @@ class Model:
         self.covariance = self.covariance / factor**2
         if self.choices is not None:
             self.choices = Choices(self.choices.order, self.choices.covariance / factor**2)
+
+    def over(self, box: PixelBox) -> Model:
+        """Return the same function, defined over another box; a series only.
+
+        Parameters
+        ----------
+        box : (x0, y0, width, height)
+            Box in the coordinates of the present one. The series is continued beyond that, so it should not reach far.
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            If the model is a spline or has further terms, which are not defined beyond its box.
+        """
+        if box == self.box:
+            return self
+        candidate = self.candidate
+        if candidate.nodes is not None or candidate.extras:
+            raise InvalidParameterError(
+                f"The model {self.name} is defined over {self.box} only; a series can be continued to {box}, so leave "
+                "out splines and further terms"
+            )
+        if candidate.order < 0:
+            return Model(candidate, box, self.coefficients, self.covariance)
+        mine, other = Basis(self.box), Basis(box)
+        into = other.embedding(candidate, candidate.order, mine)
+        choices = self.choices
+        if choices is not None:
+            wide = other.embedding(Candidate(choices.order), choices.order, mine)
+            choices = Choices(choices.order, wide @ choices.covariance @ wide.T)
+        return Model(candidate, box, into @ self.coefficients, into @ self.covariance @ into.T, choices=choices)
 
     def coefficients_of(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the coefficients of a further term, and their standard errors.

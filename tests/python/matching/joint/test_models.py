@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
+from evensky.errors import InvalidParameterError
 from evensky.matching.joint.basis import Basis
 from evensky.matching.joint.candidates import NONE, Candidate, Extra
 from evensky.matching.joint.models import Choices, Model
@@ -131,3 +132,22 @@ def test_no_model() -> None:
     assert not model.sigma_image().any()
     assert model.evaluate(np.array([8.0]), np.array([0.0])).tolist() == [0.0]
     assert model.sigma(np.array([8.0]), np.array([0.0])).tolist() == [0.0]
+
+
+def test_a_series_over_another_box_is_the_same_function() -> None:
+    random = np.random.default_rng(3)
+    terms = Candidate(3).terms
+    root = random.normal(size=(terms, terms))
+    model = Model(Candidate(3), (10, 20, 200, 100), random.normal(size=terms), root @ root.T)
+    wider = model.over((0, 0, 220, 140))
+    x, y = np.array([10.0, 100.0, 215.0, 3.0]), np.array([20.0, 77.0, 135.0, 2.0])
+    np.testing.assert_allclose(wider.evaluate(x, y), model.evaluate(x, y), rtol=1e-10)
+    np.testing.assert_allclose(wider.sigma(x, y), model.sigma(x, y), rtol=1e-8)
+    assert wider.image().shape == (140, 220)
+    assert wider.over(wider.box) is wider
+
+
+def test_a_spline_has_no_values_beyond_its_box() -> None:
+    model = Model(Candidate(nodes=(3, 3)), (0, 0, 30, 30), np.ones(9), np.eye(9))
+    with pytest.raises(InvalidParameterError, match="leave out splines"):
+        model.over((0, 0, 40, 30))

@@ -1,0 +1,213 @@
+"""The joint match of the visits of a tract: one model for each visit, whatever the patches."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from handles import Handle
+
+import evensky
+from evensky.errors import InvalidParameterError
+from evensky.geom import Box2I, Extent2I, Point2I
+from evensky.image import ExposureF, Mask
+from evensky.matching.joint.config import MatchAllConfig
+from evensky.tasks.tract import SkyMap, TractInfo
+
+SIDE, BORDER, NUMBER = 200, 20, (3, 2)
+NOISE = 10.0
+INFO = TractInfo(patch=(SIDE, SIDE), number=NUMBER, border=BORDER, tract=4)
+SKY_MAP = SkyMap({4: INFO})
+PATCHES = range(NUMBER[0] * NUMBER[1])
+VISITS = (11, 12, 13, 14)
+# Patches that a visit does not cover.
+MISSING = {(11, 0), (12, 5), (13, 1), (13, 4)}
+
+
+def part(box: Box2I) -> tuple[slice, slice]:
+    return slice(box.getMinY(), box.getMaxY() + 1), slice(box.getMinX(), box.getMaxX() + 1)
+
+
+def scene(seed: int = 1) -> SimpleNamespace:
+    """Visits of a tract with a nebula that stays, and curved backgrounds that do not."""
+    random = np.random.default_rng(seed)
+    height, width = NUMBER[1] * SIDE, NUMBER[0] * SIDE
+    v, u = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    nebula = 50 * np.exp(-((u - 0.2) ** 2 + v**2) / 0.1)
+    truth, warps = {}, {}
+    for visit in VISITS:
+        c = random.normal(0, 20, 6)
+        truth[visit] = c[0] + c[1] * u + c[2] * v + 0.3 * (c[3] * u**2 + c[4] * u * v + c[5] * v**2)
+        pixels = nebula + truth[visit] + random.normal(0, NOISE, (height, width))
+        for patch in PATCHES:
+            if (visit, patch) not in MISSING:
+                box = INFO[patch].getOuterBBox()
+                warp = ExposureF(box)
+                warp.image.array[:] = pixels[part(box)]
+                warp.variance.array[:] = NOISE**2
+                warps[visit, patch] = warp
+    return SimpleNamespace(warps=warps, truth=truth)
+
+
+@pytest.fixture(scope="module")
+def example() -> SimpleNamespace:
+    made = scene()
+    return SimpleNamespace(**vars(made), result=evensky.match_tract(made.warps, SKY_MAP))
+
+
+def left_over(example: SimpleNamespace) -> dict[tuple[int, int], np.ndarray]:
+    """Return what is left of the background in each warp after the match."""
+    return {
+        (visit, patch): example.truth[visit][part(INFO[patch].getOuterBBox())]
+        + (matched.image.array - example.warps[visit, patch].image.array)
+        for (visit, patch), matched in example.result.warps.items()
+    }
+
+
+def test_visits_agree_to_the_noise_limit_in_all_patches(example: SimpleNamespace) -> None:
+    left = left_over(example)
+    assert set(left) == set(example.warps)
+    for patch in PATCHES:
+        some = np.array([one for (_, at), one in left.items() if at == patch])
+        # One percent of the noise of a pixel; the backgrounds differ by 20 counts and more.
+        assert np.sqrt(np.mean((some - some.mean(axis=0)) ** 2)) < 0.01 * NOISE
+
+
+def test_the_model_of_a_visit_is_one_function_across_patches(example: SimpleNamespace) -> None:
+    x, y = np.array([185.0, 199.0, 200.0, 215.0]), np.array([10.0, 60.0, 120.0, 190.0])
+    compared = 0
+    for visit in VISITS:
+        models = [example.result.models.get((visit, patch)) for patch in (0, 1)]
+        if None in models:
+            continue
+        one, other = models
+        np.testing.assert_allclose(one.evaluate(x, y), other.evaluate(x, y), atol=1e-9)
+        np.testing.assert_allclose(one.sigma(x, y), other.sigma(x, y), rtol=1e-6)
+        compared += 1
+    assert compared >= 2
+
+
+def test_overlapping_pixels_of_patches_get_the_same_value(example: SimpleNamespace) -> None:
+    box = Box2I(Point2I(SIDE - BORDER, 0), Extent2I(2 * BORDER, SIDE))
+    one, other = (example.result.warps[14, patch].image[box].array for patch in (0, 1))
+    np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_the_whole_warp_is_changed_not_only_its_inner_box(example: SimpleNamespace) -> None:
+    box = INFO[4].getOuterBBox()
+    matched = example.result.warps[14, 4]
+    assert matched.getBBox() == box
+    change = matched.image.array - example.warps[14, 4].image.array
+    np.testing.assert_allclose(change, example.result.models[14, 4].image(), atol=1e-4)
+
+
+def test_errors_of_the_models_are_calibrated(example: SimpleNamespace) -> None:
+    pulls = []
+    left = left_over(example)
+    for patch in PATCHES:
+        some = {visit: one for (visit, at), one in left.items() if at == patch}
+        mean = np.mean(list(some.values()), axis=0)
+        for visit, one in some.items():
+            pulls.append(((one - mean) / example.result.models[visit, patch].sigma_image()).ravel())
+    # The error of a mean of few is part of each distance, so that they are smaller than 1.
+    assert 0.3 < np.sqrt(np.mean(np.concatenate(pulls) ** 2)) < 1.3
+
+
+def test_a_named_visit_stays_unchanged_in_all_its_patches() -> None:
+    made = scene(2)
+    result = evensky.match_tract(made.warps, SKY_MAP, reference=12)
+    assert result.reference == 12
+    for (visit, patch), model in result.models.items():
+        assert (model is None) == (visit == 12)
+        if visit == 12:
+            np.testing.assert_array_equal(result.warps[visit, patch].image.array, made.warps[visit, patch].image.array)
+    offsets = [
+        np.mean(made.truth[visit][part(INFO[patch].getInnerBBox())] - made.truth[12][part(INFO[patch].getInnerBBox())])
+        for visit, patch in result.models
+    ]
+    added = [
+        0.0 if model is None else -model.evaluate(*np.array(INFO[patch].getInnerBBox().getCenter())[:, None])[0]
+        for (_, patch), model in result.models.items()
+    ]
+    assert np.corrcoef(offsets, added)[0, 1] > 0.99
+
+
+def test_handles_and_results_that_are_taken_as_they_are_made() -> None:
+    made = scene(3)
+    handles = [
+        Handle(warp, visit=visit, patch=patch, tract=4, skymap="map") for (visit, patch), warp in made.warps.items()
+    ]
+    taken = {}
+
+    def take(visit: int, patch: int, matched: ExposureF, model: object) -> None:
+        taken[visit, patch] = matched.image.array.copy()
+
+    result = evensky.match_tract(handles, SKY_MAP, take=take)
+    assert result.warps == {}
+    whole = evensky.match_tract(made.warps, SKY_MAP, workers=2)
+    assert set(taken) == set(whole.warps)
+    for key, pixels in taken.items():
+        np.testing.assert_array_equal(pixels, whole.warps[key].image.array)
+    assert len(result.table) == len(handles)
+
+
+def test_masks_of_all_visits_count() -> None:
+    made = scene(4)
+    for visit, patch in ((11, 3), (14, 3)):
+        warp = made.warps[visit, patch]
+        warp.image.array[50:120, 40:150] += 5000
+        warp.mask.array[50:120, 40:150] |= Mask.getPlaneBitMask("SAT")
+    example = SimpleNamespace(**vars(made), result=evensky.match_tract(made.warps, SKY_MAP))
+    left = left_over(example)
+    some = np.array([one for (_, at), one in left.items() if at == 3])
+    assert np.sqrt(np.mean((some - some.mean(axis=0)) ** 2)) < 0.015 * NOISE
+
+
+def test_a_warp_that_cannot_be_read_does_not_stop_the_others() -> None:
+    made = scene(5)
+
+    class Broken(Handle):
+        def get(self, *, component: str | None = None) -> ExposureF:
+            raise OSError("no such file")
+
+    handles = [
+        (Broken if (visit, patch) == (14, 2) else Handle)(warp, visit=visit, patch=patch, tract=4)
+        for (visit, patch), warp in made.warps.items()
+    ]
+    result = evensky.match_tract(handles, SKY_MAP)
+    assert [record.label for record in result.run.failed] == ["visit 14, patch 2"]
+    assert "no such file" in result.run.failed[0].message
+    assert set(result.warps) == set(made.warps) - {(14, 2)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"warps": {}}, "There are 0 warps"),
+        ({"warps": {"a": 1}}, "tuple of visit and patch"),
+        ({"warps": [1]}, "mapping of .visit, patch."),
+        ({"tract": 5}, "5"),
+        ({"reference": 99}, "The reference visit is 99; the visits of the warps are 11, 12, 13, 14"),
+        ({"config": MatchAllConfig()}, "rows"),
+    ],
+)
+def test_bad_arguments(change: dict[str, object], message: str) -> None:
+    arguments = {"warps": scene().warps, "sky_map": SKY_MAP, **change}
+    with pytest.raises((InvalidParameterError, LookupError), match=message):
+        evensky.match_tract(**arguments)
+
+
+def test_two_warps_of_one_visit_and_patch_are_refused() -> None:
+    warp = scene().warps[14, 0]
+    with pytest.raises(InvalidParameterError, match="visit 14, patch 0 is given twice"):
+        evensky.match_tract([Handle(warp, visit=14, patch=0), Handle(warp, visit=14, patch=0)], SKY_MAP)
+
+
+def test_tracts_are_matched_one_at_a_time() -> None:
+    warp = scene().warps[14, 0]
+    two = SkyMap({4: INFO, 5: INFO})
+    with pytest.raises(InvalidParameterError, match="2 tracts"):
+        evensky.match_tract({(14, 0): warp}, two)
+    with pytest.raises(InvalidParameterError, match=r"\[4, 5\]"):
+        evensky.match_tract([Handle(warp, visit=14, patch=0, tract=4), Handle(warp, visit=13, patch=0, tract=5)], two)
