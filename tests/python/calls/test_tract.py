@@ -118,7 +118,7 @@ def test_a_patch_of_one_visit_alone_gets_the_model_of_the_visit() -> None:
     made = scene(6)
     for visit in VISITS[:3]:
         made.warps.pop((visit, 5), None)
-    example = SimpleNamespace(**vars(made), result=evensky.match_tract(made.warps, SKY_MAP))
+    example = SimpleNamespace(**vars(made), result=evensky.match_tract(made.warps, SKY_MAP, level="mean"))
     left = left_over(example)
     assert set(left) == set(made.warps)
     # The model is continued over the patch, with an error that says how far to trust it.
