@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import real_number, shown, whole_number
-from ..errors import InvalidParameterError, LengthError, OutOfRangeError
+from ..errors import InvalidParameterError, LengthError, OutOfRangeError, RangeError
 from ..image import Image
 from .interpolate import by_number
 
@@ -190,7 +190,7 @@ class Random:
 
         Raises
         ------
-        evensky.errors.OutOfRangeError
+        evensky.errors.RangeError
             If n is not from 1 to 2^32 - 1.
         """
         return int(self._uniform_int(n, None))
@@ -248,7 +248,7 @@ class Random:
     def _uniform_int(self, n: int, shape: tuple[int, int] | None) -> Any:
         count = whole_number(n, "n")
         if not 0 < count < _RANGE:
-            raise OutOfRangeError(f"n is {shown(n)}; it must be from 1 to 2^32 - 1")
+            raise RangeError(f"n is {shown(n)}; it must be from 1 to 2^32 - 1")
         scale = (_RANGE - 1) // count
         return self._accepted(shape, 0, scale * count) // scale
 
