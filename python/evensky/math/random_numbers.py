@@ -71,12 +71,14 @@ class Random:
         RANLXS2 = 3
         RANLXD1 = 4
         RANLXD2 = 5
-        CMRG = 6
-        MRG = 7
-        TAUS = 8
-        TAUS2 = 9
-        GFSR4 = 10
-        NUM_ALGORITHMS = 11
+        RANLUX = 6
+        RANLUX389 = 7
+        CMRG = 8
+        MRG = 9
+        TAUS = 10
+        TAUS2 = 11
+        GFSR4 = 12
+        NUM_ALGORITHMS = 13
 
     MT19937 = Algorithm.MT19937
     RANLXS0 = Algorithm.RANLXS0
@@ -84,6 +86,8 @@ class Random:
     RANLXS2 = Algorithm.RANLXS2
     RANLXD1 = Algorithm.RANLXD1
     RANLXD2 = Algorithm.RANLXD2
+    RANLUX = Algorithm.RANLUX
+    RANLUX389 = Algorithm.RANLUX389
     CMRG = Algorithm.CMRG
     MRG = Algorithm.MRG
     TAUS = Algorithm.TAUS
