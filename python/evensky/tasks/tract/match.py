@@ -540,7 +540,7 @@ def _check_warps(warps: list[Warp]) -> None:
 def _reason(candidates: list[Any]) -> str:
     """Return a sentence that says why the reference was chosen."""
     costs = sorted(one.cost for one in candidates if np.isfinite(one.cost))
-    if len(costs) == 1:
+    if len(costs) < 2:
         return "It is the only visit that can be used."
     return (
         "It was chosen automatically: background close to a plane, low variance, good coverage "

@@ -116,6 +116,22 @@ def test_a_reference_is_chosen() -> None:
     assert [one.visit for one in result.candidates if one.selected] == [2]
 
 
+def test_a_reference_of_infinite_cost_has_a_reason() -> None:
+    # As original, chi2 is negative with fewer than seven bins, so that a perfect plane has the largest, -0.
+    skies = sky_map((40, 40), (2, 1), 0)
+    x, _ = positions(skies)
+    noise = np.random.default_rng(1).normal(size=x.shape)
+    warps = [
+        *handles(skies, 1, (np.round(x / 40) + noise).astype(np.float32)),
+        *handles(skies, 2, (x % 2).astype(np.float32)),
+    ]
+    config = settings(asOriginal=True)
+    config.reference.tractBgModel.xBin = 40.0
+    result = MatchBackgroundsTask(config).run(warps, skies)
+    assert {one.visit: one.cost for one in result.candidates}[result.reference] == np.inf
+    assert result.reason == "It is the only visit that can be used."
+
+
 def test_visits_may_lack_patches() -> None:
     warps = [*visit(1, patches=[0, 1, 3, 4, 6, 7]), *visit(2), *visit(3, patches=[1, 2, 4, 5])]
     result = MatchBackgroundsTask(settings(refWarpVisit=1)).run(warps, SKIES)
