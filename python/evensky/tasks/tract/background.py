@@ -18,6 +18,7 @@ from ...matching.bin_fit import BinFit
 from ...matching.bin_sums import bin_positions, centre_bins, fill_bins, sample_bins, spline_bins
 from ...math import (
     MEANCLIP,
+    NCLIPPED,
     NPOINT,
     REDUCE_INTERP_ORDER,
     VARIANCECLIP,
@@ -29,7 +30,9 @@ from ...math import (
 )
 from .config import TractBackgroundConfig
 
-_STATISTICS = int(MEANCLIP | NPOINT | VARIANCECLIP)
+_STATISTICS = int(MEANCLIP | NPOINT | VARIANCECLIP | NCLIPPED)
+# Half-width of the window that pixels of a bin are clipped to, in standard deviations, and number of rounds.
+_CLIP, _ROUNDS = 3.0, 3
 # Number of pixels that a bin is given where its value is known, so that it is never filled.
 _KNOWN = 1e6
 
@@ -225,7 +228,7 @@ class TractBackground:
         columns = _touched(start[0], box.getWidth(), config.xBin, nx)
         rows = _touched(start[1], box.getHeight(), config.yBin, ny)
         centroids = None if config.asOriginal else _Centroids(image, mask, bad, columns, rows)
-        control = StatisticsControl(3.0, 3, bad)
+        control = StatisticsControl(_CLIP, _ROUNDS, bad)
         for j, y0, y1 in rows:
             for i, x0, x1 in columns:
                 statistics = makeStatistics(
@@ -237,12 +240,13 @@ class TractBackground:
                 mean, number = statistics.getValue(MEANCLIP), statistics.getValue(NPOINT)
                 if not np.isfinite(mean):
                     continue
+                variance = statistics.getValue(VARIANCECLIP)
                 values[j, i] += np.float32(mean * number)
                 numbers[j, i] += np.float32(number)
-                variances[j, i] += np.float32(statistics.getValue(VARIANCECLIP) * number)
+                variances[j, i] += np.float32(variance * number)
                 if centroids is not None:
-                    # Clipped pixels are few, so that the centroid is that of all good ones.
-                    x, y = centroids.of(i, j)
+                    window = (mean, _CLIP * np.sqrt(variance)) if statistics.getValue(NCLIPPED) else None
+                    x, y = centroids.of(i, j, window)
                     self._offsets[0, j, i] += number * ((start[0] + x + 0.5) / config.xBin - (i + 0.5))
                     self._offsets[1, j, i] += number * ((start[1] + y + 0.5) / config.yBin - (j + 0.5))
 
@@ -300,7 +304,8 @@ class TractBackground:
 
     def getFilled(self) -> np.ndarray:
         """Return which bins have too few pixels and are filled from their neighbours, bool, shape ``(ny, nx)``."""
-        return np.asarray(self._numbers.array < np.float32(self.least_number))
+        numbers = self._numbers.array
+        return np.asarray((numbers < np.float32(self.least_number)) | (numbers == 0))
 
     def _filled(self) -> tuple[np.ndarray, np.ndarray]:
         config = self.config
@@ -503,17 +508,28 @@ class _Centroids:
             good = np.isfinite(image.astype(np.float32, copy=False))
         if mask is not None and bad:
             good &= (mask & np.int32(bad)) == 0
+        self._image, self._good = image, good
         counts = good.view(np.uint8)
         self._in_rows = {j: (y0, y1, np.add.reduce(counts[y0:y1], axis=0, dtype=np.int32)) for j, y0, y1 in rows}
         self._in_columns = {
             i: (x0, x1, np.add.reduce(counts[:, x0:x1], axis=1, dtype=np.int32)) for i, x0, x1 in columns
         }
 
-    def of(self, i: int, j: int) -> tuple[float, float]:
-        """Return the centroid in a column and a row of boxes, in pixels of the image."""
+    def of(self, i: int, j: int, window: tuple[float, float] | None = None) -> tuple[float, float]:
+        """Return the centroid in a column and a row of boxes, in pixels of the image.
+
+        With a window, its middle and half-width, pixels outside of it do not count. In a steep background, these may be
+        all pixels at one end of a box.
+        """
         y0, y1, along_x = self._in_rows[j]
         x0, x1, along_y = self._in_columns[i]
-        return _mean_position(along_x[x0:x1], x0), _mean_position(along_y[y0:y1], y0)
+        along_x, along_y = along_x[x0:x1], along_y[y0:y1]
+        if window is not None:
+            box = slice(y0, y1), slice(x0, x1)
+            kept = (self._good[box] & (np.abs(self._image[box] - window[0]) <= window[1])).view(np.uint8)
+            if kept.any():
+                along_x, along_y = (np.add.reduce(kept, axis=axis, dtype=np.int32) for axis in (0, 1))
+        return _mean_position(along_x, x0), _mean_position(along_y, y0)
 
 
 def _mean_position(counts: np.ndarray, start: int) -> float:
@@ -550,8 +566,8 @@ def _bin_numbers(start: int, size: int, bin_size: float, count: int) -> np.ndarr
 
 
 def _cell_centres(start: int, size: int, cell: int) -> np.ndarray:
-    """Return the centres of the cells that a background has over some pixels."""
-    count = max(1, size // cell)
+    """Return the centres of the cells that a background has over some pixels: at least two, for a slope."""
+    count = max(size // cell, min(size, 2))
     ends = np.minimum((np.arange(1, count + 1) * size + count // 2) // count, size)
     starts = np.concatenate([[0], ends[:-1]])
     return np.asarray(start + 0.5 * (starts + ends) - 0.5)
