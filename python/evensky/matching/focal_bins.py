@@ -23,7 +23,7 @@ from ..math import (
     makeStatistics,
     stringToInterpStyle,
 )
-from .bin_sums import fill_bins, sample_bins
+from .bin_sums import bin_positions, fill_bins, fit_plane, sample_bins
 from .detector import affine_map, composed, inverted, mapped
 
 # Rounds in which the sums of bins are corrected for the places of their pixels. A plane is exact without any; each
@@ -201,7 +201,8 @@ def centred_sums(sums: BinSums, least_number: float, interpolation: str | None) 
 
     The mean of a bin that is half covered, by a gap between detectors or at the edge of the focal plane, belongs to
     the centre of the covered part; it is moved to the centre of the bin by the slope of its neighbours. The mean of a
-    covered bin differs from the value at its centre by the curvature, which is subtracted.
+    covered bin differs from the value at its centre by the curvature, which is subtracted. Both follow the bins next to
+    each bin closely, so that the bins should have many pixels; see `evensky.matching.bin_sums.centre_bins` for others.
 
     Parameters
     ----------
@@ -216,7 +217,7 @@ def centred_sums(sums: BinSums, least_number: float, interpolation: str | None) 
     ndarray of float64, shape (ny, nx)
     """
     x, y = sums.offsets / np.where(sums.numbers > 0, sums.numbers, 1.0)
-    plane = _plane_slopes(sums, x, y, least_number)
+    plane = _slopes_of_plane(sums, x, y, least_number)
     style = "LINEAR" if interpolation in (None, "NONE") else interpolation
     flat = sums.values - sums.numbers * (plane[0] * x + plane[1] * y)
     values: np.ndarray = flat
@@ -237,19 +238,13 @@ def _curvature(means: np.ndarray, axis: int) -> np.ndarray:
     return np.pad(inner, [(1, 1) if n == axis else (0, 0) for n in range(2)], mode="edge")
 
 
-def _plane_slopes(sums: BinSums, x: np.ndarray, y: np.ndarray, least_number: float) -> np.ndarray:
+def _slopes_of_plane(sums: BinSums, x: np.ndarray, y: np.ndarray, least_number: float) -> np.ndarray:
     """Return the slopes, per bin, of the plane through the means at the places of their pixels."""
-    good = (sums.numbers >= least_number) & (sums.numbers > 0)
-    if not good.any():
+    weights = np.where(sums.numbers >= least_number, sums.numbers, 0.0)
+    if not weights.any():
         return np.zeros(2)
-    rows, columns = np.nonzero(good)
-    places = np.stack([columns + x[good], rows + y[good]], axis=1)
-    means = sums.values[good] / sums.numbers[good]
-    root = np.sqrt(sums.numbers[good])
-    design = np.column_stack([np.ones(len(means)), places - places.mean(axis=0)])
-    # The solution of least norm keeps slopes that the bins do not determine at 0.
-    fit = np.linalg.lstsq(design * root[:, None], means * root, rcond=1e-9)[0]
-    return np.asarray(fit[1:])
+    columns, rows = bin_positions(weights.shape)
+    return fit_plane(sums.values / np.where(weights > 0, weights, 1.0), weights, columns + x, rows + y)[1:]
 
 
 def _slope(means: np.ndarray, axis: int) -> np.ndarray:

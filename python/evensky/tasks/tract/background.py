@@ -15,7 +15,7 @@ from ...geom import Box2I, Extent2I, Point2I
 from ...image import ImageF, Mask, MaskedImageF
 from ...image.bad_bits import bad_bits
 from ...matching.bin_fit import BinFit
-from ...matching.bin_sums import bin_positions, centre_bins, fill_bins, sample_bins, spline_bins
+from ...matching.bin_sums import bin_positions, centre_bins, fill_bins, fit_plane, sample_bins, spline_bins
 from ...math import (
     MEANCLIP,
     NCLIPPED,
@@ -356,8 +356,8 @@ class TractBackground:
         # What is filled may be wrong by as much as the known bins differ from a plane.
         known = ~filled & np.isfinite(sigmas)
         x, y = bin_positions(values.shape)
-        terms = np.stack([np.ones(values.shape), x, y], axis=-1)[~filled]
-        rest = values[~filled] - terms @ np.linalg.lstsq(terms, values[~filled].astype(np.float64), rcond=None)[0]
+        level, *slopes = fit_plane(values, ~filled)
+        rest = (values - (level + slopes[0] * x + slopes[1] * y))[~filled]
         typical = np.mean(sigmas[known].astype(np.float64) ** 2) if known.any() else 0.0
         sigmas = np.where(known, sigmas, np.sqrt(typical + np.mean(rest**2))).astype(np.float32)
         return TractModel(self.config, self._bbox, values, sigmas, filled)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ... import errors
 from ...errors import InvalidParameterError, UnsuitableError
-from ...matching.bin_sums import bin_positions, centre_bins
+from ...matching.bin_sums import bin_positions, centre_bins, fit_plane
 from ..base import Struct, Task
 from .background import TractBackground
 from .config import ChooseReferenceVisitConfig, as_configured
@@ -194,8 +194,9 @@ def _measured(model: TractBackground, visit: int) -> VisitCandidate:
             "with a plane"
         )
         return candidate
-    rest = _minus_plane(means[known], x[known], y[known], weights[known])
-    candidate.chi2 = float((rest**2 * weights[known]).sum() / freedom)
+    level, *slopes = fit_plane(means, np.where(known, weights, 0.0), x, y)
+    rest = means - (level + slopes[0] * x + slopes[1] * y)
+    candidate.chi2 = float((rest[known] ** 2 * weights[known]).sum() / freedom)
     return candidate
 
 
@@ -210,8 +211,9 @@ def _measured_as_original(model: TractBackground, visit: int) -> VisitCandidate:
         raise errors.RuntimeError(
             f"Visit {visit} has no bin with a mean and a variance that is positive; a plane cannot be fitted"
         )
+    level, *slopes = fit_plane(stats, np.where(known, weights, 0.0), x, y)
     # The original keeps the plane as a float32 image.
-    rest = stats - (stats - _minus_plane(stats, x, y, weights, known)).astype(np.float32)
+    rest = stats - (level + slopes[0] * x + slopes[1] * y).astype(np.float32)
     counted = ~np.isnan(rest)
     with np.errstate(all="ignore"):
         chi2 = np.nansum(rest[counted] ** 2 / variances[counted]) / np.float64(counted.sum() - _ORIGINAL_TERMS)
@@ -221,17 +223,3 @@ def _measured_as_original(model: TractBackground, visit: int) -> VisitCandidate:
         variance=float(np.nanmean(variances[counted])),
         npoints=int(np.isfinite(rest).sum()),
     )
-
-
-def _minus_plane(
-    values: np.ndarray, x: np.ndarray, y: np.ndarray, weights: np.ndarray, known: np.ndarray | None = None
-) -> np.ndarray:
-    """Return values minus the plane through those that are known, by weighted least squares."""
-    known = np.ones(values.shape, bool) if known is None else known
-    middle_x, middle_y = x[known].mean(), y[known].mean()
-    terms = np.stack([np.ones(values.shape), x - middle_x, y - middle_y], axis=-1)
-    root = np.sqrt(weights[known])
-    solution = np.linalg.lstsq(
-        terms[known] * root[:, np.newaxis], values[known].astype(np.float64) * root, rcond=1e-12
-    )[0]
-    return np.asarray(values.astype(np.float64) - terms @ solution)
