@@ -16,6 +16,8 @@ from ..image.foreign import Planes
 from ..image.mask import Mask
 from ..math import (
     MEANCLIP,
+    NCLIPPED,
+    STDEVCLIP,
     StatisticsControl,
     lookupMaxInterpStyle,
     lookupMinInterpPoints,
@@ -125,15 +127,22 @@ def add_pixels(sums: BinSums, planes: Planes, good: np.ndarray, place: np.ndarra
     added = 0
     for (i, j), rows, columns, inside in _parts(local, planes.image.shape, sums.numbers.shape):
         counts = good[rows, columns] if inside is None else good[rows, columns] & inside
-        along, across = np.count_nonzero(counts, axis=0), np.count_nonzero(counts, axis=1)
-        number = int(along.sum())
+        number = int(np.count_nonzero(counts))
         if number == 0:
             continue
-        mean = makeStatistics(planes.image[rows, columns][counts], MEANCLIP, control).getValue(MEANCLIP)
+        pixels = planes.image[rows, columns]
+        statistics = makeStatistics(pixels[counts], MEANCLIP | STDEVCLIP | NCLIPPED, control)
+        mean = statistics.getValue(MEANCLIP)
         if not np.isfinite(mean):
             continue
-        x = float(along @ np.arange(columns.start, columns.stop)) / number
-        y = float(across @ np.arange(rows.start, rows.stop)) / number
+        if statistics.getValue(NCLIPPED):
+            # In a steep background, the clipped pixels may be those at one end of the bin.
+            width = control.getNumSigmaClip() * statistics.getValue(STDEVCLIP)
+            kept = counts & (np.abs(pixels - mean) <= width)
+            counts = kept if kept.any() else counts
+        along, across = np.count_nonzero(counts, axis=0), np.count_nonzero(counts, axis=1)
+        x = float(along @ np.arange(columns.start, columns.stop)) / float(along.sum())
+        y = float(across @ np.arange(rows.start, rows.stop)) / float(along.sum())
         sums.values[j, i] += mean * number
         sums.numbers[j, i] += number
         sums.offsets[:, j, i] += (mapped(local, x, y) - (i, j)) * number
