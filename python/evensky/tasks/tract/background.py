@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["TractBackground", "TractModel", "bad_plane_bits", "box_of", "tract_of"]
+__all__ = ["TractBackground", "TractModel", "bad_plane_bits", "box_of", "tract_of", "within"]
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -78,6 +79,12 @@ def _plain_box(box: Any) -> Box2I:
 def bad_plane_bits(exposure: Any, planes: Any) -> int:
     """Return the bits of an exposure's mask that reject a pixel, as the mask's own numbers."""
     return bad_bits(exposure.mask, list(planes), defaults_may_lack=True)
+
+
+def within(part: Box2I, box: Box2I) -> tuple[slice, slice]:
+    """Return the slices of an array over a box that hold a part of the box."""
+    x, y = part.getMinX() - box.getMinX(), part.getMinY() - box.getMinY()
+    return slice(y, y + part.getHeight()), slice(x, x + part.getWidth())
 
 
 class TractBackground:
@@ -195,7 +202,7 @@ class TractBackground:
         """Return an empty background with the configuration and tract of another one."""
         return cls(other.config, other.skymap, other.tract)
 
-    def addWarp(self, exposure: Any) -> None:
+    def addWarp(self, exposure: Any, *, without: Iterable[Box2I] = ()) -> None:
         """Add the pixels of a warp.
 
         Parameters
@@ -203,12 +210,16 @@ class TractBackground:
         exposure : Exposure
             Warp in the pixels of the tract; its own origin says where it is. Pixels with a bad mask plane, and those
             that are not finite, do not count.
+        without : iterable of Box2I, optional
+            Boxes whose pixels do not count, for example those of other patches that were added before.
         """
         box = box_of(exposure)
         bad = bad_plane_bits(exposure, self.config.mask)
-        self.add_pixels(exposure.image.array, exposure.mask.array, bad, box)
+        self.add_pixels(exposure.image.array, exposure.mask.array, bad, box, without=without)
 
-    def add_pixels(self, image: np.ndarray, mask: np.ndarray | None, bad: int, box: Box2I) -> None:
+    def add_pixels(
+        self, image: np.ndarray, mask: np.ndarray | None, bad: int, box: Box2I, *, without: Iterable[Box2I] = ()
+    ) -> None:
         """Add pixels.
 
         Parameters
@@ -221,7 +232,14 @@ class TractBackground:
             Bits that reject a pixel.
         box : Box2I
             Place of the pixels in the tract.
+        without : iterable of Box2I, optional
+            Boxes whose pixels do not count.
         """
+        shared = [part for other in without if not (part := box.clippedTo(other)).isEmpty()]
+        if shared:
+            image = np.array(image, np.result_type(image, np.float32))
+            for part in shared:
+                image[within(part, box)] = np.nan
         config, start = self.config, (box.getMinX() - self._bbox.getMinX(), box.getMinY() - self._bbox.getMinY())
         values, numbers, variances = (plane.array for plane in (self._values, self._numbers, self._variances))
         ny, nx = values.shape

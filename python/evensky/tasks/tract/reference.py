@@ -12,11 +12,12 @@ import numpy as np
 
 from ... import errors
 from ...errors import InvalidParameterError, UnsuitableError
+from ...geom import Box2I
 from ...matching.bin_sums import bin_positions, centre_bins, fit_plane
 from ..base import Struct, Task
-from .background import TractBackground
+from .background import TractBackground, box_of
 from .config import ChooseReferenceVisitConfig, as_configured
-from .warps import Warps, exposure_from
+from .warps import Warps, by_patch, exposure_from
 
 # Coefficients of a plane.
 _PLANE = 3
@@ -113,7 +114,9 @@ class ChooseReferenceVisitTask(Task):
         candidates, models = [], {}
         for visit in warps.visits:
             model = TractBackground(config, skyMap, tract)
-            for warp in warps.of_visit(visit):
+            seen: list[Box2I] = []
+            ones = warps.of_visit(visit)
+            for warp in ones if as_original else sorted(ones, key=by_patch):
                 if warp.message:
                     continue
                 try:
@@ -124,7 +127,9 @@ class ChooseReferenceVisitTask(Task):
                     warp.message = f"it cannot be read: {error}"
                     self.log.warning("Visit %d, patch %s: %s", visit, warp.patch, warp.message)
                     continue
-                model.addWarp(exposure)
+                model.addWarp(exposure, without=seen)
+                if not as_original:  # which counts pixels that several patches share in each of them
+                    seen.append(box_of(exposure))
             models[visit] = model
             candidates.append(_measured_as_original(model, visit) if as_original else _measured(model, visit))
         self._fill_in_costs(candidates, as_original)

@@ -229,6 +229,20 @@ def test_results_can_be_taken_one_by_one() -> None:
         np.testing.assert_array_equal(matched.image.array, exposure.image.array)
 
 
+def test_pixels_that_patches_share_count_once() -> None:
+    warps = [*visit(1), *visit(2)]
+    numbers = {}
+    for as_original in (True, False):
+        result = MatchBackgroundsTask(settings(refWarpVisit=1, asOriginal=as_original)).run(warps, SKIES)
+        numbers[as_original] = result.fits[2].difference.numbers.array
+    one = MatchBackgroundsTask(settings()).reference.run(warps, SKIES).models[1].numbers.array
+    # Boxes of 40 x 40 pixels where four patches meet, two, and one, which overlap by 20 pixels.
+    for row, column, counted in ((3, 3, (40 + 20) ** 2), (3, 1, (40 + 20) * 40), (1, 1, 40 * 40)):
+        assert numbers[False][row, column] == one[row, column] == 40 * 40
+        assert numbers[True][row, column] == counted
+    np.testing.assert_array_equal(warps[0].warp.image.array, visit(1)[0].warp.image.array)
+
+
 def test_results_do_not_depend_on_the_order_of_the_input() -> None:
     warps = [*visit(1), *visit(2)]
     one = MatchBackgroundsTask(settings(refWarpVisit=1)).run(warps, SKIES)
