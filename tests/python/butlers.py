@@ -111,7 +111,7 @@ def run_program(arguments: list[str], folder: Path) -> None:
     """Run a program of this Python's environment in a folder, and check that it succeeds."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        arguments, capture_output=True, text=True, check=False, cwd=folder, env=environment, timeout=300
+        arguments, capture_output=True, text=True, check=False, cwd=folder, env=environment, timeout=600
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 

@@ -166,12 +166,10 @@ class Exposure(Boxed):
             given = next(iter(with_keywords(args, dict(kwargs), _SOURCES)), None)
             if isinstance(given, Exposure):
                 return object.__new__(type(given))
-            kind = (
-                type(given)
-                if isinstance(given, MaskedImage)
-                else MaskedImage._kinds[type(given) if isinstance(given, Image) else Image.kind_of(dtype or "f4")]
-            )
-            return object.__new__(cls._kind_with(kind))
+            if isinstance(given, MaskedImage):
+                given = given.image
+            kind = Image.kind_of(given.dtype if isinstance(given, Image) else dtype or np.float32)
+            return object.__new__(cls._kind_with(MaskedImage._kinds[kind]))
         return object.__new__(cls)
 
     @staticmethod

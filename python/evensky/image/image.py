@@ -36,7 +36,7 @@ class Image(PixelPlane):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        Image._kinds[np.dtype(cls.dtype)] = cls
+        Image._kinds.setdefault(np.dtype(cls.dtype), cls)  # classes of users do not replace one
 
     def __new__(cls, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:
         if cls is Image:

@@ -64,14 +64,14 @@ class MaskedImage(Boxed):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        MaskedImage._kinds[cls._image_kind] = cls
+        MaskedImage._kinds.setdefault(cls._image_kind, cls)  # classes of users do not replace one
 
     def __new__(cls, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:
         if cls is MaskedImage:
             given = next(iter(with_keywords(args, dict(kwargs))), None)
             if isinstance(given, MaskedImage):
                 given = given.image
-            kind = type(given) if isinstance(given, Image) else Image.kind_of(dtype or np.float32)
+            kind = Image.kind_of(given.dtype if isinstance(given, Image) else dtype or np.float32)
             return object.__new__(MaskedImage._kinds[kind])
         return object.__new__(cls)
 

@@ -200,6 +200,10 @@ def _metadata_kind() -> type:
             else:
                 super().set(self._long(keyword), _storable(value), comment, before, after)
 
+        def remove(self, keyword: Any, ignore_missing: bool = True, remove_all: bool = True) -> None:
+            """Remove a name with all its values, if it is there."""
+            super().remove(keyword, ignore_missing, remove_all)
+
         def __setitem__(self, key: Any, value: Any) -> None:
             if isinstance(value, list):
                 self.setProperty(key, value)

@@ -19,6 +19,7 @@ __all__ = [
 
 import importlib
 import importlib.util
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -248,7 +249,7 @@ def quality_of(result: Any, config: MatchBackgroundsConfig, places: Sequence[tup
         ``reference`` (visit), ``reason`` (of its choice), ``config``, ``skipped`` (visit to reason), ``unreadable``
         (list of visit, patch and reason), and ``visits``, which holds for each visit its ``status`` (reference, matched
         or skipped), the terms of its ``cost``, the quality of its fit with ``flags``, and its ``patches``, each with
-        flags and the share of its pixels whose model comes from other bins.
+        flags and the share of its pixels whose model comes from other bins. Numbers that are unknown are None.
     """
     visits: dict[str, dict[str, Any]] = {}
     for visit in sorted({visit for visit, _ in places}):
@@ -273,10 +274,12 @@ def quality_of(result: Any, config: MatchBackgroundsConfig, places: Sequence[tup
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as a plain number, string or dictionary."""
+    """Return a value as a plain number, string or dictionary; None for a number that is not finite."""
     if isinstance(value, Mapping):
         return dict(value)
-    return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def stack_background(background: BackgroundList) -> Any:
@@ -291,8 +294,8 @@ def stack_background(background: BackgroundList) -> Any:
     lsst.afw.math.BackgroundList
         With the same cells, masks, errors and styles.
     """
-    math, image, geom = (importlib.import_module(f"lsst.{name}") for name in ("afw.math", "afw.image", "geom"))
-    result = math.BackgroundList()
+    afw_math, image, geom = (importlib.import_module(f"lsst.{name}") for name in ("afw.math", "afw.image", "geom"))
+    result = afw_math.BackgroundList()
     for own, interpolation, undersample, approximate, order_x, order_y, weighting in background:
         cells, box = own.getStatsImage(), own.getImageBBox()
         stats = image.MaskedImageF(cells.getWidth(), cells.getHeight())
@@ -303,13 +306,13 @@ def stack_background(background: BackgroundList) -> Any:
             if marked.any():
                 stats.mask.array[marked] |= stats.mask.getPlaneBitMask(name)
         corner = geom.Point2I(box.getMinX(), box.getMinY())
-        made = math.BackgroundMI(geom.Box2I(corner, geom.Extent2I(box.getWidth(), box.getHeight())), stats)
+        made = afw_math.BackgroundMI(geom.Box2I(corner, geom.Extent2I(box.getWidth(), box.getHeight())), stats)
         result.append(
             (
                 made,
-                getattr(math.Interpolate, interpolation.name),
-                getattr(math, undersample.name),
-                getattr(math.ApproximateControl, approximate.name),
+                getattr(afw_math.Interpolate, interpolation.name),
+                getattr(afw_math, undersample.name),
+                getattr(afw_math.ApproximateControl, approximate.name),
                 order_x,
                 order_y,
                 weighting,

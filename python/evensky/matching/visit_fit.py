@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebvander
 
 from ..errors import InvalidParameterError
 from ..geom import Box2D
@@ -55,8 +56,6 @@ class VisitFit:
 
 def chebyshev_terms(x: np.ndarray, y: np.ndarray, box: Box2D, orders: tuple[int, int]) -> np.ndarray:
     """Return all products T_p(x) T_q(y) up to the orders in x and y, shape (..., terms), ordered by q and then by p."""
-    from numpy.polynomial.chebyshev import chebvander
-
     x, y = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
     along_x = chebvander(2 * (x - box.getMinX()) / box.getWidth() - 1, orders[0])
     along_y = chebvander(2 * (y - box.getMinY()) / box.getHeight() - 1, orders[1])

@@ -12,6 +12,7 @@ from .. import _core
 from .._checks import whole_number
 from .._core import Property
 from ..errors import DomainError, InvalidParameterError
+from ..errors import TypeError as WrongTypeError
 from ..image.foreign import as_planes
 from ..image.image import Image
 from ..image.mask import Mask
@@ -62,7 +63,9 @@ def binImage(
     Raises
     ------
     evensky.errors.InvalidParameterError
-        If `flags` is not MEAN, the size of a bin is missing or given twice, or the dtype is not supported.
+        If `flags` is not MEAN, or the size of a bin is missing or given twice.
+    evensky.errors.TypeError
+        If the dtype is not supported.
     evensky.errors.DomainError
         If `binX` or `binY` is not positive.
 
@@ -96,6 +99,8 @@ def binImage(
     if width <= 0 or height <= 0:
         raise DomainError(f"Bins are {width} x {height} pixels; both sides must be > 0")
     planes = as_planes(inImage)
+    if planes.image.dtype == np.uint64:
+        raise WrongTypeError("Pixels have dtype uint64; binImage takes float32, float64, int32 or uint16")
     shape = (planes.image.shape[0] // height, planes.image.shape[1] // width)
     result: Image | MaskedImage = Image(np.empty(shape, planes.image.dtype), xy0=(planes.x0, planes.y0))
     exclusion = None if bad is None else (whole_number(bad, "bad") | planes.reject, 0)

@@ -15,6 +15,7 @@ from .. import _core
 from .._checks import shown, whole_number
 from .._core import StatisticsControl, stringToStatisticsProperty
 from ..errors import InvalidParameterError, LengthError
+from ..errors import TypeError as WrongTypeError
 from ..image.exposure import Exposure
 from ..image.foreign import Planes, as_planes, float32_variance
 from ..image.image import Image
@@ -80,8 +81,10 @@ def statisticsStack(*args: Any, **kwargs: Any) -> Any:
     ------
     evensky.errors.LengthError
         If there is nothing to stack, or vectors differ in length.
+    evensky.errors.TypeError
+        If images differ in the type of their pixels, it is not float32 or float64, or the output is of another kind.
     evensky.errors.InvalidParameterError
-        If images differ in size or type, the number of weights is not that of the images, the flags are not exactly one
+        If images differ in size, the number of weights is not that of the images, the flags are not exactly one
         property, images without variances are to be weighted by them, or controls contradict each other.
 
     Examples
@@ -128,7 +131,7 @@ def _stacked(
     image: Any = Image(np.empty(shape, stack.dtype))
     if stack.masked:
         image = MaskedImage(image, new_mask(shape, stack.layout), Image(np.empty(shape, np.float32)))
-    stack.write(image, flags, clipped, excuse, maskMap, num_threads)
+    stack.write(arrays_of(image), flags, clipped, excuse, maskMap, num_threads)
     return image
 
 
@@ -150,15 +153,24 @@ def _stack_into(
         out = out.maskedImage
     wanted = MaskedImage if stack.masked else Image
     if not isinstance(out, wanted):
-        raise InvalidParameterError(
+        raise WrongTypeError(
             f"out is a {type(out).__name__}; the output for images {'with' if stack.masked else 'without'} masks must "
             f"be a {wanted.__name__}"
         )
+    arrays = arrays_of(out)
+    if arrays[0].dtype != stack.dtype:
+        raise WrongTypeError(f"out has dtype {arrays[0].dtype} but image 0 has {stack.dtype}; they must be equal")
     if isinstance(out, MaskedImage) and stack.layout is not None:
         planes = out.mask.getMaskPlaneDict()
         if any(planes.get(name) != bit for name, bit in stack.layout.items()):
-            out.mask.conformMaskPlanes(stack.layout)
-    stack.write(out, flags, clipped, excuse, maskMap, num_threads)
+            # The bits of the output have other meanings than those of the images.
+            mask = new_mask(arrays[0].shape, stack.layout)
+            stack.write((arrays[0], mask.array, arrays[2]), flags, clipped, excuse, maskMap, num_threads)
+            result = out.mask
+            result.clearAllMaskPlanes()
+            result |= mask
+            return
+    stack.write(arrays, flags, clipped, excuse, maskMap, num_threads)
 
 
 def _collapsed(
@@ -191,7 +203,7 @@ def new_mask(shape: tuple[int, int], planes: Mapping[str, int] | None) -> Mask:
 
 def _items(images: Any) -> list[Any]:
     if isinstance(images, Image | MaskedImage | Exposure) or not isinstance(images, Iterable):
-        raise InvalidParameterError(
+        raise WrongTypeError(
             f"images is a {type(images).__name__}; a sequence of images or vectors is needed, or dimensions ('x' or "
             "'y') to combine the rows or columns of one image"
         )
@@ -215,7 +227,7 @@ def _stacked_vectors(
     dtype = np.float32 if all(array.dtype == np.float32 for array in arrays) else np.float64
     for number, array in enumerate(arrays):
         if array.dtype.kind not in "biuf":
-            raise InvalidParameterError(f"Vector {number} has dtype {array.dtype}; vectors hold real numbers")
+            raise WrongTypeError(f"Vector {number} has dtype {array.dtype}; vectors hold real numbers")
         if array.shape != arrays[0].shape:
             raise LengthError(
                 f"Vector {number} has shape {array.shape} but vector 0 has {arrays[0].shape}; they must be equal"
@@ -247,7 +259,7 @@ class _Stack:
         self.dtype = _floating(self.planes[0].image)
         for number, planes in enumerate(self.planes):
             if planes.image.dtype != self.dtype:
-                raise InvalidParameterError(
+                raise WrongTypeError(
                     f"Image {number} has dtype {planes.image.dtype} but image 0 has {self.dtype}; they must be equal"
                 )
         self.masked = any(planes.masked for planes in self.planes)
@@ -257,9 +269,7 @@ class _Stack:
         for planes in self.planes:
             self._control = _rejecting(self._control, planes.reject)
 
-    def write(
-        self, out: Image | MaskedImage, flags: int | str, clipped: int, excuse: Any, maskMap: Any, num_threads: int
-    ) -> None:
+    def write(self, out: _Planes, flags: int | str, clipped: int, excuse: Any, maskMap: Any, num_threads: int) -> None:
         """Compute the statistic of all pixels."""
         if not isinstance(excuse, int | np.integer):  # the sixth argument of the signature with a map
             excuse, maskMap = 0, excuse
@@ -277,13 +287,14 @@ class _Stack:
                 stacklevel=4,
             )
             weights = []
-        if not self.masked and not weights and self._control.getWeighted():
-            raise InvalidParameterError(
-                "Images without variances cannot be weighted by 1 / variance (Weighted is true); give weights "
-                "(wvector), masked images, or setWeighted(False)"
-            )
         arrays = [planes_for_core(planes, self.layout) for planes in self.planes]
-        _core.stack(arrays_of(out), arrays, _property(flags), self._control, weights, to, pairs, num_threads)
+        without = [number for number, (_, _, variance) in enumerate(arrays) if variance is None]
+        if without and not weights and self._control.getWeighted():
+            raise InvalidParameterError(
+                f"Image {without[0]} has no variances, so it cannot be weighted by 1 / variance (Weighted is true); "
+                "give weights (wvector), masked images, or setWeighted(False)"
+            )
+        _core.stack(out, arrays, _property(flags), self._control, weights, to, pairs, num_threads)
 
     def _check_weights(self) -> None:
         if len(self._weights) != len(self.planes):
@@ -294,7 +305,7 @@ class _Stack:
 
 def _floating(array: np.ndarray) -> np.dtype[Any]:
     if array.dtype.kind != "f":
-        raise InvalidParameterError(f"Pixels have dtype {array.dtype}; a stack needs float32 or float64")
+        raise WrongTypeError(f"Pixels have dtype {array.dtype}; a stack needs float32 or float64")
     return array.dtype
 
 

@@ -11,7 +11,18 @@ import pytest
 
 from evensky.errors import LengthError
 from evensky.geom import Box2I, Extent2I, Point2I
-from evensky.image import LOCAL, Exposure, ExposureD, ExposureF, ImageD, ImageF, Mask, MaskedImageF
+from evensky.image import (
+    LOCAL,
+    Exposure,
+    ExposureD,
+    ExposureF,
+    Image,
+    ImageD,
+    ImageF,
+    Mask,
+    MaskedImage,
+    MaskedImageF,
+)
 
 BOX = Box2I(Point2I(100, 50), Extent2I(6, 4))
 
@@ -145,18 +156,12 @@ def test_the_numbers_of_planes_in_files(tmp_path: Path) -> None:
     kept = ExposureF(tmp_path / "a.fits")
     assert kept.mask.getMaskPlaneDict() == planes
     assert kept.info.bad == 1 << 9
-    try:
-        # As the original reads masks: with the planes of all masks, which gain those of the file.
-        conformed = ExposureF(tmp_path / "a.fits", conformMasks=False)
-        assert conformed.mask.getMaskPlaneDict() == Mask.getMaskPlaneDict()
-        assert [conformed.mask.getAsString(x, 0) for x in range(3)] == ["CROSSTALK", "NO_DATA", "GHOST"]
-        assert conformed.mask.array[0, 1] == Mask.getPlaneBitMask("NO_DATA") == conformed.info.bad == 1 << 8
-        assert (
-            MaskedImageF(tmp_path / "a.fits", conformMasks=False).mask.array.tolist() == conformed.mask.array.tolist()
-        )
-    finally:
-        for name in ("CROSSTALK", "GHOST"):
-            Mask.removeMaskPlane(name)
+    # As the original reads masks: with the planes of all masks, which gain those of the file.
+    conformed = ExposureF(tmp_path / "a.fits", conformMasks=False)
+    assert conformed.mask.getMaskPlaneDict() == Mask.getMaskPlaneDict()
+    assert [conformed.mask.getAsString(x, 0) for x in range(3)] == ["CROSSTALK", "NO_DATA", "GHOST"]
+    assert conformed.mask.array[0, 1] == Mask.getPlaneBitMask("NO_DATA") == conformed.info.bad == 1 << 8
+    assert MaskedImageF(tmp_path / "a.fits", conformMasks=False).mask.array.tolist() == conformed.mask.array.tolist()
 
 
 def test_bad_bits_follow_the_mask(tmp_path: Path) -> None:
@@ -175,3 +180,22 @@ def test_bad_bits_follow_the_mask(tmp_path: Path) -> None:
     everything.info.bad, everything.info.reject = 0xFFFFFFFF, 1 << 8 | 1 << 30
     everything.setMask(Mask(2, 1, {"NO_DATA": 3}))
     assert (everything.info.bad, everything.info.reject) == (0xFFFFFFFF, 1 << 3 | 1 << 30)
+
+
+def test_classes_of_users_replace_none() -> None:
+    class MyImage(ImageF):
+        pass
+
+    class MyMasked(MaskedImageF):
+        pass
+
+    class MyExposure(ExposureF):
+        pass
+
+    assert (type(Image(2, 2)), type(MaskedImage(2, 2)), type(Exposure(2, 2))) == (ImageF, MaskedImageF, ExposureF)
+    assert (Image["F"], MaskedImage["F"], Exposure["F"]) == (ImageF, MaskedImageF, ExposureF)
+    mine = MyExposure(MyMasked(MyImage(2, 2, 3.0)))
+    for made in (Image(mine.image), MaskedImage(mine.image).image, MaskedImage(mine.maskedImage).image):
+        assert made.array.sum() == 12
+    for part in (Exposure(mine.maskedImage), Exposure(mine), Exposure(MyMasked(2, 2)), mine[0:1, 0:1], mine.clone()):
+        assert isinstance(part, ExposureF)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import operator
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,6 @@ import evensky.errors as errors
 from evensky.geom import Box2I, Extent2I, Point2I
 from evensky.image import LOCAL, ExposureF, ImageF, Mask, MaskedImageF, MaskPixel, translate_mask
 from evensky.image.mask import DEFAULT_PLANES
-
-
-@pytest.fixture(autouse=True)
-def _default_planes() -> Iterator[None]:
-    yield
-    for name in set(Mask.getMaskPlaneDict()) - set(DEFAULT_PLANES):
-        Mask.removeMaskPlane(name)
 
 
 def test_default_planes() -> None:
@@ -75,18 +67,16 @@ def test_planes_removed_from_the_class_stay_in_masks_that_exist() -> None:
 
 def test_default_planes_can_all_be_removed() -> None:
     old = Mask(1, 1)
-    try:
-        Mask.clearMaskPlaneDict()
-        assert Mask.getNumPlanesUsed() == old.getNumPlanesUsed() == 0
-        assert [Mask.addMaskPlane(name) for name in ("CR", "BP", "CR")] == [0, 1, 0]
-        assert Mask(1, 1).getMaskPlaneDict() == {"CR": 0, "BP": 1}
-        assert old.getMaskPlane("CR") == 3
-        old.removeMaskPlane("BP")  # which it lacks, so that it goes from the default planes
-        assert Mask.getMaskPlaneDict() == {"CR": 0}
-    finally:
-        Mask.clearMaskPlaneDict()
-        for name in DEFAULT_PLANES:
-            Mask.addMaskPlane(name)
+    Mask.clearMaskPlaneDict()
+    assert Mask.getNumPlanesUsed() == old.getNumPlanesUsed() == 0
+    assert [Mask.addMaskPlane(name) for name in ("CR", "BP", "CR")] == [0, 1, 0]
+    assert Mask(1, 1).getMaskPlaneDict() == {"CR": 0, "BP": 1}
+    assert old.getMaskPlane("CR") == 3
+    old.removeMaskPlane("BP")  # which it lacks, so that it goes from the default planes
+    assert Mask.getMaskPlaneDict() == {"CR": 0}
+    Mask.clearMaskPlaneDict()
+    for name in DEFAULT_PLANES:
+        Mask.addMaskPlane(name)
     assert Mask.getMaskPlaneDict() == DEFAULT_PLANES
 
 

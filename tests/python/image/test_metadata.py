@@ -49,10 +49,13 @@ def test_several_values_of_one_name() -> None:
     assert (metadata.isArray("A"), metadata.valueCount("A"), metadata.valueCount("none")) == (True, 3, 0)
     metadata.set("A", 7)
     assert metadata["A"] == 7
-    metadata.setInt("A", [8, 9])
+    metadata.remove("C")
+    metadata.remove("A")
+    assert metadata.names() == ["B"]
     metadata.set("B", 1.0)
     metadata.setString("B", "only")
-    assert metadata.toDict() == {"A": [8, 9], "B": "only"}
+    metadata.setInt("A", [8, 9])
+    assert metadata.toDict() == {"B": "only", "A": [8, 9]}
     metadata["C"] = [1.0, 2.0]
     metadata.combine(PropertyList.from_mapping({"C": 3.0, "D": None}))
     assert metadata.toDict() == {"A": [8, 9], "B": "only", "C": [1.0, 2.0, 3.0], "D": None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib.util
 import json
@@ -58,25 +59,37 @@ def scene(tract: int) -> TractScene:
     return tract_scenes.scene(5 + tract, patch=(96, 96), border=8, tract=tract, centred=tract == 0)
 
 
+# A further visit of tract 1 that has no good pixel.
+BROKEN = 107, 0
+
+
+def places(tract: int) -> list[tuple[int, int]]:
+    """Return visit and patch of all warps of a tract, sorted."""
+    return sorted([*scene(tract).covered, *([BROKEN] if tract == 1 else [])])
+
+
 SKY_MAP = SkyMap({tract: scene(tract).info for tract in TRACTS})
 
 
 @functools.cache
 def stored(tract: int, visit: int, patch: int) -> Any:
-    return to_masked_image(scene(tract).warps[visit, patch])
+    if (visit, patch) != BROKEN:
+        return to_masked_image(scene(tract).warps[visit, patch])
+    warp = to_masked_image(scene(tract).warps[scene(tract).covered[0]])
+    warp.image.array[...] = np.nan
+    return warp
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("butler") / "repo"
-    places = [(tract, *place) for tract in TRACTS for place in scene(tract).covered]
     warps = (
         ({"tract": tract, "visit": visit, "patch": patch}, stored(tract, visit, patch))
-        for tract, visit, patch in places
+        for tract in TRACTS
+        for visit, patch in places(tract)
     )
-    butler = butlers.make_repository(
-        root, scene(0).visits, dict.fromkeys(TRACTS, (3, 3)), warps, warp_type="psf_matched"
-    )
+    visits, sizes = [*scene(0).visits, BROKEN[0]], dict.fromkeys(TRACTS, (3, 3))
+    butler = butlers.make_repository(root, visits, sizes, warps, warp_type="psf_matched")
     kind = DatasetType("skyMap", dimensions=("skymap",), storageClass="StructuredDataDict", universe=butler.dimensions)
     butler.registry.registerDatasetType(kind)
     butler.put(SKY_MAP.to_dict(), kind, skymap="map")
@@ -96,7 +109,7 @@ def config(**fields: Any) -> MatchTractBackgroundsConfig:
 def handles(tract: int, *empty: int) -> list[InMemoryDatasetHandle]:
     """Return the warps of a tract; some visits have no good pixel."""
     found = []
-    for visit, patch in sorted(scene(tract).covered):
+    for visit, patch in places(tract):
         warp = stored(tract, visit, patch).copy()
         if visit in empty:
             warp.image.array[...] = np.nan
@@ -203,7 +216,9 @@ def test_results_are_handed_on_as_they_are_made() -> None:
 
 
 def test_the_quality_table() -> None:
-    quality = in_memory(1).quality
+    quality = copy.deepcopy(in_memory(1).quality)
+    assert quality["visits"].pop(str(BROKEN[0]))["status"] == "skipped"
+    assert "no good pixel in common with the reference" in quality["skipped"][str(BROKEN[0])]
     assert yaml.safe_load(yaml.safe_dump(quality)) == quality
     assert json.loads(json.dumps(quality)) == quality
     assert sorted(quality["visits"]) == sorted(map(str, scene(1).visits))

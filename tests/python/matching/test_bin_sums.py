@@ -56,6 +56,26 @@ def test_filled_bins_stay_near_the_data() -> None:
     assert np.abs(means[filled] - 5).max() < 10
 
 
+def test_holes_follow_the_curvature_around_them() -> None:
+    x, y = bin_positions((20, 20))
+    want = np.cos(x / 5) * 3 + np.sin(y / 6) * x / 5
+    numbers = np.ones(want.shape)
+    numbers[6:10, 5:9] = 0
+    means, filled = fill_bins(want * numbers, numbers, 1, "AKIMA_SPLINE")
+    assert np.abs(means - want)[filled].max() < 0.1
+    assert np.ptp(want[filled]) > 1
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (2, 2), (1, 2)])
+def test_narrow_grids_are_filled(shape: tuple[int, int]) -> None:
+    numbers = np.ones(shape)
+    numbers[-1, -1] = 0
+    means, filled = fill_bins(plane(shape) * numbers, numbers, 1, "AKIMA_SPLINE")
+    assert filled.sum() == 1
+    assert np.isfinite(means).all()
+    np.testing.assert_allclose(means[~filled], plane(shape)[~filled], atol=1e-6)
+
+
 def test_good_bins_keep_their_means() -> None:
     rng = np.random.default_rng(3)
     numbers = rng.integers(0, 3, (6, 7)).astype(float)

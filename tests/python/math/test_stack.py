@@ -214,8 +214,11 @@ def test_weights_of_masked_images_are_ignored_unless_asked_for(weighted: bool | 
 
 def test_images_without_variances_cannot_be_weighted_by_them() -> None:
     images = [afwImage.ImageF(2, 2), afwImage.ImageF(2, 2)]
-    with pytest.raises(InvalidParameterError, match="wvector"):
+    with pytest.raises(InvalidParameterError, match="Image 0 has no variances"):
         afwMath.statisticsStack(images, afwMath.MEAN, control(weighted=True))
+    with pytest.raises(InvalidParameterError, match="Image 1 has no variances"):
+        afwMath.statisticsStack([afwImage.MaskedImageF(2, 2), images[1]], afwMath.MEAN, control(weighted=True))
+    assert afwMath.statisticsStack(images, afwMath.MEAN, control(weighted=True), [1.0, 2.0])[0, 0] == 0.0
     assert np.isnan(afwMath.statisticsStack([[1.0], [3.0]], afwMath.MEAN, control(weighted=True))).all()
     assert np.isnan(afwMath.statisticsStack([[1.0], [3.0]], afwMath.MEDIAN, control(weighted=True))).all()
 
@@ -275,6 +278,7 @@ def test_planes_are_matched_by_name() -> None:
     assert afwMath.statisticsStack(images, afwMath.MEAN, control(andMask=BAD))[0, 0][:2] == (1.0, 0)
     out = afwImage.MaskedImageF(1, 1)
     out.setMask(afwImage.Mask(1, 1, mask_planes={"SAT": 0, "BAD": 1}))
+    out.mask.array[:] = 1
     afwMath.statisticsStack(out, images, afwMath.MEAN)
     assert out.mask.getAsString(0, 0) == "BAD,STREAK"
     assert "STREAK" not in afwImage.Mask.getMaskPlaneDict()
@@ -395,13 +399,13 @@ def test_errors_say_what_is_wrong() -> None:
     masked = afwImage.MaskedImageF(4, 5)
     with pytest.raises(InvalidParameterError, match="There are 2 weights for 1 images"):
         afwMath.statisticsStack([masked], afwMath.MEAN, control(), [1.0, 2.0])
-    with pytest.raises(InvalidParameterError, match="Image 1 has dtype float64 but image 0 has float32"):
+    with pytest.raises(TypeError, match="Image 1 has dtype float64 but image 0 has float32"):
         afwMath.statisticsStack([small, afwImage.ImageD(4, 5)], afwMath.MEAN)
-    with pytest.raises(InvalidParameterError, match="dtype int32"):
+    with pytest.raises(TypeError, match="dtype int32"):
         afwMath.statisticsStack([afwImage.ImageI(4, 5)], afwMath.MEAN)
-    with pytest.raises(InvalidParameterError, match="out is a ImageF"):
+    with pytest.raises(TypeError, match="out is a ImageF"):
         afwMath.statisticsStack(small, [masked], afwMath.MEAN)
-    with pytest.raises(InvalidParameterError, match="it must be float32"):
+    with pytest.raises(TypeError, match="out has dtype float32 but image 0 has float64"):
         afwMath.statisticsStack(small, [afwImage.ImageD(4, 5)], afwMath.MEAN)
     with pytest.raises(InvalidParameterError, match="dimensions"):
         afwMath.statisticsStack(small, afwMath.MEAN)

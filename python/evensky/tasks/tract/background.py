@@ -37,7 +37,14 @@ _KNOWN = 1e6
 
 def tract_of(skymap: Any, tract: int) -> Any:
     """Return a tract of a sky map, which may be one of ``lsst.skymap``."""
-    return skymap[tract] if hasattr(skymap, "__getitem__") else skymap.generateTract(tract)
+    if hasattr(skymap, "__getitem__"):
+        return skymap[tract]
+    if hasattr(skymap, "generateTract"):
+        return skymap.generateTract(tract)
+    raise InvalidParameterError(
+        f"The sky map is {shown(skymap)}, a {type(skymap).__name__}; an object that gives a tract by its number, as "
+        "skyMap[tract], is needed"
+    )
 
 
 def _first_patch_size(tract_info: Any) -> tuple[int, int]:
@@ -54,6 +61,10 @@ def _first_patch_size(tract_info: Any) -> tuple[int, int]:
 
 def box_of(exposure: Any) -> Box2I:
     """Return the box of an exposure."""
+    if not hasattr(exposure, "getBBox"):
+        raise InvalidParameterError(
+            f"An exposure is {shown(exposure)}, a {type(exposure).__name__}; it must have image, mask and getBBox()"
+        )
     box = exposure.getBBox()
     return Box2I(Point2I(box.getMinX(), box.getMinY()), Extent2I(box.getWidth(), box.getHeight()))
 
@@ -114,6 +125,8 @@ class TractBackground:
         numbers: Any = None,
         variances: Any = None,
     ) -> None:
+        if not isinstance(config, TractBackgroundConfig):
+            raise InvalidParameterError(f"config is a {type(config).__name__}; it must be a TractBackgroundConfig")
         self.config = config
         self.skymap = skymap
         self.tract = tract
@@ -184,12 +197,9 @@ class TractBackground:
             Warp in the pixels of the tract; its own origin says where it is. Pixels with a bad mask plane, and those
             that are not finite, do not count.
         """
-        self.add_pixels(
-            exposure.image.array,
-            exposure.mask.array,
-            bad_plane_bits(exposure, self.config.mask),
-            box_of(exposure),
-        )
+        box = box_of(exposure)
+        bad = bad_plane_bits(exposure, self.config.mask)
+        self.add_pixels(exposure.image.array, exposure.mask.array, bad, box)
 
     def add_pixels(self, image: np.ndarray, mask: np.ndarray | None, bad: int, box: Box2I) -> None:
         """Add pixels.
@@ -410,6 +420,10 @@ class TractModel:
         self.errors = errors
         self.filled = filled
         self.fit = fit
+
+    def getStatsImage(self) -> ImageF:
+        """Return the values of the bins."""
+        return ImageF(self.values)
 
     def toWarpBackground(self, exposure: Any) -> BackgroundList:
         """Return the background of a warp; see `TractBackground.toWarpBackground`."""

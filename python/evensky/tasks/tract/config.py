@@ -46,7 +46,8 @@ class TractBackgroundConfig(Config):
         dtype=str,
         default="AKIMA_SPLINE",
         optional=True,
-        doc="Interpolation between bins, where bins are filled and where images are made. None fills no bins.",
+        doc="Interpolation between bins where images are made and, with asOriginal, where bins are filled. None fills "
+        "no bins.",
         allowed=_STYLES,
     )
     doSmooth = Field[bool](dtype=bool, default=False, doc="Smooth the bins by a Gaussian?")

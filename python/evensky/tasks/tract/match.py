@@ -11,6 +11,7 @@ import numpy as np
 from lsst.pex.config import ChoiceField, ConfigField, ConfigurableField, Field, FieldValidationError, RangeField
 
 from ... import errors
+from ..._checks import shown
 from ...errors import InvalidParameterError
 from ...geom import Box2I
 from ...image import ImageF
@@ -193,6 +194,10 @@ class MatchBackgroundsTask(Task):
         config = self.config
         config.validate()
         as_original = config.asOriginal
+        if take is not None and not callable(take):
+            raise InvalidParameterError(
+                f"take is {shown(take)}, a {type(take).__name__}; a function, or None, is needed"
+            )
         read = Warps(warps, config.heldMegabytes * _MEGABYTE)
         result = Struct(
             backgroundInfoList=[],
@@ -295,7 +300,9 @@ class MatchBackgroundsTask(Task):
         mine, its = _within(shared, box), _within(shared, other)
         planes = difference.config.mask
         with np.errstate(invalid="ignore", over="ignore"):
-            image = (reference.image.array[its] - exposure.image.array[mine]).astype(np.float32, copy=False)
+            pair = reference.image.array[its], exposure.image.array[mine]
+            # Differences of unsigned integers are negative, too.
+            image = np.subtract(*pair, dtype=np.result_type(*pair, np.float32)).astype(np.float32, copy=False)
         if self.config.useReferenceMask and not self.config.asOriginal:
             image[(reference.mask.array[its] & np.int32(bad_plane_bits(reference, planes))) != 0] = np.nan
         bad = bad_plane_bits(exposure, planes)
@@ -317,17 +324,17 @@ class MatchBackgroundsTask(Task):
             if 0 <= order < config.fitOrder:
                 flags["REDUCED_ORDER"] = f"fitOrder {config.fitOrder} reduced to {order}: there are too few good bins"
         else:
-            stats = difference.getStatsImage()
+            model = difference if config.asOriginal else difference.toModel()
+            stats = model.getStatsImage()
             smooth, used = self._interpolated(stats)
             if used is not None and used != (style := stringToInterpStyle(config.interpStyle)):
                 nx, ny = stats.getDimensions()
                 flags["REDUCED_ORDER"] = f"interpStyle {style.name} reduced to {used.name}: there are {nx} x {ny} bins"
             rest = (stats.array - smooth).ravel()
-            if config.asOriginal:
-                model = TractBackground.of_known_values(difference, smooth)
-            else:
-                model = difference.toModel()
+            if isinstance(model, TractModel):
                 model.values = smooth
+            else:
+                model = TractBackground.of_known_values(difference, smooth)
         struct = Struct(
             rms=float(np.sqrt(np.mean(rest**2))),
             mse=makeStatistics(ImageF(rest[np.newaxis, :]), MEANSQUARE).getValue(),

@@ -90,7 +90,7 @@ class TractInfo:
     >>> tract.getBBox().getDimensions()
     Extent2I(300, 200)
     >>> tract[4].getIndex(), tract[4].getOuterBBox()
-    (Index2D(x=1, y=1), Box2I(Point2I(90, 90), Extent2I(120, 110)))
+    (Index2D(x=1, y=1), Box2I(corner=Point2I(90, 90), dimensions=Extent2I(120, 110)))
     """
 
     def __init__(self, patch: Any, number: Any, border: int = 0, tract: int = 0) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._checks import shown
+from ..._checks import shown, whole_number
 from ...errors import InvalidParameterError, NotFoundError
 from ...image import Exposure
 from ...image.foreign import is_lsst_images
@@ -61,6 +61,8 @@ class Warps:
     def __init__(self, handles: Iterable[Any], held_bytes: int = 0) -> None:
         self.warps: list[Warp] = []
         self._refs: list[Any] = []
+        if not isinstance(handles, Iterable):
+            raise InvalidParameterError(f"warps is {shown(handles)}, a {type(handles).__name__}; handles are needed")
         for index, handle in enumerate(handles):
             ref = as_data_ref(handle, index)
             self._refs.append(ref)
@@ -132,4 +134,5 @@ def _identity(ref: Any, index: int) -> tuple[int, Any, int]:
             raise NotFoundError(
                 f"The data ID of warp {index} is {shown(known)}; it must have a visit, a patch and a tract"
             ) from None
-    return int(values["visit"]), values["patch"], int(values["tract"])
+    visit, tract = (whole_number(values[name], f"The {name} of warp {index}") for name in ("visit", "tract"))
+    return visit, values["patch"], tract

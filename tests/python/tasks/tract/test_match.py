@@ -11,7 +11,7 @@ import pytest
 from tract_warps import WarpHandle, handles, mosaic, positions, seams, sky_map
 
 from evensky.errors import InvalidParameterError, NotFoundError
-from evensky.image import Mask
+from evensky.image import ExposureD, ExposureF, ExposureI, ExposureU, Mask
 from evensky.io import ExposureDataRef
 from evensky.math import BackgroundList
 from evensky.tasks.tract import MatchBackgroundsConfig, MatchBackgroundsTask, TractModel
@@ -339,6 +339,21 @@ def test_references_to_exposures_will_do() -> None:
     result = MatchBackgroundsTask(settings(refWarpVisit=1)).run(refs, SKIES)
     assert len(result.matchedImageList) == 18
     assert result.fits[2].goodFraction == 1.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "result_kind"), [(ExposureU, ExposureF), (ExposureI, ExposureD), (ExposureD, ExposureD)]
+)
+def test_exposures_of_other_types_are_matched(kind: Any, result_kind: Any) -> None:
+    warps = [*visit(1), *visit(2)]
+    for warp in warps:
+        exposure = kind(warp.warp.getBBox())
+        exposure.image.array[:] = np.maximum(np.round(100 + warp.warp.image.array), 0)
+        exposure.variance.array[:] = 1
+        warp.warp = exposure
+    result = MatchBackgroundsTask(settings(refWarpVisit=1)).run(warps, SKIES)
+    assert np.abs(residual(result, warps, 2)).max() < 1
+    assert type(result.matchedImageList[-1]) is result_kind
 
 
 def test_a_task_survives_pickling() -> None:

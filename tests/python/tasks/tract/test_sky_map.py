@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
 import pickle
 from typing import Any
@@ -11,6 +13,13 @@ import pytest
 from evensky.errors import InvalidParameterError, NotFoundError, OutOfRangeError
 from evensky.geom import Box2I, Extent2I, Point2I
 from evensky.tasks.tract import SkyMap, TractInfo
+
+
+@pytest.mark.parametrize("name", ["tasks.tract.sky_map", "tasks.tract.background", "matching.bin_sums"])
+def test_examples(name: str) -> None:
+    results = doctest.testmod(importlib.import_module(f"evensky.{name}"))
+    assert results.attempted > 0
+    assert results.failed == 0
 
 
 def box(x: int, y: int, width: int, height: int) -> Box2I:
