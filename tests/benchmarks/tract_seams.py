@@ -106,6 +106,13 @@ def _of_tract(**fields: Any) -> Method:
     return method
 
 
+def tract_jointly(scene: TractScene, bin_size: int) -> Models:
+    """Match all visits of the tract to each other at once."""
+    result = evensky.match_tract(scene.handles(), scene.sky_map, bad_planes=tract_scenes.LEFT_OUT)
+    nothing = unmatched(scene, bin_size)
+    return {place: nothing[place] if model is None else model.image() for place, model in result.models.items()}
+
+
 METHODS: dict[str, Method] = {
     "unmatched": unmatched,
     "patch by patch, own reference": _by_patches(_one_by_one),
@@ -114,6 +121,7 @@ METHODS: dict[str, Method] = {
     "tract, as original": _of_tract(asOriginal=True),
     "tract": _of_tract(),
     "tract, fitted": _of_tract(fit="chebyshev"),
+    "tract, jointly": tract_jointly,
 }
 """The methods that are compared, by name."""
 
