@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["TractBackground", "TractModel", "bad_plane_bits", "box_of", "tract_of"]
 
-from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -65,7 +64,11 @@ def box_of(exposure: Any) -> Box2I:
         raise InvalidParameterError(
             f"An exposure is {shown(exposure)}, a {type(exposure).__name__}; it must have image, mask and getBBox()"
         )
-    box = exposure.getBBox()
+    return _plain_box(exposure.getBBox())
+
+
+def _plain_box(box: Any) -> Box2I:
+    """Return a box, which may be one of ``lsst.geom``, as one of this package."""
     return Box2I(Point2I(box.getMinX(), box.getMinY()), Extent2I(box.getWidth(), box.getHeight()))
 
 
@@ -130,7 +133,8 @@ class TractBackground:
         self.config = config
         self.skymap = skymap
         self.tract = tract
-        self._bbox = box_of(_Boxed(tract_of(skymap, tract)))
+        tract_info = tract_of(skymap, tract)
+        self._bbox = _plain_box(tract_info.getBBox() if hasattr(tract_info, "getBBox") else tract_info.bbox)
         nx, ny = int(self._bbox.getWidth() / config.xBin), int(self._bbox.getHeight() / config.yBin)
         if nx < 1 or ny < 1:
             raise InvalidParameterError(
@@ -517,17 +521,6 @@ def _mean_position(counts: np.ndarray, start: int) -> float:
     return start + float(counts @ np.arange(len(counts))) / float(counts.sum())
 
 
-class _Boxed:
-    """A tract, whose box is a method of ``lsst.skymap`` or an attribute."""
-
-    def __init__(self, tract_info: Any) -> None:
-        self._tract_info = tract_info
-
-    def getBBox(self) -> Any:
-        get: Callable[[], Any] | None = getattr(self._tract_info, "getBBox", None)
-        return self._tract_info.bbox if get is None else get()
-
-
 def _plane(plane: Any, shape: tuple[int, int], name: str) -> ImageF:
     """Return a copy of a plane, or a plane of zeros."""
     if plane is None:
@@ -541,7 +534,7 @@ def _plane(plane: Any, shape: tuple[int, int], name: str) -> ImageF:
 def _touched(start: int, size: int, bin_size: float, count: int) -> list[tuple[int, int, int]]:
     """Return the bins whose boxes touch pixels: (index, first, end) with pixels counted from `start`."""
     found = []
-    for index in range(max(0, int((start + 0.0) / bin_size) - 2), min(count, int((start + size) / bin_size) + 3)):
+    for index in range(max(0, int(start / bin_size) - 2), min(count, int((start + size) / bin_size) + 3)):
         first = int(np.floor((index - 0.5) * bin_size + 0.5)) - start
         last = int(np.floor((index + 0.5) * bin_size + bin_size - 1 + 0.5)) - start
         first, end = max(first, 0), min(last + 1, size)
