@@ -5,7 +5,6 @@ from __future__ import annotations
 __all__ = ["MatchTractResult", "match_tract"]
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,16 +12,12 @@ from typing import TYPE_CHECKING, Any
 from .._checks import names_of, shown, whole_number
 from ..draw.progress import Progress
 from ..errors import InvalidParameterError
-from ..geom import Box2I
 from ..io.configuration import change_config
 from ..io.data_refs import id_dict
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.models import Model
 from ..runs.match_run import MatchRun
-from ..runs.record import ExposureRecord
-from ..runs.run import match_exposures
-from ..runs.tract import TERMS, TractMethod, TractSource, Warp
-from ..work.executors import open_executor
+from ..runs.tract import TERMS, Warp, match_warps
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -41,11 +36,14 @@ class MatchTractResult:
     models : dict of (int, int) to Model or None
         The model that was added to each warp; None for the reference. Those of one visit are one function over the
         tract.
+    reference : int
+        Visit that is the reference.
     run : MatchRun
         All further details, with an `ExposureRecord` for each warp.
     """
 
     run: MatchRun
+    reference: int
     warps: dict[tuple[int, int], Any] = field(default_factory=dict)
     models: dict[tuple[int, int], Model | None] = field(default_factory=dict)
 
@@ -53,11 +51,6 @@ class MatchTractResult:
     def table(self) -> Table:
         """Results as an `astropy.table.Table`, one row per warp."""
         return self.run.table
-
-    @property
-    def reference(self) -> int:
-        """Visit that was chosen as the reference."""
-        return int(self.run.reference.split(",")[0].removeprefix("visit "))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.run.summary})"
@@ -150,29 +143,30 @@ def match_tract(
         "terms": None if config is not None else list(TERMS),
     }
     made = change_config(MatchAllConfig, config, {name: value for name, value in given.items() if value is not None})
-    info = sky_map[_tract_of(sky_map, named, tract)]
     matched: dict[tuple[int, int], Any] = {}
     models: dict[tuple[int, int], Model | None] = {}
 
-    def inner(patch: int) -> Box2I:
-        box: Box2I = info[patch].getInnerBBox()
-        return box
-
-    def keep(warp: Warp, pixels: Any, model: Model | None, record: ExposureRecord) -> None:
+    def keep(warp: Warp, pixels: Any, model: Model | None) -> None:
         models[warp.visit, warp.patch] = model
         if take is None:
             matched[warp.visit, warp.patch] = pixels
         else:
             take(warp.visit, warp.patch, pixels, model)
 
-    source = TractSource(found, inner, list(made.bad_planes), keep)
-    number = None if reference is None else source.number_of(reference)
-    method = TractMethod(source, made, workers=workers)
-    with closing(method), open_executor("threads", workers) as renew:
-        run = match_exposures(source.items, method, reference=number, renew=renew, progress=progress)
+    run, chosen = match_warps(
+        found,
+        sky_map,
+        _tract_of(sky_map, named, tract),
+        made,
+        reference=reference,
+        workers=workers,
+        take=keep,
+        progress=progress,
+    )
     order_of = [(warp.visit, warp.patch) for warp in found]
     return MatchTractResult(
         run,
+        chosen,
         {key: matched[key] for key in order_of if key in matched},
         {key: models[key] for key in order_of if key in models},
     )

@@ -129,8 +129,11 @@ class _PlaneMethod:
 def _number(mask: Mask | None, name: str) -> int:
     """Return the number of a plane of a mask, or of a default plane."""
     planes = _planes_of(mask)
-    if mask is not None and name not in planes and name in Mask._default_planes and name not in DEFAULT_PLANES:
-        # A plane that was added to the class exists for every mask, also for one that a file has given other planes.
+    if mask is None or name in planes:
+        return _find(planes, name)
+    if name in Mask._default_planes and name not in DEFAULT_PLANES and name not in mask._table.lost:
+        # A plane that was added to the class exists for every mask, also for one that a file has given other planes,
+        # except for those that have removed it.
         planes = dict(planes)
         _add(planes, name, mask._table.lost, Mask._default_planes[name])
         mask._table.planes = planes
@@ -215,7 +218,7 @@ class Mask(PixelPlane):
         return plane
 
     def _part(self, rows: slice, columns: slice) -> Self:
-        part = type(self)(self._array[rows, columns], xy0=(self.getX0() + columns.start, self.getY0() + rows.start))
+        part = self._of(self._array[rows, columns], self.getX0() + columns.start, self.getY0() + rows.start)
         part._table = self._table
         return part
 

@@ -14,6 +14,8 @@ __all__ = [
     "MatchTractBackgroundsConnections",
     "MatchTractBackgroundsTask",
     "quality_of",
+    "quality_of_joint",
+    "series_background",
     "stack_background",
 ]
 
@@ -25,14 +27,19 @@ from typing import Any, ClassVar
 
 import lsst.pipe.base as pipe_base
 import numpy as np
-from lsst.pex.config import ConfigField
+from lsst.pex.config import ChoiceField, ConfigField
 from lsst.pipe.base import connectionTypes
 
-from ..errors import TaskError
+from ..errors import InvalidParameterError, TaskError
 from ..image.foreign import is_lsst_images
 from ..image.like import data_like
-from ..math import BackgroundList
+from ..matching.joint.config import MatchAllConfig
+from ..matching.joint.models import Model
+from ..math import REDUCE_INTERP_ORDER, ApproximateControl, BackgroundList, BackgroundMI, Interpolate
+from ..runs.match_run import MatchRun
+from ..runs.tract import TERMS, Warp, match_warps
 from ..tasks.tract import MatchBackgroundsConfig, MatchBackgroundsTask, SkyMap
+from ..tasks.tract.background import box_of
 
 
 def _installed(name: str) -> bool:
@@ -60,6 +67,22 @@ _FIT = {
     "filled_fraction": "filledFraction",
     "flags": "flags",
 }
+_OF_A_RECORD = (
+    "status",
+    "fit_rms",
+    "fit_chi",
+    "model_sigma",
+    "common_fraction",
+    "extrapolated_fraction",
+    "level_before",
+    "level_after",
+    "model_min",
+    "model_max",
+    "gain",
+    "flags",
+    "warnings",
+    "message",
+)
 _OF_A_WARP = ("skymap", "tract", "patch", "visit")
 
 
@@ -109,16 +132,35 @@ class MatchTractBackgroundsConnections(
 class MatchTractBackgroundsConfig(pipe_base.PipelineTaskConfig, pipelineConnections=MatchTractBackgroundsConnections):
     """Configuration of `MatchTractBackgroundsTask`."""
 
-    match = ConfigField[MatchBackgroundsConfig](dtype=MatchBackgroundsConfig, doc="Configuration of the matching.")
+    method = ChoiceField[str](
+        dtype=str,
+        default="reference",
+        optional=False,
+        doc="What visits are matched to.",
+        allowed={
+            "reference": "to one of them, as the original does; configured by match",
+            "joint": "to each other at once, with one series for each visit over the tract; configured by joint",
+        },
+    )
+    match = ConfigField[MatchBackgroundsConfig](
+        dtype=MatchBackgroundsConfig,
+        doc="Configuration of the match to a reference, and the reference of a joint match.",
+    )
+    joint = ConfigField[MatchAllConfig](dtype=MatchAllConfig, doc="Configuration of the joint match.")
+
+    def setDefaults(self) -> None:
+        """Set the terms of the joint match to those that a tract has."""
+        super().setDefaults()
+        self.joint.terms = list(TERMS)
 
 
 class MatchTractBackgroundsTask(pipe_base.PipelineTask):
     """Task that matches the backgrounds of the visits of a tract and band.
 
-    To each warp of a visit other than the reference, the task adds a part of one smooth model, which covers the whole
-    tract. It runs `evensky.tasks.tract.MatchBackgroundsTask`, with the same results to the last bit. Each warp is
-    written as soon as it is matched. A visit that cannot be matched has no outputs; the log and the quality table hold
-    the reason.
+    To each warp of a visit, the task adds a part of one smooth model, which covers the whole tract. With the method
+    "reference", it runs `evensky.tasks.tract.MatchBackgroundsTask`; with "joint", the match of `evensky.match_tract`.
+    Results are the same to the last bit. Each warp is written as soon as it is matched. A visit that cannot be matched
+    has no outputs; the log and the quality table hold the reason.
     """
 
     ConfigClass = MatchTractBackgroundsConfig
@@ -147,7 +189,7 @@ class MatchTractBackgroundsTask(pipe_base.PipelineTask):
         *,
         take: Callable[[tuple[int, int], Any, Any], object] | None = None,
     ) -> pipe_base.Struct:
-        """Match the visits of a tract to one of them.
+        """Match the visits of a tract to one of them, or to each other.
 
         Parameters
         ----------
@@ -191,6 +233,9 @@ class MatchTractBackgroundsTask(pipe_base.PipelineTask):
 
         give = keep if take is None else take
         config = self._config_for(visits)
+        if self.config.method == "joint":
+            quality = self._match_jointly(warps, skyMap, config.refWarpVisit, give)
+            return pipe_base.Struct(backgroundInfoList=models, matchedImageList=matched, quality=quality)
         task = MatchBackgroundsTask(config=config, log=self.log.logger)
         try:
             result = task.run(
@@ -204,6 +249,31 @@ class MatchTractBackgroundsTask(pipe_base.PipelineTask):
         done = len(quality["visits"]) - len(quality["skipped"]) - 1
         self.log.info("Matched %d of %d visits to visit %d", done, len(visits) - 1, quality["reference"])
         return pipe_base.Struct(backgroundInfoList=models, matchedImageList=matched, quality=quality)
+
+    def _match_jointly(
+        self, handles: Sequence[Any], sky_map: Any, reference: int | None, give: Callable[..., object]
+    ) -> dict[str, Any]:
+        """Match visits to each other at once; hand over the results, and return the quality table."""
+        tracts = {int(handle.dataId["tract"]) for handle in handles}
+        if len(tracts) != 1:
+            raise InvalidParameterError(f"The warps are of the tracts {sorted(tracts)}; give those of one tract")
+        config = MatchAllConfig()
+        config.update(**self.config.joint.toDict())
+        if reference is not None and config.level == "auto":
+            config.level = "reference"
+
+        def put(warp: Warp, matched: Any, model: Model | None) -> None:
+            give((warp.visit, warp.patch), _series_like(matched, model), matched)
+
+        warps = [Warp(*_place(handle), handle.get) for handle in handles]
+        try:
+            run, chosen = match_warps(warps, sky_map, tracts.pop(), config, reference=reference, take=put)
+        except TaskError as error:  # no visit has good pixels, so there is nothing to do
+            raise pipe_base.NoWorkFound(str(error)) from error
+        for record in run.failed:
+            self.log.warning("The warp of %s cannot be matched: %s", record.label, record.message)
+        self.log.info("Matched %d of %d warps jointly", len(run.records) - len(run.failed), len(warps))
+        return quality_of_joint(run, chosen, config, sorted(warps, key=lambda warp: (warp.patch, warp.visit)))
 
     def _config_for(self, visits: set[int]) -> MatchBackgroundsConfig:
         """Return the configuration of the match, without a reference that does not cover this tract."""
@@ -230,6 +300,29 @@ def _model_like(warp: Any, background: BackgroundList) -> Any:
     if pixels.shape != shape:  # as original, the background of the first warp, which is 0, for all of the reference
         pixels = np.zeros(shape, np.float32)
     return data_like(warp, pixels, bare=True)
+
+
+def _series_like(warp: Any, model: Model | None) -> Any:
+    """Return the model of a joint match as the image or list of backgrounds that belongs to a kind of warp."""
+    if is_lsst_images(warp) or not type(warp).__module__.startswith("lsst.afw."):
+        pixels = np.zeros(warp.image.array.shape, np.float32) if model is None else model.image()
+        return data_like(warp, pixels, bare=True)
+    return stack_background(series_background(model, warp))
+
+
+def series_background(model: Model | None, warp: Any) -> BackgroundList:
+    """Return a series over the box of a warp as a list of one background.
+
+    The bins are values of the series, so that the approximation of its order is the series itself.
+    """
+    box, order = box_of(warp), 0 if model is None else max(0, model.candidate.order)
+    cells = min(2 * (order + 1), box.getWidth(), box.getHeight())
+    background = BackgroundMI(box, np.zeros((cells, cells), np.float32))
+    if model is not None:
+        x, y = np.meshgrid(background.getBinCentersX(), background.getBinCentersY())
+        background.getStatsImage().image.array[...] = model.evaluate(x.ravel(), y.ravel()).reshape(cells, cells)
+    styles = Interpolate.NATURAL_SPLINE, REDUCE_INTERP_ORDER, ApproximateControl.CHEBYSHEV
+    return BackgroundList((background, *styles, order, order, False))
 
 
 def quality_of(result: Any, config: MatchBackgroundsConfig, places: Sequence[tuple[int, int]]) -> dict[str, Any]:
@@ -270,6 +363,48 @@ def quality_of(result: Any, config: MatchBackgroundsConfig, places: Sequence[tup
         "visits": visits,
         "skipped": {str(visit): reason for visit, reason in result.skipped.items()},
         "unreadable": [[*places[index], reason] for index, reason in result.unreadable],
+    }
+
+
+def quality_of_joint(run: MatchRun, reference: int, config: MatchAllConfig, warps: Sequence[Warp]) -> dict[str, Any]:
+    """Return what is known of a joint match of a tract, as values that YAML and JSON can hold.
+
+    Parameters
+    ----------
+    run : MatchRun
+    reference : int
+    config : MatchAllConfig
+    warps : sequence of Warp
+        In the order of the records.
+
+    Returns
+    -------
+    dict
+        ``reference``, ``reason``, ``level``, ``config``, ``notes``, ``skipped`` (visits without any matched warp, with
+        the reason), ``unreadable`` (list of visit, patch and reason), and ``visits``, which holds for each visit its
+        ``status``, ``model`` and ``patches``, each with the quality of the match.
+    """
+    visits: dict[str, dict[str, Any]] = {}
+    for warp, record in zip(warps, run.records, strict=True):
+        one = visits.setdefault(str(warp.visit), {"status": "skipped", "model": "", "patches": {}})
+        if record.status != "failed":
+            one["status"] = "reference" if warp.visit == reference else "matched"
+            one["model"] = record.model
+        one["patches"][str(warp.patch)] = {name: _plain(getattr(record, name)) for name in _OF_A_RECORD}
+    failed = [
+        [warp.visit, warp.patch, record.message]
+        for warp, record in zip(warps, run.records, strict=True)
+        if record.status == "failed"
+    ]
+    return {
+        "reference": reference,
+        "reason": run.reference_reason,
+        "level": run.level,
+        "config": config.toDict(),
+        "visits": visits,
+        "skipped": {str(visit): reason for visit, _, reason in failed if visits[str(visit)]["status"] == "skipped"},
+        "unreadable": failed,
+        "notes": list(run.notes),
     }
 
 

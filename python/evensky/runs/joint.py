@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["HELD_BYTES", "JointMethod"]
+__all__ = ["HELD_BYTES", "Correction", "JointMethod"]
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -56,7 +56,7 @@ _NOTHING = Coverage(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 @dataclass(kw_only=True)
-class _Correct(Plan):
+class Correction(Plan):
     """The model of an exposure, with details for its record.
 
     Attributes
@@ -358,14 +358,14 @@ class JointMethod(Method):
         return options
 
     def _stays(self, item: Item, plan: Plan) -> bool:
-        assert isinstance(plan, _Correct)
+        assert isinstance(plan, Correction)
         return plan.stays
 
     def _status_of(self, item: Item) -> Status:
         return "reference" if item == self.references.get(item.slot) else "fixed"
 
     def _keep(self, plan: Plan, record: ExposureRecord) -> Change:
-        assert isinstance(plan, _Correct)
+        assert isinstance(plan, Correction)
         record.fit_rms = 0.0
         if plan.fit.model is not None:
             self._describe(record, plan)
@@ -373,7 +373,7 @@ class JointMethod(Method):
         return Change(plan.fit.model, self._cards(record), headline)
 
     def _change(self, item: Item, frame: Frame, plan: Plan, record: ExposureRecord) -> Change:
-        assert isinstance(plan, _Correct)
+        assert isinstance(plan, Correction)
         if plan.problem:
             raise TaskError(plan.problem)
         if plan.fit.model is None:
@@ -431,7 +431,7 @@ class JointMethod(Method):
         record.model_sigma = float(np.sqrt(variance))
 
     @staticmethod
-    def _describe(record: ExposureRecord, plan: _Correct) -> None:
+    def _describe(record: ExposureRecord, plan: Correction) -> None:
         fit = plan.fit
         assert fit.model is not None
         record.model = fit.model.name
@@ -548,7 +548,7 @@ def _corners_of(items: Sequence[Item], looks: Sequence[Look], chips: Sequence[Ch
     return found
 
 
-def _plan_of(fit: ExposureFit, item: Item, look: Look, labels: Sequence[str], level: str, stays: bool) -> _Correct:
+def _plan_of(fit: ExposureFit, item: Item, look: Look, labels: Sequence[str], level: str, stays: bool) -> Correction:
     """Return the plan of an exposure; its digest stays the same if the result is the same to the last bit."""
     model, covered = fit.model, int(look.coverage.bins.size)
     area_factor = 1.0 if item.map is None else item.map.scale
@@ -572,7 +572,7 @@ def _plan_of(fit: ExposureFit, item: Item, look: Look, labels: Sequence[str], le
         used = {extra.name for extra in model.candidate.extras}
         model.planes = {name: plane for name, plane in model.planes.items() if name in used}
     problem = look.candidate.message if look.box is None else ""
-    return _Correct(
+    return Correction(
         digest=digest.hexdigest(),
         fit=fit,
         partners=partners,

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-__all__ = ["TERMS", "TractMethod", "TractSource", "Warp"]
+__all__ = ["TERMS", "Take", "TractMethod", "TractSource", "Warp", "match_warps"]
 
+import math
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ..draw.progress import Progress
 from ..errors import InvalidParameterError, UnsuitableError
-from ..geom import Box2I
+from ..geom import Box2I, Extent2I, Point2I
 from ..image import Exposure
 from ..image.like import data_like, exposure_of
 from ..matching.joint.config import MatchAllConfig
+from ..matching.joint.differences import PairBins
 from ..matching.joint.grid import PixelBox
+from ..matching.joint.models import Model
 from ..matching.joint.terms import terms_of
-from .joint import HELD_BYTES, JointMethod
-from .method import Change, Plan
+from ..tasks.tract.background import tract_of
+from ..work.executors import open_executor
+from .joint import HELD_BYTES, Correction, JointMethod
+from .match_run import MatchRun
+from .method import Change, Look, Plan
 from .record import ExposureRecord
+from .run import match_exposures
 from .source import Frame, Item, Result, Source
 
 TERMS = ("smooth", "gain")
@@ -46,6 +57,10 @@ class Warp:
         return f"visit {self.visit}, patch {self.patch}"
 
 
+Take = Callable[[Warp, Any, "Model | None"], object]
+"""Function of a warp, its matched pixels in the type of the input, and the model that was added (None if it is 0)."""
+
+
 class TractSource(Source):
     """Source of the warps of a tract, which hands over the results.
 
@@ -57,9 +72,8 @@ class TractSource(Source):
     inner : callable
         Function of a patch that returns its inner box, a Box2I in the pixels of the tract.
     bad_planes : sequence of str
-    take : callable
-        Function of a warp, its matched pixels in the type of the input, the model that was added (None if it is 0), and
-        the record. It is called once for each matched warp, from the thread that has matched it.
+    take : Take
+        Function that is called once for each matched warp, from the thread that has matched it.
 
     Raises
     ------
@@ -72,7 +86,7 @@ class TractSource(Source):
         warps: Sequence[Warp],
         inner: Callable[[int], Box2I],
         bad_planes: Sequence[str],
-        take: Callable[[Warp, Any, Any, ExposureRecord], None],
+        take: Take,
     ) -> None:
         super().__init__(bad_planes)
         if not warps:
@@ -135,8 +149,14 @@ class TractSource(Source):
     def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> None:
         """Hand over a matched warp and its model."""
         variance = frame.exposure.variance.array if result.variance_changed else None
-        matched = data_like(frame.data, frame.exposure.image.array, variance=variance)
-        self._take(self.warps[item.index], matched, result.model, record)
+        if isinstance(frame.data, Exposure) or not hasattr(frame.data, "maskedImage"):
+            matched = data_like(frame.data, frame.exposure.image.array, variance=variance)
+        else:  # an exposure of another package
+            matched = frame.data.clone()
+            matched.image.array[...] = frame.exposure.image.array
+            if variance is not None:
+                matched.variance.array[...] = variance
+        self._take(self.warps[item.index], matched, result.model)
 
 
 class TractMethod(JointMethod):
@@ -170,6 +190,38 @@ class TractMethod(JointMethod):
         made.spline = False
         super().__init__(source, made, terms=terms, workers=workers, held_bytes=held_bytes)
 
+    def plan(
+        self, items: Sequence[Item], looks: Sequence[Look], differences: Sequence[PairBins]
+    ) -> tuple[list[Plan], list[str]]:
+        """Solve for the models of all visits at once.
+
+        A warp that meets no other visit gets the model of its visit, continued from the nearest other patch.
+        """
+        made, notes = super().plan(items, looks, differences)
+        plans = [plan for plan in made if isinstance(plan, Correction)]  # all of them
+        continued = []
+        for item, look in zip(items, looks, strict=True):
+            plan, box = plans[item.index], look.box
+            if plan.fit.model is not None or box is None:
+                continue
+            others = [one for one in items if one.path == item.path and plans[one.index].fit.model is not None]
+            if not others:
+                continue
+            nearest = min(others, key=lambda one: (_distance(self.source.box_of(one), box), one.index))
+            fit, stays = plans[nearest.index].fit, plans[nearest.index].stays
+            assert fit.model is not None
+            model = fit.model.over(box)
+            alone = replace(fit, model=model, partners=[], bins=0, rejected=0, rms=np.nan, chi=np.nan, flags={})
+            plans[item.index] = replace(plan, fit=alone, stays=stays)
+            continued.append(item.label)
+        if continued:
+            notes = [
+                *notes,
+                f"No other visit has good pixels there, so the models are continued from other patches: "
+                f"{'; '.join(continued)}.",
+            ]
+        return list(plans), notes
+
     def _keep(self, plan: Plan, record: ExposureRecord) -> Change:
         change = super()._keep(plan, record)
         change.model = None
@@ -177,9 +229,67 @@ class TractMethod(JointMethod):
 
     def _change(self, item: Item, frame: Frame, plan: Plan, record: ExposureRecord) -> Change:
         """Add the model to the whole warp, also where it overlaps with other patches."""
-        fit = plan.fit  # type: ignore[attr-defined]
-        if fit.model is not None:
+        assert isinstance(plan, Correction)
+        if plan.fit.model is not None:
             box = frame.exposure.getBBox()
             whole = box.getMinX(), box.getMinY(), box.getWidth(), box.getHeight()
-            plan = replace(plan, fit=replace(fit, model=fit.model.over(whole)))  # type: ignore[call-arg]
+            plan = replace(plan, fit=replace(plan.fit, model=plan.fit.model.over(whole)))
         return super()._change(item, frame, plan, record)
+
+
+def _distance(one: PixelBox | None, other: PixelBox) -> float:
+    """Return the distance between the centres of two boxes, in pixels."""
+    assert one is not None  # the patch of a warp has a box
+    return math.hypot(*(one[axis] - other[axis] + (one[axis + 2] - other[axis + 2]) / 2 for axis in (0, 1)))
+
+
+def match_warps(
+    warps: Sequence[Warp],
+    sky_map: Any,
+    tract: int,
+    config: MatchAllConfig,
+    *,
+    reference: int | None = None,
+    workers: int = 1,
+    take: Take,
+    progress: Progress | None = None,
+) -> tuple[MatchRun, int]:
+    """Match the visits of a tract to each other at once.
+
+    Parameters
+    ----------
+    warps : sequence of Warp
+    sky_map : SkyMap
+        A sky map of `evensky.tasks.tract`, or one of ``lsst.skymap``.
+    tract : int
+        Number of the tract.
+    config : MatchAllConfig
+    reference : int, optional
+        Visit to leave unchanged; by default chosen automatically.
+    workers : int, optional
+        Number of threads.
+    take : Take
+        Function that is called for each matched warp as soon as it is matched.
+    progress : callable, optional
+        Called with a label, the number of steps done, and the total number of steps.
+
+    Returns
+    -------
+    run : MatchRun
+        With a record for each warp, by patch and visit.
+    reference : int
+        Visit that is the reference.
+    """
+    info = tract_of(sky_map, tract)
+
+    def inner(patch: int) -> Box2I:
+        box = info[patch].getInnerBBox()
+        return Box2I(Point2I(box.getMinX(), box.getMinY()), Extent2I(box.getWidth(), box.getHeight()))
+
+    source = TractSource(warps, inner, list(config.bad_planes), take)
+    number = None if reference is None else source.number_of(reference)
+    method = TractMethod(source, config, workers=workers)
+    with closing(method), open_executor("threads", workers) as renew:
+        run = match_exposures(source.items, method, reference=number, renew=renew, progress=progress)
+    visits = {item.label: warp.visit for item, warp in zip(source.items, source.warps, strict=True)}
+    return run, visits[run.reference]

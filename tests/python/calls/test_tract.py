@@ -114,6 +114,26 @@ def test_errors_of_the_models_are_calibrated(example: SimpleNamespace) -> None:
     assert 0.3 < np.sqrt(np.mean(np.concatenate(pulls) ** 2)) < 1.3
 
 
+def test_a_patch_of_one_visit_alone_gets_the_model_of_the_visit() -> None:
+    made = scene(6)
+    for visit in VISITS[:3]:
+        made.warps.pop((visit, 5), None)
+    example = SimpleNamespace(**vars(made), result=evensky.match_tract(made.warps, SKY_MAP, level="mean"))
+    left = left_over(example)
+    assert set(left) == set(made.warps)
+    # The model is continued over the patch, with an error that says how far to trust it.
+    neighbour, alone = example.result.models[14, 4], example.result.models[14, 5]
+    x, y = np.array([405.0, 560.0]), np.array([300.0, 390.0])
+    np.testing.assert_allclose(alone.evaluate(x, y), neighbour.evaluate(x, y), rtol=1e-6)
+    # The models add up to 0, so that what is left is the mean background.
+    mean = np.mean([made.truth[visit] for visit in VISITS], axis=0)[part(INFO[5].getOuterBBox())]
+    assert np.all(np.abs(left[14, 5] - mean) < 4 * alone.sigma_image() + 0.05 * NOISE)
+    record = next(record for record in example.result.run.records if record.label == "visit 14, patch 5")
+    assert record.status == "matched"
+    assert record.flags == ["LOW_COVERAGE"]
+    assert any("visit 14, patch 5" in note for note in example.result.run.notes)
+
+
 def test_a_named_visit_stays_unchanged_in_all_its_patches() -> None:
     made = scene(2)
     result = evensky.match_tract(made.warps, SKY_MAP, reference=12)

@@ -121,6 +121,17 @@ def test_removing_and_clearing() -> None:
     assert mask.getMaskPlane("NEW") == 9
 
 
+def test_a_plane_that_a_mask_has_removed_does_not_come_back_by_itself() -> None:
+    Mask.addMaskPlane("GHOST")
+    mask, other = Mask(1, 1), Mask(1, 1)
+    mask.removeAndClearMaskPlane("GHOST")
+    assert Mask.getMaskPlane("GHOST") == other.getMaskPlane("GHOST") == 9
+    for call in (mask.getMaskPlane, mask.getPlaneBitMask):
+        with pytest.raises(errors.InvalidParameterError, match="GHOST"):
+            call("GHOST")
+    assert mask.addMaskPlane("GHOST") == 9
+
+
 def test_own_planes_stay_own() -> None:
     own = Mask(np.zeros((2, 2), np.int32), mask_planes={"BAD": 3, "GHOST": 31})
     assert own.getPlaneBitMask("BAD") == 8

@@ -27,6 +27,7 @@ from lsst.pipe.base import InMemoryDatasetHandle, NoWorkFound
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 from tract_scenes import TractScene
 
+import evensky
 import evensky.image
 import evensky.interop
 import evensky.math
@@ -395,3 +396,69 @@ def test_the_sky_map_of_the_documentation(tmp_path: Path, monkeypatch: pytest.Mo
     stored_map = Butler.from_config("repo", collections=["my/warps"]).get("skyMap", skymap="map")
     assert SkyMap.from_dict(stored_map) == names["sky_map"]
     assert stored_map == names["sky_map"].to_dict()
+
+
+@functools.cache
+def jointly(tract: int, **fields: Any) -> Any:
+    made = config(**fields)
+    made.method = "joint"
+    return MatchTractBackgroundsTask(config=made).run(handles(tract), SKY_MAP.to_dict())
+
+
+@pytest.mark.parametrize("tract", TRACTS)
+def test_a_joint_match_leaves_no_seams_and_no_steps(tract: int) -> None:
+    result = jointly(tract)
+    assert sorted(result.matchedImageList) == sorted(result.backgroundInfoList) == sorted(scene(tract).covered)
+    models = {place: model.array for place, model in result.backgroundInfoList.items()}
+    before = tract_scenes.measure(scene(tract), {place: np.zeros_like(model) for place, model in models.items()})
+    after = tract_scenes.measure(scene(tract), models)
+    assert after.patch_seams.largest < 0.01
+    assert after.visit_steps.rms < before.visit_steps.rms / 20
+    # Visits that meet the reference nowhere are matched as well as others.
+    assert after.residual < before.residual / 20
+
+
+def test_the_quality_table_of_a_joint_match() -> None:
+    quality = jointly(1).quality
+    assert yaml.safe_load(yaml.safe_dump(quality)) == quality
+    assert json.loads(json.dumps(quality)) == quality
+    assert quality["level"] == "mean"
+    assert quality["config"]["terms"] == ["smooth", "gain"]
+    assert set(quality["skipped"]) == {str(BROKEN[0])}
+    assert quality["unreadable"][0][:2] == list(BROKEN)
+    for visit, one in quality["visits"].items():
+        assert one["status"] in (("skipped",) if visit == str(BROKEN[0]) else ("matched", "reference"))
+        if one["status"] == "matched":
+            assert one["model"].startswith("Chebyshev")
+        for patch in one["patches"].values():
+            assert one["status"] == "skipped" or patch["fit_chi"] < 3
+
+
+def test_a_named_visit_stays_unchanged_in_a_joint_match() -> None:
+    result = jointly(0, refWarpVisit=104)
+    assert result.quality["reference"] == 104
+    for (visit, patch), matched in result.matchedImageList.items():
+        same = np.array_equal(matched.image.array, stored(0, visit, patch).image.array, equal_nan=True)
+        assert same == (visit == 104)
+
+
+def test_a_joint_match_by_pipetask(repository: Path, tmp_path: Path) -> None:
+    where = ["-b", str(repository), "-i", "test/warps", "-o", "test/joint", "-d", "skymap='map' AND tract=0"]
+    what = ["-p", str(PIPELINE), "-c", "matchTractBackgrounds:method=joint", "--register-dataset-types"]
+    butlers.run_program(["pipetask", "run", *where, *what], tmp_path)
+    butler = Butler.from_config(repository, collections=["test/joint"])
+    expected = jointly(0)
+    for (visit, patch), warp in expected.matchedImageList.items():
+        place = {"instrument": butlers.CAMERA, "visit": visit, "patch": patch, "skymap": "map", "tract": 0}
+        got = butler.get("psf_matched_warp_background_matched", place)
+        np.testing.assert_array_equal(got.image.array, warp.image.array)
+
+
+def test_a_series_is_its_own_approximation() -> None:
+    visit, patch = max(scene(0).warps)
+    run = evensky.match_tract(scene(0).warps, SKY_MAP, tract=0)
+    model = run.models[visit, patch]
+    background = tract_pipeline.series_background(model, run.warps[visit, patch])
+    np.testing.assert_allclose(background.getImage().array, model.image(), atol=1e-3)
+    nothing = tract_pipeline.series_background(None, run.warps[visit, patch])
+    assert not nothing.getImage().array.any()
