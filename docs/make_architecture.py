@@ -22,7 +22,7 @@ GROUPS = [
         ("#e0f0e3", "#2f7d4f"),
         [
             [("runs/", "survey, source, method, executor, journal, records")],
-            [("tasks/", "mirrored: MatchBackgroundsTask; tract/, focal planes, sky frames")],
+            [("tasks/", "mirrored: pairs, tracts, focal planes, sky frames")],
         ],
     ),
     (
