@@ -149,9 +149,10 @@ class MatchTractBackgroundsConfig(pipe_base.PipelineTaskConfig, pipelineConnecti
     joint = ConfigField[MatchAllConfig](dtype=MatchAllConfig, doc="Configuration of the joint match.")
 
     def setDefaults(self) -> None:
-        """Set the terms of the joint match to those that a tract has."""
+        """Set the terms of the joint match to those that a tract has, and its bad planes to those of the original."""
         super().setDefaults()
         self.joint.terms = list(TERMS)
+        self.joint.bad_planes = list(self.match.tractBgModel.mask)
 
 
 class MatchTractBackgroundsTask(pipe_base.PipelineTask):

@@ -424,6 +424,7 @@ def test_the_quality_table_of_a_joint_match() -> None:
     assert json.loads(json.dumps(quality)) == quality
     assert quality["level"] == "mean"
     assert quality["config"]["terms"] == ["smooth", "gain"]
+    assert quality["config"]["bad_planes"] == ["BAD", "SAT", "EDGE", "NO_DATA"]
     assert set(quality["skipped"]) == {str(BROKEN[0])}
     assert quality["unreadable"][0][:2] == list(BROKEN)
     for visit, one in quality["visits"].items():
