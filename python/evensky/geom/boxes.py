@@ -58,7 +58,7 @@ def _asked_about(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ..
 
 
 def _corners(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-    """Return what a box is made of: nothing, another box, or two corners, a corner and dimensions, or two intervals."""
+    """Return the parts of a box: nothing, another box, or two corners, a corner and dimensions, or two intervals."""
     values = list(args)
     for key in ("other", "box", "corner", "minimum", "x", "dimensions", "maximum", "y"):
         if key in kwargs:

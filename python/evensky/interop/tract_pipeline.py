@@ -48,7 +48,7 @@ def _installed(name: str) -> bool:
         found = importlib.util.find_spec(name)
     except (ImportError, ValueError):  # the package above it is missing, or a module has no specification
         return False
-    return found is not None and found.origin is not None
+    return found is not None and found.loader is not None and found.origin is not None
 
 
 _STACK = _installed("lsst.afw.image")
