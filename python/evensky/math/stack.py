@@ -16,6 +16,7 @@ from .._checks import shown, whole_number
 from .._core import StatisticsControl, stringToStatisticsProperty
 from ..errors import InvalidParameterError, LengthError
 from ..errors import TypeError as WrongTypeError
+from ..image._pixels import regular
 from ..image.exposure import Exposure
 from ..image.foreign import Planes, as_planes, float32_variance
 from ..image.image import Image
@@ -116,7 +117,7 @@ def _stacked(
     images: Any,
     flags: int | str,
     sctrl: StatisticsControl | None = None,
-    wvector: Sequence[float] = (),
+    wvector: Sequence[float] | None = (),
     clipped: int = 0,
     excuse: Any = 0,
     maskMap: Any = None,
@@ -141,7 +142,7 @@ def _stack_into(
     images: Any,
     flags: int | str,
     sctrl: StatisticsControl | None = None,
-    wvector: Sequence[float] = (),
+    wvector: Sequence[float] | None = (),
     clipped: int = 0,
     excuse: Any = 0,
     maskMap: Any = None,
@@ -190,7 +191,7 @@ def _collapsed(
     shape = (height, 1) if dimensions == "x" else (1, width)
     variance = Image(np.empty(shape, np.float32))
     result = MaskedImage(Image(np.empty(shape, _floating(planes.image))), new_mask(shape, planes.mask_planes), variance)
-    control = _rejecting(StatisticsControl() if sctrl is None else sctrl, planes.reject)
+    control = _rejecting(_control(sctrl), planes.reject)
     rows = dimensions == "x"
     _core.stack_lines(arrays_of(result), planes_for_core(planes), _property(flags), rows, control, num_threads)
     return result
@@ -215,7 +216,11 @@ def _items(images: Any) -> list[Any]:
 
 
 def _stacked_vectors(
-    vectors: Sequence[Any], flags: int | str, sctrl: StatisticsControl | None, wvector: Sequence[float], threads: int
+    vectors: Sequence[Any],
+    flags: int | str,
+    sctrl: StatisticsControl | None,
+    wvector: Sequence[float] | None,
+    threads: int,
 ) -> list[float]:
     """Return the statistic of each element of several vectors."""
     arrays = [np.asarray(vector) for vector in vectors]
@@ -229,7 +234,7 @@ def _stacked_vectors(
             )
     out = np.empty((1, len(arrays[0])), dtype)
     planes: list[_Planes] = [(array.astype(dtype, copy=False).reshape(1, -1), None, None) for array in arrays]
-    control = StatisticsControl() if sctrl is None else sctrl
+    control = _control(sctrl)
     _core.stack((out, None, None), planes, _property(flags), control, _weights(wvector), 0, [], threads)
     numbers: list[float] = out[0].tolist()
     return numbers
@@ -249,7 +254,7 @@ class _Stack:
         Numbers of the mask planes of the result.
     """
 
-    def __init__(self, items: Sequence[Any], sctrl: StatisticsControl | None, wvector: Sequence[float]) -> None:
+    def __init__(self, items: Sequence[Any], sctrl: StatisticsControl | None, wvector: Sequence[float] | None) -> None:
         self.planes = [as_planes(item) for item in items]
         self.dtype = _floating(self.planes[0].image)
         for number, planes in enumerate(self.planes):
@@ -260,7 +265,7 @@ class _Stack:
         self.masked = any(planes.masked for planes in self.planes)
         self.layout = _common_layout([planes.mask_planes for planes in self.planes if planes.mask_planes is not None])
         self._weights = _weights(wvector)
-        self._control = StatisticsControl() if sctrl is None else sctrl
+        self._control = _control(sctrl)
         for planes in self.planes:
             self._control = _rejecting(self._control, planes.reject)
 
@@ -310,8 +315,18 @@ def _property(flags: int | str) -> int:
     return whole_number(flags, "flags")
 
 
-def _weights(wvector: Sequence[float]) -> list[float]:
-    weights: list[float] = np.asarray(wvector, np.float32).ravel().tolist()
+def _control(sctrl: StatisticsControl | None) -> StatisticsControl:
+    if sctrl is not None and not isinstance(sctrl, StatisticsControl):
+        raise WrongTypeError(f"sctrl is {shown(sctrl)}, a {type(sctrl).__name__}; it must be a StatisticsControl")
+    return StatisticsControl() if sctrl is None else sctrl
+
+
+def _weights(wvector: Sequence[float] | None) -> list[float]:
+    """Return the weights of images as float32; none if there are none."""
+    given = regular(() if wvector is None else wvector)
+    if given.ndim != 1 or given.dtype.kind not in "biuf":
+        raise WrongTypeError(f"wvector is {shown(wvector)}; a sequence of real numbers is needed, one for each image")
+    weights: list[float] = given.astype(np.float32).tolist()
     return weights
 
 
