@@ -14,6 +14,7 @@ import numpy as np
 from .. import _core
 from .._checks import shown, whole_number
 from .._core import StatisticsControl, stringToStatisticsProperty
+from .._planes import signed_bits
 from ..errors import InvalidParameterError, LengthError
 from ..errors import TypeError as WrongTypeError
 from ..image._pixels import regular
@@ -275,7 +276,7 @@ class _Stack:
             excuse, maskMap = 0, excuse
         to = _bits(clipped, "clipped")
         if maskMap is None:
-            pairs = [(_signed(self._control.getAndMask() & ~_bits(excuse, "excuse")), to)]
+            pairs = [(signed_bits(self._control.getAndMask() & ~_bits(excuse, "excuse")), to)]
         else:
             pairs = [(_bits(one, "maskMap"), _bits(other, "maskMap")) for one, other in maskMap]
         weights = self._weights
@@ -330,17 +331,11 @@ def _weights(wvector: Sequence[float] | None) -> list[float]:
     return weights
 
 
-def _signed(bits: int) -> int:
-    """Return 32 bits as the number that int32 has for them."""
-    bits &= 0xFFFFFFFF
-    return bits - 2**32 if bits >= 2**31 else bits
-
-
 def _bits(bits: Any, name: str) -> int:
     number = whole_number(bits, name)
     if not -(2**31) <= number < 2**32:
         raise InvalidParameterError(f"{name}: {number} does not fit into the 32 bits of a mask")
-    return _signed(number)
+    return signed_bits(number)
 
 
 def _rejecting(control: StatisticsControl, reject: int) -> StatisticsControl:
