@@ -352,8 +352,8 @@ class TractBackground:
         -------
         BackgroundList
             One background, with a cell for each `binning` pixels. Cells that come from filled bins have the mask plane
-            INTRP, and the variance plane holds their errors (standard deviations). As the original, cells without a
-            value have the plane BAD and the variances are 0.
+            INTRP, and the variance plane holds their errors (standard deviations). With ``asOriginal``, cells without a
+            value have the plane BAD, and the variances are 0.
 
         Raises
         ------
