@@ -263,7 +263,7 @@ class TractBackground:
                 numbers[j, i] += np.float32(number)
                 variances[j, i] += np.float32(variance * number)
                 if centroids is not None:
-                    window = (mean, _CLIP * np.sqrt(variance)) if statistics.getValue(NCLIPPED) else None
+                    window = (mean, _CLIP * variance**0.5) if statistics.getValue(NCLIPPED) else None
                     x, y = centroids.of(i, j, window)
                     self._offsets[0, j, i] += number * ((start[0] + x + 0.5) / config.xBin - (i + 0.5))
                     self._offsets[1, j, i] += number * ((start[1] + y + 0.5) / config.yBin - (j + 0.5))
