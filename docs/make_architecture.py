@@ -12,7 +12,7 @@ GROUPS = [
         ("#dbe9f6", "#2b6ca3"),
         [
             [("cli/", "commands: match, inspect, background, stats, demo")],
-            [("calls/", "evensky.match, match_all, inspect_files, ...")],
+            [("calls/", "evensky.match, match_all, match_tract, ...")],
             [("report/", "the page of a run"), ("interop/", "lsst.images, pipelines")],
             [("simulate.py", "exposures with a known truth")],
         ],
@@ -22,14 +22,14 @@ GROUPS = [
         ("#e0f0e3", "#2f7d4f"),
         [
             [("runs/", "survey, source, method, executor, journal, records")],
-            [("tasks/", "mirrored: MatchBackgroundsTask, Struct")],
+            [("tasks/", "mirrored: pairs, tracts, focal planes, sky frames")],
         ],
     ),
     (
         "Matching",
         ("#fbeedb", "#a9691a"),
         [
-            [("matching/", "pair, reference, grids and sky, units; joint/ for all at once")],
+            [("matching/", "pair, reference, sky, bins of tracts; joint/ for all at once")],
             [("work/", "executors, and what a process keeps")],
         ],
     ),
@@ -37,7 +37,7 @@ GROUPS = [
         "Exposures",
         ("#ece4f5", "#6b4c9a"),
         [
-            [("math/", "mirrored: statistics, background, ...")],
+            [("math/", "mirrored: statistics, stacks, background, ...")],
             [("io/", "files to exposures and back")],
             [("image/", "mirrored: Image, Mask, Exposure; foreign arrays")],
             [("fits/", "layouts; files to plain planes; copies with new pixels")],

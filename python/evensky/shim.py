@@ -207,7 +207,7 @@ def _add_assertions() -> None:
 
 
 def uninstall() -> list[str]:
-    """Take the stand-ins out of ``sys.modules``; what scripts have imported from them keeps working.
+    """Take the stand-ins out of ``sys.modules``; names that scripts have imported keep working.
 
     Returns
     -------

@@ -63,7 +63,7 @@ def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_how_tos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     scripts = [text for language, text in blocks("howto.md") if language == "python"]
-    assert len(scripts) == 9
+    assert len(scripts) == 11
     for script in scripts:  # each works alone
         exec(compile(script, "howto.md", "exec"), {"__name__": "__main__"})
 
@@ -92,6 +92,21 @@ def test_the_page_of_layouts_has_a_row_for_each_with_its_flags() -> None:
     for layout in LAYOUTS:
         for name, bit in (layout.planes or {}).items():
             assert f"{name} {1 << bit}" in page
+
+
+def test_the_examples_of_lsst_today() -> None:
+    scripts = [text for language, text in blocks("lsst_today.md") if language == "python"]
+    assert len(scripts) == 7
+    for script in scripts:  # each works alone
+        subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+
+
+def test_the_stand_ins_run_a_script(tmp_path: Path) -> None:
+    (command,) = [text for language, text in blocks("differences.md") if language == "sh"]
+    (script,) = [text for language, text in blocks("differences.md") if language == "python"]
+    (tmp_path / "script.py").write_text(script)
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(["bash", "-euc", command], check=True, cwd=tmp_path, env=environment, timeout=120)
 
 
 def test_the_match_of_a_tract(capsys: pytest.CaptureFixture[str]) -> None:

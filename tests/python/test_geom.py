@@ -371,3 +371,21 @@ def test_positions_on_the_sky() -> None:
     assert not geom.SpherePoint(math.nan, 0, geom.degrees).isFinite()
     assert point[1] == point.getLatitude()
     assert len({point, geom.SpherePoint(370, -45, geom.degrees)}) == 1
+
+
+def test_empty_boxes_and_those_at_edges_contain_what_is_in_them() -> None:
+    box, empty = Box2I(Point2I(-2, 3), Extent2I(4, 5)), Box2I()
+    for other, inside in [
+        (box, True),
+        (empty, True),
+        (Box2I(Point2I(-2, 3), Extent2I(1, 5)), True),
+        (Box2I(Point2I(1, 7), Extent2I(1, 1)), True),
+        (Box2I(Point2I(1, 7), Extent2I(2, 1)), False),
+        (Box2I(Point2I(1, 7), Extent2I(1, 2)), False),
+        (Box2I(Point2I(-3, 3), Extent2I(2, 2)), False),
+        (Box2I(Point2I(-2, 2), Extent2I(2, 2)), False),
+    ]:
+        assert box.contains(other) is inside
+    assert empty.contains(empty)
+    assert not empty.contains(Box2I(Point2I(0, 0), Extent2I(1, 1)))
+    assert not empty.contains(Point2I(0, 0))

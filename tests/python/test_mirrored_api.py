@@ -51,20 +51,27 @@ STYLES = {
 
 def test_every_name_on_the_page_exists() -> None:
     table = PAGE.read_text().split("## What is mirrored")[1].split("## What differs")[0]
-    rows = re.findall(r"^\| `evensky\.(\w+)`[^|]*\| (.+) \|$", table, flags=re.MULTILINE)
-    assert len(rows) == 8
+    rows = re.findall(r"^\| `evensky\.([\w.]+)`[^|]*\| (.+) \|$", table, flags=re.MULTILINE)
+    assert len(rows) == 17
     for module_name, names in rows:
         module = importlib.import_module(f"evensky.{module_name}")
         holders = [
             module,
             *(
                 getattr(module, n)
-                for n in ("Interpolate", "ApproximateControl", "MatchBackgroundsTask")
+                for n in (
+                    "ApproximateControl",
+                    "Box2I",
+                    "ChebyshevBoundedField",
+                    "Interpolate",
+                    "MatchBackgroundsTask",
+                    "SkyMeasurementTask",
+                )
                 if hasattr(module, n)
             ),
         ]
         for name in re.findall(
-            r"\b[A-Za-z]\w{2,}\b", re.sub(r" \(of coadd_utils\)|; each .*|and its (members|styles)|\(also", "", names)
+            r"\b[A-Za-z]\w{2,}\b", re.sub(r" \(of [\w.]+\)|; each .*|and its (members|styles)|; also", "", names)
         ):
             assert any(hasattr(holder, name) for holder in holders), (module_name, name)
 

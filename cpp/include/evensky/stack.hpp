@@ -65,10 +65,14 @@ EVENSKY_EXPORT void statisticsStack(MaskedImageView<T> const& out, std::span<Mas
                                     int num_threads = 0);
 
 /// Compute a statistic of each row or column of one image. T is float or double. Pixels are weighted as by
-/// makeStatistics, and the mask of the output is 0, or getNoGoodPixelsMask where no pixel of the line is good. The
-/// other parameters are those of the function for several images.
-/// @param out   output: one column as high as the image for StackAxis::X, one row as wide as it for StackAxis::Y
-/// @param axis  direction in which pixels are combined
+/// makeStatistics, and the mask of the output is 0, or getNoGoodPixelsMask where no pixel of the line is good.
+/// @param out          output: one column as high as the image for StackAxis::X, one row as wide as it for
+///                     StackAxis::Y
+/// @param image        image with its mask and variance, if they exist
+/// @param property     one property; ERRORS may be added and changes nothing
+/// @param axis         direction in which pixels are combined
+/// @param sctrl        options of the statistic
+/// @param num_threads  number of threads; 0 for the process-wide default
 /// @throws LengthError if the planes of the image differ in size
 /// @throws InvalidParameterError as for several images, or if the image has no pixels
 template <typename T>

@@ -29,7 +29,9 @@ from .pairs import (
 
 
 def trusted_box(x0: int, y0: int, width: int, height: int) -> Box2I:
-    """Make a box of whole numbers that the core or another box has checked; its width and height must be > 0."""
+    """Make a box of whole numbers that have been checked, with sizes >= 0; it is empty if one of them is 0."""
+    if width == 0 or height == 0:
+        x0 = y0 = width = height = 0
     box = object.__new__(Box2I)
     box._x0, box._y0, box._width, box._height = x0, y0, width, height
     return box
@@ -56,7 +58,7 @@ def _asked_about(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ..
 
 
 def _corners(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-    """Return what a box is made of: nothing, another box, or two corners, a corner and dimensions, or two intervals."""
+    """Return the parts of a box: nothing, another box, or two corners, a corner and dimensions, or two intervals."""
     values = list(args)
     for key in ("other", "box", "corner", "minimum", "x", "dimensions", "maximum", "y"):
         if key in kwargs:
@@ -299,10 +301,18 @@ class Box2I:
 
         If x or y is an array, the result is an array of bool.
         """
-        args = _asked_about(args, kwargs)
+        if kwargs:
+            args = _asked_about(args, kwargs)
         other = args[0] if len(args) == 1 else args
         if isinstance(other, Box2I):
-            return other.isEmpty() or (self.contains(other.getMin()) and self.contains(other.getMax()))
+            return other.isEmpty() or (
+                self._x0 <= other._x0
+                and self._y0 <= other._y0
+                and other.getEndX() <= self.getEndX()
+                and other.getEndY() <= self.getEndY()
+            )
+        if isinstance(other, Point2I):
+            return self._x0 <= other.x < self.getEndX() and self._y0 <= other.y < self.getEndY()
         if len(args) != 2:
             x, y = position(other)
         elif is_array(args[0]) or is_array(args[1]):

@@ -18,7 +18,7 @@ from .pairs import integer, nearest_integer, real
 
 
 class EdgeHandlingEnum(enum.Enum):
-    """What becomes of pixels that a real interval or box covers in part: `EXPAND` includes them, `SHRINK` does not."""
+    """Treatment of pixels that a real interval or box covers in part: `EXPAND` includes them, `SHRINK` does not."""
 
     EXPAND = 0
     SHRINK = 1

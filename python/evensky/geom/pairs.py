@@ -47,7 +47,7 @@ def integer(value: Any, name: str = "A coordinate") -> int:
     evensky.errors.OutOfRangeError
         If it is beyond +-2^62.
     """
-    number = whole_number(value, name)
+    number = value if type(value) is int else whole_number(value, name)
     if not -FARTHEST <= number <= FARTHEST:
         raise OutOfRangeError(f"A coordinate or size is {shown(number)}; it must be within +-2^62")
     return number

@@ -20,7 +20,6 @@ __all__ = [
 
 import enum
 import operator
-import os
 from collections.abc import Sequence
 from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
@@ -29,7 +28,7 @@ import numpy as np
 from .._checks import shown
 from ..errors import InvalidParameterError, LengthError, LogicError, OutOfRangeError
 from ..errors import TypeError as WrongTypeError
-from ..geom import Box2I, Extent2I, Point2I, trusted_point
+from ..geom import Box2I, Extent2I, Point2I, trusted_box, trusted_point
 
 
 class ImageOrigin(enum.Enum):
@@ -69,8 +68,8 @@ class Boxed:
         """Return the bounding box, in parent or local coordinates."""
         if not isinstance(origin, ImageOrigin):
             raise WrongTypeError(f"origin is {shown(origin)}; it must be PARENT or LOCAL")
-        corner = self.getXY0() if origin is PARENT else Point2I(0, 0)
-        return Box2I(corner, Extent2I(self.getWidth(), self.getHeight()))
+        x0, y0 = self.getXY0() if origin is PARENT else (0, 0)
+        return trusted_box(x0, y0, self.getWidth(), self.getHeight())
 
     def getWidth(self) -> int:
         raise NotImplementedError
@@ -166,14 +165,17 @@ class Boxed:
         if len(places) != 2 or not all(hasattr(place, "__index__") for place in places):
             return None
         x, y = operator.index(places[0]), operator.index(places[1])
-        bbox = self.getBBox(origin)
+        width, height = self.getWidth(), self.getHeight()
         if origin is LOCAL:
             # Negative local indices count from the end, as in Python; negative parent coordinates are positions.
-            x = x + self.getWidth() if -self.getWidth() <= x < 0 else x
-            y = y + self.getHeight() if -self.getHeight() <= y < 0 else y
-        if not bbox.contains(x, y):
-            raise OutOfRangeError(f"Pixel ({x}, {y}) is outside the box {bbox} ({origin.name})")
-        return y - bbox.getMinY(), x - bbox.getMinX()
+            column = x + width if -width <= x < 0 else x
+            row = y + height if -height <= y < 0 else y
+        else:
+            x0, y0 = self.getXY0()
+            column, row = x - x0, y - y0
+        if not (0 <= column < width and 0 <= row < height):
+            raise OutOfRangeError(f"Pixel ({x}, {y}) is outside the box {self.getBBox(origin)} ({origin.name})")
+        return row, column
 
     def _refuse(self, other: Any) -> NoReturn:
         """Refuse operators that would make a new image, as the original does."""
@@ -260,7 +262,7 @@ def part_of(source: _BoxedT, rest: Sequence[Any], deep: bool) -> tuple[_BoxedT, 
 
 def is_path(value: Any) -> bool:
     """Return whether a value names a file."""
-    return isinstance(value, str | os.PathLike)
+    return isinstance(value, str) or hasattr(value, "__fspath__")
 
 
 # Names of the first argument of constructors, and of those that follow it, in the order of the original.
@@ -270,6 +272,8 @@ _SIZES = ("width", "height", "dimensions", "bbox", "origin")
 
 def with_keywords(args: tuple[Any, ...], kwargs: dict[str, Any], sources: Sequence[str] = _SOURCES) -> tuple[Any, ...]:
     """Move the arguments of a constructor that have names to the positions at which they stand without a name."""
+    if not kwargs:
+        return args
     first = [kwargs.pop(name) for name in sources if name in kwargs]
     return (
         *(value for value in first if value is not None),
@@ -471,7 +475,7 @@ class PixelPlane(Boxed):
         return int(self._array.shape[0])
 
     def getXY0(self) -> Point2I:
-        return Point2I(self._xy0)
+        return trusted_point(self._xy0.x, self._xy0.y)
 
     def setXY0(self, *args: Any) -> None:
         """Set the origin, given as a point or as x and y; the pixels do not change."""

@@ -42,7 +42,7 @@ _HELD = (
 
 
 def _hold(kind: type, name: str) -> None:
-    """Give a class what it needs to hold an object: an attribute, and the methods ``getX``, ``setX`` and ``hasX``."""
+    """Add an attribute that holds an object to a class, with the methods ``getX``, ``setX`` and ``hasX``."""
 
     def get(self: Any) -> Any:
         return self._held().get(name)

@@ -99,7 +99,7 @@ class Image(PixelPlane):
         return cls(image)
 
     def _part(self, rows: slice, columns: slice) -> Self:
-        return type(self)(self._array[rows, columns], xy0=(self.getX0() + columns.start, self.getY0() + rows.start))
+        return self._of(self._array[rows, columns], self.getX0() + columns.start, self.getY0() + rows.start)
 
     def convertF(self) -> ImageF:
         """Return a copy of the image as float32."""

@@ -48,7 +48,7 @@ def _installed(name: str) -> bool:
         found = importlib.util.find_spec(name)
     except (ImportError, ValueError):  # the package above it is missing, or a module has no specification
         return False
-    return found is not None and found.origin is not None
+    return found is not None and found.loader is not None and found.origin is not None
 
 
 _STACK = _installed("lsst.afw.image")
@@ -149,9 +149,10 @@ class MatchTractBackgroundsConfig(pipe_base.PipelineTaskConfig, pipelineConnecti
     joint = ConfigField[MatchAllConfig](dtype=MatchAllConfig, doc="Configuration of the joint match.")
 
     def setDefaults(self) -> None:
-        """Set the terms of the joint match to those that a tract has."""
+        """Set the terms of the joint match to those that a tract has, and its bad planes to those of the original."""
         super().setDefaults()
         self.joint.terms = list(TERMS)
+        self.joint.bad_planes = list(self.match.tractBgModel.mask)
 
 
 class MatchTractBackgroundsTask(pipe_base.PipelineTask):

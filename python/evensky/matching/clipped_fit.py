@@ -54,7 +54,7 @@ def robust_scatter(values: np.ndarray) -> float:
 
 
 def fit_clipped(design: np.ndarray, values: np.ndarray, iterations: int, rejection: float) -> ClippedFit:
-    """Fit a sum of terms to samples, and repeat the fit without those that are far off.
+    """Fit a sum of terms to samples, and repeat the fit without outliers.
 
     Parameters
     ----------

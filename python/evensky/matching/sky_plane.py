@@ -72,8 +72,8 @@ class SkyPlane:
         Unit vectors to the east and to the north at the centre, and of the centre itself.
     matrix : ndarray, shape (2, 2)
         Derivatives of the projected position (east, north), in radians, with respect to virtual pixels.
-    centre : (x, y)
-        Position of the centre of the projection in virtual pixels.
+    centre : (float, float)
+        Position (x, y) of the centre of the projection, in virtual pixels.
     """
 
     axes: Floats

@@ -62,7 +62,7 @@ Take = Callable[[Warp, Any, "Model | None"], object]
 
 
 class TractSource(Source):
-    """Warps of a tract, and what becomes of them.
+    """Source of the warps of a tract, which hands over the results.
 
     Patches overlap. Each pixel of the tract is compared in one patch only, the one whose inner box holds it.
 

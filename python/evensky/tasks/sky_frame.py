@@ -283,7 +283,7 @@ class SkyMeasurementTask(Task):
         return _background(backgrounds[0].getImageBBox(), mean)
 
     def averageSkyFrames(self, visits: Sequence[Sequence[Any]]) -> Struct:
-        """Return the sky frame of several visits: what they share up to a factor per visit.
+        """Return the sky frame of several visits: the pattern that they share, up to a factor for each visit.
 
         Parameters
         ----------

@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -424,14 +425,14 @@ def test_the_quality_table_of_a_joint_match() -> None:
     assert json.loads(json.dumps(quality)) == quality
     assert quality["level"] == "mean"
     assert quality["config"]["terms"] == ["smooth", "gain"]
+    assert quality["config"]["bad_planes"] == ["BAD", "SAT", "EDGE", "NO_DATA"]
     assert set(quality["skipped"]) == {str(BROKEN[0])}
     assert quality["unreadable"][0][:2] == list(BROKEN)
     for visit, one in quality["visits"].items():
         assert one["status"] in (("skipped",) if visit == str(BROKEN[0]) else ("matched", "reference"))
         if one["status"] == "matched":
             assert one["model"].startswith("Chebyshev")
-        for patch in one["patches"].values():
-            assert one["status"] == "skipped" or patch["fit_chi"] < 3
+        assert set(one["patches"]) == {str(patch) for number, patch in places(1) if str(number) == visit}
 
 
 def test_a_named_visit_stays_unchanged_in_a_joint_match() -> None:
@@ -462,3 +463,10 @@ def test_a_series_is_its_own_approximation() -> None:
     np.testing.assert_allclose(background.getImage().array, model.image(), atol=1e-3)
     nothing = tract_pipeline.series_background(None, run.warps[visit, patch])
     assert not nothing.getImage().array.any()
+
+
+def test_stand_ins_are_not_taken_for_installed_packages() -> None:
+    program = "import evensky.shim; evensky.shim.install(); from evensky.interop import tract_pipeline as made; "
+    program += "print(made._WARP_CLASS, made._MODEL_CLASS, made._SKY_MAP_CLASS)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [getattr(tract_pipeline, f"_{name}_CLASS") for name in ("WARP", "MODEL", "SKY_MAP")]

@@ -371,7 +371,7 @@ class TractBackground:
         """Return the model of the tract that the bins make."""
         values, filled = self._filled()
         sigmas = self.getErrorImage().array
-        # What is filled may be wrong by as much as the known bins differ from a plane.
+        # Filled bins may be wrong by as much as the known bins differ from a plane.
         known = ~filled & np.isfinite(sigmas)
         x, y = bin_positions(values.shape)
         level, *slopes = fit_plane(values, ~filled)

@@ -160,7 +160,7 @@ class MatchBackgroundsTask(Task):
                 For each warp, in the order of the input, the background that was added to it; zero for the reference,
                 None for a warp that was skipped. Empty with `take`.
             matchedImageList : list of exposures or None
-                The matched warps, likewise.
+                The matched warps, in the same order; None for a warp that was skipped. Empty with `take`.
             reference : int or None
                 Visit of the reference; None without warps.
             reason : str

@@ -1,4 +1,4 @@
-"""Warps of a tract: what is asked of their handles, and those that are held between two passes."""
+"""Warps of a tract: their handles, and the pixels that are held between two passes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Warp:
     index : int
         Place in the input.
     handle : object
-        What the caller gave.
+        Handle that was given.
     visit, patch, tract : int
         From its data ID.
     message : str
@@ -114,12 +114,12 @@ def by_patch(warp: Warp) -> str:
 
 
 def exposure_from(data: Any, label: str) -> Any:
-    """Return an object with the methods of an exposure for what a handle holds; pixels are shared where possible."""
+    """Return the data of a handle with the methods of an exposure; pixels are shared where possible."""
     return exposure_of(data, label, copy=False) if is_lsst_images(data) else data
 
 
 def with_pixels(data: Any, pixels: np.ndarray) -> Any:
-    """Return a copy of what a handle holds, with other pixels."""
+    """Return a copy of the data of a handle, with other pixels."""
     if is_lsst_images(data) or isinstance(data, Exposure):
         return data_like(data, pixels)
     matched = data.clone()
