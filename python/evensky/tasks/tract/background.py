@@ -263,7 +263,7 @@ class TractBackground:
                 numbers[j, i] += np.float32(number)
                 variances[j, i] += np.float32(variance * number)
                 if centroids is not None:
-                    window = (mean, _CLIP * np.sqrt(variance)) if statistics.getValue(NCLIPPED) else None
+                    window = (mean, _CLIP * variance**0.5) if statistics.getValue(NCLIPPED) else None
                     x, y = centroids.of(i, j, window)
                     self._offsets[0, j, i] += number * ((start[0] + x + 0.5) / config.xBin - (i + 0.5))
                     self._offsets[1, j, i] += number * ((start[1] + y + 0.5) / config.yBin - (j + 0.5))
@@ -352,8 +352,8 @@ class TractBackground:
         -------
         BackgroundList
             One background, with a cell for each `binning` pixels. Cells that come from filled bins have the mask plane
-            INTRP, and the variance plane holds their errors (standard deviations). As the original, cells without a
-            value have the plane BAD and the variances are 0.
+            INTRP, and the variance plane holds their errors (standard deviations). With ``asOriginal``, cells without a
+            value have the plane BAD, and the variances are 0.
 
         Raises
         ------
