@@ -71,7 +71,7 @@ class RuntimeError(EvenskyError, builtins.RuntimeError):
 
 
 class RangeError(RuntimeError):
-    """Result outside the range of its type; the original's name, which evensky does not raise."""
+    """Request beyond the range of a generator of random numbers."""
 
 
 class OverflowError(RuntimeError, builtins.OverflowError):

@@ -29,6 +29,7 @@ from .masked_image import (
     imagesOverlap,
 )
 from .metadata import PropertyList, PropertySet, readMetadata
+from .positions import indexToPosition, positionToIndex
 from .scaler import ConstantScaler, ImageScaler, SpatialScaler
 from .vector import MaskedVector, MaskedVectorD, MaskedVectorF
 
@@ -72,12 +73,14 @@ __all__ = [
     "VariancePixel",
     "as_planes",
     "imagesOverlap",
+    "indexToPosition",
     "makeExposure",
     "makeImageFromArray",
     "makeMaskFromArray",
     "makeMaskedImage",
     "makeMaskedImageFromArrays",
     "makePhotoCalibFromCalibZeroPoint",
+    "positionToIndex",
     "readMetadata",
     "translate_mask",
 ]

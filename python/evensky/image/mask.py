@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["BAD_PLANES", "DEFAULT_PLANES", "MAX_PLANES", "Mask", "MaskPixel", "MaskX", "translate_mask"]
 
+import threading
 from collections.abc import Iterable, Mapping
 from functools import partial, update_wrapper
 from pathlib import Path
@@ -20,6 +21,9 @@ from ..fits.mask_files import read_mask_plane
 from ..fits.writing import write_image_plane
 from ._files import FileArguments, file_arguments, fill_metadata, write_mode
 from ._pixels import PixelPlane, check_same_size, is_path, with_keywords
+
+# Guards the numbers of planes: threads that add planes at the same time must not give the same number to two of them.
+_numbering = threading.RLock()
 
 
 def _signed(bits: int) -> int:
@@ -50,14 +54,15 @@ def _add(planes: dict[str, int], name: str, lost: Mapping[str, int] | None = Non
         The number to take if it is free; by default the first one.
     """
     check_plane_name(name)
-    if name not in planes:
-        taken = {*planes.values(), *(bit for other, bit in (lost or {}).items() if other != name)}
-        free = [bit for bit in range(MAX_PLANES) if bit not in taken]
-        if not free:
-            raise errors.RuntimeError(f"Mask plane {name!r} cannot be added: all {MAX_PLANES} planes are taken")
-        best = (lost or {}).get(name, best)
-        planes[name] = best if best in free else free[0]
-    return planes[name]
+    with _numbering:
+        if name not in planes:
+            taken = {*planes.values(), *(bit for other, bit in (lost or {}).items() if other != name)}
+            free = [bit for bit in range(MAX_PLANES) if bit not in taken]
+            if not free:
+                raise errors.RuntimeError(f"Mask plane {name!r} cannot be added: all {MAX_PLANES} planes are taken")
+            best = (lost or {}).get(name, best)
+            planes[name] = best if best in free else free[0]
+        return planes[name]
 
 
 def _without(planes: Mapping[str, int], name: str) -> dict[str, int]:
@@ -274,8 +279,9 @@ class Mask(PixelPlane):
             mask._table.lost[name] = mask._planes[name]
             mask._table.planes = _without(mask._planes, name)
             return
-        _find(Mask._default_planes, name)
-        Mask._default_planes = _without(Mask._default_planes, name)
+        with _numbering:
+            _find(Mask._default_planes, name)
+            Mask._default_planes = _without(Mask._default_planes, name)
 
     @classmethod
     def clearMaskPlaneDict(cls) -> None:
@@ -365,11 +371,12 @@ class Mask(PixelPlane):
             If not all planes find a place; nothing is changed.
         """
         now = checked_planes(masterPlaneDict)
-        default = dict(Mask._default_planes)
-        for name in now:
-            _add(default, name)
-        bits = translate_mask(self._array, now, default)
-        Mask._default_planes.update(default)
+        with _numbering:
+            default = dict(Mask._default_planes)
+            for name in now:
+                _add(default, name)
+            bits = translate_mask(self._array, now, default)
+            Mask._default_planes.update(default)
         self._array[...] = bits
         self._table.planes = Mask._default_planes
         self._table.lost.clear()
@@ -405,12 +412,13 @@ class Mask(PixelPlane):
         check_same_size("The right-hand side", other.getDimensions(), "the left-hand side", self.getDimensions())
         if self._planes is other._planes:
             return other._array
-        if any(self._planes.get(name) != bit for name, bit in other._planes.items()):
+        theirs = dict(other._planes)  # a copy, as another thread may add planes to the default ones
+        if any(self._planes.get(name) != bit for name, bit in theirs.items()):
             planes = dict(self._planes)
-            for name in other._planes:  # may raise an error, before anything has changed
+            for name in theirs:  # may raise an error, before anything has changed
                 _add(planes, name, self._table.lost)
             self._table.planes = planes
-        return translate_mask(other._array, other._planes, self._planes)
+        return translate_mask(other._array, theirs, self._planes)
 
     def _filling(self, values: Any) -> np.ndarray:
         return self.bits_of(values) if isinstance(values, Mask) else super()._filling(values)

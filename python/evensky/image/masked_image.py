@@ -246,7 +246,8 @@ class MaskedImage(Boxed):
         Those that are omitted become 0. A value may be an array of the shape of the pixels.
         """
         values = _pixel_of(args[0]) if len(args) == 1 else args
-        for plane, one in self._numbers((*values, 0, 0.0)[: max(len(values), 3)], PixelPlane._filling):
+        padded = (*values, 0, 0.0)[: max(len(values), 3)] if values else ()
+        for plane, one in self._numbers(padded, PixelPlane._filling):
             plane.array[...] = one
 
     def _numbers(self, values: tuple[Any, ...], convert: Any) -> list[tuple[PixelPlane, np.ndarray]]:

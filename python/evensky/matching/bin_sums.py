@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["bin_positions", "centre_bins", "fill_bins", "sample_bins", "spline_bins"]
+__all__ = ["bin_positions", "centre_bins", "fill_bins", "fit_plane", "sample_bins", "spline_bins"]
 
 from typing import Any
 
@@ -24,6 +24,36 @@ def bin_positions(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Return the columns and the rows of all bins of a grid of shape (ny, nx), as float64 arrays of that shape."""
     rows, columns = np.meshgrid(*(np.arange(size, dtype=np.float64) for size in shape), indexing="ij")
     return columns, rows
+
+
+def fit_plane(
+    means: np.ndarray, weights: np.ndarray, x: np.ndarray | None = None, y: np.ndarray | None = None
+) -> np.ndarray:
+    """Fit a plane to bins by weighted least squares.
+
+    Parameters
+    ----------
+    means : ndarray
+        Values of the bins.
+    weights : ndarray, same shape
+        Bins with weight 0 do not count, whatever their values.
+    x, y : ndarray, same shape, optional
+        Places of the bins; by default their columns and rows, for which the arrays must have the shape (ny, nx).
+
+    Returns
+    -------
+    ndarray of float64, shape (3,)
+        Value at (0, 0), and slopes in x and y. Slopes that the bins do not determine are 0.
+    """
+    if x is None or y is None:
+        x, y = bin_positions(means.shape)
+    good = weights > 0
+    root = np.sqrt(weights[good].astype(np.float64))
+    middle_x, middle_y = x[good].mean(), y[good].mean()
+    terms = np.stack([np.ones(len(root)), x[good] - middle_x, y[good] - middle_y], axis=1)
+    # The solution of least norm keeps slopes that the bins do not determine at 0.
+    level, *slopes = np.linalg.lstsq(terms * root[:, np.newaxis], means[good] * root, rcond=1e-9)[0]
+    return np.array([level - slopes[0] * middle_x - slopes[1] * middle_y, *slopes])
 
 
 def fill_bins(
@@ -102,7 +132,7 @@ def fill_bins(
         return means, short
     bad = short | ~np.isfinite(means)
     _check_any_good(bad, least_number)
-    level, *slopes = _plane(np.where(bad, 0.0, means), np.where(bad, 0.0, numbers))
+    level, *slopes = fit_plane(means, np.where(bad, 0.0, numbers))
     plane = level + slopes[0] * np.arange(means.shape[1]) + slopes[1] * np.arange(means.shape[0])[:, np.newaxis]
     rest = np.where(bad, np.nan, means - plane).astype(np.float32)
     if smooth_scale is not None:
@@ -123,7 +153,9 @@ def centre_bins(
     """Return sums of pixels as they would be if the pixels of each bin were spread evenly around its centre.
 
     The mean of a bin that is half empty, at the edge of a detector or of a tract, belongs to the centroid of its
-    pixels. It is moved to the centre by the slope of a plane through the bins within two columns and rows.
+    pixels. It is moved to the centre by the slope of a plane through the bins within two columns and rows, which is
+    hardly affected by the noise of single bins. For bins with little noise in a background that curves from bin to bin,
+    `evensky.matching.focal_bins.centred_sums` is better.
 
     Parameters
     ----------
@@ -149,7 +181,7 @@ def centre_bins(
     x, y = bin_positions(means.shape)
     at_x, at_y = np.where(good, x + off_x, 0.0), np.where(good, y + off_y, 0.0)
     weights = np.where(good, numbers64, 0.0)
-    plane = _plane(np.where(good, means, 0.0), weights, at_x, at_y)
+    plane = fit_plane(means, weights, at_x, at_y)
     slopes = plane[1:, np.newaxis, np.newaxis] + _slopes(
         np.where(good, means - (plane[0] + plane[1] * at_x + plane[2] * at_y), 0.0), weights, at_x, at_y
     )
@@ -185,21 +217,6 @@ def _check_any_good(bad: np.ndarray, least_number: float) -> None:
         raise errors.RuntimeError(
             f"No good bin: each of the {bad.shape[1]} x {bad.shape[0]} bins has fewer than {least_number:g} good pixels"
         )
-
-
-def _plane(
-    means: np.ndarray, weights: np.ndarray, x: np.ndarray | None = None, y: np.ndarray | None = None
-) -> np.ndarray:
-    """Return the plane c0 + c1 x + c2 y through bins by weighted least squares; x and y are the indices by default."""
-    if x is None or y is None:
-        x, y = bin_positions(means.shape)
-    good = weights > 0
-    root = np.sqrt(weights[good].astype(np.float64))
-    middle_x, middle_y = x[good].mean(), y[good].mean()
-    terms = np.stack([np.ones(len(root)), x[good] - middle_x, y[good] - middle_y], axis=1)
-    # The solution of least norm keeps slopes that the bins do not determine at 0.
-    level, *slopes = np.linalg.lstsq(terms * root[:, np.newaxis], means[good] * root, rcond=1e-9)[0]
-    return np.array([level - slopes[0] * middle_x - slopes[1] * middle_y, *slopes])
 
 
 def _smoothed(means: np.ndarray, bad: np.ndarray, scale: float) -> np.ndarray:

@@ -16,6 +16,8 @@ from ..image.foreign import Planes
 from ..image.mask import Mask
 from ..math import (
     MEANCLIP,
+    NCLIPPED,
+    STDEVCLIP,
     StatisticsControl,
     lookupMaxInterpStyle,
     lookupMinInterpPoints,
@@ -23,7 +25,7 @@ from ..math import (
     makeStatistics,
     stringToInterpStyle,
 )
-from .bin_sums import fill_bins, sample_bins
+from .bin_sums import bin_positions, fill_bins, fit_plane, sample_bins
 from .detector import affine_map, composed, inverted, mapped
 
 # Rounds in which the sums of bins are corrected for the places of their pixels. A plane is exact without any; each
@@ -125,15 +127,22 @@ def add_pixels(sums: BinSums, planes: Planes, good: np.ndarray, place: np.ndarra
     added = 0
     for (i, j), rows, columns, inside in _parts(local, planes.image.shape, sums.numbers.shape):
         counts = good[rows, columns] if inside is None else good[rows, columns] & inside
-        along, across = np.count_nonzero(counts, axis=0), np.count_nonzero(counts, axis=1)
-        number = int(along.sum())
+        number = int(np.count_nonzero(counts))
         if number == 0:
             continue
-        mean = makeStatistics(planes.image[rows, columns][counts], MEANCLIP, control).getValue(MEANCLIP)
+        pixels = planes.image[rows, columns]
+        statistics = makeStatistics(pixels[counts], MEANCLIP | STDEVCLIP | NCLIPPED, control)
+        mean = statistics.getValue(MEANCLIP)
         if not np.isfinite(mean):
             continue
-        x = float(along @ np.arange(columns.start, columns.stop)) / number
-        y = float(across @ np.arange(rows.start, rows.stop)) / number
+        if statistics.getValue(NCLIPPED):
+            # In a steep background, the clipped pixels may be those at one end of the bin.
+            width = control.getNumSigmaClip() * statistics.getValue(STDEVCLIP)
+            kept = counts & (np.abs(pixels - mean) <= width)
+            counts = kept if kept.any() else counts
+        along, across = np.count_nonzero(counts, axis=0), np.count_nonzero(counts, axis=1)
+        x = float(along @ np.arange(columns.start, columns.stop)) / float(along.sum())
+        y = float(across @ np.arange(rows.start, rows.stop)) / float(along.sum())
         sums.values[j, i] += mean * number
         sums.numbers[j, i] += number
         sums.offsets[:, j, i] += (mapped(local, x, y) - (i, j)) * number
@@ -201,7 +210,8 @@ def centred_sums(sums: BinSums, least_number: float, interpolation: str | None) 
 
     The mean of a bin that is half covered, by a gap between detectors or at the edge of the focal plane, belongs to
     the centre of the covered part; it is moved to the centre of the bin by the slope of its neighbours. The mean of a
-    covered bin differs from the value at its centre by the curvature, which is subtracted.
+    covered bin differs from the value at its centre by the curvature, which is subtracted. Both follow the bins next to
+    each bin closely, so that the bins should have many pixels; see `evensky.matching.bin_sums.centre_bins` for others.
 
     Parameters
     ----------
@@ -216,7 +226,7 @@ def centred_sums(sums: BinSums, least_number: float, interpolation: str | None) 
     ndarray of float64, shape (ny, nx)
     """
     x, y = sums.offsets / np.where(sums.numbers > 0, sums.numbers, 1.0)
-    plane = _plane_slopes(sums, x, y, least_number)
+    plane = _slopes_of_plane(sums, x, y, least_number)
     style = "LINEAR" if interpolation in (None, "NONE") else interpolation
     flat = sums.values - sums.numbers * (plane[0] * x + plane[1] * y)
     values: np.ndarray = flat
@@ -237,19 +247,13 @@ def _curvature(means: np.ndarray, axis: int) -> np.ndarray:
     return np.pad(inner, [(1, 1) if n == axis else (0, 0) for n in range(2)], mode="edge")
 
 
-def _plane_slopes(sums: BinSums, x: np.ndarray, y: np.ndarray, least_number: float) -> np.ndarray:
+def _slopes_of_plane(sums: BinSums, x: np.ndarray, y: np.ndarray, least_number: float) -> np.ndarray:
     """Return the slopes, per bin, of the plane through the means at the places of their pixels."""
-    good = (sums.numbers >= least_number) & (sums.numbers > 0)
-    if not good.any():
+    weights = np.where(sums.numbers >= least_number, sums.numbers, 0.0)
+    if not weights.any():
         return np.zeros(2)
-    rows, columns = np.nonzero(good)
-    places = np.stack([columns + x[good], rows + y[good]], axis=1)
-    means = sums.values[good] / sums.numbers[good]
-    root = np.sqrt(sums.numbers[good])
-    design = np.column_stack([np.ones(len(means)), places - places.mean(axis=0)])
-    # The solution of least norm keeps slopes that the bins do not determine at 0.
-    fit = np.linalg.lstsq(design * root[:, None], means * root, rcond=1e-9)[0]
-    return np.asarray(fit[1:])
+    columns, rows = bin_positions(weights.shape)
+    return fit_plane(sums.values / np.where(weights > 0, weights, 1.0), weights, columns + x, rows + y)[1:]
 
 
 def _slope(means: np.ndarray, axis: int) -> np.ndarray:

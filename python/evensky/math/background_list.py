@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["BackgroundList", "read_background_list", "write_background_list"]
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, overload
 
@@ -33,7 +33,7 @@ _STYLES = (
 _WEIGHT_POWER = "APPROXWEIGHTPOWER"
 
 # Kind of each style of an entry after its background.
-_TO_STYLE = (
+_TO_STYLE: tuple[Callable[[Any], Any], ...] = (
     interp_style,
     undersample_style,
     lambda style: by_number(ApproximateControl.Style, style),

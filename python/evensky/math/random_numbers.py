@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import real_number, shown, whole_number
-from ..errors import InvalidParameterError, LengthError, OutOfRangeError
+from ..errors import InvalidParameterError, LengthError, OutOfRangeError, RangeError
 from ..image import Image
 from .interpolate import by_number
 
@@ -71,12 +71,14 @@ class Random:
         RANLXS2 = 3
         RANLXD1 = 4
         RANLXD2 = 5
-        CMRG = 6
-        MRG = 7
-        TAUS = 8
-        TAUS2 = 9
-        GFSR4 = 10
-        NUM_ALGORITHMS = 11
+        RANLUX = 6
+        RANLUX389 = 7
+        CMRG = 8
+        MRG = 9
+        TAUS = 10
+        TAUS2 = 11
+        GFSR4 = 12
+        NUM_ALGORITHMS = 13
 
     MT19937 = Algorithm.MT19937
     RANLXS0 = Algorithm.RANLXS0
@@ -84,6 +86,8 @@ class Random:
     RANLXS2 = Algorithm.RANLXS2
     RANLXD1 = Algorithm.RANLXD1
     RANLXD2 = Algorithm.RANLXD2
+    RANLUX = Algorithm.RANLUX
+    RANLUX389 = Algorithm.RANLUX389
     CMRG = Algorithm.CMRG
     MRG = Algorithm.MRG
     TAUS = Algorithm.TAUS
@@ -190,7 +194,7 @@ class Random:
 
         Raises
         ------
-        evensky.errors.OutOfRangeError
+        evensky.errors.RangeError
             If n is not from 1 to 2^32 - 1.
         """
         return int(self._uniform_int(n, None))
@@ -248,7 +252,7 @@ class Random:
     def _uniform_int(self, n: int, shape: tuple[int, int] | None) -> Any:
         count = whole_number(n, "n")
         if not 0 < count < _RANGE:
-            raise OutOfRangeError(f"n is {shown(n)}; it must be from 1 to 2^32 - 1")
+            raise RangeError(f"n is {shown(n)}; it must be from 1 to 2^32 - 1")
         scale = (_RANGE - 1) // count
         return self._accepted(shape, 0, scale * count) // scale
 

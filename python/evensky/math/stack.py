@@ -21,6 +21,7 @@ from ..image.foreign import Planes, as_planes, float32_variance
 from ..image.image import Image
 from ..image.mask import Mask, translate_mask
 from ..image.masked_image import MaskedImage
+from .statistics import is_number_sequence
 
 _Planes = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
 
@@ -124,7 +125,7 @@ def _stacked(
 ) -> Any:
     """Return the statistic of each pixel of several images or vectors."""
     items = _items(images)
-    if _is_vector(items[0]):
+    if is_number_sequence(items[0]):
         return _stacked_vectors(items, flags, sctrl, wvector, num_threads)
     stack = _Stack(items, sctrl, wvector)
     shape = stack.planes[0].image.shape
@@ -211,12 +212,6 @@ def _items(images: Any) -> list[Any]:
     if not items:
         raise LengthError("There are 0 images to stack; at least one is needed")
     return items
-
-
-def _is_vector(item: Any) -> bool:
-    if isinstance(item, np.ndarray):
-        return item.ndim == 1
-    return isinstance(item, list | tuple) and not (item and isinstance(item[0], list | tuple | np.ndarray))
 
 
 def _stacked_vectors(

@@ -277,10 +277,19 @@ def planes_of(x: Any) -> tuple[Planes, bool]:
         return as_planes(x.reshape(1, -1)), True
     if isinstance(x, np.ndarray) and x.ndim == 1:
         return as_planes(x.reshape(1, -1)), True
-    if isinstance(x, list | tuple) and not (x and isinstance(x[0], list | tuple | np.ndarray)):
-        # A list holds real numbers, even if all of them happen to be integers.
+    if is_number_sequence(x):
+        # A sequence holds real numbers, even if all of them happen to be integers.
         return as_planes(native_array(x).astype(np.float64).reshape(1, -1)), True
     return as_planes(x), False
+
+
+def is_number_sequence(x: Any) -> bool:
+    """Return whether `x` is a sequence of numbers, such as a list or a range, or an array of one dimension."""
+    if isinstance(x, np.ndarray):
+        return x.ndim == 1
+    if not isinstance(x, list | tuple | range):
+        return False
+    return not (len(x) and isinstance(x[0], list | tuple | np.ndarray))
 
 
 def _is_mask(plane: Any, planes: Planes, is_vector: bool) -> bool:

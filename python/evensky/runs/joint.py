@@ -113,6 +113,8 @@ class JointMethod(Method):
     always_looks = True
     stages = 3
     one_size = False
+    chip_levels = True
+    """Whether each chip of an exposure may have a level of its own, beside the model that they share."""
 
     def __init__(
         self,
@@ -242,6 +244,7 @@ class JointMethod(Method):
             fixed=sorted(self.fixed),
             anchors=self.anchors,
             chips=chips,
+            chip_levels=self.chip_levels,
             maps=[item.map for item in items],
             stars=[look.stars for look in looks],
             clipping=noise_of_clipping(self.config.statistic, self.config.sigma),

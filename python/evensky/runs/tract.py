@@ -176,6 +176,8 @@ class TractMethod(JointMethod):
         If the configuration has other terms than `TERMS`.
     """
 
+    chip_levels = False  # patches are parts of one sky
+
     def __init__(
         self, source: TractSource, config: MatchAllConfig, *, workers: int = 1, held_bytes: int = HELD_BYTES
     ) -> None:

@@ -134,6 +134,22 @@ def test_a_patch_of_one_visit_alone_gets_the_model_of_the_visit() -> None:
     assert any("visit 14, patch 5" in note for note in example.result.run.notes)
 
 
+def test_a_step_between_patches_is_not_fitted() -> None:
+    made = scene()
+    for (visit, patch), warp in made.warps.items():
+        # A visit whose patches have levels of their own, as nothing on the sky has.
+        warp.image.array[:] += 5 * patch * (-1) ** patch if visit == 12 else 0
+    result = evensky.match_tract(made.warps, SKY_MAP)
+    assert not result.run.failed
+    assert set(result.warps) == set(made.warps)
+    assert not any("chip" in record.model for record in result.run.records)
+    for one, other in ((0, 1), (3, 4)):
+        x = np.full(5, SIDE * ((one % 3) + 1.0) - 0.5)
+        y = SIDE * (one // 3) + np.linspace(20, 180, 5)
+        models = [result.models[12, patch] for patch in (one, other)]
+        np.testing.assert_allclose(models[0].evaluate(x, y), models[1].evaluate(x, y), atol=1e-9)
+
+
 def test_a_named_visit_stays_unchanged_in_all_its_patches() -> None:
     made = scene(2)
     result = evensky.match_tract(made.warps, SKY_MAP, reference=12)

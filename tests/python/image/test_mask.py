@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import operator
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 import evensky.errors as errors
 from evensky.geom import Box2I, Extent2I, Point2I
 from evensky.image import LOCAL, ExposureF, ImageF, Mask, MaskedImageF, MaskPixel, translate_mask
+from evensky.image import mask as mask_module
 from evensky.image.mask import DEFAULT_PLANES
 
 
@@ -130,6 +134,21 @@ def test_a_plane_that_a_mask_has_removed_does_not_come_back_by_itself() -> None:
         with pytest.raises(errors.InvalidParameterError, match="GHOST"):
             call("GHOST")
     assert mask.addMaskPlane("GHOST") == 9
+
+
+def test_threads_that_add_planes_give_each_its_own_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(2)
+
+    def slow_range(*args: int) -> range:
+        # Both threads look for a free bit at the same time, unless one of them has to wait for the other.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(0.2)
+        return range(*args)
+
+    monkeypatch.setattr(mask_module, "range", slow_range, raising=False)
+    with ThreadPoolExecutor(2) as executor:
+        bits = list(executor.map(Mask.addMaskPlane, ("FROM_ONE", "FROM_OTHER")))
+    assert sorted(bits) == [9, 10]
 
 
 def test_own_planes_stay_own() -> None:

@@ -29,6 +29,7 @@ REFUSED: list[Row] = [
     ("a word for a mask", lambda: afwImage.MaskedImageF(ONES, "x"), *INVALID, "The mask is 'x', a str"),
     ("a mask of fractions", lambda: afwImage.MaskedImageF(ONES, ONES * 1.5), *INVALID, "float32 and fractions"),
     ("integers of NaN", lambda: afwImage.MaskedImageI(image(NAN)), *RANGE, "nan to nan; ImageI holds"),
+    ("no value", lambda: afwImage.MaskedImageF(3, 4).set(()), *INVALID, "got 0 values"),
     ("four values", lambda: afwImage.MaskedImageF(3, 4).set(1, 2, 3, 4), *INVALID, "got 4 values"),
     ("an image of another size", lambda: afwImage.MaskedImageF(3, 4).setImage(afwImage.ImageF(4, 3)), *LENGTH, "4 x 3"),
     ("a mask of another size set", lambda: afwImage.MaskedImageF(3, 4).setMask(afwImage.Mask(4, 3)), *LENGTH, "4 x 3"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evensky.errors import InvalidParameterError
-from evensky.matching.bin_sums import bin_positions, centre_bins, fill_bins, sample_bins, spline_bins
+from evensky.matching.bin_sums import bin_positions, centre_bins, fill_bins, fit_plane, sample_bins, spline_bins
 
 STYLES = ("CONSTANT", "LINEAR", "NATURAL_SPLINE", "AKIMA_SPLINE")
 
@@ -20,6 +20,16 @@ def test_positions_are_columns_and_rows() -> None:
     x, y = bin_positions((2, 3))
     np.testing.assert_array_equal(x, [[0, 1, 2], [0, 1, 2]])
     np.testing.assert_array_equal(y, [[0, 0, 0], [1, 1, 1]])
+
+
+def test_a_plane_is_fitted_to_the_bins_that_count() -> None:
+    means, weights = plane((4, 5)), np.ones((4, 5))
+    means[1, 2], weights[1, 2] = np.nan, 0
+    np.testing.assert_allclose(fit_plane(means, weights), [3.0, 0.5, -0.25])
+    x, y = bin_positions(means.shape)
+    np.testing.assert_allclose(fit_plane(means, weights, x + 100, y), [3.0 - 50.0, 0.5, -0.25])
+    # A row does not say what the slope across it is.
+    np.testing.assert_allclose(fit_plane(plane((1, 5)), np.ones((1, 5))), [3.0, 0.5, 0.0], atol=1e-12)
 
 
 @pytest.mark.parametrize("style", STYLES)

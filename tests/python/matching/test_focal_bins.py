@@ -123,6 +123,14 @@ def test_bins_that_are_covered_in_part_give_values_at_their_centres() -> None:
     np.testing.assert_allclose(means, 50 + 8 * x - 3 * y, atol=1e-4)
 
 
+def test_pixels_that_are_clipped_at_one_end_of_a_bin_do_not_move_it() -> None:
+    covered = np.ones((80, 96), bool)
+    covered[:, 21:31] = False  # leaves column 31 of the second bin, which is clipped, far from the others
+    sums = sums_of(lambda x, y: 50 + 8 * x, covered)
+    means = centred_sums(sums, 1, "LINEAR") / sums.numbers
+    np.testing.assert_allclose(means, np.tile(50 + 8 * np.arange(6), (5, 1)), atol=1e-3)
+
+
 def test_curvature_does_not_raise_the_means() -> None:
     sums = sums_of(lambda x, y: x**2 - 2 * y**2, np.ones((80, 96), bool))
     y, x = np.indices(sums.numbers.shape)

@@ -267,3 +267,10 @@ def test_whether_to_weight_has_names() -> None:
         for one in (control, pickle.loads(pickle.dumps(control))):
             assert (one.getWeightedIsSet(), one.getWeighted()) == expected
     assert [int(one) for one in kinds.WeightsBoolean] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("vector", [range(1, 5), (1, 2, 3, 4), [1, 2, 3, 4], np.arange(1, 5)])
+def test_any_sequence_of_numbers_is_a_vector(vector: Any) -> None:
+    statistics = afwMath.makeStatistics(vector, afwMath.MEAN | afwMath.NPOINT)
+    assert (statistics.getValue(afwMath.MEAN), statistics.getValue(afwMath.NPOINT)) == (2.5, 4)
+    assert afwMath.statisticsStack([vector, range(1, 5)], afwMath.SUM) == [2, 4, 6, 8]

@@ -77,6 +77,7 @@ def fit_all(
     fixed: Sequence[int] = (),
     anchors: Sequence[Anchor] = (),
     chips: Sequence[Chip] | None = None,
+    chip_levels: bool = True,
     maps: Sequence[PixelMap | None] | None = None,
     stars: Sequence[np.ndarray] | None = None,
     clipping: float | None = None,
@@ -110,6 +111,8 @@ def fit_all(
         Models that are known, with their errors. They take the place of the level.
     chips : sequence of Chip, optional
         Places in the focal plane, if exposures have several chips. Chips of one exposure share its smooth model.
+    chip_levels : bool, optional
+        Whether each chip may have a level of its own as well.
     maps : sequence of PixelMap or None, optional
         For each exposure, the map from the common grid to its own coordinates; by default they are the same.
     stars : sequence of ndarray, shape (n, 2), optional
@@ -140,7 +143,18 @@ def fit_all(
         for factor in [network.factor(anchor.exposure)]
     ]
     search = _Search(
-        network, preference, level, order, spline, made_terms, coverage, fixed, anchors, clipping, stars=stars
+        network,
+        preference,
+        level,
+        order,
+        spline,
+        made_terms,
+        coverage,
+        fixed,
+        anchors,
+        clipping,
+        chip_levels=chip_levels,
+        stars=stars,
     )
     return search.run()
 
@@ -175,9 +189,11 @@ class _Search:
         anchors: Sequence[Anchor],
         clipping: float | None,
         *,
+        chip_levels: bool = True,
         stars: Sequence[np.ndarray] | None = None,
     ) -> None:
         self.network = network
+        self.chip_levels = chip_levels
         self.differences = network.differences
         self.order = order if any(term.kind == "smooth" for term in terms) else -1
         self.spline = spline and self.order >= 0
@@ -272,7 +288,7 @@ class _Search:
     def _options(self, unit: int) -> Iterator[tuple[Extra, ...]]:
         """Return the variants of each further term of a unit."""
         images = self.network.images[unit]
-        if len(images) > 1:
+        if len(images) > 1 and self.chip_levels:
             # One level for each chip, apart from their mean, which the smooth part holds.
             shares = np.linalg.qr(np.ones((len(images), 1)), mode="complete")[0][:, 1:]
             for i, row in zip(images, shares, strict=True):

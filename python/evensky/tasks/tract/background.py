@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["TractBackground", "TractModel", "bad_plane_bits", "box_of", "tract_of"]
+__all__ = ["TractBackground", "TractModel", "bad_plane_bits", "box_of", "tract_of", "within"]
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -15,9 +16,10 @@ from ...geom import Box2I, Extent2I, Point2I
 from ...image import ImageF, Mask, MaskedImageF
 from ...image.bad_bits import bad_bits
 from ...matching.bin_fit import BinFit
-from ...matching.bin_sums import bin_positions, centre_bins, fill_bins, sample_bins, spline_bins
+from ...matching.bin_sums import bin_positions, centre_bins, fill_bins, fit_plane, sample_bins, spline_bins
 from ...math import (
     MEANCLIP,
+    NCLIPPED,
     NPOINT,
     REDUCE_INTERP_ORDER,
     VARIANCECLIP,
@@ -29,7 +31,9 @@ from ...math import (
 )
 from .config import TractBackgroundConfig
 
-_STATISTICS = int(MEANCLIP | NPOINT | VARIANCECLIP)
+_STATISTICS = int(MEANCLIP | NPOINT | VARIANCECLIP | NCLIPPED)
+# Half-width of the window that pixels of a bin are clipped to, in standard deviations, and number of rounds.
+_CLIP, _ROUNDS = 3.0, 3
 # Number of pixels that a bin is given where its value is known, so that it is never filled.
 _KNOWN = 1e6
 
@@ -75,6 +79,12 @@ def _plain_box(box: Any) -> Box2I:
 def bad_plane_bits(exposure: Any, planes: Any) -> int:
     """Return the bits of an exposure's mask that reject a pixel, as the mask's own numbers."""
     return bad_bits(exposure.mask, list(planes), defaults_may_lack=True)
+
+
+def within(part: Box2I, box: Box2I) -> tuple[slice, slice]:
+    """Return the slices of an array over a box that hold a part of the box."""
+    x, y = part.getMinX() - box.getMinX(), part.getMinY() - box.getMinY()
+    return slice(y, y + part.getHeight()), slice(x, x + part.getWidth())
 
 
 class TractBackground:
@@ -192,7 +202,7 @@ class TractBackground:
         """Return an empty background with the configuration and tract of another one."""
         return cls(other.config, other.skymap, other.tract)
 
-    def addWarp(self, exposure: Any) -> None:
+    def addWarp(self, exposure: Any, *, without: Iterable[Box2I] = ()) -> None:
         """Add the pixels of a warp.
 
         Parameters
@@ -200,12 +210,16 @@ class TractBackground:
         exposure : Exposure
             Warp in the pixels of the tract; its own origin says where it is. Pixels with a bad mask plane, and those
             that are not finite, do not count.
+        without : iterable of Box2I, optional
+            Boxes whose pixels do not count, for example those of other patches that were added before.
         """
         box = box_of(exposure)
         bad = bad_plane_bits(exposure, self.config.mask)
-        self.add_pixels(exposure.image.array, exposure.mask.array, bad, box)
+        self.add_pixels(exposure.image.array, exposure.mask.array, bad, box, without=without)
 
-    def add_pixels(self, image: np.ndarray, mask: np.ndarray | None, bad: int, box: Box2I) -> None:
+    def add_pixels(
+        self, image: np.ndarray, mask: np.ndarray | None, bad: int, box: Box2I, *, without: Iterable[Box2I] = ()
+    ) -> None:
         """Add pixels.
 
         Parameters
@@ -218,14 +232,21 @@ class TractBackground:
             Bits that reject a pixel.
         box : Box2I
             Place of the pixels in the tract.
+        without : iterable of Box2I, optional
+            Boxes whose pixels do not count.
         """
+        shared = [part for other in without if not (part := box.clippedTo(other)).isEmpty()]
+        if shared:
+            image = np.array(image, np.result_type(image, np.float32))
+            for part in shared:
+                image[within(part, box)] = np.nan
         config, start = self.config, (box.getMinX() - self._bbox.getMinX(), box.getMinY() - self._bbox.getMinY())
         values, numbers, variances = (plane.array for plane in (self._values, self._numbers, self._variances))
         ny, nx = values.shape
         columns = _touched(start[0], box.getWidth(), config.xBin, nx)
         rows = _touched(start[1], box.getHeight(), config.yBin, ny)
         centroids = None if config.asOriginal else _Centroids(image, mask, bad, columns, rows)
-        control = StatisticsControl(3.0, 3, bad)
+        control = StatisticsControl(_CLIP, _ROUNDS, bad)
         for j, y0, y1 in rows:
             for i, x0, x1 in columns:
                 statistics = makeStatistics(
@@ -237,12 +258,13 @@ class TractBackground:
                 mean, number = statistics.getValue(MEANCLIP), statistics.getValue(NPOINT)
                 if not np.isfinite(mean):
                     continue
+                variance = statistics.getValue(VARIANCECLIP)
                 values[j, i] += np.float32(mean * number)
                 numbers[j, i] += np.float32(number)
-                variances[j, i] += np.float32(statistics.getValue(VARIANCECLIP) * number)
+                variances[j, i] += np.float32(variance * number)
                 if centroids is not None:
-                    # Clipped pixels are few, so that the centroid is that of all good ones.
-                    x, y = centroids.of(i, j)
+                    window = (mean, _CLIP * np.sqrt(variance)) if statistics.getValue(NCLIPPED) else None
+                    x, y = centroids.of(i, j, window)
                     self._offsets[0, j, i] += number * ((start[0] + x + 0.5) / config.xBin - (i + 0.5))
                     self._offsets[1, j, i] += number * ((start[1] + y + 0.5) / config.yBin - (j + 0.5))
 
@@ -300,7 +322,8 @@ class TractBackground:
 
     def getFilled(self) -> np.ndarray:
         """Return which bins have too few pixels and are filled from their neighbours, bool, shape ``(ny, nx)``."""
-        return np.asarray(self._numbers.array < np.float32(self.least_number))
+        numbers = self._numbers.array
+        return np.asarray((numbers < np.float32(self.least_number)) | (numbers == 0))
 
     def _filled(self) -> tuple[np.ndarray, np.ndarray]:
         config = self.config
@@ -351,8 +374,8 @@ class TractBackground:
         # Filled bins may be wrong by as much as the known bins differ from a plane.
         known = ~filled & np.isfinite(sigmas)
         x, y = bin_positions(values.shape)
-        terms = np.stack([np.ones(values.shape), x, y], axis=-1)[~filled]
-        rest = values[~filled] - terms @ np.linalg.lstsq(terms, values[~filled].astype(np.float64), rcond=None)[0]
+        level, *slopes = fit_plane(values, ~filled)
+        rest = (values - (level + slopes[0] * x + slopes[1] * y))[~filled]
         typical = np.mean(sigmas[known].astype(np.float64) ** 2) if known.any() else 0.0
         sigmas = np.where(known, sigmas, np.sqrt(typical + np.mean(rest**2))).astype(np.float32)
         return TractModel(self.config, self._bbox, values, sigmas, filled)
@@ -503,17 +526,28 @@ class _Centroids:
             good = np.isfinite(image.astype(np.float32, copy=False))
         if mask is not None and bad:
             good &= (mask & np.int32(bad)) == 0
+        self._image, self._good = image, good
         counts = good.view(np.uint8)
         self._in_rows = {j: (y0, y1, np.add.reduce(counts[y0:y1], axis=0, dtype=np.int32)) for j, y0, y1 in rows}
         self._in_columns = {
             i: (x0, x1, np.add.reduce(counts[:, x0:x1], axis=1, dtype=np.int32)) for i, x0, x1 in columns
         }
 
-    def of(self, i: int, j: int) -> tuple[float, float]:
-        """Return the centroid in a column and a row of boxes, in pixels of the image."""
+    def of(self, i: int, j: int, window: tuple[float, float] | None = None) -> tuple[float, float]:
+        """Return the centroid in a column and a row of boxes, in pixels of the image.
+
+        With a window, its middle and half-width, pixels outside of it do not count. In a steep background, these may be
+        all pixels at one end of a box.
+        """
         y0, y1, along_x = self._in_rows[j]
         x0, x1, along_y = self._in_columns[i]
-        return _mean_position(along_x[x0:x1], x0), _mean_position(along_y[y0:y1], y0)
+        along_x, along_y = along_x[x0:x1], along_y[y0:y1]
+        if window is not None:
+            box = slice(y0, y1), slice(x0, x1)
+            kept = (self._good[box] & (np.abs(self._image[box] - window[0]) <= window[1])).view(np.uint8)
+            if kept.any():
+                along_x, along_y = (np.add.reduce(kept, axis=axis, dtype=np.int32) for axis in (0, 1))
+        return _mean_position(along_x, x0), _mean_position(along_y, y0)
 
 
 def _mean_position(counts: np.ndarray, start: int) -> float:
@@ -550,8 +584,8 @@ def _bin_numbers(start: int, size: int, bin_size: float, count: int) -> np.ndarr
 
 
 def _cell_centres(start: int, size: int, cell: int) -> np.ndarray:
-    """Return the centres of the cells that a background has over some pixels."""
-    count = max(1, size // cell)
+    """Return the centres of the cells that a background has over some pixels: at least two, for a slope."""
+    count = max(size // cell, min(size, 2))
     ends = np.minimum((np.arange(1, count + 1) * size + count // 2) // count, size)
     starts = np.concatenate([[0], ends[:-1]])
     return np.asarray(start + 0.5 * (starts + ends) - 0.5)

@@ -29,10 +29,10 @@ from ...math import (
     stringToUndersampleStyle,
 )
 from ..base import Struct, Task
-from .background import TractBackground, TractModel, bad_plane_bits, box_of
+from .background import TractBackground, TractModel, bad_plane_bits, box_of, within
 from .config import GridConfig, TractBackgroundConfig, as_configured
 from .reference import ChooseReferenceVisitTask
-from .warps import Warp, Warps, exposure_from, with_pixels
+from .warps import Warp, Warps, by_patch, exposure_from, with_pixels
 
 _MEGABYTE = 2**20
 
@@ -258,13 +258,17 @@ class MatchBackgroundsTask(Task):
         others = [visit for visit in read.visits if visit != result.reference]
         differences = {visit: TractBackground(grid, skyMap, tract) for visit in others}
         common = dict.fromkeys(others, 0)
+        # The original counts pixels that several patches share in each of them.
+        seen: dict[int, list[Box2I] | None] = {visit: None if as_original else [] for visit in others}
         counterpart, known = None, None
         for warp, reference in self._pairs(read, result.reference):
             if reference is not counterpart:
                 counterpart, known = reference, self._read(read, reference)
             other = None if known is None else self._read(read, warp)
             if known is not None and other is not None:
-                common[warp.visit] += self._add_difference(differences[warp.visit], known[1], other[1])
+                common[warp.visit] += self._add_difference(
+                    differences[warp.visit], known[1], other[1], seen[warp.visit]
+                )
         for visit, difference in differences.items():
             try:
                 result.fits[visit] = self._fit(difference, common[visit], visit)
@@ -287,17 +291,21 @@ class MatchBackgroundsTask(Task):
         counterparts = {warp.patch: warp for warp in reversed(read.of_visit(reference))}
         warps = [warp for visit in read.visits if visit != reference for warp in read.of_visit(visit)]
         if not self.config.asOriginal:
-            rank = {patch: number for number, patch in enumerate(counterparts)}
-            warps.sort(key=lambda warp: rank.get(warp.patch, len(rank)))
+            warps.sort(key=by_patch)
         return ((warp, counterparts[warp.patch]) for warp in warps if warp.patch in counterparts)
 
-    def _add_difference(self, difference: TractBackground, reference: Any, exposure: Any) -> int:
-        """Add the reference minus a warp, and return the number of pixels that are good in both."""
+    def _add_difference(
+        self, difference: TractBackground, reference: Any, exposure: Any, seen: list[Box2I] | None = None
+    ) -> int:
+        """Add the reference minus a warp, and return the number of pixels that are good in both.
+
+        Pixels in the boxes that were `seen` before are not added again, and the box of the warp becomes one of them.
+        """
         box, other = box_of(exposure), box_of(reference)
         shared = box.clippedTo(other)
         if shared.isEmpty():
             return 0
-        mine, its = _within(shared, box), _within(shared, other)
+        mine, its = within(shared, box), within(shared, other)
         planes = difference.config.mask
         with np.errstate(invalid="ignore", over="ignore"):
             pair = reference.image.array[its], exposure.image.array[mine]
@@ -307,7 +315,9 @@ class MatchBackgroundsTask(Task):
             image[(reference.mask.array[its] & np.int32(bad_plane_bits(reference, planes))) != 0] = np.nan
         bad = bad_plane_bits(exposure, planes)
         mask = exposure.mask.array[mine]
-        difference.add_pixels(image, mask, bad, shared)
+        difference.add_pixels(image, mask, bad, shared, without=seen or ())
+        if seen is not None:
+            seen.append(shared)
         return int(np.count_nonzero(np.isfinite(image) & ((mask & np.int32(bad)) == 0)))
 
     def _fit(self, difference: TractBackground, common: int, visit: int) -> Struct:
@@ -502,12 +512,6 @@ class MatchBackgroundsTask(Task):
             )
 
 
-def _within(part: Box2I, box: Box2I) -> tuple[slice, slice]:
-    """Return the slices of an array over a box that hold a part of the box."""
-    x, y = part.getMinX() - box.getMinX(), part.getMinY() - box.getMinY()
-    return slice(y, y + part.getHeight()), slice(x, x + part.getWidth())
-
-
 def _filled_pixels(difference: TractBackground, model: TractModel | None, good: np.ndarray, box: Box2I) -> int:
     """Return how many good pixels are in bins that are filled."""
     if model is None:
@@ -540,7 +544,7 @@ def _check_warps(warps: list[Warp]) -> None:
 def _reason(candidates: list[Any]) -> str:
     """Return a sentence that says why the reference was chosen."""
     costs = sorted(one.cost for one in candidates if np.isfinite(one.cost))
-    if len(costs) == 1:
+    if len(costs) < 2:
         return "It is the only visit that can be used."
     return (
         "It was chosen automatically: background close to a plane, low variance, good coverage "

@@ -12,11 +12,12 @@ import numpy as np
 
 from ... import errors
 from ...errors import InvalidParameterError, UnsuitableError
-from ...matching.bin_sums import bin_positions, centre_bins
+from ...geom import Box2I
+from ...matching.bin_sums import bin_positions, centre_bins, fit_plane
 from ..base import Struct, Task
-from .background import TractBackground
+from .background import TractBackground, box_of
 from .config import ChooseReferenceVisitConfig, as_configured
-from .warps import Warps, exposure_from
+from .warps import Warps, by_patch, exposure_from
 
 # Coefficients of a plane.
 _PLANE = 3
@@ -113,7 +114,9 @@ class ChooseReferenceVisitTask(Task):
         candidates, models = [], {}
         for visit in warps.visits:
             model = TractBackground(config, skyMap, tract)
-            for warp in warps.of_visit(visit):
+            seen: list[Box2I] = []
+            ones = warps.of_visit(visit)
+            for warp in ones if as_original else sorted(ones, key=by_patch):
                 if warp.message:
                     continue
                 try:
@@ -124,7 +127,9 @@ class ChooseReferenceVisitTask(Task):
                     warp.message = f"it cannot be read: {error}"
                     self.log.warning("Visit %d, patch %s: %s", visit, warp.patch, warp.message)
                     continue
-                model.addWarp(exposure)
+                model.addWarp(exposure, without=seen)
+                if not as_original:  # which counts pixels that several patches share in each of them
+                    seen.append(box_of(exposure))
             models[visit] = model
             candidates.append(_measured_as_original(model, visit) if as_original else _measured(model, visit))
         self._fill_in_costs(candidates, as_original)
@@ -194,8 +199,9 @@ def _measured(model: TractBackground, visit: int) -> VisitCandidate:
             "with a plane"
         )
         return candidate
-    rest = _minus_plane(means[known], x[known], y[known], weights[known])
-    candidate.chi2 = float((rest**2 * weights[known]).sum() / freedom)
+    level, *slopes = fit_plane(means, np.where(known, weights, 0.0), x, y)
+    rest = means - (level + slopes[0] * x + slopes[1] * y)
+    candidate.chi2 = float((rest[known] ** 2 * weights[known]).sum() / freedom)
     return candidate
 
 
@@ -210,8 +216,9 @@ def _measured_as_original(model: TractBackground, visit: int) -> VisitCandidate:
         raise errors.RuntimeError(
             f"Visit {visit} has no bin with a mean and a variance that is positive; a plane cannot be fitted"
         )
+    level, *slopes = fit_plane(stats, np.where(known, weights, 0.0), x, y)
     # The original keeps the plane as a float32 image.
-    rest = stats - (stats - _minus_plane(stats, x, y, weights, known)).astype(np.float32)
+    rest = stats - (level + slopes[0] * x + slopes[1] * y).astype(np.float32)
     counted = ~np.isnan(rest)
     with np.errstate(all="ignore"):
         chi2 = np.nansum(rest[counted] ** 2 / variances[counted]) / np.float64(counted.sum() - _ORIGINAL_TERMS)
@@ -221,17 +228,3 @@ def _measured_as_original(model: TractBackground, visit: int) -> VisitCandidate:
         variance=float(np.nanmean(variances[counted])),
         npoints=int(np.isfinite(rest).sum()),
     )
-
-
-def _minus_plane(
-    values: np.ndarray, x: np.ndarray, y: np.ndarray, weights: np.ndarray, known: np.ndarray | None = None
-) -> np.ndarray:
-    """Return values minus the plane through those that are known, by weighted least squares."""
-    known = np.ones(values.shape, bool) if known is None else known
-    middle_x, middle_y = x[known].mean(), y[known].mean()
-    terms = np.stack([np.ones(values.shape), x - middle_x, y - middle_y], axis=-1)
-    root = np.sqrt(weights[known])
-    solution = np.linalg.lstsq(
-        terms[known] * root[:, np.newaxis], values[known].astype(np.float64) * root, rcond=1e-12
-    )[0]
-    return np.asarray(values.astype(np.float64) - terms @ solution)

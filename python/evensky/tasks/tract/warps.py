@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Warp", "Warps", "exposure_from", "with_pixels"]
+__all__ = ["Warp", "Warps", "by_patch", "exposure_from", "with_pixels"]
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -106,6 +106,11 @@ class Warps:
 
 def _bytes_of(data: Any) -> int:
     return sum(int(plane.array.nbytes) for plane in (data.image, data.mask, data.variance))
+
+
+def by_patch(warp: Warp) -> str:
+    """Return a key that sorts warps by patch, for results that do not depend on the order of the input."""
+    return str(warp.patch)
 
 
 def exposure_from(data: Any, label: str) -> Any:

@@ -89,7 +89,26 @@ def test_half_masked_bins_count_where_their_pixels_are() -> None:
             rest = one.toWarpBackground(warp.warp).getImage().array - warp.warp.image.array
             error[name] = max(error.get(name, 0), np.abs(rest).max())
     assert error["not"] > 3
-    assert error["corrected"] < 0.2  # clipping removes a few pixels of one side
+    assert error["corrected"] < 0.05
+
+
+def test_a_warp_of_less_than_two_cells_follows_a_slope() -> None:
+    skies = sky_map()
+    x, y = positions(skies)
+    warps = handles(skies, 1, (x / 8 + y / 4).astype(np.float32))
+    background = added(skies, warps, binning=40)
+    for warp in warps:
+        got = background.toWarpBackground(warp.warp).getImage().array
+        np.testing.assert_allclose(got, warp.warp.image.array, atol=2e-4)
+
+
+def test_bins_without_pixels_are_filled_whatever_the_least_share() -> None:
+    skies = sky_map()
+    warps = handles(skies, 1, np.ones((150, 200), np.float32), patches=[0, 1])
+    empty = added(skies, warps, minFrac=0.0)
+    np.testing.assert_array_equal(empty.getFilled(), empty.numbers.array == 0)
+    assert empty.getFilled().any()
+    np.testing.assert_array_equal(empty.getFilled(), empty.toModel().filled)
 
 
 def test_cells_of_filled_bins_are_flagged_and_have_larger_errors() -> None:

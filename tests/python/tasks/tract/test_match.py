@@ -116,6 +116,22 @@ def test_a_reference_is_chosen() -> None:
     assert [one.visit for one in result.candidates if one.selected] == [2]
 
 
+def test_a_reference_of_infinite_cost_has_a_reason() -> None:
+    # As original, chi2 is negative with fewer than seven bins, so that a perfect plane has the largest, -0.
+    skies = sky_map((40, 40), (2, 1), 0)
+    x, _ = positions(skies)
+    noise = np.random.default_rng(1).normal(size=x.shape)
+    warps = [
+        *handles(skies, 1, (np.round(x / 40) + noise).astype(np.float32)),
+        *handles(skies, 2, (x % 2).astype(np.float32)),
+    ]
+    config = settings(asOriginal=True)
+    config.reference.tractBgModel.xBin = 40.0
+    result = MatchBackgroundsTask(config).run(warps, skies)
+    assert {one.visit: one.cost for one in result.candidates}[result.reference] == np.inf
+    assert result.reason == "It is the only visit that can be used."
+
+
 def test_visits_may_lack_patches() -> None:
     warps = [*visit(1, patches=[0, 1, 3, 4, 6, 7]), *visit(2), *visit(3, patches=[1, 2, 4, 5])]
     result = MatchBackgroundsTask(settings(refWarpVisit=1)).run(warps, SKIES)
@@ -211,6 +227,20 @@ def test_results_can_be_taken_one_by_one() -> None:
     ):
         np.testing.assert_array_equal(background.getImage().array, want.getImage().array)
         np.testing.assert_array_equal(matched.image.array, exposure.image.array)
+
+
+def test_pixels_that_patches_share_count_once() -> None:
+    warps = [*visit(1), *visit(2)]
+    numbers = {}
+    for as_original in (True, False):
+        result = MatchBackgroundsTask(settings(refWarpVisit=1, asOriginal=as_original)).run(warps, SKIES)
+        numbers[as_original] = result.fits[2].difference.numbers.array
+    one = MatchBackgroundsTask(settings()).reference.run(warps, SKIES).models[1].numbers.array
+    # Boxes of 40 x 40 pixels where four patches meet, two, and one, which overlap by 20 pixels.
+    for row, column, counted in ((3, 3, (40 + 20) ** 2), (3, 1, (40 + 20) * 40), (1, 1, 40 * 40)):
+        assert numbers[False][row, column] == one[row, column] == 40 * 40
+        assert numbers[True][row, column] == counted
+    np.testing.assert_array_equal(warps[0].warp.image.array, visit(1)[0].warp.image.array)
 
 
 def test_results_do_not_depend_on_the_order_of_the_input() -> None:

@@ -36,7 +36,7 @@ def test_terms_are_those_of_the_good_bins() -> None:
     assert [one.visit for one in result.candidates] == [1, 2, 3]
     assert [one.npoints for one in result.candidates] == [48, 40, 48]
     for one, noise in zip(result.candidates, (2.0, 1.0, 1.0), strict=True):
-        assert 0.3 < one.chi2 < 3  # few bins are independent, and pixels of two patches count twice
+        assert 0.3 < one.chi2 < 3  # few bins are independent
         # The gradient of 0.02 per pixel adds the variance of 50 pixels.
         assert one.variance == pytest.approx(noise**2 + 0.02**2 * 50**2 / 12, rel=0.1)
         assert one.cost == pytest.approx(one.cost_chi2 + one.cost_variance + one.cost_coverage)
