@@ -68,10 +68,10 @@ def box_of(exposure: Any) -> Box2I:
         raise InvalidParameterError(
             f"An exposure is {shown(exposure)}, a {type(exposure).__name__}; it must have image, mask and getBBox()"
         )
-    return _plain_box(exposure.getBBox())
+    return plain_box(exposure.getBBox())
 
 
-def _plain_box(box: Any) -> Box2I:
+def plain_box(box: Any) -> Box2I:
     """Return a box, which may be one of ``lsst.geom``, as one of this package."""
     return Box2I(Point2I(box.getMinX(), box.getMinY()), Extent2I(box.getWidth(), box.getHeight()))
 
@@ -144,7 +144,7 @@ class TractBackground:
         self.skymap = skymap
         self.tract = tract
         tract_info = tract_of(skymap, tract)
-        self._bbox = _plain_box(tract_info.getBBox() if hasattr(tract_info, "getBBox") else tract_info.bbox)
+        self._bbox = plain_box(tract_info.getBBox() if hasattr(tract_info, "getBBox") else tract_info.bbox)
         nx, ny = int(self._bbox.getWidth() / config.xBin), int(self._bbox.getHeight() / config.yBin)
         if nx < 1 or ny < 1:
             raise InvalidParameterError(
