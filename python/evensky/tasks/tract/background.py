@@ -374,8 +374,9 @@ class TractBackground:
         # Filled bins may be wrong by as much as the known bins differ from a plane.
         known = ~filled & np.isfinite(sigmas)
         x, y = bin_positions(values.shape)
-        level, *slopes = fit_plane(values, ~filled)
-        rest = (values - (level + slopes[0] * x + slopes[1] * y))[~filled]
+        measured = ~filled & np.isfinite(values)
+        level, *slopes = fit_plane(values, measured)
+        rest = (values - (level + slopes[0] * x + slopes[1] * y))[measured]
         typical = np.mean(sigmas[known].astype(np.float64) ** 2) if known.any() else 0.0
         sigmas = np.where(known, sigmas, np.sqrt(typical + np.mean(rest**2))).astype(np.float32)
         return TractModel(self.config, self._bbox, values, sigmas, filled)

@@ -109,6 +109,10 @@ def test_bins_without_pixels_are_filled_whatever_the_least_share() -> None:
     np.testing.assert_array_equal(empty.getFilled(), empty.numbers.array == 0)
     assert empty.getFilled().any()
     np.testing.assert_array_equal(empty.getFilled(), empty.toModel().filled)
+    # As original, they are NaN then.
+    original = added(skies, warps, minFrac=0.0, asOriginal=True).toModel()
+    np.testing.assert_array_equal(np.isnan(original.values), empty.getFilled())
+    assert np.isfinite(original.errors).all()
 
 
 def test_cells_of_filled_bins_are_flagged_and_have_larger_errors() -> None:
