@@ -10,6 +10,7 @@ __all__ = [
     "check_plane_name",
     "checked_planes",
     "plane_alias",
+    "signed_bits",
 ]
 
 from collections.abc import Iterable, Mapping
@@ -100,3 +101,9 @@ def checked_planes(planes: Mapping[str, int]) -> dict[str, int]:
             raise InvalidParameterError(f"Mask planes {seen[bit]!r} and {name!r} both have number {bit}")
         seen[bit] = name
     return dict(planes)
+
+
+def signed_bits(bits: int) -> int:
+    """Return 32 bits as the signed integer in which the int32 pixels of a mask store them."""
+    bits &= 0xFFFFFFFF
+    return bits - 2**32 if bits >= 2**31 else bits

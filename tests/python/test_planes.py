@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evensky._planes import BAD_PLANES, DEFAULT_PLANES, MAX_PLANES, checked_planes
+from evensky._planes import BAD_PLANES, DEFAULT_PLANES, MAX_PLANES, checked_planes, signed_bits
 from evensky.errors import InvalidParameterError, OutOfRangeError
 from evensky.image import Mask
 
@@ -44,3 +44,8 @@ def test_planes_are_copied() -> None:
 def test_planes_that_are_refused(planes: Any, kind: type[Exception], says: str) -> None:
     with pytest.raises(kind, match=says):
         checked_planes(planes)
+
+
+def test_bits_are_stored_with_a_sign() -> None:
+    for bits in (0, 1, 2**31 - 1, 2**31, 2**32 - 1, -1, -(2**31), ~5):
+        assert signed_bits(bits) == int(np.array(bits & 0xFFFFFFFF, np.uint32).view(np.int32))

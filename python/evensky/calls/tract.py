@@ -4,9 +4,11 @@ from __future__ import annotations
 
 __all__ = ["MatchTractResult", "match_tract"]
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._checks import names_of, shown, whole_number
@@ -16,11 +18,14 @@ from ..io.configuration import change_config
 from ..io.data_refs import id_dict
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.models import Model
+from ..report import write_report
 from ..runs.match_run import MatchRun
+from ..runs.record import ExposureRecord
 from ..runs.tract import TERMS, Warp, match_warps
 
 if TYPE_CHECKING:
     from astropy.table import Table
+    from matplotlib.figure import Figure
 
 Take = Callable[[int, int, Any, Model | None], None]
 
@@ -51,6 +56,46 @@ class MatchTractResult:
     def table(self) -> Table:
         """Results as an `astropy.table.Table`, one row per warp."""
         return self.run.table
+
+    @property
+    def visits(self) -> Table:
+        """Results as an `astropy.table.Table`, one row per visit."""
+        from astropy.table import Table
+
+        rows = []
+        for visit, records in self._by_visit().items():
+            done = [record for record in records if record.status != "failed"]
+            chi = [record.fit_chi for record in done if record.fit_chi is not None and math.isfinite(record.fit_chi)]
+            sigma = [record.largest_sigma for record in done if record.largest_sigma is not None]
+            models = sorted({record.model for record in done if record.model})
+            rows.append(
+                {
+                    "visit": visit,
+                    "status": "failed" if not done else "reference" if visit == self.reference else "matched",
+                    "model": ", ".join(models),
+                    "warps": len(done),
+                    "failed": len(records) - len(done),
+                    "fit_chi": math.sqrt(sum(one**2 for one in chi) / len(chi)) if chi else math.nan,
+                    "largest_sigma": max(sigma, default=math.nan),
+                    "flags": ", ".join(sorted({flag for record in done for flag in record.flags})),
+                }
+            )
+        return Table(rows=rows)
+
+    def _by_visit(self) -> dict[int, list[ExposureRecord]]:
+        """Return the records of all warps by visit."""
+        result: dict[int, list[ExposureRecord]] = {}
+        for record in self.run.records:
+            result.setdefault(int(record.path), []).append(record)
+        return dict(sorted(result.items()))
+
+    def plot(self) -> Figure:
+        """Draw the levels of all warps before and after matching."""
+        return self.run.plot()
+
+    def write_report(self, path: str | Path) -> Path:
+        """Write the report of the run as a page of HTML, and return its path."""
+        return write_report(self.run, path)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.run.summary})"

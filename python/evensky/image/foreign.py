@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import shown, whole_number
+from .._planes import signed_bits
 from ..errors import InvalidParameterError, LengthError
 from ..fits.headers import wcs_of
 from ..geom import Extent2I
@@ -214,8 +215,8 @@ def planes_of_any_shape(obj: Any) -> Planes:
         return planes_of_lsst_images(obj)
     if isinstance(obj, Exposure):
         planes = planes_of_any_shape(obj.maskedImage)
-        planes.wcs, planes.reject = obj.wcs, _signed(obj.info.reject)
-        planes.bad = None if obj.info.bad is None else _signed(obj.info.bad)
+        planes.wcs, planes.reject = obj.wcs, signed_bits(obj.info.reject)
+        planes.bad = None if obj.info.bad is None else signed_bits(obj.info.bad)
         return planes
     if isinstance(obj, MaskedImage):
         image, mask = obj.image, obj.mask
@@ -229,11 +230,6 @@ def planes_of_any_shape(obj: Any) -> Planes:
         reject_pixels(planes, rejected)
         planes.masked = True
     return planes
-
-
-def _signed(bits: int) -> int:
-    """Return bits of a mask as a number that int32 holds."""
-    return bits - 2**32 if bits >= 2**31 else bits
 
 
 def _wcs_of_meta(meta: Any) -> Any:

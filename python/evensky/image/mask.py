@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import errors
 from .._checks import shown, whole_number
-from .._planes import BAD_PLANES, DEFAULT_PLANES, MAX_PLANES, check_plane_name, checked_planes
+from .._planes import BAD_PLANES, DEFAULT_PLANES, MAX_PLANES, check_plane_name, checked_planes, signed_bits
 from ..errors import NotFoundError, OutOfRangeError
 from ..errors import TypeError as WrongTypeError
 from ..fits.mask_files import read_mask_plane
@@ -24,12 +24,6 @@ from ._pixels import PixelPlane, check_same_size, is_path, with_keywords
 
 # Guards the numbers of planes: threads that add planes at the same time must not give the same number to two of them.
 _numbering = threading.RLock()
-
-
-def _signed(bits: int) -> int:
-    """Return 32 bits as the signed integer in which masks store them."""
-    bits &= 0xFFFFFFFF
-    return bits - (1 << 32) if bits >= 1 << 31 else bits
 
 
 def _find(planes: Mapping[str, int], name: str) -> int:
@@ -98,7 +92,7 @@ def translate_mask(array: np.ndarray, from_planes: Mapping[str, int], to_planes:
         return array
     result = np.zeros_like(array)
     for old, new in moves.items():
-        result |= np.where(array & np.int32(_signed(1 << old)), np.int32(_signed(1 << new)), np.int32(0))
+        result |= np.where(array & np.int32(signed_bits(1 << old)), np.int32(signed_bits(1 << new)), np.int32(0))
     return result
 
 
@@ -241,7 +235,7 @@ class Mask(PixelPlane):
         bits = 0
         for one in names:
             bits |= 1 << _number(mask, one)
-        return _signed(bits)
+        return signed_bits(bits)
 
     @_PlaneMethod
     def getMaskPlaneDict(mask: Mask | None) -> dict[str, int]:  # noqa: N805
@@ -326,7 +320,7 @@ class Mask(PixelPlane):
 
     def clearMaskPlane(self, plane: int) -> None:
         """Clear the bit of plane number `plane` in every pixel."""
-        self._array &= np.int32(_signed(~self._bit(plane)))
+        self._array &= np.int32(signed_bits(~self._bit(plane)))
 
     @staticmethod
     def _bit(plane: int) -> int:
@@ -336,7 +330,7 @@ class Mask(PixelPlane):
 
     def setMaskPlaneValues(self, plane: int, x0: int, x1: int, y: int) -> None:
         """Set the bit of plane number `plane` in row `y`, from column `x0` to `x1`, which is included (local)."""
-        bit = np.int32(_signed(self._bit(plane)))
+        bit = np.int32(signed_bits(self._bit(plane)))
         if not (0 <= y < self.getHeight() and x0 >= 0 and x1 < self.getWidth()):
             raise OutOfRangeError(
                 f"Columns {x0} to {x1} of row {y} are outside a mask of {self.getWidth()} x {self.getHeight()} pixels"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .._planes import signed_bits
 from ..fits.contents import describe_file
 from ..fits.descriptions import FileDescription, ImageDescription, Selection, Sense, VarianceDescription
 from ..fits.planes import read_described, read_errors
@@ -63,8 +64,7 @@ def read_image(image: ImageDescription, *, scratch: str | Path | None = None) ->
 
 def bad_bits_of(exposure: Exposure) -> int:
     """Return the bits that reject a pixel of an exposure from a file, as a number of 32 bits with a sign."""
-    bits = (exposure.info.bad or 0) | exposure.info.reject
-    return bits - 2**32 if bits >= 2**31 else bits
+    return signed_bits((exposure.info.bad or 0) | exposure.info.reject)
 
 
 def rewrite_file(

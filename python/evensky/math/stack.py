@@ -14,8 +14,10 @@ import numpy as np
 from .. import _core
 from .._checks import shown, whole_number
 from .._core import StatisticsControl, stringToStatisticsProperty
+from .._planes import signed_bits
 from ..errors import InvalidParameterError, LengthError
 from ..errors import TypeError as WrongTypeError
+from ..image._pixels import regular
 from ..image.exposure import Exposure
 from ..image.foreign import Planes, as_planes, float32_variance
 from ..image.image import Image
@@ -116,7 +118,7 @@ def _stacked(
     images: Any,
     flags: int | str,
     sctrl: StatisticsControl | None = None,
-    wvector: Sequence[float] = (),
+    wvector: Sequence[float] | None = (),
     clipped: int = 0,
     excuse: Any = 0,
     maskMap: Any = None,
@@ -141,7 +143,7 @@ def _stack_into(
     images: Any,
     flags: int | str,
     sctrl: StatisticsControl | None = None,
-    wvector: Sequence[float] = (),
+    wvector: Sequence[float] | None = (),
     clipped: int = 0,
     excuse: Any = 0,
     maskMap: Any = None,
@@ -190,7 +192,7 @@ def _collapsed(
     shape = (height, 1) if dimensions == "x" else (1, width)
     variance = Image(np.empty(shape, np.float32))
     result = MaskedImage(Image(np.empty(shape, _floating(planes.image))), new_mask(shape, planes.mask_planes), variance)
-    control = _rejecting(StatisticsControl() if sctrl is None else sctrl, planes.reject)
+    control = _rejecting(_control(sctrl), planes.reject)
     rows = dimensions == "x"
     _core.stack_lines(arrays_of(result), planes_for_core(planes), _property(flags), rows, control, num_threads)
     return result
@@ -215,7 +217,11 @@ def _items(images: Any) -> list[Any]:
 
 
 def _stacked_vectors(
-    vectors: Sequence[Any], flags: int | str, sctrl: StatisticsControl | None, wvector: Sequence[float], threads: int
+    vectors: Sequence[Any],
+    flags: int | str,
+    sctrl: StatisticsControl | None,
+    wvector: Sequence[float] | None,
+    threads: int,
 ) -> list[float]:
     """Return the statistic of each element of several vectors."""
     arrays = [np.asarray(vector) for vector in vectors]
@@ -229,7 +235,7 @@ def _stacked_vectors(
             )
     out = np.empty((1, len(arrays[0])), dtype)
     planes: list[_Planes] = [(array.astype(dtype, copy=False).reshape(1, -1), None, None) for array in arrays]
-    control = StatisticsControl() if sctrl is None else sctrl
+    control = _control(sctrl)
     _core.stack((out, None, None), planes, _property(flags), control, _weights(wvector), 0, [], threads)
     numbers: list[float] = out[0].tolist()
     return numbers
@@ -249,7 +255,7 @@ class _Stack:
         Numbers of the mask planes of the result.
     """
 
-    def __init__(self, items: Sequence[Any], sctrl: StatisticsControl | None, wvector: Sequence[float]) -> None:
+    def __init__(self, items: Sequence[Any], sctrl: StatisticsControl | None, wvector: Sequence[float] | None) -> None:
         self.planes = [as_planes(item) for item in items]
         self.dtype = _floating(self.planes[0].image)
         for number, planes in enumerate(self.planes):
@@ -260,7 +266,7 @@ class _Stack:
         self.masked = any(planes.masked for planes in self.planes)
         self.layout = _common_layout([planes.mask_planes for planes in self.planes if planes.mask_planes is not None])
         self._weights = _weights(wvector)
-        self._control = StatisticsControl() if sctrl is None else sctrl
+        self._control = _control(sctrl)
         for planes in self.planes:
             self._control = _rejecting(self._control, planes.reject)
 
@@ -270,7 +276,7 @@ class _Stack:
             excuse, maskMap = 0, excuse
         to = _bits(clipped, "clipped")
         if maskMap is None:
-            pairs = [(_signed(self._control.getAndMask() & ~_bits(excuse, "excuse")), to)]
+            pairs = [(signed_bits(self._control.getAndMask() & ~_bits(excuse, "excuse")), to)]
         else:
             pairs = [(_bits(one, "maskMap"), _bits(other, "maskMap")) for one, other in maskMap]
         weights = self._weights
@@ -310,22 +316,26 @@ def _property(flags: int | str) -> int:
     return whole_number(flags, "flags")
 
 
-def _weights(wvector: Sequence[float]) -> list[float]:
-    weights: list[float] = np.asarray(wvector, np.float32).ravel().tolist()
+def _control(sctrl: StatisticsControl | None) -> StatisticsControl:
+    if sctrl is not None and not isinstance(sctrl, StatisticsControl):
+        raise WrongTypeError(f"sctrl is {shown(sctrl)}, a {type(sctrl).__name__}; it must be a StatisticsControl")
+    return StatisticsControl() if sctrl is None else sctrl
+
+
+def _weights(wvector: Sequence[float] | None) -> list[float]:
+    """Return the weights of images as float32; none if there are none."""
+    given = regular(() if wvector is None else wvector)
+    if given.ndim != 1 or given.dtype.kind not in "biuf":
+        raise WrongTypeError(f"wvector is {shown(wvector)}; a sequence of real numbers is needed, one for each image")
+    weights: list[float] = given.astype(np.float32).tolist()
     return weights
-
-
-def _signed(bits: int) -> int:
-    """Return 32 bits as the number that int32 has for them."""
-    bits &= 0xFFFFFFFF
-    return bits - 2**32 if bits >= 2**31 else bits
 
 
 def _bits(bits: Any, name: str) -> int:
     number = whole_number(bits, name)
     if not -(2**31) <= number < 2**32:
         raise InvalidParameterError(f"{name}: {number} does not fit into the 32 bits of a mask")
-    return _signed(number)
+    return signed_bits(number)
 
 
 def _rejecting(control: StatisticsControl, reject: int) -> StatisticsControl:

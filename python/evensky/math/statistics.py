@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _core, _properties
+from .._checks import shown
 from .._core import Property, Statistics, StatisticsControl, stringToStatisticsProperty
 from .._properties import *  # noqa: F403 - one name for each row of the core's table
 from ..draw.figures import plot_centres
@@ -256,7 +257,7 @@ def _split_arguments(
         # A number that is not an integer was taken for a second plane above.
         last = seconds[-1] if seconds else None
         given = last if flags is None and isinstance(last, float | complex | bytes) else flags
-        raise InvalidParameterError(f"flags is {given!r}; it must be Property values, OR-ed, or the name of one")
+        raise InvalidParameterError(f"flags is {shown(given)}; it must be Property values, OR-ed, or the name of one")
     if sctrl is not None and not isinstance(sctrl, StatisticsControl):
         raise InvalidParameterError(f"sctrl is a {type(sctrl).__name__}; it must be a StatisticsControl")
     return seconds, flags, sctrl

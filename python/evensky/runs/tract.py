@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import whole_number
 from ..draw.progress import Progress
 from ..errors import InvalidParameterError, UnsuitableError
-from ..geom import Box2I, Extent2I, Point2I
+from ..geom import Box2I
 from ..image import Exposure
 from ..image.like import data_like, exposure_of
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.differences import PairBins
-from ..matching.joint.grid import PixelBox
+from ..matching.joint.grid import CommonGrid, PixelBox, around
 from ..matching.joint.models import Model
 from ..matching.joint.terms import terms_of
-from ..tasks.tract.background import tract_of
+from ..tasks.tract.background import plain_box, tract_of
 from ..work.executors import open_executor
 from .joint import HELD_BYTES, Correction, JointMethod
 from .match_run import MatchRun
@@ -69,8 +70,8 @@ class TractSource(Source):
     Parameters
     ----------
     warps : sequence of Warp
-    inner : callable
-        Function of a patch that returns its inner box, a Box2I in the pixels of the tract.
+    boxes : callable
+        Function of a patch that returns its inner and its outer box, both Box2I in the pixels of the tract.
     bad_planes : sequence of str
     take : Take
         Function that is called once for each matched warp, from the thread that has matched it.
@@ -84,7 +85,7 @@ class TractSource(Source):
     def __init__(
         self,
         warps: Sequence[Warp],
-        inner: Callable[[int], Box2I],
+        boxes: Callable[[int], tuple[Box2I, Box2I]],
         bad_planes: Sequence[str],
         take: Take,
     ) -> None:
@@ -98,20 +99,20 @@ class TractSource(Source):
             if (warp.visit, warp.patch) in seen:
                 raise InvalidParameterError(f"The warp of {warp.label} is given twice; give each warp once")
             seen.add((warp.visit, warp.patch))
-        self._inner = {patch: inner(patch) for patch in {warp.patch for warp in self.warps}}
+        self._boxes = {patch: boxes(patch) for patch in {warp.patch for warp in self.warps}}
         self._take = take
         self.items = [self._item(index, warp) for index, warp in enumerate(self.warps)]
 
     def _item(self, index: int, warp: Warp) -> Item:
         # The patches of a visit are like the chips of a file, at their places in the tract.
-        x0, y0 = self._inner[warp.patch].getMin()
+        x0, y0 = self._boxes[warp.patch][0].getMin()
         visit = Path(str(warp.visit))
         place = (1.0, 0.0, float(x0), 0.0, 1.0, float(y0))
         return Item(index, warp.label, visit, visit, slot=f"patch {warp.patch}", to_plane=place)
 
     def box_of(self, item: Item) -> PixelBox | None:
         """Return the inner box of the patch of a warp."""
-        box = self._inner[self.warps[item.index].patch]
+        box, _ = self._boxes[self.warps[item.index].patch]
         return box.getMinX(), box.getMinY(), box.getWidth(), box.getHeight()
 
     def number_of(self, visit: int) -> int:
@@ -134,15 +135,15 @@ class TractSource(Source):
         data = warp.load()
         exposure = exposure_of(data, warp.label, copy=to_change)
         exposure.dataId = {"visit": warp.visit, "patch": warp.patch}
+        (inner, outer), whole = self._boxes[warp.patch], exposure.getBBox()
+        if not (outer.contains(whole) and inner.overlaps(whole)):
+            raise UnsuitableError(
+                [
+                    f"the warp of {warp.label} covers {whole}, but its patch {outer}; the origin of a warp must be its "
+                    "place in the tract"
+                ]
+            )
         if not to_change:
-            inner, whole = self._inner[warp.patch], exposure.getBBox()
-            if not inner.overlaps(whole):
-                raise UnsuitableError(
-                    [
-                        f"the warp of {warp.label} covers {whole}, but the inner box of its patch is {inner}; its "
-                        "origin must be in the pixels of the tract"
-                    ]
-                )
             exposure = Exposure(exposure, inner.clippedTo(whole))
         return Frame(exposure, self.bits(exposure), data, shared=True)
 
@@ -191,6 +192,15 @@ class TractMethod(JointMethod):
         made.update(**config.toDict())
         made.spline = False
         super().__init__(source, made, terms=terms, workers=workers, held_bytes=held_bytes)
+
+    def foresee(self, items: Sequence[Item]) -> None:
+        """Derive the size of the bins from that of the tract, as models extend over all of it."""
+        if not self.settled:
+            boxes = [box for box in map(self.source.box_of, items) if box is not None]
+            _, _, width, height = around(boxes)
+            # Twice as many bins as along an exposure, as visits may share only parts of the tract.
+            self._grid = CommonGrid.fitting(width // 2, height // 2)
+            self.settled = True
 
     def plan(
         self, items: Sequence[Item], looks: Sequence[Look], differences: Sequence[PairBins]
@@ -283,13 +293,21 @@ def match_warps(
         Visit that is the reference.
     """
     info = tract_of(sky_map, tract)
+    if not hasattr(info, "getBBox"):
+        raise InvalidParameterError(
+            f"The sky map has a {type(info).__name__} for tract {tract}; it must have tracts, so give one tract as "
+            "SkyMap({number: tract})"
+        )
 
-    def inner(patch: int) -> Box2I:
-        box = info[patch].getInnerBBox()
-        return Box2I(Point2I(box.getMinX(), box.getMinY()), Extent2I(box.getWidth(), box.getHeight()))
+    def boxes(patch: int) -> tuple[Box2I, Box2I]:
+        one = info[patch]
+        return plain_box(one.getInnerBBox()), plain_box(one.getOuterBBox())
 
-    source = TractSource(warps, inner, list(config.bad_planes), take)
+    source = TractSource(warps, boxes, list(config.bad_planes), take)
     number = None if reference is None else source.number_of(reference)
+    workers = whole_number(workers, "workers")
+    if workers < 1:
+        raise InvalidParameterError(f"workers = {workers}; at least 1 is needed")
     method = TractMethod(source, config, workers=workers)
     with closing(method), open_executor("threads", workers) as renew:
         run = match_exposures(source.items, method, reference=number, renew=renew, progress=progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from handles import Handle
 
 import evensky
-from evensky.errors import InvalidParameterError
+from evensky.errors import InvalidParameterError, TaskError
 from evensky.geom import Box2I, Extent2I, Point2I
 from evensky.image import ExposureF, Mask
 from evensky.matching.joint.config import MatchAllConfig
@@ -217,6 +218,36 @@ def test_a_warp_that_cannot_be_read_does_not_stop_the_others() -> None:
     assert set(result.warps) == set(made.warps) - {(14, 2)}
 
 
+def test_a_warp_without_its_place_in_the_tract_is_refused() -> None:
+    made = scene(7)
+    made.warps[14, 1].setXY0(0, 0)
+    result = evensky.match_tract(made.warps, SKY_MAP)
+    assert [record.label for record in result.run.failed] == ["visit 14, patch 1"]
+    assert "the origin of a warp must be its place in the tract" in result.run.failed[0].message
+    assert (14, 0) in result.warps
+    # Arrays have no place at all.
+    arrays = {key: warp.image.array for key, warp in made.warps.items() if key[1] > 2}
+    with pytest.raises(TaskError, match="the origin of a warp must be its place"):
+        evensky.match_tract(arrays, SKY_MAP)
+
+
+def test_the_table_of_visits(example: SimpleNamespace) -> None:
+    table = example.result.visits
+    assert list(table["visit"]) == list(VISITS)
+    for row in table:
+        assert row["warps"] == sum(visit == row["visit"] for visit, _ in example.warps)
+        assert row["failed"] == 0
+        assert row["status"] == ("reference" if row["visit"] == example.result.reference else "matched")
+        assert row["model"].startswith("Chebyshev") or row["status"] == "reference"
+
+
+def test_the_report_and_the_plot_of_a_run(example: SimpleNamespace, tmp_path: Path) -> None:
+    page = example.result.write_report(tmp_path / "report.html")
+    text = page.read_text()
+    assert "visit 13, patch 2" in text
+    assert example.result.plot().axes
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -224,6 +255,8 @@ def test_a_warp_that_cannot_be_read_does_not_stop_the_others() -> None:
         ({"warps": {"a": 1}}, "tuple of visit and patch"),
         ({"warps": [1]}, "mapping of .visit, patch."),
         ({"tract": 5}, "5"),
+        ({"sky_map": INFO, "tract": 0}, "give one tract as SkyMap"),
+        ({"workers": 0}, "workers = 0"),
         ({"reference": 99}, "The reference visit is 99; the visits of the warps are 11, 12, 13, 14"),
         ({"config": MatchAllConfig()}, "rows"),
     ],

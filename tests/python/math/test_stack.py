@@ -469,3 +469,18 @@ def test_infinite_pixels_of_stacks_that_are_not_nan_safe() -> None:
         assert np.isfinite(afwMath.statisticsStack(images, prop).image.array).all()
     extremes = afwMath.statisticsStack(images, afwMath.MAX, control(nanSafe=False)).image.array
     np.testing.assert_array_equal(extremes, [[np.inf, np.nan]])
+
+
+def test_weights_and_controls_of_other_types_are_refused() -> None:
+    images = [afwImage.ImageF(np.full((1, 2), level, np.float32)) for level in (1, 2)]
+    assert afwMath.statisticsStack(images, afwMath.MEAN, None, None).array.tolist() == [[1.5, 1.5]]
+    for weights in ([[1.0], [2.0]], [1.0, None], 3.0, "ab", [[1.0], [2.0, 3.0]]):
+        with pytest.raises(InvalidParameterError, match=r"wvector is|An array cannot be made"):
+            afwMath.statisticsStack(images, afwMath.MEAN, control(), weights)
+    for call in (
+        lambda: afwMath.statisticsStack(images, afwMath.MEAN, 3),
+        lambda: afwMath.statisticsStack([[1.0], [2.0]], afwMath.MEAN, 3),
+        lambda: afwMath.statisticsStack(images[0], afwMath.MEAN, "x", 3),
+    ):
+        with pytest.raises(TypeError, match="sctrl is 3"):
+            call()

@@ -85,6 +85,12 @@ REFUSED: list[Row] = [
     ),
     ("default threads", lambda: evensky.set_num_threads(0), *INVALID, "num_threads = 0; it must be at least 1"),
     (
+        "images for flags",
+        lambda: afwMath.makeStatistics(image(), image(), image(), image(), afwMath.MEAN),
+        *INVALID,
+        r"^flags is [^\n]*; it must be Property values",
+    ),
+    (
         "weights of another size",
         lambda: afwMath.makeStatistics(image(), afwImage.ImageF(3, 4), afwMath.MEAN),
         *INVALID,

@@ -68,10 +68,10 @@ def box_of(exposure: Any) -> Box2I:
         raise InvalidParameterError(
             f"An exposure is {shown(exposure)}, a {type(exposure).__name__}; it must have image, mask and getBBox()"
         )
-    return _plain_box(exposure.getBBox())
+    return plain_box(exposure.getBBox())
 
 
-def _plain_box(box: Any) -> Box2I:
+def plain_box(box: Any) -> Box2I:
     """Return a box, which may be one of ``lsst.geom``, as one of this package."""
     return Box2I(Point2I(box.getMinX(), box.getMinY()), Extent2I(box.getWidth(), box.getHeight()))
 
@@ -144,7 +144,7 @@ class TractBackground:
         self.skymap = skymap
         self.tract = tract
         tract_info = tract_of(skymap, tract)
-        self._bbox = _plain_box(tract_info.getBBox() if hasattr(tract_info, "getBBox") else tract_info.bbox)
+        self._bbox = plain_box(tract_info.getBBox() if hasattr(tract_info, "getBBox") else tract_info.bbox)
         nx, ny = int(self._bbox.getWidth() / config.xBin), int(self._bbox.getHeight() / config.yBin)
         if nx < 1 or ny < 1:
             raise InvalidParameterError(
@@ -263,7 +263,7 @@ class TractBackground:
                 numbers[j, i] += np.float32(number)
                 variances[j, i] += np.float32(variance * number)
                 if centroids is not None:
-                    window = (mean, _CLIP * np.sqrt(variance)) if statistics.getValue(NCLIPPED) else None
+                    window = (mean, _CLIP * variance**0.5) if statistics.getValue(NCLIPPED) else None
                     x, y = centroids.of(i, j, window)
                     self._offsets[0, j, i] += number * ((start[0] + x + 0.5) / config.xBin - (i + 0.5))
                     self._offsets[1, j, i] += number * ((start[1] + y + 0.5) / config.yBin - (j + 0.5))
@@ -352,8 +352,8 @@ class TractBackground:
         -------
         BackgroundList
             One background, with a cell for each `binning` pixels. Cells that come from filled bins have the mask plane
-            INTRP, and the variance plane holds their errors (standard deviations). As the original, cells without a
-            value have the plane BAD and the variances are 0.
+            INTRP, and the variance plane holds their errors (standard deviations). With ``asOriginal``, cells without a
+            value have the plane BAD, and the variances are 0.
 
         Raises
         ------

@@ -340,7 +340,8 @@ class MatchBackgroundsTask(Task):
             if used is not None and used != (style := stringToInterpStyle(config.interpStyle)):
                 nx, ny = stats.getDimensions()
                 flags["REDUCED_ORDER"] = f"interpStyle {style.name} reduced to {used.name}: there are {nx} x {ny} bins"
-            rest = (stats.array - smooth).ravel()
+            rest = stats.array - smooth
+            rest = rest[np.isfinite(rest)]  # without interpolation, some bins have no value
             if isinstance(model, TractModel):
                 model.values = smooth
             else:
@@ -457,11 +458,11 @@ class MatchBackgroundsTask(Task):
             for flag, sentence in fit.flags.items():
                 self.log.warning("Visit %d: %s: %s", visit, flag, sentence)
 
-    def _zero(self, result: Struct, read: Warps, skyMap: Any, tract: int) -> TractBackground:
+    def _zero(self, result: Struct, read: Warps, skyMap: Any, tract: int) -> TractBackground | TractModel:
         """Return the background of the reference, which is zero."""
         zero = TractBackground(as_configured(self.config.tractBgModel, self.config.asOriginal), skyMap, tract)
         if not self.config.asOriginal:
-            return TractBackground.of_known_values(zero, zero.values.array)
+            return TractBackground.of_known_values(zero, zero.values.array).toModel()
         # The original measures the difference of the reference from itself, and fails if no bin is good.
         for warp in read.of_visit(result.reference):
             data = self._read(read, warp)
