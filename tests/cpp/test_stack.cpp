@@ -163,8 +163,9 @@ TEST_CASE("stack: errors name what is wrong") {
     std::vector<float> const weights{1.0F};
     std::vector<MaskedImageView<float const>> const nothing;
     CHECK(holds(messageOf<LengthError>([&] { statisticsStack<float>(stacked.out(), nothing, MEAN); }), "0 images"));
-    CHECK(holds(messageOf<InvalidParameterError>(
-                        [&] { statisticsStack<float>(stacked.out(), stacked.views, MEAN, {}, weights); }),
+    CHECK(holds(messageOf<InvalidParameterError>([&] {
+                    statisticsStack<float>(stacked.out(), stacked.views, MEAN, StatisticsControl(), weights);
+                }),
                 "1 weights for 2 images"));
     CHECK(holds(messageOf<InvalidParameterError>([&] { statisticsStack<float>(small.view(), stacked.views, MEAN); }),
                 "Image 0 is 31 x 7 but the output is 3 x 2"));

@@ -114,7 +114,7 @@ def statistics(
     for turn in range(control.num_iter):
         if turn > 0:
             centre, spread = moments(values[surviving], w_good[surviving])
-            if surviving.sum() != 1:
+            if n != 1:  # a single survivor of several pixels has no width, and nothing survives the next round
                 width = control.num_sigma_clip * np.sqrt(spread)
         surviving = np.abs(values.astype(np.float64) - centre) <= width
     mean, spread = moments(values, w_good)
