@@ -110,8 +110,8 @@ TEST_CASE("stack: threads do not change a bit, and the output may be an input") 
 }
 
 TEST_CASE("stack: pixels without a positive variance are left out") {
-    Pixels<float> first(1, 1, {2.0F}), second(1, 1, {4.0F}), out(1, 1);
-    Pixels<float> good(1, 1, {1.0F}), none(1, 1, {0.0F});
+    Pixels<float> first(1, 1, 2.0F), second(1, 1, 4.0F), out(1, 1);
+    Pixels<float> good(1, 1, 1.0F), none(1, 1, 0.0F);
     StatisticsControl control;
     control.setWeighted(true);
     std::vector<MaskedImageView<float const>> views{{std::as_const(first).view(), {}, std::as_const(good).view()},

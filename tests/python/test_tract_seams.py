@@ -15,22 +15,31 @@ from tract_scenes import MatchQuality, TractScene
 from benchmarks import tract_seams
 
 BIN = 24
-make = functools.cache(functools.partial(tract_scenes.scene, 3, patch=(96, 96), border=8))
+
+
+@functools.cache
+def make(seed: int = 3, *, centred: bool = True) -> TractScene:
+    return tract_scenes.scene(seed, patch=(96, 96), border=8, centred=centred)
 
 
 def quality(scene: TractScene, method: str) -> MatchQuality:
     return tract_scenes.measure(scene, tract_seams.METHODS[method](scene, BIN))
 
 
-@pytest.mark.parametrize("method", ["tract", "tract, fitted"])
+@pytest.mark.parametrize("method", ["tract", "tract, fitted", "tract, jointly"])
 def test_a_match_of_the_tract_has_no_seams(method: str) -> None:
-    scene = make()
-    before, after = quality(scene, "unmatched"), quality(scene, method)
-    assert after.patch_seams.rms < 0.05
-    assert after.patch_seams.largest < 0.2
-    assert after.residual < before.residual / 40
-    assert after.visit_steps.rms < before.visit_steps.rms / 20
-    assert after.matched == len(scene.covered)
+    residuals, steps = [], []
+    for seed in (1, 2, 3):
+        scene = make(seed)
+        before, after = quality(scene, "unmatched"), quality(scene, method)
+        assert after.patch_seams.rms < 0.05
+        assert after.patch_seams.largest < 0.2
+        assert after.matched == len(scene.covered)
+        residuals.append(after.residual / before.residual)
+        steps.append(after.visit_steps.rms / before.visit_steps.rms)
+    # How much is left depends on the visit that is the reference, which is chosen for low noise, too.
+    assert np.median(residuals) < 1 / 40
+    assert np.median(steps) < 1 / 20
 
 
 def test_a_match_patch_by_patch_has_seams() -> None:
