@@ -340,8 +340,10 @@ class MatchBackgroundsTask(Task):
             if used is not None and used != (style := stringToInterpStyle(config.interpStyle)):
                 nx, ny = stats.getDimensions()
                 flags["REDUCED_ORDER"] = f"interpStyle {style.name} reduced to {used.name}: there are {nx} x {ny} bins"
-            rest = stats.array - smooth
-            rest = rest[np.isfinite(rest)]  # without interpolation, some bins have no value
+            rest = (stats.array - smooth).ravel()
+            known = np.isfinite(rest)
+            if known.any() and not config.asOriginal:  # whose figures are NaN if a bin has no value
+                rest = rest[known]
             if isinstance(model, TractModel):
                 model.values = smooth
             else:

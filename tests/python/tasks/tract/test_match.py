@@ -336,6 +336,8 @@ def test_without_interpolation_the_quality_is_that_of_the_known_bins() -> None:
     result = MatchBackgroundsTask(config).run(warps, SKIES)
     assert result.fits[2].rms == result.fits[2].mse == 0
     assert all(np.isfinite(matched.image.array).all() for matched in result.matchedImageList)
+    config.asOriginal = True
+    assert np.isnan(MatchBackgroundsTask(config).run(warps, SKIES).fits[2].rms)
 
 
 def test_smoothing_is_done_once() -> None:
