@@ -1,4 +1,4 @@
-"""The numbers of ``asOriginal`` on random tracts, against a second, slow implementation of the original's arithmetic."""
+"""The numbers of ``asOriginal`` on random tracts, against a second, slow implementation of the original."""
 
 from __future__ import annotations
 
