@@ -530,7 +530,7 @@ class MatchBackgroundsTask(Task):
                 self._add_difference(zero, data[1], data[1])
         return zero
 
-    def _no_model(self, zero: TractBackground, exposure: Any, reference: int) -> BackgroundList:
+    def _no_model(self, zero: TractBackground | TractModel, exposure: Any, reference: int) -> BackgroundList:
         """Return the background of the reference, which the original makes for the first warp, and keeps."""
         try:
             return zero.toWarpBackground(exposure)
