@@ -12,6 +12,7 @@ from numpy.polynomial.chebyshev import chebvander
 from .. import errors
 from ..errors import InvalidParameterError
 from ..geom import Box2I
+from .clipped_fit import robust_scatter
 
 # Each pixel is counted in this many bins, as each is measured in a box of twice its width and height.
 _SHARED = 4.0
@@ -193,7 +194,7 @@ def _fit(
     if rounds:
         residuals = _robust_residuals(terms, values)
         for _ in range(rounds):
-            width = clip * _scatter(residuals[kept])
+            width = clip * robust_scatter(residuals[kept])
             again = np.abs(residuals) <= width
             # Many bins beyond the window are structure that the series does not follow.
             if width <= 0 or again.sum() < (1 - _MOST_CLIPPED) * len(again) or (again == kept).all():
@@ -206,12 +207,6 @@ def _fit(
     return solution, inverse @ inverse.T, values - terms @ solution, kept
 
 
-def _scatter(residuals: np.ndarray) -> float:
-    """Return the standard deviation by the middle half of the residuals, which outliers do not change."""
-    low, high = np.percentile(residuals, [25, 75])
-    return float(0.741301109252802 * (high - low))
-
-
 def _robust_residuals(terms: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return the residuals of a fit in which bins far from it count by their distance, not by its square (Huber)."""
     weights = np.ones(len(values))
@@ -220,7 +215,7 @@ def _robust_residuals(terms: np.ndarray, values: np.ndarray) -> np.ndarray:
         solution = np.linalg.lstsq(terms * root[:, np.newaxis], values * root, rcond=_RANK)[0]
         residuals = np.asarray(values - terms @ solution)
         distance = np.abs(residuals)
-        edge = _HUBER_EDGE * _scatter(residuals)
+        edge = _HUBER_EDGE * robust_scatter(residuals)
         if edge <= 0:
             break
         weights = edge / np.maximum(distance, edge)

@@ -288,7 +288,8 @@ def _fill_smoothly(means: np.ndarray, bad: np.ndarray) -> None:
     energy = sparse.csc_matrix(energy)
     unknown = bad.ravel()
     right = -(energy[unknown][:, ~unknown] @ means.ravel()[~unknown].astype(np.float64))
-    means[bad] = spsolve(energy[unknown][:, unknown], right)
+    # This ordering, for symmetric matrices, takes half the time of the default.
+    means[bad] = spsolve(energy[unknown][:, unknown], right, permc_spec="MMD_AT_PLUS_A")
 
 
 def _fill_rows(means: np.ndarray, bad: np.ndarray, interpolation: str) -> None:

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from .. import errors
 from ..errors import InvalidParameterError
 from ..math import Property, StatisticsControl, makeStatistics
 from .clipped_fit import fit_clipped, robust_scatter
@@ -176,7 +177,7 @@ def common_frame(visits: Sequence[np.ndarray], rejection: float = 3.0) -> tuple[
     evensky.errors.InvalidParameterError
         If there are no visits, or their numbers of bins differ.
     evensky.errors.RuntimeError
-        If a visit has no bin in common with the others.
+        If a visit has no bin in common with the others, or all bins of all visits are 0.
     """
     sizes = {np.size(visit) for visit in visits}
     if len(sizes) != 1:
@@ -186,6 +187,10 @@ def common_frame(visits: Sequence[np.ndarray], rejection: float = 3.0) -> tuple[
     data = np.stack([np.asarray(visit, np.float64).ravel() for visit in visits])
     known = np.isfinite(data)
     filled = np.where(known, data, 0.0)
+    if known.any() and not filled.any():
+        raise errors.RuntimeError(
+            f"All bins of the {len(data)} visits are 0, so that they share no frame; give images with a pattern"
+        )
     frame = _first_guess(data, rejection)
     # Outliers first count less, the more the further off they are, which has one solution wherever it starts. Those
     # that are then beyond the limit do not count at all.

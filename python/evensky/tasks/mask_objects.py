@@ -30,6 +30,8 @@ from .base import Task
 _LEAST_WEIGHT = 0.2
 # Number of pixels, about, from which level and scatter are measured.
 _SAMPLES = 2**18
+# Share of the level of an image that is rounding, not an object.
+_ROUNDING = 1e-5
 
 
 class MaskObjectsConfig(Config):
@@ -136,6 +138,7 @@ class MaskObjectsTask(Task):
         pixels = np.where(good, planes.image, 0).astype(np.float32)
         smooth, seen = _smoothed(pixels, good, float(self.config.smoothSigma))
         found = np.zeros(pixels.shape, bool)
+        rounding = _ROUNDING * float(np.median(np.abs(_part(smooth[seen])))) if seen.any() else 0.0
         for turn in range(int(self.config.nIter)):
             try:
                 # The background is smooth already.
@@ -143,10 +146,9 @@ class MaskObjectsTask(Task):
             except errors.RuntimeError:
                 self.log.warning("Round %d: no pixel is left for the background; the objects before are kept", turn)
                 break
-            sky = flat[seen & ~found]
-            part = sky[:: max(1, sky.size // _SAMPLES)]
-            limit = float(np.median(part)) + float(self.config.detectSigma) * robust_scatter(part)
-            found = seen & (flat > limit)
+            sky = _part(flat[seen & ~found])
+            threshold = max(float(self.config.detectSigma) * robust_scatter(sky), rounding)
+            found = seen & (flat > float(np.median(sky)) + threshold)
             for axis in (0, 1):
                 found = maximum_filter1d(found, 2 * int(self.config.growRadius) + 1, axis=axis)
         self.log.info("Objects cover %.1f %% of the image", 100 * found.mean())
@@ -170,6 +172,11 @@ class MaskObjectsTask(Task):
         if not np.isfinite(background.getStatsImage().image.array).any():
             raise errors.RuntimeError("No bin of the background has a good pixel")
         return background.getImageF().array
+
+
+def _part(values: np.ndarray) -> np.ndarray:
+    """Return every so many values, so that their median takes no time."""
+    return values[:: max(1, values.size // _SAMPLES)]
 
 
 def _smoothed(pixels: np.ndarray, good: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:

@@ -280,7 +280,11 @@ class SkyMeasurementTask(Task):
             kept &= within | (high == low)
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = np.where(kept, stack, 0.0).sum(axis=0) / kept.sum(axis=0)
-        return _background(backgrounds[0].getImageBBox(), mean)
+        average = _background(backgrounds[0].getImageBBox(), mean)
+        control = average.getBackgroundControl()
+        control.setInterpStyle(stringToInterpStyle(self.config.background.algorithm))
+        control.setUndersampleStyle(UndersampleStyle.REDUCE_INTERP_ORDER)
+        return average
 
     def averageSkyFrames(self, visits: Sequence[Sequence[Any]]) -> Struct:
         """Return the sky frame of several visits: the pattern that they share, up to a factor for each visit.

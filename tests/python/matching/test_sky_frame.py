@@ -111,3 +111,5 @@ def test_visits_that_do_not_fit() -> None:
         common_frame([])
     with pytest.raises(errors.RuntimeError, match="0 usable samples"):
         common_frame([np.r_[np.ones(3), np.full(3, np.nan)], np.r_[np.full(3, np.nan), np.ones(3)]])
+    with pytest.raises(errors.RuntimeError, match="All bins of the 2 visits are 0"):
+        common_frame([np.zeros(3), np.array([0, np.nan, 0])])

@@ -93,3 +93,14 @@ def test_wrong_calls() -> None:
         task_of().run(image)
     task = task_of()
     assert pickle.loads(pickle.dumps(task)).config == task.config
+
+
+@pytest.mark.parametrize("level", [5.0, 1e4, 0.0])
+def test_an_image_without_noise_has_no_objects(level: float) -> None:
+    exposure = ExposureF(300, 200)
+    exposure.image.array[...] = level
+    MaskObjectsTask().run(exposure)
+    assert not exposure.mask.array.any()
+    exposure.image.array[100, 150] += 1000
+    MaskObjectsTask().run(exposure)
+    assert exposure.mask.getAsString(150, 100) == "DETECTED"

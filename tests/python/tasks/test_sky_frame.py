@@ -149,6 +149,10 @@ def test_averages_are_clipped(task: SkyMeasurementTask) -> None:
     truth = frame_of(pattern(0))[0][0].getStatsImage().image.array
     np.testing.assert_allclose(stats, truth, atol=0.05)
     # Equal backgrounds stay as they are.
+    # It is interpolated as the backgrounds are, whatever the number of bins.
+    np.testing.assert_array_equal(
+        task.averageBackgrounds([backgrounds[0]] * 3).getImageF().array, backgrounds[0].getImage().array
+    )
     same = task.averageBackgrounds([backgrounds[0]] * 3).getStatsImage().image.array
     np.testing.assert_array_equal(same, backgrounds[0][0][0].getStatsImage().image.array)
     with pytest.raises(InvalidParameterError, match="0 backgrounds"):

@@ -88,7 +88,14 @@ def misplacement(tract_info: Any, patch: Any, box: Box2I) -> str:
 
 
 def _bbox_of(tract_info: Any) -> Box2I:
-    return _plain_box(tract_info.getBBox() if hasattr(tract_info, "getBBox") else tract_info.bbox)
+    """Return the box of a tract."""
+    box = tract_info.getBBox() if hasattr(tract_info, "getBBox") else getattr(tract_info, "bbox", None)
+    if box is None:
+        raise InvalidParameterError(
+            f"A tract of the sky map is {shown(tract_info)}, a {type(tract_info).__name__}; it must have getBBox(). "
+            "Give the sky map, not one of its tracts"
+        )
+    return _plain_box(box)
 
 
 def box_of(exposure: Any) -> Box2I:
@@ -302,7 +309,7 @@ class TractBackground:
                 numbers[j, i] += np.float32(number)
                 variances[j, i] += np.float32(variance * number)
                 if centroids is not None:
-                    window = (mean, _CLIP * np.sqrt(variance)) if statistics.getValue(NCLIPPED) else None
+                    window = (mean, _CLIP * variance**0.5) if statistics.getValue(NCLIPPED) else None
                     x, y = centroids.of(i, j, window)
                     self._offsets[0, j, i] += number * ((start[0] + x + 0.5) / config.xBin - (i + 0.5))
                     self._offsets[1, j, i] += number * ((start[1] + y + 0.5) / config.yBin - (j + 0.5))
@@ -401,8 +408,8 @@ class TractBackground:
         -------
         BackgroundList
             One background, with a cell for each `binning` pixels. Cells that come from filled bins have the mask plane
-            INTRP, and the variance plane holds their errors (standard deviations). As the original, cells without a
-            value have the plane BAD and the variances are 0.
+            INTRP, and the variance plane holds their errors (standard deviations). With ``asOriginal``, cells without a
+            value have the plane BAD, and the variances are 0.
 
         Raises
         ------
@@ -423,8 +430,9 @@ class TractBackground:
         # Filled bins may be wrong by as much as the known bins differ from a plane.
         known = ~filled & np.isfinite(sigmas)
         x, y = bin_positions(values.shape)
-        level, *slopes = fit_plane(values, ~filled)
-        rest = (values - (level + slopes[0] * x + slopes[1] * y))[~filled]
+        measured = ~filled & np.isfinite(values)
+        level, *slopes = fit_plane(values, measured)
+        rest = (values - (level + slopes[0] * x + slopes[1] * y))[measured]
         typical = np.mean(sigmas[known].astype(np.float64) ** 2) if known.any() else 0.0
         sigmas = np.where(known, sigmas, np.sqrt(typical + np.mean(rest**2))).astype(np.float32)
         return TractModel(self.config, self._bbox, values, sigmas, filled)

@@ -363,7 +363,7 @@ class MatchBackgroundsTask(Task):
             if used is not None and used != (style := stringToInterpStyle(config.interpStyle)):
                 nx, ny = stats.getDimensions()
                 flags["REDUCED_ORDER"] = f"interpStyle {style.name} reduced to {used.name}: there are {nx} x {ny} bins"
-            rest = stats.array - smooth if config.asOriginal else self._rest(difference, smooth)
+            rest = self._rest(difference, stats.array, smooth)
             if isinstance(model, TractModel):
                 model.values = smooth
             else:
@@ -406,7 +406,7 @@ class MatchBackgroundsTask(Task):
         chi = np.sqrt(fit.chi2)
         if fit.known_errors and chi > _POOR:
             field = "fitOrder" if config.fitOrder >= 0 else "fitMaxOrder"
-            if least_bins(fit.order + 1) > number:
+            if least_bins(getattr(config, field)) > number:
                 more = f"{smaller}, or "
             else:
                 more = f"raise {field}, or " if fit.order == getattr(config, field) else ""
@@ -417,12 +417,15 @@ class MatchBackgroundsTask(Task):
             )
         return flags
 
-    def _rest(self, difference: TractBackground, smooth: np.ndarray) -> np.ndarray | None:
+    def _rest(self, difference: TractBackground, stats: np.ndarray, smooth: np.ndarray) -> np.ndarray | None:
         """Return what the model leaves of the bins as measured; None if it passes through them by construction."""
-        if not difference.config.doSmooth and self.config.interpStyle not in ("NONE", "CONSTANT"):
+        if self.config.asOriginal:
+            rest = stats - smooth
+        elif difference.config.doSmooth or self.config.interpStyle in ("NONE", "CONSTANT"):
+            rest = difference.getMeans() - smooth
+        else:
             return None
-        rest = difference.getMeans() - smooth
-        return np.asarray(rest[np.isfinite(rest)])
+        return np.asarray(rest[np.isfinite(rest)])  # without interpolation, some bins have no value
 
     def _interpolated(self, stats: ImageF) -> tuple[np.ndarray, Any]:
         """Return the bins of a difference as a background through them gives them back, and the style that was used."""
@@ -518,11 +521,11 @@ class MatchBackgroundsTask(Task):
             for flag, sentence in fit.flags.items():
                 self.log.warning("Visit %d: %s: %s", visit, flag, sentence)
 
-    def _zero(self, result: Struct, read: Warps, skyMap: Any, tract: int) -> TractBackground:
+    def _zero(self, result: Struct, read: Warps, skyMap: Any, tract: int) -> TractBackground | TractModel:
         """Return the background of the reference, which is zero."""
         zero = TractBackground(as_configured(self.config.tractBgModel, self.config.asOriginal), skyMap, tract)
         if not self.config.asOriginal:
-            return TractBackground.of_known_values(zero, zero.values.array)
+            return TractBackground.of_known_values(zero, zero.values.array).toModel()
         # The original measures the difference of the reference from itself, and fails if no bin is good.
         for warp in read.of_visit(result.reference):
             data = read.open(warp, None, self.log)
@@ -530,7 +533,7 @@ class MatchBackgroundsTask(Task):
                 self._add_difference(zero, data[1], data[1])
         return zero
 
-    def _no_model(self, zero: TractBackground, exposure: Any, reference: int) -> BackgroundList:
+    def _no_model(self, zero: TractBackground | TractModel, exposure: Any, reference: int) -> BackgroundList:
         """Return the background of the reference, which the original makes for the first warp, and keeps."""
         try:
             return zero.toWarpBackground(exposure)
