@@ -88,7 +88,14 @@ def misplacement(tract_info: Any, patch: Any, box: Box2I) -> str:
 
 
 def _bbox_of(tract_info: Any) -> Box2I:
-    return _plain_box(tract_info.getBBox() if hasattr(tract_info, "getBBox") else tract_info.bbox)
+    """Return the box of a tract."""
+    box = tract_info.getBBox() if hasattr(tract_info, "getBBox") else getattr(tract_info, "bbox", None)
+    if box is None:
+        raise InvalidParameterError(
+            f"A tract of the sky map is {shown(tract_info)}, a {type(tract_info).__name__}; it must have getBBox(). "
+            "Give the sky map, not one of its tracts"
+        )
+    return _plain_box(box)
 
 
 def box_of(exposure: Any) -> Box2I:

@@ -363,7 +363,7 @@ class MatchBackgroundsTask(Task):
             if used is not None and used != (style := stringToInterpStyle(config.interpStyle)):
                 nx, ny = stats.getDimensions()
                 flags["REDUCED_ORDER"] = f"interpStyle {style.name} reduced to {used.name}: there are {nx} x {ny} bins"
-            rest = stats.array - smooth if config.asOriginal else self._rest(difference, smooth)
+            rest = self._rest(difference, stats.array, smooth)
             if isinstance(model, TractModel):
                 model.values = smooth
             else:
@@ -406,7 +406,7 @@ class MatchBackgroundsTask(Task):
         chi = np.sqrt(fit.chi2)
         if fit.known_errors and chi > _POOR:
             field = "fitOrder" if config.fitOrder >= 0 else "fitMaxOrder"
-            if least_bins(fit.order + 1) > number:
+            if least_bins(getattr(config, field)) > number:
                 more = f"{smaller}, or "
             else:
                 more = f"raise {field}, or " if fit.order == getattr(config, field) else ""
@@ -417,12 +417,14 @@ class MatchBackgroundsTask(Task):
             )
         return flags
 
-    def _rest(self, difference: TractBackground, smooth: np.ndarray) -> np.ndarray | None:
+    def _rest(self, difference: TractBackground, stats: np.ndarray, smooth: np.ndarray) -> np.ndarray | None:
         """Return what the model leaves of the bins as measured; None if it passes through them by construction."""
-        if not difference.config.doSmooth and self.config.interpStyle not in ("NONE", "CONSTANT"):
-            return None
-        rest = difference.getMeans() - smooth
-        return np.asarray(rest[np.isfinite(rest)])
+        if self.config.asOriginal:
+            return np.asarray(stats - smooth)  # with NaN where a bin has no value
+        if difference.config.doSmooth or self.config.interpStyle in ("NONE", "CONSTANT"):
+            rest = difference.getMeans() - smooth
+            return np.asarray(rest[np.isfinite(rest)])
+        return None
 
     def _interpolated(self, stats: ImageF) -> tuple[np.ndarray, Any]:
         """Return the bins of a difference as a background through them gives them back, and the style that was used."""
