@@ -40,6 +40,7 @@ from ..runs.match_run import MatchRun
 from ..runs.tract import TERMS, Warp, match_warps
 from ..tasks.tract import MatchBackgroundsConfig, MatchBackgroundsTask, SkyMap
 from ..tasks.tract.background import box_of
+from ..tasks.tract.warps import MisplacedWarpsError
 
 
 def _installed(name: str) -> bool:
@@ -59,6 +60,7 @@ _SKY_MAP_CLASS = "SkyMap" if _installed("lsst.skymap") else "StructuredDataDict"
 _FIT = {
     "rms": "rms",
     "mse": "mse",
+    "bin_scatter": "binScatter",
     "good_bins": "goodBins",
     "filled_bins": "filledBins",
     "order": "order",
@@ -220,6 +222,8 @@ class MatchTractBackgroundsTask(pipe_base.PipelineTask):
         ------
         lsst.pipe.base.NoWorkFound
             If there are fewer than two visits, or none of them can be the reference.
+        evensky.errors.UnsuitableError
+            If the configuration names a visit of this tract that has no good bin, or no warp lies in its patch.
         """
         visits = {int(warp.dataId["visit"]) for warp in warps}
         if len(visits) < 2:
@@ -233,9 +237,10 @@ class MatchTractBackgroundsTask(pipe_base.PipelineTask):
             models[place], matched[place] = model, warp
 
         give = keep if take is None else take
-        config = self._config_for(visits)
+        config, note = self._config_for(visits)
         if self.config.method == "joint":
             quality = self._match_jointly(warps, skyMap, config.refWarpVisit, give)
+            quality["reason"] = note + quality["reason"]
             return pipe_base.Struct(backgroundInfoList=models, matchedImageList=matched, quality=quality)
         task = MatchBackgroundsTask(config=config, log=self.log.logger)
         try:
@@ -244,9 +249,15 @@ class MatchTractBackgroundsTask(pipe_base.PipelineTask):
                 skyMap,
                 take=lambda warp, background, made: give(_place(warp), _model_like(made, background), made),
             )
-        except TaskError as error:  # no visit has good bins, so there is nothing to do
+        except MisplacedWarpsError:  # the sky map or the warps are wrong, which must not pass for a success
+            raise
+        except TaskError as error:
+            if config.refWarpVisit is not None:  # the configuration is wrong for this tract
+                raise
+            # No visit has good bins, so there is nothing to do.
             raise pipe_base.NoWorkFound(str(error)) from error
         quality = quality_of(result, config, [_place(warp) for warp in warps])
+        quality["reason"] = note + quality["reason"]
         done = len(quality["visits"]) - len(quality["skipped"]) - 1
         self.log.info("Matched %d of %d visits to visit %d", done, len(visits) - 1, quality["reference"])
         return pipe_base.Struct(backgroundInfoList=models, matchedImageList=matched, quality=quality)
@@ -276,16 +287,19 @@ class MatchTractBackgroundsTask(pipe_base.PipelineTask):
         self.log.info("Matched %d of %d warps jointly", len(run.records) - len(run.failed), len(warps))
         return quality_of_joint(run, chosen, config, sorted(warps, key=lambda warp: (warp.patch, warp.visit)))
 
-    def _config_for(self, visits: set[int]) -> MatchBackgroundsConfig:
-        """Return the configuration of the match, without a reference that does not cover this tract."""
+    def _config_for(self, visits: set[int]) -> tuple[MatchBackgroundsConfig, str]:
+        """Return the configuration of the match, without a reference that does not cover this tract, and a note."""
         config = self.config.match
         if config.refWarpVisit is None or config.refWarpVisit in visits:
-            return config
+            return config, ""
         # One visit is named for a run over many tracts.
-        self.log.info("Visit %d does not cover this tract; the reference is chosen automatically", config.refWarpVisit)
+        note = (
+            f"refWarpVisit {config.refWarpVisit} has no warp in this tract, so the reference is chosen automatically."
+        )
+        self.log.warning(note)
         changed = config.copy()
         changed.refWarpVisit = None
-        return changed
+        return changed, f"{note} "
 
 
 def _place(reference: Any) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BinFit", "fit_bins"]
+__all__ = ["BinFit", "fit_bins", "least_bins"]
 
 from dataclasses import dataclass
 
@@ -23,6 +23,8 @@ _HUBER_EDGE = 1.345
 _HUBER_TURNS = 15
 # Largest share of the bins that are clipped.
 _MOST_CLIPPED = 0.05
+# Least number of independent bins in the criterion for the order: with one, a term would cost nothing.
+_LEAST_COUNT = 2.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,10 @@ class BinFit:
         Coefficients of T_p(x) T_q(y), ordered by the total degree p + q and then by q.
     covariance : ndarray, shape (n, n)
     chi2 : float
-        Sum of squared residuals in units of the bins' errors, divided by the degrees of freedom.
+        Sum of squared residuals in units of the bins' errors, divided by the degrees of freedom. If the errors are
+        unknown, the unit is that of the bins.
+    known_errors : bool
+        Whether the bins had errors.
     rejected : ndarray of bool
         True for the bins that were clipped, in the shape of the bins.
     """
@@ -50,6 +55,7 @@ class BinFit:
     covariance: np.ndarray
     chi2: float
     rejected: np.ndarray
+    known_errors: bool = True
 
     def evaluate(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the series at pixel positions, in the broadcast shape of x and y."""
@@ -60,6 +66,20 @@ class BinFit:
         terms = _terms(x, y, self.bbox, self.order)
         variance = np.einsum("...i,ij,...j->...", terms, self.covariance, terms)
         return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+
+
+def least_bins(order: int) -> int:
+    """Return the number of bins that a series of an order needs.
+
+    As bins share pixels, there are four for each term. A plane needs only one more than it has terms: most of a sky's
+    difference is its slope, and few bins of small errors give it well.
+    """
+    terms = _number_of_terms(order)
+    return order + terms if order < 2 else int(_SHARED * terms)
+
+
+def _number_of_terms(order: int) -> int:
+    return (order + 1) * (order + 2) // 2
 
 
 def fit_bins(
@@ -98,7 +118,7 @@ def fit_bins(
     rounds : int, optional
         Number of clipping rounds.
     undersample : bool, optional
-        Reduce an order that has more terms than there are bins; False raises an error instead.
+        Reduce an order that needs more bins than there are (see `least_bins`); False raises an error instead.
 
     Returns
     -------
@@ -130,12 +150,12 @@ def fit_bins(
         raise errors.RuntimeError(f"None of the {means.size} bins has a value; a series cannot be fitted")
     wanted = max_order if order is None else order
     possible = wanted
-    while (possible + 1) * (possible + 2) // 2 > max(number / _SHARED, 1.0) and possible > 0:
+    while possible > 0 and least_bins(possible) > number:
         possible -= 1
     if order is not None and possible < order and not undersample:
         raise InvalidParameterError(
-            f"order is {order}, which has {(order + 1) * (order + 2) // 2} terms; "
-            f"{number} bins that share pixels allow order {possible}"
+            f"order is {order}, which has {_number_of_terms(order)} terms; "
+            f"{number} bins that share pixels allow order {possible}, and it needs {least_bins(order)}"
         )
     orders = range(possible + 1) if order is None else [possible]
     data = np.stack([means[good], sigmas[good], x[good], y[good]])
@@ -144,7 +164,7 @@ def fit_bins(
     scores = {}
     if order is None:
         part = data[:, kept]
-        count = max(kept.sum() / _SHARED, 1.0)
+        count = max(kept.sum() / _SHARED, _LEAST_COUNT)
         # Residuals within rounding of float32 are equally good.
         floor = kept.sum() * (1e-7 * np.abs(part[0] / part[1]).max(initial=0.0)) ** 2 + np.finfo(float).tiny
         for one in orders:
@@ -159,7 +179,8 @@ def fit_bins(
     rejected = np.zeros(means.shape, bool)
     rejected[good] = ~kept
     scale = chi2 if known.any() and chi2 > 1 else 1.0
-    return BinFit(bbox, best, solution, covariance * (_SHARED * scale), chi2, rejected)
+    has_errors = bool((good & known).any())
+    return BinFit(bbox, best, solution, covariance * (_SHARED * scale), chi2, rejected, has_errors)
 
 
 def _fit(

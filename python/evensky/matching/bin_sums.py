@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["bin_positions", "centre_bins", "fill_bins", "fit_plane", "sample_bins", "spline_bins"]
+__all__ = ["bin_positions", "bin_scatter", "centre_bins", "fill_bins", "fit_plane", "sample_bins", "spline_bins"]
 
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from .. import errors
 from ..errors import InvalidParameterError, OutOfRangeError
 from ..math import Interpolate, lookupMaxInterpStyle, makeInterpolate, stringToInterpStyle
+from .clipped_fit import robust_scatter
 
 # Samples are extrapolated linearly up to this distance beyond the outermost bin centres, in bins, and are constant
 # further out. A tract reaches at most one and a half bins beyond them.
@@ -18,12 +19,45 @@ _REACH = 1.5
 # Weight of squared slopes beside squared curvatures where bins are filled, per bin squared. On random fields with
 # spectra of k^-3 to k^-5 this tension was the best compromise between bins inside and outside of the good ones.
 _TENSION = 0.1
+# Variance of a bin minus the mean of its two neighbours in a row, in units of the variance of a bin: each shares half
+# of its pixels with the bin, and none with the other.
+_TRIPLE = 0.5
+# Fewest triples of bins that have a scatter.
+_FEWEST = 4
 
 
 def bin_positions(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Return the columns and the rows of all bins of a grid of shape (ny, nx), as float64 arrays of that shape."""
     rows, columns = np.meshgrid(*(np.arange(size, dtype=np.float64) for size in shape), indexing="ij")
     return columns, rows
+
+
+def bin_scatter(means: np.ndarray) -> float:
+    """Return the scatter of bins against their neighbours.
+
+    Parameters
+    ----------
+    means : ndarray, shape (ny, nx)
+        Means of bins that are measured in boxes of twice their width and height; NaN where there is none.
+
+    Returns
+    -------
+    float
+        Standard deviation, by the middle half of the bins, of each bin minus the mean of its two neighbours in a row
+        or column, scaled so that it is the error of a bin if there is only noise. Slopes do not count; structure of the
+        size of a bin does. NaN if too few bins have neighbours.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bin_scatter(np.arange(12.0).reshape(3, 4))
+    0.0
+    """
+    rest = np.concatenate(
+        [(plane[:, 1:-1] - (plane[:, :-2] + plane[:, 2:]) / 2).ravel() for plane in (means, np.transpose(means))]
+    )
+    rest = rest[np.isfinite(rest)]
+    return robust_scatter(rest) / _TRIPLE**0.5 if len(rest) >= _FEWEST else float("nan")
 
 
 def fit_plane(

@@ -6,6 +6,7 @@ import copy
 import functools
 import importlib.util
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -33,6 +34,7 @@ import evensky.image
 import evensky.interop
 import evensky.math
 from evensky import geom
+from evensky.errors import UnsuitableError
 from evensky.interop import tract_pipeline
 from evensky.interop.lsst_images import to_masked_image
 from evensky.interop.tract_pipeline import (
@@ -40,7 +42,7 @@ from evensky.interop.tract_pipeline import (
     MatchTractBackgroundsConnections,
     MatchTractBackgroundsTask,
 )
-from evensky.tasks.tract import MatchBackgroundsTask, SkyMap
+from evensky.tasks.tract import MatchBackgroundsTask, SkyMap, TractInfo
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of other packages
 
@@ -261,13 +263,51 @@ def test_one_visit_alone_is_no_work() -> None:
         MatchTractBackgroundsTask(config=config()).run([], SKY_MAP)
 
 
-def test_a_reference_by_its_visit() -> None:
+def test_a_reference_by_its_visit(caplog: pytest.LogCaptureFixture) -> None:
     task = MatchTractBackgroundsTask(config=config(refWarpVisit=102))
     assert task.run(handles(0), SKY_MAP).quality["reference"] == 102
     task = MatchTractBackgroundsTask(config=config(refWarpVisit=999))  # this visit does not cover the tract
-    result = task.run(handles(0), SKY_MAP)
-    assert result.quality == in_memory(0).quality
+    with caplog.at_level(logging.WARNING):
+        result = task.run(handles(0), SKY_MAP)
+    note = "refWarpVisit 999 has no warp in this tract, so the reference is chosen automatically."
+    assert note in caplog.text
+    expected = in_memory(0).quality
+    assert result.quality == {**expected, "reason": f"{note} {expected['reason']}"}
     assert task.config.match.refWarpVisit == 999
+    made = config(refWarpVisit=999)
+    made.method = "joint"
+    jointly_matched = MatchTractBackgroundsTask(config=made).run(handles(0), SKY_MAP)
+    assert jointly_matched.quality["reason"].startswith(f"{note} ")
+
+
+def test_a_named_reference_without_a_good_pixel_is_an_error() -> None:
+    with pytest.raises(UnsuitableError, match="refWarpVisit is 102, which cannot be the reference"):
+        MatchTractBackgroundsTask(config=config(refWarpVisit=102)).run(handles(0, 102), SKY_MAP)
+
+
+def test_a_sky_map_that_is_not_that_of_the_warps_is_an_error() -> None:
+    other = SkyMap({0: TractInfo((40, 40), (3, 3), border=8)})
+    with pytest.raises(UnsuitableError, match="does not lie in the outer box of its patch"):
+        MatchTractBackgroundsTask(config=config()).run(handles(0), other)
+
+
+def test_the_quality_table_says_which_patch_does_not_exist() -> None:
+    given = handles(0)
+    given.append(InMemoryDatasetHandle(given[0].get(), tract=0, visit=101, patch=99))
+    quality = MatchTractBackgroundsTask(config=config()).run(given, SKY_MAP).quality
+    ((visit, patch, reason),) = quality["unreadable"]
+    assert (visit, patch) == (101, 99)
+    assert reason.startswith("its tract has no patch 99")
+
+
+def test_a_series_that_does_not_fit_is_flagged_in_the_quality_table() -> None:
+    quality = MatchTractBackgroundsTask(config=config(fit="chebyshev", fitMaxOrder=0)).run(handles(0), SKY_MAP).quality
+    fits = [one for one in quality["visits"].values() if one["status"] == "matched"]
+    assert all("raise fitMaxOrder" in one["flags"]["POOR_FIT"] for one in fits)
+    assert all(one["chi2"] > 2.5**2 and one["rms"] > 0 for one in fits)
+    plain = [one for one in in_memory(0).quality["visits"].values() if one["status"] == "matched"]
+    assert all(one["rms"] is one["mse"] is one["chi2"] is None and one["bin_scatter"] > 0 for one in plain)
+    assert not any("POOR_FIT" in one["flags"] for one in plain)
 
 
 def test_as_the_original() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from evensky.errors import InvalidParameterError
 from evensky.geom import Box2I, Extent2I, Point2I
-from evensky.matching.bin_fit import BinFit, fit_bins
+from evensky.matching.bin_fit import BinFit, fit_bins, least_bins
 from evensky.matching.bin_sums import bin_positions
 
 BOX = Box2I(Point2I(20, -40), Extent2I(2000, 1600))
@@ -90,6 +90,29 @@ def test_bins_weigh_by_their_errors() -> None:
     x, y = grid()
     values, sigma = np.where(x < 1000, 1.0, 3.0), np.where(x < 1000, 0.1, 10.0)
     assert fit_bins(values, sigma, x, y, BOX, order=0, rounds=0).coefficients[0] == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize(("nx", "order"), [(1, 0), (2, 1), (3, 1), (4, 1), (5, 2), (8, 4)])
+def test_a_plane_needs_one_bin_more_than_terms(nx: int, order: int) -> None:
+    x, y = grid(nx, nx)
+    assert least_bins(order) <= nx * nx < least_bins(order + 1)
+    fit = fit_bins(surface(x, y, 1), np.ones(x.shape), x, y, BOX, order=9)
+    assert fit.order == order
+    selected = fit_bins(surface(x, y, 1), np.full(x.shape, 1e-3), x, y, BOX)
+    assert selected.order == min(order, 1)
+    assert selected.known_errors
+    if order:
+        assert np.abs(selected.evaluate(x, y) - surface(x, y, 1)).max() < 1e-9
+
+
+def test_few_bins_of_noise_are_followed_no_further_than_their_errors() -> None:
+    x, y = grid(3, 3)
+    corner = np.array(30.0), np.array(-30.0)
+    found = [
+        fit_bins(np.random.default_rng(seed).normal(size=x.shape), np.ones(x.shape), x, y, BOX).evaluate(*corner)
+        for seed in range(40)
+    ]
+    assert np.std(found) < 1.5
 
 
 def test_few_bins_give_a_constant() -> None:

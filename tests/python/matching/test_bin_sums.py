@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from evensky.errors import InvalidParameterError
-from evensky.matching.bin_sums import bin_positions, centre_bins, fill_bins, fit_plane, sample_bins, spline_bins
+from evensky.matching.bin_sums import (
+    bin_positions,
+    bin_scatter,
+    centre_bins,
+    fill_bins,
+    fit_plane,
+    sample_bins,
+    spline_bins,
+)
 
 STYLES = ("CONSTANT", "LINEAR", "NATURAL_SPLINE", "AKIMA_SPLINE")
 
@@ -210,3 +218,17 @@ def test_splines_are_exact_at_the_bins() -> None:
     bins = np.random.default_rng(7).normal(size=(6, 7)).astype(np.float32)
     got = spline_bins(bins, np.arange(7.0), np.arange(6.0), "AKIMA_SPLINE")
     np.testing.assert_allclose(got, bins, atol=1e-6)
+
+
+def test_scatter_of_bins_is_their_error_if_there_is_only_noise() -> None:
+    # Each bin is the mean of 2 x 2 cells, as bins share pixels.
+    cells = np.random.default_rng(5).normal(size=(41, 61))
+    means = (cells[1:, 1:] + cells[1:, :-1] + cells[:-1, 1:] + cells[:-1, :-1]) / 4
+    x, y = bin_positions(means.shape)
+    assert bin_scatter(means) == pytest.approx(0.5, rel=0.05)
+    assert bin_scatter(means + 100 * x - 30 * y) == pytest.approx(bin_scatter(means), rel=1e-6)
+    means[::7] = np.nan
+    means[3, 4] = 1000
+    assert bin_scatter(means) == pytest.approx(0.5, rel=0.05)
+    assert bin_scatter(means + 5 * ((x + y) % 2)) > 3
+    assert np.isnan(bin_scatter(means[1:3, 1:3]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["TractBackground", "TractModel", "bad_plane_bits", "box_of", "tract_of", "within"]
+__all__ = ["TractBackground", "TractModel", "bad_plane_bits", "box_of", "misplacement", "tract_of", "within"]
 
 from collections.abc import Iterable
 from typing import Any, Self
@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import errors
 from ..._checks import shown
-from ...errors import InvalidParameterError
+from ...errors import InvalidParameterError, OutOfRangeError
 from ...geom import Box2I, Extent2I, Point2I
 from ...image import ImageF, Mask, MaskedImageF
 from ...image.bad_bits import bad_bits
@@ -60,6 +60,42 @@ def _first_patch_size(tract_info: Any) -> tuple[int, int]:
     patch = tract_info.getPatchInfo((0, 0)) if hasattr(tract_info, "getPatchInfo") else tract_info[0]
     box = patch.getInnerBBox()
     return box.getWidth(), box.getHeight()
+
+
+def misplacement(tract_info: Any, patch: Any, box: Box2I) -> str:
+    """Return why a warp of a box cannot be that of a patch; "" if it can.
+
+    A warp must lie in the outer box of its patch and cover a part of the inner one. Where a tract does not tell its
+    patches, the warp must lie in the tract.
+    """
+    advice = "set its origin (XY0) to the pixels of the tract, and use the sky map that it was made with"
+    find = getattr(tract_info, "getPatchInfo", None) or getattr(tract_info, "__getitem__", None)
+    if find is None:
+        outer = inner = _bbox_of(tract_info)
+        whole = "its tract"
+    else:
+        try:
+            info = find(patch)
+        except (LookupError, ValueError, TypeError) as error:
+            return f"its tract has no patch {shown(patch)} ({error}); correct its data ID or the sky map"
+        inner, outer = _plain_box(info.getInnerBBox()), _plain_box(info.getOuterBBox())
+        whole = "the outer box of its patch"
+    if not outer.contains(box):
+        return f"its box, {box}, does not lie in {whole}, {outer}; {advice}"
+    if not inner.overlaps(box):
+        return f"its box, {box}, does not overlap with the inner box of its patch, {inner}; {advice}"
+    return ""
+
+
+def _bbox_of(tract_info: Any) -> Box2I:
+    """Return the box of a tract."""
+    box = tract_info.getBBox() if hasattr(tract_info, "getBBox") else getattr(tract_info, "bbox", None)
+    if box is None:
+        raise InvalidParameterError(
+            f"A tract of the sky map is {shown(tract_info)}, a {type(tract_info).__name__}; it must have getBBox(). "
+            "Give the sky map, not one of its tracts"
+        )
+    return _plain_box(box)
 
 
 def box_of(exposure: Any) -> Box2I:
@@ -144,7 +180,7 @@ class TractBackground:
         self.skymap = skymap
         self.tract = tract
         tract_info = tract_of(skymap, tract)
-        self._bbox = plain_box(tract_info.getBBox() if hasattr(tract_info, "getBBox") else tract_info.bbox)
+        self._bbox = _bbox_of(tract_info)
         nx, ny = int(self._bbox.getWidth() / config.xBin), int(self._bbox.getHeight() / config.yBin)
         if nx < 1 or ny < 1:
             raise InvalidParameterError(
@@ -212,8 +248,18 @@ class TractBackground:
             that are not finite, do not count.
         without : iterable of Box2I, optional
             Boxes whose pixels do not count, for example those of other patches that were added before.
+
+        Raises
+        ------
+        evensky.errors.OutOfRangeError
+            If the warp does not lie in the tract. With ``asOriginal``, pixels beyond the tract are ignored.
         """
         box = box_of(exposure)
+        if not self.config.asOriginal and not self._bbox.contains(box):
+            raise OutOfRangeError(
+                f"The warp covers {box}, and tract {self.tract} {self._bbox}; set the origin (XY0) of the warp to the "
+                "pixels of the tract, or give the part that lies in it"
+            )
         bad = bad_plane_bits(exposure, self.config.mask)
         self.add_pixels(exposure.image.array, exposure.mask.array, bad, box, without=without)
 
@@ -325,14 +371,24 @@ class TractBackground:
         numbers = self._numbers.array
         return np.asarray((numbers < np.float32(self.least_number)) | (numbers == 0))
 
+    def getMeans(self) -> np.ndarray:
+        """Return the mean of each bin as it is measured, at its centre, shape ``(ny, nx)``; NaN where it is filled."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            means = self._centred() / self._numbers.array
+        means[self.getFilled()] = np.nan
+        return np.asarray(means)
+
+    def _centred(self) -> np.ndarray:
+        """Return the sums of the bins as they would be if their pixels were spread evenly."""
+        if self.config.asOriginal:
+            return self._values.array
+        off_x, off_y = self._offsets
+        return centre_bins(self._values.array, self._numbers.array, off_x, off_y, self.least_number)
+
     def _filled(self) -> tuple[np.ndarray, np.ndarray]:
         config = self.config
-        values = self._values.array
-        if not config.asOriginal:
-            off_x, off_y = self._offsets
-            values = centre_bins(values, self._numbers.array, off_x, off_y, self.least_number)
         return fill_bins(
-            values,
+            self._centred(),
             self._numbers.array,
             self.least_number,
             config.interpolation,

@@ -12,11 +12,11 @@ from lsst.pex.config import ChoiceField, ConfigField, ConfigurableField, Field, 
 
 from ... import errors
 from ..._checks import shown
-from ...errors import InvalidParameterError
+from ...errors import InvalidParameterError, UnsuitableError
 from ...geom import Box2I
 from ...image import ImageF
-from ...matching.bin_fit import fit_bins
-from ...matching.bin_sums import bin_positions
+from ...matching.bin_fit import BinFit, fit_bins, least_bins
+from ...matching.bin_sums import bin_positions, bin_scatter
 from ...math import (
     MEANSQUARE,
     BackgroundControl,
@@ -29,12 +29,14 @@ from ...math import (
     stringToUndersampleStyle,
 )
 from ..base import Struct, Task
-from .background import TractBackground, TractModel, bad_plane_bits, box_of, within
+from .background import TractBackground, TractModel, bad_plane_bits, box_of, tract_of, within
 from .config import GridConfig, TractBackgroundConfig, as_configured
 from .reference import ChooseReferenceVisitTask
-from .warps import Warp, Warps, by_patch, exposure_from, with_pixels
+from .warps import Warp, Warps, by_patch, with_pixels
 
 _MEGABYTE = 2**20
+# Residuals of a series, in units of their errors, above which it is flagged POOR_FIT; as in the joint match.
+_POOR = 2.5
 
 
 class MatchBackgroundsConfig(GridConfig):
@@ -168,23 +170,27 @@ class MatchBackgroundsTask(Task):
             candidates : list of VisitCandidate or None
                 Visits with their costs; None if the reference was named.
             fits : dict of int to Struct
-                For each matched visit: rms and mse (of the bins minus their model), goodBins, filledBins, order and
-                chi2 (of a series, else None), goodFraction (share of its good pixels that are good in the reference),
-                filledFraction (share of them that is in filled bins), flags (names of `evensky.tasks.FLAGS` with a
-                sentence each), difference (`TractBackground`, as measured) and model.
+                For each matched visit: rms and mse (of the bins minus their model; None where the model is the bins
+                themselves, as these would be 0 whatever its quality), binScatter (of the bins against their neighbours,
+                which is their error if there is only noise; NaN for too few bins), goodBins, filledBins, order and chi2
+                (of a series, else None), goodFraction (share of its good pixels that are good in the reference),
+                filledFraction (share of them that is in filled bins), flags (REDUCED_ORDER, POOR_FIT, LOW_COVERAGE and
+                EXTRAPOLATED, with a sentence each), difference (`TractBackground`, as measured) and model. With
+                ``asOriginal``, rms and mse are those of the original, which are 0 in most cases.
             warpInfoList : list of Struct or None
                 For each warp: visit, patch, filledFraction and flags; None for the reference and for skipped warps.
             skipped : dict of int to str
                 Visits that were not matched, and why.
             unreadable : list of (int, str)
-                Numbers of warps that could not be read, and why.
+                Numbers of warps that could not be read, do not lie in their patch, or have a patch that the tract does
+                not have, and why.
             reads : int
                 How often a warp was read.
 
         Raises
         ------
         evensky.errors.UnsuitableError
-            If no visit can be the reference.
+            If no visit can be the reference, `refWarpVisit` has no good bin, or no warp lies in its patch.
         evensky.errors.RuntimeError
             If `refWarpVisit` has no warp. With ``asOriginal``, also if a visit has no bin in common with the reference.
         evensky.errors.InvalidParameterError
@@ -216,7 +222,7 @@ class MatchBackgroundsTask(Task):
             return result
         tract = read.warps[0].tract
         if not as_original:
-            _check_warps(read.warps)
+            read.check()
         reference = config.refWarpVisit
         if reference is None:
             choice = self.reference.choose(read, skyMap, tract, as_original=as_original)
@@ -236,21 +242,6 @@ class MatchBackgroundsTask(Task):
         result.reads = read.reads
         return result
 
-    def _read(self, read: Warps, warp: Warp) -> tuple[Any, Any] | None:
-        """Return the data of a warp and its exposure; None if it cannot be read."""
-        if warp.message:
-            return None
-        label = f"{warp.visit}, patch {warp.patch}"
-        try:
-            data = read.read(warp)
-        except (OSError, LookupError) as error:
-            if self.config.asOriginal:
-                raise
-            warp.message = f"it cannot be read: {error}"
-            self.log.warning("Visit %s: %s", label, warp.message)
-            return None
-        return data, exposure_from(data, label)
-
     def _fit_all(self, result: Struct, read: Warps, skyMap: Any, tract: int) -> None:
         """Measure the differences of all visits from the reference, and make models of them."""
         as_original = self.config.asOriginal
@@ -260,11 +251,12 @@ class MatchBackgroundsTask(Task):
         common = dict.fromkeys(others, 0)
         # The original counts pixels that several patches share in each of them.
         seen: dict[int, list[Box2I] | None] = {visit: None if as_original else [] for visit in others}
+        tract_info = None if as_original else tract_of(skyMap, tract)
         counterpart, known = None, None
         for warp, reference in self._pairs(read, result.reference):
             if reference is not counterpart:
-                counterpart, known = reference, self._read(read, reference)
-            other = None if known is None else self._read(read, warp)
+                counterpart, known = reference, read.open(reference, tract_info, self.log)
+            other = None if known is None else read.open(warp, tract_info, self.log)
             if known is not None and other is not None:
                 common[warp.visit] += self._add_difference(
                     differences[warp.visit], known[1], other[1], seen[warp.visit]
@@ -274,13 +266,44 @@ class MatchBackgroundsTask(Task):
                 result.fits[visit] = self._fit(difference, common[visit], visit)
             except errors.RuntimeError as error:
                 if as_original:
-                    raise
+                    raise errors.RuntimeError(
+                        f"Visit {visit} cannot be matched to the reference, visit {result.reference}: {error}. Leave "
+                        "the visit out, or set asOriginal to False, which skips it"
+                    ) from error
                 result.skipped[visit] = (
-                    str(error)
-                    if common[visit]
-                    else f"it has no good pixel in common with the reference, visit {result.reference}"
+                    str(error) if common[visit] else _no_overlap(read.of_visit(visit), result.reference)
                 )
-                self.log.warning("Visit %d is skipped: %s", visit, result.skipped[visit])
+        if not result.fits and self.config.refWarpVisit is not None and not as_original:
+            self._check_reference(result.reference, read, skyMap, tract)
+        for visit, reason in result.skipped.items():
+            self.log.warning("Visit %d is skipped: %s", visit, reason)
+
+    def _check_reference(self, reference: int, read: Warps, skyMap: Any, tract: int) -> None:
+        """Raise an error if the named reference has no good bin, so that nothing can be matched to it."""
+        tract_info = tract_of(skyMap, tract)
+        own = TractBackground(as_configured(self.config.tractBgModel, False), skyMap, tract)
+        warps = read.of_visit(reference)
+        for warp in warps:
+            known = read.open(warp, tract_info, self.log)
+            if known is not None:
+                exposure = known[1]
+                bad = bad_plane_bits(exposure, own.config.mask) if self.config.useReferenceMask else 0
+                own.add_pixels(exposure.image.array, exposure.mask.array, bad, box_of(exposure))
+        if not own.getFilled().all():
+            return
+        read.check_places()
+        reasons = [f"patch {warp.patch}: {warp.message}" for warp in warps if warp.message]
+        reason = (
+            f"none of its warps can be used: {reasons[0]}"
+            if len(reasons) == len(warps)
+            else f"each of its bins in tract {tract} has fewer than {own.least_number:g} good pixels"
+        )
+        raise UnsuitableError(
+            [
+                f"refWarpVisit is {reference}, which cannot be the reference: {reason}. Name another visit, or None "
+                "for an automatic choice"
+            ]
+        )
 
     def _pairs(self, read: Warps, reference: int) -> Iterator[tuple[Warp, Warp]]:
         """Return the warps that have a counterpart in the reference.
@@ -326,13 +349,13 @@ class MatchBackgroundsTask(Task):
         model: TractBackground | TractModel
         order = chi2 = None
         flags: dict[str, str] = {}
+        rest: np.ndarray | None
         filled = difference.getFilled()
         if config.fit == "chebyshev":
             model, rest = self._fit_series(difference)
             assert model.fit is not None  # just made
             order, chi2 = model.fit.order, model.fit.chi2
-            if 0 <= order < config.fitOrder:
-                flags["REDUCED_ORDER"] = f"fitOrder {config.fitOrder} reduced to {order}: there are too few good bins"
+            flags |= self._flags_of_series(model.fit, int((~filled).sum()))
         else:
             model = difference if config.asOriginal else difference.toModel()
             stats = model.getStatsImage()
@@ -340,15 +363,15 @@ class MatchBackgroundsTask(Task):
             if used is not None and used != (style := stringToInterpStyle(config.interpStyle)):
                 nx, ny = stats.getDimensions()
                 flags["REDUCED_ORDER"] = f"interpStyle {style.name} reduced to {used.name}: there are {nx} x {ny} bins"
-            rest = stats.array - smooth
-            rest = rest[np.isfinite(rest)]  # without interpolation, some bins have no value
+            rest = self._rest(difference, stats.array, smooth)
             if isinstance(model, TractModel):
                 model.values = smooth
             else:
                 model = TractBackground.of_known_values(difference, smooth)
         struct = Struct(
-            rms=float(np.sqrt(np.mean(rest**2))),
-            mse=makeStatistics(ImageF(rest[np.newaxis, :]), MEANSQUARE).getValue(),
+            rms=None if rest is None else float(np.sqrt(np.mean(rest**2))),
+            mse=None if rest is None else makeStatistics(ImageF(rest.reshape(1, -1)), MEANSQUARE).getValue(),
+            binScatter=bin_scatter(difference.getMeans()),
             goodBins=int((~filled).sum()),
             filledBins=int(filled.sum()),
             order=order,
@@ -362,8 +385,46 @@ class MatchBackgroundsTask(Task):
             difference=difference,
             model=model,
         )
-        self.log.info("Visit %d: rms %.4g, mse %.4g, %d good bins", visit, struct.rms, struct.mse, struct.goodBins)
+        quality = "" if rest is None else f", rms {struct.rms:.4g}, mse {struct.mse:.4g}"
+        self.log.info("Visit %d: %d good bins of scatter %.4g%s", visit, struct.goodBins, struct.binScatter, quality)
         return struct
+
+    def _flags_of_series(self, fit: BinFit, number: int) -> dict[str, str]:
+        """Return the flags of a series that was fitted to a number of bins."""
+        config = self.config
+        flags = {}
+        smaller = "choose smaller bins (tractBgModel.xBin, yBin)"
+        if fit.order < config.fitOrder:
+            flags["REDUCED_ORDER"] = (
+                f"fitOrder {config.fitOrder} reduced to {fit.order}: it needs {least_bins(config.fitOrder)} good bins, "
+                f"and there are {number}; {smaller}"
+            )
+        elif config.fitOrder < 0 < config.fitMaxOrder and number < least_bins(1):
+            flags["REDUCED_ORDER"] = (
+                f"the model is a constant: a plane needs {least_bins(1)} good bins, and there are {number}; {smaller}"
+            )
+        chi = np.sqrt(fit.chi2)
+        if fit.known_errors and chi > _POOR:
+            field = "fitOrder" if config.fitOrder >= 0 else "fitMaxOrder"
+            if least_bins(getattr(config, field)) > number:
+                more = f"{smaller}, or "
+            else:
+                more = f"raise {field}, or " if fit.order == getattr(config, field) else ""
+            flags["POOR_FIT"] = (
+                f"the residuals of its bins are {chi:.3g} times their errors (at most {_POOR:g}): a series of order "
+                f"{fit.order} does not describe the difference; {more}set fit to 'bins', which follows "
+                "structure and steps down to a bin"
+            )
+        return flags
+
+    def _rest(self, difference: TractBackground, stats: np.ndarray, smooth: np.ndarray) -> np.ndarray | None:
+        """Return what the model leaves of the bins as measured; None if it passes through them by construction."""
+        if self.config.asOriginal:
+            return np.asarray(stats - smooth)  # with NaN where a bin has no value
+        if difference.config.doSmooth or self.config.interpStyle in ("NONE", "CONSTANT"):
+            rest = difference.getMeans() - smooth
+            return np.asarray(rest[np.isfinite(rest)])
+        return None
 
     def _interpolated(self, stats: ImageF) -> tuple[np.ndarray, Any]:
         """Return the bins of a difference as a background through them gives them back, and the style that was used."""
@@ -428,15 +489,16 @@ class MatchBackgroundsTask(Task):
     ) -> None:
         """Add the models to the warps, in the order of the input."""
         no_model: BackgroundList | None = None
+        tract_info = None if self.config.asOriginal else tract_of(skyMap, tract)
         with_reference = {warp.patch for warp in read.of_visit(result.reference) if not warp.message}
         zero = self._zero(result, read, skyMap, tract)
         for warp in read.warps:
             background, matched, info = None, None, None
-            known = None if warp.visit in result.skipped else self._read(read, warp)
+            known = None if warp.visit in result.skipped else read.open(warp, tract_info, self.log)
             if known is not None:
                 data, exposure = known
                 if self.config.asOriginal and no_model is None:
-                    no_model = zero.toWarpBackground(exposure)  # the original makes it for the first warp, and keeps it
+                    no_model = self._no_model(zero, exposure, result.reference)
                 if warp.visit == result.reference:
                     background, matched = no_model or zero.toWarpBackground(exposure), data
                 else:
@@ -465,10 +527,19 @@ class MatchBackgroundsTask(Task):
             return TractBackground.of_known_values(zero, zero.values.array).toModel()
         # The original measures the difference of the reference from itself, and fails if no bin is good.
         for warp in read.of_visit(result.reference):
-            data = self._read(read, warp)
+            data = read.open(warp, None, self.log)
             if data is not None:
                 self._add_difference(zero, data[1], data[1])
         return zero
+
+    def _no_model(self, zero: TractBackground | TractModel, exposure: Any, reference: int) -> BackgroundList:
+        """Return the background of the reference, which the original makes for the first warp, and keeps."""
+        try:
+            return zero.toWarpBackground(exposure)
+        except errors.RuntimeError as error:
+            raise errors.RuntimeError(
+                f"Visit {reference} cannot be the reference: {error}. Name another visit as refWarpVisit"
+            ) from error
 
     def _look_at(self, fit: Struct, warp: Warp, exposure: Any, with_reference: set[Any]) -> Struct:
         """Count the pixels of a warp whose background comes from filled bins."""
@@ -526,20 +597,11 @@ def _filled_pixels(difference: TractBackground, model: TractModel | None, good: 
     return model.filled_pixels(good, box)
 
 
-def _check_warps(warps: list[Warp]) -> None:
-    """Raise an error for warps that do not belong together."""
-    tracts = sorted({warp.tract for warp in warps})
-    if len(tracts) > 1:
-        raise InvalidParameterError(
-            f"The warps are of the tracts {', '.join(map(str, tracts))}; match the warps of one tract at a time"
-        )
-    seen: set[tuple[int, Any]] = set()
-    for warp in warps:
-        if (warp.visit, warp.patch) in seen:
-            raise InvalidParameterError(
-                f"There are two warps of visit {warp.visit} and patch {warp.patch}; each may be given once"
-            )
-        seen.add((warp.visit, warp.patch))
+def _no_overlap(warps: list[Warp], reference: int) -> str:
+    """Return why no pixel of a visit can be compared with the reference."""
+    if all(warp.message for warp in warps):
+        return f"none of its warps can be used: patch {warps[0].patch}: {warps[0].message}"
+    return f"it has no good pixel in common with the reference, visit {reference}"
 
 
 def _reason(candidates: list[Any]) -> str:

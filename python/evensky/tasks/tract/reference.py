@@ -15,9 +15,9 @@ from ...errors import InvalidParameterError, UnsuitableError
 from ...geom import Box2I
 from ...matching.bin_sums import bin_positions, centre_bins, fit_plane
 from ..base import Struct, Task
-from .background import TractBackground, box_of
+from .background import TractBackground, box_of, tract_of
 from .config import ChooseReferenceVisitConfig, as_configured
-from .warps import Warps, by_patch, exposure_from
+from .warps import Warps, by_patch
 
 # Coefficients of a plane.
 _PLANE = 3
@@ -97,13 +97,17 @@ class ChooseReferenceVisitTask(Task):
         Raises
         ------
         evensky.errors.UnsuitableError
-            If no visit can be the reference; it is a ValueError.
+            If no visit can be the reference, or no warp lies in its patch; it is a ValueError.
         evensky.errors.InvalidParameterError
-            If there are no warps.
+            If there are no warps, or they are of several tracts, or a visit has two warps of one patch.
+        evensky.errors.RuntimeError
+            With ``asOriginal``, if a visit has no good bin.
         """
         read = Warps(warps)
         if not read.warps:
             raise InvalidParameterError("There are 0 warps; at least 1 is needed to choose a reference visit")
+        if not self.config.asOriginal:
+            read.check()
         return self.choose(read, skyMap, read.warps[0].tract)
 
     def choose(self, warps: Warps, skyMap: Any, tract: int, *, as_original: bool = False) -> Struct:
@@ -111,27 +115,24 @@ class ChooseReferenceVisitTask(Task):
         as_original = as_original or self.config.asOriginal
         self.config.validate()
         config = as_configured(self.config.tractBgModel, as_original)
+        tract_info = None if as_original else tract_of(skyMap, tract)
         candidates, models = [], {}
         for visit in warps.visits:
             model = TractBackground(config, skyMap, tract)
             seen: list[Box2I] = []
             ones = warps.of_visit(visit)
             for warp in ones if as_original else sorted(ones, key=by_patch):
-                if warp.message:
+                known = warps.open(warp, tract_info, self.log)
+                if known is None:
                     continue
-                try:
-                    exposure = exposure_from(warps.read(warp), f"{visit}, patch {warp.patch}")
-                except (OSError, LookupError) as error:
-                    if as_original:
-                        raise
-                    warp.message = f"it cannot be read: {error}"
-                    self.log.warning("Visit %d, patch %s: %s", visit, warp.patch, warp.message)
-                    continue
-                model.addWarp(exposure, without=seen)
+                model.addWarp(known[1], without=seen)
                 if not as_original:  # which counts pixels that several patches share in each of them
-                    seen.append(box_of(exposure))
+                    seen.append(box_of(known[1]))
             models[visit] = model
             candidates.append(_measured_as_original(model, visit) if as_original else _measured(model, visit))
+            if all(warp.misplaced for warp in ones):
+                candidates[-1].message = f"none of its warps can be used: patch {ones[0].patch}: {ones[0].message}"
+        warps.check_places()
         self._fill_in_costs(candidates, as_original)
         for one in candidates:
             self.log.info(
@@ -207,7 +208,13 @@ def _measured(model: TractBackground, visit: int) -> VisitCandidate:
 
 def _measured_as_original(model: TractBackground, visit: int) -> VisitCandidate:
     """Measure the bins of a visit, filled ones included, in the way of the original."""
-    stats, variances = model.getStatsImage().array, model.getVarianceImage().array
+    try:
+        stats, variances = model.getStatsImage().array, model.getVarianceImage().array
+    except errors.RuntimeError as error:
+        raise errors.RuntimeError(
+            f"Visit {visit} cannot be a candidate: {error}. Leave the visit out, or set asOriginal to False, which "
+            "skips it"
+        ) from error
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = 1 / variances.astype(np.float64)
     x, y = bin_positions(stats.shape)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["Warp", "Warps", "by_patch", "exposure_from", "with_pixels"]
+__all__ = ["MisplacedWarpsError", "Warp", "Warps", "by_patch", "with_pixels"]
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,16 @@ from typing import Any
 import numpy as np
 
 from ..._checks import shown, whole_number
-from ...errors import InvalidParameterError, NotFoundError
+from ...errors import InvalidParameterError, NotFoundError, UnsuitableError
 from ...image import Exposure
 from ...image.foreign import is_lsst_images
 from ...image.like import data_like, exposure_of
 from ...io.data_refs import as_data_ref, id_dict
+from .background import box_of, misplacement
+
+
+class MisplacedWarpsError(UnsuitableError):
+    """Set of warps of which none lies in its patch: the origins or the sky map are wrong."""
 
 
 @dataclass
@@ -31,7 +37,9 @@ class Warp:
     visit, patch, tract : int
         From its data ID.
     message : str
-        Why it cannot be read; "" as long as it can.
+        Why it cannot be used; "" as long as it can.
+    misplaced : bool
+        Whether that is because of its place.
     """
 
     index: int
@@ -40,6 +48,7 @@ class Warp:
     patch: Any
     tract: int
     message: str = ""
+    misplaced: bool = False
 
 
 class Warps:
@@ -80,12 +89,87 @@ class Warps:
         """Return the warps of a visit, in the order of the input."""
         return [warp for warp in self.warps if warp.visit == visit]
 
+    def check(self) -> None:
+        """Check that the warps belong together.
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            For warps of several tracts, and for two of one visit and patch.
+        """
+        tracts = sorted({warp.tract for warp in self.warps})
+        if len(tracts) > 1:
+            raise InvalidParameterError(
+                f"The warps are of the tracts {', '.join(map(str, tracts))}; match the warps of one tract at a time"
+            )
+        seen: set[tuple[int, Any]] = set()
+        for warp in self.warps:
+            if (warp.visit, warp.patch) in seen:
+                raise InvalidParameterError(
+                    f"There are two warps of visit {warp.visit} and patch {warp.patch}; each may be given once"
+                )
+            seen.add((warp.visit, warp.patch))
+
+    def check_places(self) -> None:
+        """Check that not all warps are misplaced, after they have been opened.
+
+        Raises
+        ------
+        MisplacedWarpsError
+            If they are; it is an UnsuitableError.
+        """
+        if all(warp.misplaced for warp in self.warps):
+            first = self.warps[0]
+            raise MisplacedWarpsError(
+                [
+                    f"None of the {len(self.warps)} warps can be used: visit {first.visit}, patch {first.patch}: "
+                    f"{first.message}"
+                ]
+            )
+
+    def open(self, warp: Warp, tract_info: Any, log: logging.Logger) -> tuple[Any, Any] | None:
+        """Return what the handle of a warp holds, and the exposure of it.
+
+        Parameters
+        ----------
+        warp : Warp
+        tract_info : TractInfo or None
+            The tract. None skips nothing, as the original: what cannot be read is an error, and places are not checked.
+        log : logging.Logger
+
+        Returns
+        -------
+        tuple or None
+            None for a warp that cannot be used; its message says why, and is logged once.
+        """
+        if warp.message:
+            return None
+        label = f"{warp.visit}, patch {warp.patch}"
+        if tract_info is None:
+            data = self.read(warp)
+            return data, exposure_from(data, label)
+        try:
+            data = self.read(warp)
+        except (OSError, LookupError) as error:
+            warp.message = f"it cannot be read: {error}"
+        else:
+            exposure = exposure_from(data, label)
+            warp.message = misplacement(tract_info, warp.patch, box_of(exposure))
+            warp.misplaced = bool(warp.message)
+        if not warp.message:
+            return data, exposure
+        self.release(warp)
+        log.warning("The warp of visit %s is skipped: %s", label, warp.message)
+        return None
+
     def read(self, warp: Warp) -> Any:
         """Return what the handle holds."""
         if warp.index in self._held:
             return self._held[warp.index]
         data = self._refs[warp.index].get()
         self.reads += 1
+        if data is None:
+            raise NotFoundError(f"get() of the warp of visit {warp.visit} and patch {warp.patch} returned None")
         if not all(hasattr(data, name) for name in ("image", "mask", "variance")):
             raise InvalidParameterError(
                 f"The warp of visit {warp.visit} and patch {warp.patch} is {shown(data)}, a {type(data).__name__}; an "

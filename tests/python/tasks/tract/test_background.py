@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from tract_warps import handles, positions, seams, sky_map
 
-from evensky.errors import InvalidParameterError
+from evensky.errors import InvalidParameterError, OutOfRangeError
 from evensky.geom import Box2I, Extent2I, Point2I
 from evensky.image import ExposureD, ExposureF, Mask
 from evensky.tasks.tract import SkyMap, TractBackground, TractBackgroundConfig, TractInfo
+from evensky.tasks.tract.background import misplacement
 
 
 def config(**fields: Any) -> TractBackgroundConfig:
@@ -265,9 +266,43 @@ def test_sky_maps_of_other_packages_will_do(skies: Any) -> None:
     np.testing.assert_allclose(background.toWarpBackground(warp).getImage().array, 1e-3, rtol=1e-6)
 
 
-def test_warps_outside_the_grid_are_ignored() -> None:
+@pytest.mark.parametrize("corner", [(1000, -500), (180, 0), (0, -1)])
+def test_warps_beyond_the_tract_are_errors(corner: tuple[int, int]) -> None:
     background = TractBackground(config(), sky_map(), 0)
+    warp = ExposureF(Box2I(Point2I(*corner), Extent2I(50, 50)))
+    warp.image.array[:] = 5
+    with pytest.raises(OutOfRangeError, match=r"tract 0 .*; set the origin \(XY0\) of the warp"):
+        background.addWarp(warp)
+    assert not background.numbers.array.any()
+
+
+def test_as_original_pixels_beyond_the_tract_are_ignored() -> None:
+    background = TractBackground(config(asOriginal=True), sky_map(), 0)
     warp = ExposureF(Box2I(Point2I(1000, -500), Extent2I(50, 50)))
     warp.image.array[:] = 5
     background.addWarp(warp)
     assert not background.numbers.array.any()
+
+
+def test_means_are_those_of_the_measured_bins() -> None:
+    skies = sky_map()
+    x, _ = positions(skies)
+    background = added(skies, handles(skies, 1, (x / 8).astype(np.float32), patches=[0, 1, 4, 5]))
+    means = background.getMeans()
+    np.testing.assert_array_equal(np.isnan(means), background.getFilled())
+    np.testing.assert_allclose(means[0, :4], (np.arange(4) * 25 + 12) / 8, atol=1e-3)
+
+
+def test_where_a_warp_may_be() -> None:
+    tract = sky_map()[0]  # patches of 50 x 50 pixels and 5 of border
+    outer = tract[5].getOuterBBox()
+    assert misplacement(tract, 5, outer) == ""
+    assert misplacement(tract, (1, 1), outer.erodedBy(5)) == ""
+    assert "does not lie in the outer box of its patch" in misplacement(tract, 5, outer.shiftedBy(Extent2I(1, 0)))
+    only_border = Box2I(outer.getMin(), Extent2I(5, 60))
+    assert "does not overlap with the inner box of its patch" in misplacement(tract, 5, only_border)
+    for patch in (12, -1, "2,3", None):
+        assert misplacement(tract, patch, outer).startswith(f"its tract has no patch {patch!r} (")
+    whole = SimpleNamespace(bbox=tract.getBBox())
+    assert misplacement(whole, 99, outer) == ""
+    assert "does not lie in its tract" in misplacement(whole, 99, outer.shiftedBy(Extent2I(0, 100)))

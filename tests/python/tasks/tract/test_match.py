@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from tract_warps import WarpHandle, handles, mosaic, positions, seams, sky_map
 
-from evensky.errors import InvalidParameterError, NotFoundError
+from evensky.errors import InvalidParameterError, NotFoundError, UnsuitableError
+from evensky.geom import Point2I
 from evensky.image import ExposureD, ExposureF, ExposureI, ExposureU, Mask
 from evensky.io import ExposureDataRef
 from evensky.math import BackgroundList
@@ -168,12 +169,11 @@ def test_a_visit_without_overlap_is_skipped_and_the_others_are_matched(caplog: p
 
 
 def test_too_few_common_pixels_skip_a_visit_too() -> None:
-    warps = [*visit(1, patches=[0]), *visit(2, patches=[1])]
+    warps = [*visit(1), *visit(2)]
     config = settings(refWarpVisit=1)
     config.tractBgModel.minFrac = 4.0
-    for handle in warps:
+    for handle in warps[9:]:
         handle.warp.image.array[::2] = np.nan
-    warps[1].dataId["patch"] = 0  # its box shares the borders with that of the reference
     result = MatchBackgroundsTask(config).run(warps, SKIES)
     assert result.skipped[2].startswith("No good bin: each of the 9 x 9 bins has fewer than 1600 good pixels")
 
@@ -293,6 +293,206 @@ def test_a_series_has_an_order_errors_and_a_model() -> None:
     assert high.flags["REDUCED_ORDER"].startswith("fitOrder 30 reduced to ")
 
 
+def test_few_bins_give_a_plane() -> None:
+    skies = sky_map((200, 200), (2, 2), 20)
+    x, _ = positions(skies)
+    rng = np.random.default_rng(6)
+    warps = [
+        *handles(skies, 1, rng.normal(700, 3, x.shape).astype(np.float32), variance=9.0),
+        *handles(skies, 2, rng.normal(700 + 0.02 * x, 3).astype(np.float32), variance=9.0),
+    ]
+    for size, fit_order, order, flags in (
+        (128.0, -1, 1, {}),  # 3 x 3 bins
+        (128.0, 1, 1, {}),
+        (200.0, -1, 1, {}),
+        (
+            128.0,
+            2,
+            1,
+            {
+                "REDUCED_ORDER": "fitOrder 2 reduced to 1: it needs 24 good bins, and there are 9; choose "
+                "smaller bins (tractBgModel.xBin, yBin)"
+            },
+        ),
+        (
+            400.0,
+            -1,
+            0,
+            {
+                "REDUCED_ORDER": "the model is a constant: a plane needs 4 good bins, and there are 1; choose "
+                "smaller bins (tractBgModel.xBin, yBin)"
+            },
+        ),
+    ):
+        config = settings(refWarpVisit=1, fit="chebyshev", fitOrder=fit_order)
+        config.tractBgModel.xBin = config.tractBgModel.yBin = size
+        result = MatchBackgroundsTask(config).run(warps, skies)
+        fit = result.fits[2]
+        assert (fit.order, fit.flags) == (order, flags)
+        if order:
+            assert fit.chi2 < 5
+            for warp, matched in zip(warps[4:], result.matchedImageList[4:], strict=True):
+                rows, columns = warp.warp.getBBox().getSlices()
+                model = matched.image.array - warp.warp.image.array
+                assert np.abs(model + 0.02 * x[rows, columns]).max() < 0.3
+
+
+@pytest.mark.parametrize(
+    ("shape", "fields", "advice"),
+    [
+        ("slope", {"fitMaxOrder": 0}, "; raise fitMaxOrder, or set fit to 'bins', which follows "),
+        ("slope", {"fitOrder": 0}, "; raise fitOrder, or set fit to 'bins', which follows "),
+        ("step", {"fitMaxOrder": 4}, "order 3 does not describe the difference; set fit to 'bins', which follows "),
+        ("wave", {}, "; choose smaller bins (tractBgModel.xBin, yBin), or set fit to 'bins', which follows "),
+    ],
+)
+def test_a_series_that_does_not_fit_is_flagged(
+    shape: str, fields: dict[str, Any], advice: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    x, _ = positions(SKIES)
+    rng = np.random.default_rng(7)
+    sky = {"slope": x / 20, "step": np.where(x < 95, 0.0, 9.0), "wave": 9 * np.cos(x / 30)}[shape]
+    warps = [
+        *handles(SKIES, 1, rng.normal(0, 1, x.shape).astype(np.float32)),
+        *handles(SKIES, 2, rng.normal(sky, 1).astype(np.float32)),
+    ]
+    config = settings(refWarpVisit=1, fit="chebyshev", **fields)
+    if shape == "wave":  # 4 x 4 bins
+        config.tractBgModel.xBin = config.tractBgModel.yBin = 45.0
+    fit = MatchBackgroundsTask(config).run(warps, SKIES).fits[2]
+    assert set(fit.flags) == {"POOR_FIT"}
+    assert "times their errors (at most 2.5): a series of order" in fit.flags["POOR_FIT"]
+    assert advice in fit.flags["POOR_FIT"]
+    assert "Visit 2: POOR_FIT: the residuals of its bins are" in caplog.text
+    assert fit.chi2 > 2.5**2
+    assert MatchBackgroundsTask(settings(refWarpVisit=1)).run(warps, SKIES).fits[2].flags == {}
+
+
+def test_bins_have_a_scatter_and_no_residuals(caplog: pytest.LogCaptureFixture) -> None:
+    x, y = positions(SKIES)
+    rng = np.random.default_rng(8)
+    warps = [
+        *handles(SKIES, 1, rng.normal(0, 3, x.shape).astype(np.float32), variance=9.0),
+        *handles(SKIES, 2, rng.normal(x / 10 - y / 7, 3).astype(np.float32), variance=9.0),
+    ]
+    with caplog.at_level(logging.INFO):
+        fit = MatchBackgroundsTask(settings(refWarpVisit=1)).run(warps, SKIES).fits[2]
+    assert fit.rms is fit.mse is None
+    assert "rms" not in caplog.text
+    assert "Visit 2: 81 good bins of scatter 0." in caplog.text
+    assert fit.binScatter == pytest.approx(np.median(fit.difference.getErrorImage().array), rel=0.4)
+    # A model that does not pass through the bins leaves residuals.
+    config = settings(refWarpVisit=1)
+    config.tractBgModel.doSmooth = True
+    config.tractBgModel.smoothScale = 1.0
+    smoothed = MatchBackgroundsTask(config).run(warps, SKIES).fits[2]
+    assert 0.3 * fit.binScatter < smoothed.rms < 2 * fit.binScatter
+    nothing = MatchBackgroundsTask(settings(refWarpVisit=1, interpStyle="NONE")).run(warps, SKIES).fits[2]
+    assert nothing.rms == pytest.approx(np.sqrt(np.nanmean(fit.difference.getMeans() ** 2)), rel=1e-5)
+
+
+def moved_to_zero(warps: list[WarpHandle]) -> list[WarpHandle]:
+    for warp in warps:
+        warp.warp.setXY0(Point2I(0, 0))
+    return warps
+
+
+@pytest.mark.parametrize("named", [None, 1])
+@pytest.mark.parametrize("fit", ["bins", "chebyshev"])
+def test_warps_that_do_not_lie_in_their_patch_are_skipped(
+    named: int | None, fit: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    warps = [*visit(1), *moved_to_zero(visit(2, patches=range(1, 9))), *visit(3)]
+    result = MatchBackgroundsTask(settings(refWarpVisit=named, fit=fit)).run(warps, SKIES)
+    assert set(result.skipped) == {2}
+    reason = "its box, ((0, 0)..(79, 69)), does not lie in the outer box of its patch, ((50, 0)..(129, 69)); set its"
+    assert result.skipped[2].startswith(f"none of its warps can be used: patch 1: {reason} origin (XY0) to the pixels")
+    assert [index for index, _ in result.unreadable] == list(range(9, 17))
+    assert f"The warp of visit 2, patch 1 is skipped: {reason}" in caplog.text
+    assert [index for index, one in enumerate(result.matchedImageList) if one is None] == list(range(9, 17))
+    other = 3 if result.reference == 1 else 1
+    assert np.abs(residual(result, warps, other)).max() < 1
+    # Of a visit of which one warp is wrong, the others are matched.
+    one = [*visit(1), *visit(2)]
+    moved_to_zero([one[13]])
+    result = MatchBackgroundsTask(settings(refWarpVisit=1, fit=fit)).run(one, SKIES)
+    assert [index for index, _ in result.unreadable] == [13]
+    assert result.skipped == {}
+    assert np.abs(residual_of_known(result, one, 2)).max() < 1
+
+
+@pytest.mark.parametrize("named", [None, 1])
+def test_warps_of_which_none_lies_in_its_patch_are_an_error(named: int | None) -> None:
+    warps = moved_to_zero([*visit(1, patches=range(1, 9)), *visit(2, patches=range(1, 9))])
+    with pytest.raises(UnsuitableError, match=r"patch 1: its box, .*; set its origin"):
+        MatchBackgroundsTask(settings(refWarpVisit=named)).run(warps, SKIES)
+    # The original does not look.
+    assert MatchBackgroundsTask(settings(refWarpVisit=named, asOriginal=True)).run(warps, SKIES).unreadable == []
+
+
+def test_a_patch_that_the_tract_does_not_have_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    warps = [*visit(1), *visit(2)]
+    warps[12].dataId["patch"] = 99
+    result = MatchBackgroundsTask(settings(refWarpVisit=1)).run(warps, SKIES)
+    ((index, reason),) = result.unreadable
+    assert index == 12
+    assert reason.startswith(
+        "its tract has no patch 99 (There is no patch 99 in tract 0: it has 3 x 3 patches, 0 to 8)"
+    )
+    assert f"The warp of visit 2, patch 99 is skipped: {reason}" in caplog.text
+    assert result.matchedImageList[12] is None
+    assert np.abs(residual_of_known(result, warps, 2)).max() < 1
+
+
+def test_a_handle_that_returns_nothing_is_skipped() -> None:
+    warps = [*visit(1), *visit(2)]
+    warps[12].warp = None
+    for named in (None, 1):
+        result = MatchBackgroundsTask(settings(refWarpVisit=named)).run(warps, SKIES)
+        reason = "it cannot be read: get() of the warp of visit 2 and patch 3 returned None"
+        assert result.unreadable == [(12, reason)]
+    with pytest.raises(NotFoundError, match="returned None"):
+        MatchBackgroundsTask(settings(refWarpVisit=1, asOriginal=True)).run(warps, SKIES)
+
+
+@pytest.mark.parametrize("fault", ["not a number", "masked", "unreadable", "misplaced"])
+def test_a_named_reference_without_a_good_pixel_is_an_error(fault: str) -> None:
+    warps: list[WarpHandle] = [*visit(1), *visit(2), *visit(3, patches=range(1, 9))]
+    for warp in warps[18:]:
+        if fault == "not a number":
+            warp.warp.image.array[:] = np.nan
+        elif fault == "masked":
+            warp.warp.mask.array[:] = Mask.getPlaneBitMask("SAT")
+        elif fault == "misplaced":
+            moved_to_zero([warp])
+        else:
+            warp.warp = OSError("no file")
+    reason = {
+        "unreadable": "none of its warps can be used: patch 1: it cannot be read: no file",
+        "misplaced": "none of its warps can be used: patch 1: its box",
+    }.get(fault, "each of its bins in tract 0 has fewer than 40 good pixels")
+    with pytest.raises(UnsuitableError, match=f"refWarpVisit is 3, .*: {reason}.* Name another visit, or None for an"):
+        MatchBackgroundsTask(settings(refWarpVisit=3)).run(warps, SKIES)
+    if fault == "masked":
+        result = MatchBackgroundsTask(settings(refWarpVisit=3, useReferenceMask=False)).run(warps, SKIES)
+        assert set(result.fits) == {1, 2}
+
+
+def test_a_visit_that_ends_the_original_is_named() -> None:
+    warps = [*visit(1), *visit(2), *visit(3)]
+    for warp in warps[18:]:
+        warp.warp.image.array[:] = np.nan
+    for named, message in (
+        (1, "Visit 3 cannot be matched to the reference, visit 1: No good bin"),
+        (None, "Visit 3 cannot be a candidate: No good bin"),
+        (3, "Visit 1 cannot be matched to the reference, visit 3: No good bin"),
+    ):
+        with pytest.raises(RuntimeError, match=message):
+            MatchBackgroundsTask(settings(refWarpVisit=named, asOriginal=True)).run(warps, SKIES)
+    with pytest.raises(RuntimeError, match="Visit 3 cannot be the reference: No good bin"):
+        MatchBackgroundsTask(settings(refWarpVisit=3, asOriginal=True)).run(warps[18:], SKIES)
+
+
 def test_errors_of_a_series_hold_over_many_skies() -> None:
     pulls = []
     for seed in range(15):
@@ -331,11 +531,14 @@ def test_few_bins_reduce_the_style_or_are_an_error() -> None:
 
 def test_without_interpolation_the_quality_is_that_of_the_known_bins() -> None:
     warps = [*visit(1, patches=[0, 1]), *visit(2)]
-    config = settings(refWarpVisit=1)
+    config = settings(refWarpVisit=1, interpStyle="CONSTANT")
     config.tractBgModel.interpolation = None
     result = MatchBackgroundsTask(config).run(warps, SKIES)
-    assert result.fits[2].rms == result.fits[2].mse == 0
+    assert 0 < result.fits[2].rms < 1
+    assert result.fits[2].mse == pytest.approx(result.fits[2].rms ** 2)
     assert all(np.isfinite(matched.image.array).all() for matched in result.matchedImageList)
+    config.asOriginal = True
+    assert np.isnan(MatchBackgroundsTask(config).run(warps, SKIES).fits[2].rms)
 
 
 def test_smoothing_is_done_once() -> None:

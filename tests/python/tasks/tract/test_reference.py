@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tract_warps import WarpHandle, handles, positions, sky_map
 
-from evensky.errors import InvalidParameterError, TaskError
+from evensky.errors import InvalidParameterError, TaskError, UnsuitableError
+from evensky.geom import Point2I
 from evensky.image import Mask
 from evensky.tasks.tract import ChooseReferenceVisitConfig, ChooseReferenceVisitTask
 
@@ -99,6 +100,38 @@ def test_no_visit_at_all_is_an_error_of_two_kinds() -> None:
             task().run(warps, SKIES)
     with pytest.raises(InvalidParameterError, match="There are 0 warps"):
         task().run([], SKIES)
+
+
+def test_warps_in_a_wrong_place_do_not_count() -> None:
+    moved = visit(1)
+    for handle in moved:
+        handle.warp.setXY0(Point2I(0, 0))
+    # The original adds them up at the first patch.
+    assert np.nanmax(task(asOriginal=True).run(moved, SKIES).models[1].numbers.array) > 20000
+    result = task().run([*moved[1:], *visit(2)], SKIES)
+    assert result.reference == 2
+    assert result.candidates[0].message.startswith(
+        "none of its warps can be used: patch 1: its box, ((0, 0)..(59, 54)),"
+    )
+    with pytest.raises(UnsuitableError, match="None of the 11 warps can be used: visit 1, patch 1: its box"):
+        task().run(moved[1:], SKIES)
+
+
+def test_warps_that_do_not_belong_together() -> None:
+    warps = visit(1)
+    with pytest.raises(InvalidParameterError, match="two warps of visit 1 and patch 2"):
+        task().run([*warps, warps[2]], SKIES)
+    warps[3].dataId["tract"] = 1
+    with pytest.raises(InvalidParameterError, match="of the tracts 0, 1"):
+        task().run(warps, SKIES)
+
+
+def test_a_visit_that_ends_the_original_is_named() -> None:
+    empty = visit(7)
+    for handle in empty:
+        handle.warp.image.array[:] = np.nan
+    with pytest.raises(RuntimeError, match=r"Visit 7 cannot be a candidate: No good bin: .*asOriginal to False"):
+        task(asOriginal=True).run([*visit(2), *empty], SKIES)
 
 
 def test_a_broken_warp_ends_the_original() -> None:

@@ -38,6 +38,11 @@ def test_not_a_sky_map(skies: Any) -> None:
         MatchBackgroundsTask().run(warps(), skies)
 
 
+def test_a_tract_for_a_sky_map() -> None:
+    with pytest.raises(InvalidParameterError, match=r"a PatchInfo; it must have getBBox\(\). Give the sky map"):
+        MatchBackgroundsTask().run(warps(), SKIES[0])
+
+
 def test_a_tract_that_does_not_exist() -> None:
     with pytest.raises(NotFoundError, match="no tract 7; the sky map has 0"):
         TractBackground(config(), SKIES, 7)
