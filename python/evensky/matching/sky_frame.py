@@ -31,7 +31,9 @@ class Amplitude:
     scale : float
         Factor of the sky frame.
     error : float
-        Its standard error, from the scatter of the residuals; NaN without samples to spare.
+        Its standard error, from the scatter of the residuals as if these were uncorrelated; NaN without samples to
+        spare. Residual structure that is larger than a sample, such as a background or the light of a galaxy, makes the
+        true error larger.
     pedestal : float
         Constant that was fitted as well; 0 if none was.
     rms : float

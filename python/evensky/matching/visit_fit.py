@@ -31,7 +31,7 @@ class VisitFit:
     coefficients : ndarray, shape (order_y + 1, order_x + 1)
         Coefficients of T_q(y) T_p(x); 0 for terms that were not fitted.
     scale, error : float
-        Amplitude of the sky frame and its standard error; 0 without a sky frame.
+        Amplitude of the sky frame and its standard error, as if residuals were uncorrelated; 0 without a sky frame.
     pistons : ndarray, shape (groups,)
         Constant of each group of detectors. Their mean, weighted by the samples, is 0.
     rms : float
