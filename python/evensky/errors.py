@@ -82,6 +82,10 @@ class UnderflowError(RuntimeError, ArithmeticError):
     """Result too small for its type; the original's name, which evensky does not raise."""
 
 
+class TimeoutError(RuntimeError, builtins.TimeoutError):
+    """Failure to finish in time; the original's name, which evensky does not raise."""
+
+
 class FatalAlgorithmError(RuntimeError):
     """Algorithm that cannot run at all; the original's name, which evensky does not raise."""
 

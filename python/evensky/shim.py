@@ -8,7 +8,8 @@ Nothing happens on import; `install` puts the modules into ``sys.modules``, and 
     import lsst.afw.math as afwMath  # evensky.math
     from lsst.geom import Box2I      # evensky.geom
 
-A package that is installed is never replaced: its stand-in is left out.
+A package that is installed is never replaced: its stand-in is left out. The task
+``lsst.pipe.tasks.matchBackgrounds`` has two generations, of which one is installed at a time.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import threading
 from types import ModuleType
 from typing import Any
 
+from . import errors
 from .errors import InvalidParameterError
 
 # The modules whose names a stand-in has. They are imported when a name is first asked for.
@@ -54,6 +56,9 @@ GENERATIONS: dict[str, tuple[str, ...]] = {
 }
 """Modules that can stand for ``lsst.pipe.tasks.matchBackgrounds``, by the name of the task's generation."""
 
+# Errors that are named like built-ins.
+_BUILT_INS = ("Exception", "OverflowError", "RuntimeError", "TimeoutError", "TypeError")
+
 # Other names by which scripts catch errors: without "Error", and as they were before 2014.
 _SHORT_ERRORS = {
     f"{name.removesuffix('Error')}{suffix}": name
@@ -68,6 +73,7 @@ _SHORT_ERRORS = {
         "OverflowError",
         "RangeError",
         "RuntimeError",
+        "TimeoutError",
         "TypeError",
         "UnderflowError",
     )
@@ -75,6 +81,15 @@ _SHORT_ERRORS = {
 }
 _ALIASES = {
     "lsst.pex.exceptions": {**_SHORT_ERRORS, "LsstException": "Exception", "LsstCppException": "Exception"},
+}
+
+# Names of modules that need a package which is not always installed: where they come from, and that package.
+_OPTIONAL = {
+    ("evensky.tasks.tract", "MatchBackgroundsConnections"): (
+        "evensky.interop.tract_pipeline",
+        "MatchTractBackgroundsConnections",
+        "lsst.pipe.base",
+    ),
 }
 
 _lock = threading.RLock()
@@ -103,12 +118,31 @@ class _StandIn(ModuleType):
                 found = getattr(module, self._aliases.get(name, name), None)
                 if found is not None:
                     return found
+                if (source, name) in _OPTIONAL:
+                    return self._optional(name, *_OPTIONAL[source, name])
         raise AttributeError(
             f"evensky has no {name!r} for {self.__name__}"
             + (f"; see dir() of {' and '.join(self._sources)}" if self._sources else ""),
             name=name,
             obj=self,
         )
+
+    def _optional(self, name: str, module: str, attribute: str, package: str) -> Any:
+        """Return what needs a package.
+
+        Raises
+        ------
+        ImportError
+            If the package is not installed. An AttributeError would reach ``from module import name`` without its
+            message.
+        """
+        if isinstance(sys.modules.get(package), _StandIn) or not _exists(package):
+            raise ImportError(
+                f"{self.__name__}.{name} needs {package}, which is not installed: pip install 'evensky[pipeline]' in "
+                f"Python 3.12. It is {module}.{attribute}",
+                name=package,
+            )
+        return getattr(importlib.import_module(module), attribute)
 
     def __dir__(self) -> list[str]:
         names = {*self.__dict__, *self._aliases} - {"_sources", "_aliases"}
@@ -120,24 +154,26 @@ class _StandIn(ModuleType):
     @staticmethod
     def _mirrored_built_ins(module: ModuleType) -> set[str]:
         """Return the errors of a module that are named like built-ins, which its own ``__all__`` leaves out."""
-        return {name for name in ("Exception", "OverflowError", "RuntimeError", "TypeError") if name in module.__dict__}
+        return {name for name in _BUILT_INS if name in module.__dict__}
 
 
-def install(generation: str = "exposures") -> list[str]:
+def install(generation: str | None = None) -> list[str]:
     """Put stand-ins for LSST packages that are absent into ``sys.modules``.
 
     These are ``lsst.geom``, ``lsst.afw.geom``, ``lsst.afw.image``, ``lsst.afw.math``, ``lsst.afw.fits``,
     ``lsst.afw.display`` (which draws nothing), ``lsst.coadd.utils``, ``lsst.daf.base`` (property lists),
     ``lsst.pex.exceptions``, ``lsst.pipe.base``, ``lsst.pipe.tasks.background``, ``lsst.pipe.tasks.matchBackgrounds``,
     and the packages that hold them.
-    Calling it again is harmless, and may change the generation. When names are first taken from the stand-ins, the
-    assertions of `evensky.testing` are added to ``lsst.utils.tests.TestCase`` if that has been imported.
+    Calling it again is harmless: a generation that is installed stays until `uninstall`, so that a module which calls
+    ``install()`` does not change the task of a program that chose one. When names are first taken from the stand-ins,
+    the assertions of `evensky.testing` are added to ``lsst.utils.tests.TestCase`` if that has been imported.
 
     Parameters
     ----------
     generation : {"exposures", "tract"}, optional
-        Which task ``lsst.pipe.tasks.matchBackgrounds`` holds: the one that matches exposures one by one, by default,
-        or that of November 2025, which matches the visits of a tract.
+        Which task ``lsst.pipe.tasks.matchBackgrounds`` holds: the one that matches exposures one by one, or that of
+        November 2025, which matches the visits of a tract. By default the one that is installed, and "exposures" if
+        none is.
 
     Returns
     -------
@@ -148,6 +184,8 @@ def install(generation: str = "exposures") -> list[str]:
     ------
     evensky.errors.InvalidParameterError
         If there is no such generation.
+    evensky.errors.RuntimeError
+        If the other generation is installed; nothing is changed.
 
     Examples
     --------
@@ -159,15 +197,29 @@ def install(generation: str = "exposures") -> list[str]:
     >>> "lsst.afw.math" in uninstall()
     True
     """
-    if generation not in GENERATIONS:
+    if generation is not None and generation not in GENERATIONS:
         raise InvalidParameterError(f"generation is {generation!r}; it must be one of {', '.join(GENERATIONS)}")
     with _lock:
-        for name, sources in {**_STAND_INS, _TASK: GENERATIONS[generation]}.items():
+        installed = _installed_generation()
+        if generation is not None and installed not in (None, generation):
+            raise errors.RuntimeError(
+                f"{_TASK} is that of install({installed!r}), from which names may have been imported; call uninstall() "
+                f"before install({generation!r})"
+            )
+        for name, sources in {**_STAND_INS, _TASK: GENERATIONS[generation or installed or "exposures"]}.items():
             parts = name.split(".")
             for length in range(1, len(parts)):
                 _install_one(".".join(parts[:length]), (), package=True)
             _install_one(name, sources, package=any(other.startswith(f"{name}.") for other in _STAND_INS))
         return sorted(_installed)
+
+
+def _installed_generation() -> str | None:
+    """Return the generation of the task that is installed, if it is a stand-in."""
+    task = _installed.get(_TASK)
+    if task is None or sys.modules.get(_TASK) is not task:
+        return None
+    return next(name for name, sources in GENERATIONS.items() if sources == task._sources)
 
 
 def _install_one(name: str, sources: tuple[str, ...], *, package: bool) -> None:

@@ -27,6 +27,8 @@ def test_errors_are_what_python_users_catch() -> None:
         (errors.RangeError, errors.RuntimeError),
         (errors.OverflowError, OverflowError),
         (errors.UnderflowError, ArithmeticError),
+        (errors.TimeoutError, TimeoutError),
+        (errors.TimeoutError, errors.RuntimeError),
         (errors.FatalAlgorithmError, errors.RuntimeError),
         (errors.FitsError, errors.IoError),
     ):

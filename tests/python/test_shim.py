@@ -151,7 +151,7 @@ def test_installed_twice_and_by_many_threads() -> None:
     """)
 
 
-def test_generations_can_be_changed() -> None:
+def test_one_generation_is_installed_at_a_time() -> None:
     run("""
         import sys
         import types
@@ -162,9 +162,63 @@ def test_generations_can_be_changed() -> None:
         from lsst.pipe.tasks.matchBackgrounds import MatchBackgroundsTask
         from lsst.pipe.tasks.background import TractBackground
         assert MatchBackgroundsTask is TractBackground is tract.TractBackground
+        import lsst.pipe.tasks.matchBackgrounds as module
+        names = evensky.shim.install()
+        assert evensky.shim.install("tract") == names
+        try:
+            evensky.shim.install("exposures")
+        except RuntimeError as error:
+            assert "is that of install('tract')" in str(error) and "uninstall()" in str(error), error
+        else:
+            raise SystemExit("installed both")
+        assert sys.modules["lsst.pipe.tasks.matchBackgrounds"] is module
+        assert module.MatchBackgroundsTask is tract.MatchBackgroundsTask
+        evensky.shim.uninstall()
         evensky.shim.install()
         from lsst.pipe.tasks.matchBackgrounds import MatchBackgroundsTask
         assert MatchBackgroundsTask is evensky.tasks.MatchBackgroundsTask
+        assert module.MatchBackgroundsTask is tract.MatchBackgroundsTask  # which was imported before
+        try:
+            evensky.shim.install("tract")
+        except evensky.errors.RuntimeError as error:
+            assert "is that of install('exposures')" in str(error), error
+        else:
+            raise SystemExit("installed both")
+    """)
+
+
+def test_connections_of_the_tract_task_need_the_package_of_pipelines() -> None:
+    said = run(
+        WITHOUT_LSST.replace('split(".")[0] == "lsst"', 'startswith("lsst.pipe")')
+        + textwrap.dedent("""
+        import evensky.shim
+        evensky.shim.install("tract")
+        import lsst.pipe.tasks.matchBackgrounds as module
+        assert "MatchBackgroundsConnections" not in dir(module)
+        try:
+            from lsst.pipe.tasks.matchBackgrounds import MatchBackgroundsConnections
+        except ImportError as error:
+            print(error)
+        evensky.shim.uninstall()
+        evensky.shim.install("exposures")
+        import lsst.pipe.tasks.matchBackgrounds as module
+        assert not hasattr(module, "MatchBackgroundsConnections")
+    """)
+    )
+    assert said.startswith(
+        "lsst.pipe.tasks.matchBackgrounds.MatchBackgroundsConnections needs lsst.pipe.base, which is"
+    )
+    assert "pip install 'evensky[pipeline]'" in said
+
+
+def test_connections_of_the_tract_task() -> None:
+    pytest.importorskip("lsst.pipe.base")
+    run("""
+        import evensky.shim
+        evensky.shim.install("tract")
+        from lsst.pipe.tasks.matchBackgrounds import MatchBackgroundsConnections
+        import evensky.interop.tract_pipeline as tract_pipeline
+        assert MatchBackgroundsConnections is tract_pipeline.MatchTractBackgroundsConnections
     """)
 
 
@@ -174,7 +228,7 @@ def test_errors_have_all_their_names() -> None:
         evensky.shim.install()
         import lsst.pex.exceptions as pexExcept
         for name in (
-            "InvalidParameter Length OutOfRange NotFound Runtime Logic Type Domain Overflow Underflow Range Io"
+            "InvalidParameter Length OutOfRange NotFound Runtime Logic Type Domain Overflow Underflow Range Io Timeout"
         ).split():
             assert getattr(pexExcept, name) is getattr(pexExcept, name + "Error") is getattr(
                 pexExcept, name + "Exception"

@@ -29,7 +29,8 @@ from .masked_image import (
     imagesOverlap,
 )
 from .metadata import PropertyList, PropertySet, readMetadata
-from .positions import indexToPosition, positionToIndex
+from .positions import X, Y, indexToPosition, positionToIndex, xOrY
+from .readers import ExposureFitsReader, ImageFitsReader, MaskedImageFitsReader, MaskFitsReader
 from .scaler import ConstantScaler, ImageScaler, SpatialScaler
 from .vector import MaskedVector, MaskedVectorD, MaskedVectorF
 
@@ -40,6 +41,7 @@ __all__ = [
     "Exposure",
     "ExposureD",
     "ExposureF",
+    "ExposureFitsReader",
     "ExposureI",
     "ExposureInfo",
     "ExposureL",
@@ -48,17 +50,20 @@ __all__ = [
     "Image",
     "ImageD",
     "ImageF",
+    "ImageFitsReader",
     "ImageI",
     "ImageL",
     "ImageOrigin",
     "ImageScaler",
     "ImageU",
     "Mask",
+    "MaskFitsReader",
     "MaskPixel",
     "MaskX",
     "MaskedImage",
     "MaskedImageD",
     "MaskedImageF",
+    "MaskedImageFitsReader",
     "MaskedImageI",
     "MaskedImageL",
     "MaskedImageU",
@@ -71,6 +76,8 @@ __all__ = [
     "PropertySet",
     "SpatialScaler",
     "VariancePixel",
+    "X",
+    "Y",
     "as_planes",
     "imagesOverlap",
     "indexToPosition",
@@ -83,4 +90,5 @@ __all__ = [
     "positionToIndex",
     "readMetadata",
     "translate_mask",
+    "xOrY",
 ]

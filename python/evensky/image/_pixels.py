@@ -25,10 +25,11 @@ from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 import numpy as np
 
-from .._checks import shown
+from .._checks import real_number, shown
 from ..errors import InvalidParameterError, LengthError, LogicError, OutOfRangeError
 from ..errors import TypeError as WrongTypeError
 from ..geom import Box2I, Extent2I, Point2I, trusted_box, trusted_point
+from .positions import indexToPosition, positionToIndex, xOrY
 
 
 class ImageOrigin(enum.Enum):
@@ -123,6 +124,33 @@ class Boxed:
 
     def getY0(self) -> int:
         return int(self.getXY0().y)
+
+    def indexToPosition(self, ind: float, xy: xOrY) -> float:
+        """Return the position, in parent coordinates, of the centre of a column (``X``) or row (``Y``) of the image."""
+        return indexToPosition(ind) + self._start(xy)
+
+    def positionToIndex(self, pos: float, xy: xOrY) -> tuple[int, float]:
+        """Return the column (``X``) or row (``Y``) that holds a position, and the distance from its centre.
+
+        Parameters
+        ----------
+        pos : float
+            Position in parent coordinates.
+        xy : xOrY
+
+        Returns
+        -------
+        index : int
+            Counted from 0 at the first column or row of this image; it may be outside.
+        residual : float
+            From -0.5 to less than 0.5.
+        """
+        return positionToIndex(real_number(pos, "pos") - self._start(xy), True)
+
+    def _start(self, xy: xOrY) -> int:
+        if not isinstance(xy, xOrY):
+            raise WrongTypeError(f"xy is {shown(xy)}; it must be X or Y")
+        return self.getX0() if xy is xOrY.X else self.getY0()
 
     def __len__(self) -> int:
         return self.getHeight()

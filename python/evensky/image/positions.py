@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ["indexToPosition", "positionToIndex"]
+__all__ = ["X", "Y", "indexToPosition", "positionToIndex", "xOrY"]
 
+import enum
 import math
 from typing import Literal, overload
 
 from .._checks import real_number
 from ..errors import InvalidParameterError
+
+
+class xOrY(enum.IntEnum):  # noqa: N801 - the original's name
+    """Axis of an image."""
+
+    X = 0
+    Y = 1
+
+
+X, Y = xOrY
 
 
 def indexToPosition(ind: float) -> float:

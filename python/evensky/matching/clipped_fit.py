@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ClippedFit", "fit_clipped", "robust_scatter"]
+__all__ = ["MOST_CONDITION", "ClippedFit", "fit_clipped", "robust_scatter"]
 
 from dataclasses import dataclass
 
@@ -18,6 +18,9 @@ _ROUNDING = 1e-12
 # Singular values below this share of the largest one are 0, so that the terms that depend on them get the solution of
 # least norm.
 _SINGULAR = 1e-10
+# Condition of the terms beyond which the samples do not tell them apart: noise of the samples would be multiplied by
+# about this number, and rounding of float32 samples matters.
+MOST_CONDITION = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,11 @@ class ClippedFit:
         Factors of the terms.
     covariance : ndarray, shape (p, p)
         Their covariance, from the scatter of the residuals.
+    inverse : ndarray, shape (p, p)
+        Their covariance for samples of standard deviation 1.
+    condition : float
+        Largest singular value of the terms, each divided by its norm over the samples that were used, over the smallest
+        one; infinite if a term depends on the others or is 0.
     kept : ndarray of bool, shape (n,)
         Samples that were used: neither NaN nor rejected.
     scatter : float
@@ -40,6 +48,8 @@ class ClippedFit:
 
     solution: np.ndarray
     covariance: np.ndarray
+    inverse: np.ndarray
+    condition: float
     kept: np.ndarray
     scatter: float
     rounds: int
@@ -85,7 +95,7 @@ def fit_clipped(design: np.ndarray, values: np.ndarray, iterations: int, rejecti
         )
     usable = np.isfinite(values) & np.isfinite(design).all(axis=1)
     kept, rounds = usable, 0
-    solution, inverse = _solve(design, values, kept)
+    solution, inverse, condition = _solve(design, values, kept)
     floor = _ROUNDING * float(np.abs(values[usable]).max(initial=0.0))
     for _ in range(iterations):
         residuals = values - design @ solution
@@ -94,15 +104,15 @@ def fit_clipped(design: np.ndarray, values: np.ndarray, iterations: int, rejecti
         if np.array_equal(within, kept) or np.count_nonzero(within) < design.shape[1]:
             break
         kept, rounds = within, rounds + 1
-        solution, inverse = _solve(design, values, kept)
+        solution, inverse, condition = _solve(design, values, kept)
     residuals = (values - design @ solution)[kept]
     freedom = residuals.size - design.shape[1]
     scatter = float(np.sqrt(residuals @ residuals / freedom)) if freedom > 0 else float("nan")
-    return ClippedFit(solution, inverse * scatter**2, kept, scatter, rounds)
+    return ClippedFit(solution, inverse * scatter**2, inverse, condition, kept, scatter, rounds)
 
 
-def _solve(design: np.ndarray, values: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the solution of least squares, and the inverse of the normal matrix."""
+def _solve(design: np.ndarray, values: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the solution of least squares, the inverse of the normal matrix and the condition of the terms."""
     terms = design.shape[1]
     number = np.count_nonzero(kept)
     if number < max(terms, 1):
@@ -118,4 +128,5 @@ def _solve(design: np.ndarray, values: np.ndarray, kept: np.ndarray) -> tuple[np
     weights = np.where(usable, 1 / np.where(usable, singular, 1.0), 0.0)
     solution = (right.T * weights) @ (left.T @ values[kept])
     inverse = (right.T * weights**2) @ right
-    return solution / scale, inverse / np.outer(scale, scale)
+    condition = float(singular[0] / singular[-1]) if singular[-1] > 0 else float("inf")
+    return solution / scale, inverse / np.outer(scale, scale), condition

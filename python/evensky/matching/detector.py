@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Detector", "as_detector", "focal_plane_box"]
+__all__ = ["Detector", "as_detector", "beyond", "detector_of", "focal_plane_box", "placed_in", "readings_of"]
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import real_number, shown
-from ..errors import InvalidParameterError, LengthError
+from ..errors import InvalidParameterError, LengthError, OutOfRangeError
 from ..geom import Box2D, Box2I, Extent2I, Point2I
 
 # An element of a map that is smaller than this share of the largest one is rounding, as in the cosine of 90 degrees.
@@ -162,8 +162,8 @@ def as_detector(detector: Any, bbox: Box2I | None = None) -> Detector:
     ----------
     detector : Detector, Box2I, pair of Box2I and array-like, or array-like of shape (2, 3)
         A Box2I is the place of the detector in a focal plane whose unit is the pixel: pixel (0, 0) of the detector is
-        the lower left pixel of the box. A pair is a box of pixels and their map to the focal plane. A map alone needs
-        `bbox`.
+        the lower left pixel of the box; see `placed_in` for images whose pixels are those of the box. A pair is a box
+        of pixels and their map to the focal plane. A map alone needs `bbox`.
     bbox : Box2I, optional
         Box of the pixels, for a detector that is given as a map.
 
@@ -188,6 +188,63 @@ def as_detector(detector: Any, bbox: Box2I | None = None) -> Detector:
     return Detector(bbox, detector)
 
 
+def readings_of(detector: Any, bbox: Box2I | None = None) -> list[Detector]:
+    """Return what a detector can mean: a Box2I has pixels that start at (0, 0), or those of the focal plane.
+
+    Parameters and errors are those of `as_detector`, whose value comes first.
+    """
+    first = as_detector(detector, bbox)
+    if isinstance(detector, Box2I) and detector != first.getBBox():
+        return [first, Detector(detector, np.eye(2, 3))]
+    return [first]
+
+
+def placed_in(detector: Any, bbox: Box2I) -> Detector:
+    """Return a detector in the frame of a box of its pixels.
+
+    The pixels of a detector that is given as a Box2I in the focal plane may be counted from its lower left pixel, as in
+    the image of one detector, or be those of the focal plane, as in a mosaic.
+
+    Parameters
+    ----------
+    detector : detector
+        See `as_detector`.
+    bbox : Box2I
+        Box of the pixels.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If there is no detector, or `bbox` is part of a Box2I in both frames.
+    evensky.errors.LengthError
+        If the pixels reach beyond the detector.
+    """
+    readings = readings_of(detector, bbox)
+    equal = [one for one in readings if one.getBBox() == bbox]
+    fitting = equal or [one for one in readings if one.getBBox().contains(bbox)]
+    if len(fitting) == 1:
+        return fitting[0]
+    boxes = " or ".join(str(one.getBBox()) for one in readings)
+    if fitting:
+        raise InvalidParameterError(
+            f"The image covers {bbox}, which is inside {boxes}: its pixels may be counted from the detector's corner, "
+            "or in the focal plane. Give the detector as a box of pixels with their map to the focal plane"
+        )
+    raise LengthError(
+        f"The image covers {bbox}, which is not inside the detector's {boxes}; set the image's origin, or give the "
+        "detector as a box of pixels with their map to the focal plane"
+    )
+
+
+def beyond(detector: Detector, extent: Box2D) -> OutOfRangeError:
+    """Return the error for a detector that reaches beyond the extent of a focal plane; it holds both boxes."""
+    name = "" if detector.getName() is None else f" {detector.getName()}"
+    return OutOfRangeError(
+        f"Detector{name} covers {detector.getFocalPlaneBox()} of the focal plane, which is not inside the camera's "
+        f"{extent}; make the model for a camera with this detector, or check the detector's place and its unit"
+    )
+
+
 def detector_of(exposure: Any, detector: Any, bbox: Box2I) -> Detector:
     """Return the detector of an image, after a check that it holds the pixels.
 
@@ -202,20 +259,12 @@ def detector_of(exposure: Any, detector: Any, bbox: Box2I) -> Detector:
 
     Raises
     ------
-    evensky.errors.InvalidParameterError
-        If there is no detector.
-    evensky.errors.LengthError
-        If the image reaches beyond the detector.
+    evensky.errors.InvalidParameterError, evensky.errors.LengthError
+        As by `placed_in`.
     """
     if detector is None:
         detector = getattr(exposure, "getDetector", lambda: None)()
-    place = as_detector(detector, bbox)
-    if not place.getBBox().contains(bbox):
-        raise LengthError(
-            f"The image covers {bbox}, which is not inside the detector's {place.getBBox()}; set the image's origin, "
-            "or give the detector as a box of pixels with their map to the focal plane"
-        )
-    return place
+    return placed_in(detector, bbox)
 
 
 def focal_plane_box(detectors: Iterable[Detector]) -> Box2D:

@@ -13,7 +13,7 @@ import numpy as np
 from .. import errors
 from ..errors import InvalidParameterError
 from ..math import Property, StatisticsControl, makeStatistics
-from .clipped_fit import fit_clipped, robust_scatter
+from .clipped_fit import MOST_CONDITION, fit_clipped, robust_scatter
 
 # Rounds in which the common frame and its amplitudes are improved in turn, and the change at which they stop.
 _ROUNDS = 30
@@ -31,7 +31,9 @@ class Amplitude:
     scale : float
         Factor of the sky frame.
     error : float
-        Its standard error, from the scatter of the residuals; NaN without samples to spare.
+        Its standard error, from the scatter of the residuals as if these were uncorrelated; NaN without samples to
+        spare. Residual structure that is larger than a sample, such as a background or the light of a galaxy, makes the
+        true error larger.
     pedestal : float
         Constant that was fitted as well; 0 if none was.
     rms : float
@@ -139,7 +141,8 @@ def fit_amplitude(
     Raises
     ------
     evensky.errors.RuntimeError
-        If there are no usable samples.
+        If there are no usable samples, or they do not determine the amplitude: the frame is 0 in all of them or, with a
+        pedestal, constant.
     """
     values, terms = np.asarray(samples, np.float64).ravel(), np.asarray(frame, np.float64).ravel()
     if values.shape != terms.shape:
@@ -148,6 +151,13 @@ def fit_amplitude(
         )
     design = np.column_stack([terms, np.ones_like(terms)]) if pedestal else terms[:, np.newaxis]
     fit = fit_clipped(design, values, iterations, rejection)
+    if fit.condition > MOST_CONDITION:
+        known = terms[fit.kept]
+        raise errors.RuntimeError(
+            f"The amplitude of the sky frame is undetermined: the frame is {known.min():g} to {known.max():g} in the "
+            f"{known.size} samples. "
+            + ("It must vary, or fit no pedestal" if pedestal and known.any() else "It must differ from 0 in some")
+        )
     used = int(np.count_nonzero(fit.kept))
     usable = int(np.count_nonzero(np.isfinite(values) & np.isfinite(terms)))
     constant = float(fit.solution[1]) if pedestal else 0.0
@@ -189,7 +199,8 @@ def common_frame(visits: Sequence[np.ndarray], rejection: float = 3.0) -> tuple[
     filled = np.where(known, data, 0.0)
     if known.any() and not filled.any():
         raise errors.RuntimeError(
-            f"All bins of the {len(data)} visits are 0, so that they share no frame; give images with a pattern"
+            f"All bins of the {len(data)} visits are 0, so that they share no pattern; measure the bins of images with "
+            "sky, after subtraction of the large-scale background"
         )
     frame = _first_guess(data, rejection)
     # Outliers first count less, the more the further off they are, which has one solution wherever it starts. Those

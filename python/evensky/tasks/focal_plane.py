@@ -16,11 +16,22 @@ from lsst.pex.config import ChoiceField, Config, Field, FieldValidationError, Li
 from .. import errors
 from .._checks import shown, whole_number
 from ..errors import InvalidParameterError, LengthError
-from ..geom import Box2I, Extent2I
+from ..geom import Box2D, Box2I, Extent2I
 from ..image import ImageF
 from ..image.foreign import as_planes
 from ..matching.bin_sums import fill_bins
-from ..matching.detector import Detector, affine_map, as_detector, composed, detector_of, focal_plane_box, mapped
+from ..matching.detector import (
+    Detector,
+    affine_map,
+    as_detector,
+    beyond,
+    composed,
+    detector_of,
+    focal_plane_box,
+    inverted,
+    mapped,
+    placed_in,
+)
 from ..matching.focal_bins import BinSums, SmoothBins, add_pixels, cell_counts, centred_sums, good_pixels
 from ..math import ApproximateControl, BackgroundList, BackgroundMI, UndersampleStyle, stringToInterpStyle
 
@@ -192,7 +203,8 @@ class FocalPlaneBackground:
         config : FocalPlaneBackgroundConfig
         camera : iterable of detectors
             Each a `Detector`; a Box2I, the place of the detector in a focal plane whose unit is the pixel; or a pair of
-            the Box2I of the pixels and their affine map to the focal plane, shape (2, 3).
+            the Box2I of the pixels and their affine map to the focal plane, shape (2, 3). The images of a detector that
+            is a Box2I may start at (0, 0), or have its origin in the focal plane.
 
         Returns
         -------
@@ -230,9 +242,11 @@ class FocalPlaneBackground:
         Raises
         ------
         evensky.errors.InvalidParameterError
-            If the place of the detector is unknown.
+            If the place of the detector is unknown, or an image could lie in two places of a detector that is a Box2I.
         evensky.errors.LengthError
             If the image reaches beyond the detector.
+        evensky.errors.OutOfRangeError
+            If the image reaches beyond the grid of bins; nothing is added.
 
         Notes
         -----
@@ -241,6 +255,7 @@ class FocalPlaneBackground:
         planes = as_planes(exposure)
         height, width = planes.image.shape
         place = detector_of(exposure, detector, Box2I((planes.x0, planes.y0), Extent2I(width, height)))
+        self._check_inside(place, Box2I((planes.x0, planes.y0), Extent2I(width, height)))
         good = good_pixels(planes, list(self.config.mask))
         # One detector's sums are complete, or nothing is added.
         sums = BinSums.zeros(self._sums.numbers.shape)
@@ -256,7 +271,8 @@ class FocalPlaneBackground:
         detector : detector
             As in `addCcd`.
         bbox : Box2I, optional
-            Box of the detector's pixels, in parent coordinates; all of them by default.
+            Box of the detector's pixels, in parent coordinates; all of them by default, from (0, 0) for a detector that
+            is a Box2I.
 
         Returns
         -------
@@ -268,12 +284,17 @@ class FocalPlaneBackground:
         ------
         evensky.errors.RuntimeError
             If no bin has enough good pixels.
+        evensky.errors.InvalidParameterError, evensky.errors.LengthError, evensky.errors.OutOfRangeError
+            As by `addCcd`, for the pixels of `bbox`.
         """
-        place = as_detector(detector, bbox)
         if bbox is None:
+            place = as_detector(detector)
             bbox = place.getBBox()
-        if not isinstance(bbox, Box2I) or bbox.isEmpty():
+        elif not isinstance(bbox, Box2I) or bbox.isEmpty():
             raise InvalidParameterError(f"bbox is {shown(bbox)}; it must be a Box2I with at least one pixel")
+        else:
+            place = placed_in(detector, bbox)
+        self._check_inside(place, bbox)
         smooth, means, filled = self._model()
         nx, ny = cell_counts(bbox, int(self.config.binning))
         background = BackgroundMI(bbox, np.zeros((ny, nx), np.float32))
@@ -291,6 +312,15 @@ class FocalPlaneBackground:
         style = stringToInterpStyle("LINEAR" if name in (None, "NONE") else name)
         unknown = ApproximateControl.UNKNOWN
         return BackgroundList((background, style, UndersampleStyle.REDUCE_INTERP_ORDER, unknown, 0, 0, False))
+
+    def _check_inside(self, place: Detector, bbox: Box2I) -> None:
+        """Check that pixels of a detector are inside the grid, beyond which the model would be extrapolated."""
+        # In bins, so that a grid which is turned in the focal plane is one of a box.
+        grid = Box2D((-0.5, -0.5), (self.dims.x - 0.5, self.dims.y - 0.5))
+        in_bins = Detector(bbox, composed(self.transform, place.transform)).getFocalPlaneBox()
+        if not grid.dilatedBy(2 * _ROUNDING).contains(in_bins):
+            extent = Detector(Box2I((0, 0), self.dims), inverted(self.transform)).getFocalPlaneBox()
+            raise beyond(Detector(bbox, place.transform, place.getName()), extent)
 
     def getStatsImage(self) -> ImageF:
         """Return the means of the bins, shape (ny, nx); those with too few good pixels are filled.

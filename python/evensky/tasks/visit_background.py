@@ -13,9 +13,17 @@ from lsst.pex.config import ChoiceField, Config, Field, ListField, RangeField
 from .. import errors
 from .._checks import shown
 from ..errors import InvalidParameterError, NotFoundError
-from ..geom import Box2I, Extent2I
+from ..geom import Box2D, Box2I, Extent2I
 from ..image.foreign import as_planes
-from ..matching.detector import Detector, as_detector, detector_of, focal_plane_box, mapped
+from ..matching.detector import (
+    Detector,
+    as_detector,
+    beyond,
+    detector_of,
+    focal_plane_box,
+    mapped,
+    readings_of,
+)
 from ..matching.focal_bins import cell_counts, good_pixels
 from ..matching.sky_frame import BoxSamples, sample_boxes
 from ..matching.visit_fit import VisitFit, fit_visit
@@ -29,6 +37,11 @@ from ..math import (
     stringToStatisticsProperty,
 )
 from .sky_frame import check_sky_shape, scaled_sky, sky_pixels
+
+# Share of the focal plane by which detectors may reach beyond it, as rounding does.
+_ROUNDING = 1e-9
+# Largest standard error of the series over a detector, in units of the scatter of the samples.
+_MOST_GAIN = 30.0
 
 
 class VisitBackgroundConfig(Config):
@@ -146,12 +159,18 @@ class VisitBackground:
             If the image reaches beyond the detector, or the sky frame has another size.
         evensky.errors.InvalidParameterError
             If the place of the detector is unknown, it was added before, or the sky frame is not a background.
+        evensky.errors.OutOfRangeError
+            If the detector reaches beyond the camera.
         """
         config = self.config
         planes = as_planes(exposure)
         height, width = planes.image.shape
         place = detector_of(exposure, detector, Box2I((planes.x0, planes.y0), Extent2I(width, height)))
-        if place in self._detectors:
+        rounding = _ROUNDING * max(self._box.getWidth(), self._box.getHeight())
+        if not self._box.dilatedBy(rounding).contains(place.getFocalPlaneBox()):
+            raise beyond(place, self._box)
+        before = [place] if detector is None else readings_of(detector, place.getBBox())
+        if any(one in self._detectors for one in before):
             raise InvalidParameterError(f"{place!r} was added before; a visit has each detector once")
         good = good_pixels(planes, list(config.mask))
         sky = None
@@ -181,7 +200,8 @@ class VisitBackground:
         Raises
         ------
         evensky.errors.RuntimeError
-            If there are fewer usable samples than terms.
+            If the usable samples do not determine the terms of the series, the amplitude of the sky frame or the
+            pistons; the message says which orders they determine.
         """
         if self._fit is not None:
             return self._fit
@@ -193,6 +213,11 @@ class VisitBackground:
             np.concatenate([getattr(samples, name) for _, _, samples in self._samples])
             for name in ("values", "frame", "share")
         )
+        if any(sky is not None for _, sky in self._detectors.values()) and not np.any(frame[np.isfinite(frame)]):
+            raise errors.RuntimeError(
+                "The amplitude of the sky frame is undetermined: the frame is 0 in all samples. Add the detectors "
+                "without skyBackground, or with a frame that differs from 0"
+            )
         groups = np.concatenate([np.full(samples.values.size, group) for group, _, samples in self._samples])
         self._fit = fit_visit(
             np.nan_to_num(places[0]),
@@ -210,7 +235,7 @@ class VisitBackground:
 
     def getPiston(self, detector: Any) -> float:
         """Return the constant of a detector that was added; 0 without pistons."""
-        group, _ = self._added(as_detector(detector))
+        _, group, _ = self._added(detector)
         pistons = self.fit().pistons
         return float(pistons[group]) if pistons.size else 0.0
 
@@ -226,9 +251,16 @@ class VisitBackground:
         -------
         BackgroundList
             The series with the constant of the detector and, if it has one, the sky frame times its amplitude.
+
+        Raises
+        ------
+        evensky.errors.NotFoundError
+            If the detector was not added.
+        evensky.errors.RuntimeError
+            If the series is not determined, see `fit`; or if its standard error, somewhere on the detector, exceeds 30
+            times the scatter of the samples, as it does far from good pixels or if the orders are too high.
         """
-        place = as_detector(detector)
-        group, sky = self._added(place)
+        place, group, sky = self._added(detector)
         fit = self.fit()
         bbox = place.getBBox()
         nx, ny = cell_counts(bbox, int(self.config.binning))
@@ -238,6 +270,7 @@ class VisitBackground:
             background.getBinCentersX()[np.newaxis, :],
             background.getBinCentersY()[:, np.newaxis],
         )
+        self._check_determined(place, group, fit)
         piston = float(fit.pistons[group]) if fit.pistons.size else 0.0
         background.getStatsImage().image.array[...] = fit.evaluate(x, y) + piston
         style, undersample = Interpolate.NATURAL_SPLINE, UndersampleStyle.REDUCE_INTERP_ORDER
@@ -246,10 +279,29 @@ class VisitBackground:
             found.append(scaled_sky(sky, fit.scale))
         return found
 
-    def _added(self, place: Detector) -> tuple[int, Any]:
-        if place not in self._detectors:
-            raise NotFoundError(
-                f"{place!r} was not added to the visit; the {len(self._detectors)} that were are "
-                f"{shown([one.getName() for one in self._detectors])}"
+    def _check_determined(self, place: Detector, group: int, fit: VisitFit) -> None:
+        """Check the standard error of the series over a detector, also at its edges."""
+        edges = Box2D(place.getBBox())
+        steps = np.linspace(0.0, 1.0, 2 * max(fit.coefficients.shape) + 1)
+        x, y = edges.getMinX() + steps * edges.getWidth(), edges.getMinY() + steps * edges.getHeight()
+        at_x, at_y = mapped(place.transform, x[np.newaxis, :], y[:, np.newaxis])
+        gain = float(fit.noise_gain(at_x, at_y, group).max())
+        if gain > _MOST_GAIN:
+            order_y, order_x = (size - 1 for size in fit.coefficients.shape)
+            lower = fit.lower_orders()
+            advice = "lower orders" if lower is None else f"at most orderX = {lower[0]}, orderY = {lower[1]}"
+            raise errors.RuntimeError(
+                f"The series of orderX = {order_x}, orderY = {order_y} is not determined over {place!r}: its standard "
+                f"error reaches {gain:.3g} times the scatter of the samples ({fit.rms:.3g}), and {_MOST_GAIN:g} times "
+                f"are allowed. Use {advice}, make the samples smaller, or mask less"
             )
-        return self._detectors[place]
+
+    def _added(self, detector: Any) -> tuple[Detector, int, Any]:
+        readings = readings_of(detector)
+        for place in readings:
+            if place in self._detectors:
+                return place, *self._detectors[place]
+        raise NotFoundError(
+            f"{readings[0]!r} was not added to the visit; the {len(self._detectors)} that were are "
+            f"{shown([one.getName() for one in self._detectors])}"
+        )

@@ -45,6 +45,8 @@ def test_without_outliers_it_is_least_squares() -> None:
     residuals = values - design @ fit.solution
     expected = np.linalg.inv(design.T @ design) * (residuals @ residuals) / 46
     np.testing.assert_allclose(fit.covariance, expected)
+    np.testing.assert_allclose(fit.inverse, np.linalg.inv(design.T @ design))
+    assert fit.condition == pytest.approx(np.linalg.cond(design / np.linalg.norm(design, axis=0)))
 
 
 def test_exact_samples_are_all_kept() -> None:
@@ -56,7 +58,9 @@ def test_exact_samples_are_all_kept() -> None:
 
 def test_terms_that_the_samples_do_not_determine_share_the_solution() -> None:
     design = np.ones((10, 2))
-    np.testing.assert_allclose(fit_clipped(design, np.full(10, 4.0), 3, 3.0).solution, [2.0, 2.0])
+    fit = fit_clipped(design, np.full(10, 4.0), 3, 3.0)
+    np.testing.assert_allclose(fit.solution, [2.0, 2.0])
+    assert fit.condition > 1e10
 
 
 def test_a_term_of_zeros_gets_no_factor() -> None:

@@ -81,6 +81,34 @@ def test_groups_without_samples_have_no_step() -> None:
     np.testing.assert_allclose(alone.pistons, [0])
 
 
+def test_the_noise_gain_is_the_scatter_of_fits() -> None:
+    x, y = places()
+    rng = np.random.default_rng(6)
+    frame, groups = rng.normal(size=400), rng.integers(0, 3, 400)
+    at = np.array([-3.0, 2.0, 9.0]), np.array([10.0, 5.0, 2.0])
+    found = []
+    for _ in range(200):
+        fit = fit_visit(x, y, rng.normal(0, 1, 400), frame, groups, BOX, (3, 2), iterations=0)
+        found.append(fit.evaluate(*at) + fit.pistons[1])
+    np.testing.assert_allclose(fit.noise_gain(*at, 1), np.std(found, axis=0), rtol=0.2)
+    assert fit.noise_gain(x, y, 1)[groups == 1].max() < 1
+    assert fit.lower_orders() == (2, 2)
+
+
+def test_terms_that_are_not_determined() -> None:
+    x, y = places()
+    rows = np.round(y)  # 9 of them
+    values = np.random.default_rng(8).normal(size=400)
+    with pytest.raises(errors.RuntimeError, match=r"usable samples for 44 terms.*orderX = 3, orderY = \d,"):
+        fit_visit(x, rows, values, np.zeros(400), None, BOX, (3, 10))
+    with pytest.raises(errors.RuntimeError, match="constants of the detectors are undetermined"):
+        fit_visit(
+            np.repeat([-2.0, 0.0, 5.0, 8.0], 100), y, values, np.zeros(400), np.repeat(range(4), 100), BOX, (3, 0)
+        )
+    with pytest.raises(errors.RuntimeError, match=r"sky frame is undetermined: .*orderX = 1"):
+        fit_visit(x, y, values, x + y, None, BOX, (1, 1))
+
+
 def test_samples_that_do_not_suffice() -> None:
     x, y = places(8)
     with pytest.raises(errors.RuntimeError, match="8 usable samples for 9 terms"):

@@ -11,7 +11,7 @@ from focal_scenes import visit
 from lsst.pex.config import FieldValidationError
 
 from evensky import errors
-from evensky.errors import InvalidParameterError, LengthError
+from evensky.errors import InvalidParameterError, LengthError, OutOfRangeError
 from evensky.geom import Box2I, Extent2I, Point2I
 from evensky.image import ExposureF, ImageF, Mask, MaskedImageF
 from evensky.matching.detector import mapped
@@ -210,13 +210,58 @@ def test_parts_of_a_detector_and_its_own_place() -> None:
     np.testing.assert_allclose(background.getImage().array, image[quarter].array, atol=1e-3)
 
 
-def test_detectors_beyond_the_grid_do_not_count() -> None:
-    box = Box2I(Point2I(0, 0), Extent2I(50, 50))
+@pytest.mark.parametrize("corner", [(1000, 0), (1, 0), (0, -1)])
+def test_detectors_beyond_the_grid_are_refused(corner: tuple[int, int]) -> None:
+    box, other = Box2I(Point2I(0, 0), Extent2I(50, 50)), Box2I(Point2I(*corner), Extent2I(50, 50))
     model = FocalPlaneBackground.fromCamera(FocalPlaneBackgroundConfig(xSize=50, ySize=50), [box])
-    model.addCcd(np.ones((50, 50)), Box2I(Point2I(1000, 0), Extent2I(50, 50)))
+    covers = rf"Detector covers .*Point2D\({corner[0] - 0.5}, .*not inside the camera's .*Point2D\(49.5, 49.5"
+    with pytest.raises(OutOfRangeError, match=covers):
+        model.addCcd(np.ones((50, 50)), other)
     assert model.getNumbers().sum() == 0
     with pytest.raises(errors.RuntimeError, match="No bin of the focal plane"):
         model.toCcdBackground(box)
+    model.addCcd(np.ones((50, 50)), box)
+    with pytest.raises(OutOfRangeError, match=covers):
+        model.toCcdBackground(other)
+    # Nor is the model continued beyond the detector that was asked for.
+    with pytest.raises(LengthError, match="not inside the detector"):
+        model.toCcdBackground(Detector(box, np.eye(2, 3)), Box2I(Point2I(0, 0), Extent2I(51, 50)))
+
+
+def test_detectors_of_a_turned_camera_are_inside() -> None:
+    for turn in (0.0, 17.0, 45.0, 123.0):
+        model = FocalPlaneBackground.fromCamera(config_of(), chips(turn))
+        for detector in chips(turn):
+            model.addCcd(pixels_of(detector, plane), detector)
+        assert model.getNumbers().sum() == 6 * 90 * 60
+        for detector in chips(turn):
+            model.toCcdBackground(detector)
+
+
+def test_pixels_of_a_box_are_those_of_the_detector_or_of_the_focal_plane() -> None:
+    camera = [Box2I(Point2I(x, 20), Extent2I(50, 40)) for x in (100, 160)]
+    config = FocalPlaneBackgroundConfig(xSize=20, ySize=20, binning=10)
+    own, mosaic = (FocalPlaneBackground.fromCamera(config, camera) for _ in range(2))
+    for box in camera:
+        image = pixels_of(Detector(box, np.eye(2, 3)), plane)
+        mosaic.addCcd(image, box)
+        own.addCcd(image.array, box)
+        # A part that is inside the detector in one frame only.
+        part = Box2I(Point2I(box.getMinX(), 20), Extent2I(30, 40))
+        FocalPlaneBackground.fromCamera(config, camera).addCcd(image[part], box)
+    np.testing.assert_array_equal(mosaic.getNumbers(), own.getNumbers())
+    np.testing.assert_array_equal(mosaic.getStatsImage().array, own.getStatsImage().array)
+    in_plane = mosaic.toCcdBackground(camera[1], camera[1]).getImage()
+    assert in_plane.getBBox() == camera[1]
+    np.testing.assert_array_equal(in_plane.array, mosaic.toCcdBackground(camera[1]).getImage().array)
+    near = Box2I(Point2I(10, 0), Extent2I(50, 40))
+    model = FocalPlaneBackground.fromCamera(config, [near])
+    with pytest.raises(InvalidParameterError, match=r"inside \(\(0, 0\)\.\.\(49, 39\)\) or \(\(10, 0\)"):
+        model.addCcd(ImageF(np.ones((5, 5), np.float32), xy0=Point2I(20, 3)), near)
+    assert model.getNumbers().sum() == 0
+    model.addCcd(np.ones((40, 50)), near)
+    with pytest.raises(LengthError, match=r"not inside the detector's \(\(0, 0\).* or \(\(10, 0\)"):
+        model.addCcd(ImageF(np.ones((5, 5), np.float32), xy0=Point2I(90, 3)), near)
 
 
 def test_the_constructor_takes_sums() -> None:

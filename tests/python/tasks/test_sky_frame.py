@@ -125,6 +125,20 @@ def test_wrong_sky_frames(task: SkyMeasurementTask, frames: list[BackgroundList]
     assert len(found) == 0
 
 
+def test_amplitudes_that_are_not_determined(task: SkyMeasurementTask) -> None:
+    ones, zeros = np.ones(16), np.zeros(16)
+    with pytest.raises(errors.RuntimeError, match="undetermined: the frame is 0 to 0 in the 32 samples"):
+        task.solveScales([(ones, zeros), (ones, zeros)])
+    assert task.solveScales([(3 * ones, zeros), (5 * ones, ones)]) == pytest.approx(5)
+    assert task.solveScales([(3 * ones, ones)]) == pytest.approx(3)
+    config = SkyMeasurementConfig()
+    config.fitPedestal = True
+    with pytest.raises(errors.RuntimeError, match=r"the frame is 1 to 1 in the 16 samples\. It must vary"):
+        SkyMeasurementTask(config).fitScale([(3 * ones, ones)])
+    with pytest.raises(errors.RuntimeError, match="All bins of the 2 visits are 0"):
+        task.averageSkyFrames([[task.measureBackground(np.zeros(SHAPE))]] * 2)
+
+
 def test_bins_of_a_sky_frame(task: SkyMeasurementTask) -> None:
     mask = Mask(100, 70)
     mask.array[:32, :32] = mask.getPlaneBitMask("SAT")

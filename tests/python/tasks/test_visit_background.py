@@ -9,7 +9,7 @@ import pytest
 from focal_scenes import FocalScene, visit
 
 from evensky import errors
-from evensky.errors import InvalidParameterError, LengthError, NotFoundError
+from evensky.errors import InvalidParameterError, LengthError, NotFoundError, OutOfRangeError
 from evensky.geom import Box2I, Extent2I, Point2I
 from evensky.image import ExposureF, ImageF, Mask, MaskedImageF
 from evensky.math import BackgroundList
@@ -136,3 +136,84 @@ def test_an_exposure_that_knows_its_detector() -> None:
     model = VisitBackground(config_of(orderX=1, orderY=1), [box])
     model.addCcd(Placed(MaskedImageF(ImageF(np.full((40, 60), 3, np.float32)))))
     np.testing.assert_allclose(model.toCcdBackground(box).getImage().array, 3, rtol=1e-6)
+
+
+def boxes() -> list[Box2I]:
+    return [Box2I(Point2I(220 * i, 210 * j), Extent2I(200, 200)) for j in range(3) for i in range(4)]
+
+
+def noisy(order: int, **fields: Any) -> tuple[VisitBackground, float]:
+    """Return the background of noise of 12 detectors with 100 samples each, and its largest value."""
+    rng = np.random.default_rng(5)
+    model = VisitBackground(config_of(orderX=order, orderY=order, **fields), boxes())
+    for box in boxes():
+        model.addCcd(rng.normal(0, 2, (200, 200)).astype(np.float32), box)
+    return model, max(float(np.abs(model.toCcdBackground(box).getImage().array).max()) for box in boxes())
+
+
+@pytest.mark.parametrize("order", [15, 30, 40])
+def test_orders_that_the_samples_do_not_determine(order: int) -> None:
+    with pytest.raises(
+        errors.RuntimeError, match=r"is not determined.*[Uu]se at most orderX = (\d+), orderY = \1"
+    ) as said:
+        noisy(order)
+    highest = int(str(said.value).split("at most orderX = ")[1].split(",")[0])
+    assert 8 <= highest < 15
+    # Noise of a sample is 0.1; the recommended order keeps the model within a few times that.
+    assert noisy(highest)[1] < 5
+    assert noisy(6)[1] < 0.5
+
+
+def test_orders_are_checked_over_each_detector() -> None:
+    """A detector without good pixels far from all others has no model, and the others have one."""
+    rng = np.random.default_rng(6)
+    model = VisitBackground(config_of(orderX=8, orderY=2), boxes())
+    for n, box in enumerate(boxes()):
+        model.addCcd(rng.normal(0, 2, (200, 200)) if n % 4 else np.full((200, 200), np.nan), box)
+    assert model.fit().used > 850
+    assert np.abs(model.toCcdBackground(boxes()[1]).getImage().array).max() < 1
+    with pytest.raises(
+        errors.RuntimeError, match=r"not determined over .* times the scatter .*Use at most orderX = \d,"
+    ):
+        model.toCcdBackground(boxes()[0])
+
+
+def test_amplitudes_and_constants_that_are_not_determined(frames: list[BackgroundList]) -> None:
+    pixels = np.random.default_rng(7).normal(0, 2, (200, 240)).astype(np.float32)
+    camera = [Box2I(Point2I(240 * i, 0), Extent2I(240, 200)) for i in range(4)]
+    task = SkyMeasurementTask()
+    for level, message in ((0.0, "the frame is 0 in all samples"), (1.0, "is equal to the frame")):
+        model = VisitBackground(config_of(), camera)
+        for box in camera:
+            model.addCcd(pixels, box, task.measureBackground(np.full((200, 240), level)))
+        with pytest.raises(errors.RuntimeError, match=f"sky frame is undetermined: .*{message}"):
+            model.fit()
+    model = VisitBackground(config_of(orderX=7, orderY=0, binSize=240, pistons="DETECTOR"), camera)
+    for box in camera:
+        model.addCcd(pixels, box)
+    with pytest.raises(errors.RuntimeError, match="4 usable samples for 8 terms"):
+        model.fit()
+    model.config.orderX = 3
+    with pytest.raises(errors.RuntimeError, match="4 usable samples for 7 terms"):
+        model.fit()
+
+
+def test_detectors_beyond_the_camera_are_refused() -> None:
+    model = VisitBackground(config_of(), boxes())
+    with pytest.raises(OutOfRangeError, match=r"covers .*4999\.5.* not inside the camera's .*859\.5"):
+        model.addCcd(np.ones((200, 200)), Box2I(Point2I(5000, 5000), Extent2I(200, 200)))
+    with pytest.raises(errors.RuntimeError, match="No detector was added"):
+        model.fit()
+
+
+def test_pixels_of_a_box_may_be_those_of_the_focal_plane() -> None:
+    model = VisitBackground(config_of(orderX=0, orderY=0, pistons="DETECTOR"), boxes()[:3])
+    for n, box in enumerate(boxes()[:3]):
+        image = ImageF(np.full((200, 200), n, np.float32), xy0=box.getMin())
+        model.addCcd(image, box)
+        with pytest.raises(InvalidParameterError, match="was added before"):
+            model.addCcd(image.array, box)
+    background = model.toCcdBackground(boxes()[2]).getImage()
+    assert background.getBBox() == boxes()[2]
+    np.testing.assert_allclose(background.array, 2, atol=1e-5)
+    assert [model.getPiston(box) for box in boxes()[:3]] == pytest.approx([-1, 0, 1])

@@ -78,7 +78,7 @@ def misplacement(tract_info: Any, patch: Any, box: Box2I) -> str:
             info = find(patch)
         except (LookupError, ValueError, TypeError) as error:
             return f"its tract has no patch {shown(patch)} ({error}); correct its data ID or the sky map"
-        inner, outer = _plain_box(info.getInnerBBox()), _plain_box(info.getOuterBBox())
+        inner, outer = plain_box(info.getInnerBBox()), plain_box(info.getOuterBBox())
         whole = "the outer box of its patch"
     if not outer.contains(box):
         return f"its box, {box}, does not lie in {whole}, {outer}; {advice}"
@@ -95,7 +95,7 @@ def _bbox_of(tract_info: Any) -> Box2I:
             f"A tract of the sky map is {shown(tract_info)}, a {type(tract_info).__name__}; it must have getBBox(). "
             "Give the sky map, not one of its tracts"
         )
-    return _plain_box(box)
+    return plain_box(box)
 
 
 def box_of(exposure: Any) -> Box2I:
