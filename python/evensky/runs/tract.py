@@ -16,7 +16,6 @@ import numpy as np
 from .._checks import whole_number
 from ..draw.progress import Progress
 from ..errors import InvalidParameterError, UnsuitableError
-from ..geom import Box2I
 from ..image import Exposure
 from ..image.like import data_like, exposure_of
 from ..matching.joint.config import MatchAllConfig
@@ -24,7 +23,7 @@ from ..matching.joint.differences import PairBins
 from ..matching.joint.grid import CommonGrid, PixelBox, around
 from ..matching.joint.models import Model
 from ..matching.joint.terms import terms_of
-from ..tasks.tract.background import plain_box, tract_of
+from ..tasks.tract.background import misplacement, plain_box, tract_of
 from ..work.executors import open_executor
 from .joint import HELD_BYTES, Correction, JointMethod
 from .match_run import MatchRun
@@ -70,8 +69,8 @@ class TractSource(Source):
     Parameters
     ----------
     warps : sequence of Warp
-    boxes : callable
-        Function of a patch that returns its inner and its outer box, both Box2I in the pixels of the tract.
+    info : TractInfo
+        The tract, of `evensky.tasks.tract` or of ``lsst.skymap``.
     bad_planes : sequence of str
     take : Take
         Function that is called once for each matched warp, from the thread that has matched it.
@@ -85,7 +84,7 @@ class TractSource(Source):
     def __init__(
         self,
         warps: Sequence[Warp],
-        boxes: Callable[[int], tuple[Box2I, Box2I]],
+        info: Any,
         bad_planes: Sequence[str],
         take: Take,
     ) -> None:
@@ -99,20 +98,21 @@ class TractSource(Source):
             if (warp.visit, warp.patch) in seen:
                 raise InvalidParameterError(f"The warp of {warp.label} is given twice; give each warp once")
             seen.add((warp.visit, warp.patch))
-        self._boxes = {patch: boxes(patch) for patch in {warp.patch for warp in self.warps}}
+        self._info = info
+        self._inner = {patch: plain_box(info[patch].getInnerBBox()) for patch in {warp.patch for warp in self.warps}}
         self._take = take
         self.items = [self._item(index, warp) for index, warp in enumerate(self.warps)]
 
     def _item(self, index: int, warp: Warp) -> Item:
         # The patches of a visit are like the chips of a file, at their places in the tract.
-        x0, y0 = self._boxes[warp.patch][0].getMin()
+        x0, y0 = self._inner[warp.patch].getMin()
         visit = Path(str(warp.visit))
         place = (1.0, 0.0, float(x0), 0.0, 1.0, float(y0))
         return Item(index, warp.label, visit, visit, slot=f"patch {warp.patch}", to_plane=place)
 
     def box_of(self, item: Item) -> PixelBox | None:
         """Return the inner box of the patch of a warp."""
-        box, _ = self._boxes[self.warps[item.index].patch]
+        box = self._inner[self.warps[item.index].patch]
         return box.getMinX(), box.getMinY(), box.getWidth(), box.getHeight()
 
     def number_of(self, visit: int) -> int:
@@ -135,16 +135,11 @@ class TractSource(Source):
         data = warp.load()
         exposure = exposure_of(data, warp.label, copy=to_change)
         exposure.dataId = {"visit": warp.visit, "patch": warp.patch}
-        (inner, outer), whole = self._boxes[warp.patch], exposure.getBBox()
-        if not (outer.contains(whole) and inner.overlaps(whole)):
-            raise UnsuitableError(
-                [
-                    f"the warp of {warp.label} covers {whole}, but its patch {outer}; the origin of a warp must be its "
-                    "place in the tract"
-                ]
-            )
+        whole = exposure.getBBox()
+        if reason := misplacement(self._info, warp.patch, whole):
+            raise UnsuitableError([f"the warp of {warp.label} is in the wrong place: {reason}"])
         if not to_change:
-            exposure = Exposure(exposure, inner.clippedTo(whole))
+            exposure = Exposure(exposure, self._inner[warp.patch].clippedTo(whole))
         return Frame(exposure, self.bits(exposure), data, shared=True)
 
     def finish(self, item: Item, frame: Frame, record: ExposureRecord, result: Result) -> None:
@@ -299,11 +294,7 @@ def match_warps(
             "SkyMap({number: tract})"
         )
 
-    def boxes(patch: int) -> tuple[Box2I, Box2I]:
-        one = info[patch]
-        return plain_box(one.getInnerBBox()), plain_box(one.getOuterBBox())
-
-    source = TractSource(warps, boxes, list(config.bad_planes), take)
+    source = TractSource(warps, info, list(config.bad_planes), take)
     number = None if reference is None else source.number_of(reference)
     workers = whole_number(workers, "workers")
     if workers < 1:
