@@ -42,6 +42,8 @@ from .sky_frame import check_sky_shape, scaled_sky, sky_pixels
 _ROUNDING = 1e-9
 # Largest standard error of the series over a detector, in units of the scatter of the samples.
 _MOST_GAIN = 30.0
+# Largest number of positions along x and y of a detector at which that is evaluated.
+_MOST_STEPS = 25
 
 
 class VisitBackgroundConfig(Config):
@@ -282,7 +284,7 @@ class VisitBackground:
     def _check_determined(self, place: Detector, group: int, fit: VisitFit) -> None:
         """Check the standard error of the series over a detector, also at its edges."""
         edges = Box2D(place.getBBox())
-        steps = np.linspace(0.0, 1.0, 2 * max(fit.coefficients.shape) + 1)
+        steps = np.linspace(0.0, 1.0, min(2 * max(fit.coefficients.shape) + 1, _MOST_STEPS))
         x, y = edges.getMinX() + steps * edges.getWidth(), edges.getMinY() + steps * edges.getHeight()
         at_x, at_y = mapped(place.transform, x[np.newaxis, :], y[:, np.newaxis])
         gain = float(fit.noise_gain(at_x, at_y, group).max())
