@@ -23,7 +23,7 @@ from ..matching.joint.differences import PairBins
 from ..matching.joint.grid import PixelBox
 from ..matching.joint.models import Model
 from ..matching.joint.terms import terms_of
-from ..tasks.tract.background import tract_of
+from ..tasks.tract.background import misplacement, tract_of
 from ..work.executors import open_executor
 from .joint import HELD_BYTES, Correction, JointMethod
 from .match_run import MatchRun
@@ -71,6 +71,8 @@ class TractSource(Source):
     warps : sequence of Warp
     inner : callable
         Function of a patch that returns its inner box, a Box2I in the pixels of the tract.
+    misplaced : callable
+        Function of a patch and a box that returns why a warp of this box cannot be that of the patch, "" if it can.
     bad_planes : sequence of str
     take : Take
         Function that is called once for each matched warp, from the thread that has matched it.
@@ -85,6 +87,7 @@ class TractSource(Source):
         self,
         warps: Sequence[Warp],
         inner: Callable[[int], Box2I],
+        misplaced: Callable[[int, Box2I], str],
         bad_planes: Sequence[str],
         take: Take,
     ) -> None:
@@ -99,6 +102,7 @@ class TractSource(Source):
                 raise InvalidParameterError(f"The warp of {warp.label} is given twice; give each warp once")
             seen.add((warp.visit, warp.patch))
         self._inner = {patch: inner(patch) for patch in {warp.patch for warp in self.warps}}
+        self._misplaced = misplaced
         self._take = take
         self.items = [self._item(index, warp) for index, warp in enumerate(self.warps)]
 
@@ -136,13 +140,8 @@ class TractSource(Source):
         exposure.dataId = {"visit": warp.visit, "patch": warp.patch}
         if not to_change:
             inner, whole = self._inner[warp.patch], exposure.getBBox()
-            if not inner.overlaps(whole):
-                raise UnsuitableError(
-                    [
-                        f"the warp of {warp.label} covers {whole}, but the inner box of its patch is {inner}; its "
-                        "origin must be in the pixels of the tract"
-                    ]
-                )
+            if reason := self._misplaced(warp.patch, whole):
+                raise UnsuitableError([f"the warp of {warp.label}: {reason}"])
             exposure = Exposure(exposure, inner.clippedTo(whole))
         return Frame(exposure, self.bits(exposure), data, shared=True)
 
@@ -288,7 +287,10 @@ def match_warps(
         box = info[patch].getInnerBBox()
         return Box2I(Point2I(box.getMinX(), box.getMinY()), Extent2I(box.getWidth(), box.getHeight()))
 
-    source = TractSource(warps, inner, list(config.bad_planes), take)
+    def misplaced(patch: int, box: Box2I) -> str:
+        return misplacement(info, patch, box)
+
+    source = TractSource(warps, inner, misplaced, list(config.bad_planes), take)
     number = None if reference is None else source.number_of(reference)
     method = TractMethod(source, config, workers=workers)
     with closing(method), open_executor("threads", workers) as renew:
