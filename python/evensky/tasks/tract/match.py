@@ -420,12 +420,11 @@ class MatchBackgroundsTask(Task):
     def _rest(self, difference: TractBackground, stats: np.ndarray, smooth: np.ndarray) -> np.ndarray | None:
         """Return what the model leaves of the bins as measured; None if it passes through them by construction."""
         if self.config.asOriginal:
-            rest = stats - smooth
-        elif difference.config.doSmooth or self.config.interpStyle in ("NONE", "CONSTANT"):
+            return np.asarray(stats - smooth)  # with NaN where a bin has no value
+        if difference.config.doSmooth or self.config.interpStyle in ("NONE", "CONSTANT"):
             rest = difference.getMeans() - smooth
-        else:
-            return None
-        return np.asarray(rest[np.isfinite(rest)])  # without interpolation, some bins have no value
+            return np.asarray(rest[np.isfinite(rest)])
+        return None
 
     def _interpolated(self, stats: ImageF) -> tuple[np.ndarray, Any]:
         """Return the bins of a difference as a background through them gives them back, and the style that was used."""

@@ -537,6 +537,8 @@ def test_without_interpolation_the_quality_is_that_of_the_known_bins() -> None:
     assert 0 < result.fits[2].rms < 1
     assert result.fits[2].mse == pytest.approx(result.fits[2].rms ** 2)
     assert all(np.isfinite(matched.image.array).all() for matched in result.matchedImageList)
+    config.asOriginal = True
+    assert np.isnan(MatchBackgroundsTask(config).run(warps, SKIES).fits[2].rms)
 
 
 def test_smoothing_is_done_once() -> None:
