@@ -248,6 +248,22 @@ def test_the_report_and_the_plot_of_a_run(example: SimpleNamespace, tmp_path: Pa
     assert example.result.plot().axes
 
 
+def test_warps_that_do_not_lie_in_their_patch_are_not_compared() -> None:
+    made = scene(6)
+    for patch in PATCHES:
+        if (14, patch) in made.warps:
+            made.warps[14, patch].setXY0(Point2I(0, 0))
+    # That of patch 0 is where it was, and that of patch 1 overlaps with the inner box of its patch all the same.
+    result = evensky.match_tract(made.warps, SKY_MAP, reference=11)
+    assert {record.label for record in result.run.failed} == {f"visit 14, patch {patch}" for patch in PATCHES if patch}
+    assert all("does not lie in the outer box of its patch" in record.message for record in result.run.failed)
+    assert set(result.warps) == {place for place in made.warps if place[0] != 14 or place[1] == 0}
+    rest = left_over(SimpleNamespace(**vars(made), result=result))
+    for (visit, patch), one in rest.items():
+        if visit == 12:
+            assert np.abs(one - made.truth[11][part(INFO[patch].getOuterBBox())]).max() < 5
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

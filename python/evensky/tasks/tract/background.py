@@ -415,6 +415,8 @@ class TractBackground:
         ------
         evensky.errors.RuntimeError
             If no bin has enough pixels.
+        evensky.errors.OutOfRangeError
+            If the warp does not overlap with the tract.
         ValueError
             With ``asOriginal``, if the patches of the tract are not square.
         """
@@ -514,7 +516,18 @@ class TractModel:
         return self.background_of(box_of(exposure))
 
     def background_of(self, box: Box2I) -> BackgroundList:
-        """Return the background over a box in pixels of the tract."""
+        """Return the background over a box in pixels of the tract.
+
+        Raises
+        ------
+        evensky.errors.OutOfRangeError
+            If the box does not overlap with the tract.
+        """
+        if not self.bbox.overlaps(box):
+            raise OutOfRangeError(
+                f"The box {box} does not overlap with the tract, {self.bbox}; set the origin (XY0) of the warp to the "
+                "pixels of the tract"
+            )
         x = _cell_centres(box.getMinX(), box.getWidth(), self.config.binning)[np.newaxis, :]
         y = _cell_centres(box.getMinY(), box.getHeight(), self.config.binning)[:, np.newaxis]
         bin_x = (x - self.bbox.getMinX() + 0.5) / self.config.xBin - 0.5

@@ -276,6 +276,17 @@ def test_warps_beyond_the_tract_are_errors(corner: tuple[int, int]) -> None:
     assert not background.numbers.array.any()
 
 
+def test_there_is_no_background_beyond_the_tract() -> None:
+    skies = sky_map()
+    background = added(skies, handles(skies, 1, np.ones((150, 200), np.float32)))
+    warp = ExposureF(Box2I(Point2I(200, 0), Extent2I(50, 50)))
+    for model in (background, background.toModel()):
+        with pytest.raises(OutOfRangeError, match=r"does not overlap with the tract, .*; set the origin"):
+            model.toWarpBackground(warp)
+    with pytest.raises(OutOfRangeError, match="does not overlap"):
+        background.toModel().variance_of(warp.getBBox())
+
+
 def test_as_original_pixels_beyond_the_tract_are_ignored() -> None:
     background = TractBackground(config(asOriginal=True), sky_map(), 0)
     warp = ExposureF(Box2I(Point2I(1000, -500), Extent2I(50, 50)))
