@@ -4,19 +4,11 @@ from __future__ import annotations
 
 __all__ = ["MatchBackgroundsConfig"]
 
-from typing import Any
 
-from lsst.pex.config import ChoiceField, Config, Field, FieldValidationError, ListField, RangeField
+from lsst.pex.config import ChoiceField, Config, Field, FieldValidationError, RangeField
 
 from ..image.mask import BAD_PLANES
-
-# Largest whole number that the core takes.
-_LARGEST = 2**31 - 1
-
-
-def _share(default: float, doc: str) -> Any:
-    """Return a field from 0 to 1."""
-    return RangeField(dtype=float, default=default, min=0.0, max=1.0, inclusiveMax=True, doc=doc)
+from .fields import MOST, mask_field, share_field, statistic_field, style_field
 
 
 class MatchBackgroundsConfig(Config):
@@ -28,19 +20,10 @@ class MatchBackgroundsConfig(Config):
         doc="Fit a Chebyshev series to the difference instead of interpolating it with a spline?",
     )
     order = Field[int](dtype=int, default=8, doc="Order of the Chebyshev series. Only used with usePolynomial.")
-    badMaskPlanes = ListField[str](
-        dtype=str,
-        default=list(BAD_PLANES),
-        doc="Mask planes whose pixels do not count; each must exist in the masks of the exposures.",
-        itemCheck=lambda name: bool(name),
+    badMaskPlanes = mask_field(
+        BAD_PLANES, "Mask planes whose pixels do not count; each must exist in the masks of the exposures."
     )
-    gridStatistic = ChoiceField[str](
-        dtype=str,
-        default="MEAN",
-        optional=False,
-        doc="Statistic of each bin of the difference.",
-        allowed={"MEAN": "the mean", "MEDIAN": "the median", "MEANCLIP": "the mean after clipping"},
-    )
+    gridStatistic = statistic_field("MEAN", "Statistic of each bin of the difference.")
     undersampleStyle = ChoiceField[str](
         dtype=str,
         default="REDUCE_INTERP_ORDER",
@@ -52,31 +35,23 @@ class MatchBackgroundsConfig(Config):
             "INCREASE_NXNYSAMPLE": "use smaller bins; with usePolynomial only",
         },
     )
-    binSize = RangeField(dtype=int, default=256, min=1, max=_LARGEST, doc="Size of the bins, in pixels.")
-    interpStyle = ChoiceField[str](
-        dtype=str,
-        default="AKIMA_SPLINE",
-        optional=False,
-        doc="Interpolation between bins. Not used with usePolynomial.",
-        allowed={
-            "CONSTANT": "steps",
-            "LINEAR": "straight lines",
-            "NATURAL_SPLINE": "cubic splines with zero second derivative at the ends",
-            "AKIMA_SPLINE": "Akima's splines, which do not overshoot",
-            "NONE": "no background estimation: the model is zero",
-        },
+    binSize = RangeField(dtype=int, default=256, min=1, max=MOST, doc="Size of the bins, in pixels.")
+    interpStyle = style_field(
+        "AKIMA_SPLINE",
+        "Interpolation between bins. Not used with usePolynomial.",
+        none="no background estimation: the model is zero",
     )
     numSigmaClip = RangeField(
         dtype=int, default=3, min=1, doc="Half-width of the clipping window in standard deviations."
     )
-    numIter = RangeField(dtype=int, default=2, min=1, max=_LARGEST, doc="Number of clipping rounds.")
-    bestRefWeightCoverage = _share(
+    numIter = RangeField(dtype=int, default=2, min=1, max=MOST, doc="Number of clipping rounds.")
+    bestRefWeightCoverage = share_field(
         0.4, "Weight of the number of good pixels in the choice of the reference; more pixels are better."
     )
-    bestRefWeightVariance = _share(
+    bestRefWeightVariance = share_field(
         0.4, "Weight of the variance of the pixels in the choice of the reference; a lower variance is better."
     )
-    bestRefWeightLevel = _share(
+    bestRefWeightLevel = share_field(
         0.2, "Weight of the background level in the choice of the reference; a lower level is better."
     )
     approxWeighting = Field[bool](dtype=bool, default=True, doc="Weight the bins by their errors in the Chebyshev fit?")
@@ -90,13 +65,13 @@ class MatchBackgroundsConfig(Config):
     gridStdevEpsilon = RangeField(
         dtype=float, default=1e-8, min=0.0, doc="The fit is unweighted if no bin has an error greater than this."
     )
-    flagGoodFraction = _share(
+    flagGoodFraction = share_field(
         0.1, "A match is flagged LOW_COVERAGE if less than this share of the pixels is good in both exposures."
     )
-    flagGoodBinFraction = _share(
+    flagGoodBinFraction = share_field(
         0.5, "A match is flagged FEW_GOOD_BINS if less than this share of the bins has a good pixel."
     )
-    flagExtrapolatedFraction = _share(
+    flagExtrapolatedFraction = share_field(
         0.1, "A match is flagged EXTRAPOLATED if more than this share of the image lies beyond the good bins."
     )
 
@@ -109,5 +84,5 @@ class MatchBackgroundsConfig(Config):
             For a value that is not allowed.
         """
         super().validate()
-        if not (0 if self.usePolynomial else -_LARGEST) <= self.order < _LARGEST:
+        if not (0 if self.usePolynomial else -MOST) <= self.order < MOST:
             raise FieldValidationError(type(self).order, self, f"order = {self.order}; it must be >= 0 and < 2^31 - 1")

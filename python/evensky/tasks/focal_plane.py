@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
-from lsst.pex.config import ChoiceField, Config, Field, FieldValidationError, ListField, RangeField
+from lsst.pex.config import Config, Field, FieldValidationError
 
 from .. import errors
 from .._checks import shown, whole_number
@@ -34,6 +34,7 @@ from ..matching.detector import (
 )
 from ..matching.focal_bins import BinSums, SmoothBins, add_pixels, cell_counts, centred_sums, good_pixels
 from ..math import ApproximateControl, BackgroundList, BackgroundMI, UndersampleStyle, stringToInterpStyle
+from .fields import cell_field, mask_field, positive_field, share_field, style_field
 
 # Share of a bin by which detectors may reach beyond the grid, as rounding does.
 _ROUNDING = 1e-6
@@ -47,57 +48,22 @@ class FocalPlaneBackgroundConfig(Config):
     ``xSize``, ``ySize`` and ``pixelSize`` have the unit of the focal plane: pixels, or for example millimetres.
     """
 
-    xSize = RangeField(
-        dtype=float, default=8192.0, min=0.0, inclusiveMin=False, doc="Width of the bins, in the focal plane's unit."
+    xSize = positive_field(8192.0, "Width of the bins, in the focal plane's unit.")
+    ySize = positive_field(8192.0, "Height of the bins, in the focal plane's unit.")
+    pixelSize = positive_field(1.0, "Side of a pixel, in the focal plane's unit.")
+    minFrac = share_field(
+        0.1, "A bin is filled from its neighbours if less than this share of its area has good pixels."
     )
-    ySize = RangeField(
-        dtype=float, default=8192.0, min=0.0, inclusiveMin=False, doc="Height of the bins, in the focal plane's unit."
-    )
-    pixelSize = RangeField(
-        dtype=float, default=1.0, min=0.0, inclusiveMin=False, doc="Side of a pixel, in the focal plane's unit."
-    )
-    minFrac = RangeField(
-        dtype=float,
-        default=0.1,
-        min=0.0,
-        max=1.0,
-        inclusiveMax=True,
-        doc="A bin is filled from its neighbours if less than this share of its area has good pixels.",
-    )
-    mask = ListField[str](
-        dtype=str,
-        default=["BAD", "SAT", "INTRP", "DETECTED", "DETECTED_NEGATIVE", "EDGE", "NO_DATA"],
-        doc="Mask planes whose pixels do not count.",
-        itemCheck=lambda name: bool(name),
-    )
-    interpolation = ChoiceField[str](
-        dtype=str,
-        default="AKIMA_SPLINE",
+    mask = mask_field(["BAD", "SAT", "INTRP", "DETECTED", "DETECTED_NEGATIVE", "EDGE", "NO_DATA"])
+    interpolation = style_field(
+        "AKIMA_SPLINE",
+        "Interpolation between good bins, and between the cells of a detector's background.",
+        none="no interpolation: every bin must be good",
         optional=True,
-        doc="Interpolation between good bins, and between the cells of a detector's background.",
-        allowed={
-            "CONSTANT": "steps",
-            "LINEAR": "straight lines",
-            "NATURAL_SPLINE": "cubic splines with zero second derivative at the ends",
-            "AKIMA_SPLINE": "Akima's splines, which do not overshoot",
-            "NONE": "no interpolation: every bin must be good",
-        },
     )
     doSmooth = Field[bool](dtype=bool, default=False, doc="Smooth the bins?")
-    smoothScale = RangeField(
-        dtype=float,
-        default=2.0,
-        min=0.0,
-        inclusiveMin=False,
-        doc="Standard deviation of the Gaussian that smooths the bins, in bins.",
-    )
-    binning = RangeField(
-        dtype=int,
-        default=64,
-        min=1,
-        max=2**31 - 1,
-        doc="Largest size of the cells of a detector's background, in pixels.",
-    )
+    smoothScale = positive_field(2.0, "Standard deviation of the Gaussian that smooths the bins, in bins.")
+    binning = cell_field("Largest size of the cells of a detector's background, in pixels.")
 
     def validate(self) -> None:
         """Check the fields.

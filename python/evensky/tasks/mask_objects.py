@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from lsst.pex.config import Config, ListField, RangeField
+from lsst.pex.config import Config, RangeField
 
 from .. import errors
 from ..errors import InvalidParameterError
@@ -25,6 +25,7 @@ from ..math import (
     makeBackground,
 )
 from .base import Task
+from .fields import mask_field, positive_field
 
 # Least weight of the good pixels under the smoothing.
 _LEAST_WEIGHT = 0.2
@@ -38,12 +39,8 @@ class MaskObjectsConfig(Config):
     """Configuration of `MaskObjectsTask`."""
 
     nIter = RangeField(dtype=int, default=3, min=1, doc="Number of rounds of masking and measuring the background.")
-    detectSigma = RangeField(
-        dtype=float,
-        default=5.0,
-        min=0.0,
-        inclusiveMin=False,
-        doc="Detection threshold above the background, in standard deviations of the smoothed image.",
+    detectSigma = positive_field(
+        5.0, "Detection threshold above the background, in standard deviations of the smoothed image."
     )
     smoothSigma = RangeField(
         dtype=float, default=2.0, min=0.0, doc="Standard deviation of the Gaussian that smooths the image, in pixels."
@@ -58,12 +55,7 @@ class MaskObjectsConfig(Config):
         doc="Size of the bins of the background above which objects are found, in pixels. Objects as large as a bin "
         "are taken for background.",
     )
-    mask = ListField[str](
-        dtype=str,
-        default=["BAD", "EDGE", "NO_DATA"],
-        doc="Mask planes whose pixels are not looked at.",
-        itemCheck=lambda name: bool(name),
-    )
+    mask = mask_field(["BAD", "EDGE", "NO_DATA"], "Mask planes whose pixels are not looked at.")
 
 
 class MaskObjectsTask(Task):

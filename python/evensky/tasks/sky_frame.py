@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from lsst.pex.config import ChoiceField, Config, ConfigField, Field, ListField, RangeField
+from lsst.pex.config import Config, ConfigField, Field, RangeField
 
 from .. import errors
 from .._checks import real_number, shown
@@ -30,57 +30,37 @@ from ..math import (
     stringToStatisticsProperty,
 )
 from .base import Struct, Task
+from .fields import mask_field, positive_field, statistic_field, style_field
 
-_STYLES = {
-    "CONSTANT": "steps",
-    "LINEAR": "straight lines",
-    "NATURAL_SPLINE": "cubic splines with zero second derivative at the ends",
-    "AKIMA_SPLINE": "Akima's splines, which do not overshoot",
-}
-_STATISTICS = {"MEANCLIP": "the mean after clipping", "MEAN": "the mean", "MEDIAN": "the median"}
 # Cards of the header of a sky frame: the box of the detector, and the interpolation between the bins.
 _BOX = ("BOX.MINX", "BOX.MINY", "BOX.MAXX", "BOX.MAXY")
 _ALGORITHM = "ALGORITHM"
 
 
-def _mask_field(default: list[str]) -> Any:
-    return ListField[str](
-        dtype=str, default=default, doc="Mask planes whose pixels do not count.", itemCheck=lambda name: bool(name)
-    )
-
-
 class BackgroundConfig(Config):
     """Configuration of the bins of a sky frame."""
 
-    statistic = ChoiceField[str](
-        dtype=str, default="MEANCLIP", optional=False, doc="Statistic of each bin.", allowed=_STATISTICS
-    )
+    statistic = statistic_field("MEANCLIP", "Statistic of each bin.")
     xBinSize = RangeField(dtype=int, default=32, min=1, doc="Width of the bins, in pixels.")
     yBinSize = RangeField(dtype=int, default=32, min=1, doc="Height of the bins, in pixels.")
-    algorithm = ChoiceField[str](
-        dtype=str, default="NATURAL_SPLINE", optional=False, doc="Interpolation between bins.", allowed=_STYLES
-    )
-    mask = _mask_field(["SAT", "BAD", "EDGE", "DETECTED", "DETECTED_NEGATIVE", "NO_DATA"])
+    algorithm = style_field("NATURAL_SPLINE", "Interpolation between bins.")
+    mask = mask_field(["SAT", "BAD", "EDGE", "DETECTED", "DETECTED_NEGATIVE", "NO_DATA"])
 
 
 class SkyStatsConfig(Config):
     """Configuration of the samples of an image and of a sky frame."""
 
-    statistic = ChoiceField[str](
-        dtype=str, default="MEANCLIP", optional=False, doc="Statistic of each sample.", allowed=_STATISTICS
-    )
-    clip = RangeField(dtype=float, default=3.0, min=0.0, inclusiveMin=False, doc="Clipping limit in std. deviations.")
+    statistic = statistic_field("MEANCLIP", "Statistic of each sample.")
+    clip = positive_field(3.0, "Clipping limit in std. deviations.")
     nIter = RangeField(dtype=int, default=3, min=0, doc="Number of clipping rounds.")
-    mask = _mask_field(["SAT", "DETECTED", "DETECTED_NEGATIVE", "BAD", "NO_DATA"])
+    mask = mask_field(["SAT", "DETECTED", "DETECTED_NEGATIVE", "BAD", "NO_DATA"])
 
 
 class SkyMeasurementConfig(Config):
     """Configuration of `SkyMeasurementTask`."""
 
     skyIter = RangeField(dtype=int, default=3, min=0, doc="Largest number of rounds in which samples are rejected.")
-    skyRej = RangeField(
-        dtype=float, default=3.0, min=0.0, inclusiveMin=False, doc="Limit of rejection in standard deviations."
-    )
+    skyRej = positive_field(3.0, "Limit of rejection in standard deviations.")
     background = ConfigField(dtype=BackgroundConfig, doc="Bins of the sky frame.")
     xNumSamples = RangeField(dtype=int, default=4, min=1, doc="Number of samples of each detector in x.")
     yNumSamples = RangeField(dtype=int, default=4, min=1, doc="Number of samples of each detector in y.")

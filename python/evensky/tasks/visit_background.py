@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
-from lsst.pex.config import ChoiceField, Config, Field, ListField, RangeField
+from lsst.pex.config import ChoiceField, Config, Field, RangeField
 
 from .. import errors
 from .._checks import shown
@@ -36,6 +36,7 @@ from ..math import (
     UndersampleStyle,
     stringToStatisticsProperty,
 )
+from .fields import cell_field, mask_field, positive_field, share_field, statistic_field
 from .sky_frame import check_sky_shape, scaled_sky, sky_pixels
 
 # Share of the focal plane by which detectors may reach beyond it, as rounding does.
@@ -62,38 +63,12 @@ class VisitBackgroundConfig(Config):
         allowed={"NONE": "none", "DETECTOR": "one for each detector", "TYPE": "one for each type of detector"},
     )
     binSize = RangeField(dtype=int, default=128, min=1, doc="Size of the samples of the detectors, in pixels.")
-    minFrac = RangeField(
-        dtype=float,
-        default=0.1,
-        min=0.0,
-        max=1.0,
-        inclusiveMax=True,
-        doc="Samples with a smaller share of good pixels are not used.",
-    )
-    statistic = ChoiceField[str](
-        dtype=str,
-        default="MEANCLIP",
-        optional=False,
-        doc="Statistic of each sample.",
-        allowed={"MEANCLIP": "the mean after clipping", "MEAN": "the mean", "MEDIAN": "the median"},
-    )
-    mask = ListField[str](
-        dtype=str,
-        default=["BAD", "SAT", "INTRP", "DETECTED", "DETECTED_NEGATIVE", "EDGE", "NO_DATA"],
-        doc="Mask planes whose pixels do not count.",
-        itemCheck=lambda name: bool(name),
-    )
+    minFrac = share_field(0.1, "Samples with a smaller share of good pixels are not used.")
+    statistic = statistic_field("MEANCLIP", "Statistic of each sample.")
+    mask = mask_field(["BAD", "SAT", "INTRP", "DETECTED", "DETECTED_NEGATIVE", "EDGE", "NO_DATA"])
     numIter = RangeField(dtype=int, default=10, min=0, doc="Largest number of rounds in which samples are rejected.")
-    rejection = RangeField(
-        dtype=float, default=3.0, min=0.0, inclusiveMin=False, doc="Limit of rejection in standard deviations."
-    )
-    binning = RangeField(
-        dtype=int,
-        default=64,
-        min=1,
-        max=2**31 - 1,
-        doc="Largest size of the cells of a detector's background, in pixels.",
-    )
+    rejection = positive_field(3.0, "Limit of rejection in standard deviations.")
+    binning = cell_field("Largest size of the cells of a detector's background, in pixels.")
 
 
 class VisitBackground:

@@ -454,7 +454,7 @@ class TractBackground:
 
         def positions(count: int, start: int, bin_size: float) -> np.ndarray:
             scale = 1.0 / bin_size
-            return size * np.arange(count) * scale + (start * scale - 0.5)
+            return np.asarray(size * np.arange(count) * scale + (start * scale - 0.5))
 
         values = sample_bins(
             self.getStatsImage().array,

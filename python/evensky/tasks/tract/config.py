@@ -6,15 +6,10 @@ __all__ = ["ChooseReferenceVisitConfig", "GridConfig", "TractBackgroundConfig", 
 
 from typing import Any
 
-from lsst.pex.config import ChoiceField, Config, ConfigField, Field, ListField, RangeField
+from lsst.pex.config import ChoiceField, Config, ConfigField, Field, RangeField
 
-_STYLES = {
-    "CONSTANT": "steps",
-    "LINEAR": "straight lines",
-    "NATURAL_SPLINE": "cubic splines with zero second derivative at the ends",
-    "AKIMA_SPLINE": "Akima's splines, which do not overshoot",
-    "NONE": "no interpolation style",
-}
+from ..fields import cell_field, mask_field, positive_field, statistic_field, style_field
+
 _AS_ORIGINAL = (
     "Give the numbers of the original task, with its errors of position, edges and coverage? The configurations inside "
     "this one then do so too."
@@ -37,38 +32,25 @@ class TractBackgroundConfig(Config):
         doc="A bin with fewer good pixels than this share of xBin * yBin is filled from its neighbours. Each bin is "
         "measured in a box of 4 * xBin * yBin pixels.",
     )
-    mask = ListField[str](
-        dtype=str,
-        default=["BAD", "SAT", "EDGE", "NO_DATA"],
-        doc="Mask planes whose pixels do not count.",
-    )
-    interpolation = ChoiceField[str](
-        dtype=str,
-        default="AKIMA_SPLINE",
+    mask = mask_field(["BAD", "SAT", "EDGE", "NO_DATA"])
+    interpolation = style_field(
+        "AKIMA_SPLINE",
+        "Interpolation between bins where images are made and, with asOriginal, where bins are filled. None fills no "
+        "bins.",
+        none="no interpolation style",
         optional=True,
-        doc="Interpolation between bins where images are made and, with asOriginal, where bins are filled. None fills "
-        "no bins.",
-        allowed=_STYLES,
     )
     doSmooth = Field[bool](dtype=bool, default=False, doc="Smooth the bins by a Gaussian?")
-    smoothScale = RangeField(
-        dtype=float, default=2.0, min=0.0, inclusiveMin=False, doc="Standard deviation of the Gaussian, in bins."
-    )
-    binning = RangeField(
-        dtype=int, default=64, min=1, doc="Size of the cells of a background that is made for a warp, in pixels."
-    )
+    smoothScale = positive_field(2.0, "Standard deviation of the Gaussian, in bins.")
+    binning = cell_field("Size of the cells of a background that is made for a warp, in pixels.")
     asOriginal = Field[bool](dtype=bool, default=False, doc=_AS_ORIGINAL)
 
 
 class GridConfig(Config):
     """Fields of the grid of bins that two configurations share."""
 
-    gridStatistic = ChoiceField[str](
-        dtype=str,
-        default="MEANCLIP",
-        optional=False,
-        doc="Statistic of the cells of the grid. Each cell holds one bin, so that it has no effect.",
-        allowed={"MEAN": "the mean", "MEDIAN": "the median", "MEANCLIP": "the mean after clipping"},
+    gridStatistic = statistic_field(
+        "MEANCLIP", "Statistic of the cells of the grid. Each cell holds one bin, so that it has no effect."
     )
     undersampleStyle = ChoiceField[str](
         dtype=str,
@@ -77,12 +59,10 @@ class GridConfig(Config):
         doc="What to do if there are too few bins for the interpolation style.",
         allowed={"THROW_EXCEPTION": "fail", "REDUCE_INTERP_ORDER": "use a simpler style"},
     )
-    interpStyle = ChoiceField[str](
-        dtype=str,
-        default="AKIMA_SPLINE",
-        optional=False,
-        doc="Interpolation between the cells of the grid.",
-        allowed={**_STYLES, "NONE": "no background estimation: the model is zero"},
+    interpStyle = style_field(
+        "AKIMA_SPLINE",
+        "Interpolation between the cells of the grid.",
+        none="no background estimation: the model is zero",
     )
     numSigmaClip = RangeField(
         dtype=int,

@@ -29,6 +29,7 @@ from ...math import (
     stringToUndersampleStyle,
 )
 from ..base import Struct, Task
+from ..fields import share_field
 from .background import TractBackground, TractModel, bad_plane_bits, box_of, tract_of, within
 from .config import GridConfig, TractBackgroundConfig, as_configured
 from .reference import ChooseReferenceVisitTask
@@ -68,21 +69,12 @@ class MatchBackgroundsConfig(GridConfig):
         dtype=int, default=-1, min=-1, doc="Order of the Chebyshev series; -1 selects it from the data."
     )
     fitMaxOrder = RangeField(dtype=int, default=6, min=0, doc="Highest order that is selected.")
-    flagGoodFraction = RangeField(
-        dtype=float,
-        default=0.1,
-        min=0.0,
-        max=1.0,
-        inclusiveMax=True,
-        doc="A visit is flagged LOW_COVERAGE if less than this share of its good pixels is good in the reference.",
+    flagGoodFraction = share_field(
+        0.1, "A visit is flagged LOW_COVERAGE if less than this share of its good pixels is good in the reference."
     )
-    flagExtrapolatedFraction = RangeField(
-        dtype=float,
-        default=0.1,
-        min=0.0,
-        max=1.0,
-        inclusiveMax=True,
-        doc="A visit or a warp is flagged EXTRAPOLATED if more than this share of its good pixels is in bins that are "
+    flagExtrapolatedFraction = share_field(
+        0.1,
+        "A visit or a warp is flagged EXTRAPOLATED if more than this share of its good pixels is in bins that are "
         "filled from others.",
     )
     heldMegabytes = RangeField(
