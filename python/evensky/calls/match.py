@@ -36,15 +36,15 @@ from ..runs.survey import place_items
 from ..runs.terms import check_term_files
 from ..tasks import MatchBackgroundsConfig
 from .background import style_of
+from .result import RunResult
 
 if TYPE_CHECKING:
-    from astropy.table import Table
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
 @dataclass(repr=False)
-class _Result:
+class _Result(RunResult):
     exposures: list[Any]
     run: MatchRun
 
@@ -52,28 +52,6 @@ class _Result:
     def reference(self) -> int:
         """Number of the reference."""
         return next(index for index, record in enumerate(self.run.records) if record.label == self.run.reference)
-
-    @property
-    def table(self) -> Table:
-        """Results as an `astropy.table.Table`, one row per exposure."""
-        return self.run.table
-
-    def plot(self) -> Figure:
-        """Draw the levels of all exposures before and after matching."""
-        return self.run.plot()
-
-    def write_report(self, path: str | Path) -> Path:
-        """Write the report of the run as a page of HTML, and return its path."""
-        return write_report(self.run, path)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.run.summary})"
-
-    def __str__(self) -> str:
-        return str(self.run)
-
-    def _repr_html_(self) -> str:
-        return self.run._repr_html_()
 
 
 @dataclass(repr=False)

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._checks import names_of, shown, whole_number
@@ -18,20 +17,19 @@ from ..io.configuration import change_config
 from ..io.data_refs import id_dict
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.models import Model
-from ..report import write_report
 from ..runs.match_run import MatchRun
 from ..runs.record import ExposureRecord
 from ..runs.tract import TERMS, Warp, match_warps
+from .result import RunResult
 
 if TYPE_CHECKING:
     from astropy.table import Table
-    from matplotlib.figure import Figure
 
 Take = Callable[[int, int, Any, Model | None], None]
 
 
 @dataclass(repr=False)
-class MatchTractResult:
+class MatchTractResult(RunResult):
     """The result of `match_tract`.
 
     Attributes
@@ -51,11 +49,6 @@ class MatchTractResult:
     reference: int
     warps: dict[tuple[int, int], Any] = field(default_factory=dict)
     models: dict[tuple[int, int], Model | None] = field(default_factory=dict)
-
-    @property
-    def table(self) -> Table:
-        """Results as an `astropy.table.Table`, one row per warp."""
-        return self.run.table
 
     @property
     def visits(self) -> Table:
@@ -88,20 +81,6 @@ class MatchTractResult:
         for record in self.run.records:
             result.setdefault(int(record.path), []).append(record)
         return dict(sorted(result.items()))
-
-    def plot(self) -> Figure:
-        """Draw the levels of all warps before and after matching."""
-        return self.run.plot()
-
-    def write_report(self, path: str | Path) -> Path:
-        """Write the report of the run as a page of HTML, and return its path."""
-        return write_report(self.run, path)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.run.summary})"
-
-    def __str__(self) -> str:
-        return str(self.run)
 
 
 def match_tract(
