@@ -19,7 +19,7 @@ from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.models import Model
 from ..runs.match_run import MatchRun
 from ..runs.record import ExposureRecord
-from ..runs.tract import TERMS, Warp, match_warps
+from ..runs.tract import BAD_PLANES, TERMS, Warp, match_warps
 from .result import RunResult
 
 if TYPE_CHECKING:
@@ -116,8 +116,11 @@ def match_tract(
         The tract; by default that of the handles, or the only one of the sky map.
     reference : int, optional
         Visit to leave unchanged; by default chosen automatically. See also `level`.
-    level, order, bin_size, bad_planes, scale, config
+    level, order, bin_size, scale, config
         See `evensky.match_all`. The terms are "smooth" and "gain", and splines are not among the candidate models.
+    bad_planes : str or iterable of str, optional
+        Names of mask planes whose pixels do not count, by default "BAD", "SAT", "EDGE" and "NO_DATA", as in the match
+        of a tract to a reference.
     workers : int, optional
         Number of threads, at least 1. Results do not depend on it.
     take : callable, optional
@@ -158,11 +161,12 @@ def match_tract(
     0.0
     """
     found, named = _warps_of(warps)
+    usual = list(BAD_PLANES) if config is None else None
     given = {
         "level": level if level is not None or reference is None or config is not None else "reference",
         "order": order,
         "bin_size": bin_size,
-        "bad_planes": None if bad_planes is None else list(names_of(bad_planes, "bad_planes") or ()),
+        "bad_planes": usual if bad_planes is None else list(names_of(bad_planes, "bad_planes") or ()),
         "scale": scale,
         "terms": None if config is not None else list(TERMS),
     }

@@ -37,7 +37,7 @@ from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.models import Model
 from ..math import REDUCE_INTERP_ORDER, ApproximateControl, BackgroundList, BackgroundMI, Interpolate
 from ..runs.match_run import MatchRun
-from ..runs.tract import TERMS, Warp, match_warps
+from ..runs.tract import BAD_PLANES, TERMS, Warp, match_warps
 from ..tasks.tract import MatchBackgroundsConfig, MatchBackgroundsTask, SkyMap
 from ..tasks.tract.background import box_of
 from ..tasks.tract.warps import MisplacedWarpsError
@@ -154,7 +154,7 @@ class MatchTractBackgroundsConfig(pipe_base.PipelineTaskConfig, pipelineConnecti
         """Set the terms of the joint match to those that a tract has, and its bad planes to those of the original."""
         super().setDefaults()
         self.joint.terms = list(TERMS)
-        self.joint.bad_planes = list(self.match.tractBgModel.mask)
+        self.joint.bad_planes = list(BAD_PLANES)
 
 
 class MatchTractBackgroundsTask(pipe_base.PipelineTask):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["TERMS", "Take", "TractMethod", "TractSource", "Warp", "match_warps"]
+__all__ = ["BAD_PLANES", "TERMS", "Take", "TractMethod", "TractSource", "Warp", "match_warps"]
 
 import math
 from collections.abc import Callable, Sequence
@@ -24,6 +24,7 @@ from ..matching.joint.grid import CommonGrid, PixelBox, around
 from ..matching.joint.models import Model
 from ..matching.joint.terms import terms_of
 from ..tasks.tract.background import misplacement, plain_box, tract_of
+from ..tasks.tract.config import TractBackgroundConfig
 from ..work.executors import open_executor
 from .joint import HELD_BYTES, Correction, JointMethod
 from .match_run import MatchRun
@@ -34,6 +35,10 @@ from .source import Frame, Item, Result, Source
 
 TERMS = ("smooth", "gain")
 """Terms that the model of a visit may have: all others belong to the pixels of one image."""
+
+BAD_PLANES = tuple(TractBackgroundConfig().mask)
+"""Mask planes whose pixels do not count, as in the match to a reference: edges of detectors among them, but no stars,
+as these cancel in differences."""
 
 
 @dataclass(frozen=True)

@@ -201,6 +201,21 @@ def test_masks_of_all_visits_count() -> None:
     assert np.sqrt(np.mean((some - some.mean(axis=0)) ** 2)) < 0.015 * NOISE
 
 
+def test_edges_of_detectors_do_not_count_by_default() -> None:
+    made = scene(8)
+    for (visit, _), warp in made.warps.items():
+        if visit == 14:
+            warp.image.array[:40] += 300
+            warp.mask.array[:40] |= Mask.getPlaneBitMask("EDGE")
+    by_default = evensky.match_tract(made.warps, SKY_MAP, level="mean")
+    counted = evensky.match_tract(made.warps, SKY_MAP, level="mean", bad_planes="BAD")
+    x, y = np.array([150.0, 450.0]), np.array([100.0, 300.0])
+    mean = np.mean([made.truth[visit] for visit in VISITS], axis=0)
+    expected = (mean - made.truth[14])[y.astype(int), x.astype(int)]
+    np.testing.assert_allclose(by_default.models[14, 0].evaluate(x, y), expected, atol=0.2 * NOISE)
+    assert np.abs(counted.models[14, 0].evaluate(x, y) - expected).max() > NOISE
+
+
 def test_a_warp_that_cannot_be_read_does_not_stop_the_others() -> None:
     made = scene(5)
 
