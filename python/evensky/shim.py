@@ -8,19 +8,25 @@ Nothing happens on import; `install` puts the modules into ``sys.modules``, and 
     import lsst.afw.math as afwMath  # evensky.math
     from lsst.geom import Box2I      # evensky.geom
 
+``python -m evensky.shim script.py`` runs a script with them, ``python -m evensky.shim -m pytest tests`` a module.
+
 A package that is installed is never replaced: its stand-in is left out. The task
 ``lsst.pipe.tasks.matchBackgrounds`` has two generations, of which one is installed at a time.
 """
 
 from __future__ import annotations
 
-__all__ = ["GENERATIONS", "install", "uninstall"]
+__all__ = ["GENERATIONS", "install", "main", "uninstall"]
 
+import argparse
 import importlib
 import importlib.machinery
 import importlib.util
+import runpy
 import sys
 import threading
+from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -280,3 +286,42 @@ def uninstall() -> list[str]:
             if holder is not None and holder.__dict__.get(leaf) is module:
                 delattr(holder, leaf)
         return names
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a script or a module that is written for the LSST stack.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        ``[--generation NAME] script.py ...`` or ``[--generation NAME] -m module ...``; by default those of the command
+        line.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m evensky.shim", description="Run a script or a module that is written for the LSST stack."
+    )
+    parser.add_argument("--generation", choices=list(GENERATIONS), help="of the task matchBackgrounds")
+    parser.add_argument("-m", dest="module", help="module to run in place of a script")
+    parser.add_argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="script.py ...", help="script, and its arguments"
+    )
+    given = parser.parse_args(arguments)
+    install(given.generation)
+    if given.module is not None:
+        sys.argv = [given.module, *given.arguments]
+        sys.path.insert(0, "")
+        runpy.run_module(given.module, run_name="__main__", alter_sys=True)
+        return
+    if not given.arguments:
+        parser.error("a script or -m and a module are needed")
+    script = Path(given.arguments[0])
+    if not script.is_file():
+        parser.error(f"there is no script {script}")
+    sys.argv = list(given.arguments)
+    sys.path.insert(0, str(script.resolve().parent))
+    runpy.run_path(str(script), run_name="__main__")
+
+
+if __name__ == "__main__":
+    # The stand-ins belong to the module that others import, and not to this run of its file.
+    importlib.import_module("evensky.shim").main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -294,3 +295,41 @@ def test_what_is_missing_is_named() -> None:
     assert "cannot import name 'makeMosaic' from 'lsst.afw.math'" in second
     with pytest.raises(errors.InvalidParameterError, match="'patch'; it must be one of exposures, tract"):
         install("patch")
+
+
+def run_shim(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "evensky.shim", *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_script_is_run_unchanged(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("NUMBER = 7\n")
+    (tmp_path / "script.py").write_text(
+        "import sys\nimport beside\nimport lsst.afw.image as afwImage\n"
+        "from lsst.pipe.tasks.matchBackgrounds import MatchBackgroundsTask\n"
+        "print(__name__, sys.argv[1:], afwImage.ImageF(3, 2, beside.NUMBER).array.sum())\n"
+        "print(MatchBackgroundsTask.__module__)\n"
+    )
+    for generation, module in (
+        ("exposures", "evensky.tasks.match_backgrounds"),
+        ("tract", "evensky.tasks.tract.match"),
+    ):
+        done = run_shim(tmp_path, "--generation", generation, "script.py", "-x", "--help")
+        assert done.stdout.splitlines() == ["__main__ ['-x', '--help'] 42.0", module], done.stderr
+    done = run_shim(tmp_path, "-m", "script", "one")
+    assert done.stdout.startswith("__main__ ['one'] 42.0"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "a script or -m"),
+        (["missing.py"], "no script missing.py"),
+        (["--generation", "x", "a.py"], "invalid choice"),
+    ],
+)
+def test_bad_command_lines(tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = run_shim(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
