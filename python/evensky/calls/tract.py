@@ -5,14 +5,17 @@ from __future__ import annotations
 __all__ = ["MatchTractResult", "match_tract"]
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._checks import names_of, shown, whole_number
 from ..draw.progress import Progress
 from ..errors import InvalidParameterError
+from ..io import read_exposure
 from ..io.configuration import change_config
 from ..io.data_refs import id_dict
 from ..matching.joint.config import MatchAllConfig
@@ -20,6 +23,7 @@ from ..matching.joint.models import Model
 from ..runs.match_run import MatchRun
 from ..runs.record import ExposureRecord
 from ..runs.tract import BAD_PLANES, TERMS, Warp, match_warps
+from ..tasks.tract import SkyMap, TractInfo
 from .result import RunResult
 
 if TYPE_CHECKING:
@@ -70,10 +74,15 @@ class MatchTractResult(RunResult):
                     "failed": len(records) - len(done),
                     "fit_chi": math.sqrt(sum(one**2 for one in chi) / len(chi)) if chi else math.nan,
                     "largest_sigma": max(sigma, default=math.nan),
-                    "flags": ", ".join(sorted({flag for record in done for flag in record.flags})),
+                    "group": max((record.group for record in done if record.group is not None), default=-1),
+                    "flags": ", ".join(_counted([record.flags for record in done])),
+                    "message": next((record.message for record in records if record.status == "failed"), ""),
                 }
             )
         return Table(rows=rows)
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.run), *(note for note in self.run.notes if not note.startswith("Note: "))])
 
     def _by_visit(self) -> dict[int, list[ExposureRecord]]:
         """Return the records of all warps by visit."""
@@ -81,6 +90,14 @@ class MatchTractResult(RunResult):
         for record in self.run.records:
             result.setdefault(int(record.path), []).append(record)
         return dict(sorted(result.items()))
+
+
+def _counted(flags: list[list[str]]) -> list[str]:
+    """Return flags, with the number of warps that have them unless all do."""
+    number = Counter(flag for one in flags for flag in one)
+    return [
+        flag if number[flag] == len(flags) else f"{flag} ({number[flag]} of {len(flags)})" for flag in sorted(number)
+    ]
 
 
 def match_tract(
@@ -108,9 +125,10 @@ def match_tract(
     Parameters
     ----------
     warps : mapping or iterable
-        Warps by (visit, patch), any images with a bounding box in the pixels of the tract; or handles with a method
-        ``get()`` that returns such an image, and a ``dataId`` with visit and patch. They are not changed.
-    sky_map : SkyMap
+        Warps by (visit, patch): images with an origin in the pixels of the tract (a bounding box, or the cards LTV1 and
+        LTV2), or names of FITS files; or handles with a method ``get()`` that returns such an image, and a ``dataId``
+        with visit and patch. They are not changed.
+    sky_map : SkyMap, TractInfo or mapping
         A sky map, or anything of the shape of ``lsst.skymap``; see `evensky.tasks.tract`.
     tract : int, optional
         The tract; by default that of the handles, or the only one of the sky map.
@@ -161,6 +179,7 @@ def match_tract(
     0.0
     """
     found, named = _warps_of(warps)
+    sky_map = _as_sky_map(sky_map)
     usual = list(BAD_PLANES) if config is None else None
     given = {
         "level": level if level is not None or reference is None or config is not None else "reference",
@@ -203,7 +222,10 @@ def match_tract(
 def _warps_of(warps: Mapping[tuple[int, int], Any] | Iterable[Any]) -> tuple[list[Warp], set[int]]:
     """Return the warps, and the tracts that their handles name."""
     if isinstance(warps, Mapping):
-        return [Warp(*_key(key), partial(_itself, data)) for key, data in warps.items()], set()
+        return [
+            Warp(*_key(key), partial(read_exposure if isinstance(data, str | Path) else _itself, data))
+            for key, data in warps.items()
+        ], set()
     found: list[Warp] = []
     tracts: set[int] = set()
     handle: Any
@@ -231,6 +253,20 @@ def _key(key: Any) -> tuple[int, int]:
     if len(pair) != 2:
         raise InvalidParameterError(f"A key of the warps is {shown(key)}; it must be a tuple of visit and patch")
     return whole_number(pair[0], "A visit"), whole_number(pair[1], "A patch")
+
+
+def _as_sky_map(sky_map: Any) -> Any:
+    """Return a sky map that is given as such, as one of its tracts, or as tracts by their numbers."""
+    if isinstance(sky_map, TractInfo):
+        return SkyMap({sky_map.getId(): sky_map})
+    if isinstance(sky_map, Mapping):
+        return SkyMap(sky_map)
+    if not (hasattr(sky_map, "__getitem__") and hasattr(sky_map, "__len__")) or isinstance(sky_map, list | tuple | str):
+        raise InvalidParameterError(
+            f"sky_map is {shown(sky_map)}, a {type(sky_map).__name__}; give a SkyMap of evensky.tasks.tract or of "
+            "lsst.skymap, or a TractInfo"
+        )
+    return sky_map
 
 
 def _tract_of(sky_map: Any, named: set[int], tract: int | None) -> int:

@@ -282,8 +282,6 @@ class MatchTractBackgroundsTask(pipe_base.PipelineTask):
             run, chosen = match_warps(warps, sky_map, tracts.pop(), config, reference=reference, take=put)
         except TaskError as error:  # no visit has good pixels, so there is nothing to do
             raise pipe_base.NoWorkFound(str(error)) from error
-        for record in run.failed:
-            self.log.warning("The warp of %s cannot be matched: %s", record.label, record.message)
         self.log.info("Matched %d of %d warps jointly", len(run.records) - len(run.failed), len(warps))
         return quality_of_joint(run, chosen, config, sorted(warps, key=lambda warp: (warp.patch, warp.visit)))
 

@@ -16,6 +16,8 @@ import numpy as np
 from .._checks import whole_number
 from ..draw.progress import Progress
 from ..errors import InvalidParameterError, UnsuitableError
+from ..fits.headers import origin_of
+from ..geom import Box2I, Point2I
 from ..image import Exposure
 from ..image.like import data_like, exposure_of
 from ..matching.joint.config import MatchAllConfig
@@ -28,7 +30,7 @@ from ..tasks.tract.config import TractBackgroundConfig
 from ..work.executors import open_executor
 from .joint import HELD_BYTES, Correction, JointMethod
 from .match_run import MatchRun
-from .method import Change, Look, Plan
+from .method import Change, Look, Plan, log
 from .record import ExposureRecord
 from .run import match_exposures
 from .source import Frame, Item, Result, Source
@@ -39,6 +41,9 @@ TERMS = ("smooth", "gain")
 BAD_PLANES = tuple(TractBackgroundConfig().mask)
 """Mask planes whose pixels do not count, as in the match to a reference: edges of detectors among them, but no stars,
 as these cancel in differences."""
+
+# Positions along the sides of a warp at which the error of its model is evaluated.
+_STEPS = 17
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ class TractSource(Source):
                 raise InvalidParameterError(f"The warp of {warp.label} is given twice; give each warp once")
             seen.add((warp.visit, warp.patch))
         self._info = info
-        self._inner = {patch: plain_box(info[patch].getInnerBBox()) for patch in {warp.patch for warp in self.warps}}
+        self._inner = {patch: _inner_box(info, patch) for patch in {warp.patch for warp in self.warps}}
         self._take = take
         self.items = [self._item(index, warp) for index, warp in enumerate(self.warps)]
 
@@ -140,6 +145,9 @@ class TractSource(Source):
         data = warp.load()
         exposure = exposure_of(data, warp.label, copy=to_change)
         exposure.dataId = {"visit": warp.visit, "patch": warp.patch}
+        header = getattr(data, "meta", None)
+        if header is not None and not hasattr(data, "bbox") and "LTV1" in header and "LTV2" in header:
+            exposure.setXY0(Point2I(*origin_of(header, warp.label)))
         whole = exposure.getBBox()
         if reason := misplacement(self._info, warp.patch, whole):
             raise UnsuitableError([f"the warp of {warp.label} is in the wrong place: {reason}"])
@@ -158,6 +166,14 @@ class TractSource(Source):
             if variance is not None:
                 matched.variance.array[...] = variance
         self._take(self.warps[item.index], matched, result.model)
+
+
+def _inner_box(info: Any, patch: int) -> Box2I:
+    """Return the inner box of a patch; that of the tract for a patch that it lacks, whose warps are not read."""
+    try:
+        return plain_box(info[patch].getInnerBBox())
+    except (LookupError, ValueError):
+        return plain_box(info.getBBox())
 
 
 class TractMethod(JointMethod):
@@ -201,6 +217,11 @@ class TractMethod(JointMethod):
             # Twice as many bins as along an exposure, as visits may share only parts of the tract.
             self._grid = CommonGrid.fitting(width // 2, height // 2)
             self.settled = True
+        _, _, width, height = around([box for box in map(self.source.box_of, items) if box is not None])
+        if self._grid is not None and self._grid.bin_size > min(width, height):
+            raise InvalidParameterError(
+                f"bin_size = {self._grid.bin_size}, but the patches cover {width} x {height} px; choose smaller bins"
+            )
 
     def plan(
         self, items: Sequence[Item], looks: Sequence[Look], differences: Sequence[PairBins]
@@ -226,6 +247,18 @@ class TractMethod(JointMethod):
             alone = replace(fit, model=model, partners=[], bins=0, rejected=0, rms=np.nan, chi=np.nan, flags={})
             plans[item.index] = replace(plan, fit=alone, stays=stays)
             continued.append(item.label)
+        visits: dict[int, list[str]] = {}
+        for item in items:
+            group = plans[item.index].fit.group
+            if group >= 0 and str(item.path) not in visits.setdefault(group, []):
+                visits[group].append(str(item.path))
+        if len(visits) > 1:
+            groups = "; ".join(sorted(", ".join(sorted(one)) for one in visits.values()))
+            notes = [
+                *notes,
+                f"{len(visits)} groups of visits have no good pixel in common; each group was matched by itself, and "
+                f"its level is not tied to the others: {groups}.",
+            ]
         if continued:
             notes = [
                 *notes,
@@ -244,9 +277,16 @@ class TractMethod(JointMethod):
         assert isinstance(plan, Correction)
         if plan.fit.model is not None:
             box = frame.exposure.getBBox()
-            whole = box.getMinX(), box.getMinY(), box.getWidth(), box.getHeight()
-            plan = replace(plan, fit=replace(plan.fit, model=plan.fit.model.over(whole)))
+            model = plan.fit.model.over((box.getMinX(), box.getMinY(), box.getWidth(), box.getHeight()))
+            plan = replace(plan, fit=replace(plan.fit, model=model, largest_sigma=_largest_sigma(model)))
         return super()._change(item, frame, plan, record)
+
+
+def _largest_sigma(model: Model) -> float:
+    """Return the largest standard error of a series over its box, edges included."""
+    x0, y0, width, height = model.box
+    x, y = np.meshgrid(np.linspace(x0, x0 + width - 1, _STEPS), np.linspace(y0, y0 + height - 1, _STEPS))
+    return float(model.sigma(x.ravel(), y.ravel()).max())
 
 
 def _distance(one: PixelBox | None, other: PixelBox) -> float:
@@ -307,5 +347,7 @@ def match_warps(
     method = TractMethod(source, config, workers=workers)
     with closing(method), open_executor("threads", workers) as renew:
         run = match_exposures(source.items, method, reference=number, renew=renew, progress=progress)
+    for record in run.failed:
+        log.warning("The warp of %s cannot be matched: %s", record.label, record.message)
     visits = {item.label: warp.visit for item, warp in zip(source.items, source.warps, strict=True)}
     return run, visits[run.reference]

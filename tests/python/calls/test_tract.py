@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from astropy.nddata import CCDData
 from handles import Handle
 
 import evensky
@@ -256,6 +257,57 @@ def test_the_table_of_visits(example: SimpleNamespace) -> None:
         assert row["model"].startswith("Chebyshev") or row["status"] == "reference"
 
 
+def test_visits_without_a_common_pixel_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    made = scene(9)
+    warps = {key: warp for key, warp in made.warps.items() if key[1] in ((0, 3) if key[0] in (11, 12) else (2, 5))}
+    result = evensky.match_tract(warps, SKY_MAP)
+    sentence = "2 groups of visits have no good pixel in common"
+    assert sentence in str(result)
+    assert "11, 12; 13, 14" in next(note for note in result.run.notes if sentence in note)
+    groups = dict(zip(result.visits["visit"], result.visits["group"], strict=True))
+    assert groups[11] == groups[12] != groups[13] == groups[14]
+
+
+def test_a_warp_of_a_patch_that_the_tract_lacks_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    made = scene(10)
+    made.warps[14, 99] = made.warps.pop((14, 2))
+    with caplog.at_level("WARNING", "evensky"):
+        result = evensky.match_tract(made.warps, SKY_MAP)
+    assert [record.label for record in result.run.failed] == ["visit 14, patch 99"]
+    assert "has no patch 99" in result.run.failed[0].message
+    assert "visit 14, patch 99" in caplog.text
+    row = result.visits[list(result.visits["visit"]).index(14)]
+    assert "has no patch 99" in row["message"]
+
+
+@pytest.mark.parametrize("sky_map", [INFO, {4: INFO}])
+def test_a_tract_stands_for_a_sky_map(sky_map: object, example: SimpleNamespace) -> None:
+    result = evensky.match_tract(example.warps, sky_map)
+    np.testing.assert_array_equal(result.warps[14, 3].image.array, example.result.warps[14, 3].image.array)
+
+
+def test_warps_in_files_and_with_cards_of_their_origin(tmp_path: Path, example: SimpleNamespace) -> None:
+    files, cards = {}, {}
+    for (visit, patch), warp in example.warps.items():
+        files[visit, patch] = tmp_path / f"{visit}_{patch}.fits"
+        warp.writeFits(files[visit, patch])
+        header = {"LTV1": -warp.getX0(), "LTV2": -warp.getY0()}
+        cards[visit, patch] = CCDData(warp.image.array, unit="adu", meta=header)
+    expected = example.result.warps[14, 3].image.array
+    read = evensky.match_tract(files, SKY_MAP)
+    np.testing.assert_allclose(read.warps[14, 3].image.array, expected, atol=1e-3)
+    by_cards = evensky.match_tract(cards, SKY_MAP)
+    np.testing.assert_allclose(by_cards.warps[14, 3].data, expected, atol=0.05 * NOISE)
+
+
+def test_the_largest_error_is_that_of_the_whole_warp(example: SimpleNamespace) -> None:
+    for record in example.result.run.records:
+        visit, patch = (int(word) for word in record.label.replace(",", "").split()[1::2])
+        model = example.result.models[visit, patch]
+        if model is not None:
+            assert record.largest_sigma == pytest.approx(float(model.sigma_image().max()), rel=0.02)
+
+
 def test_the_report_and_the_plot_of_a_run(example: SimpleNamespace, tmp_path: Path) -> None:
     page = example.result.write_report(tmp_path / "report.html")
     text = page.read_text()
@@ -286,7 +338,9 @@ def test_warps_that_do_not_lie_in_their_patch_are_not_compared() -> None:
         ({"warps": {"a": 1}}, "tuple of visit and patch"),
         ({"warps": [1]}, "mapping of .visit, patch."),
         ({"tract": 5}, "5"),
-        ({"sky_map": INFO, "tract": 0}, "give one tract as SkyMap"),
+        ({"sky_map": None}, "sky_map is None"),
+        ({"sky_map": [INFO]}, "give a SkyMap"),
+        ({"bin_size": 1000}, "bin_size = 1000, but the patches cover 600 x 400"),
         ({"workers": 0}, "workers = 0"),
         ({"reference": 99}, "The reference visit is 99; the visits of the warps are 11, 12, 13, 14"),
         ({"config": MatchAllConfig()}, "rows"),
