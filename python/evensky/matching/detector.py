@@ -305,10 +305,10 @@ def label_of(detector: Detector) -> str:
 
 
 def labels_of(detectors: Iterable[Detector]) -> str:
-    """Return the labels of detectors for a message; of many, the first ones and the number of the others."""
+    """Return the labels of detectors for a message, "none" without any; of many, the first ones and how many more."""
     labels = [label_of(detector) for detector in detectors]
     more = len(labels) - _MOST_LISTED
-    return f"[{', '.join(labels[:_MOST_LISTED])}{f', and {more} more' if more > 0 else ''}]"
+    return (", ".join(labels[:_MOST_LISTED]) + (f", and {more} more" if more > 0 else "")) or "none"
 
 
 def place_of(detector: Detector) -> tuple[float, ...]:
@@ -342,7 +342,7 @@ def camera_box(camera: Iterable[Any]) -> Box2D:
         if before != number:
             names = " and ".join(dict.fromkeys((label_of(other), label_of(detector))))
             raise InvalidParameterError(
-                f"Detectors {before} and {number} of the camera ({names}) have the same place; a camera has each "
+                f"Detectors {before} and {number} of the camera have the same place: {names}. A camera has each "
                 "detector once"
             )
     return focal_plane_box([detector for _, detector in known.values()])

@@ -48,6 +48,10 @@ _MOST_BINS = 2**26
 # Share of a detector's cells in filled bins above which its model is one of other detectors.
 _MOST_FILLED = 0.5
 
+# Numbers of good pixels that were added, by the place of the detector and the box of all pixels, which is counted from
+# the lower left pixel of the detector.
+_Added = dict[tuple[float, ...], dict[Box2I, int]]
+
 
 class FocalPlaneBackgroundConfig(Config):
     """Configuration of `FocalPlaneBackground`.
@@ -124,8 +128,8 @@ class FocalPlaneBackground:
     nearly so.
 
     A detector without data gets a model as well, which other detectors determine. The cells of `toCcdBackground` that
-    lie in filled bins have the mask plane BAD, and a warning tells their share if most cells of a detector do; such a
-    model is to be judged before it is subtracted.
+    lie in filled bins have the mask plane BAD, and a warning tells their share if most cells of a detector do, or if
+    the detector has no good pixels; such a model is to be judged before it is subtracted.
 
     Examples
     --------
@@ -169,8 +173,7 @@ class FocalPlaneBackground:
             _plane(numbers, "numbers", (ny, nx)),
             _plane(offsets, "offsets", (2, ny, nx)),
         )
-        # Boxes of the pixels that were added, counted from the lower left pixel of each detector, by its place.
-        self._added: dict[tuple[float, ...], set[Box2I]] = {}
+        self._added: _Added = {}
         self._kept: tuple[Any, tuple[SmoothBins, np.ndarray, np.ndarray]] | None = None
         self._warned: set[tuple[float, ...]] = set()
 
@@ -246,8 +249,8 @@ class FocalPlaneBackground:
         self._check_inside(place, bbox)
         corner = place.getBBox().getMin()
         part = Box2I((planes.x0 - corner.x, planes.y0 - corner.y), Extent2I(width, height))
-        added = self._added.setdefault(place_of(place), set())
-        if any(part.overlaps(before) for before in added):
+        key = place_of(place)
+        if any(part.overlaps(before) for before in self._added.get(key, ())):
             raise InvalidParameterError(
                 f"Pixels {bbox} of detector {label_of(place)} were added before, and would count twice. Add the "
                 "detectors of another exposure to a background made by fromSimilar, and merge the two"
@@ -255,9 +258,9 @@ class FocalPlaneBackground:
         good = good_pixels(planes, list(self.config.mask))
         # One detector's sums are complete, or nothing is added.
         sums = BinSums.zeros(self._sums.numbers.shape)
-        add_pixels(sums, planes, good, composed(self.transform, place.transform))
+        number = add_pixels(sums, planes, good, composed(self.transform, place.transform))
         self._sums.add(sums)
-        added.add(part)
+        self._note_added({key: {part: number}})
         self._kept = None
 
     def toCcdBackground(self, detector: Any, bbox: Box2I | None = None) -> BackgroundList:
@@ -275,8 +278,8 @@ class FocalPlaneBackground:
         -------
         BackgroundList
             One background; its cells have ``config.binning`` pixels. Cells that lie in bins without enough good pixels
-            have the mask plane BAD. If these are more than half of them, a warning of the logger "evensky" says so,
-            once for each detector.
+            have the mask plane BAD. If these are more than half of them, or no good pixel of the detector was added, a
+            warning of the logger "evensky" says so, once for each detector.
 
         Raises
         ------
@@ -307,24 +310,40 @@ class FocalPlaneBackground:
         row = np.clip(np.floor(y + 0.5), 0, means.shape[0] - 1).astype(int)
         bad = filled[row, column]
         stats.mask.array[bad] |= stats.mask.getPlaneBitMask("BAD")
-        self._warn_of_filled(place, float(bad.mean()))
+        self._warn_of_filled(place, bbox, float(bad.mean()))
         name = self.config.interpolation
         style = stringToInterpStyle("LINEAR" if name in (None, "NONE") else name)
         unknown = ApproximateControl.UNKNOWN
         return BackgroundList((background, style, UndersampleStyle.REDUCE_INTERP_ORDER, unknown, 0, 0, False))
 
-    def _warn_of_filled(self, place: Detector, share: float) -> None:
+    def _warn_of_filled(self, place: Detector, bbox: Box2I, share: float) -> None:
         """Log a warning, once for each detector, if its model follows from other detectors."""
         key = place_of(place)
-        if share <= _MOST_FILLED or key in self._warned:
+        lacks = self._lacks_pixels(place, bbox)
+        if key in self._warned or not (lacks or share > _MOST_FILLED):
             return
         self._warned.add(key)
         log.warning(
-            "Detector %s: %.0f %% of the cells of its background lie in bins without enough good pixels; they are "
+            "Detector %s: %s%.0f %% of the cells of its background lie in bins without enough good pixels; they are "
             "continued from other bins, and have the mask plane BAD",
             label_of(place),
+            "no good pixel of it was added, so its background follows from other detectors. " if lacks else "",
             100 * share,
         )
+
+    def _lacks_pixels(self, place: Detector, bbox: Box2I) -> bool:
+        """Return whether none of the pixels that were added lie in a box of a detector, as far as is known."""
+        if sum(sum(parts.values()) for parts in self._added.values()) != self._sums.numbers.sum():
+            return False  # the constructor was given sums of unknown pixels
+        inner = Box2D(bbox).erodedBy(0.25)  # detectors may touch
+        back = inverted(place.transform)
+        # Its own pixels come first, as they usually suffice.
+        for key in dict.fromkeys((place_of(place), *self._added)):
+            to_pixels = composed(back, np.reshape(key[2:], (2, 3)))
+            for part, number in self._added.get(key, {}).items():
+                if number and Detector(part, to_pixels).getFocalPlaneBox().overlaps(inner):
+                    return False
+        return True
 
     def _check_inside(self, place: Detector, bbox: Box2I) -> None:
         """Check that pixels of a detector are inside the grid, beyond which the model would be extrapolated."""
@@ -403,9 +422,11 @@ class FocalPlaneBackground:
         self._note_added(other._added)
         self._kept = None
 
-    def _note_added(self, added: dict[tuple[float, ...], set[Box2I]]) -> None:
-        for key, boxes in added.items():
-            self._added[key] = self._added.get(key, set()) | boxes
+    def _note_added(self, added: _Added) -> None:
+        for key, parts in added.items():
+            mine = self._added.setdefault(key, {})
+            for part, number in parts.items():
+                mine[part] = mine.get(part, 0) + number
 
     def __iadd__(self, other: Any) -> Self:
         if not isinstance(other, FocalPlaneBackground):

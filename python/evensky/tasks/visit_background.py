@@ -287,6 +287,6 @@ class VisitBackground:
             if place in self._detectors:
                 return place, *self._detectors[place]
         raise NotFoundError(
-            f"Detector {label_of(readings[0])} was not added to the visit; the {len(self._detectors)} that were are "
+            f"Detector {label_of(readings[0])} was not added to the visit; added so far ({len(self._detectors)}): "
             f"{labels_of(self._detectors)}"
         )

@@ -71,8 +71,9 @@ def test_labels_name_the_detector_or_its_box() -> None:
     shifted = as_detector(Box2I(Point2I(500, -20), Extent2I(30, 40)))
     assert label_of(shifted) == "((500, -20)..(529, 19))"
     assert label_of(Detector.centered(BOX, (3.0, -4.0), pixelSize=0.01)) == "((2, -4.5)..(4, -3.5))"
-    assert labels_of([Detector(BOX, np.eye(2, 3), n) for n in range(6)]) == "[0, 1, 2, 3, 4, 5]"
-    assert labels_of([shifted] + [Detector(BOX, np.eye(2, 3), n) for n in range(8)]).endswith("3, 4, and 3 more]")
+    assert labels_of([Detector(BOX, np.eye(2, 3), n) for n in range(6)]) == "0, 1, 2, 3, 4, 5"
+    assert labels_of([shifted] + [Detector(BOX, np.eye(2, 3), n) for n in range(8)]).endswith("3, 4, and 3 more")
+    assert labels_of([]) == "none"
 
 
 def test_the_place_does_not_depend_on_name_and_origin() -> None:

@@ -337,13 +337,11 @@ def test_a_box_counts_once_in_both_frames() -> None:
 
 def test_a_camera_has_each_detector_once() -> None:
     detectors = chips()
-    with pytest.raises(
-        InvalidParameterError, match=r"Detectors 2 and 6 of the camera \(\(2, 0\)\) have the same place"
-    ):
+    with pytest.raises(InvalidParameterError, match=r"Detectors 2 and 6 of the camera .* same place: \(2, 0\)\. A"):
         FocalPlaneBackground.fromCamera(config_of(), [*detectors, detectors[2]])
     # As when all detectors are placed at the origin.
     box = Box2I(Point2I(0, 0), Extent2I(50, 40))
-    with pytest.raises(InvalidParameterError, match=r"Detectors 0 and 1 of the camera \('a' and 'b'\)"):
+    with pytest.raises(InvalidParameterError, match=r"Detectors 0 and 1 of the camera .* same place: 'a' and 'b'\. A"):
         FocalPlaneBackground.fromCamera(config_of(), [Detector(box, np.eye(2, 3), name) for name in "ab"])
 
 
@@ -374,7 +372,8 @@ def test_a_model_that_other_detectors_determine_is_told(caplog: pytest.LogCaptur
     assert min(shares[4:]) > 0.5 > max(shares[:4])
     assert [record.name for record in caplog.records] == ["evensky"] * 2
     for record, share, name in zip(caplog.records, shares[4:], ("(1, 1)", "(2, 1)"), strict=True):
-        assert record.getMessage().startswith(f"Detector {name}: {100 * share:.0f} % of the cells")
+        assert record.getMessage().startswith(f"Detector {name}: no good pixel of it was added")
+        assert f" {100 * share:.0f} % of the cells" in record.getMessage()
     # With the pixels of the detector there is nothing to tell; the other warning is repeated for changed sums.
     caplog.clear()
     model.addCcd(pixels_of(detectors[5], plane), detectors[5])
@@ -383,6 +382,43 @@ def test_a_model_that_other_detectors_determine_is_told(caplog: pytest.LogCaptur
         assert not caplog.records
         model.toCcdBackground(detectors[4])
     assert len(caplog.records) == 1
+
+
+def test_a_detector_in_the_bins_of_others_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    # All bins are good, and those of the second detector have pixels of the others alone.
+    camera = [Box2I(Point2I(100 * n, 0), Extent2I(100, 100)) for n in range(3)]
+    model = FocalPlaneBackground.fromCamera(FocalPlaneBackgroundConfig(xSize=150, ySize=100), camera)
+    for box in camera[::2]:
+        model.addCcd(np.ones((100, 100)), box)
+    assert not model.getFilledBins().any()
+    sums = ImageF((model.getStatsImage().array * model.getNumbers()).astype(np.float32)), model.getNumbers()
+    unknown = FocalPlaneBackground(model.config, model.dims, model.transform, *sums)
+    unknown.toCcdBackground(camera[1])
+    assert not caplog.records
+    for copied in (model, model.clone(), pickle.loads(pickle.dumps(model))):
+        caplog.clear()
+        for box in camera:
+            copied.toCcdBackground(box)
+            copied.toCcdBackground(Detector(box, np.eye(2, 3), "mosaic"), Box2I(box.getMin(), Extent2I(20, 20)))
+        (record,) = caplog.records
+        assert record.getMessage().startswith("Detector ((100, 0)..(199, 99)): no good pixel of it was added")
+    caplog.clear()
+    other = FocalPlaneBackground.fromSimilar(model)
+    other.addCcd(np.ones((100, 100)), camera[1])
+    model += other
+    model.toCcdBackground(camera[1])
+    assert not caplog.records
+
+
+def test_few_good_pixels_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    box = Box2I(Point2I(0, 0), Extent2I(200, 100))
+    pixels = np.ones((100, 200), np.float32)
+    pixels[:, 50:] = np.nan
+    model = FocalPlaneBackground.fromCamera(FocalPlaneBackgroundConfig(xSize=50, ySize=50, binning=25), [box])
+    model.addCcd(pixels, box)
+    model.toCcdBackground(box)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("Detector ((0, 0)..(199, 99)): 75 % of the cells")
 
 
 @pytest.mark.parametrize(
