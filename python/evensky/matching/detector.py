@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["Detector", "as_detector", "beyond", "detector_of", "focal_plane_box", "placed_in", "readings_of"]
+__all__ = [
+    "Detector",
+    "as_detector",
+    "beyond",
+    "camera_box",
+    "detector_of",
+    "focal_plane_box",
+    "label_of",
+    "labels_of",
+    "place_of",
+    "placed_in",
+    "readings_of",
+]
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,9 +24,12 @@ import numpy as np
 from .._checks import real_number, shown
 from ..errors import InvalidParameterError, LengthError, OutOfRangeError
 from ..geom import Box2D, Box2I, Extent2I, Point2I
+from ..image.foreign import is_lsst_images
 
 # An element of a map that is smaller than this share of the largest one is rounding, as in the cosine of 90 degrees.
 _ROUNDING = 1e-9
+# Largest number of detectors that a message lists.
+_MOST_LISTED = 6
 
 
 class Detector:
@@ -250,8 +265,9 @@ def detector_of(exposure: Any, detector: Any, bbox: Box2I) -> Detector:
 
     Parameters
     ----------
-    exposure : object
-        Its method ``getDetector``, if it has one, is asked if `detector` is None.
+    exposure : image-like
+        Its method ``getDetector``, if it has one, is asked if `detector` is None. Anything without a box of its own,
+        such as an array, must have the size of the detector, as nothing says which part of the detector it is.
     detector : detector or None
         See `as_detector`.
     bbox : Box2I
@@ -261,10 +277,75 @@ def detector_of(exposure: Any, detector: Any, bbox: Box2I) -> Detector:
     ------
     evensky.errors.InvalidParameterError, evensky.errors.LengthError
         As by `placed_in`.
+    evensky.errors.LengthError
+        If an array has another size than the detector.
     """
     if detector is None:
         detector = getattr(exposure, "getDetector", lambda: None)()
-    return placed_in(detector, bbox)
+    place = placed_in(detector, bbox)
+    size = place.getBBox().getDimensions()
+    if bbox.getDimensions() != size and not (hasattr(exposure, "getBBox") or is_lsst_images(exposure)):
+        raise LengthError(
+            f"The {type(exposure).__name__} has {bbox.getWidth()} x {bbox.getHeight()} pixels, and detector "
+            f"{label_of(place)} has {size.x} x {size.y}; give all its pixels, or a part as an image with an origin, "
+            "for example ImageF(array, xy0=Point2I(x0, y0))"
+        )
+    return place
+
+
+def label_of(detector: Detector) -> str:
+    """Return the name of a detector for a message; its box in the focal plane if it has none."""
+    if detector.getName() is not None:
+        return shown(detector.getName())
+    box = detector.getFocalPlaneBox()
+    low, high = np.array(tuple(box.getMin())), np.array(tuple(box.getMax()))
+    if np.array_equal(detector.transform[:, :2], np.eye(2)):  # in pixels, as a Box2I names them
+        low, high = low + 0.5, high - 0.5
+    return f"(({low[0]:g}, {low[1]:g})..({high[0]:g}, {high[1]:g}))"
+
+
+def labels_of(detectors: Iterable[Detector]) -> str:
+    """Return the labels of detectors for a message, "none" without any; of many, the first ones and how many more."""
+    labels = [label_of(detector) for detector in detectors]
+    more = len(labels) - _MOST_LISTED
+    return (", ".join(labels[:_MOST_LISTED]) + (f", and {more} more" if more > 0 else "")) or "none"
+
+
+def place_of(detector: Detector) -> tuple[float, ...]:
+    """Return the size of a detector and the map from its lower left pixel.
+
+    They are equal for detectors at the same place, whatever their names and the origins of their pixels.
+    """
+    box = detector.getBBox()
+    corner = box.getMin()
+    matrix = composed(detector.transform, np.array([[1.0, 0.0, corner.x], [0.0, 1.0, corner.y]]))
+    return *box.getDimensions(), *matrix.ravel().tolist()
+
+
+def camera_box(camera: Iterable[Any]) -> Box2D:
+    """Return the smallest box in the focal plane that holds the detectors of a camera.
+
+    Parameters
+    ----------
+    camera : iterable of detectors
+        See `as_detector`.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If there are none, or two have the same place.
+    """
+    known: dict[tuple[float, ...], tuple[int, Detector]] = {}
+    for number, given in enumerate(camera):
+        detector = as_detector(given)
+        before, other = known.setdefault(place_of(detector), (number, detector))
+        if before != number:
+            names = " and ".join(dict.fromkeys((label_of(other), label_of(detector))))
+            raise InvalidParameterError(
+                f"Detectors {before} and {number} of the camera have the same place: {names}. A camera has each "
+                "detector once"
+            )
+    return focal_plane_box([detector for _, detector in known.values()])
 
 
 def focal_plane_box(detectors: Iterable[Detector]) -> Box2D:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = ["Detector", "FocalPlaneBackground", "FocalPlaneBackgroundConfig"]
 
+import logging
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -25,21 +26,31 @@ from ..matching.detector import (
     affine_map,
     as_detector,
     beyond,
+    camera_box,
     composed,
     detector_of,
-    focal_plane_box,
     inverted,
+    label_of,
     mapped,
+    place_of,
     placed_in,
 )
 from ..matching.focal_bins import BinSums, SmoothBins, add_pixels, cell_counts, centred_sums, good_pixels
 from ..math import ApproximateControl, BackgroundList, BackgroundMI, UndersampleStyle, stringToInterpStyle
 from .fields import cell_field, mask_field, positive_field, share_field, style_field
 
+log = logging.getLogger("evensky")
+
 # Share of a bin by which detectors may reach beyond the grid, as rounding does.
 _ROUNDING = 1e-6
 # Largest number of bins of a grid.
 _MOST_BINS = 2**26
+# Share of a detector's cells in filled bins above which its model is one of other detectors.
+_MOST_FILLED = 0.5
+
+# Numbers of good pixels that were added, by the place of the detector and the box of all pixels, which is counted from
+# the lower left pixel of the detector.
+_Added = dict[tuple[float, ...], dict[Box2I, int]]
 
 
 class FocalPlaneBackgroundConfig(Config):
@@ -116,6 +127,10 @@ class FocalPlaneBackground:
     original. At the edges it is continued. A background that is a plane is therefore recovered exactly, and a parabola
     nearly so.
 
+    A detector without data gets a model as well, which other detectors determine. The cells of `toCcdBackground` that
+    lie in filled bins have the mask plane BAD, and a warning tells their share if most cells of a detector do, or if
+    the detector has no good pixels; such a model is to be judged before it is subtracted.
+
     Examples
     --------
     >>> import numpy as np
@@ -158,7 +173,9 @@ class FocalPlaneBackground:
             _plane(numbers, "numbers", (ny, nx)),
             _plane(offsets, "offsets", (2, ny, nx)),
         )
+        self._added: _Added = {}
         self._kept: tuple[Any, tuple[SmoothBins, np.ndarray, np.ndarray]] | None = None
+        self._warned: set[tuple[float, ...]] = set()
 
     @classmethod
     def fromCamera(cls, config: FocalPlaneBackgroundConfig, camera: Iterable[Any]) -> Self:
@@ -176,8 +193,13 @@ class FocalPlaneBackground:
         -------
         FocalPlaneBackground
             The grid is centred on the smallest box that holds the detectors.
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            If there are no detectors, one is given twice, or the grid would have too many bins.
         """
-        box = focal_plane_box([as_detector(detector) for detector in camera])
+        box = camera_box(camera)
         size = np.array([config.xSize, config.ySize])
         counts = np.maximum(np.ceil(np.array(tuple(box.getDimensions())) / size - _ROUNDING), 1.0)
         if not counts.prod() <= _MOST_BINS:
@@ -200,7 +222,8 @@ class FocalPlaneBackground:
         ----------
         exposure : image-like, shape (height, width)
             Exposure, masked image, image, array or anything that `makeStatistics` takes. NaN and pixels of the mask
-            planes of ``config.mask`` do not count. The pixel origin counts: a part of a detector may be added.
+            planes of ``config.mask`` do not count. The pixel origin counts: a part of a detector may be added as an
+            image that has one. An array must have the size of the detector.
         detector : detector, optional
             As in `fromCamera`, or only the map from its pixels to the focal plane. By default, what
             ``exposure.getDetector()`` returns.
@@ -208,9 +231,10 @@ class FocalPlaneBackground:
         Raises
         ------
         evensky.errors.InvalidParameterError
-            If the place of the detector is unknown, or an image could lie in two places of a detector that is a Box2I.
+            If the place of the detector is unknown, an image could lie in two places of a detector that is a Box2I, or
+            pixels of the detector were added before. Backgrounds of several visits may be merged.
         evensky.errors.LengthError
-            If the image reaches beyond the detector.
+            If the image reaches beyond the detector, or an array has another size.
         evensky.errors.OutOfRangeError
             If the image reaches beyond the grid of bins; nothing is added.
 
@@ -220,13 +244,23 @@ class FocalPlaneBackground:
         """
         planes = as_planes(exposure)
         height, width = planes.image.shape
-        place = detector_of(exposure, detector, Box2I((planes.x0, planes.y0), Extent2I(width, height)))
-        self._check_inside(place, Box2I((planes.x0, planes.y0), Extent2I(width, height)))
+        bbox = Box2I((planes.x0, planes.y0), Extent2I(width, height))
+        place = detector_of(exposure, detector, bbox)
+        self._check_inside(place, bbox)
+        corner = place.getBBox().getMin()
+        part = Box2I((planes.x0 - corner.x, planes.y0 - corner.y), Extent2I(width, height))
+        key = place_of(place)
+        if any(part.overlaps(before) for before in self._added.get(key, ())):
+            raise InvalidParameterError(
+                f"Pixels {bbox} of detector {label_of(place)} were added before, and would count twice. Add the "
+                "detectors of another exposure to a background made by fromSimilar, and merge the two"
+            )
         good = good_pixels(planes, list(self.config.mask))
         # One detector's sums are complete, or nothing is added.
         sums = BinSums.zeros(self._sums.numbers.shape)
-        add_pixels(sums, planes, good, composed(self.transform, place.transform))
+        number = add_pixels(sums, planes, good, composed(self.transform, place.transform))
         self._sums.add(sums)
+        self._note_added({key: {part: number}})
         self._kept = None
 
     def toCcdBackground(self, detector: Any, bbox: Box2I | None = None) -> BackgroundList:
@@ -244,7 +278,8 @@ class FocalPlaneBackground:
         -------
         BackgroundList
             One background; its cells have ``config.binning`` pixels. Cells that lie in bins without enough good pixels
-            have the mask plane BAD.
+            have the mask plane BAD. If these are more than half of them, or no good pixel of the detector was added, a
+            warning of the logger "evensky" says so, once for each detector.
 
         Raises
         ------
@@ -273,11 +308,42 @@ class FocalPlaneBackground:
         stats.image.array[...] = smooth.sample(x, y)
         column = np.clip(np.floor(x + 0.5), 0, means.shape[1] - 1).astype(int)
         row = np.clip(np.floor(y + 0.5), 0, means.shape[0] - 1).astype(int)
-        stats.mask.array[filled[row, column]] |= stats.mask.getPlaneBitMask("BAD")
+        bad = filled[row, column]
+        stats.mask.array[bad] |= stats.mask.getPlaneBitMask("BAD")
+        self._warn_of_filled(place, bbox, float(bad.mean()))
         name = self.config.interpolation
         style = stringToInterpStyle("LINEAR" if name in (None, "NONE") else name)
         unknown = ApproximateControl.UNKNOWN
         return BackgroundList((background, style, UndersampleStyle.REDUCE_INTERP_ORDER, unknown, 0, 0, False))
+
+    def _warn_of_filled(self, place: Detector, bbox: Box2I, share: float) -> None:
+        """Log a warning, once for each detector, if its model follows from other detectors."""
+        key = place_of(place)
+        lacks = self._lacks_pixels(place, bbox)
+        if key in self._warned or not (lacks or share > _MOST_FILLED):
+            return
+        self._warned.add(key)
+        log.warning(
+            "Detector %s: %s%.0f %% of the cells of its background lie in bins without enough good pixels; they are "
+            "continued from other bins, and have the mask plane BAD",
+            label_of(place),
+            "no good pixel of it was added, so its background follows from other detectors. " if lacks else "",
+            100 * share,
+        )
+
+    def _lacks_pixels(self, place: Detector, bbox: Box2I) -> bool:
+        """Return whether none of the pixels that were added lie in a box of a detector, as far as is known."""
+        if sum(sum(parts.values()) for parts in self._added.values()) != self._sums.numbers.sum():
+            return False  # the constructor was given sums of unknown pixels
+        inner = Box2D(bbox).erodedBy(0.25)  # detectors may touch
+        back = inverted(place.transform)
+        # Its own pixels come first, as they usually suffice.
+        for key in dict.fromkeys((place_of(place), *self._added)):
+            to_pixels = composed(back, np.reshape(key[2:], (2, 3)))
+            for part, number in self._added.get(key, {}).items():
+                if number and Detector(part, to_pixels).getFocalPlaneBox().overlaps(inner):
+                    return False
+        return True
 
     def _check_inside(self, place: Detector, bbox: Box2I) -> None:
         """Check that pixels of a detector are inside the grid, beyond which the model would be extrapolated."""
@@ -321,6 +387,7 @@ class FocalPlaneBackground:
         kept = self._kept
         if kept is None or kept[0] != settings:
             self._check_any_good(least)
+            self._warned.clear()
             values = centred_sums(self._sums, least, style)
             means, filled = fill_bins(values, self._sums.numbers, least, style, smooth)
             kept = self._kept = settings, (SmoothBins(means, style), means, filled)
@@ -335,7 +402,7 @@ class FocalPlaneBackground:
             )
 
     def merge(self, other: FocalPlaneBackground) -> None:
-        """Add the sums of another background, for example of other detectors of the same exposure.
+        """Add the sums of another background, of other detectors of the same exposure or of another exposure.
 
         Raises
         ------
@@ -352,7 +419,14 @@ class FocalPlaneBackground:
                 f"The grids of {self.dims} and {other.dims} bins differ in size or place; make one by fromSimilar"
             )
         self._sums.add(other._sums)
+        self._note_added(other._added)
         self._kept = None
+
+    def _note_added(self, added: _Added) -> None:
+        for key, parts in added.items():
+            mine = self._added.setdefault(key, {})
+            for part, number in parts.items():
+                mine[part] = mine.get(part, 0) + number
 
     def __iadd__(self, other: Any) -> Self:
         if not isinstance(other, FocalPlaneBackground):
@@ -362,15 +436,17 @@ class FocalPlaneBackground:
 
     def clone(self) -> Self:
         """Return a copy with its own sums; the configuration is shared."""
-        return type(self)(
+        copied = type(self)(
             self.config, self.dims, self.transform, self._sums.values, self._sums.numbers, offsets=self._sums.offsets
         )
+        copied._note_added(self._added)
+        return copied
 
     __copy__ = clone
 
     def __reduce__(self) -> Any:
         planes = self._sums.values, self._sums.numbers, self._sums.offsets
-        return _remade, (type(self), self.config, tuple(self.dims), self.transform, planes)
+        return _remade, (type(self), self.config, tuple(self.dims), self.transform, planes, self._added)
 
     def __repr__(self) -> str:
         good = int((~self.getFilledBins()).sum())
@@ -378,9 +454,13 @@ class FocalPlaneBackground:
         return f"{type(self).__name__}({nx} x {ny} bins of {self.config.xSize} x {self.config.ySize}, {good} good)"
 
 
-def _remade(kind: type[FocalPlaneBackground], config: Any, dims: Any, transform: Any, planes: Any) -> Any:
+def _remade(
+    kind: type[FocalPlaneBackground], config: Any, dims: Any, transform: Any, planes: Any, added: Any
+) -> FocalPlaneBackground:
     values, numbers, offsets = planes
-    return kind(config, dims, transform, values, numbers, offsets=offsets)
+    made = kind(config, dims, transform, values, numbers, offsets=offsets)
+    made._note_added(added)
+    return made
 
 
 def _plane(given: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:

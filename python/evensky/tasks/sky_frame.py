@@ -210,7 +210,7 @@ class SkyMeasurementTask(Task):
         skyBackground : BackgroundList, BackgroundMI or image-like
             Sky frame of the detector.
         scale : float
-            Amplitude, in the unit of the image.
+            Amplitude, in the unit of the image; finite.
         bgList : BackgroundList, optional
             List to which what was subtracted is appended; the sky frame must then be a BackgroundList or BackgroundMI.
 
@@ -218,15 +218,25 @@ class SkyMeasurementTask(Task):
         ------
         evensky.errors.LengthError
             If the sky frame has another size than the image.
+        evensky.errors.InvalidParameterError
+            If `scale` is not finite or makes the sky frame too large for the pixels; the image stays as it is.
         """
         factor = real_number(scale, "scale")
+        if not np.isfinite(factor):
+            raise InvalidParameterError(f"scale is {factor}; it must be finite, or every pixel would be lost")
         planes, sky = as_planes(image), sky_pixels(skyBackground)
         check_sky_shape(planes, sky)
         pixels = image if isinstance(image, np.ndarray) else getattr(image, "image", image).array
         if pixels.dtype.kind != "f":
             raise InvalidParameterError(f"The image has dtype {pixels.dtype}; float32 or float64 is needed")
+        with np.errstate(over="ignore", invalid="ignore"):
+            change = (factor * sky).astype(pixels.dtype)
+        if not np.isfinite(change[np.isfinite(sky)]).all():
+            raise InvalidParameterError(
+                f"scale is {factor}; the sky frame times it exceeds the range of {pixels.dtype}"
+            )
         scaled = None if bgList is None else scaled_sky(skyBackground, factor)
-        pixels -= (factor * sky).astype(pixels.dtype)
+        pixels -= change
         if bgList is not None and scaled is not None:
             bgList.append(scaled)
 

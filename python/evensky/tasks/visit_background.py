@@ -17,11 +17,13 @@ from ..geom import Box2D, Box2I, Extent2I
 from ..image.foreign import as_planes
 from ..matching.detector import (
     Detector,
-    as_detector,
     beyond,
+    camera_box,
     detector_of,
-    focal_plane_box,
+    label_of,
+    labels_of,
     mapped,
+    place_of,
     readings_of,
 )
 from ..matching.focal_bins import cell_counts, good_pixels
@@ -80,6 +82,11 @@ class VisitBackground:
     camera : iterable of detectors
         As in `FocalPlaneBackground.fromCamera`; the series is defined over the smallest box that holds them.
 
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If there are no detectors, or one is given twice.
+
     Notes
     -----
     The model is a Chebyshev series in the coordinates of the focal plane, plus the sky frame with one amplitude, plus
@@ -109,7 +116,7 @@ class VisitBackground:
             )
         config.validate()
         self.config = config
-        self._box = focal_plane_box([as_detector(detector) for detector in camera])
+        self._box = camera_box(camera)
         self._groups: dict[Hashable, int] = {}
         self._detectors: dict[Detector, tuple[int, Any]] = {}
         self._samples: list[tuple[int, np.ndarray, BoxSamples]] = []
@@ -133,7 +140,8 @@ class VisitBackground:
         Raises
         ------
         evensky.errors.LengthError
-            If the image reaches beyond the detector, or the sky frame has another size.
+            If the image reaches beyond the detector, an array has another size than the detector, or the sky frame has
+            another size than the image.
         evensky.errors.InvalidParameterError
             If the place of the detector is unknown, it was added before, or the sky frame is not a background.
         evensky.errors.OutOfRangeError
@@ -146,9 +154,8 @@ class VisitBackground:
         rounding = _ROUNDING * max(self._box.getWidth(), self._box.getHeight())
         if not self._box.dilatedBy(rounding).contains(place.getFocalPlaneBox()):
             raise beyond(place, self._box)
-        before = [place] if detector is None else readings_of(detector, place.getBBox())
-        if any(one in self._detectors for one in before):
-            raise InvalidParameterError(f"{place!r} was added before; a visit has each detector once")
+        if any(place_of(one) == place_of(place) for one in self._detectors):
+            raise InvalidParameterError(f"Detector {label_of(place)} was added before; a visit has each detector once")
         good = good_pixels(planes, list(config.mask))
         sky = None
         if skyBackground is not None:
@@ -268,9 +275,10 @@ class VisitBackground:
             lower = fit.lower_orders()
             advice = "lower orders" if lower is None else f"at most orderX = {lower[0]}, orderY = {lower[1]}"
             raise errors.RuntimeError(
-                f"The series of orderX = {order_x}, orderY = {order_y} is not determined over {place!r}: its standard "
-                f"error reaches {gain:.3g} times the scatter of the samples ({fit.rms:.3g}), and {_MOST_GAIN:g} times "
-                f"are allowed. Use {advice}, make the samples smaller, or mask less"
+                f"The series of orderX = {order_x}, orderY = {order_y} is not determined over detector "
+                f"{label_of(place)}: its standard error reaches {gain:.3g} times the scatter of the samples "
+                f"({fit.rms:.3g}), and {_MOST_GAIN:g} times are allowed. Use {advice}, make the samples smaller, or "
+                "mask less"
             )
 
     def _added(self, detector: Any) -> tuple[Detector, int, Any]:
@@ -279,6 +287,6 @@ class VisitBackground:
             if place in self._detectors:
                 return place, *self._detectors[place]
         raise NotFoundError(
-            f"{readings[0]!r} was not added to the visit; the {len(self._detectors)} that were are "
-            f"{shown([one.getName() for one in self._detectors])}"
+            f"Detector {label_of(readings[0])} was not added to the visit; added so far ({len(self._detectors)}): "
+            f"{labels_of(self._detectors)}"
         )

@@ -9,7 +9,18 @@ import pytest
 
 from evensky.errors import InvalidParameterError
 from evensky.geom import Box2D, Box2I, Extent2I, Point2D, Point2I
-from evensky.matching.detector import Detector, affine_map, as_detector, composed, focal_plane_box, inverted, mapped
+from evensky.matching.detector import (
+    Detector,
+    affine_map,
+    as_detector,
+    composed,
+    focal_plane_box,
+    inverted,
+    label_of,
+    labels_of,
+    mapped,
+    place_of,
+)
 from evensky.matching.focal_plane import place_chips
 
 BOX = Box2I(Point2I(0, 0), Extent2I(200, 100))
@@ -53,6 +64,28 @@ def test_maps_of_placed_chips_are_taken() -> None:
     assert mapped(detector.transform, 2, 3).tolist() == [9.0, 96.0]
     assert as_detector(placed[0], BOX) == detector
     assert as_detector(detector) is detector
+
+
+def test_labels_name_the_detector_or_its_box() -> None:
+    assert label_of(Detector(BOX, np.eye(2, 3), "S11")) == "'S11'"
+    shifted = as_detector(Box2I(Point2I(500, -20), Extent2I(30, 40)))
+    assert label_of(shifted) == "((500, -20)..(529, 19))"
+    assert label_of(Detector.centered(BOX, (3.0, -4.0), pixelSize=0.01)) == "((2, -4.5)..(4, -3.5))"
+    assert labels_of([Detector(BOX, np.eye(2, 3), n) for n in range(6)]) == "0, 1, 2, 3, 4, 5"
+    assert labels_of([shifted] + [Detector(BOX, np.eye(2, 3), n) for n in range(8)]).endswith("3, 4, and 3 more")
+    assert labels_of([]) == "none"
+
+
+def test_the_place_does_not_depend_on_name_and_origin() -> None:
+    box = Box2I(Point2I(500, -20), Extent2I(30, 40))
+    place = place_of(as_detector(box))
+    assert place == place_of(Detector(box, np.eye(2, 3), "other"))
+    others = (
+        Detector(box, [[1, 0, 1], [0, 1, 0]]),
+        Detector(Box2I(box.getMin(), Extent2I(30, 41)), np.eye(2, 3)),
+        Detector(box, [[-1, 0, 0], [0, 1, 0]]),
+    )
+    assert place not in {place_of(other) for other in others}
 
 
 def test_maps_compose_and_invert() -> None:

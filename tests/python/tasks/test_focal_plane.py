@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 from typing import Any
 
@@ -294,6 +295,132 @@ def test_calls_that_are_none() -> None:
         model.toCcdBackground(box, Box2I())
 
 
+def test_a_detector_counts_once() -> None:
+    detectors = chips()
+    model = FocalPlaneBackground.fromCamera(config_of(), detectors)
+    for detector in detectors:
+        model.addCcd(pixels_of(detector, plane), detector)
+    numbers = model.getNumbers()
+    first = detectors[0]
+    box, image = first.getBBox(), pixels_of(first, plane)
+    renamed = Detector(box, first.transform, "other")
+    part = image[Box2I(box.getMin(), Extent2I(9, 9))]
+    for whole in (model, model.clone(), pickle.loads(pickle.dumps(model))):
+        for pixels, place in ((image, first), (image, renamed), (image, first.transform), (part, first)):
+            with pytest.raises(
+                InvalidParameterError, match=r"detector .* were added before, .* fromSimilar, and merge"
+            ):
+                whole.addCcd(pixels, place)
+        np.testing.assert_array_equal(whole.getNumbers(), numbers)
+    # Those of another exposure are merged; then both have it.
+    other = FocalPlaneBackground.fromSimilar(model)
+    other.addCcd(image, first)
+    model += other
+    assert model.getNumbers().sum() == numbers.sum() + 5400
+    empty = FocalPlaneBackground.fromSimilar(model)
+    empty.merge(other)
+    with pytest.raises(InvalidParameterError, match=r"of detector \(0, 0\) were added before"):
+        empty.addCcd(image, first)
+    empty.addCcd(pixels_of(detectors[1], plane), detectors[1])
+
+
+def test_a_box_counts_once_in_both_frames() -> None:
+    camera = [Box2I(Point2I(x, 20), Extent2I(50, 40)) for x in (100, 160)]
+    model = FocalPlaneBackground.fromCamera(FocalPlaneBackgroundConfig(xSize=20, ySize=20), camera)
+    for box in camera:
+        image = pixels_of(Detector(box, np.eye(2, 3)), plane)
+        model.addCcd(image, box)
+        with pytest.raises(InvalidParameterError, match=rf"detector \(\({box.getMinX()}, 20\).* were added before"):
+            model.addCcd(image.array, box)
+    assert model.getNumbers().sum() == 2 * 2000
+
+
+def test_a_camera_has_each_detector_once() -> None:
+    detectors = chips()
+    with pytest.raises(InvalidParameterError, match=r"Detectors 2 and 6 of the camera .* same place: \(2, 0\)\. A"):
+        FocalPlaneBackground.fromCamera(config_of(), [*detectors, detectors[2]])
+    # As when all detectors are placed at the origin.
+    box = Box2I(Point2I(0, 0), Extent2I(50, 40))
+    with pytest.raises(InvalidParameterError, match=r"Detectors 0 and 1 of the camera .* same place: 'a' and 'b'\. A"):
+        FocalPlaneBackground.fromCamera(config_of(), [Detector(box, np.eye(2, 3), name) for name in "ab"])
+
+
+def test_arrays_have_the_size_of_their_detector() -> None:
+    box = Box2I(Point2I(0, 0), Extent2I(200, 160))
+    model = FocalPlaneBackground.fromCamera(FocalPlaneBackgroundConfig(xSize=50, ySize=50), [box])
+    pixels = np.ones((50, 50), np.float32)
+    for array in (pixels, np.ma.MaskedArray(pixels), pixels.tolist()):
+        with pytest.raises(LengthError, match=r"has 50 x 50 pixels, and detector \(\(0, 0\).* has 200 x 160; .*origin"):
+            model.addCcd(array, box)
+    assert model.getNumbers().sum() == 0
+    # An origin says which part it is.
+    model.addCcd(ImageF(pixels, xy0=Point2I(150, 100)), box)
+    assert model.getNumbers()[2:, 2:].sum() == 2500
+
+
+def test_a_model_that_other_detectors_determine_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    detectors = chips()
+    model = FocalPlaneBackground.fromCamera(config_of(xSize=0.3, ySize=0.3), detectors)
+    for detector in detectors[:4]:
+        model.addCcd(pixels_of(detector, plane), detector)
+    lost = pixels_of(detectors[4], plane)
+    lost.array[...] = np.nan
+    model.addCcd(lost, detectors[4])
+    with caplog.at_level(logging.WARNING, logger="evensky"):
+        found = [model.toCcdBackground(detector)[0][0].getStatsImage() for detector in detectors for _ in range(2)]
+    shares = [float((stats.mask.array != 0).mean()) for stats in found[::2]]
+    assert min(shares[4:]) > 0.5 > max(shares[:4])
+    assert [record.name for record in caplog.records] == ["evensky"] * 2
+    for record, share, name in zip(caplog.records, shares[4:], ("(1, 1)", "(2, 1)"), strict=True):
+        assert record.getMessage().startswith(f"Detector {name}: no good pixel of it was added")
+        assert f" {100 * share:.0f} % of the cells" in record.getMessage()
+    # With the pixels of the detector there is nothing to tell; the other warning is repeated for changed sums.
+    caplog.clear()
+    model.addCcd(pixels_of(detectors[5], plane), detectors[5])
+    with caplog.at_level(logging.WARNING, logger="evensky"):
+        model.toCcdBackground(detectors[5])
+        assert not caplog.records
+        model.toCcdBackground(detectors[4])
+    assert len(caplog.records) == 1
+
+
+def test_a_detector_in_the_bins_of_others_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    # All bins are good, and those of the second detector have pixels of the others alone.
+    camera = [Box2I(Point2I(100 * n, 0), Extent2I(100, 100)) for n in range(3)]
+    model = FocalPlaneBackground.fromCamera(FocalPlaneBackgroundConfig(xSize=150, ySize=100), camera)
+    for box in camera[::2]:
+        model.addCcd(np.ones((100, 100)), box)
+    assert not model.getFilledBins().any()
+    sums = ImageF((model.getStatsImage().array * model.getNumbers()).astype(np.float32)), model.getNumbers()
+    unknown = FocalPlaneBackground(model.config, model.dims, model.transform, *sums)
+    unknown.toCcdBackground(camera[1])
+    assert not caplog.records
+    for copied in (model, model.clone(), pickle.loads(pickle.dumps(model))):
+        caplog.clear()
+        for box in camera:
+            copied.toCcdBackground(box)
+            copied.toCcdBackground(Detector(box, np.eye(2, 3), "mosaic"), Box2I(box.getMin(), Extent2I(20, 20)))
+        (record,) = caplog.records
+        assert record.getMessage().startswith("Detector ((100, 0)..(199, 99)): no good pixel of it was added")
+    caplog.clear()
+    other = FocalPlaneBackground.fromSimilar(model)
+    other.addCcd(np.ones((100, 100)), camera[1])
+    model += other
+    model.toCcdBackground(camera[1])
+    assert not caplog.records
+
+
+def test_few_good_pixels_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    box = Box2I(Point2I(0, 0), Extent2I(200, 100))
+    pixels = np.ones((100, 200), np.float32)
+    pixels[:, 50:] = np.nan
+    model = FocalPlaneBackground.fromCamera(FocalPlaneBackgroundConfig(xSize=50, ySize=50, binning=25), [box])
+    model.addCcd(pixels, box)
+    model.toCcdBackground(box)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("Detector ((0, 0)..(199, 99)): 75 % of the cells")
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("xSize", 0.0), ("ySize", -1.0), ("pixelSize", float("inf")), ("minFrac", 1.5), ("binning", 0)]
 )
@@ -334,6 +461,8 @@ def test_a_model_follows_what_is_added_and_configured() -> None:
     other.config.minFrac = 1.0
     other.config.interpolation = "NONE"
     other.config.binning = 10
-    other.addCcd(np.full((20, 60), 10.0), box)
+    third = FocalPlaneBackground.fromSimilar(other)
+    third.addCcd(ImageF(np.full((20, 60), 10.0, np.float32)), box)
+    other += third
     np.testing.assert_allclose(other.getStatsImage().array[:, 0], [7, 4, 4], atol=0.5)
     np.testing.assert_allclose(other.toCcdBackground(box).getImage().array[[10, -1], 30], [7, 4], atol=0.5)

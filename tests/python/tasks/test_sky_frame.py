@@ -125,6 +125,16 @@ def test_wrong_sky_frames(task: SkyMeasurementTask, frames: list[BackgroundList]
     assert len(found) == 0
 
 
+@pytest.mark.parametrize("scale", [np.nan, np.inf, -np.inf, np.float32("nan"), 1e39])
+def test_scales_that_would_lose_the_image(task: SkyMeasurementTask, frames: list[BackgroundList], scale: float) -> None:
+    exposure = ExposureF(MaskedImageF(ImageF(np.full(SHAPE, 7, np.float32))))
+    found = BackgroundList()
+    with pytest.raises(InvalidParameterError, match=r"scale is (nan|-?inf|1e\+39); (it must be finite|.* float32)"):
+        task.subtractSkyFrame(exposure, frames[0], scale, found)
+    assert (exposure.image.array == 7).all()
+    assert len(found) == 0
+
+
 def test_amplitudes_that_are_not_determined(task: SkyMeasurementTask) -> None:
     ones, zeros = np.ones(16), np.zeros(16)
     with pytest.raises(errors.RuntimeError, match="undetermined: the frame is 0 to 0 in the 32 samples"):

@@ -12,6 +12,7 @@ from evensky import errors
 from evensky.errors import InvalidParameterError, LengthError, NotFoundError, OutOfRangeError
 from evensky.geom import Box2I, Extent2I, Point2I
 from evensky.image import ExposureF, ImageF, Mask, MaskedImageF
+from evensky.matching.detector import Detector
 from evensky.math import BackgroundList
 from evensky.tasks.sky_frame import SkyMeasurementConfig, SkyMeasurementTask
 from evensky.tasks.visit_background import VisitBackground, VisitBackgroundConfig
@@ -107,16 +108,20 @@ def test_wrong_calls(scene: FocalScene, frames: list[BackgroundList]) -> None:
     model = VisitBackground(config_of(), scene.detectors)
     with pytest.raises(errors.RuntimeError, match="No detector was added"):
         model.fit()
+    with pytest.raises(NotFoundError, match=r"Detector 1 was not added to the visit; added so far \(0\): none$"):
+        model.getPiston(scene.detectors[1])
     with pytest.raises(LengthError, match=r"\(200, 240\).*\(9, 9\)"):
-        model.addCcd(np.ones((9, 9)), scene.detectors[0], frames[0])
+        model.addCcd(ImageF(np.ones((9, 9))), scene.detectors[0], frames[0])
     with pytest.raises(InvalidParameterError, match="only a BackgroundMI"):
-        model.addCcd(np.ones((9, 9)), scene.detectors[0], np.ones((9, 9)))
+        model.addCcd(ImageF(np.ones((9, 9))), scene.detectors[0], np.ones((9, 9)))
+    with pytest.raises(LengthError, match=r"ndarray has 9 x 9 pixels, and detector 0 has 240 x 200"):
+        model.addCcd(np.ones((9, 9)), scene.detectors[0])
     with pytest.raises(LengthError, match="not inside the detector"):
         model.addCcd(np.ones((999, 9)), scene.detectors[0])
     model.addCcd(scene.exposures[0], scene.detectors[0])
     with pytest.raises(InvalidParameterError, match="was added before"):
         model.addCcd(scene.exposures[0], scene.detectors[0])
-    with pytest.raises(NotFoundError, match=r"was not added to the visit; the 1 that were are \[0\]"):
+    with pytest.raises(NotFoundError, match=r"was not added to the visit; added so far \(1\): 0$"):
         model.toCcdBackground(scene.detectors[1])
     with pytest.raises(InvalidParameterError, match="VisitBackgroundConfig"):
         VisitBackground(None, scene.detectors)  # type: ignore[arg-type]
@@ -124,6 +129,29 @@ def test_wrong_calls(scene: FocalScene, frames: list[BackgroundList]) -> None:
     small.addCcd(scene.exposures[0], scene.detectors[0])
     with pytest.raises(errors.RuntimeError, match="6 usable samples for 100 terms"):
         small.toCcdBackground(scene.detectors[0])
+
+
+def test_unnamed_detectors_are_listed_by_their_boxes() -> None:
+    model = VisitBackground(config_of(), boxes())
+    for box in boxes()[:8]:
+        model.addCcd(np.ones((200, 200)), box)
+    said = (
+        r"\(\(660, 420\)\.\.\(859, 619\)\) was not added .*; added so far \(8\): "
+        r"\(\(0, 0\)\.\.\(199, 199\)\), .*, and 2 more$"
+    )
+    with pytest.raises(NotFoundError, match=said) as caught:
+        model.toCcdBackground(boxes()[-1])
+    assert "None" not in str(caught.value)
+    with pytest.raises(InvalidParameterError, match=r"Detector \(\(220, 0\)\.\.\(419, 199\)\) was added before"):
+        model.addCcd(np.ones((200, 200)), boxes()[1])
+    # Nor does a name make another detector of it.
+    with pytest.raises(InvalidParameterError, match=r"Detector 'S1' was added before"):
+        model.addCcd(np.ones((200, 200)), Detector(boxes()[0], np.eye(2, 3), "S1"))
+
+
+def test_a_camera_has_each_detector_once() -> None:
+    with pytest.raises(InvalidParameterError, match=r"Detectors 1 and 12 of the camera .*: \(\(220, 0\)"):
+        VisitBackground(config_of(), [*boxes(), boxes()[1]])
 
 
 def test_an_exposure_that_knows_its_detector() -> None:
