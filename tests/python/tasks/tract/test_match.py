@@ -468,7 +468,7 @@ def test_a_named_reference_without_a_good_pixel_is_an_error(fault: str) -> None:
         else:
             warp.warp = OSError("no file")
     reason = {
-        "unreadable": "none of its warps can be used: patch 1: it cannot be read: no file",
+        "unreadable": "none of its warps can be read: patch 1: it cannot be read: no file",
         "misplaced": "none of its warps can be used: patch 1: its box",
     }.get(fault, "each of its bins in tract 0 has fewer than 40 good pixels")
     with pytest.raises(UnsuitableError, match=f"refWarpVisit is 3, .*: {reason}.* Name another visit, or None for an"):

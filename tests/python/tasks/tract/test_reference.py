@@ -85,7 +85,7 @@ def test_visits_that_cannot_be_compared_are_left_out() -> None:
         1: "it has no good bin",
         2: "it has no good bin",
         3: "0 of its bins have a mean and a variance; at least 4 are needed to compare it with a plane",
-        4: "it has no good bin",
+        4: "none of its warps can be read: patch 0: it cannot be read: no such file",
         5: "",
     }
     assert all(np.isnan(one.cost) for one in result.candidates[:4])
