@@ -6,6 +6,7 @@ __all__ = ["ChooseReferenceVisitTask", "VisitCandidate"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import combinations
 from typing import Any
 
@@ -45,8 +46,8 @@ class VisitCandidate:
     npoints : int
         Number of its good bins.
     cost_chi2, cost_variance, cost_coverage : float
-        Terms of the cost, weights included. The first two compare all visits in the same bins: one that lacks a bin
-        gets the mean of the others there. With ``asOriginal``, they are those of `chi2` and `variance`.
+        Terms of the cost, weights included. The first two compare all visits in the same bins: a visit is completed
+        from the others in bins that it lacks. With ``asOriginal``, they are those of `chi2` and `variance`.
     cost : float
         Sum of the terms; NaN for a visit that is not considered.
     selected : bool
@@ -188,7 +189,7 @@ class ChooseReferenceVisitTask(Task):
             np.array([getattr(one, name) for one in usable], np.float64) for name in ("chi2", "variance", "npoints")
         )
         if not as_original:
-            chi2, variance = _in_equal_bins([bins[one.visit] for one in usable])
+            chi2, variance = _in_equal_bins(usable, bins)
         with np.errstate(all="ignore"):
             terms = (
                 config.bestRefWeightChi2 * _relative(chi2, as_original),
@@ -246,22 +247,45 @@ def _relative(values: np.ndarray, as_original: bool) -> np.ndarray:
     return np.asarray(np.nan_to_num(values / largest)) if largest > 0 else np.zeros_like(values)
 
 
-def _in_equal_bins(bins: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return chi2 and mean variance of each visit over the bins of all of them; see `_measured` for the bins.
+def _in_equal_bins(usable: list[VisitCandidate], bins: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return chi2 and mean variance of each visit, completed in the bins that it lacks; see `_measured` for the bins.
 
-    A visit gets the mean of the others where it lacks a bin. A visit that lacks the bins of a nebula would otherwise
-    look smoother and quieter than those that cover it.
+    A visit that lacks the bins of a nebula would otherwise look smoother and quieter than those that cover it.
     """
-    total, count = np.zeros(bins[0].shape), np.zeros(bins[0].shape, np.int64)
-    for one in bins:
-        known = np.isfinite(one)
-        total[known] += one[known]
-        count += known
-    with np.errstate(invalid="ignore"):
-        mean = total / count
-    sums = np.array([np.nansum(np.where(np.isfinite(one), one, mean), axis=(1, 2)) for one in bins])
-    chi2, variance = sums.T / np.maximum(np.count_nonzero(count, axis=(1, 2)) - (_PLANE, 0), 1)[:, np.newaxis]
-    return chi2, variance
+    ordered = [bins[one.visit] for one in sorted(usable, key=lambda one: -np.nan_to_num(one.share))]
+    whole = reduce(_completed, ordered)
+    completed = [_completed(bins[one.visit], whole) for one in usable]
+    return np.array([_chi2(one) for one in completed]), np.array([_mean_variance(one) for one in completed])
+
+
+def _completed(bins: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the bins of a visit with those that it lacks from another one, shifted by the plane between the two."""
+    lacks = np.isnan(bins[0]) & np.isfinite(other[0])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        difference, weights = bins[0] - other[0], 1 / (1 / bins[1] + 1 / other[1])
+    y, x = np.nonzero(np.isfinite(difference) & (weights > 0))
+    if not lacks.any() or not y.size:
+        return bins
+    level, *slopes = fit_plane(difference[y, x], weights[y, x], x, y)
+    y, x = np.nonzero(lacks)
+    result = bins.copy()
+    result[:, y, x] = other[:, y, x]
+    result[0, y, x] += level + slopes[0] * x + slopes[1] * y
+    return result
+
+
+def _chi2(bins: np.ndarray) -> float:
+    """Return the squared deviation of bins from a plane, in units of their variance, per degree of freedom."""
+    y, x = np.nonzero(np.isfinite(bins[0]) & np.isfinite(bins[1]))
+    means, weights, _ = bins[:, y, x]
+    level, *slopes = fit_plane(means, weights, x, y)
+    rest = means - (level + slopes[0] * x + slopes[1] * y)
+    return float((rest**2 * weights).sum() / (len(rest) - _PLANE))
+
+
+def _mean_variance(bins: np.ndarray) -> float:
+    """Return the mean variance of the pixels of bins; 0 if none is known."""
+    return float(np.nanmean(bins[2])) if np.isfinite(bins[2]).any() else 0.0
 
 
 def _measured(model: TractBackground, visit: int) -> tuple[VisitCandidate, np.ndarray]:
@@ -270,11 +294,10 @@ def _measured(model: TractBackground, visit: int) -> tuple[VisitCandidate, np.nd
     Returns
     -------
     candidate : VisitCandidate
-    bins : ndarray, shape (2, ny, nx)
-        Squared deviation of each bin from a plane, in units of its variance, and variance of its pixels; NaN where
-        unknown.
+    bins : ndarray, shape (3, ny, nx)
+        Mean of each bin, its inverse variance, and the variance of its pixels; NaN where it is not good.
     """
-    bins = np.full((2, *model.numbers.array.shape), np.nan)
+    bins = np.full((3, *model.numbers.array.shape), np.nan)
     numbers = model.numbers.array.astype(np.float64)
     good = ~model.getFilled() & (numbers > 0)
     candidate = VisitCandidate(visit, npoints=int(good.sum()))
@@ -283,25 +306,19 @@ def _measured(model: TractBackground, visit: int) -> tuple[VisitCandidate, np.nd
         return candidate, bins
     off_x, off_y = model.centroid_offsets * numbers
     values = centre_bins(model.values.array, model.numbers.array, off_x, off_y, model.least_number)
-    means = values[good] / numbers[good]
     variances = model.variances.array[good].astype(np.float64) / numbers[good]
-    candidate.variance = float(np.nanmean(variances)) if np.isfinite(variances).any() else 0.0
     with np.errstate(divide="ignore"):
         weights = numbers[good] / variances  # the inverse variance of the mean, not of a pixel
-    y, x = np.nonzero(good)
-    known = np.isfinite(weights)
-    freedom = int(known.sum()) - _PLANE
-    if freedom <= 0:
+    bins[:, good] = values[good] / numbers[good], weights, variances
+    candidate.variance = _mean_variance(bins)
+    known = np.count_nonzero(np.isfinite(weights))
+    if known <= _PLANE:
         candidate.message = (
-            f"{known.sum()} of its bins have a mean and a variance; at least {_PLANE + 1} are needed to compare it "
-            "with a plane"
+            f"{known} of its bins have a mean and a variance; at least {_PLANE + 1} are needed to compare it with a "
+            "plane"
         )
         return candidate, bins
-    level, *slopes = fit_plane(means, np.where(known, weights, 0.0), x, y)
-    rest = means - (level + slopes[0] * x + slopes[1] * y)
-    candidate.chi2 = float((rest[known] ** 2 * weights[known]).sum() / freedom)
-    bins[0, y[known], x[known]] = rest[known] ** 2 * weights[known]
-    bins[1, y, x] = variances
+    candidate.chi2 = _chi2(bins)
     return candidate, bins
 
 
