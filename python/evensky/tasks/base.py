@@ -70,9 +70,7 @@ class Task:
         if config is None:
             config = self.ConfigClass()
         if not isinstance(config, self.ConfigClass):
-            raise InvalidParameterError(
-                f"config is a {type(config).__name__}; it must be a {self.ConfigClass.__name__}"
-            )
+            raise InvalidParameterError(f"config is {_not_of(type(config), self.ConfigClass)}")
         config.validate()
         self.config = config
         self._name = self._DefaultName if name is None else name
@@ -88,3 +86,14 @@ class Task:
 
     def __reduce__(self) -> Any:
         return type(self), (self.config, self._name, self._parent_log)
+
+
+def _not_of(given: type, needed: type) -> str:
+    """Return what a class is and what it must be; classes of the same name are told apart by their modules."""
+    names = given.__name__, needed.__name__
+    if names[0] != names[1]:
+        return f"a {names[0]}; it must be a {names[1]}"
+    return (
+        f"the {names[0]} of {given.__module__}; it must be that of {needed.__module__}: import the configuration from "
+        "the same package as the task"
+    )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 __all__ = ["TractBackground", "TractModel", "bad_plane_bits", "box_of", "misplacement", "tract_of", "within"]
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import numpy as np
 
 from ... import errors
 from ..._checks import shown
-from ...errors import InvalidParameterError, OutOfRangeError
+from ...errors import InvalidParameterError, NotFoundError, OutOfRangeError
 from ...geom import Box2I, Extent2I, Point2I
 from ...image import ImageF, Mask, MaskedImageF
 from ...image.bad_bits import bad_bits
@@ -39,8 +39,24 @@ _KNOWN = 1e6
 
 
 def tract_of(skymap: Any, tract: int) -> Any:
-    """Return a tract of a sky map, which may be one of ``lsst.skymap``."""
-    if hasattr(skymap, "__getitem__"):
+    """Return a tract of a sky map, which may be one of ``lsst.skymap``.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For what is not a sky map.
+    evensky.errors.NotFoundError
+        For a number that it does not have.
+    """
+    if isinstance(skymap, Mapping | list | tuple):
+        try:
+            return skymap[tract]
+        except (LookupError, TypeError):
+            advice = "use SkyMap.from_dict" if "tracts" in skymap else "give a SkyMap that has it"
+            raise NotFoundError(
+                f"There is no tract {shown(tract)} in {shown(skymap)}, a {type(skymap).__name__}; {advice}"
+            ) from None
+    if hasattr(skymap, "__getitem__") and not isinstance(skymap, str | bytes):
         return skymap[tract]
     if hasattr(skymap, "generateTract"):
         return skymap.generateTract(tract)

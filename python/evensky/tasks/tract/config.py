@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["ChooseReferenceVisitConfig", "GridConfig", "TractBackgroundConfig", "as_configured"]
+__all__ = ["ChooseReferenceVisitConfig", "GridConfig", "TractBackgroundConfig", "as_configured", "log_idle"]
 
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 from lsst.pex.config import ChoiceField, Config, ConfigField, Field, RangeField
@@ -87,6 +89,26 @@ class ChooseReferenceVisitConfig(GridConfig):
     )
     bestRefWeightVariance = _weight(0.3, "Weight of the variance of the pixels; a lower variance is better.")
     bestRefWeightGlobalCoverage = _weight(0.4, "Weight of the number of good bins; more bins are better.")
+
+
+def log_idle(config: Config, idle: Mapping[str, str], log: logging.Logger) -> None:
+    """Log in one line which fields are not at their defaults though they have no effect.
+
+    Parameters
+    ----------
+    config : Config
+    idle : mapping of str to str
+        Why a field has no effect, by its name.
+    log : logging.Logger
+    """
+    changed: dict[str, list[str]] = {}
+    for name, reason in idle.items():
+        value = getattr(config, name)
+        if value != config._fields[name].default:
+            changed.setdefault(reason, []).append(f"{name} = {value!r}")
+    if changed:
+        parts = "; ".join(f"{', '.join(fields)} ({reason})" for reason, fields in changed.items())
+        log.warning("Fields that have no effect: %s", parts)
 
 
 def as_configured(config: TractBackgroundConfig, as_original: bool) -> TractBackgroundConfig:

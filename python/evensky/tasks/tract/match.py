@@ -31,9 +31,9 @@ from ...math import (
 from ..base import Struct, Task
 from ..fields import share_field
 from .background import TractBackground, TractModel, bad_plane_bits, box_of, tract_of, within
-from .config import GridConfig, TractBackgroundConfig, as_configured
+from .config import GridConfig, TractBackgroundConfig, as_configured, log_idle
 from .reference import ChooseReferenceVisitTask
-from .warps import Warp, Warps, by_patch, with_pixels
+from .warps import Warp, Warps, by_patch, none_of_its, with_pixels
 
 _MEGABYTE = 2**20
 # Residuals of a series, in units of their errors, above which it is flagged POOR_FIT; as in the joint match.
@@ -212,6 +212,8 @@ class MatchBackgroundsTask(Task):
         if not read.warps:
             self.log.warning("There are no warps to match")
             return result
+        log_idle(config, self._idle_fields(), self.log)
+        log_idle(config.tractBgModel, self._idle_fields_of_bins(), self.log)
         tract = read.warps[0].tract
         if not as_original:
             read.check()
@@ -233,6 +235,25 @@ class MatchBackgroundsTask(Task):
         result.unreadable = [(warp.index, warp.message) for warp in read.warps if warp.message]
         result.reads = read.reads
         return result
+
+    def _idle_fields(self) -> dict[str, str]:
+        """Return the fields that have no effect with the values of others, and why."""
+        config = self.config
+        idle = {"gridStatistic": "each cell of the grid is one bin"}
+        if config.fit == "bins":
+            for name in ("numSigmaClip", "numIter", "fitOrder", "fitMaxOrder"):
+                idle[name] = "needs fit = 'chebyshev'"
+        else:
+            idle["interpStyle"] = "needs fit = 'bins'"
+            if config.fitOrder >= 0:
+                idle["fitMaxOrder"] = "needs fitOrder = -1"
+        if config.asOriginal:
+            idle["useReferenceMask"] = "the original does not look at the mask of the reference"
+        return idle
+
+    def _idle_fields_of_bins(self) -> dict[str, str]:
+        """Return the fields of the bins that have no effect, and why."""
+        return {} if self.config.tractBgModel.doSmooth else {"smoothScale": "needs doSmooth = True"}
 
     def _fit_all(self, result: Struct, read: Warps, skyMap: Any, tract: int) -> None:
         """Measure the differences of all visits from the reference, and make models of them."""
@@ -269,6 +290,18 @@ class MatchBackgroundsTask(Task):
             self._check_reference(result.reference, read, skyMap, tract)
         for visit, reason in result.skipped.items():
             self.log.warning("Visit %d is skipped: %s", visit, reason)
+        apart = [
+            visit
+            for visit in result.skipped
+            if not common[visit] and not all(warp.message for warp in read.of_visit(visit))
+        ]
+        if apart:
+            advice = (
+                f"It has no good pixel in common with {_listed(apart)}: evensky.match_tract also links visits through "
+                "others that both overlap with."
+            )
+            result.reason += f" {advice}"
+            self.log.warning("Visit %d is the reference. %s", result.reference, advice)
 
     def _check_reference(self, reference: int, read: Warps, skyMap: Any, tract: int) -> None:
         """Raise an error if the named reference has no good bin, so that nothing can be matched to it."""
@@ -284,10 +317,9 @@ class MatchBackgroundsTask(Task):
         if not own.getFilled().all():
             return
         read.check_places()
-        reasons = [f"patch {warp.patch}: {warp.message}" for warp in warps if warp.message]
         reason = (
-            f"none of its warps can be used: {reasons[0]}"
-            if len(reasons) == len(warps)
+            none_of_its(warps)
+            if all(warp.message for warp in warps)
             else f"each of its bins in tract {tract} has fewer than {own.least_number:g} good pixels"
         )
         raise UnsuitableError(
@@ -592,8 +624,15 @@ def _filled_pixels(difference: TractBackground, model: TractModel | None, good: 
 def _no_overlap(warps: list[Warp], reference: int) -> str:
     """Return why no pixel of a visit can be compared with the reference."""
     if all(warp.message for warp in warps):
-        return f"none of its warps can be used: patch {warps[0].patch}: {warps[0].message}"
+        return none_of_its(warps)
     return f"it has no good pixel in common with the reference, visit {reference}"
+
+
+def _listed(visits: list[int]) -> str:
+    """Return the visits as words, not more than a few of them."""
+    shown_ones = ", ".join(map(str, visits[:5]))
+    more = f" and {len(visits) - 5} more" if len(visits) > 5 else ""
+    return f"{'visit' if len(visits) == 1 else 'visits'} {shown_ones}{more}"
 
 
 def _reason(candidates: list[Any]) -> str:

@@ -82,7 +82,7 @@ class TractInfo:
     border : int, optional
         Pixels by which a patch reaches into its neighbours.
     tract : int, optional
-        Number of the tract.
+        Number of the tract. By default, it is that under which a `SkyMap` has it, and 0 as long as no sky map has it.
 
     Examples
     --------
@@ -93,17 +93,34 @@ class TractInfo:
     (Index2D(x=1, y=1), Box2I(corner=Point2I(90, 90), dimensions=Extent2I(120, 110)))
     """
 
-    def __init__(self, patch: Any, number: Any, border: int = 0, tract: int = 0) -> None:
+    def __init__(self, patch: Any, number: Any, border: int = 0, tract: int | None = None) -> None:
         self._patch = _pair(patch, "patch", 1)
         self._number = _pair(number, "number", 1)
         self._border = whole_number(border, "border")
         if self._border < 0:
             raise InvalidParameterError(f"border is {self._border}; it must be >= 0")
-        self._tract = whole_number(tract, "tract")
+        self._tract = None if tract is None else whole_number(tract, "tract")
 
     def getId(self) -> int:
-        """Return the number of the tract."""
-        return self._tract
+        """Return the number of the tract; 0 as long as it has none."""
+        return 0 if self._tract is None else self._tract
+
+    def numbered(self, number: int) -> TractInfo:
+        """Return the tract with a number, if it has none; itself if it has that number.
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            If it has another number.
+        """
+        if self._tract is None:
+            return TractInfo(self._patch, self._number, self._border, number)
+        if self._tract != number:
+            raise InvalidParameterError(
+                f"The tract under number {number} of the sky map is {self!r}, whose own number is {self._tract}; both "
+                "must be equal. Leave tract out of TractInfo, and it takes the number of its place"
+            )
+        return self
 
     tract_id = property(getId, doc="Number of the tract.")
 
@@ -151,7 +168,7 @@ class TractInfo:
             y, x = divmod(whole_number(index, "A patch"), nx)
         if not (0 <= x < nx and 0 <= y < ny):
             raise OutOfRangeError(
-                f"There is no patch {shown(index)} in tract {self._tract}: it has {nx} x {ny} patches, "
+                f"There is no patch {shown(index)} in tract {self.getId()}: it has {nx} x {ny} patches, "
                 f"0 to {nx * ny - 1}"
             )
         return PatchInfo(self, Index2D(x, y))
@@ -182,6 +199,8 @@ class TractInfo:
         evensky.errors.InvalidParameterError
             If a value is missing or unknown.
         """
+        if not isinstance(values, Mapping):
+            raise InvalidParameterError(f"A tract is {shown(values)}; it must be a mapping with 'patch' and 'number'")
         known = {"patch", "number", "border", "tract"}
         if set(values) - known or not {"patch", "number"} <= set(values):
             raise InvalidParameterError(
@@ -203,12 +222,26 @@ class TractInfo:
         )
 
 
+def _number_of(key: Any) -> int:
+    """Return the number of a tract that is a key of a dictionary, where it may be a string."""
+    try:
+        return int(key)
+    except (TypeError, ValueError):
+        raise InvalidParameterError(f"The number of a tract is {shown(key)}; a whole number is needed") from None
+
+
 class SkyMap:
     """Tracts by their numbers.
 
     Parameters
     ----------
     tracts : mapping of int to TractInfo
+        Tracts by their numbers. A tract without a number of its own gets that of its place.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For what is not a mapping of tracts, and for a tract under another number than its own.
 
     Notes
     -----
@@ -223,15 +256,22 @@ class SkyMap:
     """
 
     def __init__(self, tracts: Mapping[int, TractInfo]) -> None:
-        self._tracts = {whole_number(number, "A tract"): tract for number, tract in tracts.items()}
-        for number, tract in self._tracts.items():
+        if not isinstance(tracts, Mapping):
+            raise InvalidParameterError(
+                f"The tracts are {shown(tracts)}, a {type(tracts).__name__}; a mapping of numbers to TractInfo is "
+                "needed, as SkyMap({0: TractInfo(...)})"
+            )
+        self._tracts: dict[int, TractInfo] = {}
+        for key, tract in tracts.items():
+            number = whole_number(key, "A tract")
             if not isinstance(tract, TractInfo):
                 raise InvalidParameterError(f"Tract {number} is a {type(tract).__name__}; it must be a TractInfo")
+            self._tracts[number] = tract.numbered(number)
 
     def __getitem__(self, tract: int) -> TractInfo:
         try:
             return self._tracts[tract]
-        except KeyError:
+        except (KeyError, TypeError):  # a TypeError for what cannot be a key
             known = ", ".join(map(str, self._tracts)) or "none"
             raise NotFoundError(f"There is no tract {shown(tract)}; the sky map has {known}") from None
 
@@ -261,9 +301,9 @@ class SkyMap:
         evensky.errors.InvalidParameterError
             If the values are not those of a sky map.
         """
-        if set(values) != {"tracts"} or not isinstance(values["tracts"], Mapping):
+        if not isinstance(values, Mapping) or set(values) != {"tracts"} or not isinstance(values["tracts"], Mapping):
             raise InvalidParameterError(f"A sky map is {shown(values)}; it must be a mapping with 'tracts'")
-        return cls({int(number): TractInfo.from_dict(tract) for number, tract in values["tracts"].items()})
+        return cls({_number_of(key): TractInfo.from_dict(tract) for key, tract in values["tracts"].items()})
 
     def __eq__(self, other: object) -> bool:
         return self._tracts == other._tracts if isinstance(other, SkyMap) else NotImplemented

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MisplacedWarpsError", "Warp", "Warps", "by_patch", "with_pixels"]
+__all__ = ["MisplacedWarpsError", "Warp", "Warps", "by_patch", "none_of_its", "with_pixels"]
 
 import logging
 from collections.abc import Iterable
@@ -111,21 +111,24 @@ class Warps:
             seen.add((warp.visit, warp.patch))
 
     def check_places(self) -> None:
-        """Check that not all warps are misplaced, after they have been opened.
+        """Check that there are warps that can be read and lie in their patches, after all have been opened.
 
         Raises
         ------
         MisplacedWarpsError
-            If they are; it is an UnsuitableError.
+            If all are misplaced; it is an UnsuitableError.
+        evensky.errors.UnsuitableError
+            If none can be used for other reasons, too.
         """
-        if all(warp.misplaced for warp in self.warps):
-            first = self.warps[0]
-            raise MisplacedWarpsError(
-                [
-                    f"None of the {len(self.warps)} warps can be used: visit {first.visit}, patch {first.patch}: "
-                    f"{first.message}"
-                ]
-            )
+        if not all(warp.message for warp in self.warps):
+            return
+        first = self.warps[0]
+        done = "used" if any(warp.misplaced for warp in self.warps) else "read"
+        message = (
+            f"None of the {len(self.warps)} warps can be {done}: visit {first.visit}, patch {first.patch}: "
+            f"{first.message}"
+        )
+        raise (MisplacedWarpsError if all(warp.misplaced for warp in self.warps) else UnsuitableError)([message])
 
     def open(self, warp: Warp, tract_info: Any, log: logging.Logger) -> tuple[Any, Any] | None:
         """Return what the handle of a warp holds, and the exposure of it.
@@ -190,6 +193,12 @@ class Warps:
 
 def _bytes_of(data: Any) -> int:
     return sum(int(plane.array.nbytes) for plane in (data.image, data.mask, data.variance))
+
+
+def none_of_its(warps: list[Warp]) -> str:
+    """Return why a visit of which no warp can be used is left out."""
+    done = "used" if any(warp.misplaced for warp in warps) else "read"
+    return f"none of its warps can be {done}: patch {warps[0].patch}: {warps[0].message}"
 
 
 def by_patch(warp: Warp) -> str:

@@ -468,7 +468,7 @@ def test_a_named_reference_without_a_good_pixel_is_an_error(fault: str) -> None:
         else:
             warp.warp = OSError("no file")
     reason = {
-        "unreadable": "none of its warps can be used: patch 1: it cannot be read: no file",
+        "unreadable": "none of its warps can be read: patch 1: it cannot be read: no file",
         "misplaced": "none of its warps can be used: patch 1: its box",
     }.get(fault, "each of its bins in tract 0 has fewer than 40 good pixels")
     with pytest.raises(UnsuitableError, match=f"refWarpVisit is 3, .*: {reason}.* Name another visit, or None for an"):
@@ -603,3 +603,53 @@ def test_a_task_survives_pickling() -> None:
     again = pickle.loads(pickle.dumps(task))
     assert again.config.refWarpVisit == 2
     assert again.reference.config.tractBgModel.xBin == 20.0
+
+
+def test_visits_that_the_reference_does_not_meet_can_be_linked_by_the_joint_match(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    warps = [*visit(1, patches=range(6)), *visit(2, patches=range(6)), *visit(3, patches=[8])]
+    result = MatchBackgroundsTask(settings()).run(warps, SKIES)
+    assert result.reference in (1, 2)
+    assert result.skipped == {3: f"it has no good pixel in common with the reference, visit {result.reference}"}
+    advice = "It has no good pixel in common with visit 3: evensky.match_tract also links visits through others"
+    assert advice in result.reason
+    assert advice in caplog.text
+    complete = MatchBackgroundsTask(settings()).run([*visit(1), *visit(2)], SKIES)
+    assert "match_tract" not in complete.reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"gridStatistic": "MEDIAN", "numIter": 5, "fitOrder": 2},
+            "gridStatistic = 'MEDIAN' (each cell of the grid is one bin); "
+            "numIter = 5, fitOrder = 2 (needs fit = 'chebyshev')",
+        ),
+        ({"numSigmaClip": 4, "fitMaxOrder": 3}, "numSigmaClip = 4, fitMaxOrder = 3 (needs fit = 'chebyshev')"),
+        (
+            {"fit": "chebyshev", "fitOrder": 1, "fitMaxOrder": 3, "interpStyle": "LINEAR", "numIter": 5},
+            "interpStyle = 'LINEAR' (needs fit = 'bins'); fitMaxOrder = 3 (needs fitOrder = -1)",
+        ),
+        (
+            {"asOriginal": True, "useReferenceMask": False},
+            "useReferenceMask = False (the original does not look at the mask of the reference)",
+        ),
+        ({"fit": "chebyshev", "numIter": 5, "numSigmaClip": 4, "fitMaxOrder": 3}, None),
+        ({"interpStyle": "LINEAR"}, None),
+    ],
+)
+def test_fields_that_have_no_effect_are_told(
+    fields: dict[str, Any], message: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    MatchBackgroundsTask(settings(refWarpVisit=1, **fields)).run([*visit(1), *visit(2)], SKIES)
+    told = [record.getMessage() for record in caplog.records if "no effect" in record.getMessage()]
+    assert told == ([] if message is None else [f"Fields that have no effect: {message}"])
+
+
+def test_a_scale_without_smoothing_has_no_effect(caplog: pytest.LogCaptureFixture) -> None:
+    config = settings(refWarpVisit=1)
+    config.tractBgModel.smoothScale = 3.0
+    MatchBackgroundsTask(config).run([*visit(1), *visit(2)], SKIES)
+    assert "smoothScale = 3.0 (needs doSmooth = True)" in caplog.text

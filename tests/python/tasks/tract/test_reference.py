@@ -85,7 +85,7 @@ def test_visits_that_cannot_be_compared_are_left_out() -> None:
         1: "it has no good bin",
         2: "it has no good bin",
         3: "0 of its bins have a mean and a variance; at least 4 are needed to compare it with a plane",
-        4: "it has no good bin",
+        4: "none of its warps can be read: patch 0: it cannot be read: no such file",
         5: "",
     }
     assert all(np.isnan(one.cost) for one in result.candidates[:4])
@@ -145,3 +145,86 @@ def test_a_configuration_is_read_when_it_is_used() -> None:
     assert chooser.run(warps, SKIES).reference == 1
     other = task(bestRefWeightChi2=0.0, bestRefWeightVariance=0.0, bestRefWeightGlobalCoverage=1.0)
     assert other.run(warps, SKIES).reference == 2
+
+
+def nebula() -> np.ndarray:
+    """Return a bright blob in patch 0 of the tract."""
+    x, y = positions(SKIES)
+    return np.asarray(60 * np.exp(-((x - 25) ** 2 + (y - 25) ** 2) / 200))
+
+
+def sky_of(number: int, seed: int, patches: Any = None) -> list[WarpHandle]:
+    rng = np.random.default_rng([seed, number])
+    image = nebula() + 10 * number + rng.normal(size=nebula().shape)
+    return handles(SKIES, number, image.astype(np.float32), patches=patches)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("border", [0, 5])
+def test_a_visit_that_meets_no_other_is_no_reference(seed: int, border: int) -> None:
+    # A bin across the border of two patches holds pixels of both, and yet the visits cannot be compared there.
+    skies = sky_map(border=border)
+    x, _ = positions(skies)
+    warps = []
+    for number, patches in ((1, range(11)), (2, range(11)), (3, range(11)), (4, [11])):
+        image = nebula() + np.random.default_rng([seed, number]).normal(size=x.shape)
+        warps += handles(skies, number, image.astype(np.float32), patches=patches)
+    result = task().run(warps, skies)
+    assert result.reference in (1, 2, 3)
+    assert [one.met for one in result.candidates] == [2, 2, 2, 0]
+    assert result.candidates[3].message.startswith("it shares good bins with 0 of the other visits, and visit 1 with 2")
+    assert np.isnan(result.candidates[3].cost)
+    assert task(asOriginal=True).run(warps, skies).reference == 4
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_visit_that_meets_others_in_a_corner_is_no_reference(seed: int) -> None:
+    warps = [warp for number in (1, 2, 3) for warp in sky_of(number, seed)] + sky_of(4, seed, [11])
+    result = task().run(warps, SKIES)
+    assert result.reference in (1, 2, 3)
+    assert [one.met for one in result.candidates] == [3, 3, 3, 3]
+    assert [one.share for one in result.candidates] == pytest.approx([1, 1, 1, 9 / 48])
+    assert "it has 18.8 % of the good bins of the other visits, and visit 1 has 100 %" in result.candidates[3].message
+
+
+def test_of_two_visits_the_one_that_covers_the_other_is_the_reference() -> None:
+    result = task().run([*sky_of(1, 0, [9, 10, 11]), *sky_of(2, 0)], SKIES)
+    assert result.reference == 2
+
+
+def test_two_groups_of_visits_that_do_not_meet_have_a_reference() -> None:
+    warps = [warp for number in (1, 2) for warp in sky_of(number, 0, [0, 4, 8])]
+    warps += [warp for number in (3, 4) for warp in sky_of(number, 0, [3, 7, 11])]
+    result = task().run(warps, SKIES)
+    assert [one.met for one in result.candidates] == [1, 1, 1, 1]
+    assert [one.message for one in result.candidates] == [""] * 4
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_visit_without_the_nebula_is_not_better_for_that(seed: int) -> None:
+    part = [2, 3, 6, 7, 8, 9, 10, 11]
+    warps = [warp for number in (1, 2, 3) for warp in sky_of(number, seed)] + sky_of(4, seed, part)
+    result = task().run(warps, SKIES)
+    last = result.candidates[3]
+    assert last.message == ""
+    assert last.chi2 < 0.02 * result.candidates[0].chi2  # as measured
+    assert last.cost_chi2 == pytest.approx(result.candidates[0].cost_chi2, rel=0.2)
+    assert result.reference != 4
+
+
+def test_no_warp_can_be_read() -> None:
+    broken = [WarpHandle(OSError("no such file"), number, patch) for number in (1, 2) for patch in range(12)]
+    with pytest.raises(UnsuitableError, match=r"None of the 24 warps can be read: visit 1, patch 0: .*no such file"):
+        task().run(broken, SKIES)
+    moved = visit(3)[1:]
+    for handle in moved:
+        handle.warp.setXY0(Point2I(0, 0))
+    with pytest.raises(UnsuitableError, match=r"None of the 35 warps can be used: visit 1, patch 0: .*no such file"):
+        task().run([*broken, *moved], SKIES)
+
+
+def test_fields_that_have_no_effect_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    task(numIter=5, interpStyle="LINEAR").run(visit(1), SKIES)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "Fields that have no effect: interpStyle = 'LINEAR', numIter = 5 (the choice of a reference makes no grid)"
+    ]

@@ -108,3 +108,32 @@ def test_what_is_not_a_sky_map_is_an_error() -> None:
     for values in ({"patch": [5, 5]}, {"patch": [5, 5], "number": [1, 1], "size": 3}):
         with pytest.raises(InvalidParameterError, match="patch and number are needed"):
             TractInfo.from_dict(values)
+
+
+def test_a_tract_gets_the_number_of_its_place() -> None:
+    plain = TractInfo((50, 50), (2, 2))
+    skies = SkyMap({9813: plain, 0: TractInfo((50, 50), (2, 2))})
+    assert [tract.getId() for tract in skies] == [9813, 0]
+    assert skies[9813] == TractInfo((50, 50), (2, 2), tract=9813)
+    assert plain.getId() == 0  # as before
+    with pytest.raises(OutOfRangeError, match="no patch 4 in tract 9813"):
+        skies[9813][4]
+    assert TractInfo.from_dict(plain.to_dict()) == plain
+    for own in (0, 5):
+        with pytest.raises(InvalidParameterError, match=f"under number 9813 .*, whose own number is {own};"):
+            SkyMap({9813: TractInfo((50, 50), (2, 2), tract=own)})
+
+
+@pytest.mark.parametrize("given", [[TRACT], None, TRACT, "tract", SkyMap({5: TRACT})])
+def test_tracts_without_numbers_are_an_error(given: Any) -> None:
+    with pytest.raises(InvalidParameterError, match=r"The tracts are .*; a mapping of numbers to TractInfo"):
+        SkyMap(given)
+
+
+def test_dictionaries_of_something_else_are_errors() -> None:
+    for given in (None, [], {"tracts": {"five": TRACT.to_dict()}}, {"tracts": {"5": None}}):
+        with pytest.raises(InvalidParameterError, match=r"A sky map is|The number of a tract is 'five'|A tract is N"):
+            SkyMap.from_dict(given)  # type: ignore[arg-type]
+    for number in (None, [5], "5"):
+        with pytest.raises(NotFoundError, match=r"There is no tract .*; the sky map has 5"):
+            SkyMap({5: TRACT})[number]  # type: ignore[index]

@@ -10,6 +10,7 @@ from lsst.pex.config import FieldValidationError
 from tract_warps import WarpHandle, handles, sky_map
 
 from evensky.errors import InvalidParameterError, NotFoundError
+from evensky.tasks import MatchBackgroundsConfig as ConfigOfExposures
 from evensky.tasks.tract import (
     MatchBackgroundsConfig,
     MatchBackgroundsTask,
@@ -30,12 +31,21 @@ def warps() -> list[WarpHandle]:
     return [warp for visit in (1, 2) for warp in handles(SKIES, visit, np.zeros((150, 200), np.float32))]
 
 
-@pytest.mark.parametrize("skies", [None, 3, object()])
+@pytest.mark.parametrize("skies", [None, 3, object(), "map"])
 def test_not_a_sky_map(skies: Any) -> None:
     with pytest.raises(InvalidParameterError, match="The sky map is "):
         TractBackground(config(), skies, 0)
     with pytest.raises(InvalidParameterError, match="The sky map is "):
         MatchBackgroundsTask().run(warps(), skies)
+
+
+@pytest.mark.parametrize("skies", [{}, {5: SKIES[0]}, [], SKIES.to_dict()])
+def test_a_collection_without_the_tract(skies: Any) -> None:
+    advice = "use SkyMap.from_dict" if "tracts" in skies else "give a SkyMap that has it"
+    with pytest.raises(NotFoundError, match=f"There is no tract 0 in .*; {advice}"):
+        MatchBackgroundsTask().run(warps(), skies)
+    with pytest.raises(NotFoundError, match="There is no tract None in"):
+        TractBackground(config(), skies, None)  # type: ignore[arg-type]
 
 
 def test_a_tract_for_a_sky_map() -> None:
@@ -113,3 +123,11 @@ def test_an_error_of_the_taker_ends_the_run() -> None:
 def test_not_a_configuration_of_the_task(given: Any) -> None:
     with pytest.raises(InvalidParameterError, match="it must be a MatchBackgroundsConfig"):
         MatchBackgroundsTask(given)
+
+
+def test_the_configuration_of_the_other_task_of_that_name() -> None:
+    message = (
+        r"config is the MatchBackgroundsConfig of evensky\.tasks\.config; .* that of evensky\.tasks\.tract\.match:"
+    )
+    with pytest.raises(InvalidParameterError, match=message):
+        MatchBackgroundsTask(ConfigOfExposures())  # type: ignore[arg-type]
