@@ -43,7 +43,8 @@ for row, name in enumerate(("before", "model", "after")):
     axes[row, 0].set_ylabel(name)
 for one in axes.flat:
     one.set(xticks=[], yticks=[])
-axes[1, 0].text(0.5, 0.5, "reference:\nnothing is added", ha="center", va="center", transform=axes[1, 0].transAxes)
+where = {"ha": "center", "va": "center", "transform": axes[1, 0].transAxes}
+axes[1, 0].text(0.5, 0.5, "reference:\nnothing is added", **where)
 
 # %%
 # To judge the match, compare ``matched_mse``, the mean square of the residual difference between the two exposures,
@@ -52,6 +53,5 @@ axes[1, 0].text(0.5, 0.5, "reference:\nnothing is added", ha="center", va="cente
 # their noise.
 
 for record in result.run.records[1:]:
-    print(
-        f"{record.label}: fit_rms {record.fit_rms:.3f}, MSE {record.matched_mse:.1f}, expected {record.diff_im_var:.1f}"
-    )
+    errors = f"MSE {record.matched_mse:.1f}, expected {record.diff_im_var:.1f}"
+    print(f"{record.label}: fit_rms {record.fit_rms:.3f}, {errors}")

@@ -49,4 +49,5 @@ figure.colorbar(shown, ax=axes, shrink=0.8, label="counts")
 
 bright = truth > np.percentile(truth, 90)
 for name, picture in pictures.items():
-    print(f"{name}: the brightest tenth is {np.nanmean(picture[bright]) - np.nanmedian(picture):.1f} above the median")
+    above = np.nanmean(picture[bright]) - np.nanmedian(picture)
+    print(f"{name}: the brightest tenth is {above:.1f} above the median")

@@ -18,8 +18,10 @@ exposures = [one.exposure for one in simulated]
 sizes = [16, 32, 64, 96, 128, 192, 256, 384]
 left = {"akima": [], "order=2": []}
 for size in sizes:
-    for name, options in (("akima", {"style": "akima"}), ("order=2", {"order": 2 if size <= 256 else 1})):
-        result = evensky.match(exposures, reference=0, bin_size=size, statistic="meanclip", **options)
+    models = {"akima": {"style": "akima"}, "order=2": {"order": 2 if size <= 256 else 1}}
+    for name, model in models.items():
+        options = {"bin_size": size, "statistic": "meanclip", **model}
+        result = evensky.match(exposures, reference=0, **options)
         residuals = [
             residual_background(got.image.array, one, simulated[0])
             for got, one in zip(result.exposures[1:], simulated[1:], strict=True)
@@ -29,7 +31,8 @@ for size in sizes:
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for name, values in left.items():
     ax.plot(sizes, values, "o-", label=name)
-ax.set(xscale="log", yscale="log", xlabel="bin size [px]", ylabel="RMS residual sky difference [counts]")
+ax.set(xscale="log", yscale="log")
+ax.set(xlabel="bin size [px]", ylabel="RMS residual sky difference [counts]")
 ax.set_xticks(sizes, sizes)
 ax.minorticks_off()
 ax.legend()

@@ -37,7 +37,8 @@ for name, truth in truths.items():
         result = evensky.match([reference, science], reference=0, bin_size=64, order=order)
         left.append(rms(result.exposures[1] - science - truth))
     (line,) = ax.plot(orders, left, "o-", label=name)
-    spline = evensky.match([reference, science], reference=0, bin_size=64).exposures[1] - science - truth
+    result = evensky.match([reference, science], reference=0, bin_size=64)
+    spline = result.exposures[1] - science - truth
     ax.axhline(rms(spline), color=line.get_color(), ls=":", lw=1)
 ax.set(yscale="log", xlabel="order", ylabel="RMS residual sky difference [counts]")
 ax.legend(title="the skies differ by a")

@@ -14,7 +14,8 @@ import evensky
 rng = np.random.default_rng(6)
 side, number, noise = 512, 6, 5.0
 v, u = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
-nebula = 300 * np.exp(-4 * ((u - 0.1) ** 2 + (v + 0.2) ** 2)) + 150 * np.exp(-30 * ((u + 0.5) ** 2 + (v - 0.4) ** 2))
+nebula = 300 * np.exp(-4 * ((u - 0.1) ** 2 + (v + 0.2) ** 2))
+nebula += 150 * np.exp(-30 * ((u + 0.5) ** 2 + (v - 0.4) ** 2))
 wisp = np.exp(-(((v - 0.5 * u**2 - 0.2) / 0.08) ** 2))
 
 throughput = np.array([1.0, 0.98, 0.95, 0.99, 0.93, 0.97])
@@ -58,7 +59,8 @@ for row, (name, match) in enumerate(zip(names, (None, plain, result), strict=Tru
 for record, bright in zip(result.run.records, brightness, strict=True):
     for term in record.terms:
         if term.name == "wisp":
-            print(f"{record.label}: wisp {term.coefficients[0]:6.2f} +- {term.errors[0]:.2f}, truth {-bright}")
+            found = f"{term.coefficients[0]:6.2f} +- {term.errors[0]:.2f}"
+            print(f"{record.label}: wisp {found}, truth {-bright}")
 for record in result.run.records:
     print(f"{record.label}: {record.model}, residual / noise {record.fit_chi:.2f}")
 
@@ -67,7 +69,8 @@ for record in result.run.records:
 # flag GAIN says so. ``scale=True`` divides by the throughput.
 
 for record, truth in zip(result.run.records[1:], throughput[1:], strict=True):
-    print(f"{record.label}: throughput {record.gain:.4f} +- {record.gain_error:.4f}, truth {truth}; {record.flags}")
+    found = f"{record.gain:.4f} +- {record.gain_error:.4f}"
+    print(f"{record.label}: throughput {found}, truth {truth}; {record.flags}")
 
 scaled = evensky.match_all(exposures, reference=0, terms=terms, scale=True)
 figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")

@@ -71,10 +71,11 @@ target.wcs.cdelt = -0.00033, 0.00033
 
 
 def coadd(images):
-    longitude, latitude = target.pixel_to_world_values(*np.meshgrid(np.arange(301), np.arange(301)))
+    pixels = np.meshgrid(np.arange(301), np.arange(301))
+    sky = target.pixel_to_world_values(*pixels)
     layers = []
     for one, image in zip(simulated, images, strict=True):
-        x, y = (np.rint(axis).astype(int) for axis in one.wcs.world_to_pixel_values(longitude, latitude))
+        x, y = (np.rint(axis).astype(int) for axis in one.wcs.world_to_pixel_values(*sky))
         inside = (x >= 0) & (y >= 0) & (x < 512) & (y < 512)
         layers.append(np.full(x.shape, np.nan))
         layers[-1][inside] = image.image.array[y[inside], x[inside]] / one.area

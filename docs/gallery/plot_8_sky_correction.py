@@ -19,32 +19,32 @@ from evensky.tasks.sky_frame import SkyMeasurementConfig, SkyMeasurementTask
 
 # %%
 # The detectors are given by their boxes in the focal plane. Each has a pattern of its own, the fringes, which has the
-# same shape in all visits. One visit shows a galaxy.
+# same shape in all visits, and an amplitude that differs. One visit shows a galaxy.
 
 WIDTH, HEIGHT = 240, 200
-camera = [Box2I(Point2I(252 * i, 212 * j), Extent2I(WIDTH, HEIGHT)) for j in range(4) for i in range(3)]
+size = Extent2I(WIDTH, HEIGHT)
+camera = [Box2I(Point2I(252 * i, 212 * j), size) for j in range(4) for i in range(3)]
 y, x = np.mgrid[:HEIGHT, :WIDTH].astype(float)
 fringes = [np.sin(0.05 * np.hypot(x + 40 + 9 * n, 1.4 * y - 30) + n) for n in range(12)]
 
 
 def simulate(seed, galaxy):
-    """Return the exposures of all detectors, and their true backgrounds."""
+    """Return the exposures of all detectors, their true backgrounds, and the amplitude."""
     rng = np.random.default_rng(seed)
-    level, (a, b), (c, d, e), amplitude = (
-        rng.uniform(80, 160),
-        *np.split(rng.uniform(-14, 14, 5), [2]),
-        rng.uniform(3, 9),
-    )
+    level = rng.uniform(80, 160)
+    a, b, c, d, e = rng.uniform(-14, 14, 5)
+    amplitude = rng.uniform(3, 9)
     exposures, backgrounds = [], []
     for box, pattern in zip(camera, fringes, strict=True):
         u, v = (x + box.getMinX()) / 372 - 1, (y + box.getMinY()) / 418 - 1
-        background = level + a * u + b * v + c * u * u + d * u * v + e * v * v + amplitude * pattern
+        background = level + a * u + b * v + c * u * u + d * u * v + e * v * v
+        background += amplitude * pattern
         pixels = background + rng.normal(0, 3, x.shape)
         if galaxy:
             pixels += 300 * np.exp(-np.hypot(372 * u + 40, 530 * v + 60) / 25)
         exposures.append(ExposureF(MaskedImageF(ImageF(pixels.astype(np.float32)))))
         backgrounds.append(background)
-    return exposures, backgrounds
+    return exposures, backgrounds, amplitude
 
 
 # %%
@@ -71,23 +71,27 @@ def subtract_model(exposures, found, size, smooth):
         backgrounds.extend(part)
 
 
-# The sky frame comes from other visits.
-visits = []
+# The sky frame comes from other visits. Its fringes have the RMS of their amplitudes.
+visits, amplitudes = [], []
 for seed in range(4):
-    exposures, _ = simulate(seed, galaxy=False)
+    exposures, _, bright = simulate(seed, galaxy=False)
+    amplitudes.append(bright)
     subtract_model(exposures, [BackgroundList() for _ in camera], 240, smooth=False)
     visits.append([sky.measureBackground(exposure) for exposure in exposures])
 frames = sky.averageSkyFrames(visits).skyFrames
 
-raw, truth = simulate(20, galaxy=True)
+raw, truth, bright = simulate(20, galaxy=True)
 exposures = [ExposureF(exposure, True) for exposure in raw]
 found = [BackgroundList() for _ in camera]
 subtract_model(exposures, found, 240, smooth=False)
-amplitude = sky.fitScale([sky.measureScale(*pair) for pair in zip(exposures, frames, strict=True)])
+samples = [sky.measureScale(*pair) for pair in zip(exposures, frames, strict=True)]
+amplitude = sky.fitScale(samples)
 for exposure, frame, backgrounds in zip(exposures, frames, found, strict=True):
     sky.subtractSkyFrame(exposure, frame, amplitude.scale, backgrounds)
 subtract_model(exposures, found, 120, smooth=True)
-print(amplitude)
+expected = bright / np.sqrt(np.mean(np.square(amplitudes)))
+print(f"amplitude {amplitude.scale:.3f} +- {amplitude.error:.3f}, truth {expected:.3f}")
+print(f"{amplitude.used} samples used, {amplitude.rejected} rejected")
 
 # %%
 # For comparison, each detector gets a background of its own, in bins of 50 px and with the same masks:
@@ -95,9 +99,9 @@ print(amplitude)
 coarse = SkyMeasurementConfig()
 coarse.background.xBinSize = coarse.background.yBinSize = 50
 own = SkyMeasurementTask(coarse)
-single = [
-    own.measureBackground(MaskedImageF(one.image, masked.mask)) for one, masked in zip(raw, exposures, strict=True)
-]
+pairs = zip(raw, exposures, strict=True)
+masked = [MaskedImageF(one.image, corrected.mask) for one, corrected in pairs]
+single = [own.measureBackground(one) for one in masked]
 
 
 def mosaic(images):

@@ -6,6 +6,7 @@ Visits of a tract are matched patch by patch, by LSST's task of 2025 as it is an
 The coadds show what each leaves: seams between patches, steps at the edges of visits, or nothing but noise.
 """
 
+import logging
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -41,13 +42,16 @@ for visit in range(6):
             warps[visit, patch] = warp
 
 # %%
-# The task takes handles, objects with ``get()`` and a ``dataId``. With ``asOriginal`` it gives the numbers of the original.
+# The task takes handles, objects with ``get()`` and a ``dataId``. With ``asOriginal`` it gives the numbers of the
+# original. Flags are logged as warnings; here they are printed instead, with the share of the good pixels of a visit
+# that lie in bins where the reference has too few. Visits with more than 10 % of them are flagged EXTRAPOLATED.
+
+logging.getLogger("matchBackgrounds").setLevel(logging.ERROR)
 
 
 def handle(visit, patch):
-    return SimpleNamespace(
-        dataId={"tract": 0, "patch": patch, "visit": visit}, get=lambda: warps[visit, patch], key=(visit, patch)
-    )
+    names = {"tract": 0, "patch": patch, "visit": visit}
+    return SimpleNamespace(dataId=names, get=lambda: warps[visit, patch])
 
 
 def match_by_task(as_original):
@@ -57,9 +61,13 @@ def match_by_task(as_original):
         bins.update(xBin=40, yBin=40, binning=20)
     handles = [handle(*key) for key in warps]
     result = MatchBackgroundsTask(config=config).run(handles, sky_map)
-    return {
-        one.key: matched for one, matched in zip(handles, result.matchedImageList, strict=True) if matched is not None
-    }
+    name = "tract task, as original" if as_original else "tract task"
+    print(f"{name}: the reference is visit {result.reference}")
+    for visit, fit in result.fits.items():
+        flags = ", ".join(fit.flags) or "no flags"
+        print(f"    visit {visit}: {fit.filledFraction:.0%} extrapolated, {flags}")
+    pairs = zip(warps, result.matchedImageList, strict=True)
+    return {key: matched for key, matched in pairs if matched is not None}
 
 
 def match_patch_by_patch():
@@ -74,8 +82,8 @@ def match_patch_by_patch():
 coadded = {
     "unmatched": warps,
     "patch by patch": match_patch_by_patch(),
-    "tract, as original": match_by_task(True),
-    "tract": match_by_task(False),
+    "tract task, as original": match_by_task(True),
+    "tract task": match_by_task(False),
     "tract, jointly": evensky.match_tract(warps, sky_map).warps,
 }
 
@@ -98,16 +106,19 @@ for ax, (title, matched) in zip(axes.flat, coadded.items(), strict=False):
     mosaic = np.full(u.shape, np.nan)
     left, differences = [], []
     for patch, (box, own) in enumerate(zip(boxes, inner, strict=True)):
-        visits = [visit for visit, at in matched if at == patch and matched[visit, at] is not None]
+        visits = [visit for visit, at in matched if at == patch]
         pixels = [matched[visit, patch].image.array for visit in visits]
         x0, y0 = own.getMinX() - box.getMinX(), own.getMinY() - box.getMinY()
         mosaic[own.getSlices()] = coadd(pixels)[y0 : y0 + 160, x0 : x0 + 160]
-        rest = [one - truth[visit][box.getSlices()] for one, visit in zip(pixels, visits, strict=True)]
+        scenes = [truth[visit][box.getSlices()] for visit in visits]
+        rest = [one - scene for one, scene in zip(pixels, scenes, strict=True)]
         left.append(coadd(rest))
         differences += [one - left[-1] for one in rest]
     seams = [left[patch][:, -20:] - left[patch + 1][:, :20] for patch in range(9) if patch % 3 < 2]
     mosaic = mosaic.reshape(120, 4, 120, 4).mean(axis=(1, 3))
-    shown = ax.imshow(mosaic - np.nanmedian(mosaic), origin="lower", cmap="cividis", vmin=-60, vmax=60)
-    ax.set(title=f"{title}\nseams {rms(seams):.2f}, visits {rms(differences):.2f}", xticks=[], yticks=[])
+    mosaic -= np.nanmedian(mosaic)
+    shown = ax.imshow(mosaic, origin="lower", cmap="cividis", vmin=-60, vmax=60)
+    numbers = f"seams {rms(seams):.2f}, visits {rms(differences):.2f}"
+    ax.set(title=f"{title}\n{numbers}", xticks=[], yticks=[])
 axes.flat[-1].set_axis_off()
 _ = figure.colorbar(shown, ax=axes, label="counts above the median", shrink=0.7)

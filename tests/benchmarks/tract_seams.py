@@ -115,12 +115,12 @@ def tract_jointly(scene: TractScene, bin_size: int) -> Models:
 
 METHODS: dict[str, Method] = {
     "unmatched": unmatched,
-    "patch by patch, own reference": _by_patches(_one_by_one),
-    "patch by patch, first visit as reference": _by_patches(_to_the_first),
+    "patch by patch, own references": _by_patches(_one_by_one),
+    "patch by patch, one reference": _by_patches(_to_the_first),
     "patch by patch, jointly": _by_patches(_jointly),
-    "tract, as original": _of_tract(asOriginal=True),
-    "tract": _of_tract(),
-    "tract, fitted": _of_tract(fit="chebyshev"),
+    "tract task, as original": _of_tract(asOriginal=True),
+    "tract task": _of_tract(),
+    "tract task, fitted": _of_tract(fit="chebyshev"),
     "tract, jointly": tract_jointly,
 }
 """The methods that are compared, by name."""
@@ -176,18 +176,21 @@ def picture(scene: TractScene, models: dict[str, Models], path: Path) -> None:
         drawn[name] -= np.nanmedian(drawn[name])
     matched = np.concatenate([one.ravel() for name, one in drawn.items() if name != "unmatched"])
     low, high = np.nanpercentile(matched, [1, 98])
-    columns = min(len(drawn), 4)
+    columns = min(len(drawn), 2)
     rows = -(-len(drawn) // columns)
-    figure = Figure(figsize=(3.4 * columns + 0.8, 3.7 * rows), layout="constrained")
+    # Narrow, so that the titles can be read where the picture is scaled to a small window.
+    figure = Figure(figsize=(3.6 * columns, 3.75 * rows + 0.9), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for ax in axes.flat[len(drawn) :]:
         ax.set_axis_off()
     for ax, (name, image) in zip(axes.flat, drawn.items(), strict=False):
         shown = ax.imshow(image, origin="lower", cmap="cividis", vmin=low, vmax=high, interpolation="nearest")
         ax.set(title=name, xticks=[], yticks=[])
-        ax.title.set_fontsize(9)
-    figure.colorbar(shown, ax=axes, shrink=0.7, label="coadd, counts above its median")
-    figure.savefig(path, dpi=90)
+        ax.title.set_fontsize(14)
+    bar = figure.colorbar(shown, ax=axes, location="bottom", shrink=0.7, aspect=30, pad=0.01)
+    bar.set_label("coadd, counts above its median", fontsize=14)
+    bar.ax.tick_params(labelsize=13)
+    figure.savefig(path, dpi=100)
 
 
 def compare(case: str, scenes: Sequence[TractScene], names: Sequence[str], bin_size: int) -> dict[str, Models]:

@@ -26,7 +26,7 @@ def quality(scene: TractScene, method: str) -> MatchQuality:
     return tract_scenes.measure(scene, tract_seams.METHODS[method](scene, BIN))
 
 
-@pytest.mark.parametrize("method", ["tract", "tract, fitted", "tract, jointly"])
+@pytest.mark.parametrize("method", ["tract task", "tract task, fitted", "tract, jointly"])
 def test_a_match_of_the_tract_has_no_seams(method: str) -> None:
     residuals, steps = [], []
     for seed in (1, 2, 3):
@@ -44,25 +44,25 @@ def test_a_match_of_the_tract_has_no_seams(method: str) -> None:
 
 def test_a_match_patch_by_patch_has_seams() -> None:
     scene = make()
-    own = quality(scene, "patch by patch, own reference")
+    own = quality(scene, "patch by patch, own references")
     assert own.patch_seams.rms > 5
     assert own.residual < 5  # though the visits of a patch agree
     # One reference for all patches avoids seams, as long as a visit covers all patches.
-    one = quality(scene, "patch by patch, first visit as reference")
+    one = quality(scene, "patch by patch, one reference")
     assert 0.05 < one.patch_seams.rms < 1
-    assert quality(make(centred=False), "patch by patch, first visit as reference").patch_seams.rms > 5
+    assert quality(make(centred=False), "patch by patch, one reference").patch_seams.rms > 5
 
 
 def test_the_original_has_seams() -> None:
     scene = make()
-    original, ours = quality(scene, "tract, as original"), quality(scene, "tract")
+    original, ours = quality(scene, "tract task, as original"), quality(scene, "tract task")
     assert original.patch_seams.rms > 20 * ours.patch_seams.rms
     assert original.residual > 5 * ours.residual
 
 
 def test_tracts_that_no_visit_covers() -> None:
     scene = make(centred=False)
-    before, after = quality(scene, "unmatched"), quality(scene, "tract")
+    before, after = quality(scene, "unmatched"), quality(scene, "tract task")
     assert after.patch_seams.largest < 0.2
     assert after.residual < before.residual / 3
     assert after.matched == len(scene.covered)
@@ -70,12 +70,12 @@ def test_tracts_that_no_visit_covers() -> None:
 
 def test_the_table_and_the_picture(tmp_path: Path) -> None:
     arguments = ["--seeds", "1", "--patch", "96", "--border", "8", "--bin", "24", "--case", "centred"]
-    chosen = ["--method", "unmatched", "--method", "tract", "--picture", str(tmp_path / "seams.png")]
+    chosen = ["--method", "unmatched", "--method", "tract task", "--picture", str(tmp_path / "seams.png")]
     done = subprocess.run(
         [sys.executable, tract_seams.__file__, *arguments, *chosen], capture_output=True, text=True, check=True
     )
     rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
-    assert [row[0] for row in rows] == ["| centred", "| ---", "| unmatched", "| tract"]
+    assert [row[0] for row in rows] == ["| centred", "| ---", "| unmatched", "| tract task"]
     assert float(rows[3][5]) < float(rows[2][5]) / 50
     assert (tmp_path / "seams.png").stat().st_size > 10_000
 
