@@ -362,7 +362,18 @@ def quality_of(result: Any, config: MatchBackgroundsConfig, places: Sequence[tup
         status = "reference" if visit == result.reference else "skipped" if visit in result.skipped else "matched"
         visits[str(visit)] = {"status": status, "patches": {}}
     for one in result.candidates or ():
-        terms = ("chi2", "variance", "npoints", "cost_chi2", "cost_variance", "cost_coverage", "cost", "message")
+        terms = (
+            "chi2",
+            "variance",
+            "npoints",
+            "cost_chi2",
+            "cost_variance",
+            "cost_coverage",
+            "cost",
+            "met",
+            "share",
+            "message",
+        )
         visits[str(one.visit)]["cost"] = {name: _plain(getattr(one, name)) for name in terms}
     for visit, fit in result.fits.items():
         visits[str(visit)] |= {name: _plain(getattr(fit, attribute)) for name, attribute in _FIT.items()}

@@ -360,7 +360,7 @@ def test_two_warps_of_one_visit_and_patch_are_refused() -> None:
 
 def test_tracts_are_matched_one_at_a_time() -> None:
     warp = scene().warps[14, 0]
-    two = SkyMap({4: INFO, 5: INFO})
+    two = SkyMap({4: INFO, 5: TractInfo(patch=(SIDE, SIDE), number=NUMBER, border=BORDER)})
     with pytest.raises(InvalidParameterError, match="2 tracts"):
         evensky.match_tract({(14, 0): warp}, two)
     with pytest.raises(InvalidParameterError, match=r"\[4, 5\]"):
