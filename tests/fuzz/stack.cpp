@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "control.hpp"
 #include "evensky/bin_image.hpp"
 #include "input.hpp"
 
@@ -40,25 +41,9 @@ void requireSame(MaskedImageView<T> const& one, MaskedImageView<T> const& other)
     }
 }
 
-StatisticsControl makeControl(fuzz::Input& input) {
-    StatisticsControl control;
-    control.setAndMask(input.take<MaskPixel>());
-    control.setNanSafe(!input.flag());
-    if (input.flag()) control.setWeighted(input.flag());
-    control.setCalcErrorFromInputVariance(input.flag());
-    control.setCalcErrorMosaicMode(input.flag());
-    if (input.flag()) fuzz::answered([&] { control.setNumSigmaClip(input.number()); });
-    if (input.flag()) fuzz::answered([&] { control.setNumIter(input.take<std::int32_t>()); });
-    if (input.flag()) {
-        fuzz::answered(
-                [&] { control.setMaskPropagationThreshold(static_cast<int>(input.within(-1, 32)), input.number()); });
-    }
-    return control;
-}
-
 template <typename T>
 void stack(fuzz::Input& input) {
-    auto const control = makeControl(input);
+    auto const control = fuzz::makeControl(input);
     auto const property = input.property();
     auto const threads = static_cast<int>(input.within(1, 3));
     fuzz::Size const size{input.within(1, 40), input.within(1, 12)};

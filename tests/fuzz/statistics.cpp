@@ -5,27 +5,12 @@
 
 #include <algorithm>
 
+#include "control.hpp"
 #include "input.hpp"
 
 using namespace evensky;
 
 namespace {
-
-StatisticsControl makeControl(fuzz::Input& input) {
-    StatisticsControl control;
-    control.setAndMask(input.take<MaskPixel>());
-    control.setNanSafe(!input.flag());
-    if (input.flag()) control.setWeighted(input.flag());
-    control.setCalcErrorFromInputVariance(input.flag());
-    control.setCalcErrorMosaicMode(input.flag());
-    if (input.flag()) fuzz::answered([&] { control.setNumSigmaClip(input.number()); });
-    if (input.flag()) fuzz::answered([&] { control.setNumIter(input.take<std::int32_t>()); });
-    if (input.flag()) {
-        fuzz::answered(
-                [&] { control.setMaskPropagationThreshold(static_cast<int>(input.within(-1, 32)), input.number()); });
-    }
-    return control;
-}
 
 // Check unweighted order statistics by sorting.
 template <typename T>
@@ -71,7 +56,7 @@ void check(Statistics const& statistics, MaskedImageView<T const> const& image, 
 
 template <typename T>
 void run(fuzz::Input& input) {
-    auto const control = makeControl(input);
+    auto const control = fuzz::makeControl(input);
     auto const flags = input.flag() ? input.take<std::int32_t>() : input.take<std::int32_t>() & allProperties;
     auto const threads = static_cast<int>(input.within(-1, 3));
     bool const weighted = input.flag();

@@ -20,6 +20,7 @@ from ..io.configuration import change_config
 from ..io.data_refs import id_dict
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.models import Model
+from ..runs.known import Known, with_level
 from ..runs.match_run import MatchRun
 from ..runs.record import ExposureRecord
 from ..runs.tract import BAD_PLANES, TERMS, Warp, match_warps
@@ -182,7 +183,7 @@ def match_tract(
     sky_map = _as_sky_map(sky_map)
     usual = list(BAD_PLANES) if config is None else None
     given = {
-        "level": level if level is not None or reference is None or config is not None else "reference",
+        "level": level,
         "order": order,
         "bin_size": bin_size,
         "bad_planes": usual if bad_planes is None else list(names_of(bad_planes, "bad_planes") or ()),
@@ -190,6 +191,7 @@ def match_tract(
         "terms": None if config is not None else list(TERMS),
     }
     made = change_config(MatchAllConfig, config, {name: value for name, value in given.items() if value is not None})
+    made = with_level(made, Known(), named=reference is not None)
     matched: dict[tuple[int, int], Any] = {}
     models: dict[tuple[int, int], Model | None] = {}
 

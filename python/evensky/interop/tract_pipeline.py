@@ -36,6 +36,7 @@ from ..image.like import data_like
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.models import Model
 from ..math import REDUCE_INTERP_ORDER, ApproximateControl, BackgroundList, BackgroundMI, Interpolate
+from ..runs.known import Known, with_level
 from ..runs.match_run import MatchRun
 from ..runs.tract import BAD_PLANES, TERMS, Warp, match_warps
 from ..tasks.tract import MatchBackgroundsConfig, MatchBackgroundsTask, SkyMap
@@ -269,10 +270,7 @@ class MatchTractBackgroundsTask(pipe_base.PipelineTask):
         tracts = {int(handle.dataId["tract"]) for handle in handles}
         if len(tracts) != 1:
             raise InvalidParameterError(f"The warps are of the tracts {sorted(tracts)}; give those of one tract")
-        config = MatchAllConfig()
-        config.update(**self.config.joint.toDict())
-        if reference is not None and config.level == "auto":
-            config.level = "reference"
+        config = with_level(self.config.joint, Known(), named=reference is not None)
 
         def put(warp: Warp, matched: Any, model: Model | None) -> None:
             give((warp.visit, warp.patch), _series_like(matched, model), matched)

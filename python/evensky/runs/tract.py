@@ -211,14 +211,12 @@ class TractMethod(JointMethod):
 
     def foresee(self, items: Sequence[Item]) -> None:
         """Derive the size of the bins from that of the tract, as models extend over all of it."""
-        if not self.settled:
-            boxes = [box for box in map(self.source.box_of, items) if box is not None]
-            _, _, width, height = around(boxes)
+        _, _, width, height = around([box for box in map(self.source.box_of, items) if box is not None])
+        if self._grid is None:
             # Twice as many bins as along an exposure, as visits may share only parts of the tract.
             self._grid = CommonGrid.fitting(width // 2, height // 2)
             self.settled = True
-        _, _, width, height = around([box for box in map(self.source.box_of, items) if box is not None])
-        if self._grid is not None and self._grid.bin_size > min(width, height):
+        if self._grid.bin_size > min(width, height):
             raise InvalidParameterError(
                 f"bin_size = {self._grid.bin_size}, but the patches cover {width} x {height} px; choose smaller bins"
             )

@@ -171,6 +171,16 @@ def test_a_named_visit_stays_unchanged_in_all_its_patches() -> None:
     assert np.corrcoef(offsets, added)[0, 1] > 0.99
 
 
+def test_a_named_visit_stays_unchanged_with_a_configuration_too() -> None:
+    made = scene(2)
+    config = MatchAllConfig()
+    config.update(terms=["smooth", "gain"], bad_planes=["BAD", "SAT", "EDGE", "NO_DATA"])
+    with_config = evensky.match_tract(made.warps, SKY_MAP, reference=12, config=config)
+    assert with_config.run.level == "reference"
+    np.testing.assert_array_equal(with_config.warps[12, 3].image.array, made.warps[12, 3].image.array)
+    assert config.level == "auto"  # the configuration of the caller
+
+
 def test_handles_and_results_that_are_taken_as_they_are_made() -> None:
     made = scene(3)
     handles = [
