@@ -584,10 +584,7 @@ class MatchBackgroundsTask(Task):
         if warp.patch not in with_reference:
             info.flags["NO_OVERLAP"] = "the reference has no warp of this patch"
         if info.filledFraction > self.config.flagExtrapolatedFraction:
-            info.flags["EXTRAPOLATED"] = (
-                f"{100 * info.filledFraction:.2g} % of its good pixels are in bins without enough pixels that are good "
-                "in both; the model comes from other bins there"
-            )
+            info.flags["EXTRAPOLATED"] = _extrapolated(info.filledFraction)
         return info
 
     def _find_flags(self, fit: Struct) -> None:
@@ -602,10 +599,15 @@ class MatchBackgroundsTask(Task):
                 f"only {100 * fit.goodFraction:.2g} % of its good pixels are good in the reference"
             )
         if fit.filledFraction > self.config.flagExtrapolatedFraction:
-            fit.flags["EXTRAPOLATED"] = (
-                f"{100 * fit.filledFraction:.2g} % of its good pixels are in bins without enough pixels that are good "
-                "in both; the model comes from other bins there"
-            )
+            fit.flags["EXTRAPOLATED"] = _extrapolated(fit.filledFraction)
+
+
+def _extrapolated(share: float) -> str:
+    """Return the sentence of the flag EXTRAPOLATED."""
+    return (
+        f"{100 * share:.2g} % of its good pixels are in bins without enough pixels that are good in both; the model "
+        "comes from other bins there"
+    )
 
 
 def _filled_pixels(difference: TractBackground, model: TractModel | None, good: np.ndarray, box: Box2I) -> int:
