@@ -57,8 +57,9 @@ breathe_projects = {"evensky": str(doxygen_xml / "xml")}
 breathe_default_project = "evensky"
 breathe_default_members = ("members",)
 breathe_show_include = False
-# Every header declares the namespace again.
-suppress_warnings = ["duplicate_declaration.cpp", "config.cache"]
+# Every header declares the namespace again. Words in the types of docstrings, such as "number", are names of several
+# attributes.
+suppress_warnings = ["duplicate_declaration.cpp", "config.cache", "ref.python"]
 breathe_domain_by_extension = {"hpp": "cpp"}
 
 

@@ -11,8 +11,8 @@ GROUPS = [
         "For users",
         ("#dbe9f6", "#2b6ca3"),
         [
-            [("cli/", "commands: match, inspect, background, stats, demo")],
-            [("calls/", "evensky.match, match_all, match_tract, ...")],
+            [("cli/", "commands: match, combine, inspect, report, stats, ...")],
+            [("calls/", "evensky.match_all, combine, match_files, ...")],
             [("report/", "the page of a run"), ("interop/", "lsst.images, pipelines")],
             [("simulate.py", "exposures with a known truth")],
         ],
@@ -26,11 +26,12 @@ GROUPS = [
         ],
     ),
     (
-        "Matching",
+        "Science",
         ("#fbeedb", "#a9691a"),
         [
+            [("combining/", "many exposures to one image; grids; resampling")],
             [("matching/", "pair, reference, sky, bins of tracts; joint/ for all at once")],
-            [("work/", "executors, and what a process keeps")],
+            [("work/", "executors; memory; what a process keeps")],
         ],
     ),
     (
@@ -38,9 +39,9 @@ GROUPS = [
         ("#ece4f5", "#6b4c9a"),
         [
             [("math/", "mirrored: statistics, stacks, background, ...")],
-            [("io/", "files to exposures and back")],
+            [("io/", "files to exposures and back; lock of a folder")],
             [("image/", "mirrored: Image, Mask, Exposure; foreign arrays")],
-            [("fits/", "layouts; files to plain planes; copies with new pixels")],
+            [("fits/", "layouts; limits; files to plain planes; copies")],
         ],
     ),
     (
@@ -48,7 +49,7 @@ GROUPS = [
         ("#ececec", "#555555"),
         [
             [("draw/", "figures, tables, progress from plain numbers")],
-            [("geom errors _...", "boxes, errors, checks, text, paths")],
+            [("geom errors _...", "boxes, errors, checks, text, processes")],
         ],
     ),
     (

@@ -198,6 +198,11 @@ void checkOrders(int orderX, int orderY) {
     }
 }
 
+void checkModelBox(Box const& bbox) {
+    if (bbox.isEmpty()) throw InvalidParameterError("The box to approximate over is empty");
+    detail::checkRepresentable(bbox);
+}
+
 void checkNotNegative(int order, char const* name) {
     if (order < 0) throw InvalidParameterError(std::string(name) + " = " + std::to_string(order) + "; it must be >= 0");
 }
@@ -245,8 +250,10 @@ Approximate::Approximate(std::vector<double> const& x, std::vector<double> const
         throw InvalidParameterError("Approximation style UNKNOWN (-1) cannot be fitted; it must be CHEBYSHEV (0)");
     }
     checkOrders(actrl.getOrderX(), actrl.getOrderY());
-    if (bbox.isEmpty()) throw InvalidParameterError("The box to approximate over is empty");
-    detail::checkRepresentable(bbox);
+    checkModelBox(bbox);
+    if (grid.width() > 0 && grid.height() > 0 && !grid.image.exists()) {
+        throw InvalidParameterError("The grid is a view without memory; it must have values");
+    }
     if (static_cast<std::ptrdiff_t>(x.size()) != grid.width() ||
         static_cast<std::ptrdiff_t>(y.size()) != grid.height()) {
         throw InvalidParameterError("There are " + std::to_string(x.size()) + " x and " + std::to_string(y.size()) +
@@ -289,7 +296,7 @@ Approximate::Approximate(std::vector<double> const& x, std::vector<double> const
 Approximate::Approximate(Box const& bbox, ApproximateControl const& actrl, std::vector<double> coefficients,
                          std::vector<double> covariance)
         : _bbox(bbox), _actrl(actrl), _coefficients(std::move(coefficients)), _covariance(std::move(covariance)) {
-    detail::checkRepresentable(bbox);
+    checkModelBox(bbox);
     auto const terms = numTerms(actrl.getOrderX());
     if (_coefficients.size() != terms || _covariance.size() != terms * terms) {
         throw LengthError("A Chebyshev model of order " + std::to_string(actrl.getOrderX()) + " has " +
@@ -330,10 +337,12 @@ template <typename T>
 void Approximate::getImage(ImageView<T> const& out, Box const& bbox, int orderX, int orderY, int num_threads) const {
     int const order = checkedOrder(orderX, orderY);
     checkBox(bbox, out.width(), out.height());
+    detail::checkOutput(out);
+    if (bbox.isEmpty()) return;
     if constexpr (std::is_same_v<T, float>) {
         if (out.strideX() == 1) {
             detail::ChebyshevRows const rows(*this, order, bbox.x0, bbox.width);
-            parallelFor((bbox.height + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {
+            parallelFor(detail::ceilDivide(bbox.height, rowsPerPiece), num_threads, [&](std::ptrdiff_t piece) {
                 auto const start = piece * rowsPerPiece;
                 auto const height = std::min(bbox.height - start, rowsPerPiece);
                 rows.rows(bbox.y0 + start, out.subview({0, start, bbox.width, height}));
@@ -341,9 +350,9 @@ void Approximate::getImage(ImageView<T> const& out, Box const& bbox, int orderX,
             return;
         }
     }
-    double const first = scaledX(static_cast<double>(bbox.x0));
+    double const first = detail::scaledPixel(bbox.x0, _bbox.x0, _bbox.width);
     double const step = 2.0 / static_cast<double>(_bbox.width);
-    parallelFor((bbox.height + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {
+    parallelFor(detail::ceilDivide(bbox.height, rowsPerPiece), num_threads, [&](std::ptrdiff_t piece) {
         std::vector<double> series(static_cast<std::size_t>(order) + 1);
         auto const end = std::min(bbox.height, (piece + 1) * rowsPerPiece);
         for (auto y = piece * rowsPerPiece; y < end; ++y) {
@@ -358,14 +367,16 @@ void Approximate::getVariance(ImageView<VariancePixel> const& out, Box const& bb
                               int num_threads) const {
     int const order = checkedOrder(orderX, orderY);
     checkBox(bbox, out.width(), out.height());
+    detail::checkOutput(out);
+    if (bbox.isEmpty()) return;
     auto const terms = numTerms(_actrl.getOrderX());
-    double const first = scaledX(static_cast<double>(bbox.x0));
+    double const first = detail::scaledPixel(bbox.x0, _bbox.x0, _bbox.width);
     double const step = 2.0 / static_cast<double>(_bbox.width);
-    parallelFor((bbox.height + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {
+    parallelFor(detail::ceilDivide(bbox.height, rowsPerPiece), num_threads, [&](std::ptrdiff_t piece) {
         std::vector<double> ty(static_cast<std::size_t>(order) + 1), series(2 * static_cast<std::size_t>(order) + 1);
         auto const end = std::min(bbox.height, (piece + 1) * rowsPerPiece);
         for (auto y = piece * rowsPerPiece; y < end; ++y) {
-            chebyshev(scaledY(static_cast<double>(bbox.y0 + y)), order, ty.data());
+            chebyshev(detail::scaledPixel(bbox.y0 + y, _bbox.y0, _bbox.height), order, ty.data());
             // Along a row, the variance is a quadratic form in T_p(x'). As T_p T_r = (T_{p+r} + T_{|p-r|}) / 2, it is a
             // series of twice the order, which costs O(order) per pixel.
             std::fill(series.begin(), series.end(), 0.0);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <string_view>
@@ -33,6 +34,29 @@ void checkStyle(Interpolate::Style style) {
     if (style != Interpolate::NUM_STYLES) return;
     throw InvalidParameterError("Interpolation style " + std::to_string(static_cast<int>(style)) +
                                 " (NUM_STYLES) does not exist; it is the number of styles");
+}
+
+// Largest number of bins along a side: it is an int in controls.
+constexpr std::int64_t mostBins = std::numeric_limits<int>::max();
+
+int checkedBins(std::ptrdiff_t count) {
+    if (count <= mostBins) return static_cast<int>(count);
+    throw InvalidParameterError("The grid has " + std::to_string(count) + " bins along a side; there can be at most " +
+                                std::to_string(mostBins));
+}
+
+// Begin a grid of bins, with memory for all of them.
+void reserve(BinGrid& grid, std::size_t count) {
+    grid.edges.reserve(count + 1);
+    grid.centers.reserve(count);
+    grid.edges.push_back(0);
+}
+
+// Append the bin that ends before pixel `end`.
+void append(BinGrid& grid, std::int64_t end) {
+    auto const start = grid.edges.back();
+    grid.edges.push_back(end);
+    grid.centers.push_back(static_cast<double>(start) + 0.5 * static_cast<double>(end - start) - 0.5);
 }
 
 std::shared_ptr<StatisticsControl> copyOf(std::shared_ptr<StatisticsControl const> const& sctrl) {
@@ -94,32 +118,37 @@ void BackgroundControl::setApproximateControl(std::shared_ptr<ApproximateControl
 }
 
 BinGrid BinGrid::evenly(std::int64_t size, int count) {
+    if (count <= 0) throw InvalidParameterError("count = " + std::to_string(count) + " bins; it must be > 0");
+    if (count > size) {
+        // The upper edge of a bin is that of the bin before it as soon as count / 2 - (i + 1) (count - size) < 0.
+        auto const first = size > 0 ? count / 2 / (count - size) : 0;
+        throw InvalidParameterError("Image contains no pixels: bin " + std::to_string(first) + " of " +
+                                    std::to_string(count) + " over " + std::to_string(size) +
+                                    " pixels is empty; use at most " + std::to_string(size) + " bins");
+    }
     BinGrid grid;
-    grid.edges.push_back(0);
+    reserve(grid, static_cast<std::size_t>(count));
+    auto const whole = size / count, rest = size % count;
     for (std::int64_t i = 0; i < count; ++i) {
-        auto const start = grid.edges.back();
         // This is ((i + 1) size + count / 2) / count, with the size split so that no product overflows.
-        auto const whole = size / count, rest = size % count;
-        auto const end = std::min((i + 1) * whole + ((i + 1) * rest + count / 2) / count, size);
-        if (end <= start) {
-            throw InvalidParameterError("Image contains no pixels: bin " + std::to_string(i) + " of " +
-                                        std::to_string(count) + " over " + std::to_string(size) +
-                                        " pixels is empty; use at most " + std::to_string(size) + " bins");
-        }
-        grid.edges.push_back(end);
-        grid.centers.push_back(static_cast<double>(start) + 0.5 * static_cast<double>(end - start) - 0.5);
+        append(grid, std::min((i + 1) * whole + ((i + 1) * rest + count / 2) / count, size));
     }
     return grid;
 }
 
 BinGrid BinGrid::steps(std::int64_t size, std::int64_t binSize) {
     if (binSize <= 0) throw InvalidParameterError("binSize = " + std::to_string(binSize) + "; it must be > 0");
+    auto const count = size > 0 ? detail::ceilDivide(size, binSize) : 0;
+    if (count > mostBins) {
+        throw LengthError("Bins of " + std::to_string(binSize) + " pixels over " + std::to_string(size) +
+                          " pixels are " + std::to_string(count) + " bins; there can be at most " +
+                          std::to_string(mostBins) + ", so use larger ones");
+    }
     BinGrid grid;
-    grid.edges.push_back(0);
-    for (std::int64_t start = 0; start < size; start += binSize) {
-        auto const end = std::min(start + binSize, size);
-        grid.edges.push_back(end);
-        grid.centers.push_back(static_cast<double>(start) + 0.5 * static_cast<double>(end - start) - 0.5);
+    reserve(grid, static_cast<std::size_t>(count));
+    for (std::int64_t i = 0; i < count; ++i) {
+        auto const start = grid.edges.back();
+        append(grid, size - start > binSize ? start + binSize : size);
     }
     return grid;
 }
@@ -131,32 +160,38 @@ void Background::allocate() {
     _masks.assign(size, 0);
 }
 
-template <typename T>
-Background::Background(MaskedImageView<T const> const& image, std::int64_t x0, std::int64_t y0,
-                       BackgroundControl const& bctrl, int num_threads)
+Background::Background(StoredImage const& image, std::int64_t x0, std::int64_t y0, BackgroundControl const& bctrl,
+                       int num_threads)
         : _bbox{x0, y0, image.width(), image.height()}, _bctrl(std::make_shared<BackgroundControl>(bctrl)) {
     detail::checkRepresentable(_bbox);
     auto const& sctrl = *bctrl.getStatisticsControl();
-    auto const selection = detail::makeSelection<T>(image, {}, sctrl);
+    auto const selection = detail::makeSelection(image, {}, sctrl);
     _x = BinGrid::evenly(image.width(), bctrl.getNxSample());
     _y = BinGrid::evenly(image.height(), bctrl.getNySample());
     allocate();
-    auto const bins =
-            detail::binStatistics<T>(_x, _y, bctrl.getStatisticsProperty(), sctrl, num_threads, [&](Box const& box) {
-                return detail::ImageSource<T>(
-                        {image.image.subview(box), image.mask.subview(box), image.variance.subview(box)}, {},
-                        selection);
-            });
+    auto const format = image.image.format();
+    auto const bins = detail::inWorkingType(format, [&]<typename T>(T, std::atomic<bool>* rounded) {
+        auto const makeSource = [&](Box const& box) {
+            return detail::ImageSource<T>(image.part(box), {}, selection, rounded);
+        };
+        return detail::binStatistics<T>(_x, _y, bctrl.getStatisticsProperty(), sctrl, num_threads, makeSource,
+                                        isWhole(format));
+    });
     std::transform(bins.values.begin(), bins.values.end(), _values.begin(),
                    [](double v) { return static_cast<float>(v); });
     std::transform(bins.errors.begin(), bins.errors.end(), _errors.begin(),
                    [](double v) { return static_cast<float>(v); });
 }
 
+template <typename T>
+Background::Background(MaskedImageView<T const> const& image, std::int64_t x0, std::int64_t y0,
+                       BackgroundControl const& bctrl, int num_threads)
+        : Background(StoredImage(image), x0, y0, bctrl, num_threads) {}
+
 Background::Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage)
         : Background(imageBBox, statsImage,
-                     BackgroundControl(static_cast<int>(std::max<std::ptrdiff_t>(statsImage.width(), 1)),
-                                       static_cast<int>(std::max<std::ptrdiff_t>(statsImage.height(), 1)))) {}
+                     BackgroundControl(checkedBins(std::max<std::ptrdiff_t>(statsImage.width(), 1)),
+                                       checkedBins(std::max<std::ptrdiff_t>(statsImage.height(), 1)))) {}
 
 Background::Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage,
                        BackgroundControl const& bctrl)
@@ -168,8 +203,11 @@ Background::Background(Box const& imageBBox, MaskedImageView<float const> const&
     detail::checkRepresentable(imageBBox);
     detail::checkPlaneSize(statsImage.mask, "The mask", statsImage.image, "the grid");
     detail::checkPlaneSize(statsImage.variance, "The variance", statsImage.image, "the grid");
-    _x = BinGrid::evenly(imageBBox.width, static_cast<int>(statsImage.width()));
-    _y = BinGrid::evenly(imageBBox.height, static_cast<int>(statsImage.height()));
+    if (!statsImage.image.exists()) {
+        throw InvalidParameterError("The grid is a view without memory; it must have values");
+    }
+    _x = BinGrid::evenly(imageBBox.width, checkedBins(statsImage.width()));
+    _y = BinGrid::evenly(imageBBox.height, checkedBins(statsImage.height()));
     allocate();
     auto const to = this->statsImage();
     for (std::ptrdiff_t j = 0; j < to.height(); ++j) {
@@ -211,7 +249,9 @@ Background& Background::operator+=(float delta) noexcept {
 }
 
 Approximate Background::getApproximate(ApproximateControl const& actrl) const {
-    return {getBinCentersX(), getBinCentersY(), statsImage(), _bbox, actrl};
+    // Centres counted from the corner of the box are exact wherever it is.
+    Approximate const fit(_x.centers, _y.centers, statsImage(), {0, 0, _bbox.width, _bbox.height}, actrl);
+    return {_bbox, actrl, fit.getCoefficients(), fit.getCovariance()};
 }
 
 template <typename T>
@@ -224,12 +264,14 @@ AsUsed Background::evaluate(ImageView<T> const& out, Box const& bbox, Interpolat
         throw LengthError("The output is " + sizeToString(out) + " but the box is " + std::to_string(bbox.width) +
                           " x " + std::to_string(bbox.height) + "; they must be equal");
     }
+    detail::checkOutput(out);
     if (actrl.getStyle() != ApproximateControl::UNKNOWN) {
         getApproximate(actrl).getImage(out, bbox, -1, -1, num_threads);
         return {};
     }
     GridEvaluator const evaluator(*this, interpStyle, undersampleStyle);
-    parallelFor((bbox.height + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {
+    if (bbox.isEmpty()) return evaluator.asUsed();
+    parallelFor(detail::ceilDivide(bbox.height, rowsPerPiece), num_threads, [&](std::ptrdiff_t piece) {
         GridEvaluator::Scratch scratch;
         auto const start = piece * rowsPerPiece;
         auto const rows = std::min(bbox.height - start, rowsPerPiece);
@@ -262,6 +304,7 @@ AsUsed Background::getImage(ImageView<T> const& out, Box const& bbox, int num_th
                                                    BackgroundControl const&, int);
 EVENSKY_INSTANTIATE(float)
 EVENSKY_INSTANTIATE(double)
+EVENSKY_INSTANTIATE(std::int16_t)
 EVENSKY_INSTANTIATE(std::int32_t)
 EVENSKY_INSTANTIATE(std::uint16_t)
 EVENSKY_INSTANTIATE(std::uint64_t)

@@ -3,9 +3,11 @@
 // Computation of one property, its error and the number of good pixels in each bin of a grid.
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -26,19 +28,102 @@ struct BinStatistics {
 // of a core beside its other data.
 inline constexpr std::ptrdiff_t pixelsTogether = std::ptrdiff_t{1} << 16;
 
-// Good pixels of bins of one height, side by side: values in storages, numbers in packed.
-template <typename T, typename Source>
-void packTogether(std::vector<Source> const& sources, std::ptrdiff_t height, std::vector<BlockStorage<T>>& storages,
-                  std::vector<std::ptrdiff_t>& packed) {
-    if (storages.size() < sources.size()) storages.resize(sources.size());
-    packed.assign(sources.size(), 0);
-    for (std::size_t k = 0; k < sources.size(); ++k) storages[k].reserve(sources[k].numPixels(), false, false);
-    for (std::ptrdiff_t row = 0; row < height; ++row) {
-        for (std::size_t k = 0; k < sources.size(); ++k) {
-            packed[k] = sources[k].appendRun(0, row, sources[k].width(), storages[k].values.data(), packed[k], nullptr);
+// Bins side by side whose good pixels are packed together.
+template <typename T>
+struct PackedBins {
+    BufferOf<T> values;
+    std::ptrdiff_t room = 0;  // memory of each bin
+    std::vector<std::int32_t> counts;
+    std::vector<BlockStorage<T>> storages;  // rows of all bins, or of each
+
+    [[nodiscard]] std::span<T const> bin(std::size_t k) const noexcept {
+        return {values.data() + static_cast<std::ptrdiff_t>(k) * room, static_cast<std::size_t>(counts[k])};
+    }
+
+    // Pack the bins of a source that are separated by `edges`, one row of all of them at a time, so that memory is read
+    // in long runs.
+    template <typename Source>
+    void pack(Source const& source, std::span<std::int64_t const> edges, std::ptrdiff_t height) {
+        constexpr bool inOneRow = requires(Source const& one) {
+            one.packBins(0, edges, values.data(), room, counts.data(), storages[0]);
+        };
+        auto const bins = edges.size() - 1;
+        std::int64_t widest = 0;
+        for (std::size_t k = 0; k < bins; ++k) widest = std::max(widest, edges[k + 1] - edges[k]);
+        room = static_cast<std::ptrdiff_t>(widest) * height + slack;
+        T* const out = values.room(bins * static_cast<std::size_t>(room));
+        counts.assign(bins, 0);
+        if (storages.size() < (inOneRow ? 1 : bins)) storages.resize(inOneRow ? 1 : bins);
+        for (std::ptrdiff_t row = 0; row < height; ++row) {
+            if constexpr (inOneRow) {
+                source.packBins(row, edges, out, room, counts.data(), storages[0]);
+            } else {
+                for (std::size_t k = 0; k < bins; ++k) {
+                    T* const to = out + static_cast<std::ptrdiff_t>(k) * room;
+                    counts[k] = static_cast<std::int32_t>(source.appendRun(
+                            edges[k] - edges[0], row, edges[k + 1] - edges[k], to, counts[k], nullptr, storages[k]));
+                }
+            }
         }
     }
-}
+};
+
+// Statistics of those packed bins that have few pixels, many bins at a time.
+class SideBySide {
+public:
+    // Call take(k, all, clipped, quantiles) for each bin that can be computed side by side with others.
+    template <typename Take>
+    void compute(StatisticsBuilder const& builder, PackedBins<float> const& packed, Take const& take) {
+        auto const bins = packed.counts.size();
+        _done.assign(bins, false);
+        auto task = builder.binsTask();
+        if (!task) return;
+        Quantiles quantiles({task->fractions, task->numFractions});
+        std::array<std::size_t, BinsTask::maxBins> places{};
+        auto const computeSome = [&] {
+            auto const most = *std::max_element(task->counts.begin(), task->counts.begin() + task->bins);
+            auto const bytes = BinsTask::scratchFor(static_cast<std::size_t>(most));
+            task->scratch = _scratch.room(bytes / sizeof(float));
+            kernels().bins(*task, _result);
+            for (std::size_t i = 0; i < static_cast<std::size_t>(task->bins); ++i) {
+                if (task->clip && !_result.ended[i]) continue;
+                for (std::size_t f = 0; f < task->numFractions; ++f) quantiles.set(f, _result.quantiles[f][i]);
+                auto const all =
+                        task->moments ? momentsOf(_result.all, i) : StatisticsBuilder::countOnly(task->counts[i]);
+                take(places[i], all, task->clip ? momentsOf(_result.clipped, i) : Moments{}, quantiles);
+                _done[places[i]] = true;
+            }
+            task->bins = 0;
+        };
+        for (std::size_t k = 0; k < bins; ++k) {
+            auto const pixels = packed.bin(k);
+            if (pixels.size() >= StatisticsBuilder::leastScanned) continue;
+            auto const i = static_cast<std::size_t>(task->bins++);
+            task->packed[i] = pixels.data();
+            task->counts[i] = packed.counts[k];
+            places[i] = k;
+            if (task->bins == BinsTask::maxBins) computeSome();
+        }
+        if (task->bins > 0) computeSome();
+    }
+    [[nodiscard]] bool isDone(std::size_t k) const noexcept { return _done[k]; }
+
+private:
+    static Moments momentsOf(BinMoments const& bins, std::size_t i) noexcept {
+        Moments m;
+        if (bins.n[i] == 0.0) return m;
+        m.n = static_cast<std::int64_t>(bins.n[i]);
+        m.sumW = m.sumW2 = bins.n[i];
+        m.sumWX = bins.sum[i];
+        m.mean = bins.mean[i];
+        m.sumWD2 = bins.scatter2[i];
+        return m;
+    }
+
+    BinsResult _result;
+    Buffer _scratch;
+    std::vector<char> _done;
+};
 
 // Limit the memory to prefetch to the size that fits into the second-level cache beside the packed pixels.
 inline void limit(Ahead& ahead) noexcept {
@@ -47,16 +132,18 @@ inline void limit(Ahead& ahead) noexcept {
     if (ahead.rows > 0) ahead.rows = std::min(ahead.rows, std::max<std::ptrdiff_t>(1, most / (planes * ahead.width)));
 }
 
-// Measure a property in all bins; `makeSource(box)` returns the pixel source of one bin.
+// Measure a property in all bins; `makeSource(box)` returns the pixel source of one bin. `whole` tells whether pixels
+// are whole numbers.
 template <typename T, typename MakeSource>
 BinStatistics binStatistics(BinGrid const& x, BinGrid const& y, Property property, StatisticsControl const& sctrl,
-                            int num_threads, MakeSource const& makeSource) {
+                            int num_threads, MakeSource const& makeSource, bool whole = false) {
     auto const nx = static_cast<std::ptrdiff_t>(x.centers.size());
     auto const ny = static_cast<std::ptrdiff_t>(y.centers.size());
     auto const size = static_cast<std::size_t>(nx * ny);
     BinStatistics result{std::vector<double>(size), std::vector<double>(size), std::vector<std::int64_t>(size)};
     // Bins are distributed over the threads; each bin is computed by one thread.
-    StatisticsBuilder const builder(property | ERRORS, sctrl, 1, false);
+    StatisticsBuilder const builder(property | ERRORS, sctrl, 1, false, whole);
+    StatisticsBuilder::checkProperty(property);
     auto const boxOf = [&](std::ptrdiff_t i, std::ptrdiff_t j) {
         auto const ii = static_cast<std::size_t>(i);
         auto const jj = static_cast<std::size_t>(j);
@@ -64,12 +151,15 @@ BinStatistics binStatistics(BinGrid const& x, BinGrid const& y, Property propert
     };
     struct State {
         StatisticsBuilder::Workspace<T> workspace;
-        std::vector<BlockStorage<T>> storages;
-        std::vector<std::ptrdiff_t> packed;
-        std::vector<decltype(makeSource(Box{}))> sources;
+        PackedBins<T> packed;
+        SideBySide side;
+    };
+    auto const set = [&](std::ptrdiff_t at, Statistics::Value const& value, std::int64_t count) {
+        auto const k = static_cast<std::size_t>(at);
+        std::tie(result.values[k], result.errors[k]) = value;
+        result.counts[k] = count;
     };
     parallelForWith<State>(ny, num_threads, [&](std::ptrdiff_t j, State& state) {
-        auto& sources = state.sources;
         auto const groupFrom = [&](std::ptrdiff_t first) {
             // Find a group of neighbouring bins: its box, and the bin after it.
             std::ptrdiff_t pixels = 0;
@@ -85,37 +175,47 @@ BinStatistics binStatistics(BinGrid const& x, BinGrid const& y, Property propert
             return std::pair(all, i);
         };
         for (std::ptrdiff_t first = 0; first < nx;) {
-            // Neighbours are packed together, one row of all of them at a time, so that memory is read in longer runs.
-            auto const [all, behind] = groupFrom(first);
-            sources.clear();
-            for (auto i = first; i < behind; ++i) sources.push_back(makeSource(boxOf(i, j)));
-            bool const together =
-                    std::is_same_v<T, float> && all.width * all.height <= packedPixels && sources.front().isPlain();
-            Ahead ahead;
-            if (together && behind < nx) {
-                auto const next = groupFrom(behind).first;
-                ahead = makeSource(next).ahead({0, 0, next.width, next.height});
-                limit(ahead);
-            }
-            if (together) packTogether<T>(sources, boxOf(first, j).height, state.storages, state.packed);
-            for (std::size_t k = 0; k < sources.size(); ++k) {
-                auto const statistics = [&] {
-                    if constexpr (std::is_same_v<T, float>) {
-                        if (together) {
-                            std::span const values(state.storages[k].values.data(),
-                                                   static_cast<std::size_t>(state.packed[k]));
-                            return builder.computePacked(values, sources[k].numPixels(), {}, state.workspace, ahead);
-                        }
+            // No structured binding: clang 15 and older do not capture those in lambdas.
+            auto const group = groupFrom(first);
+            auto const& all = group.first;
+            auto const behind = group.second;
+            auto const bins = behind - first;
+            if constexpr (hasKernels<T>) {
+                auto const source = makeSource(all);
+                if (all.width * all.height <= packedPixels && source.isPlain()) {
+                    Ahead ahead;
+                    if (behind < nx) {
+                        auto const next = groupFrom(behind).first;
+                        ahead = makeSource(next).ahead({0, 0, next.width, next.height});
+                        limit(ahead);
                     }
-                    return builder.compute(sources[k], state.workspace);
-                }();
-                auto const at = static_cast<std::size_t>(j * nx + first) + k;
-                auto const [value, error] = statistics.getResult(property);
-                result.values[at] = value;
-                result.errors[at] = error;
-                result.counts[at] = statistics.getNumGood();
+                    std::span const edges(x.edges.data() + first, static_cast<std::size_t>(bins) + 1);
+                    state.packed.pack(source, edges, all.height);
+                    auto const pixelsOf = [&](std::size_t k) { return (edges[k + 1] - edges[k]) * all.height; };
+                    if constexpr (std::is_same_v<T, float>) {
+                        state.side.compute(
+                                builder, state.packed,
+                                [&](std::size_t k, Moments const& pixels, Moments const& clipped, Quantiles const& at) {
+                                    set(j * nx + first + static_cast<std::ptrdiff_t>(k),
+                                        builder.valueOf(property, {pixels, clipped, at, nan, pixelsOf(k), 0}),
+                                        pixels.n);
+                                });
+                    }
+                    for (std::size_t k = 0; k < edges.size() - 1; ++k) {
+                        if (std::is_same_v<T, float> && state.side.isDone(k)) continue;
+                        auto const statistics =
+                                builder.computePacked<T>(state.packed.bin(k), pixelsOf(k), {}, state.workspace, ahead);
+                        set(j * nx + first + static_cast<std::ptrdiff_t>(k), statistics.getResult(property),
+                            statistics.getNumGood());
+                    }
+                    first = behind;
+                    continue;
+                }
             }
-            first += static_cast<std::ptrdiff_t>(sources.size());
+            for (; first < behind; ++first) {
+                auto const statistics = builder.compute(makeSource(boxOf(first, j)), state.workspace);
+                set(j * nx + first, statistics.getResult(property), statistics.getNumGood());
+            }
         }
     });
     return result;

@@ -30,11 +30,16 @@ inline double scaled(double position, std::int64_t start, std::int64_t size) {
     return (2.0 * (position - static_cast<double>(start)) + 1.0) / static_cast<double>(size) - 1.0;
 }
 
+// Scale the position of a pixel of the box. The difference of integers is exact, however far away the box is.
+inline double scaledPixel(std::int64_t position, std::int64_t start, std::int64_t size) {
+    return scaled(static_cast<double>(position - start), 0, size);
+}
+
 // Write the order + 1 terms of the series in x that equals a model in row y, from its terms up to `order`.
 inline void rowSeries(Approximate const& model, int order, std::int64_t y, double* terms) {
     auto const& box = model.getBBox();
     std::vector<double> ty(static_cast<std::size_t>(order) + 1);
-    chebyshev(scaled(static_cast<double>(y), box.y0, box.height), order, ty.data());
+    chebyshev(scaledPixel(y, box.y0, box.height), order, ty.data());
     for (int p = 0; p <= order; ++p) {
         double sum = 0.0;
         for (int q = 0; p + q <= order; ++q) {
@@ -52,7 +57,7 @@ public:
         std::vector<double> tx(static_cast<std::size_t>(order) + 1);
         auto const& box = model.getBBox();
         for (std::ptrdiff_t x = 0; x < n; ++x) {
-            chebyshev(scaled(static_cast<double>(x0 + x), box.x0, box.width), order, tx.data());
+            chebyshev(scaledPixel(x0 + x, box.x0, box.width), order, tx.data());
             for (int p = 0; p <= order; ++p) {
                 _basis[static_cast<std::size_t>(p * n + x)] = tx[static_cast<std::size_t>(p)];
             }

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "quantiles.hpp"
+#include "scan.hpp"
 #include "threads.hpp"
 
 namespace evensky::detail {
@@ -82,39 +83,23 @@ struct BandCount {
     std::vector<double> inside;  // deviations inside the band
 };
 
-// Return the smallest float for which `holds` is true, given that it is true for all greater ones; infinity if none.
-template <typename Holds>
-float smallestFloat(Holds const& holds) {
-    using K = Key<float>;
-    auto first = K::of(-std::numeric_limits<float>::max());
-    auto last = K::of(std::numeric_limits<float>::infinity());
-    while (first < last) {
-        auto const middle = first + (last - first) / 2;
-        if (holds(K::value(middle))) {
-            last = middle;
-        } else {
-            first = middle + 1;
-        }
-    }
-    return K::value(last);
-}
-
-// Band as ranges of floats on both sides of the centre: pixels in [leftLow, leftHigh] and in [rightLow, rightHigh].
+// Band as ranges of pixels on both sides of the centre: pixels in [leftLow, leftHigh] and in [rightLow, rightHigh].
 // Subtraction rounds monotonically, so it suffices to test the limits. A side is empty if its low limit is above its
 // high one.
-struct FloatBand {
-    float leftLow = 0.0F, leftHigh = 0.0F, rightLow = 0.0F, rightHigh = 0.0F;
+template <typename T>
+struct PixelBand {
+    T leftLow = 0, leftHigh = 0, rightLow = 0, rightHigh = 0;
     bool usable = false;  // whether there is a gap between the two sides
 
-    FloatBand(double centre, DeviationBand const& band) {
-        constexpr float infinity = std::numeric_limits<float>::infinity();
+    PixelBand(double centre, DeviationBand const& band) {
+        constexpr T infinity = std::numeric_limits<T>::infinity();
         usable = band.low > 0.0;
         if (!usable) return;
-        auto const off = [&](float x) { return static_cast<double>(x) - centre; };
-        leftLow = smallestFloat([&](float x) { return -off(x) <= band.high; });
-        leftHigh = std::nextafter(smallestFloat([&](float x) { return -off(x) < band.low; }), -infinity);
-        rightLow = smallestFloat([&](float x) { return off(x) >= band.low; });
-        rightHigh = std::nextafter(smallestFloat([&](float x) { return off(x) > band.high; }), -infinity);
+        auto const off = [&](T x) { return static_cast<double>(x) - centre; };
+        leftLow = smallestNumber<T>([&](T x) { return -off(x) <= band.high; });
+        leftHigh = std::nextafter(smallestNumber<T>([&](T x) { return -off(x) < band.low; }), -infinity);
+        rightLow = smallestNumber<T>([&](T x) { return off(x) >= band.low; });
+        rightHigh = std::nextafter(smallestNumber<T>([&](T x) { return off(x) > band.high; }), -infinity);
     }
 };
 
@@ -133,10 +118,11 @@ void countInBand(Block<T> const& block, double centre, DeviationBand const& band
     result.inside.resize(before + static_cast<std::size_t>(kept));
 }
 
-// Count the deviations of finite floats below and inside a band with the kernels.
-inline void countInBand(Block<float> const& block, double centre, FloatBand const& band, Buffer& aside,
-                        BandCount& result) {
-    float* const kept = aside.room(static_cast<std::size_t>(block.size + slack));
+// Count the deviations of finite pixels below and inside a band with the kernels.
+template <typename T>
+void countInBand(Block<T> const& block, double centre, PixelBand<T> const& band, BufferOf<T>& aside,
+                 BandCount& result) {
+    T* const kept = aside.room(static_cast<std::size_t>(block.size + slack));
     std::int64_t belowLeft = 0, belowRight = 0;
     auto const keep = [&](std::ptrdiff_t n) {
         auto const before = result.inside.size();
@@ -144,9 +130,9 @@ inline void countInBand(Block<float> const& block, double centre, FloatBand cons
         double* const inside = result.inside.data() + before;
         for (std::ptrdiff_t i = 0; i < n; ++i) inside[i] = deviationOf(kept[i], centre);
     };
-    auto const left = kernels().collect(block.values, block.size, band.leftLow, band.leftHigh, kept, &belowLeft);
+    auto const left = kernelsOf<T>().collect(block.values, block.size, band.leftLow, band.leftHigh, kept, &belowLeft);
     keep(left);
-    keep(kernels().collect(block.values, block.size, band.rightLow, band.rightHigh, kept, &belowRight));
+    keep(kernelsOf<T>().collect(block.values, block.size, band.rightLow, band.rightHigh, kept, &belowRight));
     result.below += belowRight - belowLeft - left;
 }
 
@@ -174,7 +160,7 @@ std::vector<double> sampleDeviations(Source const& source, std::int64_t n, doubl
 }
 
 // Return |x - centre| at ascending, neighbouring ranks among the n good pixels of a source; `plain` tells whether the
-// pixels are finite and without weights.
+// pixels are finite.
 template <typename Source>
 std::vector<Ranked<double>> rankedDeviations(Source const& source, std::int64_t n, double centre, bool plain,
                                              std::span<std::int64_t const> ranks, int num_threads) {
@@ -191,12 +177,12 @@ std::vector<Ranked<double>> rankedDeviations(Source const& source, std::int64_t 
     auto const groups = static_cast<std::size_t>(numGroups(source.numBlocks()));
     std::vector<BandCount> parts(groups);
     std::vector<MaskTally> tallies;
-    bool const kernelsDo = std::is_same_v<T, float> && plain;
-    FloatBand const floats(centre, band);
+    using P = std::conditional_t<hasKernels<T>, T, double>;
+    PixelBand<P> const pixels(centre, band);
     forEachBlock(source, num_threads, false, &tallies, [&](Block<T> const& block, std::ptrdiff_t group, auto& scratch) {
         auto& part = parts[static_cast<std::size_t>(group)];
-        if constexpr (std::is_same_v<T, float>) {
-            if (kernelsDo && floats.usable) return countInBand(block, centre, floats, scratch.aside, part);
+        if constexpr (hasKernels<T>) {
+            if (plain && pixels.usable) return countInBand(block, centre, pixels, scratch.aside, part);
         }
         countInBand(block, centre, band, part);
     });
@@ -213,7 +199,7 @@ std::vector<Ranked<double>> rankedDeviations(Source const& source, std::int64_t 
     for (std::size_t g = 1; g < groups; ++g) all.insert(all.end(), parts[g].inside.begin(), parts[g].inside.end());
     std::vector<std::int64_t> local(ranks.begin(), ranks.end());
     for (auto& rank : local) rank -= below;
-    appendRanked<double>(all, local, below, result);
+    appendRanked<double>(all, local, below, false, result);
     return result;
 }
 

@@ -5,11 +5,15 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "bin_statistics.hpp"
 #include "checks.hpp"
 #include "evensky/errors.hpp"
 #include "pair_source.hpp"
+#include "threads.hpp"
 
 namespace evensky {
 
@@ -34,11 +38,13 @@ void checkEdges(std::vector<std::int64_t> const& edges, std::int64_t size, std::
 template <typename T>
 std::pair<double, double> centroid(detail::Pair<T> const& pair, Box const& box, std::int64_t count) {
     double columns = 0.0, rows = 0.0;
+    detail::BlockStorage<T> storage;
+    std::vector<T> values(static_cast<std::size_t>(box.width));
     for (auto y = box.y0; y < box.y0 + box.height; ++y) {
+        pair.differences(box.x0, y, box.width, values.data(), storage);
         std::int64_t number = 0, sum = 0;
         for (std::int64_t x = 0; x < box.width; ++x) {
-            auto const good = static_cast<std::int64_t>(pair.unmasked(box.x0 + x, y) &&
-                                                        detail::isFinitePixel(pair.difference(box.x0 + x, y)));
+            auto const good = static_cast<std::int64_t>(detail::isFinitePixel(values[static_cast<std::size_t>(x)]));
             number += good;
             sum += good * x;
         }
@@ -49,97 +55,106 @@ std::pair<double, double> centroid(detail::Pair<T> const& pair, Box const& box, 
     return {columns / n, rows / n};
 }
 
-struct CellSums {
-    double sum = 0.0, count = 0.0, sumWithin = 0.0, countWithin = 0.0;
-};
+// Sums over the good pixels of a cell and, if it has a window, over those from low to high among them.
+class Cell {
+public:
+    Cell(double low, double high)
+            : _low(low),
+              _high(high),
+              _everything(low == -std::numeric_limits<double>::infinity() &&
+                          high == std::numeric_limits<double>::infinity()) {}
 
-// Sum the good pixels in a box and, if there is a window, those from low to high among them.
-template <bool Window, typename T>
-CellSums sumCell(detail::Pair<T> const& pair, Box const& box, double low, double high) {
+    // Add pixels of a row, of which NaN and those that are not finite as a float32 are left out.
+    template <typename T>
+    void add(T const* pixels, std::ptrdiff_t n) {
+        if (_everything) {
+            addAs<false>(pixels, n);
+        } else {
+            addAs<true>(pixels, n);
+        }
+    }
+
+    // Write the sums to place `at` of a result.
+    void write(DifferenceSums& result, std::size_t at) const {
+        double total = 0.0, number = 0.0, totalWithin = 0.0, numberWithin = 0.0;
+        for (std::size_t k = 0; k < lanes; ++k) {
+            total += _sum[k];
+            number += _count[k];
+            totalWithin += _sumWithin[k];
+            numberWithin += _countWithin[k];
+        }
+        result.sums[at] = total;
+        result.counts[at] = static_cast<std::int64_t>(number);
+        result.sums_within[at] = _everything ? total : totalWithin;
+        result.counts_within[at] = static_cast<std::int64_t>(_everything ? number : numberWithin);
+    }
+
+private:
     // Sums of every fourth column, which the compiler computes side by side.
-    constexpr std::size_t lanes = 4;
-    constexpr double largest = std::numeric_limits<float>::max();
-    std::array<double, lanes> sum{}, count{}, sumWithin{}, countWithin{};
-    auto const add = [&](std::array<double, lanes> const& value) {
+    static constexpr std::size_t lanes = 4;
+    using Sums = std::array<double, lanes>;
+
+    template <bool Window>
+    void addLanes(Sums const& value) {
+        constexpr double largest = std::numeric_limits<float>::max();
         for (std::size_t k = 0; k < lanes; ++k) {
             double const v = value[k];
             bool const good = std::abs(v) <= largest;  // false for NaN
-            sum[k] += good ? v : 0.0;
-            count[k] += good ? 1.0 : 0.0;
+            _sum[k] += good ? v : 0.0;
+            _count[k] += good ? 1.0 : 0.0;
             if constexpr (Window) {
-                double const inside = std::min(std::max(v, low), high);  // NaN stays NaN, and differs from itself
-                sumWithin[k] += inside == v ? v : 0.0;
-                countWithin[k] += inside == v ? 1.0 : 0.0;
+                double const inside = std::min(std::max(v, _low), _high);  // NaN stays NaN, and differs from itself
+                _sumWithin[k] += inside == v ? v : 0.0;
+                _countWithin[k] += inside == v ? 1.0 : 0.0;
             }
         }
-    };
-    bool const masked = pair.reference.mask.exists() || pair.science.mask.exists();
-    auto const row = [&](auto const& valueAt) {
-        std::ptrdiff_t x = 0;
-        std::array<double, lanes> value{};
-        for (; x + static_cast<std::ptrdiff_t>(lanes) <= box.width; x += static_cast<std::ptrdiff_t>(lanes)) {
-            for (std::size_t k = 0; k < lanes; ++k) value[k] = valueAt(x + static_cast<std::ptrdiff_t>(k));
-            add(value);
-        }
-        if (x == box.width) return;
-        value.fill(detail::nan);
-        for (std::size_t k = 0; x < box.width; ++x, ++k) value[k] = valueAt(x);
-        add(value);
-    };
-    for (auto y = box.y0; y < box.y0 + box.height; ++y) {
-        auto const difference = [&](std::ptrdiff_t x) { return static_cast<double>(pair.difference(box.x0 + x, y)); };
-        if (masked) {
-            row([&](std::ptrdiff_t x) { return pair.unmasked(box.x0 + x, y) ? difference(x) : detail::nan; });
-        } else if (pair.contiguous) {
-            T const* const one = &pair.reference.image(box.x0, y);
-            T const* const other = &pair.science.image(box.x0, y);
-            row([&](std::ptrdiff_t x) { return static_cast<double>(one[x] - other[x]); });
-        } else {
-            row(difference);
-        }
     }
-    CellSums total;
-    for (std::size_t k = 0; k < lanes; ++k) {
-        total.sum += sum[k];
-        total.count += count[k];
-        total.sumWithin += sumWithin[k];
-        total.countWithin += countWithin[k];
-    }
-    if constexpr (!Window) {
-        total.sumWithin = total.sum;
-        total.countWithin = total.count;
-    }
-    return total;
-}
 
-template <typename T>
-void checkImages(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science) {
+    template <bool Window, typename T>
+    void addAs(T const* pixels, std::ptrdiff_t n) {
+        constexpr auto step = static_cast<std::ptrdiff_t>(lanes);
+        Sums value{};
+        std::ptrdiff_t x = 0;
+        for (; x + step <= n; x += step) {
+            for (std::ptrdiff_t k = 0; k < step; ++k) {
+                value[static_cast<std::size_t>(k)] = static_cast<double>(pixels[x + k]);
+            }
+            addLanes<Window>(value);
+        }
+        if (x == n) return;
+        value.fill(detail::nan);
+        for (std::size_t k = 0; x < n; ++x, ++k) value[k] = static_cast<double>(pixels[x]);
+        addLanes<Window>(value);
+    }
+
+    double _low, _high;
+    bool _everything;
+    Sums _sum{}, _count{}, _sumWithin{}, _countWithin{};
+};
+
+void checkImages(StoredImage const& reference, StoredImage const& science) {
     if (!reference.image.exists() || !science.image.exists()) {
         throw InvalidParameterError("An image is a view without memory; both need pixels");
     }
+    detail::checkCountable(reference.image, "The reference");
     detail::checkPlaneSize(science.image, "The science image", reference.image, "the reference");
     detail::checkPlaneSize(reference.mask, "The mask of the reference", reference.image, "its image");
     detail::checkPlaneSize(science.mask, "The mask of the science exposure", science.image, "its image");
+    // Variances are not used.
+    detail::checkFormats({reference.image, reference.mask}, "the reference");
+    detail::checkFormats({science.image, science.mask}, "the science exposure");
 }
 
-}  // namespace
-
 template <typename T>
-DifferenceBins bin_differences(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
-                               std::vector<std::int64_t> const& x_edges, std::vector<std::int64_t> const& y_edges,
-                               PairOptions const& options, int num_threads) {
-    checkImages(reference, science);
-    checkEdges(x_edges, reference.width(), "x_edges");
-    checkEdges(y_edges, reference.height(), "y_edges");
-    detail::checkGridStatistic(options.gridStatistic);
+DifferenceBins binsOf(StoredImage const& reference, StoredImage const& science,
+                      std::vector<std::int64_t> const& x_edges, std::vector<std::int64_t> const& y_edges,
+                      PairOptions const& options, int num_threads) {
     StatisticsControl sctrl(options.numSigmaClip, options.numIter);
     sctrl.setLeastHalfWidth(options.leastHalfWidth);
     // The centres are not used.
     BinGrid const x{x_edges, std::vector<double>(x_edges.size() - 1)};
     BinGrid const y{y_edges, std::vector<double>(y_edges.size() - 1)};
-    // Variances are not used.
-    detail::Pair<T> const pair({reference.image, reference.mask, {}}, {science.image, science.mask, {}},
-                               options.referenceBadMask, options.scienceBadMask);
+    detail::Pair<T> const pair(reference, science, options.referenceBadMask, options.scienceBadMask);
     auto measured = detail::binStatistics<T>(x, y, options.gridStatistic, sctrl, num_threads, [&](Box const& box) {
         return detail::PairSource<T, T, detail::DifferencePixels>(pair, box);
     });
@@ -163,7 +178,62 @@ DifferenceBins bin_differences(MaskedImageView<T const> const& reference, Masked
 }
 
 template <typename T>
-DifferenceSums sum_differences(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
+void sumCells(detail::Pair<T> const& pair, std::vector<std::int64_t> const& x_edges,
+              std::vector<std::int64_t> const& y_edges, std::vector<double> const& lows,
+              std::vector<double> const& highs, DifferenceSums& result, int num_threads) {
+    auto const nx = x_edges.size() - 1, ny = y_edges.size() - 1;
+    struct Memory {
+        detail::BlockStorage<T> storage;
+        std::vector<T> values;
+        std::vector<Cell> cells;
+    };
+    detail::parallelForWith<Memory>(
+            static_cast<std::ptrdiff_t>(ny), num_threads, [&](std::ptrdiff_t row, Memory& memory) {
+                auto const j = static_cast<std::size_t>(row);
+                auto const wanted = [&](std::size_t i) {
+                    return !std::isnan(lows[j * nx + i]) && !std::isnan(highs[j * nx + i]);
+                };
+                // Neighbouring cells are read together, row by row.
+                for (std::size_t first = 0; first < nx;) {
+                    if (!wanted(first)) {
+                        ++first;
+                        continue;
+                    }
+                    memory.cells.clear();
+                    auto last = first;
+                    for (; last < nx && wanted(last); ++last)
+                        memory.cells.emplace_back(lows[j * nx + last], highs[j * nx + last]);
+                    auto const from = x_edges[first];
+                    auto const width = x_edges[last] - from;
+                    memory.values.resize(static_cast<std::size_t>(width));
+                    for (auto y = y_edges[j]; y < y_edges[j + 1]; ++y) {
+                        pair.differences(from, y, width, memory.values.data(), memory.storage);
+                        for (auto i = first; i < last; ++i) {
+                            memory.cells[i - first].add(memory.values.data() + (x_edges[i] - from),
+                                                        x_edges[i + 1] - x_edges[i]);
+                        }
+                    }
+                    for (auto i = first; i < last; ++i) memory.cells[i - first].write(result, j * nx + i);
+                    first = last;
+                }
+            });
+}
+
+}  // namespace
+
+DifferenceBins bin_differences(StoredImage const& reference, StoredImage const& science,
+                               std::vector<std::int64_t> const& x_edges, std::vector<std::int64_t> const& y_edges,
+                               PairOptions const& options, int num_threads) {
+    checkImages(reference, science);
+    checkEdges(x_edges, reference.width(), "x_edges");
+    checkEdges(y_edges, reference.height(), "y_edges");
+    detail::checkGridStatistic(options.gridStatistic);
+    return detail::inPairType(reference, science, [&]<typename T>(T) {
+        return binsOf<T>(reference, science, x_edges, y_edges, options, num_threads);
+    });
+}
+
+DifferenceSums sum_differences(StoredImage const& reference, StoredImage const& science,
                                std::vector<std::int64_t> const& x_edges, std::vector<std::int64_t> const& y_edges,
                                std::vector<double> const& lows, std::vector<double> const& highs,
                                PairOptions const& options, int num_threads) {
@@ -177,27 +247,29 @@ DifferenceSums sum_differences(MaskedImageView<T const> const& reference, Masked
         throw LengthError("There are " + std::to_string(limits->size()) + " limits of pixels for " +
                           std::to_string(nx * ny) + " cells; each cell needs two");
     }
-    detail::Pair<T> const pair({reference.image, reference.mask, {}}, {science.image, science.mask, {}},
-                               options.referenceBadMask, options.scienceBadMask);
     DifferenceSums result{std::vector<double>(nx * ny), std::vector<std::int64_t>(nx * ny),
                           std::vector<double>(nx * ny), std::vector<std::int64_t>(nx * ny)};
-    parallelFor(static_cast<std::ptrdiff_t>(ny), num_threads, [&](std::ptrdiff_t row) {
-        auto const j = static_cast<std::size_t>(row);
-        for (std::size_t i = 0; i < nx; ++i) {
-            auto const at = j * nx + i;
-            if (std::isnan(lows[at]) || std::isnan(highs[at])) continue;
-            Box const box{x_edges[i], y_edges[j], x_edges[i + 1] - x_edges[i], y_edges[j + 1] - y_edges[j]};
-            bool const everything = lows[at] == -std::numeric_limits<double>::infinity() &&
-                                    highs[at] == std::numeric_limits<double>::infinity();
-            auto const cell = everything ? sumCell<false>(pair, box, lows[at], highs[at])
-                                         : sumCell<true>(pair, box, lows[at], highs[at]);
-            result.sums[at] = cell.sum;
-            result.counts[at] = static_cast<std::int64_t>(cell.count);
-            result.sums_within[at] = cell.sumWithin;
-            result.counts_within[at] = static_cast<std::int64_t>(cell.countWithin);
-        }
+    return detail::inPairType(reference, science, [&]<typename T>(T) {
+        detail::Pair<T> const pair(reference, science, options.referenceBadMask, options.scienceBadMask);
+        sumCells(pair, x_edges, y_edges, lows, highs, result, num_threads);
+        return std::move(result);
     });
-    return result;
+}
+
+template <typename T>
+DifferenceBins bin_differences(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
+                               std::vector<std::int64_t> const& x_edges, std::vector<std::int64_t> const& y_edges,
+                               PairOptions const& options, int num_threads) {
+    return bin_differences(StoredImage(reference), StoredImage(science), x_edges, y_edges, options, num_threads);
+}
+
+template <typename T>
+DifferenceSums sum_differences(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
+                               std::vector<std::int64_t> const& x_edges, std::vector<std::int64_t> const& y_edges,
+                               std::vector<double> const& lows, std::vector<double> const& highs,
+                               PairOptions const& options, int num_threads) {
+    return sum_differences(StoredImage(reference), StoredImage(science), x_edges, y_edges, lows, highs, options,
+                           num_threads);
 }
 
 #define EVENSKY_INSTANTIATE(T)                                                                                  \

@@ -4,10 +4,13 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <string_view>
 
+#include "checks.hpp"
 #include "evensky/errors.hpp"
 #include "kernels/kernels.hpp"
+#include "names.hpp"
 
 namespace evensky {
 
@@ -39,6 +42,40 @@ StyleInfo const& findStyle(Interpolate::Style style) {
     }
     throw InvalidParameterError("Interpolation style " + std::to_string(static_cast<int>(style)) +
                                 " does not exist; the known ones are " + knownStyles());
+}
+
+// Throw OutOfRangeError if powers of the distances of knots are not in the range of float64.
+void checkExtent(std::vector<double> const& x, Interpolate::Style style) {
+    constexpr double least = 1e-100, most = 1e100;
+    bool const cubic = style != Interpolate::CONSTANT && style != Interpolate::LINEAR;
+    if (double const extent = x.back() - x.front(); !std::isfinite(extent) || (cubic && extent > most)) {
+        throw OutOfRangeError("The knots extend from " + detail::numberToString(x.front()) + " to " +
+                              detail::numberToString(x.back()) + "; they must extend over less than " +
+                              detail::numberToString(cubic ? most : std::numeric_limits<double>::max()));
+    }
+    for (std::size_t i = 1; cubic && i < x.size(); ++i) {
+        if (x[i] - x[i - 1] >= least) continue;
+        throw OutOfRangeError("x[" + std::to_string(i) + "] is only " + detail::numberToString(x[i] - x[i - 1]) +
+                              " greater than x[" + std::to_string(i - 1) + "]; the knots of splines must be " +
+                              detail::numberToString(least) + " apart or more");
+    }
+}
+
+// Return the exponent by which values must be divided, so that their products are in the range of float64; 0 if they
+// need not be.
+int exponentOf(std::vector<double> const& values) noexcept {
+    constexpr int plain = 240, most = 1000;
+    double largest = 0.0;
+    for (double const value : values) {
+        if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
+    }
+    if (largest == 0.0) return 0;
+    auto const exponent = std::ilogb(largest);
+    return std::abs(exponent) <= plain ? 0 : std::clamp(exponent, -most, most);
+}
+
+void scale(std::vector<double>& values, int exponent) noexcept {
+    for (auto& value : values) value = std::ldexp(value, exponent);
 }
 
 // Solve the tridiagonal system with diagonal d and off-diagonals e by the Thomas algorithm. The systems of cubic
@@ -74,14 +111,20 @@ Interpolate::Interpolate(std::vector<double> const& x, std::vector<double> const
     for (std::size_t i = 0; i < x.size(); ++i) {
         bool const ok = std::isfinite(x[i]) && (i == 0 || x[i] > x[i - 1]);
         if (!ok) {
-            throw OutOfRangeError("x must be finite and increase strictly, but x[" + std::to_string(i) +
-                                  "] = " + std::to_string(x[i]) +
-                                  (i == 0 ? std::string()
-                                          : " follows x[" + std::to_string(i - 1) + "] = " + std::to_string(x[i - 1])));
+            throw OutOfRangeError(
+                    "x must be finite and increase strictly, but x[" + std::to_string(i) +
+                    "] = " + detail::numberToString(x[i]) +
+                    (i == 0 ? std::string()
+                            : " follows x[" + std::to_string(i - 1) + "] = " + detail::numberToString(x[i - 1])));
         }
     }
+    checkExtent(x, style);
+    // Splines multiply slopes with each other. Products of values at the ends of the range of float64 would not be in
+    // the range, so that these values are divided by a power of two meanwhile.
+    int const exponent = exponentOf(y);
+    if (exponent != 0) scale(_y, -exponent);
     switch (style) {
-        case CONSTANT: buildConstant(); return;
+        case CONSTANT: buildConstant(); break;
         case LINEAR: buildLinear(); break;
         case NATURAL_SPLINE:
         case CUBIC_SPLINE: buildCubic(false); break;
@@ -91,7 +134,14 @@ Interpolate::Interpolate(std::vector<double> const& x, std::vector<double> const
         case UNKNOWN:
         case NUM_STYLES: break;  // findStyle has thrown.
     }
-    addExtrapolation();
+    if (style != CONSTANT) addExtrapolation();
+    if (exponent == 0) return;
+    _y = y;
+    for (auto& segment : _segments) {
+        for (auto* const coefficient : {&segment.y, &segment.b, &segment.c, &segment.e}) {
+            *coefficient = std::ldexp(*coefficient, exponent);
+        }
+    }
 }
 
 void Interpolate::buildConstant() {
@@ -104,8 +154,8 @@ void Interpolate::buildConstant() {
     // The first value holds on both sides of the first knot, which thus needs one segment; the same is true at the end.
     step(_y[0]);
     for (std::size_t k = 1; k < n; ++k) {
-        _edges.push_back(0.5 * (_x[k - 1] + _x[k]));
-        step(0.5 * (_y[k - 1] + _y[k]));
+        _edges.push_back(std::midpoint(_x[k - 1], _x[k]));
+        step(std::midpoint(_y[k - 1], _y[k]));
     }
     _edges.push_back(_x[n - 1] + 0.5 * (_x[n - 1] - _x[n - 2]));
     step(_y[n - 1]);
@@ -285,7 +335,8 @@ Interpolate::Style stringToInterpStyle(std::string const& style) {
     for (auto const& info : styles) {
         if (info.name == style) return info.style;
     }
-    throw NotFoundError("Unknown interpolation style \"" + style + "\"; the known ones are " + knownStyles());
+    throw NotFoundError("Unknown interpolation style " + detail::quoted(style) + "; the known ones are " +
+                        knownStyles());
 }
 
 std::string interpStyleToString(Interpolate::Style style) { return std::string(findStyle(style).name); }

@@ -4,7 +4,8 @@
 //
 // Within a block, sums are taken about the mean of the block, in two passes over the block in cache. Blocks are merged
 // by the formulae of Chan, Golub & LeVeque (1979). Deviations from zero are never squared, so that a scatter far below
-// the level is accurate, too.
+// the level is accurate, too. Where the squares of float64 pixels would overflow, or lose their digits because they are
+// tiny, the pixels are read again and divided by a power of two.
 
 #include <algorithm>
 #include <array>
@@ -25,6 +26,7 @@ struct Moments {
     std::int64_t unweighted = 0;  // pixels without a weight, which n does not include
     double sumW = 0.0;
     double sumW2 = 0.0;
+    double sumWW = 0.0;  // sum of the products of the weights of all pairs of pixels; 0 if unweighted
     double sumWX = 0.0;
     double mean = 0.0;      // mean of the pixels so far; meaningless if sumW is 0
     double sumWD2 = 0.0;    // sum of w (x - mean)^2; negative only if a weight is
@@ -32,9 +34,11 @@ struct Moments {
     double sumW2Var = 0.0;  // sum of w^2 var
     double min = std::numeric_limits<double>::infinity();
     double max = -std::numeric_limits<double>::infinity();
+    int exponent = 0;               // sumWX, mean and sumWD2 are of pixels divided by 2^exponent
     bool anyNan = false;            // whether one of the n pixels is NaN
     bool anyUnweightedNan = false;  // whether one of the pixels without a weight is NaN
 
+    // Add the moments of other pixels; both exponents must be 0.
     void merge(Moments const& other) noexcept {
         unweighted += other.unweighted;
         anyUnweightedNan |= other.anyUnweightedNan;
@@ -55,6 +59,7 @@ struct Moments {
             mean += delta * (other.sumW / total);
         }
         n += other.n;
+        sumWW += other.sumWW + sumW * other.sumW;
         sumW = total;
         sumW2 += other.sumW2;
         sumWX += other.sumWX;
@@ -64,12 +69,26 @@ struct Moments {
         max = std::max(max, other.max);
     }
 
-    [[nodiscard]] double variance() const noexcept {
-        if (n <= 1) return std::numeric_limits<double>::quiet_NaN();
-        return sumWD2 / sumW * (sumW * sumW / (sumW * sumW - sumW2));
+    // Convert a quantity in the unit of the divided pixels, or in a power of it, to that of the pixels.
+    [[nodiscard]] double inUnit(double value, int power = 1) const noexcept {
+        return exponent == 0 ? value : std::ldexp(value, power * exponent);
     }
+    // Return whether one weight exceeds all others by far: then the difference of the square of their sum and of the
+    // sum of their squares has lost its digits, and the variance needs sumWW.
+    [[nodiscard]] bool needPairs() const noexcept {
+        double const square = sumW * sumW;
+        return std::abs(square - sumW2) < 0x1p-12 * (square + sumW2);
+    }
+    // Return the variance of the divided pixels.
+    [[nodiscard]] double dividedVariance() const noexcept {
+        if (n <= 1) return std::numeric_limits<double>::quiet_NaN();
+        double const square = sumW * sumW;
+        double const pairs = needPairs() ? 2.0 * sumWW : square - sumW2;
+        return sumWD2 / sumW * (square / pairs);
+    }
+    [[nodiscard]] double stdev() const noexcept { return inUnit(std::sqrt(dividedVariance())); }
     [[nodiscard]] double meanValue() const noexcept {
-        return n == 0 || sumW == 0.0 ? std::numeric_limits<double>::quiet_NaN() : mean;
+        return n == 0 || sumW == 0.0 ? std::numeric_limits<double>::quiet_NaN() : inUnit(mean);
     }
 };
 
@@ -78,8 +97,8 @@ struct Moments {
 
 [[nodiscard]] inline double meanSquare(Moments const& moments) noexcept {
     auto const n = static_cast<double>(moments.n);
-    double const mean = moments.meanValue();
-    return (n - 1.0) / n * moments.variance() + mean * mean;
+    double const mean = moments.n == 0 || moments.sumW == 0.0 ? std::numeric_limits<double>::quiet_NaN() : moments.mean;
+    return moments.inUnit((n - 1.0) / n * moments.dividedVariance() + mean * mean, 2);
 }
 
 // Window of a clipping iteration: pixels within `halfWidth` of `centre` pass; none passes if either is NaN.
@@ -104,6 +123,7 @@ Moments blockMoments(Block<T> const& block, Keep const& keep) {
         ++m.n;
         m.anyNan |= std::isnan(x);
         if constexpr (Weighted) {
+            m.sumWW += w * m.sumW;
             m.sumW += w;
             m.sumW2 += w * w;
         }
@@ -224,6 +244,21 @@ Moments plainMoments(Block<T> const& block) {
     return m;
 }
 
+// Set the mean, the sum and the scatter of moments whose weight and extremes are known, from sums of the deviations
+// from a centre and of their squares.
+inline void setMean(Moments& m, double first, double second, double centre) noexcept {
+    if (m.min == m.max) {
+        // Constant data have exactly their value as mean, and no scatter, whatever the rounding of the sums.
+        m.mean = m.min;
+        m.sumWX = m.sumW * m.min;
+        return;
+    }
+    double const shift = first / m.sumW;
+    m.mean = centre + shift;
+    m.sumWX = first + m.sumW * centre;
+    m.sumWD2 = noScatterBelowZero(second - first * shift);
+}
+
 // Return the unweighted moments of the pixels in a window, from sums about its centre. The centre is the median, or the
 // mean of the previous iteration, and is within the scatter of the mean, so that one pass suffices.
 template <typename T>
@@ -247,15 +282,7 @@ Moments windowMoments(Block<T> const& block, Window const& window) {
     if (m.n == 0) return m;
     m.min = *std::min_element(low.begin(), low.end());
     m.max = *std::max_element(high.begin(), high.end());
-    if (m.min == m.max) {
-        m.mean = m.min;
-        m.sumWX = m.sumW * m.min;
-        return m;
-    }
-    double const shift = total(first) / m.sumW;
-    m.mean = window.centre + shift;
-    m.sumWX = total(first) + m.sumW * window.centre;
-    m.sumWD2 = noScatterBelowZero(total(second) - total(first) * shift);
+    setMean(m, total(first), total(second), window.centre);
     return m;
 }
 
@@ -268,33 +295,30 @@ inline Moments momentsOf(Deviations const& d, double centre, bool extremesKnown)
     if (extremesKnown) {
         m.min = static_cast<double>(d.min);
         m.max = static_cast<double>(d.max);
-        if (m.min == m.max) {
-            // Constant data have exactly their value as mean, and no scatter, whatever the rounding of the sums.
-            m.mean = m.min;
-            m.sumWX = m.sumW * m.min;
-            return m;
-        }
     }
-    double const shift = d.first / m.sumW;
-    m.mean = centre + shift;
-    m.sumWX = d.first + m.sumW * centre;
-    m.sumWD2 = noScatterBelowZero(d.second - d.first * shift);
+    setMean(m, d.first, d.second, centre);
     return m;
 }
 
 // Return the moments of packed good pixels. `guess` should be near their mean; if it is so far off that the sums lose
 // digits, they are computed again about the mean. `ahead` is the memory that will be read next.
-inline Moments packedMoments(float const* packed, std::ptrdiff_t n, double guess, bool wantExtremes, Ahead& ahead) {
+template <typename T>
+Moments packedMoments(T const* packed, std::ptrdiff_t n, double guess, bool wantExtremes, Ahead& ahead) {
     Moments m;
     if (n == 0) return m;
-    auto const& kernel = kernels();
+    auto const& kernel = kernelsOf<T>();
     auto deviations = kernel.deviations(packed, n, guess, ahead);
     double const shift = deviations.first / static_cast<double>(n);
     double const scatter2 = deviations.second / static_cast<double>(n) - shift * shift;
     // With 64 times the squared scatter, six of the 53 bits are lost.
     bool const again = !(shift * shift <= 64.0 * scatter2);
-    if (again || wantExtremes) kernel.extremes(packed, n, &deviations.min, &deviations.max);
-    if (!again || shift == 0.0) return momentsOf(deviations, guess, wantExtremes);
+    if (again || wantExtremes) {
+        T min, max;
+        kernel.extremes(packed, n, &min, &max);
+        deviations.min = static_cast<double>(min);
+        deviations.max = static_cast<double>(max);
+    }
+    if (!again || shift == 0.0) return momentsOf(deviations, guess, again || wantExtremes);
     double const mean = guess + shift;
     auto const [min, max] = std::pair(deviations.min, deviations.max);
     deviations = kernel.deviations(packed, n, mean, ahead);
@@ -303,11 +327,56 @@ inline Moments packedMoments(float const* packed, std::ptrdiff_t n, double guess
     return momentsOf(deviations, mean, true);
 }
 
+// Convert sums of weighted deviations from a centre to moments.
+inline Moments momentsOf(WeightedDeviations const& d, double centre) noexcept {
+    Moments m;
+    m.n = d.count;
+    m.unweighted = d.unweighted;
+    if (m.n == 0) return m;
+    m.sumW = d.sumW;
+    m.sumW2 = d.sumW2;
+    // The products of pairs are needed only for weights that are not ordinary, see needPairs().
+    m.sumWW = std::numeric_limits<double>::quiet_NaN();
+    m.sumWVar = d.sumWVar;
+    m.sumW2Var = d.sumW2Var;
+    m.min = d.min;
+    m.max = d.max;
+    setMean(m, d.first, d.second, centre);
+    return m;
+}
+
+// Return whether sums about a centre are accurate with these weights: none is negative, infinite or NaN, and they are
+// not all 0.
+[[nodiscard]] inline bool areOrdinary(WeightedDeviations const& d) noexcept {
+    return d.count == 0 ||
+           (d.lightest >= 0.0 && d.sumW > 0.0 && std::isfinite(d.sumW) && d.sumW2 > 0.0 && std::isfinite(d.sumW2));
+}
+
+// Return the moments of the pixels of a block in [low, high] with weights or variances. `centre` should be near their
+// mean.
+template <typename T>
+Moments weightedMoments(Block<T> const& block, double centre, T low, T high) {
+    auto const& kernel = kernelsOf<T>();
+    auto found = kernel.weighted(block.values, block.weights, block.variances, block.size, centre, low, high);
+    if (!areOrdinary(found)) {
+        auto const keep = [low, high](double x) {
+            return x >= static_cast<double>(low) && x <= static_cast<double>(high);
+        };
+        return block.weights == nullptr ? blockMoments<false>(block, keep) : blockMoments<true>(block, keep);
+    }
+    if (found.count == 0) return momentsOf(found, centre);
+    double const shift = found.first / found.sumW;
+    double const scatter2 = found.second / found.sumW - shift * shift;
+    if (shift * shift <= 64.0 * scatter2 || shift == 0.0 || found.min == found.max) return momentsOf(found, centre);
+    double const mean = centre + shift;
+    return momentsOf(kernel.weighted(block.values, block.weights, block.variances, block.size, mean, low, high), mean);
+}
+
 template <typename T>
 Moments blockMoments(Block<T> const& block, Window const& window) {
-    if constexpr (std::is_same_v<T, float>) {
+    if constexpr (hasKernels<T>) {
         if (block.weights == nullptr && block.variances == nullptr && !window.everything) {
-            return momentsOf(kernels().deviationsWithin(block.values, block.size, window.centre, window.halfWidth),
+            return momentsOf(kernelsOf<T>().deviationsWithin(block.values, block.size, window.centre, window.halfWidth),
                              window.centre, true);
         }
     }
@@ -326,7 +395,7 @@ Moments blockMoments(Block<T> const& block, Window const& window) {
 template <typename T>
 struct BlockScratch {
     BlockStorage<T> storage;
-    Buffer aside;
+    BufferOf<T> aside;
     Ahead ahead;  // memory to read for the next block
 };
 
@@ -367,6 +436,84 @@ Moments sourceMoments(Source const& source, Window const& window, int num_thread
         for (auto const& part : tallies) tally->merge(part);
     }
     return total;
+}
+
+// Source of another source's pixels, divided by 2^exponent.
+template <typename Source>
+struct DividedSource {
+    using value_type = double;
+    Source const& source;
+    int exponent;
+    [[nodiscard]] std::ptrdiff_t numBlocks() const noexcept { return source.numBlocks(); }
+};
+
+template <typename Source>
+Block<double> loadBlock(DividedSource<Source> const& divided, std::ptrdiff_t b, BlockStorage<double>& storage,
+                        MaskTally*) {
+    auto block = loadBlock(divided.source, b, storage, nullptr);
+    double const factor = std::ldexp(1.0, -divided.exponent);
+    // The source may have used the storage; then it is large enough, and its pixels are divided in place.
+    storage.reserve(block.size, false, false);
+    for (std::ptrdiff_t i = 0; i < block.size; ++i) {
+        storage.values[static_cast<std::size_t>(i)] = factor * block.values[i];
+    }
+    block.values = storage.values.data();
+    return block;
+}
+
+// Return the exponent by which pixels in a range must be divided, so that sums of their fourth powers neither overflow
+// nor lose digits; 0 if they need not be, or are not finite.
+inline int exponentFor(double min, double max) noexcept {
+    // The largest factor, 2^880, makes finite numbers of pixels of the range of float32, which may be about.
+    constexpr int plain = 240, least = -880, most = 1000;
+    double const largest = std::max(std::abs(min), std::abs(max));
+    if (!(largest > 0.0) || !std::isfinite(largest)) return 0;
+    auto const exponent = std::ilogb(largest);
+    return std::abs(exponent) <= plain ? 0 : std::clamp(exponent, least, most);
+}
+
+// Return the exponent for the pixels in a window that have a weight: one of weight 0 may have any value.
+template <typename Source>
+int exponentOf(Source const& source, Window const& window) {
+    double min = std::numeric_limits<double>::infinity(), max = -min;
+    BlockStorage<double> storage;
+    for (std::ptrdiff_t b = 0; b < source.numBlocks(); ++b) {
+        auto const block = loadBlock(source, b, storage, nullptr);
+        for (std::ptrdiff_t i = 0; i < block.size; ++i) {
+            double const x = block.values[i];
+            bool const inside = window.everything || std::abs(x - window.centre) <= window.halfWidth;
+            if (!inside || (block.weights != nullptr && (block.weights[i] == 0.0 || block.weights[i] == noWeight))) {
+                continue;
+            }
+            min = std::min(min, x);
+            max = std::max(max, x);
+        }
+    }
+    return exponentFor(min, max);
+}
+
+// Return the moments of the pixels of a source in a window. Sums of the squares of float64 pixels may overflow, or be 0
+// though the pixels differ; then they are computed again of divided pixels.
+template <typename Source>
+Moments safeMoments(Source const& source, Window const& window, int num_threads, MaskTally* tally = nullptr) {
+    auto const plain = sourceMoments(source, window, num_threads, tally);
+    if constexpr (std::is_same_v<typename Source::value_type, double>) {
+        if (exponentFor(plain.min, plain.max) == 0) return plain;
+        auto const exponent = exponentOf(source, window);
+        if (exponent == 0) return plain;
+        double const factor = std::ldexp(1.0, -exponent);
+        Window divided = window;
+        divided.centre *= factor;
+        // Pixels outside the window must not become infinite in an infinite one.
+        divided.halfWidth = std::min(factor * window.halfWidth, std::numeric_limits<double>::max());
+        auto moments = sourceMoments(DividedSource<Source>{source, exponent}, divided, num_threads);
+        moments.exponent = exponent;
+        moments.min = plain.min;
+        moments.max = plain.max;
+        return moments;
+    } else {
+        return plain;
+    }
 }
 
 }  // namespace evensky::detail

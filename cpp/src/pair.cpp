@@ -22,19 +22,18 @@ namespace evensky {
 
 namespace {
 
+using detail::ceilDivide;
+
 constexpr std::ptrdiff_t rowsPerPiece = 32;
 // Number of rows of the model that are evaluated at a time.
 constexpr std::ptrdiff_t modelRows = detail::splines;
-
-// Return a / b, rounded up, for a >= 0, without a sum that could overflow.
-std::int64_t ceilDivide(std::int64_t a, std::int64_t b) { return a / b + static_cast<std::int64_t>(a % b != 0); }
 
 // Match of a pair, in the steps of matchBackgrounds.
 template <typename T>
 class Matcher {
 public:
-    Matcher(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
-            ImageView<T> const& matched, std::int64_t x0, std::int64_t y0, PairOptions const& options, int num_threads)
+    Matcher(StoredImage const& reference, StoredImage const& science, ImageView<T> const& matched, std::int64_t x0,
+            std::int64_t y0, PairOptions const& options, int num_threads)
             : _pair{reference, science, options.referenceBadMask, options.scienceBadMask},
               _matched(matched),
               _bbox{x0, y0, science.width(), science.height()},
@@ -101,12 +100,19 @@ private:
             throw InvalidParameterError("An image is a view without memory; reference, science and output need pixels");
         }
         detail::checkRepresentable(_bbox);
-        auto const checkPlanes = [](MaskedImageView<T const> const& image, std::string const& which) {
+        detail::checkCountable(_pair.science.image, "The science exposure");
+        auto const checkPlanes = [](StoredImage const& image, std::string const& which) {
             detail::checkPlaneSize(image.mask, "The " + which + "'s mask", image.image, "its image");
             detail::checkPlaneSize(image.variance, "The " + which + "'s variance", image.image, "its image");
+            detail::checkFormats(image, "the " + which);
         };
         checkPlanes(reference, "reference");
         checkPlanes(_pair.science, "science exposure");
+        detail::inPairType(reference, _pair.science, []<typename U>(U) {
+            if (!std::is_same_v<T, U>) {
+                throw InvalidParameterError("The matched image has pixels of another size than the exposures");
+            }
+        });
     }
 
     [[nodiscard]] detail::BinStatistics statistics(BinGrid const& x, BinGrid const& y) const {
@@ -153,11 +159,14 @@ private:
     [[nodiscard]] std::array<std::vector<std::int64_t>, 2> countGood() const {
         std::vector<std::int64_t> columns(static_cast<std::size_t>(_bbox.width));
         std::vector<std::int64_t> rows(static_cast<std::size_t>(_bbox.height));
+        detail::BlockStorage<T> storage;
+        std::vector<T> values(static_cast<std::size_t>(_bbox.width));
         for (std::ptrdiff_t y = 0; y < _bbox.height; ++y) {
             if (y % rowsPerPiece == 0) checkInterrupt();
-            for (std::ptrdiff_t x = 0; x < _bbox.width; ++x) {
-                if (!_pair.unmasked(x, y) || !detail::isFinitePixel(_pair.difference(x, y))) continue;
-                ++columns[static_cast<std::size_t>(x)];
+            _pair.differences(0, y, _bbox.width, values.data(), storage);
+            for (std::size_t x = 0; x < values.size(); ++x) {
+                if (!detail::isFinitePixel(values[x])) continue;
+                ++columns[x];
                 ++rows[static_cast<std::size_t>(y)];
             }
         }
@@ -346,7 +355,8 @@ private:
         struct State {
             GridEvaluator::Scratch scratch;
             std::vector<float> models;
-            std::vector<T> residuals;
+            std::vector<T> residuals, matched;
+            detail::BlockStorage<T> storage;
         };
         auto const width = static_cast<std::size_t>(_bbox.width);
         // Coordinates of this source are pixels of the exposures, regardless of their origin.
@@ -354,6 +364,7 @@ private:
         detail::parallelForWith<State>(pieces, _num_threads, [&](std::ptrdiff_t piece, State& state) {
             state.models.resize(width * modelRows);
             state.residuals.resize(width + static_cast<std::size_t>(detail::slack));
+            if (_matched.strideX() != 1) state.matched.resize(width);
             auto& moments = parts[static_cast<std::size_t>(piece)];
             auto const end = std::min(_bbox.height, (piece + 1) * rowsPerPiece);
             for (auto start = piece * rowsPerPiece; start < end; start += modelRows) {
@@ -361,7 +372,7 @@ private:
                 ImageView<float> const some(state.models.data(), _bbox.width, rows);
                 model(0, start, some, state.scratch);
                 for (std::ptrdiff_t r = 0; r < rows; ++r) {
-                    auto const n = matchRow(start + r, some.row(r), state.residuals);
+                    auto const n = matchRow(start + r, some.row(r), state);
                     auto const next = start + r + 1;
                     auto ahead = next < end ? source.ahead({0, next, _bbox.width, 1}) : detail::Ahead{};
                     moments.merge(rowMoments(moments, state.residuals, n, ahead));
@@ -381,34 +392,22 @@ private:
     }
 
     // Write row y of the matched image, and pack its good residuals.
-    std::ptrdiff_t matchRow(std::ptrdiff_t y, float const* model, std::vector<T>& residuals) const {
-        if constexpr (std::is_same_v<T, float>) {
-            if (_pair.contiguous && _matched.strideX() == 1) {
-                auto const& [reference, science] = std::tie(_pair.reference, _pair.science);
-                return detail::kernels().match(
-                        detail::Pair<T>::row(reference.image, reference.mask, _pair.referenceBadMask, 0, y, 0),
-                        detail::Pair<T>::row(science.image, science.mask, _pair.scienceBadMask, 0, y, 0), model,
-                        _bbox.width, &_matched(0, y), residuals.data());
-            }
-        }
-        std::ptrdiff_t n = 0;
-        for (std::ptrdiff_t x = 0; x < _bbox.width; ++x) {
-            auto const correction = static_cast<T>(model[x]);
-            T const residual = _pair.difference(x, y) - correction;
-            residuals[static_cast<std::size_t>(n)] = residual;
-            n += static_cast<std::ptrdiff_t>(_pair.unmasked(x, y) && detail::isFinitePixel(residual));
-            _matched(x, y) = _pair.science.image(x, y) + correction;
+    template <typename State>
+    std::ptrdiff_t matchRow(std::ptrdiff_t y, float const* model, State& state) const {
+        auto const rows =
+                _pair.template rows<T>(_pair.reference.image, _pair.science.image, 0, y, _bbox.width, 0, state.storage);
+        T* const matched = _matched.strideX() == 1 ? &_matched(0, y) : state.matched.data();
+        auto const n = detail::kernelsOf<T>().match(rows.reference, rows.science, model, _bbox.width, matched,
+                                                    state.residuals.data());
+        if (_matched.strideX() != 1) {
+            for (std::ptrdiff_t x = 0; x < _bbox.width; ++x) _matched(x, y) = matched[x];
         }
         return n;
     }
 
     static detail::Moments rowMoments(detail::Moments const& soFar, std::vector<T> const& residuals, std::ptrdiff_t n,
                                       detail::Ahead& ahead) {
-        if constexpr (std::is_same_v<T, float>) {
-            return detail::packedMoments(residuals.data(), n, soFar.n > 0 ? soFar.mean : 0.0, false, ahead);
-        } else {
-            return detail::blockMoments<T>({residuals.data(), nullptr, nullptr, n}, {});
-        }
+        return detail::packedMoments(residuals.data(), n, soFar.n > 0 ? soFar.mean : 0.0, false, ahead);
     }
 
     // Measure the residuals of the bins. This precedes all writing: it evaluates the model in every row of bins, so a
@@ -419,8 +418,6 @@ private:
         ImageView<float> const row(values.data(), _bbox.width, 1);
         std::int64_t y = 0;
         if (_spline || !_result.bins.empty()) model(0, y, row, scratch);
-        double sum = 0.0;
-        std::size_t count = 0;
         for (auto& bin : _result.bins) {
             if (bin.y != y) {
                 checkInterrupt();
@@ -428,11 +425,24 @@ private:
                 model(0, y, row, scratch);
             }
             bin.residual = bin.value - static_cast<double>(values[static_cast<std::size_t>(bin.x)]);
+        }
+        _result.fitRMS = rootMeanSquare(1.0);
+        // The squares of residuals below 1e-145 lose their digits.
+        constexpr double least = 0x1p-480, unit = 0x1p-800;
+        if (_result.fitRMS < least) _result.fitRMS = unit * rootMeanSquare(1.0 / unit);
+    }
+
+    // Return the root mean square of the bins' residuals times `factor`; NaN without a residual.
+    [[nodiscard]] double rootMeanSquare(double factor) const {
+        double sum = 0.0;
+        std::size_t count = 0;
+        for (auto const& bin : _result.bins) {
             if (std::isnan(bin.residual)) continue;
-            sum += bin.residual * bin.residual;
+            double const residual = factor * bin.residual;
+            sum += residual * residual;
             ++count;
         }
-        _result.fitRMS = std::sqrt(sum / static_cast<double>(count));
+        return std::sqrt(sum / static_cast<double>(count));
     }
 
     detail::Pair<T> _pair;
@@ -452,13 +462,22 @@ private:
 }  // namespace
 
 template <typename T>
-PairResult matchBackgrounds(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
-                            ImageView<T> const& matched, std::int64_t x0, std::int64_t y0, PairOptions const& options,
-                            int num_threads) {
+PairResult matchBackgrounds(StoredImage const& reference, StoredImage const& science, ImageView<T> const& matched,
+                            std::int64_t x0, std::int64_t y0, PairOptions const& options, int num_threads) {
     return Matcher<T>(reference, science, matched, x0, y0, options, num_threads).match();
 }
 
+template <typename T>
+PairResult matchBackgrounds(MaskedImageView<T const> const& reference, MaskedImageView<T const> const& science,
+                            ImageView<T> const& matched, std::int64_t x0, std::int64_t y0, PairOptions const& options,
+                            int num_threads) {
+    return matchBackgrounds<T>(StoredImage(reference), StoredImage(science), matched, x0, y0, options, num_threads);
+}
+
 #define EVENSKY_INSTANTIATE(T)                                                                                   \
+    template EVENSKY_EXPORT PairResult matchBackgrounds<T>(StoredImage const&, StoredImage const&,               \
+                                                           ImageView<T> const&, std::int64_t, std::int64_t,      \
+                                                           PairOptions const&, int);                             \
     template EVENSKY_EXPORT PairResult matchBackgrounds<T>(MaskedImageView<T const> const&,                      \
                                                            MaskedImageView<T const> const&, ImageView<T> const&, \
                                                            std::int64_t, std::int64_t, PairOptions const&, int);

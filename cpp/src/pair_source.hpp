@@ -3,75 +3,91 @@
 // Pairs of exposures, and sources of pixels that are computed from both on the fly: differences and sums of variances.
 
 #include <cstddef>
+#include <limits>
+#include <string>
 #include <type_traits>
 
 #include "compute_statistics.hpp"
 #include "evensky/box.hpp"
-#include "evensky/view.hpp"
+#include "evensky/stored.hpp"
 
 namespace evensky::detail {
 
+// Rows of two planes of type T with their masks.
+template <typename T>
+struct PairRows {
+    PixelRow<T> reference, science;
+};
+
+// Pair of exposures whose images are of type T, or are converted to it exactly.
 template <typename T>
 struct Pair {
-    MaskedImageView<T const> reference;
-    MaskedImageView<T const> science;
+    StoredImage reference;
+    StoredImage science;
     MaskPixel referenceBadMask;
     MaskPixel scienceBadMask;
-    bool contiguous = false;  // The rows of all planes are contiguous and of float, so kernels can read them.
 
-    Pair(MaskedImageView<T const> const& reference_, MaskedImageView<T const> const& science_,
-         MaskPixel referenceBadMask_, MaskPixel scienceBadMask_)
+    Pair(StoredImage const& reference_, StoredImage const& science_, MaskPixel referenceBadMask_,
+         MaskPixel scienceBadMask_)
             : reference(reference_),
               science(science_),
               referenceBadMask(referenceBadMask_),
-              scienceBadMask(scienceBadMask_) {
-        auto const rowsAre = [](auto const& plane) { return !plane.exists() || plane.strideX() == 1; };
-        contiguous = std::is_same_v<T, float> && rowsAre(reference.image) && rowsAre(reference.mask) &&
-                     rowsAre(reference.variance) && rowsAre(science.image) && rowsAre(science.mask) &&
-                     rowsAre(science.variance);
+              scienceBadMask(scienceBadMask_) {}
+
+    // Return the rows y of a plane of each exposure from column x on, and their masks. They stay valid until the next
+    // call with this storage. The rows to be read next are `rowsAhead` rows further on; 0 if they follow in memory.
+    template <typename PixelType>
+    PairRows<PixelType> rows(StoredPlane const& ofReference, StoredPlane const& ofScience, std::ptrdiff_t x,
+                             std::ptrdiff_t y, std::ptrdiff_t width, std::ptrdiff_t rowsAhead,
+                             BlockStorage<PixelType>& storage) const {
+        return {row(ofReference, reference.mask, referenceBadMask, x, y, width, rowsAhead, storage, 0),
+                row(ofScience, science.mask, scienceBadMask, x, y, width, rowsAhead, storage, 1)};
     }
 
-    // Return a row of a plane and its mask. The row to be read next is `rowsAhead` rows further on; 0 if it follows in
-    // memory.
-    static PixelRow row(ImageView<float const> const& plane, ImageView<MaskPixel const> const& mask, MaskPixel badMask,
-                        std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t rowsAhead) {
-        return {&plane(x, y), mask.exists() ? &mask(x, y) : nullptr, badMask, rowsAhead * plane.strideY(),
-                rowsAhead * mask.strideY()};
+    // Write the differences of row y from column x on, or NaN where a mask is bad.
+    void differences(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, T* out, BlockStorage<T>& storage) const {
+        auto const [from, to] = rows<T>(reference.image, science.image, x, y, width, 0, storage);
+        for (std::ptrdiff_t i = 0; i < width; ++i) out[i] = from.values[i] - to.values[i];
+        for (auto const* row : {&from, &to}) {
+            if (row->mask == nullptr) continue;
+            for (std::ptrdiff_t i = 0; i < width; ++i) {
+                out[i] = (row->mask[i] & row->badBits) == 0 ? out[i] : std::numeric_limits<T>::quiet_NaN();
+            }
+        }
     }
 
-    [[nodiscard]] bool unmasked(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
-        MaskPixel bad = 0;
-        if (reference.mask.exists()) bad |= reference.mask(x, y) & referenceBadMask;
-        if (science.mask.exists()) bad |= science.mask(x, y) & scienceBadMask;
-        return bad == 0;
-    }
-    [[nodiscard]] T difference(std::ptrdiff_t x, std::ptrdiff_t y) const noexcept {
-        return reference.image(x, y) - science.image(x, y);
+private:
+    template <typename PixelType>
+    static PixelRow<PixelType> row(StoredPlane const& plane, StoredPlane const& mask, MaskPixel badMask,
+                                   std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, std::ptrdiff_t rowsAhead,
+                                   BlockStorage<PixelType>& storage, std::size_t which) {
+        std::uint64_t unused = 0;
+        auto const end = storage.alone ? y + 1 : plane.height();
+        PixelRow<PixelType> result;
+        result.values = storage.rows[which].row(plane, x, y, width, end, unused);
+        if (isDirect<PixelType>(plane)) {
+            result.valuesAhead =
+                    rowDistance(rowsAhead, plane.strideY() / static_cast<std::ptrdiff_t>(sizeof(PixelType)));
+        }
+        if (!mask.exists()) return result;
+        result.mask = storage.maskRows[which].row(mask, x, y, width, end, unused);
+        result.badBits = storedBits(mask, badMask);
+        if (isDirect<MaskPixel>(mask)) {
+            result.maskAhead = rowDistance(rowsAhead, mask.strideY() / static_cast<std::ptrdiff_t>(sizeof(MaskPixel)));
+        }
+        return result;
     }
 };
 
 // Policies of PairSource, for the difference of the images and the sum of the variances: the planes to use, and the
 // operation on two pixels.
 struct DifferencePixels {
-    static constexpr auto pack = &Kernels::packDifference;
-    template <typename T>
-    static auto const& plane(MaskedImageView<T> const& image) noexcept {
-        return image.image;
-    }
-    template <typename T>
-    static T combine(T reference, T science) noexcept {
-        return reference - science;
-    }
+    static constexpr bool difference = true;
+    static StoredPlane const& plane(StoredImage const& image) noexcept { return image.image; }
 };
 struct VariancePixels {
-    static constexpr auto pack = &Kernels::packSum;
-    template <typename T>
-    static auto const& plane(MaskedImageView<T> const& image) noexcept {
-        return image.variance;
-    }
-    static VariancePixel combine(VariancePixel reference, VariancePixel science) noexcept {
-        return reference + science;
-    }
+    static constexpr bool difference = false;
+    static StoredPlane const& plane(StoredImage const& image) noexcept { return image.variance; }
 };
 
 // Source of the good pixels in a box of a pair, which are computed on the fly.
@@ -87,20 +103,22 @@ public:
     [[nodiscard]] std::ptrdiff_t width() const noexcept { return _box.width; }
     [[nodiscard]] static bool weighted() noexcept { return false; }
     [[nodiscard]] static bool withVariance() noexcept { return false; }
-    [[nodiscard]] static bool isPlain() noexcept { return std::is_same_v<PixelType, float>; }
+    [[nodiscard]] static bool isFinite() noexcept { return true; }
+    [[nodiscard]] static bool isPlain() noexcept { return true; }
+    [[nodiscard]] static bool rounded() noexcept { return false; }
 
     std::ptrdiff_t append(std::ptrdiff_t block, BlockStorage<PixelType>& storage, std::ptrdiff_t n, MaskTally*) const {
         auto const part = _tiling.box(block);
         storage.reserve(n + part.width * part.height, false, false);
         for (auto y = part.y0; y < part.y0 + part.height; ++y) {
-            n = appendRun(part.x0, y, part.width, storage.values.data(), n, nullptr);
+            n = appendRun(part.x0, y, part.width, storage.values.data(), n, nullptr, storage);
         }
         return n;
     }
 
     // Return the memory that reading a part of the box will need.
     [[nodiscard]] Ahead ahead(Box const& part) const {
-        Box const where{_box.x0 + part.x0, _box.y0 + part.y0, part.width, part.height};
+        auto const where = inPair(part);
         Ahead result;
         for (auto const* image : {&_pair.reference, &_pair.science}) {
             joinAhead(result, Pixels::plane(*image), where);
@@ -108,35 +126,61 @@ public:
         }
         return result;
     }
+    // Prefetch the pixels of a run that `ahead` leaves out.
+    void fetchApart(Box const& run) const {
+        for (auto const* image : {&_pair.reference, &_pair.science}) {
+            detail::fetchApart(Pixels::plane(*image), inPair(run));
+            detail::fetchApart(image->mask, inPair(run));
+        }
+    }
     [[nodiscard]] Box blockBox(std::ptrdiff_t block) const noexcept { return _tiling.box(block); }
 
     std::ptrdiff_t appendRun(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, PixelType* out, std::ptrdiff_t n,
-                             MaskTally*) const {
-        auto const& reference = Pixels::plane(_pair.reference);
-        auto const& science = Pixels::plane(_pair.science);
-        x += _box.x0;
-        y += _box.y0;
-        if constexpr (std::is_same_v<PixelType, float>) {
-            if (_pair.contiguous) {
-                auto const rows = rowsAhead(_box.width);
-                return n + (kernels().*Pixels::pack)(
-                                   Pair<T>::row(reference, _pair.reference.mask, _pair.referenceBadMask, x, y, rows),
-                                   Pair<T>::row(science, _pair.science.mask, _pair.scienceBadMask, x, y, rows), width,
-                                   out + n);
-            }
-        }
-        for (auto const end = x + width; x < end; ++x) {
-            PixelType const value = Pixels::combine(reference(x, y), science(x, y));
-            out[n] = value;  // Every pixel is written but only good ones are kept, which avoids a branch.
-            n += static_cast<std::ptrdiff_t>(_pair.unmasked(x, y) && isFinitePixel(value));
-        }
-        return n;
+                             MaskTally*, BlockStorage<PixelType>& storage) const {
+        auto const rows =
+                _pair.template rows<PixelType>(Pixels::plane(_pair.reference), Pixels::plane(_pair.science),
+                                               _box.x0 + x, _box.y0 + y, width, rowsAhead(_box.width), storage);
+        auto const& kernel = kernelsOf<PixelType>();
+        return n + (Pixels::difference ? kernel.packDifference : kernel.packSum)(rows.reference, rows.science, width,
+                                                                                 out + n);
     }
 
 private:
+    [[nodiscard]] Box inPair(Box const& part) const noexcept {
+        return {_box.x0 + part.x0, _box.y0 + part.y0, part.width, part.height};
+    }
+
     Pair<T> _pair;
     Box _box;
     Tiling _tiling;
 };
+
+// Call work(T{}) with the type in which the images of a pair are computed. Images of small whole numbers are read as
+// floats.
+template <typename Work>
+auto inPairType(StoredImage const& reference, StoredImage const& science, Work const& work) {
+    auto const kind = [](StoredImage const& image) {
+        switch (image.image.format()) {
+            case PixelFormat::FLOAT64: return 2;
+            case PixelFormat::INT32:
+            case PixelFormat::UINT64: return 0;
+            default: return 1;
+        }
+    };
+    auto const one = kind(reference), other = kind(science);
+    if (one == 0 || one != other) {
+        throw InvalidParameterError(std::string("The reference image is of ") + formatName(reference.image.format()) +
+                                    " and the science image of " + formatName(science.image.format()) +
+                                    "; both must be of float64, or both of float32, int16 or uint16");
+    }
+    if (one == 2) return work(double{});
+    return work(float{});
+}
+
+// Throw InvalidParameterError if the mask or the variance of an exposure has another format than it must have.
+inline void checkFormats(StoredImage const& image, std::string const& name) {
+    checkFormat(image.mask, PixelFormat::INT32, "The mask of " + name);
+    checkFormat(image.variance, PixelFormat::FLOAT32, "The variance of " + name);
+}
 
 }  // namespace evensky::detail

@@ -22,6 +22,9 @@ using Clock = std::chrono::steady_clock;
 // Interval of interrupt checks: short enough for a waiting user, long enough not to affect timings.
 constexpr auto checkEvery = std::chrono::milliseconds(100);
 
+// Largest number of threads of a call: more are not faster on any machine, and each takes memory.
+constexpr std::ptrdiff_t mostThreads = 1024;
+
 std::atomic<int> defaultThreads{1};
 std::atomic<void (*)()> interruptCheck{nullptr};
 // Set in worker threads: the lowest number of a failed piece of their call, or -1 if the call was interrupted. A piece
@@ -74,7 +77,7 @@ void parallelFor(std::ptrdiff_t count, int num_threads, std::function<void(std::
     detail::checkThreads(num_threads);
     if (!work) throw InvalidParameterError("The work is an empty function; it must be callable");
     if (num_threads == 0) num_threads = getNumThreads();
-    auto const threads = std::min<std::ptrdiff_t>(num_threads, count);
+    auto const threads = std::min<std::ptrdiff_t>({num_threads, count, mostThreads});
     if (threads <= 1) {
         for (std::ptrdiff_t i = 0; i < count; ++i) {
             if (i > 0) checkInterrupt();

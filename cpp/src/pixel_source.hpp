@@ -9,18 +9,20 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <span>
 #include <type_traits>
 #include <vector>
 
 #include "evensky/statistics.hpp"
+#include "evensky/stored.hpp"
 #include "evensky/view.hpp"
 #include "kernels/kernels.hpp"
+#include "staged_rows.hpp"
 
 namespace evensky::detail {
 
@@ -38,16 +40,13 @@ template <typename T>
     }
 }
 
-// Weight of a pixel that cannot be weighted because its variance is not > 0. Only order statistics, which are never
-// weighted, use such a pixel.
-inline constexpr double noWeight = -std::numeric_limits<double>::infinity();
-
 template <typename T>
 struct Block {
     T const* values = nullptr;
     double const* weights = nullptr;   // null if unweighted; may hold noWeight
     float const* variances = nullptr;  // null if no statistics need them
     std::ptrdiff_t size = 0;
+    std::ptrdiff_t unweighted = 0;  // number of pixels without a weight
 };
 
 template <typename T>
@@ -55,6 +54,14 @@ struct BlockStorage {
     std::vector<T> values;
     std::vector<double> weights;
     std::vector<float> variances;
+    BufferOf<float> weightRow;      // packed pixels of the weights plane
+    std::ptrdiff_t unweighted = 0;  // number of pixels without a weight that were appended
+
+    // Rows of the planes of up to two images.
+    std::array<StagedRows<T>, 2> rows;
+    std::array<StagedRows<MaskPixel>, 2> maskRows;
+    StagedRows<float> varianceRows, weightRows;
+    bool alone = false;  // rows are not followed by the next ones of the same columns
 
     // Provide memory for `size` pixels, and for the values that kernels may write after them.
     void reserve(std::ptrdiff_t size, bool weighted, bool withVariance) {
@@ -63,24 +70,6 @@ struct BlockStorage {
         if (weighted && weights.size() < room) weights.resize(room);
         if (withVariance && variances.size() < room) variances.resize(room);
     }
-};
-
-// Uninitialised memory: unused parts cost nothing.
-class Buffer {
-public:
-    // Provide memory for n values, whose contents are undefined.
-    float* room(std::size_t n) {
-        if (n > _size) {
-            _values = std::make_unique_for_overwrite<float[]>(n);
-            _size = n;
-        }
-        return _values.get();
-    }
-    [[nodiscard]] float* data() const noexcept { return _values.get(); }
-
-private:
-    std::unique_ptr<float[]> _values;
-    std::size_t _size = 0;
 };
 
 // Information on masks, gathered while pixels are collected.
@@ -98,15 +87,17 @@ struct MaskTally {
 template <typename Source>
 Block<typename Source::value_type> loadBlock(Source const& source, std::ptrdiff_t block,
                                              BlockStorage<typename Source::value_type>& storage, MaskTally* tally) {
+    storage.unweighted = 0;
     auto const n = source.append(block, storage, 0, tally);
     return {storage.values.data(), source.weighted() ? storage.weights.data() : nullptr,
-            source.withVariance() ? storage.variances.data() : nullptr, n};
+            source.withVariance() ? storage.variances.data() : nullptr, n, storage.unweighted};
 }
 
 // Prefetch a small part of a source, if the source can tell what memory it needs.
 template <typename Source>
 void fetchAll(Source const& source, Box const& part) {
     if constexpr (requires { source.ahead(part); }) {
+        source.fetchApart(part);
         auto const ahead = source.ahead(part);
         for (auto const at : ahead.at) {
             if (at == 0) continue;
@@ -153,29 +144,27 @@ private:
     std::ptrdiff_t _width = 0, _height = 0, _columns = 1, _rowsPerBlock = 1, _count = 0;
 };
 
-// Number of rows by which prefetching is ahead of reading. Within a bin, rows are far apart in memory and compete for
-// the same sets of the caches, which hold only a few of them.
-inline std::ptrdiff_t rowsAhead(std::ptrdiff_t width) noexcept {
-    constexpr std::ptrdiff_t pixelsAhead = 1024;
-    return width >= blockPixels ? 0 : std::max<std::ptrdiff_t>(1, pixelsAhead / std::max<std::ptrdiff_t>(width, 1));
-}
-
 // Add a part of a plane to the memory that will be read next.
-template <typename Plane>
-void joinAhead(Ahead& ahead, Plane const& plane, Box const& part) {
-    if (!plane.exists() || plane.strideX() != 1 || part.isEmpty()) return;
+inline void joinAhead(Ahead& ahead, StoredPlane const& plane, Box const& part) {
+    if (!plane.exists() || plane.strideX() != pixelBytes(plane.format()) || part.isEmpty()) return;
     std::size_t k = 0;
     while (k < Ahead::maxPlanes && ahead.at[k] != 0) ++k;
     if (k == Ahead::maxPlanes) return;
     // Count whole cache lines: a row may begin and end within a line.
-    auto const* const first = &plane(part.x0, part.y0);
-    auto const into = static_cast<std::ptrdiff_t>(reinterpret_cast<std::uintptr_t>(first) % Ahead::lineBytes);
-    ahead.at[k] = reinterpret_cast<std::uintptr_t>(first) - static_cast<std::uintptr_t>(into);
-    ahead.step[k] = plane.strideY() * static_cast<std::ptrdiff_t>(sizeof *first);
+    auto const first = reinterpret_cast<std::uintptr_t>(plane.at(part.x0, part.y0));
+    auto const into = static_cast<std::ptrdiff_t>(first % Ahead::lineBytes);
+    ahead.at[k] = first - static_cast<std::uintptr_t>(into);
+    ahead.step[k] = plane.strideY();
     // Other rows may begin at another place in a line.
     auto const before = ahead.step[k] % Ahead::lineBytes == 0 ? into : Ahead::lineBytes - 1;
-    ahead.width = std::max(ahead.width, before + part.width * static_cast<std::ptrdiff_t>(sizeof *first));
+    ahead.width = std::max(ahead.width, before + part.width * plane.strideX());
     ahead.rows = part.height;
+}
+
+// Prefetch the pixels of a run that are not in memory one after the other.
+inline void fetchApart(StoredPlane const& plane, Box const& part) {
+    if (!plane.exists() || plane.strideX() == pixelBytes(plane.format())) return;
+    for (auto x = part.x0; x < part.x0 + part.width; ++x) __builtin_prefetch(plane.at(x, part.y0));
 }
 
 // Options of the selection and weighting of pixels.
@@ -187,64 +176,84 @@ struct Selection {
     bool tallyRejected = false;  // mask propagation thresholds are set
 };
 
-// Source of the good pixels of an image with its planes.
+// Source of the good pixels of an image with its planes. T is float, double or, for numbers that neither holds, uint64.
 template <typename T>
 class ImageSource {
 public:
     using value_type = T;
 
-    ImageSource(MaskedImageView<T const> const& image, ImageView<WeightPixel const> const& weights,
-                Selection const& selection)
-            : _image(image), _weights(weights), _selection(selection), _tiling(image.width(), image.height()) {}
+    // `rounded` is set to true if a pixel is not exactly a T, which spoils all results; it is null if every pixel is.
+    ImageSource(StoredImage const& image, StoredPlane const& weights, Selection const& selection,
+                std::atomic<bool>* rounded = nullptr)
+            : _image(image),
+              _weights(weights),
+              _selection(selection),
+              _storedBits(storedBits(image.mask, selection.andMask)),
+              _tiling(image.width(), image.height()),
+              _rounded(rounded) {}
 
     [[nodiscard]] std::ptrdiff_t numPixels() const noexcept { return _image.width() * _image.height(); }
     [[nodiscard]] std::ptrdiff_t numBlocks() const noexcept { return _tiling.count(); }
 
     [[nodiscard]] bool weighted() const noexcept { return _selection.weighted; }
     [[nodiscard]] bool withVariance() const noexcept { return _selection.wantVariance; }
-    // Return whether the kernels can be used: for finite float pixels without weights and variances.
+    // Return whether the kernels can be used, for which pixels must be finite.
+    [[nodiscard]] bool isFinite() const noexcept { return hasKernels<T> && _selection.nanSafe; }
+    // Return whether the pixels have neither weights nor variances, either.
     [[nodiscard]] bool isPlain() const noexcept {
-        return std::is_same_v<T, float> && _selection.nanSafe && !_selection.weighted && !_selection.wantVariance;
+        return isFinite() && !_selection.weighted && !_selection.wantVariance;
+    }
+    // Return whether some pixel so far is not exactly a T.
+    [[nodiscard]] bool rounded() const noexcept {
+        return _rounded != nullptr && _rounded->load(std::memory_order_relaxed);
     }
 
     // Append the good pixels of a block to the first n in `storage`; return the new number of pixels.
     std::ptrdiff_t append(std::ptrdiff_t block, BlockStorage<T>& storage, std::ptrdiff_t n, MaskTally* tally) const {
         auto const box = _tiling.box(block);
-        storage.reserve(n + box.width * box.height, _selection.weighted, _selection.wantVariance);
+        bool const inverse = _selection.weighted && !_weights.exists();
+        bool const needsVariance = inverse || _selection.wantVariance;
+        storage.reserve(n + box.width * box.height, _selection.weighted, needsVariance);
+        bool const kernelsDo = isFinite() && !_selection.tallyRejected && (!needsVariance || _image.variance.exists());
         for (std::ptrdiff_t y = box.y0; y < box.y0 + box.height; ++y) {
-            if (_selection.weighted || _selection.wantVariance || _selection.tallyRejected) {
-                n = loadFullRow(box, y, n, storage, tally);
+            if (!_selection.weighted && !_selection.wantVariance && !_selection.tallyRejected) {
+                n = appendRun(box.x0, y, box.width, storage.values.data(), n, tally, storage);
+            } else if (kernelsDo) {
+                n = appendFullRun(box, y, n, storage, tally);
             } else {
-                n = appendRun(box.x0, y, box.width, storage.values.data(), n, tally);
+                n = loadFullRow(box, y, n, storage, tally);
             }
         }
         return n;
     }
 
     // Append the values of the good pixels among `width` pixels of row y from column x on to the first n in `out`;
-    // return the new number of pixels.
+    // return the new number of pixels. `storage` has the rows that were read so far.
     std::ptrdiff_t appendRun(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, T* out, std::ptrdiff_t n,
-                             MaskTally* tally) const {
-        if constexpr (std::is_same_v<T, float>) {
-            if (_image.image.strideX() == 1 && (!_image.mask.exists() || _image.mask.strideX() == 1)) {
-                auto const ahead = rowsAhead(_image.width());
-                PixelRow const row{&_image.image(x, y), _image.mask.exists() ? &_image.mask(x, y) : nullptr,
-                                   _selection.andMask, ahead * _image.image.strideY(), ahead * _image.mask.strideY()};
-                return n + kernels().pack(row, _selection.nanSafe, width, out + n,
-                                          tally == nullptr ? nullptr : &tally->orMask);
+                             MaskTally* tally, BlockStorage<T>& storage) const {
+        auto const row = rowOf(x, y, width, storage);
+        MaskPixel orMask = 0;
+        if constexpr (hasKernels<T>) {
+            n += kernelsOf<T>().pack(row, _selection.nanSafe, width, out + n, tally == nullptr ? nullptr : &orMask);
+        } else {
+            for (std::ptrdiff_t i = 0; i < width; ++i) {
+                MaskPixel const mask = row.mask != nullptr ? row.mask[i] : 0;
+                bool const good = (mask & row.badBits) == 0;
+                out[n] = row.values[i];  // Every pixel is written but only good ones are kept, which avoids a branch.
+                n += static_cast<std::ptrdiff_t>(good);
+                orMask |= good ? mask : 0;
             }
         }
-        MaskPixel orMask = 0;
-        for (auto const end = x + width; x < end; ++x) {
-            T const value = _image.image(x, y);
-            MaskPixel const mask = _image.mask.exists() ? _image.mask(x, y) : 0;
-            bool const good = (mask & _selection.andMask) == 0 && (!_selection.nanSafe || isFinitePixel(value));
-            out[n] = value;  // Every pixel is written but only good ones are kept, which avoids a branch.
-            n += static_cast<std::ptrdiff_t>(good);
-            orMask |= good ? mask : 0;
-        }
-        if (tally != nullptr) tally->orMask |= orMask;
+        if (tally != nullptr) tally->orMask |= storedBits(_image.mask, orMask);
         return n;
+    }
+
+    // Pack row y of bins that are separated by `edges`, the first of which is column 0, as Kernels::packBins does. The
+    // source must be plain.
+    void packBins(std::ptrdiff_t y, std::span<std::int64_t const> edges, T* out, std::ptrdiff_t room,
+                  std::int32_t* packed, BlockStorage<T>& storage) const {
+        kernelsOf<T>().packBins(rowOf(0, y, _image.width(), storage), edges.data(),
+                                static_cast<std::ptrdiff_t>(edges.size()) - 1, out, room, packed);
     }
 
     [[nodiscard]] std::ptrdiff_t width() const noexcept { return _image.width(); }
@@ -254,23 +263,94 @@ public:
         Ahead result;
         joinAhead(result, _image.image, part);
         joinAhead(result, _image.mask, part);
+        if (_selection.weighted || _selection.wantVariance) joinAhead(result, _image.variance, part);
+        joinAhead(result, _weights, part);
         return result;
+    }
+    // Prefetch the pixels of a run that `ahead` leaves out.
+    void fetchApart(Box const& run) const {
+        detail::fetchApart(_image.image, run);
+        detail::fetchApart(_image.mask, run);
     }
     [[nodiscard]] Box blockBox(std::ptrdiff_t block) const noexcept { return _tiling.box(block); }
 
 private:
+    // Return part of a row with its mask.
+    PixelRow<T> rowOf(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, BlockStorage<T>& storage) const {
+        std::uint64_t rounded = 0;
+        auto const end = storage.alone ? y + 1 : _image.height();
+        PixelRow<T> row;
+        row.values = storage.rows[0].row(_image.image, x, y, width, end, rounded);
+        if (rounded != 0 && _rounded != nullptr) _rounded->store(true, std::memory_order_relaxed);
+        row.badBits = _storedBits;
+        auto const ahead = rowsAhead(_image.width());
+        if (isDirect<T>(_image.image)) {
+            row.valuesAhead = rowDistance(ahead, _image.image.strideY() / static_cast<std::ptrdiff_t>(sizeof(T)));
+        }
+        if (!_image.mask.exists()) return row;
+        row.mask = storage.maskRows[0].row(_image.mask, x, y, width, end, rounded);
+        if (isDirect<MaskPixel>(_image.mask)) {
+            row.maskAhead = rowDistance(ahead, _image.mask.strideY() / static_cast<std::ptrdiff_t>(sizeof(MaskPixel)));
+        }
+        return row;
+    }
+
+    [[nodiscard]] float const* varianceRow(Box const& box, std::ptrdiff_t y, BlockStorage<T>& storage) const {
+        std::uint64_t unused = 0;
+        return storage.varianceRows.row(_image.variance, box.x0, y, box.width, _image.height(), unused);
+    }
+    [[nodiscard]] float const* weightRow(Box const& box, std::ptrdiff_t y, BlockStorage<T>& storage) const {
+        std::uint64_t unused = 0;
+        return storage.weightRows.row(_weights, box.x0, y, box.width, _image.height(), unused);
+    }
+
+    // Append a row with weights or variances by the kernels.
+    std::ptrdiff_t appendFullRun(Box const& box, std::ptrdiff_t y, std::ptrdiff_t n, BlockStorage<T>& storage,
+                                 MaskTally* tally) const {
+        if constexpr (hasKernels<T>) {
+            auto const row = rowOf(box.x0, y, box.width, storage);
+            bool const inverse = _selection.weighted && !_weights.exists();
+            float* const variances = inverse || _selection.wantVariance ? storage.variances.data() + n : nullptr;
+            float* const weights = storage.weightRow.room(static_cast<std::size_t>(box.width + slack));
+            Companions with;
+            with.positive = inverse;
+            if (_weights.exists()) {
+                with.rows[0] = weightRow(box, y, storage);
+                with.packed[0] = weights;
+            } else {
+                with.rows[0] = varianceRow(box, y, storage);
+                with.packed[0] = variances;
+            }
+            if (_weights.exists() && _selection.wantVariance) {
+                with.rows[1] = varianceRow(box, y, storage);
+                with.packed[1] = variances;
+            }
+            MaskPixel orMask = 0;
+            auto const packed = kernelsOf<T>().packWith(row, with, box.width, storage.values.data() + n, &orMask);
+            if (tally != nullptr) tally->orMask |= storedBits(_image.mask, orMask);
+            if (_selection.weighted) {
+                storage.unweighted += kernels().weigh(with.packed[0], packed, inverse, storage.weights.data() + n);
+            }
+            return n + packed;
+        } else {
+            return loadFullRow(box, y, n, storage, tally);
+        }
+    }
+
     std::ptrdiff_t loadFullRow(Box const& box, std::ptrdiff_t y, std::ptrdiff_t n, BlockStorage<T>& storage,
                                MaskTally* tally) const {
-        for (std::ptrdiff_t x = box.x0; x < box.x0 + box.width; ++x) {
-            T const value = _image.image(x, y);
-            MaskPixel const mask = _image.mask.exists() ? _image.mask(x, y) : 0;
-            float const variance =
-                    _image.variance.exists() ? _image.variance(x, y) : std::numeric_limits<float>::quiet_NaN();
-            bool const kept = (mask & _selection.andMask) == 0 && (!_selection.nanSafe || isFinitePixel(value));
+        auto const row = rowOf(box.x0, y, box.width, storage);
+        float const* const variances = _image.variance.exists() ? varianceRow(box, y, storage) : nullptr;
+        float const* const weights = _weights.exists() ? weightRow(box, y, storage) : nullptr;
+        for (std::ptrdiff_t i = 0; i < box.width; ++i) {
+            T const value = row.values[i];
+            MaskPixel const mask = row.mask != nullptr ? row.mask[i] : 0;
+            float const variance = variances != nullptr ? variances[i] : std::numeric_limits<float>::quiet_NaN();
+            bool const kept = (mask & row.badBits) == 0 && (!_selection.nanSafe || isFinitePixel(value));
             double weight = 1.0;
             if (_selection.weighted) {
-                if (_weights.exists()) {
-                    weight = static_cast<double>(_weights(x, y));
+                if (weights != nullptr) {
+                    weight = static_cast<double>(weights[i]);
                 } else {
                     // The condition is not "variance <= 0", because a NaN variance gives no weight either.
                     weight = variance > 0.0F ? 1.0 / static_cast<double>(variance) : noWeight;
@@ -281,11 +361,13 @@ private:
             if (_selection.weighted) storage.weights[at] = weight;
             if (_selection.wantVariance) storage.variances[at] = variance;
             n += static_cast<std::ptrdiff_t>(kept);
+            storage.unweighted += static_cast<std::ptrdiff_t>(kept && weight == noWeight);
             if (tally == nullptr) continue;
             if (kept && weight != noWeight) {
-                tally->orMask |= mask;
+                tally->orMask |= storedBits(_image.mask, mask);
             } else if (_selection.tallyRejected && weight != noWeight) {
-                for (auto bits = static_cast<std::uint32_t>(mask); bits != 0; bits &= bits - 1) {
+                for (auto bits = static_cast<std::uint32_t>(storedBits(_image.mask, mask)); bits != 0;
+                     bits &= bits - 1) {
                     tally->rejectedWeight[static_cast<std::size_t>(__builtin_ctz(bits))] += weight;
                 }
             }
@@ -293,10 +375,12 @@ private:
         return n;
     }
 
-    MaskedImageView<T const> _image;
-    ImageView<WeightPixel const> _weights;
+    StoredImage _image;
+    StoredPlane _weights;
     Selection _selection;
+    MaskPixel _storedBits;  // bits that reject pixels, in the byte order of the mask
     Tiling _tiling;
+    std::atomic<bool>* _rounded;
 };
 
 // Source that holds all good pixels of another source packed in memory, for images that are small enough for the cache.
@@ -308,22 +392,27 @@ public:
     template <typename Source>
     PackedSource(Source const& source, BlockStorage<T>& storage, MaskTally* tally) {
         storage.reserve(source.numPixels(), source.weighted(), source.withVariance());
+        storage.unweighted = 0;
         std::ptrdiff_t n = 0;
         for (std::ptrdiff_t b = 0; b < source.numBlocks(); ++b) n = source.append(b, storage, n, tally);
         _all = {storage.values.data(), source.weighted() ? storage.weights.data() : nullptr,
-                source.withVariance() ? storage.variances.data() : nullptr, n};
+                source.withVariance() ? storage.variances.data() : nullptr, n, storage.unweighted};
     }
+    explicit PackedSource(Block<T> const& all) : _all(all) {}
     explicit PackedSource(std::span<T const> values)
-            : _all{values.data(), nullptr, nullptr, static_cast<std::ptrdiff_t>(values.size())} {}
+            : _all{values.data(), nullptr, nullptr, static_cast<std::ptrdiff_t>(values.size()), 0} {}
 
     [[nodiscard]] std::ptrdiff_t numBlocks() const noexcept { return (_all.size + blockPixels - 1) / blockPixels; }
     [[nodiscard]] std::span<T const> values() const noexcept {
         return {_all.values, static_cast<std::size_t>(_all.size)};
     }
+    [[nodiscard]] Block<T> const& all() const noexcept { return _all; }
     [[nodiscard]] Block<T> block(std::ptrdiff_t b) const noexcept {
         auto const start = b * blockPixels;
+        // The number of pixels without a weight is known of all blocks together.
         return {_all.values + start, _all.weights == nullptr ? nullptr : _all.weights + start,
-                _all.variances == nullptr ? nullptr : _all.variances + start, std::min(blockPixels, _all.size - start)};
+                _all.variances == nullptr ? nullptr : _all.variances + start, std::min(blockPixels, _all.size - start),
+                0};
     }
 
 private:

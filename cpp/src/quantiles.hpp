@@ -80,14 +80,14 @@ void partitionAt(Iterator begin, Iterator first, Iterator last, std::span<std::i
 }
 
 // Return the values at ranks within `values`, which are reordered; `below` pixels elsewhere are smaller than all of
-// them.
+// them. If `ties` is true, the numbers of smaller and of equal pixels are counted.
 template <typename T>
-void appendRanked(std::vector<T>& values, std::span<std::int64_t const> ranks, std::int64_t below,
+void appendRanked(std::vector<T>& values, std::span<std::int64_t const> ranks, std::int64_t below, bool ties,
                   std::vector<Ranked<T>>& result) {
     partitionAt(values.begin(), values.begin(), values.end(), ranks);
     for (auto const rank : ranks) {
         Ranked<T> ranked{values[static_cast<std::size_t>(rank)], below, 0};
-        if constexpr (std::is_integral_v<T>) {
+        if (ties) {
             for (auto const value : values) {
                 ranked.less += static_cast<std::int64_t>(value < ranked.value);
                 ranked.equal += static_cast<std::int64_t>(value == ranked.value);
@@ -114,7 +114,7 @@ inline constexpr std::ptrdiff_t leastBracketed = 1024;
 // equal steps brackets each rank, and one pass counts the values below the brackets and stores those inside, about a
 // tenth for each quantile. If a bracket misses its rank, all values are partitioned, so the result is always exact.
 template <typename T>
-std::vector<Ranked<T>> rankedInMemory(std::span<T const> values, std::span<std::int64_t const> ranks,
+std::vector<Ranked<T>> rankedInMemory(std::span<T const> values, std::span<std::int64_t const> ranks, bool ties,
                                       std::vector<T>& scratch) {
     auto const n = static_cast<std::ptrdiff_t>(values.size());
     std::vector<Ranked<T>> result;
@@ -122,7 +122,7 @@ std::vector<Ranked<T>> rankedInMemory(std::span<T const> values, std::span<std::
     auto const partitionAll = [&] {
         scratch.assign(values.begin(), values.end());
         result.clear();
-        appendRanked(scratch, ranks, 0, result);
+        appendRanked(scratch, ranks, 0, ties, result);
         return result;
     };
     if (n < leastBracketed) return partitionAll();
@@ -169,7 +169,7 @@ std::vector<Ranked<T>> rankedInMemory(std::span<T const> values, std::span<std::
         scratch.resize(static_cast<std::size_t>(count));
         std::vector<std::int64_t> local(bracket.ranks.begin(), bracket.ranks.end());
         for (auto& rank : local) rank -= below;
-        appendRanked<T>(scratch, local, below, result);
+        appendRanked<T>(scratch, local, below, ties, result);
     }
     return result;
 }
@@ -202,8 +202,9 @@ std::vector<Ranked<typename Source::value_type>> rankedByCounting(Source const& 
         }
         // Tables are large, so there is one for each thread and not for each group of blocks. Sums of counts are exact
         // in any order, so results do not depend on the number of tables.
+        constexpr std::ptrdiff_t mostTables = 64;
         auto const pieces = std::clamp<std::ptrdiff_t>(num_threads == 0 ? getNumThreads() : num_threads, 1,
-                                                       std::max<std::ptrdiff_t>(source.numBlocks(), 1));
+                                                       std::clamp<std::ptrdiff_t>(source.numBlocks(), 1, mostTables));
         std::vector<std::vector<std::int64_t>> counts(static_cast<std::size_t>(pieces));
         parallelFor(pieces, num_threads, [&](std::ptrdiff_t piece) {
             auto& table = counts[static_cast<std::size_t>(piece)];
@@ -304,11 +305,22 @@ private:
     std::array<double, Fractions::most> _values{};
 };
 
+// Interpolate linearly between two values.
+inline double between(double below, double above, double fraction) noexcept {
+    // Equal neighbours (infinite ones too) need no arithmetic.
+    if (below == above || fraction == 0.0) return below;
+    auto const mean = [&](double factor) { return (1.0 - fraction) * (factor * below) + fraction * (factor * above); };
+    // Products of numbers below the normal range lose digits.
+    constexpr double tiny = 0x1p-960, factor = 0x1p100;
+    if (std::abs(below) < tiny && std::abs(above) < tiny) return mean(factor) / factor;
+    return mean(1.0);
+}
+
 // Return quantiles at ascending fractions. `rankedAt(ranks)` returns the pixels at ascending, distinct ranks.
-// Floating-point pixels are interpolated linearly at index f (n - 1); an integer v stands for the interval from v - 0.5
-// to v + 0.5.
+// Real pixels are interpolated linearly at index f (n - 1); if pixels are whole numbers, v stands for the interval from
+// v - 0.5 to v + 0.5.
 template <typename T, typename RankedAt>
-Quantiles quantiles(std::int64_t n, std::span<double const> fractions, RankedAt const& rankedAt) {
+Quantiles quantiles(std::int64_t n, std::span<double const> fractions, RankedAt const& rankedAt, bool whole = false) {
     Quantiles result(fractions);
     if (n == 0 || fractions.empty()) return result;
     std::array<std::int64_t, 2 * Fractions::most> ranks{};
@@ -316,7 +328,7 @@ Quantiles quantiles(std::int64_t n, std::span<double const> fractions, RankedAt 
     for (double const f : fractions) {
         auto const at = static_cast<std::int64_t>(f * static_cast<double>(n - 1));
         ranks[used++] = at;
-        if constexpr (std::is_floating_point_v<T>) ranks[used++] = std::min(at + 1, n - 1);
+        if (!whole) ranks[used++] = std::min(at + 1, n - 1);
     }
     auto distinct = ranks;
     auto const end = distinct.begin() + static_cast<std::ptrdiff_t>(used);
@@ -328,13 +340,11 @@ Quantiles quantiles(std::int64_t n, std::span<double const> fractions, RankedAt 
     };
     for (std::size_t i = 0; i < fractions.size(); ++i) {
         double const index = fractions[i] * static_cast<double>(n - 1);
-        if constexpr (std::is_floating_point_v<T>) {
+        if (!whole) {
             auto const rank = ranks[2 * i];
             auto const below = static_cast<double>(at(rank).value);
             double const fraction = index - static_cast<double>(rank);
-            // Equal neighbours (infinite ones too) need no arithmetic.
-            auto const above = static_cast<double>(at(ranks[2 * i + 1]).value);
-            result.set(i, below == above || fraction == 0.0 ? below : (1.0 - fraction) * below + fraction * above);
+            result.set(i, between(below, static_cast<double>(at(ranks[2 * i + 1]).value), fraction));
         } else if (n == 1) {
             result.set(i, static_cast<double>(at(0).value));
         } else {

@@ -215,7 +215,6 @@ private:
 
 // Throw InvalidParameterError if `size` columns or rows from `first` on are not between the first and the last node.
 void checkEnclosed(std::int64_t first, std::int64_t size, std::int64_t nodes, std::int64_t step, char const* what) {
-    if (size == 0) return;
     auto const fits = first >= 0 && first <= std::numeric_limits<std::int64_t>::max() - size &&
                       (first + size - 1) / step + ((first + size - 1) % step != 0 ? 1 : 0) < nodes;
     if (fits) return;
@@ -246,12 +245,14 @@ void sample_nearest(MaskedImageView<T const> const& image, SamplingMap const& ma
                                     std::to_string(largestStep));
     }
     if (!(scale > 0.0) || !std::isfinite(scale)) {
-        throw InvalidParameterError("scale = " + std::to_string(scale) + "; it must be a finite number > 0");
+        throw InvalidParameterError("scale = " + detail::numberToString(scale) + "; it must be a finite number > 0");
     }
+    if (out.width() <= 0 || out.height() <= 0) return;
+    detail::checkCountable(out, "The output");
     checkEnclosed(first_column, out.width(), map.x.width(), map.step, "column");
     checkEnclosed(first_row, out.height(), map.x.height(), map.step, "row");
     Sampler<T> const sampler(image, map, scale, bad_mask);
-    auto const across = (out.width() + tileSide - 1) / tileSide, down = (out.height() + tileSide - 1) / tileSide;
+    auto const across = detail::ceilDivide(out.width(), tileSide), down = detail::ceilDivide(out.height(), tileSide);
     using Memory = typename Sampler<T>::Memory;
     detail::parallelForWith<Memory>(across * down, num_threads, [&](std::ptrdiff_t tile, Memory& memory) {
         auto const x = tile % across * tileSide, y = tile / across * tileSide;

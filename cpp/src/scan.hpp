@@ -1,6 +1,6 @@
 #pragma once
 
-// Order statistics and clipped moments of many good float pixels in one pass over them.
+// Order statistics and clipped moments of many good pixels of float or double in one pass over them.
 //
 // A sample gives estimates of the quantiles and of the clipping windows. One pass then counts the pixels below and
 // inside narrow ranges about the quantiles and stores those inside, sums up the core that is inside the window of every
@@ -45,9 +45,11 @@ struct Located {
     std::array<double, ScanPlan::maxRanges> at{}, slope{};  // slope: per unit of fraction
 };
 
-// Locate the quantiles at up to ScanPlan::maxRanges fractions. The columns of the sample's squares must be sorted.
-inline Located locate(std::span<float const> sample, std::span<double const> fractions) {
-    auto const& kernel = kernels();
+// Locate the quantiles at up to ScanPlan::maxRanges fractions. The columns of the sample's squares must be sorted. If
+// pixels are whole numbers, equal ones are spread over a range of 1.
+template <typename T>
+Located locate(std::span<T const> sample, std::span<double const> fractions, bool whole) {
+    auto const& kernel = kernelsOf<T>();
     auto const m = static_cast<std::ptrdiff_t>(sample.size());
     Located result;
     // The k-th smallest of 16 values lies, on the average, at the fraction k / 17 of the distribution.
@@ -55,8 +57,7 @@ inline Located locate(std::span<float const> sample, std::span<double const> fra
     std::array<double, ScanPlan::maxRanges> lower{}, upper{};
     for (std::ptrdiff_t square = 0; square < m; square += sampleSquare) {
         for (std::size_t f = 0; f < fractions.size(); ++f) {
-            float const* const row =
-                    sample.data() + square + static_cast<std::ptrdiff_t>(rankOf(fractions[f])) * sampleRun;
+            T const* const row = sample.data() + square + static_cast<std::ptrdiff_t>(rankOf(fractions[f])) * sampleRun;
             double low = 0.0, high = 0.0;
             for (std::ptrdiff_t i = 0; i < sampleRun; ++i) {
                 low += static_cast<double>(row[i]);
@@ -74,18 +75,20 @@ inline Located locate(std::span<float const> sample, std::span<double const> fra
         result.at[f] = low + (rank - std::floor(rank)) * result.slope[f] / 17.0;
     }
     // Newton's method on the sample's own distribution.
-    ScanPlan plan;
+    ScanPlanOf<T> plan;
     plan.ranges = fractions.size();
-    std::array<float, slack> aside;  // ranges of one value keep nothing
+    std::array<T, slack> aside;  // ranges of one value keep nothing
     Ahead nothing;
     for (int step = 0; step < 4; ++step) {
         for (std::size_t f = 0; f < fractions.size(); ++f) {
-            plan.low[f] = plan.high[f] = static_cast<float>(result.at[f]);
+            plan.low[f] = plan.high[f] = static_cast<T>(whole ? std::round(result.at[f]) : result.at[f]);
         }
         auto const counted = kernel.scan(sample.data(), m, plan, aside.data(), nullptr, nothing);
         double worst = 0.0;
         for (std::size_t f = 0; f < fractions.size(); ++f) {
-            double const below = 0.5 * static_cast<double>(2 * counted.below[f] + counted.inside[f]);
+            auto const inside = static_cast<double>(counted.inside[f]);
+            double const part = whole ? result.at[f] - static_cast<double>(plan.low[f]) + 0.5 : 0.5;
+            double const below = static_cast<double>(counted.below[f]) + part * inside;
             double const off = std::clamp(fractions[f] - below / static_cast<double>(m), -0.1, 0.1);
             result.at[f] += off * result.slope[f];
             worst = std::max(worst, std::abs(off));
@@ -100,20 +103,26 @@ inline Located locate(std::span<float const> sample, std::span<double const> fra
 // is reordered. In a sample of m independent pixels a rank scatters by sqrt(m f (1 - f)); the ranges allow for
 // `scatters` times that. A rank differs by more than 3.5 times that once in 2000 times, but pixels of one run see the
 // same sky and are not quite independent.
-inline ScanPlan planScan(std::span<float> sample, std::span<double const> fractions,
-                         std::optional<ClipPlan> const& clip, double scatters) {
-    auto const& kernel = kernels();
+template <typename T>
+ScanPlanOf<T> planScan(std::span<T> sample, std::span<double const> fractions, std::optional<ClipPlan> const& clip,
+                       double scatters, bool whole) {
+    auto const& kernel = kernelsOf<T>();
     auto const m = static_cast<std::ptrdiff_t>(sample.size());
     for (std::ptrdiff_t square = 0; square < m; square += sampleSquare) kernel.sortColumns(sample.data() + square);
-    ScanPlan plan;
+    ScanPlanOf<T> plan;
     auto const addRanges = [&](std::span<double const> some) {
-        auto const found = locate(sample, some);
+        auto const found = locate<T>(sample, some, whole);
         for (std::size_t f = 0; f < some.size(); ++f) {
             double const margin = scatters * std::sqrt(some[f] * (1.0 - some[f]) / static_cast<double>(m));
             auto const r = plan.ranges++;
             plan.fractions[r] = some[f];
-            plan.low[r] = static_cast<float>(found.at[f] - margin * found.slope[f]);
-            plan.high[r] = static_cast<float>(found.at[f] + margin * found.slope[f]);
+            plan.low[r] = static_cast<T>(found.at[f] - margin * found.slope[f]);
+            plan.high[r] = static_cast<T>(found.at[f] + margin * found.slope[f]);
+            if (whole) {
+                plan.low[r] = std::round(plan.low[r]);
+                plan.high[r] = std::round(plan.high[r]);
+                continue;
+            }
             // If there are few different values, such as whole numbers of counts, none must be missed at the limits.
             kernel.enclose(sample.data(), m, &plan.low[r], &plan.high[r]);
         }
@@ -148,7 +157,7 @@ inline ScanPlan planScan(std::span<float> sample, std::span<double const> fracti
             auto const kept = momentsOf(kernel.deviationsWithin(sample.data(), m, centre, halfWidth), centre, true);
             if (kept.n < 2) break;
             centre = kept.mean;
-            halfWidth = clip->nsigma * std::sqrt(kept.variance());
+            halfWidth = clip->nsigma * kept.stdev();
             coreLow = std::max(coreLow, centre - halfWidth);
             coreHigh = std::min(coreHigh, centre + halfWidth);
             outerLow = std::min(outerLow, centre - halfWidth);
@@ -160,15 +169,16 @@ inline ScanPlan planScan(std::span<float> sample, std::span<double const> fracti
         outerLow -= 0.5 * first;
         outerHigh += 0.5 * first;
     }
-    plan.coreLow = static_cast<float>(coreLow + margin);
-    plan.coreHigh = static_cast<float>(coreHigh - margin);
-    plan.outerLow = static_cast<float>(outerLow - margin);
-    plan.outerHigh = static_cast<float>(outerHigh + margin);
-    if (plan.coreLow > plan.coreHigh) plan.coreLow = plan.coreHigh = static_cast<float>(at[1]);
+    plan.coreLow = static_cast<T>(coreLow + margin);
+    plan.coreHigh = static_cast<T>(coreHigh - margin);
+    plan.outerLow = static_cast<T>(outerLow - margin);
+    plan.outerHigh = static_cast<T>(outerHigh + margin);
+    if (plan.coreLow > plan.coreHigh) plan.coreLow = plan.coreHigh = static_cast<T>(at[1]);
     return plan;
 }
 
 // Result of the pass over one part of the pixels.
+template <typename T>
 class Scanned {
 public:
     Scanned() = default;
@@ -178,76 +188,107 @@ public:
     std::array<std::int64_t, ScanPlan::maxRanges> below{};
     std::array<std::int64_t, ScanPlan::maxRanges> inside{};  // of ranges of one value
     Moments core;
-    std::span<float const> candidates, fringe;
+    std::span<T const> candidates;
+    Block<T> fringe;
+    bool plain = true;  // whether pixels have neither weights nor variances
 
     // Scan all pixels of the part. The stored pixels stay in `aside`; `ahead` is the memory that will be read next.
-    void set(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside, Ahead& ahead) {
+    void set(Block<T> const& pixels, ScanPlanOf<T> const& plan, BufferOf<T>& aside, Ahead& ahead) {
         below = inside = {};
         core = {};
-        std::tie(candidates, fringe) = look(packed, size, plan, aside, ahead);
+        _weights.clear();
+        _variances.clear();
+        std::tie(candidates, fringe) = look(pixels, plan, aside, ahead);
     }
 
     // Scan more pixels; `aside` may be reused afterwards.
-    void add(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside, Ahead& ahead) {
-        auto const [more, moreFringe] = look(packed, size, plan, aside, ahead);
+    void add(Block<T> const& pixels, ScanPlanOf<T> const& plan, BufferOf<T>& aside, Ahead& ahead) {
+        auto const [more, moreFringe] = look(pixels, plan, aside, ahead);
         _candidates.insert(_candidates.end(), more.begin(), more.end());
-        _fringe.insert(_fringe.end(), moreFringe.begin(), moreFringe.end());
+        _fringe.insert(_fringe.end(), moreFringe.values, moreFringe.values + moreFringe.size);
         candidates = _candidates;
-        fringe = _fringe;
+        fringe = {_fringe.data(), pixels.weights == nullptr ? nullptr : _weights.data(),
+                  pixels.variances == nullptr ? nullptr : _variances.data(),
+                  static_cast<std::ptrdiff_t>(_fringe.size()), 0};
     }
 
 private:
-    using Values = std::span<float const>;
-
-    std::pair<Values, Values> look(float const* packed, std::ptrdiff_t size, ScanPlan const& plan, Buffer& aside,
-                                   Ahead& ahead) {
-        auto const room = static_cast<std::size_t>(size + slack);
-        float* const memory = aside.room(2 * room);
-        auto const found = kernels().scan(packed, size, plan, memory, memory + room, ahead);
+    std::pair<std::span<T const>, Block<T>> look(Block<T> const& pixels, ScanPlanOf<T> const& plan, BufferOf<T>& aside,
+                                                 Ahead& ahead) {
+        auto const room = static_cast<std::size_t>(pixels.size + slack);
+        T* const memory = aside.room(2 * room);
+        plain = pixels.weights == nullptr && pixels.variances == nullptr;
+        ScanPlanOf<T> order;
+        if (!plain) {
+            // The core and the fringe are found separately.
+            order = plan;
+            order.clip = false;
+        }
+        auto const found =
+                kernelsOf<T>().scan(pixels.values, pixels.size, plain ? plan : order, memory, memory + room, ahead);
         for (std::size_t f = 0; f < plan.ranges; ++f) {
             below[f] += found.below[f];
             inside[f] += found.inside[f];
         }
-        if (plan.clip) core.merge(momentsOf(found.core, plan.centre, true));
-        return {Values(memory, static_cast<std::size_t>(found.candidates)),
-                Values(memory + room, static_cast<std::size_t>(found.fringe))};
+        std::span<T const> const stored(memory, static_cast<std::size_t>(found.candidates));
+        if (plain || !plan.clip) {
+            if (plan.clip) core.merge(momentsOf(found.core, plan.centre, true));
+            return {stored, {memory + room, nullptr, nullptr, found.fringe, 0}};
+        }
+        // The centre is known in advance here, which is within the scatter of the mean.
+        core.merge(weightedMoments(pixels, plan.centre, plan.coreLow, plan.coreHigh));
+        auto const before = _weights.size(), beforeVariances = _variances.size();
+        if (pixels.weights != nullptr) _weights.resize(before + room);
+        if (pixels.variances != nullptr) _variances.resize(beforeVariances + room);
+        auto* const weights = _weights.data() + before;
+        auto* const variances = _variances.data() + beforeVariances;
+        auto const kept = kernelsOf<T>().fringe(pixels.values, pixels.weights, pixels.variances, pixels.size, plan,
+                                                memory + room, weights, variances);
+        if (pixels.weights != nullptr) _weights.resize(before + static_cast<std::size_t>(kept));
+        if (pixels.variances != nullptr) _variances.resize(beforeVariances + static_cast<std::size_t>(kept));
+        return {stored,
+                {memory + room, pixels.weights == nullptr ? nullptr : weights,
+                 pixels.variances == nullptr ? nullptr : variances, kept, 0}};
     }
 
-    std::vector<float> _candidates, _fringe;
+    std::vector<T> _candidates, _fringe;
+    std::vector<double> _weights;
+    std::vector<float> _variances;
 };
 
 // Finder of the values at one rank, or at two neighbouring ranks `first` and `last`, of n values, which are reordered.
 // The values of pixels are distributed evenly over a narrow range, so that the rank gives an estimate of the value; the
 // search continues among the values near it.
+template <typename T>
 class RankFinder {
 public:
     // Provide memory for n values to search, and for the values that kernels may write after them.
-    float* values(std::size_t n) {
+    T* values(std::size_t n) {
         _room = n + static_cast<std::size_t>(slack);
         return _values.room(_room);
     }
 
     // Find the values in the first n of values().
-    std::array<float, 2> find(std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t last) {
+    std::array<T, 2> find(std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t last) {
         constexpr std::ptrdiff_t fewValues = 40;
-        auto const& kernel = kernels();
+        auto const& kernel = kernelsOf<T>();
         _other.room(_room);
         for (int step = 0; n > fewValues && step < 12; ++step) {
-            float low, high;
+            T low, high;
             kernel.extremes(_values.data(), n, &low, &high);
             if (low == high) return {low, low};
             double const range = static_cast<double>(high) - static_cast<double>(low);
             double const middle = 0.5 * static_cast<double>(first + last + 1) / static_cast<double>(n);
             double const reach = (1.25 * std::sqrt(static_cast<double>(n)) + 2.0) / static_cast<double>(n) + 0.01;
-            auto from = static_cast<float>(static_cast<double>(low) + (middle - reach) * range);
-            auto to = static_cast<float>(static_cast<double>(low) + (middle + reach) * range);
+            auto from = static_cast<T>(static_cast<double>(low) + (middle - reach) * range);
+            auto to = static_cast<T>(static_cast<double>(low) + (middle + reach) * range);
             std::int64_t below = 0;
             auto kept = kernel.collect(_values.data(), n, from, to, _other.data(), &below);
             if (last < below) {
-                to = std::nextafter(from, -std::numeric_limits<float>::infinity());
+                to = std::nextafter(from, -std::numeric_limits<T>::infinity());
                 from = low;
             } else if (first >= below + kept) {
-                from = std::nextafter(to, std::numeric_limits<float>::infinity());
+                from = std::nextafter(to, std::numeric_limits<T>::infinity());
                 to = high;
             } else if (first < below || last >= below + kept) {
                 break;
@@ -267,54 +308,74 @@ public:
             last -= below;
         }
         if (n <= fewValues) {
-            float next;
-            float const value = kernel.select(_values.data(), n, first, &next);
+            T next;
+            T const value = kernel.select(_values.data(), n, first, &next);
             return {value, last == first ? value : next};
         }
-        float* const begin = _values.data();
+        T* const begin = _values.data();
         std::nth_element(begin, begin + first, begin + n);
-        float const value = begin[first];
+        T const value = begin[first];
         return {value, last == first ? value : *std::min_element(begin + first + 1, begin + n)};
     }
 
 private:
-    Buffer _values, _other;
+    BufferOf<T> _values, _other;
     std::size_t _room = 0;
 };
 
 // Return the values at the ranks `first` and `last`, which are equal or neighbours, from the stored pixels of range f;
-// nullopt if the sample was not representative.
-inline std::optional<std::array<float, 2>> rankedInRange(std::span<Scanned const> parts, ScanPlan const& plan,
-                                                         std::size_t f, std::int64_t first, std::int64_t last,
-                                                         RankFinder& finder) {
+// nullopt if the sample was not representative. If `ties` is true, the numbers of smaller and of equal pixels are
+// counted, too.
+template <typename T>
+std::optional<std::array<Ranked<T>, 2>> rankedInRange(std::span<Scanned<T> const> parts, ScanPlanOf<T> const& plan,
+                                                      std::size_t f, std::int64_t first, std::int64_t last, bool ties,
+                                                      RankFinder<T>& finder) {
     std::int64_t below = 0, inside = 0;
     for (auto const& part : parts) {
         below += part.below[f];
         inside += part.inside[f];
     }
     bool const oneValue = plan.low[f] == plan.high[f];
+    T* values = nullptr;
     if (!oneValue) {
         std::size_t most = 0;
         for (auto const& part : parts) most += part.candidates.size();
-        float* const values = finder.values(most);
+        values = finder.values(most);
         std::int64_t unused = 0;
         inside = 0;
         for (auto const& part : parts) {
-            inside += kernels().collect(part.candidates.data(), static_cast<std::ptrdiff_t>(part.candidates.size()),
-                                        plan.low[f], plan.high[f], values + inside, &unused);
+            inside +=
+                    kernelsOf<T>().collect(part.candidates.data(), static_cast<std::ptrdiff_t>(part.candidates.size()),
+                                           plan.low[f], plan.high[f], values + inside, &unused);
         }
     }
     if (first < below || last >= below + inside) return std::nullopt;
-    if (oneValue) return std::array{plan.low[f], plan.low[f]};
-    return finder.find(inside, first - below, last - below);
+    if (oneValue) return std::array{Ranked<T>{plan.low[f], below, inside}, Ranked<T>{plan.low[f], below, inside}};
+    auto const found = finder.find(inside, first - below, last - below);
+    std::array<Ranked<T>, 2> result{Ranked<T>{found[0], below, 0}, Ranked<T>{found[1], below, 0}};
+    if (!ties) return result;
+    auto const numberIn = [&](T low, T high) {
+        std::int64_t number = 0, unused = 0;
+        for (auto const& part : parts) {
+            auto const size = static_cast<std::ptrdiff_t>(part.candidates.size());
+            number += kernelsOf<T>().collect(part.candidates.data(), size, low, high, values, &unused);
+        }
+        return number;
+    };
+    for (auto& ranked : result) {
+        ranked.less += numberIn(plan.low[f], std::nextafter(ranked.value, -std::numeric_limits<T>::infinity()));
+        ranked.equal = numberIn(ranked.value, ranked.value);
+    }
+    return result;
 }
 
 // Return the values at the given ranks, a run of one or two neighbours for each of the plan's ranges. Return nullopt if
 // the ranks do not form such runs, as for so few pixels that runs meet, or if the sample was not representative.
-// `finder` is used if there is one thread.
-inline std::optional<std::vector<Ranked<float>>> rankedInRanges(std::span<Scanned const> parts, ScanPlan const& plan,
-                                                                std::span<std::int64_t const> ranks, RankFinder& finder,
-                                                                int num_threads) {
+// `finder` is used if there is one thread. If `ties` is true, the numbers of smaller and of equal pixels are counted.
+template <typename T>
+std::optional<std::vector<Ranked<T>>> rankedInRanges(std::span<Scanned<T> const> parts, ScanPlanOf<T> const& plan,
+                                                     std::span<std::int64_t const> ranks, bool ties,
+                                                     RankFinder<T>& finder, int num_threads) {
     // Ranks ascend, but the ranges of the plan need not.
     std::array<std::size_t, ScanPlan::maxRanges> order{};
     for (std::size_t f = 0; f < plan.ranges; ++f) order[f] = f;
@@ -329,41 +390,72 @@ inline std::optional<std::vector<Ranked<float>>> rankedInRanges(std::span<Scanne
         next += neighbours;
     }
     if (next != ranks.size()) return std::nullopt;
-    std::array<std::optional<std::array<float, 2>>, ScanPlan::maxRanges> found;
-    auto const find = [&](std::size_t k, RankFinder& by) {
-        found[k] = rankedInRange(parts, plan, order[k], runs[k].front(), runs[k].back(), by);
+    std::array<std::optional<std::array<Ranked<T>, 2>>, ScanPlan::maxRanges> found;
+    auto const find = [&](std::size_t k, RankFinder<T>& by) {
+        found[k] = rankedInRange(parts, plan, order[k], runs[k].front(), runs[k].back(), ties, by);
     };
     if (num_threads == 1 || parts.size() == 1 || plan.ranges == 1) {
         for (std::size_t k = 0; k < plan.ranges; ++k) find(k, finder);
     } else {
-        parallelForWith<RankFinder>(static_cast<std::ptrdiff_t>(plan.ranges), num_threads,
-                                    [&](std::ptrdiff_t k, RankFinder& own) { find(static_cast<std::size_t>(k), own); });
+        parallelForWith<RankFinder<T>>(
+                static_cast<std::ptrdiff_t>(plan.ranges), num_threads,
+                [&](std::ptrdiff_t k, RankFinder<T>& own) { find(static_cast<std::size_t>(k), own); });
     }
-    std::vector<Ranked<float>> result;
+    std::vector<Ranked<T>> result;
     result.reserve(ranks.size());
     for (std::size_t k = 0; k < plan.ranges; ++k) {
         if (!found[k]) return std::nullopt;
-        for (std::size_t i = 0; i < runs[k].size(); ++i) result.push_back({(*found[k])[i], 0, 0});
+        for (std::size_t i = 0; i < runs[k].size(); ++i) result.push_back((*found[k])[i]);
     }
     return result;
 }
 
 // Return whether the window contains every pixel of the core, and none beyond the outer limits. Subtraction rounds
 // monotonically, so it suffices to test the limits of the core and the values just beyond the outer limits.
-inline bool planHolds(ScanPlan const& plan, Window const& window) noexcept {
-    constexpr float infinity = std::numeric_limits<float>::infinity();
-    auto const off = [&](float limit) { return static_cast<double>(limit) - window.centre; };
+template <typename T>
+bool planHolds(ScanPlanOf<T> const& plan, Window const& window) noexcept {
+    constexpr T infinity = std::numeric_limits<T>::infinity();
+    auto const off = [&](T limit) { return static_cast<double>(limit) - window.centre; };
     double const below = off(std::nextafter(plan.outerLow, -infinity));
     double const above = off(std::nextafter(plan.outerHigh, infinity));
     return std::abs(off(plan.coreLow)) <= window.halfWidth && std::abs(off(plan.coreHigh)) <= window.halfWidth &&
            below < 0.0 && -below > window.halfWidth && above > 0.0 && above > window.halfWidth;
 }
 
+// Return the smallest number of type T for which `holds` is true, given that it is true for all greater ones; infinity
+// if none.
+template <typename T, typename Holds>
+T smallestNumber(Holds const& holds) {
+    using K = Key<T>;
+    auto first = K::of(-std::numeric_limits<T>::max());
+    auto last = K::of(std::numeric_limits<T>::infinity());
+    while (first < last) {
+        auto const middle = first + (last - first) / 2;
+        if (holds(K::value(middle))) {
+            last = middle;
+        } else {
+            first = middle + 1;
+        }
+    }
+    return K::value(last);
+}
+
 // Return the moments of the pixels in a window for which the plan holds.
-inline Moments momentsInWindow(std::span<Scanned const> parts, Window const& window, int num_threads) {
-    auto const ofFringe = [&window](Scanned const& part) {
-        auto const size = static_cast<std::ptrdiff_t>(part.fringe.size());
-        return momentsOf(kernels().deviationsWithin(part.fringe.data(), size, window.centre, window.halfWidth),
+template <typename T>
+Moments momentsInWindow(std::span<Scanned<T> const> parts, Window const& window, int num_threads) {
+    bool const plain = parts.front().plain;
+    T low{}, high{};
+    if (!plain) {
+        // Subtraction rounds monotonically, so the pixels in the window are a range.
+        low = smallestNumber<T>([&](T x) { return window.centre - static_cast<double>(x) <= window.halfWidth; });
+        high = std::nextafter(
+                smallestNumber<T>([&](T x) { return static_cast<double>(x) - window.centre > window.halfWidth; }),
+                -std::numeric_limits<T>::infinity());
+    }
+    auto const ofFringe = [&](Scanned<T> const& part) {
+        auto const& pixels = part.fringe;
+        if (!plain) return weightedMoments(pixels, window.centre, low, high);
+        return momentsOf(kernelsOf<T>().deviationsWithin(pixels.values, pixels.size, window.centre, window.halfWidth),
                          window.centre, true);
     };
     Moments total;

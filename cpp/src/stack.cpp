@@ -4,9 +4,11 @@
 #include <bit>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <string>
 
 #include "compute_statistics.hpp"
+#include "stack_columns.hpp"
 #include "threads.hpp"
 
 namespace evensky {
@@ -38,6 +40,7 @@ struct Tile {
     std::vector<MaskPixel> masks;
     std::vector<VariancePixel> variances;
     std::vector<WeightPixel> weights;
+    bool infiniteWeights = false;  // whether a weight is beyond the range of float32; then variances are gathered
     StatisticsBuilder::Workspace<T> workspace;
 };
 
@@ -109,8 +112,14 @@ public:
     Stack& operator=(Stack const&) = delete;
 
     void writeTo(MaskedImageView<T> const& out, int num_threads) const {
+        if constexpr (std::is_same_v<T, float>) {
+            if (isFast(out)) {
+                writeFastTo(out, num_threads);
+                return;
+            }
+        }
         auto const columns = std::clamp<std::ptrdiff_t>(tilePixels / numImages(), 1, tileColumns);
-        auto const tilesPerRow = (out.width() + columns - 1) / columns;
+        auto const tilesPerRow = detail::ceilDivide(out.width(), columns);
         detail::parallelForWith<Tile<T>>(out.height() * tilesPerRow, num_threads, [&](std::ptrdiff_t i, Tile<T>& tile) {
             auto const x0 = i % tilesPerRow * columns;
             Box const part{x0, i / tilesPerRow, std::min(columns, out.width() - x0), 1};
@@ -128,6 +137,78 @@ public:
     }
 
 private:
+    // Properties that the kernels compute.
+    static constexpr int fastProperties = MEAN | MEDIAN | MEANCLIP | VARIANCE | STDEV | VARIANCECLIP | STDEVCLIP;
+    // More rounds of clipping may repeat themselves, which the kernels do not notice.
+    static constexpr int mostFastRounds = 100;
+
+    // Return whether the kernels can compute the results.
+    [[nodiscard]] bool isFast(MaskedImageView<T> const& out) const {
+        if ((_property & fastProperties) == 0 || !_selection.nanSafe || _selection.tallyRejected ||
+            _weighting == Weighting::VARIANCES || _control.getNumIter() > mostFastRounds) {
+            return false;
+        }
+        // Lines of one image may be many, and the result narrow.
+        if (_bits == nullptr && out.width() < detail::ColumnsTask<T>::maxLanes) return false;
+        for (auto const& image : _images) {
+            if ((_withVariances || _weighting == Weighting::ROUNDED) && !image.variance.exists()) return false;
+        }
+        return true;
+    }
+
+    void writeFastTo(MaskedImageView<T> const& out, int num_threads) const {
+        detail::ColumnsTask<T> task;
+        task.n = numImages();
+        std::vector<MaskPixel> const badBits(_images.size(), _control.getAndMask());
+        task.badBits = badBits.data();
+        task.weightsFromVariance = _weighting == Weighting::ROUNDED;
+        std::vector<double> const weights(_imageWeights.begin(), _imageWeights.end());
+        if (_weighting == Weighting::IMAGES) task.imageWeights = weights.data();
+        for (double const weight : weights) task.negativeWeights = task.negativeWeights || weight < 0.0;
+        task.orderAll = true;
+        if ((_property & detail::clipFlags) != 0) task.clipping = detail::Clipping::QUARTILES;
+        task.sigmaLow = task.sigmaHigh = _control.getNumSigmaClip();
+        task.rangeToStdev = detail::iqrangeToStdev;
+        task.leastHalfWidth = _control.getLeastHalfWidth();
+        task.rounds = _control.getNumIter();
+        task.value = fastValue();
+        if (out.variance.exists()) task.error = fastError();
+        task.noGoodBits = _control.getNoGoodPixelsMask();
+        std::vector<MaskPixel> from, to;
+        if (_bits != nullptr) {
+            task.orMasks = task.orOfAllGood = true;
+            if ((_property & reportsClipping) != 0) task.clippedBits = _bits->clipped;
+            for (auto const& [one, other] : _bits->maskMap) {
+                from.push_back(one);
+                to.push_back(other);
+            }
+            task.mapFrom = from.data();
+            task.mapTo = to.data();
+            task.maps = static_cast<std::ptrdiff_t>(from.size());
+        }
+        detail::ColumnsOutput<T> output;
+        output.image = out.image;
+        output.mask = out.mask;
+        output.variance = out.variance;
+        detail::computeColumns(task, _images, _withVariances || task.weightsFromVariance, output, num_threads);
+    }
+    [[nodiscard]] detail::ColumnValue fastValue() const {
+        switch (_property) {
+            case MEDIAN: return detail::ColumnValue::MEDIAN;
+            case VARIANCE:
+            case VARIANCECLIP: return detail::ColumnValue::VARIANCE;
+            case STDEV:
+            case STDEVCLIP: return detail::ColumnValue::STDEV;
+            default: return detail::ColumnValue::MEAN;
+        }
+    }
+    [[nodiscard]] detail::ColumnError fastError() const {
+        if (_property != MEAN && _property != MEANCLIP) return detail::ColumnError::SAMPLE;
+        return _control.getCalcErrorFromInputVariance() ? detail::ColumnError::VARIANCES
+               : _control.getCalcErrorMosaicMode()      ? detail::ColumnError::MOSAIC
+                                                        : detail::ColumnError::SAMPLE;
+    }
+
     [[nodiscard]] std::ptrdiff_t numImages() const noexcept { return static_cast<std::ptrdiff_t>(_images.size()); }
 
     // Store a plane of all images column by column; images without it have `missing`.
@@ -144,20 +225,24 @@ private:
         }
     }
 
+    void gatherVariances(Box const& part, Tile<T>& tile) const {
+        gatherPlane(&MaskedImageView<T const>::variance, part, static_cast<VariancePixel>(detail::nan), tile.variances);
+    }
+
     void gather(Box const& part, Tile<T>& tile) const {
         gatherPlane(&MaskedImageView<T const>::image, part, T{}, tile.values);
         if (_masked) gatherPlane(&MaskedImageView<T const>::mask, part, MaskPixel{}, tile.masks);
-        if (_withVariances) {
-            gatherPlane(&MaskedImageView<T const>::variance, part, static_cast<VariancePixel>(detail::nan),
-                        tile.variances);
-        }
+        if (_withVariances) gatherVariances(part, tile);
         if (_weighting == Weighting::ROUNDED) {
             gatherPlane(&MaskedImageView<T const>::variance, part, static_cast<VariancePixel>(detail::nan),
                         tile.weights);
+            tile.infiniteWeights = false;
             for (auto& weight : tile.weights) {
                 // The condition is false for NaN. A weight of noWeight leaves a pixel out.
                 weight = weight > 0.0F ? 1.0F / weight : static_cast<WeightPixel>(detail::noWeight);
+                tile.infiniteWeights = tile.infiniteWeights || weight == std::numeric_limits<WeightPixel>::infinity();
             }
+            if (tile.infiniteWeights && !_withVariances) gatherVariances(part, tile);
         }
     }
 
@@ -166,13 +251,24 @@ private:
         return {plane.data() + k * numImages(), numImages(), 1};
     }
 
+    [[nodiscard]] static bool isInfinite(ImageView<WeightPixel const> const& weights) noexcept {
+        for (std::ptrdiff_t i = 0; i < weights.width(); ++i) {
+            if (weights(i, 0) == std::numeric_limits<WeightPixel>::infinity()) return true;
+        }
+        return false;
+    }
+
     [[nodiscard]] ColumnResult columnResult(Tile<T>& tile, std::ptrdiff_t k) const {
         MaskedImageView<T const> pixels(column(tile.values, k));
         ImageView<WeightPixel const> weights;
         if (_masked) pixels.mask = column(tile.masks, k);
         if (_withVariances) pixels.variance = column(tile.variances, k);
         if (_weighting == Weighting::IMAGES) weights = {_imageWeights.data(), numImages(), 1};
-        if (_weighting == Weighting::ROUNDED) weights = column(tile.weights, k);
+        if (_weighting == Weighting::ROUNDED) {
+            // Without weights, makeStatistics computes them from the variances, in float64.
+            if (tile.infiniteWeights) pixels.variance = column(tile.variances, k);
+            if (!tile.infiniteWeights || !isInfinite(column(tile.weights, k))) weights = column(tile.weights, k);
+        }
         auto const statistics = _builder.compute(detail::ImageSource<T>(pixels, weights, _selection), tile.workspace);
         auto const numGood = statistics.getNumGood();
         auto [value, error] = statistics.getResult(_property);
@@ -212,6 +308,7 @@ template <typename T>
 void checkImage(MaskedImageView<T const> const& image, std::string const& name) {
     detail::checkPlaneSize(image.mask, "The mask of " + name, image.image, "the image");
     detail::checkPlaneSize(image.variance, "The variance of " + name, image.image, "the image");
+    detail::checkCountable(image.image, name);
     if (!image.image.exists() && image.width() > 0 && image.height() > 0) {
         throw InvalidParameterError("The pixels of " + name + " are a view without memory; they must exist");
     }
@@ -225,6 +322,7 @@ void checkOutput(MaskedImageView<T> const& out, std::ptrdiff_t width, std::ptrdi
         throw InvalidParameterError(name + " is " + std::to_string(width) + " x " + std::to_string(height) +
                                     " but the output is " + sizeToString(out) + "; they must be equal");
     }
+    detail::checkOutput(out.image);
 }
 
 }  // namespace

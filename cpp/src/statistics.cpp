@@ -57,8 +57,8 @@ std::string statisticsPropertyToString(Property property) {
     for (auto const& [name, value] : propertyNames) {
         if (value == property) return std::string(name);
     }
-    throw InvalidParameterError("0x" + std::to_string(static_cast<int>(property)) +
-                                " is not one statistics property but " + flagsToString(property));
+    throw InvalidParameterError(std::to_string(static_cast<int>(property)) + " is not one statistics property but " +
+                                flagsToString(property));
 }
 
 StatisticsControl::StatisticsControl(double numSigmaClip, int numIter, MaskPixel andMask, bool isNanSafe,
@@ -75,7 +75,7 @@ double StatisticsControl::getMaskPropagationThreshold(int bit) const {
 
 void StatisticsControl::setNumSigmaClip(double numSigmaClip) {
     if (!(numSigmaClip > 0.0)) {
-        throw InvalidParameterError("numSigmaClip = " + std::to_string(numSigmaClip) + "; it must be > 0");
+        throw InvalidParameterError("numSigmaClip = " + detail::numberToString(numSigmaClip) + "; it must be > 0");
     }
     _numSigmaClip = numSigmaClip;
 }
@@ -87,7 +87,7 @@ void StatisticsControl::setNumIter(int numIter) {
 
 void StatisticsControl::setLeastHalfWidth(double leastHalfWidth) {
     if (!(leastHalfWidth >= 0.0 && std::isfinite(leastHalfWidth))) {
-        throw InvalidParameterError("leastHalfWidth = " + std::to_string(leastHalfWidth) +
+        throw InvalidParameterError("leastHalfWidth = " + detail::numberToString(leastHalfWidth) +
                                     "; it must be finite and >= 0");
     }
     _leastHalfWidth = leastHalfWidth;
@@ -97,7 +97,7 @@ void StatisticsControl::setMaskPropagationThreshold(int bit, double threshold) {
     checkBit(bit);
     if (!(threshold >= 0.0 && std::isfinite(threshold))) {
         throw InvalidParameterError("The threshold of mask bit " + std::to_string(bit) + " is " +
-                                    std::to_string(threshold) + "; it must be a fraction of the weight, >= 0");
+                                    detail::numberToString(threshold) + "; it must be a fraction of the weight, >= 0");
     }
     _maskPropagationThresholds[static_cast<std::size_t>(bit)] = threshold;
 }
@@ -111,10 +111,7 @@ Statistics::Value Statistics::getResult(Property property) const {
         }
         property = static_cast<Property>(asked);
     }
-    if (std::popcount(static_cast<unsigned>(property)) != 1 || (property & allProperties) == 0 || property == ERRORS) {
-        throw InvalidParameterError(std::to_string(static_cast<int>(property)) + " (" + flagsToString(property) +
-                                    ") is not one statistics property");
-    }
+    StatisticsBuilder::checkProperty(property);
     if ((property & asked) == 0) {
         throw InvalidParameterError("You never asked for " + flagsToString(property) + ", only for " +
                                     flagsToString(asked));
@@ -122,12 +119,21 @@ Statistics::Value Statistics::getResult(Property property) const {
     return _results[propertyIndex(property)];
 }
 
-StatisticsBuilder::StatisticsBuilder(int flags, StatisticsControl const& sctrl, int num_threads, bool tallyMasks)
+void StatisticsBuilder::checkProperty(Property property) {
+    if (std::popcount(static_cast<unsigned>(property)) != 1 || (property & allProperties) == 0 || property == ERRORS) {
+        throw InvalidParameterError(std::to_string(static_cast<int>(property)) + " (" + flagsToString(property) +
+                                    ") is not one statistics property");
+    }
+}
+
+StatisticsBuilder::StatisticsBuilder(int flags, StatisticsControl const& sctrl, int num_threads, bool tallyMasks,
+                                     bool whole)
         : _flags(flags),
           _fractions(detail::fractionsFor(flags)),
           _sctrl(sctrl),
           _num_threads(num_threads),
-          _tallyMasks(tallyMasks) {
+          _tallyMasks(tallyMasks),
+          _whole(whole) {
     if ((flags & ~allProperties) != 0) {
         throw InvalidParameterError("Statistics flags " + std::to_string(flags) +
                                     " hold unknown bits; the known ones are " + std::to_string(allProperties));
@@ -141,25 +147,32 @@ StatisticsBuilder::StatisticsBuilder(int flags, StatisticsControl const& sctrl, 
 
 Statistics::Value StatisticsBuilder::mean(detail::Moments const& moments) const {
     double const w = moments.sumW;
-    double error2 = moments.variance() * (moments.sumW2 / (w * w));
+    double error;
     if (_sctrl.getCalcErrorFromInputVariance()) {
-        error2 = moments.sumW2Var / (w * w);
+        error = std::sqrt(moments.sumW2Var / (w * w));
     } else if (_sctrl.getCalcErrorMosaicMode()) {
-        error2 = moments.sumWVar / w;
+        error = std::sqrt(moments.sumWVar / w);
+    } else {
+        error = moments.inUnit(std::sqrt(moments.dividedVariance() * (moments.sumW2 / (w * w))));
     }
-    return {moments.meanValue(), std::sqrt(error2)};
+    return {moments.meanValue(), error};
 }
 
-Statistics::Value StatisticsBuilder::variance(detail::Moments const& moments) const {
-    double const value = moments.variance();
+Statistics::Value StatisticsBuilder::dividedVariance(detail::Moments const& moments) {
+    double const value = moments.dividedVariance();
     auto const n = static_cast<double>(moments.n);
     return {value, std::sqrt(2.0 * (n - 1.0) * value * value / (n * n))};
 }
 
-Statistics::Value StatisticsBuilder::stdev(detail::Moments const& moments) const {
-    auto const [value, error] = variance(moments);
+Statistics::Value StatisticsBuilder::variance(detail::Moments const& moments) {
+    auto const [value, error] = dividedVariance(moments);
+    return {moments.inUnit(value, 2), moments.inUnit(error, 2)};
+}
+
+Statistics::Value StatisticsBuilder::stdev(detail::Moments const& moments) {
+    auto const [value, error] = dividedVariance(moments);
     double const stdev = std::sqrt(value);
-    return {stdev, 0.5 * error / stdev};
+    return {moments.inUnit(stdev), moments.inUnit(0.5 * error / stdev)};
 }
 
 Statistics StatisticsBuilder::assemble(detail::Moments const& all, detail::Moments const& clipped,
@@ -176,42 +189,53 @@ Statistics StatisticsBuilder::assemble(detail::Moments const& all, detail::Momen
             result._orMask |= static_cast<MaskPixel>(std::uint32_t{1} << bit);
         }
     }
-    auto const n = static_cast<double>(all.n);
-    auto const set = [&](Property property, Value value) {
-        if ((_flags & property) == 0) return;
+    Parts const parts{all, clipped, quantiles, deviation, numPixels, result._orMask};
+    for (auto const& row : propertyTable) {
+        if ((_flags & row.property) == 0 || row.property == ERRORS) continue;
+        auto value = valueOf(row.property, parts);
         if ((_flags & ERRORS) == 0) value.second = detail::nan;
-        result._results[propertyIndex(property)] = value;
-    };
-    auto const allMean = mean(all);
-    auto const allVariance = variance(all);
+        result._results[propertyIndex(row.property)] = value;
+    }
+    return result;
+}
+
+Statistics::Value StatisticsBuilder::valueOf(Property property, Parts const& parts) const {
+    auto const& all = parts.all;
+    auto const n = static_cast<double>(all.n);
     // Comparisons ignore a NaN, so that a NaN that was not rejected is not in the minimum and maximum so far.
     bool const haveExtremes = all.n > 0 && !all.anyNan;
-    // An order statistic of one quantile is that quantile, with an unknown error unless a line below sets one.
-    for (auto const& row : propertyTable) {
-        if (row.group == PropertyGroup::ORDER && row.numFractions == 1) {
-            set(row.property, {quantiles.at(row.fractions.front()), detail::nan});
+    switch (property) {
+        case NPOINT: return {n, 0.0};
+        // As in lsst.afw.math, an infinite pixel that was not rejected makes the sum NaN, like the other moments. The
+        // sum of finite pixels may exceed the largest float64.
+        case SUM: return {std::isfinite(all.sumWX) ? all.inUnit(all.sumWX) : detail::nan, 0.0};
+        case MEAN: {
+            auto const [value, error] = mean(all);
+            return {std::isnan(all.sumWX) ? detail::nan : value, error};
         }
+        case VARIANCE: return variance(all);
+        case STDEV: return stdev(all);
+        case MEANSQUARE: {
+            double const value = detail::meanSquare(all);
+            return {value, std::sqrt(2.0) * value / n};
+        }
+        case MEDIAN:
+            return {parts.quantiles.median(),
+                    all.inUnit(std::sqrt(std::numbers::pi / 2.0 * all.dividedVariance() / n))};
+        case IQRANGE: return {parts.quantiles.interquartileRange(), detail::nan};
+        case MAD: return {detail::madToStdev * parts.deviation, detail::nan};
+        case MIN: return {haveExtremes ? all.min : detail::nan, 0.0};
+        case MAX: return {haveExtremes ? all.max : detail::nan, 0.0};
+        case MEANCLIP: return mean(parts.clipped);
+        case VARIANCECLIP: return variance(parts.clipped);
+        case STDEVCLIP: return stdev(parts.clipped);
+        case NCLIPPED: return {static_cast<double>(all.n - parts.clipped.n), 0.0};
+        case NMASKED: return {static_cast<double>(parts.numPixels - all.n), 0.0};
+        case ORMASK: return {static_cast<double>(parts.orMask), 0.0};
+        default: break;
     }
-    set(NPOINT, {n, 0.0});
-    // As in lsst.afw.math, an infinite pixel that was not rejected makes the sum NaN, like the other moments.
-    set(SUM, {std::isfinite(all.sumWX) ? all.sumWX : detail::nan, 0.0});
-    set(MEAN, {std::isnan(all.sumWX) ? detail::nan : allMean.first, allMean.second});
-    set(VARIANCE, allVariance);
-    set(STDEV, stdev(all));
-    double const meanSquare = detail::meanSquare(all);
-    set(MEANSQUARE, {meanSquare, std::sqrt(2.0) * meanSquare / n});
-    set(MEDIAN, {quantiles.median(), std::sqrt(std::numbers::pi / 2.0 * allVariance.first / n)});
-    set(IQRANGE, {quantiles.interquartileRange(), detail::nan});
-    set(MAD, {detail::madToStdev * deviation, detail::nan});
-    set(MIN, {haveExtremes ? all.min : detail::nan, 0.0});
-    set(MAX, {haveExtremes ? all.max : detail::nan, 0.0});
-    set(MEANCLIP, mean(clipped));
-    set(VARIANCECLIP, variance(clipped));
-    set(STDEVCLIP, stdev(clipped));
-    set(NCLIPPED, {static_cast<double>(all.n - clipped.n), 0.0});
-    set(NMASKED, {static_cast<double>(numPixels - all.n), 0.0});
-    set(ORMASK, {static_cast<double>(result._orMask), 0.0});
-    return result;
+    // Any other row of the table is an order statistic of one quantile, with an unknown error.
+    return {parts.quantiles.at(propertyTable[propertyIndex(property)].fractions.front()), detail::nan};
 }
 
 Statistics StatisticsBuilder::ofMask(int flags, std::int64_t numPixels, MaskPixel orMask) {
@@ -228,12 +252,20 @@ Statistics StatisticsBuilder::ofMask(int flags, std::int64_t numPixels, MaskPixe
     return result;
 }
 
+Statistics makeStatistics(StoredImage const& image, StoredPlane const& weights, int flags,
+                          StatisticsControl const& sctrl, int num_threads) {
+    auto const format = image.image.format();
+    StatisticsBuilder const builder(flags, sctrl, num_threads, true, isWhole(format));
+    auto const selection = detail::makeSelection(image, weights, sctrl);
+    return detail::inWorkingType(format, [&]<typename T>(T, std::atomic<bool>* rounded) {
+        return builder.compute(detail::ImageSource<T>(image, weights, selection, rounded));
+    });
+}
+
 template <typename T>
 Statistics makeStatistics(MaskedImageView<T const> const& image, ImageView<WeightPixel const> const& weights, int flags,
                           StatisticsControl const& sctrl, int num_threads) {
-    StatisticsBuilder const builder(flags, sctrl, num_threads);
-    auto const selection = detail::makeSelection<T>(image, weights, sctrl);
-    return builder.compute(detail::ImageSource<T>(image, weights, selection));
+    return makeStatistics(StoredImage(image), StoredPlane(weights), flags, sctrl, num_threads);
 }
 
 template <typename T>
@@ -246,9 +278,12 @@ Statistics makeMaskStatistics(ImageView<MaskPixel const> const& mask, int flags,
     if (mask.width() <= 0 || mask.height() <= 0) {
         throw InvalidParameterError("Mask contains no pixels: its size is " + sizeToString(mask));
     }
+    if (!mask.exists()) throw InvalidParameterError("The mask is a view without memory; it must have pixels");
+    detail::checkThreads(num_threads);
+    detail::checkCountable(mask, "The mask");
     constexpr std::ptrdiff_t rowsPerPiece = 64;
     std::atomic<MaskPixel> all{0};
-    parallelFor((mask.height() + rowsPerPiece - 1) / rowsPerPiece, num_threads, [&](std::ptrdiff_t piece) {
+    parallelFor(detail::ceilDivide(mask.height(), rowsPerPiece), num_threads, [&](std::ptrdiff_t piece) {
         MaskPixel bits = 0;
         auto const end = std::min((piece + 1) * rowsPerPiece, mask.height());
         for (auto y = piece * rowsPerPiece; y < end; ++y) {
@@ -266,6 +301,7 @@ Statistics makeMaskStatistics(ImageView<MaskPixel const> const& mask, int flags,
             MaskedImageView<T const> const&, ImageView<WeightPixel const> const&, int, StatisticsControl const&, int);
 EVENSKY_INSTANTIATE(float)
 EVENSKY_INSTANTIATE(double)
+EVENSKY_INSTANTIATE(std::int16_t)
 EVENSKY_INSTANTIATE(std::int32_t)
 EVENSKY_INSTANTIATE(std::uint16_t)
 EVENSKY_INSTANTIATE(std::uint64_t)

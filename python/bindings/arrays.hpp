@@ -6,6 +6,7 @@
 #include <pybind11/pybind11.h>
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -13,6 +14,7 @@
 
 #include "evensky/box.hpp"
 #include "evensky/errors.hpp"
+#include "evensky/stored.hpp"
 #include "evensky/view.hpp"
 
 namespace evensky::python {
@@ -69,6 +71,96 @@ private:
     ImageView<T const> _view;
 };
 
+// Return whether the byte order of a type is not the machine's.
+inline bool isSwapped(py::dtype const& dtype) {
+    constexpr char other = std::endian::native == std::endian::little ? '>' : '<';
+    return dtype.byteorder() == other;
+}
+
+// Return the format of a type of any byte order; nullopt if the core has none.
+inline std::optional<PixelFormat> formatOf(py::dtype const& dtype) {
+    auto const size = dtype.itemsize();
+    switch (dtype.kind()) {
+        case 'f':
+            if (size == 4) return PixelFormat::FLOAT32;
+            if (size == 8) return PixelFormat::FLOAT64;
+            break;
+        case 'i':
+            if (size == 2) return PixelFormat::INT16;
+            if (size == 4) return PixelFormat::INT32;
+            break;
+        case 'u':
+            if (size == 2) return PixelFormat::UINT16;
+            if (size == 8) return PixelFormat::UINT64;
+            break;
+        default: break;
+    }
+    return std::nullopt;
+}
+
+// Input plane of any byte order, with any strides; pixels need not be aligned. Nothing is copied.
+class StoredInput {
+public:
+    // Plane of one type, such as a mask.
+    StoredInput(std::optional<py::array> const& array, PixelFormat expected, char const* type, char const* name) {
+        if (!array) return;
+        checkDimensions(*array, name);
+        if (formatOf(array->dtype()) != expected) {
+            throw InvalidParameterError(std::string(name) + " has dtype " +
+                                        py::cast<std::string>(py::str(array->dtype())) + "; it must be " + type);
+        }
+        view(*array, expected);
+    }
+    // Image of any type. `bzero` is 32768 for unsigned pixels that FITS stores as signed ones, else 0.
+    StoredInput(py::array const& array, char const* name, int bzero = 0) {
+        checkDimensions(array, name);
+        auto format = formatOf(array.dtype());
+        if (!format) {
+            throw InvalidParameterError("Pixels have dtype " + py::cast<std::string>(py::str(array.dtype())) +
+                                        "; it must be float32, float64, int16, int32, uint16 or uint64");
+        }
+        if (bzero != 0) {
+            if (bzero != 32768 || *format != PixelFormat::INT16) {
+                throw InvalidParameterError("bzero = " + std::to_string(bzero) + " with pixels of dtype " +
+                                            py::cast<std::string>(py::str(array.dtype())) +
+                                            "; it must be 0, or 32768 with int16");
+            }
+            format = PixelFormat::UINT16_SHIFTED;
+        }
+        view(array, *format);
+    }
+    [[nodiscard]] StoredPlane const& plane() const noexcept { return _plane; }
+
+private:
+    static void checkDimensions(py::array const& array, char const* name) {
+        if (array.ndim() == 2) return;
+        throw InvalidParameterError(std::string(name) + " has shape " + shapeToString(array) +
+                                    "; it must have two dimensions");
+    }
+    void view(py::array const& array, PixelFormat format) {
+        _array = array;
+        _plane = {array.data(),     array.shape(1), array.shape(0),          array.strides(1),
+                  array.strides(0), format,         isSwapped(array.dtype())};
+    }
+
+    std::optional<py::array> _array;  // keeps the memory alive
+    StoredPlane _plane;
+};
+
+// Planes of an image: pixels, and mask and variance if there are any.
+class StoredPlanes {
+public:
+    StoredPlanes(py::array const& image, std::optional<py::array> const& mask, std::optional<py::array> const& variance,
+                 std::string const& name, int bzero = 0)
+            : _image(image, ("The " + name + "image").c_str(), bzero),
+              _mask(mask, PixelFormat::INT32, "int32", ("The " + name + "mask").c_str()),
+              _variance(variance, PixelFormat::FLOAT32, "float32", ("The " + name + "variance").c_str()) {}
+    [[nodiscard]] StoredImage image() const noexcept { return {_image.plane(), _mask.plane(), _variance.plane()}; }
+
+private:
+    StoredInput _image, _mask, _variance;
+};
+
 // Return a view of an output plane.
 template <typename T>
 ImageView<T> outputPlane(py::array& array, char const* name) {
@@ -80,18 +172,6 @@ ImageView<T> outputPlane(py::array& array, char const* name) {
 }
 
 // Call work(T{}) with T the pixel type of `array`.
-template <typename Work>
-auto dispatchPixel(py::array const& array, Work const& work) {
-    auto const& dtype = array.dtype();
-    if (dtype.equal(py::dtype::of<float>())) return work(float{});
-    if (dtype.equal(py::dtype::of<double>())) return work(double{});
-    if (dtype.equal(py::dtype::of<std::int32_t>())) return work(std::int32_t{});
-    if (dtype.equal(py::dtype::of<std::uint16_t>())) return work(std::uint16_t{});
-    if (dtype.equal(py::dtype::of<std::uint64_t>())) return work(std::uint64_t{});
-    throw InvalidParameterError("Pixels have dtype " + py::cast<std::string>(py::str(dtype)) +
-                                "; it must be float32, float64, int32, uint16 or uint64 in native byte order");
-}
-
 template <typename Work>
 auto dispatchFloating(py::array const& array, Work const& work) {
     if (array.dtype().equal(py::dtype::of<float>())) return work(float{});

@@ -135,24 +135,21 @@ void declareBackground(py::module_& module) {
     py::class_<Background, std::shared_ptr<Background>>(module, "Background", InitialisedOnly{})
             .def(py::init([](py::array const& image, std::optional<py::array> const& mask,
                              std::optional<py::array> const& variance, std::int64_t x0, std::int64_t y0,
-                             BackgroundControl bctrl, int num_threads) {
+                             BackgroundControl bctrl, int num_threads, int bzero) {
                      // Other threads may change the controls while the GIL is released, so the measurement uses a copy.
                      // The background then keeps the control that was given.
                      auto const given = bctrl.getStatisticsControl();
                      bctrl.setStatisticsControl(std::make_shared<StatisticsControl>(*given));
-                     auto const background = dispatchPixel(image, [&]<typename T>(T) {
-                         InputPlane<T> const pixels(image, "The image");
-                         InputPlane<MaskPixel> const maskPlane(mask, "The mask");
-                         InputPlane<VariancePixel> const variancePlane(variance, "The variance");
-                         MaskedImageView<T const> const view(pixels.view(), maskPlane.view(), variancePlane.view());
+                     StoredPlanes const planes(image, mask, variance, "", bzero);
+                     auto const background = [&] {
                          py::gil_scoped_release const release;
-                         return std::make_shared<Background>(view, x0, y0, bctrl, num_threads);
-                     });
+                         return std::make_shared<Background>(planes.image(), x0, y0, bctrl, num_threads);
+                     }();
                      background->getBackgroundControl()->setStatisticsControl(given);
                      return background;
                  }),
                  py::arg("image"), py::arg("mask"), py::arg("variance"), py::arg("x0"), py::arg("y0"), py::arg("bctrl"),
-                 py::arg("num_threads") = 0)
+                 py::arg("num_threads") = 0, py::arg("bzero") = 0)
             .def(py::init([](std::array<std::int64_t, 4> const& imageBBox, py::array const& image,
                              std::optional<py::array> const& mask, std::optional<py::array> const& variance,
                              std::shared_ptr<BackgroundControl> const& bctrl) {

@@ -18,15 +18,12 @@ py::tuple bin(ImageAndMask const& reference, ImageAndMask const& science, std::v
               std::vector<std::int64_t> const& y_edges, PairOptions const& options, int num_threads) {
     auto const& [refImage, refMask] = reference;
     auto const& [sciImage, sciMask] = science;
-    auto const bins = dispatchFloating(sciImage, [&]<typename T>(T) {
-        InputPlane<T> const image(refImage, "The reference image");
-        InputPlane<MaskPixel> const mask(refMask, "The reference mask");
-        InputPlane<T> const scienceImage(sciImage, "The science image");
-        InputPlane<MaskPixel> const scienceMask(sciMask, "The science mask");
+    StoredPlanes const from(refImage, refMask, std::nullopt, "reference ");
+    StoredPlanes const to(sciImage, sciMask, std::nullopt, "science ");
+    auto const bins = [&] {
         py::gil_scoped_release const release;
-        return bin_differences<T>({image.view(), mask.view(), {}}, {scienceImage.view(), scienceMask.view(), {}},
-                                  x_edges, y_edges, options, num_threads);
-    });
+        return bin_differences(from.image(), to.image(), x_edges, y_edges, options, num_threads);
+    }();
     auto const ny = static_cast<py::ssize_t>(y_edges.size()) - 1;
     auto const nx = static_cast<py::ssize_t>(x_edges.size()) - 1;
     auto const grid = [&](auto const& values) { return toArray(values).reshape({ny, nx}); };
@@ -44,15 +41,12 @@ py::tuple sum(ImageAndMask const& reference, ImageAndMask const& science, std::v
         return std::vector<double>(limits.data(), limits.data() + limits.size());
     };
     auto const least = listed(lows), most = listed(highs);
-    auto const cells = dispatchFloating(sciImage, [&]<typename T>(T) {
-        InputPlane<T> const image(refImage, "The reference image");
-        InputPlane<MaskPixel> const mask(refMask, "The reference mask");
-        InputPlane<T> const scienceImage(sciImage, "The science image");
-        InputPlane<MaskPixel> const scienceMask(sciMask, "The science mask");
+    StoredPlanes const from(refImage, refMask, std::nullopt, "reference ");
+    StoredPlanes const to(sciImage, sciMask, std::nullopt, "science ");
+    auto const cells = [&] {
         py::gil_scoped_release const release;
-        return sum_differences<T>({image.view(), mask.view(), {}}, {scienceImage.view(), scienceMask.view(), {}},
-                                  x_edges, y_edges, least, most, options, num_threads);
-    });
+        return sum_differences(from.image(), to.image(), x_edges, y_edges, least, most, options, num_threads);
+    }();
     auto const ny = static_cast<py::ssize_t>(y_edges.size()) - 1;
     auto const nx = static_cast<py::ssize_t>(x_edges.size()) - 1;
     auto const grid = [&](auto const& values) { return toArray(values).reshape({ny, nx}); };

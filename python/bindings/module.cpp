@@ -15,5 +15,6 @@ PYBIND11_MODULE(_core, module) {
     py::declareDifferences(module);
     py::declareSampling(module);
     py::declareStack(module);
+    py::declareCombine(module);
     py::declareBinImage(module);
 }

@@ -16,6 +16,7 @@ void declarePair(pybind11::module_& module);
 void declareDifferences(pybind11::module_& module);
 void declareSampling(pybind11::module_& module);
 void declareStack(pybind11::module_& module);
+void declareCombine(pybind11::module_& module);
 void declareBinImage(pybind11::module_& module);
 
 }  // namespace evensky::python

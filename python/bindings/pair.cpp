@@ -17,18 +17,12 @@ PairResult match(Planes const& reference, Planes const& science, py::array match
                  PairOptions options, int num_threads) {
     auto const& [refImage, refMask, refVariance] = reference;
     auto const& [sciImage, sciMask, sciVariance] = science;
-    return dispatchFloating(sciImage, [&]<typename T>(T) {
-        InputPlane<T> const image(refImage, "The reference image");
-        InputPlane<MaskPixel> const mask(refMask, "The reference mask");
-        InputPlane<VariancePixel> const variance(refVariance, "The reference variance");
-        InputPlane<T> const scienceImage(sciImage, "The science image");
-        InputPlane<MaskPixel> const scienceMask(sciMask, "The science mask");
-        InputPlane<VariancePixel> const scienceVariance(sciVariance, "The science variance");
+    return dispatchFloating(matched, [&]<typename T>(T) {
+        StoredPlanes const from(refImage, refMask, refVariance, "reference ");
+        StoredPlanes const to(sciImage, sciMask, sciVariance, "science ");
         auto const out = outputPlane<T>(matched, "The matched image");
-        MaskedImageView<T const> const from(image.view(), mask.view(), variance.view());
-        MaskedImageView<T const> const to(scienceImage.view(), scienceMask.view(), scienceVariance.view());
         py::gil_scoped_release const release;
-        return matchBackgrounds<T>(from, to, out, x0, y0, options, num_threads);
+        return matchBackgrounds<T>(from.image(), to.image(), out, x0, y0, options, num_threads);
     });
 }
 

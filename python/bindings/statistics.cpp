@@ -78,16 +78,11 @@ StatisticsControl controlFromState(py::tuple const& state) {
 
 Statistics statisticsOf(py::array const& image, std::optional<py::array> const& mask,
                         std::optional<py::array> const& variance, std::optional<py::array> const& weights, int flags,
-                        StatisticsControl sctrl, int num_threads) {
-    return dispatchPixel(image, [&]<typename T>(T) {
-        InputPlane<T> const pixels(image, "The image");
-        InputPlane<MaskPixel> const maskPlane(mask, "The mask");
-        InputPlane<VariancePixel> const variancePlane(variance, "The variance");
-        InputPlane<WeightPixel> const weightsPlane(weights, "The weights image");
-        MaskedImageView<T const> const view(pixels.view(), maskPlane.view(), variancePlane.view());
-        py::gil_scoped_release const release;
-        return makeStatistics<T>(view, weightsPlane.view(), flags, sctrl, num_threads);
-    });
+                        StatisticsControl sctrl, int num_threads, int bzero) {
+    StoredPlanes const planes(image, mask, variance, "", bzero);
+    StoredInput const weightsPlane(weights, PixelFormat::FLOAT32, "float32", "The weights image");
+    py::gil_scoped_release const release;
+    return makeStatistics(planes.image(), weightsPlane.plane(), flags, sctrl, num_threads);
 }
 
 }  // namespace
@@ -170,7 +165,8 @@ void declareStatistics(py::module_& module) {
 
     module.def("stringToStatisticsProperty", &stringToStatisticsProperty, py::arg("property"));
     module.def("makeStatistics", &statisticsOf, py::arg("image"), py::arg("mask"), py::arg("variance"),
-               py::arg("weights"), py::arg("flags"), py::arg("sctrl"), py::arg("num_threads") = 0);
+               py::arg("weights"), py::arg("flags"), py::arg("sctrl"), py::arg("num_threads") = 0,
+               py::arg("bzero") = 0);
     module.def(
             "makeMaskStatistics",
             [](py::array const& mask, int flags, int num_threads) {

@@ -5,6 +5,9 @@ The functions are imported when they are first used; ``__init__.pyi`` says where
 
 from __future__ import annotations
 
+from . import _command as _command  # first, as the command may be interrupted while the rest is imported
+
+# isort: split
 import lazy_loader
 
 from ._core import __version__, get_num_threads, set_num_threads, simd_level
@@ -16,6 +19,8 @@ __all__ = [
     "__version__",
     "amplifier",
     "clipped_stats",
+    "combine",
+    "combine_files",
     "detector",
     "estimate_background",
     "gain",
@@ -27,6 +32,7 @@ __all__ = [
     "match_all",
     "match_files",
     "match_tract",
+    "remake_report",
     "set_num_threads",
     "simd_level",
     "template",

@@ -85,6 +85,7 @@ def makeStatistics(
     flags: _Int,
     sctrl: StatisticsControl,
     num_threads: _Int = 0,
+    bzero: _Int = 0,
 ) -> Statistics: ...
 def makeMaskStatistics(mask: _Plane, flags: _Int, num_threads: _Int = 0) -> Statistics: ...
 
@@ -254,6 +255,7 @@ class Background:
         y0: _Int,
         bctrl: BackgroundControl,
         num_threads: _Int = 0,
+        bzero: _Int = 0,
     ) -> None: ...
     @overload
     def __init__(
@@ -379,6 +381,19 @@ def stack(
     maskMap: Sequence[tuple[_Int, _Int]],
     num_threads: _Int = 0,
 ) -> None: ...
+def combine(
+    out: tuple[_Plane, _Plane | None, _Plane | None, _Plane | None, _Plane | None, _Plane | None, _Plane | None],
+    images: Sequence[tuple[_Plane, _Plane | None, _Plane | None, _Int, _Float, _Float]],
+    statistic: str,
+    sigma_low: _Float,
+    sigma_high: _Float,
+    rounds: _Int,
+    centre: str | None,
+    scatter: str | None,
+    by_variance: bool,
+    variance_factors: Sequence[_Float] | np.ndarray = (),
+    num_threads: _Int = 0,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
 def stack_lines(
     out: _Planes, image: _Planes, property: _Int, rows: bool, sctrl: StatisticsControl, num_threads: _Int = 0
 ) -> None: ...

@@ -94,7 +94,7 @@ def checked_planes(planes: Mapping[str, int]) -> dict[str, int]:
     for name, bit in planes.items():
         check_plane_name(name)
         if isinstance(bit, bool) or not isinstance(bit, int | np.integer):
-            raise InvalidParameterError(f"Mask plane {name!r} has number {bit!r}; a whole number is needed")
+            raise InvalidParameterError(f"Mask plane {name!r} has number {shown(bit)}; a whole number is needed")
         if not 0 <= bit < MAX_PLANES:
             raise OutOfRangeError(f"Mask plane {name!r} has number {bit}; it must be 0 to {MAX_PLANES - 1}")
         if bit in seen:

@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
-__all__ = ["printable", "reason_of", "with_digits"]
+__all__ = ["printable", "reason_of", "shortened", "visible", "visible_lines", "with_digits"]
 
 import math
+import re
+from unicodedata import combining
+
+# Letters that Python calls printable although nothing is seen of them: fillers, joiners and selectors of variants.
+# Names that differ in them alone would look the same.
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+# Number of marks on one letter that languages need; more of them cover the lines above and below.
+_MOST_MARKS = 4
+
+
+def visible(text: str) -> str:
+    """Return text in which all that cannot be seen, but for spaces, is shown as an escape of Python.
+
+    These are control characters (ends of lines, too), what changes the direction of writing, characters without a
+    width, bytes of file names that cannot be decoded, and marks that are stacked on one letter.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(visible("\\x1b[31mred\\u202e"))
+    \\x1b[31mred\\u202e
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    letters, marks = [], 0
+    for letter in text:
+        marks = marks + 1 if combining(letter) else 0
+        seen = letter.isprintable() and marks <= _MOST_MARKS and _INVISIBLE.match(letter) is None
+        letters.append(letter if seen else letter.encode("unicode_escape", "surrogatepass").decode("ascii"))
+    return "".join(letters)
+
+
+def visible_lines(text: str) -> str:
+    """Return text as `visible` does, but with its ends of lines."""
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def printable(text: str) -> str:
-    """Return text on one line, with control characters and undecodable bytes of file names as escapes.
+    """Return text on one line, with single spaces, and with escapes for what cannot be seen, as `visible` has them.
 
     Parameters
     ----------
@@ -18,11 +60,15 @@ def printable(text: str) -> str:
     -------
     str
     """
-    line = " ".join(text.split())
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for letter in line
-    )
+    return visible(" ".join(text.split()))
+
+
+def shortened(text: str, most: int) -> str:
+    """Return text of at most so many letters, with dots for what is left out in the middle."""
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 2
+    return f"{text[: most - 1 - end]}\u2026{text[len(text) - end :]}"
 
 
 def reason_of(error: BaseException) -> str:

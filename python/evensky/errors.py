@@ -16,6 +16,7 @@ __all__ = [
     "IoError",
     "LengthError",
     "LogicError",
+    "LostLockError",
     "NotFoundError",
     "OutOfRangeError",
     "RangeError",
@@ -28,10 +29,15 @@ import builtins
 from collections.abc import Sequence
 
 from ._core import set_error_classes
+from ._text import visible_lines
 
 
 class EvenskyError(builtins.Exception):
     """Base class of all evensky exceptions; also named `Exception` here, as in the original."""
+
+    def __str__(self) -> str:
+        # Names of files may hold sequences that steer a terminal, and tracebacks are printed as they are.
+        return visible_lines(super().__str__())
 
     def what(self) -> str:
         """Return the message."""
@@ -117,6 +123,10 @@ class IoError(RuntimeError, OSError):
 
 class FitsError(IoError):
     """Failure to read or write a file; the message names the file."""
+
+
+class LostLockError(FitsError):
+    """Folder that a run may no longer write to, as its lock has been taken over by another run, or is gone."""
 
 
 # The original's name of the base class.

@@ -24,13 +24,13 @@ import importlib.machinery
 import importlib.util
 import runpy
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from . import errors
+from ._locks import process_lock
 from .errors import InvalidParameterError
 
 # The modules whose names a stand-in has. They are imported when a name is first asked for.
@@ -98,7 +98,7 @@ _OPTIONAL = {
     ),
 }
 
-_lock = threading.RLock()
+_lock = process_lock()
 _installed: dict[str, _StandIn] = {}
 _added: dict[str, type] = {}  # assertions, and the class that got them
 

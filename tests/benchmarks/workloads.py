@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 from typing import Any
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -132,8 +133,10 @@ def backgrounds(
         works["sep"] = lambda: sep.Background(clean, mask=bad, bw=size, bh=size).back(dtype=np.float32)
     if photutils_background is not None and "photutils" in peers:
         clip = astropy_stats.SigmaClip(sigma=3, maxiters=3)
+        # From version 3.1 on, photutils computes boxes with compiled code, in several threads by default.
+        threads = {"n_threads": 1} if "n_threads" in signature(photutils_background.Background2D).parameters else {}
         works["photutils"] = lambda: (
-            photutils_background.Background2D(clean, size, mask=bad, sigma_clip=clip).background
+            photutils_background.Background2D(clean, size, mask=bad, sigma_clip=clip, **threads).background
         )
     return works
 

@@ -91,11 +91,19 @@ int main(int argc, char** argv) {
     }
     SamplingMap const map{{x.data(), nodes, nodes}, {y.data(), nodes, nodes}, step};
 
+    auto const binsOf = [&](int size) {
+        auto const number = static_cast<int>(side) / size;
+        BackgroundControl const small(number, number, sctrl, MEANCLIP);
+        Background const again(one.view(), 0, 0, small, 1);
+    };
     auto const statistics = [&](int flags) { (void)makeStatistics<float>(one.view(), flags, sctrl, 1); };
     std::map<std::string, std::function<void()>> const works{
             {"moments", [&] { statistics(MEAN | STDEV | NPOINT); }},
             {"clipped", [&] { statistics(MEANCLIP | STDEVCLIP | MEDIAN | NPOINT); }},
             {"bins", [&] { Background const again(one.view(), 0, 0, bctrl, 1); }},
+            {"bins8", [&] { binsOf(8); }},
+            {"bins16", [&] { binsOf(16); }},
+            {"bins32", [&] { binsOf(32); }},
             {"akima", [&] { background.getImage(out, {0, 0, side, side}, 1); }},
             {"chebyshev", [&] { approximate.getImage(out, {0, 0, side, side}, -1, -1, 1); }},
             {"match", [&] { (void)matchBackgrounds<float>(one.view(), other.view(), out, 0, 0, options, 1); }},

@@ -9,6 +9,7 @@
 #include "testing.hpp"
 
 using namespace evensky;
+using testing::holds;
 using testing::messageOf;
 using testing::Pixels;
 
@@ -226,4 +227,200 @@ TEST_CASE("background: a control copies the controls that it is given") {
     CHECK(sctrl->getNumIter() == 1);
     other.setApproximateControl(nullptr);
     CHECK(other.getApproximateControl()->getStyle() == evensky::ApproximateControl::UNKNOWN);
+}
+
+TEST_CASE("background: bins along axes of any size") {
+    constexpr auto largest = std::numeric_limits<std::int64_t>::max();
+    constexpr auto least = std::numeric_limits<std::int64_t>::min();
+    constexpr auto mostBins = std::numeric_limits<int>::max();
+    using Edges = std::vector<std::int64_t>;
+    CHECK(BinGrid::steps(largest, largest - 1).edges == Edges{0, largest - 1, largest});
+    CHECK(BinGrid::steps(largest, largest).edges == Edges{0, largest});
+    CHECK(BinGrid::steps(5, largest).edges == Edges{0, 5});
+    CHECK(BinGrid::steps(largest, largest / 2).edges == Edges{0, largest / 2, largest - 1, largest});
+    CHECK(BinGrid::steps(0, 3).edges == Edges{0});
+    CHECK(BinGrid::steps(least, 3).edges == Edges{0});
+    CHECK(BinGrid::evenly(largest, 1).edges == Edges{0, largest});
+    CHECK(BinGrid::evenly(largest, 2).edges == Edges{0, largest / 2 + 1, largest});
+    // Nothing is allocated for bins that there cannot be.
+    auto const tooMany = messageOf<LengthError>([] { (void)BinGrid::steps(largest, 1); });
+    CHECK(holds(tooMany, "9223372036854775807 bins; there can be at most 2147483647"));
+    CHECK_THROWS_AS((void)BinGrid::evenly(mostBins - std::int64_t{1}, mostBins), InvalidParameterError);
+    CHECK_THROWS_AS((void)BinGrid::evenly(0, 1), InvalidParameterError);
+    CHECK_THROWS_AS((void)BinGrid::evenly(least, mostBins), InvalidParameterError);
+    CHECK(holds(messageOf<InvalidParameterError>([] { (void)BinGrid::evenly(5, 0); }), "count = 0 bins"));
+    CHECK(holds(messageOf<InvalidParameterError>([] { (void)BinGrid::evenly(5, -1); }), "count = -1 bins"));
+}
+
+TEST_CASE("background: the first bin without pixels is named") {
+    for (int count = 1; count < 40; ++count) {
+        for (std::int64_t size = 0; size < count; ++size) {
+            std::int64_t bin = 0, start = 0;
+            for (;; ++bin) {
+                auto const end = std::min(((bin + 1) * size + count / 2) / count, size);
+                if (end <= start) break;
+                start = end;
+            }
+            auto const message = messageOf<InvalidParameterError>([&] { (void)BinGrid::evenly(size, count); });
+            CAPTURE(count);
+            CAPTURE(size);
+            CHECK(holds(message, "bin " + std::to_string(bin) + " of " + std::to_string(count)));
+        }
+    }
+}
+
+TEST_CASE("background: an empty box may be anywhere") {
+    constexpr auto largest = std::numeric_limits<std::int64_t>::max();
+    constexpr auto least = std::numeric_limits<std::int64_t>::min();
+    auto const image = testing::noise(50, 40, 10.0, 1.0);
+    Background const background(MaskedImageView<float const>(image.view()), least, least, BackgroundControl(5, 5));
+    std::vector<float> out(10);
+    for (Box const& box : {Box{largest, largest, 0, 5}, Box{largest, largest, 5, 0}, Box{0, 0, 0, 0}}) {
+        ImageView<float> const part(out.data(), box.width, box.height);
+        CHECK_NOTHROW(background.getImage(part, box));
+        CHECK_NOTHROW(
+                background.getApproximate(ApproximateControl(ApproximateControl::CHEBYSHEV, 2)).getImage(part, box));
+        CHECK_NOTHROW(
+                background.getApproximate(ApproximateControl(ApproximateControl::CHEBYSHEV, 2)).getVariance(part, box));
+    }
+    CHECK_NOTHROW(background.getImage(ImageView<float>(out.data(), -3, 5), Box{0, 0, -3, 5}));
+}
+
+TEST_CASE("background: models do not depend on the place of the image, up to the largest coordinate") {
+    constexpr auto far = std::int64_t{1} << 62;
+    auto const image = testing::noise(60, 50, 10.0, 1.0);
+    std::shared_ptr<ApproximateControl> const actrl =
+            std::make_shared<ApproximateControl>(ApproximateControl::CHEBYSHEV, 3);
+    for (auto const& approximation : {std::shared_ptr<ApproximateControl>(), actrl}) {
+        BackgroundControl const control(Interpolate::AKIMA_SPLINE, 6, 6, THROW_EXCEPTION, nullptr, MEAN, approximation);
+        testing::Pixels<float> here(60, 50), there(60, 50);
+        Background const near(MaskedImageView<float const>(image.view()), 0, 0, control);
+        near.getImage(here.view(), near.getImageBBox());
+        for (auto const corner : {far, -far - far}) {
+            Background const other(MaskedImageView<float const>(image.view()), corner, corner, control);
+            other.getImage(there.view(), other.getImageBBox());
+            CHECK(here.values == there.values);
+        }
+    }
+}
+
+TEST_CASE("background: a grid or an output without memory is refused") {
+    Box const box{0, 0, 20, 20};
+    ImageView<float const> const nothing(nullptr, 5, 5);
+    CHECK(holds(messageOf<InvalidParameterError>([&] { Background(box, MaskedImageView<float const>(nothing)); }),
+                "without memory"));
+    std::vector<float> values(25, 1.0F);
+    Background const background(box, MaskedImageView<float const>(ImageView<float const>(values.data(), 5, 5)));
+    ApproximateControl const actrl(ApproximateControl::CHEBYSHEV, 1, -1, false);
+    auto const model = background.getApproximate(actrl);
+    ImageView<float> const out(nullptr, 20, 20);
+    CHECK(holds(messageOf<InvalidParameterError>([&] { background.getImage(out, box); }), "20 x 20"));
+    CHECK(holds(messageOf<InvalidParameterError>([&] { model.getImage(out, box); }), "without memory"));
+    CHECK(holds(messageOf<InvalidParameterError>([&] { model.getVariance(out, box); }), "without memory"));
+    std::vector<double> const centers{0, 1, 2, 3, 4};
+    CHECK(holds(messageOf<InvalidParameterError>(
+                        [&] { Approximate(centers, centers, MaskedImageView<float const>(nothing), box, actrl); }),
+                "without memory"));
+    CHECK_THROWS_AS(Approximate(Box{}, ApproximateControl(ApproximateControl::CHEBYSHEV, 0), {1.0}, {1.0}),
+                    InvalidParameterError);
+    // A grid of one row of 2^31 bins, whose strides are 0.
+    ImageView<float const> const wide(values.data(), std::int64_t{1} << 31, 1, 0, 0);
+    Box const wideBox{0, 0, std::int64_t{1} << 40, 1};
+    CHECK_THROWS_AS(Background(wideBox, MaskedImageView<float const>(wide)), InvalidParameterError);
+}
+
+TEST_CASE("background: grids and models scale with the pixels, up to the ends of the range of float32") {
+    auto const image = testing::noise(60, 50, 10.0, 1.0);
+    auto const mask = testing::speckles(60, 50, 0.05, 1);
+    auto const modelsOf = [&](Pixels<float> const& pixels) {
+        StatisticsControl sctrl;
+        sctrl.setAndMask(1);
+        Background const background(MaskedImageView<float const>(pixels.view(), mask.view()), 0, 0,
+                                    BackgroundControl(6, 6, sctrl));
+        Pixels<float> spline(60, 50), series(60, 50);
+        background.getImage(spline.view(), background.getImageBBox());
+        background.getApproximate(ApproximateControl(ApproximateControl::CHEBYSHEV, 3))
+                .getImage(series.view(), background.getImageBBox());
+        spline.values.insert(spline.values.end(), series.values.begin(), series.values.end());
+        return spline.values;
+    };
+    auto const plain = modelsOf(image);
+    for (int const k : {-100, 100, 120}) {
+        auto scaled = image;
+        for (auto& value : scaled.values) value = std::ldexp(value, k);
+        auto const models = modelsOf(scaled);
+        for (std::size_t i = 0; i < plain.size(); ++i) REQUIRE(models[i] == std::ldexp(plain[i], k));
+    }
+}
+
+namespace {
+
+// Images on which the ways of computing few and many pixels could differ.
+std::vector<std::pair<char const*, Pixels<float>>> differentSkies(std::ptrdiff_t width, std::ptrdiff_t height) {
+    std::vector<std::pair<char const*, Pixels<float>>> skies;
+    auto const add = [&](char const* name, auto const& change) {
+        auto image = testing::noise(width, height, 100.0, 5.0);
+        for (std::size_t i = 0; i < image.values.size(); ++i) image.values[i] = change(i, image.values[i]);
+        skies.emplace_back(name, image);
+    };
+    add("noise", [](std::size_t, float value) { return value; });
+    add("stars, NaN and infinity", [](std::size_t i, float value) {
+        if (i % 101 == 5) return static_cast<float>(i % 3 == 0 ? testing::nan : -testing::infinity);
+        return i % 17 == 3 ? value + 3000.0F : value;
+    });
+    add("whole numbers", [](std::size_t, float value) { return std::round(0.1F * value); });
+    add("constant but for some", [](std::size_t i, float) { return i % 37 == 0 ? 9.0F : 7.25F; });
+    add("levels far apart", [](std::size_t i, float value) { return i % 5 == 0 ? value + 1e6F : value; });
+    add("a wide range",
+        [](std::size_t i, float value) { return std::ldexp(value - 100.0F, static_cast<int>(i * 7 % 200) - 100); });
+    return skies;
+}
+
+bool sameBits(double a, double b) { return (std::isnan(a) && std::isnan(b)) || a == b; }
+
+}  // namespace
+
+// Bins of few pixels are computed side by side, and those of many one by one; images always are.
+TEST_CASE("background: a bin has the statistics of an image of its pixels, to the last bit") {
+    constexpr std::ptrdiff_t width = 137, height = 65;
+    // Messages are made in lambdas, which do not capture structured bindings in clang 15 and older.
+    for (auto const& [skyName, image] : differentSkies(width, height)) {
+        auto const& name = skyName;
+        for (double const bad : {0.0, 0.1, 0.9}) {
+            auto const mask = testing::speckles(width, height, bad, 1);
+            for (auto const& grid : {std::pair{137, 65}, {40, 20}, {17, 8}, {9, 4}, {4, 2}, {3, 1}}) {
+                auto const nx = grid.first, ny = grid.second;
+                for (auto const property : {MEANCLIP, STDEVCLIP, VARIANCECLIP, NCLIPPED, MEAN, MEDIAN, STDEV, VARIANCE,
+                                            SUM, IQRANGE, MEANSQUARE, NPOINT, NMASKED, MIN, MAX, MAD}) {
+                    for (auto const& clipping : {std::pair{3.0, 3}, {1.5, 6}, {2.0, 1}, {1.2, 1000}}) {
+                        auto const nsigma = clipping.first;
+                        auto const rounds = clipping.second;
+                        StatisticsControl const sctrl(nsigma, rounds, 1);
+                        auto const bctrl = BackgroundControl(nx, ny, sctrl, property);
+                        MaskedImageView<float const> const view(image.view(), mask.view());
+                        Background const background(view, 0, 0, bctrl, 1);
+                        auto const bins = background.statsImage();
+                        auto const x = BinGrid::evenly(width, nx).edges, y = BinGrid::evenly(height, ny).edges;
+                        // All bins of a coarse grid, and some of a fine one.
+                        auto const step = std::max<std::size_t>(1, static_cast<std::size_t>(nx * ny) / 29);
+                        for (std::size_t k = 0; k < static_cast<std::size_t>(nx * ny); k += step) {
+                            auto const i = k % static_cast<std::size_t>(nx), j = k / static_cast<std::size_t>(nx);
+                            Box const box{x[i], y[j], x[i + 1] - x[i], y[j + 1] - y[j]};
+                            auto const [value, error] =
+                                    makeStatistics<float>({image.view().subview(box), mask.view().subview(box)},
+                                                          property | ERRORS, sctrl, 1)
+                                            .getResult(property);
+                            auto const at = static_cast<std::ptrdiff_t>(i);
+                            auto const row = static_cast<std::ptrdiff_t>(j);
+                            INFO(name, ", ", statisticsPropertyToString(property), ", ", nx, " x ", ny, " bins, bin ",
+                                 k, ", ", bad, " masked, ", nsigma, " sigma, ", rounds, " rounds");
+                            CHECK(sameBits(bins.image(at, row), static_cast<float>(value)));
+                            CHECK(sameBits(bins.variance(at, row), static_cast<float>(error)));
+                        }
+                        if ((property & propertiesOf(PropertyGroup::CLIPPED)) == 0) break;
+                    }
+                }
+            }
+        }
+    }
 }

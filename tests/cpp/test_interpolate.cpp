@@ -1,12 +1,16 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
 
 #include "evensky/errors.hpp"
 #include "evensky/interpolate.hpp"
 #include "testing.hpp"
 
 using evensky::Interpolate;
+using testing::holds;
 using testing::messageOf;
 
 namespace {
@@ -112,6 +116,43 @@ TEST_CASE("interpolate: positions in a row select the same segments as single on
             interpolate->interpolateRow(start, row.size(), row.data());
             for (std::size_t i = 0; i < row.size(); ++i) {
                 CHECK(row[i] == interpolate->interpolate(start + static_cast<double>(i)));
+            }
+        }
+    }
+}
+
+TEST_CASE("interpolate: knots at the end of the range of float64") {
+    constexpr double largest = std::numeric_limits<double>::max();
+    std::vector<double> const x{0.0, 1.0, 2.0}, y{largest, largest, largest / 2.0};
+    Interpolate const steps(x, y, Interpolate::CONSTANT);
+    CHECK(steps.interpolate(0.6) == largest);
+    auto const message =
+            messageOf<evensky::OutOfRangeError>([&] { Interpolate({-largest, 0.0, largest}, y, Interpolate::LINEAR); });
+    CHECK(holds(message, "from -1.7976931348623157e+308 to 1.7976931348623157e+308"));
+    for (double const unit : {1e-110, 1e110}) {
+        CHECK_NOTHROW(Interpolate({0.0, unit, 2.0 * unit}, y, Interpolate::LINEAR));
+        CHECK_THROWS_AS(Interpolate({0.0, unit, 2.0 * unit}, y, Interpolate::NATURAL_SPLINE), evensky::OutOfRangeError);
+    }
+    auto const longName = messageOf<evensky::NotFoundError>(
+            [] { (void)evensky::stringToInterpStyle("a\nb" + std::string(500, 'x')); });
+    CHECK(holds(longName, "\"a?bxxx"));
+    CHECK(longName.size() < 300);
+}
+
+TEST_CASE("interpolate: values of any size give usual curves, scaled") {
+    std::vector<double> const x{0.0, 1.0, 2.5, 3.0, 4.0, 6.0};
+    std::vector<double> const y{1.0, -2.0, 3.0, 0.25, 5.0, 1.0};
+    for (int style = Interpolate::CONSTANT; style < Interpolate::NUM_STYLES; ++style) {
+        Interpolate const plain(x, y, static_cast<Interpolate::Style>(style));
+        for (int const k : {-980, -550, -300, 300, 600, 1000}) {
+            auto scaled = y;
+            for (auto& value : scaled) value = std::ldexp(value, k);
+            Interpolate const other(x, scaled, static_cast<Interpolate::Style>(style));
+            CHECK(other.getY() == scaled);
+            for (double at = -2.0; at < 8.0; at += 0.37) {
+                CAPTURE(style);
+                CAPTURE(k);
+                CHECK(other.interpolate(at) == std::ldexp(plain.interpolate(at), k));
             }
         }
     }

@@ -177,3 +177,16 @@ TEST_CASE("pair: fewer good bins than the order needs") {
     pair.options.undersampleStyle = THROW_EXCEPTION;
     CHECK_THROWS_AS(pair.match(matched.view()), InvalidParameterError);
 }
+
+TEST_CASE("pair: residuals of tiny float64 pixels have a root mean square") {
+    auto const reference = testing::noise<double>(64, 64, 0.0, 1e-200, 3);
+    auto const science = testing::noise<double>(64, 64, 0.0, 1e-200, 4);
+    Pixels<double> matched(64, 64);
+    PairOptions options;
+    options.binSize = 8;
+    auto const result =
+            matchBackgrounds<double>(MaskedImageView<double const>(reference.view()),
+                                     MaskedImageView<double const>(science.view()), matched.view(), 0, 0, options);
+    // The model is 0 as a float32. A bin of 64 differences scatters by sqrt(2 / 64) of the unit.
+    CHECK(result.fitRMS / (1e-200 * std::sqrt(2.0) / 8.0) == doctest::Approx(1.0).epsilon(0.1));
+}

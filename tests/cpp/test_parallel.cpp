@@ -2,12 +2,18 @@
 
 #include <atomic>
 #include <chrono>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <set>
 #include <thread>
 
+#include "evensky/bin_image.hpp"
 #include "evensky/errors.hpp"
 #include "evensky/pair.hpp"
 #include "evensky/parallel.hpp"
 #include "evensky/simd.hpp"
+#include "evensky/stack.hpp"
 #include "evensky/statistics.hpp"
 #include "testing.hpp"
 
@@ -220,4 +226,59 @@ TEST_CASE("parallel: a call can be interrupted after a piece has failed") {
         goOnForever();
     };
     CHECK_THROWS_AS(evensky::parallelFor(3, 2, work), Interrupted);
+}
+
+TEST_CASE("parallel: any number of threads may be asked for, but no more than 1024 are started") {
+    std::mutex guard;
+    std::set<std::thread::id> threads;
+    std::atomic<int> pieces{0};
+    evensky::parallelFor(5000, std::numeric_limits<int>::max(), [&](std::ptrdiff_t) {
+        ++pieces;
+        std::scoped_lock const lock(guard);
+        threads.insert(std::this_thread::get_id());
+    });
+    CHECK(pieces == 5000);
+    CHECK(threads.size() <= 1024);
+}
+
+TEST_CASE("parallel: threads that share every object have the results that each call has alone") {
+    using namespace evensky;
+    using testing::Pixels;
+    auto const image = testing::noise(300, 200, 10.0, 2.0);
+    auto const wide = testing::noise<double>(300, 200, 1e-165, 1e-166);
+    auto const mask = testing::speckles(300, 200, 0.02, 1);
+    Pixels<VariancePixel> const variance(300, 200, 4.0F);
+    MaskedImageView<float const> const exposure(image.view(), mask.view(), variance.view());
+    StatisticsControl sctrl;
+    sctrl.setAndMask(1);
+    ApproximateControl const actrl(ApproximateControl::CHEBYSHEV, 3);
+    Background const background(exposure, 5, 7, BackgroundControl(8, 6, sctrl));
+    auto const model = background.getApproximate(actrl);
+    std::vector<MaskedImageView<float const>> const images(4, exposure);
+    PairOptions options;
+    options.binSize = 32;
+    options.gridStatistic = MEANCLIP;
+    auto const work = [&] {
+        std::vector<double> results;
+        auto const statistics = makeStatistics<float>(exposure, MEANCLIP | MEDIAN | MAD | ERRORS, sctrl, 2);
+        for (auto const property : {MEANCLIP, MEDIAN, MAD}) results.push_back(statistics.getValue(property));
+        results.push_back(makeStatistics<double>(wide.view(), STDEVCLIP, sctrl, 2).getValue());
+        Pixels<float> out(300, 200), other(300, 200), stacked(300, 200), binned(30, 20);
+        background.getImage(out.view(), background.getImageBBox(), 2);
+        model.getImage(other.view(), model.getBBox(), -1, -1, 2);
+        statisticsStack<float>(MaskedImageView<float>(stacked.view()), images, MEDIAN, sctrl, {}, {}, 2);
+        binImage<float>(MaskedImageView<float>(binned.view()), exposure, 10, 10);
+        for (auto const* pixels : {&out, &other, &stacked, &binned}) {
+            for (auto const value : pixels->values)
+                results.push_back(std::isnan(value) ? -1.0 : static_cast<double>(value));
+        }
+        auto const match = matchBackgrounds<float>(exposure, exposure, out.view(), 0, 0, options, 2);
+        results.push_back(match.matchedMSE);
+        results.push_back(model.evaluate(12.5, 30.0));
+        return results;
+    };
+    auto const alone = work();
+    std::vector<std::vector<double>> all(6);
+    testing::inThreads(all.size(), [&](std::size_t i) { all[i] = work(); });
+    for (auto const& results : all) CHECK(results == alone);
 }

@@ -212,3 +212,17 @@ TEST_CASE("sampling: error messages hold the offending value") {
     CHECK_THROWS_AS(sample_nearest<float>({turned.image.view(), {}, {}}, map, 1.0, 0, turned.out.view(), 0, 0, -1),
                     InvalidParameterError);
 }
+
+TEST_CASE("sampling: an output of no or of too many pixels") {
+    std::vector<float> pixels(4), out(1);
+    std::vector<double> const nodes(4);
+    MaskedImageView<float const> const image(ImageView<float const>(pixels.data(), 2, 2));
+    SamplingMap const map{{nodes.data(), 2, 2}, {nodes.data(), 2, 2}, 10};
+    for (auto const& [width, height] : {std::pair<std::ptrdiff_t, std::ptrdiff_t>{0, 3}, {-5, -5}, {3, -1}, {-1, 3}}) {
+        ImageView<float> const none(out.data(), width, height);
+        CHECK_NOTHROW(sample_nearest<float>(image, map, 1.0, 0, none));
+    }
+    constexpr auto many = std::ptrdiff_t{1} << 40;
+    ImageView<float> const endless(out.data(), many, many, 0, 0);
+    CHECK_THROWS_AS(sample_nearest<float>(image, map, 1.0, 0, endless), LengthError);
+}

@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "evensky/bin_image.hpp"
@@ -134,6 +136,17 @@ TEST_CASE("stack: the excuse is a mask map") {
     CHECK(bits.maskMap[0] == std::pair<MaskPixel, MaskPixel>(1 | 4, 1 << 20));
 }
 
+TEST_CASE("stack: a mask map changes nothing where there are no masks") {
+    auto first = testing::noise<float>(40, 2, 10.0, 1.0, 1);
+    auto const second = testing::noise<float>(40, 2, 10.0, 1.0, 2);
+    first(3, 1) = static_cast<float>(testing::nan);
+    Pixels<float> out(40, 2);
+    Pixels<MaskPixel> mask(40, 2);
+    std::vector<MaskedImageView<float const>> const views{{std::as_const(first).view()}, {second.view()}};
+    statisticsStack<float>({out.view(), mask.view()}, views, MEAN, StatisticsControl(), {}, {0, {{~0, 1 << 21}}});
+    CHECK(std::all_of(mask.values.begin(), mask.values.end(), [](MaskPixel bits) { return bits == 0; }));
+}
+
 TEST_CASE("stack: rows and columns") {
     auto image = testing::noise<float>(50, 20, 10.0, 1.0);
     Pixels<MaskPixel> mask(50, 20);
@@ -220,4 +233,39 @@ TEST_CASE("bin_image: errors name what is wrong") {
     CHECK(holds(messageOf<LengthError>([&] { binImage<float>(out.view(), view, 3, 2); }), "make 1 x 2"));
     CHECK(holds(messageOf<InvalidParameterError>([&] { binImage<float>(out.view(), view, 2, 2, {}, -1); }),
                 "num_threads"));
+}
+
+TEST_CASE("stack: weights beyond the range of float32 are computed in float64") {
+    // 1 / 1e-40 is infinite as a float32.
+    Pixels<float> const first(1, 1, 2.0F), second(1, 1, 6.0F);
+    Pixels<VariancePixel> const small(1, 1, 1e-40F), smaller(1, 1, 3e-40F);
+    std::vector<MaskedImageView<float const>> const images{{first.view(), {}, small.view()},
+                                                           {second.view(), {}, smaller.view()}};
+    StatisticsControl sctrl;
+    sctrl.setWeighted(true);
+    Pixels<float> out(1, 1);
+    statisticsStack<float>(MaskedImageView<float>(out.view()), images, MEAN, sctrl);
+    CHECK(out(0, 0) == doctest::Approx(3.0));
+}
+
+TEST_CASE("bin_image: the mean of float64 pixels at the end of their range") {
+    Pixels<double> image(4, 2, 1.7e308), out(2, 1);
+    image(2, 0) = -1.7e308;
+    image(3, 1) = testing::infinity;
+    binImage<double>(MaskedImageView<double>(out.view()), MaskedImageView<double const>(image.view()), 2, 2);
+    CHECK(out(0, 0) == doctest::Approx(1.7e308));
+    CHECK(out(1, 0) == testing::infinity);
+    image(3, 1) = 1.7e308;
+    binImage<double>(MaskedImageView<double>(out.view()), MaskedImageView<double const>(image.view()), 2, 2);
+    CHECK(out(1, 0) == doctest::Approx(0.85e308));
+}
+
+TEST_CASE("bin_image: bins of integers have sums that fit 64 bits") {
+    std::vector<std::int32_t> const one(1);
+    constexpr auto wide = std::int64_t{1} << 33;
+    ImageView<std::int32_t const> const image(one.data(), wide, 1, 0, 0);
+    Pixels<std::int32_t> out(1, 1);
+    CHECK_THROWS_AS(binImage<std::int32_t>(MaskedImageView<std::int32_t>(out.view()),
+                                           MaskedImageView<std::int32_t const>(image), wide, 1),
+                    LengthError);
 }

@@ -10,6 +10,7 @@
 #include "testing.hpp"
 
 using namespace evensky;
+using testing::holds;
 using testing::messageOf;
 using testing::Pixels;
 
@@ -142,6 +143,50 @@ TEST_CASE("statistics: results are bit-identical for any strides and any number 
     }
 }
 
+TEST_CASE("statistics: stored planes of any byte order and layout give the same bits") {
+    for (std::ptrdiff_t const side : {97, 701}) {
+        auto image = testing::noise(side, side, 100.0, 10.0);
+        auto const mask = testing::speckles(side, side, 0.05, 1);
+        auto const variance = testing::noise(side, side, 100.0, 1.0, 7);
+        StatisticsControl sctrl;
+        sctrl.setAndMask(1);
+        auto const swap = [](auto const& values) {
+            std::vector<std::uint32_t> result;
+            for (auto const value : values) result.push_back(__builtin_bswap32(std::bit_cast<std::uint32_t>(value)));
+            return result;
+        };
+        auto const pixels = swap(image.values), bits = swap(mask.values), variances = swap(variance.values);
+        auto const plane = [side](auto const& values, PixelFormat format) {
+            return StoredPlane(values.data(), side, side, 4, 4 * side, format, true);
+        };
+        StoredImage const stored(plane(pixels, PixelFormat::FLOAT32), plane(bits, PixelFormat::INT32),
+                                 plane(variances, PixelFormat::FLOAT32));
+        for (auto const weights :
+             {StatisticsControl::WeightsBoolean::FALSE_, StatisticsControl::WeightsBoolean::TRUE_}) {
+            sctrl.setUseWeights(weights);
+            auto const want =
+                    bitsOf(makeStatistics<float>({image.view(), mask.view(), variance.view()}, everything, sctrl));
+            CHECK(bitsOf(makeStatistics(stored, {}, everything, sctrl)) == want);
+            for (int threads : {2, 3}) CHECK(bitsOf(makeStatistics(stored, {}, everything, sctrl, threads)) == want);
+        }
+        // By columns.
+        Pixels<float> turned(side, side);
+        for (std::ptrdiff_t y = 0; y < side; ++y) {
+            for (std::ptrdiff_t x = 0; x < side; ++x) turned(y, x) = image(x, y);
+        }
+        sctrl.setUseWeights(StatisticsControl::WeightsBoolean::FALSE_);
+        ImageView<float const> const columns(turned.values.data(), side, side, side, 1);
+        auto const want = bitsOf(makeStatistics<float>({image.view(), mask.view()}, everything, sctrl));
+        for (int threads : {1, 2, 3}) {
+            CHECK(bitsOf(makeStatistics<float>({columns, mask.view()}, everything, sctrl, threads)) == want);
+        }
+    }
+    auto const image = testing::noise(9, 9, 5.0, 1.0);
+    StoredPlane const plane(image.view());
+    CHECK(holds(messageOf<InvalidParameterError>([&] { (void)makeStatistics({plane, plane}, {}, MEAN); }),
+                "The mask is of float32; it must be of int32"));
+}
+
 TEST_CASE("statistics: many threads share one image and one control") {
     auto const image = testing::noise(300, 300, 5.0, 1.0);
     StatisticsControl const sctrl;
@@ -212,11 +257,12 @@ TEST_CASE("statistics: statistics of a mask for any number of threads include ev
 }
 
 TEST_CASE("statistics: a threshold is a finite fraction") {
-    for (double const threshold :
-         {-0.1, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    std::vector<std::pair<double, std::string>> const thresholds{
+            {-0.1, "-0.1"}, {testing::nan, "nan"}, {testing::infinity, "inf"}, {-1e-165, "-1e-165"}};
+    for (auto const& [threshold, text] : thresholds) {
         auto const message = messageOf<InvalidParameterError>(
-                [&] { StatisticsControl().setMaskPropagationThreshold(3, threshold); });
-        CHECK(testing::holds(message, "The threshold of mask bit 3 is " + std::to_string(threshold)));
+                [&, value = threshold] { StatisticsControl().setMaskPropagationThreshold(3, value); });
+        CHECK(testing::holds(message, "The threshold of mask bit 3 is " + text + ";"));
     }
 }
 
@@ -325,4 +371,168 @@ TEST_CASE("statistics: other requested statistics do not change a result") {
             if (!std::isnan(error)) CHECK(error == all.getError(row.property));
         }
     }
+}
+
+namespace {
+
+// Return the power of the pixels' unit in which a property is measured.
+int powerOf(Property property) {
+    switch (property) {
+        case VARIANCE:
+        case VARIANCECLIP:
+        case MEANSQUARE: return 2;
+        case NPOINT:
+        case NCLIPPED:
+        case NMASKED:
+        case ORMASK: return 0;
+        default: return 1;
+    }
+}
+
+// Check that statistics of pixels times 2^k are those of the pixels, times a power of 2^k.
+void checkScaled(Statistics const& plain, Statistics const& scaled, int k) {
+    for (auto const& row : propertyTable) {
+        if (row.group == PropertyGroup::REQUEST) continue;
+        auto const [value, error] = plain.getResult(row.property);
+        auto const [scaledValue, scaledError] = scaled.getResult(row.property);
+        auto const expected = std::ldexp(value, k * powerOf(row.property));
+        auto const expectedError = std::ldexp(error, k * powerOf(row.property));
+        CAPTURE(k);
+        CAPTURE(row.name);
+        CHECK((scaledValue == expected || (std::isnan(scaledValue) && std::isnan(value))));
+        CHECK((scaledError == expectedError || (std::isnan(scaledError) && std::isnan(error))));
+    }
+}
+
+Pixels<double> times2ToThe(Pixels<double> image, int k) {
+    for (auto& value : image.values) value = std::ldexp(value, k);
+    return image;
+}
+
+}  // namespace
+
+TEST_CASE("statistics: float64 pixels of any size have the statistics of usual ones, scaled") {
+    StatisticsControl sctrl;
+    sctrl.setNanSafe(false);  // NaN-safe statistics reject what float32 cannot hold
+    for (auto const size : {40, 600}) {
+        auto image = testing::noise<double>(size, size, 3.0, 5.0);
+        image(7, 9) = 1000.0;
+        image(11, 3) = -500.0;
+        auto const weights = testing::noise<float>(size, size, 10.0, 1.0);
+        auto const plain = of(image, everything, sctrl);
+        MaskedImageView<double const> const view(image.view());
+        auto const weighted = makeStatistics<double>(view, weights.view(), everything, sctrl);
+        for (int const k : {-1000, -700, -549, -300, 200, 500, 700, 1000}) {
+            auto const other = times2ToThe(image, k);
+            checkScaled(plain, of(other, everything, sctrl), k);
+            checkScaled(weighted, makeStatistics<double>(other.view(), weights.view(), everything, sctrl), k);
+        }
+    }
+}
+
+TEST_CASE("statistics: pixels of 1e-165 are clipped about their mean, also beside a pixel of 1") {
+    auto image = testing::noise<double>(50, 50, 2e-165, 1e-166);
+    auto const alone = of(image, everything);
+    // Approx would add 1 to its tolerance.
+    CHECK(alone.getValue(STDEV) / 1e-166 == doctest::Approx(1.0).epsilon(0.1));
+    CHECK(alone.getValue(MEANCLIP) / 2e-165 == doctest::Approx(1.0).epsilon(0.01));
+    CHECK(alone.getError(MEANCLIP) / 2e-168 == doctest::Approx(1.0).epsilon(0.1));
+    CHECK(alone.getValue(VARIANCE) == 0.0);  // 1e-332 is too small for a float64
+    image(25, 25) = 1.0;
+    auto const beside = of(image, everything);
+    CHECK(beside.getValue(MEANCLIP) / 2e-165 == doctest::Approx(1.0).epsilon(0.01));
+    CHECK(beside.getValue(STDEVCLIP) / alone.getValue(STDEVCLIP) == doctest::Approx(1.0).epsilon(0.01));
+    CHECK(beside.getValue(NCLIPPED) >= 1.0);
+}
+
+TEST_CASE("statistics: float32 pixels at both ends of their range") {
+    for (double const unit : {1e-38, 1e-44, 3e37}) {
+        auto const image = testing::noise<float>(50, 50, 5.0 * unit, unit);
+        auto const statistics = of(image, everything);
+        CHECK(statistics.getValue(MEANCLIP) / unit == doctest::Approx(5.0).epsilon(0.1));
+        CHECK(statistics.getValue(STDEV) / unit == doctest::Approx(1.0).epsilon(0.2));
+        CHECK(statistics.getError(STDEV) / unit * std::sqrt(5000.0) == doctest::Approx(1.0).epsilon(0.2));
+        CHECK(statistics.getError(MEAN) / unit * 50.0 == doctest::Approx(1.0).epsilon(0.2));
+    }
+}
+
+TEST_CASE("statistics: sums beyond the range of float64 are infinite, means are not") {
+    StatisticsControl sctrl;
+    sctrl.setNanSafe(false);
+    Pixels<double> image(10, 1, 1.5e308);
+    CHECK(of(image, everything, sctrl).getValue(MEAN) == 1.5e308);
+    image(3, 0) = 1.7e308;
+    auto const statistics = of(image, everything, sctrl);
+    CHECK(statistics.getValue(SUM) == testing::infinity);
+    CHECK(statistics.getValue(MEAN) == doctest::Approx(1.52e308));
+    CHECK(statistics.getValue(STDEV) == doctest::Approx(2e307 / std::sqrt(10.0)));
+    CHECK(statistics.getValue(VARIANCE) == testing::infinity);
+    image(3, 0) = testing::infinity;
+    CHECK(std::isnan(of(image, everything, sctrl).getValue(SUM)));
+}
+
+TEST_CASE("statistics: one weight may exceed all others by far") {
+    Pixels<float> const image(2, 1, std::vector<float>{1000.0F, 1.0F});
+    Pixels<float> const variance(2, 1, std::vector<float>{1e-20F, 1.0F});
+    StatisticsControl sctrl;
+    sctrl.setWeighted(true);
+    auto const statistics =
+            makeStatistics<float>({image.view(), {}, variance.view()}, MEAN | VARIANCE | STDEV | ERRORS, sctrl);
+    CHECK(statistics.getValue(MEAN) == 1000.0);
+    CHECK(statistics.getValue(VARIANCE) == doctest::Approx(999.0 * 999.0 / 2.0));
+    CHECK(statistics.getError(MEAN) == doctest::Approx(999.0 / std::sqrt(2.0)));
+}
+
+TEST_CASE("statistics: a pixel of weight 0 may have any value") {
+    StatisticsControl sctrl;
+    sctrl.setNanSafe(false);
+    Pixels<double> const image(3, 1, std::vector<double>{1e300, 1e-10, 3e-10});
+    Pixels<float> const weights(3, 1, std::vector<float>{0.0F, 1.0F, 1.0F});
+    auto const statistics = makeStatistics<double>(image.view(), weights.view(), MEAN | STDEV | MAX, sctrl);
+    CHECK(statistics.getValue(MEAN) / 1e-10 == doctest::Approx(2.0).epsilon(1e-9));
+    CHECK(statistics.getValue(STDEV) / 1e-10 == doctest::Approx(std::sqrt(2.0)).epsilon(1e-9));
+    CHECK(statistics.getValue(MAX) == 1e300);
+}
+
+TEST_CASE_TEMPLATE("statistics: constant integers stand for ranges, whose quartiles are half a unit apart", T,
+                   std::int32_t, std::uint16_t, std::uint64_t) {
+    auto const statistics = of(Pixels<T>(20, 20, T{7}), everything);
+    CHECK(statistics.getValue(IQRANGE) == 0.5);
+    CHECK(statistics.getValue(MEDIAN) == 7.0);
+    CHECK(statistics.getValue(MEANCLIP) == 7.0);
+    CHECK(statistics.getValue(STDEV) == 0.0);
+    CHECK(of(Pixels<T>(1, 1, T{7}), everything).getValue(IQRANGE) == 0.0);  // a single pixel has its value
+    CHECK(of(Pixels<double>(20, 20, 7.0), everything).getValue(IQRANGE) == 0.0);
+}
+
+TEST_CASE("statistics: planes that cannot be read are refused") {
+    std::vector<float> const one(1);
+    ImageView<float const> const endless(one.data(), std::int64_t{1} << 32, std::int64_t{1} << 32, 0, 0);
+    auto const message = messageOf<LengthError>([&] { (void)makeStatistics<float>(endless, MEAN); });
+    CHECK(holds(message, "The image is 4294967296 x 4294967296; an image can have at most 2^62 - 1 pixels"));
+    ImageView<MaskPixel const> const nothing(nullptr, 3, 3);
+    CHECK(holds(messageOf<InvalidParameterError>([&] { (void)makeMaskStatistics(nothing, SUM); }), "without memory"));
+    std::vector<MaskPixel> const bits(1);
+    ImageView<MaskPixel const> const endlessMask(bits.data(), std::int64_t{1} << 32, std::int64_t{1} << 32, 0, 0);
+    CHECK_THROWS_AS((void)makeMaskStatistics(endlessMask, SUM), LengthError);
+}
+
+TEST_CASE("statistics: the row stride of a single row may be anything") {
+    auto const image = testing::noise<float>(5000, 1, 3.0, 5.0);
+    Pixels<MaskPixel> const mask(5000, 1);
+    constexpr auto largest = std::numeric_limits<std::ptrdiff_t>::max();
+    auto const expected = of(image, everything);
+    for (auto const stride : {largest, -largest, largest / 2 + 1}) {
+        ImageView<float const> const row(image.values.data(), 5000, 1, 1, stride);
+        ImageView<MaskPixel const> const bits(mask.values.data(), 5000, 1, 1, stride);
+        auto const statistics = makeStatistics<float>({row, bits}, everything);
+        CHECK(statistics.getValue(MEANCLIP) == expected.getValue(MEANCLIP));
+    }
+}
+
+TEST_CASE("statistics: messages hold tiny numbers") {
+    CHECK(holds(messageOf<InvalidParameterError>([] { StatisticsControl(-1e-165); }), "numSigmaClip = -1e-165;"));
+    CHECK(holds(messageOf<InvalidParameterError>([] { StatisticsControl(-0.1); }), "numSigmaClip = -0.1;"));
+    CHECK(holds(messageOf<InvalidParameterError>([] { (void)statisticsPropertyToString(static_cast<Property>(48)); }),
+                "48 is not one statistics property but VARIANCE | MEDIAN"));
 }

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "evensky/box.hpp"
@@ -74,4 +75,21 @@ TEST_CASE("errors: hierarchy of exceptions") {
 
 TEST_CASE("version: headers and library have the same version") {
     CHECK(evensky::version() == std::string(EVENSKY_VERSION));
+}
+
+TEST_CASE("view: an empty box is inside every view, however far away, and has no pixels") {
+    constexpr auto largest = std::numeric_limits<std::int64_t>::max();
+    constexpr auto least = std::numeric_limits<std::int64_t>::min();
+    std::vector<int> pixels(12);
+    ImageView<int> const all(pixels.data(), 4, 3);
+    for (Box const& box : {Box{largest, largest, 0, 0}, Box{least, largest, 0, 3}, Box{largest, least, 5, 0},
+                           Box{least, least, least, largest}, Box{1, 1, -1, -1}}) {
+        auto const part = all.subview(box);
+        CHECK(part.exists());
+        CHECK(part.width() == std::max<std::int64_t>(box.width, 0));
+        CHECK(part.height() == std::max<std::int64_t>(box.height, 0));
+        CHECK(part.data() == pixels.data());
+    }
+    CHECK_THROWS_AS((void)all.subview({largest, largest, 1, 1}), evensky::LengthError);
+    CHECK_THROWS_AS((void)all.subview({least, 0, largest, 1}), evensky::LengthError);
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import os
@@ -39,10 +40,11 @@ def seeds(target: str) -> list[bytes]:
         ]
     if target == "read_journal":
         return [
-            b'{"journal": 1, "version": "1", "config": {"binSize": 256}, "files": [["/a.fits", 1, 2], '
+            b'{"journal": 2, "version": "1", "config": {"binSize": 256}, "files": [["/a.fits", 1, 2], '
             b'["/b.fits", 1, 2]], "number": 2}\n{"reference": "a", "reason": "", '
             b'"candidates": [{"label": "a", "cost": 1.0}]}\n'
-            b'{"record": {"label": "b", "path": "/b.fits", "status": "matched", "output": "/dev/null"}}\n'
+            b'{"record": {"label": "b", "path": "/b.fits", "status": "matched", "output": "b.fits", "output_bytes": 0, '
+            b'"output_sha256": "' + hashlib.sha256(b"").hexdigest().encode() + b'"}}\n{"dropped": "b"}'
         ]
     pixels = np.arange(64, dtype=np.float32).reshape(8, 8)
     mask = fits.ImageHDU((pixels % 3).astype(np.int32), name="MASK")

@@ -7,6 +7,7 @@ is a defect.
 from __future__ import annotations
 
 import atexit
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -61,14 +62,25 @@ def read_config(data: bytes) -> None:
 
 def read_journal(data: bytes) -> None:
     """Read the journal of a run that is resumed."""
-    path = _FOLDER / JOURNAL
-    path.write_bytes(data)
     asked = {"version": "1", "config": {"binSize": 256}, "files": [["/a.fits", 1, 2], ["/b.fits", 1, 2]], "number": 2}
-    with _answered():
-        journal = Journal(_FOLDER, asked, ["a", "b"], resume=True)
-        for label in ("a", "b"):
-            record = journal.done(label)
-            assert record is None or record.label == label
+    labels = ["a", "b"]
+    # As it is, and with the right checksums, without which only the first lines would be looked at.
+    for content in (data, _with_checksums(data)):
+        (_FOLDER / JOURNAL).write_bytes(content)
+        with _answered():
+            journal = Journal(_FOLDER, asked, labels, resume=True)
+            for label, record in zip(labels, journal.finished(labels, lambda label: None), strict=True):
+                assert record is None or record.label == label
+
+
+def _with_checksums(data: bytes) -> bytes:
+    """Replace the last bracket of each line by its checksum."""
+    content, before = b"", b""
+    for line in data.split(b"\n"):
+        text = line.removesuffix(b"}")
+        before = hashlib.sha256(before + text).hexdigest().encode()
+        content += text + b', "checksum": "' + before + b'"}\n'
+    return content
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

@@ -7,7 +7,7 @@ import numpy as np
 from evensky.matching.reference import ReferenceCandidate
 from evensky.runs.match_run import MatchRun
 from evensky.runs.overlaps import Overlaps
-from evensky.runs.record import ExposureRecord, OverlapRecord, PixelSummary
+from evensky.runs.record import CoaddPreview, ExposureRecord, OverlapRecord, PixelSummary
 
 NASTY = "<script>alert('a & b')</script>"
 
@@ -35,7 +35,8 @@ def make_run(number: int = 5) -> MatchRun:
             )
         )
     records[1].warnings.append(f"order reduced {NASTY}")
-    records[2].pixels = None
+    if number > 2:
+        records[2].pixels = None
     records.append(ExposureRecord(NASTY, "/data/bad.fits", "failed", message=f"cannot be read {NASTY}"))
     candidates = [
         ReferenceCandidate(r.label, 100.0, 25.0, 600, 0.4, 0.2, 0.3 + 0.01 * i, 0.9 + 0.01 * i, i == 0)
@@ -65,3 +66,14 @@ def place_exposures(run: MatchRun, columns: int = 2) -> None:
         if record.status != "failed":
             x, y = 90.0 * (k % columns), 90.0 * (k // columns)
             record.corners = [[x, y], [x + 100, y], [x + 100, y + 100], [x, y + 100]]
+
+
+def preview_of(run: MatchRun, shape: tuple[int, int] = (30, 40)) -> CoaddPreview:
+    """Make the small coadd of a run of two fields: a step of 20 between them before the match, and none after it."""
+    rng = np.random.default_rng(3)
+    after = rng.normal(100, 1, shape).astype(np.float32)
+    after[5, 5] = 5000.0
+    after[:, :2] = np.nan
+    before = after + np.where(np.arange(shape[1]) < shape[1] // 2, np.float32(-10), np.float32(10))
+    number = np.where(np.isfinite(after), 2, 0).astype(np.int32)
+    return CoaddPreview(before, after, number, run.unit, "north up, east left", "1.50 arcsec per pixel")

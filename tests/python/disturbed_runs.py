@@ -49,7 +49,15 @@ def assert_one_line(result: Result, *codes: int) -> str:
 def assert_tidy(out: Path, whole: dict[str, str]) -> None:
     """Assert that all files with final names are whole, and that there are no others."""
     assert digests(out).items() <= whole.items()
-    allowed = {*whole, "matched.ecsv", "overlaps.ecsv", "report.html", JOURNAL}
+    allowed = {
+        *whole,
+        "matched.ecsv",
+        "overlaps.ecsv",
+        "matched.covariance.fits",
+        "report.html",
+        "matched.run",
+        JOURNAL,
+    }
     assert {path.name for path in out.iterdir()} <= allowed
 
 
@@ -79,11 +87,11 @@ def when_matching(monkeypatch: pytest.MonkeyPatch, label: str, act: Callable[[Pa
     """Do something just before the exposure of this label is read in order to be matched."""
     read = FileStore.read
 
-    def disturbed(self: FileStore, item: Item, *, to_change: bool = True) -> Frame:
+    def disturbed(self: FileStore, item: Item, *, to_change: bool = True, variances: bool = True) -> Frame:
         if to_change and item.label == label:
             assert item.path is not None
             act(item.path)
-        return read(self, item, to_change=to_change)
+        return read(self, item, to_change=to_change, variances=variances)
 
     monkeypatch.setattr(FileStore, "read", disturbed)
 

@@ -20,8 +20,9 @@ rm -f "$build"/site/evensky/_core*.so
 cp "$build"/cmake/python/bindings/_core*.so "$build/site/evensky/"
 mkdir -p "$build/site/evensky/lib"
 cp -L "$build"/cmake/cpp/libevensky.so.?.? "$build/site/evensky/lib/"
-# The runtime is loaded before Python, with libstdc++, so that it sees exceptions. Leaks are not reported, as Python itself
+# The runtime is loaded before Python, with libstdc++, so that it sees exceptions. Memory that there cannot be is refused as
+# by the system, for tests of that. Leaks are not reported, as Python itself
 # does not free all memory at its end.
 preload="$(${CXX:-g++} -print-file-name=libasan.so) $(${CXX:-g++} -print-file-name=libubsan.so) $(${CXX:-g++} -print-file-name=libstdc++.so)"
-LD_PRELOAD="$preload" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+LD_PRELOAD="$preload" ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
     PYTHONPATH="$build/site" "$python" -m pytest -q -p no:cacheprovider "$@" tests/python

@@ -78,6 +78,40 @@ def test_images_on_one_grid() -> None:
         np.testing.assert_allclose(other.data, first.data, atol=1e-3)
 
 
+def exposures_to_combine() -> list[CCDData]:
+    """Return exposures on one grid with masks and outliers."""
+    rng = np.random.default_rng(8)
+    made = []
+    for _ in range(12):
+        data = rng.normal(100, 5, (60, 80)).astype(np.float32)
+        data[rng.random(data.shape) < 0.01] += 400
+        made.append(CCDData(data, unit="adu", mask=rng.random(data.shape) < 0.05))
+    return made
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_ccdproc_in_memory() -> None:
+    scripts = blocks("Combine images in memory", "coming_from_ccdproc.md")
+    assert set(scripts) == {"ccdproc", "evensky"}
+    ours = execute(scripts["evensky"], exposures=exposures_to_combine())
+    assert 500 < ours["result"].rejected.sum() < 2000  # one in a hundred
+    if importlib.util.find_spec("ccdproc") is not None:
+        theirs = execute(scripts["ccdproc"], exposures=exposures_to_combine())
+        np.testing.assert_allclose(ours["image"], theirs["image"], rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_ccdproc_with_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = [f"e{index:02d}.fits" for index in range(12)]
+    for name, one in zip(files, exposures_to_combine(), strict=True):
+        fits.PrimaryHDU(one.data, fits.Header({"BUNIT": "adu"})).writeto(name)
+    got = results("Combine files", "coming_from_ccdproc.md", files=files)
+    expected = np.median([one.data for one in exposures_to_combine()], axis=0)
+    for name, one in got.items():
+        np.testing.assert_allclose(one["image"], expected, rtol=1e-6, err_msg=name)
+
+
 def dithered(unit: str = "MJy/sr", *, order: int) -> list[SimulatedExposure]:
     return make_dithered_exposures(
         4, (256, 256), 11, order=order, unit=unit, dither=60.0, stars=200.0, noise=3.0, distortion=1.0, glow=20.0
@@ -165,7 +199,7 @@ def test_reproject() -> None:
     pytest.importorskip("reproject")
     wcs, shape = mosaic_grid()
     scripts = blocks("reproject", "coming_from_reproject.md")
-    assert set(scripts) == {"reproject", "evensky"}
+    assert set(scripts) == {"reproject", "evensky", "evensky, coadd"}
     simulated = dithered(order=1)
     exposures = as_ccd(simulated)
     steps = {
@@ -174,6 +208,7 @@ def test_reproject() -> None:
     }
     # The noise of pixels is 3, and coadds are means of up to four.
     assert steps["evensky"] < 3
+    assert steps["evensky, coadd"] == pytest.approx(steps["evensky"], rel=1e-3)
     assert 1.5 * steps["evensky"] < steps["reproject"] < 20
 
 

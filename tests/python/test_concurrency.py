@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
+from resuming import digests
 
 import evensky
 import evensky.math as afwMath
 from evensky.image import ExposureF, MaskedImageF
-from evensky.simulate import make_exposures
+from evensky.matching.joint.config import MatchAllConfig
+from evensky.simulate import make_exposures, write_exposures
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
 
 THREADS = 8
@@ -141,6 +149,174 @@ def test_forking_after_threads() -> None:
         child.join()
         assert child.exitcode == 0
         assert all(future.result() == alone for future in running)
+
+
+# Whole runs at once, in folders of their own.
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_exposures(make_exposures(3, (96, 80), seed=3), tmp_path_factory.mktemp("exposures"))
+
+
+def configurations() -> tuple[MatchAllConfig, MatchBackgroundsConfig]:
+    joint, pair = MatchAllConfig(), MatchBackgroundsConfig()
+    joint.bin_size = 16
+    pair.binSize = 32
+    return joint, pair
+
+
+def run_in(folder: Path, files: list[Path], config: Any, **more: Any) -> dict[str, str]:
+    evensky.match_files(files, folder, config=config, **more)
+    return digests(folder)
+
+
+@pytest.fixture(scope="module")
+def alone(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    return [run_in(tmp_path_factory.mktemp("alone"), files, config, report=False) for config in configurations()]
+
+
+def test_runs_in_threads_do_not_disturb_each_other(
+    files: list[Path], alone: list[dict[str, str]], tmp_path: Path
+) -> None:
+    shared = configurations()  # by all runs
+    with ThreadPoolExecutor(6) as pool, ThreadPoolExecutor(3) as jobs:
+        ways: list[dict[str, Any]] = [{}, {"report": False, "workers": 2}, {"report": False, "executor": jobs}]
+        running = [
+            pool.submit(run_in, tmp_path / str(number), files, shared[number % 2], **ways[number // 2 % 3])
+            for number in range(12)
+        ]
+        for number, future in enumerate(running):
+            assert future.result() == alone[number % 2], number
+    assert all((tmp_path / str(number) / "report.html").stat().st_size > 10_000 for number in (0, 1, 6, 7))
+
+
+def run_in_child(folder: Path, files: list[Path], expected: list[dict[str, str]]) -> None:
+    joint, pair = configurations()
+    assert run_in(folder / "joint", files, joint, report=False, workers=2) == expected[0]
+    assert run_in(folder / "pair", files, pair, report=False, workers=2) == expected[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.skipif(sys.platform == "darwin", reason="forks cannot use the numerical libraries of macOS")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_runs_after_a_fork_of_threads_that_run(files: list[Path], alone: list[dict[str, str]], tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def run_on(number: int) -> None:
+        turn = 0
+        while not done.is_set():
+            run_in(tmp_path / f"{number}-{turn}", files, configurations()[turn % 2], report=False, workers=2)
+            turn += 1
+
+    context = multiprocessing.get_context("fork")
+    with ThreadPoolExecutor(2) as pool:
+        others = [pool.submit(run_on, number) for number in range(2)]
+        try:
+            for number in range(4):
+                child = context.Process(target=run_in_child, args=(tmp_path / f"child{number}", files, alone))
+                child.start()
+                child.join(60)
+                hangs = child.is_alive()
+                child.kill()
+                child.join()
+                assert not hangs, "the child hangs"
+                assert child.exitcode == 0
+        finally:
+            done.set()
+        for other in others:
+            other.result()
+
+
+def fork_often(lock: Any) -> int:
+    """Fork while another thread takes a lock again and again; return the number of children that could not take it."""
+    done = threading.Event()
+
+    def hold() -> None:
+        while not done.is_set():
+            with lock:
+                time.sleep(0.0005)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    lost = 0
+    try:
+        for _ in range(30):
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if lock.acquire(timeout=0.5) else 1)
+            lost += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    finally:
+        done.set()
+        other.join()
+    return lost
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize(
+    "name", ["evensky.image.mask._numbering", "evensky.shim._lock", "evensky.fits.quiet._warnings_lock"]
+)
+def test_locks_of_the_process_can_be_taken_after_a_fork(name: str) -> None:
+    module, _, attribute = name.rpartition(".")
+    assert fork_often(getattr(importlib.import_module(module), attribute)) == 0
+
+
+class SlowFile(io.BytesIO):
+    """File whose pixels take a moment to read."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() >= 2880:
+            time.sleep(0.002)
+        return super().read(size)
+
+
+def pixels_of(content: bytes, file: type[io.BytesIO] = io.BytesIO) -> float:
+    with fits.open(file(content), memmap=False) as hdus:
+        return float(hdus[0].data.sum())
+
+
+class Slow:
+    @cached_property
+    def value(self) -> int:
+        time.sleep(0.002)
+        return 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("kind", ["astropy", "own"])
+def test_properties_can_be_read_after_a_fork(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO()
+    fits.PrimaryHDU(np.ones((20, 30))).writeto(file)
+    module = ModuleType("evensky.slow")
+    module.__dict__["Slow"] = Slow
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(Slow, "__module__", module.__name__)
+    if kind == "astropy":
+        slowly, quickly = lambda: pixels_of(file.getvalue(), SlowFile), lambda: pixels_of(file.getvalue()) == 600
+    else:
+        slowly, quickly = lambda: Slow().value, lambda: Slow().value == 3
+    done = threading.Event()
+
+    def read_on() -> None:
+        while not done.is_set():
+            slowly()
+
+    other = threading.Thread(target=read_on)
+    other.start()
+    ends = []
+    try:
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(5)
+                os._exit(0 if quickly() else 1)
+            ends.append(os.waitpid(child, 0)[1])
+    finally:
+        done.set()
+        other.join()
+    assert ends == [0] * 20
 
 
 # Each call would take minutes: images of 168 billion pixels, all rows of which share the same memory.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -77,6 +78,33 @@ def test_the_how_tos_commands_have_their_options() -> None:
     expected = "mask variance weight hdu good-bits bad-planes allow same-grid strict config executor scratch workers"
     assert {f"--{name}" for name in expected.split()} <= options
     assert [option for option in options if option not in help_text] == []
+
+
+@pytest.mark.filterwarnings("ignore")  # warnings of other packages
+def test_the_examples_of_combining(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    scripts = [text for language, text in blocks("combine.md") if language == "python"]
+    assert len(scripts) == 3
+    done = 0
+    for script in scripts:  # each works alone
+        if script.startswith("# needs reproject") and importlib.util.find_spec("reproject") is None:
+            continue
+        exec(compile(script, "combine.md", "exec"), {"__name__": "__main__"})
+        done += 1
+    assert done >= 2
+
+
+def test_the_commands_of_combining_have_their_options() -> None:
+    known = ""
+    for name in ("match", "combine"):
+        command = [sys.executable, "-m", "evensky", name, "--help"]
+        known += subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    commands = "".join(text for language, text in blocks("combine.md") if language == "sh")
+    options = set(re.findall(r"--[a-z-]+", commands))
+    assert {"--coadd", "--coadd-option", "--statistic", "--wcs", "--resampling", "--max-memory"} <= options
+    assert [option for option in options if not re.search(rf"{option}(?![a-z-])", known)] == []
+    page = (DOCS / "combine.md").read_text()
+    assert [option for option in re.findall(r"`(--[a-z-]+)", page) if option not in known] == []
 
 
 def test_every_link_leads_to_a_page() -> None:

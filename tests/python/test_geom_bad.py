@@ -46,7 +46,7 @@ REFUSED: list[Row] = [
         for kind in (geom.Point2I, geom.Extent2I)
         for value, says in ((None, "None is a NoneType"), ("ab", "'a' is a str"), (NAN, "nan is a float"))
     ),
-    ("an index of a pair", lambda: geom.Point2I(3, 4)["x"], *RANGE, "Index x is outside a pair; it must be 0 or 1"),
+    ("an index of a pair", lambda: geom.Point2I(3, 4)["x"], *RANGE, "Index 'x' is outside a pair; it must be 0 or 1"),
     ("a great index", lambda: geom.Point2I(3, 4)[2**70], *RANGE, "1180591620717411303424 is outside a pair"),
     ("a coordinate set", lambda: geom.Point2I(0, 0).setX(HUGE), *RANGE, "is 9223372036854775808; it must be"),
     ("uint64 beyond", lambda: geom.Point2I(np.uint64(2**64 - 1), 0), *RANGE, "18446744073709551615"),
@@ -114,6 +114,10 @@ REFUSED: list[Row] = [
     ),
     ("an angle of a word", lambda: "x" * geom.degrees, *WRONG_TYPE, "'x' is a str"),
     ("an angle in no unit", lambda: geom.Angle(3, "deg"), *WRONG_TYPE, "units is 'deg'"),
+    ("an angle asked for in no unit", lambda: geom.Angle(3).asAngularUnits("deg"), *WRONG_TYPE, "units is 'deg'"),
+    ("an angle near a number", lambda: geom.Angle(3).wrapNear(4), *WRONG_TYPE, "reference is 4"),
+    ("a distance from a number", lambda: geom.Angle(3).separation(4), *WRONG_TYPE, "other is 4"),
+    ("a unit named by a number", lambda: geom.AngleUnit(3, 4), *WRONG_TYPE, "name of a unit is 4"),
     ("an angle / 0", lambda: 3 * geom.degrees / 0, *INVALID, "cannot be divided by 0"),
     ("a position of numbers", lambda: geom.SpherePoint(1.0, 2.0), *WRONG_TYPE, "give an Angle, or the units"),
     (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def test_other_masks_are_other_exposures(tmp_path: Path) -> None:
     match_files(paths, out, **options)
     match_files(paths, out, resume=True, **options)
     fits.PrimaryHDU(np.ones((128, 128), np.uint8)).writeto(tmp_path / f"{paths[1].stem}.fits", overwrite=True)
-    with pytest.raises(FitsError, match=r"planes was .* and is .* now"):
+    with pytest.raises(FitsError, match=r"demo_02.fits was changed since the run began"):
         match_files(paths, out, resume=True, **options)
 
 
@@ -107,6 +108,89 @@ def test_resumed_is_as_undisturbed(files: list[Path], whole: dict[str, str], tmp
     again = match_files(files, tmp_path, config=config(), resume=True, report=False)
     assert [record.fit_rms for record in again.records] == [record.fit_rms for record in run.records]
     assert digests(tmp_path) == whole
+
+
+def altered(path: Path, at: int = -3000) -> None:
+    """Alter one byte of a file, and leave its size and times as they are."""
+    content, times = bytearray(path.read_bytes()), path.stat()
+    content[at] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize("pictures", [False, True])
+def test_an_output_that_was_altered_is_made_again(
+    files: list[Path], whole: dict[str, str], tmp_path: Path, pictures: bool
+) -> None:
+    match_files(files, tmp_path, config=config(), report=False)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*_matched.fits")}
+    victim = tmp_path / "demo_04_matched.fits"
+    altered(victim)
+    seen: list[tuple[str, int, int]] = []
+    run = match_files(
+        files,
+        tmp_path,
+        config=config(),
+        resume=True,
+        report=False,
+        pictures=pictures,
+        progress=lambda *step: seen.append(step),
+    )
+    assert digests(tmp_path) == whole
+    assert {path for path, time_ in before.items() if path.stat().st_mtime_ns != time_} == {victim}
+    assert "Resumed: 5 of 6 exposures were finished before." in run.notes
+    assert "Matched again, because their outputs were missing or not as they had been written: demo_04." in run.notes
+    # The checks are steps of the run.
+    assert sorted(label for label, *_ in seen if label.startswith("checking")) == [
+        f"checking demo_0{number}_matched.fits" for number in range(1, 7)
+    ]
+    assert [done for _, done, _ in seen] == sorted({done for _, done, _ in seen})
+    assert seen[-1][1] == seen[-1][2]
+    # Nothing is left to do.
+    again = match_files(files, tmp_path, config=config(), resume=True, report=False)
+    assert "Resumed: 6 of 6 exposures were finished before." in again.notes
+    assert not any(note.startswith("Matched again") for note in again.notes)
+
+
+def test_outputs_can_be_trusted(files: list[Path], tmp_path: Path) -> None:
+    match_files(files, tmp_path, config=config(), report=False)
+    victim, cut = tmp_path / "demo_04_matched.fits", tmp_path / "demo_05_matched.fits"
+    altered(victim)
+    before = digests(tmp_path)
+    cut.write_bytes(cut.read_bytes()[:2880])
+    seen: list[str] = []
+    match_files(
+        files,
+        tmp_path,
+        config=config(),
+        resume=True,
+        trust_outputs=True,
+        report=False,
+        progress=lambda label, *_: seen.append(label),
+    )
+    assert digests(tmp_path) == before
+    assert not any(label.startswith("checking") for label in seen)
+    with pytest.raises(InvalidParameterError, match="trust_outputs is True and resume is False"):
+        match_files(files, tmp_path, config=config(), overwrite=True, trust_outputs=True, report=False)
+
+
+def test_an_altered_journal_is_refused(files: list[Path], tmp_path: Path) -> None:
+    match_files(files, tmp_path, config=config(), report=False)
+    journal = tmp_path / JOURNAL
+    content = journal.read_text()
+    lines = content.splitlines()
+    number = next(index for index, line in enumerate(lines) if '"status": "matched"' in line)
+    lines[number] = lines[number].replace('"fit_rms": ', '"fit_rms": 1')
+    journal.write_text("\n".join(lines) + "\n")
+    left = digests(tmp_path)
+    with pytest.raises(FitsError, match=f"line {number + 1} is damaged or was altered"):
+        match_files(files, tmp_path, config=config(), resume=True, report=False)
+    assert digests(tmp_path) == left
+    # As the message says, what is before the line can be kept.
+    journal.write_text("".join(line + "\n" for line in lines[:number]))
+    match_files(files, tmp_path, config=config(), resume=True, report=False)
+    assert digests(tmp_path) == left
+    assert len(journal.read_text().splitlines()) == len(lines)
 
 
 def digests_with(files: list[Path], folder: Path) -> dict[str, str]:
@@ -237,12 +321,12 @@ def test_killed_at_any_moment(files: list[Path], whole: dict[str, str], tmp_path
 def test_signals_end_a_run(files: list[Path], whole: dict[str, str], tmp_path: Path, number: signal.Signals) -> None:
     many = tmp_path / "many"
     many.mkdir()
-    links = []
+    copies = []
     for index in range(200):
-        links.append(many / f"{index:03}.fits")
-        links[-1].symlink_to(files[index % NUMBER])
+        copies.append(many / f"{index:03}.fits")
+        shutil.copyfile(files[index % NUMBER], copies[-1])
     out = tmp_path / "out"
-    process = started(links, out, "--reference", str(links[0]))
+    process = started(copies, out, "--reference", str(copies[0]))
     wait_for_results(out, process, 2)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)

@@ -64,7 +64,9 @@ public:
     /// @param bbox     box of pixels that the model covers
     /// @param actrl    options
     /// @throws LengthError if the variance plane differs in size from the values
-    /// @throws InvalidParameterError if the sizes of x, y and grid do not agree, bbox is empty, or the style is UNKNOWN
+    /// @throws InvalidParameterError if the sizes of x, y and grid do not agree, the grid has no memory, bbox is empty,
+    /// or
+    ///         the style is UNKNOWN
     /// @throws RuntimeError if no point is usable, or the points determine fewer terms than the order requires
     Approximate(std::vector<double> const& x, std::vector<double> const& y, MaskedImageView<float const> const& grid,
                 Box const& bbox, ApproximateControl const& actrl);
@@ -75,7 +77,9 @@ public:
     /// @param coefficients  (order + 1)(order + 2)/2 coefficients, sorted by total degree n, then x^n, x^(n-1) y, ...
     ///                      y^n
     /// @param covariance    covariance matrix of the coefficients, row by row
-    /// @throws LengthError if the numbers of coefficients or covariances do not match the order
+    /// @throws InvalidParameterError if bbox is empty
+    /// @throws LengthError if the numbers of coefficients or covariances do not match the order, or bbox reaches beyond
+    ///         the largest coordinate
     Approximate(Box const& bbox, ApproximateControl const& actrl, std::vector<double> coefficients,
                 std::vector<double> covariance);
 
@@ -84,7 +88,9 @@ public:
     /// @param bbox         box to evaluate; inside the box of the model, and of the size of `out`
     /// @param orderX, orderY  highest order of the terms to evaluate; negative numbers stand for all terms
     /// @param num_threads  number of threads; 0 for the process-wide default
-    /// @throws InvalidParameterError if the orders differ, or are higher than that of the model
+    /// @throws InvalidParameterError if the orders differ, or are higher than that of the model, or out has pixels but
+    /// no
+    ///         memory
     /// @throws LengthError if bbox is not inside the box of the model, or differs in size from out
     template <typename T>
     void getImage(ImageView<T> const& out, Box const& bbox, int orderX = -1, int orderY = -1,

@@ -14,6 +14,7 @@
 #include "evensky/export.hpp"
 #include "evensky/interpolate.hpp"
 #include "evensky/statistics.hpp"
+#include "evensky/stored.hpp"
 #include "evensky/view.hpp"
 
 namespace evensky {
@@ -97,10 +98,11 @@ struct EVENSKY_EXPORT BinGrid {
     std::vector<double> centers;      ///< n centres, in pixels from the corner of the box
 
     /// Make `count` bins that cover `size` pixels evenly.
-    /// @throws InvalidParameterError if a bin would have no pixels
+    /// @throws InvalidParameterError if count <= 0, or a bin would have no pixels
     static BinGrid evenly(std::int64_t size, int count);
     /// Make bins of `binSize` pixels from the lower edge on; the last one may be shorter. There are none if size <= 0.
     /// @throws InvalidParameterError if binSize <= 0
+    /// @throws LengthError if there would be 2^31 bins or more
     static BinGrid steps(std::int64_t size, std::int64_t binSize);
 };
 
@@ -116,8 +118,9 @@ class EVENSKY_EXPORT Background {
 public:
     /// Measure the statistic of the control in each bin of an image, and its error, which goes to the variance plane of
     /// the grid. Pixels with a bit of the `andMask` of the statistics control are ignored, and so are NaN and infinite
-    /// pixels if it is NaN-safe. The value of a bin without a good pixel is NaN.
-    /// @param image  image to measure; T is float, double, int32, uint16 or uint64
+    /// pixels if it is NaN-safe. The value of a bin without a good pixel is NaN. The grid is of float32, so values
+    /// below 1e-45 are 0 in it, and those above 3.4e38 infinite.
+    /// @param image  image to measure; T is float, double, int16, int32, uint16 or uint64
     /// @param x0, y0  pixel origin of the image in parent coordinates
     /// @param bctrl  options; copied
     /// @param num_threads  number of threads; 0 for the process-wide default
@@ -126,11 +129,19 @@ public:
     Background(MaskedImageView<T const> const& image, std::int64_t x0, std::int64_t y0, BackgroundControl const& bctrl,
                int num_threads = 0);
 
+    /// Measure planes as they are stored, such as those of a file in memory, of any byte order and strides. The result
+    /// is bit-identical to that of a converted copy. The other parameters and exceptions are those of the constructor
+    /// above.
+    /// @throws InvalidParameterError also if the mask is not of int32, or the variance is not of float
+    Background(StoredImage const& image, std::int64_t x0, std::int64_t y0, BackgroundControl const& bctrl,
+               int num_threads = 0);
+
     /// Make a background from its parts, with a default control.
     /// @param imageBBox   box of pixels that the bins cover
     /// @param statsImage  grid of values, masks and errors; copied
-    /// @throws InvalidParameterError if there are more bins than pixels, or no bins or pixels
-    /// @throws LengthError if the planes differ in size
+    /// @throws InvalidParameterError if there are more bins than pixels, 2^31 bins or more along a side, no bins or
+    ///         pixels, or statsImage has no memory
+    /// @throws LengthError if the planes differ in size, or the box reaches beyond the largest coordinate
     Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage);
     /// Make a background from its parts, with a control, whose numbers of bins are ignored.
     Background(Box const& imageBBox, MaskedImageView<float const> const& statsImage, BackgroundControl const& bctrl);
@@ -149,6 +160,7 @@ public:
     /// @throws OutOfRangeError if a column or row has too few good bins for the style, and `undersampleStyle` is
     ///         THROW_EXCEPTION; the message names the column
     /// @throws LengthError if bbox is not inside the box of the image, or differs in size from out
+    /// @throws InvalidParameterError if out has pixels but no memory
     template <typename T>
     AsUsed getImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
                     UndersampleStyle undersampleStyle, int num_threads = 0) const;

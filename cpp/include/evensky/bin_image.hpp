@@ -35,7 +35,9 @@ struct BinExclusion {
 /// @param exclusion    pixels to leave out, or nullopt
 /// @param num_threads  number of threads; 0 for the process-wide default
 /// @throws InvalidParameterError if binX or binY is not > 0, or num_threads < 0
-/// @throws LengthError if planes differ in size, or the output does not have the size above
+/// @throws InvalidParameterError if the image or the output has no memory
+/// @throws LengthError if planes differ in size, the output does not have the size above, or a bin of integers has 2^32
+///         pixels or more
 template <typename T>
 EVENSKY_EXPORT void binImage(MaskedImageView<T> const& out, MaskedImageView<T const> const& image, std::ptrdiff_t binX,
                              std::ptrdiff_t binY, std::optional<BinExclusion> const& exclusion = std::nullopt,

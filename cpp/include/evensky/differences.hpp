@@ -48,6 +48,15 @@ EVENSKY_EXPORT DifferenceBins bin_differences(MaskedImageView<T const> const& re
                                               std::vector<std::int64_t> const& y_edges, PairOptions const& options,
                                               int num_threads = 0);
 
+/// Measure planes as they are stored, such as those of files in memory, of any byte order and strides. Both images are
+/// of float64, or both of float32 or integers of 16 bits. The other parameters and exceptions are those of the function
+/// above.
+/// @throws InvalidParameterError also if images or masks are of another type
+EVENSKY_EXPORT DifferenceBins bin_differences(StoredImage const& reference, StoredImage const& science,
+                                              std::vector<std::int64_t> const& x_edges,
+                                              std::vector<std::int64_t> const& y_edges, PairOptions const& options,
+                                              int num_threads = 0);
+
 /// Sums over the good pixels of each cell, by rows; cell (i, j) is at j * nx + i.
 struct EVENSKY_EXPORT DifferenceSums {
     std::vector<double> sums;                 ///< sum of reference - science
@@ -74,6 +83,13 @@ struct EVENSKY_EXPORT DifferenceSums {
 template <typename T>
 EVENSKY_EXPORT DifferenceSums sum_differences(MaskedImageView<T const> const& reference,
                                               MaskedImageView<T const> const& science,
+                                              std::vector<std::int64_t> const& x_edges,
+                                              std::vector<std::int64_t> const& y_edges, std::vector<double> const& lows,
+                                              std::vector<double> const& highs, PairOptions const& options,
+                                              int num_threads = 0);
+
+/// Sum differences of planes as they are stored; the parameters are those of the functions above.
+EVENSKY_EXPORT DifferenceSums sum_differences(StoredImage const& reference, StoredImage const& science,
                                               std::vector<std::int64_t> const& x_edges,
                                               std::vector<std::int64_t> const& y_edges, std::vector<double> const& lows,
                                               std::vector<double> const& highs, PairOptions const& options,

@@ -41,8 +41,10 @@ public:
     /// @param x      positions of the knots, strictly increasing
     /// @param y      values at the knots
     /// @param style  style of the interpolation
-    /// @throws OutOfRangeError if the lengths differ, x does not increase strictly or is not finite, or there are fewer
-    ///         knots than the style needs; the message names the style and the number
+    /// @throws OutOfRangeError if the lengths differ, x does not increase strictly or is not finite, there are fewer
+    /// knots
+    ///         than the style needs, or the knots of a spline are less than 1e-100 apart or extend over more than
+    ///         1e100; the message names the style and the number
     /// @throws InvalidParameterError if the style is UNKNOWN, NUM_STYLES or not a member of the enumeration
     Interpolate(std::vector<double> const& x, std::vector<double> const& y, Style style = AKIMA_SPLINE);
 

@@ -15,6 +15,7 @@
 #include "evensky/approximate.hpp"
 #include "evensky/background.hpp"
 #include "evensky/export.hpp"
+#include "evensky/stored.hpp"
 #include "evensky/view.hpp"
 
 namespace evensky {
@@ -93,5 +94,14 @@ EVENSKY_EXPORT PairResult matchBackgrounds(MaskedImageView<T const> const& refer
                                            MaskedImageView<T const> const& science, ImageView<T> const& matched,
                                            std::int64_t x0, std::int64_t y0, PairOptions const& options,
                                            int num_threads = 0);
+
+/// Match planes as they are stored, such as those of files in memory, of any byte order and strides. The images are of
+/// type T or, if that is float, integers of 16 bits. The other parameters and exceptions are those of the function
+/// above.
+/// @throws InvalidParameterError also if images, masks or variances are of another type
+template <typename T>
+EVENSKY_EXPORT PairResult matchBackgrounds(StoredImage const& reference, StoredImage const& science,
+                                           ImageView<T> const& matched, std::int64_t x0, std::int64_t y0,
+                                           PairOptions const& options, int num_threads = 0);
 
 }  // namespace evensky

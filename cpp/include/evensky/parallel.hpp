@@ -30,7 +30,8 @@ EVENSKY_EXPORT void setInterruptCheck(void (*check)()) noexcept;
 /// @throws the exception of the check
 EVENSKY_EXPORT void checkInterrupt();
 
-/// Call `work(i)` once for each i in [0, count), in up to `num_threads` threads (0: the process-wide default). Each
+/// Call `work(i)` once for each i in [0, count), in up to `num_threads` threads (0: the process-wide default), but not
+/// in more than 1024. Each
 /// thread takes the next piece when it is free. If pieces throw, no more pieces are started, and the exception of the
 /// lowest-numbered piece that threw is rethrown in the calling thread. `work` must be safe to call from several threads
 /// at once. Safe to call from any thread.

@@ -17,7 +17,7 @@
 /// the Python bindings, the command line's choices and the lists of tests and fuzzers come from these rows. The groups
 /// are those of evensky::PropertyGroup; the quantiles are the fractions at which a property needs the sorted good
 /// pixels, up to four in any order. An ORDER row of one quantile needs nothing else; any other row also needs its
-/// computation, in StatisticsBuilder::assemble. Bits below
+/// computation, in StatisticsBuilder::valueOf. Bits below
 /// 2^24 are those of `lsst.afw.math.Property`, or are left for it; evensky's own statistics begin at 2^24.
 #define EVENSKY_PROPERTIES(X)                                                                                         \
     X(ERRORS, 0x1, REQUEST,                                                                                           \
@@ -28,7 +28,10 @@
     X(STDEV, 0x8, MOMENT, "square root of VARIANCE")                                                                  \
     X(VARIANCE, 0x10, MOMENT, "unbiased sample variance")                                                             \
     X(MEDIAN, 0x20, ORDER, "median (never weighted)", 0.5)                                                            \
-    X(IQRANGE, 0x40, ORDER, "upper minus lower quartile (never weighted)", 0.25, 0.75)                                \
+    X(IQRANGE, 0x40, ORDER,                                                                                           \
+      "upper minus lower quartile (never weighted); that of equal integers is 0.5, as an integer v stands for the "   \
+      "range from v - 0.5 to v + 0.5",                                                                                \
+      0.25, 0.75)                                                                                                     \
     X(MEANCLIP, 0x80, CLIPPED,                                                                                        \
       "MEAN of the pixels that survive clipping: first about the median, by a sigma from the interquartile range, "   \
       "then about the mean, by the standard deviation of the previous round",                                         \

@@ -51,13 +51,13 @@ enum class StackAxis {
 /// @param sctrl        options of the statistic
 /// @param weights      multiplicative weights, one for each image, or none. They are used whether or not the control
 ///                     asks for weighting. Without them, the control decides whether pixels are weighted by
-///                     1 / variance, rounded to float32.
+///                     1 / variance, rounded to float32 unless one at the position exceeds its range.
 /// @param bits         bits that tell of rejected pixels
 /// @param num_threads  number of threads; 0 for the process-wide default
 /// @throws LengthError if there are no images, or the planes of one of them differ in size
 /// @throws InvalidParameterError if the number of weights is not that of the images, the flags are not exactly one
-///         property with a value, an image differs in size from the output or has no memory, both ways of computing
-///         errors are switched on, or num_threads < 0
+///         property with a value, an image differs in size from the output, an image or the output has no memory, both
+///         ways of computing errors are switched on, or num_threads < 0
 template <typename T>
 EVENSKY_EXPORT void statisticsStack(MaskedImageView<T> const& out, std::span<MaskedImageView<T const> const> images,
                                     int property, StatisticsControl const& sctrl = StatisticsControl(),

@@ -23,6 +23,7 @@
 
 #include "evensky/export.hpp"
 #include "evensky/properties.hpp"
+#include "evensky/stored.hpp"
 #include "evensky/view.hpp"
 
 namespace evensky {
@@ -147,15 +148,19 @@ private:
     std::array<Value, propertyTable.size()> _results{};  // by row of the table
 };
 
-/// Compute statistics of an image; T is float, double, int32, uint16 or uint64. T is deduced from views of constant
-/// pixels; write makeStatistics<float>(view, ...) for others.
+/// Compute statistics of an image; T is float, double, int16, int32, uint16 or uint64. Quantiles of floating-point
+/// pixels are interpolated linearly; an integer v stands for the range from v - 0.5 to v + 0.5, so that the quartiles
+/// of equal integers are 0.5 apart. Pixels whose squares would overflow, or be too small, are divided by a power of two
+/// meanwhile; a result that float64 cannot hold, such as the variance of pixels of 1e-165, is 0 or infinite. T is
+/// deduced from views of constant pixels; write makeStatistics<float>(view, ...) for others.
 /// @param image        image with its mask and variance, if they exist
 /// @param flags        properties to compute, OR-ed
 /// @param sctrl        options of the computation
 /// @param num_threads  number of threads; 0 for the process-wide default
 /// @throws InvalidParameterError if the image has no pixels or no memory, both ways of computing errors are switched
-///         on, flags are unknown, or num_threads < 0
-/// @throws LengthError if the planes differ in size
+///         on, flags are unknown, num_threads < 0,
+///         or the planes differ in size
+/// @throws LengthError if the image has 2^62 pixels or more
 template <typename T>
 [[nodiscard]] EVENSKY_EXPORT Statistics makeStatistics(MaskedImageView<T const> const& image, int flags,
                                                        StatisticsControl const& sctrl = StatisticsControl(),
@@ -171,8 +176,18 @@ template <typename T>
                                                        StatisticsControl const& sctrl = StatisticsControl(),
                                                        int num_threads = 0);
 
+/// Compute statistics of planes as they are stored, such as those of a file in memory, of any byte order and strides.
+/// Results are bit-identical to those of a converted copy. Planes that do not exist stand for no mask, variance or
+/// weights. The other parameters and exceptions are those of the function above.
+/// @throws InvalidParameterError also if the mask is not of int32, or the variance or the weights are not of float
+[[nodiscard]] EVENSKY_EXPORT Statistics makeStatistics(StoredImage const& image, StoredPlane const& weights, int flags,
+                                                       StatisticsControl const& sctrl = StatisticsControl(),
+                                                       int num_threads = 0);
+
 /// Compute statistics of a mask: NPOINT (number of pixels) and SUM (bitwise OR of all pixels).
-/// @throws InvalidParameterError if another property is requested, the mask has no pixels, or num_threads < 0
+/// @throws InvalidParameterError if another property is requested, the mask has no pixels or no memory, or
+///         num_threads < 0
+/// @throws LengthError if the mask has 2^62 pixels or more
 [[nodiscard]] EVENSKY_EXPORT Statistics makeMaskStatistics(ImageView<MaskPixel const> const& mask, int flags,
                                                            int num_threads = 0);
 

@@ -69,12 +69,16 @@ public:
     [[nodiscard]] constexpr T* row(std::ptrdiff_t y) const noexcept { return _data + y * _strideY; }
 
     /// Return the part of the view inside `box`, which is counted from the corner of the view. The part of a view
-    /// without memory has no memory either.
+    /// without memory has no memory either. An empty box is inside every view, wherever it is; its part has no pixels.
     /// @throws LengthError if the box is not inside the view
     [[nodiscard]] ImageView subview(Box const& box) const {
         if (!exists()) return {};
         if (Box const all{0, 0, _width, _height}; !all.contains(box)) {
             throw LengthError("Box " + box.toString() + " is not inside the view " + all.toString());
+        }
+        // The place of an empty box may be too far away for an address.
+        if (box.isEmpty()) {
+            return {_data, box.width > 0 ? box.width : 0, box.height > 0 ? box.height : 0, _strideX, _strideY};
         }
         return {&(*this)(box.x0, box.y0), box.width, box.height, _strideX, _strideY};
     }

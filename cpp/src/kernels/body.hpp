@@ -11,6 +11,56 @@ namespace {
 
 constexpr std::ptrdiff_t width = 16;
 
+// Vectors of pixels of a type: sixteen floats or eight doubles.
+template <typename T>
+struct Lanes;
+template <>
+struct Lanes<float> {
+    static constexpr std::ptrdiff_t size = width;
+    using Values = simd::Floats;
+    static auto load(float const* p) { return simd::load(p); }
+    static auto loadFirst(float const* p, std::ptrdiff_t count) { return simd::loadFirst(p, count); }
+    static auto loadMasks(std::int32_t const* p) { return simd::load(p); }
+    static auto loadFirstMasks(std::int32_t const* p, std::ptrdiff_t count) { return simd::loadFirst(p, count); }
+    static auto loadFloats(float const* p) { return simd::load(p); }
+    static auto loadFirstFloats(float const* p, std::ptrdiff_t count) { return simd::loadFirst(p, count); }
+    static auto fill(float value) { return simd::fill(value); }
+    static auto fillMasks(std::int32_t value) { return simd::fill(value); }
+    static auto noCounts() { return simd::fill(std::int32_t{0}); }
+    static auto zero() { return simd::zero(); }
+    static auto all() { return simd::allLanes(); }
+    static auto first(std::ptrdiff_t count) { return simd::firstLanes(count); }
+    static auto fromFloats(simd::Floats a) { return a; }
+    template <typename Mask>
+    static auto positive(simd::Floats a, Mask where) {
+        return simd::atLeast(a, simd::fill(__FLT_DENORM_MIN__), where);
+    }
+};
+template <>
+struct Lanes<double> {
+    static constexpr std::ptrdiff_t size = 8;
+    using Values = simd::Eight;
+    static auto load(double const* p) { return simd::loadEight(p); }
+    static auto loadFirst(double const* p, std::ptrdiff_t count) { return simd::loadFirstEight(p, count); }
+    static auto loadMasks(std::int32_t const* p) { return simd::loadEightInts(p); }
+    static auto loadFirstMasks(std::int32_t const* p, std::ptrdiff_t count) {
+        return simd::loadFirstEightInts(p, count);
+    }
+    static auto loadFloats(float const* p) { return simd::loadEightFloats(p); }
+    static auto loadFirstFloats(float const* p, std::ptrdiff_t count) { return simd::loadFirstEightFloats(p, count); }
+    static auto fill(double value) { return simd::fillEight(value); }
+    static auto fillMasks(std::int32_t value) { return simd::fillEightInts(value); }
+    static auto noCounts() { return simd::noCounts(); }
+    static auto zero() { return simd::fillEight(0.0); }
+    static auto all() { return simd::allEight(); }
+    static auto first(std::ptrdiff_t count) { return simd::firstEight(count); }
+    static auto fromFloats(simd::EightFloats a) { return simd::widenFloats(a); }
+    template <typename Mask>
+    static auto positive(simd::EightFloats a, Mask where) {
+        return simd::atLeast(simd::widenFloats(a), simd::fillEight(static_cast<double>(__FLT_DENORM_MIN__)), where);
+    }
+};
+
 // Call step(kind, offset, count) for whole steps and for the rest; `kind` is a type, so that both are compiled
 // separately.
 struct Whole {
@@ -19,31 +69,56 @@ struct Whole {
 struct Rest {
     static constexpr bool value = false;
 };
-template <typename Step>
+template <typename T, typename Step>
 inline __attribute__((always_inline)) void inSteps(std::ptrdiff_t n, Step const& step) {
+    constexpr auto size = Lanes<T>::size;
     std::ptrdiff_t i = 0;
-    for (; i + width <= n; i += width) step(Whole{}, i, width);
+    for (; i + size <= n; i += size) step(Whole{}, i, size);
     if (i < n) step(Rest{}, i, n - i);
 }
 template <typename Kind, typename T>
 inline __attribute__((always_inline)) auto take(Kind, T const* p, std::ptrdiff_t count) {
     if constexpr (Kind::value) {
-        return simd::load(p);
+        return Lanes<T>::load(p);
     } else {
-        return simd::loadFirst(p, count);
+        return Lanes<T>::loadFirst(p, count);
     }
 }
-template <typename Kind>
-inline __attribute__((always_inline)) simd::Mask every(Kind, std::ptrdiff_t count) {
+template <typename T, typename Kind>
+inline __attribute__((always_inline)) auto takeMasks(Kind, std::int32_t const* p, std::ptrdiff_t count) {
     if constexpr (Kind::value) {
-        return simd::allLanes();
+        return Lanes<T>::loadMasks(p);
     } else {
-        return simd::firstLanes(count);
+        return Lanes<T>::loadFirstMasks(p, count);
+    }
+}
+// Take floats that belong to pixels of type T.
+template <typename T, typename Kind>
+inline __attribute__((always_inline)) auto takeFloats(Kind, float const* p, std::ptrdiff_t count) {
+    if constexpr (Kind::value) {
+        return Lanes<T>::loadFloats(p);
+    } else {
+        return Lanes<T>::loadFirstFloats(p, count);
+    }
+}
+template <typename T, typename Kind>
+inline __attribute__((always_inline)) auto every(Kind, std::ptrdiff_t count) {
+    if constexpr (Kind::value) {
+        return Lanes<T>::all();
+    } else {
+        return Lanes<T>::first(count);
     }
 }
 
 inline double sumOf(simd::Doubles const& lanes) {
     double values[width];
+    simd::store(values, lanes);
+    double sum = 0.0;
+    for (double const value : values) sum += value;
+    return sum;
+}
+inline double sumOf(simd::Eight const& lanes) {
+    double values[Lanes<double>::size];
     simd::store(values, lanes);
     double sum = 0.0;
     for (double const value : values) sum += value;
@@ -56,29 +131,46 @@ inline std::int64_t sumOf(simd::Ints const& lanes) {
     for (std::int32_t const value : values) sum += value;
     return sum;
 }
-inline float leastOf(simd::Floats lanes) {
-    float values[width];
+// Sum counts of doubles.
+template <typename Counts>
+inline std::int64_t sumOfCounts(Counts const& lanes) {
+    if constexpr (sizeof(Counts) == sizeof(simd::Ints) && __is_same(Counts, simd::Ints)) {
+        return sumOf(lanes);
+    } else {
+        std::int64_t values[Lanes<double>::size];
+        __builtin_memcpy(values, &lanes, sizeof values);
+        std::int64_t sum = 0;
+        for (std::int64_t const value : values) sum += value;
+        return sum;
+    }
+}
+template <typename T>
+inline T leastOf(typename Lanes<T>::Values lanes) {
+    T values[Lanes<T>::size];
     simd::store(values, lanes);
-    float least = values[0];
-    for (float const value : values) least = value < least ? value : least;
+    T least = values[0];
+    for (T const value : values) least = value < least ? value : least;
     return least;
 }
-inline float mostOf(simd::Floats lanes) {
-    float values[width];
+template <typename T>
+inline T mostOf(typename Lanes<T>::Values lanes) {
+    T values[Lanes<T>::size];
     simd::store(values, lanes);
-    float most = values[0];
-    for (float const value : values) most = value > most ? value : most;
+    T most = values[0];
+    for (T const value : values) most = value > most ? value : most;
     return most;
 }
-constexpr float infinity = __builtin_inff();
+template <typename T>
+constexpr T infinity = static_cast<T>(__builtin_inff());
 
 inline __attribute__((always_inline)) void prefetch(std::uintptr_t address) {
     __builtin_prefetch(reinterpret_cast<void const*>(address), 0, 2);
 }
-// Prefetch the element `n` after `from`, which may be outside the array.
+// Prefetch the element `n` + `ahead` after `from`, which may be outside the array.
 template <typename T>
-inline __attribute__((always_inline)) void prefetch(T const* from, std::ptrdiff_t n) {
-    prefetch(reinterpret_cast<std::uintptr_t>(from) + static_cast<std::uintptr_t>(n) * sizeof(T));
+inline __attribute__((always_inline)) void prefetch(T const* from, std::ptrdiff_t n, std::ptrdiff_t ahead) {
+    auto const elements = static_cast<std::uintptr_t>(n) + static_cast<std::uintptr_t>(ahead);
+    prefetch(reinterpret_cast<std::uintptr_t>(from) + elements * sizeof(T));
 }
 
 // Prefetch one line of each plane. It is called at each step, because fetching several lines at once stalls the loop.
@@ -97,57 +189,87 @@ inline __attribute__((always_inline)) void fetch(Ahead& ahead) {
     for (std::size_t k = 0; k < Ahead::maxPlanes; ++k) ahead.at[k] += static_cast<std::uintptr_t>(ahead.step[k]);
 }
 
-template <bool HasMask, bool WantOr>
-std::ptrdiff_t packRow(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out, std::int32_t* orMask) {
+template <typename T, bool HasMask, bool WantOr>
+std::ptrdiff_t packRow(PixelRow<T> row, bool nanSafe, std::ptrdiff_t n, T* out, std::int32_t* orMask) {
     std::ptrdiff_t packed = 0;
-    auto const bad = simd::fill(row.badBits);
-    auto seen = simd::fill(std::int32_t{0});
-    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+    auto const bad = Lanes<T>::fillMasks(row.badBits);
+    auto seen = Lanes<T>::fillMasks(0);
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         auto const values = take(kind, row.values + i, count);
-        prefetch(row.values, i + row.valuesAhead);
-        auto good = every(kind, count);
+        prefetch(row.values, i, row.valuesAhead);
+        auto good = every<T>(kind, count);
         if (nanSafe) good = simd::finite(values, good);
         if constexpr (HasMask) {
-            auto const mask = take(kind, row.mask + i, count);
-            prefetch(row.mask, i + row.maskAhead);
+            auto const mask = takeMasks<T>(kind, row.mask + i, count);
+            prefetch(row.mask, i, row.maskAhead);
             good = simd::noneSet(mask, bad, good);
             if constexpr (WantOr) seen = simd::orWhere(seen, mask, good);
         }
         packed += simd::compress(out + packed, values, good);
     });
     // A row that begins within a cache line may end in one more line.
-    prefetch(row.values, n - 1 + row.valuesAhead);
-    if constexpr (HasMask) prefetch(row.mask, n - 1 + row.maskAhead);
+    prefetch(row.values, n - 1, row.valuesAhead);
+    if constexpr (HasMask) prefetch(row.mask, n - 1, row.maskAhead);
     if constexpr (WantOr) *orMask |= simd::orOf(seen);
     return packed;
 }
 
-std::ptrdiff_t pack(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out, std::int32_t* orMask) {
-    if (row.mask == nullptr) return packRow<false, false>(row, nanSafe, n, out, orMask);
-    if (orMask == nullptr) return packRow<true, false>(row, nanSafe, n, out, orMask);
-    return packRow<true, true>(row, nanSafe, n, out, orMask);
+template <typename T>
+std::ptrdiff_t pack(PixelRow<T> row, bool nanSafe, std::ptrdiff_t n, T* out, std::int32_t* orMask) {
+    if (row.mask == nullptr) return packRow<T, false, false>(row, nanSafe, n, out, orMask);
+    if (orMask == nullptr) return packRow<T, true, false>(row, nanSafe, n, out, orMask);
+    return packRow<T, true, true>(row, nanSafe, n, out, orMask);
+}
+
+template <typename T>
+std::ptrdiff_t packWith(PixelRow<T> row, Companions const& with, std::ptrdiff_t n, T* out, std::int32_t* orMask) {
+    std::ptrdiff_t packed = 0;
+    auto const bad = Lanes<T>::fillMasks(row.badBits);
+    auto seen = Lanes<T>::fillMasks(0);
+    float const *const first = with.rows[0], *const second = with.rows[1];
+    float *const firstOut = with.packed[0], *const secondOut = with.packed[1];
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const values = take(kind, row.values + i, count);
+        auto good = simd::finite(values, every<T>(kind, count));
+        auto const companions = takeFloats<T>(kind, first + i, count);
+        if (row.mask != nullptr) {
+            auto const mask = takeMasks<T>(kind, row.mask + i, count);
+            good = simd::noneSet(mask, bad, good);
+            seen = simd::orWhere(seen, mask, with.positive ? Lanes<T>::positive(companions, good) : good);
+        }
+        if (second != nullptr) simd::compress(secondOut + packed, takeFloats<T>(kind, second + i, count), good);
+        simd::compress(firstOut + packed, companions, good);
+        packed += simd::compress(out + packed, values, good);
+    });
+    if (orMask != nullptr) *orMask |= simd::orOf(seen);
+    return packed;
 }
 
 // Return the lanes in which neither of two rows is masked.
-template <typename Kind>
-inline __attribute__((always_inline)) simd::Mask unmasked(Kind kind, PixelRow const& a, PixelRow const& b,
-                                                          std::ptrdiff_t i, std::ptrdiff_t count) {
-    auto good = every(kind, count);
-    if (a.mask != nullptr) good = simd::noneSet(take(kind, a.mask + i, count), simd::fill(a.badBits), good);
-    if (b.mask != nullptr) good = simd::noneSet(take(kind, b.mask + i, count), simd::fill(b.badBits), good);
+template <typename T, typename Kind>
+inline __attribute__((always_inline)) auto unmasked(Kind kind, PixelRow<T> const& a, PixelRow<T> const& b,
+                                                    std::ptrdiff_t i, std::ptrdiff_t count) {
+    auto good = every<T>(kind, count);
+    if (a.mask != nullptr) {
+        good = simd::noneSet(takeMasks<T>(kind, a.mask + i, count), Lanes<T>::fillMasks(a.badBits), good);
+    }
+    if (b.mask != nullptr) {
+        good = simd::noneSet(takeMasks<T>(kind, b.mask + i, count), Lanes<T>::fillMasks(b.badBits), good);
+    }
     return good;
 }
 
 // Prefetch the memory that will be read after pixel i.
-inline __attribute__((always_inline)) void prefetchAhead(PixelRow const& row, std::ptrdiff_t i) {
-    prefetch(row.values, i + row.valuesAhead);
-    if (row.mask != nullptr) prefetch(row.mask, i + row.maskAhead);
+template <typename T>
+inline __attribute__((always_inline)) void prefetchAhead(PixelRow<T> const& row, std::ptrdiff_t i) {
+    prefetch(row.values, i, row.valuesAhead);
+    if (row.mask != nullptr) prefetch(row.mask, i, row.maskAhead);
 }
 
-template <bool Difference>
-std::ptrdiff_t packPair(PixelRow a, PixelRow b, std::ptrdiff_t n, float* out) {
+template <typename T, bool Difference>
+std::ptrdiff_t packPair(PixelRow<T> a, PixelRow<T> b, std::ptrdiff_t n, T* out) {
     std::ptrdiff_t packed = 0;
-    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         auto const x = take(kind, a.values + i, count);
         auto const y = take(kind, b.values + i, count);
         prefetchAhead(a, i);
@@ -160,13 +282,14 @@ std::ptrdiff_t packPair(PixelRow a, PixelRow b, std::ptrdiff_t n, float* out) {
     return packed;
 }
 
-std::ptrdiff_t match(PixelRow reference, PixelRow science, float const* model, std::ptrdiff_t n, float* matched,
-                     float* residuals) {
+template <typename T>
+std::ptrdiff_t match(PixelRow<T> reference, PixelRow<T> science, float const* model, std::ptrdiff_t n, T* matched,
+                     T* residuals) {
     std::ptrdiff_t packed = 0;
-    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         auto const from = take(kind, reference.values + i, count);
         auto const to = take(kind, science.values + i, count);
-        auto const correction = take(kind, model + i, count);
+        auto const correction = Lanes<T>::fromFloats(takeFloats<T>(kind, model + i, count));
         auto const residual = simd::sub(simd::sub(from, to), correction);
         auto const good = simd::finite(residual, unmasked(kind, reference, science, i, count));
         packed += simd::compress(residuals + packed, residual, good);
@@ -180,15 +303,16 @@ std::ptrdiff_t match(PixelRow reference, PixelRow science, float const* model, s
     return packed;
 }
 
-Deviations deviations(float const* packed, std::ptrdiff_t n, double centre, Ahead& next) {
+template <typename T>
+Deviations deviations(T const* packed, std::ptrdiff_t n, double centre, Ahead& next) {
     Ahead ahead = next;
-    auto first = simd::zero();
-    auto second = simd::zero();
-    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+    auto first = Lanes<T>::zero();
+    auto second = Lanes<T>::zero();
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         fetch(ahead);
         auto const d = simd::deviations(take(kind, packed + i, count), centre);
-        simd::addWhere(first, d, every(kind, count));
-        simd::addWhere(second, simd::square(d), every(kind, count));
+        simd::addWhere(first, d, every<T>(kind, count));
+        simd::addWhere(second, simd::square(d), every<T>(kind, count));
     });
     next = ahead;
     Deviations result;
@@ -198,16 +322,17 @@ Deviations deviations(float const* packed, std::ptrdiff_t n, double centre, Ahea
     return result;
 }
 
-Deviations deviationsWithin(float const* packed, std::ptrdiff_t n, double centre, double halfWidth) {
+template <typename T>
+Deviations deviationsWithin(T const* packed, std::ptrdiff_t n, double centre, double halfWidth) {
     Deviations result;
-    auto first = simd::zero();
-    auto second = simd::zero();
-    auto min = simd::fill(infinity);
-    auto max = simd::fill(-infinity);
-    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+    auto first = Lanes<T>::zero();
+    auto second = Lanes<T>::zero();
+    auto min = Lanes<T>::fill(infinity<T>);
+    auto max = Lanes<T>::fill(-infinity<T>);
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         auto const values = take(kind, packed + i, count);
         auto const d = simd::deviations(values, centre);
-        auto const inside = simd::within(d, halfWidth, every(kind, count));
+        auto const inside = simd::within(d, halfWidth, every<T>(kind, count));
         result.count += simd::count(inside);
         simd::addWhere(first, d, inside);
         simd::addWhere(second, simd::square(d), inside);
@@ -216,21 +341,109 @@ Deviations deviationsWithin(float const* packed, std::ptrdiff_t n, double centre
     });
     result.first = sumOf(first);
     result.second = sumOf(second);
-    result.min = leastOf(min);
-    result.max = mostOf(max);
+    result.min = static_cast<double>(leastOf<T>(min));
+    result.max = static_cast<double>(mostOf<T>(max));
     return result;
 }
 
-void extremes(float const* packed, std::ptrdiff_t n, float* min, float* max) {
-    auto least = simd::fill(infinity);
-    auto most = simd::fill(-infinity);
-    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
-        auto const values = take(kind, packed + i, count);
-        least = simd::smallerWhere(least, values, every(kind, count));
-        most = simd::largerWhere(most, values, every(kind, count));
+// Load eight numbers as doubles.
+template <typename Kind>
+inline __attribute__((always_inline)) simd::Eight takeEight(Kind, double const* p, std::ptrdiff_t count) {
+    return Kind::value ? simd::loadEight(p) : simd::loadFirstEight(p, count);
+}
+template <typename Kind>
+inline __attribute__((always_inline)) simd::Eight takeEight(Kind, float const* p, std::ptrdiff_t count) {
+    return simd::widenFloats(Kind::value ? simd::loadEightFloats(p) : simd::loadFirstEightFloats(p, count));
+}
+
+template <typename T, bool Variances>
+WeightedDeviations weightedAs(T const* packed, double const* weights, float const* variances, std::ptrdiff_t n,
+                              double centre, double low, double high) {
+    auto const lowest = simd::fillEight(low), highest = simd::fillEight(high);
+    auto const none = simd::fillEight(noWeight), one = simd::fillEight(1.0), zero = simd::fillEight(0.0);
+    auto sumW = zero, sumW2 = zero, first = zero, second = zero, sumWVar = zero, sumW2Var = zero;
+    auto min = simd::fillEight(infinity<double>), max = simd::fillEight(-infinity<double>);
+    auto lightest = min;
+    WeightedDeviations result;
+    std::int64_t inside = 0;
+    inSteps<double>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const x = takeEight(kind, packed + i, count);
+        auto const in = simd::atMost(x, highest, simd::atLeast(x, lowest, every<double>(kind, count)));
+        auto const given = weights == nullptr ? one : takeEight(kind, weights + i, count);
+        auto const has = simd::without(in, simd::atMost(given, none, in));
+        inside += simd::count(in);
+        result.count += simd::count(has);
+        // Pixels that do not count have no weight in the sums.
+        auto const w = simd::selectEight(has, given, zero);
+        sumW = simd::add(sumW, w);
+        sumW2 = simd::add(sumW2, simd::times(w, w));
+        auto const d = simd::deviations(x, centre);
+        auto const wd = simd::times(w, d);
+        first = simd::add(first, wd);
+        second = simd::add(second, simd::times(wd, d));
+        min = simd::smallerWhere(min, x, has);
+        max = simd::largerWhere(max, x, has);
+        lightest = simd::smaller(w, lightest);
+        if constexpr (Variances) {
+            auto const wv = simd::times(w, simd::selectEight(has, takeEight(kind, variances + i, count), zero));
+            sumWVar = simd::add(sumWVar, wv);
+            sumW2Var = simd::add(sumW2Var, simd::times(w, wv));
+        }
     });
-    *min = leastOf(least);
-    *max = mostOf(most);
+    result.unweighted = inside - result.count;
+    result.sumW = sumOf(sumW);
+    result.sumW2 = sumOf(sumW2);
+    result.first = sumOf(first);
+    result.second = sumOf(second);
+    result.sumWVar = sumOf(sumWVar);
+    result.sumW2Var = sumOf(sumW2Var);
+    result.min = leastOf<double>(min);
+    result.max = mostOf<double>(max);
+    result.lightest = leastOf<double>(lightest);
+    return result;
+}
+
+template <typename T>
+WeightedDeviations weighted(T const* packed, double const* weights, float const* variances, std::ptrdiff_t n,
+                            double centre, T low, T high) {
+    auto const least = static_cast<double>(low), most = static_cast<double>(high);
+    return variances == nullptr ? weightedAs<T, false>(packed, weights, variances, n, centre, least, most)
+                                : weightedAs<T, true>(packed, weights, variances, n, centre, least, most);
+}
+
+std::int64_t weigh(float const* packed, std::ptrdiff_t n, bool inverse, double* weights) {
+    if (!inverse) {
+        for (std::ptrdiff_t i = 0; i < n; ++i) weights[i] = static_cast<double>(packed[i]);
+        return 0;
+    }
+    auto const least = simd::fillEight(static_cast<double>(__FLT_DENORM_MIN__)), none = simd::fillEight(noWeight);
+    std::int64_t with = 0;
+    inSteps<double>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const variances = takeEight(kind, packed + i, count);
+        // The condition is not "variance <= 0", because a NaN variance gives no weight either.
+        auto const positive = simd::atLeast(variances, least, every<double>(kind, count));
+        with += simd::count(positive);
+        auto const weight = simd::selectEight(positive, simd::reciprocal(variances), none);
+        if constexpr (decltype(kind)::value) {
+            simd::store(weights + i, weight);
+        } else {
+            simd::storeFirst(weights + i, weight, count);
+        }
+    });
+    return n - with;
+}
+
+template <typename T>
+void extremes(T const* packed, std::ptrdiff_t n, T* min, T* max) {
+    auto least = Lanes<T>::fill(infinity<T>);
+    auto most = Lanes<T>::fill(-infinity<T>);
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const values = take(kind, packed + i, count);
+        least = simd::smallerWhere(least, values, every<T>(kind, count));
+        most = simd::largerWhere(most, values, every<T>(kind, count));
+    });
+    *min = leastOf<T>(least);
+    *max = mostOf<T>(most);
 }
 
 // Call work(index) for each index below N, which is known when the call is compiled.
@@ -248,35 +461,35 @@ inline __attribute__((always_inline)) void forEachIndex(Work const& work) {
 
 // Scan with `Clip` as in the plan, and with at least its number of ranges. If `Counted` is true, the pixels inside each
 // range are counted, and pixels in ranges of one value are not stored.
-template <std::size_t Ranges, bool Clip, bool Counted>
-ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& given, float* candidates, float* fringe,
+template <typename T, std::size_t Ranges, bool Clip, bool Counted>
+ScanResult scanAs(T const* packed, std::ptrdiff_t n, ScanPlanOf<T> const& given, T* candidates, T* fringe,
                   Ahead& next) {
     // Local copies cannot be aliases of the outputs.
-    ScanPlan const plan = given;
+    ScanPlanOf<T> const plan = given;
     Ahead ahead = next;
-    using Floats = decltype(simd::fill(0.0F));
-    Floats low[Ranges], high[Ranges];
-    auto const coreLow = simd::fill(plan.coreLow), coreHigh = simd::fill(plan.coreHigh);
-    auto const outerLow = simd::fill(plan.outerLow), outerHigh = simd::fill(plan.outerHigh);
+    using Values = typename Lanes<T>::Values;
+    Values low[Ranges], high[Ranges];
+    auto const coreLow = Lanes<T>::fill(plan.coreLow), coreHigh = Lanes<T>::fill(plan.coreHigh);
+    auto const outerLow = Lanes<T>::fill(plan.outerLow), outerHigh = Lanes<T>::fill(plan.outerHigh);
     // Counts fit into lanes, as fewer than 2^31 pixels are packed at a time: pixels not below a range, and inside it.
-    simd::Ints reached[Ranges], inside[Ranges];
-    auto nCore = simd::fill(std::int32_t{0});
+    decltype(Lanes<T>::noCounts()) reached[Ranges], inside[Ranges];
+    auto nCore = Lanes<T>::noCounts();
     forEachIndex<Ranges>([&](auto index) __attribute__((always_inline)) {
         constexpr std::size_t f = decltype(index)::value;
-        low[f] = simd::fill(plan.low[f]);
-        high[f] = simd::fill(plan.high[f]);
-        reached[f] = inside[f] = simd::fill(std::int32_t{0});
+        low[f] = Lanes<T>::fill(plan.low[f]);
+        high[f] = Lanes<T>::fill(plan.high[f]);
+        reached[f] = inside[f] = Lanes<T>::noCounts();
     });
-    auto first = simd::zero();
-    auto second = simd::zero();
-    auto min = simd::fill(infinity);
-    auto max = simd::fill(-infinity);
+    auto first = Lanes<T>::zero();
+    auto second = Lanes<T>::zero();
+    auto min = Lanes<T>::fill(infinity<T>);
+    auto max = Lanes<T>::fill(-infinity<T>);
     std::ptrdiff_t nCandidates = 0, nFringe = 0;
-    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) __attribute__((always_inline)) {
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) __attribute__((always_inline)) {
         fetch(ahead);
         auto const values = take(kind, packed + i, count);
-        auto const all = every(kind, count);
-        auto kept = simd::firstLanes(0);
+        auto const all = every<T>(kind, count);
+        auto kept = Lanes<T>::first(0);
         forEachIndex<Ranges>([&](auto index) __attribute__((always_inline)) {
             constexpr std::size_t f = decltype(index)::value;
             auto const notBelow = simd::atLeast(values, low[f], all);
@@ -308,48 +521,75 @@ ScanResult scanAs(float const* packed, std::ptrdiff_t n, ScanPlan const& given, 
     ScanResult result;
     forEachIndex<Ranges>([&](auto index) __attribute__((always_inline)) {
         constexpr std::size_t f = decltype(index)::value;
-        result.below[f] = n - sumOf(reached[f]);
-        result.inside[f] = sumOf(inside[f]);
+        result.below[f] = n - sumOfCounts(reached[f]);
+        result.inside[f] = sumOfCounts(inside[f]);
     });
     result.candidates = nCandidates;
     result.fringe = nFringe;
-    result.core.count = sumOf(nCore);
+    result.core.count = sumOfCounts(nCore);
     result.core.first = sumOf(first);
     result.core.second = sumOf(second);
-    result.core.min = leastOf(min);
-    result.core.max = mostOf(max);
+    result.core.min = static_cast<double>(leastOf<T>(min));
+    result.core.max = static_cast<double>(mostOf<T>(max));
     return result;
 }
 
-template <std::size_t Ranges>
-ScanResult scanRanges(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, float* candidates, float* fringe,
+template <typename T, std::size_t Ranges>
+ScanResult scanRanges(T const* packed, std::ptrdiff_t n, ScanPlanOf<T> const& plan, T* candidates, T* fringe,
                       Ahead& ahead) {
     bool wide = true;
     for (std::size_t f = 0; f < plan.ranges; ++f) wide = wide && plan.low[f] < plan.high[f];
     if (wide) {
-        return plan.clip ? scanAs<Ranges, true, false>(packed, n, plan, candidates, fringe, ahead)
-                         : scanAs<Ranges, false, false>(packed, n, plan, candidates, fringe, ahead);
+        return plan.clip ? scanAs<T, Ranges, true, false>(packed, n, plan, candidates, fringe, ahead)
+                         : scanAs<T, Ranges, false, false>(packed, n, plan, candidates, fringe, ahead);
     }
-    return plan.clip ? scanAs<Ranges, true, true>(packed, n, plan, candidates, fringe, ahead)
-                     : scanAs<Ranges, false, true>(packed, n, plan, candidates, fringe, ahead);
+    return plan.clip ? scanAs<T, Ranges, true, true>(packed, n, plan, candidates, fringe, ahead)
+                     : scanAs<T, Ranges, false, true>(packed, n, plan, candidates, fringe, ahead);
 }
 
-ScanResult scan(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, float* candidates, float* fringe,
-                Ahead& ahead) {
+template <typename T>
+ScanResult scan(T const* packed, std::ptrdiff_t n, ScanPlanOf<T> const& plan, T* candidates, T* fringe, Ahead& ahead) {
     // The scan is compiled for the usual numbers of ranges; empty ranges do not change its results.
-    if (plan.ranges <= 1) return scanRanges<1>(packed, n, plan, candidates, fringe, ahead);
-    if (plan.ranges <= 3) return scanRanges<3>(packed, n, plan, candidates, fringe, ahead);
-    if (plan.ranges <= 4) return scanRanges<4>(packed, n, plan, candidates, fringe, ahead);
-    return scanRanges<ScanPlan::maxRanges>(packed, n, plan, candidates, fringe, ahead);
+    if (plan.ranges <= 1) return scanRanges<T, 1>(packed, n, plan, candidates, fringe, ahead);
+    if (plan.ranges <= 3) return scanRanges<T, 3>(packed, n, plan, candidates, fringe, ahead);
+    if (plan.ranges <= 4) return scanRanges<T, 4>(packed, n, plan, candidates, fringe, ahead);
+    return scanRanges<T, ScanPlan::maxRanges>(packed, n, plan, candidates, fringe, ahead);
 }
 
-std::ptrdiff_t collect(float const* packed, std::ptrdiff_t n, float low, float high, float* out, std::int64_t* below) {
-    auto const lowest = simd::fill(low), highest = simd::fill(high);
+template <typename T>
+std::ptrdiff_t fringe(T const* packed, double const* weights, float const* variances, std::ptrdiff_t n,
+                      ScanPlanOf<T> const& plan, T* out, double* outWeights, float* outVariances) {
+    auto const coreLow = Lanes<T>::fill(plan.coreLow), coreHigh = Lanes<T>::fill(plan.coreHigh);
+    auto const outerLow = Lanes<T>::fill(plan.outerLow), outerHigh = Lanes<T>::fill(plan.outerHigh);
+    std::ptrdiff_t kept = 0;
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const x = take(kind, packed + i, count);
+        auto const all = every<T>(kind, count);
+        auto const core = simd::atMost(x, coreHigh, simd::atLeast(x, coreLow, all));
+        auto const outer = simd::atMost(x, outerHigh, simd::atLeast(x, outerLow, all));
+        // The fringe is a few per cent of the pixels.
+        if (simd::count(simd::without(outer, core)) == 0) return;
+        for (auto k = i; k < i + count; ++k) {
+            T const value = packed[k];
+            bool const isCore = value >= plan.coreLow && value <= plan.coreHigh;
+            if (isCore || value < plan.outerLow || value > plan.outerHigh) continue;
+            out[kept] = value;
+            if (weights != nullptr) outWeights[kept] = weights[k];
+            if (variances != nullptr) outVariances[kept] = variances[k];
+            ++kept;
+        }
+    });
+    return kept;
+}
+
+template <typename T>
+std::ptrdiff_t collect(T const* packed, std::ptrdiff_t n, T low, T high, T* out, std::int64_t* below) {
+    auto const lowest = Lanes<T>::fill(low), highest = Lanes<T>::fill(high);
     std::ptrdiff_t collected = 0;
     std::int64_t notBelow = 0;
-    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         auto const values = take(kind, packed + i, count);
-        auto const reached = simd::atLeast(values, lowest, every(kind, count));
+        auto const reached = simd::atLeast(values, lowest, every<T>(kind, count));
         notBelow += simd::count(reached);
         collected += simd::compress(out + collected, values, simd::atMost(values, highest, reached));
     });
@@ -357,37 +597,39 @@ std::ptrdiff_t collect(float const* packed, std::ptrdiff_t n, float low, float h
     return collected;
 }
 
-float select(float const* values, std::ptrdiff_t n, std::ptrdiff_t rank, float* next) {
+template <typename T>
+T select(T const* values, std::ptrdiff_t n, std::ptrdiff_t rank, T* next) {
     for (std::ptrdiff_t at = 0; at < n; ++at) {
-        auto const value = simd::fill(values[at]);
+        auto const value = Lanes<T>::fill(values[at]);
         std::ptrdiff_t notBelow = 0, notAbove = 0;
-        auto above = simd::fill(infinity);
-        inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto above = Lanes<T>::fill(infinity<T>);
+        inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
             auto const some = take(kind, values + i, count);
-            auto const all = every(kind, count);
+            auto const all = every<T>(kind, count);
             auto const upTo = simd::atMost(some, value, all);
             notBelow += simd::count(simd::atLeast(some, value, all));
             notAbove += simd::count(upTo);
             above = simd::smallerWhere(above, some, simd::without(all, upTo));
         });
         if (n - notBelow > rank || notAbove <= rank) continue;
-        *next = rank + 1 < notAbove || rank + 1 == n ? values[at] : leastOf(above);
+        *next = rank + 1 < notAbove || rank + 1 == n ? values[at] : leastOf<T>(above);
         return values[at];
     }
     return *next = values[0];  // Not reached, as one of the values has the rank.
 }
 
-void enclose(float const* packed, std::ptrdiff_t n, float* low, float* high) {
-    auto const lowest = simd::fill(*low), highest = simd::fill(*high);
-    auto below = simd::fill(-infinity), above = simd::fill(infinity);
-    inSteps(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+template <typename T>
+void enclose(T const* packed, std::ptrdiff_t n, T* low, T* high) {
+    auto const lowest = Lanes<T>::fill(*low), highest = Lanes<T>::fill(*high);
+    auto below = Lanes<T>::fill(-infinity<T>), above = Lanes<T>::fill(infinity<T>);
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         auto const values = take(kind, packed + i, count);
-        below = simd::largerWhere(below, values, simd::atMost(values, lowest, every(kind, count)));
-        above = simd::smallerWhere(above, values, simd::atLeast(values, highest, every(kind, count)));
+        below = simd::largerWhere(below, values, simd::atMost(values, lowest, every<T>(kind, count)));
+        above = simd::smallerWhere(above, values, simd::atLeast(values, highest, every<T>(kind, count)));
     });
-    float const nearestBelow = mostOf(below), nearestAbove = leastOf(above);
-    if (nearestBelow > -infinity) *low = nearestBelow;
-    if (nearestAbove < infinity) *high = nearestAbove;
+    T const nearestBelow = mostOf<T>(below), nearestAbove = leastOf<T>(above);
+    if (nearestBelow > -infinity<T>) *low = nearestBelow;
+    if (nearestAbove < infinity<T>) *high = nearestAbove;
 }
 
 // Batcher's odd-even merge sort of sixteen values: the pairs of rows to compare and exchange, in order.
@@ -412,8 +654,8 @@ constexpr Exchanges sortingNetwork() {
     }
     return all;
 }
-template <int... each>
-inline __attribute__((always_inline)) void exchange(simd::Floats* rows, std::integer_sequence<int, each...>) {
+template <typename Values, int... each>
+inline __attribute__((always_inline)) void exchange(Values* rows, std::integer_sequence<int, each...>) {
     constexpr auto network = sortingNetwork();
     auto const sortTwo = [rows](int low, int high) __attribute__((always_inline)) {
         auto const least = simd::smaller(rows[low], rows[high]);
@@ -423,11 +665,135 @@ inline __attribute__((always_inline)) void exchange(simd::Floats* rows, std::int
     (sortTwo(network.low[each], network.high[each]), ...);
 }
 
-void sortColumns(float* values) {
-    simd::Floats rows[16];
-    for (int r = 0; r < 16; ++r) rows[r] = simd::load(values + 16 * r);
-    exchange(rows, std::make_integer_sequence<int, Exchanges::count>());
-    for (int r = 0; r < 16; ++r) simd::store(values + 16 * r, rows[r]);
+template <typename T>
+void sortColumns(T* values) {
+    for (std::ptrdiff_t column = 0; column < 16; column += Lanes<T>::size) {
+        typename Lanes<T>::Values rows[16];
+        for (int r = 0; r < 16; ++r) rows[r] = Lanes<T>::load(values + 16 * r + column);
+        exchange(rows, std::make_integer_sequence<int, Exchanges::count>());
+        for (int r = 0; r < 16; ++r) simd::store(values + 16 * r + column, rows[r]);
+    }
+}
+
+// Squares of four by four elements are exchanged in vectors of four.
+template <typename T>
+struct Four {
+    typedef T Type __attribute__((vector_size(4 * sizeof(T))));
+};
+template <typename T>
+inline __attribute__((always_inline)) void transposeSquare(T const* from, std::ptrdiff_t fromStride, T* to,
+                                                           std::ptrdiff_t toStride) {
+    using Vector = typename Four<T>::Type;
+    Vector a, b, c, d;
+    __builtin_memcpy(&a, from, sizeof a);
+    __builtin_memcpy(&b, from + fromStride, sizeof b);
+    __builtin_memcpy(&c, from + 2 * fromStride, sizeof c);
+    __builtin_memcpy(&d, from + 3 * fromStride, sizeof d);
+    Vector const ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    Vector const ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    a = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    b = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    c = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
+    d = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
+    __builtin_memcpy(to, &a, sizeof a);
+    __builtin_memcpy(to + toStride, &b, sizeof b);
+    __builtin_memcpy(to + 2 * toStride, &c, sizeof c);
+    __builtin_memcpy(to + 3 * toStride, &d, sizeof d);
+}
+
+template <typename T>
+void transpose(T const* from, std::ptrdiff_t fromStride, std::ptrdiff_t columns, std::ptrdiff_t rows, T* to,
+               std::ptrdiff_t toStride) {
+    constexpr std::ptrdiff_t side = 4;
+    auto const one = [&](std::ptrdiff_t x, std::ptrdiff_t y) { to[y * toStride + x] = from[x * fromStride + y]; };
+    std::ptrdiff_t x = 0;
+    for (; x + side <= columns; x += side) {
+        std::ptrdiff_t y = 0;
+        for (; y + side <= rows; y += side) {
+            transposeSquare(from + x * fromStride + y, fromStride, to + y * toStride + x, toStride);
+        }
+        for (; y < rows; ++y) {
+            for (std::ptrdiff_t k = 0; k < side; ++k) one(x + k, y);
+        }
+    }
+    for (; x < columns; ++x) {
+        for (std::ptrdiff_t y = 0; y < rows; ++y) one(x, y);
+    }
+}
+
+// Read numbers of type S as pixels of type T. Numbers of which `shifted` is true are stored as signed ones, less half
+// of their range. Whole numbers that T may not hold are looked at.
+template <std::size_t Bytes>
+struct BitsOf;
+template <>
+struct BitsOf<2> {
+    using Type = std::uint16_t;
+    static Type swapped(Type bits) { return __builtin_bswap16(bits); }
+};
+template <>
+struct BitsOf<4> {
+    using Type = std::uint32_t;
+    static Type swapped(Type bits) { return __builtin_bswap32(bits); }
+};
+template <>
+struct BitsOf<8> {
+    using Type = std::uint64_t;
+    static Type swapped(Type bits) { return __builtin_bswap64(bits); }
+};
+
+// Call work(step), where step() is the stride in bytes. Usual strides are known when the call is compiled: those of
+// pixels that follow each other in either direction, and of every second pixel.
+template <std::ptrdiff_t Stride>
+struct Step {
+    constexpr std::ptrdiff_t operator()() const { return Stride; }
+};
+template <std::ptrdiff_t Size, typename Work>
+inline __attribute__((always_inline)) void atStride(std::ptrdiff_t stride, Work const& work) {
+    if (stride == Size) {
+        work(Step<Size>{});
+    } else if (stride == -Size) {
+        work(Step<-Size>{});
+    } else if (stride == 2 * Size) {
+        work(Step<2 * Size>{});
+    } else {
+        work([stride] { return stride; });
+    }
+}
+
+template <typename S, bool Swapped, typename T, bool Shifted = false>
+std::uint64_t read(std::byte const* __restrict from, std::ptrdiff_t stride, std::ptrdiff_t n, T* __restrict out) {
+    using Bits = typename BitsOf<sizeof(S)>::Type;
+    constexpr bool whole = static_cast<S>(0.5) == S{0};
+    constexpr int digits = sizeof(T) == sizeof(float) ? 24 : 53;
+    constexpr bool checked = whole && 8 * static_cast<int>(sizeof(S)) > digits;
+    Bits seen = 0;
+    auto const one = [&](std::byte const* at, T* to) __attribute__((always_inline)) {
+        Bits bits;
+        __builtin_memcpy(&bits, at, sizeof bits);
+        if constexpr (Swapped) bits = BitsOf<sizeof(S)>::swapped(bits);
+        if constexpr (Shifted) bits = static_cast<Bits>(bits ^ 0x8000U);
+        auto const value = __builtin_bit_cast(S, bits);
+        if constexpr (checked) {
+            if constexpr (static_cast<S>(-1) < S{0}) {
+                seen |= static_cast<Bits>(value ^ (value >> (8 * sizeof(S) - 1)));
+            } else {
+                seen |= bits;
+            }
+        }
+        *to = static_cast<T>(value);
+    };
+    atStride<static_cast<std::ptrdiff_t>(sizeof(S))>(stride, [&](auto step) __attribute__((always_inline)) {
+        for (std::ptrdiff_t i = 0; i < n; ++i) one(from + i * step(), out + i);
+    });
+    if constexpr (checked) return static_cast<std::uint64_t>(seen >> digits);
+    return 0;
+}
+
+void readMasks(std::byte const* __restrict from, std::ptrdiff_t stride, std::ptrdiff_t n,
+               std::int32_t* __restrict out) {
+    atStride<static_cast<std::ptrdiff_t>(sizeof *out)>(stride, [&](auto step) __attribute__((always_inline)) {
+        for (std::ptrdiff_t i = 0; i < n; ++i) __builtin_memcpy(out + i, from + i * step(), sizeof *out);
+    });
 }
 
 constexpr double indices[width] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -447,7 +813,7 @@ void cubics(double const* y, double const* bce, std::ptrdiff_t rows, double d0, 
         index = simd::plus(index, static_cast<double>(width));
     }
     for (; x < n; ++x) {
-        double const d = d0 + static_cast<double>(static_cast<std::int32_t>(x));
+        double const d = d0 + static_cast<double>(x);
         for (std::ptrdiff_t r = 0; r < rows; ++r) {
             out[r * stride + x] = static_cast<float>(y[r] + d * (b[r] + d * (c[r] + d * e[r])));
         }
@@ -559,10 +925,64 @@ void series(double const* terms, std::ptrdiff_t rows, double const* basis, std::
     for (; r < rows; ++r) seriesOf<1>(terms + r * count, basis, stride, count, n, out + r * outStride, outStride);
 }
 
+}  // namespace
+}  // namespace evensky::detail
+
+#include "columns.hpp"
+
+// This uses the vectors of the file above.
+#include "bins.hpp"
+
+namespace evensky::detail {
+namespace {
+
+template <typename T>
+constexpr PixelKernels<T> makeFor() {
+    PixelKernels<T> result{pack<T>,
+                           packWith<T>,
+                           bins::pack<T>,
+                           packPair<T, true>,
+                           packPair<T, false>,
+                           match<T>,
+                           deviations<T>,
+                           deviationsWithin<T>,
+                           weighted<T>,
+                           extremes<T>,
+                           scan<T>,
+                           fringe<T>,
+                           collect<T>,
+                           select<T>,
+                           enclose<T>,
+                           sortColumns<T>,
+                           transpose<T>,
+                           {}};
+    // The order is that of PixelFormat.
+    if constexpr (sizeof(T) == sizeof(float)) {
+        result.readers[0] = {read<float, false, T>, read<float, true, T>};
+        result.readers[2] = {read<std::int16_t, false, T>, read<std::int16_t, true, T>};
+        result.readers[4] = {read<std::uint16_t, false, T>, read<std::uint16_t, true, T>};
+        result.readers[5] = {read<std::uint16_t, false, T, true>, read<std::uint16_t, true, T, true>};
+    } else {
+        result.readers[1] = {read<double, false, T>, read<double, true, T>};
+        result.readers[6] = {read<std::uint64_t, false, T>, read<std::uint64_t, true, T>};
+    }
+    result.readers[3] = {read<std::int32_t, false, T>, read<std::int32_t, true, T>};
+    return result;
+}
+
 constexpr Kernels make(char const* name) {
-    return {name,     pack,  packPair<true>, packPair<false>, match,   deviations,  deviationsWithin,
-            extremes, scan,  collect,        select,          enclose, sortColumns, cubics,
-            akima,    series};
+    return {makeFor<float>(),
+            makeFor<double>(),
+            name,
+            readMasks,
+            transpose<std::int32_t>,
+            weigh,
+            columns::compute<float>,
+            columns::compute<double>,
+            bins::compute,
+            cubics,
+            akima,
+            series};
 }
 
 }  // namespace

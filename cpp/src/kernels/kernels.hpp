@@ -11,14 +11,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 namespace evensky::detail {
 
 inline constexpr std::ptrdiff_t slack = 16;
 
 // Row of a plane of pixels and of its mask. Pixels with a bit of `badBits` are bad; if the mask is null, none is.
+template <typename T>
 struct PixelRow {
-    float const* values = nullptr;
+    T const* values = nullptr;
     std::int32_t const* mask = nullptr;
     std::int32_t badBits = 0;
     // Distances in pixels to the rows that will be read next; 0 if they follow in memory.
@@ -45,31 +47,59 @@ struct Deviations {
     std::int64_t count = 0;
     double first = 0.0;   // sum of x - centre
     double second = 0.0;  // sum of (x - centre)^2
-    float min = 0.0F;     // extremes of these pixels; meaningless if there are none
-    float max = 0.0F;
+    double min = 0.0;     // extremes of these pixels; meaningless if there are none
+    double max = 0.0;
+};
+
+// Sums over selected pixels with weights.
+struct WeightedDeviations {
+    std::int64_t count = 0;       // pixels with a weight
+    std::int64_t unweighted = 0;  // pixels without one, which are in none of the sums
+    double sumW = 0.0, sumW2 = 0.0;
+    double first = 0.0, second = 0.0;      // sums of w (x - centre) and of w (x - centre)^2
+    double sumWVar = 0.0, sumW2Var = 0.0;  // sums of w v and of w^2 v; 0 without variances
+    double min = 0.0, max = 0.0;           // extremes of the pixels with a weight
+    double lightest = 0.0;                 // negative if a weight is, else the least weight or 0
+};
+
+// Weight of a pixel that cannot be weighted because its variance is not > 0. Only order statistics, which are never
+// weighted, use such a pixel.
+inline constexpr double noWeight = -std::numeric_limits<double>::infinity();
+
+// Format of the numbers of a plane in memory, in the order of the core's readers.
+inline constexpr std::size_t numFormats = 7;
+
+// Planes of floats, such as variances, that are packed with the pixels.
+struct Companions {
+    static constexpr std::size_t most = 2;
+    std::array<float const*, most> rows{};  // null if unused
+    std::array<float*, most> packed{};
+    bool positive = false;  // the OR of the masks is that of pixels whose first companion is > 0
 };
 
 // Task of a scan of packed pixels. Ranges include their ends.
-struct ScanPlan {
+template <typename T>
+struct ScanPlanOf {
     static constexpr std::size_t maxRanges = 8;
     // Number of ranges in which order statistics are searched. The other ranges are empty.
     std::size_t ranges = 0;
     std::array<double, maxRanges> fractions{};  // fraction of the order statistic in each range
-    std::array<float, maxRanges> low = filled(std::numeric_limits<float>::infinity());    // pixels below are counted
-    std::array<float, maxRanges> high = filled(-std::numeric_limits<float>::infinity());  // pixels inside are stored if
-                                                                                          // low < high, else counted
-    bool clip = false;                        // clipping: sum the core, and store the fringe
-    float coreLow = 0.0F, coreHigh = 0.0F;    // inside the window of every round
-    float outerLow = 0.0F, outerHigh = 0.0F;  // pixels beyond are outside the window of every round
-    double centre = 0.0;                      // centre of the deviations of the core
+    std::array<T, maxRanges> low = filled(std::numeric_limits<T>::infinity());    // pixels below are counted
+    std::array<T, maxRanges> high = filled(-std::numeric_limits<T>::infinity());  // pixels inside are stored if
+                                                                                  // low < high, else counted
+    bool clip = false;              // clipping: sum the core, and store the fringe
+    T coreLow = 0, coreHigh = 0;    // inside the window of every round
+    T outerLow = 0, outerHigh = 0;  // pixels beyond are outside the window of every round
+    double centre = 0.0;            // centre of the deviations of the core
 
 private:
-    static constexpr std::array<float, maxRanges> filled(float value) noexcept {
-        std::array<float, maxRanges> result{};
+    static constexpr std::array<T, maxRanges> filled(T value) noexcept {
+        std::array<T, maxRanges> result{};
         for (auto& element : result) element = value;
         return result;
     }
 };
+using ScanPlan = ScanPlanOf<float>;
 
 struct ScanResult {
     std::array<std::int64_t, ScanPlan::maxRanges> below{};
@@ -80,40 +110,202 @@ struct ScanResult {
     Deviations core;
 };
 
+// How the pixels of a column are clipped.
+enum class Clipping {
+    NONE,
+    QUARTILES,  // about the median by the quartiles, then about the mean by the standard deviation of the last round;
+                // each round looks at all good pixels
+    LEFT        // each round looks at the pixels that the last one has left, for the task's centre and scatter; the
+                // last window holds for all good pixels
+};
+enum class ColumnCentre { MEDIAN, MEAN };
+enum class ColumnScatter { STDEV, MAD };
+// What is computed of the pixels that clipping leaves, and the square of its error.
+enum class ColumnValue { MEAN, MEDIAN, VARIANCE, STDEV };
+enum class ColumnError {
+    NONE,
+    SAMPLE,     // from the scatter of the pixels
+    VARIANCES,  // from their variances: sum of w^2 v / (sum of w)^2
+    MOSAIC,     // sum of w v / sum of w
+    MEDIAN      // that of an unweighted mean from the variances, times pi/2 from three pixels on
+};
+
+// Statistics of the columns of a stack: the pixels at one position of its images. A row is a pointer to the first of
+// the columns. T is float or double.
+template <typename T>
+struct ColumnsTask {
+    static constexpr std::ptrdiff_t maxLanes = 16;  // largest number of columns that are computed side by side
+
+    std::ptrdiff_t n = 0;                        // number of images
+    T const* const* values = nullptr;            // row of each image
+    std::int32_t const* const* masks = nullptr;  // row of each mask; null, or null for an image, if there is none
+    float const* const* variances = nullptr;     // row of each plane of variances, or null
+    std::int32_t const* badBits = nullptr;       // bits that reject pixels, for each image
+
+    double const* imageWeights = nullptr;  // weight of each image, or null
+    bool weightsFromVariance = false;      // weights are 1 / variance; pixels without a positive one do not count
+    bool negativeWeights = false;          // some weight is below 0
+    double const* times = nullptr;         // what `time` sums, for each image, or null
+    bool orderAll = false;  // the median and the quartiles count pixels that are left out for their weight
+
+    Clipping clipping = Clipping::NONE;
+    ColumnCentre centre = ColumnCentre::MEDIAN;    // for Clipping::LEFT
+    ColumnScatter scatter = ColumnScatter::STDEV;  // for Clipping::LEFT
+    double sigmaLow = 0.0, sigmaHigh = 0.0;
+    double rangeToStdev = 0.0;  // standard deviation in units of the interquartile range
+    double leastHalfWidth = 0.0;
+    int rounds = 0;
+
+    ColumnValue value = ColumnValue::MEAN;
+    ColumnError error = ColumnError::NONE;
+    double const* varianceFactors = nullptr;  // factors of `variance` for 0 to n good pixels, or null
+
+    // Rows of results; those that are null are not wanted.
+    T* image = nullptr;
+    float* variance = nullptr;
+    std::int32_t* mask = nullptr;
+    std::int32_t* number = nullptr;    // pixels that clipping has left
+    std::int32_t* rejected = nullptr;  // good pixels that it has rejected
+    float* weight = nullptr;           // sum of weights
+    float* time = nullptr;             // sum of `times` of the pixels that clipping has left
+    // Bits of the mask of the result: the OR of the masks of the pixels, of those left or of all good ones.
+    bool orMasks = false, orOfAllGood = false;
+    std::int32_t noGoodBits = 0;            // for columns without good pixels
+    std::int32_t clippedBits = 0;           // for columns with rejected pixels
+    std::int32_t const* mapFrom = nullptr;  // where a pixel is not good and some mask, good or not, has one of these
+    std::int32_t const* mapTo = nullptr;    // bits, set those
+    std::ptrdiff_t maps = 0;
+    // Room for maxLanes numbers for each image. Counts of good pixels are added to them; and, if there is clipping,
+    // counts of those that it has left.
+    std::int32_t* good = nullptr;
+    std::int32_t* used = nullptr;
+
+    // Working memory of scratchFor(n) bytes, aligned as double.
+    void* scratch = nullptr;
+    static constexpr std::size_t scratchFor(std::size_t n) {
+        return n * maxLanes * (2 * sizeof(T) + 2 * sizeof(double));
+    }
+    // Memory for copies of some columns of all images, of blocksFor(n) bytes, aligned as a line of the cache.
+    void* blocks = nullptr;
+    static constexpr std::ptrdiff_t linesAhead = 48;  // that are fetched before they are copied
+    static constexpr std::ptrdiff_t mostColumns = 64;
+    // Return the number of columns in a block: its pixels stay in the second cache level.
+    static constexpr std::ptrdiff_t blockFor(std::ptrdiff_t n) { return n <= 128 ? mostColumns : n <= 256 ? 32 : 16; }
+    static constexpr std::size_t blocksFor(std::size_t n) {
+        auto const bytes = n * static_cast<std::size_t>(blockFor(static_cast<std::ptrdiff_t>(n))) *
+                           (sizeof(T) + 2 * sizeof(float));
+        return 2 * bytes + 2 * sizeof(void*) * (bytes / 64 + linesAhead);
+    }
+};
+
+// Task of statistics of small bins side by side. Bin k's good, finite pixels are at packed[k]; there must be memory for
+// `slack` more values behind them.
+struct BinsTask {
+    static constexpr std::ptrdiff_t maxBins = 16;
+    static constexpr int mostRounds = 32;  // largest number of rounds of clipping
+
+    std::array<float const*, maxBins> packed{};
+    std::array<std::int32_t, maxBins> counts{};  // pixels of each bin
+    std::ptrdiff_t bins = 0;                     // number of bins
+
+    double const* fractions = nullptr;  // of the quantiles that are wanted
+    std::size_t numFractions = 0;
+    bool moments = false;                    // whether the moments of all pixels are wanted
+    bool clip = false;                       // whether those of the pixels that survive clipping are
+    std::array<std::size_t, 3> quartiles{};  // places of the quartiles and the median among the fractions, if `clip`
+    double widthOfRange = 0.0;               // half width of the first window in units of the interquartile range
+    double nsigma = 0.0;
+    double leastHalfWidth = 0.0;
+    int rounds = 0;
+
+    // Working memory of scratchFor(n) bytes, where n is the largest number of pixels of a bin.
+    void* scratch = nullptr;
+    static constexpr std::size_t scratchFor(std::size_t n) { return n * maxBins * 2 * sizeof(float); }
+};
+
+// Moments of the pixels of bins; meaningless if there are none.
+struct BinMoments {
+    double n[BinsTask::maxBins], sum[BinsTask::maxBins], mean[BinsTask::maxBins];
+    double scatter2[BinsTask::maxBins];  // sum of the squared deviations from the mean
+};
+
+struct BinsResult {
+    double quantiles[ScanPlan::maxRanges][BinsTask::maxBins];  // NaN without pixels
+    BinMoments all, clipped;
+    bool ended[BinsTask::maxBins];  // whether clipping came to its end within mostRounds
+};
+
 // Number of splines that are evaluated side by side.
 inline constexpr std::ptrdiff_t splines = 8;
 
-struct Kernels {
-    char const* name;
-
-    // Pack the good pixels of a row (unmasked and, if nanSafe, finite); OR their masks into *orMask unless it is null.
-    // Functions that pack return the number of packed pixels.
-    std::ptrdiff_t (*pack)(PixelRow row, bool nanSafe, std::ptrdiff_t n, float* out, std::int32_t* orMask);
+// Kernels for pixels of float or double.
+template <typename T>
+struct PixelKernels {
+    // Pack the good pixels of a row (unmasked and, if nanSafe, finite as a float32); OR their masks into *orMask unless
+    // it is null. Functions that pack return the number of packed pixels.
+    std::ptrdiff_t (*pack)(PixelRow<T> row, bool nanSafe, std::ptrdiff_t n, T* out, std::int32_t* orMask);
+    // Pack the good, finite pixels of a row together with those of its companions.
+    std::ptrdiff_t (*packWith)(PixelRow<T> row, Companions const& with, std::ptrdiff_t n, T* out, std::int32_t* orMask);
+    // Pack the unmasked, finite pixels of a row of bins, which are separated by `edges`; the row begins at edges[0].
+    // Bin k's pixels are at out + k * room. Its first packed[k] pixels are kept, and packed[k] becomes the new number.
+    void (*packBins)(PixelRow<T> const& row, std::int64_t const* edges, std::ptrdiff_t bins, T* out,
+                     std::ptrdiff_t room, std::int32_t* packed);
     // Pack the difference or the sum of two rows; pixels are good if neither mask is bad and the result is finite.
-    std::ptrdiff_t (*packDifference)(PixelRow a, PixelRow b, std::ptrdiff_t n, float* out);
-    std::ptrdiff_t (*packSum)(PixelRow a, PixelRow b, std::ptrdiff_t n, float* out);
+    std::ptrdiff_t (*packDifference)(PixelRow<T> a, PixelRow<T> b, std::ptrdiff_t n, T* out);
+    std::ptrdiff_t (*packSum)(PixelRow<T> a, PixelRow<T> b, std::ptrdiff_t n, T* out);
     // Write matched = science + model, and pack the good pixels of (reference - science) - model.
-    std::ptrdiff_t (*match)(PixelRow reference, PixelRow science, float const* model, std::ptrdiff_t n, float* matched,
-                            float* residuals);
+    std::ptrdiff_t (*match)(PixelRow<T> reference, PixelRow<T> science, float const* model, std::ptrdiff_t n,
+                            T* matched, T* residuals);
 
     // Sum deviations from `centre`: of all packed pixels, without min and max, or of those within `halfWidth`.
-    Deviations (*deviations)(float const* packed, std::ptrdiff_t n, double centre, Ahead& ahead);
-    Deviations (*deviationsWithin)(float const* packed, std::ptrdiff_t n, double centre, double halfWidth);
+    Deviations (*deviations)(T const* packed, std::ptrdiff_t n, double centre, Ahead& ahead);
+    Deviations (*deviationsWithin)(T const* packed, std::ptrdiff_t n, double centre, double halfWidth);
+    // Sum deviations of the pixels in [low, high] with weights, and with variances unless they are null.
+    WeightedDeviations (*weighted)(T const* packed, double const* weights, float const* variances, std::ptrdiff_t n,
+                                   double centre, T low, T high);
     // Find the minimum and maximum of packed pixels; n > 0.
-    void (*extremes)(float const* packed, std::ptrdiff_t n, float* min, float* max);
+    void (*extremes)(T const* packed, std::ptrdiff_t n, T* min, T* max);
     // Scan packed pixels. `candidates` and, if the plan clips, `fringe` need memory for n + slack values each.
-    ScanResult (*scan)(float const* packed, std::ptrdiff_t n, ScanPlan const& plan, float* candidates, float* fringe,
+    ScanResult (*scan)(T const* packed, std::ptrdiff_t n, ScanPlanOf<T> const& plan, T* candidates, T* fringe,
                        Ahead& ahead);
+    // Pack the pixels of the plan's fringe, with their weights and variances unless these are null.
+    std::ptrdiff_t (*fringe)(T const* packed, double const* weights, float const* variances, std::ptrdiff_t n,
+                             ScanPlanOf<T> const& plan, T* out, double* outWeights, float* outVariances);
     // Pack the pixels in [low, high], and count those below.
-    std::ptrdiff_t (*collect)(float const* packed, std::ptrdiff_t n, float low, float high, float* out,
-                              std::int64_t* below);
+    std::ptrdiff_t (*collect)(T const* packed, std::ptrdiff_t n, T low, T high, T* out, std::int64_t* below);
     // Return the value at a rank of a few values; write that at the next rank to *next, or the same if there is none.
-    float (*select)(float const* values, std::ptrdiff_t n, std::ptrdiff_t rank, float* next);
+    T (*select)(T const* values, std::ptrdiff_t n, std::ptrdiff_t rank, T* next);
     // Lower *low to the largest value not above it, and raise *high to the smallest not below it, if they exist.
-    void (*enclose)(float const* packed, std::ptrdiff_t n, float* low, float* high);
+    void (*enclose)(T const* packed, std::ptrdiff_t n, T* low, T* high);
     // Sort each of sixteen columns of sixteen values.
-    void (*sortColumns)(float* values);
+    void (*sortColumns)(T* values);
+    // Exchange rows and columns: to[y * toStride + x] = from[x * fromStride + y] for x < width, y < height; strides are
+    // in pixels.
+    void (*transpose)(T const* from, std::ptrdiff_t fromStride, std::ptrdiff_t width, std::ptrdiff_t height, T* to,
+                      std::ptrdiff_t toStride);
+    // Read n numbers of a format, `stride` bytes apart, by [format][whether they are big-endian]. Return a number that
+    // is not 0 if some pixel was rounded. Readers of formats that T does not hold in general are null.
+    using Reader = std::uint64_t (*)(std::byte const* from, std::ptrdiff_t stride, std::ptrdiff_t n, T* out);
+    std::array<std::array<Reader, 2>, numFormats> readers;
+};
 
+struct Kernels : PixelKernels<float> {
+    PixelKernels<double> doubles;
+    char const* name;
+
+    // Read n masks, `stride` bytes apart, without changing their byte order.
+    void (*readMasks)(std::byte const* from, std::ptrdiff_t stride, std::ptrdiff_t n, std::int32_t* out);
+    // Exchange rows and columns of masks.
+    void (*transposeMasks)(std::int32_t const* from, std::ptrdiff_t fromStride, std::ptrdiff_t width,
+                           std::ptrdiff_t height, std::int32_t* to, std::ptrdiff_t toStride);
+    // Convert packed weights, or variances if `inverse` is true, to weights; return the number of pixels without one.
+    std::int64_t (*weigh)(float const* packed, std::ptrdiff_t n, bool inverse, double* weights);
+
+    // Compute the statistics of `width` columns of a stack from column x on.
+    void (*columnsOfFloats)(ColumnsTask<float> const& task, std::ptrdiff_t x, std::ptrdiff_t width);
+    void (*columnsOfDoubles)(ColumnsTask<double> const& task, std::ptrdiff_t x, std::ptrdiff_t width);
+    // Compute the statistics of small bins.
+    void (*bins)(BinsTask const& task, BinsResult& result);
     // Evaluate cubics y + d (b + d (c + d e)) at d = d0, d0 + 1, ..., one for each row of `out`; `rows` <= splines. The
     // coefficients of the splines are side by side, all b first, then c, then e, as akima writes them.
     void (*cubics)(double const* y, double const* bce, std::ptrdiff_t rows, double d0, std::ptrdiff_t n, float* out,
@@ -130,5 +322,19 @@ struct Kernels {
 // Return the kernels of the best instruction set that the machine supports, or of a lower one that the environment
 // variable EVENSKY_SIMD names.
 Kernels const& kernels() noexcept;
+
+// Return the kernels for pixels of a type.
+template <typename T>
+PixelKernels<T> const& kernelsOf() noexcept {
+    if constexpr (std::is_same_v<T, double>) {
+        return kernels().doubles;
+    } else {
+        return kernels();
+    }
+}
+
+// Whether there are kernels for pixels of a type.
+template <typename T>
+inline constexpr bool hasKernels = std::is_same_v<T, float> || std::is_same_v<T, double>;
 
 }  // namespace evensky::detail

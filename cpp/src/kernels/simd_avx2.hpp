@@ -191,5 +191,145 @@ inline void store(double* p, Doubles x) {
     _mm256_storeu_pd(p + 12, x.d);
 }
 
+struct Eight {
+    __m256d low, high;
+};
+struct EightMask {
+    __m256i low, high;
+};
+using EightFloats = __m256;
+using EightInts = __m256i;
+
+// For each pattern of four bits, the halves of the doubles whose bits are set, in order.
+struct CompressFour {
+    alignas(32) std::int32_t lanes[16][8];
+};
+constexpr CompressFour makeCompressFour() {
+    CompressFour table{};
+    for (int pattern = 0; pattern < 16; ++pattern) {
+        int n = 0;
+        for (int lane = 0; lane < 4; ++lane) {
+            if (((pattern >> lane) & 1) == 0) continue;
+            table.lanes[pattern][n++] = 2 * lane;
+            table.lanes[pattern][n++] = 2 * lane + 1;
+        }
+    }
+    return table;
+}
+constexpr CompressFour compressFour = makeCompressFour();
+
+inline __m256i firstOf4(std::ptrdiff_t count) {
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+inline EightMask firstEight(std::ptrdiff_t count) { return {firstOf4(count), firstOf4(count - 4)}; }
+inline Eight loadEight(double const* p) { return {_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)}; }
+inline Eight loadFirstEight(double const* p, std::ptrdiff_t count) {
+    return {_mm256_maskload_pd(p, firstOf4(count)), _mm256_maskload_pd(p + 4, firstOf4(count - 4))};
+}
+inline EightFloats loadEightFloats(float const* p) { return _mm256_loadu_ps(p); }
+inline EightFloats loadFirstEightFloats(float const* p, std::ptrdiff_t count) {
+    return _mm256_maskload_ps(p, firstOf8(count));
+}
+inline EightInts loadEightInts(std::int32_t const* p) {
+    return _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p));
+}
+inline EightInts loadFirstEightInts(std::int32_t const* p, std::ptrdiff_t count) {
+    return _mm256_maskload_epi32(p, firstOf8(count));
+}
+inline Eight widenFloats(EightFloats a) {
+    return {_mm256_cvtps_pd(_mm256_castps256_ps128(a)), _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1))};
+}
+inline void store(double* p, Eight a) {
+    _mm256_storeu_pd(p, a.low);
+    _mm256_storeu_pd(p + 4, a.high);
+}
+inline void storeFirst(double* p, Eight a, std::ptrdiff_t count) {
+    _mm256_maskstore_pd(p, firstOf4(count), a.low);
+    _mm256_maskstore_pd(p + 4, firstOf4(count - 4), a.high);
+}
+inline Eight fillEight(double value) { return {_mm256_set1_pd(value), _mm256_set1_pd(value)}; }
+inline EightInts fillEightInts(std::int32_t value) { return _mm256_set1_epi32(value); }
+inline EightMask noCounts() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+inline EightMask allEight() { return {_mm256_set1_epi64x(-1), _mm256_set1_epi64x(-1)}; }
+inline Eight add(Eight a, Eight b) { return {_mm256_add_pd(a.low, b.low), _mm256_add_pd(a.high, b.high)}; }
+inline Eight sub(Eight a, Eight b) { return {_mm256_sub_pd(a.low, b.low), _mm256_sub_pd(a.high, b.high)}; }
+inline Eight times(Eight a, Eight b) { return {_mm256_mul_pd(a.low, b.low), _mm256_mul_pd(a.high, b.high)}; }
+inline Eight reciprocal(Eight a) {
+    __m256d const one = _mm256_set1_pd(1.0);
+    return {_mm256_div_pd(one, a.low), _mm256_div_pd(one, a.high)};
+}
+inline EightMask both(EightMask a, EightMask b) {
+    return {_mm256_and_si256(a.low, b.low), _mm256_and_si256(a.high, b.high)};
+}
+inline EightMask atLeast(Eight a, Eight b, EightMask where) {
+    return both({_mm256_castpd_si256(_mm256_cmp_pd(a.low, b.low, _CMP_GE_OQ)),
+                 _mm256_castpd_si256(_mm256_cmp_pd(a.high, b.high, _CMP_GE_OQ))},
+                where);
+}
+inline EightMask atMost(Eight a, Eight b, EightMask where) { return atLeast(b, a, where); }
+inline Eight magnitudes(Eight a) {
+    __m256d const sign = _mm256_set1_pd(-0.0);
+    return {_mm256_andnot_pd(sign, a.low), _mm256_andnot_pd(sign, a.high)};
+}
+inline EightMask finite(Eight a, EightMask where) {
+    Eight const size = magnitudes(a);
+    __m256d const limit = _mm256_set1_pd(0x1.ffffffp127);
+    return both({_mm256_castpd_si256(_mm256_cmp_pd(size.low, limit, _CMP_LT_OQ)),
+                 _mm256_castpd_si256(_mm256_cmp_pd(size.high, limit, _CMP_LT_OQ))},
+                where);
+}
+inline EightMask noneSet(EightInts a, EightInts bits, EightMask where) {
+    __m256i const unset = _mm256_cmpeq_epi32(_mm256_and_si256(a, bits), _mm256_setzero_si256());
+    return both({_mm256_cvtepi32_epi64(_mm256_castsi256_si128(unset)),
+                 _mm256_cvtepi32_epi64(_mm256_extracti128_si256(unset, 1))},
+                where);
+}
+inline EightMask either(EightMask a, EightMask b) {
+    return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)};
+}
+inline EightMask without(EightMask a, EightMask b) {
+    return {_mm256_andnot_si256(b.low, a.low), _mm256_andnot_si256(b.high, a.high)};
+}
+inline unsigned bitsOf4(__m256i m) { return static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(m))); }
+inline std::ptrdiff_t count(EightMask m) { return __builtin_popcount(bitsOf4(m.low) | (bitsOf4(m.high) << 4)); }
+inline void countWhere(EightMask& counts, EightMask m) {
+    counts = {_mm256_sub_epi64(counts.low, m.low), _mm256_sub_epi64(counts.high, m.high)};
+}
+inline EightInts narrowMask(EightMask m) { return narrow(_mm256_castsi256_pd(m.low), _mm256_castsi256_pd(m.high)); }
+inline EightInts orWhere(EightInts a, EightInts b, EightMask where) {
+    return _mm256_or_si256(a, _mm256_and_si256(b, narrowMask(where)));
+}
+inline std::int32_t orOf(EightInts a) { return orOf(Ints{a, a}); }
+inline std::ptrdiff_t compress4(double* out, __m256d a, unsigned bits) {
+    auto const* const lanes = reinterpret_cast<__m256i const*>(compressFour.lanes[bits]);
+    _mm256_storeu_ps(reinterpret_cast<float*>(out),
+                     _mm256_permutevar8x32_ps(_mm256_castpd_ps(a), _mm256_load_si256(lanes)));
+    return __builtin_popcount(bits);
+}
+inline std::ptrdiff_t compress(double* out, Eight a, EightMask m) {
+    auto const n = compress4(out, a.low, bitsOf4(m.low));
+    return n + compress4(out + n, a.high, bitsOf4(m.high));
+}
+inline std::ptrdiff_t compress(float* out, EightFloats a, EightMask m) {
+    return compress8(out, a, bitsOf4(m.low) | (bitsOf4(m.high) << 4));
+}
+inline Eight selectEight(EightMask m, Eight a, Eight b) {
+    return {_mm256_blendv_pd(b.low, a.low, _mm256_castsi256_pd(m.low)),
+            _mm256_blendv_pd(b.high, a.high, _mm256_castsi256_pd(m.high))};
+}
+inline Eight smaller(Eight a, Eight b) { return {_mm256_min_pd(a.low, b.low), _mm256_min_pd(a.high, b.high)}; }
+inline Eight larger(Eight a, Eight b) { return {_mm256_max_pd(a.low, b.low), _mm256_max_pd(a.high, b.high)}; }
+inline Eight smallerWhere(Eight a, Eight b, EightMask where) { return selectEight(where, smaller(b, a), a); }
+inline Eight largerWhere(Eight a, Eight b, EightMask where) { return selectEight(where, larger(b, a), a); }
+inline Eight deviations(Eight a, double centre) { return sub(a, fillEight(centre)); }
+inline Eight square(Eight a) { return times(a, a); }
+inline void addWhere(Eight& sum, Eight a, EightMask where) {
+    sum.low = _mm256_add_pd(sum.low, _mm256_and_pd(a.low, _mm256_castsi256_pd(where.low)));
+    sum.high = _mm256_add_pd(sum.high, _mm256_and_pd(a.high, _mm256_castsi256_pd(where.high)));
+}
+inline EightMask within(Eight a, double halfWidth, EightMask where) {
+    return atMost(magnitudes(a), fillEight(halfWidth), where);
+}
+
 }  // namespace simd
 }  // namespace

@@ -90,5 +90,76 @@ inline void store(double* p, Doubles a) {
     _mm512_storeu_pd(p + 8, a.high);
 }
 
+using Eight = __m512d;
+using EightMask = __mmask8;
+using EightFloats = __m256;
+using EightInts = __m256i;
+
+inline Eight loadEight(double const* p) { return _mm512_loadu_pd(p); }
+inline EightMask firstEight(std::ptrdiff_t count) { return static_cast<EightMask>((1U << count) - 1U); }
+inline Eight loadFirstEight(double const* p, std::ptrdiff_t count) {
+    return _mm512_maskz_loadu_pd(firstEight(count), p);
+}
+inline EightFloats loadEightFloats(float const* p) { return _mm256_loadu_ps(p); }
+inline EightFloats loadFirstEightFloats(float const* p, std::ptrdiff_t count) {
+    return _mm256_maskz_loadu_ps(firstEight(count), p);
+}
+inline EightInts loadEightInts(std::int32_t const* p) {
+    return _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p));
+}
+inline EightInts loadFirstEightInts(std::int32_t const* p, std::ptrdiff_t count) {
+    return _mm256_maskz_loadu_epi32(firstEight(count), p);
+}
+inline Eight widenFloats(EightFloats a) { return _mm512_cvtps_pd(a); }
+inline void store(double* p, Eight a) { _mm512_storeu_pd(p, a); }
+inline void storeFirst(double* p, Eight a, std::ptrdiff_t count) { _mm512_mask_storeu_pd(p, firstEight(count), a); }
+inline Eight fillEight(double value) { return _mm512_set1_pd(value); }
+inline EightInts fillEightInts(std::int32_t value) { return _mm256_set1_epi32(value); }
+inline __m512i noCounts() { return _mm512_setzero_si512(); }
+inline EightMask allEight() { return static_cast<EightMask>(0xff); }
+inline Eight add(Eight a, Eight b) { return _mm512_add_pd(a, b); }
+inline Eight sub(Eight a, Eight b) { return _mm512_sub_pd(a, b); }
+inline Eight times(Eight a, Eight b) { return _mm512_mul_pd(a, b); }
+inline Eight reciprocal(Eight a) { return _mm512_div_pd(_mm512_set1_pd(1.0), a); }
+inline EightMask atLeast(Eight a, Eight b, EightMask where) { return _mm512_mask_cmp_pd_mask(where, a, b, _CMP_GE_OQ); }
+inline EightMask atMost(Eight a, Eight b, EightMask where) { return _mm512_mask_cmp_pd_mask(where, a, b, _CMP_LE_OQ); }
+inline EightMask finite(Eight a, EightMask where) {
+    return _mm512_mask_cmp_pd_mask(where, _mm512_abs_pd(a), _mm512_set1_pd(0x1.ffffffp127), _CMP_LT_OQ);
+}
+inline EightMask noneSet(EightInts a, EightInts bits, EightMask where) {
+    return _mm256_mask_testn_epi32_mask(where, a, bits);
+}
+inline EightMask either(EightMask a, EightMask b) { return static_cast<EightMask>(a | b); }
+inline EightMask without(EightMask a, EightMask b) { return static_cast<EightMask>(a & ~b); }
+inline std::ptrdiff_t count(EightMask m) { return __builtin_popcount(m); }
+inline void countWhere(__m512i& counts, EightMask m) { counts = _mm512_sub_epi64(counts, _mm512_movm_epi64(m)); }
+inline EightInts orWhere(EightInts a, EightInts b, EightMask where) { return _mm256_mask_or_epi32(a, where, a, b); }
+inline std::int32_t orOf(EightInts a) {
+    alignas(32) std::int32_t lanes[8];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), a);
+    std::int32_t result = 0;
+    for (std::int32_t const lane : lanes) result |= lane;
+    return result;
+}
+inline std::ptrdiff_t compress(double* out, Eight a, EightMask m) {
+    _mm512_storeu_pd(out, _mm512_maskz_compress_pd(m, a));
+    return count(m);
+}
+inline std::ptrdiff_t compress(float* out, EightFloats a, EightMask m) {
+    _mm256_storeu_ps(out, _mm256_maskz_compress_ps(m, a));
+    return count(m);
+}
+inline Eight selectEight(EightMask m, Eight a, Eight b) { return _mm512_mask_blend_pd(m, b, a); }
+inline Eight smaller(Eight a, Eight b) { return _mm512_min_pd(a, b); }
+inline Eight larger(Eight a, Eight b) { return _mm512_max_pd(a, b); }
+inline Eight smallerWhere(Eight a, Eight b, EightMask where) { return _mm512_mask_min_pd(a, where, b, a); }
+inline Eight largerWhere(Eight a, Eight b, EightMask where) { return _mm512_mask_max_pd(a, where, b, a); }
+inline Eight deviations(Eight a, double centre) { return _mm512_sub_pd(a, _mm512_set1_pd(centre)); }
+inline Eight square(Eight a) { return _mm512_mul_pd(a, a); }
+inline void addWhere(Eight& sum, Eight a, EightMask where) { sum = _mm512_mask_add_pd(sum, where, sum, a); }
+inline EightMask within(Eight a, double halfWidth, EightMask where) {
+    return _mm512_mask_cmp_pd_mask(where, _mm512_abs_pd(a), _mm512_set1_pd(halfWidth), _CMP_LE_OQ);
+}
+
 }  // namespace simd
 }  // namespace

@@ -138,5 +138,110 @@ inline Floats rounded(Doubles a) {
 }
 inline void store(double* p, Doubles a) { __builtin_memcpy(p, &a, sizeof a); }
 
+// Eight pixels of double. The functions are those of sixteen floats; sums of doubles are vectors of the same type.
+using Eight = HalfDoubles;
+using EightMask = HalfMask;
+typedef float EightFloats __attribute__((vector_size(32)));
+typedef std::int32_t EightInts __attribute__((vector_size(32)));
+constexpr int eight = 8;
+
+inline Eight loadEight(double const* p) {
+    Eight a;
+    __builtin_memcpy(&a, p, sizeof a);
+    return a;
+}
+inline Eight loadFirstEight(double const* p, std::ptrdiff_t count) {
+    Eight a{};
+    __builtin_memcpy(&a, p, sizeof(double) * static_cast<std::size_t>(count));
+    return a;
+}
+inline EightFloats loadEightFloats(float const* p) {
+    EightFloats a;
+    __builtin_memcpy(&a, p, sizeof a);
+    return a;
+}
+inline EightFloats loadFirstEightFloats(float const* p, std::ptrdiff_t count) {
+    EightFloats a{};
+    __builtin_memcpy(&a, p, sizeof(float) * static_cast<std::size_t>(count));
+    return a;
+}
+inline EightInts loadEightInts(std::int32_t const* p) {
+    EightInts a;
+    __builtin_memcpy(&a, p, sizeof a);
+    return a;
+}
+inline EightInts loadFirstEightInts(std::int32_t const* p, std::ptrdiff_t count) {
+    EightInts a{};
+    __builtin_memcpy(&a, p, sizeof(std::int32_t) * static_cast<std::size_t>(count));
+    return a;
+}
+inline Eight widenFloats(EightFloats a) { return __builtin_convertvector(a, Eight); }
+inline void store(double* p, Eight a) { __builtin_memcpy(p, &a, sizeof a); }
+inline void storeFirst(double* p, Eight a, std::ptrdiff_t count) {
+    __builtin_memcpy(p, &a, sizeof(double) * static_cast<std::size_t>(count));
+}
+inline Eight fillEight(double value) { return Eight{} + value; }
+inline EightInts fillEightInts(std::int32_t value) { return EightInts{} + value; }
+inline EightMask noCounts() { return EightMask{}; }
+inline EightMask firstEight(std::ptrdiff_t count) {
+    constexpr EightMask index{0, 1, 2, 3, 4, 5, 6, 7};
+    return index < (EightMask{} + static_cast<std::int64_t>(count));
+}
+inline EightMask allEight() { return EightMask{} - 1; }
+inline Eight add(Eight a, Eight b) { return a + b; }
+inline Eight sub(Eight a, Eight b) { return a - b; }
+inline Eight times(Eight a, Eight b) { return a * b; }
+inline Eight reciprocal(Eight a) { return 1.0 / a; }
+inline EightMask atLeast(Eight a, Eight b, EightMask where) { return (a >= b) & where; }
+inline EightMask atMost(Eight a, Eight b, EightMask where) { return (a <= b) & where; }
+// Larger numbers are rounded to an infinite float.
+inline EightMask finite(Eight a, EightMask where) { return (a < 0x1.ffffffp127) & (a > -0x1.ffffffp127) & where; }
+inline EightMask noneSet(EightInts a, EightInts bits, EightMask where) {
+    return __builtin_convertvector((a & bits) == 0, EightMask) & where;
+}
+inline EightMask either(EightMask a, EightMask b) { return a | b; }
+inline EightMask without(EightMask a, EightMask b) { return a & ~b; }
+inline std::ptrdiff_t count(EightMask m) {
+    std::ptrdiff_t n = 0;
+    for (int i = 0; i < eight; ++i) n -= m[i];
+    return n;
+}
+inline void countWhere(EightMask& counts, EightMask m) { counts -= m; }
+inline EightInts orWhere(EightInts a, EightInts b, EightMask where) {
+    return a | (b & __builtin_convertvector(where, EightInts));
+}
+inline std::int32_t orOf(EightInts a) {
+    std::int32_t result = 0;
+    for (int i = 0; i < eight; ++i) result |= a[i];
+    return result;
+}
+inline std::ptrdiff_t compress(double* out, Eight a, EightMask m) {
+    std::ptrdiff_t n = 0;
+    for (int i = 0; i < eight; ++i) {
+        out[n] = a[i];
+        n -= m[i];
+    }
+    return n;
+}
+inline std::ptrdiff_t compress(float* out, EightFloats a, EightMask m) {
+    std::ptrdiff_t n = 0;
+    for (int i = 0; i < eight; ++i) {
+        out[n] = a[i];
+        n -= m[i];
+    }
+    return n;
+}
+inline Eight selectEight(EightMask m, Eight a, Eight b) { return m ? a : b; }
+inline Eight smaller(Eight a, Eight b) { return a < b ? a : b; }
+inline Eight larger(Eight a, Eight b) { return a > b ? a : b; }
+inline Eight smallerWhere(Eight a, Eight b, EightMask where) { return ((b < a) & where) ? b : a; }
+inline Eight largerWhere(Eight a, Eight b, EightMask where) { return ((b > a) & where) ? b : a; }
+inline Eight deviations(Eight a, double centre) { return a - centre; }
+inline Eight square(Eight a) { return a * a; }
+inline void addWhere(Eight& sum, Eight a, EightMask where) { sum += where ? a : Eight{}; }
+inline EightMask within(Eight a, double halfWidth, EightMask where) {
+    return (a <= halfWidth) & (a >= -halfWidth) & where;
+}
+
 }  // namespace simd
 }  // namespace

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
+from .._bands import row_bands
+from .._checks import shown
 from .._core import __version__
 from .._text import with_digits
-from ..errors import FitsError, TaskError
+from ..errors import FitsError, InvalidParameterError, TaskError
 from ..fits.descriptions import ImageDescription, Selection
 from ..fits.opening import real_path
 from ..fits.rewriting import NewPlane
-from ..fits.scratch import Scratch
+from ..fits.scratch import Scratch, stored
 from ..image import Exposure, Image, ImageF
+from ..image.on_disk import without_variance
 from ..io.formats import bad_bits_of, describe, read_image, rewrite_file
 from ..math import (
     REDUCE_INTERP_ORDER,
@@ -27,7 +30,12 @@ from ..math import (
     StatisticsControl,
     makeBackground,
 )
+from ..math.approximate import Approximate
 from ..math.background import fill_with_model
+from ..runs.memory_plan import scratch_of_images
+
+# Ends of the names of outputs.
+_ENDINGS = (".fits", ".fit", ".fts", ".fits.fz", ".fits.gz", ".fits.bz2", ".fits.xz")
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ class _Model:
     style: str
     order: int | None
     num_threads: int
-    scratch: Path | None
+    scratch: Scratch
 
     def measure(self, exposure: Exposure, statistic: str) -> BackgroundMI:
         """Measure a statistic in bins."""
@@ -48,17 +56,21 @@ class _Model:
         statistics.setAndMask(bad_bits_of(exposure))
         nx, ny = -(-width // self.bin_size), -(-height // self.bin_size)
         control = BackgroundControl(self.style, nx, ny, REDUCE_INTERP_ORDER, statistics, statistic)
-        return makeBackground(exposure.maskedImage, control, num_threads=self.num_threads)
+        return makeBackground(without_variance(exposure.maskedImage), control, num_threads=self.num_threads)
 
     def evaluate(self, exposure: Exposure, background: BackgroundMI) -> tuple[ImageF, str]:
         """Return the model image and the kind of model."""
         width, height = exposure.getDimensions()
-        image = ImageF(Scratch(self.scratch).zeros((height, width), np.float32), xy0=exposure.getXY0())
+        image = ImageF(self.scratch.zeros((height, width), np.float32), xy0=exposure.getXY0())
+        model: BackgroundMI | Approximate = background
+        if self.order is not None:
+            model = background.getApproximate(ApproximateControl(ApproximateControl.CHEBYSHEV, self.order))
+        for rows in row_bands(height, width):
+            band = image.bands[rows]
+            fill_with_model(band, model, first_row=rows.start, num_threads=self.num_threads)
+            stored(image.bands, rows, band)
         if self.order is None:
-            fill_with_model(image.array, background, num_threads=self.num_threads)
             return image, background.getAsUsedInterpStyle().name
-        control = ApproximateControl(ApproximateControl.CHEBYSHEV, self.order)
-        fill_with_model(image.array, background.getApproximate(control), num_threads=self.num_threads)
         return image, f"Chebyshev order {self.order}"
 
 
@@ -76,6 +88,7 @@ def model_file(
     num_threads: int = 1,
     overwrite: bool = False,
     scratch: Path | None = None,
+    max_memory: int | str | None = None,
     say: Callable[[str], None],
 ) -> None:
     """Measure the background of all science images of a file in bins, and write its model.
@@ -85,7 +98,7 @@ def model_file(
     file : Path
     out, subtracted, rms : Path, optional
         Files for the model, the exposure minus the model, and the modelled standard deviation of the pixels. They are
-        copies of `file` in which the pixels of the science images are replaced.
+        copies of `file` in which the pixels of the science images are replaced. Folders that are missing are made.
     bin_size, statistic, style, order : optional
         See `evensky.estimate_background`; names are those of ``lsst.afw.math``.
     selection : Selection, optional
@@ -94,7 +107,9 @@ def model_file(
     overwrite : bool, optional
         Replace earlier files.
     scratch : Path, optional
-        Folder in which pixels are kept instead of in memory.
+        Folder in which pixels are kept instead of in memory; by default only if they do not fit into memory.
+    max_memory : int or str, optional
+        Memory to stay below, as in `evensky.match_files`.
     say : callable
         Called with lines that describe the results.
 
@@ -102,27 +117,37 @@ def model_file(
     ------
     evensky.errors.FitsError
         For files that cannot be read or written.
+    evensky.errors.InvalidParameterError
+        For an output whose name is not that of a FITS file.
     evensky.errors.NotFoundError
         For a plane that the mask does not have.
     evensky.errors.TaskError
         If no bin has a good pixel or, for `rms`, the two good pixels that a standard deviation needs.
     """
-    described = describe(file, selection)
+    described = describe(file, selection, with_wcs=False)
     inputs = [file]
     for image in described.images:
         inputs += [plane.path for plane in (image.mask, image.variance) if plane is not None]
     targets = [(rms, "deviation"), (out, "model"), (subtracted, "difference")]
     _check_outputs([path for path, _ in targets if path is not None], inputs, overwrite=overwrite)
-    model = _Model(bin_size, statistic, style, order, num_threads, scratch)
     wanted = {kind for path, kind in targets if path is not None}
+    place, notes = scratch_of_images(
+        described.images,
+        next((path.parent for path, _ in targets if path is not None), None),
+        made=1 + ("deviation" in wanted),
+        max_memory=max_memory,
+        scratch=scratch,
+    )
+    model = _Model(bin_size, statistic, style, order, num_threads, place)
     planes: dict[str, dict[int, NewPlane]] = {kind: {} for kind in wanted}
-    for note in described.notes:
+    for note in (*described.notes, *notes):
         say(f"Note: {note}.")
     for image in described.images:
         for kind, plane in _model_image(image, model, wanted, say).items():
             planes[kind][image.hdu] = plane
     for path, kind in targets:
         if path is not None:
+            _make_folder(path.parent)
             rewrite_file(file, path, planes[kind], overwrite=overwrite)
             say(f"{f'{kind} written to':<22} {path}")
 
@@ -151,7 +176,9 @@ def _model_image(
     low, middle, high = (with_digits(float(value), noise, least=6) for value in (low, middle, high))
     say(f"level of the bins      median {middle}, {low} to {high}")
     say(f"error of a bin         median {noise:.4g}")
-    lowest, highest = (reduce(fitted.array, axis=None) for reduce in (np.fmin.reduce, np.fmax.reduce))
+    bands = list(row_bands(height, width))
+    lowest = np.fmin.reduce([np.fmin.reduce(fitted.bands[rows], axis=None) for rows in bands])
+    highest = np.fmax.reduce([np.fmax.reduce(fitted.bands[rows], axis=None) for rows in bands])
     bottom, top = (with_digits(float(value), noise, least=6) for value in (lowest, highest))
     say(f"model                  {bottom} to {top}")
     planes = {}
@@ -163,13 +190,15 @@ def _model_image(
             )
         deviation, kind_of_deviation = model.evaluate(exposure, scatter)
         # A spline may overshoot below 0 beside a steep step; a standard deviation cannot be negative.
-        np.maximum(deviation.array, 0, out=deviation.array)
+        for rows in bands:
+            deviation.bands[rows] = np.maximum(deviation.bands[rows], 0)
         planes["deviation"] = _plane(deviation, f"standard deviation, {bins}, STDEVCLIP, {kind_of_deviation}")
     if "model" in wanted:
         planes["model"] = _plane(fitted, f"background, {bins}, {model.statistic}, {kind}")
     if "difference" in wanted:
         pixels = exposure.image
-        pixels -= fitted
+        for rows in bands:
+            pixels.bands[rows] -= fitted.bands[rows]
         planes["difference"] = _plane(pixels, f"background subtracted, {bins}, {model.statistic}, {kind}")
     return planes
 
@@ -180,15 +209,27 @@ def _plane(image: Image, what: str) -> NewPlane:
         "EVS_VER": (__version__, "version of evensky"),
         "EVS_STAT": (what.split(",")[0], "what the pixels are"),
     }
-    return NewPlane(image.array, cards, [f"evensky {__version__}: {what}"])
+    return NewPlane(image.bands, cards, [f"evensky {__version__}: {what}"])
 
 
 def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], *, overwrite: bool) -> None:
     """Raise an error if an output cannot be written, before any pixel is read."""
     for number, path in enumerate(outputs):
+        if not path.name.lower().endswith(_ENDINGS):
+            raise InvalidParameterError(
+                f"{shown(str(path))}: the result is a FITS file, whose name ends with one of {', '.join(_ENDINGS)}"
+            )
         if real_path(path) in map(real_path, outputs[:number]):
             raise FitsError(f"{path}: is given for two results; choose another name")
         if real_path(path) in map(real_path, inputs):
             raise FitsError(f"{path}: is an input too, and inputs are never written to; choose another name")
         if path.exists() and not overwrite:
             raise FitsError(f"{path}: exists already; choose another name or allow overwriting with --overwrite")
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder, if it is missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FitsError(f"{folder}: cannot be made: {error.strerror or error}") from error

@@ -6,19 +6,22 @@ __all__ = ["Inspection", "inspect_files"]
 
 import html
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._checks import names_of
-from .._text import printable, reason_of
-from ..draw.tables import table_html
+from .._checks import byte_limit, names_of
+from .._text import printable, reason_of, visible
+from ..draw.tables import table_html, table_text
 from ..errors import EvenskyError, InvalidParameterError
 from ..fits.descriptions import FileDescription, ImageDescription, Selection
-from ..io.file_names import refuse_twice
+from ..io.file_names import refuse_one_name, refuse_twice
+from ..matching.placement import GridMember
+from ..runs.combine_readers import with_sources
+from ..runs.covariance_file import without_covariance
 from ..runs.record import InputSummary
 from ..runs.source import Item
-from ..runs.survey import Survey, survey_files
+from ..runs.survey import Survey, check_grid, survey_files
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -88,15 +91,15 @@ class Inspection:
         return f"Inspection({len(self.inputs)} exposures, {len(self.problems)} problems, {len(self.notes)} notes)"
 
     def __str__(self) -> str:
-        lines = ["  ".join(cells) for cells in _padded([*self.rows()[1]], self.rows()[0])]
-        lines += [f"{', '.join(labels)}: {note}." for note, labels in self.notes_of_exposures().items()]
+        header, rows = self.rows()
+        lines = [f"{', '.join(labels)}: {note}." for note, labels in self.notes_of_exposures().items()]
         lines += [f"Note: {note}." for note in self.notes_of_set]
         lines += [f"Problem: {problem}." for problem in self.problems]
-        return "\n".join(lines)
+        return "\n".join([table_text(header, rows), *map(printable, lines)])
 
     def _repr_html_(self) -> str:
         sentences = [f"Note: {note}." for note in self.notes] + [f"Problem: {problem}." for problem in self.problems]
-        return table_html(*self.rows()) + "".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)
+        return table_html(*self.rows()) + "".join(f"<p>{html.escape(printable(one))}</p>" for one in sentences)
 
 
 def inspect_files(
@@ -111,17 +114,19 @@ def inspect_files(
     good_bits: str | Iterable[str] | None = None,
     same_grid: bool = False,
     allow: Collection[str] = (),
+    max_unpacked: int | str | None = None,
 ) -> Inspection:
-    """Describe how files would be used by `match_files`, from their headers alone.
+    """Describe how files would be used by `match_files` or `combine_files`, from their headers alone.
 
     Parameters
     ----------
     paths : iterable of str or Path
         The files, or images of them as in ``file.fits[SCI,2]``.
     method : str, optional
-        Method of the match: "all" or "reference"; the latter needs exposures that lie at the same place.
-    hdu, mask, variance, weight, bad_planes, good_bits, same_grid, allow : optional
-        See `match_files`.
+        Method of the match: "all" or "reference"; the latter needs exposures that lie at the same place. "combine" for
+        `combine_files`, in which pixels of sources count, and which has a grid of its own.
+    hdu, mask, variance, weight, bad_planes, good_bits, same_grid, allow, max_unpacked : optional
+        See `match_files` and `combine_files`.
 
     Returns
     -------
@@ -147,16 +152,44 @@ def inspect_files(
     >>> inspection.problems
     []
     """
+    refuse_one_name(paths)
     files = [Path(path) for path in paths]
+    left_out: list[str] = []
+    if method == "combine":
+        files, left_out = without_covariance(files)
     if not files:
         raise InvalidParameterError("There are 0 files; at least 1 is needed")
-    if method not in ("all", "reference"):
-        raise InvalidParameterError(f"method = {method!r}; it must be 'all' or 'reference'")
+    if method not in ("all", "reference", "combine"):
+        raise InvalidParameterError(f"method = {method!r}; it must be 'all', 'reference' or 'combine'")
+    combined = method == "combine"
     refuse_twice(files)
-    selection = Selection(hdu, mask, variance, weight, names_of(bad_planes), names_of(good_bits) or ())
-    survey = survey_files(files, selection, shifted=method == "all", same_grid=same_grid, allow=allow)
+    most = byte_limit(max_unpacked, "max_unpacked")
+    selection = Selection(hdu, mask, variance, weight, names_of(bad_planes), names_of(good_bits) or (), most)
+    survey = survey_files(
+        files, selection, shifted=method != "reference", same_grid=same_grid, allow=allow, combined=combined
+    )
+    if combined:
+        survey.notes += left_out
+        survey.items = _combined(survey, same_grid=same_grid, all_planes=selection.bad_planes is not None)
     broken = [reason_of(file) for file in survey.files if isinstance(file, EvenskyError)]
     return Inspection(survey.inputs, survey.doubts, broken + survey.problems, survey)
+
+
+def _combined(survey: Survey, *, same_grid: bool, all_planes: bool) -> list[Item]:
+    """Return the exposures as a combination uses them: pixels of sources count, and each has a place on a grid."""
+    items = [
+        item if item.image is None or all_planes else replace(item, image=with_sources(item.image))
+        for item in survey.items
+    ]
+    found = [
+        (item.index, GridMember(item.label, item.image.shape, item.image.origin, wcs))
+        for item, wcs in zip(items, survey.wcs, strict=True)
+        if item.image is not None
+    ]
+    origins, _, _ = check_grid([member for _, member in found], same_grid=same_grid)
+    for (number, _), origin in zip(found, origins, strict=True):
+        items[number] = replace(items[number], origin=origin)
+    return items
 
 
 def _row(one: InputSummary) -> tuple[str, ...]:
@@ -166,16 +199,11 @@ def _row(one: InputSummary) -> tuple[str, ...]:
     return (one.label, one.layout, one.image, one.mask, one.errors, one.unit, one.filter, origin)
 
 
-def _padded(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> list[list[str]]:
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    return [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (header, *rows)]
-
-
 def _file_as_dict(file: FileDescription | EvenskyError, items: Sequence[Item]) -> dict[str, Any]:
     if not isinstance(file, FileDescription):
         return {"path": items[0].place, "error": reason_of(file), "images": []}
     return {
-        "path": printable(str(file.path)),
+        "path": visible(str(file.path)),
         "layout": file.layout,
         "role": file.role,
         "hdus": list(file.hdus),
@@ -191,10 +219,10 @@ def _file_as_dict(file: FileDescription | EvenskyError, items: Sequence[Item]) -
 
 def _image_as_dict(image: ImageDescription) -> dict[str, Any]:
     fields = asdict(image)
-    fields["path"] = printable(str(image.path))
+    fields["path"] = visible(str(image.path))
     for name in ("mask", "variance"):
         if fields[name] is not None:
-            fields[name] = {**fields[name], "path": printable(str(fields[name]["path"]))}
+            fields[name] = {**fields[name], "path": visible(str(fields[name]["path"]))}
     if image.mask is not None:
         fields["mask"]["planes"] = None if image.mask.planes is None else dict(image.mask.planes)
     return fields

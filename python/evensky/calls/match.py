@@ -4,24 +4,28 @@ from __future__ import annotations
 
 __all__ = ["MatchAllResult", "MatchResult", "match", "match_all", "match_files"]
 
+import inspect
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._checks import names_of
-from .._text import reason_of
+from .._checks import byte_limit, names_of
+from ..combining.options import exposure_weights
 from ..draw.progress import Progress, progress_bar
-from ..errors import EvenskyError, InvalidParameterError, TaskError
+from ..errors import InvalidParameterError, TaskError
 from ..fits.descriptions import Selection
 from ..io.configuration import change_config
+from ..io.file_names import refuse_one_name
+from ..io.folder_lock import FolderLock
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.models import Model
 from ..matching.joint.terms import Term, terms_of
 from ..math import Approximate, BackgroundMI
 from ..report import write_report
+from ..runs.coadd import COADD, Coadd, notes_on_variance, planes_to_combine
 from ..runs.files import MatchConfig
 from ..runs.files import match_files as _match_files
 from ..runs.folder import PAGE
@@ -36,6 +40,7 @@ from ..runs.survey import place_items
 from ..runs.terms import check_term_files
 from ..tasks import MatchBackgroundsConfig
 from .background import style_of
+from .combine import CombineResult, combine
 from .result import RunResult
 
 if TYPE_CHECKING:
@@ -43,15 +48,63 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What a result does not hold of the call that made it, and its coadd needs."""
+
+    masks: Sequence[Any] | None = None
+    variances: Sequence[Any] | None = None
+    weights: Sequence[Any] | None = None
+    in_memory: Sequence[bool] = ()
+    bad_planes: tuple[str, ...] | None = None
+    same_grid: bool = False
+
+
 @dataclass(repr=False)
 class _Result(RunResult):
     exposures: list[Any]
     run: MatchRun
+    _given: _Given = field(default_factory=_Given, kw_only=True)
 
     @property
     def reference(self) -> int:
         """Number of the reference."""
         return next(index for index, record in enumerate(self.run.records) if record.label == self.run.reference)
+
+    def coadd(self, **options: Any) -> CombineResult:
+        """Combine the matched exposures into one image.
+
+        Exposures that failed are left out. The variance of the coadd includes that of the models, as far as the match
+        knows it (`MatchRun.covariance`).
+
+        Parameters
+        ----------
+        **options
+            Parameters of `evensky.combine`, such as `statistic`, `sigma`, `weighting` or `wcs`. Masks, variances and
+            weights are those of the match. By default, `bad_planes` and `same_grid` are so, too, but pixels of sources
+            (DETECTED) count; a sequence of weights in `weighting` has one number for each exposure of the match.
+
+        Returns
+        -------
+        CombineResult
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            If an option is unknown or not allowed.
+        evensky.errors.TaskError
+            If all exposures failed.
+
+        Examples
+        --------
+        >>> import numpy as np, evensky
+        >>> random = np.random.default_rng(1)
+        >>> exposures = [random.normal(100 + level, 1, (300, 400)) for level in (0, 20, -7)]
+        >>> coadd = evensky.match_all(exposures, reference=0).coadd(statistic="mean")
+        >>> print(round(float(coadd.exposure.image.array.mean())), coadd.number.min())
+        100 3
+        """
+        return _coadd(self, options)
 
 
 @dataclass(repr=False)
@@ -182,6 +235,7 @@ def match(
     >>> [round(abs(float(np.mean(matched - sky))), 3) for matched in result.exposures]
     [0.0, 0.0, 0.0]
     """
+    refuse_one_name(exposures)
     given = {
         "binSize": bin_size,
         "gridStatistic": None if statistic is None else statistic.upper(),
@@ -196,7 +250,8 @@ def match(
     source = MemorySource(list(exposures), made.badMaskPlanes, masks=masks, variances=variances, weights=weights)
     method = ReferenceMethod(source, made, pictures=pictures)
     run = _run(source, method, reference, same_grid=same_grid, progress=progress)
-    return MatchResult(source.matched, run, source.models)
+    beside = _given(source, masks, variances, weights, made.badMaskPlanes, same_grid)
+    return MatchResult(source.matched, run, source.models, _given=beside)
 
 
 def match_all(
@@ -330,6 +385,7 @@ def match_all(
     >>> [model.name for model in result.models]
     ['none', 'constant', 'constant']
     """
+    refuse_one_name(exposures)
     made_terms = None if terms is None else terms_of(terms)
     given = {
         "terms": None if made_terms is None else [str(term) for term in made_terms],
@@ -359,7 +415,8 @@ def match_all(
     method = JointMethod(source, made, terms=made_terms, fixed=known.fixed, anchors=known.anchors, pictures=pictures)
     check_term_files(method.terms, source.items)
     run = _run(source, method, reference, same_grid=same_grid, progress=progress)
-    return MatchAllResult(source.matched, run, source.models)
+    beside = _given(source, masks, variances, weights, made.bad_planes, same_grid)
+    return MatchAllResult(source.matched, run, source.models, _given=beside)
 
 
 def _run(
@@ -377,6 +434,59 @@ def _run(
         run = match_exposures(source.items, method, reference=index, progress=update)
     run.notes = [f"Note: {note}." for note in notes] + run.notes
     return run
+
+
+# Parameters of `combine` that a match gives itself.
+_OF_THE_MATCH = ("exposures", "masks", "variances", "weights", "covariance")
+
+
+def _check_coadd_options(options: Mapping[str, Any]) -> None:
+    """Raise an error for an option that a coadd of matched exposures does not have."""
+    known = [name for name in inspect.signature(combine).parameters if name not in _OF_THE_MATCH]
+    for name in options:
+        if name not in known:
+            given = "; the match gives it" if name in _OF_THE_MATCH else ""
+            raise InvalidParameterError(f"coadd has no option {name!r}{given}; its options are {', '.join(known)}")
+
+
+def _given(
+    source: MemorySource,
+    masks: Sequence[Any] | None,
+    variances: Sequence[Any] | None,
+    weights: Sequence[Any] | None,
+    bad_planes: Iterable[str],
+    same_grid: bool,
+) -> _Given:
+    in_memory = [item.path is None for item in source.items]
+    return _Given(masks, variances, weights, in_memory, planes_to_combine(bad_planes), same_grid)
+
+
+def _coadd(result: _Result, options: Mapping[str, Any]) -> CombineResult:
+    """Combine the exposures of a match that did not fail."""
+    given = result._given
+    _check_coadd_options(options)
+    number = len(result.exposures)
+    used = [index for index, one in enumerate(result.exposures) if one is not None]
+    if not used:
+        raise TaskError(f"None of the {number} exposures was matched, so there is nothing to combine")
+    chosen: dict[str, Any] = {"bad_planes": given.bad_planes, "same_grid": given.same_grid, **options}
+    if not isinstance(weighting := chosen.get("weighting"), str | None):
+        each = exposure_weights(weighting, number)
+        chosen["weighting"] = None if each is None else [each[index] for index in used]
+    for name in ("masks", "variances", "weights"):
+        planes = getattr(given, name)
+        if planes is not None:
+            # Matched exposures of files have these planes as their own.
+            chosen[name] = [planes[index] if given.in_memory[index] else None for index in used]
+    covariance = result.run.covariance
+    if covariance is not None:
+        covariance = covariance.select([result.run.records[index].label for index in used])
+    combined = combine([result.exposures[index] for index in used], covariance=covariance, **chosen)
+    for record, index in zip(combined.records, used, strict=True):
+        record.label, record.path = result.run.records[index].label, result.run.records[index].path
+    if combined.exposure.info.has_variance:
+        combined.notes += notes_on_variance(result.run)
+    return combined
 
 
 def _names(planes: str | Iterable[str] | None) -> list[str] | None:
@@ -417,6 +527,11 @@ def match_files(
     progress: Progress | None = None,
     executor: Executor | str | None = None,
     scratch: str | Path | None = None,
+    max_memory: int | str | None = None,
+    trust_outputs: bool = False,
+    max_unpacked: int | str | None = None,
+    coadd: bool | str | Path | None = None,
+    coadd_options: Mapping[str, Any] | None = None,
 ) -> MatchRun:
     """Match the backgrounds of FITS files, and write the matched files, a table and a report.
 
@@ -469,11 +584,12 @@ def match_files(
         Replace earlier results.
     resume : bool, optional
         Continue a run in `out_dir` that did not end: finished exposures are kept, the others are matched. Files,
-        configuration, reference and version must be the same. If there is no such run, a new one begins.
+        configuration, reference and version must be the same. If there is no such run, a new one begins. A journal that
+        was altered or damaged is refused, and outputs are compared with their digests in it, see `trust_outputs`.
     compress : bool, optional
         Compress the science images of the outputs in tiles, without loss.
     report : bool, optional
-        Write ``report.html``.
+        Write ``report.html``, and ``matched.run``, from which `remake_report` makes the page again.
     pictures : bool, optional
         Keep small pictures in the records: of the reference and of the exposures that most deserve a look, at most
         `evensky.runs.pictures.MOST_PICTURES`. By default they are kept if a report is written.
@@ -485,24 +601,47 @@ def match_files(
         If a worker dies, its job is repeated.
     scratch : str or Path, optional
         Folder in which pixels are kept instead of in memory, for images larger than memory. It needs room for the
-        pixels of the reference and of one exposure per worker. Results do not depend on it.
+        pixels of the reference and of one exposure per worker; for those of a few more in a joint match. Results do not
+        depend on it. By default, pixels are kept on disk only if they do not fit into memory.
+    max_memory : int or str, optional
+        Memory for all workers of this machine together: a number of bytes, or text such as "2GB" or "512MiB". To stay
+        below it, there are fewer workers, or pixels are kept on disk: in the folder of the outputs, or in that of
+        temporary files, whichever has room. A note of the run says so. By default, three quarters of the memory that
+        is free, and no more address space than ``ulimit -v`` allows. Results do not depend on it.
+    trust_outputs : bool, optional
+        With `resume`, compare only the sizes of earlier outputs with the journal. By default, each output is read and
+        its digest compared; an exposure whose output was changed or damaged is matched again.
+    max_unpacked : int or str, optional
+        Number of bytes, such as 4000000000 or "4GB", to which a compressed file may be unpacked, for files that are
+        refused because they claim too much. By default 1100 times its size, and half of the memory if it is compressed
+        as a whole.
+    coadd : bool, str or Path, optional
+        Combine the matched exposures, too: True writes ``coadd.fits`` to `out_dir`, and a path that file. Its variance
+        includes that of the models (`MatchRun.covariance`). Pixels that did not count in the match do not count here,
+        but for those of sources (planes DETECTED and DETECTED_NEGATIVE). Exposures that are not on one pixel grid are
+        resampled.
+    coadd_options : mapping, optional
+        Parameters of `evensky.combine_files`: statistic, sigma, rounds, centre, scatter, weighting (of numbers, one for
+        each exposure), wcs, shape, pixel_scale, resampling, planes and max_memory (by default that of the match).
 
     Returns
     -------
     MatchRun
-        One exposure that fails does not stop the others: its status is "failed".
+        One exposure that fails does not stop the others: its status is "failed". ``coadd`` of it is the `CombineRun`
+        of the coadd.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        If there are no files, fewer than one worker, both `overwrite` and `resume`, an unknown executor, or terms and
-        known values that are not possible.
+        If there are no files, fewer than one worker, both `overwrite` and `resume`, `trust_outputs` without `resume`,
+        an unknown executor, or terms and known values that are not possible.
     evensky.errors.FitsError
         If the folder cannot be used, the reference cannot be read, or a run to resume has other inputs.
     evensky.errors.UnsuitableError
         If the exposures do not belong together: other grids, filters or units, weight maps or earlier outputs.
     evensky.errors.TaskError
-        If no exposure can be the reference.
+        If no exposure can be the reference, or the matched exposures cannot be combined; the latter is raised when all
+        other results are written.
     """
     named = names_of(bad_planes, "bad_planes")
     if named is not None:
@@ -527,34 +666,55 @@ def match_files(
         pictures = report
     if report and not pictures:
         raise InvalidParameterError("report is True and pictures is False; a report needs its pictures")
-    run = _match_files(
-        paths,
-        out_dir,
-        config=config,
-        terms=made_terms,
-        fixed=fixed,
-        anchors=anchors,
-        skies=skies,
-        reference=reference,
-        selection=Selection(hdu, mask, variance, weight, good_bits=names_of(good_bits, "good_bits") or ()),
-        same_grid=same_grid,
-        allow=allow,
-        strict=strict,
-        workers=workers,
-        overwrite=overwrite,
-        resume=resume,
-        compress=compress,
-        pictures=pictures,
-        progress=progress,
-        executor=executor,
-        scratch=scratch,
-    )
-    if report:
-        page = Path(out_dir) / PAGE
-        try:
-            write_report(run, page)
-        except EvenskyError:
-            raise
-        except Exception as error:  # all results are on disk by now
-            raise TaskError(f"{page}: the report cannot be made: {reason_of(error)}; all results are there") from error
+    if coadd_options and not coadd:
+        raise InvalidParameterError(f"coadd_options is given and coadd is {coadd!r}; set coadd=True, or a path")
+    made = None
+    if coadd:
+        made = Coadd(
+            Path(out_dir) / COADD if coadd is True else Path(coadd),
+            ({} if max_memory is None else {"max_memory": max_memory}) | dict(coadd_options or {}),
+            same_grid=same_grid,
+            allow=allow,
+            workers=workers,
+            compress=compress,
+            scratch=None if scratch is None else Path(scratch),
+        )
+    with FolderLock(Path(out_dir)) as lock:
+        run = _match_files(
+            paths,
+            out_dir,
+            config=config,
+            terms=made_terms,
+            fixed=fixed,
+            anchors=anchors,
+            skies=skies,
+            reference=reference,
+            selection=Selection(
+                hdu,
+                mask,
+                variance,
+                weight,
+                good_bits=names_of(good_bits, "good_bits") or (),
+                max_unpacked=byte_limit(max_unpacked, "max_unpacked"),
+            ),
+            same_grid=same_grid,
+            allow=allow,
+            strict=strict,
+            workers=workers,
+            overwrite=overwrite,
+            resume=resume,
+            compress=compress,
+            pictures=pictures,
+            progress=progress,
+            executor=executor,
+            scratch=scratch,
+            max_memory=max_memory,
+            trust_outputs=trust_outputs,
+            coadd=made,
+            permit=lock.permit,
+        )
+        if report:
+            write_report(run, Path(out_dir) / PAGE, lock.permit)
+    if made is not None and made.error is not None:
+        raise made.error
     return run

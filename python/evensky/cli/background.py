@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from ..calls.background_file import model_file
-from .console import selection_of
-from .options import COUNT, PATH, Command, one_line, overwrite_option, plane_options, scratch_option
+from .options import COUNT, PATH, Command, memory_option, one_line, overwrite_option, plane_options, scratch_option
+from .selection import selection_of
+from .terminal import say
 
 
 @click.command("background", cls=Command)
@@ -39,6 +40,7 @@ from .options import COUNT, PATH, Command, one_line, overwrite_option, plane_opt
 @click.option("--threads", "-t", default=1, show_default=True, type=COUNT, help="Number of threads.")
 @overwrite_option
 @scratch_option
+@memory_option
 @plane_options
 def command(
     file: Path,
@@ -52,12 +54,14 @@ def command(
     threads: int,
     overwrite: bool,
     scratch: Path | None,
+    max_memory: str | None,
     hdu: str | None,
     mask: str | None,
     variance: str | None,
     weight: str | None,
     bad_planes: str | None,
     good_bits: str | None,
+    max_unpacked: str | None,
 ) -> None:
     """Model the background of FILE.
 
@@ -69,7 +73,7 @@ def command(
       evensky background image.fits --bin-size 64 --statistic median --subtracted without-sky.fits
     """
     with one_line():
-        file, selection = selection_of(file, hdu, mask, variance, weight, bad_planes, good_bits)
+        file, selection = selection_of(file, hdu, mask, variance, weight, bad_planes, good_bits, max_unpacked)
         model_file(
             file,
             out=out,
@@ -83,5 +87,6 @@ def command(
             num_threads=threads,
             overwrite=overwrite,
             scratch=scratch,
-            say=click.echo,
+            max_memory=max_memory,
+            say=say,
         )

@@ -1,62 +1,72 @@
-"""Console output of the commands, and choices of planes."""
+"""What the commands print of runs and inspections."""
 
 from __future__ import annotations
 
-__all__ = ["open_console", "print_inspection", "print_run", "selection_of"]
+__all__ = ["print_inspection", "print_run"]
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._checks import names_of
+from .._text import printable
 from ..calls.inspect import Inspection
-from ..fits.companions import split_extension
-from ..fits.descriptions import Selection
-from ..io.file_names import fill_selection, unique_labels
+from ..report.verdict import verdict_of
 from ..runs.folder import PAGE, TABLE
 from ..runs.match_run import MatchRun
+from .terminal import open_console, say
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.text import Text
+
+_VERDICT_COLOURS = {"good": "bold green", "look": "bold yellow", "wrong": "bold red"}
+# Number of letters of the longest label beyond which labels are broken into lines, so that other columns have room.
+_LONGEST_LABEL = 60
 
 
-def open_console() -> Console:
-    """Return a console for the terminal, or a wide one for a pipe, so that tables are not cut."""
-    from rich.console import Console
+def _text(text: str, style: str = "") -> Text:
+    """Return a text from outside for the console."""
+    from rich.text import Text
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 150)
+    return Text(printable(text), style)
+
+
+def _note(start: str, sentence: str, colour: str = "yellow") -> Text:
+    """Return a sentence with its start in a colour."""
+    return _text(f"{start}:", colour).append(f" {printable(sentence)}", "default")
 
 
 def print_run(run: MatchRun, out: Path, *, report: bool = True) -> None:
-    """Print the table, the notes and the warnings of a run, and the path of its report or table."""
-    from rich.markup import escape
+    """Print the table, the notes, the warnings and the verdict on a run, and the path of its report or table."""
     from rich.table import Table
 
     console = open_console()
     table = Table(box=None, header_style="bold", pad_edge=False)
     header, rows = run.rows()
-    for name in header[:2]:
-        table.add_column(name, no_wrap=True)
+    short = max((len(record.label) for record in run.records), default=0) <= _LONGEST_LABEL
+    table.add_column(header[0], no_wrap=short, overflow="fold")
+    table.add_column(header[1], no_wrap=True)
     for name in header[2:-1]:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column(header[-1])
+    table.add_column(header[-1], overflow="fold")
     colours = {"reference": "cyan", "fixed": "cyan", "matched": "green", "failed": "red"}
     for record, (label, status, *figures, model) in zip(run.records, rows, strict=True):
         colour = "yellow" if record.flags and status != "failed" else colours[status]
-        table.add_row(escape(label), f"[{colour}]{status}", *figures, escape(model))
+        table.add_row(_text(label), _text(status, colour), *map(_text, figures), _text(model))
     console.print(table)
-    console.print(escape(run.choice))
+    console.print(_text(run.choice))
+    untied = [one.note for one in run.untied]
     for note in run.notes:
-        console.print(escape(note))
+        console.print(_text(note, "bold red" if note in untied else ""))
     told: dict[str, list[str]] = {}  # a sentence that is true of many exposures is printed once
     for record in run.records:
         for warning in record.warnings:
             told.setdefault(warning, []).append(record.label)
     for warning, labels in told.items():
-        console.print(f"[yellow]{escape(', '.join(labels))}:[/] {escape(warning)}")
+        console.print(_note(", ".join(labels), warning))
+    verdict = verdict_of(run)
+    console.print(_note(verdict.word, verdict.sentence, _VERDICT_COLOURS[verdict.grade]))
     look = f"Report: {out / PAGE}" if report else f"Table: {out / TABLE}"
-    console.print(f"{run.summary}, {run.seconds:.1f} s. {look}", soft_wrap=True, markup=False)
+    say(f"{printable(run.summary)}, {run.seconds:.1f} s. {look}")
 
 
 def print_inspection(inspection: Inspection, *, as_json: bool = False) -> None:
@@ -64,7 +74,6 @@ def print_inspection(inspection: Inspection, *, as_json: bool = False) -> None:
     if as_json:
         print(json.dumps(inspection.as_dict(), indent=2))  # rich would wrap long lines
         return
-    from rich.markup import escape
     from rich.table import Table
 
     console = open_console()
@@ -73,28 +82,12 @@ def print_inspection(inspection: Inspection, *, as_json: bool = False) -> None:
     for name in header:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*map(_text, row))
     console.print(table)
     for note, labels in inspection.notes_of_exposures().items():
         whose = "all exposures" if len(labels) == len(inspection.inputs) > 1 else ", ".join(labels)
-        console.print(f"[yellow]{escape(whose)}:[/] {escape(note)}.", soft_wrap=True)
+        console.print(_note(whose, f"{note}."), soft_wrap=True)
     for note in inspection.notes_of_set:
-        console.print(f"[yellow]Note:[/] {escape(note)}.", soft_wrap=True)
+        console.print(_note("Note", f"{note}."), soft_wrap=True)
     for problem in inspection.problems:
-        console.print(f"[red]Problem:[/] {escape(problem)}.", soft_wrap=True)
-
-
-def selection_of(
-    file: Path,
-    hdu: str | None,
-    mask: str | None,
-    variance: str | None,
-    weight: str | None,
-    bad_planes: str | None,
-    good_bits: str | None,
-) -> tuple[Path, Selection]:
-    """Return a file, without the image in brackets, and the selection that the options of `plane_options` make."""
-    path, named = split_extension(file)
-    hdu = named if hdu is None else hdu
-    selection = Selection(hdu, mask, variance, weight, names_of(bad_planes), names_of(good_bits) or ())
-    return path, fill_selection(selection, path, unique_labels([path])[0])
+        console.print(_note("Problem", f"{problem}.", "red"), soft_wrap=True)

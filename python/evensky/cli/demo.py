@@ -11,14 +11,18 @@ from typing import Any
 import click
 import numpy as np
 
-from ..calls.match import match_files
+from ..combining.extra import imported
 from ..draw.progress import progress_bar
-from ..errors import FitsError
+from ..errors import FitsError, InvalidParameterError
 from ..io import read_exposure
+from ..io.folder_lock import FolderLock
 from ..matching.joint.config import MatchAllConfig
 from ..report import write_report
+from ..runs.coadd import COADD, Coadd
+from ..runs.files import match_files
 from ..runs.folder import PAGE
 from ..runs.match_run import MatchRun
+from ..runs.run_file import save_run
 from ..simulate import (
     SimulatedExposure,
     SkyResiduals,
@@ -29,8 +33,10 @@ from ..simulate import (
     write_exposures,
 )
 from ..tasks import MatchBackgroundsConfig
-from .console import open_console, print_run
+from .combine import print_combined
+from .console import print_run
 from .options import COUNT, EXIT_FAILED, PATH, Command, one_line
+from .terminal import open_console, say
 
 
 @click.command("demo", cls=Command)
@@ -61,18 +67,22 @@ def command(
 
     With --dithered, exposures are on no common pixel grid and have no masks. They are matched in a joint match.
 
+    Each match also combines the matched exposures, and writes them as one image, coadd.fits.
+
     FOLDER is evensky-demo by default, and evensky-demo-dithered with --dithered.
     """
     folder = folder or Path("evensky-demo-dithered" if dithered else "evensky-demo")
-    with one_line():
+    with one_line(), FolderLock(folder):
         inputs = folder / "exposures"
         if inputs.exists() and not overwrite:
             raise FitsError(
                 f"{folder}: holds an earlier demo; choose another folder or allow overwriting with --overwrite"
             )
         kind = "dithered exposures" if dithered else "exposures"
-        click.echo(f"Simulating {number} {kind} of {size} x {size} px in {inputs}")
+        say(f"Simulating {number} {kind} of {size} x {size} px in {inputs}")
         simulated = _simulated(number, size, seed, dithered)
+        for torn in (*inputs.glob(".*.evensky-*.tmp"), *inputs.glob("truth/.*.evensky-*.tmp")):
+            torn.unlink(missing_ok=True)
         try:
             paths = write_exposures(simulated, inputs, overwrite=overwrite)
         except OSError as error:
@@ -84,36 +94,50 @@ def command(
             one_reference = MatchBackgroundsConfig()
             one_reference.binSize = 128
             runs["one-reference"] = ("Match to one reference, splines through bins of 128 px", one_reference)
+        with_coadd = True
+        try:
+            if dithered:  # their coadd is resampled
+                imported()
+        except InvalidParameterError as error:
+            with_coadd = False
+            say(f"Note: there will be no coadd: {error}.")
         failed = False
         for name, (title, config) in runs.items():
             out = folder / name
-            with progress_bar(None) as progress:
-                run = match_files(
-                    paths,
-                    out,
-                    config=config,
-                    workers=workers,
-                    overwrite=overwrite,
-                    report=False,
-                    pictures=True,
-                    progress=progress,
-                )
-            click.echo(f"\n{title}")
-            if dithered:
-                before, after = sky_residuals(simulated), sky_residuals(simulated, _added(run, simulated))
-                run.truth = {"before": before.rms, "after": after.rms}
-                what = "RMS difference from the mean sky of all exposures, on the sky, against the truth [adu]"
-            else:
-                run.truth = _truth(run, simulated)
-                what = "Pixel RMS against the truth [counts]"
-            write_report(run, out / PAGE)
+            with FolderLock(out) as lock:
+                with progress_bar(None) as progress:
+                    run = match_files(
+                        paths,
+                        out,
+                        config=config,
+                        workers=workers,
+                        overwrite=overwrite,
+                        pictures=True,
+                        progress=progress,
+                        coadd=Coadd(out / COADD, {}, workers=workers) if with_coadd else None,
+                        permit=lock.permit,
+                    )
+                click.echo(f"\n{title}")
+                if dithered:
+                    before, after = sky_residuals(simulated), sky_residuals(simulated, _added(run, simulated))
+                    run.truth = {"before": before.rms, "after": after.rms}
+                    what = "RMS difference from the mean sky of all exposures, on the sky, against the truth [adu]"
+                else:
+                    run.truth = _truth(run, simulated)
+                    what = "Pixel RMS against the truth [counts]"
+                save_run(run, out, lock.permit)  # with the truth
+                write_report(run, out / PAGE, lock.permit)
             print_run(run, out)
+            if run.coadd is not None:
+                click.echo()
+                print_combined(run.coadd)
             if dithered:
                 _print_truth(simulated, before, after)
             rms = ", ".join(f"{key} {value:.3f}" for key, value in run.truth.items())
             click.echo(f"{what}: {rms}")
             failed = failed or bool(run.failed)
-        click.echo(f"\nLook at {folder / 'matched' / PAGE}")
+        click.echo()
+        say(f"Look at {folder / 'matched' / PAGE}")
     if failed:
         sys.exit(EXIT_FAILED)
 
@@ -142,12 +166,11 @@ def _added(run: MatchRun, simulated: list[SimulatedExposure]) -> list[np.ndarray
 
 def _print_truth(simulated: list[SimulatedExposure], before: SkyResiduals, after: SkyResiduals) -> None:
     """Print the rotation, the pixel scale and the residual sky of each exposure."""
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("exposure", "rotation [deg]", "pixel [arcsec]", "sky before", "sky after"):
-        table.add_column(escape(name), justify="left" if name == "exposure" else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name == "exposure" else "right", no_wrap=True)
     for one, old, new in zip(simulated, before.each, after.each, strict=True):
         matrix = one.wcs.wcs.cd
         rotation = np.degrees(np.arctan2(matrix[1, 0], matrix[1, 1]))

@@ -45,6 +45,7 @@ def command(
     weight: str | None,
     bad_planes: tuple[str, ...] | None,
     good_bits: tuple[str, ...] | None,
+    max_unpacked: str | None,
     same_grid: bool,
     allow: tuple[str, ...],
     strict: bool,
@@ -71,6 +72,7 @@ def command(
             weight=weight,
             bad_planes=bad_planes,
             good_bits=good_bits,
+            max_unpacked=max_unpacked,
             same_grid=same_grid,
             allow=allow,
         )

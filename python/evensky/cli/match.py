@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from .._text import printable
 from ..calls.inspect import inspect_files
 from ..calls.match import match_files
 from ..draw.progress import progress_bar
@@ -18,10 +19,24 @@ from ..io.configuration import make_config
 from ..io.file_names import find_file
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.terms import KINDS
+from ..runs.coadd import COADD_OPTIONS
 from ..runs.record import ALARMS
 from ..tasks import MatchBackgroundsConfig
+from .combine import coadd_settings, print_combined
 from .console import print_inspection, print_run
-from .options import COUNT, EXIT_FAILED, EXIT_REFUSED, PATH, Command, file_options, one_line, scratch_option, stoppable
+from .options import (
+    COUNT,
+    EXIT_FAILED,
+    EXIT_REFUSED,
+    PATH,
+    Command,
+    executor_option,
+    file_options,
+    memory_option,
+    one_line,
+    scratch_option,
+    stoppable,
+)
 
 # The configuration of each method.
 _KINDS: dict[str, Any] = {"all": MatchAllConfig, "reference": MatchBackgroundsConfig}
@@ -34,8 +49,8 @@ class _MatchCommand(Command):
         ("0", "all exposures matched"),
         (
             "1",
-            "some exposures failed, no exposure can be the reference, a disk is full or, with --strict, results are in "
-            f"doubt: flags {', '.join(ALARMS)}",
+            "some exposures failed, no exposure can be the reference, a disk is full, the memory does not suffice or, "
+            f"with --strict, results are in doubt: flags {', '.join(ALARMS)}",
         ),
         ("2", "wrong usage, or a folder that cannot be used"),
         ("3", "refused: the exposures do not belong together or, with --strict, there are notes on them"),
@@ -152,22 +167,40 @@ def _known_values(option: str, texts: tuple[str, ...]) -> dict[str | Path, tuple
 @click.option("--python-config", type=PATH, help="Python file of configuration fields; it is executed.")
 @file_options
 @click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of jobs that run at once.")
-@click.option(
-    "--executor",
-    metavar="NAME",
-    default="threads",
-    show_default=True,
-    help="Executor of the jobs: threads, processes, dask (processes of a local cluster), dask:ADDRESS (the scheduler "
-    "of a cluster, whose machines must see the same files), or mpi (under mpiexec -n 1 python -m mpi4py.futures, or "
-    "with processes that MPI starts).",
-)
+@executor_option
 @scratch_option
+@memory_option
 @click.option("--compress", is_flag=True, help="Write tile-compressed output files, without loss.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped; finished exposures are kept.")
+@click.option(
+    "--trust-outputs",
+    is_flag=True,
+    help="With --resume, compare only the sizes of earlier outputs with the journal, and do not read them to compare "
+    "their digests.",
+)
 @click.option("--dry-run", is_flag=True, help="Show how the files would be used, as inspect does, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run, print all details as JSON.")
-@click.option("--report/--no-report", default=True, show_default=True, help="Write report.html.")
+@click.option(
+    "--coadd",
+    is_flag=True,
+    help="Combine the matched exposures, too, and write coadd.fits to the folder, with mask and variance; the variance "
+    "includes that of the models.",
+)
+@click.option(
+    "--coadd-option",
+    "coadd_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help=f"Option of the coadd, as in evensky combine: {', '.join(COADD_OPTIONS[:-1])} or {COADD_OPTIONS[-1]}. May be "
+    "repeated, and implies --coadd.",
+)
+@click.option(
+    "--report/--no-report",
+    default=True,
+    show_default=True,
+    help="Write report.html, and matched.run, from which evensky report makes it again.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress bar and no summary.")
 def command(
     files: tuple[Path, ...],
@@ -189,17 +222,22 @@ def command(
     weight: str | None,
     bad_planes: str | None,
     good_bits: str | None,
+    max_unpacked: str | None,
     same_grid: bool,
     allow: tuple[str, ...],
     strict: bool,
     workers: int,
     executor: str,
     scratch: Path | None,
+    max_memory: str | None,
     compress: bool,
     overwrite: bool,
     resume: bool,
+    trust_outputs: bool,
     dry_run: bool,
     as_json: bool,
+    coadd: bool,
+    coadd_options: tuple[str, ...],
     report: bool,
     quiet: bool,
 ) -> None:
@@ -214,12 +252,13 @@ def command(
     The output folder receives <stem>_matched.fits for each exposure: a copy of its file in which only the pixels of the
     science images differ. It also receives matched.ecsv (the table of results), overlaps.ecsv (the differences in the
     overlaps before and after), report.html (the report, with pictures), and matched.journal, from which --resume
-    continues a run that was stopped. Masks, errors and chips are found by the layout of the files; evensky inspect
-    shows how. FILES are never changed.
+    continues a run that was stopped. With --coadd, it receives coadd.fits, the matched exposures in one image. Masks,
+    errors and chips are found by the layout of the files; evensky inspect shows how. FILES are never changed.
 
     \b
     Examples:
       evensky match night/*.fits --out matched
+      evensky match night/*.fits --out matched --coadd --coadd-option statistic=median
       evensky match *.fits --out matched --reference best.fits -c bin_size=128 --workers 2
       evensky match *.fits --out matched --mask 'masks/{stem}.fits' -c level=mean
       evensky match *.fits --out matched --terms smooth,gain,template=wisp.fits
@@ -236,6 +275,7 @@ def command(
             "weight": weight,
             "bad_planes": bad_planes,
             "good_bits": good_bits,
+            "max_unpacked": max_unpacked,
             "same_grid": same_grid,
             "allow": allow,
         }
@@ -264,14 +304,23 @@ def command(
                 workers=workers,
                 executor=executor,
                 scratch=scratch,
+                max_memory=max_memory,
                 overwrite=overwrite,
                 resume=resume,
+                trust_outputs=trust_outputs,
                 compress=compress,
+                coadd=True if coadd or coadd_options else None,
+                coadd_options=coadd_settings(coadd_options),
                 report=report,
                 progress=progress,
             )
     if not quiet:
         print_run(run, out, report=report)
+        if run.coadd is not None:
+            print_combined(run.coadd)
+    else:  # the reason of the exit code
+        for record in run.failed:
+            click.echo(f"evensky: {printable(record.label)}: {printable(record.message)}", err=True)
     if strict and run.alarmed:
         flags = ", ".join(dict.fromkeys(flag for record in run.alarmed for flag in record.alarms))
         click.echo(f"evensky: --strict: the results of {len(run.alarmed)} exposures are in doubt ({flags})", err=True)

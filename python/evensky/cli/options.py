@@ -9,7 +9,11 @@ __all__ = [
     "PATH",
     "Command",
     "Commands",
+    "executor_option",
     "file_options",
+    "memory_option",
+    "number_or_pair",
+    "numbers_of",
     "one_line",
     "overwrite_option",
     "plane_options",
@@ -19,6 +23,7 @@ __all__ = [
 
 import errno
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -29,15 +34,19 @@ from typing import Any, ClassVar
 
 import click
 
-from .._text import printable
-from ..errors import EvenskyError, FitsError, TaskError, UnsuitableError
+from .._command import stop_silently
+from .._text import printable, reason_of, visible_lines
+from ..errors import EvenskyError, FitsError, InvalidParameterError, TaskError, UnsuitableError
 from ..fits.descriptions import ALLOWED
+
+# Time in seconds after which an exception that was swallowed is raised again.
+_AGAIN = 0.3
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_REFUSED = 3
-# Errors of a disk, which are not caused by the call.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+# Errors of a disk or a file server, which are not caused by the call.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 
 COUNT = click.IntRange(1, 2**31 - 1)
 """Type of an option that is a positive number."""
@@ -54,6 +63,35 @@ class _Path(click.Path):
 
 PATH = _Path(path_type=Path)
 """Type of an option that is a path."""
+
+
+def numbers_of(option: str, text: str, needed: str) -> list[float]:
+    """Return the numbers, separated by commas, that an option names.
+
+    Parameters
+    ----------
+    option, text : str
+        Name of the option and its value.
+    needed : str
+        What is allowed, for the message.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If a part is no number.
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InvalidParameterError(f"{option} {text!r}: {needed} is needed") from None
+
+
+def number_or_pair(option: str, text: str) -> float | tuple[float, float]:
+    """Return the number, or the numbers for low and high values, that an option names."""
+    numbers = numbers_of(option, text, needed := "one number, or low,high, such as 3 or 4,3,")
+    if len(numbers) > 2:
+        raise InvalidParameterError(f"{option} {text!r}: {needed} is needed")
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
 class _Failure(click.ClickException):
@@ -102,39 +140,115 @@ def one_line() -> Iterator[None]:
     except TaskError as error:
         raise _Failure(error) from error
     except EvenskyError as error:
-        full = isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
-        raise (_Failure if full else _UsageFailure)(error) from error
-    except OSError as error:  # the system does not accept the path
-        raise _UsageFailure(FitsError(f"{error.filename}: {error.strerror or error}")) from error
+        disk = isinstance(error.__cause__, OSError) and error.__cause__.errno in _DISK
+        raise (_Failure if disk else _UsageFailure)(error) from error
+    except OSError as error:  # the system does not accept the path, or a disk fails
+        place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        failure = FitsError(f"{place}{error.strerror or reason_of(error)}")
+        raise (_Failure if error.errno in _DISK else _UsageFailure)(failure) from error
+    except MemoryError as error:
+        raise _Failure(TaskError(f"the memory does not suffice{_said(error)}")) from error
 
 
-class _Signal(BaseException):
+def _said(error: BaseException) -> str:
+    return f" ({printable(str(error))})" if str(error) else ""
+
+
+class _Signal(SystemExit):
     """A signal that ends the program; not an Exception, so that handlers of exceptions do not stop it."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
+        super().__init__(128 + number)  # the exit code that shells expect
+
+
+def _is_unwinding() -> bool:
+    """Return whether a `_Signal` is on its way up, as it is while blocks clean up."""
+    error = sys.exception()
+    while error is not None and not isinstance(error, _Signal):
+        error = error.__context__
+    return error is not None
+
+
+class _Stop:
+    """Handler of signals in the main thread: it raises `_Signal`, again and again until that arrives.
+
+    Libraries, and Python itself, swallow exceptions in some places: in finalizers, and when a module is imported from
+    compiled code.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._left = threading.Event()
+        self._again = False
+
+    def __call__(self, number: int, frame: Any) -> None:
+        again, self._again = self._again, False
+        if again and (self._left.is_set() or _is_unwinding()):
+            return
+        if self._left.is_set():
+            stop_silently(number, frame)
+        if self.number is None:
+            self.number = number
+            self._thread = threading.Thread(target=self._repeat, args=(number,), daemon=True, name="evensky-signal")
+            self._thread.start()
+        raise _Signal(number)
+
+    def _repeat(self, number: int) -> None:
+        while not self._left.wait(_AGAIN):
+            with self._lock:
+                if not self._left.is_set():
+                    self._again = True
+                    os.kill(os.getpid(), number)
+
+    def leave(self) -> None:
+        """Raise no exceptions from now on."""
+        with self._lock:
+            self._left.set()
+        if self._thread is not None:
+            self._thread.join()
 
 
 @contextmanager
 def stoppable(hint: str) -> Iterator[None]:
     """Turn SIGINT and SIGTERM into one line and the exit code that shells expect, after cleaning up."""
-
-    def stop(number: int, frame: Any) -> None:
-        raise _Signal(number)
-
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
         return
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    stop = _Stop()
+
+    def unraisable(found: Any) -> None:
+        if not isinstance(found.exc_value, _Signal):
+            hook(found)
+
+    before: dict[signal.Signals, Any] = {}
+    hook, sys.unraisablehook = sys.unraisablehook, unraisable
     try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, stop)
         yield
-    except _Signal as stopped:
-        click.echo(f"evensky: stopped by {signal.Signals(stopped.number).name}; {hint}", err=True)
-        sys.exit(128 + stopped.number)
+    except BaseException:  # an exception may have taken the place of that of the signal
+        if stop.number is None:
+            raise
     finally:
+        stop.leave()
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
+    if stop.number is not None:
+        click.echo(f"evensky: stopped by {signal.Signals(stop.number).name}; {hint}", err=True)
+        sys.exit(128 + stop.number)
+
+
+@contextmanager
+def _plain_usage_errors() -> Iterator[None]:
+    """Let click repeat what was typed with escapes for what could steer the terminal."""
+    try:
+        yield
+    except click.UsageError as error:
+        error.message = visible_lines(error.message)  # type: ignore[misc]  # click has no other place for it
+        raise
 
 
 class Commands(click.Group):
@@ -145,9 +259,11 @@ class Commands(click.Group):
 
     summaries: ClassVar[dict[str, str]] = {
         "background": "Model the background of FILE.",
+        "combine": "Combine FILES, exposures of one field, to one image: the coadd.",
         "demo": "Simulate exposures in FOLDER, match them, and compare the result with the truth.",
         "inspect": "Show how FILES would be used by match, and what is wrong with them.",
         "match": "Match the backgrounds of FILES, exposures of one field or mosaic.",
+        "report": "Make the report of a run again, without a match.",
         "stats": "Print statistics of the good pixels of FILE, with errors.",
     }
     """First sentence of each command's help, so that a list of commands need not import them."""
@@ -164,6 +280,14 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(self.summaries.items()))
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _plain_usage_errors():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _plain_usage_errors():  # the command's own arguments are read here
+            return super().invoke(ctx)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         with stoppable("nothing was lost"):
@@ -185,10 +309,25 @@ class Command(click.Command):
             formatter.write_dl(self.exit_codes)
 
 
+executor_option = click.option(
+    "--executor",
+    metavar="NAME",
+    default="threads",
+    show_default=True,
+    help="Executor of the jobs: threads, processes, dask (processes of a local cluster), dask:ADDRESS (the scheduler "
+    "of a cluster, whose machines must see the same files), or mpi (under mpiexec -n 1 python -m mpi4py.futures, or "
+    "with processes that MPI starts).",
+)
 scratch_option = click.option(
     "--scratch",
     type=PATH,
     help="Folder in which to keep pixels on disk, for images larger than memory.",
+)
+memory_option = click.option(
+    "--max-memory",
+    metavar="BYTES",
+    help="Memory to stay below, such as 2GB or 512MiB: with fewer workers, or with pixels on disk, in the folder of "
+    "--scratch or where there is room. By default, three quarters of the memory that is free.",
 )
 
 _hdu_option = click.option(
@@ -230,6 +369,14 @@ _plane_options = [
         help="Mask planes whose pixels count although they are bad by default, as for --bad-planes.",
     ),
 ]
+_plane_options.append(
+    click.option(
+        "--max-unpacked",
+        metavar="BYTES",
+        help="Bytes, such as 4GB, to which a compressed file may be unpacked, for a file that is refused because it "
+        "claims too much. By default 1100 times its size, and half of the memory if it is compressed as a whole.",
+    )
+)
 _set_options = [
     click.option(
         "--same-grid",

@@ -5,16 +5,20 @@ from __future__ import annotations
 __all__ = ["command"]
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..image import Exposure
+from ..image.on_disk import planes_to_measure
 from ..io.formats import bad_bits_of, describe, read_image
 from ..math import ERRORS, Property, StatisticsControl, makeStatistics, stringToStatisticsProperty
-from .console import open_console, selection_of
-from .options import PATH, Command, one_line, plane_options
+from ..runs.memory_plan import scratch_of_images
+from .options import PATH, Command, memory_option, one_line, plane_options, scratch_option
+from .selection import selection_of
+from .terminal import open_console, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,18 +53,23 @@ _DEFAULT = (
     metavar="NAME",
     help="Print only this statistic, e.g. MEDIAN; may be repeated.",
 )
+@scratch_option
+@memory_option
 @plane_options
 def command(
     file: Path,
     sigma: float,
     rounds: int,
     properties: tuple[str, ...],
+    scratch: Path | None,
+    max_memory: str | None,
     hdu: str | None,
     mask: str | None,
     variance: str | None,
     weight: str | None,
     bad_planes: str | None,
     good_bits: str | None,
+    max_unpacked: str | None,
 ) -> None:
     """Print statistics of the good pixels of FILE, with errors.
 
@@ -71,23 +80,24 @@ def command(
       evensky stats image.fits
       evensky stats image.fits --mask DQ -p MEDIAN -p MEANCLIP
     """
-    console = open_console()
     with one_line():
         wanted = [stringToStatisticsProperty(name.upper()) for name in properties or _DEFAULT]
-        file, selection = selection_of(file, hdu, mask, variance, weight, bad_planes, good_bits)
-        described = describe(file, selection)
-        for note in described.notes:
-            console.print(f"Note: {note}.", markup=False)
+        file, selection = selection_of(file, hdu, mask, variance, weight, bad_planes, good_bits, max_unpacked)
+        described = describe(file, selection, with_wcs=False)
+        place, notes = scratch_of_images(described.images, max_memory=max_memory, scratch=scratch)
+        for note in (*described.notes, *notes):
+            say(f"Note: {note}.")
         for image in described.images:
-            exposure = read_image(image)
+            # The unit is not shown; it would be kept in a header of astropy, which takes long to import.
+            exposure = read_image(replace(image, unit=""), scratch=place)
             control = StatisticsControl(sigma, rounds)
             control.setAndMask(bad_bits_of(exposure))
             table = _table_of(exposure, wanted, control)
             where = f"{file}[{image.name}]" if image.slot else f"{file}"
-            console.print(f"{where}: {exposure.getWidth()} x {exposure.getHeight()} px", markup=False)
+            say(f"{where}: {exposure.getWidth()} x {exposure.getHeight()} px")
             for note in exposure.assumptions:
-                console.print(f"Note: {note}.", markup=False)
-            console.print(table)
+                say(f"Note: {note}.")
+            open_console().print(table)
 
 
 def _table_of(exposure: Exposure, wanted: Sequence[Property], control: StatisticsControl) -> Table:
@@ -97,7 +107,7 @@ def _table_of(exposure: Exposure, wanted: Sequence[Property], control: Statistic
     flags = ERRORS
     for one in wanted:
         flags |= one
-    result = makeStatistics(exposure.maskedImage, flags, control)
+    result = makeStatistics(*planes_to_measure(exposure.maskedImage), flags, control)
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("statistic")
     table.add_column("value", justify="right")

@@ -6,33 +6,41 @@ __all__ = [
     "BLUE",
     "GREEN",
     "GREY",
-    "IMAGE_COLOURS",
     "ORANGE",
-    "common_stretch",
+    "PLAIN",
+    "drawable",
     "figure_url",
     "label_with_unit",
     "new_figure",
+    "picture_url",
     "plot_centres",
     "plot_model_grid",
     "unit_label",
 ]
 
-import base64
 import io
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from .._text import printable, shortened
 from ..errors import InvalidParameterError
+from .pixels import IMAGE_COLOURS, SIGNED_COLOURS, data_url
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # The colours of Okabe and Ito, which colour-blind readers can tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
-IMAGE_COLOURS = "cividis"
+# Options of texts that hold names or units: a dollar does not begin a formula, and TeX does not read them.
+PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
+# Numbers of letters of names and units that figures have room for.
+_LONGEST_NAME, _LONGEST_UNIT = 48, 32
+# The style of matplotlib belongs to the whole process.
+_style_lock = threading.RLock()
 
 
 @cache
@@ -75,33 +83,91 @@ def new_figure(width: float, height: float, layout: Literal["constrained"] | Non
     return _figure_class()(figsize=(width, height), layout=layout)
 
 
-def figure_url(figure: Figure, dpi: int) -> str:
-    """Return a figure as a data URL of a PNG image."""
+def figure_url(figure: Figure, dpi: int, *, transparent: bool = False) -> str:
+    """Return a figure as a data URL of a PNG image, on white by default."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    figure.savefig(buffer, format="png", dpi=dpi, facecolor="none" if transparent else "white", transparent=transparent)
+    return data_url(buffer.getvalue())
+
+
+def picture_url(draw: Callable[[], Figure], dpi: int, *, transparent: bool = False) -> str:
+    """Return a figure as a data URL of a PNG image, which looks the same whatever style of matplotlib the user has set.
+
+    A dark style would give white letters on a white page, and TeX for all texts needs an installation of TeX.
+
+    Parameters
+    ----------
+    draw : callable
+        Function that makes the figure.
+    dpi : int
+        Dots per inch.
+    transparent : bool, optional
+        Leave out the background, which is white otherwise.
+
+    Returns
+    -------
+    str
+    """
+    from matplotlib import style
+
+    with _style_lock, style.context("default"):
+        return figure_url(draw(), dpi, transparent=transparent)
+
+
+def drawable(text: str, most: int = _LONGEST_NAME) -> str:
+    """Return a text from outside as a figure can show it, to be drawn with the options `PLAIN`.
+
+    Parameters
+    ----------
+    text : str
+    most : int, optional
+        Number of letters beyond which the text is shortened.
+
+    Returns
+    -------
+    str
+        One line; letters that no font of the present style has are escapes of Python, which tell names apart as empty
+        boxes do not.
+    """
+    text = shortened(printable(text), most)
+    if text.isascii():
+        return text
+    fonts = _fonts()
+    return "".join(
+        letter
+        if letter.isascii() or any(font.get_char_index(ord(letter)) for font in fonts)
+        else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
+
+
+def _fonts() -> list[Any]:
+    """Return the fonts of the present style in which matplotlib looks for a letter."""
+    from matplotlib import rcParams
+    from matplotlib.font_manager import findfont, get_font
+
+    found = []
+    style: Any = rcParams
+    for family in style["font.family"]:
+        kind = f"font.{family}"  # a family may be a kind of fonts, such as "sans-serif"
+        for name in style.get(kind, [family]):
+            try:
+                found.append(get_font(findfont(name, fallback_to_default=False)))
+            except ValueError:  # it is not installed
+                continue
+    return found or [get_font(findfont("DejaVu Sans"))]
 
 
 def unit_label(unit: str) -> str:
     """Return the name of a unit as readers write it: "counts" for "count" and "ct"; "" for no unit."""
-    return {"count": "counts", "ct": "counts", "adu": "adu"}.get(unit.strip().lower(), unit.strip())
+    unit = shortened(printable(unit), _LONGEST_UNIT)
+    return {"count": "counts", "ct": "counts", "adu": "adu"}.get(unit.lower(), unit)
 
 
 def label_with_unit(text: str, unit: str) -> str:
-    """Return an axis label with the unit in brackets, if there is one."""
-    return f"{text} [{unit_label(unit)}]" if unit.strip() else text
-
-
-def common_stretch(pictures: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Return limits that show the background of all pictures, regardless of stars in them.
-
-    These are the 1st and the 97th percentile of all finite pixels.
-    """
-    values = np.concatenate([picture[np.isfinite(picture)].ravel() for picture in pictures] or [np.zeros(0)])
-    if values.size == 0:
-        return 0.0, 1.0
-    low, high = np.percentile(values, [1, 97])
-    return (float(low), float(high)) if high > low else (float(low) - 0.5, float(low) + 0.5)
+    """Return an axis label with the unit in brackets, if there is one; it is to be drawn with the options `PLAIN`."""
+    unit = drawable(unit_label(unit))
+    return f"{text} [{unit}]" if unit else text
 
 
 def plot_model_grid(
@@ -156,16 +222,24 @@ def plot_model_grid(
     sizes = np.clip(40 * np.nan_to_num(error, nan=usual) / (usual if usual > 0 else 1.0), 10, 300)
     left.scatter(x, y, c=value, s=sizes, cmap=IMAGE_COLOURS, vmin=low, vmax=high, edgecolors="white", linewidths=1)
     left.set_title("model and bins (size: error)", fontsize=10)
-    figure.colorbar(shown, ax=left, shrink=0.85, label=unit_label(unit))
+    figure.colorbar(shown, ax=left, shrink=0.85).set_label(drawable(unit_label(unit)), **PLAIN)
     good = residual[np.isfinite(residual)]
     rms = float(np.sqrt(np.mean(good**2))) if good.size else float("nan")
     most = float(np.abs(good).max()) if good.size else 1.0
     points = right.scatter(
-        x, y, c=residual, s=sizes, cmap="RdBu_r", vmin=-most or -1, vmax=most or 1, edgecolors="#555", linewidths=0.6
+        x,
+        y,
+        c=residual,
+        s=sizes,
+        cmap=SIGNED_COLOURS,
+        vmin=-most or -1,
+        vmax=most or 1,
+        edgecolors="#555",
+        linewidths=0.6,
     )
     right.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
     right.set_title(f"bins - model, rms {rms:.4g}", fontsize=10)
-    figure.colorbar(points, ax=right, shrink=0.85, label=unit_label(unit))
+    figure.colorbar(points, ax=right, shrink=0.85).set_label(drawable(unit_label(unit)), **PLAIN)
     for ax in (left, right):
         ax.set_xlabel("x [px]")
         ax.set_ylabel("y [px]")
@@ -194,9 +268,9 @@ def plot_centres(rows: Sequence[tuple[str, float, float, float | None]], unit: s
             ends = [value - scatter, value + scatter]
             axes.plot(ends, [row, row], color="#C9CED6", lw=7, solid_capstyle="butt")
         axes.errorbar(value, row, xerr=error if np.isfinite(error) else None, color=BLUE, marker="o", capsize=4)
-    axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
+    axes.set_yticks(range(len(rows)), [drawable(name) for name, *_ in rows], **PLAIN)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel(label_with_unit("value", unit) + "; thick bars: scatter; thin bars: error")
+    axes.set_xlabel(label_with_unit("value", unit) + "; thick bars: scatter; thin bars: error", **PLAIN)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.ticklabel_format(axis="x", useOffset=False)

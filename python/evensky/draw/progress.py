@@ -7,8 +7,14 @@ __all__ = ["Progress", "Steps", "progress_bar"]
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .._text import printable, shortened
+
 Progress = Callable[[str, int, int], None]
 """Function that is called with a label, the number of steps done, and the number of all steps."""
+
+
+# Number of letters of a label, which must leave room for the bar.
+_LONGEST_LABEL = 40
 
 
 class Steps:
@@ -62,7 +68,7 @@ def progress_bar(show: bool | None) -> Iterator[Progress]:
 
         def update(label: str, done: int, steps: int) -> None:
             bar.total = steps
-            bar.set_description(label, refresh=False)
+            bar.set_description(shortened(printable(label), _LONGEST_LABEL), refresh=False)
             bar.update(done - bar.n)
 
         yield update

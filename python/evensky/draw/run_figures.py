@@ -1,16 +1,36 @@
-"""Figures of a run: levels, costs of the reference candidates, and single exposures."""
+"""Figures of a run: levels, costs of the reference candidates, and the coadds before and after."""
 
 from __future__ import annotations
 
-__all__ = ["MOST_ROWS", "plot_costs", "plot_levels", "plot_match"]
+__all__ = [
+    "MOST_ROWS",
+    "CostRecord",
+    "LevelRecord",
+    "inner_range",
+    "level_label",
+    "levels_of_records",
+    "plot_coadds",
+    "plot_costs",
+    "plot_levels",
+]
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..errors import InvalidParameterError
-from .figures import BLUE, GREEN, GREY, IMAGE_COLOURS, ORANGE, label_with_unit, new_figure, unit_label
+from .figures import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PLAIN,
+    drawable,
+    label_with_unit,
+    new_figure,
+)
+from .pixels import IMAGE_COLOURS, SIGNED_COLOURS, sky_scatter, sky_stretch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,10 +38,8 @@ if TYPE_CHECKING:
 MOST_ROWS = 60
 """Number of exposures up to which each has a row of its own in a figure."""
 
-# Number of candidate models whose scores are shown.
-_MOST_SCORES = 7
-# Number of characters of their names that fit at the usual size; longer ones are written smaller.
-_LONGEST_NAME = 38
+# Width of a figure in inches, at which its letters have the size of the text of a page.
+_WIDTH = 9.0
 
 
 class LevelRecord(Protocol):
@@ -45,22 +63,26 @@ class CostRecord(Protocol):
     @property
     def cost(self) -> float: ...
     @property
+    def cost_variance(self) -> float: ...
+    @property
+    def cost_coverage(self) -> float: ...
+    @property
+    def cost_level(self) -> float: ...
+    @property
     def selected(self) -> bool: ...
 
 
-class PictureRecord(Protocol):
-    """A record of an exposure with its pictures, as `evensky.runs.record.ExposureRecord` has them."""
+class CoaddPictures(Protocol):
+    """Small pictures of a coadd before and after, as `evensky.runs.record.CoaddPreview` has them."""
 
     @property
-    def label(self) -> str: ...
+    def before(self) -> np.ndarray: ...
     @property
-    def status(self) -> str: ...
+    def after(self) -> np.ndarray: ...
     @property
-    def pixels(self) -> Any: ...
+    def difference(self) -> np.ndarray: ...
     @property
-    def scores(self) -> Sequence[Any]: ...
-    @property
-    def diff_im_var(self) -> float | None: ...
+    def unit(self) -> str: ...
 
 
 def plot_levels(records: Sequence[LevelRecord], reference: str = "", unit: str = "") -> Figure:
@@ -82,11 +104,11 @@ def plot_levels(records: Sequence[LevelRecord], reference: str = "", unit: str =
     shown = [r for r in records if r.level_before is not None and np.isfinite(r.level_before)]
     if len(shown) > MOST_ROWS:
         return _many_levels(shown, reference, unit)
-    figure = new_figure(10.5, 1.3 + 0.26 * max(len(shown), 3))
+    figure = new_figure(_WIDTH, 1.3 + 0.26 * max(len(shown), 3))
     axes = figure.add_subplot()
     rows = np.arange(len(shown))
-    before, after = _levels(shown)
-    if (limits := _inner_range(before, after)) is not None:
+    before, after = levels_of_records(shown)
+    if (limits := inner_range(before, after)) is not None:
         axes.set_xlim(limits)
         for row in np.flatnonzero((before < limits[0]) | (before > limits[1])):
             low = before[row] < limits[0]
@@ -108,9 +130,10 @@ def plot_levels(records: Sequence[LevelRecord], reference: str = "", unit: str =
     for level, record in zip(before, shown, strict=True):
         if record.label == reference:
             axes.axvline(float(level), color=GREY, lw=1, ls=":", zorder=0, label="reference")
-    axes.set_yticks(rows, [f"{r.label} (reference)" if r.label == reference else r.label for r in shown], fontsize=9)
+    names = [drawable(r.label) + (" (reference)" if r.label == reference else "") for r in shown]
+    axes.set_yticks(rows, names, fontsize=9, **PLAIN)
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_xlabel(label_with_unit(_level_label(shown), unit))
+    axes.set_xlabel(label_with_unit(level_label(shown), unit), **PLAIN)
     axes.grid(axis="x", color="#E6E9EE", lw=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -123,7 +146,7 @@ def plot_levels(records: Sequence[LevelRecord], reference: str = "", unit: str =
     return figure
 
 
-def _inner_range(before: np.ndarray, after: np.ndarray) -> tuple[float, float] | None:
+def inner_range(before: np.ndarray, after: np.ndarray) -> tuple[float, float] | None:
     """Return limits that leave out a few extreme levels, or None if all levels fit one range."""
     low, high = np.percentile(before, [25, 75]) if before.size else (0.0, 0.0)
     reach = 20 * (high - low)
@@ -135,7 +158,7 @@ def _inner_range(before: np.ndarray, after: np.ndarray) -> tuple[float, float] |
     return float(inner.min()) - margin, float(inner.max()) + margin
 
 
-def _levels(shown: Sequence[LevelRecord]) -> tuple[np.ndarray, np.ndarray]:
+def levels_of_records(shown: Sequence[LevelRecord]) -> tuple[np.ndarray, np.ndarray]:
     """Return the levels before and after matching, as they are compared; NaN if there is none."""
     factors = np.array([r.area_factor for r in shown])
     before, after = (
@@ -144,7 +167,7 @@ def _levels(shown: Sequence[LevelRecord]) -> tuple[np.ndarray, np.ndarray]:
     return factors * before, factors * after
 
 
-def _level_label(shown: Sequence[LevelRecord]) -> str:
+def level_label(shown: Sequence[LevelRecord]) -> str:
     """Return what levels are, for an axis."""
     per_area = ", per equal area" if any(r.area_factor != 1 for r in shown) else ""
     return f"sigma-clipped mean of the good pixels{per_area}"
@@ -152,11 +175,11 @@ def _level_label(shown: Sequence[LevelRecord]) -> str:
 
 def _many_levels(shown: Sequence[LevelRecord], reference: str, unit: str) -> Figure:
     """Draw the levels of more exposures than can be named in a figure."""
-    figure = new_figure(10.5, 4.5)
+    figure = new_figure(_WIDTH, 4.2)
     axes = figure.add_subplot()
     numbers = np.arange(1, len(shown) + 1)
-    before, after = _levels(shown)
-    if (limits := _inner_range(before, after)) is not None:
+    before, after = levels_of_records(shown)
+    if (limits := inner_range(before, after)) is not None:
         axes.set_ylim(limits)
         for side, beyond, marker in ((0, before < limits[0], "v"), (1, before > limits[1], "^")):
             at = [limits[side]] * int(beyond.sum())
@@ -168,7 +191,7 @@ def _many_levels(shown: Sequence[LevelRecord], reference: str, unit: str) -> Fig
         if record.label == reference:
             axes.axhline(float(level), color=GREY, lw=1, ls=":", zorder=0, label="reference")
     axes.set_xlabel("exposure, in the order of the table")
-    axes.set_ylabel(label_with_unit(_level_label(shown), unit))
+    axes.set_ylabel(label_with_unit(level_label(shown), unit), **PLAIN)
     axes.margins(x=0.01)
     axes.grid(axis="y", color="#E6E9EE", lw=0.8)
     axes.set_axisbelow(True)
@@ -194,7 +217,7 @@ def plot_costs(candidates: Sequence[CostRecord]) -> Figure:
     number = len(shown)
     if number > MOST_ROWS:
         shown = sorted(shown, key=lambda candidate: candidate.cost)[:MOST_ROWS]
-    figure = new_figure(10.5, 1.3 + 0.26 * max(len(shown), 3))
+    figure = new_figure(_WIDTH, 1.3 + 0.26 * max(len(shown), 3))
     axes = figure.add_subplot()
     rows = np.arange(len(shown))
     left = np.zeros(len(shown))
@@ -205,13 +228,13 @@ def plot_costs(candidates: Sequence[CostRecord]) -> Figure:
     )
     for name, colour, attribute in terms:
         values = np.array([getattr(c, attribute) for c in shown])
-        axes.barh(rows, values, left=left, height=0.62, color=colour, label=name, edgecolor="white", linewidth=0.8)
+        axes.barh(rows, values, left=left, height=0.62, color=colour, label=name, edgecolor="none")
         left += values
     for row, candidate in enumerate(shown):
         weight = "bold" if candidate.selected else "normal"
         text = f"  {candidate.cost:.4f}" + ("  chosen" if candidate.selected else "")
         axes.text(candidate.cost, row, text, va="center", fontsize=9, fontweight=weight)
-    axes.set_yticks(rows, [c.label for c in shown], fontsize=9)
+    axes.set_yticks(rows, [drawable(c.label) for c in shown], fontsize=9, **PLAIN)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlim(0, (left.max() if left.size else 1.0) * 1.16)
     some = f"; the {len(shown)} cheapest of {number}" if number > len(shown) else ""
@@ -225,20 +248,14 @@ def plot_costs(candidates: Sequence[CostRecord]) -> Figure:
     return figure
 
 
-def plot_match(record: PictureRecord, limits: tuple[float, float], unit: str = "") -> Figure:
-    """Draw one exposure before matching, its model, the result, and the histogram of the residuals.
+def plot_coadds(preview: CoaddPictures) -> Figure:
+    """Draw the coadds before and after matching, and their difference, on one stretch.
 
-    If several models were compared, their scores take the place of the histogram.
+    Each picture is shown about its own median. The range is twice the largest scatter of their skies: sources saturate.
 
     Parameters
     ----------
-    record : PictureRecord
-        A record that has pictures.
-    limits : tuple of float
-        Stretch of the images before and after. The model is stretched over the same span about its own median, so that
-        a step of colour is the same number of counts in all three.
-    unit : str, optional
-        Unit of the pixels.
+    preview : CoaddPictures
 
     Returns
     -------
@@ -247,106 +264,30 @@ def plot_match(record: PictureRecord, limits: tuple[float, float], unit: str = "
     Raises
     ------
     evensky.errors.InvalidParameterError
-        If the record has no pictures.
+        If the pictures have no pixel.
     """
-    pixels = record.pixels
-    if pixels is None:
-        raise InvalidParameterError(f"The record of {record.label} has no pictures (pixels is None)")
-    height, width = pixels.before.shape
-    # Axes are placed by hand: a layout engine takes ten times as long, and a report has one such figure per exposure.
-    panel = 2.95
-    tall = min(max(panel * height / width, 1.8), 4.5)
-    title, bar, labels = 0.3, 0.1, 0.32
-    whole = title + tall + 0.12 + bar + labels
-    figure = new_figure(4 * panel + 0.5, whole, layout=None)
-    grid = figure.add_gridspec(
-        2,
-        4,
-        left=0.004,
-        right=0.985,
-        top=1 - title / whole,
-        bottom=labels / whole,
-        hspace=0.12 / (0.5 * (tall + bar)),
-        wspace=0.045,
-        height_ratios=[tall, bar],
-    )
-    half = 0.5 * (limits[1] - limits[0])
-    finite = pixels.model[np.isfinite(pixels.model)]
-    centre = float(np.median(finite)) if finite.size else 0.0
-    panels = (
-        ("before", pixels.before, limits),
-        ("model added", pixels.model, (centre - half, centre + half)),
-        ("after", pixels.after, limits),
-    )
-    axes = [figure.add_subplot(grid[0, column]) for column in range(4)]
-    for column, (name, picture, (low, high)) in enumerate(panels):
-        ax = axes[column]
-        ax.set_facecolor("#F3D9D0")
-        shown = ax.imshow(picture, origin="lower", cmap=IMAGE_COLOURS, vmin=low, vmax=high, interpolation="nearest")
-        ax.set_title(name, fontsize=10)
-        ax.set_xticks([])
-        ax.set_yticks([])
-        scale = figure.colorbar(shown, cax=figure.add_subplot(grid[1, column]), orientation="horizontal")
-        scale.ax.tick_params(labelsize=8)
-        scale.outline.set_visible(False)
-    if record.scores:
-        _scores(axes[3], record)
-    else:
-        _histogram(axes[3], pixels.residual_counts, pixels.residual_edges, record, unit)
+    pictures = {"before": preview.before, "after": preview.after, "before - after": preview.difference}
+    height, width = preview.before.shape
+    if height * width == 0:
+        raise InvalidParameterError(f"The coadds have shape {preview.before.shape}; there must be a pixel")
+    half = sky_stretch(list(pictures.values()))
+    wide = 12.0
+    figure = new_figure(wide, min(max(wide / 3 * height / width, 1.5), 8.0) + 1.1)
+    axes = figure.subplots(1, 3)
+    for ax, (name, picture) in zip(axes, pictures.items(), strict=True):
+        median, _ = sky_scatter(picture)
+        shown = ax.imshow(
+            picture - median,
+            origin="lower",
+            cmap=SIGNED_COLOURS if name == "before - after" else IMAGE_COLOURS,
+            vmin=-half,
+            vmax=half,
+        )
+        ax.set_title(f"{name}, median {median:.5g}", fontsize=11)
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+        bar = figure.colorbar(shown, ax=ax, orientation="horizontal", pad=0.02, aspect=40, extend="both")
+        bar.set_label(label_with_unit("minus the median", preview.unit), fontsize=9, **PLAIN)
+        bar.ax.tick_params(labelsize=8)
+        bar.outline.set_visible(False)
     return figure
-
-
-def _scores(ax: Any, record: PictureRecord) -> None:
-    """Draw by how much each candidate model is worse than the best one."""
-    shown = record.scores[:_MOST_SCORES]
-    ax.set_title("evidence against each candidate model", fontsize=10)
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    positions = np.arange(len(shown))
-    # The scale is linear up to 10, where candidates are hard to tell apart, and logarithmic beyond.
-    ax.set_xscale("symlog", linthresh=10, linscale=0.6)
-    # A candidate that was refused may have a lower criterion than the chosen one.
-    ax.barh(positions, [max(score.bic, 0.0) for score in shown], height=0.55, color=GREY, alpha=0.6)
-    ax.plot(0, 0, "o", color=GREEN, ms=8, clip_on=False)
-    for position, score in zip(positions, shown, strict=True):
-        bic = f"{score.bic:.3g}" if score.bic < 1000 else f"{score.bic:,.0f}"
-        text = f"{score.name}, chosen" if position == 0 else f"{score.name}: {bic}{', refused' * score.refused}"
-        ax.annotate(
-            text,
-            (0, position),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8.5 * min(1.0, _LONGEST_NAME / len(text)),
-            color="black",
-            weight="bold" if position == 0 else "normal",
-        )
-    ax.axvline(10, color=ORANGE, lw=0.9, ls=":")
-    ax.set_ylim(len(shown) - 0.4, -0.6)
-    ax.set_xlim(0, max(100.0, 1.2 * max(score.bic for score in shown)))
-    ax.set_yticks([])
-    ax.set_xlabel("BIC above that of the best; 10 means odds of 150 to 1", fontsize=8)
-    ax.tick_params(labelsize=8)
-
-
-def _histogram(ax: Any, counts: np.ndarray, edges: np.ndarray, record: PictureRecord, unit: str) -> None:
-    ax.set_title("reference - after", fontsize=10)
-    ax.set_yticks([])
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    if counts.size == 0:
-        text = "this is the reference" if record.status == "reference" else "no pixel in common"
-        ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=GREY)
-        ax.set_xticks([])
-        ax.spines["bottom"].set_visible(False)
-        return
-    ax.stairs(counts, edges, fill=True, color=BLUE, alpha=0.85)
-    if record.diff_im_var is not None and record.diff_im_var > 0:
-        sigma = np.sqrt(record.diff_im_var)
-        centres = 0.5 * (edges[1:] + edges[:-1])
-        curve = np.exp(-0.5 * (centres / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
-        ax.plot(
-            centres, curve * counts.sum() * np.diff(edges), color=ORANGE, lw=1.6, label="expected from\nthe variance"
-        )
-        ax.legend(frameon=False, fontsize=8, loc="upper left", handlelength=1.2, borderaxespad=0)
-    ax.axvline(0, color="black", lw=0.8)
-    ax.set_xlabel(unit_label(unit), fontsize=9)
-    ax.tick_params(labelsize=8)

@@ -13,11 +13,13 @@ _ALL_BITS = 0xFFFFFFFF
 _PUNCTUATION = frozenset(b":;<=>?@[\\]^_`")
 
 
-def added(pieces: Iterable[bytes], total: int = 0) -> int:
+def added(pieces: Iterable[bytes | memoryview], total: int = 0) -> int:
     """Add the words of pieces to a checksum; only the last piece may have a size that is not a multiple of 4."""
     for piece in pieces:
-        words = np.frombuffer(piece + bytes(-len(piece) % 4), ">u4")
-        total += int(words.sum(dtype=np.uint64))
+        whole = len(piece) - len(piece) % 4
+        total += int(np.frombuffer(piece[:whole], ">u4").sum(dtype=np.uint64)) if whole else 0
+        if whole < len(piece):
+            total += int.from_bytes(bytes(piece[whole:]).ljust(4, b"\0"), "big")
     while total >> 32:
         total = (total & _ALL_BITS) + (total >> 32)
     return total

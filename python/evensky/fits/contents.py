@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["describe_file", "describe_hdus"]
+__all__ = ["describe_file", "describe_hdus", "filter_of"]
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from .descriptions import FileDescription, ImageDescription, Role, Selection
 from .hdus import Plane, mask_cards, named_headers, names_of, planes_of, text_of, value_of
 from .headers import origin_of
 from .layouts import FILTER_CARDS, KINDS, LAYOUTS, MANY_CHIPS, PLAIN, UNTOLD_FILTERS, Layout, Sign
-from .opening import mended, opened_headers, quiet
+from .opening import mended, opened_headers
+from .plain_headers import PlainHeader, quiet_reading
 from .plane_search import File, OtherFiles, find_hdu, find_planes
+from .quiet import quiet
 from .sections import amplifier_sections, detector_map
+from .wcs_limits import made_wcs, plain_wcs
 
 # ---- layout ----
 
@@ -104,14 +108,29 @@ def _unit_of(header: Any, primary: Any, layout: Layout) -> str:
     return text_of(header, "BUNIT") or text_of(primary, "BUNIT") or layout.unit
 
 
-def _filter_of(header: Any, primary: Any, layout: Layout) -> str:
-    for one in (header, primary):
-        for cards in (*layout.filter_cards, *FILTER_CARDS):
+def filter_of(headers: Iterable[Any], more: Iterable[Sequence[str]] = ()) -> str:
+    """Return the name of the filter that headers give, the first that names one; "" if none does.
+
+    Parameters
+    ----------
+    headers : iterable of mapping
+    more : iterable of sequence of str, optional
+        Cards that are looked at before the usual ones; see `evensky.fits.layouts.FILTER_CARDS`.
+    """
+    places = (*more, *FILTER_CARDS)
+    for one in headers:
+        for cards in places:
             values = [str(value_of(one, card, "") or "").strip() for card in cards]
             values = [value for value in values if not re.fullmatch(UNTOLD_FILTERS, value, re.IGNORECASE)]
             if values:
                 return "+".join(dict.fromkeys(values))
     return ""
+
+
+def _bits_of(header: Any) -> int:
+    """Return BITPIX of an image, compressed or not."""
+    value = header.get("ZBITPIX", header.get("BITPIX"))
+    return value if isinstance(value, int) else 0
 
 
 def _origin(header: Any, path: Path) -> tuple[int, int] | None:
@@ -132,17 +151,13 @@ def _wcs(image: Plane, hdus: Any, alone: bool) -> tuple[Any, list[str]]:
         if not inherits or image.index == 0 or not text_of(primary, "CTYPE1"):
             return None, []
         header = primary
-    from astropy.wcs import WCS
-
     with quiet():
         try:
-            wcs = WCS(header, fobj=hdus)
-            if not wcs.has_celestial:
-                return None, []
-            return (wcs if wcs.naxis == 2 else wcs.celestial), []
-        except Exception as error:  # a broken WCS does not make the pixels unusable
-            reason = " ".join(str(error).split()).strip() or type(error).__name__
-            return None, [f"the WCS cannot be used: {reason[:160]}"]
+            # The WCS of a plain header needs nothing of other HDUs.
+            wcs = plain_wcs(header) if isinstance(header, PlainHeader) else made_wcs(header, hdus)
+        except FitsError as error:  # a broken WCS does not make the pixels unusable
+            return None, [f"the WCS cannot be used: {error}"]
+    return (wcs if wcs.has_celestial else None), []
 
 
 _WEIGHT_WORDS = re.compile(r"(WT|WEIGHT|WHT)(MAP)?|EXPMAP|VARMAP", re.IGNORECASE)
@@ -153,7 +168,7 @@ def _role(hdus: Any, images: Sequence[Plane], selection: Selection, path: Path) 
     primary = hdus[0].header
     headers = [primary, *(image.header for image in images)]
     if any(card.startswith("EVS_") for header in headers for card in header):
-        return "earlier output"
+        return "coadd" if "EVS_COMB" in primary else "earlier output"
     if selection.hdu is not None:
         return "exposure"
     kinds = {image.kind for image in images}
@@ -186,7 +201,9 @@ def _one_line(path: Path) -> Iterator[None]:
         raise FitsError(text if text.startswith(f"{path}: ") else f"{path}: {text}") from error
 
 
-def describe_hdus(hdus: Any, path: str | Path, selection: Selection | None = None) -> FileDescription:
+def describe_hdus(
+    hdus: Any, path: str | Path, selection: Selection | None = None, *, with_wcs: bool = True
+) -> FileDescription:
     """Describe the content of an opened file from its headers.
 
     What the user chooses is believed before the cards of an HDU (EXTTYPE, HDUCLASn, UTYPE, MP_, MSKN), these before
@@ -194,12 +211,14 @@ def describe_hdus(hdus: Any, path: str | Path, selection: Selection | None = Non
 
     Parameters
     ----------
-    hdus : astropy.io.fits.HDUList
+    hdus : astropy.io.fits.HDUList, or list of PlainHDU
         The opened file; no pixels are read.
     path : str or Path
         The file, beside which masks and weights are looked for.
     selection : Selection, optional
         Choices of the user.
+    with_wcs : bool, optional
+        Whether to make the WCS of the images.
 
     Returns
     -------
@@ -215,12 +234,12 @@ def describe_hdus(hdus: Any, path: str | Path, selection: Selection | None = Non
     """
     path, selection = Path(path), selection or Selection()
     with _one_line(path):
-        return _description(hdus, path, selection)
+        return _description(hdus, path, selection, with_wcs=with_wcs)
 
 
-def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription:
+def _description(hdus: Any, path: Path, selection: Selection, *, with_wcs: bool) -> FileDescription:
     primary = hdus[0].header
-    with quiet():
+    with quiet_reading(primary):
         planes = planes_of(hdus)
         layout = _layout_of(primary, planes)
     own = File(path, named_headers(hdus), planes)
@@ -233,21 +252,21 @@ def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription
     if layout in (PLAIN, MANY_CHIPS) and (named := named_layout(path)) is not None:
         layout = named
     slots = _slots(images)
-    others = OtherFiles()
+    others = OtherFiles(selection.max_unpacked)
     described, maps = [], []
     used = {image.index for image in images}
     for image, slot in zip(images, slots, strict=True):
         found = find_planes(image, group, own, layout, selection, others)
         if found.layout is not layout and layout in (PLAIN, MANY_CHIPS):
             layout = found.layout
-        wcs, more = _wcs(image, hdus, len(images) == 1)
+        wcs, more = _wcs(image, hdus, len(images) == 1) if with_wcs else (None, [])
         maps.append(wcs)
         for plane in (found.mask, found.variance):
             if plane is not None and plane.path == path:
                 used.add(plane.hdu)
-        with quiet():
+        with quiet_reading(primary):
             unit = _unit_of(image.header, primary, found.layout)
-            filter_name = _filter_of(image.header, primary, found.layout)
+            filter_name = filter_of((image.header, primary), found.layout.filter_cards)
             origin = _origin(image.header, path)
             # The primary header holds for the image if it is the only one.
             headers = [image.header, primary] if len(images) == 1 else [image.header]
@@ -262,8 +281,8 @@ def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription
                 slot,
                 size,
                 found.layout.name,
-                found.mask,
-                found.variance,
+                found.mask and replace(found.mask, max_unpacked=selection.max_unpacked),
+                found.variance and replace(found.variance, max_unpacked=selection.max_unpacked),
                 unit,
                 filter_name,
                 origin,
@@ -271,9 +290,11 @@ def _description(hdus: Any, path: Path, selection: Selection) -> FileDescription
                 amplifiers,
                 place,
                 instrument,
+                selection.max_unpacked,
+                8 if _bits_of(image.header) in (-64, 32, 64) else 4,
             )
         )
-    with quiet():
+    with quiet_reading(primary):
         role = _role(hdus, images, selection, path)
     return FileDescription(
         path,
@@ -310,7 +331,13 @@ def _group(image: Plane, planes: Sequence[Plane], layout: Layout) -> list[Plane]
     return group if image in group else [image]
 
 
-def describe_file(path: str | Path, selection: Selection | None = None) -> FileDescription:
+def describe_file(
+    path: str | Path,
+    selection: Selection | None = None,
+    look: Callable[[Any, FileDescription], object] | None = None,
+    *,
+    with_wcs: bool = True,
+) -> FileDescription:
     """Describe the content of a FITS file from its headers.
 
     Parameters
@@ -318,6 +345,10 @@ def describe_file(path: str | Path, selection: Selection | None = None) -> FileD
     path : str or Path
     selection : Selection, optional
         Choices of the user.
+    look : callable, optional
+        Called with the HDUs while the file is open, and with its description, by who needs more of them.
+    with_wcs : bool, optional
+        Whether to make the WCS of the images, which takes longer than all else.
 
     Returns
     -------
@@ -330,5 +361,8 @@ def describe_file(path: str | Path, selection: Selection | None = None) -> FileD
     evensky.errors.NotFoundError
         If `selection` names mask planes that the mask does not have; the message lists those that it has.
     """
-    with opened_headers(path) as hdus:
-        return describe_hdus(hdus, path, selection)
+    with opened_headers(path, None if selection is None else selection.max_unpacked, plain=True) as hdus:
+        described = describe_hdus(hdus, path, selection, with_wcs=with_wcs)
+        if look is not None:
+            look(hdus, described)
+        return described

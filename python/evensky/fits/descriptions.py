@@ -28,7 +28,7 @@ from typing import Any, Literal
 Sense = Literal["variance", "sigma", "inverse variance", "weight"]
 """Meaning of a plane of errors. The scale of a "weight" is unknown: only where it is not positive is used."""
 
-Role = Literal["exposure", "weight map", "mask", "earlier output"]
+Role = Literal["exposure", "weight map", "mask", "earlier output", "coadd"]
 """Purpose of a file. All but "exposure" are refused in a list of exposures."""
 
 Section = tuple[int, int, int, int]
@@ -40,7 +40,7 @@ AffineMap = tuple[float, float, float, float, float, float]
 
 ALLOWED = {
     "maps": "weight maps and masks among the exposures",
-    "outputs": "exposures that evensky has matched before",
+    "outputs": "exposures that evensky has matched or combined before",
     "filters": "exposures in different filters",
     "units": "exposures in different units",
 }
@@ -81,6 +81,8 @@ class Selection:
         Mask planes whose pixels do not count: names, or values of flags as in "4" or "4096+8192".
     good_bits : tuple of str
         Mask planes whose pixels count although they are bad by default, in the same form.
+    max_unpacked : int or None
+        Bytes to which a compressed file may be unpacked; None for those of `evensky.fits.budgets`.
     """
 
     hdu: str | int | None = None
@@ -89,6 +91,7 @@ class Selection:
     weight: str | int | None = None
     bad_planes: tuple[str, ...] | None = None
     good_bits: tuple[str, ...] = ()
+    max_unpacked: int | None = None
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,14 @@ class PlaneDescription:
         Number of the HDU.
     name : str
         Name for messages, such as "DQ,1" or "x.weight.fits[0]".
+    max_unpacked : int or None
+        Bytes to which the file may be unpacked, as chosen by the user.
     """
 
     path: Path
     hdu: int
     name: str
+    max_unpacked: int | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -177,6 +183,10 @@ class ImageDescription:
         Map from its array pixels to those of the mosaic of detectors; None if the header gives none.
     instrument : str
         "" if unknown.
+    max_unpacked : int or None
+        Bytes to which the file may be unpacked, as chosen by the user.
+    pixel_bytes : int
+        Size of a pixel in memory: 8 if float32 may not hold the pixels of the file, otherwise 4.
     """
 
     path: Path
@@ -194,6 +204,8 @@ class ImageDescription:
     amplifiers: tuple[Section, ...] = ()
     place: AffineMap | None = None
     instrument: str = ""
+    max_unpacked: int | None = None
+    pixel_bytes: int = 4
 
 
 @dataclass(frozen=True)

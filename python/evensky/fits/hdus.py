@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "NamedHeader",
     "Plane",
+    "listed",
     "mask_cards",
     "named_headers",
     "names_of",
@@ -16,7 +17,7 @@ __all__ = [
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +35,23 @@ _HDUCLAS3: Mapping[str, Sense] = {
 }
 
 
+# Names that a message lists; a file may have thousands.
+_MOST_LISTED = 40
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names separated by commas; of many, the first ones and the number of the others."""
+    known = list(names)
+    more = len(known) - _MOST_LISTED
+    return ", ".join(known) if more <= 0 else f"{', '.join(known[:_MOST_LISTED])} and {more} more"
+
+
 def value_of(header: Any, keyword: str, default: Any = None) -> Any:
     """Return the value of a card; the default if there is none, or if it cannot be parsed."""
     try:
         return header.get(keyword, default)
+    except MemoryError:  # no property of the card
+        raise
     except Exception:  # a malformed card, for which astropy raises many kinds of exceptions
         return default
 

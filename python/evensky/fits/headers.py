@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import FitsError
 from .opening import quiet
+from .wcs_limits import made_wcs
 
 # Cards that describe how pixels are stored, or that `evensky.fits.writing` writes itself.
 _STRUCTURE = re.compile(
@@ -120,14 +121,10 @@ def wcs_of(header: Any, hdus: Any = None) -> Any:
     """
     if not _has_wcs(header):
         return None
-    from astropy.wcs import WCS
-
     with quiet():
         try:
-            wcs = WCS(header, fobj=hdus)
-            # Axes of length 1 are squeezed from the pixels, and so from the WCS.
-            return wcs.celestial if wcs.naxis > 2 and wcs.has_celestial else wcs
-        except Exception:  # a broken WCS does not make the pixels unusable
+            return made_wcs(header, hdus)
+        except FitsError:  # a broken WCS does not make the pixels unusable
             return None
 
 
@@ -149,6 +146,8 @@ def _writable(card: Any) -> Any:
         clean = fits.Card.fromstring(text)
         clean.verify("silentfix")
         str(clean), clean.value
+    except MemoryError:  # no property of the card
+        raise
     except Exception:  # astropy raises many kinds of exceptions for broken cards
         return fits.Card("COMMENT", " ".join(text.split()))
     return clean
@@ -194,6 +193,8 @@ def wcs_cards(cards: Iterable[Any], wcs: Any) -> list[Any]:
         if own is None or not _same_but_for_origin(own, wcs):
             return list(wcs.to_header(relax=True).cards)
         return _shifted(kept, [float(shift) for shift in wcs.wcs.crpix - own.wcs.crpix])
+    except MemoryError:
+        raise
     except Exception:  # a WCS that cannot be written is kept as it was read
         return kept
 

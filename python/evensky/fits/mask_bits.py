@@ -4,16 +4,20 @@ from __future__ import annotations
 
 __all__ = ["bad_bits", "named_planes"]
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .._checks import shown
 from .._planes import DEFAULT_PLANES, MAX_PLANES, PLANE_ALIASES, checked_planes, plane_alias
 from ..errors import FitsError, InvalidParameterError, NotFoundError
 from .descriptions import Selection
-from .hdus import mask_cards, value_of
+from .hdus import listed, mask_cards, value_of
 from .layouts import ANY
 
+# No more digits than Python converts.
+_VALUE = re.compile(r"[0-9]{1,4000}")
 _ANY_BIT = (1 << MAX_PLANES) - 1
 
 
@@ -23,6 +27,8 @@ def named_planes(header: Any, path: Path) -> dict[str, int] | None:
     for card in mask_cards(header, "MP_"):
         try:
             number = header[card]
+        except MemoryError:  # no property of the card
+            raise
         except Exception as error:  # astropy raises many kinds of exceptions on malformed cards
             raise FitsError(
                 f"{path}: the card {card} cannot be parsed; the number of a mask plane is needed"
@@ -51,15 +57,14 @@ def _bits_of(token: str, planes: Mapping[str, int] | None, path: Path) -> int:
         return _ANY_BIT
     bits = 0
     for part in text.split("+"):
-        if not part.strip().isdigit():
-            known = (
-                ", ".join(sorted(planes, key=planes.__getitem__)) if planes else "none: choose values, as in 4096+8192"
-            )
-            raise NotFoundError(f"{path}: There is no mask plane {text!r}; the known ones are {known}")
+        if not _VALUE.fullmatch(part.strip()):
+            known = listed(sorted(planes, key=planes.__getitem__)) if planes else "none: choose values, as in 4096+8192"
+            raise NotFoundError(f"{path}: There is no mask plane {shown(text)}; the known ones are {known}")
         value = int(part)
         if not 0 < value <= _ANY_BIT:
             raise InvalidParameterError(
-                f"{path}: {text!r} is no flag of a mask; values are powers of two from 1 to 2147483648, or sums of them"
+                f"{path}: {shown(text)} is no flag of a mask; values are powers of two from 1 to 2147483648, or sums "
+                "of them"
             )
         bits |= value
     return bits

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import FitsError
 from .companions import split_extension
 from .descriptions import ImageDescription, MaskDescription
-from .hdus import Plane, named_headers, planes_of
+from .hdus import Plane, listed, named_headers, planes_of
 from .headers import origin_of
 from .mask_bits import named_planes
 from .opening import opened_headers, quiet
@@ -48,7 +48,7 @@ def _choice(planes: list[Plane], path: Path) -> int:
     masks = [plane for plane in planes if plane.kind == "mask"] or planes
     if len(masks) == 1:
         return masks[0].index
-    names = ", ".join(plane.name for plane in masks) or "none"
+    names = listed(plane.name for plane in masks) or "none"
     raise FitsError(f"{path}: {len(masks)} HDUs could be the mask ({names}); one must be named: Mask(path, hdu)")
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 __all__ = ["Patched", "mended_cards"]
 
+import bisect
 import io
 import re
+from functools import lru_cache
 from typing import BinaryIO
+
+from .budgets import MOST_ODD_CARDS
+from .quiet import quiet
 
 # Cards that need no closer look. Numbers are written as FITS allows, text ends with a quote.
 _SOUND = re.compile(
-    rb"(?:COMMENT |HISTORY |        )[ -~]{72}|"
+    rb"(?:COMMENT |HISTORY |        )[ -~]{72}|HIERARCH MP_[A-Z0-9_]+ *= *\d+ *(?:/[ -~]*)?|"
     rb"[A-Z0-9_-]{1,8} *(?<=.{8})= +"
     rb"(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[ED][+-]?\d+)?|[TF]|'(?:[ -&(-~]|'')*')?(?: *| */[ -~]*)",
     re.DOTALL,
@@ -30,13 +35,17 @@ _SHOWN_LETTERS = 30
 _NAMES_OF_PLANES = re.compile(rb"(HIERARCH +)?(MP_|MSK[NMD]\d)")
 
 
+@lru_cache(maxsize=4096)  # the files of a set have many cards in common
 def _can_be_parsed(text: bytes) -> bool:
     """Return whether astropy can read a card, with its CONTINUE cards."""
     from astropy.io.fits import Card
 
     try:
-        card = Card.fromstring(text)
-        card.keyword, card.value, card.comment, str(card)  # in this order, as str() repairs the card
+        with quiet():
+            card = Card.fromstring(text)
+            card.keyword, card.value, card.comment, str(card)  # in this order, as str() repairs the card
+    except MemoryError:  # no property of the card
+        raise
     except Exception:  # astropy raises many kinds of exceptions on such cards
         return False
     return True
@@ -76,6 +85,31 @@ def _mended_storage(card: bytes, seen: set[bytes]) -> bytes:
     return card
 
 
+@lru_cache(maxsize=4096)
+def _sound_keyword(card: bytes) -> bytes | None:
+    """Return the keyword of a sound card that says how pixels are stored, b"" of another, None if it is to be mended.
+
+    Cards of masks, of the telescope and of the layout are the same in all files of a set.
+    """
+    sound = _SOUND.fullmatch(card) and not card.startswith((b"CONTINUE", b"GROUPS"))
+    if not sound or _mended_storage(card, set()) != card:
+        return None
+    found = _STORAGE.match(card)
+    return b"" if found is None else found[1]
+
+
+def _are_sound(cards: list[bytes]) -> bool:
+    """Return whether no card needs a closer look, each for itself or beside the others."""
+    seen: set[bytes] = set()
+    for card in cards:
+        keyword = _sound_keyword(card)
+        if keyword is None or keyword in seen or (seen and keyword in (b"SIMPLE", b"XTENSION")):
+            return False
+        if keyword:
+            seen.add(keyword)
+    return True
+
+
 def mended_cards(cards: list[bytes]) -> tuple[list[bytes], list[str]]:
     """Replace the cards of a header that astropy cannot read by others of the same length.
 
@@ -86,19 +120,23 @@ def mended_cards(cards: list[bytes]) -> tuple[list[bytes], list[str]]:
     notes : list of str
         What was replaced.
     """
+    if _are_sound(cards):
+        return cards, []
     mended: list[bytes] = []
     ignored: list[bytes] = []
     notes: list[str] = []
     seen: set[bytes] = set()
-    at = 0
+    # Random groups have a first axis of length 0.
+    in_groups = any(re.match(rb"NAXIS1  = *0 *(/|$)", card) for card in cards)
+    at = tried = 0
     while at < len(cards):
         behind = at + 1
         while behind < len(cards) and cards[behind].startswith(b"CONTINUE"):
             behind += 1
         card = cards[at]
         new = _mended_storage(card, seen).ljust(80)
-        if re.match(rb"GROUPS  = *T", card) and not any(re.match(rb"NAXIS1  = *0 *(/|$)", one) for one in cards):
-            new = _as_comment(card)  # random groups have a first axis of length 0
+        if not in_groups and re.match(rb"GROUPS  = *T", card):
+            new = _as_comment(card)
         if new != card:
             if card.startswith(b"SIMPLE"):
                 notes.append(f"{_shown(card)}: the file says that it does not conform to FITS; it is read nevertheless")
@@ -108,11 +146,16 @@ def mended_cards(cards: list[bytes]) -> tuple[list[bytes], list[str]]:
         group = [card, *cards[at + 1 : behind]]
         if len(group) > 1 or not _SOUND.fullmatch(card):
             group = [one.translate(_ODD_BYTES).ljust(80) for one in group]
-            if not _can_be_parsed(b"".join(group)):
+            tried += len(group)
+            if tried > MOST_ODD_CARDS and not _NAMES_OF_PLANES.match(group[0]):
+                ignored += group
+                group = list(map(_as_comment, group))
+            elif not _can_be_parsed(b"".join(group)):
                 # A CONTINUE card that continues nothing; the card before it may be sound.
                 ignored += group[1:]
                 group[1:] = map(_as_comment, group[1:])
-                if not (_SOUND.fullmatch(group[0]) or _can_be_parsed(group[0]) or _NAMES_OF_PLANES.match(group[0])):
+                sound = _SOUND.fullmatch(group[0]) or (behind > at + 1 and _can_be_parsed(group[0]))
+                if not (sound or _NAMES_OF_PLANES.match(group[0])):
                     if (repaired := _repaired(group[0])) is None:
                         ignored.append(group[0])
                     group[0] = _as_comment(group[0]) if repaired is None else repaired
@@ -141,16 +184,21 @@ class Patched(io.BufferedIOBase):
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._patches: list[tuple[int, bytes]] = []
+        self._places: list[int] = []
+        self._patches: list[bytes] = []
 
     def patch(self, at: int, content: bytes) -> None:
-        """Replace the bytes at a position."""
-        self._patches.append((at, content))
+        """Replace the bytes at a position behind the end of the patches so far."""
+        self._places.append(at)
+        self._patches.append(content)
 
     def read(self, size: int | None = -1, /) -> bytes:
         start = self._file.tell()
         content = self._file.read(-1 if size is None else size)
-        for at, patch in self._patches:
+        for number in range(max(0, bisect.bisect_right(self._places, start) - 1), len(self._patches)):
+            at, patch = self._places[number], self._patches[number]
+            if at >= start + len(content):
+                break
             first, last = max(at, start), min(at + len(patch), start + len(content))
             if first < last:
                 content = content[: first - start] + patch[first - at : last - at] + content[last - start :]

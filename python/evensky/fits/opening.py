@@ -2,117 +2,63 @@
 
 from __future__ import annotations
 
-__all__ = ["check_tiles", "content", "mended", "opened", "opened_headers", "quiet", "real_path", "wrong_sums"]
+__all__ = [
+    "check_tiles",
+    "content",
+    "mended",
+    "one_line",
+    "opened",
+    "opened_headers",
+    "quiet",
+    "real_path",
+    "stored_hdu",
+    "wrong_sums",
+]
 
-import bz2
-import gzip
+import errno
 import io
-import lzma
 import math
 import os
 import re
-import threading
-import warnings
+import time
 import weakref
-import zipfile
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from .._locks import process_lock
 from ..errors import EvenskyError, FitsError, NotFoundError
-from .cards import BLOCK, data_size
+from .budgets import (
+    LARGEST_NUMBER,
+    LONGEST_PADDING,
+    MOST_CARDS,
+    MOST_COLUMNS,
+    MOST_HDUS,
+    most_claimed,
+)
+from .cards import BLOCK, cards_of_block, data_size
 from .mending import Patched, mended_cards
+from .plain_headers import PlainHDU, StoredHeader, plain_hdus
+from .plain_pixels import PlainHDUs
+from .quiet import quiet
+from .single_hdus import SingleHDUs
+from .unpacking import content, too_much
 
-# Warning filters belong to the whole process, but files are read in several threads.
-_warnings_lock = threading.Lock()
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Suppress astropy's warnings about unusual cards."""
-    from astropy.utils.exceptions import AstropyWarning
-
-    with _warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)
-        yield
-
-
-if hasattr(os, "register_at_fork"):
-    # If a thread held the lock during a fork, the child would wait forever for a thread that it does not have.
-    os.register_at_fork(
-        before=_warnings_lock.acquire,
-        after_in_parent=_warnings_lock.release,
-        after_in_child=_warnings_lock.release,
-    )
-
-# Limits for files that claim a huge number of pixels. Contents larger than _UNSUSPICIOUS_BYTES must not be compressed
-# more than gzip can compress zeros, by a factor of 1030, and a file smaller than _SMALL_FILE must not claim more.
-_UNSUSPICIOUS_BYTES = 2**28
-_SMALL_FILE = 2**20
-_GREATEST_RATIO = 1100
-
-
-def _first_of_zip(file: BinaryIO) -> Any:
-    archive = zipfile.ZipFile(file)
-    return archive.open(archive.infolist()[0])
-
-
-_UNPACKERS: dict[bytes, Callable[[BinaryIO], Any]] = {
-    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
-    b"BZh": bz2.BZ2File,
-    b"\xfd7zXZ": lzma.LZMAFile,
-    b"PK\x03\x04": _first_of_zip,
-}
 _PIECE = 2**24
+# Number of cards of plain files that are kept, of about 300 bytes each, and the time in ns for which a file must have
+# stayed the same: the coarsest times of file systems have a resolution of 2 s.
+_MOST_KNOWN_CARDS = 100_000
+_SETTLED = 2_000_000_000
 
 
 def real_path(path: str | Path) -> Path:
     """Resolve the links of a path; unlike ``Path.resolve`` it accepts loops of links."""
     return Path(os.path.realpath(path))
-
-
-def _most_bytes(path: Path) -> int:
-    size = path.stat().st_size
-    return _UNSUSPICIOUS_BYTES if size <= _SMALL_FILE else max(_UNSUSPICIOUS_BYTES, _GREATEST_RATIO * size)
-
-
-def _too_much(path: Path, claimed: str) -> FitsError:
-    return FitsError(f"{path}: {claimed}, in a file of {path.stat().st_size} bytes; if that is true, unpack it first")
-
-
-def content(path: Path) -> BinaryIO:
-    """Open a file; decompress it if it is compressed as a whole.
-
-    astropy would decompress while reading, and take a truncated file for one with fewer HDUs.
-    """
-    file = path.open("rb")
-    start = file.read(6)
-    file.seek(0)
-    unpacker = next((unpack for magic, unpack in _UNPACKERS.items() if start.startswith(magic)), None)
-    if unpacker is None:
-        return file
-    most = _most_bytes(path)
-    content = io.BytesIO()
-    with file:
-        try:
-            # Read in pieces, as gzip allocates as much memory as is read at once.
-            with unpacker(file) as unpacked:
-                while piece := unpacked.read(_PIECE):
-                    content.write(piece)
-                    if content.tell() > most:
-                        raise _too_much(path, f"unpacks to more than {most} bytes")
-        except FitsError:
-            raise
-        except MemoryError as error:
-            raise FitsError(f"{path}: unpacks to more than fits into memory") from error
-        except Exception as error:  # Each format raises exceptions of its own.
-            reason = str(error) or type(error).__name__
-            raise FitsError(f"{path}: cannot be unpacked: {reason}; it is damaged or not complete") from error
-    content.seek(0)
-    return content
 
 
 def _check_start(file: BinaryIO, path: Path) -> None:
@@ -124,12 +70,14 @@ def _check_start(file: BinaryIO, path: Path) -> None:
 
 
 # Cards that determine the size of the data, and their values.
-_LAYOUT = re.compile(rb"(BITPIX|NAXIS\d*|PCOUNT|GCOUNT) *=([^/]*)")
+_LAYOUT = re.compile(rb"(BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS) *=([^/]*)")
 _BITPIX = (8, 16, 32, 64, -32, -64)
-# Longest header that is read, as a header without an end has no limit.
-_LONGEST_HEADER = 2**24
-# Longest padding after the last HDU.
-_LONGEST_PADDING = BLOCK * 36
+# Cards that determine the size of an image that is compressed in tiles, and their values.
+_TILED = re.compile(rb"ZIMAGE  = +T")
+_TILES = re.compile(rb"(ZBITPIX|ZNAXIS\d*|ZTILE\d+|ZPCOUNT|ZGCOUNT|ZQUANTIZ|THEAP|TFORM\d+) *=([^/]*)")
+_COLUMN = re.compile(r"'\d*(([PQ][LXBIJKAEDCM](\(\d*\))?)|[LXBIJKAEDCM]) *'")
+_COLUMN_OF_TILES = b"COMPRESSED_DATA"
+_QUANTIZATIONS = ("NONE", "NO_DITHER", "SUBTRACTIVE_DITHER_1", "SUBTRACTIVE_DITHER_2")
 _PADDING = b"\0 \r\n\x1a"
 
 
@@ -143,15 +91,18 @@ def _read_header(file: Any, at: int, path: Path) -> list[bytes]:
     while block := file.read(BLOCK):
         if not cards and at > 0 and not block.startswith(b"XTENSION"):
             break  # not an HDU: see _check_rest
-        for start in range(0, len(block), 80):
-            card = block[start : start + 80]
-            if card.startswith(b"END     ") or card.rstrip() == b"END":
-                return cards
+        more, ended = cards_of_block(block)
+        for card in more:
             if found := _LAYOUT.match(card):
                 _check_layout(found[1].decode(), found[2].strip().decode("latin-1"), path)
-            cards.append(card)
-        if len(cards) * 80 > _LONGEST_HEADER:
-            raise FitsError(f"{path}: cannot be read as FITS: a header has no END card in {len(cards) * 80} bytes")
+        cards += more
+        if ended:
+            return cards
+        if len(cards) > MOST_CARDS:
+            raise FitsError(
+                f"{path}: cannot be read as FITS: a header has no END card in {len(cards) * 80} bytes; headers of up "
+                f"to {MOST_CARDS} cards are read"
+            )
     return cards
 
 
@@ -160,20 +111,31 @@ def _check_layout(keyword: str, text: str, path: Path) -> None:
         value = int(text)
     except ValueError:
         value = None
-    match keyword:
+    match keyword.removeprefix("Z").rstrip("0123456789" if keyword.startswith("ZTILE") else ""):
+        case _ if keyword.startswith("TFORM"):
+            right, allowed = _COLUMN.fullmatch(text) is not None, "it must be the form of a column, such as '1PB(100)'"
+        case "QUANTIZ":
+            right = text.strip("' ").upper() in _QUANTIZATIONS and text.startswith("'")
+            allowed = f"it must be one of {', '.join(_QUANTIZATIONS)}"
+        case "TILE":
+            right, allowed = value is not None and value > 0, "it must be a whole number > 0"
         case "BITPIX":
             right, allowed = value in _BITPIX, f"it must be one of {', '.join(map(str, _BITPIX))}"
         case "NAXIS":
             right, allowed = value is not None and 0 <= value <= 999, "it must be 0 to 999"
+        case "TFIELDS":
+            right, allowed = value is not None and 0 <= value <= MOST_COLUMNS, f"it must be 0 to {MOST_COLUMNS}"
         case "GCOUNT":
             right, allowed = value is not None and value > 0, "it must be a whole number > 0"
         case _:
             right, allowed = value is not None and value >= 0, "it must be a whole number >= 0"
+    if right and value is not None and value > LARGEST_NUMBER:
+        right, allowed = False, f"it must not exceed {LARGEST_NUMBER}"
     if not right:
         raise FitsError(f"{path}: cannot be read as FITS: {keyword} = {text}; {allowed}")
 
 
-def _stored(hdu: Any) -> Any:
+def stored_hdu(hdu: Any) -> Any:
     """Return the HDU as stored: for a compressed image, the table of its tiles."""
     return getattr(hdu, "_bintable", hdu)
 
@@ -192,50 +154,178 @@ def mended(hdu: Any) -> tuple[str, ...]:
     return _mends.get(hdu, ())
 
 
-def _mend(file: Patched, path: Path) -> list[tuple[str, ...]]:
-    """Mend all headers before astropy reads them; return what was done to each."""
-    notes = []
+def _mend(file: Patched, path: Path) -> list[StoredHeader]:
+    """Mend all headers before astropy reads them; return them, with what was done to each."""
+    headers: list[StoredHeader] = []
     at = 0
     while cards := _read_header(file, at, path):
         new, what = mended_cards(cards)
         if new != cards:
             file.patch(at, b"".join(new))
-        notes.append(tuple(what))
+        number = len(headers)
+        if any(map(_TILED.match, new)):
+            for card in new:
+                if found := _TILES.match(card):
+                    _check_layout(found[1].decode(), found[2].strip().decode("latin-1"), path)
+            if not any(re.match(rb"TTYPE\d+ *= *'%s *'" % _COLUMN_OF_TILES, card) for card in new):
+                raise FitsError(
+                    f"{path}: cannot be read as FITS: HDU {number} says that it is a compressed image, but has "
+                    "no column 'COMPRESSED_DATA'"
+                )
+        if number == MOST_HDUS:
+            raise FitsError(f"{path}: has more than {MOST_HDUS} HDUs, which is the most that are read; divide the file")
         try:
             size = data_size(new)
-        except ValueError:  # astropy refuses the file
-            break
+        except ValueError as error:
+            raise FitsError(f"{path}: cannot be read as FITS: HDU {number}: {error}") from error
+        if size > LARGEST_NUMBER:
+            raise FitsError(
+                f"{path}: cannot be read as FITS: the axes of HDU {number} make more than {LARGEST_NUMBER} "
+                "bytes of data"
+            )
         # END and the padding of the header, then the data with their padding
-        at += BLOCK * (-(-80 * (len(cards) + 1) // BLOCK) + -(-size // BLOCK))
+        start = at + BLOCK * -(-80 * (len(cards) + 1) // BLOCK)
+        headers.append(StoredHeader(new, tuple(what), start, size, new != cards))
+        at = start + BLOCK * -(-size // BLOCK)
     file.seek(0)
-    return notes
+    return headers
 
 
-def _headers(raw: BinaryIO, path: Path) -> Any:
-    """Read the headers of all HDUs."""
-    from astropy.io import fits
+@dataclass(frozen=True)
+class _Known:
+    """The sound headers of a file that was opened before.
 
+    Attributes
+    ----------
+    headers : list of StoredHeader
+    plain : list of PlainHDU or None
+        None if some HDU is no plain image.
+    claimed : int
+        Bytes of pixels that the file says that it holds.
+    """
+
+    headers: list[StoredHeader]
+    plain: list[PlainHDU] | None
+    claimed: int
+
+    @property
+    def cards(self) -> int:
+        """Number of cards."""
+        return sum(len(header.cards) for header in self.headers)
+
+
+class _KnownHeaders:
+    """The headers of files that were opened before, by the states of the files; those used last are kept."""
+
+    def __init__(self) -> None:
+        self._lock = process_lock()
+        self._files: OrderedDict[tuple[int, ...], _Known] = OrderedDict()
+        self._cards = 0
+
+    def get(self, state: tuple[int, ...] | None) -> _Known | None:
+        """Return what is known of a file; None for nothing."""
+        if state is None:
+            return None
+        with self._lock:
+            known = self._files.get(state)
+            if known is not None:
+                self._files.move_to_end(state)
+            return known
+
+    def keep(self, state: tuple[int, ...] | None, known: _Known) -> None:
+        """Keep the headers of a file, and forget others if there are too many."""
+        if state is None or any(header.changed or header.notes for header in known.headers):
+            return
+        with self._lock:
+            if state not in self._files:
+                self._files[state] = known
+                self._cards += known.cards
+            while self._cards > _MOST_KNOWN_CARDS and self._files:
+                self._cards -= self._files.popitem(last=False)[1].cards
+
+
+_known_headers = _KnownHeaders()
+
+
+def _state_of(file: BinaryIO) -> tuple[int, ...] | None:
+    """Return what tells whether a file is the same as before; None if that cannot be told.
+
+    It cannot of an unpacked file, and of one that was changed so recently that it could change again within the
+    resolution of its times.
+    """
+    try:
+        found = os.fstat(file.fileno())
+    except OSError:  # the content of an unpacked file has no number
+        return None
+    if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _SETTLED:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@contextmanager
+def _headers(raw: BinaryIO, path: Path, chosen: int | None, *, plain: bool, singly: bool) -> Iterator[Any]:
+    """Read the headers of all HDUs.
+
+    Parameters
+    ----------
+    raw : binary file
+    path : Path
+    chosen : int or None
+        Number of bytes that the user allows.
+    plain, singly : bool
+        See `opened_headers`.
+    """
+    most = most_claimed(path.stat().st_size, chosen)
+    state = _state_of(raw) if plain else None
+    known = _known_headers.get(state)
+    if known is not None and (known.plain is not None or singly):
+        if known.claimed > most:
+            raise too_much(path, f"says that it holds {known.claimed} bytes of pixels")
+        yield SingleHDUs(known.headers, raw) if known.plain is None else PlainHDUs(known.plain, raw)
+        return
     _check_start(raw, path)
     file = Patched(raw)
+    headers = _mend(file, path)
+    # A file that ends within a header is left to astropy.
+    plain_ones = plain_hdus(headers) if plain and headers[-1].start <= raw.seek(0, io.SEEK_END) else None
+    if plain_ones is not None:
+        claimed = sum(hdu.size for hdu in plain_ones)
+        if claimed > most:
+            raise too_much(path, f"says that it holds {claimed} bytes of pixels")
+        for hdu in plain_ones:
+            _check_rest(raw, _end(hdu), path)
+        _check_complete(plain_ones, raw, path)
+        _known_headers.keep(state, _Known(headers, plain_ones, claimed))
+        yield PlainHDUs(plain_ones, raw)
+        return
+    from astropy.io import fits
+
+    file.seek(0)
     with quiet():
-        notes = _mend(file, path)
         hdus = fits.open(file, memmap=False)
         try:
-            most = _most_bytes(path)
             claimed = 0
             for index, hdu in enumerate(hdus):  # one by one, so that the claimed size is known before decompression
-                if index < len(notes) and notes[index]:
-                    _mends[hdu] = notes[index]
+                if not hasattr(hdu, "fileinfo"):  # astropy's way to tell that it could not make an HDU
+                    raise FitsError(
+                        f"{path}: HDU {index} cannot be read: its header is damaged, or there is not enough memory"
+                    )
+                if index < len(headers) and headers[index].notes:
+                    _mends[hdu] = headers[index].notes
                 shape = hdu.shape if getattr(hdu, "is_image", False) else ()
                 claimed += math.prod(shape) * abs(int(hdu.header.get("BITPIX", 8))) // 8 if shape else hdu.size
                 if claimed > most:
-                    raise _too_much(path, f"says that it holds {claimed} bytes of pixels")
+                    raise too_much(path, f"says that it holds {claimed} bytes of pixels")
                 end = _end(hdu)
                 _check_rest(raw, end, path)
         except BaseException:
             hdus.close()
             raise
-        return hdus
+    with hdus:
+        _check_complete(hdus, raw, path)
+        if len(headers) == len(hdus):
+            _known_headers.keep(state, _Known(headers, None, claimed))
+        yield hdus
 
 
 def _check_complete(hdus: Any, file: BinaryIO, path: Path) -> None:
@@ -244,7 +334,7 @@ def _check_complete(hdus: Any, file: BinaryIO, path: Path) -> None:
     end = 0
     for hdu in hdus:
         end = max(end, _end(hdu))
-        if (hdu.fileinfo() or {}).get("datLoc", 0) + _stored(
+        if (hdu.fileinfo() or {}).get("datLoc", 0) + stored_hdu(
             hdu
         ).size > size:  # The padding of the last block may be missing.
             raise FitsError(f"{path}: is not complete: {size} bytes, but its headers say {end}")
@@ -261,7 +351,7 @@ def _check_rest(file: BinaryIO, at: int, path: Path, *, last: bool = False) -> N
     file.seek(at)
     start = file.read(BLOCK)
     if last or not (start.startswith(b"XTENSION") and len(start) == BLOCK):
-        rest = start + file.read(_LONGEST_PADDING)
+        rest = start + file.read(LONGEST_PADDING)
         if rest.strip(_PADDING) or len(rest) < size - at:
             raise FitsError(f"{path}: is not complete: {size - at} bytes after its last whole HDU are not a whole HDU")
     file.seek(before)
@@ -269,7 +359,7 @@ def _check_rest(file: BinaryIO, at: int, path: Path, *, last: bool = False) -> N
 
 def check_tiles(hdu: Any, path: str | Path) -> None:
     """Raise FitsError if a compressed image has the wrong number of tiles, or tiles outside their heap."""
-    if (table := _stored(hdu)) is hdu:
+    if (table := stored_hdu(hdu)) is hdu:
         return
     header = table.header
     axes = [(int(header[f"ZNAXIS{n}"]), int(header[f"ZTILE{n}"])) for n in range(1, int(header["ZNAXIS"]) + 1)]
@@ -307,13 +397,13 @@ def wrong_sums(*hdus: Any) -> list[str]:
     """
     sentences = []
     for hdu in hdus:
-        if hdu is None or "DATASUM" not in (header := _stored(hdu).header):
+        if hdu is None or "DATASUM" not in (header := stored_hdu(hdu).header):
             continue
         try:
             said = int(header["DATASUM"])
         except (ValueError, TypeError):  # A DATASUM that is not a number cannot be tested.
             continue
-        place = _stored(hdu).fileinfo() or {}
+        place = stored_hdu(hdu).fileinfo() or {}
         if (file := place.get("file")) is None:
             continue
         if _datasum(file, place["datLoc"], place["datSpan"]) != said:
@@ -324,16 +414,18 @@ def wrong_sums(*hdus: Any) -> list[str]:
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[Any]:
+def opened(path: str | Path, max_unpacked: int | None = None) -> Iterator[Any]:
     """Open a file and yield its HDUs, all of which can be read; any failure becomes a FitsError of one line."""
-    with opened_headers(path) as hdus:
+    with opened_headers(path, max_unpacked) as hdus:
         for hdu in hdus:
             check_tiles(hdu, path)
         yield hdus
 
 
 @contextmanager
-def opened_headers(path: str | Path) -> Iterator[Any]:
+def opened_headers(
+    path: str | Path, max_unpacked: int | None = None, *, plain: bool = False, singly: bool = False
+) -> Iterator[Any]:
     """Open a file and yield its HDUs, of which only the headers were read; any failure becomes a FitsError of one line.
 
     Headers that astropy cannot read are mended; see `mended`. The file is as long as its headers say, but `check_tiles`
@@ -343,31 +435,74 @@ def opened_headers(path: str | Path) -> Iterator[Any]:
     ----------
     path : str or Path
         The file. One that is compressed as a whole must be decompressed for this.
+    max_unpacked : int, optional
+        Number of bytes to which it may be decompressed; by default see `evensky.fits.budgets.most_unpacked`.
+    plain : bool, optional
+        Whether the HDUs may be those of `evensky.fits.plain_pixels.PlainHDUs`, which are read without astropy, if all
+        are plain images. Their headers are kept, so that such a file is opened again at once unless it was changed.
+    singly : bool, optional
+        Whether other HDUs may be those of `evensky.fits.single_hdus.SingleHDUs`, which are opened when they are asked
+        for, if `plain` is true and the file was opened before and not changed.
 
     Raises
     ------
     evensky.errors.FitsError
-        If the file is missing, broken or not complete.
+        If the file is missing, broken, not complete, or beyond the limits of `evensky.fits.budgets`.
     """
     path = Path(path)
-    try:
+    with one_line(path):
         if path.is_dir():
             raise FitsError(f"{path}: is a folder, not a FITS file")
         if not path.exists():
             raise FitsError(f"{path}: there is no such file")
         if not path.is_file():
             raise FitsError(f"{path}: is not a regular file")
-        with content(path) as file, _headers(file, path) as hdus:
-            _check_complete(hdus, file, path)
+        with (
+            content(path, max_unpacked) as file,
+            _headers(file, path, max_unpacked, plain=plain, singly=singly) as hdus,
+        ):
             yield hdus
+
+
+@contextmanager
+def one_line(path: Path) -> Iterator[None]:
+    """Turn any failure to read a file into a FitsError of one line that names it."""
+    try:
+        yield
     except (FitsError, NotFoundError):
         raise
     except EvenskyError as error:
         raise FitsError(f"{path}: {error}") from error
     except Exception as error:  # astropy raises many kinds of exceptions on broken files.
-        if isinstance(error, OSError) and error.filename is not None:  # from the file system, not from astropy
+        # Errors of the system have a number, those of astropy have none; EINVAL comes from positions beyond any file.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise FitsError(f"{path}: cannot be read: {error.strerror}") from error
-        reason = " ".join(str(error).split()) or type(error).__name__
-        if found := re.match(r"Unparsable card \((.*?)\)", reason):
-            reason = f"card {found[1]} cannot be parsed"
-        raise FitsError(f"{path}: cannot be read as FITS: {reason}") from error
+        raise FitsError(f"{path}: {_reason(error)}") from error
+
+
+# What astropy raises where headers and data contradict each other in a way that it does not expect.
+_UNEXPECTED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    UnboundLocalError,
+)
+
+
+def _reason(error: Exception) -> str:
+    """Return in the words of FITS why a file cannot be read."""
+    if isinstance(error, MemoryError):
+        return f"does not fit into memory: {' '.join(str(error).split()) or 'there is none left'}"
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if found := re.match(r"Unparsable card \((.*?)\)", reason):
+        return f"cannot be read as FITS: card {found[1]} cannot be parsed"
+    if found := re.match(r"\W*Keyword '(.*?)' not found", reason):
+        return f"cannot be read as FITS: a header has no {found[1]} card, which it needs"
+    if isinstance(error, OSError) and error.errno == errno.EINVAL:
+        return "cannot be read as FITS: its headers claim more data than a file can hold"
+    if isinstance(error, _UNEXPECTED):
+        return "cannot be read as FITS: a header contradicts itself, or the data that it describes"
+    return f"cannot be read as FITS: {reason}"

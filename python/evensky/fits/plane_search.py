@@ -4,17 +4,23 @@ from __future__ import annotations
 
 __all__ = ["File", "ImagePlanes", "OtherFiles", "find_hdu", "find_planes"]
 
+import re
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 
+from .._checks import shown
 from ..errors import FitsError, InvalidParameterError
 from .companions import Beside, beside, extension_of, plane_file, sense_by_name
 from .descriptions import NO_MASK, NO_VARIANCE, MaskDescription, Selection, Sense, VarianceDescription
-from .hdus import NamedHeader, Plane, named_headers, planes_of, text_of, value_of, word_of
-from .layouts import ANY, KINDS, MANY_CHIPS, PLAIN, Layout
+from .hdus import NamedHeader, Plane, listed, named_headers, planes_of, text_of, value_of, word_of
+from .layouts import ANY, KINDS, MANY_CHIPS, PLAIN, Kind, Layout
 from .mask_bits import bad_bits, named_planes
-from .opening import opened_headers, quiet
+from .opening import opened_headers
+from .plain_headers import quiet_reading
 
 _TRUSTED: tuple[Sense, ...] = ("variance", "sigma", "inverse variance")
 _SENSES: tuple[Sense, ...] = (*_TRUSTED, "weight")
@@ -27,7 +33,7 @@ def _mask(
     plane: Plane, file: Path, image: Plane, layout: Layout, selection: Selection, path: Path, *, known: bool = False
 ) -> tuple[MaskDescription, list[str]]:
     """Describe a mask; `known` says that the layout gives the meaning of its bits. The second value is notes."""
-    with quiet():
+    with quiet_reading(plane.header):
         own = named_planes(plane.header, file)
     sizes = {plane.shape}
     if own is not None and len(plane.shape) == 3:  # bytes of planes, along the first axis or the last
@@ -112,12 +118,28 @@ class File:
     hdus: list[NamedHeader]
     planes: list[Plane]
 
+    @cached_property
+    def empty(self) -> list[tuple[str, NamedHeader]]:
+        """HDUs without pixels, each with the word of its name."""
+        return [(word_of(hdu.label)[0], hdu) for hdu in self.hdus if value_of(hdu.header, "NAXIS", 0) == 0]
 
-def _constant(image: Plane, hdus: Sequence[NamedHeader], words: Collection[str]) -> tuple[str, float | None] | None:
+    @cached_property
+    def _by_kind(self) -> dict[Kind | None, list[Plane]]:
+        found: dict[Kind | None, list[Plane]] = defaultdict(list)
+        for plane in self.planes:
+            found[plane.kind].append(plane)
+        return found
+
+    def of_kinds(self, kinds: Collection[str]) -> list[Plane]:
+        """Return the planes of some kinds, in the order of their HDUs; a file may have thousands of other planes."""
+        found = [plane for kind, planes in self._by_kind.items() if kind in kinds for plane in planes]
+        return sorted(found, key=attrgetter("index"))
+
+
+def _constant(image: Plane, own: File, words: Collection[str]) -> tuple[str, float | None] | None:
     """Find a plane without pixels; return its name, and the value that it has everywhere, None if it has none."""
-    for hdu in hdus:
-        empty = value_of(hdu.header, "NAXIS", 0) == 0
-        if empty and word_of(hdu.label)[0] in words and hdu.version == image.version:
+    for word, hdu in own.empty:
+        if word in words and hdu.version == image.version:
             value = value_of(hdu.header, "PIXVALUE")
             return f"{hdu.label},{hdu.version}", float(value) if isinstance(value, int | float) else None
     return None
@@ -125,12 +147,13 @@ def _constant(image: Plane, hdus: Sequence[NamedHeader], words: Collection[str])
 
 def _linked(image: Plane, planes: Sequence[Plane], card: str) -> Plane | None:
     """Find the plane that a card of the image names, as ESO's ERRDATA and QUALDATA do."""
-    name = text_of(image.header, card)
-    return next((plane for plane in planes if name and plane.label == name and plane is not image), None)
+    if not (name := text_of(image.header, card)):
+        return None
+    return next((plane for plane in planes if plane.label == name and plane is not image), None)
 
 
 def _of_kind(
-    image: Plane, images: Sequence[Plane], planes: Sequence[Plane], words: Sequence[str], kinds: Collection[str]
+    image: Plane, images: Sequence[Plane], own: File, words: Sequence[str], kinds: Collection[str]
 ) -> Plane | None:
     """Find the plane of an image in its own file: that of the same stem and EXTVER, or the first of all.
 
@@ -139,7 +162,10 @@ def _of_kind(
     words : sequence of str
         Words of the layout for it, the best first; () for any plane of `kinds`.
     """
-    found = [plane for plane in planes if plane.kind in kinds and plane.index not in {one.index for one in images}]
+    if not (found := own.of_kinds(kinds)):
+        return None
+    taken = {one.index for one in images}
+    found = [plane for plane in found if plane.index not in taken]
     for word in words or ("",):
         those = [plane for plane in found if not word or plane.word == word]
         same = [plane for plane in those if plane.key == image.key]
@@ -157,7 +183,7 @@ def find_hdu(hdus: Sequence[NamedHeader], name: str | int, path: Path) -> int:
         If there is no such HDU; the message lists all.
     """
     text = str(name).strip()
-    if isinstance(name, int) or text.lstrip("-").isdigit():
+    if isinstance(name, int) or re.fullmatch(r"-?[0-9]{1,9}", text):
         number = int(text)
         if -len(hdus) <= number < len(hdus):
             return number % len(hdus)
@@ -169,8 +195,8 @@ def find_hdu(hdus: Sequence[NamedHeader], name: str | int, path: Path) -> int:
                 return index
             if comma and (own, str(hdu.version)) == (label.strip().upper(), version.strip()):
                 return index
-    known = ", ".join(f"{index} {one.label!r}" for index, one in enumerate(hdus))
-    raise FitsError(f"{path}: has no HDU {name!r}; it has {known}")
+    known = listed(f"{index} {one.label!r}" for index, one in enumerate(hdus))
+    raise FitsError(f"{path}: has no HDU {shown(name)}; it has {known}")
 
 
 def _same_place(image: Plane, other: File) -> Plane:
@@ -186,20 +212,34 @@ def _same_place(image: Plane, other: File) -> Plane:
             return found
     if len(images) == 1:
         return images[0]
-    known = ", ".join(plane.name for plane in images)
+    known = listed(plane.name for plane in images)
     raise FitsError(f"{other.path}: no HDU in it belongs to {image.name}; it has {known}")
 
 
 class OtherFiles:
-    """Files beside the image, each of them opened once; they are known by their headers alone."""
+    """Files beside the image, each of them opened once; they are known by their headers alone.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    max_unpacked : int, optional
+        Bytes to which a compressed one may be unpacked.
+    """
+
+    def __init__(self, max_unpacked: int | None = None) -> None:
         self._files: dict[Path, File] = {}
+        self._beside: dict[Path, Beside | None] = {}
+        self._max_unpacked = max_unpacked
+
+    def beside(self, path: Path) -> Beside | None:
+        """Find the files of the mask and of the errors beside an image; a file may have thousands of images."""
+        if path not in self._beside:
+            self._beside[path] = beside(path)
+        return self._beside[path]
 
     def get(self, path: Path) -> File:
         """Return the HDUs of a file."""
         if path not in self._files:
-            with opened_headers(path) as hdus, quiet():
+            with opened_headers(path, self._max_unpacked, plain=True) as hdus, quiet_reading(hdus[0].header):
                 self._files[path] = File(path, named_headers(hdus), planes_of(hdus))
         return self._files[path]
 
@@ -287,10 +327,10 @@ def find_planes(
     """
     mask = _own_mask(image, images, own, layout)
     errors = _own_errors(image, images, own, layout, mask)
-    near = beside(own.path) if mask is None or errors is None else None
+    near = others.beside(own.path) if mask is None or errors is None else None
     found = ImagePlanes(near.layout if near is not None and layout in (PLAIN, MANY_CHIPS) else layout)
     _find_mask(found, mask, near, image, own, selection, others)
-    better = _of_kind(image, images, own.planes, (), _TRUSTED)
+    better = _of_kind(image, images, own, (), _TRUSTED)
     _find_errors(found, errors, better, near, image, own, selection, others)
     return found
 
@@ -299,8 +339,8 @@ def _own_mask(image: Plane, images: Sequence[Plane], own: File, layout: Layout) 
     """Find the mask of an image in its own file."""
     if linked := _linked(image, own.planes, "QUALDATA"):
         return linked
-    found = _of_kind(image, images, own.planes, layout.mask, ("mask",))
-    return found or _of_kind(image, images, own.planes, (), ("mask",))
+    found = _of_kind(image, images, own, layout.mask, ("mask",))
+    return found or _of_kind(image, images, own, (), ("mask",))
 
 
 def _own_errors(image: Plane, images: Sequence[Plane], own: File, layout: Layout, mask: Plane | None) -> Plane | None:
@@ -308,7 +348,7 @@ def _own_errors(image: Plane, images: Sequence[Plane], own: File, layout: Layout
     if linked := _linked(image, own.planes, "ERRDATA"):
         return linked
     for words, kinds in (([word for word, _ in layout.errors], _SENSES), ((), _TRUSTED), ((), ("weight",))):
-        if found := _of_kind(image, images, own.planes, words, kinds):
+        if found := _of_kind(image, images, own, words, kinds):
             return found
     if layout.name == "LSST afw exposure" and mask is not None:
         # The planes of this layout are in this order, if nothing names them.
@@ -351,7 +391,7 @@ def _find_mask(
 
 def _without_mask(found: ImagePlanes, image: Plane, own: File) -> None:
     """Note that there is no mask, and why a mask of the file is not used."""
-    name, value = _constant(image, own.hdus, found.layout.mask) or ("", 0)
+    name, value = _constant(image, own, found.layout.mask) or ("", 0)
     if value:
         raise FitsError(
             f"{own.path}: the mask {name} is {value:g} in every pixel; "
@@ -361,7 +401,7 @@ def _without_mask(found: ImagePlanes, image: Plane, own: File) -> None:
         found.notes.append(f"the mask {name} has no pixels")
     lost = [plane.name for plane in own.planes if plane.kind == "mask" and plane is not image]
     if lost:
-        found.notes.append(f"no mask of the file belongs to {image.name}; it has {', '.join(lost)}")
+        found.notes.append(f"no mask of the file belongs to {image.name}; it has {listed(lost)}")
     found.notes.append(NO_MASK)
 
 
@@ -416,12 +456,12 @@ def _find_errors(
 
 def _without_errors(found: ImagePlanes, image: Plane, own: File) -> None:
     """Note that there are no errors, and why a plane of the file is not used."""
-    name, value = _constant(image, own.hdus, [word for word, _ in found.layout.errors]) or ("", 0)
+    name, value = _constant(image, own, [word for word, _ in found.layout.errors]) or ("", 0)
     if value is None:
         found.notes.append(f"{name} has no pixels")
     elif value:
         found.notes.append(f"{name} holds standard deviations of one value, {value:g}, and is not used")
     lost = [plane.name for plane in own.planes if plane.kind in _SENSES and plane is not image]
     if lost:
-        found.notes.append(f"no plane of errors of the file belongs to {image.name}; it has {', '.join(lost)}")
+        found.notes.append(f"no plane of errors of the file belongs to {image.name}; it has {listed(lost)}")
     found.notes.append(NO_VARIANCE)

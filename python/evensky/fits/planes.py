@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["FitsPlanes", "read_described", "read_errors", "read_mask", "read_planes"]
+__all__ = [
+    "FitsPlanes",
+    "check_errors",
+    "check_image",
+    "check_mask",
+    "check_plane",
+    "hdu_at",
+    "high_bad_bits",
+    "name_by_value",
+    "plane_hdu",
+    "read_described",
+    "read_errors",
+    "read_mask",
+    "read_planes",
+]
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,10 +29,27 @@ import numpy as np
 
 from .._bands import row_bands
 from .._checks import names_of
-from .._planes import DEFAULT_PLANES, MAX_PLANES, checked_planes
+from .._planes import MAX_PLANES, checked_planes
 from ..errors import FitsError, InvalidParameterError
 from .companions import split_extension
 from .contents import describe_hdus
+from .conversions import (
+    FLOAT32,
+    Storage,
+    VarianceRange,
+    bits_of_bytes,
+    byte_axis_of,
+    free_bit,
+    names_by_value,
+    real_numbers,
+    reject_bit,
+    single_variances,
+    storage_of,
+    too_large_for_float32,
+    two_axes,
+    unsigned_bits,
+    variances_of,
+)
 from .descriptions import (
     FileDescription,
     ImageDescription,
@@ -28,14 +59,12 @@ from .descriptions import (
     VarianceDescription,
 )
 from .headers import merged_header, wcs_of
-from .opening import check_tiles, mended, opened_headers, quiet, wrong_sums
-from .scratch import Scratch
+from .opening import check_tiles, mended, opened_headers, quiet, stored_hdu, wrong_sums
+from .scratch import Scratch, stored
+from .stored_rows import OpenFiles, StoredRows
+from .tiles import decoded
+from .unpacking import is_packed
 
-# Whole numbers up to this one are the same in float32.
-_GREATEST_WHOLE = 2**24
-_FLOAT32 = np.finfo(np.float32)
-# Planes of the pixels without a positive finite variance or weight. The second is for a mask whose NO_DATA counts.
-_NO_DATA, _NO_WEIGHT = "NO_DATA", "NO_WEIGHT"
 _ALL_BITS = (1 << MAX_PLANES) - 1
 
 
@@ -50,7 +79,7 @@ class FitsPlanes:
     mask : ndarray of int32, shape (height, width)
         All 0 if the file has no mask, apart from the bit of `reject`.
     variance : ndarray of float32, shape (height, width)
-        All 0 if the file has no variance.
+        All 0 if the file has no variance, or it was not wanted.
     mask_planes : mapping of str to int or None
         Numbers of the mask's planes; None if the file names none, or has no mask.
     x0, y0 : int
@@ -60,13 +89,14 @@ class FitsPlanes:
     wcs : astropy.wcs.WCS or None
         Maps array pixels, counted from 0, to the sky.
     has_variance : bool
-        False if the variance is unknown.
+        False if the variance is unknown, or was not wanted.
     assumptions : list of str
         Assumptions that were made to read the file, in sentences.
     path : Path or None
         The file that was read.
     scratch : Path or None
-        The folder that holds the pixels; None if they are in memory.
+        The folder that holds the pixels, in planes of the class `evensky.fits.scratch.ScratchPlane`; None if they are
+        arrays in memory.
     bad : int or None
         Bits of the mask whose pixels do not count, by the layout of the file and the choice of the user; None if the
         planes were not read from a file.
@@ -99,52 +129,46 @@ class FitsPlanes:
 # ---- bands ----
 
 
-def _two_axes(shape: tuple[int, ...]) -> list[int]:
-    """Return the axes of rows and columns of an image; the others have length 1."""
-    axes = [axis for axis, size in enumerate(shape) if size != 1]
-    for axis in reversed(range(len(shape))):
-        if len(axes) < 2 and axis not in axes:
-            axes.append(axis)
-    return sorted(axes)
-
-
-def _bands(hdu: Any, axis: int | None = None) -> Iterator[tuple[slice, np.ndarray]]:
+def _bands(hdu: Any, path: Path, axis: int | None = None) -> Iterator[tuple[slice, np.ndarray]]:
     """Iterate over the pixels of an HDU in bands of rows; a small HDU is one band.
+
+    Pixels that need no decoder are read by pieces that fit the caches of a processor, into memory that the next piece
+    overwrites.
 
     Parameters
     ----------
+    path : Path
+        The file, also for messages.
     axis : int, optional
         Axis of the rows. All axes are kept if it is given; by default those of length 1 are left out.
     """
     shape = tuple(hdu.shape)
-    axes = _two_axes(shape) if axis is None else list(range(len(shape)))
+    if axis is None and 0 not in shape and stored_hdu(hdu) is hdu and not is_packed(path):
+        with OpenFiles() as files:
+            plain = StoredRows(hdu, path, files)
+            if plain.dtype is not None:
+                yield from plain.pieces(files)
+                return
+    axes = two_axes(shape) if axis is None else list(range(len(shape)))
     rows_axis = axes[0] if axis is None else axis
     height = shape[rows_axis]
     bands = list(row_bands(height, math.prod(shape) // height))
-    if len(bands) == 1:
-        yield bands[0], np.asarray(hdu.data).reshape([shape[one] for one in axes])
-        return
-    for rows in bands:
-        index = tuple(rows if one == rows_axis else (slice(None) if one in axes else 0) for one in range(len(shape)))
-        size = [rows.stop - rows.start if one == rows_axis else shape[one] for one in axes]
-        yield rows, np.asarray(hdu.section[index]).reshape(size)
+    parts: list[tuple[Any, ...] | None] = [
+        tuple(rows if one == rows_axis else (slice(None) if one in axes else 0) for one in range(len(shape)))
+        for rows in bands
+    ]
+    for rows, pixels in zip(bands, decoded(hdu, parts if len(bands) > 1 else [None], path), strict=True):
+        yield rows, pixels.reshape([rows.stop - rows.start if one == rows_axis else shape[one] for one in axes])
 
 
 def _pixels(hdu: Any, name: str, path: Path) -> Iterator[tuple[slice, np.ndarray]]:
     """Iterate over bands of an image or of a plane of errors, as real numbers; BLANK pixels are NaN."""
-    blank, zero = hdu.header.get("BLANK"), hdu.header.get("BZERO", 0)
-    for part, data in _bands(hdu):
-        if data.dtype.kind not in "iuf":
-            raise FitsError(f"{path}: {name} has pixels of type {data.dtype}; real numbers are needed")
-        if data.dtype.kind in "iu" and zero and isinstance(blank, int):
-            # Unsigned pixels, and BLANK, are stored as signed numbers with an offset; astropy then ignores BLANK.
-            wide = np.float32 if data.dtype.itemsize <= 2 else np.float64
-            yield part, np.where(data == int(blank) + int(zero), wide(np.nan), data.astype(wide))
-        else:
-            yield part, data
+    storage = storage_of(hdu)
+    for part, data in _bands(hdu, path):
+        yield part, real_numbers(data, storage, name, path)
 
 
-def _check_plane(hdu: Any, name: str, path: Path) -> None:
+def check_plane(hdu: Any, name: str, path: Path) -> None:
     """Raise FitsError if the pixels of an HDU cannot be used."""
     for keyword, allowed in (("BSCALE", "a finite number other than 0"), ("BZERO", "a number")):
         value = hdu.header.get(keyword, 1.0)
@@ -154,44 +178,72 @@ def _check_plane(hdu: Any, name: str, path: Path) -> None:
     check_tiles(hdu, path)
 
 
+def check_image(hdu: Any, description: ImageDescription) -> None:
+    """Raise FitsError if the pixels of an HDU are not those of an image as described."""
+    path, found = description.path, tuple(hdu.shape)
+    check_plane(hdu, f"HDU {description.name}", path)
+    if 0 in found or not found or tuple(found[axis] for axis in two_axes(found)) != description.shape:
+        has = "no pixels" if 0 in found or not found else f"shape {found}"
+        raise FitsError(
+            f"{path}: the image HDU {description.name!r} has {has}; an image of shape {description.shape} is needed"
+        )
+
+
+def check_mask(hdu: Any, description: MaskDescription, shape: tuple[int, int]) -> int | None:
+    """Raise FitsError if an HDU is not a mask of an image of that shape; return the axis of bytes of planes, if any."""
+    check_plane(hdu, description.name, description.path)
+    found = tuple(hdu.shape or ())
+    byte_axis = byte_axis_of(found, shape, description.planes is not None)
+    size = tuple(found[axis] for axis in two_axes(found))
+    if byte_axis is not None:
+        size = tuple(length for axis, length in enumerate(found) if axis != byte_axis)
+    if size != shape:
+        raise FitsError(
+            f"{description.path}: the mask has shape {found or None} but the image has {shape}; "
+            f"give another mask with --mask, or ignore {description.name} with --mask none"
+        )
+    return byte_axis
+
+
+def check_errors(hdu: Any, description: VarianceDescription, shape: tuple[int, int]) -> None:
+    """Raise FitsError if an HDU is not a plane of errors of an image of that shape."""
+    check_plane(hdu, description.name, description.path)
+    found = tuple(hdu.shape or ())
+    if tuple(found[axis] for axis in two_axes(found)) != shape:
+        raise FitsError(
+            f"{description.path}: the variance has shape {found or None} but the image has {shape}; "
+            f"give another with --variance, or ignore {description.name} with --variance none"
+        )
+
+
 # ---- image ----
 
 
-def _read_image(hdu: Any, description: ImageDescription, dtype: Any, scratch: Scratch, notes: list[str]) -> np.ndarray:
+def _read_image(hdu: Any, description: ImageDescription, dtype: Any, scratch: Scratch, notes: list[str]) -> Any:
     """Read the pixels of the image: as float32 if that holds all of them exactly, otherwise as float64."""
     path, shape = description.path, description.shape
-    found = tuple(hdu.shape)
-    if 0 in found or not found or tuple(found[axis] for axis in _two_axes(found)) != shape:
-        has = "no pixels" if 0 in found or not found else f"shape {found}"
-        raise FitsError(f"{path}: the image HDU {description.name!r} has {has}; an image of shape {shape} is needed")
-    stored = hdu.header.get("ZBITPIX", hdu.header.get("BITPIX", 8))
-    whole = stored > 16 and hdu.header.get("BSCALE", 1) == 1 and float(hdu.header.get("BZERO", 0)).is_integer()
-    image: np.ndarray | None = None
+    check_image(hdu, description)
+    whole = storage_of(hdu).whole
+    image: Any = None
     lost = 0
     for part, pixels in _pixels(hdu, f"the image {description.name!r}", path):
         if image is None:
             # Whole numbers stay float32 until one of them is too large.
             wide = np.dtype(dtype) == np.float64 if dtype is not None else pixels.dtype.itemsize == 8 and not whole
-            image = scratch.zeros(shape, np.float64 if wide else np.float32)
-        if dtype is None and whole and image.dtype == np.float32 and _beyond(pixels):
-            before, image = image, scratch.zeros(shape, np.float64)
-            image[: part.start] = before[: part.start]
+            image = scratch.empty(shape, np.float64 if wide else np.float32)
+        if dtype is None and whole and image.dtype == np.float32 and too_large_for_float32(pixels):
+            before, image = image, scratch.empty(shape, np.float64)
+            for rows in row_bands(part.start, shape[1]):
+                image[rows] = before[rows]
         with np.errstate(over="ignore", under="ignore"):
             image[part] = pixels
         if dtype is not None and image.dtype == np.float32 and pixels.dtype.itemsize == 8:
-            lost += int(np.count_nonzero(np.isinf(image[part]) & np.isfinite(pixels)))
-            lost += int(np.count_nonzero((image[part] == 0) & (pixels != 0)))
+            band = image[part]
+            lost += int(np.count_nonzero(np.isinf(band) & np.isfinite(pixels)))
+            lost += int(np.count_nonzero((band == 0) & (pixels != 0)))
     if lost:
         notes.append(f"{lost} pixels are beyond the range of float32, and became infinite or 0; float64 holds them")
-    assert image is not None  # there is at least one row
     return image
-
-
-def _beyond(pixels: np.ndarray) -> bool:
-    """Return whether a whole number is too large for float32."""
-    if pixels.dtype.kind == "u":
-        return bool(pixels.max() > _GREATEST_WHOLE)
-    return bool((pixels > _GREATEST_WHOLE).any() or (pixels < -_GREATEST_WHOLE).any())
 
 
 # ---- mask ----
@@ -218,47 +270,11 @@ class _Mask:
     used: int
     unknown: np.ndarray | None = None
 
-    def free_bit(self) -> int | None:
-        """Return a bit that neither a pixel nor a name has; None if there is none."""
-        taken = self.used | sum(1 << number for number in (self.planes or {}).values())
-        # From the top, but the last one, which makes numbers negative, comes last.
-        return next((1 << bit for bit in (*range(MAX_PLANES - 2, -1, -1), 31) if not taken >> bit & 1), None)
 
-
-def _bits_of_bytes(data: np.ndarray, axis: int) -> np.ndarray:
-    """Combine bytes of planes, which follow each other along `axis`, into whole numbers."""
-    bits = np.zeros(np.take(data, 0, axis).shape, np.uint64)
-    for k in range(data.shape[axis]):
-        plane = np.take(data, k, axis).astype(np.uint64)
-        bits |= plane << np.uint64(8 * min(k, 7))  # planes beyond the 64th are only known to be set
-    return bits
-
-
-def _patterns(data: np.ndarray, hdu: Any, name: str, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the pixels of a mask as bit patterns (uint64), and those that are not numbers, if there are any."""
-    kind, size = data.dtype.kind, data.dtype.itemsize
-    if kind in "bu":
-        return data.astype(np.uint64), None
-    if kind == "i":
-        return data.astype(data.dtype.newbyteorder("=")).view(f"u{size}").astype(np.uint64), None
-    if kind != "f":
-        raise FitsError(f"{path}: the mask {name} has pixels of type {data.dtype}; whole numbers are needed")
-    unknown = np.isnan(data)
-    blank, stored = hdu.header.get("BLANK"), hdu.header.get("ZBITPIX", hdu.header.get("BITPIX", 8))
-    if stored > 0 and isinstance(blank, int):  # whole numbers, of which one was replaced by NaN
-        value = blank * hdu.header.get("BSCALE", 1) + hdu.header.get("BZERO", 0)
-        data, unknown = np.where(unknown, value, data), np.zeros(1, bool)
-    else:
-        data = np.where(unknown, 0, data)
-    wrong = (data != np.floor(data)) | (np.abs(data) >= 2.0**63)
-    if wrong.any():
-        raise FitsError(
-            f"{path}: the mask {name} has pixels of type {data.dtype.name} such as {data[wrong][0]:g}; whole numbers "
-            "are needed. Give another mask with --mask, or none with --mask none"
-        )
-    whole = data.astype(np.int64)
-    size = stored if stored in (8, 16) else MAX_PLANES
-    return np.where(whole < 0, whole & ((1 << size) - 1), whole).astype(np.uint64), unknown if unknown.any() else None
+def high_bad_bits(description: MaskDescription) -> int:
+    """Return the bits beyond the 32nd whose pixels do not count."""
+    any_bit = description.bad & _ALL_BITS == _ALL_BITS
+    return _ALL_BITS << 32 if any_bit else description.bad & (_ALL_BITS << 32)
 
 
 def _no_mask(shape: tuple[int, int], scratch: Scratch) -> _Mask:
@@ -270,38 +286,27 @@ def _read_mask(
 ) -> _Mask:
     path, name, shape = description.path, description.name, image.shape
     planes = None if description.planes is None else checked_planes(description.planes)
-    found = tuple(hdu.shape or ())
-    sizes = [tuple(found[axis] for axis in _two_axes(found))]
-    # The axis of the bytes of planes is the first or the last.
-    byte_axis = None
-    if len(sizes[0]) == 3 and planes is not None:
-        byte_axis = 0 if found[1:] == shape else 2
-        sizes = [tuple(size for axis, size in enumerate(found) if axis != byte_axis)]
-    if sizes[0] != shape:
-        raise FitsError(
-            f"{path}: the mask has shape {found or None} but the image has {shape}; "
-            f"give another mask with --mask, or ignore {name} with --mask none"
-        )
-    any_bit = description.bad & _ALL_BITS == _ALL_BITS
-    out = scratch.zeros(shape, np.int32)
-    high_bad = np.uint64(_ALL_BITS << 32 if any_bit else description.bad & (_ALL_BITS << 32))
+    byte_axis = check_mask(hdu, description, shape)
+    storage = storage_of(hdu)
+    out = scratch.empty(shape, np.int32)
+    high_bad = np.uint64(high_bad_bits(description))
     mask = _Mask(out, planes, description.bad & _ALL_BITS, 0)
-    for part, data in _bands(hdu, None if byte_axis is None else int(byte_axis == 0)):
+    for part, data in _bands(hdu, path, None if byte_axis is None else int(byte_axis == 0)):
         if byte_axis is None:
-            bits, unknown = _patterns(data, hdu, name, path)
+            bits, unknown = unsigned_bits(data, storage, name, path)
         else:
-            bits, unknown = _bits_of_bytes(data, byte_axis), None
+            bits, unknown = bits_of_bytes(data, byte_axis), None
         if unknown is not None:
             mask.unknown = scratch.zeros(shape, bool) if mask.unknown is None else mask.unknown
             mask.unknown[part] = unknown
         mask.used |= int(np.bitwise_or.reduce(bits, axis=None))
-        out[part] = bits.astype(np.uint32).view(np.int32)
+        out[part] = bits.astype(np.uint32, copy=False).view(np.int32)
     high = mask.used >> 32
     mask.used &= _ALL_BITS
     if high:
         ignored = high & ~(int(high_bad) >> 32)
         if high & int(high_bad) >> 32:
-            _move_high_bits(hdu, description, byte_axis, high_bad, mask, notes)
+            _move_high_bits(hdu, storage, description, byte_axis, high_bad, mask, notes)
         if ignored:
             notes.append(f"the mask {name} has bits beyond the 32nd, which is the last that a plane can have: ignored")
     return mask
@@ -317,28 +322,35 @@ def read_mask(
     evensky.errors.FitsError
         If its shape is not that of `image`, or its pixels are not whole numbers.
     """
-    _check_plane(hdu, description.name, description.path)
     mask = _read_mask(hdu, description, image, scratch, [])
     if mask.unknown is not None:
         raise FitsError(
-            f"{description.path}: {np.count_nonzero(mask.unknown)} pixels of the mask {description.name} are NaN; "
+            f"{description.path}: {_count(mask.unknown)} pixels of the mask {description.name} are NaN; "
             "whole numbers are needed"
         )
     return mask.bits, mask.planes
 
 
 def _move_high_bits(
-    hdu: Any, description: MaskDescription, byte_axis: int | None, wanted: np.uint64, mask: _Mask, notes: list[str]
+    hdu: Any,
+    storage: Storage,
+    description: MaskDescription,
+    byte_axis: int | None,
+    wanted: np.uint64,
+    mask: _Mask,
+    notes: list[str],
 ) -> None:
     """Set a free bit where the mask has a bad bit beyond the 32nd; all bad bits if no bit is free."""
-    bit = mask.free_bit()
+    bit = free_bit(mask.used, mask.planes)
     new = np.uint32(mask.bad if bit is None else bit).view(np.int32)
-    for part, data in _bands(hdu, None if byte_axis is None else int(byte_axis == 0)):
+    for part, data in _bands(hdu, description.path, None if byte_axis is None else int(byte_axis == 0)):
         if byte_axis is None:
-            bits, _ = _patterns(data, hdu, description.name, description.path)
+            bits, _ = unsigned_bits(data, storage, description.name, description.path)
         else:
-            bits = _bits_of_bytes(data, byte_axis)
-        mask.bits[part][bits & wanted != 0] |= new
+            bits = bits_of_bytes(data, byte_axis)
+        band = mask.bits[part]
+        band[bits & wanted != 0] |= new
+        stored(mask.bits, part, band)
     if bit is not None:
         mask.used |= bit
         mask.bad |= bit
@@ -348,133 +360,103 @@ def _move_high_bits(
     )
 
 
+def _count(flags: np.ndarray) -> int:
+    """Return the number of pixels of a plane that are true."""
+    return sum(int(np.count_nonzero(flags[rows])) for rows in row_bands(*flags.shape))
+
+
 # ---- errors ----
 
 
-@dataclass
-class _Range:
-    """Variances that were met.
-
-    Attributes
-    ----------
-    count : int
-        Number of positive finite ones.
-    least, greatest : float
-    below, above : int
-        Number of those that float32 cannot hold, as they are too small or too large.
-    """
-
-    count: int = 0
-    least: float = math.inf
-    greatest: float = 0.0
-    below: int = 0
-    above: int = 0
-
-    def add(self, variances: np.ndarray, good: np.ndarray) -> None:
-        if not good.any():
-            return
-        self.count += int(np.count_nonzero(good))
-        self.least = min(self.least, float(np.min(variances, where=good, initial=np.inf)))
-        self.greatest = max(self.greatest, float(np.max(variances, where=good, initial=0.0)))
-        if variances.dtype == np.float64:
-            small = good & (variances < _FLOAT32.tiny)
-            with np.errstate(over="ignore", under="ignore"):
-                self.below += int(np.count_nonzero(small & (variances.astype(np.float32) != variances)))
-            self.above += int(np.count_nonzero(good & (variances > _FLOAT32.max)))
-
-
-def _variances(data: np.ndarray, sense: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return variances (float32 if they are so in the file, otherwise float64), and which pixels have one."""
-    native = data.dtype.newbyteorder("=")
-    values = data.astype(native if native == np.float32 and sense in ("variance", "weight") else np.float64)
-    with np.errstate(invalid="ignore"):
-        good = (values > 0) & np.isfinite(values)
-    match sense:
-        case "sigma":
-            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                squares = np.square(values)
-            # Squares beyond float64 are as far beyond float32.
-            return np.where(good, np.clip(squares, np.nextafter(0, 1), np.finfo(np.float64).max), squares), good
-        case "inverse variance":
-            with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-                inverse = np.where(good, 1.0 / values, np.nan)
-            return np.where(good, np.minimum(inverse, np.finfo(np.float64).max), inverse), good
-    return values, good
-
-
 def _read_errors(
-    hdu: Any, description: VarianceDescription, shape: tuple[int, int], scratch: Scratch, notes: list[str]
+    hdu: Any,
+    description: VarianceDescription,
+    shape: tuple[int, int],
+    scratch: Scratch,
+    notes: list[str],
+    *,
+    wanted: bool = True,
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Read a plane of errors.
 
     Returns
     -------
     variances : ndarray of float32 or None
-        None if the scale of the errors is unknown or cannot be held.
+        None if the scale of the errors is unknown or cannot be held, or if variances are not wanted.
     rejected : ndarray of bool or None
         Pixels without a positive finite value; None if there are none, or nothing but such pixels.
     """
     path, name, sense = description.path, description.name, description.sense
-    found = tuple(hdu.shape or ())
-    if tuple(found[axis] for axis in _two_axes(found)) != shape:
-        raise FitsError(
-            f"{path}: the variance has shape {found or None} but the image has {shape}; "
-            f"give another with --variance, or ignore {name} with --variance none"
-        )
-    out = None if sense == "weight" else scratch.zeros(shape, np.float32)
+    check_errors(hdu, description, shape)
+    held = sense != "weight"
+    out = scratch.empty(shape, np.float32) if held and wanted else None
     rejected = scratch.zeros(shape, bool)
-    known = _Range()
+    known, count = VarianceRange(), 0
     for part, data in _pixels(hdu, name, path):
-        values, good = _variances(data, sense)
-        rejected[part] = ~good
-        known.add(values, good)
+        values, lost = _variances(data, sense, known)
         if out is not None:
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                 out[part] = values
-                if values.dtype == np.float64:
-                    rejected[part] |= good & (values > _FLOAT32.max)
+        if lost.any():
+            rejected[part] = lost
+            count += int(np.count_nonzero(lost))
     what = "weight" if sense in ("weight", "inverse variance") else "variance"
     if known.count == 0:
         notes.append(f"{name} has no pixel with a positive, finite {what}: ignored")
         return None, None
-    if out is not None and (known.below or 2 * known.above > known.count):
+    if held and (known.below or 2 * known.above > known.count):
         notes.append(
             f"variances from {known.least:.3g} to {known.greatest:.3g} in {name} cannot be held in single precision: "
             "not used; errors come from the scatter of the pixels"
         )
-        out = None
+        out, count = None, 0
         for part, data in _pixels(hdu, name, path):
-            rejected[part] = ~_variances(data, sense)[1]
-    elif out is not None and known.above:
+            rejected[part] = lost = ~variances_of(data, sense)[1]
+            count += int(np.count_nonzero(lost))
+    elif held and known.above:
         notes.append(
-            f"{known.above} pixels of {name} have a variance above {_FLOAT32.max:.3g}, the greatest of single "
+            f"{known.above} pixels of {name} have a variance above {FLOAT32.max:.3g}, the greatest of single "
             "precision: they do not count"
         )
-    count = int(np.count_nonzero(rejected))
     if 2 * count > rejected.size:
         notes.append(f"{count} of {rejected.size} pixels have no positive, finite {what} in {name}: they do not count")
     return out, rejected if count else None
 
 
+def _variances(data: np.ndarray, sense: str, known: VarianceRange) -> tuple[np.ndarray, np.ndarray]:
+    """Return variances, or weights, and which pixels have none that float32 holds; add them to `known`."""
+    if data.dtype.kind == "f" and data.dtype.itemsize == 4 and sense != "weight":
+        single = data.astype(np.float32)
+        if (lost := single_variances(single, sense)) is not None:
+            known.add(single, np.logical_not(lost))
+            return single, lost
+    values, good = variances_of(data, sense)
+    known.add(values, good)
+    if values.dtype == np.float64 and sense != "weight":
+        good &= values <= FLOAT32.max
+    return values, ~good
+
+
 def _reject(mask: _Mask, rejected: np.ndarray | None, has_mask: bool, notes: list[str]) -> int:
     """Mark pixels that never count with a bit of the mask; return the bit, 0 if there are no such pixels."""
     if mask.unknown is not None:
-        notes.append(f"{int(np.count_nonzero(mask.unknown))} pixels of the mask are not numbers: they do not count")
-        rejected = mask.unknown if rejected is None else rejected | mask.unknown
+        notes.append(f"{_count(mask.unknown)} pixels of the mask are not numbers: they do not count")
+        if rejected is None:
+            rejected = mask.unknown
+        else:
+            for rows in row_bands(*mask.bits.shape):
+                rejected[rows] |= mask.unknown[rows]
     if rejected is None:
         return 0
-    names = DEFAULT_PLANES if not has_mask else mask.planes or {}
-    bit: int | None
-    if _NO_DATA in names and (not has_mask or mask.bad >> names[_NO_DATA] & 1):
-        bit = 1 << names[_NO_DATA]
-    elif (bit := mask.free_bit()) is None:  # there may be one that has a name
-        bit = next((1 << one for one in range(MAX_PLANES) if not mask.used >> one & 1), None)
-    elif mask.planes is not None:
-        mask.planes[next(name for name in (_NO_DATA, _NO_WEIGHT) if name not in mask.planes)] = bit.bit_length() - 1
-    bits = bit or mask.bad or 1
+    chosen = reject_bit(mask.planes, mask.bad, mask.used, has_mask=has_mask)
+    if chosen.new_plane is not None and mask.planes is not None:
+        mask.planes[chosen.new_plane] = chosen.bits.bit_length() - 1
+    bits = chosen.bits
     new = np.uint32(bits).view(np.int32)
     for rows in row_bands(*mask.bits.shape):
-        mask.bits[rows][rejected[rows]] |= new
+        band = mask.bits[rows]
+        band[rejected[rows]] |= new
+        stored(mask.bits, rows, band)
     return bits
 
 
@@ -489,9 +471,10 @@ def _selection(
     hdu: str | int | None,
     bad_planes: str | Iterable[str] | None,
     good_bits: str | Iterable[str] | None,
+    max_unpacked: int | None,
 ) -> Selection:
     """Return the choices of a user as one object."""
-    given = {"mask": mask, "variance": variance, "weight": weight, "hdu": hdu}
+    given = {"mask": mask, "variance": variance, "weight": weight, "hdu": hdu, "max_unpacked": max_unpacked}
     chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if bad_planes is not None:
         chosen["bad_planes"] = names_of(bad_planes, "bad_planes")
@@ -522,6 +505,7 @@ def read_planes(
     good_bits: str | Iterable[str] | None = None,
     dtype: Any = None,
     scratch: str | Path | None = None,
+    max_unpacked: int | None = None,
 ) -> FitsPlanes:
     """Read image, mask and variance from a FITS file of any layout that evensky knows.
 
@@ -546,6 +530,8 @@ def read_planes(
         float32 or float64; by default float32 if that holds every pixel of the file exactly, otherwise float64.
     scratch : str or Path, optional
         Folder in which pixels are kept, in files without names, instead of in memory.
+    max_unpacked : int, optional
+        Number of bytes to which a compressed file may be unpacked; see `evensky.fits.budgets`.
 
     Returns
     -------
@@ -560,13 +546,28 @@ def read_planes(
     evensky.errors.InvalidParameterError
         If the choices contradict each other.
     """
-    chosen = _selection(selection, mask, variance, weight, hdu, bad_planes, good_bits)
+    chosen = _selection(selection, mask, variance, weight, hdu, bad_planes, good_bits, max_unpacked)
     file, chosen = _place(path, chosen)
-    with opened_headers(file) as hdus:
+    with opened_headers(file, chosen.max_unpacked) as hdus:
         described = describe_hdus(hdus, file, chosen)
         planes = _read(hdus, described.images[0], dtype, Scratch(scratch), header=True)
     planes.assumptions[:0] = [*described.notes, *_several(described)]
     return planes
+
+
+def name_by_value(planes: FitsPlanes) -> dict[str, int]:
+    """Name the bits of a mask that names none by their values, and mark the pixels that do not count as BAD in it."""
+    used = 0
+    for rows in row_bands(*planes.mask.shape):
+        used |= int(np.bitwise_or.reduce(planes.mask[rows], axis=None)) & _ALL_BITS
+    names, marked = names_by_value(used)
+    if marked:
+        bad, plane = (np.uint32(bits).view(np.int32) for bits in ((planes.bad or 0) | planes.reject, marked))
+        for rows in row_bands(*planes.mask.shape):
+            part = planes.mask[rows]
+            part[part & bad != 0] |= plane
+            stored(planes.mask, rows, part)
+    return names
 
 
 def _several(described: FileDescription) -> list[str]:
@@ -580,7 +581,12 @@ def _several(described: FileDescription) -> list[str]:
 
 
 def read_described(
-    description: ImageDescription, *, dtype: Any = None, scratch: str | Path | None = None, header: bool = True
+    description: ImageDescription,
+    *,
+    dtype: Any = None,
+    scratch: str | Path | Scratch | None = None,
+    header: bool = True,
+    variances: bool = True,
 ) -> FitsPlanes:
     """Read one image with its mask and its variances, as a description says.
 
@@ -594,6 +600,8 @@ def read_described(
         Folder in which pixels are kept, in files without names, instead of in memory.
     header : bool, optional
         Whether to read the header and the WCS too.
+    variances : bool, optional
+        Whether variances are wanted; if not, only the pixels that have none are marked, as always.
 
     Returns
     -------
@@ -604,46 +612,44 @@ def read_described(
     evensky.errors.FitsError
         If a file is missing, broken, or not as described; the message is one line that starts with its path.
     """
-    with opened_headers(description.path) as hdus:
-        return _read(hdus, description, dtype, Scratch(scratch), header=header)
+    with opened_headers(description.path, description.max_unpacked, plain=not header, singly=True) as hdus:
+        return _read(hdus, description, dtype, Scratch(scratch), header=header, wanted=variances)
 
 
-def read_errors(errors: VarianceDescription, shape: tuple[int, ...]) -> np.ndarray:
-    """Read a plane of errors as a file has it, in its own sense.
+def read_errors(errors: VarianceDescription) -> Iterator[tuple[slice, np.ndarray]]:
+    """Read a plane of errors as a file has it, in its own sense, in bands of rows.
 
     Parameters
     ----------
     errors : VarianceDescription
-    shape : (height, width)
 
-    Returns
-    -------
-    ndarray of float64
+    Yields
+    ------
+    (slice, ndarray)
+        Rows, and their errors as real numbers.
 
     Raises
     ------
     evensky.errors.FitsError
         If the file cannot be read.
     """
-    stored = np.empty(shape)
-    with opened_headers(errors.path) as hdus:
+    with opened_headers(errors.path, errors.max_unpacked, plain=True, singly=True) as hdus:
         check_tiles(hdus[errors.hdu], errors.path)
-        for part, data in _pixels(hdus[errors.hdu], errors.name, errors.path):
-            stored[part] = data
-    return stored
+        for rows, stored_errors in _pixels(hdus[errors.hdu], errors.name, errors.path):
+            yield rows, stored_errors.astype(np.float64)
 
 
 @contextmanager
-def _plane_hdu(hdus: Any, plane: PlaneDescription, image: Path) -> Iterator[Any]:
-    """Open the HDU of a plane, in the file of the image or in another."""
+def plane_hdu(hdus: Any, plane: PlaneDescription, image: Path, *, plain: bool = False) -> Iterator[Any]:
+    """Open the HDU of a plane, in the file of the image or in another; see `opened_headers`."""
     if plane.path == image:
-        yield _hdu_at(hdus, plane.hdu, plane.path)
+        yield hdu_at(hdus, plane.hdu, plane.path)
         return
-    with opened_headers(plane.path) as others:
-        yield _hdu_at(others, plane.hdu, plane.path)
+    with opened_headers(plane.path, plane.max_unpacked, plain=plain, singly=True) as others:
+        yield hdu_at(others, plane.hdu, plane.path)
 
 
-def _hdu_at(hdus: Any, index: int, path: Path) -> Any:
+def hdu_at(hdus: Any, index: int, path: Path) -> Any:
     if not 0 <= index < len(hdus):
         raise FitsError(f"{path}: has {len(hdus)} HDUs, but HDU {index} is needed; was the file changed?")
     hdu = hdus[index]
@@ -652,25 +658,24 @@ def _hdu_at(hdus: Any, index: int, path: Path) -> Any:
     return hdu
 
 
-def _read(hdus: Any, description: ImageDescription, dtype: Any, scratch: Scratch, *, header: bool) -> FitsPlanes:
+def _read(
+    hdus: Any, description: ImageDescription, dtype: Any, scratch: Scratch, *, header: bool, wanted: bool = True
+) -> FitsPlanes:
     path, shape = description.path, description.shape
-    hdu = _hdu_at(hdus, description.hdu, path)
+    hdu = hdu_at(hdus, description.hdu, path)
     # The description holds what was mended in the header of the image.
     notes = [*wrong_sums(hdu), *description.notes]
-    _check_plane(hdu, f"HDU {description.name}", path)
     image = _read_image(hdu, description, dtype, scratch, notes)
     mask = _no_mask(shape, scratch)
     if description.mask is not None:
-        with _plane_hdu(hdus, description.mask, path) as found:
-            _check_plane(found, description.mask.name, description.mask.path)
+        with plane_hdu(hdus, description.mask, path, plain=not header) as found:
             notes += [*mended(found), *wrong_sums(found)]
             mask = _read_mask(found, description.mask, description, scratch, notes)
     variances, rejected = None, None
     if description.variance is not None:
-        with _plane_hdu(hdus, description.variance, path) as found:
-            _check_plane(found, description.variance.name, description.variance.path)
+        with plane_hdu(hdus, description.variance, path, plain=not header) as found:
             notes += [*mended(found), *wrong_sums(found)]
-            variances, rejected = _read_errors(found, description.variance, shape, scratch, notes)
+            variances, rejected = _read_errors(found, description.variance, shape, scratch, notes, wanted=wanted)
     reject = _reject(mask, rejected, description.mask is not None, notes)
     x0, y0 = description.origin or (0, 0)
     cards, wcs = None, None

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["NewPlane", "rewrite"]
+__all__ = ["NewPlane", "rewrite", "with_sums", "write_compressed"]
 
 import bz2
+import errno
 import gzip
 import io
+import itertools
 import lzma
+import math
+import os
 import re
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -17,14 +22,30 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .._bands import row_bands
+from .._bands import band_height, row_bands
 from ..errors import FitsError, InvalidParameterError
-from .atomic import atomic_path
+from .atomic import Permit, atomic_path
+from .budgets import LARGEST_NUMBER
 from .cards import BLOCK, data_size, header_bytes, keyword_of, new_cards, read_cards, whole_number, with_value
 from .checksums import added, encoded
-from .opening import content
+from .digests import FileState, HashedFile
+from .tile_times import clear_tile_times
+from .unpacking import content
 
-_PIECE = 2**24
+# Bytes that are copied or converted at once: few enough for the caches of a processor.
+_PIECE = 2**19
+# Errors of file systems that do not tell where holes are; ENXIO says that there are no data behind a place.
+_NO_HOLES = (errno.EINVAL, errno.ENOTTY, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+# Size in bytes beyond which compressed tiles, which follow their table in the file, are kept on disk meanwhile.
+_MOST_IN_MEMORY = 2**26
+# Ways to compress a file as a whole by the end of its name, with the first bytes of such a file. gzip has no time, so
+# that the same pixels give the same bytes.
+_PACKERS: dict[str, tuple[bytes, Callable[[Any], Any]]] = {
+    ".gz": (b"\x1f\x8b", lambda file: gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)),
+    ".bz2": (b"BZh", lambda file: bz2.BZ2File(file, "wb")),
+    ".xz": (b"\xfd7zXZ", lambda file: lzma.LZMAFile(file, "wb")),  # noqa: SIM115
+}
+_PLAIN_ENDINGS = (".fits", ".fit", ".fts", ".fz")
 
 
 @dataclass
@@ -33,7 +54,7 @@ class NewPlane:
 
     Attributes
     ----------
-    array : ndarray of float32 or float64, shape (height, width)
+    array : ndarray or ScratchPlane of float32 or float64, shape (height, width)
         The image without its axes of length 1; NaN where the old pixels were BLANK.
     cards : mapping of str to (value, comment)
         Provenance. A card replaces an earlier one with the same keyword, and is added if there is none.
@@ -41,7 +62,7 @@ class NewPlane:
         Lines to add as HISTORY cards.
     """
 
-    array: np.ndarray
+    array: Any
     cards: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
     history: Sequence[str] = ()
 
@@ -97,7 +118,8 @@ def rewrite(
     *,
     overwrite: bool = False,
     compress: bool = False,
-) -> None:
+    permit: Permit | None = None,
+) -> FileState:
     """Write a copy of a file in which some images have new pixels.
 
     All HDUs without new pixels, and bytes after the last HDU, are copied byte for byte. In the header of a changed
@@ -106,8 +128,9 @@ def rewrite(
 
     A tile-compressed image stays one, with the same tiles and all cards that describe the image. Its pixels are
     compressed without loss: there is no quantisation, and algorithms other than GZIP_1 and GZIP_2 are replaced by
-    GZIP_2. A file that is compressed as a whole with gzip, bzip2 or xz is written so too; the content of a zip archive
-    is written plain.
+    GZIP_2. A target whose name ends with .gz, .bz2 or .xz is compressed as a whole, one whose name ends with .fits,
+    .fit, .fts or .fz is not. With any other name it is compressed as a whole if the source is, but for the content of
+    a zip archive, which is written plain.
 
     Parameters
     ----------
@@ -122,6 +145,13 @@ def rewrite(
     compress : bool, optional
         Also write the changed images that are not tile-compressed as tile-compressed ones, row by row with GZIP_2. As
         with fpack, an image in the primary HDU moves to the first extension, with all its cards.
+    permit : Permit, optional
+        Right to write to the folder, see `evensky.fits.atomic.atomic_path`.
+
+    Returns
+    -------
+    FileState
+        Size and digest of the target, computed from the bytes that were written.
 
     Raises
     ------
@@ -131,24 +161,31 @@ def rewrite(
     evensky.errors.InvalidParameterError
         If pixels are neither float32 nor float64.
     """
-    source = Path(source)
+    source, target = Path(source), Path(target)
     try:
         with source.open("rb") as packed:
             magic = packed.read(6)
-        file = content(source)
+        file = content(source, LARGEST_NUMBER)  # it was read before, within the limits that hold for it
     except OSError as error:
         raise FitsError(f"{source}: cannot be read: {error.strerror or error}") from error
     with file:
         hdus = _scan(file, source)
+        size = file.seek(0, io.SEEK_END)
         for number, plane in planes.items():
             _check(hdus, number, plane, source)
-        with atomic_path(target, overwrite=overwrite) as temporary, _packer(temporary, magic) as out:
-            for number, hdu in enumerate(hdus):
-                if number in planes:
-                    _write_changed(out, hdu, planes[number], compress)
-                else:
-                    _copy(file, out, hdu.start, hdu.end)
-            _copy(file, out, hdus[-1].end, None)
+        with (
+            atomic_path(target, overwrite=overwrite, permit=permit) as temporary,
+            temporary.open("wb") as file_out,
+        ):
+            written = HashedFile(file_out)
+            with _packer(written, target, magic) as out:
+                for number, hdu in enumerate(hdus):
+                    if number in planes:
+                        _write_changed(out, hdu, planes[number], compress, temporary.parent)
+                    else:
+                        _copy(file, out, hdu.start, min(hdu.end, size), source)  # padding may be missing
+                _copy(file, out, hdus[-1].end, size, source)
+            return written.state()
 
 
 def _scan(file: BinaryIO, path: Path) -> list[_Hdu]:
@@ -186,48 +223,132 @@ def _check(hdus: Sequence[_Hdu], number: int, plane: NewPlane, path: Path) -> No
 
 
 @contextmanager
-def _packer(path: Path, magic: bytes) -> Iterator[Any]:
-    """Open a file for writing, compressed in the way that the first bytes of the source show."""
-    # gzip without a time, so that the same pixels give the same bytes.
-    packers: dict[bytes, Callable[[Any], Any]] = {
-        b"\x1f\x8b": lambda file: gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0),
-        b"BZh": lambda file: bz2.BZ2File(file, "wb"),
-        b"\xfd7zXZ": lambda file: lzma.LZMAFile(file, "wb"),  # noqa: SIM115
-    }
-    packer = next((pack for start, pack in packers.items() if magic.startswith(start)), nullcontext)
-    with path.open("wb") as file, packer(file) as out:
+def _packer(file: HashedFile, target: Path, magic: bytes) -> Iterator[Any]:
+    """Compress what is written as the target's name says or, if it says nothing, as the source by its first bytes."""
+    ending = target.suffix.lower()
+    if ending not in (*_PACKERS, *_PLAIN_ENDINGS):
+        ending = next((name for name, (start, _) in _PACKERS.items() if magic.startswith(start)), "")
+    pack = _PACKERS[ending][1] if ending in _PACKERS else nullcontext
+    with pack(file) as out:
         yield out
 
 
-def _copy(file: BinaryIO, out: Any, start: int, end: int | None) -> None:
-    """Copy bytes; the padding of the last HDU may be missing."""
-    file.seek(start)
-    while piece := file.read(_PIECE if end is None else min(_PIECE, end - file.tell())):
-        out.write(piece)
+def _copy(file: BinaryIO, out: Any, start: int, end: int, path: Path) -> None:
+    """Copy bytes, and leave holes of the file out."""
+    piece = memoryview(bytearray(_PIECE))
+    for first, last, is_hole in _extents(file, start, end) if isinstance(out, HashedFile) else [(start, end, False)]:
+        if is_hole:
+            out.skip(last - first)
+            continue
+        file.seek(first)
+        left = last - first
+        while left > 0:
+            number = file.readinto(piece[: min(_PIECE, left)])  # type: ignore[attr-defined]
+            if not number:
+                raise FitsError(f"{path}: ends before byte {last}; it was cut off while it was copied")
+            out.write(piece[:number])
+            left -= number
 
 
-def _write_changed(out: Any, hdu: _Hdu, plane: NewPlane, compress: bool) -> None:
+def _extents(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+    """Divide a part of a file into data and holes: their first byte, that behind the last, and whether it is a hole.
+
+    The content of a file that is compressed as a whole is not divided.
+    """
+    try:
+        handle = file.fileno()
+    except OSError:
+        if start < end:
+            yield start, end, False
+        return
+    while start < end:
+        hole = _found(handle, start, "SEEK_HOLE", end)
+        if hole > start:
+            yield start, hole, False
+        start = hole
+        if hole < end:
+            start = _found(handle, hole, "SEEK_DATA", end)
+            yield hole, start, True
+
+
+def _found(handle: int, start: int, what: str, end: int) -> int:
+    """Return where the next hole of a file begins, or where its data go on, but not behind `end`.
+
+    Parameters
+    ----------
+    handle, start : int
+    what : {"SEEK_HOLE", "SEEK_DATA"}
+    end : int
+        Larger than `start`, and not larger than the file.
+    """
+    if not hasattr(os, what):
+        return end
+    # Python's buffer of the file relies on the position of the descriptor.
+    before = os.lseek(handle, 0, os.SEEK_CUR)
+    try:
+        return min(os.lseek(handle, start, getattr(os, what)), end)
+    except OSError as error:
+        if error.errno != errno.ENXIO and (what == "SEEK_DATA" or error.errno not in _NO_HOLES):
+            raise
+        return end
+    finally:
+        os.lseek(handle, before, os.SEEK_SET)
+
+
+def _write_changed(out: Any, hdu: _Hdu, plane: NewPlane, compress: bool, folder: Path) -> None:
+    """Write an HDU with new pixels; `folder` is one with room for a temporary file."""
     bitpix = -8 * plane.array.dtype.itemsize
     if hdu.is_compressed or compress:
-        table, heap = _compressed(hdu, plane.array)
-        if hdu.is_compressed:
-            cards = _merged_table(hdu.cards, table)
-        else:
-            if hdu.cards[0].startswith(b"SIMPLE"):
-                out.write(header_bytes(_EMPTY_PRIMARY))
-            cards = _as_table(_new_image(hdu.cards, "", bitpix), table)
-        _write_hdu(out, _with_provenance(cards, plane), lambda: iter((heap,)))
+        with tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY, prefix="evensky", dir=str(folder)) as heap:
+            table, rows = _compressed(hdu, plane.array, heap)
+            if hdu.is_compressed:
+                cards = _merged_table(hdu.cards, table)
+            else:
+                if hdu.cards[0].startswith(b"SIMPLE"):
+                    out.write(header_bytes(_EMPTY_PRIMARY))
+                cards = _as_table(_new_image(hdu.cards, "", bitpix), table)
+            _write_hdu(out, _with_provenance(cards, plane), lambda: itertools.chain((rows,), _pieces(heap)))
     else:
         cards = _new_image(hdu.cards, "", bitpix)
         _write_hdu(out, _with_provenance(cards, plane), lambda: _bands(plane.array))
 
 
-def _bands(array: np.ndarray) -> Iterator[bytes]:
-    """Iterate over the bytes of an image in the byte order of FITS."""
+def write_compressed(out: Any, cards: Sequence[bytes], array: Any, folder: Path) -> None:
+    """Write an image as an extension that is compressed row by row, without loss.
+
+    Parameters
+    ----------
+    out : binary file
+    cards : sequence of bytes
+        Those of the image if it were not compressed, without END. CHECKSUM and DATASUM are computed if they are there.
+    array : array of two axes, of which bands of rows are read
+        In native byte order.
+    folder : Path
+        Folder with room for a temporary file.
+    """
+    with tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY, prefix="evensky", dir=str(folder)) as heap:
+        table, rows = _compressed(_Hdu(0, list(cards), 0, 0), array, heap)
+        _write_hdu(out, _as_table(cards, table), lambda: itertools.chain((rows,), _pieces(heap)))
+
+
+def _pieces(file: Any) -> Iterator[bytes]:
+    """Iterate over the bytes of a file, from its start."""
+    file.seek(0)
+    while piece := file.read(_PIECE):
+        yield piece
+
+
+def _bands(array: Any) -> Iterator[memoryview]:
+    """Iterate over the bytes of an image in the byte order of FITS; the next piece overwrites them."""
     rows = array.reshape(-1, array.shape[-1]) if array.ndim != 2 else array
-    for part in row_bands(*rows.shape):
-        band = rows[part]
-        yield band.astype(band.dtype.newbyteorder(">"), order="C").tobytes()
+    stored = rows.dtype.newbyteorder(">")
+    height, width = rows.shape
+    bands = list(row_bands(height, width, _PIECE // stored.itemsize))
+    piece = np.empty((bands[0].stop, width), stored)
+    for part in bands:
+        band = piece[: part.stop - part.start]
+        band[...] = rows[part]
+        yield band.reshape(-1).view(np.uint8).data
 
 
 def _new_image(cards: Iterable[bytes], prefix: str, bitpix: int) -> list[bytes]:
@@ -269,10 +390,10 @@ def _with_provenance(cards: Sequence[bytes], plane: NewPlane) -> list[bytes]:
     return edited
 
 
-def _write_hdu(out: Any, cards: Sequence[bytes], pieces: Callable[[], Iterator[bytes]]) -> None:
+def _write_hdu(out: Any, cards: Sequence[bytes], pieces: Callable[[], Iterator[bytes | memoryview]]) -> None:
     """Write an HDU; compute the sums anew that its header has."""
     if any(keyword_of(card) in ("CHECKSUM", "DATASUM") for card in cards):
-        cards = _with_sums(cards, added(pieces()))
+        cards = with_sums(cards, added(pieces()))
     out.write(header_bytes(cards))
     size = 0
     for piece in pieces():
@@ -281,7 +402,8 @@ def _write_hdu(out: Any, cards: Sequence[bytes], pieces: Callable[[], Iterator[b
     out.write(bytes(-size % BLOCK))
 
 
-def _with_sums(cards: Sequence[bytes], datasum: int) -> list[bytes]:
+def with_sums(cards: Sequence[bytes], datasum: int) -> list[bytes]:
+    """Return the cards of an HDU with CHECKSUM and DATASUM, if it has them, for data of a given sum."""
     # Without the time of the computation, which tools put into the comments: the same pixels give the same bytes.
     new = {
         "CHECKSUM": new_cards("CHECKSUM", "0" * 16, "HDU checksum"),
@@ -320,26 +442,71 @@ _OLD_TILES = re.compile(
 )
 
 
-def _compressed(hdu: _Hdu, array: np.ndarray) -> tuple[dict[str, int | str], bytes]:
-    """Compress an image by tiles without loss.
+def _compressed(hdu: _Hdu, array: Any, heap: Any) -> tuple[dict[str, int | str], bytes]:
+    """Compress an image by tiles without loss, in bands of whole rows of tiles.
+
+    Parameters
+    ----------
+    hdu : _Hdu
+    array : ndarray or ScratchPlane
+    heap : binary file
+        Empty file for the compressed tiles.
 
     Returns
     -------
-    (cards, data)
-        Values of the table's structural cards, and the bytes of the table with its heap.
+    (cards, rows)
+        Values of the table's structural cards, and the bytes of the table's rows, which the heap follows.
     """
-    from astropy.io import fits
-
     old = next((card for card in hdu.cards if keyword_of(card) == "ZCMPTYPE"), b"").decode("latin-1")
     algorithm = next((name for name in _ALGORITHMS if name in old), "GZIP_2")
+    values: dict[str, int | str] = {}
+    tables, longest = [], 0
+    for shape, band in _bands_of_tiles(hdu, array):
+        cards, table, tiles = _compressed_band(band.reshape(shape), algorithm, hdu.tile_shape)
+        values = values or cards  # the tiles of the last band may be lower
+        table[:, 1] += heap.tell()
+        heap.write(tiles)
+        tables.append(table)
+        longest = max(longest, int(table[:, 0].max()))
+    table = np.concatenate(tables)
+    # Places beyond 2 GB need 64 bits.
+    wide = heap.tell() > np.iinfo(np.int32).max
+    values["NAXIS1"], values["NAXIS2"], values["PCOUNT"] = 16 if wide else 8, len(table), heap.tell()
+    values["TFORM1"] = f"1{'Q' if wide else 'P'}B({longest})"
+    values["ZQUANTIZ"] = "NONE"
+    return values, table.astype(">i8" if wide else ">i4").tobytes()
+
+
+def _bands_of_tiles(hdu: _Hdu, array: Any) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+    """Iterate over the shapes and pixels of bands of whole rows of tiles; a small image is one band."""
+    shape = hdu.shape
+    axis = next((n for n, size in enumerate(shape) if size != 1), 0)  # that of the rows
+    height, width = shape[axis], math.prod(shape[axis + 1 :])
+    tile = hdu.tile_shape[axis]
+    step = max(band_height(width) // tile, 1) * tile
+    if step >= height:
+        yield shape, np.array(array[...], copy=True)
+        return
+    for start in range(0, height, step):
+        stop = min(start + step, height)
+        yield (*shape[:axis], stop - start, *shape[axis + 1 :]), np.array(array[start:stop], copy=True)
+
+
+def _compressed_band(
+    pixels: np.ndarray, algorithm: str, tile_shape: tuple[int, ...]
+) -> tuple[dict[str, int | str], np.ndarray, bytes]:
+    """Return the structural cards of a table of tiles, its rows (length and place of each tile), and its heap."""
+    from astropy.io import fits
+
     made = fits.CompImageHDU(
-        np.array(array, copy=True).reshape(hdu.shape),
+        pixels,
         compression_type=algorithm,
-        tile_shape=hdu.tile_shape,
+        tile_shape=tuple(min(tile, size) for tile, size in zip(tile_shape, pixels.shape, strict=True)),
         quantize_level=0,  # no quantisation
     )
     buffer = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), made]).writeto(buffer)
+    clear_tile_times(buffer)
     table = _scan(buffer, Path("compressed image"))[1]
     values: dict[str, int | str] = {}
     for card in table.cards:
@@ -349,9 +516,11 @@ def _compressed(hdu: _Hdu, array: np.ndarray) -> tuple[dict[str, int | str], byt
                 values[keyword] = text[1].decode("ascii").rstrip()
             elif number := re.match(rb" *(-?\d+)", card[9:]):
                 values[keyword] = int(number[1])
-    values["ZQUANTIZ"] = "NONE"
     start = table.start + table.header_size
-    return values, buffer.getvalue()[start : start + table.data_size]
+    size = int(values["NAXIS1"]) * int(values["NAXIS2"])
+    assert (values["TFIELDS"], values["NAXIS1"]) == (1, 8)  # without quantisation there is one column
+    rows = np.frombuffer(buffer.getbuffer()[start : start + size], ">i4").astype(np.int64).reshape(-1, 2)
+    return values, rows, buffer.getbuffer()[start + size : start + table.data_size].tobytes()
 
 
 def _merged_table(cards: Sequence[bytes], table: Mapping[str, int | str]) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["write_hdus", "write_image_plane", "write_planes"]
+__all__ = ["name_planes", "stand_in", "with_cards", "write_hdus", "write_image_plane", "write_planes"]
 
 import math
 import shutil
@@ -17,9 +17,10 @@ from .._planes import DEFAULT_PLANES
 from .atomic import atomic_path
 from .headers import kept_cards, wcs_cards, without_wcs
 from .planes import FitsPlanes
+from .tile_times import clear_tile_times
 
 
-def _with_cards(hdu: Any, cards: Iterable[Any], kind: str, x0: int, y0: int) -> Any:
+def with_cards(hdu: Any, cards: Iterable[Any], kind: str, x0: int, y0: int) -> Any:
     """Add the cards of the WCS, of the plane's kind and of the pixel origin to an HDU."""
     taken = False  # whether the alternate WCS A, which has the pixel origin in LSST's files, maps to the sky
     for card in cards:
@@ -38,12 +39,15 @@ def _with_cards(hdu: Any, cards: Iterable[Any], kind: str, x0: int, y0: int) -> 
 
 def write_hdus(hdus: Any, path: str | Path, overwrite: bool) -> None:
     """Write HDUs to a file that appears whole or not at all."""
-    with atomic_path(path, overwrite=overwrite) as temporary, temporary.open("wb") as handle:
+    with atomic_path(path, overwrite=overwrite) as temporary:
         # Written to a handle, as astropy guesses the compression from a name, and this one ends in .tmp.
-        hdus.writeto(handle, output_verify="silentfix")
+        with temporary.open("wb") as handle:
+            hdus.writeto(handle, output_verify="silentfix")
+        with temporary.open("r+b") as file:
+            clear_tile_times(file)
 
 
-def _stand_in(array: np.ndarray) -> np.ndarray:
+def stand_in(array: np.ndarray) -> np.ndarray:
     """Return zeros of an array's size that take no memory; headers are made from them."""
     return np.broadcast_to(np.zeros((), array.dtype.newbyteorder(">")), array.shape)
 
@@ -128,11 +132,11 @@ def write_planes(
             # No quantisation, which would lose the last bits of the noise.
             made = fits.CompImageHDU(np.array(array), name=kind, compression_type=algorithm, quantize_level=0)
         else:
-            made = fits.ImageHDU(_stand_in(array), name=kind)
-        return _with_cards(made, wcs, kind, planes.x0, planes.y0)
+            made = fits.ImageHDU(stand_in(array), name=kind)
+        return with_cards(made, wcs, kind, planes.x0, planes.y0)
 
     mask_hdu = plane(planes.mask, "MASK", "RICE_1")
-    _name_planes(mask_hdu.header, DEFAULT_PLANES if planes.mask_planes is None else planes.mask_planes)
+    name_planes(mask_hdu.header, DEFAULT_PLANES if planes.mask_planes is None else planes.mask_planes)
     hdus = [primary, plane(planes.image, "IMAGE", "GZIP_2"), mask_hdu, plane(planes.variance, "VARIANCE", "GZIP_2")]
     if compress:
         write_hdus(fits.HDUList(hdus), path, overwrite)
@@ -141,7 +145,7 @@ def write_planes(
         _write_by_bands(list(zip(hdus, arrays, strict=True)), path, overwrite)
 
 
-def _name_planes(header: Any, planes: Mapping[str, int]) -> None:
+def name_planes(header: Any, planes: Mapping[str, int]) -> None:
     """Add the cards that name the planes of a mask."""
     for name, bit in sorted(planes.items(), key=lambda item: item[1]):
         keyword = f"MP_{name}"
@@ -186,11 +190,11 @@ def write_image_plane(
     from astropy.io import fits
 
     before = Path(path) if append and Path(path).exists() else None
-    hdu = fits.PrimaryHDU(_stand_in(image)) if before is None else fits.ImageHDU(_stand_in(image))
+    hdu = fits.PrimaryHDU(stand_in(image)) if before is None else fits.ImageHDU(stand_in(image))
     for card in kept_cards(header):
         hdu.header.append(card, end=True)
     if mask_planes is not None:
         hdu.header["EXTTYPE"] = "MASK"
-        _name_planes(hdu.header, mask_planes)
+        name_planes(hdu.header, mask_planes)
     hdu.header["LTV1"], hdu.header["LTV2"] = -x0, -y0
     _write_by_bands([(hdu, image)], path, overwrite, before)

@@ -42,6 +42,8 @@ class AngleUnit:
 
     def __init__(self, size: float, name: str = "") -> None:
         self._size = real(size, "The size of a unit in radians")
+        if not isinstance(name, str):
+            raise WrongTypeError(f"The name of a unit is {shown(name)}; it must be a text")
         self._name = name
 
     def __mul__(self, number: Any) -> Angle:
@@ -67,6 +69,11 @@ arcseconds = AngleUnit(math.pi / 180 / 3600, "arcseconds")
 milliarcseconds = AngleUnit(math.pi / 180 / 3600000, "milliarcseconds")
 
 
+def _check_unit(units: Any) -> None:
+    if not isinstance(units, AngleUnit):
+        raise WrongTypeError(f"units is {shown(units)}; it must be a unit such as evensky.geom.degrees")
+
+
 class Angle:
     """Angle with its unit; it is kept in radians.
 
@@ -87,12 +94,12 @@ class Angle:
     __array_ufunc__ = None
 
     def __init__(self, value: Any = 0.0, units: AngleUnit = radians) -> None:
-        if not isinstance(units, AngleUnit):
-            raise WrongTypeError(f"units is {shown(units)}; it must be a unit such as evensky.geom.degrees")
+        _check_unit(units)
         self._radians: float = value._radians if isinstance(value, Angle) else real(value, "An angle") * units._size
 
     def asAngularUnits(self, units: AngleUnit) -> float:
         """Return the angle in a unit."""
+        _check_unit(units)
         return self._radians / units._size
 
     def asRadians(self) -> float:
@@ -124,11 +131,15 @@ class Angle:
 
     def wrapNear(self, reference: Angle) -> Angle:
         """Return the angle that is equal but for whole turns and within [-pi, pi) of another."""
+        if not isinstance(reference, Angle):
+            raise WrongTypeError(f"reference is {shown(reference)}; it must be an Angle")
         wrapped = (self._radians - reference._radians + math.pi) % _TURN - math.pi
         return Angle(reference._radians + (-math.pi if wrapped >= math.pi else wrapped))
 
     def separation(self, other: Angle) -> Angle:
         """Return the signed difference from another angle, within [-pi, pi)."""
+        if not isinstance(other, Angle):
+            raise WrongTypeError(f"other is {shown(other)}; it must be an Angle")
         return (self - other).wrapCtr()
 
     def __float__(self) -> float:
@@ -148,7 +159,7 @@ class Angle:
     def __truediv__(self, divisor: Any) -> Any:
         number = divisor._radians if isinstance(divisor, Angle) else real(divisor, "A divisor")
         if number == 0:
-            raise InvalidParameterError(f"{self!r} cannot be divided by {divisor!r}; any other number is allowed")
+            raise InvalidParameterError(f"{self!r} cannot be divided by {shown(divisor)}; any other number is allowed")
         return self._radians / number if isinstance(divisor, Angle) else Angle(self._radians / number)
 
     def __neg__(self) -> Angle:

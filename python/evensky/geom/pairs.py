@@ -168,7 +168,7 @@ class CoordinateExpr2:
 
 def _index_of_pair(index: Any) -> int:
     if index not in (0, 1, -1, -2):
-        raise OutOfRangeError(f"Index {index} is outside a pair; it must be 0 or 1")
+        raise OutOfRangeError(f"Index {shown(index)} is outside a pair; it must be 0 or 1")
     return operator.index(index)
 
 

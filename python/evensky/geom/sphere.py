@@ -86,7 +86,9 @@ class SpherePoint:
 
     def __getitem__(self, index: int) -> Angle:
         if index not in (0, 1, -1, -2):
-            raise OutOfRangeError(f"Index {index} is outside a position; it must be 0 (longitude) or 1 (latitude)")
+            raise OutOfRangeError(
+                f"Index {shown(index)} is outside a position; it must be 0 (longitude) or 1 (latitude)"
+            )
         return (self._longitude, self._latitude)[index]
 
     def __eq__(self, other: object) -> bool:

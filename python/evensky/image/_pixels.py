@@ -28,6 +28,7 @@ import numpy as np
 from .._checks import real_number, shown
 from ..errors import InvalidParameterError, LengthError, LogicError, OutOfRangeError
 from ..errors import TypeError as WrongTypeError
+from ..fits.scratch import ScratchPlane
 from ..geom import Box2I, Extent2I, Point2I, trusted_box, trusted_point
 from .positions import indexToPosition, positionToIndex, xOrY
 
@@ -182,7 +183,7 @@ class Boxed:
             rows = _bounds(places[1], corner.y, self.getHeight(), "y", origin)
             return self._part(slice(*rows), slice(*columns))
         raise WrongTypeError(
-            f"Index {index!r} is none of: [x, y], [x, y, origin], [box], [box, origin], [xSlice, ySlice]"
+            f"Index {shown(index)} is none of: [x, y], [x, y, origin], [box], [box, origin], [xSlice, ySlice]"
         )
 
     def _pixel_index(self, index: Any) -> tuple[int, int] | None:
@@ -283,7 +284,7 @@ def part_of(source: _BoxedT, rest: Sequence[Any], deep: bool) -> tuple[_BoxedT, 
             deep = value
         else:
             raise WrongTypeError(
-                f"{type(source).__name__} made from another takes a box, an origin and deep; got {value!r}"
+                f"{type(source).__name__} made from another takes a box, an origin and deep; got {shown(value)}"
             )
     return (source if box is None else source.subset(box, origin)), deep
 
@@ -339,11 +340,32 @@ def regular(array: Any) -> np.ndarray:
 
 
 class PixelPlane(Boxed):
-    """Base class of images and masks: one plane of pixels in a numpy array."""
+    """Base class of images and masks: one plane of pixels in a numpy array.
+
+    The pixels may be on disk. Their array is then a map of the file, which is made whenever it is asked for and lasts
+    as long as it is used, so that few planes need address space at the same time.
+    """
 
     dtype: ClassVar[Any]
     _array: np.ndarray
+    _on_disk: ScratchPlane
     _xy0: Point2I
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_array" and "_on_disk" in self.__dict__:
+            return self._on_disk.mapped()
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        if (plane := state.pop("_on_disk", None)) is not None:
+            state["_array"] = plane[...]
+        return state
+
+    @property
+    def bands(self) -> np.ndarray | ScratchPlane:
+        """Pixels to be read and written in bands of rows: the array, or the plane on disk, which is not mapped."""
+        return self.__dict__.get("_on_disk") or self._array
 
     @classmethod
     def _of(cls, array: np.ndarray, x0: int = 0, y0: int = 0) -> Self:
@@ -364,9 +386,16 @@ class PixelPlane(Boxed):
         first = args[0] if args else None
         if isinstance(first, PixelPlane):
             source, deep = part_of(first, args[1:], deep)
-            same = source._array.dtype == np.dtype(self.dtype)
-            self._array = source._array if same and not deep else self._converted(source._array)
             self._xy0 = source.getXY0() if xy0 is None else Point2I(xy0)
+            same = source.bands.dtype == np.dtype(self.dtype)
+            if same and not deep and isinstance(source.bands, ScratchPlane):
+                self._on_disk = source.bands
+                return
+            self._array = source._array if same and not deep else self._converted(source._array)
+            return
+        if isinstance(first, ScratchPlane) and first.dtype == np.dtype(self.dtype):
+            self._on_disk = first
+            self._xy0 = Point2I(0, 0) if xy0 is None else Point2I(xy0)
             return
         if isinstance(first, np.ndarray) or (isinstance(first, list) and first and isinstance(first[0], list)):
             if len(args) > 1:
@@ -419,7 +448,7 @@ class PixelPlane(Boxed):
         """Return a number, an array or the pixels of another plane in the dtype of this plane."""
         given = values._array if isinstance(values, PixelPlane) else regular(values)
         if given.dtype.kind not in "biuf":
-            raise WrongTypeError(f"{values!r} has dtype {given.dtype}; pixels are real numbers")
+            raise WrongTypeError(f"{shown(values)} has dtype {given.dtype}; pixels are real numbers")
         return self._converted(given)
 
     def _number(self, value: Any) -> np.ndarray:
@@ -470,10 +499,10 @@ class PixelPlane(Boxed):
             case _:
                 raise WrongTypeError(
                     f"{name} takes width and height, an Extent2I, a Box2I, an array, another image or a file; "
-                    f"got {args!r}"
+                    f"got {shown(args)}"
                 )
         if len(rest) > 1:
-            raise WrongTypeError(f"{name} takes one initial value after its size; got {tuple(rest)!r}")
+            raise WrongTypeError(f"{name} takes one initial value after its size; got {shown(tuple(rest))}")
         if rest:
             fill = rest[0]
         if width < 0 or height < 0:
@@ -497,10 +526,10 @@ class PixelPlane(Boxed):
         return np.array(self._array, dtype=dtype, copy=copy)
 
     def getWidth(self) -> int:
-        return int(self._array.shape[1])
+        return int(self.bands.shape[1])
 
     def getHeight(self) -> int:
-        return int(self._array.shape[0])
+        return int(self.bands.shape[0])
 
     def getXY0(self) -> Point2I:
         return trusted_point(self._xy0.x, self._xy0.y)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["BAD_PLANES", "DEFAULT_PLANES", "MAX_PLANES", "Mask", "MaskPixel", "MaskX", "translate_mask"]
 
-import threading
 from collections.abc import Iterable, Mapping
 from functools import partial, update_wrapper
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from .. import errors
 from .._checks import shown, whole_number
+from .._locks import process_lock
 from .._planes import BAD_PLANES, DEFAULT_PLANES, MAX_PLANES, check_plane_name, checked_planes, signed_bits
 from ..errors import NotFoundError, OutOfRangeError
 from ..errors import TypeError as WrongTypeError
@@ -23,7 +23,7 @@ from ._files import FileArguments, file_arguments, fill_metadata, write_mode
 from ._pixels import PixelPlane, check_same_size, is_path, with_keywords
 
 # Guards the numbers of planes: threads that add planes at the same time must not give the same number to two of them.
-_numbering = threading.RLock()
+_numbering = process_lock()
 
 
 def _find(planes: Mapping[str, int], name: str) -> int:
@@ -31,7 +31,7 @@ def _find(planes: Mapping[str, int], name: str) -> int:
         return planes[name]
     except KeyError:
         known = ", ".join(sorted(planes, key=planes.__getitem__)) or "none"
-        raise NotFoundError(f"There is no mask plane {name!r}; the known ones are {known}") from None
+        raise NotFoundError(f"There is no mask plane {shown(name)}; the known ones are {known}") from None
 
 
 def _add(planes: dict[str, int], name: str, lost: Mapping[str, int] | None = None, best: int | None = None) -> int:
@@ -53,7 +53,9 @@ def _add(planes: dict[str, int], name: str, lost: Mapping[str, int] | None = Non
             taken = {*planes.values(), *(bit for other, bit in (lost or {}).items() if other != name)}
             free = [bit for bit in range(MAX_PLANES) if bit not in taken]
             if not free:
-                raise errors.RuntimeError(f"Mask plane {name!r} cannot be added: all {MAX_PLANES} planes are taken")
+                raise errors.RuntimeError(
+                    f"Mask plane {shown(name)} cannot be added: all {MAX_PLANES} planes are taken"
+                )
             best = (lost or {}).get(name, best)
             planes[name] = best if best in free else free[0]
         return planes[name]
@@ -230,7 +232,7 @@ class Mask(PixelPlane):
     def getPlaneBitMask(mask: Mask | None, name: str | Iterable[str]) -> int:  # noqa: N805
         """Return the bits of one or several planes; raise NotFoundError, which lists the known planes, for others."""
         if not isinstance(name, Iterable):
-            raise WrongTypeError(f"Mask planes must be given by one name or several; got {name!r}")
+            raise WrongTypeError(f"Mask planes must be given by one name or several; got {shown(name)}")
         names = (name,) if isinstance(name, str) else tuple(name)
         bits = 0
         for one in names:
@@ -308,6 +310,8 @@ class Mask(PixelPlane):
     def parseMaskPlaneMetadata(metadata: Any) -> dict[str, int]:
         """Return the names and numbers of planes that metadata have, as ``MP_<NAME>``."""
         pairs = metadata.toDict() if hasattr(metadata, "toDict") else metadata
+        if not isinstance(pairs, Mapping):
+            raise WrongTypeError(f"metadata is {shown(metadata)}; a mapping of names to values is needed")
         return checked_planes({key[3:]: whole_number(pairs[key], key) for key in pairs if key.startswith("MP_")})
 
     def getAsString(self, x: int, y: int) -> str:

@@ -20,11 +20,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .._bands import row_bands
 from .._checks import real_number, shown
-from .._planes import MAX_PLANES
 from ..errors import TypeError as WrongTypeError
-from ..fits.planes import FitsPlanes, read_planes
+from ..fits.planes import FitsPlanes, name_by_value, read_planes
 from ..fits.writing import write_planes
 from ..geom import Box2I, Point2I
 from ._files import FileArguments, file_arguments, fill_metadata, write_mode
@@ -467,26 +465,10 @@ def masked_image_from_planes(planes: FitsPlanes) -> MaskedImage:
     """
     names = planes.mask_planes
     if names is None and planes.description is not None and planes.description.mask is not None:
-        names = _named_by_value(planes)
+        names = name_by_value(planes)
     image: Image = Image(planes.image, xy0=(planes.x0, planes.y0))
     masked: MaskedImage = MaskedImage(image, Mask(planes.mask, mask_planes=names), ImageF(planes.variance))
     return masked
-
-
-def _named_by_value(planes: FitsPlanes) -> dict[str, int]:
-    """Name the bits that a mask has, and add the plane BAD to it if a bit is free."""
-    used = 0
-    for rows in row_bands(*planes.mask.shape):
-        used |= int(np.bitwise_or.reduce(planes.mask[rows], axis=None)) & 0xFFFFFFFF
-    names = {str(1 << bit): bit for bit in range(MAX_PLANES) if used >> bit & 1}
-    free = next((bit for bit in range(MAX_PLANES) if not used >> bit & 1), None)
-    if free is not None:
-        names["BAD"] = free
-        bad, plane = (np.uint32(bits).view(np.int32) for bits in ((planes.bad or 0) | planes.reject, 1 << free))
-        for rows in row_bands(*planes.mask.shape):
-            part = planes.mask[rows]
-            part[part & bad != 0] |= plane
-    return names
 
 
 def planes_of_masked_image(masked: MaskedImage) -> FitsPlanes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .._checks import real_number, shown, whole_number
+from .._text import visible
 from ..errors import NotFoundError
 from ..errors import TypeError as WrongTypeError
 from ..fits.hdus import named_headers
@@ -26,7 +27,7 @@ class MissingNameError(NotFoundError, KeyError):
     """Name that the metadata do not have; the message lists similar ones."""
 
     def __str__(self) -> str:
-        return Exception.__str__(self)
+        return visible(Exception.__str__(self))
 
 
 class PropertyList:
@@ -72,7 +73,7 @@ class PropertyList:
         header: Any = self
         if name not in header:
             known = ", ".join(sorted(self.names())[:20]) or "none"
-            raise MissingNameError(f"There is no {name!r} in the metadata; they have {known}")
+            raise MissingNameError(f"There is no {shown(name)} in the metadata; they have {known}")
         return [_value_of(header[name, place]) for place in range(header.count(name))]
 
     def getScalar(self, name: str) -> Any:

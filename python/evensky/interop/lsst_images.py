@@ -33,6 +33,7 @@ from .._checks import shown
 from ..errors import FitsError, InvalidParameterError, LengthError
 from ..fits.atomic import atomic_path
 from ..fits.opening import opened
+from ..fits.tiles import try_tiles
 from ..geom import Box2I, Extent2I, Point2I, box_numbers
 from ..image import Exposure, Image, ImageF, Mask, MaskedImage
 from ..image.foreign import Planes, is_lsst_images
@@ -364,6 +365,8 @@ def _read(path: str | Path) -> Any:
     with opened(path) as hdus:
         if "JSONADDR" in hdus[0].header:
             return serialization.read_archive(str(path), format="fits")
+        for hdu in hdus:  # the reader would crash on damaged tiles
+            try_tiles(hdu, path)
         planes = [card[3:] for hdu in hdus for card in hdu.header if card.startswith("MP_")]
     # The table of the reader lacks planes of some instruments, and the reader refuses pixels that have them.
     known = _descriptions()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .._checks import byte_limit
 from ..fits.planes import read_planes
 from ..fits.writing import write_image_plane, write_planes
 from ..image import Exposure, Image, MaskedImage
@@ -25,6 +26,7 @@ def read_exposure(
     good_bits: str | Iterable[str] | None = None,
     dtype: Any = None,
     scratch: str | Path | None = None,
+    max_unpacked: int | str | None = None,
 ) -> Exposure:
     """Read an exposure from a FITS file, in LSST's layout or another.
 
@@ -50,6 +52,9 @@ def read_exposure(
     scratch : str or Path, optional
         Folder in which pixels are kept, in files without names, instead of in memory. For images larger than memory,
         which are read in bands unless the file is compressed as a whole.
+    max_unpacked : int or str, optional
+        Number of bytes to which a compressed file may be unpacked. By default 256 MiB, or 1100 times the size of a file
+        above 1 MiB, but no more than half of the memory for a file that is compressed as a whole.
 
     Returns
     -------
@@ -72,6 +77,7 @@ def read_exposure(
         good_bits=good_bits,
         dtype=dtype,
         scratch=scratch,
+        max_unpacked=byte_limit(max_unpacked, "max_unpacked"),
     )
     return exposure_from_planes(planes)
 

@@ -7,12 +7,15 @@ __all__ = [
     "fill_pattern",
     "fill_selection",
     "find_file",
+    "refuse_one_name",
     "refuse_twice",
     "unique_labels",
 ]
 
 import os
 import re
+import stat
+import string
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,16 +29,41 @@ from ..fits.descriptions import Selection
 _ENDING = re.compile(r"(\.fits|\.fit|\.fts|\.asdf)?(\.gz|\.bz2|\.xz|\.zip|\.fz)?$", re.IGNORECASE)
 
 
-def refuse_twice(paths: Sequence[str | Path]) -> None:
-    """Raise an error if a path is given more than once, as a file cannot be matched to itself.
+def refuse_one_name(paths: object) -> None:
+    """Raise an error if a sequence of exposures or files is a single name, whose letters would be taken for names.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
     """
-    for path, times in Counter(map(os.path.abspath, paths)).items():
+    if isinstance(paths, str | bytes | os.PathLike):
+        name = os.fsdecode(paths)
+        raise InvalidParameterError(
+            f"{printable(repr(name))} is one name, and a sequence of exposures is needed; put it into a list: "
+            f"[{printable(repr(name))}]"
+        )
+
+
+def refuse_twice(paths: Sequence[str | Path]) -> None:
+    """Raise an error if a file is given more than once, under one name or as a link, as it cannot be matched to itself.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+    """
+    for name, times in Counter(map(os.path.abspath, paths)).items():
         if times > 1:
-            raise InvalidParameterError(f"{printable(path)} is given more than once")
+            raise InvalidParameterError(f"{printable(name)} is given more than once")
+    first: dict[tuple[int, int], str | Path] = {}
+    for path in paths:
+        try:
+            state = os.stat(path)
+        except (OSError, ValueError):  # told when the file is opened
+            continue
+        if stat.S_ISREG(state.st_mode) and (state.st_dev, state.st_ino) in first:
+            other = printable(str(first[state.st_dev, state.st_ino]))
+            raise InvalidParameterError(f"{printable(str(path))} is the same file as {other}; give it once")
+        first[state.st_dev, state.st_ino] = path
 
 
 def unique_labels(paths: Sequence[Path]) -> list[str]:
@@ -43,16 +71,17 @@ def unique_labels(paths: Sequence[Path]) -> list[str]:
 
     def stem(path: Path) -> str:
         name = printable(path.name)
-        return _ENDING.sub("", name, count=1) or name
+        return _ENDING.sub("", name, count=1).strip() or name
 
     labels = [stem(path) for path in paths]
+    times = Counter(labels)
     folders = [os.path.dirname(os.path.abspath(path)) for path in paths]  # realpath would not accept every name
     if len(set(folders)) > 1:
         labels = [
-            f"{printable(os.path.basename(folder))}_{label}" if labels.count(label) > 1 else label
+            f"{printable(os.path.basename(folder))}_{label}" if times[label] > 1 else label
             for folder, label in zip(folders, labels, strict=True)
         ]
-    repeated = {label for label in labels if labels.count(label) > 1}
+    repeated = {label for label, count in Counter(labels).items() if count > 1}
     taken = set(labels)
     counts = dict.fromkeys(repeated, 0)
     for index, label in enumerate(labels):
@@ -82,6 +111,10 @@ def find_file(path: Path, files: Sequence[Path]) -> int | None:
     return None
 
 
+# What a pattern may name.
+_NAMES = ("stem", "name", "dir", "extname", "extver")
+
+
 class _Replaceable:
     """Text with a format ``s/OLD/NEW/``, which replaces a part of it, and no attributes or items."""
 
@@ -92,6 +125,8 @@ class _Replaceable:
         parts = how.split(how[1]) if len(how) > 1 and how[0] == "s" else []
         if len(parts) == 4 and parts[1] and not parts[3]:
             return self._text.replace(parts[1], parts[2])
+        if re.search(r"\d{4}", how):  # a width takes memory of its size
+            raise ValueError(f"a width of {how[-20:]}; it must be less than 1000")
         return format(self._text, how)
 
 
@@ -107,6 +142,9 @@ def fill_pattern(pattern: str, path: Path, stem: str) -> str:
         If the pattern has anything else in braces.
     """
     try:
+        for _, name, how, _ in string.Formatter().parse(pattern):
+            if name is not None and (name not in _NAMES or "{" in (how or "")):
+                raise ValueError(f"{{{name}}} is unknown")
         return pattern.format(
             stem=_Replaceable(stem),
             name=_Replaceable(path.name),

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 __all__ = ["bad_bits_of", "changed_errors", "describe", "errors_in_sense", "read_image", "rewrite_file"]
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from .._bands import row_bands
 from .._planes import signed_bits
+from ..fits.atomic import Permit
 from ..fits.contents import describe_file
 from ..fits.descriptions import FileDescription, ImageDescription, Selection, Sense, VarianceDescription
+from ..fits.digests import FileState
 from ..fits.planes import read_described, read_errors
 from ..fits.rewriting import NewPlane, rewrite
+from ..fits.scratch import Scratch, ScratchPlane
 from ..image import Exposure
 from ..image.exposure import exposure_from_planes
 from .roman import describe_asdf, is_asdf, read_asdf, rewrite_asdf
 
 
-def describe(path: Path, selection: Selection | None = None) -> FileDescription:
+def describe(
+    path: Path,
+    selection: Selection | None = None,
+    look: Callable[[Any, FileDescription], object] | None = None,
+    *,
+    with_wcs: bool = True,
+) -> FileDescription:
     """Describe a file from its headers.
 
     Parameters
@@ -27,6 +38,10 @@ def describe(path: Path, selection: Selection | None = None) -> FileDescription:
     path : Path
     selection : Selection, optional
         Choices of the user.
+    look : callable, optional
+        Called with the HDUs of a FITS file while it is open, and with its description.
+    with_wcs : bool, optional
+        Whether the WCS of the images are wanted.
 
     Raises
     ------
@@ -36,17 +51,23 @@ def describe(path: Path, selection: Selection | None = None) -> FileDescription:
         For a mask plane that the file does not have.
     """
     selection = Selection() if selection is None else selection
-    return describe_asdf(path, selection) if is_asdf(path) else describe_file(path, selection)
+    if is_asdf(path):
+        return describe_asdf(path, selection)
+    return describe_file(path, selection, look, with_wcs=with_wcs)
 
 
-def read_image(image: ImageDescription, *, scratch: str | Path | None = None) -> Exposure:
+def read_image(
+    image: ImageDescription, *, scratch: str | Path | Scratch | None = None, variances: bool = True
+) -> Exposure:
     """Read a described image with its mask and variance, but without its header; its unit is in its metadata.
 
     Parameters
     ----------
     image : ImageDescription
-    scratch : str or Path, optional
+    scratch : str, Path or Scratch, optional
         Folder in which pixels are kept instead of in memory.
+    variances : bool, optional
+        Whether variances are wanted. If not, they may be unknown, but the pixels that have none are marked as always.
 
     Raises
     ------
@@ -56,7 +77,7 @@ def read_image(image: ImageDescription, *, scratch: str | Path | None = None) ->
     if is_asdf(image.path):
         exposure = exposure_from_planes(read_asdf(image, scratch=scratch))
     else:
-        exposure = exposure_from_planes(read_described(image, scratch=scratch, header=False))
+        exposure = exposure_from_planes(read_described(image, scratch=scratch, header=False, variances=variances))
     if image.unit:
         exposure.metadata["BUNIT"] = image.unit
     return exposure
@@ -68,8 +89,14 @@ def bad_bits_of(exposure: Exposure) -> int:
 
 
 def rewrite_file(
-    source: Path, target: Path, planes: Mapping[int, NewPlane], *, overwrite: bool = False, compress: bool = False
-) -> None:
+    source: Path,
+    target: Path,
+    planes: Mapping[int, NewPlane],
+    *,
+    overwrite: bool = False,
+    compress: bool = False,
+    permit: Permit | None = None,
+) -> FileState:
     """Write a copy of a file in which some images have new pixels.
 
     Parameters
@@ -81,6 +108,13 @@ def rewrite_file(
         Replace an existing file.
     compress : bool, optional
         Compress these images in tiles, without loss.
+    permit : Permit, optional
+        Right to write to the folder, see `evensky.fits.atomic.atomic_path`.
+
+    Returns
+    -------
+    FileState
+        Size and digest of the target, read before it got its name.
 
     Raises
     ------
@@ -88,34 +122,50 @@ def rewrite_file(
         If a file cannot be read or written; an existing target is then unchanged.
     """
     if not is_asdf(source):
-        rewrite(source, target, planes, overwrite=overwrite, compress=compress)
-        return
+        return rewrite(source, target, planes, overwrite=overwrite, compress=compress, permit=permit)
     image = planes[0]
-    errors = next((plane.array for number, plane in planes.items() if number), None)
-    rewrite_asdf(
-        source, target, image.array, err=errors, history=image.history, provenance=image.cards, overwrite=overwrite
+    arrays = {number: _whole(plane.array) for number, plane in planes.items()}
+    errors = next((array for number, array in arrays.items() if number), None)
+    return rewrite_asdf(
+        source,
+        target,
+        arrays[0],
+        err=errors,
+        history=image.history,
+        provenance=image.cards,
+        overwrite=overwrite,
+        permit=permit,
     )
 
 
-def changed_errors(errors: VarianceDescription, variance: np.ndarray) -> np.ndarray:
+def _whole(plane: np.ndarray | ScratchPlane) -> np.ndarray:
+    return plane.mapped() if isinstance(plane, ScratchPlane) else plane
+
+
+def changed_errors(errors: VarianceDescription, variance: np.ndarray | ScratchPlane) -> np.ndarray | ScratchPlane:
     """Return new variances in the sense of the plane of a file; where that says that there is no pixel, it is kept.
 
     Parameters
     ----------
     errors : VarianceDescription
         The plane of the file.
-    variance : ndarray of float32
+    variance : ndarray or ScratchPlane of float32
         The new variances.
 
     Returns
     -------
-    ndarray of float32
+    ndarray or ScratchPlane of float32
+        On disk if `variance` is.
     """
-    new = errors_in_sense(variance, errors.sense)
+    changed: np.ndarray | ScratchPlane = Scratch(getattr(variance, "scratch", None)).zeros(variance.shape, np.float32)
     if is_asdf(errors.path):
-        return new
-    stored = read_errors(errors, variance.shape)
-    return np.where(np.isfinite(stored) & (stored > 0), new, stored).astype(np.float32)
+        for rows in row_bands(*variance.shape):
+            changed[rows] = errors_in_sense(variance[rows], errors.sense)
+        return changed
+    for rows, stored in read_errors(errors):
+        new = errors_in_sense(variance[rows], errors.sense)
+        changed[rows] = np.where(np.isfinite(stored) & (stored > 0), new, stored)
+    return changed
 
 
 def errors_in_sense(variance: np.ndarray, sense: Sense) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 __all__ = ["describe_asdf", "is_asdf", "read_asdf", "rewrite_asdf"]
 
+import math
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from .._bands import row_bands
+from .._checks import shown
 from .._core import __version__
 from ..errors import EvenskyError, FitsError
-from ..fits.atomic import atomic_path
+from ..fits.atomic import Permit, atomic_path
 from ..fits.descriptions import (
     FileDescription,
     ImageDescription,
@@ -27,9 +30,11 @@ from ..fits.descriptions import (
     Sense,
     VarianceDescription,
 )
+from ..fits.digests import FileState, state_of
 from ..fits.opening import quiet
 from ..fits.planes import FitsPlanes
-from ..fits.scratch import Scratch
+from ..fits.scratch import Scratch, stored
+from .asdf_blocks import largest_array
 
 _LAYOUT = "Roman ASDF"
 _IMAGE = "data"
@@ -130,11 +135,11 @@ def _opened(path: Path) -> Iterator[Any]:
             raise FitsError(f"{path}: is a folder, not an ASDF file")
         if not path.exists():
             raise FitsError(f"{path}: there is no such file")
-        with (
-            _plain_types(path) as asdf,
-            asdf.open(path, ignore_unrecognized_tag=True, ignore_missing_extensions=True, memmap=False) as file,
-        ):
-            yield file
+        with _plain_types(path) as asdf:
+            largest = largest_array(path)
+            with asdf.open(path, ignore_unrecognized_tag=True, ignore_missing_extensions=True, memmap=False) as file:
+                _check_claims(file, path, largest)
+                yield file
     except FitsError:
         raise
     except EvenskyError as error:
@@ -142,8 +147,46 @@ def _opened(path: Path) -> Iterator[Any]:
     except Exception as error:  # asdf and its YAML parser raise many kinds of exceptions on broken files.
         if isinstance(error, OSError) and error.filename is not None:
             raise FitsError(f"{path}: cannot be read: {error.strerror}") from error
+        if isinstance(error, MemoryError):
+            raise FitsError(f"{path}: does not fit into memory") from error
         reason = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, _UNEXPECTED):
+            reason = "a block or an array in it is damaged"
         raise FitsError(f"{path}: cannot be read as ASDF: {reason}") from error
+
+
+# What asdf raises where blocks and arrays contradict each other in a way that it does not expect.
+_UNEXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError)
+
+
+def _nodes(tree: Any) -> Iterator[Any]:
+    """Iterate over what a tree holds, each once, though aliases may lead to it on many ways."""
+    seen: set[int] = set()
+    left = [tree]
+    while left:
+        node = left.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        if isinstance(node, Mapping):
+            left += node.values()
+        elif isinstance(node, list | tuple):
+            left += node
+
+
+def _check_claims(file: Any, path: Path, largest: int) -> None:
+    """Raise FitsError if an array is in another file, or says that it is larger than the blocks of this one."""
+    for node in _nodes(file.tree):
+        # asdf would open any file, or address of the network, that an array names.
+        if isinstance(source := getattr(node, "_source", None), str):
+            raise FitsError(f"{path}: an array of it is in another file, {shown(source)}, which is not opened")
+    roman = file.tree.get("roman")
+    for key, plane in (_planes(roman) if isinstance(roman, Mapping) else {}).items():
+        shape = tuple(plane.node.shape)
+        size = math.prod(int(one) for one in shape) * np.dtype(plane.node.dtype).itemsize
+        if any(int(one) < 0 for one in shape) or size > largest:
+            raise FitsError(f"{path}: roman.{key} says that it has shape {shape}, but no array of the file is so large")
 
 
 def _roman(file: Any, path: Path) -> Any:
@@ -220,11 +263,12 @@ def _bits(choice: Iterable[str], path: Path) -> int:
         for part in (piece.strip() for piece in str(name).split("+")):
             if part.upper() in _PLANES:
                 bits |= 1 << _PLANES[part.upper()]
-            elif part.isdecimal() and int(part) < 2**32:
+            elif re.fullmatch(r"[0-9]{1,10}", part) and int(part) < 2**32:
                 bits |= int(part)
             else:
                 raise FitsError(
-                    f"{path}: the mask has no flag {part!r}; it has {', '.join(_PLANES)}, or use the values of flags"
+                    f"{path}: the mask has no flag {shown(part)}; it has {', '.join(_PLANES)}, or use the values of "
+                    "flags"
                 )
     return bits
 
@@ -336,6 +380,8 @@ def _wcs_of(path: Path, shape: tuple[int, int]) -> tuple[Any, str]:
                 if isinstance(wcs, Mapping):
                     return None, "the WCS is not read: the package gwcs is missing"
                 return _tangent_wcs(wcs, shape) or wcs, ""
+    except MemoryError:
+        raise FitsError(f"{path}: does not fit into memory") from None
     except Exception as error:  # A broken WCS does not make the pixels unusable.
         reason = " ".join(str(error).split()) or type(error).__name__
         return None, f"the WCS cannot be read: {reason}"
@@ -418,7 +464,9 @@ def describe_asdf(path: str | Path, selection: Selection | None = None) -> FileD
     )
 
 
-def read_asdf(description: ImageDescription, *, dtype: Any = None, scratch: str | Path | None = None) -> FitsPlanes:
+def read_asdf(
+    description: ImageDescription, *, dtype: Any = None, scratch: str | Path | Scratch | None = None
+) -> FitsPlanes:
     """Read the planes of an image that `describe_asdf` has described.
 
     Pixels whose error is not positive and finite, or whose weight in a mosaic is not positive, do not count.
@@ -464,16 +512,20 @@ def read_asdf(description: ImageDescription, *, dtype: Any = None, scratch: str 
     bad = 0 if description.mask is None else description.mask.bad
     count = 0
     for rows in row_bands(*description.shape, _BAND):
-        lost = np.zeros(bits[rows].shape, bool)
+        band = bits[rows]
+        lost = np.zeros(band.shape, bool)
         if flags is not None:
-            bits[rows] = flags[rows].astype(np.int64).astype(np.uint32).view(np.int32)
+            band[...] = flags[rows].astype(np.int64).astype(np.uint32).view(np.int32)
             if not bad >> _NO_PIXEL & 1:
-                bits[rows] &= ~np.int32(1 << _NO_PIXEL)
+                band &= ~np.int32(1 << _NO_PIXEL)
         if errors is not None and description.variance is not None:
-            lost |= _convert_errors(errors[rows], description.variance.sense, variance[rows])
+            variances = variance[rows]
+            lost |= _convert_errors(errors[rows], description.variance.sense, variances)
+            stored(variance, rows, variances)
         if weight is not None:
             lost |= ~(weight[rows] > 0)
-        bits[rows][lost] |= np.int32(1 << _NO_PIXEL)
+        band[lost] |= np.int32(1 << _NO_PIXEL)
+        stored(bits, rows, band)
         count += int(np.count_nonzero(lost))
     if count:
         assumptions.append(f"{count} of {bits.size} pixels have no positive finite error or weight, and do not count")
@@ -518,7 +570,8 @@ def rewrite_asdf(
     history: Iterable[str] = (),
     provenance: Mapping[str, Any] | None = None,
     overwrite: bool = False,
-) -> None:
+    permit: Permit | None = None,
+) -> FileState:
     """Write a copy of an ASDF file of the Roman telescope with another image.
 
     The tree keeps all else, with tags and types of arrays. It gets one entry of history for each line, and a mapping
@@ -540,6 +593,13 @@ def rewrite_asdf(
         Keyword to value, or to a pair of value and comment.
     overwrite : bool, optional
         Replace an existing file.
+    permit : Permit, optional
+        Right to write to the folder, see `evensky.fits.atomic.atomic_path`.
+
+    Returns
+    -------
+    FileState
+        Size and digest of the target, read before it got its name.
 
     Raises
     ------
@@ -548,7 +608,7 @@ def rewrite_asdf(
         `err` is beyond the range of the type that the file has for it.
     """
     source, target = Path(source), Path(target)
-    with atomic_path(target, overwrite=overwrite) as temporary, _opened(source) as file:
+    with atomic_path(target, overwrite=overwrite, permit=permit) as temporary, _opened(source) as file:
         roman = _roman(file, source)
         _replace(file, roman, _IMAGE, image, source)
         if err is not None:
@@ -564,6 +624,7 @@ def rewrite_asdf(
         except Exception as error:  # The arrays that are copied are read only now, and may be broken.
             reason = " ".join(str(error).split()) or type(error).__name__
             raise FitsError(f"{target}: cannot be written as a copy of {source}: {reason}") from error
+        return state_of(temporary)
 
 
 def _plain(given: Any) -> Any:

@@ -5,12 +5,13 @@ from __future__ import annotations
 __all__ = ["FLAGS", "Thresholds", "find_flags", "have_common_pixels", "match_pair"]
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .. import _core
 from .._bands import row_bands
-from ..fits.scratch import Scratch
+from ..fits.scratch import Scratch, ScratchPlane
 from ..image import Exposure
 
 FLAGS = {
@@ -59,7 +60,7 @@ def match_pair(reference: Exposure, science: Exposure, options: _core.PairOption
     _core.PairResult
         The model and its statistics. They do not depend on where the pixels are kept.
     """
-    if getattr(getattr(science, "info", None), "scratch", None) is not None:
+    if isinstance(getattr(getattr(science, "image", None), "bands", None), ScratchPlane):
         return _match_by_bands(reference, science, options)
     planes = science.maskedImage.getArrays()
     image, mask, variance = reference.maskedImage.getArrays()
@@ -70,16 +71,17 @@ def match_pair(reference: Exposure, science: Exposure, options: _core.PairOption
 
 
 def _match_by_bands(reference: Exposure, science: Exposure, options: _core.PairOptions) -> _core.PairResult:
-    """Match exposures whose pixels are memory-mapped files.
+    """Match exposures whose pixels are on disk.
 
     The core reads the planes of both exposures side by side, several times. If they do not fit into memory, the system
     would read them from disk again and again. Therefore the difference and the sum of the variances are made first, as
     planes with NaN for bad pixels; the core reads these one after the other, and replaces the difference by the model.
+    Only these two are mapped.
     """
-    image, mask, variance = science.maskedImage.getArrays()
-    ref_image, ref_mask, ref_variance = reference.maskedImage.getArrays()
+    image, mask, variance = (plane.bands for plane in _planes_of(science))
+    ref_image, ref_mask, ref_variance = (plane.bands for plane in _planes_of(reference))
     height, width = image.shape
-    scratch = Scratch(science.info.scratch)
+    scratch = Scratch(getattr(image, "scratch", None))
     difference, summed = scratch.zeros(image.shape, image.dtype), scratch.zeros(image.shape, np.float32)
     ref_bad, bad = np.int32(options.referenceBadMask), np.int32(options.scienceBadMask)
     for rows in row_bands(height, width):
@@ -96,11 +98,18 @@ def _match_by_bands(reference: Exposure, science: Exposure, options: _core.PairO
     zeros = np.broadcast_to(np.zeros(width, image.dtype), image.shape)
     no_variance = np.broadcast_to(np.zeros(width, np.float32), image.shape)
     x0, y0 = science.getXY0()
-    result = _core.matchBackgrounds((difference, None, summed), (zeros, None, no_variance), difference, x0, y0, options)
+    pixels, variances = difference.mapped(), summed.mapped(to_change=False)
+    result = _core.matchBackgrounds((pixels, None, variances), (zeros, None, no_variance), pixels, x0, y0, options)
+    del pixels, variances
     for rows in row_bands(height, width):
         with np.errstate(invalid="ignore", over="ignore"):
             image[rows] += difference[rows]
     return result
+
+
+def _planes_of(exposure: Exposure) -> tuple[Any, Any, Any]:
+    masked = exposure.maskedImage
+    return masked.image, masked.mask, masked.variance
 
 
 def have_common_pixels(reference: Exposure, science: Exposure, reference_bad: int, science_bad: int) -> bool:
@@ -114,9 +123,11 @@ def have_common_pixels(reference: Exposure, science: Exposure, reference_bad: in
     """
     if reference.getDimensions() != science.getDimensions():
         return True
+    planes = [plane.bands for one in (reference, science) for plane in (one.image, one.mask)]
     for y in range(reference.getHeight()):  # the first row is nearly always enough
-        good = (reference.mask.array[y] & reference_bad == 0) & (science.mask.array[y] & science_bad == 0)
-        if np.isfinite(reference.image.array[y] - science.image.array[y])[good].any():
+        image, mask, other_image, other_mask = (plane[y : y + 1] for plane in planes)
+        good = (mask & reference_bad == 0) & (other_mask & science_bad == 0)
+        if np.isfinite(image - other_image)[good].any():
             return True
     return False
 

@@ -160,10 +160,9 @@ def _place_by_wcs(members: Sequence[GridMember], grids: dict[int, CelestialGrid]
     _place_without_wcs(members, base, without, placement)
     found = np.array(list(shifts.values()))
     if found.any():
-        (x0, y0), (x1, y1) = found.min(axis=0), found.max(axis=0)
-        placement.notes.append(
-            f"the exposures are placed by their WCS: whole-pixel shifts from {x0} to {x1} in x and {y0} to {y1} in y"
-        )
+        ranges = zip("xy", found.min(axis=0), found.max(axis=0), strict=True)
+        along = [f"{low} to {high} in {axis}" for axis, low, high in ranges if low != high]
+        placement.notes.append(f"the exposures are placed by their WCS: whole-pixel shifts from {' and '.join(along)}")
     named = [members[i].label for i in shifts if grids[i].frame_key != grids[base].frame_key]
     if named and all(grids[i].numbers == grids[base].numbers for i in shifts):
         verb = "has" if len(named) == 1 else "have"

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..errors import TaskError
 from ..image import MaskedImage
+from ..image.on_disk import planes_to_measure
 from ..math import MEAN, NPOINT, VARIANCE, StatisticsControl, makeStatistics
 from .units import differ, most_common_unit
 
@@ -69,7 +70,7 @@ def measure_candidate(masked_image: MaskedImage, bad: int, label: str) -> Refere
     """
     control = StatisticsControl()
     control.setAndMask(bad)
-    statistics = makeStatistics(masked_image, MEAN | NPOINT | VARIANCE, control)
+    statistics = makeStatistics(*planes_to_measure(masked_image), MEAN | NPOINT | VARIANCE, control)
     npoint = statistics.getValue(NPOINT)
     return ReferenceCandidate(
         label=label,

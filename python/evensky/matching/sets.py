@@ -74,7 +74,9 @@ def check_filters(
     return [f'{problem}; match each filter by itself, or allow it by --allow filters (allow=("filters",))'], notes
 
 
-def check_units(labels: Sequence[str], units: Sequence[str], *, allowed: bool = False) -> tuple[list[str], list[str]]:
+def check_units(
+    labels: Sequence[str], units: Sequence[str], *, allowed: bool | None = False
+) -> tuple[list[str], list[str]]:
     """Check that the pixels of exposures have the same unit.
 
     Parameters
@@ -83,8 +85,8 @@ def check_units(labels: Sequence[str], units: Sequence[str], *, allowed: bool = 
         Names of the exposures.
     units : sequence of str
         "" if unknown.
-    allowed : bool
-        Whether different units were allowed, so that they are notes.
+    allowed : bool or None
+        Whether different units were allowed, so that they are notes; None if they cannot be allowed.
 
     Returns
     -------
@@ -105,6 +107,8 @@ def check_units(labels: Sequence[str], units: Sequence[str], *, allowed: bool = 
     problem = f"units differ ({found})"
     if allowed:
         return [], [f"{problem}, which is allowed"]
+    if allowed is None:
+        return [f"{problem}; convert them to one unit first"], []
     return [f'{problem}; convert them to one unit first, or allow it by --allow units (allow=("units",))'], []
 
 

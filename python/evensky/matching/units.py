@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["check_unit", "comparable", "differ", "is_per_pixel", "most_common_unit", "unit_of"]
+__all__ = [
+    "astropy_unit",
+    "check_unit",
+    "comparable",
+    "differ",
+    "is_known",
+    "is_per_pixel",
+    "most_common_unit",
+    "unit_of",
+]
 
 import math
 import re
@@ -94,6 +103,11 @@ def check_unit(unit: str, reference: str) -> None:
         raise TaskError(f"is in {unit}, and the reference in {reference}; convert them to one unit first")
 
 
+def is_known(unit: str) -> bool:
+    """Return whether a text names a unit that can be compared with others."""
+    return _parsed(unit.strip()) is not None
+
+
 def is_per_pixel(unit: str) -> bool:
     """Return whether values in a unit grow with the area of a pixel, as counts do, and not surface brightness.
 
@@ -105,6 +119,17 @@ def is_per_pixel(unit: str) -> bool:
         return True
     bases = parsed.decompose().bases
     return not any(base.physical_type in ("angle", "solid angle") or base.name == "beam" for base in bases)
+
+
+def astropy_unit(unit: str) -> Any:
+    """Return the unit of astropy that a text such as "ADU" or "counts" stands for; dimensionless if there is none."""
+    from astropy.units import Unit
+
+    try:
+        return Unit(unit)
+    except ValueError:  # no name that astropy knows
+        found = _parsed(unit.strip())
+        return Unit("") if found is None else found
 
 
 def _plain(text: str) -> str:

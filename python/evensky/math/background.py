@@ -28,7 +28,8 @@ from .. import _core
 from .._bands import band_height, row_bands
 from .._checks import real_number
 from .._core import BackgroundControl, UndersampleStyle, stringToUndersampleStyle
-from ..draw.figures import figure_url, plot_model_grid, unit_label
+from .._text import reason_of
+from ..draw.figures import picture_url, plot_model_grid, unit_label
 from ..draw.tables import table_html
 from ..errors import EvenskyError, InvalidParameterError
 from ..geom import Box2I, box_numbers, trusted_box
@@ -435,12 +436,16 @@ def background_html(
     try:
         image = model()
     except EvenskyError as error:  # the bins do not allow a model
-        return table_html(("background", ""), rows) + f"<p>{html.escape(str(error))}</p>"
+        return table_html(("background", ""), rows) + f"<p>{html.escape(reason_of(error))}</p>"
     # With few bins the model is simpler than the requested one.
     kind = background.getAsUsedInterpStyle().name if order is None else f"Chebyshev order {order}"
     rows.append((f"model, {kind}", _range_text(image, unit)))
-    picture = figure_url(plot_background(background, image, unit), 80)
-    return table_html(("background", ""), rows) + f'<img alt="model and bins" src="{picture}"/>'
+    try:
+        url = picture_url(lambda: plot_background(background, image, unit), 80)
+        picture = f'<img alt="model and bins" src="{url}"/>'
+    except Exception as error:  # the table can be shown without its picture
+        picture = f"<p>The model cannot be drawn: {html.escape(reason_of(error))}</p>"
+    return table_html(("background", ""), rows) + picture
 
 
 def _range_text(values: np.ndarray, unit: str) -> str:

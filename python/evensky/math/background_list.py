@@ -12,7 +12,8 @@ import numpy as np
 
 from .._checks import shown
 from ..errors import FitsError, InvalidParameterError, OutOfRangeError
-from ..fits.opening import opened
+from ..fits.opening import opened, wrong_sums
+from ..fits.tiles import pixels_of
 from ..fits.writing import write_hdus
 from ..geom import Box2I, Extent2I, Point2I
 from ..image import ImageF, Mask, MaskedImageF
@@ -153,7 +154,7 @@ class BackgroundList:
         if isinstance(index, slice):
             return BackgroundList(*[self[one] for one in range(len(self))[index]])
         if not -len(self) <= index < len(self):
-            raise OutOfRangeError(f"Index {index} is outside a BackgroundList of {len(self)}")
+            raise OutOfRangeError(f"Index {shown(index)} is outside a BackgroundList of {len(self)}")
         if None in self._backgrounds[index][1:]:
             self._backgrounds[index] = _settled(self._backgrounds[index], _first_used)
         return self._backgrounds[index]
@@ -241,6 +242,8 @@ def write_background_list(backgrounds: BackgroundList, path: str | Path, *, over
             if kind == "MASK":
                 for name, bit in stats.mask.getMaskPlaneDict().items():
                     hdu.header[f"HIERARCH MP_{name}"] = bit
+            # Without a time: the same backgrounds give the same bytes.
+            hdu.add_datasum("data unit checksum")
             hdus.append(hdu)
     write_hdus(hdus or fits.HDUList([fits.PrimaryHDU()]), path, overwrite)
 
@@ -263,7 +266,7 @@ def read_background_list(path: str | Path, first: int = 0) -> BackgroundList:
     Raises
     ------
     evensky.errors.FitsError
-        If the file is missing, broken or does not hold a list of backgrounds.
+        If the file is missing, broken or does not hold a list of backgrounds, or if data differ from their DATASUM.
     """
     backgrounds = BackgroundList()
     with opened(path) as hdus:
@@ -272,6 +275,8 @@ def read_background_list(path: str | Path, first: int = 0) -> BackgroundList:
             planes = planes[1:]
         if not planes or len(planes) % 3:
             raise FitsError(f"{path}: holds {len(planes)} image HDUs; a list of backgrounds has three for each")
+        if damaged := wrong_sums(*planes):
+            raise FitsError(f"{path}: {damaged[0]}; write the file anew")
         for values, mask, errors in zip(planes[::3], planes[1::3], planes[2::3], strict=True):
             header = values.header
             if missing := [name for name in (*_BOX, *_STYLES) if name not in header]:
@@ -279,7 +284,7 @@ def read_background_list(path: str | Path, first: int = 0) -> BackgroundList:
             x0, y0, width, height = (int(header[name]) for name in _BOX)
             style, undersample, approximate, orderX, orderY = (int(header[name]) for name in _STYLES[:-1])
             weighting = bool(header[_STYLES[-1]])
-            stats = _stats_image(values.data, mask, errors.data)
+            stats = _stats_image(pixels_of(values, path), mask, pixels_of(errors, path), path)
             background = BackgroundMI(Box2I(Point2I(x0, y0), Extent2I(width, height)), stats)
             control: BackgroundControl = background.getBackgroundControl()
             control.setInterpStyle(Interpolate.Style(style))
@@ -291,8 +296,8 @@ def read_background_list(path: str | Path, first: int = 0) -> BackgroundList:
     return backgrounds
 
 
-def _stats_image(values: np.ndarray, mask_hdu: Any, errors: np.ndarray) -> MaskedImageF:
+def _stats_image(values: np.ndarray, mask_hdu: Any, errors: np.ndarray, path: str | Path) -> MaskedImageF:
     """Make a statistics image of the planes of three HDUs."""
     planes = {name[3:]: int(mask_hdu.header[name]) for name in mask_hdu.header if name.startswith("MP_")}
-    mask = Mask(np.array(mask_hdu.data, dtype=np.int32), mask_planes=planes or None)
+    mask = Mask(np.array(pixels_of(mask_hdu, path), dtype=np.int32), mask_planes=planes or None)
     return MaskedImageF(ImageF(np.array(values, np.float32)), mask, ImageF(np.array(errors, np.float32)))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from .._checks import whole_number
+from .._checks import shown, whole_number
 from .._core import Property
 from ..errors import DomainError, InvalidParameterError
 from ..errors import TypeError as WrongTypeError
@@ -82,7 +82,7 @@ def binImage(
     """
     if isinstance(binY, Property):  # the third argument of the signature with one size
         if flags != Property.MEAN:
-            raise InvalidParameterError(f"binY is {binY!r}, which is a property; it must be a number of pixels")
+            raise InvalidParameterError(f"binY is {shown(binY)}, which is a property; it must be a number of pixels")
         return binImage(inImage, binX, None, binY, binsize=binsize, bad=bad, num_threads=num_threads)
     if binsize is not None:
         if binX is not None or binY is not None:
@@ -93,7 +93,9 @@ def binImage(
     if binX is None:
         raise InvalidParameterError("The size of the bins is missing; give binX and binY, or binsize")
     if flags != Property.MEAN:
-        raise InvalidParameterError(f"flags is {flags!r}; MEAN ({int(Property.MEAN)}) is the only statistic of bins")
+        raise InvalidParameterError(
+            f"flags is {shown(flags)}; MEAN ({int(Property.MEAN)}) is the only statistic of bins"
+        )
     width = whole_number(binX, "binX")
     height = width if binY is None else whole_number(binY, "binY")
     if width <= 0 or height <= 0:

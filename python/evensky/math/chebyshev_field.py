@@ -18,6 +18,7 @@ from .._bands import row_bands
 from .._checks import real_number, shown, whole_number
 from ..errors import FitsError, InvalidParameterError, LengthError
 from ..fits.opening import opened
+from ..fits.tiles import pixels_of
 from ..fits.writing import write_hdus
 from ..geom import Box2I, Extent2I, Point2I
 from ..image import Exposure, MaskedImage
@@ -575,7 +576,8 @@ def _read(path: str | Path) -> BoundedField:
             kind = str(hdu.header["FIELD"])
             try:
                 x0, y0, width, height = (int(hdu.header[name]) for name in _BOX)
-                series.append(ChebyshevBoundedField(Box2I(Point2I(x0, y0), Extent2I(width, height)), hdu.data))
+                box = Box2I(Point2I(x0, y0), Extent2I(width, height))
+                series.append(ChebyshevBoundedField(box, pixels_of(hdu, path)))
             except ValueError as error:
                 raise FitsError(f"{path}: HDU {number} holds no field: {error}") from error
     return ProductBoundedField(series) if kind == ProductBoundedField.__name__ else series[0]

@@ -97,4 +97,7 @@ def _rearranged(image: Any, rearrange: Callable[[np.ndarray], np.ndarray]) -> An
         raise InvalidParameterError(
             "inImage is an Exposure, whose WCS and detector would be wrong afterwards; pass its maskedImage"
         )
-    return Image(rearrange(native_array(image)).copy())
+    array = native_array(image)
+    if array.ndim != 2:
+        raise InvalidParameterError(f"inImage has {array.ndim} dimensions; it must be an image or a 2-D array")
+    return Image(rearrange(array).copy())

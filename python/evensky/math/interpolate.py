@@ -16,6 +16,7 @@ import enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _core
+from .._checks import shown
 from .._core import Interpolate, lookupMaxInterpStyle, stringToInterpStyle
 from ..errors import InvalidParameterError, OutOfRangeError
 
@@ -38,7 +39,9 @@ def by_number(kind: type[_EnumT], value: Any) -> _EnumT:
         return kind(value)
     except ValueError:
         known = ", ".join(f"{member.name} = {member.value}" for member in kind)
-        raise InvalidParameterError(f"{kind.__name__} {value!r} does not exist; the known ones are {known}") from None
+        raise InvalidParameterError(
+            f"{kind.__name__} {shown(value)} does not exist; the known ones are {known}"
+        ) from None
 
 
 def interp_style(style: Interpolate.Style | str | int) -> Interpolate.Style:

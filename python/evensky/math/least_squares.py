@@ -86,7 +86,8 @@ class LeastSquares:
         Raises
         ------
         evensky.errors.InvalidParameterError
-            If the shapes do not agree, or a number is not finite.
+            If the shapes do not agree, a number is not finite, or the squares of the design matrix are beyond the range
+            of float64.
         """
         matrix = _numbers(design, "design", 2)
         solver = cls(factorization, matrix.shape[1])
@@ -126,6 +127,7 @@ class LeastSquares:
                 f"The design matrix has {matrix.shape[0]} rows but there are {values.size} data; they must be equal"
             )
         self._check_size("columns of the design matrix", matrix.shape[1])
+        _check_squares(matrix)
         fisher = matrix.T @ matrix
         if self._factorization is not LeastSquares.DIRECT_SVD:
             self._set_normal(fisher, matrix.T @ values)
@@ -260,6 +262,16 @@ class LeastSquares:
 
     def __repr__(self) -> str:
         return f"LeastSquares({self._factorization.name}, dimension={self._dimension})"
+
+
+def _check_squares(design: np.ndarray) -> None:
+    """Raise InvalidParameterError if products of the elements would be 0 or infinite."""
+    largest = float(np.abs(design).max(initial=0.0))
+    if largest and not 1e-140 < largest < 1e140:
+        raise InvalidParameterError(
+            f"The largest element of the design matrix is {largest:g}, and float64 cannot hold the products of its "
+            "elements; divide the matrix by this number, and the solution as well"
+        )
 
 
 def _numbers(values: Any, name: str, ndim: int) -> np.ndarray:

@@ -158,6 +158,15 @@ def makeStatistics(
     Statistics
         Results, returned by ``getValue(p)``, ``getError(p)``, ``getResult(p)`` and ``getOrMask()``.
 
+    Notes
+    -----
+    Quantiles of floating-point pixels are interpolated linearly. An integer ``v`` stands for the range from ``v - 0.5``
+    to ``v + 0.5``, over which equal pixels are spread evenly: the quartiles of pixels that all are 7 are 6.75 and 7.25,
+    and their IQRANGE is 0.5. A single pixel has its value, and an IQRANGE of 0.
+
+    Float64 pixels of any size have correct statistics. A result that is beyond the range of float64 is infinite or 0:
+    so is the VARIANCE of pixels of 1e-165, but not their STDEV.
+
     Raises
     ------
     evensky.errors.InvalidParameterError

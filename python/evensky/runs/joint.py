@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["HELD_BYTES", "Correction", "JointMethod"]
+__all__ = ["Correction", "JointMethod"]
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from .._blas import one_blas_thread
 from .._core import PairOptions
 from .._text import reason_of
 from ..errors import InvalidParameterError, TaskError
-from ..fits.scratch import Scratch
+from ..fits.scratch import ScratchPlane, stored
 from ..matching.joint.astrometry import measured_shifts
 from ..matching.joint.closure import noise_of_clipping
 from ..matching.joint.config import MatchAllConfig
@@ -27,7 +27,9 @@ from ..matching.joint.fits import ExposureFit, JointFit
 from ..matching.joint.grid import CommonGrid, PixelBox
 from ..matching.joint.network import Chip
 from ..matching.joint.partners import choose_pairs
+from ..matching.joint.pixel_map import PixelMap
 from ..matching.joint.pixels import Pixels
+from ..matching.joint.random_numbers import MOST_TERMS
 from ..matching.joint.search import fit_all
 from ..matching.joint.system import Anchor
 from ..matching.joint.terms import DEFAULT_TERMS, Term, terms_of
@@ -36,17 +38,17 @@ from ..matching.units import differ, most_common_unit
 from ..math import stringToStatisticsProperty
 from ..work.executors import Job
 from ..work.held import PIXELS
+from ..work.memory import told
+from .memory_plan import HELD_BYTES, LEAST_HELD
 from .method import Change, Look, Method, Plan, log
-from .record import CandidateScore, ExposureRecord, NoOverlapError, Status, TermRecord
+from .record import CandidateScore, ExposureRecord, NoOverlapError, Status, TermRecord, UntiedGroups
 from .source import Frame, Item, Source
 from .terms import load_planes
 
-# Number of exposures that are held whatever their size, besides one per worker: the reference and two neighbours.
-_LEAST_HELD = 3
 # Number of pixels of a model that are evaluated at a time.
 _BAND_PIXELS = 2**22
-HELD_BYTES = 2**29
-"""Bytes of pixels that a run keeps between jobs by default."""
+# Number of pixels that are marked at a time: few enough that a processor keeps them in its caches.
+_CACHED_PIXELS = 2**17
 
 # Exposures are flagged if a smaller share of their bins is good in another exposure, too.
 _LEAST_COMMON, _LEAST_ENCLOSED = 0.1, 0.9
@@ -152,8 +154,19 @@ class JointMethod(Method):
         self._planes: dict[str, list[np.ndarray | None]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the images of terms, which jobs do not need: a plan holds those of its model."""
-        return {**self.__dict__, "terms": [], "_planes": {}}
+        """Leave out what jobs do not need, as the images of terms: a plan holds those of its model.
+
+        Each job takes the rest along, so nothing of it may grow with the number of exposures.
+        """
+        of_all: dict[str, Any] = {
+            "terms": [],
+            "_planes": {},
+            "covariance": None,
+            "overlaps": [],
+            "corners": [],
+            "untied": [],
+        }
+        return {**self.__dict__, **of_all}
 
     # -- in the main process --
 
@@ -218,6 +231,7 @@ class JointMethod(Method):
     ) -> tuple[list[Plan], list[str]]:
         """Solve for the models of all exposures at once."""
         assert self._grid is not None
+        looks, differences = self._without_unread(looks, differences)
         looks = [replace(look, coverage=self._coverage(look)) for look in looks]
         costs = [look.candidate.cost if np.isfinite(look.candidate.cost) else np.inf for look in looks]
         covered = [-look.coverage.bins.size for look in looks]
@@ -255,6 +269,16 @@ class JointMethod(Method):
         contradictions = _contradictions(items, looks, fit)
         self.corners, self.footprint_unit = _outlines_of(items, looks, chips)
         labels = [item.label for item in items]
+        if fit.covariance is None:
+            contradictions.append(
+                f"The covariance of the models is not known, as they have more than {MOST_TERMS} terms together; the "
+                "variance of a combined image will be that of the pixels alone. A lower order gives fewer terms."
+            )
+        else:
+            plane = next((item.plane for item in items if item.plane), "")
+            scaled = fit.covariance.scaled([1.0 / self._divisor(one) for one in fit.exposures])
+            # With add_variance, the variances of the exposures hold those of the models, which would be added twice.
+            self.covariance = None if self.config.add_variance else scaled.labelled(labels, plane)
         plans: list[Plan] = [
             _plan_of(one, item, look, labels, self.level, stays)
             for one, item, look, stays in zip(fit.exposures, items, looks, self._unchanged(items, fit), strict=True)
@@ -265,7 +289,36 @@ class JointMethod(Method):
             for one in self.references.values()
             if looks[one.index].candidate.npoint == 0
         ]
-        return plans, missing + dead + contradictions + _group_notes(fit, items)
+        self.untied = _untied_groups(fit, items)
+        return plans, missing + dead + contradictions + [one.note for one in self.untied]
+
+    def _divisor(self, fit: ExposureFit) -> float:
+        """Return the throughput by which an exposure is divided."""
+        return fit.gain if self.config.scale and fit.gain_error > 0 else 1.0
+
+    def _without_unread(
+        self, looks: Sequence[Look], differences: Sequence[PairBins]
+    ) -> tuple[list[Look], list[PairBins]]:
+        """Take exposures that could not be read for a comparison as unreadable, and leave out their differences.
+
+        Otherwise the other models would depend on which of the comparisons were possible.
+
+        Raises
+        ------
+        evensky.errors.TaskError
+            If it is a reference.
+        """
+        unread = {pair.first: pair.problem for pair in differences if pair.problem}
+        for item in self.references.values():
+            if item.index in unread:
+                raise TaskError(f"{item.label}, the reference, cannot be compared: {unread[item.index]}")
+        seen = [
+            replace(look, box=None, candidate=replace(look.candidate, message=unread[index]), coverage=_NOTHING)
+            if index in unread
+            else look
+            for index, look in enumerate(looks)
+        ]
+        return seen, [pair for pair in differences if not {pair.first, pair.second} & unread.keys()]
 
     def _unchanged(self, items: Sequence[Item], fit: JointFit) -> list[bool]:
         """Return which exposures are not changed: fixed ones, and a reference that sets the level and has no model."""
@@ -304,16 +357,21 @@ class JointMethod(Method):
     def compare(self, item: Item, others: Sequence[Item]) -> list[PairBins]:
         """Measure the differences between an exposure and several others."""
         assert self._grid is not None
-        found = []
+        found: list[PairBins] = []
         pixels: Pixels | None = None
         for other in others:
+            member = item
             try:
                 pixels = pixels or self._held_pixels(item)
+                member = other
                 first = other.index, self._held_pixels(other)
-                bins = measure_pair(first, (item.index, pixels), self._grid, self._options())
-            except Exception as error:  # it was readable a moment ago; its own record will give the reason
+            except Exception as error:  # it was readable a moment ago
                 log.debug("Failed to compare %s with %s: %s", item.label, other.label, reason_of(error))
+                found.append(PairBins.impossible(member.index, reason_of(told(error))))
+                if pixels is None:
+                    break
                 continue
+            bins = measure_pair(first, (item.index, pixels), self._grid, self._options())
             if bins is not None:
                 found.append(bins)
         return found
@@ -323,24 +381,22 @@ class JointMethod(Method):
         exposure = frame.exposure
         x0, y0 = exposure.getXY0()
         box = (x0, y0, *exposure.getDimensions())
-        image = exposure.image.array
-        mask: np.ndarray | None = exposure.mask.array
-        scratch = exposure.info.scratch
+        image = exposure.image.bands
+        mask: np.ndarray | ScratchPlane | None = exposure.mask.bands
         finds = self.config.sources == "mask" or (self.config.sources == "auto" and item.map is not None)
-        # Pixels read from a file into memory are used nowhere else, so NaN can mark the bad ones.
-        if finds or not (frame.shared or scratch is not None):
-            image, mask = _without_bad(image, exposure.mask.array, frame.bad, in_place=not frame.shared), None
+        # Pixels read from a file are used nowhere else, so NaN can mark the bad ones.
+        if finds or not frame.shared:
+            image, mask = _without_bad(image, exposure.mask.bands, frame.bad, in_place=not frame.shared), None
         found = None
         if finds:
             found = find_sources(image)
-            image[found.mask] = np.nan
-        bad = 0 if mask is None else frame.bad
+            for rows in row_bands(*image.shape):
+                band = image[rows]
+                band[found.mask[rows]] = np.nan
+                stored(image, rows, band)
         if item.map is None:
-            return Pixels(image, mask, bad, box, scratch is not None), found
-        x0, y0, width, height = item.map.footprint
-        out = Scratch(scratch).zeros((height, width), image.dtype)
-        sampled = item.map.sample(image, mask, bad, out=out)
-        return Pixels(sampled, None, 0, item.map.footprint, scratch is not None, sampled=True), found
+            return Pixels(image, mask, 0 if mask is None else frame.bad, box), found
+        return Pixels(_sampled(item.map, image, mask, frame.bad), None, 0, item.map.footprint, sampled=True), found
 
     def _held_pixels(self, item: Item) -> Pixels:
         assert self._reference is not None
@@ -348,10 +404,10 @@ class JointMethod(Method):
         with PIXELS.reading(run, item.index):
             held: Pixels | None = PIXELS.find(run, item.index)
             if held is None:
-                held, _ = self._pixels(item, self.source.read(item, to_change=False))
+                held, _ = self._pixels(item, self.source.read_without_variances(item, to_change=False))
                 # Pixels on disk count as the whole budget, so that few exposures are held.
                 size = budget if held.on_disk else held.nbytes
-                PIXELS.hold(run, item.index, held, size, budget, least=_LEAST_HELD + self.workers, fixed=fixed)
+                PIXELS.hold(run, item.index, held, size, budget, least=LEAST_HELD + self.workers, fixed=fixed)
         return held
 
     def _options(self) -> PairOptions:
@@ -359,6 +415,10 @@ class JointMethod(Method):
         options.gridStatistic = stringToStatisticsProperty(self.config.statistic)
         options.numSigmaClip, options.numIter = self.config.sigma, self.config.rounds
         return options
+
+    def _frame(self, item: Item) -> Frame:
+        changed = bool(self.config.add_variance) or bool(self.config.scale)
+        return self.source.read(item) if changed else self.source.read_without_variances(item)
 
     def _stays(self, item: Item, plan: Plan) -> bool:
         assert isinstance(plan, Correction)
@@ -385,7 +445,7 @@ class JointMethod(Method):
         add_variance = bool(self.config.add_variance)
         if add_variance and not has_variance and item.path is not None:
             record.warnings.append("add_variance: there are no variances to which that of the model could be added")
-        gain = plan.fit.gain if self.config.scale and plan.fit.gain_error > 0 else 1.0
+        gain = self._divisor(plan.fit)
         record.scaled = gain != 1
         self._add_model(frame, plan.fit, record, widened=add_variance and has_variance, gain=gain)
         self._describe(record, plan)
@@ -403,28 +463,31 @@ class JointMethod(Method):
         """Add the model to the image, and its variance if wanted; then divide by the throughput."""
         exposure, model = frame.exposure, fit.model
         assert model is not None
-        image = exposure.image.array
+        image = exposure.image.bands
         height, width = image.shape
         scaled_variance = gain != 1 and exposure.info.has_variance
         if (widened or scaled_variance) and frame.shared:
             exposure.maskedImage.setVariance(exposure.variance.clone())
+        variance_plane = exposure.variance.bands
         low, high = np.inf, -np.inf
         buffer = np.empty((min(height, band_height(width, _BAND_PIXELS)), width), np.float32)
         for rows in row_bands(height, width, _BAND_PIXELS):
             band = buffer[: rows.stop - rows.start]
             model.fill(band, first_row=rows.start)
             low, high = min(low, float(band.min())), max(high, float(band.max()))
-            image[rows] += band
+            pixels = image[rows]
+            pixels += band
             if widened:
                 model.fill_variance(band, first_row=rows.start)
-                exposure.variance.array[rows] += band
+                variance_plane[rows] += band
             if gain != 1:
                 # The level at which the throughput has no effect stays.
-                image[rows] -= image.dtype.type(fit.zero)
-                image[rows] /= image.dtype.type(gain)
-                image[rows] += image.dtype.type(fit.zero)
+                pixels -= image.dtype.type(fit.zero)
+                pixels /= image.dtype.type(gain)
+                pixels += image.dtype.type(fit.zero)
+            stored(image, rows, pixels)
             if scaled_variance:
-                exposure.variance.array[rows] /= np.float32(gain**2)
+                variance_plane[rows] /= np.float32(gain**2)
         record.model_min, record.model_max = low, high
         x0, y0, _, _ = model.box
         # The mean over the pixels, which points on the edges would miss: there, the errors are largest.
@@ -438,6 +501,10 @@ class JointMethod(Method):
         fit = plan.fit
         assert fit.model is not None
         record.model = fit.model.name
+        added, chosen = fit.model.candidate, fit.scores[0].candidate if fit.scores else fit.model.candidate
+        if added.nodes is None and chosen.nodes is None and chosen.order < added.order:
+            # To shift all models to a level, some need more terms than the differences have asked for.
+            record.model = f"{replace(added, order=chosen.order).name} ({added.smooth.name} at the {plan.level} level)"
         record.fit_rms = fit.rms
         record.fit_chi = fit.chi
         record.bins, record.rejected_bins = fit.bins, fit.rejected
@@ -487,12 +554,33 @@ def _field_of(item: Item) -> str:
     return item.slot if item.map is None else ""
 
 
-def _without_bad(image: np.ndarray, mask: np.ndarray, bad: int, *, in_place: bool) -> np.ndarray:
+def _without_bad(
+    image: np.ndarray | ScratchPlane, mask: np.ndarray | ScratchPlane, bad: int, *, in_place: bool
+) -> np.ndarray | ScratchPlane:
     """Return an image in which bad pixels are NaN."""
-    result = image if in_place else image.copy()
-    for rows in row_bands(*image.shape):
-        result[rows][(mask[rows] & np.int32(bad)) != 0] = np.nan
+    result = image if in_place else np.array(image)
+    height, width = image.shape
+    for rows in row_bands(height, width, _CACHED_PIXELS):
+        rejected = (mask[rows] & np.int32(bad)) != 0
+        if rejected.any():
+            band = result[rows]
+            np.copyto(band, np.nan, where=rejected)
+            stored(result, rows, band)
     return result
+
+
+def _sampled(
+    on_plane: PixelMap, image: np.ndarray | ScratchPlane, mask: np.ndarray | ScratchPlane | None, bad: int
+) -> np.ndarray | ScratchPlane:
+    """Return the nearest pixel of an exposure for each pixel of the sky plane."""
+    if not isinstance(image, ScratchPlane):
+        return on_plane.sample(image, np.asarray(mask) if mask is not None else None, 0 if mask is None else bad)
+    width, height = on_plane.footprint[2:]
+    out: np.ndarray | ScratchPlane = image.scratch.zeros((height, width), image.dtype)
+    pixels = image.mapped(to_change=False)  # as a whole, as rows of the plane may be anywhere in it
+    for rows in row_bands(height, width):
+        out[rows] = on_plane.sample(pixels, rows=rows)
+    return out
 
 
 def _chips_of(items: Sequence[Item], looks: Sequence[Look]) -> list[Chip] | None:
@@ -638,9 +726,9 @@ def _contradictions(items: Sequence[Item], looks: Sequence[Look], fit: JointFit)
     return notes
 
 
-def _group_notes(fit: JointFit, items: Sequence[Item]) -> list[str]:
-    """Return a note for each chip whose exposures are not all tied together by differences."""
-    notes = []
+def _untied_groups(fit: JointFit, items: Sequence[Item]) -> list[UntiedGroups]:
+    """Return the groups of each chip whose exposures are not all tied together by differences."""
+    found = []
     for slot in dict.fromkeys(_field_of(item) for item in items):
         members: dict[int, list[str]] = {}
         for item, one in zip(items, fit.exposures, strict=True):
@@ -654,8 +742,9 @@ def _group_notes(fit: JointFit, items: Sequence[Item]) -> list[str]:
             unchanged = f" ({items[fixed].label} unchanged)" if fixed >= 0 else ""
             sentences.append(f"{', '.join(labels)}{unchanged}")
         of_chip = f" of {slot}" if slot else ""
-        notes.append(
+        note = (
             f"{len(sentences)} groups of exposures{of_chip} have no good pixel in common; each group was matched by "
             f"itself, and its level is not tied to the others: {'; '.join(sentences)}."
         )
-    return notes
+        found.append(UntiedGroups("exposures", [labels for _, labels in sorted(members.items())], note))
+    return found

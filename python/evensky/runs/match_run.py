@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._text import with_digits
-from ..draw.figures import figure_url
+from .._text import printable, reason_of, with_digits
+from ..draw.figures import picture_url
+from ..draw.footprint_layout import FootprintLayout, lay_out
 from ..draw.footprints import plot_footprints
-from ..draw.run_figures import plot_levels
-from ..draw.tables import table_html, table_text
-from ..fits.atomic import write_ecsv
+from ..draw.run_figures import plot_coadds, plot_levels
+from ..draw.tables import column_unit, table_html, table_text, writable_table
+from ..errors import InvalidParameterError
+from ..fits.atomic import Permit, write_ecsv
+from ..matching.joint.covariance import CorrectionCovariance
 from ..matching.joint.overlaps import levels_of
 from ..matching.reference import ReferenceCandidate
+from .combine_result import CombineRun
 from .overlaps import Overlaps
-from .record import ExposureRecord, InputSummary, TermRecord
+from .record import CoaddPreview, ExposureRecord, InputSummary, TermRecord, UntiedGroups
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -104,12 +108,18 @@ class MatchRun:
     overlaps: Overlaps = field(default_factory=Overlaps)  # levels in the overlaps (joint match)
     # Unit of the corners of the exposures: "px" on one pixel grid; "deg" for offsets on the sky, to the east and north.
     footprint_unit: str = "px"
+    # Covariance of the models of all exposures against each other (joint match), for the variance of a combined image.
+    covariance: CorrectionCovariance | None = field(default=None, compare=False)
+    # The coadd of the matched exposures, if one was made with the run.
+    coadd: CombineRun | None = field(default=None, compare=False)
+    preview: CoaddPreview | None = None  # mean of all exposures, small; None in a run without pictures
+    # Groups of exposures that are not tied to each other (joint match): of each chip, if there are several.
+    untied: list[UntiedGroups] = field(default_factory=list)
 
     @property
     def table(self) -> Table:
         """Results as an `astropy.table.Table`, one row per exposure; missing values are masked."""
         from astropy.table import MaskedColumn, Table
-        from astropy.units import Unit
 
         table = Table(masked=True)
         for name, kind, has_unit, description in _COLUMNS:
@@ -122,8 +132,8 @@ class MatchRun:
                 mask=[value is None for value in values],
                 description=description,
             )
-            if has_unit and self.unit:
-                column.unit = Unit(self.unit, parse_strict="silent")
+            if has_unit:
+                column.unit = column_unit(self.unit)
             table.add_column(column)
         table.meta.update(
             reference=self.reference,
@@ -140,6 +150,22 @@ class MatchRun:
     def plot(self) -> Figure:
         """Draw the levels of all exposures before and after matching."""
         return plot_levels(self.records, self.reference, self.unit)
+
+    def plot_preview(self) -> Figure:
+        """Draw the small coadds before and after matching, and their difference, on one stretch.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            If the run was made without pictures.
+        """
+        if self.preview is None:
+            raise InvalidParameterError("The run has no preview; match with pictures (pictures=True, --report)")
+        return plot_coadds(self.preview)
 
     def plot_footprints(self, axes: Sequence[Axes] | None = None) -> Figure:
         """Draw the outlines of all exposures, in colours of their levels against the others, before and after matching.
@@ -171,6 +197,10 @@ class MatchRun:
             footprint_unit=self.footprint_unit,
             axes=axes,
         )
+
+    def footprints(self) -> FootprintLayout:
+        """Return what `plot_footprints` draws: outlines, and levels before and after, of all exposures."""
+        return lay_out(self.records, *self._levels_in_overlaps(), self.overlaps, self.footprint_unit)
 
     def _levels_in_overlaps(self) -> tuple[list[float], list[float]]:
         """Return the levels of all exposures before and after the match that follow from the overlaps."""
@@ -208,24 +238,22 @@ class MatchRun:
 
     def rows(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Return the header and the rows of the narrow table; see `GLOSSARY`."""
+        last_digit, figures = self.last_digit, self.figures
 
         def level(value: float | None) -> str:
-            return "-" if value is None else with_digits(value, self.last_digit)
+            return "-" if value is None else with_digits(value, last_digit)
 
         def figure(value: float | None) -> str:
             return "-" if value is None else f"{value:.{3 if self.method == 'all' else 4}g}"
 
-        header = ("exposure", "status", "before", "after", *self.figures, "model / error")
+        header = ("exposure", "status", "before", "after", *figures, "model / error")
         rows = [
             (
                 record.label,
                 record.status,
                 level(record.level_before),
                 level(record.level_after),
-                *(
-                    gain_text(record) if name == "gain" else figure(getattr(record, name))
-                    for name in self.figures.values()
-                ),
+                *(gain_text(record) if name == "gain" else figure(getattr(record, name)) for name in figures.values()),
                 record.message or "; ".join([record.model, *record.flags]),
             )
             for record in self.records
@@ -282,22 +310,42 @@ class MatchRun:
 
     def __str__(self) -> str:
         header, rows = self.rows()
-        return f"{table_text(header, rows, range(2, len(header) - 1))}\n{self.summary}"
+        return f"{table_text(header, rows, range(2, len(header) - 1))}\n{printable(self.summary)}"
 
     def _repr_html_(self) -> str:
-        choice = f"<p>{html.escape(self.choice)}</p>"
-        return table_html(*self.rows()) + choice + f'<img alt="levels" src="{figure_url(self.plot(), 70)}"/>'
+        choice = f"<p>{html.escape(printable(self.choice))}</p>"
+        try:
+            picture = f'<img alt="levels" src="{picture_url(self.plot, 70)}"/>'
+        except Exception as error:  # the table can be shown without its picture
+            picture = f"<p>The levels cannot be drawn: {html.escape(reason_of(error))}</p>"
+        return table_html(*self.rows()) + choice + picture
 
 
-def write_table(run: MatchRun, path: str | Path) -> Path:
+def write_table(run: MatchRun, path: str | Path, permit: Permit | None = None) -> Path:
     """Write the table of a run in ECSV format; an existing file is replaced.
+
+    Texts from outside, such as names of files and messages, stand in it by a rule that makes sure that each row is one
+    line, and that no spreadsheet takes a text for a formula: see `evensky.draw.tables.cell_text`, and `text_of_cell`
+    there for the way back.
+
+    Parameters
+    ----------
+    run : MatchRun
+    path : str or Path
+    permit : Permit, optional
+        Right to write to the folder, see `evensky.fits.atomic.atomic_path`.
+
+    Returns
+    -------
+    Path
+        The file.
 
     Raises
     ------
     evensky.errors.FitsError
         If the file cannot be written.
     """
-    return write_ecsv(run.table, path)
+    return write_ecsv(writable_table(run.table), path, permit)
 
 
 def gain_text(record: ExposureRecord) -> str:

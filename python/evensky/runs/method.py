@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Change", "Look", "Method", "Plan"]
 
 import logging
+import math
 import multiprocessing
 import threading
 import time
@@ -20,6 +21,8 @@ from lsst.pex.config import Config
 from .._core import __version__
 from .._text import reason_of
 from ..errors import InvalidParameterError, TaskError
+from ..image.on_disk import planes_to_measure
+from ..matching.joint.covariance import CorrectionCovariance
 from ..matching.joint.differences import Coverage, PairBins
 from ..matching.joint.grid import PixelBox
 from ..matching.joint.overlaps import Overlap
@@ -28,8 +31,10 @@ from ..matching.units import check_unit, unit_of
 from ..math import MEANCLIP, NMASKED, StatisticsControl, makeStatistics
 from ..work.executors import Job
 from ..work.held import PIXELS
+from ..work.memory import told
 from .pictures import NO_HISTOGRAM, Painter
-from .record import ExposureRecord, Status, failed_record, without_pictures
+from .preview import Mosaic, Tiling
+from .record import ExposureRecord, Status, UntiedGroups, failed_record, without_pictures
 from .source import Frame, Item, Result, Source
 
 log = logging.getLogger("evensky")
@@ -76,6 +81,7 @@ class Plan:
     """How an exposure will be changed."""
 
     digest: str = ""  # identifies the change and its record; "" if they follow from the files and the configuration
+    tiling: Tiling | None = None  # blocks of the pictures; None for those that suit the exposure alone
 
 
 @dataclass
@@ -114,6 +120,10 @@ class Method(ABC):
         Outline of each exposure, once it is known; empty for an exposure that could not be read.
     footprint_unit : str
         Unit of the outlines; see `evensky.runs.match_run.MatchRun`.
+    covariance : CorrectionCovariance or None
+        Covariance of the models of all exposures against each other, once it is known.
+    untied : list of UntiedGroups
+        Groups of exposures that are not tied to each other, once they are known.
     settled : bool
         False as long as one look must be given to `settle` before the others are taken.
     """
@@ -138,6 +148,8 @@ class Method(ABC):
         self.overlaps: list[Overlap] = []
         self.corners: list[list[list[float]]] = []
         self.footprint_unit = "px"
+        self.covariance: CorrectionCovariance | None = None
+        self.untied: list[UntiedGroups] = []
         self.settled = True
 
     # -- in the main process --
@@ -186,6 +198,32 @@ class Method(ABC):
             Results of all comparisons.
         """
 
+    def mosaic(
+        self, items: Sequence[Item], looks: Sequence[Look], plans: Sequence[Plan], reference: Look
+    ) -> Mosaic | None:
+        """Return the sums of the pictures of all exposures, and set their blocks; None in a run without pictures.
+
+        Parameters
+        ----------
+        items : sequence of Item
+            The exposures to match.
+        looks : sequence of Look
+            Empty if the method does not look at exposures.
+        plans : sequence of Plan
+        reference : Look
+            Look at the reference.
+        """
+        if self.painter is None:
+            return None
+        boxes = [look.box for look in looks[: len(items)]] or [self.source.box_of(item) for item in items]
+        if self.one_size:  # pixels are compared as they stand
+            boxes = [None if box is None else (0, 0, *box[2:]) for box in boxes]
+        one = reference.candidate
+        made = Mosaic(items, boxes, self.unit, math.sqrt(one.variance) if one.variance > 0 else abs(one.level))
+        for item, plan in zip(items, plans, strict=False):
+            plan.tiling = made.tiling(item.index)
+        return made
+
     def close(self) -> None:
         """Drop the pixels that this process keeps between jobs."""
         PIXELS.forget(self.source.run)
@@ -195,14 +233,14 @@ class Method(ABC):
     def look(self, item: Item) -> Look:
         """Look at an exposure; if it cannot be used, return the reason in the look."""
         try:
-            frame = self.source.read(item, to_change=False)
+            frame = self.source.read_without_variances(item, to_change=False)
             look = self._look(item, frame)
             look.coverage = self._covered(item, frame, look)
             return look
         except _job_errors() as error:  # one exposure that cannot be used does not stop the others
             log.debug("%s cannot be used: %s", item.label, error)
             due_to_call = error if isinstance(error, InvalidParameterError) else None
-            return Look(ReferenceCandidate(item.label, message=reason_of(error)), error=due_to_call)
+            return Look(ReferenceCandidate(item.label, message=reason_of(told(error))), error=due_to_call)
 
     def compare(self, item: Item, others: Sequence[Item]) -> list[PairBins]:
         """Measure the differences between an exposure and several others."""
@@ -239,7 +277,7 @@ class Method(ABC):
         kept = [record for record in earlier if record is not None]
         if len(kept) == len(items):
             try:
-                if all(self._restore(item, record) for item, record in zip(items, kept, strict=True)):
+                if all(map(self._restore, items, plans, kept)):
                     return kept
             except _job_errors() as error:  # one file that cannot be shown does not stop the others
                 return [without_pictures(record, error) for record in kept]
@@ -251,7 +289,7 @@ class Method(ABC):
                 parts.append(part)
             except _job_errors() as error:  # one exposure that fails does not stop the others
                 log.debug("Failed to match %s: %s", item.label, reason_of(error))
-                record = failed_record(item.label, item.place, error)
+                record = failed_record(item.label, item.place, told(error))
             records.append(record)
         if finished:
             done, matched = zip(*finished, strict=True)
@@ -260,7 +298,7 @@ class Method(ABC):
             except _job_errors() as error:
                 log.debug("Failed to write %s: %s", done[0].output, reason_of(error))
                 return [
-                    record if record.status == "failed" else failed_record(record.label, record.path, error)
+                    record if record.status == "failed" else failed_record(record.label, record.path, told(error))
                     for record in records
                 ]
             for record in records:
@@ -277,7 +315,7 @@ class Method(ABC):
         if not unchanged:
             check_unit(unit_of(exposure), self.unit)
         record = self._record(item, frame, self._status_of(item) if unchanged else "matched")
-        before = None if self.painter is None else self.painter.picture(exposure)
+        before = None if self.painter is None else self.painter.picture(exposure, plan.tiling)
         if unchanged:
             change = self._keep(plan, record)
             record.level_after = record.level_before
@@ -290,7 +328,9 @@ class Method(ABC):
             record.pixels = (
                 self.painter.unchanged(before)
                 if unchanged
-                else self.painter.matched(before, exposure, self._residuals(item, frame))
+                else self.painter.matched(
+                    before, self.painter.picture(exposure, plan.tiling), self._residuals(item, frame)
+                )
             )
         record.seconds = time.perf_counter() - start
         record.digest = plan.digest
@@ -308,18 +348,19 @@ class Method(ABC):
         )
         return record, self.source.finish(item, frame, record, result)
 
-    def _restore(self, item: Item, record: ExposureRecord) -> bool:
+    def _restore(self, item: Item, plan: Plan, record: ExposureRecord) -> bool:
         """Make the pictures of a finished exposure, if any are wanted; return False if its output is unreadable."""
         if self.painter is None:
             return True
-        before = self.painter.picture(self._frame(item).exposure)
+        before = self.painter.picture(self._frame(item).exposure, plan.tiling)
         if record.status in ("reference", "fixed"):
             record.pixels = self.painter.unchanged(before)
             return self.source.read_output(item) is not None
         output = self.source.read_output(item)
         if output is None:
             return False
-        record.pixels = self.painter.matched(before, output.exposure, self._residuals(item, output))
+        after = self.painter.picture(output.exposure, plan.tiling)
+        record.pixels = self.painter.matched(before, after, self._residuals(item, output))
         return True
 
     def _frame(self, item: Item) -> Frame:
@@ -356,7 +397,7 @@ class Method(ABC):
         """Return the sigma-clipped mean of the good pixels, and the share of pixels that are good."""
         control = StatisticsControl()
         control.setAndMask(frame.bad)
-        statistics = makeStatistics(frame.exposure.maskedImage, MEANCLIP | NMASKED, control)
+        statistics = makeStatistics(*planes_to_measure(frame.exposure.maskedImage), MEANCLIP | NMASKED, control)
         pixels = frame.exposure.getBBox().getArea()
         return statistics.getValue(MEANCLIP), 1.0 - statistics.getValue(NMASKED) / pixels
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._text import with_digits
-from ..draw.tables import table_html, table_text
-from ..fits.atomic import write_ecsv
+from ..draw.tables import column_unit, table_html, table_text, writable_table
+from ..fits.atomic import Permit, write_ecsv
 from ..matching.joint.overlaps import Overlap
 from .record import OverlapRecord
 
@@ -88,15 +88,14 @@ class Overlaps(list[OverlapRecord]):
     def table(self) -> Table:
         """Results as an `astropy.table.Table`, one row per pair of exposures that were compared."""
         from astropy.table import Column, Table
-        from astropy.units import Unit
 
         table = Table()
         for name, has_unit, description in _COLUMNS:
             kind: Any = str if name in ("first", "second") else int if name in ("bins", "pixels") else float
             values = [getattr(one, name) for one in self]
             column = Column(values, name=name, dtype=None if kind is str and values else kind, description=description)
-            if has_unit and self.unit:
-                column.unit = Unit(self.unit, parse_strict="silent")
+            if has_unit:
+                column.unit = column_unit(self.unit)
             table.add_column(column)
         return table
 
@@ -123,15 +122,29 @@ class Overlaps(list[OverlapRecord]):
         return table_html(*self.rows()) + (f"<p>{self.left_out}</p>" if self.left_out else "")
 
 
-def write_overlaps(overlaps: Overlaps, path: str | Path) -> Path:
+def write_overlaps(overlaps: Overlaps, path: str | Path, permit: Permit | None = None) -> Path:
     """Write the table of overlaps in ECSV format; an existing file is replaced.
+
+    Names follow the rule of `evensky.draw.tables.cell_text`.
+
+    Parameters
+    ----------
+    overlaps : Overlaps
+    path : str or Path
+    permit : Permit, optional
+        Right to write to the folder, see `evensky.fits.atomic.atomic_path`.
+
+    Returns
+    -------
+    Path
+        The file.
 
     Raises
     ------
     evensky.errors.FitsError
         If the file cannot be written.
     """
-    return write_ecsv(overlaps.table, path)
+    return write_ecsv(writable_table(overlaps.table), path, permit)
 
 
 def _cells(one: OverlapRecord) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "ALARMS",
     "CandidateScore",
+    "CoaddPreview",
     "ExposureRecord",
     "InputSummary",
     "NoOverlapError",
@@ -12,6 +13,7 @@ __all__ = [
     "PixelSummary",
     "Status",
     "TermRecord",
+    "UntiedGroups",
     "failed_record",
     "without_pictures",
 ]
@@ -34,10 +36,12 @@ ALARMS = ("POOR_FIT", "INCONSISTENT", "UNDETERMINED", "GAIN", "QUANTISED", "ASTR
 
 @dataclass
 class PixelSummary:
-    """Small pictures of one exposure for the report: block medians of the good pixels, NaN if there are none.
+    """Small pictures of one exposure for the report: means of the good pixels in blocks, NaN where there are none.
 
     The pictures are 2-D float32 arrays of one shape, row 0 at the bottom of the image (FITS convention).
     ``residual_counts`` and ``residual_edges`` are the histogram of (reference - matched) over the good pixels.
+    ``residual`` is `after` minus the mean of all other exposures after the match, NaN where there is no other; None if
+    it is not known.
     """
 
     before: np.ndarray = field(repr=False)
@@ -45,6 +49,46 @@ class PixelSummary:
     after: np.ndarray = field(repr=False)
     residual_counts: np.ndarray = field(repr=False)
     residual_edges: np.ndarray = field(repr=False)
+    residual: np.ndarray | None = field(default=None, repr=False)
+
+
+@dataclass
+class CoaddPreview:
+    """Small pictures of the mean of all exposures, before and after the match.
+
+    Attributes
+    ----------
+    before, after : ndarray of float32, shape (height, width)
+        Mean of the exposures that have good pixels at a place, NaN where none has; row 0 is at the bottom. Exposures
+        that failed are in neither.
+    number : ndarray of int32, shape (height, width)
+        Number of these exposures.
+    unit : str
+        Unit of the pixels.
+    orientation : str
+        Such as "north up, east left"; "" if the picture is not on the sky.
+    scale : str
+        Size of a pixel of the picture, for a caption; "" if it is unknown.
+    pixel_size : float
+        Size of a pixel of the picture in `pixel_unit`; NaN if it is unknown.
+    pixel_unit : str
+        "arcsec" on the sky, "px" (pixels of the exposures) otherwise.
+    """
+
+    before: np.ndarray = field(repr=False)
+    after: np.ndarray = field(repr=False)
+    number: np.ndarray = field(repr=False)
+    unit: str = ""
+    orientation: str = ""
+    scale: str = ""
+    pixel_size: float = math.nan
+    pixel_unit: str = "px"
+
+    @property
+    def difference(self) -> np.ndarray:
+        """What the match has removed: before - after."""
+        removed: np.ndarray = self.before - self.after
+        return removed
 
 
 @dataclass
@@ -75,8 +119,11 @@ class ExposureRecord:
     status: Status
     output: str | None = None  # file that was written, None if there is none
     output_bytes: int = 0  # size of that file
+    output_sha256: str = ""  # digest of its content, in hexadecimal digits; "" if there is none
     message: str = ""  # the reason if status is "failed"
-    model: str = ""  # e.g. "AKIMA_SPLINE, 4 x 4 bins of 256 px"
+    # Such as "AKIMA_SPLINE, 4 x 4 bins of 256 px"; "Chebyshev 2 (Chebyshev 4 at the mean level)" if the model that was
+    # selected needs more terms to be shifted to a level.
+    model: str = ""
     fit_rms: float | None = None  # Struct.fitRMS
     matched_mse: float | None = None  # Struct.matchedMSE
     diff_im_var: float | None = None  # Struct.diffImVar
@@ -139,6 +186,15 @@ class OverlapRecord:
     def significance(self) -> float:
         """Size of the mean difference after the match in units of its standard error."""
         return abs(self.after) / self.error if self.error > 0 else math.nan
+
+
+@dataclass
+class UntiedGroups:
+    """Groups of exposures that no difference ties together, so that there may be a step between their levels."""
+
+    what: str  # "exposures" or "visits"
+    groups: list[list[str]]  # labels of the members of each group
+    note: str  # the sentence among the notes of the run that says it
 
 
 @dataclass

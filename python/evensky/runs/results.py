@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from .journal import Journal
 from .pictures import Gallery
@@ -29,6 +30,8 @@ class Results:
 
     Attributes
     ----------
+    gallery : Gallery
+        The pictures that are kept.
     kept : list of ExposureRecord or None
         For each exposure the record of an earlier run that has finished it; None if it is to be matched.
     """
@@ -37,9 +40,19 @@ class Results:
         self._items = items
         self._journal = journal
         self._step = step
-        self._gallery = Gallery()
+        self.gallery = Gallery()
         self._records: list[ExposureRecord | None] = [None] * len(items)
-        self.kept = [None if journal is None else journal.done(item.label) for item in items]
+        self.kept: list[ExposureRecord | None] = [None] * len(items)
+        if journal is not None:
+            finished = journal.finished([item.label for item in items], step)
+            self.kept = [self._own(item, record) for item, record in zip(items, finished, strict=True)]
+
+    @staticmethod
+    def _own(item: Item, record: ExposureRecord | None) -> ExposureRecord | None:
+        """Return the record of an earlier run if its output is that of the exposure, with the path of this run."""
+        if record is None or item.output is None or Path(str(record.output)).name != item.output.name:
+            return None
+        return replace(record, path=item.place)
 
     def drop(self, index: int) -> None:
         """Mark an exposure, so that it is matched again if an earlier run has finished it."""
@@ -70,7 +83,7 @@ class Results:
         if record.status == "failed" and file_failed:
             self._remove_stale_output(index, record)
         self._records[index] = record
-        self._gallery.add(index, record)
+        self.gallery.add(index, record)
         self._step(self._items[index].label)
 
     def _remove_stale_output(self, index: int, record: ExposureRecord) -> None:
@@ -79,7 +92,7 @@ class Results:
         if output is None or self._journal is None:
             return
         if record.label in self._journal.written:  # before this run was resumed
-            with suppress(OSError):
+            with self._journal.renaming(), suppress(OSError):
                 output.unlink(missing_ok=True)
         if os.path.lexists(output):
             record.warnings.append(f"{output.name} in the folder is from an earlier run")

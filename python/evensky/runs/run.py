@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from .._core import __version__
-from .._text import printable
+from .._text import printable, reason_of
 from ..draw.progress import Progress, Steps
 from ..errors import InvalidParameterError, TaskError
 from ..matching.joint.differences import PairBins
@@ -21,6 +21,7 @@ from .journal import Journal
 from .match_run import MatchRun
 from .method import Look, Method
 from .overlaps import Overlaps
+from .pictures import Gallery
 from .record import ExposureRecord, failed_record, without_pictures
 from .results import Results
 from .source import Item
@@ -72,7 +73,8 @@ def match_exposures(
     number = len(items) if number is None else number
     takes_looks = method.always_looks or reference is None
     chosen_before = None if journal is None or journal.reference is None else journal
-    steps = Steps(number * (method.stages if takes_looks else 1), progress)
+    checks = 0 if journal is None else journal.checks
+    steps = Steps(checks + number * (method.stages if takes_looks else 1), progress)
 
     looks: list[Look] = []
     if method.always_looks or (reference is None and chosen_before is None):
@@ -107,6 +109,11 @@ def match_exposures(
             steps.step(f"comparing {items[i].label}")
             differences += found
         plans, notes = method.plan(items, looks, differences)
+        try:
+            mosaic = method.mosaic(items[:number], looks, plans, look)
+            results.gallery = Gallery(mosaic=mosaic, rounded=journal is not None)  # whose run is kept in a file
+        except (ArithmeticError, ValueError) as error:  # such as a map that cannot be inverted; all else can be done
+            notes = [*notes, f"There is no picture of all exposures: {reason_of(error)}."]
         again = [i for i, record in enumerate(results.kept) if record is not None and record.digest != plans[i].digest]
         for i in again:
             results.drop(i)
@@ -143,6 +150,13 @@ def match_exposures(
     if labels := [records[i].label for i in again if records[i].status != "failed"]:
         changed = printable(", ".join(labels))
         notes = [*notes, f"Matched again, because their models have changed since the run was stopped: {changed}."]
+    note = note or _not_considered(candidates, records)
+    if journal is not None and journal.unlike:
+        unlike = printable(", ".join(journal.unlike))
+        notes = [
+            *notes,
+            f"Matched again, because their outputs were missing or not as they had been written: {unlike}.",
+        ]
     return MatchRun(
         records=records,
         candidates=candidates,
@@ -157,6 +171,9 @@ def match_exposures(
         level=method.level,
         overlaps=Overlaps.labelled(method.overlaps, [item.label for item in items], look.unit),
         footprint_unit=method.footprint_unit,
+        covariance=method.covariance,
+        preview=results.gallery.finish(),
+        untied=method.untied,
         notes=[f"Note: {assumption}." for assumption in look.notes]
         + [sentence for sentence in (results.resumed, note) if sentence]
         + notes,
@@ -230,6 +247,25 @@ def _check_looks(looks: Sequence[Look]) -> None:
         raise errors[0]
     more = f" (and {len(looks) - 1} more)" if len(looks) > 1 else ""
     raise TaskError(f"None of the {len(looks)} exposures can be used: {looks[0].candidate.message}{more}")
+
+
+def _not_considered(candidates: Sequence[ReferenceCandidate], records: Sequence[ExposureRecord]) -> str:
+    """Return a note if exposures could not be read when the reference was chosen, but later; "" otherwise.
+
+    An error of a disk may pass. Without the note, the run would look like one that had considered all exposures.
+    """
+    matched = {record.label for record in records if record.status != "failed"}
+    reasons = [
+        f"{printable(one.label)} ({printable(one.message)})"
+        for one in candidates
+        if one.message and one.npoint == 0 and one.label in matched
+    ]
+    if not reasons:
+        return ""
+    return (
+        "The reference was chosen without these exposures, which could not be used then and were matched later: "
+        f"{', '.join(reasons)}."
+    )
 
 
 def _chosen_before(then: Sequence[ReferenceCandidate], now: Sequence[ReferenceCandidate]) -> str:

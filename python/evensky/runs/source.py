@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import shown, whole_number
-from .._text import printable
+from .._text import visible
 from ..errors import EvenskyError, InvalidParameterError, OutOfRangeError
 from ..fits.companions import split_extension
 from ..fits.descriptions import AffineMap, FileDescription, ImageDescription, Section, Selection
@@ -63,6 +63,8 @@ class Item:
     outline : tuple of (x, y)
         Corners of the exposure on the sky, in degrees from the centre of the field, east and north positive; empty if
         all exposures are on one pixel grid.
+    plane : str
+        Header of the WCS of the sky plane; "" if all exposures are on one pixel grid.
     """
 
     index: int
@@ -75,11 +77,12 @@ class Item:
     to_plane: AffineMap | None = None
     map: PixelMap | None = None
     outline: tuple[tuple[float, float], ...] = ()
+    plane: str = ""
 
     @property
     def place(self) -> str:
         """The path as text for records; "" for an exposure in memory."""
-        return "" if self.path is None else printable(str(self.path))
+        return "" if self.path is None else visible(str(self.path))
 
 
 @dataclass
@@ -134,6 +137,13 @@ class Source(ABC):
         to_change : bool, optional
             False if the exposure is only looked at, so that pixels in memory need not be copied.
         """
+
+    def read_without_variances(self, item: Item, *, to_change: bool = True) -> Frame:
+        """Read an exposure whose variances are not needed, which may then be unknown, see `read`.
+
+        Pixels without a positive finite variance are marked in the mask, as always.
+        """
+        return self.read(item, to_change=to_change)
 
     def box_of(self, item: Item) -> PixelBox | None:
         """Return the box of an exposure on the common grid before it is read; None if it cannot be used."""

@@ -13,11 +13,14 @@ from typing import Any
 from .._core import __version__
 from .._planes import BAD_PLANES
 from ..errors import FitsError
+from ..fits.atomic import Permit
 from ..fits.descriptions import ImageDescription, Selection, is_fact
 from ..fits.rewriting import NewPlane
+from ..fits.scratch import Scratch
 from ..geom import Point2I
 from ..io.file_names import fill_selection
 from ..io.formats import bad_bits_of, changed_errors, describe, read_image, rewrite_file
+from .matched_pixels import MatchedPixels
 from .record import ExposureRecord
 from .source import Frame, Item, Result, Source
 
@@ -38,8 +41,15 @@ class FileStore(Source):
         Take all exposures to be in the same unit.
     compress : bool, optional
         Compress the output files in tiles.
-    scratch : str or Path, optional
+    scratch : str, Path or Scratch, optional
         Folder in which pixels are kept instead of in memory.
+    permit : Permit, optional
+        Right to write to the output folder.
+
+    Attributes
+    ----------
+    held : MatchedPixels or None
+        Where to keep the pixels of exposures that are finished; None to keep none.
     """
 
     def __init__(
@@ -49,19 +59,26 @@ class FileStore(Source):
         selection: Selection | None = None,
         ignore_units: bool = False,
         compress: bool = False,
-        scratch: str | Path | None = None,
+        scratch: str | Path | Scratch | None = None,
+        permit: Permit | None = None,
     ) -> None:
         super().__init__(bad_planes)
         named = None if self.bad_planes == list(BAD_PLANES) else tuple(self.bad_planes)
         self.selection = replace(selection or Selection(), bad_planes=named)
         self.ignore_units = ignore_units
         self.compress = compress
-        self.scratch = scratch
+        self.scratch = Scratch(scratch, reuse=True)
+        self.permit = permit
+        self.held: MatchedPixels | None = None
 
-    def read(self, item: Item, *, to_change: bool = True) -> Frame:
-        """Read an exposure with its planes."""
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out pixels that are held, which other processes cannot add to."""
+        return {**self.__dict__, "held": None}
+
+    def read(self, item: Item, *, to_change: bool = True, variances: bool = True) -> Frame:
+        """Read an exposure with its planes; variances may be left out, see `read_without_variances`."""
         image = self._described(item)
-        exposure = read_image(image, scratch=self.scratch)
+        exposure = read_image(image, scratch=self.scratch, variances=variances)
         # Notes of the description are told for all files together.
         told = [note for note in image.notes if not is_fact(note)] if item.image is not None else []
         exposure.info.assumptions = [note for note in exposure.assumptions if note not in told]
@@ -71,6 +88,10 @@ class FileStore(Source):
         if item.origin is not None:
             exposure.setXY0(Point2I(*item.origin))
         return Frame(exposure, bad_bits_of(exposure))
+
+    def read_without_variances(self, item: Item, *, to_change: bool = True) -> Frame:
+        """Read an exposure; its variances are kept only if they are held when it is finished."""
+        return self.read(item, to_change=to_change, variances=to_change and self.held is not None)
 
     def _described(self, item: Item) -> ImageDescription:
         """Return the description of an exposure, made now if need be."""
@@ -93,7 +114,7 @@ class FileStore(Source):
         """Read the output of an exposure, or return None if it cannot be read."""
         assert item.output is not None
         try:
-            written = read_image(self._in_output(self._described(item), item.output), scratch=self.scratch)
+            written = read_image(self.described_output(item), scratch=self.scratch)
         except FitsError as error:
             log.debug("Matched again: %s", error)
             return None
@@ -101,8 +122,10 @@ class FileStore(Source):
             written.setXY0(Point2I(*item.origin))
         return Frame(written, bad_bits_of(written))
 
-    def _in_output(self, image: ImageDescription, output: Path) -> ImageDescription:
-        """Return the description of an image in the output of its file."""
+    def described_output(self, item: Item) -> ImageDescription:
+        """Return the description of an exposure in the output of its file."""
+        image, output = self._described(item), item.output
+        assert output is not None
         # A compressed image cannot be in the primary HDU, so that all HDUs may be one farther down.
         shift = len(describe(output).hdus) - len(describe(image.path).hdus) if self.compress else 0
 
@@ -124,10 +147,10 @@ class FileStore(Source):
             **result.cards,
             "EVS_FLAG": (",".join(record.flags), "doubts, see HISTORY"),
         }
-        planes = {image.hdu: NewPlane(exposure.image.array, cards, result.history)}
+        planes = {image.hdu: NewPlane(exposure.image.bands, cards, result.history)}
         if result.variance_changed and (errors := image.variance) is not None:
             if errors.path == image.path:
-                planes[errors.hdu] = NewPlane(changed_errors(errors, exposure.variance.array))
+                planes[errors.hdu] = NewPlane(changed_errors(errors, exposure.variance.bands))
             else:
                 undone = []
                 if result.variance_added:
@@ -135,6 +158,8 @@ class FileStore(Source):
                 if result.gain != 1:
                     undone.append("which is not divided by the throughput; use gain of the table")
                 record.warnings.append(f"its errors are in another file, {errors.path.name}, {', and '.join(undone)}")
+        elif self.held is not None:  # changed errors are rounded in the output
+            self.held.add(item.index, exposure)
         return planes
 
     def write(
@@ -146,6 +171,6 @@ class FileStore(Source):
         assert output is not None
         # The folder was checked before: an existing file is left from an earlier attempt, or may be replaced.
         planes = {number: plane for part in parts for number, plane in part.items()}
-        rewrite_file(source, output, planes, overwrite=True, compress=self.compress)
+        written = rewrite_file(source, output, planes, overwrite=True, compress=self.compress, permit=self.permit)
         for record in records:
-            record.output, record.output_bytes = str(output), output.stat().st_size
+            record.output, record.output_bytes, record.output_sha256 = str(output), written.size, written.sha256

@@ -5,10 +5,12 @@ from __future__ import annotations
 __all__ = ["Survey", "check_grid", "place_items", "survey_files"]
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +81,11 @@ class Survey:
         return [list(islice(items, len(getattr(file, "images", (None,))))) for file in self.files]
 
     @property
+    def wcs(self) -> list[Any]:
+        """The WCS of each exposure; None for one that has none, or that cannot be used."""
+        return [wcs for file in self.files for wcs in (file.wcs if isinstance(file, FileDescription) else (None,))]
+
+    @property
     def inputs(self) -> list[InputSummary]:
         """What is used of each exposure, as text."""
         return [_summary(item, file) for file, items in zip(self.files, self.by_file, strict=True) for item in items]
@@ -119,6 +126,8 @@ def survey_files(
     same_grid: bool = False,
     allow: Collection[str] = (),
     pixel_values: str = "auto",
+    combined: bool = False,
+    look: Callable[[int, Any, ImageDescription], object] | None = None,
 ) -> Survey:
     """Describe files, and check whether their exposures belong together.
 
@@ -137,6 +146,11 @@ def survey_files(
         Names of `ALLOWED`.
     pixel_values : str, optional
         See `evensky.matching.joint.config.MatchAllConfig`.
+    combined : bool, optional
+        Whether the exposures are combined: they may be outputs of a match, and whether they have a common grid is not
+        looked at, as the caller finds one.
+    look : callable, optional
+        Called with the number of each exposure of a FITS file, the open HDUs of the file, and its description.
 
     Returns
     -------
@@ -159,7 +173,9 @@ def survey_files(
         images: Sequence[ImageDescription | None] = (None,)
         places: Sequence[AffineMap | None] | None = None
         try:
-            file: FileDescription | EvenskyError = describe(path, chosen)
+            file: FileDescription | EvenskyError = describe(
+                path, chosen, None if look is None else partial(_look_at_all, look, len(items))
+            )
             assert isinstance(file, FileDescription)
             images = file.images
             if len(images) > 1:
@@ -172,7 +188,7 @@ def survey_files(
             slot = "" if image is None else image.slot
             items.append(Item(len(items), label, path, output, image, slot=slot, to_plane=to_plane))
     survey = Survey(files, items)
-    _check_roles(survey, allow)
+    _check_roles(survey, allow, matched=combined)
     usable = [item for item in items if item.image is not None]
     described = [item.image for item in items if item.image is not None]
     labels = [item.label for item in usable]
@@ -184,9 +200,10 @@ def survey_files(
         problems, notes = check_units(labels, [image.unit for image in described])
         survey.problems += problems
         survey.notes += notes
-    _place(survey, shifted=shifted, same_grid=same_grid, pixel_values=pixel_values)
+    if not combined:
+        _place(survey, shifted=shifted, same_grid=same_grid, pixel_values=pixel_values)
     usable = [item for item in survey.items if item.image is not None and item.map is None]
-    if len({item.slot == "" for item in usable}) > 1:
+    if not combined and len({item.slot == "" for item in usable}) > 1:
         alone, chips = (next(item.label for item in usable if (item.slot == "") is one) for one in (True, False))
         survey.problems.append(
             f"files of one image ({alone}) and of several ({chips}) are mixed; choose one image of each (hdu, --hdu, "
@@ -195,6 +212,14 @@ def survey_files(
     # Several chips may have the same notes and problems.
     survey.notes, survey.problems = list(dict.fromkeys(survey.notes)), list(dict.fromkeys(survey.problems))
     return survey
+
+
+def _look_at_all(
+    look: Callable[[int, Any, ImageDescription], object], first: int, hdus: Any, file: FileDescription
+) -> None:
+    """Show the exposures of an open file, which are numbered from `first` on."""
+    for number, image in enumerate(file.images, first):
+        look(number, hdus, image)
 
 
 def _as_file(path: Path, hdu: str | None) -> Path:
@@ -213,8 +238,8 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:5] if more else names) + more
 
 
-def _check_roles(survey: Survey, allow: Collection[str]) -> None:
-    """Refuse files that are no exposures."""
+def _check_roles(survey: Survey, allow: Collection[str], *, matched: bool) -> None:
+    """Refuse files that are no exposures; outputs of a match may be what is wanted."""
     roles: dict[str, list[str]] = {}
     for file in survey.files:
         if isinstance(file, FileDescription):
@@ -225,16 +250,21 @@ def _check_roles(survey: Survey, allow: Collection[str]) -> None:
             f"weight maps or masks are given as exposures: {_few(maps)}; leave them out (they are found beside their "
             "images, or named by mask, variance or weight), or allow them (allow=['maps'], --allow maps)"
         )
-    if (earlier := roles.get("earlier output")) and "outputs" not in allow:
+    if (earlier := roles.get("earlier output")) and not matched and "outputs" not in allow:
         survey.problems.append(
             f"outputs of an earlier run are given as exposures: {_few(earlier)}; leave them out, or allow them "
+            "(allow=['outputs'], --allow outputs)"
+        )
+    if (combined := roles.get("coadd")) and "outputs" not in allow:
+        survey.problems.append(
+            f"combined exposures are given as exposures: {_few(combined)}; leave them out, or allow them "
             "(allow=['outputs'], --allow outputs)"
         )
 
 
 def _place(survey: Survey, *, shifted: bool, same_grid: bool, pixel_values: str) -> None:
     """Set the positions of all exposures: on the common grid of their chip or, if they have none, on the sky."""
-    wcs = [wcs for file in survey.files for wcs in (file.wcs if isinstance(file, FileDescription) else (None,))]
+    wcs = survey.wcs
     usable = [item for item in survey.items if item.image is not None]
     members = [
         GridMember(item.label, item.image.shape, item.image.origin, wcs[item.index])
@@ -291,11 +321,13 @@ def place_members(
     # The chips of a file have one flat field, whatever their instrument.
     names = [name or (str(item.path) if item.slot else "") for item, (_, name) in zip(items, kinds, strict=True)]
     scales = _common_scales([one.scale for one in maps], names)
+    header = placement.plane.wcs.to_header().tostring(sep="\n")
     placed = []
     for item, member, one, scale in zip(items, members, maps, scales, strict=True):
         east, north = placement.plane.offsets(*one.corners().T)
         outline = tuple(zip(np.round(east, 7).tolist(), np.round(north, 7).tolist(), strict=True))
-        placed.append(replace(item, origin=member.origin or (0, 0), map=replace(one, scale=scale), outline=outline))
+        on_plane = replace(one, scale=scale)
+        placed.append(replace(item, origin=member.origin or (0, 0), map=on_plane, outline=outline, plane=header))
     pixel = 3600 * np.degrees(np.sqrt(placement.plane.pixel_area))
     notes = [
         f"{ON_SKY}: their pixel grids differ, so the nearest pixels are compared on a plane with pixels of "

@@ -28,10 +28,11 @@ from ..matching.joint.terms import terms_of
 from ..tasks.tract.background import misplacement, plain_box, tract_of
 from ..tasks.tract.config import TractBackgroundConfig
 from ..work.executors import open_executor
-from .joint import HELD_BYTES, Correction, JointMethod
+from .joint import Correction, JointMethod
 from .match_run import MatchRun
+from .memory_plan import HELD_BYTES
 from .method import Change, Look, Plan, log
-from .record import ExposureRecord
+from .record import ExposureRecord, UntiedGroups
 from .run import match_exposures
 from .source import Frame, Item, Result, Source
 
@@ -251,13 +252,15 @@ class TractMethod(JointMethod):
             if group >= 0 and str(item.path) not in visits.setdefault(group, []):
                 visits[group].append(str(item.path))
         if len(visits) > 1:
-            groups = "; ".join(sorted(", ".join(sorted(one)) for one in visits.values()))
-            notes = [
-                *notes,
+            groups = sorted(sorted(one) for one in visits.values())
+            note = (
                 f"{len(visits)} groups of visits have no good pixel in common; each group was matched by itself, and "
-                f"its level is not tied to the others: {groups}.",
-            ]
+                f"its level is not tied to the others: {'; '.join(map(', '.join, groups))}."
+            )
+            self.untied = [*self.untied, UntiedGroups("visits", groups, note)]
+            notes = [*notes, note]
         if continued:
+            self.covariance = None  # it does not say how models of different places belong together
             notes = [
                 *notes,
                 f"No other visit has good pixels there, so the models are continued from other patches: "

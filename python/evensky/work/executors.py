@@ -7,6 +7,7 @@ __all__ = ["EXECUTORS", "Job", "Jobs", "Renew", "open_executor"]
 import importlib
 import logging
 import multiprocessing
+import os
 import signal
 import threading
 from collections import Counter, deque
@@ -23,9 +24,11 @@ from concurrent.futures import (
 from concurrent.futures import BrokenExecutor as BrokenExecutorError
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import resource_tracker
 from typing import Any, Generic, TypeVar
 
 from ..errors import InvalidParameterError, TaskError
+from .parent import end_with_parent
 
 log = logging.getLogger("evensky")
 
@@ -43,14 +46,48 @@ _Result = TypeVar("_Result")
 
 
 def _begin_worker() -> None:
-    # A terminal sends Ctrl-C to all processes; the main process alone decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The thread that submits the jobs starts the workers and closes the pool, so that it lives longer than they.
+    end_with_parent(at_once=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put signals off until the block ends; a pool that was left half-way through a start would never shut down."""
+    came: list[int] = []
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # it alone runs handlers
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(handler := signal.getsignal(number)):
+                before[number] = handler
+                signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for caught, handler in before.items():
+            signal.signal(caught, handler)
+        for caught in came:
+            signal.raise_signal(caught)
+
+
+class _Processes(ProcessPoolExecutor):
+    """Pool of processes that Ctrl-C does not reach, even while they start; the main process decides what to do."""
+
+    def submit(self, function: Callable[..., _Result], /, *arguments: Any, **options: Any) -> Future[_Result]:
+        # A process inherits the signals that are blocked. Starting the tracker would unblock them.
+        resource_tracker.ensure_running()
+        with _uninterrupted():
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+            try:
+                return super().submit(function, *arguments, **options)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:
     # Not forked: a fork of a process with threads may hold locks that are never released.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
+    return _Processes(workers, mp_context=context, initializer=_begin_worker)
 
 
 def _extra(name: str, module: str) -> Any:
@@ -147,8 +184,32 @@ def open_executor(executor: Executor | str | None, workers: int) -> Iterator[Ren
             client.close()
 
 
+class _Watched(Generic[_Result]):
+    """A function whose process ends with the process that wants the result."""
+
+    def __init__(self, wanted_by: int) -> None:
+        self._wanted_by = wanted_by
+        self._function: Callable[..., _Result]
+        end_with_parent(wanted_by)
+
+    @classmethod
+    def wanted_here(cls, function: Callable[..., _Result]) -> _Watched[_Result]:
+        made = cls(os.getpid())
+        made._function = function
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Made before the function is unpickled, so that the watch begins before its modules are imported.
+        return type(self), (self._wanted_by,), {"_function": self._function}
+
+    def __call__(self, *arguments: Any) -> _Result:
+        return self._function(*arguments)
+
+
 class Jobs(Generic[_Result]):
     """Jobs, each a call of `function`; a job that is lost with its worker is repeated.
+
+    No job is left when `run` ends, be it with an exception, and processes of `concurrent.futures` end with this one.
 
     Jobs are submitted a few at a time if the number of workers is known. Jobs that were running when a worker died are
     repeated one by one, at most twice, to find the one that kills its worker.
@@ -174,7 +235,7 @@ class Jobs(Generic[_Result]):
         finished: Callable[[int, _Result], None] | None = None,
     ) -> None:
         self._renew = renew
-        self._function = function
+        self._function = _Watched.wanted_here(function)
         self._lost = lost
         self._finished = finished
         self._failure: BaseException | None = None
@@ -194,8 +255,8 @@ class Jobs(Generic[_Result]):
         try:
             yield from self._results(self._renew, deque(jobs), running)
         finally:
-            for future in running:  # the executor may be the caller's and stay open
-                future.cancel()
+            # The executor may be the caller's and stay open; what its workers have begun must not go on after the run.
+            wait([future for future in running if not future.cancel()])
 
     def _results(
         self, renew: Renew, waiting: deque[Job], running: dict[Future[_Result], Job]

@@ -1,9 +1,10 @@
-"""Objects that a process keeps between jobs: the reference of a run, and pixels that are compared several times."""
+"""Objects that a process keeps between jobs: the reference of a run, pixels that are compared several times, stacks."""
 
 from __future__ import annotations
 
-__all__ = ["PIXELS", "REFERENCES", "HeldPixels", "HeldReferences"]
+__all__ = ["PIXELS", "REFERENCES", "STACKS", "HeldPixels", "HeldReferences"]
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -19,6 +20,10 @@ class HeldReferences:
         self._adopted: dict[str, dict[str, Any]] = {}
         self._run = ""
         self._loaded: dict[str, Any] = {}
+
+    def renew_locks(self) -> None:
+        """Make new locks in a process that was forked; threads that it does not have may have held them."""
+        self._lock = threading.Lock()
 
     def get(self, run: str, load: Callable[[], Any], chip: str = "") -> Any:
         """Return the reference of a run; load it first if this process does not have it."""
@@ -57,6 +62,11 @@ class HeldPixels:
         self._run = ""
         self._held: OrderedDict[int, tuple[Any, int]] = OrderedDict()
         self._readers: dict[int, threading.Lock] = {}
+
+    def renew_locks(self) -> None:
+        """Make new locks in a process that was forked; threads that it does not have may have held them."""
+        self._lock = threading.Lock()
+        self._readers.clear()
 
     def reading(self, run: str, exposure: int) -> threading.Lock:
         """Return a lock to hold while an exposure is looked up and, if necessary, read; only one thread reads it."""
@@ -129,4 +139,17 @@ class HeldPixels:
 
 
 REFERENCES = HeldReferences()
+STACKS = HeldReferences()
+"""Opened exposures of runs that combine them."""
 PIXELS = HeldPixels()
+
+
+def _renew_locks() -> None:
+    REFERENCES.renew_locks()
+    STACKS.renew_locks()
+    PIXELS.renew_locks()
+
+
+if hasattr(os, "register_at_fork"):
+    # A fork must not wait for them, as other threads may hold them while they read a file.
+    os.register_at_fork(after_in_child=_renew_locks)

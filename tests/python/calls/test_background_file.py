@@ -9,7 +9,7 @@ import pytest
 
 from evensky.calls.background_file import model_file
 from evensky.calls.inspect import inspect_files
-from evensky.errors import FitsError, NotFoundError, TaskError
+from evensky.errors import FitsError, InvalidParameterError, NotFoundError, TaskError
 from evensky.fits.descriptions import Selection
 from evensky.image import ExposureF, ImageF, MaskedImageF
 from evensky.io import read_exposure, write_exposure
@@ -46,6 +46,24 @@ def test_nothing_is_replaced_unasked(file: Path, tmp_path: Path) -> None:
     for options, says in (({"out": file}, "is an input too"), ({"out": out, "rms": out}, "given for two results")):
         with pytest.raises(FitsError, match=says):
             model_file(file, bin_size=30, overwrite=True, say=print, **options)
+
+
+@pytest.mark.parametrize("name", ["model.png", "model", "model.gz"])
+def test_the_result_has_the_name_of_a_fits_file(file: Path, tmp_path: Path, name: str) -> None:
+    for kind in ("out", "subtracted", "rms"):
+        with pytest.raises(InvalidParameterError, match=rf"{name}'?: the result is a FITS file, .* one of \.fits, "):
+            model_file(file, bin_size=30, say=print, **{kind: tmp_path / name})
+    assert not (tmp_path / name).exists()
+
+
+def test_a_folder_that_is_missing_is_made(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "more" / "model.fits.gz"
+    model_file(file, out=out, bin_size=30, say=print)
+    assert out.read_bytes()[:2] == b"\x1f\x8b"
+    model_file(file, out=tmp_path / "model.fits", bin_size=30, say=print)
+    np.testing.assert_array_equal(read_exposure(out).image.array, read_exposure(tmp_path / "model.fits").image.array)
+    with pytest.raises(FitsError, match=r"a\.fits: cannot be made: "):
+        model_file(file, out=file / "model.fits", bin_size=30, say=print)
 
 
 def test_files_that_cannot_be_modelled(file: Path, tmp_path: Path) -> None:

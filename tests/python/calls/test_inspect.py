@@ -73,7 +73,7 @@ def test_all_details_in_json_types(files: list[Path]) -> None:
 def test_wrong_arguments(files: list[Path]) -> None:
     with pytest.raises(InvalidParameterError, match="There are 0 files"):
         evensky.inspect_files([])
-    with pytest.raises(InvalidParameterError, match="method = 'some'; it must be 'all' or 'reference'"):
+    with pytest.raises(InvalidParameterError, match="method = 'some'; it must be 'all', 'reference' or 'combine'"):
         evensky.inspect_files(files, method="some")
     with pytest.raises(InvalidParameterError, match="given more than once"):
         evensky.inspect_files([files[0], files[0]])

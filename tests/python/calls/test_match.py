@@ -445,3 +445,9 @@ def test_ccd_data_that_came_back_can_be_written(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.mask, BAD)
     np.testing.assert_array_equal(again.uncertainty.array, result.exposures[1].uncertainty.array)
     assert again.unit == u.adu
+
+
+@pytest.mark.parametrize("match", [evensky.match, evensky.match_all])
+def test_one_name_is_no_sequence_of_exposures(match: Any) -> None:
+    with pytest.raises(InvalidParameterError, match=r"'a\.fits' is one name.*put it into a list: \['a\.fits'\]"):
+        match("a.fits")

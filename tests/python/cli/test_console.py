@@ -8,6 +8,7 @@ import pytest
 from a_run import NASTY, make_run
 
 from evensky.cli.console import print_run
+from evensky.runs.record import UntiedGroups
 
 
 @pytest.mark.parametrize(("report", "look"), [(True, "Report: out/report.html"), (False, "Table: out/matched.ecsv")])
@@ -30,3 +31,19 @@ def test_a_run_is_printed(capsys: pytest.CaptureFixture[str], report: bool, look
     ):
         assert words in text
     assert lines[-1] == f"{run.summary}, 1.5 s. {look}"
+
+
+def test_a_verdict_is_printed_last_but_one(capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run(3)
+    run.records = run.records[:-1]
+    print_run(run, Path("out"))
+    assert capsys.readouterr().out.splitlines()[-2].startswith("Good: Squared residuals against the reference are 1.00")
+    run.records[1].flags = ["POOR_FIT"]
+    print_run(run, Path("out"))
+    assert capsys.readouterr().out.splitlines()[-2] == "May be wrong: The result of 1 exposure may be wrong (POOR_FIT)."
+    run.notes = ["2 groups of exposures have no good pixel in common: a; b."]
+    run.untied = [UntiedGroups("exposures", [["a"], ["b"]], run.notes[0])]
+    print_run(run, Path("out"))
+    lines = capsys.readouterr().out.splitlines()
+    assert run.notes[0] in lines
+    assert lines[-2].startswith("Not ready: Each group was matched by itself, so that a coadd of all has steps")

@@ -34,6 +34,7 @@ def test_match(folder: Path, tmp_path: Path) -> None:
         "demo_03_matched.fits",
         "matched.ecsv",
         "matched.journal",
+        "matched.run",
         "report.html",
     ]
     table = Table.read(tmp_path / "out" / "matched.ecsv")
@@ -150,7 +151,7 @@ def test_bad_input_is_one_line(folder: Path, tmp_path: Path) -> None:
             "no configuration field 'bogus'; the known ones are usePolynomial",
             2,
         ),
-        (["-o", tmp_path / "x", "-c", "order=x"], "order = 'x'; it must be of type int", 2),
+        (["-o", tmp_path / "x", "-c", "order=x"], "order = 'x': it is of type str; it must be a whole number (int)", 2),
         (["-o", tmp_path / "x", "-c", "usePolynomial=maybe"], "true or false", 2),
         (["-o", tmp_path / "x", "-c", "binSize"], "name=value", 2),
         (["-o", tmp_path / "x", "-c", "gridStatistic=FOO"], "FOO is not allowed", 2),
@@ -206,6 +207,29 @@ def test_a_resumed_run_says_so(folder: Path, tmp_path: Path) -> None:
     command = ["match", *inputs(folder), "--out", tmp_path, "--no-report", "--resume"]
     assert "Resumed" not in run(*command).output
     assert "Resumed: 3 of 3 exposures were finished before." in run(*command).output
+
+
+def test_outputs_are_checked_unless_they_are_trusted(folder: Path, tmp_path: Path) -> None:
+    command = ["match", *inputs(folder), "--out", tmp_path, "--no-report", "--resume"]
+    run(*command)
+    output = tmp_path / "demo_02_matched.fits"
+    content = bytearray(output.read_bytes())
+    content[-3000] ^= 1
+    output.write_bytes(content)
+    result = run(*command, "--trust-outputs")
+    assert "Resumed: 3 of 3 exposures were finished before." in result.output
+    assert output.read_bytes() == content
+    result = run(*command)
+    assert "Resumed: 2 of 3 exposures were finished before." in result.output
+    assert "because their outputs were missing or not as they had been written: demo_02." in " ".join(
+        result.output.split()
+    )
+    assert output.read_bytes() != content
+    result = run(*command[:-1], "--overwrite", "--trust-outputs")
+    assert result.exit_code == 2
+    assert result.output == (
+        "evensky: trust_outputs is True and resume is False; it is about the outputs of a run that is resumed\n"
+    )
 
 
 def test_files_in_other_units_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 from pathlib import Path
 
+import click
 import pytest
 from astropy.table import Table
 from demo_files import inputs, run, write_demo
 
-from evensky.cli.console import selection_of
-from evensky.cli.options import Commands
+from evensky.cli.options import Commands, one_line
+from evensky.cli.selection import selection_of
 from evensky.fits.descriptions import Selection
 from evensky.matching.joint.config import MatchAllConfig
 from evensky.tasks import MatchBackgroundsConfig
@@ -36,10 +38,10 @@ def test_named_reference_and_configuration_files(folder: Path, tmp_path: Path) -
     # A reference that is not among the files is used but not written.
     out = tmp_path / "others"
     assert run("match", *inputs(folder)[1:], "-o", out, "-r", inputs(folder)[0], "--no-report", "-q").exit_code == 0
-    assert sorted(path.name for path in out.glob("*.fits")) == ["demo_02_matched.fits", "demo_03_matched.fits"]
+    assert sorted(path.name for path in out.glob("demo*.fits")) == ["demo_02_matched.fits", "demo_03_matched.fits"]
 
 
-@pytest.mark.parametrize("command", ["match", "background", "stats", "demo"])
+@pytest.mark.parametrize("command", ["match", "background", "combine", "stats", "demo"])
 def test_help(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
@@ -94,7 +96,7 @@ def test_names_that_are_too_long(folder: Path, tmp_path: Path, args: tuple[str, 
     assert "too long" in result.output
 
 
-@pytest.mark.parametrize("command", ["match", "background", "stats", "demo"])
+@pytest.mark.parametrize("command", ["match", "background", "combine", "stats", "demo"])
 def test_exit_codes_are_said(command: str) -> None:
     assert "130, 143" in run(command, "--help").output
 
@@ -113,3 +115,21 @@ def test_list_of_commands_agrees_with_their_help() -> None:
         command = importlib.import_module(f"evensky.cli.{name}").command
         assert command.name == name
         assert command.help.strip().startswith(summary)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (OSError(errno.EIO, "Input/output error"), 1, "Input/output error"),  # from a close, which names no file
+        (OSError(errno.ESTALE, "Stale file handle", b"a.fits"), 1, "a.fits: Stale file handle"),
+        (OSError(errno.EBADF, "Bad file descriptor", 7), 2, "Bad file descriptor"),
+        (OSError("no number"), 2, "no number"),
+        (OSError(), 2, "OSError"),
+        (MemoryError(), 1, "the memory does not suffice"),
+        (MemoryError("Unable to allocate 3 GiB"), 1, "the memory does not suffice (Unable to allocate 3 GiB)"),
+    ],
+)
+def test_errors_of_the_system_are_one_line(error: Exception, code: int, text: str) -> None:
+    with pytest.raises(click.ClickException) as raised, one_line():
+        raise error
+    assert (raised.value.exit_code, raised.value.message) == (code, text)

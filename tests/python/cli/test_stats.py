@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from demo_files import inputs, run, write_demo
 
+from evensky.fits.scratch import ScratchPlane
 from evensky.io import read_exposure
 
 folder = pytest.fixture(scope="module")(write_demo)
@@ -48,3 +50,38 @@ def test_the_mask_of_one_file_has_a_pattern_too(folder: Path, tmp_path: Path) ->
     assert ["NMASKED", str(bad.sum())] in [
         line.split() for line in run("stats", image, "--mask", pattern).output.splitlines()
     ]
+
+
+@pytest.mark.parametrize("command", ["stats", "background"])
+def test_pixels_on_disk_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    pixels = np.random.default_rng(1).normal(100, 3, (90, 70)).astype(np.float32)
+    pixels[3, 4:9] = np.nan
+    path = tmp_path / "a.fits"
+    fits.writeto(path, pixels)
+    made = []
+    kept = ScratchPlane.__init__
+
+    def counted(self: ScratchPlane, *arguments: Any) -> None:
+        made.append(arguments)
+        kept(self, *arguments)
+
+    monkeypatch.setattr(ScratchPlane, "__init__", counted)
+    monkeypatch.setattr("evensky.runs.memory_plan._LIBRARIES", 0)
+    monkeypatch.setattr("evensky.runs.memory_plan._LEAST_RESIDENT", 1)
+    outputs = []
+    for number, more in enumerate(([], ["--scratch", tmp_path], ["--max-memory", "180kB"])):
+        options = ["-b", "16"] if command == "background" else []
+        for name in ("out", "rms", "subtracted") if command == "background" else ():
+            options += [f"--{name}", f"{tmp_path}/{name}{number}.fits"]
+        result = run(command, path, *options, *more)
+        assert result.exit_code == 0, result.output
+        assert bool(made) == (number > 0)
+        files = [file.read_bytes() for file in sorted(tmp_path.glob(f"*{number}.fits"))]
+        lines = [line for line in result.output.splitlines() if "written" not in line and "bytes" not in line]
+        told = [line for line in lines if "on disk" in line]
+        assert len(told) == (number == 2), result.output
+        outputs.append(([line for line in lines if line not in told], files))
+        monkeypatch.setattr("evensky._bands.MOST_PIXELS", 700)
+    assert outputs[0][1] == outputs[1][1] == outputs[2][1]
+    assert outputs[0][0] == outputs[1][0]
+    assert outputs[0][0][-5:] == outputs[2][0][-5:]

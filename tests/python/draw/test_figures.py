@@ -8,12 +8,14 @@ import re
 
 import numpy as np
 import pytest
+from a_picture import decoded
+from matplotlib.figure import Figure
 
 from evensky.draw.figures import (
-    common_stretch,
     figure_url,
     label_with_unit,
     new_figure,
+    picture_url,
     plot_centres,
     plot_model_grid,
     unit_label,
@@ -42,17 +44,23 @@ def test_figures_can_be_pickled() -> None:
     assert again._repr_png_().startswith(PNG)
 
 
+def test_figures_without_a_background() -> None:
+    def draw() -> Figure:
+        figure = new_figure(1, 1)
+        figure.add_subplot().text(0.1, 0.3, "M", fontsize=50)
+        return figure
+
+    shown = [decoded(picture_url(draw, 50, transparent=transparent)) for transparent in (False, True)]
+    assert (shown[0][0, 0] == 1).all()
+    assert (shown[1][..., 3] == 0).mean() > 0.4  # beside the axes, and in them
+    letters = shown[1][shown[1][..., 3] == 1]
+    assert letters[:, :3].max() < 0.1
+
+
 def test_units_in_labels() -> None:
     assert [unit_label(unit) for unit in ("ct", "Count", "ADU", " nJy ", "")] == ["counts", "counts", "adu", "nJy", ""]
     assert label_with_unit("level", "ct") == "level [counts]"
     assert label_with_unit("level", " ") == "level"
-
-
-def test_the_common_stretch_shows_the_background() -> None:
-    pictures = [np.linspace(0, 100, 101), np.full(3, np.nan)]
-    assert common_stretch(pictures) == pytest.approx((1, 97))
-    assert common_stretch([np.full((2, 2), np.nan)]) == common_stretch([]) == (0.0, 1.0)
-    assert common_stretch([np.full((2, 2), 7.0)]) == (6.5, 7.5)
 
 
 def test_plot_of_centres() -> None:

@@ -1,36 +1,37 @@
-"""Figures of runs: levels, costs, and single exposures."""
+"""Figures of runs: levels, costs, and the coadds."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from a_run import make_run
+from a_run import make_run, preview_of
 
-from evensky.draw.figures import common_stretch
-from evensky.draw.run_figures import MOST_ROWS, plot_costs, plot_levels, plot_match
+from evensky.draw.run_figures import MOST_ROWS, plot_coadds, plot_costs, plot_levels
 from evensky.errors import InvalidParameterError
 from evensky.matching.reference import ReferenceCandidate
-from evensky.runs.record import CandidateScore, ExposureRecord
+from evensky.runs.record import ExposureRecord
 
 
 def test_plots() -> None:
     run = make_run()
-    limits = common_stretch([r.pixels.before for r in run.records if r.pixels is not None])
-    assert 80 < limits[0] < limits[1] < 125
-    figure = plot_match(run.records[1], limits)
-    assert [ax.get_title() for ax in figure.axes[:4]] == [
-        "before",
-        "model added",
-        "after",
-        "reference - after",
-    ]
-    assert figure.axes[0].images[0].get_clim() == limits == figure.axes[2].images[0].get_clim()
-    low, high = figure.axes[1].images[0].get_clim()
-    assert high - low == pytest.approx(limits[1] - limits[0])
-    with pytest.raises(InvalidParameterError, match="visit-2"):
-        plot_match(run.records[2], limits)
     assert len(plot_levels(run.records, "visit-0").axes[0].get_yticklabels()) == 5
     assert any("chosen" in text.get_text() for text in plot_costs(run.candidates).axes[0].texts)
+
+
+def test_coadds_have_one_range_about_their_medians() -> None:
+    preview = preview_of(make_run())
+    figure = plot_coadds(preview)
+    panels, bars = figure.axes[:3], figure.axes[3:]
+    assert [ax.get_title().split(",")[0] for ax in panels] == ["before", "after", "before - after"]
+    assert len({ax.images[0].get_clim() for ax in panels}) == 1
+    low, high = panels[0].images[0].get_clim()
+    assert low == -high
+    assert 10 < high < 60  # the step shows, and the source saturates
+    assert np.nanmax(panels[0].images[0].get_array()) > 10 * high
+    assert [bar.get_xlabel() for bar in bars] == ["minus the median [adu]"] * 3
+    preview.before = preview.after = np.zeros((0, 4), np.float32)
+    with pytest.raises(InvalidParameterError, match=r"\(0, 4\)"):
+        plot_coadds(preview)
 
 
 @pytest.mark.parametrize("number", [9, 300], ids=["few", "many"])
@@ -49,27 +50,6 @@ def test_levels_far_out_do_not_squeeze_the_others(number: int) -> None:
         assert {text.get_text() for text in axes.texts} == {"\u25c0 -10000", "5e+06 \u25b6"}
     plain = plot_levels(records[:3], "0").axes[0]
     assert not plain.texts
-
-
-def test_scores_of_candidate_models_take_the_place_of_the_histogram() -> None:
-    run = make_run()
-    record = run.records[1]
-    record.scores = [
-        CandidateScore("plane", 3, 0.0),
-        CandidateScore("spline 4 x 4", 16, -3.0, refused=True),
-        CandidateScore("constant", 1, 25.0),
-    ]
-    axes = plot_match(record, (80, 120)).axes[3]
-    assert axes.get_title() == "evidence against each candidate model"
-    assert [text.get_text() for text in axes.texts] == ["plane, chosen", "spline 4 x 4: -3, refused", "constant: 25"]
-    assert axes.get_xlim()[0] == 0
-
-
-def test_the_reference_has_no_histogram() -> None:
-    record = make_run().records[0]
-    assert record.pixels is not None
-    record.pixels.residual_counts, record.pixels.residual_edges = np.zeros(0), np.zeros(1)
-    assert [text.get_text() for text in plot_match(record, (80, 120)).axes[3].texts] == ["this is the reference"]
 
 
 def test_units_are_named() -> None:

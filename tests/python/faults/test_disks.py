@@ -33,7 +33,9 @@ from resuming import digests
 import evensky.io.formats
 import evensky.report.page
 from evensky.fits.atomic import atomic_path
-from evensky.io.locked_lines import LockedLines
+from evensky.fits.digests import FileState
+from evensky.io.checked_lines import CheckedLines
+from evensky.io.folder_lock import LOCK
 from evensky.runs.journal import JOURNAL
 
 # Warnings of astropy are not errors, as they are not for users.
@@ -48,12 +50,12 @@ def test_no_space_for_an_output(
 ) -> None:
     really_rewrite = evensky.io.formats.rewrite
 
-    def write(source: Path, target: Path, *planes: Any, overwrite: bool, **options: Any) -> None:
+    def write(source: Path, target: Path, *planes: Any, overwrite: bool, **options: Any) -> FileState:
         if VICTIM in target.name:
             with atomic_path(target, overwrite=overwrite) as temporary:
                 temporary.write_bytes(b"x" * 5000)
                 raise no_space()
-        really_rewrite(source, target, *planes, overwrite=overwrite, **options)
+        return really_rewrite(source, target, *planes, overwrite=overwrite, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(evensky.io.formats, "rewrite", write)
@@ -68,19 +70,19 @@ def test_no_space_for_an_output(
 
 def full_journal(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """Let the disk be full after so many lines of the journal."""
-    append = LockedLines.append
+    append = CheckedLines.append
     count = 0
 
-    def append_until_full(self: LockedLines, line: Any) -> None:
+    def append_until_full(self: CheckedLines, line: Any) -> None:
         nonlocal count
         count += 1
         if count == after + 1:
             assert self._file is not None
             self._file.close()
-            self._file = open("/dev/full", "w", encoding="utf-8")  # noqa: SIM115
+            self._file = open("/dev/full", "wb", buffering=0)  # noqa: SIM115
         append(self, line)
 
-    monkeypatch.setattr(LockedLines, "append", append_until_full)
+    monkeypatch.setattr(CheckedLines, "append", append_until_full)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
@@ -147,13 +149,27 @@ def test_no_space_is_not_wrong_usage(files: list[Path], tmp_path: Path, monkeypa
 def test_no_memory_for_the_report(
     files: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def plot(*args: Any) -> Any:
+    def fail(*args: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(evensky.report.page, "plot_match", plot)
+    monkeypatch.setattr(evensky.report.page, "advices_of", fail)
     result = match(files, tmp_path, "--report", "-q")
     assert digests(tmp_path) == whole
-    assert "report.html" in assert_one_line(result, 1, 2)
+    message = assert_one_line(result, 1)
+    assert message == f"{tmp_path / 'report.html'}: the report cannot be made: MemoryError; all results are there"
+
+
+def test_no_memory_for_a_picture(
+    files: list[Path], whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(evensky.report.page, "_panels", fail)
+    assert_ended(match(files, tmp_path, "--report", "-q"), 0)
+    assert digests(tmp_path) == whole
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("There is no picture here; it cannot be drawn: MemoryError") == len(files)
 
 
 @contextmanager
@@ -214,7 +230,7 @@ def test_a_folder_that_is_read_only(files: list[Path], whole: dict[str, str], tm
         out = tmp_path / "disk"
         remount("ro")
         message = assert_one_line(match(files, out), 2)
-        assert message == f"{out / JOURNAL}: cannot be written: Read-only file system"
+        assert message == f"{out / LOCK}: cannot be written: Read-only file system"
         assert assert_one_line(match(files, out / "sub"), 2) == f"{out / 'sub'}: cannot be made: Read-only file system"
         assert list(out.iterdir()) == []
         remount("rw")
@@ -243,7 +259,7 @@ def test_a_folder_that_goes(
     with monkeypatch.context() as patch:
         when_matching(patch, VICTIM, lambda path: shutil.rmtree(out))
         message = assert_one_line(match(files, out), 1, 2)
-    assert message == f"{out / 'matched.ecsv'}: cannot be written: No such file or directory"
+    assert message.startswith(f"{out}: was removed or renamed while a run was at work in it; if it was renamed, resume")
     assert not out.exists()
     assert_finishes(files, out, whole)
 
@@ -252,5 +268,15 @@ def test_a_folder_that_goes_before_the_reference_is_chosen(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    when_choosing(monkeypatch, out.rmdir)
-    assert assert_one_line(match(files, out), 1, 2) == f"{out / JOURNAL}: cannot be written: No such file or directory"
+    when_choosing(monkeypatch, lambda: shutil.rmtree(out))
+    message = assert_one_line(match(files, out), 1, 2)
+    assert message.startswith(f"{out}: was removed or renamed while a run was at work in it")
+
+
+def test_a_failure_is_told_without_a_summary_too(files: list[Path], tmp_path: Path) -> None:
+    (tmp_path / f"{VICTIM}_matched.fits").mkdir()
+    result = match(files, tmp_path, "--overwrite", "--quiet")
+    assert_ended(result, 1)
+    line = result.output.strip()
+    assert line.startswith(f"evensky: {VICTIM}: ")
+    assert line.endswith("is a folder, and no file can have its name; remove or rename it, or choose another name")

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
+from command import run as command
+from damaged_tiles import CRASHED, crashing
 from disturbed_runs import (
     NUMBER,
     VICTIM,
@@ -25,7 +31,12 @@ from disturbed_runs import (
     when_looking_at,
     when_matching,
 )
+from orphans import Trial, resume
 from resuming import digests
+
+from evensky.errors import FitsError
+from evensky.simulate import make_exposures, write_exposures
+from evensky.work.executors import Jobs
 
 # Warnings of astropy are not errors, as they are not for users.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -56,7 +67,13 @@ def test_a_worker_that_dies_while_matching_is_one_failure(
             when_matching(patch, VICTIM, die)
             result = match(files, out, "-j", 1 + number % 2)
         assert_ended(result, 1)
-        assert failed(out) == {VICTIM: " ".join(str(error).split())}
+        said = " ".join(str(error).split())
+        ((label, message),) = failed(out).items()
+        assert label == VICTIM
+        if isinstance(error, MemoryError):
+            assert message.startswith(f"the memory does not suffice ({said}); ")
+        else:
+            assert message == ("'" + said if said.startswith("'") else said)  # the table's rule for text that begins so
         assert len(digests(out)) == NUMBER - 1
         assert_tidy(out, whole)
     assert_finishes(files, out, whole)
@@ -75,7 +92,7 @@ def test_failures_always_have_a_reason(
 
     when_matching(monkeypatch, VICTIM, die)
     assert_ended(match(files, tmp_path), 1)
-    assert kind.__name__ in failed(tmp_path)[VICTIM]
+    assert ("the memory does not suffice; " if kind is MemoryError else kind.__name__) in failed(tmp_path)[VICTIM]
 
 
 @pytest.mark.parametrize("error", [SystemExit(0), SystemExit("no"), GeneratorExit("no"), KeyboardInterrupt()])
@@ -133,6 +150,7 @@ def test_exit_while_measuring(files: list[Path], tmp_path: Path, monkeypatch: py
 def test_signals_while_exposures_are_measured(
     files: list[Path], whole: dict[str, str], tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
+    signal.alarm(120)  # as programs start
     script = (
         "import sys, time\n"
         "from evensky.cli import main\n"
@@ -182,3 +200,66 @@ def test_no_threads_are_left(files: list[Path], tmp_path: Path, monkeypatch: pyt
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threading.active_count() == before
+
+
+# The main process is killed: its workers end with it. `tests/faults/orphans.py` tries it at many more moments.
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are found in /proc")
+@pytest.mark.parametrize(("pool", "outputs"), [("processes", 2), ("spawn", 1), ("fork", 3)])
+def test_workers_end_with_the_main_process(
+    files: list[Path], method_all: dict[str, str], tmp_path: Path, pool: str, outputs: int
+) -> None:
+    signal.alarm(180)  # the trial has limits of its own
+    trial = Trial(pool, files, tmp_path / "out", outputs=outputs)
+    assert trial.workers > 0
+    assert trial.seconds < 2
+    assert not trial.changed
+    assert resume(files, tmp_path / "out") == method_all
+
+
+@pytest.fixture(scope="module")
+def method_all(originals: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return resume(originals, tmp_path_factory.mktemp("all"))
+
+
+def test_a_job_that_fails_waits_for_those_that_run() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def job(number: int) -> None:
+        if number == 0:
+            begun.wait(10)
+            raise FitsError("the disk is full")
+        begun.set()
+        time.sleep(0.2)
+        ended.set()
+
+    # The pool is the user's and stays open: the run must not leave jobs that go on writing.
+    with ThreadPoolExecutor(2) as pool:
+        jobs = Jobs(lambda broken: pool, job, lambda key, error: None)
+        with pytest.raises(FitsError, match="the disk is full"):
+            dict(jobs.run((number, (number,)) for number in range(2)))
+        assert ended.is_set()
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+@pytest.mark.parametrize("method", ["all", "reference"])
+def test_tiles_that_crash_their_decoder_are_one_failure(tmp_path: Path, executor: str, method: str) -> None:
+    folder = tmp_path / "compressed"
+    folder.mkdir()
+    files = write_exposures(make_exposures(3, (96, 80), seed=3), tmp_path)
+    compressed = [folder / path.name for path in files]
+    for path, target in zip(files, compressed, strict=True):
+        with fits.open(path) as hdus:
+            pixels = np.rint(8 * hdus[1].data).astype(np.int32)
+        made = fits.CompImageHDU(pixels, compression_type="HCOMPRESS_1", tile_shape=(32, 40), hcomp_scale=4, name="SCI")
+        fits.HDUList([fits.PrimaryHDU(), made]).writeto(target)
+    compressed[1].write_bytes(crashing(compressed[1].read_bytes()))
+    options = ["--method", method, "-c", "bin_size=16" if method == "all" else "binSize=32", "--no-report"]
+    result = command("match", *compressed, "-o", tmp_path / "out", *options, "--executor", executor, "-j", 2)
+    assert_ended(result, 1)
+    (label,), (message,) = zip(*failed(tmp_path / "out").items(), strict=True)
+    assert label == compressed[1].stem
+    assert message.startswith(f"{compressed[1]}: HDU 'SCI' ")
+    assert re.search(CRASHED, message)
+    assert len(digests(tmp_path / "out")) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -356,3 +357,52 @@ def test_wcs_of_lookup_tables(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a.fits"
     write_kind(kind, path)
     assert read_planes(path).wcs is not None
+
+
+ERRORS = {
+    "all good": np.linspace(1, 4, 600),
+    "some bad": np.where(np.arange(600) % 7 == 0, [np.nan, 0, -1, np.inf, 1e-42, 3e38] * 100, 2.0),
+    "first rows bad": np.where(np.arange(600) < 200, np.nan, 2.0),
+    "all bad": np.zeros(600),
+}
+
+
+@pytest.mark.parametrize("sense", ["variance", "sigma", "inverse variance", "weight"])
+@pytest.mark.parametrize("errors", ERRORS)
+@pytest.mark.parametrize("kinds", ["f4 i4 f4", "i2 u1 f8", "u2 i2 f4", "i4 u2 f8"])
+def test_pieces_give_what_astropy_reads_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: str, errors: str, sense: str
+) -> None:
+    image, mask, error = (np.dtype(kind) for kind in kinds.split())
+    random = np.random.default_rng(7)
+    with np.errstate(over="ignore"):
+        hdus = [
+            fits.PrimaryHDU(random.normal(100, 50, (30, 20)).astype(image)),
+            fits.ImageHDU(random.integers(0, 8, (30, 20)).astype(mask), name="DQ"),
+            fits.ImageHDU(ERRORS[errors].astype(error).reshape(30, 20), name="E"),
+        ]
+    fits.HDUList(hdus).writeto(tmp_path / "a.fits")
+    (tmp_path / "a.fits.gz").write_bytes(gzip.compress((tmp_path / "a.fits").read_bytes()))
+    monkeypatch.setattr("evensky.fits.stored_rows._PIECE", 7 * 20 * 4)
+
+    def read_as_described(path: Path, **options: Any) -> FitsPlanes:
+        flags = MaskDescription(path, 1, "DQ", {"BAD": 0}, 1, ("BAD",))
+        plane = VarianceDescription(path, 2, "E", sense)  # type: ignore[arg-type]
+        return read_described(
+            ImageDescription(path, 0, "0", "", (30, 20), "plain", flags, plane), header=False, **options
+        )
+
+    pieces, whole = read_as_described(tmp_path / "a.fits"), read_as_described(tmp_path / "a.fits.gz")
+    for name in ("image", "mask", "variance"):
+        one, other = getattr(pieces, name), getattr(whole, name)
+        assert one.dtype == other.dtype
+        assert one.tobytes() == other.tobytes()
+    facts = ("has_variance", "mask_planes", "bad", "reject", "assumptions")
+    assert [getattr(pieces, name) for name in facts] == [getattr(whole, name) for name in facts]
+
+    bare = read_as_described(tmp_path / "a.fits", variances=False)
+    assert not bare.has_variance
+    assert not bare.variance.any()
+    assert bare.image.tobytes() == pieces.image.tobytes()
+    assert bare.mask.tobytes() == pieces.mask.tobytes()
+    assert [getattr(bare, name) for name in facts[1:]] == [getattr(whole, name) for name in facts[1:]]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
 import math
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,9 @@ import pytest
 import wcs_kinds
 from astropy.io import fits
 
+from evensky.errors import FitsError
+from evensky.fits import rewriting
+from evensky.fits.digests import state_of
 from evensky.fits.rewriting import NewPlane, rewrite
 
 SHAPE = (30, 20)
@@ -88,6 +94,46 @@ def test_a_primary_image_of_equal_pixels_keeps_its_bytes(tmp_path: Path) -> None
     assert (tmp_path / "b.fits").read_bytes() == (tmp_path / "a.fits").read_bytes()
     rewrite(tmp_path / "a.fits", tmp_path / "c.fits", {})
     assert (tmp_path / "c.fits").read_bytes() == (tmp_path / "a.fits").read_bytes()
+
+
+@pytest.mark.parametrize("refused", [None, errno.EINVAL, errno.ENOTTY])
+def test_planes_that_follow_each_other_are_copied_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: int | None
+) -> None:
+    """Where holes were looked for, the buffer of the file went on to read behind them: planes were cut off."""
+    rng = np.random.default_rng(3)
+    planes = [fits.ImageHDU(rng.normal(size=size).astype(np.float32)) for size in [(9, 7), (300, 517), (9, 7), (2, 3)]]
+    fits.HDUList([fits.PrimaryHDU(), *planes, fits.ImageHDU(_sky()), planes[1], planes[0], planes[1]]).writeto(
+        tmp_path / "a.fits"
+    )
+    if refused is not None:  # some file systems do not tell where holes are
+        seek = os.lseek
+
+        def seek_without_holes(handle: int, at: int, how: int) -> int:
+            if how in (os.SEEK_HOLE, os.SEEK_DATA):
+                raise OSError(refused, os.strerror(refused))
+            return seek(handle, at, how)
+
+        monkeypatch.setattr(os, "lseek", seek_without_holes)
+    state = rewrite(tmp_path / "a.fits", tmp_path / "b.fits", {5: NewPlane(_sky())})
+    assert (tmp_path / "b.fits").read_bytes() == (tmp_path / "a.fits").read_bytes()
+    assert state == state_of(tmp_path / "a.fits")
+
+
+def test_a_source_that_is_cut_off_meanwhile_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(_sky()), fits.ImageHDU(np.ones((300, 400)))]).writeto(
+        tmp_path / "a.fits"
+    )
+    found = rewriting._found
+
+    def cut_off(*args: Any) -> int:
+        os.truncate(tmp_path / "a.fits", 20000)
+        return args[3] if args[2] == "SEEK_HOLE" else found(*args)
+
+    monkeypatch.setattr(rewriting, "_found", cut_off)
+    with pytest.raises(FitsError, match="was cut off while it was copied"):
+        rewrite(tmp_path / "a.fits", tmp_path / "b.fits", {1: _new()})
+    assert not (tmp_path / "b.fits").exists()
 
 
 def test_two_chips_with_tables_between(tmp_path: Path) -> None:
@@ -229,6 +275,19 @@ def test_compression_of_the_whole_file(
     assert packed == (tmp_path / f"c.fits.{ending}").read_bytes()  # the same pixels give the same bytes
 
 
+def test_the_name_says_whether_a_file_is_compressed_as_a_whole(tmp_path: Path) -> None:
+    fits.HDUList([fits.PrimaryHDU(_sky()), *_tables()]).writeto(tmp_path / "a.fits")
+    (tmp_path / "a.fits.gz").write_bytes(gzip.compress((tmp_path / "a.fits").read_bytes()))
+    rewrite(tmp_path / "a.fits", tmp_path / "plain.fits", {0: _new()})
+    plain = (tmp_path / "plain.fits").read_bytes()
+    for source in ("a.fits", "a.fits.gz"):
+        for name, unpack in (("b.fits", bytes), ("b.fits.gz", gzip.decompress), ("b.FITS.XZ", lzma.decompress)):
+            rewrite(tmp_path / source, tmp_path / name, {0: _new()}, overwrite=True)
+            assert unpack((tmp_path / name).read_bytes()) == plain, (source, name)
+    rewrite(tmp_path / "a.fits.gz", tmp_path / "b.tmp", {0: _new()})
+    assert gzip.decompress((tmp_path / "b.tmp").read_bytes()) == plain
+
+
 ODD = [
     b"BADNUM  = NaN", b"NoEqual sign here", b"lower   = 'case'", b"", b"COMMENT   spaces  inside", b"CONTINUE  'stray'",
     b"HIERARCH ESO DET CHIP = 'e2v' / chip", b"EXPTIME = 1.2500000000000E+02 / s", b"LONG    = 'begins&'",
@@ -308,3 +367,53 @@ def test_positions_do_not_move(kind: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(wcs_kinds.positions(tmp_path / "b.fits", key=key), sky, rtol=0, atol=1e-9)
     assert wcs_kinds.frame_of(tmp_path / "b.fits") == wcs_kinds.frame_of(tmp_path / "a.fits")
     assert _changes(tmp_path / "a.fits", tmp_path / "b.fits") == (PROVENANCE, ["PRIMARY"])
+
+
+@pytest.mark.parametrize("algorithm", ["GZIP_1", "GZIP_2", "RICE_1"])
+@pytest.mark.parametrize("tile", [(1, 40), (7, 13), (57, 40)])
+def test_compressed_tiles_depend_on_nothing_but_the_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, algorithm: str, tile: tuple[int, int]
+) -> None:
+    """Neither on the time, which gzip notes in its headers, nor on the bands in which they are compressed."""
+    pixels = np.random.default_rng(1).normal(100, 5, (57, 40)).astype(np.float32)
+    source, target = tmp_path / "in.fits", tmp_path / "out.fits"
+    compressed = fits.CompImageHDU(pixels, name="SCI", compression_type=algorithm, tile_shape=tile)
+    fits.HDUList([fits.PrimaryHDU(), compressed, fits.ImageHDU(pixels.reshape(1, 57, 1, 40))]).writeto(
+        source, checksum=True
+    )
+    found = []
+    for rows, now in ((57, 1.0e9), (57, 2.0e9), (1, 3.0e9), (20, 4.0e9)):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        monkeypatch.setattr("evensky._bands.MOST_PIXELS", 40 * rows)
+        monkeypatch.setattr("evensky.fits.rewriting._MOST_IN_MEMORY", 40 * rows)
+        rewrite(source, target, {1: NewPlane(pixels + 1), 2: NewPlane(pixels + 1)}, overwrite=True, compress=True)
+        found.append(target.read_bytes())
+        with fits.open(target, checksum=True) as hdus:
+            for hdu in hdus[1:]:
+                np.testing.assert_array_equal(hdu.data.squeeze(), pixels + 1)
+    assert found[1:] == found[:1] * 3
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["in.fits", "out.fits"]
+
+
+def test_holes_stay_holes(tmp_path: Path) -> None:
+    """Pixels that take no space on the disk take none in the output."""
+    source, target = tmp_path / "a.fits", tmp_path / "b.fits"
+    fits.HDUList([fits.PrimaryHDU(_sky()), fits.ImageHDU(_sky(), name="E")]).writeto(source)
+    cube = fits.ImageHDU(np.zeros((1, 1, 1), np.int32), name="CUBE").header
+    cube["NAXIS1"] = cube["NAXIS2"] = cube["NAXIS3"] = 150
+    with source.open("r+b") as file:
+        file.seek(0, 2)
+        file.write(cube.tostring().encode())
+        file.seek(4 * 150**3 - 4, 1)
+        file.write(b"\1\2\3\4")
+        file.seek(2880 - 4 * 150**3 % 2880, 1)  # the padding is a hole at the end
+        file.truncate()
+    if source.stat().st_blocks * 512 > 2**22:
+        pytest.skip("the file system has no holes")
+    written = rewrite(source, target, {0: _new()})
+    assert written == state_of(target)
+    assert target.stat().st_blocks * 512 < 2**20
+    assert target.stat().st_size > 4 * 150**3
+    with fits.open(target) as hdus:
+        assert np.count_nonzero(hdus["CUBE"].data) == 1
+        np.testing.assert_array_equal(hdus["E"].data, _sky())

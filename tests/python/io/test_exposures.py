@@ -217,3 +217,15 @@ def test_long_headers_take_linear_time(tmp_path: Path) -> None:
     # Twice the time of astropy is the aim; the rest is for busy machines. Quadratic time would be a factor of 100.
     assert seconds(lambda: read_exposure(tmp_path / "a.fits")) < 5 * seconds(by_astropy)
     assert len(read_exposure(tmp_path / "a.fits").metadata) == 4000
+
+
+def test_compressed_files_hold_no_time(tmp_path: Path) -> None:
+    """astropy writes the time into each tile that is compressed with gzip, so the same pixels gave other bytes."""
+    exposure = make_exposure()
+    write_exposure(exposure, tmp_path / "a.fits", compress=True)
+    content = (tmp_path / "a.fits").read_bytes()
+    streams = [at for at in range(len(content)) if content.startswith(b"\x1f\x8b\x08", at)]
+    assert len(streams) == 60  # one for each row of image and variance
+    assert {content[at + 4 : at + 8] for at in streams} == {bytes(4)}
+    back = read_exposure(tmp_path / "a.fits")
+    np.testing.assert_array_equal(back.image.array, exposure.image.array)

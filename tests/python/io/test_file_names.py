@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from evensky.io.file_names import (
     fill_pattern,
     fill_selection,
     find_file,
+    refuse_one_name,
     refuse_twice,
     unique_labels,
 )
@@ -48,6 +51,24 @@ def test_a_file_is_given_once() -> None:
     refuse_twice(["a.fits", "b.fits"])
     with pytest.raises(InvalidParameterError, match=r"a\.fits is given more than once"):
         refuse_twice(["a.fits", "b.fits", Path("./a.fits")])
+
+
+@pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to], ids=["symlink", "hardlink"])
+def test_a_link_is_the_same_file(tmp_path: Path, make: Callable[[Path, Path], None]) -> None:
+    path, link = tmp_path / "a.fits", tmp_path / "link.fits"
+    path.write_bytes(b"pixels")
+    make(link, path)
+    (tmp_path / "b.fits").write_bytes(b"pixels")
+    refuse_twice([path, tmp_path / "b.fits", tmp_path / "none.fits", "/dev/null", "a\0b"])
+    with pytest.raises(InvalidParameterError, match=r"link\.fits is the same file as .*a\.fits; give it once"):
+        refuse_twice([path, link])
+
+
+@pytest.mark.parametrize("name", ["a.fits", b"a.fits", Path("a.fits")])
+def test_one_name_is_no_sequence(name: object) -> None:
+    refuse_one_name(["a.fits"])
+    with pytest.raises(InvalidParameterError, match=r"'a\.fits' is one name.*put it into a list: \['a\.fits'\]"):
+        refuse_one_name(name)
 
 
 def test_patterns_of_planes() -> None:
@@ -95,3 +116,26 @@ def test_a_file_is_found_by_path_name_or_stem() -> None:
     assert find_file(Path("a.fits"), files) == find_file(Path("a"), files) == 0
     assert find_file(Path("b.fits"), files) is None  # two files have that name
     assert find_file(Path("dusk/a.fits"), files) is None
+
+
+def test_labels_of_many_files_take_a_time_of_their_number() -> None:
+    paths = [Path(f"{number % 7}/{number}.fits") for number in range(8000)]
+    start = time.process_time()
+    assert len(set(unique_labels(paths))) == 8000
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("pattern", ["{stem:999999999}", "{stem:>2147483647}", "{name:1000}"])
+def test_a_width_that_takes_memory_is_refused(pattern: str) -> None:
+    with pytest.raises(InvalidParameterError, match=r"a width of .*; it must be less than 1000"):
+        fill_pattern(pattern, Path("a.fits"), "a")
+
+
+def test_a_width_that_is_kept() -> None:
+    assert fill_pattern("{stem:>5}.fits", Path("a.fits"), "a") == "    a.fits"
+
+
+@pytest.mark.parametrize("pattern", ["{0}", "{}", "{stem.__class__}", "{stem[0]}", "{stem:{stem}}", "{other}"])
+def test_names_that_a_pattern_does_not_know(pattern: str) -> None:
+    with pytest.raises(InvalidParameterError, match=r"cannot be filled in \(\{.*\} is unknown\); \{stem\}, "):
+        fill_pattern(pattern, Path("a.fits"), "a")

@@ -12,6 +12,9 @@ import pytest
 
 from evensky.errors import FitsError
 from evensky.fits.descriptions import Selection
+from evensky.fits.scratch import ScratchPlane
+from evensky.io.bands import ExposureBands
+from evensky.io.formats import read_image
 from evensky.io.roman import describe_asdf, is_asdf, read_asdf, rewrite_asdf
 
 SHAPE = (20, 30)
@@ -155,7 +158,8 @@ def test_the_planes_of_an_image(image):
 def test_pixels_may_be_float64_and_in_scratch_space(image, tmp_path):
     planes = read_asdf(describe_asdf(image).images[0], dtype=np.float64, scratch=tmp_path)
     assert planes.image.dtype == np.float64
-    assert isinstance(planes.image, np.memmap)
+    assert isinstance(planes.image, ScratchPlane)
+    np.testing.assert_array_equal(planes.image[...], read_asdf(describe_asdf(image).images[0], dtype=np.float64).image)
 
 
 @pytest.mark.parametrize(
@@ -325,3 +329,18 @@ def test_roman_datamodels_reads_a_copy(tmp_path, name):
             assert type(copy) is type(model)
             assert (copy.data == 4).all()
             assert copy.meta.wcs(3, 4) == model.meta.wcs(3, 4)
+
+
+def test_bands_are_those_of_what_is_read_whole(image, mosaic, tmp_path):
+    for path in (image, mosaic):
+        described = describe_asdf(path).images[0]
+        exposure = read_image(described)
+        with ExposureBands(described, scratch=tmp_path) as bands:
+            parts = [bands.read(slice(first, first + 5)) for first in range(0, SHAPE[0], 5)]
+            assert bands.plane_names == exposure.mask.getMaskPlaneDict()
+            assert bands.bad == exposure.info.bad | exposure.info.reject
+            assert bands.has_mask == (described.mask is not None)
+        np.testing.assert_array_equal(np.concatenate([one.image for one in parts]), exposure.image.array)
+        np.testing.assert_array_equal(np.concatenate([one.mask for one in parts]), exposure.mask.array)
+        if bands.image.variance is not None and exposure.info.has_variance:
+            np.testing.assert_array_equal(np.concatenate([one.variance for one in parts]), exposure.variance.array)

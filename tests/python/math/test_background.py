@@ -222,3 +222,28 @@ def test_names_of_the_original(image: afwImage.MaskedImageF) -> None:
             afwMath.BackgroundMI(**wrong)
     with pytest.raises(TypeError, match="'image'"):
         afwMath.BackgroundMI(image=image, bgCtrl=control)
+
+
+@pytest.mark.parametrize("name", ["MEANCLIP", "STDEVCLIP", "MEAN", "MEDIAN", "IQRANGE", "STDEV", "NPOINT", "MAD"])
+@pytest.mark.parametrize("size", [1, 3, 8, 16, 31, 32, 40])
+def test_a_bin_has_the_statistics_of_its_pixels(name: str, size: int) -> None:
+    """Bins of few pixels are computed side by side, but every bit is that of makeStatistics on the bin alone."""
+    rng = np.random.default_rng(size)
+    bins, shape = (5, 9), (5 * size, 9 * size)
+    image = afwImage.MaskedImageF(afwImage.ImageF(rng.normal(100, 5, shape).astype(np.float32)))
+    image.image.array[rng.random(shape) < 0.05] += 500
+    image.image.array[rng.random(shape) < 0.02] = np.nan
+    image.mask.array[rng.random(shape) < 0.1] = 1
+    image.mask.array[:size, :size] = 1  # a bin without good pixels
+    image.mask.array[-size:, -size:-1] = 1  # a bin with few
+    control = afwMath.StatisticsControl(andMask=1)
+    bctrl = afwMath.BackgroundControl("AKIMA_SPLINE", bins[1], bins[0], "REDUCE_INTERP_ORDER", control, name)
+    grid = afwMath.makeBackground(image, bctrl).getStatsImage()
+    flag = getattr(afwMath, name)
+    expected = np.empty((2, *bins), np.float32)
+    for j, i in np.ndindex(bins):
+        box = Box2I(Point2I(i * size, j * size), Extent2I(size, size))
+        expected[:, j, i] = afwMath.makeStatistics(image[box], flag | afwMath.ERRORS, control).getResult(flag)
+    np.testing.assert_array_equal(grid.image.array, expected[0])
+    np.testing.assert_array_equal(grid.variance.array, expected[1])
+    assert np.isnan(expected[0, 0, 0]) or name == "NPOINT"

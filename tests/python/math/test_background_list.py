@@ -144,3 +144,27 @@ def test_layout_of_the_original(image: afwImage.MaskedImageF, tmp_path: Path) ->
     assert len(afwMath.BackgroundList.readFits(path, hdu=3)) == 1
     with pytest.raises(errors.FitsError, match="holds 4 image HDUs"):
         afwMath.BackgroundList.readFits(path, hdu=2)
+
+
+def test_a_file_that_was_altered_is_found(image: afwImage.MaskedImageF, tmp_path: Path) -> None:
+    path, again = tmp_path / "list.fits", tmp_path / "again.fits"
+    backgrounds = afwMath.BackgroundList(afwMath.makeBackground(image, afwMath.BackgroundControl("LINEAR", 6, 6)))
+    backgrounds.writeFits(path)
+    backgrounds.writeFits(again)
+    assert path.read_bytes() == again.read_bytes()
+    with fits.open(path, checksum=True) as hdus:
+        starts = [hdu.fileinfo()["datLoc"] for hdu in hdus]
+        assert [hdu.header.comments["DATASUM"] for hdu in hdus] == ["data unit checksum"] * 3
+    whole = path.read_bytes()
+    for start, name in zip(starts, ("IMAGE", "MASK", "VARIANCE"), strict=True):
+        content = bytearray(whole)
+        content[start + 5] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(errors.FitsError, match=rf"list\.fits: DATASUM of HDU '{name}' is not that .*; write the"):
+            afwMath.BackgroundList.readFits(path)
+    # Files of other programs have no sums.
+    with fits.open(again) as hdus:
+        for hdu in hdus:
+            del hdu.header["DATASUM"]
+        hdus.writeto(path, overwrite=True)
+    np.testing.assert_array_equal(afwMath.BackgroundList.readFits(path).getImage().array, backgrounds.getImage().array)

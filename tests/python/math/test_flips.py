@@ -97,3 +97,12 @@ def test_examples() -> None:
     results = doctest.testmod(importlib.import_module("evensky.math.flips"))
     assert results.attempted > 0
     assert results.failed == 0
+
+
+@pytest.mark.parametrize("values", [3.0, [1.0, 2.0], np.ones((2, 2, 2))])
+def test_only_two_dimensions_can_be_turned(values: Any) -> None:
+    for work in (lambda: afwMath.flipImage(values, True, False), lambda: afwMath.rotateImageBy90(values, 1)):
+        with pytest.raises(
+            InvalidParameterError, match=r"inImage has \d dimensions; it must be an image or a 2-D array"
+        ):
+            work()

@@ -152,3 +152,9 @@ def test_examples() -> None:
     results = doctest.testmod(importlib.import_module("evensky.math.least_squares"))
     assert results.attempted > 0
     assert results.failed == 0
+
+
+@pytest.mark.parametrize("unit", [1e-166, 1e166])
+def test_a_design_matrix_whose_squares_are_no_numbers_is_refused(unit: float) -> None:
+    with pytest.raises(InvalidParameterError, match=r"largest element of the design matrix is 2e.166"):
+        LeastSquares.fromDesignMatrix(np.array([[1.0], [2.0]]) * unit, [1.0, 2.0])

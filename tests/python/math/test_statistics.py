@@ -274,3 +274,27 @@ def test_any_sequence_of_numbers_is_a_vector(vector: Any) -> None:
     statistics = afwMath.makeStatistics(vector, afwMath.MEAN | afwMath.NPOINT)
     assert (statistics.getValue(afwMath.MEAN), statistics.getValue(afwMath.NPOINT)) == (2.5, 4)
     assert afwMath.statisticsStack([vector, range(1, 5)], afwMath.SUM) == [2, 4, 6, 8]
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint16, np.uint64])
+def test_equal_integers_stand_for_a_range_of_one(dtype: Any) -> None:
+    # An integer v stands for v - 0.5 to v + 0.5, so that the quartiles of equal pixels are at v - 0.25 and v + 0.25.
+    wanted = afwMath.MEDIAN | afwMath.IQRANGE | afwMath.STDEV
+    statistics = afwMath.makeStatistics(np.full((9, 9), 7, dtype), wanted)
+    assert statistics.getValue(afwMath.MEDIAN) == 7.0
+    assert statistics.getValue(afwMath.IQRANGE) == 0.5
+    assert statistics.getValue(afwMath.STDEV) == 0.0
+    assert afwMath.makeStatistics(np.full((1, 1), 7, dtype), afwMath.IQRANGE).getValue() == 0.0
+    assert "7.25" in str(afwMath.makeStatistics.__doc__)
+
+
+@pytest.mark.parametrize("unit", [1e-165, 1e-300, 1e-38, 1e30])
+def test_float64_pixels_of_any_size_have_a_scatter(unit: float) -> None:
+    pixels = PIXELS.astype(np.float64)
+    plain = afwMath.makeStatistics(pixels, afwMath.MEANCLIP | afwMath.STDEV | afwMath.STDEVCLIP | afwMath.ERRORS)
+    scaled = afwMath.makeStatistics(
+        pixels * unit, afwMath.MEANCLIP | afwMath.STDEV | afwMath.STDEVCLIP | afwMath.ERRORS
+    )
+    for prop in (afwMath.MEANCLIP, afwMath.STDEV, afwMath.STDEVCLIP):
+        assert scaled.getValue(prop) == pytest.approx(plain.getValue(prop) * unit, rel=1e-12, abs=0.0)
+        assert scaled.getError(prop) == pytest.approx(plain.getError(prop) * unit, rel=1e-12, abs=0.0)

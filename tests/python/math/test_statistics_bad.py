@@ -146,7 +146,7 @@ REFUSED: list[Row] = [
             f"numSigmaClip {value}",
             lambda value=value: afwMath.StatisticsControl(value),
             *INVALID,
-            f"numSigmaClip = {value:.6f}; it must be > 0",
+            f"numSigmaClip = {value:g}; it must be > 0",
         )
         for value in (0.0, -1.0, NAN, -INF)
     ),
@@ -278,7 +278,7 @@ REFUSED: list[Row] = [
             f"threshold {value}",
             lambda value=value: control(MaskPropagationThreshold=(0, value)),
             *INVALID,
-            f"{value}",
+            f"{value:g}",
         )
         for value in (NAN, -1.0, INF)
     ),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from evensky.fits.scratch import Scratch
 from evensky.image import ImageF, Mask, MaskedImageF
-from evensky.math.thumbnail import difference_histogram, thumbnail
+from evensky.math.thumbnail import Blocks, block_means, difference_histogram
 
 
 def image_of(pixels: np.ndarray, bad: np.ndarray | None = None) -> MaskedImageF:
@@ -14,21 +19,62 @@ def image_of(pixels: np.ndarray, bad: np.ndarray | None = None) -> MaskedImageF:
     return MaskedImageF(ImageF(pixels.astype(np.float32)), mask)
 
 
-def test_a_thumbnail_holds_medians_of_good_pixels() -> None:
-    pixels = np.repeat(np.repeat(np.arange(12.0).reshape(3, 4), 10, axis=0), 10, axis=1)
-    bad = np.zeros(pixels.shape, bool)
-    bad[:10, :10] = True
-    bad[15, 5:25] = True
-    pixels[15, 5:25] = 1e6
-    small = thumbnail(image_of(pixels, bad), 1, side=4)
-    assert small.shape == (3, 4)
-    assert np.isnan(small[0, 0])
-    np.testing.assert_array_equal(small.ravel()[1:], np.arange(1, 12))
+@pytest.mark.parametrize("offset", [0, 4, 13])
+def test_means_of_the_good_pixels_in_blocks(offset: int) -> None:
+    rng = np.random.default_rng(5)
+    pixels = rng.normal(10, 1, (57, 93)).astype(np.float32)
+    bad = rng.random(pixels.shape) < 0.1
+    bad[:30, :30] = True
+    pixels[bad] = 1e6
+    pixels[50, 50] = np.nan
+    rows, columns = Blocks.along(57, 10, offset), Blocks.along(93, 10, 2 * offset)
+    small = block_means(image_of(pixels, bad), 1, rows, columns)
+    good = np.where(bad | np.isnan(pixels), 0, pixels)
+    number = ~(bad | np.isnan(pixels))
+    for row in range(rows.count):
+        for column in range(columns.count):
+            box = _pixels_of(rows, row), _pixels_of(columns, column)
+            if number[box].any():
+                assert small[row, column] == pytest.approx(good[box].sum() / number[box].sum(), rel=1e-5)
+            else:
+                assert np.isnan(small[row, column])
+    assert np.isnan(small).any()
 
 
-@pytest.mark.parametrize(("height", "width", "shape"), [(20, 30, (20, 30)), (300, 600, (110, 220)), (1, 900, (1, 220))])
-def test_sizes_of_thumbnails(height: int, width: int, shape: tuple[int, int]) -> None:
-    assert thumbnail(image_of(np.zeros((height, width))), 0).shape == shape
+def _pixels_of(blocks: Blocks, number: int) -> slice:
+    for run, start, _, size in blocks.runs():
+        if run.start <= number < run.stop:
+            first = start + (number - run.start) * size
+            return slice(first, first + size)
+    raise IndexError(number)
+
+
+def test_blocks_have_the_same_edges_in_all_images() -> None:
+    for size, side, offset in itertools.product(range(1, 25), range(1, 9), range(-9, 20)):
+        blocks = Blocks.along(size, side, offset)
+        ends = [(start + at * width, width) for start, count, width in blocks.pieces for at in range(count)]
+        assert len(ends) == blocks.count >= 1
+        assert [first for first, _ in ends[1:]] == [first + width for first, width in ends[:-1]]
+        assert ends[0][0] >= 0
+        assert ends[-1][0] + ends[-1][1] <= size
+        if len(ends) > 1:  # otherwise the whole image may be one block
+            for number, (first, width) in enumerate(ends, blocks.first):
+                assert (offset + first) // side == (offset + first + width - 1) // side == number
+                assert 2 * width >= side
+            assert sum(width for _, width in ends) > size - side
+
+
+def test_means_of_an_image_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(6).normal(10, 1, (57, 93)).astype(np.float32)
+    bad = pixels > 11
+    scratch = Scratch(tmp_path)
+    image, mask = scratch.zeros(pixels.shape, np.float32), scratch.zeros(pixels.shape, np.int32)
+    image[0:57], mask[0:57] = pixels, bad.astype(np.int32)
+    on_disk = SimpleNamespace(image=SimpleNamespace(bands=image), mask=SimpleNamespace(bands=mask))
+    blocks = Blocks.along(57, 8), Blocks.along(93, 8)
+    expected = block_means(image_of(pixels, bad), 1, *blocks)
+    monkeypatch.setattr("evensky._bands.MOST_PIXELS", 16 * 93)
+    np.testing.assert_array_equal(block_means(on_disk, 1, *blocks), expected)
 
 
 def test_the_histogram_of_a_difference() -> None:

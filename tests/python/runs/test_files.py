@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from astropy.table import Table
+from locked_runs import match_files
 from small_runs import make_config, make_exposure, write_items
 
 from evensky.errors import FitsError, InvalidParameterError
@@ -15,8 +16,8 @@ from evensky.fits.descriptions import Selection
 from evensky.io import write_exposure
 from evensky.matching.joint.config import MatchAllConfig
 from evensky.runs import files as runs_files
-from evensky.runs.files import match_files
-from evensky.runs.joint import HELD_BYTES, JointMethod
+from evensky.runs.joint import JointMethod
+from evensky.runs.memory_plan import HELD_BYTES
 
 LEVELS = (100, 150, 160)
 
@@ -35,9 +36,9 @@ def config(request: pytest.FixtureRequest) -> Any:
 def test_a_run_leaves_exposures_table_and_journal(files: list[Path], tmp_path: Path, config: Any) -> None:
     run = match_files(files, tmp_path / "out", config=config)
     names = [f"{name}_matched.fits" for name in "abc"]
-    joint = ["overlaps.ecsv"] if isinstance(config, MatchAllConfig) else []
+    joint = ["matched.covariance.fits", "overlaps.ecsv"] if isinstance(config, MatchAllConfig) else []
     found = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert found == [*names, "matched.ecsv", "matched.journal", *joint]
+    assert found == sorted([*names, "matched.ecsv", "matched.journal", *joint])
     assert [Path(record.output or "").name for record in run.records] == names
     assert [record.path for record in run.records] == [str(path) for path in files]
     assert run.config == config.toDict()

@@ -29,12 +29,20 @@ def test_each_exposure_has_an_output(tmp_path: Path) -> None:
     assert folder.labels == ["a", "b"]
     assert [item.output.name for item in folder.items if item.output] == ["a_matched.fits", "b_matched.fits"]
     folder.prepare()
-    assert (tmp_path / "out").is_dir()
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("b_matched.fits", "earlier results"), ("matched.ecsv", "earlier results"), (JOURNAL, "a run that did not end")],
+    [
+        ("b_matched.fits", "earlier results"),
+        ("matched.ecsv", "earlier results"),
+        ("overlaps.ecsv", "earlier results"),
+        ("report.html", "earlier results"),
+        ("matched.covariance.fits", "earlier results"),
+        ("matched.run", "earlier results"),
+        (JOURNAL, "a run that did not end"),
+    ],
 )
 def test_earlier_results_are_kept(tmp_path: Path, name: str, says: str) -> None:
     (tmp_path / "out").mkdir()
@@ -51,13 +59,9 @@ def test_earlier_results_are_kept(tmp_path: Path, name: str, says: str) -> None:
 
 
 def test_inputs_are_no_outputs(tmp_path: Path) -> None:
-    for mask in (f"{tmp_path}/out/a_matched.fits", f"{tmp_path}/out/report.html"):
+    for mask in (f"{tmp_path}/out/a_matched.fits", f"{tmp_path}/out/report.html", f"{tmp_path}/out/matched.lock"):
         with pytest.raises(FitsError, match="is an input too, and inputs are never written to"):
             make_folder(tmp_path, overwrite=True, mask=mask).prepare()
-    (tmp_path / "out").rmdir()
-    (tmp_path / "out").touch()
-    with pytest.raises(FitsError, match="out: is a file; choose a folder for the output"):
-        make_folder(tmp_path).prepare()
 
 
 def test_inputs_that_the_results_depend_on(tmp_path: Path) -> None:
@@ -72,15 +76,27 @@ def test_inputs_that_the_results_depend_on(tmp_path: Path) -> None:
 
 
 def test_torn_files_of_a_killed_run_go(tmp_path: Path) -> None:
-    folder = make_folder(tmp_path)
+    mask = tmp_path / "out" / ".mask.fits.evensky-run-x8.tmp"
+    folder = make_folder(tmp_path, mask=str(mask))
     folder.prepare()
-    for name in (
+    kept = {
+        ".other.fits.x3.tmp",  # of another program
+        ".other.fits.evensky-x5.tmp",  # of another command of evensky, which may be at work
+        mask.name,  # an input
+        "a_matched.fits",
+        ".evensky-run-x9.tmp.fits",
+    }
+    gone = {
         ".a_matched.fits.x1.tmp",
         ".matched.ecsv.x2.tmp",
         ".overlaps.ecsv.x4.tmp",
-        ".other.fits.x3.tmp",
-        "a_matched.fits",
-    ):
+        ".report.html.evensky-run-x6.tmp",
+        ".matched.run.evensky-run-x9.tmp",
+        ".of_an_earlier_list_matched.fits.evensky-run-x7.tmp",
+    }
+    (tmp_path / "out").mkdir()
+    for name in kept | gone:
         (tmp_path / "out" / name).touch()
+    (tmp_path / "out" / ".folder.evensky-run-x.tmp").mkdir()
     folder.remove_torn()
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".other.fits.x3.tmp", "a_matched.fits"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == kept | {".folder.evensky-run-x.tmp"}

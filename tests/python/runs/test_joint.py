@@ -19,8 +19,12 @@ from evensky.errors import TaskError
 from evensky.fits.descriptions import Selection
 from evensky.image import ExposureF, ImageF, MaskedImageF
 from evensky.io import write_exposure
+from evensky.matching.joint.candidates import Candidate
+from evensky.matching.joint.evidence import Score
+from evensky.matching.joint.fits import ExposureFit
+from evensky.matching.joint.models import Model
 from evensky.matching.reference import ReferenceCandidate
-from evensky.runs.joint import JointMethod, _chips_of, _corners_of
+from evensky.runs.joint import Correction, JointMethod, _chips_of, _corners_of
 from evensky.runs.method import Look, Plan
 from evensky.runs.record import ExposureRecord
 from evensky.runs.run import match_exposures
@@ -307,3 +311,31 @@ def test_chips_are_placed_in_the_focal_plane() -> None:
     assert _corners_of(items, looks, _chips_of(items, looks))[1] == []
     unknown = [replace(item, to_plane=None) if item.slot == "2" else item for item in items]
     assert _corners_of(unknown, looks, _chips_of(unknown, looks)) == []
+
+
+@pytest.mark.parametrize(
+    ("selected", "added", "name"),
+    [
+        (Candidate(2), Candidate(4), "Chebyshev 2 (Chebyshev 4 at the mean level)"),
+        (Candidate(0), Candidate(1), "constant (plane at the mean level)"),
+        (Candidate(2), Candidate(2), "Chebyshev 2"),
+        (Candidate(nodes=(4, 4)), Candidate(nodes=(4, 4)), "spline 4 x 4"),
+    ],
+)
+def test_a_model_is_named_as_it_was_selected(selected: Candidate, added: Candidate, name: str) -> None:
+    model = Model(added, (0, 0, 64, 64), np.zeros(added.terms), np.zeros((added.terms, added.terms)))
+    plan = Correction(
+        fit=ExposureFit(model, scores=[Score(selected, 0.0)], bins=9),
+        partners=["other"],
+        covered_bins=9,
+        problem="",
+        level="mean",
+        stays=False,
+        source_fraction=None,
+        area_factor=1.0,
+    )
+    record = ExposureRecord("a", "", "matched")
+    JointMethod._describe(record, plan)
+    assert record.model == name
+    assert record.scores[0].name == selected.name
+    assert record.model.startswith(record.scores[0].name)

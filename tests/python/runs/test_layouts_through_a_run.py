@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from layout_files import LAYOUT_FILES, make_layout
+from locked_runs import match_files
 
 import evensky
 from evensky.fits.contents import describe_file
 from evensky.matching.joint.config import MatchAllConfig
-from evensky.runs.files import match_files
 from evensky.tasks import MatchBackgroundsConfig
 
 # astropy comments on long names of cards, and on units that it does not know.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from a_run import NASTY, make_run
+from a_run import NASTY, make_run, preview_of
 from astropy.table import Table
 
+from evensky.errors import InvalidParameterError
 from evensky.report import write_report
 from evensky.runs.match_run import GLOSSARY, write_table
 from evensky.runs.record import CandidateScore, TermRecord
@@ -179,3 +180,12 @@ def test_levels_have_the_digits_that_their_noise_leaves(level: float, rms: float
         record.fit_rms = rms
     assert run.rows()[1][0][2] == shown
     assert f">{shown}</td>" in write_report(run, tmp_path / "report.html").read_text()
+
+
+def test_the_preview_is_drawn() -> None:
+    run = make_run()
+    with pytest.raises(InvalidParameterError, match="pictures=True"):
+        run.plot_preview()
+    run.preview = preview_of(run)
+    titles = [axes.get_title().split(",")[0] for axes in run.plot_preview().axes[:3]]
+    assert titles == ["before", "after", "before - after"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from resuming import lines_of
 
+from evensky.errors import FitsError
 from evensky.runs.journal import JOURNAL, Journal
 from evensky.runs.record import ExposureRecord, PixelSummary
 from evensky.runs.results import Results
@@ -28,7 +30,8 @@ def record_of(item: Item, **fields: Any) -> ExposureRecord:
     """Make a record whose output exists."""
     assert item.output is not None
     item.output.write_bytes(b"12345")
-    return ExposureRecord(item.label, item.place, "matched", str(item.output), 5, **fields)
+    digest = hashlib.sha256(b"12345").hexdigest()
+    return ExposureRecord(item.label, item.place, "matched", str(item.output), 5, digest, **fields)
 
 
 def open_journal(folder: Path, *, resume: bool = False) -> Journal:
@@ -39,7 +42,7 @@ def open_journal(folder: Path, *, resume: bool = False) -> Journal:
 
 def lines(folder: Path) -> list[str]:
     """Return the kinds of the lines of the journal, with the label of each exposure."""
-    found = [json.loads(line) for line in (folder / JOURNAL).read_text().splitlines()[2:]]
+    found = lines_of(folder / JOURNAL)[2:]
     return [f"{kind} {value['label'] if kind == 'record' else value}" for line in found for kind, value in line.items()]
 
 
@@ -106,3 +109,45 @@ def test_no_file_passes_for_the_output_of_a_failed_exposure(tmp_path: Path, writ
     # An output of this run is removed; a file that it has not written stays, and the record says so.
     assert output.exists() == (not written)
     assert failed.warnings == ([] if written else ["b_matched.fits in the folder is from an earlier run"])
+
+
+def test_a_record_that_names_the_output_of_another_exposure_is_not_kept(tmp_path: Path) -> None:
+    all_items = items(tmp_path)
+    journal = open_journal(tmp_path)
+    journal.finish(replace(record_of(all_items[1]), label="a"))
+    journal.finish(record_of(all_items[2]))
+    journal.close()
+    journal = open_journal(tmp_path, resume=True)
+    results = Results(all_items, journal, lambda label: None)
+    journal.close()
+    assert [kept is not None for kept in results.kept] == [False, False, True]
+
+
+def test_kept_records_have_the_paths_of_this_run(tmp_path: Path) -> None:
+    all_items = items(tmp_path)
+    journal = open_journal(tmp_path)
+    journal.finish(replace(record_of(all_items[1]), path="../elsewhere/b.fits"))
+    journal.close()
+    journal = open_journal(tmp_path, resume=True)
+    results = Results(all_items, journal, lambda label: None)
+    journal.close()
+    assert results.kept[1] is not None
+    assert results.kept[1].path == str(tmp_path / "b.fits")
+
+
+def test_a_stale_output_is_removed_only_with_the_permit(tmp_path: Path) -> None:
+    def lost() -> Any:
+        raise FitsError("the lock is lost")
+
+    all_items = items(tmp_path)
+    journal = open_journal(tmp_path)
+    journal.finish(record_of(all_items[1]))
+    journal.close()
+    journal = open_journal(tmp_path, resume=True)
+    results = Results(all_items, journal, lambda label: None)
+    journal.renaming = lost
+    with pytest.raises(FitsError, match="the lock is lost"):
+        results.collect(1, ExposureRecord("b", "", "failed", message="gone"))
+    assert all_items[1].output is not None
+    assert all_items[1].output.exists()
+    journal.close()

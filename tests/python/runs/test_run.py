@@ -75,7 +75,7 @@ def test_each_exposure_is_read_twice(
 
 
 def test_more_exposures_than_are_held_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evensky.runs.files.HELD_BYTES", 5 * 64 * 64 * 4)
+    monkeypatch.setattr("evensky.runs.memory_plan.HELD_BYTES", 5 * 64 * 64 * 4)
     read = files_read(tmp_path, monkeypatch, "all", 8, 1)
     assert len(read) == 8
     assert 2 * 8 < sum(read.values()) <= 4 * 8

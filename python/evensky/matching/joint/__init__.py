@@ -25,9 +25,12 @@ How they are found:
 - `network`: terms of all exposures in the bins, weights, residuals, and outlying bins
 - `scene`: the mean scene in bins, to which differences of throughput are proportional
 - `system`: equations for all models, their solution and covariances
+- `elimination`: inverse and covariance of the equations where exposures overlap, by nested dissection
 - `evidence`: choice of the candidate that the data of an exposure support, and the error that is due to this choice
 - `levels`: levels that can be left unchanged, and the shift of all models to one of them
 - `search`: the whole procedure
+- `random_numbers`: the random numbers of which all models are made, with their covariance
+- `covariance`: covariance of all models against each other, and the variance of their mean in a combined image
 - `fits`: its results
 - `overlaps`: levels in the overlaps before and after the match
 - `astrometry`: shifts between exposures, from the positions of their stars

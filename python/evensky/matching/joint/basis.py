@@ -9,11 +9,9 @@ from __future__ import annotations
 __all__ = ["Basis", "drift_terms", "mean_spline"]
 
 import itertools
-from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
 import numpy as np
-from numpy.polynomial import chebyshev
 
 from ...math import Interpolate
 from .candidates import Candidate, Extra
@@ -113,10 +111,8 @@ class Basis:
         x0, y0, columns, rows = self.box
         along_x = _mean_chebyshev((x - x0 + 0.5) * 2 / columns - 1, np.asarray(width) / columns, candidate.order)
         along_y = _mean_chebyshev((y - y0 + 0.5) * 2 / rows - 1, np.asarray(height) / rows, candidate.order)
-        result = np.empty((len(x), candidate.smooth_terms))
-        for term, (p, q) in enumerate(_powers(candidate.order)):
-            np.multiply(along_x[:, p], along_y[:, q], out=result[:, term])
-        return result
+        p, q = _powers(candidate.order)
+        return np.asarray((along_x[p] * along_y[q]).T)
 
     def at(self, candidate: Candidate, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Compute values of the smooth terms at points, shape (n, smooth terms)."""
@@ -195,10 +191,25 @@ def drift_terms(nodes: int) -> np.ndarray:
     return np.asarray(np.linalg.qr(straight, mode="complete")[0][:, 2:])
 
 
-def _powers(order: int) -> Iterator[tuple[int, int]]:
-    for degree in range(order + 1):
-        for q in range(degree + 1):
-            yield degree - q, q
+@lru_cache(maxsize=64)
+def _powers(order: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the degrees along x and y of the terms of a series."""
+    q = np.concatenate([np.arange(degree + 1) for degree in range(order + 1)])
+    degree = np.repeat(np.arange(order + 1), np.arange(order + 1) + 1)
+    return degree - q, q
+
+
+def _chebyshev(x: np.ndarray, order: int) -> np.ndarray:
+    """Compute T_0 to T_order, shape (order + 1, ...)."""
+    result = np.empty((order + 1, *x.shape))
+    result[0] = 1.0
+    if order > 0:
+        result[1] = x
+    twice = 2 * x
+    for n in range(2, order + 1):
+        np.multiply(result[n - 1], twice, out=result[n])
+        result[n] -= result[n - 2]
+    return result
 
 
 def _mean_chebyshev(centre: np.ndarray, half: np.ndarray, order: int) -> np.ndarray:
@@ -206,16 +217,14 @@ def _mean_chebyshev(centre: np.ndarray, half: np.ndarray, order: int) -> np.ndar
 
     The integral of T_n is (T_{n+1} / (n + 1) - T_{n-1} / (n - 1)) / 2 (DLMF 18.17).
     """
-    if not np.any(half):
-        return np.asarray(chebyshev.chebvander(centre, order))
-    low, high = (chebyshev.chebvander(centre + sign * half, order + 1) for sign in (-1, 1))
-    result = np.empty((len(centre), order + 1))
-    result[:, 0] = 1.0
-    if order > 0:
-        result[:, 1] = centre
+    if order < 2 or not np.any(half):
+        return _chebyshev(centre, order)
+    edges = _chebyshev(np.stack(np.broadcast_arrays(centre - half, centre + half)), order + 1)
+    result = np.empty((order + 1, len(centre)))
+    result[0], result[1] = 1.0, centre
     for n in range(2, order + 1):
-        integral = [(t[:, n + 1] / (n + 1) - t[:, n - 1] / (n - 1)) / 2 for t in (low, high)]
-        result[:, n] = (integral[1] - integral[0]) / (2 * half)
+        low, high = (edges[n + 1] / (n + 1) - edges[n - 1] / (n - 1)) / 2
+        result[n] = (high - low) / (2 * half)
     return result
 
 

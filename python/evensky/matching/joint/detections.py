@@ -16,8 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..._bands import row_bands
 from ..._checks import shown
 from ...errors import InvalidParameterError
+from ...fits.scratch import Scratch, ScratchPlane, stored
 
 # Side in pixels of the blocks in which level and noise are found, and the distance of the samples that are used for it,
 # which is about the width of the smoothing: closer ones say little more.
@@ -102,12 +104,12 @@ class Sources:
     kept: float
 
 
-def find_sources(image: np.ndarray, *, threshold: float = 4.0, grow: int = 4) -> Sources:
+def find_sources(image: np.ndarray | ScratchPlane, *, threshold: float = 4.0, grow: int = 4) -> Sources:
     """Find the pixels of sources, and the positions of stars.
 
     Parameters
     ----------
-    image : ndarray of float32 or float64, shape (height, width)
+    image : ndarray or ScratchPlane of float32 or float64, shape (height, width)
         Bad pixels are NaN.
     threshold : float
         Least excess of the smoothed image over the level around, in standard deviations of the smoothed image.
@@ -141,7 +143,7 @@ def find_sources(image: np.ndarray, *, threshold: float = 4.0, grow: int = 4) ->
         x, y, flux, fwhm = _stars(image, smooth.zero, ground, peaks)
         if fwhm == fwhm:
             grow = max(grow, round(min(_SEEING * fwhm, _LARGEST_GROWTH)))
-        mask, share, kept = _masked(levels, cells, ground, grow)
+        mask, share, kept = _masked(levels, cells, ground, grow, smooth.scratch)
     return Sources(mask, x, y, flux, fwhm, share, kept)
 
 
@@ -155,10 +157,11 @@ class _Smooth:
         Value that is subtracted from the pixels, so that single precision is good enough.
     """
 
-    def __init__(self, image: np.ndarray) -> None:
+    def __init__(self, image: np.ndarray | ScratchPlane) -> None:
         self._image = image
+        self.scratch = image.scratch if isinstance(image, ScratchPlane) else Scratch()
         self.shape: tuple[int, int] = image.shape
-        some = image[:: max(1, image.shape[0] // 64), :: max(1, image.shape[1] // 64)]
+        some = image[:: max(1, image.shape[0] // 64)][:, :: max(1, image.shape[1] // 64)]
         some = some[np.isfinite(some)]
         self.zero = float(np.median(some)) if some.size else 0.0
 
@@ -425,7 +428,7 @@ def _thresholds_exceeded(smooth: _Smooth, ground: _Ground, threshold: float) -> 
     peaks : _Peaks
     """
     height, width = smooth.shape
-    levels = np.zeros((height, width), np.uint8)
+    levels = smooth.scratch.zeros((height, width), np.uint8)
     cells = np.zeros((-(-height // _STEP), -(-width // _STEP)), np.uint8)
     found: list[tuple[np.ndarray, ...]] = []
     for k, (start, stop) in enumerate(zip(ground.y_edges[:-1].tolist(), ground.y_edges[1:].tolist(), strict=True)):
@@ -447,6 +450,7 @@ def _thresholds_exceeded(smooth: _Smooth, ground: _Ground, threshold: float) -> 
         found.append((rows + start, columns, excess[rows, columns] * unit[columns]))
         if bad is not None:
             band[bad] |= _BAD
+        stored(levels, slice(start, stop), band)
         cells[start // _STEP : -(-stop // _STEP)] = _least_in_cells(band, bad)
     peaks = _Peaks(*(np.concatenate(part) for part in zip(*found, strict=True)))
     return levels, cells, peaks
@@ -478,11 +482,13 @@ def _least_in_cells(band: np.ndarray, bad: np.ndarray | None) -> np.ndarray:
     return result
 
 
-def _masked(levels: np.ndarray, cells: np.ndarray, ground: _Ground, grow: int) -> tuple[np.ndarray, float, float]:
+def _masked(
+    levels: np.ndarray, cells: np.ndarray, ground: _Ground, grow: int, scratch: Scratch
+) -> tuple[np.ndarray, float, float]:
     """Return the grown mask, the share of the good pixels in it, and the share of blocks where it is dropped."""
     y_edges, x_edges = ground.y_edges, ground.x_edges
-    any_bad = bool((cells & _BAD).any()) or bool(levels.max() >= _BAD)
-    mask = np.zeros(levels.shape, bool)
+    any_bad = bool((cells & _BAD).any()) or any(levels[rows].max() >= _BAD for rows in row_bands(*levels.shape))
+    mask = scratch.zeros(levels.shape, bool)
     needed = np.zeros(ground.level.shape, np.uint8)
     good, masked = np.zeros(needed.shape), np.zeros(needed.shape)
     stale = np.ones(len(needed), bool)
@@ -510,6 +516,7 @@ def _masked(levels: np.ndarray, cells: np.ndarray, ground: _Ground, grow: int) -
                     .repeat(_STEP, 0)
                     .repeat(_STEP, 1)[: stop - start, : band.shape[1]]
                 )
+            stored(mask, slice(start, stop), band)
             if any_bad:
                 is_good = levels[start:stop] < _BAD
                 good[k] = np.add.reduceat(is_good.sum(axis=0, dtype=np.int64), x_edges[:-1])
@@ -524,7 +531,10 @@ def _masked(levels: np.ndarray, cells: np.ndarray, ground: _Ground, grow: int) -
         stale = np.logical_or.reduce([changed[n : n + len(stale)] for n in range(5)])
     dropped = needed == _RAISED
     for k, m in zip(*np.nonzero(dropped), strict=True):
-        mask[y_edges[k] : y_edges[k + 1], x_edges[m] : x_edges[m + 1]] = False
+        rows = slice(int(y_edges[k]), int(y_edges[k + 1]))
+        band = mask[rows]
+        band[:, x_edges[m] : x_edges[m + 1]] = False
+        stored(mask, rows, band)
         masked[k, m] = 0
     number = np.count_nonzero(good)
     share = float(masked.sum() / good.sum()) if number else 0.0
@@ -597,7 +607,7 @@ def _grow_once(values: np.ndarray, *, square: bool) -> None:
 
 
 def _stars(
-    image: np.ndarray, zero: float, ground: _Ground, peaks: _Peaks
+    image: np.ndarray | ScratchPlane, zero: float, ground: _Ground, peaks: _Peaks
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Measure the positions of the brightest stars among peaks.
 
@@ -621,7 +631,17 @@ def _stars(
         return np.zeros(0), np.zeros(0), np.zeros(0), np.nan
     rows, columns, height = rows[alone], columns[alone], height[alone]
     offsets = np.arange(-_HALF, _HALF + 1)
-    stamps = image[rows[:, None, None] + offsets[:, None], columns[:, None, None] + offsets].astype(np.float64)
+    if isinstance(image, ScratchPlane):
+        around = offsets + _HALF
+        stamps = np.array(
+            [
+                image[row : row + offsets.size][:, column + around]
+                for row, column in zip((rows - _HALF).tolist(), (columns - _HALF).tolist(), strict=True)
+            ],
+            np.float64,
+        )
+    else:
+        stamps = image[rows[:, None, None] + offsets[:, None], columns[:, None, None] + offsets].astype(np.float64)
     stamps -= (zero + ground.level_of(rows, columns))[:, None, None]
     x, y, flux, size, elongation, is_star = _measured(stamps, height)
     if np.count_nonzero(is_star) > 2:

@@ -14,7 +14,7 @@ import numpy as np
 from ... import _core
 from ..._bands import band_height
 from .grid import CommonGrid, PixelBox, common_box
-from .pixels import Pixels
+from .pixels import Pixels, Plane
 from .sources import (
     SQUARE,
     Cells,
@@ -98,6 +98,8 @@ class PairBins:
     correlation : float or None
         Variance of the means of small cells in units of that of independent pixels; None if it was not measured.
         Pixels are correlated if the common grid repeats them, or if an exposure was resampled.
+    problem : str
+        Reason why the first exposure could not be compared; "" if it could be.
     """
 
     first: int
@@ -112,6 +114,13 @@ class PairBins:
     height: np.ndarray
     quanta: tuple[float, float] = (0.0, 0.0)
     correlation: float | None = None
+    problem: str = ""
+
+    @classmethod
+    def impossible(cls, exposure: int, problem: str) -> PairBins:
+        """Return what stands for the differences of an exposure that cannot be compared."""
+        nothing, bins = np.zeros(0), np.zeros(0, np.int64)
+        return cls(exposure, -1, bins, nothing, nothing, bins, nothing, nothing, nothing, nothing, problem=problem)
 
 
 def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Coverage:
@@ -166,12 +175,11 @@ def measure_pair(
     options.referenceBadMask, options.scienceBadMask = one.bad, other.bad
     quanta = one.quantum, other.quantum
     options.leastHalfWidth = _STEPS_IN_WINDOW * max(quanta)
-    image, mask = one.part(box)
-    other_image, other_mask = other.part(box)
-    if image.dtype != other_image.dtype:  # float64 holds the pixels of both
-        image, other_image = image.astype(np.float64), other_image.astype(np.float64)
-    planes = (image, mask), (other_image, other_mask)
-    difference = _Difference(*planes, options, num_threads, one.on_disk or other.on_disk)
+    on_disk = one.on_disk or other.on_disk
+    planes = one.part(box), other.part(box)
+    if one.image.dtype != other.image.dtype and not on_disk:  # float64 holds the pixels of both
+        planes = _wide(planes[0]), _wide(planes[1])
+    difference = _Difference(*planes, options, num_threads, on_disk)
     values, errors, counts, x, y = difference.in_bins(x_edges, y_edges)
     without = _biased_around_masks(difference, (one, other), _Bins(box, grid, values, errors, counts))
     if without is not None:
@@ -204,7 +212,9 @@ def measure_pair(
 
 
 # Image and, if there is one, mask.
-_Planes = tuple[np.ndarray, np.ndarray | None]
+_Planes = tuple[Plane, Plane | None]
+# Image and mask in memory, as `_Planes` may be on disk.
+_Arrays = tuple[np.ndarray, np.ndarray | None]
 # Function of rows that returns the pixels to leave out of them.
 _Without = Callable[[slice], np.ndarray]
 
@@ -219,7 +229,7 @@ class _Difference:
     options : _core.PairOptions
     num_threads : int
     on_disk : bool
-        Whether planes are copied in bands, as the core reads pixels many times.
+        Whether planes are on disk and read in bands.
     without : callable or None
         Pixels to leave out.
     """
@@ -234,7 +244,7 @@ class _Difference:
     def in_bins(self, x_edges: np.ndarray, y_edges: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return statistics, standard errors, numbers of pixels, and their mean positions in bins."""
 
-        def measure(one: _Planes, other: _Planes, edges: np.ndarray, rows: slice) -> tuple[np.ndarray, ...]:
+        def measure(one: _Arrays, other: _Arrays, edges: np.ndarray, rows: slice) -> tuple[np.ndarray, ...]:
             return _core.bin_differences(one, other, x_edges, edges, self.options, self.num_threads)
 
         return self._in_bands(measure, y_edges)
@@ -244,7 +254,7 @@ class _Difference:
     ) -> tuple[np.ndarray, ...]:
         """Return sums and numbers of pixels in cells, of all pixels and of those within limits."""
 
-        def measure(one: _Planes, other: _Planes, edges: np.ndarray, rows: slice) -> tuple[np.ndarray, ...]:
+        def measure(one: _Arrays, other: _Arrays, edges: np.ndarray, rows: slice) -> tuple[np.ndarray, ...]:
             return _core.sum_differences(
                 one, other, x_edges, edges, lows[rows], highs[rows], self.options, self.num_threads
             )
@@ -253,7 +263,7 @@ class _Difference:
 
     def _in_bands(
         self,
-        measure: Callable[[_Planes, _Planes, np.ndarray, slice], tuple[np.ndarray, ...]],
+        measure: Callable[[_Arrays, _Arrays, np.ndarray, slice], tuple[np.ndarray, ...]],
         y_edges: np.ndarray,
     ) -> tuple[np.ndarray, ...]:
         """Measure planes as a whole or, if they are on disk or if pixels are left out, in bands of whole rows of bins.
@@ -261,8 +271,10 @@ class _Difference:
         `measure` receives the planes, the edges of the rows of bins in them, and the numbers of these rows.
         """
         if not self.on_disk and self.without is None:
-            return measure(self.one, self.other, y_edges, slice(None))
+            one, other = ((np.asarray(image), mask) for image, mask in (self.one, self.other))
+            return measure(one, other, y_edges, slice(None))  # type: ignore[arg-type]
         most = band_height(self.one[0].shape[1])
+        dtype = np.promote_types(self.one[0].dtype, self.other[0].dtype)
         grids: tuple[np.ndarray, ...] = ()
         start = 0
         while start < len(y_edges) - 1:
@@ -271,7 +283,7 @@ class _Difference:
             rows = slice(int(y_edges[start]), int(y_edges[end]))
             bands = [(image[rows], None if mask is None else mask[rows]) for image, mask in (self.one, self.other)]
             if self.on_disk:
-                bands = [(np.array(image), None if mask is None else np.array(mask)) for image, mask in bands]
+                bands = [(np.asarray(image, dtype), mask) for image, mask in bands]
             if self.without is not None:  # pixels that are bad in one image are not used
                 image, mask = bands[0]
                 bands[0] = np.where(self.without(rows), np.array(np.nan, image.dtype), image), mask
@@ -299,9 +311,13 @@ class _Bins:
         return np.asarray(np.maximum(options.numSigmaClip * self.errors * np.sqrt(self.counts), options.leastHalfWidth))
 
 
+def _wide(planes: _Planes) -> _Planes:
+    return np.asarray(planes[0], np.float64), planes[1]
+
+
 def _alone(pixels: Pixels, options: _core.PairOptions, num_threads: int) -> _Difference:
     """Return the difference of an exposure from an image of zeros, so that it is measured like a pair."""
-    return _Difference((pixels.image, pixels.mask), (_zeros(pixels), None), options, num_threads, pixels.on_disk)
+    return _Difference(pixels.part(pixels.box), (_zeros(pixels), None), options, num_threads, pixels.on_disk)
 
 
 def _zeros(pixels: Pixels) -> np.ndarray:

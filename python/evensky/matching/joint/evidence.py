@@ -32,7 +32,7 @@ __all__ = [
     "choose",
     "option_sets",
     "plausible_sizes",
-    "series_gain",
+    "series_gains",
 ]
 
 import itertools
@@ -511,37 +511,39 @@ def choices_of(
     return Choices(most, total) if np.any(total) else None
 
 
-def series_gain(
+def series_gains(
     gram: np.ndarray,
     right: np.ndarray,
-    designs: Sequence[Candidate],
+    designs: tuple[Candidate, Candidate],
+    first: int,
     orders: Sequence[int],
-    penalties: Sequence[float],
+    penalties: tuple[float, float],
     scale: float,
-) -> float:
-    """Return the criterion of series of some orders for several units at once, relative to no terms.
+) -> list[float]:
+    """Return the criteria of series of two units at once, relative to no terms.
 
     Parameters
     ----------
     gram, right : ndarray
-        Normal equations for the largest series and the further terms of the units.
-    designs : sequence of Candidate
+        Normal equations for the largest series and the further terms of both units.
+    designs : (Candidate, Candidate)
         These terms of each unit.
+    first : int
+        Order of the series of the first unit.
     orders : sequence of int
-        Orders of the series of each unit.
-    penalties : sequence of float
+        Orders of the series of the second unit, for each of which there is a criterion.
+    penalties : (float, float)
         Logarithm of the number of bins of each unit.
     scale : float
         Scatter of the bins in units of their errors.
     """
-    start, places, price = 0, [], []
-    for design, order, penalty in zip(designs, orders, penalties, strict=True):
-        further = np.arange(start + design.smooth_terms, start + design.terms)
-        some = np.concatenate([further, start + np.arange(terms_of_order(order))])
-        places.append(some)
-        price.append(np.full(some.size, penalty))
-        start += design.terms
-    chosen = np.concatenate(places)
+    start = designs[0].terms
+    before = np.concatenate([np.arange(designs[0].smooth_terms, start), np.arange(terms_of_order(first))])
+    further = np.arange(start + designs[1].smooth_terms, len(gram))
+    # Series of all orders begin with the same terms, so one factor has those of all of them.
+    chosen = np.concatenate([before, further, start + np.arange(terms_of_order(max(orders)))])
     root, kept, norm = _root(gram[np.ix_(chosen, chosen)])
-    gained = float(((_forward(root, right[chosen] / norm) * kept) ** 2).sum())
-    return float((np.concatenate(price) * kept).sum()) - gained / scale**2
+    gained = np.cumsum((_forward(root, right[chosen] / norm) * kept) ** 2)
+    price = np.cumsum(np.repeat(penalties, [before.size, chosen.size - before.size]) * kept)
+    ends = [before.size + further.size + terms_of_order(order) for order in orders]
+    return [float(price[end - 1] - gained[end - 1] / scale**2) if end else 0.0 for end in ends]

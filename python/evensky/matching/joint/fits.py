@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .covariance import CorrectionCovariance
 from .evidence import Score
 from .models import Model
 from .overlaps import Overlap
@@ -101,6 +102,9 @@ class JointFit:
         The level that is left unchanged: "reference", "mean" or "lowest".
     overlaps : list of Overlap
         Levels in the overlaps of the pairs that were compared.
+    covariance : CorrectionCovariance or None
+        Covariance of all models against each other, in the unit of each exposure's own pixels; None if they have too
+        many terms.
     """
 
     exposures: list[ExposureFit]
@@ -109,3 +113,4 @@ class JointFit:
     sweeps: int
     level: str
     overlaps: list[Overlap] = field(default_factory=list)
+    covariance: CorrectionCovariance | None = None

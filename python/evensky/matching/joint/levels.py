@@ -102,38 +102,57 @@ def _give_room(solution: Solution, orders: Mapping[int, int]) -> None:
 def _shift(network: Network, field: Basis, solution: Solution, members: list[int], order: int, level: str) -> Shift:
     """Return the shift of a group to a level."""
     into = {u: _embedding(network, field, u, solution.candidates[u], order) for u in members}
-    of = _shares(network, field, solution.candidates, members, order)
+    square = _square(network, field, members, order)
+    # The shift makes the models least, in squares. Where all units cover the same pixels, they then add up to zero. In
+    # a mosaic, it follows the levels of the tiles and not only their slopes, which would be continued over the whole
+    # field.
+    of = {u: _share(network, field, u, solution.candidates[u], order, square) for u in members}
+    lowest: int | None = None
+    mean: dict[int, np.ndarray] = {}
     if level == "lowest":
         mean = {u: _projection(network, field, u, solution.candidates[u], 0) for u in members}
         total = sum(share @ solution.coefficients[u] for u, share in of.items())
         means = {u: float((mean[u] @ (solution.coefficients[u] + into[u] @ total))[0]) for u in into}
-        lowest = max(means, key=lambda u: means[u])
+        lowest = at = max(means, key=lambda u: means[u])
         constant = np.eye(len(total), 1)
         of = {
-            u: share - constant @ mean[lowest] @ into[lowest] @ share - (constant @ mean[lowest] if u == lowest else 0)
+            u: share - constant @ mean[at] @ into[at] @ share - (constant @ mean[at] if u == at else 0)
             for u, share in of.items()
         }
-    return Shift(into, of)
+
+    def series(unit: int, degree: int) -> np.ndarray:
+        """Return the matrix from a series of a unit to the shift, as in `of`."""
+        other = Candidate(degree)
+        share = _share(network, field, unit, other, order, square)
+        if lowest is None:
+            return share
+        constant = np.eye(len(share), 1)
+        result = share - constant @ mean[lowest] @ into[lowest] @ share
+        if unit == lowest:
+            result = result - constant @ _projection(network, field, unit, other, 0)
+        return np.asarray(result)
+
+    return Shift(into, of, series)
 
 
-def _shares(
-    network: Network, field: Basis, candidates: Sequence[Candidate], members: list[int], order: int
-) -> dict[int, np.ndarray]:
-    """Return the matrices from the terms of units to the shift that makes their models least, in squares.
-
-    Where all units cover the same pixels, the models then add up to zero. In a mosaic, the shift follows the levels
-    of the tiles and not only their slopes, which would be continued over the whole field.
-    """
+def _square(network: Network, field: Basis, members: list[int], order: int) -> np.ndarray:
+    """Return the sums of the products of the terms of a shift over all units, shape (terms, terms)."""
     series = Candidate(order)
-    square = np.zeros((series.terms, series.terms))
-    products = {}
+    found = np.zeros((series.terms, series.terms))
     for u in members:
-        basis = network.unit_bases[u]
-        common = field.at(series, *basis.points)
-        square += common.T @ common
-        further = np.zeros((series.terms, candidates[u].terms - candidates[u].smooth_terms))
-        products[u] = np.hstack([common.T @ basis.at(candidates[u], *basis.points), further])
-    return {u: -np.linalg.solve(square, product) for u, product in products.items()}
+        common = field.at(series, *network.unit_bases[u].points)
+        found += common.T @ common
+    return found
+
+
+def _share(
+    network: Network, field: Basis, unit: int, candidate: Candidate, order: int, square: np.ndarray
+) -> np.ndarray:
+    """Return the matrix from the terms of a unit to the shift that makes the models of its group least, in squares."""
+    basis = network.unit_bases[unit]
+    common = field.at(Candidate(order), *basis.points)
+    further = np.zeros((len(square), candidate.terms - candidate.smooth_terms))
+    return np.asarray(-np.linalg.solve(square, np.hstack([common.T @ basis.at(candidate, *basis.points), further])))
 
 
 def _projection(network: Network, field: Basis, unit: int, candidate: Candidate, order: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Chip", "Network", "Solution", "robust_scale"]
+__all__ = ["Chip", "Network", "PairPart", "Products", "Solution", "robust_scale"]
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ from .pixel_map import PixelMap
 from .planes import Plane
 from .transforms import Affine, Chain, affine_of
 
-# Largest number of values of terms in bins that are kept, as most are needed several times.
-_KEPT_NUMBERS = 2**22
+# Largest number of values of terms in bins that are kept, as most are needed several times, and of their products.
+_KEPT_NUMBERS, _KEPT_PRODUCTS = 2**22, 2**25
 # Bins that differ from their partners by more than this number of standard errors are outliers.
 OUTLIER = 5.0
 # Largest share of the bins of an image that can be outliers.
@@ -61,6 +61,36 @@ class Solution:
     coefficients: list[np.ndarray]
     shared: Candidate = NONE
     shared_coefficients: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True)
+class PairPart:
+    """The part of a pair in the normal equations, by the owners of the terms."""
+
+    blocks: dict[tuple[int, int], np.ndarray]
+    right: dict[int, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Products:
+    """The part of a pair of two series in the normal equations, with its rows and the orders of the series.
+
+    Series of all orders begin with the same terms, so this part holds those of all series up to these orders.
+    """
+
+    weights: np.ndarray
+    values: np.ndarray
+    orders: tuple[int, int]
+    part: PairPart
+
+    def are_of(self, weights: np.ndarray, values: np.ndarray) -> bool:
+        """Return whether they are those of rows with some weights and values."""
+        return np.array_equal(self.weights, weights) and np.array_equal(self.values, values)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return 2 * self.weights.size + sum(block.size for block in self.part.blocks.values())
 
 
 class Network:
@@ -109,6 +139,8 @@ class Network:
         Place of each node.
     scene : ndarray or None
         Mean scene in the places, for the throughput.
+    products : dict of int to Products
+        Kept products of the terms of pairs, by their numbers.
     """
 
     def __init__(
@@ -147,6 +179,9 @@ class Network:
         self.place = place.ravel()
         self._designs: dict[tuple[int, int, Candidate | Extra], np.ndarray] = {}
         self._room = _KEPT_NUMBERS
+        self.products: dict[int, Products] = {}
+        self._room_of_products = _KEPT_PRODUCTS
+        self._rows_of_places: tuple[np.ndarray, np.ndarray] | None = None
 
     def _place(self, chips: Sequence[Chip] | None) -> None:
         number = len(self.boxes)
@@ -305,10 +340,23 @@ class Network:
         return result
 
     def _keep(self, key: tuple[int, int, Candidate | Extra], made: np.ndarray) -> np.ndarray:
+        self._room += self._designs.pop(key, made[:0]).size
+        while self._room < made.size and self._designs:  # those that were made first make room
+            self._room += self._designs.pop(next(iter(self._designs))).size
         if self._room >= made.size:
             self._room -= made.size
             self._designs[key] = made
         return made
+
+    def keep_products(self, at: int, made: Products) -> None:
+        """Keep the products of the terms of a pair, as far as there is room."""
+        known = self.products.pop(at, None)
+        self._room_of_products += 0 if known is None else known.size
+        while self._room_of_products < made.size and self.products:
+            self._room_of_products += self.products.pop(next(iter(self.products))).size
+        if self._room_of_products >= made.size:
+            self._room_of_products -= made.size
+            self.products[at] = made
 
     # -- rows --
 
@@ -330,6 +378,29 @@ class Network:
         nodes = np.bincount(self.place, used, size)
         share = np.maximum(nodes - 1, 0) / np.maximum(rows, 1)
         return np.asarray(good * share[key] / d.variance)
+
+    def rows_at(self, places: np.ndarray) -> np.ndarray:
+        """Return the rows of some places."""
+        if self._rows_of_places is None:
+            of_row = self.place[self.differences.node[0]] if self.differences.value.size else np.zeros(0, int)
+            order = np.argsort(of_row, kind="stable")
+            starts = np.searchsorted(of_row[order], np.arange(self.places.shape[1] + 1))
+            self._rows_of_places = order, starts
+        order, starts = self._rows_of_places
+        first, number = starts[places], starts[places + 1] - starts[places]
+        within = np.arange(int(number.sum())) - np.repeat(np.cumsum(number) - number, number)
+        return np.asarray(order[np.repeat(first, number) + within])
+
+    def weights_at(self, places: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the weights of all rows of some places, ascending, as `weights` does of all rows."""
+        d = self.differences
+        good = self.good[d.node[:, rows]].all(axis=0)
+        key = np.searchsorted(places, self.place[d.node[0, rows]])
+        number = np.bincount(key, good, places.size)
+        used = np.unique(d.node[:, rows[good]])
+        nodes = np.bincount(np.searchsorted(places, self.place[used]), minlength=places.size)
+        share = np.maximum(nodes - 1, 0) / np.maximum(number, 1)
+        return np.asarray(good * share[key] / d.variance[rows])
 
     def predicted(self, solution: Solution) -> np.ndarray:
         """Return the difference that the models predict for each row: second - first, shape (n,)."""
@@ -359,17 +430,33 @@ class Network:
         value, error : ndarray, shape (nodes,)
             NaN for nodes without a good partner.
         """
+        every = slice(None)
+        return self._residuals_of(slice(0, self.differences.node_exposure.size), (every, every), residual)
+
+    def residuals_of(self, image: int, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the same for the nodes of one image."""
+        rows = []
+        for side in (0, 1):
+            spans = [self.differences.rows[at] for at, own in self.pairs_of[image] if own == side]
+            rows.append(np.concatenate([np.zeros(0, int), *(np.arange(span.start, span.stop) for span in spans)]))
+        return self._residuals_of(self.differences.nodes_of(image), (rows[0], rows[1]), residual)
+
+    def _residuals_of(
+        self, nodes: slice, rows: tuple[np.ndarray | slice, np.ndarray | slice], residual: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the same for nodes that are the first ones of some rows, and the second ones of others."""
         d = self.differences
-        size = d.node_exposure.size
+        size = nodes.stop - nodes.start
         value, variance, total = np.zeros((3, size))
         for side, sign in ((0, 1.0), (1, -1.0)):
-            own, partner = d.node[side], d.node[1 - side]
-            weights = self.good[partner] / d.variance
+            some = rows[side]
+            own, partner = d.node[side, some] - nodes.start, d.node[1 - side, some]
+            weights = self.good[partner] / d.variance[some]
             total += np.bincount(own, weights, size)
-            value += np.bincount(own, sign * weights * residual, size)
-            variance += np.bincount(own, weights**2 * (d.node_variance[partner] + d.extra), size)
+            value += np.bincount(own, sign * weights * residual[some], size)
+            variance += np.bincount(own, weights**2 * (d.node_variance[partner] + d.extra[some]), size)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return value / total, np.sqrt(variance / total**2 + d.node_variance)
+            return value / total, np.sqrt(variance / total**2 + d.node_variance[nodes])
 
     def reject(self, residual: np.ndarray) -> None:
         """Reject the nodes that differ too much from their partners, in each bin the worst first."""
@@ -380,14 +467,12 @@ class Network:
         for _ in range(len(self.boxes)):
             with np.errstate(invalid="ignore"):
                 distance = np.abs(value / error) / scale
-            distance[~self.good | ~np.isfinite(distance)] = 0.0
-            # In each bin only the node that disagrees most is rejected; the others may then agree.
-            order = np.lexsort((-self.differences.node_exposure, distance, bins))
-            last = np.diff(bins[order], append=-1) != 0
-            worst = order[last]
-            worst = worst[distance[worst] > OUTLIER]
-            if not worst.size:
+            far = np.flatnonzero(self.good & np.isfinite(distance) & (distance > OUTLIER))
+            if not far.size:
                 break
+            # In each bin only the node that disagrees most is rejected; the others may then agree.
+            order = far[np.lexsort((-self.differences.node_exposure[far], distance[far], bins[far]))]
+            worst = order[np.diff(bins[order], append=-1) != 0]
             self.good[worst] = False
             value, error = self.residuals(residual)
         self._restore()

@@ -9,7 +9,7 @@ from __future__ import annotations
 __all__ = ["choose_pairs"]
 
 from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,10 +62,14 @@ def choose_pairs(
 
 
 class _Near(NamedTuple):
-    """The images that share bins with an image, itself included, in ascending order; and the bins of each."""
+    """The images that share bins with an image, itself included, in ascending order; and which of its bins each has."""
 
     images: np.ndarray
-    covered: Any  # sparse matrix, shape (images, bins)
+    covered: np.ndarray  # 1 or 0, shape (images, bins of the image)
+
+    def bins_of(self, image: int) -> np.ndarray:
+        """Return which bins an image has."""
+        return np.asarray(self.covered[np.searchsorted(self.images, image)] > 0)
 
 
 class _Links:
@@ -87,16 +91,15 @@ class _Links:
 
     def near(self, i: int) -> _Near:
         """Return the images that share bins with image i: only these are looked at when it gets its partners."""
-        found = np.zeros(self.number, bool)
-        found[self.images[self.bins(i)].indices] = True
-        images = np.flatnonzero(found)
-        return _Near(images, self.covered if found.all() else self.covered[images])
+        own = self.images[self.bins(i)]
+        images, place = np.unique(own.indices, return_inverse=True)
+        covered = np.zeros((images.size, own.shape[0]))
+        covered[place, np.repeat(np.arange(own.shape[0]), np.diff(own.indptr))] = 1.0
+        return _Near(images, covered)
 
     def shared(self, i: int, near: _Near, weights: np.ndarray | float = 1.0) -> np.ndarray:
         """Count the bins, or sum their weights, that images share with image i; 0 for those of its exposure."""
-        row = np.zeros(self.covered.shape[1])
-        row[self.bins(i)] = weights
-        result = near.covered @ row
+        result = near.covered @ np.broadcast_to(weights, near.covered.shape[1:])
         result[self.exposure[near.images] == self.exposure[i]] = 0.0
         return np.asarray(result)
 
@@ -122,16 +125,15 @@ class _Links:
 
 def _choose_partners(links: _Links, i: int, reference: int) -> None:
     """Give an exposure partners until each of its bins has enough: first the reference, then neighbours in the list."""
-    own = links.bins(i)
-    need = np.full(own.size, float(_PARTNERS_IN_BIN))
+    near = links.near(i)
+    need = np.full(near.covered.shape[1], float(_PARTNERS_IN_BIN))
 
     def take(j: int) -> None:
-        need[np.isin(own, links.bins(j))] -= 1
+        need[near.bins_of(j)] -= 1
         np.maximum(need, 0, out=need)
 
     for j in links.partners[i]:
         take(j)
-    near = links.near(i)
     distance = np.where(near.images == reference, -1, np.abs(near.images - i))
     while need.any() and len(links.partners[i]) < _MOST_PARTNERS:
         gain = links.shared(i, near, need)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Pixels"]
+__all__ = ["Pixels", "Plane"]
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,8 +10,12 @@ from functools import cached_property
 import numpy as np
 
 from ..._bands import band_height
+from ...fits.scratch import PlanePart, ScratchPlane
 from .grid import PixelBox
 from .sources import SQUARE, Cells, around_masks, square_edges
+
+# Pixels of which rows are read: an array, or a part of a plane on disk.
+Plane = np.ndarray | PlanePart
 
 # Number and length of the runs of neighbouring pixels from which the step between values is found.
 _RUNS, _RUN = 64, 64
@@ -29,38 +33,40 @@ class Pixels:
 
     Attributes
     ----------
-    image : ndarray of float32 or float64, shape (height, width)
-    mask : ndarray of int32 or None
+    image : ndarray or ScratchPlane of float32 or float64, shape (height, width)
+    mask : ndarray or ScratchPlane of int32, or None
     bad : int
         Bits of the mask that reject a pixel.
     box : (x0, y0, width, height)
         Position on the common pixel grid.
-    on_disk : bool
-        Whether the pixels are memory-mapped files, which may be larger than the memory.
     sampled : bool
         Whether they are the nearest pixels of an exposure that has another pixel grid.
     cells : dict of int to Cells
         Light in the small cells of a grid, by the size of its bins, once it is measured.
     """
 
-    image: np.ndarray
-    mask: np.ndarray | None
+    image: np.ndarray | ScratchPlane
+    mask: np.ndarray | ScratchPlane | None
     bad: int
     box: PixelBox
-    on_disk: bool = False
     sampled: bool = False
     cells: dict[int, Cells] = field(default_factory=dict)
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the pixels are on disk, and may be larger than the memory."""
+        return isinstance(self.image, ScratchPlane)
 
     @property
     def nbytes(self) -> int:
         """Size of image and mask in bytes."""
         return self.image.nbytes + (0 if self.mask is None else self.mask.nbytes)
 
-    def part(self, box: PixelBox) -> tuple[np.ndarray, np.ndarray | None]:
+    def part(self, box: PixelBox) -> tuple[Plane, Plane | None]:
         """Return image and mask in a box that must be inside that of the exposure."""
         x, y = box[0] - self.box[0], box[1] - self.box[1]
         where = slice(y, y + box[3]), slice(x, x + box[2])
-        return self.image[where], None if self.mask is None else self.mask[where]
+        return _part(self.image, *where), None if self.mask is None else _part(self.mask, *where)
 
     @cached_property
     def around_masks(self) -> np.ndarray | None:
@@ -103,11 +109,20 @@ class Pixels:
         # Runs begin all over the width, so that no defect of some columns is in all of them.
         starts = ((np.arange(rows.size) * 0.6180339887498949) % 1 * (width - length + 1)).astype(int)
         columns = starts[:, None] + np.arange(length)
-        runs = self.image[rows[:, None], columns].astype(np.float64)
+        runs = _picked(self.image, rows, columns).astype(np.float64)
         if self.mask is not None:
-            runs[(self.mask[rows[:, None], columns] & np.int32(self.bad)) != 0] = np.nan
+            runs[(_picked(self.mask, rows, columns) & np.int32(self.bad)) != 0] = np.nan
         runs[~np.isfinite(runs)] = np.nan
         return _step(runs)
+
+
+def _part(plane: np.ndarray | ScratchPlane, rows: slice, columns: slice) -> Plane:
+    return PlanePart(plane, rows, columns) if isinstance(plane, ScratchPlane) else plane[rows, columns]
+
+
+def _picked(plane: np.ndarray | ScratchPlane, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return some columns of some rows; each row has columns of its own."""
+    return np.array([plane[row : row + 1][0, some] for row, some in zip(rows.tolist(), columns, strict=True)])
 
 
 def _step(runs: np.ndarray) -> float:

@@ -41,13 +41,17 @@ def mean_scene(network: Network, coverage: Sequence[Coverage], solution: Solutio
     """
     number = network.places.shape[1]
     total, weight = np.zeros((2, number))
+    bins_of_places = network.differences.distinct_bins[network.places[1]]
     for image, one in enumerate(coverage):
         seen_by = _places_of(network, int(network.groups[image]))
-        bins = network.differences.distinct_bins[network.places[1, seen_by]]
-        known = np.isin(one.bins, bins) & np.isfinite(one.levels) if bins.size else np.zeros(one.bins.size, bool)
+        bins = bins_of_places[seen_by]  # ascending
+        if not bins.size:
+            continue
+        place = np.minimum(np.searchsorted(bins, one.bins), bins.size - 1)
+        known = (bins[place] == one.bins) & np.isfinite(one.levels)
         if not known.any():
             continue
-        at = seen_by.start + np.searchsorted(bins, one.bins[known])
+        at = seen_by.start + place[known]
         unit = network.unit[image]
         candidate = solution.candidates[unit]
         x, y = network.grid.centres(one.bins[known], network.footprints[image])

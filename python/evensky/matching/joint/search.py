@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["fit_all"]
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -23,7 +23,7 @@ from .evidence import (
     choose,
     option_sets,
     plausible_sizes,
-    series_gain,
+    series_gains,
 )
 from .fits import ExposureFit, JointFit, TermFit
 from .grid import CommonGrid, PixelBox
@@ -33,6 +33,7 @@ from .network import Chip, Network, Solution, robust_scale
 from .overlaps import overlaps_of
 from .pixel_map import PixelMap
 from .planes import Plane, level_plane, plane_of, unit_of, with_common_labels
+from .random_numbers import covariance_of
 from .scene import mean_scene
 from .system import Anchor, Equations, grid_of_points
 from .terms import DEFAULT_TERMS, Term, terms_of
@@ -206,8 +207,8 @@ class _Search:
         self.zeros = np.zeros(len(network.boxes))
         self.scores: dict[int, list[Score]] = {}
         self.scales: dict[int, float] = {}
-        self._known_residuals: tuple[np.ndarray, tuple[np.ndarray, np.ndarray]] | None = None
         self._known_points: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._begin_watch(network.number)
         self._group(preference, fixed, level)
         self.steps = [self._smooth_steps(unit) for unit in range(network.number)]
         self.options = [list(self._options(unit)) for unit in range(network.number)]
@@ -216,7 +217,7 @@ class _Search:
     # -- groups and what is fixed --
 
     def _group(self, preference: Sequence[int], fixed: Sequence[int], level: str) -> None:
-        network, number = self.network, self.network.number
+        network = self.network
         of_image = self.differences.groups()
         parent = list(range(int(of_image.max(initial=-1)) + 1))
 
@@ -233,9 +234,13 @@ class _Search:
             next((top(int(of_image[i])) for i in images if of_image[i] >= 0), -1) for images in network.images
         ]
         distinct = sorted(set(unit_group) - {-1})
-        self.members = [[u for u in range(number) if unit_group[u] == group] for group in distinct]
+        place_of = {group: at for at, group in enumerate(distinct)} | {-1: -1}
+        self.groups = [place_of[group] for group in unit_group]
+        self.members: list[list[int]] = [[] for _ in distinct]
+        for u, at in enumerate(self.groups):
+            if at >= 0:
+                self.members[at].append(u)
         self.tied = [u for members in self.members for u in members]
-        self.groups = [distinct.index(group) if group >= 0 else -1 for group in unit_group]
         rank = {image: at for at, image in enumerate(preference)}
         best = [min(rank[i] for i in images) for images in network.images]
         self.references = [min(members, key=lambda u: best[u]) for members in self.members]
@@ -245,7 +250,7 @@ class _Search:
         self.unchanged = chosen - anchored
         self.free_groups = []  # groups whose level nothing fixes but the level of the run
         for members, reference in zip(self.members, self.references, strict=True):
-            if (chosen | anchored) & set(members):
+            if not (chosen | anchored).isdisjoint(members):
                 continue
             if self.level == "reference":
                 self.unchanged.add(reference)
@@ -341,15 +346,20 @@ class _Search:
         """Choose candidates until they stay the same; return the solution and the number of sweeps."""
         self.network.good = ~self.differences.node_odd
         self.scales, self.scores = {}, {}
+        self._begin_watch(self.network.number)
         solution, residual = self._begin()
         if self.free_groups:
             solution, residual = self._recentred(solution, residual)
         found: list[tuple[np.ndarray, list[Candidate]]] = []
         for _ in range(_SWEEPS):
+            good = self.network.good
             self.network.reject(residual)
             self._look_at_scene(solution)
             before = list(solution.candidates)
             equations = self._equations(solution.candidates)
+            self._clock += 1
+            of_changed = self.differences.node_exposure[good != self.network.good]
+            self._touch(equations, {self.network.unit[image] for image in np.unique(of_changed).tolist()})
             self._sweep(equations, solution, residual)
             if equations.given == before:
                 self._simplify(equations, solution)
@@ -370,9 +380,23 @@ class _Search:
         self._look_at_scene(solution)
         return self._solved(solution.candidates)[0], len(found)
 
+    # The choice of a unit stays the same until something changes about it or about a neighbour: the first sweeps look
+    # at all units of a large set, the later ones only at those that are not settled.
+
+    def _begin_watch(self, number: int) -> None:
+        """Begin to note when units were looked at, and when something changed about them, in numbers of sweeps."""
+        self._clock = 0
+        self._touched, self._looked_at = np.zeros(number, int), np.full(number, -1)
+        self._looked_at_pair: dict[tuple[int, int], int] = {}
+
+    def _touch(self, equations: Equations, units: Collection[int]) -> None:
+        """Note that something changed about units."""
+        for unit in units:
+            self._touched[[unit, *equations.neighbours(unit)]] = self._clock
+
     def _distances(self, residual: np.ndarray) -> np.ndarray:
         """Return the distances of all nodes from their partners, in standard errors."""
-        value, error = self._node_residuals(residual)
+        value, error = self.network.residuals(residual)
         with np.errstate(invalid="ignore"):
             distance = np.abs(value / error)
         return np.asarray(distance[np.isfinite(distance)])
@@ -483,16 +507,21 @@ class _Search:
         self._look_at_scene(self._solved(plain)[0])
         found = []
         for order in sorted({min(order, self.order) for order in _FIRST_ORDERS}):
-            candidates = [self._supported(u, order) for u in range(self.network.number)]
+            candidates = self._all_supported(order)
             found.append((self._distances(self._solved(candidates)[1]), candidates))
         return self._solved(self._best(found))
+
+    def _all_supported(self, order: int) -> list[Candidate]:
+        """Return series of one order for all units, of a lower one where bins are few."""
+        fixed = self._fixed
+        return [NONE if u in fixed else self._supported(u, order) for u in range(self.network.number)]
 
     def _supported(self, unit: int, order: int) -> Candidate:
         extras = self._must(unit)
         room = 0.5 * self._number_of_bins(unit) - sum(extra.terms for extra in extras)
         while order > 0 and Candidate(order).terms > room:
             order -= 1
-        if self.groups[unit] < 0 or unit in self._fixed:
+        if self.groups[unit] < 0:
             return NONE
         if unit in self.held:
             return Candidate(-1, extras=tuple(extra for extra in extras if extra.kind != "gain"))
@@ -511,27 +540,33 @@ class _Search:
                 unlike[self.network.unit[image]].append(spread)
         changed = False
         for members in self.free_groups:
-            now = next(iter(self.held & set(members)))
+            now = next(u for u in members if u in self.held)
             best = min(members, key=lambda u: (float(np.median(unlike[u])), u != now))
             if best != now:
-                self.held = (self.held - {now}) | {best}
+                self.held.remove(now)
+                self.held.add(best)
                 changed = True
         if not changed:
             return solution, residual
         order = max(candidate.order for candidate in solution.candidates)
-        return self._solved([self._supported(u, order) for u in range(self.network.number)])
+        return self._solved(self._all_supported(order))
 
     def _sweep(self, equations: Equations, solution: Solution, residual: np.ndarray) -> None:
         """Choose a candidate for each unit, the others' models solved along; the largest residuals first."""
         squares = self._squares(residual)
         for unit in sorted(self._free, key=lambda u: -squares[u]):
+            if self._touched[unit] < self._looked_at[unit]:
+                continue
+            self._looked_at[unit] = self._clock
             choice = self._choose(equations, solution, unit, float(squares[unit]), residual)
             if choice.scale > _MISFIT or _drifts(choice.fit.candidate):
                 # One further term may fit only together with another.
                 choice = self._choose(equations, solution, unit, float(squares[unit]), residual, every=True)
             if choice.scale > _MISFIT:
                 choice = self._with_all_bins(equations, solution, unit, residual, choice)
-            equations.change(unit, choice.fit.candidate)
+            if choice.fit.candidate != equations.given[unit]:
+                equations.change(unit, choice.fit.candidate)
+                self._touch(equations, [unit])
             self.scales[unit] = choice.scale
             if unit not in self.held:  # the smooth model of a unit that is held is not chosen
                 self.scores[unit] = choice.scores
@@ -542,28 +577,37 @@ class _Search:
         """Choose again with the bins that were outliers of a model that does not fit, if another model fits them."""
         network = self.network
         nodes = network.nodes_of(unit)
-        before = network.good.copy()
+        before = network.good[nodes]
         network.good[nodes] = ~self.differences.node_odd[nodes]
-        if np.array_equal(before, network.good):
+        if np.array_equal(before, network.good[nodes]):
             return choice
-        equations.reweigh()
-        self._known_residuals = None
-        squares = float(self._squares(residual)[unit])
+        equations.reweigh(unit)
+        squares = self._squares_of(unit, residual)
         again = self._choose(equations, solution, unit, squares, residual, every=True)
         if again.scale < _BETTER * choice.scale:
+            self._touch(equations, [unit])
             return again
-        network.good[:] = before
-        equations.reweigh()
-        self._known_residuals = None
+        network.good[nodes] = before
+        equations.reweigh(unit)
         return choice
 
     def _squares(self, residual: np.ndarray) -> np.ndarray:
         """Return the sum of the squared distances of the good nodes of each unit, in standard errors."""
-        value, error = self._node_residuals(residual)
+        value, error = self.network.residuals(residual)
         with np.errstate(invalid="ignore"):
             distance = np.nan_to_num((value / error) ** 2) * self.network.good
         units = np.array(self.network.unit)[self.differences.node_exposure]
         return np.bincount(units, distance, self.network.number)
+
+    def _squares_of(self, unit: int, residual: np.ndarray) -> float:
+        """Return the sum of the squared distances of the good nodes of one unit, as `_squares` does of all."""
+        total = 0.0
+        for image in self.network.images[unit]:
+            value, error = self.network.residuals_of(image, residual)
+            with np.errstate(invalid="ignore"):
+                distance = np.nan_to_num((value / error) ** 2)
+            total += float((distance * self.network.good[self.differences.nodes_of(image)]).sum())
+        return total
 
     def _gain_is_measurable(self, unit: int) -> bool:
         """Return whether the scene varies enough for its throughput to be measured."""
@@ -600,22 +644,17 @@ class _Search:
         return found
 
     def _gain_of_lines(self, unit: int, residual: np.ndarray, *, rows: bool) -> float:
-        value, error = self._node_residuals(residual)
         gain = 0.0
         for image in self.network.images[unit]:
             span = self.differences.nodes_of(image)
-            good = self.network.good[span] & np.isfinite(value[span]) & (error[span] > 0)
+            value, error = self.network.residuals_of(image, residual)
+            good = self.network.good[span] & np.isfinite(value) & (error > 0)
             numbers = self.differences.distinct_bins[self.differences.node_bin[span][good]]
             line = np.unique(self.network.grid.places(numbers)[1 if rows else 0], return_inverse=True)[1]
-            weight = error[span][good] ** -2
-            sums, weights = np.bincount(line, weight * value[span][good]), np.bincount(line, weight)
+            weight = error[good] ** -2
+            sums, weights = np.bincount(line, weight * value[good]), np.bincount(line, weight)
             gain += float((sums**2 / np.maximum(weights, 1e-300)).sum())
         return gain
-
-    def _node_residuals(self, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if self._known_residuals is None or self._known_residuals[0] is not residual:
-            self._known_residuals = residual, self.network.residuals(residual)
-        return self._known_residuals[1]
 
     def _choose(
         self,
@@ -690,15 +729,19 @@ class _Search:
         because the other has it.
         """
         done: set[int] = set()
+        skipped = set(self.held)
         for unit in sorted(self.tied):
             for other in sorted(equations.neighbours(unit)):
-                if (
-                    unit < other
-                    and not {unit, other} & (self.held | done)
-                    and self._simplify_pair(equations, solution, unit, other)
-                ):
+                if unit >= other or unit in skipped or other in skipped:
+                    continue
+                if max(self._touched[unit], self._touched[other]) < self._looked_at_pair.get((unit, other), -1):
+                    continue
+                self._looked_at_pair[unit, other] = self._clock
+                if self._simplify_pair(equations, solution, unit, other):
                     done |= {unit, other}
+                    skipped |= {unit, other}
         if done:
+            self._touch(equations, done)
             return
         orders = {candidate.order for candidate in equations.candidates[:-1] if candidate.nodes is None}
         best = self._criterion(equations.given)
@@ -712,6 +755,7 @@ class _Search:
             if self._criterion(simpler) < best - 1e-6:
                 for unit, candidate in enumerate(simpler):
                     equations.change(unit, candidate)
+                self._touched[:] = self._clock
                 return
 
     def _simplify_pair(self, equations: Equations, solution: Solution, unit: int, other: int) -> bool:
@@ -738,14 +782,15 @@ class _Search:
         designs = [replace(candidate, order=most) for candidate in now]
         gram, _, right = equations.eliminate([unit, other], designs, solution)
         scale = max(self.scales.get(unit, 1.0), self.scales.get(other, 1.0))
-        penalties = [float(np.log(max(self._good_bins(u), 1))) for u in (unit, other)]
-
-        def criterion(pair: tuple[int, int]) -> float:
-            return series_gain(gram, right, designs, pair, penalties, scale)
-
-        start = criterion((now[0].order, now[1].order))
-        best = min(combinations, key=criterion)
-        if criterion(best) >= start - 1e-6:
+        penalties = (float(np.log(max(self._good_bins(unit), 1))), float(np.log(max(self._good_bins(other), 1))))
+        together = now[0].order, now[1].order
+        criteria: dict[tuple[int, int], float] = {}
+        for first in sorted({a for a, _ in [together, *combinations]}):
+            orders = [b for a, b in [together, *combinations] if a == first]
+            found = series_gains(gram, right, (designs[0], designs[1]), first, orders, penalties, scale)
+            criteria.update(zip(((first, b) for b in orders), found, strict=True))
+        best = min(combinations, key=lambda pair: criteria[pair])
+        if criteria[best] >= criteria[together] - 1e-6:
             return False
         for u, candidate, order in zip((unit, other), now, best, strict=True):
             equations.change(u, replace(candidate, order=order))
@@ -790,6 +835,7 @@ class _Search:
         """Simplify models until no overlap is worse than before."""
         residual = self._residual(solution)
         candidates = list(solution.candidates)
+        equations = self._equations(candidates)
         for _ in range(2 * len(self.tied)):
             worse = self._worse(residual)
             todo = [
@@ -803,18 +849,22 @@ class _Search:
             ]
             if not todo:
                 break
-            unit = max(todo, key=lambda u: candidates[u].smooth_terms)
-            simpler = [
-                score.candidate
-                for score in self.scores.get(unit, [])
-                if score.candidate.extras == candidates[unit].extras
-                and score.candidate.smooth_terms < candidates[unit].smooth_terms
-                and not score.refused
-            ]
-            candidates[unit] = max(
-                simpler or [Candidate(0, extras=tuple(e for e in candidates[unit].extras if not e.nodes))],
-                key=lambda candidate: candidate.smooth_terms,
-            )
+            near: set[int] = set()  # at a time, only one of several units that were compared with each other
+            for unit in sorted(todo, key=lambda u: -candidates[u].smooth_terms):
+                if unit in near:
+                    continue
+                near |= {unit, *equations.neighbours(unit)}
+                simpler = [
+                    score.candidate
+                    for score in self.scores.get(unit, [])
+                    if score.candidate.extras == candidates[unit].extras
+                    and score.candidate.smooth_terms < candidates[unit].smooth_terms
+                    and not score.refused
+                ]
+                candidates[unit] = max(
+                    simpler or [Candidate(0, extras=tuple(e for e in candidates[unit].extras if not e.nodes))],
+                    key=lambda candidate: candidate.smooth_terms,
+                )
             solution, residual = self._solved(candidates)
         return self._solved(candidates)
 
@@ -911,7 +961,9 @@ class _Search:
         fixed = [
             next((min(self.network.images[u]) for u in members if u in self.unchanged), -1) for members in self.members
         ]
-        return JointFit(exposures, fixed, scale, sweeps, self.level, overlaps_of(self.network, residual))
+        modelled = {i for i, one in enumerate(exposures) if one.model is not None}
+        covariance = covariance_of(self.network, equations, solution, shifts, choices, scale, modelled, self.coverage)
+        return JointFit(exposures, fixed, scale, sweeps, self.level, overlaps_of(self.network, residual), covariance)
 
     def _describe(
         self, fit: ExposureFit, image: int, solution: Solution, covariance: np.ndarray, choices: Choices | None
@@ -966,8 +1018,8 @@ class _Search:
         They were measured relative to the mean scene, whose throughput is the mean of all, and their errors relative to
         a unit that was held, which has none.
         """
-        for group, (members, reference) in enumerate(zip(self.members, self.references, strict=True)):
-            some = [one for one in exposures if one.group == group and one.model is not None]
+        for members, reference in zip(self.members, self.references, strict=True):
+            some = [one for u in members for i in self.network.images[u] if (one := exposures[i]).model is not None]
             if not some:
                 continue
             unchanged = [u for u in members if u in self.unchanged]

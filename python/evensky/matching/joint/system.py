@@ -9,14 +9,15 @@ from __future__ import annotations
 
 __all__ = ["Anchor", "Equations", "Shift"]
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .candidates import NONE, Candidate
-from .network import Network, Solution
+from .elimination import Elimination
+from .network import Network, PairPart, Products, Solution
 
 # Widths of the priors of the terms, in units of the spread of the differences: of slopes and curves, and of levels and
 # all others. They matter for terms that the differences hardly determine: slopes and curves are hardly larger than the
@@ -26,8 +27,8 @@ _PRIOR_OF_CURVES, _PRIOR = 1.0, 1e3
 _ROUNDING = 1e-13
 # Cells along each axis of an image over which the mean of a known model is taken.
 _CELLS = 32
-# Largest number of values of the noise of terms that are computed at a time.
-_NUMBERS_TOGETHER = 2**20
+# Number of partners beyond which the noise of an image is not put into a matrix, of which it would fill a large part.
+_MANY_PARTNERS = 32
 # Largest numbers of terms, and of neighbours, that are solved for along with those of one exposure.
 _TERMS_AROUND, _UNITS_AROUND = 240, 40
 
@@ -59,18 +60,14 @@ class Shift:
         Matrices from the shift's coefficients to a unit's terms.
     of : dict of int to ndarray
         Matrices from a unit's terms to its contribution to the shift's coefficients.
+    series : callable, optional
+        Function of a unit and an order that returns such a matrix for a series of that order, instead of the unit's own
+        terms.
     """
 
     into: dict[int, np.ndarray]
     of: dict[int, np.ndarray]
-
-
-@dataclass
-class _Pair:
-    """The part of a pair in the normal equations, by the owners of the terms."""
-
-    blocks: dict[tuple[int, int], np.ndarray]
-    right: dict[int, np.ndarray]
+    series: Callable[[int, int], np.ndarray] | None = None
 
 
 class Equations:
@@ -109,9 +106,11 @@ class Equations:
         self.weights = network.weights()
         self.anchors = list(anchors)
         self.spread = self._spread()
-        self._pairs: dict[int, _Pair] = {}
-        # Equations of the neighbours of the last units, for several designs of these units.
-        self._known_among: tuple[list[int], Solution, tuple[np.ndarray, np.ndarray]] | None = None
+        self._pairs: dict[int, PairPart] = {}
+        self._ends = np.array([rows.stop for rows in network.differences.rows], int)
+        # Factors of the equations of the neighbours of the last units, for several designs of these units.
+        self._known_among: tuple[list[int], Solution, tuple[Any, np.ndarray]] | None = None
+        self._known_noise: tuple[Any, Any, list[np.ndarray], np.ndarray] | None = None
         self._neighbours: list[set[int]] = [set() for _ in range(network.number)]
         for pair in network.differences.pairs:
             first, second = network.unit[pair.first], network.unit[pair.second]
@@ -136,7 +135,7 @@ class Equations:
     def change(self, unit: int, candidate: Candidate) -> None:
         """Change the kind of model of a unit."""
         self.given[unit] = candidate
-        self._known_among = None
+        self._known_among = self._known_noise = None
         if unit in self.fixed:
             return
         self.candidates[unit] = candidate
@@ -144,11 +143,14 @@ class Equations:
             for at, _ in self.network.pairs_of[image]:
                 self._pairs.pop(at, None)
 
-    def reweigh(self) -> None:
-        """Take over which bins are good from the network."""
-        self.weights = self.network.weights()
-        self._pairs.clear()
-        self._known_among = None
+    def reweigh(self, unit: int) -> None:
+        """Take over which bins of a unit are good from the network."""
+        places = np.unique(self.network.place[self.network.nodes_of(unit)])
+        rows = self.network.rows_at(places)
+        self.weights[rows] = self.network.weights_at(places, rows)
+        for at in np.unique(np.searchsorted(self._ends, rows, side="right")).tolist():
+            self._pairs.pop(at, None)
+        self._known_among = self._known_noise = None
 
     def weight_of(self, unit: int) -> float:
         """Return the sum of the weights of the bins of a unit."""
@@ -171,23 +173,62 @@ class Equations:
                     found.append((owner, sign * self.network.design(at, side, self.candidates[owner])))
         return found
 
-    def pair(self, at: int) -> _Pair:
+    def pair(self, at: int) -> PairPart:
         """Return the part of a pair in the normal equations."""
         if at not in self._pairs:
-            rows = self.network.differences.rows[at]
-            weights, value = self.weights[rows], self.network.differences.value[rows]
-            made = _Pair({}, {})
-            sides = self.sides(at)
-            for owner, terms in sides:
-                weighted = terms.T * weights
-                right = weighted @ value
-                made.right[owner] = made.right[owner] + right if owner in made.right else right
-                for other, other_terms in sides:
-                    product = weighted @ other_terms
-                    key = owner, other
-                    made.blocks[key] = made.blocks[key] + product if key in made.blocks else product
-            self._pairs[at] = made
+            self._pairs[at] = self._series_pair(at) or self._made_pair(self.sides(at), at)
         return self._pairs[at]
+
+    def _made_pair(self, sides: Sequence[tuple[int, np.ndarray]], at: int) -> PairPart:
+        rows = self.network.differences.rows[at]
+        weights, value = self.weights[rows], self.network.differences.value[rows]
+        made = PairPart({}, {})
+        for owner, terms in sides:
+            weighted = terms.T * weights
+            right = weighted @ value
+            made.right[owner] = made.right[owner] + right if owner in made.right else right
+            for other, other_terms in sides:
+                product = weighted @ other_terms
+                key = owner, other
+                made.blocks[key] = made.blocks[key] + product if key in made.blocks else product
+        return made
+
+    def _series_pair(self, at: int) -> PairPart | None:
+        """Return the part of a pair of two series, of which those of higher orders hold those of lower ones.
+
+        Such parts are kept by the network, as most equations have the same weights and similar orders. None if the
+        models have other terms.
+        """
+        network = self.network
+        pair, rows = network.differences.pairs[at], network.differences.rows[at]
+        units = network.unit[pair.first], network.unit[pair.second]
+        kinds = [self.candidates[unit] for unit in units]
+        if units[0] == units[1] or self.shared.terms or any(one.extras or one.nodes is not None for one in kinds):
+            return None
+        weights, values = self.weights[rows], network.differences.value[rows]
+        known = network.products.get(at)
+        if known is not None and not known.are_of(weights, values):
+            known = None
+        orders = kinds[0].order, kinds[1].order
+        if known is None or known.orders[0] < orders[0] or known.orders[1] < orders[1]:
+            if known is not None:
+                orders = max(known.orders[0], orders[0]), max(known.orders[1], orders[1])
+            sides = [
+                (unit, sign * network.design(at, side, Candidate(order)))
+                for side, unit, sign, order in ((0, units[0], -1.0, orders[0]), (1, units[1], 1.0, orders[1]))
+            ]
+            known = Products(weights.copy(), values.copy(), orders, self._made_pair(sides, at))
+            network.keep_products(at, known)
+        part = known.part
+        number = dict(zip(units, (kind.terms for kind in kinds), strict=True))
+        return PairPart(
+            {
+                (i, j): block[: number[i], : number[j]]
+                for (i, j), block in part.blocks.items()
+                if number[i] and number[j]
+            },
+            {i: right[: number[i]] for i, right in part.right.items() if number[i]},
+        )
 
     def anchored(self, owner: int, candidate: Candidate) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the part of the anchors of a unit in its normal equations, for a candidate; None without anchors."""
@@ -216,6 +257,11 @@ class Equations:
         return means
 
     # -- solution --
+
+    @property
+    def number_of_terms(self) -> int:
+        """Number of all terms that are solved for."""
+        return sum(candidate.terms for candidate in self.candidates)
 
     def _layout(self, owners: Sequence[int]) -> dict[int, slice]:
         ends = np.cumsum([0, *(self.candidates[owner].terms for owner in owners)]).tolist()
@@ -253,18 +299,13 @@ class Equations:
                 blocks[owner, owner] = blocks.get((owner, owner), 0.0) + anchored[0]
                 right[where] += anchored[1]
         # The weight of a prior must exceed rounding errors.
-        largest = max((float(np.abs(block).max(initial=0)) for block in blocks.values()), default=0.0)
-        self.prior = np.maximum(self._priors(layout), _ROUNDING * largest)
-        diagonal = np.arange(size)
-        rows, columns, values = [diagonal], [diagonal], [self.prior]
-        for (i, j), block in blocks.items():
-            row, column = np.meshgrid(
-                np.arange(layout[i].start, layout[i].stop), np.arange(layout[j].start, layout[j].stop), indexing="ij"
-            )
-            rows.append(row.ravel())
-            columns.append(column.ravel())
-            values.append(block.ravel())
-        entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+        rows, columns, values = _entries(blocks, layout)
+        self.prior = np.maximum(self._priors(layout), _ROUNDING * float(np.abs(values).max(initial=0)))
+        diagonal = np.arange(size, dtype=np.int32)
+        entries = (
+            np.concatenate([self.prior, values]),
+            (np.concatenate([diagonal, rows]), np.concatenate([diagonal, columns])),
+        )
         return coo_array(entries, shape=(size, size)).tocsc(), right
 
     def _factor(self, matrix: object, right: np.ndarray) -> np.ndarray:
@@ -309,6 +350,8 @@ class Equations:
         right : ndarray, shape (terms,)
             Right side with the neighbours solved along.
         """
+        from scipy.linalg import lu_factor, lu_solve
+
         network, d = self.network, self.network.differences
         starts = np.cumsum([0, *(design.terms for design in designs)]).tolist()
         mine = {unit: slice(starts[k], starts[k + 1]) for k, unit in enumerate(units)}
@@ -353,10 +396,11 @@ class Equations:
             return own, own, right
         known = self._known_among
         if known is None or known[0] != list(units) or known[1] is not solution:
-            known = list(units), solution, self._among(neighbours, layout, set(units), solution)
+            matrix, outer = self._among(neighbours, layout, set(units), solution)
+            known = list(units), solution, (lu_factor(matrix, overwrite_a=True, check_finite=False), outer)
             self._known_among = known
-        matrix, outer = known[2]
-        solved = np.linalg.solve(matrix, np.column_stack([cross.T, outer]))
+        factors, outer = known[2]
+        solved = lu_solve(factors, np.column_stack([cross.T, outer]), overwrite_b=True, check_finite=False)
         return own - cross @ solved[:, :-1], own, right - cross @ solved[:, -1]
 
     def _among(
@@ -366,6 +410,15 @@ class Equations:
         network = self.network
         size = max(where.stop for where in layout.values())
         matrix, right = np.zeros((size, size)), np.zeros(size)
+        # Units that are not solved for, and whose kind of model is no longer that of the solution.
+        near = {other for owner in neighbours if owner < network.number for other in self._neighbours[owner]}
+        if network.number in layout:
+            near = set(range(network.number))
+        changed = {
+            unit
+            for unit in near - layout.keys() - without - self.fixed
+            if self.candidates[unit] != solution.candidates[unit]
+        }
         touched: set[int] = set()
         for owner in neighbours:
             if owner == network.number:
@@ -378,9 +431,15 @@ class Equations:
                 if i in layout:
                     right[layout[i]] += values
             for (i, j), block in part.blocks.items():
-                if i in layout and j in layout:
+                if i not in layout:
+                    continue
+                if j in layout:
                     matrix[layout[i], layout[j]] += block
-            self._hold(at, layout, without, solution, right)
+                elif j not in without and j not in changed:
+                    right[layout[i]] -= block @ solution.coefficients[j]
+            pair = network.differences.pairs[at]
+            if changed and not changed.isdisjoint((network.unit[pair.first], network.unit[pair.second])):
+                self._hold(at, changed, layout, solution, right)
         for owner, where in layout.items():
             anchored = self.anchored(owner, self.candidates[owner])
             if anchored is not None:
@@ -391,13 +450,13 @@ class Equations:
         return matrix, right
 
     def _hold(
-        self, at: int, layout: dict[int, slice], without: set[int], solution: Solution, right: np.ndarray
+        self, at: int, units: Collection[int], layout: dict[int, slice], solution: Solution, right: np.ndarray
     ) -> None:
-        """Subtract the known model of a unit that is not solved for from the right side of its partner in a pair."""
+        """Subtract the known models of some units from the right sides of their partners in a pair."""
         pair, rows = self.network.differences.pairs[at], self.network.differences.rows[at]
         for side, image, sign in ((0, pair.first, -1.0), (1, pair.second, 1.0)):
             unit = self.network.unit[image]
-            if unit in layout or unit in without or unit in self.fixed or not solution.candidates[unit].terms:
+            if unit not in units or not solution.candidates[unit].terms:
                 continue
             known = sign * (self.network.design(at, side, solution.candidates[unit]) @ solution.coefficients[unit])
             for owner, terms in self.sides(at):
@@ -406,47 +465,102 @@ class Equations:
 
     # -- covariances --
 
-    def _noise(self, layout: dict[int, slice]) -> list[Any]:
-        """Return matrices from terms to independent unit noise: of the nodes, of single rows, anchors, and prior."""
-        from scipy.sparse import coo_array, diags_array
+    def _noise(self, layout: dict[int, slice]) -> tuple[Any, list[np.ndarray], np.ndarray]:
+        """Return the covariance of the right sides of the normal equations.
 
-        d = self.network.differences
+        Returns
+        -------
+        square : sparse matrix, shape (terms, terms)
+            Covariance that is due to the noise of the nodes, of single rows, of anchors, and to the prior.
+        hubs : list of ndarray, shape (nodes, terms)
+            Matrices from the terms to the independent unit noise of the nodes of images that were compared with many
+            others, which ties all of these together; it is not part of `square`.
+        coupled : ndarray of int, shape (n, 2)
+            Owners between which one of the matrices has elements.
+        """
+        d, network = self.network.differences, self.network
         size = max(where.stop for where in layout.values())
-        rows, columns, values = [], [], []
-        for at, span in enumerate(d.rows):
-            for owner, terms in self.sides(at):
-                row, column = np.meshgrid(
-                    np.arange(span.start, span.stop, dtype=np.int32),
-                    np.arange(layout[owner].start, layout[owner].stop, dtype=np.int32),
-                    indexing="ij",
-                )
-                rows.append(row.ravel())
-                columns.append(column.ravel())
-                values.append((terms * self.weights[span, None]).ravel())
-        shape = (d.value.size, size)
-        entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-        of_rows = coo_array(entries, shape=shape).tocsr()
+        blocks: dict[tuple[int, int], np.ndarray] = {}
+        hubs = []
+
+        def add(i: int, j: int, block: np.ndarray) -> None:
+            if i <= j:
+                blocks[i, j] = blocks[i, j] + block if (i, j) in blocks else block
+
         # The noise of a row, first - second, is that of its first node minus that of its second.
-        number = np.arange(d.value.size)
-        incidence = coo_array(
-            (np.repeat([1.0, -1.0], d.value.size), (d.node.ravel(), np.tile(number, 2))),
-            shape=(d.node_exposure.size, d.value.size),
-        ).tocsr()
-        noise: list[Any] = [
-            diags_array(np.sqrt(d.node_variance)) @ (incidence @ of_rows),
-            diags_array(np.sqrt(self.prior)),
-        ]
+        for image, pairs in enumerate(network.pairs_of):
+            span = d.nodes_of(image)
+            of_owner: dict[int, np.ndarray] = {}
+            for at, side in pairs:
+                rows = d.rows[at]
+                weights = self.weights[rows] * (1.0, -1.0)[side]
+                places = d.node[side][rows] - span.start
+                for owner, terms in self.sides(at):
+                    if owner not in of_owner:
+                        of_owner[owner] = np.zeros((span.stop - span.start, terms.shape[1]))
+                    of_owner[owner][places] += weights[:, None] * terms
+            deviations = np.sqrt(d.node_variance[span])[:, None]
+            if len(of_owner) > _MANY_PARTNERS:
+                hub = np.zeros((span.stop - span.start, size))
+                for owner, part in of_owner.items():
+                    hub[:, layout[owner]] = part * deviations
+                hubs.append(hub)
+                continue
+            scaled = [(owner, part * deviations) for owner, part in of_owner.items()]
+            for i, part in scaled:
+                for j, other in scaled:
+                    if i <= j:
+                        add(i, j, part.T @ other)
         if np.any(d.extra > 0):
-            noise.append(diags_array(np.sqrt(np.maximum(d.extra, 0))) @ of_rows)
-        anchors = np.zeros((len(self.anchors), size))
-        for k, anchor in enumerate(self.anchors):
-            where = layout.get(self.network.unit[anchor.exposure])
-            if where is not None:
-                means = self.mean_terms(anchor.exposure, self.candidates[self.network.unit[anchor.exposure]])
-                anchors[k, where] = means / anchor.error
-        if len(anchors):
-            noise.append(anchors)
-        return noise
+            for at, rows in enumerate(d.rows):
+                variance = np.maximum(d.extra[rows], 0) * self.weights[rows] ** 2
+                if variance.any():
+                    sides = self.sides(at)
+                    for i, terms in sides:
+                        for j, other in sides:
+                            add(i, j, (terms.T * variance) @ other)
+        for owner, where in layout.items():
+            anchored = self.anchored(owner, self.candidates[owner])
+            add(owner, owner, np.diag(self.prior[where]) + (0.0 if anchored is None else anchored[0]))
+        coupled = {
+            *blocks,
+            *((i, j) for i in layout if i < network.number for j in self._neighbours[i] & layout.keys()),
+        }
+        return _sparse(blocks, layout, size), hubs, np.array(sorted(coupled), int).reshape(-1, 2)
+
+    def _propagating(self, layout: dict[int, slice]) -> tuple[Any, Any, list[np.ndarray], np.ndarray]:
+        """Return the matrix of the normal equations, and the noise of their right sides as `_noise` does."""
+        if self._known_noise is None:
+            matrix, _ = self._normal_equations(layout)
+            self._known_noise = matrix, *self._noise(layout)
+        return self._known_noise
+
+    def joint_covariance(self) -> tuple[dict[int, slice], np.ndarray, np.ndarray]:
+        """Return the covariance of all terms that are solved for, and the places of the owners in it.
+
+        Noise is propagated as in `covariances`.
+
+        Returns
+        -------
+        layout : dict of int to slice
+            The owner of the terms that all units share is the number of units.
+        covariance, inverse : ndarray, shape (terms, terms)
+            Covariance, and inverse of the normal matrix.
+        """
+        layout = self._layout(range(len(self.candidates)))
+        if not layout:
+            return layout, np.zeros((0, 0)), np.zeros((0, 0))
+        matrix, noise, hubs, _ = self._propagating(layout)
+        square = noise.toarray()
+        for hub in hubs:
+            square += hub.T @ hub
+        self._factor(matrix, np.zeros(len(square)))
+        inverse = self.factors.solve(np.eye(len(square)))
+        covariance = inverse @ (square @ inverse.T)
+        for one in (covariance, inverse):
+            one += one.T.copy()
+            one /= 2
+        return layout, covariance, inverse
 
     def covariances(self, final: Sequence[Candidate], shifts: Sequence[Shift]) -> list[np.ndarray]:
         """Return the covariances of each unit's final terms.
@@ -466,45 +580,92 @@ class Equations:
         layout = self._layout(range(len(self.candidates)))
         if not layout:
             return result
-        self._factor(*self._normal_equations(layout))
-        noise = self._noise(layout)
-        shift_of = {unit: shift for shift in shifts for unit in shift.into}
-        # Several units are solved for at a time, so that each matrix is read once for all of them.
-        together = max(1, _NUMBERS_TOGETHER // max(1, max(int(matrix.shape[0]) for matrix in noise)))
-        batch: list[tuple[int, np.ndarray]] = []
-        columns = 0
+        matrix, noise, hubs, links = self._propagating(layout)
+        elimination = self._elimination(layout, matrix, noise, links)
+        of_hubs = [elimination.solve(hub.T) for hub in hubs]
+        shift_of: dict[int, tuple[Shift, np.ndarray, np.ndarray]] = {}
+        for shift in shifts:
+            total = np.zeros((next(iter(shift.of.values())).shape[0], len(elimination)))
+            for unit, share in shift.of.items():
+                if unit in layout:  # the final terms of the unit that were solved for
+                    total[:, layout[unit]] += share[:, widened(self.candidates[unit], final[unit])]
+            solved = elimination.solve(total.T)
+            right = noise @ solved
+            for hub in hubs:
+                right += hub.T @ (hub @ solved)
+            with_terms = elimination.solve(right)
+            shift_of.update(dict.fromkeys(shift.into, (shift, with_terms, total @ with_terms)))
+        owners = list(layout)
+        own_of: dict[int, np.ndarray] = {}
+        for part in elimination.parts():
+            start = 0
+            for owner in (owners[at] for at in part.rows.tolist()):
+                some = slice(start, start + self.candidates[owner].terms)
+                own_of[owner] = part.covariance[some, some].copy()
+                start = some.stop
         for unit, candidate in enumerate(final):
-            if candidate.terms:
-                batch.append((unit, self._made_of(unit, final, shift_of.get(unit), layout)))
-                columns += candidate.terms
-            if batch and (columns >= together or unit == len(final) - 1):
-                spread = self.factors.solve(np.hstack([chosen for _, chosen in batch]))
-                parts = [matrix @ spread for matrix in noise]
-                start = 0
-                for at, chosen in batch:
-                    some = slice(start, start + chosen.shape[1])
-                    result[at] = np.asarray(sum(part[:, some].T @ part[:, some] for part in parts))
-                    start = some.stop
-                batch, columns = [], 0
+            found = result[unit]
+            own = own_of.get(unit)
+            if own is not None:
+                for hub in of_hubs:
+                    own += hub[layout[unit]] @ hub[layout[unit]].T
+                into = widened(self.candidates[unit], candidate)
+                found[np.ix_(into, into)] = own
+            if candidate.terms and unit in shift_of:
+                shift, with_terms, square = shift_of[unit]
+                if own is not None:
+                    mixed = with_terms[layout[unit]] @ shift.into[unit].T
+                    found[into] += mixed
+                    found[:, into] += mixed.T
+                found += shift.into[unit] @ square @ shift.into[unit].T
         return result
 
-    def _made_of(
-        self, unit: int, final: Sequence[Candidate], shift: Shift | None, layout: dict[int, slice]
-    ) -> np.ndarray:
-        """Return the matrix of shape (size, terms) that combines solved terms to a unit's final terms."""
-        candidate = final[unit]
-        size = max(where.stop for where in layout.values())
-        chosen = np.zeros((size, candidate.terms))
-        if unit in layout:
-            into = widened(self.candidates[unit], candidate)
-            chosen[layout[unit]] = np.eye(candidate.terms)[into]
-        if shift is not None:
-            for other, share in shift.of.items():
-                if other in layout:
-                    # The final terms of the other unit that were solved for.
-                    solved = widened(self.candidates[other], final[other])
-                    chosen[layout[other]] += (shift.into[unit] @ share[:, solved]).T
-        return chosen
+    def _elimination(self, layout: dict[int, slice], matrix: Any, noise: Any, links: np.ndarray) -> Elimination:
+        """Eliminate all terms that are solved for, in an order that follows the places of the units."""
+        network = self.network
+        boxes = np.array(network.unit_footprints, float).reshape(-1, 4)
+        positions = np.full((network.number + 1, 2), np.nan)
+        positions[:-1] = boxes[:, :2] + boxes[:, 2:] / 2
+        for unit, others in enumerate(self._neighbours):
+            if len(others) > _MANY_PARTNERS:
+                positions[unit] = np.nan
+        place = np.full(network.number + 1, -1)
+        place[list(layout)] = np.arange(len(layout))
+        sizes = [where.stop - where.start for where in layout.values()]
+        return Elimination(matrix, noise, sizes, place[links], positions[list(layout)])
+
+
+def _sparse(blocks: dict[tuple[int, int], np.ndarray], layout: dict[int, slice], size: int) -> Any:
+    """Return a symmetric sparse matrix from its blocks on and above the diagonal."""
+    from scipy.sparse import coo_array
+
+    off = {key: block for key, block in blocks.items() if key[0] != key[1]}
+    own = {key: block for key, block in blocks.items() if key[0] == key[1]}
+    rows, columns, values = _entries(off, layout)
+    own_rows, own_columns, own_values = _entries(own, layout)
+    entries = (
+        np.concatenate([own_values, values, values]),
+        (np.concatenate([own_rows, rows, columns]), np.concatenate([own_columns, columns, rows])),
+    )
+    return coo_array(entries, shape=(size, size)).tocsr()
+
+
+def _entries(
+    blocks: dict[tuple[int, int], np.ndarray], layout: dict[int, slice]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows, columns and values of all elements of blocks; blocks of one shape are taken together."""
+    shapes: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+    for key, block in blocks.items():
+        shapes.setdefault(block.shape, []).append(key)
+    rows, columns, values = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)], [np.zeros(0)]
+    for (height, width), keys in shapes.items():
+        first, second = (np.array([layout[key[k]].start for key in keys], np.int32)[:, None, None] for k in (0, 1))
+        row, column = np.arange(height, dtype=np.int32)[:, None], np.arange(width, dtype=np.int32)
+        shape = len(keys), height, width
+        rows.append(np.broadcast_to(first + row, shape).ravel())
+        columns.append(np.broadcast_to(second + column, shape).ravel())
+        values.append(np.stack([blocks[key] for key in keys]).ravel())
+    return np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
 
 
 def widened(solved: Candidate, final: Candidate) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["DEFAULT_TERMS", "KINDS", "Term", "amplifier", "detector", "gain", "parse_terms", "template", "terms_of"]
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -224,7 +225,7 @@ def _parse_term(text: str) -> Term:
         )
     numbers = data.strip().lower().split("x")
     value: Any = data.strip() or None
-    if len(numbers) == 2 and all(number.isdigit() for number in numbers):
+    if len(numbers) == 2 and all(re.fullmatch(r"[0-9]{1,9}", number) for number in numbers):
         value = int(numbers[0]), int(numbers[1])
     return Term(kind.strip(), value, shared="shared" in options, required="required" in options)
 

@@ -95,7 +95,7 @@ def test_arguments_that_the_core_refuses() -> None:
         _core.bin_differences(*good, [0, 30], [0, 10, 5], options())
     with pytest.raises(LengthError, match="20 x 20 but the reference is 30 x 20"):
         _core.bin_differences((image, None), (image[:, :20], None), [0, 20], [0, 20], options())
-    with pytest.raises(InvalidParameterError, match="dtype"):
+    with pytest.raises(InvalidParameterError, match="science image of int32; both must be of float64"):
         _core.bin_differences((image, None), (image.astype(np.int32), None), [0, 20], [0, 20], options())
 
 

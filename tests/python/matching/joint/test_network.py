@@ -135,6 +135,36 @@ def test_residuals_of_nodes() -> None:
     assert np.isnan(value[d.node_exposure == 0]).all()
 
 
+def test_one_image_and_some_bins_have_the_same_numbers_as_all() -> None:
+    rng = np.random.default_rng(7)
+    boxes = [(30 * k, 0, 80, 40) for k in range(5)]
+    network = Network(boxes, GRID, make_pairs(boxes, GRID, lambda k, x, *_: 0 * x, noise=2.0, seed=3))
+    d = network.differences
+    network.good = rng.uniform(size=d.node_exposure.size) > 0.2
+    residual = rng.normal(size=d.value.size)
+    every = network.residuals(residual)
+    for image in range(5):
+        for one, all_of in zip(network.residuals_of(image, residual), every, strict=True):
+            np.testing.assert_array_equal(one, all_of[d.nodes_of(image)])
+    places = np.unique(network.place[network.nodes_of(2)])
+    rows = network.rows_at(places)
+    assert sorted(rows) == np.flatnonzero(np.isin(network.place[d.node[0]], places)).tolist()
+    np.testing.assert_array_equal(network.weights_at(places, rows), network.weights()[rows])
+
+
+def test_room_for_terms_is_made_by_those_that_are_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evensky.matching.joint.network._KEPT_NUMBERS", 3 * 2 * NUMBER)
+    network = make_network(even())
+    first = network.design(0, 0, Candidate(0))
+    assert network.design(0, 0, Candidate(0)).base is first.base
+    for at in range(1, 6):  # one term in eight bins each: six of them fill the room
+        network.design(at, 0, Candidate(0))
+    network.design(0, 1, Candidate(0))
+    again = network.design(0, 0, Candidate(0))
+    assert again.base is not first.base
+    np.testing.assert_array_equal(again, first)
+
+
 def test_terms_in_bins() -> None:
     rng = np.random.default_rng(3)
     boxes = [(0, 0, 80, 40), (25, -13, 80, 40), (0, 0, 80, 40)]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
 from evensky import _core
+from evensky.fits.scratch import Scratch
 from evensky.matching.joint.differences import PairBins, measure_pair
 from evensky.matching.joint.grid import CommonGrid
 from evensky.matching.joint.pixels import Pixels
@@ -35,10 +39,20 @@ def options(statistic: _core.Property = _core.Property.MEANCLIP) -> _core.PairOp
 
 
 def measure(
-    images: tuple[np.ndarray, np.ndarray], *, on_disk: bool = False, masks: tuple[np.ndarray | None, ...] = (None, None)
+    images: tuple[np.ndarray, np.ndarray],
+    *,
+    scratch: Path | None = None,
+    masks: tuple[np.ndarray | None, ...] = (None, None),
 ) -> PairBins:
+    def kept(plane: np.ndarray | None) -> Any:
+        if plane is None or scratch is None:
+            return plane
+        on_disk = Scratch(scratch).zeros((SIDE, SIDE), plane.dtype)
+        on_disk[...] = plane
+        return on_disk
+
     one, other = (
-        Pixels(image, mask, 1, (-30, 17, SIDE, SIDE), on_disk) for image, mask in zip(images, masks, strict=True)
+        Pixels(kept(image), kept(mask), 1, (-30, 17, SIDE, SIDE)) for image, mask in zip(images, masks, strict=True)
     )
     bins = measure_pair((0, one), (1, other), CommonGrid(64), options())
     assert bins is not None
@@ -78,14 +92,14 @@ def test_equal_seeing_is_measured_by_plain_clipping() -> None:
     assert bins.errors.tolist() == errors.tolist()
 
 
-def test_planes_on_disk_and_masks_give_the_same() -> None:
+def test_planes_on_disk_and_masks_give_the_same(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     images = stars(rng, 3.0), stars(rng, 6.0)
     bad = (rng.random((SIDE, SIDE)) < 0.01).astype(np.int32)
     holes = images[0].copy()
     holes[bad != 0] = np.nan
     bins = measure(images, masks=(bad, None))
-    for other in (measure((holes, images[1])), measure(images, masks=(bad, None), on_disk=True)):
+    for other in (measure((holes, images[1])), measure(images, masks=(bad, None), scratch=tmp_path)):
         assert other.values == pytest.approx(bins.values, abs=1e-9)
         assert other.errors == pytest.approx(bins.errors, abs=1e-9)
 
@@ -158,7 +172,7 @@ def masks_of(images: tuple[np.ndarray, np.ndarray], fwhms: tuple[float, float]) 
     return found[0], found[1]
 
 
-def test_wings_beyond_masks_leave_no_bias() -> None:
+def test_wings_beyond_masks_leave_no_bias(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     seeing = 3.0, 6.0
     images = stars(rng, seeing[0]), stars(rng, seeing[1])
@@ -171,7 +185,7 @@ def test_wings_beyond_masks_leave_no_bias() -> None:
     assert np.sum(values[good] / errors[good] ** 2) / np.sum(errors[good] ** -2.0) < -0.4
     # Pixels whose mask is NaN, and planes on disk, give the same.
     expected = measure(images, masks=masks)
-    for other in (measure((holes[0], holes[1])), measure(images, masks=masks, on_disk=True)):
+    for other in (measure((holes[0], holes[1])), measure(images, masks=masks, scratch=tmp_path)):
         assert other.values == pytest.approx(expected.values, abs=1e-9)
         assert other.counts.tolist() == expected.counts.tolist()
 

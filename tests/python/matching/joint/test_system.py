@@ -14,6 +14,7 @@ from evensky.matching.joint import system
 from evensky.matching.joint.candidates import NONE, Candidate, Extra
 from evensky.matching.joint.differences import Differences, PairBins
 from evensky.matching.joint.grid import CommonGrid, PixelBox
+from evensky.matching.joint.levels import settle
 from evensky.matching.joint.network import Network, Solution
 from evensky.matching.joint.planes import Plane, labels_plane, template_plane
 from evensky.matching.joint.search import fit_all
@@ -134,6 +135,40 @@ def test_the_solution_is_that_of_least_squares() -> None:
     np.testing.assert_allclose(np.concatenate(equations.solve().coefficients[1:]), expected, atol=1e-5)
 
 
+def test_bins_that_become_good_again_change_the_equations_of_all_who_see_them() -> None:
+    network = small_network(1)
+    nodes = network.nodes_of(2)
+    network.good[nodes[::3]] = False
+    equations = Equations(network, CANDIDATES, [0])
+    before = equations.solve()
+    network.good[nodes] = True
+    equations.reweigh(2)
+    afresh = Equations(network, CANDIDATES, [0])
+    np.testing.assert_array_equal(equations.weights, afresh.weights)
+    found, expected = equations.solve(), afresh.solve()
+    for unit in range(1, network.number):
+        np.testing.assert_allclose(found.coefficients[unit], expected.coefficients[unit], rtol=1e-6, atol=1e-9)
+    assert not np.allclose(found.coefficients[2], before.coefficients[2])
+
+
+def test_products_of_series_are_the_same_whichever_were_made_before() -> None:
+    series = [Candidate(order) for order in (0, 1, 2, 1)]
+    wider = [Candidate(0), Candidate(3), Candidate(0), Candidate(2)]
+    network = small_network(1)
+    expected = Equations(network, series, [0]).solve()
+    for candidates in (wider, series):  # now those of higher orders are known
+        found = Equations(network, candidates, [0]).solve()
+    for one, other in zip(found.coefficients, expected.coefficients, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+    # Other measured values have other products.
+    network.differences.value += network.differences.node[1] % 2
+    moved = Equations(network, series, [0]).solve()
+    fresh = Network(network.boxes, network.grid, network.differences)
+    for one, other in zip(moved.coefficients, Equations(fresh, series, [0]).solve().coefficients, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+    assert not np.allclose(moved.coefficients[2], expected.coefficients[2])
+
+
 def test_anchors_take_the_place_of_the_level() -> None:
     network = small_network(2)
     anchors = [Anchor(1, -260.0, 0.5), Anchor(3, 243.0, 1.0)]  # 40 and 43 above minus the levels
@@ -247,6 +282,35 @@ def test_covariances_are_those_of_the_noise_of_the_bins(shared: Candidate, ancho
     for u in range(4):
         expected = every[places[u], places[u]]
         np.testing.assert_allclose(found[u], expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max(initial=1e-12))
+
+
+@pytest.mark.parametrize("kind", ["mosaic", "hub"])
+def test_covariances_of_many_exposures_are_those_of_dense_matrices(kind: str) -> None:
+    if kind == "mosaic":  # 64 exposures, of which each overlaps its neighbours
+        boxes = [(30 * column, 30 * row, 40, 40) for row in range(8) for column in range(8)]
+        pairs = None
+    else:  # all were compared with the first, and with the next one
+        boxes = [(0, 0, 40, 40)] * 40
+        pairs = [*((0, j) for j in range(1, 40)), *((j - 1, j) for j in range(2, 40))]
+    number = len(boxes)
+    noise = np.random.default_rng(2).uniform(1, 3, number)
+    differences = make_pairs(boxes, GRID, lambda k, x, *_: 0 * x, noise=noise, seed=3, pairs=pairs)
+    network = Network(boxes, GRID, differences)
+    candidates = [Candidate(1 + u % 2) for u in range(number)]
+    equations = Equations(network, candidates, [0])
+    solution = equations.solve()
+    shifts = settle(network, solution, [list(range(number))], "mean")
+    found = equations.covariances(solution.candidates, shifts)
+    layout, covariance, _ = equations.joint_covariance()
+    for u, final in enumerate(solution.candidates):
+        chosen = np.zeros((len(covariance), final.terms))
+        if u:
+            chosen[layout[u], : candidates[u].terms] = np.eye(candidates[u].terms)
+        for other, share in shifts[0].of.items():
+            if other:
+                chosen[layout[other]] += (shifts[0].into[u] @ share[:, : candidates[other].terms]).T
+        expected = chosen.T @ covariance @ chosen
+        np.testing.assert_allclose(found[u], expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max())
 
 
 def test_covariances_are_the_scatter_of_simulated_noise() -> None:

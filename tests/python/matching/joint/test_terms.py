@@ -38,6 +38,7 @@ def described(term: Term) -> tuple[Any, ...]:
         ("amplifier=8x1", [("amplifier", (8, 1), "amplifier", False, False)]),
         ("detector = 4X2", [("detector", (4, 2), "detector", False, False)]),
         ("detector=2x2.fits", [("detector", "2x2.fits", "detector", False, False)]),
+        ("detector=2x²", [("detector", "2x²", "detector", False, False)]),
         ("gain:required", [("gain", None, "gain", False, True)]),
         ("rows:shared", [("rows", None, "rows", True, False)]),
         ("", []),

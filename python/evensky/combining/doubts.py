@@ -1,0 +1,116 @@
+"""Doubts on exposures, from some pixels of each: whether their levels differ, and whether one is there twice."""
+
+from __future__ import annotations
+
+__all__ = ["level_spread", "same_noise"]
+
+import math
+
+import numpy as np
+
+from ..math.combine_planes import CombineOptions, combine_planes
+
+# Pixels that two exposures must have in common to be compared.
+_FEWEST = 32
+# Share of the differences of neighbours whose sign must agree for a closer look.
+_ALIKE = 0.9
+# Scatter of the difference of two exposures, in units of their own, below which they are one whatever the others are.
+_EQUAL = 1e-3
+# Such scatters below which they are one if it is also below this share of that of others: where bright sources are in
+# all pixels, exposures differ by little, but by as much from one another.
+_SIMILAR, _BELOW_OTHERS = 0.02, 0.1
+# Others that are looked at.
+_OTHERS = 10
+# Exposures that are compared with all others at once.
+_AT_ONCE = 500
+
+
+def level_spread(samples: np.ndarray) -> tuple[float, float]:
+    """Return the spread of the levels of exposures, and the noise of a pixel.
+
+    Levels are relative to the median of all exposures at each pixel. Both are NaN if no pixel is good in two.
+
+    Parameters
+    ----------
+    samples : ndarray of float32 or float64, shape (rows, exposures, columns)
+        Pixels of the exposures at the same places, NaN where they are not good.
+    """
+    pixels = np.ascontiguousarray(samples.swapaxes(0, 1)).reshape(samples.shape[1], -1)
+    middle = combine_planes(pixels[:, None, :], options=CombineOptions("median"), num_threads=1)
+    pixels = np.where(np.isfinite(pixels), pixels - middle.image, np.nan)[:, middle.number[0] > 1]
+    pixels = pixels[np.isfinite(pixels).any(axis=1)]
+    if not pixels.size:
+        return math.nan, math.nan
+    levels = np.nanmedian(pixels, axis=1)
+    deviations = np.abs(pixels - levels[:, None])
+    noise = 1.4826 * float(np.nanmedian(deviations))
+    if noise == 0 and (deviations > 0).any():
+        # Where most exposures are copies of one, they are the median themselves; the others show the noise.
+        noise = 1.4826 * float(np.median(deviations[deviations > 0]))
+    return float(levels.max() - levels.min()), noise
+
+
+def same_noise(samples: np.ndarray) -> list[list[int]]:
+    """Find exposures that have the same noise, such as copies, or one exposure before and after a match.
+
+    A smooth difference, and a factor, do not matter.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (rows, exposures, columns)
+        See `level_spread`.
+
+    Returns
+    -------
+    list of list of int
+        Groups of two exposures and more, by their numbers.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(1).normal(100, 5, (8, 3, 100))
+    >>> noise[:, 2] = noise[:, 0] + np.linspace(0, 40, 100)
+    >>> same_noise(noise)
+    [[0, 2]]
+    """
+    # Second differences of neighbours do not know of levels and gradients.
+    curved = np.diff(samples.swapaxes(0, 1), 2, axis=2).reshape(samples.shape[1], -1).astype(np.float64)
+    known = np.isfinite(curved).astype(np.float32)
+    signs = np.sign(np.where(known > 0, curved, 0)).astype(np.float32)
+    first_of = list(range(len(curved)))
+    for begin in range(0, len(curved), _AT_ONCE):
+        some = slice(begin, begin + _AT_ONCE)
+        number = known[some] @ known.T
+        alike = (number >= _FEWEST) & (signs[some] @ signs.T > _ALIKE * number)
+        for one, other in np.argwhere(alike).tolist():
+            if begin + one < other and _is_same(curved, begin + one, other):
+                first_of[other] = min(first_of[other], first_of[begin + one])
+    groups: dict[int, list[int]] = {}
+    for number_of, first in enumerate(first_of):
+        groups.setdefault(first, []).append(number_of)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _is_same(curved: np.ndarray, one: int, other: int) -> bool:
+    """Return whether the second differences of two of all exposures are the same, but for a factor."""
+    found = _difference(curved[one], curved[other])
+    if not found <= _SIMILAR:
+        return False
+    if found <= _EQUAL:
+        return True
+    others = [number for number in range(len(curved)) if number not in (one, other)][:_OTHERS]
+    differences = (_difference(curved[one], curved[number]) for number in others)
+    return found <= _BELOW_OTHERS * max(filter(math.isfinite, differences), default=math.inf)
+
+
+def _difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the scatter of the difference of second differences, in units of their own; NaN if they have none."""
+    both = np.isfinite(one) & np.isfinite(other)
+    one, other = one[both], other[both]
+    scatter = float(np.median(np.abs(one))) if one.size else 0.0
+    large = np.abs(one) > scatter
+    if not scatter > 0 or not large.any():
+        return math.nan
+    factor = float(np.median(other[large] / one[large]))
+    if factor == 0:
+        return math.inf
+    return float(np.median(np.abs(other - factor * one))) / abs(factor * scatter)

@@ -1,0 +1,72 @@
+"""Doubts on exposures from some of their pixels: levels that differ, and exposures that are there twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evensky.combining.doubts import level_spread, same_noise
+
+
+def noise(number: int = 6, seed: int = 1) -> np.ndarray:
+    """Exposures of one field with stars, some pixels of which are not good."""
+    random = np.random.default_rng(seed)
+    samples = random.normal(700, 10, (8, number, 130)).astype(np.float32)
+    samples += random.exponential(20, (8, 1, 130)).astype(np.float32)
+    samples[random.random(samples.shape) < 0.02] = np.nan
+    return samples
+
+
+def test_exposures_with_noise_of_their_own_are_not_the_same() -> None:
+    assert same_noise(noise(60)) == []
+    bright = noise()
+    bright += 1e3 * np.random.default_rng(3).exponential(1, (8, 1, 130))  # the sources are all that one sees
+    assert same_noise(bright) == []
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.3])
+def test_an_exposure_is_known_again(factor: float) -> None:
+    samples = noise()
+    x = np.linspace(-1, 1, 130)
+    samples[:, 4] = samples[:, 1]
+    samples[:, 3] = np.float32(factor) * samples[:, 1] + 30 * x**3 - 80 * x**2  # the model of a match
+    samples[2, 3, 50:60] = np.nan
+    samples[3, 3, 7] = 1e6
+    assert same_noise(samples) == [[1, 3, 4]]
+
+
+def test_pixels_without_noise_or_too_few_are_not_compared() -> None:
+    flat = np.ones((8, 3, 130), np.float32)
+    assert same_noise(flat) == []
+    flat += np.arange(130)
+    assert same_noise(flat) == []
+    few = noise(2)[:1, :, :20]
+    few[:, 1] = few[:, 0]
+    assert same_noise(few) == []
+    assert same_noise(np.full((3, 2, 1), np.nan)) == []
+
+
+def test_many_exposures_are_compared_in_groups() -> None:
+    samples = noise(1100)
+    samples[:, 1099] = samples[:, 3]
+    assert same_noise(samples) == [[3, 1099]]
+
+
+def test_levels_are_relative_to_the_other_exposures() -> None:
+    samples = noise()
+    samples[:, 2] += 100
+    spread, scatter = level_spread(samples)
+    assert spread == pytest.approx(100, abs=5)
+    assert scatter == pytest.approx(10, rel=0.2)
+    assert np.isnan(level_spread(samples[:, :1])).all()
+
+
+def test_copies_do_not_hide_the_noise() -> None:
+    samples = noise(3)
+    samples[:, 1] = samples[:, 0]
+    spread, scatter = level_spread(samples)
+    assert 0 < spread < 2
+    assert scatter == pytest.approx(14, rel=0.2)  # of a difference of two exposures
+    flat = np.zeros((8, 3, 130), np.float32)
+    flat[:, 2] = 9
+    assert level_spread(flat) == (9, 0)
