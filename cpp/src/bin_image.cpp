@@ -170,6 +170,8 @@ void binImage(MaskedImageView<T> const& out, MaskedImageView<T const> const& ima
         throw InvalidParameterError("The image or the output is a view without memory; both must have pixels");
     }
     detail::checkCountable(image.image, "The image");
+    detail::checkApart(out, image, "the input", detail::InPlace::REFUSED);
+    detail::checkPlanesApart(out);
     // A sum of 2^32 - 1 integers of 32 bits fits 64 bits.
     if (constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
         std::is_integral_v<T> && binX > most / binY) {

@@ -8,10 +8,12 @@
 #include <cstdlib>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 #include "evensky/background.hpp"
 #include "evensky/box.hpp"
 #include "evensky/errors.hpp"
+#include "evensky/stored.hpp"
 #include "evensky/view.hpp"
 
 namespace evensky::detail {
@@ -66,6 +68,74 @@ void checkOutput(View const& out) {
     if (out.exists()) return;
     throw InvalidParameterError("The output is a view of " + sizeToString(out) +
                                 " pixels without memory; it must have pixels");
+}
+
+// The memory of a plane: where its pixels are, whatever their type.
+struct PlaneMemory {
+    std::uintptr_t first = 0;  // address of pixel (0, 0)
+    std::int64_t width = 0, height = 0;
+    std::int64_t strideX = 0, strideY = 0;  // in bytes; 0 where there is one column or row, whose stride says nothing
+    std::int64_t bytes = 0;                 // of a pixel
+
+    template <typename T>
+    explicit PlaneMemory(ImageView<T> const& view) noexcept
+            : PlaneMemory(StoredPlane(ImageView<std::remove_const_t<T> const>(view))) {}
+    explicit PlaneMemory(StoredPlane const& plane) noexcept
+            : first(reinterpret_cast<std::uintptr_t>(plane.exists() ? plane.at(0, 0) : nullptr)),
+              width(plane.width()),
+              height(plane.height()),
+              strideX(width > 1 ? plane.strideX() : 0),
+              strideY(height > 1 ? plane.strideY() : 0),
+              bytes(pixelBytes(plane.format())) {}
+
+    [[nodiscard]] bool isEmpty() const noexcept { return first == 0 || width <= 0 || height <= 0; }
+    [[nodiscard]] bool operator==(PlaneMemory const&) const = default;
+};
+
+// Return whether two planes have pixels in the same memory. Parts of one plane, and planes whose pixels are
+// interleaved, are told apart if both have the same strides; otherwise planes that lie within each other's range count
+// as the same.
+[[nodiscard]] bool shareMemory(PlaneMemory const& a, PlaneMemory const& b) noexcept;
+
+// What an output may have in common with an input.
+enum class InPlace { REFUSED, ALLOWED };
+
+// Throw InvalidParameterError if an output has pixels in the memory of an input. If they are the very same pixels, that
+// may be allowed: then each pixel is read before it is written.
+template <typename Out, typename In>
+void checkApart(Out const& out, std::string const& outName, In const& in, std::string const& inName,
+                InPlace inPlace = InPlace::ALLOWED) {
+    PlaneMemory const written(out), read(in);
+    if (inPlace == InPlace::ALLOWED && written == read) return;
+    if (!shareMemory(written, read)) return;
+    throw InvalidParameterError(
+            outName + " and " + inName + " have pixels in the same memory; " +
+            (inPlace == InPlace::ALLOWED ? "they must be the same plane or lie apart" : "they must lie apart") +
+            ": use another output");
+}
+
+// Throw InvalidParameterError if any plane of an output has pixels in the memory of any plane of an input.
+template <typename Out>
+void checkApart(Out const& out, std::string const& outName, StoredImage const& in, std::string const& inName,
+                InPlace inPlace = InPlace::ALLOWED) {
+    checkApart(out, outName, in.image, "the image of " + inName, inPlace);
+    checkApart(out, outName, in.mask, "the mask of " + inName, inPlace);
+    checkApart(out, outName, in.variance, "the variance of " + inName, inPlace);
+}
+template <typename T>
+void checkApart(MaskedImageView<T> const& out, MaskedImageView<T const> const& in, std::string const& inName,
+                InPlace inPlace = InPlace::ALLOWED) {
+    checkApart(out.image, "The image of the output", StoredImage(in), inName, inPlace);
+    checkApart(out.mask, "The mask of the output", StoredImage(in), inName, inPlace);
+    checkApart(out.variance, "The variance of the output", StoredImage(in), inName, inPlace);
+}
+
+// Throw InvalidParameterError if planes of an output have pixels in the same memory.
+template <typename T>
+void checkPlanesApart(MaskedImageView<T> const& out) {
+    checkApart(out.image, "The image of the output", out.mask, "its mask", InPlace::REFUSED);
+    checkApart(out.image, "The image of the output", out.variance, "its variance", InPlace::REFUSED);
+    checkApart(out.mask, "The mask of the output", out.variance, "its variance", InPlace::REFUSED);
 }
 
 // Throw InvalidParameterError if a style does not exist.

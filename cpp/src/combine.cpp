@@ -93,6 +93,30 @@ void check(CombineInput<T> const& input, ImageView<T> const& out, CombineOptions
     }
 }
 
+// Throw InvalidParameterError if planes of the output have pixels in the same memory, or in that of an input, unless
+// they are one of its planes.
+template <typename T>
+void checkApart(CombineOutput<T> const& out, std::span<CombineInput<T> const> images) {
+    auto const eachPlane = [&](auto const& work) {
+        work(out.image, "The image of the output");
+        work(out.variance, "The variance of the output");
+        work(out.mask, "The mask of the output");
+        work(out.number, "The number of the output");
+        work(out.rejected, "The rejected number of the output");
+        work(out.weight, "The weight of the output");
+        work(out.time, "The time of the output");
+    };
+    eachPlane([&](auto const& plane, std::string const& name) {
+        if (!plane.exists()) return;
+        for (std::size_t i = 0; i < images.size(); ++i) {
+            detail::checkApart(plane, name, StoredImage(images[i].planes), "image " + std::to_string(i));
+        }
+        eachPlane([&](auto const& other, std::string const& otherName) {
+            if (otherName != name) detail::checkApart(plane, name, other, otherName, detail::InPlace::REFUSED);
+        });
+    });
+}
+
 detail::ColumnError errorOf(Statistic statistic) {
     return statistic == Statistic::MEDIAN ? detail::ColumnError::MEDIAN : detail::ColumnError::VARIANCES;
 }
@@ -110,6 +134,7 @@ void combine(CombineOutput<T> const& out, std::span<CombineInput<T> const> image
     for (std::size_t i = 0; i < images.size(); ++i) {
         check(images[i], out.image, options, needsVariance, "Image " + std::to_string(i));
     }
+    checkApart(out, images);
     if (out.image.width() <= 0 || out.image.height() <= 0) return;
 
     std::vector<MaskedImageView<T const>> planes;

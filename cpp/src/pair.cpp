@@ -108,6 +108,8 @@ private:
         };
         checkPlanes(reference, "reference");
         checkPlanes(_pair.science, "science exposure");
+        detail::checkApart(_matched, "The matched image", reference, "the reference");
+        detail::checkApart(_matched, "The matched image", _pair.science, "the science exposure");
         detail::inPairType(reference, _pair.science, []<typename U>(U) {
             if (!std::is_same_v<T, U>) {
                 throw InvalidParameterError("The matched image has pixels of another size than the exposures");

@@ -249,6 +249,9 @@ void sample_nearest(MaskedImageView<T const> const& image, SamplingMap const& ma
     }
     if (out.width() <= 0 || out.height() <= 0) return;
     detail::checkCountable(out, "The output");
+    detail::checkApart(out, "The output", StoredImage(image), "the input", detail::InPlace::REFUSED);
+    detail::checkApart(out, "The output", map.x, "the columns of the nodes", detail::InPlace::REFUSED);
+    detail::checkApart(out, "The output", map.y, "the rows of the nodes", detail::InPlace::REFUSED);
     checkEnclosed(first_column, out.width(), map.x.width(), map.step, "column");
     checkEnclosed(first_row, out.height(), map.x.height(), map.step, "row");
     Sampler<T> const sampler(image, map, scale, bad_mask);

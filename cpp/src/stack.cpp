@@ -347,7 +347,9 @@ void statisticsStack(MaskedImageView<T> const& out, std::span<MaskedImageView<T 
         auto const name = "Image " + std::to_string(i);
         checkOutput(out, images[i].width(), images[i].height(), name);
         checkImage(images[i], name);
+        detail::checkApart(out, images[i], "image " + std::to_string(i));
     }
+    detail::checkPlanesApart(out);
     if (out.width() <= 0 || out.height() <= 0) return;
     auto const weighting = !weights.empty()      ? Weighting::IMAGES
                            : sctrl.getWeighted() ? Weighting::ROUNDED
@@ -368,6 +370,8 @@ void statisticsStack(MaskedImageView<T> const& out, MaskedImageView<T const> con
     }
     bool const alongX = axis == StackAxis::X;
     checkOutput(out, alongX ? 1 : image.width(), alongX ? image.height() : 1, "The line of results");
+    detail::checkApart(out, image, "the input", detail::InPlace::REFUSED);
+    detail::checkPlanesApart(out);
     // Rows and columns are combined as if each column or row of the image were an image of its own.
     std::vector<MaskedImageView<T const>> lines;
     auto const count = alongX ? image.width() : image.height();

@@ -28,14 +28,15 @@ struct BinExclusion {
 /// n^2. Without `exclusion`, all pixels count whatever their mask, and NaN spreads. With it, pixels are left out of the
 /// mean, the mask and the variance; a bin without any is NaN, or 0 in an image of integers, its variance is NaN, and
 /// its mask is `noPixel`.
-/// @param out          output; its mask and variance are written if they exist both here and in the image
+/// @param out          output; its mask and variance are written if they exist both here and in the image. Its planes
+///                     must not share memory with each other or with the image.
 /// @param image        image with its mask and variance, if they exist
 /// @param binX         width of a bin
 /// @param binY         height of a bin
 /// @param exclusion    pixels to leave out, or nullopt
 /// @param num_threads  number of threads; 0 for the process-wide default
 /// @throws InvalidParameterError if binX or binY is not > 0, or num_threads < 0
-/// @throws InvalidParameterError if the image or the output has no memory
+/// @throws InvalidParameterError if the image or the output has no memory, or they share it
 /// @throws LengthError if planes differ in size, the output does not have the size above, or a bin of integers has 2^32
 ///         pixels or more
 template <typename T>

@@ -81,7 +81,7 @@ struct CombineOutput {
 
 /// Combine images. T is float or double. A pixel is good if it has no bit of `bad`, is finite and, if pixels are
 /// weighted by 1 / variance, has a positive, finite variance.
-/// @param out          output; its planes may be those of an input, but must not overlap others
+/// @param out          output; its planes may be those of an input, but must not share memory otherwise
 /// @param images       images of the size of the output
 /// @param options      what is made of them
 /// @param num_threads  number of threads; 0 for the process-wide default

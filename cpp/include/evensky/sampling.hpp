@@ -33,14 +33,14 @@ struct SamplingMap {
 /// @param map    positions in the image of the pixels of the grid; its nodes must enclose the part
 /// @param scale  factor of the pixels, > 0
 /// @param bad_mask  bits of bad pixels
-/// @param out    part of the grid; must not overlap the image
+/// @param out    part of the grid; must not share memory with the image or the nodes
 /// @param first_column  column of the grid at which `out` begins
 /// @param first_row     row of the grid at which `out` begins
 /// @param num_threads   number of threads; 0 for the process-wide default
 /// @throws LengthError if the mask and the image, or the two planes of the nodes, differ in size, or the image is
 ///         empty or has 2^31 columns or rows or more
 /// @throws InvalidParameterError if `out` reaches beyond the nodes, the step is not from 1 to 2^30, the scale is not a
-///         finite number > 0, or a view has no memory
+///         finite number > 0, a view has no memory, or `out` shares it
 template <typename T>
 EVENSKY_EXPORT void sample_nearest(MaskedImageView<T const> const& image, SamplingMap const& map, double scale,
                                    MaskPixel bad_mask, ImageView<T> const& out, std::int64_t first_column = 0,

@@ -8,7 +8,8 @@
 /// pixels are weighted by 1 / variance, those whose variance is not > 0 are left out.
 ///
 /// **Threads.** All functions are safe to call at the same time on the same input. Results are bit-identical for any
-/// number of threads. The output may be one of the inputs, but must not overlap them otherwise.
+/// number of threads. Planes of the output of several images may be planes of these, but must not share memory with
+/// them, or with each other, otherwise; InvalidParameterError says so.
 
 #include <span>
 #include <utility>
@@ -56,8 +57,8 @@ enum class StackAxis {
 /// @param num_threads  number of threads; 0 for the process-wide default
 /// @throws LengthError if there are no images, or the planes of one of them differ in size
 /// @throws InvalidParameterError if the number of weights is not that of the images, the flags are not exactly one
-///         property with a value, an image differs in size from the output, an image or the output has no memory, both
-///         ways of computing errors are switched on, or num_threads < 0
+///         property with a value, an image differs in size from the output, an image or the output has no memory, the
+///         output shares memory, both ways of computing errors are switched on, or num_threads < 0
 template <typename T>
 EVENSKY_EXPORT void statisticsStack(MaskedImageView<T> const& out, std::span<MaskedImageView<T const> const> images,
                                     int property, StatisticsControl const& sctrl = StatisticsControl(),
