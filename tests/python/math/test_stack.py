@@ -271,7 +271,7 @@ def test_the_output_may_be_an_input_and_keeps_its_origin() -> None:
 def test_an_output_that_shares_other_memory_with_an_input_is_refused() -> None:
     values = np.arange(20.0, dtype=np.float32).reshape(5, 4)
     image, shifted = afwImage.ImageF(values[1:]), afwImage.ImageF(values[:-1])
-    with pytest.raises(InvalidParameterError, match="same memory.*use another output"):
+    with pytest.raises(InvalidParameterError, match=r"same memory.*use another output"):
         afwMath.statisticsStack(shifted, [image, image], afwMath.MEAN)
     np.testing.assert_array_equal(values, np.arange(20.0).reshape(5, 4))
     beside = afwImage.ImageF(np.zeros((4, 8), np.float32)[:, :4])
