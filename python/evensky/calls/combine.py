@@ -34,9 +34,10 @@ from ..io.bands import exposure_time_of
 from ..io.file_names import refuse_one_name
 from ..matching.joint.covariance import CorrectionCovariance
 from ..matching.placement import GridMember
-from ..matching.sets import check_filters, check_units, several
+from ..matching.sets import check_filters, check_units, none_usable, several
 from ..matching.units import astropy_unit, most_common_unit, unit_of
 from ..runs.combine_record import (
+    VARIANCE_TOO_SMALL,
     CombineRecord,
     clipping_note,
     empty_note,
@@ -276,7 +277,8 @@ def combine(
             band = stack.combine(num_threads=num_threads)
             samples = stack.level_samples(band.levels)
             doubts = levels_note(*level_spread(samples), most_common_unit(units))
-            doubts += twice_notes(labels, same_noise(samples), has_variance=band.variance is not None)
+            effect = "" if band.variance is None else VARIANCE_TOO_SMALL
+            doubts += twice_notes(labels, same_noise(samples), effect)
             if covariance is not None and band.variance is not None:
                 _add_covariance(band, stack, covariance, used, grid, members, units)
         except LostExposureError as error:
@@ -521,8 +523,7 @@ def _check_any(looks: Sequence[_Look]) -> None:
     for error in errors:
         if isinstance(error, InvalidParameterError | NotFoundError):
             raise error
-    more = f" (and {len(looks) - 1} more)" if len(looks) > 1 else ""
-    raise TaskError(f"None of the {len(looks)} exposures can be used: {looks[0].record.message}{more}")
+    raise TaskError(none_usable([look.record.message for look in looks]))
 
 
 def _lacking(used: Sequence[_Look], band: CombinedBand) -> list[str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from ..calls.background_file import model_file
-from .options import COUNT, PATH, Command, memory_option, one_line, overwrite_option, plane_options, scratch_option
-from .selection import selection_of
+from .choices import PlaneChoice, takes
+from .options import COUNT, PATH, Command, memory_option, one_line, overwrite_option, scratch_option
 from .terminal import say
 
 
@@ -41,7 +41,7 @@ from .terminal import say
 @overwrite_option
 @scratch_option
 @memory_option
-@plane_options
+@takes(PlaneChoice, "planes")
 def command(
     file: Path,
     out: Path | None,
@@ -55,13 +55,7 @@ def command(
     overwrite: bool,
     scratch: Path | None,
     max_memory: str | None,
-    hdu: str | None,
-    mask: str | None,
-    variance: str | None,
-    weight: str | None,
-    bad_planes: str | None,
-    good_bits: str | None,
-    max_unpacked: str | None,
+    planes: PlaneChoice,
 ) -> None:
     """Model the background of FILE.
 
@@ -73,7 +67,7 @@ def command(
       evensky background image.fits --bin-size 64 --statistic median --subtracted without-sky.fits
     """
     with one_line():
-        file, selection = selection_of(file, hdu, mask, variance, weight, bad_planes, good_bits, max_unpacked)
+        file, selection = planes.selection_of(file)
         model_file(
             file,
             out=out,

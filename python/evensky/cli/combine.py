@@ -22,15 +22,13 @@ from ..math.combine_planes import MOST_ROUNDS
 from ..runs.combine_record import combine_rows
 from ..runs.combine_result import CombineRun
 from ..runs.combine_run import checked_output, checked_planes
+from .choices import FileChoice, RunChoice, takes
 from .console import print_inspection
 from .options import (
-    COUNT,
     EXIT_FAILED,
     EXIT_REFUSED,
     PATH,
     Command,
-    executor_option,
-    file_options,
     number_or_pair,
     numbers_of,
     one_line,
@@ -198,19 +196,17 @@ def coadd_settings(texts: Sequence[str]) -> dict[str, Any]:
     help="What to write beside the image, separated by commas: variance, mask, number (of exposures used), rejected "
     "(exposures clipped), weight and exposure_time (maps of the sums).",
 )
-@file_options
-@click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of jobs that run at once.")
-@executor_option
-@click.option("--scratch", type=PATH, help="Folder for the pixels of resampled and unpacked exposures.")
-@click.option(
-    "--max-memory",
-    metavar="BYTES",
-    help="Memory for the pixels that are combined at once, such as 2GB or 512MiB; 1GB by default. Rows are read in "
-    "bands that fit.",
+@takes(FileChoice, "use")
+@takes(
+    RunChoice,
+    "jobs",
+    scratch="Folder for the pixels of resampled and unpacked exposures.",
+    max_memory="Memory for the pixels that are combined at once, such as 2GB or 512MiB; 1GB by default. Rows are read "
+    "in bands that fit.",
+    compress="Write a tile-compressed file, without loss.",
+    overwrite="Replace an earlier file.",
+    resume="Continue a run that was stopped; finished rows are kept.",
 )
-@click.option("--compress", is_flag=True, help="Write a tile-compressed file, without loss.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier file.")
-@click.option("--resume", is_flag=True, help="Continue a run that was stopped; finished rows are kept.")
 @click.option("--dry-run", is_flag=True, help="Show how the files would be used, as inspect does, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print all details as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress bar and no summary.")
@@ -229,23 +225,8 @@ def command(
     resampling: str,
     covariance: str | None,
     planes: str,
-    hdu: str | None,
-    mask: str | None,
-    variance: str | None,
-    weight: str | None,
-    bad_planes: str | None,
-    good_bits: str | None,
-    max_unpacked: str | None,
-    same_grid: bool,
-    allow: tuple[str, ...],
-    strict: bool,
-    workers: int,
-    executor: str,
-    scratch: Path | None,
-    max_memory: str | None,
-    compress: bool,
-    overwrite: bool,
-    resume: bool,
+    use: FileChoice,
+    jobs: RunChoice,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -267,17 +248,6 @@ def command(
       evensky combine *.fits -o coadd.fits --sigma 4,3 --weighting variance --wcs tile.fits
     """
     with one_line(), stoppable("finished rows are kept; --resume continues the run"):
-        choices: dict[str, Any] = {
-            "hdu": hdu,
-            "mask": mask,
-            "variance": variance,
-            "weight": weight,
-            "bad_planes": bad_planes,
-            "good_bits": good_bits,
-            "max_unpacked": max_unpacked,
-            "same_grid": same_grid,
-            "allow": allow,
-        }
         asked: dict[str, Any] = {
             "statistic": statistic,
             "sigma": _sigma(sigma),
@@ -295,23 +265,17 @@ def command(
         if dry_run:
             checked_output(out)
             checked_planes(asked["planes"])
-            inspection = inspect_files(files, method="combine", **choices)
+            inspection = inspect_files(files, method="combine", **use.parameters)
             print_inspection(inspection, as_json=as_json)
-            sys.exit(EXIT_REFUSED if inspection.is_refused(strict=strict) else 0)
+            sys.exit(EXIT_REFUSED if inspection.is_refused(strict=use.strict) else 0)
         with progress_bar(False if quiet or as_json else None) as progress:
             run = combine_files(
                 files,
                 out,
                 **asked,
-                **choices,
-                strict=strict,
-                workers=workers,
-                executor=executor,
-                scratch=scratch,
-                max_memory=max_memory,
-                overwrite=overwrite,
-                resume=resume,
-                compress=compress,
+                **use.parameters,
+                **jobs.parameters,
+                strict=use.strict,
                 progress=progress,
             )
     failed = [record for record in run.records if record.status == "failed"]

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from ..calls.inspect import inspect_files
+from .choices import FileChoice, takes
 from .console import print_inspection
-from .options import EXIT_REFUSED, PATH, Command, file_options, one_line
+from .options import EXIT_REFUSED, PATH, Command, one_line
 
 
 class _InspectCommand(Command):
@@ -34,21 +35,12 @@ class _InspectCommand(Command):
     show_default=True,
     help="Method of the match; reference needs exposures that lie at the same place.",
 )
-@file_options
+@takes(FileChoice, "use")
 @click.option("--json", "as_json", is_flag=True, help="Print all details as JSON.")
 def command(
     files: tuple[Path, ...],
     method: str,
-    hdu: str | None,
-    mask: str | None,
-    variance: str | None,
-    weight: str | None,
-    bad_planes: tuple[str, ...] | None,
-    good_bits: tuple[str, ...] | None,
-    max_unpacked: str | None,
-    same_grid: bool,
-    allow: tuple[str, ...],
-    strict: bool,
+    use: FileChoice,
     as_json: bool,
 ) -> None:
     """Show how FILES would be used by match, and what is wrong with them.
@@ -63,19 +55,7 @@ def command(
       evensky inspect visit*.fits --mask DQ --good-bits 256+512 --json
     """
     with one_line():
-        inspection = inspect_files(
-            files,
-            method=method,
-            hdu=hdu,
-            mask=mask,
-            variance=variance,
-            weight=weight,
-            bad_planes=bad_planes,
-            good_bits=good_bits,
-            max_unpacked=max_unpacked,
-            same_grid=same_grid,
-            allow=allow,
-        )
+        inspection = inspect_files(files, method=method, **use.parameters)
     print_inspection(inspection, as_json=as_json)
-    if inspection.is_refused(strict=strict):
+    if inspection.is_refused(strict=use.strict):
         sys.exit(EXIT_REFUSED)

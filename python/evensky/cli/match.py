@@ -22,21 +22,10 @@ from ..matching.joint.terms import KINDS
 from ..runs.coadd import COADD_OPTIONS
 from ..runs.record import ALARMS
 from ..tasks import MatchBackgroundsConfig
+from .choices import FileChoice, RunChoice, takes
 from .combine import coadd_settings, print_combined
 from .console import print_inspection, print_run
-from .options import (
-    COUNT,
-    EXIT_FAILED,
-    EXIT_REFUSED,
-    PATH,
-    Command,
-    executor_option,
-    file_options,
-    memory_option,
-    one_line,
-    scratch_option,
-    stoppable,
-)
+from .options import EXIT_FAILED, EXIT_REFUSED, PATH, Command, one_line, stoppable
 
 # The configuration of each method.
 _KINDS: dict[str, Any] = {"all": MatchAllConfig, "reference": MatchBackgroundsConfig}
@@ -165,14 +154,14 @@ def _known_values(option: str, texts: tuple[str, ...]) -> dict[str | Path, tuple
 )
 @click.option("--config", "config_file", type=PATH, help="YAML, JSON or TOML file of configuration fields.")
 @click.option("--python-config", type=PATH, help="Python file of configuration fields; it is executed.")
-@file_options
-@click.option("--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of jobs that run at once.")
-@executor_option
-@scratch_option
-@memory_option
-@click.option("--compress", is_flag=True, help="Write tile-compressed output files, without loss.")
-@click.option("--overwrite", is_flag=True, help="Replace earlier results.")
-@click.option("--resume", is_flag=True, help="Continue a run that was stopped; finished exposures are kept.")
+@takes(FileChoice, "use")
+@takes(
+    RunChoice,
+    "jobs",
+    compress="Write tile-compressed output files, without loss.",
+    overwrite="Replace earlier results.",
+    resume="Continue a run that was stopped; finished exposures are kept.",
+)
 @click.option(
     "--trust-outputs",
     is_flag=True,
@@ -216,23 +205,8 @@ def command(
     skies: tuple[str, ...],
     config_file: Path | None,
     python_config: Path | None,
-    hdu: str | None,
-    mask: str | None,
-    variance: str | None,
-    weight: str | None,
-    bad_planes: str | None,
-    good_bits: str | None,
-    max_unpacked: str | None,
-    same_grid: bool,
-    allow: tuple[str, ...],
-    strict: bool,
-    workers: int,
-    executor: str,
-    scratch: Path | None,
-    max_memory: str | None,
-    compress: bool,
-    overwrite: bool,
-    resume: bool,
+    use: FileChoice,
+    jobs: RunChoice,
     trust_outputs: bool,
     dry_run: bool,
     as_json: bool,
@@ -268,25 +242,14 @@ def command(
         if as_json and not dry_run:
             raise InvalidParameterError("--json prints what --dry-run finds; give both, or look at matched.ecsv")
         config = _config_for(method, config_file, python_config, settings)
-        choices: dict[str, Any] = {
-            "hdu": hdu,
-            "mask": mask,
-            "variance": variance,
-            "weight": weight,
-            "bad_planes": bad_planes,
-            "good_bits": good_bits,
-            "max_unpacked": max_unpacked,
-            "same_grid": same_grid,
-            "allow": allow,
-        }
         if dry_run:
             inspection = inspect_files(
                 files if reference is None or find_file(reference, files) is not None else [*files, reference],
                 method=method,
-                **choices,
+                **use.parameters,
             )
             print_inspection(inspection, as_json=as_json)
-            sys.exit(EXIT_REFUSED if inspection.is_refused(strict=strict) else 0)
+            sys.exit(EXIT_REFUSED if inspection.is_refused(strict=use.strict) else 0)
         with progress_bar(False if quiet else None) as progress:
             run = match_files(
                 files,
@@ -299,16 +262,10 @@ def command(
                 anchors=_known_values("--anchor", anchors),
                 skies=_known_values("--sky", skies),
                 reference=reference,
-                **choices,
-                strict=strict,
-                workers=workers,
-                executor=executor,
-                scratch=scratch,
-                max_memory=max_memory,
-                overwrite=overwrite,
-                resume=resume,
+                **use.parameters,
+                **jobs.parameters,
+                strict=use.strict,
                 trust_outputs=trust_outputs,
-                compress=compress,
                 coadd=True if coadd or coadd_options else None,
                 coadd_options=coadd_settings(coadd_options),
                 report=report,
@@ -321,7 +278,7 @@ def command(
     else:  # the reason of the exit code
         for record in run.failed:
             click.echo(f"evensky: {printable(record.label)}: {printable(record.message)}", err=True)
-    if strict and run.alarmed:
+    if use.strict and run.alarmed:
         flags = ", ".join(dict.fromkeys(flag for record in run.alarmed for flag in record.alarms))
         click.echo(f"evensky: --strict: the results of {len(run.alarmed)} exposures are in doubt ({flags})", err=True)
         sys.exit(EXIT_FAILED)

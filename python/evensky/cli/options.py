@@ -9,8 +9,6 @@ __all__ = [
     "PATH",
     "Command",
     "Commands",
-    "executor_option",
-    "file_options",
     "memory_option",
     "number_or_pair",
     "numbers_of",
@@ -29,7 +27,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, ClassVar
 
 import click
@@ -37,7 +34,8 @@ import click
 from .._command import stop_silently
 from .._text import printable, reason_of, visible_lines
 from ..errors import EvenskyError, FitsError, InvalidParameterError, TaskError, UnsuitableError
-from ..fits.descriptions import ALLOWED
+from .choices import PlaneChoice, RunChoice, adds
+from .option_types import COUNT, PATH
 
 # Time in seconds after which an exception that was swallowed is raised again.
 _AGAIN = 0.3
@@ -47,22 +45,6 @@ EXIT_USAGE = 2
 EXIT_REFUSED = 3
 # Errors of a disk or a file server, which are not caused by the call.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
-
-COUNT = click.IntRange(1, 2**31 - 1)
-"""Type of an option that is a positive number."""
-
-
-class _Path(click.Path):
-    """Type of a path that refuses "", which pathlib takes for the current folder."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == "":
-            self.fail("'' is not the name of a file or folder.", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-PATH = _Path(path_type=Path)
-"""Type of an option that is a path."""
 
 
 def numbers_of(option: str, text: str, needed: str) -> list[float]:
@@ -309,109 +291,8 @@ class Command(click.Command):
             formatter.write_dl(self.exit_codes)
 
 
-executor_option = click.option(
-    "--executor",
-    metavar="NAME",
-    default="threads",
-    show_default=True,
-    help="Executor of the jobs: threads, processes, dask (processes of a local cluster), dask:ADDRESS (the scheduler "
-    "of a cluster, whose machines must see the same files), or mpi (under mpiexec -n 1 python -m mpi4py.futures, or "
-    "with processes that MPI starts).",
-)
-scratch_option = click.option(
-    "--scratch",
-    type=PATH,
-    help="Folder in which to keep pixels on disk, for images larger than memory.",
-)
-memory_option = click.option(
-    "--max-memory",
-    metavar="BYTES",
-    help="Memory to stay below, such as 2GB or 512MiB: with fewer workers, or with pixels on disk, in the folder of "
-    "--scratch or where there is room. By default, three quarters of the memory that is free.",
-)
-
-_hdu_option = click.option(
-    "--hdu",
-    metavar="HDU",
-    help="The image: number of an HDU, its name, or name and version as in SCI,2. By default, all science images of "
-    "the layout.",
-)
-_PATTERN = (
-    "an HDU, a file, or a file pattern such as 'masks/{stem}_mask.fits[DQ]', in which {stem}, {name} and {dir} stand "
-    "for the stem, the name and the folder of the exposure's file, {stem:s/OLD/NEW/} for the stem with a part "
-    "replaced, and {extname} and {extver} for the name and the version of the image's HDU. none ignores it."
-)
-_plane_options = [
-    _hdu_option,
-    click.option(
-        "--mask", metavar="SPEC", help=f"Location of the mask, if it is not where the layout has it: {_PATTERN}"
-    ),
-    click.option(
-        "--variance",
-        metavar="SPEC",
-        help="Location of the variances or standard deviations, as for --mask; the header or the name of the HDU says "
-        "which they are.",
-    ),
-    click.option(
-        "--weight",
-        metavar="SPEC",
-        help="Location of the weights (inverse variances), as for --mask. Pixels of weight 0 do not count.",
-    ),
-    click.option(
-        "--bad-planes",
-        metavar="NAMES",
-        help="Mask planes whose pixels do not count, separated by commas: names, or values of flags such as 4 or "
-        "4096+8192. By default those that the layout of the file calls bad.",
-    ),
-    click.option(
-        "--good-bits",
-        metavar="NAMES",
-        help="Mask planes whose pixels count although they are bad by default, as for --bad-planes.",
-    ),
-]
-_plane_options.append(
-    click.option(
-        "--max-unpacked",
-        metavar="BYTES",
-        help="Bytes, such as 4GB, to which a compressed file may be unpacked, for a file that is refused because it "
-        "claims too much. By default 1100 times its size, and half of the memory if it is compressed as a whole.",
-    )
-)
-_set_options = [
-    click.option(
-        "--same-grid",
-        is_flag=True,
-        help="Take the exposures to be on one pixel grid, whatever their WCS says.",
-    ),
-    click.option(
-        "--allow",
-        type=click.Choice(list(ALLOWED)),
-        multiple=True,
-        help="Do not refuse "
-        + "; ".join(f"{meaning} ({name})" for name, meaning in ALLOWED.items())
-        + ". May be repeated.",
-    ),
-    click.option(
-        "--strict",
-        is_flag=True,
-        help="Refuse the exposures if anything about them is doubtful: any note but those that say what is used. After "
-        "a match, fail if a flag says that results may be wrong.",
-    ),
-]
-
-
-def plane_options(command: Any) -> Any:
-    """Add the options that select an image of a file, its planes and bad pixels."""
-    for option in reversed(_plane_options):
-        command = option(command)
-    return command
-
-
-def file_options(command: Any) -> Any:
-    """Add the options that say how the files of a set are used."""
-    for option in reversed([*_plane_options, *_set_options]):
-        command = option(command)
-    return command
-
-
+# For commands whose parameters are the options themselves.
+scratch_option = adds(RunChoice, "scratch")
+memory_option = adds(RunChoice, "max_memory")
+plane_options = adds(PlaneChoice)
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace earlier files.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["level_spread", "same_noise"]
+__all__ = ["level_spread", "pixel_sample", "same_noise"]
 
 import math
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from ..math.combine_planes import CombineOptions, combine_planes
 
+# Rows, and about how many columns, of an exposure in which its noise is compared with that of others.
+_ROWS, _COLUMNS = 8, 128
 # Pixels that two exposures must have in common to be compared.
 _FEWEST = 32
 # Share of the differences of neighbours whose sign must agree for a closer look.
@@ -23,6 +25,29 @@ _SIMILAR, _BELOW_OTHERS = 0.02, 0.1
 _OTHERS = 10
 # Exposures that are compared with all others at once.
 _AT_ONCE = 500
+
+
+def pixel_sample(image: np.ndarray, mask: np.ndarray, bad: int) -> np.ndarray:
+    """Return some pixels of an exposure, for `same_noise` of exposures of the same size.
+
+    Parameters
+    ----------
+    image, mask : ndarray, shape (height, width)
+    bad : int
+        Bits of the mask that reject a pixel.
+
+    Returns
+    -------
+    ndarray of float64, shape (rows, columns)
+        NaN where pixels are not good.
+    """
+    height, width = image.shape
+    rows = np.linspace(0, height, min(_ROWS, height), endpoint=False, dtype=int)
+    step = max(1, width // _COLUMNS)
+    pixels = np.array([image[row, ::step] for row in rows], np.float64)
+    rejected = np.array([mask[row, ::step] & bad for row in rows]) != 0
+    pixels[rejected | ~np.isfinite(pixels)] = np.nan
+    return pixels
 
 
 def level_spread(samples: np.ndarray) -> tuple[float, float]:

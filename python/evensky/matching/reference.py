@@ -23,6 +23,7 @@ from ..errors import TaskError
 from ..image import MaskedImage
 from ..image.on_disk import planes_to_measure
 from ..math import MEAN, NPOINT, VARIANCE, StatisticsControl, makeStatistics
+from .sets import told_once
 from .units import differ, most_common_unit
 
 log = logging.getLogger("evensky")
@@ -134,9 +135,10 @@ def choose_reference(candidates: Sequence[ReferenceCandidate], weights: CostWeig
         c for c in candidates if not c.message and c.npoint > 0 and math.isfinite(c.level) and math.isfinite(c.variance)
     ]
     if not usable:
+        reasons = told_once(c.message for c in candidates if c.message)
         raise TaskError(
             f"None of the {len(candidates)} candidate exposures exist with good pixels; cannot select the best "
-            "reference exposure"
+            f"reference exposure{f': {reasons}' if reasons else ''}"
         )
     levels = np.array([c.level for c in usable])
     variances = np.array([c.variance for c in usable])

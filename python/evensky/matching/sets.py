@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["check_filters", "check_units", "joined", "several"]
+__all__ = ["check_filters", "check_units", "joined", "none_usable", "several", "told_once"]
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +11,8 @@ from .units import comparable, differ
 
 # Number of exposures, and of different values, that a sentence names.
 _NAMED = 3
+# Number of reasons that the sentence about a set of which nothing can be used has room for.
+_REASONS = 10
 _UNKNOWN_FILTERS = frozenset({"", "none", "null", "unknown", "undefined", "n/a", "na", "-", "--", "?"})
 
 
@@ -24,6 +26,31 @@ def several(labels: Sequence[str]) -> str:
     if len(labels) <= _NAMED + 1:  # naming the last one is as short as "and 1 more"
         return joined(labels)
     return f"{', '.join(labels[:_NAMED])} and {len(labels) - _NAMED} more"
+
+
+def none_usable(reasons: Sequence[str]) -> str:
+    """Return the sentence that says that no exposure can be used, and why.
+
+    Parameters
+    ----------
+    reasons : sequence of str
+        The reason of each exposure. Those that are the same are told once, and of more than ten the first ones.
+
+    Examples
+    --------
+    >>> none_usable(["a.fits: no such file", "b.fits: it has no image"])
+    'None of the 2 exposures can be used: a.fits: no such file; b.fits: it has no image'
+    """
+    return f"None of the {len(reasons)} exposures can be used: {told_once(reasons)}"
+
+
+def told_once(reasons: Iterable[str]) -> str:
+    """Return reasons in one sentence, each of them once; of very many the first ones, and how many more there are."""
+    told = list(dict.fromkeys(reasons))
+    left_out = len(told) - _REASONS
+    if left_out > 1:  # naming the last one is as short as "and 1 more"
+        told[_REASONS:] = [f"and {left_out} more reasons"]
+    return "; ".join(told)
 
 
 def check_filters(

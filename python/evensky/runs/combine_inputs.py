@@ -23,7 +23,7 @@ from ..fits.descriptions import ImageDescription, Selection, is_fact
 from ..io.bands import ExposureBands
 from ..matching.joint.covariance import CorrectionCovariance, CorrectionField
 from ..matching.placement import GridMember
-from ..matching.sets import several
+from ..matching.sets import none_usable, several
 from ..matching.units import most_common_unit
 from ..math.combine_planes import CombineOptions
 from .combine_readers import StoredExposure, with_sources
@@ -191,9 +191,7 @@ class CombineInputs:
         # A name that no mask has is due to the call, not to the exposures.
         if (first := errors[0]) is not None and all(isinstance(error, NotFoundError) for error in errors):
             return first
-        number = len(self.exposures)
-        more = f" (and {number - 1} more)" if number > 1 else ""
-        return TaskError(f"None of the {number} exposures can be used: {self.exposures[0].record.message}{more}")
+        return TaskError(none_usable([exposure.record.message for exposure in self.exposures]))
 
     def look(self, weighting: str | Sequence[float] | None, opened: Mapping[int, ExposureBands]) -> None:
         """Open all exposures, and set aside those that cannot be read."""

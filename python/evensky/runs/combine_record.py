@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "VARIANCE_TOO_SMALL",
     "CombineRecord",
     "CombineStatus",
     "clipping_note",
@@ -36,6 +37,10 @@ CombineStatus = Literal["combined", "failed"]
 _FEWEST_CLIPPED, _MUCH_CLIPPED = 3, 0.02
 # Factors of the noise of resampled pixels above this are told.
 _WORTH_NAMING = 1.05
+
+
+VARIANCE_TOO_SMALL = "the variance is too small"
+"""Effect of an exposure that is combined several times, see `twice_notes`."""
 
 
 @dataclass
@@ -199,12 +204,22 @@ def levels_note(spread: float, noise: float, unit: str = "") -> list[str]:
     ]
 
 
-def twice_notes(labels: Sequence[str], groups: Iterable[Sequence[int]], *, has_variance: bool) -> list[str]:
-    """Return notes on exposures that are there more than once, by the groups that `same_noise` finds."""
-    too_small = ", and the variance is too small" if has_variance else ""
+def twice_notes(labels: Sequence[str], groups: Iterable[Sequence[int]], effect: str = "") -> list[str]:
+    """Return notes on exposures that are there more than once.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Names of all exposures.
+    groups : iterable of sequence of int
+        What `evensky.combining.doubts.same_noise` finds.
+    effect : str, optional
+        What is wrong with the result, besides that the exposure counts several times.
+    """
+    more = f", and {effect}" if effect else ""
     return [
         f"{several([labels[number] for number in group])} have the same noise, so they are copies of one exposure, or "
-        f"that exposure before and after a match: it counts several times{too_small}; leave out all but one of them"
+        f"that exposure before and after a match: it counts several times{more}; leave out all but one of them"
         for group in groups
     ]
 

@@ -58,7 +58,7 @@ from .combine_readers import (
     open_stack,
     resample_to_disk,
 )
-from .combine_record import clipping_note, empty_note, levels_note, noise_note, twice_notes
+from .combine_record import VARIANCE_TOO_SMALL, clipping_note, empty_note, levels_note, noise_note, twice_notes
 from .combine_result import CombineRun
 from .covariance_file import without_covariance
 from .folder import file_state
@@ -337,7 +337,7 @@ class _Run:
             pixels = stack.level_samples(samples)
             used = [exposure.record.label for exposure in self.inputs.used]
             self.doubts = levels_note(*level_spread(pixels), self.inputs.unit)
-            self.doubts += twice_notes(used, same_noise(pixels), has_variance="variance" in planes)
+            self.doubts += twice_notes(used, same_noise(pixels), VARIANCE_TOO_SMALL if "variance" in planes else "")
             self.stamp = writer.finish()
         except BaseException:
             with suppress(FitsError):  # another error is already raised

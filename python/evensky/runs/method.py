@@ -20,8 +20,9 @@ from lsst.pex.config import Config
 
 from .._core import __version__
 from .._text import reason_of
+from ..combining.doubts import pixel_sample
 from ..errors import InvalidParameterError, TaskError
-from ..image.on_disk import planes_to_measure
+from ..image.on_disk import planes_to_measure, without_variance
 from ..matching.joint.covariance import CorrectionCovariance
 from ..matching.joint.differences import Coverage, PairBins
 from ..matching.joint.grid import PixelBox
@@ -62,6 +63,8 @@ class Look:
         Positions of the brightest stars on the sky plane; empty if exposures are on one pixel grid.
     source_fraction : float or None
         Share of the good pixels that are left out because they show sources; None if sources are not looked for.
+    sample : ndarray, shape (rows, columns)
+        Some of its pixels, see `evensky.combining.doubts.pixel_sample`; empty if it could not be read.
     error : InvalidParameterError or None
         An error that is caused by the call, and therefore the same for every exposure.
     """
@@ -73,6 +76,7 @@ class Look:
     coverage: Coverage = field(default_factory=lambda: Coverage(np.zeros(0, np.int64), np.zeros(0, np.int64)))
     stars: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     source_fraction: float | None = None
+    sample: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     error: InvalidParameterError | None = None
 
 
@@ -255,11 +259,13 @@ class Method(ABC):
         exposure = frame.exposure
         x0, y0 = exposure.getXY0()
         width, height = exposure.getDimensions()
+        shown = without_variance(exposure.maskedImage)
         return Look(
             measure_candidate(exposure.maskedImage, frame.bad, item.label),
             (x0, y0, width, height),
             unit_of(exposure),
             list(exposure.assumptions),
+            sample=pixel_sample(shown.image.array, shown.mask.array, frame.bad),
         )
 
     def process(self, item: Item, plan: Plan, earlier: ExposureRecord | None) -> ExposureRecord:

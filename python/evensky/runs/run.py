@@ -10,13 +10,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+
 from .._core import __version__
 from .._text import printable, reason_of
+from ..combining.doubts import same_noise
 from ..draw.progress import Progress, Steps
 from ..errors import InvalidParameterError, TaskError
 from ..matching.joint.differences import PairBins
 from ..matching.reference import ReferenceCandidate, choose_reference, reason_of_choice, set_aside
+from ..matching.sets import none_usable
 from ..work.executors import Jobs, Renew
+from .combine_record import twice_notes
 from .journal import Journal
 from .match_run import MatchRun
 from .method import Look, Method
@@ -82,6 +87,7 @@ def match_exposures(
         _check_looks(looks)
     elif takes_looks:
         steps.skip(number)
+    twice = _twice(items, looks)
     candidates = [look.candidate for look in looks]
     for chip in _by_chip(items) if looks else []:
         boxes = [looks[i].box if method.one_size else None for i in chip]
@@ -176,7 +182,8 @@ def match_exposures(
         untied=method.untied,
         notes=[f"Note: {assumption}." for assumption in look.notes]
         + [sentence for sentence in (results.resumed, note) if sentence]
-        + notes,
+        + notes
+        + twice,
     )
 
 
@@ -245,8 +252,21 @@ def _check_looks(looks: Sequence[Look]) -> None:
     errors: list[InvalidParameterError] = [look.error for look in looks if look.error is not None]
     if errors:
         raise errors[0]
-    more = f" (and {len(looks) - 1} more)" if len(looks) > 1 else ""
-    raise TaskError(f"None of the {len(looks)} exposures can be used: {looks[0].candidate.message}{more}")
+    raise TaskError(none_usable([look.candidate.message for look in looks]))
+
+
+def _twice(items: Sequence[Item], looks: Sequence[Look]) -> list[str]:
+    """Return notes on exposures that are there more than once."""
+    notes = []
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for number, look in enumerate(looks):
+        if look.box is not None:
+            shapes.setdefault(look.box[2:], []).append(number)
+    for numbers in shapes.values():
+        groups = same_noise(np.stack([looks[number].sample for number in numbers], axis=1))
+        labels = [items[number].label for number in numbers]
+        notes += twice_notes(labels, groups, "the errors of the models are too small")
+    return [f"Note: {note}." for note in notes]
 
 
 def _not_considered(candidates: Sequence[ReferenceCandidate], records: Sequence[ExposureRecord]) -> str:

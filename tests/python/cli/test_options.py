@@ -11,8 +11,8 @@ import pytest
 from astropy.table import Table
 from demo_files import inputs, run, write_demo
 
+from evensky.cli.choices import FileChoice, PlaneChoice, RunChoice, takes
 from evensky.cli.options import Commands, one_line
-from evensky.cli.selection import selection_of
 from evensky.fits.descriptions import Selection
 from evensky.matching.joint.config import MatchAllConfig
 from evensky.tasks import MatchBackgroundsConfig
@@ -63,12 +63,13 @@ def test_numbers_that_are_too_large(folder: Path, tmp_path: Path, setting: str) 
 
 def test_the_locations_of_planes_have_names_filled_in() -> None:
     file = Path("/data/night/a.fits.gz")
-    chosen = selection_of(file, "SCI,2", "{dir}/masks/{stem}_{name}[1]", None, "none", "4,BAD", "256+512")
+    planes = PlaneChoice("SCI,2", "{dir}/masks/{stem}_{name}[1]", None, "none", "4,BAD", "256+512")
+    chosen = planes.selection_of(file)
     mask = "/data/night/masks/a_a.fits.gz[1]"
     assert chosen == (file, Selection("SCI,2", mask, None, "none", ("4", "BAD"), ("256+512",)))
-    assert selection_of(file, None, "DQ", None, None, None, None) == (file, Selection(mask="DQ"))
+    assert PlaneChoice(mask="DQ").selection_of(file) == (file, Selection(mask="DQ"))
     named = Path(f"{file}[SCI,2]")
-    assert selection_of(named, None, None, None, None, None, None) == (file, Selection("SCI,2"))
+    assert PlaneChoice().selection_of(named) == (file, Selection("SCI,2"))
 
 
 @pytest.mark.parametrize("pattern", ["{stem.foo}", "{dir[0]}", "{nope}", "{0}", "{stem"])
@@ -133,3 +134,29 @@ def test_errors_of_the_system_are_one_line(error: Exception, code: int, text: st
     with pytest.raises(click.ClickException) as raised, one_line():
         raise error
     assert (raised.value.exit_code, raised.value.message) == (code, text)
+
+
+def test_a_command_gets_its_options_as_objects() -> None:
+    found = []
+
+    @click.command()
+    @click.argument("name")
+    @takes(FileChoice, "use")
+    @takes(RunChoice, "jobs", resume="Go on.")
+    @click.option("--quiet", is_flag=True)
+    def command(name: str, use: FileChoice, jobs: RunChoice, quiet: bool) -> None:
+        found.append((name, use, jobs, quiet))
+
+    command(["x"], standalone_mode=False)
+    assert found.pop() == ("x", FileChoice(), RunChoice(), False)
+    command(["x", "--hdu", "SCI,2", "--allow", "units", "-j", "3", "--resume", "--quiet"], standalone_mode=False)
+    assert found.pop() == ("x", FileChoice("SCI,2", allow=("units",)), RunChoice(3, resume=True), True)
+    texts = {one.name: getattr(one, "help", "") for one in command.params}
+    assert list(texts)[1:-1] == [*FileChoice.__dataclass_fields__, *RunChoice.__dataclass_fields__]
+    assert texts["resume"] == "Go on."
+
+
+@pytest.mark.parametrize("name", Commands.summaries)
+def test_all_options_have_a_help(name: str) -> None:
+    command = importlib.import_module(f"evensky.cli.{name}").command
+    assert [one.name for one in command.params if isinstance(one, click.Option) and not one.help] == []

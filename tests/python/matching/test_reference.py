@@ -119,5 +119,11 @@ def test_costs_are_weighted_sums() -> None:
 @pytest.mark.parametrize("number", [0, 2])
 def test_without_good_pixels_there_is_no_reference(number: int) -> None:
     candidates = [ReferenceCandidate(f"{index}") for index in range(number)]
-    with pytest.raises(TaskError, match=f"None of the {number} candidate exposures exist with good pixels"):
+    with pytest.raises(TaskError, match=f"None of the {number} candidate exposures exist with good pixels.*exposure$"):
+        choose_reference(candidates, CostWeights())
+
+
+def test_reasons_why_there_is_no_reference_are_told() -> None:
+    candidates = [ReferenceCandidate("a", message="a.fits: broken"), ReferenceCandidate("b")]
+    with pytest.raises(TaskError, match=r"reference exposure: a\.fits: broken$"):
         choose_reference(candidates, CostWeights())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evensky.matching.sets import check_filters, check_units, joined, several
+from evensky.matching.sets import check_filters, check_units, joined, none_usable, several
 
 
 def test_lists_in_sentences() -> None:
@@ -12,6 +12,14 @@ def test_lists_in_sentences() -> None:
     assert joined(["a", "b", "c"]) == "a, b and c"
     assert several(["a", "b", "c", "d"]) == "a, b, c and d"
     assert several([*"abcde"]) == "a, b, c and 2 more"
+
+
+def test_reasons_why_none_can_be_used_are_all_told() -> None:
+    assert none_usable(["a: broken"]) == "None of the 1 exposures can be used: a: broken"
+    text = none_usable(["a: broken", "empty", "empty", "b: no such file"])
+    assert text == "None of the 4 exposures can be used: a: broken; empty; b: no such file"
+    assert none_usable([f"r{n}" for n in range(11)]).endswith("; r9; r10")
+    assert none_usable([f"r{n}" for n in range(500)]).endswith("; r8; r9; and 490 more reasons")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import evensky
 from evensky import match_files
 from evensky.errors import InvalidParameterError, TaskError
 from evensky.fits.descriptions import ImageDescription
-from evensky.image import Exposure
+from evensky.image import Exposure, ExposureF
 from evensky.io import read_exposure, write_exposure
 from evensky.matching.joint.config import MatchAllConfig
 from evensky.runs import store
@@ -148,9 +148,37 @@ def test_a_named_reference_is_not_looked_for() -> None:
 def test_without_a_readable_exposure_there_is_no_run(tmp_path: Path, method: str) -> None:
     (tmp_path / "a.fits").write_bytes(b"")
     source = MemorySource([tmp_path / "a.fits", tmp_path / "b.fits"], [])
-    with pytest.raises(TaskError, match=r"None of the 2 exposures can be used: .*a\.fits.* \(and 1 more\)"):
+    with pytest.raises(
+        TaskError, match=r"None of the 2 exposures can be used: .*a\.fits: .*; .*b\.fits: .*no such file"
+    ):
         match_exposures(source.items, method_for(method, source))
     # An error that is caused by the call is raised unchanged.
     source = MemorySource([np.zeros((8, 8)), np.zeros((8, 8))], ["NOPE"])
     with pytest.raises(InvalidParameterError, match="'NOPE'"):
         match_exposures(source.items, method_for(method, source))
+
+
+@pytest.mark.parametrize("method", ["all", "reference"])
+def test_copies_of_an_exposure_are_told(folder: Path, tmp_path: Path, method: str) -> None:
+    files = inputs(folder)
+    config = config_of(method)
+    run = match_files(files, tmp_path / "three", config=config, report=False)
+    assert not any("same noise" in note for note in run.notes)
+    copy = tmp_path / "copy.fits"
+    copy.write_bytes(files[1].read_bytes())
+    run = match_files([*files, copy], tmp_path / "four", config=config, report=False, workers=2)
+    assert [note for note in run.notes if "same noise" in note] == [
+        "Note: demo_02 and copy have the same noise, so they are copies of one exposure, or that exposure before and "
+        "after a match: it counts several times, and the errors of the models are too small; leave out all but one of "
+        "them."
+    ]
+
+
+def test_an_exposure_and_its_output_are_told_whatever_their_sizes_and_pixels() -> None:
+    exposures = [one.exposure for one in make_bare_exposures(3, (96, 64), seed=5)]
+    exposures[0].image.array[::3, ::5] = np.inf
+    first = evensky.match_all(exposures, pictures=False)
+    small = ExposureF(2, 2)
+    run = evensky.match_all([*exposures, first.exposures[0], first.exposures[1], small], pictures=False).run
+    told = [note for note in run.notes if "same noise" in note]
+    assert [note.split(" have ")[0] for note in told] == ["Note: 1 and 4", "Note: 2 and 5"]
