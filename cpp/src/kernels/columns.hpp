@@ -1029,30 +1029,47 @@ private:
     // distance is the least, over all k neighbours, of the larger distance of the two at their ends.
     void findDeviationOf(Sums<T> const& sums, Doubles const (&centre)[parts], Doubles (&result)[parts]) {
         constexpr double madToStdev = 1.482602218505602;
-        for (int h = 0; h < parts; ++h) {
-            for (std::ptrdiff_t i = 0; i < _rows; ++i) {
-                auto const row = load<Values>(_sorted + i * lanes);
-                auto const in = partOf(both(atLeast(row, _low), atMost(row, _high)), h);
-                auto const d = widen(row, h) - centre[h];
-                store(_deviations + i * half, choose(in, d < 0.0 ? -d : d, fill(infinity)));
+        Counts const begin = _rows - sums.notBelow, end = begin + sums.inside;
+        // Rows that are within the window of some column, and of all.
+        auto const first = leastOf(begin), last = mostOf(end);
+        auto const allFrom = mostOf(begin), allTo = leastOf(end) > allFrom ? leastOf(end) : allFrom;
+        auto const store = [&](std::int32_t i, bool partly) __attribute__((always_inline)) {
+            auto const row = load<Values>(_sorted + i * lanes);
+            auto const in = both(atLeast(row, _low), atMost(row, _high));
+            for (int h = 0; h < parts; ++h) {
+                auto distance = magnitude(widen(row, h) - centre[h]);
+                if (partly) distance = choose(partOf(in, h), distance, fill(infinity));
+                columns::store(_deviations + i * lanes + h * half, distance);
             }
-            auto const count = partOf(sums.inside, h);
-            HalfInts const toBelow = (count + 1) >> 1, toAbove = (count >> 1) + 1;
-            auto const most = mostOf(toAbove);
-            Doubles below = fill(infinity), above = below;
-            for (auto k = leastOf(toBelow); k <= most; ++k) {
-                auto const isBelow = equal(toBelow, HalfInts{} + k), isAbove = equal(toAbove, HalfInts{} + k);
-                if (k < 1 || !(anywhere(isBelow) || anywhere(isAbove))) continue;
-                Doubles nearest = fill(infinity);
-                for (std::ptrdiff_t i = 0, j = k - 1; j < _rows; ++i, ++j) {
-                    auto const first = load<Doubles>(_deviations + i * half);
-                    nearest = smaller(nearest, larger(first, load<Doubles>(_deviations + j * half)));
+        };
+        for (auto i = first; i < allFrom; ++i) store(i, true);
+        for (auto i = allFrom; i < allTo; ++i) store(i, false);
+        for (auto i = allTo; i < last; ++i) store(i, true);
+        Counts const toBelow = (sums.inside + 1) >> 1, toAbove = (sums.inside >> 1) + 1;
+        Doubles below[parts], above[parts];
+        for (int h = 0; h < parts; ++h) below[h] = above[h] = fill(infinity);
+        auto const most = mostOf(toAbove);
+        for (auto k = leastOf(toBelow); k <= most; ++k) {
+            auto const isBelow = equal(toBelow, Counts{} + k), isAbove = equal(toAbove, Counts{} + k);
+            if (k < 1 || !(anywhere(isBelow) || anywhere(isAbove))) continue;
+            Doubles nearest[parts];
+            for (int h = 0; h < parts; ++h) nearest[h] = fill(infinity);
+            auto const* one = _deviations + first * lanes;
+            auto const* other = one + (k - 1) * lanes;
+            for (auto const* const stop = _deviations + last * lanes; other < stop; one += lanes, other += lanes) {
+                for (int h = 0; h < parts; ++h) {
+                    auto const farthest = larger(load<Doubles>(one + h * half), load<Doubles>(other + h * half));
+                    nearest[h] = smaller(nearest[h], farthest);
                 }
-                below = choose(isBelow, nearest, below);
-                above = choose(isAbove, nearest, above);
             }
-            Longs const some = widen(count) > 0.0;
-            result[h] = some ? madToStdev * (0.5 * (below + above)) : fill(nan);
+            for (int h = 0; h < parts; ++h) {
+                below[h] = choose(partOf(isBelow, h), nearest[h], below[h]);
+                above[h] = choose(partOf(isAbove, h), nearest[h], above[h]);
+            }
+        }
+        for (int h = 0; h < parts; ++h) {
+            Longs const some = widen(partOf(sums.inside, h)) > 0.0;
+            result[h] = some ? madToStdev * (0.5 * (below[h] + above[h])) : fill(nan);
         }
     }
 
