@@ -190,6 +190,17 @@ public:
     }
     std::ptrdiff_t step = 0;
 
+    // Note that all pixels of some columns are good, as many as there are lanes, in place of counting them.
+    EVENSKY_INLINE void addFull() { ++_full; }
+    // Add the pixels of those columns to the counts of all images.
+    void countFull() const {
+        if (_full == 0) return;
+        auto* counts = _task.good;
+        for (std::ptrdiff_t i = 0; i < _task.n; ++i, counts += ColumnsTask<T>::maxLanes) {
+            for (std::ptrdiff_t k = 0; k < Lanes<T>::count; ++k) counts[k] += _full;
+        }
+    }
+
 private:
     static constexpr std::ptrdiff_t lineBytes = 64;
     static constexpr std::ptrdiff_t ahead = ColumnsTask<T>::linesAhead;
@@ -232,6 +243,7 @@ private:
     char* _blocks[2] = {};            // this one and the next one
     std::uintptr_t* _from = nullptr;  // where each line of the next block is copied from, and then some more
     std::uintptr_t* _step = nullptr;  // from there to the block after it
+    std::int32_t _full = 0;           // times that columns without a bad pixel were noted
     Lines _next = {};
 };
 
@@ -251,6 +263,7 @@ public:
               _weights(reinterpret_cast<double*>(static_cast<T*>(task.scratch) + 2 * _n * ColumnsTask<T>::maxLanes)),
               _deviations(_weights + _n * lanes),
               _weighted(task.weightsFromVariance || task.imageWeights != nullptr),
+              _bare(task.clipping != Clipping::NONE && task.masks == nullptr && !_weighted),
               _coreFrom(_n / 8),
               _coreTo(_n - _n / 4) {}
 
@@ -303,7 +316,9 @@ private:
     }
     template <bool Masked, bool Varied>
     EVENSKY_INLINE void gatherAs() {
-        if (isOrdered()) {
+        if (!Masked && _bare) {
+            gatherBare();
+        } else if (isOrdered()) {
             gatherAs<Masked, Varied, true>();
         } else {
             gatherAs<Masked, Varied, false>();
@@ -363,6 +378,36 @@ private:
         _ordered = Varied ? ordered : good;
         _good = good;
         _orMask = orMask;
+    }
+    // Load the pixels of all images to be sorted, where there are neither masks nor weights.
+    EVENSKY_INLINE void gatherBare() {
+        auto const n = _n, step = _blocks.step;
+        auto const* values = _blocks.values(_part);
+        auto* sorted = _sorted;
+        Counts good{};
+        auto next = _blocks.lines();
+        for (std::ptrdiff_t i = 0; i < n; ++i) {
+            auto const value = load<Values>(values);
+            auto const keeps = atMost(magnitude(value), Values{} + L::largest);
+            store(sorted, choose(keeps, value, Values{} + L::infinity));
+            good = countWhere(good, keeps);
+            for (int k = 0; k < linesForImage; ++k) next.copy();
+            values += step;
+            sorted += lanes;
+        }
+        _blocks.setLines(next);
+        _ordered = _good = good;
+        _orMask = Counts{};
+        if (leastOf(good) == n) {
+            _blocks.addFull();
+            return;
+        }
+        values = _blocks.values(_part);
+        auto* counts = _task.good;
+        for (std::ptrdiff_t i = 0; i < n; ++i, values += step, counts += ColumnsTask<T>::maxLanes) {
+            auto const keeps = atMost(magnitude(load<Values>(values)), Values{} + L::largest);
+            store(counts, countWhere(load<Counts>(counts), keeps));
+        }
     }
     // Lines that are copied while those of an image are read here; the others are copied by addInputs.
     static constexpr int linesForImage = bytes == 64 ? 2 : 1;
@@ -451,20 +496,46 @@ private:
         }
         setBetween(below, above, place, result);
     }
+    // Find a quantile of columns of n values.
+    EVENSKY_INLINE void findOfAll(double fraction, Doubles (&result)[parts]) const {
+        auto const index = fraction * static_cast<double>(_n - 1);
+        auto const rank = static_cast<std::ptrdiff_t>(index);
+        double const part = index - static_cast<double>(rank);
+        auto const below = load<Values>(_sorted + rank * lanes);
+        if (part == 0.0) {
+            for (int h = 0; h < parts; ++h) result[h] = widen(below, h);
+            return;
+        }
+        auto const above = load<Values>(_sorted + (rank + 1) * lanes);
+        for (int h = 0; h < parts; ++h) {
+            auto const one = widen(below, h), other = widen(above, h);
+            Longs const same = one == other;
+            Doubles const between = (1.0 - part) * one + part * other;
+            result[h] = same ? one : between;
+        }
+    }
     void findQuartiles() {
         sort(_sorted, _n);
         auto least = leastOf(_ordered), most = mostOf(_ordered);
+        bool const all = least == _n;
         bool const full = least >= _coreTo && _coreFrom < _coreTo;
         // A few rows more cost less than loops of unpredictable length.
         auto const n = static_cast<std::int32_t>(_n);
         if (least > n - 3) least = n - 3 > 0 ? n - 3 : 0;
         if (most > n - 3) most = n;
         _rows = most;
-        find(_sorted, placeOf(0.5, _ordered, least, most), _pivot);
+        auto const findQuantile = [&](double fraction, Doubles(&result)[parts]) __attribute__((always_inline)) {
+            if (all) {
+                findOfAll(fraction, result);
+            } else {
+                find(_sorted, placeOf(fraction, _ordered, least, most), result);
+            }
+        };
+        findQuantile(0.5, _pivot);
         if (_task.clipping == Clipping::QUARTILES) {
             Doubles low[parts], high[parts];
-            find(_sorted, placeOf(0.25, _ordered, least, most), low);
-            find(_sorted, placeOf(0.75, _ordered, least, most), high);
+            findQuantile(0.25, low);
+            findQuantile(0.75, high);
             for (int h = 0; h < parts; ++h) _range[h] = high[h] - low[h];
         }
         for (int h = 0; h < parts; ++h) {
@@ -953,27 +1024,52 @@ private:
         place.most = to < _n ? to : static_cast<std::int32_t>(_n) - 1;
         find(_sorted, place, result);
     }
-    // Find the median of |x - centre| of the pixels of some sums, as a standard deviation.
+    // Find the median of |x - centre| of the pixels of some sums, as a standard deviation. The k pixels nearest to the
+    // centre are neighbours in order, and one of the two at their ends is the farthest of them. So the k-th smallest
+    // distance is the least, over all k neighbours, of the larger distance of the two at their ends.
     void findDeviationOf(Sums<T> const& sums, Doubles const (&centre)[parts], Doubles (&result)[parts]) {
         constexpr double madToStdev = 1.482602218505602;
-        for (int h = 0; h < parts; ++h) {
-            for (std::ptrdiff_t i = 0; i < _rows; ++i) {
-                auto const row = load<Values>(_sorted + i * lanes);
-                auto const in = partOf(both(atLeast(row, _low), atMost(row, _high)), h);
-                auto const d = widen(row, h) - centre[h];
-                store(_deviations + i * half, choose(in, d < 0.0 ? -d : d, fill(infinity)));
+        Counts const begin = _rows - sums.notBelow, end = begin + sums.inside;
+        // Rows that are within the window of some column, and of all.
+        auto const first = leastOf(begin), last = mostOf(end);
+        auto const allFrom = mostOf(begin), allTo = leastOf(end) > allFrom ? leastOf(end) : allFrom;
+        auto const store = [&](std::int32_t i, bool partly) __attribute__((always_inline)) {
+            auto const row = load<Values>(_sorted + i * lanes);
+            auto const in = both(atLeast(row, _low), atMost(row, _high));
+            for (int h = 0; h < parts; ++h) {
+                auto distance = magnitude(widen(row, h) - centre[h]);
+                if (partly) distance = choose(partOf(in, h), distance, fill(infinity));
+                columns::store(_deviations + i * lanes + h * half, distance);
             }
-            sort(_deviations, _rows);
-            auto const count = partOf(sums.inside, h);
-            for (int k = 0; k < half; ++k) {
-                auto const n = count[k];
-                double deviation = nan;
-                if (n > 0) {
-                    auto const below = _deviations[(n - 1) / 2 * half + k], above = _deviations[n / 2 * half + k];
-                    deviation = 0.5 * (below + above);
+        };
+        for (auto i = first; i < allFrom; ++i) store(i, true);
+        for (auto i = allFrom; i < allTo; ++i) store(i, false);
+        for (auto i = allTo; i < last; ++i) store(i, true);
+        Counts const toBelow = (sums.inside + 1) >> 1, toAbove = (sums.inside >> 1) + 1;
+        Doubles below[parts], above[parts];
+        for (int h = 0; h < parts; ++h) below[h] = above[h] = fill(infinity);
+        auto const most = mostOf(toAbove);
+        for (auto k = leastOf(toBelow); k <= most; ++k) {
+            auto const isBelow = equal(toBelow, Counts{} + k), isAbove = equal(toAbove, Counts{} + k);
+            if (k < 1 || !(anywhere(isBelow) || anywhere(isAbove))) continue;
+            Doubles nearest[parts];
+            for (int h = 0; h < parts; ++h) nearest[h] = fill(infinity);
+            auto const* one = _deviations + first * lanes;
+            auto const* other = one + (k - 1) * lanes;
+            for (auto const* const stop = _deviations + last * lanes; other < stop; one += lanes, other += lanes) {
+                for (int h = 0; h < parts; ++h) {
+                    auto const farthest = larger(load<Doubles>(one + h * half), load<Doubles>(other + h * half));
+                    nearest[h] = smaller(nearest[h], farthest);
                 }
-                result[h][k] = madToStdev * deviation;
             }
+            for (int h = 0; h < parts; ++h) {
+                below[h] = choose(partOf(isBelow, h), nearest[h], below[h]);
+                above[h] = choose(partOf(isAbove, h), nearest[h], above[h]);
+            }
+        }
+        for (int h = 0; h < parts; ++h) {
+            Longs const some = widen(partOf(sums.inside, h)) > 0.0;
+            result[h] = some ? madToStdev * (0.5 * (below[h] + above[h])) : fill(nan);
         }
     }
 
@@ -1005,7 +1101,8 @@ private:
     template <bool Varies, bool Weighted, bool Ors>
     EVENSKY_INLINE void addInputs() {
         auto const n = _n, step = _blocks.step;
-        auto const* values = _values;
+        auto const* values = _bare ? _blocks.values(_part) : reinterpret_cast<char const*>(_values);
+        auto const valuesStep = _bare ? step : static_cast<std::ptrdiff_t>(sizeof(Values));
         auto const* masks = _blocks.masks(_part);
         auto const* variances = _blocks.variances(_part);
         auto* counts = _task.used;
@@ -1038,7 +1135,7 @@ private:
                 }
             }
             next.copy();
-            values += lanes;
+            values += valuesStep;
             masks += step;
             variances += step;
             counts += ColumnsTask<T>::maxLanes;
@@ -1136,6 +1233,7 @@ private:
     double* const _weights;     // if they are from variances
     double* const _deviations;  // room for the median deviation
     bool const _weighted;
+    bool const _bare;  // whether the window alone tells which pixels of the block count, so that `_values` is not set
     std::ptrdiff_t const _coreFrom, _coreTo;
     std::int32_t _rows = 0;  // rows of sorted columns that hold pixels
     Counts _ordered, _good, _orMask, _anyMask, _orUsed;
@@ -1161,6 +1259,7 @@ void compute(ColumnsTask<T> const& task, std::ptrdiff_t x, std::ptrdiff_t width)
         }
         at += some;
     }
+    blocks.countFull();
 }
 
 }  // namespace columns
