@@ -1033,18 +1033,18 @@ private:
         // Rows that are within the window of some column, and of all.
         auto const first = leastOf(begin), last = mostOf(end);
         auto const allFrom = mostOf(begin), allTo = leastOf(end) > allFrom ? leastOf(end) : allFrom;
-        auto const store = [&](std::int32_t i, bool partly) __attribute__((always_inline)) {
+        auto const keepRow = [&](std::int32_t i, bool partly) __attribute__((always_inline)) {
             auto const row = load<Values>(_sorted + i * lanes);
             auto const in = both(atLeast(row, _low), atMost(row, _high));
             for (int h = 0; h < parts; ++h) {
                 auto distance = magnitude(widen(row, h) - centre[h]);
                 if (partly) distance = choose(partOf(in, h), distance, fill(infinity));
-                columns::store(_deviations + i * lanes + h * half, distance);
+                store(_deviations + i * lanes + h * half, distance);
             }
         };
-        for (auto i = first; i < allFrom; ++i) store(i, true);
-        for (auto i = allFrom; i < allTo; ++i) store(i, false);
-        for (auto i = allTo; i < last; ++i) store(i, true);
+        for (auto i = first; i < allFrom; ++i) keepRow(i, true);
+        for (auto i = allFrom; i < allTo; ++i) keepRow(i, false);
+        for (auto i = allTo; i < last; ++i) keepRow(i, true);
         Counts const toBelow = (sums.inside + 1) >> 1, toAbove = (sums.inside >> 1) + 1;
         Doubles below[parts], above[parts];
         for (int h = 0; h < parts; ++h) below[h] = above[h] = fill(infinity);

@@ -191,6 +191,30 @@ def test_hundreds_and_thousands_of_images(name: str, n: int) -> None:
     assert_close(got, reference(image, mask, variance, BAD, OPTIONS[name]))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("name", [name for name, options in OPTIONS.items() if not options.by_variance])
+def test_images_alone_are_combined_as_with_masks_that_reject_nothing(name: str, dtype: Any) -> None:
+    for n in (*COUNTS, 20, 129, 257):
+        broken, none, variance = scene(n, width=75, dtype=dtype)
+        none[...] = 0
+        whole = np.where(np.isfinite(broken), broken, dtype(99))
+        # Some of the columns that are computed side by side have broken pixels, or all, or none.
+        few = whole.copy()
+        few[n // 2, 0, 40] = np.nan
+        few[:, 1, 41] = np.inf
+        for image in (whole, few, broken):
+            alone = combine_planes(image, options=OPTIONS[name])
+            masked = combine_planes(image, none, options=OPTIONS[name])
+            assert same_bits(alone, masked), n
+            assert (alone.masked_by_image == (~np.isfinite(image)).sum(axis=(1, 2))).all(), n
+        if n in (3, 20, 33):
+            want = reference(few, none, variance, 0, OPTIONS[name])
+            got = combine_planes(few, options=OPTIONS[name])
+            np.testing.assert_array_equal(got.number, want.number)
+            np.testing.assert_array_equal(got.rejected_by_image, want.rejected_by_image)
+            np.testing.assert_allclose(got.image, want.image, rtol=2e-7)
+
+
 @pytest.mark.parametrize("name", ["mean", "meanclip", "about the median"])
 def test_weights_of_images(name: str) -> None:
     image, mask, variance = scene(11)
