@@ -19,9 +19,9 @@ from ..calls.inspect import inspect_files
 from ..draw.progress import progress_bar
 from ..errors import InvalidParameterError
 from ..math.combine_planes import MOST_ROUNDS
+from ..runs.combine_output import checked_output, checked_planes
 from ..runs.combine_record import combine_rows
 from ..runs.combine_result import CombineRun
-from ..runs.combine_run import checked_output, checked_planes
 from .choices import FileChoice, RunChoice, takes
 from .console import print_inspection
 from .options import (

@@ -5,7 +5,7 @@ astropy computes the pixels of an HDU under a lock that all HDUs share, so its t
 
 from __future__ import annotations
 
-__all__ = ["OpenPlainHDU", "PlainHDUs"]
+__all__ = ["OpenPlainHDU", "PlainHDUs", "PlainPixels"]
 
 import math
 from collections.abc import Sequence
@@ -19,52 +19,8 @@ from .plain_headers import PlainHDU, stored_type, with_other_sign
 from .quiet import quiet
 
 
-class OpenPlainHDU(PlainHDU):
-    """An image HDU of a file that is open, whose pixels can be read.
-
-    Parameters
-    ----------
-    hdu : PlainHDU
-    number : int
-        Number of the HDU.
-    file : PlainHDUs
-        The file.
-    """
-
-    def __init__(self, hdu: PlainHDU, number: int, file: PlainHDUs) -> None:
-        super().__init__(hdu.header, hdu.shape, hdu.size, hdu.start)
-        # As of a frozen dataclass.
-        object.__setattr__(self, "_number", number)
-        object.__setattr__(self, "_file", file)
-
-    _number: int
-    _file: PlainHDUs
-
-    def fileinfo(self) -> dict[str, Any]:
-        """Return the open file, and where the data are."""
-        return {"file": self._file.raw, **super().fileinfo()}
-
-    @property
-    def data(self) -> np.ndarray | None:
-        """All pixels, as astropy returns them: in the byte order of the file, or in the native one; None for none."""
-        return self._file.pixels(self._number, ()) if self.size else None
-
-    @property
-    def section(self) -> _Section:
-        """Parts of the pixels, which are read when they are asked for: ``section[rows, columns]``."""
-        return _Section(self._file, self._number)
-
-
-class _Section:
-    def __init__(self, file: PlainHDUs, number: int) -> None:
-        self._file, self._number = file, number
-
-    def __getitem__(self, index: Any) -> np.ndarray:
-        return self._file.pixels(self._number, index if isinstance(index, tuple) else (index,))
-
-
-class PlainHDUs(LazyHDUs[OpenPlainHDU]):
-    """The HDUs of an open file, all of them plain images.
+class PlainPixels:
+    """Reader of the pixels of an open file, all HDUs of which are plain images.
 
     Parameters
     ----------
@@ -74,15 +30,11 @@ class PlainHDUs(LazyHDUs[OpenPlainHDU]):
     """
 
     def __init__(self, hdus: Sequence[PlainHDU], raw: BinaryIO) -> None:
-        super().__init__(len(hdus))
         self.raw = raw
         self._hdus = hdus
         self._by_astropy: Any = None
 
-    def _make(self, number: int) -> OpenPlainHDU:
-        return OpenPlainHDU(self._hdus[number], number, self)
-
-    def pixels(self, number: int, index: tuple[Any, ...]) -> np.ndarray:
+    def read(self, number: int, index: tuple[Any, ...]) -> np.ndarray:
         """Read pixels of an HDU.
 
         Parameters
@@ -124,6 +76,74 @@ class PlainHDUs(LazyHDUs[OpenPlainHDU]):
                 self._by_astropy = fits.open(self.raw, memmap=False)
             hdu = self._by_astropy[number]
             return np.asarray(hdu.section[index] if index else hdu.data)
+
+
+class _Section:
+    def __init__(self, pixels: PlainPixels, number: int) -> None:
+        self._pixels, self._number = pixels, number
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return self._pixels.read(self._number, index if isinstance(index, tuple) else (index,))
+
+
+class OpenPlainHDU(PlainHDU):
+    """An image HDU of a file that is open, whose pixels can be read.
+
+    Parameters
+    ----------
+    hdu : PlainHDU
+    number : int
+        Number of the HDU.
+    pixels : PlainPixels
+        Reader of the pixels of the file.
+    """
+
+    def __init__(self, hdu: PlainHDU, number: int, pixels: PlainPixels) -> None:
+        super().__init__(hdu.header, hdu.shape, hdu.size, hdu.start)
+        # As of a frozen dataclass.
+        object.__setattr__(self, "_number", number)
+        object.__setattr__(self, "_pixels", pixels)
+
+    _number: int
+    _pixels: PlainPixels
+
+    def fileinfo(self) -> dict[str, Any]:
+        """Return the open file, and where the data are."""
+        return {"file": self._pixels.raw, **super().fileinfo()}
+
+    @property
+    def data(self) -> np.ndarray | None:
+        """All pixels, as astropy returns them: in the byte order of the file, or in the native one; None for none."""
+        return self._pixels.read(self._number, ()) if self.size else None
+
+    @property
+    def section(self) -> _Section:
+        """Parts of the pixels, which are read when they are asked for: ``section[rows, columns]``."""
+        return _Section(self._pixels, self._number)
+
+
+class PlainHDUs(LazyHDUs[OpenPlainHDU]):
+    """The HDUs of an open file, all of them plain images.
+
+    Parameters
+    ----------
+    hdus : sequence of PlainHDU
+    raw : binary file
+        It is not closed.
+
+    Attributes
+    ----------
+    pixels : PlainPixels
+        Reader of their pixels.
+    """
+
+    def __init__(self, hdus: Sequence[PlainHDU], raw: BinaryIO) -> None:
+        super().__init__(len(hdus))
+        self._hdus = hdus
+        self.pixels = PlainPixels(hdus, raw)
+
+    def _make(self, number: int) -> OpenPlainHDU:
+        return OpenPlainHDU(self._hdus[number], number, self.pixels)
 
 
 def _block(shape: tuple[int, ...], index: tuple[Any, ...]) -> tuple[int, tuple[int, ...], tuple[Any, ...]]:

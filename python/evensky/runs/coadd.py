@@ -21,9 +21,10 @@ from ..fits.descriptions import FileDescription
 from ..fits.opening import real_path
 from ..io.bands import ExposureBands
 from ..work.memory import limits
+from .combine_output import checked_output, checked_planes, checked_resampling
 from .combine_readers import with_sources
 from .combine_result import CombineRun
-from .combine_run import USUAL_MEMORY, checked_output, checked_planes, checked_resampling, combine_files
+from .combine_run import USUAL_MEMORY, combine_files
 from .folder import RunFolder
 from .match_run import MatchRun
 from .matched_pixels import MatchedPixels

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "ENDINGS",
-    "PLANES",
-    "USUAL_MEMORY",
-    "checked_output",
-    "checked_planes",
-    "checked_resampling",
-    "combine_files",
-]
+__all__ = ["USUAL_MEMORY", "combine_files"]
 
 import logging
 import os
@@ -26,20 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import byte_limit, shown
+from .._checks import byte_limit
 from .._core import __version__
 from .._text import reason_of
 from ..combining.doubts import level_spread, same_noise
 from ..combining.engine import CombinedBand, LostExposureError, Stack
-from ..combining.resampling import METHODS
 from ..combining.target_grid import RESAMPLE
 from ..draw.progress import Progress, Steps
 from ..errors import FitsError, InvalidParameterError, TaskError
 from ..fits.companions import split_extension
 from ..fits.descriptions import Selection
-from ..fits.opening import real_path
 from ..io.bands import BandsChangedError, ExposureBands
-from ..io.coadd_file import CoaddMember, CoaddWriter, Stamp, header_of_coadd
+from ..io.coadd_file import CoaddWriter, Stamp
 from ..io.file_names import refuse_one_name, refuse_twice
 from ..io.folder_lock import FolderLock, Permit
 from ..matching.joint.covariance import CorrectionCovariance
@@ -48,8 +38,10 @@ from ..math.combine_planes import CombineOptions
 from ..work.executors import EXECUTORS, Jobs, Renew, open_executor
 from ..work.held import STACKS
 from ..work.memory import in_small_words, in_words, told
+from .combine_header import header_of_run
 from .combine_inputs import CombineInputs, StackedExposure
 from .combine_journal import CombineJournal
+from .combine_output import check_output, checked_output, checked_planes, checked_resampling, journal_path
 from .combine_readers import (
     SourcePlan,
     StackPlan,
@@ -66,12 +58,6 @@ from .survey import Survey
 
 log = logging.getLogger("evensky")
 
-PLANES = ("variance", "mask", "number", "rejected", "weight", "exposure_time")
-"""Planes that can be written beside the image."""
-
-ENDINGS = (".fits", ".fit", ".fts", ".fits.fz")
-"""Endings of the name of the result."""
-
 USUAL_MEMORY = 10**9
 """Memory for the pixels that are combined at once, in bytes, by default."""
 
@@ -82,8 +68,6 @@ _GOOD_BAND = 2**26
 # Rows of a band, if memory allows them: fewer need many small reads.
 _GOOD_ROWS = 64
 _COUNTS = ("covered", "masked", "rejected")
-# Ending of the name of the journal.
-_ENDING = ".journal"
 
 
 def combine_files(
@@ -153,56 +137,12 @@ def combine_files(
         # The caller that knows the files knows whether they have a covariance, too.
         inputs.set_covariance(False if covariance is None and survey is not None else covariance)
         lock = stack.enter_context(FolderLock(out.parent, f"{out.name}.lock"))
-        run.check_output(lock)
+        check_output(out, inputs.paths, lock, overwrite=overwrite, resume=resume)
         renew = stack.enter_context(open_executor(executor, workers))
         try:
             return run.run(renew, lock.permit, progress)
         except MemoryError as error:
             raise told(error) from error
-
-
-def checked_output(out: str | Path) -> Path:
-    """Return the name of a combination.
-
-    Raises
-    ------
-    evensky.errors.InvalidParameterError
-        If it is not that of a FITS file.
-    """
-    path = Path(out)
-    if not path.name.lower().endswith(ENDINGS):
-        raise InvalidParameterError(
-            f"out is {shown(str(path))}; the result is a FITS file, whose name ends with one of {', '.join(ENDINGS)}"
-        )
-    return path
-
-
-def checked_planes(planes: str | Iterable[str]) -> tuple[str, ...]:
-    """Return names of planes that can be written beside the image, each once.
-
-    Raises
-    ------
-    evensky.errors.InvalidParameterError
-        If there is no such plane.
-    """
-    names = tuple(planes.split(",") if isinstance(planes, str) else planes)
-    for name in names:
-        if name not in PLANES:
-            raise InvalidParameterError(f"planes holds {shown(name)}; what can be written is {', '.join(PLANES)}")
-    return tuple(dict.fromkeys(names))
-
-
-def checked_resampling(resampling: Any) -> str:
-    """Return the name of a method of resampling.
-
-    Raises
-    ------
-    evensky.errors.InvalidParameterError
-        If there is no such method.
-    """
-    if resampling not in METHODS:
-        raise InvalidParameterError(f"resampling is {shown(resampling)}; it must be one of {', '.join(METHODS)}")
-    return str(resampling)
 
 
 @dataclass
@@ -226,35 +166,12 @@ class _Run:
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     clock: float = field(default_factory=time.perf_counter)
 
-    def check_output(self, lock: FolderLock) -> None:
-        """Check that nothing would be lost by the output."""
-        inputs = {real_path(path) for path in self.inputs.paths}
-        for path in (self.out, self._journal_path, lock.path):
-            if real_path(path) in inputs:
-                raise FitsError(f"{path}: is an input too, and inputs are never written to; choose another name")
-        if self.overwrite:
-            return
-        journal = os.path.lexists(self._journal_path)
-        if os.path.lexists(self.out):
-            raise FitsError(
-                f"{self.out}: exists already; choose another name or allow overwriting (overwrite=True, --overwrite)"
-            )
-        if journal and not self.resume:
-            raise FitsError(
-                f"{self.out}: a run that writes it did not end ({self._journal_path.name}); resume it (resume=True, "
-                "--resume), choose another name or allow overwriting (overwrite=True, --overwrite)"
-            )
-
-    @property
-    def _journal_path(self) -> Path:
-        return self.out.with_name(f"{self.out.name}{_ENDING}")
-
     # ---- the run ----
 
     def run(self, renew: Renew, permit: Permit, progress: Progress | None) -> CombineRun:
         """Combine all rows; if an exposure turns out to be unusable, begin again without it."""
         journal = CombineJournal(
-            self._journal_path,
+            journal_path(self.out),
             self._asked(),
             len(self.inputs.exposures),
             self.inputs.grid.shape[0],
@@ -459,26 +376,7 @@ class _Run:
 
     def _writer(self, stack: Stack, planes: Sequence[str], permit: Permit) -> CoaddWriter:
         """Open the file, or continue the unfinished one."""
-        members = [
-            CoaddMember(
-                one.record.label,
-                {} if one.bands is None else one.bands.cards,
-                one.image.unit,
-                one.image.filter,
-                one.image.instrument,
-                one.record.exposure_time,
-            )
-            for one in self.inputs.used
-            if one.image is not None
-        ]
-        header = header_of_coadd(
-            members,
-            statistic=self.inputs.options.statistic,
-            unit=self.inputs.unit,
-            wcs=self.inputs.grid.wcs,
-            cards=self._cards(),
-            history=[f"evensky {__version__} combined {len(members)} exposures"],
-        )
+        header = header_of_run(self.inputs, self.resampling)
         return CoaddWriter(
             self.out,
             self.inputs.grid.shape,
@@ -494,28 +392,6 @@ class _Run:
             x0=self.inputs.grid.origin[0],
             y0=self.inputs.grid.origin[1],
         )
-
-    def _cards(self) -> dict[str, tuple[Any, str]]:
-        """Return the cards that tell how the exposures were combined."""
-        options = self.inputs.options
-        cards: dict[str, tuple[Any, str]] = {}
-        if options.statistic == "meanclip":
-            cards["EVS_SIGL"] = (options.sigma_low, "clipping below the centre, in units of the scatter")
-            cards["EVS_SIGH"] = (options.sigma_high, "clipping above the centre, in units of the scatter")
-            cards["EVS_RNDS"] = (options.rounds, "largest number of clipping rounds")
-            if options.centre is not None or options.scatter is not None:
-                cards["EVS_CENT"] = (options.centre or "median", "centre of clipping")
-                cards["EVS_SCAT"] = (options.scatter or "std", "scatter of clipping")
-        weighted = any(exposure.weight is not None for exposure in self.inputs.used)
-        cards["EVS_WGHT"] = (
-            "variance" if options.by_variance else "exposure" if weighted else "none",
-            "weights: 1 / variance, by exposure, or none",
-        )
-        if RESAMPLE in self.inputs.grid.shifts:
-            cards["EVS_RSMP"] = (self.resampling, "method of resampling")
-        if self.inputs.covariance is not None:
-            cards["EVS_COVA"] = (True, "variance includes that of the corrections")
-        return cards
 
     def _asked(self) -> dict[str, Any]:
         """Return the inputs and parameters that determine the result, in JSON types."""

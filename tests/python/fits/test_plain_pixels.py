@@ -127,17 +127,17 @@ def test_threads_read_at_the_same_time(tmp_path: Path) -> None:
         ended.set()
 
     with opened_headers(tmp_path / "a.fits", plain=True) as hdus:
-        readinto = hdus.raw.readinto
+        readinto = hdus.pixels.raw.readinto
 
         class Slow:
-            seek = staticmethod(hdus.raw.seek)
+            seek = staticmethod(hdus.pixels.raw.seek)
 
             def readinto(self, into: memoryview) -> int:
                 begun.set()
                 assert ended.wait(10)
                 return int(readinto(into))
 
-        hdus.raw = Slow()
+        hdus.pixels.raw = Slow()
         slow = threading.Thread(target=lambda: hdus[0].data)
         slow.start()
         assert begun.wait(10)

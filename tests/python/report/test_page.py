@@ -320,13 +320,28 @@ def test_pages_of_many_exposures_have_coarser_pictures(tmp_path: Path) -> None:
 def test_colours_of_dark_pages_and_of_paper(tmp_path: Path) -> None:
     text = write_report(make_run(), tmp_path / "report.html").read_text()
     # Each colour of the light page has another one for the dark page, which paper does not get.
-    light, dark = (set(re.findall(r"--([a-z-]+): #", block)) for block in re.findall(r":root \{([^}]*)\}", text))
+    light, dark = (set(re.findall(r"--([a-z-]+): ", block)) for block in re.findall(r":root \{([^}]*)\}", text))
     assert light == dark
-    assert {"paper", "ink", "wrong"} <= light
+    assert {"paper", "ink", "wrong", "tint"} <= light
     used = set(re.findall(r"var\(--([a-z-]+)\)", text))
     assert used <= light
     assert text.count("@media screen and (prefers-color-scheme: dark)") == 1
     assert "@media (prefers-color-scheme" not in text
+
+
+def test_footprints_follow_the_page(tmp_path: Path) -> None:
+    run = make_run(6)
+    run.method, run.overlaps = "all", make_overlaps(6)
+    place_exposures(run, 3)
+    text = write_report(run, tmp_path / "report.html").read_text()
+    # Everything in the colours of levels is tinted as their bar is, and no axis.
+    tinted = re.findall(r'<g class="tinted">(.*?)</g></svg>', text, re.DOTALL)
+    assert len(tinted) == 2
+    for one in tinted:
+        assert 'class="outlines"' in one
+        assert 'class="label"' in one
+        assert "frame" not in one
+    assert ".prints .tinted, .prints .bar img { filter: var(--tint); }" in text
 
 
 def test_bars_of_candidate_models(tmp_path: Path) -> None:
