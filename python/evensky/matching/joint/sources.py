@@ -357,21 +357,19 @@ def _connected(found: np.ndarray) -> tuple[tuple[np.ndarray, ...], int, np.ndarr
     from scipy.sparse.csgraph import connected_components
 
     at = np.nonzero(found)
-    numbers = np.empty(found.shape, np.int32)
-    numbers[at] = np.arange(at[0].size, dtype=np.int32)
+    # With an empty column and an empty row behind the others, no step leads around an edge.
+    width = found.shape[1] + 1
+    places = at[0] * width + at[1]
+    numbers = np.full((found.shape[0] + 1) * width, -1, np.int32)
+    numbers[places] = np.arange(places.size, dtype=np.int32)
     first, second = [], []
-    everything, ahead, behind = slice(None), slice(1, None), slice(None, -1)
-    for here, there in (
-        ((everything, behind), (everything, ahead)),
-        ((behind, everything), (ahead, everything)),
-        ((behind, behind), (ahead, ahead)),
-        ((behind, ahead), (ahead, behind)),
-    ):
-        touch = found[here] & found[there]
-        first.append(numbers[here][touch])
-        second.append(numbers[there][touch])
+    for step in (1, width - 1, width, width + 1):
+        neighbours = numbers[places + step]
+        touch = np.flatnonzero(neighbours >= 0)
+        first.append(touch)
+        second.append(neighbours[touch])
     pairs = np.concatenate(first), np.concatenate(second)
-    graph = coo_array((np.ones(pairs[0].size, np.int8), pairs), shape=(at[0].size, at[0].size))
+    graph = coo_array((np.ones(pairs[0].size, np.int8), pairs), shape=(places.size, places.size))
     number, owner = connected_components(graph, directed=False)
     return at, int(number), np.asarray(owner)
 
