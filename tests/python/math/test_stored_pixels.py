@@ -86,6 +86,35 @@ def test_layouts_do_not_change_a_bit(layout: str, shape: tuple[int, int]) -> Non
     same(numbers(change(double), change(mask), change(variance)), numbers(double, mask, variance))
 
 
+@pytest.mark.parametrize("number_of_threads", [1, 2, 3])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i2"])
+@pytest.mark.parametrize("shape", [*SHAPES, (90, 5000)])
+def test_masks_by_columns_are_those_of_good_pixels(shape: tuple[int, int], dtype: str, number_of_threads: int) -> None:
+    image, mask, _ = scene(shape)
+    mask[3, 4] = 8  # a pixel that is NaN
+    mask[5, 6] = 2 | 16  # a bad pixel
+    mask[-1, -1] = 32
+    pixels = image.astype(dtype) if dtype != "i2" else np.nan_to_num(image).astype(dtype)
+    bits = int(np.bitwise_or.reduce(mask[(mask & 2 == 0) & (np.isfinite(image) | (dtype == "i2"))]))
+    assert bits & 48 == 32
+    assert (bits & 8 != 0) == (dtype == "i2")
+    for layout in ("by columns", "by columns, turned round", "by columns, big-endian"):
+        change = LAYOUTS[layout]
+        for planes in ((change(pixels), change(mask)), (change(pixels), mask), (pixels, change(mask))):
+            found = _core.makeStatistics(*planes, None, None, FLAGS, control(), number_of_threads)
+            assert found.getOrMask() == bits
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pixels_by_columns_that_are_nan_count_if_they_are_asked_for(shape: tuple[int, int]) -> None:
+    image, mask, _ = scene(shape)
+    for nan_safe in (True, False):
+        sctrl = control()
+        sctrl.setNanSafe(nan_safe)
+        want = numbers(image, mask, sctrl=sctrl)
+        same(numbers(np.asfortranarray(image), np.asfortranarray(mask), sctrl=sctrl), want)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_whole_numbers_of_any_type_are_the_same_numbers(shape: tuple[int, int]) -> None:
     image, mask, variance = scene(shape)
