@@ -55,7 +55,8 @@ def check(data: np.ndarray, mask: np.ndarray | None = None, *, axis: Any = None,
     np.testing.assert_array_equal(stats.number + stats.rejected, good)
     for name, value in zip(NAMES, expected, strict=True):
         theirs = np.ma.filled(np.ma.asarray(value, float), np.nan)
-        np.testing.assert_allclose(getattr(stats, name), theirs, rtol=1e-9, atol=1e-12, err_msg=name)
+        # Two pixels may be left whose scatter is 1e-6 of their level.
+        np.testing.assert_allclose(getattr(stats, name), theirs, rtol=1e-7, atol=1e-12, err_msg=name)
 
 
 def combinations() -> Iterator[dict[str, Any]]:
