@@ -17,5 +17,6 @@ PYBIND11_MODULE(_core, module) {
     py::declareSampling(module);
     py::declareStack(module);
     py::declareCombine(module);
+    py::declareClippedStats(module);
     py::declareBinImage(module);
 }

@@ -18,6 +18,7 @@ void declareDifferences(pybind11::module_& module);
 void declareSampling(pybind11::module_& module);
 void declareStack(pybind11::module_& module);
 void declareCombine(pybind11::module_& module);
+void declareClippedStats(pybind11::module_& module);
 void declareBinImage(pybind11::module_& module);
 
 }  // namespace evensky::python

@@ -27,6 +27,7 @@ __all__ = [
     "get_cmake_dir",
     "get_include",
     "get_num_threads",
+    "image_statistics",
     "inspect_files",
     "match",
     "match_all",

@@ -1,11 +1,12 @@
 from ._core import __version__, get_num_threads, set_num_threads, simd_level
 from ._paths import get_cmake_dir, get_include
 from .calls.background import estimate_background
+from .calls.clipped_stats import clipped_stats
 from .calls.combine import combine, combine_files
 from .calls.inspect import inspect_files
 from .calls.match import match, match_all, match_files
 from .calls.report import remake_report
-from .calls.statistics import clipped_stats
+from .calls.statistics import image_statistics
 from .calls.tract import match_tract
 from .matching.joint.terms import amplifier, detector, gain, template
 
@@ -21,6 +22,7 @@ __all__ = [
     "get_cmake_dir",
     "get_include",
     "get_num_threads",
+    "image_statistics",
     "inspect_files",
     "match",
     "match_all",

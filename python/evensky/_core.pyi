@@ -440,6 +440,47 @@ def combine(
     variance_factors: Sequence[_Float] | np.ndarray = (),
     num_threads: _Int = 0,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
+
+_ClippedLines = tuple[
+    npt.NDArray[np.float64],
+    npt.NDArray[np.float64],
+    npt.NDArray[np.float64],
+    npt.NDArray[np.int32],
+    npt.NDArray[np.int32],
+]
+
+def clippedStats(
+    image: _Plane,
+    mask: _Plane | None,
+    bad: _Int,
+    sigma_lower: _Float,
+    sigma_upper: _Float,
+    maxiters: _Int,
+    cenfunc: str,
+    stdfunc: str,
+    std_ddof: _Float,
+    num_threads: _Int = 0,
+) -> tuple[float, float, float, int, int]: ...
+def clippedStatsOfColumns(
+    values: _Plane,
+    sigma_lower: _Float,
+    sigma_upper: _Float,
+    maxiters: _Int,
+    cenfunc: str,
+    stdfunc: str,
+    std_ddof: _Float,
+    num_threads: _Int = 0,
+) -> _ClippedLines: ...
+def clippedStatsOfRows(
+    values: _Plane,
+    sigma_lower: _Float,
+    sigma_upper: _Float,
+    maxiters: _Int,
+    cenfunc: str,
+    stdfunc: str,
+    std_ddof: _Float,
+    num_threads: _Int = 0,
+) -> _ClippedLines: ...
 def stack_lines(
     out: _Planes, image: _Planes, property: _Int, rows: bool, sctrl: StatisticsControl, num_threads: _Int = 0
 ) -> None: ...

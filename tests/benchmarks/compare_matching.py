@@ -350,7 +350,7 @@ def run_real(paths: Sequence[Path], picture: Path | None, methods: dict[str, Met
     print(f"\n| {len(paths)} real exposures | spread of clipped means | bins of {_BIN} px, in errors | seconds |")
     print("| --- | ---: | ---: | ---: |")
     for name, some in corrected.items():
-        levels = [evensky.clipped_stats(np.asarray(one)).mean for one in some]
+        levels = [evensky.image_statistics(np.asarray(one)).mean for one in some]
         pulls = []
         for one, other in itertools.combinations(some, 2):
             value, error = bins_of(np.asarray(one, np.float32) - np.asarray(other, np.float32))
@@ -435,7 +435,7 @@ def scatter_of_bins(difference: np.ndarray) -> float:
         values = difference[y : y + _TILE_BIN, x : x + _TILE_BIN]
         values = values[np.isfinite(values)]
         if values.size >= _BIN_PIXELS:
-            means.append(evensky.clipped_stats(values.astype(np.float32)[None, :]).mean)
+            means.append(evensky.image_statistics(values.astype(np.float32)[None, :]).mean)
     return float(1.4826 * np.median(np.abs(means - np.median(means))))
 
 

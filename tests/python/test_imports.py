@@ -68,7 +68,7 @@ def loaded(code: str) -> list[str]:
         ("import evensky.io", ["numpy"]),
         ("import evensky.draw.figures, evensky.draw.run_figures", ["numpy"]),
         ("import evensky.tasks", ["lsst", "numpy", "yaml"]),
-        ("import evensky; evensky.clipped_stats, evensky.estimate_background", ["numpy"]),
+        ("import evensky; evensky.clipped_stats, evensky.image_statistics, evensky.estimate_background", ["numpy"]),
         ("import evensky.cli", ["click"]),
         ("from evensky.cli import main; main(['--help'], standalone_mode=False)", ["click"]),
     ],
@@ -95,7 +95,9 @@ def test_statistics_of_a_plain_file_need_no_heavy_package(tmp_path: Path) -> Non
 
 
 def test_calls_are_listed_before_they_are_imported() -> None:
-    assert {"clipped_stats", "estimate_background", "match", "match_all", "match_files"} <= set(dir(evensky))
+    assert {"clipped_stats", "estimate_background", "image_statistics", "match", "match_all", "match_files"} <= set(
+        dir(evensky)
+    )
     with pytest.raises(AttributeError, match="No evensky attribute clipped_stat"):
         _ = evensky.clipped_stat
 

@@ -1009,9 +1009,11 @@ private:
         _high = highest;
         if (_weighted) {
             setMoments(sumWeighted());
-        } else {
-            setMoments(sumWithin());
+            return;
         }
+        auto const left = sumWithin();
+        setMoments(left);
+        if (_task.leftMedian != nullptr) findMedianOf(left, _leftMedian);
     }
     // Find the median of the pixels of some sums.
     EVENSKY_INLINE void findMedianOf(Sums<T> const& sums, Doubles (&result)[parts]) const {
@@ -1176,11 +1178,8 @@ private:
             error2 = none[h] ? fill(nan) : error2;
             auto const at = _x + h * half, width = _width - h * half;
             if (width <= 0) break;
-            if constexpr (parts == 2) {
-                storeRow(_task.image + at, narrowed(value), width);
-            } else {
-                storeRow(_task.image + at, value, width);
-            }
+            if (_task.leftMean != nullptr) writeLeft(h, at, width);
+            if (_task.image != nullptr) writeImage(value, at, width);
             if (_task.variance != nullptr) {
                 auto const error = rootOf(error2);
                 auto variance = narrowed(error * error);
@@ -1198,6 +1197,24 @@ private:
         if (_task.number != nullptr) storeRow(_task.number + _x, _inside, _width);
         if (_task.rejected != nullptr) storeRow(_task.rejected + _x, rejected, _width);
         if (_task.mask != nullptr) storeRow(_task.mask + _x, maskOfResult(rejected), _width);
+    }
+    EVENSKY_INLINE void writeImage(Doubles const& value, std::ptrdiff_t at, std::ptrdiff_t width) const {
+        if constexpr (parts == 2) {
+            storeRow(_task.image + at, narrowed(value), width);
+        } else {
+            storeRow(_task.image + at, value, width);
+        }
+    }
+    EVENSKY_INLINE void writeLeft(int h, std::ptrdiff_t at, std::ptrdiff_t width) const {
+        auto const count = widen(partOf(_inside, h));
+        Longs const none = count == 0.0;
+        Doubles const divisor = count - _task.ddof;
+        Doubles const stdev = rootOf(divisor > 0.0 ? _scatter[h] / divisor : fill(nan));
+        Doubles const mean = none ? fill(nan) : _mean[h], median = none ? fill(nan) : _leftMedian[h];
+        Doubles const scatter = none ? fill(nan) : stdev;
+        storeRow(_task.leftMean + at, mean, width);
+        storeRow(_task.leftMedian + at, median, width);
+        storeRow(_task.leftStdev + at, scatter, width);
     }
     [[nodiscard]] EVENSKY_INLINE Doubles sampleError2(Doubles const& sample, Doubles const& count, int h) const {
         constexpr double halfPi = 1.5707963267948966;
@@ -1237,7 +1254,7 @@ private:
     std::ptrdiff_t const _coreFrom, _coreTo;
     std::int32_t _rows = 0;  // rows of sorted columns that hold pixels
     Counts _ordered, _good, _orMask, _anyMask, _orUsed;
-    Doubles _pivot[parts], _median[parts], _range[parts];
+    Doubles _pivot[parts], _median[parts], _range[parts], _leftMedian[parts];
     bool _coreIsGood = false;  // all its pixels are
     Values _coreLeast, _coreMost;
     Sums<T> _core;

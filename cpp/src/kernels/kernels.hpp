@@ -162,6 +162,12 @@ struct ColumnsTask {
 
     // Rows of results; those that are null are not wanted.
     T* image = nullptr;
+    // Mean, median and standard deviation, with divisor n - ddof, of the n pixels that Clipping::LEFT leaves; all three
+    // or none.
+    double* leftMean = nullptr;
+    double* leftMedian = nullptr;
+    double* leftStdev = nullptr;
+    double ddof = 0.0;
     float* variance = nullptr;
     std::int32_t* mask = nullptr;
     std::int32_t* number = nullptr;    // pixels that clipping has left

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["clipping_control", "read_data", "select_planes", "with_unit"]
+__all__ = ["as_real", "clipping_control", "read_data", "rows_of", "select_planes", "with_unit"]
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -83,3 +83,15 @@ def with_unit(data: Any, value: Any) -> Any:
     """Return a value in the unit of the data, if they have one."""
     unit = getattr(data, "unit", None)
     return value if unit is None else value * unit
+
+
+def as_real(array: np.ndarray) -> np.ndarray:
+    """Return whole numbers as real ones, like the pixels of files; real numbers are returned unchanged."""
+    if array.dtype.kind == "f":
+        return array
+    return array.astype(np.float32 if array.dtype.itemsize <= 2 else np.float64)
+
+
+def rows_of(array: np.ndarray) -> np.ndarray:
+    """Return values of any shape as rows of an image; two-dimensional arrays are returned unchanged."""
+    return array if array.ndim == 2 else array.reshape(-1, array.shape[-1]) if array.ndim > 2 else array.reshape(1, -1)

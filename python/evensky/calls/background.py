@@ -345,7 +345,7 @@ def estimate_background(
     data : image-like, shape (height, width)
         An array, a masked array, a ``Quantity``, ``NDData``, an image of `evensky.image`, or the name of a FITS file.
     mask, bad_planes : optional
-        Pixels that do not count; see `clipped_stats`.
+        Pixels that do not count; see `image_statistics`.
     variance, weights : array-like, optional
         Variance or weight of each pixel. Only pixels count whose variance and weight are positive and finite; the
         values have no other effect.
@@ -359,12 +359,12 @@ def estimate_background(
     order : int, optional
         Fit a Chebyshev series of this order to the bins, weighted by their errors, instead of interpolating.
     sigma, rounds : optional
-        Half-width of the clipping window, and number of clipping rounds; see `clipped_stats`. With an `estimator`,
+        Half-width of the clipping window, and number of clipping rounds; see `image_statistics`. With an `estimator`,
         `sigma` can be two widths, below and above the centre, and 0 rounds mean no clipping.
     centre, scatter : str, optional
         Centre ("median" or "mean") and scatter ("std" or "mad") of all clipping rounds. If one is given, each round
         clips what the last one has left, as astropy's ``SigmaClip`` does, by default about the median by the standard
-        deviation. By default, clipping is that of `clipped_stats`.
+        deviation. By default, clipping is that of `image_statistics`.
     estimator : str, optional
         Estimator of the level of a bin, from the pixels that clipping leaves; with their mean, median and standard
         deviation (divisor n):

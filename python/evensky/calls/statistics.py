@@ -1,8 +1,8 @@
-"""Clipped statistics of arrays, and of objects that hold the pixels of an image, in one call."""
+"""All statistics of arrays, and of objects that hold the pixels of an image, in one call."""
 
 from __future__ import annotations
 
-__all__ = ["ClippedStats", "clipped_stats"]
+__all__ = ["ImageStatistics", "image_statistics"]
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ from ..math import (
     STDEVCLIP,
     Property,
 )
-from .arguments import clipping_control, read_data, select_planes, with_unit
+from .arguments import as_real, clipping_control, read_data, rows_of, select_planes, with_unit
 
 
 class _Three(NamedTuple):
@@ -35,7 +35,7 @@ class _Three(NamedTuple):
     std: Any
 
 
-class ClippedStats(_Three):
+class ImageStatistics(_Three):
     """Mean and standard deviation after clipping, and the median; it unpacks as ``mean, median, std = ...``.
 
     Attributes
@@ -65,16 +65,16 @@ class ClippedStats(_Three):
     def __repr__(self) -> str:
         figures = ("mean", "median", "std", "mean_error", "min", "max", "iqr", "mad_std")
         values = ", ".join(f"{name}={getattr(self, name):.8g}" for name in figures)
-        return f"ClippedStats({values}, n_good={self.n_good}, n_clipped={self.n_clipped}, n_masked={self.n_masked})"
+        return f"ImageStatistics({values}, n_good={self.n_good}, n_clipped={self.n_clipped}, n_masked={self.n_masked})"
 
     def _repr_html_(self) -> str:
         figures = ("mean", "mean_error", "median", "std", "min", "max", "iqr", "mad_std")
         rows = [(name, getattr(self, name)) for name in figures]
         rows += [(name, getattr(self, name)) for name in ("n_good", "n_clipped", "n_masked")]
-        return table_html(("clipped statistics", "value"), rows)
+        return table_html(("statistics", "value"), rows)
 
 
-def clipped_stats(
+def image_statistics(
     data: Any,
     mask: Any = None,
     bad_planes: int | str | Iterable[str] | None = None,
@@ -84,8 +84,16 @@ def clipped_stats(
     sigma: float = 3.0,
     rounds: int | None = 3,
     num_threads: int = 0,
-) -> ClippedStats:
-    """Measure the mean, median and standard deviation of the good pixels after sigma clipping.
+) -> ImageStatistics:
+    """Measure statistics of the good pixels: clipped mean and standard deviation, median, extremes, quartiles, counts.
+
+    The values are those of `evensky.math.makeStatistics` with the same control: clipping begins with the median and the
+    quartiles, each round looks at all good pixels again, and the median is that of all good pixels. `clipped_stats`
+    clips as ``astropy.stats.sigma_clipped_stats`` does. Whole numbers are treated as real ones, so that the pixels of a
+    file and an array of the same numbers have the same statistics; `makeStatistics` spreads equal integers over a range
+    of 1, as ``lsst.afw.math`` does.
+
+    Until version 0.1 this function had the name ``clipped_stats``.
 
     Parameters
     ----------
@@ -114,7 +122,7 @@ def clipped_stats(
 
     Returns
     -------
-    ClippedStats
+    ImageStatistics
         In the unit of `data`; NaN if no value is good. Values that are masked or not finite never count.
 
     Raises
@@ -132,14 +140,14 @@ def clipped_stats(
     Examples
     --------
     >>> import numpy as np, evensky
-    >>> mean, median, std = evensky.clipped_stats(np.array([1.0, 2.0, 3.0, 2.0, 1.0, 3.0, 2.0, 100.0]))
+    >>> mean, median, std = evensky.image_statistics(np.array([1.0, 2.0, 3.0, 2.0, 1.0, 3.0, 2.0, 100.0]))
     >>> float(mean), float(median)
     (2.0, 2.0)
     """
     data = read_data(data)
     planes, bits = select_planes(data, mask, bad_planes, variance=variance, any_shape=True)
-    weight = None if weights is None else _rows(_weights(weights, planes))
-    planes.image, planes.mask = _rows(planes.image), None if planes.mask is None else _rows(planes.mask)
+    weight = None if weights is None else rows_of(_weights(weights, planes))
+    planes.image, planes.mask = rows_of(as_real(planes.image)), None if planes.mask is None else rows_of(planes.mask)
     wanted = NPOINT | NCLIPPED | MEANCLIP | STDEVCLIP | MEDIAN | MIN | MAX | IQRANGE | MAD | ERRORS
     control = clipping_control(bits, sigma, rounds)
     result = _core.makeStatistics(planes.image, planes.mask, None, weight, int(wanted), control, num_threads)
@@ -147,7 +155,7 @@ def clipped_stats(
     def value(prop: Property) -> Any:
         return with_unit(data, result.getValue(prop))
 
-    stats = ClippedStats(value(MEANCLIP), value(MEDIAN), value(STDEVCLIP))
+    stats = ImageStatistics(value(MEANCLIP), value(MEDIAN), value(STDEVCLIP))
     stats.mean_error = with_unit(data, result.getError(MEANCLIP))
     stats.min, stats.max, stats.iqr, stats.mad_std = value(MIN), value(MAX), value(IQRANGE), value(MAD)
     stats.n_good, stats.n_clipped = int(result.getValue(NPOINT)), int(result.getValue(NCLIPPED))
@@ -168,8 +176,3 @@ def _weights(weights: Any, planes: Planes) -> np.ndarray:
     if largest > limits.max or (positive.size and positive.min() < limits.tiny):
         values = values / largest  # only ratios of weights count
     return values.astype(np.float32)
-
-
-def _rows(array: np.ndarray) -> np.ndarray:
-    """Return values of any shape as rows of an image; two-dimensional arrays are returned unchanged."""
-    return array if array.ndim == 2 else array.reshape(-1, array.shape[-1]) if array.ndim > 2 else array.reshape(1, -1)

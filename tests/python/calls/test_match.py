@@ -43,7 +43,7 @@ def test_bits_of_ccd_data_are_their_flags() -> None:
     holes = RNG.random(SKY.shape) < 0.05
     data = ccd(mask=holes, meta={"OBJECT": "M 13", "MP_DUST": 20, "MP_SAT": 2})
     data.flags = BITS
-    assert evensky.clipped_stats(data, bad_planes="DUST").n_masked == ((BITS >> 20 != 0) | holes).sum()
+    assert evensky.image_statistics(data, bad_planes="DUST").n_masked == ((BITS >> 20 != 0) | holes).sum()
     result = evensky.match([data, data], 0, bin_size=40, bad_planes=["DUST", "SAT"])
     got = result.exposures[1]
     check_ccd(got, data)
@@ -51,7 +51,7 @@ def test_bits_of_ccd_data_are_their_flags() -> None:
     assert got.meta["MP_DUST"] == 20
     assert result.run.records[1].good_fraction == pytest.approx(1 - ((BITS != 0) | holes).mean())
     data.flags = BITS.astype(np.float32)  # not bits
-    assert evensky.clipped_stats(data).n_masked == holes.sum()
+    assert evensky.image_statistics(data).n_masked == holes.sum()
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_units_are_not_mixed(match: Any) -> None:
         assert "is in mJy, and the reference in Jy; convert" in result.run.records[2].message
         assert result.exposures[2] is None
         assert result.reference != 2
-        assert evensky.clipped_stats(result.exposures[4]).mean.unit == u.Jy
+        assert evensky.image_statistics(result.exposures[4]).mean.unit == u.Jy
     # An exposure without a known unit is assumed to agree with the others, and may be the reference.
     strange = [CCDData(SKY, unit=u.def_unit("bananas")), CCDData(SKY, unit="adu")]
     assert not match(strange, 0).run.failed

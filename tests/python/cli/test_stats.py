@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from astropy.io import fits
 from demo_files import inputs, run, write_demo
 
+import evensky
 from evensky.fits.scratch import ScratchPlane
 from evensky.io import read_exposure
 
@@ -85,3 +87,74 @@ def test_pixels_on_disk_give_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
     assert outputs[0][1] == outputs[1][1] == outputs[2][1]
     assert outputs[0][0] == outputs[1][0]
     assert outputs[0][0][-5:] == outputs[2][0][-5:]
+
+
+def write_images(folder: Path) -> tuple[Path, Path, Path]:
+    """Write a file of whole numbers, and two in adu, of which one has no good pixel."""
+    counts = np.random.default_rng(2).poisson(100, (40, 50)).astype(np.int16)
+    fits.writeto(folder / "counts.fits", counts)
+    header = fits.Header({"BUNIT": "adu"})
+    for name, value in (("seven", 7), ("empty", np.nan)):
+        fits.writeto(folder / f"{name}.fits", np.full((4, 5), value, np.float32), header)
+    return folder / "counts.fits", folder / "seven.fits", folder / "empty.fits"
+
+
+def test_several_files_have_a_row_for_each_image(tmp_path: Path) -> None:
+    counts, seven, empty = write_images(tmp_path)
+    result = run("stats", counts, seven, empty, "-p", "median", "-p", "NPOINT")
+    rows = [line.split() for line in result.stdout.splitlines() if line.startswith(str(tmp_path))]
+    assert [row[-2:] for row in rows] == [["100", "2000"], ["7", "20"], ["nan", "0"]], result.output
+    assert [row[1:4] for row in rows] == [["50", "x", "40"], ["5", "x", "4"], ["5", "x", "4"]]
+    assert result.exit_code == 3
+    assert f"{empty} has no good pixel" in result.stderr
+    assert "--bad-planes" in result.stderr
+    assert run("stats", counts, seven).exit_code == 0
+    assert run("stats", empty).exit_code == 3
+
+
+def test_json_has_units(tmp_path: Path) -> None:
+    counts, seven, no_pixel = write_images(tmp_path)
+    missing = tmp_path / "missing.fits"
+    result = run("stats", counts, missing, seven, no_pixel, "--json", "-p", "MEDIAN", "-p", "VARIANCE", "-p", "NPOINT")
+    assert result.exit_code == 1
+    assert "missing.fits" in result.stderr
+    first, good, empty, failed = json.loads(result.stdout)
+    assert failed["file"] == str(missing)
+    assert failed["error"]
+    assert (first["file"], first["image"], first["unit"]) == (str(counts), None, "")
+    pixels = fits.getdata(counts)
+    assert first["statistics"]["MEDIAN"]["value"] == np.median(pixels)
+    assert first["statistics"]["VARIANCE"]["value"] == pytest.approx(pixels.var(ddof=1))
+    assert (good["width"], good["height"], good["good"]) == (5, 4, 20)
+    units = {name: entry["unit"] for name, entry in good["statistics"].items()}
+    assert units == {"MEDIAN": "adu", "VARIANCE": "(adu)**2", "NPOINT": ""}
+    assert empty["statistics"]["MEDIAN"] == {"value": None, "error": None, "unit": "adu"}
+    assert "no good pixel" in empty["notes"][-1]
+
+
+def test_a_width_that_is_not_positive_names_its_option(tmp_path: Path) -> None:
+    path, *_ = write_images(tmp_path)
+    for width in ("-1", "0", "nan"):
+        result = run("stats", path, "--sigma", width)
+        assert result.exit_code == 2
+        assert "--sigma" in result.output
+        assert "must be positive" in result.output
+    assert "--rounds" in run("stats", path, "--rounds", "0").output
+    assert run("stats").exit_code == 2
+
+
+def test_a_file_and_its_array_have_the_same_statistics(tmp_path: Path) -> None:
+    path, *_ = write_images(tmp_path)
+    pixels = fits.getdata(path)
+    stats = evensky.image_statistics(path)
+    names = {"MEDIAN": stats.median, "IQRANGE": stats.iqr, "MEANCLIP": stats.mean, "STDEVCLIP": stats.std}
+    options = [option for name in names for option in ("-p", name)]
+    (printed,) = json.loads(run("stats", path, "--json", *options).stdout)
+    assert {name: entry["value"] for name, entry in printed["statistics"].items()} == names
+    for dtype in (np.int16, np.uint16, np.int32, np.int64, np.uint64, np.float32, ">i2"):
+        assert evensky.image_statistics(pixels.astype(dtype)) == stats, dtype
+        assert (
+            evensky.image_statistics(pixels.astype(dtype)).iqr
+            == stats.iqr
+            == np.subtract(*np.percentile(pixels, [75, 25]))
+        )

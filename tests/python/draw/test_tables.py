@@ -35,7 +35,7 @@ def test_results_have_representations() -> None:
         assert "data:image/png;base64," in one._repr_html_()
         assert len(one.plot().axes) >= 2
     assert repr(background) == f"BackgroundEstimate(4 x 3 bins over 160 x 120 px, level {background.level:.6g})"
-    assert "clipped statistics" in evensky.clipped_stats(SKY)._repr_html_()
+    assert "statistics" in evensky.image_statistics(SKY)._repr_html_()
     result = evensky.match([SKY, SKY[:9], SKY + 1], bin_size=40)
     page = result._repr_html_()
     assert page.count("<tr>") == 4
@@ -81,7 +81,7 @@ def test_objects_that_hold_images_print_in_one_line() -> None:
     assert repr(make_exposures(1, (128, 160))) == "[SimulatedExposure('demo_01', 160 x 128 px: exposure, sky, scene)]"
     assert repr(MatchBackgroundsTask()).startswith("MatchBackgroundsTask(")
     assert "binSize=256" in repr(MatchBackgroundsTask())
-    stats = evensky.clipped_stats(CCDData(SKY, unit="adu"))
+    stats = evensky.image_statistics(CCDData(SKY, unit="adu"))
     assert f"mean={stats.mean.value:.8g} adu" in repr(stats)
     assert f"<td>iqr</td><td>{stats.iqr.value:.6g} adu</td>" in stats._repr_html_()
     assert "counts" not in evensky.estimate_background(SKY, bin_size=40)._repr_html_()

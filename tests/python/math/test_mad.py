@@ -131,17 +131,17 @@ def test_of_bins() -> None:
         _core.matchBackgrounds(planes, planes, image.copy(), 0, 0, options)
 
 
-def test_clipped_stats_has_it() -> None:
+def test_image_statistics_has_it() -> None:
     values = RNG.normal(100, 5, (3, 40, 50))
     values[0, 0, :9] = np.nan
     expected = by_definition(values[np.isfinite(values)])
-    stats = evensky.clipped_stats(values)
+    stats = evensky.image_statistics(values)
     assert stats.mad_std == expected
     assert f"mad_std={expected:.8g}" in repr(stats)
     assert f"<td>mad_std</td><td>{expected:.6g}</td>" in stats._repr_html_()
-    quantity = evensky.clipped_stats(values * units.adu).mad_std
+    quantity = evensky.image_statistics(values * units.adu).mad_std
     assert quantity == expected * units.adu
-    assert np.isnan(evensky.clipped_stats([np.nan]).mad_std)
+    assert np.isnan(evensky.image_statistics([np.nan]).mad_std)
     mean, median, std = stats
     assert (mean, median, std) == (stats.mean, stats.median, stats.std)
 

@@ -31,4 +31,4 @@ def test_no_pixels_are_held_after_an_error() -> None:
 
 def test_planes_that_are_no_names_are_refused() -> None:
     with pytest.raises(InvalidParameterError, match=r"5\.5"):
-        evensky.clipped_stats(np.ones((3, 4)), Mask(4, 3), bad_planes=5.5)  # type: ignore[arg-type]
+        evensky.image_statistics(np.ones((3, 4)), Mask(4, 3), bad_planes=5.5)  # type: ignore[arg-type]
