@@ -181,4 +181,7 @@ def test_an_exposure_and_its_output_are_told_whatever_their_sizes_and_pixels() -
     small = ExposureF(2, 2)
     run = evensky.match_all([*exposures, first.exposures[0], first.exposures[1], small], pictures=False).run
     told = [note for note in run.notes if "same noise" in note]
-    assert [note.split(" have ")[0] for note in told] == ["Note: 1 and 4", "Note: 2 and 5"]
+    assert [note.split(" have ")[0] for note in told] == [
+        "Note: exposure 0 and exposure 3",
+        "Note: exposure 1 and exposure 4",
+    ]
