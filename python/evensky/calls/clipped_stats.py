@@ -155,7 +155,7 @@ def clipped_stats(
             bits |= planes.reject
         image = as_real(planes.image) if planes.image.dtype == np.uint64 else planes.image
         bad = None if planes.mask is None else rows_of(planes.mask)
-        values = _core.clippedStats(rows_of(image), bad, bits, *options, num_threads)
+        values: tuple[Any, ...] = _core.clippedStats(rows_of(image), bad, bits, *options, num_threads)
     else:
         values = _along(planes.image, planes.mask, bits, excluded, axes, options, num_threads)
     result = ClippedStats(*(with_unit(data, value) for value in values[:3]))

@@ -226,13 +226,13 @@ def _planes_of(
     flags = ERRORS | NPOINT
     for one in wanted:
         flags |= one
-    planes = []
+    planes: list[_Plane] = []
     for image in described.images:
         # The unit is left out; it would be kept in a header of astropy, which takes long to import.
         exposure = read_image(replace(image, unit=""), scratch=place)
         control.setAndMask(bad_bits_of(exposure))
         result = makeStatistics(*planes_to_measure(exposure.maskedImage), flags, control)
-        values = [(one.name, *result.getResult(one)) for one in wanted]
+        values = [(str(one.name), *result.getResult(one)) for one in wanted]
         name = image.name if image.slot else ""
         size = exposure.getWidth(), exposure.getHeight()
         good = int(result.getValue(NPOINT))
@@ -267,7 +267,7 @@ def _print(planes: Sequence[_Plane], wanted: Sequence[Property]) -> None:
         table.add_column("image", overflow="fold")
         table.add_column("size", justify="right")
         for one in wanted:
-            table.add_column(one.name, justify="right")
+            table.add_column(str(one.name), justify="right")
         for plane in planes:
             figures = (f"{value:.7g}" for _, value, _ in plane.values)
             table.add_row(visible(plane.label), f"{plane.width} x {plane.height}", *figures)
