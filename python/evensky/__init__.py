@@ -28,6 +28,7 @@ __all__ = [
     "get_include",
     "get_num_threads",
     "inspect_files",
+    "mask_sources",
     "match",
     "match_all",
     "match_files",

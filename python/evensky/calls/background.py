@@ -5,7 +5,8 @@ from __future__ import annotations
 __all__ = ["BackgroundEstimate", "BinStatistics", "estimate_background", "style_of"]
 
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ from ..math import (
 from ..math.background import background_html, plot_background
 from ..math.interpolate import interp_style
 from .arguments import clipping_control, read_data, select_planes, with_unit
+from .source_mask import SourceMask, SourceOptions, find_sources, source_options
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,7 +69,11 @@ class BackgroundEstimate:
     ----------
     background : BackgroundMI
         The background as an object with the interface of ``lsst.afw.math``.
+    sources : SourceMask or None
+        The sources that were masked; None if they were not to be found.
     """
+
+    sources: SourceMask | None = None
 
     def __init__(
         self, data: Any, planes: Planes, control: BackgroundControl, order: int | None, num_threads: int
@@ -169,6 +175,7 @@ def estimate_background(
     order: int | None = None,
     sigma: float = 3.0,
     rounds: int | None = 3,
+    mask_sources: bool | Mapping[str, Any] | SourceOptions = False,
     num_threads: int = 0,
 ) -> BackgroundEstimate:
     """Measure the background of an image in bins, and model it by a smooth surface.
@@ -193,6 +200,9 @@ def estimate_background(
         Fit a Chebyshev series of this order to the bins, weighted by their errors, instead of interpolating.
     sigma, rounds : optional
         Half-width of the clipping window, and number of clipping rounds; see `clipped_stats`.
+    mask_sources : bool, mapping or SourceOptions, optional
+        Find stars and galaxies, and leave them out: True, or options of `evensky.mask_sources`, such as
+        ``{"threshold": 3}``. It needs ``pip install "evensky[sources]"``.
     num_threads : int, optional
         Number of threads; 0 for the process-wide default. Results do not depend on it.
 
@@ -225,6 +235,28 @@ def estimate_background(
             raise InvalidParameterError("weights: no value is positive and finite, so no pixel would count")
         reject_pixels(planes, ~good)
         bits |= planes.reject
+    sources = None
+    if (wanted := source_options(mask_sources)) is not None:
+
+        def measure(rejected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            again = estimate_background(
+                planes.image,
+                rejected,
+                bin_size=bin_size,
+                statistic=statistic,
+                style=style,
+                order=order,
+                sigma=sigma,
+                rounds=rounds,
+                num_threads=num_threads,
+            )
+            return again.image, again.rms_image
+
+        sources = find_sources(planes, bits, wanted, measure)
+        reject_pixels(planes, sources.mask)
+        bits |= planes.reject
+        for note in sources.notes:
+            warnings.warn(note, stacklevel=2)
     height, width = planes.image.shape
     size_y, size_x = _pair(bin_size)
     prop = stringToStatisticsProperty(statistic.upper())
@@ -238,7 +270,9 @@ def estimate_background(
     )
     if order is not None:
         ApproximateControl(ApproximateControl.CHEBYSHEV, order)  # raises an error if the order is not allowed
-    return BackgroundEstimate(data, planes, control, order, num_threads)
+    estimate = BackgroundEstimate(data, planes, control, order, num_threads)
+    estimate.sources = sources
+    return estimate
 
 
 def style_of(style: str) -> Any:
