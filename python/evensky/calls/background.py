@@ -31,7 +31,8 @@ from ..math import (
 from ..math.background import background_html, plot_background
 from ..math.interpolate import interp_style
 from .arguments import clipping_control, read_data, select_planes, with_unit
-from .source_mask import SourceMask, SourceOptions, find_sources, source_options
+from .source_mask import SourceMask, find_sources, source_options
+from .source_options import SourceOptions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

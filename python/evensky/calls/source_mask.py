@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SourceMask", "SourceOptions", "find_sources", "source_options"]
+__all__ = ["SourceMask", "find_sources", "source_options"]
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,45 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import real_number, shown, whole_number
+from .._checks import shown
 from ..errors import InvalidParameterError, TaskError
 from ..image.foreign import Planes
 from ..interop.detection import detect_sources
+from .source_options import SourceOptions
 
 # Share of the pixels that may change in the last round.
 _CHANGE = 1e-3
 # Share of the good pixels beyond which the mask of the sources is flagged.
 _MOST = 0.8
-
-
-@dataclass(frozen=True)
-class SourceOptions:
-    """How sources are found.
-
-    Attributes
-    ----------
-    threshold : float
-        Threshold above the background, in units of the background's rms.
-    n_pixels : int
-        Least number of connected pixels of a source.
-    dilation_radius : int
-        Radius in pixels of the disk by which sources are dilated, so that their faint wings are masked, too.
-    max_rounds : int
-        Largest number of rounds of detecting sources and measuring the background without them.
-    """
-
-    threshold: float = 2.0
-    n_pixels: int = 5
-    dilation_radius: int = 5
-    max_rounds: int = 10
-
-    def __post_init__(self) -> None:
-        threshold = real_number(self.threshold, "threshold")
-        if not (threshold > 0 and math.isfinite(threshold)):
-            raise InvalidParameterError(f"threshold = {shown(self.threshold)}; it must be positive and finite")
-        for name, least in (("n_pixels", 1), ("dilation_radius", 0), ("max_rounds", 1)):
-            if whole_number(getattr(self, name), name) < least:
-                raise InvalidParameterError(f"{name} = {shown(getattr(self, name))}; it must be at least {least}")
 
 
 @dataclass(frozen=True, repr=False)

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .background import estimate_background
-from .source_mask import SourceMask, SourceOptions
+from .source_mask import SourceMask
+from .source_options import SourceOptions
 
 
 def mask_sources(

@@ -11,7 +11,8 @@ from astropy.nddata import CCDData
 from source_fields import make_field
 
 import evensky
-from evensky.calls.source_mask import SourceOptions, source_options
+from evensky.calls.source_mask import source_options
+from evensky.calls.source_options import SourceOptions
 from evensky.errors import InvalidParameterError, TaskError
 
 pytest.importorskip("photutils")
