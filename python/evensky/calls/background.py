@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["BackgroundEstimate", "BinStatistics", "estimate_background", "style_of"]
 
+import html
 import math
 import warnings
 from collections.abc import Iterable, Mapping
@@ -25,12 +26,14 @@ from ..math import (
     ApproximateControl,
     BackgroundControl,
     BackgroundMI,
+    StatisticsControl,
     stringToInterpStyle,
     stringToStatisticsProperty,
 )
 from ..math.background import background_html, plot_background
 from ..math.interpolate import interp_style
 from .arguments import clipping_control, read_data, select_planes, with_unit
+from .lazy_image import LazyImage, lazy_array
 from .source_mask import SourceMask, find_sources, source_options
 from .source_options import SourceOptions
 
@@ -163,6 +166,31 @@ class BackgroundEstimate:
         return background_html(self.background, lambda: self._model, self._order, self._planes.unit)
 
 
+class LazyBackgroundEstimate(BackgroundEstimate):
+    """The background of an array of ``dask``: its bins are measured, and its images are arrays of dask.
+
+    Blocks of the images are computed from the bins when they are needed, so that no whole image is ever in memory.
+    """
+
+    def __init__(self, data: Any, lazy: LazyImage, control: BackgroundControl, order: int | None, threads: int) -> None:
+        self._lazy = lazy
+        super().__init__(data, Planes(lazy.image), control, order, threads)
+
+    def _measure(self, control: BackgroundControl) -> BackgroundMI:
+        return self._lazy.measure(control, self._num_threads)
+
+    def _evaluate(self, background: BackgroundMI) -> Any:
+        dtype = floating_like(self._lazy.image.dtype)
+        return self._lazy.evaluate(background, self._order, dtype, self._num_threads)
+
+    def plot(self) -> Figure:
+        """Draw the model with the bins on it, and the residuals of the bins; the whole model is computed."""
+        return plot_background(self.background, np.asarray(self._model), self._planes.unit)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"  # pictures would need the whole model
+
+
 def estimate_background(
     data: Any,
     mask: Any = None,
@@ -185,6 +213,8 @@ def estimate_background(
     ----------
     data : image-like, shape (height, width)
         An array, a masked array, a ``Quantity``, ``NDData``, an image of `evensky.image`, or the name of a FITS file.
+        An array of ``dask`` is measured in blocks, and the images of the result are arrays of dask; a ``DataArray`` of
+        ``xarray`` comes back with its coordinates and attributes.
     mask, bad_planes : optional
         Pixels that do not count; see `clipped_stats`.
     variance, weights : array-like, optional
@@ -228,6 +258,15 @@ def estimate_background(
     True
     """
     data = read_data(data)
+    if (array := lazy_array(data)) is not None:
+        if source_options(mask_sources) is not None:
+            raise InvalidParameterError(
+                "mask_sources: sources are found in whole images, and the data are a dask array; compute it first, or "
+                "give a mask of the sources"
+            )
+        lazy = LazyImage(array, mask, bad_planes, variance, weights)
+        control = _control(lazy.image.shape, bin_size, statistic, style, clipping_control(0, sigma, rounds), order)
+        return LazyBackgroundEstimate(data, lazy, control, order, num_threads)
     planes, bits = select_planes(data, mask, bad_planes, variance=variance)
     if weights is not None:
         given = values_of(weights, planes, "weights")
@@ -258,22 +297,30 @@ def estimate_background(
         bits |= planes.reject
         for note in sources.notes:
             warnings.warn(note, stacklevel=2)
-    height, width = planes.image.shape
+    statistics = clipping_control(bits, sigma, rounds)
+    control = _control(planes.image.shape, bin_size, statistic, style, statistics, order)
+    estimate = BackgroundEstimate(data, planes, control, order, num_threads)
+    estimate.sources = sources
+    return estimate
+
+
+def _control(
+    shape: tuple[int, ...], bin_size: Any, statistic: str, style: str, statistics: StatisticsControl, order: int | None
+) -> BackgroundControl:
+    """Return the control of the background of an image of a shape."""
+    height, width = shape
     size_y, size_x = _pair(bin_size)
-    prop = stringToStatisticsProperty(statistic.upper())
     control = BackgroundControl(
         style_of(style),
         max(1, -(-width // size_x)),
         max(1, -(-height // size_y)),
         REDUCE_INTERP_ORDER,
-        clipping_control(bits, sigma, rounds),
-        prop,
+        statistics,
+        stringToStatisticsProperty(statistic.upper()),
     )
     if order is not None:
         ApproximateControl(ApproximateControl.CHEBYSHEV, order)  # raises an error if the order is not allowed
-    estimate = BackgroundEstimate(data, planes, control, order, num_threads)
-    estimate.sources = sources
-    return estimate
+    return control
 
 
 def style_of(style: str) -> Any:
