@@ -5,6 +5,7 @@
 #include <limits>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "checks.hpp"
 #include "evensky/errors.hpp"
@@ -24,10 +25,15 @@ namespace {
 
 GridEvaluator::GridEvaluator(Background const& background, Interpolate::Style interpStyle,
                              UndersampleStyle undersampleStyle)
-        : _style(interpStyle), _undersampleStyle(undersampleStyle), _centersX(background._x.centers) {
+        : GridEvaluator(background._x.centers, background._y.centers,
+                        {background._values.begin(), background._values.end()}, interpStyle, undersampleStyle) {}
+
+GridEvaluator::GridEvaluator(std::vector<double> centersX, std::vector<double> const& centersY,
+                             std::vector<double> const& values, Interpolate::Style interpStyle,
+                             UndersampleStyle undersampleStyle)
+        : _style(interpStyle), _undersampleStyle(undersampleStyle), _centersX(std::move(centersX)) {
     auto const name = interpStyleToString(interpStyle);  // throws InvalidParameterError if the style does not exist
     detail::checkUndersampleStyle(undersampleStyle);
-    auto const& centersY = background._y.centers;
     auto const nx = _centersX.size();
     auto const ny = centersY.size();
     auto const least = static_cast<std::size_t>(lookupMinInterpPoints(interpStyle));
@@ -45,16 +51,16 @@ GridEvaluator::GridEvaluator(Background const& background, Interpolate::Style in
     }
     _columns.resize(nx);
     for (std::size_t i = 0; i < nx; ++i) {
-        std::vector<double> knots, values;
+        std::vector<double> knots, ofColumn;
         for (std::size_t j = 0; j < ny; ++j) {
-            auto const value = static_cast<double>(background._values[j * nx + i]);
+            double const value = values[j * nx + i];
             if (std::isnan(value)) continue;
             knots.push_back(centersY[j]);
-            values.push_back(value);
+            ofColumn.push_back(value);
         }
         if (knots.empty() && undersampleStyle != THROW_EXCEPTION) continue;
         if (undersampleStyle == THROW_EXCEPTION) checkGood(knots.size(), "Column " + std::to_string(i));
-        _columns[i].emplace(knots, values, styleFor(knots.size()));
+        _columns[i].emplace(knots, ofColumn, styleFor(knots.size()));
     }
 }
 

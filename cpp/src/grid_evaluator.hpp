@@ -17,6 +17,9 @@ namespace evensky {
 class GridEvaluator {
 public:
     GridEvaluator(Background const& background, Interpolate::Style interpStyle, UndersampleStyle undersampleStyle);
+    // Evaluator of values in bins with given centres, row by row of bins; NaN for bins to ignore.
+    GridEvaluator(std::vector<double> centersX, std::vector<double> const& centersY, std::vector<double> const& values,
+                  Interpolate::Style interpStyle, UndersampleStyle undersampleStyle);
 
     [[nodiscard]] AsUsed asUsed() const noexcept { return {_style, _undersampleStyle}; }
 

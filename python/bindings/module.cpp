@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, module) {
     py::declareInterpolate(module);
     py::declareApproximate(module);
     py::declareBackground(module);
+    py::declareBackgroundMesh(module);
     py::declarePair(module);
     py::declareDifferences(module);
     py::declareSampling(module);

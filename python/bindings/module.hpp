@@ -12,6 +12,7 @@ void declareStatistics(pybind11::module_& module);
 void declareInterpolate(pybind11::module_& module);
 void declareApproximate(pybind11::module_& module);
 void declareBackground(pybind11::module_& module);
+void declareBackgroundMesh(pybind11::module_& module);
 void declarePair(pybind11::module_& module);
 void declareDifferences(pybind11::module_& module);
 void declareSampling(pybind11::module_& module);

@@ -244,6 +244,52 @@ class AsUsed:
     @property
     def undersampleStyle(self) -> UndersampleStyle: ...
 
+class BackgroundMesh:
+    def __init__(
+        self,
+        image: _Plane,
+        mask: _Plane | None,
+        x0: _Int,
+        y0: _Int,
+        width: _Int,
+        height: _Int,
+        edge: str,
+        estimator: str,
+        rms_estimator: str,
+        sigma_low: _Float,
+        sigma_high: _Float,
+        rounds: _Int,
+        centre: str | None,
+        scatter: str | None,
+        bad: _Int = 0,
+        num_threads: _Int = 0,
+    ) -> None: ...
+    def error(self) -> npt.NDArray[np.float64]: ...
+    def fill(self, exclude_percentile: _Float, num_threads: _Int = 0) -> int: ...
+    def filter(self, height: _Int, width: _Int, threshold: _Float | None = None, num_threads: _Int = 0) -> None: ...
+    def getBinCentersX(self) -> npt.NDArray[np.float64]: ...
+    def getBinCentersY(self) -> npt.NDArray[np.float64]: ...
+    def get_image(
+        self,
+        out: _Plane,
+        bbox: _Box,
+        interpStyle: Interpolate.Style,
+        undersampleStyle: UndersampleStyle,
+        num_threads: _Int = 0,
+    ) -> AsUsed: ...
+    def get_image_bbox(self) -> list[int]: ...
+    def get_rms_image(
+        self,
+        out: _Plane,
+        bbox: _Box,
+        interpStyle: Interpolate.Style,
+        undersampleStyle: UndersampleStyle,
+        num_threads: _Int = 0,
+    ) -> AsUsed: ...
+    def level(self) -> npt.NDArray[np.float64]: ...
+    def number(self) -> npt.NDArray[np.int64]: ...
+    def rms(self) -> npt.NDArray[np.float64]: ...
+
 class Background:
     @overload
     def __init__(

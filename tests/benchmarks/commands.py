@@ -3,11 +3,15 @@
     python tests/benchmarks/commands.py [--set large] [--turns 3] [--only PATTERN] [--json FILE] [--plot FILE]
 
 The exposures are simulated (`evensky.simulate`) in a scratch folder: `large` are 8 of 4096 x 4096 pixels, `small` 200
-of 512 x 512, each with an image, a mask and variances. Every command is a process of its own. In each turn all have
-their turn, and the turn with the least processor time counts, so that other programs disturb the comparison little.
-Processor time is that of the user and of the system, with all children; the peak of memory is that of the largest
-process. The time of astropy is that of a program which reads all planes and writes them again: "as stored", or by way
-of the byte order of the machine, as any program has them that computes; ratios are those to the second.
+of 512 x 512, each with an image, a mask and variances; `checked` are as `large`, with CHECKSUM and DATASUM. Every
+command is a process of its own. In each turn all have their turn, and the turn with the least processor time counts, so
+that other programs disturb the comparison little, nor does the compilation of modules in the first turn. Processor time
+is that of the user and of the system, with all children; the peak of memory is that of the largest process. The time of
+astropy is that of a program which reads all planes and writes them again: "as stored", or by way
+of the byte order of the machine, as any program has them that computes; ratios are those to the second. Ratios are
+also given to the script that users write: files are mapped, as astropy does by default, planes are made native, and new
+HDUs are written with CHECKSUM and DATASUM. evensky writes these if the input has them (set `checked`), and computes the
+SHA-256 of each output in any case.
 
 `--only` runs the rows whose names match a regular expression, beside `cp` and astropy; `--folder` keeps the exposures
 for the next run; `--options` gives further options to `evensky match`; `--other` compares with another version of
@@ -30,8 +34,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-SETS = {"large": (8, 4096), "small": (200, 512)}
+SETS = {"large": (8, 4096), "small": (200, 512), "checked": (8, 4096)}
 BASE = "astropy, read and write"
+CHECKED = "astropy, new HDUs, checksums"
+BASES = 4  # rows to compare with, which are always run
 _ASTROPY = """
 import sys
 from pathlib import Path
@@ -42,6 +48,21 @@ for path in map(Path, sys.argv[3:]):
             if hdu.data is not None and sys.argv[1] == "native":
                 hdu.data = hdu.data.astype(hdu.data.dtype.newbyteorder("="))
         hdus.writeto(Path(sys.argv[2], path.name))
+"""
+_ASTROPY_CHECKED = """
+import sys
+from pathlib import Path
+import numpy as np
+from astropy.io import fits
+for path in map(Path, sys.argv[2:]):
+    with fits.open(path) as hdus:
+        made = [
+            (fits.ImageHDU if number else fits.PrimaryHDU)(
+                None if hdu.data is None else np.array(hdu.data, hdu.data.dtype.newbyteorder("=")), hdu.header
+            )
+            for number, hdu in enumerate(hdus)
+        ]
+        fits.HDUList(made).writeto(Path(sys.argv[1], path.name), checksum=True)
 """
 
 
@@ -83,7 +104,11 @@ class Row:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
         os.sync()  # what others have written is not to be waited for
-        environment = {**os.environ, "PYTHONPATH": self.source} if self.source else None
+        environment = dict(os.environ)
+        # An installed package is compiled. With this variable, its modules would be compiled at each start.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        if self.source:
+            environment["PYTHONPATH"] = self.source
         clock = time.perf_counter()
         with tempfile.TemporaryFile() as told:
             process = subprocess.Popen(
@@ -119,6 +144,11 @@ def make(folder: Path, kind: str) -> None:
         simulated = make_exposures(min(40, len(paths) - first), (side, side), 2026)
         for path, one in zip(paths[first:], simulated, strict=False):
             write_exposure(one.exposure, path, overwrite=True)
+            if kind == "checked":
+                from astropy.io import fits
+
+                with fits.open(path, memmap=False) as hdus:
+                    hdus.writeto(path, overwrite=True, checksum=True)
 
 
 def rows_of(paths: Sequence[Path], options: Sequence[str]) -> list[Row]:
@@ -130,6 +160,7 @@ def rows_of(paths: Sequence[Path], options: Sequence[str]) -> list[Row]:
         Row("cp", ["cp", *files, "{out}"], number),
         Row("astropy, as stored", [sys.executable, "-c", _ASTROPY, "stored", "{out}", *files], number),
         Row(BASE, [sys.executable, "-c", _ASTROPY, "native", "{out}", *files], number),
+        Row(CHECKED, [sys.executable, "-c", _ASTROPY_CHECKED, "{out}", *files], number),
     ]
     for method in ("all", "reference"):
         for report in (False, True):
@@ -148,17 +179,18 @@ def rows_of(paths: Sequence[Path], options: Sequence[str]) -> list[Row]:
 def shown(rows: Sequence[Row], kind: str) -> str:
     """Return a table of all rows."""
     number, side = SETS[kind]
-    base = next(row for row in rows if row.name == BASE)
+    base, checked = (next(row for row in rows if row.name == name) for name in (BASE, CHECKED))
     lines = [
         f"{number} x {side} x {side}, image, mask and variance; least of {len(base.cpu)} turns, load "
         f"{os.getloadavg()[0]:.1f}",
-        f"{'':30} {'CPU s':>8} {'wall s':>8} {'ms / exposure':>14} {'/ astropy':>10} {'peak MB':>8}",
+        f"{'':30} {'CPU s':>8} {'wall s':>8} {'ms / exposure':>14} {'/ astropy':>10} {'/ checksums':>12} "
+        f"{'peak MB':>8}",
     ]
     for row in rows:
-        ratio = row.seconds / row.exposures / (base.seconds / base.exposures)
+        ratio, ratio_checked = (row.seconds / row.exposures / (one.seconds / one.exposures) for one in (base, checked))
         lines.append(
             f"{row.name:30} {row.seconds:8.2f} {min(row.wall):8.2f} {1e3 * row.seconds / row.exposures:14.1f} "
-            f"{ratio:10.2f} {row.peak:8.0f}"
+            f"{ratio:10.2f} {ratio_checked:12.2f} {row.peak:8.0f}"
         )
     return "\n".join(lines)
 
@@ -185,7 +217,7 @@ def plot(found: dict[str, list[Row]], path: str) -> None:
 
 def parsed() -> Any:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", action="append", choices=SETS, help="set of exposures; both by default")
+    parser.add_argument("--set", action="append", choices=SETS, help="set of exposures; by default large and small")
     parser.add_argument("--only", action="append", metavar="PATTERN", help="run rows whose names match")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="folder for the exposures, which stay there")
@@ -206,7 +238,7 @@ def main() -> None:
         os.environ[name] = "1"
     found: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory(prefix="evensky-commands-") as scratch:
-        for kind in given.set or SETS:
+        for kind in given.set or ("large", "small"):
             folder = given.folder or Path(scratch)
             paths = paths_of(folder, kind)
             if not all(path.exists() for path in paths):
@@ -217,11 +249,13 @@ def main() -> None:
             if given.other:
                 others = [
                     replace(row, name=f"{row.name}, other", source=given.other)
-                    for row in rows_of(paths, given.options)[3:]
+                    for row in rows_of(paths, given.options)[BASES:]
                 ]
-                rows = rows[:3] + [row for pair in zip(rows[3:], others, strict=True) for row in pair]
+                rows = rows[:BASES] + [row for pair in zip(rows[BASES:], others, strict=True) for row in pair]
             if given.only:
-                rows = rows[:3] + [row for row in rows[3:] if any(re.search(part, row.name) for part in given.only)]
+                rows = rows[:BASES] + [
+                    row for row in rows[BASES:] if any(re.search(part, row.name) for part in given.only)
+                ]
             for _ in range(given.turns):
                 for row in rows:
                     row.run(folder)

@@ -5,6 +5,7 @@
 
 #include "evensky/approximate.hpp"
 #include "evensky/background.hpp"
+#include "evensky/background_mesh.hpp"
 #include "evensky/bin_image.hpp"
 #include "evensky/box.hpp"
 #include "evensky/combine.hpp"

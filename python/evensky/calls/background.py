@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _core
-from .._checks import shown, whole_number
+from .._checks import real_number, shown, whole_number
 from .._text import with_digits
 from ..errors import InvalidParameterError
+from ..image._pixels import pixels_of
 from ..image.foreign import Planes, reject_pixels, values_of
 from ..image.like import data_like, floating_like
 from ..math import (
@@ -31,6 +32,7 @@ from ..math import (
     stringToStatisticsProperty,
 )
 from ..math.background import background_html, plot_background
+from ..math.background_mesh import MeshOptions, measure_mesh
 from ..math.interpolate import interp_style
 from .arguments import clipping_control, read_data, select_planes, with_unit
 from .lazy_image import LazyImage, lazy_array
@@ -66,13 +68,19 @@ class BinStatistics:
         return f"BinStatistics({nx} x {ny} bins: x, y, value, error)"
 
 
+@dataclass(frozen=True)
+class _Coverage:
+    """Pixels outside the coverage of the image, and their value in the results."""
+
+    outside: np.ndarray
+    fill_value: float
+
+
 class BackgroundEstimate:
     """The background of an image, measured in bins; the result of `estimate_background`.
 
     Attributes
     ----------
-    background : BackgroundMI
-        The background as an object with the interface of ``lsst.afw.math``.
     sources : SourceMask or None
         The sources that were masked; None if they were not to be found.
     """
@@ -80,13 +88,25 @@ class BackgroundEstimate:
     sources: SourceMask | None = None
 
     def __init__(
-        self, data: Any, planes: Planes, control: BackgroundControl, order: int | None, num_threads: int
+        self,
+        data: Any,
+        planes: Planes,
+        control: BackgroundControl,
+        order: int | None,
+        num_threads: int,
+        coverage: _Coverage | None = None,
     ) -> None:
         self._data = data
         self._planes = planes
         self._order = order
         self._num_threads = num_threads
-        self.background: BackgroundMI = self._measure(control)
+        self._coverage = coverage
+        self._background = self._measure(control)
+
+    @property
+    def background(self) -> BackgroundMI:
+        """The background as an object with the interface of ``lsst.afw.math``."""
+        return self._background
 
     def _measure(self, control: BackgroundControl) -> BackgroundMI:
         planes = self._planes
@@ -94,13 +114,17 @@ class BackgroundEstimate:
         return BackgroundMI.from_core(made, _core.AsUsed())
 
     def _evaluate(self, background: BackgroundMI) -> np.ndarray:
+        if self._order is not None:
+            return self._series(background, self._order)
         double = floating_like(self._planes.image.dtype) == np.float64
-        if self._order is None:
-            make = background.getImageD if double else background.getImageF
-            return make(num_threads=self._num_threads).array
-        model = background.getApproximate(ApproximateControl(ApproximateControl.CHEBYSHEV, self._order))
-        make_model = model.getImageD if double else model.getImage
-        return make_model(num_threads=self._num_threads).array
+        make = background.getImageD if double else background.getImageF
+        return make(num_threads=self._num_threads).array
+
+    def _series(self, background: BackgroundMI, order: int) -> np.ndarray:
+        model = background.getApproximate(ApproximateControl(ApproximateControl.CHEBYSHEV, order))
+        double = floating_like(self._planes.image.dtype) == np.float64
+        make = model.getImageD if double else model.getImage
+        return make(num_threads=self._num_threads).array
 
     @cached_property
     def image(self) -> Any:
@@ -110,7 +134,18 @@ class BackgroundEstimate:
     @cached_property
     def rms_image(self) -> Any:
         """Modelled standard deviation of the pixels about the background, shape ``(height, width)``."""
-        own = self.background.getBackgroundControl()
+        # A spline may overshoot below 0 beside a steep step; a standard deviation cannot be negative.
+        return data_like(self._data, self._filled(np.maximum(self._evaluate(self._scatter), 0)), bare=True)
+
+    @property
+    def background_rms(self) -> Any:
+        """The same as ``rms_image``."""
+        return self.rms_image
+
+    @cached_property
+    def _scatter(self) -> BackgroundMI:
+        """Background whose bins hold the standard deviation of their pixels."""
+        own = self._background.getBackgroundControl()
         control = BackgroundControl(
             own.getInterpStyle(),
             own.getNxSample(),
@@ -119,8 +154,13 @@ class BackgroundEstimate:
             own.getStatisticsControl(),
             STDEVCLIP,
         )
-        # A spline may overshoot below 0 beside a steep step; a standard deviation cannot be negative.
-        return data_like(self._data, np.maximum(self._evaluate(self._measure(control)), 0), bare=True)
+        return self._measure(control)
+
+    def _filled(self, image: np.ndarray) -> np.ndarray:
+        """Set the pixels of an image outside the coverage to their value."""
+        if self._coverage is not None:
+            image[self._coverage.outside] = self._coverage.fill_value
+        return image
 
     @property
     def subtracted(self) -> Any:
@@ -129,31 +169,52 @@ class BackgroundEstimate:
 
     @cached_property
     def _model(self) -> np.ndarray:
-        return self._evaluate(self.background)
+        return self._filled(self._evaluate(self._background))
+
+    @property
+    def background_mesh(self) -> Any:
+        """Level of each bin as it is interpolated, shape ``(ny, nx)``: that of ``stats``."""
+        return self.stats.value
+
+    @property
+    def background_rms_mesh(self) -> Any:
+        """Scatter of the pixels of each bin as it is interpolated, shape ``(ny, nx)``."""
+        return with_unit(self._data, self._rms_values())
+
+    def _rms_values(self) -> np.ndarray:
+        return np.array(self._scatter.getStatsImage().image.array, dtype=np.float64)
+
+    @property
+    def background_median(self) -> Any:
+        """Median of the levels of the bins: the same as ``level``."""
+        return self.level
+
+    @property
+    def background_rms_median(self) -> Any:
+        """Median of the scatters of the bins."""
+        return with_unit(self._data, _median(self._rms_values()))
 
     @property
     def stats(self) -> BinStatistics:
         """Statistics of the bins."""
-        grid = self.background.getStatsImage()
-        x, y = np.meshgrid(self.background.getBinCentersX(), self.background.getBinCentersY())
+        grid = self._background.getStatsImage()
+        x, y = np.meshgrid(self._background.getBinCentersX(), self._background.getBinCentersY())
         value, error = (np.array(plane.array, dtype=np.float64) for plane in (grid.image, grid.variance))
         return BinStatistics(x, y, with_unit(self._data, value), with_unit(self._data, error))
 
     @property
     def level(self) -> Any:
         """Median of the bins."""
-        values = self.background.getStatsImage().image.array
-        good = values[np.isfinite(values)]
-        return with_unit(self._data, float(np.median(good)) if good.size else math.nan)
+        return with_unit(self._data, _median(self._background.getStatsImage().image.array))
 
     def plot(self) -> Figure:
         """Draw the model with the bins on it, and the residuals of the bins."""
-        return plot_background(self.background, self._model, self._planes.unit)
+        return plot_background(self._background, self._model, self._planes.unit)
 
     def __repr__(self) -> str:
-        nx, ny = self.background.getStatsImage().getDimensions()
+        nx, ny = self._background.getStatsImage().getDimensions()
         height, width = self._planes.image.shape
-        errors = self.background.getStatsImage().variance.array
+        errors = self._background.getStatsImage().variance.array
         known = errors[np.isfinite(errors)]
         level = self.level
         noise = float(np.median(known)) if known.size else None
@@ -163,7 +224,106 @@ class BackgroundEstimate:
         return f"BackgroundEstimate({nx} x {ny} bins over {width} x {height} px, level {text})"
 
     def _repr_html_(self) -> str:
-        return background_html(self.background, lambda: self._model, self._order, self._planes.unit)
+        return background_html(self._background, lambda: self._model, self._order, self._planes.unit)
+
+
+def _median(values: np.ndarray) -> float:
+    """Return the median of the finite values; NaN if there are none."""
+    good = values[np.isfinite(values)]
+    return float(np.median(good)) if good.size else math.nan
+
+
+@dataclass(frozen=True)
+class _MeshSteps:
+    """What is done with the boxes of a mesh after they are measured."""
+
+    filter_size: tuple[int, int]
+    filter_threshold: float | None
+    exclude_percentile: float
+
+
+class _PaddedBackground(BackgroundMI):
+    """Bins for a table and a plot whose centres are not those of evenly spread ones."""
+
+    centers: tuple[np.ndarray, np.ndarray]
+
+    def getBinCentersX(self) -> np.ndarray:
+        return self.centers[0]
+
+    def getBinCentersY(self) -> np.ndarray:
+        return self.centers[1]
+
+
+class _MeshEstimate(BackgroundEstimate):
+    """Background that is measured in a mesh of boxes."""
+
+    def __init__(
+        self,
+        data: Any,
+        planes: Planes,
+        bits: int,
+        control: BackgroundControl,
+        options: MeshOptions,
+        steps: _MeshSteps,
+        order: int | None,
+        num_threads: int,
+        coverage: _Coverage | None,
+    ) -> None:
+        self._mesh = measure_mesh(planes, bits, options, num_threads)
+        self._mesh.fill(steps.exclude_percentile, num_threads)
+        if steps.filter_size != (1, 1):
+            self._mesh.filter(*steps.filter_size, steps.filter_threshold, num_threads)
+        self._is_padded = options.edge_method == "pad"
+        super().__init__(data, planes, control, order, num_threads, coverage)
+
+    @property
+    def background(self) -> BackgroundMI:
+        if self._is_padded:
+            raise InvalidParameterError(
+                "edge_method is 'pad', but the bins of a BackgroundMI are spread evenly; use 'spread'"
+            )
+        return self._background
+
+    def _measure(self, control: BackgroundControl) -> BackgroundMI:
+        return self._as_background(control, self._mesh.level(), self._mesh.error())
+
+    @cached_property
+    def _scatter(self) -> BackgroundMI:
+        values = self._mesh.rms()
+        return self._as_background(self._background.getBackgroundControl(), values, np.full_like(values, np.nan))
+
+    def _as_background(self, control: BackgroundControl, values: np.ndarray, errors: np.ndarray) -> BackgroundMI:
+        planes = values.astype(np.float32), None, errors.astype(np.float32)
+        made = _core.Background(self._mesh.get_image_bbox(), *planes, control)
+        if not self._is_padded:
+            return BackgroundMI.from_core(made, _core.AsUsed())
+        padded = _PaddedBackground.from_core(made, _core.AsUsed())
+        padded.centers = self._mesh.getBinCentersX(), self._mesh.getBinCentersY()
+        return padded
+
+    def _evaluate(self, background: BackgroundMI) -> np.ndarray:
+        if self._order is not None:
+            return self._series(background, self._order)
+        box = self._mesh.get_image_bbox()
+        out = pixels_of(box[2], box[3], floating_like(self._planes.image.dtype), "A model")
+        own = background.getBackgroundControl()
+        write = self._mesh.get_image if background is self._background else self._mesh.get_rms_image
+        used = write(out, box, own.getInterpStyle(), own.getUndersampleStyle(), self._num_threads)
+        background.set_as_used(used)
+        return out
+
+    def _rms_values(self) -> np.ndarray:
+        return self._mesh.rms()
+
+    @property
+    def stats(self) -> BinStatistics:
+        x, y = np.meshgrid(self._mesh.getBinCentersX(), self._mesh.getBinCentersY())
+        value, error = self._mesh.level(), self._mesh.error()
+        return BinStatistics(x, y, with_unit(self._data, value), with_unit(self._data, error))
+
+    @property
+    def level(self) -> Any:
+        return with_unit(self._data, _median(self._mesh.level()))
 
 
 class LazyBackgroundEstimate(BackgroundEstimate):
@@ -202,8 +362,18 @@ def estimate_background(
     statistic: str = "meanclip",
     style: str = "akima",
     order: int | None = None,
-    sigma: float = 3.0,
+    sigma: float | tuple[float, float] = 3.0,
     rounds: int | None = 3,
+    centre: str | None = None,
+    scatter: str | None = None,
+    estimator: str | None = None,
+    rms_estimator: str | None = None,
+    edge_method: str | None = None,
+    exclude_percentile: float | None = None,
+    filter_size: int | tuple[int, int] | None = None,
+    filter_threshold: float | None = None,
+    coverage_mask: Any = None,
+    fill_value: float = 0.0,
     mask_sources: bool | Mapping[str, Any] | SourceOptions = False,
     num_threads: int = 0,
 ) -> BackgroundEstimate:
@@ -223,14 +393,50 @@ def estimate_background(
     bin_size : int or (int, int), optional
         Largest size of the bins in pixels, or their height and width. Bins are spread evenly.
     statistic : str, optional
-        Statistic of a bin: "mean", "median" or "meanclip".
+        Statistic of a bin: "mean", "median" or "meanclip"; the first two are not clipped. `estimator` takes its place.
     style : str, optional
         Interpolation between bins: "akima", "natural", "cubic", "linear", "constant", or a name of `Interpolate.Style`.
         A simpler style is used if there are too few bins.
     order : int, optional
         Fit a Chebyshev series of this order to the bins, weighted by their errors, instead of interpolating.
     sigma, rounds : optional
-        Half-width of the clipping window, and number of clipping rounds; see `clipped_stats`.
+        Half-width of the clipping window, and number of clipping rounds; see `clipped_stats`. With an `estimator`,
+        `sigma` can be two widths, below and above the centre, and 0 rounds mean no clipping.
+    centre, scatter : str, optional
+        Centre ("median" or "mean") and scatter ("std" or "mad") of all clipping rounds. If one is given, each round
+        clips what the last one has left, as astropy's ``SigmaClip`` does, by default about the median by the standard
+        deviation. By default, clipping is that of `clipped_stats`.
+    estimator : str, optional
+        Estimator of the level of a bin, from the pixels that clipping leaves; with their mean, median and standard
+        deviation (divisor n):
+
+        - "mean": their mean;
+        - "median": their median;
+        - "sextractor": 2.5 median - 1.5 mean, or the median if the two differ by more than 0.3 standard deviations
+          (Bertin & Arnouts 1996, A&AS 117, 393);
+        - "mmm": 3 median - 2 mean (Stetson 1987, PASP 99, 191; Da Costa 1992, ASPC 23, 90);
+        - "biweight": biweight location with c = 6 (Beers, Flynn & Gebhardt 1990, AJ 100, 32).
+
+        The options below use "mean" if none is given.
+    rms_estimator : str, optional
+        Estimator of the scatter of the pixels of a bin: "std", the standard deviation (the default), "mad", 1.4826
+        times the median absolute deviation, or "biweight", the biweight scale with c = 9.
+    edge_method : str, optional
+        How bins cover an image whose size is not a multiple of theirs: "spread", of nearly equal sizes (the default),
+        or "pad", of the full size from the first pixel on, the last ones smaller.
+    exclude_percentile : float, optional
+        Bins of which more than this percentage of pixels is masked, not finite, clipped or, for "pad", beyond the
+        image, are replaced by the mean of the ten nearest other bins, weighted by the inverse of their distance; so are
+        bins without a good pixel, always. Their errors are NaN. 100 by default: no other bins.
+    filter_size : int or (int, int), optional
+        Size of the window of a median filter of the bins, or its height and width, in bins; odd. It is cut at the
+        edges.
+    filter_threshold : float, optional
+        Filter only bins whose level is above this.
+    coverage_mask : array-like of bool, optional
+        True for pixels without data. They do not count, and have the value `fill_value` in all images of the result.
+    fill_value : float, optional
+        Value of the pixels of `coverage_mask`.
     mask_sources : bool, mapping or SourceOptions, optional
         Find stars and galaxies, and leave them out: True, or options of `evensky.mask_sources`, such as
         ``{"threshold": 3}``. It needs ``pip install "evensky[sources]"``.
@@ -240,14 +446,18 @@ def estimate_background(
     Returns
     -------
     BackgroundEstimate
-        ``image``, ``rms_image``, ``subtracted``, ``stats``, ``level``, ``plot()``.
+        ``image``, ``rms_image``, ``subtracted``, ``stats``, ``level``, ``plot()``; and with the names of photutils
+        ``background_rms``, ``background_mesh``, ``background_rms_mesh``, ``background_median``,
+        ``background_rms_median``.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        For an image without pixels or of an unsuitable type, for bins of size 0, or for an unknown statistic or style.
+        For an image without pixels or of an unsuitable type, for bins of size 0, for an unknown statistic, style or
+        estimator, or for options that do not go together.
     evensky.errors.RuntimeError
-        If the bins determine fewer terms than `order` needs; raised when the image is evaluated.
+        If `exclude_percentile` excludes all bins; or if the bins determine fewer terms than `order` needs, which is
+        raised when the image is evaluated.
 
     Examples
     --------
@@ -258,13 +468,27 @@ def estimate_background(
     True
     """
     data = read_data(data)
+    mesh: dict[str, Any] = {
+        "centre": centre,
+        "scatter": scatter,
+        "estimator": estimator,
+        "rms_estimator": rms_estimator,
+        "edge_method": edge_method,
+        "exclude_percentile": exclude_percentile,
+        "filter_size": filter_size,
+        "filter_threshold": filter_threshold,
+    }
     if (array := lazy_array(data)) is not None:
         if source_options(mask_sources) is not None:
             raise InvalidParameterError(
                 "mask_sources: sources are found in whole images, and the data are a dask array; compute it first, or "
                 "give a mask of the sources"
             )
+        _refuse_mesh(
+            {**mesh, "coverage_mask": coverage_mask, "sigma": sigma if isinstance(sigma, tuple | list) else None}
+        )
         lazy = LazyImage(array, mask, bad_planes, variance, weights)
+        assert not isinstance(sigma, tuple)  # it was refused
         control = _control(lazy.image.shape, bin_size, statistic, style, clipping_control(0, sigma, rounds), order)
         return LazyBackgroundEstimate(data, lazy, control, order, num_threads)
     planes, bits = select_planes(data, mask, bad_planes, variance=variance)
@@ -274,6 +498,10 @@ def estimate_background(
         if not good.any():
             raise InvalidParameterError("weights: no value is positive and finite, so no pixel would count")
         reject_pixels(planes, ~good)
+        bits |= planes.reject
+    coverage = None if coverage_mask is None else _coverage(coverage_mask, planes, fill_value)
+    if coverage is not None:
+        reject_pixels(planes, coverage.outside)
         bits |= planes.reject
     sources = None
     if (wanted := source_options(mask_sources)) is not None:
@@ -288,6 +516,7 @@ def estimate_background(
                 order=order,
                 sigma=sigma,
                 rounds=rounds,
+                **mesh,
                 num_threads=num_threads,
             )
             return again.image, again.rms_image
@@ -297,11 +526,67 @@ def estimate_background(
         bits |= planes.reject
         for note in sources.notes:
             warnings.warn(note, stacklevel=2)
-    statistics = clipping_control(bits, sigma, rounds)
-    control = _control(planes.image.shape, bin_size, statistic, style, statistics, order)
-    estimate = BackgroundEstimate(data, planes, control, order, num_threads)
+    size_y, size_x = _pair(bin_size)
+    chosen: dict[str, Any] = {name: value for name, value in mesh.items() if value is not None}
+    if not chosen and isinstance(sigma, tuple | list):
+        chosen = {"sigma": sigma}
+    if chosen and statistic != "meanclip":
+        name = next(iter(chosen))
+        raise InvalidParameterError(
+            f"statistic is {shown(statistic)} and {name} is given, which needs an estimator of clipped pixels; use "
+            'estimator="mean" or "median", with rounds=0 for no clipping, in place of statistic'
+        )
+    # The control of a mesh, which clips by itself, is for its interpolation alone.
+    clipping = StatisticsControl() if chosen or isinstance(sigma, tuple) else clipping_control(bits, sigma, rounds)
+    control = _control(planes.image.shape, bin_size, statistic, style, clipping, order)
+    if not chosen:
+        estimate = BackgroundEstimate(data, planes, control, order, num_threads, coverage)
+        estimate.sources = sources
+        return estimate
+    if order is not None and edge_method == "pad":
+        raise InvalidParameterError(
+            f"order is {order} and edge_method is 'pad'; a series is fitted to bins that are spread evenly, so use "
+            "edge_method='spread'"
+        )
+    if filter_threshold is not None and filter_size is None:
+        raise InvalidParameterError(
+            f"filter_threshold is {shown(filter_threshold)} without a filter_size; give one, such as filter_size=3"
+        )
+    options = MeshOptions(
+        size_y,
+        size_x,
+        estimator or "mean",
+        rms_estimator or "std",
+        edge_method or "spread",
+        sigma,
+        rounds,
+        centre,
+        scatter,
+    )
+    steps = _MeshSteps(
+        _pair(1 if filter_size is None else filter_size, "filter_size"),
+        None if filter_threshold is None else real_number(filter_threshold, "filter_threshold"),
+        100.0 if exclude_percentile is None else real_number(exclude_percentile, "exclude_percentile"),
+    )
+    estimate = _MeshEstimate(data, planes, bits, control, options, steps, order, num_threads, coverage)
     estimate.sources = sources
     return estimate
+
+
+def _coverage(coverage_mask: Any, planes: Planes, fill_value: float) -> _Coverage:
+    """Return the pixels outside the coverage; masked values of the coverage mask are outside."""
+    values = values_of(coverage_mask, planes, "coverage_mask")
+    return _Coverage(np.isnan(values) | (values != 0), real_number(fill_value, "fill_value"))
+
+
+def _refuse_mesh(options: Mapping[str, Any]) -> None:
+    """Raise an error if an option is given that a dask array cannot have."""
+    for name, value in options.items():
+        if value is not None:
+            raise InvalidParameterError(
+                f"{name} is {shown(value)}, and the data are a dask array, whose bins have a statistic, are not "
+                f"filtered and are not excluded; compute the array first, or leave out {name}"
+            )
 
 
 def _control(
@@ -329,11 +614,15 @@ def style_of(style: str) -> Any:
     return stringToInterpStyle(_STYLES.get(name, name.upper())) if isinstance(name, str) else interp_style(name)
 
 
-def _pair(bin_size: Any) -> tuple[int, int]:
-    pair = bin_size if isinstance(bin_size, tuple | list) else (bin_size, bin_size)
+def _pair(size: Any, name: str = "bin_size") -> tuple[int, int]:
+    """Return a height and a width, which may be given as one number."""
+    pair = size if isinstance(size, tuple | list) else (size, size)
     if len(pair) != 2:
-        raise InvalidParameterError(f"bin_size is {shown(bin_size)}; it must be one number, or height and width")
-    size_y, size_x = (whole_number(value, "bin_size") for value in pair)
+        raise InvalidParameterError(f"{name} is {shown(size)}; it must be one number, or height and width")
+    size_y, size_x = (whole_number(value, name) for value in pair)
     if min(size_y, size_x) < 1:
-        raise InvalidParameterError(f"bin_size is {shown(bin_size)}; bins have at least 1 pixel")
+        what = "bins have at least 1 pixel" if name == "bin_size" else "windows have at least 1 bin"
+        raise InvalidParameterError(f"{name} is {shown(size)}; {what}")
+    if name == "filter_size" and not (size_y % 2 and size_x % 2):
+        raise InvalidParameterError(f"filter_size is {shown(size)}; it must be odd")
     return size_y, size_x

@@ -136,18 +136,21 @@ def writable_table(table: Any) -> Any:
     -------
     astropy.table.Table
     """
-    table = table.copy()
+    from astropy.table import Column, MaskedColumn, Table
+
+    made = Table()
     for name in table.colnames:
-        column = table[name]
+        column = table[name].copy()
         if column.dtype.kind == "U":
             texts = [None if text is None else cell_text(text) for text in column.tolist()]
-            made = column.copy().astype(f"U{max((len(text) for text in texts if text), default=1)}")
+            column = column.astype(f"U{max((len(text) for text in texts if text), default=1)}")
             for row, text in enumerate(texts):
                 if text is not None:
-                    made[row] = text
-            table.replace_column(name, made)
-    table.meta = _plain_values(dict(table.meta))
-    return table
+                    column[row] = text
+        # Masked columns take several times as long to write, cell by cell.
+        made.add_column(Column(column) if type(column) is MaskedColumn and not column.mask.any() else column)
+    made.meta = _plain_values(dict(table.meta))
+    return made
 
 
 def column_unit(text: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["added", "encoded"]
+__all__ = ["added", "added_words", "encoded"]
 
 from collections.abc import Iterable
 
@@ -20,6 +20,18 @@ def added(pieces: Iterable[bytes | memoryview], total: int = 0) -> int:
         total += int(np.frombuffer(piece[:whole], ">u4").sum(dtype=np.uint64)) if whole else 0
         if whole < len(piece):
             total += int.from_bytes(bytes(piece[whole:]).ljust(4, b"\0"), "big")
+    return _folded(total)
+
+
+def added_words(pieces: Iterable[np.ndarray], total: int = 0) -> int:
+    """Add words, arrays of uint32 in native byte order, to a checksum."""
+    for words in pieces:
+        total += int(words.sum(dtype=np.uint64))
+    return _folded(total)
+
+
+def _folded(total: int) -> int:
+    """Return a sum in ones' complement with 32 bits."""
     while total >> 32:
         total = (total & _ALL_BITS) + (total >> 32)
     return total

@@ -27,7 +27,7 @@ from ..errors import FitsError, InvalidParameterError
 from .atomic import Permit, atomic_path
 from .budgets import LARGEST_NUMBER
 from .cards import BLOCK, data_size, header_bytes, keyword_of, new_cards, read_cards, whole_number, with_value
-from .checksums import added, encoded
+from .checksums import added, added_words, encoded
 from .digests import FileState, HashedFile
 from .tile_times import clear_tile_times
 from .unpacking import content
@@ -82,13 +82,13 @@ class _Hdu:
 
     @property
     def is_compressed(self) -> bool:
-        return _has(self.cards, rb"ZIMAGE  = +T")
+        return _has(self.cards, b"ZIMAGE  =", rb" +T")
 
     @property
     def is_image(self) -> bool:
         if self.cards[0].startswith(b"SIMPLE"):
-            return not _has(self.cards, rb"GROUPS  = +T")
-        return self.is_compressed or _has(self.cards[:1], rb"XTENSION= *'(IMAGE|IUEIMAGE) *'")
+            return not _has(self.cards, b"GROUPS  =", rb" +T")
+        return self.is_compressed or _has(self.cards[:1], b"XTENSION=", rb" *'(IMAGE|IUEIMAGE) *'")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -107,8 +107,9 @@ class _Hdu:
         )
 
 
-def _has(cards: Iterable[bytes], pattern: bytes) -> bool:
-    return any(re.match(pattern, card) for card in cards)
+def _has(cards: Iterable[bytes], start: bytes, pattern: bytes) -> bool:
+    """Return whether a card begins with a keyword, and the pattern follows."""
+    return any(card.startswith(start) and re.match(pattern, card[len(start) :]) for card in cards)
 
 
 def rewrite(
@@ -310,7 +311,7 @@ def _write_changed(out: Any, hdu: _Hdu, plane: NewPlane, compress: bool, folder:
             _write_hdu(out, _with_provenance(cards, plane), lambda: itertools.chain((rows,), _pieces(heap)))
     else:
         cards = _new_image(hdu.cards, "", bitpix)
-        _write_hdu(out, _with_provenance(cards, plane), lambda: _bands(plane.array))
+        _write_hdu(out, _with_provenance(cards, plane), lambda: _bands(plane.array), lambda: _sum_of(plane.array))
 
 
 def write_compressed(out: Any, cards: Sequence[bytes], array: Any, folder: Path) -> None:
@@ -349,6 +350,18 @@ def _bands(array: Any) -> Iterator[memoryview]:
         band = piece[: part.stop - part.start]
         band[...] = rows[part]
         yield band.reshape(-1).view(np.uint8).data
+
+
+def _sum_of(array: Any) -> int:
+    """Return the checksum of an image of float32 or float64 from its pixels as they are in memory.
+
+    Its words in the file have the values of those in memory, and the order of words does not matter.
+    """
+    rows = array.reshape(-1, array.shape[-1]) if array.ndim != 2 else array
+    native = rows.dtype.newbyteorder("=")
+    height, width = rows.shape
+    bands = row_bands(height, width, _PIECE // native.itemsize)
+    return added_words(np.ascontiguousarray(rows[part], native).reshape(-1).view(np.uint32) for part in bands)
 
 
 def _new_image(cards: Iterable[bytes], prefix: str, bitpix: int) -> list[bytes]:
@@ -390,10 +403,15 @@ def _with_provenance(cards: Sequence[bytes], plane: NewPlane) -> list[bytes]:
     return edited
 
 
-def _write_hdu(out: Any, cards: Sequence[bytes], pieces: Callable[[], Iterator[bytes | memoryview]]) -> None:
-    """Write an HDU; compute the sums anew that its header has."""
+def _write_hdu(
+    out: Any,
+    cards: Sequence[bytes],
+    pieces: Callable[[], Iterator[bytes | memoryview]],
+    datasum: Callable[[], int] | None = None,
+) -> None:
+    """Write an HDU; compute the sums anew that its header has, by `datasum` if it is quicker than from the pieces."""
     if any(keyword_of(card) in ("CHECKSUM", "DATASUM") for card in cards):
-        cards = with_sums(cards, added(pieces()))
+        cards = with_sums(cards, added(pieces()) if datasum is None else datasum())
     out.write(header_bytes(cards))
     size = 0
     for piece in pieces():

@@ -123,6 +123,10 @@ class BackgroundMI:
         self._adopt(core, as_used)
         return self
 
+    def set_as_used(self, used: _core.AsUsed) -> None:
+        """Store the styles of an image of these bins that was evaluated elsewhere."""
+        self._as_used, self._first_used = used, self._first_used or used
+
     def getStatsImage(self) -> MaskedImageF:
         """Return the statistics image, shape ``(ny, nx)``: the values of the bins, with their errors.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 __all__ = ["write_report"]
 
+import logging
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -47,6 +49,9 @@ from .verdict import (
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from jinja2.bccache import Bucket
+
+log = logging.getLogger("evensky")
 
 # Number of findings that are listed at the head of the page, and of exposures that are named for each of them.
 _MOST_FINDINGS, _MOST_LABELS = 20, 12
@@ -466,16 +471,40 @@ def write_report(run: MatchRun, path: str | Path, permit: Permit | None = None) 
 
 @cache
 def _template() -> Template:
-    """Return the template of the page, which takes longer to compile than to fill in."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    """Return the template of the page, which takes longer to compile than to fill in.
+
+    Its compiled form is kept beside those of the modules of Python, under the same conditions.
+    """
+    import jinja2
+    from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
     from markupsafe import Markup
+
+    class Compiled(FileSystemBytecodeCache):
+        """Compiled templates in files; one that cannot be read is made again, and one that cannot be written is not."""
+
+        def load_bytecode(self, bucket: Bucket) -> None:
+            try:
+                super().load_bytecode(bucket)
+            except Exception as error:  # whatever is in the file, the template is there
+                log.debug("The compiled template cannot be read: %s", reason_of(error))
+                bucket.reset()
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            try:
+                super().dump_bytecode(bucket)
+            except OSError as error:  # as in an installation that cannot be changed
+                log.debug("The compiled template cannot be kept: %s", reason_of(error))
 
     def plain(value: Any) -> Any:
         """Return what is put into the page; texts from outside on one line, with escapes for what cannot be seen."""
         return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
+    kept = Path(__file__).parent / "__pycache__"
+    keeps = not sys.dont_write_bytecode and kept.is_dir()
     environment = Environment(
         loader=PackageLoader("evensky.report", ""),
+        # The key tells of the template's text and of the version of Python, not of that of jinja2.
+        bytecode_cache=Compiled(str(kept), f"jinja2-{jinja2.__version__}-%s.cache") if keeps else None,
         autoescape=True,
         undefined=StrictUndefined,
         finalize=plain,

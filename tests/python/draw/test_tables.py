@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from astropy.nddata import CCDData
+from astropy.table import Column, MaskedColumn, Table
 
 import evensky
-from evensky.draw.tables import table_text
+from evensky.draw.tables import table_text, writable_table
 from evensky.errors import InvalidParameterError
 from evensky.math import makeStatistics
 from evensky.simulate import make_exposures
@@ -88,3 +91,24 @@ def test_tables_of_text_are_aligned() -> None:
     text = table_text(("name", "level"), [("a", "-10"), ("longer", "5")], [1])
     assert text == "name    level\na         -10\nlonger      5"
     assert table_text(("name", "level"), []) == "name  level"
+
+
+def test_columns_without_missing_values_are_written_as_plain_ones_with_the_same_bytes() -> None:
+    table = Table(masked=True)
+    table["name"] = MaskedColumn(["a, b", 'c"d', "e"], mask=[False] * 3, description="a name")
+    table["level"] = MaskedColumn([1.5, np.nan, -np.inf], mask=[False] * 3, unit="adu", description="a level")
+    table["bins"] = MaskedColumn([1, -1, 3], mask=[False, True, False])
+    table["flags"] = MaskedColumn(["", "x", "y"], mask=[True, False, False])
+    table.meta.update(reference="a", notes=["one"])
+
+    def written(one: Table) -> str:
+        text = io.StringIO()
+        one.write(text, format="ascii.ecsv")
+        return text.getvalue()
+
+    made = writable_table(table)
+    assert written(made) == written(table)
+    kinds = {name: type(made[name]) for name in made.colnames}
+    assert kinds == {"name": Column, "level": Column, "bins": MaskedColumn, "flags": MaskedColumn}
+    assert all(type(table[name]) is MaskedColumn for name in table.colnames)
+    assert writable_table(Table(masked=True)).colnames == []

@@ -417,3 +417,15 @@ def test_holes_stay_holes(tmp_path: Path) -> None:
     with fits.open(target) as hdus:
         assert np.count_nonzero(hdus["CUBE"].data) == 1
         np.testing.assert_array_equal(hdus["E"].data, _sky())
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", ">f4", ">f8"])
+@pytest.mark.parametrize("shape", [(3, 5), (1300, 701)])  # the larger one is summed up in several pieces
+def test_checksums_are_those_of_the_bytes_in_the_file(dtype: str, shape: tuple[int, int], tmp_path: Path) -> None:
+    pixels = np.random.default_rng(7).normal(0, 1e3, shape).astype(dtype)
+    pixels[1, 2], pixels[2, 0] = np.nan, -np.inf
+    fits.PrimaryHDU(np.zeros(shape, "f4")).writeto(tmp_path / "a.fits", checksum=True)
+    rewrite(tmp_path / "a.fits", tmp_path / "b.fits", {0: NewPlane(pixels)})
+    with fits.open(tmp_path / "b.fits", checksum=True) as hdus:  # a wrong sum would be a warning, and so an error
+        assert np.array_equal(hdus[0].data, pixels, equal_nan=True)
+        assert hdus[0].header["DATASUM"] == str(hdus[0]._calculate_datasum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from astropy.table import Table
 import evensky
 from evensky.combining.target_grid import TargetGrid
 from evensky.io.coadd_file import Stamp
+from evensky.report import page as page_module
 from evensky.report import write_report
 from evensky.runs.combine_record import CombineRecord
 from evensky.runs.combine_result import CombineRun
@@ -392,3 +394,41 @@ def test_the_caption_of_the_coadds_counts_exposures(tmp_path: Path, number: int)
     assert ("One exposure; a pixel" in text) == (number == 1)
     assert ("Mean of the 2 exposures, without weights" in text) == (number == 2)
     assert ("Hatched: no good pixel, or no other exposure." in text) == (number == 2)
+
+
+def test_the_compiled_template_is_kept_if_python_keeps_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, kept = make_run(), tmp_path / "package" / "__pycache__"
+    monkeypatch.setattr(page_module, "__file__", str(tmp_path / "package" / "page.py"))
+
+    def made() -> tuple[str, list[Path]]:
+        page_module._template.cache_clear()
+        return write_report(run, tmp_path / "report.html").read_text(), sorted(kept.glob("*"))
+
+    try:
+        monkeypatch.setattr(sys, "dont_write_bytecode", False)
+        expected, files = made()
+        assert files == []  # no folder for modules, as where they cannot be kept
+        kept.mkdir(parents=True)
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        assert made() == (expected, [])
+        monkeypatch.setattr(sys, "dont_write_bytecode", False)
+        text, files = made()
+        assert text == expected
+        assert [file.suffix for file in files] == [".cache"]
+        compiled = files[0].read_bytes()
+        with monkeypatch.context() as within:
+            within.setattr("jinja2.Environment.compile", None)  # which is not called
+            assert made() == (expected, files)
+        for broken in (b"", compiled[:9], compiled[: len(compiled) // 2], b"j2 something else", b"\0" * 999):
+            files[0].write_bytes(broken)
+            assert made() == (expected, files)
+            assert files[0].read_bytes() == compiled
+        files[0].unlink()
+        monkeypatch.setattr("tempfile.NamedTemporaryFile", _no_space)
+        assert made() == (expected, [])
+    finally:
+        page_module._template.cache_clear()
+
+
+def _no_space(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")

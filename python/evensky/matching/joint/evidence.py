@@ -24,6 +24,7 @@ from __future__ import annotations
 
 __all__ = [
     "LARGEST_GAIN",
+    "ORDERS_ABOVE",
     "Choice",
     "Fit",
     "Score",
@@ -33,6 +34,8 @@ __all__ = [
     "option_sets",
     "plausible_sizes",
     "series_gains",
+    "series_order",
+    "within_noise",
 ]
 
 import itertools
@@ -71,8 +74,8 @@ _GAIN_PRICE = 15.0
 _PEAK = 6.0
 # Ratio of variances up to which coefficients are known about as well as each other.
 _ALIKE = 10.0
-# Orders above that of the chosen series that are considered in its error.
-_ORDERS_ABOVE = 2
+ORDERS_ABOVE = 2
+"""Orders above that of the chosen series that count in its error, and that are compared first in a large set."""
 
 
 @dataclass(frozen=True)
@@ -342,8 +345,7 @@ def choose(
         if too_many(candidate.terms) or least(candidate.terms) > criteria[best]:
             continue
         # A spline with as many terms as a model that leaves no more than noise can only follow that noise.
-        freedom = max(bins - fits[best].rank, 1)
-        if candidate.terms >= fits[best].rank and left(fits[best]) <= freedom + _WITHIN_NOISE * np.sqrt(2.0 * freedom):
+        if candidate.terms >= fits[best].rank and within_noise(left(fits[best]), bins - fits[best].rank):
             continue
         # A spline takes the place of drifting rows and columns.
         fits += make().fits(tuple(extra for extra in sets[0] if not extra.nodes))
@@ -357,6 +359,12 @@ def choose(
     best = ranked[0]
     scores = [Score(fits[k].candidate, bic[k] - bic[best], refused[k]) for k in ranked]
     return Choice(fits[best], scale, scores, bic[best] - (squares + now) / scale**2)
+
+
+def within_noise(squares: float, freedom: int) -> bool:
+    """Return whether a sum of squared residuals, in units of their errors, is no more than that of noise."""
+    freedom = max(freedom, 1)
+    return bool(squares <= freedom + _WITHIN_NOISE * np.sqrt(2.0 * freedom))
 
 
 def _doubt(candidate: Candidate, sets: Sequence[tuple[Extra, ...]]) -> float:
@@ -467,7 +475,7 @@ def choices_of(
     # A spline is wrong beyond the bins as far as the series of the lowest orders are unknown there. A model without a
     # smooth part may be wrong by as much as its level is uncertain.
     order_of_chosen = max(chosen.order, 0) if chosen.nodes is None else 0
-    most = min(order_of_chosen + _ORDERS_ABOVE, selection.design.order, len(sizes) - 1)
+    most = min(order_of_chosen + ORDERS_ABOVE, selection.design.order, len(sizes) - 1)
     further = selection.places(chosen.extras)
     smooth = np.arange(terms_of_order(most))
     gram, right = selection.gram[np.ix_(smooth, smooth)], selection.right[smooth]
@@ -547,3 +555,32 @@ def series_gains(
     price = np.cumsum(np.repeat(penalties, [before.size, chosen.size - before.size]) * kept)
     ends = [before.size + further.size + terms_of_order(order) for order in orders]
     return [float(price[end - 1] - gained[end - 1] / scale**2) if end else 0.0 for end in ends]
+
+
+def series_order(terms: np.ndarray, values: np.ndarray, weights: np.ndarray) -> int:
+    """Return the order of the series that bins support by themselves.
+
+    Parameters
+    ----------
+    terms : ndarray, shape (n, terms)
+        Terms of a series in the bins; those of lower orders come first.
+    values, weights : ndarray, shape (n,)
+        Values of the bins, and their inverse variances; 0 for bins that do not count.
+
+    Returns
+    -------
+    int
+        The order with the lowest Bayesian information criterion among those that have a term for two bins at most.
+    """
+    bins = int((weights > 0).sum())
+    orders = [order for order in range(terms.shape[1]) if terms_of_order(order) <= terms.shape[1]]
+    orders = [order for order in orders if terms_of_order(order) <= max(_TERMS_PER_BIN * bins, 1)]
+    some = terms[:, : terms_of_order(orders[-1])]
+    weighted = some.T * weights
+    root, kept, norm = _root(weighted @ some)
+    gained = np.cumsum((_forward(root, weighted @ values / norm) * kept) ** 2)
+    rank = np.cumsum(kept)
+    ends = np.array([terms_of_order(order) - 1 for order in orders])
+    left = np.maximum(float((weights * values**2).sum()) - gained[ends], 0.0)
+    scale = max(1.0, float((left / np.maximum(bins - rank[ends], 1)).min()))
+    return orders[int(np.argmin(left / scale + rank[ends] * np.log(max(bins, 1))))]

@@ -104,7 +104,7 @@ class JointFit:
         Levels in the overlaps of the pairs that were compared.
     covariance : CorrectionCovariance or None
         Covariance of all models against each other, in the unit of each exposure's own pixels; None if they have too
-        many terms.
+        many terms; each model has its own covariance all the same.
     """
 
     exposures: list[ExposureFit]

@@ -16,6 +16,7 @@ from .candidates import NONE, Candidate, Extra, drift_extras, smooth_candidates
 from .differences import Coverage, Differences
 from .evidence import (
     LARGEST_GAIN,
+    ORDERS_ABOVE,
     Choice,
     Score,
     Selection,
@@ -24,6 +25,8 @@ from .evidence import (
     option_sets,
     plausible_sizes,
     series_gains,
+    series_order,
+    within_noise,
 )
 from .fits import ExposureFit, JointFit, TermFit
 from .grid import CommonGrid, PixelBox
@@ -35,13 +38,18 @@ from .pixel_map import PixelMap
 from .planes import Plane, level_plane, plane_of, unit_of, with_common_labels
 from .random_numbers import covariance_of
 from .scene import mean_scene
-from .system import Anchor, Equations, grid_of_points
+from .system import UNITS_AROUND, Anchor, Equations, grid_of_points
 from .terms import DEFAULT_TERMS, Term, terms_of
 
 # Largest number of sweeps, which choose candidates and solve for all models; two or three are nearly always enough.
 _SWEEPS = 8
 # The search begins with the best of these orders, the same for all exposures.
 _FIRST_ORDERS = (0, 1, 2, 4)
+# Highest order that the differences of a pair are tried with, and the share of the bins of a unit that a pair must have
+# to say something about its order.
+_PAIR_ORDER, _PAIR_SHARE = 4, 0.25
+# Highest degree whose plausible size is measured; those of higher degrees follow from it.
+_SIZES_FROM = 3
 # Squared residuals beyond this number of standard errors count no more when the first order is chosen.
 _FAR = 4.0
 # The reference must cover this share of the bins of its group, or the level is the mean.
@@ -210,6 +218,9 @@ class _Search:
         self._known_points: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._begin_watch(network.number)
         self._group(preference, fixed, level)
+        # Larger sets than are solved for along with each choice, of exposures of one chip each.
+        self.large = len(self.tied) > UNITS_AROUND + 1 and all(len(images) == 1 for images in network.images)
+        self._pair_orders: list[int] = []
         self.steps = [self._smooth_steps(unit) for unit in range(network.number)]
         self.options = [list(self._options(unit)) for unit in range(network.number)]
         self.required = {term.name for term in terms if term.required}
@@ -348,7 +359,7 @@ class _Search:
         self.scales, self.scores = {}, {}
         self._begin_watch(self.network.number)
         solution, residual = self._begin()
-        if self.free_groups:
+        if self.free_groups and not self.large:
             solution, residual = self._recentred(solution, residual)
         found: list[tuple[np.ndarray, list[Candidate]]] = []
         for _ in range(_SWEEPS):
@@ -505,11 +516,51 @@ class _Search:
             Candidate(0) if u not in self.held and self.groups[u] >= 0 else NONE for u in range(self.network.number)
         ]
         self._look_at_scene(self._solved(plain)[0])
+        if self.large:
+            return self._solved(self._begin_locally())
         found = []
         for order in sorted({min(order, self.order) for order in _FIRST_ORDERS}):
             candidates = self._all_supported(order)
             found.append((self._distances(self._solved(candidates)[1]), candidates))
         return self._solved(self._best(found))
+
+    def _begin_locally(self) -> list[Candidate]:
+        """Find the order that each unit of a large set needs from its own pairs; hold units that need the lowest.
+
+        The difference of two units does not depend on the part that all have in common, and needs the higher one of the
+        orders of both. The lowest order among the pairs of a unit is therefore its own, unless all of its neighbours
+        need more. An order that is the same for all would be too high for most, and a choice for one unit cannot lower
+        it while units that are too far away to be solved along keep theirs: the higher terms would vanish from the held
+        unit outwards, a few units farther with each sweep.
+        """
+        d = self.differences
+        weights = self.network.weights()
+        most = max(0, min(_PAIR_ORDER, self.order))
+        self._pair_orders = []
+        sizes, spreads = np.zeros((2, len(d.pairs)))
+        for at, rows in enumerate(d.rows):
+            some = weights[rows] > 0
+            terms = self.network.design(at, 0, Candidate(most))[some]
+            values = d.value[rows][some]
+            sizes[at], spreads[at] = len(values), float(np.std(values)) if len(values) else 0.0
+            self._pair_orders.append(series_order(terms, values, 1.0 / d.variance[rows][some]))
+        lowest, typical, spread = {}, {}, {}
+        for u in self.tied:
+            pairs = [at for image in self.network.images[u] for at, _ in self.network.pairs_of[image]]
+            enough = min(_PAIR_SHARE * self._number_of_bins(u), max(sizes[at] for at in pairs))
+            orders = [self._pair_orders[at] for at in pairs if sizes[at] >= enough]
+            lowest[u], typical[u] = min(orders), float(np.mean(orders))
+            spread[u] = float(np.median([spreads[at] for at in pairs]))
+        for members in self.free_groups:
+            self.held -= set(members)
+            self.held.add(min(members, key=lambda u: (lowest[u], typical[u], spread[u])))
+        # Models are relative to those that are held.
+        least = [max((lowest[u] for u in members if u in self.held), default=0) for members in self.members]
+        fixed = self._fixed
+        return [
+            NONE if u in fixed or at < 0 else self._supported(u, min(max(lowest[u], least[at]), self.order))
+            for u, at in enumerate(self.groups)
+        ]
 
     def _all_supported(self, order: int) -> list[Candidate]:
         """Return series of one order for all units, of a lower one where bins are few."""
@@ -558,7 +609,9 @@ class _Search:
             if self._touched[unit] < self._looked_at[unit]:
                 continue
             self._looked_at[unit] = self._clock
-            choice = self._choose(equations, solution, unit, float(squares[unit]), residual)
+            choice = self._choose(equations, solution, unit, float(squares[unit]), residual, few=self.large)
+            if self.large and not self._suffices(unit, choice, equations.given[unit]):
+                choice = self._choose(equations, solution, unit, float(squares[unit]), residual)
             if choice.scale > _MISFIT or _drifts(choice.fit.candidate):
                 # One further term may fit only together with another.
                 choice = self._choose(equations, solution, unit, float(squares[unit]), residual, every=True)
@@ -665,9 +718,25 @@ class _Search:
         residual: np.ndarray,
         *,
         every: bool = False,
+        few: bool = False,
     ) -> Choice:
+        """Choose the candidate of a unit.
+
+        Parameters
+        ----------
+        squares : float
+            Sum of the squared residuals of the present model.
+        residual : ndarray
+            Residuals of the rows.
+        every : bool, optional
+            Compare all sets of further terms, and not only those that differ from the present one in one term.
+        few : bool, optional
+            Compare neither splines nor series far above the present one.
+        """
         series, splines = ([NONE], []) if unit in self.held else self.steps[unit]
         now = equations.candidates[unit]
+        if few and now.nodes is None:
+            series, splines = self._low_series(series, now), []
         options = self._promising(unit, now, residual)
         select = partial(self._selection, equations, solution, unit, options=options)
         ladder = select(series)
@@ -681,6 +750,22 @@ class _Search:
             bins=self._good_bins(unit),
             squares=squares,
             now=gained,
+        )
+
+    def _low_series(self, series: Sequence[Candidate], now: Candidate) -> list[Candidate]:
+        """Return the series up to some orders above that of a present model, and at least one."""
+        low = [candidate for candidate in series if candidate.order <= max(now.order, 0) + ORDERS_ABOVE]
+        return low or list(series[:1])
+
+    def _suffices(self, unit: int, choice: Choice, before: Candidate) -> bool:
+        """Return whether splines and higher series than those of a choice could only follow noise."""
+        chosen, freedom = choice.fit.candidate, self._good_bins(unit) - choice.fit.rank
+        series = self.steps[unit][0]
+        low = self._low_series(series, before)
+        if before.nodes is not None or unit in self.held:
+            return True  # all were compared
+        return (chosen.order < low[-1].order or len(low) == len(series)) and within_noise(
+            choice.scale**2 * freedom, freedom
         )
 
     def _good_bins(self, unit: int) -> int:
@@ -730,9 +815,12 @@ class _Search:
         """
         done: set[int] = set()
         skipped = set(self.held)
+        needed = self._needed_by_pairs()
         for unit in sorted(self.tied):
             for other in sorted(equations.neighbours(unit)):
                 if unit >= other or unit in skipped or other in skipped:
+                    continue
+                if needed and not self._share_a_term(equations, unit, other, needed[unit, other]):
                     continue
                 if max(self._touched[unit], self._touched[other]) < self._looked_at_pair.get((unit, other), -1):
                     continue
@@ -757,6 +845,18 @@ class _Search:
                     equations.change(unit, candidate)
                 self._touched[:] = self._clock
                 return
+
+    def _needed_by_pairs(self) -> dict[tuple[int, int], int]:
+        """Return the orders that the differences of neighbours need, in a large set; nothing in another one."""
+        unit = self.network.unit
+        return {
+            (min(unit[pair.first], unit[pair.second]), max(unit[pair.first], unit[pair.second])): order
+            for pair, order in zip(self.differences.pairs, self._pair_orders, strict=False)
+        }
+
+    def _share_a_term(self, equations: Equations, unit: int, other: int, needed: int) -> bool:
+        """Return whether two neighbours both have terms that their difference does not need."""
+        return min(equations.candidates[unit].order, equations.candidates[other].order) > needed
 
     def _simplify_pair(self, equations: Equations, solution: Solution, unit: int, other: int) -> bool:
         now = equations.candidates[unit], equations.candidates[other]
@@ -894,7 +994,7 @@ class _Search:
                 equations,
                 solution,
                 u,
-                [NONE] if u in self.held else self.steps[u][0],
+                [NONE] if u in self.held else self._near_series(u, solution.candidates[u]),
                 options=[(extra,) for extra in solution.candidates[u].extras],
             )
             for u in (self._free if self.order >= 0 else ())
@@ -904,9 +1004,9 @@ class _Search:
         sizes: list[np.ndarray | float] = [max(float(np.sqrt(np.mean(np.square(levels)))), noise)]
         fits = {
             degree: [_series_fit(selection, degree, self.scales.get(u, 1.0)) for u, selection in selections.items()]
-            for degree in range(1, 4)
+            for degree in range(1, _SIZES_FROM + 1)
         }
-        for degree in range(1, 4):
+        for degree in range(1, _SIZES_FROM + 1):
             some = [fit for fit in fits[degree] if fit is not None]
             largest = float(np.max(sizes[-1]))
             sizes.append(plausible_sizes(some, degree, 0.5 * largest if degree > 1 else largest))
@@ -917,6 +1017,14 @@ class _Search:
             if one is not None:
                 found[u] = one
         return found
+
+    def _near_series(self, unit: int, chosen: Candidate) -> list[Candidate]:
+        """Return the series that count in the error of a chosen one; in a small set, all of them."""
+        series = self.steps[unit][0]
+        if not self.large:
+            return series
+        most = max(_SIZES_FROM, max(chosen.order, 0) + ORDERS_ABOVE)
+        return [candidate for candidate in series if candidate.order <= most]
 
     def _result(self, solution: Solution, residual: np.ndarray, sweeps: int) -> JointFit:
         scale = max(1.0, self._reduced(residual, solution.candidates))

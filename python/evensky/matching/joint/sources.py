@@ -315,8 +315,6 @@ def around_masks(masked: np.ndarray) -> np.ndarray:
     ndarray of bool, shape (rows, columns)
         Single pixels, rows, columns, edges and empty areas are no sources.
     """
-    from scipy.ndimage import label
-
     nothing = np.zeros(masked.shape, bool)
     fours = masked[:-1] + masked[1:]
     dense = fours[:, :-1] + fours[:, 1:] >= _FEWEST_MASKED
@@ -330,20 +328,17 @@ def around_masks(masked: np.ndarray) -> np.ndarray:
     lines = found.mean(axis=1) > _LINE, found.mean(axis=0) > _LINE
     found[lines[0]] = False
     found[:, lines[1]] = False
-    labels, number = label(found, np.ones((3, 3)))
-    at = np.nonzero(found)
-    owner = labels[at]
+    at, number, owner = _connected(found)
     extents = []
     for place, size in zip(at, masked.shape, strict=True):
-        low, high = np.full(number + 1, size), np.full(number + 1, -1)
+        low, high = np.full(number, size), np.full(number, -1)
         np.minimum.at(low, owner, place)
         np.maximum.at(high, owner, place)
         extents.append(high - low + 1)
     longest = np.maximum(*extents)
-    filled = np.bincount(owner, minlength=number + 1) / np.maximum(extents[0] * extents[1], 1)
+    filled = np.bincount(owner, minlength=number) / np.maximum(extents[0] * extents[1], 1)
     is_source = (longest <= max(_LONG, _LONGEST * min(masked.shape))) & ((longest <= _LONG) | (filled >= _FILLED))
-    is_source[0] = False
-    found = is_source[labels]
+    found[at] = is_source[owner]
     # A cross and a square make an octagon, which is nearly a disc.
     grown = found.copy()
     grown[1:] |= found[:-1]
@@ -351,6 +346,34 @@ def around_masks(masked: np.ndarray) -> np.ndarray:
     grown[:, 1:] |= found[:, :-1]
     grown[:, :-1] |= found[:, 1:]
     return _around(np.logical_or, grown)
+
+
+def _connected(found: np.ndarray) -> tuple[tuple[np.ndarray, ...], int, np.ndarray]:
+    """Return where squares are, the number of groups that touch at sides or corners, and the group of each square.
+
+    scipy.ndimage.label would return the same; its import takes as long as a pair of large exposures.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    at = np.nonzero(found)
+    numbers = np.empty(found.shape, np.int32)
+    numbers[at] = np.arange(at[0].size, dtype=np.int32)
+    first, second = [], []
+    everything, ahead, behind = slice(None), slice(1, None), slice(None, -1)
+    for here, there in (
+        ((everything, behind), (everything, ahead)),
+        ((behind, everything), (ahead, everything)),
+        ((behind, behind), (ahead, ahead)),
+        ((behind, ahead), (ahead, behind)),
+    ):
+        touch = found[here] & found[there]
+        first.append(numbers[here][touch])
+        second.append(numbers[there][touch])
+    pairs = np.concatenate(first), np.concatenate(second)
+    graph = coo_array((np.ones(pairs[0].size, np.int8), pairs), shape=(at[0].size, at[0].size))
+    number, owner = connected_components(graph, directed=False)
+    return at, int(number), np.asarray(owner)
 
 
 def biased_squares(

@@ -7,7 +7,7 @@ least-squares problem. It does not determine the part that all exposures have in
 
 from __future__ import annotations
 
-__all__ = ["Anchor", "Equations", "Shift"]
+__all__ = ["UNITS_AROUND", "Anchor", "Equations", "Shift"]
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _CELLS = 32
 # Number of partners beyond which the noise of an image is not put into a matrix, of which it would fill a large part.
 _MANY_PARTNERS = 32
 # Largest numbers of terms, and of neighbours, that are solved for along with those of one exposure.
-_TERMS_AROUND, _UNITS_AROUND = 240, 40
+_TERMS_AROUND, UNITS_AROUND = 240, 40
 
 
 @dataclass(frozen=True)
@@ -321,11 +321,11 @@ class Equations:
         found: list[int] = [self.network.number] if self.shared.terms else []
         room = _TERMS_AROUND
         seen, edge = set(units), set(units)
-        while edge and room > 0 and len(found) < _UNITS_AROUND:
+        while edge and room > 0 and len(found) < UNITS_AROUND:
             edge = {other for unit in edge for other in self._neighbours[unit]} - seen
             seen |= edge
             for unit in sorted(edge):
-                if 0 < self.candidates[unit].terms <= room and len(found) < _UNITS_AROUND:
+                if 0 < self.candidates[unit].terms <= room and len(found) < UNITS_AROUND:
                     found.append(unit)
                     room -= self.candidates[unit].terms
         return found

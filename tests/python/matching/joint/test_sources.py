@@ -13,7 +13,14 @@ from evensky.fits.scratch import Scratch
 from evensky.matching.joint.differences import PairBins, measure_pair
 from evensky.matching.joint.grid import CommonGrid
 from evensky.matching.joint.pixels import Pixels
-from evensky.matching.joint.sources import biased_squares, cell_edges, cells_of, clipped_light, source_cells
+from evensky.matching.joint.sources import (
+    around_masks,
+    biased_squares,
+    cell_edges,
+    cells_of,
+    clipped_light,
+    source_cells,
+)
 
 SIDE, NOISE = 512, 10.0
 
@@ -221,3 +228,41 @@ def test_bins_keep_a_tenth_of_their_pixels() -> None:
         return noise, numbers, noise, numbers
 
     assert biased_squares(squares, bins, np.zeros((1, 2)), counts, np.ones((1, 2)), noisy) is None
+
+
+@pytest.mark.parametrize(("seed", "share"), [(1, 0.0005), (2, 0.003), (3, 0.01)])
+def test_masked_sources_are_the_connected_squares_that_scipy_labels(seed: int, share: float) -> None:
+    ndimage = pytest.importorskip("scipy.ndimage")
+    rng = np.random.default_rng(seed)
+    # Discs and trails of many sizes, which touch at sides and at corners.
+    masked = np.zeros((200, 230), np.uint8)
+    for y, x in zip(*np.nonzero(rng.random(masked.shape) < share), strict=True):
+        height, width = rng.choice([1, 2, 3, 5, 30, 80], 2, p=[0.3, 0.2, 0.2, 0.2, 0.06, 0.04])
+        masked[y : y + height, x : x + width] = rng.integers(4, 17)
+    for k in range(60):  # a trail along a diagonal, whose squares touch at corners
+        masked[100 + k, 20 + k] = 16
+    fours = masked[:-1] + masked[1:]
+    dense = np.pad(fours[:, :-1] + fours[:, 1:] >= 9, 1)
+    found = (dense[:-1, :-1] | dense[1:, :-1] | dense[:-1, 1:] | dense[1:, 1:]) & (masked >= 4)
+    lines = found.mean(axis=1) > 0.5, found.mean(axis=0) > 0.5
+    found[lines[0]] = False
+    found[:, lines[1]] = False
+    labels, _ = ndimage.label(found, np.ones((3, 3)))
+    expected = np.zeros(masked.shape, bool)
+    for number, place in enumerate(ndimage.find_objects(labels), 1):
+        group = labels[place] == number
+        longest = max(group.shape)
+        if longest <= 0.25 * 200 and (longest <= 8 or group.mean() >= 0.15):
+            expected[place] |= group
+    cross = ndimage.binary_dilation(expected)
+    disc = ndimage.binary_dilation(cross, np.ones((3, 3)))
+    assert expected.any()
+    assert (found & ~expected).any()
+    assert np.array_equal(around_masks(masked), disc)
+
+
+def test_no_masked_source_without_squares() -> None:
+    assert not around_masks(np.zeros((5, 6), np.uint8)).any()
+    line = np.zeros((40, 40), np.uint8)
+    line[10:12] = 16  # rows of bad pixels alone
+    assert not around_masks(line).any()

@@ -1,0 +1,168 @@
+#pragma once
+
+/// @file
+/// Sky level and its scatter in a mesh of boxes, with the estimators of photometry packages, and images of both.
+///
+/// **Good pixels.** A pixel is good if it has no bit of `bad` (`mask & bad == 0`) and is finite as a float32. Variances
+/// have no effect. Whole numbers are used as they are: their median is one of them, or the mean of two.
+///
+/// **NaN and empty boxes.** Level, error and scatter of a box without a good pixel are NaN until fill() replaces them.
+///
+/// **Threads.** Several threads may read a mesh at once as long as none changes it. Results are bit-identical for any
+/// number of threads and every instruction set.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "evensky/background.hpp"
+#include "evensky/box.hpp"
+#include "evensky/combine.hpp"
+#include "evensky/export.hpp"
+#include "evensky/interpolate.hpp"
+#include "evensky/stored.hpp"
+#include "evensky/view.hpp"
+
+namespace evensky {
+
+/// Estimator of the sky level of a box, from the pixels that clipping leaves. Its error is that for normally
+/// distributed pixels with their standard deviation s; n is their number.
+enum class LevelEstimator : int {
+    MEAN = 0,        ///< mean; error s / sqrt(n)
+    MEDIAN = 1,      ///< median; error sqrt(pi/2) s / sqrt(n)
+    SEXTRACTOR = 2,  ///< 2.5 median - 1.5 mean, or the median if |mean - median| > 0.3 s (Bertin & Arnouts 1996, A&AS
+                     ///< 117, 393)
+    MMM = 3,         ///< 3 median - 2 mean (Stetson 1987, PASP 99, 191; Da Costa 1992, ASPC 23, 90)
+    BIWEIGHT = 4     ///< biweight location with c = 6 (Beers, Flynn & Gebhardt 1990, AJ 100, 32), about the median; its
+                     ///< error comes from the biweight midvariance with c = 6, without assuming a distribution
+};
+
+/// Estimator of the scatter of the pixels of a box, from the pixels that clipping leaves.
+enum class ScatterEstimator : int {
+    STDEV = 0,    ///< standard deviation of the n pixels, with divisor n
+    MAD = 1,      ///< 1.4826 times the median of their distances from their median
+    BIWEIGHT = 2  ///< biweight scale with c = 9 (Beers, Flynn & Gebhardt 1990), about the median
+};
+
+/// How boxes cover an image whose size is not a multiple of theirs.
+enum class EdgeMethod : int {
+    SPREAD = 0,  ///< as many boxes as are needed, of sizes that differ by one pixel at most
+    PAD = 1      ///< boxes of the full size from the first pixel on; the last ones have fewer pixels, and those that
+                 ///< they lack count as masked
+};
+
+/// Return the estimator with a given name, such as "SEXTRACTOR". @throws NotFoundError if the name is unknown
+[[nodiscard]] EVENSKY_EXPORT LevelEstimator stringToLevelEstimator(std::string const& estimator);
+/// Return the estimator with a given name, such as "MAD". @throws NotFoundError if the name is unknown
+[[nodiscard]] EVENSKY_EXPORT ScatterEstimator stringToScatterEstimator(std::string const& estimator);
+/// Return the method with a given name, such as "PAD". @throws NotFoundError if the name is unknown
+[[nodiscard]] EVENSKY_EXPORT EdgeMethod stringToEdgeMethod(std::string const& method);
+
+/// Options of the measurement of a mesh.
+///
+/// Clipping: if centre and scatter are NONE, the first round uses the median and the quartiles, and later ones the mean
+/// and the standard deviation of the last round; each looks at all good pixels, as MEANCLIP does. Otherwise each round
+/// looks at the pixels that the last one has left, NONE for one of the two means MEDIAN or STDEV, and in the end all
+/// good pixels within the last window are used, as astropy's SigmaClip does.
+struct MeshOptions {
+    std::int64_t width = 128;                                 ///< width of a box in pixels
+    std::int64_t height = 128;                                ///< height of a box in pixels
+    EdgeMethod edge = EdgeMethod::SPREAD;                     ///< how boxes cover the image
+    LevelEstimator estimator = LevelEstimator::MEAN;          ///< estimator of the level
+    ScatterEstimator rmsEstimator = ScatterEstimator::STDEV;  ///< estimator of the scatter
+    double sigmaLow = 3.0;                                    ///< width of the window below its centre, in units of the
+                                                              ///< scatter
+    double sigmaHigh = 3.0;                   ///< width of the window above its centre; infinity for none
+    int rounds = 3;                           ///< largest number of rounds of clipping; 0 for no clipping
+    ClipCentre centre = ClipCentre::NONE;     ///< centre of the window
+    ClipScatter scatter = ClipScatter::NONE;  ///< unit of its width
+    MaskPixel bad = 0;                        ///< bits of the mask that reject a pixel
+};
+
+/// Mesh of boxes with a sky level, its error and the scatter of the pixels.
+class EVENSKY_EXPORT BackgroundMesh {
+public:
+    /// Measure an image, box by box.
+    /// @param image    planes as they are stored, of any type, byte order and strides; uint64 is rounded to float64
+    /// @param x0, y0   pixel origin of the image in parent coordinates
+    /// @param options  see MeshOptions
+    /// @param num_threads  number of threads; 0 for the process-wide default
+    /// @throws InvalidParameterError if the image has no pixels or no memory, a size, sigma or number of rounds is not
+    ///         allowed, an enumerator is unknown, or the mask is not of int32
+    /// @throws LengthError if a box would have 2^31 pixels or more
+    BackgroundMesh(StoredImage const& image, std::int64_t x0, std::int64_t y0, MeshOptions const& options,
+                   int num_threads = 0);
+    /// Measure an image. The other parameters and exceptions are those of the constructor above.
+    template <typename T>
+    BackgroundMesh(MaskedImageView<T const> const& image, std::int64_t x0, std::int64_t y0, MeshOptions const& options,
+                   int num_threads = 0)
+            : BackgroundMesh(StoredImage(image), x0, y0, options, num_threads) {}
+
+    /// Replace the boxes in which more than a percentage of the pixels is masked, not finite or clipped, and those
+    /// without a good pixel, by the mean of the ten nearest other boxes, weighted by the inverse of their distance in
+    /// boxes; further boxes at the distance of the tenth count, too. The error of a replaced box is NaN.
+    /// @param exclude_percentile  0 to 100; 100 replaces only the boxes without a good pixel
+    /// @return the number of boxes that were replaced; 0 if no box has a good pixel
+    /// @throws InvalidParameterError if `exclude_percentile` is not in 0 .. 100
+    /// @throws RuntimeError if boxes have good pixels, but all are excluded
+    std::int64_t fill(double exclude_percentile, int num_threads = 0);
+
+    /// Replace level and scatter of each box by the medians of those in a window of boxes about it, which is cut at the
+    /// edges of the mesh. Errors stay as they are.
+    /// @param height, width  size of the window in boxes, odd
+    /// @param threshold      replace only boxes whose level is above this; none for all boxes
+    /// @throws InvalidParameterError if a size is not odd and positive, or the threshold is NaN
+    void filter(std::int64_t height, std::int64_t width, std::optional<double> threshold = std::nullopt,
+                int num_threads = 0);
+
+    /// Interpolate the levels, first along columns of boxes, then along rows of pixels, as Background::getImage does.
+    /// @param out   output, with any strides; T is float or double
+    /// @param bbox  box to evaluate, in parent coordinates; inside the box of the image, and of the size of out
+    /// @param interpStyle       interpolation style
+    /// @param undersampleStyle  action if there are too few boxes for the style
+    /// @param num_threads       number of threads; 0 for the process-wide default
+    /// @return the styles that were used
+    /// @throws InvalidParameterError, OutOfRangeError, LengthError as Background::getImage does
+    template <typename T>
+    AsUsed getImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
+                    UndersampleStyle undersampleStyle, int num_threads = 0) const;
+    /// Interpolate the scatter, which is nowhere negative: where a spline overshoots, it is 0. Parameters, result and
+    /// exceptions are those of getImage.
+    template <typename T>
+    AsUsed getRmsImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
+                       UndersampleStyle undersampleStyle, int num_threads = 0) const;
+
+    [[nodiscard]] Box const& getImageBBox() const noexcept { return _bbox; }  ///< Box of the image.
+    [[nodiscard]] std::vector<double> getBinCentersX() const;  ///< Centres of the boxes in x, in parent coordinates.
+    [[nodiscard]] std::vector<double> getBinCentersY() const;  ///< Centres of the boxes in y.
+    /// Return the level of each box.
+    [[nodiscard]] ImageView<double const> level() const noexcept { return viewOf(_level); }
+    /// Return the error of the level of each box as measured; NaN for boxes that fill() has replaced.
+    [[nodiscard]] ImageView<double const> error() const noexcept { return viewOf(_error); }
+    /// Return the scatter of the pixels of each box.
+    [[nodiscard]] ImageView<double const> rms() const noexcept { return viewOf(_rms); }
+    /// Return the number of pixels that clipping has left in each box.
+    [[nodiscard]] ImageView<std::int64_t const> number() const noexcept { return viewOf(_number); }
+
+private:
+    template <typename T>
+    [[nodiscard]] ImageView<T const> viewOf(std::vector<T> const& values) const noexcept {
+        return {values.data(), nx(), ny()};
+    }
+    [[nodiscard]] std::ptrdiff_t nx() const noexcept { return static_cast<std::ptrdiff_t>(_x.centers.size()); }
+    [[nodiscard]] std::ptrdiff_t ny() const noexcept { return static_cast<std::ptrdiff_t>(_y.centers.size()); }
+    [[nodiscard]] double pixelsOf(std::ptrdiff_t i, std::ptrdiff_t j) const noexcept;
+    template <typename T>
+    AsUsed evaluate(std::vector<double> const& values, bool positive, ImageView<T> const& out, Box const& bbox,
+                    Interpolate::Style interpStyle, UndersampleStyle undersampleStyle, int num_threads) const;
+
+    Box _bbox;
+    MeshOptions _options;
+    BinGrid _x, _y;
+    std::vector<double> _level, _error, _rms;
+    std::vector<std::int64_t> _number;
+};
+
+}  // namespace evensky

@@ -1,0 +1,433 @@
+#pragma once
+
+// Clipping of the packed pixels of a box, and estimators of the level and the scatter of those that are left.
+//
+// Many pixels are scanned once: a sample tells what core is inside the window of every round. Sums over the core and
+// the few pixels outside it, the fringe, give the moments of each window, and the pixels near the median give medians
+// at ranks that are counted without those that are clipped. If the sample was not representative, and for few pixels,
+// each round reads all pixels that are left, so that results are always exact.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numbers>
+#include <optional>
+#include <span>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "compute_statistics.hpp"
+#include "deviations.hpp"
+#include "evensky/background_mesh.hpp"
+#include "moments.hpp"
+#include "quantiles.hpp"
+#include "scan.hpp"
+
+namespace evensky::detail {
+
+struct BoxLevel {
+    double level = nan, error = nan, rms = nan;
+    std::int64_t number = 0;
+};
+
+// Range of pixels that are kept, with its ends.
+template <typename T>
+struct KeptRange {
+    T low = std::numeric_limits<T>::lowest();
+    T high = std::numeric_limits<T>::max();
+
+    KeptRange() = default;
+    // Range of the numbers of type T from `from` to `to`; nothing if either is NaN.
+    KeptRange(double from, double to) {
+        constexpr T infinity = std::numeric_limits<T>::infinity();
+        low = static_cast<T>(from);
+        if (!(static_cast<double>(low) >= from)) low = std::nextafter(low, infinity);
+        high = static_cast<T>(to);
+        if (!(static_cast<double>(high) <= to)) high = std::nextafter(high, -infinity);
+    }
+};
+
+// Working memory of ListedPixels.
+template <typename T>
+struct ListMemory {
+    std::array<BufferOf<T>, 2> kept;
+    std::vector<T> scratch;
+};
+
+// Pixels that are left, as a list.
+template <typename T>
+class ListedPixels {
+public:
+    ListedPixels(std::span<T const> all, ListMemory<T>& memory) : _all(all), _kept(all), _memory(memory) {}
+
+    void reset() noexcept { _kept = _all; }
+    bool keep(KeptRange<T> const& range) {
+        std::int64_t below = 0;
+        auto& to = _kept.data() == _memory.kept[0].data() ? _memory.kept[1] : _memory.kept[0];
+        T* const out = to.room(_kept.size() + static_cast<std::size_t>(slack));
+        auto const n = kernelsOf<T>().collect(_kept.data(), static_cast<std::ptrdiff_t>(_kept.size()), range.low,
+                                              range.high, out, &below);
+        _kept = {out, static_cast<std::size_t>(n)};
+        return true;
+    }
+    [[nodiscard]] std::int64_t size() const noexcept { return static_cast<std::int64_t>(_kept.size()); }
+    [[nodiscard]] Moments moments() const {
+        Ahead nothing;
+        double const guess = _kept.empty() ? 0.0 : static_cast<double>(_kept[_kept.size() / 2]);
+        return packedMoments(_kept.data(), static_cast<std::ptrdiff_t>(_kept.size()), guess, false, nothing);
+    }
+    std::optional<double> quantile(double fraction) {
+        std::array const fractions{fraction};
+        return quantiles<T>(size(), fractions,
+                            [&](std::span<std::int64_t const> ranks) {
+                                return rankedInMemory(_kept, ranks, false, _memory.scratch);
+                            })
+                .at(fraction);
+    }
+    std::optional<double> median() { return quantile(0.5); }
+    // Return the median distance from a centre.
+    std::optional<double> deviation(double centre) const {
+        constexpr std::array half{0.5};
+        if (_kept.empty()) return nan;
+        PackedSource<T> const source(_kept);
+        return quantiles<double>(size(), half,
+                                 [&](std::span<std::int64_t const> ranks) {
+                                     return rankedDeviations(source, size(), centre, true, ranks, 1);
+                                 })
+                .median();
+    }
+    [[nodiscard]] std::span<T const> kept() const noexcept { return _kept; }
+
+private:
+    std::span<T const> _all, _kept;
+    ListMemory<T>& _memory;
+};
+
+// Working memory of ScannedPixels.
+template <typename T>
+struct ScanMemory {
+    std::vector<T> sample;
+    BufferOf<T> aside;
+    std::array<BufferOf<T>, 2> kept;
+    RankFinder<T> finder;
+};
+
+// Pixels that are left, as a core and a fringe.
+template <typename T>
+class ScannedPixels {
+public:
+    ScannedPixels(std::span<T const> all, ScanPlanOf<T> const& plan, ScanMemory<T>& memory, Ahead& ahead)
+            : _plan(plan), _memory(memory) {
+        auto const room = all.size() + static_cast<std::size_t>(slack);
+        T* const aside = memory.aside.room(2 * room);
+        _found = kernelsOf<T>().scan(all.data(), static_cast<std::ptrdiff_t>(all.size()), plan, aside, aside + room,
+                                     ahead);
+        _candidates = {aside, static_cast<std::size_t>(_found.candidates)};
+        _fringe = {aside + room, static_cast<std::size_t>(_found.fringe)};
+        _core = momentsOf(_found.core, plan.centre, true);
+        _allBelowCore = belowCore(_fringe);
+        reset();
+    }
+
+    void reset() noexcept {
+        _kept = _fringe;
+        _keptBelowCore = _allBelowCore;
+    }
+    // Return false if the range cuts the core.
+    bool keep(KeptRange<T> const& range) {
+        if (!(range.low <= _plan.coreLow && range.high >= _plan.coreHigh)) return false;
+        std::int64_t below = 0;
+        auto& to = _kept.data() == _memory.kept[0].data() ? _memory.kept[1] : _memory.kept[0];
+        T* const out = to.room(_kept.size() + static_cast<std::size_t>(slack));
+        auto const n = kernelsOf<T>().collect(_kept.data(), static_cast<std::ptrdiff_t>(_kept.size()), range.low,
+                                              range.high, out, &below);
+        _kept = {out, static_cast<std::size_t>(n)};
+        _keptBelowCore = belowCore(_kept);
+        return true;
+    }
+    [[nodiscard]] std::int64_t size() const noexcept { return _core.n + static_cast<std::int64_t>(_kept.size()); }
+    [[nodiscard]] Moments moments() const {
+        auto total = _core;
+        constexpr double everything = std::numeric_limits<double>::infinity();
+        total.merge(momentsOf(kernelsOf<T>().deviationsWithin(_kept.data(), static_cast<std::ptrdiff_t>(_kept.size()),
+                                                              _plan.centre, everything),
+                              _plan.centre, true));
+        return total;
+    }
+    // Return the quantile of the pixels that are left, at 0.25, 0.5 or 0.75; nullopt if it was not found.
+    std::optional<double> quantile(double fraction) {
+        auto const n = size();
+        if (n == 0) return nan;
+        std::size_t f = 0;
+        while (f < _plan.ranges && _plan.fractions[f] != fraction) ++f;
+        double const index = fraction * static_cast<double>(n - 1);
+        auto const rank = static_cast<std::int64_t>(index);
+        // Ranks are counted in the core, in which the range lies.
+        if (!(_plan.coreLow < _plan.low[f] && _plan.high[f] < _plan.coreHigh)) return std::nullopt;
+        auto const before = _keptBelowCore + _found.below[f] - _allBelowCore;
+        auto const first = rank - before, last = std::min(rank + 1, n - 1) - before;
+        if (first < 0) return std::nullopt;
+        if (_plan.low[f] == _plan.high[f]) {
+            if (last >= _found.inside[f]) return std::nullopt;
+            return static_cast<double>(_plan.low[f]);
+        }
+        std::int64_t below = 0;
+        T* const values = _memory.finder.values(_candidates.size());
+        auto const inside = kernelsOf<T>().collect(_candidates.data(), static_cast<std::ptrdiff_t>(_candidates.size()),
+                                                   _plan.low[f], _plan.high[f], values, &below);
+        if (last >= inside) return std::nullopt;
+        auto const found = _memory.finder.find(inside, first, last);
+        return between(static_cast<double>(found[0]), static_cast<double>(found[1]), index - static_cast<double>(rank));
+    }
+    std::optional<double> median() { return quantile(0.5); }
+    // Distances need all pixels.
+    static std::optional<double> deviation(double) { return std::nullopt; }
+
+private:
+    [[nodiscard]] std::int64_t belowCore(std::span<T const> pixels) const noexcept {
+        std::int64_t count = 0;
+        for (T const x : pixels) count += static_cast<std::int64_t>(x < _plan.coreLow);
+        return count;
+    }
+
+    ScanPlanOf<T> const& _plan;
+    ScanMemory<T>& _memory;
+    ScanResult _found;
+    std::span<T const> _candidates, _fringe, _kept;
+    Moments _core;
+    std::int64_t _allBelowCore = 0, _keptBelowCore = 0;
+};
+
+// Take an eighth of many pixels as a sample, in runs whose distances vary: at equal distances they could come from the
+// same columns of the box again and again.
+template <typename T>
+void takeSample(std::span<T const> pixels, std::vector<T>& sample) {
+    constexpr std::ptrdiff_t fraction = 8, largest = 4096;
+    auto const n = static_cast<std::ptrdiff_t>(pixels.size());
+    auto const size = std::clamp(n / fraction / sampleSquare * sampleSquare, sampleSquare, largest);
+    sample.resize(static_cast<std::size_t>(size));
+    auto const runs = size / sampleRun;
+    auto const step = n / runs;
+    for (std::ptrdiff_t run = 0; run < runs; ++run) {
+        double const turns = std::numbers::phi * static_cast<double>(run);
+        auto const shift = static_cast<std::ptrdiff_t>((turns - std::floor(turns)) * static_cast<double>(step));
+        auto const from = std::min(run * step + shift, n - sampleRun);
+        std::copy_n(pixels.begin() + from, sampleRun, sample.begin() + run * sampleRun);
+    }
+}
+
+// Sums of Tukey's biweight over pixels, with u = (x - centre) inverse and v = max(1 - u^2, 0).
+struct BiweightSums {
+    double weight = 0.0;  // sum of v^2
+    double first = 0.0;   // sum of (x - centre) v^2
+    double second = 0.0;  // sum of (x - centre)^2 v^4
+    double slope = 0.0;   // sum of v (1 - 5 u^2)
+};
+
+template <typename T>
+BiweightSums biweightSums(std::span<T const> pixels, double centre, double inverse) {
+    LaneSums weight{}, first{}, second{}, slope{};
+    Block<T> const block{pixels.data(), nullptr, nullptr, static_cast<std::ptrdiff_t>(pixels.size()), 0};
+    forEachLane(block, [&](std::size_t lane, double x) {
+        double const d = x - centre;
+        double const u2 = d * inverse * (d * inverse);
+        double const v = u2 < 1.0 ? 1.0 - u2 : 0.0;
+        double const dv2 = d * (v * v);
+        weight[lane] += v * v;
+        first[lane] += dv2;
+        second[lane] += dv2 * dv2;
+        slope[lane] += v * (1.0 - 5.0 * u2);
+    });
+    return {total(weight), total(first), total(second), total(slope)};
+}
+
+// Finder of levels of boxes, one after the other.
+template <typename T>
+class LevelFinder {
+public:
+    // Return the level and the scatter of packed good pixels, behind which there is memory for `slack` more values;
+    // `ahead` is the memory that will be read next.
+    BoxLevel find(std::span<T const> pixels, MeshOptions const& options, Ahead& ahead) {
+        if (pixels.empty()) return {};
+        double const nsigma = std::min(options.sigmaLow, options.sigmaHigh);
+        if (pixels.size() >= StatisticsBuilder::leastScanned && options.scatter != ClipScatter::MAD &&
+            options.rounds > 0 && std::isfinite(nsigma)) {
+            takeSample(pixels, _memory.sample);
+            // The sample is not clipped round by round unless windows are narrow, whose cores shrink.
+            ClipPlan const clip{nsigma, options.rounds, nsigma < 2.7};
+            auto plan = planScan<T>(_memory.sample, {}, clip, 3.5, false);
+            if (options.centre != ClipCentre::NONE || options.scatter != ClipScatter::NONE) onlyMedian(plan);
+            plan.outerLow = std::numeric_limits<T>::lowest();
+            plan.outerHigh = std::numeric_limits<T>::max();
+            ScannedPixels<T> scanned(pixels, plan, _memory, ahead);
+            if (auto const found = findAmong(scanned, pixels, options)) return *found;
+        }
+        ListedPixels<T> listed(pixels, _listed);
+        return *findAmong(listed, pixels, options);
+    }
+
+private:
+    // Leave only the range of the median, which is all that later rounds need.
+    static void onlyMedian(ScanPlanOf<T>& plan) noexcept {
+        ScanPlanOf<T> const given = plan;
+        ScanPlanOf<T> const none;
+        plan.ranges = 1;
+        plan.fractions = none.fractions;
+        plan.low = none.low;
+        plan.high = none.high;
+        plan.fractions[0] = given.fractions[1];
+        plan.low[0] = given.low[1];
+        plan.high[0] = given.high[1];
+    }
+
+    template <typename Pixels>
+    std::optional<BoxLevel> findAmong(Pixels& pixels, std::span<T const> all, MeshOptions const& options) {
+        auto const range = options.rounds == 0 ? KeptRange<T>()
+                           : options.centre == ClipCentre::NONE && options.scatter == ClipScatter::NONE
+                                   ? clipAll(pixels, options)
+                                   : clipLeft(pixels, options);
+        if (!range) return std::nullopt;
+        auto const moments = pixels.moments();
+        BoxLevel result;
+        result.number = moments.n;
+        if (moments.n == 0) return result;
+        auto const n = static_cast<double>(moments.n);
+        double const mean = moments.meanValue();
+        double const stdev = std::sqrt(moments.sumWD2 / n);
+        bool const wantsMedian =
+                options.estimator != LevelEstimator::MEAN || options.rmsEstimator != ScatterEstimator::STDEV;
+        auto const median = wantsMedian ? pixels.median() : nan;
+        if (!median) return std::nullopt;
+        double const perPixel = moments.stdev() / std::sqrt(n);
+        // The mean is efficient, so that its covariance with the median is its own variance.
+        auto const mode = [&](double ofMedian, double ofMean) {
+            result.level = ofMedian * *median - ofMean * mean;
+            result.error = perPixel * std::sqrt(ofMedian * ofMedian * (std::numbers::pi / 2.0) + ofMean * ofMean -
+                                                2.0 * ofMedian * ofMean);
+        };
+        result.rms = stdev;
+        bool const biweight = options.estimator == LevelEstimator::BIWEIGHT;
+        if (biweight || options.rmsEstimator != ScatterEstimator::STDEV) {
+            ListedPixels<T> left(all, _left);
+            left.keep(*range);
+            double const deviation = *left.deviation(*median);
+            if (biweight) std::tie(result.level, result.error) = biweightLocation(left.kept(), *median, deviation);
+            if (options.rmsEstimator == ScatterEstimator::MAD) result.rms = madToStdev * deviation;
+            if (options.rmsEstimator == ScatterEstimator::BIWEIGHT) {
+                result.rms = biweightScale(left.kept(), *median, deviation);
+            }
+        }
+        switch (options.estimator) {
+            case LevelEstimator::MEAN:
+                mode(0.0, -1.0);
+                result.level = mean;
+                break;
+            case LevelEstimator::MEDIAN: mode(1.0, 0.0); break;
+            case LevelEstimator::SEXTRACTOR:
+                if (stdev == 0.0) {
+                    mode(0.0, -1.0);
+                    result.level = mean;
+                } else if (std::abs(mean - *median) > 0.3 * stdev) {
+                    mode(1.0, 0.0);
+                } else {
+                    mode(2.5, 1.5);
+                }
+                break;
+            case LevelEstimator::MMM: mode(3.0, 2.0); break;
+            case LevelEstimator::BIWEIGHT: break;
+        }
+        return result;
+    }
+
+    // Return the window about a centre; an infinite width clips nothing on its side.
+    static KeptRange<T> windowAbout(double centre, double scatter, MeshOptions const& options) noexcept {
+        constexpr double infinity = std::numeric_limits<double>::infinity();
+        return {std::isinf(options.sigmaLow) ? -infinity : centre - options.sigmaLow * scatter,
+                std::isinf(options.sigmaHigh) ? infinity : centre + options.sigmaHigh * scatter};
+    }
+
+    // Clip all good pixels in each round, as MEANCLIP does; return the last range, nullopt if it was not found.
+    template <typename Pixels>
+    static std::optional<KeptRange<T>> clipAll(Pixels& pixels, MeshOptions const& options) {
+        auto const all = pixels.size();
+        std::array<double, 3> quartiles{};
+        for (std::size_t i = 0; i < quartiles.size(); ++i) {
+            auto const found = pixels.quantile(clipFractions[i]);
+            if (!found) return std::nullopt;
+            quartiles[i] = *found;
+        }
+        double centre = quartiles[1];
+        double scatter = iqrangeToStdev * (quartiles[2] - quartiles[0]);
+        // A window that recurs ends the rounds: all that follows it would recur, see StatisticsBuilder::clip.
+        double rememberedCentre = centre, rememberedScatter = scatter;
+        int rememberedAt = 0;
+        KeptRange<T> range;
+        for (int round = 0; round < options.rounds; ++round) {
+            if (round > 0) {
+                auto const moments = pixels.moments();
+                centre = moments.meanValue();
+                if (all != 1) scatter = moments.stdev();
+                if (centre == rememberedCentre && scatter == rememberedScatter) {
+                    round = options.rounds - (options.rounds - round) % (round - rememberedAt);
+                    if (round == options.rounds) break;
+                    rememberedAt = round;
+                } else if (round - rememberedAt >= rememberedAt) {
+                    rememberedCentre = centre;
+                    rememberedScatter = scatter;
+                    rememberedAt = round;
+                }
+            }
+            range = windowAbout(centre, scatter, options);
+            pixels.reset();
+            if (!pixels.keep(range)) return std::nullopt;
+        }
+        return range;
+    }
+
+    // Clip the pixels that the last round has left; keep all good pixels in the last window.
+    template <typename Pixels>
+    static std::optional<KeptRange<T>> clipLeft(Pixels& pixels, MeshOptions const& options) {
+        KeptRange<T> range;
+        for (int round = 0; round < options.rounds; ++round) {
+            auto const before = pixels.size();
+            bool const byMad = options.scatter == ClipScatter::MAD;
+            bool const aboutMean = options.centre == ClipCentre::MEAN;
+            auto const moments = byMad && !aboutMean ? Moments{} : pixels.moments();
+            auto const median = byMad || !aboutMean ? pixels.median() : nan;
+            if (!median) return std::nullopt;
+            double const centre = aboutMean ? moments.meanValue() : *median;
+            double scatter = std::sqrt(moments.sumWD2 / static_cast<double>(moments.n));
+            if (byMad) {
+                auto const deviation = pixels.deviation(*median);
+                if (!deviation) return std::nullopt;
+                scatter = madToStdev * *deviation;
+            }
+            range = windowAbout(centre, scatter, options);
+            if (!pixels.keep(range)) return std::nullopt;
+            if (pixels.size() == before) break;
+        }
+        pixels.reset();
+        if (!pixels.keep(range)) return std::nullopt;
+        return range;
+    }
+
+    static std::pair<double, double> biweightLocation(std::span<T const> pixels, double median, double deviation) {
+        if (deviation == 0.0) return {median, 0.0};
+        auto const sums = biweightSums(pixels, median, 1.0 / (6.0 * deviation));
+        return {median + sums.first / sums.weight, std::sqrt(sums.second) / std::abs(sums.slope)};
+    }
+    static double biweightScale(std::span<T const> pixels, double median, double deviation) {
+        if (deviation == 0.0) return 0.0;
+        auto const sums = biweightSums(pixels, median, 1.0 / (9.0 * deviation));
+        return std::sqrt(static_cast<double>(pixels.size()) * sums.second) / std::abs(sums.slope);
+    }
+
+    ScanMemory<T> _memory;
+    ListMemory<T> _listed, _left;
+};
+
+}  // namespace evensky::detail

@@ -1,0 +1,110 @@
+"""Options of the bins of a background: estimators, filters, excluded bins, and attributes of the result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import pytest
+from skies import BAD, SKY, ccd, check_ccd
+
+import evensky
+from evensky.errors import InvalidParameterError
+from evensky.errors import RuntimeError as EvenskyRuntimeError
+
+
+def test_the_usual_estimator_gives_the_clipped_mean() -> None:
+    usual = evensky.estimate_background(SKY, BAD, bin_size=32)
+    mesh = evensky.estimate_background(SKY, BAD, bin_size=32, estimator="mean")
+    np.testing.assert_allclose(mesh.stats.value, usual.stats.value, rtol=1e-6)
+    np.testing.assert_allclose(mesh.stats.error, usual.stats.error, rtol=1e-6)
+    np.testing.assert_allclose(mesh.image, usual.image, rtol=1e-6)
+    np.testing.assert_allclose(mesh.rms_image, usual.rms_image, rtol=1e-3)  # divisors n and n - 1
+    np.testing.assert_allclose(mesh.background_rms_mesh, usual.background_rms_mesh, rtol=1e-3)
+    for result in (usual, mesh):
+        np.testing.assert_array_equal(result.background_mesh, result.stats.value)
+        np.testing.assert_array_equal(result.background_rms, result.rms_image)
+        assert result.background_median == result.level
+        assert result.background_rms_median == np.median(result.background_rms_mesh)
+        np.testing.assert_allclose(result.background.getImageF().array, result.image, rtol=1e-6)
+
+
+@pytest.mark.parametrize("edge_method", ["spread", "pad"])
+def test_results_are_shown_and_have_the_type_of_the_data(edge_method: str) -> None:
+    data = ccd()
+    result = evensky.estimate_background(
+        data, bin_size=30, estimator="mmm", filter_size=(3, 1), edge_method=edge_method
+    )
+    check_ccd(result.image, data, bare=True)
+    check_ccd(result.background_rms, data, bare=True)
+    check_ccd(result.subtracted, data)
+    for value in (result.level, result.background_rms_median, result.background_mesh, result.background_rms_mesh):
+        assert value.unit == u.adu
+    assert "level" in repr(result)
+    assert "model, " in result._repr_html_()
+    assert "cannot be drawn" not in result._repr_html_()
+    result.plot()
+
+
+def test_a_source_that_fills_a_bin_is_filtered() -> None:
+    rng = np.random.default_rng(3)
+    image = rng.normal(50, 2, (320, 320)).astype(np.float32)
+    y, x = np.mgrid[:320, :320]
+    image += 400 * np.exp(-((x - 160) ** 2 + (y - 160) ** 2) / (2 * 20.0**2)).astype(np.float32)
+    plain = evensky.estimate_background(image, bin_size=32).image
+    got = evensky.estimate_background(image, bin_size=32, filter_size=5).image
+    assert np.abs(plain - 50).max() > 100
+    assert np.abs(got - 50).max() < 10
+
+
+def test_a_series_is_fitted_to_the_filtered_bins() -> None:
+    slope = evensky.estimate_background(SKY, BAD, bin_size=20, order=1, estimator="median", filter_size=3)
+    assert np.abs(np.diff(slope.image, 2, axis=1)).max() < 1e-3
+
+
+def test_pixels_outside_the_coverage_have_their_value() -> None:
+    outside = np.zeros(SKY.shape, bool)
+    outside[:40] = True
+    hurt = np.where(outside, np.float32(1e5), SKY)
+    for options in ({}, {"estimator": "median"}):
+        got = evensky.estimate_background(hurt, bin_size=32, coverage_mask=outside, fill_value=-1, **options)
+        masked = evensky.estimate_background(hurt, outside, bin_size=32, **options)
+        assert (got.image[outside] == -1).all()
+        assert (got.rms_image[outside] == -1).all()
+        np.testing.assert_array_equal(got.image[~outside], masked.image[~outside])
+        np.testing.assert_array_equal(got.subtracted[outside], hurt[outside] + 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"estimator": "mode"}, "estimator is 'mode'; it must be one of 'mean'"),
+        ({"estimator": "median", "statistic": "median"}, "statistic is 'median' and estimator is given"),
+        ({"statistic": "mean", "filter_size": 3}, "statistic is 'mean' and filter_size is given"),
+        ({"filter_size": 2}, "filter_size is 2; it must be odd"),
+        ({"filter_size": 0}, "filter_size is 0"),
+        ({"filter_size": (3, 3, 3)}, r"filter_size is \(3, 3, 3\)"),
+        ({"filter_threshold": 5.0}, "without a filter_size"),
+        ({"exclude_percentile": 101}, "exclude_percentile = 101"),
+        ({"edge_method": "pad", "order": 1}, "use edge_method='spread'"),
+        ({"sigma": (1, 2, 3)}, "with 3 values"),
+        ({"rms_estimator": "mad_std"}, "'std', 'mad', 'biweight'"),
+    ],
+)
+def test_bad_options(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidParameterError, match=words):
+        evensky.estimate_background(SKY, bin_size=32, **options)
+
+
+def test_bins_that_are_not_spread_have_no_mirrored_background() -> None:
+    result = evensky.estimate_background(SKY, bin_size=32, edge_method="pad")
+    with pytest.raises(InvalidParameterError, match="edge_method is 'pad'"):
+        _ = result.background
+
+
+def test_all_bins_excluded() -> None:
+    with pytest.raises(EvenskyRuntimeError, match="All boxes are excluded"):
+        evensky.estimate_background(
+            SKY, np.arange(SKY.size).reshape(SKY.shape) % 2 == 0, bin_size=32, exclude_percentile=10
+        )
