@@ -29,6 +29,7 @@ __all__ = [
     "get_num_threads",
     "image_statistics",
     "inspect_files",
+    "mask_sources",
     "match",
     "match_all",
     "match_files",

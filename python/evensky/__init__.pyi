@@ -6,6 +6,7 @@ from .calls.combine import combine, combine_files
 from .calls.inspect import inspect_files
 from .calls.match import match, match_all, match_files
 from .calls.report import remake_report
+from .calls.sources import mask_sources
 from .calls.statistics import image_statistics
 from .calls.tract import match_tract
 from .matching.joint.terms import amplifier, detector, gain, template
@@ -24,6 +25,7 @@ __all__ = [
     "get_num_threads",
     "image_statistics",
     "inspect_files",
+    "mask_sources",
     "match",
     "match_all",
     "match_files",

@@ -15,6 +15,7 @@ from .._checks import real_number
 from ..image import Exposure, Mask, MaskedImage, MaskedVector
 from ..image.bad_bits import bad_bits
 from ..image.foreign import Planes, add_planes, as_planes, planes_of_any_shape
+from ..image.plain import is_data_array
 from ..io import read_exposure
 from ..math import StatisticsControl
 from ..math.statistics import planes_of
@@ -81,7 +82,7 @@ def _bits(names: Mapping[str, int] | None, bad_planes: int | str | Iterable[str]
 
 def with_unit(data: Any, value: Any) -> Any:
     """Return a value in the unit of the data, if they have one."""
-    unit = getattr(data, "unit", None)
+    unit = None if is_data_array(data) else getattr(data, "unit", None)  # attributes of a DataArray may be texts
     return value if unit is None else value * unit
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 __all__ = ["BackgroundEstimate", "BinStatistics", "estimate_background", "style_of"]
 
+import html
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -33,6 +35,9 @@ from ..math.background import background_html, plot_background
 from ..math.background_mesh import MeshOptions, measure_mesh
 from ..math.interpolate import interp_style
 from .arguments import clipping_control, read_data, select_planes, with_unit
+from .lazy_image import LazyImage, lazy_array
+from .source_mask import SourceMask, find_sources, source_options
+from .source_options import SourceOptions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +77,15 @@ class _Coverage:
 
 
 class BackgroundEstimate:
-    """The background of an image, measured in bins; the result of `estimate_background`."""
+    """The background of an image, measured in bins; the result of `estimate_background`.
+
+    Attributes
+    ----------
+    sources : SourceMask or None
+        The sources that were masked; None if they were not to be found.
+    """
+
+    sources: SourceMask | None = None
 
     def __init__(
         self,
@@ -313,6 +326,31 @@ class _MeshEstimate(BackgroundEstimate):
         return with_unit(self._data, _median(self._mesh.level()))
 
 
+class LazyBackgroundEstimate(BackgroundEstimate):
+    """The background of an array of ``dask``: its bins are measured, and its images are arrays of dask.
+
+    Blocks of the images are computed from the bins when they are needed, so that no whole image is ever in memory.
+    """
+
+    def __init__(self, data: Any, lazy: LazyImage, control: BackgroundControl, order: int | None, threads: int) -> None:
+        self._lazy = lazy
+        super().__init__(data, Planes(lazy.image), control, order, threads)
+
+    def _measure(self, control: BackgroundControl) -> BackgroundMI:
+        return self._lazy.measure(control, self._num_threads)
+
+    def _evaluate(self, background: BackgroundMI) -> Any:
+        dtype = floating_like(self._lazy.image.dtype)
+        return self._lazy.evaluate(background, self._order, dtype, self._num_threads)
+
+    def plot(self) -> Figure:
+        """Draw the model with the bins on it, and the residuals of the bins; the whole model is computed."""
+        return plot_background(self.background, np.asarray(self._model), self._planes.unit)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"  # pictures would need the whole model
+
+
 def estimate_background(
     data: Any,
     mask: Any = None,
@@ -336,6 +374,7 @@ def estimate_background(
     filter_threshold: float | None = None,
     coverage_mask: Any = None,
     fill_value: float = 0.0,
+    mask_sources: bool | Mapping[str, Any] | SourceOptions = False,
     num_threads: int = 0,
 ) -> BackgroundEstimate:
     """Measure the background of an image in bins, and model it by a smooth surface.
@@ -344,6 +383,8 @@ def estimate_background(
     ----------
     data : image-like, shape (height, width)
         An array, a masked array, a ``Quantity``, ``NDData``, an image of `evensky.image`, or the name of a FITS file.
+        An array of ``dask`` is measured in blocks, and the images of the result are arrays of dask; a ``DataArray`` of
+        ``xarray`` comes back with its coordinates and attributes.
     mask, bad_planes : optional
         Pixels that do not count; see `image_statistics`.
     variance, weights : array-like, optional
@@ -396,6 +437,9 @@ def estimate_background(
         True for pixels without data. They do not count, and have the value `fill_value` in all images of the result.
     fill_value : float, optional
         Value of the pixels of `coverage_mask`.
+    mask_sources : bool, mapping or SourceOptions, optional
+        Find stars and galaxies, and leave them out: True, or options of `evensky.mask_sources`, such as
+        ``{"threshold": 3}``. It needs ``pip install "evensky[sources]"``.
     num_threads : int, optional
         Number of threads; 0 for the process-wide default. Results do not depend on it.
 
@@ -424,6 +468,29 @@ def estimate_background(
     True
     """
     data = read_data(data)
+    mesh: dict[str, Any] = {
+        "centre": centre,
+        "scatter": scatter,
+        "estimator": estimator,
+        "rms_estimator": rms_estimator,
+        "edge_method": edge_method,
+        "exclude_percentile": exclude_percentile,
+        "filter_size": filter_size,
+        "filter_threshold": filter_threshold,
+    }
+    if (array := lazy_array(data)) is not None:
+        if source_options(mask_sources) is not None:
+            raise InvalidParameterError(
+                "mask_sources: sources are found in whole images, and the data are a dask array; compute it first, or "
+                "give a mask of the sources"
+            )
+        _refuse_mesh(
+            {**mesh, "coverage_mask": coverage_mask, "sigma": sigma if isinstance(sigma, tuple | list) else None}
+        )
+        lazy = LazyImage(array, mask, bad_planes, variance, weights)
+        assert not isinstance(sigma, tuple)  # it was refused
+        control = _control(lazy.image.shape, bin_size, statistic, style, clipping_control(0, sigma, rounds), order)
+        return LazyBackgroundEstimate(data, lazy, control, order, num_threads)
     planes, bits = select_planes(data, mask, bad_planes, variance=variance)
     if weights is not None:
         given = values_of(weights, planes, "weights")
@@ -436,18 +503,30 @@ def estimate_background(
     if coverage is not None:
         reject_pixels(planes, coverage.outside)
         bits |= planes.reject
-    height, width = planes.image.shape
+    sources = None
+    if (wanted := source_options(mask_sources)) is not None:
+
+        def measure(rejected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            again = estimate_background(
+                planes.image,
+                rejected,
+                bin_size=bin_size,
+                statistic=statistic,
+                style=style,
+                order=order,
+                sigma=sigma,
+                rounds=rounds,
+                **mesh,
+                num_threads=num_threads,
+            )
+            return again.image, again.rms_image
+
+        sources = find_sources(planes, bits, wanted, measure)
+        reject_pixels(planes, sources.mask)
+        bits |= planes.reject
+        for note in sources.notes:
+            warnings.warn(note, stacklevel=2)
     size_y, size_x = _pair(bin_size)
-    mesh = {
-        "centre": centre,
-        "scatter": scatter,
-        "estimator": estimator,
-        "rms_estimator": rms_estimator,
-        "edge_method": edge_method,
-        "exclude_percentile": exclude_percentile,
-        "filter_size": filter_size,
-        "filter_threshold": filter_threshold,
-    }
     chosen: dict[str, Any] = {name: value for name, value in mesh.items() if value is not None}
     if not chosen and isinstance(sigma, tuple | list):
         chosen = {"sigma": sigma}
@@ -457,15 +536,13 @@ def estimate_background(
             f"statistic is {shown(statistic)} and {name} is given, which needs an estimator of clipped pixels; use "
             'estimator="mean" or "median", with rounds=0 for no clipping, in place of statistic'
         )
-    prop = stringToStatisticsProperty(statistic.upper())
-    bins_x, bins_y = max(1, -(-width // size_x)), max(1, -(-height // size_y))
     # The control of a mesh, which clips by itself, is for its interpolation alone.
     clipping = StatisticsControl() if chosen or isinstance(sigma, tuple) else clipping_control(bits, sigma, rounds)
-    control = BackgroundControl(style_of(style), bins_x, bins_y, REDUCE_INTERP_ORDER, clipping, prop)
-    if order is not None:
-        ApproximateControl(ApproximateControl.CHEBYSHEV, order)  # raises an error if the order is not allowed
+    control = _control(planes.image.shape, bin_size, statistic, style, clipping, order)
     if not chosen:
-        return BackgroundEstimate(data, planes, control, order, num_threads, coverage)
+        estimate = BackgroundEstimate(data, planes, control, order, num_threads, coverage)
+        estimate.sources = sources
+        return estimate
     if order is not None and edge_method == "pad":
         raise InvalidParameterError(
             f"order is {order} and edge_method is 'pad'; a series is fitted to bins that are spread evenly, so use "
@@ -491,13 +568,44 @@ def estimate_background(
         None if filter_threshold is None else real_number(filter_threshold, "filter_threshold"),
         100.0 if exclude_percentile is None else real_number(exclude_percentile, "exclude_percentile"),
     )
-    return _MeshEstimate(data, planes, bits, control, options, steps, order, num_threads, coverage)
+    estimate = _MeshEstimate(data, planes, bits, control, options, steps, order, num_threads, coverage)
+    estimate.sources = sources
+    return estimate
 
 
 def _coverage(coverage_mask: Any, planes: Planes, fill_value: float) -> _Coverage:
     """Return the pixels outside the coverage; masked values of the coverage mask are outside."""
     values = values_of(coverage_mask, planes, "coverage_mask")
     return _Coverage(np.isnan(values) | (values != 0), real_number(fill_value, "fill_value"))
+
+
+def _refuse_mesh(options: Mapping[str, Any]) -> None:
+    """Raise an error if an option is given that a dask array cannot have."""
+    for name, value in options.items():
+        if value is not None:
+            raise InvalidParameterError(
+                f"{name} is {shown(value)}, and the data are a dask array, whose bins have a statistic, are not "
+                f"filtered and are not excluded; compute the array first, or leave out {name}"
+            )
+
+
+def _control(
+    shape: tuple[int, ...], bin_size: Any, statistic: str, style: str, statistics: StatisticsControl, order: int | None
+) -> BackgroundControl:
+    """Return the control of the background of an image of a shape."""
+    height, width = shape
+    size_y, size_x = _pair(bin_size)
+    control = BackgroundControl(
+        style_of(style),
+        max(1, -(-width // size_x)),
+        max(1, -(-height // size_y)),
+        REDUCE_INTERP_ORDER,
+        statistics,
+        stringToStatisticsProperty(statistic.upper()),
+    )
+    if order is not None:
+        ApproximateControl(ApproximateControl.CHEBYSHEV, order)  # raises an error if the order is not allowed
+    return control
 
 
 def style_of(style: str) -> Any:

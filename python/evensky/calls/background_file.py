@@ -1,41 +1,123 @@
-"""The background of one file, for the command line."""
+"""The backgrounds of files, for the command line."""
 
 from __future__ import annotations
 
-__all__ = ["model_file"]
+__all__ = ["FileBackground", "ImageBackground", "model_file", "model_files"]
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .._bands import row_bands
 from .._checks import shown
 from .._core import __version__
-from .._text import with_digits
-from ..errors import FitsError, InvalidParameterError, TaskError
+from .._text import printable, with_digits
+from ..errors import EvenskyError, FitsError, InvalidParameterError, TaskError
 from ..fits.descriptions import ImageDescription, Selection
 from ..fits.opening import real_path
 from ..fits.rewriting import NewPlane
 from ..fits.scratch import Scratch, stored
+from ..fits.writing import write_hdus
 from ..image import Exposure, Image, ImageF
-from ..image.on_disk import without_variance
+from ..image.foreign import as_planes
+from ..image.on_disk import is_on_disk, without_variance
+from ..io.file_names import fill_pattern, refuse_twice, unique_labels
 from ..io.formats import bad_bits_of, describe, read_image, rewrite_file
-from ..math import (
-    REDUCE_INTERP_ORDER,
-    ApproximateControl,
-    BackgroundControl,
-    BackgroundMI,
-    StatisticsControl,
-    makeBackground,
-)
+from ..math import ApproximateControl, BackgroundMI
 from ..math.approximate import Approximate
 from ..math.background import fill_with_model
 from ..runs.memory_plan import scratch_of_images
+from .background import estimate_background
+from .source_mask import SourceMask, find_sources
+from .source_options import SourceOptions
 
 # Ends of the names of outputs.
 _ENDINGS = (".fits", ".fit", ".fts", ".fits.fz", ".fits.gz", ".fits.bz2", ".fits.xz")
+
+
+# Places in the name of an output that the input fills.
+_FILLED = re.compile(r"\{(stem|name|dir)\b")
+# Planes of float32, about, that are in memory while sources are found.
+_PLANES_OF_SOURCES = 7
+
+
+@dataclass(frozen=True)
+class ImageBackground:
+    """The background of one image of a file.
+
+    Attributes
+    ----------
+    name : str
+        Name of the image in its file; "" if it is the only one.
+    width, height : int
+        Size in pixels.
+    nx, ny : int
+        Numbers of bins.
+    good_bins : int
+        Number of bins with good pixels.
+    kind : str
+        Kind of the model.
+    level, low, high : float
+        Median, least and largest value of the bins, in the unit of the pixels.
+    error : float
+        Median error of a bin.
+    model_low, model_high : float
+        Range of the model.
+    rms : float or None
+        Median of the standard deviations in the bins; None if it was not asked for.
+    sources : SourceMask or None
+        The sources that were masked; None if they were not to be found.
+    unit : str
+        Unit of the pixels; "" if unknown.
+    notes : tuple of str
+        What was assumed and what is doubtful, in sentences without a full stop.
+    """
+
+    name: str
+    width: int
+    height: int
+    nx: int
+    ny: int
+    good_bins: int
+    kind: str
+    level: float
+    low: float
+    high: float
+    error: float
+    model_low: float
+    model_high: float
+    rms: float | None = None
+    sources: SourceMask | None = None
+    unit: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class FileBackground:
+    """The backgrounds of the images of one file.
+
+    Attributes
+    ----------
+    path : Path
+    label : str
+        Short name of the file that differs from those of the others.
+    images : list of ImageBackground
+        Empty if the file failed.
+    notes : list of str
+        Notes on the file.
+    error : str
+        Why the file failed; "" if it did not.
+    """
+
+    path: Path
+    label: str
+    images: list[ImageBackground] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,17 +128,44 @@ class _Model:
     statistic: str
     style: str
     order: int | None
+    sources: SourceOptions | None
     num_threads: int
     scratch: Scratch
 
-    def measure(self, exposure: Exposure, statistic: str) -> BackgroundMI:
-        """Measure a statistic in bins."""
-        width, height = exposure.getDimensions()
-        statistics = StatisticsControl()
-        statistics.setAndMask(bad_bits_of(exposure))
-        nx, ny = -(-width // self.bin_size), -(-height // self.bin_size)
-        control = BackgroundControl(self.style, nx, ny, REDUCE_INTERP_ORDER, statistics, statistic)
-        return makeBackground(without_variance(exposure.maskedImage), control, num_threads=self.num_threads)
+    def measure(self, exposure: Exposure, statistic: str, sources: SourceMask | None) -> BackgroundMI:
+        """Measure a statistic in bins, without the pixels of sources."""
+        weights = None if sources is None else ~sources.mask
+        image, bits = without_variance(exposure.maskedImage), bad_bits_of(exposure)
+        return estimate_background(image, None, bits, weights=weights, **self._options(statistic)).background
+
+    def _options(self, statistic: str) -> dict[str, Any]:
+        return {
+            "bin_size": self.bin_size,
+            "statistic": statistic,
+            "style": self.style,
+            "order": self.order,
+            "num_threads": self.num_threads,
+        }
+
+    def find_sources(self, exposure: Exposure, where: str) -> SourceMask | None:
+        """Find the sources that are to be masked; return None if there are none to be found."""
+        if self.sources is None:
+            return None
+        if is_on_disk(exposure.maskedImage):
+            raise TaskError(
+                f"{where}: sources are found in images that are in memory, for which this one is too large; allow more "
+                "with --max-memory (max_memory), without --scratch, or give a mask of the sources"
+            )
+        planes = as_planes(exposure.maskedImage)
+
+        def measure(rejected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            estimate = estimate_background(planes.image, rejected, **self._options(self.statistic))
+            return estimate.image, estimate.rms_image
+
+        try:
+            return find_sources(planes, bad_bits_of(exposure), self.sources, measure)
+        except TaskError as error:
+            raise TaskError(f"{where}: {error}") from error
 
     def evaluate(self, exposure: Exposure, background: BackgroundMI) -> tuple[ImageF, str]:
         """Return the model image and the kind of model."""
@@ -80,17 +189,19 @@ def model_file(
     out: Path | None = None,
     subtracted: Path | None = None,
     rms: Path | None = None,
+    mesh: Path | None = None,
     bin_size: int = 128,
     statistic: str = "MEANCLIP",
     style: str = "AKIMA_SPLINE",
     order: int | None = None,
+    mask_sources: SourceOptions | None = None,
     selection: Selection | None = None,
     num_threads: int = 1,
     overwrite: bool = False,
     scratch: Path | None = None,
     max_memory: int | str | None = None,
     say: Callable[[str], None],
-) -> None:
+) -> list[ImageBackground]:
     """Measure the background of all science images of a file in bins, and write its model.
 
     Parameters
@@ -99,8 +210,14 @@ def model_file(
     out, subtracted, rms : Path, optional
         Files for the model, the exposure minus the model, and the modelled standard deviation of the pixels. They are
         copies of `file` in which the pixels of the science images are replaced. Folders that are missing are made.
+    mesh : Path, optional
+        File for the values of the bins. For each science image, it has the HDUs MESH, MESH_ERROR and MESH_RMS: the
+        statistic, its error, and the standard deviation of the pixels, with the number of the image as EXTVER. LTM and
+        LTV cards say where the bins are on the image.
     bin_size, statistic, style, order : optional
         See `evensky.estimate_background`; names are those of ``lsst.afw.math``.
+    mask_sources : SourceOptions, optional
+        Leave out sources, which are found in this way.
     selection : Selection, optional
         Choices of images, planes and bad pixels.
     num_threads : int, optional
@@ -113,53 +230,76 @@ def model_file(
     say : callable
         Called with lines that describe the results.
 
+    Returns
+    -------
+    list of ImageBackground
+        One for each science image.
+
     Raises
     ------
     evensky.errors.FitsError
         For files that cannot be read or written.
     evensky.errors.InvalidParameterError
-        For an output whose name is not that of a FITS file.
+        For an output whose name is not that of a FITS file, or if photutils is needed and not installed.
     evensky.errors.NotFoundError
         For a plane that the mask does not have.
     evensky.errors.TaskError
-        If no bin has a good pixel or, for `rms`, the two good pixels that a standard deviation needs.
+        If no bin has a good pixel or, for `rms` and `mesh`, the two good pixels that a standard deviation needs; if
+        sources cover the whole image, or are to be found in an image that does not fit into memory.
     """
     described = describe(file, selection, with_wcs=False)
     inputs = [file]
     for image in described.images:
         inputs += [plane.path for plane in (image.mask, image.variance) if plane is not None]
     targets = [(rms, "deviation"), (out, "model"), (subtracted, "difference")]
-    _check_outputs([path for path, _ in targets if path is not None], inputs, overwrite=overwrite)
+    if mesh is not None and not mesh.name.lower().endswith(_ENDINGS[:3]):
+        raise InvalidParameterError(
+            f"{shown(str(mesh))}: the mesh is a FITS file that is not compressed, whose name ends with one of "
+            f"{', '.join(_ENDINGS[:3])}"
+        )
     wanted = {kind for path, kind in targets if path is not None}
+    _check_outputs([path for path in (rms, out, subtracted, mesh) if path is not None], inputs, overwrite=overwrite)
     place, notes = scratch_of_images(
         described.images,
-        next((path.parent for path, _ in targets if path is not None), None),
+        next((path.parent for path in (rms, out, subtracted, mesh) if path is not None), None),
         made=1 + ("deviation" in wanted),
+        meanwhile=0 if mask_sources is None else _PLANES_OF_SOURCES,
         max_memory=max_memory,
         scratch=scratch,
     )
-    model = _Model(bin_size, statistic, style, order, num_threads, place)
-    planes: dict[str, dict[int, NewPlane]] = {kind: {} for kind in wanted}
+    model = _Model(bin_size, statistic, style, order, mask_sources, num_threads, place)
+    if mesh is not None:
+        wanted.add("mesh")
+    planes: dict[str, dict[int, Any]] = {kind: {} for kind in wanted}
+    results = []
     for note in (*described.notes, *notes):
         say(f"Note: {note}.")
     for image in described.images:
-        for kind, plane in _model_image(image, model, wanted, say).items():
+        found, made = _model_image(image, model, wanted, say)
+        results.append(found)
+        for kind, plane in made.items():
             planes[kind][image.hdu] = plane
     for path, kind in targets:
         if path is not None:
             _make_folder(path.parent)
             rewrite_file(file, path, planes[kind], overwrite=overwrite)
             say(f"{f'{kind} written to':<22} {path}")
+    if mesh is not None:
+        _make_folder(mesh.parent)
+        _write_meshes(mesh, file, planes["mesh"], overwrite=overwrite)
+        say(f"{'mesh written to':<22} {mesh}")
+    return results
 
 
 def _model_image(
     image: ImageDescription, model: _Model, wanted: set[str], say: Callable[[str], None]
-) -> dict[str, NewPlane]:
-    """Model the background of one image; return the wanted planes by kind."""
+) -> tuple[ImageBackground, dict[str, Any]]:
+    """Model the background of one image; return it, and the wanted planes by kind."""
     exposure = read_image(image, scratch=model.scratch)
     where = f"{image.path}[{image.name}]" if image.slot else f"{image.path}"
     width, height = exposure.getDimensions()
-    measured = model.measure(exposure, model.statistic)
+    sources = model.find_sources(exposure, where)
+    measured = model.measure(exposure, model.statistic, sources)
     values, _, errors = measured.getStatsImage().getArrays()
     good = np.isfinite(values)
     if not good.any():
@@ -168,26 +308,36 @@ def _model_image(
     ny, nx = values.shape
     bins = f"{nx} x {ny} bins"
     say(f"{where}: {width} x {height} px, {bins} of {model.bin_size} px, {model.statistic}, {kind}")
-    for note in exposure.assumptions:
+    notes = (*exposure.assumptions, *(() if sources is None else sources.notes))
+    for note in notes:
         say(f"Note: {note}.")
+    if sources is not None:
+        say(f"sources                {sources.number} on {sources.fraction:.1%} of the good pixels")
     say(f"bins with good pixels  {good.sum()} of {good.size}")
     low, middle, high = np.percentile(values[good], [0, 50, 100])
     noise = float(np.nanmedian(errors[good]))
-    low, middle, high = (with_digits(float(value), noise, least=6) for value in (low, middle, high))
-    say(f"level of the bins      median {middle}, {low} to {high}")
+    shown_low, shown_middle, shown_high = (with_digits(float(value), noise, least=6) for value in (low, middle, high))
+    say(f"level of the bins      median {shown_middle}, {shown_low} to {shown_high}")
     say(f"error of a bin         median {noise:.4g}")
     bands = list(row_bands(height, width))
     lowest = np.fmin.reduce([np.fmin.reduce(fitted.bands[rows], axis=None) for rows in bands])
     highest = np.fmax.reduce([np.fmax.reduce(fitted.bands[rows], axis=None) for rows in bands])
     bottom, top = (with_digits(float(value), noise, least=6) for value in (lowest, highest))
     say(f"model                  {bottom} to {top}")
-    planes = {}
-    if "deviation" in wanted:
-        scatter = model.measure(exposure, "STDEVCLIP")
-        if not np.isfinite(scatter.getStatsImage().image.array).any():
+    planes: dict[str, Any] = {}
+    rms = None
+    if wanted & {"deviation", "mesh"}:
+        scatter = model.measure(exposure, "STDEVCLIP", sources)
+        scatters = scatter.getStatsImage().image.array
+        if not np.isfinite(scatters).any():
             raise TaskError(
                 f"{where}: no bin of {model.bin_size} px has two good pixels, which a standard deviation needs"
             )
+        rms = float(np.nanmedian(scatters))
+        say(f"rms of the bins        median {rms:.4g}")
+    if "mesh" in wanted:
+        planes["mesh"] = _Mesh(values, errors, scatters, (height, width), image.name, f"{bins}, {model.statistic}")
+    if "deviation" in wanted:
         deviation, kind_of_deviation = model.evaluate(exposure, scatter)
         # A spline may overshoot below 0 beside a steep step; a standard deviation cannot be negative.
         for rows in bands:
@@ -200,7 +350,134 @@ def _model_image(
         for rows in bands:
             pixels.bands[rows] -= fitted.bands[rows]
         planes["difference"] = _plane(pixels, f"background subtracted, {bins}, {model.statistic}, {kind}")
-    return planes
+    found = ImageBackground(
+        name=image.name if image.slot else "",
+        width=width,
+        height=height,
+        nx=nx,
+        ny=ny,
+        good_bins=int(good.sum()),
+        kind=kind,
+        level=float(middle),
+        low=float(low),
+        high=float(high),
+        error=noise,
+        model_low=float(lowest),
+        model_high=float(highest),
+        rms=rms,
+        sources=sources,
+        unit=image.unit,
+        notes=notes,
+    )
+    return found, planes
+
+
+@dataclass(frozen=True)
+class _Mesh:
+    """Values of the bins of one image."""
+
+    values: np.ndarray
+    errors: np.ndarray
+    scatters: np.ndarray
+    shape: tuple[int, int]
+    name: str
+    what: str
+
+
+def _write_meshes(path: Path, file: Path, meshes: Mapping[int, _Mesh], *, overwrite: bool) -> None:
+    """Write the values of the bins of the images of a file."""
+    from astropy.io import fits
+
+    primary = fits.PrimaryHDU()
+    primary.header["EVS_VER"] = (__version__, "version of evensky")
+    primary.header["EVS_STAT"] = ("background mesh", "what the pixels are")
+    hdus = [primary]
+    for number, (hdu, mesh) in enumerate(meshes.items(), start=1):
+        planes = {"MESH": mesh.values, "MESH_ERROR": mesh.errors, "MESH_RMS": mesh.scatters}
+        for name, values in planes.items():
+            made = fits.ImageHDU(np.array(values, dtype=np.float32), name=name, ver=number)
+            made.header["EVS_STAT"] = ("background mesh", "what the pixels are")
+            made.header["EVS_HDU"] = (hdu, "number of the HDU of the image in its file")
+            for axis, pixels in ((1, mesh.shape[1]), (2, mesh.shape[0])):
+                # Bins are even to a pixel: the centre of bin i, from 1, is at pixel (i - LTV) / LTM of the image.
+                scale = values.shape[2 - axis] / pixels
+                made.header[f"LTM{axis}_{axis}"] = scale
+                made.header[f"LTV{axis}"] = 0.5 - 0.5 * scale
+            made.header.add_history(f"evensky {__version__}: {name}, {mesh.what} of {printable(file.name)}")
+            hdus.append(made)
+    write_hdus(fits.HDUList(hdus), path, overwrite)
+
+
+def model_files(
+    files: Sequence[Path],
+    outputs: Mapping[str, Path | None],
+    selections: Sequence[Selection] | None = None,
+    *,
+    overwrite: bool = False,
+    **options: Any,
+) -> list[FileBackground]:
+    """Measure the backgrounds of several files, one after the other; a file that fails does not stop the others.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    outputs : mapping of str to Path or None
+        Patterns of the outputs ``out``, ``subtracted``, ``rms`` and ``mesh`` of `model_file`, in which ``{stem}``,
+        ``{name}`` and ``{dir}`` stand for the short name, the name and the folder of the input.
+    selections : sequence of Selection, optional
+        Choices of images, planes and bad pixels of each file.
+    overwrite : bool, optional
+        Replace earlier files.
+    **options
+        Further arguments of `model_file`.
+
+    Returns
+    -------
+    list of FileBackground
+        One for each file, in order.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If a pattern gives two inputs the same output, or cannot be filled in, and for a file that is given twice.
+    evensky.errors.FitsError
+        If an output is an input of another file, or exists already.
+    """
+    refuse_twice(files)
+    labels = unique_labels(list(files))
+    named: list[dict[str, Any]] = []
+    for file, label in zip(files, labels, strict=True):
+        named.append({kind: _filled(path, kind, file, label, files) for kind, path in outputs.items() if path})
+    _check_outputs([path for one in named for path in one.values()], files, overwrite=overwrite)
+    results = []
+    chosen = [None] * len(files) if selections is None else selections
+    for file, label, own, selection in zip(files, labels, named, chosen, strict=True):
+        result = FileBackground(file, label)
+        lines: list[str] = []
+        try:
+            result.images = model_file(
+                file, selection=selection, overwrite=overwrite, say=lines.append, **own, **options
+            )
+        except (EvenskyError, OSError, MemoryError) as error:
+            result.error = str(error) or type(error).__name__
+        told = {note for image in result.images for note in image.notes}
+        of_file = [line.removeprefix("Note: ").removesuffix(".") for line in lines if line.startswith("Note: ")]
+        result.notes = [note for note in of_file if note not in told]
+        results.append(result)
+    return results
+
+
+def _filled(pattern: Path, kind: str, file: Path, label: str, files: Sequence[Path]) -> Path:
+    """Return the name of an output of one of several files."""
+    if not _FILLED.search(str(pattern)):
+        if len(files) == 1:
+            return pattern
+        raise InvalidParameterError(
+            f"--{kind} {str(pattern)!r} names one file, and {len(files)} files are given; use a pattern such as "
+            f"'{{stem}}_{kind}.fits', in which {{stem}}, {{name}} and {{dir}} stand for the short name, the name and "
+            "the folder of each file"
+        )
+    return Path(fill_pattern(str(pattern), file, label))
 
 
 def _plane(image: Image, what: str) -> NewPlane:

@@ -4,21 +4,48 @@ from __future__ import annotations
 
 __all__ = ["command"]
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ..calls.background_file import model_file
-from .choices import PlaneChoice, takes
-from .options import COUNT, PATH, Command, memory_option, one_line, overwrite_option, scratch_option
-from .terminal import say
+from .._text import printable, with_digits
+from ..calls.background_file import FileBackground, ImageBackground, model_file, model_files
+from .choices import PlaneChoice, SourceChoice, takes
+from .options import COUNT, EXIT_FAILED, PATH, Command, memory_option, one_line, overwrite_option, scratch_option
+from .terminal import open_console, say
 
 
-@click.command("background", cls=Command)
-@click.argument("file", type=PATH)
-@click.option("--out", "-o", type=PATH, help="Write the model image to this file.")
-@click.option("--subtracted", type=PATH, help="Write the exposure minus its model to this file.")
-@click.option("--rms", type=PATH, help="Write the modelled standard deviation of the pixels to this file.")
+class _BackgroundCommand(Command):
+    """A command whose help says what happens if one of several files fails."""
+
+    exit_codes = (
+        ("0", "done"),
+        ("1", "the pixels do not allow the computation, one of several files failed, or a disk is full"),
+        ("2", "wrong usage, or a single file that cannot be read or written"),
+        ("130, 143", "stopped by Ctrl-C or SIGTERM"),
+    )
+
+
+@click.command("background", cls=_BackgroundCommand)
+@click.argument("files", nargs=-1, required=True, type=PATH)
+@click.option(
+    "--out",
+    "-o",
+    type=PATH,
+    help="Write the model image to this file; for several FILES a pattern such as 'sky/{stem}_sky.fits', in which "
+    "{stem}, {name} and {dir} stand for the short name, the name and the folder of each.",
+)
+@click.option("--subtracted", type=PATH, help="Write the exposure minus its model to this file; see --out.")
+@click.option("--rms", type=PATH, help="Write the modelled standard deviation of the pixels to this file; see --out.")
+@click.option(
+    "--mesh",
+    type=PATH,
+    help="Write the values of the bins, their errors and the standard deviation of their pixels to this file, as HDUs "
+    "MESH, MESH_ERROR and MESH_RMS; see --out.",
+)
 @click.option("--bin-size", "-b", default=128, show_default=True, type=COUNT, help="Size of the bins in pixels.")
 @click.option(
     "--statistic",
@@ -37,50 +64,109 @@ from .terminal import say
 @click.option(
     "--order", type=click.IntRange(0, 2**31 - 1), help="Fit a Chebyshev series of this order instead of interpolating."
 )
+@takes(SourceChoice, "sources")
 @click.option("--threads", "-t", default=1, show_default=True, type=COUNT, help="Number of threads.")
 @overwrite_option
 @scratch_option
 @memory_option
 @takes(PlaneChoice, "planes")
 def command(
-    file: Path,
+    files: tuple[Path, ...],
     out: Path | None,
     subtracted: Path | None,
     rms: Path | None,
+    mesh: Path | None,
     bin_size: int,
     statistic: str,
     style: str,
     order: int | None,
+    sources: SourceChoice,
     threads: int,
     overwrite: bool,
     scratch: Path | None,
     max_memory: str | None,
     planes: PlaneChoice,
 ) -> None:
-    """Model the background of FILE.
+    """Model the backgrounds of FILES.
 
-    All science images of the file are modelled. The output files are copies of FILE in which their pixels are replaced.
+    All science images of a file are modelled. The outputs are copies of the file in which their pixels are replaced,
+    apart from the mesh. A file that fails does not stop the others. For several files there is a table of the results.
 
     \b
     Examples:
       evensky background image.fits --out model.fits
       evensky background image.fits --bin-size 64 --statistic median --subtracted without-sky.fits
+      evensky background night/*.fits --mask-sources --subtracted 'flat/{stem}.fits' --rms 'flat/{stem}_rms.fits'
     """
     with one_line():
-        file, selection = planes.selection_of(file)
-        model_file(
-            file,
-            out=out,
-            subtracted=subtracted,
-            rms=rms,
-            bin_size=bin_size,
-            statistic=statistic.upper(),
-            style=style.upper(),
-            order=order,
-            selection=selection,
-            num_threads=threads,
-            overwrite=overwrite,
-            scratch=scratch,
-            max_memory=max_memory,
-            say=say,
-        )
+        options: dict[str, Any] = {
+            "bin_size": bin_size,
+            "statistic": statistic.upper(),
+            "style": style.upper(),
+            "order": order,
+            "mask_sources": sources.options,
+            "num_threads": threads,
+            "overwrite": overwrite,
+            "scratch": scratch,
+            "max_memory": max_memory,
+        }
+        outputs: dict[str, Any] = {"out": out, "subtracted": subtracted, "rms": rms, "mesh": mesh}
+        chosen = [planes.selection_of(file) for file in files]
+        if len(chosen) == 1:
+            file, selection = chosen[0]
+            model_file(file, selection=selection, say=say, **outputs, **options)
+            return
+        results = model_files([file for file, _ in chosen], outputs, [selection for _, selection in chosen], **options)
+    _print_results(results)
+    if any(result.error for result in results):
+        sys.exit(EXIT_FAILED)
+
+
+def _print_results(results: Sequence[FileBackground]) -> None:
+    """Print a table with a row for each image, then the notes and the reasons of failures."""
+    from rich.table import Table
+
+    images = [image for result in results for image in result.images]
+    with_rms = any(image.rms is not None for image in images)
+    with_sources = any(image.sources is not None for image in images)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("file", overflow="fold")
+    heads = ["size", "bins", "level", "lowest bin", "highest bin", "error of a bin"]
+    heads += [*(["rms"] if with_rms else []), *(["sources", "on"] if with_sources else []), "unit"]
+    for head in heads:
+        table.add_column(head, justify="right")
+    for result in results:
+        if result.error:
+            table.add_row(result.label, "failed")
+        for image in result.images:
+            table.add_row(*_row(result.label, image, with_rms=with_rms, with_sources=with_sources))
+    open_console().print(table)
+    for result in results:
+        for note in result.notes:
+            say(f"Note: {result.label}: {note}.")
+        for image in result.images:
+            where = f"{result.label}[{image.name}]" if image.name else result.label
+            for note in image.notes:
+                say(f"Note: {where}: {note}.")
+    failed = [result for result in results if result.error]
+    for result in failed:
+        click.echo(f"evensky: {printable(result.label)} failed: {printable(result.error)}", err=True)
+    say(f"{len(results) - len(failed)} of {len(results)} files done")
+
+
+def _row(label: str, image: ImageBackground, *, with_rms: bool, with_sources: bool) -> list[str]:
+    """Return the cells of an image."""
+    bins = f"{image.nx} x {image.ny}"
+    cells = [
+        f"{label}[{printable(image.name)}]" if image.name else label,
+        f"{image.width} x {image.height}",
+        bins if image.good_bins == image.nx * image.ny else f"{image.good_bins} of {bins}",
+        *(with_digits(value, image.error, least=6) for value in (image.level, image.low, image.high)),
+        f"{image.error:.4g}",
+    ]
+    if with_rms:
+        cells.append("" if image.rms is None else f"{image.rms:.4g}")
+    if with_sources:
+        found = image.sources
+        cells += ["", ""] if found is None else [f"{found.number}", f"{found.fraction:.1%}"]
+    return [*cells, printable(image.unit)]

@@ -6,7 +6,7 @@ command, which is called with ``files=FileChoice(...)``.
 
 from __future__ import annotations
 
-__all__ = ["FileChoice", "PlaneChoice", "RunChoice", "adds", "takes"]
+__all__ = ["FileChoice", "PlaneChoice", "RunChoice", "SourceChoice", "adds", "takes"]
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -17,6 +17,8 @@ from typing import Any
 import click
 
 from .._checks import byte_limit, names_of
+from ..calls.source_options import SourceOptions
+from ..errors import InvalidParameterError
 from ..fits.companions import split_extension
 from ..fits.descriptions import ALLOWED, Selection
 from ..io.file_names import fill_selection, unique_labels
@@ -84,6 +86,52 @@ class PlaneChoice:
         bad, good = names_of(self.bad_planes), names_of(self.good_bits) or ()
         selection = Selection(hdu, self.mask, self.variance, self.weight, bad, good, most)
         return path, fill_selection(selection, path, unique_labels([path])[0])
+
+
+def _of_sources(name: str, kind: Any, words: str) -> Any:
+    """Return an option that says how sources are found."""
+    default = getattr(SourceOptions, name)
+    return _option(
+        f"--{name.replace('_', '-')}", type=kind, help=f"With --mask-sources: {words}.  [default: {default:g}]"
+    )
+
+
+@dataclass(frozen=True)
+class SourceChoice:
+    """Whether and how sources are left out of a background."""
+
+    mask_sources: bool = _option(
+        "--mask-sources",
+        default=False,
+        is_flag=True,
+        help="Find stars and galaxies and leave them out, in rounds with the background (pip install "
+        "'evensky[sources]').",
+    )
+    threshold: float | None = _of_sources("threshold", float, "threshold above the background in units of its rms")
+    n_pixels: int | None = _of_sources("n_pixels", COUNT, "least number of connected pixels of a source")
+    dilation_radius: int | None = _of_sources(
+        "dilation_radius", click.IntRange(0, 10000), "radius in pixels of the disk by which sources are dilated"
+    )
+    max_rounds: int | None = _of_sources("max_rounds", COUNT, "largest number of rounds")
+
+    @property
+    def options(self) -> SourceOptions | None:
+        """How sources are found, with defaults for what is not given; None if they are not to be found.
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            For an option that has no effect, or a value that is not allowed.
+        """
+        names = [one.name for one in fields(SourceOptions)]
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if self.mask_sources:
+            return SourceOptions(**given)
+        for name in given:
+            raise InvalidParameterError(
+                f"--{name.replace('_', '-')} says how sources are found; give --mask-sources, too"
+            )
+        return None
 
 
 @dataclass(frozen=True)

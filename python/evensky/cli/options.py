@@ -240,7 +240,7 @@ class Commands(click.Group):
     """
 
     summaries: ClassVar[dict[str, str]] = {
-        "background": "Model the background of FILE.",
+        "background": "Model the backgrounds of FILES.",
         "combine": "Combine FILES, exposures of one field, to one image: the coadd.",
         "demo": "Simulate exposures in FOLDER, match them, and compare the result with the truth.",
         "inspect": "Show how FILES would be used by match, and what is wrong with them.",

@@ -152,6 +152,9 @@ def data_like(data: Any, pixels: np.ndarray, *, bare: bool = False, variance: np
 
 def _array_like(data: Any, pixels: np.ndarray, *, bare: bool) -> Any:
     """Return pixels as an array of the type of `data`."""
+    if is_lazy(pixels):  # they have no mask of their own, as those that are computed later have it in their blocks
+        lazy: Any = pixels
+        return data.copy(data=lazy.reshape(data.shape)) if is_data_array(data) else lazy.reshape(data.shape)
     if is_data_array(data):
         inner = plain_array(data.data)
         return data.copy(data=_with_mask(pixels.reshape(inner.values.shape), None if bare else inner.mask))

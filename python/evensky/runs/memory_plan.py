@@ -212,6 +212,7 @@ def scratch_of_images(
     out_dir: Path | None = None,
     *,
     made: int = 0,
+    meanwhile: int = 0,
     max_memory: int | str | None = None,
     scratch: Path | None = None,
 ) -> tuple[Scratch, list[str]]:
@@ -224,6 +225,8 @@ def scratch_of_images(
         Folder of the outputs; by default, pixels are kept in that of temporary files if they do not fit into memory.
     made : int, optional
         Number of planes of float32 that are made of each image, and kept until all are written.
+    meanwhile : int, optional
+        Number of planes of float32 that are needed while an image is worked on.
     max_memory : int or str, optional
         See `evensky.match_files`.
     scratch : Path, optional
@@ -245,7 +248,7 @@ def scratch_of_images(
     planes = (largest.pixel_bytes + 5 + 4 * (largest.variance is not None)) * pixels
     kept = sum((4 * made + one.pixel_bytes) * one.shape[0] * one.shape[1] for one in images) if made else 0
     image = largest.pixel_bytes * pixels
-    needs = Needs(pixels, image, planes, 4 * made * pixels, kept, 0, kept)
+    needs = Needs(pixels, image, planes, 4 * (made + meanwhile) * pixels, kept + 4 * meanwhile * pixels, 0, kept)
     folder = Path(tempfile.gettempdir()) if out_dir is None else out_dir
     plan = plan_memory(needs, folder, joint=True, workers=1, max_memory=most, scratch=scratch)
     return Scratch(plan.scratch, plan.most_resident), plan.notes

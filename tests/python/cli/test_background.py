@@ -43,3 +43,95 @@ def test_background_of_an_order_beyond_all_numbers(folder: Path, tmp_path: Path)
     result = run("background", inputs(folder)[0], "--out", tmp_path / "m.fits", "--subtracted", tmp_path / "m.fits")
     assert result.exit_code == 2
     assert "given for two results" in result.output
+
+
+def test_several_files(folder: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.fits"
+    broken.write_bytes(b"no FITS file")
+    files = inputs(folder)
+    pattern = tmp_path / "sky" / "{stem}_{name:s/.fits/_/}sky.fits"
+    result = run(
+        "background", files[0], broken, files[1], "-b", 64, "--out", pattern, "--rms", tmp_path / "{stem}-rms.fits"
+    )
+    assert result.exit_code == 1, result.output
+    assert "2 of 3 files done" in result.output
+    assert "evensky: broken failed: " in result.output
+    lines = result.output.splitlines()
+    assert lines[0].split()[:2] == ["file", "size"]
+    assert "rms" in lines[0]
+    for file in files[:2]:
+        expected = estimate_background(file, bin_size=64)
+        written = tmp_path / "sky" / f"{file.stem}_{file.stem}_sky.fits"
+        np.testing.assert_array_equal(fits.getdata(written), expected.image.array)
+        np.testing.assert_array_equal(fits.getdata(tmp_path / f"{file.stem}-rms.fits"), expected.rms_image.array)
+        (row,) = [line for line in lines if line.startswith(f"{file.stem} ")]
+        assert row.split()[1:7] == ["256", "x", "256", "4", "x", "4"]
+        assert float(row.split()[7]) == pytest.approx(float(expected.level), rel=1e-3)
+    assert run("background", f"{files[0]}[IMAGE]", *files[1:]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (
+            ("--out", "sky.fits"),
+            "--out 'sky.fits' names one file, and 2 files are given; use a pattern such as '{stem}_out.fits'",
+        ),
+        (("--rms", "{stem}_{band}.fits"), "cannot be filled in"),
+        (("--out", "{dir}/{name}"), "is an input too"),
+        (("--out", "{dir:s/x/x/}/sky.fits"), "is given for two results"),
+        (("--mesh", "{stem}.fits.gz"), "the mesh is a FITS file that is not compressed"),
+        (("--threshold", "3"), "--threshold says how sources are found; give --mask-sources"),
+        (("--mask-sources", "--threshold", "-1"), "threshold = -1.0; it must be positive"),
+    ],
+)
+def test_several_files_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("background", *inputs(folder)[:2], *options)
+    assert result.exit_code in (1, 2)
+    assert says in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_mesh(folder: Path, tmp_path: Path) -> None:
+    image, mesh = inputs(folder)[0], tmp_path / "mesh.fits"
+    result = run("background", image, "-b", 60, "--mesh", mesh)
+    assert result.exit_code == 0, result.output
+    expected = estimate_background(image, bin_size=60)
+    scatter = estimate_background(image, bin_size=60, statistic="stdevclip").stats.value
+    with fits.open(mesh) as hdus:
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "MESH", "MESH_ERROR", "MESH_RMS"]
+        np.testing.assert_array_equal(hdus["MESH"].data, expected.stats.value)
+        np.testing.assert_array_equal(hdus["MESH_ERROR"].data, expected.stats.error)
+        np.testing.assert_array_equal(hdus["MESH_RMS"].data, scatter)
+        header = hdus["MESH"].header
+        for axis, centres in ((1, expected.stats.x[0]), (2, expected.stats.y[:, 0])):
+            at = (np.arange(1, 6) - header[f"LTV{axis}"]) / header[f"LTM{axis}_{axis}"]
+            np.testing.assert_allclose(at, centres + 1, atol=0.5)  # FITS counts pixels from 1
+    assert f"rms of the bins        median {np.median(scatter):.4g}" in result.output
+    assert run("background", image, "--mesh", mesh).exit_code == 2  # it exists
+
+
+def test_masks_of_sources(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("photutils")
+    image, model, rms = inputs(folder)[0], tmp_path / "model.fits", tmp_path / "rms.fits"
+    options = ("--mask-sources", "--threshold", 3, "--dilation-radius", 2, "--n-pixels", 4, "--max-rounds", 20)
+    result = run("background", image, "-b", 64, *options, "--out", model, "--rms", rms)
+    assert result.exit_code == 0, result.output
+    wanted = {"threshold": 3, "dilation_radius": 2, "n_pixels": 4, "max_rounds": 20}
+    expected = estimate_background(image, bin_size=64, mask_sources=wanted)
+    np.testing.assert_array_equal(fits.getdata(model), expected.image.array)
+    np.testing.assert_array_equal(fits.getdata(rms), expected.rms_image.array)
+    assert expected.sources is not None
+    assert f"sources                {expected.sources.number} on " in result.output
+    several = run("background", *inputs(folder), "-b", 64, *options)
+    assert several.exit_code == 0, several.output
+    assert "sources" in several.output.splitlines()[0]
+
+
+def test_sources_need_the_image_in_memory(folder: Path, tmp_path: Path) -> None:
+    result = run("background", inputs(folder)[0], "--mask-sources", "--scratch", tmp_path)
+    assert result.exit_code == 1
+    assert "sources are found in images that are in memory" in result.output

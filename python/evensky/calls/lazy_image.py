@@ -1,0 +1,250 @@
+"""Images that are arrays of ``dask``: backgrounds are measured and evaluated block by block.
+
+``dask`` is imported by whoever made such an array, and here only then.
+"""
+
+from __future__ import annotations
+
+__all__ = ["LazyImage", "lazy_array"]
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import _core
+from .._checks import shown
+from ..errors import InvalidParameterError, LengthError
+from ..image.foreign import native_array, reject_pixels, squeezed
+from ..image.plain import is_data_array, is_lazy
+from ..math import ApproximateControl, BackgroundControl, BackgroundMI
+from .arguments import select_planes
+
+
+def lazy_array(data: Any) -> Any:
+    """Return the array of ``dask`` that an object is, or that a ``DataArray`` holds; None for all others."""
+    array = data.data if is_data_array(data) else data
+    return array if is_lazy(array) and all(hasattr(array, name) for name in ("rechunk", "map_blocks")) else None
+
+
+def bin_edges(size: int, count: int) -> np.ndarray:
+    """Return the edges of bins that are spread evenly over pixels, as those of a background are, from 0 to `size`."""
+    return (np.arange(count + 1) * size + count // 2) // count
+
+
+class LazyImage:
+    """An array of ``dask`` with the planes beside it, of which only blocks are ever in memory.
+
+    Parameters
+    ----------
+    array : dask.array.Array, shape (height, width)
+        Further axes of length 1 are removed.
+    mask, bad_planes, variance, weights : optional
+        See `evensky.estimate_background`. Planes are arrays of numpy or dask.
+
+    Attributes
+    ----------
+    image : dask.array.Array, shape (height, width)
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If the array does not have two dimensions, its size is unknown, its pixels are not real numbers, or a plane is
+        of another type.
+    evensky.errors.LengthError
+        If a plane has another shape than the array.
+    """
+
+    def __init__(
+        self,
+        array: Any,
+        mask: Any = None,
+        bad_planes: int | str | Iterable[str] | None = None,
+        variance: Any = None,
+        weights: Any = None,
+    ) -> None:
+        if any(math.isnan(size) for size in array.shape):
+            raise InvalidParameterError(
+                f"The dask array has shape {array.shape}; its size must be known, as compute_chunk_sizes() finds it"
+            )
+        size = squeezed(array.shape)
+        if len(size) != 2:
+            raise InvalidParameterError(
+                f"The array has shape {array.shape}; an image has two dimensions, and any others are of length 1"
+            )
+        if 0 in size:
+            raise InvalidParameterError(f"Image contains no pixels: the dask array has shape {array.shape}")
+        dtype = native_array(np.empty(0, array.dtype)).dtype  # raises an error if these are not real numbers
+        self.image = array.reshape(size).astype(dtype)
+        self._bad_planes = bad_planes
+        given = {"mask": mask, "variance": variance, "weights": weights}
+        self._planes = {name: self._plane(plane, name) for name, plane in given.items() if plane is not None}
+
+    def _plane(self, plane: Any, name: str) -> Any:
+        array = lazy_array(plane)
+        if array is None:
+            array = plane.data if is_data_array(plane) else plane
+            if not isinstance(array, np.ndarray):
+                raise InvalidParameterError(
+                    f"{name} is a {type(plane).__name__}; beside a dask array, an array of numpy or dask is needed"
+                )
+        if squeezed(array.shape) != self.image.shape:
+            raise LengthError(f"The {name} has shape {array.shape}, but the data have shape {self.image.shape}")
+        return array.reshape(self.image.shape)
+
+    def measure(self, control: BackgroundControl, num_threads: int) -> BackgroundMI:
+        """Measure a statistic in bins, in blocks that end where bins end.
+
+        Parameters
+        ----------
+        control : BackgroundControl
+            Its bits of bad pixels are those of the blocks.
+        num_threads : int
+            Number of threads for each block; 0 for 1, as dask works on several blocks at once.
+        """
+        import dask.array
+
+        lazy: Any = dask.array
+        height, width = self.image.shape
+        edges = bin_edges(height, control.getNySample()), bin_edges(width, control.getNxSample())
+        pairs = [_aligned(own, ends) for own, ends in zip(self.image.chunks, edges, strict=True)]
+        chunks = tuple(np.diff(ends[starts]).tolist() for starts, ends in zip(pairs, edges, strict=True))
+        arrays = [self.image.rechunk(chunks)]
+        for plane in self._planes.values():
+            made = plane if is_lazy(plane) else lazy.from_array(plane, chunks=chunks)
+            arrays.append(made.rechunk(chunks))
+        mesh = lazy.map_blocks(
+            _measure_block,
+            *arrays,
+            names=tuple(self._planes),
+            bad_planes=self._bad_planes,
+            firsts=tuple(pairs),
+            edges=edges,
+            control=control,
+            num_threads=num_threads or 1,
+            new_axis=0,
+            chunks=((2,), *(tuple(np.diff(starts).tolist()) for starts in pairs)),
+            dtype=np.float32,
+            meta=np.empty((0, 0, 0), np.float32),
+        ).compute()
+        made = _core.Background((0, 0, width, height), mesh[0].copy(), None, mesh[1].copy(), control)
+        return BackgroundMI.from_core(made, _core.AsUsed())
+
+    def evaluate(self, background: BackgroundMI, order: int | None, dtype: Any, num_threads: int) -> Any:
+        """Return the model as an array of dask with the chunks of the image, which computes its blocks from the bins.
+
+        Parameters
+        ----------
+        background : BackgroundMI
+        order : int or None
+            Order of the Chebyshev series; None if the model is interpolated.
+        dtype : dtype
+            float32 or float64.
+        num_threads : int
+            Number of threads for each block; 0 for 1.
+        """
+        import dask.array
+
+        lazy: Any = dask.array
+        if order is not None:  # raises an error if the bins do not determine the terms
+            background.getApproximate(ApproximateControl(ApproximateControl.CHEBYSHEV, order))
+        return lazy.map_blocks(
+            _evaluate_block,
+            lazy.zeros(self.image.shape, chunks=self.image.chunks, dtype=np.bool_),
+            background=background,
+            order=order,
+            kind=np.dtype(dtype),
+            num_threads=num_threads or 1,
+            meta=np.empty((0, 0), dtype),
+        )
+
+
+def _aligned(chunks: Sequence[int], edges: np.ndarray) -> np.ndarray:
+    """Return the numbers of the bins at which chunks start, near the ends of given chunks, and the number of bins."""
+    ends = np.cumsum(chunks)
+    nearest = np.searchsorted((edges[1:] + edges[:-1]) / 2, ends)
+    return np.unique(np.concatenate(([0], nearest, [len(edges) - 1])))
+
+
+def _even_runs(edges: np.ndarray) -> list[tuple[int, int]]:
+    """Divide bins into runs that are, each by itself, spread evenly: bins are even only over the whole image."""
+    runs, first = [], 0
+    while first < len(edges) - 1:
+        last = len(edges) - 1
+        while not np.array_equal(
+            bin_edges(int(edges[last] - edges[first]), last - first), edges[first : last + 1] - edges[first]
+        ):
+            last = first + max(1, (last - first) // 2)
+        runs.append((first, last))
+        first = last
+    return runs
+
+
+def _measure_block(
+    block: Any,
+    *planes: Any,
+    names: Sequence[str],
+    bad_planes: Any,
+    firsts: Sequence[np.ndarray],
+    edges: Sequence[np.ndarray],
+    control: BackgroundControl,
+    num_threads: int,
+    block_info: Any = None,
+) -> np.ndarray:
+    """Measure the bins of a block; return values and errors, shape ``(2, ny, nx)``."""
+    beside = dict(zip(names, planes, strict=True))
+    pixels, bits = select_planes(block, beside.pop("mask", None), bad_planes)
+    for name, values in beside.items():
+        good = _positive(values, name)
+        if not good.all():
+            reject_pixels(pixels, ~good)
+            bits |= pixels.reject
+    own = []
+    for starts, ends, number in zip(firsts, edges, block_info[0]["chunk-location"], strict=True):
+        part = ends[starts[number] : starts[number + 1] + 1]
+        own.append(part - part[0])
+    statistics = control.getStatisticsControl()
+    statistics.setAndMask(bits)
+    mesh = np.empty((2, len(own[0]) - 1, len(own[1]) - 1), np.float32)
+    runs = _even_runs(own[1])
+    for top, bottom in _even_runs(own[0]):
+        for left, right in runs:
+            there = slice(own[0][top], own[0][bottom]), slice(own[1][left], own[1][right])
+            part_control = BackgroundControl(
+                control.getInterpStyle(),
+                right - left,
+                bottom - top,
+                control.getUndersampleStyle(),
+                statistics,
+                control.getStatisticsProperty(),
+            )
+            mask = None if pixels.mask is None else pixels.mask[there]
+            measured = _core.Background(pixels.image[there], mask, None, 0, 0, part_control, num_threads)
+            values, _, errors = measured.get_stats_planes()
+            mesh[0, top:bottom, left:right], mesh[1, top:bottom, left:right] = values, errors
+    return mesh
+
+
+def _positive(values: Any, name: str) -> np.ndarray:
+    """Return where variances or weights are positive and finite."""
+    plain = np.ma.getdata(values)
+    if plain.dtype.kind not in "biuf":
+        raise InvalidParameterError(f"{name}: {shown(plain.dtype)} is not a type of real numbers")
+    return np.isfinite(plain) & (plain > 0) & ~np.ma.getmaskarray(values)
+
+
+def _evaluate_block(
+    block: Any, *, background: BackgroundMI, order: int | None, kind: Any, num_threads: int, block_info: Any = None
+) -> np.ndarray:
+    """Evaluate a model in a block."""
+    (top, _), (left, _) = block_info[0]["array-location"]
+    height, width = block.shape
+    out = np.empty((height, width), kind)
+    box = (left, top, width, height)
+    if order is None:
+        background._core.get_image(out, box, None, None, num_threads)
+    else:
+        model = background.getApproximate(ApproximateControl(ApproximateControl.CHEBYSHEV, order))
+        model._core.get_image(out, box, -1, -1, num_threads)
+    return out
