@@ -14,7 +14,6 @@ __all__ = [
     "numbers_of",
     "one_line",
     "overwrite_option",
-    "plane_options",
     "scratch_option",
     "stoppable",
 ]
@@ -34,7 +33,7 @@ import click
 from .._command import stop_silently
 from .._text import printable, reason_of, visible_lines
 from ..errors import EvenskyError, FitsError, InvalidParameterError, TaskError, UnsuitableError
-from .choices import PlaneChoice, RunChoice, adds
+from .choices import RunChoice, adds
 from .option_types import COUNT, PATH
 
 # Time in seconds after which an exception that was swallowed is raised again.
@@ -294,5 +293,4 @@ class Command(click.Command):
 # For commands whose parameters are the options themselves.
 scratch_option = adds(RunChoice, "scratch")
 memory_option = adds(RunChoice, "max_memory")
-plane_options = adds(PlaneChoice)
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace earlier files.")

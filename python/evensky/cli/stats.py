@@ -21,6 +21,7 @@ from ..image.on_disk import planes_to_measure
 from ..io.formats import bad_bits_of, describe, read_image
 from ..math import ERRORS, NPOINT, Property, StatisticsControl, makeStatistics, stringToStatisticsProperty
 from ..runs.memory_plan import scratch_of_images
+from .choices import PlaneChoice, takes
 from .options import (
     COUNT,
     EXIT_FAILED,
@@ -29,10 +30,8 @@ from .options import (
     Command,
     memory_option,
     one_line,
-    plane_options,
     scratch_option,
 )
-from .selection import selection_of
 from .terminal import open_console, say
 
 # Statistics that are printed by default.
@@ -150,7 +149,7 @@ def _check_sigma(context: click.Context, parameter: click.Parameter, value: floa
 @click.option("--json", "as_json", is_flag=True, help="Print a list with an object for each image, as JSON.")
 @scratch_option
 @memory_option
-@plane_options
+@takes(PlaneChoice, "planes")
 def command(
     files: tuple[Path, ...],
     sigma: float,
@@ -159,13 +158,7 @@ def command(
     as_json: bool,
     scratch: Path | None,
     max_memory: str | None,
-    hdu: str | None,
-    mask: str | None,
-    variance: str | None,
-    weight: str | None,
-    bad_planes: str | None,
-    good_bits: str | None,
-    max_unpacked: str | None,
+    planes: PlaneChoice,
 ) -> None:
     """Print statistics of the good pixels of FILES, with errors.
 
@@ -178,32 +171,32 @@ def command(
       evensky stats image.fits --mask DQ -p MEDIAN -p MEANCLIP
       evensky stats night/*.fits --json
     """
-    planes: list[_Plane] = []
+    measured: list[_Plane] = []
     failures: list[dict[str, Any]] = []
     with one_line():
         wanted = [stringToStatisticsProperty(name.upper()) for name in properties or _DEFAULT]
         control = StatisticsControl(sigma, rounds)
         for file in files:
             try:
-                path, selection = selection_of(file, hdu, mask, variance, weight, bad_planes, good_bits, max_unpacked)
-                planes += _planes_of(path, selection, wanted, control, max_memory=max_memory, scratch=scratch)
+                path, selection = planes.selection_of(file)
+                measured += _planes_of(path, selection, wanted, control, max_memory=max_memory, scratch=scratch)
             except (EvenskyError, OSError) as error:
                 if len(files) == 1:
                     raise
                 reason = printable(str(error)) if isinstance(error, EvenskyError) else reason_of(error)
                 failures.append({"file": str(file), "error": reason})
     if as_json:
-        click.echo(json.dumps([*(plane.as_dict() for plane in planes), *failures], indent=2))
+        click.echo(json.dumps([*(plane.as_dict() for plane in measured), *failures], indent=2))
     else:
-        _print(planes, wanted)
+        _print(measured, wanted)
     for failure in failures:
         click.echo(visible(f"Error: {_with_name(failure['file'], failure['error'])}"), err=True)
-    for plane in planes:
+    for plane in measured:
         if plane.warning:
             click.echo(visible(f"Warning: {plane.warning}."), err=True)
     if failures:
         sys.exit(EXIT_FAILED)
-    if any(plane.warning for plane in planes):
+    if any(plane.warning for plane in measured):
         sys.exit(EXIT_REFUSED)
 
 

@@ -396,7 +396,8 @@ def test_open_files_do_not_add_up(files, tmp_path):
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         evensky.combine_files(files, tmp_path / "a.fits", max_memory=LITTLE, overwrite=True)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    # What earlier tests have left open may be closed meanwhile.
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_outputs_of_a_match_are_combined_and_coadds_are_not(files, tmp_path):
