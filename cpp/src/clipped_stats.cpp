@@ -150,7 +150,7 @@ public:
             all = all.with(window);
             if (each != nullptr) each->push_back({number, window, scatter});
             if (round + 1 == rounds) break;
-            auto& next = _left[round % 2];
+            auto& next = _left[static_cast<std::size_t>(round % 2)];
             std::int64_t below = 0;
             auto const kept = kernel.collect(left, number, window.low, window.high, next.room(room), &below);
             if (kept == number) break;
@@ -283,7 +283,7 @@ public:
             window = window.with(windowOf<T>(centre, stdevOf(moments, 0.0), _options));
             if (!(window.low <= _plan.coreLow && window.high >= _plan.coreHigh)) return std::nullopt;
             if (round + 1 == rounds) break;
-            auto& next = buffers[round % 2];
+            auto& next = buffers[static_cast<std::size_t>(round % 2)];
             std::int64_t rejectedBelow = 0;
             auto const kept = kernel.collect(left, number, window.low, window.high, next.room(room), &rejectedBelow);
             if (kept == number) break;
