@@ -104,6 +104,7 @@ public:
     /// without a good pixel, by the mean of the ten nearest other boxes, weighted by the inverse of their distance in
     /// boxes; further boxes at the distance of the tenth count, too. The error of a replaced box is NaN.
     /// @param exclude_percentile  0 to 100; 100 replaces only the boxes without a good pixel
+    /// @param num_threads         number of threads; 0 for the process-wide default
     /// @return the number of boxes that were replaced; 0 if no box has a good pixel
     /// @throws InvalidParameterError if `exclude_percentile` is not in 0 .. 100
     /// @throws RuntimeError if boxes have good pixels, but all are excluded
@@ -113,6 +114,7 @@ public:
     /// edges of the mesh. Errors stay as they are.
     /// @param height, width  size of the window in boxes, odd
     /// @param threshold      replace only boxes whose level is above this; none for all boxes
+    /// @param num_threads    number of threads; 0 for the process-wide default
     /// @throws InvalidParameterError if a size is not odd and positive, or the threshold is NaN
     void filter(std::int64_t height, std::int64_t width, std::optional<double> threshold = std::nullopt,
                 int num_threads = 0);
@@ -124,7 +126,9 @@ public:
     /// @param undersampleStyle  action if there are too few boxes for the style
     /// @param num_threads       number of threads; 0 for the process-wide default
     /// @return the styles that were used
-    /// @throws InvalidParameterError, OutOfRangeError, LengthError as Background::getImage does
+    /// @throws InvalidParameterError as Background::getImage does
+    /// @throws OutOfRangeError as Background::getImage does
+    /// @throws LengthError as Background::getImage does
     template <typename T>
     AsUsed getImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
                     UndersampleStyle undersampleStyle, int num_threads = 0) const;

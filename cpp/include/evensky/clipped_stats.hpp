@@ -46,8 +46,11 @@ struct ClippedStats {
 
 /// Statistics of many lines, which the caller provides memory for: one element for each line.
 struct ClippedLines {
-    std::span<double> mean, median, std;       ///< as in ClippedStats
-    std::span<std::int32_t> number, rejected;  ///< as in ClippedStats
+    std::span<double> mean;            ///< as in ClippedStats
+    std::span<double> median;          ///< as in ClippedStats
+    std::span<double> std;             ///< as in ClippedStats
+    std::span<std::int32_t> number;    ///< as in ClippedStats
+    std::span<std::int32_t> rejected;  ///< as in ClippedStats
 };
 
 /// Compute the clipped statistics of an image, of any format but uint64. A variance is not used.
