@@ -85,7 +85,7 @@ def test_statistics_of_a_plain_file_need_no_heavy_package(tmp_path: Path) -> Non
 
     header = fits.Header([("CTYPE1", "RA---TAN"), ("CTYPE2", "DEC--TAN"), ("MP_BAD", 0), ("BUNIT", "adu")])
     hdus = [fits.PrimaryHDU(), fits.ImageHDU(np.ones((9, 9), np.float32), header, name="IMAGE")]
-    hdus += [fits.ImageHDU(np.ones((9, 9), np.int32), header, name="MASK")]
+    hdus += [fits.ImageHDU(np.zeros((9, 9), np.int32), header, name="MASK")]
     fits.HDUList(hdus).writeto(tmp_path / "a.fits")
     code = f"from evensky.cli import main; main(['stats', {str(tmp_path / 'a.fits')!r}], standalone_mode=False)"
     assert loaded(code) == ["click", "numpy", "rich"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["FileBackground", "ImageBackground", "model_file", "model_files"]
+__all__ = ["FileBackground", "ImageBackground", "filled_outputs", "model_file", "model_files"]
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -248,9 +249,7 @@ def model_file(
         sources cover the whole image, or are to be found in an image that does not fit into memory.
     """
     described = describe(file, selection, with_wcs=False)
-    inputs = [file]
-    for image in described.images:
-        inputs += [plane.path for plane in (image.mask, image.variance) if plane is not None]
+    inputs = [file, *_companions(described.images)]
     targets = [(rms, "deviation"), (out, "model"), (subtracted, "difference")]
     if mesh is not None and not mesh.name.lower().endswith(_ENDINGS[:3]):
         raise InvalidParameterError(
@@ -408,6 +407,33 @@ def _write_meshes(path: Path, file: Path, meshes: Mapping[int, _Mesh], *, overwr
     write_hdus(fits.HDUList(hdus), path, overwrite)
 
 
+def _companions(images: Sequence[ImageDescription]) -> list[Path]:
+    """Return the files of the masks and variances of images."""
+    planes = [plane for image in images for plane in (image.mask, image.variance)]
+    return [plane.path for plane in planes if plane is not None]
+
+
+def filled_outputs(files: Sequence[Path], outputs: Mapping[str, Path | None]) -> list[dict[str, Path]]:
+    """Return the outputs of each file by the names of their patterns.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    outputs : mapping of str to Path or None
+        Patterns, see `model_files`; None for what is not wanted.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If a pattern cannot be filled in, or names one file for several inputs.
+    """
+    labels = unique_labels(list(files))
+    return [
+        {kind: _filled(pattern, kind, file, label, files) for kind, pattern in outputs.items() if pattern}
+        for file, label in zip(files, labels, strict=True)
+    ]
+
+
 def model_files(
     files: Sequence[Path],
     outputs: Mapping[str, Path | None],
@@ -415,8 +441,10 @@ def model_files(
     *,
     overwrite: bool = False,
     **options: Any,
-) -> list[FileBackground]:
+) -> Iterator[FileBackground]:
     """Measure the backgrounds of several files, one after the other; a file that fails does not stop the others.
+
+    Nothing is measured before the first result is asked for.
 
     Parameters
     ----------
@@ -431,40 +459,42 @@ def model_files(
     **options
         Further arguments of `model_file`.
 
-    Returns
-    -------
-    list of FileBackground
-        One for each file, in order.
+    Yields
+    ------
+    FileBackground
+        That of each file, in order, once its outputs are written.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        If a pattern gives two inputs the same output, or cannot be filled in, and for a file that is given twice.
+        If a pattern cannot be filled in, and for a file that is given twice.
     evensky.errors.FitsError
-        If an output is an input of another file, or exists already.
+        If a pattern gives two inputs the same output, or an output is an input of any file, the masks and variances
+        beside them included, or exists already.
     """
     refuse_twice(files)
     labels = unique_labels(list(files))
-    named: list[dict[str, Any]] = []
-    for file, label in zip(files, labels, strict=True):
-        named.append({kind: _filled(path, kind, file, label, files) for kind, path in outputs.items() if path})
-    _check_outputs([path for one in named for path in one.values()], files, overwrite=overwrite)
-    results = []
+    named = filled_outputs(files, outputs)
     chosen = [None] * len(files) if selections is None else selections
+    inputs = list(files)
+    for file, selection in zip(files, chosen, strict=True):
+        # A file that cannot be read has no outputs; it is told of when its turn comes.
+        with suppress(EvenskyError, OSError):
+            inputs += _companions(describe(file, selection, with_wcs=False).images)
+    _check_outputs([path for one in named for path in one.values()], inputs, overwrite=overwrite)
     for file, label, own, selection in zip(files, labels, named, chosen, strict=True):
         result = FileBackground(file, label)
         lines: list[str] = []
         try:
             result.images = model_file(
-                file, selection=selection, overwrite=overwrite, say=lines.append, **own, **options
+                file, **own, selection=selection, overwrite=overwrite, say=lines.append, **options
             )
         except (EvenskyError, OSError, MemoryError) as error:
             result.error = str(error) or type(error).__name__
         told = {note for image in result.images for note in image.notes}
         of_file = [line.removeprefix("Note: ").removesuffix(".") for line in lines if line.startswith("Note: ")]
         result.notes = [note for note in of_file if note not in told]
-        results.append(result)
-    return results
+        yield result
 
 
 def _filled(pattern: Path, kind: str, file: Path, label: str, files: Sequence[Path]) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = ["LazyImage", "lazy_array"]
 
+import copy
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -99,7 +100,7 @@ class LazyImage:
         Parameters
         ----------
         control : BackgroundControl
-            Its bits of bad pixels are those of the blocks.
+            Each block uses its own bits of bad pixels instead of those of the control.
         num_threads : int
             Number of threads for each block; 0 for 1, as dask works on several blocks at once.
         """
@@ -204,7 +205,8 @@ def _measure_block(
     for starts, ends, number in zip(firsts, edges, block_info[0]["chunk-location"], strict=True):
         part = ends[starts[number] : starts[number + 1] + 1]
         own.append(part - part[0])
-    statistics = control.getStatisticsControl()
+    # Blocks are measured at the same time and differ in their bits, so that each has options of its own.
+    statistics = copy.copy(control.getStatisticsControl())
     statistics.setAndMask(bits)
     mesh = np.empty((2, len(own[0]) - 1, len(own[1]) - 1), np.float32)
     runs = _even_runs(own[1])

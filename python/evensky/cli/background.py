@@ -12,9 +12,10 @@ from typing import Any
 import click
 
 from .._text import printable, with_digits
-from ..calls.background_file import FileBackground, ImageBackground, model_file, model_files
-from .choices import PlaneChoice, SourceChoice, takes
-from .options import COUNT, EXIT_FAILED, PATH, Command, memory_option, one_line, overwrite_option, scratch_option
+from ..calls.background_file import FileBackground, ImageBackground, filled_outputs, model_file, model_files
+from .choices import PlaneChoice, memory_option, scratch_option, takes
+from .options import COUNT, EXIT_FAILED, PATH, Command, one_line, overwrite_option
+from .source_choice import SourceChoice
 from .terminal import open_console, say
 
 
@@ -114,10 +115,17 @@ def command(
         chosen = [planes.selection_of(file) for file in files]
         if len(chosen) == 1:
             file, selection = chosen[0]
-            model_file(file, selection=selection, say=say, **outputs, **options)
+            (own,) = filled_outputs([file], outputs)
+            model_file(file, **own, selection=selection, say=say, **options)
             return
-        results = model_files([file for file, _ in chosen], outputs, [selection for _, selection in chosen], **options)
-    _print_results(results)
+        results: list[FileBackground] = []
+        try:
+            measured = model_files([file for file, _ in chosen], outputs, [one for _, one in chosen], **options)
+            for result in measured:
+                results.append(result)
+        finally:  # what is done is told, whatever stops the rest
+            if results:
+                _print_results(results)
     if any(result.error for result in results):
         sys.exit(EXIT_FAILED)
 

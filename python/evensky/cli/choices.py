@@ -6,7 +6,7 @@ command, which is called with ``files=FileChoice(...)``.
 
 from __future__ import annotations
 
-__all__ = ["FileChoice", "PlaneChoice", "RunChoice", "SourceChoice", "adds", "takes"]
+__all__ = ["FileChoice", "PlaneChoice", "RunChoice", "adds", "memory_option", "option", "scratch_option", "takes"]
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -17,8 +17,6 @@ from typing import Any
 import click
 
 from .._checks import byte_limit, names_of
-from ..calls.source_options import SourceOptions
-from ..errors import InvalidParameterError
 from ..fits.companions import split_extension
 from ..fits.descriptions import ALLOWED, Selection
 from ..io.file_names import fill_selection, unique_labels
@@ -31,8 +29,8 @@ _PATTERN = (
 )
 
 
-def _option(*names: str, default: Any = None, **attributes: Any) -> Any:
-    """Return a field of a class of options; attributes are those of `click.option`."""
+def option(*names: str, default: Any = None, **attributes: Any) -> Any:
+    """Return a field of a class of options; names and attributes are those of `click.option`."""
     return field(default=default, metadata={"names": names, "attributes": attributes})
 
 
@@ -40,38 +38,38 @@ def _option(*names: str, default: Any = None, **attributes: Any) -> Any:
 class PlaneChoice:
     """The image of a file, its planes and its bad pixels."""
 
-    hdu: str | None = _option(
+    hdu: str | None = option(
         "--hdu",
         metavar="HDU",
         help="The image: number of an HDU, its name, or name and version as in SCI,2. By default, all science images "
         "of the layout.",
     )
-    mask: str | None = _option(
+    mask: str | None = option(
         "--mask", metavar="SPEC", help=f"Location of the mask, if it is not where the layout has it: {_PATTERN}"
     )
-    variance: str | None = _option(
+    variance: str | None = option(
         "--variance",
         metavar="SPEC",
         help="Location of the variances or standard deviations, as for --mask; the header or the name of the HDU says "
         "which they are.",
     )
-    weight: str | None = _option(
+    weight: str | None = option(
         "--weight",
         metavar="SPEC",
         help="Location of the weights (inverse variances), as for --mask. Pixels of weight 0 do not count.",
     )
-    bad_planes: str | None = _option(
+    bad_planes: str | None = option(
         "--bad-planes",
         metavar="NAMES",
         help="Mask planes whose pixels do not count, separated by commas: names, or values of flags such as 4 or "
         "4096+8192. By default those that the layout of the file calls bad.",
     )
-    good_bits: str | None = _option(
+    good_bits: str | None = option(
         "--good-bits",
         metavar="NAMES",
         help="Mask planes whose pixels count although they are bad by default, as for --bad-planes.",
     )
-    max_unpacked: str | None = _option(
+    max_unpacked: str | None = option(
         "--max-unpacked",
         metavar="BYTES",
         help="Bytes, such as 4GB, to which a compressed file may be unpacked, for a file that is refused because it "
@@ -88,63 +86,17 @@ class PlaneChoice:
         return path, fill_selection(selection, path, unique_labels([path])[0])
 
 
-def _of_sources(name: str, kind: Any, words: str) -> Any:
-    """Return an option that says how sources are found."""
-    default = getattr(SourceOptions, name)
-    return _option(
-        f"--{name.replace('_', '-')}", type=kind, help=f"With --mask-sources: {words}.  [default: {default:g}]"
-    )
-
-
-@dataclass(frozen=True)
-class SourceChoice:
-    """Whether and how sources are left out of a background."""
-
-    mask_sources: bool = _option(
-        "--mask-sources",
-        default=False,
-        is_flag=True,
-        help="Find stars and galaxies and leave them out, in rounds with the background (pip install "
-        "'evensky[sources]').",
-    )
-    threshold: float | None = _of_sources("threshold", float, "threshold above the background in units of its rms")
-    n_pixels: int | None = _of_sources("n_pixels", COUNT, "least number of connected pixels of a source")
-    dilation_radius: int | None = _of_sources(
-        "dilation_radius", click.IntRange(0, 10000), "radius in pixels of the disk by which sources are dilated"
-    )
-    max_rounds: int | None = _of_sources("max_rounds", COUNT, "largest number of rounds")
-
-    @property
-    def options(self) -> SourceOptions | None:
-        """How sources are found, with defaults for what is not given; None if they are not to be found.
-
-        Raises
-        ------
-        evensky.errors.InvalidParameterError
-            For an option that has no effect, or a value that is not allowed.
-        """
-        names = [one.name for one in fields(SourceOptions)]
-        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        if self.mask_sources:
-            return SourceOptions(**given)
-        for name in given:
-            raise InvalidParameterError(
-                f"--{name.replace('_', '-')} says how sources are found; give --mask-sources, too"
-            )
-        return None
-
-
 @dataclass(frozen=True)
 class FileChoice(PlaneChoice):
     """How the files of a set are used."""
 
-    same_grid: bool = _option(
+    same_grid: bool = option(
         "--same-grid",
         default=False,
         is_flag=True,
         help="Take the exposures to be on one pixel grid, whatever their WCS says.",
     )
-    allow: tuple[str, ...] = _option(
+    allow: tuple[str, ...] = option(
         "--allow",
         default=(),
         type=click.Choice(list(ALLOWED)),
@@ -153,7 +105,7 @@ class FileChoice(PlaneChoice):
         + "; ".join(f"{meaning} ({name})" for name, meaning in ALLOWED.items())
         + ". May be repeated.",
     )
-    strict: bool = _option(
+    strict: bool = option(
         "--strict",
         default=False,
         is_flag=True,
@@ -174,10 +126,10 @@ class FileChoice(PlaneChoice):
 class RunChoice:
     """How a run over files is done; texts of its help that depend on the command are given to `takes`."""
 
-    workers: int = _option(
+    workers: int = option(
         "--workers", "-j", default=1, show_default=True, type=COUNT, help="Number of jobs that run at once."
     )
-    executor: str = _option(
+    executor: str = option(
         "--executor",
         metavar="NAME",
         default="threads",
@@ -186,18 +138,18 @@ class RunChoice:
         "scheduler of a cluster, whose machines must see the same files), or mpi (under mpiexec -n 1 python -m "
         "mpi4py.futures, or with processes that MPI starts).",
     )
-    scratch: Path | None = _option(  # noqa: RUF009 - it makes a field
+    scratch: Path | None = option(  # noqa: RUF009 - it makes a field
         "--scratch", type=PATH, help="Folder in which to keep pixels on disk, for images larger than memory."
     )
-    max_memory: str | None = _option(
+    max_memory: str | None = option(
         "--max-memory",
         metavar="BYTES",
         help="Memory to stay below, such as 2GB or 512MiB: with fewer workers, or with pixels on disk, in the folder "
         "of --scratch or where there is room. By default, three quarters of the memory that is free.",
     )
-    compress: bool = _option("--compress", default=False, is_flag=True)
-    overwrite: bool = _option("--overwrite", default=False, is_flag=True)
-    resume: bool = _option("--resume", default=False, is_flag=True)
+    compress: bool = option("--compress", default=False, is_flag=True)
+    overwrite: bool = option("--overwrite", default=False, is_flag=True)
+    resume: bool = option("--resume", default=False, is_flag=True)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -235,6 +187,10 @@ def adds(kind: type, *names: str, **texts: str) -> Callable[[Any], Any]:
         return command
 
     return decorate
+
+
+scratch_option = adds(RunChoice, "scratch")
+memory_option = adds(RunChoice, "max_memory")
 
 
 def takes(kind: type, name: str, **texts: str) -> Callable[[Any], Any]:

@@ -9,12 +9,10 @@ __all__ = [
     "PATH",
     "Command",
     "Commands",
-    "memory_option",
     "number_or_pair",
     "numbers_of",
     "one_line",
     "overwrite_option",
-    "scratch_option",
     "stoppable",
 ]
 
@@ -33,7 +31,6 @@ import click
 from .._command import stop_silently
 from .._text import printable, reason_of, visible_lines
 from ..errors import EvenskyError, FitsError, InvalidParameterError, TaskError, UnsuitableError
-from .choices import RunChoice, adds
 from .option_types import COUNT, PATH
 
 # Time in seconds after which an exception that was swallowed is raised again.
@@ -245,7 +242,7 @@ class Commands(click.Group):
         "inspect": "Show how FILES would be used by match, and what is wrong with them.",
         "match": "Match the backgrounds of FILES, exposures of one field or mosaic.",
         "report": "Make the report of a run again, without a match.",
-        "stats": "Print statistics of the good pixels of FILE, with errors.",
+        "stats": "Print statistics of the good pixels of FILES, with errors.",
     }
     """First sentence of each command's help, so that a list of commands need not import them."""
 
@@ -291,6 +288,4 @@ class Command(click.Command):
 
 
 # For commands whose parameters are the options themselves.
-scratch_option = adds(RunChoice, "scratch")
-memory_option = adds(RunChoice, "max_memory")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace earlier files.")

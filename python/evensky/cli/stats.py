@@ -21,16 +21,14 @@ from ..image.on_disk import planes_to_measure
 from ..io.formats import bad_bits_of, describe, read_image
 from ..math import ERRORS, NPOINT, Property, StatisticsControl, makeStatistics, stringToStatisticsProperty
 from ..runs.memory_plan import scratch_of_images
-from .choices import PlaneChoice, takes
+from .choices import PlaneChoice, memory_option, scratch_option, takes
 from .options import (
     COUNT,
     EXIT_FAILED,
     EXIT_REFUSED,
     PATH,
     Command,
-    memory_option,
     one_line,
-    scratch_option,
 )
 from .terminal import open_console, say
 
@@ -176,11 +174,11 @@ def command(
     with one_line():
         wanted = [stringToStatisticsProperty(name.upper()) for name in properties or _DEFAULT]
         control = StatisticsControl(sigma, rounds)
-        for file in files:
+        chosen = [planes.selection_of(file) for file in files]
+        for file, (path, selection) in zip(files, chosen, strict=True):
             try:
-                path, selection = planes.selection_of(file)
                 measured += _planes_of(path, selection, wanted, control, max_memory=max_memory, scratch=scratch)
-            except (EvenskyError, OSError) as error:
+            except (EvenskyError, OSError, MemoryError) as error:
                 if len(files) == 1:
                     raise
                 reason = printable(str(error)) if isinstance(error, EvenskyError) else reason_of(error)

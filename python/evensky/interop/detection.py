@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidParameterError
+from ..errors import InvalidParameterError, TaskError
 from ..fits.quiet import quiet
 
 
@@ -56,13 +56,21 @@ def detect_sources(
     ------
     evensky.errors.InvalidParameterError
         If photutils is not installed; the message says how to install it.
+    evensky.errors.TaskError
+        If photutils fails.
     """
     detect, circular_footprint = _segmentation()
-    with quiet():  # it warns if there is no source
-        found = detect(excess, threshold, n_pixels, mask=bad)
-    if found is None:
-        return np.zeros(excess.shape, bool), 0
-    number = len(found.labels)
-    if dilation_radius == 0:
-        return np.asarray(found.data) != 0, number
-    return np.asarray(found.make_source_mask(footprint=circular_footprint(dilation_radius)), bool), number
+    try:
+        with quiet():  # it warns if there is no source
+            found = detect(excess, threshold, n_pixels, mask=bad)
+        if found is None:
+            return np.zeros(excess.shape, bool), 0
+        number = len(found.labels)
+        if dilation_radius == 0:
+            return np.asarray(found.data) != 0, number
+        return np.asarray(found.make_source_mask(footprint=circular_footprint(dilation_radius)), bool), number
+    except (ValueError, TypeError, RuntimeError) as error:
+        height, width = excess.shape
+        raise TaskError(
+            f"photutils cannot detect sources in {width} x {height} pixels: {error}; give a mask of the sources"
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,12 @@ import pytest
 from skies import BAD, BITS, SKY
 
 import evensky
+from evensky import _core
+from evensky.calls import lazy_image
 from evensky.calls.lazy_image import bin_edges
 from evensky.errors import InvalidParameterError, LengthError
 
+dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 
 WEIGHTS = np.where(BAD, 0, 2.0)
@@ -42,8 +46,6 @@ def test_results_have_the_bits_of_those_in_memory(chunks: Any, bin_size: Any, op
 @pytest.mark.parametrize("dtype", ["f8", ">f4", "i2", "u2", "i4", "u8"])
 @pytest.mark.parametrize("scheduler", ["threads", "synchronous"])
 def test_types_of_pixels(dtype: str, scheduler: str) -> None:
-    import dask
-
     pixels = SKY.astype(dtype)
     expected = evensky.estimate_background(pixels, bin_size=30)
     with dask.config.set(scheduler=scheduler):
@@ -191,3 +193,28 @@ class TestDataArray:
         xarray = pytest.importorskip("xarray")
         data = xarray.DataArray(SKY, attrs={"unit": "adu"})
         assert evensky.clipped_stats(data, xarray.DataArray(BAD)) == evensky.clipped_stats(SKY, BAD)
+
+
+def test_blocks_that_are_measured_at_once_have_their_own_bad_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(3).normal(10, 1, (64, 128))
+    weights = np.ones(pixels.shape)
+    pixels[::4, :64], weights[::4, :64] = 1e6, 0  # bad pixels in the left block alone
+    expected = evensky.estimate_background(pixels, weights=weights > 0, bin_size=64, statistic="mean")
+    both, measure = threading.Barrier(2, timeout=20), _core.Background
+
+    class Core:
+        @staticmethod
+        def Background(image: Any, *given: Any) -> Any:
+            if isinstance(image, np.ndarray):  # otherwise the bins of all blocks are put together
+                both.wait()
+            return measure(image, *given)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(_core, name)
+
+    monkeypatch.setattr(lazy_image, "_core", Core())
+    lazy = da.from_array(pixels, chunks=64)
+    with dask.config.set(scheduler="threads", num_workers=2):
+        for _ in range(8):  # which block comes last is up to chance
+            got = evensky.estimate_background(lazy, weights=weights, bin_size=64, statistic="mean")
+            np.testing.assert_array_equal(got.stats.value, expected.stats.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from astropy.io import fits
 from demo_files import inputs, run, write_demo
 
 from evensky import estimate_background
+from evensky.calls import background_file
 
 folder = pytest.fixture(scope="module")(write_demo)
 
@@ -68,6 +70,47 @@ def test_several_files(folder: Path, tmp_path: Path) -> None:
         assert row.split()[1:7] == ["256", "x", "256", "4", "x", "4"]
         assert float(row.split()[7]) == pytest.approx(float(expected.level), rel=1e-3)
     assert run("background", f"{files[0]}[IMAGE]", *files[1:]).exit_code == 0
+
+
+def test_a_pattern_is_filled_in_for_a_single_file(folder: Path, tmp_path: Path) -> None:
+    file = inputs(folder)[0]
+    result = run("background", file, "-b", 64, "--out", tmp_path / "{stem}_sky.fits")
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in tmp_path.iterdir()] == [f"{file.stem}_sky.fits"]
+
+
+def test_the_mask_of_another_file_is_not_replaced(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).normal(100, 1, (128, 128)).astype(np.float32)
+    for name in ("img.fits", "img_x.fits"):
+        fits.PrimaryHDU(pixels).writeto(tmp_path / name)
+    mask = tmp_path / "img_x_mask.fits"
+    fits.PrimaryHDU(np.zeros((128, 128), np.int16)).writeto(mask)
+    before = mask.read_bytes()
+    choice = ("--mask", "{dir}/{stem}_mask.fits", "-b", 64, "--overwrite")
+    assert run("background", tmp_path / "img_x.fits", *choice).exit_code == 0
+    result = run(
+        "background", tmp_path / "img.fits", tmp_path / "img_x.fits", *choice, "--out", "{dir}/{stem}_x_mask.fits"
+    )
+    assert result.exit_code == 2
+    assert "img_x_mask.fits: is an input too" in result.output
+    assert mask.read_bytes() == before
+
+
+def test_what_is_done_is_told_if_a_run_is_stopped(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = inputs(folder)
+    measure = background_file.model_file
+
+    def stopped(file: Path, **options: Any) -> Any:
+        if file == files[1]:
+            raise KeyboardInterrupt
+        return measure(file, **options)
+
+    monkeypatch.setattr(background_file, "model_file", stopped)
+    result = run("background", *files, "-b", 64)
+    assert result.exit_code != 0
+    assert any(line.startswith(f"{files[0].stem} ") for line in result.output.splitlines())
 
 
 @pytest.mark.parametrize(
