@@ -64,7 +64,7 @@ def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_how_tos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     scripts = [text for language, text in blocks("howto.md") if language == "python"]
-    assert len(scripts) == 13
+    assert len(scripts) == 14
     for script in scripts:  # each works alone
         exec(compile(script, "howto.md", "exec"), {"__name__": "__main__"})
 
