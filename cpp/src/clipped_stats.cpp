@@ -88,7 +88,9 @@ template <typename T>
 Limits<T> windowOf(double centre, double scatter, ClippedStatsOptions const& options) {
     // Squares beyond the range of float64 have no scatter that could be compared.
     if (std::isnan(scatter)) scatter = std::numeric_limits<double>::infinity();
-    return limitsFor<T>(centre - options.sigmaLower * scatter, centre + options.sigmaUpper * scatter);
+    // A width of infinite sigma has no end, even if the scatter is 0.
+    auto const widthOf = [&](double sigma) { return std::isinf(sigma) ? sigma : sigma * scatter; };
+    return limitsFor<T>(centre - widthOf(options.sigmaLower), centre + widthOf(options.sigmaUpper));
 }
 
 double stdevOf(Moments const& moments, double ddof) {

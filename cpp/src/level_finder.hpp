@@ -369,6 +369,7 @@ private:
         for (int round = 0; round < options.rounds; ++round) {
             if (round > 0) {
                 auto const moments = pixels.moments();
+                if (moments.n == 0) break;  // further rounds have nothing to clip
                 centre = moments.meanValue();
                 if (all != 1) scatter = moments.stdev();
                 if (centre == rememberedCentre && scatter == rememberedScatter) {

@@ -81,7 +81,8 @@ struct EVENSKY_EXPORT PairResult {
 ///
 /// @param reference  planes of the reference; T is float or double
 /// @param science    planes of the exposure to match
-/// @param matched    output for the matched pixels; may be the image of `science`, but must not share memory otherwise
+/// @param matched    output for the matched pixels; may be the image of either exposure, but must not share memory
+///                   with them otherwise
 /// @param x0, y0     pixel origin of both exposures, on which the coordinates of the model are based
 /// @param options    options of the match
 /// @param num_threads  number of threads; 0 for the process-wide default

@@ -790,6 +790,10 @@ private:
         }
         setWindow(lows, highs);
     }
+    // Return the width of a window on one side. One of infinite sigma has no end, even if the scatter is 0.
+    [[nodiscard]] static EVENSKY_INLINE Doubles widthOf(double sigma, Doubles const& scatter) {
+        return sigma == infinity ? fill(infinity) : sigma * scatter;
+    }
     [[nodiscard]] EVENSKY_INLINE Doubles widened(Doubles const& width) const {
         return width < _task.leastHalfWidth ? fill(_task.leastHalfWidth) : width;
     }
@@ -799,8 +803,8 @@ private:
     void clipByQuartiles() {
         Doubles low[parts], high[parts];
         for (int h = 0; h < parts; ++h) {
-            low[h] = _task.sigmaLow * _task.rangeToStdev * _range[h];
-            high[h] = _task.sigmaHigh * _task.rangeToStdev * _range[h];
+            low[h] = widthOf(_task.sigmaLow * _task.rangeToStdev, _range[h]);
+            high[h] = widthOf(_task.sigmaHigh * _task.rangeToStdev, _range[h]);
         }
         if (!_weighted) {
             clipByQuartiles(low, high);
@@ -821,8 +825,8 @@ private:
             auto const stdev = rootOf(sampleVariance(h));
             // A single good pixel has no standard deviation, so the width of the first round stays.
             Longs const single = widen(partOf(_good, h)) == 1.0;
-            low[h] = single ? low[h] : _task.sigmaLow * stdev;
-            high[h] = single ? high[h] : _task.sigmaHigh * stdev;
+            low[h] = single ? low[h] : widthOf(_task.sigmaLow, stdev);
+            high[h] = single ? high[h] : widthOf(_task.sigmaHigh, stdev);
         }
     }
     // The same without weights, from widths of the first round. Windows stay in double precision until the last, and
@@ -991,8 +995,8 @@ private:
             }
             for (int h = 0; h < parts; ++h) {
                 if (_task.centre == ColumnCentre::MEAN) centre[h] = _mean[h];
-                low[h] = _task.sigmaLow * scatter[h];
-                high[h] = _task.sigmaHigh * scatter[h];
+                low[h] = widthOf(_task.sigmaLow, scatter[h]);
+                high[h] = widthOf(_task.sigmaHigh, scatter[h]);
             }
             auto const lowBefore = _low, highBefore = _high;
             setWindow(centre, low, high);

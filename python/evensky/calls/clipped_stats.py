@@ -206,6 +206,8 @@ def _is_value(values: np.ndarray, value: float) -> np.ndarray:
     """Return where values equal one that does not count, within the tolerance of ``numpy.ma.masked_values``."""
     if values.dtype.kind != "f":
         return np.asarray(values == value)
+    if not abs(value) <= float(np.finfo(values.dtype).max):  # such pixels never count
+        return np.zeros(values.shape, dtype=bool)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.abs(values - values.dtype.type(value)) <= 1e-8 + 1e-5 * abs(value))
 

@@ -108,3 +108,10 @@ def test_all_bins_excluded() -> None:
         evensky.estimate_background(
             SKY, np.arange(SKY.size).reshape(SKY.shape) % 2 == 0, bin_size=32, exclude_percentile=10
         )
+
+
+def test_rounds_without_end_stop_where_nothing_is_left() -> None:
+    # Every window about the mean is narrower than the two values that there are.
+    pixels = np.tile(np.array([0.0, 1.0], np.float32), (64, 32))
+    result = evensky.estimate_background(pixels, bin_size=64, sigma=0.5, rounds=None, estimator="median")
+    assert np.isnan(result.level)

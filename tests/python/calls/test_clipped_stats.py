@@ -218,3 +218,24 @@ def test_threads_of_python_go_on() -> None:
     done.set()
     thread.join()
     assert sum(start < tick < end for tick in ticks) > 3
+
+
+@pytest.mark.parametrize("stdfunc", ["std", "mad_std"])
+@pytest.mark.parametrize("options", [{}, {"axis": 0}, {"axis": 1}])
+def test_a_window_of_infinite_width_rejects_nothing(stdfunc: str, options: dict[str, Any]) -> None:
+    # Most pixels are equal, so that their scatter is 0; astropy loses them all unless there is an axis.
+    values = np.full((64, 70), 5.0)
+    values[3, 4] = 9.0
+    result = evensky.clipped_stats(values, sigma=np.inf, stdfunc=stdfunc, **options)
+    assert not np.any(result.rejected)
+    np.testing.assert_allclose(result.mean, values.mean(**options))
+    one_sided = evensky.clipped_stats(values, sigma_upper=np.inf, sigma_lower=3, stdfunc="mad_std", **options)
+    np.testing.assert_allclose(one_sided.mean, values.mean(**options))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize("axis", [None, 0])
+def test_a_mask_value_that_no_finite_pixel_has_rejects_nothing(value: float, axis: int | None) -> None:
+    result = evensky.clipped_stats(np.ones((5, 6), np.float32), mask_value=value, axis=axis)
+    assert np.all(result.number == (30 if axis is None else 5))
+    np.testing.assert_array_equal(result.mean, 1.0)

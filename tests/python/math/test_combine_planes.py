@@ -249,6 +249,21 @@ def test_each_image_has_its_own_bad_bits_and_may_lack_a_mask() -> None:
     assert without.image.tobytes() == combine_planes(image, mask, variance, bad=bad).image.tobytes()
 
 
+@pytest.mark.parametrize("name", ["median", "std", "mad", "original"])
+def test_a_window_of_infinite_width_rejects_nothing_even_if_the_scatter_is_0(name: str) -> None:
+    kinds: dict[str, Any] = {
+        "median": {"centre": "median"},
+        "std": {"centre": "mean", "scatter": "std"},
+        "mad": {"scatter": "mad"},
+        "original": {},
+    }
+    image = np.full((9, 2, 40), 7.0, np.float32)
+    image[4, 1, 3] = 70.0
+    got = combine_planes(image, options=CombineOptions(sigma_low=np.inf, sigma_high=np.inf, **kinds[name]))
+    np.testing.assert_array_equal(got.number, 9)
+    np.testing.assert_allclose(got.image, image.mean(axis=0), rtol=1e-6)
+
+
 @pytest.mark.parametrize("rounds", [1, 2, 3, 8])
 @pytest.mark.parametrize("sigma", [1.0, 2.0, 3.0])
 def test_meanclip_has_the_bits_of_statisticsStack(sigma: float, rounds: int) -> None:
