@@ -413,7 +413,7 @@ def _companions(images: Sequence[ImageDescription]) -> list[Path]:
     return [plane.path for plane in planes if plane is not None]
 
 
-def filled_outputs(files: Sequence[Path], outputs: Mapping[str, Path | None]) -> list[dict[str, Path]]:
+def filled_outputs(files: Sequence[Path], outputs: Mapping[str, Path | None]) -> list[dict[str, Any]]:
     """Return the outputs of each file by the names of their patterns.
 
     Parameters
