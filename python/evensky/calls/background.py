@@ -139,7 +139,7 @@ class BackgroundEstimate:
 
     @property
     def background_rms(self) -> Any:
-        """The same as ``rms_image``."""
+        """Modelled standard deviation of the pixels about the background, by the name that photutils gives it."""
         return self.rms_image
 
     @cached_property
