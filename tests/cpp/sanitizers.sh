@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # Run all C++ tests with AddressSanitizer and UndefinedBehaviorSanitizer, then with ThreadSanitizer. The compiler is
 # clang, which takes less time for this, unless CC and CXX select another.
-# Usage: tests/cpp/sanitizers.sh [build folder]
+# Usage: tests/cpp/sanitizers.sh [build folder] [address | thread]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-build=${1:-build/sanitizers}
+build=${1:-build/sanitizers} only=${2:-}
 export CC=${CC:-clang} CXX=${CXX:-clang++}
 run() {
     local name=$1 flags=$2
     shift 2
+    [ -z "$only" ] || [ "$only" = "$name" ] || return 0
     cmake -S . -B "$build/$name" -DEVENSKY_TESTS=ON -DCMAKE_BUILD_TYPE=None \
         -DCMAKE_CXX_FLAGS="$flags -O1 -g1 -fno-omit-frame-pointer" >/dev/null
-    cmake --build "$build/$name" --parallel >/dev/null
+    cmake --build "$build/$name" ${CMAKE_BUILD_PARALLEL_LEVEL---parallel} >/dev/null
     echo "== $name"
     ctest --test-dir "$build/$name" --parallel 2 --output-on-failure "$@"
 }
