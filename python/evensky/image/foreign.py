@@ -530,6 +530,11 @@ def _add_mask(planes: Planes, mask: Any, *, keep: bool) -> None:
         given = plain_array(mask)
         if given.values.dtype.kind not in "biu":
             raise InvalidParameterError(f"mask has dtype {given.values.dtype}; it must be boolean or an integer")
+        if given.values.ndim == 0 < planes.image.ndim and given.values != 0:  # False is numpy.ma.nomask
+            raise InvalidParameterError(
+                f"mask is {given.values}, a single value; it must have the shape of the data, {planes.image.shape}. "
+                "Pass other parameters by their names, such as bin_size"
+            )
         if given.values.dtype == np.bool_:
             planes.mask, planes.mask_planes, planes.bad = None, None, None
             reject_pixels(planes, _in_shape(given.values, planes, "mask"))

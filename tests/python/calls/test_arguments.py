@@ -77,3 +77,10 @@ def test_the_layout_of_a_file_chooses_bits_unless_the_caller_does() -> None:
     exposure.info.bad, exposure.info.reject = 1 << 5, 1 << 20
     assert select_planes(exposure, None, None)[1] == 1 << 5 | 1 << 20
     assert select_planes(exposure, None, "SAT")[1] == 1 << 1 | 1 << 20
+
+
+def test_single_values_as_masks() -> None:
+    assert not select_planes(PIXELS, np.ma.nomask, None)[0].mask.any()  # type: ignore[union-attr]
+    for mask in (32, True, np.int16(-1)):
+        with pytest.raises(InvalidParameterError, match=r"a single value; .*\(3, 4\)\. .* such as bin_size"):
+            select_planes(PIXELS, mask, None)
