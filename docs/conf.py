@@ -47,9 +47,13 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 html_theme = "pydata_sphinx_theme"
 html_title = f"evensky {release}"
-html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "header_links_before_dropdown": 6,  # all sections, in one line
+}
 html_show_copyright = False
-html_sidebars = {"**": []}
+html_sidebars = {"index": [], "tutorial": []}
 highlight_language = "none"
 
 doxygen_xml = here.parent / "build" / "doxygen"

@@ -3,8 +3,8 @@
 
 Usage: source_masks.py [number of fields]
 
-The table is that of docs/howto.md. All numbers are in units of the noise of a pixel: the mean of the model minus the
-true sky, and its RMS about the truth.
+The table is that of docs/howto_arrays.md. All numbers are in units of the noise of a pixel: the mean of the model minus
+the true sky, and its RMS about the truth.
 """
 
 from __future__ import annotations

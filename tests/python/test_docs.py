@@ -14,6 +14,7 @@ import pytest
 from evensky.fits.layouts import LAYOUTS
 
 DOCS = Path(__file__).parents[2] / "docs"
+HOW_TOS = ("howto_files.md", "howto_runs.md", "howto_arrays.md", "howto_lsst.md")
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
@@ -63,17 +64,17 @@ def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_how_tos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    scripts = [text for language, text in blocks("howto.md") if language == "python"]
+    scripts = [(page, text) for page in HOW_TOS for language, text in blocks(page) if language == "python"]
     assert len(scripts) == 14
-    for script in scripts:  # each works alone
-        exec(compile(script, "howto.md", "exec"), {"__name__": "__main__"})
+    for page, script in scripts:  # each works alone
+        exec(compile(script, page, "exec"), {"__name__": "__main__"})
 
 
 def test_the_how_tos_commands_have_their_options() -> None:
     help_text = subprocess.run(
         [sys.executable, "-m", "evensky", "match", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    commands = "".join(text for language, text in blocks("howto.md") if language == "sh")
+    commands = "".join(text for page in HOW_TOS for language, text in blocks(page) if language == "sh")
     options = set(re.findall(r"--[a-z-]+", commands))
     expected = "mask variance weight hdu good-bits bad-planes allow same-grid strict config executor scratch workers"
     assert {f"--{name}" for name in expected.split()} <= options
