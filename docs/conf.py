@@ -46,11 +46,14 @@ sphinx_gallery_conf = {
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 html_title = f"evensky {release}"
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "header_links_before_dropdown": 6,  # all sections, in one line
+    "secondary_sidebar_items": ["page-toc"],
 }
 html_show_copyright = False
 html_sidebars = {"index": [], "tutorial": []}
