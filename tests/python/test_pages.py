@@ -120,13 +120,17 @@ def test_the_messages_of_troubleshooting_are_those_of_the_code() -> None:
     assert [piece for piece in pieces if len(piece) > 3 and piece not in joined] == []
 
 
+def slug(heading: str) -> str:
+    """Return the anchor of a heading, as the documentation and its host make it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def anchors(path: Path) -> set[str]:
     """Return the anchors of the headings of a page, and those that are set by hand."""
     text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
     found = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)|[`*]", r"\1", heading) for heading in found]
-    slugs = {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in plain}
-    return slugs | set(re.findall(r"^\(([\w-]+)\)=$", text, re.MULTILINE))
+    return set(map(slug, plain)) | set(re.findall(r"^\(([\w-]+)\)=$", text, re.MULTILINE))
 
 
 def test_every_link_to_a_heading_leads_to_one() -> None:
@@ -141,6 +145,14 @@ def test_every_link_to_a_heading_leads_to_one() -> None:
             if path.suffix == ".md" and anchor not in anchors(path):
                 wrong.append(f"{page.name}: {target}#{anchor}")
     assert wrong == []
+
+
+def test_the_how_tos_list_every_guide_and_keep_its_earlier_anchor() -> None:
+    index = (DOCS / "howto.md").read_text()
+    for page in ("howto_files", "howto_runs", "howto_arrays", "howto_lsst"):
+        for guide in re.findall(r"^## (.*)$", (DOCS / f"{page}.md").read_text(), re.MULTILINE):
+            anchor = slug(guide)
+            assert f'<a id="{anchor}"></a>[{guide}]({page}.md#{anchor})' in index
 
 
 def test_the_landing_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
