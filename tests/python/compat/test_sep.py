@@ -83,12 +83,12 @@ def test_levels_and_noise_are_those_of_sep(kind: str, dtype: Any) -> None:
     for options in ({}, {"bw": 25, "bh": 20}, {"bw": 37, "bh": 30, "fw": 1, "fh": 1}):
         theirs, ours = pair(image.astype(dtype), mask, **options)
         noise = ours.globalrms
-        assert ours.globalback == pytest.approx(theirs.globalback, abs=5e-3 * noise)
-        assert ours.globalrms == pytest.approx(theirs.globalrms, rel=5e-3)
+        assert ours.globalback == pytest.approx(theirs.globalback, abs=2e-4 * noise)
+        assert ours.globalrms == pytest.approx(theirs.globalrms, rel=2e-4)
         assert ours.back().dtype == theirs.back().dtype
         # sep counts pixels in bins in float32, and a pixel may move to the next one; the noise limits how far.
-        np.testing.assert_allclose(ours.back(), theirs.back(), rtol=0, atol=0.02 * noise)
-        np.testing.assert_allclose(ours.rms(), np.maximum(theirs.rms(), 0), rtol=0, atol=0.02 * noise)
+        np.testing.assert_allclose(ours.back(), theirs.back(), rtol=0, atol=5e-3 * noise)
+        np.testing.assert_allclose(ours.rms(), np.maximum(theirs.rms(), 0), rtol=0, atol=5e-3 * noise)
 
 
 def test_the_image_of_a_known_mesh_is_that_of_sep() -> None:
