@@ -140,7 +140,7 @@ class Background:
         if np.isnan(self._mesh.level()[0, 0]):
             warnings.warn(
                 f"in none of the boxes of {width} x {height} pixels, half of the pixels are good (neither masked nor "
-                "NaN), so the background is NaN; mask fewer pixels, or leave this image out",
+                "NaN), so the background is NaN; mask fewer pixels, use larger boxes, or leave this image out",
                 stacklevel=2,
             )
         self._mesh.filter_centred(*window, least_change)
