@@ -26,8 +26,6 @@ namespace evensky {
 
 namespace {
 
-constexpr std::ptrdiff_t rowsPerPiece = 32;
-
 constexpr std::array<std::pair<std::string_view, LevelEstimator>, 6> levelNames{
         {{"MEAN", LevelEstimator::MEAN},
          {"MEDIAN", LevelEstimator::MEDIAN},
