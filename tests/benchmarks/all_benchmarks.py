@@ -72,6 +72,13 @@ COMPARISONS = (
         "--repeats 7 --plot {folder}/time_against_size.png",
         "--quick --repeats 1",
     ),
+    Comparison(
+        "backgrounds",
+        "Backgrounds of fields of known truth: level, background and noise",
+        "compare_backgrounds.py",
+        "--picture {folder}/backgrounds",
+        "--seeds 1 --case sparse --case crowded --picture {folder}/backgrounds",
+    ),
     Comparison("types", "Types of pixels, and small bins: speed", "cliffs.py", "", "--side 1024 --turns 1"),
     Comparison(
         "matching",
