@@ -42,6 +42,14 @@ class ClippedStats(_Three):
     number: Any
     rejected: Any
 
+    def _replace(self, **changes: Any) -> ClippedStats:
+        """Return a copy with other values of some attributes."""
+        numbers = {name: changes.pop(name, getattr(self, name)) for name in ("number", "rejected")}
+        result = super()._replace(**changes)
+        for name, value in numbers.items():
+            setattr(result, name, value)
+        return result
+
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={getattr(self, name)!r}" for name in ("mean", "median", "std"))
         return f"ClippedStats({values}, number={self.number!r}, rejected={self.rejected!r})"
@@ -192,7 +200,8 @@ def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
     """Return the axes that the result does not have, counted from 0."""
     if axis is None:
         return tuple(range(ndim))
-    numbers = [whole_number(one, "axis") for one in (axis if isinstance(axis, Iterable) else [axis])]
+    several = isinstance(axis, Iterable) and not (isinstance(axis, np.ndarray) and axis.ndim == 0)
+    numbers = [whole_number(one, "axis") for one in (axis if several else [axis])]
     for one in numbers:
         if not -ndim <= one < ndim:
             raise InvalidParameterError(f"axis is {shown(axis)} but the data have {ndim} axes; it must be below that")

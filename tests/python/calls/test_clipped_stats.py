@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 import threading
 import time
 import warnings
@@ -239,3 +241,35 @@ def test_a_mask_value_that_no_finite_pixel_has_rejects_nothing(value: float, axi
     result = evensky.clipped_stats(np.ones((5, 6), np.float32), mask_value=value, axis=axis)
     assert np.all(result.number == (30 if axis is None else 5))
     np.testing.assert_array_equal(result.mean, 1.0)
+
+
+@pytest.mark.parametrize("options", [{}, {"axis": 0}, {"axis": 1}])
+@pytest.mark.parametrize("cenfunc", ["median", "mean"])
+def test_values_whose_squares_are_beyond_float64(cenfunc: str, options: dict[str, Any]) -> None:
+    data = np.tile([1e200, 2e200, -1e200, 3e200, 1.5e200], (5, 20))
+    with np.errstate(over="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mean, median, std = sigma_clipped_stats(data, cenfunc=cenfunc, **options)
+    stats = evensky.clipped_stats(data, cenfunc=cenfunc, **options)
+    np.testing.assert_allclose(stats.mean, mean, rtol=1e-12)
+    np.testing.assert_array_equal(stats.median, median)
+    np.testing.assert_array_equal(stats.std, std)  # infinite, or 0 along columns of equal values
+    assert not np.any(stats.rejected)
+
+
+def test_results_are_copied_with_all_attributes() -> None:
+    stats = evensky.clipped_stats([1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 500.0])
+    assert (stats.number, stats.rejected) == (12, 1)
+    for other in (stats._replace(mean=7.0), pickle.loads(pickle.dumps(stats)), copy.deepcopy(stats)):
+        assert type(other) is type(stats)
+        assert (other.median, other.number, other.rejected) == (stats.median, 12, 1)
+    assert stats._replace(mean=7.0, number=3)[0] == 7.0
+    assert stats._replace(number=3).number == 3
+    with pytest.raises(ValueError, match="colour"):
+        stats._replace(colour=1)
+
+
+def test_an_axis_may_be_an_array() -> None:
+    data = sample(16, (6, 7))
+    for axis in (np.array(0), np.int64(0), np.array([0])):
+        np.testing.assert_array_equal(evensky.clipped_stats(data, axis=axis), evensky.clipped_stats(data, axis=0))
