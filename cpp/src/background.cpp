@@ -10,15 +10,12 @@
 #include "bin_statistics.hpp"
 #include "checks.hpp"
 #include "evensky/errors.hpp"
-#include "evensky/parallel.hpp"
 #include "grid_evaluator.hpp"
 #include "names.hpp"
 
 namespace evensky {
 
 namespace {
-
-constexpr std::ptrdiff_t rowsPerPiece = 32;
 
 constexpr std::array<std::pair<std::string_view, UndersampleStyle>, 3> undersampleNames{
         {{"THROW_EXCEPTION", THROW_EXCEPTION},
@@ -153,6 +150,12 @@ BinGrid BinGrid::steps(std::int64_t size, std::int64_t binSize) {
     return grid;
 }
 
+std::vector<double> BinGrid::centersFrom(std::int64_t start) const {
+    auto result = centers;
+    for (auto& center : result) center += static_cast<double>(start);
+    return result;
+}
+
 void Background::allocate() {
     auto const size = _x.centers.size() * _y.centers.size();
     _values.assign(size, 0.0F);
@@ -231,18 +234,6 @@ MaskedImageView<float const> Background::statsImage() const noexcept {
     return {{_values.data(), nx, ny}, {_masks.data(), nx, ny}, {_errors.data(), nx, ny}};
 }
 
-std::vector<double> Background::getBinCentersX() const {
-    auto centers = _x.centers;
-    for (auto& center : centers) center += static_cast<double>(_bbox.x0);
-    return centers;
-}
-
-std::vector<double> Background::getBinCentersY() const {
-    auto centers = _y.centers;
-    for (auto& center : centers) center += static_cast<double>(_bbox.y0);
-    return centers;
-}
-
 Background& Background::operator+=(float delta) noexcept {
     for (auto& value : _values) value += delta;
     return *this;
@@ -257,27 +248,13 @@ Approximate Background::getApproximate(ApproximateControl const& actrl) const {
 template <typename T>
 AsUsed Background::evaluate(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
                             UndersampleStyle undersampleStyle, ApproximateControl const& actrl, int num_threads) const {
-    if (!_bbox.contains(bbox)) {
-        throw LengthError("BBox " + bbox.toString() + " out of range " + _bbox.toString());
-    }
-    if (out.width() != bbox.width || out.height() != bbox.height) {
-        throw LengthError("The output is " + sizeToString(out) + " but the box is " + std::to_string(bbox.width) +
-                          " x " + std::to_string(bbox.height) + "; they must be equal");
-    }
-    detail::checkOutput(out);
+    detail::checkPart(bbox, _bbox, out);
     if (actrl.getStyle() != ApproximateControl::UNKNOWN) {
         getApproximate(actrl).getImage(out, bbox, -1, -1, num_threads);
         return {};
     }
     GridEvaluator const evaluator(*this, interpStyle, undersampleStyle);
-    if (bbox.isEmpty()) return evaluator.asUsed();
-    parallelFor(detail::ceilDivide(bbox.height, rowsPerPiece), num_threads, [&](std::ptrdiff_t piece) {
-        GridEvaluator::Scratch scratch;
-        auto const start = piece * rowsPerPiece;
-        auto const rows = std::min(bbox.height - start, rowsPerPiece);
-        evaluator.rows(bbox.y0 - _bbox.y0 + start, bbox.x0 - _bbox.x0, out.subview({0, start, bbox.width, rows}),
-                       scratch);
-    });
+    evaluator.image(bbox, _bbox, out, num_threads);
     return evaluator.asUsed();
 }
 

@@ -3,17 +3,20 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cmath>
+#include <compare>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "bin_statistics.hpp"
 #include "checks.hpp"
 #include "evensky/errors.hpp"
-#include "evensky/parallel.hpp"
 #include "grid_evaluator.hpp"
 #include "level_finder.hpp"
 #include "names.hpp"
@@ -22,8 +25,6 @@
 namespace evensky {
 
 namespace {
-
-constexpr std::ptrdiff_t rowsPerPiece = 32;
 
 constexpr std::array<std::pair<std::string_view, LevelEstimator>, 5> levelNames{
         {{"MEAN", LevelEstimator::MEAN},
@@ -135,6 +136,160 @@ double medianOf(std::vector<double>& values) {
     return 0.5 * (*std::max_element(values.begin(), middle) + *middle);
 }
 
+template <typename T>
+bool isAnyNegative(T const* values, std::ptrdiff_t n) noexcept {
+    int found = 0;  // no early end, so that compilers vectorise the loop
+    for (std::ptrdiff_t i = 0; i < n; ++i) found |= static_cast<int>(values[i] < T{0});
+    return found != 0;
+}
+
+// Boxes of a mesh that are good, row by row, in which the nearest ones to a box are searched.
+class NearestBoxes {
+public:
+    struct Near {
+        std::int64_t distance2;
+        std::size_t at;
+        [[nodiscard]] auto operator<=>(Near const&) const = default;
+    };
+    // Working memory of a thread.
+    struct Search {
+        std::vector<Near> found;
+        std::array<std::int64_t, 10> least;  // squared distances of the nearest boxes so far, ascending
+    };
+
+    NearestBoxes(std::vector<char> const& good, std::ptrdiff_t nx) : _nx(nx) {
+        auto const ny = static_cast<std::ptrdiff_t>(good.size()) / nx;
+        for (std::ptrdiff_t y = 0; y < ny; ++y) {
+            auto const before = _columns.size();
+            for (std::ptrdiff_t x = 0; x < nx; ++x) {
+                if (good[static_cast<std::size_t>(y * nx + x)] != 0) _columns.push_back(x);
+            }
+            if (_columns.size() > before) _rows.push_back({y, before, _columns.size()});
+        }
+    }
+
+    // Find the ten good boxes nearest to box (i, j), which is not good, and further ones at the distance of the tenth;
+    // all if there are fewer. The nearest come first, and boxes at the same distance row by row.
+    std::vector<Near> const& find(std::ptrdiff_t i, std::ptrdiff_t j, Search& search) const {
+        search.found.clear();
+        search.least.fill(std::numeric_limits<std::int64_t>::max());
+        // Look at rows from j outwards until they are too far.
+        auto up = std::lower_bound(_rows.begin(), _rows.end(), j, [](Row const& row, auto y) { return row.y < y; });
+        auto down = up;
+        while (up != _rows.end() || down != _rows.begin()) {
+            bool const isUp = down == _rows.begin() || (up != _rows.end() && up->y - j <= j - (down - 1)->y);
+            auto const& row = isUp ? *up++ : *--down;
+            if ((row.y - j) * (row.y - j) > search.least.back()) {
+                (isUp ? up : down) = isUp ? _rows.end() : _rows.begin();
+            } else {
+                lookAt(row, i, j, search);
+            }
+        }
+        auto& found = search.found;
+        std::erase_if(found, [&](Near const& near) { return near.distance2 > search.least.back(); });
+        std::sort(found.begin(), found.end());
+        return found;
+    }
+
+private:
+    struct Row {
+        std::ptrdiff_t y;
+        std::size_t from, to;  // its part of _columns
+    };
+    // Add the boxes of a row, from column i outwards until they are too far.
+    void lookAt(Row const& row, std::ptrdiff_t i, std::ptrdiff_t j, Search& search) const {
+        auto const start = _columns.begin() + static_cast<std::ptrdiff_t>(row.from);
+        auto const end = _columns.begin() + static_cast<std::ptrdiff_t>(row.to);
+        auto const add = [&](std::ptrdiff_t x) {
+            auto distance2 = (x - i) * (x - i) + (row.y - j) * (row.y - j);
+            if (distance2 > search.least.back()) return false;
+            search.found.push_back({distance2, static_cast<std::size_t>(row.y * _nx + x)});
+            for (auto& other : search.least) {
+                if (distance2 < other) std::swap(distance2, other);
+            }
+            return true;
+        };
+        auto const middle = std::lower_bound(start, end, i);
+        for (auto at = middle; at != end && add(*at); ++at) continue;
+        for (auto at = middle; at != start && add(*(at - 1)); --at) continue;
+    }
+
+    std::ptrdiff_t _nx;
+    std::vector<std::ptrdiff_t> _columns;  // of the good boxes, row by row
+    std::vector<Row> _rows;                // that have any
+};
+
+// Values of the boxes of a mesh, and their ranks in order.
+struct RankedValues {
+    static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
+    std::vector<double> sorted;
+    std::vector<std::size_t> ranks;  // of each box; none if it or its level is NaN
+
+    RankedValues(std::vector<double> const& values, std::vector<double> const& level) : ranks(values.size(), none) {
+        std::vector<std::size_t> order;
+        order.reserve(values.size());
+        for (std::size_t at = 0; at < values.size(); ++at) {
+            if (!std::isnan(values[at]) && !std::isnan(level[at])) order.push_back(at);
+        }
+        std::sort(order.begin(), order.end(), [&](auto a, auto b) { return values[a] < values[b]; });
+        sorted.reserve(order.size());
+        for (auto const at : order) {
+            ranks[at] = sorted.size();
+            sorted.push_back(values[at]);
+        }
+    }
+};
+
+// Median of the boxes in a window that moves: a set of their ranks, of which the half is followed (Huang, Yang & Tang
+// 1979, IEEE Trans. ASSP 27, 13).
+class WindowMedian {
+public:
+    // Begin with an empty window.
+    void begin(RankedValues const& values) {
+        _values = &values;
+        _bits.assign(values.sorted.size() / wordBits + 1, 0);
+        _word = 0;
+        _size = _below = 0;
+    }
+    // Add a box (1) or remove one (-1).
+    void change(std::size_t box, int by) {
+        auto const rank = _values->ranks[box];
+        if (rank == RankedValues::none) return;
+        _bits[rank / wordBits] ^= std::uint64_t{1} << rank % wordBits;
+        _size += by;
+        if (rank / wordBits < _word) _below += by;
+    }
+    // Return the median; NaN if the window is empty.
+    double median() {
+        if (_size == 0) return detail::nan;
+        double const middle = at(_size / 2);
+        return _size % 2 != 0 ? middle : 0.5 * (at(_size / 2 - 1) + middle);
+    }
+
+private:
+    static constexpr std::size_t wordBits = 64;
+
+    // Return the value with a number of smaller ones in the window.
+    double at(std::int64_t smaller) {
+        while (_below > smaller) _below -= std::popcount(_bits[--_word]);
+        for (;;) {
+            auto const here = std::popcount(_bits[_word]);
+            if (_below + here > smaller) break;
+            _below += here;
+            ++_word;
+        }
+        auto bits = _bits[_word];
+        for (auto i = _below; i < smaller; ++i) bits &= bits - 1;
+        return _values->sorted[_word * wordBits + static_cast<std::size_t>(std::countr_zero(bits))];
+    }
+
+    RankedValues const* _values = nullptr;
+    std::vector<std::uint64_t> _bits;  // set for the ranks in the window
+    std::int64_t _size = 0;            // number of boxes in the window
+    std::size_t _word = 0;             // words before this one hold _below of them
+    std::int64_t _below = 0;
+};
+
 }  // namespace
 
 LevelEstimator stringToLevelEstimator(std::string const& estimator) {
@@ -217,48 +372,17 @@ std::int64_t BackgroundMesh::fill(double exclude_percentile, int num_threads) {
                            " percent of the pixels is masked or clipped; raise it, or use smaller boxes");
     }
     auto const level = _level, rms = _rms;
-    struct Near {
-        std::int64_t distance2;
-        std::size_t at;
-    };
-    constexpr std::size_t nearest = 10;
-    detail::parallelForWith<std::vector<Near>>(ny(), num_threads, [&](std::ptrdiff_t j, std::vector<Near>& found) {
+    NearestBoxes const boxes(good, nx());
+    detail::parallelForWith<NearestBoxes::Search>(ny(), num_threads, [&](std::ptrdiff_t j, auto& search) {
         for (std::ptrdiff_t i = 0; i < nx(); ++i) {
             auto const here = static_cast<std::size_t>(j * nx() + i);
             if (good[here] != 0) continue;
-            found.clear();
-            auto const add = [&](std::ptrdiff_t x, std::ptrdiff_t y) {
-                if (x < 0 || x >= nx() || y < 0 || y >= ny()) return;
-                auto const at = static_cast<std::size_t>(y * nx() + x);
-                if (good[at] != 0) found.push_back({(x - i) * (x - i) + (y - j) * (y - j), at});
-            };
-            auto const closer = [](Near const& a, Near const& b) {
-                return std::tie(a.distance2, a.at) < std::tie(b.distance2, b.at);
-            };
-            // Look at rings of boxes; those inside ring r are all that are at most r away.
-            auto const largest = std::max({i, nx() - 1 - i, j, ny() - 1 - j});
-            for (std::ptrdiff_t r = 1; r <= largest; ++r) {
-                for (auto x = i - r; x <= i + r; ++x) {
-                    add(x, j - r);
-                    add(x, j + r);
-                }
-                for (auto y = j - r + 1; y < j + r; ++y) {
-                    add(i - r, y);
-                    add(i + r, y);
-                }
-                if (found.size() < nearest) continue;
-                auto const tenth = found.begin() + static_cast<std::ptrdiff_t>(nearest) - 1;
-                std::nth_element(found.begin(), tenth, found.end(), closer);
-                if (tenth->distance2 <= r * r) break;
-            }
-            std::sort(found.begin(), found.end(), closer);
             double sum = 0.0, ofLevel = 0.0, ofRms = 0.0;
-            for (std::size_t k = 0; k < found.size(); ++k) {
-                if (k >= nearest && found[k].distance2 > found[nearest - 1].distance2) break;
-                double const weight = 1.0 / std::sqrt(static_cast<double>(found[k].distance2));
+            for (auto const& near : boxes.find(i, j, search)) {
+                double const weight = 1.0 / std::sqrt(static_cast<double>(near.distance2));
                 sum += weight;
-                ofLevel += weight * level[found[k].at];
-                ofRms += weight * rms[found[k].at];
+                ofLevel += weight * level[near.at];
+                ofRms += weight * rms[near.at];
             }
             _level[here] = ofLevel / sum;
             _rms[here] = ofRms / sum;
@@ -279,62 +403,78 @@ void BackgroundMesh::filter(std::int64_t height, std::int64_t width, std::option
     }
     detail::checkThreads(num_threads);
     auto const level = _level, rms = _rms;
-    detail::parallelForWith<std::array<std::vector<double>, 2>>(
-            ny(), num_threads, [&](std::ptrdiff_t j, std::array<std::vector<double>, 2>& values) {
-                auto const bottom = std::max<std::ptrdiff_t>(0, j - height / 2);
-                auto const top = std::min<std::ptrdiff_t>(ny() - 1, j + height / 2);
-                for (std::ptrdiff_t i = 0; i < nx(); ++i) {
-                    auto const here = static_cast<std::size_t>(j * nx() + i);
-                    if (threshold && !(level[here] > *threshold)) continue;
-                    for (auto& some : values) some.clear();
-                    auto const right = std::min<std::ptrdiff_t>(nx() - 1, i + width / 2);
-                    for (auto y = bottom; y <= top; ++y) {
-                        for (auto x = std::max<std::ptrdiff_t>(0, i - width / 2); x <= right; ++x) {
-                            auto const at = static_cast<std::size_t>(y * nx() + x);
-                            if (std::isnan(level[at])) continue;
-                            values[0].push_back(level[at]);
-                            values[1].push_back(rms[at]);
-                        }
+    // Rows and columns of boxes about row j or column i.
+    auto const rows = [&](std::ptrdiff_t j) {
+        return std::pair(std::max<std::ptrdiff_t>(0, j - height / 2), std::min(ny(), j + height / 2 + 1));
+    };
+    auto const columns = [&](std::ptrdiff_t i) {
+        return std::pair(std::max<std::ptrdiff_t>(0, i - width / 2), std::min(nx(), i + width / 2 + 1));
+    };
+    auto const isFiltered = [&](std::size_t at) { return !threshold || level[at] > *threshold; };
+    // The medians of small windows are found one by one.
+    constexpr std::int64_t few = 49;
+    if (std::min(height, few) * std::min(width, few) <= few) {
+        using Values = std::vector<double>;
+        detail::parallelForWith<std::array<Values, 2>>(ny(), num_threads, [&](std::ptrdiff_t j, auto& values) {
+            auto const [bottom, top] = rows(j);
+            for (std::ptrdiff_t i = 0; i < nx(); ++i) {
+                auto const here = static_cast<std::size_t>(j * nx() + i);
+                if (!isFiltered(here)) continue;
+                for (auto& some : values) some.clear();
+                auto const [left, right] = columns(i);
+                for (auto y = bottom; y < top; ++y) {
+                    for (auto x = left; x < right; ++x) {
+                        auto const at = static_cast<std::size_t>(y * nx() + x);
+                        if (std::isnan(level[at])) continue;
+                        values[0].push_back(level[at]);
+                        values[1].push_back(rms[at]);
                     }
-                    _level[here] = medianOf(values[0]);
-                    _rms[here] = medianOf(values[1]);
                 }
-            });
-}
-
-std::vector<double> BackgroundMesh::getBinCentersX() const {
-    auto centers = _x.centers;
-    for (auto& center : centers) center += static_cast<double>(_bbox.x0);
-    return centers;
-}
-
-std::vector<double> BackgroundMesh::getBinCentersY() const {
-    auto centers = _y.centers;
-    for (auto& center : centers) center += static_cast<double>(_bbox.y0);
-    return centers;
+                _level[here] = medianOf(values[0]);
+                _rms[here] = medianOf(values[1]);
+            }
+        });
+        return;
+    }
+    RankedValues const levels(level, level), scatters(rms, level);
+    detail::parallelForWith<std::array<WindowMedian, 2>>(ny(), num_threads, [&](std::ptrdiff_t j, auto& medians) {
+        medians[0].begin(levels);
+        medians[1].begin(scatters);
+        auto const ofRows = rows(j);
+        // Add a column of boxes to the window, or remove it.
+        auto const change = [&](std::ptrdiff_t x, int by) {
+            for (auto y = ofRows.first; y < ofRows.second; ++y) {
+                for (auto& median : medians) median.change(static_cast<std::size_t>(y * nx() + x), by);
+            }
+        };
+        std::ptrdiff_t left = 0, right = 0;  // the window has the columns from `left` to the one before `right`
+        for (std::ptrdiff_t i = 0; i < nx(); ++i) {
+            auto const here = static_cast<std::size_t>(j * nx() + i);
+            if (!isFiltered(here)) continue;
+            auto const [from, to] = columns(i);
+            for (; left < std::min(from, right); ++left) change(left, -1);
+            left = from;
+            for (right = std::max(left, right); right < to; ++right) change(right, 1);
+            _level[here] = medians[0].median();
+            _rms[here] = medians[1].median();
+        }
+    });
 }
 
 template <typename T>
 AsUsed BackgroundMesh::evaluate(std::vector<double> const& values, bool positive, ImageView<T> const& out,
                                 Box const& bbox, Interpolate::Style interpStyle, UndersampleStyle undersampleStyle,
                                 int num_threads) const {
-    if (!_bbox.contains(bbox)) {
-        throw LengthError("BBox " + bbox.toString() + " out of range " + _bbox.toString());
-    }
-    if (out.width() != bbox.width || out.height() != bbox.height) {
-        throw LengthError("The output is " + sizeToString(out) + " but the box is " + std::to_string(bbox.width) +
-                          " x " + std::to_string(bbox.height) + "; they must be equal");
-    }
-    detail::checkOutput(out);
+    detail::checkPart(bbox, _bbox, out);
     GridEvaluator const evaluator(_x.centers, _y.centers, values, interpStyle, undersampleStyle);
-    if (bbox.isEmpty()) return evaluator.asUsed();
-    parallelFor(detail::ceilDivide(bbox.height, rowsPerPiece), num_threads, [&](std::ptrdiff_t piece) {
-        GridEvaluator::Scratch scratch;
-        auto const start = piece * rowsPerPiece;
-        auto const rows = out.subview({0, start, bbox.width, std::min(bbox.height - start, rowsPerPiece)});
-        evaluator.rows(bbox.y0 - _bbox.y0 + start, bbox.x0 - _bbox.x0, rows, scratch);
-        if (!positive) return;
+    if (!positive) {
+        evaluator.image(bbox, _bbox, out, num_threads);
+        return evaluator.asUsed();
+    }
+    evaluator.image(bbox, _bbox, out, num_threads, [](ImageView<T> const& rows) {
         for (std::ptrdiff_t y = 0; y < rows.height(); ++y) {
+            // Rows are seldom negative anywhere.
+            if (rows.strideX() == 1 && !isAnyNegative(rows.row(y), rows.width())) continue;
             for (std::ptrdiff_t x = 0; x < rows.width(); ++x) {
                 rows(x, y) = rows(x, y) < T{0} ? T{0} : rows(x, y);
             }

@@ -70,6 +70,18 @@ void checkOutput(View const& out) {
                                 " pixels without memory; it must have pixels");
 }
 
+// Throw LengthError unless a box to evaluate is inside the box of the image and of the size of an output, and check the
+// output.
+template <typename T>
+void checkPart(Box const& part, Box const& all, ImageView<T> const& out) {
+    if (!all.contains(part)) throw LengthError("BBox " + part.toString() + " out of range " + all.toString());
+    if (out.width() != part.width || out.height() != part.height) {
+        throw LengthError("The output is " + sizeToString(out) + " but the box is " + std::to_string(part.width) +
+                          " x " + std::to_string(part.height) + "; they must be equal");
+    }
+    checkOutput(out);
+}
+
 // The memory of a plane: where its pixels are, whatever their type.
 struct PlaneMemory {
     std::uintptr_t first = 0;  // address of pixel (0, 0)

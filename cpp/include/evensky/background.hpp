@@ -104,6 +104,8 @@ struct EVENSKY_EXPORT BinGrid {
     /// @throws InvalidParameterError if binSize <= 0
     /// @throws LengthError if there would be 2^31 bins or more
     static BinGrid steps(std::int64_t size, std::int64_t binSize);
+    /// Return the centres for bins whose first pixel is at `start`.
+    [[nodiscard]] std::vector<double> centersFrom(std::int64_t start) const;
 };
 
 /// Styles that were used for the grid as a whole. Single columns or rows with fewer good bins than the style needs may
@@ -186,8 +188,9 @@ public:
     /// Return the box of the image.
     [[nodiscard]] Box const& getImageBBox() const noexcept { return _bbox; }
     /// Return the x positions of the centres of the bins, in parent coordinates.
-    [[nodiscard]] std::vector<double> getBinCentersX() const;
-    [[nodiscard]] std::vector<double> getBinCentersY() const;  ///< Return the y positions of these centres.
+    [[nodiscard]] std::vector<double> getBinCentersX() const { return _x.centersFrom(_bbox.x0); }
+    /// Return the y positions of these centres.
+    [[nodiscard]] std::vector<double> getBinCentersY() const { return _y.centersFrom(_bbox.y0); }
     /// Return the control of the background, a copy of the one that was given; changes to it affect all later models.
     [[nodiscard]] std::shared_ptr<BackgroundControl> const& getBackgroundControl() const noexcept { return _bctrl; }
 

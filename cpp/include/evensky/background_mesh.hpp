@@ -139,8 +139,10 @@ public:
                        UndersampleStyle undersampleStyle, int num_threads = 0) const;
 
     [[nodiscard]] Box const& getImageBBox() const noexcept { return _bbox; }  ///< Box of the image.
-    [[nodiscard]] std::vector<double> getBinCentersX() const;  ///< Centres of the boxes in x, in parent coordinates.
-    [[nodiscard]] std::vector<double> getBinCentersY() const;  ///< Centres of the boxes in y.
+    /// Return the centres of the boxes in x, in parent coordinates.
+    [[nodiscard]] std::vector<double> getBinCentersX() const { return _x.centersFrom(_bbox.x0); }
+    /// Return the centres of the boxes in y.
+    [[nodiscard]] std::vector<double> getBinCentersY() const { return _y.centersFrom(_bbox.y0); }
     /// Return the level of each box.
     [[nodiscard]] ImageView<double const> level() const noexcept { return viewOf(_level); }
     /// Return the error of the level of each box as measured; NaN for boxes that fill() has replaced.
