@@ -86,17 +86,16 @@ Limits<T> limitsFor(double low, double high) {
 // Return the window of a round.
 template <typename T>
 Limits<T> windowOf(double centre, double scatter, ClippedStatsOptions const& options) {
-    // Squares beyond the range of float64 have no scatter that could be compared.
-    if (std::isnan(scatter)) scatter = std::numeric_limits<double>::infinity();
-    // A width of infinite sigma has no end, even if the scatter is 0.
-    auto const widthOf = [&](double sigma) { return std::isinf(sigma) ? sigma : sigma * scatter; };
-    return limitsFor<T>(centre - widthOf(options.sigmaLower), centre + widthOf(options.sigmaUpper));
+    return limitsFor<T>(centre - detail::clipWidth(options.sigmaLower, scatter),
+                        centre + detail::clipWidth(options.sigmaUpper, scatter));
 }
 
 double stdevOf(Moments const& moments, double ddof) {
     double const divisor = static_cast<double>(moments.n) - ddof;
     if (moments.n == 0 || !(divisor > 0.0)) return detail::nan;
-    return std::sqrt(std::max(moments.sumWD2, 0.0) / divisor);
+    // The sum of squares beyond the range of float64 may be NaN.
+    double const sum = std::isnan(moments.sumWD2) ? std::numeric_limits<double>::infinity() : moments.sumWD2;
+    return std::sqrt(std::max(sum, 0.0) / divisor);
 }
 
 ClippedStats statsOf(Moments const& moments, double median, std::int64_t numGood, ClippedStatsOptions const& options) {
@@ -421,7 +420,10 @@ private:
     detail::RankFinder<T> _finder;
 };
 
-void checkLines(ClippedLines const& out, std::ptrdiff_t lines, std::ptrdiff_t length, bool exists, char const* name) {
+// Check the output of lines of `length` values, which are called `name`.
+template <typename T>
+void checkLines(ClippedLines const& out, ImageView<T const> const& values, std::ptrdiff_t lines, std::ptrdiff_t length,
+                char const* name) {
     auto const n = static_cast<std::size_t>(lines);
     for (auto const size :
          {out.mean.size(), out.median.size(), out.std.size(), out.number.size(), out.rejected.size()}) {
@@ -433,9 +435,29 @@ void checkLines(ClippedLines const& out, std::ptrdiff_t lines, std::ptrdiff_t le
         throw LengthError("A " + std::string(name) + " has " + std::to_string(length) +
                           " pixels; it can have at most 2^31 - 1");
     }
-    if (lines > 0 && length > 0 && !exists) {
+    if (lines > 0 && length > 0 && !values.exists()) {
         throw InvalidParameterError("The array is a view without memory; it must have pixels");
     }
+    auto const memoryOf = [&](auto const& plane) {
+        return detail::PlaneMemory(ImageView(plane.data(), static_cast<std::ptrdiff_t>(plane.size()), 1));
+    };
+    std::array const planes{std::pair(memoryOf(out.mean), "The plane of means"),
+                            std::pair(memoryOf(out.median), "The plane of medians"),
+                            std::pair(memoryOf(out.std), "The plane of standard deviations"),
+                            std::pair(memoryOf(out.number), "The plane of numbers"),
+                            std::pair(memoryOf(out.rejected), "The plane of rejected pixels")};
+    for (auto plane = planes.begin(); plane != planes.end(); ++plane) {
+        detail::checkApart(plane->first, plane->second, values, "the array", detail::InPlace::REFUSED);
+        for (auto other = planes.begin(); other != plane; ++other) {
+            detail::checkApart(plane->first, plane->second, other->first, other->second, detail::InPlace::REFUSED);
+        }
+    }
+}
+
+// Exchange rows and columns.
+template <typename T>
+ImageView<T> turned(ImageView<T> const& view) {
+    return {view.data(), view.height(), view.width(), view.strideY(), view.strideX()};
 }
 
 void fillWithNaN(ClippedLines const& out) {
@@ -478,50 +500,46 @@ ClippedStats clippedStats(StoredImage const& image, MaskPixel bad, ClippedStatsO
     });
 }
 
-template <typename T>
-void clippedStatsOfRows(ClippedLines const& out, ImageView<T const> const& values, ClippedStatsOptions const& options,
-                        int num_threads) {
-    check(options);
-    checkLines(out, values.height(), values.width(), values.exists(), "row");
-    detail::checkThreads(num_threads);
-    if (values.width() <= 0) return fillWithNaN(out);
-    struct Mine {
-        PackedClipping<T> clipping;
-        detail::BufferOf<T> pixels;
-    };
-    constexpr std::ptrdiff_t pixelsInPiece = std::ptrdiff_t{1} << 15;
-    auto const rows = std::max<std::ptrdiff_t>(1, pixelsInPiece / values.width());
-    detail::parallelForWith<Mine>(
-            detail::ceilDivide(values.height(), rows), num_threads, [&](std::ptrdiff_t piece, Mine& mine) {
-                T* const pixels = mine.pixels.room(static_cast<std::size_t>(values.width() + detail::slack));
-                auto const end = std::min(values.height(), (piece + 1) * rows);
-                for (auto y = piece * rows; y < end; ++y) {
-                    auto const n = packFinite(values.row(y), values.width(), values.strideX(), pixels);
-                    auto const stats = mine.clipping.clip(pixels, n, options, true);
-                    auto const at = static_cast<std::size_t>(y);
-                    out.mean[at] = stats.mean;
-                    out.median[at] = stats.median;
-                    out.std[at] = stats.std;
-                    out.number[at] = static_cast<std::int32_t>(stats.number);
-                    out.rejected[at] = static_cast<std::int32_t>(stats.rejected);
-                }
-            });
-}
+namespace {
 
+// Rows of a tile of columns; those whose pixels do not follow each other are copied.
 template <typename T>
-void clippedStatsOfColumns(ClippedLines const& out, ImageView<T const> const& values,
-                           ClippedStatsOptions const& options, int num_threads) {
-    check(options);
-    checkLines(out, values.width(), values.height(), values.exists(), "column");
-    detail::checkThreads(num_threads);
-    if (values.height() <= 0) return fillWithNaN(out);
-    // Kernels sort columns, for which the time grows faster than the number of pixels.
-    constexpr std::ptrdiff_t longest = 512, tileColumns = 1024;
-    if (values.height() > longest) {
-        ImageView<T const> const turned(values.data(), values.height(), values.width(), values.strideY(),
-                                        values.strideX());
-        return clippedStatsOfRows<T>(out, turned, options, num_threads);
+class TileOfColumns {
+public:
+    // Largest number of columns in a tile.
+    static std::ptrdiff_t largest(ImageView<T const> const& values) noexcept {
+        return values.strideX() == 1 ? 1024 : 64;
     }
+    // Return the rows of some columns from x0 on, which stay valid until the next call.
+    T const* const* read(ImageView<T const> const& values, std::ptrdiff_t x0, std::ptrdiff_t width) {
+        auto const n = values.height();
+        bool const direct = values.strideX() == 1;
+        constexpr std::ptrdiff_t pad = 16;  // rows that are a power of two apart evict each other
+        auto const stride = width + pad;
+        T* const copy = direct ? nullptr : _copies.room(static_cast<std::size_t>(n * stride));
+        if (!direct && values.strideY() == 1) {
+            detail::kernelsOf<T>().transpose(&values(x0, 0), values.strideX(), width, n, copy, stride);
+        } else if (!direct) {
+            for (std::ptrdiff_t x = 0; x < width; ++x) {
+                for (std::ptrdiff_t y = 0; y < n; ++y) copy[y * stride + x] = values(x0 + x, y);
+            }
+        }
+        _rows.resize(static_cast<std::size_t>(n));
+        for (std::ptrdiff_t y = 0; y < n; ++y) {
+            _rows[static_cast<std::size_t>(y)] = direct ? &values(x0, y) : copy + y * stride;
+        }
+        return _rows.data();
+    }
+
+private:
+    std::vector<T const*> _rows;
+    detail::BufferOf<T> _copies;
+};
+
+// Clip columns side by side, which are sorted.
+template <typename T>
+void clipSideBySide(ClippedLines const& out, ImageView<T const> const& values, ClippedStatsOptions const& options,
+                    int num_threads) {
     auto const n = static_cast<std::size_t>(values.height());
     detail::ColumnsTask<T> common;
     common.n = values.height();
@@ -538,38 +556,99 @@ void clippedStatsOfColumns(ClippedLines const& out, ImageView<T const> const& va
         double of[8];
     };
     struct Mine {
-        detail::RowsOfPlane<T> rows;
+        TileOfColumns<T> tile;
         std::vector<Line> scratch, blocks;
         std::vector<std::int32_t> good, used;
     };
+    auto const tileColumns = TileOfColumns<T>::largest(values);
+    auto const tiles = detail::ceilDivide(values.width(), tileColumns);
+    detail::parallelForWith<Mine>(tiles, num_threads, [&](std::ptrdiff_t tile, Mine& mine) {
+        auto const x0 = tile * tileColumns, width = std::min(tileColumns, values.width() - x0);
+        if (mine.scratch.empty()) {
+            constexpr auto lanes = static_cast<std::size_t>(detail::ColumnsTask<T>::maxLanes);
+            mine.scratch.resize(detail::ColumnsTask<T>::scratchFor(n) / sizeof(Line) + 1);
+            mine.blocks.resize(detail::ColumnsTask<T>::blocksFor(n) / sizeof(Line) + 1);
+            mine.good.assign(n * lanes, 0);
+            mine.used.assign(n * lanes, 0);
+        }
+        auto task = common;
+        auto const at = static_cast<std::size_t>(x0);
+        task.values = mine.tile.read(values, x0, width);
+        task.leftMean = &out.mean[at];
+        task.leftMedian = &out.median[at];
+        task.leftStdev = &out.std[at];
+        task.number = &out.number[at];
+        task.rejected = &out.rejected[at];
+        task.good = mine.good.data();
+        task.used = mine.used.data();
+        task.scratch = mine.scratch.data();
+        task.blocks = mine.blocks.data();
+        detail::computeColumnsOf(task, width);
+    });
+}
+
+// Clip rows one after the other, without sorting them.
+template <typename T>
+void clipOneByOne(ClippedLines const& out, ImageView<T const> const& values, ClippedStatsOptions const& options,
+                  int num_threads) {
+    struct Mine {
+        PackedClipping<T> clipping;
+        detail::BufferOf<T> pixels, rows;
+    };
+    // Rows whose pixels are far apart, but next to those of other rows, are copied together.
+    constexpr std::ptrdiff_t pixelsInPiece = std::ptrdiff_t{1} << 15, rowsTogether = 16, mostTogether = 1 << 18;
+    bool const standing = values.strideX() != 1 && values.strideY() == 1 && values.width() <= mostTogether;
+    auto const rows = standing ? rowsTogether : std::max<std::ptrdiff_t>(1, pixelsInPiece / values.width());
     detail::parallelForWith<Mine>(
-            detail::ceilDivide(values.width(), tileColumns), num_threads, [&](std::ptrdiff_t tile, Mine& mine) {
-                auto const x0 = tile * tileColumns, width = std::min(tileColumns, values.width() - x0);
-                if (mine.scratch.empty()) {
-                    constexpr auto lanes = static_cast<std::size_t>(detail::ColumnsTask<T>::maxLanes);
-                    mine.rows.prepare(n, tileColumns);
-                    mine.scratch.resize(detail::ColumnsTask<T>::scratchFor(n) / sizeof(Line) + 1);
-                    mine.blocks.resize(detail::ColumnsTask<T>::blocksFor(n) / sizeof(Line) + 1);
-                    mine.good.assign(n * lanes, 0);
-                    mine.used.assign(n * lanes, 0);
+            detail::ceilDivide(values.height(), rows), num_threads, [&](std::ptrdiff_t piece, Mine& mine) {
+                auto const stride = values.width() + detail::slack;
+                T* const pixels = mine.pixels.room(static_cast<std::size_t>(stride));
+                auto const start = piece * rows, end = std::min(values.height(), start + rows);
+                T* const copies = standing ? mine.rows.room(static_cast<std::size_t>(rows * stride)) : nullptr;
+                if (standing) {
+                    detail::kernelsOf<T>().transpose(&values(0, start), values.strideX(), values.width(), end - start,
+                                                     copies, stride);
                 }
-                for (std::size_t i = 0; i < n; ++i) {
-                    mine.rows.read(i, values, x0, static_cast<std::ptrdiff_t>(i), width);
+                for (auto y = start; y < end; ++y) {
+                    auto const n = standing ? packFinite(copies + (y - start) * stride, values.width(), 1, pixels)
+                                            : packFinite(values.row(y), values.width(), values.strideX(), pixels);
+                    auto const stats = mine.clipping.clip(pixels, n, options, true);
+                    auto const at = static_cast<std::size_t>(y);
+                    out.mean[at] = stats.mean;
+                    out.median[at] = stats.median;
+                    out.std[at] = stats.std;
+                    out.number[at] = static_cast<std::int32_t>(stats.number);
+                    out.rejected[at] = static_cast<std::int32_t>(stats.rejected);
                 }
-                auto task = common;
-                auto const at = static_cast<std::size_t>(x0);
-                task.values = mine.rows.rows();
-                task.leftMean = &out.mean[at];
-                task.leftMedian = &out.median[at];
-                task.leftStdev = &out.std[at];
-                task.number = &out.number[at];
-                task.rejected = &out.rejected[at];
-                task.good = mine.good.data();
-                task.used = mine.used.data();
-                task.scratch = mine.scratch.data();
-                task.blocks = mine.blocks.data();
-                detail::computeColumnsOf(task, width);
             });
+}
+
+// Clip each column of an array.
+template <typename T>
+void clipLines(ClippedLines const& out, ImageView<T const> const& columns, ClippedStatsOptions const& options,
+               int num_threads, char const* name) {
+    check(options);
+    checkLines(out, columns, columns.width(), columns.height(), name);
+    detail::checkThreads(num_threads);
+    if (columns.height() <= 0) return fillWithNaN(out);
+    // Sorts of longer columns would not stay in the cache.
+    constexpr std::ptrdiff_t longest = 4096;
+    if (columns.height() <= longest) return clipSideBySide(out, columns, options, num_threads);
+    clipOneByOne(out, turned(columns), options, num_threads);
+}
+
+}  // namespace
+
+template <typename T>
+void clippedStatsOfRows(ClippedLines const& out, ImageView<T const> const& values, ClippedStatsOptions const& options,
+                        int num_threads) {
+    clipLines(out, turned(values), options, num_threads, "row");
+}
+
+template <typename T>
+void clippedStatsOfColumns(ClippedLines const& out, ImageView<T const> const& values,
+                           ClippedStatsOptions const& options, int num_threads) {
+    clipLines(out, values, options, num_threads, "column");
 }
 
 #define EVENSKY_INSTANTIATE(T)                                                                            \

@@ -243,34 +243,10 @@ private:
         return detail::ClipPlan{nsigma, _sctrl.getNumIter(), rehearse || nsigma < 2.7};
     }
 
-    // Return about run * step, shifted by a part of the step that never repeats: a sample at equal steps could be taken
-    // from the same columns of the image again and again.
-    static std::ptrdiff_t irregular(std::ptrdiff_t run, std::ptrdiff_t step) noexcept {
-        double const turns = 0.6180339887498949 * static_cast<double>(run);
-        return run * step + static_cast<std::ptrdiff_t>((turns - std::floor(turns)) * static_cast<double>(step));
-    }
-
-    // Return the place of a run in the order in which runs are taken. The runs in one square of the sample come from
-    // all over the image, so that its columns cover variations over the image.
-    static std::ptrdiff_t farApart(std::ptrdiff_t run, std::ptrdiff_t runs) noexcept {
-        auto const apart = runs / detail::sampleRun;
-        auto const square = run / detail::sampleRun;
-        return square < apart ? run % detail::sampleRun * apart + square : run;
-    }
-
-    // Make a plan from an eighth of the pixels, taken in runs.
+    // Make a plan from a sample of packed pixels.
     template <typename T>
     [[nodiscard]] detail::ScanPlanOf<T> planPacked(std::span<T const> values, std::vector<T>& sample) const {
-        constexpr std::ptrdiff_t fraction = 8, largest = 4096;
-        auto const n = static_cast<std::ptrdiff_t>(values.size());
-        auto const m =
-                std::clamp(n / fraction / detail::sampleSquare * detail::sampleSquare, detail::sampleSquare, largest);
-        sample.resize(static_cast<std::size_t>(m));
-        auto const runs = m / detail::sampleRun;
-        for (std::ptrdiff_t run = 0; run < runs; ++run) {
-            auto const from = std::min(irregular(farApart(run, runs), n / runs), n - detail::sampleRun);
-            std::copy_n(values.begin() + from, detail::sampleRun, sample.begin() + run * detail::sampleRun);
-        }
+        detail::samplePacked(values, sample);
         return detail::planScan<T>(sample, _fractions.span(), clipPlan(false), 3.5, _whole);
     }
 
@@ -283,7 +259,7 @@ private:
         auto const runs = std::min(source.numPixels() / fraction, largest) / detail::sampleRun;
         auto const step = source.numPixels() / runs;
         auto const place = [&](std::ptrdiff_t run) {
-            auto const pixel = irregular(farApart(run, runs), step);
+            auto const pixel = detail::irregular(detail::farApart(run, runs), step);
             auto const x = std::clamp<std::ptrdiff_t>(pixel % width - runLength / 2, 0, width - runLength);
             return Box{x, pixel / width, runLength, 1};
         };
@@ -403,8 +379,9 @@ private:
         double const least = _sctrl.getLeastHalfWidth();
         // A window that is NaN must stay NaN, as there is no good pixel then.
         auto const widened = [least](double halfWidth) { return halfWidth < least ? least : halfWidth; };
-        detail::Window window{quantiles.median(),
-                              widened(nsigma * detail::iqrangeToStdev * quantiles.interquartileRange()), false};
+        detail::Window window{
+                quantiles.median(),
+                widened(detail::clipWidth(nsigma * detail::iqrangeToStdev, quantiles.interquartileRange())), false};
         detail::Moments clipped;
         // A round depends on its window alone: when a window recurs, all that followed it recurs, so even an unlimited
         // number of rounds ends (Brent 1980, BIT 20, 176: one window is stored, at rounds that are powers of two).
@@ -416,7 +393,7 @@ private:
                 window.centre = clipped.meanValue();
                 // A single good pixel has no standard deviation, so the width of the first round stays. A single
                 // survivor of several has none either, and none of them survives the next round.
-                if (numGood != 1) window.halfWidth = widened(nsigma * clipped.stdev());
+                if (numGood != 1) window.halfWidth = widened(detail::clipWidth(nsigma, clipped.stdev()));
                 if (window.centre == remembered.centre && window.halfWidth == remembered.halfWidth) {
                     round = rounds - (rounds - round) % (round - rememberedAt);
                     if (round == rounds) break;

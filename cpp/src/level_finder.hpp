@@ -113,7 +113,9 @@ struct ScanMemory {
     std::vector<T> sample;
     BufferOf<T> aside;
     std::array<BufferOf<T>, 2> kept;
+    BufferOf<T> band;
     RankFinder<T> finder;
+    RankFinder<double> deviations;
 };
 
 // Pixels that are left, as a core and a fringe.
@@ -130,16 +132,20 @@ public:
         _fringe = {aside + room, static_cast<std::size_t>(_found.fringe)};
         _core = momentsOf(_found.core, plan.centre, true);
         _allBelowCore = belowCore(_fringe);
+        _beyond = static_cast<std::int64_t>(all.size()) - _core.n - _found.fringe;
         reset();
     }
 
     void reset() noexcept {
         _kept = _fringe;
         _keptBelowCore = _allBelowCore;
+        _keptBeyond = _beyond;
     }
-    // Return false if the range cuts the core.
+    // Return false if the range cuts the core, or reaches beyond the fringe.
     bool keep(KeptRange<T> const& range) {
-        if (!(range.low <= _plan.coreLow && range.high >= _plan.coreHigh)) return false;
+        bool const ofFringe = _plan.outerLow == std::numeric_limits<T>::lowest() || range.low >= _plan.outerLow;
+        bool const upTo = _plan.outerHigh == std::numeric_limits<T>::max() || range.high <= _plan.outerHigh;
+        if (!(range.low <= _plan.coreLow && range.high >= _plan.coreHigh && ofFringe && upTo)) return false;
         std::int64_t below = 0;
         auto& to = _kept.data() == _memory.kept[0].data() ? _memory.kept[1] : _memory.kept[0];
         T* const out = to.room(_kept.size() + static_cast<std::size_t>(slack));
@@ -147,9 +153,13 @@ public:
                                               range.high, out, &below);
         _kept = {out, static_cast<std::size_t>(n)};
         _keptBelowCore = belowCore(_kept);
+        _keptBeyond = 0;
         return true;
     }
-    [[nodiscard]] std::int64_t size() const noexcept { return _core.n + static_cast<std::int64_t>(_kept.size()); }
+    [[nodiscard]] std::int64_t size() const noexcept {
+        return _core.n + static_cast<std::int64_t>(_kept.size()) + _keptBeyond;
+    }
+    // Return the moments; if the fringe does not hold all other pixels, only after keep().
     [[nodiscard]] Moments moments() const {
         auto total = _core;
         constexpr double everything = std::numeric_limits<double>::infinity();
@@ -184,8 +194,40 @@ public:
         return between(static_cast<double>(found[0]), static_cast<double>(found[1]), index - static_cast<double>(rank));
     }
     std::optional<double> median() { return quantile(0.5); }
-    // Distances need all pixels.
-    static std::optional<double> deviation(double) { return std::nullopt; }
+    // Return the median distance of the pixels that are left from a centre; nullopt if it was not found. The pixels
+    // about that distance are looked for in the ranges of the quartiles.
+    std::optional<double> deviation(double centre) {
+        auto const n = size();
+        if (n == 0) return nan;
+        if (_plan.ranges != clipFractions.size()) return std::nullopt;
+        T const *const low = _plan.low.data(), *const high = _plan.high.data();
+        bool const stored = low[0] < high[0] && low[2] < high[2];
+        // All pixels from the first range to the last are left, as they are in the core.
+        if (!stored || !(_plan.coreLow < low[0] && high[2] < _plan.coreHigh)) return std::nullopt;
+        auto const from = [&](T limit) { return static_cast<double>(limit) - centre; };
+        DeviationBand const band{std::max(-from(high[0]), from(low[2])), std::min(-from(low[0]), from(high[2]))};
+        PixelBand<T> const pixels(centre, band);
+        if (!pixels.usable || !(band.low < band.high)) return std::nullopt;
+        auto const& kernel = kernelsOf<T>();
+        auto const candidates = static_cast<std::ptrdiff_t>(_candidates.size());
+        T* const kept = _memory.band.room(2 * (_candidates.size() + static_cast<std::size_t>(slack)));
+        // Those below the centre first, then those above.
+        std::int64_t belowLeft = 0, belowRange = 0, belowRight = 0;
+        auto const left =
+                kernel.collect(_candidates.data(), candidates, pixels.leftLow, pixels.leftHigh, kept, &belowLeft);
+        T* const range = kept + candidates + slack;
+        auto const inRange = kernel.collect(_candidates.data(), candidates, low[2], high[2], range, &belowRange);
+        auto const right = kernel.collect(range, inRange, pixels.rightLow, pixels.rightHigh, kept + left, &belowRight);
+        auto const nearer = _found.below[2] + belowRight - (_found.below[0] + belowLeft + left);
+        double const index = 0.5 * static_cast<double>(n - 1);
+        auto const rank = static_cast<std::int64_t>(index);
+        auto const first = rank - nearer, next = std::min(rank + 1, n - 1) - nearer;
+        if (first < 0 || next >= left + right) return std::nullopt;
+        double* const deviations = _memory.deviations.values(static_cast<std::size_t>(left + right));
+        for (std::ptrdiff_t i = 0; i < left + right; ++i) deviations[i] = deviationOf(kept[i], centre);
+        auto const found = _memory.deviations.find(left + right, first, next);
+        return between(found[0], found[1], index - static_cast<double>(rank));
+    }
 
 private:
     [[nodiscard]] std::int64_t belowCore(std::span<T const> pixels) const noexcept {
@@ -200,50 +242,8 @@ private:
     std::span<T const> _candidates, _fringe, _kept;
     Moments _core;
     std::int64_t _allBelowCore = 0, _keptBelowCore = 0;
+    std::int64_t _beyond = 0, _keptBeyond = 0;  // pixels outside core and fringe
 };
-
-// Take an eighth of many pixels as a sample, in runs whose distances vary: at equal distances they could come from the
-// same columns of the box again and again.
-template <typename T>
-void takeSample(std::span<T const> pixels, std::vector<T>& sample) {
-    constexpr std::ptrdiff_t fraction = 8, largest = 4096;
-    auto const n = static_cast<std::ptrdiff_t>(pixels.size());
-    auto const size = std::clamp(n / fraction / sampleSquare * sampleSquare, sampleSquare, largest);
-    sample.resize(static_cast<std::size_t>(size));
-    auto const runs = size / sampleRun;
-    auto const step = n / runs;
-    for (std::ptrdiff_t run = 0; run < runs; ++run) {
-        double const turns = std::numbers::phi * static_cast<double>(run);
-        auto const shift = static_cast<std::ptrdiff_t>((turns - std::floor(turns)) * static_cast<double>(step));
-        auto const from = std::min(run * step + shift, n - sampleRun);
-        std::copy_n(pixels.begin() + from, sampleRun, sample.begin() + run * sampleRun);
-    }
-}
-
-// Sums of Tukey's biweight over pixels, with u = (x - centre) inverse and v = max(1 - u^2, 0).
-struct BiweightSums {
-    double weight = 0.0;  // sum of v^2
-    double first = 0.0;   // sum of (x - centre) v^2
-    double second = 0.0;  // sum of (x - centre)^2 v^4
-    double slope = 0.0;   // sum of v (1 - 5 u^2)
-};
-
-template <typename T>
-BiweightSums biweightSums(std::span<T const> pixels, double centre, double inverse) {
-    LaneSums weight{}, first{}, second{}, slope{};
-    Block<T> const block{pixels.data(), nullptr, nullptr, static_cast<std::ptrdiff_t>(pixels.size()), 0};
-    forEachLane(block, [&](std::size_t lane, double x) {
-        double const d = x - centre;
-        double const u2 = d * inverse * (d * inverse);
-        double const v = u2 < 1.0 ? 1.0 - u2 : 0.0;
-        double const dv2 = d * (v * v);
-        weight[lane] += v * v;
-        first[lane] += dv2;
-        second[lane] += dv2 * dv2;
-        slope[lane] += v * (1.0 - 5.0 * u2);
-    });
-    return {total(weight), total(first), total(second), total(slope)};
-}
 
 // Finder of levels of boxes, one after the other.
 template <typename T>
@@ -254,15 +254,21 @@ public:
     BoxLevel find(std::span<T const> pixels, MeshOptions const& options, Ahead& ahead) {
         if (pixels.empty()) return {};
         double const nsigma = std::min(options.sigmaLow, options.sigmaHigh);
-        if (pixels.size() >= StatisticsBuilder::leastScanned && options.scatter != ClipScatter::MAD &&
-            options.rounds > 0 && std::isfinite(nsigma)) {
-            takeSample(pixels, _memory.sample);
+        if (pixels.size() >= StatisticsBuilder::leastScanned && options.rounds > 0 && std::isfinite(nsigma)) {
+            samplePacked(pixels, _memory.sample);
             // The sample is not clipped round by round unless windows are narrow, whose cores shrink.
-            ClipPlan const clip{nsigma, options.rounds, nsigma < 2.7};
+            bool const byQuartiles = options.centre == ClipCentre::NONE && options.scatter == ClipScatter::NONE;
+            bool const byDeviations = options.scatter == ClipScatter::MAD || wantsDeviation(options);
+            ClipPlan clip{nsigma, options.rounds, nsigma < 2.7};
+            clip.medianOfKept = !byQuartiles || wantsMedian(options);
+            clip.deviationOfKept = byDeviations;
             auto plan = planScan<T>(_memory.sample, {}, clip, 3.5, false);
-            if (options.centre != ClipCentre::NONE || options.scatter != ClipScatter::NONE) onlyMedian(plan);
-            plan.outerLow = std::numeric_limits<T>::lowest();
-            plan.outerHigh = std::numeric_limits<T>::max();
+            if (!byQuartiles && !byDeviations) onlyMedian(plan);
+            // Pixels far outside are left out of the fringe if neither moments nor ranks ever need them.
+            if (!byQuartiles || wantsMedian(options) || options.sigmaLow != options.sigmaHigh) {
+                plan.outerLow = std::numeric_limits<T>::lowest();
+                plan.outerHigh = std::numeric_limits<T>::max();
+            }
             ScannedPixels<T> scanned(pixels, plan, _memory, ahead);
             if (auto const found = findAmong(scanned, pixels, options)) return *found;
         }
@@ -271,6 +277,14 @@ public:
     }
 
 private:
+    // Whether the median of the pixels that are left is needed, and the median of their distances from it.
+    static bool wantsMedian(MeshOptions const& options) noexcept {
+        return options.estimator != LevelEstimator::MEAN || options.rmsEstimator != ScatterEstimator::STDEV;
+    }
+    static bool wantsDeviation(MeshOptions const& options) noexcept {
+        return options.estimator == LevelEstimator::BIWEIGHT || options.rmsEstimator != ScatterEstimator::STDEV;
+    }
+
     // Leave only the range of the median, which is all that later rounds need.
     static void onlyMedian(ScanPlanOf<T>& plan) noexcept {
         ScanPlanOf<T> const given = plan;
@@ -298,27 +312,40 @@ private:
         auto const n = static_cast<double>(moments.n);
         double const mean = moments.meanValue();
         double const stdev = std::sqrt(moments.sumWD2 / n);
-        bool const wantsMedian =
-                options.estimator != LevelEstimator::MEAN || options.rmsEstimator != ScatterEstimator::STDEV;
-        auto const median = wantsMedian ? pixels.median() : nan;
-        if (!median) return std::nullopt;
+        ListedPixels<T> left(all, _left);
+        bool listed = false;
+        // List the pixels that are left, unless they were listed before.
+        auto const list = [&] {
+            if (!listed) left.keep(*range);
+            listed = true;
+        };
+        // Return what was found among the pixels, or else among those that are left.
+        auto const orListed = [&](std::optional<double> const& found, auto const& find) {
+            if (found) return *found;
+            list();
+            return *find(left);
+        };
+        double const median =
+                wantsMedian(options) ? orListed(pixels.median(), [](auto& some) { return some.median(); }) : nan;
         double const perPixel = moments.stdev() / std::sqrt(n);
         // The mean is efficient, so that its covariance with the median is its own variance.
         auto const mode = [&](double ofMedian, double ofMean) {
-            result.level = ofMedian * *median - ofMean * mean;
+            result.level = ofMedian * median - ofMean * mean;
             result.error = perPixel * std::sqrt(ofMedian * ofMedian * (std::numbers::pi / 2.0) + ofMean * ofMean -
                                                 2.0 * ofMedian * ofMean);
         };
         result.rms = stdev;
-        bool const biweight = options.estimator == LevelEstimator::BIWEIGHT;
-        if (biweight || options.rmsEstimator != ScatterEstimator::STDEV) {
-            ListedPixels<T> left(all, _left);
-            left.keep(*range);
-            double const deviation = *left.deviation(*median);
-            if (biweight) std::tie(result.level, result.error) = biweightLocation(left.kept(), *median, deviation);
+        if (wantsDeviation(options)) {
+            double const deviation =
+                    orListed(pixels.deviation(median), [&](auto& some) { return some.deviation(median); });
             if (options.rmsEstimator == ScatterEstimator::MAD) result.rms = madToStdev * deviation;
+            if (options.estimator == LevelEstimator::BIWEIGHT) {
+                list();
+                std::tie(result.level, result.error) = biweightLocation(left.kept(), median, deviation);
+            }
             if (options.rmsEstimator == ScatterEstimator::BIWEIGHT) {
-                result.rms = biweightScale(left.kept(), *median, deviation);
+                list();
+                result.rms = biweightScale(left.kept(), median, deviation);
             }
         }
         switch (options.estimator) {
@@ -331,7 +358,7 @@ private:
                 if (stdev == 0.0) {
                     mode(0.0, -1.0);
                     result.level = mean;
-                } else if (std::abs(mean - *median) > 0.3 * stdev) {
+                } else if (std::abs(mean - median) > 0.3 * stdev) {
                     mode(1.0, 0.0);
                 } else {
                     mode(2.5, 1.5);
@@ -345,9 +372,7 @@ private:
 
     // Return the window about a centre; an infinite width clips nothing on its side.
     static KeptRange<T> windowAbout(double centre, double scatter, MeshOptions const& options) noexcept {
-        constexpr double infinity = std::numeric_limits<double>::infinity();
-        return {std::isinf(options.sigmaLow) ? -infinity : centre - options.sigmaLow * scatter,
-                std::isinf(options.sigmaHigh) ? infinity : centre + options.sigmaHigh * scatter};
+        return {centre - clipWidth(options.sigmaLow, scatter), centre + clipWidth(options.sigmaHigh, scatter)};
     }
 
     // Clip all good pixels in each round, as MEANCLIP does; return the last range, nullopt if it was not found.
@@ -416,14 +441,17 @@ private:
         return range;
     }
 
+    static BiweightSums biweightSums(std::span<T const> pixels, double centre, double width) {
+        return kernelsOf<T>().biweight(pixels.data(), static_cast<std::ptrdiff_t>(pixels.size()), centre, 1.0 / width);
+    }
     static std::pair<double, double> biweightLocation(std::span<T const> pixels, double median, double deviation) {
         if (deviation == 0.0) return {median, 0.0};
-        auto const sums = biweightSums(pixels, median, 1.0 / (6.0 * deviation));
+        auto const sums = biweightSums(pixels, median, 6.0 * deviation);
         return {median + sums.first / sums.weight, std::sqrt(sums.second) / std::abs(sums.slope)};
     }
     static double biweightScale(std::span<T const> pixels, double median, double deviation) {
         if (deviation == 0.0) return 0.0;
-        auto const sums = biweightSums(pixels, median, 1.0 / (9.0 * deviation));
+        auto const sums = biweightSums(pixels, median, 9.0 * deviation);
         return std::sqrt(static_cast<double>(pixels.size()) * sums.second) / std::abs(sums.slope);
     }
 

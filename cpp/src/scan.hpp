@@ -28,6 +28,35 @@ namespace evensky::detail {
 inline constexpr std::ptrdiff_t sampleSquare = 256;
 inline constexpr std::ptrdiff_t sampleRun = 16;
 
+// Return about run * step, shifted by a part of the step that never repeats: a sample at equal steps could be taken
+// from the same columns of the image again and again.
+inline std::ptrdiff_t irregular(std::ptrdiff_t run, std::ptrdiff_t step) noexcept {
+    double const turns = 0.6180339887498949 * static_cast<double>(run);
+    return run * step + static_cast<std::ptrdiff_t>((turns - std::floor(turns)) * static_cast<double>(step));
+}
+
+// Return the place of a run in the order in which runs are taken. The runs in one square of the sample come from all
+// over the image, so that its columns cover variations over the image.
+inline std::ptrdiff_t farApart(std::ptrdiff_t run, std::ptrdiff_t runs) noexcept {
+    auto const apart = runs / sampleRun;
+    auto const square = run / sampleRun;
+    return square < apart ? run % sampleRun * apart + square : run;
+}
+
+// Take an eighth of many packed pixels as a sample, in runs: at least one square of it, and at most sixteen.
+template <typename T>
+void samplePacked(std::span<T const> pixels, std::vector<T>& sample) {
+    constexpr std::ptrdiff_t fraction = 8, largest = 4096;
+    auto const n = static_cast<std::ptrdiff_t>(pixels.size());
+    auto const size = std::clamp(n / fraction / sampleSquare * sampleSquare, sampleSquare, largest);
+    sample.resize(static_cast<std::size_t>(size));
+    auto const runs = size / sampleRun;
+    for (std::ptrdiff_t run = 0; run < runs; ++run) {
+        auto const from = std::min(irregular(farApart(run, runs), n / runs), n - sampleRun);
+        std::copy_n(pixels.begin() + from, sampleRun, sample.begin() + run * sampleRun);
+    }
+}
+
 // Clipping begins with the median and the quartiles.
 inline constexpr std::array<double, 3> clipFractions{0.25, 0.5, 0.75};
 static_assert(fractionsFor(allProperties).size <= ScanPlan::maxRanges,
@@ -38,6 +67,9 @@ struct ClipPlan {
     int rounds;
     // Run the iterations on the sample, instead of assuming that windows hardly change after the first one.
     bool rehearse;
+    // Whether the ranges must hold the median of the pixels that clipping leaves, too, and those at the median distance
+    // from it.
+    bool medianOfKept = false, deviationOfKept = false;
 };
 
 // Some quantiles of a sample, and the slopes of its values there.
@@ -98,6 +130,52 @@ Located locate(std::span<T const> sample, std::span<double const> fractions, boo
     return result;
 }
 
+// Widen the ranges of the quartiles and the median, so that they very likely hold the median of the pixels that
+// clipping leaves and, if it is needed, the pixels at the median distance from it.
+template <typename T>
+void widenForKept(std::span<T const> sample, Located const& found, ClipPlan const& clip, double scatters,
+                  ScanPlanOf<T>& plan) {
+    auto const& kernel = kernelsOf<T>();
+    auto const m = static_cast<std::ptrdiff_t>(sample.size());
+    // Return the fractions of the sample below a window, and up to its end.
+    auto const fractionsTo = [&](double low, double high) {
+        ScanPlanOf<T> limits;
+        limits.ranges = 2;
+        limits.low[0] = limits.high[0] = static_cast<T>(low);
+        limits.low[1] = limits.high[1] = static_cast<T>(high);
+        std::array<T, slack> aside;
+        Ahead nothing;
+        auto const counted = kernel.scan(sample.data(), m, limits, aside.data(), nullptr, nothing);
+        auto const fraction = [m](std::int64_t n) { return static_cast<double>(n) / static_cast<double>(m); };
+        return std::pair(fraction(counted.below[0]), fraction(counted.below[1] + counted.inside[1]));
+    };
+    double centre = found.at[1], halfWidth = clip.nsigma * iqrangeToStdev * (found.at[2] - found.at[0]);
+    for (int round = 1; round < std::min(clip.rounds, 3); ++round) {
+        auto const kept = momentsOf(kernel.deviationsWithin(sample.data(), m, centre, halfWidth), centre, true);
+        if (kept.n < 2) return;
+        centre = kept.mean;
+        halfWidth = clip.nsigma * kept.stdev();
+    }
+    auto const window = fractionsTo(centre - halfWidth, centre + halfWidth);
+    double const median = found.at[1] + (0.5 * (window.first + window.second) - 0.5) * found.slope[1];
+    auto const widen = [&](std::size_t f, double at) {
+        double const margin =
+                scatters * std::sqrt(clipFractions[f] * (1.0 - clipFractions[f]) / static_cast<double>(m));
+        T low = static_cast<T>(at - margin * found.slope[f]), high = static_cast<T>(at + margin * found.slope[f]);
+        kernel.enclose(sample.data(), m, &low, &high);
+        plan.low[f] = std::min(plan.low[f], low);
+        plan.high[f] = std::max(plan.high[f], high);
+    };
+    widen(1, median);
+    if (!clip.deviationOfKept) return;
+    double const guess = 0.5 * (found.at[2] - found.at[0]);
+    auto const inside = fractionsTo(median - guess, median + guess);
+    double const missing = 0.5 * (window.second - window.first) - (inside.second - inside.first);
+    double const distance = guess + missing / (1.0 / found.slope[0] + 1.0 / found.slope[2]);
+    widen(0, median - distance);
+    widen(2, median + distance);
+}
+
 // Make the plan of a scan, given a sample of the good pixels, a multiple of sampleSquare of them, and ascending
 // fractions at which quantiles are needed; with clipping, these must include the quartiles and the median. The sample
 // is reordered. In a sample of m independent pixels a rank scatters by sqrt(m f (1 - f)); the ranges allow for
@@ -134,7 +212,9 @@ ScanPlanOf<T> planScan(std::span<T> sample, std::span<double const> fractions, s
     }
     // The quantiles that clipping needs are located separately, so that its sums do not depend on the other requested
     // statistics.
-    auto const at = addRanges(clipFractions).at;
+    auto const found = addRanges(clipFractions);
+    auto const& at = found.at;
+    if (clip->medianOfKept && !whole) widenForKept<T>(sample, found, *clip, scatters, plan);
     Fractions others;
     for (double const f : fractions) {
         if (std::find(clipFractions.begin(), clipFractions.end(), f) == clipFractions.end()) others.insert(f);

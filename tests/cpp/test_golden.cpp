@@ -13,6 +13,8 @@
 #include <utility>
 
 #include "evensky/background.hpp"
+#include "evensky/background_mesh.hpp"
+#include "evensky/clipped_stats.hpp"
 #include "evensky/errors.hpp"
 #include "evensky/simd.hpp"
 #include "evensky/statistics.hpp"
@@ -352,6 +354,45 @@ TEST_CASE("approximate") {
     digest.print("approximate");
 }
 
+namespace {
+
+// Add meshes with all estimators of an image to a digest.
+void addMeshes(MaskedImageView<float const> const& image, Digest& digest) {
+    evensky::MeshOptions options;
+    options.width = options.height = 120;
+    options.bad = 1;
+    for (int const estimator : {0, 1, 2, 3, 4}) {
+        options.estimator = static_cast<evensky::LevelEstimator>(estimator);
+        options.rmsEstimator = static_cast<evensky::ScatterEstimator>(estimator % 3);
+        options.centre = static_cast<evensky::ClipCentre>(estimator % 2);
+        evensky::BackgroundMesh const mesh(image, 0, 0, options, 1);
+        for (auto const& plane : {mesh.level(), mesh.error(), mesh.rms()}) {
+            for (std::ptrdiff_t y = 0; y < plane.height(); ++y) {
+                for (std::ptrdiff_t x = 0; x < plane.width(); ++x) digest.add(plane(x, y));
+            }
+        }
+    }
+}
+
+// Add the clipped statistics of an image and of its columns to a digest.
+void addClippedStats(MaskedImageView<float const> const& image, Digest& digest) {
+    auto const n = static_cast<std::size_t>(image.width());
+    std::vector<double> means(n), medians(n), stdevs(n);
+    std::vector<std::int32_t> numbers(n), rejected(n);
+    for (auto const scatter : {evensky::ClipScatter::STDEV, evensky::ClipScatter::MAD}) {
+        evensky::ClippedStatsOptions options;
+        options.stdfunc = scatter;
+        auto const all = evensky::clippedStats(evensky::StoredImage(image), 1, options, 1);
+        for (double const value : {all.mean, all.median, all.std}) digest.add(value);
+        evensky::clippedStatsOfColumns<float>({means, medians, stdevs, numbers, rejected}, image.image, options, 1);
+        for (auto const* plane : {&means, &medians, &stdevs}) {
+            for (double const value : *plane) digest.add(value);
+        }
+    }
+}
+
+}  // namespace
+
 TEST_CASE("large") {
     std::printf("level %s\n", evensky::simdLevel());
     Digest digest;
@@ -409,6 +450,8 @@ TEST_CASE("large") {
                     }
                 }
             }
+            addMeshes({image.view(), mask.view()}, digest);
+            addClippedStats({image.view(), mask.view()}, digest);
         }
     }
     digest.print("large");

@@ -70,7 +70,8 @@ struct ClippedLines {
 /// @param options      what is clipped
 /// @param num_threads  number of threads; 0 for the process-wide default
 /// @throws InvalidParameterError if the output has not one element for each column, the array has pixels but no memory,
-///         an option is out of its range, or num_threads < 0
+///         planes of it have memory in common with each other or with the array, an option is out of its range, or
+///         num_threads < 0
 /// @throws LengthError if a column has 2^31 pixels or more
 template <typename T>
 EVENSKY_EXPORT void clippedStatsOfColumns(ClippedLines const& out, ImageView<T const> const& values,

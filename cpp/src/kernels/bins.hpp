@@ -434,7 +434,7 @@ private:
         Doubles const least = fill(_task.leastHalfWidth);
         auto const widened = [&](Doubles const& width) { return choose(above(least, width), least, width); };
         for (int h = 0; h < parts; ++h) {
-            halfWidth.of[h] = widened(_task.widthOfRange * (high.of[h] - low.of[h]));
+            halfWidth.of[h] = widened(clipWidth(_task.widthOfRange, Doubles(high.of[h] - low.of[h])));
         }
         Moments m{};
         auto const rounds = _task.rounds < BinsTask::mostRounds ? _task.rounds : BinsTask::mostRounds;
@@ -448,7 +448,8 @@ private:
                     Doubles const square = n * n;
                     Doubles const variance = m.scatter2.of[h] / n * (square / (square - n));
                     auto const single = atMost(_count.of[h], fill(1.0));
-                    auto const nextWidth = choose(single, halfWidth.of[h], widened(_task.nsigma * rootOf(variance)));
+                    auto const nextWidth =
+                            choose(single, halfWidth.of[h], widened(clipWidth(_task.nsigma, rootOf(variance))));
                     auto const nextCentre = m.mean.of[h];
                     // A window that stays keeps its pixels, and an empty one cannot get any.
                     auto const stays = both(equal(nextCentre, centre.of[h]), equal(nextWidth, halfWidth.of[h]));

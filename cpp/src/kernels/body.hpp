@@ -411,6 +411,24 @@ WeightedDeviations weighted(T const* packed, double const* weights, float const*
                                 : weightedAs<T, true>(packed, weights, variances, n, centre, least, most);
 }
 
+template <typename T>
+BiweightSums biweight(T const* packed, std::ptrdiff_t n, double centre, double inverse) {
+    auto const zero = simd::fillEight(0.0), one = simd::fillEight(1.0), five = simd::fillEight(5.0);
+    auto const scale = simd::fillEight(inverse);
+    auto weight = zero, first = zero, second = zero, slope = zero;
+    inSteps<double>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const d = simd::deviations(takeEight(kind, packed + i, count), centre);
+        auto const u = simd::times(d, scale), u2 = simd::times(u, u);
+        auto const v = simd::larger(simd::sub(one, u2), zero), v2 = simd::times(v, v), dv2 = simd::times(d, v2);
+        auto const in = every<double>(kind, count);
+        simd::addWhere(weight, v2, in);
+        simd::addWhere(first, dv2, in);
+        simd::addWhere(second, simd::times(dv2, dv2), in);
+        simd::addWhere(slope, simd::times(v, simd::sub(one, simd::times(five, u2))), in);
+    });
+    return {sumOf(weight), sumOf(first), sumOf(second), sumOf(slope)};
+}
+
 std::int64_t weigh(float const* packed, std::ptrdiff_t n, bool inverse, double* weights) {
     if (!inverse) {
         for (std::ptrdiff_t i = 0; i < n; ++i) weights[i] = static_cast<double>(packed[i]);
@@ -947,6 +965,7 @@ constexpr PixelKernels<T> makeFor() {
                            deviations<T>,
                            deviationsWithin<T>,
                            weighted<T>,
+                           biweight<T>,
                            extremes<T>,
                            scan<T>,
                            fringe<T>,

@@ -666,16 +666,39 @@ private:
             auto const count = widen(partOf(sums.inside, h));
             _weight[h] = _weight2[h] = count;
             setMoments(h, sums.first[h], sums.second[h]);
-            if (suspect(h, count, sums.second[h])) {
-                for (int k = 0; k < half; ++k) {
-                    auto const lane = h * half + k;
-                    auto const inside = sums.inside[lane];
-                    if (inside == 0) continue;
-                    auto const below = _rows - sums.notBelow[lane];
-                    setIfEqual(h, k, _sorted[below * lanes + lane], _sorted[(below + inside - 1) * lanes + lane]);
-                }
+            if (!suspect(h, count, sums.second[h])) continue;
+            for (int k = 0; k < half; ++k) {
+                auto const lane = h * half + k;
+                auto const inside = sums.inside[lane];
+                if (inside == 0 || _scatter[h][k] > rounding * sums.second[h][k]) continue;
+                auto const below = _rows - sums.notBelow[lane];
+                setAboutMean(h, k, _sorted + below * lanes + lane, inside);
             }
+            // The sum of squares beyond the range of float64 may be NaN.
+            Longs const unknown = (_scatter[h] != _scatter[h]) & (count > 0.0);
+            _scatter[h] = unknown ? fill(infinity) : _scatter[h];
         }
+    }
+    // Set the moments of sorted values of one column from their deviations from the mean: those from the median have
+    // lost their digits if it is far from the values that are left.
+    void setAboutMean(int h, int k, T const* sorted, std::int32_t count) {
+        auto const least = static_cast<double>(sorted[0]), most = static_cast<double>(sorted[(count - 1) * lanes]);
+        auto const n = static_cast<double>(count);
+        if (least == most) {
+            _mean[h][k] = least;
+            _scatter[h][k] = 0.0;
+            return;
+        }
+        double const centre = _mean[h][k] > least ? (_mean[h][k] < most ? _mean[h][k] : most) : least;
+        double first = 0.0, second = 0.0;
+        for (std::int32_t i = 0; i < count; ++i) {
+            double const d = static_cast<double>(sorted[i * lanes]) - centre;
+            first += d;
+            second += d * d;
+        }
+        double const shift = first / n, scatter = second - first * shift;
+        _mean[h][k] = centre + shift;
+        _scatter[h][k] = scatter < 0.0 ? 0.0 : scatter;
     }
     EVENSKY_INLINE void setMoments(WeightedSums<T> const& sums) {
         _inside = sums.inside;
@@ -694,10 +717,11 @@ private:
         _scatter[h] = second - first * shift;
         if (!_task.negativeWeights) _scatter[h] = _scatter[h] < 0.0 ? Doubles{} : _scatter[h];
     }
+    // Part of the squared deviations that their rounding leaves of a scatter of 0.
+    static constexpr double rounding = 1e-12;
     // Equal values have exactly their value as mean, and no scatter, whatever the rounding of the sums. Return whether
     // there may be such columns.
     [[nodiscard]] EVENSKY_INLINE bool suspect(int h, Doubles const& count, Doubles const& second) const {
-        constexpr double rounding = 1e-12;
         return anywhere(without(atLeast(count, fill(1.0)), above(_scatter[h], rounding * second)));
     }
     void setIfEqual(int h, int k, T least, T most) {
@@ -790,10 +814,6 @@ private:
         }
         setWindow(lows, highs);
     }
-    // Return the width of a window on one side. One of infinite sigma has no end, even if the scatter is 0.
-    [[nodiscard]] static EVENSKY_INLINE Doubles widthOf(double sigma, Doubles const& scatter) {
-        return sigma == infinity ? fill(infinity) : sigma * scatter;
-    }
     [[nodiscard]] EVENSKY_INLINE Doubles widened(Doubles const& width) const {
         return width < _task.leastHalfWidth ? fill(_task.leastHalfWidth) : width;
     }
@@ -803,8 +823,8 @@ private:
     void clipByQuartiles() {
         Doubles low[parts], high[parts];
         for (int h = 0; h < parts; ++h) {
-            low[h] = widthOf(_task.sigmaLow * _task.rangeToStdev, _range[h]);
-            high[h] = widthOf(_task.sigmaHigh * _task.rangeToStdev, _range[h]);
+            low[h] = clipWidth(_task.sigmaLow * _task.rangeToStdev, _range[h]);
+            high[h] = clipWidth(_task.sigmaHigh * _task.rangeToStdev, _range[h]);
         }
         if (!_weighted) {
             clipByQuartiles(low, high);
@@ -825,8 +845,8 @@ private:
             auto const stdev = rootOf(sampleVariance(h));
             // A single good pixel has no standard deviation, so the width of the first round stays.
             Longs const single = widen(partOf(_good, h)) == 1.0;
-            low[h] = single ? low[h] : widthOf(_task.sigmaLow, stdev);
-            high[h] = single ? high[h] : widthOf(_task.sigmaHigh, stdev);
+            low[h] = single ? low[h] : clipWidth(_task.sigmaLow, stdev);
+            high[h] = single ? high[h] : clipWidth(_task.sigmaHigh, stdev);
         }
     }
     // The same without weights, from widths of the first round. Windows stay in double precision until the last, and
@@ -995,8 +1015,8 @@ private:
             }
             for (int h = 0; h < parts; ++h) {
                 if (_task.centre == ColumnCentre::MEAN) centre[h] = _mean[h];
-                low[h] = widthOf(_task.sigmaLow, scatter[h]);
-                high[h] = widthOf(_task.sigmaHigh, scatter[h]);
+                low[h] = clipWidth(_task.sigmaLow, scatter[h]);
+                high[h] = clipWidth(_task.sigmaHigh, scatter[h]);
             }
             auto const lowBefore = _low, highBefore = _high;
             setWindow(centre, low, high);

@@ -62,9 +62,24 @@ struct WeightedDeviations {
     double lightest = 0.0;                 // negative if a weight is, else the least weight or 0
 };
 
+// Sums of Tukey's biweight over pixels, with u = (x - centre) inverse and v = max(1 - u^2, 0).
+struct BiweightSums {
+    double weight = 0.0;  // sum of v^2
+    double first = 0.0;   // sum of (x - centre) v^2
+    double second = 0.0;  // sum of (x - centre)^2 v^4
+    double slope = 0.0;   // sum of v (1 - 5 u^2)
+};
+
 // Weight of a pixel that cannot be weighted because its variance is not > 0. Only order statistics, which are never
 // weighted, use such a pixel.
 inline constexpr double noWeight = -std::numeric_limits<double>::infinity();
+
+// Return the width of a clipping window on one side, of one or more scatters. One of infinite sigma has no end, even if
+// the scatter is 0 or not known. (Inlined, as each instruction set needs its own.)
+template <typename Values>
+inline __attribute__((always_inline)) Values clipWidth(double sigma, Values const& scatter) noexcept {
+    return sigma == std::numeric_limits<double>::infinity() ? Values{} + sigma : sigma * scatter;
+}
 
 // Format of the numbers of a plane in memory, in the order of the core's readers.
 inline constexpr std::size_t numFormats = 7;
@@ -269,6 +284,8 @@ struct PixelKernels {
     // Sum deviations of the pixels in [low, high] with weights, and with variances unless they are null.
     WeightedDeviations (*weighted)(T const* packed, double const* weights, float const* variances, std::ptrdiff_t n,
                                    double centre, T low, T high);
+    // Sum the biweight over packed pixels.
+    BiweightSums (*biweight)(T const* packed, std::ptrdiff_t n, double centre, double inverse);
     // Find the minimum and maximum of packed pixels; n > 0.
     void (*extremes)(T const* packed, std::ptrdiff_t n, T* min, T* max);
     // Scan packed pixels. `candidates` and, if the plan clips, `fringe` need memory for n + slack values each.
