@@ -14,6 +14,8 @@
 
 #include "evensky/approximate.hpp"
 #include "evensky/background.hpp"
+#include "evensky/background_mesh.hpp"
+#include "evensky/clipped_stats.hpp"
 #include "evensky/pair.hpp"
 #include "evensky/sampling.hpp"
 #include "evensky/simd.hpp"
@@ -97,6 +99,22 @@ int main(int argc, char** argv) {
         Background const again(one.view(), 0, 0, small, 1);
     };
     auto const statistics = [&](int flags) { (void)makeStatistics<float>(one.view(), flags, sctrl, 1); };
+    auto const meshOf = [&](LevelEstimator estimator, ScatterEstimator scatter) {
+        MeshOptions mesh;
+        mesh.estimator = estimator;
+        mesh.rmsEstimator = scatter;
+        mesh.bad = 1;
+        BackgroundMesh const again(one.view(), 0, 0, mesh, 1);
+    };
+    // Clip columns of 1/4 of the side, or of all of it.
+    auto const clipColumns = [&](std::ptrdiff_t height) {
+        auto const width = side * side / height;
+        auto const n = static_cast<std::size_t>(width);
+        std::vector<double> means(n), medians(n), stdevs(n);
+        std::vector<std::int32_t> numbers(n), rejected(n);
+        clippedStatsOfColumns<float>({means, medians, stdevs, numbers, rejected},
+                                     ImageView<float const>(one.image.data(), width, height), {}, 1);
+    };
     std::map<std::string, std::function<void()>> const works{
             {"moments", [&] { statistics(MEAN | STDEV | NPOINT); }},
             {"clipped", [&] { statistics(MEANCLIP | STDEVCLIP | MEDIAN | NPOINT); }},
@@ -104,6 +122,12 @@ int main(int argc, char** argv) {
             {"bins8", [&] { binsOf(8); }},
             {"bins16", [&] { binsOf(16); }},
             {"bins32", [&] { binsOf(32); }},
+            {"mesh", [&] { meshOf(LevelEstimator::SEXTRACTOR, ScatterEstimator::STDEV); }},
+            {"mesh_mad", [&] { meshOf(LevelEstimator::MEDIAN, ScatterEstimator::MAD); }},
+            {"mesh_biweight", [&] { meshOf(LevelEstimator::BIWEIGHT, ScatterEstimator::BIWEIGHT); }},
+            {"clip_image", [&] { (void)clippedStats(StoredImage(one.view()), 1, {}, 1); }},
+            {"clip_columns", [&] { clipColumns(side / 4); }},
+            {"clip_long", [&] { clipColumns(side); }},
             {"akima", [&] { background.getImage(out, {0, 0, side, side}, 1); }},
             {"chebyshev", [&] { approximate.getImage(out, {0, 0, side, side}, -1, -1, 1); }},
             {"match", [&] { (void)matchBackgrounds<float>(one.view(), other.view(), out, 0, 0, options, 1); }},

@@ -17,7 +17,7 @@ while read -r work level bound; do
     count=$(sed -n 's/.*Collected : *//p' "$out/said")
     awk -v count="$count" -v pixels=$pixels -v work="$work" -v level="$level" -v bound="$bound" 'BEGIN {
         each = count / pixels
-        printf "%-10s %-8s %7.2f instructions a pixel, at most %s\n", work, level, each, bound
+        printf "%-13s %-8s %7.2f instructions a pixel, at most %s\n", work, level, each, bound
         exit !(each > 0.05 && each <= bound)
     }' || failed=1
 done <"$bounds"

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 build=${1:?a folder to build in}
 seconds=${2:?seconds for each target}
 shift 2
-targets=${*:-statistics interpolate background approximate pair sampling stack combine calls}
+targets=${*:-statistics clipped_stats interpolate background background_mesh approximate pair sampling stack combine calls}
 command -v clang++ >/dev/null || { echo "tests/fuzz/run.sh needs clang++ with libFuzzer" >&2; exit 2; }
 CC=clang CXX=clang++ cmake -S . -B "$build" -DEVENSKY_TESTS=ON -DEVENSKY_FUZZ=ON -DBUILD_SHARED_LIBS=OFF \
     -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FLAGS="-O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link \
