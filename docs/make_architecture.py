@@ -12,6 +12,7 @@ GROUPS = [
         ("#dbe9f6", "#2b6ca3"),
         [
             [("cli/", "commands: match, combine, inspect, report, stats, ...")],
+            [("compat/", "photutils and sep by their names")],
             [("calls/", "evensky.match_all, combine, match_files, ...")],
             [("report/", "the page of a run"), ("interop/", "lsst.images, pipelines")],
             [("simulate.py", "exposures with a known truth")],

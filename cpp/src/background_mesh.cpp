@@ -26,20 +26,21 @@ namespace evensky {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, LevelEstimator>, 5> levelNames{
+constexpr std::array<std::pair<std::string_view, LevelEstimator>, 6> levelNames{
         {{"MEAN", LevelEstimator::MEAN},
          {"MEDIAN", LevelEstimator::MEDIAN},
          {"SEXTRACTOR", LevelEstimator::SEXTRACTOR},
          {"MMM", LevelEstimator::MMM},
-         {"BIWEIGHT", LevelEstimator::BIWEIGHT}}};
+         {"BIWEIGHT", LevelEstimator::BIWEIGHT},
+         {"HISTOGRAM", LevelEstimator::HISTOGRAM}}};
 constexpr std::array<std::pair<std::string_view, ScatterEstimator>, 3> scatterNames{
         {{"STDEV", ScatterEstimator::STDEV}, {"MAD", ScatterEstimator::MAD}, {"BIWEIGHT", ScatterEstimator::BIWEIGHT}}};
 constexpr std::array<std::pair<std::string_view, ClipCentre>, 3> centreNames{
         {{"NONE", ClipCentre::NONE}, {"MEDIAN", ClipCentre::MEDIAN}, {"MEAN", ClipCentre::MEAN}}};
 constexpr std::array<std::pair<std::string_view, ClipScatter>, 3> clipScatterNames{
         {{"NONE", ClipScatter::NONE}, {"STDEV", ClipScatter::STDEV}, {"MAD", ClipScatter::MAD}}};
-constexpr std::array<std::pair<std::string_view, EdgeMethod>, 2> edgeNames{
-        {{"SPREAD", EdgeMethod::SPREAD}, {"PAD", EdgeMethod::PAD}}};
+constexpr std::array<std::pair<std::string_view, EdgeMethod>, 3> edgeNames{
+        {{"SPREAD", EdgeMethod::SPREAD}, {"PAD", EdgeMethod::PAD}, {"CROP", EdgeMethod::CROP}}};
 
 // Throw InvalidParameterError if an enumerator is not in the table of its names.
 template <typename Table, typename Enum>
@@ -74,9 +75,26 @@ void checkOptions(MeshOptions const& options) {
         throw InvalidParameterError("rounds = " + std::to_string(options.rounds) +
                                     "; it must be > 0, or 0 for no clipping");
     }
+    if (options.estimator != LevelEstimator::HISTOGRAM) return;
+    MeshOptions const usual;
+    if (options.sigmaLow != usual.sigmaLow || options.sigmaHigh != usual.sigmaHigh || options.rounds != usual.rounds ||
+        options.centre != usual.centre || options.scatter != usual.scatter ||
+        options.rmsEstimator != usual.rmsEstimator) {
+        throw InvalidParameterError(
+                "The estimator HISTOGRAM clips by itself and has a scatter of its own; leave sigma, rounds, centre, "
+                "scatter and rmsEstimator at their defaults, or use the estimator SEXTRACTOR");
+    }
 }
 
 BinGrid makeBins(std::int64_t size, std::int64_t box, EdgeMethod edge) {
+    if (edge == EdgeMethod::CROP) {
+        if (size < box) {
+            throw InvalidParameterError("The image has " + std::to_string(size) +
+                                        " pixels along a side, and boxes have " + std::to_string(box) +
+                                        "; with CROP, an image must hold a whole box, so use smaller boxes or PAD");
+        }
+        return BinGrid::steps(size / box * box, box);
+    }
     auto grid = BinGrid::steps(size, box);
     return edge == EdgeMethod::PAD ? grid : BinGrid::evenly(size, static_cast<int>(grid.centers.size()));
 }
@@ -120,7 +138,9 @@ void measure(BinGrid const& x, BinGrid const& y, MeshOptions const& options, int
             state.packed.pack(makeSource(boxOf(first, behind)), edges, height);
             for (auto i = first; i < behind; ++i) {
                 auto const pixels = state.packed.bin(static_cast<std::size_t>(i - first));
-                set(static_cast<std::size_t>(j * nx + i), state.finder.find(pixels, options, ahead));
+                auto found = state.finder.find(pixels, options, ahead);
+                found.good = static_cast<std::int64_t>(pixels.size());
+                set(static_cast<std::size_t>(j * nx + i), found);
             }
             first = behind;
         }
@@ -322,13 +342,14 @@ BackgroundMesh::BackgroundMesh(StoredImage const& image, std::int64_t x0, std::i
     auto const size = _x.centers.size() * _y.centers.size();
     for (auto* const values : {&_level, &_error, &_rms}) values->resize(size);
     _number.resize(size);
+    _good.resize(size);
     auto const work = [&]<typename T>(T, std::atomic<bool>* rounded) {
         measure<T>(
                 _x, _y, options, num_threads,
                 [&](Box const& box) { return detail::ImageSource<T>(image.part(box), {}, selection, rounded); },
                 [&](std::size_t at, detail::BoxLevel const& found) {
-                    std::tie(_level[at], _error[at], _rms[at], _number[at]) =
-                            std::tie(found.level, found.error, found.rms, found.number);
+                    std::tie(_level[at], _error[at], _rms[at], _number[at], _good[at]) =
+                            std::tie(found.level, found.error, found.rms, found.number, found.good);
                 });
     };
     auto const format = image.image.format();

@@ -23,16 +23,12 @@
 #include "compute_statistics.hpp"
 #include "deviations.hpp"
 #include "evensky/background_mesh.hpp"
+#include "histogram_level.hpp"
 #include "moments.hpp"
 #include "quantiles.hpp"
 #include "scan.hpp"
 
 namespace evensky::detail {
-
-struct BoxLevel {
-    double level = nan, error = nan, rms = nan;
-    std::int64_t number = 0;
-};
 
 // Range of pixels that are kept, with its ends.
 template <typename T>
@@ -252,6 +248,7 @@ public:
     // Return the level and the scatter of packed good pixels, behind which there is memory for `slack` more values;
     // `ahead` is the memory that will be read next.
     BoxLevel find(std::span<T const> pixels, MeshOptions const& options, Ahead& ahead) {
+        if (options.estimator == LevelEstimator::HISTOGRAM) return histogramLevel(pixels, _histogram, ahead);
         if (pixels.empty()) return {};
         double const nsigma = std::min(options.sigmaLow, options.sigmaHigh);
         if (pixels.size() >= StatisticsBuilder::leastScanned && options.rounds > 0 && std::isfinite(nsigma)) {
@@ -328,11 +325,9 @@ private:
         double const median =
                 wantsMedian(options) ? orListed(pixels.median(), [](auto& some) { return some.median(); }) : nan;
         double const perPixel = moments.stdev() / std::sqrt(n);
-        // The mean is efficient, so that its covariance with the median is its own variance.
         auto const mode = [&](double ofMedian, double ofMean) {
             result.level = ofMedian * median - ofMean * mean;
-            result.error = perPixel * std::sqrt(ofMedian * ofMedian * (std::numbers::pi / 2.0) + ofMean * ofMean -
-                                                2.0 * ofMedian * ofMean);
+            result.error = modeError(ofMedian, ofMean, perPixel);
         };
         result.rms = stdev;
         if (wantsDeviation(options)) {
@@ -365,7 +360,8 @@ private:
                 }
                 break;
             case LevelEstimator::MMM: mode(3.0, 2.0); break;
-            case LevelEstimator::BIWEIGHT: break;
+            case LevelEstimator::BIWEIGHT:
+            case LevelEstimator::HISTOGRAM: break;  // see biweightLocation and histogramLevel
         }
         return result;
     }
@@ -457,6 +453,7 @@ private:
 
     ScanMemory<T> _memory;
     ListMemory<T> _listed, _left;
+    HistogramMemory<T> _histogram;
 };
 
 }  // namespace evensky::detail

@@ -26,7 +26,7 @@ ClipScatter scatterOf(std::optional<std::string> const& name) {
 
 // Write an image by one of the two functions of a mesh.
 template <typename Write>
-AsUsed write(py::array& out, Write const& work) {
+auto write(py::array& out, Write const& work) {
     return dispatchFloating(out, [&]<typename T>(T) {
         auto const view = outputPlane<T>(out, "The output image");
         py::gil_scoped_release const release;
@@ -68,6 +68,10 @@ void declareBackgroundMesh(py::module_& module) {
             .def("filter", &BackgroundMesh::filter, py::arg("height"), py::arg("width"),
                  py::arg("threshold") = py::none(), py::arg("num_threads") = 0,
                  py::call_guard<py::gil_scoped_release>())
+            .def("fill_from_nearest", &BackgroundMesh::fillFromNearest, py::arg("least_good"),
+                 py::arg("num_threads") = 0, py::call_guard<py::gil_scoped_release>())
+            .def("filter_centred", &BackgroundMesh::filterCentred, py::arg("height"), py::arg("width"),
+                 py::arg("least_change") = 0.0, py::arg("num_threads") = 0, py::call_guard<py::gil_scoped_release>())
             .def(
                     "get_image",
                     [](BackgroundMesh const& self, py::array out, std::array<std::int64_t, 4> const& bbox,
@@ -88,13 +92,28 @@ void declareBackgroundMesh(py::module_& module) {
                     },
                     py::arg("out"), py::arg("bbox"), py::arg("interpStyle"), py::arg("undersampleStyle"),
                     py::arg("num_threads") = 0)
+            .def(
+                    "get_spline_image",
+                    [](BackgroundMesh const& self, py::array out, std::array<std::int64_t, 4> const& bbox,
+                       int num_threads) {
+                        write(out, [&](auto const& view) { self.getSplineImage(view, toBox(bbox), num_threads); });
+                    },
+                    py::arg("out"), py::arg("bbox"), py::arg("num_threads") = 0)
+            .def(
+                    "get_spline_rms_image",
+                    [](BackgroundMesh const& self, py::array out, std::array<std::int64_t, 4> const& bbox,
+                       int num_threads) {
+                        write(out, [&](auto const& view) { self.getSplineRmsImage(view, toBox(bbox), num_threads); });
+                    },
+                    py::arg("out"), py::arg("bbox"), py::arg("num_threads") = 0)
             .def("getBinCentersX", [](BackgroundMesh const& self) { return toArray(self.getBinCentersX()); })
             .def("getBinCentersY", [](BackgroundMesh const& self) { return toArray(self.getBinCentersY()); })
             .def("get_image_bbox", [](BackgroundMesh const& self) { return fromBox(self.getImageBBox()); })
             .def("level", [](BackgroundMesh const& self) { return copyOf(self.level()); })
             .def("error", [](BackgroundMesh const& self) { return copyOf(self.error()); })
             .def("rms", [](BackgroundMesh const& self) { return copyOf(self.rms()); })
-            .def("number", [](BackgroundMesh const& self) { return copyOf(self.number()); });
+            .def("number", [](BackgroundMesh const& self) { return copyOf(self.number()); })
+            .def("good", [](BackgroundMesh const& self) { return copyOf(self.good()); });
 }
 
 }  // namespace evensky::python

@@ -26,6 +26,7 @@ import numpy as np
 import evensky
 import evensky.image as afwImage
 import evensky.math as afwMath
+from evensky.compat import sep as compat_sep
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
 
 try:
@@ -141,6 +142,19 @@ def backgrounds(
     return works
 
 
+def sep_backgrounds(image: np.ndarray, mask: np.ndarray, size: int) -> dict[str, Work]:
+    """Return the work of sep's background with the images of level and noise, for evensky and sep."""
+    bad = mask | np.isnan(image)
+    clean = np.where(np.isnan(image), 0, image).astype(np.float32)
+
+    def work(package: Any) -> None:
+        background = package.Background(clean, mask=bad, bw=size, bh=size)
+        background.back()
+        background.rms()
+
+    return {OURS: partial(work, compat_sep), "sep": partial(work, sep)}
+
+
 def fresh(shape: tuple[int, int] = (SIDE, SIDE)) -> Work:
     """Return the work of writing an image into newly allocated memory."""
     return lambda: np.full(shape, 1.0, np.float32)
@@ -191,6 +205,9 @@ def rows(image: np.ndarray, mask: np.ndarray, masked: Any) -> list[Row]:
     found.append(Row("Akima image, full frame", {OURS: background.getImageF, "numpy full": fresh()}, 2.0))
     found.append(Row("Chebyshev image of order 6", {OURS: chebyshev.getImage, "numpy full": fresh()}, 2.0))
     if sep is not None:
+        for size in (64, 128):
+            title = f"evensky.compat.sep, {size} px boxes, two images"
+            found.append(Row(title, sep_backgrounds(image, mask, size), 1 / 2))
         reference, science = afwImage.ExposureF(masked), afwImage.ExposureF(masked, True)
         peer = backgrounds(image, mask, 256, masked)["sep"]
         for title, task in tasks().items():

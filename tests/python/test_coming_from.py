@@ -60,6 +60,16 @@ def test_backgrounds() -> None:
         assert abs(np.median(one["subtracted"][~MASK])) < 0.2, name
 
 
+def test_sep_by_changing_an_import() -> None:
+    found = re.search(r"```python\n(from evensky.compat import sep.*?)```", (DOCS / "coming_from.md").read_text(), re.S)
+    assert found is not None
+    got = execute(found[1], data=DATA, mask=MASK)
+    assert np.abs(got["image"] - TRUTH).max() < 4
+    assert got["level"] == pytest.approx(np.median(TRUTH), abs=0.7)
+    assert np.median(got["rms_image"]) == pytest.approx(5, abs=0.3)
+    assert abs(np.median(got["subtracted"][~MASK])) < 0.2
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_images_on_one_grid() -> None:
     wcs = WCS(naxis=2)

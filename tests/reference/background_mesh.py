@@ -92,6 +92,8 @@ def scatter_of(kept: np.ndarray, estimator: str) -> float:
 def edges(size: int, box: int, method: str) -> list[int]:
     """Return the edges of the boxes along one side."""
     count = -(-size // box)
+    if method == "crop":
+        return [i * box for i in range(size // box + 1)]
     if method == "pad":
         return [min(i * box, size) for i in range(count + 1)]
     return [0] + [min(((i + 1) * size + count // 2) // count, size) for i in range(count)]

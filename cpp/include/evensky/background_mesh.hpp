@@ -35,8 +35,12 @@ enum class LevelEstimator : int {
     SEXTRACTOR = 2,  ///< 2.5 median - 1.5 mean, or the median if |mean - median| > 0.3 s (Bertin & Arnouts 1996, A&AS
                      ///< 117, 393)
     MMM = 3,         ///< 3 median - 2 mean (Stetson 1987, PASP 99, 191; Da Costa 1992, ASPC 23, 90)
-    BIWEIGHT = 4     ///< biweight location with c = 6 (Beers, Flynn & Gebhardt 1990, AJ 100, 32), about the median; its
+    BIWEIGHT = 4,    ///< biweight location with c = 6 (Beers, Flynn & Gebhardt 1990, AJ 100, 32), about the median; its
                      ///< error comes from the biweight midvariance with c = 6, without assuming a distribution
+    HISTOGRAM = 5  ///< mode of a clipped histogram, and its scatter, as SExtractor (Bertin & Arnouts 1996) and sep find
+                   ///< them. It clips by itself: first at 2 standard deviations about the mean, then at 3 scatters
+                   ///< about the median until the scatter changes by less than 1e-4. The level is 2.5 median - 1.5
+                   ///< mean, or the median if the two differ by 0.3 scatters or more. At least 2 good pixels
 };
 
 /// Estimator of the scatter of the pixels of a box, from the pixels that clipping leaves.
@@ -49,8 +53,9 @@ enum class ScatterEstimator : int {
 /// How boxes cover an image whose size is not a multiple of theirs.
 enum class EdgeMethod : int {
     SPREAD = 0,  ///< as many boxes as are needed, of sizes that differ by one pixel at most
-    PAD = 1      ///< boxes of the full size from the first pixel on; the last ones have fewer pixels, and those that
+    PAD = 1,     ///< boxes of the full size from the first pixel on; the last ones have fewer pixels, and those that
                  ///< they lack count as masked
+    CROP = 2  ///< boxes of the full size from the first pixel on; the pixels that remain at the far edges are not used
 };
 
 /// Return the estimator with a given name, such as "SEXTRACTOR". @throws NotFoundError if the name is unknown
@@ -65,7 +70,8 @@ enum class EdgeMethod : int {
 /// Clipping: if centre and scatter are NONE, the first round uses the median and the quartiles, and later ones the mean
 /// and the standard deviation of the last round; each looks at all good pixels, as MEANCLIP does. Otherwise each round
 /// looks at the pixels that the last one has left, NONE for one of the two means MEDIAN or STDEV, and in the end all
-/// good pixels within the last window are used, as astropy's SigmaClip does.
+/// good pixels within the last window are used, as astropy's SigmaClip does. The estimator HISTOGRAM clips by itself,
+/// and the options of clipping and rmsEstimator must then be the default ones.
 struct MeshOptions {
     std::int64_t width = 128;                                 ///< width of a box in pixels
     std::int64_t height = 128;                                ///< height of a box in pixels
@@ -90,7 +96,8 @@ public:
     /// @param options  see MeshOptions
     /// @param num_threads  number of threads; 0 for the process-wide default
     /// @throws InvalidParameterError if the image has no pixels or no memory, a size, sigma or number of rounds is not
-    ///         allowed, an enumerator is unknown, or the mask is not of int32
+    ///         allowed, an enumerator is unknown, the mask is not of int32, options do not go with the estimator
+    ///         HISTOGRAM, or the image is smaller than a box and the edge method is CROP
     /// @throws LengthError if a box would have 2^31 pixels or more
     BackgroundMesh(StoredImage const& image, std::int64_t x0, std::int64_t y0, MeshOptions const& options,
                    int num_threads = 0);
@@ -119,6 +126,23 @@ public:
     void filter(std::int64_t height, std::int64_t width, std::optional<double> threshold = std::nullopt,
                 int num_threads = 0);
 
+    /// Replace the boxes of which less than a fraction of the pixels is good, and those without a level, by the mean of
+    /// the nearest other box, or of those that are equally near; distances are in boxes. This is what sep does, with a
+    /// fraction of 0.5. The error of a replaced box is NaN.
+    /// @param least_good   fraction, 0 to 1, of the pixels of the image in a box that must be good
+    /// @param num_threads  number of threads; 0 for the process-wide default
+    /// @return the number of boxes that were replaced; if no box remains, all levels and scatters are NaN
+    /// @throws InvalidParameterError if `least_good` is not in 0 .. 1
+    std::int64_t fillFromNearest(double least_good, int num_threads = 0);
+
+    /// Replace level and scatter of each box by the medians of those in a window of boxes about it, as sep does: at the
+    /// edges of the mesh, the window is made smaller on both sides, so that its centre stays. Errors stay as they are.
+    /// @param height, width  size of the window in boxes, odd
+    /// @param least_change   replace only boxes whose level changes by this or more; in the unit of the pixels
+    /// @param num_threads    number of threads; 0 for the process-wide default
+    /// @throws InvalidParameterError if a size is not odd and positive, or the least change is NaN
+    void filterCentred(std::int64_t height, std::int64_t width, double least_change = 0.0, int num_threads = 0);
+
     /// Interpolate the levels, first along columns of boxes, then along rows of pixels, as Background::getImage does.
     /// @param out   output, with any strides; T is float or double
     /// @param bbox  box to evaluate, in parent coordinates; inside the box of the image, and of the size of out
@@ -138,6 +162,24 @@ public:
     AsUsed getRmsImage(ImageView<T> const& out, Box const& bbox, Interpolate::Style interpStyle,
                        UndersampleStyle undersampleStyle, int num_threads = 0) const;
 
+    /// Interpolate the levels by the bicubic spline of sep, first along columns of boxes, then along rows of pixels.
+    /// Between two boxes it is a cubic, whose second derivatives are those of a natural spline for up to three boxes in
+    /// a line; for more, they differ, as sep's do. Boxes are taken to have the full size, and are centred on their
+    /// middle along x, and half a pixel above it along y. If there is only one row of boxes, the image is linear.
+    /// @param out   output, with any strides; T is float or double
+    /// @param bbox  box to evaluate, in parent coordinates; inside the box of the image, and of the size of out
+    /// @param num_threads  number of threads; 0 for the process-wide default
+    /// @throws InvalidParameterError if the edge method is SPREAD, whose boxes may have different sizes, or `out` has
+    /// no
+    ///         memory
+    /// @throws LengthError if the box is not inside that of the image, or the sizes differ
+    template <typename T>
+    void getSplineImage(ImageView<T> const& out, Box const& bbox, int num_threads = 0) const;
+    /// Interpolate the scatter, which is nowhere negative: where the spline overshoots, it is 0. Parameters and
+    /// exceptions are those of getSplineImage.
+    template <typename T>
+    void getSplineRmsImage(ImageView<T> const& out, Box const& bbox, int num_threads = 0) const;
+
     [[nodiscard]] Box const& getImageBBox() const noexcept { return _bbox; }  ///< Box of the image.
     /// Return the centres of the boxes in x, in parent coordinates.
     [[nodiscard]] std::vector<double> getBinCentersX() const { return _x.centersFrom(_bbox.x0); }
@@ -151,6 +193,8 @@ public:
     [[nodiscard]] ImageView<double const> rms() const noexcept { return viewOf(_rms); }
     /// Return the number of pixels that clipping has left in each box.
     [[nodiscard]] ImageView<std::int64_t const> number() const noexcept { return viewOf(_number); }
+    /// Return the number of good pixels of each box.
+    [[nodiscard]] ImageView<std::int64_t const> good() const noexcept { return viewOf(_good); }
 
 private:
     template <typename T>
@@ -164,11 +208,15 @@ private:
     AsUsed evaluate(std::vector<double> const& values, bool positive, ImageView<T> const& out, Box const& bbox,
                     Interpolate::Style interpStyle, UndersampleStyle undersampleStyle, int num_threads) const;
 
+    template <typename T>
+    void evaluateSpline(std::vector<double> const& values, bool positive, ImageView<T> const& out, Box const& bbox,
+                        int num_threads) const;
+
     Box _bbox;
     MeshOptions _options;
     BinGrid _x, _y;
     std::vector<double> _level, _error, _rms;
-    std::vector<std::int64_t> _number;
+    std::vector<std::int64_t> _number, _good;
 };
 
 }  // namespace evensky

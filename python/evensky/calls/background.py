@@ -42,6 +42,9 @@ from .source_options import SourceOptions
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# The style that only a mesh has.
+_SPLINE = "bicubic_spline"
+
 # Short names of interpolation styles.
 _STYLES = {"akima": "AKIMA_SPLINE", "natural": "NATURAL_SPLINE", "cubic": "CUBIC_SPLINE"}
 
@@ -240,6 +243,7 @@ class _MeshSteps:
     filter_size: tuple[int, int]
     filter_threshold: float | None
     exclude_percentile: float
+    bicubic_spline: bool
 
 
 class _PaddedBackground(BackgroundMI):
@@ -273,14 +277,15 @@ class _MeshEstimate(BackgroundEstimate):
         self._mesh.fill(steps.exclude_percentile, num_threads)
         if steps.filter_size != (1, 1):
             self._mesh.filter(*steps.filter_size, steps.filter_threshold, num_threads)
-        self._is_padded = options.edge_method == "pad"
+        self._edge_method = options.edge_method
+        self._bicubic_spline = steps.bicubic_spline
         super().__init__(data, planes, control, order, num_threads, coverage)
 
     @property
     def background(self) -> BackgroundMI:
-        if self._is_padded:
+        if self._edge_method != "spread":
             raise InvalidParameterError(
-                "edge_method is 'pad', but the bins of a BackgroundMI are spread evenly; use 'spread'"
+                f"edge_method is {self._edge_method!r}, but the bins of a BackgroundMI are spread evenly; use 'spread'"
             )
         return self._background
 
@@ -295,7 +300,7 @@ class _MeshEstimate(BackgroundEstimate):
     def _as_background(self, control: BackgroundControl, values: np.ndarray, errors: np.ndarray) -> BackgroundMI:
         planes = values.astype(np.float32), None, errors.astype(np.float32)
         made = _core.Background(self._mesh.get_image_bbox(), *planes, control)
-        if not self._is_padded:
+        if self._edge_method == "spread":
             return BackgroundMI.from_core(made, _core.AsUsed())
         padded = _PaddedBackground.from_core(made, _core.AsUsed())
         padded.centers = self._mesh.getBinCentersX(), self._mesh.getBinCentersY()
@@ -306,6 +311,10 @@ class _MeshEstimate(BackgroundEstimate):
             return self._series(background, self._order)
         box = self._mesh.get_image_bbox()
         out = pixels_of(box[2], box[3], floating_like(self._planes.image.dtype), "A model")
+        if self._bicubic_spline:
+            spline = self._mesh.get_spline_image if background is self._background else self._mesh.get_spline_rms_image
+            spline(out, box, self._num_threads)
+            return out
         own = background.getBackgroundControl()
         write = self._mesh.get_image if background is self._background else self._mesh.get_rms_image
         used = write(out, box, own.getInterpStyle(), own.getUndersampleStyle(), self._num_threads)
@@ -314,6 +323,10 @@ class _MeshEstimate(BackgroundEstimate):
 
     def _rms_values(self) -> np.ndarray:
         return self._mesh.rms()
+
+    def _repr_html_(self) -> str:
+        style = _SPLINE if self._bicubic_spline else ""
+        return background_html(self._background, lambda: self._model, self._order, self._planes.unit, style)
 
     @property
     def stats(self) -> BinStatistics:
@@ -396,7 +409,8 @@ def estimate_background(
         Statistic of a bin: "mean", "median" or "meanclip"; the first two are not clipped. `estimator` takes its place.
     style : str, optional
         Interpolation between bins: "akima", "natural", "cubic", "linear", "constant", or a name of `Interpolate.Style`.
-        A simpler style is used if there are too few bins.
+        A simpler style is used if there are too few bins. "bicubic_spline" is the spline of sep, which needs the
+        `edge_method` "pad" (then the default) or "crop".
     order : int, optional
         Fit a Chebyshev series of this order to the bins, weighted by their errors, instead of interpolating.
     sigma, rounds : optional
@@ -415,7 +429,9 @@ def estimate_background(
         - "sextractor": 2.5 median - 1.5 mean, or the median if the two differ by more than 0.3 standard deviations
           (Bertin & Arnouts 1996, A&AS 117, 393);
         - "mmm": 3 median - 2 mean (Stetson 1987, PASP 99, 191; Da Costa 1992, ASPC 23, 90);
-        - "biweight": biweight location with c = 6 (Beers, Flynn & Gebhardt 1990, AJ 100, 32).
+        - "biweight": biweight location with c = 6 (Beers, Flynn & Gebhardt 1990, AJ 100, 32);
+        - "histogram": mode of a clipped histogram, as SExtractor and sep find it. It clips by itself, so that `sigma`,
+          `rounds`, `centre`, `scatter` and `rms_estimator` cannot be given.
 
         The options below use "mean" if none is given.
     rms_estimator : str, optional
@@ -423,7 +439,8 @@ def estimate_background(
         times the median absolute deviation, or "biweight", the biweight scale with c = 9.
     edge_method : str, optional
         How bins cover an image whose size is not a multiple of theirs: "spread", of nearly equal sizes (the default),
-        or "pad", of the full size from the first pixel on, the last ones smaller.
+        "pad", of the full size from the first pixel on, the last ones smaller, or "crop", of the full size from the
+        first pixel on, without the pixels that remain at the far edges.
     exclude_percentile : float, optional
         Bins of which more than this percentage of pixels is masked, not finite, clipped or, for "pad", beyond the
         image, are replaced by the mean of the ten nearest other bins, weighted by the inverse of their distance; so are
@@ -478,6 +495,9 @@ def estimate_background(
         "filter_size": filter_size,
         "filter_threshold": filter_threshold,
     }
+    spline = isinstance(style, str) and style.lower() == _SPLINE
+    if spline:
+        mesh["edge_method"] = _edge_of_spline(edge_method, statistic, order)
     if (array := lazy_array(data)) is not None:
         if source_options(mask_sources) is not None:
             raise InvalidParameterError(
@@ -485,7 +505,12 @@ def estimate_background(
                 "give a mask of the sources"
             )
         _refuse_mesh(
-            {**mesh, "coverage_mask": coverage_mask, "sigma": sigma if isinstance(sigma, tuple | list) else None}
+            {
+                "style": style if spline else None,
+                **mesh,
+                "coverage_mask": coverage_mask,
+                "sigma": sigma if isinstance(sigma, tuple | list) else None,
+            }
         )
         lazy = LazyImage(array, mask, bad_planes, variance, weights)
         assert not isinstance(sigma, tuple)  # it was refused
@@ -538,15 +563,15 @@ def estimate_background(
         )
     # The control of a mesh, which clips by itself, is for its interpolation alone.
     clipping = StatisticsControl() if chosen or isinstance(sigma, tuple) else clipping_control(bits, sigma, rounds)
-    control = _control(planes.image.shape, bin_size, statistic, style, clipping, order)
+    control = _control(planes.image.shape, bin_size, statistic, "natural" if spline else style, clipping, order)
     if not chosen:
         estimate = BackgroundEstimate(data, planes, control, order, num_threads, coverage)
         estimate.sources = sources
         return estimate
-    if order is not None and edge_method == "pad":
+    if order is not None and edge_method in ("pad", "crop"):
         raise InvalidParameterError(
-            f"order is {order} and edge_method is 'pad'; a series is fitted to bins that are spread evenly, so use "
-            "edge_method='spread'"
+            f"order is {order} and edge_method is {edge_method!r}; a series is fitted to bins that are spread evenly, "
+            "so use edge_method='spread'"
         )
     if filter_threshold is not None and filter_size is None:
         raise InvalidParameterError(
@@ -557,7 +582,7 @@ def estimate_background(
         size_x,
         estimator or "mean",
         rms_estimator or "std",
-        edge_method or "spread",
+        mesh["edge_method"] or "spread",
         sigma,
         rounds,
         centre,
@@ -567,10 +592,30 @@ def estimate_background(
         _pair(1 if filter_size is None else filter_size, "filter_size"),
         None if filter_threshold is None else real_number(filter_threshold, "filter_threshold"),
         100.0 if exclude_percentile is None else real_number(exclude_percentile, "exclude_percentile"),
+        spline,
     )
     estimate = _MeshEstimate(data, planes, bits, control, options, steps, order, num_threads, coverage)
     estimate.sources = sources
     return estimate
+
+
+def _edge_of_spline(edge_method: str | None, statistic: str, order: int | None) -> str:
+    """Return the edge method of bins that a bicubic spline interpolates."""
+    if order is not None:
+        raise InvalidParameterError(
+            f"order is {order} and style is {_SPLINE!r}; a series takes the place of the interpolation, so leave one "
+            "out"
+        )
+    if edge_method == "spread":
+        raise InvalidParameterError(
+            f"edge_method is 'spread', but style {_SPLINE!r} needs bins of one size; use 'pad' or 'crop'"
+        )
+    if statistic != "meanclip":
+        raise InvalidParameterError(
+            f"statistic is {shown(statistic)}, but style {_SPLINE!r} needs an estimator of clipped pixels; use "
+            'estimator="mean" or "median", with rounds=0 for no clipping, in place of statistic'
+        )
+    return edge_method or "pad"
 
 
 def _coverage(coverage_mask: Any, planes: Planes, fill_value: float) -> _Coverage:

@@ -412,7 +412,7 @@ def plot_background(background: BackgroundMI, model: np.ndarray | None = None, u
 
 
 def background_html(
-    background: BackgroundMI, model: Callable[[], np.ndarray], order: int | None, unit: str = ""
+    background: BackgroundMI, model: Callable[[], np.ndarray], order: int | None, unit: str = "", style: str = ""
 ) -> str:
     """Return a table of the bins and of the model, and a picture of both, as HTML.
 
@@ -425,6 +425,8 @@ def background_html(
         Order of the Chebyshev series; None if the model is interpolated.
     unit : str, optional
         Unit of the pixels.
+    style : str, optional
+        Name of the interpolation, if it is none of `Interpolate.Style`.
     """
     grid = background.getStatsImage()
     nx, ny = grid.getDimensions()
@@ -442,7 +444,7 @@ def background_html(
     except EvenskyError as error:  # the bins do not allow a model
         return table_html(("background", ""), rows) + f"<p>{html.escape(reason_of(error))}</p>"
     # With few bins the model is simpler than the requested one.
-    kind = background.getAsUsedInterpStyle().name if order is None else f"Chebyshev order {order}"
+    kind = f"Chebyshev order {order}" if order is not None else style or background.getAsUsedInterpStyle().name
     rows.append((f"model, {kind}", _range_text(image, unit)))
     try:
         url = picture_url(lambda: plot_background(background, image, unit), 80)

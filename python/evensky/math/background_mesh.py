@@ -13,13 +13,13 @@ from ..errors import InvalidParameterError
 from ..image.foreign import Planes
 from .combine_planes import CENTRES, SCATTERS
 
-ESTIMATORS = ("mean", "median", "sextractor", "mmm", "biweight")
-"""Estimators of the sky level of a box, from the pixels that clipping leaves."""
+ESTIMATORS = ("mean", "median", "sextractor", "mmm", "biweight", "histogram")
+"""Estimators of the sky level of a box, from the pixels that clipping leaves; "histogram" clips by itself."""
 
 RMS_ESTIMATORS = ("std", "mad", "biweight")
 """Estimators of the scatter of the pixels of a box."""
 
-EDGE_METHODS = ("spread", "pad")
+EDGE_METHODS = ("spread", "pad", "crop")
 """How boxes cover an image whose size is not a multiple of theirs."""
 
 # Names of the core that differ.
@@ -61,11 +61,12 @@ class MeshOptions:
     ----------
     height, width : int
         Size of a box in pixels.
-    estimator : {"mean", "median", "sextractor", "mmm", "biweight"}
-        Estimator of the level.
+    estimator : {"mean", "median", "sextractor", "mmm", "biweight", "histogram"}
+        Estimator of the level. "histogram" needs the default values of `rms_estimator`, `sigma`, `rounds`, `centre` and
+        `scatter`.
     rms_estimator : {"std", "mad", "biweight"}
         Estimator of the scatter.
-    edge_method : {"spread", "pad"}
+    edge_method : {"spread", "pad", "crop"}
         How boxes cover the image.
     sigma : float or (float, float)
         Width of the clipping window in units of the scatter, or its widths below and above the centre; infinity for no
@@ -106,6 +107,15 @@ class MeshOptions:
                 f"rounds is {self.rounds}; it must be at least 1, 0 for no clipping, or None to clip until nothing "
                 "changes"
             )
+        if self.estimator != "histogram":
+            return
+        for name in ("rms_estimator", "sigma", "rounds", "centre", "scatter"):
+            value, usual = getattr(self, name), getattr(MeshOptions, name)
+            if value != usual:
+                raise InvalidParameterError(
+                    f'{name} is {shown(value)}, but the estimator "histogram" clips by itself and has a scatter of its '
+                    f'own; leave {name} out, or use estimator="sextractor"'
+                )
 
 
 def measure_mesh(planes: Planes, bits: int, options: MeshOptions, num_threads: int = 0) -> _core.BackgroundMesh:

@@ -12,6 +12,7 @@ from skies import BAD, SKY, ccd, check_ccd
 import evensky
 from evensky.errors import InvalidParameterError
 from evensky.errors import RuntimeError as EvenskyRuntimeError
+from reference import sextractor_mesh as slow
 
 
 def test_the_usual_estimator_gives_the_clipped_mean() -> None:
@@ -90,17 +91,45 @@ def test_pixels_outside_the_coverage_have_their_value() -> None:
         ({"edge_method": "pad", "order": 1}, "use edge_method='spread'"),
         ({"sigma": (1, 2, 3)}, "with 3 values"),
         ({"rms_estimator": "mad_std"}, "'std', 'mad', 'biweight'"),
+        ({"edge_method": "crop", "order": 1}, "edge_method is 'crop'; .* use edge_method='spread'"),
+        ({"edge_method": "crop", "bin_size": 10**4}, "an image must hold a whole box"),
+        ({"estimator": "histogram", "sigma": 2.5}, 'sigma is 2.5, but the estimator "histogram" clips by itself'),
+        ({"style": "bicubic_spline", "edge_method": "spread"}, "needs bins of one size; use 'pad' or 'crop'"),
+        ({"style": "bicubic_spline", "order": 2}, "order is 2 and style is 'bicubic_spline'"),
+        ({"style": "bicubic_spline", "statistic": "mean"}, "statistic is 'mean', but style 'bicubic_spline'"),
     ],
 )
 def test_bad_options(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidParameterError, match=words):
-        evensky.estimate_background(SKY, bin_size=32, **options)
+        evensky.estimate_background(SKY, **({"bin_size": 32} | options))
 
 
 def test_bins_that_are_not_spread_have_no_mirrored_background() -> None:
-    result = evensky.estimate_background(SKY, bin_size=32, edge_method="pad")
-    with pytest.raises(InvalidParameterError, match="edge_method is 'pad'"):
-        _ = result.background
+    for method in ("pad", "crop"):
+        result = evensky.estimate_background(SKY, bin_size=32, edge_method=method)
+        with pytest.raises(InvalidParameterError, match=f"edge_method is '{method}'"):
+            _ = result.background
+
+
+def test_the_bicubic_spline_interpolates_the_bins() -> None:
+    width, height = 30, 20
+    for method in (None, "pad", "crop"):
+        result = evensky.estimate_background(
+            SKY, BAD, bin_size=(height, width), style="bicubic_spline", edge_method=method, estimator="histogram"
+        )
+        mesh, rms = result.background_mesh, result.background_rms_mesh
+        rounding = np.ceil if method != "crop" else np.floor
+        assert mesh.shape == tuple(rounding(np.divide(SKY.shape, (height, width))))
+        np.testing.assert_allclose(result.image, slow.spline(mesh, SKY.shape, width, height), rtol=1e-6)
+        wanted = np.maximum(slow.spline(rms, SKY.shape, width, height), 0)
+        np.testing.assert_allclose(result.rms_image, wanted, rtol=1e-6)
+        assert "model, bicubic_spline" in result._repr_html_()
+
+
+def test_a_dask_array_has_no_bicubic_spline() -> None:
+    dask = pytest.importorskip("dask.array")
+    with pytest.raises(InvalidParameterError, match="style is 'bicubic_spline', and the data are a dask array"):
+        evensky.estimate_background(dask.from_array(SKY), bin_size=32, style="bicubic_spline")
 
 
 def test_all_bins_excluded() -> None:
