@@ -353,11 +353,14 @@ inline Moments momentsOf(WeightedDeviations const& d, double centre) noexcept {
 }
 
 // Return the moments of the pixels of a block in [low, high] with weights or variances. `centre` should be near their
-// mean.
+// mean; `ahead` is the memory that will be read next.
 template <typename T>
-Moments weightedMoments(Block<T> const& block, double centre, T low, T high) {
-    auto const& kernel = kernelsOf<T>();
-    auto found = kernel.weighted(block.values, block.weights, block.variances, block.size, centre, low, high);
+Moments weightedMoments(Block<T> const& block, double centre, T low, T high, Ahead& ahead) {
+    auto const sumAbout = [&](double value) {
+        return kernelsOf<T>().weighted(block.values, block.weights, block.variances, block.size, value, low, high,
+                                       ahead);
+    };
+    auto const found = sumAbout(centre);
     if (!areOrdinary(found)) {
         auto const keep = [low, high](double x) {
             return x >= static_cast<double>(low) && x <= static_cast<double>(high);
@@ -369,7 +372,7 @@ Moments weightedMoments(Block<T> const& block, double centre, T low, T high) {
     double const scatter2 = found.second / found.sumW - shift * shift;
     if (shift * shift <= 64.0 * scatter2 || shift == 0.0 || found.min == found.max) return momentsOf(found, centre);
     double const mean = centre + shift;
-    return momentsOf(kernel.weighted(block.values, block.weights, block.variances, block.size, mean, low, high), mean);
+    return momentsOf(sumAbout(mean), mean);
 }
 
 template <typename T>
