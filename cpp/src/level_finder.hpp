@@ -45,6 +45,13 @@ struct KeptRange {
         high = static_cast<T>(to);
         if (!(static_cast<double>(high) <= to)) high = std::nextafter(high, -infinity);
     }
+    // Return what two ranges have in common; nothing if an end of either is NaN.
+    [[nodiscard]] KeptRange with(KeptRange const& other) const noexcept {
+        KeptRange result;
+        result.low = low >= other.low ? low : !(low < other.low) ? low + other.low : other.low;
+        result.high = high <= other.high ? high : !(high > other.high) ? high + other.high : other.high;
+        return result;
+    }
 };
 
 // Working memory of ListedPixels.
@@ -347,7 +354,21 @@ inline std::optional<BinsTask> sideBySideTask(MeshOptions const& options) {
     return task;
 }
 
-// Finder of levels of boxes, one after the other.
+// What a round of clipping has found.
+template <typename T>
+struct ClipRound {
+    std::int64_t number;  // pixels that were left before
+    KeptRange<T> window;
+    double scatter;
+};
+
+// Return the window about a centre; an infinite width clips nothing on its side.
+template <typename T>
+[[nodiscard]] KeptRange<T> windowAbout(double centre, double scatter, double sigmaLow, double sigmaHigh) noexcept {
+    return {centre - clipWidth(sigmaLow, scatter), centre + clipWidth(sigmaHigh, scatter)};
+}
+
+// Finder of levels of boxes, and of the pixels that clipping leaves, one after the other.
 template <typename T>
 class LevelFinder {
 public:
@@ -355,7 +376,17 @@ public:
     // `ahead` is the memory that will be read next.
     BoxLevel find(std::span<T const> pixels, MeshOptions const& options, Ahead& ahead) {
         if (options.estimator == LevelEstimator::HISTOGRAM) return histogramLevel(pixels, _histogram, ahead);
+        return levelOf(clip(pixels, options, ahead), options);
+    }
+
+    // Return what is known of the pixels that clipping leaves, as far as the estimators need it. If each round clips
+    // those that the last one has left, `returns` tells whether all within the last window are kept in the end. `each`,
+    // if not null, receives these rounds.
+    KeptPixels clip(std::span<T const> pixels, MeshOptions const& options, Ahead& ahead, bool returns = true,
+                    std::vector<ClipRound<T>>* each = nullptr) {
         if (pixels.empty()) return {};
+        _returns = returns;
+        _rounds = each;
         double const nsigma = std::min(options.sigmaLow, options.sigmaHigh);
         if (pixels.size() >= StatisticsBuilder::leastScanned && options.rounds > 0 && std::isfinite(nsigma)) {
             samplePacked(pixels, _memory.sample);
@@ -394,14 +425,15 @@ private:
     }
 
     template <typename Pixels>
-    std::optional<BoxLevel> findAmong(Pixels& pixels, std::span<T const> all, MeshOptions const& options) {
+    std::optional<KeptPixels> findAmong(Pixels& pixels, std::span<T const> all, MeshOptions const& options) {
         auto const range = options.rounds == 0 ? KeptRange<T>()
                            : options.centre == ClipCentre::NONE && options.scatter == ClipScatter::NONE
                                    ? clipAll(pixels, options)
                                    : clipLeft(pixels, options);
         if (!range) return std::nullopt;
-        auto const moments = pixels.moments();
-        if (moments.n == 0) return BoxLevel{};
+        KeptPixels kept;
+        kept.moments = pixels.moments();
+        if (kept.moments.n == 0) return kept;
         // Return what was found among the pixels, or else among those that are left, which are listed then.
         ListedPixels<T> left(all, _left);
         bool listed = false;
@@ -411,8 +443,6 @@ private:
             listed = true;
             return *find(left);
         };
-        KeptPixels kept;
-        kept.moments = moments;
         if (wantsMedian(options)) kept.median = orListed(pixels.median(), [](auto& some) { return some.median(); });
         if (wantsDeviation(options)) {
             kept.deviation =
@@ -424,12 +454,7 @@ private:
             kept.biweight[w] = kernelsOf<T>().biweight(all.data(), static_cast<std::ptrdiff_t>(all.size()), range->low,
                                                        range->high, kept.median, 1.0 / (widths[w] * kept.deviation));
         }
-        return levelOf(kept, options);
-    }
-
-    // Return the window about a centre; an infinite width clips nothing on its side.
-    static KeptRange<T> windowAbout(double centre, double scatter, MeshOptions const& options) noexcept {
-        return {centre - clipWidth(options.sigmaLow, scatter), centre + clipWidth(options.sigmaHigh, scatter)};
+        return kept;
     }
 
     // Clip all good pixels in each round, as MEANCLIP does; return the last range, nullopt if it was not found.
@@ -464,17 +489,19 @@ private:
                     rememberedAt = round;
                 }
             }
-            range = windowAbout(centre, scatter, options);
+            range = windowAbout<T>(centre, scatter, options.sigmaLow, options.sigmaHigh);
             pixels.reset();
             if (!pixels.keep(range)) return std::nullopt;
         }
         return range;
     }
 
-    // Clip the pixels that the last round has left; keep all good pixels in the last window.
+    // Clip the pixels that the last round has left; return the range of those that are kept, nullopt if it was not
+    // found.
     template <typename Pixels>
-    static std::optional<KeptRange<T>> clipLeft(Pixels& pixels, MeshOptions const& options) {
-        KeptRange<T> range;
+    std::optional<KeptRange<T>> clipLeft(Pixels& pixels, MeshOptions const& options) {
+        KeptRange<T> range, all;  // the last window, and what all windows have in common
+        if (_rounds != nullptr) _rounds->clear();
         for (int round = 0; round < options.rounds; ++round) {
             auto const before = pixels.size();
             bool const byMad = options.scatter == ClipScatter::MAD;
@@ -483,21 +510,26 @@ private:
             auto const median = byMad || !aboutMean ? pixels.median() : nan;
             if (!median) return std::nullopt;
             double const centre = aboutMean ? moments.meanValue() : *median;
-            double scatter = std::sqrt(moments.sumWD2 / static_cast<double>(moments.n));
+            double scatter = moments.stdev(0.0);
             if (byMad) {
                 auto const deviation = pixels.deviation(*median);
                 if (!deviation) return std::nullopt;
                 scatter = madToStdev * *deviation;
             }
-            range = windowAbout(centre, scatter, options);
+            range = windowAbout<T>(centre, scatter, options.sigmaLow, options.sigmaHigh);
+            all = all.with(range);
+            if (_rounds != nullptr) _rounds->push_back({before, range, scatter});
             if (!pixels.keep(range)) return std::nullopt;
             if (pixels.size() == before) break;
         }
+        if (!_returns) return all;
         pixels.reset();
         if (!pixels.keep(range)) return std::nullopt;
         return range;
     }
 
+    bool _returns = true;
+    std::vector<ClipRound<T>>* _rounds = nullptr;
     ScanMemory<T> _memory;
     ListMemory<T> _listed, _left;
     HistogramMemory<T> _histogram;

@@ -87,6 +87,14 @@ struct Moments {
         return sumWD2 / sumW * (square / pairs);
     }
     [[nodiscard]] double stdev() const noexcept { return inUnit(std::sqrt(dividedVariance())); }
+    // Return the standard deviation of unweighted pixels with divisor n - ddof; NaN if there are not more than that.
+    [[nodiscard]] double stdev(double ddof) const noexcept {
+        double const divisor = static_cast<double>(n) - ddof;
+        if (n == 0 || !(divisor > 0.0)) return std::numeric_limits<double>::quiet_NaN();
+        // The sum of squares beyond the range of float64 may be NaN.
+        double const sum = std::isnan(sumWD2) ? std::numeric_limits<double>::infinity() : sumWD2;
+        return std::sqrt(std::max(sum, 0.0) / divisor);
+    }
     [[nodiscard]] double meanValue() const noexcept {
         return n == 0 || sumW == 0.0 ? std::numeric_limits<double>::quiet_NaN() : inUnit(mean);
     }
