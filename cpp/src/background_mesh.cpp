@@ -11,6 +11,7 @@
 #include <span>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -108,7 +109,9 @@ void measure(BinGrid const& x, BinGrid const& y, MeshOptions const& options, int
     struct State {
         detail::PackedBins<T> packed;
         detail::LevelFinder<T> finder;
+        detail::SideBySide side;
     };
+    auto const task = std::is_same_v<T, float> ? detail::sideBySideTask(options) : std::nullopt;
     detail::parallelForWith<State>(ny, num_threads, [&](std::ptrdiff_t j, State& state) {
         auto const bottom = y.edges[static_cast<std::size_t>(j)];
         auto const height = y.edges[static_cast<std::size_t>(j) + 1] - bottom;
@@ -136,11 +139,25 @@ void measure(BinGrid const& x, BinGrid const& y, MeshOptions const& options, int
             }
             std::span const edges(x.edges.data() + first, static_cast<std::size_t>(behind - first) + 1);
             state.packed.pack(makeSource(boxOf(first, behind)), edges, height);
-            for (auto i = first; i < behind; ++i) {
-                auto const pixels = state.packed.bin(static_cast<std::size_t>(i - first));
-                auto found = state.finder.find(pixels, options, ahead);
-                found.good = static_cast<std::int64_t>(pixels.size());
-                set(static_cast<std::size_t>(j * nx + i), found);
+            auto const at = static_cast<std::size_t>(j * nx + first);
+            auto const setGood = [&](std::size_t k, detail::BoxLevel found) {
+                found.good = state.packed.counts[k];
+                set(at + k, found);
+            };
+            if constexpr (std::is_same_v<T, float>) {
+                state.side.compute(task, state.packed,
+                                   [&](std::size_t k, detail::BinsResult const& found, std::size_t i) {
+                                       detail::KeptPixels kept;
+                                       kept.moments = detail::SideBySide::momentsOf(found.clipped, i);
+                                       kept.median = found.keptMedian[i];
+                                       kept.deviation = found.keptDeviation[i];
+                                       kept.biweight = {found.biweight[0][i], found.biweight[1][i]};
+                                       setGood(k, detail::levelOf(kept, options));
+                                   });
+            }
+            for (std::size_t k = 0; k < state.packed.counts.size(); ++k) {
+                if (std::is_same_v<T, float> && state.side.isDone(k)) continue;
+                setGood(k, state.finder.find(state.packed.bin(k), options, ahead));
             }
             first = behind;
         }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <tuple>
 #include <type_traits>
@@ -71,14 +72,13 @@ struct PackedBins {
 // Statistics of those packed bins that have few pixels, many bins at a time.
 class SideBySide {
 public:
-    // Call take(k, all, clipped, quantiles) for each bin that can be computed side by side with others.
+    // Call take(k, result, i) for each bin k that can be computed side by side with others, whose results are at i.
+    // None is computed without a task.
     template <typename Take>
-    void compute(StatisticsBuilder const& builder, PackedBins<float> const& packed, Take const& take) {
+    void compute(std::optional<BinsTask> task, PackedBins<float> const& packed, Take const& take) {
         auto const bins = packed.counts.size();
         _done.assign(bins, false);
-        auto task = builder.binsTask();
         if (!task) return;
-        Quantiles quantiles({task->fractions, task->numFractions});
         std::array<std::size_t, BinsTask::maxBins> places{};
         auto const computeSome = [&] {
             auto const most = *std::max_element(task->counts.begin(), task->counts.begin() + task->bins);
@@ -87,10 +87,7 @@ public:
             kernels().bins(*task, _result);
             for (std::size_t i = 0; i < static_cast<std::size_t>(task->bins); ++i) {
                 if (task->clip && !_result.ended[i]) continue;
-                for (std::size_t f = 0; f < task->numFractions; ++f) quantiles.set(f, _result.quantiles[f][i]);
-                auto const all =
-                        task->moments ? momentsOf(_result.all, i) : StatisticsBuilder::countOnly(task->counts[i]);
-                take(places[i], all, task->clip ? momentsOf(_result.clipped, i) : Moments{}, quantiles);
+                take(places[i], _result, i);
                 _done[places[i]] = true;
             }
             task->bins = 0;
@@ -108,7 +105,6 @@ public:
     }
     [[nodiscard]] bool isDone(std::size_t k) const noexcept { return _done[k]; }
 
-private:
     static Moments momentsOf(BinMoments const& bins, std::size_t i) noexcept {
         Moments m;
         if (bins.n[i] == 0.0) return m;
@@ -120,6 +116,7 @@ private:
         return m;
     }
 
+private:
     BinsResult _result;
     Buffer _scratch;
     std::vector<char> _done;
@@ -193,9 +190,17 @@ BinStatistics binStatistics(BinGrid const& x, BinGrid const& y, Property propert
                     state.packed.pack(source, edges, all.height);
                     auto const pixelsOf = [&](std::size_t k) { return (edges[k + 1] - edges[k]) * all.height; };
                     if constexpr (std::is_same_v<T, float>) {
+                        auto const task = builder.binsTask();
+                        auto const fractions = builder.fractions();
+                        Quantiles at(fractions);
                         state.side.compute(
-                                builder, state.packed,
-                                [&](std::size_t k, Moments const& pixels, Moments const& clipped, Quantiles const& at) {
+                                task, state.packed, [&](std::size_t k, BinsResult const& found, std::size_t i) {
+                                    for (std::size_t f = 0; f < fractions.size(); ++f) at.set(f, found.quantiles[f][i]);
+                                    auto const pixels = task->moments
+                                                                ? SideBySide::momentsOf(found.all, i)
+                                                                : StatisticsBuilder::countOnly(state.packed.counts[k]);
+                                    auto const clipped =
+                                            task->clip ? SideBySide::momentsOf(found.clipped, i) : Moments{};
                                     set(j * nx + first + static_cast<std::ptrdiff_t>(k),
                                         builder.valueOf(property, {pixels, clipped, at, nan, pixelsOf(k), 0}),
                                         pixels.n);

@@ -15,8 +15,9 @@
 
 #include "checks.hpp"
 #include "compute_statistics.hpp"
-#include "deviations.hpp"
+#include "evensky/background_mesh.hpp"
 #include "evensky/errors.hpp"
+#include "level_finder.hpp"
 #include "moments.hpp"
 #include "pixel_source.hpp"
 #include "quantiles.hpp"
@@ -52,55 +53,15 @@ int roundsOf(ClippedStatsOptions const& options) {
     return options.maxiters == 0 ? std::numeric_limits<int>::max() : options.maxiters;
 }
 
-// Window of pixels, which includes its ends.
-template <typename T>
-struct Limits {
-    T low = std::numeric_limits<T>::lowest();
-    T high = std::numeric_limits<T>::max();
-
-    // Return what two windows have in common.
-    [[nodiscard]] Limits with(Limits const& other) const {
-        return {std::max(low, other.low), std::min(high, other.high)};
-    }
-};
-
-// Return the pixels that are not outside a window of float64.
-template <typename T>
-Limits<T> limitsFor(double low, double high) {
-    constexpr double most = std::numeric_limits<T>::max();
-    constexpr T infinity = std::numeric_limits<T>::infinity();
-    Limits<T> result;
-    // No pixel is in a window that is NaN, or beyond all numbers.
-    if (!(low <= most) || !(high >= -most)) return {infinity, -infinity};
-    if (low > -most) {
-        result.low = static_cast<T>(low);
-        if (static_cast<double>(result.low) < low) result.low = std::nextafter(result.low, infinity);
-    }
-    if (high < most) {
-        result.high = static_cast<T>(high);
-        if (static_cast<double>(result.high) > high) result.high = std::nextafter(result.high, -infinity);
-    }
-    return result;
-}
-
 // Return the window of a round.
 template <typename T>
-Limits<T> windowOf(double centre, double scatter, ClippedStatsOptions const& options) {
-    return limitsFor<T>(centre - detail::clipWidth(options.sigmaLower, scatter),
-                        centre + detail::clipWidth(options.sigmaUpper, scatter));
-}
-
-double stdevOf(Moments const& moments, double ddof) {
-    double const divisor = static_cast<double>(moments.n) - ddof;
-    if (moments.n == 0 || !(divisor > 0.0)) return detail::nan;
-    // The sum of squares beyond the range of float64 may be NaN.
-    double const sum = std::isnan(moments.sumWD2) ? std::numeric_limits<double>::infinity() : moments.sumWD2;
-    return std::sqrt(std::max(sum, 0.0) / divisor);
+detail::KeptRange<T> windowOf(double centre, double scatter, ClippedStatsOptions const& options) {
+    return detail::windowAbout<T>(centre, scatter, options.sigmaLower, options.sigmaUpper);
 }
 
 ClippedStats statsOf(Moments const& moments, double median, std::int64_t numGood, ClippedStatsOptions const& options) {
     if (moments.n == 0) return {detail::nan, detail::nan, detail::nan, 0, numGood};
-    return {moments.mean, median, stdevOf(moments, options.stdDdof), moments.n, numGood - moments.n};
+    return {moments.mean, median, moments.stdev(options.stdDdof), moments.n, numGood - moments.n};
 }
 
 // Return the moments of packed finite pixels.
@@ -120,77 +81,24 @@ Moments momentsOfPacked(T const* values, std::ptrdiff_t n) {
 template <typename T>
 class PackedClipping {
 public:
-    // What one round has found: the moments and the median (NaN if it is not needed) of the pixels that were left, and
-    // the window that follows from them.
-    struct Round {
-        std::int64_t number;
-        Limits<T> window;
-        double scatter;
-    };
-
     // Clip n pixels, behind which there must be memory for detail::slack more. If `returns`, rejected pixels within the
     // last window return. `each`, if not null, receives all rounds.
     ClippedStats clip(T const* values, std::ptrdiff_t n, ClippedStatsOptions const& options, bool returns,
-                      std::vector<Round>* each = nullptr) {
-        auto const& kernel = detail::kernelsOf<T>();
-        auto const room = static_cast<std::size_t>(n + detail::slack);
-        T const* left = values;
-        auto number = n;
-        Limits<T> window, all;  // the last window, and what all windows have in common
-        bool clipped = false;
-        auto const rounds = roundsOf(options);
-        for (int round = 0; round < rounds && number > 0; ++round) {
-            bool const isMad = options.stdfunc == ClipScatter::MAD;
-            bool const needsMoments = !isMad || options.cenfunc == ClipCentre::MEAN;
-            auto const moments = needsMoments ? momentsOfPacked(left, number) : Moments{};
-            bool const needsMedian = isMad || options.cenfunc == ClipCentre::MEDIAN;
-            double const median = needsMedian ? medianOf(left, number) : detail::nan;
-            double const scatter = isMad ? deviationOf(left, number, median) : stdevOf(moments, 0.0);
-            window = windowOf<T>(options.cenfunc == ClipCentre::MEAN ? moments.mean : median, scatter, options);
-            clipped = true;
-            all = all.with(window);
-            if (each != nullptr) each->push_back({number, window, scatter});
-            if (round + 1 == rounds) break;
-            auto& next = _left[static_cast<std::size_t>(round % 2)];
-            std::int64_t below = 0;
-            auto const kept = kernel.collect(left, number, window.low, window.high, next.room(room), &below);
-            if (kept == number) break;
-            left = next.data();
-            number = kept;
-        }
-        if (!clipped) return statsOf({}, detail::nan, n, options);
-        std::int64_t below = 0;
-        auto* const inside = _left[0].room(room);
-        auto const used = returns ? window : all;
-        number = kernel.collect(values, n, used.low, used.high, inside, &below);
-        return statsOf(momentsOfPacked(inside, number), medianOf(inside, number), n, options);
+                      std::vector<detail::ClipRound<T>>* each = nullptr) {
+        MeshOptions clipping;
+        clipping.estimator = LevelEstimator::MEDIAN;
+        clipping.sigmaLow = options.sigmaLower;
+        clipping.sigmaHigh = options.sigmaUpper;
+        clipping.rounds = roundsOf(options);
+        clipping.centre = options.cenfunc;
+        clipping.scatter = options.stdfunc;
+        detail::Ahead nothing;
+        auto const kept = _finder.clip({values, static_cast<std::size_t>(n)}, clipping, nothing, returns, each);
+        return statsOf(kept.moments, kept.median, n, options);
     }
-
-    // Return the median of packed pixels.
-    double medianOf(T const* values, std::ptrdiff_t n) { return middleOf<T>(values, n, _scratch); }
 
 private:
-    template <typename Value>
-    static double middleOf(Value const* values, std::ptrdiff_t n, std::vector<Value>& scratch) {
-        constexpr std::array half{0.5};
-        std::span<Value const> const all(values, static_cast<std::size_t>(n));
-        return detail::quantiles<Value>(n, half,
-                                        [&](std::span<std::int64_t const> ranks) {
-                                            return detail::rankedInMemory(all, ranks, false, scratch);
-                                        })
-                .median();
-    }
-    // Return the scaled median of |x - centre|.
-    double deviationOf(T const* values, std::ptrdiff_t n, double centre) {
-        auto* const deviations = _deviations.room(static_cast<std::size_t>(n));
-        for (std::ptrdiff_t i = 0; i < n; ++i) deviations[i] = detail::deviationOf(values[i], centre);
-        return detail::madToStdev * middleOf<double>(deviations, n, _scratchOfDeviations);
-    }
-
-    std::array<detail::BufferOf<T>, 2> _left;
-    detail::BufferOf<double> _deviations;
-    std::vector<T> _scratch;
-    std::vector<double> _scratchOfDeviations;
+    detail::LevelFinder<T> _finder;
 };
 
 // Pack the finite ones among n values, with `step` from one to the next; return their number.
@@ -269,7 +177,7 @@ public:
         auto number = static_cast<std::ptrdiff_t>(_fringe.size()) - detail::slack;
         auto const all = number;
         std::int64_t below = 0;
-        Limits<T> window;
+        detail::KeptRange<T> window;
         auto const& kernel = detail::kernelsOf<T>();
         std::array<detail::BufferOf<T>, 2> buffers;
         auto const room = _fringe.size();
@@ -281,7 +189,7 @@ public:
                 if (!median) return std::nullopt;
                 centre = *median;
             }
-            window = window.with(windowOf<T>(centre, stdevOf(moments, 0.0), _options));
+            window = window.with(windowOf<T>(centre, moments.stdev(0.0), _options));
             if (!(window.low <= _plan.coreLow && window.high >= _plan.coreHigh)) return std::nullopt;
             if (round + 1 == rounds) break;
             auto& next = buffers[static_cast<std::size_t>(round % 2)];
@@ -328,7 +236,7 @@ private:
             m = _source.appendRun(std::min(x, width - length), y, length, sample.data(), m, nullptr, storage);
         }
         if (_source.rounded() || m < least) return false;
-        std::vector<typename PackedClipping<T>::Round> rounds;
+        std::vector<detail::ClipRound<T>> rounds;
         PackedClipping<T> clipping;
         auto const result = clipping.clip(sample.data(), m, _options, false, &rounds);
         if (result.number < least) return false;
@@ -346,7 +254,7 @@ private:
         if (!(coreLow < coreHigh)) return false;
         // The ranges of the medians in the first and in the last round.
         T rangeLow = std::numeric_limits<T>::max(), rangeHigh = std::numeric_limits<T>::lowest();
-        auto const widen = [&](Limits<T> const& window) {
+        auto const widen = [&](detail::KeptRange<T> const& window) {
             std::vector<T> inside(static_cast<std::size_t>(m + detail::slack));
             std::int64_t below = 0;
             auto const n =

@@ -160,6 +160,9 @@ public:
         return task;
     }
 
+    // Return the fractions at which quantiles are needed.
+    [[nodiscard]] std::span<double const> fractions() const noexcept { return _fractions.span(); }
+
     static detail::Moments countOnly(std::ptrdiff_t n) noexcept {
         detail::Moments result;
         result.n = n;
@@ -214,7 +217,7 @@ private:
             return detail::packedMoments(block.values, block.size, centre, extremes, ahead);
         }
         constexpr T most = std::numeric_limits<T>::max();
-        return detail::weightedMoments(block, centre, -most, most);
+        return detail::weightedMoments(block, centre, -most, most, ahead);
     }
     template <typename T>
     static detail::Moments countOnly(detail::Block<T> const& block) noexcept {

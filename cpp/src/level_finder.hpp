@@ -45,6 +45,13 @@ struct KeptRange {
         high = static_cast<T>(to);
         if (!(static_cast<double>(high) <= to)) high = std::nextafter(high, -infinity);
     }
+    // Return what two ranges have in common; nothing if an end of either is NaN.
+    [[nodiscard]] KeptRange with(KeptRange const& other) const noexcept {
+        KeptRange result;
+        result.low = low >= other.low ? low : !(low < other.low) ? low + other.low : other.low;
+        result.high = high <= other.high ? high : !(high > other.high) ? high + other.high : other.high;
+        return result;
+    }
 };
 
 // Working memory of ListedPixels.
@@ -126,7 +133,7 @@ public:
                                      ahead);
         _candidates = {aside, static_cast<std::size_t>(_found.candidates)};
         _fringe = {aside + room, static_cast<std::size_t>(_found.fringe)};
-        _core = momentsOf(_found.core, plan.centre, true);
+        _core = momentsOfCore(_found, all.data(), static_cast<std::ptrdiff_t>(all.size()), plan);
         _allBelowCore = belowCore(_fringe);
         _beyond = static_cast<std::int64_t>(all.size()) - _core.n - _found.fringe;
         reset();
@@ -219,10 +226,27 @@ public:
         auto const rank = static_cast<std::int64_t>(index);
         auto const first = rank - nearer, next = std::min(rank + 1, n - 1) - nearer;
         if (first < 0 || next >= left + right) return std::nullopt;
-        double* const deviations = _memory.deviations.values(static_cast<std::size_t>(left + right));
-        for (std::ptrdiff_t i = 0; i < left + right; ++i) deviations[i] = deviationOf(kept[i], centre);
-        auto const found = _memory.deviations.find(left + right, first, next);
-        return between(found[0], found[1], index - static_cast<double>(rank));
+        // Distances are distributed evenly over the band, so that the rank gives an estimate.
+        auto const all = static_cast<double>(left + right);
+        double const middle = (0.5 * static_cast<double>(first + next) + 0.5) / all,
+                     reach = 1.25 / std::sqrt(all) + 0.01;
+        auto const at = [&](double part) { return band.low + part * (band.high - band.low); };
+        DeviationBand const narrow{std::max(at(middle - reach), band.low), std::min(at(middle + reach), band.high)};
+        PixelBand<T> const near(centre, narrow);
+        std::int64_t nearLeft = 0, nearRight = 0;
+        T* const some = range;
+        auto const ofLeft = kernel.collect(kept, left, near.leftLow, near.leftHigh, some, &nearLeft);
+        auto const ofRight =
+                kernel.collect(kept + left, right, near.rightLow, near.rightHigh, some + ofLeft, &nearRight);
+        auto const before = left - nearLeft - ofLeft + nearRight;
+        bool const found = first >= before && next < before + ofLeft + ofRight;
+        T const* const pixelsOf = found ? some : kept;
+        auto const number = found ? ofLeft + ofRight : left + right;
+        double* const deviations = _memory.deviations.values(static_cast<std::size_t>(number));
+        for (std::ptrdiff_t i = 0; i < number; ++i) deviations[i] = deviationOf(pixelsOf[i], centre);
+        auto const skipped = found ? before : 0;
+        auto const values = _memory.deviations.find(number, first - skipped, next - skipped);
+        return between(values[0], values[1], index - static_cast<double>(rank));
     }
 
 private:
@@ -241,7 +265,110 @@ private:
     std::int64_t _beyond = 0, _keptBeyond = 0;  // pixels outside core and fringe
 };
 
-// Finder of levels of boxes, one after the other.
+// Whether the median of the pixels that are left is needed, and the median of their distances from it.
+inline bool wantsMedian(MeshOptions const& options) noexcept {
+    return options.estimator != LevelEstimator::MEAN || options.rmsEstimator != ScatterEstimator::STDEV;
+}
+inline bool wantsDeviation(MeshOptions const& options) noexcept {
+    return options.estimator == LevelEstimator::BIWEIGHT || options.rmsEstimator != ScatterEstimator::STDEV;
+}
+// Return the widths of the biweights of level and scatter, in units of this distance; 0 for those that are not needed.
+inline std::array<double, 2> biweightWidths(MeshOptions const& options) noexcept {
+    return {options.estimator == LevelEstimator::BIWEIGHT ? 6.0 : 0.0,
+            options.rmsEstimator == ScatterEstimator::BIWEIGHT ? 9.0 : 0.0};
+}
+
+// What is known of the pixels that clipping leaves, as far as it is needed.
+struct KeptPixels {
+    Moments moments;
+    double median = nan, deviation = nan;
+    std::array<BiweightSums, 2> biweight;  // of level and scatter
+};
+
+// Return the level and the scatter of a box, given the pixels that clipping leaves.
+inline BoxLevel levelOf(KeptPixels const& kept, MeshOptions const& options) {
+    BoxLevel result;
+    result.number = kept.moments.n;
+    if (result.number == 0) return result;
+    auto const n = static_cast<double>(kept.moments.n);
+    double const mean = kept.moments.meanValue(), median = kept.median;
+    double const stdev = std::sqrt(kept.moments.sumWD2 / n), perPixel = kept.moments.stdev() / std::sqrt(n);
+    auto const mode = [&](double ofMedian, double ofMean) {
+        result.level = ofMedian * median - ofMean * mean;
+        result.error = modeError(ofMedian, ofMean, perPixel);
+    };
+    auto const useMean = [&] {
+        mode(0.0, -1.0);
+        result.level = mean;
+    };
+    auto const& [location, scale] = kept.biweight;
+    switch (options.estimator) {
+        case LevelEstimator::MEAN: useMean(); break;
+        case LevelEstimator::MEDIAN: mode(1.0, 0.0); break;
+        case LevelEstimator::SEXTRACTOR:
+            if (stdev == 0.0) {
+                useMean();
+            } else if (std::abs(mean - median) > 0.3 * stdev) {
+                mode(1.0, 0.0);
+            } else {
+                mode(2.5, 1.5);
+            }
+            break;
+        case LevelEstimator::MMM: mode(3.0, 2.0); break;
+        case LevelEstimator::BIWEIGHT:
+            result.level = median;
+            result.error = 0.0;
+            if (kept.deviation == 0.0) break;
+            result.level = median + location.first / location.weight;
+            result.error = std::sqrt(location.second) / std::abs(location.slope);
+            break;
+        case LevelEstimator::HISTOGRAM: break;  // see histogramLevel
+    }
+    switch (options.rmsEstimator) {
+        case ScatterEstimator::STDEV: result.rms = stdev; break;
+        case ScatterEstimator::MAD: result.rms = madToStdev * kept.deviation; break;
+        case ScatterEstimator::BIWEIGHT:
+            result.rms = kept.deviation == 0.0 ? 0.0 : std::sqrt(n * scale.second) / std::abs(scale.slope);
+            break;
+    }
+    return result;
+}
+
+// Return the task of boxes of few pixels side by side; nullopt if they are not clipped about the median by the
+// quartiles first, with a window that is as wide below as above.
+inline std::optional<BinsTask> sideBySideTask(MeshOptions const& options) {
+    bool const byQuartiles = options.centre == ClipCentre::NONE && options.scatter == ClipScatter::NONE;
+    bool const isUsual = byQuartiles && options.rounds > 0 && options.sigmaLow == options.sigmaHigh;
+    if (!isUsual || options.estimator == LevelEstimator::HISTOGRAM) return std::nullopt;
+    BinsTask task;
+    task.fractions = clipFractions.data();
+    task.numFractions = clipFractions.size();
+    task.clip = true;
+    task.quartiles = {0, 1, 2};
+    task.nsigma = options.sigmaLow;
+    task.widthOfRange = options.sigmaLow * iqrangeToStdev;
+    task.rounds = options.rounds;
+    task.keptMedian = wantsMedian(options);
+    task.keptDeviation = wantsDeviation(options);
+    task.biweightWidths = biweightWidths(options);
+    return task;
+}
+
+// What a round of clipping has found.
+template <typename T>
+struct ClipRound {
+    std::int64_t number;  // pixels that were left before
+    KeptRange<T> window;
+    double scatter;
+};
+
+// Return the window about a centre; an infinite width clips nothing on its side.
+template <typename T>
+[[nodiscard]] KeptRange<T> windowAbout(double centre, double scatter, double sigmaLow, double sigmaHigh) noexcept {
+    return {centre - clipWidth(sigmaLow, scatter), centre + clipWidth(sigmaHigh, scatter)};
+}
+
+// Finder of levels of boxes, and of the pixels that clipping leaves, one after the other.
 template <typename T>
 class LevelFinder {
 public:
@@ -249,7 +376,17 @@ public:
     // `ahead` is the memory that will be read next.
     BoxLevel find(std::span<T const> pixels, MeshOptions const& options, Ahead& ahead) {
         if (options.estimator == LevelEstimator::HISTOGRAM) return histogramLevel(pixels, _histogram, ahead);
+        return levelOf(clip(pixels, options, ahead), options);
+    }
+
+    // Return what is known of the pixels that clipping leaves, as far as the estimators need it. If each round clips
+    // those that the last one has left, `returns` tells whether all within the last window are kept in the end. `each`,
+    // if not null, receives these rounds.
+    KeptPixels clip(std::span<T const> pixels, MeshOptions const& options, Ahead& ahead, bool returns = true,
+                    std::vector<ClipRound<T>>* each = nullptr) {
         if (pixels.empty()) return {};
+        _returns = returns;
+        _rounds = each;
         double const nsigma = std::min(options.sigmaLow, options.sigmaHigh);
         if (pixels.size() >= StatisticsBuilder::leastScanned && options.rounds > 0 && std::isfinite(nsigma)) {
             samplePacked(pixels, _memory.sample);
@@ -274,14 +411,6 @@ public:
     }
 
 private:
-    // Whether the median of the pixels that are left is needed, and the median of their distances from it.
-    static bool wantsMedian(MeshOptions const& options) noexcept {
-        return options.estimator != LevelEstimator::MEAN || options.rmsEstimator != ScatterEstimator::STDEV;
-    }
-    static bool wantsDeviation(MeshOptions const& options) noexcept {
-        return options.estimator == LevelEstimator::BIWEIGHT || options.rmsEstimator != ScatterEstimator::STDEV;
-    }
-
     // Leave only the range of the median, which is all that later rounds need.
     static void onlyMedian(ScanPlanOf<T>& plan) noexcept {
         ScanPlanOf<T> const given = plan;
@@ -296,79 +425,36 @@ private:
     }
 
     template <typename Pixels>
-    std::optional<BoxLevel> findAmong(Pixels& pixels, std::span<T const> all, MeshOptions const& options) {
+    std::optional<KeptPixels> findAmong(Pixels& pixels, std::span<T const> all, MeshOptions const& options) {
         auto const range = options.rounds == 0 ? KeptRange<T>()
                            : options.centre == ClipCentre::NONE && options.scatter == ClipScatter::NONE
                                    ? clipAll(pixels, options)
                                    : clipLeft(pixels, options);
         if (!range) return std::nullopt;
-        auto const moments = pixels.moments();
-        BoxLevel result;
-        result.number = moments.n;
-        if (moments.n == 0) return result;
-        auto const n = static_cast<double>(moments.n);
-        double const mean = moments.meanValue();
-        double const stdev = std::sqrt(moments.sumWD2 / n);
+        KeptPixels kept;
+        kept.moments = pixels.moments();
+        if (kept.moments.n == 0) return kept;
+        // Return what was found among the pixels, or else among those that are left, which are listed then.
         ListedPixels<T> left(all, _left);
         bool listed = false;
-        // List the pixels that are left, unless they were listed before.
-        auto const list = [&] {
-            if (!listed) left.keep(*range);
-            listed = true;
-        };
-        // Return what was found among the pixels, or else among those that are left.
         auto const orListed = [&](std::optional<double> const& found, auto const& find) {
             if (found) return *found;
-            list();
+            if (!listed) left.keep(*range);
+            listed = true;
             return *find(left);
         };
-        double const median =
-                wantsMedian(options) ? orListed(pixels.median(), [](auto& some) { return some.median(); }) : nan;
-        double const perPixel = moments.stdev() / std::sqrt(n);
-        auto const mode = [&](double ofMedian, double ofMean) {
-            result.level = ofMedian * median - ofMean * mean;
-            result.error = modeError(ofMedian, ofMean, perPixel);
-        };
-        result.rms = stdev;
+        if (wantsMedian(options)) kept.median = orListed(pixels.median(), [](auto& some) { return some.median(); });
         if (wantsDeviation(options)) {
-            double const deviation =
-                    orListed(pixels.deviation(median), [&](auto& some) { return some.deviation(median); });
-            if (options.rmsEstimator == ScatterEstimator::MAD) result.rms = madToStdev * deviation;
-            if (options.estimator == LevelEstimator::BIWEIGHT) {
-                list();
-                std::tie(result.level, result.error) = biweightLocation(left.kept(), median, deviation);
-            }
-            if (options.rmsEstimator == ScatterEstimator::BIWEIGHT) {
-                list();
-                result.rms = biweightScale(left.kept(), median, deviation);
-            }
+            kept.deviation =
+                    orListed(pixels.deviation(kept.median), [&](auto& some) { return some.deviation(kept.median); });
         }
-        switch (options.estimator) {
-            case LevelEstimator::MEAN:
-                mode(0.0, -1.0);
-                result.level = mean;
-                break;
-            case LevelEstimator::MEDIAN: mode(1.0, 0.0); break;
-            case LevelEstimator::SEXTRACTOR:
-                if (stdev == 0.0) {
-                    mode(0.0, -1.0);
-                    result.level = mean;
-                } else if (std::abs(mean - median) > 0.3 * stdev) {
-                    mode(1.0, 0.0);
-                } else {
-                    mode(2.5, 1.5);
-                }
-                break;
-            case LevelEstimator::MMM: mode(3.0, 2.0); break;
-            case LevelEstimator::BIWEIGHT:
-            case LevelEstimator::HISTOGRAM: break;  // see biweightLocation and histogramLevel
+        auto const widths = biweightWidths(options);
+        for (std::size_t w = 0; w < widths.size(); ++w) {
+            if (widths[w] == 0.0 || kept.deviation == 0.0) continue;
+            kept.biweight[w] = kernelsOf<T>().biweight(all.data(), static_cast<std::ptrdiff_t>(all.size()), range->low,
+                                                       range->high, kept.median, 1.0 / (widths[w] * kept.deviation));
         }
-        return result;
-    }
-
-    // Return the window about a centre; an infinite width clips nothing on its side.
-    static KeptRange<T> windowAbout(double centre, double scatter, MeshOptions const& options) noexcept {
-        return {centre - clipWidth(options.sigmaLow, scatter), centre + clipWidth(options.sigmaHigh, scatter)};
+        return kept;
     }
 
     // Clip all good pixels in each round, as MEANCLIP does; return the last range, nullopt if it was not found.
@@ -403,17 +489,19 @@ private:
                     rememberedAt = round;
                 }
             }
-            range = windowAbout(centre, scatter, options);
+            range = windowAbout<T>(centre, scatter, options.sigmaLow, options.sigmaHigh);
             pixels.reset();
             if (!pixels.keep(range)) return std::nullopt;
         }
         return range;
     }
 
-    // Clip the pixels that the last round has left; keep all good pixels in the last window.
+    // Clip the pixels that the last round has left; return the range of those that are kept, nullopt if it was not
+    // found.
     template <typename Pixels>
-    static std::optional<KeptRange<T>> clipLeft(Pixels& pixels, MeshOptions const& options) {
-        KeptRange<T> range;
+    std::optional<KeptRange<T>> clipLeft(Pixels& pixels, MeshOptions const& options) {
+        KeptRange<T> range, all;  // the last window, and what all windows have in common
+        if (_rounds != nullptr) _rounds->clear();
         for (int round = 0; round < options.rounds; ++round) {
             auto const before = pixels.size();
             bool const byMad = options.scatter == ClipScatter::MAD;
@@ -422,35 +510,26 @@ private:
             auto const median = byMad || !aboutMean ? pixels.median() : nan;
             if (!median) return std::nullopt;
             double const centre = aboutMean ? moments.meanValue() : *median;
-            double scatter = std::sqrt(moments.sumWD2 / static_cast<double>(moments.n));
+            double scatter = moments.stdev(0.0);
             if (byMad) {
                 auto const deviation = pixels.deviation(*median);
                 if (!deviation) return std::nullopt;
                 scatter = madToStdev * *deviation;
             }
-            range = windowAbout(centre, scatter, options);
+            range = windowAbout<T>(centre, scatter, options.sigmaLow, options.sigmaHigh);
+            all = all.with(range);
+            if (_rounds != nullptr) _rounds->push_back({before, range, scatter});
             if (!pixels.keep(range)) return std::nullopt;
             if (pixels.size() == before) break;
         }
+        if (!_returns) return all;
         pixels.reset();
         if (!pixels.keep(range)) return std::nullopt;
         return range;
     }
 
-    static BiweightSums biweightSums(std::span<T const> pixels, double centre, double width) {
-        return kernelsOf<T>().biweight(pixels.data(), static_cast<std::ptrdiff_t>(pixels.size()), centre, 1.0 / width);
-    }
-    static std::pair<double, double> biweightLocation(std::span<T const> pixels, double median, double deviation) {
-        if (deviation == 0.0) return {median, 0.0};
-        auto const sums = biweightSums(pixels, median, 6.0 * deviation);
-        return {median + sums.first / sums.weight, std::sqrt(sums.second) / std::abs(sums.slope)};
-    }
-    static double biweightScale(std::span<T const> pixels, double median, double deviation) {
-        if (deviation == 0.0) return 0.0;
-        auto const sums = biweightSums(pixels, median, 9.0 * deviation);
-        return std::sqrt(static_cast<double>(pixels.size()) * sums.second) / std::abs(sums.slope);
-    }
-
+    bool _returns = true;
+    std::vector<ClipRound<T>>* _rounds = nullptr;
     ScanMemory<T> _memory;
     ListMemory<T> _listed, _left;
     HistogramMemory<T> _histogram;

@@ -87,6 +87,14 @@ struct Moments {
         return sumWD2 / sumW * (square / pairs);
     }
     [[nodiscard]] double stdev() const noexcept { return inUnit(std::sqrt(dividedVariance())); }
+    // Return the standard deviation of unweighted pixels with divisor n - ddof; NaN if there are not more than that.
+    [[nodiscard]] double stdev(double ddof) const noexcept {
+        double const divisor = static_cast<double>(n) - ddof;
+        if (n == 0 || !(divisor > 0.0)) return std::numeric_limits<double>::quiet_NaN();
+        // The sum of squares beyond the range of float64 may be NaN.
+        double const sum = std::isnan(sumWD2) ? std::numeric_limits<double>::infinity() : sumWD2;
+        return std::sqrt(std::max(sum, 0.0) / divisor);
+    }
     [[nodiscard]] double meanValue() const noexcept {
         return n == 0 || sumW == 0.0 ? std::numeric_limits<double>::quiet_NaN() : inUnit(mean);
     }
@@ -353,11 +361,14 @@ inline Moments momentsOf(WeightedDeviations const& d, double centre) noexcept {
 }
 
 // Return the moments of the pixels of a block in [low, high] with weights or variances. `centre` should be near their
-// mean.
+// mean; `ahead` is the memory that will be read next.
 template <typename T>
-Moments weightedMoments(Block<T> const& block, double centre, T low, T high) {
-    auto const& kernel = kernelsOf<T>();
-    auto found = kernel.weighted(block.values, block.weights, block.variances, block.size, centre, low, high);
+Moments weightedMoments(Block<T> const& block, double centre, T low, T high, Ahead& ahead) {
+    auto const sumAbout = [&](double value) {
+        return kernelsOf<T>().weighted(block.values, block.weights, block.variances, block.size, value, low, high,
+                                       ahead);
+    };
+    auto const found = sumAbout(centre);
     if (!areOrdinary(found)) {
         auto const keep = [low, high](double x) {
             return x >= static_cast<double>(low) && x <= static_cast<double>(high);
@@ -369,7 +380,7 @@ Moments weightedMoments(Block<T> const& block, double centre, T low, T high) {
     double const scatter2 = found.second / found.sumW - shift * shift;
     if (shift * shift <= 64.0 * scatter2 || shift == 0.0 || found.min == found.max) return momentsOf(found, centre);
     double const mean = centre + shift;
-    return momentsOf(kernel.weighted(block.values, block.weights, block.variances, block.size, mean, low, high), mean);
+    return momentsOf(sumAbout(mean), mean);
 }
 
 template <typename T>

@@ -146,24 +146,24 @@ private:
 
 // Add a part of a plane to the memory that will be read next.
 inline void joinAhead(Ahead& ahead, StoredPlane const& plane, Box const& part) {
-    if (!plane.exists() || plane.strideX() != pixelBytes(plane.format()) || part.isEmpty()) return;
+    if (!plane.exists() || !isNear(plane) || part.isEmpty()) return;
     std::size_t k = 0;
     while (k < Ahead::maxPlanes && ahead.at[k] != 0) ++k;
     if (k == Ahead::maxPlanes) return;
     // Count whole cache lines: a row may begin and end within a line.
-    auto const first = reinterpret_cast<std::uintptr_t>(plane.at(part.x0, part.y0));
+    auto const first = firstByte(plane, part.x0, part.y0, part.width);
     auto const into = static_cast<std::ptrdiff_t>(first % Ahead::lineBytes);
     ahead.at[k] = first - static_cast<std::uintptr_t>(into);
     ahead.step[k] = plane.strideY();
     // Other rows may begin at another place in a line.
     auto const before = ahead.step[k] % Ahead::lineBytes == 0 ? into : Ahead::lineBytes - 1;
-    ahead.width = std::max(ahead.width, before + part.width * plane.strideX());
+    ahead.width = std::max(ahead.width, before + bytesOf(plane, part.width));
     ahead.rows = part.height;
 }
 
 // Prefetch the pixels of a run that are not in memory one after the other.
 inline void fetchApart(StoredPlane const& plane, Box const& part) {
-    if (!plane.exists() || plane.strideX() == pixelBytes(plane.format())) return;
+    if (!plane.exists() || isNear(plane)) return;
     for (auto x = part.x0; x < part.x0 + part.width; ++x) __builtin_prefetch(plane.at(x, part.y0));
 }
 

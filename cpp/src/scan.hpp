@@ -150,7 +150,8 @@ void widenForKept(std::span<T const> sample, Located const& found, ClipPlan cons
         return std::pair(fraction(counted.below[0]), fraction(counted.below[1] + counted.inside[1]));
     };
     double centre = found.at[1], halfWidth = clip.nsigma * iqrangeToStdev * (found.at[2] - found.at[0]);
-    for (int round = 1; round < std::min(clip.rounds, 3); ++round) {
+    // Later windows leave hardly different numbers of pixels, unless they are narrow.
+    for (int round = 1; clip.rehearse && round < std::min(clip.rounds, 3); ++round) {
         auto const kept = momentsOf(kernel.deviationsWithin(sample.data(), m, centre, halfWidth), centre, true);
         if (kept.n < 2) return;
         centre = kept.mean;
@@ -257,6 +258,25 @@ ScanPlanOf<T> planScan(std::span<T> sample, std::span<double const> fractions, s
     return plan;
 }
 
+// Return the moments of the core of scanned pixels.
+template <typename T>
+Moments momentsOfCore(ScanResult const& found, T const* packed, std::ptrdiff_t n, ScanPlanOf<T> const& plan) {
+    auto core = found.core;
+    if constexpr (!coreExtremes<T>) {
+        double const scatter2 = core.second - core.first * (core.first / static_cast<double>(core.count));
+        // The scatter of equal pixels is not larger than rounding errors.
+        if (core.count == 0 || scatter2 > 1e-9 * core.second) return momentsOf(core, plan.centre, false);
+        core.min = std::numeric_limits<double>::infinity();
+        core.max = -core.min;
+        for (std::ptrdiff_t i = 0; i < n; ++i) {
+            if (!(packed[i] >= plan.coreLow && packed[i] <= plan.coreHigh)) continue;
+            core.min = std::min(core.min, static_cast<double>(packed[i]));
+            core.max = std::max(core.max, static_cast<double>(packed[i]));
+        }
+    }
+    return momentsOf(core, plan.centre, true);
+}
+
 // Result of the pass over one part of the pixels.
 template <typename T>
 class Scanned {
@@ -312,11 +332,11 @@ private:
         }
         std::span<T const> const stored(memory, static_cast<std::size_t>(found.candidates));
         if (plain || !plan.clip) {
-            if (plan.clip) core.merge(momentsOf(found.core, plan.centre, true));
+            if (plan.clip) core.merge(momentsOfCore(found, pixels.values, pixels.size, plan));
             return {stored, {memory + room, nullptr, nullptr, found.fringe, 0}};
         }
         // The centre is known in advance here, which is within the scatter of the mean.
-        core.merge(weightedMoments(pixels, plan.centre, plan.coreLow, plan.coreHigh));
+        core.merge(weightedMoments(pixels, plan.centre, plan.coreLow, plan.coreHigh, ahead));
         auto const before = _weights.size(), beforeVariances = _variances.size();
         if (pixels.weights != nullptr) _weights.resize(before + room);
         if (pixels.variances != nullptr) _variances.resize(beforeVariances + room);
@@ -534,7 +554,10 @@ Moments momentsInWindow(std::span<Scanned<T> const> parts, Window const& window,
     }
     auto const ofFringe = [&](Scanned<T> const& part) {
         auto const& pixels = part.fringe;
-        if (!plain) return weightedMoments(pixels, window.centre, low, high);
+        if (!plain) {
+            Ahead nothing;
+            return weightedMoments(pixels, window.centre, low, high, nothing);
+        }
         return momentsOf(kernelsOf<T>().deviationsWithin(pixels.values, pixels.size, window.centre, window.halfWidth),
                          window.centre, true);
     };

@@ -60,6 +60,21 @@ template <typename T>
            reinterpret_cast<std::uintptr_t>(plane.at(0, 0)) % alignof(T) == 0;
 }
 
+// Return whether pixels of a row are so close together in memory that each line of the cache holds several of them.
+[[nodiscard]] inline bool isNear(StoredPlane const& plane) noexcept {
+    constexpr std::ptrdiff_t most = 16;
+    return std::abs(plane.strideX()) <= most;
+}
+// Return the number of bytes from the first to the last one of `width` pixels of a row, which are near each other.
+[[nodiscard]] inline std::ptrdiff_t bytesOf(StoredPlane const& plane, std::ptrdiff_t width) noexcept {
+    return (width - 1) * std::abs(plane.strideX()) + pixelBytes(plane.format());
+}
+// Return the lowest address of `width` pixels of row y from column x on, which may be in reverse order.
+[[nodiscard]] inline std::uintptr_t firstByte(StoredPlane const& plane, std::ptrdiff_t x, std::ptrdiff_t y,
+                                              std::ptrdiff_t width) noexcept {
+    return reinterpret_cast<std::uintptr_t>(plane.at(plane.strideX() < 0 ? x + width - 1 : x, y));
+}
+
 // Return a row of a plane for which isDirect is true.
 template <typename T>
 [[nodiscard]] T const* directRow(StoredPlane const& plane, std::ptrdiff_t x, std::ptrdiff_t y) noexcept {
@@ -152,10 +167,10 @@ private:
     static void prefetch(std::uintptr_t address) { __builtin_prefetch(reinterpret_cast<void const*>(address), 0, 2); }
     static void prefetchRow(StoredPlane const& plane, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width) {
         auto const rows = rowsAhead(plane.width());
-        if (rows == 0 || plane.strideX() != pixelBytes(plane.format())) return;
-        auto const from = reinterpret_cast<std::uintptr_t>(plane.at(x, y)) +
-                          static_cast<std::uintptr_t>(rowDistance(rows, plane.strideY()));
-        auto const bytes = static_cast<std::uintptr_t>(width) * static_cast<std::uintptr_t>(plane.strideX());
+        if (rows == 0 || !isNear(plane)) return;
+        auto const from =
+                firstByte(plane, x, y, width) + static_cast<std::uintptr_t>(rowDistance(rows, plane.strideY()));
+        auto const bytes = static_cast<std::uintptr_t>(bytesOf(plane, width));
         constexpr std::uintptr_t most = 16384;
         for (std::uintptr_t at = 0; at < std::min(bytes, most); at += 64) prefetch(from + at);
     }

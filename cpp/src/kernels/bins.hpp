@@ -255,6 +255,13 @@ public:
                 sorter.want(static_cast<std::ptrdiff_t>(fraction * (_fewest - 1)),
                             static_cast<std::ptrdiff_t>(fraction * (_most - 1)) + 1);
             }
+            if (_task.keptMedian) {
+                // Clipping shifts ranks by half of the difference of the numbers that it rejects below and above.
+                std::ptrdiff_t const most = _most, shift = _task.keptDeviation ? most : most / 16 + 4;
+                _orderedFrom = (_fewest - 1) / 2 - shift;
+                _orderedTo = most / 2 + shift;
+                sorter.want(_orderedFrom, _orderedTo);
+            }
             sorter.sort();
             for (std::size_t f = 0; f < _task.numFractions; ++f) findQuantile(f);
         }
@@ -465,6 +472,95 @@ private:
         auto const ended = settled || rounds == _task.rounds;
         for (std::ptrdiff_t k = 0; k < lanes; ++k) _result.ended[_first + k] = ended;
         write(m, _result.clipped);
+        if (_task.keptMedian && ended) findKept(centre, halfWidth, m.n);
+    }
+
+    // Find what is wanted of the pixels within the last window, which are neighbours in order.
+    void findKept(Each const& centre, Each const& halfWidth, Each const& count) {
+        columns::Longs below[parts] = {};
+        for (std::ptrdiff_t i = 0; i < _most; ++i) {
+            auto const row = load<Floats>(_values + i * lanes);
+            for (int h = 0; h < parts; ++h) {
+                Doubles const d = widen(row, h) - centre.of[h];
+                bins::count(below[h], above(Doubles(-halfWidth.of[h]), d));
+            }
+        }
+        auto median = each(0.0), deviation = each(0.0);
+        for (std::ptrdiff_t k = 0; k < lanes; ++k) {
+            auto const h = k / half, lane = k % half;
+            auto const n = static_cast<std::ptrdiff_t>(count.of[h][lane]);
+            auto const begin = static_cast<std::ptrdiff_t>(below[h][lane]);
+            double& middle = _result.keptMedian[_first + k];
+            double& distance = _result.keptDeviation[_first + k];
+            middle = distance = columns::nan;
+            if (n == 0) continue;
+            if (begin + (n - 1) / 2 < _orderedFrom || begin + n / 2 > _orderedTo) {
+                _result.ended[_first + k] = false;
+                continue;
+            }
+            float const* const sorted = _sorted + begin * lanes + k;
+            middle = between(static_cast<double>(sorted[(n - 1) / 2 * lanes]),
+                             static_cast<double>(sorted[n / 2 * lanes]));
+            median.of[h][lane] = middle;
+            if (!_task.keptDeviation) continue;
+            distance = between(distanceOf(sorted, n, (n + 1) / 2, middle), distanceOf(sorted, n, n / 2 + 1, middle));
+            deviation.of[h][lane] = distance;
+        }
+        for (std::size_t w = 0; w < _task.biweightWidths.size(); ++w) {
+            if (_task.biweightWidths[w] > 0.0) sumBiweight(centre, halfWidth, median, deviation, w);
+        }
+    }
+    // Return the mean of the two values in the middle.
+    static double between(double below, double above) { return below == above ? below : 0.5 * below + 0.5 * above; }
+    // Return the distance from a centre at a rank, counted from 1, of n sorted values: the `rank` nearest ones are
+    // neighbours, and one of the two at their ends is the farthest.
+    static double distanceOf(float const* sorted, std::ptrdiff_t n, std::ptrdiff_t rank, double centre) {
+        auto const before = [&](std::ptrdiff_t i) { return centre - static_cast<double>(sorted[i * lanes]); };
+        auto const behind = [&](std::ptrdiff_t i) {
+            return static_cast<double>(sorted[(i + rank - 1) * lanes]) - centre;
+        };
+        // Find the first neighbours whose last one is the farthest.
+        std::ptrdiff_t from = 0, to = n - rank + 1;
+        while (from < to) {
+            auto const middle = from + (to - from) / 2;
+            if (behind(middle) >= before(middle)) {
+                to = middle;
+            } else {
+                from = middle + 1;
+            }
+        }
+        double const last = from <= n - rank ? behind(from) : columns::infinity;
+        double const first = from > 0 ? before(from - 1) : columns::infinity;
+        return first < last ? first : last;
+    }
+    // Sum the biweight over the pixels within a window.
+    void sumBiweight(Each const& centre, Each const& halfWidth, Each const& median, Each const& deviation,
+                     std::size_t which) {
+        auto sumV = each(0.0), weight = each(0.0), first = each(0.0), second = each(0.0);
+        // These are the operations of the kernel `biweight`.
+        Doubles const one = fill(1.0), width = fill(_task.biweightWidths[which]);
+        Each scale;
+        for (int h = 0; h < parts; ++h) scale.of[h] = 1.0 / (width * deviation.of[h]);
+        for (std::ptrdiff_t i = 0; i < _most; ++i) {
+            auto const row = load<Floats>(_values + i * lanes);
+            for (int h = 0; h < parts; ++h) {
+                auto const x = widen(row, h);
+                auto const in = atMost(magnitude(Doubles(x - centre.of[h])), halfWidth.of[h]);
+                Doubles const d = x - median.of[h], u = d * scale.of[h];
+                Doubles const v = choose(in, larger(Doubles(one - u * u), Doubles{}), Doubles{});
+                Doubles const v2 = v * v, dv2 = choose(in, Doubles(d * v2), Doubles{});
+                sumV.of[h] += v;
+                weight.of[h] += v2;
+                first.of[h] += dv2;
+                second.of[h] += dv2 * dv2;
+            }
+        }
+        for (std::ptrdiff_t k = 0; k < lanes; ++k) {
+            auto const h = k / half, lane = k % half;
+            double const sum = weight.of[h][lane];
+            _result.biweight[which][_first + k] = {sum, first.of[h][lane], second.of[h][lane],
+                                                   5.0 * sum - 4.0 * sumV.of[h][lane]};
+        }
     }
 
     BinsTask const& _task;
@@ -472,9 +568,10 @@ private:
     BinsResult& _result;
     float* const _values;
     float* _sorted = nullptr;
-    std::int32_t _n[lanes];              // pixels of each bin
-    std::int32_t _least = 0, _most = 0;  // of all lanes
-    std::int32_t _fewest = 0;            // of those that have any
+    std::int32_t _n[lanes];                           // pixels of each bin
+    std::int32_t _least = 0, _most = 0;               // of all lanes
+    std::int32_t _fewest = 0;                         // of those that have any
+    std::ptrdiff_t _orderedFrom = 0, _orderedTo = 0;  // rows that are in order about the median
     Each _count;
 };
 
@@ -485,25 +582,28 @@ void packRowOf(PixelRow<T> const& row, std::int64_t const* edges, std::ptrdiff_t
     constexpr auto size = Pixels::size;
     auto const start = edges[0], end = edges[bins];
     auto const bad = Pixels::fillMasks(row.badBits);
+    // Pack `count` pixels from x on, of which `loaded` can be loaded, behind n others.
+    auto const packSome = [&](auto kind, std::ptrdiff_t x, std::ptrdiff_t count, std::ptrdiff_t loaded,
+                              T* to) __attribute__((always_inline)) {
+        bool const whole = decltype(kind)::value || loaded >= size;
+        auto const values = whole ? Pixels::load(row.values + x) : Pixels::loadFirst(row.values + x, count);
+        auto good = simd::finite(values, every<T>(kind, count));
+        prefetch(row.values, x, row.valuesAhead);
+        if constexpr (HasMask) {
+            auto const mask = whole ? Pixels::loadMasks(row.mask + x) : Pixels::loadFirstMasks(row.mask + x, count);
+            good = simd::noneSet(mask, bad, good);
+            prefetch(row.mask, x, row.maskAhead);
+        }
+        return simd::compress(to, values, good);
+    };
     for (std::ptrdiff_t k = 0; k < bins; ++k) {
         T* const to = out + k * room;
         std::ptrdiff_t n = packed[k];
         auto const behind = edges[k + 1] - start;
-        for (auto x = edges[k] - start; x < behind; x += size) {
-            // Pixels of the next bins are loaded, too, unless the row ends before.
-            auto const count = behind - x < size ? behind - x : size;
-            auto good = count == size ? Pixels::all() : Pixels::first(count);
-            bool const whole = x + size <= end - start;
-            auto const values = whole ? Pixels::load(row.values + x) : Pixels::loadFirst(row.values + x, count);
-            good = simd::finite(values, good);
-            prefetch(row.values, x, row.valuesAhead);
-            if constexpr (HasMask) {
-                auto const mask = whole ? Pixels::loadMasks(row.mask + x) : Pixels::loadFirstMasks(row.mask + x, count);
-                good = simd::noneSet(mask, bad, good);
-                prefetch(row.mask, x, row.maskAhead);
-            }
-            n += simd::compress(to + n, values, good);
-        }
+        auto x = edges[k] - start;
+        for (; x + size <= behind; x += size) n += packSome(Whole{}, x, size, size, to + n);
+        // Pixels of the next bins are loaded, too, unless the row ends before.
+        if (x < behind) n += packSome(Rest{}, x, behind - x, end - start - x, to + n);
         packed[k] = static_cast<std::int32_t>(n);
     }
 }

@@ -311,8 +311,7 @@ Deviations deviations(T const* packed, std::ptrdiff_t n, double centre, Ahead& n
     inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         fetch(ahead);
         auto const d = simd::deviations(take(kind, packed + i, count), centre);
-        simd::addWhere(first, d, every<T>(kind, count));
-        simd::addWhere(second, simd::square(d), every<T>(kind, count));
+        simd::addDeviations(first, second, d, every<T>(kind, count));
     });
     next = ahead;
     Deviations result;
@@ -334,8 +333,7 @@ Deviations deviationsWithin(T const* packed, std::ptrdiff_t n, double centre, do
         auto const d = simd::deviations(values, centre);
         auto const inside = simd::within(d, halfWidth, every<T>(kind, count));
         result.count += simd::count(inside);
-        simd::addWhere(first, d, inside);
-        simd::addWhere(second, simd::square(d), inside);
+        simd::addDeviations(first, second, d, inside);
         min = simd::smallerWhere(min, values, inside);
         max = simd::largerWhere(max, values, inside);
     });
@@ -356,77 +354,101 @@ inline __attribute__((always_inline)) simd::Eight takeEight(Kind, float const* p
     return simd::widenFloats(Kind::value ? simd::loadEightFloats(p) : simd::loadFirstEightFloats(p, count));
 }
 
-template <typename T, bool Variances>
+// Without weights, each pixel has the weight 1: the sums are those that multiplications by 1 would give.
+template <typename T, bool Weights, bool Variances>
 WeightedDeviations weightedAs(T const* packed, double const* weights, float const* variances, std::ptrdiff_t n,
-                              double centre, double low, double high) {
+                              double centre, double low, double high, Ahead& next) {
+    Ahead ahead = next;
     auto const lowest = simd::fillEight(low), highest = simd::fillEight(high);
-    auto const none = simd::fillEight(noWeight), one = simd::fillEight(1.0), zero = simd::fillEight(0.0);
+    auto const none = simd::fillEight(noWeight), zero = simd::fillEight(0.0);
     auto sumW = zero, sumW2 = zero, first = zero, second = zero, sumWVar = zero, sumW2Var = zero;
     auto min = simd::fillEight(infinity<double>), max = simd::fillEight(-infinity<double>);
     auto lightest = min;
     WeightedDeviations result;
     std::int64_t inside = 0;
     inSteps<double>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        fetch(ahead);
         auto const x = takeEight(kind, packed + i, count);
         auto const in = simd::atMost(x, highest, simd::atLeast(x, lowest, every<double>(kind, count)));
-        auto const given = weights == nullptr ? one : takeEight(kind, weights + i, count);
-        auto const has = simd::without(in, simd::atMost(given, none, in));
         inside += simd::count(in);
-        result.count += simd::count(has);
-        // Pixels that do not count have no weight in the sums.
-        auto const w = simd::selectEight(has, given, zero);
-        sumW = simd::add(sumW, w);
-        sumW2 = simd::add(sumW2, simd::times(w, w));
         auto const d = simd::deviations(x, centre);
-        auto const wd = simd::times(w, d);
-        first = simd::add(first, wd);
-        second = simd::add(second, simd::times(wd, d));
-        min = simd::smallerWhere(min, x, has);
-        max = simd::largerWhere(max, x, has);
-        lightest = simd::smaller(w, lightest);
-        if constexpr (Variances) {
-            auto const wv = simd::times(w, simd::selectEight(has, takeEight(kind, variances + i, count), zero));
-            sumWVar = simd::add(sumWVar, wv);
-            sumW2Var = simd::add(sumW2Var, simd::times(w, wv));
+        auto const variance = [&](auto where) __attribute__((always_inline)) {
+            return simd::selectEight(where, takeEight(kind, variances + i, count), zero);
+        };
+        if constexpr (Weights) {
+            auto const given = takeEight(kind, weights + i, count);
+            auto const has = simd::without(in, simd::atMost(given, none, in));
+            result.count += simd::count(has);
+            // Pixels that do not count have no weight in the sums.
+            auto const w = simd::selectEight(has, given, zero);
+            sumW = simd::add(sumW, w);
+            sumW2 = simd::add(sumW2, simd::times(w, w));
+            auto const wd = simd::times(w, d);
+            first = simd::add(first, wd);
+            second = simd::add(second, simd::times(wd, d));
+            min = simd::smallerWhere(min, x, has);
+            max = simd::largerWhere(max, x, has);
+            lightest = simd::smaller(w, lightest);
+            if constexpr (Variances) {
+                auto const wv = simd::times(w, variance(has));
+                sumWVar = simd::add(sumWVar, wv);
+                sumW2Var = simd::add(sumW2Var, simd::times(w, wv));
+            }
+        } else {
+            simd::addDeviations(first, second, d, in);
+            min = simd::smallerWhere(min, x, in);
+            max = simd::largerWhere(max, x, in);
+            if constexpr (Variances) sumWVar = simd::add(sumWVar, variance(in));
         }
     });
+    next = ahead;
+    if constexpr (!Weights) result.count = inside;
     result.unweighted = inside - result.count;
-    result.sumW = sumOf(sumW);
-    result.sumW2 = sumOf(sumW2);
+    result.sumW = Weights ? sumOf(sumW) : static_cast<double>(inside);
+    result.sumW2 = Weights ? sumOf(sumW2) : static_cast<double>(inside);
     result.first = sumOf(first);
     result.second = sumOf(second);
     result.sumWVar = sumOf(sumWVar);
-    result.sumW2Var = sumOf(sumW2Var);
+    result.sumW2Var = Weights ? sumOf(sumW2Var) : result.sumWVar;
     result.min = leastOf<double>(min);
     result.max = mostOf<double>(max);
-    result.lightest = leastOf<double>(lightest);
+    result.lightest = Weights ? leastOf<double>(lightest) : 0.0;
     return result;
 }
 
 template <typename T>
 WeightedDeviations weighted(T const* packed, double const* weights, float const* variances, std::ptrdiff_t n,
-                            double centre, T low, T high) {
+                            double centre, T low, T high, Ahead& ahead) {
     auto const least = static_cast<double>(low), most = static_cast<double>(high);
-    return variances == nullptr ? weightedAs<T, false>(packed, weights, variances, n, centre, least, most)
-                                : weightedAs<T, true>(packed, weights, variances, n, centre, least, most);
+    if (weights == nullptr) {
+        return variances == nullptr
+                       ? weightedAs<T, false, false>(packed, weights, variances, n, centre, least, most, ahead)
+                       : weightedAs<T, false, true>(packed, weights, variances, n, centre, least, most, ahead);
+    }
+    return variances == nullptr ? weightedAs<T, true, false>(packed, weights, variances, n, centre, least, most, ahead)
+                                : weightedAs<T, true, true>(packed, weights, variances, n, centre, least, most, ahead);
 }
 
 template <typename T>
-BiweightSums biweight(T const* packed, std::ptrdiff_t n, double centre, double inverse) {
-    auto const zero = simd::fillEight(0.0), one = simd::fillEight(1.0), five = simd::fillEight(5.0);
-    auto const scale = simd::fillEight(inverse);
-    auto weight = zero, first = zero, second = zero, slope = zero;
+BiweightSums biweight(T const* packed, std::ptrdiff_t n, T low, T high, double centre, double inverse) {
+    auto const zero = simd::fillEight(0.0), one = simd::fillEight(1.0), scale = simd::fillEight(inverse);
+    auto const lowest = simd::fillEight(static_cast<double>(low)), highest = simd::fillEight(static_cast<double>(high));
+    auto sumV = zero, weight = zero, first = zero, second = zero;
     inSteps<double>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
-        auto const d = simd::deviations(takeEight(kind, packed + i, count), centre);
-        auto const u = simd::times(d, scale), u2 = simd::times(u, u);
-        auto const v = simd::larger(simd::sub(one, u2), zero), v2 = simd::times(v, v), dv2 = simd::times(d, v2);
-        auto const in = every<double>(kind, count);
-        simd::addWhere(weight, v2, in);
-        simd::addWhere(first, dv2, in);
-        simd::addWhere(second, simd::times(dv2, dv2), in);
-        simd::addWhere(slope, simd::times(v, simd::sub(one, simd::times(five, u2))), in);
+        auto const x = takeEight(kind, packed + i, count);
+        auto const in = simd::atMost(x, highest, simd::atLeast(x, lowest, every<double>(kind, count)));
+        auto const d = simd::deviations(x, centre), u = simd::times(d, scale);
+        // Pixels outside have no weight.
+        auto const v = simd::keep(simd::larger(simd::sub(one, simd::times(u, u)), zero), in);
+        auto const v2 = simd::times(v, v), dv2 = simd::times(d, v2);
+        sumV = simd::add(sumV, v);
+        weight = simd::add(weight, v2);
+        first = simd::add(first, dv2);
+        second = simd::add(second, simd::times(dv2, dv2));
     });
-    return {sumOf(weight), sumOf(first), sumOf(second), sumOf(slope)};
+    BiweightSums result{sumOf(weight), sumOf(first), sumOf(second), 0.0};
+    result.slope = 5.0 * result.weight - 4.0 * sumOf(sumV);
+    return result;
 }
 
 std::int64_t weigh(float const* packed, std::ptrdiff_t n, bool inverse, double* weights) {
@@ -503,38 +525,52 @@ ScanResult scanAs(T const* packed, std::ptrdiff_t n, ScanPlanOf<T> const& given,
     auto min = Lanes<T>::fill(infinity<T>);
     auto max = Lanes<T>::fill(-infinity<T>);
     std::ptrdiff_t nCandidates = 0, nFringe = 0;
-    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) __attribute__((always_inline)) {
-        fetch(ahead);
-        auto const values = take(kind, packed + i, count);
-        auto const all = every<T>(kind, count);
-        auto kept = Lanes<T>::first(0);
-        forEachIndex<Ranges>([&](auto index) __attribute__((always_inline)) {
-            constexpr std::size_t f = decltype(index)::value;
-            auto const notBelow = simd::atLeast(values, low[f], all);
-            auto const in = simd::atMost(values, high[f], notBelow);
-            simd::countWhere(reached[f], notBelow);
-            if constexpr (Counted) {
-                simd::countWhere(inside[f], in);
-                if (plan.low[f] < plan.high[f]) kept = simd::either(kept, in);
-            } else if constexpr (f == 0) {
-                kept = in;
-            } else {
-                kept = simd::either(kept, in);
-            }
+    bool stores = false;
+    for (std::size_t f = 0; f < plan.ranges; ++f) stores = stores || plan.low[f] < plan.high[f];
+    // Ranges and core are looked at in turn, a part of the pixels at a time: all counts and sums at once do not fit
+    // into the registers.
+    constexpr std::ptrdiff_t part = 512;
+    for (std::ptrdiff_t start = 0; start < n; start += part) {
+        T const* const from = packed + start;
+        auto const size = n - start < part ? n - start : part;
+        inSteps<T>(size, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) __attribute__((always_inline)) {
+            auto const values = take(kind, from + i, count);
+            auto const all = every<T>(kind, count);
+            auto kept = Lanes<T>::first(0);
+            forEachIndex<Ranges>([&](auto index) __attribute__((always_inline)) {
+                constexpr std::size_t f = decltype(index)::value;
+                auto const notBelow = simd::atLeast(values, low[f], all);
+                auto const in = simd::atMost(values, high[f], notBelow);
+                simd::countWhere(reached[f], notBelow);
+                if constexpr (Counted) {
+                    simd::countWhere(inside[f], in);
+                    if (plan.low[f] < plan.high[f]) kept = simd::either(kept, in);
+                } else if constexpr (f == 0) {
+                    kept = in;
+                } else {
+                    kept = simd::either(kept, in);
+                }
+            });
+            if (!Counted || stores) nCandidates += simd::compress(candidates + nCandidates, values, kept);
+            if constexpr (!Clip) fetch(ahead);
         });
-        nCandidates += simd::compress(candidates + nCandidates, values, kept);
         if constexpr (Clip) {
-            auto const core = simd::atMost(values, coreHigh, simd::atLeast(values, coreLow, all));
-            auto const outer = simd::atMost(values, outerHigh, simd::atLeast(values, outerLow, all));
-            nFringe += simd::compress(fringe + nFringe, values, simd::without(outer, core));
-            simd::countWhere(nCore, core);
-            auto const d = simd::deviations(values, plan.centre);
-            simd::addWhere(first, d, core);
-            simd::addWhere(second, simd::square(d), core);
-            min = simd::smallerWhere(min, values, core);
-            max = simd::largerWhere(max, values, core);
+            inSteps<T>(size, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) __attribute__((always_inline)) {
+                fetch(ahead);
+                auto const values = take(kind, from + i, count);
+                auto const all = every<T>(kind, count);
+                auto const core = simd::atMost(values, coreHigh, simd::atLeast(values, coreLow, all));
+                auto const outer = simd::atMost(values, outerHigh, simd::atLeast(values, outerLow, all));
+                nFringe += simd::compress(fringe + nFringe, values, simd::without(outer, core));
+                simd::countWhere(nCore, core);
+                simd::addDeviations(first, second, simd::deviations(values, plan.centre), core);
+                if constexpr (coreExtremes<T>) {
+                    min = simd::smallerWhere(min, values, core);
+                    max = simd::largerWhere(max, values, core);
+                }
+            });
         }
-    });
+    }
     next = ahead;
     ScanResult result;
     forEachIndex<Ranges>([&](auto index) __attribute__((always_inline)) {
@@ -547,8 +583,10 @@ ScanResult scanAs(T const* packed, std::ptrdiff_t n, ScanPlanOf<T> const& given,
     result.core.count = sumOfCounts(nCore);
     result.core.first = sumOf(first);
     result.core.second = sumOf(second);
-    result.core.min = static_cast<double>(leastOf<T>(min));
-    result.core.max = static_cast<double>(mostOf<T>(max));
+    if constexpr (coreExtremes<T>) {
+        result.core.min = leastOf<T>(min);
+        result.core.max = mostOf<T>(max);
+    }
     return result;
 }
 

@@ -67,7 +67,7 @@ struct BiweightSums {
     double weight = 0.0;  // sum of v^2
     double first = 0.0;   // sum of (x - centre) v^2
     double second = 0.0;  // sum of (x - centre)^2 v^4
-    double slope = 0.0;   // sum of v (1 - 5 u^2)
+    double slope = 0.0;   // sum of v (1 - 5 u^2), which is 5 v^2 - 4 v
 };
 
 // Weight of a pixel that cannot be weighted because its variance is not > 0. Only order statistics, which are never
@@ -122,8 +122,13 @@ struct ScanResult {
     std::array<std::int64_t, ScanPlan::maxRanges> inside{};
     std::ptrdiff_t candidates = 0;  // number of stored pixels of all ranges
     std::ptrdiff_t fringe = 0;      // number of stored pixels of the fringe
-    Deviations core;
+    Deviations core;                // without extremes unless coreExtremes<T>
 };
+
+// Whether a scan finds the extremes of the core. Those of floats are needed only if all may be equal, as their squares
+// never leave the range of float64.
+template <typename T>
+inline constexpr bool coreExtremes = std::is_same_v<T, double>;
 
 // How the pixels of a column are clipped.
 enum class Clipping {
@@ -238,6 +243,10 @@ struct BinsTask {
     double nsigma = 0.0;
     double leastHalfWidth = 0.0;
     int rounds = 0;
+    // Whether, of the pixels that survive clipping, the median is wanted, and the median of their distances from it.
+    bool keptMedian = false, keptDeviation = false;
+    // Widths of sums of the biweight over these pixels about their median, in units of this distance; 0 for no sums.
+    std::array<double, 2> biweightWidths{};
 
     // Working memory of scratchFor(n) bytes, where n is the largest number of pixels of a bin.
     void* scratch = nullptr;
@@ -253,7 +262,11 @@ struct BinMoments {
 struct BinsResult {
     double quantiles[ScanPlan::maxRanges][BinsTask::maxBins];  // NaN without pixels
     BinMoments all, clipped;
-    bool ended[BinsTask::maxBins];  // whether clipping came to its end within mostRounds
+    // Of the pixels that survive clipping, as far as they are wanted.
+    double keptMedian[BinsTask::maxBins], keptDeviation[BinsTask::maxBins];
+    BiweightSums biweight[2][BinsTask::maxBins];
+    // Whether clipping came to its end within mostRounds, and what is wanted of the survivors was found.
+    bool ended[BinsTask::maxBins];
 };
 
 // Number of splines that are evaluated side by side.
@@ -281,11 +294,11 @@ struct PixelKernels {
     // Sum deviations from `centre`: of all packed pixels, without min and max, or of those within `halfWidth`.
     Deviations (*deviations)(T const* packed, std::ptrdiff_t n, double centre, Ahead& ahead);
     Deviations (*deviationsWithin)(T const* packed, std::ptrdiff_t n, double centre, double halfWidth);
-    // Sum deviations of the pixels in [low, high] with weights, and with variances unless they are null.
+    // Sum deviations of the pixels in [low, high] with weights and with variances, unless these are null.
     WeightedDeviations (*weighted)(T const* packed, double const* weights, float const* variances, std::ptrdiff_t n,
-                                   double centre, T low, T high);
-    // Sum the biweight over packed pixels.
-    BiweightSums (*biweight)(T const* packed, std::ptrdiff_t n, double centre, double inverse);
+                                   double centre, T low, T high, Ahead& ahead);
+    // Sum the biweight over the packed pixels in [low, high].
+    BiweightSums (*biweight)(T const* packed, std::ptrdiff_t n, T low, T high, double centre, double inverse);
     // Find the minimum and maximum of packed pixels; n > 0.
     void (*extremes)(T const* packed, std::ptrdiff_t n, T* min, T* max);
     // Scan packed pixels. `candidates` and, if the plan clips, `fringe` need memory for n + slack values each.

@@ -153,6 +153,17 @@ inline void addWhere(Doubles& sum, Doubles x, Mask where) {
     sum.c = _mm256_add_pd(sum.c, _mm256_and_pd(x.c, wide.c));
     sum.d = _mm256_add_pd(sum.d, _mm256_and_pd(x.d, wide.d));
 }
+// Add deviations to one sum, and their squares to another.
+inline void addDeviations(Doubles& first, Doubles& second, Doubles d, Mask where) {
+    auto const wide = widen(where);
+    Doubles const kept{_mm256_and_pd(d.a, wide.a), _mm256_and_pd(d.b, wide.b), _mm256_and_pd(d.c, wide.c),
+                       _mm256_and_pd(d.d, wide.d)};
+    auto const squares = square(kept);
+    first = {_mm256_add_pd(first.a, kept.a), _mm256_add_pd(first.b, kept.b), _mm256_add_pd(first.c, kept.c),
+             _mm256_add_pd(first.d, kept.d)};
+    second = {_mm256_add_pd(second.a, squares.a), _mm256_add_pd(second.b, squares.b),
+              _mm256_add_pd(second.c, squares.c), _mm256_add_pd(second.d, squares.d)};
+}
 inline __m256i narrow(__m256d low, __m256d high) {
     __m256 const mixed = _mm256_shuffle_ps(_mm256_castpd_ps(low), _mm256_castpd_ps(high), 0x88);
     return _mm256_castpd_si256(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0xd8));
@@ -326,6 +337,16 @@ inline Eight square(Eight a) { return times(a, a); }
 inline void addWhere(Eight& sum, Eight a, EightMask where) {
     sum.low = _mm256_add_pd(sum.low, _mm256_and_pd(a.low, _mm256_castsi256_pd(where.low)));
     sum.high = _mm256_add_pd(sum.high, _mm256_and_pd(a.high, _mm256_castsi256_pd(where.high)));
+}
+// Return values where a mask is set, and 0 elsewhere.
+inline Eight keep(Eight a, EightMask where) {
+    return {_mm256_and_pd(a.low, _mm256_castsi256_pd(where.low)),
+            _mm256_and_pd(a.high, _mm256_castsi256_pd(where.high))};
+}
+inline void addDeviations(Eight& first, Eight& second, Eight d, EightMask where) {
+    auto const kept = keep(d, where);
+    first = add(first, kept);
+    second = add(second, times(kept, kept));
 }
 inline EightMask within(Eight a, double halfWidth, EightMask where) {
     return atMost(magnitudes(a), fillEight(halfWidth), where);

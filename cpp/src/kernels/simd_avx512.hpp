@@ -65,6 +65,10 @@ inline void addWhere(Doubles& sum, Doubles a, Mask where) {
     sum.low = _mm512_mask_add_pd(sum.low, static_cast<__mmask8>(where), sum.low, a.low);
     sum.high = _mm512_mask_add_pd(sum.high, static_cast<__mmask8>(where >> 8), sum.high, a.high);
 }
+inline void addDeviations(Doubles& first, Doubles& second, Doubles d, Mask where) {
+    addWhere(first, d, where);
+    addWhere(second, square(d), where);
+}
 inline Mask within(Doubles a, double halfWidth, Mask where) {
     __m512d const h = _mm512_set1_pd(halfWidth);
     auto const low = _mm512_mask_cmp_pd_mask(static_cast<__mmask8>(where), _mm512_abs_pd(a.low), h, _CMP_LE_OQ);
@@ -157,6 +161,11 @@ inline Eight largerWhere(Eight a, Eight b, EightMask where) { return _mm512_mask
 inline Eight deviations(Eight a, double centre) { return _mm512_sub_pd(a, _mm512_set1_pd(centre)); }
 inline Eight square(Eight a) { return _mm512_mul_pd(a, a); }
 inline void addWhere(Eight& sum, Eight a, EightMask where) { sum = _mm512_mask_add_pd(sum, where, sum, a); }
+inline Eight keep(Eight a, EightMask where) { return _mm512_maskz_mov_pd(where, a); }
+inline void addDeviations(Eight& first, Eight& second, Eight d, EightMask where) {
+    addWhere(first, d, where);
+    addWhere(second, square(d), where);
+}
 inline EightMask within(Eight a, double halfWidth, EightMask where) {
     return _mm512_mask_cmp_pd_mask(where, _mm512_abs_pd(a), _mm512_set1_pd(halfWidth), _CMP_LE_OQ);
 }

@@ -109,6 +109,11 @@ inline void addWhere(Doubles& sum, Doubles a, Mask where) {
     sum.low += __builtin_convertvector(low, HalfMask) != 0 ? a.low : HalfDoubles{};
     sum.high += __builtin_convertvector(high, HalfMask) != 0 ? a.high : HalfDoubles{};
 }
+// Add deviations to one sum, and their squares to another.
+inline void addDeviations(Doubles& first, Doubles& second, Doubles d, Mask where) {
+    addWhere(first, d, where);
+    addWhere(second, square(d), where);
+}
 // |a| <= halfWidth
 inline Mask within(Doubles a, double halfWidth, Mask where) {
     HalfMask const low = (a.low <= halfWidth) & (a.low >= -halfWidth);
@@ -239,6 +244,12 @@ inline Eight largerWhere(Eight a, Eight b, EightMask where) { return ((b > a) & 
 inline Eight deviations(Eight a, double centre) { return a - centre; }
 inline Eight square(Eight a) { return a * a; }
 inline void addWhere(Eight& sum, Eight a, EightMask where) { sum += where ? a : Eight{}; }
+// Return values where a mask is set, and 0 elsewhere.
+inline Eight keep(Eight a, EightMask where) { return where ? a : Eight{}; }
+inline void addDeviations(Eight& first, Eight& second, Eight d, EightMask where) {
+    addWhere(first, d, where);
+    addWhere(second, square(d), where);
+}
 inline EightMask within(Eight a, double halfWidth, EightMask where) {
     return (a <= halfWidth) & (a >= -halfWidth) & where;
 }
