@@ -123,7 +123,7 @@ def test_the_bicubic_spline_interpolates_the_bins() -> None:
         np.testing.assert_allclose(result.image, slow.spline(mesh, SKY.shape, width, height), rtol=1e-6)
         wanted = np.maximum(slow.spline(rms, SKY.shape, width, height), 0)
         np.testing.assert_allclose(result.rms_image, wanted, rtol=1e-6)
-        assert "model, bicubic_spline" in result._repr_html_()
+    assert "model, bicubic_spline" in result._repr_html_()
 
 
 def test_a_dask_array_has_no_bicubic_spline() -> None:
