@@ -34,8 +34,9 @@ from background_cases import CASES, Case, Field, real
 from background_peers import Background, Method
 
 import evensky
+from evensky.math.background_mesh import ESTIMATORS
 
-OURS, MASKED = "evensky", "evensky, masked"
+OURS, MASKED, MEAN = "evensky", "evensky, masked", "evensky, clipped mean"
 
 
 def _ours(**options: Any) -> Method:
@@ -51,24 +52,20 @@ def _ours(**options: Any) -> Method:
 
 
 _PHOTUTILS_CLIPPING = {"centre": "median", "rounds": 10}
+_MODE = {"estimator": "sextractor"}
 CANDIDATES: dict[str, dict[str, Any]] = {
-    "mean": {"estimator": "mean"},
-    "median": {"estimator": "median"},
-    "sextractor": {"estimator": "sextractor"},
-    "mmm": {"estimator": "mmm"},
-    "biweight": {"estimator": "biweight"},
-    "mean, filter": {"estimator": "mean", "filter_size": 3},
-    "median, filter": {"estimator": "median", "filter_size": 3},
-    "sextractor, filter": {"estimator": "sextractor", "filter_size": 3},
-    "sextractor, filter, 10 rounds": {"estimator": "sextractor", "filter_size": 3, **_PHOTUTILS_CLIPPING},
-    "the same, exclude 10 %": {
-        "estimator": "sextractor",
-        "filter_size": 3,
-        "exclude_percentile": 10,
-        **_PHOTUTILS_CLIPPING,
-    },
-    "the same, natural": {"estimator": "sextractor", "filter_size": 3, "style": "natural", **_PHOTUTILS_CLIPPING},
-    "mmm, filter, 10 rounds": {"estimator": "mmm", "filter_size": 3, **_PHOTUTILS_CLIPPING},
+    **{f"{name}, no filter": {"estimator": name, "filter_size": 1} for name in ESTIMATORS},
+    **{f"{name}, all bins filtered": {"estimator": name, "filter_size": 3} for name in ESTIMATORS},
+    **{f"{name}, outliers": {"estimator": name} for name in ESTIMATORS},
+    "3 sigma": {**_MODE, "filter_sigma": 3},
+    "4 sigma": {**_MODE, "filter_sigma": 4},
+    "7 sigma": {**_MODE, "filter_sigma": 7},
+    "5 x 5 bins": {**_MODE, "filter_size": 5, "filter_sigma": 5},
+    "clipping of photutils": {**_MODE, **_PHOTUTILS_CLIPPING},
+    "exclude 10 %": {**_MODE, "exclude_percentile": 10},
+    "natural spline": {**_MODE, "style": "natural"},
+    "rms by the MAD": {**_MODE, "rms_estimator": "mad"},
+    "series of order 6": {**_MODE, "order": 6},
 }
 """Options that are compared as candidates for the default."""
 
@@ -76,6 +73,8 @@ CANDIDATES: dict[str, dict[str, Any]] = {
 def methods(candidates: bool = False) -> dict[str, Method]:
     """Return the methods by their names: ours, then those of the peers that are installed."""
     found = {OURS: _ours(), MASKED: _ours(mask_sources=True)}
+    found["evensky, masked, mean"] = _ours(mask_sources=True, estimator="mean")
+    found |= {MEAN: _ours(statistic="meanclip")}
     if candidates:
         found |= {name: _ours(**options) for name, options in CANDIDATES.items()}
     return found | background_peers.available()
