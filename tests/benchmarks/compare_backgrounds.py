@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import io
 import logging
 import os
 import sys
@@ -72,10 +73,9 @@ CANDIDATES: dict[str, dict[str, Any]] = {
 
 def methods(candidates: bool = False) -> dict[str, Method]:
     """Return the methods by their names: ours, then those of the peers that are installed."""
-    found = {OURS: _ours(), MASKED: _ours(mask_sources=True)}
-    found["evensky, masked, mean"] = _ours(mask_sources=True, estimator="mean")
-    found |= {MEAN: _ours(statistic="meanclip")}
+    found = {OURS: _ours(), MASKED: _ours(mask_sources=True), MEAN: _ours(statistic="meanclip")}
     if candidates:
+        found["masked, mode"] = _ours(mask_sources=True, estimator="auto")
         found |= {name: _ours(**options) for name, options in CANDIDATES.items()}
     return found | background_peers.available()
 
@@ -180,6 +180,7 @@ def _thumbnail(image: np.ndarray, side: int = 256) -> np.ndarray:
 def draw(case: Case, truth: Field, left: dict[str, np.ndarray], path: Path) -> None:
     """Draw a field, its true background, and what is left by some methods on one stretch."""
     from matplotlib.figure import Figure
+    from PIL import Image
 
     names = [name for name in PICTURED if name in left]
     figure = Figure(figsize=(1.75 * (2 + len(names)) + 0.2, 2.35), layout="constrained")
@@ -201,7 +202,9 @@ def draw(case: Case, truth: Field, left: dict[str, np.ndarray], path: Path) -> N
         ax.set_yticks([])
         ax.set_facecolor("#C8C8C8")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=100)
+    Image.open(drawn).convert("RGB").quantize(96).save(path, optimize=True)
 
 
 def main() -> None:

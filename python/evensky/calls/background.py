@@ -473,9 +473,9 @@ def estimate_background(
         Estimator of the level of a bin, from the pixels that clipping leaves; with their mean, median and standard
         deviation (divisor n):
 
-        - "auto" (the default): "sextractor", or "mean" for an image of whole numbers with a scatter below 20 (median of
-          the bins), as a median that is a whole number may be half a count off;
-        - "mean": their mean;
+        - "auto" (the default without `mask_sources`): "sextractor", or "mean" for an image of whole numbers with a
+          scatter below 20 (median of the bins), as a median that is a whole number may be half a count off;
+        - "mean" (the default with `mask_sources`): their mean;
         - "median": their median;
         - "sextractor": 2.5 median - 1.5 mean, or the median if the two differ by more than 0.3 standard deviations
           (Bertin & Arnouts 1996, A&AS 117, 393);
@@ -596,6 +596,8 @@ def estimate_background(
         bits |= planes.reject
     sources = None
     if (wanted := source_options(mask_sources)) is not None:
+        if estimator is None and statistic is None:
+            mesh["estimator"] = "mean"  # with little light of sources left, the mode is noisier than the mean
 
         def measure(rejected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             again = estimate_background(

@@ -306,14 +306,21 @@ def _predicted(values: np.ndarray, down: int, across: int) -> np.ndarray:
             one_side = 2 * at(side * y, side * x) - at(2 * side * y, 2 * side * x)
             two_sides = np.where(np.isnan(two_sides), one_side, two_sides)
         predictions.append(np.where(np.isnan(two_sides), values, two_sides))
-    return _median(predictions, axis=0)
+    return _median(np.stack(predictions, axis=-1))
 
 
-def _median(values: Any, axis: int | tuple[int, ...]) -> np.ndarray:
-    """Return medians of the values that are numbers; NaN where there are none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(np.nanmedian(values, axis=axis))
+def _median(values: np.ndarray) -> np.ndarray:
+    """Return medians along the last axis of the values that are numbers; NaN where there are none."""
+    if np.isnan(values).any():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return np.asarray(np.nanmedian(values, axis=-1))
+    # np.median has checks that take most of its time for few values.
+    middle = values.shape[-1] // 2
+    if values.shape[-1] % 2:
+        return np.asarray(np.partition(values, middle, axis=-1)[..., middle])
+    parts = np.partition(values, (middle - 1, middle), axis=-1)
+    return np.asarray(0.5 * (parts[..., middle - 1] + parts[..., middle]))
 
 
 def _window_medians(values: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -327,8 +334,14 @@ def _window_medians(values: np.ndarray, height: int, width: int) -> np.ndarray:
     before = [(0, 0) if fits else (half, half) for fits, half in zip(inside, halves, strict=True)]
     after = [(half, half) if fits else (0, 0) for fits, half in zip(inside, halves, strict=True)]
     windows = np.lib.stride_tricks.sliding_window_view(_continued(values, before), (height, width))
-    # One row at a time, as windows are copied.
-    return _continued(np.array([_median(row, axis=(1, 2)) for row in windows]), after)
+    # Some rows at a time, as windows are copied.
+    bands = row_bands(windows.shape[0], windows[0].size, 2**18)
+    return _continued(np.concatenate([_median(_flat(windows[rows])) for rows in bands]), after)
+
+
+def _flat(windows: np.ndarray) -> np.ndarray:
+    """Return a copy of windows with one axis for the values of each."""
+    return windows.reshape(*windows.shape[:2], -1)
 
 
 def _continued(values: np.ndarray, pad: Sequence[tuple[int, int]]) -> np.ndarray:

@@ -87,6 +87,15 @@ def test_the_background_is_that_with_the_mask_given() -> None:
         np.testing.assert_array_equal(again.image, got.image)
 
 
+def test_the_background_beside_masked_sources_is_the_mean() -> None:
+    image, _ = make_field("sparse", 2, (256, 256))
+    got = evensky.estimate_background(image, bin_size=64, mask_sources=True)
+    same = evensky.estimate_background(image, bin_size=64, mask_sources=True, estimator="mean")
+    mode = evensky.estimate_background(image, bin_size=64, mask_sources=True, estimator="auto")
+    np.testing.assert_array_equal(got.image, same.image)
+    assert (got.image != mode.image).any()
+
+
 def test_data_keep_their_own_mask() -> None:
     image, _ = make_field("sparse", 3, SHAPE)
     mask = np.zeros(SHAPE, bool)
