@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import io
 import logging
 import os
 import sys
@@ -34,8 +35,9 @@ from background_cases import CASES, Case, Field, real
 from background_peers import Background, Method
 
 import evensky
+from evensky.math.background_mesh import ESTIMATORS
 
-OURS, MASKED = "evensky", "evensky, masked"
+OURS, MASKED, MEAN = "evensky", "evensky, masked", "evensky, clipped mean"
 
 
 def _ours(**options: Any) -> Method:
@@ -51,32 +53,29 @@ def _ours(**options: Any) -> Method:
 
 
 _PHOTUTILS_CLIPPING = {"centre": "median", "rounds": 10}
+_MODE = {"estimator": "sextractor"}
 CANDIDATES: dict[str, dict[str, Any]] = {
-    "mean": {"estimator": "mean"},
-    "median": {"estimator": "median"},
-    "sextractor": {"estimator": "sextractor"},
-    "mmm": {"estimator": "mmm"},
-    "biweight": {"estimator": "biweight"},
-    "mean, filter": {"estimator": "mean", "filter_size": 3},
-    "median, filter": {"estimator": "median", "filter_size": 3},
-    "sextractor, filter": {"estimator": "sextractor", "filter_size": 3},
-    "sextractor, filter, 10 rounds": {"estimator": "sextractor", "filter_size": 3, **_PHOTUTILS_CLIPPING},
-    "the same, exclude 10 %": {
-        "estimator": "sextractor",
-        "filter_size": 3,
-        "exclude_percentile": 10,
-        **_PHOTUTILS_CLIPPING,
-    },
-    "the same, natural": {"estimator": "sextractor", "filter_size": 3, "style": "natural", **_PHOTUTILS_CLIPPING},
-    "mmm, filter, 10 rounds": {"estimator": "mmm", "filter_size": 3, **_PHOTUTILS_CLIPPING},
+    **{f"{name}, no filter": {"estimator": name, "filter_size": 1} for name in ESTIMATORS},
+    **{f"{name}, all bins filtered": {"estimator": name, "filter_size": 3} for name in ESTIMATORS},
+    **{f"{name}, outliers": {"estimator": name} for name in ESTIMATORS},
+    "3 sigma": {**_MODE, "filter_sigma": 3},
+    "4 sigma": {**_MODE, "filter_sigma": 4},
+    "7 sigma": {**_MODE, "filter_sigma": 7},
+    "5 x 5 bins": {**_MODE, "filter_size": 5, "filter_sigma": 5},
+    "clipping of photutils": {**_MODE, **_PHOTUTILS_CLIPPING},
+    "exclude 10 %": {**_MODE, "exclude_percentile": 10},
+    "natural spline": {**_MODE, "style": "natural"},
+    "rms by the MAD": {**_MODE, "rms_estimator": "mad"},
+    "series of order 6": {**_MODE, "order": 6},
 }
 """Options that are compared as candidates for the default."""
 
 
 def methods(candidates: bool = False) -> dict[str, Method]:
     """Return the methods by their names: ours, then those of the peers that are installed."""
-    found = {OURS: _ours(), MASKED: _ours(mask_sources=True)}
+    found = {OURS: _ours(), MASKED: _ours(mask_sources=True), MEAN: _ours(statistic="meanclip")}
     if candidates:
+        found["masked, mode"] = _ours(mask_sources=True, estimator="auto")
         found |= {name: _ours(**options) for name, options in CANDIDATES.items()}
     return found | background_peers.available()
 
@@ -181,6 +180,7 @@ def _thumbnail(image: np.ndarray, side: int = 256) -> np.ndarray:
 def draw(case: Case, truth: Field, left: dict[str, np.ndarray], path: Path) -> None:
     """Draw a field, its true background, and what is left by some methods on one stretch."""
     from matplotlib.figure import Figure
+    from PIL import Image
 
     names = [name for name in PICTURED if name in left]
     figure = Figure(figsize=(1.75 * (2 + len(names)) + 0.2, 2.35), layout="constrained")
@@ -202,7 +202,9 @@ def draw(case: Case, truth: Field, left: dict[str, np.ndarray], path: Path) -> N
         ax.set_yticks([])
         ax.set_facecolor("#C8C8C8")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=100)
+    Image.open(drawn).convert("RGB").quantize(96).save(path, optimize=True)
 
 
 def main() -> None:
