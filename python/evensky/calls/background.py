@@ -31,7 +31,8 @@ from ..math import (
     stringToInterpStyle,
     stringToStatisticsProperty,
 )
-from ..math.background import background_html, plot_background
+from ..math.approximate import Approximate
+from ..math.background import background_html, fill_with_model, plot_background
 from ..math.background_mesh import AUTO, MeshOptions, measure_mesh, replace_outliers
 from ..math.interpolate import interp_style
 from .arguments import clipping_control, read_data, select_planes, with_unit
@@ -122,6 +123,55 @@ class BackgroundEstimate:
         double = floating_like(self._planes.image.dtype) == np.float64
         make = background.getImageD if double else background.getImageF
         return make(num_threads=self._num_threads).array
+
+    def write_rows(self, out: np.ndarray, first_row: int = 0, *, rms: bool = False) -> None:
+        """Evaluate some rows of the model, or of the rms image, into an existing array.
+
+        Parameters
+        ----------
+        out : ndarray of float32 or float64, shape (rows, width)
+            Array to write to. Pixels outside the coverage are written, too.
+        first_row : int, optional
+            First row of the image to evaluate, counted from 0.
+        rms : bool, optional
+            Evaluate the rms image.
+        """
+        if self._order is None:
+            self._write(out, first_row, rms)
+        else:
+            series = self._rms_series if rms else self._level_series
+            fill_with_model(out, series, first_row=first_row, num_threads=self._num_threads)
+        if rms:
+            np.maximum(out, 0, out=out)
+
+    def _write(self, out: np.ndarray, first_row: int, rms: bool) -> None:
+        """Interpolate some rows."""
+        background = self._scatter if rms else self._background
+        fill_with_model(out, background, first_row=first_row, num_threads=self._num_threads)
+
+    @cached_property
+    def _level_series(self) -> Approximate:
+        return self._background.getApproximate(self._series_control())
+
+    @cached_property
+    def _rms_series(self) -> Approximate:
+        return self._scatter.getApproximate(self._series_control())
+
+    def _series_control(self) -> ApproximateControl:
+        assert self._order is not None
+        return ApproximateControl(ApproximateControl.CHEBYSHEV, self._order)
+
+    @property
+    def kind(self) -> str:
+        """Kind of the model: its series, or the interpolation that was used the last time it was evaluated."""
+        if self._order is not None:
+            return f"Chebyshev order {self._order}"
+        return self._background.getAsUsedInterpStyle().name
+
+    @property
+    def replaced(self) -> np.ndarray:
+        """Bins whose values come from their neighbours, shape ``(ny, nx)``: True for these."""
+        return np.zeros(self._background.getStatsImage().image.array.shape, dtype=bool)
 
     def _series(self, background: BackgroundMI, order: int) -> np.ndarray:
         model = background.getApproximate(ApproximateControl(ApproximateControl.CHEBYSHEV, order))
@@ -322,15 +372,28 @@ class _MeshEstimate(BackgroundEstimate):
             return self._series(background, self._order)
         box = self._mesh.get_image_bbox()
         out = pixels_of(box[2], box[3], floating_like(self._planes.image.dtype), "A model")
-        if self._bicubic_spline:
-            spline = self._mesh.get_spline_image if background is self._background else self._mesh.get_spline_rms_image
-            spline(out, box, self._num_threads)
-            return out
-        own = background.getBackgroundControl()
-        write = self._mesh.get_image if background is self._background else self._mesh.get_rms_image
-        used = write(out, box, own.getInterpStyle(), own.getUndersampleStyle(), self._num_threads)
-        background.set_as_used(used)
+        self._write(out, 0, background is not self._background)
         return out
+
+    def _write(self, out: np.ndarray, first_row: int, rms: bool) -> None:
+        x0, y0, width, _ = self._mesh.get_image_bbox()
+        box = (x0, y0 + first_row, width, len(out))
+        if self._bicubic_spline:
+            spline = self._mesh.get_spline_rms_image if rms else self._mesh.get_spline_image
+            spline(out, box, self._num_threads)
+            return
+        background = self._scatter if rms else self._background
+        own = background.getBackgroundControl()
+        write = self._mesh.get_rms_image if rms else self._mesh.get_image
+        background.set_as_used(write(out, box, own.getInterpStyle(), own.getUndersampleStyle(), self._num_threads))
+
+    @property
+    def kind(self) -> str:
+        return _SPLINE if self._bicubic_spline else super().kind
+
+    @property
+    def replaced(self) -> np.ndarray:
+        return np.isfinite(self._mesh.level()) & np.isnan(self._mesh.error())
 
     def _rms_values(self) -> np.ndarray:
         return self._mesh.rms()

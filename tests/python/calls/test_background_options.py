@@ -53,6 +53,23 @@ def test_results_are_shown_and_have_the_type_of_the_data(edge_method: str) -> No
     result.plot()
 
 
+def test_a_series_is_fitted_to_the_scatter_of_a_mesh() -> None:
+    noise = np.linspace(2, 4, 200)
+    image = np.random.default_rng(4).normal(50, 1, (150, 200)) * noise + 50 * (1 - noise)
+    usual = evensky.estimate_background(image, bin_size=25, order=1)
+    image[:25, :25] = np.nan
+    mesh = evensky.estimate_background(image, bin_size=25, order=1, estimator="median")
+    np.testing.assert_allclose(mesh.rms_image[75], noise, rtol=0.03)
+    np.testing.assert_allclose(mesh.rms_image, usual.rms_image, rtol=0.03)
+    assert np.argwhere(mesh.replaced).tolist() == [[0, 0]]
+    assert not usual.replaced.any()
+    rows = np.empty((20, 200))
+    mesh.write_rows(rows, 60, rms=True)
+    np.testing.assert_array_equal(rows, mesh.rms_image[60:80])
+    usual.write_rows(rows, 60)
+    np.testing.assert_array_equal(rows, usual.image[60:80])
+
+
 def test_a_source_that_fills_a_bin_is_filtered() -> None:
     rng = np.random.default_rng(3)
     image = rng.normal(50, 2, (320, 320)).astype(np.float32)
