@@ -376,6 +376,31 @@ BackgroundMesh::BackgroundMesh(StoredImage const& image, std::int64_t x0, std::i
     if (needsDouble || rounded.load()) work(double{}, nullptr);
 }
 
+BackgroundMesh::BackgroundMesh(Box const& bbox, MeshOptions const& options, ImageView<double const> const& level,
+                               ImageView<double const> const& error, ImageView<double const> const& rms,
+                               ImageView<std::int64_t const> const& number)
+        : _bbox(bbox), _options(options) {
+    if (bbox.isEmpty()) throw InvalidParameterError("Image contains no pixels: its box is " + bbox.toString());
+    detail::checkRepresentable(bbox);
+    checkOptions(options);
+    _x = makeBins(bbox.width, options.width, options.edge);
+    _y = makeBins(bbox.height, options.height, options.edge);
+    auto const take = [this]<typename T>(ImageView<T const> const& from, std::vector<T>& to, char const* name) {
+        if (from.width() != nx() || from.height() != ny() || !from.exists()) {
+            throw LengthError(std::string("The plane of ") + name + " is " + sizeToString(from) + ", but the mesh is " +
+                              std::to_string(nx()) + " x " + std::to_string(ny()) + "; they must be equal");
+        }
+        to.resize(static_cast<std::size_t>(nx() * ny()));
+        for (std::ptrdiff_t j = 0; j < ny(); ++j) {
+            for (std::ptrdiff_t i = 0; i < nx(); ++i) to[static_cast<std::size_t>(j * nx() + i)] = from(i, j);
+        }
+    };
+    take(level, _level, "levels");
+    take(error, _error, "errors");
+    take(rms, _rms, "scatters");
+    take(number, _number, "numbers of pixels");
+}
+
 double BackgroundMesh::pixelsOf(std::ptrdiff_t i, std::ptrdiff_t j) const noexcept {
     auto const side = [this](BinGrid const& grid, std::ptrdiff_t k, std::int64_t box) {
         auto const at = static_cast<std::size_t>(k);

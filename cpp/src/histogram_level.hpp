@@ -168,7 +168,9 @@ BoxLevel histogramLevel(std::span<T const> pixels, HistogramMemory<T>& memory, A
     double const wanted = 1.25 * std::sqrt(2.0 / std::numbers::pi) * n + 1.0;
     auto const bins = wanted < static_cast<double>(Histogram::mostBins) ? static_cast<std::ptrdiff_t>(wanted)
                                                                         : Histogram::mostBins;
-    double const step = scatter > 0.0 ? 10.0 * scatter / static_cast<double>(bins) : 1.0;
+    // The reciprocal of a step must be finite.
+    constexpr double leastCoreScatter = 1e-300;
+    double const step = scatter > leastCoreScatter ? 10.0 * scatter / static_cast<double>(bins) : 1.0;
     double const zero = core.mean - 5.0 * scatter;
     histogram.fill(pixels, zero, step, bins);
     constexpr int mostRounds = 100;

@@ -149,17 +149,9 @@ void BackgroundMesh::evaluateSpline(std::vector<double> const& values, bool posi
     if (_options.edge == EdgeMethod::SPREAD) {
         throw InvalidParameterError(
                 "The edge method is SPREAD, whose boxes may have different sizes, but the bicubic spline needs boxes "
-                "of "
-                "one size; use PAD or CROP");
+                "of one size; use PAD or CROP");
     }
-    if (!_bbox.contains(bbox)) {
-        throw LengthError("BBox " + bbox.toString() + " out of range " + _bbox.toString());
-    }
-    if (out.width() != bbox.width || out.height() != bbox.height) {
-        throw LengthError("The output is " + sizeToString(out) + " but the box is " + std::to_string(bbox.width) +
-                          " x " + std::to_string(bbox.height) + "; they must be equal");
-    }
-    detail::checkOutput(out);
+    detail::checkPart(bbox, _bbox, out);
     detail::BicubicSpline const spline(values, nx(), _options.width, _options.height);
     if (bbox.isEmpty()) return;
     constexpr std::ptrdiff_t rowsPerPiece = 32;

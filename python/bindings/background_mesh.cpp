@@ -63,6 +63,21 @@ void declareBackgroundMesh(py::module_& module) {
                  py::arg("edge"), py::arg("estimator"), py::arg("rms_estimator"), py::arg("sigma_low"),
                  py::arg("sigma_high"), py::arg("rounds"), py::arg("centre"), py::arg("scatter"), py::arg("bad") = 0,
                  py::arg("num_threads") = 0)
+            .def(py::init([](std::array<std::int64_t, 4> const& bbox, std::int64_t width, std::int64_t height,
+                             std::string const& edge, py::array const& level, py::array const& error,
+                             py::array const& rms, py::array const& number) {
+                     MeshOptions options;
+                     options.width = width;
+                     options.height = height;
+                     options.edge = stringToEdgeMethod(edge);
+                     InputPlane<double> const levels(level, "The level"), errors(error, "The error"),
+                             scatters(rms, "The rms");
+                     InputPlane<std::int64_t> const numbers(number, "The number");
+                     return std::make_shared<BackgroundMesh>(toBox(bbox), options, levels.view(), errors.view(),
+                                                             scatters.view(), numbers.view());
+                 }),
+                 py::arg("bbox"), py::arg("width"), py::arg("height"), py::arg("edge"), py::arg("level"),
+                 py::arg("error"), py::arg("rms"), py::arg("number"))
             .def("fill", &BackgroundMesh::fill, py::arg("exclude_percentile"), py::arg("num_threads") = 0,
                  py::call_guard<py::gil_scoped_release>())
             .def("filter", &BackgroundMesh::filter, py::arg("height"), py::arg("width"),

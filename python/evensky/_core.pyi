@@ -245,6 +245,7 @@ class AsUsed:
     def undersampleStyle(self) -> UndersampleStyle: ...
 
 class BackgroundMesh:
+    @overload
     def __init__(
         self,
         image: _Plane,
@@ -263,6 +264,18 @@ class BackgroundMesh:
         scatter: str | None,
         bad: _Int = 0,
         num_threads: _Int = 0,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        bbox: _Box,
+        width: _Int,
+        height: _Int,
+        edge: str,
+        level: npt.NDArray[np.float64],
+        error: npt.NDArray[np.float64],
+        rms: npt.NDArray[np.float64],
+        number: npt.NDArray[np.int64],
     ) -> None: ...
     def error(self) -> npt.NDArray[np.float64]: ...
     def fill(self, exclude_percentile: _Float, num_threads: _Int = 0) -> int: ...

@@ -322,7 +322,7 @@ UNMATCHED = "unmatched"
 def bins_of(difference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return clipped means of whole bins, and their errors."""
     height, width = (size - size % _BIN for size in difference.shape)
-    stats = evensky.estimate_background(difference[:height, :width], bin_size=_BIN).stats
+    stats = evensky.estimate_background(difference[:height, :width], bin_size=_BIN, statistic="meanclip").stats
     return np.asarray(stats.value), np.asarray(stats.error)
 
 
@@ -372,7 +372,7 @@ def plot_real(corrected: dict[str, list[np.ndarray]], path: Path) -> None:
         ax.set_axis_off()
     for ax, (name, some) in zip(axes.ravel(), corrected.items(), strict=False):
         difference = np.asarray(some[-1], np.float32) - np.asarray(some[0], np.float32)
-        bins = evensky.estimate_background(difference, bin_size=40).stats.value
+        bins = evensky.estimate_background(difference, bin_size=40, statistic="meanclip").stats.value
         shown = ax.imshow(bins, origin="lower", cmap="RdBu_r", vmin=-4, vmax=4, interpolation="nearest")
         ax.set_title(_broken(name), fontsize=9)
         ax.set_xticks([])

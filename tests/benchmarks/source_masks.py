@@ -31,8 +31,8 @@ def main() -> None:
             rows = []
             for seed in range(number):
                 image, sky = make_field(name, seed)
-                plain = evensky.estimate_background(image, bin_size=bin_size)
-                masked = evensky.estimate_background(image, bin_size=bin_size, mask_sources=True)
+                plain = evensky.estimate_background(image, bin_size=bin_size, statistic="meanclip")
+                masked = evensky.estimate_background(image, bin_size=bin_size, statistic="meanclip", mask_sources=True)
                 assert masked.sources is not None
                 off, less = plain.image - sky, masked.image - sky
                 rows.append(

@@ -342,6 +342,25 @@ TEST_CASE("background_mesh: boxes without good pixels are filled, and the origin
     CHECK(mesh.level()(2, 0) == doctest::Approx(154.5));
 }
 
+TEST_CASE("background_mesh: values of boxes") {
+    Image const image(3);
+    auto const options = smallBoxes(LevelEstimator::MEDIAN);
+    BackgroundMesh const mesh(image.view(), 10, 20, options);
+    BackgroundMesh const again(mesh.getImageBBox(), options, mesh.level(), mesh.error(), mesh.rms(), mesh.number());
+    CHECK(again.getBinCentersX() == mesh.getBinCentersX());
+    for (std::ptrdiff_t i = 0; i < 3; ++i) {
+        CHECK(again.level()(i, 0) == mesh.level()(i, 0));
+        CHECK(again.error()(i, 0) == mesh.error()(i, 0));
+        CHECK(again.rms()(i, 0) == mesh.rms()(i, 0));
+        CHECK(again.number()(i, 0) == mesh.number()(i, 0));
+    }
+    auto const make = [&](Box const& bbox) {
+        return BackgroundMesh(bbox, options, mesh.level(), mesh.error(), mesh.rms(), mesh.number());
+    };
+    CHECK_THROWS_AS(make({10, 20, 16, 2}), LengthError);
+    CHECK_THROWS_AS(make({10, 20, 0, 2}), InvalidParameterError);
+}
+
 TEST_CASE("background_mesh: errors") {
     Image const image(1);
     auto options = smallBoxes(LevelEstimator::MEAN);

@@ -13,8 +13,8 @@ MeshOptions makeOptions(fuzz::Input& input) {
     MeshOptions options;
     options.width = input.within(0, 100);
     options.height = input.within(0, 100);
-    options.edge = static_cast<EdgeMethod>(input.within(0, 2));
-    options.estimator = static_cast<LevelEstimator>(input.within(0, 5));
+    options.edge = static_cast<EdgeMethod>(input.within(0, 3));
+    options.estimator = static_cast<LevelEstimator>(input.within(0, 6));
     options.rmsEstimator = static_cast<ScatterEstimator>(input.within(0, 3));
     if (input.flag()) {
         options.sigmaLow = input.number();
@@ -71,6 +71,28 @@ void evaluate(fuzz::Input& input, BackgroundMesh const& mesh, int threads) {
     });
 }
 
+// Evaluate the bicubic spline, as a whole and in part.
+void evaluateSpline(fuzz::Input& input, BackgroundMesh const& mesh, int threads) {
+    auto const& box = mesh.getImageBBox();
+    std::vector<float> whole(static_cast<std::size_t>(box.width * box.height)), scatter(whole);
+    ImageView<float> const image(whole.data(), box.width, box.height);
+    mesh.getSplineImage(image, box, 1);
+    mesh.getSplineRmsImage(ImageView<float>(scatter.data(), box.width, box.height), box, threads);
+    for (float const value : scatter) fuzz::require(!(value < 0.0F), "a scatter is not negative");
+    auto const x = input.within(0, box.width - 1), y = input.within(0, box.height - 1);
+    auto const width = input.within(1, box.width - x), height = input.within(1, box.height - y);
+    std::vector<double> part(static_cast<std::size_t>(width * height));
+    mesh.getSplineImage(ImageView<double>(part.data(), width, height), Box{box.x0 + x, box.y0 + y, width, height},
+                        threads);
+    for (std::int64_t j = 0; j < height; ++j) {
+        for (std::int64_t i = 0; i < width; ++i) {
+            auto const a = static_cast<float>(part[static_cast<std::size_t>(j * width + i)]);
+            fuzz::require(fuzz::same(static_cast<double>(a), static_cast<double>(image(x + i, y + j))),
+                          "a part equals the whole");
+        }
+    }
+}
+
 template <typename T>
 void run(fuzz::Input& input) {
     fuzz::answered([&] {
@@ -98,6 +120,14 @@ void run(fuzz::Input& input) {
         fuzz::answered([&] { again.filter(height, width, threshold, threads); });
         compare(mesh, again);
         evaluate(input, mesh, threads);
+        auto const least = input.number(), change = input.number();
+        fuzz::answered([&] { mesh.fillFromNearest(least, 1); });
+        fuzz::answered([&] { again.fillFromNearest(least, threads); });
+        compare(mesh, again);
+        fuzz::answered([&] { mesh.filterCentred(height, width, change, 1); });
+        fuzz::answered([&] { again.filterCentred(height, width, change, threads); });
+        compare(mesh, again);
+        evaluateSpline(input, mesh, threads);
     });
 }
 

@@ -19,7 +19,7 @@ def test_tables_pictures_and_failures_are_written(tmp_path: Path, monkeypatch: p
     programs.mkdir()
     table = "| a | b |\n| --- | --- |\n| 1 | 2 |\n"
     printed = f"vector level\n\n{table}end"
-    (programs / "good.py").write_text(f"import sys\nprint({printed!r})\nopen(sys.argv[2], 'w').close()\n")
+    (programs / "good.py").write_text(f"import sys\nprint({printed!r}, sys.argv[2])\nopen(sys.argv[2], 'w').close()\n")
     (programs / "bad.py").write_text("raise SystemExit('no peer')\n")
     monkeypatch.setattr(all_benchmarks, "HERE", programs)
     comparisons = (
@@ -32,7 +32,7 @@ def test_tables_pictures_and_failures_are_written(tmp_path: Path, monkeypatch: p
         all_benchmarks.main()
     assert ended.value.code == 1
     page = (folder / "good.md").read_text()
-    assert f"```text\nvector level\n```\n\n{table}\n```text\nend\n```" in page
+    assert f"```text\nvector level\n```\n\n{table}\n```text\nend FOLDER/good.png\n```" in page
     assert "![good](good.png)" in page
     assert str(tmp_path) not in page  # tables are for others, too
     index = (folder / "index.md").read_text()

@@ -60,8 +60,10 @@ def test_backgrounds() -> None:
         assert abs(np.median(one["subtracted"][~MASK])) < 0.2, name
 
 
-def test_sep_by_changing_an_import() -> None:
-    found = re.search(r"```python\n(from evensky.compat import sep.*?)```", (DOCS / "coming_from.md").read_text(), re.S)
+@pytest.mark.parametrize("package", [" import sep", r"\.photutils import"])
+def test_backgrounds_by_changing_an_import(package: str) -> None:
+    page = (DOCS / "coming_from.md").read_text()
+    found = re.search(rf"```python\n(from evensky.compat{package}.*?)```", page, re.S)
     assert found is not None
     got = execute(found[1], data=DATA, mask=MASK)
     assert np.abs(got["image"] - TRUTH).max() < 4

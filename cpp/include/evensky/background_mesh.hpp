@@ -107,6 +107,18 @@ public:
                    int num_threads = 0)
             : BackgroundMesh(StoredImage(image), x0, y0, options, num_threads) {}
 
+    /// Make a mesh of the values of its boxes, such as those of another mesh that were changed, or that were measured
+    /// in parts of the image.
+    /// @param bbox     box of the image
+    /// @param options  the size of a box and `edge` tell which pixels belong to which box; the rest has no effect
+    /// @param level, error, rms  values of the boxes
+    /// @param number   number of pixels that clipping has left in each box
+    /// @throws InvalidParameterError if the box is empty, or an option is not allowed
+    /// @throws LengthError if the planes do not have a value for each box
+    BackgroundMesh(Box const& bbox, MeshOptions const& options, ImageView<double const> const& level,
+                   ImageView<double const> const& error, ImageView<double const> const& rms,
+                   ImageView<std::int64_t const> const& number);
+
     /// Replace the boxes in which more than a percentage of the pixels is masked, not finite or clipped, and those
     /// without a good pixel, by the mean of the ten nearest other boxes, weighted by the inverse of their distance in
     /// boxes; further boxes at the distance of the tenth count, too. The error of a replaced box is NaN.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["as_real", "clipping_control", "read_data", "rows_of", "select_planes", "with_unit"]
+__all__ = ["as_real", "clipping_control", "read_data", "reduced_axes", "rows_of", "select_planes", "with_unit"]
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import real_number
+from .._checks import real_number, shown, whole_number
+from ..errors import InvalidParameterError
 from ..image import Exposure, Mask, MaskedImage, MaskedVector
 from ..image.bad_bits import bad_bits
 from ..image.foreign import Planes, add_planes, as_planes, planes_of_any_shape
@@ -91,6 +92,29 @@ def as_real(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind == "f":
         return array
     return array.astype(np.float32 if array.dtype.itemsize <= 2 else np.float64)
+
+
+def reduced_axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    """Return the axes that a statistic along an axis does not have, counted from 0; all axes for None.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        For an axis that does not exist or is named twice.
+    evensky.errors.TypeError
+        For an axis that is not a whole number.
+    """
+    if axis is None:
+        return tuple(range(ndim))
+    several = isinstance(axis, Iterable) and not (isinstance(axis, np.ndarray) and axis.ndim == 0)
+    numbers = [whole_number(one, "axis") for one in (axis if several else [axis])]
+    for one in numbers:
+        if not -ndim <= one < ndim:
+            raise InvalidParameterError(f"axis is {shown(axis)} but the data have {ndim} axes; it must be below that")
+    axes = [one % ndim for one in numbers]
+    if len(set(axes)) < len(axes):
+        raise InvalidParameterError(f"axis is {shown(axis)}; it must name each axis once")
+    return tuple(axes)
 
 
 def rows_of(array: np.ndarray) -> np.ndarray:

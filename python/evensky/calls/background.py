@@ -31,8 +31,9 @@ from ..math import (
     stringToInterpStyle,
     stringToStatisticsProperty,
 )
-from ..math.background import background_html, plot_background
-from ..math.background_mesh import MeshOptions, measure_mesh
+from ..math.approximate import Approximate
+from ..math.background import background_html, fill_with_model, plot_background
+from ..math.background_mesh import AUTO, MeshOptions, measure_mesh, replace_outliers
 from ..math.interpolate import interp_style
 from .arguments import clipping_control, read_data, select_planes, with_unit
 from .lazy_image import LazyImage, lazy_array
@@ -122,6 +123,55 @@ class BackgroundEstimate:
         double = floating_like(self._planes.image.dtype) == np.float64
         make = background.getImageD if double else background.getImageF
         return make(num_threads=self._num_threads).array
+
+    def write_rows(self, out: np.ndarray, first_row: int = 0, *, rms: bool = False) -> None:
+        """Evaluate some rows of the model, or of the rms image, into an existing array.
+
+        Parameters
+        ----------
+        out : ndarray of float32 or float64, shape (rows, width)
+            Array to write to. Pixels outside the coverage are written, too.
+        first_row : int, optional
+            First row of the image to evaluate, counted from 0.
+        rms : bool, optional
+            Evaluate the rms image.
+        """
+        if self._order is None:
+            self._write(out, first_row, rms)
+        else:
+            series = self._rms_series if rms else self._level_series
+            fill_with_model(out, series, first_row=first_row, num_threads=self._num_threads)
+        if rms:
+            np.maximum(out, 0, out=out)
+
+    def _write(self, out: np.ndarray, first_row: int, rms: bool) -> None:
+        """Interpolate some rows."""
+        background = self._scatter if rms else self._background
+        fill_with_model(out, background, first_row=first_row, num_threads=self._num_threads)
+
+    @cached_property
+    def _level_series(self) -> Approximate:
+        return self._background.getApproximate(self._series_control())
+
+    @cached_property
+    def _rms_series(self) -> Approximate:
+        return self._scatter.getApproximate(self._series_control())
+
+    def _series_control(self) -> ApproximateControl:
+        assert self._order is not None
+        return ApproximateControl(ApproximateControl.CHEBYSHEV, self._order)
+
+    @property
+    def kind(self) -> str:
+        """Kind of the model: its series, or the interpolation that was used the last time it was evaluated."""
+        if self._order is not None:
+            return f"Chebyshev order {self._order}"
+        return self._background.getAsUsedInterpStyle().name
+
+    @property
+    def replaced(self) -> np.ndarray:
+        """Bins whose values come from their neighbours, shape ``(ny, nx)``: True for these."""
+        return np.zeros(self._background.getStatsImage().image.array.shape, dtype=bool)
 
     def _series(self, background: BackgroundMI, order: int) -> np.ndarray:
         model = background.getApproximate(ApproximateControl(ApproximateControl.CHEBYSHEV, order))
@@ -242,8 +292,18 @@ class _MeshSteps:
 
     filter_size: tuple[int, int]
     filter_threshold: float | None
+    filter_sigma: float | None
     exclude_percentile: float
-    bicubic_spline: bool
+
+    def apply(self, mesh: _core.BackgroundMesh, options: MeshOptions, num_threads: int) -> _core.BackgroundMesh:
+        """Return the mesh without gaps and filtered; the given one may change."""
+        mesh.fill(self.exclude_percentile, num_threads)
+        if self.filter_size == (1, 1):
+            return mesh
+        if self.filter_sigma is not None:
+            return replace_outliers(mesh, options, *self.filter_size, self.filter_sigma)
+        mesh.filter(*self.filter_size, self.filter_threshold, num_threads)
+        return mesh
 
 
 class _PaddedBackground(BackgroundMI):
@@ -265,20 +325,18 @@ class _MeshEstimate(BackgroundEstimate):
         self,
         data: Any,
         planes: Planes,
-        bits: int,
-        control: BackgroundControl,
+        mesh: _core.BackgroundMesh,
         options: MeshOptions,
-        steps: _MeshSteps,
+        control: BackgroundControl,
         order: int | None,
         num_threads: int,
-        coverage: _Coverage | None,
+        coverage: _Coverage | None = None,
+        bicubic_spline: bool = False,
     ) -> None:
-        self._mesh = measure_mesh(planes, bits, options, num_threads)
-        self._mesh.fill(steps.exclude_percentile, num_threads)
-        if steps.filter_size != (1, 1):
-            self._mesh.filter(*steps.filter_size, steps.filter_threshold, num_threads)
+        self._mesh = mesh
+        self._options = options
         self._edge_method = options.edge_method
-        self._bicubic_spline = steps.bicubic_spline
+        self._bicubic_spline = bicubic_spline
         super().__init__(data, planes, control, order, num_threads, coverage)
 
     @property
@@ -295,7 +353,10 @@ class _MeshEstimate(BackgroundEstimate):
     @cached_property
     def _scatter(self) -> BackgroundMI:
         values = self._mesh.rms()
-        return self._as_background(self._background.getBackgroundControl(), values, np.full_like(values, np.nan))
+        with np.errstate(divide="ignore", invalid="ignore"):  # boxes without pixels
+            errors = values / np.sqrt(2.0 * self._mesh.number())
+        errors[np.isnan(self._mesh.error())] = np.nan
+        return self._as_background(self._background.getBackgroundControl(), values, errors)
 
     def _as_background(self, control: BackgroundControl, values: np.ndarray, errors: np.ndarray) -> BackgroundMI:
         planes = values.astype(np.float32), None, errors.astype(np.float32)
@@ -311,15 +372,28 @@ class _MeshEstimate(BackgroundEstimate):
             return self._series(background, self._order)
         box = self._mesh.get_image_bbox()
         out = pixels_of(box[2], box[3], floating_like(self._planes.image.dtype), "A model")
-        if self._bicubic_spline:
-            spline = self._mesh.get_spline_image if background is self._background else self._mesh.get_spline_rms_image
-            spline(out, box, self._num_threads)
-            return out
-        own = background.getBackgroundControl()
-        write = self._mesh.get_image if background is self._background else self._mesh.get_rms_image
-        used = write(out, box, own.getInterpStyle(), own.getUndersampleStyle(), self._num_threads)
-        background.set_as_used(used)
+        self._write(out, 0, background is not self._background)
         return out
+
+    def _write(self, out: np.ndarray, first_row: int, rms: bool) -> None:
+        x0, y0, width, _ = self._mesh.get_image_bbox()
+        box = (x0, y0 + first_row, width, len(out))
+        if self._bicubic_spline:
+            spline = self._mesh.get_spline_rms_image if rms else self._mesh.get_spline_image
+            spline(out, box, self._num_threads)
+            return
+        background = self._scatter if rms else self._background
+        own = background.getBackgroundControl()
+        write = self._mesh.get_rms_image if rms else self._mesh.get_image
+        background.set_as_used(write(out, box, own.getInterpStyle(), own.getUndersampleStyle(), self._num_threads))
+
+    @property
+    def kind(self) -> str:
+        return _SPLINE if self._bicubic_spline else super().kind
+
+    @property
+    def replaced(self) -> np.ndarray:
+        return np.isfinite(self._mesh.level()) & np.isnan(self._mesh.error())
 
     def _rms_values(self) -> np.ndarray:
         return self._mesh.rms()
@@ -345,6 +419,19 @@ class LazyBackgroundEstimate(BackgroundEstimate):
     Blocks of the images are computed from the bins when they are needed, so that no whole image is ever in memory.
     """
 
+    _lazy: LazyImage
+
+    def plot(self) -> Figure:
+        """Draw the model with the bins on it, and the residuals of the bins; the whole model is computed."""
+        return plot_background(self.background, np.asarray(self._model), self._planes.unit)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"  # pictures would need the whole model
+
+
+class _LazyStatisticEstimate(LazyBackgroundEstimate):
+    """Background of an array of dask whose bins have a statistic."""
+
     def __init__(self, data: Any, lazy: LazyImage, control: BackgroundControl, order: int | None, threads: int) -> None:
         self._lazy = lazy
         super().__init__(data, Planes(lazy.image), control, order, threads)
@@ -356,12 +443,34 @@ class LazyBackgroundEstimate(BackgroundEstimate):
         dtype = floating_like(self._lazy.image.dtype)
         return self._lazy.evaluate(background, self._order, dtype, self._num_threads)
 
-    def plot(self) -> Figure:
-        """Draw the model with the bins on it, and the residuals of the bins; the whole model is computed."""
-        return plot_background(self.background, np.asarray(self._model), self._planes.unit)
 
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(repr(self))}</pre>"  # pictures would need the whole model
+class _LazyMeshEstimate(_MeshEstimate, LazyBackgroundEstimate):
+    """Background of an array of dask that is measured in a mesh of boxes."""
+
+    def __init__(
+        self,
+        data: Any,
+        lazy: LazyImage,
+        mesh: _core.BackgroundMesh,
+        options: MeshOptions,
+        control: BackgroundControl,
+        order: int | None,
+        threads: int,
+    ) -> None:
+        self._lazy = lazy
+        super().__init__(data, Planes(lazy.image), mesh, options, control, order, threads)
+
+    def _evaluate(self, background: BackgroundMI) -> Any:
+        dtype = floating_like(self._lazy.image.dtype)
+        if self._order is not None:
+            return self._lazy.evaluate(background, self._order, dtype, self._num_threads)
+        own = background.getBackgroundControl()
+        values = self._mesh.level() if background is self._background else self._mesh.rms()
+        image, used = self._lazy.evaluate_mesh(
+            values, self._options, own.getInterpStyle(), own.getUndersampleStyle(), dtype, self._num_threads
+        )
+        background.set_as_used(used)
+        return image
 
 
 def estimate_background(
@@ -372,7 +481,7 @@ def estimate_background(
     variance: Any = None,
     weights: Any = None,
     bin_size: int | tuple[int, int] = 128,
-    statistic: str = "meanclip",
+    statistic: str | None = None,
     style: str = "akima",
     order: int | None = None,
     sigma: float | tuple[float, float] = 3.0,
@@ -385,6 +494,7 @@ def estimate_background(
     exclude_percentile: float | None = None,
     filter_size: int | tuple[int, int] | None = None,
     filter_threshold: float | None = None,
+    filter_sigma: float | None = None,
     coverage_mask: Any = None,
     fill_value: float = 0.0,
     mask_sources: bool | Mapping[str, Any] | SourceOptions = False,
@@ -406,7 +516,9 @@ def estimate_background(
     bin_size : int or (int, int), optional
         Largest size of the bins in pixels, or their height and width. Bins are spread evenly.
     statistic : str, optional
-        Statistic of a bin: "mean", "median" or "meanclip"; the first two are not clipped. `estimator` takes its place.
+        Statistic of a bin, instead of an `estimator`: "mean", "median" or "meanclip"; the first two are not clipped.
+        Bins are those of ``lsst.afw.math``, and none is filtered; the options from `centre` to `filter_sigma` cannot
+        be given with it.
     style : str, optional
         Interpolation between bins: "akima", "natural", "cubic", "linear", "constant", or a name of `Interpolate.Style`.
         A simpler style is used if there are too few bins. "bicubic_spline" is the spline of sep, which needs the
@@ -414,7 +526,7 @@ def estimate_background(
     order : int, optional
         Fit a Chebyshev series of this order to the bins, weighted by their errors, instead of interpolating.
     sigma, rounds : optional
-        Half-width of the clipping window, and number of clipping rounds; see `image_statistics`. With an `estimator`,
+        Half-width of the clipping window, and number of clipping rounds; see `image_statistics`. Without a `statistic`,
         `sigma` can be two widths, below and above the centre, and 0 rounds mean no clipping.
     centre, scatter : str, optional
         Centre ("median" or "mean") and scatter ("std" or "mad") of all clipping rounds. If one is given, each round
@@ -424,7 +536,9 @@ def estimate_background(
         Estimator of the level of a bin, from the pixels that clipping leaves; with their mean, median and standard
         deviation (divisor n):
 
-        - "mean": their mean;
+        - "auto" (the default without `mask_sources`): "sextractor", or "mean" for an image of whole numbers with a
+          scatter below 20 (median of the bins), as a median that is a whole number may be half a count off;
+        - "mean" (the default with `mask_sources`): their mean;
         - "median": their median;
         - "sextractor": 2.5 median - 1.5 mean, or the median if the two differ by more than 0.3 standard deviations
           (Bertin & Arnouts 1996, A&AS 117, 393);
@@ -433,7 +547,6 @@ def estimate_background(
         - "histogram": mode of a clipped histogram, as SExtractor and sep find it. It clips by itself, so that `sigma`,
           `rounds`, `centre`, `scatter` and `rms_estimator` cannot be given.
 
-        The options below use "mean" if none is given.
     rms_estimator : str, optional
         Estimator of the scatter of the pixels of a bin: "std", the standard deviation (the default), "mad", 1.4826
         times the median absolute deviation, or "biweight", the biweight scale with c = 9.
@@ -447,9 +560,14 @@ def estimate_background(
         bins without a good pixel, always. Their errors are NaN. 100 by default: no other bins.
     filter_size : int or (int, int), optional
         Size of the window of a median filter of the bins, or its height and width, in bins; odd. It is cut at the
-        edges.
+        edges. By default, 3 with a `filter_sigma` of 5; 1 for no filter.
     filter_threshold : float, optional
         Filter only bins whose level is above this.
+    filter_sigma : float, optional
+        Filter only bins that stand out: whose level or scatter deviates by more than this many sigma from the median of
+        the window, and from what bins at opposite sides of the window predict by straight lines. Sigma is the scatter
+        of such deviations over all bins (1.4826 times the median of their absolute values), or the median error of the
+        bins if that is larger. Errors of replaced bins are NaN; see `evensky.math.background_mesh.replace_outliers`.
     coverage_mask : array-like of bool, optional
         True for pixels without data. They do not count, and have the value `fill_value` in all images of the result.
     fill_value : float, optional
@@ -494,6 +612,7 @@ def estimate_background(
         "exclude_percentile": exclude_percentile,
         "filter_size": filter_size,
         "filter_threshold": filter_threshold,
+        "filter_sigma": filter_sigma,
     }
     spline = isinstance(style, str) and style.lower() == _SPLINE
     if spline:
@@ -504,18 +623,28 @@ def estimate_background(
                 "mask_sources: sources are found in whole images, and the data are a dask array; compute it first, or "
                 "give a mask of the sources"
             )
-        _refuse_mesh(
-            {
-                "style": style if spline else None,
-                **mesh,
-                "coverage_mask": coverage_mask,
-                "sigma": sigma if isinstance(sigma, tuple | list) else None,
-            }
-        )
+        refused = {
+            "coverage_mask": coverage_mask,
+            "edge_method": mesh["edge_method"],
+            "style": style if spline else None,
+        }
+        for name, value in refused.items():
+            if value is not None and not (isinstance(value, str) and value == "spread"):
+                raise InvalidParameterError(
+                    f"{name} is {shown(value)}, and the data are a dask array, which cannot have it; compute the array "
+                    f"first, or leave out {name}"
+                )
         lazy = LazyImage(array, mask, bad_planes, variance, weights)
-        assert not isinstance(sigma, tuple)  # it was refused
-        control = _control(lazy.image.shape, bin_size, statistic, style, clipping_control(0, sigma, rounds), order)
-        return LazyBackgroundEstimate(data, lazy, control, order, num_threads)
+        if statistic is not None:
+            _refuse_with_statistic(statistic, mesh, sigma)
+            assert not isinstance(sigma, tuple | list)  # it was refused
+            clipping = clipping_control(0, sigma, rounds)
+            control = _control(lazy.image.shape, bin_size, statistic, style, clipping, order)
+            return _LazyStatisticEstimate(data, lazy, control, order, num_threads)
+        options, steps = _mesh_options(bin_size, sigma, rounds, mesh, order)
+        control = _control(lazy.image.shape, bin_size, "meanclip", style, StatisticsControl(), order)
+        boxes = steps.apply(lazy.measure_mesh(options, num_threads), options, num_threads)
+        return _LazyMeshEstimate(data, lazy, boxes, options, control, order, num_threads)
     planes, bits = select_planes(data, mask, bad_planes, variance=variance)
     if weights is not None:
         given = values_of(weights, planes, "weights")
@@ -530,6 +659,8 @@ def estimate_background(
         bits |= planes.reject
     sources = None
     if (wanted := source_options(mask_sources)) is not None:
+        if estimator is None and statistic is None:
+            mesh["estimator"] = "mean"  # with little light of sources left, the mode is noisier than the mean
 
         def measure(rejected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             again = estimate_background(
@@ -551,55 +682,80 @@ def estimate_background(
         bits |= planes.reject
         for note in sources.notes:
             warnings.warn(note, stacklevel=2)
-    size_y, size_x = _pair(bin_size)
-    chosen: dict[str, Any] = {name: value for name, value in mesh.items() if value is not None}
-    if not chosen and isinstance(sigma, tuple | list):
-        chosen = {"sigma": sigma}
-    if chosen and statistic != "meanclip":
-        name = next(iter(chosen))
-        raise InvalidParameterError(
-            f"statistic is {shown(statistic)} and {name} is given, which needs an estimator of clipped pixels; use "
-            'estimator="mean" or "median", with rounds=0 for no clipping, in place of statistic'
-        )
-    # The control of a mesh, which clips by itself, is for its interpolation alone.
-    clipping = StatisticsControl() if chosen or isinstance(sigma, tuple) else clipping_control(bits, sigma, rounds)
-    control = _control(planes.image.shape, bin_size, statistic, "natural" if spline else style, clipping, order)
-    if not chosen:
+    if statistic is not None:
+        _refuse_with_statistic(statistic, mesh, sigma)
+        assert not isinstance(sigma, tuple | list)  # it was refused
+        control = _control(planes.image.shape, bin_size, statistic, style, clipping_control(bits, sigma, rounds), order)
         estimate = BackgroundEstimate(data, planes, control, order, num_threads, coverage)
-        estimate.sources = sources
-        return estimate
+    else:
+        options, steps = _mesh_options(bin_size, sigma, rounds, mesh, order)
+        # The control is for the interpolation alone, as a mesh clips by itself.
+        own = "natural" if spline else style
+        control = _control(planes.image.shape, bin_size, "meanclip", own, StatisticsControl(), order)
+        boxes = steps.apply(measure_mesh(planes, bits, options, num_threads), options, num_threads)
+        estimate = _MeshEstimate(data, planes, boxes, options, control, order, num_threads, coverage, spline)
+    estimate.sources = sources
+    return estimate
+
+
+def _refuse_with_statistic(statistic: str, mesh: Mapping[str, Any], sigma: Any) -> None:
+    """Raise an error if an option is given beside a statistic that is for estimators alone."""
+    given = {**mesh, "sigma": sigma if isinstance(sigma, tuple | list) else None}
+    for name, value in given.items():
+        if value is not None:
+            raise InvalidParameterError(
+                f"statistic is {shown(statistic)} and {name} is given, which needs an estimator; use "
+                'estimator="mean" or "median", with rounds=0 for no clipping, in place of statistic'
+            )
+
+
+def _mesh_options(
+    bin_size: Any, sigma: Any, rounds: int | None, mesh: Mapping[str, Any], order: int | None
+) -> tuple[MeshOptions, _MeshSteps]:
+    """Return how boxes are measured and what is done with them then, from the options that are given or None."""
+    size_y, size_x = _pair(bin_size)
+    filter_size, threshold, filter_sigma = (mesh[f"filter_{name}"] for name in ("size", "threshold", "sigma"))
+    edge_method = mesh["edge_method"]
     if order is not None and edge_method in ("pad", "crop"):
         raise InvalidParameterError(
             f"order is {order} and edge_method is {edge_method!r}; a series is fitted to bins that are spread evenly, "
             "so use edge_method='spread'"
         )
-    if filter_threshold is not None and filter_size is None:
+    if threshold is not None and filter_size is None:
         raise InvalidParameterError(
-            f"filter_threshold is {shown(filter_threshold)} without a filter_size; give one, such as filter_size=3"
+            f"filter_threshold is {shown(threshold)} without a filter_size; give one, such as filter_size=3"
         )
+    if threshold is not None and filter_sigma is not None:
+        raise InvalidParameterError(
+            f"filter_threshold is {shown(threshold)} and filter_sigma is {shown(filter_sigma)}; give one of them"
+        )
+    if filter_size is None:
+        filter_size, filter_sigma = 3, 5.0 if filter_sigma is None else filter_sigma
+    if filter_sigma is not None:
+        filter_sigma = real_number(filter_sigma, "filter_sigma")
+        if not filter_sigma >= 0:
+            raise InvalidParameterError(f"filter_sigma is {filter_sigma:g}; it must be at least 0")
     options = MeshOptions(
         size_y,
         size_x,
-        estimator or "mean",
-        rms_estimator or "std",
-        mesh["edge_method"] or "spread",
+        mesh["estimator"] or AUTO,
+        mesh["rms_estimator"] or "std",
+        edge_method or "spread",
         sigma,
         rounds,
-        centre,
-        scatter,
+        mesh["centre"],
+        mesh["scatter"],
     )
-    steps = _MeshSteps(
-        _pair(1 if filter_size is None else filter_size, "filter_size"),
-        None if filter_threshold is None else real_number(filter_threshold, "filter_threshold"),
-        100.0 if exclude_percentile is None else real_number(exclude_percentile, "exclude_percentile"),
-        spline,
+    excluded = mesh["exclude_percentile"]
+    return options, _MeshSteps(
+        _pair(filter_size, "filter_size"),
+        None if threshold is None else real_number(threshold, "filter_threshold"),
+        filter_sigma,
+        100.0 if excluded is None else real_number(excluded, "exclude_percentile"),
     )
-    estimate = _MeshEstimate(data, planes, bits, control, options, steps, order, num_threads, coverage)
-    estimate.sources = sources
-    return estimate
 
 
-def _edge_of_spline(edge_method: str | None, statistic: str, order: int | None) -> str:
+def _edge_of_spline(edge_method: str | None, statistic: str | None, order: int | None) -> str:
     """Return the edge method of bins that a bicubic spline interpolates."""
     if order is not None:
         raise InvalidParameterError(
@@ -610,7 +766,7 @@ def _edge_of_spline(edge_method: str | None, statistic: str, order: int | None) 
         raise InvalidParameterError(
             f"edge_method is 'spread', but style {_SPLINE!r} needs bins of one size; use 'pad' or 'crop'"
         )
-    if statistic != "meanclip":
+    if statistic is not None:
         raise InvalidParameterError(
             f"statistic is {shown(statistic)}, but style {_SPLINE!r} needs an estimator of clipped pixels; use "
             'estimator="mean" or "median", with rounds=0 for no clipping, in place of statistic'
@@ -622,16 +778,6 @@ def _coverage(coverage_mask: Any, planes: Planes, fill_value: float) -> _Coverag
     """Return the pixels outside the coverage; masked values of the coverage mask are outside."""
     values = values_of(coverage_mask, planes, "coverage_mask")
     return _Coverage(np.isnan(values) | (values != 0), real_number(fill_value, "fill_value"))
-
-
-def _refuse_mesh(options: Mapping[str, Any]) -> None:
-    """Raise an error if an option is given that a dask array cannot have."""
-    for name, value in options.items():
-        if value is not None:
-            raise InvalidParameterError(
-                f"{name} is {shown(value)}, and the data are a dask array, whose bins have a statistic, are not "
-                f"filtered and are not excluded; compute the array first, or leave out {name}"
-            )
 
 
 def _control(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["FileBackground", "ImageBackground", "filled_outputs", "model_file", "model_files"]
+__all__ = ["BinOptions", "FileBackground", "ImageBackground", "filled_outputs", "model_file", "model_files"]
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,8 @@ from ..image.foreign import as_planes
 from ..image.on_disk import is_on_disk, without_variance
 from ..io.file_names import fill_pattern, refuse_twice, unique_labels
 from ..io.formats import bad_bits_of, describe, read_image, rewrite_file
-from ..math import ApproximateControl, BackgroundMI
-from ..math.approximate import Approximate
-from ..math.background import fill_with_model
 from ..runs.memory_plan import scratch_of_images
-from .background import estimate_background
+from .background import BackgroundEstimate, estimate_background
 from .source_mask import SourceMask, find_sources
 from .source_options import SourceOptions
 
@@ -59,7 +56,7 @@ class ImageBackground:
     nx, ny : int
         Numbers of bins.
     good_bins : int
-        Number of bins with good pixels.
+        Number of bins with good pixels that are not replaced by their neighbours.
     kind : str
         Kind of the model.
     level, low, high : float
@@ -122,6 +119,28 @@ class FileBackground:
 
 
 @dataclass(frozen=True)
+class BinOptions:
+    """Options of `evensky.estimate_background` that say how bins are measured; None for its defaults."""
+
+    sigma: float | tuple[float, float] | None = None
+    rounds: int | None = None
+    centre: str | None = None
+    scatter: str | None = None
+    estimator: str | None = None
+    rms_estimator: str | None = None
+    edge_method: str | None = None
+    exclude_percentile: float | None = None
+    filter_size: int | tuple[int, int] | None = None
+    filter_threshold: float | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that are not None."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
 class _Model:
     """How the background is modelled."""
 
@@ -129,23 +148,47 @@ class _Model:
     statistic: str
     style: str
     order: int | None
+    bins: BinOptions
     sources: SourceOptions | None
     num_threads: int
     scratch: Scratch
 
-    def measure(self, exposure: Exposure, statistic: str, sources: SourceMask | None) -> BackgroundMI:
-        """Measure a statistic in bins, without the pixels of sources."""
+    @property
+    def level(self) -> str:
+        """What the level of a bin is, for people."""
+        return self._described(self.statistic, "estimator", "rms_estimator")
+
+    @property
+    def deviation(self) -> str:
+        """What the scatter of a bin is, for people."""
+        return self._described("STDEVCLIP", "rms_estimator", "estimator")
+
+    def _described(self, statistic: str, estimator: str, other: str) -> str:
+        given = self.bins.given
+        name = given.pop(estimator, statistic)
+        given.pop(other, None)
+        return ", ".join([name, *(f"{option} {value}" for option, value in given.items())])
+
+    def scale(self, bins: tuple[int, ...], shape: tuple[int, int]) -> tuple[float, float]:
+        """Return the numbers of bins for each pixel along y and x, of an image of a shape in pixels."""
+        if self.bins.edge_method in ("pad", "crop") or self.style.lower() == "bicubic_spline":
+            return 1 / self.bin_size, 1 / self.bin_size
+        return bins[0] / shape[0], bins[1] / shape[1]
+
+    def measure(self, exposure: Exposure, sources: SourceMask | None) -> BackgroundEstimate:
+        """Measure the bins, without the pixels of sources."""
         weights = None if sources is None else ~sources.mask
         image, bits = without_variance(exposure.maskedImage), bad_bits_of(exposure)
-        return estimate_background(image, None, bits, weights=weights, **self._options(statistic)).background
+        return estimate_background(image, None, bits, weights=weights, **self._options())
 
-    def _options(self, statistic: str) -> dict[str, Any]:
+    def _options(self) -> dict[str, Any]:
         return {
             "bin_size": self.bin_size,
-            "statistic": statistic,
+            "statistic": self.statistic.lower(),
             "style": self.style,
             "order": self.order,
             "num_threads": self.num_threads,
+            **self.bins.given,
         }
 
     def find_sources(self, exposure: Exposure, where: str) -> SourceMask | None:
@@ -160,7 +203,7 @@ class _Model:
         planes = as_planes(exposure.maskedImage)
 
         def measure(rejected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            estimate = estimate_background(planes.image, rejected, **self._options(self.statistic))
+            estimate = estimate_background(planes.image, rejected, **self._options())
             return estimate.image, estimate.rms_image
 
         try:
@@ -168,20 +211,15 @@ class _Model:
         except TaskError as error:
             raise TaskError(f"{where}: {error}") from error
 
-    def evaluate(self, exposure: Exposure, background: BackgroundMI) -> tuple[ImageF, str]:
-        """Return the model image and the kind of model."""
+    def evaluate(self, exposure: Exposure, estimate: BackgroundEstimate, *, rms: bool = False) -> ImageF:
+        """Return the model image, or that of the rms."""
         width, height = exposure.getDimensions()
         image = ImageF(self.scratch.zeros((height, width), np.float32), xy0=exposure.getXY0())
-        model: BackgroundMI | Approximate = background
-        if self.order is not None:
-            model = background.getApproximate(ApproximateControl(ApproximateControl.CHEBYSHEV, self.order))
         for rows in row_bands(height, width):
             band = image.bands[rows]
-            fill_with_model(band, model, first_row=rows.start, num_threads=self.num_threads)
+            estimate.write_rows(band, rows.start, rms=rms)
             stored(image.bands, rows, band)
-        if self.order is None:
-            return image, background.getAsUsedInterpStyle().name
-        return image, f"Chebyshev order {self.order}"
+        return image
 
 
 def model_file(
@@ -195,6 +233,7 @@ def model_file(
     statistic: str = "MEANCLIP",
     style: str = "AKIMA_SPLINE",
     order: int | None = None,
+    bins: BinOptions | None = None,
     mask_sources: SourceOptions | None = None,
     selection: Selection | None = None,
     num_threads: int = 1,
@@ -217,6 +256,8 @@ def model_file(
         LTV cards say where the bins are on the image.
     bin_size, statistic, style, order : optional
         See `evensky.estimate_background`; names are those of ``lsst.afw.math``.
+    bins : BinOptions, optional
+        Clipping, estimators, edges and filter of the bins.
     mask_sources : SourceOptions, optional
         Leave out sources, which are found in this way.
     selection : Selection, optional
@@ -241,9 +282,12 @@ def model_file(
     evensky.errors.FitsError
         For files that cannot be read or written.
     evensky.errors.InvalidParameterError
-        For an output whose name is not that of a FITS file, or if photutils is needed and not installed.
+        For an output whose name is not that of a FITS file, for options that do not go together, or if photutils is
+        needed and not installed.
     evensky.errors.NotFoundError
         For a plane that the mask does not have.
+    evensky.errors.RuntimeError
+        If `exclude_percentile` excludes all bins.
     evensky.errors.TaskError
         If no bin has a good pixel or, for `rms` and `mesh`, the two good pixels that a standard deviation needs; if
         sources cover the whole image, or are to be found in an image that does not fit into memory.
@@ -266,7 +310,7 @@ def model_file(
         max_memory=max_memory,
         scratch=scratch,
     )
-    model = _Model(bin_size, statistic, style, order, mask_sources, num_threads, place)
+    model = _Model(bin_size, statistic, style, order, bins or BinOptions(), mask_sources, num_threads, place)
     if mesh is not None:
         wanted.add("mesh")
     planes: dict[str, dict[int, Any]] = {kind: {} for kind in wanted}
@@ -298,21 +342,25 @@ def _model_image(
     where = f"{image.path}[{image.name}]" if image.slot else f"{image.path}"
     width, height = exposure.getDimensions()
     sources = model.find_sources(exposure, where)
-    measured = model.measure(exposure, model.statistic, sources)
-    values, _, errors = measured.getStatsImage().getArrays()
+    estimate = model.measure(exposure, sources)
+    stats, replaced = estimate.stats, estimate.replaced
+    values, errors = stats.value, stats.error
     good = np.isfinite(values)
     if not good.any():
         raise TaskError(f"{where}: no bin of {model.bin_size} px has a good pixel")
-    fitted, kind = model.evaluate(exposure, measured)
+    fitted = model.evaluate(exposure, estimate)
+    kind = estimate.kind
     ny, nx = values.shape
     bins = f"{nx} x {ny} bins"
-    say(f"{where}: {width} x {height} px, {bins} of {model.bin_size} px, {model.statistic}, {kind}")
+    say(f"{where}: {width} x {height} px, {bins} of {model.bin_size} px, {model.level}, {kind}")
     notes = (*exposure.assumptions, *(() if sources is None else sources.notes))
     for note in notes:
         say(f"Note: {note}.")
     if sources is not None:
         say(f"sources                {sources.number} on {sources.fraction:.1%} of the good pixels")
-    say(f"bins with good pixels  {good.sum()} of {good.size}")
+    say(f"bins with good pixels  {np.count_nonzero(good & ~replaced)} of {good.size}")
+    if replaced.any():
+        say(f"bins replaced          {np.count_nonzero(replaced)}, by means of their neighbours")
     low, middle, high = np.percentile(values[good], [0, 50, 100])
     noise = float(np.nanmedian(errors[good]))
     shown_low, shown_middle, shown_high = (with_digits(float(value), noise, least=6) for value in (low, middle, high))
@@ -326,8 +374,7 @@ def _model_image(
     planes: dict[str, Any] = {}
     rms = None
     if wanted & {"deviation", "mesh"}:
-        scatter = model.measure(exposure, "STDEVCLIP", sources)
-        scatters = scatter.getStatsImage().image.array
+        scatters = estimate.background_rms_mesh
         if not np.isfinite(scatters).any():
             raise TaskError(
                 f"{where}: no bin of {model.bin_size} px has two good pixels, which a standard deviation needs"
@@ -335,27 +382,25 @@ def _model_image(
         rms = float(np.nanmedian(scatters))
         say(f"rms of the bins        median {rms:.4g}")
     if "mesh" in wanted:
-        planes["mesh"] = _Mesh(values, errors, scatters, (height, width), image.name, f"{bins}, {model.statistic}")
+        scale = model.scale(values.shape, (height, width))
+        planes["mesh"] = _Mesh(values, errors, scatters, image.name, f"{bins}, {model.level}", scale)
     if "deviation" in wanted:
-        deviation, kind_of_deviation = model.evaluate(exposure, scatter)
-        # A spline may overshoot below 0 beside a steep step; a standard deviation cannot be negative.
-        for rows in bands:
-            deviation.bands[rows] = np.maximum(deviation.bands[rows], 0)
-        planes["deviation"] = _plane(deviation, f"standard deviation, {bins}, STDEVCLIP, {kind_of_deviation}")
+        deviation = model.evaluate(exposure, estimate, rms=True)
+        planes["deviation"] = _plane(deviation, f"standard deviation, {bins}, {model.deviation}, {kind}")
     if "model" in wanted:
-        planes["model"] = _plane(fitted, f"background, {bins}, {model.statistic}, {kind}")
+        planes["model"] = _plane(fitted, f"background, {bins}, {model.level}, {kind}")
     if "difference" in wanted:
         pixels = exposure.image
         for rows in bands:
             pixels.bands[rows] -= fitted.bands[rows]
-        planes["difference"] = _plane(pixels, f"background subtracted, {bins}, {model.statistic}, {kind}")
+        planes["difference"] = _plane(pixels, f"background subtracted, {bins}, {model.level}, {kind}")
     found = ImageBackground(
         name=image.name if image.slot else "",
         width=width,
         height=height,
         nx=nx,
         ny=ny,
-        good_bins=int(good.sum()),
+        good_bins=int(np.count_nonzero(good & ~replaced)),
         kind=kind,
         level=float(middle),
         low=float(low),
@@ -373,14 +418,25 @@ def _model_image(
 
 @dataclass(frozen=True)
 class _Mesh:
-    """Values of the bins of one image."""
+    """Values of the bins of one image.
+
+    Attributes
+    ----------
+    values, errors, scatters : ndarray, shape (ny, nx)
+    name : str
+        Name of the image.
+    what : str
+        What the bins are, for people.
+    scale : (float, float)
+        Bins for each pixel along y and x.
+    """
 
     values: np.ndarray
     errors: np.ndarray
     scatters: np.ndarray
-    shape: tuple[int, int]
     name: str
     what: str
+    scale: tuple[float, float]
 
 
 def _write_meshes(path: Path, file: Path, meshes: Mapping[int, _Mesh], *, overwrite: bool) -> None:
@@ -397,9 +453,8 @@ def _write_meshes(path: Path, file: Path, meshes: Mapping[int, _Mesh], *, overwr
             made = fits.ImageHDU(np.array(values, dtype=np.float32), name=name, ver=number)
             made.header["EVS_STAT"] = ("background mesh", "what the pixels are")
             made.header["EVS_HDU"] = (hdu, "number of the HDU of the image in its file")
-            for axis, pixels in ((1, mesh.shape[1]), (2, mesh.shape[0])):
+            for axis, scale in ((1, mesh.scale[1]), (2, mesh.scale[0])):
                 # Bins are even to a pixel: the centre of bin i, from 1, is at pixel (i - LTV) / LTM of the image.
-                scale = values.shape[2 - axis] / pixels
                 made.header[f"LTM{axis}_{axis}"] = scale
                 made.header[f"LTV{axis}"] = 0.5 - 0.5 * scale
             made.header.add_history(f"evensky {__version__}: {name}, {mesh.what} of {printable(file.name)}")

@@ -15,7 +15,7 @@ from .._checks import real_number, shown, whole_number
 from ..draw.tables import table_html
 from ..errors import InvalidParameterError
 from ..image.foreign import reject_pixels
-from .arguments import as_real, read_data, rows_of, select_planes, with_unit
+from .arguments import as_real, read_data, reduced_axes, rows_of, select_planes, with_unit
 
 # Largest number of pixels that are converted at once.
 _PIECE = 2**22
@@ -154,7 +154,7 @@ def clipped_stats(
     excluded = None if mask_value is None else real_number(mask_value, "mask_value")
     data = read_data(data)
     planes, bits = select_planes(data, mask, bad_planes, any_shape=True)
-    axes = _axes(axis, planes.image.ndim)
+    axes = reduced_axes(axis, planes.image.ndim)
     if planes.image.size == 0:
         raise InvalidParameterError(f"The data have shape {planes.image.shape}, without pixels; at least one is needed")
     if axis is None:
@@ -194,21 +194,6 @@ def _options(
     if not math.isfinite(ddof):
         raise InvalidParameterError(f"std_ddof is {ddof}; it must be finite")
     return widths[0], widths[1], min(rounds, _MOST_ROUNDS), cenfunc, stdfunc, ddof
-
-
-def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
-    """Return the axes that the result does not have, counted from 0."""
-    if axis is None:
-        return tuple(range(ndim))
-    several = isinstance(axis, Iterable) and not (isinstance(axis, np.ndarray) and axis.ndim == 0)
-    numbers = [whole_number(one, "axis") for one in (axis if several else [axis])]
-    for one in numbers:
-        if not -ndim <= one < ndim:
-            raise InvalidParameterError(f"axis is {shown(axis)} but the data have {ndim} axes; it must be below that")
-    axes = [one % ndim for one in numbers]
-    if len(set(axes)) < len(axes):
-        raise InvalidParameterError(f"axis is {shown(axis)}; it must name each axis once")
-    return tuple(axes)
 
 
 def _is_value(values: np.ndarray, value: float) -> np.ndarray:

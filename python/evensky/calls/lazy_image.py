@@ -10,6 +10,7 @@ __all__ = ["LazyImage", "lazy_array"]
 import copy
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,14 @@ import numpy as np
 from .. import _core
 from .._checks import shown
 from ..errors import InvalidParameterError, LengthError
-from ..image.foreign import native_array, reject_pixels, squeezed
+from ..image.foreign import Planes, native_array, reject_pixels, squeezed
 from ..image.plain import is_data_array, is_lazy
 from ..math import ApproximateControl, BackgroundControl, BackgroundMI
+from ..math.background_mesh import AUTO, MeshOptions, has_fine_steps, is_whole, measure_mesh, mesh_of_boxes
 from .arguments import select_planes
+
+# Planes of a mesh that blocks return: with the estimator AUTO, also means, and whether pixels are whole numbers.
+_MESH_PLANES = ("level", "error", "rms", "number", "mean", "mean_error", "whole")
 
 
 def lazy_array(data: Any) -> Any:
@@ -104,33 +109,98 @@ class LazyImage:
         num_threads : int
             Number of threads for each block; 0 for 1, as dask works on several blocks at once.
         """
+        height, width = self.image.shape
+        edges = bin_edges(height, control.getNySample()), bin_edges(width, control.getNxSample())
+        mesh = self._by_blocks(_measure_block, edges, 2, np.float32, control=control, num_threads=num_threads or 1)
+        made = _core.Background((0, 0, width, height), mesh[0].copy(), None, mesh[1].copy(), control)
+        return BackgroundMI.from_core(made, _core.AsUsed())
+
+    def _by_blocks(
+        self, measure: Any, edges: tuple[np.ndarray, np.ndarray], number: int, dtype: Any, **options: Any
+    ) -> np.ndarray:
+        """Return planes of values of the bins, shape ``(number, ny, nx)``, from blocks that end where bins end."""
         import dask.array
 
         lazy: Any = dask.array
-        height, width = self.image.shape
-        edges = bin_edges(height, control.getNySample()), bin_edges(width, control.getNxSample())
         pairs = [_aligned(own, ends) for own, ends in zip(self.image.chunks, edges, strict=True)]
         chunks = tuple(np.diff(ends[starts]).tolist() for starts, ends in zip(pairs, edges, strict=True))
         arrays = [self.image.rechunk(chunks)]
         for plane in self._planes.values():
             made = plane if is_lazy(plane) else lazy.from_array(plane, chunks=chunks)
             arrays.append(made.rechunk(chunks))
-        mesh = lazy.map_blocks(
-            _measure_block,
+        mesh: np.ndarray = lazy.map_blocks(
+            measure,
             *arrays,
             names=tuple(self._planes),
             bad_planes=self._bad_planes,
             firsts=tuple(pairs),
             edges=edges,
-            control=control,
-            num_threads=num_threads or 1,
+            **options,
             new_axis=0,
-            chunks=((2,), *(tuple(np.diff(starts).tolist()) for starts in pairs)),
-            dtype=np.float32,
-            meta=np.empty((0, 0, 0), np.float32),
+            chunks=((number,), *(tuple(np.diff(starts).tolist()) for starts in pairs)),
+            dtype=dtype,
+            meta=np.empty((0, 0, 0), dtype),
         ).compute()
-        made = _core.Background((0, 0, width, height), mesh[0].copy(), None, mesh[1].copy(), control)
-        return BackgroundMI.from_core(made, _core.AsUsed())
+        return mesh
+
+    def measure_mesh(self, options: MeshOptions, num_threads: int) -> _core.BackgroundMesh:
+        """Measure a mesh of boxes, in blocks that end where boxes end.
+
+        Parameters
+        ----------
+        options : MeshOptions
+            Boxes are spread evenly.
+        num_threads : int
+            Number of threads for each block; 0 for 1.
+        """
+        height, width = self.image.shape
+        edges = bin_edges(height, -(-height // options.height)), bin_edges(width, -(-width // options.width))
+        planes = self._by_blocks(
+            _measure_mesh_block, edges, len(_MESH_PLANES), np.float64, options=options, num_threads=num_threads or 1
+        )
+        level, error, rms, number, mean, mean_error, whole = planes
+        if options.estimator == AUTO and whole.all() and not has_fine_steps(rms):
+            level, error = mean, mean_error
+        measured = (np.ascontiguousarray(values) for values in (level, error, rms))
+        return mesh_of_boxes((0, 0, width, height), options, *measured, number.astype(np.int64))
+
+    def evaluate_mesh(
+        self,
+        values: np.ndarray,
+        options: MeshOptions,
+        style: Any,
+        undersample_style: Any,
+        dtype: Any,
+        num_threads: int,
+    ) -> tuple[Any, _core.AsUsed]:
+        """Return values of boxes as an interpolated array of dask with the chunks of the image, and the styles used.
+
+        Parameters
+        ----------
+        values : ndarray of float64, shape (ny, nx)
+        options : MeshOptions
+            How boxes cover the image.
+        style, undersample_style
+            Interpolation style, and the action if there are too few boxes for it.
+        dtype : dtype
+            float32 or float64.
+        num_threads : int
+            Number of threads for each block; 0 for 1.
+        """
+        import dask.array
+
+        lazy: Any = dask.array
+        height, width = self.image.shape
+        surface = _MeshSurface(values, (0, 0, width, height), options, style, undersample_style)
+        image = lazy.map_blocks(
+            _evaluate_mesh_block,
+            lazy.zeros(self.image.shape, chunks=self.image.chunks, dtype=np.bool_),
+            surface=surface,
+            kind=np.dtype(dtype),
+            num_threads=num_threads or 1,
+            meta=np.empty((0, 0), dtype),
+        )
+        return image, surface.write(np.empty((1, 1), dtype), (0, 0, 1, 1), 1)
 
     def evaluate(self, background: BackgroundMI, order: int | None, dtype: Any, num_threads: int) -> Any:
         """Return the model as an array of dask with the chunks of the image, which computes its blocks from the bins.
@@ -168,18 +238,88 @@ def _aligned(chunks: Sequence[int], edges: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate(([0], nearest, [len(edges) - 1])))
 
 
-def _even_runs(edges: np.ndarray) -> list[tuple[int, int]]:
-    """Divide bins into runs that are, each by itself, spread evenly: bins are even only over the whole image."""
+def _even_runs(edges: np.ndarray, box: int | None = None) -> list[tuple[int, int]]:
+    """Divide bins into runs that are, each by itself, spread evenly: bins are even only over the whole image.
+
+    With the size of a box, there must also be a size of boxes of which as many as a run has cover its pixels.
+    """
     runs, first = [], 0
     while first < len(edges) - 1:
         last = len(edges) - 1
         while not np.array_equal(
             bin_edges(int(edges[last] - edges[first]), last - first), edges[first : last + 1] - edges[first]
-        ):
+        ) or (box is not None and not _box_size(int(edges[last] - edges[first]), last - first, box)):
             last = first + max(1, (last - first) // 2)
         runs.append((first, last))
         first = last
     return runs
+
+
+def _selected(
+    block: Any,
+    planes: Sequence[Any],
+    names: Sequence[str],
+    bad_planes: Any,
+    firsts: Sequence[np.ndarray],
+    edges: Sequence[np.ndarray],
+    block_info: Any,
+) -> tuple[Planes, int, list[np.ndarray]]:
+    """Return the planes of a block, the bits that reject a pixel, and the edges of its bins in y and x."""
+    beside = dict(zip(names, planes, strict=True))
+    pixels, bits = select_planes(block, beside.pop("mask", None), bad_planes)
+    for name, values in beside.items():
+        good = _positive(values, name)
+        if not good.all():
+            reject_pixels(pixels, ~good)
+            bits |= pixels.reject
+    own = []
+    for starts, ends, number in zip(firsts, edges, block_info[0]["chunk-location"], strict=True):
+        part = ends[starts[number] : starts[number + 1] + 1]
+        own.append(part - part[0])
+    return pixels, bits, own
+
+
+def _measure_mesh_block(
+    block: Any,
+    *planes: Any,
+    names: Sequence[str],
+    bad_planes: Any,
+    firsts: Sequence[np.ndarray],
+    edges: Sequence[np.ndarray],
+    options: MeshOptions,
+    num_threads: int,
+    block_info: Any = None,
+) -> np.ndarray:
+    """Measure the boxes of a block; return the planes of `_MESH_PLANES`."""
+    pixels, bits, own = _selected(block, planes, names, bad_planes, firsts, edges, block_info)
+    found = np.full((len(_MESH_PLANES), len(own[0]) - 1, len(own[1]) - 1), np.nan)
+    whole = options.estimator == AUTO and is_whole(pixels.image)
+    found[_MESH_PLANES.index("whole")] = whole
+    estimator = "sextractor" if options.estimator == AUTO else options.estimator
+    runs = _even_runs(own[1], options.width)
+    for top, bottom in _even_runs(own[0], options.height):
+        for left, right in runs:
+            there = slice(own[0][top], own[0][bottom]), slice(own[1][left], own[1][right])
+            part = Planes(pixels.image[there], None if pixels.mask is None else pixels.mask[there])
+            sizes = {
+                "height": _box_size(there[0].stop - there[0].start, bottom - top, options.height),
+                "width": _box_size(there[1].stop - there[1].start, right - left, options.width),
+            }
+            mesh = measure_mesh(part, bits, replace(options, **sizes, estimator=estimator), num_threads)
+            boxes = found[:, top:bottom, left:right]
+            boxes[0], boxes[1], boxes[2], boxes[3] = mesh.level(), mesh.error(), mesh.rms(), mesh.number()
+            if whole:
+                mesh = measure_mesh(part, bits, replace(options, **sizes, estimator="mean"), num_threads)
+                boxes[4], boxes[5] = mesh.level(), mesh.error()
+    return found
+
+
+def _box_size(size: int, count: int, box: int) -> int:
+    """Return a size of boxes of which so many are spread over pixels; 0 if there is none."""
+    if -(-size // box) == count:
+        return box
+    least = -(-size // count)
+    return least if -(-size // least) == count else 0
 
 
 def _measure_block(
@@ -194,17 +334,7 @@ def _measure_block(
     block_info: Any = None,
 ) -> np.ndarray:
     """Measure the bins of a block; return values and errors, shape ``(2, ny, nx)``."""
-    beside = dict(zip(names, planes, strict=True))
-    pixels, bits = select_planes(block, beside.pop("mask", None), bad_planes)
-    for name, values in beside.items():
-        good = _positive(values, name)
-        if not good.all():
-            reject_pixels(pixels, ~good)
-            bits |= pixels.reject
-    own = []
-    for starts, ends, number in zip(firsts, edges, block_info[0]["chunk-location"], strict=True):
-        part = ends[starts[number] : starts[number + 1] + 1]
-        own.append(part - part[0])
+    pixels, bits, own = _selected(block, planes, names, bad_planes, firsts, edges, block_info)
     # Blocks are measured at the same time and differ in their bits, so that each has options of its own.
     statistics = copy.copy(control.getStatisticsControl())
     statistics.setAndMask(bits)
@@ -226,6 +356,34 @@ def _measure_block(
             values, _, errors = measured.get_stats_planes()
             mesh[0, top:bottom, left:right], mesh[1, top:bottom, left:right] = values, errors
     return mesh
+
+
+@dataclass(frozen=True)
+class _MeshSurface:
+    """Values of boxes, to be interpolated; blocks of it are computed in other processes, too."""
+
+    values: np.ndarray
+    bbox: tuple[int, int, int, int]
+    options: MeshOptions
+    style: Any
+    undersample_style: Any
+
+    def write(self, out: np.ndarray, bbox: tuple[int, int, int, int], num_threads: int) -> _core.AsUsed:
+        """Write the part of the surface in a box, and return the styles that were used."""
+        number = np.zeros(self.values.shape, np.int64)
+        mesh = mesh_of_boxes(self.bbox, self.options, self.values, self.values, self.values, number)
+        return mesh.get_image(out, bbox, self.style, self.undersample_style, num_threads)
+
+
+def _evaluate_mesh_block(
+    block: Any, *, surface: _MeshSurface, kind: Any, num_threads: int, block_info: Any = None
+) -> np.ndarray:
+    """Evaluate a surface in a block."""
+    (top, _), (left, _) = block_info[0]["array-location"]
+    height, width = block.shape
+    out = np.empty((height, width), kind)
+    surface.write(out, (left, top, width, height), num_threads)
+    return out
 
 
 def _positive(values: Any, name: str) -> np.ndarray:

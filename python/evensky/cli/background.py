@@ -13,6 +13,7 @@ import click
 
 from .._text import printable, with_digits
 from ..calls.background_file import FileBackground, ImageBackground, filled_outputs, model_file, model_files
+from .bin_choice import BinChoice
 from .choices import PlaneChoice, memory_option, scratch_option, takes
 from .options import COUNT, EXIT_FAILED, PATH, Command, one_line, overwrite_option
 from .source_choice import SourceChoice
@@ -59,12 +60,13 @@ class _BackgroundCommand(Command):
     "--style",
     default="AKIMA_SPLINE",
     show_default=True,
-    type=click.Choice(["CONSTANT", "LINEAR", "NATURAL_SPLINE", "AKIMA_SPLINE"], case_sensitive=False),
-    help="Interpolation between bins.",
+    type=click.Choice(["CONSTANT", "LINEAR", "NATURAL_SPLINE", "AKIMA_SPLINE", "BICUBIC_SPLINE"], case_sensitive=False),
+    help="Interpolation between bins; BICUBIC_SPLINE is that of SExtractor and sep.",
 )
 @click.option(
     "--order", type=click.IntRange(0, 2**31 - 1), help="Fit a Chebyshev series of this order instead of interpolating."
 )
+@takes(BinChoice, "bins")
 @takes(SourceChoice, "sources")
 @click.option("--threads", "-t", default=1, show_default=True, type=COUNT, help="Number of threads.")
 @overwrite_option
@@ -81,6 +83,7 @@ def command(
     statistic: str,
     style: str,
     order: int | None,
+    bins: BinChoice,
     sources: SourceChoice,
     threads: int,
     overwrite: bool,
@@ -97,6 +100,7 @@ def command(
     Examples:
       evensky background image.fits --out model.fits
       evensky background image.fits --bin-size 64 --statistic median --subtracted without-sky.fits
+      evensky background image.fits --bin-size 64 --estimator sextractor --filter-size 3 --exclude-percentile 50
       evensky background night/*.fits --mask-sources --subtracted 'flat/{stem}.fits' --rms 'flat/{stem}_rms.fits'
     """
     with one_line():
@@ -105,6 +109,7 @@ def command(
             "statistic": statistic.upper(),
             "style": style.upper(),
             "order": order,
+            "bins": bins.options,
             "mask_sources": sources.options,
             "num_threads": threads,
             "overwrite": overwrite,

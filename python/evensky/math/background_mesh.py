@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-__all__ = ["EDGE_METHODS", "ESTIMATORS", "RMS_ESTIMATORS", "MeshOptions", "measure_mesh", "two_sided"]
+__all__ = [
+    "AUTO",
+    "EDGE_METHODS",
+    "ESTIMATORS",
+    "RMS_ESTIMATORS",
+    "MeshOptions",
+    "has_fine_steps",
+    "is_whole",
+    "measure_mesh",
+    "mesh_of_boxes",
+    "replace_outliers",
+    "two_sided",
+]
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from .. import _core
+from .._bands import row_bands
 from .._checks import real_number, shown, whole_number
 from ..errors import InvalidParameterError
 from ..image.foreign import Planes
@@ -15,6 +32,9 @@ from .combine_planes import CENTRES, SCATTERS
 
 ESTIMATORS = ("mean", "median", "sextractor", "mmm", "biweight", "histogram")
 """Estimators of the sky level of a box, from the pixels that clipping leaves; "histogram" clips by itself."""
+
+AUTO = "auto"
+"""Name of the choice of an estimator by the pixels: "sextractor", or "mean" for whole numbers of small scatter."""
 
 RMS_ESTIMATORS = ("std", "mad", "biweight")
 """Estimators of the scatter of the pixels of a box."""
@@ -25,8 +45,15 @@ EDGE_METHODS = ("spread", "pad", "crop")
 # Names of the core that differ.
 _CORE_NAMES = {"std": "STDEV"}
 
+# Largest number of looks for boxes that stand out.
+_MOST_LOOKS = 5
+
 # Number of rounds that means clipping until nothing changes.
 _ALL_ROUNDS = 2**31 - 1
+
+# Least scatter of whole numbers for the mode. A median that is a whole number is up to half a count off, and the mode
+# 2.5 times that: for this scatter, at most a sixteenth of it.
+_LEAST_SCATTER = 20.0
 
 
 def _one_of(value: Any, name: str, allowed: tuple[str, ...]) -> None:
@@ -61,7 +88,7 @@ class MeshOptions:
     ----------
     height, width : int
         Size of a box in pixels.
-    estimator : {"mean", "median", "sextractor", "mmm", "biweight", "histogram"}
+    estimator : {"auto", "mean", "median", "sextractor", "mmm", "biweight", "histogram"}
         Estimator of the level. "histogram" needs the default values of `rms_estimator`, `sigma`, `rounds`, `centre` and
         `scatter`.
     rms_estimator : {"std", "mad", "biweight"}
@@ -94,7 +121,7 @@ class MeshOptions:
     scatter: str | None = None
 
     def __post_init__(self) -> None:
-        _one_of(self.estimator, "estimator", ESTIMATORS)
+        _one_of(self.estimator, "estimator", (AUTO, *ESTIMATORS))
         _one_of(self.rms_estimator, "rms_estimator", RMS_ESTIMATORS)
         _one_of(self.edge_method, "edge_method", EDGE_METHODS)
         if self.centre is not None:
@@ -131,6 +158,11 @@ def measure_mesh(planes: Planes, bits: int, options: MeshOptions, num_threads: i
     num_threads : int, optional
         Number of threads; 0 for the process-wide default. Results do not depend on it.
     """
+    if options.estimator == AUTO:
+        mode = measure_mesh(planes, bits, replace(options, estimator="sextractor"), num_threads)
+        if has_fine_steps(mode.rms()) or not is_whole(planes.image):
+            return mode
+        return measure_mesh(planes, bits, replace(options, estimator="mean"), num_threads)
     low, high = two_sided(options.sigma)
     return _core.BackgroundMesh(
         planes.image,
@@ -150,3 +182,168 @@ def measure_mesh(planes: Planes, bits: int, options: MeshOptions, num_threads: i
         bits,
         num_threads,
     )
+
+
+def is_whole(image: np.ndarray) -> bool:
+    """Return whether all finite pixels of an image are whole numbers."""
+    if image.dtype.kind != "f":
+        return True
+    for rows in row_bands(*image.shape, 2**16):  # pixels that are not whole numbers are found early
+        band = image[rows]
+        if not np.all((band == np.rint(band)) | ~np.isfinite(band)):
+            return False
+    return True
+
+
+def has_fine_steps(rms: np.ndarray) -> bool:
+    """Return whether whole numbers with the given scatters of boxes are fine enough for the mode.
+
+    They are if the median of the scatters is at least 20.
+    """
+    known = rms[np.isfinite(rms)]
+    return bool(known.size and np.median(known) >= _LEAST_SCATTER)
+
+
+def mesh_of_boxes(
+    bbox: Any, options: MeshOptions, level: np.ndarray, error: np.ndarray, rms: np.ndarray, number: np.ndarray
+) -> _core.BackgroundMesh:
+    """Make a mesh of the values of its boxes.
+
+    Parameters
+    ----------
+    bbox : (int, int, int, int)
+        Origin, width and height of the image.
+    options : MeshOptions
+        How boxes cover the image.
+    level, error, rms : ndarray of float64, shape (ny, nx)
+    number : ndarray of int64, shape (ny, nx)
+        Number of pixels that clipping has left.
+    """
+    return _core.BackgroundMesh(
+        bbox, options.width, options.height, options.edge_method.upper(), level, error, rms, number
+    )
+
+
+def replace_outliers(
+    mesh: _core.BackgroundMesh, options: MeshOptions, height: int, width: int, sigma: float
+) -> _core.BackgroundMesh:
+    """Replace boxes that stand out from those around them by the medians of windows.
+
+    A box stands out if its level, or its scatter, deviates by more than `sigma` from two expectations: from the median
+    of the window about it, and from the median of what pairs of boxes at opposite sides of the window predict by
+    straight lines, at the edges of the mesh pairs at one side. The first is that of a median filter, the second is
+    exact on slopes. The unit of each deviation is 1.4826 times the median of its absolute values over the mesh, or the
+    median error of the levels if that is larger. Level and scatter of a box that stands out are replaced by the medians
+    of the window, and its error is NaN. This is repeated with windows of boxes as replaced, until the same boxes stand
+    out, at most five times. Near the edges, the medians of the windows that are inside continue by point reflection.
+    Boxes that `fill` has replaced tell nothing about others, and stay as they are.
+
+    Parameters
+    ----------
+    mesh : BackgroundMesh
+        Without gaps: `fill` comes before.
+    options : MeshOptions
+        Those of the mesh.
+    height, width : int
+        Size of the window in boxes, odd.
+    sigma : float
+        At least 0; infinity replaces nothing.
+
+    Returns
+    -------
+    BackgroundMesh
+        The mesh itself if no box stands out.
+    """
+    level, error, rms = mesh.level(), mesh.error(), mesh.rms()
+    if not (np.isfinite(level).all() and np.isfinite(rms).all()):
+        return mesh  # no box has a good pixel
+    filled = np.isnan(error)
+    if filled.all():
+        return mesh
+    least = float(np.median(error[~filled]))
+    measured = tuple(np.where(filled, np.nan, values) for values in (level, rms))
+    around = measured
+    stands_out = np.zeros(level.shape, bool)
+    for _ in range(_MOST_LOOKS):
+        before, stands_out = stands_out, np.zeros(level.shape, bool)
+        middles = tuple(_window_medians(values, height, width) for values in around)
+        for values, replaced, middle in zip(measured, around, middles, strict=True):
+            far = np.ones(level.shape, bool)
+            for expected in (middle, _predicted(replaced, height // 2, width // 2)):
+                distance = np.abs(values - expected)
+                known = distance[np.isfinite(distance)]
+                unit = max(1.4826 * float(np.median(known)), least) if known.size else least
+                far &= distance > sigma * unit
+            stands_out |= far
+        around = tuple(np.where(stands_out, middle, values) for values, middle in zip(measured, middles, strict=True))
+        if np.array_equal(stands_out, before):
+            break
+    if not stands_out.any():
+        return mesh
+    level[stands_out], rms[stands_out], error[stands_out] = around[0][stands_out], around[1][stands_out], np.nan
+    return mesh_of_boxes(mesh.get_image_bbox(), options, level, error, rms, mesh.number())
+
+
+def _predicted(values: np.ndarray, down: int, across: int) -> np.ndarray:
+    """Return the median of what pairs of values predict for each value by straight lines.
+
+    A pair is at opposite sides, `down` rows or `across` columns away or both; where one side is beyond the edge, it is
+    at the other, at once and twice the distance. A value without a pair is its own prediction.
+    Values that are NaN predict nothing.
+    """
+    height, width = values.shape
+    far = np.full((height + 4 * down, width + 4 * across), np.nan)
+    far[2 * down : 2 * down + height, 2 * across : 2 * across + width] = values
+
+    def at(y: int, x: int) -> np.ndarray:
+        top, left = (2 + y) * down, (2 + x) * across
+        return far[top : top + height, left : left + width]
+
+    predictions = []
+    for y, x in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        two_sides = 0.5 * (at(y, x) + at(-y, -x))
+        for side in (1, -1):
+            one_side = 2 * at(side * y, side * x) - at(2 * side * y, 2 * side * x)
+            two_sides = np.where(np.isnan(two_sides), one_side, two_sides)
+        predictions.append(np.where(np.isnan(two_sides), values, two_sides))
+    return _median(np.stack(predictions, axis=-1))
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """Return medians along the last axis of the values that are numbers; NaN where there are none."""
+    if np.isnan(values).any():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return np.asarray(np.nanmedian(values, axis=-1))
+    # np.median has checks that take most of its time for few values.
+    middle = values.shape[-1] // 2
+    if values.shape[-1] % 2:
+        return np.asarray(np.partition(values, middle, axis=-1)[..., middle])
+    parts = np.partition(values, (middle - 1, middle), axis=-1)
+    return np.asarray(0.5 * (parts[..., middle - 1] + parts[..., middle]))
+
+
+def _window_medians(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return the median of the window about each value.
+
+    Medians near an edge continue those of the windows that are inside by point reflection. An axis that is too short
+    for two such windows has its values continued in this way instead.
+    """
+    halves = height // 2, width // 2
+    inside = [size > 2 * half + 1 for size, half in zip(values.shape, halves, strict=True)]
+    before = [(0, 0) if fits else (half, half) for fits, half in zip(inside, halves, strict=True)]
+    after = [(half, half) if fits else (0, 0) for fits, half in zip(inside, halves, strict=True)]
+    windows = np.lib.stride_tricks.sliding_window_view(_continued(values, before), (height, width))
+    # Some rows at a time, as windows are copied.
+    bands = row_bands(windows.shape[0], windows[0].size, 2**18)
+    return _continued(np.concatenate([_median(_flat(windows[rows])) for rows in bands]), after)
+
+
+def _flat(windows: np.ndarray) -> np.ndarray:
+    """Return a copy of windows with one axis for the values of each."""
+    return windows.reshape(*windows.shape[:2], -1)
+
+
+def _continued(values: np.ndarray, pad: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Return values that are continued by point reflection about the outermost ones."""
+    return np.pad(values, pad, mode="reflect", reflect_type="odd")

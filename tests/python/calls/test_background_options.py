@@ -12,12 +12,17 @@ from skies import BAD, SKY, ccd, check_ccd
 import evensky
 from evensky.errors import InvalidParameterError
 from evensky.errors import RuntimeError as EvenskyRuntimeError
+from evensky.image import ImageF, Mask, MaskedImageF
+from evensky.math import BackgroundControl, StatisticsControl, makeBackground
 from reference import sextractor_mesh as slow
 
+# The mirrored control that corresponds to statistic="meanclip" and bins of 16 px.
+OLD = BackgroundControl("AKIMA_SPLINE", 10, 8, "REDUCE_INTERP_ORDER", StatisticsControl(andMask=1), "MEANCLIP")
 
-def test_the_usual_estimator_gives_the_clipped_mean() -> None:
-    usual = evensky.estimate_background(SKY, BAD, bin_size=32)
-    mesh = evensky.estimate_background(SKY, BAD, bin_size=32, estimator="mean")
+
+def test_the_estimator_mean_gives_the_clipped_mean() -> None:
+    usual = evensky.estimate_background(SKY, BAD, bin_size=32, statistic="meanclip")
+    mesh = evensky.estimate_background(SKY, BAD, bin_size=32, estimator="mean", filter_size=1)
     np.testing.assert_allclose(mesh.stats.value, usual.stats.value, rtol=1e-6)
     np.testing.assert_allclose(mesh.stats.error, usual.stats.error, rtol=1e-6)
     np.testing.assert_allclose(mesh.image, usual.image, rtol=1e-6)
@@ -48,15 +53,84 @@ def test_results_are_shown_and_have_the_type_of_the_data(edge_method: str) -> No
     result.plot()
 
 
+def test_a_series_is_fitted_to_the_scatter_of_a_mesh() -> None:
+    noise = np.linspace(2, 4, 200)
+    image = np.random.default_rng(4).normal(50, 1, (150, 200)) * noise + 50 * (1 - noise)
+    usual = evensky.estimate_background(image, bin_size=25, order=1)
+    image[:25, :25] = np.nan
+    mesh = evensky.estimate_background(image, bin_size=25, order=1, estimator="median")
+    np.testing.assert_allclose(mesh.rms_image[75], noise, rtol=0.03)
+    np.testing.assert_allclose(mesh.rms_image, usual.rms_image, rtol=0.03)
+    assert np.argwhere(mesh.replaced).tolist() == [[0, 0]]
+    assert not usual.replaced.any()
+    rows = np.empty((20, 200))
+    mesh.write_rows(rows, 60, rms=True)
+    np.testing.assert_array_equal(rows, mesh.rms_image[60:80])
+    usual.write_rows(rows, 60)
+    np.testing.assert_array_equal(rows, usual.image[60:80])
+
+
 def test_a_source_that_fills_a_bin_is_filtered() -> None:
     rng = np.random.default_rng(3)
     image = rng.normal(50, 2, (320, 320)).astype(np.float32)
     y, x = np.mgrid[:320, :320]
     image += 400 * np.exp(-((x - 160) ** 2 + (y - 160) ** 2) / (2 * 20.0**2)).astype(np.float32)
-    plain = evensky.estimate_background(image, bin_size=32).image
-    got = evensky.estimate_background(image, bin_size=32, filter_size=5).image
+    plain = evensky.estimate_background(image, bin_size=32, filter_size=1).image
     assert np.abs(plain - 50).max() > 100
-    assert np.abs(got - 50).max() < 10
+    for options in ({"filter_size": 5}, {"filter_size": 5, "filter_sigma": 5}):
+        got = evensky.estimate_background(image, bin_size=32, **options).image
+        assert np.abs(got - 50).max() < 10
+
+
+def test_the_default_is_the_mode_without_bins_that_stand_out() -> None:
+    image = SKY.copy()
+    image[40:80, 60:100] += 60  # fills a bin
+    got = evensky.estimate_background(image, BAD, bin_size=16)
+    same = evensky.estimate_background(image, BAD, bin_size=16, estimator="sextractor", filter_size=3, filter_sigma=5)
+    np.testing.assert_array_equal(got.image, same.image)
+    np.testing.assert_array_equal(got.rms_image, same.rms_image)
+    plain = evensky.estimate_background(image, BAD, bin_size=16, estimator="sextractor", filter_size=1)
+    changed = np.isnan(got.stats.error)
+    assert 0 < changed.mean() < 0.2
+    np.testing.assert_array_equal(got.stats.value[~changed], plain.stats.value[~changed])
+    assert np.abs(got.stats.value - (100 + 30 * got.stats.x / 160)).max() < 8 < np.ptp(plain.stats.value) - 30
+    old = evensky.estimate_background(image, BAD, bin_size=16, statistic="meanclip")
+    np.testing.assert_array_equal(
+        old.image, makeBackground(MaskedImageF(ImageF(image), Mask(BAD.astype(np.int32))), OLD).getImageF().array
+    )
+
+
+@pytest.mark.parametrize("edge_method", ["spread", "pad"])
+def test_bins_that_stand_out_are_replaced_up_to_the_edges(edge_method: str) -> None:
+    y, x = np.mgrid[:200, :170].astype(np.float64)
+    plane = 5 + 0.1 * x - 0.05 * y
+    noisy = plane + np.random.default_rng(4).normal(0, 5, plane.shape)
+    hurt = noisy.copy()
+    for bin_y, bin_x in ((0, 0), (0, 5), (9, 3), (4, 4)):
+        hurt[20 * bin_y : 20 * bin_y + 20, 20 * bin_x : 20 * bin_x + 20] += 50
+    options = {"bin_size": 20, "estimator": "mean", "edge_method": edge_method}
+    got = evensky.estimate_background(hurt, **options)
+    whole = evensky.estimate_background(noisy, **options)
+    assert np.abs(got.stats.value - whole.stats.value).max() < 6  # of 50; a bin and the next differ by 2
+    assert (got.stats.value != whole.stats.value).sum() <= 8
+    none = evensky.estimate_background(hurt, filter_sigma=np.inf, **options)
+    plain = evensky.estimate_background(hurt, filter_size=1, **options)
+    np.testing.assert_array_equal(none.stats.value, plain.stats.value)
+
+
+@pytest.mark.parametrize("scatter", [3.0, 60.0])
+def test_whole_numbers_of_small_scatter_have_the_mean(scatter: float) -> None:
+    pixels = np.rint(np.random.default_rng(1).normal(500, scatter, (128, 128)))
+    expected = "mean" if scatter < 20 else "sextractor"
+    for dtype in (np.uint16, np.float32):
+        got = evensky.estimate_background(pixels.astype(dtype), bin_size=32)
+        same = evensky.estimate_background(pixels.astype(dtype), bin_size=32, estimator=expected)
+        np.testing.assert_array_equal(got.stats.value, same.stats.value)
+    pixels[5, 5] = np.nan
+    pixels[6, 6] += 0.5
+    got = evensky.estimate_background(pixels, bin_size=32)
+    same = evensky.estimate_background(pixels, bin_size=32, estimator="sextractor")
+    np.testing.assert_array_equal(got.stats.value, same.stats.value)
 
 
 def test_a_series_is_fitted_to_the_filtered_bins() -> None:
@@ -80,13 +154,17 @@ def test_pixels_outside_the_coverage_have_their_value() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"estimator": "mode"}, "estimator is 'mode'; it must be one of 'mean'"),
+        ({"estimator": "mode"}, "estimator is 'mode'; it must be one of 'auto', 'mean'"),
         ({"estimator": "median", "statistic": "median"}, "statistic is 'median' and estimator is given"),
         ({"statistic": "mean", "filter_size": 3}, "statistic is 'mean' and filter_size is given"),
         ({"filter_size": 2}, "filter_size is 2; it must be odd"),
         ({"filter_size": 0}, "filter_size is 0"),
         ({"filter_size": (3, 3, 3)}, r"filter_size is \(3, 3, 3\)"),
         ({"filter_threshold": 5.0}, "without a filter_size"),
+        ({"filter_sigma": -1}, "filter_sigma is -1; it must be at least 0"),
+        ({"filter_sigma": np.nan}, "filter_sigma is nan"),
+        ({"filter_sigma": 5, "filter_size": 3, "filter_threshold": 1}, "give one of them"),
+        ({"statistic": "meanclip", "filter_sigma": 5}, "statistic is 'meanclip' and filter_sigma is given"),
         ({"exclude_percentile": 101}, "exclude_percentile = 101"),
         ({"edge_method": "pad", "order": 1}, "use edge_method='spread'"),
         ({"sigma": (1, 2, 3)}, "with 3 values"),
@@ -123,7 +201,7 @@ def test_the_bicubic_spline_interpolates_the_bins() -> None:
         np.testing.assert_allclose(result.image, slow.spline(mesh, SKY.shape, width, height), rtol=1e-6)
         wanted = np.maximum(slow.spline(rms, SKY.shape, width, height), 0)
         np.testing.assert_allclose(result.rms_image, wanted, rtol=1e-6)
-        assert "model, bicubic_spline" in result._repr_html_()
+    assert "model, bicubic_spline" in result._repr_html_()
 
 
 def test_a_dask_array_has_no_bicubic_spline() -> None:

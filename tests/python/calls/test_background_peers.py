@@ -44,7 +44,7 @@ def _has_new_names(photutils: Any) -> bool:
 
 
 def ours(image: np.ndarray, mask: np.ndarray, **options: Any) -> evensky.calls.background.BackgroundEstimate:
-    options = {"bin_size": 60, "centre": "median", "rounds": 10} | options
+    options = {"bin_size": 60, "centre": "median", "rounds": 10, "filter_size": 1} | options
     return evensky.estimate_background(image, mask, **options)
 
 
@@ -106,8 +106,9 @@ def test_a_crowded_field_is_as_for_sep() -> None:
     for cx, cy in rng.integers(8, 503, (2500, 2)):
         image[cy - 7 : cy + 8, cx - 7 : cx + 8] += rng.exponential(60) * star.astype(np.float32)
     theirs = sep.Background(image, bw=64, bh=64).back()
-    usual = evensky.estimate_background(image, bin_size=64).image
-    got = evensky.estimate_background(image, bin_size=64, estimator="sextractor", filter_size=3).image
-    bias = [abs(float(model.mean()) - 100) for model in (theirs, usual, got)]
-    assert bias[2] < 1.3 * bias[0]
-    assert bias[2] < 0.6 * bias[1]
+    mean = evensky.estimate_background(image, bin_size=64, statistic="meanclip").image
+    for options in ({}, {"estimator": "sextractor", "filter_size": 3}):
+        got = evensky.estimate_background(image, bin_size=64, **options).image
+        bias = [abs(float(model.mean()) - 100) for model in (theirs, mean, got)]
+        assert bias[2] < 1.3 * bias[0]
+        assert bias[2] < 0.6 * bias[1]

@@ -24,7 +24,15 @@ WEIGHTS = np.where(BAD, 0, 2.0)
 
 @pytest.mark.parametrize("chunks", [(120, 160), (50, 70), (7, 160), ((1, 100, 19), (11, 138, 11))])
 @pytest.mark.parametrize("bin_size", [16, (37, 23), 200])
-@pytest.mark.parametrize("options", [{}, {"statistic": "median", "style": "linear"}, {"order": 1, "sigma": 2.5}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"statistic": "median", "style": "linear"},
+        {"order": 1, "sigma": 2.5},
+        {"estimator": "mmm", "rms_estimator": "mad", "filter_size": 3, "exclude_percentile": 50, "sigma": (3, 2)},
+    ],
+)
 def test_results_have_the_bits_of_those_in_memory(chunks: Any, bin_size: Any, options: dict[str, Any]) -> None:
     if "order" in options and bin_size == 200:
         pytest.skip("one bin does not determine a plane")
@@ -130,6 +138,14 @@ def test_cubes_of_one_image() -> None:
         (da.zeros((20, 20)), {"weights": np.zeros((20, 20), "U3")}, InvalidParameterError, "weights"),
         (da.zeros((20, 20)), {"bin_size": 0}, InvalidParameterError, "bin_size is 0"),
         (da.zeros((20, 20)), {"order": -1}, InvalidParameterError, "-1"),
+        (
+            da.zeros((20, 20)),
+            {"edge_method": "pad"},
+            InvalidParameterError,
+            "edge_method is 'pad'",
+        ),
+        (da.zeros((20, 20)), {"coverage_mask": np.zeros((20, 20))}, InvalidParameterError, "coverage_mask is"),
+        (da.zeros((20, 20)), {"statistic": "mean", "sigma": (1, 2)}, InvalidParameterError, "sigma is given"),
         (da.zeros((20, 20)), {"mask_sources": True}, InvalidParameterError, "compute it first"),
     ],
 )

@@ -26,8 +26,9 @@ SHAPE = (512, 512)
 )
 def test_the_bias_of_the_sky(field: str, bin_size: int, without: float, bias: float, rms: float) -> None:
     image, sky = make_field(field, 1, SHAPE)
-    plain = evensky.estimate_background(image, bin_size=bin_size)
-    masked = evensky.estimate_background(image, bin_size=bin_size, mask_sources=True)
+    options = {"bin_size": bin_size, "statistic": "meanclip"}
+    plain = evensky.estimate_background(image, **options)
+    masked = evensky.estimate_background(image, mask_sources=True, **options)
     assert (plain.image - sky).mean() >= without - 0.01
     assert abs((masked.image - sky).mean()) < bias
     assert (masked.image - sky).std() < rms
@@ -38,10 +39,13 @@ def test_the_bias_of_the_sky(field: str, bin_size: int, without: float, bias: fl
 
 def test_the_sky_beside_and_under_a_galaxy() -> None:
     image, sky = make_field("galaxy", 1, SHAPE)
-    plain = evensky.estimate_background(image, bin_size=128).image - sky
-    masked = evensky.estimate_background(image, bin_size=128, mask_sources={"max_rounds": 30}).image - sky
+    options = {"bin_size": 128, "statistic": "meanclip"}
+    plain = evensky.estimate_background(image, **options).image - sky
+    masked = evensky.estimate_background(image, mask_sources={"max_rounds": 30}, **options).image - sky
     assert plain.std() > 1
     assert masked.std() < 0.3 * plain.std()
+    without_mask = evensky.estimate_background(image, bin_size=128).image - sky
+    assert without_mask.std() < 0.3 * plain.std()  # bins of the galaxy stand out
 
 
 def test_what_was_found() -> None:
@@ -81,6 +85,15 @@ def test_the_background_is_that_with_the_mask_given() -> None:
     for num_threads in (1, 3):
         again = evensky.estimate_background(image, bits, 4, mask_sources=True, num_threads=num_threads, **options)
         np.testing.assert_array_equal(again.image, got.image)
+
+
+def test_the_background_beside_masked_sources_is_the_mean() -> None:
+    image, _ = make_field("sparse", 2, (256, 256))
+    got = evensky.estimate_background(image, bin_size=64, mask_sources=True)
+    same = evensky.estimate_background(image, bin_size=64, mask_sources=True, estimator="mean")
+    mode = evensky.estimate_background(image, bin_size=64, mask_sources=True, estimator="auto")
+    np.testing.assert_array_equal(got.image, same.image)
+    assert (got.image != mode.image).any()
 
 
 def test_data_keep_their_own_mask() -> None:

@@ -22,7 +22,7 @@ def test_deviation_and_what_was_done(folder: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     low, high = fits.getdata(model).min(), fits.getdata(model).max()
     assert f"model                  {low:.3f} to {high:.3f}" in result.output
-    expected = estimate_background(image, bin_size=64, order=1)
+    expected = estimate_background(image, bin_size=64, order=1, statistic="meanclip")
     np.testing.assert_array_equal(fits.getdata(model), expected.image.array)
     np.testing.assert_array_equal(fits.getdata(rms), expected.rms_image.array)
     history = [str(fits.getheader(path, "IMAGE")["HISTORY"]).replace("\n", "") for path in (model, rms)]
@@ -47,6 +47,52 @@ def test_background_of_an_order_beyond_all_numbers(folder: Path, tmp_path: Path)
     assert "given for two results" in result.output
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {
+            "edge_method": "pad",
+            "estimator": "sextractor",
+            "rms_estimator": "mad",
+            "centre": "median",
+            "rounds": 10,
+            "exclude_percentile": 30,
+            "filter_size": (3, 5),
+            "filter_threshold": 100.0,
+        },
+        {"estimator": "mmm", "sigma": (4, 2.5), "scatter": "mad"},
+        {"filter_size": 3, "order": 1},
+        {"style": "bicubic_spline", "estimator": "histogram", "edge_method": "crop"},
+        {"sigma": 2.5, "rounds": 5},
+    ],
+)
+def test_options_of_the_bins(folder: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    image = inputs(folder)[0]
+    outputs = {kind: tmp_path / f"{kind}.fits" for kind in ("out", "rms", "mesh")}
+    given: list[Any] = [word for kind, path in outputs.items() for word in (f"--{kind}", path)]
+    for name, value in options.items():
+        given += [f"--{name.replace('_', '-')}", ",".join(map(str, value)) if isinstance(value, tuple) else value]
+    result = run("background", image, "-b", 60, *given)
+    assert result.exit_code == 0, result.output
+    expected = estimate_background(image, bin_size=60, **options)
+    np.testing.assert_array_equal(fits.getdata(outputs["out"]), expected.image.array)
+    np.testing.assert_array_equal(fits.getdata(outputs["rms"]), expected.rms_image.array)
+    with fits.open(outputs["mesh"]) as hdus:
+        np.testing.assert_array_equal(hdus["MESH"].data, expected.background_mesh.astype(np.float32))
+        np.testing.assert_array_equal(hdus["MESH_RMS"].data, expected.background_rms_mesh.astype(np.float32))
+        header = hdus["MESH"].header
+        at = (np.arange(1, 5) - header["LTV1"]) / header["LTM1_1"]
+        np.testing.assert_allclose(at, expected.stats.x[0, :4] + 1, atol=0.5)
+        assert str(options.get("estimator", "MEANCLIP")) in str(header["HISTORY"])
+    replaced = int(expected.replaced.sum())
+    assert (f"bins replaced          {replaced}, " in result.output) == (replaced > 0)
+    assert (replaced > 0) == ("exclude_percentile" in options)
+    # Pixels on disk are evaluated by bands.
+    again = run("background", image, "-b", 60, "--scratch", tmp_path, "--overwrite", *given)
+    assert again.exit_code == 0, again.output
+    np.testing.assert_array_equal(fits.getdata(outputs["out"]), expected.image.array)
+
+
 def test_several_files(folder: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.fits"
     broken.write_bytes(b"no FITS file")
@@ -62,7 +108,7 @@ def test_several_files(folder: Path, tmp_path: Path) -> None:
     assert lines[0].split()[:2] == ["file", "size"]
     assert "rms" in lines[0]
     for file in files[:2]:
-        expected = estimate_background(file, bin_size=64)
+        expected = estimate_background(file, bin_size=64, statistic="meanclip")
         written = tmp_path / "sky" / f"{file.stem}_{file.stem}_sky.fits"
         np.testing.assert_array_equal(fits.getdata(written), expected.image.array)
         np.testing.assert_array_equal(fits.getdata(tmp_path / f"{file.stem}-rms.fits"), expected.rms_image.array)
@@ -126,6 +172,8 @@ def test_what_is_done_is_told_if_a_run_is_stopped(
         (("--mesh", "{stem}.fits.gz"), "the mesh is a FITS file that is not compressed"),
         (("--threshold", "3"), "--threshold says how sources are found; give --mask-sources"),
         (("--mask-sources", "--threshold", "-1"), "threshold = -1.0; it must be positive"),
+        (("--sigma", "3,4,5"), "--sigma '3,4,5': one number, or low,high"),
+        (("--filter-size", "three"), "--filter-size 'three': an odd number, or height,width as in 3,5, is needed"),
     ],
 )
 def test_several_files_refused(
@@ -142,7 +190,7 @@ def test_the_mesh(folder: Path, tmp_path: Path) -> None:
     image, mesh = inputs(folder)[0], tmp_path / "mesh.fits"
     result = run("background", image, "-b", 60, "--mesh", mesh)
     assert result.exit_code == 0, result.output
-    expected = estimate_background(image, bin_size=60)
+    expected = estimate_background(image, bin_size=60, statistic="meanclip")
     scatter = estimate_background(image, bin_size=60, statistic="stdevclip").stats.value
     with fits.open(mesh) as hdus:
         assert [hdu.name for hdu in hdus] == ["PRIMARY", "MESH", "MESH_ERROR", "MESH_RMS"]
@@ -164,7 +212,7 @@ def test_masks_of_sources(folder: Path, tmp_path: Path) -> None:
     result = run("background", image, "-b", 64, *options, "--out", model, "--rms", rms)
     assert result.exit_code == 0, result.output
     wanted = {"threshold": 3, "dilation_radius": 2, "n_pixels": 4, "max_rounds": 20}
-    expected = estimate_background(image, bin_size=64, mask_sources=wanted)
+    expected = estimate_background(image, bin_size=64, mask_sources=wanted, statistic="meanclip")
     np.testing.assert_array_equal(fits.getdata(model), expected.image.array)
     np.testing.assert_array_equal(fits.getdata(rms), expected.rms_image.array)
     assert expected.sources is not None
@@ -172,6 +220,22 @@ def test_masks_of_sources(folder: Path, tmp_path: Path) -> None:
     several = run("background", *inputs(folder), "-b", 64, *options)
     assert several.exit_code == 0, several.output
     assert "sources" in several.output.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--edge-method", "pad", "--order", 2), "order is 2 and edge_method is 'pad'"),
+        (("--estimator", "mmm", "--statistic", "median"), "statistic is 'median' and estimator is given"),
+        (("--filter-threshold", 3), "filter_threshold is 3.0 without a filter_size"),
+        (("--filter-size", 2), "filter_size is (2, 2); it must be odd"),
+        (("--exclude-percentile", 0), "raise it, or use smaller boxes"),
+    ],
+)
+def test_options_that_do_not_go_together(folder: Path, options: tuple[Any, ...], says: str) -> None:
+    result = run("background", inputs(folder)[0], *options)
+    assert result.exit_code in (1, 2)
+    assert says in result.output
 
 
 def test_sources_need_the_image_in_memory(folder: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from evensky.errors import InvalidParameterError, LengthError, NotFoundError
 from evensky.errors import RuntimeError as EvenskyRuntimeError
 from evensky.image.foreign import as_planes
 from evensky.math import Interpolate, UndersampleStyle
-from evensky.math.background_mesh import ESTIMATORS, RMS_ESTIMATORS, MeshOptions, measure_mesh
+from evensky.math.background_mesh import ESTIMATORS, RMS_ESTIMATORS, MeshOptions, measure_mesh, mesh_of_boxes
 from reference import background_mesh as slow
 
 BAD = 4
@@ -290,3 +290,22 @@ def test_bad_calls_of_the_core() -> None:
 
 if __name__ == "__main__":
     print(_core.simd_level(), digest(2))
+
+
+def test_a_mesh_of_given_boxes() -> None:
+    image, mask = scene("stars")
+    for options in ({}, {"edge_method": "pad", "height": 40}):
+        made = MeshOptions(**{"height": 50, "width": 64} | options)
+        mesh = mesh_of(image, mask, **options)
+        planes = mesh.level(), mesh.error(), mesh.rms(), mesh.number()
+        again = mesh_of_boxes(mesh.get_image_bbox(), made, *(plane[::-1][::-1] for plane in planes))
+        for given, got in zip(planes, (again.level(), again.error(), again.rms(), again.number()), strict=True):
+            np.testing.assert_array_equal(got, given)
+        for each in (mesh, again):
+            each.fill(60)
+        np.testing.assert_array_equal(again.level(), mesh.level())
+        np.testing.assert_array_equal(again.getBinCentersX(), mesh.getBinCentersX())
+        with pytest.raises(LengthError, match=r"The plane of levels is 3 x .*, but the mesh is 3 x"):
+            mesh_of_boxes(mesh.get_image_bbox(), made, planes[0][:-1], *planes[1:])
+    with pytest.raises(InvalidParameterError, match="no pixels"):
+        mesh_of_boxes((0, 0, 0, 5), made, *planes)

@@ -1,0 +1,115 @@
+"""The options that say how the bins of a background are measured."""
+
+from __future__ import annotations
+
+__all__ = ["BinChoice"]
+
+from dataclasses import dataclass
+
+import click
+
+from ..calls.background_file import BinOptions
+from ..errors import InvalidParameterError
+from ..math.background_mesh import EDGE_METHODS, ESTIMATORS, RMS_ESTIMATORS
+from ..math.combine_planes import CENTRES, SCATTERS
+from .choices import option
+from .options import number_or_pair
+
+
+@dataclass(frozen=True)
+class BinChoice:
+    """How bins are clipped, estimated, laid out, excluded and filtered."""
+
+    estimator: str | None = option(
+        "--estimator",
+        type=click.Choice(list(ESTIMATORS)),
+        help="Estimator of the level of a bin from the pixels that clipping leaves, in place of --statistic. "
+        "sextractor and mmm are modes, less biased by faint sources than the mean; histogram is SExtractor's, which "
+        "clips by itself.",
+    )
+    rms_estimator: str | None = option(
+        "--rms-estimator",
+        type=click.Choice(list(RMS_ESTIMATORS)),
+        help="Estimator of the standard deviation of the pixels of a bin.",
+    )
+    sigma: str | None = option(
+        "--sigma",
+        metavar="NUMBER",
+        help="Half-width of the clipping window in units of the scatter; with an --estimator, also low,high such as "
+        "4,3: below and above the centre.  [default: 3]",
+    )
+    rounds: int | None = option(
+        "--rounds",
+        type=click.IntRange(0, 2**31 - 1),
+        help="Largest number of rounds of clipping; with an --estimator, 0 means no clipping.  [default: 3]",
+    )
+    centre: str | None = option(
+        "--centre",
+        type=click.Choice(list(CENTRES)),
+        help="Centre of the clipping window in every round. By default, the first round is about the median, with the "
+        "quartiles, and later ones about the mean.",
+    )
+    scatter: str | None = option(
+        "--scatter",
+        type=click.Choice(list(SCATTERS)),
+        help="Measure of the scatter in every round: std is the standard deviation, mad 1.4826 times the median "
+        "absolute deviation.",
+    )
+    edge_method: str | None = option(
+        "--edge-method",
+        type=click.Choice(list(EDGE_METHODS)),
+        help="How bins cover an image whose size is not a multiple of theirs: spread, of nearly equal sizes (the "
+        "default); pad, of the full size, the last ones smaller; crop, of the full size, without the rest.",
+    )
+    exclude_percentile: float | None = option(
+        "--exclude-percentile",
+        metavar="PERCENT",
+        type=float,
+        help="Replace bins of which more than this percentage of the pixels is bad or clipped by their neighbours. By "
+        "default, only those without a good pixel, if one of these options is given.",
+    )
+    filter_size: str | None = option(
+        "--filter-size",
+        metavar="BINS",
+        help="Window of a median filter of the bins, in bins: an odd number, or height,width such as 3,5. By default, "
+        "there is no filter.",
+    )
+    filter_threshold: float | None = option(
+        "--filter-threshold",
+        metavar="LEVEL",
+        type=float,
+        help="With --filter-size: filter only bins whose level is above this.",
+    )
+
+    @property
+    def options(self) -> BinOptions:
+        """The options with their numbers.
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            For a text that holds no number.
+        """
+        return BinOptions(
+            sigma=None if self.sigma is None else number_or_pair("--sigma", self.sigma),
+            rounds=self.rounds,
+            centre=self.centre,
+            scatter=self.scatter,
+            estimator=self.estimator,
+            rms_estimator=self.rms_estimator,
+            edge_method=self.edge_method,
+            exclude_percentile=self.exclude_percentile,
+            filter_size=None if self.filter_size is None else _window(self.filter_size),
+            filter_threshold=self.filter_threshold,
+        )
+
+
+def _window(text: str) -> tuple[int, int]:
+    """Return height and width of a window."""
+    try:
+        sizes = [int(part) for part in text.split(",")]
+    except ValueError:
+        sizes = []
+    if len(sizes) not in (1, 2):
+        raise InvalidParameterError(f"--filter-size {text!r}: an odd number, or height,width as in 3,5, is needed")
+    return sizes[0], sizes[-1]

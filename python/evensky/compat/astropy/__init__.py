@@ -1,0 +1,1 @@
+"""``evensky.compat.astropy.stats``: sigma clipping by the names of ``astropy.stats``."""
