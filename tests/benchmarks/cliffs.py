@@ -1,11 +1,12 @@
-"""Time statistics and backgrounds by the type of the pixels and the size of the bins: none may be a cliff.
+"""Time statistics and backgrounds by the type of the pixels, the size of the bins, the estimators of the sky and the
+length of lines that are clipped: none may be a cliff.
 
-Usage: python tests/benchmarks/cliffs.py [--side 4096] [--turns 3] [--only types bins] [--json FILE]
+Usage: python tests/benchmarks/cliffs.py [--side 4096] [--turns 3] [--only types bins estimators lines] [--json FILE]
 
 Times are milliseconds of the processor (user and system) with one thread, the least of some turns, in which all cases
-alternate. Types are divided by float32 pixels, row by row, without weights; sizes of bins by bins of 64 px, and by the
-background of sep if that is installed. The last column says how much is allowed. EVENSKY_SIMD limits the instruction
-set.
+alternate. Types are divided by float32 pixels, row by row, without weights; sizes of bins by bins of 64 px; estimators
+by the clipped mean; backgrounds also by those of sep if that is installed; and lines by lines of 256 pixels. The last
+column says how much is allowed. EVENSKY_SIMD limits the instruction set.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ import numpy as np
 
 import evensky.math as afwMath
 from evensky import _core
+from evensky.image.foreign import as_planes
+from evensky.math.background_mesh import MeshOptions, measure_mesh
 
 try:
     import sep
@@ -159,7 +162,75 @@ def bins(side: int) -> list[Case]:
     return cases + peers
 
 
-TABLES: dict[str, Callable[[int], list[Case]]] = {"types": types, "bins": bins}
+def estimators(side: int) -> list[Case]:
+    """Return meshes with all estimators, and whole backgrounds with their scatter beside those of sep."""
+    image, mask, _ = scene(side)
+    planes = as_planes(image)
+    planes.mask = mask
+    cases = []
+    for size in (32, 128):
+        title = f"mesh of {size} px by estimators"
+        for estimator, scatter in (
+            ("mean", "std"),
+            ("median", "std"),
+            ("sextractor", "std"),
+            ("mmm", "std"),
+            ("biweight", "std"),
+            ("mean", "mad"),
+            ("biweight", "biweight"),
+        ):
+            options = MeshOptions(size, size, estimator, scatter)
+
+            def mesh(options: MeshOptions = options) -> object:
+                return measure_mesh(planes, BAD, options, 1)
+
+            cases.append(Case(title, f"{estimator}, {scatter}", mesh, "mean, std", 1.3))
+    if sep is None:
+        return cases
+    masked = mask & BAD != 0
+    level, scatter_image = (np.empty(image.shape, np.float32) for _ in range(2))
+
+    def whole() -> None:
+        mesh = measure_mesh(planes, BAD, MeshOptions(128, 128, "sextractor"), 1)
+        mesh.fill(100.0, 1)
+        mesh.filter(3, 3, None, 1)
+        for write, out in ((mesh.get_image, level), (mesh.get_rms_image, scatter_image)):
+            write(out, (0, 0, side, side), afwMath.Interpolate.Style.AKIMA_SPLINE, afwMath.REDUCE_INTERP_ORDER, 1)
+
+    def whole_of_sep() -> None:
+        background = sep.Background(image, mask=masked, bw=128, bh=128)
+        background.back(dtype=np.float32)
+        background.rms(dtype=np.float32)
+
+    title = "background and scatter of 128 px, filtered, and those of sep"
+    cases += [Case(title, "sep", whole_of_sep, "sep"), Case(title, "evensky", whole, "sep", 0.3)]
+    return cases
+
+
+def lines(side: int) -> list[Case]:
+    """Return clipped statistics of columns and rows of many lengths."""
+    pixels = scene(side)[0].ravel()
+    cases = []
+    for length, allowed in ((20, 1.0), (256, 1.0), (512, 1.3), (1024, 1.6), (4096, 2.5), (16384, 2.5)):
+        some = pixels[: pixels.size // length * length]
+        for name, call, values in (
+            ("columns", _core.clippedStatsOfColumns, some.reshape(length, -1)),
+            ("rows", _core.clippedStatsOfRows, some.reshape(-1, length)),
+        ):
+
+            def clip(call=call, values=values) -> object:
+                return call(values, 3.0, 3.0, 5, "median", "std", 0.0, 1)
+
+            cases.append(Case(f"clipped {name} by length", f"{length}", clip, "256", allowed))
+    return cases
+
+
+TABLES: dict[str, Callable[[int], list[Case]]] = {
+    "types": types,
+    "bins": bins,
+    "estimators": estimators,
+    "lines": lines,
+}
 
 
 def measure(cases: list[Case], turns: int) -> None:
