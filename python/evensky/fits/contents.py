@@ -120,7 +120,7 @@ def filter_of(headers: Iterable[Any], more: Iterable[Sequence[str]] = ()) -> str
     places = (*more, *FILTER_CARDS)
     for one in headers:
         for cards in places:
-            values = [str(value_of(one, card, "") or "").strip() for card in cards]
+            values = [str(value_of(one, card, "") or "").strip() for card in cards if card in one]
             values = [value for value in values if not re.fullmatch(UNTOLD_FILTERS, value, re.IGNORECASE)]
             if values:
                 return "+".join(dict.fromkeys(values))

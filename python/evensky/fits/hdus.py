@@ -181,7 +181,7 @@ def _kind_by_cards(header: Any) -> Kind | None:
 def mask_cards(header: Any, start: str) -> list[str]:
     """Return the cards that name mask planes, those of LSST's stack (MP_) or of lsst.images (MSKN)."""
     pattern = re.compile(r"MP_.+" if start == "MP_" else rf"{start}\d+")
-    return [card for card in header if pattern.fullmatch(card)]
+    return [card for card in header if card.startswith(start) and pattern.fullmatch(card)]
 
 
 def planes_of(hdus: Any) -> list[Plane]:

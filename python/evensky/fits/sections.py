@@ -54,6 +54,8 @@ def amplifier_sections(headers: Iterable[Any], shape: tuple[int, int]) -> tuple[
                 cards.setdefault(found[1], {})[found[2]] = section
             elif found := _CHANNEL.fullmatch(name):
                 channels.append(found)
+        if not cards and not channels and "AMPSIZE" not in header:
+            continue
         for sections in _choices(header, cards, channels, shape):
             if _fit(sections, shape):
                 return tuple(sections)

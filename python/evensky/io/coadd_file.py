@@ -386,26 +386,40 @@ def _headers(
     primary.header.set("EXTEND", True, after="NAXIS")
     for card in without_wcs(kept):
         primary.header.append(card, end=True)
-    sky = wcs_cards(kept, wcs)
+    _make_room_for_sums(primary.header)
+    # The planes differ in a few cards, and astropy takes a millisecond to make and to check a header.
+    whole = fits.ImageHDU(stand_in(np.broadcast_to(np.zeros((), types["image"]), shape)), name=PLANES["image"])
+    with_cards(whole, wcs_cards(kept, wcs), PLANES["image"], *origin)
+    common = _texts(whole.header.cards)
+    comment = whole.header.comments["EXTNAME"]
     made: dict[str, list[bytes]] = {}
     for name, dtype in types.items():
-        hdu = fits.ImageHDU(stand_in(np.broadcast_to(np.zeros((), dtype), shape)), name=PLANES[name])
-        with_cards(hdu, sky, PLANES[name], *origin)
+        own, more = fits.Header(), fits.Header()
+        own["BITPIX"] = (fits.hdu.image.DTYPE2BITPIX[dtype.name], whole.header.comments["BITPIX"])
+        own["EXTNAME"] = (PLANES[name], _COMMENTS.get(name, comment))
+        own["EXTTYPE"] = PLANES[name]
         if name == "mask":
-            name_planes(hdu.header, DEFAULT_PLANES if mask_planes is None else mask_planes)
+            name_planes(more, DEFAULT_PLANES if mask_planes is None else mask_planes)
         if name in _COMMENTS:
-            hdu.header["INHERIT"] = False  # the unit of the image is in the primary header
-            hdu.header.comments["EXTNAME"] = _COMMENTS[name]
+            own["INHERIT"] = False  # the unit of the image is in the primary header
             if name in _UNITS:
-                hdu.header["BUNIT"] = _UNITS[name]
-        made[name] = _cards_with_sums(hdu)
-    return _cards_with_sums(primary), made
+                more["BUNIT"] = _UNITS[name]
+        for card in more.cards:
+            card.verify("silentfix")
+        _make_room_for_sums(more)
+        changed = {card.keyword.encode("ascii"): text for card, text in zip(own.cards, _texts(own.cards), strict=True)}
+        cards = [changed.get(text[:8].rstrip(), text) for text in common]
+        made[name] = [*cards, *_texts(more.cards)]
+    return _texts(primary.header.cards), made
 
 
-def _cards_with_sums(hdu: Any) -> list[bytes]:
-    hdu.verify("silentfix")
-    hdu.header["CHECKSUM"], hdu.header["DATASUM"] = "0" * 16, "0"
-    text = hdu.header.tostring(endcard=False, padding=False).encode("ascii")
+def _make_room_for_sums(header: Any) -> None:
+    header["CHECKSUM"], header["DATASUM"] = "0" * 16, "0"
+
+
+def _texts(cards: Iterable[Any]) -> list[bytes]:
+    """Return cards as they stand in a file; long ones take several."""
+    text = "".join(card.image for card in cards).encode("ascii")
     return [text[at : at + 80] for at in range(0, len(text), 80)]
 
 

@@ -140,12 +140,13 @@ def _drawn(draw: Callable[[], Any]) -> _Drawn:
 
 @dataclass
 class _Panel:
-    """The pixels of a picture as a data URL, with what is written above it."""
+    """The pixels of a picture as a data URL, with what is written above it; `signed` if it is a difference."""
 
     title: str
     figures: str
     url: str
     alt: str
+    signed: bool
 
 
 def _half_range(picture: np.ndarray) -> float:
@@ -182,7 +183,8 @@ def _coadds(preview: CoaddPreview, unit: str) -> dict[str, Any]:
         reach = own if name == "difference" else half
         url = pixels_url(picture, (median - reach, median + reach), colours, steps=_STEPS, outlined=True)
         figures = f"median {number_text(median, 4)} {unit}".rstrip()
-        panels.append(_Panel(titles[name], figures, url, f"{titles[name]}: mean of all exposures"))
+        alt = f"{titles[name]}: mean of all exposures"
+        panels.append(_Panel(titles[name], figures, url, alt, colours == SIGNED_COLOURS))
     height, width = preview.before.shape
     number = preview.number.astype(np.float32)
     most = int(number.max(initial=0))
@@ -268,7 +270,7 @@ def _panels(record: ExposureRecord, pixels: PixelSummary, stretch: _Stretch) -> 
         shrunk = _as_shown(picture, coarse=stretch.coarse)
         url = pixels_url(shrunk, ends, colours, steps=_FEW_STEPS if stretch.coarse else _STEPS)
         figures = f"{figures} {stretch.unit}".rstrip() if figures else ""
-        panels.append(_Panel(title, figures, url, f"{record.label}: {title}"))
+        panels.append(_Panel(title, figures, url, f"{record.label}: {title}", colours == SIGNED_COLOURS))
     return panels
 
 
@@ -354,6 +356,15 @@ def _coadd(run: CombineRun | None) -> dict[str, Any] | None:
     return {"summary": run.summary, "output": str(run.output), "header": header, "rows": rows, "notes": run.notes}
 
 
+def _what_stays(run: MatchRun) -> str:
+    """Return which sky the coadd has, as a sentence without a full stop; "" if that is not known."""
+    if run.untied:
+        return "Each group keeps a sky of its own"
+    if run.level == "reference" and run.reference:
+        return f"The sky of {run.reference} stays in the coadd"
+    return _WHAT_STAYS.get(run.level, "")
+
+
 def _context(run: MatchRun) -> dict[str, Any]:
     # In a large run only exposures that have pictures or flags are shown one by one.
     crowded = len(run.records) > MOST_PICTURES
@@ -393,7 +404,7 @@ def _context(run: MatchRun) -> dict[str, Any]:
         "unit": unit,
         "limits": [number_text(limit, 4) for limit in stretch.image],
         "model_limit": _limit_text(stretch.model),
-        "stays": f"The sky of {run.reference} stays in the coadd" if reference else _WHAT_STAYS.get(run.level, ""),
+        "stays": _what_stays(run),
         "residual_limit": _limit_text(stretch.residual),
         "sky_sigmas": f"{_SKY_SIGMAS:g}",
         "left_out": left_out,

@@ -388,7 +388,6 @@ class _Run:
             partial=True,
             compress=self.compress,
             dtype=stack.dtype,
-            wcs=self.inputs.grid.wcs,
             x0=self.inputs.grid.origin[0],
             y0=self.inputs.grid.origin[1],
         )

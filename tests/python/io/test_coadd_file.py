@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from evensky.errors import FitsError, InvalidParameterError
+from evensky.fits.headers import kept_cards, wcs_cards
+from evensky.fits.writing import name_planes, with_cards
 from evensky.io import read_exposure
 from evensky.io.coadd_file import PLANES, CoaddMember, CoaddWriter, Stamp, header_of_coadd
 from evensky.io.formats import describe
@@ -320,3 +323,59 @@ def test_checksums_are_those_of_the_last_pixels(tmp_path: Path) -> None:
         np.testing.assert_array_equal(hdus["IMAGE"].data[4:20], planes["image"][4:20])
         assert (hdus["IMAGE"].data[:4] == 1).all()
         assert not hdus["IMAGE"].data[20:].any()
+
+
+def test_headers_are_those_that_astropy_makes_one_by_one(tmp_path: Path) -> None:
+    header = header_of_coadd([CoaddMember("a", {"EXPTIME": 3.0})], statistic="median", wcs=wcs(), history=["x" * 200])
+    masks = {"BAD": 0, "name of words": 3, "lower": 7}
+    writer = CoaddWriter(tmp_path / "coadd.fits", SHAPE, ALL, header=header, mask_planes=masks, x0=3, y0=-4)
+    write_all(writer, arrays())
+    writer.finish()
+    with fits.open(tmp_path / "coadd.fits") as hdus:
+        hdus.verify("exception")
+        for hdu, (name, title) in zip(hdus[1:], PLANES.items(), strict=True):
+            made = fits.ImageHDU(np.zeros(SHAPE, hdu.data.dtype), name=title)
+            with_cards(made, wcs_cards(kept_cards(header), None), title, 3, -4)
+            if name == "mask":
+                name_planes(made.header, masks)
+            if name in ("number", "rejected", "weight", "exposure_time"):
+                made.header["INHERIT"] = False
+                made.header.comments["EXTNAME"] = hdu.header.comments["EXTNAME"]
+                assert "exposures" in made.header.comments["EXTNAME"]
+            if name == "exposure_time":
+                made.header["BUNIT"] = "s"
+            made.verify("silentfix")
+            assert list(map(str, hdu.header.cards))[:-2] == list(map(str, made.header.cards))
+            assert list(hdu.header)[-2:] == ["CHECKSUM", "DATASUM"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("A       =                    T / c", "A       =  0.30000000000000004", "CRVAL1  =              -1E-300 / x"),
+        *("A       = 'eight wo'           / c", "A       = 'a long text of words'/ c", "A       = 'it''s here'"),
+        *("A       = 5", "A       =                    5/ x", "A       =                    5x", "A       = 'ab' / c"),
+        *("a       =                    5", "A       =                  1.5D3", "A       = 'abcdefgh' x"),
+        *(
+            "COMMENT = 5",
+            "HISTORY =                    5",
+            "HIERARCH long word = 3",
+            "A       = (1.0, 2.0)",
+            "A       =",
+        ),
+    ],
+)
+def test_cards_are_kept_as_astropy_mends_them(text: str) -> None:
+    card = fits.Card.fromstring(text.ljust(80))
+    expected = fits.Card.fromstring(text.ljust(80))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            expected.verify("silentfix")
+            expected.value  # noqa: B018
+        except fits.VerifyError:
+            expected = fits.Card("COMMENT", " ".join(text.split()))
+        header = fits.Header([card])
+        (found,) = kept_cards(header)
+        assert str(found) == str(expected)
+        assert found.value == expected.value

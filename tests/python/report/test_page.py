@@ -229,7 +229,10 @@ def test_the_page_opens_with_the_coadds(tmp_path: Path) -> None:
     # One range of colours for all three.
     assert len(set(re.findall(r"<span>([+-][0-9.]+)(?: adu)?</span>", head))) == 2
     # Three coadds, the map of their number, four exposures, and bars.
-    assert text.count('class="pixels"') == 3 + 1 + 4 * 4
+    assert text.count('class="pixels"') == 2 + 1 + 4 * 3
+    # Differences, and the bars of their colours, are dark near zero on a dark page.
+    assert text.count('class="pixels signed"') == 1 + 4
+    assert text.count('<img class="signed"') == 2
 
 
 def test_models_that_span_little_have_a_scale_of_their_own(tmp_path: Path) -> None:
@@ -294,10 +297,12 @@ def test_groups_that_are_not_tied_are_the_headline(tmp_path: Path) -> None:
     )
     run.notes.append(note)
     run.untied = [UntiedGroups("exposures", [["visit-0", "visit-1"], ["visit-2", "visit-3"]], note)]
+    run.level, run.preview = "reference", preview_of(run)
     text = write_report(run, tmp_path / "report.html").read_text()
     assert '<h1 class="wrong">2 groups of exposures are not tied to each other</h1>' in text
     assert 'class="verdict wrong"' in text
     assert "Spread of levels" not in text
+    assert "Each group keeps a sky of its own (level: reference)" in text
     todo = text[text.index("<h2>What to do") :]
     assert text.count(note) == 1
     assert todo.index("Add exposures that bridge the groups") < todo.index(note) < todo.index("FAILED")
@@ -341,7 +346,7 @@ def test_footprints_follow_the_page(tmp_path: Path) -> None:
         assert 'class="outlines"' in one
         assert 'class="label"' in one
         assert "frame" not in one
-    assert ".prints .tinted, .prints .bar img { filter: var(--tint); }" in text
+    assert ".prints .tinted, img.signed { filter: var(--tint); }" in text
 
 
 def test_bars_of_candidate_models(tmp_path: Path) -> None:
