@@ -104,6 +104,7 @@ struct Plainly {
                 return std::abs(mean - median) > 0.3 * stdev ? median : 2.5 * median - 1.5 * mean;
             case LevelEstimator::MMM: return 3.0 * median - 2.0 * mean;
             case LevelEstimator::BIWEIGHT: break;
+            case LevelEstimator::HISTOGRAM: return std::numeric_limits<double>::quiet_NaN();  // see sextractor_mesh
         }
         double first = 0.0, weight = 0.0;
         for (double const x : left) {
