@@ -169,6 +169,11 @@ class BackgroundEstimate:
         return self._background.getAsUsedInterpStyle().name
 
     @property
+    def has_scatter(self) -> bool:
+        """Whether a bin has the two good pixels that a standard deviation needs."""
+        return bool(np.isfinite(self._rms_values()).any())
+
+    @property
     def replaced(self) -> np.ndarray:
         """Bins whose values come from their neighbours, shape ``(ny, nx)``: True for these."""
         return np.zeros(self._background.getStatsImage().image.array.shape, dtype=bool)
@@ -390,6 +395,10 @@ class _MeshEstimate(BackgroundEstimate):
     @property
     def kind(self) -> str:
         return _SPLINE if self._bicubic_spline else super().kind
+
+    @property
+    def has_scatter(self) -> bool:
+        return bool((self._mesh.number() > 1).any())
 
     @property
     def replaced(self) -> np.ndarray:
@@ -625,8 +634,8 @@ def estimate_background(
             )
         refused = {
             "coverage_mask": coverage_mask,
-            "edge_method": mesh["edge_method"],
             "style": style if spline else None,
+            "edge_method": mesh["edge_method"],
         }
         for name, value in refused.items():
             if value is not None and not (isinstance(value, str) and value == "spread"):

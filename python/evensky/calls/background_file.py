@@ -132,6 +132,7 @@ class BinOptions:
     exclude_percentile: float | None = None
     filter_size: int | tuple[int, int] | None = None
     filter_threshold: float | None = None
+    filter_sigma: float | None = None
 
     @property
     def given(self) -> dict[str, Any]:
@@ -145,7 +146,7 @@ class _Model:
     """How the background is modelled."""
 
     bin_size: int
-    statistic: str
+    statistic: str | None
     style: str
     order: int | None
     bins: BinOptions
@@ -156,18 +157,29 @@ class _Model:
     @property
     def level(self) -> str:
         """What the level of a bin is, for people."""
-        return self._described(self.statistic, "estimator", "rms_estimator")
+        if self.statistic is not None:
+            return ", ".join([self.statistic.upper(), *self._options_of_bins()])
+        return ", ".join([f"estimator {self._estimator}", *self._options_of_bins()])
 
     @property
     def deviation(self) -> str:
         """What the scatter of a bin is, for people."""
-        return self._described("STDEVCLIP", "rms_estimator", "estimator")
+        name = "STDEVCLIP" if self.statistic is not None else f"estimator {self.bins.rms_estimator or 'std'}"
+        return ", ".join([name, *self._options_of_bins()])
 
-    def _described(self, statistic: str, estimator: str, other: str) -> str:
-        given = self.bins.given
-        name = given.pop(estimator, statistic)
-        given.pop(other, None)
-        return ", ".join([name, *(f"{option} {value}" for option, value in given.items())])
+    @property
+    def _estimator(self) -> str:
+        """The estimator; beside masked sources, the default is that of `evensky.estimate_background` with them."""
+        return self.bins.estimator or ("auto" if self.sources is None else "mean")
+
+    def _options_of_bins(self) -> list[str]:
+        """Return the options that are given, for people, but not the estimators."""
+        given = {name: value for name, value in self.bins.given.items() if not name.endswith("estimator")}
+        texts = {
+            name: ",".join(f"{one:g}" for one in value) if isinstance(value, tuple) else f"{value}"
+            for name, value in given.items()
+        }
+        return [f"{name} {text}" for name, text in texts.items()]
 
     def scale(self, bins: tuple[int, ...], shape: tuple[int, int]) -> tuple[float, float]:
         """Return the numbers of bins for each pixel along y and x, of an image of a shape in pixels."""
@@ -184,10 +196,11 @@ class _Model:
     def _options(self) -> dict[str, Any]:
         return {
             "bin_size": self.bin_size,
-            "statistic": self.statistic.lower(),
+            "statistic": self.statistic,
             "style": self.style,
             "order": self.order,
             "num_threads": self.num_threads,
+            **({"estimator": self._estimator} if self.statistic is None else {}),
             **self.bins.given,
         }
 
@@ -230,7 +243,7 @@ def model_file(
     rms: Path | None = None,
     mesh: Path | None = None,
     bin_size: int = 128,
-    statistic: str = "MEANCLIP",
+    statistic: str | None = None,
     style: str = "AKIMA_SPLINE",
     order: int | None = None,
     bins: BinOptions | None = None,
@@ -252,7 +265,7 @@ def model_file(
         copies of `file` in which the pixels of the science images are replaced. Folders that are missing are made.
     mesh : Path, optional
         File for the values of the bins. For each science image, it has the HDUs MESH, MESH_ERROR and MESH_RMS: the
-        statistic, its error, and the standard deviation of the pixels, with the number of the image as EXTVER. LTM and
+        level, its error, and the standard deviation of the pixels, with the number of the image as EXTVER. LTM and
         LTV cards say where the bins are on the image.
     bin_size, statistic, style, order : optional
         See `evensky.estimate_background`; names are those of ``lsst.afw.math``.
@@ -375,7 +388,7 @@ def _model_image(
     rms = None
     if wanted & {"deviation", "mesh"}:
         scatters = estimate.background_rms_mesh
-        if not np.isfinite(scatters).any():
+        if not estimate.has_scatter:
             raise TaskError(
                 f"{where}: no bin of {model.bin_size} px has two good pixels, which a standard deviation needs"
             )

@@ -51,10 +51,9 @@ class _BackgroundCommand(Command):
 @click.option("--bin-size", "-b", default=128, show_default=True, type=COUNT, help="Size of the bins in pixels.")
 @click.option(
     "--statistic",
-    default="MEANCLIP",
-    show_default=True,
     type=click.Choice(["MEAN", "MEDIAN", "MEANCLIP"], case_sensitive=False),
-    help="Statistic that is computed in each bin.",
+    help="Statistic of each bin as LSST's code computes it, in place of an --estimator; no bin is replaced or "
+    "filtered. Of the options below, only --sigma and --rounds go with it.",
 )
 @click.option(
     "--style",
@@ -80,7 +79,7 @@ def command(
     rms: Path | None,
     mesh: Path | None,
     bin_size: int,
-    statistic: str,
+    statistic: str | None,
     style: str,
     order: int | None,
     bins: BinChoice,
@@ -100,13 +99,13 @@ def command(
     Examples:
       evensky background image.fits --out model.fits
       evensky background image.fits --bin-size 64 --statistic median --subtracted without-sky.fits
-      evensky background image.fits --bin-size 64 --estimator sextractor --filter-size 3 --exclude-percentile 50
+      evensky background image.fits --bin-size 64 --estimator median --filter-size 3 --exclude-percentile 50
       evensky background night/*.fits --mask-sources --subtracted 'flat/{stem}.fits' --rms 'flat/{stem}_rms.fits'
     """
     with one_line():
         options: dict[str, Any] = {
             "bin_size": bin_size,
-            "statistic": statistic.upper(),
+            "statistic": statistic,
             "style": style.upper(),
             "order": order,
             "bins": bins.options,

@@ -10,7 +10,7 @@ import click
 
 from ..calls.background_file import BinOptions
 from ..errors import InvalidParameterError
-from ..math.background_mesh import EDGE_METHODS, ESTIMATORS, RMS_ESTIMATORS
+from ..math.background_mesh import AUTO, EDGE_METHODS, ESTIMATORS, RMS_ESTIMATORS
 from ..math.combine_planes import CENTRES, SCATTERS
 from .choices import option
 from .options import number_or_pair
@@ -22,26 +22,26 @@ class BinChoice:
 
     estimator: str | None = option(
         "--estimator",
-        type=click.Choice(list(ESTIMATORS)),
-        help="Estimator of the level of a bin from the pixels that clipping leaves, in place of --statistic. "
-        "sextractor and mmm are modes, less biased by faint sources than the mean; histogram is SExtractor's, which "
-        "clips by itself.",
+        type=click.Choice([AUTO, *ESTIMATORS]),
+        help="Estimator of the level of a bin from the pixels that clipping leaves. sextractor, mmm and histogram are "
+        "modes, less biased by faint sources than the mean; histogram is that of SExtractor, which clips by itself. By "
+        "default auto: sextractor, or mean for whole numbers of small scatter; with --mask-sources, mean.",
     )
     rms_estimator: str | None = option(
         "--rms-estimator",
         type=click.Choice(list(RMS_ESTIMATORS)),
-        help="Estimator of the standard deviation of the pixels of a bin.",
+        help="Estimator of the standard deviation of the pixels of a bin; by default std.",
     )
     sigma: str | None = option(
         "--sigma",
         metavar="NUMBER",
-        help="Half-width of the clipping window in units of the scatter; with an --estimator, also low,high such as "
-        "4,3: below and above the centre.  [default: 3]",
+        help="Half-width of the clipping window in units of the scatter; without --statistic, also low,high such "
+        "as 4,3: below and above the centre.  [default: 3]",
     )
     rounds: int | None = option(
         "--rounds",
         type=click.IntRange(0, 2**31 - 1),
-        help="Largest number of rounds of clipping; with an --estimator, 0 means no clipping.  [default: 3]",
+        help="Largest number of rounds of clipping; without --statistic, 0 means no clipping.  [default: 3]",
     )
     centre: str | None = option(
         "--centre",
@@ -66,13 +66,19 @@ class BinChoice:
         metavar="PERCENT",
         type=float,
         help="Replace bins of which more than this percentage of the pixels is bad or clipped by their neighbours. By "
-        "default, only those without a good pixel, if one of these options is given.",
+        "default, only those without a good pixel.",
     )
     filter_size: str | None = option(
         "--filter-size",
         metavar="BINS",
-        help="Window of a median filter of the bins, in bins: an odd number, or height,width such as 3,5. By default, "
-        "there is no filter.",
+        help="Window of a median filter of the bins, in bins: an odd number, or height,width such as 3,5; 1 for no "
+        "filter. By default, 3 with a --filter-sigma of 5.",
+    )
+    filter_sigma: float | None = option(
+        "--filter-sigma",
+        metavar="NUMBER",
+        type=float,
+        help="Filter only bins whose level or scatter deviates by more than this many sigma from those around them.",
     )
     filter_threshold: float | None = option(
         "--filter-threshold",
@@ -101,15 +107,16 @@ class BinChoice:
             exclude_percentile=self.exclude_percentile,
             filter_size=None if self.filter_size is None else _window(self.filter_size),
             filter_threshold=self.filter_threshold,
+            filter_sigma=self.filter_sigma,
         )
 
 
-def _window(text: str) -> tuple[int, int]:
-    """Return height and width of a window."""
+def _window(text: str) -> int | tuple[int, int]:
+    """Return the size of a window, or its height and width."""
     try:
         sizes = [int(part) for part in text.split(",")]
     except ValueError:
         sizes = []
     if len(sizes) not in (1, 2):
         raise InvalidParameterError(f"--filter-size {text!r}: an odd number, or height,width as in 3,5, is needed")
-    return sizes[0], sizes[-1]
+    return sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1])

@@ -26,7 +26,7 @@ def test_the_model_and_the_lines_that_describe_it(file: Path, tmp_path: Path) ->
     said: list[str] = []
     out, less, rms = (tmp_path / f"{name}.fits" for name in ("model", "less", "rms"))
     model_file(file, out=out, subtracted=less, rms=rms, bin_size=30, order=1, say=said.append)
-    assert said[0] == f"{file}: 90 x 60 px, 3 x 2 bins of 30 px, MEANCLIP, Chebyshev order 1"
+    assert said[0] == f"{file}: 90 x 60 px, 3 x 2 bins of 30 px, estimator auto, Chebyshev order 1"
     assert "bins with good pixels  6 of 6" in said
     assert said[-1] == f"difference written to  {less}"
     model = read_exposure(out)
