@@ -399,6 +399,7 @@ BackgroundMesh::BackgroundMesh(Box const& bbox, MeshOptions const& options, Imag
     take(error, _error, "errors");
     take(rms, _rms, "scatters");
     take(number, _number, "numbers of pixels");
+    _good = _number;
 }
 
 double BackgroundMesh::pixelsOf(std::ptrdiff_t i, std::ptrdiff_t j) const noexcept {

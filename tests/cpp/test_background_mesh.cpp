@@ -354,7 +354,10 @@ TEST_CASE("background_mesh: values of boxes") {
         CHECK(again.error()(i, 0) == mesh.error()(i, 0));
         CHECK(again.rms()(i, 0) == mesh.rms()(i, 0));
         CHECK(again.number()(i, 0) == mesh.number()(i, 0));
+        CHECK(again.good()(i, 0) == mesh.number()(i, 0));
     }
+    auto filled = again;
+    CHECK_NOTHROW(filled.fillFromNearest(0.0));
     auto const make = [&](Box const& bbox) {
         return BackgroundMesh(bbox, options, mesh.level(), mesh.error(), mesh.rms(), mesh.number());
     };

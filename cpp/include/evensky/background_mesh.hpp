@@ -112,7 +112,7 @@ public:
     /// @param bbox     box of the image
     /// @param options  the size of a box and `edge` tell which pixels belong to which box; the rest has no effect
     /// @param level, error, rms  values of the boxes
-    /// @param number   number of pixels that clipping has left in each box
+    /// @param number   number of pixels that clipping has left in each box; good() has the same numbers
     /// @throws InvalidParameterError if the box is empty, or an option is not allowed
     /// @throws LengthError if the planes do not have a value for each box
     BackgroundMesh(Box const& bbox, MeshOptions const& options, ImageView<double const> const& level,
