@@ -161,8 +161,8 @@ class LazyImage:
         level, error, rms, number, mean, mean_error, whole = planes
         if options.estimator == AUTO and whole.all() and not has_fine_steps(rms):
             level, error = mean, mean_error
-        measured = (np.ascontiguousarray(values) for values in (level, error, rms))
-        return mesh_of_boxes((0, 0, width, height), options, *measured, number.astype(np.int64))
+        level, error, rms = (np.ascontiguousarray(values) for values in (level, error, rms))
+        return mesh_of_boxes((0, 0, width, height), options, level, error, rms, number.astype(np.int64))
 
     def evaluate_mesh(
         self,
@@ -301,15 +301,16 @@ def _measure_mesh_block(
         for left, right in runs:
             there = slice(own[0][top], own[0][bottom]), slice(own[1][left], own[1][right])
             part = Planes(pixels.image[there], None if pixels.mask is None else pixels.mask[there])
-            sizes = {
-                "height": _box_size(there[0].stop - there[0].start, bottom - top, options.height),
-                "width": _box_size(there[1].stop - there[1].start, right - left, options.width),
-            }
-            mesh = measure_mesh(part, bits, replace(options, **sizes, estimator=estimator), num_threads)
+            sized = replace(
+                options,
+                height=_box_size(there[0].stop - there[0].start, bottom - top, options.height),
+                width=_box_size(there[1].stop - there[1].start, right - left, options.width),
+            )
+            mesh = measure_mesh(part, bits, replace(sized, estimator=estimator), num_threads)
             boxes = found[:, top:bottom, left:right]
             boxes[0], boxes[1], boxes[2], boxes[3] = mesh.level(), mesh.error(), mesh.rms(), mesh.number()
             if whole:
-                mesh = measure_mesh(part, bits, replace(options, **sizes, estimator="mean"), num_threads)
+                mesh = measure_mesh(part, bits, replace(sized, estimator="mean"), num_threads)
                 boxes[4], boxes[5] = mesh.level(), mesh.error()
     return found
 

@@ -188,7 +188,8 @@ def is_whole(image: np.ndarray) -> bool:
     """Return whether all finite pixels of an image are whole numbers."""
     if image.dtype.kind != "f":
         return True
-    for rows in row_bands(*image.shape, 2**16):  # pixels that are not whole numbers are found early
+    height, width = image.shape
+    for rows in row_bands(height, width, 2**16):  # pixels that are not whole numbers are found early
         band = image[rows]
         if not np.all((band == np.rint(band)) | ~np.isfinite(band)):
             return False
