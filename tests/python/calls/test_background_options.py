@@ -128,6 +128,11 @@ def test_whole_numbers_of_small_scatter_have_the_mean(scatter: float) -> None:
         np.testing.assert_array_equal(got.stats.value, same.stats.value)
     pixels[5, 5] = np.nan
     pixels[6, 6] += 0.5
+    bad = np.zeros(pixels.shape, bool)
+    bad[6, 6] = True
+    got = evensky.estimate_background(pixels, bad, bin_size=32)
+    same = evensky.estimate_background(pixels, bad, bin_size=32, estimator=expected)
+    np.testing.assert_array_equal(got.stats.value, same.stats.value)
     got = evensky.estimate_background(pixels, bin_size=32)
     same = evensky.estimate_background(pixels, bin_size=32, estimator="sextractor")
     np.testing.assert_array_equal(got.stats.value, same.stats.value)
