@@ -183,7 +183,8 @@ class Background2D:
         (level, rms), (height, width) = meshes, self._shape
         options = MeshOptions(*self._box_size, edge_method="pad")
         mesh = mesh_of_boxes((0, 0, width, height), options, level, np.full_like(level, np.nan), rms, self._number)
-        mesh.filter(*map(int, self.filter_size), threshold, self.n_threads)
+        rows, columns = map(int, self.filter_size)
+        mesh.filter(rows, columns, threshold, self.n_threads)
         meshes[:] = mesh.level(), mesh.rms()
 
     def __repr__(self) -> str:
