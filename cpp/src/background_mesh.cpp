@@ -449,11 +449,7 @@ std::int64_t BackgroundMesh::fill(double exclude_percentile, int num_threads) {
 }
 
 void BackgroundMesh::filter(std::int64_t height, std::int64_t width, std::optional<double> threshold, int num_threads) {
-    for (auto const& [size, name] : {std::pair(height, "height"), std::pair(width, "width")}) {
-        if (size >= 1 && size % 2 != 0) continue;
-        throw InvalidParameterError(std::string(name) + " = " + std::to_string(size) +
-                                    " of the window of the filter; it must be odd and positive; use 1 for no filter");
-    }
+    detail::checkWindow(height, width);
     if (threshold && std::isnan(*threshold)) {
         throw InvalidParameterError("threshold = nan; it must be a number, or be left out to filter all boxes");
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <string>
 #include <utility>
 
 namespace evensky::detail {
@@ -56,6 +57,14 @@ bool sameStride(std::int64_t strideA, std::int64_t strideB, std::int64_t sizeA, 
 }
 
 }  // namespace
+
+void checkWindow(std::int64_t height, std::int64_t width) {
+    for (auto const& [size, name] : {std::pair(height, "height"), std::pair(width, "width")}) {
+        if (size >= 1 && size % 2 != 0) continue;
+        throw InvalidParameterError(std::string(name) + " = " + std::to_string(size) +
+                                    " of the window of the filter; it must be odd and positive; use 1 for no filter");
+    }
+}
 
 bool shareMemory(PlaneMemory const& a, PlaneMemory const& b) noexcept {
     if (a.isEmpty() || b.isEmpty()) return false;

@@ -36,6 +36,9 @@ inline void checkRepresentable(Box const& box) {
     return text.data();
 }
 
+// Throw InvalidParameterError if the size of the window of a filter of boxes is not odd and positive.
+void checkWindow(std::int64_t height, std::int64_t width);
+
 // Return a / b, rounded up, for a >= 0, without a sum that could overflow.
 [[nodiscard]] constexpr std::int64_t ceilDivide(std::int64_t a, std::int64_t b) noexcept {
     return a / b + static_cast<std::int64_t>(a % b != 0);

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <iterator>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "bicubic_spline.hpp"
@@ -107,11 +106,7 @@ std::int64_t BackgroundMesh::fillFromNearest(double least_good, int num_threads)
 }
 
 void BackgroundMesh::filterCentred(std::int64_t height, std::int64_t width, double least_change, int num_threads) {
-    for (auto const& [size, name] : {std::pair(height, "height"), std::pair(width, "width")}) {
-        if (size >= 1 && size % 2 != 0) continue;
-        throw InvalidParameterError(std::string(name) + " = " + std::to_string(size) +
-                                    " of the window of the filter; it must be odd and positive; use 1 for no filter");
-    }
+    detail::checkWindow(height, width);
     if (std::isnan(least_change)) {
         throw InvalidParameterError("least_change = nan; it must be a number, such as 0 to filter all boxes");
     }

@@ -119,7 +119,7 @@ class BackgroundEstimate:
 
     def _evaluate(self, background: BackgroundMI) -> np.ndarray:
         if self._order is not None:
-            return self._series(background, self._order)
+            return self._evaluate_series(background)
         double = floating_like(self._planes.image.dtype) == np.float64
         make = background.getImageD if double else background.getImageF
         return make(num_threads=self._num_threads).array
@@ -178,8 +178,8 @@ class BackgroundEstimate:
         """Bins whose values come from their neighbours, shape ``(ny, nx)``: True for these."""
         return np.zeros(self._background.getStatsImage().image.array.shape, dtype=bool)
 
-    def _series(self, background: BackgroundMI, order: int) -> np.ndarray:
-        model = background.getApproximate(ApproximateControl(ApproximateControl.CHEBYSHEV, order))
+    def _evaluate_series(self, background: BackgroundMI) -> np.ndarray:
+        model = self._level_series if background is self._background else self._rms_series
         double = floating_like(self._planes.image.dtype) == np.float64
         make = model.getImageD if double else model.getImage
         return make(num_threads=self._num_threads).array
@@ -340,15 +340,15 @@ class _MeshEstimate(BackgroundEstimate):
     ) -> None:
         self._mesh = mesh
         self._options = options
-        self._edge_method = options.edge_method
         self._bicubic_spline = bicubic_spline
         super().__init__(data, planes, control, order, num_threads, coverage)
 
     @property
     def background(self) -> BackgroundMI:
-        if self._edge_method != "spread":
+        edge_method = self._options.edge_method
+        if edge_method != "spread":
             raise InvalidParameterError(
-                f"edge_method is {self._edge_method!r}, but the bins of a BackgroundMI are spread evenly; use 'spread'"
+                f"edge_method is {edge_method!r}, but the bins of a BackgroundMI are spread evenly; use 'spread'"
             )
         return self._background
 
@@ -366,7 +366,7 @@ class _MeshEstimate(BackgroundEstimate):
     def _as_background(self, control: BackgroundControl, values: np.ndarray, errors: np.ndarray) -> BackgroundMI:
         planes = values.astype(np.float32), None, errors.astype(np.float32)
         made = _core.Background(self._mesh.get_image_bbox(), *planes, control)
-        if self._edge_method == "spread":
+        if self._options.edge_method == "spread":
             return BackgroundMI.from_core(made, _core.AsUsed())
         padded = _PaddedBackground.from_core(made, _core.AsUsed())
         padded.centers = self._mesh.getBinCentersX(), self._mesh.getBinCentersY()
@@ -374,7 +374,7 @@ class _MeshEstimate(BackgroundEstimate):
 
     def _evaluate(self, background: BackgroundMI) -> np.ndarray:
         if self._order is not None:
-            return self._series(background, self._order)
+            return self._evaluate_series(background)
         box = self._mesh.get_image_bbox()
         out = pixels_of(box[2], box[3], floating_like(self._planes.image.dtype), "A model")
         self._write(out, 0, background is not self._background)

@@ -9,7 +9,7 @@ __all__ = ["LazyImage", "lazy_array"]
 
 import copy
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -255,6 +255,21 @@ def _even_runs(edges: np.ndarray, box: int | None = None) -> list[tuple[int, int
     return runs
 
 
+def _even_parts(
+    pixels: Planes, edges: Sequence[np.ndarray], box_size: tuple[int | None, int | None] = (None, None)
+) -> Iterator[tuple[tuple[slice, slice], Planes]]:
+    """Divide a block into parts whose bins are spread evenly; return the bins of each part in y and x, and its planes.
+
+    See `_even_runs`, which gets the sizes of a box in y and x.
+    """
+    down, across = (_even_runs(ends, box) for ends, box in zip(edges, box_size, strict=True))
+    for top, bottom in down:
+        for left, right in across:
+            there = slice(edges[0][top], edges[0][bottom]), slice(edges[1][left], edges[1][right])
+            part = Planes(pixels.image[there], None if pixels.mask is None else pixels.mask[there])
+            yield (slice(top, bottom), slice(left, right)), part
+
+
 def _selected(
     block: Any,
     planes: Sequence[Any],
@@ -296,22 +311,17 @@ def _measure_mesh_block(
     whole = options.estimator == AUTO and is_whole(pixels, bits)
     found[_MESH_PLANES.index("whole")] = whole
     estimator = "sextractor" if options.estimator == AUTO else options.estimator
-    runs = _even_runs(own[1], options.width)
-    for top, bottom in _even_runs(own[0], options.height):
-        for left, right in runs:
-            there = slice(own[0][top], own[0][bottom]), slice(own[1][left], own[1][right])
-            part = Planes(pixels.image[there], None if pixels.mask is None else pixels.mask[there])
-            sized = replace(
-                options,
-                height=_box_size(there[0].stop - there[0].start, bottom - top, options.height),
-                width=_box_size(there[1].stop - there[1].start, right - left, options.width),
-            )
-            mesh = measure_mesh(part, bits, replace(sized, estimator=estimator), num_threads)
-            boxes = found[:, top:bottom, left:right]
-            boxes[0], boxes[1], boxes[2], boxes[3] = mesh.level(), mesh.error(), mesh.rms(), mesh.number()
-            if whole:
-                mesh = measure_mesh(part, bits, replace(sized, estimator="mean"), num_threads)
-                boxes[4], boxes[5] = mesh.level(), mesh.error()
+    for bins, part in _even_parts(pixels, own, (options.height, options.width)):
+        boxes = found[:, bins[0], bins[1]]
+        (height, width), (ny, nx) = part.image.shape, boxes.shape[1:]
+        sized = replace(
+            options, height=_box_size(height, ny, options.height), width=_box_size(width, nx, options.width)
+        )
+        mesh = measure_mesh(part, bits, replace(sized, estimator=estimator), num_threads)
+        boxes[0], boxes[1], boxes[2], boxes[3] = mesh.level(), mesh.error(), mesh.rms(), mesh.number()
+        if whole:
+            mesh = measure_mesh(part, bits, replace(sized, estimator="mean"), num_threads)
+            boxes[4], boxes[5] = mesh.level(), mesh.error()
     return found
 
 
@@ -340,22 +350,18 @@ def _measure_block(
     statistics = copy.copy(control.getStatisticsControl())
     statistics.setAndMask(bits)
     mesh = np.empty((2, len(own[0]) - 1, len(own[1]) - 1), np.float32)
-    runs = _even_runs(own[1])
-    for top, bottom in _even_runs(own[0]):
-        for left, right in runs:
-            there = slice(own[0][top], own[0][bottom]), slice(own[1][left], own[1][right])
-            part_control = BackgroundControl(
-                control.getInterpStyle(),
-                right - left,
-                bottom - top,
-                control.getUndersampleStyle(),
-                statistics,
-                control.getStatisticsProperty(),
-            )
-            mask = None if pixels.mask is None else pixels.mask[there]
-            measured = _core.Background(pixels.image[there], mask, None, 0, 0, part_control, num_threads)
-            values, _, errors = measured.get_stats_planes()
-            mesh[0, top:bottom, left:right], mesh[1, top:bottom, left:right] = values, errors
+    for bins, part in _even_parts(pixels, own):
+        boxes = mesh[:, bins[0], bins[1]]
+        part_control = BackgroundControl(
+            control.getInterpStyle(),
+            boxes.shape[2],
+            boxes.shape[1],
+            control.getUndersampleStyle(),
+            statistics,
+            control.getStatisticsProperty(),
+        )
+        measured = _core.Background(part.image, part.mask, None, 0, 0, part_control, num_threads)
+        boxes[0], _, boxes[1] = measured.get_stats_planes()
     return mesh
 
 

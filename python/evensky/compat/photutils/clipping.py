@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CoreClipping", "clip_rows", "core_clipping"]
+__all__ = ["NO_CLIPPING", "CoreClipping", "clip_rows", "core_clipping"]
 
 import math
 import warnings

@@ -33,7 +33,7 @@ from ...calls.arguments import reduced_axes
 from ...errors import TypeError as WrongTypeError
 from ..astropy.stats import SigmaClip
 from ..pixels import Pixels, in_unit, pixels_of
-from .clipping import clip_rows, core_clipping
+from .clipping import NO_CLIPPING, clip_rows, core_clipping
 from .statistics import Estimator, Terms, measure_rows
 
 SIGMA_CLIP = SigmaClip(sigma=3.0, maxiters=10)
@@ -170,8 +170,7 @@ class _OfTerms(_Base):
             values = values.astype(np.float64 if pixels.is_double else np.float32)
             values[~np.isfinite(values) if rejected is None else rejected | ~np.isfinite(values)] = np.nan
             values, rejected = clip_rows(values, self.sigma_clip), None
-            clipping = core_clipping(None)
-        assert clipping is not None
+            clipping = NO_CLIPPING
         if terms is None:
             statistic = np.ma.filled(self._function(values), np.nan)
         else:

@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import InvalidParameterError
 from ...image.foreign import Planes
 from ...math.background_mesh import MeshOptions, measure_mesh
-from .clipping import CoreClipping, clip_rows, core_clipping
+from .clipping import NO_CLIPPING, CoreClipping, clip_rows, core_clipping
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,7 @@ def _by_functions(
 def _of_boxes(boxes: np.ndarray, estimator: Estimator, num_threads: int) -> np.ndarray:
     """Return the statistic of each of some boxes, which are rows with NaN for pixels that do not count."""
     if isinstance(estimator, Terms):
-        clipping = core_clipping(None)
-        assert clipping is not None
-        return measure_rows(boxes, None, clipping, [estimator], num_threads).values[0][:, 0]
+        return measure_rows(boxes, None, NO_CLIPPING, [estimator], num_threads).values[0][:, 0]
     result = np.ma.filled(np.ma.asanyarray(estimator(boxes[np.newaxis], axis=-1)), np.nan)
     if result.shape != (1, len(boxes)):
         raise InvalidParameterError(
