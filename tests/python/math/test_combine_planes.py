@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import evensky.math as afwMath
 from evensky.errors import InvalidParameterError, LengthError
 from evensky.errors import TypeError as WrongTypeError
 from evensky.math.combine_planes import CombinedPlanes, CombineOptions, combine_planes
-from evensky.math.combined_noise import variance_factors
+from evensky.math.combined_noise import variance_factors, variance_softening
 
 BAD, SAT, DETECTED, EDGE = 1, 2, 32, 16
 COUNTS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65)
@@ -138,21 +139,38 @@ def reference(image: Any, mask: Any, variance: Any, bad: Any, options: CombineOp
         else:
             result.image[y, x] = (w * value).sum() / w.sum()
             result.variance[y, x] = (w**2 * v).sum() / w.sum() ** 2
+        if options.statistic != "mean" and not options.by_variance and weights is None:
+            result.variance[y, x] *= softened(v, softening_of(options, n)[here.sum()])
     result.variance *= factors_of(options, n)[result.number + result.rejected]
     return result
 
 
+def softened(v: np.ndarray, softening: float) -> float:
+    """Return the softened mean of variances in units of their mean; sums are in single precision."""
+    mean = v.sum() / len(v)
+    if v.max() <= 1.03 * mean or not np.isfinite(softening):
+        return 1.0
+    scale, added, total = np.float32(1 / mean), np.float32(softening), np.float32(0)
+    with np.errstate(invalid="ignore"):
+        for one in np.float32(v):
+            total += np.float32(1) / (one * scale + added)
+    found = len(v) / float(total) - softening
+    return found if 0 <= found <= 1 else 1.0
+
+
+def clipping_of(options: CombineOptions) -> tuple[Any, ...]:
+    clipping = options.sigma_low, options.sigma_high, options.rounds, options.centre, options.scatter
+    return options.statistic, *clipping
+
+
 def factors_of(options: CombineOptions, most: int) -> np.ndarray:
     """Return the factors of the variances, which test_combined_noise.py tests."""
-    return variance_factors(
-        options.statistic,
-        options.sigma_low,
-        options.sigma_high,
-        options.rounds,
-        options.centre,
-        options.scatter,
-        most,
-    )
+    return variance_factors(*clipping_of(options), most)
+
+
+def softening_of(options: CombineOptions, most: int) -> np.ndarray:
+    """Return what softens the mean of variances, which test_combined_noise.py tests."""
+    return variance_softening(*clipping_of(options), most)
 
 
 def assert_close(got: CombinedPlanes, want: CombinedPlanes) -> None:
@@ -266,7 +284,10 @@ def test_a_window_of_infinite_width_rejects_nothing_even_if_the_scatter_is_0(nam
 
 @pytest.mark.parametrize("rounds", [1, 2, 3, 8])
 @pytest.mark.parametrize("sigma", [1.0, 2.0, 3.0])
-def test_meanclip_has_the_bits_of_statisticsStack(sigma: float, rounds: int) -> None:
+def test_meanclip_has_the_bits_of_statisticsStack(sigma: float, rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The variances of statisticsStack are not softened.
+    module = importlib.import_module("evensky.math.combine_planes")
+    monkeypatch.setattr(module, "variance_softening", lambda *options: ())
     for n in (1, 2, 3, 5, 12, 40):
         image, mask, variance = scene(n)
         got = combine_planes(image, mask, variance, bad=BAD, options=CombineOptions("meanclip", sigma, sigma, rounds))
