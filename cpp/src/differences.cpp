@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -34,103 +33,46 @@ void checkEdges(std::vector<std::int64_t> const& edges, std::int64_t size, std::
     }
 }
 
-// Return the mean position of the `count` good pixels in a box, from its corner.
+// Sum up the places of the good pixels in a box.
 template <typename T>
-std::pair<double, double> centroid(detail::Pair<T> const& pair, Box const& box, std::int64_t count) {
-    double columns = 0.0, rows = 0.0;
+detail::Places placesOf(detail::Pair<T> const& pair, Box const& box) {
     detail::BlockStorage<T> storage;
-    std::vector<T> values(static_cast<std::size_t>(box.width));
-    for (auto y = box.y0; y < box.y0 + box.height; ++y) {
-        pair.differences(box.x0, y, box.width, values.data(), storage);
-        std::int64_t number = 0, sum = 0;
-        for (std::int64_t x = 0; x < box.width; ++x) {
-            auto const good = static_cast<std::int64_t>(detail::isFinitePixel(values[static_cast<std::size_t>(x)]));
-            number += good;
-            sum += good * x;
-        }
-        columns += static_cast<double>(sum);
-        rows += static_cast<double>(number) * static_cast<double>(y - box.y0);
+    detail::BufferOf<T> packed;
+    auto* const values = packed.room(static_cast<std::size_t>(box.width + detail::slack));
+    std::array<std::int64_t, 2> const edges{0, box.width};
+    detail::Places result;
+    detail::PlacedPairSource<T> const source(pair, box, &result);
+    for (std::ptrdiff_t y = 0; y < box.height; ++y) {
+        std::int32_t count = 0;
+        source.packBins(y, edges, values, 0, &count, storage);
     }
-    auto const n = static_cast<double>(count);
-    return {columns / n, rows / n};
+    return result;
 }
 
-// Sums over the good pixels of a cell and, if it has a window, over those from low to high among them.
-class Cell {
-public:
-    Cell(double low, double high)
-            : _low(low),
-              _high(high),
-              _everything(low == -std::numeric_limits<double>::infinity() &&
-                          high == std::numeric_limits<double>::infinity()) {}
+// Return empty sums with a window.
+detail::CellSums cellOf(double low, double high) {
+    detail::CellSums cell;
+    cell.low = low;
+    cell.high = high;
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    cell.everything = low == -infinity && high == infinity;
+    return cell;
+}
 
-    // Add pixels of a row, of which NaN and those that are not finite as a float32 are left out.
-    template <typename T>
-    void add(T const* pixels, std::ptrdiff_t n) {
-        if (_everything) {
-            addAs<false>(pixels, n);
-        } else {
-            addAs<true>(pixels, n);
-        }
+// Write the sums of a cell to place `at` of a result.
+void write(detail::CellSums const& cell, DifferenceSums& result, std::size_t at) {
+    double total = 0.0, number = 0.0, totalWithin = 0.0, numberWithin = 0.0;
+    for (std::size_t k = 0; k < detail::CellSums::lanes; ++k) {
+        total += cell.sum[k];
+        number += cell.count[k];
+        totalWithin += cell.sumWithin[k];
+        numberWithin += cell.countWithin[k];
     }
-
-    // Write the sums to place `at` of a result.
-    void write(DifferenceSums& result, std::size_t at) const {
-        double total = 0.0, number = 0.0, totalWithin = 0.0, numberWithin = 0.0;
-        for (std::size_t k = 0; k < lanes; ++k) {
-            total += _sum[k];
-            number += _count[k];
-            totalWithin += _sumWithin[k];
-            numberWithin += _countWithin[k];
-        }
-        result.sums[at] = total;
-        result.counts[at] = static_cast<std::int64_t>(number);
-        result.sums_within[at] = _everything ? total : totalWithin;
-        result.counts_within[at] = static_cast<std::int64_t>(_everything ? number : numberWithin);
-    }
-
-private:
-    // Sums of every fourth column, which the compiler computes side by side.
-    static constexpr std::size_t lanes = 4;
-    using Sums = std::array<double, lanes>;
-
-    template <bool Window>
-    void addLanes(Sums const& value) {
-        constexpr double largest = std::numeric_limits<float>::max();
-        for (std::size_t k = 0; k < lanes; ++k) {
-            double const v = value[k];
-            bool const good = std::abs(v) <= largest;  // false for NaN
-            _sum[k] += good ? v : 0.0;
-            _count[k] += good ? 1.0 : 0.0;
-            if constexpr (Window) {
-                double const inside = std::min(std::max(v, _low), _high);  // NaN stays NaN, and differs from itself
-                _sumWithin[k] += inside == v ? v : 0.0;
-                _countWithin[k] += inside == v ? 1.0 : 0.0;
-            }
-        }
-    }
-
-    template <bool Window, typename T>
-    void addAs(T const* pixels, std::ptrdiff_t n) {
-        constexpr auto step = static_cast<std::ptrdiff_t>(lanes);
-        Sums value{};
-        std::ptrdiff_t x = 0;
-        for (; x + step <= n; x += step) {
-            for (std::ptrdiff_t k = 0; k < step; ++k) {
-                value[static_cast<std::size_t>(k)] = static_cast<double>(pixels[x + k]);
-            }
-            addLanes<Window>(value);
-        }
-        if (x == n) return;
-        value.fill(detail::nan);
-        for (std::size_t k = 0; x < n; ++x, ++k) value[k] = static_cast<double>(pixels[x]);
-        addLanes<Window>(value);
-    }
-
-    double _low, _high;
-    bool _everything;
-    Sums _sum{}, _count{}, _sumWithin{}, _countWithin{};
-};
+    result.sums[at] = total;
+    result.counts[at] = static_cast<std::int64_t>(number);
+    result.sums_within[at] = cell.everything ? total : totalWithin;
+    result.counts_within[at] = static_cast<std::int64_t>(cell.everything ? number : numberWithin);
+}
 
 void checkImages(StoredImage const& reference, StoredImage const& science) {
     if (!reference.image.exists() || !science.image.exists()) {
@@ -155,11 +97,15 @@ DifferenceBins binsOf(StoredImage const& reference, StoredImage const& science,
     BinGrid const x{x_edges, std::vector<double>(x_edges.size() - 1)};
     BinGrid const y{y_edges, std::vector<double>(y_edges.size() - 1)};
     detail::Pair<T> const pair(reference, science, options.referenceBadMask, options.scienceBadMask);
+    auto const nx = x.centers.size(), ny = y.centers.size();
+    std::vector<detail::Places> places(nx * ny);
+    auto const find = [](std::vector<std::int64_t> const& edges, std::int64_t start) {
+        return static_cast<std::size_t>(std::lower_bound(edges.begin(), edges.end(), start) - edges.begin());
+    };
     auto measured = detail::binStatistics<T>(x, y, options.gridStatistic, sctrl, num_threads, [&](Box const& box) {
-        return detail::PairSource<T, T, detail::DifferencePixels>(pair, box);
+        return detail::PlacedPairSource<T>(pair, box, &places[find(y.edges, box.y0) * nx + find(x.edges, box.x0)]);
     });
     DifferenceBins result{std::move(measured.values), std::move(measured.errors), std::move(measured.counts), {}, {}};
-    auto const nx = x.centers.size(), ny = y.centers.size();
     result.x.resize(nx * ny);
     result.y.resize(nx * ny);
     parallelFor(static_cast<std::ptrdiff_t>(ny), num_threads, [&](std::ptrdiff_t row) {
@@ -168,10 +114,15 @@ DifferenceBins binsOf(StoredImage const& reference, StoredImage const& science,
             auto const at = j * nx + i;
             Box const box{x.edges[i], y.edges[j], x.edges[i + 1] - x.edges[i], y.edges[j + 1] - y.edges[j]};
             auto const count = result.counts[at];
-            auto const whole = count == 0 || count == box.width * box.height;
-            std::tie(result.x[at], result.y[at]) =
-                    whole ? std::pair(static_cast<double>(box.width - 1) / 2, static_cast<double>(box.height - 1) / 2)
-                          : centroid(pair, box, count);
+            if (count == 0 || count == box.width * box.height) {
+                result.x[at] = static_cast<double>(box.width - 1) / 2;
+                result.y[at] = static_cast<double>(box.height - 1) / 2;
+                continue;
+            }
+            // Large bins are read several times, and not packed.
+            auto const& all = places[at].count == count ? places[at] : places[at] = placesOf(pair, box);
+            result.x[at] = static_cast<double>(all.columns) / static_cast<double>(count);
+            result.y[at] = static_cast<double>(all.rows) / static_cast<double>(count);
         }
     });
     return result;
@@ -185,7 +136,7 @@ void sumCells(detail::Pair<T> const& pair, std::vector<std::int64_t> const& x_ed
     struct Memory {
         detail::BlockStorage<T> storage;
         std::vector<T> values;
-        std::vector<Cell> cells;
+        std::vector<detail::CellSums> cells;
     };
     detail::parallelForWith<Memory>(
             static_cast<std::ptrdiff_t>(ny), num_threads, [&](std::ptrdiff_t row, Memory& memory) {
@@ -202,19 +153,128 @@ void sumCells(detail::Pair<T> const& pair, std::vector<std::int64_t> const& x_ed
                     memory.cells.clear();
                     auto last = first;
                     for (; last < nx && wanted(last); ++last)
-                        memory.cells.emplace_back(lows[j * nx + last], highs[j * nx + last]);
+                        memory.cells.push_back(cellOf(lows[j * nx + last], highs[j * nx + last]));
                     auto const from = x_edges[first];
                     auto const width = x_edges[last] - from;
                     memory.values.resize(static_cast<std::size_t>(width));
                     for (auto y = y_edges[j]; y < y_edges[j + 1]; ++y) {
                         pair.differences(from, y, width, memory.values.data(), memory.storage);
-                        for (auto i = first; i < last; ++i) {
-                            memory.cells[i - first].add(memory.values.data() + (x_edges[i] - from),
-                                                        x_edges[i + 1] - x_edges[i]);
-                        }
+                        detail::kernelsOf<T>().addToCells(memory.values.data(), &x_edges[first],
+                                                          static_cast<std::ptrdiff_t>(last - first),
+                                                          memory.cells.data());
                     }
-                    for (auto i = first; i < last; ++i) memory.cells[i - first].write(result, j * nx + i);
+                    for (auto i = first; i < last; ++i) write(memory.cells[i - first], result, j * nx + i);
                     first = last;
+                }
+            });
+}
+
+// Sums of the columns of a row of squares, and room for the differences of its pixels.
+template <typename T>
+struct ColumnSums {
+    detail::BlockStorage<T> storage;
+    detail::BufferOf<T> values;
+    detail::BufferOf<double> sums;
+    detail::BufferOf<std::int32_t> within, finite;
+
+    // Sum the pixels in [low, high] of the columns of a box whose differences are `rowOf(y, out)`.
+    template <typename RowOf>
+    void sum(Box const& box, T low, T high, RowOf const& rowOf) {
+        auto const room = static_cast<std::size_t>(box.width + detail::slack);
+        auto* const pixels = values.room(static_cast<std::size_t>(box.width * box.height));
+        for (std::ptrdiff_t r = 0; r < box.height; ++r) rowOf(box.y0 + r, pixels + r * box.width);
+        detail::kernelsOf<T>().sumColumns(pixels, box.width, box.height, box.width, low, high, sums.room(room),
+                                          within.room(room), finite.room(room));
+    }
+};
+
+// Return the nearest T that is not below `low`, or not above `high`.
+template <typename T>
+T notBelow(double low) {
+    auto const nearest = static_cast<T>(low);
+    return static_cast<double>(nearest) < low ? std::nextafter(nearest, std::numeric_limits<T>::infinity()) : nearest;
+}
+template <typename T>
+T notAbove(double high) {
+    return -notBelow<T>(-high);
+}
+
+void checkSquares(StoredImage const& image, SquareWindows const& squares) {
+    constexpr std::int64_t widest = 4;
+    checkEdges(squares.x_edges, image.width(), "x_edges");
+    checkEdges(squares.y_edges, image.height(), "y_edges");
+    for (std::size_t i = 1; i < squares.x_edges.size(); ++i) {
+        auto const width = squares.x_edges[i] - squares.x_edges[i - 1];
+        if (width <= widest) continue;
+        throw InvalidParameterError("A square is " + std::to_string(width) + " pixels wide; it can have at most " +
+                                    std::to_string(widest));
+    }
+    auto const nx = squares.x_edges.size() - 1, ny = squares.y_edges.size() - 1;
+    if (squares.wanted.width() != static_cast<std::ptrdiff_t>(nx) ||
+        squares.wanted.height() != static_cast<std::ptrdiff_t>(ny) || squares.x_bins.size() != nx ||
+        squares.y_bins.size() != ny) {
+        throw LengthError("There are " + std::to_string(nx) + " x " + std::to_string(ny) + " squares, but " +
+                          sizeToString(squares.wanted) + " that may be wanted, and bins of " +
+                          std::to_string(squares.x_bins.size()) + " columns and " +
+                          std::to_string(squares.y_bins.size()) + " rows of them");
+    }
+    if (!squares.wanted.exists() || !squares.centres.exists() || !squares.halfWidths.exists()) {
+        throw InvalidParameterError(
+                "A grid is a view without memory; those of wanted squares and of windows are needed");
+    }
+    detail::checkPlaneSize(squares.halfWidths, "The grid of half-widths", squares.centres, "that of the centres");
+    auto const check = [](std::vector<std::int64_t> const& bins, std::ptrdiff_t number, std::string const& name) {
+        for (auto const bin : bins) {
+            if (bin >= 0 && bin < number) continue;
+            throw InvalidParameterError(name + " has the bin " + std::to_string(bin) + "; there are " +
+                                        std::to_string(number));
+        }
+    };
+    check(squares.x_bins, squares.centres.width(), "x_bins");
+    check(squares.y_bins, squares.centres.height(), "y_bins");
+}
+
+template <typename T>
+void sumSquares(detail::Pair<T> const& pair, SquareWindows const& squares, SquareLight& result, int num_threads) {
+    auto const nx = squares.x_bins.size();
+    auto const& edges = squares.x_edges;
+    detail::parallelForWith<ColumnSums<T>>(
+            static_cast<std::ptrdiff_t>(squares.y_bins.size()), num_threads, [&](std::ptrdiff_t row, auto& columns) {
+                auto const j = static_cast<std::size_t>(row);
+                auto const isWanted = [&](std::size_t i) {
+                    return squares.wanted(static_cast<std::ptrdiff_t>(i), row) != 0;
+                };
+                // The squares of a bin are read together.
+                for (std::size_t first = 0, end = 0; first < nx; first = end) {
+                    auto const bin = squares.x_bins[first];
+                    while (end < nx && squares.x_bins[end] == bin) ++end;
+                    auto from = first, to = end;
+                    while (from < to && !isWanted(from)) ++from;
+                    while (from < to && !isWanted(to - 1)) --to;
+                    auto const centre = squares.centres(bin, squares.y_bins[j]);
+                    auto const half = squares.halfWidths(bin, squares.y_bins[j]);
+                    auto const low = centre - half, high = centre + half;
+                    if (from == to || std::isnan(low) || std::isnan(high)) continue;
+                    Box const box{edges[from], squares.y_edges[j], edges[to] - edges[from],
+                                  squares.y_edges[j + 1] - squares.y_edges[j]};
+                    columns.sum(box, notBelow<T>(low), notAbove<T>(high), [&](std::ptrdiff_t y, T* out) {
+                        pair.differences(box.x0, y, box.width, out, columns.storage);
+                    });
+                    std::int64_t number = 0;
+                    for (auto i = from; i < to; ++i) {
+                        if (!isWanted(i)) continue;
+                        double sum = 0.0;
+                        std::int64_t within = 0;
+                        for (auto x = edges[i] - box.x0; x < edges[i + 1] - box.x0; ++x) {
+                            sum += columns.sums.data()[x];
+                            within += columns.within.data()[x];
+                            number += columns.finite.data()[x];
+                        }
+                        result.light[j * nx + i] =
+                                std::isfinite(centre) ? sum - centre * static_cast<double>(within) : 0.0;
+                    }
+                    auto const at = row * squares.centres.width() + bin;
+                    result.counts[static_cast<std::size_t>(at)] += number;
                 }
             });
 }
@@ -252,6 +312,53 @@ DifferenceSums sum_differences(StoredImage const& reference, StoredImage const& 
     return detail::inPairType(reference, science, [&]<typename T>(T) {
         detail::Pair<T> const pair(reference, science, options.referenceBadMask, options.scienceBadMask);
         sumCells(pair, x_edges, y_edges, lows, highs, result, num_threads);
+        return std::move(result);
+    });
+}
+
+SquareLight windows_in_squares(StoredImage const& reference, StoredImage const& science, SquareWindows const& squares,
+                               PairOptions const& options, int num_threads) {
+    checkImages(reference, science);
+    checkSquares(reference, squares);
+    detail::checkThreads(num_threads);
+    auto const nx = squares.x_bins.size(), ny = squares.y_bins.size();
+    SquareLight result{std::vector<double>(nx * ny),
+                       std::vector<std::int64_t>(ny * static_cast<std::size_t>(squares.centres.width()))};
+    return detail::inPairType(reference, science, [&]<typename T>(T) {
+        detail::Pair<T> const pair(reference, science, options.referenceBadMask, options.scienceBadMask);
+        sumSquares(pair, squares, result, num_threads);
+        return std::move(result);
+    });
+}
+
+std::vector<std::int32_t> bad_in_squares(StoredImage const& image, MaskPixel bad,
+                                         std::vector<std::int64_t> const& x_edges,
+                                         std::vector<std::int64_t> const& y_edges, int num_threads) {
+    checkImages(image, image);
+    checkEdges(x_edges, image.width(), "x_edges");
+    checkEdges(y_edges, image.height(), "y_edges");
+    detail::checkThreads(num_threads);
+    auto const nx = x_edges.size() - 1, ny = y_edges.size() - 1;
+    std::vector<std::int32_t> result(nx * ny);
+    return detail::inPairType(image, image, [&]<typename T>(T) {
+        // The difference of an image from itself is 0, or bad.
+        detail::Pair<T> const pair(image, image, bad, bad);
+        auto const width = x_edges.back() - x_edges.front();
+        detail::parallelForWith<ColumnSums<T>>(
+                static_cast<std::ptrdiff_t>(ny), num_threads, [&](std::ptrdiff_t row, auto& columns) {
+                    auto const j = static_cast<std::size_t>(row);
+                    Box const box{x_edges.front(), y_edges[j], width, y_edges[j + 1] - y_edges[j]};
+                    columns.sum(box, T{0}, T{0}, [&](std::ptrdiff_t y, T* out) {
+                        pair.differences(box.x0, y, box.width, out, columns.storage);
+                    });
+                    for (std::size_t i = 0; i < nx; ++i) {
+                        auto number = static_cast<std::int32_t>((x_edges[i + 1] - x_edges[i]) * box.height);
+                        for (auto x = x_edges[i]; x < x_edges[i + 1]; ++x) {
+                            number -= columns.finite.data()[x - box.x0];
+                        }
+                        result[j * nx + i] = number;
+                    }
+                });
         return std::move(result);
     });
 }

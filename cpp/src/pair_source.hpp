@@ -3,7 +3,8 @@
 // Pairs of exposures, and sources of pixels that are computed from both on the fly: differences and sums of variances.
 
 #include <cstddef>
-#include <limits>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <type_traits>
 
@@ -46,14 +47,8 @@ struct Pair {
 
     // Write the differences of row y from column x on, or NaN where a mask is bad.
     void differences(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, T* out, BlockStorage<T>& storage) const {
-        auto const [from, to] = rows<T>(reference.image, science.image, x, y, width, 0, storage);
-        for (std::ptrdiff_t i = 0; i < width; ++i) out[i] = from.values[i] - to.values[i];
-        for (auto const* row : {&from, &to}) {
-            if (row->mask == nullptr) continue;
-            for (std::ptrdiff_t i = 0; i < width; ++i) {
-                out[i] = (row->mask[i] & row->badBits) == 0 ? out[i] : std::numeric_limits<T>::quiet_NaN();
-            }
-        }
+        auto const both = rows<T>(reference.image, science.image, x, y, width, 0, storage);
+        kernelsOf<T>().differences(both.reference, both.science, width, out);
     }
 
 private:
@@ -145,6 +140,10 @@ public:
                                                                                  out + n);
     }
 
+protected:
+    [[nodiscard]] Pair<T> const& pair() const noexcept { return _pair; }
+    [[nodiscard]] Box const& box() const noexcept { return _box; }
+
 private:
     [[nodiscard]] Box inPair(Box const& part) const noexcept {
         return {_box.x0 + part.x0, _box.y0 + part.y0, part.width, part.height};
@@ -153,6 +152,47 @@ private:
     Pair<T> _pair;
     Box _box;
     Tiling _tiling;
+};
+
+// Sums over the packed pixels of a bin: their number, and their columns and rows, counted from the corner of the bin.
+struct Places {
+    std::int64_t count = 0, columns = 0, rows = 0;
+};
+
+// Source of differences that sums up the places of pixels while bins are packed.
+template <typename T>
+class PlacedPairSource : public PairSource<T, T, DifferencePixels> {
+public:
+    // The first bin in the box is at `places`; the others of its row follow.
+    PlacedPairSource(Pair<T> const& pair, Box const& box, Places* places)
+            : PairSource<T, T, DifferencePixels>(pair, box), _places(places) {}
+
+    // Pack row y of bins that are separated by `edges`, the first of which is column 0, as Kernels::packBins does.
+    void packBins(std::ptrdiff_t y, std::span<std::int64_t const> edges, T* out, std::ptrdiff_t room,
+                  std::int32_t* packed, BlockStorage<T>& storage) const {
+        auto const& pair = this->pair();
+        auto const& box = this->box();
+        auto const both = pair.template rows<T>(pair.reference.image, pair.science.image, box.x0, box.y0 + y, box.width,
+                                                rowsAhead(box.width), storage);
+        for (std::size_t k = 0; k + 1 < edges.size(); ++k) {
+            auto const start = edges[k] - edges[0];
+            auto const n = kernelsOf<T>().packDifferenceAt(
+                    from(both.reference, start), from(both.science, start), edges[k + 1] - edges[k],
+                    out + static_cast<std::ptrdiff_t>(k) * room + packed[k], &_places[k].columns);
+            packed[k] += static_cast<std::int32_t>(n);
+            _places[k].count += n;
+            _places[k].rows += n * y;
+        }
+    }
+
+private:
+    static PixelRow<T> from(PixelRow<T> row, std::ptrdiff_t start) noexcept {
+        row.values += start;
+        if (row.mask != nullptr) row.mask += start;
+        return row;
+    }
+
+    Places* _places;
 };
 
 // Call work(T{}) with the type in which the images of a pair are computed. Images of small whole numbers are read as

@@ -53,6 +53,46 @@ py::tuple sum(ImageAndMask const& reference, ImageAndMask const& science, std::v
     return py::make_tuple(grid(cells.sums), grid(cells.counts), grid(cells.sums_within), grid(cells.counts_within));
 }
 
+// Return the light of each square, and the numbers of pixels by rows of squares and columns of bins.
+py::tuple windows(ImageAndMask const& reference, ImageAndMask const& science, std::vector<std::int64_t> const& x_edges,
+                  std::vector<std::int64_t> const& y_edges, py::array const& wanted,
+                  std::tuple<std::vector<std::int64_t>, std::vector<std::int64_t>> const& bins,
+                  std::tuple<py::array, py::array> const& windows, PairOptions const& options, int num_threads) {
+    auto const& [refImage, refMask] = reference;
+    auto const& [sciImage, sciMask] = science;
+    StoredPlanes const from(refImage, refMask, std::nullopt, "reference ");
+    StoredPlanes const to(sciImage, sciMask, std::nullopt, "science ");
+    checkPlane(wanted, py::dtype::of<bool>(), "wanted");
+    InputPlane<double> const centres(std::get<0>(windows), "The grid of centres");
+    InputPlane<double> const halfWidths(std::get<1>(windows), "The grid of half-widths");
+    SquareWindows const squares{x_edges,
+                                y_edges,
+                                viewOf<std::uint8_t const>(wanted, static_cast<std::uint8_t const*>(wanted.data())),
+                                std::get<0>(bins),
+                                std::get<1>(bins),
+                                centres.view(),
+                                halfWidths.view()};
+    auto const found = [&] {
+        py::gil_scoped_release const release;
+        return windows_in_squares(from.image(), to.image(), squares, options, num_threads);
+    }();
+    auto const ny = static_cast<py::ssize_t>(y_edges.size()) - 1;
+    return py::make_tuple(toArray(found.light).reshape({ny, py::ssize_t{-1}}),
+                          toArray(found.counts).reshape({ny, py::ssize_t{-1}}));
+}
+
+// Return the number of bad pixels of each square.
+py::array bad(ImageAndMask const& image, MaskPixel badBits, std::vector<std::int64_t> const& x_edges,
+              std::vector<std::int64_t> const& y_edges, int num_threads) {
+    auto const& [pixels, mask] = image;
+    StoredPlanes const planes(pixels, mask, std::nullopt, "");
+    auto const numbers = [&] {
+        py::gil_scoped_release const release;
+        return bad_in_squares(planes.image(), badBits, x_edges, y_edges, num_threads);
+    }();
+    return toArray(numbers).reshape({static_cast<py::ssize_t>(y_edges.size()) - 1, py::ssize_t{-1}});
+}
+
 }  // namespace
 
 void declareDifferences(py::module_& module) {
@@ -60,6 +100,11 @@ void declareDifferences(py::module_& module) {
                py::arg("y_edges"), py::arg("options"), py::arg("num_threads") = 0);
     module.def("sum_differences", &sum, py::arg("reference"), py::arg("science"), py::arg("x_edges"),
                py::arg("y_edges"), py::arg("lows"), py::arg("highs"), py::arg("options"), py::arg("num_threads") = 0);
+    module.def("windows_in_squares", &windows, py::arg("reference"), py::arg("science"), py::arg("x_edges"),
+               py::arg("y_edges"), py::arg("wanted"), py::arg("bins"), py::arg("windows"), py::arg("options"),
+               py::arg("num_threads") = 0);
+    module.def("bad_in_squares", &bad, py::arg("image"), py::arg("bad"), py::arg("x_edges"), py::arg("y_edges"),
+               py::arg("num_threads") = 0);
 }
 
 }  // namespace evensky::python

@@ -14,6 +14,7 @@ PYBIND11_MODULE(_core, module) {
     py::declareBackgroundMesh(module);
     py::declarePair(module);
     py::declareDifferences(module);
+    py::declareStoredPlanes(module);
     py::declareSampling(module);
     py::declareStack(module);
     py::declareCombine(module);

@@ -15,6 +15,7 @@ void declareBackground(pybind11::module_& module);
 void declareBackgroundMesh(pybind11::module_& module);
 void declarePair(pybind11::module_& module);
 void declareDifferences(pybind11::module_& module);
+void declareStoredPlanes(pybind11::module_& module);
 void declareSampling(pybind11::module_& module);
 void declareStack(pybind11::module_& module);
 void declareCombine(pybind11::module_& module);

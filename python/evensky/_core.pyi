@@ -435,6 +435,28 @@ def sum_differences(
     options: PairOptions,
     num_threads: _Int = 0,
 ) -> tuple[_Plane, _Plane, _Plane, _Plane]: ...
+def windows_in_squares(
+    reference: tuple[_Plane, _Plane | None],
+    science: tuple[_Plane, _Plane | None],
+    x_edges: npt.NDArray[np.int64] | Sequence[_Int],
+    y_edges: npt.NDArray[np.int64] | Sequence[_Int],
+    wanted: npt.NDArray[np.bool_],
+    bins: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    windows: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
+    options: PairOptions,
+    num_threads: _Int = 0,
+) -> tuple[_Plane, _Plane]: ...
+def bad_in_squares(
+    image: tuple[_Plane, _Plane | None],
+    bad: _Int,
+    x_edges: npt.NDArray[np.int64] | Sequence[_Int],
+    y_edges: npt.NDArray[np.int64] | Sequence[_Int],
+    num_threads: _Int = 0,
+) -> _Plane: ...
+def copy_pixels(pixels: npt.NDArray[Any], out: _Plane) -> None: ...
+def copy_masks(mask: npt.NDArray[Any], out: _Plane) -> int: ...
+def mark_bad(image: _Plane, mask: npt.NDArray[Any], bad: _Int) -> None: ...
+def positive_range(values: npt.NDArray[Any]) -> tuple[int, float, float]: ...
 def stack(
     out: _Planes,
     images: Sequence[_Planes],

@@ -95,4 +95,57 @@ EVENSKY_EXPORT DifferenceSums sum_differences(StoredImage const& reference, Stor
                                               std::vector<double> const& highs, PairOptions const& options,
                                               int num_threads = 0);
 
+/// What windows_in_squares measures.
+struct EVENSKY_EXPORT SquareLight {
+    /// For each square the sum of reference - science - centre over the good pixels inside the window of its bin, by
+    /// rows; square (i, j) is at j * nx + i. 0 for a square that is not wanted.
+    std::vector<double> light;
+    /// Number of good pixels in the wanted squares of each bin and row of squares: that of bin column b in row j is at
+    /// j * bins + b, where `bins` is the number of columns of bins.
+    std::vector<std::int64_t> counts;
+};
+
+/// Where squares of a few pixels are, which of them are wanted, and the windows of the bins that hold them.
+struct EVENSKY_EXPORT SquareWindows {
+    std::vector<std::int64_t> x_edges;     ///< first columns of the squares, ascending, and the column after the last
+    std::vector<std::int64_t> y_edges;     ///< first rows of the squares, ascending, and the row after the last
+    ImageView<std::uint8_t const> wanted;  ///< one pixel for each square; 0 for those that are not wanted
+    std::vector<std::int64_t> x_bins;      ///< column of the bin of each column of squares, ascending
+    std::vector<std::int64_t> y_bins;      ///< row of the bin of each row of squares
+    ImageView<double const> centres;       ///< centre of the window of each bin; squares of a bin with NaN are not read
+    ImageView<double const> halfWidths;    ///< half the width of the window of each bin
+};
+
+/// Sum the light of small squares inside the clipping windows of their bins, as `sum_differences` does with the same
+/// windows, in one pass for all squares.
+///
+/// Results are bit-identical for any number of threads.
+///
+/// @param reference  planes of one exposure, as they are stored
+/// @param science    planes of the other exposure, of the same size
+/// @param squares    squares, at most four pixels wide, and windows
+/// @param options    bits of bad pixels; nothing else is used
+/// @param num_threads  number of threads; 0 for the process-wide default
+/// @throws LengthError if sizes differ
+/// @throws InvalidParameterError if edges do not ascend or are outside the images, squares are too wide, or there is no
+///         such bin
+EVENSKY_EXPORT SquareLight windows_in_squares(StoredImage const& reference, StoredImage const& science,
+                                              SquareWindows const& squares, PairOptions const& options,
+                                              int num_threads = 0);
+
+/// Count the pixels of each square that are masked, or not finite as a float32.
+///
+/// @param image      image and, if there is one, mask, as they are stored
+/// @param bad        bits of the mask that reject a pixel
+/// @param x_edges    first columns of the squares, ascending, and the column after the last; from 0 to the width
+/// @param y_edges    first rows of the squares, ascending, and the row after the last; from 0 to the height
+/// @param num_threads  number of threads; 0 for the process-wide default
+/// @return the numbers, by rows; square (i, j) is at j * nx + i
+/// @throws LengthError if sizes differ
+/// @throws InvalidParameterError if edges do not ascend or are outside the image, or the image has pixels of another
+///         type than bin_differences takes
+EVENSKY_EXPORT std::vector<std::int32_t> bad_in_squares(StoredImage const& image, MaskPixel bad,
+                                                        std::vector<std::int64_t> const& x_edges,
+                                                        std::vector<std::int64_t> const& y_edges, int num_threads = 0);
+
 }  // namespace evensky

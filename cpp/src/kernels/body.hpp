@@ -144,6 +144,26 @@ inline std::int64_t sumOfCounts(Counts const& lanes) {
         return sum;
     }
 }
+// Store counts of the lanes of T.
+template <typename T, typename Counts>
+inline void storeCounts(std::int32_t* out, Counts const& lanes) {
+    if constexpr (Lanes<T>::size == width) {
+        simd::store(out, lanes);
+    } else {
+        std::int64_t values[Lanes<T>::size];
+        __builtin_memcpy(values, &lanes, sizeof values);
+        for (std::ptrdiff_t i = 0; i < Lanes<T>::size; ++i) out[i] = static_cast<std::int32_t>(values[i]);
+    }
+}
+// Sum the numbers of the lanes, each times its count.
+template <typename T, typename Counts>
+inline std::int64_t sumOfPlaces(Counts const& lanes) {
+    std::int32_t counts[Lanes<T>::size];
+    storeCounts<T>(counts, lanes);
+    std::int64_t sum = 0;
+    for (std::ptrdiff_t i = 0; i < Lanes<T>::size; ++i) sum += i * counts[i];
+    return sum;
+}
 template <typename T>
 inline T leastOf(typename Lanes<T>::Values lanes) {
     T values[Lanes<T>::size];
@@ -266,20 +286,179 @@ inline __attribute__((always_inline)) void prefetchAhead(PixelRow<T> const& row,
     if (row.mask != nullptr) prefetch(row.mask, i, row.maskAhead);
 }
 
-template <typename T, bool Difference>
-std::ptrdiff_t packPair(PixelRow<T> a, PixelRow<T> b, std::ptrdiff_t n, T* out) {
+// Pack the difference or the sum of two rows. If `Places`, add the places of the packed pixels to *places.
+template <typename T, bool Difference, bool Places>
+inline __attribute__((always_inline)) std::ptrdiff_t packTwo(PixelRow<T> const& a, PixelRow<T> const& b,
+                                                             std::ptrdiff_t n, T* out, std::int64_t* places) {
     std::ptrdiff_t packed = 0;
-    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+    // The places are those of the steps, and those of the lanes in them.
+    std::int64_t steps = 0;
+    auto lanes = Lanes<T>::noCounts();
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) __attribute__((always_inline)) {
         auto const x = take(kind, a.values + i, count);
         auto const y = take(kind, b.values + i, count);
         prefetchAhead(a, i);
         prefetchAhead(b, i);
         auto const values = Difference ? simd::sub(x, y) : simd::add(x, y);
-        packed += simd::compress(out + packed, values, simd::finite(values, unmasked(kind, a, b, i, count)));
+        auto const good = simd::finite(values, unmasked(kind, a, b, i, count));
+        auto const number = simd::compress(out + packed, values, good);
+        packed += number;
+        if constexpr (Places) {
+            steps += i * number;
+            simd::countWhere(lanes, good);
+        }
     });
     prefetchAhead(a, n - 1);
     prefetchAhead(b, n - 1);
+    if constexpr (Places) *places += steps + sumOfPlaces<T>(lanes);
     return packed;
+}
+
+template <typename T, bool Difference>
+std::ptrdiff_t packPair(PixelRow<T> a, PixelRow<T> b, std::ptrdiff_t n, T* out) {
+    return packTwo<T, Difference, false>(a, b, n, out, nullptr);
+}
+
+template <typename T>
+std::ptrdiff_t packDifferenceAt(PixelRow<T> a, PixelRow<T> b, std::ptrdiff_t n, T* out, std::int64_t* places) {
+    return packTwo<T, true, true>(a, b, n, out, places);
+}
+
+// This is plain arithmetic without branches, so that compilers vectorise it.
+template <typename T>
+void differences(PixelRow<T> a, PixelRow<T> b, std::ptrdiff_t n, T* __restrict out) {
+    for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = a.values[i] - b.values[i];
+    constexpr T bad = static_cast<T>(__builtin_nanf(""));
+    for (auto const* row : {&a, &b}) {
+        if (row->mask == nullptr) continue;
+        auto const bits = row->badBits;
+        for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = (row->mask[i] & bits) == 0 ? out[i] : bad;
+    }
+}
+
+// Vectors of four pixels.
+template <typename T>
+struct Four {
+    typedef T Type __attribute__((vector_size(4 * sizeof(T))));
+};
+
+// Add pixels to the lanes of a cell, four at a time.
+typedef double FourDoubles __attribute__((vector_size(4 * sizeof(double))));
+typedef std::int64_t FourInts __attribute__((vector_size(4 * sizeof(std::int64_t))));
+template <bool Window, typename T>
+inline __attribute__((always_inline)) void addToCell(T const* values, std::ptrdiff_t n, CellSums& cell) {
+    constexpr auto step = static_cast<std::ptrdiff_t>(CellSums::lanes);
+    constexpr double largest = __FLT_MAX__;
+    FourDoubles const none{}, one = none + 1.0, low = none + cell.low, high = none + cell.high;
+    FourDoubles sum, count, sumWithin, countWithin;
+    __builtin_memcpy(&sum, cell.sum, sizeof sum);
+    __builtin_memcpy(&count, cell.count, sizeof count);
+    if constexpr (Window) {
+        __builtin_memcpy(&sumWithin, cell.sumWithin, sizeof sumWithin);
+        __builtin_memcpy(&countWithin, cell.countWithin, sizeof countWithin);
+    }
+    auto const add = [&](typename Four<T>::Type some) __attribute__((always_inline)) {
+        auto const v = __builtin_convertvector(some, FourDoubles);
+        FourInts const good = (v <= largest) & (v >= -largest);  // false for NaN
+        sum += good ? v : none;
+        count += good ? one : none;
+        if constexpr (Window) {
+            FourInts const inside = (v >= low) & (v <= high);
+            sumWithin += inside ? v : none;
+            countWithin += inside ? one : none;
+        }
+    };
+    std::ptrdiff_t x = 0;
+    typename Four<T>::Type some;
+    for (; x + step <= n; x += step) {
+        __builtin_memcpy(&some, values + x, sizeof some);
+        add(some);
+    }
+    if (x < n) {
+        some = typename Four<T>::Type{} + static_cast<T>(__builtin_nanf(""));
+        for (std::ptrdiff_t k = 0; x + k < n; ++k) some[k] = values[x + k];
+        add(some);
+    }
+    __builtin_memcpy(cell.sum, &sum, sizeof sum);
+    __builtin_memcpy(cell.count, &count, sizeof count);
+    if constexpr (Window) {
+        __builtin_memcpy(cell.sumWithin, &sumWithin, sizeof sumWithin);
+        __builtin_memcpy(cell.countWithin, &countWithin, sizeof countWithin);
+    }
+}
+
+template <typename T>
+void addToCells(T const* values, std::int64_t const* edges, std::ptrdiff_t number, CellSums* cells) {
+    for (std::ptrdiff_t i = 0; i < number; ++i) {
+        auto const* const from = values + (edges[i] - edges[0]);
+        auto const n = static_cast<std::ptrdiff_t>(edges[i + 1] - edges[i]);
+        if (cells[i].everything) {
+            addToCell<false>(from, n, cells[i]);
+        } else {
+            addToCell<true>(from, n, cells[i]);
+        }
+    }
+}
+
+// This is plain arithmetic without branches, so that compilers vectorise it.
+template <typename T>
+void mark(PixelRow<T> row, std::ptrdiff_t n, T* __restrict values) {
+    constexpr T bad = static_cast<T>(__builtin_nanf(""));
+    auto const bits = row.badBits;
+    for (std::ptrdiff_t i = 0; i < n; ++i) values[i] = (row.mask[i] & bits) == 0 ? values[i] : bad;
+}
+
+template <bool Swapped>
+std::int32_t copyMasksAs(std::byte const* __restrict from, std::ptrdiff_t n, std::int32_t* __restrict out) {
+    std::uint32_t seen = 0;
+    for (std::ptrdiff_t i = 0; i < n; ++i) {
+        std::uint32_t bits;
+        __builtin_memcpy(&bits, from + i * static_cast<std::ptrdiff_t>(sizeof bits), sizeof bits);
+        if constexpr (Swapped) bits = __builtin_bswap32(bits);
+        seen |= bits;
+        out[i] = static_cast<std::int32_t>(bits);
+    }
+    return static_cast<std::int32_t>(seen);
+}
+std::int32_t copyMasks(std::byte const* from, bool swapped, std::ptrdiff_t n, std::int32_t* out) {
+    return swapped ? copyMasksAs<true>(from, n, out) : copyMasksAs<false>(from, n, out);
+}
+
+PositiveFloats positive(float const* values, std::ptrdiff_t n) {
+    auto const above = simd::fill(__FLT_DENORM_MIN__);
+    auto least = simd::fill(infinity<float>), greatest = simd::fill(0.0F);
+    PositiveFloats result;
+    inSteps<float>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const some = take(kind, values + i, count);
+        auto const good = simd::finite(some, simd::atLeast(some, above, every<float>(kind, count)));
+        result.count += simd::count(good);
+        least = simd::smallerWhere(least, some, good);
+        greatest = simd::largerWhere(greatest, some, good);
+    });
+    result.least = leastOf<float>(least);
+    result.greatest = mostOf<float>(greatest);
+    return result;
+}
+
+template <typename T>
+void sumColumns(T const* values, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t n, T low, T high,
+                double* sums, std::int32_t* within, std::int32_t* finite) {
+    auto const lowest = Lanes<T>::fill(low), highest = Lanes<T>::fill(high);
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto sum = Lanes<T>::zero();
+        auto inside = Lanes<T>::noCounts(), good = Lanes<T>::noCounts();
+        for (std::ptrdiff_t r = 0; r < rows; ++r) {
+            auto const some = take(kind, values + r * stride + i, count);
+            auto const isGood = simd::finite(some, every<T>(kind, count));
+            auto const isInside = simd::atMost(some, highest, simd::atLeast(some, lowest, isGood));
+            simd::addWhere(sum, simd::deviations(some, 0.0), isInside);
+            simd::countWhere(inside, isInside);
+            simd::countWhere(good, isGood);
+        }
+        simd::store(sums + i, sum);
+        storeCounts<T>(within + i, inside);
+        storeCounts<T>(finite + i, good);
+    });
 }
 
 template <typename T>
@@ -731,11 +910,7 @@ void sortColumns(T* values) {
     }
 }
 
-// Squares of four by four elements are exchanged in vectors of four.
-template <typename T>
-struct Four {
-    typedef T Type __attribute__((vector_size(4 * sizeof(T))));
-};
+// Squares of four by four elements are exchanged.
 template <typename T>
 inline __attribute__((always_inline)) void transposeSquare(T const* from, std::ptrdiff_t fromStride, T* to,
                                                            std::ptrdiff_t toStride) {
@@ -999,7 +1174,12 @@ constexpr PixelKernels<T> makeFor() {
                            bins::pack<T>,
                            packPair<T, true>,
                            packPair<T, false>,
+                           packDifferenceAt<T>,
+                           differences<T>,
+                           sumColumns<T>,
                            match<T>,
+                           addToCells<T>,
+                           mark<T>,
                            deviations<T>,
                            deviationsWithin<T>,
                            weighted<T>,
@@ -1032,6 +1212,8 @@ constexpr Kernels make(char const* name) {
             makeFor<double>(),
             name,
             readMasks,
+            copyMasks,
+            positive,
             transpose<std::int32_t>,
             weigh,
             columns::compute<float>,

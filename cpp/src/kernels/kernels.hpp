@@ -273,6 +273,21 @@ struct BinsResult {
     bool ended[BinsTask::maxBins];
 };
 
+// The positive finite floats among others: their number and, if there are any, the extremes.
+struct PositiveFloats {
+    std::int64_t count = 0;
+    float least = std::numeric_limits<float>::infinity(), greatest = 0.0F;
+};
+
+// Sums over the finite pixels of a cell and, unless the window holds everything, over those from low to high among
+// them, of every fourth column.
+struct CellSums {
+    static constexpr std::size_t lanes = 4;
+    double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
+    bool everything = true;
+    double sum[lanes]{}, count[lanes]{}, sumWithin[lanes]{}, countWithin[lanes]{};
+};
+
 // Number of splines that are evaluated side by side.
 inline constexpr std::ptrdiff_t splines = 8;
 
@@ -291,10 +306,22 @@ struct PixelKernels {
     // Pack the difference or the sum of two rows; pixels are good if neither mask is bad and the result is finite.
     std::ptrdiff_t (*packDifference)(PixelRow<T> a, PixelRow<T> b, std::ptrdiff_t n, T* out);
     std::ptrdiff_t (*packSum)(PixelRow<T> a, PixelRow<T> b, std::ptrdiff_t n, T* out);
+    // Pack the difference, and add the sum of the places of the packed pixels in the row to *places.
+    std::ptrdiff_t (*packDifferenceAt)(PixelRow<T> a, PixelRow<T> b, std::ptrdiff_t n, T* out, std::int64_t* places);
+    // Write the difference of two rows, or NaN where a mask is bad.
+    void (*differences)(PixelRow<T> a, PixelRow<T> b, std::ptrdiff_t n, T* out);
+    // Sum n columns of some rows, which are `stride` pixels apart: the pixels in [low, high], their number, and the
+    // number of all finite ones. Results are overwritten; they need memory for `slack` more columns.
+    void (*sumColumns)(T const* values, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t n, T low, T high,
+                       double* sums, std::int32_t* within, std::int32_t* finite);
     // Write matched = science + model, and pack the good pixels of (reference - science) - model.
     std::ptrdiff_t (*match)(PixelRow<T> reference, PixelRow<T> science, float const* model, std::ptrdiff_t n,
                             T* matched, T* residuals);
 
+    // Add the pixels of a row to neighbouring cells, which are separated by `edges`; the row begins at edges[0].
+    void (*addToCells)(T const* values, std::int64_t const* edges, std::ptrdiff_t number, CellSums* cells);
+    // Replace the values of a row where it is masked by NaN.
+    void (*mark)(PixelRow<T> row, std::ptrdiff_t n, T* values);
     // Sum deviations from `centre`: of all packed pixels, without min and max, or of those within `halfWidth`.
     Deviations (*deviations)(T const* packed, std::ptrdiff_t n, double centre, Ahead& ahead);
     Deviations (*deviationsWithin)(T const* packed, std::ptrdiff_t n, double centre, double halfWidth);
@@ -335,6 +362,10 @@ struct Kernels : PixelKernels<float> {
 
     // Read n masks, `stride` bytes apart, without changing their byte order.
     void (*readMasks)(std::byte const* from, std::ptrdiff_t stride, std::ptrdiff_t n, std::int32_t* out);
+    // Copy n masks in a row, of the opposite byte order if `swapped` is true; return the OR of all.
+    std::int32_t (*copyMasks)(std::byte const* from, bool swapped, std::ptrdiff_t n, std::int32_t* out);
+    // Find the extremes of the positive finite floats of a row, and their number.
+    PositiveFloats (*positive)(float const* values, std::ptrdiff_t n);
     // Exchange rows and columns of masks.
     void (*transposeMasks)(std::int32_t const* from, std::ptrdiff_t fromStride, std::ptrdiff_t width,
                            std::ptrdiff_t height, std::int32_t* to, std::ptrdiff_t toStride);

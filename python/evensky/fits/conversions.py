@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _core
 from .._planes import DEFAULT_PLANES, MAX_PLANES
 from ..errors import FitsError
 
@@ -313,6 +314,35 @@ class VarianceRange:
             with np.errstate(over="ignore", under="ignore"):
                 self.below += int(np.count_nonzero(small & (variances.astype(np.float32) != variances)))
             self.above += int(np.count_nonzero(good & (variances > FLOAT32.max)))
+
+
+    def add_if_good(self, errors: np.ndarray, sense: str) -> bool:
+        """Add errors of float32, in any byte order, if float32 holds a variance, or weight, of each of them.
+
+        Parameters
+        ----------
+        errors : ndarray, shape (rows, columns)
+        sense : {"variance", "sigma", "inverse variance", "weight"}
+
+        Returns
+        -------
+        bool
+            False if they are not of float32, or some have no such variance; nothing is then added.
+        """
+        if errors.dtype.kind != "f" or errors.dtype.itemsize != 4:
+            return False
+        count, *extremes = _core.positive_range(errors)
+        if count < errors.size:
+            return False
+        found = np.array(extremes, np.float32)
+        if sense in ("sigma", "inverse variance"):
+            with np.errstate(all="ignore"):
+                found = np.square(found) if sense == "sigma" else np.reciprocal(found)
+            if not _held(found).all():
+                return False
+        self.count += count
+        self.least, self.greatest = min(self.least, float(found.min())), max(self.greatest, float(found.max()))
+        return True
 
 
 def variances_of(data: np.ndarray, sense: str) -> tuple[np.ndarray, np.ndarray]:

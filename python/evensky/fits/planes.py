@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _core
 from .._bands import row_bands
 from .._checks import names_of
 from .._planes import MAX_PLANES, checked_planes
@@ -235,8 +236,11 @@ def _read_image(hdu: Any, description: ImageDescription, dtype: Any, scratch: Sc
             before, image = image, scratch.empty(shape, np.float64)
             for rows in row_bands(part.start, shape[1]):
                 image[rows] = before[rows]
-        with np.errstate(over="ignore", under="ignore"):
-            image[part] = pixels
+        if isinstance(image, np.ndarray) and image.dtype.itemsize == 4 and _is_of(pixels, "f", 4):
+            _core.copy_pixels(pixels, image[part])
+        else:
+            with np.errstate(over="ignore", under="ignore"):
+                image[part] = pixels
         if dtype is not None and image.dtype == np.float32 and pixels.dtype.itemsize == 8:
             band = image[part]
             lost += int(np.count_nonzero(np.isinf(band) & np.isfinite(pixels)))
@@ -244,6 +248,11 @@ def _read_image(hdu: Any, description: ImageDescription, dtype: Any, scratch: Sc
     if lost:
         notes.append(f"{lost} pixels are beyond the range of float32, and became infinite or 0; float64 holds them")
     return image
+
+
+def _is_of(pixels: np.ndarray, kinds: str, size: int) -> bool:
+    """Return whether pixels are of one of some kinds of types, and have a number of bytes; in any byte order."""
+    return pixels.dtype.kind in kinds and pixels.dtype.itemsize == size
 
 
 # ---- mask ----
@@ -292,6 +301,9 @@ def _read_mask(
     high_bad = np.uint64(high_bad_bits(description))
     mask = _Mask(out, planes, description.bad & _ALL_BITS, 0)
     for part, data in _bands(hdu, path, None if byte_axis is None else int(byte_axis == 0)):
+        if byte_axis is None and isinstance(out, np.ndarray) and _is_of(data, "i", 4):
+            mask.used |= _core.copy_masks(data, out[part]) & _ALL_BITS
+            continue
         if byte_axis is None:
             bits, unknown = unsigned_bits(data, storage, name, path)
         else:
@@ -360,6 +372,36 @@ def _move_high_bits(
     )
 
 
+def _mark_masked(hdu: Any, description: MaskDescription, image: Any, shape: tuple[int, int]) -> bool:
+    """Replace the pixels of an image whose bits reject them by NaN, while the mask is read.
+
+    Returns
+    -------
+    bool
+        False if the mask is not one of plain whole numbers of at most 32 bits, and is to be read in another way.
+    """
+    if check_mask(hdu, description, shape) is not None:
+        return False
+    storage, bad = storage_of(hdu), np.uint32(description.bad & _ALL_BITS).view(np.int32)
+    for part, data in _bands(hdu, description.path):
+        if data.dtype.kind not in "iub" or data.dtype.itemsize > 4:
+            return False
+        if _is_of(data, "i", 4):
+            bits = data
+        else:
+            bits = unsigned_bits(data, storage, description.name, description.path)[0]
+            bits = bits.astype(np.uint32, copy=False).view(np.int32)
+        _core.mark_bad(image[part], bits, bad)
+    return True
+
+
+def _marked(image: Any, mask: _Mask, reject: int) -> None:
+    """Replace the pixels of an image by NaN that a mask rejects, or that never count."""
+    bad = np.uint32((mask.bad & _ALL_BITS) | reject).view(np.int32)
+    for rows in row_bands(*mask.bits.shape):
+        _core.mark_bad(image[rows], mask.bits[rows], bad)
+
+
 def _count(flags: np.ndarray) -> int:
     """Return the number of pixels of a plane that are true."""
     return sum(int(np.count_nonzero(flags[rows])) for rows in row_bands(*flags.shape))
@@ -393,6 +435,8 @@ def _read_errors(
     rejected = scratch.zeros(shape, bool)
     known, count = VarianceRange(), 0
     for part, data in _pixels(hdu, name, path):
+        if out is None and known.add_if_good(data, sense):
+            continue
         values, lost = _variances(data, sense, known)
         if out is not None:
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -587,6 +631,7 @@ def read_described(
     scratch: str | Path | Scratch | None = None,
     header: bool = True,
     variances: bool = True,
+    only_good: bool = False,
 ) -> FitsPlanes:
     """Read one image with its mask and its variances, as a description says.
 
@@ -602,6 +647,9 @@ def read_described(
         Whether to read the header and the WCS too.
     variances : bool, optional
         Whether variances are wanted; if not, only the pixels that have none are marked, as always.
+    only_good : bool, optional
+        Replace the pixels that do not count by NaN in the image, and return a mask of 0 that takes no memory. Variances
+        are then not wanted, and pixels are kept in memory.
 
     Returns
     -------
@@ -613,6 +661,8 @@ def read_described(
         If a file is missing, broken, or not as described; the message is one line that starts with its path.
     """
     with opened_headers(description.path, description.max_unpacked, plain=not header, singly=True) as hdus:
+        if only_good:
+            return _read_only_good(hdus, description, dtype, Scratch(scratch))
         return _read(hdus, description, dtype, Scratch(scratch), header=header, wanted=variances)
 
 
@@ -698,6 +748,43 @@ def _read(
         scratch=scratch.folder,
         bad=mask.bad,
         reject=reject,
+        unit=description.unit,
+        description=description,
+    )
+
+
+def _read_only_good(hdus: Any, description: ImageDescription, dtype: Any, scratch: Scratch) -> FitsPlanes:
+    """Read an image whose pixels that do not count become NaN, without its header; see `read_described`."""
+    path, shape = description.path, description.shape
+    hdu = hdu_at(hdus, description.hdu, path)
+    notes = [*wrong_sums(hdu), *description.notes]
+    image = _read_image(hdu, description, dtype, scratch, notes)
+    mask: _Mask | None = None
+    if description.mask is not None:
+        with plane_hdu(hdus, description.mask, path, plain=True) as found:
+            notes += [*mended(found), *wrong_sums(found)]
+            if not _mark_masked(found, description.mask, image, shape):
+                mask = _read_mask(found, description.mask, description, scratch, notes)
+    rejected = None
+    if description.variance is not None:
+        with plane_hdu(hdus, description.variance, path, plain=True) as found:
+            notes += [*mended(found), *wrong_sums(found)]
+            _, rejected = _read_errors(found, description.variance, shape, scratch, notes, wanted=False)
+    if rejected is not None or mask is not None:
+        mask = _no_mask(shape, scratch) if mask is None else mask
+        _marked(image, mask, _reject(mask, rejected, description.mask is not None, notes))
+    x0, y0 = description.origin or (0, 0)
+    nothing = np.zeros(1, np.int32), np.zeros(1, np.float32)
+    return FitsPlanes(
+        image,
+        *(np.broadcast_to(zero, shape) for zero in nothing),
+        {},
+        x0=x0,
+        y0=y0,
+        has_variance=False,
+        assumptions=notes,
+        path=path,
+        bad=0,
         unit=description.unit,
         description=description,
     )

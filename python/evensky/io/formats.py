@@ -57,7 +57,11 @@ def describe(
 
 
 def read_image(
-    image: ImageDescription, *, scratch: str | Path | Scratch | None = None, variances: bool = True
+    image: ImageDescription,
+    *,
+    scratch: str | Path | Scratch | None = None,
+    variances: bool = True,
+    only_good: bool = False,
 ) -> Exposure:
     """Read a described image with its mask and variance, but without its header; its unit is in its metadata.
 
@@ -68,6 +72,9 @@ def read_image(
         Folder in which pixels are kept instead of in memory.
     variances : bool, optional
         Whether variances are wanted. If not, they may be unknown, but the pixels that have none are marked as always.
+    only_good : bool, optional
+        Whether pixels that do not count may be NaN in the image of a FITS file, and its mask be 0 everywhere, which is
+        read in less time. There are then no variances.
 
     Raises
     ------
@@ -77,7 +84,8 @@ def read_image(
     if is_asdf(image.path):
         exposure = exposure_from_planes(read_asdf(image, scratch=scratch))
     else:
-        exposure = exposure_from_planes(read_described(image, scratch=scratch, header=False, variances=variances))
+        planes = read_described(image, scratch=scratch, header=False, variances=variances, only_good=only_good)
+        exposure = exposure_from_planes(planes)
     if image.unit:
         exposure.metadata["BUNIT"] = image.unit
     return exposure

@@ -404,7 +404,7 @@ class JointMethod(Method):
         with PIXELS.reading(run, item.index):
             held: Pixels | None = PIXELS.find(run, item.index)
             if held is None:
-                held, _ = self._pixels(item, self.source.read_without_variances(item, to_change=False))
+                held, _ = self._pixels(item, self.source.read_to_look(item))
                 # Pixels on disk count as the whole budget, so that few exposures are held.
                 size = budget if held.on_disk else held.nbytes
                 PIXELS.hold(run, item.index, held, size, budget, least=LEAST_HELD + self.workers, fixed=fixed)
@@ -559,6 +559,8 @@ def _without_bad(
 ) -> np.ndarray | ScratchPlane:
     """Return an image in which bad pixels are NaN."""
     result = image if in_place else np.array(image)
+    if bad == 0:
+        return result
     height, width = image.shape
     for rows in row_bands(height, width, _CACHED_PIXELS):
         rejected = (mask[rows] & np.int32(bad)) != 0

@@ -237,7 +237,7 @@ class Method(ABC):
     def look(self, item: Item) -> Look:
         """Look at an exposure; if it cannot be used, return the reason in the look."""
         try:
-            frame = self.source.read_without_variances(item, to_change=False)
+            frame = self.source.read_to_look(item)
             look = self._look(item, frame)
             look.coverage = self._covered(item, frame, look)
             return look

@@ -145,6 +145,13 @@ class Source(ABC):
         """
         return self.read(item, to_change=to_change)
 
+    def read_to_look(self, item: Item) -> Frame:
+        """Read an exposure of which only the good pixels are needed; pixels that do not count may be NaN.
+
+        It is not changed, and has neither variances nor the header of a file.
+        """
+        return self.read_without_variances(item, to_change=False)
+
     def box_of(self, item: Item) -> PixelBox | None:
         """Return the box of an exposure on the common grid before it is read; None if it cannot be used."""
         if item.map is not None:

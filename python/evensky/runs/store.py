@@ -75,10 +75,12 @@ class FileStore(Source):
         """Leave out pixels that are held, which other processes cannot add to."""
         return {**self.__dict__, "held": None}
 
-    def read(self, item: Item, *, to_change: bool = True, variances: bool = True) -> Frame:
+    def read(
+        self, item: Item, *, to_change: bool = True, variances: bool = True, only_good: bool = False
+    ) -> Frame:
         """Read an exposure with its planes; variances may be left out, see `read_without_variances`."""
         image = self._described(item)
-        exposure = read_image(image, scratch=self.scratch, variances=variances)
+        exposure = read_image(image, scratch=self.scratch, variances=variances, only_good=only_good)
         # Notes of the description are told for all files together.
         told = [note for note in image.notes if not is_fact(note)] if item.image is not None else []
         exposure.info.assumptions = [note for note in exposure.assumptions if note not in told]
@@ -92,6 +94,11 @@ class FileStore(Source):
     def read_without_variances(self, item: Item, *, to_change: bool = True) -> Frame:
         """Read an exposure; its variances are kept only if they are held when it is finished."""
         return self.read(item, to_change=to_change, variances=to_change and self.held is not None)
+
+    def read_to_look(self, item: Item) -> Frame:
+        """Read the good pixels of an exposure; all planes if they are kept on disk."""
+        in_memory = self.scratch.folder is None
+        return self.read(item, to_change=False, variances=False, only_good=in_memory)
 
     def _described(self, item: Item) -> ImageDescription:
         """Return the description of an exposure, made now if need be."""

@@ -52,7 +52,21 @@ def read(
     """Read a file by a description of its first HDU, with the mask or the errors in the second."""
     mask = MaskDescription(path, 1, "DQ", planes, bad, ("any",)) if masked else None
     errors = VarianceDescription(path, 2 if masked else 1, "E", sense) if sense else None
-    return read_described(ImageDescription(path, 0, "0", "", SHAPE, "plain", mask, errors))
+    described = ImageDescription(path, 0, "0", "", SHAPE, "plain", mask, errors)
+    planes = read_described(described)
+    check_good_pixels(read_described(described, header=False, only_good=True), planes)
+    return planes
+
+
+def check_good_pixels(good: FitsPlanes, planes: FitsPlanes) -> None:
+    """Check that an image of the good pixels alone is that of all pixels without those that its mask rejects."""
+    bad = np.array((planes.bad or 0) | planes.reject, np.uint32).view(np.int32)
+    expected = np.where(planes.mask & bad, np.array(np.nan, planes.image.dtype), planes.image)
+    assert good.image.dtype == planes.image.dtype
+    assert np.array_equal(good.image, expected, equal_nan=True)
+    assert not good.mask.any()
+    assert (good.bad, good.reject, good.mask.shape) == (0, 0, planes.mask.shape)
+    assert good.assumptions == planes.assumptions
 
 
 def notes(planes: FitsPlanes) -> str:
@@ -400,6 +414,7 @@ def test_pieces_give_what_astropy_reads_at_once(
     facts = ("has_variance", "mask_planes", "bad", "reject", "assumptions")
     assert [getattr(pieces, name) for name in facts] == [getattr(whole, name) for name in facts]
 
+    check_good_pixels(read_as_described(tmp_path / "a.fits", only_good=True), pieces)
     bare = read_as_described(tmp_path / "a.fits", variances=False)
     assert not bare.has_variance
     assert not bare.variance.any()

@@ -261,6 +261,24 @@ class _Difference:
 
         return self._in_bands(measure, y_edges)
 
+    def in_squares(
+        self,
+        x_edges: np.ndarray,
+        y_edges: np.ndarray,
+        squares: np.ndarray,
+        bins: tuple[np.ndarray, np.ndarray],
+        windows: tuple[np.ndarray, np.ndarray],
+    ) -> tuple[np.ndarray, ...]:
+        """Return the light of squares inside the windows of their bins, and numbers of pixels by columns of bins."""
+
+        def measure(one: _Arrays, other: _Arrays, edges: np.ndarray, rows: slice) -> tuple[np.ndarray, ...]:
+            places = squares[rows], (bins[0], bins[1][rows])
+            return _core.windows_in_squares(
+                one, other, x_edges, edges, *places, windows, self.options, self.num_threads
+            )
+
+        return self._in_bands(measure, y_edges)
+
     def _in_bands(
         self,
         measure: Callable[[_Arrays, _Arrays, np.ndarray, slice], tuple[np.ndarray, ...]],
@@ -400,13 +418,12 @@ def _biased_around_masks(difference: _Difference, exposures: tuple[Pixels, Pixel
     x_bins, y_bins = (
         (start + edges[:-1]) // size - start // size for start, edges in zip(box[:2], (x_edges, y_edges), strict=True)
     )
+    windows = bins.values, bins.half_widths(difference.options)
     biased = biased_squares(
         squares,
         (x_bins, y_bins),
-        bins.values,
         bins.counts,
-        bins.half_widths(difference.options),
-        partial(difference.in_cells, x_edges, y_edges),
+        partial(difference.in_squares, x_edges, y_edges, squares, (x_bins, y_bins), windows),
     )
     if biased is None:
         return None

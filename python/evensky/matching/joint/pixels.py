@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ... import _core
 from ..._bands import band_height
 from ...fits.scratch import PlanePart, ScratchPlane
 from .grid import PixelBox
@@ -75,24 +76,13 @@ class Pixels:
             square_edges(start, size) for start, size in zip(self.box[:2], self.box[2:], strict=True)
         )
         masked = np.zeros((y_edges.size - 1, x_edges.size - 1), np.uint8)
-        # The first and the last square may be cut.
-        left, width = self.box[0] % SQUARE, masked.shape[1] * SQUARE
-        step = max(1, band_height(width) // SQUARE)
+        # Planes on disk are read in bands of whole rows of squares.
+        step = max(1, band_height(self.box[2]) // SQUARE) if self.on_disk else masked.shape[0]
         for start in range(0, masked.shape[0], step):
             edges = y_edges[start : start + step + 1]
             rows = slice(int(edges[0]), int(edges[-1]))
-            is_bad = ~np.isfinite(self.image[rows])
-            if self.mask is not None:
-                is_bad |= (self.mask[rows] & np.int32(self.bad)) != 0
-            if not is_bad.any():
-                continue
-            whole = np.zeros(((edges.size - 1) * SQUARE, width), np.uint8)
-            below = self.box[1] % SQUARE if start == 0 else 0
-            whole[below : below + is_bad.shape[0], left : left + is_bad.shape[1]] = is_bad
-            for k in range(1, SQUARE):
-                whole[::SQUARE] += whole[k::SQUARE]
-            for k in range(SQUARE):
-                masked[start : start + step] += whole[::SQUARE, k::SQUARE]
+            planes = self.image[rows], None if self.mask is None else self.mask[rows]
+            masked[start : start + step] = _core.bad_in_squares(planes, self.bad, x_edges, edges - edges[0])
         if not masked.any():
             return None
         found = around_masks(masked)

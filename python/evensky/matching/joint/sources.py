@@ -377,10 +377,8 @@ def _connected(found: np.ndarray) -> tuple[tuple[np.ndarray, ...], int, np.ndarr
 def biased_squares(
     squares: np.ndarray,
     bins: tuple[np.ndarray, np.ndarray],
-    values: np.ndarray,
     counts: np.ndarray,
-    half_widths: np.ndarray,
-    sums_in: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ...]],
+    light_in: Callable[[], tuple[np.ndarray, np.ndarray]],
 ) -> np.ndarray | None:
     """Return the squares around masked sources to leave out, if the wings of the sources bias differences.
 
@@ -390,30 +388,22 @@ def biased_squares(
         Squares around masked sources of two exposures; see `around_masks`.
     bins : (ndarray of int, ndarray of int)
         Column of the bin for each column of squares, and row of the bin for each row of squares.
-    values, counts, half_widths : ndarray, shape (rows, columns)
-        Mean of the difference in each bin, number of good pixels, and half-width of the clipping window.
-    sums_in : callable
-        See `clipped_light`.
+    counts : ndarray, shape (rows, columns)
+        Number of good pixels in each bin.
+    light_in : callable
+        Function that returns, for all squares, the light of the difference inside the clipping window of the bin, above
+        its centre, and the number of good pixels of the squares in each row of squares and column of bins.
 
     Returns
     -------
     ndarray of bool or None
         Without the squares in bins that would lose too many pixels. None if nothing needs to be left out.
     """
-    at = np.nonzero(squares)
-    bin_of = bins[1][at[0]] * values.shape[1] + bins[0][at[1]]
-    centre, half = values.ravel()[bin_of], half_widths.ravel()[bin_of]
-    lows, highs = np.full((2, *squares.shape), np.nan)
-    lows[at], highs[at] = centre - half, centre + half  # NaN in bins without a value, too
-    measured = sums_in(lows, highs)
-    numbers, sums_within, numbers_within = (grid[at] for grid in measured[1:])
-    del lows, highs, measured  # of large exposures, they are large
-    light = np.zeros(squares.shape)
-    light[at] = np.where(np.isfinite(centre), sums_within - centre * numbers_within, 0.0)
+    light, numbers = light_in()
     if not _is_biased(light):
         return None
-    lost = np.bincount(bin_of, numbers, values.size)
-    may_lose = lost <= (1 - _REMAINING) * counts.ravel()
-    left_out = np.zeros(squares.shape, bool)
-    left_out[at] = may_lose[bin_of]
+    lost = np.zeros(counts.shape)
+    np.add.at(lost, bins[1], numbers)
+    may_lose = lost <= (1 - _REMAINING) * counts
+    left_out = squares & may_lose[bins[1][:, None], bins[0][None, :]]
     return left_out if left_out.any() else None

@@ -211,23 +211,14 @@ def test_bins_keep_a_tenth_of_their_pixels() -> None:
     bins = np.arange(32) // 16, np.arange(16) // 16
     counts = np.full((1, 2), 4096)
 
-    def sums_in(lows: np.ndarray, highs: np.ndarray) -> tuple[np.ndarray, ...]:
-        assert np.array_equal(np.isfinite(lows), squares)
-        numbers = np.where(np.isfinite(lows), 16.0, 0.0)
-        return 2 * numbers, numbers, 2 * numbers, numbers
-
-    found = biased_squares(squares, bins, np.zeros((1, 2)), counts, np.ones((1, 2)), sums_in)
+    numbers = np.array([[256, 224]] * 16)  # of the squares in each row and bin
+    found = biased_squares(squares, bins, counts, lambda: (np.where(squares, 32.0, 0.0), numbers))
     assert found is not None
     assert not found[:, :16].any()
     assert np.array_equal(found[:, 16:], squares[:, 16:])
     # Light that has both signs is noise.
     noise = np.random.default_rng(1).normal(0, 1, squares.shape)
-
-    def noisy(lows: np.ndarray, highs: np.ndarray) -> tuple[np.ndarray, ...]:
-        numbers = np.full(squares.shape, 16.0)
-        return noise, numbers, noise, numbers
-
-    assert biased_squares(squares, bins, np.zeros((1, 2)), counts, np.ones((1, 2)), noisy) is None
+    assert biased_squares(squares, bins, counts, lambda: (noise, numbers)) is None
 
 
 @pytest.mark.parametrize(("seed", "share"), [(1, 0.0005), (2, 0.003), (3, 0.01)])
