@@ -21,6 +21,7 @@
 #include "grid_evaluator.hpp"
 #include "level_finder.hpp"
 #include "names.hpp"
+#include "quantiles.hpp"
 #include "threads.hpp"
 
 namespace evensky {
@@ -162,15 +163,6 @@ void measure(BinGrid const& x, BinGrid const& y, MeshOptions const& options, int
             first = behind;
         }
     });
-}
-
-// Return the median of some values, which are reordered; NaN if there are none.
-double medianOf(std::vector<double>& values) {
-    if (values.empty()) return detail::nan;
-    auto const middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    if (values.size() % 2 != 0) return *middle;
-    return 0.5 * (*std::max_element(values.begin(), middle) + *middle);
 }
 
 template <typename T>
@@ -491,11 +483,11 @@ void BackgroundMesh::filter(std::int64_t height, std::int64_t width, std::option
                         auto const at = static_cast<std::size_t>(y * nx() + x);
                         if (std::isnan(level[at])) continue;
                         values[0].push_back(level[at]);
-                        values[1].push_back(rms[at]);
+                        if (!std::isnan(rms[at])) values[1].push_back(rms[at]);
                     }
                 }
-                _level[here] = medianOf(values[0]);
-                _rms[here] = medianOf(values[1]);
+                _level[here] = detail::medianOf(values[0]);
+                _rms[here] = detail::medianOf(values[1]);
             }
         });
         return;

@@ -22,6 +22,15 @@
 
 namespace evensky::detail {
 
+// Return the median of values, which are reordered; NaN if there is none. None may be NaN.
+inline double medianOf(std::vector<double>& values) {
+    if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
+    auto const middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    if (values.size() % 2 != 0) return *middle;
+    return 0.5 * (*std::max_element(values.begin(), middle) + *middle);
+}
+
 // Value at one rank of the sorted pixels, with the numbers of smaller and of equal pixels, which ties need.
 template <typename T>
 struct Ranked {

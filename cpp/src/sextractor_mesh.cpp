@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "evensky/background_mesh.hpp"
 #include "evensky/errors.hpp"
 #include "evensky/parallel.hpp"
+#include "quantiles.hpp"
 #include "threads.hpp"
 
 namespace evensky {
@@ -116,11 +118,6 @@ void BackgroundMesh::filterCentred(std::int64_t height, std::int64_t width, doub
     detail::checkThreads(num_threads);
     if (height == 1 && width == 1) return;
     auto const level = _level, rms = _rms;
-    auto const middle = [](std::vector<double>& values) {
-        auto const half = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-        std::nth_element(values.begin(), half, values.end());
-        return *half;  // their number is odd
-    };
     detail::parallelForWith<std::vector<double>>(ny(), num_threads, [&](std::ptrdiff_t j, std::vector<double>& window) {
         auto const reachY = std::min<std::ptrdiff_t>({height / 2, j, ny() - 1 - j});
         for (std::ptrdiff_t i = 0; i < nx(); ++i) {
@@ -129,12 +126,13 @@ void BackgroundMesh::filterCentred(std::int64_t height, std::int64_t width, doub
                 window.clear();
                 for (auto y = j - reachY; y <= j + reachY; ++y) {
                     auto const from = values.begin() + y * nx() + i;
-                    window.insert(window.end(), from - reachX, from + reachX + 1);
+                    std::copy_if(from - reachX, from + reachX + 1, std::back_inserter(window),
+                                 [](double value) { return !std::isnan(value); });
                 }
-                return middle(window);
+                return detail::medianOf(window);
             };
             auto const here = static_cast<std::size_t>(j * nx() + i);
-            if (std::isnan(level[here])) return;  // then all levels are
+            if (std::isnan(level[here])) continue;
             double const found = medianOf(level);
             if (std::abs(found - level[here]) < least_change) continue;
             _level[here] = found;

@@ -358,6 +358,17 @@ TEST_CASE("background_mesh: values of boxes") {
     }
     auto filled = again;
     CHECK_NOTHROW(filled.fillFromNearest(0.0));
+    // Scatters that are not known are left out of windows of any size.
+    std::vector<double> const levels(100, 1.0);
+    std::vector<double> scatters(100, 2.0);
+    scatters[44] = std::numeric_limits<double>::quiet_NaN();
+    std::vector<std::int64_t> const numbers(100, 8);
+    ImageView<double const> const plane(levels.data(), 10, 10);
+    for (std::int64_t const size : {3, 9}) {
+        BackgroundMesh some({0, 0, 40, 20}, options, plane, plane, {scatters.data(), 10, 10}, {numbers.data(), 10, 10});
+        some.filter(size, size);
+        for (std::ptrdiff_t i = 0; i < 10; ++i) CHECK(some.rms()(i, 4) == 2.0);
+    }
     auto const make = [&](Box const& bbox) {
         return BackgroundMesh(bbox, options, mesh.level(), mesh.error(), mesh.rms(), mesh.number());
     };

@@ -98,6 +98,13 @@ TEST_CASE("sextractor_mesh: windows of the filter shrink at the edges") {
     CHECK(lazy.level()(1, 0) == 2.0);
     CHECK(lazy.level()(0, 1) == 7.0);
     CHECK_THROWS_AS(lazy.filterCentred(2, 3), InvalidParameterError);
+    Boxes gap(3, {1, 9, 2, 7, 8, 3, 4, 5, 6});
+    gap.reject(0, 1, 8);
+    auto holed = gap.mesh();
+    holed.filterCentred(3, 3);
+    CHECK(std::isnan(holed.level()(0, 1)));
+    CHECK(holed.level()(1, 1) == 4.5);  // the median of 1, 9, 2, 8, 3, 4, 5, 6
+    CHECK(holed.level()(2, 1) == 3.0);
     CHECK_THROWS_AS(lazy.filterCentred(3, 3, notANumber), InvalidParameterError);
 }
 

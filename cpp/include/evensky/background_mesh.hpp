@@ -148,7 +148,8 @@ public:
     std::int64_t fillFromNearest(double least_good, int num_threads = 0);
 
     /// Replace level and scatter of each box by the medians of those in a window of boxes about it, as sep does: at the
-    /// edges of the mesh, the window is made smaller on both sides, so that its centre stays. Errors stay as they are.
+    /// edges of the mesh, the window is made smaller on both sides, so that its centre stays. Errors stay as they are, and so do boxes without a
+    /// level; they, and scatters that are NaN, are left out of the windows of others.
     /// @param height, width  size of the window in boxes, odd
     /// @param least_change   replace only boxes whose level changes by this or more; in the unit of the pixels
     /// @param num_threads    number of threads; 0 for the process-wide default
