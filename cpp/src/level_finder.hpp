@@ -228,7 +228,7 @@ public:
         // Distances are distributed evenly over the band, so that the rank gives an estimate.
         auto const all = static_cast<double>(left + right);
         double const middle = (0.5 * static_cast<double>(first + next) + 0.5) / all,
-                     reach = 1.25 / std::sqrt(all) + 0.01;
+                     reach = 1.25 / std::sqrt(all) + 0.03;
         auto const at = [&](double part) { return band.low + part * (band.high - band.low); };
         DeviationBand const narrow{std::max(at(middle - reach), band.low), std::min(at(middle + reach), band.high)};
         PixelBand<T> const near(centre, narrow);
