@@ -343,6 +343,42 @@ TEST_CASE("background_mesh: boxes without good pixels are filled, and the origin
     CHECK(mesh.level()(2, 0) == doctest::Approx(154.5));
 }
 
+TEST_CASE("background_mesh: a box has the same bits beside any others") {
+    constexpr std::ptrdiff_t side = 28, number = 16;
+    std::mt19937 random(1);
+    std::normal_distribution<float> noise(100.1F, 5.0F);
+    std::uniform_real_distribution<float> uniform(0.0F, 1.0F);
+    for (int trial = 0; trial < 10; ++trial) {
+        std::vector<float> pixels(static_cast<std::size_t>(side * side * number));
+        for (std::ptrdiff_t y = 0; y < side; ++y) {
+            for (std::ptrdiff_t x = 0; x < side * number; ++x) {
+                auto const box = x / side;
+                float value = noise(random);
+                if (uniform(random) < 0.08F * static_cast<float>(box % 4)) value += 300.0F * uniform(random);
+                // Every second box has lost more than half of its pixels.
+                if (box % 2 != 0 && uniform(random) < 0.6F) value = std::numeric_limits<float>::quiet_NaN();
+                pixels[static_cast<std::size_t>(y * side * number + x)] = value;
+            }
+        }
+        for (auto const estimator : {LevelEstimator::MEAN, LevelEstimator::MEDIAN, LevelEstimator::SEXTRACTOR}) {
+            MeshOptions options;
+            options.width = options.height = side;
+            options.estimator = estimator;
+            options.rounds = 3 + 20 * (trial % 3);
+            ImageView<float const> const image(pixels.data(), side * number, side);
+            BackgroundMesh const all(MaskedImageView<float const>{image}, 0, 0, options, 1);
+            for (std::ptrdiff_t i = 0; i < number; ++i) {
+                auto const part = image.subview({i * side, 0, side, side});
+                BackgroundMesh const alone(MaskedImageView<float const>{part}, 0, 0, options, 1);
+                CHECK(all.level()(i, 0) == alone.level()(0, 0));
+                CHECK(all.error()(i, 0) == alone.error()(0, 0));
+                CHECK(all.rms()(i, 0) == alone.rms()(0, 0));
+                CHECK(all.number()(i, 0) == alone.number()(0, 0));
+            }
+        }
+    }
+}
+
 TEST_CASE("background_mesh: values of boxes") {
     Image const image(3);
     auto const options = smallBoxes(LevelEstimator::MEDIAN);

@@ -6,7 +6,8 @@
 /// **Good pixels.** A pixel is good if it has no bit of `bad` (`mask & bad == 0`) and is finite as a float32. Variances
 /// have no effect. Whole numbers are used as they are: their median is one of them, or the mean of two.
 ///
-/// **NaN and empty boxes.** Level, error and scatter of a box without a good pixel are NaN until fill() replaces them.
+/// **NaN and empty boxes.** Level, error and scatter of a box without a good pixel are NaN until fill() or
+/// fillFromNearest() replaces them, and so are those of a box with one good pixel for the estimator HISTOGRAM.
 ///
 /// **Threads.** Several threads may read a mesh at once as long as none changes it. Results are bit-identical for any
 /// number of threads and every instruction set.
@@ -87,7 +88,8 @@ struct MeshOptions {
     MaskPixel bad = 0;                        ///< bits of the mask that reject a pixel
 };
 
-/// Mesh of boxes with a sky level, its error and the scatter of the pixels.
+/// Mesh of boxes with a sky level, its error and the scatter of the pixels. Functions with a number of threads throw
+/// InvalidParameterError if it is negative.
 class EVENSKY_EXPORT BackgroundMesh {
 public:
     /// Measure an image, box by box.
@@ -148,8 +150,8 @@ public:
     std::int64_t fillFromNearest(double least_good, int num_threads = 0);
 
     /// Replace level and scatter of each box by the medians of those in a window of boxes about it, as sep does: at the
-    /// edges of the mesh, the window is made smaller on both sides, so that its centre stays. Errors stay as they are, and so do boxes without a
-    /// level; they, and scatters that are NaN, are left out of the windows of others.
+    /// edges of the mesh, the window is made smaller on both sides, so that its centre stays. Errors stay as they are,
+    /// and so do boxes without a level; they, and scatters that are NaN, are left out of the windows of others.
     /// @param height, width  size of the window in boxes, odd
     /// @param least_change   replace only boxes whose level changes by this or more; in the unit of the pixels
     /// @param num_threads    number of threads; 0 for the process-wide default
@@ -182,9 +184,8 @@ public:
     /// @param out   output, with any strides; T is float or double
     /// @param bbox  box to evaluate, in parent coordinates; inside the box of the image, and of the size of out
     /// @param num_threads  number of threads; 0 for the process-wide default
-    /// @throws InvalidParameterError if the edge method is SPREAD, whose boxes may have different sizes, or `out` has
-    /// no
-    ///         memory
+    /// @throws InvalidParameterError if the edge method is SPREAD, whose boxes may have different sizes, or `out`
+    ///         has no memory
     /// @throws LengthError if the box is not inside that of the image, or the sizes differ
     template <typename T>
     void getSplineImage(ImageView<T> const& out, Box const& bbox, int num_threads = 0) const;
@@ -200,11 +201,11 @@ public:
     [[nodiscard]] std::vector<double> getBinCentersY() const { return _y.centersFrom(_bbox.y0); }
     /// Return the level of each box.
     [[nodiscard]] ImageView<double const> level() const noexcept { return viewOf(_level); }
-    /// Return the error of the level of each box as measured; NaN for boxes that fill() has replaced.
+    /// Return the error of the level of each box as measured; NaN for boxes that were replaced.
     [[nodiscard]] ImageView<double const> error() const noexcept { return viewOf(_error); }
     /// Return the scatter of the pixels of each box.
     [[nodiscard]] ImageView<double const> rms() const noexcept { return viewOf(_rms); }
-    /// Return the number of pixels that clipping has left in each box.
+    /// Return the number of pixels that clipping has left in each box; 0 if it has no level.
     [[nodiscard]] ImageView<std::int64_t const> number() const noexcept { return viewOf(_number); }
     /// Return the number of good pixels of each box.
     [[nodiscard]] ImageView<std::int64_t const> good() const noexcept { return viewOf(_good); }

@@ -257,10 +257,8 @@ public:
             }
             if (_task.keptMedian) {
                 // Clipping shifts ranks by half of the difference of the numbers that it rejects below and above.
-                std::ptrdiff_t const most = _most, shift = _task.keptDeviation ? most : most / 16 + 4;
-                _orderedFrom = (_fewest - 1) / 2 - shift;
-                _orderedTo = most / 2 + shift;
-                sorter.want(_orderedFrom, _orderedTo);
+                auto const shift = shiftOf(_most);
+                sorter.want((_fewest - 1) / 2 - shift, _most / 2 + shift);
             }
             sorter.sort();
             for (std::size_t f = 0; f < _task.numFractions; ++f) findQuantile(f);
@@ -270,6 +268,10 @@ public:
     }
 
 private:
+    // Return by how much the ranks of medians may shift in a bin with so many pixels.
+    [[nodiscard]] std::ptrdiff_t shiftOf(std::ptrdiff_t n) const noexcept {
+        return _task.keptDeviation ? n : n / 16 + 4;
+    }
     // Load the pixels side by side: NaN beyond the last pixel of a bin, and infinite where they are sorted.
     EVENSKY_INLINE void gather() {
         float const* packed[lanes];
@@ -445,6 +447,9 @@ private:
         }
         Moments m{};
         auto const rounds = _task.rounds < BinsTask::mostRounds ? _task.rounds : BinsTask::mostRounds;
+        // Whether a bin needs no more rounds, and so what is left to others, depends on its own pixels alone, so that
+        // bits are the same beside any other bins, for any number of lanes.
+        auto done = each(0.0);
         bool settled = false;
         for (int round = 0; round < rounds && !settled; ++round) {
             if (round > 0) {
@@ -460,8 +465,8 @@ private:
                     auto const nextCentre = m.mean.of[h];
                     // A window that stays keeps its pixels, and an empty one cannot get any.
                     auto const stays = both(equal(nextCentre, centre.of[h]), equal(nextWidth, halfWidth.of[h]));
-                    auto const done = choose(atMost(n, Doubles{}), fill(1.0), choose(stays, fill(1.0), Doubles{}));
-                    settled = settled && everywhere(equal(done, fill(1.0)));
+                    done.of[h] = choose(atMost(n, Doubles{}), fill(1.0), choose(stays, fill(1.0), Doubles{}));
+                    settled = settled && everywhere(equal(done.of[h], fill(1.0)));
                     centre.of[h] = nextCentre;
                     halfWidth.of[h] = nextWidth;
                 }
@@ -469,10 +474,14 @@ private:
             }
             m = momentsOf(sumWithin(centre, halfWidth), centre, halfWidth);
         }
-        auto const ended = settled || rounds == _task.rounds;
-        for (std::ptrdiff_t k = 0; k < lanes; ++k) _result.ended[_first + k] = ended;
+        bool anyEnded = false;
+        for (std::ptrdiff_t k = 0; k < lanes; ++k) {
+            bool const ended = rounds == _task.rounds || done.of[k / half][k % half] == 1.0;
+            _result.ended[_first + k] = ended;
+            anyEnded = anyEnded || ended;
+        }
         write(m, _result.clipped);
-        if (_task.keptMedian && ended) findKept(centre, halfWidth, m.n);
+        if (_task.keptMedian && anyEnded) findKept(centre, halfWidth, m.n);
     }
 
     // Find what is wanted of the pixels within the last window, which are neighbours in order.
@@ -493,8 +502,9 @@ private:
             double& middle = _result.keptMedian[_first + k];
             double& distance = _result.keptDeviation[_first + k];
             middle = distance = columns::nan;
-            if (n == 0) continue;
-            if (begin + (n - 1) / 2 < _orderedFrom || begin + n / 2 > _orderedTo) {
+            if (n == 0 || !_result.ended[_first + k]) continue;
+            std::ptrdiff_t const all = _n[k], shift = shiftOf(all);
+            if (begin + (n - 1) / 2 < (all - 1) / 2 - shift || begin + n / 2 > all / 2 + shift) {
                 _result.ended[_first + k] = false;
                 continue;
             }
@@ -568,10 +578,9 @@ private:
     BinsResult& _result;
     float* const _values;
     float* _sorted = nullptr;
-    std::int32_t _n[lanes];                           // pixels of each bin
-    std::int32_t _least = 0, _most = 0;               // of all lanes
-    std::int32_t _fewest = 0;                         // of those that have any
-    std::ptrdiff_t _orderedFrom = 0, _orderedTo = 0;  // rows that are in order about the median
+    std::int32_t _n[lanes];              // pixels of each bin
+    std::int32_t _least = 0, _most = 0;  // of all lanes
+    std::int32_t _fewest = 0;            // of those that have any
     Each _count;
 };
 

@@ -711,6 +711,11 @@ def _refuse_with_statistic(statistic: str, mesh: Mapping[str, Any], sigma: Any) 
     """Raise an error if an option is given beside a statistic that is for estimators alone."""
     given = {**mesh, "sigma": sigma if isinstance(sigma, tuple | list) else None}
     for name, value in given.items():
+        if name == "estimator" and value is not None:
+            raise InvalidParameterError(
+                f"statistic is {shown(statistic)} and estimator is {shown(value)}, which both tell what the level of a "
+                "bin is; give one of them"
+            )
         if value is not None:
             raise InvalidParameterError(
                 f"statistic is {shown(statistic)} and {name} is given, which needs an estimator; use "

@@ -56,7 +56,7 @@ class ImageBackground:
     nx, ny : int
         Numbers of bins.
     good_bins : int
-        Number of bins with good pixels that are not replaced by their neighbours.
+        Number of bins whose values are as measured; the others are replaced from their neighbours.
     kind : str
         Kind of the model.
     level, low, high : float
@@ -371,9 +371,9 @@ def _model_image(
         say(f"Note: {note}.")
     if sources is not None:
         say(f"sources                {sources.number} on {sources.fraction:.1%} of the good pixels")
-    say(f"bins with good pixels  {np.count_nonzero(good & ~replaced)} of {good.size}")
+    say(f"bins as measured       {np.count_nonzero(good & ~replaced)} of {good.size}")
     if replaced.any():
-        say(f"bins replaced          {np.count_nonzero(replaced)}, by means of their neighbours")
+        say(f"bins replaced          {np.count_nonzero(replaced)}, from their neighbours")
     low, middle, high = np.percentile(values[good], [0, 50, 100])
     noise = float(np.nanmedian(errors[good]))
     shown_low, shown_middle, shown_high = (with_digits(float(value), noise, least=6) for value in (low, middle, high))

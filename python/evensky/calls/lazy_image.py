@@ -293,7 +293,7 @@ def _measure_mesh_block(
     """Measure the boxes of a block; return the planes of `_MESH_PLANES`."""
     pixels, bits, own = _selected(block, planes, names, bad_planes, firsts, edges, block_info)
     found = np.full((len(_MESH_PLANES), len(own[0]) - 1, len(own[1]) - 1), np.nan)
-    whole = options.estimator == AUTO and is_whole(pixels.image)
+    whole = options.estimator == AUTO and is_whole(pixels, bits)
     found[_MESH_PLANES.index("whole")] = whole
     estimator = "sextractor" if options.estimator == AUTO else options.estimator
     runs = _even_runs(own[1], options.width)

@@ -72,20 +72,23 @@ def pixels_of(data: Any, **masks: Any) -> Pixels:
 def where_true(mask: Any, name: str, shape: tuple[int, ...]) -> np.ndarray | None:
     """Return a mask as an array of a shape; None if it is false everywhere because it is a single False.
 
+    Values of whole numbers that are not 0 count as True.
+
     Raises
     ------
     evensky.errors.TypeError
-        If it is not of booleans.
+        If it is not of booleans or whole numbers.
     evensky.errors.LengthError
         If it has another shape.
     """
     given = plain_array(mask)
     array = given.values
-    if array.dtype != np.bool_:
+    if array.dtype.kind not in "biu":
         raise WrongTypeError(
-            f"{name} has dtype {array.dtype}; it must be boolean, True for pixels that do not count; (mask & bits) != "
-            "0 makes one of bits"
+            f"{name} has dtype {array.dtype}; it must be boolean, True for pixels that do not count, or of whole "
+            "numbers, of which those that are not 0 do not count"
         )
+    array = array != 0
     if given.mask is not None:
         array = array | given.mask
     if array.ndim == 0:

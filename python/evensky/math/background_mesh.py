@@ -160,7 +160,7 @@ def measure_mesh(planes: Planes, bits: int, options: MeshOptions, num_threads: i
     """
     if options.estimator == AUTO:
         mode = measure_mesh(planes, bits, replace(options, estimator="sextractor"), num_threads)
-        if has_fine_steps(mode.rms()) or not is_whole(planes.image):
+        if has_fine_steps(mode.rms()) or not is_whole(planes, bits):
             return mode
         return measure_mesh(planes, bits, replace(options, estimator="mean"), num_threads)
     low, high = two_sided(options.sigma)
@@ -184,14 +184,26 @@ def measure_mesh(planes: Planes, bits: int, options: MeshOptions, num_threads: i
     )
 
 
-def is_whole(image: np.ndarray) -> bool:
-    """Return whether all finite pixels of an image are whole numbers."""
+def is_whole(planes: Planes, bits: int) -> bool:
+    """Return whether all good pixels of an image are whole numbers.
+
+    Parameters
+    ----------
+    planes : Planes
+        Image and mask.
+    bits : int
+        Bits of the mask that reject a pixel.
+    """
+    image = planes.image
     if image.dtype.kind != "f":
         return True
     height, width = image.shape
     for rows in row_bands(height, width, 2**16):  # pixels that are not whole numbers are found early
         band = image[rows]
-        if not np.all((band == np.rint(band)) | ~np.isfinite(band)):
+        allowed = (band == np.rint(band)) | ~np.isfinite(band)
+        if planes.mask is not None and not allowed.all():
+            allowed |= (planes.mask[rows] & np.int32(bits)) != 0
+        if not allowed.all():
             return False
     return True
 

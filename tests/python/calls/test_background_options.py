@@ -128,6 +128,11 @@ def test_whole_numbers_of_small_scatter_have_the_mean(scatter: float) -> None:
         np.testing.assert_array_equal(got.stats.value, same.stats.value)
     pixels[5, 5] = np.nan
     pixels[6, 6] += 0.5
+    bad = np.zeros(pixels.shape, bool)
+    bad[6, 6] = True
+    got = evensky.estimate_background(pixels, bad, bin_size=32)
+    same = evensky.estimate_background(pixels, bad, bin_size=32, estimator=expected)
+    np.testing.assert_array_equal(got.stats.value, same.stats.value)
     got = evensky.estimate_background(pixels, bin_size=32)
     same = evensky.estimate_background(pixels, bin_size=32, estimator="sextractor")
     np.testing.assert_array_equal(got.stats.value, same.stats.value)
@@ -155,7 +160,7 @@ def test_pixels_outside_the_coverage_have_their_value() -> None:
     ("options", "words"),
     [
         ({"estimator": "mode"}, "estimator is 'mode'; it must be one of 'auto', 'mean'"),
-        ({"estimator": "median", "statistic": "median"}, "statistic is 'median' and estimator is given"),
+        ({"estimator": "median", "statistic": "median"}, "estimator is 'median', which both tell what the level of a bin is"),
         ({"statistic": "mean", "filter_size": 3}, "statistic is 'mean' and filter_size is given"),
         ({"filter_size": 2}, "filter_size is 2; it must be odd"),
         ({"filter_size": 0}, "filter_size is 0"),

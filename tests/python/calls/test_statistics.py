@@ -169,5 +169,7 @@ def test_a_window_of_infinite_width_rejects_nothing(side: int) -> None:
     stats = evensky.image_statistics(image, sigma=np.inf)
     assert (stats.n_clipped, stats.n_good) == (0, side * side)
     assert stats.mean == pytest.approx(image.mean(dtype=float), rel=1e-12)
-    background = evensky.estimate_background(image, side, sigma=np.inf, interp="constant")
+    background = evensky.estimate_background(
+        image, bin_size=side, sigma=np.inf, style="constant", estimator="mean", filter_size=1
+    )
     assert background.image[0, 0] == pytest.approx(image.mean(dtype=float), rel=1e-6)

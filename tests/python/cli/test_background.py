@@ -234,9 +234,9 @@ def test_masks_of_sources(folder: Path, tmp_path: Path) -> None:
     ("options", "says"),
     [
         (("--edge-method", "pad", "--order", 2), "order is 2 and edge_method is 'pad'"),
-        (("--estimator", "mmm", "--statistic", "median"), "statistic is 'MEDIAN' and estimator is given"),
+        (("--estimator", "mmm", "--statistic", "median"), "both tell what the level of a bin is"),
         (("--filter-threshold", 3), "filter_threshold is 3.0 without a filter_size"),
-        (("--filter-size", 2), "filter_size is (2, 2); it must be odd"),
+        (("--filter-size", 2), "filter_size is 2; it must be odd"),
         (("--exclude-percentile", 0), "raise it, or use smaller boxes"),
     ],
 )

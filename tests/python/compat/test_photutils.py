@@ -9,6 +9,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy import stats
 from astropy.nddata import CCDData, NDData, StdDevUncertainty
 from astropy.utils.exceptions import AstropyDeprecationWarning, AstropyUserWarning
 from astropy.utils.masked import Masked
@@ -92,6 +93,21 @@ def test_masks_and_units_of_the_data_count(kind: str) -> None:
     assert MeanBackground()(data) / unit == MeanBackground()(np.where(mask, np.nan, pixels))
 
 
+def test_masks_of_whole_numbers_count_where_they_are_not_0() -> None:
+    bad = np.zeros(SHAPE, bool)
+    bad[5:9, 3:30] = True
+    want = Background2D(image(), 20, mask=bad).background_mesh
+    np.testing.assert_array_equal(Background2D(image(), 20, mask=bad.astype(np.uint8) * 7).background_mesh, want)
+
+
+def test_what_else_astropy_has_is_passed_on() -> None:
+    from evensky.compat.astropy import stats as passed_on
+
+    assert passed_on.mad_std is stats.mad_std
+    assert "mad_std" in dir(passed_on)
+    assert all(type(one) is np.float64 for one in compat.sigma_clipped_stats([1.0, 2.0, 3.0]))
+
+
 def test_quantities_as_options() -> None:
     pixels = image() * u.Jy
     covered = np.zeros(SHAPE, bool)
@@ -138,7 +154,7 @@ def test_functions_that_do_not_ignore_nan_are_told_of() -> None:
         Background2D(pixels, 20, bkg_estimator=lambda boxes, axis: np.nanmedian(boxes))
 
 
-def test_an_estimator_of_ones_own() -> None:
+def test_an_estimator_of_the_caller() -> None:
     seen = []
 
     class Largest(compat.BackgroundBase):
@@ -207,7 +223,7 @@ def test_the_plot_of_meshes() -> None:
         ({"exclude_percentile": 101}, InvalidParameterError, "exclude_percentile is 101; it must be in 0 .. 100"),
         ({"exclude_percentile": np.nan}, InvalidParameterError, "exclude_percentile is nan"),
         ({"mask": np.zeros((3, 4), bool)}, LengthError, r"mask has shape \(3, 4\) and the data have shape \(63, 91\)"),
-        ({"mask": np.zeros(SHAPE, int)}, WrongTypeError, "mask has dtype int64; it must be boolean"),
+        ({"mask": np.zeros(SHAPE)}, WrongTypeError, "mask has dtype float64; it must be boolean"),
         ({"coverage_mask": [1, 2]}, WrongTypeError, "coverage_mask has dtype int64"),
         ({"mask": np.True_}, InvalidParameterError, "All pixels are masked"),
         (
@@ -304,7 +320,6 @@ def test_photutils_is_not_needed() -> None:
 
 
 def test_the_clipping_is_that_of_astropy() -> None:
-    from astropy import stats
 
     assert compat.SigmaClip is stats.SigmaClip is SigmaClip
     assert compat.sigma_clip is stats.sigma_clip

@@ -213,6 +213,15 @@ def test_estimators_are_those_of_photutils(theirs: Any, name: str) -> None:
                 np.testing.assert_allclose(b, a, rtol=rtol, err_msg=f"{clipping}, {axis}")
 
 
+@pytest.mark.parametrize("name", [*LEVELS, *SCATTERS])
+def test_estimators_of_photutils_can_be_given(theirs: Any, name: str) -> None:
+    image = np.random.default_rng(4).normal(100.0, 5.0, (60, 80))
+    option = "bkg_estimator" if name in LEVELS else "bkg_rms_estimator"
+    other, mine = (ours.Background2D(image, 20, **{option: getattr(one, name)()}) for one in (theirs, ours))
+    np.testing.assert_array_equal(other.background_mesh, mine.background_mesh)
+    np.testing.assert_array_equal(other.background_rms_mesh, mine.background_rms_mesh)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["MedianBackground", "BiweightScaleBackgroundRMS"])
 def test_local_backgrounds_are_those_of_photutils(theirs: Any, name: str) -> None:

@@ -1,6 +1,6 @@
 """Sigma clipping by the names of ``astropy.stats``, with statistics from the core of evensky.
 
-`SigmaClip` and `sigma_clip` are those of astropy itself.
+`SigmaClip`, `sigma_clip` and all that is not here are those of astropy itself.
 
 >>> import numpy as np
 >>> from evensky.compat.astropy.stats import sigma_clipped_stats
@@ -16,6 +16,7 @@ __all__ = ["SigmaClip", "sigma_clip", "sigma_clipped_stats"]
 from typing import Any
 
 import numpy as np
+from astropy import stats
 from astropy.stats import SigmaClip, sigma_clip
 from astropy.stats import sigma_clipped_stats as clipped_by_astropy
 
@@ -83,5 +84,14 @@ def sigma_clipped_stats(
     )
     # astropy takes the unit from a Quantity, but not from NDData.
     unit = getattr(data, "unit", None) if isinstance(data, np.ndarray) else None
-    mean, median, std = (in_unit(value, unit) for value in statistics)
+    mean, median, std = (in_unit(np.float64(value) if np.isscalar(value) else value, unit) for value in statistics)
     return mean, median, std
+
+
+def __getattr__(name: str) -> Any:
+    """Return what else `astropy.stats` has."""
+    return getattr(stats, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *dir(stats)})

@@ -82,3 +82,7 @@ def __getattr__(name: str) -> Any:
         f"evensky.compat.photutils has no {name!r}; it has {', '.join(__all__)}, and from photutils itself, if that is "
         f"installed, {', '.join(_OTHERS)}"
     )
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_OTHERS})

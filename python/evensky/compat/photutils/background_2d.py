@@ -12,6 +12,7 @@ import numpy as np
 from ..._checks import real_number, shown
 from ...errors import InvalidParameterError
 from ...errors import TypeError as WrongTypeError
+from ...math.background_mesh import MeshOptions, mesh_of_boxes
 from ..pixels import check_image, in_unit, pixels_of, where_true
 from .estimators import SIGMA_CLIP, SExtractorBackground, StdBackgroundRMS, for_boxes, unclipped
 from .interpolators import BkgZoomInterpolator, near_mean
@@ -172,12 +173,19 @@ class Background2D:
         names = ("bkg_estimator", "bkg_rms_estimator")
         meshes = [_filled(values, _known(name, values, kept)) for name, values in zip(names, boxes.values, strict=True)]
         if tuple(self.filter_size) != (1, 1):
-            threshold = (
-                None if self.filter_threshold is None else self._value(self.filter_threshold, "filter_threshold")
-            )
-            chosen = None if threshold is None else meshes[0] > threshold
-            meshes = [_filtered(mesh, self.filter_size, chosen) for mesh in meshes]
+            self._filter(meshes)
         self._level, self._rms = (mesh.astype(self._dtype) for mesh in meshes)
+
+    def _filter(self, meshes: list[np.ndarray]) -> None:
+        """Replace meshes by the medians of windows, all of them or those of boxes above the threshold."""
+        given = self.filter_threshold
+        threshold = None if given is None else self._value(given, "filter_threshold")
+        (level, rms), (height, width) = meshes, self._shape
+        options = MeshOptions(*self._box_size, edge_method="pad")
+        mesh = mesh_of_boxes((0, 0, width, height), options, level, np.full_like(level, np.nan), rms, self._number)
+        rows, columns = map(int, self.filter_size)
+        mesh.filter(rows, columns, threshold, self.n_threads)
+        meshes[:] = mesh.level(), mesh.rms()
 
     def __repr__(self) -> str:
         return f"Background2D({', '.join(f'{name}={value!r}' for name, value in self._options().items())})"
@@ -335,6 +343,9 @@ def _check_pixels(image: np.ndarray, rejected: np.ndarray | None) -> None:
         raise InvalidParameterError("All pixels are masked, so there is no background; check mask and coverage_mask")
     if image.dtype.kind != "f":
         return
+    with np.errstate(all="ignore"):
+        if np.isfinite(image.sum()):  # which is faster than to look at each pixel
+            return
     finite = np.isfinite(image)
     if finite.all():
         return
@@ -374,15 +385,3 @@ def _filled(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
     filled = values.copy()
     filled[~kept] = near_mean(np.argwhere(kept), values[kept], np.argwhere(~kept))
     return filled
-
-
-def _filtered(mesh: np.ndarray, size: np.ndarray, chosen: np.ndarray | None) -> np.ndarray:
-    """Return a mesh with the medians of windows, which are cut at its edges, in place of all or of chosen values."""
-    half_y, half_x = (min(int(one) // 2, length) for one, length in zip(size, mesh.shape, strict=True))
-    padded = np.pad(mesh, ((half_y, half_y), (half_x, half_x)), constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * half_y + 1, 2 * half_x + 1))
-    filtered = mesh.copy()
-    for row in range(len(mesh)):
-        here = slice(None) if chosen is None else chosen[row]
-        filtered[row, here] = np.nanmedian(windows[row, here], axis=(-2, -1))
-    return filtered

@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 import copy
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -376,8 +377,9 @@ def own_estimator(estimator: Any) -> Any:
     kind = type(estimator)
     if kind.__module__.split(".")[0] != "photutils" or kind.__name__ not in _CLASSES:
         return estimator
-    names = [name for name in ("median_factor", "mean_factor", "c", "M", "sigma_clip") if hasattr(estimator, name)]
-    return _CLASSES[kind.__name__](**{name: getattr(estimator, name) for name in names})
+    own = _CLASSES[kind.__name__]
+    names = [name for name in inspect.signature(own).parameters if hasattr(estimator, name)]
+    return own(**{name: getattr(estimator, name) for name in names})
 
 
 def unclipped(estimator: Any) -> Any:
