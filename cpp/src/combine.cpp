@@ -29,16 +29,10 @@ void check(CombineOptions const& options, std::size_t n) {
     if (options.byVariance && options.statistic == Statistic::MEDIAN) {
         throw InvalidParameterError("A median has no weights, so it cannot be weighted by 1 / variance");
     }
-    auto const checkCount = [n](std::span<double const> numbers, char const* name) {
-        if (numbers.empty() || numbers.size() == n + 1) return;
-        throw InvalidParameterError("There are " + std::to_string(numbers.size()) + " " + name +
-                                    " of the variance for " + std::to_string(n) +
+    if (!options.varianceFactors.empty() && options.varianceFactors.size() != n + 1) {
+        throw InvalidParameterError("There are " + std::to_string(options.varianceFactors.size()) +
+                                    " factors of the variance for " + std::to_string(n) +
                                     " images; there must be one more than images, or none");
-    };
-    checkCount(options.varianceFactors, "factors");
-    checkCount(options.varianceSoftening, "softenings");
-    if (options.byVariance && !options.varianceSoftening.empty()) {
-        throw InvalidParameterError("The variance is to be softened, but pixels are weighted by 1 / variance");
     }
 }
 
@@ -93,11 +87,9 @@ void check(CombineInput<T> const& input, ImageView<T> const& out, CombineOptions
         throw InvalidParameterError("The time of " + name + " is " + detail::numberToString(input.time) +
                                     "; it must be finite and not negative");
     }
-    if (input.weight != 1.0 &&
-        (options.byVariance || options.statistic == Statistic::MEDIAN || !options.varianceSoftening.empty())) {
+    if (input.weight != 1.0 && (options.byVariance || options.statistic == Statistic::MEDIAN)) {
         throw InvalidParameterError("The weight of " + name + " is " + detail::numberToString(input.weight) +
-                                    "; it must be 1 for a median, for pixels that are weighted by 1 / variance, and if "
-                                    "the variance is softened");
+                                    "; it must be 1 for a median and for pixels that are weighted by 1 / variance");
     }
 }
 
@@ -163,7 +155,6 @@ void combine(CombineOutput<T> const& out, std::span<CombineInput<T> const> image
     if (weighted) task.imageWeights = weights.data();
     if (out.time.exists()) task.times = times.data();
     if (!options.varianceFactors.empty()) task.varianceFactors = options.varianceFactors.data();
-    if (!options.varianceSoftening.empty()) task.varianceSoftening = options.varianceSoftening.data();
     if (options.statistic == Statistic::MEANCLIP) {
         bool const original = options.centre == ClipCentre::NONE && options.scatter == ClipScatter::NONE;
         task.clipping = original ? detail::Clipping::QUARTILES : detail::Clipping::LEFT;

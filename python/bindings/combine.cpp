@@ -67,10 +67,9 @@ CombineOutput<T> outputArrays(Output& arrays) {
 std::pair<py::array_t<std::int64_t>, py::array_t<std::int64_t>> combineArrays(
         Output arrays, std::vector<Input> const& images, Statistic statistic, double sigmaLow, double sigmaHigh,
         int rounds, ClipCentre centre, ClipScatter scatter, bool byVariance, std::vector<double> const& varianceFactors,
-        std::vector<double> const& varianceSoftening, int num_threads) {
+        int num_threads) {
     std::vector<std::int64_t> masked(images.size()), rejected(images.size());
-    CombineOptions const options{statistic, sigmaLow,   sigmaHigh,       rounds,           centre,
-                                 scatter,   byVariance, varianceFactors, varianceSoftening};
+    CombineOptions const options{statistic, sigmaLow, sigmaHigh, rounds, centre, scatter, byVariance, varianceFactors};
     dispatchFloating(std::get<0>(arrays), [&]<typename T>(T) {
         auto out = outputArrays<T>(arrays);
         out.maskedOf = masked;
@@ -104,15 +103,13 @@ void declareCombine(py::module_& module) {
             [=](Output out, std::vector<Input> const& images, std::string const& statistic, double sigmaLow,
                 double sigmaHigh, int rounds, std::optional<std::string> const& centre,
                 std::optional<std::string> const& scatter, bool byVariance, std::vector<double> const& varianceFactors,
-                std::vector<double> const& varianceSoftening, int num_threads) {
+                int num_threads) {
                 return combineArrays(std::move(out), images, statistics(statistic), sigmaLow, sigmaHigh, rounds,
-                                     centres(centre), scatters(scatter), byVariance, varianceFactors, varianceSoftening,
-                                     num_threads);
+                                     centres(centre), scatters(scatter), byVariance, varianceFactors, num_threads);
             },
             py::arg("out"), py::arg("images"), py::arg("statistic"), py::arg("sigma_low"), py::arg("sigma_high"),
             py::arg("rounds"), py::arg("centre"), py::arg("scatter"), py::arg("by_variance"),
-            py::arg("variance_factors") = std::vector<double>(), py::arg("variance_softening") = std::vector<double>(),
-            py::arg("num_threads") = 0);
+            py::arg("variance_factors") = std::vector<double>(), py::arg("num_threads") = 0);
 }
 
 }  // namespace evensky::python

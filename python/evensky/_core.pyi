@@ -456,7 +456,6 @@ def combine(
     scatter: str | None,
     by_variance: bool,
     variance_factors: Sequence[_Float] | np.ndarray = (),
-    variance_softening: Sequence[_Float] | np.ndarray = (),
     num_threads: _Int = 0,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
 

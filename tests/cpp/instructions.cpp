@@ -16,7 +16,6 @@
 #include "evensky/background.hpp"
 #include "evensky/background_mesh.hpp"
 #include "evensky/clipped_stats.hpp"
-#include "evensky/combine.hpp"
 #include "evensky/pair.hpp"
 #include "evensky/sampling.hpp"
 #include "evensky/simd.hpp"
@@ -92,33 +91,6 @@ int main(int argc, char** argv) {
         x.push_back(side / 2 + 0.866 * dx - 0.5 * dy);
         y.push_back(side / 2 + 0.5 * dx + 0.866 * dy);
     }
-    // Sixteen images of a sixteenth of the pixels, of equal noise, and of noise that differs by a factor of 3.
-    constexpr std::ptrdiff_t part = side / 4;
-    std::vector<float> coadd(2 * part * part), unequal(one.variance);
-    for (std::size_t i = 0; i < unequal.size(); ++i) unequal[i] *= 1.0F + 0.5F * static_cast<float>(i / (part * part));
-    std::vector<std::int32_t> counts(3 * part * part);
-    CombineOutput<float> combined;
-    combined.image = {coadd.data(), part, part};
-    combined.variance = {coadd.data() + part * part, part, part};
-    combined.mask = {counts.data(), part, part};
-    combined.number = {counts.data() + part * part, part, part};
-    combined.rejected = {counts.data() + 2 * part * part, part, part};
-    std::vector<double> const ones(17, 1.0);
-    auto const combineWith = [&](Statistic statistic, std::vector<float> const& variances) {
-        std::vector<CombineInput<float>> images(16);
-        for (std::size_t i = 0; i < images.size(); ++i) {
-            auto const at = i * part * part;
-            images[i].planes.image = {one.image.data() + at, part, part};
-            images[i].planes.mask = {one.mask.data() + at, part, part};
-            images[i].planes.variance = {variances.data() + at, part, part};
-            images[i].bad = 1;
-        }
-        CombineOptions how;
-        how.statistic = statistic;
-        how.varianceFactors = how.varianceSoftening = ones;
-        combine<float>(combined, images, how, 1);
-    };
-
     SamplingMap const map{{x.data(), nodes, nodes}, {y.data(), nodes, nodes}, step};
 
     auto const binsOf = [&](int size) {
@@ -159,9 +131,6 @@ int main(int argc, char** argv) {
             {"akima", [&] { background.getImage(out, {0, 0, side, side}, 1); }},
             {"chebyshev", [&] { approximate.getImage(out, {0, 0, side, side}, -1, -1, 1); }},
             {"match", [&] { (void)matchBackgrounds<float>(one.view(), other.view(), out, 0, 0, options, 1); }},
-            {"coadd", [&] { combineWith(Statistic::MEANCLIP, one.variance); }},
-            {"unequal", [&] { combineWith(Statistic::MEANCLIP, unequal); }},
-            {"median", [&] { combineWith(Statistic::MEDIAN, unequal); }},
             {"sample", [&] { sample_nearest<float>(one.view(), map, 1.1, 1, out, 0, 0, 1); }},
     };
     auto const found = works.find(argc > 1 ? argv[1] : "");

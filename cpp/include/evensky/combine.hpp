@@ -51,10 +51,6 @@ struct CombineOptions {
     bool byVariance = false;                    ///< weight pixels by 1 / variance, and leave out those without one
     std::span<double const> varianceFactors;    ///< factor of the variance of the output for 0, 1, ... good pixels, as
                                                 ///< many as images and one more; or empty for none
-    /// For 0, 1, ... good pixels, or empty: softening of the mean of the variances of the n pixels that are used. Where
-    /// the largest is above the mean by more than 3 %, the mean m of the variances v is replaced with n / sum(1 / (v +
-    /// s m)) - s m, which is m for an infinite s, and their harmonic mean for s = 0. There must be no weights.
-    std::span<double const> varianceSoftening;
 };
 
 /// Image to be combined with others.
@@ -71,7 +67,7 @@ template <typename T>
 struct CombineOutput {
     ImageView<T> image;                 ///< NaN where no pixel is used
     ImageView<VariancePixel> variance;  ///< from the variances of the pixels; for the median of three pixels or more,
-                                        ///< pi / 2 times that of their mean; see CombineOptions for both
+                                        ///< pi / 2 times that of their mean
     ImageView<MaskPixel> mask;          ///< OR of the masks of the pixels that are used
     ImageView<std::int32_t> number;     ///< number of pixels that are used
     ImageView<std::int32_t> rejected;   ///< number of good pixels that clipping has rejected

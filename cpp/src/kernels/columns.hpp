@@ -105,9 +105,9 @@ struct WeightedSums {
     Doubles weight[L::parts] = {}, weight2[L::parts] = {}, first[L::parts] = {}, second[L::parts] = {};
 };
 
-// Copies of the pixels of all images, block by block of columns. The next block is copied piece by piece while this one
-// is computed, because fetching many lines of the cache at once stalls, and lines of images that are a power of 2 apart
-// evict each other.
+// Copies of the pixels of all images, block by block of columns. The next block is copied line by line of the cache
+// while this one is computed, because fetching many lines at once stalls, and lines of images that are a power of 2
+// apart evict each other.
 template <typename T>
 class Blocks {
 public:
@@ -115,17 +115,17 @@ public:
             : _task(task), _columns(ColumnsTask<T>::blockFor(task.n)), _left(width) {
         auto const n = task.n;
         bool const masked = task.masks != nullptr, varied = task.variances != nullptr;
-        _pieces = n * (pieces(sizeof(T)) + (masked ? pieces(4) : 0) + (varied ? pieces(4) : 0));
-        _masks = pieces(sizeof(T)) * pieceBytes;
-        _variances = _masks + (masked ? pieces(4) * pieceBytes : 0);
-        step = _variances + (varied ? pieces(4) * pieceBytes : 0);
+        _lines = n * (lines(sizeof(T)) + (masked ? lines(4) : 0) + (varied ? lines(4) : 0));
+        _masks = lines(sizeof(T)) * lineBytes;
+        _variances = _masks + (masked ? lines(4) * lineBytes : 0);
+        step = _variances + (varied ? lines(4) * lineBytes : 0);
         auto* at = static_cast<char*>(task.blocks);
         for (auto*& block : _blocks) {
             block = at;
-            at += _pieces * pieceBytes;
+            at += _lines * lineBytes;
         }
         _from = reinterpret_cast<std::uintptr_t*>(at);
-        _step = _from + _pieces + ahead;
+        _step = _from + _lines + ahead;
         std::ptrdiff_t k = 0;
         for (std::ptrdiff_t i = 0; i < n; ++i) {
             add(task.values[i] + x, k);
@@ -133,30 +133,31 @@ public:
             if (varied) add(task.variances[i] + x, k);
         }
         for (std::ptrdiff_t j = 0; j < ahead; ++j, ++k) {
-            _step[k] = _step[k - _pieces];
-            _from[k] = _from[k - _pieces] + _step[k];
+            _step[k] = _step[k - _lines];
+            _from[k] = _from[k - _lines] + _step[k];
         }
-        for (std::ptrdiff_t j = 0; j < ahead; ++j) fetch(_from[j]);
+        for (std::ptrdiff_t j = 0; j < ahead; ++j) prefetch(_from[j] + lineBytes - 1);
         _next.from = _from;
         _next.to = _blocks[1];
-        _next.end = _left >= _columns ? _from + _pieces : _from;
+        _next.end = _left >= _columns ? _from + _lines : _from;
     }
-    // Copies of pieces that are still to be made.
-    struct Pieces {
+    // Copies of lines that are still to be made.
+    struct Lines {
         std::uintptr_t const *from, *end;
         char* to;
-        // Copy one piece, and fetch another.
+        // Copy one line, and fetch another.
         EVENSKY_INLINE void copy() {
             if (from == end) return;
-            auto const* const piece = reinterpret_cast<char const*>(*from);
-            for (std::ptrdiff_t b = 0; b < pieceBytes; b += bytes) store(to + b, load<Floats>(piece + b));
-            fetch(from[ahead]);
+            auto const* const line = reinterpret_cast<char const*>(*from);
+            for (std::ptrdiff_t b = 0; b < lineBytes; b += bytes) store(to + b, load<Floats>(line + b));
+            // A line that begins within a line of the cache ends in the next one.
+            prefetch(from[ahead] + lineBytes - 1);
             ++from;
-            to += pieceBytes;
+            to += lineBytes;
         }
     };
-    [[nodiscard]] Pieces pieces() const { return _next; }
-    void setPieces(Pieces const& next) { _next = next; }
+    [[nodiscard]] Lines lines() const { return _next; }
+    void setLines(Lines const& next) { _next = next; }
 
     // Turn to the next block, and return its number of columns.
     std::ptrdiff_t turn() {
@@ -172,11 +173,11 @@ public:
         _blocks[1] = done;
         auto* const from = _from;
         auto const* const steps = _step;
-        auto const count = _pieces + ahead;
+        auto const count = _lines + ahead;
         for (std::ptrdiff_t k = 0; k < count; ++k) from[k] += steps[k];
         _next.from = _from;
         _next.to = _blocks[1];
-        _next.end = _left >= _columns ? _from + _pieces : _from;
+        _next.end = _left >= _columns ? _from + _lines : _from;
         return width;
     }
     // Return the pixels of the first image; those of the next one are `step` bytes behind.
@@ -201,19 +202,15 @@ public:
     }
 
 private:
-    static constexpr std::ptrdiff_t pieceBytes = ColumnsTask<T>::pieceBytes, ahead = ColumnsTask<T>::piecesAhead;
-    [[nodiscard]] std::ptrdiff_t pieces(std::size_t pixelBytes) const {
-        return _columns * static_cast<std::ptrdiff_t>(pixelBytes) / pieceBytes;
-    }
-    static EVENSKY_INLINE void fetch(std::uintptr_t piece) {
-        // A piece that begins within a line of the cache ends in another one.
-        constexpr std::uintptr_t line = 64;
-        for (auto last = line - 1; last < pieceBytes; last += line) prefetch(piece + last);
+    static constexpr std::ptrdiff_t lineBytes = 64;
+    static constexpr std::ptrdiff_t ahead = ColumnsTask<T>::linesAhead;
+    [[nodiscard]] std::ptrdiff_t lines(std::size_t pixelBytes) const {
+        return _columns * static_cast<std::ptrdiff_t>(pixelBytes) / lineBytes;
     }
     template <typename Pixel>
     void add(Pixel const* row, std::ptrdiff_t& k) {
-        auto const size = pieces(sizeof(Pixel)) * pieceBytes;
-        for (std::ptrdiff_t b = 0; b < size; b += pieceBytes, ++k) {
+        auto const size = lines(sizeof(Pixel)) * lineBytes;
+        for (std::ptrdiff_t b = 0; b < size; b += lineBytes, ++k) {
             _from[k] = row != nullptr ? reinterpret_cast<std::uintptr_t>(row) + static_cast<std::uintptr_t>(b)
                                       : reinterpret_cast<std::uintptr_t>(none);
             _step[k] = row != nullptr ? static_cast<std::uintptr_t>(size) : 0;
@@ -226,7 +223,7 @@ private:
         auto const copy = [&](std::size_t pixelBytes, std::ptrdiff_t plane) {
             __builtin_memcpy(to + plane, reinterpret_cast<void const*>(*from),
                              static_cast<std::size_t>(width) * pixelBytes);
-            from += pieces(pixelBytes);
+            from += lines(pixelBytes);
         };
         for (std::ptrdiff_t i = 0; i < _task.n; ++i, to += step) {
             copy(sizeof(T), 0);
@@ -241,13 +238,13 @@ private:
     ColumnsTask<T> const& _task;
     std::ptrdiff_t const _columns;  // in a block
     std::ptrdiff_t _left;           // columns that are not computed yet
-    std::ptrdiff_t _pieces = 0;     // pieces of a block
+    std::ptrdiff_t _lines = 0;      // lines of a block
     std::ptrdiff_t _masks = 0, _variances = 0;
     char* _blocks[2] = {};            // this one and the next one
-    std::uintptr_t* _from = nullptr;  // where each piece of the next block is copied from, and then some more
+    std::uintptr_t* _from = nullptr;  // where each line of the next block is copied from, and then some more
     std::uintptr_t* _step = nullptr;  // from there to the block after it
     std::int32_t _full = 0;           // times that columns without a bad pixel were noted
-    Pieces _next = {};
+    Lines _next = {};
 };
 
 // Some columns of a block, as many as there are lanes, or fewer.
@@ -287,7 +284,6 @@ private:
     using L = Lanes<T>;
     using Values = typename L::Values;
     using Counts = typename L::Counts;
-    using Singles = typename L::Singles;
     static constexpr std::ptrdiff_t lanes = L::count;
     static constexpr int parts = L::parts;
 
@@ -348,7 +344,7 @@ private:
         bool const masked = Masked && (!Varied || _task.masks != nullptr);
         Counts ordered{}, good{}, orMask{};
         Doubles most[parts] = {};
-        auto next = _blocks.pieces();
+        auto next = _blocks.lines();
         for (std::ptrdiff_t i = 0; i < n; ++i) {
             auto const value = load<Values>(values);
             auto keeps = atMost(magnitude(value), Values{} + L::largest);
@@ -370,14 +366,14 @@ private:
             good = countWhere(good, keeps);
             if (masked) orMask |= columns::keep(mask, keeps);
             store(counts, countWhere(load<Counts>(counts), keeps));
-            for (int k = 0; k < piecesForImage; ++k) next.copy();
+            for (int k = 0; k < linesForImage; ++k) next.copy();
             values += step;
             masks += step;
             kept += lanes;
             sorted += lanes;
             counts += ColumnsTask<T>::maxLanes;
         }
-        _blocks.setPieces(next);
+        _blocks.setLines(next);
         if constexpr (Varied) weighUnrounded(most);
         _ordered = Varied ? ordered : good;
         _good = good;
@@ -389,17 +385,17 @@ private:
         auto const* values = _blocks.values(_part);
         auto* sorted = _sorted;
         Counts good{};
-        auto next = _blocks.pieces();
+        auto next = _blocks.lines();
         for (std::ptrdiff_t i = 0; i < n; ++i) {
             auto const value = load<Values>(values);
             auto const keeps = atMost(magnitude(value), Values{} + L::largest);
             store(sorted, choose(keeps, value, Values{} + L::infinity));
             good = countWhere(good, keeps);
-            for (int k = 0; k < piecesForImage; ++k) next.copy();
+            for (int k = 0; k < linesForImage; ++k) next.copy();
             values += step;
             sorted += lanes;
         }
-        _blocks.setPieces(next);
+        _blocks.setLines(next);
         _ordered = _good = good;
         _orMask = Counts{};
         if (leastOf(good) == n) {
@@ -413,8 +409,8 @@ private:
             store(counts, countWhere(load<Counts>(counts), keeps));
         }
     }
-    // Pieces that are copied while pixels of an image are read: all of the next block, when this one is computed.
-    static constexpr int piecesForImage = bytes == 64 ? 2 : 1;
+    // Lines that are copied while those of an image are read here; the others are copied by addInputs.
+    static constexpr int linesForImage = bytes == 64 ? 2 : 1;
 
     [[nodiscard]] EVENSKY_INLINE HalfFloats varianceOf(std::ptrdiff_t i, int h) const {
         return load<HalfFloats>(_blocks.variances(_part + h * half) + i * _blocks.step);
@@ -1113,24 +1109,22 @@ private:
         _orUsed = _orMask;
         if (!clips && !varies && _task.time == nullptr) return;
         if (varies && weighted) {
-            addInputs<true, true, false>(ors);
-        } else if (varies && _task.varianceSoftening != nullptr) {
-            addInputs<true, false, true>(ors);
+            addInputs<true, true>(ors);
         } else if (varies) {
-            addInputs<true, false, false>(ors);
+            addInputs<true, false>(ors);
         } else {
-            addInputs<false, false, false>(ors);
+            addInputs<false, false>(ors);
         }
     }
-    template <bool Varies, bool Weighted, bool Softened>
+    template <bool Varies, bool Weighted>
     EVENSKY_INLINE void addInputs(bool ors) {
         if (ors) {
-            addInputs<Varies, Weighted, Softened, true>();
+            addInputs<Varies, Weighted, true>();
         } else {
-            addInputs<Varies, Weighted, Softened, false>();
+            addInputs<Varies, Weighted, false>();
         }
     }
-    template <bool Varies, bool Weighted, bool Softened, bool Ors>
+    template <bool Varies, bool Weighted, bool Ors>
     EVENSKY_INLINE void addInputs() {
         auto const n = _n, step = _blocks.step;
         auto const* values = _bare ? _blocks.values(_part) : reinterpret_cast<char const*>(_values);
@@ -1142,11 +1136,10 @@ private:
         auto const low = _low, high = _high;
         Counts orUsed{};
         Doubles sumWVar[parts] = {}, sumW2Var[parts] = {}, sumTime[parts] = {};
-        Singles most{};  // largest variance
+        auto next = _blocks.lines();
         for (std::ptrdiff_t i = 0; i < n; ++i) {
             auto const value = load<Values>(values);
             auto const in = both(atLeast(value, low), atMost(value, high));
-            if constexpr (Softened) most = larger(columns::keep(load<Singles>(variances), in), most);
             if constexpr (Ors) orUsed |= columns::keep(load<Counts>(masks), in);
             store(counts, countWhere(load<Counts>(counts), in));
             if (times != nullptr) {
@@ -1167,68 +1160,19 @@ private:
                     }
                 }
             }
+            next.copy();
             values += valuesStep;
             masks += step;
             variances += step;
             counts += ColumnsTask<T>::maxLanes;
         }
+        _blocks.setLines(next);
         for (int h = 0; h < parts; ++h) {
             _sumWVar[h] = Weighted ? sumWVar[h] : sumW2Var[h];
             _sumW2Var[h] = sumW2Var[h];
             _time[h] = sumTime[h];
         }
         if constexpr (Ors) _orUsed = orUsed;
-        if constexpr (Softened) {
-            // If the largest variance is not above the mean by more, softening changes the result by less than 3 %, and
-            // by much less unless a single one is far below it.
-            constexpr double nearly = 1.03;
-            Where<double> alike[parts];
-            for (int h = 0; h < parts; ++h) {
-                Doubles const largest = widen(most, h) * widen(partOf(_inside, h));
-                alike[h] = atMost(largest, nearly * _sumW2Var[h]);
-            }
-            if (!allOf(alike)) soften(alike);
-        }
-    }
-    // In columns whose variances v are not alike, replace the sum of the n variances with n (h - s m), where m is their
-    // mean, s the softening, and h the harmonic mean of v + s m.
-    void soften(Where<double> const (&alike)[parts]) {
-        Doubles count[parts], softening[parts];
-        HalfFloats inverse[parts], offset[parts];
-        for (int h = 0; h < parts; ++h) {
-            count[h] = widen(partOf(_inside, h));
-            softening[h] = lookUp(_task.varianceSoftening, partOf(_good, h));
-            inverse[h] = narrowed(count[h] / _sumW2Var[h]);
-            offset[h] = narrowed(softening[h]);
-        }
-        // In units of the mean.
-        auto const scale = join(inverse), added = join(offset);
-        auto const n = _n, step = _blocks.step;
-        auto const* values = _bare ? _blocks.values(_part) : reinterpret_cast<char const*>(_values);
-        auto const valuesStep = _bare ? step : static_cast<std::ptrdiff_t>(sizeof(Values));
-        auto const* variances = _blocks.variances(_part);
-        auto const low = _low, high = _high;
-        Singles even{}, odd{};
-        auto const addImage = [&](Singles& sum) __attribute__((always_inline)) {
-            auto const value = load<Values>(values);
-            auto const in = both(atLeast(value, low), atMost(value, high));
-            sum += columns::keep(1.0F / (load<Singles>(variances) * scale + added), in);
-            values += valuesStep;
-            variances += step;
-        };
-        for (std::ptrdiff_t i = 1; i < n; i += 2) {
-            addImage(even);
-            addImage(odd);
-        }
-        if (n % 2 != 0) addImage(even);
-        Singles const sum = even + odd;
-        for (int h = 0; h < parts; ++h) {
-            Doubles const softened = count[h] / widen(sum, h) - softening[h];
-            // It lies between, but for rounding, unless variances are negative or the softening is infinite.
-            Longs const known = (softened >= 0.0) & (softened <= 1.0);
-            Doubles const replaced = _sumW2Var[h] * (known ? softened : fill(1.0));
-            _sumW2Var[h] = choose(alike[h], _sumW2Var[h], replaced);
-        }
     }
     static EVENSKY_INLINE bool anywhereSet(Counts const& bits) { return !everywhere(equal(bits, Counts{})); }
 

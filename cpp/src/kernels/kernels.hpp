@@ -179,9 +179,6 @@ struct ColumnsTask {
     ColumnValue value = ColumnValue::MEAN;
     ColumnError error = ColumnError::NONE;
     double const* varianceFactors = nullptr;  // factors of `variance` for 0 to n good pixels, or null
-    // For 0 to n good pixels, or null: what softens the harmonic mean that takes the place of the mean of variances
-    // which differ. There must be no weights.
-    double const* varianceSoftening = nullptr;
 
     // Rows of results; those that are null are not wanted.
     T* image = nullptr;
@@ -216,15 +213,14 @@ struct ColumnsTask {
     }
     // Memory for copies of some columns of all images, of blocksFor(n) bytes, aligned as a line of the cache.
     void* blocks = nullptr;
-    static constexpr std::ptrdiff_t pieceBytes = 128;  // that are copied at once
-    static constexpr std::ptrdiff_t piecesAhead = 24;  // that are fetched before they are copied
+    static constexpr std::ptrdiff_t linesAhead = 48;  // that are fetched before they are copied
     static constexpr std::ptrdiff_t mostColumns = 64;
-    // Return the number of columns in a block, which are whole pieces: its pixels stay in the second cache level.
-    static constexpr std::ptrdiff_t blockFor(std::ptrdiff_t n) { return n <= 128 ? mostColumns : 32; }
+    // Return the number of columns in a block: its pixels stay in the second cache level.
+    static constexpr std::ptrdiff_t blockFor(std::ptrdiff_t n) { return n <= 128 ? mostColumns : n <= 256 ? 32 : 16; }
     static constexpr std::size_t blocksFor(std::size_t n) {
         auto const bytes = n * static_cast<std::size_t>(blockFor(static_cast<std::ptrdiff_t>(n))) *
                            (sizeof(T) + 2 * sizeof(float));
-        return 2 * bytes + 2 * sizeof(void*) * (bytes / pieceBytes + piecesAhead);
+        return 2 * bytes + 2 * sizeof(void*) * (bytes / 64 + linesAhead);
     }
 };
 

@@ -33,7 +33,6 @@ template <>
 struct Lanes<float> {
     using Values = Floats;
     using Counts = Ints;
-    using Singles = Floats;  // as many float32
     static constexpr int count = 2 * half, parts = 2;
     static constexpr float largest = 3.402823466e+38F;
     static constexpr float infinity = __builtin_inff();
@@ -43,7 +42,6 @@ template <>
 struct Lanes<double> {
     using Values = Doubles;
     using Counts = HalfInts;
-    using Singles = HalfFloats;
     static constexpr int count = half, parts = 1;
     static constexpr double largest = 1.7976931348623157e+308;
     static constexpr double infinity = __builtin_inf();
@@ -118,8 +116,6 @@ EVENSKY_INLINE Ints join(HalfInts low, HalfInts high) {
 }
 EVENSKY_INLINE Ints join(HalfInts const (&parts)[2]) { return join(parts[0], parts[1]); }
 EVENSKY_INLINE HalfInts join(HalfInts const (&parts)[1]) { return parts[0]; }
-EVENSKY_INLINE Floats join(HalfFloats const (&parts)[2]) { return join(parts[0], parts[1]); }
-EVENSKY_INLINE HalfFloats join(HalfFloats const (&parts)[1]) { return parts[0]; }
 EVENSKY_INLINE HalfInts partOf(Ints a, int which) { return halfOf(a, which); }
 EVENSKY_INLINE HalfInts partOf(HalfInts a, int) { return a; }
 EVENSKY_INLINE Doubles widen(HalfFloats a) {
@@ -141,7 +137,6 @@ EVENSKY_INLINE Doubles widen(HalfInts a) {
 #endif
 }
 EVENSKY_INLINE Doubles widen(Floats a, int which) { return widen(halfOf(a, which)); }
-EVENSKY_INLINE Doubles widen(HalfFloats a, int) { return widen(a); }
 EVENSKY_INLINE Doubles widen(Doubles a, int) { return a; }
 EVENSKY_INLINE HalfFloats narrowed(Doubles a) {
 #if defined(__AVX512F__)
@@ -214,11 +209,6 @@ EVENSKY_INLINE Floats smaller(Floats a, Floats b) { return a < b ? a : b; }
 EVENSKY_INLINE Floats larger(Floats a, Floats b) { return a > b ? a : b; }
 EVENSKY_INLINE Doubles smaller(Doubles a, Doubles b) { return a < b ? a : b; }
 EVENSKY_INLINE Doubles larger(Doubles a, Doubles b) { return a > b ? a : b; }
-#endif
-#if defined(__AVX512F__) || !defined(__AVX2__)
-EVENSKY_INLINE HalfFloats larger(HalfFloats a, HalfFloats b) { return a > b ? a : b; }
-#else
-EVENSKY_INLINE HalfFloats larger(HalfFloats a, HalfFloats b) { return _mm_max_ps(a, b); }
 #endif
 
 // Return values without their signs.
@@ -422,13 +412,6 @@ EVENSKY_INLINE Doubles addWhere(Doubles sum, Where<double> where, Doubles a) {
 #endif
 
 EVENSKY_INLINE Where<double> partOf(Where<double> a, int) { return a; }
-// Return float32 where something holds, and 0 elsewhere.
-EVENSKY_INLINE Floats keep(Floats a, Where<float> where) {
-    return reinterpret_cast<Floats>(keep(reinterpret_cast<Ints>(a), where));
-}
-EVENSKY_INLINE HalfFloats keep(HalfFloats a, Where<double> where) {
-    return reinterpret_cast<HalfFloats>(keep(reinterpret_cast<HalfInts>(a), where));
-}
 EVENSKY_INLINE bool allOf(Where<double> const (&parts)[1]) { return everywhere(parts[0]); }
 EVENSKY_INLINE bool allOf(Where<double> const (&parts)[2]) { return everywhere(both(parts[0], parts[1])); }
 

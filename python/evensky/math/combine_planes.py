@@ -16,7 +16,7 @@ from .._checks import real_number, shown, whole_number
 from .._planes import signed_bits
 from ..errors import InvalidParameterError, LengthError
 from ..errors import TypeError as WrongTypeError
-from .combined_noise import variance_factors, variance_softening
+from .combined_noise import variance_factors
 
 STATISTICS = ("mean", "median", "meanclip")
 """What can be made of the pixels at one position."""
@@ -105,9 +105,8 @@ class CombinedPlanes:
     variance : array of float32, or None
         Variance of `image`, from the variances of the pixels that are used: sum of w^2 v / (sum of w)^2 for means. For
         clipped means and medians it is multiplied by a factor that depends on the number of good pixels, as they have
-        more noise than the mean of the pixels that are used. Where a variance is above their mean by more than 3 %, and
-        there are no weights, the mean is softened, as noisy pixels are clipped more often, and are rarely the median.
-        See `evensky.math.combined_noise` for both. None if an image has no variances.
+        more noise than the mean of the pixels that are used; see `evensky.math.combined_noise`. None if an image has no
+        variances.
     mask : array of int32
         OR of the masks of the pixels that are used.
     number : array of int32
@@ -234,12 +233,16 @@ def combine_planes(
         time = 0.0 if seconds is None else seconds[i]
         planes.append((arrays[i], all_masks[i], variance, bits[i], weight, time))
     by_number: np.ndarray | tuple[()] = ()
-    softening: np.ndarray | tuple[()] = ()
     if varied and options.statistic != "mean":
-        clipping = options.sigma_low, options.sigma_high, options.rounds, options.centre, options.scatter
-        by_number = variance_factors(options.statistic, *clipping, len(used))
-        if not options.by_variance and all(one[4] == 1.0 for one in planes):
-            softening = variance_softening(options.statistic, *clipping, len(used))
+        by_number = variance_factors(
+            options.statistic,
+            options.sigma_low,
+            options.sigma_high,
+            options.rounds,
+            options.centre,
+            options.scatter,
+            len(used),
+        )
     masked, rejected = _core.combine(
         (out.image, out.variance, out.mask, out.number, out.rejected, out.weight, out.time),
         planes,
@@ -251,7 +254,6 @@ def combine_planes(
         options.scatter,
         options.by_variance,
         by_number,
-        softening,
         num_threads,
     )
     out.masked_by_image = np.full(number, arrays[0].size, np.int64)

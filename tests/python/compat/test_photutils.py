@@ -224,7 +224,7 @@ def test_the_plot_of_meshes() -> None:
         ({"exclude_percentile": np.nan}, InvalidParameterError, "exclude_percentile is nan"),
         ({"mask": np.zeros((3, 4), bool)}, LengthError, r"mask has shape \(3, 4\) and the data have shape \(63, 91\)"),
         ({"mask": np.zeros(SHAPE)}, WrongTypeError, "mask has dtype float64; it must be boolean"),
-        ({"coverage_mask": [1, 2]}, WrongTypeError, "coverage_mask has dtype int64"),
+        ({"coverage_mask": [1.0, 2.0]}, WrongTypeError, "coverage_mask has dtype float64"),
         ({"mask": np.True_}, InvalidParameterError, "All pixels are masked"),
         (
             {"mask": image() > 101},

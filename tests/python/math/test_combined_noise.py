@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evensky.math import combined_noise
 from evensky.math.combine_planes import CombineOptions, combine_planes
-from evensky.math.combined_noise import clipped_share, variance_factors, variance_softening
-from evensky.math.usual_noise import USUAL
+from evensky.math.combined_noise import clipped_share, variance_factors
 
 OPTIONS = {
     "meanclip": CombineOptions(),
@@ -64,47 +62,3 @@ def test_the_share_that_is_clipped(number: int) -> None:
     found = combine_planes(images, options=OPTIONS["narrow"])
     share = clipped_share(2.0, 2.5, 3, None, None, number)
     assert found.rejected.mean() / number == pytest.approx(share, rel=0.03, abs=1e-4)
-
-
-@pytest.mark.parametrize("statistic", ["meanclip", "median"])
-@pytest.mark.parametrize(
-    "deviations",
-    [
-        (6.0, 10.0, 14.0, 20.0, 10.0),
-        (1.0, 1.2, 2.0, 3.0),
-        (1.0, 1.0, 3.0, 3.0, 3.0),
-        (1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0),
-        (1.0, 1.3, 1.6, 2.0, 2.5, 3.0) * 3,
-    ],
-    ids=lambda each: f"{len(each)}",
-)
-def test_variances_of_unequal_noise(deviations: tuple[float, ...], statistic: str) -> None:
-    noise = np.array(deviations, np.float32)[:, None, None]
-    random = np.random.default_rng(len(deviations))
-    images = noise * random.standard_normal((len(noise), 150, 400), np.float32)
-    variances = np.broadcast_to(noise**2, images.shape)
-    found = combine_planes(images, None, variances, options=CombineOptions(statistic))
-    assert found.variance is not None
-    assert np.var(found.image, dtype=np.float64) / np.mean(found.variance) == pytest.approx(1.0, abs=0.05)
-    # Where masks leave other numbers, they hold, too.
-    masks = (random.random(images.shape) < 0.1).astype(np.int32)
-    found = combine_planes(images, masks, variances, bad=1, options=CombineOptions(statistic))
-    assert found.variance is not None
-    same = found.number + found.rejected == max(len(noise) - 1, 3)
-    assert np.var(found.image[same], dtype=np.float64) / np.mean(found.variance[same]) == pytest.approx(1.0, abs=0.07)
-
-
-def test_the_usual_numbers_are_those_of_simulations() -> None:
-    for statistic, number in (("meanclip", 4), ("meanclip", 20), ("median", 5), ("median", 30)):
-        clipping = combined_noise._clipping(statistic, 3, 3, 3, None, None)
-        factor, share = USUAL[clipping][number]
-        # They are from more samples: three standard errors.
-        assert combined_noise._simulated(*clipping, number)[0] == pytest.approx(factor, rel=0.004 * number**0.5)
-        assert combined_noise._simulated_share(*clipping, number) == pytest.approx(share, abs=0.03)
-    # Those of other clipping are simulated; three pixels are clipped by two standard deviations, but not by three.
-    narrow, usual = (variance_softening("meanclip", sigma, sigma, 3, None, None, 30) for sigma in (2, 3))
-    assert np.isinf(narrow[:3]).all()
-    assert (narrow[3:] < 3).all()
-    assert np.isinf(usual[:4]).all()
-    assert np.isfinite(usual[4:]).all()
-    assert np.isinf(variance_softening("mean", 3, 3, 3, None, None, 30)).all()
