@@ -88,14 +88,14 @@ def where_true(mask: Any, name: str, shape: tuple[int, ...]) -> np.ndarray | Non
             f"{name} has dtype {array.dtype}; it must be boolean, True for pixels that do not count, or of whole "
             "numbers, of which those that are not 0 do not count"
         )
-    array = array != 0
+    chosen: np.ndarray = array != 0
     if given.mask is not None:
-        array = array | given.mask
-    if array.ndim == 0:
-        return np.broadcast_to(array, shape) if array else None
-    if array.shape != shape:
-        raise LengthError(f"{name} has shape {array.shape} and the data have shape {shape}; they must be equal")
-    return array
+        chosen = chosen | given.mask
+    if chosen.ndim == 0:
+        return np.broadcast_to(chosen, shape) if chosen else None
+    if chosen.shape != shape:
+        raise LengthError(f"{name} has shape {chosen.shape} and the data have shape {shape}; they must be equal")
+    return chosen
 
 
 def in_unit(value: Any, unit: Any) -> Any:

@@ -160,7 +160,10 @@ def test_pixels_outside_the_coverage_have_their_value() -> None:
     ("options", "words"),
     [
         ({"estimator": "mode"}, "estimator is 'mode'; it must be one of 'auto', 'mean'"),
-        ({"estimator": "median", "statistic": "median"}, "estimator is 'median', which both tell what the level of a bin is"),
+        (
+            {"estimator": "median", "statistic": "median"},
+            "estimator is 'median', which both tell what the level of a bin is",
+        ),
         ({"statistic": "mean", "filter_size": 3}, "statistic is 'mean' and filter_size is given"),
         ({"filter_size": 2}, "filter_size is 2; it must be odd"),
         ({"filter_size": 0}, "filter_size is 0"),

@@ -320,6 +320,5 @@ def test_photutils_is_not_needed() -> None:
 
 
 def test_the_clipping_is_that_of_astropy() -> None:
-
     assert compat.SigmaClip is stats.SigmaClip is SigmaClip
     assert compat.sigma_clip is stats.sigma_clip

@@ -84,7 +84,9 @@ def sigma_clipped_stats(
     )
     # astropy takes the unit from a Quantity, but not from NDData.
     unit = getattr(data, "unit", None) if isinstance(data, np.ndarray) else None
-    mean, median, std = (in_unit(np.float64(value) if np.isscalar(value) else value, unit) for value in statistics)
+    mean, median, std = (
+        in_unit(np.float64(value) if isinstance(value, float) else value, unit) for value in statistics
+    )
     return mean, median, std
 
 
