@@ -96,10 +96,26 @@ struct PixelBand {
         usable = band.low > 0.0;
         if (!usable) return;
         auto const off = [&](T x) { return static_cast<double>(x) - centre; };
-        leftLow = smallestNumber<T>([&](T x) { return -off(x) <= band.high; });
-        leftHigh = std::nextafter(smallestNumber<T>([&](T x) { return -off(x) < band.low; }), -infinity);
-        rightLow = smallestNumber<T>([&](T x) { return off(x) >= band.low; });
-        rightHigh = std::nextafter(smallestNumber<T>([&](T x) { return off(x) > band.high; }), -infinity);
+        leftLow = smallest(centre - band.high, [&](T x) { return -off(x) <= band.high; });
+        leftHigh = std::nextafter(smallest(centre - band.low, [&](T x) { return -off(x) < band.low; }), -infinity);
+        rightLow = smallest(centre + band.low, [&](T x) { return off(x) >= band.low; });
+        rightHigh = std::nextafter(smallest(centre + band.high, [&](T x) { return off(x) > band.high; }), -infinity);
+    }
+
+private:
+    // Return the smallest number for which `holds` is true, as smallestNumber() does, given a guess.
+    template <typename Holds>
+    static T smallest(double guess, Holds const& holds) {
+        constexpr T infinity = std::numeric_limits<T>::infinity();
+        constexpr int steps = 4;
+        auto x = static_cast<T>(guess);
+        for (int step = 0; step < steps && std::isfinite(x); ++step) {
+            bool const here = holds(x);
+            T const next = std::nextafter(x, here ? -infinity : infinity);
+            if (holds(next) != here) return here ? x : next;
+            x = next;
+        }
+        return smallestNumber<T>(holds);
     }
 };
 

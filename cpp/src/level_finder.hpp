@@ -116,6 +116,7 @@ struct ScanMemory {
     std::vector<T> sample;
     BufferOf<T> aside;
     std::array<BufferOf<T>, 2> kept;
+    std::array<BufferOf<T>, clipFractions.size()> ranges;
     BufferOf<T> band;
     RankFinder<T> finder;
     RankFinder<double> deviations;
@@ -188,12 +189,9 @@ public:
             if (last >= _found.inside[f]) return std::nullopt;
             return static_cast<double>(_plan.low[f]);
         }
-        std::int64_t below = 0;
-        T* const values = _memory.finder.values(_candidates.size());
-        auto const inside = kernelsOf<T>().collect(_candidates.data(), static_cast<std::ptrdiff_t>(_candidates.size()),
-                                                   _plan.low[f], _plan.high[f], values, &below);
-        if (last >= inside) return std::nullopt;
-        auto const found = _memory.finder.find(inside, first, last);
+        auto const list = inRange(f);
+        if (last >= static_cast<std::int64_t>(list.size())) return std::nullopt;
+        auto const found = _memory.finder.find(list, _plan.low[f], _plan.high[f], first, last);
         return between(static_cast<double>(found[0]), static_cast<double>(found[1]), index - static_cast<double>(rank));
     }
     std::optional<double> median() { return quantile(0.5); }
@@ -212,15 +210,16 @@ public:
         PixelBand<T> const pixels(centre, band);
         if (!pixels.usable || !(band.low < band.high)) return std::nullopt;
         auto const& kernel = kernelsOf<T>();
-        auto const candidates = static_cast<std::ptrdiff_t>(_candidates.size());
-        T* const kept = _memory.band.room(2 * (_candidates.size() + static_cast<std::size_t>(slack)));
+        auto const before = inRange(0), behind = inRange(2);
+        auto const sizeOf = [](std::span<T const> list) { return static_cast<std::ptrdiff_t>(list.size()); };
+        auto const room = sizeOf(before) + sizeOf(behind) + slack;
+        T* const kept = _memory.band.room(2 * static_cast<std::size_t>(room));
         // Those below the centre first, then those above.
-        std::int64_t belowLeft = 0, belowRange = 0, belowRight = 0;
+        std::int64_t belowLeft = 0, belowRight = 0;
         auto const left =
-                kernel.collect(_candidates.data(), candidates, pixels.leftLow, pixels.leftHigh, kept, &belowLeft);
-        T* const range = kept + candidates + slack;
-        auto const inRange = kernel.collect(_candidates.data(), candidates, low[2], high[2], range, &belowRange);
-        auto const right = kernel.collect(range, inRange, pixels.rightLow, pixels.rightHigh, kept + left, &belowRight);
+                kernel.collect(before.data(), sizeOf(before), pixels.leftLow, pixels.leftHigh, kept, &belowLeft);
+        auto const right = kernel.collect(behind.data(), sizeOf(behind), pixels.rightLow, pixels.rightHigh, kept + left,
+                                          &belowRight);
         auto const nearer = _found.below[2] + belowRight - (_found.below[0] + belowLeft + left);
         double const index = 0.5 * static_cast<double>(n - 1);
         auto const rank = static_cast<std::int64_t>(index);
@@ -229,27 +228,38 @@ public:
         // Distances are distributed evenly over the band, so that the rank gives an estimate.
         auto const all = static_cast<double>(left + right);
         double const middle = (0.5 * static_cast<double>(first + next) + 0.5) / all,
-                     reach = 1.25 / std::sqrt(all) + 0.01;
+                     reach = 1.25 / std::sqrt(all) + 0.03;
         auto const at = [&](double part) { return band.low + part * (band.high - band.low); };
         DeviationBand const narrow{std::max(at(middle - reach), band.low), std::min(at(middle + reach), band.high)};
         PixelBand<T> const near(centre, narrow);
         std::int64_t nearLeft = 0, nearRight = 0;
-        T* const some = range;
+        T* const some = kept + room;
         auto const ofLeft = kernel.collect(kept, left, near.leftLow, near.leftHigh, some, &nearLeft);
         auto const ofRight =
                 kernel.collect(kept + left, right, near.rightLow, near.rightHigh, some + ofLeft, &nearRight);
-        auto const before = left - nearLeft - ofLeft + nearRight;
-        bool const found = first >= before && next < before + ofLeft + ofRight;
+        auto const nearest = left - nearLeft - ofLeft + nearRight;
+        bool const found = first >= nearest && next < nearest + ofLeft + ofRight;
         T const* const pixelsOf = found ? some : kept;
         auto const number = found ? ofLeft + ofRight : left + right;
         double* const deviations = _memory.deviations.values(static_cast<std::size_t>(number));
         for (std::ptrdiff_t i = 0; i < number; ++i) deviations[i] = deviationOf(pixelsOf[i], centre);
-        auto const skipped = found ? before : 0;
+        auto const skipped = found ? nearest : 0;
         auto const values = _memory.deviations.find(number, first - skipped, next - skipped);
         return between(values[0], values[1], index - static_cast<double>(rank));
     }
 
 private:
+    // Return the pixels in a range of the plan, which are listed when they are first needed.
+    std::span<T const> inRange(std::size_t f) {
+        if (_ranges[f].empty()) {
+            std::int64_t below = 0;
+            T* const list = _memory.ranges[f].room(_candidates.size() + static_cast<std::size_t>(slack));
+            auto const n = kernelsOf<T>().collect(_candidates.data(), static_cast<std::ptrdiff_t>(_candidates.size()),
+                                                  _plan.low[f], _plan.high[f], list, &below);
+            _ranges[f] = {list, static_cast<std::size_t>(n)};
+        }
+        return _ranges[f];
+    }
     [[nodiscard]] std::int64_t belowCore(std::span<T const> pixels) const noexcept {
         std::int64_t count = 0;
         for (T const x : pixels) count += static_cast<std::int64_t>(x < _plan.coreLow);
@@ -260,6 +270,7 @@ private:
     ScanMemory<T>& _memory;
     ScanResult _found;
     std::span<T const> _candidates, _fringe, _kept;
+    std::array<std::span<T const>, clipFractions.size()> _ranges;
     Moments _core;
     std::int64_t _allBelowCore = 0, _keptBelowCore = 0;
     std::int64_t _beyond = 0, _keptBeyond = 0;  // pixels outside core and fringe

@@ -43,10 +43,13 @@ inline std::ptrdiff_t farApart(std::ptrdiff_t run, std::ptrdiff_t runs) noexcept
     return square < apart ? run % sampleRun * apart + square : run;
 }
 
+// Largest sample of packed pixels.
+inline constexpr std::ptrdiff_t largestPackedSample = 4096;
+
 // Take an eighth of many packed pixels as a sample, in runs: at least one square of it, and at most sixteen.
 template <typename T>
 void samplePacked(std::span<T const> pixels, std::vector<T>& sample) {
-    constexpr std::ptrdiff_t fraction = 8, largest = 4096;
+    constexpr std::ptrdiff_t fraction = 8, largest = largestPackedSample;
     auto const n = static_cast<std::ptrdiff_t>(pixels.size());
     auto const size = std::clamp(n / fraction / sampleSquare * sampleSquare, sampleSquare, largest);
     sample.resize(static_cast<std::size_t>(size));
@@ -137,17 +140,14 @@ void widenForKept(std::span<T const> sample, Located const& found, ClipPlan cons
                   ScanPlanOf<T>& plan) {
     auto const& kernel = kernelsOf<T>();
     auto const m = static_cast<std::ptrdiff_t>(sample.size());
+    std::array<T, static_cast<std::size_t>(largestPackedSample + slack)> aside;
     // Return the fractions of the sample below a window, and up to its end.
     auto const fractionsTo = [&](double low, double high) {
-        ScanPlanOf<T> limits;
-        limits.ranges = 2;
-        limits.low[0] = limits.high[0] = static_cast<T>(low);
-        limits.low[1] = limits.high[1] = static_cast<T>(high);
-        std::array<T, slack> aside;
-        Ahead nothing;
-        auto const counted = kernel.scan(sample.data(), m, limits, aside.data(), nullptr, nothing);
+        std::int64_t below = 0;
+        auto const inside =
+                kernel.collect(sample.data(), m, static_cast<T>(low), static_cast<T>(high), aside.data(), &below);
         auto const fraction = [m](std::int64_t n) { return static_cast<double>(n) / static_cast<double>(m); };
-        return std::pair(fraction(counted.below[0]), fraction(counted.below[1] + counted.inside[1]));
+        return std::pair(fraction(below), fraction(below + inside));
     };
     double centre = found.at[1], halfWidth = clip.nsigma * iqrangeToStdev * (found.at[2] - found.at[0]);
     // Later windows leave hardly different numbers of pixels, unless they are narrow.
@@ -368,6 +368,18 @@ public:
         return _values.room(_room);
     }
 
+    // Find the values in a list of values from `low` to `high`, which stays as it is.
+    std::array<T, 2> find(std::span<T const> list, T low, T high, std::ptrdiff_t first, std::ptrdiff_t last) {
+        values(list.size());
+        auto const n = static_cast<std::ptrdiff_t>(list.size());
+        auto const [from, to] = estimate(n, first, last, low, high);
+        std::int64_t below = 0;
+        auto const kept = kernelsOf<T>().collect(list.data(), n, from, to, _values.data(), &below);
+        if (first >= below && last < below + kept) return find(kept, first - below, last - below);
+        std::copy(list.begin(), list.end(), _values.data());
+        return find(n, first, last);
+    }
+
     // Find the values in the first n of values().
     std::array<T, 2> find(std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t last) {
         constexpr std::ptrdiff_t fewValues = 40;
@@ -377,11 +389,8 @@ public:
             T low, high;
             kernel.extremes(_values.data(), n, &low, &high);
             if (low == high) return {low, low};
-            double const range = static_cast<double>(high) - static_cast<double>(low);
-            double const middle = 0.5 * static_cast<double>(first + last + 1) / static_cast<double>(n);
-            double const reach = (1.25 * std::sqrt(static_cast<double>(n)) + 2.0) / static_cast<double>(n) + 0.01;
-            auto from = static_cast<T>(static_cast<double>(low) + (middle - reach) * range);
-            auto to = static_cast<T>(static_cast<double>(low) + (middle + reach) * range);
+            auto const estimated = estimate(n, first, last, low, high);
+            T from = estimated.first, to = estimated.second;
             std::int64_t below = 0;
             auto kept = kernel.collect(_values.data(), n, from, to, _other.data(), &below);
             if (last < below) {
@@ -419,6 +428,15 @@ public:
     }
 
 private:
+    // Estimate the range of the values at two ranks among n values that are distributed evenly from `low` to `high`.
+    static std::pair<T, T> estimate(std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t last, T low, T high) {
+        double const range = static_cast<double>(high) - static_cast<double>(low);
+        double const middle = 0.5 * static_cast<double>(first + last + 1) / static_cast<double>(n);
+        double const reach = (1.25 * std::sqrt(static_cast<double>(n)) + 2.0) / static_cast<double>(n) + 0.01;
+        return {static_cast<T>(static_cast<double>(low) + (middle - reach) * range),
+                static_cast<T>(static_cast<double>(low) + (middle + reach) * range)};
+    }
+
     BufferOf<T> _values, _other;
     std::size_t _room = 0;
 };

@@ -72,8 +72,8 @@ TEST_CASE("clipped_stats: pixels with a bad bit, NaN and infinite ones do not co
 }
 
 TEST_CASE("clipped_stats: rows, columns and images agree with a plain computation, with any number of threads") {
-    // Columns beyond 512 pixels, and images beyond 512 x 512, are computed in other ways.
-    for (auto const& size : {std::pair<std::ptrdiff_t, std::ptrdiff_t>{37, 20}, {9, 600}, {600, 700}}) {
+    // Long columns, and images beyond 512 x 512, are computed in other ways.
+    for (auto const& size : {std::pair<std::ptrdiff_t, std::ptrdiff_t>{37, 20}, {9, 600}, {5, 2000}, {600, 700}}) {
         auto const width = size.first, height = size.second;  // clang 14 cannot capture structured bindings
         CAPTURE(height);
         auto image = testing::noise<double>(width, height, 1e3, 10.0);
