@@ -12,7 +12,7 @@ run() {
     [ -z "$only" ] || [ "$only" = "$name" ] || return 0
     cmake -S . -B "$build/$name" -DEVENSKY_TESTS=ON -DCMAKE_BUILD_TYPE=None \
         -DCMAKE_CXX_FLAGS="$flags -O1 -g1 -fno-omit-frame-pointer" >/dev/null
-    cmake --build "$build/$name" ${CMAKE_BUILD_PARALLEL_LEVEL---parallel} >/dev/null
+    cmake --build "$build/$name" --parallel ${CMAKE_BUILD_PARALLEL_LEVEL:-} >/dev/null
     echo "== $name"
     ctest --test-dir "$build/$name" --parallel 2 --output-on-failure "$@"
 }

@@ -244,7 +244,8 @@ TEST_CASE("combine: wrong arguments are refused") {
     combined.inputs[2].weight = 2.0;
     options = {};
     options.byVariance = true;
-    CHECK(holds(messageWith(options), "it must be 1 for a median, for pixels that are weighted by 1 / variance, and if"));
+    CHECK(holds(messageWith(options),
+                "it must be 1 for a median, for pixels that are weighted by 1 / variance, and if"));
     combined.inputs[2].weight = 1.0;
     combined.inputs[0].time = -1.0;
     CHECK(holds(messageWith({}), "The time of Image 0 is -1; it must be finite and not negative"));
