@@ -315,7 +315,6 @@ class VarianceRange:
                 self.below += int(np.count_nonzero(small & (variances.astype(np.float32) != variances)))
             self.above += int(np.count_nonzero(good & (variances > FLOAT32.max)))
 
-
     def add_if_good(self, errors: np.ndarray, sense: str) -> bool:
         """Add errors of float32, in any byte order, if float32 holds a variance, or weight, of each of them.
 

@@ -774,10 +774,10 @@ def _read_only_good(hdus: Any, description: ImageDescription, dtype: Any, scratc
         mask = _no_mask(shape, scratch) if mask is None else mask
         _marked(image, mask, _reject(mask, rejected, description.mask is not None, notes))
     x0, y0 = description.origin or (0, 0)
-    nothing = np.zeros(1, np.int32), np.zeros(1, np.float32)
     return FitsPlanes(
         image,
-        *(np.broadcast_to(zero, shape) for zero in nothing),
+        np.broadcast_to(np.int32(0), shape),
+        np.broadcast_to(np.float32(0), shape),
         {},
         x0=x0,
         y0=y0,

@@ -75,9 +75,7 @@ class FileStore(Source):
         """Leave out pixels that are held, which other processes cannot add to."""
         return {**self.__dict__, "held": None}
 
-    def read(
-        self, item: Item, *, to_change: bool = True, variances: bool = True, only_good: bool = False
-    ) -> Frame:
+    def read(self, item: Item, *, to_change: bool = True, variances: bool = True, only_good: bool = False) -> Frame:
         """Read an exposure with its planes; variances may be left out, see `read_without_variances`."""
         image = self._described(item)
         exposure = read_image(image, scratch=self.scratch, variances=variances, only_good=only_good)

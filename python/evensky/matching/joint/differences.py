@@ -419,12 +419,8 @@ def _biased_around_masks(difference: _Difference, exposures: tuple[Pixels, Pixel
         (start + edges[:-1]) // size - start // size for start, edges in zip(box[:2], (x_edges, y_edges), strict=True)
     )
     windows = bins.values, bins.half_widths(difference.options)
-    biased = biased_squares(
-        squares,
-        (x_bins, y_bins),
-        bins.counts,
-        partial(difference.in_squares, x_edges, y_edges, squares, (x_bins, y_bins), windows),
-    )
+    light, numbers = difference.in_squares(x_edges, y_edges, squares, (x_bins, y_bins), windows)
+    biased = biased_squares(squares, (x_bins, y_bins), bins.counts, light, numbers)
     if biased is None:
         return None
     found: np.ndarray = biased

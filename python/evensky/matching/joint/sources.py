@@ -378,7 +378,8 @@ def biased_squares(
     squares: np.ndarray,
     bins: tuple[np.ndarray, np.ndarray],
     counts: np.ndarray,
-    light_in: Callable[[], tuple[np.ndarray, np.ndarray]],
+    light: np.ndarray,
+    numbers: np.ndarray,
 ) -> np.ndarray | None:
     """Return the squares around masked sources to leave out, if the wings of the sources bias differences.
 
@@ -390,16 +391,16 @@ def biased_squares(
         Column of the bin for each column of squares, and row of the bin for each row of squares.
     counts : ndarray, shape (rows, columns)
         Number of good pixels in each bin.
-    light_in : callable
-        Function that returns, for all squares, the light of the difference inside the clipping window of the bin, above
-        its centre, and the number of good pixels of the squares in each row of squares and column of bins.
+    light : ndarray, shape (rows of squares, columns of squares)
+        Light of the difference in each square, inside the clipping window of its bin and above its centre.
+    numbers : ndarray, shape (rows of squares, columns)
+        Number of good pixels of the squares in each row of squares and column of bins.
 
     Returns
     -------
     ndarray of bool or None
         Without the squares in bins that would lose too many pixels. None if nothing needs to be left out.
     """
-    light, numbers = light_in()
     if not _is_biased(light):
         return None
     lost = np.zeros(counts.shape)

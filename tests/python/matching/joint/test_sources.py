@@ -212,13 +212,13 @@ def test_bins_keep_a_tenth_of_their_pixels() -> None:
     counts = np.full((1, 2), 4096)
 
     numbers = np.array([[256, 224]] * 16)  # of the squares in each row and bin
-    found = biased_squares(squares, bins, counts, lambda: (np.where(squares, 32.0, 0.0), numbers))
+    found = biased_squares(squares, bins, counts, np.where(squares, 32.0, 0.0), numbers)
     assert found is not None
     assert not found[:, :16].any()
     assert np.array_equal(found[:, 16:], squares[:, 16:])
     # Light that has both signs is noise.
     noise = np.random.default_rng(1).normal(0, 1, squares.shape)
-    assert biased_squares(squares, bins, counts, lambda: (noise, numbers)) is None
+    assert biased_squares(squares, bins, counts, noise, numbers) is None
 
 
 @pytest.mark.parametrize(("seed", "share"), [(1, 0.0005), (2, 0.003), (3, 0.01)])
