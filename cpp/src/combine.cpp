@@ -40,6 +40,14 @@ void check(CombineOptions const& options, std::size_t n) {
     if (options.byVariance && !options.varianceSoftening.empty()) {
         throw InvalidParameterError("The variance is to be softened, but pixels are weighted by 1 / variance");
     }
+    if (options.statistic == Statistic::MEAN && !options.varianceSoftening.empty()) {
+        throw InvalidParameterError("The variance of a mean needs no softening; leave varianceSoftening empty");
+    }
+    for (double const softening : options.varianceSoftening) {
+        if (softening >= 0.0) continue;
+        throw InvalidParameterError("A softening of the variance is " + detail::numberToString(softening) +
+                                    "; it must be 0 or positive, or infinite");
+    }
 }
 
 template <typename Plane, typename View>

@@ -262,6 +262,13 @@ TEST_CASE("combine: wrong arguments are refused") {
     options.byVariance = true;
     CHECK(holds(messageWith(options), "The variance is to be softened, but pixels are weighted by 1 / variance"));
     options.byVariance = false;
+    options.statistic = Statistic::MEAN;
+    CHECK(holds(messageWith(options), "The variance of a mean needs no softening"));
+    options.statistic = Statistic::MEDIAN;
+    std::vector<double> const negative = {1.0, 1.0, -0.5, 1.0};
+    options.varianceSoftening = negative;
+    CHECK(holds(messageWith(options), "A softening of the variance is -0.5; it must be 0 or positive, or infinite"));
+    options.varianceSoftening = softening;
     combined.inputs[0].weight = 2.0;
     CHECK(holds(messageWith(options), "The weight of Image 0 is 2; it must be 1 for a median"));
     combined.inputs[0].weight = 1.0;

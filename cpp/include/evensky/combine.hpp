@@ -53,7 +53,8 @@ struct CombineOptions {
                                                 ///< many as images and one more; or empty for none
     /// For 0, 1, ... good pixels, or empty: softening of the mean of the variances of the n pixels that are used. Where
     /// the largest is above the mean by more than 3 %, the mean m of the variances v is replaced with n / sum(1 / (v +
-    /// s m)) - s m, which is m for an infinite s, and their harmonic mean for s = 0. There must be no weights.
+    /// s m)) - s m, which is m for an infinite s, and their harmonic mean for s = 0. Sums are of float32, so use
+    /// infinity for numbers above 1000. There must be no weights, and the statistic must not be a mean.
     std::span<double const> varianceSoftening;
 };
 

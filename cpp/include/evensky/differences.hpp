@@ -133,7 +133,7 @@ EVENSKY_EXPORT SquareLight windows_in_squares(StoredImage const& reference, Stor
                                               SquareWindows const& squares, PairOptions const& options,
                                               int num_threads = 0);
 
-/// Count the pixels of each square that are masked, or not finite as a float32.
+/// Count the pixels of each square that are masked, or not finite.
 ///
 /// @param image      image and, if there is one, mask, as they are stored
 /// @param bad        bits of the mask that reject a pixel

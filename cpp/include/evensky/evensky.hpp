@@ -22,5 +22,6 @@
 #include "evensky/stack.hpp"
 #include "evensky/statistics.hpp"
 #include "evensky/stored.hpp"
+#include "evensky/stored_planes.hpp"
 #include "evensky/version.hpp"
 #include "evensky/view.hpp"

@@ -11,7 +11,8 @@
 
 namespace evensky {
 
-/// Copy pixels of any format to float, to which they are rounded; the output must not share their memory.
+/// Copy pixels of float32, int16, uint16 or int32 to float, to which they are rounded; the output must not share their
+/// memory.
 ///
 /// @param pixels  pixels as they are stored
 /// @param out     where they go, of the same size

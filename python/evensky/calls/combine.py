@@ -16,7 +16,7 @@ import numpy as np
 from .._checks import byte_limit, names_of, shown
 from .._text import reason_of
 from ..combining.corrections import area_factor, correction_field
-from ..combining.doubts import level_spread, same_noise
+from ..combining.doubts import level_spread, noise_by_exposure, same_noise
 from ..combining.engine import Box, CombinedBand, LostExposureError, MemoryPlanes, Stack
 from ..combining.options import bad_bits_to_combine, exposure_weights, options_of
 from ..combining.resampling import METHODS, resample_exposure, scales_with_area
@@ -45,6 +45,7 @@ from ..runs.combine_record import (
     noise_note,
     placed_at,
     twice_notes,
+    unequal_noise_note,
 )
 from ..runs.combine_result import CombinedExposures, CombineRun
 from ..runs.combine_run import combine_files as _combine_files
@@ -279,6 +280,13 @@ def combine(
             doubts = levels_note(*level_spread(samples), most_common_unit(units))
             effect = "" if band.variance is None else VARIANCE_TOO_SMALL
             doubts += twice_notes(labels, same_noise(samples), effect)
+            doubts += unequal_noise_note(
+                labels,
+                noise_by_exposure(samples),
+                options,
+                weighted=options.by_variance or each is not None,
+                has_variance=band.variance is not None,
+            )
             if covariance is not None and band.variance is not None:
                 _add_covariance(band, stack, covariance, used, grid, members, units)
         except LostExposureError as error:

@@ -1,8 +1,8 @@
-"""Doubts on exposures, from some pixels of each: whether their levels differ, and whether one is there twice."""
+"""Doubts on exposures, from some pixels of each: whether levels or noise differ, and whether one is there twice."""
 
 from __future__ import annotations
 
-__all__ = ["level_spread", "pixel_sample", "same_noise"]
+__all__ = ["level_spread", "noise_by_exposure", "pixel_sample", "same_noise"]
 
 import math
 
@@ -16,6 +16,8 @@ _ROWS, _COLUMNS = 8, 128
 _FEWEST = 32
 # Share of the differences of neighbours whose sign must agree for a closer look.
 _ALIKE = 0.9
+# Share of normal deviations within one standard deviation.
+_ONE_SIGMA = 0.6827
 # Scatter of the difference of two exposures, in units of their own, below which they are one whatever the others are.
 _EQUAL = 1e-3
 # Such scatters below which they are one if it is also below this share of that of others: where bright sources are in
@@ -60,9 +62,7 @@ def level_spread(samples: np.ndarray) -> tuple[float, float]:
     samples : ndarray of float32 or float64, shape (rows, exposures, columns)
         Pixels of the exposures at the same places, NaN where they are not good.
     """
-    pixels = np.ascontiguousarray(samples.swapaxes(0, 1)).reshape(samples.shape[1], -1)
-    middle = combine_planes(pixels[:, None, :], options=CombineOptions("median"), num_threads=1)
-    pixels = np.where(np.isfinite(pixels), pixels - middle.image, np.nan)[:, middle.number[0] > 1]
+    pixels = _above_the_median(samples)
     pixels = pixels[np.isfinite(pixels).any(axis=1)]
     if not pixels.size:
         return math.nan, math.nan
@@ -73,6 +73,46 @@ def level_spread(samples: np.ndarray) -> tuple[float, float]:
         # Where most exposures are copies of one, they are the median themselves; the others show the noise.
         noise = 1.4826 * float(np.median(deviations[deviations > 0]))
     return float(levels.max() - levels.min()), noise
+
+
+def noise_by_exposure(samples: np.ndarray) -> np.ndarray:
+    """Return the noise of the pixels of each exposure.
+
+    It is what 68 % of the deviations from the median of all exposures are within: those of the exposure that is the
+    median are 0, which the median deviation would count more. For three exposures it is a quarter too small, for twenty 5 %.
+
+    Parameters
+    ----------
+    samples : ndarray of float32 or float64, shape (rows, exposures, columns)
+        See `level_spread`.
+
+    Returns
+    -------
+    ndarray of float64, shape (exposures,)
+        NaN for exposures that have fewer than 32 good pixels at places where others have one.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(1).normal(100, 5, (8, 6, 100))
+    >>> noise[:, 2] = (noise[:, 2] - 100) * 4
+    >>> (noise_by_exposure(noise) / 5).round(0).tolist()
+    [1.0, 1.0, 4.0, 1.0, 1.0, 1.0]
+    """
+    pixels = _above_the_median(samples)
+    noise = np.full(len(pixels), np.nan)
+    for number, values in enumerate(pixels):
+        good = values[np.isfinite(values)]
+        if good.size >= _FEWEST:
+            noise[number] = np.quantile(np.abs(good - np.median(good)), _ONE_SIGMA)
+    return noise
+
+
+def _above_the_median(samples: np.ndarray) -> np.ndarray:
+    """Return pixels minus the median of all exposures at the same place, for each exposure; NaN where one is alone."""
+    pixels = np.ascontiguousarray(samples.swapaxes(0, 1)).reshape(samples.shape[1], -1)
+    middle = combine_planes(pixels[:, None, :], options=CombineOptions("median"), num_threads=1)
+    above: np.ndarray = np.where(np.isfinite(pixels), pixels - middle.image, np.nan)[:, middle.number[0] > 1]
+    return above
 
 
 def same_noise(samples: np.ndarray) -> list[list[int]]:

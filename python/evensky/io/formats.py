@@ -74,7 +74,7 @@ def read_image(
         Whether variances are wanted. If not, they may be unknown, but the pixels that have none are marked as always.
     only_good : bool, optional
         Whether pixels that do not count may be NaN in the image of a FITS file, and its mask be 0 everywhere, which is
-        read in less time. There are then no variances.
+        read in less time. There may be no variances then.
 
     Raises
     ------

@@ -106,7 +106,7 @@ class CombinedPlanes:
         Variance of `image`, from the variances of the pixels that are used: sum of w^2 v / (sum of w)^2 for means. For
         clipped means and medians it is multiplied by a factor that depends on the number of good pixels, as they have
         more noise than the mean of the pixels that are used. Where a variance is above their mean by more than 3 %, and
-        there are no weights, the mean is softened, as noisy pixels are clipped more often, and are rarely the median.
+        weights do not differ, the mean is softened, as noisy pixels are clipped more often, and are rarely the median.
         See `evensky.math.combined_noise` for both. None if an image has no variances.
     mask : array of int32
         OR of the masks of the pixels that are used.
@@ -222,6 +222,8 @@ def combine_planes(
             "by_variance False"
         )
     used = [i for i in range(number) if factors is None or factors[i] > 0.0]
+    # Equal weights are no weights, except in the map of weights.
+    common = factors[used[0]] if factors is not None and len({factors[i] for i in used}) == 1 else 1.0
     varied = all(all_variances[i] is not None for i in used)
     weighted = options.by_variance or factors is not None
     out = _output(out, arrays[0], varied=varied, weighted=weighted, timed=seconds is not None)
@@ -230,7 +232,7 @@ def combine_planes(
         variance = all_variances[i] if varied else None
         if variance is not None and variance.dtype != np.float32:
             variance = variance.astype(np.float32)
-        weight = 1.0 if factors is None else factors[i]
+        weight = 1.0 if factors is None else factors[i] / common
         time = 0.0 if seconds is None else seconds[i]
         planes.append((arrays[i], all_masks[i], variance, bits[i], weight, time))
     by_number: np.ndarray | tuple[()] = ()
@@ -254,6 +256,8 @@ def combine_planes(
         softening,
         num_threads,
     )
+    if out.weight is not None and common != 1.0:
+        out.weight *= np.float32(common)
     out.masked_by_image = np.full(number, arrays[0].size, np.int64)
     out.rejected_by_image = np.zeros(number, np.int64)
     out.masked_by_image[used] = masked

@@ -87,7 +87,8 @@ def variance_softening(
     to the mean m of the variances v. In its place, n / sum(1 / (v + s m)) - s m of n pixels is right: it is m for
     an infinite softening s, and their harmonic mean for s = 0. The softening is chosen so that the variance is right
     for pixels whose standard deviations are spaced evenly in their logarithms, with a ratio of 3 of the largest to the
-    smallest. For other distributions with that ratio it is right to about 5 %.
+    smallest. For other distributions with that ratio it is 0.88 to 1.16 times the right one, and far from it where
+    the ratio is above 4 (0.8 to 4 times): means with weights by variance are right.
 
     Parameters
     ----------
@@ -114,7 +115,8 @@ def variance_softening(
     # Numbers between 0 for an infinite softening and 1 for none can be interpolated.
     shares = _by_number(lambda number: _softened_share(clipping, number), 0.0, most)
     softening = np.full(most + 1, np.inf)
-    np.divide(1.0 - shares, shares, out=softening, where=shares > 0.0)
+    # The mean is softened in float32, which needs more digits than it has for larger numbers.
+    np.divide(1.0 - shares, shares, out=softening, where=shares > 1e-3)
     softening.flags.writeable = False
     return softening
 

@@ -15,12 +15,15 @@ __all__ = [
     "noise_note",
     "placed_at",
     "twice_notes",
+    "unequal_noise_note",
 ]
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from ..matching.sets import several
 from ..math.combine_planes import CombineOptions
@@ -35,6 +38,8 @@ CombineStatus = Literal["combined", "failed"]
 
 # Clipping looks at the scatter of so many pixels at least, and shares that are clipped above this are told.
 _FEWEST_CLIPPED, _MUCH_CLIPPED = 3, 0.02
+# Ratios of the noise of exposures above this are told; variances of two pixels do not depend on them.
+_UNEQUAL, _FEWEST_UNEQUAL = 4, 3
 # Factors of the noise of resampled pixels above this are told.
 _WORTH_NAMING = 1.05
 
@@ -201,6 +206,36 @@ def levels_note(spread: float, noise: float, unit: str = "") -> list[str]:
     return [
         f"the levels of the exposures differ by {spread:.3g}{f' {unit}' if unit else ''}{times}: the result has steps "
         "where exposures end, and clipping rejects good pixels; match their backgrounds first (evensky match)"
+    ]
+
+
+def unequal_noise_note(
+    labels: Sequence[str], noise: np.ndarray, options: CombineOptions, *, weighted: bool, has_variance: bool
+) -> list[str]:
+    """Return a note if the variances of the result are doubtful, because exposures differ much in their noise.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Names of all exposures.
+    noise : ndarray, shape (exposures,)
+        See `evensky.combining.doubts.noise_by_exposure`.
+    options : CombineOptions
+    weighted : bool
+        Whether pixels or exposures have weights.
+    has_variance : bool
+        Whether the result has variances.
+    """
+    known = np.flatnonzero(noise > 0)
+    if options.statistic == "mean" or weighted or not has_variance or known.size < _FEWEST_UNEQUAL:
+        return []
+    least, most = (int(known[find(noise[known])]) for find in (np.argmin, np.argmax))
+    if noise[most] <= _UNEQUAL * noise[least]:
+        return []
+    return [
+        f"the noise of {labels[most]} is {noise[most] / noise[least]:.2g} times that of {labels[least]}: with ratios "
+        f"above {_UNEQUAL}, the variances of a {options.statistic} may be wrong by factors of 0.8 to 4, and noisy "
+        'exposures count as much as others; use statistic "mean" with weighting "variance", or leave out the noisy ones'
     ]
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from .._checks import byte_limit
 from .._core import __version__
 from .._text import reason_of
-from ..combining.doubts import level_spread, same_noise
+from ..combining.doubts import level_spread, noise_by_exposure, same_noise
 from ..combining.engine import CombinedBand, LostExposureError, Stack
 from ..combining.target_grid import RESAMPLE
 from ..draw.progress import Progress, Steps
@@ -50,7 +50,15 @@ from .combine_readers import (
     open_stack,
     resample_to_disk,
 )
-from .combine_record import VARIANCE_TOO_SMALL, clipping_note, empty_note, levels_note, noise_note, twice_notes
+from .combine_record import (
+    VARIANCE_TOO_SMALL,
+    clipping_note,
+    empty_note,
+    levels_note,
+    noise_note,
+    twice_notes,
+    unequal_noise_note,
+)
 from .combine_result import CombineRun
 from .covariance_file import without_covariance
 from .folder import file_state
@@ -255,6 +263,13 @@ class _Run:
             used = [exposure.record.label for exposure in self.inputs.used]
             self.doubts = levels_note(*level_spread(pixels), self.inputs.unit)
             self.doubts += twice_notes(used, same_noise(pixels), VARIANCE_TOO_SMALL if "variance" in planes else "")
+            self.doubts += unequal_noise_note(
+                used,
+                noise_by_exposure(pixels),
+                self.inputs.options,
+                weighted=self.inputs.options.by_variance or any(one.weight is not None for one in self.inputs.used),
+                has_variance="variance" in planes,
+            )
             self.stamp = writer.finish()
         except BaseException:
             with suppress(FitsError):  # another error is already raised

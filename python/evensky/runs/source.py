@@ -148,7 +148,7 @@ class Source(ABC):
     def read_to_look(self, item: Item) -> Frame:
         """Read an exposure of which only the good pixels are needed; pixels that do not count may be NaN.
 
-        It is not changed, and has neither variances nor the header of a file.
+        It is not changed, and need have neither variances nor the header of a file.
         """
         return self.read_without_variances(item, to_change=False)
 

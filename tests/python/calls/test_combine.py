@@ -286,6 +286,26 @@ def test_a_result_as_ccddata_with_a_unit_as_files_name_it(given, unit):
     assert result.meta["BUNIT"] == given
 
 
+def test_exposures_of_very_different_noise_are_told():
+    noise = np.array([2, 2, 2, 9, 20])[:, None, None]
+    cube = np.random.default_rng(5).normal(700, noise, (5, 60, 90)).astype(np.float32)
+    variances = np.broadcast_to(noise**2, cube.shape).astype(np.float32)
+
+    def notes(number=5, **options):
+        found = evensky.combine(list(cube[:number]), variances=list(variances[:number]), **options).notes
+        return [note for note in found if "times that of" in note]
+
+    for statistic in ("median", "meanclip"):
+        (note,) = notes(statistic=statistic)
+        factor = float(note.removeprefix("the noise of exposure 4 is ").split()[0])
+        assert 8 < factor < 14
+        assert f"the variances of a {statistic} may be wrong" in note
+        assert 'use statistic "mean" with weighting "variance"' in note
+    assert notes(3, statistic="median") == []
+    assert notes(statistic="mean") == []
+    assert notes(weighting="variance") == []
+
+
 def test_an_exposure_that_is_there_twice_is_told():
     cube = np.random.default_rng(5).normal(700, 10, (4, 60, 90)).astype(np.float32)
     assert not any("same noise" in note for note in evensky.combine(cube).notes)

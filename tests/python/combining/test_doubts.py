@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evensky.combining.doubts import level_spread, same_noise
+from evensky.combining.doubts import level_spread, noise_by_exposure, same_noise
 
 
 def noise(number: int = 6, seed: int = 1) -> np.ndarray:
@@ -59,6 +59,19 @@ def test_levels_are_relative_to_the_other_exposures() -> None:
     assert spread == pytest.approx(100, abs=5)
     assert scatter == pytest.approx(10, rel=0.2)
     assert np.isnan(level_spread(samples[:, :1])).all()
+
+
+def test_the_noise_of_each_exposure() -> None:
+    samples = noise(6)
+    samples[:, 2] += np.random.default_rng(2).normal(0, 49, samples[:, 2].shape)
+    samples[:, 3] += np.linspace(0, 3, samples.shape[2])
+    samples[1:, 4] = np.nan
+    samples[0, 4, 31:] = np.nan
+    found = noise_by_exposure(samples)
+    # It is a little too small for so few exposures.
+    np.testing.assert_allclose(found[[0, 1, 3, 5]], 8.8, rtol=0.12)
+    assert found[2] == pytest.approx(50, rel=0.2)
+    assert np.isnan(found[4])  # it has only 31 pixels
 
 
 def test_copies_do_not_hide_the_noise() -> None:

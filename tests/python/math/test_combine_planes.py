@@ -527,3 +527,21 @@ if __name__ == "__main__":
     from evensky import _core
 
     print(_core.simd_level(), digest(sys.argv[1]))
+
+
+@pytest.mark.parametrize("statistic", ["mean", "meanclip"])
+def test_equal_weights_are_no_weights(statistic: str) -> None:
+    rng = np.random.default_rng(4)
+    noise = np.array([1, 1, 2, 3, 3], np.float32)[:, None, None]
+    images = rng.normal(0, noise, (5, 40, 50)).astype(np.float32)
+    variances = np.broadcast_to(noise**2, images.shape).astype(np.float32)
+    options = CombineOptions(statistic)
+    plain = combine_planes(images, variances=variances, options=options)
+    for weight in (1.0, 0.7, 1e-30):
+        # An image without weight does not make the others differ.
+        made = combine_planes(
+            [*images, images[0]], variances=[*variances, variances[0]], weights=[weight] * 5 + [0.0], options=options
+        )
+        np.testing.assert_array_equal(made.image, plain.image)
+        np.testing.assert_array_equal(made.variance, plain.variance)
+        np.testing.assert_allclose(made.weight, plain.number * np.float32(weight), rtol=1e-6)
