@@ -79,7 +79,8 @@ def noise_by_exposure(samples: np.ndarray) -> np.ndarray:
     """Return the noise of the pixels of each exposure.
 
     It is what 68 % of the deviations from the median of all exposures are within: those of the exposure that is the
-    median are 0, which the median deviation would count more. For three exposures it is a quarter too small, for twenty 5 %.
+    median are 0, which the median deviation would count more. For three exposures it is a quarter too small, for
+    twenty 5 %.
 
     Parameters
     ----------
