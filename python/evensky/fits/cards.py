@@ -31,7 +31,7 @@ def cards_of_block(block: bytes) -> tuple[list[bytes], bool]:
     cards: list[bytes] = []
     for start in range(0, len(block), _CARD):
         card = block[start : start + _CARD]
-        if card.startswith(b"END     ") or card.rstrip() == b"END":
+        if card.startswith(b"END") and (card.startswith(b"END     ") or card.rstrip() == b"END"):
             return cards, True
         cards.append(card)
     return cards, False

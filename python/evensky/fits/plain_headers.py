@@ -232,42 +232,46 @@ def _is_plain(card: bytes, values: Mapping[str, Any], *, first: bool) -> bool:
 def _values_of(cards: Sequence[bytes]) -> dict[str, Any] | None:
     """Return the values of cards by keyword; None if astropy may read one in another way."""
     values: dict[str, Any] = {}
-    value: Any
     for card in cards:
-        found = _VALUE.fullmatch(card)
+        found = _value_of(card)
         if found is None:
-            if _COMMENT.fullmatch(card):
-                continue
-            if not card.startswith(b"HIERARCH "):
-                return None
-            if plane := _PLANE.fullmatch(card):
-                keyword, value = plane[1].decode("ascii"), int(plane[2])
-            elif (parsed := _parsed(card)) is not None:
-                keyword, value = parsed
-            else:
-                return None
-        else:
-            if _LOOKUP.match(card):
-                return None
-            name, whole, real, logical, text = found.groups()
-            keyword = name.decode("ascii")
-            if whole is not None:
-                value = int(whole)
-            elif real is not None:
-                value = float(real.replace(b"D", b"E"))
-            elif logical is not None:
-                value = logical == b"T"
-            elif _RECORD.match(text) or text.rstrip().endswith((b"&", b"-TAB", b"-tab")):
-                return None
-            else:
-                value = text.decode("ascii").replace("''", "'").rstrip()
+            return None
+        keyword, value = found
+        if not keyword:
+            continue
         if keyword in values:
             return None
         values[keyword] = value
     return values
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)  # the files of a set have most of their cards in common
+def _value_of(card: bytes) -> tuple[str, Any] | None:
+    """Return the keyword and value of a card, "" for a comment; None if astropy may read it in another way."""
+    found = _VALUE.fullmatch(card)
+    if found is None:
+        if _COMMENT.fullmatch(card):
+            return "", None
+        if not card.startswith(b"HIERARCH "):
+            return None
+        if plane := _PLANE.fullmatch(card):
+            return plane[1].decode("ascii"), int(plane[2])
+        return _parsed(card)
+    if _LOOKUP.match(card):
+        return None
+    name, whole, real, logical, text = found.groups()
+    keyword = name.decode("ascii")
+    if whole is not None:
+        return keyword, int(whole)
+    if real is not None:
+        return keyword, float(real.replace(b"D", b"E"))
+    if logical is not None:
+        return keyword, logical == b"T"
+    if _RECORD.match(text) or text.rstrip().endswith((b"&", b"-TAB", b"-tab")):
+        return None
+    return keyword, text.decode("ascii").replace("''", "'").rstrip()
+
+
 def _parsed(card: bytes) -> tuple[str, Any] | None:
     """Have astropy parse a card, such as that of a mask plane, which all files of a set have; None if it cannot."""
     from astropy.io import fits

@@ -776,8 +776,8 @@ def _read_only_good(hdus: Any, description: ImageDescription, dtype: Any, scratc
     x0, y0 = description.origin or (0, 0)
     return FitsPlanes(
         image,
-        np.broadcast_to(np.int32(0), shape),
-        np.broadcast_to(np.float32(0), shape),
+        np.broadcast_to(np.zeros(shape[1], np.int32), shape),  # a row stands for all
+        np.broadcast_to(np.zeros(shape[1], np.float32), shape),
         {},
         x0=x0,
         y0=y0,

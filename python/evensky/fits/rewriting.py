@@ -178,14 +178,14 @@ def rewrite(
             atomic_path(target, overwrite=overwrite, permit=permit) as temporary,
             temporary.open("wb") as file_out,
         ):
-            written = HashedFile(file_out)
+            written, piece = HashedFile(file_out), memoryview(bytearray(_PIECE))
             with _packer(written, target, magic) as out:
                 for number, hdu in enumerate(hdus):
                     if number in planes:
                         _write_changed(out, hdu, planes[number], compress, temporary.parent)
                     else:
-                        _copy(file, out, hdu.start, min(hdu.end, size), source)  # padding may be missing
-                _copy(file, out, hdus[-1].end, size, source)
+                        _copy(file, out, hdu.start, min(hdu.end, size), source, piece)  # padding may be missing
+                _copy(file, out, hdus[-1].end, size, source, piece)
             return written.state()
 
 
@@ -234,9 +234,8 @@ def _packer(file: HashedFile, target: Path, magic: bytes) -> Iterator[Any]:
         yield out
 
 
-def _copy(file: BinaryIO, out: Any, start: int, end: int, path: Path) -> None:
-    """Copy bytes, and leave holes of the file out."""
-    piece = memoryview(bytearray(_PIECE))
+def _copy(file: BinaryIO, out: Any, start: int, end: int, path: Path, piece: memoryview) -> None:
+    """Copy bytes by way of a piece of memory, and leave holes of the file out."""
     for first, last, is_hole in _extents(file, start, end) if isinstance(out, HashedFile) else [(start, end, False)]:
         if is_hole:
             out.skip(last - first)
@@ -244,7 +243,7 @@ def _copy(file: BinaryIO, out: Any, start: int, end: int, path: Path) -> None:
         file.seek(first)
         left = last - first
         while left > 0:
-            number = file.readinto(piece[: min(_PIECE, left)])  # type: ignore[attr-defined]
+            number = file.readinto(piece[:left])  # type: ignore[attr-defined]
             if not number:
                 raise FitsError(f"{path}: ends before byte {last}; it was cut off while it was copied")
             out.write(piece[:number])

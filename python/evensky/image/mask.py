@@ -218,6 +218,14 @@ class Mask(PixelPlane):
         plane._table = _Table(Mask._default_planes)
         return plane
 
+    @classmethod
+    def _named(cls, array: np.ndarray, mask_planes: Mapping[str, int] | None) -> Self:
+        """Make a mask over an array of int32 with named planes, without checks of pixels; for use in the package."""
+        mask = cls._of(array)
+        if mask_planes is not None:
+            mask._table = _Table(checked_planes(mask_planes))
+        return mask
+
     def _part(self, rows: slice, columns: slice) -> Self:
         part = self._of(self._array[rows, columns], self.getX0() + columns.start, self.getY0() + rows.start)
         part._table = self._table

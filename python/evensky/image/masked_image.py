@@ -460,6 +460,8 @@ class MaskedImageL(MaskedImage):
 def masked_image_from_planes(planes: FitsPlanes) -> MaskedImage:
     """Make a masked image of planes that were read from a file; pixels are shared.
 
+    A mask and variances that are one row for all rows take no more memory, and stay read-only.
+
     If the file has a mask whose planes have no names, they are named by their values, such as "4096". The plane BAD is
     added to it, which has the pixels that do not count.
     """
@@ -467,8 +469,15 @@ def masked_image_from_planes(planes: FitsPlanes) -> MaskedImage:
     if names is None and planes.description is not None and planes.description.mask is not None:
         names = name_by_value(planes)
     image: Image = Image(planes.image, xy0=(planes.x0, planes.y0))
-    masked: MaskedImage = MaskedImage(image, Mask(planes.mask, mask_planes=names), ImageF(planes.variance))
+    mask = Mask._named(planes.mask, names) if _is_one_row(planes.mask) else Mask(planes.mask, mask_planes=names)
+    variance = ImageF._of(planes.variance) if _is_one_row(planes.variance) else ImageF(planes.variance)
+    masked: MaskedImage = MaskedImage(image, mask, variance)
     return masked
+
+
+def _is_one_row(plane: Any) -> bool:
+    """Return whether all rows of a plane are the same memory, as `numpy.broadcast_to` makes them."""
+    return isinstance(plane, np.ndarray) and plane.shape[0] > 1 and plane.strides[0] == 0 and not plane.flags.writeable
 
 
 def planes_of_masked_image(masked: MaskedImage) -> FitsPlanes:

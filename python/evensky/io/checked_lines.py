@@ -11,6 +11,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -96,7 +97,7 @@ def sealed(line: Mapping[str, Any], before: str) -> tuple[bytes, str]:
     Parameters
     ----------
     line : mapping
-        An object that is not empty, in JSON types.
+        An object that is not empty, in JSON types; dataclasses become objects, too.
     before : str
         The checksum of the line before it, "" for the first line.
 
@@ -104,9 +105,14 @@ def sealed(line: Mapping[str, Any], before: str) -> tuple[bytes, str]:
     -------
     (bytes, str)
     """
-    text = json.dumps(line)[:-1].encode("ascii")
+    text = json.dumps(line, default=_fields_of)[:-1].encode("ascii")
     own = _checksum(text, before)
     return text + _BEFORE_SUM + own.encode("ascii") + _AFTER_SUM, own
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass, of which nothing is copied."""
+    return {one.name: getattr(value, one.name) for one in fields(value)}
 
 
 def _checksum(text: bytes, before: str) -> str:
@@ -228,7 +234,7 @@ class CheckedLines:
         Parameters
         ----------
         line : mapping
-            An object that is not empty, in JSON types.
+            An object that is not empty, in JSON types; dataclasses become objects, too.
 
         Raises
         ------

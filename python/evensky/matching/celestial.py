@@ -7,6 +7,7 @@ __all__ = ["CelestialGrid", "GridMember", "UnusableWcsError", "directions_of", "
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ Floats = NDArray[np.float64]
 
 # Positions are computed at this number of pixels along each axis.
 _POINTS = 5
+# A pixel, the next one in its row, and the next one in its column.
+_STEPS = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])[:, np.newaxis]
 # Frames whose transformation to ICRS depends on nothing but their key.
 _FIXED_KINDS = ("RA", "GLON")
 # Two frames differ by a rotation if no test position is farther from the rotated one than this, in radians.
@@ -62,6 +65,15 @@ def short(error: Exception) -> str:
     return (lines[-1] if lines else type(error).__name__)[:200]
 
 
+@lru_cache(maxsize=64)
+def _points(height: int, width: int) -> Floats:
+    """Return pixels (x, y) that are spread evenly over an image, its corners included; they are not writable."""
+    x, y = np.meshgrid(np.linspace(0, width - 1, _POINTS), np.linspace(0, height - 1, _POINTS))
+    points: Floats = np.column_stack([x.ravel(), y.ravel()])
+    points.setflags(write=False)
+    return points
+
+
 def directions_of(sky: Floats) -> Floats:
     """Return unit vectors of positions (longitude, latitude) in degrees."""
     longitude, latitude = np.radians(sky).T
@@ -75,26 +87,24 @@ class CelestialGrid:
 
     def __init__(self, member: GridMember) -> None:
         self.shape = member.shape
-        height, width = member.shape
-        x, y = np.meshgrid(np.linspace(0, width - 1, _POINTS), np.linspace(0, height - 1, _POINTS))
-        self.points: Floats = np.column_stack([x.ravel(), y.ravel()])
+        self.points = _points(*member.shape)
         self._wcs = _adapted(member.wcs)
         self.crpix = self._wcs.crpix
         self.frame_key = self._wcs.frame_key
         self.frame_name = self._wcs.frame_name
         # FK5 of 2000 and ICRS agree within 0.03 arcsec, and a header that names the other one means the same numbers.
         self.numbers = ("RA", "ICRS", 0.0) if self.frame_key == ("RA", "FK5", 2000.0) else self.frame_key
-        steps = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         try:
-            sky = self.to_sky((self.points + steps[:, np.newaxis]).reshape(-1, 2)).reshape(3, -1, 2)
+            sky = self.to_sky((self.points + _STEPS).reshape(-1, 2)).reshape(3, -1, 2)
         except Exception as error:  # libraries of WCS raise many kinds of exceptions
             raise UnusableWcsError(f"it cannot be evaluated ({short(error)})") from error
         self.sky: Floats = sky[0]
         if np.isfinite(self.sky).all(axis=1).sum() < 3:
             raise UnusableWcsError("almost none of the pixels have a position on the sky", off_sky=True)
-        here, right, up = (directions_of(positions) for positions in sky)
-        width_of, height_of = np.linalg.norm(right - here, axis=1), np.linalg.norm(up - here, axis=1)
-        sizes, area = np.minimum(width_of, height_of), np.linalg.norm(np.cross(right - here, up - here), axis=1)
+        here, right, up = directions_of(sky.reshape(-1, 2)).reshape(3, -1, 3)
+        across, along = right - here, up - here
+        width_of, height_of = np.linalg.norm(across, axis=1), np.linalg.norm(along, axis=1)
+        sizes, area = np.minimum(width_of, height_of), np.linalg.norm(np.cross(across, along), axis=1)
         self.areas: Floats = area  # of pixels in steradian; NaN at the edge of the sky
         # At the edge of the sky, the next pixel has no position.
         self.pixel_sizes: Floats = np.where(np.isfinite(area), sizes, 0)
@@ -223,10 +233,11 @@ class _FitsWcs:
         self._wcs = wcs
         self._axes = [wcs.wcs.lng, wcs.wcs.lat]
         self.crpix: Floats | None = np.array(wcs.wcs.crpix, dtype=float)
-        self.frame_key: Hashable = self._key()
-        self.frame_name = " ".join(str(part) for part in self._key() if part)
+        key = self._key()
+        self.frame_key: Hashable = key
+        self.frame_name = " ".join(str(part) for part in key if part)
         # The key of other frames, such as ITRS, lacks the time of the observation.
-        self.is_fixed_frame = self._key()[0] in _FIXED_KINDS
+        self.is_fixed_frame = key[0] in _FIXED_KINDS
         self.is_equatorial = False  # a system that astropy does not know is named
 
     def _key(self) -> tuple[str, str, float]:

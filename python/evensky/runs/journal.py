@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -236,14 +236,14 @@ class Journal:
                         path.unlink(missing_ok=True)
         # The journal of a run that was killed early has only the first line.
         if self.reference is None:
-            choice = {"reference": reference, "reason": reason, "candidates": [asdict(one) for one in candidates]}
+            choice = {"reference": reference, "reason": reason, "candidates": list(candidates)}
             self._lines.append(choice)
 
     def finish(self, record: ExposureRecord) -> None:
         """Write the record of an exposure that is finished or has failed."""
         # The output is beside the journal even if the folder is moved or copied.
         output = None if record.output is None else Path(record.output).name
-        self._lines.append({"record": asdict(replace(record, output=output, pixels=None))})
+        self._lines.append({"record": replace(record, output=output, pixels=None)})
 
     def drop(self, label: str) -> None:
         """Record that a finished exposure will be matched again."""

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,18 @@ def written(path: Path, *lines: dict[str, Any]) -> None:
     for line in lines:
         file.append(line)
     file.close()
+
+
+def test_dataclasses_are_written_as_their_fields() -> None:
+    @dataclass
+    class Part:
+        texts: list[str]
+        other: Any = None
+
+    parts = [Part(["a"], Part([], {"b": (1, 2.5)})), Part(["c"])]
+    assert sealed({"parts": parts}, "") == sealed({"parts": [asdict(part) for part in parts]}, "")
+    with pytest.raises(TypeError):
+        sealed({"parts": object()}, "")
 
 
 @pytest.fixture

@@ -60,6 +60,12 @@ def write_chips(path: Path) -> list[Item]:
 
 def test_all_chips_of_a_file_are_written(tmp_path: Path) -> None:
     items, store = write_chips(tmp_path / "a.fits"), FileStore(list(BAD_PLANES))
+    for item, level in zip(items, (1, 2), strict=True):
+        # Whoever looks needs neither a mask nor variances, and they take no memory.
+        seen = store.read_to_look(item).exposure
+        np.testing.assert_array_equal(seen.image.array, np.where(np.eye(3, 4) + np.eye(3, 4, 2) > 0, np.nan, level))
+        assert not seen.mask.array.any()
+        assert seen.mask.array.strides[0] == seen.variance.array.strides[0] == 0
     frames = [store.read(item) for item in items]
     assert [frame.exposure.getXY0() for frame in frames] == [Point2I(0, 0), Point2I(10, 0)]
     records = [ExposureRecord(item.label, "a.fits", "matched") for item in items]

@@ -86,15 +86,19 @@ class _Links:
         distinct, place = np.unique(np.concatenate([*coverage, np.zeros(0, np.int64)]), return_inverse=True)
         self.covered = csr_array((np.ones(place.size), place, ends), shape=(self.number, max(1, distinct.size)))
         self.images = self.covered.T.tocsr()  # the images in each bin
+        self._is_near, self._place = np.zeros(self.number, bool), np.zeros(self.number, np.intp)
         self.partners: list[set[int]] = [set() for _ in range(self.number)]
         self.pairs: set[tuple[int, int]] = set()
 
     def near(self, i: int) -> _Near:
         """Return the images that share bins with image i: only these are looked at when it gets its partners."""
         own = self.images[self.bins(i)]
-        images, place = np.unique(own.indices, return_inverse=True)
+        self._is_near[own.indices] = True
+        images = np.flatnonzero(self._is_near)
+        self._is_near[images] = False
+        self._place[images] = np.arange(images.size)
         covered = np.zeros((images.size, own.shape[0]))
-        covered[place, np.repeat(np.arange(own.shape[0]), np.diff(own.indptr))] = 1.0
+        covered[self._place[own.indices], np.repeat(np.arange(own.shape[0]), np.diff(own.indptr))] = 1.0
         return _Near(images, covered)
 
     def shared(self, i: int, near: _Near, weights: np.ndarray | float = 1.0) -> np.ndarray:
@@ -151,6 +155,8 @@ def _join_groups(links: _Links) -> None:
     """Connect groups that share bins although no pair was chosen between them."""
     while True:
         groups = links.groups()
+        if not groups.any():
+            return  # all are in one group
         joined = False
         for group in range(int(groups.max()) + 1 if groups.size else 0):
             best: list[tuple[float, int, int]] = []

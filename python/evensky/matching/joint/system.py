@@ -107,6 +107,8 @@ class Equations:
         self.anchors = list(anchors)
         self.spread = self._spread()
         self._pairs: dict[int, PairPart] = {}
+        self._squares: dict[int, np.ndarray] = {}
+        self._known_pairs: dict[int, list[int]] = {}
         self._ends = np.array([rows.stop for rows in network.differences.rows], int)
         # Factors of the equations of the neighbours of the last units, for several designs of these units.
         self._known_among: tuple[list[int], Solution, tuple[Any, np.ndarray]] | None = None
@@ -141,7 +143,7 @@ class Equations:
         self.candidates[unit] = candidate
         for image in self.network.images[unit]:
             for at, _ in self.network.pairs_of[image]:
-                self._pairs.pop(at, None)
+                self._forget(at)
 
     def reweigh(self, unit: int) -> None:
         """Take over which bins of a unit are good from the network."""
@@ -149,8 +151,15 @@ class Equations:
         rows = self.network.rows_at(places)
         self.weights[rows] = self.network.weights_at(places, rows)
         for at in np.unique(np.searchsorted(self._ends, rows, side="right")).tolist():
-            self._pairs.pop(at, None)
+            self._forget(at)
         self._known_among = self._known_noise = None
+
+    def _forget(self, at: int) -> None:
+        """Forget the part of a pair, and the sums of it and others."""
+        pair = self.network.differences.pairs[at]
+        self._pairs.pop(at, None)
+        for owner in (self.network.unit[pair.first], self.network.unit[pair.second], self.network.number):
+            self._squares.pop(owner, None)
 
     def weight_of(self, unit: int) -> float:
         """Return the sum of the weights of the bins of a unit."""
@@ -178,6 +187,29 @@ class Equations:
         if at not in self._pairs:
             self._pairs[at] = self._series_pair(at) or self._made_pair(self.sides(at), at)
         return self._pairs[at]
+
+    def _pairs_of(self, owner: int) -> list[int]:
+        """Return the pairs whose models have terms of an owner, in ascending order."""
+        network = self.network
+        if owner not in self._known_pairs:
+            if owner == network.number:
+                found = set(range(len(network.differences.pairs)))
+            else:
+                found = {at for image in network.images[owner] for at, _ in network.pairs_of[image]}
+            self._known_pairs[owner] = sorted(found)
+        return self._known_pairs[owner]
+
+    def _square(self, owner: int) -> np.ndarray:
+        """Return the sum of the blocks of an owner with itself over its pairs."""
+        if owner not in self._squares:
+            terms = self.candidates[owner].terms
+            total = np.zeros((terms, terms))
+            for at in self._pairs_of(owner):
+                block = self.pair(at).blocks.get((owner, owner))
+                if block is not None:
+                    total += block
+            self._squares[owner] = total
+        return self._squares[owner]
 
     def _made_pair(self, sides: Sequence[tuple[int, np.ndarray]], at: int) -> PairPart:
         rows = self.network.differences.rows[at]
@@ -419,22 +451,19 @@ class Equations:
             for unit in near - layout.keys() - without - self.fixed
             if self.candidates[unit] != solution.candidates[unit]
         }
-        touched: set[int] = set()
-        for owner in neighbours:
-            if owner == network.number:
-                touched.update(range(len(network.differences.pairs)))
-            else:
-                touched.update(at for image in network.images[owner] for at, _ in network.pairs_of[image])
-        for at in sorted(touched):
+        for owner, where in layout.items():
+            matrix[where, where] = self._square(owner)
+        for at in sorted({at for owner in neighbours for at in self._pairs_of(owner)}):
             part = self.pair(at)
             for i, values in part.right.items():
                 if i in layout:
                     right[layout[i]] += values
             for (i, j), block in part.blocks.items():
-                if i not in layout:
+                if i == j or i not in layout:
                     continue
                 if j in layout:
-                    matrix[layout[i], layout[j]] += block
+                    of_both = matrix[layout[i], layout[j]]
+                    of_both += block
                 elif j not in without and j not in changed:
                     right[layout[i]] -= block @ solution.coefficients[j]
             pair = network.differences.pairs[at]

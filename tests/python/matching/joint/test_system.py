@@ -151,6 +151,23 @@ def test_bins_that_become_good_again_change_the_equations_of_all_who_see_them() 
     assert not np.allclose(found.coefficients[2], before.coefficients[2])
 
 
+def test_a_change_of_a_unit_changes_the_equations_among_its_neighbours() -> None:
+    network = small_network(1)
+    equations = Equations(network, CANDIDATES, [0])
+    solution = equations.solve()
+    before = equations.eliminate([1], [CANDIDATES[1]], solution)  # the sums of blocks are kept
+    for candidates in ([*CANDIDATES[:2], Candidate(1), CANDIDATES[3]], [*CANDIDATES[:2], Candidate(1), Candidate(0)]):
+        equations.change(2, candidates[2])
+        equations.change(3, candidates[3])
+        network.good[network.nodes_of(3)[:: 2 + candidates[3].order]] = False
+        equations.reweigh(3)
+        found = equations.eliminate([1], [CANDIDATES[1]], solution)
+        afresh = Equations(network, candidates, [0]).eliminate([1], [CANDIDATES[1]], solution)
+        for one, other in zip(found, afresh, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert not np.allclose(found[0], before[0])
+
+
 def test_products_of_series_are_the_same_whichever_were_made_before() -> None:
     series = [Candidate(order) for order in (0, 1, 2, 1)]
     wider = [Candidate(0), Candidate(3), Candidate(0), Candidate(2)]
