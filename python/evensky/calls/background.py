@@ -212,7 +212,8 @@ class BackgroundEstimate:
     def _evaluate_rms(self) -> np.ndarray:
         # A spline may overshoot below 0 beside a steep step; a standard deviation cannot be negative.
         image = self._evaluate(self._scatter)
-        return np.maximum(image, 0, out=image if isinstance(image, np.ndarray) else None)
+        positive: np.ndarray = np.maximum(image, 0, out=image if isinstance(image, np.ndarray) else None)
+        return positive
 
     @property
     def background_rms(self) -> Any:

@@ -181,6 +181,7 @@ class LazyImage:
         """
         import dask
 
+        lazy: Any = dask
         height, width = self.image.shape
         edges = bin_edges(height, -(-height // options.height)), bin_edges(width, -(-width // options.width))
 
@@ -190,7 +191,7 @@ class LazyImage:
             )
 
         wanted = self._patches() if options.estimator == AUTO else []
-        planes, patches = dask.compute(blocks(), wanted)  # which reads each chunk once
+        planes, patches = lazy.compute(blocks(), wanted)  # which reads each chunk once
         level, error, rms, number, mean, mean_error = planes
         reason = GIVEN
         if options.estimator == AUTO:
