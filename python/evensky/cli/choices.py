@@ -157,6 +157,11 @@ class RunChoice:
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
+def _is_switch(one: Field[Any]) -> bool:
+    """Return whether an option has a name for yes and one for no; click takes no for its default, if none is given."""
+    return any("/" in name for name in one.metadata["names"])
+
+
 def adds(kind: type, *names: str, **texts: str) -> Callable[[Any], Any]:
     """Return a decorator that adds the options of a class to a command, whose parameters they are.
 
@@ -191,11 +196,6 @@ def adds(kind: type, *names: str, **texts: str) -> Callable[[Any], Any]:
 
 scratch_option = adds(RunChoice, "scratch")
 memory_option = adds(RunChoice, "max_memory")
-
-
-def _is_switch(one: Field[Any]) -> bool:
-    """Return whether an option has a name for yes and one for no; click takes no for its default, if none is given."""
-    return any("/" in name for name in one.metadata["names"])
 
 
 def takes(kind: type, name: str, **texts: str) -> Callable[[Any], Any]:
