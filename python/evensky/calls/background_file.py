@@ -61,9 +61,6 @@ class ImageBackground:
         Number of bins whose values are as measured; the others are replaced from their neighbours.
     kind : str
         Kind of the model.
-    estimator, estimator_reason : str
-        Estimator of the levels of the bins, or their statistic, as it was used, and why; see
-        `evensky.calls.background.BackgroundEstimate`.
     level, low, high : float
         Median, least and largest value of the bins, in the unit of the pixels.
     error : float
@@ -78,6 +75,9 @@ class ImageBackground:
         Unit of the pixels; "" if unknown.
     notes : tuple of str
         What was assumed and what is doubtful, in sentences without a full stop.
+    estimator, estimator_reason : str
+        Estimator of the levels of the bins, or their statistic, as it was used, and why; see
+        `evensky.calls.background.BackgroundEstimate`.
     """
 
     name: str
@@ -87,8 +87,6 @@ class ImageBackground:
     ny: int
     good_bins: int
     kind: str
-    estimator: str
-    estimator_reason: str
     level: float
     low: float
     high: float
@@ -99,6 +97,8 @@ class ImageBackground:
     sources: SourceMask | None = None
     unit: str = ""
     notes: tuple[str, ...] = ()
+    estimator: str = ""
+    estimator_reason: str = ""
 
 
 @dataclass
