@@ -28,13 +28,14 @@ namespace evensky {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, LevelEstimator>, 6> levelNames{
+constexpr std::array<std::pair<std::string_view, LevelEstimator>, 7> levelNames{
         {{"MEAN", LevelEstimator::MEAN},
          {"MEDIAN", LevelEstimator::MEDIAN},
          {"SEXTRACTOR", LevelEstimator::SEXTRACTOR},
          {"MMM", LevelEstimator::MMM},
          {"BIWEIGHT", LevelEstimator::BIWEIGHT},
-         {"HISTOGRAM", LevelEstimator::HISTOGRAM}}};
+         {"HISTOGRAM", LevelEstimator::HISTOGRAM},
+         {"MODE", LevelEstimator::MODE}}};
 constexpr std::array<std::pair<std::string_view, ScatterEstimator>, 3> scatterNames{
         {{"STDEV", ScatterEstimator::STDEV}, {"MAD", ScatterEstimator::MAD}, {"BIWEIGHT", ScatterEstimator::BIWEIGHT}}};
 constexpr std::array<std::pair<std::string_view, ClipCentre>, 3> centreNames{

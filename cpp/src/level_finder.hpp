@@ -296,6 +296,10 @@ struct KeptPixels {
     std::array<BiweightSums, 2> biweight;  // of level and scatter
 };
 
+// Standard errors by which the mean must exceed the median, or fall short of it, for pixels to be skewed: the light of
+// sources makes it exceed, and only structure of the sky makes it fall short, so that less is noise.
+inline constexpr double skewErrorsAbove = 2.0, skewErrorsBelow = 5.0;
+
 // Return the level and the scatter of a box, given the pixels that clipping leaves.
 inline BoxLevel levelOf(KeptPixels const& kept, MeshOptions const& options) {
     BoxLevel result;
@@ -312,24 +316,34 @@ inline BoxLevel levelOf(KeptPixels const& kept, MeshOptions const& options) {
         mode(0.0, -1.0);
         result.level = mean;
     };
+    auto const useSextractor = [&] {
+        if (stdev == 0.0) {
+            useMean();
+        } else if (std::abs(mean - median) > 0.3 * stdev) {
+            mode(1.0, 0.0);
+        } else {
+            mode(2.5, 1.5);
+        }
+    };
     auto const& [location, scale] = kept.biweight;
     switch (options.estimator) {
         case LevelEstimator::MEAN: useMean(); break;
         case LevelEstimator::MEDIAN: mode(1.0, 0.0); break;
-        case LevelEstimator::SEXTRACTOR:
-            if (stdev == 0.0) {
+        case LevelEstimator::SEXTRACTOR: useSextractor(); break;
+        case LevelEstimator::MODE: {
+            double const error = modeError(1.0, 1.0, perPixel), excess = mean - median;
+            if (excess >= -skewErrorsBelow * error && excess <= skewErrorsAbove * error) {
                 useMean();
-            } else if (std::abs(mean - median) > 0.3 * stdev) {
-                mode(1.0, 0.0);
             } else {
-                mode(2.5, 1.5);
+                useSextractor();
             }
             break;
+        }
         case LevelEstimator::MMM: mode(3.0, 2.0); break;
         case LevelEstimator::BIWEIGHT:
+            mode(1.0, 0.0);
             result.level = median;
-            result.error = 0.0;
-            if (kept.deviation == 0.0) break;
+            if (kept.deviation == 0.0) break;  // at least half of the pixels have the median
             result.level = median + location.first / location.weight;
             result.error = std::sqrt(location.second) / std::abs(location.slope);
             break;

@@ -6,6 +6,7 @@
 #include "arrays.hpp"
 #include "initialised.hpp"
 #include "module.hpp"
+#include "names.hpp"
 
 namespace evensky::python {
 
@@ -14,14 +15,6 @@ namespace {
 template <typename T>
 py::array_t<T> copyOf(ImageView<T const> const& view) {
     return py::array_t<T>({view.height(), view.width()}, view.data());
-}
-
-// The names are those of the options in Python.
-ClipCentre centreOf(std::optional<std::string> const& name) {
-    return !name ? ClipCentre::NONE : *name == "mean" ? ClipCentre::MEAN : ClipCentre::MEDIAN;
-}
-ClipScatter scatterOf(std::optional<std::string> const& name) {
-    return !name ? ClipScatter::NONE : *name == "mad" ? ClipScatter::MAD : ClipScatter::STDEV;
 }
 
 // Write an image by one of the two functions of a mesh.
@@ -52,8 +45,8 @@ void declareBackgroundMesh(py::module_& module) {
                      options.sigmaLow = sigma_low;
                      options.sigmaHigh = sigma_high;
                      options.rounds = rounds;
-                     options.centre = centreOf(centre);
-                     options.scatter = scatterOf(scatter);
+                     options.centre = centreNamed(centre);
+                     options.scatter = scatterNamed(scatter);
                      options.bad = bad;
                      StoredPlanes const planes(image, mask, std::nullopt, "");
                      py::gil_scoped_release const release;

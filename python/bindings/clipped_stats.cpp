@@ -11,6 +11,7 @@
 
 #include "arrays.hpp"
 #include "module.hpp"
+#include "names.hpp"
 
 namespace evensky::python {
 
@@ -26,8 +27,9 @@ ClippedStatsOptions optionsFor(double sigmaLower, double sigmaUpper, int maxiter
     return {sigmaLower,
             sigmaUpper,
             maxiters,
-            cenfunc == "mean" ? ClipCentre::MEAN : ClipCentre::MEDIAN,
-            stdfunc == "mad_std" ? ClipScatter::MAD : ClipScatter::STDEV,
+            centreNamed(cenfunc, "cenfunc"),
+            named(stdfunc, "stdfunc",
+                  NamesOf<ClipScatter, 2>{{{"std", ClipScatter::STDEV}, {"mad_std", ClipScatter::MAD}}}),
             stdDdof};
 }
 

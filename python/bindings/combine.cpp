@@ -11,6 +11,7 @@
 
 #include "arrays.hpp"
 #include "module.hpp"
+#include "names.hpp"
 
 namespace evensky::python {
 
@@ -91,13 +92,10 @@ std::pair<py::array_t<std::int64_t>, py::array_t<std::int64_t>> combineArrays(
 void declareCombine(py::module_& module) {
     // The names are those of the options in Python.
     auto const statistics = [](std::string const& name) {
-        return name == "mean" ? Statistic::MEAN : name == "median" ? Statistic::MEDIAN : Statistic::MEANCLIP;
-    };
-    auto const centres = [](std::optional<std::string> const& name) {
-        return !name ? ClipCentre::NONE : *name == "mean" ? ClipCentre::MEAN : ClipCentre::MEDIAN;
-    };
-    auto const scatters = [](std::optional<std::string> const& name) {
-        return !name ? ClipScatter::NONE : *name == "mad" ? ClipScatter::MAD : ClipScatter::STDEV;
+        return named(
+                name, "statistic",
+                NamesOf<Statistic, 3>{
+                        {{"mean", Statistic::MEAN}, {"median", Statistic::MEDIAN}, {"meanclip", Statistic::MEANCLIP}}});
     };
     module.def(
             "combine",
@@ -106,8 +104,8 @@ void declareCombine(py::module_& module) {
                 std::optional<std::string> const& scatter, bool byVariance, std::vector<double> const& varianceFactors,
                 std::vector<double> const& varianceSoftening, int num_threads) {
                 return combineArrays(std::move(out), images, statistics(statistic), sigmaLow, sigmaHigh, rounds,
-                                     centres(centre), scatters(scatter), byVariance, varianceFactors, varianceSoftening,
-                                     num_threads);
+                                     centreNamed(centre), scatterNamed(scatter), byVariance, varianceFactors,
+                                     varianceSoftening, num_threads);
             },
             py::arg("out"), py::arg("images"), py::arg("statistic"), py::arg("sigma_low"), py::arg("sigma_high"),
             py::arg("rounds"), py::arg("centre"), py::arg("scatter"), py::arg("by_variance"),

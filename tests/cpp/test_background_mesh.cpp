@@ -100,6 +100,12 @@ struct Plainly {
         switch (estimator) {
             case LevelEstimator::MEAN: return mean;
             case LevelEstimator::MEDIAN: return median;
+            case LevelEstimator::MODE: {
+                auto const n = static_cast<double>(left.size());
+                double const error = stdev * std::sqrt((std::acos(-1.0) / 2.0 - 1.0) / (n - 1.0));
+                if (mean - median <= 2.0 * error && mean - median >= -5.0 * error) return mean;
+                [[fallthrough]];
+            }
             case LevelEstimator::SEXTRACTOR:
                 return std::abs(mean - median) > 0.3 * stdev ? median : 2.5 * median - 1.5 * mean;
             case LevelEstimator::MMM: return 3.0 * median - 2.0 * mean;
@@ -202,11 +208,12 @@ TEST_CASE("background_mesh: estimators agree with plain computations in boxes of
             std::exponential_distribution<double> light(0.01);
             std::bernoulli_distribution hit(contamination);
             for (auto& value : image.values) value += hit(random) ? static_cast<float>(light(random)) : 0.0F;
-            for (int const choice : {0, 1, 2, 3, 4, 5, 6}) {
+            for (int const choice : {0, 1, 2, 3, 4, 5, 6, 7}) {
                 MeshOptions options;
                 options.width = options.height = side;
-                options.estimator = static_cast<LevelEstimator>(std::min(choice, 4));
-                options.rmsEstimator = static_cast<ScatterEstimator>(std::max(choice - 4, 0));
+                bool const isMode = choice == 7;
+                options.estimator = isMode ? LevelEstimator::MODE : static_cast<LevelEstimator>(std::min(choice, 4));
+                options.rmsEstimator = static_cast<ScatterEstimator>(isMode ? 0 : std::max(choice - 4, 0));
                 BackgroundMesh const mesh(MaskedImageView<float const>(image.view()), 0, 0, options, 1);
                 for (std::ptrdiff_t box = 0; box < 3; ++box) {
                     Plainly const want(image.view().subview({box * side, 0, side, side}));
@@ -324,6 +331,24 @@ TEST_CASE("background_mesh: estimators of a few pixels") {
     }
 }
 
+TEST_CASE("background_mesh: the error of a single pixel is not known, and that of mostly equal ones is a median's") {
+    Pixels<float> image(1, 1, 5.0F);
+    for (auto const estimator : {LevelEstimator::MEAN, LevelEstimator::MEDIAN, LevelEstimator::MODE,
+                                 LevelEstimator::SEXTRACTOR, LevelEstimator::MMM, LevelEstimator::BIWEIGHT}) {
+        BackgroundMesh const mesh(MaskedImageView<float const>(image.view()), 0, 0, smallBoxes(estimator));
+        CHECK(mesh.level()(0, 0) == 5.0);
+        CHECK(std::isnan(mesh.error()(0, 0)));
+    }
+    auto options = smallBoxes(LevelEstimator::BIWEIGHT);
+    options.rounds = 0;
+    Pixels<float> equal(4, 2, 5.0F);
+    equal.values[0] = 6.0F;
+    BackgroundMesh const mesh(MaskedImageView<float const>(equal.view()), 0, 0, options);
+    CHECK(mesh.level()(0, 0) == 5.0);
+    // The variance of one 1 and seven 0 is 1/8.
+    CHECK(mesh.error()(0, 0) == doctest::Approx(std::sqrt(std::acos(-1.0) / 2.0 / 8.0 / 8.0)));
+}
+
 TEST_CASE("background_mesh: boxes without good pixels are filled, and the origin shifts positions only") {
     Image image(3);
     for (std::size_t y = 0; y < 2; ++y) {
@@ -438,7 +463,7 @@ TEST_CASE("background_mesh: errors") {
     options.sigmaLow = 1e-3;
     options.sigmaHigh = 1e-3;
     CHECK(make().number()(0, 0) == 0);
-    CHECK_THROWS_AS(static_cast<void>(stringToLevelEstimator("MODE")), NotFoundError);
+    CHECK_THROWS_AS(static_cast<void>(stringToLevelEstimator("SKEW")), NotFoundError);
     CHECK(stringToScatterEstimator("MAD") == ScatterEstimator::MAD);
     CHECK(stringToEdgeMethod("PAD") == EdgeMethod::PAD);
 }

@@ -68,7 +68,12 @@ def level(kept: np.ndarray, estimator: str) -> tuple[float, float]:
 
     if estimator == "biweight":
         location, scale = biweight(kept, 6)
+        if np.median(abs(kept - median)) == 0:
+            return of(1, 0)
         return location, scale / np.sqrt(n)
+    if estimator == "mode":
+        skewed = n > 1 and not -5 <= (mean - median) / (error * np.sqrt(np.pi / 2 - 1) or 1) <= 2
+        return level(kept, "sextractor" if skewed else "mean")
     if estimator == "mean" or (estimator == "sextractor" and std == 0):
         return mean, error
     if estimator == "mmm":

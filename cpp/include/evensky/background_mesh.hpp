@@ -29,7 +29,8 @@
 namespace evensky {
 
 /// Estimator of the sky level of a box, from the pixels that clipping leaves. Its error is that for normally
-/// distributed pixels with their standard deviation s; n is their number.
+/// distributed pixels with their standard deviation s; n is their number. It is NaN for a single pixel, whose scatter
+/// is not known, and 0 for two or more equal ones.
 enum class LevelEstimator : int {
     MEAN = 0,        ///< mean; error s / sqrt(n)
     MEDIAN = 1,      ///< median; error sqrt(pi/2) s / sqrt(n)
@@ -37,11 +38,15 @@ enum class LevelEstimator : int {
                      ///< 117, 393)
     MMM = 3,         ///< 3 median - 2 mean (Stetson 1987, PASP 99, 191; Da Costa 1992, ASPC 23, 90)
     BIWEIGHT = 4,    ///< biweight location with c = 6 (Beers, Flynn & Gebhardt 1990, AJ 100, 32), about the median; its
-                     ///< error comes from the biweight midvariance with c = 6, without assuming a distribution
-    HISTOGRAM = 5  ///< mode of a clipped histogram, and its scatter, as SExtractor (Bertin & Arnouts 1996) and sep find
-                   ///< them. It clips by itself: first at 2 standard deviations about the mean, then at 3 scatters
-                   ///< about the median until the scatter changes by less than 1e-4. The level is 2.5 median - 1.5
-                   ///< mean, or the median if the two differ by 0.3 scatters or more. At least 2 good pixels
+                     ///< error comes from the biweight midvariance with c = 6, without assuming a distribution. If at
+                     ///< least half of the pixels are equal, it is their value, with the error of a median
+    HISTOGRAM = 5,   ///< mode of a clipped histogram, and its scatter, as SExtractor (Bertin & Arnouts 1996) and sep
+                     ///< find them. It clips by itself: first at 2 standard deviations about the mean, then at 3
+                     ///< scatters about the median until the scatter changes by less than 1e-4. The level is 2.5 median
+                     ///< - 1.5 mean, or the median if the two differ by 0.3 scatters or more. At least 2 good pixels
+    MODE = 6         ///< that of SEXTRACTOR where the mean exceeds the median by more than two standard errors of their
+                     ///< difference, sqrt(pi/2 - 1) s / sqrt(n), as light of sources makes it, or falls short of it by
+                     ///< more than five, as structure of the sky does; elsewhere the mean
 };
 
 /// Estimator of the scatter of the pixels of a box, from the pixels that clipping leaves.

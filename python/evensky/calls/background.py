@@ -33,7 +33,15 @@ from ..math import (
 )
 from ..math.approximate import Approximate
 from ..math.background import background_html, fill_with_model, plot_background
-from ..math.background_mesh import AUTO, MeshOptions, measure_mesh, replace_outliers
+from ..math.background_mesh import (
+    AUTO,
+    GIVEN,
+    MeshOptions,
+    choose,
+    measure_mesh,
+    replace_outliers,
+    smooth_mesh,
+)
 from ..math.interpolate import interp_style
 from .arguments import clipping_control, read_data, select_planes, with_unit
 from .lazy_image import LazyImage, lazy_array
@@ -87,9 +95,16 @@ class BackgroundEstimate:
     ----------
     sources : SourceMask or None
         The sources that were masked; None if they were not to be found.
+    estimator : str
+        Estimator of the levels of the bins, as it was used: never "auto". The name of the statistic, such as
+        "meanclip", if one was given instead.
+    estimator_reason : str
+        Why this estimator was used, as a part of a sentence; "given" if it was given.
     """
 
     sources: SourceMask | None = None
+    estimator: str = ""
+    estimator_reason: str = GIVEN
 
     def __init__(
         self,
@@ -192,8 +207,13 @@ class BackgroundEstimate:
     @cached_property
     def rms_image(self) -> Any:
         """Modelled standard deviation of the pixels about the background, shape ``(height, width)``."""
+        return data_like(self._data, self._filled(self._evaluate_rms()), bare=True)
+
+    def _evaluate_rms(self) -> np.ndarray:
         # A spline may overshoot below 0 beside a steep step; a standard deviation cannot be negative.
-        return data_like(self._data, self._filled(np.maximum(self._evaluate(self._scatter), 0)), bare=True)
+        image = self._evaluate(self._scatter)
+        positive: np.ndarray = np.maximum(image, 0, out=image if isinstance(image, np.ndarray) else None)
+        return positive
 
     @property
     def background_rms(self) -> Any:
@@ -279,7 +299,7 @@ class BackgroundEstimate:
         number = with_digits(float(getattr(level, "value", level)), noise, least=6)
         unit = getattr(level, "unit", None)
         text = number if unit is None else f"{number} {unit}"
-        return f"BackgroundEstimate({nx} x {ny} bins over {width} x {height} px, level {text})"
+        return f"BackgroundEstimate({nx} x {ny} bins over {width} x {height} px, {self.estimator}, level {text})"
 
     def _repr_html_(self) -> str:
         return background_html(self._background, lambda: self._model, self._order, self._planes.unit)
@@ -299,16 +319,18 @@ class _MeshSteps:
     filter_threshold: float | None
     filter_sigma: float | None
     exclude_percentile: float
+    smooth_bins: bool
 
     def apply(self, mesh: _core.BackgroundMesh, options: MeshOptions, num_threads: int) -> _core.BackgroundMesh:
         """Return the mesh without gaps and filtered; the given one may change."""
         mesh.fill(self.exclude_percentile, num_threads)
-        if self.filter_size == (1, 1):
-            return mesh
-        if self.filter_sigma is not None:
-            return replace_outliers(mesh, options, *self.filter_size, self.filter_sigma)
-        mesh.filter(*self.filter_size, self.filter_threshold, num_threads)
-        return mesh
+        filled = np.isnan(mesh.error())
+        if self.filter_size != (1, 1):
+            if self.filter_sigma is None:
+                mesh.filter(*self.filter_size, self.filter_threshold, num_threads)
+            else:
+                mesh = replace_outliers(mesh, options, *self.filter_size, self.filter_sigma)
+        return smooth_mesh(mesh, options, filled) if self.smooth_bins else mesh
 
 
 class _PaddedBackground(BackgroundMI):
@@ -379,6 +401,10 @@ class _MeshEstimate(BackgroundEstimate):
         out = pixels_of(box[2], box[3], floating_like(self._planes.image.dtype), "A model")
         self._write(out, 0, background is not self._background)
         return out
+
+    def _evaluate_rms(self) -> np.ndarray:
+        # The core writes no negative values, so that a pass over the image is spared.
+        return self._evaluate(self._scatter) if self._order is None else super()._evaluate_rms()
 
     def _write(self, out: np.ndarray, first_row: int, rms: bool) -> None:
         x0, y0, width, _ = self._mesh.get_image_bbox()
@@ -469,6 +495,9 @@ class _LazyMeshEstimate(_MeshEstimate, LazyBackgroundEstimate):
         self._lazy = lazy
         super().__init__(data, Planes(lazy.image), mesh, options, control, order, threads)
 
+    def _evaluate_rms(self) -> Any:
+        return BackgroundEstimate._evaluate_rms(self)
+
     def _evaluate(self, background: BackgroundMI) -> Any:
         dtype = floating_like(self._lazy.image.dtype)
         if self._order is not None:
@@ -504,6 +533,7 @@ def estimate_background(
     filter_size: int | tuple[int, int] | None = None,
     filter_threshold: float | None = None,
     filter_sigma: float | None = None,
+    smooth_bins: bool | None = None,
     coverage_mask: Any = None,
     fill_value: float = 0.0,
     mask_sources: bool | Mapping[str, Any] | SourceOptions = False,
@@ -545,10 +575,14 @@ def estimate_background(
         Estimator of the level of a bin, from the pixels that clipping leaves; with their mean, median and standard
         deviation (divisor n):
 
-        - "auto" (the default without `mask_sources`): "sextractor", or "mean" for an image of whole numbers with a
-          scatter below 20 (median of the bins), as a median that is a whole number may be half a count off;
+        - "auto" (the default without `mask_sources`): "mode", or "mean" if the values that pixels can have are so far
+          apart that the scatter is less than 20 of these steps, as for counts of photons and for such counts in other
+          units: their median may be half a step off. ``estimator`` of the result tells which;
         - "mean" (the default with `mask_sources`): their mean;
         - "median": their median;
+        - "mode": "sextractor" where the mean exceeds the median by more than two standard errors of their difference,
+          as light of sources makes it, or falls short of it by more than five, as structure of the sky does; elsewhere
+          the mean, which has less noise;
         - "sextractor": 2.5 median - 1.5 mean, or the median if the two differ by more than 0.3 standard deviations
           (Bertin & Arnouts 1996, A&AS 117, 393);
         - "mmm": 3 median - 2 mean (Stetson 1987, PASP 99, 191; Da Costa 1992, ASPC 23, 90);
@@ -577,6 +611,10 @@ def estimate_background(
         the window, and from what bins at opposite sides of the window predict by straight lines. Sigma is the scatter
         of such deviations over all bins (1.4826 times the median of their absolute values), or the median error of the
         bins if that is larger. Errors of replaced bins are NaN; see `evensky.math.background_mesh.replace_outliers`.
+    smooth_bins : bool, optional
+        Move the level of each bin towards what the bins around it predict by straight lines, by a weight that is 0
+        unless bins scatter as noise does, with no more structure at two and three bins' distance than at one; see
+        `evensky.math.background_mesh.smooth_mesh`. By default, if neither a filter nor an `order` is given.
     coverage_mask : array-like of bool, optional
         True for pixels without data. They do not count, and have the value `fill_value` in all images of the result.
     fill_value : float, optional
@@ -622,6 +660,7 @@ def estimate_background(
         "filter_size": filter_size,
         "filter_threshold": filter_threshold,
         "filter_sigma": filter_sigma,
+        "smooth_bins": smooth_bins,
     }
     spline = isinstance(style, str) and style.lower() == _SPLINE
     if spline:
@@ -649,11 +688,16 @@ def estimate_background(
             assert not isinstance(sigma, tuple | list)  # it was refused
             clipping = clipping_control(0, sigma, rounds)
             control = _control(lazy.image.shape, bin_size, statistic, style, clipping, order)
-            return _LazyStatisticEstimate(data, lazy, control, order, num_threads)
+            lazy_estimate: BackgroundEstimate = _LazyStatisticEstimate(data, lazy, control, order, num_threads)
+            lazy_estimate.estimator = statistic.lower()
+            return lazy_estimate
         options, steps = _mesh_options(bin_size, sigma, rounds, mesh, order)
+        measured, options, reason = lazy.measure_mesh(options, num_threads)
         control = _control(lazy.image.shape, bin_size, "meanclip", style, StatisticsControl(), order)
-        boxes = steps.apply(lazy.measure_mesh(options, num_threads), options, num_threads)
-        return _LazyMeshEstimate(data, lazy, boxes, options, control, order, num_threads)
+        boxes = steps.apply(measured, options, num_threads)
+        lazy_estimate = _LazyMeshEstimate(data, lazy, boxes, options, control, order, num_threads)
+        lazy_estimate.estimator, lazy_estimate.estimator_reason = options.estimator, reason
+        return lazy_estimate
     planes, bits = select_planes(data, mask, bad_planes, variance=variance)
     if weights is not None:
         given = values_of(weights, planes, "weights")
@@ -666,9 +710,10 @@ def estimate_background(
     if coverage is not None:
         reject_pixels(planes, coverage.outside)
         bits |= planes.reject
-    sources = None
+    sources, chosen_beside_sources = None, False
     if (wanted := source_options(mask_sources)) is not None:
-        if estimator is None and statistic is None:
+        chosen_beside_sources = estimator is None and statistic is None
+        if chosen_beside_sources:
             mesh["estimator"] = "mean"  # with little light of sources left, the mode is noisier than the mean
 
         def measure(rejected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -696,14 +741,19 @@ def estimate_background(
         assert not isinstance(sigma, tuple | list)  # it was refused
         control = _control(planes.image.shape, bin_size, statistic, style, clipping_control(bits, sigma, rounds), order)
         estimate = BackgroundEstimate(data, planes, control, order, num_threads, coverage)
+        estimate.estimator = statistic.lower()
     else:
         options, steps = _mesh_options(bin_size, sigma, rounds, mesh, order)
+        options, reason = choose(planes, bits, options)
         # The control is for the interpolation alone, as a mesh clips by itself.
         own = "natural" if spline else style
         control = _control(planes.image.shape, bin_size, "meanclip", own, StatisticsControl(), order)
         boxes = steps.apply(measure_mesh(planes, bits, options, num_threads), options, num_threads)
         estimate = _MeshEstimate(data, planes, boxes, options, control, order, num_threads, coverage, spline)
+        estimate.estimator, estimate.estimator_reason = options.estimator, reason
     estimate.sources = sources
+    if chosen_beside_sources:
+        estimate.estimator_reason = "sources are masked"
     return estimate
 
 
@@ -729,6 +779,11 @@ def _mesh_options(
     """Return how boxes are measured and what is done with them then, from the options that are given or None."""
     size_y, size_x = _pair(bin_size)
     filter_size, threshold, filter_sigma = (mesh[f"filter_{name}"] for name in ("size", "threshold", "sigma"))
+    smooth_bins = mesh["smooth_bins"]
+    if smooth_bins is None:
+        smooth_bins = filter_size is None and filter_sigma is None and order is None
+    elif not isinstance(smooth_bins, bool):
+        raise InvalidParameterError(f"smooth_bins is {shown(smooth_bins)}; it must be True or False")
     edge_method = mesh["edge_method"]
     if order is not None and edge_method in ("pad", "crop"):
         raise InvalidParameterError(
@@ -766,6 +821,7 @@ def _mesh_options(
         None if threshold is None else real_number(threshold, "filter_threshold"),
         filter_sigma,
         100.0 if excluded is None else real_number(excluded, "exclude_percentile"),
+        bool(smooth_bins),
     )
 
 

@@ -39,6 +39,8 @@ _ENDINGS = (".fits", ".fit", ".fts", ".fits.fz", ".fits.gz", ".fits.bz2", ".fits
 
 # Places in the name of an output that the input fills.
 _FILLED = re.compile(r"\{(stem|name|dir)\b")
+# Comment of the card that names the estimator.
+_ESTIMATOR = "estimator of the levels of the bins"
 # Planes of float32, about, that are in memory while sources are found.
 _PLANES_OF_SOURCES = 7
 
@@ -73,6 +75,9 @@ class ImageBackground:
         Unit of the pixels; "" if unknown.
     notes : tuple of str
         What was assumed and what is doubtful, in sentences without a full stop.
+    estimator, estimator_reason : str
+        Estimator of the levels of the bins, or their statistic, as it was used, and why; see
+        `evensky.calls.background.BackgroundEstimate`.
     """
 
     name: str
@@ -92,6 +97,8 @@ class ImageBackground:
     sources: SourceMask | None = None
     unit: str = ""
     notes: tuple[str, ...] = ()
+    estimator: str = ""
+    estimator_reason: str = ""
 
 
 @dataclass
@@ -133,6 +140,7 @@ class BinOptions:
     filter_size: int | tuple[int, int] | None = None
     filter_threshold: float | None = None
     filter_sigma: float | None = None
+    smooth_bins: bool | None = None
 
     @property
     def given(self) -> dict[str, Any]:
@@ -154,12 +162,18 @@ class _Model:
     num_threads: int
     scratch: Scratch
 
-    @property
-    def level(self) -> str:
-        """What the level of a bin is, for people."""
+    def level(self, estimate: BackgroundEstimate) -> str:
+        """Return what the level of a bin is, for people."""
         if self.statistic is not None:
             return ", ".join([self.statistic.upper(), *self._options_of_bins()])
-        return ", ".join([f"estimator {self._estimator}", *self._options_of_bins()])
+        by_choice = "" if self.bins.estimator == estimate.estimator else f" ({self.reason(estimate)})"
+        return ", ".join([f"estimator {estimate.estimator}{by_choice}", *self._options_of_bins()])
+
+    def reason(self, estimate: BackgroundEstimate) -> str:
+        """Return why the estimator is used."""
+        if self.bins.estimator is None and self.statistic is None and self.sources is not None:
+            return "sources are masked"
+        return estimate.estimator_reason
 
     @property
     def deviation(self) -> str:
@@ -365,7 +379,8 @@ def _model_image(
     kind = estimate.kind
     ny, nx = values.shape
     bins = f"{nx} x {ny} bins"
-    say(f"{where}: {width} x {height} px, {bins} of {model.bin_size} px, {model.level}, {kind}")
+    level_of_bins = model.level(estimate)
+    say(f"{where}: {width} x {height} px, {bins} of {model.bin_size} px, {level_of_bins}, {kind}")
     notes = (*exposure.assumptions, *(() if sources is None else sources.notes))
     for note in notes:
         say(f"Note: {note}.")
@@ -396,17 +411,19 @@ def _model_image(
         say(f"rms of the bins        median {rms:.4g}")
     if "mesh" in wanted:
         scale = model.scale(values.shape, (height, width))
-        planes["mesh"] = _Mesh(values, errors, scatters, image.name, f"{bins}, {model.level}", scale)
+        planes["mesh"] = _Mesh(
+            values, errors, scatters, image.name, f"{bins}, {level_of_bins}", scale, estimate.estimator
+        )
     if "deviation" in wanted:
         deviation = model.evaluate(exposure, estimate, rms=True)
-        planes["deviation"] = _plane(deviation, f"standard deviation, {bins}, {model.deviation}, {kind}")
+        planes["deviation"] = _plane(deviation, f"standard deviation, {bins}, {model.deviation}, {kind}", estimate)
     if "model" in wanted:
-        planes["model"] = _plane(fitted, f"background, {bins}, {model.level}, {kind}")
+        planes["model"] = _plane(fitted, f"background, {bins}, {level_of_bins}, {kind}", estimate)
     if "difference" in wanted:
         pixels = exposure.image
         for rows in bands:
             pixels.bands[rows] -= fitted.bands[rows]
-        planes["difference"] = _plane(pixels, f"background subtracted, {bins}, {model.level}, {kind}")
+        planes["difference"] = _plane(pixels, f"background subtracted, {bins}, {level_of_bins}, {kind}", estimate)
     found = ImageBackground(
         name=image.name if image.slot else "",
         width=width,
@@ -415,6 +432,8 @@ def _model_image(
         ny=ny,
         good_bins=int(np.count_nonzero(good & ~replaced)),
         kind=kind,
+        estimator=estimate.estimator,
+        estimator_reason=model.reason(estimate),
         level=float(middle),
         low=float(low),
         high=float(high),
@@ -442,6 +461,8 @@ class _Mesh:
         What the bins are, for people.
     scale : (float, float)
         Bins for each pixel along y and x.
+    estimator : str
+        Estimator of the levels.
     """
 
     values: np.ndarray
@@ -450,6 +471,7 @@ class _Mesh:
     name: str
     what: str
     scale: tuple[float, float]
+    estimator: str
 
 
 def _write_meshes(path: Path, file: Path, meshes: Mapping[int, _Mesh], *, overwrite: bool) -> None:
@@ -465,6 +487,7 @@ def _write_meshes(path: Path, file: Path, meshes: Mapping[int, _Mesh], *, overwr
         for name, values in planes.items():
             made = fits.ImageHDU(np.array(values, dtype=np.float32), name=name, ver=number)
             made.header["EVS_STAT"] = ("background mesh", "what the pixels are")
+            made.header["EVS_ESTM"] = (mesh.estimator, _ESTIMATOR)
             made.header["EVS_HDU"] = (hdu, "number of the HDU of the image in its file")
             for axis, scale in ((1, mesh.scale[1]), (2, mesh.scale[0])):
                 # Bins are even to a pixel: the centre of bin i, from 1, is at pixel (i - LTV) / LTM of the image.
@@ -578,11 +601,12 @@ def _filled(pattern: Path, kind: str, file: Path, label: str, files: Sequence[Pa
     return Path(fill_pattern(str(pattern), file, label))
 
 
-def _plane(image: Image, what: str) -> NewPlane:
+def _plane(image: Image, what: str, estimate: BackgroundEstimate) -> NewPlane:
     """Return new pixels with cards and a line of history that say what they are."""
     cards = {
         "EVS_VER": (__version__, "version of evensky"),
         "EVS_STAT": (what.split(",")[0], "what the pixels are"),
+        "EVS_ESTM": (estimate.estimator, _ESTIMATOR),
     }
     return NewPlane(image.bands, cards, [f"evensky {__version__}: {what}"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["ClippedStats", "clipped_stats"]
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from .. import _core
 from .._checks import real_number, shown, whole_number
 from ..draw.tables import table_html
 from ..errors import InvalidParameterError
-from ..image.foreign import reject_pixels
+from ..image.foreign import Planes, reject_pixels
 from .arguments import as_real, read_data, reduced_axes, rows_of, select_planes, with_unit
 
 # Largest number of pixels that are converted at once.
@@ -110,8 +111,10 @@ def clipped_stats(
         The divisor of the standard deviation that is returned is n - `std_ddof`.
     axis : int or sequence of int, optional
         Axes along which values are clipped, and that the result does not have; None for all.
-    grow : False, optional
-        Must be False, 0 or None: rejected pixels do not grow.
+    grow : float or False, optional
+        Radius, in pixels along the clipped axes, within which the neighbours of rejected pixels are rejected, too, in
+        each round; 1 for the nearest ones. The pixels are then clipped by ``astropy.stats.sigma_clip``, which takes
+        longer, and rejected ones stay so.
     bad_planes : int, str or iterable of str, optional
         Planes of a bit mask that reject a pixel; see `image_statistics`.
     num_threads : int, optional
@@ -127,7 +130,7 @@ def clipped_stats(
     evensky.errors.InvalidParameterError
         For data without pixels, of a type that cannot be used, or with two masks; for widths that are not positive, a
         negative number of rounds, an unknown centre or scatter, a function in its place, an axis that does not exist,
-        a mask of another shape, and if rejected pixels are to grow.
+        a mask of another shape, and a radius that is negative or not finite.
     evensky.errors.TypeError
         For a number of rounds or an axis that is not whole, or another option that is not a number.
     evensky.errors.NotFoundError
@@ -146,17 +149,21 @@ def clipped_stats(
     array([2., 5.])
     """
     options = _options(sigma, sigma_lower, sigma_upper, maxiters, cenfunc, stdfunc, std_ddof)
-    if grow is not None and real_number(grow, "grow") != 0.0:
-        raise InvalidParameterError(
-            f"grow is {shown(grow)}; it must be False. To reject the neighbours of rejected pixels, clip first with "
-            "astropy.stats.sigma_clip(data, grow=...), and give its mask"
-        )
+    radius = 0.0 if grow is None else real_number(grow, "grow")
+    if not 0.0 <= radius < math.inf:
+        raise InvalidParameterError(f"grow is {shown(grow)}; it is a radius in pixels, of at least 0, or False")
     excluded = None if mask_value is None else real_number(mask_value, "mask_value")
     data = read_data(data)
     planes, bits = select_planes(data, mask, bad_planes, any_shape=True)
     axes = reduced_axes(axis, planes.image.ndim)
     if planes.image.size == 0:
         raise InvalidParameterError(f"The data have shape {planes.image.shape}, without pixels; at least one is needed")
+    grown = 0
+    if radius > 0.0:
+        left, good = _left_by_growing(planes, bits, excluded, axes, options, radius)
+        grown = good - np.count_nonzero(np.isfinite(left), axis=axes)
+        planes, bits, excluded = Planes(left), 0, None
+        options = (math.inf, math.inf, 1, "median", "std", options[5])
     if axis is None:
         if excluded is not None:
             reject_pixels(planes, _is_value(planes.image, excluded))
@@ -168,7 +175,44 @@ def clipped_stats(
         values = _along(planes.image, planes.mask, bits, excluded, axes, options, num_threads)
     result = ClippedStats(*(with_unit(data, value) for value in values[:3]))
     result.number, result.rejected = values[3:]
+    if radius > 0.0:
+        result.rejected = int(grown) if axis is None else np.asarray(grown, np.int32)[()]
     return result
+
+
+def _left_by_growing(
+    planes: Planes,
+    bits: int,
+    excluded: float | None,
+    axes: tuple[int, ...],
+    options: tuple[float, float, int, str, str, float],
+    radius: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pixels that are left if rejected ones grow, the others NaN, and how many good ones there were."""
+    from astropy.stats import sigma_clip
+
+    pixels = planes.image.astype(np.float64)
+    if planes.mask is not None:
+        pixels[(planes.mask & np.int32(bits)) != 0] = np.nan
+    if excluded is not None:
+        pixels[_is_value(planes.image, excluded)] = np.nan
+    pixels[~np.isfinite(pixels)] = np.nan
+    good = np.count_nonzero(np.isfinite(pixels), axis=axes)
+    low, high, rounds, cenfunc, stdfunc, _ = options
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of NaN
+        clipped = sigma_clip(
+            pixels,
+            sigma_lower=low,
+            sigma_upper=high,
+            maxiters=rounds or None,
+            cenfunc=cenfunc,
+            stdfunc=stdfunc,
+            axis=axes,
+            grow=radius,
+        )
+    pixels[np.ma.getmaskarray(clipped)] = np.nan
+    return pixels, np.asarray(good)
 
 
 def _options(

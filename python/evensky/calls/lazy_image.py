@@ -21,11 +21,21 @@ from ..errors import InvalidParameterError, LengthError
 from ..image.foreign import Planes, native_array, reject_pixels, squeezed
 from ..image.plain import is_data_array, is_lazy
 from ..math import ApproximateControl, BackgroundControl, BackgroundMI
-from ..math.background_mesh import AUTO, MeshOptions, has_fine_steps, is_whole, measure_mesh, mesh_of_boxes
+from ..math.background_mesh import (
+    AUTO,
+    GIVEN,
+    MeshOptions,
+    choose,
+    chosen_for,
+    good_pixels,
+    measure_mesh,
+    mesh_of_boxes,
+    patches_of,
+)
 from .arguments import select_planes
 
-# Planes of a mesh that blocks return: with the estimator AUTO, also means, and whether pixels are whole numbers.
-_MESH_PLANES = ("level", "error", "rms", "number", "mean", "mean_error", "whole")
+# Planes of a mesh that blocks return: with the estimator AUTO, also means where a block alone would have them.
+_MESH_PLANES = ("level", "error", "rms", "number", "mean", "mean_error")
 
 
 def lazy_array(data: Any) -> Any:
@@ -111,14 +121,18 @@ class LazyImage:
         """
         height, width = self.image.shape
         edges = bin_edges(height, control.getNySample()), bin_edges(width, control.getNxSample())
-        mesh = self._by_blocks(_measure_block, edges, 2, np.float32, control=control, num_threads=num_threads or 1)
+        blocks = self._by_blocks(_measure_block, edges, 2, np.float32, control=control, num_threads=num_threads or 1)
+        mesh = blocks.compute()
         made = _core.Background((0, 0, width, height), mesh[0].copy(), None, mesh[1].copy(), control)
         return BackgroundMI.from_core(made, _core.AsUsed())
 
     def _by_blocks(
         self, measure: Any, edges: tuple[np.ndarray, np.ndarray], number: int, dtype: Any, **options: Any
-    ) -> np.ndarray:
-        """Return planes of values of the bins, shape ``(number, ny, nx)``, from blocks that end where bins end."""
+    ) -> Any:
+        """Return planes of values of the bins, shape ``(number, ny, nx)``, from blocks that end where bins end.
+
+        They are an array of dask.
+        """
         import dask.array
 
         lazy: Any = dask.array
@@ -128,7 +142,7 @@ class LazyImage:
         for plane in self._planes.values():
             made = plane if is_lazy(plane) else lazy.from_array(plane, chunks=chunks)
             arrays.append(made.rechunk(chunks))
-        mesh: np.ndarray = lazy.map_blocks(
+        return lazy.map_blocks(
             measure,
             *arrays,
             names=tuple(self._planes),
@@ -140,10 +154,14 @@ class LazyImage:
             chunks=((number,), *(tuple(np.diff(starts).tolist()) for starts in pairs)),
             dtype=dtype,
             meta=np.empty((0, 0, 0), dtype),
-        ).compute()
-        return mesh
+        )
 
-    def measure_mesh(self, options: MeshOptions, num_threads: int) -> _core.BackgroundMesh:
+    def _patches(self) -> list[Any]:
+        """Return the planes of the small parts of the image by which an estimator is chosen, as arrays of dask."""
+        planes = [self.image, *self._planes.values()]
+        return [[plane[there] for plane in planes] for there in patches_of(self.image.shape)]
+
+    def measure_mesh(self, options: MeshOptions, num_threads: int) -> tuple[_core.BackgroundMesh, MeshOptions, str]:
         """Measure a mesh of boxes, in blocks that end where boxes end.
 
         Parameters
@@ -152,17 +170,44 @@ class LazyImage:
             Boxes are spread evenly.
         num_threads : int
             Number of threads for each block; 0 for 1.
+
+        Returns
+        -------
+        mesh : BackgroundMesh
+        options : MeshOptions
+            With the estimator that was used.
+        reason : str
+            Why it was used.
         """
+        import dask
+
+        lazy: Any = dask
         height, width = self.image.shape
         edges = bin_edges(height, -(-height // options.height)), bin_edges(width, -(-width // options.width))
-        planes = self._by_blocks(
-            _measure_mesh_block, edges, len(_MESH_PLANES), np.float64, options=options, num_threads=num_threads or 1
-        )
-        level, error, rms, number, mean, mean_error, whole = planes
-        if options.estimator == AUTO and whole.all() and not has_fine_steps(rms):
-            level, error = mean, mean_error
+
+        def blocks() -> Any:
+            return self._by_blocks(
+                _measure_mesh_block, edges, len(_MESH_PLANES), np.float64, options=options, num_threads=num_threads or 1
+            )
+
+        wanted = self._patches() if options.estimator == AUTO else []
+        planes, patches = lazy.compute(blocks(), wanted)  # which reads each chunk once
+        level, error, rms, number, mean, mean_error = planes
+        reason = GIVEN
+        if options.estimator == AUTO:
+            chosen, reason = chosen_for([self._good_pixels(patch) for patch in patches])
+            options = replace(options, estimator=chosen)
+            if chosen == "mean" and np.isnan(mean[number > 0]).any():  # blocks do not agree with the whole
+                mean, mean_error = blocks().compute()[:2]
+            if chosen == "mean":
+                level, error = mean, mean_error
         level, error, rms = (np.ascontiguousarray(values) for values in (level, error, rms))
-        return mesh_of_boxes((0, 0, width, height), options, level, error, rms, number.astype(np.int64))
+        mesh = mesh_of_boxes((0, 0, width, height), options, level, error, rms, number.astype(np.int64))
+        return mesh, options, reason
+
+    def _good_pixels(self, planes: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the pixels of a part of the image, NaN where they do not count."""
+        return good_pixels(*_pixels_and_bits(planes[0], planes[1:], tuple(self._planes), self._bad_planes))
 
     def evaluate_mesh(
         self,
@@ -270,6 +315,18 @@ def _even_parts(
             yield (slice(top, bottom), slice(left, right)), part
 
 
+def _pixels_and_bits(block: Any, planes: Sequence[Any], names: Sequence[str], bad_planes: Any) -> tuple[Planes, int]:
+    """Return the planes of a part of an image, and the bits that reject a pixel."""
+    beside = dict(zip(names, planes, strict=True))
+    pixels, bits = select_planes(block, beside.pop("mask", None), bad_planes)
+    for name, values in beside.items():
+        good = _positive(values, name)
+        if not good.all():
+            reject_pixels(pixels, ~good)
+            bits |= pixels.reject
+    return pixels, bits
+
+
 def _selected(
     block: Any,
     planes: Sequence[Any],
@@ -280,13 +337,7 @@ def _selected(
     block_info: Any,
 ) -> tuple[Planes, int, list[np.ndarray]]:
     """Return the planes of a block, the bits that reject a pixel, and the edges of its bins in y and x."""
-    beside = dict(zip(names, planes, strict=True))
-    pixels, bits = select_planes(block, beside.pop("mask", None), bad_planes)
-    for name, values in beside.items():
-        good = _positive(values, name)
-        if not good.all():
-            reject_pixels(pixels, ~good)
-            bits |= pixels.reject
+    pixels, bits = _pixels_and_bits(block, planes, names, bad_planes)
     own = []
     for starts, ends, number in zip(firsts, edges, block_info[0]["chunk-location"], strict=True):
         part = ends[starts[number] : starts[number + 1] + 1]
@@ -308,20 +359,21 @@ def _measure_mesh_block(
     """Measure the boxes of a block; return the planes of `_MESH_PLANES`."""
     pixels, bits, own = _selected(block, planes, names, bad_planes, firsts, edges, block_info)
     found = np.full((len(_MESH_PLANES), len(own[0]) - 1, len(own[1]) - 1), np.nan)
-    whole = options.estimator == AUTO and is_whole(pixels, bits)
-    found[_MESH_PLANES.index("whole")] = whole
-    estimator = "sextractor" if options.estimator == AUTO else options.estimator
+    estimators = [options.estimator]
+    if options.estimator == AUTO:
+        estimators = ["mode", *(["mean"] if choose(pixels, bits, options)[0].estimator == "mean" else [])]
     for bins, part in _even_parts(pixels, own, (options.height, options.width)):
         boxes = found[:, bins[0], bins[1]]
         (height, width), (ny, nx) = part.image.shape, boxes.shape[1:]
         sized = replace(
             options, height=_box_size(height, ny, options.height), width=_box_size(width, nx, options.width)
         )
-        mesh = measure_mesh(part, bits, replace(sized, estimator=estimator), num_threads)
-        boxes[0], boxes[1], boxes[2], boxes[3] = mesh.level(), mesh.error(), mesh.rms(), mesh.number()
-        if whole:
-            mesh = measure_mesh(part, bits, replace(sized, estimator="mean"), num_threads)
-            boxes[4], boxes[5] = mesh.level(), mesh.error()
+        for estimator in estimators:
+            mesh = measure_mesh(part, bits, replace(sized, estimator=estimator), num_threads)
+            if estimator == estimators[0]:
+                boxes[0], boxes[1], boxes[2], boxes[3] = mesh.level(), mesh.error(), mesh.rms(), mesh.number()
+            else:
+                boxes[4], boxes[5] = mesh.level(), mesh.error()
     return found
 
 

@@ -24,8 +24,9 @@ class BinChoice:
         "--estimator",
         type=click.Choice([AUTO, *ESTIMATORS]),
         help="Estimator of the level of a bin from the pixels that clipping leaves. sextractor, mmm and histogram are "
-        "modes, less biased by faint sources than the mean; histogram is that of SExtractor, which clips by itself. By "
-        "default auto: sextractor, or mean for whole numbers of small scatter; with --mask-sources, mean.",
+        "modes, less biased by faint sources than the mean; histogram is that of SExtractor, which clips by itself; "
+        "mode is sextractor for pixels that are skewed, and the mean for others. By default auto: mode, or mean for "
+        "pixels of coarse steps, such as counts of photons; with --mask-sources, mean.",
     )
     rms_estimator: str | None = option(
         "--rms-estimator",
@@ -87,6 +88,13 @@ class BinChoice:
         help="With --filter-size: filter only bins whose level is above this.",
     )
 
+    smooth_bins: bool | None = option(
+        "--smooth-bins/--no-smooth-bins",
+        default=None,
+        help="Smooth the bins as far as their scatter is noise. By default, if neither a filter nor an --order is "
+        "given.",
+    )
+
     @property
     def options(self) -> BinOptions:
         """The options with their numbers.
@@ -108,6 +116,7 @@ class BinChoice:
             filter_size=None if self.filter_size is None else _window(self.filter_size),
             filter_threshold=self.filter_threshold,
             filter_sigma=self.filter_sigma,
+            smooth_bins=self.smooth_bins,
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 __all__ = ["FileChoice", "PlaneChoice", "RunChoice", "adds", "memory_option", "option", "scratch_option", "takes"]
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -157,6 +157,11 @@ class RunChoice:
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
+def _is_switch(one: Field[Any]) -> bool:
+    """Return whether an option has a name for yes and one for no; click takes no for its default, if none is given."""
+    return any("/" in name for name in one.metadata["names"])
+
+
 def adds(kind: type, *names: str, **texts: str) -> Callable[[Any], Any]:
     """Return a decorator that adds the options of a class to a command, whose parameters they are.
 
@@ -174,7 +179,7 @@ def adds(kind: type, *names: str, **texts: str) -> Callable[[Any], Any]:
             one.name,
             *one.metadata["names"],
             **one.metadata["attributes"]
-            | ({} if one.default is None else {"default": one.default})
+            | ({} if one.default is None and not _is_switch(one) else {"default": one.default})
             | ({"help": texts[one.name]} if one.name in texts else {}),
         )
         for one in fields(kind)

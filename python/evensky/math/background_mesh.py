@@ -6,16 +6,21 @@ __all__ = [
     "AUTO",
     "EDGE_METHODS",
     "ESTIMATORS",
+    "GIVEN",
     "RMS_ESTIMATORS",
     "MeshOptions",
-    "has_fine_steps",
-    "is_whole",
+    "choose",
+    "chosen_for",
+    "good_pixels",
     "measure_mesh",
     "mesh_of_boxes",
+    "patches_of",
     "replace_outliers",
+    "smooth_mesh",
     "two_sided",
 ]
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,11 +35,14 @@ from ..errors import InvalidParameterError
 from ..image.foreign import Planes
 from .combine_planes import CENTRES, SCATTERS
 
-ESTIMATORS = ("mean", "median", "sextractor", "mmm", "biweight", "histogram")
+ESTIMATORS = ("mean", "median", "mode", "sextractor", "mmm", "biweight", "histogram")
 """Estimators of the sky level of a box, from the pixels that clipping leaves; "histogram" clips by itself."""
 
 AUTO = "auto"
-"""Name of the choice of an estimator by the pixels: "sextractor", or "mean" for whole numbers of small scatter."""
+"""Name of the choice of an estimator by the pixels: "mode", or "mean" for pixels of coarse steps."""
+
+GIVEN = "given"
+"""Why an estimator was used that was not chosen by the pixels."""
 
 RMS_ESTIMATORS = ("std", "mad", "biweight")
 """Estimators of the scatter of the pixels of a box."""
@@ -51,9 +59,22 @@ _MOST_LOOKS = 5
 # Number of rounds that means clipping until nothing changes.
 _ALL_ROUNDS = 2**31 - 1
 
-# Least scatter of whole numbers for the mode. A median that is a whole number is up to half a count off, and the mode
-# 2.5 times that: for this scatter, at most a sixteenth of it.
+# Least scatter for the mode, in steps of the values that pixels can have. A median is up to half a step off, and the
+# mode 2.5 times that: for this scatter, at most a sixteenth of it.
 _LEAST_SCATTER = 20.0
+
+# Patches that are looked at for steps: their number along each axis of an image, and their side in pixels.
+_PATCHES = 4
+_PATCH = 16
+
+# Least number of good pixels of a patch, and of deviations of boxes whose scatter is found.
+_FEW = 24
+
+# Largest distance in boxes of those that are compared, to find out whether the scatter of boxes is noise.
+_FARTHEST = 3
+
+# Deviation of a box, in units of their scatter, beyond which it is not smoothed.
+_SMOOTHED_WITHIN = 3.0
 
 
 def _one_of(value: Any, name: str, allowed: tuple[str, ...]) -> None:
@@ -88,9 +109,9 @@ class MeshOptions:
     ----------
     height, width : int
         Size of a box in pixels.
-    estimator : {"auto", "mean", "median", "sextractor", "mmm", "biweight", "histogram"}
-        Estimator of the level. "histogram" needs the default values of `rms_estimator`, `sigma`, `rounds`, `centre` and
-        `scatter`.
+    estimator : {"mean", "median", "mode", "sextractor", "mmm", "biweight", "histogram", "auto"}
+        Estimator of the level; `chosen_for` replaces "auto". "histogram" needs the default values of `rms_estimator`,
+        `sigma`, `rounds`, `centre` and `scatter`.
     rms_estimator : {"std", "mad", "biweight"}
         Estimator of the scatter.
     edge_method : {"spread", "pad", "crop"}
@@ -155,14 +176,10 @@ def measure_mesh(planes: Planes, bits: int, options: MeshOptions, num_threads: i
     bits : int
         Bits of the mask that reject a pixel.
     options : MeshOptions
+        With an estimator that is not "auto".
     num_threads : int, optional
         Number of threads; 0 for the process-wide default. Results do not depend on it.
     """
-    if options.estimator == AUTO:
-        mode = measure_mesh(planes, bits, replace(options, estimator="sextractor"), num_threads)
-        if has_fine_steps(mode.rms()) or not is_whole(planes, bits):
-            return mode
-        return measure_mesh(planes, bits, replace(options, estimator="mean"), num_threads)
     low, high = two_sided(options.sigma)
     return _core.BackgroundMesh(
         planes.image,
@@ -184,8 +201,65 @@ def measure_mesh(planes: Planes, bits: int, options: MeshOptions, num_threads: i
     )
 
 
-def is_whole(planes: Planes, bits: int) -> bool:
-    """Return whether all good pixels of an image are whole numbers.
+def patches_of(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
+    """Return small patches that are spread over an image of a shape, for `chosen_for`."""
+    down, across = (
+        [slice(start, start + _PATCH) for start in sorted({max(0, middle - _PATCH // 2) for middle in middles})]
+        for middles in ([(2 * i + 1) * size // (2 * _PATCHES) for i in range(_PATCHES)] for size in shape)
+    )
+    return [(rows, columns) for rows in down for columns in across]
+
+
+def good_pixels(planes: Planes, bits: int) -> np.ndarray:
+    """Return the pixels of an image as float64, NaN where a bit of the mask rejects them."""
+    pixels = planes.image.astype(np.float64)
+    if planes.mask is not None:
+        pixels[(planes.mask & np.int32(bits)) != 0] = np.nan
+    return pixels
+
+
+def chosen_for(patches: Sequence[np.ndarray]) -> tuple[str, str]:
+    """Return the estimator that "auto" means for an image, and why.
+
+    It is "mean" if the values that pixels can have are so far apart, as those of counts of photons and of such counts
+    in other units, that the scatter is less than 20 steps. The scatter in steps is 1 / (2 sqrt(pi) p), where p is the
+    part of the pairs of pixels that are equal, and this is the median over the patches.
+
+    Parameters
+    ----------
+    patches : sequence of ndarray
+        The `good_pixels` of the parts `patches_of` of the image.
+
+    Returns
+    -------
+    estimator : {"mode", "mean"}
+    reason : str
+        A part of a sentence.
+    """
+    side = _PATCH * _PATCH
+    values = np.full((len(patches), side), np.nan)
+    for row, patch in zip(values, patches, strict=True):
+        row[: patch.size] = patch.ravel()
+    values[~np.isfinite(values)] = np.nan
+    values.sort(axis=1)
+    good = side - np.isnan(values).sum(axis=1)
+    begins = np.ones(values.shape, bool)
+    np.not_equal(values[:, 1:], values[:, :-1], out=begins[:, 1:])
+    starts = np.flatnonzero(begins)
+    equal = np.diff(starts, append=values.size)
+    pairs = np.bincount(starts // side, weights=equal * (equal - 1.0), minlength=len(values))
+    known = (good >= _FEW) & (pairs < good * (good - 1.0))  # all pixels of a patch are equal where there are no data
+    if known.any():
+        with np.errstate(divide="ignore"):
+            scatters = (good * (good - 1.0))[known] / (2 * math.sqrt(math.pi) * pairs[known])
+        scatter = float(np.median(scatters))
+        if scatter < _LEAST_SCATTER:
+            return "mean", f"pixels have steps with a scatter of {scatter:.2g} of them"
+    return "mode", "pixels have no coarse steps"
+
+
+def choose(planes: Planes, bits: int, options: MeshOptions) -> tuple[MeshOptions, str]:
+    """Return options in which "auto" is replaced by the estimator for an image, and why it is that one.
 
     Parameters
     ----------
@@ -193,28 +267,17 @@ def is_whole(planes: Planes, bits: int) -> bool:
         Image and mask.
     bits : int
         Bits of the mask that reject a pixel.
+    options : MeshOptions
     """
-    image = planes.image
-    if image.dtype.kind != "f":
-        return True
-    height, width = image.shape
-    for rows in row_bands(height, width, 2**16):  # pixels that are not whole numbers are found early
-        band = image[rows]
-        allowed = (band == np.rint(band)) | ~np.isfinite(band)
-        if planes.mask is not None and not allowed.all():
-            allowed |= (planes.mask[rows] & np.int32(bits)) != 0
-        if not allowed.all():
-            return False
-    return True
-
-
-def has_fine_steps(rms: np.ndarray) -> bool:
-    """Return whether whole numbers with the given scatters of boxes are fine enough for the mode.
-
-    They are if the median of the scatters is at least 20.
-    """
-    known = rms[np.isfinite(rms)]
-    return bool(known.size and np.median(known) >= _LEAST_SCATTER)
+    if options.estimator != AUTO:
+        return options, GIVEN
+    masks = planes.mask
+    patches = [
+        good_pixels(Planes(planes.image[there], None if masks is None else masks[there]), bits)
+        for there in patches_of(planes.image.shape)
+    ]
+    estimator, reason = chosen_for(patches)
+    return replace(options, estimator=estimator), reason
 
 
 def mesh_of_boxes(
@@ -249,7 +312,7 @@ def replace_outliers(
     median error of the levels if that is larger. Level and scatter of a box that stands out are replaced by the medians
     of the window, and its error is NaN. This is repeated with windows of boxes as replaced, until the same boxes stand
     out, at most five times. Near the edges, the medians of the windows that are inside continue by point reflection.
-    Boxes that `fill` has replaced tell nothing about others, and stay as they are.
+    Boxes that `fill` has replaced tell nothing about others, and are filled again at the end, by the replaced ones.
 
     Parameters
     ----------
@@ -294,7 +357,84 @@ def replace_outliers(
     if not stands_out.any():
         return mesh
     level[stands_out], rms[stands_out], error[stands_out] = around[0][stands_out], around[1][stands_out], np.nan
-    return mesh_of_boxes(mesh.get_image_bbox(), options, level, error, rms, mesh.number())
+    level[filled] = np.nan
+    made = mesh_of_boxes(mesh.get_image_bbox(), options, level, error, rms, mesh.number())
+    made.fill(100.0)
+    return made
+
+
+def smooth_mesh(mesh: _core.BackgroundMesh, options: MeshOptions, filled: np.ndarray) -> _core.BackgroundMesh:
+    """Take the noise off the levels of boxes, as far as their scatter is noise and not structure of the sky.
+
+    Each level is moved towards what pairs of the boxes next to it predict: the mean of the middles of those at opposite
+    sides, in rows, columns and diagonals, which is exact on slopes. Let D(h) be the scatter of the deviations from such
+    predictions by boxes h boxes away (1.4826 times the median of the absolute values), in units of that of noise of
+    scatter 1. For noise it is the same at all distances; a smooth sky has D(2) = 4 D(1), diffuse light on all scales at
+    least D(2)^2 = 2 D(1)^2, and waves are not the same at three distances. So S = max(|D(2)^2 - D(1)^2|, D(1)^2 -
+    D(3)^2) is at least the variance of the structure, N = D(1)^2 - S is that of the noise, and the weight of a
+    prediction from n pairs is N / (N (1 + 1 / (2 n)) + S), or 0 if N < 0. Boxes that deviate by more than 3 D(1), and
+    those of meshes that are too small for D(3), stay as they are. Errors and scatters do, too.
+
+    Parameters
+    ----------
+    mesh : BackgroundMesh
+        Without gaps, and without boxes that stand out.
+    options : MeshOptions
+        Those of the mesh.
+    filled : ndarray of bool, shape (ny, nx)
+        Boxes that `fill` has replaced; they are so again.
+
+    Returns
+    -------
+    BackgroundMesh
+        The mesh itself if nothing changes.
+    """
+    level = mesh.level()
+    level[filled] = np.nan
+    scatters = []
+    for distance in range(_FARTHEST, 0, -1):
+        predicted, pairs = _between_pairs(level, distance)
+        off = predicted - level
+        known = np.isfinite(off)
+        if np.count_nonzero(known) < _FEW:
+            return mesh
+        scatters.append((1.4826 * float(np.median(np.abs(off[known]) / np.sqrt(1 + 0.5 / pairs[known])))) ** 2)
+    third, second, first = scatters
+    structure = max(abs(second - first), first - third)
+    noise = first - structure
+    if not noise > 0:
+        return mesh
+    with np.errstate(divide="ignore"):
+        weight = noise / (noise * (1 + 0.5 / pairs) + structure)
+    near = np.abs(off) <= _SMOOTHED_WITHIN * math.sqrt(first)  # not for NaN
+    level[near] += (weight * off)[near]
+    error, rms, number = mesh.error(), mesh.rms(), mesh.number()
+    made = mesh_of_boxes(mesh.get_image_bbox(), options, level, error, rms, number)
+    made.fill(100.0)
+    return made
+
+
+def _between_pairs(values: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of the middles of pairs of values on opposite sides of each value, and the number of pairs.
+
+    They are in its row, in its column and on both diagonals, `distance` away along the axes. The mean is NaN if there
+    is no pair.
+    """
+    height, width = values.shape
+    far = np.full((height + 2 * distance, width + 2 * distance), np.nan)
+    far[distance : distance + height, distance : distance + width] = values
+    total, number = np.zeros(values.shape), np.zeros(values.shape)
+    for y, x in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        sides = []
+        for side in (1, -1):
+            top, left = distance * (1 + side * y), distance * (1 + side * x)
+            sides.append(far[top : top + height, left : left + width])
+        middle = 0.5 * (sides[0] + sides[1])
+        known = ~np.isnan(middle)
+        total[known] += middle[known]
+        number += known
+    with np.errstate(invalid="ignore"):
+        return total / number, number
 
 
 def _predicted(values: np.ndarray, down: int, across: int) -> np.ndarray:

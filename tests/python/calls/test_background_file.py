@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
-from evensky.calls.background_file import model_file
+from evensky.calls.background_file import BinOptions, model_file
 from evensky.calls.inspect import inspect_files
+from evensky.calls.source_options import SourceOptions
 from evensky.errors import FitsError, InvalidParameterError, NotFoundError, TaskError
 from evensky.fits.descriptions import Selection
 from evensky.image import ExposureF, ImageF, MaskedImageF
@@ -26,7 +28,10 @@ def test_the_model_and_the_lines_that_describe_it(file: Path, tmp_path: Path) ->
     said: list[str] = []
     out, less, rms = (tmp_path / f"{name}.fits" for name in ("model", "less", "rms"))
     model_file(file, out=out, subtracted=less, rms=rms, bin_size=30, order=1, say=said.append)
-    assert said[0] == f"{file}: 90 x 60 px, 3 x 2 bins of 30 px, estimator auto, Chebyshev order 1"
+    assert (
+        said[0]
+        == f"{file}: 90 x 60 px, 3 x 2 bins of 30 px, estimator mode (pixels have no coarse steps), Chebyshev order 1"
+    )
     assert "bins as measured       6 of 6" in said
     assert said[-1] == f"difference written to  {less}"
     model = read_exposure(out)
@@ -35,6 +40,28 @@ def test_the_model_and_the_lines_that_describe_it(file: Path, tmp_path: Path) ->
     difference = read_exposure(less)
     np.testing.assert_array_equal(difference.image.array, read_exposure(file).image.array - model.image.array)
     assert difference.getXY0() == read_exposure(file).getXY0()
+
+
+def test_the_estimator_is_told(tmp_path: Path) -> None:
+    counts = np.random.default_rng(1).poisson(3, (64, 64))
+    write_exposure(ExposureF(MaskedImageF(ImageF((counts / 1.7).astype(np.float32)))), tmp_path / "a.fits")
+    mesh, out = tmp_path / "mesh.fits", tmp_path / "out.fits"
+    sources = SourceOptions()
+    for options, estimator, shown in (
+        ({}, "mean", "estimator mean (pixels have steps with a scatter of 1.7 of them)"),
+        ({"bins": BinOptions(estimator="mode")}, "mode", "estimator mode, CUBIC"),
+        ({"statistic": "median"}, "median", "MEDIAN, "),
+        ({"mask_sources": sources}, "mean", "estimator mean (sources are masked)"),
+    ):
+        said: list[str] = []
+        (found,) = model_file(
+            tmp_path / "a.fits", out=out, mesh=mesh, bin_size=16, overwrite=True, say=said.append, **options
+        )
+        assert shown in said[0]
+        assert found.estimator == estimator
+        with fits.open(out) as written, fits.open(mesh) as of_bins:
+            cards = [hdu.header["EVS_ESTM"] for hdu in (*written, *of_bins) if "EVS_ESTM" in hdu.header]
+        assert cards == [estimator] * 4
 
 
 def test_nothing_is_replaced_unasked(file: Path, tmp_path: Path) -> None:

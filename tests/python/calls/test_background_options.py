@@ -85,11 +85,14 @@ def test_a_source_that_fills_a_bin_is_filtered() -> None:
 def test_the_default_is_the_mode_without_bins_that_stand_out() -> None:
     image = SKY.copy()
     image[40:80, 60:100] += 60  # fills a bin
-    got = evensky.estimate_background(image, BAD, bin_size=16)
-    same = evensky.estimate_background(image, BAD, bin_size=16, estimator="sextractor", filter_size=3, filter_sigma=5)
-    np.testing.assert_array_equal(got.image, same.image)
-    np.testing.assert_array_equal(got.rms_image, same.rms_image)
-    plain = evensky.estimate_background(image, BAD, bin_size=16, estimator="sextractor", filter_size=1)
+    smooth = evensky.estimate_background(image, BAD, bin_size=16)
+    given = {"estimator": "mode", "filter_size": 3, "filter_sigma": 5}
+    same = evensky.estimate_background(image, BAD, bin_size=16, **given, smooth_bins=True)
+    np.testing.assert_array_equal(smooth.image, same.image)
+    np.testing.assert_array_equal(smooth.rms_image, same.rms_image)
+    got = evensky.estimate_background(image, BAD, bin_size=16, **given)
+    np.testing.assert_array_equal(got.stats.error, smooth.stats.error)
+    plain = evensky.estimate_background(image, BAD, bin_size=16, estimator="mode", filter_size=1)
     changed = np.isnan(got.stats.error)
     assert 0 < changed.mean() < 0.2
     np.testing.assert_array_equal(got.stats.value[~changed], plain.stats.value[~changed])
@@ -108,7 +111,7 @@ def test_bins_that_stand_out_are_replaced_up_to_the_edges(edge_method: str) -> N
     hurt = noisy.copy()
     for bin_y, bin_x in ((0, 0), (0, 5), (9, 3), (4, 4)):
         hurt[20 * bin_y : 20 * bin_y + 20, 20 * bin_x : 20 * bin_x + 20] += 50
-    options = {"bin_size": 20, "estimator": "mean", "edge_method": edge_method}
+    options = {"bin_size": 20, "estimator": "mean", "edge_method": edge_method, "smooth_bins": False}
     got = evensky.estimate_background(hurt, **options)
     whole = evensky.estimate_background(noisy, **options)
     assert np.abs(got.stats.value - whole.stats.value).max() < 6  # of 50; a bin and the next differ by 2
@@ -118,24 +121,77 @@ def test_bins_that_stand_out_are_replaced_up_to_the_edges(edge_method: str) -> N
     np.testing.assert_array_equal(none.stats.value, plain.stats.value)
 
 
-@pytest.mark.parametrize("scatter", [3.0, 60.0])
-def test_whole_numbers_of_small_scatter_have_the_mean(scatter: float) -> None:
-    pixels = np.rint(np.random.default_rng(1).normal(500, scatter, (128, 128)))
-    expected = "mean" if scatter < 20 else "sextractor"
-    for dtype in (np.uint16, np.float32):
-        got = evensky.estimate_background(pixels.astype(dtype), bin_size=32)
-        same = evensky.estimate_background(pixels.astype(dtype), bin_size=32, estimator=expected)
-        np.testing.assert_array_equal(got.stats.value, same.stats.value)
-    pixels[5, 5] = np.nan
-    pixels[6, 6] += 0.5
-    bad = np.zeros(pixels.shape, bool)
-    bad[6, 6] = True
-    got = evensky.estimate_background(pixels, bad, bin_size=32)
-    same = evensky.estimate_background(pixels, bad, bin_size=32, estimator=expected)
-    np.testing.assert_array_equal(got.stats.value, same.stats.value)
-    got = evensky.estimate_background(pixels, bin_size=32)
-    same = evensky.estimate_background(pixels, bin_size=32, estimator="sextractor")
-    np.testing.assert_array_equal(got.stats.value, same.stats.value)
+@pytest.mark.parametrize("scatter", [3.0, 15.0, 30.0])
+def test_pixels_of_coarse_steps_have_the_mean(scatter: float) -> None:
+    counts = np.rint(np.random.default_rng(1).normal(500, scatter, (256, 256)))
+    expected = "mean" if scatter < 20 else "mode"
+    same = evensky.estimate_background(counts, bin_size=32, estimator=expected)
+    # Also in other units and with a bias, beside NaN, masked pixels, and a stripe of zeros where there are no data.
+    for unit, zero, dtype in ((1, 0, np.uint16), (1, 0, ">f4"), (1 / 1.7, 0, np.float32), (16, 100, np.int32)):
+        got = evensky.estimate_background((unit * counts + zero).astype(dtype), bin_size=32)
+        assert got.estimator == expected
+        assert ("a scatter of" in got.estimator_reason) == (expected == "mean")
+        assert f", {expected}, level" in repr(got)
+        np.testing.assert_allclose(got.image, unit * same.image + zero, rtol=2e-6)
+    hurt = counts / 1.7
+    hurt[:, :40], hurt[60:70] = 0, np.nan
+    hurt[100:130] = np.random.default_rng(2).normal(0, 1e4, (30, 256))
+    bad = np.zeros(counts.shape, bool)
+    bad[100:130] = True
+    assert evensky.estimate_background(hurt, bad, bin_size=32).estimator == expected
+    rates = counts * np.random.default_rng(3).normal(1, 0.01, counts.shape)  # no steps after a flat field
+    assert evensky.estimate_background(rates, bin_size=32).estimator == "mode"
+
+
+def test_the_estimator_is_told() -> None:
+    for options, expected in (
+        ({"estimator": "mmm"}, ("mmm", "given")),
+        ({"estimator": "auto"}, ("mode", "pixels have no coarse steps")),
+        ({"statistic": "MEANCLIP"}, ("meanclip", "given")),
+        ({"mask_sources": True}, ("mean", "sources are masked")),
+        ({"mask_sources": True, "estimator": "mode"}, ("mode", "given")),
+    ):
+        got = evensky.estimate_background(SKY, BAD, bin_size=32, **options)
+        assert (got.estimator, got.estimator_reason) == expected
+
+
+def noisy_bins(sky: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return an image with bins of 8 px whose levels scatter, and the truth of each bin."""
+    rng = np.random.default_rng(5)
+    image = np.kron(sky + rng.normal(0, noise, sky.shape), np.ones((8, 8)))
+    return image + rng.normal(0, 0.01, image.shape), sky
+
+
+@pytest.mark.parametrize("period", [2.0, 2.5, 3.0, 4.0, 6.0, 9.0])
+def test_bins_are_smoothed_only_if_they_scatter_as_noise_does(period: float) -> None:
+    y, x = np.mgrid[:20, :24].astype(float)
+    slope, wave = 3 * x - 2 * y, np.cos(2 * np.pi * x / period)
+    errors = {}
+    for name, sky, noise in (("noise", slope, 1.0), ("wave", wave + slope, 0.05)):
+        image, truth = noisy_bins(sky, noise)
+        for smooth in (False, True):
+            got = evensky.estimate_background(image, bin_size=8, filter_size=1, smooth_bins=smooth)
+            errors[name, smooth] = np.std(got.stats.value - truth)
+            assert np.isfinite(got.stats.error).all()
+    assert errors["noise", True] < 0.5 * errors["noise", False]
+    assert errors["wave", True] < max(1.05 * errors["wave", False], 0.12 * np.std(np.cos(2 * np.pi * x / period)))
+
+
+@pytest.mark.parametrize("step", [{}, {"statistic": "meanclip"}, {"style": "bicubic_spline"}])
+def test_the_rms_is_nowhere_negative(step: dict[str, Any]) -> None:
+    image = np.zeros((250, 250), np.float32)
+    image[:, 150:] = np.random.default_rng(1).normal(0, 50, (250, 100))
+    options = {"bin_size": 50, "style": "natural"} | step
+    got = evensky.estimate_background(image, **options).rms_image
+    assert got.min() == 0 < 45 < got.max()
+
+
+def test_gaps_are_filled_after_the_bins_about_them_are_replaced() -> None:
+    image = np.random.default_rng(6).normal(100, 1, (160, 160)).astype(np.float32)
+    image[64:96, 80:96] += 40
+    image[64:96, 64:80] = np.nan
+    got = evensky.estimate_background(image, bin_size=16)
+    assert np.abs(got.stats.value - 100).max() < 0.5
 
 
 def test_a_series_is_fitted_to_the_filtered_bins() -> None:
@@ -159,7 +215,8 @@ def test_pixels_outside_the_coverage_have_their_value() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"estimator": "mode"}, "estimator is 'mode'; it must be one of 'auto', 'mean'"),
+        ({"estimator": "skew"}, "estimator is 'skew'; it must be one of 'auto', 'mean'"),
+        ({"smooth_bins": "no"}, "smooth_bins is 'no'; it must be True or False"),
         (
             {"estimator": "median", "statistic": "median"},
             "estimator is 'median', which both tell what the level of a bin is",

@@ -275,3 +275,23 @@ def test_an_axis_may_be_an_array() -> None:
     data = sample(16, (6, 7))
     for axis in (np.array(0), np.int64(0), np.array([0])):
         np.testing.assert_array_equal(evensky.clipped_stats(data, axis=axis), evensky.clipped_stats(data, axis=0))
+
+
+@pytest.mark.parametrize("axis", [None, 0, (0, 1), -1])
+@pytest.mark.parametrize(("grow", "options"), [(1, {}), (1.5, {"maxiters": 1}), (2.3, {"cenfunc": "mean", "sigma": 2})])
+def test_neighbours_of_rejected_pixels_are_rejected(axis: Any, grow: float, options: dict[str, Any]) -> None:
+    rng = np.random.default_rng(7)
+    cube = rng.normal(100, 2, (12, 15, 40)).astype(np.float32)
+    cube.flat[rng.integers(0, cube.size, 40)] += 80
+    cube[3, 4, 5] = np.nan
+    mask = rng.random(cube.shape) < 0.05
+    given = {"mask": mask, "axis": axis, "grow": grow, "mask_value": float(cube[0, 0, 0]), **options}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = sigma_clipped_stats(cube.astype(np.float64), **given)
+    got = evensky.clipped_stats(cube, **given)
+    for ours, theirs in zip(got, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    plain = evensky.clipped_stats(cube, **(given | {"grow": False}))
+    assert np.sum(got.rejected) > np.sum(plain.rejected)
+    np.testing.assert_array_equal(got.number + got.rejected, plain.number + plain.rejected)

@@ -234,3 +234,18 @@ def test_blocks_that_are_measured_at_once_have_their_own_bad_bits(monkeypatch: p
         for _ in range(8):  # which block comes last is up to chance
             got = evensky.estimate_background(lazy, weights=weights, bin_size=64, statistic="mean")
             np.testing.assert_array_equal(got.stats.value, expected.stats.value)
+
+
+def test_the_estimator_is_chosen_as_in_memory() -> None:
+    rng = np.random.default_rng(9)
+    coarse = (rng.poisson(3, (200, 260)) / 1.7).astype(np.float32)
+    mixed = coarse.copy()
+    mixed[:64, :64] += rng.normal(0, 1, (64, 64)).astype(np.float32)  # a block that alone would have the mode
+    bad = rng.random(coarse.shape) < 0.1
+    for image, expected in ((coarse, "mean"), (mixed, "mean"), (mixed[:64, :64], "mode")):
+        mask = bad[: image.shape[0], : image.shape[1]]
+        same = evensky.estimate_background(image, mask, bin_size=16)
+        got = evensky.estimate_background(da.from_array(image, chunks=64), mask, bin_size=16)
+        assert got.estimator == same.estimator == expected
+        assert got.estimator_reason == same.estimator_reason
+        np.testing.assert_allclose(got.stats.value, same.stats.value, rtol=1e-12)

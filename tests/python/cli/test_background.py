@@ -31,7 +31,9 @@ def test_deviation_and_what_was_done(folder: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(fits.getdata(model), expected.image.array)
     np.testing.assert_array_equal(fits.getdata(rms), expected.rms_image.array)
     history = [history_of(fits.getheader(path, "IMAGE")) for path in (model, rms)]
-    assert "background,4x4bins,estimatorauto,Chebyshevorder1" in history[0]
+    assert "background,4x4bins,estimatormode(pixelshavenocoarsesteps),Chebyshevorder1" in history[0]
+    assert "4 x 4 bins of 64 px, estimator mode (pixels have no coarse steps), Chebyshev" in result.output
+    assert fits.getheader(model, "IMAGE")["EVS_ESTM"] == "mode"
     assert "standarddeviation,4x4bins,estimatorstd,Chebyshevorder1" in history[1]
     result = run("background", image, "--bin-size", 1, "--rms", tmp_path / "none.fits")
     assert result.exit_code == 1
@@ -68,7 +70,8 @@ def test_background_of_an_order_beyond_all_numbers(folder: Path, tmp_path: Path)
         {"estimator": "mmm", "sigma": (4, 2.5), "scatter": "mad"},
         {"filter_size": 3, "order": 1},
         {"style": "bicubic_spline", "estimator": "histogram", "edge_method": "crop"},
-        {"sigma": 2.5, "rounds": 5, "filter_sigma": 1},
+        {"sigma": 2.5, "rounds": 5, "filter_sigma": 1, "smooth_bins": True},
+        {"smooth_bins": False},
         {"statistic": "median"},
     ],
 )
@@ -77,6 +80,9 @@ def test_options_of_the_bins(folder: Path, tmp_path: Path, options: dict[str, An
     outputs = {kind: tmp_path / f"{kind}.fits" for kind in ("out", "rms", "mesh")}
     given: list[Any] = [word for kind, path in outputs.items() for word in (f"--{kind}", path)]
     for name, value in options.items():
+        if name == "smooth_bins":
+            given.append("--smooth-bins" if value else "--no-smooth-bins")
+            continue
         given += [f"--{name.replace('_', '-')}", ",".join(map(str, value)) if isinstance(value, tuple) else value]
     result = run("background", image, "-b", 60, *given)
     assert result.exit_code == 0, result.output
@@ -89,7 +95,7 @@ def test_options_of_the_bins(folder: Path, tmp_path: Path, options: dict[str, An
         header = hdus["MESH"].header
         at = (np.arange(1, 5) - header["LTV1"]) / header["LTM1_1"]
         np.testing.assert_allclose(at, expected.stats.x[0, :4] + 1, atol=0.5)
-        named = [name for name in options if name.startswith(("estimator", "filter", "sigma"))]
+        named = [name for name in options if name.startswith(("estimator", "filter", "sigma", "smooth"))]
         texts = [str(options[name]).strip("()").replace(" ", "") for name in named]
         assert all(f"{name}{text}" in history_of(header) for name, text in zip(named, texts, strict=True))
     replaced = int(expected.replaced.sum())
@@ -122,7 +128,8 @@ def test_several_files(folder: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(fits.getdata(tmp_path / f"{file.stem}-rms.fits"), expected.rms_image.array)
         (row,) = [line for line in lines if line.startswith(f"{file.stem} ")]
         assert row.split()[1:7] == ["256", "x", "256", "4", "x", "4"]
-        assert float(row.split()[7]) == pytest.approx(float(expected.level), rel=1e-3)
+        assert row.split()[7] == expected.estimator == "mode"
+        assert float(row.split()[8]) == pytest.approx(float(expected.level), rel=1e-3)
     assert run("background", f"{files[0]}[IMAGE]", *files[1:]).exit_code == 0
 
 

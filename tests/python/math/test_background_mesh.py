@@ -249,7 +249,7 @@ def test_instruction_sets_do_not_change_a_bit() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"estimator": "mode"}, "estimator is 'mode'"),
+        ({"estimator": "skew"}, "estimator is 'skew'"),
         ({"rms_estimator": "stdev"}, "rms_estimator is 'stdev'"),
         ({"edge_method": "cut"}, "edge_method is 'cut'"),
         ({"centre": "mode"}, "centre is 'mode'"),
@@ -283,7 +283,13 @@ def test_bad_calls_of_the_core() -> None:
     with pytest.raises(LengthError, match="out of range"):
         mesh.get_image(np.empty((5, 5)), (400, 0, 5, 5), Interpolate.Style.LINEAR, UndersampleStyle.REDUCE_INTERP_ORDER)
     with pytest.raises(NotFoundError, match="SEXTRACTOR"):
-        _core.BackgroundMesh(image, None, 0, 0, 9, 9, "PAD", "MODE", "STDEV", 3, 3, 3, None, None)
+        _core.BackgroundMesh(image, None, 0, 0, 9, 9, "PAD", "SKEW", "STDEV", 3, 3, 3, None, None)
+    for names, words in ((("mode", None), "centre is 'mode'.*'median', 'mean'"), ((None, "iqr"), "scatter is 'iqr'")):
+        with pytest.raises(InvalidParameterError, match=words):
+            _core.BackgroundMesh(image, None, 0, 0, 9, 9, "PAD", "MEAN", "STDEV", 3, 3, 3, *names)
+    for names, words in ((("mode", "std"), "cenfunc is 'mode'"), (("mean", "mad"), "stdfunc is 'mad'.*'mad_std'")):
+        with pytest.raises(InvalidParameterError, match=words):
+            _core.clippedStats(image, None, 0, 3, 3, 5, *names, 0)
     with pytest.raises(InvalidParameterError, match="contains no pixels"):
         mesh_of(np.empty((0, 5), np.float32), np.empty((0, 5), np.int32))
 
