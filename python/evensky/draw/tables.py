@@ -6,6 +6,7 @@ __all__ = ["cell_text", "column_unit", "table_html", "table_text", "text_of_cell
 
 import html
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from unicodedata import combining, east_asian_width
 
@@ -165,9 +166,15 @@ def column_unit(text: str) -> Any:
     -------
     astropy.units.UnitBase or None
     """
+    return _unit_of(printable(text))
+
+
+# Astropy looks for similar names of a unit that it does not know, which takes long; many columns have the same unit.
+@lru_cache(maxsize=16)
+def _unit_of(text: str) -> Any:
+    """Return the unit with this name; None for no text."""
     from astropy.units import Unit, UnrecognizedUnit
 
-    text = printable(text)
     if not text:
         return None
     if len(text) > _LONGEST_UNIT:  # it takes long to parse, and is none

@@ -10,7 +10,7 @@ from astropy.nddata import CCDData
 from astropy.table import Column, MaskedColumn, Table
 
 import evensky
-from evensky.draw.tables import table_text, writable_table
+from evensky.draw.tables import column_unit, table_text, writable_table
 from evensky.errors import InvalidParameterError
 from evensky.math import makeStatistics
 from evensky.simulate import make_exposures
@@ -112,3 +112,10 @@ def test_columns_without_missing_values_are_written_as_plain_ones_with_the_same_
     assert kinds == {"name": Column, "level": Column, "bins": MaskedColumn, "flags": MaskedColumn}
     assert all(type(table[name]) is MaskedColumn for name in table.colnames)
     assert writable_table(Table(masked=True)).colnames == []
+
+
+def test_a_unit_that_astropy_does_not_know_is_parsed_once() -> None:
+    unknown = column_unit("counts of a camera")
+    assert str(unknown) == "counts of a camera"
+    assert column_unit("counts of a camera") is unknown  # a table has several columns of it
+    assert column_unit("") is None
