@@ -32,8 +32,9 @@ SLOW = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     slow = [here / name for name in SLOW]
-
-    def place(item: pytest.Item) -> int:
-        return next((n for n, path in enumerate(slow) if item.path == path or path in item.path.parents), -1)
-
-    items.sort(key=place)
+    # Thousands of tests are in some hundred files.
+    places = {
+        path: next((n for n, first in enumerate(slow) if path.is_relative_to(first)), -1)
+        for path in {item.path for item in items}
+    }
+    items.sort(key=lambda item: places[item.path])

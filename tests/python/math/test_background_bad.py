@@ -366,10 +366,10 @@ def test_any_number_of_threads(threads: int) -> None:
 
 
 def test_a_few_bins_of_more_than_2_31_pixels() -> None:
-    # Reversed views, so that bins also start at the far end of the memory.
-    large = np.broadcast_to(np.arange(46350, dtype=np.uint16)[::-1], (46341, 46350))
-    made = afwMath.makeBackground(large, afwMath.BackgroundControl(3, 2, None, "MEAN"), num_threads=2)
-    np.testing.assert_array_equal(made.getStatsImage().image.array, [[38624.5, 23174.5, 7724.5]] * 2)
+    # Reversed views, so that bins also start at the far end of the memory. All pixels of a row share theirs.
+    large = np.broadcast_to(np.arange(46350, dtype=np.uint16)[::-1, np.newaxis], (46350, 46341))
+    made = afwMath.makeBackground(large, afwMath.BackgroundControl(2, 3, None, "MEAN"), num_threads=2)
+    np.testing.assert_array_equal(made.getStatsImage().image.array, [[38624.5] * 2, [23174.5] * 2, [7724.5] * 2])
 
 
 def test_backgrounds_of_boxes_near_2_62() -> None:
