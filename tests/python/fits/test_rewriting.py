@@ -382,7 +382,7 @@ def test_compressed_tiles_depend_on_nothing_but_the_pixels(
         source, checksum=True
     )
     found = []
-    for rows, now in ((57, 1.0e9), (57, 2.0e9), (1, 3.0e9), (20, 4.0e9)):
+    for rows, now in ((57, 1.0e9), (1, 2.0e9), (20, 3.0e9)):
         monkeypatch.setattr(time, "time", lambda now=now: now)
         monkeypatch.setattr("evensky._bands.MOST_PIXELS", 40 * rows)
         monkeypatch.setattr("evensky.fits.rewriting._MOST_IN_MEMORY", 40 * rows)
@@ -391,7 +391,7 @@ def test_compressed_tiles_depend_on_nothing_but_the_pixels(
         with fits.open(target, checksum=True) as hdus:
             for hdu in hdus[1:]:
                 np.testing.assert_array_equal(hdu.data.squeeze(), pixels + 1)
-    assert found[1:] == found[:1] * 3
+    assert found[1:] == found[:1] * 2
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["in.fits", "out.fits"]
 
 
