@@ -357,16 +357,23 @@ def test_commands_that_print_such_names(named: list[Path], tmp_path: Path) -> No
         assert f"model written to       {visible(str(out))}" in run_command("background", path, "-b", 12, "--out", out)
 
 
-@pytest.mark.parametrize("command", [["stats"], ["background"], ["inspect"], ["match", "--out", "out"]])
-def test_errors_that_print_such_names(command: list[str], tmp_path: Path) -> None:
-    names = [text.replace("\0", "").replace("/", "") for text in TEXTS]
-    for name in names:
-        run_command(*command, tmp_path / "no" / f"{name}.fits", codes=(1, 2, 3))
-    for number, name in enumerate(names):
-        option = ("--mask", "--hdu", "--bad-planes", "--sigma")[number % 4]
-        run_command(*command, tmp_path / "no.fits", option, name, codes=(1, 2, 3))
-        run_command(*command, tmp_path / "no.fits", f"--no-{name}", codes=(2,))
-        run_command(*command, tmp_path / "no.fits", name, codes=(1, 2, 3))
+COMMANDS: tuple[list[str], ...] = (["stats"], ["background"], ["inspect"], ["match", "--out", "out"])
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_errors_that_print_such_names(first: int, tmp_path: Path) -> None:
+    # Each name is given in each of the four ways, and to each of the four commands.
+    for number, text in enumerate(TEXTS):
+        name, command = text.replace("\0", "").replace("/", ""), COMMANDS[(number + first) % 4]
+        if first == 0:
+            run_command(*command, tmp_path / "no" / f"{name}.fits", codes=(1, 2, 3))
+        elif first == 1:
+            option = ("--mask", "--hdu", "--bad-planes", "--sigma")[(number // 4) % 4]
+            run_command(*command, tmp_path / "no.fits", option, name, codes=(1, 2, 3))
+        elif first == 2:
+            run_command(*command, tmp_path / "no.fits", f"--no-{name}", codes=(2,))
+        else:
+            run_command(*command, tmp_path / "no.fits", name, codes=(1, 2, 3))
 
 
 def test_a_terminal_with_few_letters(named: list[Path]) -> None:
@@ -390,10 +397,16 @@ STYLES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("style", STYLES, ids=lambda style: next(iter(style)))
-def test_the_style_of_the_user_does_not_change_a_report(style: dict[str, Any]) -> None:
+@pytest.fixture(scope="module")
+def drawn() -> tuple[MatchRun, str]:
+    """A run, and its picture in a style that nobody has changed."""
     run = run_with("night")
-    plain = picture_url(run.plot, 30)
+    return run, picture_url(run.plot, 30)
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: next(iter(style)))
+def test_the_style_of_the_user_does_not_change_a_report(style: dict[str, Any], drawn: tuple[MatchRun, str]) -> None:
+    run, plain = drawn
     with mpl.rc_context(style):
         assert picture_url(run.plot, 30) == plain
         assert all(mpl.rcParams[name] == value for name, value in style.items() if name != "font.family")
