@@ -253,6 +253,8 @@ def test_of_many_that_take_over_one_wins(tmp_path: Path, file_system: None) -> N
 def test_a_kill_at_any_step_of_taking_the_lock(tmp_path: Path, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever comes next is admitted at once, and no file is left."""
     really, points = getattr(os, call), 0
+    dead_lock(tmp_path)
+    of_the_dead = (tmp_path / LOCK).read_bytes()
 
     def killed_at(number: int, *, after: bool) -> int:
         """Kill a child at its n-th call, with the lock of a dead process in its way."""
@@ -277,7 +279,7 @@ def test_a_kill_at_any_step_of_taking_the_lock(tmp_path: Path, call: str, monkey
 
     for after in (False, True):
         for number in range(1, 99):
-            dead_lock(tmp_path)
+            (tmp_path / LOCK).write_bytes(of_the_dead)
             if killed_at(number, after=after) == 0:
                 break
             points += 1

@@ -7,6 +7,7 @@ much.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import hard_scenes
@@ -28,6 +29,13 @@ def matched(scene: HardScene, **options: Any) -> MatchAllResult:
 
 def with_needed_terms(scene: HardScene) -> MatchAllResult:
     return matched(scene, terms=hard_scenes.needed_terms(scene))
+
+
+@lru_cache(maxsize=1)
+def chips_without_their_term() -> tuple[HardScene, MatchAllResult]:
+    """Match exposures of several chips by smooth models alone, which takes long."""
+    scene = hard_scenes.CASES["chips"](1, side=SIDE)
+    return scene, matched(scene)
 
 
 def flags(result: MatchAllResult) -> set[str]:
@@ -108,8 +116,11 @@ def test_further_terms(case: str, most: float) -> None:
 
 @pytest.mark.parametrize(("case", "most"), [("amplifiers", 1.5), ("template", 1.0), ("chips", 6.0)])
 def test_a_missing_term_does_little_harm(case: str, most: float) -> None:
-    scene = hard_scenes.CASES[case](1, side=SIDE)
-    result = matched(scene)
+    if case == "chips":
+        scene, result = chips_without_their_term()
+    else:
+        scene = hard_scenes.CASES[case](1, side=SIDE)
+        result = matched(scene)
     # No term absorbs what it does not stand for: smooth models alone leave a little less than that.
     assert hard_scenes.counts_left(scene, result) < most
     if scene.gains is None:
@@ -160,7 +171,7 @@ def test_skies_through_a_varying_transparency() -> None:
 
 def test_planes_are_found_in_a_chain() -> None:
     wrong = {}
-    for seed in range(1, 21):
+    for seed in range(1, 9):
         scene = hard_scenes.chain(seed)
         result = matched(scene)
         if not all(hard_scenes.right_orders(scene, result)):
@@ -169,7 +180,7 @@ def test_planes_are_found_in_a_chain() -> None:
 
 
 def test_mixed_orders_are_found_in_partial_overlaps() -> None:
-    trials = 50
+    trials = 20
     right = 0
     for seed in range(1, trials + 1):
         scene = hard_scenes.mixed_orders(seed)
@@ -229,10 +240,9 @@ def test_correlated_noise() -> None:
 # -- alarms --
 
 
-@pytest.mark.parametrize("case", ["chips", "shifted"])
-def test_a_poor_fit_is_flagged(case: str) -> None:
-    scene = hard_scenes.CASES[case](1, side=SIDE)
-    assert "POOR_FIT" in flags(matched(scene))
+def test_a_poor_fit_is_flagged() -> None:
+    assert "POOR_FIT" in flags(chips_without_their_term()[1])
+    assert "POOR_FIT" in flags(matched(hard_scenes.CASES["shifted"](1, side=SIDE)))
 
 
 def test_clean_sets_are_not_flagged() -> None:

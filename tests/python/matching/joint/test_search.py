@@ -110,7 +110,7 @@ def series(order: int, rng: np.random.Generator, side: int, size: float) -> np.n
 
 
 def test_the_order_is_chosen_right() -> None:
-    side, right, trials = 256, 0, 200
+    side, right, trials = 256, 0, 80
     for trial in range(trials):
         rng = np.random.default_rng(trial)
         scene = rng.exponential(5, (side, side))
@@ -131,7 +131,7 @@ def test_errors_are_honest(level: str) -> None:
     side, number, pulls = 128, 4, []
     x, y = np.array([13.0, 64.0, 120.0, 100.0]), np.array([67.0, 64.0, 123.0, 7.0])
     at = y.astype(int), x.astype(int)
-    for trial in range(200):
+    for trial in range(100):
         rng = np.random.default_rng(trial)
         skies = [series(2, rng, side, 8.0) for _ in range(number)]
         exposures = []
