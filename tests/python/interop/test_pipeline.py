@@ -1,7 +1,11 @@
-"""The pipeline task on a real Butler repository: by pipetask, by the Python executor, and by BPS with Parsl."""
+"""The pipeline task on a real Butler repository: by pipetask, and by the Python executor.
+
+By BPS with Parsl, which takes many processes, the task of tracts alone is run.
+"""
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +76,7 @@ def config() -> MatchWarpBackgroundsConfig:
     return made
 
 
+@functools.cache
 def in_memory(repository: Path, patch: int) -> Any:
     butler = Butler.from_config(repository, collections=["test/warps"])
     handles = [
@@ -120,14 +125,6 @@ def test_the_executor_of_python(repository: Path) -> None:
     executor = SimplePipelineExecutor.from_task_class(MatchWarpBackgroundsTask, config=config(), butler=butler)
     assert len(executor.run(register_dataset_types=True)) == len(PATCHES)
     check(repository, "test/simple")
-
-
-def test_bps(repository: Path, tmp_path: Path) -> None:
-    pytest.importorskip("lsst.ctrl.bps.parsl")
-    options = "-c matchWarpBackgrounds:match.binSize=48"
-    (tmp_path / "submission.yaml").write_text(butlers.submission(PIPELINE, repository, options=options))
-    butlers.run_program(["bps", "submit", "submission.yaml"], tmp_path)
-    check(repository, "test/bps")
 
 
 def test_the_numbers_are_the_task_s(repository: Path) -> None:

@@ -483,10 +483,14 @@ def test_a_named_visit_stays_unchanged_in_a_joint_match() -> None:
         assert same == (visit == 104)
 
 
-def test_a_joint_match_by_pipetask(repository: Path, tmp_path: Path) -> None:
-    where = ["-b", str(repository), "-i", "test/warps", "-o", "test/joint", "-d", "skymap='map' AND tract=0"]
-    what = ["-p", str(PIPELINE), "-c", "matchTractBackgrounds:method=joint", "--register-dataset-types"]
-    butlers.run_program(["pipetask", "run", *where, *what], tmp_path)
+def test_a_joint_match_by_the_executor_of_python(repository: Path) -> None:
+    made = config()
+    made.method = "joint"
+    prepared = SimplePipelineExecutor.prep_butler(str(repository), inputs=["test/warps"], output="test/joint")
+    executor = SimplePipelineExecutor.from_task_class(
+        MatchTractBackgroundsTask, config=made, where="skymap = 'map' AND tract = 0", butler=prepared
+    )
+    assert len(executor.run(register_dataset_types=True)) == 1
     butler = Butler.from_config(repository, collections=["test/joint"])
     expected = jointly(0)
     for (visit, patch), warp in expected.matchedImageList.items():
