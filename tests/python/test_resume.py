@@ -299,7 +299,7 @@ def wait_for_results(out: Path, process: subprocess.Popen[str], number: int) -> 
 
 def test_killed_at_any_moment(files: list[Path], whole: dict[str, str], tmp_path: Path) -> None:
     random_ = random.Random(5)
-    kills = int(os.environ.get("EVENSKY_KILLS", "3"))
+    kills = int(os.environ.get("EVENSKY_KILLS", "2"))
     for round_ in range(kills):
         out = tmp_path / str(round_)
         process = started(files, out)
