@@ -51,7 +51,7 @@ from cases import (
 LEAST_ALLOCATION = 16384
 LONGEST_RUN = 120.0
 # Number of faults of each case, each at one point, in a quick trial.
-FAULTS_OF_QUICK = 5
+FAULTS_OF_QUICK = 3
 
 
 @dataclass(frozen=True)

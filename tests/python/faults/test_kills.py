@@ -17,7 +17,7 @@ def _nothing_hangs() -> None:
 
 
 def test_runs_that_are_killed_while_writing_are_resumed() -> None:
-    ended = subprocess.run([sys.executable, KILLS, "--number", "16"], capture_output=True, text=True, timeout=900)
+    ended = subprocess.run([sys.executable, KILLS, "--number", "8"], capture_output=True, text=True, timeout=900)
     if ended.stdout.startswith("skipped"):
         pytest.skip(ended.stdout)
     assert ended.returncode == 0, ended.stdout + ended.stderr
