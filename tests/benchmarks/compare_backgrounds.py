@@ -204,7 +204,7 @@ def draw(case: Case, truth: Field, left: dict[str, np.ndarray], path: Path) -> N
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=100)
-    Image.open(drawn).convert("RGB").quantize(96).save(path, optimize=True)
+    Image.open(drawn).convert("RGB").quantize(256).save(path, optimize=True)
 
 
 def main() -> None:
