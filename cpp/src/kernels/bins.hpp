@@ -100,7 +100,9 @@ public:
 
     void sort() const {
         // The first runs are sorted in registers.
-        for (std::ptrdiff_t at = 0; at < _n; at += run) columns::sortFew<run>(_values + at * lanes, rowsFrom(at));
+        for (std::ptrdiff_t at = 0; at < _n; at += run) {
+            columns::sortFew<run>(_values + at * lanes, _values + at * lanes, rowsFrom(at));
+        }
         for (std::ptrdiff_t size = run; size < _n; size *= 2) {
             for (std::ptrdiff_t at = 0; at + size < _n; at += 2 * size) merge(at, size);
         }

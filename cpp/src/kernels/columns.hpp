@@ -26,7 +26,8 @@ constexpr EVENSKY_INLINE void mergeExchange(std::ptrdiff_t n, Exchange const& ex
     }
 }
 
-// The exchanges of merge exchange for n rows.
+// The exchanges of merge exchange for n rows. Their order is such that rows stay in registers for long; each row still
+// takes part in the same exchanges, one after the other.
 template <int n>
 struct Network {
     static constexpr int most = 200;  // enough for 32 rows
@@ -37,6 +38,51 @@ struct Network {
             first[count] = static_cast<int>(i);
             second[count++] = static_cast<int>(j);
         });
+        reorder();
+    }
+    // Take, of the exchanges that are possible, one of rows that were used last, and of these one that has the fewest
+    // others after it.
+    constexpr void reorder() {
+        constexpr int recentRows = 8;
+        int const total = count;
+        int later[most] = {}, laterOfRow[n] = {}, from[most] = {}, to[most] = {}, lastUse[n] = {};
+        bool done[most] = {};
+        for (int k = total; k-- > 0;) {
+            auto &a = laterOfRow[first[k]], &b = laterOfRow[second[k]];
+            later[k] = a > b ? a : b;
+            a = b = later[k] + 1;
+        }
+        for (int turn = 1; turn <= total; ++turn) {
+            int best = -1, leastCost = 0;
+            bool waits[n] = {};
+            for (int k = 0; k < total; ++k) {
+                if (done[k]) continue;
+                int const i = first[k], j = second[k];
+                if (!waits[i] && !waits[j]) {
+                    int const cost =
+                            most * (missing(lastUse, i, recentRows) + missing(lastUse, j, recentRows)) + later[k];
+                    if (best < 0 || cost < leastCost) {
+                        best = k;
+                        leastCost = cost;
+                    }
+                }
+                waits[i] = waits[j] = true;
+            }
+            done[best] = true;
+            from[turn - 1] = first[best];
+            to[turn - 1] = second[best];
+            lastUse[first[best]] = lastUse[second[best]] = turn;
+        }
+        for (int k = 0; k < total; ++k) {
+            first[k] = from[k];
+            second[k] = to[k];
+        }
+    }
+    // Return 1 if a row is not among those that were used last, or else 0.
+    static constexpr int missing(int const (&lastUse)[n], int row, int recentRows) {
+        int newer = 0;
+        for (int other = 0; other < n; ++other) newer += lastUse[other] > lastUse[row] ? 1 : 0;
+        return lastUse[row] == 0 || newer >= recentRows ? 1 : 0;
     }
 };
 template <int n, typename Values, int... each>
@@ -51,42 +97,60 @@ EVENSKY_INLINE void exchangeAll(Values* rows, std::integer_sequence<int, each...
 }
 // Sort columns of a few rows in registers. Rows beyond n are infinite, and stay behind the others.
 template <bool All, typename T, int... row>
-void sortRows(T* values, std::ptrdiff_t n, std::integer_sequence<int, row...>) {
+void sortRows(T const* values, T* sorted, std::ptrdiff_t n, std::integer_sequence<int, row...>) {
     using Values = typename Lanes<T>::Values;
     constexpr std::ptrdiff_t lanes = Lanes<T>::count;
     constexpr int most = sizeof...(row);
     Values rows[most] = {(All || row < n ? load<Values>(values + row * lanes) : Values{} + Lanes<T>::infinity)...};
     exchangeAll<most>(rows, std::make_integer_sequence<int, Network<most>().count>());
     auto const put = [&](int i) __attribute__((always_inline)) {
-        if (All || i < n) store(values + i * lanes, rows[i]);
+        if (All || i < n) store(sorted + i * lanes, rows[i]);
     };
     (put(row), ...);
 }
 template <int most, typename T>
-EVENSKY_INLINE void sortFew(T* values, std::ptrdiff_t n) {
+EVENSKY_INLINE void sortFew(T const* values, T* sorted, std::ptrdiff_t n) {
     if (n == most) {
-        sortRows<true>(values, n, std::make_integer_sequence<int, most>());
+        sortRows<true>(values, sorted, n, std::make_integer_sequence<int, most>());
     } else {
-        sortRows<false>(values, n, std::make_integer_sequence<int, most>());
+        sortRows<false>(values, sorted, n, std::make_integer_sequence<int, most>());
     }
 }
-// Sort each column.
+// Sort each column. The values may be where the sorted ones will be.
 template <typename T>
-inline void sort(T* values, std::ptrdiff_t n) {
+inline void sort(T const* values, T* sorted, std::ptrdiff_t n) {
     using Values = typename Lanes<T>::Values;
     constexpr std::ptrdiff_t lanes = Lanes<T>::count;
-    if (n <= 4) return sortFew<4>(values, n);
-    if (n <= 8) return sortFew<8>(values, n);
-    if (n <= 12) return sortFew<12>(values, n);
-    if (n <= 16) return sortFew<16>(values, n);
-    if (n <= 20) return sortFew<20>(values, n);
-    if (n <= 24) return sortFew<24>(values, n);
-    if (n <= 28) return sortFew<28>(values, n);
-    mergeExchange(n, [values](std::ptrdiff_t i, std::ptrdiff_t j) __attribute__((always_inline)) {
-        auto const a = load<Values>(values + i * lanes), b = load<Values>(values + j * lanes);
-        store(values + i * lanes, smaller(a, b));
-        store(values + j * lanes, larger(a, b));
+    if (n <= 4) return sortFew<4>(values, sorted, n);
+    if (n <= 8) return sortFew<8>(values, sorted, n);
+    if (n <= 12) return sortFew<12>(values, sorted, n);
+    if (n <= 16) return sortFew<16>(values, sorted, n);
+    if (n <= 20) return sortFew<20>(values, sorted, n);
+    if (n <= 24) return sortFew<24>(values, sorted, n);
+    if (n <= 28) return sortFew<28>(values, sorted, n);
+    if (values != sorted) {
+        for (std::ptrdiff_t i = 0; i < n; ++i) store(sorted + i * lanes, load<Values>(values + i * lanes));
+    }
+    mergeExchange(n, [sorted](std::ptrdiff_t i, std::ptrdiff_t j) __attribute__((always_inline)) {
+        auto const a = load<Values>(sorted + i * lanes), b = load<Values>(sorted + j * lanes);
+        store(sorted + i * lanes, smaller(a, b));
+        store(sorted + j * lanes, larger(a, b));
     });
+}
+
+// Call row(i) for the rows from `first` on, two in each turn where vectors are wide.
+template <typename Row>
+EVENSKY_INLINE void forRows(std::ptrdiff_t first, std::ptrdiff_t end, Row const& row) {
+    auto i = first;
+    if constexpr (bytes > 16) {
+        for (; i + 1 < end; i += 2) {
+            row(i);
+            row(i + 1);
+        }
+        if (i < end) row(i);
+    } else {
+        for (; i < end; ++i) row(i);
+    }
 }
 
 // Sums over the pixels of each column within a window of values; deviations are from a pivot.
@@ -145,14 +209,26 @@ public:
     struct Pieces {
         std::uintptr_t const *from, *end;
         char* to;
-        // Copy one piece, and fetch another.
+        // Copy some pieces, or as many as are left, and fetch as many others.
+        template <int number>
         EVENSKY_INLINE void copy() {
-            if (from == end) return;
-            auto const* const piece = reinterpret_cast<char const*>(*from);
-            for (std::ptrdiff_t b = 0; b < pieceBytes; b += bytes) store(to + b, load<Floats>(piece + b));
-            fetch(from[ahead]);
-            ++from;
-            to += pieceBytes;
+            if (end - from < number) {
+                copyRest();
+                return;
+            }
+            for (int k = 0; k < number; ++k) copy(k);
+            from += number;
+            to += number * pieceBytes;
+        }
+        EVENSKY_INLINE void copyRest() {
+            for (; from != end; ++from, to += pieceBytes) copy(0);
+        }
+        EVENSKY_INLINE void copy(int k) {
+            auto const* const piece = reinterpret_cast<char const*>(from[k]);
+            for (std::ptrdiff_t b = 0; b < pieceBytes; b += bytes) {
+                store(to + k * pieceBytes + b, load<Floats>(piece + b));
+            }
+            fetch(from[ahead + k]);
         }
     };
     [[nodiscard]] Pieces pieces() const { return _next; }
@@ -164,7 +240,7 @@ public:
         if (width < _columns) {
             copyRest(width);
         } else {
-            while (_next.from != _next.end) _next.copy();
+            _next.copyRest();
         }
         _left -= width;
         auto* const done = _blocks[0];
@@ -308,7 +384,7 @@ private:
         }
     }
 
-    // Load the pixels of all images: NaN, and infinite where they are sorted, if they do not count.
+    // Load the pixels of all images; infinite if they do not count.
     EVENSKY_INLINE void gather() {
         if (_task.weightsFromVariance) {
             gatherAs<true, true>();
@@ -344,12 +420,13 @@ private:
         auto* kept = _values;
         auto* sorted = _sorted;
         auto* counts = _task.good;
-        bool const orderAll = _task.orderAll;
+        // Whether pixels are sorted that do not count otherwise.
+        bool const orderAll = Varied && Ordered && _task.orderAll;
         bool const masked = Masked && (!Varied || _task.masks != nullptr);
         Counts ordered{}, good{}, orMask{};
         Doubles most[parts] = {};
         auto next = _blocks.pieces();
-        for (std::ptrdiff_t i = 0; i < n; ++i) {
+        auto const gatherImage = [&](std::ptrdiff_t i) __attribute__((always_inline)) {
             auto const value = load<Values>(values);
             auto keeps = atMost(magnitude(value), Values{} + L::largest);
             Counts mask{};
@@ -357,29 +434,29 @@ private:
                 mask = load<Counts>(masks);
                 keeps = both(keeps, noneSet(mask, Counts{} + badBits[i]));
             }
-            auto orders = keeps;
             if constexpr (Varied) {
+                auto const orders = keeps;
                 keeps = both(keeps, weigh(i, most));
-                if (!orderAll) orders = keeps;
+                if (orderAll) {
+                    store(sorted + i * lanes, choose(orders, value, Values{} + L::infinity));
+                    ordered = countWhere(ordered, orders);
+                }
             }
-            if constexpr (Ordered) {
-                store(sorted, choose(orders, value, Values{} + L::infinity));
-                if constexpr (Varied) ordered = countWhere(ordered, orders);
-            }
-            store(kept, choose(keeps, value, Values{} + L::nan));
+            store(kept, choose(keeps, value, Values{} + L::infinity));
             good = countWhere(good, keeps);
             if (masked) orMask |= columns::keep(mask, keeps);
             store(counts, countWhere(load<Counts>(counts), keeps));
-            for (int k = 0; k < piecesForImage; ++k) next.copy();
+            if (i % 2 == 0) next.template copy<2 * piecesForImage>();
             values += step;
             masks += step;
             kept += lanes;
-            sorted += lanes;
             counts += ColumnsTask<T>::maxLanes;
-        }
+        };
+        forRows(0, n, gatherImage);
         _blocks.setPieces(next);
         if constexpr (Varied) weighUnrounded(most);
-        _ordered = Varied ? ordered : good;
+        _ordered = orderAll ? ordered : good;
+        _unsorted = orderAll ? _sorted : _values;
         _good = good;
         _orMask = orMask;
     }
@@ -390,17 +467,19 @@ private:
         auto* sorted = _sorted;
         Counts good{};
         auto next = _blocks.pieces();
-        for (std::ptrdiff_t i = 0; i < n; ++i) {
+        auto const gatherImage = [&](std::ptrdiff_t i) __attribute__((always_inline)) {
             auto const value = load<Values>(values);
             auto const keeps = atMost(magnitude(value), Values{} + L::largest);
             store(sorted, choose(keeps, value, Values{} + L::infinity));
             good = countWhere(good, keeps);
-            for (int k = 0; k < piecesForImage; ++k) next.copy();
+            if (i % 2 == 0) next.template copy<2 * piecesForImage>();
             values += step;
             sorted += lanes;
-        }
+        };
+        forRows(0, n, gatherImage);
         _blocks.setPieces(next);
         _ordered = _good = good;
+        _unsorted = _sorted;
         _orMask = Counts{};
         if (leastOf(good) == n) {
             _blocks.addFull();
@@ -519,7 +598,7 @@ private:
         }
     }
     void findQuartiles() {
-        sort(_sorted, _n);
+        sort(_unsorted, _sorted, _n);
         auto least = leastOf(_ordered), most = mostOf(_ordered);
         bool const all = least == _n;
         bool const full = least >= _coreTo && _coreFrom < _coreTo;
@@ -565,18 +644,26 @@ private:
         addRows(_coreFrom, _coreTo, Values{} - L::largest, Values{} + L::largest, _core);
     }
 
+    // Return one part of a row of sorted pixels.
+    [[nodiscard]] EVENSKY_INLINE Doubles sortedRow(std::ptrdiff_t i, int h) const {
+        auto const* const row = _sorted + i * lanes + h * half;
+        if constexpr (parts == 2) {
+            return widen(load<HalfFloats>(row));
+        } else {
+            return load<Doubles>(row);
+        }
+    }
     // Sum the core where all its pixels are good.
     EVENSKY_INLINE void addCore() {
         Doubles first[parts] = {}, second[parts] = {}, pivot[parts];
         for (int h = 0; h < parts; ++h) pivot[h] = _pivot[h];
-        for (auto i = _coreFrom; i < _coreTo; ++i) {
-            auto const row = load<Values>(_sorted + i * lanes);
+        forRows(_coreFrom, _coreTo, [&](std::ptrdiff_t i) __attribute__((always_inline)) {
             for (int h = 0; h < parts; ++h) {
-                Doubles const d = widen(row, h) - pivot[h];
+                Doubles const d = sortedRow(i, h) - pivot[h];
                 first[h] += d;
                 second[h] += d * d;
             }
-        }
+        });
         _core.notBelow = _core.inside = Counts{} + static_cast<std::int32_t>(_coreTo - _coreFrom);
         for (int h = 0; h < parts; ++h) {
             _core.first[h] = first[h];
@@ -719,7 +806,8 @@ private:
         Longs const known = _weight[h] != 0.0;
         _mean[h] = known ? _pivot[h] + shift : fill(nan);
         _scatter[h] = second - first * shift;
-        if (!_task.negativeWeights) _scatter[h] = _scatter[h] < 0.0 ? Doubles{} : _scatter[h];
+        // NaN stays.
+        if (!_task.negativeWeights) _scatter[h] = larger(Doubles{}, _scatter[h]);
     }
     // Part of the squared deviations that their rounding leaves of a scatter of 0.
     static constexpr double rounding = 1e-12;
@@ -776,7 +864,7 @@ private:
         sums.inside = _good;
         for (std::ptrdiff_t i = 0; i < _n; ++i) {
             auto const value = load<Values>(_values + i * lanes);
-            auto const in = atLeast(value, Values{} - L::largest);
+            auto const in = atMost(value, Values{} + L::largest);
             for (int h = 0; h < parts; ++h) {
                 auto const d = widen(value, h) - _pivot[h];
                 sums.first[h] = addWhere(sums.first[h], partOf(in, h), d);
@@ -790,7 +878,7 @@ private:
         Doubles sum[parts] = {}, weight[parts] = {};
         for (std::ptrdiff_t i = 0; i < _n; ++i) {
             auto const value = load<Values>(_values + i * lanes);
-            auto const in = atLeast(value, Values{} - L::largest);
+            auto const in = atMost(value, Values{} + L::largest);
             for (int h = 0; h < parts; ++h) {
                 auto const here = partOf(in, h);
                 if (_weighted) {
@@ -825,37 +913,63 @@ private:
     // Clip with a window from the median and the interquartile range in the first round, and from the mean and the
     // standard deviation of the last round in later ones. Each round looks at all good pixels.
     void clipByQuartiles() {
-        Doubles low[parts], high[parts];
-        for (int h = 0; h < parts; ++h) {
-            low[h] = clipWidth(_task.sigmaLow * _task.rangeToStdev, _range[h]);
-            high[h] = clipWidth(_task.sigmaHigh * _task.rangeToStdev, _range[h]);
-        }
         if (!_weighted) {
-            clipByQuartiles(low, high);
+            bool const plain = _task.sigmaLow < infinity && _task.sigmaHigh < infinity && !(_task.leastHalfWidth > 0.0);
+            if (plain) {
+                clipUnweighted<true>();
+            } else {
+                clipUnweighted<false>();
+            }
             return;
         }
+        Doubles low[parts], high[parts];
+        setFirstWidths<false>(low, high);
         setWindow(_median, low, high);
         for (int round = 0; round < _task.rounds; ++round) {
             if (round > 0) {
-                setWidths(low, high);
+                setWidths<false>(low, high);
                 setWindow(_mean, low, high);
             }
             setMoments(sumWeighted());
         }
     }
-    // Set widths of the window from the standard deviations of the last round.
-    EVENSKY_INLINE void setWidths(Doubles (&low)[parts], Doubles (&high)[parts]) const {
+    // Return the width of the window on one side; it is `Plain` if sigma is finite.
+    template <bool Plain>
+    [[nodiscard]] static EVENSKY_INLINE Doubles widthOf(double sigma, Doubles const& scatter) {
+        return Plain ? Doubles(sigma * scatter) : clipWidth(sigma, scatter);
+    }
+    template <bool Plain>
+    EVENSKY_INLINE void setFirstWidths(Doubles (&low)[parts], Doubles (&high)[parts]) const {
         for (int h = 0; h < parts; ++h) {
-            auto const stdev = rootOf(sampleVariance(h));
-            // A single good pixel has no standard deviation, so the width of the first round stays.
-            Longs const single = widen(partOf(_good, h)) == 1.0;
-            low[h] = single ? low[h] : clipWidth(_task.sigmaLow, stdev);
-            high[h] = single ? high[h] : clipWidth(_task.sigmaHigh, stdev);
+            low[h] = widthOf<Plain>(_task.sigmaLow * _task.rangeToStdev, _range[h]);
+            high[h] = widthOf<Plain>(_task.sigmaHigh * _task.rangeToStdev, _range[h]);
         }
     }
-    // The same without weights, from widths of the first round. Windows stay in double precision until the last, and
-    // the deviations of pixels outside the core are found once.
-    EVENSKY_INLINE void clipByQuartiles(Doubles (&low)[parts], Doubles (&high)[parts]) {
+    // Set widths of the window from the standard deviations of the last round.
+    template <bool Plain>
+    EVENSKY_INLINE void setWidths(Doubles (&low)[parts], Doubles (&high)[parts]) const {
+        // A single good pixel has no standard deviation, so the width of the first round stays.
+        bool const anySingle = anywhere(equal(_good, Counts{} + 1));
+        for (int h = 0; h < parts; ++h) {
+            auto const stdev = rootOf(_weighted ? sampleVariance(h) : Doubles(_scatter[h] / (_weight[h] - 1.0)));
+            auto const below = widthOf<Plain>(_task.sigmaLow, stdev);
+            auto const beyond = widthOf<Plain>(_task.sigmaHigh, stdev);
+            if (anySingle) {
+                Longs const single = widen(partOf(_good, h)) == 1.0;
+                low[h] = single ? low[h] : below;
+                high[h] = single ? high[h] : beyond;
+            } else {
+                low[h] = below;
+                high[h] = beyond;
+            }
+        }
+    }
+    // The same without weights. Windows stay in double precision until the last, and the deviations of pixels outside
+    // the core are found once. Windows are `Plain` if they have ends on both sides, and no least width.
+    template <bool Plain>
+    EVENSKY_INLINE void clipUnweighted() {
+        Doubles low[parts], high[parts];
+        setFirstWidths<Plain>(low, high);
         Doubles lows[parts] = {}, highs[parts] = {}, coreLeast[parts], coreMost[parts];
         Doubles lastNotBelow[parts] = {}, lastInside[parts] = {};
         for (int h = 0; h < parts; ++h) {
@@ -865,16 +979,12 @@ private:
         }
         bool stored = false;
         for (int round = 0; round < _task.rounds; ++round) {
-            if (round > 0) setWidths(low, high);
+            if (round > 0) setWidths<Plain>(low, high);
             Where<double> whole[parts];
             for (int h = 0; h < parts; ++h) {
-                Doubles const from = _mean[h] - widened(low[h]), to = _mean[h] + widened(high[h]);
-                // No pixel passes a window that is NaN.
-                Longs const known = (from == from) & (to == to);
-                lows[h] = known ? from : fill(infinity);
-                highs[h] = known ? to : fill(-infinity);
-                lows[h] = larger(lows[h], fill(-double{L::largest}));
-                highs[h] = smaller(highs[h], fill(double{L::largest}));
+                // No pixel passes a window that is NaN, and none is below -largest.
+                lows[h] = _mean[h] - (Plain ? low[h] : widened(low[h]));
+                highs[h] = smaller(fill(double{L::largest}), _mean[h] + (Plain ? high[h] : widened(high[h])));
                 whole[h] = both(atMost(lows[h], coreLeast[h]), atLeast(highs[h], coreMost[h]));
             }
             Edges sums;
@@ -942,12 +1052,10 @@ private:
         }
         auto* stored = _weights;
         auto const addRow = [&](std::ptrdiff_t i, bool isBefore) __attribute__((always_inline)) {
-            Values row{};
-            if (First) row = load<Values>(_sorted + i * lanes);
             for (int h = 0; h < parts; ++h, stored += 3 * half) {
                 Doubles x, d, d2;
                 if (First) {
-                    x = widen(row, h);
+                    x = sortedRow(i, h);
                     d = x - _pivot[h];
                     d2 = d * d;
                     store(stored, x);
@@ -965,8 +1073,8 @@ private:
                 second[h] = addWhere(second[h], in, d2);
             }
         };
-        for (std::ptrdiff_t i = 0; i < _coreFrom; ++i) addRow(i, true);
-        for (std::ptrdiff_t i = _coreTo; i < _rows; ++i) addRow(i, false);
+        forRows(0, _coreFrom, [&](std::ptrdiff_t i) __attribute__((always_inline)) { addRow(i, true); });
+        forRows(_coreTo, _rows, [&](std::ptrdiff_t i) __attribute__((always_inline)) { addRow(i, false); });
         auto const core = static_cast<double>(_coreTo - _coreFrom), last = static_cast<double>(_rows - _coreTo);
         for (int h = 0; h < parts; ++h) {
             Doubles const inside = core + asDoubles(before[h]);
@@ -979,9 +1087,8 @@ private:
     void addRows(std::ptrdiff_t start, std::ptrdiff_t end, Doubles const (&low)[parts], Doubles const (&high)[parts],
                  Edges& sums) const {
         for (auto i = start; i < end; ++i) {
-            auto const row = load<Values>(_sorted + i * lanes);
             for (int h = 0; h < parts; ++h) {
-                auto const x = widen(row, h);
+                auto const x = sortedRow(i, h);
                 Doubles const d = x - _pivot[h];
                 addPixels(x, d, d * d, low, high, h, sums);
             }
@@ -1111,7 +1218,8 @@ private:
         bool const clips = _task.clipping != Clipping::NONE;
         bool const ors = clips && _task.orMasks && !_task.orOfAllGood && anywhereSet(_orMask);
         _orUsed = _orMask;
-        if (!clips && !varies && _task.time == nullptr) return;
+        if (_task.time != nullptr) sumTimes();
+        if (!clips && !varies) return;
         if (varies && weighted) {
             addInputs<true, true, false>(ors);
         } else if (varies && _task.varianceSoftening != nullptr) {
@@ -1120,6 +1228,17 @@ private:
             addInputs<true, false, false>(ors);
         } else {
             addInputs<false, false, false>(ors);
+        }
+    }
+    void sumTimes() {
+        auto const step = _blocks.step;
+        auto const* values = _bare ? _blocks.values(_part) : reinterpret_cast<char const*>(_values);
+        auto const valuesStep = _bare ? step : static_cast<std::ptrdiff_t>(sizeof(Values));
+        for (int h = 0; h < parts; ++h) _time[h] = Doubles{};
+        for (std::ptrdiff_t i = 0; i < _n; ++i, values += valuesStep) {
+            auto const value = load<Values>(values);
+            auto const in = both(atLeast(value, _low), atMost(value, _high));
+            for (int h = 0; h < parts; ++h) _time[h] = addWhere(_time[h], partOf(in, h), fill(_task.times[i]));
         }
     }
     template <bool Varies, bool Weighted, bool Softened>
@@ -1138,44 +1257,36 @@ private:
         auto const* masks = _blocks.masks(_part);
         auto const* variances = _blocks.variances(_part);
         auto* counts = _task.used;
-        auto const* const times = _task.time != nullptr ? _task.times : nullptr;
         auto const low = _low, high = _high;
         Counts orUsed{};
-        Doubles sumWVar[parts] = {}, sumW2Var[parts] = {}, sumTime[parts] = {};
+        Doubles sumWVar[parts] = {}, sumW2Var[parts] = {};
         Singles most{};  // largest variance
-        for (std::ptrdiff_t i = 0; i < n; ++i) {
+        auto const addImage = [&](std::ptrdiff_t i) __attribute__((always_inline)) {
             auto const value = load<Values>(values);
             auto const in = both(atLeast(value, low), atMost(value, high));
-            if constexpr (Softened) most = larger(columns::keep(load<Singles>(variances), in), most);
             if constexpr (Ors) orUsed |= columns::keep(load<Counts>(masks), in);
             store(counts, countWhere(load<Counts>(counts), in));
-            if (times != nullptr) {
-                for (int h = 0; h < parts; ++h) sumTime[h] = addWhere(sumTime[h], partOf(in, h), fill(times[i]));
-            }
-            if constexpr (Varies && !Weighted && parts == 2) {
-                auto const kept = columns::keep(load<Ints>(variances), in);
-                for (int h = 0; h < parts; ++h) sumW2Var[h] += widen(reinterpret_cast<HalfFloats>(halfOf(kept, h)));
+            if constexpr (Varies && !Weighted) {
+                Singles const kept = columns::keep(load<Singles>(variances), in);
+                if constexpr (Softened) most = larger(kept, most);
+                for (int h = 0; h < parts; ++h) sumW2Var[h] += widen(kept, h);
             } else if constexpr (Varies) {
                 for (int h = 0; h < parts; ++h) {
                     auto const v = widen(load<HalfFloats>(variances + h * (bytes / 2)));
-                    if constexpr (Weighted) {
-                        auto const w = weightOf(i, h);
-                        sumWVar[h] = addWhere(sumWVar[h], partOf(in, h), w * v);
-                        sumW2Var[h] = addWhere(sumW2Var[h], partOf(in, h), w * w * v);
-                    } else {
-                        sumW2Var[h] = addWhere(sumW2Var[h], partOf(in, h), v);
-                    }
+                    auto const w = weightOf(i, h);
+                    sumWVar[h] = addWhere(sumWVar[h], partOf(in, h), w * v);
+                    sumW2Var[h] = addWhere(sumW2Var[h], partOf(in, h), w * w * v);
                 }
             }
             values += valuesStep;
             masks += step;
             variances += step;
             counts += ColumnsTask<T>::maxLanes;
-        }
+        };
+        forRows(0, n, addImage);
         for (int h = 0; h < parts; ++h) {
             _sumWVar[h] = Weighted ? sumWVar[h] : sumW2Var[h];
             _sumW2Var[h] = sumW2Var[h];
-            _time[h] = sumTime[h];
         }
         if constexpr (Ors) _orUsed = orUsed;
         if constexpr (Softened) {
@@ -1210,18 +1321,13 @@ private:
         auto const low = _low, high = _high;
         // One sum, in the order of the images: those that have no pixel here do not change it, wherever they stand.
         Singles sum{};
-        auto const addImage = [&]() __attribute__((always_inline)) {
+        forRows(0, n, [&](std::ptrdiff_t) __attribute__((always_inline)) {
             auto const value = load<Values>(values);
             auto const in = both(atLeast(value, low), atMost(value, high));
             sum += columns::keep(1.0F / (load<Singles>(variances) * scale + added), in);
             values += valuesStep;
             variances += step;
-        };
-        for (std::ptrdiff_t i = 1; i < n; i += 2) {
-            addImage();
-            addImage();
-        }
-        if (n % 2 != 0) addImage();
+        });
         for (int h = 0; h < parts; ++h) {
             Doubles const softened = count[h] / widen(sum, h) - softening[h];
             // It lies between, but for rounding, unless variances are negative or the softening is infinite.
@@ -1325,8 +1431,9 @@ private:
     ColumnsTask<T> const& _task;
     Blocks<T>& _blocks;
     std::ptrdiff_t const _n, _part, _x, _width;
-    T* const _values;           // NaN for pixels that do not count
-    T* const _sorted;           // infinite for pixels that do not count, which come last
+    T* const _values;           // infinite for pixels that do not count
+    T* const _sorted;           // the same, in order, so that these come last
+    T const* _unsorted;         // where they are before that
     double* const _weights;     // if they are from variances
     double* const _deviations;  // room for the median deviation
     bool const _weighted;
