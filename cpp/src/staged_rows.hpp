@@ -10,6 +10,8 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "evensky/errors.hpp"
 #include "evensky/stored.hpp"
@@ -83,7 +85,7 @@ template <typename T>
 
 // Rows that are read from a plane and converted to pixels of type T: float, double, uint64 or, without a change of the
 // byte order, masks. Rows of a plane whose columns are contiguous are read many at a time, so that lines of memory are
-// read once.
+// read once. Callers read a wide row in parts, and then the next row: so several parts are kept, of fewer rows.
 template <typename T>
 class StagedRows {
 public:
@@ -94,11 +96,11 @@ public:
         if (isDirect<T>(plane)) return directRow<T>(plane, x, y);
         bool const standing = std::abs(plane.strideX()) > std::abs(plane.strideY()) && width > 1 && end - y > 1;
         auto const stride = width + pad;
-        if (_rows > 0 && plane.at(0, 0) == _plane && plane.strideX() == _strideX && x == _x && width == _width &&
-            y >= _first && y < _first + _rows) {
-            return _values.data() + (y - _first) * stride;
+        if (plane.at(0, 0) != _plane || plane.strideX() != _strideX) _parts.clear();
+        auto* part = partOf(x, width);
+        if (part != nullptr && y >= part->first && y < part->first + part->rows) {
+            return part->values.data() + (y - part->first) * stride;
         }
-        _rows = 0;
         if (!standing) {
             auto* const out = _values.room(static_cast<std::size_t>(width));
             prefetchRow(plane, x, y, width);
@@ -107,28 +109,67 @@ public:
         }
         _plane = plane.at(0, 0);
         _strideX = plane.strideX();
-        _x = x;
-        _width = width;
-        _first = y;
-        _rows = std::min(rowsTogether, end - y);
-        auto* const out = _values.room(static_cast<std::size_t>(_rows * stride));
+        if (part == nullptr) part = &newPart(plane.width());
+        part->x = x;
+        part->width = width;
+        part->first = y;
+        part->rows = std::min(rowsFor(plane.width(), width), end - y);
+        auto* const out = part->values.room(static_cast<std::size_t>(part->rows * stride));
         for (std::ptrdiff_t column = 0; column < width; column += columnsTogether) {
             auto const columns = std::min(columnsTogether, width - column);
-            prefetchColumns(plane, x + column + columnsTogether, y,
+            prefetchColumns(plane, x + column + columnsTogether, y, part->rows,
                             std::min(columnsTogether, width - column - columns));
             // The columns of a group are read one after the other into contiguous memory.
             T together[columnsTogether * rowsTogether];
             for (std::ptrdiff_t c = 0; c < columns; ++c) {
-                rounded |=
-                        read(plane, plane.at(x + column + c, y), plane.strideY(), _rows, together + c * rowsTogether);
+                rounded |= read(plane, plane.at(x + column + c, y), plane.strideY(), part->rows,
+                                together + c * rowsTogether);
             }
-            transpose(together, rowsTogether, columns, _rows, out + column, stride);
+            transpose(together, rowsTogether, columns, part->rows, out + column, stride);
         }
         return out;
     }
 
 private:
     static constexpr std::ptrdiff_t rowsTogether = 64, columnsTogether = 8;
+    // Pixels of a part that callers read of a row at most, and parts that are kept at most.
+    static constexpr std::ptrdiff_t partPixels = 4096, mostParts = 64;
+
+    // Some columns of some rows.
+    struct Part {
+        BufferOf<T> values;
+        std::ptrdiff_t x = 0, width = 0, first = 0, rows = 0;
+    };
+    // Return what is kept of these columns, or null.
+    Part* partOf(std::ptrdiff_t x, std::ptrdiff_t width) {
+        // Usually it is the one of the last row, or the one behind it.
+        auto const n = _parts.size();
+        for (std::size_t i = 0; i < n; ++i) {
+            auto const at = _last + i < n ? _last + i : _last + i - n;
+            if (_parts[at].x != x || _parts[at].width != width) continue;
+            _last = at;
+            return &_parts[at];
+        }
+        return nullptr;
+    }
+    // Return a part for other columns of a plane, which replaces another one if there are many.
+    Part& newPart(std::ptrdiff_t planeWidth) {
+        auto const most = std::min((planeWidth - 1) / partPixels + 1, mostParts);
+        if (std::cmp_less(_parts.size(), most)) {
+            _parts.emplace_back();
+            _last = _parts.size() - 1;
+        } else {
+            _last = _last + 1 < _parts.size() ? _last + 1 : 0;
+        }
+        return _parts[_last];
+    }
+    // Return how many rows are read at once: fewer where several parts are kept, but whole lines of the cache.
+    static std::ptrdiff_t rowsFor(std::ptrdiff_t planeWidth, std::ptrdiff_t width) {
+        constexpr std::ptrdiff_t line = 16;
+        if (planeWidth <= partPixels || width < partPixels / 4) return rowsTogether;
+        return std::max(line, rowsTogether * partPixels / planeWidth / line * line);
+    }
+
     // Rows are a cache line apart from each other if their widths are powers of two, as they would displace each other.
     static constexpr std::ptrdiff_t pad = 64 / static_cast<std::ptrdiff_t>(sizeof(T));
 
@@ -174,20 +215,23 @@ private:
         constexpr std::uintptr_t most = 16384;
         for (std::uintptr_t at = 0; at < std::min(bytes, most); at += 64) prefetch(from + at);
     }
-    static void prefetchColumns(StoredPlane const& plane, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t columns) {
+    static void prefetchColumns(StoredPlane const& plane, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t rows,
+                                std::ptrdiff_t columns) {
         for (std::ptrdiff_t c = 0; c < columns; ++c) {
             auto const from = reinterpret_cast<std::uintptr_t>(plane.at(x + c, y));
             auto const stride = static_cast<std::uintptr_t>(std::abs(plane.strideY()));
             // Pixels that are far apart have a line of the cache each; what lies between them is not read.
             auto const step = std::max<std::uintptr_t>(64, stride);
-            auto const bytes = static_cast<std::uintptr_t>(rowsTogether) * stride;
+            auto const bytes = static_cast<std::uintptr_t>(rows) * stride;
             for (std::uintptr_t at = 0; at < bytes; at += step) prefetch(from + at);
         }
     }
 
-    BufferOf<T> _values;
+    BufferOf<T> _values;  // of a row that is not kept
+    std::vector<Part> _parts;
+    std::size_t _last = 0;  // the part that was used
     std::byte const* _plane = nullptr;
-    std::ptrdiff_t _strideX = 0, _x = 0, _width = 0, _first = 0, _rows = 0;
+    std::ptrdiff_t _strideX = 0;
 };
 
 // Return bits as they are in the memory of a mask.

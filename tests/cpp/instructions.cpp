@@ -127,6 +127,9 @@ int main(int argc, char** argv) {
         Background const again(one.view(), 0, 0, small, 1);
     };
     auto const statistics = [&](int flags) { (void)makeStatistics<float>(one.view(), flags, sctrl, 1); };
+    // A wide image whose columns are contiguous.
+    MaskedImageView<float const> const standing(
+            ImageView<float const>(one.image.data(), 16 * side, side / 16, side / 16, 1));
     auto const meshOf = [&](LevelEstimator estimator, ScatterEstimator scatter) {
         MeshOptions mesh;
         mesh.estimator = estimator;
@@ -145,6 +148,7 @@ int main(int argc, char** argv) {
     };
     std::map<std::string, std::function<void()>> const works{
             {"moments", [&] { statistics(MEAN | STDEV | NPOINT); }},
+            {"standing", [&] { (void)makeStatistics<float>(standing, MEAN | NPOINT, sctrl, 1); }},
             {"clipped", [&] { statistics(MEANCLIP | STDEVCLIP | MEDIAN | NPOINT); }},
             {"bins", [&] { Background const again(one.view(), 0, 0, bctrl, 1); }},
             {"bins8", [&] { binsOf(8); }},

@@ -105,6 +105,7 @@ class BackgroundEstimate:
     sources: SourceMask | None = None
     estimator: str = ""
     estimator_reason: str = GIVEN
+    _smoothed: np.ndarray | None = None
 
     def __init__(
         self,
@@ -192,6 +193,11 @@ class BackgroundEstimate:
     def replaced(self) -> np.ndarray:
         """Bins whose values come from their neighbours, shape ``(ny, nx)``: True for these."""
         return np.zeros(self._background.getStatsImage().image.array.shape, dtype=bool)
+
+    @property
+    def smoothed(self) -> np.ndarray:
+        """Bins whose levels were smoothed, shape ``(ny, nx)``: True for these; see `smooth_bins`."""
+        return np.zeros(self.replaced.shape, dtype=bool) if self._smoothed is None else self._smoothed.copy()
 
     def _evaluate_series(self, background: BackgroundMI) -> np.ndarray:
         model = self._level_series if background is self._background else self._rms_series
@@ -321,8 +327,10 @@ class _MeshSteps:
     exclude_percentile: float
     smooth_bins: bool
 
-    def apply(self, mesh: _core.BackgroundMesh, options: MeshOptions, num_threads: int) -> _core.BackgroundMesh:
-        """Return the mesh without gaps and filtered; the given one may change."""
+    def apply(
+        self, mesh: _core.BackgroundMesh, options: MeshOptions, num_threads: int
+    ) -> tuple[_core.BackgroundMesh, np.ndarray | None]:
+        """Return the mesh without gaps and filtered, and the bins that were smoothed; the given one may change."""
         mesh.fill(self.exclude_percentile, num_threads)
         filled = np.isnan(mesh.error())
         if self.filter_size != (1, 1):
@@ -330,7 +338,10 @@ class _MeshSteps:
                 mesh.filter(*self.filter_size, self.filter_threshold, num_threads)
             else:
                 mesh = replace_outliers(mesh, options, *self.filter_size, self.filter_sigma)
-        return smooth_mesh(mesh, options, filled) if self.smooth_bins else mesh
+        if not self.smooth_bins:
+            return mesh, None
+        smooth = smooth_mesh(mesh, options, filled)
+        return smooth, (smooth.level() != mesh.level()) & ~filled & np.isfinite(smooth.level())
 
 
 class _PaddedBackground(BackgroundMI):
@@ -576,7 +587,7 @@ def estimate_background(
         deviation (divisor n):
 
         - "auto" (the default without `mask_sources`): "mode", or "mean" if the values that pixels can have are so far
-          apart that the scatter is less than 20 of these steps, as for counts of photons and for such counts in other
+          apart that the scatter is less than 8 of these steps, as for counts of photons and for such counts in other
           units: their median may be half a step off. ``estimator`` of the result tells which;
         - "mean" (the default with `mask_sources`): their mean;
         - "median": their median;
@@ -689,14 +700,15 @@ def estimate_background(
             clipping = clipping_control(0, sigma, rounds)
             control = _control(lazy.image.shape, bin_size, statistic, style, clipping, order)
             lazy_estimate: BackgroundEstimate = _LazyStatisticEstimate(data, lazy, control, order, num_threads)
-            lazy_estimate.estimator = statistic.lower()
+            lazy_estimate.estimator = _estimator_of(statistic)
             return lazy_estimate
         options, steps = _mesh_options(bin_size, sigma, rounds, mesh, order)
         measured, options, reason = lazy.measure_mesh(options, num_threads)
         control = _control(lazy.image.shape, bin_size, "meanclip", style, StatisticsControl(), order)
-        boxes = steps.apply(measured, options, num_threads)
+        boxes, smoothed = steps.apply(measured, options, num_threads)
         lazy_estimate = _LazyMeshEstimate(data, lazy, boxes, options, control, order, num_threads)
         lazy_estimate.estimator, lazy_estimate.estimator_reason = options.estimator, reason
+        lazy_estimate._smoothed = smoothed
         return lazy_estimate
     planes, bits = select_planes(data, mask, bad_planes, variance=variance)
     if weights is not None:
@@ -741,20 +753,27 @@ def estimate_background(
         assert not isinstance(sigma, tuple | list)  # it was refused
         control = _control(planes.image.shape, bin_size, statistic, style, clipping_control(bits, sigma, rounds), order)
         estimate = BackgroundEstimate(data, planes, control, order, num_threads, coverage)
-        estimate.estimator = statistic.lower()
+        estimate.estimator = _estimator_of(statistic)
     else:
         options, steps = _mesh_options(bin_size, sigma, rounds, mesh, order)
         options, reason = choose(planes, bits, options)
         # The control is for the interpolation alone, as a mesh clips by itself.
         own = "natural" if spline else style
         control = _control(planes.image.shape, bin_size, "meanclip", own, StatisticsControl(), order)
-        boxes = steps.apply(measure_mesh(planes, bits, options, num_threads), options, num_threads)
+        boxes, smoothed = steps.apply(measure_mesh(planes, bits, options, num_threads), options, num_threads)
         estimate = _MeshEstimate(data, planes, boxes, options, control, order, num_threads, coverage, spline)
         estimate.estimator, estimate.estimator_reason = options.estimator, reason
+        estimate._smoothed = smoothed
     estimate.sources = sources
     if chosen_beside_sources:
         estimate.estimator_reason = "sources are masked"
     return estimate
+
+
+def _estimator_of(statistic: str) -> str:
+    """Return the name of a statistic as an estimator: those of this name clip."""
+    name = statistic.lower()
+    return name if name == "meanclip" else f"{name}, not clipped"
 
 
 def _refuse_with_statistic(statistic: str, mesh: Mapping[str, Any], sigma: Any) -> None:

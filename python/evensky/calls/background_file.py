@@ -41,6 +41,7 @@ _ENDINGS = (".fits", ".fit", ".fts", ".fits.fz", ".fits.gz", ".fits.bz2", ".fits
 _FILLED = re.compile(r"\{(stem|name|dir)\b")
 # Comment of the card that names the estimator.
 _ESTIMATOR = "estimator of the levels of the bins"
+_SMOOTHED = "number of bins whose levels were smoothed"
 # Planes of float32, about, that are in memory while sources are found.
 _PLANES_OF_SOURCES = 7
 
@@ -58,7 +59,7 @@ class ImageBackground:
     nx, ny : int
         Numbers of bins.
     good_bins : int
-        Number of bins whose values are as measured; the others are replaced from their neighbours.
+        Number of bins whose values are measured, smoothed or not; the others are replaced from their neighbours.
     kind : str
         Kind of the model.
     level, low, high : float
@@ -386,9 +387,11 @@ def _model_image(
         say(f"Note: {note}.")
     if sources is not None:
         say(f"sources                {sources.number} on {sources.fraction:.1%} of the good pixels")
-    say(f"bins as measured       {np.count_nonzero(good & ~replaced)} of {good.size}")
+    say(f"bins measured          {np.count_nonzero(good & ~replaced)} of {good.size}")
     if replaced.any():
         say(f"bins replaced          {np.count_nonzero(replaced)}, from their neighbours")
+    if smoothed := int(np.count_nonzero(estimate.smoothed)):
+        say(f"bins smoothed          {smoothed}, as they scatter as noise does")
     low, middle, high = np.percentile(values[good], [0, 50, 100])
     noise = float(np.nanmedian(errors[good]))
     shown_low, shown_middle, shown_high = (with_digits(float(value), noise, least=6) for value in (low, middle, high))
@@ -412,7 +415,7 @@ def _model_image(
     if "mesh" in wanted:
         scale = model.scale(values.shape, (height, width))
         planes["mesh"] = _Mesh(
-            values, errors, scatters, image.name, f"{bins}, {level_of_bins}", scale, estimate.estimator
+            values, errors, scatters, image.name, f"{bins}, {level_of_bins}", scale, estimate.estimator, smoothed
         )
     if "deviation" in wanted:
         deviation = model.evaluate(exposure, estimate, rms=True)
@@ -463,6 +466,8 @@ class _Mesh:
         Bins for each pixel along y and x.
     estimator : str
         Estimator of the levels.
+    smoothed : int
+        Number of bins whose levels were smoothed.
     """
 
     values: np.ndarray
@@ -472,6 +477,7 @@ class _Mesh:
     what: str
     scale: tuple[float, float]
     estimator: str
+    smoothed: int
 
 
 def _write_meshes(path: Path, file: Path, meshes: Mapping[int, _Mesh], *, overwrite: bool) -> None:
@@ -488,6 +494,7 @@ def _write_meshes(path: Path, file: Path, meshes: Mapping[int, _Mesh], *, overwr
             made = fits.ImageHDU(np.array(values, dtype=np.float32), name=name, ver=number)
             made.header["EVS_STAT"] = ("background mesh", "what the pixels are")
             made.header["EVS_ESTM"] = (mesh.estimator, _ESTIMATOR)
+            made.header["EVS_NSMO"] = (mesh.smoothed, _SMOOTHED)
             made.header["EVS_HDU"] = (hdu, "number of the HDU of the image in its file")
             for axis, scale in ((1, mesh.scale[1]), (2, mesh.scale[0])):
                 # Bins are even to a pixel: the centre of bin i, from 1, is at pixel (i - LTV) / LTM of the image.
@@ -607,6 +614,7 @@ def _plane(image: Image, what: str, estimate: BackgroundEstimate) -> NewPlane:
         "EVS_VER": (__version__, "version of evensky"),
         "EVS_STAT": (what.split(",")[0], "what the pixels are"),
         "EVS_ESTM": (estimate.estimator, _ESTIMATOR),
+        "EVS_NSMO": (int(np.count_nonzero(estimate.smoothed)), _SMOOTHED),
     }
     return NewPlane(image.bands, cards, [f"evensky {__version__}: {what}"])
 

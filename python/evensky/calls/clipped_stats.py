@@ -209,7 +209,7 @@ def _left_by_growing(
             cenfunc=cenfunc,
             stdfunc=stdfunc,
             axis=axes,
-            grow=radius,
+            grow=min(radius, math.hypot(*(pixels.shape[axis] for axis in axes))),  # all pixels are within that
         )
     pixels[np.ma.getmaskarray(clipped)] = np.nan
     return pixels, np.asarray(good)

@@ -300,3 +300,9 @@ def test_neighbours_of_rejected_pixels_are_rejected(axis: Any, grow: float, opti
     plain = evensky.clipped_stats(cube, **(given | {"grow": False}))
     assert np.sum(got.rejected) > np.sum(plain.rejected)
     np.testing.assert_array_equal(got.number + got.rejected, plain.number + plain.rejected)
+
+
+def test_a_huge_radius_takes_no_memory() -> None:
+    values = np.array([*np.linspace(-1, 1, 22), 1e6])
+    assert evensky.clipped_stats(values, grow=1e12).rejected == values.size
+    assert evensky.clipped_stats(values[:-1], grow=1e12).rejected == 0

@@ -34,7 +34,7 @@ def test_results_have_representations() -> None:
         assert "4 x 3 over" in one._repr_html_()
         assert "data:image/png;base64," in one._repr_html_()
         assert len(one.plot().axes) >= 2
-    assert repr(background) == f"BackgroundEstimate(4 x 3 bins over 160 x 120 px, level {background.level:.6g})"
+    assert repr(background) == f"BackgroundEstimate(4 x 3 bins over 160 x 120 px, mode, level {background.level:.6g})"
     assert "statistics" in evensky.image_statistics(SKY)._repr_html_()
     result = evensky.match([SKY, SKY[:9], SKY + 1], bin_size=40)
     page = result._repr_html_()
