@@ -28,14 +28,15 @@ namespace evensky {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, LevelEstimator>, 7> levelNames{
+constexpr std::array<std::pair<std::string_view, LevelEstimator>, 8> levelNames{
         {{"MEAN", LevelEstimator::MEAN},
          {"MEDIAN", LevelEstimator::MEDIAN},
          {"SEXTRACTOR", LevelEstimator::SEXTRACTOR},
          {"MMM", LevelEstimator::MMM},
          {"BIWEIGHT", LevelEstimator::BIWEIGHT},
          {"HISTOGRAM", LevelEstimator::HISTOGRAM},
-         {"MODE", LevelEstimator::MODE}}};
+         {"MODE", LevelEstimator::MODE},
+         {"GROUPED_MODE", LevelEstimator::GROUPED_MODE}}};
 constexpr std::array<std::pair<std::string_view, ScatterEstimator>, 3> scatterNames{
         {{"STDEV", ScatterEstimator::STDEV}, {"MAD", ScatterEstimator::MAD}, {"BIWEIGHT", ScatterEstimator::BIWEIGHT}}};
 constexpr std::array<std::pair<std::string_view, ClipCentre>, 3> centreNames{

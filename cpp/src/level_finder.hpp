@@ -330,7 +330,8 @@ inline BoxLevel levelOf(KeptPixels const& kept, MeshOptions const& options) {
         case LevelEstimator::MEAN: useMean(); break;
         case LevelEstimator::MEDIAN: mode(1.0, 0.0); break;
         case LevelEstimator::SEXTRACTOR: useSextractor(); break;
-        case LevelEstimator::MODE: {
+        case LevelEstimator::MODE:
+        case LevelEstimator::GROUPED_MODE: {
             double const error = modeError(1.0, 1.0, perPixel), excess = mean - median;
             if (excess >= -skewErrorsBelow * error && excess <= skewErrorsAbove * error) {
                 useMean();
@@ -364,7 +365,10 @@ inline BoxLevel levelOf(KeptPixels const& kept, MeshOptions const& options) {
 inline std::optional<BinsTask> sideBySideTask(MeshOptions const& options) {
     bool const byQuartiles = options.centre == ClipCentre::NONE && options.scatter == ClipScatter::NONE;
     bool const isUsual = byQuartiles && options.rounds > 0 && options.sigmaLow == options.sigmaHigh;
-    if (!isUsual || options.estimator == LevelEstimator::HISTOGRAM) return std::nullopt;
+    if (!isUsual || options.estimator == LevelEstimator::HISTOGRAM ||
+        options.estimator == LevelEstimator::GROUPED_MODE) {
+        return std::nullopt;
+    }
     BinsTask task;
     task.fractions = clipFractions.data();
     task.numFractions = clipFractions.size();
@@ -377,6 +381,30 @@ inline std::optional<BinsTask> sideBySideTask(MeshOptions const& options) {
     task.keptDeviation = wantsDeviation(options);
     task.biweightWidths = biweightWidths(options);
     return task;
+}
+
+// Return the median of grouped data: that of the pixels within a range, if those that equal the median are spread
+// evenly between the middles to the next lower and the next higher value.
+template <typename T>
+double groupedMedian(std::span<T const> pixels, KeptRange<T> const& range, double median) {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    std::int64_t number = 0, below = 0, above = 0;
+    double lower = -infinity, higher = infinity;
+    for (T const pixel : pixels) {
+        if (!(pixel >= range.low && pixel <= range.high)) continue;  // rare; what follows has no branches
+        auto const value = static_cast<double>(pixel);
+        ++number;
+        below += static_cast<std::int64_t>(value < median);
+        above += static_cast<std::int64_t>(value > median);
+        lower = std::max(lower, value < median ? value : -infinity);
+        higher = std::min(higher, value > median ? value : infinity);
+    }
+    auto const equal = number - below - above;
+    if (equal == 0) return median;  // it lies between two values
+    double const low = lower == -infinity ? median : 0.5 * (lower + median);
+    double const high = higher == infinity ? median : 0.5 * (median + higher);
+    double const part = (0.5 * static_cast<double>(number) - static_cast<double>(below)) / static_cast<double>(equal);
+    return low + part * (high - low);
 }
 
 // What a round of clipping has found.
@@ -469,6 +497,7 @@ private:
             return *find(left);
         };
         if (wantsMedian(options)) kept.median = orListed(pixels.median(), [](auto& some) { return some.median(); });
+        if (options.estimator == LevelEstimator::GROUPED_MODE) kept.median = groupedMedian(all, *range, kept.median);
         if (wantsDeviation(options)) {
             kept.deviation =
                     orListed(pixels.deviation(kept.median), [&](auto& some) { return some.deviation(kept.median); });

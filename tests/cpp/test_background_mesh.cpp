@@ -100,6 +100,7 @@ struct Plainly {
         switch (estimator) {
             case LevelEstimator::MEAN: return mean;
             case LevelEstimator::MEDIAN: return median;
+            case LevelEstimator::GROUPED_MODE:
             case LevelEstimator::MODE: {
                 auto const n = static_cast<double>(left.size());
                 double const error = stdev * std::sqrt((std::acos(-1.0) / 2.0 - 1.0) / (n - 1.0));
@@ -225,6 +226,56 @@ TEST_CASE("background_mesh: estimators agree with plain computations in boxes of
             }
         }
     }
+}
+
+TEST_CASE("background_mesh: the grouped mode of whole numbers is that of the numbers before they were rounded") {
+    // Gaussian noise of s counts; boxes of 1024 pixels and more are scanned, others are listed.
+    for (std::ptrdiff_t const side : {24, 64}) {
+        for (double const s : {1.5, 3.0, 8.0, 25.0}) {
+            for (double const fraction : {0.0, 0.3, 0.5, 0.8}) {
+                CAPTURE(side);
+                CAPTURE(s);
+                CAPTURE(fraction);
+                auto image = testing::noise(12 * side, 12 * side, 100.0 + fraction, s);
+                auto rounded = image;
+                for (auto& value : rounded.values) value = std::nearbyint(value);
+                MeshOptions options;
+                options.width = options.height = side;
+                auto const meanOf = [&](Pixels<float> const& pixels, LevelEstimator estimator) {
+                    options.estimator = estimator;
+                    BackgroundMesh const mesh(MaskedImageView<float const>(pixels.view()), 0, 0, options, 1);
+                    double sum = 0.0;
+                    for (std::ptrdiff_t y = 0; y < 12; ++y) {
+                        for (std::ptrdiff_t x = 0; x < 12; ++x) sum += mesh.level()(x, y) / 144.0;
+                    }
+                    return sum;
+                };
+                double const error = 2.5 * s / static_cast<double>(12 * side);
+                CHECK(std::abs(meanOf(rounded, LevelEstimator::GROUPED_MODE) - 100.0 - fraction) < 4.0 * error);
+                // Where all pixels differ, the median is hardly moved.
+                CHECK(std::abs(meanOf(image, LevelEstimator::GROUPED_MODE) - meanOf(image, LevelEstimator::MODE)) <
+                      0.3 * error);
+            }
+        }
+    }
+    // Four pixels of 1, four of 2, two of 4: 1.5 + (5 - 4) / 4 (3 - 1.5) = 1.875; the mean is 2, s is 1.095.
+    Pixels<float> few(10, 1);
+    few.values = {1, 1, 1, 1, 2, 2, 2, 2, 4, 4};
+    MeshOptions options;
+    options.width = 10;
+    options.height = 1;
+    options.rounds = 0;
+    options.estimator = LevelEstimator::GROUPED_MODE;
+    auto const levelOf = [&] {
+        return BackgroundMesh(MaskedImageView<float const>(few.view()), 0, 0, options, 1).level()(0, 0);
+    };
+    CHECK(levelOf() == 2.0);  // not skewed by its errors
+    // Of many such pixels it is skewed: 2.5 x 1.875 - 1.5 x 2.
+    Pixels<float> many(1000, 1);
+    for (std::size_t i = 0; i < 1000; ++i) many.values[i] = few.values[i % 10];
+    few = many;
+    options.width = 1000;
+    CHECK(levelOf() == doctest::Approx(1.6875).epsilon(1e-12));
 }
 
 TEST_CASE("background_mesh: equal pixels have no scatter, and an infinite window rejects nothing") {

@@ -14,7 +14,7 @@ MeshOptions makeOptions(fuzz::Input& input) {
     options.width = input.within(0, 100);
     options.height = input.within(0, 100);
     options.edge = static_cast<EdgeMethod>(input.within(0, 3));
-    options.estimator = static_cast<LevelEstimator>(input.within(0, 7));
+    options.estimator = static_cast<LevelEstimator>(input.within(0, 8));
     options.rmsEstimator = static_cast<ScatterEstimator>(input.within(0, 3));
     if (input.flag()) {
         options.sigmaLow = input.number();

@@ -71,9 +71,15 @@ def level(kept: np.ndarray, estimator: str) -> tuple[float, float]:
         if np.median(abs(kept - median)) == 0:
             return of(1, 0)
         return location, scale / np.sqrt(n)
-    if estimator == "mode":
+    if estimator == "grouped_mode":
+        values, numbers = np.unique(kept, return_counts=True)
+        if median in values:
+            i = np.searchsorted(values, median)
+            low, high = (values[max(i - 1, 0)] + median) / 2, (median + values[min(i + 1, values.size - 1)]) / 2
+            median = low + (n / 2 - numbers[:i].sum()) / numbers[i] * (high - low)
+    if estimator in ("mode", "grouped_mode"):
         skewed = n > 1 and not -5 <= (mean - median) / (error * np.sqrt(np.pi / 2 - 1) or 1) <= 2
-        return level(kept, "sextractor" if skewed else "mean")
+        estimator = "sextractor" if skewed else "mean"
     if estimator == "mean" or (estimator == "sextractor" and std == 0):
         return mean, error
     if estimator == "mmm":

@@ -44,9 +44,13 @@ enum class LevelEstimator : int {
                      ///< find them. It clips by itself: first at 2 standard deviations about the mean, then at 3
                      ///< scatters about the median until the scatter changes by less than 1e-4. The level is 2.5 median
                      ///< - 1.5 mean, or the median if the two differ by 0.3 scatters or more. At least 2 good pixels
-    MODE = 6         ///< that of SEXTRACTOR where the mean exceeds the median by more than two standard errors of their
+    MODE = 6,        ///< that of SEXTRACTOR where the mean exceeds the median by more than two standard errors of their
                      ///< difference, sqrt(pi/2 - 1) s / sqrt(n), as light of sources makes it, or falls short of it by
                      ///< more than five, as structure of the sky does; elsewhere the mean
+    GROUPED_MODE = 7  ///< MODE with the median of grouped data, for pixels of coarse steps such as counts: the m pixels
+                      ///< that equal the median are spread evenly between the middles a and b to the next lower and
+                      ///< higher value that is left, so that it is a + (n/2 - number below) / m (b - a). Takes several
+                      ///< times as long as MODE in small boxes
 };
 
 /// Estimator of the scatter of the pixels of a box, from the pixels that clipping leaves.

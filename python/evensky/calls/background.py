@@ -567,7 +567,7 @@ def estimate_background(
         Largest size of the bins in pixels, or their height and width. Bins are spread evenly.
     statistic : str, optional
         Statistic of a bin, instead of an `estimator`: "mean", "median" or "meanclip"; the first two are not clipped.
-        Bins are those of ``lsst.afw.math``, and none is filtered; the options from `centre` to `filter_sigma` cannot
+        Bins are those of ``lsst.afw.math``, and none is filtered; the options from `centre` to `smooth_bins` cannot
         be given with it.
     style : str, optional
         Interpolation between bins: "akima", "natural", "cubic", "linear", "constant", or a name of `Interpolate.Style`.
@@ -586,14 +586,16 @@ def estimate_background(
         Estimator of the level of a bin, from the pixels that clipping leaves; with their mean, median and standard
         deviation (divisor n):
 
-        - "auto" (the default without `mask_sources`): "mode", or "mean" if the values that pixels can have are so far
-          apart that the scatter is less than 8 of these steps, as for counts of photons and for such counts in other
-          units: their median may be half a step off. ``estimator`` of the result tells which;
+        - "auto" (the default without `mask_sources`): "mode"; "grouped_mode" if the scatter is less than 40 steps
+          between the values that pixels can have, as for most counts, in any unit; and "mean" for less than 3 steps, as
+          for single photons. ``estimator`` of the result tells which;
         - "mean" (the default with `mask_sources`): their mean;
         - "median": their median;
         - "mode": "sextractor" where the mean exceeds the median by more than two standard errors of their difference,
           as light of sources makes it, or falls short of it by more than five, as structure of the sky does; elsewhere
           the mean, which has less noise;
+        - "grouped_mode": "mode" with the median of grouped data: pixels that equal the median are spread evenly over
+          its step, as the median of whole numbers is up to half a step off;
         - "sextractor": 2.5 median - 1.5 mean, or the median if the two differ by more than 0.3 standard deviations
           (Bertin & Arnouts 1996, A&AS 117, 393);
         - "mmm": 3 median - 2 mean (Stetson 1987, PASP 99, 191; Da Costa 1992, ASPC 23, 90);

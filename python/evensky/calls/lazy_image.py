@@ -23,6 +23,7 @@ from ..image.plain import is_data_array, is_lazy
 from ..math import ApproximateControl, BackgroundControl, BackgroundMI
 from ..math.background_mesh import (
     AUTO,
+    ESTIMATORS,
     GIVEN,
     MeshOptions,
     choose,
@@ -35,7 +36,8 @@ from ..math.background_mesh import (
 from .arguments import select_planes
 
 # Planes of a mesh that blocks return: with the estimator AUTO, also means where a block alone would have them.
-_MESH_PLANES = ("level", "error", "rms", "number", "mean", "mean_error")
+# What is found with the mode, and with the estimator that a block would have alone, whose number is the last plane.
+_MESH_PLANES = ("level", "error", "rms", "number", "own_level", "own_error", "own_rms", "own_estimator")
 
 
 def lazy_array(data: Any) -> Any:
@@ -191,16 +193,16 @@ class LazyImage:
             )
 
         wanted = self._patches() if options.estimator == AUTO else []
-        planes, patches = lazy.compute(blocks(), wanted)  # which reads each chunk once
-        level, error, rms, number, mean, mean_error = planes
+        planes, patches = lazy.compute(blocks(), wanted)  # each chunk is read once, unless blocks do not agree
+        level, error, rms, number, own_level, own_error, own_rms, own_estimator = planes
         reason = GIVEN
         if options.estimator == AUTO:
             chosen, reason = chosen_for([self._good_pixels(patch) for patch in patches])
             options = replace(options, estimator=chosen)
-            if chosen == "mean" and np.isnan(mean[number > 0]).any():  # blocks do not agree with the whole
-                mean, mean_error = blocks().compute()[:2]
-            if chosen == "mean":
-                level, error = mean, mean_error
+            if chosen != "mode":
+                if (own_estimator[number > 0] != ESTIMATORS.index(chosen)).any():  # blocks do not agree with the whole
+                    own_level, own_error, own_rms = blocks().compute()[:3]
+                level, error, rms = own_level, own_error, own_rms
         level, error, rms = (np.ascontiguousarray(values) for values in (level, error, rms))
         mesh = mesh_of_boxes((0, 0, width, height), options, level, error, rms, number.astype(np.int64))
         return mesh, options, reason
@@ -361,7 +363,8 @@ def _measure_mesh_block(
     found = np.full((len(_MESH_PLANES), len(own[0]) - 1, len(own[1]) - 1), np.nan)
     estimators = [options.estimator]
     if options.estimator == AUTO:
-        estimators = ["mode", *(["mean"] if choose(pixels, bits, options)[0].estimator == "mean" else [])]
+        alone = choose(pixels, bits, options)[0].estimator
+        estimators = ["mode", *([alone] if alone != "mode" else [])]
     for bins, part in _even_parts(pixels, own, (options.height, options.width)):
         boxes = found[:, bins[0], bins[1]]
         (height, width), (ny, nx) = part.image.shape, boxes.shape[1:]
@@ -373,7 +376,8 @@ def _measure_mesh_block(
             if estimator == estimators[0]:
                 boxes[0], boxes[1], boxes[2], boxes[3] = mesh.level(), mesh.error(), mesh.rms(), mesh.number()
             else:
-                boxes[4], boxes[5] = mesh.level(), mesh.error()
+                boxes[4], boxes[5], boxes[6] = mesh.level(), mesh.error(), mesh.rms()
+                boxes[7] = ESTIMATORS.index(estimator)
     return found
 
 

@@ -35,11 +35,11 @@ from ..errors import InvalidParameterError
 from ..image.foreign import Planes
 from .combine_planes import CENTRES, SCATTERS
 
-ESTIMATORS = ("mean", "median", "mode", "sextractor", "mmm", "biweight", "histogram")
+ESTIMATORS = ("mean", "median", "mode", "grouped_mode", "sextractor", "mmm", "biweight", "histogram")
 """Estimators of the sky level of a box, from the pixels that clipping leaves; "histogram" clips by itself."""
 
 AUTO = "auto"
-"""Name of the choice of an estimator by the pixels: "mode", or "mean" for pixels of coarse steps."""
+"""Name of the choice of an estimator by the pixels: "mode", or "grouped_mode" or "mean" for pixels of coarse steps."""
 
 GIVEN = "given"
 """Why an estimator was used that was not chosen by the pixels."""
@@ -59,9 +59,11 @@ _MOST_LOOKS = 5
 # Number of rounds that means clipping until nothing changes.
 _ALL_ROUNDS = 2**31 - 1
 
-# Least scatter for the mode, in steps of the values that pixels can have. A median is up to half a step off, and the
-# mode 2.5 times that: for this scatter, at most a sixth of it, which is less than what the mode gains beside stars.
-_LEAST_SCATTER = 8.0
+# Least scatter for a mode, in steps of the values that pixels can have. Counts of photons are skewed, so that their
+# mode is 0.4 steps too low: for this scatter, 0.14 of it, which is less than what the mode gains beside stars.
+_LEAST_SCATTER = 3.0
+# Scatter from which on the usual median will do: it is up to half a step off, and the mode 2.5 times that.
+_FINE_SCATTER = 40.0
 
 # Patches that are looked at for steps: their number along each axis of an image, and their side in pixels.
 _PATCHES = 4
@@ -109,7 +111,7 @@ class MeshOptions:
     ----------
     height, width : int
         Size of a box in pixels.
-    estimator : {"mean", "median", "mode", "sextractor", "mmm", "biweight", "histogram", "auto"}
+    estimator : {"mean", "median", "mode", "grouped_mode", "sextractor", "mmm", "biweight", "histogram", "auto"}
         Estimator of the level; `chosen_for` replaces "auto". "histogram" needs the default values of `rms_estimator`,
         `sigma`, `rounds`, `centre` and `scatter`.
     rms_estimator : {"std", "mad", "biweight"}
@@ -231,8 +233,9 @@ def chosen_for(patches: Sequence[np.ndarray]) -> tuple[str, str]:
     """Return the estimator that "auto" means for an image, and why.
 
     It is "mean" if the values that pixels can have are so far apart, as those of counts of photons and of such counts
-    in other units, that the scatter is less than 8 steps. The scatter in steps is 1 / (2 sqrt(pi) p), where p is the
-    part of the pairs of pixels that are equal, and this is the median over the patches.
+    in other units, that the scatter is less than 3 steps, and "grouped_mode" for up to 40. The scatter in steps is
+    1 / (2 sqrt(pi) p), where p is the part of the pairs of pixels that are equal, and this is the median over the
+    patches; that of all patches together if few pixels are good.
 
     Parameters
     ----------
@@ -241,7 +244,7 @@ def chosen_for(patches: Sequence[np.ndarray]) -> tuple[str, str]:
 
     Returns
     -------
-    estimator : {"mode", "mean"}
+    estimator : {"mode", "grouped_mode", "mean"}
     reason : str
         A part of a sentence.
     """
@@ -257,14 +260,19 @@ def chosen_for(patches: Sequence[np.ndarray]) -> tuple[str, str]:
     starts = np.flatnonzero(begins)
     equal = np.diff(starts, append=values.size)
     pairs = np.bincount(starts // side, weights=equal * (equal - 1.0), minlength=len(values))
-    known = (good >= _FEW) & (pairs < good * (good - 1.0))  # all pixels of a patch are equal where there are no data
+    every = good * (good - 1.0)
+    known = (good >= _FEW) & (pairs < every)  # all pixels of a patch are equal where there are no data
+    if not known.any() and every.sum() >= _FEW * (_FEW - 1):  # few pixels are good: patches together
+        pairs, every = pairs.sum(keepdims=True), every.sum(keepdims=True)
+        known = pairs < every
     if not known.any():
-        return "mode", f"too few pixels are good, and differ, to look for steps, in {len(patches)} patches"
+        return "mode", "too few different good pixels to look for steps"
     with np.errstate(divide="ignore"):
-        scatters = (good * (good - 1.0))[known] / (2 * math.sqrt(math.pi) * pairs[known])
+        scatters = every[known] / (2 * math.sqrt(math.pi) * pairs[known])
     scatter = float(np.median(scatters))
-    if scatter < _LEAST_SCATTER:
-        return "mean", f"pixels have steps with a scatter of {scatter:.2g} of them"
+    if scatter < _FINE_SCATTER:
+        estimator = "mean" if scatter < _LEAST_SCATTER else "grouped_mode"
+        return estimator, f"the scatter is {scatter:.2g} steps between the values of pixels"
     return "mode", "pixels have no coarse steps"
 
 

@@ -48,7 +48,7 @@ def test_the_estimator_is_told(tmp_path: Path) -> None:
     mesh, out = tmp_path / "mesh.fits", tmp_path / "out.fits"
     sources = SourceOptions()
     for options, estimator, shown in (
-        ({}, "mean", "estimator mean (pixels have steps with a scatter of 1.7 of them)"),
+        ({}, "mean", "estimator mean (the scatter is 1.7 steps between the values of pixels)"),
         ({"bins": BinOptions(estimator="mode")}, "mode", "estimator mode, CUBIC"),
         ({"statistic": "median"}, "median, not clipped", "MEDIAN, "),
         ({"mask_sources": sources}, "mean", "estimator mean (sources are masked)"),

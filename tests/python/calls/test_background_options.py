@@ -121,16 +121,15 @@ def test_bins_that_stand_out_are_replaced_up_to_the_edges(edge_method: str) -> N
     np.testing.assert_array_equal(none.stats.value, plain.stats.value)
 
 
-@pytest.mark.parametrize("scatter", [3.0, 6.0, 12.0])
-def test_pixels_of_coarse_steps_have_the_mean(scatter: float) -> None:
+@pytest.mark.parametrize(("scatter", "expected"), [(2.0, "mean"), (6.0, "grouped_mode"), (60.0, "mode")])
+def test_pixels_of_coarse_steps_have_an_estimator_of_their_own(scatter: float, expected: str) -> None:
     counts = np.rint(np.random.default_rng(1).normal(500, scatter, (256, 256)))
-    expected = "mean" if scatter < 8 else "mode"
     same = evensky.estimate_background(counts, bin_size=32, estimator=expected)
     # Also in other units and with a bias, beside NaN, masked pixels, and a stripe of zeros where there are no data.
     for unit, zero, dtype in ((1, 0, np.uint16), (1, 0, ">f4"), (1 / 1.7, 0, np.float32), (16, 100, np.int32)):
         got = evensky.estimate_background((unit * counts + zero).astype(dtype), bin_size=32)
         assert got.estimator == expected
-        assert ("a scatter of" in got.estimator_reason) == (expected == "mean")
+        assert ("steps between" in got.estimator_reason) == (expected != "mode")
         assert f", {expected}, level" in repr(got)
         np.testing.assert_allclose(got.image, unit * same.image + zero, rtol=2e-6)
     hurt = counts / 1.7
@@ -150,7 +149,29 @@ def test_narrow_images_of_photons_have_the_mean() -> None:
         assert got.estimator == "mean"
         assert float(got.level) == pytest.approx(3, abs=0.1)
     got = evensky.estimate_background(np.where(np.arange(4096).reshape(64, 64) % 97 == 0, 1.0, np.nan), bin_size=32)
-    assert got.estimator_reason == "too few pixels are good, and differ, to look for steps, in 16 patches"
+    assert got.estimator_reason == "too few different good pixels to look for steps"
+
+
+@pytest.mark.parametrize("scatter", [4.0, 8.0, 15.0])
+def test_rounding_to_whole_counts_does_little_harm(scatter: float) -> None:
+    rng = np.random.default_rng(3)
+    crowded = rng.normal(100.3, scatter, (512, 512)) + rng.exponential(8 * scatter, (512, 512)) * (
+        rng.random((512, 512)) < 0.15
+    )
+    empty = rng.normal(100.3, scatter, (512, 512))
+    for image, limit in ((crowded, 0.06), (empty, 0.01)):
+        exact = evensky.estimate_background(image, bin_size=64)
+        rounded = evensky.estimate_background(np.rint(image), bin_size=64)
+        assert (exact.estimator, rounded.estimator) == ("mode", "grouped_mode")
+        difference = rounded.image - exact.image
+        assert abs(difference.mean()) < 0.5 * limit * scatter
+        assert difference.std() < limit * scatter
+
+
+def test_few_good_photons_have_the_mean() -> None:
+    counts = np.random.default_rng(1).poisson(3, (512, 512)).astype(np.float32)
+    sparse = np.random.default_rng(2).random(counts.shape) < 0.95
+    assert evensky.estimate_background(counts, sparse, bin_size=64).estimator == "mean"
 
 
 def test_bins_that_are_smoothed_are_told() -> None:

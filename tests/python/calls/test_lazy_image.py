@@ -242,7 +242,10 @@ def test_the_estimator_is_chosen_as_in_memory() -> None:
     mixed = coarse.copy()
     mixed[:64, :64] += rng.normal(0, 1, (64, 64)).astype(np.float32)  # a block that alone would have the mode
     bad = rng.random(coarse.shape) < 0.1
-    for image, expected in ((coarse, "mean"), (mixed, "mean"), (mixed[:64, :64], "mode")):
+    fine = coarse.copy()
+    fine[64:] = np.rint(rng.normal(500, 6, fine[64:].shape)) / 1.7
+    both = ((coarse, "mean"), (mixed, "mean"), (mixed[:64, :64], "mode"), (fine, "grouped_mode"))
+    for image, expected in both:
         mask = bad[: image.shape[0], : image.shape[1]]
         same = evensky.estimate_background(image, mask, bin_size=16)
         got = evensky.estimate_background(da.from_array(image, chunks=64), mask, bin_size=16)
