@@ -36,6 +36,7 @@ from ..math.background import background_html, fill_with_model, plot_background
 from ..math.background_mesh import (
     AUTO,
     GIVEN,
+    SOURCES_ARE_MASKED,
     MeshOptions,
     choose,
     measure_mesh,
@@ -768,7 +769,7 @@ def estimate_background(
         estimate._smoothed = smoothed
     estimate.sources = sources
     if chosen_beside_sources:
-        estimate.estimator_reason = "sources are masked"
+        estimate.estimator_reason = SOURCES_ARE_MASKED
     return estimate
 
 

@@ -28,6 +28,7 @@ from ..image.foreign import as_planes
 from ..image.on_disk import is_on_disk, without_variance
 from ..io.file_names import fill_pattern, refuse_twice, unique_labels
 from ..io.formats import bad_bits_of, describe, read_image, rewrite_file
+from ..math.background_mesh import SOURCES_ARE_MASKED
 from ..runs.memory_plan import scratch_of_images
 from .background import BackgroundEstimate, estimate_background
 from .source_mask import SourceMask, find_sources
@@ -173,7 +174,7 @@ class _Model:
     def reason(self, estimate: BackgroundEstimate) -> str:
         """Return why the estimator is used."""
         if self.bins.estimator is None and self.statistic is None and self.sources is not None:
-            return "sources are masked"
+            return SOURCES_ARE_MASKED
         return estimate.estimator_reason
 
     @property

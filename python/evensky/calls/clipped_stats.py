@@ -199,6 +199,7 @@ def _left_by_growing(
     pixels[~np.isfinite(pixels)] = np.nan
     good = np.count_nonzero(np.isfinite(pixels), axis=axes)
     low, high, rounds, cenfunc, stdfunc, _ = options
+    reaches_all = radius >= math.hypot(*(pixels.shape[axis] for axis in axes))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of NaN
         clipped = sigma_clip(
@@ -209,9 +210,12 @@ def _left_by_growing(
             cenfunc=cenfunc,
             stdfunc=stdfunc,
             axis=axes,
-            grow=min(radius, math.hypot(*(pixels.shape[axis] for axis in axes))),  # all pixels are within that
+            grow=False if reaches_all else radius,
         )
-    pixels[np.ma.getmaskarray(clipped)] = np.nan
+    rejected = np.ma.getmaskarray(clipped)
+    if reaches_all:  # one rejected pixel rejects all
+        rejected = np.any(rejected & np.isfinite(pixels), axis=axes, keepdims=True)
+    pixels[np.broadcast_to(rejected, pixels.shape)] = np.nan
     return pixels, np.asarray(good)
 
 

@@ -284,7 +284,7 @@ def combine(
                 labels,
                 noise_by_exposure(samples),
                 options,
-                weighted=options.by_variance or each is not None,
+                None if each is None else [each[look.item.index] for look in used],
                 has_variance=band.variance is not None,
             )
             if covariance is not None and band.variance is not None:

@@ -11,7 +11,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -112,6 +112,8 @@ def sealed(line: Mapping[str, Any], before: str) -> tuple[bytes, str]:
 
 def _fields_of(value: Any) -> dict[str, Any]:
     """Return the fields of a dataclass, of which nothing is copied."""
+    if not is_dataclass(value) or isinstance(value, type):
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
     return {one.name: getattr(value, one.name) for one in fields(value)}
 
 

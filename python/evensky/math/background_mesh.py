@@ -8,6 +8,7 @@ __all__ = [
     "ESTIMATORS",
     "GIVEN",
     "RMS_ESTIMATORS",
+    "SOURCES_ARE_MASKED",
     "MeshOptions",
     "choose",
     "chosen_for",
@@ -43,6 +44,9 @@ AUTO = "auto"
 
 GIVEN = "given"
 """Why an estimator was used that was not chosen by the pixels."""
+
+SOURCES_ARE_MASKED = "sources are masked"
+"""Why the mean was used."""
 
 RMS_ESTIMATORS = ("std", "mad", "biweight")
 """Estimators of the scatter of the pixels of a box."""

@@ -210,7 +210,12 @@ def levels_note(spread: float, noise: float, unit: str = "") -> list[str]:
 
 
 def unequal_noise_note(
-    labels: Sequence[str], noise: np.ndarray, options: CombineOptions, *, weighted: bool, has_variance: bool
+    labels: Sequence[str],
+    noise: np.ndarray,
+    options: CombineOptions,
+    weights: Iterable[float | None] | None,
+    *,
+    has_variance: bool,
 ) -> list[str]:
     """Return a note if the variances of the result are doubtful, because exposures differ much in their noise.
 
@@ -221,12 +226,13 @@ def unequal_noise_note(
     noise : ndarray, shape (exposures,)
         See `evensky.combining.doubts.noise_by_exposure`.
     options : CombineOptions
-    weighted : bool
-        Whether pixels or exposures have weights.
+    weights : iterable of float or None
+        Of the exposures. Equal ones are none, and those of 0 do not count.
     has_variance : bool
         Whether the result has variances.
     """
     known = np.flatnonzero(noise > 0)
+    weighted = options.by_variance or len({weight for weight in weights or () if weight}) > 1
     if options.statistic == "mean" or weighted or not has_variance or known.size < _FEWEST_UNEQUAL:
         return []
     least, most = (int(known[find(noise[known])]) for find in (np.argmin, np.argmax))

@@ -267,7 +267,7 @@ class _Run:
                 used,
                 noise_by_exposure(pixels),
                 self.inputs.options,
-                weighted=self.inputs.options.by_variance or any(one.weight is not None for one in self.inputs.used),
+                [one.weight for one in self.inputs.used],
                 has_variance="variance" in planes,
             )
             self.stamp = writer.finish()

@@ -306,3 +306,7 @@ def test_a_huge_radius_takes_no_memory() -> None:
     values = np.array([*np.linspace(-1, 1, 22), 1e6])
     assert evensky.clipped_stats(values, grow=1e12).rejected == values.size
     assert evensky.clipped_stats(values[:-1], grow=1e12).rejected == 0
+    image = np.random.default_rng(1).uniform(0, 1, (300, 400))
+    image[7, 9], image[8, 20] = 50, np.nan
+    assert evensky.clipped_stats(image, grow=1e12).number == 0
+    assert evensky.clipped_stats(image, axis=1, grow=1e12).number.tolist() == [*[400] * 7, 0, 399, *[400] * 291]

@@ -301,6 +301,8 @@ def test_exposures_of_very_different_noise_are_told():
         assert 8 < factor < 14
         assert f"the variances of a {statistic} may be wrong" in note
         assert 'use statistic "mean" with weighting "variance"' in note
+    assert len(notes(weighting=[2] * 5)) == 1
+    assert notes(weighting=[2, 2, 2, 2, 1]) == []
     assert notes(3, statistic="median") == []
     assert notes(statistic="mean") == []
     assert notes(weighting="variance") == []

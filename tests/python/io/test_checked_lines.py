@@ -48,8 +48,9 @@ def test_dataclasses_are_written_as_their_fields() -> None:
 
     parts = [Part(["a"], Part([], {"b": (1, 2.5)})), Part(["c"])]
     assert sealed({"parts": parts}, "") == sealed({"parts": [asdict(part) for part in parts]}, "")
-    with pytest.raises(TypeError):
-        sealed({"parts": object()}, "")
+    for other, name in ((object(), "object"), (Part, "type")):
+        with pytest.raises(TypeError, match=f"Object of type {name} is not JSON serializable"):
+            sealed({"parts": other}, "")
 
 
 @pytest.fixture
