@@ -87,11 +87,13 @@ def when_matching(monkeypatch: pytest.MonkeyPatch, label: str, act: Callable[[Pa
     """Do something just before the exposure of this label is read in order to be matched."""
     read = FileStore.read
 
-    def disturbed(self: FileStore, item: Item, *, to_change: bool = True, variances: bool = True) -> Frame:
+    def disturbed(
+        self: FileStore, item: Item, *, to_change: bool = True, variances: bool = True, only_good: bool = False
+    ) -> Frame:
         if to_change and item.label == label:
             assert item.path is not None
             act(item.path)
-        return read(self, item, to_change=to_change, variances=variances)
+        return read(self, item, to_change=to_change, variances=variances, only_good=only_good)
 
     monkeypatch.setattr(FileStore, "read", disturbed)
 

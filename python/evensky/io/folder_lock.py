@@ -61,6 +61,9 @@ _WATCH = 1.5 * HEARTBEAT
 _PATIENCE = 5.0
 _PAUSE = 0.005
 
+# Times that a folder is made, if other runs remove it or its parents.
+_TRIES = 100
+
 # A lock has 300 bytes; what is longer is another file.
 _LONGEST = 4096
 _LONGEST_TEXT = 300
@@ -407,18 +410,25 @@ class FolderLock:
 
     def _make_folder(self) -> None:
         """Make the folder, and note what is to be removed if it stays empty."""
-        if os.path.isdir(self.folder):  # Unlike Path.is_dir, this accepts any name.
-            return
-        if os.path.exists(self.folder):
-            raise FitsError(f"{self.folder}: is a file; choose a folder for the output")
-        missing = [self.folder, *self.folder.parents]
-        while missing and os.path.lexists(missing[-1]):
-            missing.pop()
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            made = [(folder, _identity(folder)) for folder in missing]
-        except OSError as error:
-            raise FitsError(f"{self.folder}: cannot be made: {error.strerror or error}") from error
+        for number in range(_TRIES):
+            mode = None
+            with suppress(OSError, ValueError):  # whatever is wrong with the name, mkdir tells
+                mode = os.stat(self.folder).st_mode  # one look, as another run may make the folder between two
+            if mode is not None and stat.S_ISDIR(mode):
+                return
+            if mode is not None:
+                raise FitsError(f"{self.folder}: is a file; choose a folder for the output")
+            missing = [self.folder, *self.folder.parents]
+            while missing and os.path.lexists(missing[-1]):
+                missing.pop()
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                made = [(folder, _identity(folder)) for folder in missing]
+                break
+            except OSError as error:
+                # Other runs may make and remove it, or a parent, meanwhile.
+                if not isinstance(error, FileExistsError | FileNotFoundError) or number + 1 == _TRIES:
+                    raise FitsError(f"{self.folder}: cannot be made: {error.strerror or error}") from error
         self._made = [*made, *(one for one in self._made if one[0] not in missing)]
 
     def _proposal_of(self, token: str) -> Path:

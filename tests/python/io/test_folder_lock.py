@@ -574,6 +574,27 @@ def test_runs_that_make_and_remove_one_folder(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if not path.is_dir()]
 
 
+def test_a_folder_that_goes_while_it_is_made_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, mkdir, errors = (
+        tmp_path / "a" / "b",
+        Path.mkdir,
+        [FileNotFoundError(2, "gone"), FileExistsError(17, "there")],
+    )
+
+    def disturbed(path: Path, *args: Any, **kwargs: Any) -> None:
+        if path == folder and errors:
+            raise errors.pop()
+        mkdir(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", disturbed)
+    with FolderLock(folder):
+        assert errors == []
+    assert not folder.parent.exists()
+    folder.parent.mkdir()
+    folder.symlink_to(tmp_path / "nothing")
+    assert refusal(folder) == f"{folder}: cannot be made: File exists"
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="there are no users")
 @pytest.mark.parametrize(("call", "number"), [("open", errno.EACCES), ("write", errno.ENOSPC), ("fsync", errno.EIO)])
 def test_a_folder_that_cannot_be_written_to(
