@@ -392,7 +392,7 @@ def smooth_mesh(mesh: _core.BackgroundMesh, options: MeshOptions, filled: np.nda
     sides, in rows, columns and diagonals, which is exact on slopes. Let D(h) be the scatter of the deviations from such
     predictions by boxes h boxes away (1.4826 times the median of the absolute values), in units of that of noise of
     scatter 1. For noise it is the same at all distances; a smooth sky has D(2) = 4 D(1), diffuse light on all scales at
-    least D(2)^2 = 2 D(1)^2, and waves are not the same at three distances. So S = max(|D(2)^2 - D(1)^2|, D(1)^2 -
+    least D(2)^2 = 2 D(1)^2, and waves are not the same at three distances. So S = max(abs(D(2)^2 - D(1)^2), D(1)^2 -
     D(3)^2) is at least the variance of the structure, N = D(1)^2 - S is that of the noise, and the weight of a
     prediction from n pairs is N / (N (1 + 1 / (2 n)) + S), or 0 if N < 0. Boxes that deviate by more than 3 D(1), and
     those of meshes that are too small for D(3), stay as they are. Errors and scatters do, too.
