@@ -16,7 +16,6 @@ import numpy as np
 from .._checks import byte_limit, names_of, shown
 from .._text import reason_of
 from ..combining.corrections import area_factor, correction_field
-from ..combining.doubts import level_spread, noise_by_exposure, same_noise
 from ..combining.engine import Box, CombinedBand, LostExposureError, MemoryPlanes, Stack
 from ..combining.options import bad_bits_to_combine, exposure_weights, options_of
 from ..combining.resampling import METHODS, resample_exposure, scales_with_area
@@ -37,15 +36,12 @@ from ..matching.placement import GridMember
 from ..matching.sets import check_filters, check_units, none_usable, several
 from ..matching.units import astropy_unit, most_common_unit, unit_of
 from ..runs.combine_record import (
-    VARIANCE_TOO_SMALL,
     CombineRecord,
     clipping_note,
     empty_note,
-    levels_note,
     noise_note,
     placed_at,
-    twice_notes,
-    unequal_noise_note,
+    sample_notes,
 )
 from ..runs.combine_result import CombinedExposures, CombineRun
 from ..runs.combine_run import combine_files as _combine_files
@@ -265,11 +261,12 @@ def combine(
             _resampled(look, member, grid, box, resampling, unit) if shift == RESAMPLE else _reader(look, shift)
             for look, member, shift, box, unit in zip(used, members, grid.shifts, grid.boxes, units, strict=True)
         ]
+        weights = None if each is None else [each[look.item.index] for look in used]
         stack = Stack(
             readers,
             grid.shape,
             options,
-            weights=None if each is None else [each[look.item.index] for look in used],
+            weights=weights,
             times=[look.record.exposure_time for look in used],
             with_time=True,
             labels=labels,
@@ -277,15 +274,8 @@ def combine(
         try:
             band = stack.combine(num_threads=num_threads)
             samples = stack.level_samples(band.levels)
-            doubts = levels_note(*level_spread(samples), most_common_unit(units))
-            effect = "" if band.variance is None else VARIANCE_TOO_SMALL
-            doubts += twice_notes(labels, same_noise(samples), effect)
-            doubts += unequal_noise_note(
-                labels,
-                noise_by_exposure(samples),
-                options,
-                None if each is None else [each[look.item.index] for look in used],
-                has_variance=band.variance is not None,
+            doubts = sample_notes(
+                samples, labels, options, weights, most_common_unit(units), has_variance=band.variance is not None
             )
             if covariance is not None and band.variance is not None:
                 _add_covariance(band, stack, covariance, used, grid, members, units)

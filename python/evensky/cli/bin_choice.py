@@ -25,8 +25,9 @@ class BinChoice:
         type=click.Choice([AUTO, *ESTIMATORS]),
         help="Estimator of the level of a bin from the pixels that clipping leaves. sextractor, mmm and histogram are "
         "modes, less biased by faint sources than the mean; histogram is that of SExtractor, which clips by itself; "
-        "mode is sextractor for pixels that are skewed, and the mean for others. By default auto: mode, or mean for "
-        "pixels of coarse steps, such as counts of photons; with --mask-sources, mean.",
+        "mode is sextractor for pixels that are skewed, and the mean for others. grouped_mode is "
+        "mode for pixels of coarse steps, such as counts. By default auto: mode or grouped_mode, and mean for single "
+        "photons; with --mask-sources, mean.",
     )
     rms_estimator: str | None = option(
         "--rms-estimator",

@@ -23,7 +23,7 @@ __all__ = [
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,6 +75,9 @@ _PATCH = 16
 
 # Least number of good pixels of a patch, and of deviations of boxes whose scatter is found.
 _FEW = 24
+
+# Directions (y, x) in which boxes at opposite sides of another one are paired.
+_DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 # Largest distance in boxes of those that are compared, to find out whether the scatter of boxes is noise.
 _FARTHEST = 3
@@ -380,9 +383,7 @@ def replace_outliers(
         return mesh
     level[stands_out], rms[stands_out], error[stands_out] = around[0][stands_out], around[1][stands_out], np.nan
     level[filled] = np.nan
-    made = mesh_of_boxes(mesh.get_image_bbox(), options, level, error, rms, mesh.number())
-    made.fill(100.0)
-    return made
+    return _filled_again(mesh, options, level, error, rms)
 
 
 def smooth_mesh(mesh: _core.BackgroundMesh, options: MeshOptions, filled: np.ndarray) -> _core.BackgroundMesh:
@@ -430,10 +431,32 @@ def smooth_mesh(mesh: _core.BackgroundMesh, options: MeshOptions, filled: np.nda
         weight = noise / (noise * (1 + 0.5 / pairs) + structure)
     near = np.abs(off) <= _SMOOTHED_WITHIN * math.sqrt(first)  # not for NaN
     level[near] += (weight * off)[near]
-    error, rms, number = mesh.error(), mesh.rms(), mesh.number()
-    made = mesh_of_boxes(mesh.get_image_bbox(), options, level, error, rms, number)
+    return _filled_again(mesh, options, level, mesh.error(), mesh.rms())
+
+
+def _filled_again(
+    mesh: _core.BackgroundMesh, options: MeshOptions, level: np.ndarray, error: np.ndarray, rms: np.ndarray
+) -> _core.BackgroundMesh:
+    """Return a mesh of other values, in which boxes whose levels are NaN are filled."""
+    made = mesh_of_boxes(mesh.get_image_bbox(), options, level, error, rms, mesh.number())
     made.fill(100.0)
     return made
+
+
+def _moved(values: np.ndarray, down: int, across: int) -> Callable[[int, int], np.ndarray]:
+    """Return a function of (y, x) for the values y * `down` rows and x * `across` columns away, NaN beyond the edges.
+
+    y and x are -2 to 2.
+    """
+    height, width = values.shape
+    far = np.full((height + 4 * down, width + 4 * across), np.nan)
+    far[2 * down : 2 * down + height, 2 * across : 2 * across + width] = values
+
+    def at(y: int, x: int) -> np.ndarray:
+        top, left = (2 + y) * down, (2 + x) * across
+        return far[top : top + height, left : left + width]
+
+    return at
 
 
 def _between_pairs(values: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:
@@ -442,16 +465,10 @@ def _between_pairs(values: np.ndarray, distance: int) -> tuple[np.ndarray, np.nd
     They are in its row, in its column and on both diagonals, `distance` away along the axes. The mean is NaN if there
     is no pair.
     """
-    height, width = values.shape
-    far = np.full((height + 2 * distance, width + 2 * distance), np.nan)
-    far[distance : distance + height, distance : distance + width] = values
+    at = _moved(values, distance, distance)
     total, number = np.zeros(values.shape), np.zeros(values.shape)
-    for y, x in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        sides = []
-        for side in (1, -1):
-            top, left = distance * (1 + side * y), distance * (1 + side * x)
-            sides.append(far[top : top + height, left : left + width])
-        middle = 0.5 * (sides[0] + sides[1])
+    for y, x in _DIRECTIONS:
+        middle = 0.5 * (at(y, x) + at(-y, -x))
         known = ~np.isnan(middle)
         total[known] += middle[known]
         number += known
@@ -466,16 +483,9 @@ def _predicted(values: np.ndarray, down: int, across: int) -> np.ndarray:
     at the other, at once and twice the distance. A value without a pair is its own prediction.
     Values that are NaN predict nothing.
     """
-    height, width = values.shape
-    far = np.full((height + 4 * down, width + 4 * across), np.nan)
-    far[2 * down : 2 * down + height, 2 * across : 2 * across + width] = values
-
-    def at(y: int, x: int) -> np.ndarray:
-        top, left = (2 + y) * down, (2 + x) * across
-        return far[top : top + height, left : left + width]
-
+    at = _moved(values, down, across)
     predictions = []
-    for y, x in ((0, 1), (1, 0), (1, 1), (1, -1)):
+    for y, x in _DIRECTIONS:
         two_sides = 0.5 * (at(y, x) + at(-y, -x))
         for side in (1, -1):
             one_side = 2 * at(side * y, side * x) - at(2 * side * y, 2 * side * x)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 __all__ = [
-    "VARIANCE_TOO_SMALL",
     "CombineRecord",
     "CombineStatus",
     "clipping_note",
@@ -11,11 +10,10 @@ __all__ = [
     "combine_summary",
     "combine_table",
     "empty_note",
-    "levels_note",
     "noise_note",
     "placed_at",
+    "sample_notes",
     "twice_notes",
-    "unequal_noise_note",
 ]
 
 import math
@@ -25,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ..combining.doubts import level_spread, noise_by_exposure, same_noise
 from ..matching.sets import several
 from ..math.combine_planes import CombineOptions
 from ..math.combined_noise import clipped_share
@@ -42,10 +41,6 @@ _FEWEST_CLIPPED, _MUCH_CLIPPED = 3, 0.02
 _UNEQUAL, _FEWEST_UNEQUAL = 4, 3
 # Factors of the noise of resampled pixels above this are told.
 _WORTH_NAMING = 1.05
-
-
-VARIANCE_TOO_SMALL = "the variance is too small"
-"""Effect of an exposure that is combined several times, see `twice_notes`."""
 
 
 @dataclass
@@ -189,17 +184,41 @@ def clipping_note(records: Sequence[CombineRecord], options: CombineOptions, *, 
     ]
 
 
-def levels_note(spread: float, noise: float, unit: str = "") -> list[str]:
-    """Return a note if the levels of exposures differ by more than the noise of a pixel.
+def sample_notes(
+    samples: np.ndarray,
+    labels: Sequence[str],
+    options: CombineOptions,
+    weights: Iterable[float | None] | None,
+    unit: str,
+    *,
+    has_variance: bool,
+) -> list[str]:
+    """Return notes on exposures of other levels, of the same noise, and of very different noise.
 
     Parameters
     ----------
-    spread : float
-        Difference of the highest and the lowest level.
-    noise : float
-        Standard deviation of a pixel.
-    unit : str, optional
+    samples : ndarray, shape (rows, exposures, columns)
+        See `evensky.combining.doubts.level_spread`.
+    labels : sequence of str
+        Names of the exposures.
+    options : CombineOptions
+    weights : iterable of float or None
+        Of the exposures. Equal ones are none, and those of 0 do not count.
+    unit : str
+        Of the pixels; "" if unknown.
+    has_variance : bool
+        Whether the result has variances.
     """
+    notes = _levels_note(*level_spread(samples), unit)
+    notes += twice_notes(labels, same_noise(samples), "the variance is too small" if has_variance else "")
+    weighted = options.by_variance or len({weight for weight in weights or () if weight}) > 1
+    if has_variance and options.statistic != "mean" and not weighted:
+        notes += _unequal_noise_note(labels, noise_by_exposure(samples), options.statistic)
+    return notes
+
+
+def _levels_note(spread: float, noise: float, unit: str) -> list[str]:
+    """Return a note if levels have a spread of more than the noise of a pixel."""
     if not spread > noise:
         return []
     times = f", {spread / noise:.2g} times the noise of a pixel" if noise > 0 else ""
@@ -209,38 +228,17 @@ def levels_note(spread: float, noise: float, unit: str = "") -> list[str]:
     ]
 
 
-def unequal_noise_note(
-    labels: Sequence[str],
-    noise: np.ndarray,
-    options: CombineOptions,
-    weights: Iterable[float | None] | None,
-    *,
-    has_variance: bool,
-) -> list[str]:
-    """Return a note if the variances of the result are doubtful, because exposures differ much in their noise.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        Names of all exposures.
-    noise : ndarray, shape (exposures,)
-        See `evensky.combining.doubts.noise_by_exposure`.
-    options : CombineOptions
-    weights : iterable of float or None
-        Of the exposures. Equal ones are none, and those of 0 do not count.
-    has_variance : bool
-        Whether the result has variances.
-    """
+def _unequal_noise_note(labels: Sequence[str], noise: np.ndarray, statistic: str) -> list[str]:
+    """Return a note if exposures differ so much in their noise that the variances of a statistic are doubtful."""
     known = np.flatnonzero(noise > 0)
-    weighted = options.by_variance or len({weight for weight in weights or () if weight}) > 1
-    if options.statistic == "mean" or weighted or not has_variance or known.size < _FEWEST_UNEQUAL:
+    if known.size < _FEWEST_UNEQUAL:
         return []
     least, most = (int(known[find(noise[known])]) for find in (np.argmin, np.argmax))
     if noise[most] <= _UNEQUAL * noise[least]:
         return []
     return [
         f"the noise of {labels[most]} is {noise[most] / noise[least]:.2g} times that of {labels[least]}: with ratios "
-        f"above {_UNEQUAL}, the variances of a {options.statistic} may be wrong by factors of 0.8 to 4, and noisy "
+        f"above {_UNEQUAL}, the variances of a {statistic} may be wrong by factors of 0.8 to 4, and noisy "
         'exposures count as much as others; use statistic "mean" with weighting "variance", or leave out the noisy ones'
     ]
 

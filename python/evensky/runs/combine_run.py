@@ -21,7 +21,6 @@ import numpy as np
 from .._checks import byte_limit
 from .._core import __version__
 from .._text import reason_of
-from ..combining.doubts import level_spread, noise_by_exposure, same_noise
 from ..combining.engine import CombinedBand, LostExposureError, Stack
 from ..combining.target_grid import RESAMPLE
 from ..draw.progress import Progress, Steps
@@ -51,13 +50,10 @@ from .combine_readers import (
     resample_to_disk,
 )
 from .combine_record import (
-    VARIANCE_TOO_SMALL,
     clipping_note,
     empty_note,
-    levels_note,
     noise_note,
-    twice_notes,
-    unequal_noise_note,
+    sample_notes,
 )
 from .combine_result import CombineRun
 from .covariance_file import without_covariance
@@ -260,14 +256,12 @@ class _Run:
                         journal.keep()
                     steps.step(f"rows {band.rows.start + 1} to {band.rows.stop}")
             pixels = stack.level_samples(samples)
-            used = [exposure.record.label for exposure in self.inputs.used]
-            self.doubts = levels_note(*level_spread(pixels), self.inputs.unit)
-            self.doubts += twice_notes(used, same_noise(pixels), VARIANCE_TOO_SMALL if "variance" in planes else "")
-            self.doubts += unequal_noise_note(
-                used,
-                noise_by_exposure(pixels),
+            self.doubts = sample_notes(
+                pixels,
+                [exposure.record.label for exposure in self.inputs.used],
                 self.inputs.options,
-                [one.weight for one in self.inputs.used],
+                [exposure.weight for exposure in self.inputs.used],
+                self.inputs.unit,
                 has_variance="variance" in planes,
             )
             self.stamp = writer.finish()
