@@ -30,19 +30,20 @@ def _renew_properties() -> None:
     """Renew the locks of properties that compute their value once.
 
     One lock serves all instances of a class while a value is computed, which may be the reading of an image. A fork
-    does not wait for that, so the child gets locks that no thread holds.
+    does not wait for that, so the child gets locks that no thread holds. It has no other thread that could add a module
+    or an attribute meanwhile, and may have little memory, so nothing is copied.
     """
     decorators = sys.modules.get("astropy.utils.decorators")
     kinds: tuple[type, ...] = (functools.cached_property,)
     if decorators is not None:
         kinds += (decorators.lazyproperty,)
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.items():
         if module is None or not name.startswith(_PACKAGES):
             continue
-        for one in list(vars(module).values()):
+        for one in vars(module).values():
             if not isinstance(one, type) or one.__module__ != name:
                 continue
-            for value in list(vars(one).values()):
+            for value in vars(one).values():
                 if isinstance(value, kinds):
                     for lock in {"lock", "_lock"} & vars(value).keys():  # there is none in newer versions of Python
                         setattr(value, lock, threading.RLock())

@@ -318,6 +318,7 @@ class Bench:
             untidy = "" if second[0].kills else _untidy(second[0], self.control.hit_call)
             after = case.faults_of(ended, killed=killed, exact=False, untidy="." if fault.kills else untidy)
             point.wrong += [f"second: {one}" for one in after]
+            point.text += f" || {ended.text.strip()}"
         if exact and second is None:
             return point  # it has the undisturbed results already
         ended = self.run(case, again=True)
@@ -441,7 +442,7 @@ def _inject(args: argparse.Namespace) -> int:
         if point.wrong:
             place = Path(point.path).name or "memory"
             print(f"WRONG {point.case} {point.fault} n={point.number} {point.call} {place}", flush=True)
-            print(f"      {'; '.join(point.wrong)}\n      code {point.code}: {point.text[:600]}", flush=True)
+            print(f"      {'; '.join(point.wrong)}\n      code {point.code}: {point.text[:3000]}", flush=True)
             if point.second:
                 print(f"      then {point.second}", flush=True)
             wrong[f"{point.case} {point.fault}"] += 1
