@@ -242,7 +242,8 @@ def chosen_for(patches: Sequence[np.ndarray]) -> tuple[str, str]:
     It is "mean" if the values that pixels can have are so far apart, as those of counts of photons and of such counts
     in other units, that the scatter is less than 3 steps, and "grouped_mode" for up to 40. The scatter in steps is
     1 / (2 sqrt(pi) p), where p is the part of the pairs of pixels that are equal, and this is the median over the
-    patches; that of all patches together if few pixels are good.
+    patches; that of all patches together if few pixels are good. A single value that is more than 3 times as common as
+    any other is that of pixels without data, and does not count.
 
     Parameters
     ----------
@@ -266,6 +267,7 @@ def chosen_for(patches: Sequence[np.ndarray]) -> tuple[str, str]:
     np.not_equal(values[:, 1:], values[:, :-1], out=begins[:, 1:])
     starts = np.flatnonzero(begins)
     equal = np.diff(starts, append=values.size)
+    good, equal = _without_blank_value(good, equal, starts // side)
     pairs = np.bincount(starts // side, weights=equal * (equal - 1.0), minlength=len(values))
     every = good * (good - 1.0)
     known = (good >= _FEW) & (pairs < every)  # all pixels of a patch are equal where there are no data
@@ -281,6 +283,34 @@ def chosen_for(patches: Sequence[np.ndarray]) -> tuple[str, str]:
         estimator = "mean" if scatter < _LEAST_SCATTER else "grouped_mode"
         return estimator, f"the scatter is {scatter:.2g} steps between the values of pixels"
     return "mode", "pixels have no coarse steps"
+
+
+def _without_blank_value(good: np.ndarray, equal: np.ndarray, patch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Leave out the value that pixels without data have: one that is more than 3 times as common as any other.
+
+    Parameters
+    ----------
+    good : ndarray of int64
+        Number of good pixels of each patch.
+    equal : ndarray of int64
+        Numbers of pixels that have the same value.
+    patch : ndarray of int64
+        Number of the patch of each of these, in order; no patch is left out.
+
+    Returns
+    -------
+    good, equal : ndarray of int64
+        Without that value, in patches where enough other pixels are left.
+    """
+    firsts = np.searchsorted(patch, np.arange(len(good)))
+    most = np.maximum.reduceat(equal, firsts)
+    places = np.flatnonzero(equal == most[patch])
+    place = places[np.searchsorted(patch[places], np.arange(len(good)))]
+    others = equal.copy()
+    others[place] = 0
+    blank = (most > 3 * np.maximum.reduceat(others, firsts)) & (good - most >= _FEW)
+    others[place[~blank]] = most[~blank]
+    return np.where(blank, good - most, good), others
 
 
 def choose(planes: Planes, bits: int, options: MeshOptions) -> tuple[MeshOptions, str]:

@@ -121,6 +121,21 @@ def test_bins_that_stand_out_are_replaced_up_to_the_edges(edge_method: str) -> N
     np.testing.assert_array_equal(none.stats.value, plain.stats.value)
 
 
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [
+        (np.random.default_rng(1).normal(500, 60, (256, 256)), "mode"),
+        (np.rint(np.random.default_rng(1).normal(500, 6, (256, 256))), "grouped_mode"),
+        (np.random.default_rng(1).poisson(0.1, (256, 256)).astype(float), "mean"),
+    ],
+    ids=["noise", "counts", "photons"],
+)
+@pytest.mark.parametrize("share", [0.02, 0.15, 0.6])
+def test_one_value_of_pixels_without_data_is_no_step(pixels: np.ndarray, expected: str, share: float) -> None:
+    holed = np.where(np.random.default_rng(2).random(pixels.shape) < share, 0, pixels)
+    assert evensky.estimate_background(holed, bin_size=32).estimator == expected
+
+
 @pytest.mark.parametrize(("scatter", "expected"), [(2.0, "mean"), (6.0, "grouped_mode"), (60.0, "mode")])
 def test_pixels_of_coarse_steps_have_an_estimator_of_their_own(scatter: float, expected: str) -> None:
     counts = np.rint(np.random.default_rng(1).normal(500, scatter, (256, 256)))
