@@ -309,7 +309,16 @@ class BackgroundEstimate:
         return f"BackgroundEstimate({nx} x {ny} bins over {width} x {height} px, {self.estimator}, level {text})"
 
     def _repr_html_(self) -> str:
-        return background_html(self._background, lambda: self._model, self._order, self._planes.unit)
+        return background_html(self._background, lambda: self._model, self._order, self._planes.unit, more=self._told)
+
+    @property
+    def _told(self) -> list[tuple[str, str]]:
+        """What a notebook tells of how the levels were found."""
+        smoothed = int(np.count_nonzero(self.smoothed))
+        return [
+            ("estimator", f"{self.estimator} ({self.estimator_reason})"),
+            *([("bins smoothed", f"{smoothed}, as they scatter as noise does")] if smoothed else []),
+        ]
 
 
 def _median(values: np.ndarray) -> float:
@@ -447,7 +456,7 @@ class _MeshEstimate(BackgroundEstimate):
 
     def _repr_html_(self) -> str:
         style = _SPLINE if self._bicubic_spline else ""
-        return background_html(self._background, lambda: self._model, self._order, self._planes.unit, style)
+        return background_html(self._background, lambda: self._model, self._order, self._planes.unit, style, self._told)
 
     @property
     def stats(self) -> BinStatistics:

@@ -80,6 +80,8 @@ class ImageBackground:
     estimator, estimator_reason : str
         Estimator of the levels of the bins, or their statistic, as it was used, and why; see
         `evensky.calls.background.BackgroundEstimate`.
+    smoothed_bins : int
+        Number of bins whose levels were smoothed, as they scatter as noise does.
     """
 
     name: str
@@ -101,6 +103,7 @@ class ImageBackground:
     notes: tuple[str, ...] = ()
     estimator: str = ""
     estimator_reason: str = ""
+    smoothed_bins: int = 0
 
 
 @dataclass
@@ -170,6 +173,11 @@ class _Model:
             return ", ".join([self.statistic.upper(), *self._options_of_bins()])
         by_choice = "" if self.bins.estimator == estimate.estimator else f" ({self.reason(estimate)})"
         return ", ".join([f"estimator {estimate.estimator}{by_choice}", *self._options_of_bins()])
+
+    def level_and_smoothing(self, estimate: BackgroundEstimate) -> str:
+        """Return what the level of a bin is, and how many were smoothed, for people."""
+        smoothed = int(np.count_nonzero(estimate.smoothed))
+        return self.level(estimate) + (f", {smoothed} smoothed" if smoothed else "")
 
     def reason(self, estimate: BackgroundEstimate) -> str:
         """Return why the estimator is used."""
@@ -381,8 +389,8 @@ def _model_image(
     kind = estimate.kind
     ny, nx = values.shape
     bins = f"{nx} x {ny} bins"
-    level_of_bins = model.level(estimate)
-    say(f"{where}: {width} x {height} px, {bins} of {model.bin_size} px, {level_of_bins}, {kind}")
+    level_of_bins = model.level_and_smoothing(estimate)
+    say(f"{where}: {width} x {height} px, {bins} of {model.bin_size} px, {model.level(estimate)}, {kind}")
     notes = (*exposure.assumptions, *(() if sources is None else sources.notes))
     for note in notes:
         say(f"Note: {note}.")
@@ -435,6 +443,7 @@ def _model_image(
         nx=nx,
         ny=ny,
         good_bins=int(np.count_nonzero(good & ~replaced)),
+        smoothed_bins=smoothed,
         kind=kind,
         estimator=estimate.estimator,
         estimator_reason=model.reason(estimate),

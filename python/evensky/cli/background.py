@@ -143,7 +143,7 @@ def _print_results(results: Sequence[FileBackground]) -> None:
     with_sources = any(image.sources is not None for image in images)
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("file", overflow="fold")
-    heads = ["size", "bins", "estimator", "level", "lowest bin", "highest bin", "error of a bin"]
+    heads = ["size", "bins", "smoothed", "estimator", "level", "lowest bin", "highest bin", "error of a bin"]
     heads += [*(["rms"] if with_rms else []), *(["sources", "on"] if with_sources else []), "unit"]
     for head in heads:
         table.add_column(head, justify="right")
@@ -173,6 +173,7 @@ def _row(label: str, image: ImageBackground, *, with_rms: bool, with_sources: bo
         f"{label}[{printable(image.name)}]" if image.name else label,
         f"{image.width} x {image.height}",
         bins if image.good_bins == image.nx * image.ny else f"{image.good_bins} of {bins}",
+        f"{image.smoothed_bins}",
         image.estimator,
         *(with_digits(value, image.error, least=6) for value in (image.level, image.low, image.high)),
         f"{image.error:.4g}",

@@ -19,7 +19,7 @@ __all__ = [
 import copy
 import html
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -412,7 +412,12 @@ def plot_background(background: BackgroundMI, model: np.ndarray | None = None, u
 
 
 def background_html(
-    background: BackgroundMI, model: Callable[[], np.ndarray], order: int | None, unit: str = "", style: str = ""
+    background: BackgroundMI,
+    model: Callable[[], np.ndarray],
+    order: int | None,
+    unit: str = "",
+    style: str = "",
+    more: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Return a table of the bins and of the model, and a picture of both, as HTML.
 
@@ -427,6 +432,8 @@ def background_html(
         Unit of the pixels.
     style : str, optional
         Name of the interpolation, if it is none of `Interpolate.Style`.
+    more : sequence of (str, str), optional
+        Further rows of the table: what is told of the bins, and its value.
     """
     grid = background.getStatsImage()
     nx, ny = grid.getDimensions()
@@ -436,6 +443,7 @@ def background_html(
         ("bins", f"{nx} x {ny} over {box.getWidth()} x {box.getHeight()} px"),
         ("bins with good pixels", f"{good} of {nx * ny}"),
         ("level of the bins", _range_text(grid.image.array, unit)),
+        *more,
     ]
     if good == 0:
         return table_html(("background", ""), rows) + "<p>No bin has a good pixel, so there is no model.</p>"

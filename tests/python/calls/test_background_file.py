@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+import evensky
 from evensky.calls.background_file import BinOptions, model_file
 from evensky.calls.inspect import inspect_files
 from evensky.calls.source_options import SourceOptions
@@ -62,6 +63,21 @@ def test_the_estimator_is_told(tmp_path: Path) -> None:
         with fits.open(out) as written, fits.open(mesh) as of_bins:
             cards = [hdu.header["EVS_ESTM"] for hdu in (*written, *of_bins) if "EVS_ESTM" in hdu.header]
         assert cards == [estimator] * 4
+
+
+def test_smoothed_bins_are_told(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).normal(0, 2, (320, 320)).astype(np.float32)
+    write_exposure(ExposureF(MaskedImageF(ImageF(noise))), tmp_path / "a.fits")
+    out, said = tmp_path / "out.fits", []
+    (found,) = model_file(tmp_path / "a.fits", out=out, bin_size=32, say=said.append)
+    assert found.smoothed_bins > 90
+    assert f"bins smoothed          {found.smoothed_bins}, as they scatter as noise does" in said
+    header = fits.getheader(out, "IMAGE")
+    assert header["EVS_NSMO"] == found.smoothed_bins
+    assert f",{found.smoothed_bins}smoothed,AKIMA" in "".join(str(header["HISTORY"]).split())
+    estimate = evensky.estimate_background(noise, bin_size=32)
+    for told in (f"{found.smoothed_bins}, as they scatter", "mode (pixels have no coarse steps)"):
+        assert told in estimate._repr_html_()
 
 
 def test_nothing_is_replaced_unasked(file: Path, tmp_path: Path) -> None:
