@@ -128,8 +128,9 @@ def test_several_files(folder: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(fits.getdata(tmp_path / f"{file.stem}-rms.fits"), expected.rms_image.array)
         (row,) = [line for line in lines if line.startswith(f"{file.stem} ")]
         assert row.split()[1:7] == ["256", "x", "256", "4", "x", "4"]
-        assert row.split()[7] == expected.estimator == "mode"
-        assert float(row.split()[8]) == pytest.approx(float(expected.level), rel=1e-3)
+        assert row.split()[7] == f"{np.count_nonzero(expected.smoothed)}"
+        assert row.split()[8] == expected.estimator == "mode"
+        assert float(row.split()[9]) == pytest.approx(float(expected.level), rel=1e-3)
     assert run("background", f"{files[0]}[IMAGE]", *files[1:]).exit_code == 0
 
 
