@@ -18,6 +18,10 @@ _FEWEST = 32
 _ALIKE = 0.9
 # Share of normal deviations within one standard deviation.
 _ONE_SIGMA = 0.6827
+# Standard error of the variance that follows from this share of n normal deviations, times sqrt(n), as a part of it.
+_VARIANCE_ERROR = 1.93
+# Exposures from which the differences of another one are looked at, on each side of it in their order.
+_PARTNERS = 5
 # Scatter of the difference of two exposures, in units of their own, below which they are one whatever the others are.
 _EQUAL = 1e-3
 # Such scatters below which they are one if it is also below this share of that of others: where bright sources are in
@@ -78,9 +82,8 @@ def level_spread(samples: np.ndarray) -> tuple[float, float]:
 def noise_by_exposure(samples: np.ndarray) -> np.ndarray:
     """Return the noise of the pixels of each exposure.
 
-    It is what 68 % of the deviations from the median of all exposures are within: those of the exposure that is the
-    median are 0, which the median deviation would count more. For three exposures it is a quarter too small, for
-    twenty 3 %. The noise of the median is in it, so that an exposure of much less noise than all others seems noisier.
+    The variance of the difference of two exposures is the sum of theirs, whatever the scene. Variances are those that
+    fit the differences of each exposure from some others best, by least squares.
 
     Parameters
     ----------
@@ -90,7 +93,8 @@ def noise_by_exposure(samples: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (exposures,)
-        NaN for exposures that have fewer than 32 good pixels at places where others have one.
+        At least its own standard error, so that it may be too large for an exposure of much less noise than the others;
+        NaN for exposures that have fewer than 32 good pixels in common with each of the others.
 
     Examples
     --------
@@ -99,13 +103,38 @@ def noise_by_exposure(samples: np.ndarray) -> np.ndarray:
     >>> (noise_by_exposure(noise) / 5).round(0).tolist()
     [1.0, 1.0, 4.0, 1.0, 1.0, 1.0]
     """
-    pixels = _above_the_median(samples)
-    noise = np.full(len(pixels), np.nan)
-    for number, values in enumerate(pixels):
-        good = values[np.isfinite(values)]
-        if good.size >= _FEWEST:
-            noise[number] = np.quantile(np.abs(good - np.median(good)), _ONE_SIGMA)
+    pixels = samples.swapaxes(0, 1).reshape(samples.shape[1], -1).astype(np.float64)
+    number = len(pixels)
+    rows: list[np.ndarray] = []
+    variances: list[float] = []
+    for step in range(1, min(_PARTNERS, number // 2) + 1):
+        for one in range(number if 2 * step < number else step):
+            other = (one + step) % number
+            differences = pixels[one] - pixels[other]
+            differences = differences[np.isfinite(differences)]
+            if differences.size < _FEWEST:
+                continue
+            deviations = np.abs(differences - _at_share(differences, 0.5))
+            if (variance := _at_share(deviations, _ONE_SIGMA) ** 2) > 0:
+                # In units of its standard error.
+                error = variance * _VARIANCE_ERROR / math.sqrt(differences.size)
+                row = np.zeros(number)
+                row[[one, other]] = 1 / error
+                rows.append(row)
+                variances.append(variance / error)
+    if not rows:
+        return np.full(number, np.nan)
+    matrix = np.array(rows)
+    inverse = np.linalg.pinv(matrix.T @ matrix)
+    found = np.maximum(inverse @ matrix.T @ np.array(variances), np.sqrt(np.diag(inverse)))
+    noise: np.ndarray = np.where(matrix.any(axis=0), np.sqrt(found), np.nan)
     return noise
+
+
+def _at_share(values: np.ndarray, share: float) -> float:
+    """Return the value below which a share of some values lies."""
+    place = int(share * values.size)
+    return float(np.partition(values, place)[place])
 
 
 def _above_the_median(samples: np.ndarray) -> np.ndarray:

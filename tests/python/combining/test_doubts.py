@@ -8,10 +8,11 @@ import pytest
 from evensky.combining.doubts import level_spread, noise_by_exposure, same_noise
 
 
-def noise(number: int = 6, seed: int = 1) -> np.ndarray:
-    """Exposures of one field with stars, some pixels of which are not good."""
+def noise(number: int = 6, seed: int = 1, first: float = 10) -> np.ndarray:
+    """Exposures of one field with stars, some pixels of which are not good; the first may have another noise."""
     random = np.random.default_rng(seed)
     samples = random.normal(700, 10, (8, number, 130)).astype(np.float32)
+    samples[:, 0] = 700 + (samples[:, 0] - 700) * (first / 10)
     samples += random.exponential(20, (8, 1, 130)).astype(np.float32)
     samples[random.random(samples.shape) < 0.02] = np.nan
     return samples
@@ -68,10 +69,16 @@ def test_the_noise_of_each_exposure() -> None:
     samples[1:, 4] = np.nan
     samples[0, 4, 31:] = np.nan
     found = noise_by_exposure(samples)
-    # It is a little too small for so few exposures.
-    np.testing.assert_allclose(found[[0, 1, 3, 5]], 8.8, rtol=0.12)
-    assert found[2] == pytest.approx(50, rel=0.2)
+    np.testing.assert_allclose(found[[0, 1, 3, 5]], 10, rtol=0.12)
+    assert found[2] == pytest.approx(50, rel=0.1)
     assert np.isnan(found[4])  # it has only 31 pixels
+
+
+@pytest.mark.parametrize("number", [3, 4, 20, 300])
+def test_the_noise_of_a_single_deep_exposure(number: int) -> None:
+    found = noise_by_exposure(noise(number, first=1.5))
+    np.testing.assert_allclose(found[1:], 10, rtol=0.12)
+    assert 1 < found[0] < (3.2 if number == 3 else 2.5)  # the standard error of three is 2.9
 
 
 def test_copies_do_not_hide_the_noise() -> None:
