@@ -4,13 +4,19 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <span>
+
 #include "arrays.hpp"
+#include "evensky/chebyshev.hpp"
 #include "initialised.hpp"
 #include "module.hpp"
 
 namespace evensky::python {
 
 namespace {
+
+// Highest order of terms whose means are computed.
+constexpr int mostMeans = 1000;
 
 ApproximateControl controlFromState(py::tuple const& state) {
     checkState(state, 5, "an ApproximateControl");
@@ -19,6 +25,31 @@ ApproximateControl controlFromState(py::tuple const& state) {
     actrl.setOrderY(stateValue<int>(state, 2));
     actrl.setWeightPower(stateValue<int>(state, 4));
     return actrl;
+}
+
+using Numbers = py::array_t<double, py::array::c_style | py::array::forcecast>;
+
+std::span<double const> numbers(Numbers const& array, char const* name) {
+    if (array.ndim() != 1) {
+        throw OutOfRangeError(std::string(name) + " has shape " + shapeToString(array) +
+                              "; it must have one dimension");
+    }
+    return {array.data(), static_cast<std::size_t>(array.size())};
+}
+
+py::array_t<double> means(std::array<std::int64_t, 4> const& bbox, int order, Numbers const& x, Numbers const& y,
+                          Numbers const& width, Numbers const& height) {
+    if (order < 0 || order > mostMeans) {
+        throw InvalidParameterError("order is " + std::to_string(order) + "; it must be from 0 to " +
+                                    std::to_string(mostMeans));
+    }
+    auto const xs = numbers(x, "x"), ys = numbers(y, "y"), widths = numbers(width, "width"),
+               heights = numbers(height, "height");
+    py::array_t<double> terms({static_cast<py::ssize_t>((order + 1) * (order + 2) / 2), x.size()});
+    std::span<double> const out(terms.mutable_data(), static_cast<std::size_t>(terms.size()));
+    py::gil_scoped_release const release;
+    chebyshevMeans(toBox(bbox), order, xs, ys, widths, heights, out);
+    return terms;
 }
 
 py::tuple controlState(ApproximateControl const& actrl) {
@@ -123,6 +154,9 @@ void declareApproximate(py::module_& module) {
                                            stateValue<std::vector<double>>(state, 2),
                                            stateValue<std::vector<double>>(state, 3));
                     }));
+
+    module.def("chebyshev_means", &means, py::arg("bbox"), py::arg("order"), py::arg("x"), py::arg("y"),
+               py::arg("width"), py::arg("height"));
 }
 
 }  // namespace evensky::python

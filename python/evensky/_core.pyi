@@ -187,6 +187,15 @@ class Approximate:
         self, out: _Plane, bbox: _Box, orderX: _Int = -1, orderY: _Int = -1, num_threads: _Int = 0
     ) -> None: ...
 
+def chebyshev_means(
+    bbox: _Box,
+    order: _Int,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    width: npt.ArrayLike,
+    height: npt.ArrayLike,
+) -> npt.NDArray[np.float64]: ...
+
 class UndersampleStyle(enum.IntEnum):
     THROW_EXCEPTION = 0
     REDUCE_INTERP_ORDER = 1

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "evensky/approximate.hpp"
+#include "evensky/chebyshev.hpp"
 #include "evensky/errors.hpp"
 #include "testing.hpp"
 
@@ -180,4 +181,42 @@ TEST_CASE("approximate: errors that differ in size from the points are refused b
                               ApproximateControl(ApproximateControl::CHEBYSHEV, 1));
     });
     CHECK(testing::holds(message, "The variance is 2 x 3 but the image is 6 x 6"));
+}
+
+TEST_CASE("approximate: means of terms are those of many points, and values where sizes are 0") {
+    constexpr int order = 5;
+    constexpr std::size_t terms = 21, n = 4;
+    std::vector<double> const x{12.0, 60.5, 109.0, 140.0}, y{25.0, 41.5, 99.0, 10.0};
+    std::vector<double> const width{4.0, 33.0, 0.0, 7.0}, height{9.0, 1.0, 0.0, 0.0};
+    std::vector<double> means(terms * n);
+    chebyshevMeans(box, order, x, y, width, height, means);
+    constexpr int points = 400;
+    for (std::size_t i = 0; i < n; ++i) {
+        for (std::size_t term = 0; term < terms; ++term) {
+            std::vector<double> coefficients(terms);
+            coefficients[term] = 1.0;
+            Approximate const model(box, ApproximateControl(ApproximateControl::CHEBYSHEV, order), coefficients,
+                                    std::vector<double>(terms * terms));
+            double sum = 0.0;
+            for (int a = 0; a < points; ++a) {
+                for (int b = 0; b < points; ++b) {
+                    sum += model.evaluate(x[i] + width[i] * ((a + 0.5) / points - 0.5),
+                                          y[i] + height[i] * ((b + 0.5) / points - 0.5));
+                }
+            }
+            CHECK(means[term * n + i] == doctest::Approx(sum / (points * points)).epsilon(1e-4));
+        }
+    }
+}
+
+TEST_CASE("approximate: means of terms refuse what does not fit") {
+    std::vector<double> const one{1.0}, two{1.0, 2.0};
+    std::vector<double> terms(3);
+    auto const tryIt = [&](Box const& of, int order, std::vector<double> const& y) {
+        return messageOf<Error>([&] { chebyshevMeans(of, order, one, y, one, one, terms); });
+    };
+    CHECK(tryIt(box, 1, two).find("There are 2 values of y; there must be 1") != std::string::npos);
+    CHECK(tryIt(box, 2, one).find("There are 3 values of terms; there must be 6") != std::string::npos);
+    CHECK(tryIt(box, -1, one).find("order of the series is -1") != std::string::npos);
+    CHECK(tryIt({0, 0, 0, 5}, 1, one).find("(empty)") != std::string::npos);
 }

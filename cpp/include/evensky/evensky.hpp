@@ -8,6 +8,7 @@
 #include "evensky/background_mesh.hpp"
 #include "evensky/bin_image.hpp"
 #include "evensky/box.hpp"
+#include "evensky/chebyshev.hpp"
 #include "evensky/clipped_stats.hpp"
 #include "evensky/combine.hpp"
 #include "evensky/differences.hpp"

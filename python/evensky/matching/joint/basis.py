@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from ... import _core
 from ...math import Interpolate
 from .candidates import Candidate, Extra
 from .grid import PixelBox
@@ -108,11 +109,8 @@ class Basis:
             return self._spline(candidate.nodes, x, y, width, height)
         if candidate.order < 0:
             return np.zeros((len(x), 0))
-        x0, y0, columns, rows = self.box
-        along_x = _mean_chebyshev((x - x0 + 0.5) * 2 / columns - 1, np.asarray(width) / columns, candidate.order)
-        along_y = _mean_chebyshev((y - y0 + 0.5) * 2 / rows - 1, np.asarray(height) / rows, candidate.order)
-        p, q = _powers(candidate.order)
-        return np.asarray((along_x[p] * along_y[q]).T)
+        width, height = (np.broadcast_to(size, x.shape) for size in (width, height))
+        return _core.chebyshev_means(self.box, candidate.order, x, y, width, height).T
 
     def at(self, candidate: Candidate, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Compute values of the smooth terms at points, shape (n, smooth terms)."""
@@ -189,43 +187,6 @@ def drift_terms(nodes: int) -> np.ndarray:
     """Return an orthonormal basis of values at nodes without a constant and a slope, shape (nodes, nodes - 2)."""
     straight = np.stack([np.ones(nodes), np.arange(nodes, dtype=float)], axis=1)
     return np.asarray(np.linalg.qr(straight, mode="complete")[0][:, 2:])
-
-
-@lru_cache(maxsize=64)
-def _powers(order: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the degrees along x and y of the terms of a series."""
-    q = np.concatenate([np.arange(degree + 1) for degree in range(order + 1)])
-    degree = np.repeat(np.arange(order + 1), np.arange(order + 1) + 1)
-    return degree - q, q
-
-
-def _chebyshev(x: np.ndarray, order: int) -> np.ndarray:
-    """Compute T_0 to T_order, shape (order + 1, ...)."""
-    result = np.empty((order + 1, *x.shape))
-    result[0] = 1.0
-    if order > 0:
-        result[1] = x
-    twice = 2 * x
-    for n in range(2, order + 1):
-        np.multiply(result[n - 1], twice, out=result[n])
-        result[n] -= result[n - 2]
-    return result
-
-
-def _mean_chebyshev(centre: np.ndarray, half: np.ndarray, order: int) -> np.ndarray:
-    """Compute means of T_0 to T_order from centre - half to centre + half; values at the centre if half is 0.
-
-    The integral of T_n is (T_{n+1} / (n + 1) - T_{n-1} / (n - 1)) / 2 (DLMF 18.17).
-    """
-    if order < 2 or not np.any(half):
-        return _chebyshev(centre, order)
-    edges = _chebyshev(np.stack(np.broadcast_arrays(centre - half, centre + half)), order + 1)
-    result = np.empty((order + 1, len(centre)))
-    result[0], result[1] = 1.0, centre
-    for n in range(2, order + 1):
-        low, high = (edges[n + 1] / (n + 1) - edges[n - 1] / (n - 1)) / 2
-        result[n] = (high - low) / (2 * half)
-    return result
 
 
 @lru_cache(maxsize=64)
