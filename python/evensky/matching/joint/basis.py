@@ -109,8 +109,8 @@ class Basis:
             return self._spline(candidate.nodes, x, y, width, height)
         if candidate.order < 0:
             return np.zeros((len(x), 0))
-        width, height = (np.broadcast_to(size, x.shape) for size in (width, height))
-        return _core.chebyshev_means(self.box, candidate.order, x, y, width, height).T
+        sizes = (np.full(x.shape, size) if np.ndim(size) == 0 else size for size in (width, height))
+        return _core.chebyshev_means(self.box, candidate.order, x, y, *sizes).T
 
     def at(self, candidate: Candidate, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Compute values of the smooth terms at points, shape (n, smooth terms)."""
