@@ -20,7 +20,6 @@ import io
 import math
 import os
 import re
-import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -42,6 +41,7 @@ from .budgets import (
     most_claimed,
 )
 from .cards import BLOCK, cards_of_block, data_size
+from .known_facts import FACTS, state_of_open
 from .mending import Patched, mended_cards
 from .plain_headers import PlainHDU, StoredHeader, plain_hdus
 from .plain_pixels import PlainHDUs
@@ -50,10 +50,8 @@ from .single_hdus import SingleHDUs
 from .unpacking import content, too_much
 
 _PIECE = 2**24
-# Number of cards of plain files that are kept, of about 300 bytes each, and the time in ns for which a file must have
-# stayed the same: the coarsest times of file systems have a resolution of 2 s.
+# Number of cards of plain files that are kept, of about 300 bytes each.
 _MOST_KNOWN_CARDS = 100_000
-_SETTLED = 2_000_000_000
 
 
 def real_path(path: str | Path) -> Path:
@@ -247,21 +245,6 @@ class _KnownHeaders:
 _known_headers = _KnownHeaders()
 
 
-def _state_of(file: BinaryIO) -> tuple[int, ...] | None:
-    """Return what tells whether a file is the same as before; None if that cannot be told.
-
-    It cannot of an unpacked file, and of one that was changed so recently that it could change again within the
-    resolution of its times.
-    """
-    try:
-        found = os.fstat(file.fileno())
-    except OSError:  # the content of an unpacked file has no number
-        return None
-    if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _SETTLED:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
 @contextmanager
 def _headers(raw: BinaryIO, path: Path, chosen: int | None, *, plain: bool, singly: bool) -> Iterator[Any]:
     """Read the headers of all HDUs.
@@ -276,7 +259,7 @@ def _headers(raw: BinaryIO, path: Path, chosen: int | None, *, plain: bool, sing
         See `opened_headers`.
     """
     most = most_claimed(path.stat().st_size, chosen)
-    state = _state_of(raw) if plain else None
+    state = state_of_open(raw) if plain else None
     known = _known_headers.get(state)
     if known is not None and (known.plain is not None or singly):
         if known.claimed > most:
@@ -406,7 +389,12 @@ def wrong_sums(*hdus: Any) -> list[str]:
         place = stored_hdu(hdu).fileinfo() or {}
         if (file := place.get("file")) is None:
             continue
-        if _datasum(file, place["datLoc"], place["datSpan"]) != said:
+        key = FACTS.key(hdu, "DATASUM")
+        found = FACTS.get(key)
+        if found is None:
+            found = _datasum(file, place["datLoc"], place["datSpan"])
+            FACTS.keep(key, found)
+        if found != said:
             sentences.append(
                 f"DATASUM of HDU {hdu.name!r} is not that of its data: they are damaged, or were changed without it"
             )

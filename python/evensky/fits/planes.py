@@ -60,6 +60,7 @@ from .descriptions import (
     VarianceDescription,
 )
 from .headers import merged_header, wcs_of
+from .known_facts import FACTS
 from .opening import check_tiles, mended, opened_headers, quiet, stored_hdu, wrong_sums
 from .scratch import Scratch, stored
 from .stored_rows import OpenFiles, StoredRows
@@ -431,6 +432,9 @@ def _read_errors(
     path, name, sense = description.path, description.name, description.sense
     check_errors(hdu, description, shape)
     held = sense != "weight"
+    key = FACTS.key(hdu, ("all errors are good", sense))
+    if not (held and wanted) and FACTS.get(key):
+        return None, None
     out = scratch.empty(shape, np.float32) if held and wanted else None
     rejected = scratch.zeros(shape, bool)
     known, count = VarianceRange(), 0
@@ -462,6 +466,8 @@ def _read_errors(
             f"{known.above} pixels of {name} have a variance above {FLOAT32.max:.3g}, the greatest of single "
             "precision: they do not count"
         )
+    if known.count == rejected.size and not (known.below or known.above):
+        FACTS.keep(key, True)
     if 2 * count > rejected.size:
         notes.append(f"{count} of {rejected.size} pixels have no positive, finite {what} in {name}: they do not count")
     return out, rejected if count else None

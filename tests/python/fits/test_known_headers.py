@@ -13,7 +13,7 @@ import pytest
 from astropy.io import fits
 
 from evensky.errors import FitsError
-from evensky.fits import opening
+from evensky.fits import known_facts, opening
 from evensky.fits.contents import describe_file
 from evensky.fits.descriptions import Selection
 from evensky.fits.opening import opened_headers
@@ -33,7 +33,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     monkeypatch.setattr(opening, "_mend", counted)
     monkeypatch.setattr(opening, "_known_headers", opening._KnownHeaders())
-    monkeypatch.setattr(opening, "_SETTLED", -(10**9))
+    monkeypatch.setattr(known_facts, "_SETTLED", -(10**9))
     return paths
 
 
@@ -74,7 +74,7 @@ def test_file_that_was_just_written_is_not_trusted(
     tmp_path: Path, parsed: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its times could stay the same when it is written again."""
-    monkeypatch.setattr(opening, "_SETTLED", 2 * 10**9)
+    monkeypatch.setattr(known_facts, "_SETTLED", 2 * 10**9)
     path = write(tmp_path / "a.fits", 3)
     for _ in range(2):
         with opened_headers(path, plain=True):

@@ -1,0 +1,80 @@
+"""Facts about the pixels of files that were read before, which hold as long as the files are not changed."""
+
+from __future__ import annotations
+
+__all__ = ["FACTS", "KnownFacts", "state_of_open"]
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Any, BinaryIO
+
+from .._locks import process_lock
+from .plain_pixels import OpenPlainHDU
+
+# Time in ns for which a file must have stayed the same: the coarsest times of file systems have a resolution of 2 s.
+_SETTLED = 2_000_000_000
+# Number of facts that are kept.
+_MOST_FACTS = 20_000
+
+
+def state_of_open(file: BinaryIO) -> tuple[int, ...] | None:
+    """Return what tells whether an open file is the same as before; None if that cannot be told.
+
+    It cannot of an unpacked file, and of one that was changed so recently that it could change again within the
+    resolution of its times.
+    """
+    try:
+        found = os.fstat(file.fileno())
+    except OSError:  # the content of an unpacked file has no number
+        return None
+    if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _SETTLED:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+class KnownFacts:
+    """Facts about the pixels of HDUs, by the states of their files; those used last are kept."""
+
+    def __init__(self) -> None:
+        self._lock = process_lock()
+        self._facts: OrderedDict[Hashable, Any] = OrderedDict()
+
+    @staticmethod
+    def key(hdu: Any, what: Hashable) -> Hashable:
+        """Return the key of a fact; None if it cannot be kept. It must be asked for before the pixels are read.
+
+        Parameters
+        ----------
+        hdu : image HDU
+            That of a file of plain images alone has a key, if the file was not changed just now.
+        what : hashable
+            Which of its facts.
+        """
+        if not isinstance(hdu, OpenPlainHDU):
+            return None
+        place = hdu.fileinfo()
+        state = state_of_open(place["file"])
+        return None if state is None else (state, place["datLoc"], what)
+
+    def get(self, key: Hashable) -> Any:
+        """Return a fact; None if it is not known."""
+        with self._lock:
+            if key is None or key not in self._facts:
+                return None
+            self._facts.move_to_end(key)
+            return self._facts[key]
+
+    def keep(self, key: Hashable, fact: Any) -> None:
+        """Keep a fact, which is not None, unless it has no key; forget the one that was not used for longest."""
+        if key is None:
+            return
+        with self._lock:
+            self._facts[key] = fact
+            while len(self._facts) > _MOST_FACTS:
+                self._facts.popitem(last=False)
+
+
+FACTS = KnownFacts()
+"""The facts that this process knows."""
