@@ -45,8 +45,8 @@ from .record import CandidateScore, ExposureRecord, NoOverlapError, Status, Term
 from .source import Frame, Item, Source
 from .terms import load_planes
 
-# Number of pixels of a model that are evaluated at a time.
-_BAND_PIXELS = 2**22
+# Number of pixels of a model that are evaluated at a time: few enough that a processor has them when they are added.
+_BAND_PIXELS = 2**19
 # Number of pixels that are marked at a time: few enough that a processor keeps them in its caches.
 _CACHED_PIXELS = 2**17
 

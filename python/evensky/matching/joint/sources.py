@@ -27,6 +27,7 @@ __all__ = [
     "square_edges",
 ]
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -265,21 +266,19 @@ def clipped_light(
 
 def _is_biased(light: np.ndarray) -> bool:
     """Return whether the clipped light of sources has a sum that chance does not explain."""
-    clipped = np.abs(light[light != 0])
+    clipped = light[light != 0]
     if clipped.size < _FEWEST_CELLS:
         return False
-    limit = _LIMIT * float(np.median(clipped))
+    limit = _LIMIT * float(np.median(np.abs(clipped, out=clipped)))
     limited = np.clip(light, -limit, limit)
     rows, columns = (size // 2 for size in light.shape)
     quadrants = [
         limited[y, x] for y in (slice(rows), slice(rows, None)) for x in (slice(columns), slice(columns, None))
     ]
-
-    def significance(part: np.ndarray) -> float:
-        squares = float((part**2).sum())
-        return abs(float(part.sum())) / np.sqrt(squares) if squares > 0 else 0.0
-
-    return any(significance(part) > _BIASED for part in (limited, *quadrants))
+    sums = [float(part.sum()) for part in quadrants]
+    squares = [float(np.einsum("ij,ij->", part, part)) for part in quadrants]
+    parts = zip([*sums, sum(sums)], [*squares, sum(squares)], strict=True)
+    return any(square > 0 and abs(total) > _BIASED * math.sqrt(square) for total, square in parts)
 
 
 def square_edges(start: int, size: int) -> tuple[np.ndarray, int]:
@@ -357,21 +356,22 @@ def _connected(found: np.ndarray) -> tuple[tuple[np.ndarray, ...], int, np.ndarr
     from scipy.sparse.csgraph import connected_components
 
     at = np.nonzero(found)
-    # With an empty column and an empty row behind the others, no step leads around an edge.
+    # With an empty column behind the others, no step leads around an edge.
     width = found.shape[1] + 1
     places = at[0] * width + at[1]
-    numbers = np.full((found.shape[0] + 1) * width, -1, np.int32)
-    numbers[places] = np.arange(places.size, dtype=np.int32)
-    first, second = [], []
-    for step in (1, width - 1, width, width + 1):
-        neighbours = numbers[places + step]
-        touch = np.flatnonzero(neighbours >= 0)
-        first.append(touch)
-        second.append(neighbours[touch])
-    pairs = np.concatenate(first), np.concatenate(second)
-    graph = coo_array((np.ones(pairs[0].size, np.int8), pairs), shape=(places.size, places.size))
+    if not places.size:
+        return at, 0, np.zeros(0, np.intp)
+    # Squares side by side are one run; runs touch those of the next row that begin no later than a square behind them.
+    begins = np.flatnonzero(np.diff(places, prepend=-2) != 1)
+    first, last = places[begins], places[np.append(begins[1:], places.size) - 1]
+    low = np.searchsorted(last, first + width - 1)
+    numbers = np.maximum(np.searchsorted(first, last + width + 1, side="right") - low, 0)
+    ends = np.cumsum(numbers)
+    run = np.repeat(np.arange(begins.size), numbers)
+    other = np.arange(ends[-1]) + np.repeat(low - ends + numbers, numbers)
+    graph = coo_array((np.ones(run.size, np.int8), (run, other)), shape=(begins.size, begins.size))
     number, owner = connected_components(graph, directed=False)
-    return at, int(number), np.asarray(owner)
+    return at, int(number), np.repeat(np.asarray(owner), np.diff(begins, append=places.size))
 
 
 def biased_squares(
