@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["print_inspection", "print_run"]
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from ..runs.match_run import MatchRun
 from .terminal import open_console, say
 
 if TYPE_CHECKING:
+    from rich.table import Table
     from rich.text import Text
 
 _VERDICT_COLOURS = {"good": "bold green", "look": "bold yellow", "wrong": "bold red"}
@@ -37,22 +39,13 @@ def _note(start: str, sentence: str, colour: str = "yellow") -> Text:
 
 def print_run(run: MatchRun, out: Path, *, report: bool = True) -> None:
     """Print the table, the notes, the warnings and the verdict on a run, and the path of its report or table."""
-    from rich.table import Table
-
     console = open_console()
-    table = Table(box=None, header_style="bold", pad_edge=False)
     header, rows = run.rows()
-    short = max((len(record.label) for record in run.records), default=0) <= _LONGEST_LABEL
-    table.add_column(header[0], no_wrap=short, overflow="fold")
-    table.add_column(header[1], no_wrap=True)
-    for name in header[2:-1]:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column(header[-1], overflow="fold")
-    colours = {"reference": "cyan", "fixed": "cyan", "matched": "green", "failed": "red"}
-    for record, (label, status, *figures, model) in zip(run.records, rows, strict=True):
-        colour = "yellow" if record.flags and status != "failed" else colours[status]
-        table.add_row(_text(label), _text(status, colour), *map(_text, figures), _text(model))
-    console.print(table)
+    plain = None if console.is_terminal else _plain_table(header, rows, console.width)
+    if plain is None:
+        console.print(_coloured_table(run, header, rows))
+    else:
+        print(plain)
     console.print(_text(run.choice))
     untied = [one.note for one in run.untied]
     for note in run.notes:
@@ -67,6 +60,45 @@ def print_run(run: MatchRun, out: Path, *, report: bool = True) -> None:
     console.print(_note(verdict.word, verdict.sentence, _VERDICT_COLOURS[verdict.grade]))
     look = f"Report: {out / PAGE}" if report else f"Table: {out / TABLE}"
     say(f"{printable(run.summary)}, {run.seconds:.1f} s. {look}")
+
+
+def _coloured_table(run: MatchRun, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return the table of a run, with the statuses of exposures in colours."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    short = max((len(record.label) for record in run.records), default=0) <= _LONGEST_LABEL
+    table.add_column(header[0], no_wrap=short, overflow="fold")
+    table.add_column(header[1], no_wrap=True)
+    for name in header[2:-1]:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column(header[-1], overflow="fold")
+    colours = {"reference": "cyan", "fixed": "cyan", "matched": "green", "failed": "red"}
+    for record, (label, status, *figures, model) in zip(run.records, rows, strict=True):
+        colour = "yellow" if record.flags and status != "failed" else colours[status]
+        table.add_row(_text(label), _text(status, colour), *map(_text, figures), _text(model))
+    return table
+
+
+def _plain_table(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str | None:
+    """Return the same table without colours, which takes far less time; None if it is not that simple.
+
+    It is not if letters may take another room than one column, or if cells must be broken to fit the width.
+    """
+    lines = [header, *([printable(cell) for cell in row] for row in rows)]
+    if not all(cell.isascii() and cell.isprintable() for line in lines for cell in line):
+        return None
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if sum(widths) + 2 * (len(widths) - 1) > width or max(len(row[0]) for row in lines) > _LONGEST_LABEL:
+        return None
+    last = len(widths) - 1
+    return "\n".join(
+        "  ".join(
+            cell.rjust(size) if 1 < number < last else cell.ljust(size)
+            for number, (cell, size) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
 
 
 def print_inspection(inspection: Inspection, *, as_json: bool = False) -> None:

@@ -24,7 +24,7 @@ from ..fits.headers import merged_header, wcs_of
 from ..fits.opening import opened_headers, quiet
 from ..fits.planes import hdu_at
 from ..fits.scratch import Scratch
-from .roman import describe_asdf, is_asdf, read_asdf
+from .roman import ASDF_LAYOUT, describe_asdf, read_asdf
 
 
 def exposure_time_of(cards: Mapping[str, Any]) -> float | None:
@@ -98,7 +98,7 @@ class ExposureBands:
         self._bands: FitsBands | WholeBands | None
         # Kept, as it holds the file that others share.
         self._scratch = space = _space(scratch)
-        if is_asdf(image.path):
+        if image.layout == ASDF_LAYOUT:
             self._bands = WholeBands(replace(read_asdf(image, scratch=space), description=image))
         else:
             self._bands = FitsBands(image, space, whole=whole)
@@ -233,7 +233,7 @@ class ExposureBands:
         evensky.errors.FitsError
             If the file cannot be read.
         """
-        if is_asdf(self.image.path):
+        if self.image.layout == ASDF_LAYOUT:
             return None, describe_asdf(self.image.path).wcs[0]
         with opened_headers(self.image.path, self.image.max_unpacked) as hdus:
             hdu = hdu_at(hdus, self.image.hdu, self.image.path)

@@ -21,7 +21,7 @@ from ..fits.rewriting import NewPlane, rewrite
 from ..fits.scratch import Scratch, ScratchPlane
 from ..image import Exposure
 from ..image.exposure import exposure_from_planes
-from .roman import describe_asdf, is_asdf, read_asdf, rewrite_asdf
+from .roman import ASDF_LAYOUT, describe_asdf, is_asdf, read_asdf, rewrite_asdf
 
 
 def describe(
@@ -81,7 +81,7 @@ def read_image(
     evensky.errors.FitsError
         If the file cannot be read.
     """
-    if is_asdf(image.path):
+    if image.layout == ASDF_LAYOUT:
         exposure = exposure_from_planes(read_asdf(image, scratch=scratch))
     else:
         planes = read_described(image, scratch=scratch, header=False, variances=variances, only_good=only_good)

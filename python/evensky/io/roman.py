@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["describe_asdf", "is_asdf", "read_asdf", "rewrite_asdf"]
+__all__ = ["ASDF_LAYOUT", "describe_asdf", "is_asdf", "read_asdf", "rewrite_asdf"]
 
 import math
+import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,7 +37,9 @@ from ..fits.planes import FitsPlanes
 from ..fits.scratch import Scratch, stored
 from .asdf_blocks import largest_array
 
-_LAYOUT = "Roman ASDF"
+ASDF_LAYOUT = "Roman ASDF"
+"""Layout that descriptions of images in ASDF files have."""
+
 _IMAGE = "data"
 _PROVENANCE = "evensky"  # key at the top of the tree, beside "roman"
 
@@ -103,8 +106,11 @@ def is_asdf(path: str | Path) -> bool:
     try:
         if not path.is_file():
             return False
-        with path.open("rb") as file:
-            return file.read(5) == b"#ASDF"
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))  # in half the time of a file of Python
+        try:
+            return os.read(handle, 5) == b"#ASDF"
+        finally:
+            os.close(handle)
     except OSError as error:
         raise FitsError(f"{path}: cannot be read: {error.strerror}") from error
 
@@ -443,7 +449,7 @@ def describe_asdf(path: str | Path, selection: Selection | None = None) -> FileD
         "roman.data",
         "",
         shape,
-        _LAYOUT,
+        ASDF_LAYOUT,
         mask,
         variance,
         unit,
@@ -455,7 +461,7 @@ def describe_asdf(path: str | Path, selection: Selection | None = None) -> FileD
     used = {_IMAGE, "weight"} | {_key(plane) for plane in (mask, variance) if plane is not None}
     return FileDescription(
         path,
-        _LAYOUT,
+        ASDF_LAYOUT,
         role,
         (image,),
         tuple(f"roman.{key}" for key in planes),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from a_run import NASTY, make_run
 
+from evensky.cli import console
 from evensky.cli.console import print_run
+from evensky.cli.terminal import open_console
 from evensky.runs.record import UntiedGroups
 
 
@@ -31,6 +34,19 @@ def test_a_run_is_printed(capsys: pytest.CaptureFixture[str], report: bool, look
     ):
         assert words in text
     assert lines[-1] == f"{run.summary}, 1.5 s. {look}"
+
+
+@pytest.mark.parametrize("number", [0, 1, 5])
+def test_the_plain_table_is_that_without_colours(capsys: pytest.CaptureFixture[str], number: int) -> None:
+    run = make_run(5)
+    run.records = [replace(record, message="", warnings=[]) for record in run.records[:number]]
+    header, rows = run.rows()
+    plain = console._plain_table(header, rows, 150)
+    assert plain is not None
+    open_console().print(console._coloured_table(run, header, rows))
+    assert capsys.readouterr().out == f"{plain}\n"
+    assert console._plain_table(header, rows, 40) is None  # too narrow
+    assert console._plain_table(header, [("a\u0301", *row[1:]) for row in rows[:1]], 150) is None or not rows
 
 
 def test_a_verdict_is_printed_last_but_one(capsys: pytest.CaptureFixture[str]) -> None:
