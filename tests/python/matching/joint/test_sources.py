@@ -221,6 +221,22 @@ def test_bins_keep_a_tenth_of_their_pixels() -> None:
     assert biased_squares(squares, bins, counts, noise, numbers) is None
 
 
+@pytest.mark.parametrize("shape", [(16, 32), (17, 33)])
+def test_a_bias_of_one_quadrant_counts(shape: tuple[int, int]) -> None:
+    squares = np.ones(shape, bool)
+    bins = np.zeros(shape[1], int), np.zeros(shape[0], int)
+    given = squares, bins, np.array([[10**6]])
+    numbers = np.full((shape[0], 1), 16)
+    rows, columns = shape[0] // 2, shape[1] // 2
+    noise = np.random.default_rng(2).normal(0, 1, shape)
+    assert biased_squares(*given, noise, numbers) is None
+    for y in (slice(rows), slice(rows, None)):
+        for x in (slice(columns), slice(columns, None)):
+            light = noise.copy()
+            light[y, x] += 0.8
+            assert biased_squares(*given, light, numbers) is not None
+
+
 @pytest.mark.parametrize(("seed", "share"), [(1, 0.0005), (2, 0.003), (3, 0.01)])
 def test_masked_sources_are_the_connected_squares_that_scipy_labels(seed: int, share: float) -> None:
     ndimage = pytest.importorskip("scipy.ndimage")
