@@ -193,6 +193,31 @@ TEST_CASE_TEMPLATE("combine: the mean of variances that differ is softened", T, 
     }
 }
 
+TEST_CASE_TEMPLATE("combine: one variance far below all others softens their mean", T, float, double) {
+    Combined<T> plain(50), combined(50);
+    for (auto* const one : {&plain, &combined}) {
+        for (std::size_t i = 0; i < 50; ++i) {
+            one->inputs[i].time = i == 7 ? 1.0 : 0.0;
+            for (auto& variance : one->variances[i].values) variance = i == 7 ? 0.09F : 9.0F;
+        }
+    }
+    CombineOptions options;
+    options.statistic = Statistic::MEDIAN;
+    combine<T>(plain.out(), plain.inputs, options);
+    std::vector<double> const softening(51, 0.1);
+    options.varianceSoftening = softening;
+    combine<T>(combined.out(), combined.inputs, options);
+    for (std::ptrdiff_t y = 0; y < height; ++y) {
+        for (std::ptrdiff_t x = 0; x < width; ++x) {
+            // In units of the mean, the inverse of the harmonic mean without the softening.
+            double const n = plain.number(x, y), low = plain.time(x, y), mean = (9.0 * (n - low) + 0.09 * low) / n;
+            double const sum = (n - low) / (9.0 / mean + 0.1) + low / (0.09 / mean + 0.1);
+            double const expected = static_cast<double>(plain.variance(x, y)) * (n / sum - 0.1);
+            REQUIRE(combined.variance(x, y) == doctest::Approx(expected).epsilon(1e-5));
+        }
+    }
+}
+
 TEST_CASE("combine: threads and strides do not change a bit, and the output may be an input") {
     Combined<float> one(12), other(12);
     CombineOptions options;

@@ -169,9 +169,9 @@ struct WeightedSums {
     Doubles weight[L::parts] = {}, weight2[L::parts] = {}, first[L::parts] = {}, second[L::parts] = {};
 };
 
-// Copies of the pixels of all images, block by block of columns. The next block is copied piece by piece while this one
-// is computed, because fetching many lines of the cache at once stalls, and lines of images that are a power of 2 apart
-// evict each other.
+// Copies of the pixels of all images, block by block of columns. The next block is copied a few pieces at a time while
+// this one is computed, because fetching many lines of the cache at once stalls, and lines of images that are a power
+// of 2 apart evict each other.
 template <typename T>
 class Blocks {
 public:
@@ -180,6 +180,8 @@ public:
         auto const n = task.n;
         bool const masked = task.masks != nullptr, varied = task.variances != nullptr;
         _pieces = n * (pieces(sizeof(T)) + (masked ? pieces(4) : 0) + (varied ? pieces(4) : 0));
+        auto const times = stages * (_columns / Lanes<T>::count);
+        _some = (_pieces + times - 1) / times;
         _masks = pieces(sizeof(T)) * pieceBytes;
         _variances = _masks + (masked ? pieces(4) * pieceBytes : 0);
         step = _variances + (varied ? pieces(4) * pieceBytes : 0);
@@ -201,38 +203,10 @@ public:
             _from[k] = _from[k - _pieces] + _step[k];
         }
         for (std::ptrdiff_t j = 0; j < ahead; ++j) fetch(_from[j]);
-        _next.from = _from;
-        _next.to = _blocks[1];
-        _next.end = _left >= _columns ? _from + _pieces : _from;
+        beginCopies();
     }
-    // Copies of pieces that are still to be made.
-    struct Pieces {
-        std::uintptr_t const *from, *end;
-        char* to;
-        // Copy some pieces, or as many as are left, and fetch as many others.
-        template <int number>
-        EVENSKY_INLINE void copy() {
-            if (end - from < number) {
-                copyRest();
-                return;
-            }
-            for (int k = 0; k < number; ++k) copy(k);
-            from += number;
-            to += number * pieceBytes;
-        }
-        EVENSKY_INLINE void copyRest() {
-            for (; from != end; ++from, to += pieceBytes) copy(0);
-        }
-        EVENSKY_INLINE void copy(int k) {
-            auto const* const piece = reinterpret_cast<char const*>(from[k]);
-            for (std::ptrdiff_t b = 0; b < pieceBytes; b += bytes) {
-                store(to + k * pieceBytes + b, load<Floats>(piece + b));
-            }
-            fetch(from[ahead + k]);
-        }
-    };
-    [[nodiscard]] Pieces pieces() const { return _next; }
-    void setPieces(Pieces const& next) { _next = next; }
+    // Copy some pieces of the next block, and fetch as many others.
+    EVENSKY_INLINE void copySome() { copyTo(_end - _next < _some ? _end : _next + _some); }
 
     // Turn to the next block, and return its number of columns.
     std::ptrdiff_t turn() {
@@ -240,7 +214,7 @@ public:
         if (width < _columns) {
             copyRest(width);
         } else {
-            _next.copyRest();
+            copyTo(_end);
         }
         _left -= width;
         auto* const done = _blocks[0];
@@ -250,9 +224,7 @@ public:
         auto const* const steps = _step;
         auto const count = _pieces + ahead;
         for (std::ptrdiff_t k = 0; k < count; ++k) from[k] += steps[k];
-        _next.from = _from;
-        _next.to = _blocks[1];
-        _next.end = _left >= _columns ? _from + _pieces : _from;
+        beginCopies();
         return width;
     }
     // Return the pixels of the first image; those of the next one are `step` bytes behind.
@@ -277,6 +249,8 @@ public:
     }
 
 private:
+    // Pieces are copied as often for each group of columns that are computed side by side.
+    static constexpr std::ptrdiff_t stages = 5;
     static constexpr std::ptrdiff_t pieceBytes = ColumnsTask<T>::pieceBytes, ahead = ColumnsTask<T>::piecesAhead;
     [[nodiscard]] std::ptrdiff_t pieces(std::size_t pixelBytes) const {
         return _columns * static_cast<std::ptrdiff_t>(pixelBytes) / pieceBytes;
@@ -285,6 +259,22 @@ private:
         // A piece that begins within a line of the cache ends in another one.
         constexpr std::uintptr_t line = 64;
         for (auto last = line - 1; last < pieceBytes; last += line) prefetch(piece + last);
+    }
+    void beginCopies() {
+        _next = _from;
+        _to = _blocks[1];
+        _end = _left >= _columns ? _from + _pieces : _from;
+    }
+    EVENSKY_INLINE void copyTo(std::uintptr_t const* end) {
+        auto const* from = _next;
+        auto* to = _to;
+        for (; from != end; ++from, to += pieceBytes) {
+            auto const* const piece = reinterpret_cast<char const*>(*from);
+            for (std::ptrdiff_t b = 0; b < pieceBytes; b += bytes) store(to + b, load<Floats>(piece + b));
+            fetch(from[ahead]);
+        }
+        _next = from;
+        _to = to;
     }
     template <typename Pixel>
     void add(Pixel const* row, std::ptrdiff_t& k) {
@@ -323,7 +313,9 @@ private:
     std::uintptr_t* _from = nullptr;  // where each piece of the next block is copied from, and then some more
     std::uintptr_t* _step = nullptr;  // from there to the block after it
     std::int32_t _full = 0;           // times that columns without a bad pixel were noted
-    Pieces _next = {};
+    std::uintptr_t const *_next = nullptr, *_end = nullptr;  // pieces that are still to be copied
+    char* _to = nullptr;
+    std::ptrdiff_t _some = 0;  // pieces that are copied at once
 };
 
 // Some columns of a block, as many as there are lanes, or fewer.
@@ -348,15 +340,20 @@ public:
 
     void compute() {
         gather();
+        _blocks.copySome();
         setWindow(Doubles{} - infinity, Doubles{} + infinity);
         if (isOrdered()) findQuartiles();
+        _blocks.copySome();
         switch (_task.clipping) {
             case Clipping::NONE: sumAll(); break;
             case Clipping::QUARTILES: clipByQuartiles(); break;
             case Clipping::LEFT: clipWhatIsLeft(); break;
         }
+        _blocks.copySome();
         sumInputs();
+        _blocks.copySome();
         write();
+        _blocks.copySome();
     }
 
 private:
@@ -425,7 +422,6 @@ private:
         bool const masked = Masked && (!Varied || _task.masks != nullptr);
         Counts ordered{}, good{}, orMask{};
         Doubles most[parts] = {};
-        auto next = _blocks.pieces();
         auto const gatherImage = [&](std::ptrdiff_t i) __attribute__((always_inline)) {
             auto const value = load<Values>(values);
             auto keeps = atMost(magnitude(value), Values{} + L::largest);
@@ -446,14 +442,12 @@ private:
             good = countWhere(good, keeps);
             if (masked) orMask |= columns::keep(mask, keeps);
             store(counts, countWhere(load<Counts>(counts), keeps));
-            if (i % 2 == 0) next.template copy<2 * piecesForImage>();
             values += step;
             masks += step;
             kept += lanes;
             counts += ColumnsTask<T>::maxLanes;
         };
         forRows(0, n, gatherImage);
-        _blocks.setPieces(next);
         if constexpr (Varied) weighUnrounded(most);
         _ordered = orderAll ? ordered : good;
         _unsorted = orderAll ? _sorted : _values;
@@ -466,18 +460,15 @@ private:
         auto const* values = _blocks.values(_part);
         auto* sorted = _sorted;
         Counts good{};
-        auto next = _blocks.pieces();
-        auto const gatherImage = [&](std::ptrdiff_t i) __attribute__((always_inline)) {
+        auto const gatherImage = [&](std::ptrdiff_t) __attribute__((always_inline)) {
             auto const value = load<Values>(values);
             auto const keeps = atMost(magnitude(value), Values{} + L::largest);
             store(sorted, choose(keeps, value, Values{} + L::infinity));
             good = countWhere(good, keeps);
-            if (i % 2 == 0) next.template copy<2 * piecesForImage>();
             values += step;
             sorted += lanes;
         };
         forRows(0, n, gatherImage);
-        _blocks.setPieces(next);
         _ordered = _good = good;
         _unsorted = _sorted;
         _orMask = Counts{};
@@ -492,9 +483,6 @@ private:
             store(counts, countWhere(load<Counts>(counts), keeps));
         }
     }
-    // Pieces that are copied while pixels of an image are read: all of the next block, when this one is computed.
-    static constexpr int piecesForImage = bytes == 64 ? 2 : 1;
-
     [[nodiscard]] EVENSKY_INLINE HalfFloats varianceOf(std::ptrdiff_t i, int h) const {
         return load<HalfFloats>(_blocks.variances(_part + h * half) + i * _blocks.step);
     }
@@ -1260,15 +1248,19 @@ private:
         auto const low = _low, high = _high;
         Counts orUsed{};
         Doubles sumWVar[parts] = {}, sumW2Var[parts] = {};
-        Singles most{};  // largest variance
+        Singles most{}, least = Singles{} + Lanes<float>::infinity;  // largest and smallest variance
         auto const addImage = [&](std::ptrdiff_t i) __attribute__((always_inline)) {
             auto const value = load<Values>(values);
             auto const in = both(atLeast(value, low), atMost(value, high));
             if constexpr (Ors) orUsed |= columns::keep(load<Counts>(masks), in);
             store(counts, countWhere(load<Counts>(counts), in));
             if constexpr (Varies && !Weighted) {
-                Singles const kept = columns::keep(load<Singles>(variances), in);
-                if constexpr (Softened) most = larger(kept, most);
+                auto const variance = load<Singles>(variances);
+                Singles const kept = columns::keep(variance, in);
+                if constexpr (Softened) {
+                    most = larger(kept, most);
+                    least = smaller(choose(in, variance, Singles{} + Lanes<float>::infinity), least);
+                }
                 for (int h = 0; h < parts; ++h) sumW2Var[h] += widen(kept, h);
             } else if constexpr (Varies) {
                 for (int h = 0; h < parts; ++h) {
@@ -1290,13 +1282,13 @@ private:
         }
         if constexpr (Ors) _orUsed = orUsed;
         if constexpr (Softened) {
-            // If the largest variance is not above the mean by more, softening changes the result by less than 3 %, and
-            // by much less unless a single one is far below it.
+            // If no variance is farther from their mean, softening changes the result by less than 0.1 %.
             constexpr double nearly = 1.03;
             Where<double> alike[parts];
             for (int h = 0; h < parts; ++h) {
-                Doubles const largest = widen(most, h) * widen(partOf(_inside, h));
-                alike[h] = atMost(largest, nearly * _sumW2Var[h]);
+                auto const count = widen(partOf(_inside, h));
+                alike[h] = without(atMost(widen(most, h) * count, nearly * _sumW2Var[h]),
+                                   above(_sumW2Var[h], nearly * widen(least, h) * count));
             }
             if (!allOf(alike)) soften(alike);
         }

@@ -217,7 +217,7 @@ struct ColumnsTask {
     // Memory for copies of some columns of all images, of blocksFor(n) bytes, aligned as a line of the cache.
     void* blocks = nullptr;
     static constexpr std::ptrdiff_t pieceBytes = 128;  // that are copied at once
-    static constexpr std::ptrdiff_t piecesAhead = 24;  // that are fetched before they are copied
+    static constexpr std::ptrdiff_t piecesAhead = 16;  // that are fetched before they are copied
     static constexpr std::ptrdiff_t mostColumns = 64;
     // Return the number of columns in a block, which are whole pieces: its pixels stay in the second cache level.
     static constexpr std::ptrdiff_t blockFor(std::ptrdiff_t n) { return n <= 128 ? mostColumns : 32; }

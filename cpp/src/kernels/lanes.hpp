@@ -216,8 +216,10 @@ EVENSKY_INLINE Doubles smaller(Doubles a, Doubles b) { return a < b ? a : b; }
 EVENSKY_INLINE Doubles larger(Doubles a, Doubles b) { return a > b ? a : b; }
 #endif
 #if defined(__AVX512F__) || !defined(__AVX2__)
+EVENSKY_INLINE HalfFloats smaller(HalfFloats a, HalfFloats b) { return a < b ? a : b; }
 EVENSKY_INLINE HalfFloats larger(HalfFloats a, HalfFloats b) { return a > b ? a : b; }
 #else
+EVENSKY_INLINE HalfFloats smaller(HalfFloats a, HalfFloats b) { return _mm_min_ps(a, b); }
 EVENSKY_INLINE HalfFloats larger(HalfFloats a, HalfFloats b) { return _mm_max_ps(a, b); }
 #endif
 
@@ -331,6 +333,9 @@ EVENSKY_INLINE Floats choose(Where<float> where, Floats a, Floats b) { return _m
 EVENSKY_INLINE Doubles choose(Where<double> where, Doubles a, Doubles b) {
     return _mm512_mask_blend_pd(where.bits, b, a);
 }
+EVENSKY_INLINE HalfFloats choose(Where<double> where, HalfFloats a, HalfFloats b) {
+    return _mm256_mask_blend_ps(where.bits, b, a);
+}
 EVENSKY_INLINE Ints keep(Ints a, Where<float> where) {
     return reinterpret_cast<Ints>(_mm512_maskz_mov_epi32(where.bits, reinterpret_cast<__m512i>(a)));
 }
@@ -410,6 +415,7 @@ EVENSKY_INLINE bool anywhere(Where<T> a) {
 EVENSKY_INLINE Floats choose(Where<float> where, Floats a, Floats b) { return where.bits ? a : b; }
 EVENSKY_INLINE Doubles choose(Where<double> where, Doubles a, Doubles b) { return where.bits ? a : b; }
 EVENSKY_INLINE HalfInts counts(Where<double> where) { return narrowed(where.bits); }
+EVENSKY_INLINE HalfFloats choose(Where<double> where, HalfFloats a, HalfFloats b) { return counts(where) ? a : b; }
 EVENSKY_INLINE Ints keep(Ints a, Where<float> where) { return a & where.bits; }
 EVENSKY_INLINE HalfInts keep(HalfInts a, Where<double> where) { return a & counts(where); }
 EVENSKY_INLINE Ints countWhere(Ints a, Where<float> where) { return a - where.bits; }

@@ -150,7 +150,8 @@ def reference(image: Any, mask: Any, variance: Any, bad: Any, options: CombineOp
 def softened(v: np.ndarray, softening: float) -> float:
     """Return the softened mean of variances in units of their mean; sums are in single precision."""
     mean = v.sum() / len(v)
-    if v.max() <= 1.03 * mean or not np.isfinite(softening):
+    alike = v.max() <= 1.03 * mean and mean <= 1.03 * v.min()
+    if alike or not np.isfinite(softening):
         return 1.0
     scale, added, total = np.float32(1 / mean), np.float32(softening), np.float32(0)
     with np.errstate(invalid="ignore"):
