@@ -396,7 +396,14 @@ def smooth_mesh(mesh: _core.BackgroundMesh, options: MeshOptions, filled: np.nda
     least D(2)^2 = 2 D(1)^2, and waves are not the same at three distances. So S = max(abs(D(2)^2 - D(1)^2), D(1)^2 -
     D(3)^2) is at least the variance of the structure, N = D(1)^2 - S is that of the noise, and the weight of a
     prediction from n pairs is N / (N (1 + 1 / (2 n)) + S), or 0 if N < 0. Boxes that deviate by more than 3 D(1), and
-    those of meshes that are too small for D(3), stay as they are. Errors and scatters do, too.
+    those of meshes that are too small for D(3), stay as they are. Scatters do, too.
+
+    The error of a level that is moved with weight w is that of a linear filter: the square root of (1 - w)^2 e^2 + w^2
+    m / (2 n), where e is its own error before and m the mean square of those of the boxes in the n pairs; w is taken as
+    given. Levels that are moved share boxes, so that they are correlated: noise alone has w = 8 / 9, which makes them
+    means of 3 x 3 boxes, correlated by 2 / 3 with the next box of a row or column and by 1 / 3 with the one after that.
+    The mean of many levels is as uncertain as before, three times as much as independent errors would say. Boxes with
+    an error of NaN, as those that `replace_outliers` has replaced, keep it; in m, others take their place.
 
     Parameters
     ----------
@@ -431,7 +438,19 @@ def smooth_mesh(mesh: _core.BackgroundMesh, options: MeshOptions, filled: np.nda
         weight = noise / (noise * (1 + 0.5 / pairs) + structure)
     near = np.abs(off) <= _SMOOTHED_WITHIN * math.sqrt(first)  # not for NaN
     level[near] += (weight * off)[near]
-    return _filled_again(mesh, options, level, mesh.error(), mesh.rms())
+    return _filled_again(mesh, options, level, _errors_moved(mesh.error(), filled, near, weight, pairs), mesh.rms())
+
+
+def _errors_moved(
+    error: np.ndarray, filled: np.ndarray, moved: np.ndarray, weight: np.ndarray, pairs: np.ndarray
+) -> np.ndarray:
+    """Return the errors of levels, some of which were moved towards pairs of others by weights."""
+    squares = np.where(filled, np.nan, error**2)
+    around, _ = _between_pairs(squares, 1)  # half the sum of the squares of both boxes of a pair is their mean square
+    around = np.where(np.isnan(around), squares, around)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        after = np.sqrt((1 - weight) ** 2 * squares + weight**2 * around / (2 * pairs))
+    return np.where(moved, after, error)
 
 
 def _filled_again(
