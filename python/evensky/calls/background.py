@@ -637,7 +637,8 @@ def estimate_background(
     smooth_bins : bool, optional
         Move the level of each bin towards what the bins around it predict by straight lines, by a weight that is 0
         unless bins scatter as noise does, with no more structure at two and three bins' distance than at one; see
-        `evensky.math.background_mesh.smooth_mesh`. By default, if neither a filter nor an `order` is given.
+        `evensky.math.background_mesh.smooth_mesh`. By default, if neither a filter nor an `order` is given. Errors of
+        bins are those after smoothing, up to three times less; neighbouring bins are correlated then.
     coverage_mask : array-like of bool, optional
         True for pixels without data. They do not count, and have the value `fill_value` in all images of the result.
     fill_value : float, optional

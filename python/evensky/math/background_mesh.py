@@ -82,6 +82,12 @@ _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 # Largest distance in boxes of those that are compared, to find out whether the scatter of boxes is noise.
 _FARTHEST = 3
 
+# Comparisons that leave the median of nine values in their middle (Paeth 1990, Graphics Gems, 171).
+_NINE = (
+    *((1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3), (5, 8), (4, 7), (3, 6), (1, 4)),
+    *((2, 5), (4, 7), (2, 4), (4, 6), (2, 4)),
+)
+
 # Deviation of a box, in units of their scatter, beyond which it is not smoothed.
 _SMOOTHED_WITHIN = 3.0
 
@@ -426,7 +432,14 @@ def smooth_mesh(mesh: _core.BackgroundMesh, options: MeshOptions, filled: np.nda
     least D(2)^2 = 2 D(1)^2, and waves are not the same at three distances. So S = max(abs(D(2)^2 - D(1)^2), D(1)^2 -
     D(3)^2) is at least the variance of the structure, N = D(1)^2 - S is that of the noise, and the weight of a
     prediction from n pairs is N / (N (1 + 1 / (2 n)) + S), or 0 if N < 0. Boxes that deviate by more than 3 D(1), and
-    those of meshes that are too small for D(3), stay as they are. Errors and scatters do, too.
+    those of meshes that are too small for D(3), stay as they are. Scatters do, too.
+
+    The error of a level that is moved with weight w is that of a linear filter: the square root of (1 - w)^2 e^2 + w^2
+    m / (2 n), where e is its own error before and m the mean square of those of the boxes in the n pairs; w is taken as
+    given. Levels that are moved share boxes, so that they are correlated: noise alone has w = 8 / 9, which makes them
+    means of 3 x 3 boxes, correlated by 2 / 3 with the next box of a row or column and by 1 / 3 with the one after that.
+    The mean of many levels is as uncertain as before, three times as much as independent errors would say. Boxes with
+    an error of NaN, as those that `replace_outliers` has replaced, keep it; in m, others take their place.
 
     Parameters
     ----------
@@ -461,7 +474,19 @@ def smooth_mesh(mesh: _core.BackgroundMesh, options: MeshOptions, filled: np.nda
         weight = noise / (noise * (1 + 0.5 / pairs) + structure)
     near = np.abs(off) <= _SMOOTHED_WITHIN * math.sqrt(first)  # not for NaN
     level[near] += (weight * off)[near]
-    return _filled_again(mesh, options, level, mesh.error(), mesh.rms())
+    return _filled_again(mesh, options, level, _errors_moved(mesh.error(), filled, near, weight, pairs), mesh.rms())
+
+
+def _errors_moved(
+    error: np.ndarray, filled: np.ndarray, moved: np.ndarray, weight: np.ndarray, pairs: np.ndarray
+) -> np.ndarray:
+    """Return the errors of levels, some of which were moved towards pairs of others by weights."""
+    squares = np.where(filled, np.nan, error**2)
+    around, _ = _between_pairs(squares, 1)  # half the sum of the squares of both boxes of a pair is their mean square
+    around = np.where(np.isnan(around), squares, around)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        after = np.sqrt((1 - weight) ** 2 * squares + weight**2 * around / (2 * pairs))
+    return np.where(moved, after, error)
 
 
 def _filled_again(
@@ -500,7 +525,7 @@ def _between_pairs(values: np.ndarray, distance: int) -> tuple[np.ndarray, np.nd
     for y, x in _DIRECTIONS:
         middle = 0.5 * (at(y, x) + at(-y, -x))
         known = ~np.isnan(middle)
-        total[known] += middle[known]
+        np.add(total, middle, out=total, where=known)
         number += known
     with np.errstate(invalid="ignore"):
         return total / number, number
@@ -521,7 +546,12 @@ def _predicted(values: np.ndarray, down: int, across: int) -> np.ndarray:
             one_side = 2 * at(side * y, side * x) - at(2 * side * y, 2 * side * x)
             two_sides = np.where(np.isnan(two_sides), one_side, two_sides)
         predictions.append(np.where(np.isnan(two_sides), values, two_sides))
-    return _median(np.stack(predictions, axis=-1))
+    if any(np.isnan(prediction).any() for prediction in predictions):
+        return _median(np.stack(predictions, axis=-1))
+    one, other, third, fourth = predictions
+    lower = np.maximum(np.minimum(one, other), np.minimum(third, fourth))
+    upper = np.minimum(np.maximum(one, other), np.maximum(third, fourth))
+    return np.asarray(0.5 * (lower + upper))
 
 
 def _median(values: np.ndarray) -> np.ndarray:
@@ -549,9 +579,18 @@ def _window_medians(values: np.ndarray, height: int, width: int) -> np.ndarray:
     before = [(0, 0) if fits else (half, half) for fits, half in zip(inside, halves, strict=True)]
     after = [(half, half) if fits else (0, 0) for fits, half in zip(inside, halves, strict=True)]
     windows = np.lib.stride_tricks.sliding_window_view(_continued(values, before), (height, width))
+    if (height, width) == (3, 3) and not np.isnan(values).any():
+        return _continued(_middle_of_nine([windows[:, :, y, x] for y in range(3) for x in range(3)]), after)
     # Some rows at a time, as windows are copied.
     bands = row_bands(windows.shape[0], windows[0].size, 2**18)
     return _continued(np.concatenate([_median(_flat(windows[rows])) for rows in bands]), after)
+
+
+def _middle_of_nine(values: list[np.ndarray]) -> np.ndarray:
+    """Return the medians of nine arrays of numbers, element by element, by comparisons and exchanges."""
+    for low, high in _NINE:
+        values[low], values[high] = np.minimum(values[low], values[high]), np.maximum(values[low], values[high])
+    return values[4]
 
 
 def _flat(windows: np.ndarray) -> np.ndarray:

@@ -91,7 +91,9 @@ def test_the_default_is_the_mode_without_bins_that_stand_out() -> None:
     np.testing.assert_array_equal(smooth.image, same.image)
     np.testing.assert_array_equal(smooth.rms_image, same.rms_image)
     got = evensky.estimate_background(image, BAD, bin_size=16, **given)
-    np.testing.assert_array_equal(got.stats.error, smooth.stats.error)
+    left = ~smooth.smoothed  # errors of the others are those after smoothing
+    np.testing.assert_array_equal(got.stats.error[left], smooth.stats.error[left])
+    np.testing.assert_array_equal(np.isnan(got.stats.error), np.isnan(smooth.stats.error))
     plain = evensky.estimate_background(image, BAD, bin_size=16, estimator="mode", filter_size=1)
     changed = np.isnan(got.stats.error)
     assert 0 < changed.mean() < 0.2
@@ -217,6 +219,26 @@ def noisy_bins(sky: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(5)
     image = np.kron(sky + rng.normal(0, noise, sky.shape), np.ones((8, 8)))
     return image + rng.normal(0, 0.01, image.shape), sky
+
+
+def test_errors_of_smoothed_bins_are_those_of_a_linear_filter() -> None:
+    ratios, weights = [], []
+    for seed in range(8):
+        noise = np.random.default_rng(seed).normal(0, 1, (400, 400)).astype(np.float32)
+        noise[96:112, 96:112] = 50  # a bin that is replaced
+        noise[200:216, 32:48] = np.nan  # one that is filled
+        plain, smooth = (
+            evensky.estimate_background(noise, bin_size=16, estimator="mean", smooth_bins=on) for on in (False, True)
+        )
+        errors, before = smooth.stats.error, plain.stats.error
+        np.testing.assert_array_equal(np.isnan(errors), np.isnan(before))
+        np.testing.assert_array_equal(errors[~smooth.smoothed], before[~smooth.smoothed])
+        moved = smooth.smoothed & np.isfinite(errors)
+        assert np.all(errors[moved] < 0.7 * before[moved])
+        ratios.append(np.mean((smooth.stats.value[moved] / errors[moved]) ** 2))
+        weights.append(np.median(errors[moved] / before[moved]))
+    assert np.mean(ratios) ** 0.5 == pytest.approx(1, abs=0.07)
+    assert 0.3 < np.median(weights) < 0.5
 
 
 @pytest.mark.parametrize("period", [2.0, 2.5, 3.0, 4.0, 6.0, 9.0])

@@ -16,7 +16,7 @@ from evensky import _core
 from evensky.errors import InvalidParameterError, LengthError, NotFoundError
 from evensky.errors import RuntimeError as EvenskyRuntimeError
 from evensky.image.foreign import as_planes
-from evensky.math import Interpolate, UndersampleStyle
+from evensky.math import Interpolate, UndersampleStyle, background_mesh
 from evensky.math.background_mesh import ESTIMATORS, RMS_ESTIMATORS, MeshOptions, measure_mesh, mesh_of_boxes
 from reference import background_mesh as slow
 
@@ -229,6 +229,21 @@ def digest(threads: int) -> str:
             found.update(values.tobytes())
     found.update(sextractor_images(image, mask, threads))
     return found.hexdigest()
+
+
+def test_medians_of_nine_and_of_four() -> None:
+    # Comparisons that are right for all arrangements of 0 and 1 are right for all numbers (Knuth 1973, 5.3.4).
+    every = np.array(list(itertools.product((0.0, 1.0), repeat=9)))
+    np.testing.assert_array_equal(background_mesh._middle_of_nine(list(every.T)), every.sum(1) > 4)
+    # Predictions, and medians of windows, are the same with a NaN far away, which takes the way for any numbers.
+    values = np.random.default_rng(2).normal(0, 1, (12, 15))
+    other = values.copy()
+    other[-1, -1] = np.nan
+    for measure in (
+        lambda of: background_mesh._predicted(of, 1, 1),
+        lambda of: background_mesh._window_medians(of, 3, 3),
+    ):
+        np.testing.assert_array_equal(measure(values)[2:7, 2:9], measure(other)[2:7, 2:9])
 
 
 def test_threads_do_not_change_a_bit() -> None:
