@@ -167,13 +167,6 @@ void measure(BinGrid const& x, BinGrid const& y, MeshOptions const& options, int
     });
 }
 
-template <typename T>
-bool isAnyNegative(T const* values, std::ptrdiff_t n) noexcept {
-    int found = 0;  // no early end, so that compilers vectorise the loop
-    for (std::ptrdiff_t i = 0; i < n; ++i) found |= static_cast<int>(values[i] < T{0});
-    return found != 0;
-}
-
 // Boxes of a mesh that are good, row by row, in which the nearest ones to a box are searched.
 class NearestBoxes {
 public:
@@ -521,19 +514,7 @@ AsUsed BackgroundMesh::evaluate(std::vector<double> const& values, bool positive
                                 int num_threads) const {
     detail::checkPart(bbox, _bbox, out);
     GridEvaluator const evaluator(_x.centers, _y.centers, values, interpStyle, undersampleStyle);
-    if (!positive) {
-        evaluator.image(bbox, _bbox, out, num_threads);
-        return evaluator.asUsed();
-    }
-    evaluator.image(bbox, _bbox, out, num_threads, [](ImageView<T> const& rows) {
-        for (std::ptrdiff_t y = 0; y < rows.height(); ++y) {
-            // Rows are seldom negative anywhere.
-            if (rows.strideX() == 1 && !isAnyNegative(rows.row(y), rows.width())) continue;
-            for (std::ptrdiff_t x = 0; x < rows.width(); ++x) {
-                rows(x, y) = rows(x, y) < T{0} ? T{0} : rows(x, y);
-            }
-        }
-    });
+    evaluator.image(bbox, _bbox, out, num_threads, positive);
     return evaluator.asUsed();
 }
 

@@ -439,7 +439,7 @@ inline Selection makeSelection(StoredImage const& image, StoredPlane const& weig
     }
     if (!image.image.exists()) throw InvalidParameterError("The image is a view without memory; it must have pixels");
     checkCountable(image.image, "The image");
-    checkFormat(image.mask, PixelFormat::INT32, "The mask");
+    checkMaskFormat(image.mask, "The mask");
     checkFormat(image.variance, PixelFormat::FLOAT32, "The variance");
     checkFormat(weights, PixelFormat::FLOAT32, "The weights image");
     if (weights.exists() && sctrl.getUseWeights() == StatisticsControl::WeightsBoolean::FALSE_) {

@@ -21,6 +21,22 @@ namespace {
             "REDUCE_INTERP_ORDER");
 }
 
+// Replace negative values of rows by 0.
+template <typename T>
+void makePositive(ImageView<T> const& rows) {
+    for (std::ptrdiff_t y = 0; y < rows.height(); ++y) {
+        if (rows.strideX() != 1) {
+            for (std::ptrdiff_t x = 0; x < rows.width(); ++x) rows(x, y) = rows(x, y) < T{0} ? T{0} : rows(x, y);
+            continue;
+        }
+        T* const row = rows.row(y);
+        int found = 0;  // no early end, so that compilers vectorise the loop
+        for (std::ptrdiff_t x = 0; x < rows.width(); ++x) found |= static_cast<int>(row[x] < T{0});
+        if (found == 0) continue;  // as usual
+        for (std::ptrdiff_t x = 0; x < rows.width(); ++x) row[x] = row[x] < T{0} ? T{0} : row[x];
+    }
+}
+
 }  // namespace
 
 GridEvaluator::GridEvaluator(Background const& background, Interpolate::Style interpStyle,
@@ -100,7 +116,8 @@ bool GridEvaluator::columnsAt(std::int64_t y, std::size_t rows, Scratch& scratch
 }
 
 template <typename T>
-void GridEvaluator::rows(std::int64_t y, std::int64_t x0, ImageView<T> const& out, Scratch& scratch) const {
+void GridEvaluator::rows(std::int64_t y, std::int64_t x0, ImageView<T> const& out, Scratch& scratch,
+                         bool positive) const {
     for (std::ptrdiff_t start = 0; start < out.height(); start += detail::splines) {
         auto const rows = std::min(out.height() - start, detail::splines);
         bool const complete = columnsAt(y + start, static_cast<std::size_t>(rows), scratch);
@@ -108,10 +125,12 @@ void GridEvaluator::rows(std::int64_t y, std::int64_t x0, ImageView<T> const& ou
         if constexpr (std::is_same_v<T, float>) {
             if (complete && _style == Interpolate::AKIMA_SPLINE && out.strideX() == 1) {
                 akimaRows(x0, part, scratch);
+                if (positive) makePositive(part);
                 continue;
             }
         }
         for (std::ptrdiff_t s = 0; s < rows; ++s) oneRow(s, x0, part.subview({0, s, out.width(), 1}), scratch);
+        if (positive) makePositive(part);
     }
 }
 
@@ -169,7 +188,7 @@ void GridEvaluator::akimaRows(std::int64_t x0, ImageView<float> const& out, Scra
     }
 }
 
-template void GridEvaluator::rows(std::int64_t, std::int64_t, ImageView<float> const&, Scratch&) const;
-template void GridEvaluator::rows(std::int64_t, std::int64_t, ImageView<double> const&, Scratch&) const;
+template void GridEvaluator::rows(std::int64_t, std::int64_t, ImageView<float> const&, Scratch&, bool) const;
+template void GridEvaluator::rows(std::int64_t, std::int64_t, ImageView<double> const&, Scratch&, bool) const;
 
 }  // namespace evensky

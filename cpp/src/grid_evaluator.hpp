@@ -12,8 +12,8 @@
 #include "checks.hpp"
 #include "evensky/background.hpp"
 #include "evensky/box.hpp"
-#include "evensky/parallel.hpp"
 #include "evensky/view.hpp"
+#include "threads.hpp"
 
 namespace evensky {
 
@@ -32,29 +32,24 @@ public:
         std::vector<double> knots, values, line, columns, coefficients;
     };
 
-    // Evaluate the model in a part of the box of an image. T is float or double.
+    // Evaluate the model in a part of the box of an image, optionally with 0 instead of negative values. T is float or
+    // double.
     template <typename T>
-    void image(Box const& part, Box const& all, ImageView<T> const& out, int num_threads) const {
-        image(part, all, out, num_threads, [](ImageView<T> const&) {});
-    }
-    // The same, and call change(rows) for pieces of it, as long as they are in the cache.
-    template <typename T, typename Change>
-    void image(Box const& part, Box const& all, ImageView<T> const& out, int num_threads, Change const& change) const {
+    void image(Box const& part, Box const& all, ImageView<T> const& out, int num_threads, bool positive = false) const {
         if (part.isEmpty()) return;
         constexpr std::ptrdiff_t rowsPerPiece = 32;
-        parallelFor(detail::ceilDivide(part.height, rowsPerPiece), num_threads, [&](std::ptrdiff_t piece) {
-            Scratch scratch;
+        auto const pieces = detail::ceilDivide(part.height, rowsPerPiece);
+        detail::parallelForWith<Scratch>(pieces, num_threads, [&](std::ptrdiff_t piece, Scratch& scratch) {
             auto const start = piece * rowsPerPiece;
             auto const some = out.subview({0, start, part.width, std::min(part.height - start, rowsPerPiece)});
-            rows(part.y0 - all.y0 + start, part.x0 - all.x0, some, scratch);
-            change(some);
+            rows(part.y0 - all.y0 + start, part.x0 - all.x0, some, scratch, positive);
         });
     }
 
     // Evaluate the model at rows y, y + 1, ... and columns x0, x0 + 1, ..., counted from the corner of the image, for
     // all pixels of `out`. T is float or double.
     template <typename T>
-    void rows(std::int64_t y, std::int64_t x0, ImageView<T> const& out, Scratch& scratch) const;
+    void rows(std::int64_t y, std::int64_t x0, ImageView<T> const& out, Scratch& scratch, bool positive = false) const;
 
 private:
     [[nodiscard]] Interpolate::Style styleFor(std::size_t points) const;

@@ -135,14 +135,14 @@ public:
         _candidates = {aside, static_cast<std::size_t>(_found.candidates)};
         _fringe = {aside + room, static_cast<std::size_t>(_found.fringe)};
         _core = momentsOfCore(_found, all.data(), static_cast<std::ptrdiff_t>(all.size()), plan);
-        _allBelowCore = belowCore(_fringe);
         _beyond = static_cast<std::int64_t>(all.size()) - _core.n - _found.fringe;
+        T const *const low = plan.low.data(), *const high = plan.high.data();
+        _areThree = plan.ranges == clipFractions.size() && low[0] < high[0] && low[1] < high[1] && low[2] < high[2];
         reset();
     }
 
     void reset() noexcept {
         _kept = _fringe;
-        _keptBelowCore = _allBelowCore;
         _keptBeyond = _beyond;
     }
     // Return false if the range cuts the core, or reaches beyond the fringe.
@@ -156,7 +156,6 @@ public:
         auto const n = kernelsOf<T>().collect(_kept.data(), static_cast<std::ptrdiff_t>(_kept.size()), range.low,
                                               range.high, out, &below);
         _kept = {out, static_cast<std::size_t>(n)};
-        _keptBelowCore = belowCore(_kept);
         _keptBeyond = 0;
         return true;
     }
@@ -166,10 +165,16 @@ public:
     // Return the moments; if the fringe does not hold all other pixels, only after keep().
     [[nodiscard]] Moments moments() const {
         auto total = _core;
-        constexpr double everything = std::numeric_limits<double>::infinity();
-        total.merge(momentsOf(kernelsOf<T>().deviationsWithin(_kept.data(), static_cast<std::ptrdiff_t>(_kept.size()),
-                                                              _plan.centre, everything),
-                              _plan.centre, true));
+        if (_kept.empty()) return total;
+        auto const& kernel = kernelsOf<T>();
+        auto const n = static_cast<std::ptrdiff_t>(_kept.size());
+        Ahead nothing;
+        auto sums = kernel.deviations(_kept.data(), n, _plan.centre, nothing);
+        T min, max;
+        kernel.extremes(_kept.data(), n, &min, &max);
+        sums.min = static_cast<double>(min);
+        sums.max = static_cast<double>(max);
+        total.merge(momentsOf(sums, _plan.centre, true));
         return total;
     }
     // Return the quantile of the pixels that are left, at 0.25, 0.5 or 0.75; nullopt if it was not found.
@@ -182,7 +187,9 @@ public:
         auto const rank = static_cast<std::int64_t>(index);
         // Ranks are counted in the core, in which the range lies.
         if (!(_plan.coreLow < _plan.low[f] && _plan.high[f] < _plan.coreHigh)) return std::nullopt;
-        auto const before = _keptBelowCore + _found.below[f] - _allBelowCore;
+        // Pixels below the core that are clipped shift ranks.
+        auto before = _found.below[f];
+        if (_kept.data() != _fringe.data()) before += belowCore(_kept) - allBelowCore();
         auto const first = rank - before, last = std::min(rank + 1, n - 1) - before;
         if (first < 0) return std::nullopt;
         if (_plan.low[f] == _plan.high[f]) {
@@ -251,14 +258,30 @@ public:
 private:
     // Return the pixels in a range of the plan, which are listed when they are first needed.
     std::span<T const> inRange(std::size_t f) {
+        auto const room = _candidates.size() + static_cast<std::size_t>(slack);
+        if (std::exchange(_areThree, false)) {
+            std::array<T*, clipFractions.size()> lists{};
+            std::array<std::ptrdiff_t, clipFractions.size()> sizes{};
+            for (std::size_t k = 0; k < lists.size(); ++k) lists[k] = _memory.ranges[k].room(room);
+            kernelsOf<T>().collectThree(_candidates.data(), static_cast<std::ptrdiff_t>(_candidates.size()),
+                                        _plan.low.data(), _plan.high.data(), lists, sizes.data());
+            for (std::size_t k = 0; k < lists.size(); ++k) {
+                _ranges[k] = {lists[k], static_cast<std::size_t>(sizes[k])};
+            }
+        }
         if (_ranges[f].empty()) {
             std::int64_t below = 0;
-            T* const list = _memory.ranges[f].room(_candidates.size() + static_cast<std::size_t>(slack));
+            T* const list = _memory.ranges[f].room(room);
             auto const n = kernelsOf<T>().collect(_candidates.data(), static_cast<std::ptrdiff_t>(_candidates.size()),
                                                   _plan.low[f], _plan.high[f], list, &below);
             _ranges[f] = {list, static_cast<std::size_t>(n)};
         }
         return _ranges[f];
+    }
+    // Return the number of pixels of the fringe below the core, which are counted when they are first needed.
+    std::int64_t allBelowCore() noexcept {
+        if (!_allBelowCore) _allBelowCore = belowCore(_fringe);
+        return *_allBelowCore;
     }
     [[nodiscard]] std::int64_t belowCore(std::span<T const> pixels) const noexcept {
         std::int64_t count = 0;
@@ -271,8 +294,9 @@ private:
     ScanResult _found;
     std::span<T const> _candidates, _fringe, _kept;
     std::array<std::span<T const>, clipFractions.size()> _ranges;
+    bool _areThree = false;  // ranges that are listed together when one is first needed
     Moments _core;
-    std::int64_t _allBelowCore = 0, _keptBelowCore = 0;
+    std::optional<std::int64_t> _allBelowCore;
     std::int64_t _beyond = 0, _keptBeyond = 0;  // pixels outside core and fringe
 };
 
@@ -365,10 +389,7 @@ inline BoxLevel levelOf(KeptPixels const& kept, MeshOptions const& options) {
 inline std::optional<BinsTask> sideBySideTask(MeshOptions const& options) {
     bool const byQuartiles = options.centre == ClipCentre::NONE && options.scatter == ClipScatter::NONE;
     bool const isUsual = byQuartiles && options.rounds > 0 && options.sigmaLow == options.sigmaHigh;
-    if (!isUsual || options.estimator == LevelEstimator::HISTOGRAM ||
-        options.estimator == LevelEstimator::GROUPED_MODE) {
-        return std::nullopt;
-    }
+    if (!isUsual || options.estimator == LevelEstimator::HISTOGRAM) return std::nullopt;
     BinsTask task;
     task.fractions = clipFractions.data();
     task.numFractions = clipFractions.size();
@@ -379,32 +400,23 @@ inline std::optional<BinsTask> sideBySideTask(MeshOptions const& options) {
     task.rounds = options.rounds;
     task.keptMedian = wantsMedian(options);
     task.keptDeviation = wantsDeviation(options);
+    task.grouped = options.estimator == LevelEstimator::GROUPED_MODE;
     task.biweightWidths = biweightWidths(options);
     return task;
 }
 
-// Return the median of grouped data: that of the pixels within a range, if those that equal the median are spread
-// evenly between the middles to the next lower and the next higher value.
+// Return the median of grouped data of the pixels within a range, given their median.
 template <typename T>
 double groupedMedian(std::span<T const> pixels, KeptRange<T> const& range, double median) {
-    constexpr double infinity = std::numeric_limits<double>::infinity();
-    std::int64_t number = 0, below = 0, above = 0;
-    double lower = -infinity, higher = infinity;
-    for (T const pixel : pixels) {
-        if (!(pixel >= range.low && pixel <= range.high)) continue;  // rare; what follows has no branches
-        auto const value = static_cast<double>(pixel);
-        ++number;
-        below += static_cast<std::int64_t>(value < median);
-        above += static_cast<std::int64_t>(value > median);
-        lower = std::max(lower, value < median ? value : -infinity);
-        higher = std::min(higher, value > median ? value : infinity);
-    }
-    auto const equal = number - below - above;
-    if (equal == 0) return median;  // it lies between two values
-    double const low = lower == -infinity ? median : 0.5 * (lower + median);
-    double const high = higher == infinity ? median : 0.5 * (median + higher);
-    double const part = (0.5 * static_cast<double>(number) - static_cast<double>(below)) / static_cast<double>(equal);
-    return low + part * (high - low);
+    constexpr T infinity = std::numeric_limits<T>::infinity();
+    auto const nearest = static_cast<T>(median);
+    T const below = static_cast<double>(nearest) < median ? nearest : std::nextafter(nearest, -infinity);
+    T const above = static_cast<double>(nearest) > median ? nearest : std::nextafter(nearest, infinity);
+    auto const found = kernelsOf<T>().neighbours(pixels.data(), static_cast<std::ptrdiff_t>(pixels.size()), range.low,
+                                                 range.high, below, above);
+    return medianOfGroups({found.number, found.below, found.above, static_cast<double>(found.lower),
+                           static_cast<double>(found.higher)},
+                          median);
 }
 
 // What a round of clipping has found.

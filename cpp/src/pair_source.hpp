@@ -219,7 +219,7 @@ auto inPairType(StoredImage const& reference, StoredImage const& science, Work c
 
 // Throw InvalidParameterError if the mask or the variance of an exposure has another format than it must have.
 inline void checkFormats(StoredImage const& image, std::string const& name) {
-    checkFormat(image.mask, PixelFormat::INT32, "The mask of " + name);
+    checkMaskFormat(image.mask, "The mask of " + name);
     checkFormat(image.variance, PixelFormat::FLOAT32, "The variance of " + name);
 }
 

@@ -374,8 +374,18 @@ public:
         auto const n = static_cast<std::ptrdiff_t>(list.size());
         auto const [from, to] = estimate(n, first, last, low, high);
         std::int64_t below = 0;
-        auto const kept = kernelsOf<T>().collect(list.data(), n, from, to, _values.data(), &below);
+        auto kept = kernelsOf<T>().collect(list.data(), n, from, to, _values.data(), &below);
         if (first >= below && last < below + kept) return find(kept, first - below, last - below);
+        if (kept > 0) {
+            // Values are not distributed evenly: those near the estimate tell how far off it is.
+            double const middle = 0.5 * static_cast<double>(first + last + 1) - static_cast<double>(below);
+            double const width = static_cast<double>(to) - static_cast<double>(from);
+            double const shift = (middle / static_cast<double>(kept) - 0.5) * width;
+            below = 0;
+            kept = kernelsOf<T>().collect(list.data(), n, static_cast<T>(static_cast<double>(from) + shift),
+                                          static_cast<T>(static_cast<double>(to) + shift), _values.data(), &below);
+            if (first >= below && last < below + kept) return find(kept, first - below, last - below);
+        }
         std::copy(list.begin(), list.end(), _values.data());
         return find(n, first, last);
     }

@@ -53,13 +53,19 @@ inline std::ptrdiff_t rowsAhead(std::ptrdiff_t width) noexcept {
     return static_cast<std::ptrdiff_t>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(stride));
 }
 
-// Return whether the rows of a plane are in memory as pixels of type T that follow each other. Masks may be swapped.
+// Return whether pixels are in memory as those of type T. Masks may be swapped.
 template <typename T>
-[[nodiscard]] bool isDirect(StoredPlane const& plane) noexcept {
+[[nodiscard]] bool isOfType(StoredPlane const& plane) noexcept {
     constexpr auto size = static_cast<std::ptrdiff_t>(sizeof(T));
     return plane.format() == pixelFormatOf<T>() && (!plane.swapped() || std::is_same_v<T, MaskPixel>) &&
-           (plane.strideX() == size || plane.width() == 1) && plane.strideY() % size == 0 &&
+           (plane.strideX() % size == 0 || plane.width() == 1) && plane.strideY() % size == 0 &&
            reinterpret_cast<std::uintptr_t>(plane.at(0, 0)) % alignof(T) == 0;
+}
+
+// Return whether the rows of a plane are in memory as pixels of type T that follow each other.
+template <typename T>
+[[nodiscard]] bool isDirect(StoredPlane const& plane) noexcept {
+    return (plane.strideX() == static_cast<std::ptrdiff_t>(sizeof(T)) || plane.width() == 1) && isOfType<T>(plane);
 }
 
 // Return whether pixels of a row are so close together in memory that each line of the cache holds several of them.
@@ -115,10 +121,17 @@ public:
         part->first = y;
         part->rows = std::min(rowsFor(plane.width(), width), end - y);
         auto* const out = part->values.room(static_cast<std::size_t>(part->rows * stride));
+        constexpr auto size = static_cast<std::ptrdiff_t>(sizeof(T));
+        bool const direct = plane.strideY() == size && isOfType<T>(plane);
         for (std::ptrdiff_t column = 0; column < width; column += columnsTogether) {
             auto const columns = std::min(columnsTogether, width - column);
             prefetchColumns(plane, x + column + columnsTogether, y, part->rows,
                             std::min(columnsTogether, width - column - columns));
+            if (direct) {
+                transpose(directRow<T>(plane, x + column, y), plane.strideX() / size, columns, part->rows, out + column,
+                          stride);
+                continue;
+            }
             // The columns of a group are read one after the other into contiguous memory.
             T together[columnsTogether * rowsTogether];
             for (std::ptrdiff_t c = 0; c < columns; ++c) {
@@ -176,7 +189,8 @@ private:
     static std::uint64_t read(StoredPlane const& plane, std::byte const* from, std::ptrdiff_t stride, std::ptrdiff_t n,
                               T* out) {
         if constexpr (std::is_same_v<T, MaskPixel>) {
-            kernels().readMasks(from, stride, n, out);
+            auto const& kernel = kernels();
+            (plane.format() == PixelFormat::UINT8 ? kernel.readSmallMasks : kernel.readMasks)(from, stride, n, out);
             return 0;
         } else if constexpr (hasKernels<T>) {
             return kernelsOf<T>().readers[static_cast<std::size_t>(plane.format())][plane.swapped() ? 1 : 0](
@@ -236,15 +250,21 @@ private:
 
 // Return bits as they are in the memory of a mask.
 [[nodiscard]] inline MaskPixel storedBits(StoredPlane const& mask, MaskPixel bits) noexcept {
-    if (!mask.swapped()) return bits;
+    if (!mask.swapped() || mask.format() == PixelFormat::UINT8) return bits;
     return static_cast<MaskPixel>(__builtin_bswap32(static_cast<std::uint32_t>(bits)));
 }
 
-// Throw InvalidParameterError if the mask or a plane of floats has another format.
+// Throw InvalidParameterError if a plane of floats, or a mask that is copied, has another format.
 inline void checkFormat(StoredPlane const& plane, PixelFormat format, std::string const& name) {
     if (!plane.exists() || plane.format() == format) return;
     throw InvalidParameterError(name + " is of " + formatName(plane.format()) + "; it must be of " +
                                 formatName(format));
+}
+
+// Throw InvalidParameterError if a mask is neither of int32 nor of uint8.
+inline void checkMaskFormat(StoredPlane const& mask, std::string const& name) {
+    if (!mask.exists() || mask.format() == PixelFormat::INT32 || mask.format() == PixelFormat::UINT8) return;
+    throw InvalidParameterError(name + " is of " + formatName(mask.format()) + "; it must be of int32 or uint8");
 }
 
 }  // namespace evensky::detail

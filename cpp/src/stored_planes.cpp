@@ -65,7 +65,7 @@ template <typename T>
 void mark_bad(ImageView<T> const& image, StoredPlane const& mask, MaskPixel bad) {
     checkMemory(image, "The image");
     checkMemory(mask, "The mask");
-    detail::checkFormat(mask, PixelFormat::INT32, "The mask");
+    detail::checkMaskFormat(mask, "The mask");
     detail::checkPlaneSize(mask, "The mask", image, "the image");
     detail::StagedRows<MaskPixel> masks;
     detail::BufferOf<T> row;

@@ -89,7 +89,9 @@ inline std::optional<PixelFormat> formatOf(py::dtype const& dtype) {
             if (size == 2) return PixelFormat::INT16;
             if (size == 4) return PixelFormat::INT32;
             break;
+        case 'b': return PixelFormat::UINT8;
         case 'u':
+            if (size == 1) return PixelFormat::UINT8;
             if (size == 2) return PixelFormat::UINT16;
             if (size == 8) return PixelFormat::UINT64;
             break;
@@ -101,21 +103,27 @@ inline std::optional<PixelFormat> formatOf(py::dtype const& dtype) {
 // Input plane of any byte order, with any strides; pixels need not be aligned. Nothing is copied.
 class StoredInput {
 public:
-    // Plane of one type, such as a mask.
-    StoredInput(std::optional<py::array> const& array, PixelFormat expected, char const* type, char const* name) {
+    // Plane of one type, or of one of two.
+    StoredInput(std::optional<py::array> const& array, PixelFormat expected, char const* type, char const* name,
+                std::optional<PixelFormat> other = std::nullopt) {
         if (!array) return;
         checkDimensions(*array, name);
-        if (formatOf(array->dtype()) != expected) {
+        auto const format = formatOf(array->dtype());
+        if (!format || (*format != expected && format != other)) {
             throw InvalidParameterError(std::string(name) + " has dtype " +
                                         py::cast<std::string>(py::str(array->dtype())) + "; it must be " + type);
         }
-        view(*array, expected);
+        view(*array, *format);
+    }
+    // Mask; True is bit 0.
+    static StoredInput mask(std::optional<py::array> const& array, char const* name) {
+        return {array, PixelFormat::INT32, "int32, uint8 or bool", name, PixelFormat::UINT8};
     }
     // Image of any type. `bzero` is 32768 for unsigned pixels that FITS stores as signed ones, else 0.
     StoredInput(py::array const& array, char const* name, int bzero = 0) {
         checkDimensions(array, name);
         auto format = formatOf(array.dtype());
-        if (!format) {
+        if (!format || *format == PixelFormat::UINT8) {
             throw InvalidParameterError("Pixels have dtype " + py::cast<std::string>(py::str(array.dtype())) +
                                         "; it must be float32, float64, int16, int32, uint16 or uint64");
         }
@@ -153,7 +161,7 @@ public:
     StoredPlanes(py::array const& image, std::optional<py::array> const& mask, std::optional<py::array> const& variance,
                  std::string const& name, int bzero = 0)
             : _image(image, ("The " + name + "image").c_str(), bzero),
-              _mask(mask, PixelFormat::INT32, "int32", ("The " + name + "mask").c_str()),
+              _mask(StoredInput::mask(mask, ("The " + name + "mask").c_str())),
               _variance(variance, PixelFormat::FLOAT32, "float32", ("The " + name + "variance").c_str()) {}
     [[nodiscard]] StoredImage image() const noexcept { return {_image.plane(), _mask.plane(), _variance.plane()}; }
 

@@ -27,7 +27,7 @@ MaskPixel copyMasks(py::array const& mask, py::array& out) {
 }
 
 void mark(py::array& image, py::array const& mask, MaskPixel bad) {
-    StoredInput const stored(mask, PixelFormat::INT32, "int32", "The mask");
+    auto const stored = StoredInput::mask(mask, "The mask");
     dispatchFloating(image, [&]<typename T>(T) {
         auto const to = outputPlane<T>(image, "image");
         py::gil_scoped_release const release;

@@ -127,11 +127,17 @@ int main(int argc, char** argv) {
         Background const again(one.view(), 0, 0, small, 1);
     };
     auto const statistics = [&](int flags) { (void)makeStatistics<float>(one.view(), flags, sctrl, 1); };
+    auto const weighted = [&](int flags) {
+        auto inverse = sctrl;
+        inverse.setWeighted(true);
+        (void)makeStatistics<float>(one.view(), flags, inverse, 1);
+    };
     // A wide image whose columns are contiguous.
     MaskedImageView<float const> const standing(
             ImageView<float const>(one.image.data(), 16 * side, side / 16, side / 16, 1));
-    auto const meshOf = [&](LevelEstimator estimator, ScatterEstimator scatter) {
+    auto const meshOf = [&](LevelEstimator estimator, ScatterEstimator scatter, std::int64_t size = 128) {
         MeshOptions mesh;
+        mesh.width = mesh.height = size;
         mesh.estimator = estimator;
         mesh.rmsEstimator = scatter;
         mesh.bad = 1;
@@ -148,6 +154,7 @@ int main(int argc, char** argv) {
     };
     std::map<std::string, std::function<void()>> const works{
             {"moments", [&] { statistics(MEAN | STDEV | NPOINT); }},
+            {"weighted", [&] { weighted(MEAN | NPOINT); }},
             {"standing", [&] { (void)makeStatistics<float>(standing, MEAN | NPOINT, sctrl, 1); }},
             {"clipped", [&] { statistics(MEANCLIP | STDEVCLIP | MEDIAN | NPOINT); }},
             {"bins", [&] { Background const again(one.view(), 0, 0, bctrl, 1); }},
@@ -155,6 +162,7 @@ int main(int argc, char** argv) {
             {"bins16", [&] { binsOf(16); }},
             {"bins32", [&] { binsOf(32); }},
             {"mesh", [&] { meshOf(LevelEstimator::SEXTRACTOR, ScatterEstimator::STDEV); }},
+            {"mesh_grouped", [&] { meshOf(LevelEstimator::GROUPED_MODE, ScatterEstimator::STDEV, 16); }},
             {"mesh_mad", [&] { meshOf(LevelEstimator::MEDIAN, ScatterEstimator::MAD); }},
             {"mesh_biweight", [&] { meshOf(LevelEstimator::BIWEIGHT, ScatterEstimator::BIWEIGHT); }},
             {"clip_image", [&] { (void)clippedStats(StoredImage(one.view()), 1, {}, 1); }},

@@ -258,6 +258,32 @@ TEST_CASE("background_mesh: the grouped mode of whole numbers is that of the num
             }
         }
     }
+    // Boxes of few pixels are the same side by side and, with sides of the window that differ by nothing, one by one.
+    for (auto const scatter : {ScatterEstimator::STDEV, ScatterEstimator::MAD, ScatterEstimator::BIWEIGHT}) {
+        for (std::ptrdiff_t const side : {2, 7, 16, 31}) {
+            CAPTURE(side);
+            auto image = testing::noise(155, 93, 100.3, 4.0, 8);
+            auto const mask = testing::speckles(155, 93, 0.1, 1, 9);
+            for (auto& value : image.values) value = std::nearbyint(value);
+            MeshOptions options;
+            options.width = options.height = side;
+            options.estimator = LevelEstimator::GROUPED_MODE;
+            options.rmsEstimator = scatter;
+            options.bad = 1;
+            MaskedImageView<float const> const planes(image.view(), mask.view());
+            BackgroundMesh const together(planes, 0, 0, options, 1);
+            options.sigmaHigh = std::nextafter(options.sigmaLow, 4.0);
+            BackgroundMesh const apart(planes, 0, 0, options, 1);
+            for (std::ptrdiff_t y = 0; y < together.level().height(); ++y) {
+                for (std::ptrdiff_t x = 0; x < together.level().width(); ++x) {
+                    CHECK(together.number()(x, y) == apart.number()(x, y));
+                    if (together.number()(x, y) == 0) continue;
+                    CHECK(together.level()(x, y) == doctest::Approx(apart.level()(x, y)).epsilon(1e-12));
+                    CHECK(together.rms()(x, y) == doctest::Approx(apart.rms()(x, y)).epsilon(1e-9));
+                }
+            }
+        }
+    }
     // Four pixels of 1, four of 2, two of 4: 1.5 + (5 - 4) / 4 (3 - 1.5) = 1.875; the mean is 2, s is 1.095.
     Pixels<float> few(10, 1);
     few.values = {1, 1, 1, 1, 2, 2, 2, 2, 4, 4};

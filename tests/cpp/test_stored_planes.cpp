@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <vector>
 
 #include "evensky/errors.hpp"
+#include "evensky/statistics.hpp"
 #include "evensky/stored_planes.hpp"
 #include "testing.hpp"
 
@@ -74,6 +76,30 @@ TEST_CASE("stored_planes: pixels with a bad bit become NaN, and no others") {
     };
     check(float{});
     check(double{});
+}
+
+TEST_CASE("stored_planes: masks of one byte reject what those of int32 do, and pixels of one byte are numbers") {
+    auto const mask = testing::speckles(width, height, 0.3, 5, 4);
+    std::vector<std::uint8_t> small(mask.values.begin(), mask.values.end());
+    // Their bytes cannot be swapped.
+    for (bool const swapped : {false, true}) {
+        StoredPlane const bytes(small.data(), width, height, 1, width, PixelFormat::UINT8, swapped);
+        auto const image = testing::noise(width, height, 100.0, 1.0, 3);
+        StatisticsControl sctrl;
+        for (MaskPixel const bad : {4, 8}) {
+            auto marked = image, expected = image;
+            mark_bad<float>(marked.view(), bytes, bad);
+            mark_bad<float>(expected.view(), StoredPlane(mask.view()), bad);
+            CHECK(std::memcmp(marked.values.data(), expected.values.data(), sizeof(float) * small.size()) == 0);
+            sctrl.setAndMask(bad);
+            auto const found = makeStatistics({StoredPlane(image.view()), bytes}, {}, MEAN | NPOINT, sctrl);
+            auto const want = makeStatistics<float>({image.view(), mask.view()}, MEAN | NPOINT, sctrl);
+            CHECK(found.getValue(MEAN) == want.getValue(MEAN));
+            CHECK(found.getValue(NPOINT) == want.getValue(NPOINT));
+            CHECK(found.getOrMask() == want.getOrMask());
+        }
+        CHECK(makeStatistics(bytes, {}, MAX).getValue() == 5.0);
+    }
 }
 
 TEST_CASE("stored_planes: the range of positive finite values") {

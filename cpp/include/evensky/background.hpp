@@ -134,7 +134,7 @@ public:
     /// Measure planes as they are stored, such as those of a file in memory, of any byte order and strides. The result
     /// is bit-identical to that of a converted copy. The other parameters and exceptions are those of the constructor
     /// above.
-    /// @throws InvalidParameterError also if the mask is not of int32, or the variance is not of float
+    /// @throws InvalidParameterError also if the mask is not of int32 or uint8, or the variance is not of float
     Background(StoredImage const& image, std::int64_t x0, std::int64_t y0, BackgroundControl const& bctrl,
                int num_threads = 0);
 

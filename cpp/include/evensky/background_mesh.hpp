@@ -107,8 +107,8 @@ public:
     /// @param options  see MeshOptions
     /// @param num_threads  number of threads; 0 for the process-wide default
     /// @throws InvalidParameterError if the image has no pixels or no memory, a size, sigma or number of rounds is not
-    ///         allowed, an enumerator is unknown, the mask is not of int32, options do not go with the estimator
-    ///         HISTOGRAM, or the image is smaller than a box and the edge method is CROP
+    ///         allowed, an enumerator is unknown, the mask is not of int32 or uint8, options do not go with the
+    ///         estimator HISTOGRAM, or the image is smaller than a box and the edge method is CROP
     /// @throws LengthError if a box would have 2^31 pixels or more
     BackgroundMesh(StoredImage const& image, std::int64_t x0, std::int64_t y0, MeshOptions const& options,
                    int num_threads = 0);

@@ -179,7 +179,8 @@ template <typename T>
 /// Compute statistics of planes as they are stored, such as those of a file in memory, of any byte order and strides.
 /// Results are bit-identical to those of a converted copy. Planes that do not exist stand for no mask, variance or
 /// weights. The other parameters and exceptions are those of the function above.
-/// @throws InvalidParameterError also if the mask is not of int32, or the variance or the weights are not of float
+/// @throws InvalidParameterError also if the mask is not of int32 or uint8, or the variance or the weights are not of
+/// float
 [[nodiscard]] EVENSKY_EXPORT Statistics makeStatistics(StoredImage const& image, StoredPlane const& weights, int flags,
                                                        StatisticsControl const& sctrl = StatisticsControl(),
                                                        int num_threads = 0);

@@ -15,8 +15,8 @@
 namespace evensky {
 
 /// Type of the numbers of a plane in memory. UINT16_SHIFTED stands for unsigned numbers that are stored as signed ones,
-/// less 32768, as FITS does with BZERO.
-enum class PixelFormat : std::uint8_t { FLOAT32, FLOAT64, INT16, INT32, UINT16, UINT16_SHIFTED, UINT64 };
+/// less 32768, as FITS does with BZERO, and UINT8 for booleans of one byte, too.
+enum class PixelFormat : std::uint8_t { FLOAT32, FLOAT64, INT16, INT32, UINT16, UINT16_SHIFTED, UINT64, UINT8 };
 
 /// Return the format of pixels of type T.
 template <typename T>
@@ -27,6 +27,7 @@ template <typename T>
     if constexpr (std::is_same_v<T, std::int32_t>) return PixelFormat::INT32;
     if constexpr (std::is_same_v<T, std::uint16_t>) return PixelFormat::UINT16;
     if constexpr (std::is_same_v<T, std::uint64_t>) return PixelFormat::UINT64;
+    if constexpr (std::is_same_v<T, std::uint8_t>) return PixelFormat::UINT8;
 }
 
 /// Return the number of bytes of a pixel.
@@ -36,6 +37,7 @@ template <typename T>
         case PixelFormat::UINT64: return 8;
         case PixelFormat::FLOAT32:
         case PixelFormat::INT32: return 4;
+        case PixelFormat::UINT8: return 1;
         default: return 2;
     }
 }
@@ -48,6 +50,7 @@ template <typename T>
         case PixelFormat::INT16: return "int16";
         case PixelFormat::INT32: return "int32";
         case PixelFormat::UINT64: return "uint64";
+        case PixelFormat::UINT8: return "uint8";
         default: return "uint16";
     }
 }
@@ -119,7 +122,7 @@ private:
     bool _swapped = false;
 };
 
-/// Image with its mask, of int32, and its variance, of float, each of which may be missing.
+/// Image with its mask, of int32 or uint8, and its variance, of float, each of which may be missing.
 struct StoredImage {
     StoredPlane image;     ///< pixels
     StoredPlane mask;      ///< bit masks of the pixels

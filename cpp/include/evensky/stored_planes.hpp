@@ -32,7 +32,7 @@ EVENSKY_EXPORT MaskPixel copy_masks(StoredPlane const& mask, ImageView<MaskPixel
 /// Replace the pixels of an image by NaN where its mask has a bad bit.
 ///
 /// @param image  pixels, T is float or double
-/// @param mask   masks of int32 as they are stored, of the same size
+/// @param mask   masks of int32 or uint8 as they are stored, of the same size
 /// @param bad    bits that reject a pixel
 /// @throws LengthError if sizes differ
 /// @throws InvalidParameterError if masks are of another type, or a view has no memory

@@ -502,8 +502,7 @@ private:
             auto const n = static_cast<std::ptrdiff_t>(count.of[h][lane]);
             auto const begin = static_cast<std::ptrdiff_t>(below[h][lane]);
             double& middle = _result.keptMedian[_first + k];
-            double& distance = _result.keptDeviation[_first + k];
-            middle = distance = columns::nan;
+            middle = _result.keptDeviation[_first + k] = columns::nan;
             if (n == 0 || !_result.ended[_first + k]) continue;
             std::ptrdiff_t const all = _n[k], shift = shiftOf(all);
             if (begin + (n - 1) / 2 < (all - 1) / 2 - shift || begin + n / 2 > all / 2 + shift) {
@@ -514,12 +513,49 @@ private:
             middle = between(static_cast<double>(sorted[(n - 1) / 2 * lanes]),
                              static_cast<double>(sorted[n / 2 * lanes]));
             median.of[h][lane] = middle;
-            if (!_task.keptDeviation) continue;
+        }
+        if (_task.grouped) groupMedians(centre, halfWidth, count, median);
+        for (std::ptrdiff_t k = 0; k < lanes && _task.keptDeviation; ++k) {
+            auto const h = k / half, lane = k % half;
+            auto const n = static_cast<std::ptrdiff_t>(count.of[h][lane]);
+            if (n == 0 || !_result.ended[_first + k]) continue;
+            float const* const sorted = _sorted + static_cast<std::ptrdiff_t>(below[h][lane]) * lanes + k;
+            double const middle = median.of[h][lane];
+            double& distance = _result.keptDeviation[_first + k];
             distance = between(distanceOf(sorted, n, (n + 1) / 2, middle), distanceOf(sorted, n, n / 2 + 1, middle));
             deviation.of[h][lane] = distance;
         }
         for (std::size_t w = 0; w < _task.biweightWidths.size(); ++w) {
             if (_task.biweightWidths[w] > 0.0) sumBiweight(centre, halfWidth, median, deviation, w);
+        }
+    }
+    // Replace the medians of the pixels within windows by those of grouped data.
+    void groupMedians(Each const& centre, Each const& halfWidth, Each const& count, Each& median) {
+        columns::Longs below[parts] = {}, above[parts] = {};
+        auto lower = each(-columns::infinity), higher = each(columns::infinity);
+        for (std::ptrdiff_t i = 0; i < _most; ++i) {
+            auto const row = load<Floats>(_values + i * lanes);
+            for (int h = 0; h < parts; ++h) {
+                auto const x = widen(row, h);
+                auto const in = atMost(magnitude(Doubles(x - centre.of[h])), halfWidth.of[h]);
+                auto const isBelow = both(in, columns::above(median.of[h], x));
+                auto const isAbove = both(in, columns::above(x, median.of[h]));
+                bins::count(below[h], isBelow);
+                bins::count(above[h], isAbove);
+                lower.of[h] = larger(lower.of[h], choose(isBelow, x, fill(-columns::infinity)));
+                higher.of[h] = smaller(higher.of[h], choose(isAbove, x, fill(columns::infinity)));
+            }
+        }
+        for (std::ptrdiff_t k = 0; k < lanes; ++k) {
+            auto const h = k / half, lane = k % half;
+            auto const n = static_cast<std::int64_t>(count.of[h][lane]);
+            if (n == 0 || !_result.ended[_first + k]) continue;
+            Neighbours<double> const found{n, static_cast<std::int64_t>(below[h][lane]),
+                                           static_cast<std::int64_t>(above[h][lane]), lower.of[h][lane],
+                                           higher.of[h][lane]};
+            double& middle = _result.keptMedian[_first + k];
+            middle = medianOfGroups(found, middle);
+            median.of[h][lane] = middle;
         }
     }
     // Return the mean of the two values in the middle.

@@ -533,8 +533,9 @@ inline __attribute__((always_inline)) simd::Eight takeEight(Kind, float const* p
     return simd::widenFloats(Kind::value ? simd::loadEightFloats(p) : simd::loadFirstEightFloats(p, count));
 }
 
-// Without weights, each pixel has the weight 1: the sums are those that multiplications by 1 would give.
-template <typename T, bool Weights, bool Variances>
+// Without weights, each pixel has the weight 1: the sums are those that multiplications by 1 would give. If
+// `Everything` is true, all pixels are in the range.
+template <typename T, bool Weights, bool Variances, bool Everything>
 WeightedDeviations weightedAs(T const* packed, double const* weights, float const* variances, std::ptrdiff_t n,
                               double centre, double low, double high, Ahead& next) {
     Ahead ahead = next;
@@ -548,30 +549,56 @@ WeightedDeviations weightedAs(T const* packed, double const* weights, float cons
     inSteps<double>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         fetch(ahead);
         auto const x = takeEight(kind, packed + i, count);
-        auto const in = simd::atMost(x, highest, simd::atLeast(x, lowest, every<double>(kind, count)));
-        inside += simd::count(in);
+        auto in = every<double>(kind, count);
+        if constexpr (Everything) {
+            inside += count;
+        } else {
+            in = simd::atMost(x, highest, simd::atLeast(x, lowest, in));
+            inside += simd::count(in);
+        }
         auto const d = simd::deviations(x, centre);
         auto const variance = [&](auto where) __attribute__((always_inline)) {
             return simd::selectEight(where, takeEight(kind, variances + i, count), zero);
         };
         if constexpr (Weights) {
             auto const given = takeEight(kind, weights + i, count);
-            auto const has = simd::without(in, simd::atMost(given, none, in));
+            auto const add = [&](auto w, auto of) __attribute__((always_inline)) {
+                sumW = simd::add(sumW, w);
+                sumW2 = simd::add(sumW2, simd::times(w, w));
+                auto const wd = simd::times(w, d);
+                first = simd::add(first, wd);
+                second = simd::add(second, simd::times(wd, d));
+                lightest = simd::smaller(w, lightest);
+                if constexpr (Variances) {
+                    auto const wv = simd::times(w, of);
+                    sumWVar = simd::add(sumWVar, wv);
+                    sumW2Var = simd::add(sumW2Var, simd::times(w, wv));
+                }
+            };
+            auto const lacks = simd::atMost(given, none, in);
+            if constexpr (Everything && decltype(kind)::value) {
+                // Usually all pixels have a weight.
+                if (simd::count(lacks) == 0) {
+                    result.count += count;
+                    min = simd::smaller(x, min);
+                    max = simd::larger(x, max);
+                    if constexpr (Variances) {
+                        add(given, takeEight(kind, variances + i, count));
+                    } else {
+                        add(given, zero);
+                    }
+                    return;
+                }
+            }
+            auto const has = simd::without(in, lacks);
             result.count += simd::count(has);
-            // Pixels that do not count have no weight in the sums.
-            auto const w = simd::selectEight(has, given, zero);
-            sumW = simd::add(sumW, w);
-            sumW2 = simd::add(sumW2, simd::times(w, w));
-            auto const wd = simd::times(w, d);
-            first = simd::add(first, wd);
-            second = simd::add(second, simd::times(wd, d));
             min = simd::smallerWhere(min, x, has);
             max = simd::largerWhere(max, x, has);
-            lightest = simd::smaller(w, lightest);
+            // Pixels that do not count have no weight in the sums.
             if constexpr (Variances) {
-                auto const wv = simd::times(w, variance(has));
-                sumWVar = simd::add(sumWVar, wv);
-                sumW2Var = simd::add(sumW2Var, simd::times(w, wv));
+                add(simd::selectEight(has, given, zero), variance(has));
+            } else {
+                add(simd::selectEight(has, given, zero), zero);
             }
         } else {
             simd::addDeviations(first, second, d, in);
@@ -598,14 +625,20 @@ WeightedDeviations weightedAs(T const* packed, double const* weights, float cons
 template <typename T>
 WeightedDeviations weighted(T const* packed, double const* weights, float const* variances, std::ptrdiff_t n,
                             double centre, T low, T high, Ahead& ahead) {
+    constexpr double largest = sizeof(T) == sizeof(float) ? static_cast<double>(__FLT_MAX__) : __DBL_MAX__;
     auto const least = static_cast<double>(low), most = static_cast<double>(high);
-    if (weights == nullptr) {
+    auto const sum = [&](auto everything) __attribute__((always_inline)) {
+        constexpr bool all = decltype(everything)::value;
+        if (weights == nullptr) {
+            return variances == nullptr
+                           ? weightedAs<T, false, false, all>(packed, weights, variances, n, centre, least, most, ahead)
+                           : weightedAs<T, false, true, all>(packed, weights, variances, n, centre, least, most, ahead);
+        }
         return variances == nullptr
-                       ? weightedAs<T, false, false>(packed, weights, variances, n, centre, least, most, ahead)
-                       : weightedAs<T, false, true>(packed, weights, variances, n, centre, least, most, ahead);
-    }
-    return variances == nullptr ? weightedAs<T, true, false>(packed, weights, variances, n, centre, least, most, ahead)
-                                : weightedAs<T, true, true>(packed, weights, variances, n, centre, least, most, ahead);
+                       ? weightedAs<T, true, false, all>(packed, weights, variances, n, centre, least, most, ahead)
+                       : weightedAs<T, true, true, all>(packed, weights, variances, n, centre, least, most, ahead);
+    };
+    return least <= -largest && most >= largest ? sum(Whole{}) : sum(Rest{});
 }
 
 template <typename T>
@@ -628,6 +661,25 @@ BiweightSums biweight(T const* packed, std::ptrdiff_t n, T low, T high, double c
     BiweightSums result{sumOf(weight), sumOf(first), sumOf(second), 0.0};
     result.slope = 5.0 * result.weight - 4.0 * sumOf(sumV);
     return result;
+}
+
+template <typename T>
+Neighbours<T> neighbours(T const* packed, std::ptrdiff_t n, T low, T high, T below, T above) {
+    auto const lowest = Lanes<T>::fill(low), highest = Lanes<T>::fill(high);
+    auto const last = Lanes<T>::fill(below), first = Lanes<T>::fill(above);
+    auto number = Lanes<T>::noCounts(), before = Lanes<T>::noCounts(), behind = Lanes<T>::noCounts();
+    auto lower = Lanes<T>::fill(-infinity<T>), higher = Lanes<T>::fill(infinity<T>);
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+        auto const x = take(kind, packed + i, count);
+        auto const in = simd::atMost(x, highest, simd::atLeast(x, lowest, every<T>(kind, count)));
+        auto const isBelow = simd::atMost(x, last, in), isAbove = simd::atLeast(x, first, in);
+        simd::countWhere(number, in);
+        simd::countWhere(before, isBelow);
+        simd::countWhere(behind, isAbove);
+        lower = simd::largerWhere(lower, x, isBelow);
+        higher = simd::smallerWhere(higher, x, isAbove);
+    });
+    return {sumOfCounts(number), sumOfCounts(before), sumOfCounts(behind), mostOf<T>(lower), leastOf<T>(higher)};
 }
 
 std::int64_t weigh(float const* packed, std::ptrdiff_t n, bool inverse, double* weights) {
@@ -821,15 +873,40 @@ template <typename T>
 std::ptrdiff_t collect(T const* packed, std::ptrdiff_t n, T low, T high, T* out, std::int64_t* below) {
     auto const lowest = Lanes<T>::fill(low), highest = Lanes<T>::fill(high);
     std::ptrdiff_t collected = 0;
-    std::int64_t notBelow = 0;
-    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
+    auto notBelow = Lanes<T>::noCounts();
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) __attribute__((always_inline)) {
         auto const values = take(kind, packed + i, count);
         auto const reached = simd::atLeast(values, lowest, every<T>(kind, count));
-        notBelow += simd::count(reached);
+        simd::countWhere(notBelow, reached);
         collected += simd::compress(out + collected, values, simd::atMost(values, highest, reached));
     });
-    *below += n - notBelow;
+    *below += n - sumOfCounts(notBelow);
     return collected;
+}
+
+template <typename T>
+void collectThree(T const* packed, std::ptrdiff_t n, T const* low, T const* high, std::array<T*, 3> const& out,
+                  std::ptrdiff_t* sizes) {
+    constexpr std::size_t ranges = 3;
+    typename Lanes<T>::Values lowest[ranges], highest[ranges];
+    T* lists[ranges];
+    std::ptrdiff_t collected[ranges] = {};
+    forEachIndex<ranges>([&](auto index) __attribute__((always_inline)) {
+        constexpr std::size_t f = decltype(index)::value;
+        lowest[f] = Lanes<T>::fill(low[f]);
+        highest[f] = Lanes<T>::fill(high[f]);
+        lists[f] = out[f];
+    });
+    inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) __attribute__((always_inline)) {
+        auto const values = take(kind, packed + i, count);
+        auto const all = every<T>(kind, count);
+        forEachIndex<ranges>([&](auto index) __attribute__((always_inline)) {
+            constexpr std::size_t f = decltype(index)::value;
+            auto const in = simd::atMost(values, highest[f], simd::atLeast(values, lowest[f], all));
+            collected[f] += simd::compress(lists[f] + collected[f], values, in);
+        });
+    });
+    for (std::size_t f = 0; f < ranges; ++f) sizes[f] = collected[f];
 }
 
 template <typename T>
@@ -932,9 +1009,61 @@ inline __attribute__((always_inline)) void transposeSquare(T const* from, std::p
     __builtin_memcpy(to + 3 * toStride, &d, sizeof d);
 }
 
+#if defined(__AVX2__)
+// Squares of eight by eight elements of four bytes are exchanged: pairs of rows first, then pairs of pairs, then
+// halves.
+template <typename T>
+inline __attribute__((always_inline)) void transposeEight(T const* from, std::ptrdiff_t fromStride, T* to,
+                                                          std::ptrdiff_t toStride) {
+    typedef T Vector __attribute__((vector_size(8 * sizeof(T))));
+    Vector a[8], b[8];
+    forEachIndex<8>([&](auto index) __attribute__((always_inline)) {
+        constexpr std::size_t i = decltype(index)::value;
+        __builtin_memcpy(a + i, from + static_cast<std::ptrdiff_t>(i) * fromStride, sizeof(Vector));
+    });
+    forEachIndex<4>([&](auto index) __attribute__((always_inline)) {
+        constexpr std::size_t i = 2 * decltype(index)::value;
+        b[i] = __builtin_shufflevector(a[i], a[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        b[i + 1] = __builtin_shufflevector(a[i], a[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    });
+    forEachIndex<4>([&](auto index) __attribute__((always_inline)) {
+        // Rows i and i + 2 of each half.
+        constexpr std::size_t i = decltype(index)::value % 2 + decltype(index)::value / 2 * 4;
+        constexpr std::size_t j = decltype(index)::value % 2 * 2 + decltype(index)::value / 2 * 4;
+        a[j] = __builtin_shufflevector(b[i], b[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+        a[j + 1] = __builtin_shufflevector(b[i], b[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    });
+    forEachIndex<4>([&](auto index) __attribute__((always_inline)) {
+        constexpr std::size_t i = decltype(index)::value;
+        constexpr auto row = static_cast<std::ptrdiff_t>(i);
+        Vector const first = __builtin_shufflevector(a[i], a[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        Vector const second = __builtin_shufflevector(a[i], a[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+        __builtin_memcpy(to + row * toStride, &first, sizeof first);
+        __builtin_memcpy(to + (row + 4) * toStride, &second, sizeof second);
+    });
+}
+#endif
+
 template <typename T>
 void transpose(T const* from, std::ptrdiff_t fromStride, std::ptrdiff_t columns, std::ptrdiff_t rows, T* to,
                std::ptrdiff_t toStride) {
+#if defined(__AVX2__)
+    constexpr std::ptrdiff_t large = 8;
+    if constexpr (sizeof(T) == sizeof(float)) {
+        if (columns >= large && rows >= large) {
+            auto const wide = columns / large * large, high = rows / large * large;
+            for (std::ptrdiff_t x = 0; x < wide; x += large) {
+                for (std::ptrdiff_t y = 0; y < high; y += large) {
+                    transposeEight(from + x * fromStride + y, fromStride, to + y * toStride + x, toStride);
+                }
+            }
+            if (high < rows) transpose(from + high, fromStride, wide, rows - high, to + high * toStride, toStride);
+            if (wide < columns)
+                transpose(from + wide * fromStride, fromStride, columns - wide, rows, to + wide, toStride);
+            return;
+        }
+    }
+#endif
     constexpr std::ptrdiff_t side = 4;
     auto const one = [&](std::ptrdiff_t x, std::ptrdiff_t y) { to[y * toStride + x] = from[x * fromStride + y]; };
     std::ptrdiff_t x = 0;
@@ -956,6 +1085,11 @@ void transpose(T const* from, std::ptrdiff_t fromStride, std::ptrdiff_t columns,
 // of their range. Whole numbers that T may not hold are looked at.
 template <std::size_t Bytes>
 struct BitsOf;
+template <>
+struct BitsOf<1> {
+    using Type = std::uint8_t;
+    static Type swapped(Type bits) { return bits; }
+};
 template <>
 struct BitsOf<2> {
     using Type = std::uint16_t;
@@ -1024,6 +1158,13 @@ void readMasks(std::byte const* __restrict from, std::ptrdiff_t stride, std::ptr
                std::int32_t* __restrict out) {
     atStride<static_cast<std::ptrdiff_t>(sizeof *out)>(stride, [&](auto step) __attribute__((always_inline)) {
         for (std::ptrdiff_t i = 0; i < n; ++i) __builtin_memcpy(out + i, from + i * step(), sizeof *out);
+    });
+}
+
+void readSmallMasks(std::byte const* __restrict from, std::ptrdiff_t stride, std::ptrdiff_t n,
+                    std::int32_t* __restrict out) {
+    atStride<1>(stride, [&](auto step) __attribute__((always_inline)) {
+        for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = static_cast<std::uint8_t>(from[i * step()]);
     });
 }
 
@@ -1184,10 +1325,12 @@ constexpr PixelKernels<T> makeFor() {
                            deviationsWithin<T>,
                            weighted<T>,
                            biweight<T>,
+                           neighbours<T>,
                            extremes<T>,
                            scan<T>,
                            fringe<T>,
                            collect<T>,
+                           collectThree<T>,
                            select<T>,
                            enclose<T>,
                            sortColumns<T>,
@@ -1204,6 +1347,7 @@ constexpr PixelKernels<T> makeFor() {
         result.readers[6] = {read<std::uint64_t, false, T>, read<std::uint64_t, true, T>};
     }
     result.readers[3] = {read<std::int32_t, false, T>, read<std::int32_t, true, T>};
+    result.readers[7] = {read<std::uint8_t, false, T>, read<std::uint8_t, false, T>};
     return result;
 }
 
@@ -1212,6 +1356,7 @@ constexpr Kernels make(char const* name) {
             makeFor<double>(),
             name,
             readMasks,
+            readSmallMasks,
             copyMasks,
             positive,
             transpose<std::int32_t>,

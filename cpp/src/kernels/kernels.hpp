@@ -70,6 +70,27 @@ struct BiweightSums {
     double slope = 0.0;   // sum of v (1 - 5 u^2), which is 5 v^2 - 4 v
 };
 
+// Pixels in a range, those among them below and above a value, and the nearest ones to it on either side; infinities if
+// there are none.
+template <typename T>
+struct Neighbours {
+    std::int64_t number = 0, below = 0, above = 0;
+    T lower = -std::numeric_limits<T>::infinity(), higher = std::numeric_limits<T>::infinity();
+};
+
+// Return the median of grouped data, given the median: pixels that equal it are spread evenly between the middles to
+// the next lower and the next higher value. (Inlined, as each instruction set needs its own.)
+inline __attribute__((always_inline)) double medianOfGroups(Neighbours<double> const& found, double median) noexcept {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    auto const equal = found.number - found.below - found.above;
+    if (equal == 0) return median;  // it lies between two values
+    double const low = found.lower == -infinity ? median : 0.5 * (found.lower + median);
+    double const high = found.higher == infinity ? median : 0.5 * (median + found.higher);
+    double const part =
+            (0.5 * static_cast<double>(found.number) - static_cast<double>(found.below)) / static_cast<double>(equal);
+    return low + part * (high - low);
+}
+
 // Weight of a pixel that cannot be weighted because its variance is not > 0. Only order statistics, which are never
 // weighted, use such a pixel.
 inline constexpr double noWeight = -std::numeric_limits<double>::infinity();
@@ -82,7 +103,7 @@ inline __attribute__((always_inline)) Values clipWidth(double sigma, Values cons
 }
 
 // Format of the numbers of a plane in memory, in the order of the core's readers.
-inline constexpr std::size_t numFormats = 7;
+inline constexpr std::size_t numFormats = 8;
 
 // Planes of floats, such as variances, that are packed with the pixels.
 struct Companions {
@@ -249,6 +270,7 @@ struct BinsTask {
     int rounds = 0;
     // Whether, of the pixels that survive clipping, the median is wanted, and the median of their distances from it.
     bool keptMedian = false, keptDeviation = false;
+    bool grouped = false;  // whether this median is that of grouped data
     // Widths of sums of the biweight over these pixels about their median, in units of this distance; 0 for no sums.
     std::array<double, 2> biweightWidths{};
 
@@ -330,6 +352,9 @@ struct PixelKernels {
                                    double centre, T low, T high, Ahead& ahead);
     // Sum the biweight over the packed pixels in [low, high].
     BiweightSums (*biweight)(T const* packed, std::ptrdiff_t n, T low, T high, double centre, double inverse);
+    // Look for the neighbours of a value among the packed pixels in [low, high]: the greatest one up to `below` and the
+    // smallest one from `above` on.
+    Neighbours<T> (*neighbours)(T const* packed, std::ptrdiff_t n, T low, T high, T below, T above);
     // Find the minimum and maximum of packed pixels; n > 0.
     void (*extremes)(T const* packed, std::ptrdiff_t n, T* min, T* max);
     // Scan packed pixels. `candidates` and, if the plan clips, `fringe` need memory for n + slack values each.
@@ -340,6 +365,9 @@ struct PixelKernels {
                              ScanPlanOf<T> const& plan, T* out, double* outWeights, float* outVariances);
     // Pack the pixels in [low, high], and count those below.
     std::ptrdiff_t (*collect)(T const* packed, std::ptrdiff_t n, T low, T high, T* out, std::int64_t* below);
+    // Pack the pixels in each of three ranges in a list with memory for n + slack values; write the sizes of the lists.
+    void (*collectThree)(T const* packed, std::ptrdiff_t n, T const* low, T const* high, std::array<T*, 3> const& out,
+                         std::ptrdiff_t* sizes);
     // Return the value at a rank of a few values; write that at the next rank to *next, or the same if there is none.
     T (*select)(T const* values, std::ptrdiff_t n, std::ptrdiff_t rank, T* next);
     // Lower *low to the largest value not above it, and raise *high to the smallest not below it, if they exist.
@@ -362,6 +390,8 @@ struct Kernels : PixelKernels<float> {
 
     // Read n masks, `stride` bytes apart, without changing their byte order.
     void (*readMasks)(std::byte const* from, std::ptrdiff_t stride, std::ptrdiff_t n, std::int32_t* out);
+    // Read n masks of one byte, `stride` bytes apart.
+    void (*readSmallMasks)(std::byte const* from, std::ptrdiff_t stride, std::ptrdiff_t n, std::int32_t* out);
     // Copy n masks in a row, of the opposite byte order if `swapped` is true; return the OR of all.
     std::int32_t (*copyMasks)(std::byte const* from, bool swapped, std::ptrdiff_t n, std::int32_t* out);
     // Find the extremes of the positive finite floats of a row, and their number.

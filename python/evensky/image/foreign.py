@@ -69,7 +69,9 @@ class Planes:
     ----------
     image : ndarray, shape (height, width)
         Pixels of one of `PIXEL_DTYPES`, in native byte order, with any strides.
-    mask : ndarray of int32 or None
+    mask : ndarray of int32 or bool, or None
+        Where the only bit is that of `reject`, it may be bool, and share the memory of a mask that was given. It is
+        never written to.
     variance : ndarray of float32 or None
         It is float64 if float32 does not hold its values; see `float32_variance`.
     mask_planes : mapping of str to int or None
@@ -107,6 +109,10 @@ class Planes:
     boolean: bool = False
     masked: bool = False
     notes: list[str] = field(default_factory=list)
+
+    def int32_mask(self) -> np.ndarray | None:
+        """Return the mask as bits; None if there is none."""
+        return None if self.mask is None else self.mask.astype(np.int32, copy=False)
 
 
 def native_array(array: Any) -> np.ndarray:
@@ -308,7 +314,7 @@ def reject_pixels(planes: Planes, rejected: np.ndarray) -> None:
     Parameters
     ----------
     planes : Planes
-        Its mask is replaced by another array, or made.
+        Its mask is replaced by another array, or becomes `rejected` itself.
     rejected : ndarray of bool
         In the shape of the image.
 
@@ -318,7 +324,10 @@ def reject_pixels(planes: Planes, rejected: np.ndarray) -> None:
         If the mask leaves no bit free.
     """
     if planes.mask is None:
-        planes.mask, planes.reject, planes.boolean = rejected.astype(np.int32), 1, True
+        planes.mask, planes.reject, planes.boolean = rejected.astype(np.bool_, copy=False), 1, True
+        return
+    if planes.mask.dtype == np.bool_:
+        planes.mask = planes.mask | rejected
         return
     if not planes.reject:
         # A pixel with all bits has the free one as well, which changes nothing as long as any of its bits counts.

@@ -107,7 +107,7 @@ class BackgroundMI:
         else:
             planes = as_planes(second)
             values = ImageF(planes.image).array
-            core = _core.Background(box_numbers(first, "imageDimensions"), values, planes.mask, planes.variance)
+            core = _core.Background(box_numbers(first, "imageDimensions"), values, planes.int32_mask(), planes.variance)
         self._adopt(core, _core.AsUsed())
 
     def _adopt(self, core: _core.Background, as_used: _core.AsUsed) -> None:

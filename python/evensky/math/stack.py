@@ -368,7 +368,7 @@ def planes_for_core(planes: Planes, layout: Mapping[str, int] | None = None) -> 
     variance, note = float32_variance(planes)
     if note:
         warnings.warn(note, stacklevel=4)
-    mask = planes.mask
+    mask = planes.int32_mask()
     if mask is not None and layout is not None and planes.mask_planes is not None:
         mask = translate_mask(mask, planes.mask_planes, layout)
     return planes.image, mask, variance

@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import evensky
 import evensky.errors as errors
 import evensky.math as afwMath
 from evensky import _core
+from evensky.calls.arguments import select_planes
+from evensky.image.foreign import Planes, reject_pixels
+from evensky.math.background_mesh import MeshOptions, measure_mesh
 
 FLAGS = sum(int(row) for row in _core.Property)
 SHAPES = [(20, 30), (300, 400), (700, 701), (40, 5000)]
@@ -287,6 +291,62 @@ def test_pairs_of_any_layout(layout: str, dtype: str) -> None:
         return matched, result.fitRMS, result.matchedMSE, result.diffImVar, bins, sums
 
     np.testing.assert_equal(pair(*changed), pair(*planes))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8])
+def test_masks_of_one_byte_are_those_of_int32(layout: str, dtype: type) -> None:
+    change = LAYOUTS[layout]
+    image, mask, variance = scene((150, 1100))
+    small = (mask & 2 != 0) if dtype is np.bool_ else mask.astype(dtype) | np.uint8(128)
+    given, wide, bad = change(small), small.astype(np.int32), 1 if dtype is np.bool_ else 2
+    assert given.dtype == dtype
+
+    def results(bits: np.ndarray) -> list[Any]:
+        sctrl = afwMath.StatisticsControl(3.0, 3, bad)
+        found = _core.makeStatistics(image, bits, variance, variance, FLAGS, sctrl, 2)
+        bctrl = afwMath.BackgroundControl(10, 3, sctrl)
+        mesh = measure_mesh(Planes(image, bits), bad, MeshOptions(50, 40, "biweight", "mad"))
+        options = _core.PairOptions()
+        options.binSize = 50
+        options.referenceBadMask = options.scienceBadMask = bad
+        pair = (image, bits), (image * np.float32(1.1), bits)
+        marked = image.copy()
+        _core.mark_bad(marked, bits, bad)
+        return [
+            numbers(image, bits, sctrl=sctrl),
+            (found.getOrMask(), found.getValue(afwMath.MEANCLIP)),
+            _core.Background(image, bits, None, 0, 0, bctrl, 1).get_stats_planes(),
+            (mesh.level(), mesh.rms(), mesh.good()),
+            _core.clippedStats(image, bits, bad, 3.0, 3.0, 5, "median", "mad_std", 0.0),
+            _core.bin_differences(*pair, [0, 500, 1100], [0, 90, 150], options),
+            marked,
+        ]
+
+    np.testing.assert_equal(results(given), results(wide))
+
+
+def test_a_boolean_mask_is_not_copied() -> None:
+    image, mask, _ = scene((40, 60))
+    bad = mask & 2 != 0
+    planes, bits = select_planes(image, bad, None)
+    assert planes.mask is bad
+    assert bits == 1
+    before = bad.copy()
+    reject_pixels(planes, np.isnan(image))
+    assert planes.mask.dtype == np.bool_
+    np.testing.assert_array_equal(planes.mask, before | np.isnan(image))
+    np.testing.assert_array_equal(bad, before)
+    for results in (
+        lambda mask: evensky.estimate_background(image, mask, bin_size=20).image,
+        lambda mask: evensky.clipped_stats(image, mask),
+        lambda mask: evensky.clipped_stats(image, mask, axis=0).mean,
+        lambda mask: evensky.image_statistics(image, mask).mean,
+        lambda mask: afwMath.makeStatistics(np.ma.array(image, mask=mask != 0), afwMath.MEAN).getValue(),
+    ):
+        np.testing.assert_array_equal(results(bad), results(bad.astype(np.int32)))
+    stacked = afwMath.statisticsStack([np.ma.array(image, mask=bad)] * 2, afwMath.MEAN)
+    np.testing.assert_array_equal(stacked.image.array[~bad], image[~bad])
 
 
 def test_pairs_of_whole_numbers() -> None:
