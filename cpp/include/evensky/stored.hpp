@@ -15,7 +15,7 @@
 namespace evensky {
 
 /// Type of the numbers of a plane in memory. UINT16_SHIFTED stands for unsigned numbers that are stored as signed ones,
-/// less 32768, as FITS does with BZERO, and UINT8 for booleans of one byte, too.
+/// less 32768, as FITS does with BZERO, and UINT8 for booleans of one byte, 0 or 1, too.
 enum class PixelFormat : std::uint8_t { FLOAT32, FLOAT64, INT16, INT32, UINT16, UINT16_SHIFTED, UINT64, UINT8 };
 
 /// Return the format of pixels of type T.

@@ -308,6 +308,12 @@ def _set_bits(planes: Planes, array: np.ndarray, name: str, names: Mapping[str, 
     planes.mask_planes, planes.reject, planes.bad, planes.boolean = names, 0, None, False
 
 
+def _zeros_and_ones(values: np.ndarray) -> np.ndarray:
+    """Return booleans whose bytes are 0 and 1, which those of a view of bytes as booleans need not be."""
+    values = values.astype(np.bool_, copy=False)
+    return values | np.False_ if values.size and values.view(np.uint8).max() > 1 else values
+
+
 def reject_pixels(planes: Planes, rejected: np.ndarray) -> None:
     """Reject pixels whichever planes are bad, by a bit that no other pixel has.
 
@@ -324,7 +330,7 @@ def reject_pixels(planes: Planes, rejected: np.ndarray) -> None:
         If the mask leaves no bit free.
     """
     if planes.mask is None:
-        planes.mask, planes.reject, planes.boolean = rejected.astype(np.bool_, copy=False), 1, True
+        planes.mask, planes.reject, planes.boolean = _zeros_and_ones(rejected), 1, True
         return
     if planes.mask.dtype == np.bool_:
         planes.mask = planes.mask | rejected

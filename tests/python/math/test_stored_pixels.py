@@ -326,6 +326,15 @@ def test_masks_of_one_byte_are_those_of_int32(layout: str, dtype: type) -> None:
     np.testing.assert_equal(results(given), results(wide))
 
 
+def test_bytes_that_are_viewed_as_booleans() -> None:
+    image, mask, _ = scene((300, 400))
+    quality = (mask * 2).astype(np.uint8)  # no value has bit 0
+    given = quality.view(np.bool_)
+    got, expected = (evensky.estimate_background(image, one, bin_size=50) for one in (given, quality != 0))
+    np.testing.assert_array_equal(got.image, expected.image)
+    assert (got.image != evensky.estimate_background(image, bin_size=50).image).any()
+
+
 def test_a_boolean_mask_is_not_copied() -> None:
     image, mask, _ = scene((40, 60))
     bad = mask & 2 != 0
