@@ -17,3 +17,9 @@ def fragile(number: int, folder: Path, deadly: frozenset[int], once: frozenset[i
         time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGKILL)
     return number * number
+
+
+def process_of(seconds: float) -> int:
+    """Take some time; return the process that did so."""
+    time.sleep(seconds)
+    return os.getpid()

@@ -21,7 +21,7 @@ from ..io.folder_lock import Permit
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.terms import Term
 from ..tasks import MatchBackgroundsConfig
-from ..work.executors import EXECUTORS, open_executor
+from ..work.executors import EXECUTORS, begin_executor
 from ..work.memory import told
 from .coadd import Coadd
 from .covariance_file import write_covariance
@@ -43,6 +43,9 @@ from .terms import check_term_files, state_of_terms
 
 # Number of workers that is assumed for an executor that does not state it.
 _USUAL_WORKERS = 8
+
+# Modules that hold the functions of the jobs, and what these import.
+_IMPORTS = [JointMethod.__module__, ReferenceMethod.__module__, FileStore.__module__]
 
 MatchConfig = MatchAllConfig | MatchBackgroundsConfig
 
@@ -103,134 +106,140 @@ def match_files(
         )
     bad_planes = config.bad_planes if isinstance(config, MatchAllConfig) else config.badMaskPlanes
     most = byte_limit(max_memory, "max_memory")
-    store = FileStore(bad_planes, selection=selection, ignore_units="units" in allow, compress=compress, permit=permit)
-    given = None if reference is None else Path(reference)
-    index = None if given is None else find_file(given, files)
-    number = len(files)
-    if given is not None and index is None:
-        index = number
-        files.append(given)
-    refuse_twice(files)
-    survey = survey_files(
-        files,
-        store.selection,
-        Path(out_dir),
-        shifted=isinstance(config, MatchAllConfig),
-        same_grid=same_grid,
-        allow=allow,
-        pixel_values=config.pixel_values if isinstance(config, MatchAllConfig) else "auto",
-    )
-    survey.refuse(strict=strict)
-    in_threads = executor is None or executor == "threads" or isinstance(executor, ThreadPoolExecutor)
-    jobs = workers if executor is None or executor in EXECUTORS else getattr(executor, "_max_workers", _USUAL_WORKERS)
     joint = isinstance(config, MatchAllConfig)
-    plan = MemoryPlan(jobs, None if scratch is None else Path(scratch), HELD_BYTES // (1 if in_threads else jobs))
-    # Of other machines, only what the user says is known.
-    if max_memory is not None or not _elsewhere(executor):
-        plan = plan_memory(
-            Needs.of(survey.items, finds_sources=isinstance(config, MatchAllConfig) and config.sources == "mask"),
+    # Workers start, and import what they need, while the files are described; they end while the tables are written.
+    with begin_executor(executor, workers, _IMPORTS) as opened:
+        store = FileStore(
+            bad_planes, selection=selection, ignore_units="units" in allow, compress=compress, permit=permit
+        )
+        given = None if reference is None else Path(reference)
+        index = None if given is None else find_file(given, files)
+        number = len(files)
+        if given is not None and index is None:
+            index = number
+            files.append(given)
+        refuse_twice(files)
+        survey = survey_files(
+            files,
+            store.selection,
             Path(out_dir),
-            joint=joint,
-            workers=jobs,
-            processes=1 if in_threads else jobs,
-            can_reduce=not isinstance(executor, Executor),
-            max_memory=most,
-            scratch=plan.scratch,
+            shifted=isinstance(config, MatchAllConfig),
+            same_grid=same_grid,
+            allow=allow,
+            pixel_values=config.pixel_values if isinstance(config, MatchAllConfig) else "auto",
         )
-    workers = min(workers, plan.workers)
-    store.scratch = Scratch(plan.scratch, plan.most_resident, reuse=True)
-    by_file = survey.by_file
-    first = None if index is None else by_file[index][0].index
-    number = sum(map(len, by_file[:number]))
-    # The limit that a user sets is meant for the match.
-    if coadd is not None and in_threads and max_memory is None and plan.scratch is None:
-        store.held = coadd.held(survey.items[:number])
-    folder = RunFolder(survey.items, Path(out_dir), store, overwrite=overwrite, resume=resume)
-    method: Method
-    beside: list[Path] = []
-    more: dict[str, Any] = {}
-    if isinstance(config, MatchAllConfig):
-        known = known_of(config, _Finder(files, survey.items, by_file), fixed=fixed, anchors=anchors, skies=skies)
-        method = JointMethod(
-            store,
-            with_level(config, known, named=given is not None),
-            terms=terms,
-            fixed=known.fixed,
-            anchors=known.anchors,
-            pictures=pictures,
-            # Each process does one job at a time and holds pixels of its own; all may be on one machine.
-            workers=plan.workers if in_threads else 1,
-            held_bytes=plan.held_bytes,
+        survey.refuse(strict=strict)
+        in_threads = executor is None or executor == "threads" or isinstance(executor, ThreadPoolExecutor)
+        jobs = (
+            workers if executor is None or executor in EXECUTORS else getattr(executor, "_max_workers", _USUAL_WORKERS)
         )
-        beside = check_term_files(method.terms, survey.items)
-        more = {
-            "terms": state_of_terms(method.terms, survey.items),
-            "fixed": [survey.items[number].label for number in known.fixed],
-            "anchors": {survey.items[one.exposure].label: [one.value, one.error] for one in known.anchors},
-        }
-    else:
-        if terms is not None or fixed or anchors or skies:
-            raise InvalidParameterError(
-                "terms, fixed, anchors and skies belong to the joint match; config is a MatchBackgroundsConfig, which "
-                "gives a match to one reference"
+        plan = MemoryPlan(jobs, None if scratch is None else Path(scratch), HELD_BYTES // (1 if in_threads else jobs))
+        # Of other machines, only what the user says is known.
+        if max_memory is not None or not _elsewhere(executor):
+            plan = plan_memory(
+                Needs.of(survey.items, finds_sources=isinstance(config, MatchAllConfig) and config.sources == "mask"),
+                Path(out_dir),
+                joint=joint,
+                workers=jobs,
+                processes=1 if in_threads else jobs,
+                can_reduce=not isinstance(executor, Executor),
+                max_memory=most,
+                scratch=plan.scratch,
             )
-        method = ReferenceMethod(store, config, pictures=pictures)
-    asked = folder.asked(method.config.toDict(), number, given, beside=beside, more=more)
-    folder.prepare(beside)
-    if coadd is not None:
-        coadd.prepare(folder, survey.items[:number])
-    with permit.renaming():
-        folder.remove_torn()
-    journal = Journal(
-        folder.out_dir,
-        asked,
-        folder.labels,
-        resume=resume,
-        permit=permit,
-        trust_outputs=trust_outputs,
-        stale=[*folder.summaries, *([] if coadd is None else [coadd.out])],
-    )
-    if resume and not journal.continues:  # it may hold nothing at all
-        folder.refuse_earlier()
-    try:
-        with closing(method), open_executor(executor, workers) as renew:
-            run = match_exposures(
-                folder.items,
-                method,
-                number=number,
-                reference=first,
-                renew=renew,
-                journal=journal,
-                progress=progress,
+        workers = min(workers, plan.workers)
+        store.scratch = Scratch(plan.scratch, plan.most_resident, reuse=True)
+        by_file = survey.by_file
+        first = None if index is None else by_file[index][0].index
+        number = sum(map(len, by_file[:number]))
+        # The limit that a user sets is meant for the match.
+        if coadd is not None and in_threads and max_memory is None and plan.scratch is None:
+            store.held = coadd.held(survey.items[:number])
+        folder = RunFolder(survey.items, Path(out_dir), store, overwrite=overwrite, resume=resume)
+        method: Method
+        beside: list[Path] = []
+        more: dict[str, Any] = {}
+        if isinstance(config, MatchAllConfig):
+            known = known_of(config, _Finder(files, survey.items, by_file), fixed=fixed, anchors=anchors, skies=skies)
+            method = JointMethod(
+                store,
+                with_level(config, known, named=given is not None),
+                terms=terms,
+                fixed=known.fixed,
+                anchors=known.anchors,
+                pictures=pictures,
+                # Each process does one job at a time and holds pixels of its own; all may be on one machine.
+                workers=plan.workers if in_threads else 1,
+                held_bytes=plan.held_bytes,
             )
-    except MemoryError as error:
-        raise told(error) from error
-    finally:
-        journal.close()
-    run.inputs = survey.inputs[:number]
-    on_sky = [note for note in survey.notes if note.startswith(ON_SKY)]
-    run.notes = [f"Note: {note}." for note in (*on_sky, *survey.doubts, *plan.notes)] + run.notes
-    with permit.renaming():  # a worker that was killed may have left some
-        folder.remove_torn()
-    if coadd is not None:
-        coadd.make(run, survey.items[:number], survey.wcs[:number], store, progress)
-    write_table(run, folder.out_dir / TABLE, permit)
-    if run.overlaps:
-        write_overlaps(run.overlaps, folder.out_dir / OVERLAPS, permit)
-    else:  # there may be those of an earlier run
+            beside = check_term_files(method.terms, survey.items)
+            more = {
+                "terms": state_of_terms(method.terms, survey.items),
+                "fixed": [survey.items[number].label for number in known.fixed],
+                "anchors": {survey.items[one.exposure].label: [one.value, one.error] for one in known.anchors},
+            }
+        else:
+            if terms is not None or fixed or anchors or skies:
+                raise InvalidParameterError(
+                    "terms, fixed, anchors and skies belong to the joint match; config is a MatchBackgroundsConfig, "
+                    "which gives a match to one reference"
+                )
+            method = ReferenceMethod(store, config, pictures=pictures)
+        asked = folder.asked(method.config.toDict(), number, given, beside=beside, more=more)
+        folder.prepare(beside)
+        if coadd is not None:
+            coadd.prepare(folder, survey.items[:number])
         with permit.renaming():
-            (folder.out_dir / OVERLAPS).unlink(missing_ok=True)
-    if run.covariance is not None:
-        write_covariance(run, folder.out_dir, permit)
-    else:
-        with permit.renaming():
-            (folder.out_dir / COVARIANCE).unlink(missing_ok=True)
-    if pictures:
-        save_run(run, folder.out_dir, permit)
-    else:
-        with permit.renaming():
-            (folder.out_dir / RUN).unlink(missing_ok=True)
-    return run
+            folder.remove_torn()
+        journal = Journal(
+            folder.out_dir,
+            asked,
+            folder.labels,
+            resume=resume,
+            permit=permit,
+            trust_outputs=trust_outputs,
+            stale=[*folder.summaries, *([] if coadd is None else [coadd.out])],
+        )
+        if resume and not journal.continues:  # it may hold nothing at all
+            folder.refuse_earlier()
+        try:
+            with closing(method), opened(workers) as renew:
+                run = match_exposures(
+                    folder.items,
+                    method,
+                    number=number,
+                    reference=first,
+                    renew=renew,
+                    journal=journal,
+                    progress=progress,
+                )
+        except MemoryError as error:
+            raise told(error) from error
+        finally:
+            journal.close()
+        run.inputs = survey.inputs[:number]
+        on_sky = [note for note in survey.notes if note.startswith(ON_SKY)]
+        run.notes = [f"Note: {note}." for note in (*on_sky, *survey.doubts, *plan.notes)] + run.notes
+        with permit.renaming():  # a worker that was killed may have left some
+            folder.remove_torn()
+        if coadd is not None:
+            coadd.make(run, survey.items[:number], survey.wcs[:number], store, progress)
+        write_table(run, folder.out_dir / TABLE, permit)
+        if run.overlaps:
+            write_overlaps(run.overlaps, folder.out_dir / OVERLAPS, permit)
+        else:  # there may be those of an earlier run
+            with permit.renaming():
+                (folder.out_dir / OVERLAPS).unlink(missing_ok=True)
+        if run.covariance is not None:
+            write_covariance(run, folder.out_dir, permit)
+        else:
+            with permit.renaming():
+                (folder.out_dir / COVARIANCE).unlink(missing_ok=True)
+        if pictures:
+            save_run(run, folder.out_dir, permit)
+        else:
+            with permit.renaming():
+                (folder.out_dir / RUN).unlink(missing_ok=True)
+        return run
 
 
 def _elsewhere(executor: Executor | str | None) -> bool:

@@ -359,12 +359,13 @@ class JointMethod(Method):
         assert self._grid is not None
         found: list[PairBins] = []
         pixels: Pixels | None = None
+        needed = {item.index, *(other.index for other in others)}
         for other in others:
             member = item
             try:
-                pixels = pixels or self._held_pixels(item)
+                pixels = pixels or self._held_pixels(item, needed)
                 member = other
-                first = other.index, self._held_pixels(other)
+                first = other.index, self._held_pixels(other, needed)
             except Exception as error:  # it was readable a moment ago
                 log.debug("Failed to compare %s with %s: %s", item.label, other.label, reason_of(error))
                 found.append(PairBins.impossible(member.index, reason_of(told(error))))
@@ -398,7 +399,8 @@ class JointMethod(Method):
             return Pixels(image, mask, 0 if mask is None else frame.bad, box), found
         return Pixels(_sampled(item.map, image, mask, frame.bad), None, 0, item.map.footprint, sampled=True), found
 
-    def _held_pixels(self, item: Item) -> Pixels:
+    def _held_pixels(self, item: Item, needed: Collection[int]) -> Pixels:
+        """Return the pixels of one of the exposures that a job needs."""
         assert self._reference is not None
         run, budget, fixed = self.source.run, self.held_bytes, self._reference.index
         with PIXELS.reading(run, item.index):
@@ -407,7 +409,8 @@ class JointMethod(Method):
                 held, _ = self._pixels(item, self.source.read_to_look(item))
                 # Pixels on disk count as the whole budget, so that few exposures are held.
                 size = budget if held.on_disk else held.nbytes
-                PIXELS.hold(run, item.index, held, size, budget, least=LEAST_HELD + self.workers, fixed=fixed)
+                least = LEAST_HELD + self.workers
+                PIXELS.hold(run, item.index, held, size, budget, least=least, fixed=fixed, needed=needed)
         return held
 
     def _options(self) -> PairOptions:

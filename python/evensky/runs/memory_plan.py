@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .source import Item
 
 HELD_BYTES = 2**29
-"""Bytes of pixels that a joint match keeps between jobs by default."""
+"""Bytes of pixels that each process of a joint match keeps between jobs if there is memory for them."""
 
 LEAST_HELD = 3
 """Number of exposures that are held whatever their size, besides one per worker: the reference and two neighbours."""
@@ -163,7 +163,7 @@ def plan_memory(
     evensky.errors.FitsError
         If pixels must be on disk, and no disk has room for them.
     """
-    asked = MemoryPlan(workers, scratch, HELD_BYTES // processes)
+    asked = MemoryPlan(workers, scratch, HELD_BYTES)
     if needs is None:
         return asked
     machine = limits() if machine is None else machine
@@ -289,13 +289,14 @@ class _Room:
         return max(matching, held + jobs * (needs.planes + needs.more - needs.image))
 
     def held_in_memory(self, workers: int, wanted: int) -> int | None:
-        """Return the bytes of held pixels with which a run in memory fits; None if it does not fit."""
-        least = most = 0
+        """Return the bytes of held pixels with which each process of a run in memory fits; None if it does not fit."""
+        least = most = share = 0
+        number = workers if self._processes else 1
         if self._joint:
             least = min(self._needs.exposures, LEAST_HELD + self._jobs(workers)) * self._needs.image
             most = min(max(wanted, least), self._needs.exposures * self._needs.image)
-        number = workers if self._processes else 1
-        for held in (most, least):
+            share = max(min(wanted // number, most), least)
+        for held in (most, share, least):
             planes = self._planes(workers, held)
             fits = self.most is None or number * (self.fixed(workers) + planes) <= self.most
             if fits and self._has_address(workers, planes):

@@ -7,7 +7,7 @@ __all__ = ["PIXELS", "REFERENCES", "STACKS", "HeldPixels", "HeldReferences"]
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,13 +54,15 @@ class HeldReferences:
 class HeldPixels:
     """Pixels of exposures, up to a number of bytes; the least recently used are dropped first.
 
-    Only pixels of one run are kept. They must not be changed.
+    Those that were offered and have not been used yet follow from the last to the first, as exposures are used in the
+    order in which they are offered. Only pixels of one run are kept. They must not be changed.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._run = ""
         self._held: OrderedDict[int, tuple[Any, int]] = OrderedDict()
+        self._unused: set[int] = set()
         self._readers: dict[int, threading.Lock] = {}
 
     def renew_locks(self) -> None:
@@ -80,6 +82,7 @@ class HeldPixels:
             self._begin(run)
             if self._bytes() + size <= budget:
                 self._held[exposure] = pixels, size
+                self._unused.add(exposure)
 
     def find(self, run: str, exposure: int) -> Any:
         """Return the pixels of an exposure, or None if they are not kept."""
@@ -88,10 +91,20 @@ class HeldPixels:
             if exposure not in self._held:
                 return None
             self._held.move_to_end(exposure)
+            self._unused.discard(exposure)
             return self._held[exposure][0]
 
     def hold(
-        self, run: str, exposure: int, pixels: Any, size: int, budget: int, *, least: int = 1, fixed: int | None = None
+        self,
+        run: str,
+        exposure: int,
+        pixels: Any,
+        size: int,
+        budget: int,
+        *,
+        least: int = 1,
+        fixed: int | None = None,
+        needed: Collection[int] = (),
     ) -> None:
         """Hold the pixels of an exposure, and drop others if there is no room for them.
 
@@ -110,14 +123,22 @@ class HeldPixels:
             Number of exposures that are held whatever their size; these pixels count.
         fixed : int, optional
             Number of an exposure whose pixels are not dropped.
+        needed : collection of int, optional
+            Numbers of exposures that the same job uses; they are dropped last.
         """
         with self._lock:
             self._begin(run)
-            for other in [other for other in self._held if other != fixed]:
+            used = [other for other in self._held if other not in self._unused]
+            unused = [other for other in reversed(self._held) if other in self._unused]
+            # The sort keeps their order otherwise.
+            for other in sorted([*used, *unused], key=lambda other: other in needed):
                 if self._bytes() + size <= budget or len(self._held) < least:
                     break
-                del self._held[other]
+                if other != fixed:
+                    del self._held[other]
+                    self._unused.discard(other)
             self._held[exposure] = pixels, size
+            self._unused.discard(exposure)
 
     def forget(self, run: str) -> None:
         """Drop the pixels of a run."""
@@ -132,6 +153,7 @@ class HeldPixels:
 
     def _clear(self) -> None:
         self._held.clear()
+        self._unused.clear()
         self._readers.clear()
 
     def _bytes(self) -> int:

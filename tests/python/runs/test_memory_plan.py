@@ -94,6 +94,9 @@ def test_fewer_pixels_are_held_first(tmp_path: Path) -> None:
     assert plan(needs, tmp_path).held_bytes == HELD_BYTES
     found = plan(needs, tmp_path, max_memory=600_000_000)
     assert (found.workers, found.notes, found.held_bytes) == (1, [], 4 * needs.image)
+    # Each process holds its own; if there is no memory for that, they share what one would hold.
+    for limit, held in ((4 * GB, HELD_BYTES), (GB * 3 // 2, HELD_BYTES // 2), (GB, 4 * needs.image)):
+        assert plan(needs, tmp_path, workers=2, processes=2, max_memory=limit).held_bytes == held
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])

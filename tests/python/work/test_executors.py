@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fragile import fragile
+from fragile import fragile, process_of
 from resuming import digests
 
 from evensky import match_files, simulate
@@ -23,8 +23,9 @@ from evensky.errors import FitsError, InvalidParameterError, TaskError
 from evensky.image import ExposureF
 from evensky.io import write_exposure
 from evensky.matching.joint.config import MatchAllConfig
+from evensky.runs import files as runs_files
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
-from evensky.work.executors import Jobs, open_executor
+from evensky.work.executors import Jobs, begin_executor, open_executor
 
 NUMBER = 6
 
@@ -176,6 +177,33 @@ def test_only_the_job_that_kills_its_worker_is_lost(tmp_path: Path, workers: int
         jobs = Jobs(renew, fragile, lambda key, error: -key)
         results = dict(jobs.run((number, (number, tmp_path, deadly, once)) for number in range(8)))
     assert results == {number: -number if number in deadly else number * number for number in range(8)}
+
+
+def test_neighbouring_jobs_go_to_one_process() -> None:
+    """A process that has done its part of the jobs takes the last ones of another part."""
+    with begin_executor("processes", 2) as opened:
+        begun = multiprocessing.active_children()
+        with opened(2) as renew:
+            jobs = Jobs(renew, process_of, lambda key, error: 0)
+            dict(jobs.run((key, (0.0,)) for key in range(2)))  # both have started
+            even = dict(jobs.run((key, (0.2,)) for key in range(8)))
+            uneven = dict(jobs.run((key, (1.5 if key == 0 else 0.0,)) for key in range(8)))
+    assert {even[0], even[4]} == {one.pid for one in begun}
+    assert (even[1], even[5]) == (even[0], even[4])
+    assert [uneven[key] for key in (0, 3, 4)] == [even[0], even[4], even[4]]
+    assert not set(begun) & set(multiprocessing.active_children())
+
+
+def test_workers_that_were_begun_are_not_used(files: list[Path], tmp_path: Path) -> None:
+    with begin_executor("processes", 2) as opened:
+        begun = multiprocessing.active_children()
+        assert len(begun) == 2
+        with opened(1) as renew:  # another number than was expected
+            assert not multiprocessing.active_children()
+            assert renew(None).submit(abs, -1).result() == 1
+    with pytest.raises(FitsError, match="there is no such file"):
+        match_files(files, tmp_path, executor="processes", reference="nowhere.fits")
+    assert not multiprocessing.active_children()
 
 
 def test_errors_of_a_job_are_raised(tmp_path: Path) -> None:
@@ -341,6 +369,31 @@ def test_a_killed_dask_worker_costs_a_retry(
     assert progress.killed
     assert [record.message for record in run.failed] == []
     assert digests(tmp_path) == whole
+
+
+@pytest.mark.parametrize("method", ["all"], indirect=True)
+def test_a_dask_cluster_of_the_run(
+    files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("dask.distributed")
+    processes: set[int] = set()
+    settings: set[str | None] = set()
+    really_match = runs_files.match_exposures
+
+    def matching(*arguments: Any, renew: Any, **options: Any) -> Any:
+        equal_jobs = [(key, ()) for key in range(4)]
+        processes.update(dict(Jobs(renew, os.getpid, lambda key, error: 0).run(equal_jobs)).values())
+        asked = [(0, ("MALLOC_TRIM_THRESHOLD_",))]
+        settings.update(dict(Jobs(renew, os.getenv, lambda key, error: None).run(asked)).values())
+        return really_match(*arguments, renew=renew, **options)
+
+    monkeypatch.setattr(runs_files, "match_exposures", matching)
+    run = match_files(files, tmp_path, config=file_config, executor="dask", workers=2, report=False)
+    assert [record.message for record in run.failed] == []
+    assert digests(tmp_path) == whole
+    # Two processes, whose memory is not given back to the system all the time.
+    assert len(processes - {os.getpid()}) == 2
+    assert settings == {None}
 
 
 @pytest.mark.parametrize("method", ["reference"], indirect=True)

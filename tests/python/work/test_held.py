@@ -131,6 +131,20 @@ def test_pixels_that_are_offered_drop_no_others(pixels: HeldPixels) -> None:
     assert held_of(pixels) == [0, 1, 3]
 
 
+def test_offered_pixels_stay_until_they_are_used(pixels: HeldPixels) -> None:
+    """Exposures 4 to 7 were looked at; each is compared with 0, the reference, and with the two before it."""
+    for number in (4, 5, 6, 7):
+        pixels.offer("run", number, "a", 10, 60)
+    read = []
+    for number in (4, 5, 6, 7):
+        needed = (number, 0, number - 1, number - 2)
+        for one in needed:
+            if pixels.find("run", one) is None:
+                read.append(one)
+                pixels.hold("run", one, "a", 10, 60, fixed=0, needed=needed)
+    assert read == [0, 3, 2, 7]
+
+
 def test_pixels_of_one_run_are_held(pixels: HeldPixels) -> None:
     pixels.hold("run", 0, "a", 10, 25)
     assert pixels.find("other", 0) is None
