@@ -94,7 +94,8 @@ def noise_by_exposure(samples: np.ndarray) -> np.ndarray:
     -------
     ndarray of float64, shape (exposures,)
         At least its own standard error, so that it may be too large for an exposure of much less noise than the others;
-        NaN for exposures that have fewer than 32 good pixels in common with each of the others.
+        NaN for exposures that have fewer than 32 good pixels in common with each of the others. If differences do not
+        tell the noise of single exposures, as those of two alone, it is shared among them.
 
     Examples
     --------
@@ -125,8 +126,11 @@ def noise_by_exposure(samples: np.ndarray) -> np.ndarray:
     if not rows:
         return np.full(number, np.nan)
     matrix = np.array(rows)
-    inverse = np.linalg.pinv(matrix.T @ matrix)
-    found = np.maximum(inverse @ matrix.T @ np.array(variances), np.sqrt(np.diag(inverse)))
+    # Columns of one size, as variances may differ by any factor.
+    scale = np.sqrt((matrix**2).sum(axis=0))
+    scale[scale == 0] = 1.0
+    inverse = np.linalg.pinv(matrix / scale)
+    found = np.maximum(inverse @ np.array(variances), np.sqrt((inverse**2).sum(axis=1))) / scale
     noise: np.ndarray = np.where(matrix.any(axis=0), np.sqrt(found), np.nan)
     return noise
 

@@ -12,6 +12,7 @@ __all__ = [
     "add_planes",
     "as_planes",
     "float32_variance",
+    "int32_mask",
     "is_lsst_images",
     "is_nddata",
     "mask_planes_of",
@@ -110,9 +111,10 @@ class Planes:
     masked: bool = False
     notes: list[str] = field(default_factory=list)
 
-    def int32_mask(self) -> np.ndarray | None:
-        """Return the mask as bits; None if there is none."""
-        return None if self.mask is None else self.mask.astype(np.int32, copy=False)
+
+def int32_mask(planes: Planes) -> np.ndarray | None:
+    """Return a mask as bits of int32; None if there is none."""
+    return None if planes.mask is None else np.asarray(planes.mask).astype(np.int32, copy=False)
 
 
 def native_array(array: Any) -> np.ndarray:

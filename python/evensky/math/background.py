@@ -35,7 +35,7 @@ from ..errors import EvenskyError, InvalidParameterError
 from ..geom import Box2I, box_numbers, trusted_box
 from ..image import ImageD, ImageF, Mask, MaskedImageF
 from ..image._pixels import pixels_of
-from ..image.foreign import Planes, as_planes, float32_variance
+from ..image.foreign import Planes, as_planes, float32_variance, int32_mask
 from .approximate import Approximate, ApproximateControl
 from .interpolate import Interpolate, by_number, interp_style
 
@@ -107,7 +107,7 @@ class BackgroundMI:
         else:
             planes = as_planes(second)
             values = ImageF(planes.image).array
-            core = _core.Background(box_numbers(first, "imageDimensions"), values, planes.int32_mask(), planes.variance)
+            core = _core.Background(box_numbers(first, "imageDimensions"), values, int32_mask(planes), planes.variance)
         self._adopt(core, _core.AsUsed())
 
     def _adopt(self, core: _core.Background, as_used: _core.AsUsed) -> None:

@@ -19,7 +19,7 @@ from ..errors import InvalidParameterError, LengthError
 from ..errors import TypeError as WrongTypeError
 from ..image._pixels import regular
 from ..image.exposure import Exposure
-from ..image.foreign import Planes, as_planes, float32_variance
+from ..image.foreign import Planes, as_planes, float32_variance, int32_mask
 from ..image.image import Image
 from ..image.mask import Mask, translate_mask
 from ..image.masked_image import MaskedImage
@@ -368,7 +368,7 @@ def planes_for_core(planes: Planes, layout: Mapping[str, int] | None = None) -> 
     variance, note = float32_variance(planes)
     if note:
         warnings.warn(note, stacklevel=4)
-    mask = planes.int32_mask()
+    mask = int32_mask(planes)
     if mask is not None and layout is not None and planes.mask_planes is not None:
         mask = translate_mask(mask, planes.mask_planes, layout)
     return planes.image, mask, variance

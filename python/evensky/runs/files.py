@@ -107,87 +107,83 @@ def match_files(
     bad_planes = config.bad_planes if isinstance(config, MatchAllConfig) else config.badMaskPlanes
     most = byte_limit(max_memory, "max_memory")
     joint = isinstance(config, MatchAllConfig)
-    # Workers start, and import what they need, while the files are described; they end while the tables are written.
-    with begin_executor(executor, workers, _IMPORTS) as opened:
-        store = FileStore(
-            bad_planes, selection=selection, ignore_units="units" in allow, compress=compress, permit=permit
-        )
-        given = None if reference is None else Path(reference)
-        index = None if given is None else find_file(given, files)
-        number = len(files)
-        if given is not None and index is None:
-            index = number
-            files.append(given)
-        refuse_twice(files)
-        survey = survey_files(
-            files,
-            store.selection,
+    store = FileStore(bad_planes, selection=selection, ignore_units="units" in allow, compress=compress, permit=permit)
+    given = None if reference is None else Path(reference)
+    index = None if given is None else find_file(given, files)
+    number = len(files)
+    if given is not None and index is None:
+        index = number
+        files.append(given)
+    refuse_twice(files)
+    survey = survey_files(
+        files,
+        store.selection,
+        Path(out_dir),
+        shifted=isinstance(config, MatchAllConfig),
+        same_grid=same_grid,
+        allow=allow,
+        pixel_values=config.pixel_values if isinstance(config, MatchAllConfig) else "auto",
+    )
+    survey.refuse(strict=strict)
+    in_threads = executor is None or executor == "threads" or isinstance(executor, ThreadPoolExecutor)
+    jobs = workers if executor is None or executor in EXECUTORS else getattr(executor, "_max_workers", _USUAL_WORKERS)
+    plan = MemoryPlan(jobs, None if scratch is None else Path(scratch), HELD_BYTES // (1 if in_threads else jobs))
+    # Of other machines, only what the user says is known.
+    if max_memory is not None or not _elsewhere(executor):
+        plan = plan_memory(
+            Needs.of(survey.items, finds_sources=isinstance(config, MatchAllConfig) and config.sources == "mask"),
             Path(out_dir),
-            shifted=isinstance(config, MatchAllConfig),
-            same_grid=same_grid,
-            allow=allow,
-            pixel_values=config.pixel_values if isinstance(config, MatchAllConfig) else "auto",
+            joint=joint,
+            workers=jobs,
+            processes=1 if in_threads else jobs,
+            can_reduce=not isinstance(executor, Executor),
+            max_memory=most,
+            scratch=plan.scratch,
         )
-        survey.refuse(strict=strict)
-        in_threads = executor is None or executor == "threads" or isinstance(executor, ThreadPoolExecutor)
-        jobs = (
-            workers if executor is None or executor in EXECUTORS else getattr(executor, "_max_workers", _USUAL_WORKERS)
+    workers = min(workers, plan.workers)
+    store.scratch = Scratch(plan.scratch, plan.most_resident, reuse=True)
+    by_file = survey.by_file
+    first = None if index is None else by_file[index][0].index
+    number = sum(map(len, by_file[:number]))
+    # The limit that a user sets is meant for the match.
+    if coadd is not None and in_threads and max_memory is None and plan.scratch is None:
+        store.held = coadd.held(survey.items[:number])
+    folder = RunFolder(survey.items, Path(out_dir), store, overwrite=overwrite, resume=resume)
+    method: Method
+    beside: list[Path] = []
+    more: dict[str, Any] = {}
+    if isinstance(config, MatchAllConfig):
+        known = known_of(config, _Finder(files, survey.items, by_file), fixed=fixed, anchors=anchors, skies=skies)
+        method = JointMethod(
+            store,
+            with_level(config, known, named=given is not None),
+            terms=terms,
+            fixed=known.fixed,
+            anchors=known.anchors,
+            pictures=pictures,
+            # Each process does one job at a time and holds pixels of its own; all may be on one machine.
+            workers=plan.workers if in_threads else 1,
+            held_bytes=plan.held_bytes,
         )
-        plan = MemoryPlan(jobs, None if scratch is None else Path(scratch), HELD_BYTES // (1 if in_threads else jobs))
-        # Of other machines, only what the user says is known.
-        if max_memory is not None or not _elsewhere(executor):
-            plan = plan_memory(
-                Needs.of(survey.items, finds_sources=isinstance(config, MatchAllConfig) and config.sources == "mask"),
-                Path(out_dir),
-                joint=joint,
-                workers=jobs,
-                processes=1 if in_threads else jobs,
-                can_reduce=not isinstance(executor, Executor),
-                max_memory=most,
-                scratch=plan.scratch,
+        beside = check_term_files(method.terms, survey.items)
+        more = {
+            "terms": state_of_terms(method.terms, survey.items),
+            "fixed": [survey.items[number].label for number in known.fixed],
+            "anchors": {survey.items[one.exposure].label: [one.value, one.error] for one in known.anchors},
+        }
+    else:
+        if terms is not None or fixed or anchors or skies:
+            raise InvalidParameterError(
+                "terms, fixed, anchors and skies belong to the joint match; config is a MatchBackgroundsConfig, "
+                "which gives a match to one reference"
             )
-        workers = min(workers, plan.workers)
-        store.scratch = Scratch(plan.scratch, plan.most_resident, reuse=True)
-        by_file = survey.by_file
-        first = None if index is None else by_file[index][0].index
-        number = sum(map(len, by_file[:number]))
-        # The limit that a user sets is meant for the match.
-        if coadd is not None and in_threads and max_memory is None and plan.scratch is None:
-            store.held = coadd.held(survey.items[:number])
-        folder = RunFolder(survey.items, Path(out_dir), store, overwrite=overwrite, resume=resume)
-        method: Method
-        beside: list[Path] = []
-        more: dict[str, Any] = {}
-        if isinstance(config, MatchAllConfig):
-            known = known_of(config, _Finder(files, survey.items, by_file), fixed=fixed, anchors=anchors, skies=skies)
-            method = JointMethod(
-                store,
-                with_level(config, known, named=given is not None),
-                terms=terms,
-                fixed=known.fixed,
-                anchors=known.anchors,
-                pictures=pictures,
-                # Each process does one job at a time and holds pixels of its own; all may be on one machine.
-                workers=plan.workers if in_threads else 1,
-                held_bytes=plan.held_bytes,
-            )
-            beside = check_term_files(method.terms, survey.items)
-            more = {
-                "terms": state_of_terms(method.terms, survey.items),
-                "fixed": [survey.items[number].label for number in known.fixed],
-                "anchors": {survey.items[one.exposure].label: [one.value, one.error] for one in known.anchors},
-            }
-        else:
-            if terms is not None or fixed or anchors or skies:
-                raise InvalidParameterError(
-                    "terms, fixed, anchors and skies belong to the joint match; config is a MatchBackgroundsConfig, "
-                    "which gives a match to one reference"
-                )
-            method = ReferenceMethod(store, config, pictures=pictures)
-        asked = folder.asked(method.config.toDict(), number, given, beside=beside, more=more)
-        folder.prepare(beside)
-        if coadd is not None:
-            coadd.prepare(folder, survey.items[:number])
+        method = ReferenceMethod(store, config, pictures=pictures)
+    asked = folder.asked(method.config.toDict(), number, given, beside=beside, more=more)
+    folder.prepare(beside)
+    if coadd is not None:
+        coadd.prepare(folder, survey.items[:number])
+    # Workers start, and import what they need, while the journal is read; they end while the tables are written.
+    with begin_executor(executor, workers, _IMPORTS) as opened:
         with permit.renaming():
             folder.remove_torn()
         journal = Journal(

@@ -74,6 +74,16 @@ def test_the_noise_of_each_exposure() -> None:
     assert np.isnan(found[4])  # it has only 31 pixels
 
 
+@pytest.mark.parametrize("factor", [1e-6, 1e5, 1e8])
+def test_the_noise_of_an_exposure_in_another_unit(factor: float) -> None:
+    samples = np.random.default_rng(1).normal(0, 10, (8, 6, 130))
+    samples[:, 2:4] *= factor
+    found = noise_by_exposure(samples)
+    np.testing.assert_allclose(found[[0, 1, 4, 5]], 10, rtol=0.12)
+    if factor > 1:
+        np.testing.assert_allclose(found[2:4], 10 * factor, rtol=0.12)
+
+
 @pytest.mark.parametrize("number", [3, 4, 20, 300])
 def test_the_noise_of_a_single_deep_exposure(number: int) -> None:
     found = noise_by_exposure(noise(number, first=1.5))

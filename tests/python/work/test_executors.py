@@ -8,7 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -179,10 +179,16 @@ def test_only_the_job_that_kills_its_worker_is_lost(tmp_path: Path, workers: int
     assert results == {number: -number if number in deadly else number * number for number in range(8)}
 
 
+def children(before: Iterable[Any] = ()) -> set[Any]:
+    """Return the processes that this one has started and that run, but for some."""
+    return set(multiprocessing.active_children()) - set(before)
+
+
 def test_neighbouring_jobs_go_to_one_process() -> None:
     """A process that has done its part of the jobs takes the last ones of another part."""
+    before = children()
     with begin_executor("processes", 2) as opened:
-        begun = multiprocessing.active_children()
+        begun = children(before)
         with opened(2) as renew:
             jobs = Jobs(renew, process_of, lambda key, error: 0)
             dict(jobs.run((key, (0.0,)) for key in range(2)))  # both have started
@@ -191,19 +197,19 @@ def test_neighbouring_jobs_go_to_one_process() -> None:
     assert {even[0], even[4]} == {one.pid for one in begun}
     assert (even[1], even[5]) == (even[0], even[4])
     assert [uneven[key] for key in (0, 3, 4)] == [even[0], even[4], even[4]]
-    assert not set(begun) & set(multiprocessing.active_children())
+    assert not begun & children()
 
 
 def test_workers_that_were_begun_are_not_used(files: list[Path], tmp_path: Path) -> None:
+    before = children()
     with begin_executor("processes", 2) as opened:
-        begun = multiprocessing.active_children()
-        assert len(begun) == 2
+        assert len(children(before)) == 2
         with opened(1) as renew:  # another number than was expected
-            assert not multiprocessing.active_children()
+            assert not children(before)
             assert renew(None).submit(abs, -1).result() == 1
     with pytest.raises(FitsError, match="there is no such file"):
         match_files(files, tmp_path, executor="processes", reference="nowhere.fits")
-    assert not multiprocessing.active_children()
+    assert not children(before)
 
 
 def test_errors_of_a_job_are_raised(tmp_path: Path) -> None:
