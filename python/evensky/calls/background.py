@@ -567,7 +567,8 @@ def estimate_background(
     data : image-like, shape (height, width)
         An array, a masked array, a ``Quantity``, ``NDData``, an image of `evensky.image`, or the name of a FITS file.
         An array of ``dask`` is measured in blocks, and the images of the result are arrays of dask; a ``DataArray`` of
-        ``xarray`` comes back with its coordinates and attributes.
+        ``xarray`` comes back with its coordinates and attributes. Arrays are not copied, and neither is a boolean
+        `mask`: they must not change as long as the result is used.
     mask, bad_planes : optional
         Pixels that do not count; see `image_statistics`.
     variance, weights : array-like, optional

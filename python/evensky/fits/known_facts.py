@@ -1,4 +1,4 @@
-"""Facts about the pixels of files that were read before, which hold as long as the files are not changed."""
+"""Facts about the pixels of files that a run has read before, which hold as long as the files are not changed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ __all__ = ["FACTS", "KnownFacts", "state_of_open"]
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from .._locks import process_lock
@@ -35,24 +36,43 @@ def state_of_open(file: BinaryIO) -> tuple[int, ...] | None:
 
 
 class KnownFacts:
-    """Facts about the pixels of HDUs, by the states of their files; those used last are kept."""
+    """Facts about the pixels of HDUs, by the states of their files; those used last are kept.
+
+    They are those of one run, as pixels can be changed through a map of a file in memory without a trace.
+    """
 
     def __init__(self) -> None:
         self._lock = process_lock()
         self._facts: OrderedDict[Hashable, Any] = OrderedDict()
+        self._run = ""
 
-    @staticmethod
-    def key(hdu: Any, what: Hashable) -> Hashable:
+    def begin(self, run: str) -> None:
+        """Forget the facts of other runs; "" is for none, whose facts are not kept."""
+        with self._lock:
+            if run != self._run:
+                self._facts.clear()
+                self._run = run
+
+    @contextmanager
+    def of_run(self, run: str) -> Iterator[None]:
+        """Keep facts during a run, by its identifier."""
+        self.begin(run)
+        try:
+            yield
+        finally:
+            self.begin("")
+
+    def key(self, hdu: Any, what: Hashable) -> Hashable:
         """Return the key of a fact; None if it cannot be kept. It must be asked for before the pixels are read.
 
         Parameters
         ----------
         hdu : image HDU
-            That of a file of plain images alone has a key, if the file was not changed just now.
+            That of a file of plain images alone has a key, during a run, if the file was not changed just now.
         what : hashable
             Which of its facts.
         """
-        if not isinstance(hdu, OpenPlainHDU):
+        if not self._run or not isinstance(hdu, OpenPlainHDU):
             return None
         place = hdu.fileinfo()
         state = state_of_open(place["file"])

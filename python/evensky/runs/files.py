@@ -15,6 +15,7 @@ from .._text import printable
 from ..draw.progress import Progress
 from ..errors import InvalidParameterError
 from ..fits.descriptions import ON_SKY, Selection
+from ..fits.known_facts import FACTS
 from ..fits.scratch import Scratch
 from ..io.file_names import find_file, refuse_one_name, refuse_twice
 from ..io.folder_lock import Permit
@@ -183,7 +184,7 @@ def match_files(
     if coadd is not None:
         coadd.prepare(folder, survey.items[:number])
     # Workers start, and import what they need, while the journal is read; they end while the tables are written.
-    with begin_executor(executor, workers, _IMPORTS) as opened:
+    with FACTS.of_run(store.run), begin_executor(executor, workers, _IMPORTS) as opened:
         with permit.renaming():
             folder.remove_torn()
         journal = Journal(

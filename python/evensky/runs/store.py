@@ -15,6 +15,7 @@ from .._planes import BAD_PLANES
 from ..errors import FitsError
 from ..fits.atomic import Permit
 from ..fits.descriptions import ImageDescription, Selection, is_fact
+from ..fits.known_facts import FACTS
 from ..fits.rewriting import NewPlane
 from ..fits.scratch import Scratch
 from ..geom import Point2I
@@ -77,6 +78,7 @@ class FileStore(Source):
 
     def read(self, item: Item, *, to_change: bool = True, variances: bool = True, only_good: bool = False) -> Frame:
         """Read an exposure with its planes; variances may be left out, see `read_without_variances`."""
+        FACTS.begin(self.run)
         image = self._described(item)
         exposure = read_image(image, scratch=self.scratch, variances=variances, only_good=only_good)
         # Notes of the description are told for all files together.

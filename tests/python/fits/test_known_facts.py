@@ -18,6 +18,7 @@ from evensky.fits.planes import read_described
 def facts(monkeypatch: pytest.MonkeyPatch) -> KnownFacts:
     """Facts of files that count as settled at once."""
     made = KnownFacts()
+    made.begin("a run")
     monkeypatch.setattr(planes, "FACTS", made)
     monkeypatch.setattr(opening, "FACTS", made)
     monkeypatch.setattr(known_facts, "_SETTLED", -(10**9))
@@ -96,6 +97,21 @@ def test_file_that_was_just_written_is_not_trusted(
     for _ in range(2):
         read_described(described, header=False, variances=False)
     assert names.count("VARIANCE") == 2
+
+
+def test_another_run_looks_again(tmp_path: Path, facts: KnownFacts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pixels can be changed through a map in memory, which leaves no trace."""
+    (described,) = describe_file(write(tmp_path / "a.fits", 3)).images
+    names = reads_of_pixels(monkeypatch)
+    for run, reads in (("a run", 1), ("a run", 1), ("another", 2), ("", 3), ("", 4)):
+        facts.begin(run)
+        read_described(described, header=False, variances=False)
+        assert names.count("VARIANCE") == reads
+    with facts.of_run("b"):
+        for _ in range(2):
+            read_described(described, header=False, variances=False)
+    read_described(described, header=False, variances=False)
+    assert names.count("VARIANCE") == 6
 
 
 def test_facts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
