@@ -197,11 +197,13 @@ class _Pools:
 
     def close(self) -> None:
         """Close all executors that were made here, and wait until their workers have ended."""
-        if self._ending is None:
-            self.end()
-        if self._ending is not None:
-            self._ending.result()
-        self._aside.shutdown()
+        try:
+            if self._ending is None:
+                self.end()
+            if self._ending is not None:
+                self._ending.result()
+        finally:
+            self._aside.shutdown()
 
     def _close(self) -> None:
         if self._begun is not None and self._begun.exception() is None:  # but never used
