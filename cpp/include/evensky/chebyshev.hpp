@@ -15,8 +15,9 @@ namespace evensky {
 /// Compute mean values over rectangles of the terms T_p(x') T_q(y'), p + q <= order, where x' and y' map the outer
 /// pixel edges of a box (min - 0.5, max + 0.5) to -1 and +1.
 ///
-/// The integral of T_n is (T_{n+1} / (n + 1) - T_{n-1} / (n - 1)) / 2 (DLMF 18.17). Terms that depend on a position that
-/// is NaN are NaN, and so are those of degree 2 and more along an axis where a size is. The function is thread-safe.
+/// The integral of T_n is (T_{n+1} / (n + 1) - T_{n-1} / (n - 1)) / 2 (DLMF 18.17). Terms that depend on a position
+/// that is NaN are NaN, and so are those of degree 2 and more along an axis where a size is. The function is
+/// thread-safe.
 /// @param bbox    box of the series; it must not be empty
 /// @param order   highest total degree, >= 0
 /// @param x, y    centres of n rectangles, in the coordinates of the box; they may lie outside
