@@ -174,11 +174,6 @@ class _Model:
         by_choice = "" if self.bins.estimator == estimate.estimator else f" ({self.reason(estimate)})"
         return ", ".join([f"estimator {estimate.estimator}{by_choice}", *self._options_of_bins()])
 
-    def level_and_smoothing(self, estimate: BackgroundEstimate) -> str:
-        """Return what the level of a bin is, and how many were smoothed, for people."""
-        smoothed = int(np.count_nonzero(estimate.smoothed))
-        return self.level(estimate) + (f", {smoothed} smoothed" if smoothed else "")
-
     def reason(self, estimate: BackgroundEstimate) -> str:
         """Return why the estimator is used."""
         if self.bins.estimator is None and self.statistic is None and self.sources is not None:
@@ -389,8 +384,8 @@ def _model_image(
     kind = estimate.kind
     ny, nx = values.shape
     bins = f"{nx} x {ny} bins"
-    level_of_bins = model.level_and_smoothing(estimate)
-    say(f"{where}: {width} x {height} px, {bins} of {model.bin_size} px, {model.level(estimate)}, {kind}")
+    level_of_bins = model.level(estimate)
+    say(f"{where}: {width} x {height} px, {bins} of {model.bin_size} px, {level_of_bins}, {kind}")
     notes = (*exposure.assumptions, *(() if sources is None else sources.notes))
     for note in notes:
         say(f"Note: {note}.")
@@ -401,6 +396,7 @@ def _model_image(
         say(f"bins replaced          {np.count_nonzero(replaced)}, from their neighbours")
     if smoothed := int(np.count_nonzero(estimate.smoothed)):
         say(f"bins smoothed          {smoothed}, as they scatter as noise does")
+        level_of_bins += f", {smoothed} smoothed"
     low, middle, high = np.percentile(values[good], [0, 50, 100])
     noise = float(np.nanmedian(errors[good]))
     shown_low, shown_middle, shown_high = (with_digits(float(value), noise, least=6) for value in (low, middle, high))
