@@ -173,13 +173,18 @@ Background::Background(StoredImage const& image, std::int64_t x0, std::int64_t y
     _y = BinGrid::evenly(image.height(), bctrl.getNySample());
     allocate();
     auto const format = image.image.format();
-    auto const bins = detail::inWorkingType(format, [&]<typename T>(T, std::atomic<bool>* rounded) {
+    bool const standing = detail::isStanding(image.image);
+    auto const planes = standing ? image.transposed() : image;
+    auto const& x = standing ? _y : _x;
+    auto const& y = standing ? _x : _y;
+    auto bins = detail::inWorkingType(format, [&]<typename T>(T, std::atomic<bool>* rounded) {
         auto const makeSource = [&](Box const& box) {
-            return detail::ImageSource<T>(image.part(box), {}, selection, rounded);
+            return detail::ImageSource<T>(planes.part(box), {}, selection, rounded);
         };
-        return detail::binStatistics<T>(_x, _y, bctrl.getStatisticsProperty(), sctrl, num_threads, makeSource,
+        return detail::binStatistics<T>(x, y, bctrl.getStatisticsProperty(), sctrl, num_threads, makeSource,
                                         isWhole(format));
     });
+    if (standing) bins.transpose(x.centers.size());
     std::transform(bins.values.begin(), bins.values.end(), _values.begin(),
                    [](double v) { return static_cast<float>(v); });
     std::transform(bins.errors.begin(), bins.errors.end(), _errors.begin(),

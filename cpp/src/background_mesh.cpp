@@ -347,11 +347,15 @@ BackgroundMesh::BackgroundMesh(StoredImage const& image, std::int64_t x0, std::i
     for (auto* const values : {&_level, &_error, &_rms}) values->resize(size);
     _number.resize(size);
     _good.resize(size);
+    bool const standing = detail::isStanding(image.image);
+    auto const planes = standing ? image.transposed() : image;
     auto const work = [&]<typename T>(T, std::atomic<bool>* rounded) {
         measure<T>(
-                _x, _y, options, num_threads,
-                [&](Box const& box) { return detail::ImageSource<T>(image.part(box), {}, selection, rounded); },
-                [&](std::size_t at, detail::BoxLevel const& found) {
+                standing ? _y : _x, standing ? _x : _y, options, num_threads,
+                [&](Box const& box) { return detail::ImageSource<T>(planes.part(box), {}, selection, rounded); },
+                [&](std::size_t measured, detail::BoxLevel const& found) {
+                    auto const rows = _y.centers.size(), columns = _x.centers.size();
+                    auto const at = standing ? measured % rows * columns + measured / rows : measured;
                     std::tie(_level[at], _error[at], _rms[at], _number[at], _good[at]) =
                             std::tie(found.level, found.error, found.rms, found.number, found.good);
                 });

@@ -23,6 +23,19 @@ struct BinStatistics {
     std::vector<double> values;
     std::vector<double> errors;
     std::vector<std::int64_t> counts;
+
+    // Exchange rows of `nx` bins and columns.
+    void transpose(std::size_t nx) {
+        auto const exchange = [nx]<typename T>(std::vector<T>& plane) {
+            auto const ny = plane.size() / nx;
+            std::vector<T> exchanged(plane.size());
+            for (std::size_t at = 0; at < plane.size(); ++at) exchanged[at % nx * ny + at / nx] = plane[at];
+            plane = std::move(exchanged);
+        };
+        exchange(values);
+        exchange(errors);
+        exchange(counts);
+    }
 };
 
 // Largest number of pixels of bins that are packed together: 256 KiB of floats, which fit into the second-level cache

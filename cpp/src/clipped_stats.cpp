@@ -381,8 +381,9 @@ ClippedStats clippedStats(StoredImage const& image, MaskPixel bad, ClippedStatsO
     detail::checkThreads(num_threads);
     StatisticsControl control;
     control.setAndMask(bad);
-    StoredImage const planes(image.image, image.mask);
-    auto const selection = detail::makeSelection(planes, {}, control);
+    StoredImage const given(image.image, image.mask);
+    auto const selection = detail::makeSelection(given, {}, control);
+    auto const planes = detail::isStanding(given.image) ? given.transposed() : given;
     auto const format = image.image.format();
     if (format == PixelFormat::UINT64) {
         throw InvalidParameterError("Pixels are of uint64; they must be converted to float64");

@@ -68,6 +68,12 @@ template <typename T>
     return (plane.strideX() == static_cast<std::ptrdiff_t>(sizeof(T)) || plane.width() == 1) && isOfType<T>(plane);
 }
 
+// Return whether columns are closer together in memory than rows. Statistics of all pixels, or of all in a bin,
+// exchange rows and columns of such a plane.
+[[nodiscard]] inline bool isStanding(StoredPlane const& plane) noexcept {
+    return std::abs(plane.strideX()) > std::abs(plane.strideY()) && plane.width() > 1 && plane.height() > 1;
+}
+
 // Return whether pixels of a row are so close together in memory that each line of the cache holds several of them.
 [[nodiscard]] inline bool isNear(StoredPlane const& plane) noexcept {
     constexpr std::ptrdiff_t most = 16;

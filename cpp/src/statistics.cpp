@@ -257,8 +257,11 @@ Statistics makeStatistics(StoredImage const& image, StoredPlane const& weights, 
     auto const format = image.image.format();
     StatisticsBuilder const builder(flags, sctrl, num_threads, true, isWhole(format));
     auto const selection = detail::makeSelection(image, weights, sctrl);
+    bool const standing = detail::isStanding(image.image);
+    auto const planes = standing ? image.transposed() : image;
+    auto const planeOfWeights = standing ? weights.transposed() : weights;
     return detail::inWorkingType(format, [&]<typename T>(T, std::atomic<bool>* rounded) {
-        return builder.compute(detail::ImageSource<T>(image, weights, selection, rounded));
+        return builder.compute(detail::ImageSource<T>(planes, planeOfWeights, selection, rounded));
     });
 }
 

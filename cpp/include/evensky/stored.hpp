@@ -109,6 +109,11 @@ public:
         return {at(box.x0, box.y0), box.width, box.height, _strideX, _strideY, _format, _swapped};
     }
 
+    /// Return the same pixels with rows and columns exchanged.
+    [[nodiscard]] StoredPlane transposed() const noexcept {
+        return {_data, _height, _width, _strideY, _strideX, _format, _swapped};
+    }
+
 private:
     // The stride of a plane of one row or column can be any number, so that the product may wrap around.
     template <typename T>
@@ -143,6 +148,11 @@ struct StoredImage {
     /// Return the part of the image inside `box`, which is counted from its corner and must be inside it.
     [[nodiscard]] StoredImage part(Box const& box) const noexcept {
         return {image.part(box), mask.part(box), variance.part(box)};
+    }
+
+    /// Return the same planes with rows and columns exchanged.
+    [[nodiscard]] StoredImage transposed() const noexcept {
+        return {image.transposed(), mask.transposed(), variance.transposed()};
     }
 };
 

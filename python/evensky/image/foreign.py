@@ -306,7 +306,8 @@ def _in_shape(array: np.ndarray, planes: Planes, name: str) -> np.ndarray:
 def _set_bits(planes: Planes, array: np.ndarray, name: str, names: Mapping[str, int] | None) -> None:
     """Make an array of bits the mask."""
     given = _in_shape(array, planes, name)
-    planes.mask = Mask(given.reshape(1, -1))._array.reshape(given.shape)
+    # An image is taken as it is: to change the shape of one in Fortran order would copy it.
+    planes.mask = Mask(given if given.ndim == 2 else given.reshape(1, -1))._array.reshape(given.shape)
     planes.mask_planes, planes.reject, planes.bad, planes.boolean = names, 0, None, False
 
 

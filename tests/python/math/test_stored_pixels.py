@@ -80,14 +80,29 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_layouts_do_not_change_a_bit(layout: str, shape: tuple[int, int]) -> None:
     change = LAYOUTS[layout]
+    # Sums are taken in the order of memory, so that an image by columns has those of its transpose.
+    turned = layout.startswith("by columns")
     image, mask, variance = scene(shape)
-    for weighting in ("", "w", "v", "wv"):
-        want = numbers(image, mask, variance, None, control(weighting))
-        same(numbers(change(image), change(mask), change(variance), None, control(weighting)), want)
-    want = numbers(image, mask, variance, variance)
-    same(numbers(change(image), mask, change(variance), change(variance)), want)
     double = image.astype(np.float64) + 1e-9
-    same(numbers(change(double), change(mask), change(variance)), numbers(double, mask, variance))
+    plain = [np.ascontiguousarray(plane.T) if turned else plane for plane in (image, mask, variance, double)]
+    for weighting in ("", "w", "v", "wv"):
+        want = numbers(*plain[:3], None, control(weighting))
+        same(numbers(change(image), change(mask), change(variance), None, control(weighting)), want)
+    want = numbers(*plain[:3], plain[2])
+    same(numbers(change(image), mask, change(variance), change(variance)), want)
+    same(numbers(change(double), change(mask), change(variance)), numbers(plain[3], *plain[1:3]))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rows_and_columns_have_the_same_numbers_but_for_the_rounding_of_sums(shape: tuple[int, int]) -> None:
+    image, mask, variance = scene(shape)
+    exact = ("NPOINT", "MEDIAN", "IQRANGE", "MAD", "MIN", "MAX", "NCLIPPED", "NMASKED", "ORMASK")
+    names = [row.name for row in _core.Property if int(row) and row is not _core.Property.ERRORS]
+    for planes in ((image, mask, variance, variance), (image.astype(np.float64) + 1e-9, mask, variance)):
+        rows, columns = numbers(*planes), numbers(*(np.asfortranarray(plane) for plane in planes))
+        np.testing.assert_allclose(columns, rows, rtol=1e-12)
+        for name in exact:
+            assert columns[names.index(name), 0] == rows[names.index(name), 0], name
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i2"])
@@ -116,7 +131,7 @@ def test_pixels_by_columns_that_are_nan_count_if_they_are_asked_for(shape: tuple
     for nan_safe in (True, False):
         sctrl = control()
         sctrl.setNanSafe(nan_safe)
-        want = numbers(image, mask, sctrl=sctrl)
+        want = numbers(np.ascontiguousarray(image.T), np.ascontiguousarray(mask.T), sctrl=sctrl)
         same(numbers(np.asfortranarray(image), np.asfortranarray(mask), sctrl=sctrl), want)
 
 
@@ -257,19 +272,45 @@ def test_tiny_float64_pixels_keep_their_scatter(scale: float, side: int) -> None
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_backgrounds_of_any_layout(layout: str) -> None:
     change = LAYOUTS[layout]
+    turned = layout.startswith("by columns")
     image, mask, _ = scene((300, 500))
-    bctrl = afwMath.BackgroundControl(5, 3, control())
 
-    def grids(pixels: np.ndarray, bits: np.ndarray, bzero: int = 0) -> Any:
+    def grids(pixels: np.ndarray, bits: np.ndarray, bzero: int = 0, nx: int = 5, ny: int = 3) -> Any:
+        bctrl = afwMath.BackgroundControl(nx, ny, control())
         return _core.Background(pixels, bits, None, 0, 0, bctrl, 1, bzero).get_stats_planes()
 
-    np.testing.assert_equal(grids(change(image), change(mask)), grids(image, mask))
+    def plain(pixels: np.ndarray) -> Any:
+        # Sums are taken in the order of memory, so that an image by columns has those of its transpose.
+        if not turned:
+            return grids(pixels, mask)
+        return [plane.T for plane in grids(np.ascontiguousarray(pixels.T), np.ascontiguousarray(mask.T), nx=3, ny=5)]
+
+    def check(got: Any, want: Any) -> None:
+        assert len(got) == len(want)
+        for one, other in zip(got, want, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    check(grids(change(image), change(mask)), plain(image))
     double = image.astype(np.float64) + 1e-9
-    np.testing.assert_equal(grids(change(double), mask), grids(double, mask))
+    check(grids(change(double), mask), plain(double))
     pixels = np.nan_to_num(image).astype(np.int32)
-    want = grids(pixels, mask)
-    np.testing.assert_equal(grids(change(pixels.astype(np.uint16)), change(mask)), want)
-    np.testing.assert_equal(grids(change((pixels - 32768).astype(np.int16)), mask, 32768), want)
+    want = plain(pixels)
+    check(grids(change(pixels.astype(np.uint16)), change(mask)), want)
+    check(grids(change((pixels - 32768).astype(np.int16)), mask, 32768), want)
+
+
+@pytest.mark.parametrize("estimator", ["mean", "biweight"])
+def test_meshes_of_columns_are_those_of_the_transpose(estimator: str) -> None:
+    image, mask, _ = scene((150, 220))
+    options = MeshOptions(50, 40, estimator, "mad"), MeshOptions(40, 50, estimator, "mad")
+    found = measure_mesh(Planes(np.asfortranarray(image), mask), 2, options[0])
+    turned = measure_mesh(Planes(np.ascontiguousarray(image.T), np.ascontiguousarray(mask.T)), 2, options[1])
+    rows = measure_mesh(Planes(image, mask), 2, options[0])
+    for name in ("level", "error", "rms", "number", "good"):
+        got = getattr(found, name)()
+        np.testing.assert_array_equal(got, getattr(turned, name)().T)
+        np.testing.assert_allclose(got, getattr(rows, name)(), rtol=1e-12)
+    assert evensky.clipped_stats(np.asfortranarray(image)) == evensky.clipped_stats(np.ascontiguousarray(image.T))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -333,6 +374,13 @@ def test_bytes_that_are_viewed_as_booleans() -> None:
     got, expected = (evensky.estimate_background(image, one, bin_size=50) for one in (given, quality != 0))
     np.testing.assert_array_equal(got.image, expected.image)
     assert (got.image != evensky.estimate_background(image, bin_size=50).image).any()
+
+
+def test_planes_by_columns_are_not_copied() -> None:
+    image, mask, _ = (np.asfortranarray(plane) for plane in scene((40, 60)))
+    planes, _ = select_planes(image, mask, 2)
+    assert np.shares_memory(planes.image, image)
+    assert np.shares_memory(planes.mask, mask)
 
 
 def test_a_boolean_mask_is_not_copied() -> None:
