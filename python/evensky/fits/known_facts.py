@@ -6,12 +6,11 @@ __all__ = ["FACTS", "KnownFacts", "state_of_open"]
 
 import os
 import time
-from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from .._locks import process_lock
+from .kept_values import KeptValues
 from .plain_pixels import OpenPlainHDU
 
 # Time in ns for which a file must have stayed the same: the coarsest times of file systems have a resolution of 2 s.
@@ -42,16 +41,14 @@ class KnownFacts:
     """
 
     def __init__(self) -> None:
-        self._lock = process_lock()
-        self._facts: OrderedDict[Hashable, Any] = OrderedDict()
+        self._facts: KeptValues[Any] = KeptValues(_MOST_FACTS)
         self._run = ""
 
     def begin(self, run: str) -> None:
         """Forget the facts of other runs; "" is for none, whose facts are not kept."""
-        with self._lock:
-            if run != self._run:
-                self._facts.clear()
-                self._run = run
+        if run != self._run:
+            self._run = run
+            self._facts.clear()
 
     @contextmanager
     def of_run(self, run: str) -> Iterator[None]:
@@ -72,28 +69,20 @@ class KnownFacts:
         what : hashable
             Which of its facts.
         """
-        if not self._run or not isinstance(hdu, OpenPlainHDU):
+        run = self._run  # which another thread may change
+        if not run or not isinstance(hdu, OpenPlainHDU):
             return None
         place = hdu.fileinfo()
         state = state_of_open(place["file"])
-        return None if state is None else (state, place["datLoc"], what)
+        return None if state is None else (run, state, place["datLoc"], what)
 
     def get(self, key: Hashable) -> Any:
         """Return a fact; None if it is not known."""
-        with self._lock:
-            if key is None or key not in self._facts:
-                return None
-            self._facts.move_to_end(key)
-            return self._facts[key]
+        return self._facts.get(key)
 
     def keep(self, key: Hashable, fact: Any) -> None:
         """Keep a fact, which is not None, unless it has no key; forget the one that was not used for longest."""
-        if key is None:
-            return
-        with self._lock:
-            self._facts[key] = fact
-            while len(self._facts) > _MOST_FACTS:
-                self._facts.popitem(last=False)
+        self._facts.keep(key, fact)
 
 
 FACTS = KnownFacts()

@@ -21,7 +21,6 @@ import math
 import os
 import re
 import weakref
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +29,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .._locks import process_lock
 from ..errors import EvenskyError, FitsError, NotFoundError
 from .budgets import (
     LARGEST_NUMBER,
@@ -41,6 +39,7 @@ from .budgets import (
     most_claimed,
 )
 from .cards import BLOCK, cards_of_block, data_size
+from .kept_values import KeptValues
 from .known_facts import FACTS, state_of_open
 from .mending import Patched, mended_cards
 from .plain_headers import PlainHDU, StoredHeader, plain_hdus
@@ -212,37 +211,14 @@ class _Known:
         return sum(len(header.cards) for header in self.headers)
 
 
-class _KnownHeaders:
-    """The headers of files that were opened before, by the states of the files; those used last are kept."""
-
-    def __init__(self) -> None:
-        self._lock = process_lock()
-        self._files: OrderedDict[tuple[int, ...], _Known] = OrderedDict()
-        self._cards = 0
-
-    def get(self, state: tuple[int, ...] | None) -> _Known | None:
-        """Return what is known of a file; None for nothing."""
-        if state is None:
-            return None
-        with self._lock:
-            known = self._files.get(state)
-            if known is not None:
-                self._files.move_to_end(state)
-            return known
-
-    def keep(self, state: tuple[int, ...] | None, known: _Known) -> None:
-        """Keep the headers of a file, and forget others if there are too many."""
-        if state is None or any(header.changed or header.notes for header in known.headers):
-            return
-        with self._lock:
-            if state not in self._files:
-                self._files[state] = known
-                self._cards += known.cards
-            while self._cards > _MOST_KNOWN_CARDS and self._files:
-                self._cards -= self._files.popitem(last=False)[1].cards
+# The headers of files that were opened before, by the states of the files.
+_known_headers: KeptValues[_Known] = KeptValues(_MOST_KNOWN_CARDS)
 
 
-_known_headers = _KnownHeaders()
+def _know(state: tuple[int, ...] | None, known: _Known) -> None:
+    """Keep the headers of a file, unless some were mended."""
+    if not any(header.changed or header.notes for header in known.headers):
+        _known_headers.keep(state, known, known.cards)
 
 
 @contextmanager
@@ -278,7 +254,7 @@ def _headers(raw: BinaryIO, path: Path, chosen: int | None, *, plain: bool, sing
         for hdu in plain_ones:
             _check_rest(raw, _end(hdu), path)
         _check_complete(plain_ones, raw, path)
-        _known_headers.keep(state, _Known(headers, plain_ones, claimed))
+        _know(state, _Known(headers, plain_ones, claimed))
         yield PlainHDUs(plain_ones, raw)
         return
     from astropy.io import fits
@@ -307,7 +283,7 @@ def _headers(raw: BinaryIO, path: Path, chosen: int | None, *, plain: bool, sing
     with hdus:
         _check_complete(hdus, raw, path)
         if len(headers) == len(hdus):
-            _known_headers.keep(state, _Known(headers, None, claimed))
+            _know(state, _Known(headers, None, claimed))
         yield hdus
 
 

@@ -16,6 +16,7 @@ from evensky.errors import FitsError
 from evensky.fits import known_facts, opening
 from evensky.fits.contents import describe_file
 from evensky.fits.descriptions import Selection
+from evensky.fits.kept_values import KeptValues
 from evensky.fits.opening import opened_headers
 from evensky.fits.planes import read_described, read_errors
 from evensky.fits.single_hdus import SingleHDUs
@@ -32,7 +33,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         return mend(file, path)
 
     monkeypatch.setattr(opening, "_mend", counted)
-    monkeypatch.setattr(opening, "_known_headers", opening._KnownHeaders())
+    monkeypatch.setattr(opening, "_known_headers", KeptValues(1000))
     monkeypatch.setattr(known_facts, "_SETTLED", -(10**9))
     return paths
 
@@ -182,8 +183,11 @@ def test_plain_planes_of_a_file_with_a_table_are_read_at_their_places(
 def test_memory_is_bounded(tmp_path: Path, parsed: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [write(tmp_path / f"{number}.fits", number) for number in range(4)]
     with opened_headers(paths[0], plain=True) as hdus:
-        monkeypatch.setattr(opening, "_MOST_KNOWN_CARDS", 2 * len(hdus[0].header.cards) + 1)
+        room = 2 * len(hdus[0].header.cards) + 1
+    monkeypatch.setattr(opening, "_known_headers", KeptValues(room))
+    with opened_headers(paths[0], plain=True):
+        pass
     for path in [*paths[1:], paths[2], paths[3], paths[0]]:
         with opened_headers(path, plain=True):
             pass
-    assert parsed == [*paths, paths[0]]
+    assert parsed == [paths[0], *paths, paths[0]]
