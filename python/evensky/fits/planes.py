@@ -667,9 +667,8 @@ def read_described(
         If a file is missing, broken, or not as described; the message is one line that starts with its path.
     """
     with opened_headers(description.path, description.max_unpacked, plain=not header, singly=True) as hdus:
-        if only_good:
-            return _read_only_good(hdus, description, dtype, Scratch(scratch))
-        return _read(hdus, description, dtype, Scratch(scratch), header=header, wanted=variances)
+        place = Scratch(scratch)
+        return _read(hdus, description, dtype, place, header=header, wanted=variances, only_good=only_good)
 
 
 def read_errors(errors: VarianceDescription) -> Iterator[tuple[slice, np.ndarray]]:
@@ -715,82 +714,67 @@ def hdu_at(hdus: Any, index: int, path: Path) -> Any:
 
 
 def _read(
-    hdus: Any, description: ImageDescription, dtype: Any, scratch: Scratch, *, header: bool, wanted: bool = True
+    hdus: Any,
+    description: ImageDescription,
+    dtype: Any,
+    scratch: Scratch,
+    *,
+    header: bool,
+    wanted: bool = True,
+    only_good: bool = False,
 ) -> FitsPlanes:
+    """Read the planes of an image; see `read_described`, where `wanted` is `variances`."""
     path, shape = description.path, description.shape
     hdu = hdu_at(hdus, description.hdu, path)
     # The description holds what was mended in the header of the image.
     notes = [*wrong_sums(hdu), *description.notes]
     image = _read_image(hdu, description, dtype, scratch, notes)
-    mask = _no_mask(shape, scratch)
+    mask: _Mask | None = None
     if description.mask is not None:
         with plane_hdu(hdus, description.mask, path, plain=not header) as found:
             notes += [*mended(found), *wrong_sums(found)]
-            mask = _read_mask(found, description.mask, description, scratch, notes)
+            if not (only_good and _mark_masked(found, description.mask, image, shape)):
+                mask = _read_mask(found, description.mask, description, scratch, notes)
     variances, rejected = None, None
     if description.variance is not None:
         with plane_hdu(hdus, description.variance, path, plain=not header) as found:
             notes += [*mended(found), *wrong_sums(found)]
+            wanted = wanted and not only_good
             variances, rejected = _read_errors(found, description.variance, shape, scratch, notes, wanted=wanted)
-    reject = _reject(mask, rejected, description.mask is not None, notes)
+    reject, has_variance = 0, variances is not None
+    if not only_good or mask is not None or rejected is not None:
+        mask = _no_mask(shape, scratch) if mask is None else mask
+        reject = _reject(mask, rejected, description.mask is not None, notes)
+    if only_good:
+        if mask is not None:
+            _marked(image, mask, reject)
+        # A row stands for all.
+        mask, reject = _Mask(np.broadcast_to(np.zeros(shape[1], np.int32), shape), {}, 0, 0), 0
+        variances = np.broadcast_to(np.zeros(shape[1], np.float32), shape)
+    elif variances is None:
+        variances = scratch.zeros(shape, np.float32)
     x0, y0 = description.origin or (0, 0)
     cards, wcs = None, None
     if header:
         with quiet():
             cards = merged_header(hdus, hdu)
         wcs = wcs_of(cards, hdus)
+    assert mask is not None
     return FitsPlanes(
         image,
         mask.bits,
-        scratch.zeros(shape, np.float32) if variances is None else variances,
+        variances,
         mask.planes,
         x0=x0,
         y0=y0,
         header=cards,
         wcs=wcs,
-        has_variance=variances is not None,
+        has_variance=has_variance,
         assumptions=notes,
         path=path,
         scratch=scratch.folder,
         bad=mask.bad,
         reject=reject,
-        unit=description.unit,
-        description=description,
-    )
-
-
-def _read_only_good(hdus: Any, description: ImageDescription, dtype: Any, scratch: Scratch) -> FitsPlanes:
-    """Read an image whose pixels that do not count become NaN, without its header; see `read_described`."""
-    path, shape = description.path, description.shape
-    hdu = hdu_at(hdus, description.hdu, path)
-    notes = [*wrong_sums(hdu), *description.notes]
-    image = _read_image(hdu, description, dtype, scratch, notes)
-    mask: _Mask | None = None
-    if description.mask is not None:
-        with plane_hdu(hdus, description.mask, path, plain=True) as found:
-            notes += [*mended(found), *wrong_sums(found)]
-            if not _mark_masked(found, description.mask, image, shape):
-                mask = _read_mask(found, description.mask, description, scratch, notes)
-    rejected = None
-    if description.variance is not None:
-        with plane_hdu(hdus, description.variance, path, plain=True) as found:
-            notes += [*mended(found), *wrong_sums(found)]
-            _, rejected = _read_errors(found, description.variance, shape, scratch, notes, wanted=False)
-    if rejected is not None or mask is not None:
-        mask = _no_mask(shape, scratch) if mask is None else mask
-        _marked(image, mask, _reject(mask, rejected, description.mask is not None, notes))
-    x0, y0 = description.origin or (0, 0)
-    return FitsPlanes(
-        image,
-        np.broadcast_to(np.zeros(shape[1], np.int32), shape),  # a row stands for all
-        np.broadcast_to(np.zeros(shape[1], np.float32), shape),
-        {},
-        x0=x0,
-        y0=y0,
-        has_variance=False,
-        assumptions=notes,
-        path=path,
-        bad=0,
         unit=description.unit,
         description=description,
     )
