@@ -86,6 +86,9 @@ class ExposureInfo:
         Whatever a script sets, also by ``setDetector`` and the like; None by default.
     """
 
+    # Metadata of which no header has been made.
+    _values: Mapping[str, Any] = {}
+
     def __init__(self, metadata: Any = None, wcs: Any = None, dataId: dict[str, Any] | None = None) -> None:
         self.metadata = metadata
         self.wcs = wcs
@@ -104,13 +107,27 @@ class ExposureInfo:
 
     @property
     def metadata(self) -> Any:
+        if self._values:
+            self._metadata, self._values = as_metadata(self._values), {}
         return self._metadata
 
     @metadata.setter
     def metadata(self, value: Any) -> None:
-        self._metadata = None if value is None else as_metadata(value)
+        self._metadata, self._values = None if value is None else as_metadata(value), {}
+
+    def set_values(self, values: Mapping[str, Any]) -> None:
+        """Replace the metadata by names and values, of which a header is made when it is asked for.
+
+        The import of headers takes longer than reading a large image.
+        """
+        self._metadata, self._values = None, dict(values)
+
+    def value_of(self, name: str) -> Any:
+        """Return a value of the metadata, or None, without making a header."""
+        return self._values.get(name) if self._metadata is None else self._metadata.get(name)
 
     def __copy__(self) -> Self:
+        _ = self.metadata  # a header is the same in both
         made = object.__new__(type(self))
         made.__dict__.update(self.__dict__)
         made._others = dict(self._others)
@@ -136,7 +153,7 @@ class ExposureInfo:
         self.wcs = wcs
 
     def getMetadata(self) -> Any:
-        if self._metadata is None:
+        if self.metadata is None:
             self._metadata = as_metadata()
         return self._metadata
 

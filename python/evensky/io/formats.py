@@ -87,7 +87,7 @@ def read_image(
         planes = read_described(image, scratch=scratch, header=False, variances=variances, only_good=only_good)
         exposure = exposure_from_planes(planes)
     if image.unit:
-        exposure.metadata["BUNIT"] = image.unit
+        exposure.info.set_values({"BUNIT": image.unit})
     return exposure
 
 

@@ -63,7 +63,7 @@ _UNKNOWN = frozenset({"", "none", "null", "unknown", "undefined", "n/a", "na", "
 
 def unit_of(exposure: Exposure) -> str:
     """Return the unit of an exposure's pixels (BUNIT), or "" if it is unknown."""
-    unit = exposure.metadata.get("BUNIT")
+    unit = exposure.info.value_of("BUNIT")
     return "" if unit is None else str(unit).strip()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +17,35 @@ from exposures_in_files import PLANES, assert_same_pixels, make_exposure
 
 from evensky.geom import Box2I, Extent2I, Point2I
 from evensky.image import ExposureD, ExposureF
+from evensky.image import exposure as exposure_module
+from evensky.image.metadata import as_metadata
 from evensky.io import read_exposure, write_exposure
+from evensky.io.formats import describe, read_image
+from evensky.matching.units import unit_of
 
 exposure = pytest.fixture(make_exposure)
+
+
+def test_unit_of_a_described_image_needs_no_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The import of headers took each worker longer than three looks at images of 4096 x 4096 pixels."""
+    fits.writeto(tmp_path / "a.fits", np.ones((4, 5), np.float32), fits.Header({"BUNIT": "nJy"}))
+    (described,) = describe(tmp_path / "a.fits").images
+    made: list[object] = []
+
+    def counted(*given: object) -> object:
+        made.append(given)
+        return as_metadata(*given)
+
+    monkeypatch.setattr(exposure_module, "as_metadata", counted)
+    read = read_image(described)
+    assert unit_of(read) == "nJy"
+    assert not made
+    assert unit_of(pickle.loads(pickle.dumps(read))) == "nJy"
+    copied = copy.copy(read.info)
+    read.metadata["BUNIT"] = "Jy"
+    assert copied.metadata["BUNIT"] == copied.value_of("BUNIT") == unit_of(read) == "Jy"  # a copy has the same header
+    read.info.metadata = None
+    assert unit_of(read) == ""
 
 
 def test_compressing_leaves_the_pixels_alone(
