@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -17,6 +18,11 @@ def fragile(number: int, folder: Path, deadly: frozenset[int], once: frozenset[i
         time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGKILL)
     return number * number
+
+
+def is_imported(module: str) -> bool:
+    """Return whether this process has imported a module."""
+    return module in sys.modules
 
 
 def process_of(seconds: float) -> int:

@@ -142,9 +142,9 @@ def combine_files(
         inputs.set_covariance(False if covariance is None and survey is not None else covariance)
         lock = stack.enter_context(FolderLock(out.parent, f"{out.name}.lock"))
         check_output(out, inputs.paths, lock, overwrite=overwrite, resume=resume)
-        renew = stack.enter_context(open_executor(executor, workers))
+        opened_executor = stack.enter_context(open_executor(executor, workers))
         try:
-            return run.run(renew, lock.permit, progress)
+            return run.run(opened_executor.renew, lock.permit, progress)
         except MemoryError as error:
             raise told(error) from error
 

@@ -7,6 +7,7 @@ __all__ = ["MatchConfig", "match_files"]
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..io.folder_lock import Permit
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.terms import Term
 from ..tasks import MatchBackgroundsConfig
-from ..work.executors import EXECUTORS, begin_executor
+from ..work.executors import EXECUTORS, open_executor
 from ..work.memory import told
 from .coadd import Coadd
 from .covariance_file import write_covariance
@@ -128,7 +129,7 @@ def match_files(
     survey.refuse(strict=strict)
     in_threads = executor is None or executor == "threads" or isinstance(executor, ThreadPoolExecutor)
     jobs = workers if executor is None or executor in EXECUTORS else getattr(executor, "_max_workers", _USUAL_WORKERS)
-    plan = MemoryPlan(jobs, None if scratch is None else Path(scratch), HELD_BYTES // (1 if in_threads else jobs))
+    plan = MemoryPlan(jobs, None if scratch is None else Path(scratch), HELD_BYTES)
     # Of other machines, only what the user says is known.
     if max_memory is not None or not _elsewhere(executor):
         plan = plan_memory(
@@ -184,7 +185,8 @@ def match_files(
     if coadd is not None:
         coadd.prepare(folder, survey.items[:number])
     # Workers start, and import what they need, while the journal is read; they end while the tables are written.
-    with FACTS.of_run(store.run), begin_executor(executor, workers, _IMPORTS) as opened:
+    with FACTS.of_run(store.run), open_executor(executor, workers, _IMPORTS) as opened:
+        opened.begin()
         with permit.renaming():
             folder.remove_torn()
         journal = Journal(
@@ -199,19 +201,21 @@ def match_files(
         if resume and not journal.continues:  # it may hold nothing at all
             folder.refuse_earlier()
         try:
-            with closing(method), opened(workers) as renew:
+            with closing(method):
                 run = match_exposures(
                     folder.items,
                     method,
                     number=number,
                     reference=first,
-                    renew=renew,
+                    renew=opened.renew,
                     journal=journal,
                     progress=progress,
+                    looked=partial(opened.prepare, method.needed_later),
                 )
         except MemoryError as error:
             raise told(error) from error
         finally:
+            opened.end()
             journal.close()
         run.inputs = survey.inputs[:number]
         on_sky = [note for note in survey.notes if note.startswith(ON_SKY)]

@@ -115,6 +115,7 @@ class JointMethod(Method):
     always_looks = True
     stages = 3
     one_size = False
+    needed_later = ("scipy.sparse.csgraph", *Method.needed_later)
     chip_levels = True
     """Whether each chip of an exposure may have a level of its own, beside the model that they share."""
 

@@ -141,6 +141,8 @@ class Method(ABC):
     one_size: bool
     """Whether all exposures must have the size of the reference."""
     weights: CostWeights
+    needed_later: tuple[str, ...] = ("astropy.io.fits",)
+    """Modules that jobs import after the looks, which takes as long as a job."""
 
     def __init__(self, source: Source, config: Config, *, pictures: bool = False) -> None:
         self.source = source

@@ -6,7 +6,7 @@ __all__ = ["match_exposures"]
 
 import datetime
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -43,6 +43,7 @@ def match_exposures(
     renew: Renew | None = None,
     journal: Journal | None = None,
     progress: Progress | None = None,
+    looked: Callable[[], None] | None = None,
 ) -> MatchRun:
     """Match exposures, and hand the results to the method's source.
 
@@ -63,6 +64,8 @@ def match_exposures(
         Exposures that it lists as finished are kept; newly finished ones are added.
     progress : callable, optional
         Called with a label, the number of steps done, and the total number of steps.
+    looked : callable, optional
+        Called when all exposures were looked at, before the main process chooses the reference and pairs.
 
     Returns
     -------
@@ -84,6 +87,8 @@ def match_exposures(
     looks: list[Look] = []
     if method.always_looks or (reference is None and chosen_before is None):
         looks = _look_at_all(items, method, renew, steps)
+        if looked is not None:
+            looked()
         _check_looks(looks)
     elif takes_looks:
         steps.skip(number)

@@ -346,8 +346,8 @@ def match_warps(
     if workers < 1:
         raise InvalidParameterError(f"workers = {workers}; at least 1 is needed")
     method = TractMethod(source, config, workers=workers)
-    with closing(method), open_executor("threads", workers) as renew:
-        run = match_exposures(source.items, method, reference=number, renew=renew, progress=progress)
+    with closing(method), open_executor("threads", workers) as opened:
+        run = match_exposures(source.items, method, reference=number, renew=opened.renew, progress=progress)
     for record in run.failed:
         log.warning("The warp of %s cannot be matched: %s", record.label, record.message)
     visits = {item.label: warp.visit for item, warp in zip(source.items, source.warps, strict=True)}

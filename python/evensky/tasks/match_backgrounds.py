@@ -189,8 +189,9 @@ class MatchBackgroundsTask(Task):
             )
             return self._without_model(isReference=False, fitRMS=None)
 
-        opened = nullcontext() if executor is None else open_executor(executor, 1)
-        with REFERENCES.adopted(job.run, {"": reference}), opened as renew:
+        opening = nullcontext() if executor is None else open_executor(executor, 1)
+        with REFERENCES.adopted(job.run, {"": reference}), opening as opened:
+            renew = None if opened is None else opened.renew
             results.update(Jobs(renew, job, lost).run((index, (refs[index], scalers[index])) for index in others))
         return Struct(backgroundInfoList=[results[index] for index in range(len(refs))])
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["EXECUTORS", "Job", "Jobs", "Renew", "begin_executor", "open_executor"]
+__all__ = ["EXECUTORS", "Job", "Jobs", "Lane", "OpenExecutor", "Renew", "open_executor"]
 
 import importlib
 import logging
+import math
 import multiprocessing
 import os
 import signal
@@ -22,12 +23,15 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures import BrokenExecutor as BrokenExecutorError
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from multiprocessing import resource_tracker
+from pkgutil import resolve_name
 from typing import Any, Generic, TypeVar
 
+from .._core import __version__
 from ..errors import InvalidParameterError, TaskError
 from .parent import end_with_parent
 
@@ -37,8 +41,30 @@ EXECUTORS = ("threads", "processes", "dask", "dask:ADDRESS", "mpi")
 """Names of executors: threads or processes of this machine, a Dask cluster (a local one, or the one whose scheduler is
 at ADDRESS), or the processes that ``mpiexec`` has started."""
 
-Renew = Callable[[Executor | None], Executor]
-"""Function that returns an executor; given a broken one, it returns a new one."""
+
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """Executor, or a part of one, that does a part of the jobs.
+
+    Processes and the workers of a cluster that are started here are lanes of their own, as neighbouring jobs use the
+    same pixels.
+
+    Attributes
+    ----------
+    executor : concurrent.futures.Executor
+    workers : int or None
+        Number of jobs that it does at a time; None if that is not known.
+    """
+
+    executor: Executor
+    workers: int | None
+
+
+Renew = Callable[[Lane | None], Sequence[Lane]]
+"""Function that returns the lanes to use; given a broken one of them, it returns another in its place."""
+
+# Where workers find the version of their evensky.
+_VERSION = "evensky._core:__version__"
 
 Job = tuple[int, tuple[Any, ...]]
 """Key of a job, and the arguments of its function."""
@@ -50,7 +76,11 @@ def _begin_worker(imports: Sequence[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The thread that submits the jobs starts the workers and closes the pool, so that it lives longer than they.
     end_with_parent(at_once=True)
-    for name in imports:
+    _import_all(imports)
+
+
+def _import_all(modules: Sequence[str]) -> None:
+    for name in modules:
         importlib.import_module(name)
 
 
@@ -87,26 +117,6 @@ class _Processes(ProcessPoolExecutor):
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class _Lanes(Executor):
-    """Several executors with one worker each; `Jobs` sends neighbouring jobs to the same."""
-
-    def __init__(self, lanes: Iterable[Executor]) -> None:
-        self.lanes = list(lanes)
-        self._max_workers = len(self.lanes)
-        self._next = 0
-
-    def submit(self, function: Callable[..., _Result], /, *arguments: Any, **options: Any) -> Future[_Result]:
-        """Submit a job to one executor after the other."""
-        self._next = (self._next + 1) % len(self.lanes)
-        return self.lanes[self._next].submit(function, *arguments, **options)
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Shut all executors down at the same time."""
-        with ThreadPoolExecutor(len(self.lanes)) as threads:
-            for lane in self.lanes:
-                threads.submit(lane.shutdown, wait, cancel_futures=cancel_futures)
-
-
 def _processes(workers: int, imports: Sequence[str] = ()) -> ProcessPoolExecutor:
     # Not forked: a fork of a process with threads may hold locks that are never released.
     context = multiprocessing.get_context("spawn")
@@ -122,32 +132,30 @@ def _extra(name: str, module: str) -> Any:
         ) from error
 
 
-class _Pools:
-    """The executors of a run: the one in use, those that broke before it, and their Dask clients.
+class OpenExecutor:
+    """An executor that is in use; see `open_executor`.
 
     Parameters
     ----------
     executor : concurrent.futures.Executor, str or None
     workers : int
     imports : sequence of str
-        Modules that worker processes import when they start, so that their first jobs need not.
-
-    Raises
-    ------
-    evensky.errors.InvalidParameterError
-        If `executor` is neither an executor nor one of `EXECUTORS`.
     """
 
-    def __init__(self, executor: Executor | str | None, workers: int, imports: Sequence[str] = ()) -> None:
-        self.workers = workers
+    def __init__(self, executor: Executor | str | None, workers: int, imports: Sequence[str]) -> None:
+        if workers < 1:
+            raise InvalidParameterError(f"workers = {workers}; it must be at least 1")
+        self._workers = workers
         self._given = executor if isinstance(executor, Executor) else None
         self._imports = tuple(imports)
         self._address = ""
-        self._pools: list[Executor] = []  # the last one is in use
-        self._clients: list[Any] = []
-        self._begun: Future[Executor] | None = None
+        self._lanes: list[Lane] = []
+        self._client: Any = None
+        self._begun: Future[list[Lane]] | None = None
         self._ending: Future[None] | None = None
+        self._preparing: list[Future[None]] = []
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="evensky workers")
+        self._make: Callable[[], list[Lane]]
         if self._given is not None:
             self._make = self._make_given
         elif executor is None or executor == "threads":
@@ -168,38 +176,41 @@ class _Pools:
         """Begin to start worker processes, and return before they are there."""
         if self._make == self._make_processes:
             # In this thread, with which they end.
-            self._pools.append(self._make())
-            for lane in _lanes_of(self._pools[-1]):
-                lane.submit(os.getpid)
+            for lane in self.renew(None):
+                lane.executor.submit(os.getpid)
         elif self._make == self._make_dask:
             # The processes are started by a thread of Dask, which lives as long as the cluster.
             self._begun = self._aside.submit(self._make)
 
-    def renew(self, broken: Executor | None) -> Executor:
-        """Return the executor; given a broken one, return a new one."""
-        if broken is not None:
-            log.warning("A worker died; its job is repeated")
-        if self._begun is not None:
+    def renew(self, broken: Lane | None) -> list[Lane]:
+        """Return the lanes; given a broken one, replace it, unless that was done before."""
+        if not self._lanes:
             begun, self._begun = self._begun, None
-            self._pools.append(begun.result())
-        if not self._pools or broken is self._pools[-1]:
-            if isinstance(broken, _Lanes):
-                broken.shutdown()  # so that processes that have not died hold no pixels
-            self._pools.append(self._make())
-        return self._pools[-1]
+            self._lanes = self._make() if begun is None else begun.result()
+        if broken in self._lanes:
+            log.warning("A worker died; its job is repeated")
+            self._lanes[self._lanes.index(broken)] = self._successor(broken)
+        return list(self._lanes)
+
+    def prepare(self, modules: Sequence[str]) -> None:
+        """Let worker processes that are started here import modules, while they would wait for jobs."""
+        if self._make == self._make_processes or (self._make == self._make_dask and not self._address):
+            for lane in self.renew(None):
+                with suppress(BrokenExecutorError):  # which the next job will notice
+                    # Dask gives up what nobody keeps.
+                    self._preparing.append(lane.executor.submit(_import_all, tuple(modules)))
 
     def end(self) -> None:
-        """Begin to close all executors that were made here, and return before worker processes have ended."""
-        if self._make in (self._make_processes, self._make_dask):
-            self._ending = self._aside.submit(self._close)
-        else:
+        """Begin to close what was opened here, and return before worker processes have ended."""
+        if self._make not in (self._make_processes, self._make_dask):
             self._close()
+        elif self._ending is None:
+            self._ending = self._aside.submit(self._close)
 
     def close(self) -> None:
-        """Close all executors that were made here, and wait until their workers have ended."""
+        """Close what was opened here, and wait until its workers have ended."""
         try:
-            if self._ending is None:
-                self.end()
+            self.end()
             if self._ending is not None:
                 self._ending.result()
         finally:
@@ -207,51 +218,84 @@ class _Pools:
 
     def _close(self) -> None:
         if self._begun is not None and self._begun.exception() is None:  # but never used
-            self._pools.append(self._begun.result())
-        while self._pools:
-            pool = self._pools.pop()
-            if pool is not self._given and not self._clients:
-                # If the run was interrupted, waiting jobs do not start.
-                pool.shutdown(cancel_futures=True)
-        while self._clients:
-            self._clients.pop().close()
+            self._lanes = self._begun.result()
+        if self._client is not None:
+            self._client.close()
+            return
+        own = [lane.executor for lane in self._lanes if lane.executor is not self._given]
+        if len(own) == 1:
+            # If the run was interrupted, waiting jobs do not start.
+            own[0].shutdown(cancel_futures=True)
+        elif own:
+            with ThreadPoolExecutor(len(own)) as threads:
+                for executor in own:
+                    threads.submit(executor.shutdown, cancel_futures=True)
 
-    def _make_threads(self) -> Executor:
-        return ThreadPoolExecutor(self.workers, thread_name_prefix="evensky")
+    def _make_threads(self) -> list[Lane]:
+        return [Lane(ThreadPoolExecutor(self._workers, thread_name_prefix="evensky"), self._workers)]
 
-    def _make_processes(self) -> Executor:
-        return _Lanes(_processes(1, self._imports) for _ in range(self.workers))
+    def _make_processes(self) -> list[Lane]:
+        return [Lane(_processes(1, self._imports), 1) for _ in range(self._workers)]
 
-    def _make_mpi(self) -> Executor:
-        pool: Executor = _extra("mpi", "mpi4py.futures").MPIPoolExecutor(max_workers=self.workers)
-        return pool
+    def _make_mpi(self) -> list[Lane]:
+        return [Lane(_extra("mpi", "mpi4py.futures").MPIPoolExecutor(max_workers=self._workers), self._workers)]
 
-    def _make_given(self) -> Executor:
+    def _make_given(self) -> list[Lane]:
         assert self._given is not None
-        if not self._pools:
-            return self._given
+        if type(self._given).__module__.partition(".")[0] == "distributed":
+            _check_dask_worker(self._given)
         number = getattr(self._given, "_max_workers", None)
-        if not isinstance(self._given, ProcessPoolExecutor) or not isinstance(number, int):
-            raise TaskError(
-                f"{type(self._given).__name__}: is broken and cannot be replaced; pass a new executor and resume"
-            )
-        # The caller owns it and does not know that it broke: a pool of the same kind replaces it.
-        return _processes(number)
+        return [Lane(self._given, number if isinstance(number, int) else None)]
 
-    def _make_dask(self) -> Executor:
+    def _make_dask(self) -> list[Lane]:
         distributed = _extra("dask", "dask.distributed")
         # Each job is done, even if it is equal to another.
         if self._address:  # workers may come and go
-            client = distributed.Client(self._address)
-            self._clients.append(client)
-            pool: Executor = client.get_executor(pure=False)
-            return pool
-        client = _local_cluster(distributed, self.workers, self._imports)
-        self._clients.append(client)
+            self._client = self._client or distributed.Client(self._address)
+            pool = self._client.get_executor(pure=False)
+            _check_dask_worker(pool)
+            return [Lane(pool, None)]
+        self._client = _local_cluster(distributed, self._workers, self._imports)
+        addresses = sorted(self._client.nthreads())
+        if not addresses:
+            raise TaskError(f"0 of {self._workers} workers of Dask have started; its messages say why")
         # A worker that died has a successor with another address.
-        return _Lanes(
-            client.get_executor(workers=[address], allow_other_workers=True, pure=False)
-            for address in sorted(client.nthreads())
+        return [
+            Lane(self._client.get_executor(workers=[address], allow_other_workers=True, pure=False), 1)
+            for address in addresses
+        ]
+
+    def _successor(self, broken: Lane) -> Lane:
+        """Return a new lane instead of a broken one; the caller of a run does not know that his own executor broke."""
+        if isinstance(broken.executor, ProcessPoolExecutor) and broken.workers is not None:
+            executor: Executor = _processes(broken.workers, self._imports)
+        elif self._make == self._make_mpi:
+            (lane,) = self._make()
+            executor = lane.executor
+        else:
+            raise TaskError(
+                f"{type(broken.executor).__name__}: is broken and cannot be replaced; pass a new executor and resume"
+            )
+        if broken.executor is not self._given:
+            broken.executor.shutdown()
+        return Lane(executor, broken.workers)
+
+
+def _check_dask_worker(executor: Executor) -> None:
+    """Raise an error if a worker of a cluster cannot do jobs of evensky; Dask would wait for such a job without end.
+
+    Its workers leave the cluster when they receive a function that they cannot import.
+    """
+    try:
+        there = executor.submit(resolve_name, _VERSION).result()
+    except ImportError as error:
+        raise InvalidParameterError(
+            f"The workers of the Dask cluster cannot import evensky ({error}); install evensky {__version__} there"
+        ) from error
+    if there != __version__:
+        raise InvalidParameterError(
+            f"The workers of the Dask cluster have evensky {there}, and this process has {__version__}; install the "
+            "same version"
         )
 
 
@@ -263,7 +307,9 @@ def _local_cluster(distributed: Any, workers: int, imports: Sequence[str]) -> An
     # processor time, as they get the same memory again and again.
     key, left_out = "distributed.nanny.pre-spawn-environ", "MALLOC_TRIM_THRESHOLD_"
     environment = {name: value for name, value in dask.config.get(key, {}).items() if name != left_out}
-    with dask.config.set({key: environment}):
+    # Nobody looks at its profile of the workers, which takes 2 % of a processor each; so do the ticks of event loops.
+    quiet = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "500ms"}
+    with dask.config.set({key: environment, **quiet}):
         return distributed.Client(
             n_workers=workers,
             threads_per_worker=1,
@@ -275,8 +321,11 @@ def _local_cluster(distributed: Any, workers: int, imports: Sequence[str]) -> An
 
 
 @contextmanager
-def open_executor(executor: Executor | str | None, workers: int) -> Iterator[Renew]:
-    """Open an executor for the duration of a block, and replace it if it breaks.
+def open_executor(executor: Executor | str | None, workers: int, imports: Sequence[str] = ()) -> Iterator[OpenExecutor]:
+    """Open an executor for the duration of a block.
+
+    Its workers start when the first job needs them, or when ``begin`` is called. They end with the block at the latest;
+    ``end`` lets them end while the block goes on.
 
     Parameters
     ----------
@@ -284,68 +333,24 @@ def open_executor(executor: Executor | str | None, workers: int) -> Iterator[Ren
         An executor to use, which stays open, or one of `EXECUTORS`; threads by default.
     workers : int
         Number of workers of an executor that is opened here.
-
-    Yields
-    ------
-    callable
-        Function that returns the executor; given a broken one, it returns a new one.
-
-    Raises
-    ------
-    evensky.errors.InvalidParameterError
-        If `executor` is neither an executor nor one of `EXECUTORS`.
-    """
-    with begin_executor(executor, workers, begun=False) as opened, opened(workers) as renew:
-        yield renew
-
-
-@contextmanager
-def begin_executor(
-    executor: Executor | str | None, workers: int, imports: Sequence[str] = (), *, begun: bool = True
-) -> Iterator[Callable[[int], AbstractContextManager[Renew]]]:
-    """Begin to start the workers of an executor that will be opened in a block, so that they start meanwhile.
-
-    Parameters
-    ----------
-    executor : concurrent.futures.Executor, str or None
-        See `open_executor`.
-    workers : int
-        Number of workers that are expected.
     imports : sequence of str, optional
-        Modules that the worker processes of this machine import when they start.
-    begun : bool, optional
-        False to start workers only when the first job needs them.
+        Modules that worker processes of this machine import when they start, so that their first jobs need not.
 
     Yields
     ------
-    callable
-        Function that opens the executor with a number of workers, once; see `open_executor`. If this is another number
-        than was expected, other workers are started.
+    OpenExecutor
+        Its method ``renew`` returns lanes for `Jobs`, and replaces a lane that is broken.
 
     Raises
     ------
     evensky.errors.InvalidParameterError
-        If `executor` is neither an executor nor one of `EXECUTORS`.
+        If `executor` is neither an executor nor one of `EXECUTORS`, or there are no workers.
     """
-    used = [_Pools(executor, workers, imports)]
-
-    @contextmanager
-    def opened(number: int) -> Iterator[Renew]:
-        if number != workers:
-            used.pop().close()
-            used.append(_Pools(executor, number, imports))
-        try:
-            yield used[-1].renew
-        finally:
-            used[-1].end()
-
+    opened = OpenExecutor(executor, workers, imports)
     try:
-        if begun:
-            used[-1].begin()
         yield opened
     finally:
-        for pools in used:
-            pools.close()
+        opened.close()
 
 
 class _Watched(Generic[_Result]):
@@ -381,7 +386,7 @@ class Jobs(Generic[_Result]):
     Parameters
     ----------
     renew : callable
-        Function that returns an executor, see `open_executor`. None runs the jobs one by one in the calling thread.
+        Function that returns lanes, see `open_executor`. None runs the jobs one by one in the calling thread.
     function : callable
         Function that does a job. If the workers are processes, it and its arguments must be picklable.
     lost : callable
@@ -415,7 +420,7 @@ class Jobs(Generic[_Result]):
                     self._finished(key, result)
                 yield key, result
             return
-        running: dict[Future[_Result], tuple[int, Job]] = {}
+        running: dict[Future[_Result], tuple[int, Lane, Job]] = {}
         try:
             yield from self._results(self._renew, list(jobs), running)
         finally:
@@ -423,10 +428,9 @@ class Jobs(Generic[_Result]):
             wait([future for future in running if not future.cancel()])
 
     def _results(
-        self, renew: Renew, jobs: list[Job], running: dict[Future[_Result], tuple[int, Job]]
+        self, renew: Renew, jobs: list[Job], running: dict[Future[_Result], tuple[int, Lane, Job]]
     ) -> Iterator[tuple[int, _Result]]:
-        executor = renew(None)
-        lanes = _lanes_of(executor)
+        lanes = renew(None)
         waiting = _Waiting(jobs, len(lanes))
         at_work = [0] * len(lanes)  # number of jobs in each lane
         suspects: deque[Job] = deque()
@@ -436,30 +440,31 @@ class Jobs(Generic[_Result]):
             if not running and not waiting and suspects:
                 alone = True
             while suspects if alone else waiting:
-                lane = min(range(len(lanes)), key=at_work.__getitem__)
-                if (alone and running) or at_work[lane] >= _window(lanes[lane], len(lanes), len(waiting)):
+                number = min(range(len(lanes)), key=at_work.__getitem__)
+                if (alone and running) or at_work[number] >= _window(lanes, number, len(waiting)):
                     break
-                job = suspects.popleft() if alone else waiting.next_of(lane)
+                job = suspects.popleft() if alone else waiting.next_of(number)
                 try:
-                    future = lanes[lane].submit(self._function, *job[1])
+                    future = lanes[number].executor.submit(self._function, *job[1])
                 except BrokenExecutorError:
                     if alone:
                         suspects.appendleft(job)
                     else:
-                        waiting.put_back(lane, job)
-                    executor = renew(executor)
-                    lanes = _lanes_of(executor)
+                        waiting.put_back(number, job)
+                    lanes = renew(lanes[number])
                     continue
-                running[future] = lane, job
-                at_work[lane] += 1
+                running[future] = number, lanes[number], job
+                at_work[number] += 1
                 future.add_done_callback(partial(self._report, job[0]))
             done, _ = wait(running, return_when=FIRST_COMPLETED)
-            broken = any(isinstance(_loss(future), BrokenExecutorError) for future in done)
-            if broken:
-                done, _ = wait(running)  # all running jobs of that process are lost
+            broken = {running[future][1] for future in done if isinstance(_loss(future), BrokenExecutorError)}
+            if broken:  # all running jobs of these lanes are lost
+                lost = [future for future, (_, lane, _) in running.items() if lane in broken]
+                wait(lost)
+                done.update(lost)
             for future in done:
-                lane, (key, arguments) = running.pop(future)
-                at_work[lane] -= 1
+                number, _, (key, arguments) = running.pop(future)
+                at_work[number] -= 1
                 error = _loss(future)
                 if error is None:
                     self._report(key, future)
@@ -476,9 +481,8 @@ class Jobs(Generic[_Result]):
                     yield key, result
                 else:
                     suspects.append((key, arguments))
-            if broken:
-                executor = renew(executor)
-                lanes = _lanes_of(executor)
+            for lane in broken:
+                lanes = renew(lane)
 
     def _report(self, key: int, future: Future[_Result]) -> None:
         """Report a finished job once, from the thread that did it or from the one that waits for it."""
@@ -515,18 +519,13 @@ class _Waiting:
         self._parts[lane].appendleft(job)
 
 
-def _lanes_of(executor: Executor) -> list[Executor]:
-    """Return the executors that an executor consists of."""
-    return executor.lanes if isinstance(executor, _Lanes) else [executor]
-
-
-def _window(lane: Executor, lanes: int, waiting: int) -> int:
+def _window(lanes: Sequence[Lane], number: int, waiting: int) -> float:
     """Return the number of jobs that a lane has at a time, enough to keep all its workers busy."""
-    if lanes > 1:
-        # One that is at work and one that follows at once; at the end, each goes to the lane that is free first.
-        return 2 if waiting >= lanes else 1
-    number = getattr(lane, "_max_workers", None)
-    return 2 * number if isinstance(number, int) else 2**31
+    workers = lanes[number].workers
+    if workers is None:
+        return math.inf
+    # One that is at work and one that follows at once; at the end, each goes to the lane that is free first.
+    return 2 * workers if waiting >= len(lanes) else workers
 
 
 def _loss(future: Future[Any]) -> BaseException | None:

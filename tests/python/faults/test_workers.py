@@ -36,7 +36,7 @@ from resuming import digests
 
 from evensky.errors import FitsError
 from evensky.simulate import make_exposures, write_exposures
-from evensky.work.executors import Jobs
+from evensky.work.executors import Jobs, Lane
 
 # Warnings of astropy are not errors, as they are not for users.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -236,7 +236,7 @@ def test_a_job_that_fails_waits_for_those_that_run() -> None:
 
     # The pool is the user's and stays open: the run must not leave jobs that go on writing.
     with ThreadPoolExecutor(2) as pool:
-        jobs = Jobs(lambda broken: pool, job, lambda key, error: None)
+        jobs = Jobs(lambda broken: [Lane(pool, 2)], job, lambda key, error: None)
         with pytest.raises(FitsError, match="the disk is full"):
             dict(jobs.run((number, (number,)) for number in range(2)))
         assert ended.is_set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from evensky.matching.joint.config import MatchAllConfig
 from evensky.runs import files as runs_files
 from evensky.runs.joint import JointMethod
 from evensky.runs.memory_plan import HELD_BYTES
+from evensky.work.executors import OpenExecutor
 
 LEVELS = (100, 150, 160)
 
@@ -105,6 +107,20 @@ def test_progress_counts_all_steps(files: list[Path], tmp_path: Path, config: An
     assert steps == [(done, number) for done in range(1, number + 1)]
 
 
+def test_workers_import_what_jobs_need_after_the_looks(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: Any
+) -> None:
+    prepared: list[tuple[int, Any]] = []
+    done: list[int] = []
+    monkeypatch.setattr(OpenExecutor, "prepare", lambda self, modules: prepared.append((len(done), modules)))
+    match_files(files, tmp_path, config=config, progress=lambda label, number, steps: done.append(number))
+    ((after, modules),) = prepared
+    assert after == 3
+    assert ("scipy.sparse.csgraph" in modules) == isinstance(config, MatchAllConfig)
+    assert "astropy.io.fits" in modules
+    assert [importlib.import_module(name).__name__ for name in modules] == list(modules)
+
+
 class Stop(Exception):  # noqa: N818
     """Ends a run before any job is done."""
 
@@ -119,9 +135,9 @@ class Strange(Executor):
         (None, 2, HELD_BYTES),
         ("threads", 2, HELD_BYTES),
         (ThreadPoolExecutor(3), 3, HELD_BYTES),
-        # Each process does one job at a time and holds pixels of its own; what other machines have is not known.
+        # Each process does one job at a time and holds pixels of its own, whoever has started it.
         ("processes", 1, HELD_BYTES),
-        (Strange(), 1, HELD_BYTES // 8),
+        (Strange(), 1, HELD_BYTES),
     ],
 )
 def test_the_budget_of_pixels_of_a_process(

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from fragile import fragile, process_of
+from fragile import fragile, is_imported, process_of
 from resuming import digests
 
 from evensky import match_files, simulate
@@ -25,7 +26,8 @@ from evensky.io import write_exposure
 from evensky.matching.joint.config import MatchAllConfig
 from evensky.runs import files as runs_files
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
-from evensky.work.executors import Jobs, begin_executor, open_executor
+from evensky.work import executors
+from evensky.work.executors import Jobs, Lane, open_executor
 
 NUMBER = 6
 
@@ -173,8 +175,8 @@ def test_one_run_at_a_time_in_a_folder(
 @pytest.mark.parametrize("workers", [1, 3])
 def test_only_the_job_that_kills_its_worker_is_lost(tmp_path: Path, workers: int) -> None:
     deadly, once = frozenset([2, 5]), frozenset([3])
-    with open_executor("processes", workers) as renew:
-        jobs = Jobs(renew, fragile, lambda key, error: -key)
+    with open_executor("processes", workers) as opened:
+        jobs = Jobs(opened.renew, fragile, lambda key, error: -key)
         results = dict(jobs.run((number, (number, tmp_path, deadly, once)) for number in range(8)))
     assert results == {number: -number if number in deadly else number * number for number in range(8)}
 
@@ -187,42 +189,118 @@ def children(before: Iterable[Any] = ()) -> set[Any]:
 def test_neighbouring_jobs_go_to_one_process() -> None:
     """A process that has done its part of the jobs takes the last ones of another part."""
     before = children()
-    with begin_executor("processes", 2) as opened:
+    with open_executor("processes", 2) as opened:
+        opened.begin()
         begun = children(before)
-        with opened(2) as renew:
-            jobs = Jobs(renew, process_of, lambda key, error: 0)
-            dict(jobs.run((key, (0.0,)) for key in range(2)))  # both have started
-            even = dict(jobs.run((key, (0.2,)) for key in range(8)))
-            uneven = dict(jobs.run((key, (1.5 if key == 0 else 0.0,)) for key in range(8)))
+        jobs = Jobs(opened.renew, process_of, lambda key, error: 0)
+        dict(jobs.run((key, (0.0,)) for key in range(2)))  # both have started
+        even = dict(jobs.run((key, (0.2,)) for key in range(8)))
+        uneven = dict(jobs.run((key, (1.5 if key == 0 else 0.0,)) for key in range(8)))
     assert {even[0], even[4]} == {one.pid for one in begun}
     assert (even[1], even[5]) == (even[0], even[4])
     assert [uneven[key] for key in (0, 3, 4)] == [even[0], even[4], even[4]]
     assert not begun & children()
 
 
-def test_workers_that_were_begun_are_not_used(files: list[Path], tmp_path: Path) -> None:
+def test_workers_start_when_they_are_asked_for_and_end_with_the_block(files: list[Path], tmp_path: Path) -> None:
     before = children()
-    with begin_executor("processes", 2) as opened:
+    with open_executor("processes", 2) as opened:
+        assert not children(before)
+        opened.begin()
         assert len(children(before)) == 2
-        with opened(1) as renew:  # another number than was expected
-            assert not children(before)
-            assert renew(None).submit(abs, -1).result() == 1
+    assert not children(before)
     with pytest.raises(FitsError, match="there is no such file"):
         match_files(files, tmp_path, executor="processes", reference="nowhere.fits")
     assert not children(before)
 
 
+def test_the_end_of_workers_is_not_waited_for() -> None:
+    before = children()
+    with open_executor("processes", 1) as opened:
+        (lane,) = opened.renew(None)
+        last = lane.executor.submit(process_of, 0.5)
+        while not last.running():
+            pass
+        opened.end()
+        assert not last.done()
+    assert last.done()
+    assert not children(before)
+
+
+def test_workers_import_what_they_need_while_they_wait() -> None:
+    with open_executor("processes", 1) as opened:
+        jobs = Jobs(opened.renew, is_imported, lambda key, error: False)
+        assert dict(jobs.run([(0, ("colorsys",))])) == {0: False}
+        opened.prepare(["colorsys"])
+        assert dict(jobs.run([(0, ("colorsys",))])) == {0: True}
+    with open_executor("threads", 1) as opened:
+        opened.prepare(["this module is not there"])  # threads have what the main process has
+
+
+def test_a_death_costs_its_own_lane_alone() -> None:
+    """All processes were started anew, and lost the pixels that they held."""
+    with open_executor("processes", 2) as opened:
+        opened.begin()
+        first, second = opened.renew(None)
+        process = second.executor.submit(os.getpid).result()
+        with pytest.raises(BrokenExecutor):
+            first.executor.submit(os._exit, 1).result()
+        new, same = opened.renew(first)
+        assert same is second
+        assert same.executor.submit(os.getpid).result() == process
+        assert new.executor.submit(abs, -1).result() == 1
+        assert opened.renew(first) == [new, second]  # which was replaced before
+
+
+class Waits(ThreadPoolExecutor):
+    """Executor that notes how many of its jobs are not done when another one comes."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.futures: list[Any] = []
+        self.most = 0
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Any:
+        future = super().submit(function, *arguments, **options)
+        self.futures = [one for one in (*self.futures, future) if not one.done()]
+        self.most = max(self.most, len(self.futures))
+        return future
+
+
+@pytest.mark.parametrize(("lanes", "workers", "most"), [(1, 1, 2), (2, 1, 2), (1, 3, 6), (1, None, 12)])
+def test_lanes_have_a_few_jobs_at_a_time(lanes: int, workers: int | None, most: int) -> None:
+    """The jobs of a cluster with one worker were all sent to it at once."""
+    pools = [Waits() for _ in range(lanes)]
+    jobs = Jobs(lambda broken: [Lane(pool, workers) for pool in pools], process_of, lambda key, error: 0)
+    done = dict(jobs.run((key, (0.01,)) for key in range(12)))
+    assert len(done) == 12
+    assert [pool.most for pool in pools] == [most] * lanes
+
+
+def test_no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        pytest.raises(InvalidParameterError, match="workers = 0; it must be at least 1"),
+        open_executor("processes", 0),
+    ):
+        pass
+    pytest.importorskip("dask.distributed")
+    client = SimpleNamespace(nthreads=dict, close=lambda: None)
+    monkeypatch.setattr(executors, "_local_cluster", lambda *given: client)
+    with open_executor("dask", 2) as opened, pytest.raises(TaskError, match="0 of 2 workers of Dask have started"):
+        opened.renew(None)
+
+
 def test_errors_of_a_job_are_raised(tmp_path: Path) -> None:
-    with open_executor(None, 2) as renew, pytest.raises(ZeroDivisionError):
-        dict(Jobs(renew, divmod, lambda key, error: (0, 0)).run([(0, (1, 1)), (1, (1, 0))]))
+    with open_executor(None, 2) as opened, pytest.raises(ZeroDivisionError):
+        dict(Jobs(opened.renew, divmod, lambda key, error: (0, 0)).run([(0, (1, 1)), (1, (1, 0))]))
 
 
 def test_an_error_of_finished_ends_the_run() -> None:
     def finished(key: int, result: int) -> None:
         raise FitsError(f"disk full at {key}")
 
-    with open_executor(None, 2) as renew, pytest.raises(FitsError, match="disk full at"):
-        dict(Jobs(renew, abs, lambda key, error: 0, finished).run((key, (key,)) for key in range(5)))
+    with open_executor(None, 2) as opened, pytest.raises(FitsError, match="disk full at"):
+        dict(Jobs(opened.renew, abs, lambda key, error: 0, finished).run((key, (key,)) for key in range(5)))
 
 
 @pytest.mark.parametrize("executor", ["fibres", "", 3, object()])
@@ -243,10 +321,10 @@ def test_a_broken_executor_that_cannot_be_replaced() -> None:
     class Strange(Executor):
         pass
 
-    with open_executor(Strange(), 1) as renew:
-        strange = renew(None)
+    with open_executor(Strange(), 1) as opened:
+        (lane,) = opened.renew(None)
         with pytest.raises(TaskError, match="Strange: is broken"):
-            renew(strange)
+            opened.renew(lane)
 
 
 def as_numbers(struct: Any) -> list[Any]:
@@ -382,8 +460,11 @@ def test_a_dask_cluster_of_the_run(
     files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("dask.distributed")
+    import dask
+
     processes: set[int] = set()
     settings: set[str | None] = set()
+    profiles: set[bool] = set()
     really_match = runs_files.match_exposures
 
     def matching(*arguments: Any, renew: Any, **options: Any) -> Any:
@@ -391,6 +472,8 @@ def test_a_dask_cluster_of_the_run(
         processes.update(dict(Jobs(renew, os.getpid, lambda key, error: 0).run(equal_jobs)).values())
         asked = [(0, ("MALLOC_TRIM_THRESHOLD_",))]
         settings.update(dict(Jobs(renew, os.getenv, lambda key, error: None).run(asked)).values())
+        asked = [(0, ("distributed.worker.profile.enabled",))]
+        profiles.update(dict(Jobs(renew, dask.config.get, lambda key, error: True).run(asked)).values())
         return really_match(*arguments, renew=renew, **options)
 
     monkeypatch.setattr(runs_files, "match_exposures", matching)
@@ -399,9 +482,25 @@ def test_a_dask_cluster_of_the_run(
     run = match_files(files, tmp_path, config=file_config, executor="dask", workers=2, report=False)
     assert [record.message for record in run.failed] == []
     assert digests(tmp_path) == whole
-    # Two processes, whose memory is not given back to the system all the time.
+    # Two processes, whose memory is not given back to the system all the time, and which are not profiled.
     assert len(processes - {os.getpid()}) == 2
     assert settings == {None}
+    assert profiles == {False}
+
+
+def test_a_dask_cluster_without_evensky(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its jobs waited without end."""
+    for executor in (client.get_executor(), f"dask:{client.scheduler.address}"):
+        with open_executor(executor, 1) as opened:
+            with monkeypatch.context() as patch:
+                patch.setattr(executors, "_VERSION", "nowhere:__version__")
+                with pytest.raises(InvalidParameterError, match=r"cannot import evensky \(No module named 'nowhere'\)"):
+                    opened.renew(None)
+            with monkeypatch.context() as patch:
+                patch.setattr(executors, "__version__", "9.9")
+                with pytest.raises(InvalidParameterError, match=r"have evensky .*, and this process has 9\.9"):
+                    opened.renew(None)
+            assert len(opened.renew(None)) == 1
 
 
 @pytest.mark.parametrize("method", ["reference"], indirect=True)
