@@ -8,6 +8,9 @@ from __future__ import annotations
 from . import _command as _command  # first, as the command may be interrupted while the rest is imported
 
 # isort: split
+from . import _garbage as _garbage  # second, so that it is in force while the rest is imported
+
+# isort: split
 import lazy_loader
 
 from ._core import __version__, get_num_threads, set_num_threads, simd_level

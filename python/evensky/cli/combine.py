@@ -40,6 +40,8 @@ from .terminal import open_console, say
 class _CombineCommand(Command):
     """A command whose help says when files are refused."""
 
+    imports = ("astropy.io.fits", "astropy.wcs")
+
     exit_codes = (
         ("0", "all exposures combined"),
         ("1", "some exposures could not be used, none could, a disk is full, or the memory does not suffice"),

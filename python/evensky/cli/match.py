@@ -34,6 +34,8 @@ _KINDS: dict[str, Any] = {"all": MatchAllConfig, "reference": MatchBackgroundsCo
 class _MatchCommand(Command):
     """A command whose help lists the fields of the configuration."""
 
+    imports = ("astropy.io.fits", "astropy.wcs")
+
     exit_codes = (
         ("0", "all exposures matched"),
         (

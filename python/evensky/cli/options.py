@@ -29,6 +29,7 @@ from typing import Any, ClassVar
 import click
 
 from .._command import stop_silently
+from .._garbage import begin_collection
 from .._text import printable, reason_of, visible_lines
 from ..errors import EvenskyError, FitsError, InvalidParameterError, TaskError, UnsuitableError
 from .option_types import COUNT, PATH
@@ -273,7 +274,10 @@ class Commands(click.Group):
 
 
 class Command(click.Command):
-    """A command whose help lists its exit codes."""
+    """A command whose help lists its exit codes; garbage is collected from its beginning on."""
+
+    imports: ClassVar[tuple[str, ...]] = ()
+    """Modules of other packages that it surely needs, which are imported before garbage is collected."""
 
     exit_codes: ClassVar[tuple[tuple[str, str], ...]] = (
         ("0", "done"),
@@ -285,6 +289,12 @@ class Command(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Exit codes"):
             formatter.write_dl(self.exit_codes)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        for name in self.imports:
+            importlib.import_module(name)
+        begin_collection()
+        return super().invoke(ctx)
 
 
 # For commands whose parameters are the options themselves.
