@@ -72,6 +72,7 @@ def loaded(code: str) -> list[str]:
         ("import evensky.draw.figures, evensky.draw.run_figures", ["numpy"]),
         ("import evensky.tasks", ["lsst", "numpy", "yaml"]),
         ("import evensky; evensky.clipped_stats, evensky.image_statistics, evensky.estimate_background", ["numpy"]),
+        ("from evensky.draw.progress import progress_bar\nwith progress_bar(None): pass", []),  # without a terminal
         ("import evensky.cli", ["click"]),
         ("from evensky.cli import main; main(['--help'], standalone_mode=False)", ["click"]),
     ],

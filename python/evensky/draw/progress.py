@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Progress", "Steps", "progress_bar"]
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -58,13 +59,13 @@ def progress_bar(show: bool | None) -> Iterator[Progress]:
     Progress
         Updates the bar.
     """
-    if show is False:
-        # tqdm warns about notebooks without widgets even if it shows nothing.
+    if not (sys.stderr.isatty() if show is None else show):
+        # Without tqdm, which takes time to import, and warns about notebooks without widgets even if it shows nothing.
         yield lambda label, done, steps: None
         return
     from tqdm.auto import tqdm
 
-    with tqdm(disable=None if show is None else False, unit="step", leave=False) as bar:
+    with tqdm(unit="step", leave=False) as bar:
 
         def update(label: str, done: int, steps: int) -> None:
             bar.total = steps
