@@ -432,7 +432,9 @@ class Equations:
             known = list(units), solution, (lu_factor(matrix, overwrite_a=True, check_finite=False), outer)
             self._known_among = known
         factors, outer = known[2]
-        solved = lu_solve(factors, np.column_stack([cross.T, outer]), overwrite_b=True, check_finite=False)
+        sides = np.empty((size, len(cross) + 1), order="F")
+        sides[:, :-1], sides[:, -1] = cross.T, outer
+        solved = lu_solve(factors, sides, overwrite_b=True, check_finite=False)
         return own - cross @ solved[:, :-1], own, right - cross @ solved[:, -1]
 
     def _among(
@@ -441,7 +443,8 @@ class Equations:
         """Return the normal equations of some owners, with a ridge, from all their pairs."""
         network = self.network
         size = max(where.stop for where in layout.values())
-        matrix, right = np.zeros((size, size)), np.zeros(size)
+        # In the order of LAPACK, which would copy it otherwise.
+        matrix, right = np.zeros((size, size), order="F"), np.zeros(size)
         # Units that are not solved for, and whose kind of model is no longer that of the solution.
         near = {other for owner in neighbours if owner < network.number for other in self._neighbours[owner]}
         if network.number in layout:
