@@ -143,10 +143,11 @@ def writable_table(table: Any) -> Any:
     for name in table.colnames:
         column = table[name].copy()
         if column.dtype.kind == "U":
-            texts = [None if text is None else cell_text(text) for text in column.tolist()]
+            given = column.tolist()
+            texts = [None if text is None else cell_text(text) for text in given]
             column = column.astype(f"U{max((len(text) for text in texts if text), default=1)}")
-            for row, text in enumerate(texts):
-                if text is not None:
+            for row, (before, text) in enumerate(zip(given, texts, strict=True)):
+                if text != before:  # rarely, and each takes as long as many texts are tested
                     column[row] = text
         # Masked columns take several times as long to write, cell by cell.
         made.add_column(Column(column) if type(column) is MaskedColumn and not column.mask.any() else column)
