@@ -27,24 +27,14 @@ ApproximateControl controlFromState(py::tuple const& state) {
     return actrl;
 }
 
-using Numbers = py::array_t<double, py::array::c_style | py::array::forcecast>;
-
-std::span<double const> numbers(Numbers const& array, char const* name) {
-    if (array.ndim() != 1) {
-        throw OutOfRangeError(std::string(name) + " has shape " + shapeToString(array) +
-                              "; it must have one dimension");
-    }
-    return {array.data(), static_cast<std::size_t>(array.size())};
-}
-
 py::array_t<double> means(std::array<std::int64_t, 4> const& bbox, int order, Numbers const& x, Numbers const& y,
                           Numbers const& width, Numbers const& height) {
     if (order < 0 || order > mostMeans) {
         throw InvalidParameterError("order is " + std::to_string(order) + "; it must be from 0 to " +
                                     std::to_string(mostMeans));
     }
-    auto const xs = numbers(x, "x"), ys = numbers(y, "y"), widths = numbers(width, "width"),
-               heights = numbers(height, "height");
+    auto const xs = numbersOf(x, "x"), ys = numbersOf(y, "y"), widths = numbersOf(width, "width"),
+               heights = numbersOf(height, "height");
     py::array_t<double> terms({static_cast<py::ssize_t>((order + 1) * (order + 2) / 2), x.size()});
     std::span<double> const out(terms.mutable_data(), static_cast<std::size_t>(terms.size()));
     py::gil_scoped_release const release;

@@ -10,7 +10,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "evensky/box.hpp"
 #include "evensky/errors.hpp"
@@ -186,6 +188,17 @@ auto dispatchFloating(py::array const& array, Work const& work) {
     if (array.dtype().equal(py::dtype::of<double>())) return work(double{});
     throw InvalidParameterError("Pixels have dtype " + py::cast<std::string>(py::str(array.dtype())) +
                                 "; it must be float32 or float64 in native byte order");
+}
+
+using Numbers = py::array_t<double, py::array::c_style | py::array::forcecast>;
+
+// Return the numbers of an array of one dimension.
+inline std::span<double const> numbersOf(Numbers const& array, char const* name) {
+    if (array.ndim() != 1) {
+        throw OutOfRangeError(std::string(name) + " has shape " + shapeToString(array) +
+                              "; it must have one dimension");
+    }
+    return {array.data(), static_cast<std::size_t>(array.size())};
 }
 
 template <typename T>

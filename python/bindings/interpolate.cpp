@@ -15,17 +15,7 @@ namespace evensky::python {
 
 namespace {
 
-using Knots = py::array_t<double, py::array::c_style | py::array::forcecast>;
-
-std::vector<double> toVector(Knots const& array, char const* name) {
-    if (array.ndim() != 1) {
-        throw OutOfRangeError(std::string(name) + " has shape " + shapeToString(array) +
-                              "; it must have one dimension");
-    }
-    return {array.data(), array.data() + array.size()};
-}
-
-py::array_t<double> interpolateArray(Interpolate const& self, Knots const& x) {
+py::array_t<double> interpolateArray(Interpolate const& self, Numbers const& x) {
     py::array_t<double> out(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
     auto const size = static_cast<std::size_t>(x.size());
     auto const* const from = x.data();
@@ -55,8 +45,9 @@ void declareInterpolate(py::module_& module) {
             .value("NUM_STYLES", Interpolate::NUM_STYLES)
             .export_values()
             .finalize();
-    cls.def(py::init([](Knots const& x, Knots const& y, Interpolate::Style style) {
-                return Interpolate(toVector(x, "x"), toVector(y, "y"), style);
+    cls.def(py::init([](Numbers const& x, Numbers const& y, Interpolate::Style style) {
+                auto const xs = numbersOf(x, "x"), ys = numbersOf(y, "y");
+                return Interpolate({xs.begin(), xs.end()}, {ys.begin(), ys.end()}, style);
             }),
             py::arg("x"), py::arg("y"), py::arg("style") = Interpolate::AKIMA_SPLINE)
             .def("interpolate", py::overload_cast<double>(&Interpolate::interpolate, py::const_), py::arg("x"))
