@@ -108,7 +108,7 @@ private:
     static T smallest(double guess, Holds const& holds) {
         constexpr T infinity = std::numeric_limits<T>::infinity();
         constexpr int steps = 4;
-        auto x = static_cast<T>(guess);
+        auto x = nearestNumber<T>(guess);
         for (int step = 0; step < steps && std::isfinite(x); ++step) {
             bool const here = holds(x);
             T const next = std::nextafter(x, here ? -infinity : infinity);

@@ -40,9 +40,9 @@ struct KeptRange {
     // Range of the numbers of type T from `from` to `to`; nothing if either is NaN.
     KeptRange(double from, double to) {
         constexpr T infinity = std::numeric_limits<T>::infinity();
-        low = static_cast<T>(from);
+        low = nearestNumber<T>(from);
         if (!(static_cast<double>(low) >= from)) low = std::nextafter(low, infinity);
-        high = static_cast<T>(to);
+        high = nearestNumber<T>(to);
         if (!(static_cast<double>(high) <= to)) high = std::nextafter(high, -infinity);
     }
     // Return what two ranges have in common; nothing if an end of either is NaN.

@@ -31,6 +31,19 @@ inline double medianOf(std::vector<double>& values) {
     return 0.5 * (*std::max_element(values.begin(), middle) + *middle);
 }
 
+// Return the number of type T nearest to a value, as the processor rounds; an infinity if it is beyond all of them, for
+// which C++ defines no conversion.
+template <typename T>
+[[nodiscard]] T nearestNumber(double value) noexcept {
+    if constexpr (std::is_same_v<T, float>) {
+        // Half a step beyond the largest number.
+        constexpr double beyond = 0x1.ffffffp127;
+        if (std::abs(value) >= beyond)
+            return std::copysign(std::numeric_limits<T>::infinity(), value < 0.0 ? T{-1} : T{1});
+    }
+    return static_cast<T>(value);
+}
+
 // Value at one rank of the sorted pixels, with the numbers of smaller and of equal pixels, which ties need.
 template <typename T>
 struct Ranked {

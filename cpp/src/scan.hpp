@@ -116,7 +116,7 @@ Located locate(std::span<T const> sample, std::span<double const> fractions, boo
     Ahead nothing;
     for (int step = 0; step < 4; ++step) {
         for (std::size_t f = 0; f < fractions.size(); ++f) {
-            plan.low[f] = plan.high[f] = static_cast<T>(whole ? std::round(result.at[f]) : result.at[f]);
+            plan.low[f] = plan.high[f] = nearestNumber<T>(whole ? std::round(result.at[f]) : result.at[f]);
         }
         auto const counted = kernel.scan(sample.data(), m, plan, aside.data(), nullptr, nothing);
         double worst = 0.0;
@@ -145,7 +145,7 @@ void widenForKept(std::span<T const> sample, Located const& found, ClipPlan cons
     auto const fractionsTo = [&](double low, double high) {
         std::int64_t below = 0;
         auto const inside =
-                kernel.collect(sample.data(), m, static_cast<T>(low), static_cast<T>(high), aside.data(), &below);
+                kernel.collect(sample.data(), m, nearestNumber<T>(low), nearestNumber<T>(high), aside.data(), &below);
         auto const fraction = [m](std::int64_t n) { return static_cast<double>(n) / static_cast<double>(m); };
         return std::pair(fraction(below), fraction(below + inside));
     };
@@ -162,7 +162,7 @@ void widenForKept(std::span<T const> sample, Located const& found, ClipPlan cons
     auto const widen = [&](std::size_t f, double at) {
         double const margin =
                 scatters * std::sqrt(clipFractions[f] * (1.0 - clipFractions[f]) / static_cast<double>(m));
-        T low = static_cast<T>(at - margin * found.slope[f]), high = static_cast<T>(at + margin * found.slope[f]);
+        T low = nearestNumber<T>(at - margin * found.slope[f]), high = nearestNumber<T>(at + margin * found.slope[f]);
         kernel.enclose(sample.data(), m, &low, &high);
         plan.low[f] = std::min(plan.low[f], low);
         plan.high[f] = std::max(plan.high[f], high);
@@ -195,8 +195,8 @@ ScanPlanOf<T> planScan(std::span<T> sample, std::span<double const> fractions, s
             double const margin = scatters * std::sqrt(some[f] * (1.0 - some[f]) / static_cast<double>(m));
             auto const r = plan.ranges++;
             plan.fractions[r] = some[f];
-            plan.low[r] = static_cast<T>(found.at[f] - margin * found.slope[f]);
-            plan.high[r] = static_cast<T>(found.at[f] + margin * found.slope[f]);
+            plan.low[r] = nearestNumber<T>(found.at[f] - margin * found.slope[f]);
+            plan.high[r] = nearestNumber<T>(found.at[f] + margin * found.slope[f]);
             if (whole) {
                 plan.low[r] = std::round(plan.low[r]);
                 plan.high[r] = std::round(plan.high[r]);
@@ -250,11 +250,11 @@ ScanPlanOf<T> planScan(std::span<T> sample, std::span<double const> fractions, s
         outerLow -= 0.5 * first;
         outerHigh += 0.5 * first;
     }
-    plan.coreLow = static_cast<T>(coreLow + margin);
-    plan.coreHigh = static_cast<T>(coreHigh - margin);
-    plan.outerLow = static_cast<T>(outerLow - margin);
-    plan.outerHigh = static_cast<T>(outerHigh + margin);
-    if (plan.coreLow > plan.coreHigh) plan.coreLow = plan.coreHigh = static_cast<T>(at[1]);
+    plan.coreLow = nearestNumber<T>(coreLow + margin);
+    plan.coreHigh = nearestNumber<T>(coreHigh - margin);
+    plan.outerLow = nearestNumber<T>(outerLow - margin);
+    plan.outerHigh = nearestNumber<T>(outerHigh + margin);
+    if (plan.coreLow > plan.coreHigh) plan.coreLow = plan.coreHigh = nearestNumber<T>(at[1]);
     return plan;
 }
 
@@ -382,8 +382,8 @@ public:
             double const width = static_cast<double>(to) - static_cast<double>(from);
             double const shift = (middle / static_cast<double>(kept) - 0.5) * width;
             below = 0;
-            kept = kernelsOf<T>().collect(list.data(), n, static_cast<T>(static_cast<double>(from) + shift),
-                                          static_cast<T>(static_cast<double>(to) + shift), _values.data(), &below);
+            kept = kernelsOf<T>().collect(list.data(), n, nearestNumber<T>(static_cast<double>(from) + shift),
+                                          nearestNumber<T>(static_cast<double>(to) + shift), _values.data(), &below);
             if (first >= below && last < below + kept) return find(kept, first - below, last - below);
         }
         std::copy(list.begin(), list.end(), _values.data());
@@ -443,8 +443,12 @@ private:
         double const range = static_cast<double>(high) - static_cast<double>(low);
         double const middle = 0.5 * static_cast<double>(first + last + 1) / static_cast<double>(n);
         double const reach = (1.25 * std::sqrt(static_cast<double>(n)) + 2.0) / static_cast<double>(n) + 0.01;
-        return {static_cast<T>(static_cast<double>(low) + (middle - reach) * range),
-                static_cast<T>(static_cast<double>(low) + (middle + reach) * range)};
+        auto const at = [&](double part) {
+            // No value is beyond the ends.
+            return static_cast<T>(std::clamp(static_cast<double>(low) + part * range, static_cast<double>(low),
+                                             static_cast<double>(high)));
+        };
+        return {at(middle - reach), at(middle + reach)};
     }
 
     BufferOf<T> _values, _other;

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
 import pickle
+import platform
 from typing import Any
 
 import numpy as np
@@ -301,3 +304,56 @@ def test_float64_pixels_of_any_size_have_a_scatter(unit: float) -> None:
     for prop in (afwMath.MEANCLIP, afwMath.STDEV, afwMath.STDEVCLIP):
         assert scaled.getValue(prop) == pytest.approx(plain.getValue(prop) * unit, rel=1e-12, abs=0.0)
         assert scaled.getError(prop) == pytest.approx(plain.getError(prop) * unit, rel=1e-12, abs=0.0)
+
+
+@pytest.mark.parametrize("weights", ["plane", "some without a weight", "negative", "inverse", "inverse, some without"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_of_moments_alone_are_those_beside_order_statistics(weights: str, dtype: Any) -> None:
+    # Moments alone compute weights while they are summed up; order statistics need them to be stored.
+    rng = np.random.default_rng(3)
+    image = rng.normal(100, 5, (400, 500)).astype(dtype)
+    variance = rng.uniform(1, 9, image.shape).astype(np.float32)
+    plane = variance.copy()
+    if "without" in weights:
+        plane[rng.random(image.shape) < 0.01] = -np.inf
+        lacks = rng.random(image.shape) < 0.01
+        variance[lacks] = rng.choice([0, -1, np.nan], lacks.sum())
+    if weights == "negative":
+        plane[7, 7] = -1
+    mask = (rng.random(image.shape) < 0.1).astype(np.int32)
+    given = None if "inverse" in weights else plane
+    for with_errors in (False, True):
+        sctrl = afwMath.StatisticsControl(3, 3, 1)
+        sctrl.setWeighted(True)
+        sctrl.setCalcErrorFromInputVariance(with_errors)
+        some = afwMath.MEAN | afwMath.STDEV | afwMath.NPOINT | afwMath.ERRORS
+
+        def measured(flags: int, threads: int, sctrl: Any = sctrl) -> list[tuple[float, float]]:
+            planes = (image, mask, variance, given)
+            stats = evensky._core.makeStatistics(*planes, int(flags), sctrl, threads)
+            return [stats.getResult(each) for each in (afwMath.MEAN, afwMath.STDEV, afwMath.NPOINT)]
+
+        wanted = measured(some | afwMath.MEDIAN, 1)
+        for threads in (1, 3):
+            np.testing.assert_array_equal(measured(some, threads), wanted)
+        w = plane.astype(np.float64)
+        if given is None:
+            w = np.divide(1.0, variance, out=np.zeros(image.shape), where=variance > 0, dtype=np.float64)
+        w = np.where((mask == 0) & np.isfinite(w), w, 0)
+        assert wanted[0][0] == pytest.approx(np.average(image.astype(np.float64), weights=w), rel=1e-12)
+
+
+def test_pixels_near_the_largest_number_overflow_nowhere() -> None:
+    # Windows and ranges that reach beyond float32 end at its infinities. (C++ does not define the conversion.)
+    libm = ctypes.CDLL(ctypes.util.find_library("m"))
+    overflow = 8  # FE_OVERFLOW on x86-64
+    rng = np.random.default_rng(1)
+    largest = float(np.finfo(np.float32).max)
+    for sign in (1, -1):
+        image = (sign * largest * (1 - 1e-6 - 1e-3 * rng.random((128, 128)))).astype(np.float32)
+        libm.feclearexcept(overflow)
+        stats = afwMath.makeStatistics(image, afwMath.MEDIAN | afwMath.MEANCLIP, afwMath.StatisticsControl())
+        if platform.machine() == "x86_64":
+            assert libm.fetestexcept(overflow) == 0
+        assert stats.getValue(afwMath.MEDIAN) == np.median(image.astype(np.float64))
+        assert stats.getValue(afwMath.MEANCLIP) == pytest.approx(image.mean(dtype=np.float64), rel=1e-12)
