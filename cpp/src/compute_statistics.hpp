@@ -211,6 +211,7 @@ private:
                                                detail::Ahead& ahead) const {
         if (!wantsMoments()) return countOnly(block);
         auto const centre = guess(soFar, block.values, block.size);
+        if (block.given != nullptr) return detail::weightedMoments(block, centre, ahead);
         if (block.weights == nullptr && block.variances == nullptr) {
             // Doubles may be too small for their squares, which their extremes tell.
             bool const extremes = wantsExtremes() || std::is_same_v<T, double>;
@@ -312,7 +313,8 @@ private:
                     auto const g = static_cast<std::size_t>(group);
                     parts[g].merge(blockMoments(block, parts[g], scratch.ahead));
                     if (plan) scanned[g].add(block, *plan, scratch.aside, scratch.ahead);
-                });
+                },
+                wantsMoments() && !plan);
         detail::Moments total;
         for (auto const& part : parts) total.merge(part);
         if (tally != nullptr) {

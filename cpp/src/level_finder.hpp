@@ -17,6 +17,7 @@
 #include <optional>
 #include <span>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -253,6 +254,41 @@ public:
         auto const skipped = found ? nearest : 0;
         auto const values = _memory.deviations.find(number, first - skipped, next - skipped);
         return between(values[0], values[1], index - static_cast<double>(rank));
+    }
+
+    // Return sums of the biweight of a width over the pixels that are left, which are those in a range among all;
+    // nullopt if some may be farther from the centre, or were not listed.
+    std::optional<BiweightPowers> biweightPowers(std::span<T const> all, KeptRange<T> const& range, Moments const& left,
+                                                 double centre, double width, bool higher) {
+        constexpr T least = std::numeric_limits<T>::lowest(), most = std::numeric_limits<T>::max();
+        constexpr T infinity = std::numeric_limits<T>::infinity();
+        // Tenth powers of the width stay in the range of float64.
+        constexpr double narrowest = 1e-25, widest = 1e25;
+        bool const listed = _plan.outerLow == least && _plan.outerHigh == most;
+        bool const near =
+                centre - static_cast<double>(range.low) < width && static_cast<double>(range.high) - centre < width;
+        if (!listed || !near || !(width >= narrowest && width <= widest)) return std::nullopt;
+        auto const& kernel = kernelsOf<T>();
+        double const width2 = width * width;
+        auto sums = kernel.biweightPowers(all.data(), static_cast<std::ptrdiff_t>(all.size()), centre, width2, higher);
+        // Those that are clipped are few, and in the fringe.
+        auto const n = static_cast<std::ptrdiff_t>(_fringe.size());
+        auto& memory = _kept.data() == _memory.kept[0].data() ? _memory.kept[1] : _memory.kept[0];
+        T* const clipped = memory.room(_fringe.size() + static_cast<std::size_t>(2 * slack));
+        std::int64_t unused = 0;
+        auto number = kernel.collect(_fringe.data(), n, least, std::nextafter(range.low, -infinity), clipped, &unused);
+        number += kernel.collect(_fringe.data(), n, std::nextafter(range.high, infinity), most, clipped + number,
+                                 &unused);
+        auto const without = kernel.biweightPowers(clipped, number, centre, width2, higher);
+        double const shift = left.meanValue() - centre;
+        auto const count = static_cast<double>(left.n);
+        sums.v1 = count - (left.sumWD2 + count * shift * shift) / width2;
+        sums.v2 -= without.v2;
+        sums.v3 -= without.v3;
+        sums.v4 -= without.v4;
+        sums.first -= without.first;
+        sums.second -= without.second;
+        return sums;
     }
 
 private:
@@ -514,13 +550,36 @@ private:
             kept.deviation =
                     orListed(pixels.deviation(kept.median), [&](auto& some) { return some.deviation(kept.median); });
         }
-        auto const widths = biweightWidths(options);
-        for (std::size_t w = 0; w < widths.size(); ++w) {
-            if (widths[w] == 0.0 || kept.deviation == 0.0) continue;
-            kept.biweight[w] = kernelsOf<T>().biweight(all.data(), static_cast<std::ptrdiff_t>(all.size()), range->low,
-                                                       range->high, kept.median, 1.0 / (widths[w] * kept.deviation));
-        }
+        if (kept.deviation != 0.0) sumBiweights(pixels, all, *range, biweightWidths(options), kept);
         return kept;
+    }
+
+    // Sum the biweights of the pixels that are left, of one or two ascending widths in units of their deviation.
+    template <typename Pixels>
+    static void sumBiweights(Pixels& pixels, std::span<T const> all, KeptRange<T> const& range,
+                             std::array<double, 2> const& widths, KeptPixels& kept) {
+        if constexpr (std::is_same_v<Pixels, ScannedPixels<T>>) {
+            std::size_t const narrow = widths[0] > 0.0 ? 0 : 1;
+            bool const both = widths[0] > 0.0 && widths[1] > 0.0;
+            double const width = widths[narrow] * kept.deviation;
+            if (width > 0.0) {
+                auto const sums = pixels.biweightPowers(all, range, kept.moments, kept.median, width, both);
+                if (sums) {
+                    kept.biweight[narrow] = biweightOf(*sums);
+                    double const ratio = widths[1] / widths[0] * (widths[1] / widths[0]);
+                    if (both) {
+                        kept.biweight[1] =
+                                widerBiweight(*sums, static_cast<double>(kept.moments.n), width * width, ratio);
+                    }
+                    return;
+                }
+            }
+        }
+        for (std::size_t w = 0; w < widths.size(); ++w) {
+            if (widths[w] == 0.0) continue;
+            kept.biweight[w] = kernelsOf<T>().biweight(all.data(), static_cast<std::ptrdiff_t>(all.size()), range.low,
+                                                       range.high, kept.median, 1.0 / (widths[w] * kept.deviation));
+        }
     }
 
     // Clip all good pixels in each round, as MEANCLIP does; return the last range, nullopt if it was not found.

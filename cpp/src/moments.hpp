@@ -360,27 +360,50 @@ inline Moments momentsOf(WeightedDeviations const& d, double centre) noexcept {
            (d.lightest >= 0.0 && d.sumW > 0.0 && std::isfinite(d.sumW) && d.sumW2 > 0.0 && std::isfinite(d.sumW2));
 }
 
-// Return the moments of the pixels of a block in [low, high] with weights or variances. `centre` should be near their
-// mean; `ahead` is the memory that will be read next.
-template <typename T>
-Moments weightedMoments(Block<T> const& block, double centre, T low, T high, Ahead& ahead) {
-    auto const sumAbout = [&](double value) {
-        return kernelsOf<T>().weighted(block.values, block.weights, block.variances, block.size, value, low, high,
-                                       ahead);
-    };
+// Return moments of pixels with weights or variances. `centre` should be near their mean; sumAbout(value) returns the
+// sums of deviations from a value, and exactly() the moments if weights are not ordinary.
+template <typename SumAbout, typename Exactly>
+Moments weightedMoments(double centre, SumAbout const& sumAbout, Exactly const& exactly) {
     auto const found = sumAbout(centre);
-    if (!areOrdinary(found)) {
-        auto const keep = [low, high](double x) {
-            return x >= static_cast<double>(low) && x <= static_cast<double>(high);
-        };
-        return block.weights == nullptr ? blockMoments<false>(block, keep) : blockMoments<true>(block, keep);
-    }
+    if (!areOrdinary(found)) return exactly();
     if (found.count == 0) return momentsOf(found, centre);
     double const shift = found.first / found.sumW;
     double const scatter2 = found.second / found.sumW - shift * shift;
     if (shift * shift <= 64.0 * scatter2 || shift == 0.0 || found.min == found.max) return momentsOf(found, centre);
     double const mean = centre + shift;
     return momentsOf(sumAbout(mean), mean);
+}
+
+// Return the moments of the pixels of a block in [low, high] with weights or variances. `ahead` is the memory that will
+// be read next.
+template <typename T>
+Moments weightedMoments(Block<T> const& block, double centre, T low, T high, Ahead& ahead) {
+    auto const keep = [low, high](double x) { return x >= static_cast<double>(low) && x <= static_cast<double>(high); };
+    return weightedMoments(
+            centre,
+            [&](double value) {
+                return kernelsOf<T>().weighted(block.values, block.weights, block.variances, block.size, value, low,
+                                               high, ahead);
+            },
+            [&] {
+                return block.weights == nullptr ? blockMoments<false>(block, keep) : blockMoments<true>(block, keep);
+            });
+}
+// Return the moments of all pixels of a block whose weights are not computed yet.
+template <typename T>
+Moments weightedMoments(Block<T> const& block, double centre, Ahead& ahead) {
+    return weightedMoments(
+            centre,
+            [&](double value) {
+                return kernelsOf<T>().weightedBy(block.values, block.given, block.inverse, block.variances, block.size,
+                                                 value, ahead);
+            },
+            [&] {
+                std::vector<double> weights(static_cast<std::size_t>(block.size + slack));
+                auto const lacking = kernels().weigh(block.given, block.size, block.inverse, weights.data());
+                Block<T> const weighed{block.values, weights.data(), block.variances, block.size, lacking};
+                return blockMoments<true>(weighed, [](double) { return true; });
+            });
 }
 
 template <typename T>
@@ -412,20 +435,21 @@ struct BlockScratch {
 
 // Call work(block, i, scratch) for every block of the source, where i is the group of the block. Groups run
 // concurrently, the blocks of a group in order. If the caller combines one result per group in order, the total does
-// not depend on the number of threads.
+// not depend on the number of threads. If `defersWeights` is true, blocks are for weightedMoments() alone.
 inline constexpr std::ptrdiff_t blocksPerGroup = 32;
 
 inline std::ptrdiff_t numGroups(std::ptrdiff_t blocks) { return (blocks + blocksPerGroup - 1) / blocksPerGroup; }
 
 template <typename Source, typename Work>
 void forEachBlock(Source const& source, int num_threads, bool tallyMasks, std::vector<MaskTally>* tallies,
-                  Work const& work) {
+                  Work const& work, bool defersWeights = false) {
     using T = typename Source::value_type;
     auto const groups = numGroups(source.numBlocks());
     if (tallyMasks) tallies->assign(static_cast<std::size_t>(groups), MaskTally{});
     parallelForWith<BlockScratch<T>>(groups, num_threads, [&](std::ptrdiff_t group, BlockScratch<T>& scratch) {
         auto* const tally = tallyMasks ? &(*tallies)[static_cast<std::size_t>(group)] : nullptr;
         auto const end = std::min(source.numBlocks(), (group + 1) * blocksPerGroup);
+        scratch.storage.defers = defersWeights;
         for (auto b = group * blocksPerGroup; b < end; ++b) {
             auto const block = loadBlock(source, b, scratch.storage, tally);
             scratch.ahead = b + 1 < end ? aheadOf(source, b + 1) : Ahead{};

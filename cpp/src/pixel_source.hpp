@@ -47,6 +47,11 @@ struct Block {
     float const* variances = nullptr;  // null if no statistics need them
     std::ptrdiff_t size = 0;
     std::ptrdiff_t unweighted = 0;  // number of pixels without a weight
+
+    // Weights that are not computed yet are these numbers or their inverse, for weightedMoments() alone: `weights` is
+    // null then, and `unweighted` not known.
+    float const* given = nullptr;
+    bool inverse = false;
 };
 
 template <typename T>
@@ -54,6 +59,8 @@ struct BlockStorage {
     std::vector<T> values;
     std::vector<double> weights;
     std::vector<float> variances;
+    std::vector<float> given;       // weights that are not computed yet
+    bool defers = false;            // weights are not computed if that can wait
     BufferOf<float> weightRow;      // packed pixels of the weights plane
     std::ptrdiff_t unweighted = 0;  // number of pixels without a weight that were appended
 
@@ -69,6 +76,7 @@ struct BlockStorage {
         if (values.size() < room) values.resize(room);
         if (weighted && weights.size() < room) weights.resize(room);
         if (withVariance && variances.size() < room) variances.resize(room);
+        if (weighted && defers && given.size() < room) given.resize(room);
     }
 };
 
@@ -89,6 +97,18 @@ Block<typename Source::value_type> loadBlock(Source const& source, std::ptrdiff_
                                              BlockStorage<typename Source::value_type>& storage, MaskTally* tally) {
     storage.unweighted = 0;
     auto const n = source.append(block, storage, 0, tally);
+    if constexpr (requires { source.defersWeights(storage); }) {
+        if (source.defersWeights(storage)) {
+            bool const inverse = source.inverse();
+            return {storage.values.data(),
+                    nullptr,
+                    source.withVariance() ? storage.variances.data() : nullptr,
+                    n,
+                    0,
+                    inverse ? storage.variances.data() : storage.given.data(),
+                    inverse};
+        }
+    }
     return {storage.values.data(), source.weighted() ? storage.weights.data() : nullptr,
             source.withVariance() ? storage.variances.data() : nullptr, n, storage.unweighted};
 }
@@ -199,6 +219,12 @@ public:
     [[nodiscard]] bool withVariance() const noexcept { return _selection.wantVariance; }
     // Return whether the kernels can be used, for which pixels must be finite.
     [[nodiscard]] bool isFinite() const noexcept { return hasKernels<T> && _selection.nanSafe; }
+    // Return whether weights are the inverse of variances.
+    [[nodiscard]] bool inverse() const noexcept { return _selection.weighted && !_weights.exists(); }
+    // Return whether the weights of the blocks in this storage are not computed.
+    [[nodiscard]] bool defersWeights(BlockStorage<T> const& storage) const noexcept {
+        return storage.defers && _selection.weighted && kernelsWeigh();
+    }
     // Return whether the pixels have neither weights nor variances, either.
     [[nodiscard]] bool isPlain() const noexcept {
         return isFinite() && !_selection.weighted && !_selection.wantVariance;
@@ -211,14 +237,11 @@ public:
     // Append the good pixels of a block to the first n in `storage`; return the new number of pixels.
     std::ptrdiff_t append(std::ptrdiff_t block, BlockStorage<T>& storage, std::ptrdiff_t n, MaskTally* tally) const {
         auto const box = _tiling.box(block);
-        bool const inverse = _selection.weighted && !_weights.exists();
-        bool const needsVariance = inverse || _selection.wantVariance;
-        storage.reserve(n + box.width * box.height, _selection.weighted, needsVariance);
-        bool const kernelsDo = isFinite() && !_selection.tallyRejected && (!needsVariance || _image.variance.exists());
+        storage.reserve(n + box.width * box.height, _selection.weighted, needsVariance());
         for (std::ptrdiff_t y = box.y0; y < box.y0 + box.height; ++y) {
             if (!_selection.weighted && !_selection.wantVariance && !_selection.tallyRejected) {
                 n = appendRun(box.x0, y, box.width, storage.values.data(), n, tally, storage);
-            } else if (kernelsDo) {
+            } else if (kernelsWeigh()) {
                 n = appendFullRun(box, y, n, storage, tally);
             } else {
                 n = loadFullRow(box, y, n, storage, tally);
@@ -275,6 +298,11 @@ public:
     [[nodiscard]] Box blockBox(std::ptrdiff_t block) const noexcept { return _tiling.box(block); }
 
 private:
+    [[nodiscard]] bool needsVariance() const noexcept { return inverse() || _selection.wantVariance; }
+    // Return whether the kernels can be used for pixels with weights or variances.
+    [[nodiscard]] bool kernelsWeigh() const noexcept {
+        return isFinite() && !_selection.tallyRejected && (!needsVariance() || _image.variance.exists());
+    }
     // Return part of a row with its mask.
     PixelRow<T> rowOf(std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, BlockStorage<T>& storage) const {
         std::uint64_t rounded = 0;
@@ -309,11 +337,12 @@ private:
                                  MaskTally* tally) const {
         if constexpr (hasKernels<T>) {
             auto const row = rowOf(box.x0, y, box.width, storage);
-            bool const inverse = _selection.weighted && !_weights.exists();
-            float* const variances = inverse || _selection.wantVariance ? storage.variances.data() + n : nullptr;
-            float* const weights = storage.weightRow.room(static_cast<std::size_t>(box.width + slack));
+            bool const defers = defersWeights(storage);
+            float* const variances = needsVariance() ? storage.variances.data() + n : nullptr;
+            float* const weights = defers ? storage.given.data() + n
+                                          : storage.weightRow.room(static_cast<std::size_t>(box.width + slack));
             Companions with;
-            with.positive = inverse;
+            with.positive = inverse();
             if (_weights.exists()) {
                 with.rows[0] = weightRow(box, y, storage);
                 with.packed[0] = weights;
@@ -328,8 +357,8 @@ private:
             MaskPixel orMask = 0;
             auto const packed = kernelsOf<T>().packWith(row, with, box.width, storage.values.data() + n, &orMask);
             if (tally != nullptr) tally->orMask |= storedBits(_image.mask, orMask);
-            if (_selection.weighted) {
-                storage.unweighted += kernels().weigh(with.packed[0], packed, inverse, storage.weights.data() + n);
+            if (_selection.weighted && !defers) {
+                storage.unweighted += kernels().weigh(with.packed[0], packed, inverse(), storage.weights.data() + n);
             }
             return n + packed;
         } else {

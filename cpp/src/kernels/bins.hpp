@@ -525,8 +525,13 @@ private:
             distance = between(distanceOf(sorted, n, (n + 1) / 2, middle), distanceOf(sorted, n, n / 2 + 1, middle));
             deviation.of[h][lane] = distance;
         }
-        for (std::size_t w = 0; w < _task.biweightWidths.size(); ++w) {
-            if (_task.biweightWidths[w] > 0.0) sumBiweight(centre, halfWidth, median, deviation, w);
+        auto const& widths = _task.biweightWidths;
+        if (widths[0] > 0.0 && widths[1] > 0.0) {
+            sumBiweights(centre, halfWidth, count, median, deviation);
+        } else if (widths[0] > 0.0 || widths[1] > 0.0) {
+            auto const which = widths[0] > 0.0 ? std::size_t{0} : std::size_t{1};
+            auto const sums = sumPowers<false>(centre, halfWidth, median, deviation, widths[which]);
+            for (std::ptrdiff_t k = 0; k < lanes; ++k) _result.biweight[which][_first + k] = biweightOf(sums.lane(k));
         }
     }
     // Replace the medians of the pixels within windows by those of grouped data.
@@ -581,33 +586,66 @@ private:
         double const first = from > 0 ? before(from - 1) : columns::infinity;
         return first < last ? first : last;
     }
-    // Sum the biweight over the pixels within a window.
-    void sumBiweight(Each const& centre, Each const& halfWidth, Each const& median, Each const& deviation,
-                     std::size_t which) {
-        auto sumV = each(0.0), weight = each(0.0), first = each(0.0), second = each(0.0);
-        // These are the operations of the kernel `biweight`.
-        Doubles const one = fill(1.0), width = fill(_task.biweightWidths[which]);
+    // Sums of each lane as BiweightPowers has them, but with v = max(1 - u^2, 0).
+    struct Powers {
+        Each v1, v2, v3, v4, first, second;
+        [[nodiscard]] BiweightPowers lane(std::ptrdiff_t k) const {
+            auto const of = [k](Each const& sum) { return sum.of[k / half][k % half]; };
+            return {of(v1), of(v2), of(v3), of(v4), of(first), of(second)};
+        }
+    };
+    // Sum powers of v over the pixels within a window; v3 and v4 only if `Higher`. (Not inlined, as registers of the
+    // clipping would be lost.)
+    template <bool Higher>
+    __attribute__((noinline)) Powers sumPowers(Each const& centre, Each const& halfWidth, Each const& median,
+                                               Each const& deviation, double width) {
+        auto const none = each(0.0);
+        Powers sums{none, none, none, none, none, none};
+        Doubles const one = fill(1.0);
         Each scale;
-        for (int h = 0; h < parts; ++h) scale.of[h] = 1.0 / (width * deviation.of[h]);
+        for (int h = 0; h < parts; ++h) scale.of[h] = 1.0 / (fill(width) * deviation.of[h]);
         for (std::ptrdiff_t i = 0; i < _most; ++i) {
             auto const row = load<Floats>(_values + i * lanes);
             for (int h = 0; h < parts; ++h) {
                 auto const x = widen(row, h);
                 auto const in = atMost(magnitude(Doubles(x - centre.of[h])), halfWidth.of[h]);
-                Doubles const d = x - median.of[h], u = d * scale.of[h];
+                Doubles const d = choose(in, Doubles(x - median.of[h]), Doubles{}), u = d * scale.of[h];
                 Doubles const v = choose(in, larger(Doubles(one - u * u), Doubles{}), Doubles{});
-                Doubles const v2 = v * v, dv2 = choose(in, Doubles(d * v2), Doubles{});
-                sumV.of[h] += v;
-                weight.of[h] += v2;
-                first.of[h] += dv2;
-                second.of[h] += dv2 * dv2;
+                Doubles const v2 = v * v, dv2 = d * v2;
+                sums.v1.of[h] += v;
+                sums.v2.of[h] += v2;
+                if constexpr (Higher) {
+                    sums.v3.of[h] += v2 * v;
+                    sums.v4.of[h] += v2 * v2;
+                }
+                sums.first.of[h] += dv2;
+                sums.second.of[h] += dv2 * dv2;
             }
         }
+        return sums;
+    }
+    // Sum the biweights of both widths over the pixels within a window.
+    __attribute__((noinline)) void sumBiweights(Each const& centre, Each const& halfWidth, Each const& count,
+                                                Each const& median, Each const& deviation) {
+        double const narrow = _task.biweightWidths[0], ratio = _task.biweightWidths[1] / narrow;
+        auto const sums = sumPowers<true>(centre, halfWidth, median, deviation, narrow);
+        // The sums of the smaller width are those of the larger one only of pixels that are not beyond it, which
+        // depends on the pixels of a bin alone.
+        bool isFar[lanes], anyFar = false;
         for (std::ptrdiff_t k = 0; k < lanes; ++k) {
             auto const h = k / half, lane = k % half;
-            double const sum = weight.of[h][lane];
-            _result.biweight[which][_first + k] = {sum, first.of[h][lane], second.of[h][lane],
-                                                   5.0 * sum - 4.0 * sumV.of[h][lane]};
+            auto const powers = sums.lane(k);
+            double const n = count.of[h][lane], width = narrow * deviation.of[h][lane];
+            double const shift = centre.of[h][lane] - median.of[h][lane];
+            isFar[k] = !((shift < 0.0 ? -shift : shift) + halfWidth.of[h][lane] < width);
+            anyFar = anyFar || (isFar[k] && n > 0.0 && deviation.of[h][lane] > 0.0);
+            _result.biweight[0][_first + k] = biweightOf(powers);
+            _result.biweight[1][_first + k] = widerBiweight(powers, n, width * width, ratio * ratio);
+        }
+        if (!anyFar) return;
+        auto const wide = sumPowers<false>(centre, halfWidth, median, deviation, _task.biweightWidths[1]);
+        for (std::ptrdiff_t k = 0; k < lanes; ++k) {
+            if (isFar[k]) _result.biweight[1][_first + k] = biweightOf(wide.lane(k));
         }
     }
 

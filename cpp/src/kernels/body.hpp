@@ -92,6 +92,15 @@ inline __attribute__((always_inline)) auto takeMasks(Kind, std::int32_t const* p
         return Lanes<T>::loadFirstMasks(p, count);
     }
 }
+// Take the deviations of pixels from a centre, whose values are given as well.
+template <typename Kind, typename T, typename Values>
+inline __attribute__((always_inline)) auto takeDeviations(Kind, T const* p, Values values, double centre) {
+    if constexpr (Kind::value) {
+        return simd::loadDeviations(p, centre);
+    } else {
+        return simd::deviations(values, centre);
+    }
+}
 // Take floats that belong to pixels of type T.
 template <typename T, typename Kind>
 inline __attribute__((always_inline)) auto takeFloats(Kind, float const* p, std::ptrdiff_t count) {
@@ -489,7 +498,7 @@ Deviations deviations(T const* packed, std::ptrdiff_t n, double centre, Ahead& n
     auto second = Lanes<T>::zero();
     inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         fetch(ahead);
-        auto const d = simd::deviations(take(kind, packed + i, count), centre);
+        auto const d = takeDeviations(kind, packed + i, take(kind, packed + i, count), centre);
         simd::addDeviations(first, second, d, every<T>(kind, count));
     });
     next = ahead;
@@ -509,7 +518,7 @@ Deviations deviationsWithin(T const* packed, std::ptrdiff_t n, double centre, do
     auto max = Lanes<T>::fill(-infinity<T>);
     inSteps<T>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
         auto const values = take(kind, packed + i, count);
-        auto const d = simd::deviations(values, centre);
+        auto const d = takeDeviations(kind, packed + i, values, centre);
         auto const inside = simd::within(d, halfWidth, every<T>(kind, count));
         result.count += simd::count(inside);
         simd::addDeviations(first, second, d, inside);
@@ -530,24 +539,33 @@ inline __attribute__((always_inline)) simd::Eight takeEight(Kind, double const* 
 }
 template <typename Kind>
 inline __attribute__((always_inline)) simd::Eight takeEight(Kind, float const* p, std::ptrdiff_t count) {
-    return simd::widenFloats(Kind::value ? simd::loadEightFloats(p) : simd::loadFirstEightFloats(p, count));
+    if constexpr (Kind::value) {
+        return simd::loadWidened(p);
+    } else {
+        return simd::widenFloats(simd::loadFirstEightFloats(p, count));
+    }
 }
+
+// What the weights of pixels come from: nothing, weights that are stored, the floats given, or the inverse of those.
+enum class By { NOTHING, WEIGHTS, GIVEN, INVERSE };
 
 // Without weights, each pixel has the weight 1: the sums are those that multiplications by 1 would give. If
 // `Everything` is true, all pixels are in the range.
-template <typename T, bool Weights, bool Variances, bool Everything>
-WeightedDeviations weightedAs(T const* packed, double const* weights, float const* variances, std::ptrdiff_t n,
+template <typename T, By by, bool Variances, bool Everything, typename W>
+WeightedDeviations weightedAs(T const* packed, W const* weights, float const* variances, std::ptrdiff_t n,
                               double centre, double low, double high, Ahead& next) {
     Ahead ahead = next;
     auto const lowest = simd::fillEight(low), highest = simd::fillEight(high);
     auto const none = simd::fillEight(noWeight), zero = simd::fillEight(0.0);
+    auto const positive = simd::fillEight(static_cast<double>(__FLT_DENORM_MIN__));
     auto sumW = zero, sumW2 = zero, first = zero, second = zero, sumWVar = zero, sumW2Var = zero;
     auto min = simd::fillEight(infinity<double>), max = simd::fillEight(-infinity<double>);
     auto lightest = min;
     WeightedDeviations result;
     std::int64_t inside = 0;
-    inSteps<double>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) {
-        fetch(ahead);
+    inSteps<double>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) __attribute__((always_inline)) {
+        // A line of the cache holds sixteen floats.
+        if (sizeof(T) == sizeof(double) || i % width == 0) fetch(ahead);
         auto const x = takeEight(kind, packed + i, count);
         auto in = every<double>(kind, count);
         if constexpr (Everything) {
@@ -560,8 +578,12 @@ WeightedDeviations weightedAs(T const* packed, double const* weights, float cons
         auto const variance = [&](auto where) __attribute__((always_inline)) {
             return simd::selectEight(where, takeEight(kind, variances + i, count), zero);
         };
-        if constexpr (Weights) {
+        if constexpr (by != By::NOTHING) {
             auto const given = takeEight(kind, weights + i, count);
+            auto const weight = [&] {
+                if constexpr (by == By::INVERSE) return simd::reciprocal(given);
+                return given;
+            }();
             auto const add = [&](auto w, auto of) __attribute__((always_inline)) {
                 sumW = simd::add(sumW, w);
                 sumW2 = simd::add(sumW2, simd::times(w, w));
@@ -575,7 +597,9 @@ WeightedDeviations weightedAs(T const* packed, double const* weights, float cons
                     sumW2Var = simd::add(sumW2Var, simd::times(w, wv));
                 }
             };
-            auto const lacks = simd::atMost(given, none, in);
+            // The condition is not "variance <= 0", because a NaN variance gives no weight either.
+            auto const lacks = by == By::INVERSE ? simd::without(in, simd::atLeast(given, positive, in))
+                                                 : simd::atMost(given, none, in);
             if constexpr (Everything && decltype(kind)::value) {
                 // Usually all pixels have a weight.
                 if (simd::count(lacks) == 0) {
@@ -583,9 +607,9 @@ WeightedDeviations weightedAs(T const* packed, double const* weights, float cons
                     min = simd::smaller(x, min);
                     max = simd::larger(x, max);
                     if constexpr (Variances) {
-                        add(given, takeEight(kind, variances + i, count));
+                        add(weight, takeEight(kind, variances + i, count));
                     } else {
-                        add(given, zero);
+                        add(weight, zero);
                     }
                     return;
                 }
@@ -596,9 +620,9 @@ WeightedDeviations weightedAs(T const* packed, double const* weights, float cons
             max = simd::largerWhere(max, x, has);
             // Pixels that do not count have no weight in the sums.
             if constexpr (Variances) {
-                add(simd::selectEight(has, given, zero), variance(has));
+                add(simd::selectEight(has, weight, zero), variance(has));
             } else {
-                add(simd::selectEight(has, given, zero), zero);
+                add(simd::selectEight(has, weight, zero), zero);
             }
         } else {
             simd::addDeviations(first, second, d, in);
@@ -607,18 +631,19 @@ WeightedDeviations weightedAs(T const* packed, double const* weights, float cons
             if constexpr (Variances) sumWVar = simd::add(sumWVar, variance(in));
         }
     });
+    constexpr bool isWeighted = by != By::NOTHING;
     next = ahead;
-    if constexpr (!Weights) result.count = inside;
+    if constexpr (!isWeighted) result.count = inside;
     result.unweighted = inside - result.count;
-    result.sumW = Weights ? sumOf(sumW) : static_cast<double>(inside);
-    result.sumW2 = Weights ? sumOf(sumW2) : static_cast<double>(inside);
+    result.sumW = isWeighted ? sumOf(sumW) : static_cast<double>(inside);
+    result.sumW2 = isWeighted ? sumOf(sumW2) : static_cast<double>(inside);
     result.first = sumOf(first);
     result.second = sumOf(second);
     result.sumWVar = sumOf(sumWVar);
-    result.sumW2Var = Weights ? sumOf(sumW2Var) : result.sumWVar;
+    result.sumW2Var = isWeighted ? sumOf(sumW2Var) : result.sumWVar;
     result.min = leastOf<double>(min);
     result.max = mostOf<double>(max);
-    result.lightest = Weights ? leastOf<double>(lightest) : 0.0;
+    result.lightest = isWeighted ? leastOf<double>(lightest) : 0.0;
     return result;
 }
 
@@ -629,16 +654,31 @@ WeightedDeviations weighted(T const* packed, double const* weights, float const*
     auto const least = static_cast<double>(low), most = static_cast<double>(high);
     auto const sum = [&](auto everything) __attribute__((always_inline)) {
         constexpr bool all = decltype(everything)::value;
+        constexpr auto none = By::NOTHING, some = By::WEIGHTS;
         if (weights == nullptr) {
             return variances == nullptr
-                           ? weightedAs<T, false, false, all>(packed, weights, variances, n, centre, least, most, ahead)
-                           : weightedAs<T, false, true, all>(packed, weights, variances, n, centre, least, most, ahead);
+                           ? weightedAs<T, none, false, all>(packed, weights, variances, n, centre, least, most, ahead)
+                           : weightedAs<T, none, true, all>(packed, weights, variances, n, centre, least, most, ahead);
         }
         return variances == nullptr
-                       ? weightedAs<T, true, false, all>(packed, weights, variances, n, centre, least, most, ahead)
-                       : weightedAs<T, true, true, all>(packed, weights, variances, n, centre, least, most, ahead);
+                       ? weightedAs<T, some, false, all>(packed, weights, variances, n, centre, least, most, ahead)
+                       : weightedAs<T, some, true, all>(packed, weights, variances, n, centre, least, most, ahead);
     };
     return least <= -largest && most >= largest ? sum(Whole{}) : sum(Rest{});
+}
+
+template <typename T>
+WeightedDeviations weightedBy(T const* packed, float const* given, bool inverse, float const* variances,
+                              std::ptrdiff_t n, double centre, Ahead& ahead) {
+    constexpr auto plain = By::GIVEN, other = By::INVERSE;
+    if (inverse) {
+        return variances == nullptr
+                       ? weightedAs<T, other, false, true>(packed, given, variances, n, centre, 0.0, 0.0, ahead)
+                       : weightedAs<T, other, true, true>(packed, given, variances, n, centre, 0.0, 0.0, ahead);
+    }
+    return variances == nullptr
+                   ? weightedAs<T, plain, false, true>(packed, given, variances, n, centre, 0.0, 0.0, ahead)
+                   : weightedAs<T, plain, true, true>(packed, given, variances, n, centre, 0.0, 0.0, ahead);
 }
 
 template <typename T>
@@ -661,6 +701,33 @@ BiweightSums biweight(T const* packed, std::ptrdiff_t n, T low, T high, double c
     BiweightSums result{sumOf(weight), sumOf(first), sumOf(second), 0.0};
     result.slope = 5.0 * result.weight - 4.0 * sumOf(sumV);
     return result;
+}
+
+template <typename T, bool Higher>
+BiweightPowers biweightPowersAs(T const* packed, std::ptrdiff_t n, double centre, double width2) {
+    auto const zero = simd::fillEight(0.0), most = simd::fillEight(width2);
+    auto v2Sum = zero, v3Sum = zero, v4Sum = zero, first = zero, second = zero;
+    inSteps<double>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) __attribute__((always_inline)) {
+        auto const d = simd::deviations(takeEight(kind, packed + i, count), centre);
+        auto v = simd::larger(simd::sub(most, simd::times(d, d)), zero);
+        if constexpr (!decltype(kind)::value) v = simd::keep(v, every<double>(kind, count));
+        auto const v2 = simd::times(v, v), dv2 = simd::times(d, v2);
+        v2Sum = simd::add(v2Sum, v2);
+        first = simd::add(first, dv2);
+        second = simd::add(second, simd::times(dv2, dv2));
+        if constexpr (Higher) {
+            v3Sum = simd::add(v3Sum, simd::times(v2, v));
+            v4Sum = simd::add(v4Sum, simd::times(v2, v2));
+        }
+    });
+    // The sums are those of v times width2.
+    double const by2 = width2 * width2, by3 = by2 * width2, by4 = by2 * by2;
+    return {0.0, sumOf(v2Sum) / by2, sumOf(v3Sum) / by3, sumOf(v4Sum) / by4, sumOf(first) / by2, sumOf(second) / by4};
+}
+template <typename T>
+BiweightPowers biweightPowers(T const* packed, std::ptrdiff_t n, double centre, double width2, bool higher) {
+    return higher ? biweightPowersAs<T, true>(packed, n, centre, width2)
+                  : biweightPowersAs<T, false>(packed, n, centre, width2);
 }
 
 template <typename T>
@@ -794,7 +861,7 @@ ScanResult scanAs(T const* packed, std::ptrdiff_t n, ScanPlanOf<T> const& given,
                 auto const outer = simd::atMost(values, outerHigh, simd::atLeast(values, outerLow, all));
                 nFringe += simd::compress(fringe + nFringe, values, simd::without(outer, core));
                 simd::countWhere(nCore, core);
-                simd::addDeviations(first, second, simd::deviations(values, plan.centre), core);
+                simd::addDeviations(first, second, takeDeviations(kind, from + i, values, plan.centre), core);
                 if constexpr (coreExtremes<T>) {
                     min = simd::smallerWhere(min, values, core);
                     max = simd::largerWhere(max, values, core);
@@ -1324,7 +1391,9 @@ constexpr PixelKernels<T> makeFor() {
                            deviations<T>,
                            deviationsWithin<T>,
                            weighted<T>,
+                           weightedBy<T>,
                            biweight<T>,
+                           biweightPowers<T>,
                            neighbours<T>,
                            extremes<T>,
                            scan<T>,

@@ -70,6 +70,31 @@ struct BiweightSums {
     double slope = 0.0;   // sum of v (1 - 5 u^2), which is 5 v^2 - 4 v
 };
 
+// Sums over n pixels, all with |u| < 1: of powers of v = 1 - u^2, and as BiweightSums has them.
+struct BiweightPowers {
+    double v1 = 0.0, v2 = 0.0, v3 = 0.0, v4 = 0.0, first = 0.0, second = 0.0;
+};
+
+// Return the sums of the biweight of that width.
+inline __attribute__((always_inline)) BiweightSums biweightOf(BiweightPowers const& sums) noexcept {
+    return {sums.v2, sums.first, sums.second, 5.0 * sums.v2 - 4.0 * sums.v1};
+}
+
+// Return the sums of the biweight of a width that is larger by the root of `ratio`, given the square of the width. Its
+// v is (v + ratio - 1) / ratio, and u^2 is 1 - v; sums of d v^2 do not follow, so that `first` is NaN. (Inlined, as
+// each instruction set needs its own.)
+inline __attribute__((always_inline)) BiweightSums widerBiweight(BiweightPowers const& sums, double n, double width2,
+                                                                 double ratio) noexcept {
+    double const more = ratio - 1.0, ratio2 = ratio * ratio;
+    double const weight = (sums.v2 + more * (2.0 * sums.v1 + n * more)) / ratio2;
+    double const other = more * (n - sums.v1) + 4.0 * (sums.v1 - sums.v2);
+    double const second =
+            sums.second +
+            width2 * more * (4.0 * (sums.v3 - sums.v4) + more * (6.0 * (sums.v2 - sums.v3) + more * other));
+    return {weight, std::numeric_limits<double>::quiet_NaN(), second / (ratio2 * ratio2),
+            5.0 * weight - 4.0 * (sums.v1 + n * more) / ratio};
+}
+
 // Pixels in a range, those among them below and above a value, and the nearest ones to it on either side; infinities if
 // there are none.
 template <typename T>
@@ -350,8 +375,15 @@ struct PixelKernels {
     // Sum deviations of the pixels in [low, high] with weights and with variances, unless these are null.
     WeightedDeviations (*weighted)(T const* packed, double const* weights, float const* variances, std::ptrdiff_t n,
                                    double centre, T low, T high, Ahead& ahead);
+    // Sum deviations of all pixels as `weighted` does, with weights that are the floats given or, if `inverse`, what
+    // weigh() makes of them.
+    WeightedDeviations (*weightedBy)(T const* packed, float const* given, bool inverse, float const* variances,
+                                     std::ptrdiff_t n, double centre, Ahead& ahead);
     // Sum the biweight over the packed pixels in [low, high].
     BiweightSums (*biweight)(T const* packed, std::ptrdiff_t n, T low, T high, double centre, double inverse);
+    // Sum d v^2, d^2 v^4, v^2 and, if `higher`, v^3 and v^4 over the packed pixels, with d = x - centre and
+    // v = max(1 - d^2 / width2, 0).
+    BiweightPowers (*biweightPowers)(T const* packed, std::ptrdiff_t n, double centre, double width2, bool higher);
     // Look for the neighbours of a value among the packed pixels in [low, high]: the greatest one up to `below` and the
     // smallest one from `above` on.
     Neighbours<T> (*neighbours)(T const* packed, std::ptrdiff_t n, T low, T high, T below, T above);

@@ -134,6 +134,12 @@ inline Doubles deviations(Floats x, double centre) {
             _mm256_sub_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(x.high)), c),
             _mm256_sub_pd(_mm256_cvtps_pd(_mm256_extractf128_ps(x.high, 1)), c)};
 }
+// Quarters are converted from memory, which is faster than to take registers apart.
+inline Doubles loadDeviations(float const* p, double centre) {
+    __m256d const c = _mm256_set1_pd(centre);
+    auto const quarter = [&](int first) { return _mm256_sub_pd(_mm256_cvtps_pd(_mm_loadu_ps(p + first)), c); };
+    return {quarter(0), quarter(4), quarter(8), quarter(12)};
+}
 inline Doubles square(Doubles x) {
     return {_mm256_mul_pd(x.a, x.a), _mm256_mul_pd(x.b, x.b), _mm256_mul_pd(x.c, x.c), _mm256_mul_pd(x.d, x.d)};
 }
@@ -250,6 +256,10 @@ inline EightInts loadFirstEightInts(std::int32_t const* p, std::ptrdiff_t count)
 inline Eight widenFloats(EightFloats a) {
     return {_mm256_cvtps_pd(_mm256_castps256_ps128(a)), _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1))};
 }
+// Halves are converted from memory, which is faster than to take a register apart.
+inline Eight loadWidened(float const* p) {
+    return {_mm256_cvtps_pd(_mm_loadu_ps(p)), _mm256_cvtps_pd(_mm_loadu_ps(p + 4))};
+}
 inline void store(double* p, Eight a) {
     _mm256_storeu_pd(p, a.low);
     _mm256_storeu_pd(p + 4, a.high);
@@ -333,6 +343,7 @@ inline Eight larger(Eight a, Eight b) { return {_mm256_max_pd(a.low, b.low), _mm
 inline Eight smallerWhere(Eight a, Eight b, EightMask where) { return selectEight(where, smaller(b, a), a); }
 inline Eight largerWhere(Eight a, Eight b, EightMask where) { return selectEight(where, larger(b, a), a); }
 inline Eight deviations(Eight a, double centre) { return sub(a, fillEight(centre)); }
+inline Eight loadDeviations(double const* p, double centre) { return deviations(loadEight(p), centre); }
 inline Eight square(Eight a) { return times(a, a); }
 inline void addWhere(Eight& sum, Eight a, EightMask where) {
     sum.low = _mm256_add_pd(sum.low, _mm256_and_pd(a.low, _mm256_castsi256_pd(where.low)));

@@ -60,6 +60,11 @@ inline Doubles deviations(Floats a, double centre) {
     return {_mm512_sub_pd(_mm512_cvtps_pd(_mm512_castps512_ps256(a)), c),
             _mm512_sub_pd(_mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)), c)};
 }
+inline Doubles loadDeviations(float const* p, double centre) {
+    __m512d const c = _mm512_set1_pd(centre);
+    return {_mm512_sub_pd(_mm512_cvtps_pd(_mm256_loadu_ps(p)), c),
+            _mm512_sub_pd(_mm512_cvtps_pd(_mm256_loadu_ps(p + 8)), c)};
+}
 inline Doubles square(Doubles a) { return {_mm512_mul_pd(a.low, a.low), _mm512_mul_pd(a.high, a.high)}; }
 inline void addWhere(Doubles& sum, Doubles a, Mask where) {
     sum.low = _mm512_mask_add_pd(sum.low, static_cast<__mmask8>(where), sum.low, a.low);
@@ -115,6 +120,7 @@ inline EightInts loadFirstEightInts(std::int32_t const* p, std::ptrdiff_t count)
     return _mm256_maskz_loadu_epi32(firstEight(count), p);
 }
 inline Eight widenFloats(EightFloats a) { return _mm512_cvtps_pd(a); }
+inline Eight loadWidened(float const* p) { return widenFloats(loadEightFloats(p)); }
 inline void store(double* p, Eight a) { _mm512_storeu_pd(p, a); }
 inline void storeFirst(double* p, Eight a, std::ptrdiff_t count) { _mm512_mask_storeu_pd(p, firstEight(count), a); }
 inline Eight fillEight(double value) { return _mm512_set1_pd(value); }
@@ -159,6 +165,7 @@ inline Eight larger(Eight a, Eight b) { return _mm512_max_pd(a, b); }
 inline Eight smallerWhere(Eight a, Eight b, EightMask where) { return _mm512_mask_min_pd(a, where, b, a); }
 inline Eight largerWhere(Eight a, Eight b, EightMask where) { return _mm512_mask_max_pd(a, where, b, a); }
 inline Eight deviations(Eight a, double centre) { return _mm512_sub_pd(a, _mm512_set1_pd(centre)); }
+inline Eight loadDeviations(double const* p, double centre) { return deviations(loadEight(p), centre); }
 inline Eight square(Eight a) { return _mm512_mul_pd(a, a); }
 inline void addWhere(Eight& sum, Eight a, EightMask where) { sum = _mm512_mask_add_pd(sum, where, sum, a); }
 inline Eight keep(Eight a, EightMask where) { return _mm512_maskz_mov_pd(where, a); }

@@ -100,6 +100,7 @@ inline Doubles deviations(Floats a, double centre) {
     __builtin_memcpy(&high, reinterpret_cast<char const*>(&a) + sizeof low, sizeof high);
     return {__builtin_convertvector(low, HalfDoubles) - centre, __builtin_convertvector(high, HalfDoubles) - centre};
 }
+inline Doubles loadDeviations(float const* p, double centre) { return deviations(load(p), centre); }
 inline Doubles square(Doubles a) { return {a.low * a.low, a.high * a.high}; }
 inline void addWhere(Doubles& sum, Doubles a, Mask where) {
     typedef std::int32_t HalfInts __attribute__((vector_size(32)));
@@ -181,6 +182,7 @@ inline EightInts loadFirstEightInts(std::int32_t const* p, std::ptrdiff_t count)
     return a;
 }
 inline Eight widenFloats(EightFloats a) { return __builtin_convertvector(a, Eight); }
+inline Eight loadWidened(float const* p) { return widenFloats(loadEightFloats(p)); }
 inline void store(double* p, Eight a) { __builtin_memcpy(p, &a, sizeof a); }
 inline void storeFirst(double* p, Eight a, std::ptrdiff_t count) {
     __builtin_memcpy(p, &a, sizeof(double) * static_cast<std::size_t>(count));
@@ -242,6 +244,7 @@ inline Eight larger(Eight a, Eight b) { return a > b ? a : b; }
 inline Eight smallerWhere(Eight a, Eight b, EightMask where) { return ((b < a) & where) ? b : a; }
 inline Eight largerWhere(Eight a, Eight b, EightMask where) { return ((b > a) & where) ? b : a; }
 inline Eight deviations(Eight a, double centre) { return a - centre; }
+inline Eight loadDeviations(double const* p, double centre) { return deviations(loadEight(p), centre); }
 inline Eight square(Eight a) { return a * a; }
 inline void addWhere(Eight& sum, Eight a, EightMask where) { sum += where ? a : Eight{}; }
 // Return values where a mask is set, and 0 elsewhere.

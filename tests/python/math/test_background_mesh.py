@@ -106,6 +106,25 @@ def test_estimators_are_those_of_their_definitions(kind: str, clipping: str) -> 
             check(mesh, expected(kept, estimator, rms), ("level", "error", "rms"))
 
 
+@pytest.mark.parametrize("kind", ["plain", "stars", "crowded", "heavy", "narrow"])
+@pytest.mark.parametrize("sigma", [3.0, 8.0])
+def test_biweights_of_level_and_scatter_have_common_sums(kind: str, sigma: float) -> None:
+    # With a wide window, some pixels are farther from the median than the biweight of the level reaches.
+    image, mask = scene(kind if kind in ("plain", "stars", "crowded") else "plain")
+    rng = np.random.default_rng(8)
+    if kind == "heavy":
+        image += rng.standard_t(2, image.shape).astype(np.float32) * 20
+    if kind == "narrow":  # more than half of the pixels of a box are nearly equal
+        image = np.where(rng.random(image.shape) < 0.6, np.float32(200) + rng.random(image.shape) / 1000, image)
+    for dtype, size in ((np.float32, 50), (np.float64, 50), (np.float32, 27)):
+        options = {"height": size, "width": size, "sigma": sigma}
+        pixels = image.astype(dtype)
+        kept = left(pixels, mask, MeshOptions(**options))
+        for estimator, rms in (("biweight", "biweight"), ("biweight", "std"), ("median", "biweight")):
+            mesh = mesh_of(pixels, mask, estimator=estimator, rms_estimator=rms, **options)
+            check(mesh, expected(kept, estimator, rms), ("level", "error", "rms"))
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.int16, np.int32, np.uint16, np.uint64])
 def test_pixels_of_all_types(dtype: Any) -> None:
     image, mask = scene("stars")
