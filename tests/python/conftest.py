@@ -1,10 +1,15 @@
-"""Order of the tests: quick ones come first."""
+"""Order of the tests: quick ones come first; worker processes that begin at once."""
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from evensky.work import executors
 
 # Tests that run whole programs, kill processes or build pages run last, in this order of files and folders.
 SLOW = (
@@ -38,3 +43,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for path in {item.path for item in items}
     }
     items.sort(key=lambda item: places[item.path])
+
+
+@pytest.fixture
+def warm_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let worker processes be forks of one process that has imported evensky.
+
+    Those of users are new interpreters, which takes a second each. Tests in which only the results of workers count, or
+    their end, need not wait for that.
+    """
+    if sys.platform != "linux":
+        return  # forks cannot use the numerical libraries of macOS
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["evensky.runs.files", "evensky.runs.combine_run", "evensky.io", "astropy.io.fits"])
+    monkeypatch.setattr(executors, "multiprocessing", SimpleNamespace(get_context=lambda start: context))

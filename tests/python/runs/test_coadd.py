@@ -76,6 +76,7 @@ def test_pixels_that_are_still_in_memory_are_not_read_again(folder: Path, tmp_pa
     assert digest == again.coadd.digest
 
 
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.parametrize(
     "more",
     [

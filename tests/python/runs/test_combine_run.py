@@ -217,6 +217,7 @@ def test_a_file_that_cannot_be_described_fails_alone(files, tmp_path):
     assert [record.label for record in run.failed] == ["e1"]
 
 
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.parametrize("executor", ["threads", "processes"])
 def test_an_exposure_that_fails_half_way_is_left_out(files, tmp_path, executor, caplog):
     # Its compressed rows are broken far behind the header.
@@ -241,6 +242,7 @@ def test_an_exposure_that_fails_half_way_is_left_out(files, tmp_path, executor, 
     assert same(tmp_path / "a.fits", tmp_path / "b.fits")
 
 
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.parametrize("executor", ["threads", "processes"])
 def test_numbers_that_float32_does_not_hold_appear_late(tmp_path, executor):
     paths = []
@@ -483,6 +485,7 @@ def rotated_files(folder):
     return paths, made
 
 
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.parametrize("options", [{}, {"workers": 2, "executor": "processes", "max_memory": "200kB"}])
 def test_exposures_on_other_grids_are_resampled(tmp_path, options):
     pytest.importorskip("reproject")

@@ -97,6 +97,7 @@ def test_earlier_results_are_replaced_only_if_wanted(files: list[Path], tmp_path
     assert again.notes[-1] == "Resumed: 3 of 3 exposures were finished before."
 
 
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.parametrize("options", [{}, {"workers": 2}, {"workers": 2, "executor": "processes"}])
 def test_progress_counts_all_steps(files: list[Path], tmp_path: Path, config: Any, options: dict[str, Any]) -> None:
     steps: list[tuple[int, int]] = []
@@ -129,6 +130,7 @@ class Strange(Executor):
     """An executor that does not tell the number of its workers."""
 
 
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.parametrize(
     ("executor", "workers", "held_bytes"),
     [

@@ -71,6 +71,7 @@ def test_a_template_is_fitted() -> None:
     assert result.table["terms"][1].startswith(f"template {amplitude:.3f}±0.0")
 
 
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.parametrize("executor", [None, "processes"])
 def test_templates_of_files(tmp_path: Path, executor: str | None) -> None:
     for name, scene in zip("abc", make_scenes(0, 20 + 7 * WISP, -5 - 3 * WISP), strict=True):

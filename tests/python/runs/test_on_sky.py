@@ -80,6 +80,7 @@ def test_outlines_and_overlaps_are_shown(result: Any) -> None:
     assert len(result.run.plot_footprints().axes) >= 2
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_files_give_the_same_models(scene: dithered_scenes.DitheredScene, files: list[Path], tmp_path: Path) -> None:
     """Whatever does the work, and wherever pixels are kept, the pixels are the same to the last bit."""
     pixels: list[list[np.ndarray]] = []

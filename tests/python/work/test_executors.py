@@ -110,6 +110,7 @@ def test_an_executor_of_the_users_stays_open(
 
 
 # Worker processes take long to start: where the method makes no difference, files are matched by one of them.
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.parametrize(
     ("method", "at"),
     [("all", 2), ("all", NUMBER + 2), ("all", 2 * NUMBER + 2), ("reference", NUMBER + 2)],
@@ -128,6 +129,7 @@ def test_a_killed_worker_costs_a_retry(
     assert digests(tmp_path) == whole
 
 
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.parametrize("method", ["reference"], indirect=True)
 def test_a_pool_of_the_users_that_breaks_is_replaced(
     files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path
@@ -140,6 +142,7 @@ def test_a_pool_of_the_users_that_breaks_is_replaced(
     assert digests(tmp_path) == whole
 
 
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.parametrize("method", ["all"], indirect=True)
 def test_a_run_goes_on_with_another_executor(
     files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path
@@ -172,6 +175,7 @@ def test_one_run_at_a_time_in_a_folder(
     assert digests(tmp_path) == whole
 
 
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.parametrize("workers", [1, 3])
 def test_only_the_job_that_kills_its_worker_is_lost(tmp_path: Path, workers: int) -> None:
     deadly, once = frozenset([2, 5]), frozenset([3])
@@ -186,6 +190,7 @@ def children(before: Iterable[Any] = ()) -> set[Any]:
     return set(multiprocessing.active_children()) - set(before)
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_neighbouring_jobs_go_to_one_process() -> None:
     """A process that has done its part of the jobs takes the last ones of another part."""
     before = children()
@@ -214,6 +219,7 @@ def test_workers_start_when_they_are_asked_for_and_end_with_the_block(files: lis
     assert not children(before)
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_the_end_of_workers_is_not_waited_for() -> None:
     before = children()
     with open_executor("processes", 1) as opened:
@@ -237,6 +243,7 @@ def test_workers_import_what_they_need_while_they_wait() -> None:
         opened.prepare(["this module is not there"])  # threads have what the main process has
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_a_death_costs_its_own_lane_alone() -> None:
     """All processes were started anew, and lost the pixels that they held."""
     with open_executor("processes", 2) as opened:
@@ -334,6 +341,7 @@ def as_numbers(struct: Any) -> list[Any]:
     return [struct.isReference, struct.fitRMS, struct.matchedMSE, struct.diffImVar, image.tobytes(), struct.flags]
 
 
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.parametrize(("executor", "polynomial"), [("threads", False), ("processes", True)])
 def test_the_task_runs_on_any_executor(files: list[Path], executor: str, polynomial: bool) -> None:
     chosen = config()
@@ -350,6 +358,7 @@ def test_the_task_runs_on_any_executor(files: list[Path], executor: str, polynom
     assert plain.backgroundInfoList[-1].fitRMS is None
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_exposures_in_memory_go_to_processes_as_copies(files: list[Path]) -> None:
     exposures = [ExposureF.readFits(file) for file in files[:3]]
     before = [exposure.image.array.copy() for exposure in exposures]
