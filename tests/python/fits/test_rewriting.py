@@ -370,19 +370,19 @@ def test_positions_do_not_move(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["GZIP_1", "GZIP_2", "RICE_1"])
-@pytest.mark.parametrize("tile", [(1, 40), (7, 13), (57, 40)])
+@pytest.mark.parametrize("tile", [(1, 40), (7, 13), (23, 40)])
 def test_compressed_tiles_depend_on_nothing_but_the_pixels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, algorithm: str, tile: tuple[int, int]
 ) -> None:
     """Neither on the time, which gzip notes in its headers, nor on the bands in which they are compressed."""
-    pixels = np.random.default_rng(1).normal(100, 5, (57, 40)).astype(np.float32)
+    pixels = np.random.default_rng(1).normal(100, 5, (23, 40)).astype(np.float32)
     source, target = tmp_path / "in.fits", tmp_path / "out.fits"
     compressed = fits.CompImageHDU(pixels, name="SCI", compression_type=algorithm, tile_shape=tile)
-    fits.HDUList([fits.PrimaryHDU(), compressed, fits.ImageHDU(pixels.reshape(1, 57, 1, 40))]).writeto(
+    fits.HDUList([fits.PrimaryHDU(), compressed, fits.ImageHDU(pixels.reshape(1, 23, 1, 40))]).writeto(
         source, checksum=True
     )
     found = []
-    for rows, now in ((57, 1.0e9), (1, 2.0e9), (20, 3.0e9)):
+    for rows, now in ((23, 1.0e9), (1, 2.0e9), (8, 3.0e9)):
         monkeypatch.setattr(time, "time", lambda now=now: now)
         monkeypatch.setattr("evensky._bands.MOST_PIXELS", 40 * rows)
         monkeypatch.setattr("evensky.fits.rewriting._MOST_IN_MEMORY", 40 * rows)
