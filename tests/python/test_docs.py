@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from forks import run_in_forks
 
+from evensky.cli import main
 from evensky.fits.layouts import LAYOUTS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -71,10 +73,15 @@ def test_the_how_tos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         exec(compile(script, page, "exec"), {"__name__": "__main__"})
 
 
+def help_of(command: str) -> str:
+    """Return the help text of a command."""
+    result = CliRunner().invoke(main, [command, "--help"], prog_name="evensky")
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
 def test_the_how_tos_commands_have_their_options() -> None:
-    help_text = subprocess.run(
-        [sys.executable, "-m", "evensky", "match", "--help"], capture_output=True, text=True, check=True
-    ).stdout
+    help_text = help_of("match")
     commands = "".join(text for page in HOW_TOS for language, text in blocks(page) if language == "sh")
     options = set(re.findall(r"--[a-z-]+", commands))
     expected = "mask variance weight hdu good-bits bad-planes allow same-grid strict config executor scratch workers"
@@ -97,10 +104,7 @@ def test_the_examples_of_combining(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_commands_of_combining_have_their_options() -> None:
-    known = ""
-    for name in ("match", "combine"):
-        command = [sys.executable, "-m", "evensky", name, "--help"]
-        known += subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    known = help_of("match") + help_of("combine")
     commands = "".join(text for language, text in blocks("combine.md") if language == "sh")
     options = set(re.findall(r"--[a-z-]+", commands))
     assert {"--coadd", "--coadd-option", "--statistic", "--wcs", "--resampling", "--max-memory"} <= options
