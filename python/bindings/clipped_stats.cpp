@@ -18,7 +18,7 @@ namespace evensky::python {
 namespace {
 
 // Mean, median, standard deviation, and the numbers of pixels that clipping has left and rejected.
-using Numbers = std::tuple<double, double, double, std::int64_t, std::int64_t>;
+using ClippedNumbers = std::tuple<double, double, double, std::int64_t, std::int64_t>;
 using Planes = std::tuple<py::array_t<double>, py::array_t<double>, py::array_t<double>, py::array_t<std::int32_t>,
                           py::array_t<std::int32_t>>;
 
@@ -64,7 +64,7 @@ void declareClippedStats(py::module_& module) {
             "clippedStats",
             [](py::array const& image, std::optional<py::array> const& mask, MaskPixel bad, double sigmaLower,
                double sigmaUpper, int maxiters, std::string const& cenfunc, std::string const& stdfunc, double stdDdof,
-               int num_threads) -> Numbers {
+               int num_threads) -> ClippedNumbers {
                 StoredPlanes const planes(image, mask, std::nullopt, "");
                 auto const options = optionsFor(sigmaLower, sigmaUpper, maxiters, cenfunc, stdfunc, stdDdof);
                 py::gil_scoped_release const release;
