@@ -169,16 +169,22 @@ TEST_CASE("statistics: stored planes of any byte order and layout give the same 
             CHECK(bitsOf(makeStatistics(stored, {}, everything, sctrl)) == want);
             for (int threads : {2, 3}) CHECK(bitsOf(makeStatistics(stored, {}, everything, sctrl, threads)) == want);
         }
-        // By columns.
+        // By columns: sums are taken in the order of memory, so that these are the statistics of the transposed image.
         Pixels<float> turned(side, side);
+        Pixels<MaskPixel> turnedMask(side, side);
         for (std::ptrdiff_t y = 0; y < side; ++y) {
-            for (std::ptrdiff_t x = 0; x < side; ++x) turned(y, x) = image(x, y);
+            for (std::ptrdiff_t x = 0; x < side; ++x) {
+                turned(y, x) = image.view()(x, y);
+                turnedMask(y, x) = mask.view()(x, y);
+            }
         }
         sctrl.setUseWeights(StatisticsControl::WeightsBoolean::FALSE_);
         ImageView<float const> const columns(turned.values.data(), side, side, side, 1);
-        auto const want = bitsOf(makeStatistics<float>({image.view(), mask.view()}, everything, sctrl));
+        ImageView<MaskPixel const> const maskColumns(turnedMask.values.data(), side, side, side, 1);
+        auto const want = bitsOf(makeStatistics<float>({turned.view(), turnedMask.view()}, everything, sctrl));
         for (int threads : {1, 2, 3}) {
             CHECK(bitsOf(makeStatistics<float>({columns, mask.view()}, everything, sctrl, threads)) == want);
+            CHECK(bitsOf(makeStatistics<float>({columns, maskColumns}, everything, sctrl, threads)) == want);
         }
     }
     auto const image = testing::noise(9, 9, 5.0, 1.0);
