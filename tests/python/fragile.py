@@ -20,6 +20,27 @@ def fragile(number: int, folder: Path, deadly: frozenset[int], once: frozenset[i
     return number * number
 
 
+class Heavy:
+    """A function that counts how often it is pickled, and unpickled by this process."""
+
+    unpickled = 0
+
+    def __init__(self) -> None:
+        self.pickled = 0
+
+    def __getstate__(self) -> dict[str, int]:
+        self.pickled += 1
+        return {"pickled": self.pickled}
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        Heavy.unpickled += 1
+        self.__dict__.update(state)
+
+    def __call__(self, number: int) -> tuple[int, int]:
+        """Return the square of a number, and how often the process has unpickled such functions."""
+        return number * number, Heavy.unpickled
+
+
 def is_imported(module: str) -> bool:
     """Return whether this process has imported a module."""
     return module in sys.modules

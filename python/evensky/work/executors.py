@@ -9,6 +9,7 @@ import logging
 import math
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections import Counter, deque
@@ -25,7 +26,7 @@ from concurrent.futures import (
 from concurrent.futures import BrokenExecutor as BrokenExecutorError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from multiprocessing import resource_tracker
 from pkgutil import resolve_name
@@ -353,12 +354,21 @@ def open_executor(executor: Executor | str | None, workers: int, imports: Sequen
         opened.close()
 
 
+# Bytes of the largest function that is kept pickled.
+_MOST_PICKLED = 2**20
+
+
 class _Watched(Generic[_Result]):
-    """A function whose process ends with the process that wants the result."""
+    """A function whose process ends with the process that wants the result.
+
+    It is pickled once for all jobs, and each process unpickles it once: its configuration takes longer than a small
+    job. Dask's scheduler, which unpickles jobs, too, finds only bytes.
+    """
 
     def __init__(self, wanted_by: int) -> None:
         self._wanted_by = wanted_by
-        self._function: Callable[..., _Result]
+        self._function: Callable[..., _Result] | None = None
+        self._pickled: bytes | None = None
         end_with_parent(wanted_by)
 
     @classmethod
@@ -368,11 +378,32 @@ class _Watched(Generic[_Result]):
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self._pickled is None:
+            self._pickled = _pickled(self._function)
+        state = {"_pickled": self._pickled} if self._pickled else {"_function": self._function}
         # Made before the function is unpickled, so that the watch begins before its modules are imported.
-        return type(self), (self._wanted_by,), {"_function": self._function}
+        return type(self), (self._wanted_by,), state
 
     def __call__(self, *arguments: Any) -> _Result:
-        return self._function(*arguments)
+        function = self._function
+        if function is None:
+            assert self._pickled is not None
+            function = _unpickled(self._pickled)
+        return function(*arguments)
+
+
+def _pickled(function: Any) -> bytes:
+    """Return a function as bytes; b"" if it is large, or if only the packages of clusters can pickle it."""
+    try:
+        found = pickle.dumps(function)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return b""
+    return b"" if len(found) > _MOST_PICKLED or b"__main__" in found else found
+
+
+@lru_cache(maxsize=1)
+def _unpickled(pickled: bytes) -> Any:
+    return pickle.loads(pickled)
 
 
 class Jobs(Generic[_Result]):

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from fragile import fragile, is_imported, process_of
+from fragile import Heavy, fragile, is_imported, process_of
 from resuming import digests
 
 from evensky import match_files, simulate
@@ -231,6 +231,17 @@ def test_the_end_of_workers_is_not_waited_for() -> None:
         assert not last.done()
     assert last.done()
     assert not children(before)
+
+
+def test_the_function_of_all_jobs_is_pickled_once() -> None:
+    """Its configuration took longer than a look at 512 x 512 pixels, in each process and for each job."""
+    heavy = Heavy()
+    with open_executor("processes", 1) as opened:
+        jobs = Jobs(opened.renew, heavy, lambda key, error: (0, 0))
+        assert dict(jobs.run((key, (key,)) for key in range(5))) == {key: (key * key, 1) for key in range(5)}
+        assert heavy.pickled == 1
+        again = Jobs(opened.renew, Heavy(), lambda key, error: (0, 0))  # the same to the last byte
+        assert dict(again.run([(3, (3,)), (4, (4,))])) == {3: (9, 1), 4: (16, 1)}
 
 
 def test_workers_import_what_they_need_while_they_wait() -> None:
@@ -510,6 +521,18 @@ def test_a_dask_cluster_without_evensky(client: Any, monkeypatch: pytest.MonkeyP
                 with pytest.raises(InvalidParameterError, match=r"have evensky .*, and this process has 9\.9"):
                     opened.renew(None)
             assert len(opened.renew(None)) == 1
+
+
+def test_functions_that_workers_of_dask_cannot_import(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a module raise the error of their import; they waited without end. Local ones go as a whole."""
+    nowhere = ModuleType("nowhere")
+    exec("def double(number):\n    return 2 * number\n", nowhere.__dict__)
+    monkeypatch.setitem(sys.modules, "nowhere", nowhere)
+    with open_executor(client.get_executor(pure=False), 1) as opened:
+        with pytest.raises(ModuleNotFoundError, match="nowhere"):
+            dict(Jobs(opened.renew, nowhere.double, lambda key, error: 0).run([(0, (4,))]))
+        local = Jobs(opened.renew, lambda number: 3 * number, lambda key, error: 0)
+        assert dict(local.run([(0, (4,)), (1, (5,))])) == {0: 12, 1: 15}
 
 
 @pytest.mark.parametrize("method", ["reference"], indirect=True)
