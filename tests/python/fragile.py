@@ -41,6 +41,11 @@ class Heavy:
         return number * number, Heavy.unpickled
 
 
+def square(number: int) -> int:
+    """Return the square of a number."""
+    return number * number
+
+
 def is_imported(module: str) -> bool:
     """Return whether this process has imported a module."""
     return module in sys.modules

@@ -12,6 +12,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import (
@@ -356,6 +357,9 @@ def open_executor(executor: Executor | str | None, workers: int, imports: Sequen
 
 # Bytes of the largest function that is kept pickled.
 _MOST_PICKLED = 2**20
+# A job for another process costs some milliseconds, so that short ones go together: as many as take this time in
+# seconds, up to a number.
+_BATCH_SECONDS, _MOST_IN_BATCH = 0.1, 16
 
 
 class _Watched(Generic[_Result]):
@@ -391,6 +395,27 @@ class _Watched(Generic[_Result]):
             function = _unpickled(self._pickled)
         return function(*arguments)
 
+    def batch(self, jobs: Sequence[Job]) -> _Batch[_Result]:
+        """Do jobs until one raises an error; that of the first job is raised here."""
+        start = time.perf_counter()
+        results: list[_Result] = []
+        for _, arguments in jobs:
+            try:
+                results.append(self(*arguments))
+            except Exception:
+                if not results:
+                    raise
+                break
+        return _Batch(results, time.perf_counter() - start)
+
+
+@dataclass(frozen=True)
+class _Batch(Generic[_Result]):
+    """Results of the first jobs of a batch, all unless one raised an error, and the time that they took in seconds."""
+
+    results: list[_Result]
+    seconds: float
+
 
 def _pickled(function: Any) -> bytes:
     """Return a function as bytes; b"" if it is large, or if only the packages of clusters can pickle it."""
@@ -406,13 +431,17 @@ def _unpickled(pickled: bytes) -> Any:
     return pickle.loads(pickled)
 
 
+_Running = dict[Future[_Batch[_Result]], tuple[int, Lane, list[Job]]]
+
+
 class Jobs(Generic[_Result]):
     """Jobs, each a call of `function`; a job that is lost with its worker is repeated.
 
     No job is left when `run` ends, be it with an exception, and processes of `concurrent.futures` end with this one.
 
-    Jobs are submitted a few at a time if the number of workers is known. Jobs that were running when a worker died are
-    repeated one by one, at most twice, to find the one that kills its worker.
+    Jobs are submitted a few at a time if the number of workers is known, and short ones to other processes in batches.
+    Jobs that were running when a worker died are repeated one by one, at most twice, to find the one that kills its
+    worker.
 
     Parameters
     ----------
@@ -451,22 +480,21 @@ class Jobs(Generic[_Result]):
                     self._finished(key, result)
                 yield key, result
             return
-        running: dict[Future[_Result], tuple[int, Lane, Job]] = {}
+        running: _Running[_Result] = {}
         try:
             yield from self._results(self._renew, list(jobs), running)
         finally:
             # The executor may be the caller's and stay open; what its workers have begun must not go on after the run.
             wait([future for future in running if not future.cancel()])
 
-    def _results(
-        self, renew: Renew, jobs: list[Job], running: dict[Future[_Result], tuple[int, Lane, Job]]
-    ) -> Iterator[tuple[int, _Result]]:
+    def _results(self, renew: Renew, jobs: list[Job], running: _Running[_Result]) -> Iterator[tuple[int, _Result]]:
         lanes = renew(None)
         waiting = _Waiting(jobs, len(lanes))
         at_work = [0] * len(lanes)  # number of jobs in each lane
         suspects: deque[Job] = deque()
         alone = False
         deaths: Counter[int] = Counter()
+        pace = _Pace(len(lanes))
         while waiting or suspects or running:
             if not running and not waiting and suspects:
                 alone = True
@@ -474,19 +502,22 @@ class Jobs(Generic[_Result]):
                 number = min(range(len(lanes)), key=at_work.__getitem__)
                 if (alone and running) or at_work[number] >= _window(lanes, number, len(waiting)):
                     break
-                job = suspects.popleft() if alone else waiting.next_of(number)
+                if alone:
+                    batch = [suspects.popleft()]
+                else:
+                    batch = [waiting.next_of(number) for _ in range(pace.size(lanes[number], len(waiting)))]
                 try:
-                    future = lanes[number].executor.submit(self._function, *job[1])
+                    future = lanes[number].executor.submit(self._function.batch, batch)
                 except BrokenExecutorError:
                     if alone:
-                        suspects.appendleft(job)
+                        suspects.extendleft(batch)
                     else:
-                        waiting.put_back(number, job)
+                        waiting.put_back(number, batch)
                     lanes = renew(lanes[number])
                     continue
-                running[future] = number, lanes[number], job
+                running[future] = number, lanes[number], batch
                 at_work[number] += 1
-                future.add_done_callback(partial(self._report, job[0]))
+                future.add_done_callback(partial(self._report, batch))
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             broken = {running[future][1] for future in done if isinstance(_loss(future), BrokenExecutorError)}
             if broken:  # all running jobs of these lanes are lost
@@ -494,39 +525,67 @@ class Jobs(Generic[_Result]):
                 wait(lost)
                 done.update(lost)
             for future in done:
-                number, _, (key, arguments) = running.pop(future)
+                number, _, batch = running.pop(future)
                 at_work[number] -= 1
                 error = _loss(future)
                 if error is None:
-                    self._report(key, future)
+                    self._report(batch, future)
                     if self._failure is not None:
                         raise self._failure
-                    yield key, future.result()
+                    found = future.result()
+                    pace.note(found)
+                    waiting.put_back(number, batch[len(found.results) :])
+                    for (key, _), result in zip(batch, found.results, strict=False):
+                        yield key, result
                     continue
-                deaths[key] += alone
-                # A cluster that gives a job up has tried it several times.
-                if deaths[key] == 2 or not isinstance(error, BrokenExecutorError):
-                    result = self._lost(key, error)
-                    if self._finished is not None:
-                        self._finished(key, result)
-                    yield key, result
-                else:
-                    suspects.append((key, arguments))
+                # A cluster that gives a job up has tried it several times; of a batch, another job may be to blame.
+                for key, arguments in batch:
+                    deaths[key] += alone
+                    if deaths[key] == 2 or (len(batch) == 1 and not isinstance(error, BrokenExecutorError)):
+                        given_up = self._lost(key, error)
+                        if self._finished is not None:
+                            self._finished(key, given_up)
+                        yield key, given_up
+                    else:
+                        suspects.append((key, arguments))
             for lane in broken:
                 lanes = renew(lane)
 
-    def _report(self, key: int, future: Future[_Result]) -> None:
-        """Report a finished job once, from the thread that did it or from the one that waits for it."""
+    def _report(self, batch: Sequence[Job], future: Future[_Batch[_Result]]) -> None:
+        """Report finished jobs once, from the thread that did them or from the one that waits for them."""
         if self._finished is None or future.cancelled() or future.exception() is not None:
             return
         with self._lock:
-            if key in self._reported:
-                return
-            self._reported.add(key)
-            try:
-                self._finished(key, future.result())
-            except BaseException as error:  # raised by the thread that waits for results
-                self._failure = self._failure or error
+            for (key, _), result in zip(batch, future.result().results, strict=False):
+                if key in self._reported:
+                    continue
+                self._reported.add(key)
+                try:
+                    self._finished(key, result)
+                except BaseException as error:  # raised by the thread that waits for results
+                    self._failure = self._failure or error
+                    return
+
+
+class _Pace:
+    """Number of jobs that go to a worker together."""
+
+    def __init__(self, lanes: int) -> None:
+        self._lanes = lanes
+        self._jobs = 0
+        self._seconds = 0.0
+
+    def note(self, batch: _Batch[Any]) -> None:
+        """Note how long jobs have taken."""
+        self._jobs += len(batch.results)
+        self._seconds += batch.seconds
+
+    def size(self, lane: Lane, waiting: int) -> int:
+        """Return the number of jobs of the next batch of a lane: one in threads, and at the end."""
+        if isinstance(lane.executor, ThreadPoolExecutor) or not self._jobs:
+            return 1
+        fitting = _BATCH_SECONDS * self._jobs / max(self._seconds, 1e-9)
+        return max(1, min(int(min(fitting, _MOST_IN_BATCH)), waiting // (4 * self._lanes)))
 
 
 class _Waiting:
@@ -545,9 +604,9 @@ class _Waiting:
             return self._parts[lane].popleft()
         return max(self._parts, key=len).pop()
 
-    def put_back(self, lane: int, job: Job) -> None:
-        """Put a job back as the next one of a lane."""
-        self._parts[lane].appendleft(job)
+    def put_back(self, lane: int, jobs: Sequence[Job]) -> None:
+        """Put jobs back as the next ones of a lane."""
+        self._parts[lane].extendleft(reversed(jobs))
 
 
 def _window(lanes: Sequence[Lane], number: int, waiting: int) -> float:

@@ -9,14 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from fragile import Heavy, fragile, is_imported, process_of
+from fragile import Heavy, fragile, is_imported, process_of, square
 from resuming import digests
 
 from evensky import match_files, simulate
@@ -306,6 +306,65 @@ def test_no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executors, "_local_cluster", lambda *given: client)
     with open_executor("dask", 2) as opened, pytest.raises(TaskError, match="0 of 2 workers of Dask have started"):
         opened.renew(None)
+
+
+class KilledWorker(Exception):  # noqa: N818 - its name at Dask
+    """Error of a job that has killed its worker several times."""
+
+
+class Elsewhere(Executor):
+    """Executor that is not one of threads, and whose batches with some jobs are lost."""
+
+    def __init__(self, deadly: frozenset[int] = frozenset()) -> None:
+        self.sizes: list[int] = []
+        self.deadly = deadly
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Any:
+        (jobs,) = arguments
+        self.sizes.append(len(jobs))
+        future: Future[Any] = Future()
+        if self.deadly.intersection(key for key, _ in jobs):
+            future.set_exception(KilledWorker())
+            return future
+        try:
+            future.set_result(function(jobs))
+        except ZeroDivisionError as error:
+            future.set_exception(error)
+        return future
+
+
+def test_short_jobs_go_in_batches() -> None:
+    """A job of a Dask cluster costs some milliseconds in the scheduler and in the worker."""
+    there = Elsewhere()
+    squares = Jobs(lambda broken: [Lane(there, 1)], square, lambda key, error: -1)
+    assert dict(squares.run((key, (key,)) for key in range(200))) == {key: key * key for key in range(200)}
+    assert sum(there.sizes) == 200
+    assert len(there.sizes) < 60
+    assert there.sizes[0] == there.sizes[-1] == 1  # nothing is known of them, and all workers end together
+    there.sizes.clear()
+    long = Jobs(lambda broken: [Lane(there, 1)], process_of, lambda key, error: -1)
+    assert len(dict(long.run((key, (0.11,)) for key in range(9)))) == 9
+    assert there.sizes == [1] * 9
+
+
+def test_only_the_job_of_a_batch_that_is_to_blame_is_lost() -> None:
+    there = Elsewhere(deadly=frozenset([77, 140]))
+    squares = Jobs(lambda broken: [Lane(there, 1)], square, lambda key, error: -1)
+    expected = {key: -1 if key in there.deadly else key * key for key in range(200)}
+    assert dict(squares.run((key, (key,)) for key in range(200))) == expected
+
+
+def test_jobs_before_the_one_that_fails_are_finished() -> None:
+    finished: list[int] = []
+    there = Elsewhere()
+    jobs = Jobs(
+        lambda broken: [Lane(there, 1)], divmod, lambda key, error: (0, 0), lambda key, result: finished.append(key)
+    )
+    with pytest.raises(ZeroDivisionError):
+        dict(jobs.run((key, (1, key - 55)) for key in range(200)))
+    assert max(there.sizes) > 1
+    assert finished[:55] == list(range(55))
+    assert 55 not in finished
 
 
 def test_errors_of_a_job_are_raised(tmp_path: Path) -> None:
