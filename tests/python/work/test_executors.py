@@ -233,6 +233,7 @@ def test_the_end_of_workers_is_not_waited_for() -> None:
     assert not children(before)
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_the_function_of_all_jobs_is_pickled_once() -> None:
     """Its configuration took longer than a look at 512 x 512 pixels, in each process and for each job."""
     heavy = Heavy()
@@ -506,7 +507,13 @@ def test_jobs_do_not_grow_with_the_number_of_exposures(file_config: Any, tmp_pat
 def client() -> Iterator[Any]:
     distributed = pytest.importorskip("dask.distributed")
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True) as cluster,
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            dashboard_address=None,
+            processes=True,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # the usual port may be that of another run
+        ) as cluster,
         distributed.Client(cluster) as made,
     ):
         yield made
