@@ -264,10 +264,13 @@ public:
         constexpr T infinity = std::numeric_limits<T>::infinity();
         // Tenth powers of the width stay in the range of float64.
         constexpr double narrowest = 1e-25, widest = 1e25;
+        // The sum of v comes from the mean, whose rounding must be small in widths.
+        constexpr double mostWidths = 1e4;
         bool const listed = _plan.outerLow == least && _plan.outerHigh == most;
         bool const near =
                 centre - static_cast<double>(range.low) < width && static_cast<double>(range.high) - centre < width;
         if (!listed || !near || !(width >= narrowest && width <= widest)) return std::nullopt;
+        if (std::abs(centre) > mostWidths * width) return std::nullopt;
         auto const& kernel = kernelsOf<T>();
         double const width2 = width * width;
         auto sums = kernel.biweightPowers(all.data(), static_cast<std::ptrdiff_t>(all.size()), centre, width2, higher);

@@ -128,7 +128,9 @@ def match_files(
     )
     survey.refuse(strict=strict)
     in_threads = executor is None or executor == "threads" or isinstance(executor, ThreadPoolExecutor)
-    jobs = workers if executor is None or executor in EXECUTORS else getattr(executor, "_max_workers", _USUAL_WORKERS)
+    # The workers of other executors are there already.
+    opened_here = executor is None or executor in EXECUTORS
+    jobs = workers if opened_here else getattr(executor, "_max_workers", _USUAL_WORKERS)
     plan = MemoryPlan(jobs, None if scratch is None else Path(scratch), HELD_BYTES)
     # Of other machines, only what the user says is known.
     if max_memory is not None or not _elsewhere(executor):
@@ -138,7 +140,7 @@ def match_files(
             joint=joint,
             workers=jobs,
             processes=1 if in_threads else jobs,
-            can_reduce=not isinstance(executor, Executor),
+            can_reduce=opened_here,
             max_memory=most,
             scratch=plan.scratch,
         )

@@ -188,11 +188,20 @@ class OpenExecutor:
         """Return the lanes; given a broken one, replace it, unless that was done before."""
         if not self._lanes:
             begun, self._begun = self._begun, None
-            self._lanes = self._make() if begun is None else begun.result()
+            lanes = self._make() if begun is None else begun.result()
+            if self._is_users_cluster:
+                # In this thread, which Ctrl-C interrupts: workers of a cluster may be long in coming.
+                _check_dask_worker(lanes[0].executor)
+            self._lanes = lanes
         if broken in self._lanes:
             log.warning("A worker died; its job is repeated")
             self._lanes[self._lanes.index(broken)] = self._successor(broken)
         return list(self._lanes)
+
+    @property
+    def _is_users_cluster(self) -> bool:
+        """Whether jobs go to a Dask cluster that was not started here."""
+        return bool(self._address) or type(self._given).__module__.partition(".")[0] == "distributed"
 
     def prepare(self, modules: Sequence[str]) -> None:
         """Let worker processes that are started here import modules, while they would wait for jobs."""
@@ -244,8 +253,6 @@ class OpenExecutor:
 
     def _make_given(self) -> list[Lane]:
         assert self._given is not None
-        if type(self._given).__module__.partition(".")[0] == "distributed":
-            _check_dask_worker(self._given)
         number = getattr(self._given, "_max_workers", None)
         return [Lane(self._given, number if isinstance(number, int) else None)]
 
@@ -254,9 +261,7 @@ class OpenExecutor:
         # Each job is done, even if it is equal to another.
         if self._address:  # workers may come and go
             self._client = self._client or distributed.Client(self._address)
-            pool = self._client.get_executor(pure=False)
-            _check_dask_worker(pool)
-            return [Lane(pool, None)]
+            return [Lane(self._client.get_executor(pure=False), None)]
         self._client = _local_cluster(distributed, self._workers, self._imports)
         addresses = sorted(self._client.nthreads())
         if not addresses:
@@ -284,16 +289,19 @@ class OpenExecutor:
 
 
 def _check_dask_worker(executor: Executor) -> None:
-    """Raise an error if a worker of a cluster cannot do jobs of evensky; Dask would wait for such a job without end.
+    """Ask one worker of a cluster for its evensky, and raise an error if it cannot do jobs.
 
-    Its workers leave the cluster when they receive a function that they cannot import.
+    Dask would wait without end, as its workers leave the cluster when they receive a function that they cannot import.
     """
+    asked = executor.submit(resolve_name, _VERSION)
     try:
-        there = executor.submit(resolve_name, _VERSION).result()
+        there = asked.result()
     except ImportError as error:
         raise InvalidParameterError(
             f"The workers of the Dask cluster cannot import evensky ({error}); install evensky {__version__} there"
         ) from error
+    finally:
+        asked.cancel()
     if there != __version__:
         raise InvalidParameterError(
             f"The workers of the Dask cluster have evensky {there}, and this process has {__version__}; install the "

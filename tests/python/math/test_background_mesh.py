@@ -125,6 +125,17 @@ def test_biweights_of_level_and_scatter_have_common_sums(kind: str, sigma: float
             check(mesh, expected(kept, estimator, rms), ("level", "error", "rms"))
 
 
+@pytest.mark.parametrize("level", [2.0**12, 2.0**20, 2.0**33])
+def test_biweights_keep_their_digits_far_from_zero(level: float) -> None:
+    # At each level, the pixels are exact.
+    noise = np.rint(np.random.default_rng(9).gamma(15, 4, (300, 900)) * 1024) / 1024
+    options = {"height": 300, "width": 900, "estimator": "biweight", "rms_estimator": "biweight"}
+    near, far = (mesh_of(pixels, None, **options) for pixels in (noise, noise + level))
+    assert far.level()[0, 0] - level == pytest.approx(near.level()[0, 0], abs=4e-16 * level)
+    for name in ("error", "rms"):
+        assert getattr(far, name)()[0, 0] == pytest.approx(getattr(near, name)()[0, 0], rel=1e-12)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.int16, np.int32, np.uint16, np.uint64])
 def test_pixels_of_all_types(dtype: Any) -> None:
     image, mask = scene("stars")

@@ -153,3 +153,24 @@ def test_the_budget_of_pixels_of_a_process(
     monkeypatch.setattr(runs_files, "match_exposures", stop)
     with pytest.raises(Stop):
         match_files(files, tmp_path, workers=2, executor=executor)
+
+
+@pytest.mark.parametrize(
+    ("executor", "planned"),
+    [(None, (2, True)), ("processes", (2, True)), ("dask:tcp://127.0.0.1:1", (8, False)), ("own", (3, False))],
+)
+def test_only_workers_that_are_opened_here_can_be_fewer(
+    executor: Any, planned: Any, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+
+    def plan(*arguments: Any, workers: int, can_reduce: bool, **options: Any) -> None:
+        found.append((workers, can_reduce))
+        raise FitsError("planned")
+
+    monkeypatch.setattr(runs_files, "plan_memory", plan)
+    with ThreadPoolExecutor(3) as own:
+        given = own if executor == "own" else executor
+        with pytest.raises(FitsError, match="planned"):
+            match_files(files, tmp_path, executor=given, workers=2, max_memory="1GB")
+    assert found == [planned]

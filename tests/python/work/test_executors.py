@@ -8,6 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -517,6 +518,19 @@ def client() -> Iterator[Any]:
         distributed.Client(cluster) as made,
     ):
         yield made
+
+
+def test_a_wait_for_workers_of_a_cluster_can_be_interrupted() -> None:
+    distributed = pytest.importorskip("dask.distributed")
+    options = {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, **options) as cluster,
+        open_executor(f"dask:{cluster.scheduler_address}", 1) as opened,
+    ):
+        opened.begin()
+        threading.Timer(2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            opened.renew(None)
 
 
 def test_dask(client: Any, files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path) -> None:
