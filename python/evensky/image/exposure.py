@@ -86,7 +86,7 @@ class ExposureInfo:
         Whatever a script sets, also by ``setDetector`` and the like; None by default.
     """
 
-    # Metadata of which no header has been made.
+    # Metadata before a header is made of them.
     _values: Mapping[str, Any] = {}
 
     def __init__(self, metadata: Any = None, wcs: Any = None, dataId: dict[str, Any] | None = None) -> None:
@@ -107,8 +107,9 @@ class ExposureInfo:
 
     @property
     def metadata(self) -> Any:
-        if self._values:
-            self._metadata, self._values = as_metadata(self._values), {}
+        # The values stay, as another thread may be reading them.
+        if self._metadata is None and self._values:
+            self._metadata = as_metadata(self._values)
         return self._metadata
 
     @metadata.setter
@@ -124,7 +125,8 @@ class ExposureInfo:
 
     def value_of(self, name: str) -> Any:
         """Return a value of the metadata, or None, without making a header."""
-        return self._values.get(name) if self._metadata is None else self._metadata.get(name)
+        known = self._metadata
+        return self._values.get(name) if known is None else known.get(name)
 
     def __copy__(self) -> Self:
         _ = self.metadata  # a header is the same in both

@@ -256,10 +256,10 @@ def test_workers_import_what_they_need_while_they_wait() -> None:
         opened.prepare(["this module is not there"])  # threads have what the main process has
 
 
-@pytest.mark.usefixtures("warm_workers")
+# Its workers start as those of users do.
 def test_a_death_costs_its_own_lane_alone() -> None:
     """All processes were started anew, and lost the pixels that they held."""
-    with open_executor("processes", 2) as opened:
+    with open_executor("processes", 2, ["evensky.runs.files"]) as opened:
         opened.begin()
         first, second = opened.renew(None)
         process = second.executor.submit(os.getpid).result()
@@ -291,9 +291,11 @@ class Waits(ThreadPoolExecutor):
 def test_lanes_have_a_few_jobs_at_a_time(lanes: int, workers: int | None, most: int) -> None:
     """The jobs of a cluster with one worker were all sent to it at once."""
     pools = [Waits() for _ in range(lanes)]
-    jobs = Jobs(lambda broken: [Lane(pool, workers) for pool in pools], process_of, lambda key, error: 0)
-    done = dict(jobs.run((key, (0.01,)) for key in range(12)))
-    assert len(done) == 12
+    # No job is done before as many as there can be are waiting.
+    gate = threading.Event()
+    threading.Timer(0.5, gate.set).start()
+    jobs = Jobs(lambda broken: [Lane(pool, workers) for pool in pools], gate.wait, lambda key, error: False)
+    assert dict(jobs.run((key, ()) for key in range(12))) == dict.fromkeys(range(12), True)
     assert [pool.most for pool in pools] == [most] * lanes
 
 
