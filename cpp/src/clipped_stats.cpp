@@ -364,7 +364,7 @@ void checkLines(ClippedLines const& out, ImageView<T const> const& values, std::
 
 // Exchange rows and columns.
 template <typename T>
-ImageView<T> turned(ImageView<T> const& view) {
+ImageView<T> transposed(ImageView<T> const& view) {
     return {view.data(), view.height(), view.width(), view.strideY(), view.strideX()};
 }
 
@@ -543,7 +543,7 @@ void clipLines(ClippedLines const& out, ImageView<T const> const& columns, Clipp
     // Scans of longer columns take less time than sorts.
     constexpr std::ptrdiff_t longest = 1536;
     if (columns.height() <= longest) return clipSideBySide(out, columns, options, num_threads);
-    clipOneByOne(out, turned(columns), options, num_threads);
+    clipOneByOne(out, transposed(columns), options, num_threads);
 }
 
 }  // namespace
@@ -551,7 +551,7 @@ void clipLines(ClippedLines const& out, ImageView<T const> const& columns, Clipp
 template <typename T>
 void clippedStatsOfRows(ClippedLines const& out, ImageView<T const> const& values, ClippedStatsOptions const& options,
                         int num_threads) {
-    clipLines(out, turned(values), options, num_threads, "row");
+    clipLines(out, transposed(values), options, num_threads, "row");
 }
 
 template <typename T>

@@ -68,10 +68,11 @@ template <typename T>
     return (plane.strideX() == static_cast<std::ptrdiff_t>(sizeof(T)) || plane.width() == 1) && isOfType<T>(plane);
 }
 
-// Return whether columns are closer together in memory than rows. Statistics of all pixels, or of all in a bin,
-// exchange rows and columns of such a plane.
+// Return whether pixels of a column are closer together in memory than those of a row. Statistics of all pixels, or of
+// all in a bin, exchange rows and columns of such a plane. Rows that are one and the same are not closer.
 [[nodiscard]] inline bool isStanding(StoredPlane const& plane) noexcept {
-    return std::abs(plane.strideX()) > std::abs(plane.strideY()) && plane.width() > 1 && plane.height() > 1;
+    return std::abs(plane.strideX()) > std::abs(plane.strideY()) && plane.strideY() != 0 && plane.width() > 1 &&
+           plane.height() > 1;
 }
 
 // Return whether pixels of a row are so close together in memory that each line of the cache holds several of them.
@@ -106,7 +107,7 @@ public:
     T const* row(StoredPlane const& plane, std::ptrdiff_t x, std::ptrdiff_t y, std::ptrdiff_t width, std::ptrdiff_t end,
                  std::uint64_t& rounded) {
         if (isDirect<T>(plane)) return directRow<T>(plane, x, y);
-        bool const standing = std::abs(plane.strideX()) > std::abs(plane.strideY()) && width > 1 && end - y > 1;
+        bool const standing = isStanding(plane) && width > 1 && end - y > 1;
         auto const stride = width + pad;
         if (plane.at(0, 0) != _plane || plane.strideX() != _strideX) _parts.clear();
         auto* part = partOf(x, width);

@@ -70,7 +70,8 @@ struct BiweightSums {
     double slope = 0.0;   // sum of v (1 - 5 u^2), which is 5 v^2 - 4 v
 };
 
-// Sums over n pixels, all with |u| < 1: of powers of v = 1 - u^2, and as BiweightSums has them.
+// Sums over pixels of powers of v = max(1 - u^2, 0), and as BiweightSums has them. The kernel biweightPowers leaves v1
+// at 0, which follows from moments; the fifth power of its width2 must be in the range of float64.
 struct BiweightPowers {
     double v1 = 0.0, v2 = 0.0, v3 = 0.0, v4 = 0.0, first = 0.0, second = 0.0;
 };
@@ -80,9 +81,9 @@ inline __attribute__((always_inline)) BiweightSums biweightOf(BiweightPowers con
     return {sums.v2, sums.first, sums.second, 5.0 * sums.v2 - 4.0 * sums.v1};
 }
 
-// Return the sums of the biweight of a width that is larger by the root of `ratio`, given the square of the width. Its
-// v is (v + ratio - 1) / ratio, and u^2 is 1 - v; sums of d v^2 do not follow, so that `first` is NaN. (Inlined, as
-// each instruction set needs its own.)
+// Return the sums of the biweight of a width that is larger by the root of `ratio`, given the square of the width and
+// the number n of pixels, all of which have |u| < 1. Its v is (v + ratio - 1) / ratio, and u^2 is 1 - v; sums of d v^2
+// do not follow, so that `first` is NaN. (Inlined, as each instruction set needs its own.)
 inline __attribute__((always_inline)) BiweightSums widerBiweight(BiweightPowers const& sums, double n, double width2,
                                                                  double ratio) noexcept {
     double const more = ratio - 1.0, ratio2 = ratio * ratio;

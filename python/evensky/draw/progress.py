@@ -59,7 +59,9 @@ def progress_bar(show: bool | None) -> Iterator[Progress]:
     Progress
         Updates the bar.
     """
-    if not (sys.stderr.isatty() if show is None else show):
+    # What stands in for the standard error need not be a whole file.
+    is_terminal = getattr(sys.stderr, "isatty", bool)
+    if not (is_terminal() if show is None else show):
         # Without tqdm, which takes time to import, and warns about notebooks without widgets even if it shows nothing.
         yield lambda label, done, steps: None
         return

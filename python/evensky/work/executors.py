@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["EXECUTORS", "Job", "Jobs", "Lane", "OpenExecutor", "Renew", "open_executor"]
 
 import importlib
+import io
 import logging
 import math
 import multiprocessing
@@ -63,7 +64,7 @@ class Lane:
 
 
 Renew = Callable[[Lane | None], Sequence[Lane]]
-"""Function that returns the lanes to use; given a broken one of them, it returns another in its place."""
+"""Function that returns the lanes to use; given a broken one of them, it puts another in its place and returns all."""
 
 # Where workers find the version of their evensky.
 _VERSION = "evensky._core:__version__"
@@ -139,9 +140,13 @@ class OpenExecutor:
 
     Parameters
     ----------
-    executor : concurrent.futures.Executor, str or None
-    workers : int
-    imports : sequence of str
+    executor, workers, imports
+        As in `open_executor`.
+
+    Raises
+    ------
+    evensky.errors.InvalidParameterError
+        If `executor` is neither an executor nor one of `EXECUTORS`, or there are no workers.
     """
 
     def __init__(self, executor: Executor | str | None, workers: int, imports: Sequence[str]) -> None:
@@ -185,7 +190,15 @@ class OpenExecutor:
             self._begun = self._aside.submit(self._make)
 
     def renew(self, broken: Lane | None) -> list[Lane]:
-        """Return the lanes; given a broken one, replace it, unless that was done before."""
+        """Return the lanes; given a broken one, replace it, unless that was done before.
+
+        Raises
+        ------
+        evensky.errors.InvalidParameterError
+            If a package is missing here, or evensky on the workers of a cluster.
+        evensky.errors.TaskError
+            If workers do not start, or a broken lane cannot be replaced.
+        """
         if not self._lanes:
             begun, self._begun = self._begun, None
             lanes = self._make() if begun is None else begun.result()
@@ -404,10 +417,12 @@ class _Watched(Generic[_Result]):
         return function(*arguments)
 
     def batch(self, jobs: Sequence[Job]) -> _Batch[_Result]:
-        """Do jobs until one raises an error; that of the first job is raised here."""
+        """Do jobs until the time of a batch is over, or one raises an error; that of the first job is raised here."""
         start = time.perf_counter()
         results: list[_Result] = []
         for _, arguments in jobs:
+            if results and time.perf_counter() - start >= _BATCH_SECONDS:
+                break  # they take longer than those before them
             try:
                 results.append(self(*arguments))
             except Exception:
@@ -419,19 +434,33 @@ class _Watched(Generic[_Result]):
 
 @dataclass(frozen=True)
 class _Batch(Generic[_Result]):
-    """Results of the first jobs of a batch, all unless one raised an error, and the time that they took in seconds."""
+    """Results of the first jobs of a batch, and the time in seconds that they took.
+
+    They are those of all unless the time of a batch was over, or one raised an error.
+    """
 
     results: list[_Result]
     seconds: float
 
 
+class _Bounded(io.BytesIO):
+    """Memory of a file that takes no more than a function that is kept pickled."""
+
+    def write(self, data: Any) -> int:
+        if self.tell() + memoryview(data).nbytes > _MOST_PICKLED:
+            raise pickle.PicklingError("The function is too large to be kept pickled")
+        return super().write(data)
+
+
 def _pickled(function: Any) -> bytes:
     """Return a function as bytes; b"" if it is large, or if only the packages of clusters can pickle it."""
+    memory = _Bounded()
     try:
-        found = pickle.dumps(function)
+        pickle.Pickler(memory, protocol=5).dump(function)  # which does not copy arrays
     except (pickle.PicklingError, AttributeError, TypeError):
         return b""
-    return b"" if len(found) > _MOST_PICKLED or b"__main__" in found else found
+    found = memory.getvalue()
+    return b"" if b"__main__" in found else found
 
 
 @lru_cache(maxsize=1)
@@ -502,7 +531,7 @@ class Jobs(Generic[_Result]):
         suspects: deque[Job] = deque()
         alone = False
         deaths: Counter[int] = Counter()
-        pace = _Pace(len(lanes))
+        pace = _Pace(sum(lane.workers or 1 for lane in lanes))
         while waiting or suspects or running:
             if not running and not waiting and suspects:
                 alone = True
@@ -578,22 +607,22 @@ class Jobs(Generic[_Result]):
 class _Pace:
     """Number of jobs that go to a worker together."""
 
-    def __init__(self, lanes: int) -> None:
-        self._lanes = lanes
-        self._jobs = 0
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._jobs = 0.0
         self._seconds = 0.0
 
     def note(self, batch: _Batch[Any]) -> None:
-        """Note how long jobs have taken."""
-        self._jobs += len(batch.results)
-        self._seconds += batch.seconds
+        """Note how long jobs have taken; the last ones count most."""
+        self._jobs = 0.5 * self._jobs + len(batch.results)
+        self._seconds = 0.5 * self._seconds + batch.seconds
 
     def size(self, lane: Lane, waiting: int) -> int:
         """Return the number of jobs of the next batch of a lane: one in threads, and at the end."""
         if isinstance(lane.executor, ThreadPoolExecutor) or not self._jobs:
             return 1
         fitting = _BATCH_SECONDS * self._jobs / max(self._seconds, 1e-9)
-        return max(1, min(int(min(fitting, _MOST_IN_BATCH)), waiting // (4 * self._lanes)))
+        return max(1, min(int(min(fitting, _MOST_IN_BATCH)), waiting // (4 * self._workers)))
 
 
 class _Waiting:

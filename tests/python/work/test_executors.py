@@ -9,8 +9,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -321,6 +324,7 @@ class Elsewhere(Executor):
 
     def __init__(self, deadly: frozenset[int] = frozenset()) -> None:
         self.sizes: list[int] = []
+        self.seconds: list[float] = []
         self.deadly = deadly
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Any:
@@ -330,10 +334,12 @@ class Elsewhere(Executor):
         if self.deadly.intersection(key for key, _ in jobs):
             future.set_exception(KilledWorker())
             return future
+        start = time.perf_counter()
         try:
             future.set_result(function(jobs))
         except ZeroDivisionError as error:
             future.set_exception(error)
+        self.seconds.append(time.perf_counter() - start)
         return future
 
 
@@ -349,6 +355,34 @@ def test_short_jobs_go_in_batches() -> None:
     long = Jobs(lambda broken: [Lane(there, 1)], process_of, lambda key, error: -1)
     assert len(dict(long.run((key, (0.11,)) for key in range(9)))) == 9
     assert there.sizes == [1] * 9
+
+
+def test_a_function_with_pixels_is_not_copied() -> None:
+    large = partial(square, np.ones(2**20))
+    tracemalloc.start()
+    try:
+        assert executors._pickled(large) == b""
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert executors._pickled(partial(square, 3))
+
+
+def test_long_jobs_that_follow_short_ones_do_not_go_in_batches() -> None:
+    """Those of a resumed run that are done again came back, and were noted, many at a time."""
+    there = Elsewhere()
+    sleeps = Jobs(lambda broken: [Lane(there, 1)], time.sleep, lambda key, error: -1)
+    done = dict(sleeps.run((key, (0.4 if 60 <= key < 64 else 0.0,)) for key in range(100)))
+    assert done == dict.fromkeys(range(100))
+    assert max(there.sizes) > 4
+    assert max(there.seconds) < 0.8
+
+
+def test_batches_of_a_pool_leave_jobs_for_all_its_workers() -> None:
+    there = Elsewhere()
+    squares = Jobs(lambda broken: [Lane(there, 8)], square, lambda key, error: -1)
+    assert dict(squares.run((key, (key,)) for key in range(100))) == {key: key * key for key in range(100)}
+    assert 1 < max(there.sizes) <= 3
 
 
 def test_only_the_job_of_a_batch_that_is_to_blame_is_lost() -> None:
