@@ -138,7 +138,7 @@ def test_a_browser_sees_the_same_page(tmp_path: Path) -> None:
     page.assert_closed_in()
     path.write_text(path.read_text().replace("</main>", f"</main>{SHOW}"))
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'user'}"]
-    shown = subprocess.run([*command, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=60)
+    shown = subprocess.run([*command, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=180)
     (start,) = [value for tag, name, value in Page(shown.stdout).attributes if name == "data-elements"]
     attributes = {name: value for tag, name, value in Page(shown.stdout).attributes if tag == "html"}
     assert int(start) == len(page.tags) + 1  # the script that counts
