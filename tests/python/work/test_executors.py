@@ -564,9 +564,14 @@ def test_a_wait_for_workers_of_a_cluster_can_be_interrupted() -> None:
         open_executor(f"dask:{cluster.scheduler_address}", 1) as opened,
     ):
         opened.begin()
-        threading.Timer(2, os.kill, (os.getpid(), signal.SIGINT)).start()
-        with pytest.raises(KeyboardInterrupt):
-            opened.renew(None)
+        # Processes in the background of a shell ignore it.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            threading.Timer(2, os.kill, (os.getpid(), signal.SIGINT)).start()
+            with pytest.raises(KeyboardInterrupt):
+                opened.renew(None)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def test_dask(client: Any, files: list[Path], whole: dict[str, str], file_config: Any, tmp_path: Path) -> None:
