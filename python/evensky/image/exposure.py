@@ -86,6 +86,7 @@ class ExposureInfo:
         Whatever a script sets, also by ``setDetector`` and the like; None by default.
     """
 
+    _metadata: Any
     # Metadata before a header is made of them.
     _values: Mapping[str, Any] = {}
 
