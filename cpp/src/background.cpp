@@ -177,18 +177,18 @@ Background::Background(StoredImage const& image, std::int64_t x0, std::int64_t y
     auto const planes = standing ? image.transposed() : image;
     auto const& x = standing ? _y : _x;
     auto const& y = standing ? _x : _y;
-    auto bins = detail::inWorkingType(format, [&]<typename T>(T, std::atomic<bool>* rounded) {
+    auto const bins = detail::inWorkingType(format, [&]<typename T>(T, std::atomic<bool>* rounded) {
         auto const makeSource = [&](Box const& box) {
             return detail::ImageSource<T>(planes.part(box), {}, selection, rounded);
         };
         return detail::binStatistics<T>(x, y, bctrl.getStatisticsProperty(), sctrl, num_threads, makeSource,
                                         isWhole(format));
     });
-    if (standing) bins.transpose(x.centers.size());
-    std::transform(bins.values.begin(), bins.values.end(), _values.begin(),
-                   [](double v) { return static_cast<float>(v); });
-    std::transform(bins.errors.begin(), bins.errors.end(), _errors.begin(),
-                   [](double v) { return static_cast<float>(v); });
+    for (std::size_t at = 0; at < bins.values.size(); ++at) {
+        auto const to = standing ? detail::transposedPlace(at, x.centers.size(), y.centers.size()) : at;
+        _values[to] = static_cast<float>(bins.values[at]);
+        _errors[to] = static_cast<float>(bins.errors[at]);
+    }
 }
 
 template <typename T>

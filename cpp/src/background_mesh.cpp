@@ -354,8 +354,8 @@ BackgroundMesh::BackgroundMesh(StoredImage const& image, std::int64_t x0, std::i
                 standing ? _y : _x, standing ? _x : _y, options, num_threads,
                 [&](Box const& box) { return detail::ImageSource<T>(planes.part(box), {}, selection, rounded); },
                 [&](std::size_t measured, detail::BoxLevel const& found) {
-                    auto const rows = _y.centers.size(), columns = _x.centers.size();
-                    auto const at = standing ? measured % rows * columns + measured / rows : measured;
+                    auto const at = standing ? detail::transposedPlace(measured, _y.centers.size(), _x.centers.size())
+                                             : measured;
                     std::tie(_level[at], _error[at], _rms[at], _number[at], _good[at]) =
                             std::tie(found.level, found.error, found.rms, found.number, found.good);
                 });

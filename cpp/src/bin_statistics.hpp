@@ -23,20 +23,12 @@ struct BinStatistics {
     std::vector<double> values;
     std::vector<double> errors;
     std::vector<std::int64_t> counts;
-
-    // Exchange rows of `nx` bins and columns.
-    void transpose(std::size_t nx) {
-        auto const exchange = [nx]<typename T>(std::vector<T>& plane) {
-            auto const ny = plane.size() / nx;
-            std::vector<T> exchanged(plane.size());
-            for (std::size_t at = 0; at < plane.size(); ++at) exchanged[at % nx * ny + at / nx] = plane[at];
-            plane = std::move(exchanged);
-        };
-        exchange(values);
-        exchange(errors);
-        exchange(counts);
-    }
 };
+
+// Return the place of bin `at` of rows of nx bins after the ny rows have become columns.
+[[nodiscard]] constexpr std::size_t transposedPlace(std::size_t at, std::size_t nx, std::size_t ny) noexcept {
+    return at % nx * ny + at / nx;
+}
 
 // Largest number of pixels of bins that are packed together: 256 KiB of floats, which fit into the second-level cache
 // of a core beside its other data.
