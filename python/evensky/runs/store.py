@@ -85,7 +85,7 @@ class FileStore(Source):
         told = [note for note in image.notes if not is_fact(note)] if item.image is not None else []
         exposure.info.assumptions = [note for note in exposure.assumptions if note not in told]
         if self.ignore_units:
-            exposure.metadata.remove("BUNIT", ignore_missing=True)
+            exposure.info.set_values({})  # BUNIT is all that there is
         exposure.dataId = {"exposure": item.label}
         if item.origin is not None:
             exposure.setXY0(Point2I(*item.origin))
