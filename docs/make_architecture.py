@@ -32,7 +32,7 @@ GROUPS = [
         [
             [("combining/", "many exposures to one image; grids; resampling")],
             [("matching/", "pair, reference, sky, bins of tracts; joint/ for all at once")],
-            [("work/", "executors; memory; what a process keeps")],
+            [("work/", "executors and jobs; memory; what a process keeps")],
         ],
     ),
     (

@@ -87,7 +87,7 @@ REFERENCE = [
     "runs/source.py",
     "tasks/match_backgrounds.py",
 ]
-NOTED = ["work/executors.py", "runs/run.py", "runs/results.py", "runs/journal.py"]
+NOTED = ["work/jobs.py", "runs/run.py", "runs/results.py", "runs/journal.py"]
 
 
 @pytest.mark.parametrize(("method", "path"), [("all", JOINT), ("reference", REFERENCE)])

@@ -34,8 +34,9 @@ from ..io.folder_lock import FolderLock, Permit
 from ..matching.joint.covariance import CorrectionCovariance
 from ..matching.sets import several
 from ..math.combine_planes import CombineOptions
-from ..work.executors import EXECUTORS, Jobs, Renew, open_executor
+from ..work.executors import EXECUTORS, Renew, open_executor
 from ..work.held import STACKS
+from ..work.jobs import Jobs
 from ..work.memory import in_small_words, in_words, told
 from .combine_header import header_of_run
 from .combine_inputs import CombineInputs, StackedExposure

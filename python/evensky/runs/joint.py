@@ -36,8 +36,8 @@ from ..matching.joint.terms import DEFAULT_TERMS, Term, terms_of
 from ..matching.reference import CostWeights
 from ..matching.units import differ, most_common_unit
 from ..math import stringToStatisticsProperty
-from ..work.executors import Job
 from ..work.held import PIXELS
+from ..work.jobs import Job
 from ..work.memory import told
 from .memory_plan import HELD_BYTES, LEAST_HELD
 from .method import Change, Look, Method, Plan, log

@@ -30,8 +30,8 @@ from ..matching.joint.overlaps import Overlap
 from ..matching.reference import CostWeights, ReferenceCandidate, measure_candidate
 from ..matching.units import check_unit, unit_of
 from ..math import MEANCLIP, NMASKED, StatisticsControl, makeStatistics
-from ..work.executors import Job
 from ..work.held import PIXELS
+from ..work.jobs import Job
 from ..work.memory import told
 from .pictures import NO_HISTOGRAM, Painter
 from .preview import Mosaic, Tiling

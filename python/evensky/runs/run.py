@@ -20,7 +20,8 @@ from ..errors import InvalidParameterError, TaskError
 from ..matching.joint.differences import PairBins
 from ..matching.reference import ReferenceCandidate, choose_reference, reason_of_choice, set_aside
 from ..matching.sets import none_usable
-from ..work.executors import Jobs, Renew
+from ..work.executors import Renew
+from ..work.jobs import Jobs
 from .combine_record import twice_notes
 from .journal import Journal
 from .match_run import MatchRun

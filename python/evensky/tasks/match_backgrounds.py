@@ -37,8 +37,9 @@ from ..math import (
     stringToStatisticsProperty,
     stringToUndersampleStyle,
 )
-from ..work.executors import Jobs, open_executor
+from ..work.executors import open_executor
 from ..work.held import REFERENCES
+from ..work.jobs import Jobs
 from .base import Struct, Task
 from .config import MatchBackgroundsConfig
 

@@ -36,7 +36,8 @@ from resuming import digests
 
 from evensky.errors import FitsError
 from evensky.simulate import make_exposures, write_exposures
-from evensky.work.executors import Jobs, Lane
+from evensky.work.executors import Lane
+from evensky.work.jobs import Jobs
 
 # Warnings of astropy are not errors, as they are not for users.
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -31,7 +31,8 @@ from evensky.matching.joint.config import MatchAllConfig
 from evensky.runs import files as runs_files
 from evensky.tasks import MatchBackgroundsConfig, MatchBackgroundsTask
 from evensky.work import executors
-from evensky.work.executors import Jobs, Lane, open_executor
+from evensky.work.executors import Lane, open_executor
+from evensky.work.jobs import Jobs, _pickled
 
 NUMBER = 6
 
@@ -361,11 +362,11 @@ def test_a_function_with_pixels_is_not_copied() -> None:
     large = partial(square, np.ones(2**20))
     tracemalloc.start()
     try:
-        assert executors._pickled(large) == b""
+        assert _pickled(large) == b""
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
-    assert executors._pickled(partial(square, 3))
+    assert _pickled(partial(square, 3))
 
 
 def test_long_jobs_that_follow_short_ones_do_not_go_in_batches() -> None:
