@@ -119,7 +119,7 @@ class CombineRun(CombinedExposures):
             If the file cannot be read, or was changed since it was written.
         """
         try:
-            digest = state_of(self.output).sha256
+            digest = state_of(self.output, sha256=True).digest
             found = Stamp.of(self.output)
         except OSError as error:
             raise FitsError(f"{self.output}: cannot be read: {error.strerror or error}") from error

@@ -15,9 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..combining.corrections import labels_in
-from ..errors import FitsError
 from ..fits.atomic import Permit
-from ..fits.digests import state_of
 from ..matching.joint.covariance import CorrectionCovariance
 from .folder import COVARIANCE
 from .match_run import MatchRun
@@ -46,7 +44,7 @@ def write_covariance(run: MatchRun, folder: Path, permit: Permit | None = None) 
         If the file cannot be written.
     """
     assert run.covariance is not None
-    written = {record.label: record.output_sha256 for record in run.records if record.status != "failed"}
+    written = {record.label: record.output_digest for record in run.records if record.status != "failed"}
     path = folder / COVARIANCE
     # Exposures that failed have no output that could be combined.
     kept = run.covariance.select([label for label in run.covariance.labels if label in written])
@@ -73,14 +71,7 @@ def read_covariance(path: str | Path, outputs: Mapping[str, str | Path] | None =
     evensky.errors.FitsError
         If the file cannot be read or is no such file, or if an output cannot be read or has changed since the run.
     """
-    path = covariance_path(path)
-    digests = {}
-    for label, output in (outputs or {}).items():
-        try:
-            digests[label] = state_of(Path(output)).sha256
-        except OSError as error:
-            raise FitsError(f"{output}: cannot be read: {error.strerror}") from error
-    return CorrectionCovariance.load(path, digests=digests)
+    return CorrectionCovariance.load(covariance_path(path), files=outputs)
 
 
 def without_covariance(files: Sequence[Path]) -> tuple[list[Path], list[str]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 __all__ = ["JOURNAL", "Journal"]
 
 import json
-import re
 import stat
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -25,11 +24,11 @@ from dacite import Config, DaciteError, from_dict
 from .._text import printable, reason_of
 from ..errors import FitsError
 from ..fits.atomic import Permit
-from ..fits.digests import state_of
+from ..fits.digests import is_digest, is_sha256, state_of
 from ..io.checked_lines import CheckedLines, LineError, LinesError, UncheckedLineError, parsed
 from ..io.configuration import flatten
 from ..matching.reference import ReferenceCandidate
-from .record import ExposureRecord
+from .record import ExposureRecord, fields_of_record
 
 JOURNAL = "matched.journal"
 
@@ -200,7 +199,7 @@ class Journal:
             if self.records.pop(line[kind], None) is None:
                 raise ValueError(f"{line[kind]!r} is dropped and was not finished")
         elif kind == "record":
-            record = from_dict(ExposureRecord, line[kind], _STRICT)
+            record = from_dict(ExposureRecord, fields_of_record(line[kind]), _STRICT)
             self._check_record(record)
             self.records[record.label] = record
             if record.output is not None:
@@ -222,8 +221,8 @@ class Journal:
             return
         if output in ("", ".", "..") or "/" in output or "\0" in output:
             raise ValueError(f"output {output!r} is not the name of a file in the folder")
-        if record.output_bytes < 0 or not re.fullmatch("[0-9a-f]{64}", record.output_sha256):
-            raise ValueError(f"output_bytes {record.output_bytes}, output_sha256 {record.output_sha256!r}")
+        if record.output_bytes < 0 or not is_digest(record.output_digest):
+            raise ValueError(f"output_bytes {record.output_bytes}, output_digest {record.output_digest!r}")
 
     def begin(self, reference: str, reason: str, candidates: Sequence[ReferenceCandidate]) -> None:
         """Open the journal for writing, and write the reference."""
@@ -298,7 +297,7 @@ class Journal:
             record = self.records.get(label)
             if record is None or record.output is None:
                 records.append(None)
-            elif states[record.output] == (record.output_bytes, record.output_sha256):
+            elif states[record.output] == (record.output_bytes, record.output_digest):
                 records.append(replace(record, output=str(self.path.parent / record.output)))
             else:
                 self.unlike.append(label)
@@ -313,11 +312,11 @@ class Journal:
             if not stat.S_ISREG(found.st_mode) or found.st_size != record.output_bytes:
                 return None
             if self._trust_outputs:
-                return found.st_size, record.output_sha256
-            state = state_of(output, between)
+                return found.st_size, record.output_digest
+            state = state_of(output, between, sha256=is_sha256(record.output_digest))
         except OSError:
             return None
-        return state.size, state.sha256
+        return state.size, state.digest
 
     def close(self) -> None:
         """Close the file."""

@@ -15,12 +15,14 @@ __all__ = [
     "TermRecord",
     "UntiedGroups",
     "failed_record",
+    "fields_of_record",
     "without_pictures",
 ]
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -119,7 +121,7 @@ class ExposureRecord:
     status: Status
     output: str | None = None  # file that was written, None if there is none
     output_bytes: int = 0  # size of that file
-    output_sha256: str = ""  # digest of its content, in hexadecimal digits; "" if there is none
+    output_digest: str = ""  # of its content, see `evensky.fits.digests`; "" if there is none
     message: str = ""  # the reason if status is "failed"
     # Such as "AKIMA_SPLINE, 4 x 4 bins of 256 px"; "Chebyshev 2 (Chebyshev 4 at the mean level)" if the model that was
     # selected needs more terms to be shifted to a level.
@@ -215,6 +217,16 @@ class InputSummary:
 
 class NoOverlapError(TaskError):
     """An exposure has no good pixel in common with the others."""
+
+
+def fields_of_record(written: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of an `ExposureRecord` that was written to a file, maybe by an earlier version.
+
+    That named the digest of an output `output_sha256`.
+    """
+    if "output_sha256" not in written or "output_digest" in written:
+        return written
+    return {"output_digest" if name == "output_sha256" else name: value for name, value in written.items()}
 
 
 def failed_record(label: str, path: str, error: BaseException) -> ExposureRecord:

@@ -35,7 +35,15 @@ from .combine_result import CombineRun
 from .folder import RUN
 from .match_run import MatchRun
 from .overlaps import Overlaps
-from .record import CoaddPreview, ExposureRecord, InputSummary, OverlapRecord, PixelSummary, UntiedGroups
+from .record import (
+    CoaddPreview,
+    ExposureRecord,
+    InputSummary,
+    OverlapRecord,
+    PixelSummary,
+    UntiedGroups,
+    fields_of_record,
+)
 
 RUN_FIELDS = (
     "reference",
@@ -239,7 +247,7 @@ def _run_of(content: Mapping[str, Any], data: memoryview, folder: Path) -> Match
     arrays = _arrays_of(content["arrays"], data)
     records = []
     for one, pictures in zip(content["records"], content["pictures"], strict=True):
-        record = from_dict(ExposureRecord, one, _STRICT)
+        record = from_dict(ExposureRecord, fields_of_record(one), _STRICT)
         if record.output is not None:
             record.output = str(folder / Path(record.output).name)
         if pictures is not None:

@@ -180,4 +180,4 @@ class FileStore(Source):
         planes = {number: plane for part in parts for number, plane in part.items()}
         written = rewrite_file(source, output, planes, overwrite=True, compress=self.compress, permit=self.permit)
         for record in records:
-            record.output, record.output_bytes, record.output_sha256 = str(output), written.size, written.sha256
+            record.output, record.output_bytes, record.output_digest = str(output), written.size, written.digest

@@ -92,7 +92,7 @@ def folder(tmp_path_factory):
     run = evensky.match_files(paths, folder / "out", reference=paths[0], report=False)
     run.covariance.save(
         folder / "out" / "matched.covariance.fits",
-        digests={record.label: record.output_sha256 for record in run.records},
+        digests={record.label: record.output_digest for record in run.records},
     )
     return folder, run
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from xxhash import xxh3_128_hexdigest
 
 from evensky.errors import FitsError
 from evensky.fits.digests import FileState, HashedFile, state_of
@@ -15,10 +16,21 @@ from evensky.fits.rewriting import NewPlane, rewrite
 
 
 @pytest.mark.parametrize("size", [0, 1, 2**20, 2**20 + 1, 3 * 2**20 + 17])
-def test_a_digest_is_the_sha256_of_all_bytes(tmp_path: Path, size: int) -> None:
+def test_a_digest_is_that_of_all_bytes(tmp_path: Path, size: int) -> None:
     content = np.random.default_rng(1).bytes(size)
     (tmp_path / "file").write_bytes(content)
-    assert state_of(tmp_path / "file") == FileState(size, hashlib.sha256(content).hexdigest())
+    assert state_of(tmp_path / "file") == FileState(size, xxh3_128_hexdigest(content))
+    assert state_of(tmp_path / "file", sha256=True) == FileState(size, hashlib.sha256(content).hexdigest())
+
+
+def test_an_image_that_was_flipped_has_another_digest(tmp_path: Path) -> None:
+    states = set()
+    for number, pixels in enumerate(
+        (image := np.arange(4096, dtype=">f4").reshape(64, 64), image[::-1], image[:, ::-1])
+    ):
+        (tmp_path / f"{number}").write_bytes(pixels.tobytes())
+        states.add(state_of(tmp_path / f"{number}"))
+    assert len(states) == 3  # the sum of all words, as in DATASUM, is the same
 
 
 def test_reading_can_be_ended(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from resuming import forged, lines_of
+from xxhash import xxh3_128_hexdigest
 
 import evensky.runs.journal
 from evensky.errors import FitsError
@@ -26,7 +27,7 @@ from evensky.runs.record import ExposureRecord
 
 ASKED = {"config": {"binSize": 32}, "files": ["a", "b"]}
 LABELS = ["a", "b"]
-DIGEST = hashlib.sha256(b"12345").hexdigest()
+DIGEST = xxh3_128_hexdigest(b"12345")
 
 
 def no_step(label: str) -> None:
@@ -101,7 +102,7 @@ def test_an_output_that_is_no_longer_there(one: Path, monkeypatch: pytest.Monkey
     output = one / "b_matched.fits"
     if kind == "unreadable":
 
-        def unreadable(path: Path, between: Any) -> FileState:
+        def unreadable(path: Path, between: Any, *, sha256: bool) -> FileState:
             raise OSError(5, "Input/output error")
 
         monkeypatch.setattr(evensky.runs.journal, "state_of", unreadable)
@@ -129,7 +130,7 @@ def test_exposures_of_one_file_have_one_output(tmp_path: Path) -> None:
     assert again.finished(LABELS, no_step) == [replace(record, label="a"), record]
     # A record of an earlier state of the file does not count, whichever was written last.
     with opened(tmp_path, resume=True) as journal:
-        journal.finish(replace(record, output_sha256="0" * 64))
+        journal.finish(replace(record, output_digest="0" * 32))
     assert resumed(tmp_path).finished(LABELS, no_step) == [replace(record, label="a"), None]
 
 
@@ -161,9 +162,9 @@ def test_outputs_are_checked_by_several_threads(tmp_path: Path, monkeypatch: pyt
     journal.close()
     barrier = threading.Barrier(4, timeout=20)
 
-    def together(path: Path, between: Any) -> FileState:
+    def together(path: Path, between: Any, *, sha256: bool) -> FileState:
         barrier.wait()
-        return state_of(path, between)
+        return state_of(path, between, sha256=sha256)
 
     monkeypatch.setattr(evensky.runs.journal, "state_of", together)
     assert None not in Journal(tmp_path, ASKED, labels, resume=True).finished(labels, no_step)
@@ -305,8 +306,8 @@ INCONSISTENT: list[tuple[str, list[Any], str]] = [
     ("no-name", [*FIRST, record_with(output="")], "'' is not the name of a file in the folder"),
     ("nul", [*FIRST, record_with(output="a\0b")], "is not the name of a file in the folder"),
     ("negative", [*FIRST, record_with(output_bytes=-1)], "output_bytes -1"),
-    ("no-digest", [*FIRST, record_with(output_sha256="")], "output_sha256 ''"),
-    ("digest", [*FIRST, record_with(output_sha256=DIGEST.upper())], "output_sha256 "),
+    ("no-digest", [*FIRST, record_with(output_digest="")], "output_digest ''"),
+    ("digest", [*FIRST, record_with(output_digest=DIGEST.upper())], "output_digest "),
     ("second-reference", [*FIRST, FIRST[1]], "line 3: a second reference"),
     ("early-record", [FIRST[0], record_with()], "line 2: 'record' before the reference"),
     ("early-drop", [FIRST[0], {"dropped": "b"}], "line 2: 'dropped' before the reference"),
@@ -317,6 +318,7 @@ INCONSISTENT: list[tuple[str, list[Any], str]] = [
     ("more", [*FIRST, {**record_with(), "more": 1}], "line 3: 'more' beside 'record'"),
     ("choice-more", [FIRST[0], {**FIRST[1], "more": 1}], "line 2: .*more"),
     ("record-more", [*FIRST, record_with(more=1)], "line 3: .*more"),
+    ("two-digests", [*FIRST, record_with(output_sha256=DIGEST * 2)], "line 3: .*output_sha256"),
     ("figure", [*FIRST, record_with(fit_rms="much")], "line 3: .*fit_rms"),
     ("number", [*FIRST, record_with(output_bytes=int("9" * 101))], "line 3 cannot be parsed: a number has 101 digits"),
 ]
@@ -337,6 +339,16 @@ def test_consistent_lines_are_believed(tmp_path: Path) -> None:
     record = done(resumed(tmp_path), "b")
     assert record is not None
     assert (record.fit_rms, record.output) == (3.0, str(tmp_path / "b_matched.fits"))
+
+
+@pytest.mark.parametrize("content", [b"12345", b"12435"])
+def test_journals_with_sha256_of_outputs_are_believed(tmp_path: Path, content: bytes) -> None:
+    """Earlier versions computed that."""
+    old = record_with(output_sha256=hashlib.sha256(b"12345").hexdigest())
+    del old["record"]["output_digest"]
+    (tmp_path / JOURNAL).write_bytes(forged([*FIRST, old]))
+    (tmp_path / "b_matched.fits").write_bytes(content)
+    assert (done(resumed(tmp_path), "b") is not None) is (content == b"12345")
 
 
 # Formats and sizes.

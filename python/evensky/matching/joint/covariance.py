@@ -41,6 +41,7 @@ from ..._checks import shown
 from ...errors import FitsError, InvalidParameterError, LengthError
 from ...fits.arrays import read_arrays, write_arrays
 from ...fits.atomic import Permit
+from ...fits.digests import is_sha256, state_of
 from .basis import Basis
 from .candidates import Candidate
 from .grid import PixelBox, around
@@ -730,7 +731,7 @@ class CorrectionCovariance:
         ----------
         path : str or Path
         digests : mapping of str to str, optional
-            SHA-256 of the file of each exposure, by label: `load` compares them.
+            Digest of the file of each exposure, by label, see `evensky.fits.digests`: `load` compares them.
         overwrite : bool, optional
             Whether to replace an existing file.
         permit : Permit, optional
@@ -744,27 +745,33 @@ class CorrectionCovariance:
         write_arrays(self._packed(digests or {}), path, overwrite=overwrite, permit=permit)
 
     @classmethod
-    def load(cls, path: str | Path, *, digests: Mapping[str, str] | None = None) -> CorrectionCovariance:
+    def load(cls, path: str | Path, *, files: Mapping[str, str | Path] | None = None) -> CorrectionCovariance:
         """Read a covariance that `save` has written.
 
         Parameters
         ----------
         path : str or Path
-        digests : mapping of str to str, optional
-            SHA-256 of the present file of each exposure, by label.
+        files : mapping of str to str or Path, optional
+            Present files of exposures, by label. They are read if their digests were saved, and compared with these.
 
         Raises
         ------
         evensky.errors.FitsError
-            If the file cannot be read, is no such file, or belongs to other exposures than those with these digests.
+            If the file cannot be read, is no such file, or belongs to other exposures than these.
         """
         arrays = read_arrays(path)
         try:
             found, then = cls._unpacked(arrays)
         except (KeyError, ValueError, IndexError, TypeError) as error:
             raise FitsError(f"{path}: is no file of the covariance of a match, or is damaged ({error!r})") from error
-        for label, digest in (digests or {}).items():
-            if then.get(label, digest) != digest:
+        for label, file in (files or {}).items():
+            if label not in then:
+                continue
+            try:
+                now = state_of(Path(file), sha256=is_sha256(then[label])).digest
+            except OSError as error:
+                raise FitsError(f"{file}: cannot be read: {error.strerror}") from error
+            if then[label] != now:
                 raise FitsError(
                     f"{path}: belongs to another file of the exposure {label}, which has changed since the match; "
                     "match again, or combine without the covariance (covariance=False, --covariance none)"

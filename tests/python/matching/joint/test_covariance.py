@@ -12,6 +12,7 @@ from astropy.io import fits
 from synthetic_pairs import bins_in, make_coverage, make_pairs
 
 from evensky.errors import FitsError, InvalidParameterError, LengthError
+from evensky.fits.digests import state_of
 from evensky.matching.joint import random_numbers
 from evensky.matching.joint.candidates import Candidate, Extra
 from evensky.matching.joint.covariance import CorrectionCovariance
@@ -302,22 +303,30 @@ def test_a_file_holds_all_of_it(tmp_path: Path) -> None:
     assert fit.covariance is not None
     covariance = fit.covariance.labelled(["a", "ü", "c", "d", "e"]).select(["e", "ü", "a"])
     path = tmp_path / "matched.covariance.fits"
-    digests = {"e": "11", "ü": "22"}
+    files = {label: tmp_path / label for label in ("e", "ü", "a")}
+    for label, file in files.items():
+        file.write_text(label)
+    # Digests of SHA-256 are those of earlier versions.
+    digests = {"e": state_of(files["e"]).digest, "ü": state_of(files["ü"], sha256=True).digest}
     covariance.save(path, digests=digests)
     first = path.read_bytes()
     covariance.save(path, digests=digests)
     assert path.read_bytes() == first
-    found = CorrectionCovariance.load(path, digests=digests)
+    found = CorrectionCovariance.load(path, files=files)
     assert found.labels == ("e", "ü", "a")
     y, x = np.mgrid[-32:128:9, -16:160:9]
     for alone in (False, True):
         np.testing.assert_array_equal(
             found.at(x, y, [1, 2, 3], alone=alone), covariance.at(x, y, [1, 2, 3], alone=alone)
         )
-    with pytest.raises(
-        FitsError, match=r"belongs to another file of the exposure ü, .*match again, or combine without"
-    ):
-        CorrectionCovariance.load(path, digests={"e": "11", "ü": "23"})
+    files["a"].unlink()  # its digest was not saved
+    CorrectionCovariance.load(path, files=files)
+    for label in ("e", "ü"):
+        files[label].write_text("another")
+        with pytest.raises(
+            FitsError, match=rf"belongs to another file of the exposure {label}, .*match again, or combine without"
+        ):
+            CorrectionCovariance.load(path, files={label: files[label]})
     with pytest.raises(FitsError, match="exists already"):
         covariance.save(path, overwrite=False)
 
