@@ -67,9 +67,9 @@ class _Near(NamedTuple):
     images: np.ndarray
     covered: np.ndarray  # 1 or 0, shape (images, bins of the image)
 
-    def bins_of(self, image: int) -> np.ndarray:
-        """Return which bins an image has."""
-        return np.asarray(self.covered[np.searchsorted(self.images, image)] > 0)
+    def place(self, image: int) -> int:
+        """Return the place of an image among those that are near."""
+        return int(np.searchsorted(self.images, image))
 
 
 class _Links:
@@ -87,12 +87,19 @@ class _Links:
         self.covered = csr_array((np.ones(place.size), place, ends), shape=(self.number, max(1, distinct.size)))
         self.images = self.covered.T.tocsr()  # the images in each bin
         self._is_near, self._place = np.zeros(self.number, bool), np.zeros(self.number, np.intp)
+        self._last: tuple[bytes, _Near] | None = None
         self.partners: list[set[int]] = [set() for _ in range(self.number)]
         self.pairs: set[tuple[int, int]] = set()
 
     def near(self, i: int) -> _Near:
         """Return the images that share bins with image i: only these are looked at when it gets its partners."""
-        own = self.images[self.bins(i)]
+        bins = self.bins(i)
+        if self._last is None or self._last[0] != bins.tobytes():
+            self._last = bins.tobytes(), self._near(bins)  # exposures of one field often have the same bins
+        return self._last[1]
+
+    def _near(self, bins: np.ndarray) -> _Near:
+        own = self.images[bins]
         self._is_near[own.indices] = True
         images = np.flatnonzero(self._is_near)
         self._is_near[images] = False
@@ -131,17 +138,19 @@ def _choose_partners(links: _Links, i: int, reference: int) -> None:
     """Give an exposure partners until each of its bins has enough: first the reference, then neighbours in the list."""
     near = links.near(i)
     need = np.full(near.covered.shape[1], float(_PARTNERS_IN_BIN))
+    taken = np.zeros(near.images.size, bool)
 
     def take(j: int) -> None:
-        need[near.bins_of(j)] -= 1
-        np.maximum(need, 0, out=need)
+        place = near.place(j)
+        taken[place] = True
+        np.maximum(need - near.covered[place], 0, out=need)
 
     for j in links.partners[i]:
         take(j)
     distance = np.where(near.images == reference, -1, np.abs(near.images - i))
     while need.any() and len(links.partners[i]) < _MOST_PARTNERS:
         gain = links.shared(i, near, need)
-        gain[np.isin(near.images, list(links.partners[i]))] = 0.0
+        gain[taken] = 0.0
         if not gain.any():
             break
         # Among exposures that gain about as much, take the reference or the nearest in the list.
