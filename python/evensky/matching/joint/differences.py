@@ -7,7 +7,7 @@ __all__ = ["Coverage", "Differences", "PairBins", "coverage_of", "measure_pair"]
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -50,6 +50,8 @@ _FEWEST_CELLS, _FAR = 50, 4.0
 _MANY_CELLS, _MOST_ROWS = 2500, 16
 # Least variance of an exposure, or of a bin, as a fraction of the typical one.
 _LEAST_NOISE = 1e-3
+# Number of boxes whose bins are kept.
+_KEPT_LAYOUTS = 8
 
 
 @dataclass
@@ -133,14 +135,14 @@ def coverage_of(pixels: Pixels, grid: CommonGrid, num_threads: int = 0) -> Cover
     num_threads : int, optional
         Number of threads; 0 for the process-wide default.
     """
-    x_edges, y_edges, numbers = grid.edges(pixels.box)
+    layout = _layout_of(pixels.box, grid)
     options = _core.PairOptions()
     options.referenceBadMask = pixels.bad
     options.gridStatistic = _core.Property.MEANCLIP
     options.leastHalfWidth = _STEPS_IN_WINDOW * pixels.quantum
-    levels, _, counts, _, _ = _alone(pixels, options, num_threads).in_bins(x_edges, y_edges)
-    enough = _enough(counts, x_edges, y_edges)
-    return Coverage(numbers[enough], counts[enough], levels[enough], pixels.quantum)
+    levels, _, counts, _, _ = _alone(pixels, options, num_threads).in_bins(layout.x_edges, layout.y_edges)
+    enough = counts >= layout.least
+    return Coverage(layout.numbers[enough], counts[enough], levels[enough], pixels.quantum)
 
 
 def measure_pair(
@@ -171,7 +173,8 @@ def measure_pair(
     box = common_box(one.box, other.box)
     if box is None:
         return None
-    x_edges, y_edges, numbers = grid.edges(box)
+    layout = _layout_of(box, grid)
+    x_edges, y_edges = layout.x_edges, layout.y_edges
     options.referenceBadMask, options.scienceBadMask = one.bad, other.bad
     quanta = one.quantum, other.quantum
     options.leastHalfWidth = _STEPS_IN_WINDOW * max(quanta)
@@ -187,25 +190,23 @@ def measure_pair(
         values, errors, counts, x, y = difference.in_bins(x_edges, y_edges)
     if options.gridStatistic == _core.Property.MEANCLIP:
         values, errors = _with_light_of_sources(difference, (one, other), _Bins(box, grid, values, errors, counts))
-    good = _enough(counts, x_edges, y_edges) & np.isfinite(values) & np.isfinite(errors)
+    good = (counts >= layout.least) & np.isfinite(values) & np.isfinite(errors)
     if not good.any():
         return None
     correlation = None
     if one.sampled or other.sampled:
         correlation = _correlation(difference, _Bins(box, grid, values, errors, counts))
-    width, height = np.meshgrid(np.diff(x_edges), np.diff(y_edges))
-    left, bottom = np.meshgrid(x_edges[:-1] + box[0], y_edges[:-1] + box[1])
     return PairBins(
         i,
         j,
-        numbers[good],
+        layout.numbers[good],
         values[good],
         errors[good],
         counts[good],
-        x[good] + left[good],
-        y[good] + bottom[good],
-        width[good].astype(float),
-        height[good].astype(float),
+        x[good] + layout.left[good],
+        y[good] + layout.bottom[good],
+        layout.width[good],
+        layout.height[good],
         quanta,
         correlation,
     )
@@ -312,6 +313,48 @@ class _Difference:
                 grid[start:end] = part
             start = end
         return grids
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The bins in a box of pixels.
+
+    Attributes
+    ----------
+    x_edges, y_edges : ndarray of int
+        Starts of the bins and the end of the last, in pixels from the corner of the box.
+    numbers : ndarray of int, shape (rows, columns)
+        Numbers of the bins of the grid.
+    least : ndarray, shape (rows, columns)
+        Least number of good pixels of a bin.
+    left, bottom : ndarray of int, shape (rows, columns)
+        Corners of the bins on the common pixel grid.
+    width, height : ndarray of float, shape (rows, columns)
+        Sizes of the bins in pixels.
+    """
+
+    x_edges: np.ndarray
+    y_edges: np.ndarray
+    numbers: np.ndarray
+    least: np.ndarray
+    left: np.ndarray
+    bottom: np.ndarray
+    width: np.ndarray
+    height: np.ndarray
+
+
+@lru_cache(maxsize=_KEPT_LAYOUTS)
+def _layout_of(box: PixelBox, grid: CommonGrid) -> _Layout:
+    """Return the bins in a box of pixels; they are kept for the next exposures of this place and size."""
+    x_edges, y_edges, numbers = grid.edges(box)
+    areas = np.outer(np.diff(y_edges), np.diff(x_edges))
+    least = np.maximum(_LEAST_SHARE * areas, np.minimum(areas, _FEWEST_PIXELS))
+    left, bottom = np.meshgrid(x_edges[:-1] + box[0], y_edges[:-1] + box[1])
+    width, height = np.meshgrid(np.diff(x_edges).astype(float), np.diff(y_edges).astype(float))
+    made = _Layout(x_edges, y_edges, numbers, least, left, bottom, width, height)
+    for array in vars(made).values():
+        array.flags.writeable = False
+    return made
 
 
 @dataclass(frozen=True)
@@ -430,11 +473,6 @@ def _biased_around_masks(difference: _Difference, exposures: tuple[Pixels, Pixel
         return np.asarray(np.take(found[of_row[rows]], of_column, axis=1))
 
     return without
-
-
-def _enough(counts: np.ndarray, x_edges: np.ndarray, y_edges: np.ndarray) -> np.ndarray:
-    areas = np.outer(np.diff(y_edges), np.diff(x_edges))
-    return np.asarray(counts >= np.maximum(_LEAST_SHARE * areas, np.minimum(areas, _FEWEST_PIXELS)))
 
 
 class Differences:

@@ -30,6 +30,7 @@ __all__ = [
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -72,6 +73,8 @@ _LONGEST, _LONG, _FILLED = 0.25, 8, 0.15
 # Least share of the good pixels of a bin that must remain. With a third, crowded bins keep the wings of their stars,
 # which is worse than the noise of few pixels: ten exposures of different seeing differ by 0.08 counts instead of 0.03.
 _REMAINING = 0.1
+# Number of divisions of a range of pixels that are kept.
+_KEPT_EDGES = 64
 
 
 @dataclass
@@ -99,8 +102,17 @@ class Cells:
         return self.excess[row : row + shape[0], column : column + shape[1]]
 
 
+def _kept(array: np.ndarray) -> np.ndarray:
+    """Return an array that nobody can change, as it is kept."""
+    array.flags.writeable = False
+    return array
+
+
+@lru_cache(maxsize=_KEPT_EDGES)
 def cell_edges(start: int, size: int, bin_size: int) -> tuple[np.ndarray, int, np.ndarray]:
     """Divide a range of pixels along one axis into cells, a whole number of which make a bin.
+
+    Arrays are kept for the next exposure of this place and size, and cannot be changed.
 
     Parameters
     ----------
@@ -125,7 +137,7 @@ def cell_edges(start: int, size: int, bin_size: int) -> tuple[np.ndarray, int, n
     first = int(np.searchsorted(starts, start, side="right")) - 1
     inside = np.flatnonzero(starts[first:] < start + size) + first
     edges = np.concatenate([[0], starts[inside[1:]] - start, [size]])
-    return edges, int(first_bin * in_bin + first), inside // in_bin
+    return _kept(edges), int(first_bin * in_bin + first), _kept(inside // in_bin)
 
 
 def cells_of(
@@ -270,7 +282,7 @@ def _is_biased(light: np.ndarray) -> bool:
     if clipped.size < _FEWEST_CELLS:
         return False
     limit = _LIMIT * float(np.median(np.abs(clipped, out=clipped)))
-    limited = np.clip(light, -limit, limit)
+    limited = np.minimum(np.maximum(light, -limit), limit)
     rows, columns = (size // 2 for size in light.shape)
     quadrants = [
         limited[y, x] for y in (slice(rows), slice(rows, None)) for x in (slice(columns), slice(columns, None))
@@ -281,8 +293,11 @@ def _is_biased(light: np.ndarray) -> bool:
     return any(square > 0 and abs(total) > _BIASED * math.sqrt(square) for total, square in parts)
 
 
+@lru_cache(maxsize=_KEPT_EDGES)
 def square_edges(start: int, size: int) -> tuple[np.ndarray, int]:
     """Divide a range of pixels along one axis into squares.
+
+    The array is kept for the next exposure of this place and size, and cannot be changed.
 
     Parameters
     ----------
@@ -298,7 +313,7 @@ def square_edges(start: int, size: int) -> tuple[np.ndarray, int]:
     """
     first = start // SQUARE
     inner = np.arange((first + 1) * SQUARE, start + size, SQUARE) - start
-    return np.concatenate([[0], inner, [size]]), first
+    return _kept(np.concatenate([[0], inner, [size]])), first
 
 
 def around_masks(masked: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from evensky.matching.joint.sources import (
     cells_of,
     clipped_light,
     source_cells,
+    square_edges,
 )
 
 SIDE, NOISE = 512, 10.0
@@ -273,3 +274,9 @@ def test_no_masked_source_without_squares() -> None:
     line = np.zeros((40, 40), np.uint8)
     line[10:12] = 16  # rows of bad pixels alone
     assert not around_masks(line).any()
+
+
+def test_kept_edges_cannot_be_changed() -> None:
+    for array in (cell_edges(3, 50, 16)[0], cell_edges(3, 50, 16)[2], square_edges(3, 50)[0]):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 7
