@@ -11,7 +11,7 @@ astropy is that of a program which reads all planes and writes them again: "as s
 of the byte order of the machine, as any program has them that computes; ratios are those to the second. Ratios are
 also given to the script that users write: files are mapped, as astropy does by default, planes are made native, and new
 HDUs are written with CHECKSUM and DATASUM. evensky writes these if the input has them (set `checked`), and computes the
-SHA-256 of each output in any case.
+digest of each output in any case.
 
 `--only` runs the rows whose names match a regular expression, beside `cp` and astropy; `--folder` keeps the exposures
 for the next run; `--options` gives further options to `evensky match`; `--other` compares with another version of
