@@ -119,7 +119,7 @@ struct ScanMemory {
     std::array<BufferOf<T>, 2> kept;
     std::array<BufferOf<T>, clipFractions.size()> ranges;
     BufferOf<T> band;
-    RankFinder<T> finder;
+    std::array<RankFinder<T>, clipFractions.size()> finders;  // of each range
     RankFinder<double> deviations;
 };
 
@@ -136,7 +136,8 @@ public:
         _candidates = {aside, static_cast<std::size_t>(_found.candidates)};
         _fringe = {aside + room, static_cast<std::size_t>(_found.fringe)};
         _core = momentsOfCore(_found, all.data(), static_cast<std::ptrdiff_t>(all.size()), plan);
-        _beyond = static_cast<std::int64_t>(all.size()) - _core.n - _found.fringe;
+        _all = static_cast<std::int64_t>(all.size());
+        _beyond = _all - _core.n - _found.fringe;
         T const *const low = plan.low.data(), *const high = plan.high.data();
         _areThree = plan.ranges == clipFractions.size() && low[0] < high[0] && low[1] < high[1] && low[2] < high[2];
         reset();
@@ -145,6 +146,7 @@ public:
     void reset() noexcept {
         _kept = _fringe;
         _keptBeyond = _beyond;
+        _clippedBelow = 0;
     }
     // Return false if the range cuts the core, or reaches beyond the fringe.
     bool keep(KeptRange<T> const& range) {
@@ -158,6 +160,7 @@ public:
                                               range.high, out, &below);
         _kept = {out, static_cast<std::size_t>(n)};
         _keptBeyond = 0;
+        _clippedBelow += below;
         return true;
     }
     [[nodiscard]] std::int64_t size() const noexcept {
@@ -189,8 +192,7 @@ public:
         // Ranks are counted in the core, in which the range lies.
         if (!(_plan.coreLow < _plan.low[f] && _plan.high[f] < _plan.coreHigh)) return std::nullopt;
         // Pixels below the core that are clipped shift ranks.
-        auto before = _found.below[f];
-        if (_kept.data() != _fringe.data()) before += belowCore(_kept) - allBelowCore();
+        auto const before = _found.below[f] - _clippedBelow;
         auto const first = rank - before, last = std::min(rank + 1, n - 1) - before;
         if (first < 0) return std::nullopt;
         if (_plan.low[f] == _plan.high[f]) {
@@ -199,8 +201,15 @@ public:
         }
         auto const list = inRange(f);
         if (last >= static_cast<std::int64_t>(list.size())) return std::nullopt;
-        auto const found = _memory.finder.find(list, _plan.low[f], _plan.high[f], first, last);
-        return between(static_cast<double>(found[0]), static_cast<double>(found[1]), index - static_cast<double>(rank));
+        auto& finder = _memory.finders[f];
+        // Clipping shifts ranks by few places.
+        auto const near = _searched[f] ? finder.findAgain(first, last) : std::nullopt;
+        auto const found = near ? *near : finder.find(list, _plan.low[f], _plan.high[f], first, last);
+        double const value = between(static_cast<double>(found[0]), static_cast<double>(found[1]),
+                                     index - static_cast<double>(rank));
+        if (n == _all) _ofAll[f] = value;
+        _searched[f] = true;
+        return value;
     }
     std::optional<double> median() { return quantile(0.5); }
     // Return the median distance of the pixels that are left from a centre; nullopt if it was not found. The pixels
@@ -215,51 +224,46 @@ public:
         if (!stored || !(_plan.coreLow < low[0] && high[2] < _plan.coreHigh)) return std::nullopt;
         auto const from = [&](T limit) { return static_cast<double>(limit) - centre; };
         DeviationBand const band{std::max(-from(high[0]), from(low[2])), std::min(-from(low[0]), from(high[2]))};
-        PixelBand<T> const pixels(centre, band);
-        if (!pixels.usable || !(band.low < band.high)) return std::nullopt;
-        auto const& kernel = kernelsOf<T>();
-        auto const before = inRange(0), behind = inRange(2);
-        auto const sizeOf = [](std::span<T const> list) { return static_cast<std::ptrdiff_t>(list.size()); };
-        auto const room = sizeOf(before) + sizeOf(behind) + slack;
-        T* const kept = _memory.band.room(2 * static_cast<std::size_t>(room));
-        // Those below the centre first, then those above.
-        std::int64_t belowLeft = 0, belowRight = 0;
-        auto const left =
-                kernel.collect(before.data(), sizeOf(before), pixels.leftLow, pixels.leftHigh, kept, &belowLeft);
-        auto const right = kernel.collect(behind.data(), sizeOf(behind), pixels.rightLow, pixels.rightHigh, kept + left,
-                                          &belowRight);
-        auto const nearer = _found.below[2] + belowRight - (_found.below[0] + belowLeft + left);
+        if (!(band.low < band.high)) return std::nullopt;
         double const index = 0.5 * static_cast<double>(n - 1);
-        auto const rank = static_cast<std::int64_t>(index);
-        auto const first = rank - nearer, next = std::min(rank + 1, n - 1) - nearer;
-        if (first < 0 || next >= left + right) return std::nullopt;
+        auto const rank = static_cast<std::int64_t>(index), next = std::min(rank + 1, n - 1);
+        auto const before = inRange(0), behind = inRange(2);
+        auto const room = before.size() + behind.size() + static_cast<std::size_t>(slack);
+        T* const memory = _memory.band.room(2 * room);
+        // Return the median of some pixels in a band.
+        auto const medianOf = [&](InBand const& some) {
+            double* const deviations = _memory.deviations.values(some.left.size() + some.right.size());
+            std::ptrdiff_t number = 0;
+            for (auto const side : {some.left, some.right}) {
+                for (T const x : side) deviations[number++] = deviationOf(x, centre);
+            }
+            auto const values = _memory.deviations.find(number, static_cast<std::ptrdiff_t>(rank - some.nearer),
+                                                        static_cast<std::ptrdiff_t>(next - some.nearer));
+            return between(values[0], values[1], index - static_cast<double>(rank));
+        };
+        // Half of the pixels are nearer to the centre than the quartiles, about.
+        InBand const all{before, behind, _found.below[2] - _found.below[0] - static_cast<std::int64_t>(before.size())};
+        auto const guess = guessOfDeviation(centre);
+        if (guess.low < guess.high && guess.low >= band.low && guess.high <= band.high) {
+            auto const near = collectBand(all, centre, guess, memory);
+            if (near && near->holds(rank, next)) return medianOf(*near);
+        }
+        auto const wide = collectBand(all, centre, band, memory);
+        if (!wide || !wide->holds(rank, next)) return std::nullopt;
         // Distances are distributed evenly over the band, so that the rank gives an estimate.
-        auto const all = static_cast<double>(left + right);
-        double const middle = (0.5 * static_cast<double>(first + next) + 0.5) / all,
-                     reach = 1.25 / std::sqrt(all) + 0.03;
+        auto const number = static_cast<double>(wide->size());
+        double const middle = (0.5 * static_cast<double>(rank + next - 2 * wide->nearer) + 0.5) / number,
+                     reach = 1.25 / std::sqrt(number) + 0.03;
         auto const at = [&](double part) { return band.low + part * (band.high - band.low); };
         DeviationBand const narrow{std::max(at(middle - reach), band.low), std::min(at(middle + reach), band.high)};
-        PixelBand<T> const near(centre, narrow);
-        std::int64_t nearLeft = 0, nearRight = 0;
-        T* const some = kept + room;
-        auto const ofLeft = kernel.collect(kept, left, near.leftLow, near.leftHigh, some, &nearLeft);
-        auto const ofRight =
-                kernel.collect(kept + left, right, near.rightLow, near.rightHigh, some + ofLeft, &nearRight);
-        auto const nearest = left - nearLeft - ofLeft + nearRight;
-        bool const found = first >= nearest && next < nearest + ofLeft + ofRight;
-        T const* const pixelsOf = found ? some : kept;
-        auto const number = found ? ofLeft + ofRight : left + right;
-        double* const deviations = _memory.deviations.values(static_cast<std::size_t>(number));
-        for (std::ptrdiff_t i = 0; i < number; ++i) deviations[i] = deviationOf(pixelsOf[i], centre);
-        auto const skipped = found ? nearest : 0;
-        auto const values = _memory.deviations.find(number, first - skipped, next - skipped);
-        return between(values[0], values[1], index - static_cast<double>(rank));
+        auto const near = collectBand(*wide, centre, narrow, memory + room);
+        return medianOf(near && near->holds(rank, next) ? *near : *wide);
     }
 
     // Return sums of the biweight of a width over the pixels that are left, which are those in a range among all;
     // nullopt if some may be farther from the centre, or were not listed.
     std::optional<BiweightPowers> biweightPowers(std::span<T const> all, KeptRange<T> const& range, Moments const& left,
-                                                 double centre, double width, bool higher) {
+                                                 double centre, double width, double ratio) {
         constexpr T least = std::numeric_limits<T>::lowest(), most = std::numeric_limits<T>::max();
         constexpr T infinity = std::numeric_limits<T>::infinity();
         // Tenth powers of the width stay in the range of float64.
@@ -273,7 +277,7 @@ public:
         if (std::abs(centre) > mostWidths * width) return std::nullopt;
         auto const& kernel = kernelsOf<T>();
         double const width2 = width * width;
-        auto sums = kernel.biweightPowers(all.data(), static_cast<std::ptrdiff_t>(all.size()), centre, width2, higher);
+        auto sums = kernel.biweightPowers(all.data(), static_cast<std::ptrdiff_t>(all.size()), centre, width2, ratio);
         // Those that are clipped are few, and in the fringe.
         auto const n = static_cast<std::ptrdiff_t>(_fringe.size());
         auto& memory = _kept.data() == _memory.kept[0].data() ? _memory.kept[1] : _memory.kept[0];
@@ -282,15 +286,14 @@ public:
         auto number = kernel.collect(_fringe.data(), n, least, std::nextafter(range.low, -infinity), clipped, &unused);
         number += kernel.collect(_fringe.data(), n, std::nextafter(range.high, infinity), most, clipped + number,
                                  &unused);
-        auto const without = kernel.biweightPowers(clipped, number, centre, width2, higher);
+        auto const without = kernel.biweightPowers(clipped, number, centre, width2, ratio);
         double const shift = left.meanValue() - centre;
         auto const count = static_cast<double>(left.n);
         sums.v1 = count - (left.sumWD2 + count * shift * shift) / width2;
         sums.v2 -= without.v2;
-        sums.v3 -= without.v3;
-        sums.v4 -= without.v4;
         sums.first -= without.first;
         sums.second -= without.second;
+        sums.mixed -= without.mixed;
         return sums;
     }
 
@@ -317,15 +320,49 @@ private:
         }
         return _ranges[f];
     }
-    // Return the number of pixels of the fringe below the core, which are counted when they are first needed.
-    std::int64_t allBelowCore() noexcept {
-        if (!_allBelowCore) _allBelowCore = belowCore(_fringe);
-        return *_allBelowCore;
+    // Pixels in a band of distances from a centre, below it and above, and the number of nearer ones.
+    struct InBand {
+        std::span<T const> left, right;
+        std::int64_t nearer = 0;
+        [[nodiscard]] std::int64_t size() const noexcept {
+            return static_cast<std::int64_t>(left.size() + right.size());
+        }
+        [[nodiscard]] bool holds(std::int64_t first, std::int64_t last) const noexcept {
+            return first >= nearer && last < nearer + size();
+        }
+    };
+    // Collect the pixels of a narrower band into memory for as many values and `slack` more; nullopt if it has no gap
+    // between its sides. The pixels of `some` must hold all in the band; the number of nearer ones is then that of
+    // those between the two sides of `some`, and those of `some` that are nearer than the band.
+    static std::optional<InBand> collectBand(InBand const& some, double centre, DeviationBand const& band, T* memory) {
+        PixelBand<T> const pixels(centre, band);
+        if (!pixels.usable) return std::nullopt;
+        auto const& kernel = kernelsOf<T>();
+        auto const sizeOf = [](std::span<T const> list) { return static_cast<std::ptrdiff_t>(list.size()); };
+        std::int64_t belowLeft = 0, belowRight = 0;
+        auto const left = kernel.collect(some.left.data(), sizeOf(some.left), pixels.leftLow, pixels.leftHigh, memory,
+                                         &belowLeft);
+        auto const right = kernel.collect(some.right.data(), sizeOf(some.right), pixels.rightLow, pixels.rightHigh,
+                                          memory + left, &belowRight);
+        auto const list = [](T const* from, std::ptrdiff_t n) { return std::span(from, static_cast<std::size_t>(n)); };
+        return InBand{list(memory, left), list(memory + left, right),
+                      some.nearer + sizeOf(some.left) - belowLeft - left + belowRight};
     }
-    [[nodiscard]] std::int64_t belowCore(std::span<T const> pixels) const noexcept {
-        std::int64_t count = 0;
-        for (T const x : pixels) count += static_cast<std::int64_t>(x < _plan.coreLow);
-        return count;
+    // Return a narrow band that very likely holds the median distance of the pixels that are left from a centre, given
+    // the quartiles of all; limits are NaN if these were not found.
+    DeviationBand guessOfDeviation(double centre) {
+        double const shift = centre - 0.5 * (_ofAll[0] + _ofAll[2]);
+        auto const density = [&](std::size_t f) {
+            double const width = static_cast<double>(_plan.high[f]) - static_cast<double>(_plan.low[f]);
+            return static_cast<double>(inRange(f).size()) / width;
+        };
+        double const left = density(0), right = density(2), both = left + right;
+        // By how many pixels more or fewer the distance must reach.
+        double const missing = 0.5 * static_cast<double>(size() - _all) - (right - left) * shift;
+        double const distance = 0.5 * (_ofAll[2] - _ofAll[0]) + missing / both;
+        double const moved = both * std::abs(shift) + std::abs(missing);
+        double const reach = (3.0 * std::sqrt(moved) + 0.1 * std::abs(missing) + 8.0) / both;
+        return {distance - reach, distance + reach};
     }
 
     ScanPlanOf<T> const& _plan;
@@ -333,9 +370,12 @@ private:
     ScanResult _found;
     std::span<T const> _candidates, _fringe, _kept;
     std::array<std::span<T const>, clipFractions.size()> _ranges;
-    bool _areThree = false;  // ranges that are listed together when one is first needed
+    bool _areThree = false;                              // ranges that are listed together when one is first needed
+    std::array<bool, clipFractions.size()> _searched{};  // whether the finder of a range has searched it
+    std::array<double, clipFractions.size()> _ofAll{nan, nan, nan};  // quantiles of all pixels that were found
     Moments _core;
-    std::optional<std::int64_t> _allBelowCore;
+    std::int64_t _all = 0;                      // number of pixels
+    std::int64_t _clippedBelow = 0;             // pixels below the core that are clipped
     std::int64_t _beyond = 0, _keptBeyond = 0;  // pixels outside core and fringe
 };
 
@@ -566,10 +606,10 @@ private:
             bool const both = widths[0] > 0.0 && widths[1] > 0.0;
             double const width = widths[narrow] * kept.deviation;
             if (width > 0.0) {
-                auto const sums = pixels.biweightPowers(all, range, kept.moments, kept.median, width, both);
+                double const widening = both ? widths[1] / widths[0] : 0.0, ratio = widening * widening;
+                auto const sums = pixels.biweightPowers(all, range, kept.moments, kept.median, width, ratio);
                 if (sums) {
                     kept.biweight[narrow] = biweightOf(*sums);
-                    double const ratio = widths[1] / widths[0] * (widths[1] / widths[0]);
                     if (both) {
                         kept.biweight[1] =
                                 widerBiweight(*sums, static_cast<double>(kept.moments.n), width * width, ratio);

@@ -372,72 +372,94 @@ public:
     std::array<T, 2> find(std::span<T const> list, T low, T high, std::ptrdiff_t first, std::ptrdiff_t last) {
         values(list.size());
         auto const n = static_cast<std::ptrdiff_t>(list.size());
+        // Return whether the values at the ranks are in a range, whose values are kept.
+        auto const keepNear = [&](T from, T to) {
+            std::int64_t below = 0;
+            T* const kept = _nearValues.room(_room);
+            auto const number = kernelsOf<T>().collect(list.data(), n, from, to, kept, &below);
+            _near = {kept, number, static_cast<std::ptrdiff_t>(below)};
+            return _near.holds(first, last);
+        };
         auto const [from, to] = estimate(n, first, last, low, high);
-        std::int64_t below = 0;
-        auto kept = kernelsOf<T>().collect(list.data(), n, from, to, _values.data(), &below);
-        if (first >= below && last < below + kept) return find(kept, first - below, last - below);
-        if (kept > 0) {
+        if (keepNear(from, to)) return search(_near, first, last);
+        if (_near.size > 0) {
             // Values are not distributed evenly: those near the estimate tell how far off it is.
-            double const middle = 0.5 * static_cast<double>(first + last + 1) - static_cast<double>(below);
+            double const middle = 0.5 * static_cast<double>(first + last + 1) - static_cast<double>(_near.below);
             double const width = static_cast<double>(to) - static_cast<double>(from);
-            double const shift = (middle / static_cast<double>(kept) - 0.5) * width;
-            below = 0;
-            kept = kernelsOf<T>().collect(list.data(), n, nearestNumber<T>(static_cast<double>(from) + shift),
-                                          nearestNumber<T>(static_cast<double>(to) + shift), _values.data(), &below);
-            if (first >= below && last < below + kept) return find(kept, first - below, last - below);
+            double const shift = (middle / static_cast<double>(_near.size) - 0.5) * width;
+            if (keepNear(nearestNumber<T>(static_cast<double>(from) + shift),
+                         nearestNumber<T>(static_cast<double>(to) + shift))) {
+                return search(_near, first, last);
+            }
         }
         std::copy(list.begin(), list.end(), _values.data());
         return find(n, first, last);
     }
 
+    // Find the values at other ranks in the list of the last search; nullopt if they are not among those near the last
+    // ones.
+    std::optional<std::array<T, 2>> findAgain(std::ptrdiff_t first, std::ptrdiff_t last) {
+        if (_few.holds(first, last)) return search(_few, first, last);
+        if (_near.holds(first, last)) return search(_near, first, last);
+        return std::nullopt;
+    }
+
     // Find the values in the first n of values().
     std::array<T, 2> find(std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t last) {
-        constexpr std::ptrdiff_t fewValues = 40;
-        auto const& kernel = kernelsOf<T>();
-        _other.room(_room);
-        for (int step = 0; n > fewValues && step < 12; ++step) {
-            T low, high;
-            kernel.extremes(_values.data(), n, &low, &high);
-            if (low == high) return {low, low};
-            auto const estimated = estimate(n, first, last, low, high);
-            T from = estimated.first, to = estimated.second;
-            std::int64_t below = 0;
-            auto kept = kernel.collect(_values.data(), n, from, to, _other.data(), &below);
-            if (last < below) {
-                to = std::nextafter(from, -std::numeric_limits<T>::infinity());
-                from = low;
-            } else if (first >= below + kept) {
-                from = std::nextafter(to, std::numeric_limits<T>::infinity());
-                to = high;
-            } else if (first < below || last >= below + kept) {
-                break;
-            } else {
-                std::swap(_values, _other);
-                n = kept;
-                first -= below;
-                last -= below;
-                continue;
-            }
-            below = 0;
-            kept = kernel.collect(_values.data(), n, from, to, _other.data(), &below);
-            if (first < below || last >= below + kept) break;
-            std::swap(_values, _other);
-            n = kept;
-            first -= below;
-            last -= below;
-        }
-        if (n <= fewValues) {
-            T next;
-            T const value = kernel.select(_values.data(), n, first, &next);
-            return {value, last == first ? value : next};
-        }
-        T* const begin = _values.data();
-        std::nth_element(begin, begin + first, begin + n);
-        T const value = begin[first];
-        return {value, last == first ? value : *std::min_element(begin + first + 1, begin + n)};
+        _near = {};
+        return search({_values.data(), n, 0}, first, last);
     }
 
 private:
+    // Neighbours in order among the values that are searched, of which `below` are smaller.
+    struct Some {
+        T* values = nullptr;
+        std::ptrdiff_t size = 0, below = 0;
+        [[nodiscard]] bool holds(std::ptrdiff_t first, std::ptrdiff_t last) const noexcept {
+            return first >= below && last < below + size;
+        }
+    };
+
+    // Find the values at ranks that some values hold.
+    std::array<T, 2> search(Some some, std::ptrdiff_t first, std::ptrdiff_t last) {
+        constexpr std::ptrdiff_t fewValues = 64;
+        auto const& kernel = kernelsOf<T>();
+        _other.room(_room);
+        _few = {};
+        for (int step = 0; some.size > fewValues && step < 12; ++step) {
+            T low, high;
+            kernel.extremes(some.values, some.size, &low, &high);
+            if (low == high) return {low, low};
+            T* const out = some.values == _other.data() ? _values.data() : _other.data();
+            // Return the values in a range.
+            auto const keep = [&](T from, T to) {
+                std::int64_t below = 0;
+                auto const number = kernel.collect(some.values, some.size, from, to, out, &below);
+                return Some{out, number, some.below + static_cast<std::ptrdiff_t>(below)};
+            };
+            auto const [from, to] = estimate(some.size, first - some.below, last - some.below, low, high);
+            auto kept = keep(from, to);
+            if (last < kept.below) {
+                kept = keep(low, std::nextafter(from, -std::numeric_limits<T>::infinity()));
+            } else if (first >= kept.below + kept.size) {
+                kept = keep(std::nextafter(to, std::numeric_limits<T>::infinity()), high);
+            }
+            if (!kept.holds(first, last)) break;
+            some = kept;
+        }
+        auto const rank = first - some.below;
+        if (some.size <= fewValues) {
+            _few = some;
+            T next;
+            T const value = kernel.select(some.values, some.size, rank, &next);
+            return {value, last == first ? value : next};
+        }
+        T *const begin = some.values, *const end = begin + some.size;
+        std::nth_element(begin, begin + rank, end);
+        T const value = begin[rank];
+        return {value, last == first ? value : *std::min_element(begin + rank + 1, end)};
+    }
+
     // Estimate the range of the values at two ranks among n values that are distributed evenly from `low` to `high`.
     static std::pair<T, T> estimate(std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t last, T low, T high) {
         double const range = static_cast<double>(high) - static_cast<double>(low);
@@ -451,8 +473,9 @@ private:
         return {at(middle - reach), at(middle + reach)};
     }
 
-    BufferOf<T> _values, _other;
+    BufferOf<T> _values, _other, _nearValues;
     std::size_t _room = 0;
+    Some _near, _few;  // about the ranks of the last search: those of a part of the list, and the last few of these
 };
 
 // Return the values at the ranks `first` and `last`, which are equal or neighbours, from the stored pixels of range f;

@@ -155,6 +155,7 @@ int main(int argc, char** argv) {
     std::map<std::string, std::function<void()>> const works{
             {"moments", [&] { statistics(MEAN | STDEV | NPOINT); }},
             {"weighted", [&] { weighted(MEAN | NPOINT); }},
+            {"weighted_clip", [&] { weighted(MEANCLIP | NPOINT); }},
             {"standing", [&] { (void)makeStatistics<float>(standing, MEAN | NPOINT, sctrl, 1); }},
             {"clipped", [&] { statistics(MEANCLIP | STDEVCLIP | MEDIAN | NPOINT); }},
             {"bins", [&] { Background const again(one.view(), 0, 0, bctrl, 1); }},
@@ -165,6 +166,7 @@ int main(int argc, char** argv) {
             {"mesh_grouped", [&] { meshOf(LevelEstimator::GROUPED_MODE, ScatterEstimator::STDEV, 16); }},
             {"mesh_mad", [&] { meshOf(LevelEstimator::MEDIAN, ScatterEstimator::MAD); }},
             {"mesh_biweight", [&] { meshOf(LevelEstimator::BIWEIGHT, ScatterEstimator::BIWEIGHT); }},
+            {"mesh64", [&] { meshOf(LevelEstimator::BIWEIGHT, ScatterEstimator::BIWEIGHT, 64); }},
             {"clip_image", [&] { (void)clippedStats(StoredImage(one.view()), 1, {}, 1); }},
             {"clip_columns", [&] { clipColumns(side / 4); }},
             {"clip_long", [&] { clipColumns(side); }},

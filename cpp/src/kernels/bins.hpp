@@ -588,20 +588,20 @@ private:
     }
     // Sums of each lane as BiweightPowers has them, but with v = max(1 - u^2, 0).
     struct Powers {
-        Each v1, v2, v3, v4, first, second;
+        Each v1, v2, first, second, mixed;
         [[nodiscard]] BiweightPowers lane(std::ptrdiff_t k) const {
             auto const of = [k](Each const& sum) { return sum.of[k / half][k % half]; };
-            return {of(v1), of(v2), of(v3), of(v4), of(first), of(second)};
+            return {of(v1), of(v2), of(first), of(second), of(mixed)};
         }
     };
-    // Sum powers of v over the pixels within a window; v3 and v4 only if `Higher`. (Not inlined, as registers of the
-    // clipping would be lost.)
-    template <bool Higher>
+    // Sum powers of v over the pixels within a window; if `Mixed`, also those for a larger width. (Not inlined, as
+    // registers of the clipping would be lost.)
+    template <bool Mixed>
     __attribute__((noinline)) Powers sumPowers(Each const& centre, Each const& halfWidth, Each const& median,
-                                               Each const& deviation, double width) {
+                                               Each const& deviation, double width, double ratio = 0.0) {
         auto const none = each(0.0);
-        Powers sums{none, none, none, none, none, none};
-        Doubles const one = fill(1.0);
+        Powers sums{none, none, none, none, none};
+        Doubles const one = fill(1.0), mix = fill(mixOf(ratio));
         Each scale;
         for (int h = 0; h < parts; ++h) scale.of[h] = 1.0 / (fill(width) * deviation.of[h]);
         for (std::ptrdiff_t i = 0; i < _most; ++i) {
@@ -614,10 +614,7 @@ private:
                 Doubles const v2 = v * v, dv2 = d * v2;
                 sums.v1.of[h] += v;
                 sums.v2.of[h] += v2;
-                if constexpr (Higher) {
-                    sums.v3.of[h] += v2 * v;
-                    sums.v4.of[h] += v2 * v2;
-                }
+                if constexpr (Mixed) sums.mixed.of[h] += v2 * v * (v + mix);
                 sums.first.of[h] += dv2;
                 sums.second.of[h] += dv2 * dv2;
             }
@@ -627,8 +624,9 @@ private:
     // Sum the biweights of both widths over the pixels within a window.
     __attribute__((noinline)) void sumBiweights(Each const& centre, Each const& halfWidth, Each const& count,
                                                 Each const& median, Each const& deviation) {
-        double const narrow = _task.biweightWidths[0], ratio = _task.biweightWidths[1] / narrow;
-        auto const sums = sumPowers<true>(centre, halfWidth, median, deviation, narrow);
+        double const narrow = _task.biweightWidths[0], widening = _task.biweightWidths[1] / narrow;
+        double const ratio = widening * widening;
+        auto const sums = sumPowers<true>(centre, halfWidth, median, deviation, narrow, ratio);
         // The sums of the smaller width are those of the larger one only of pixels that are not beyond it, which
         // depends on the pixels of a bin alone.
         bool isFar[lanes], anyFar = false;
@@ -640,7 +638,7 @@ private:
             isFar[k] = !((shift < 0.0 ? -shift : shift) + halfWidth.of[h][lane] < width);
             anyFar = anyFar || (isFar[k] && n > 0.0 && deviation.of[h][lane] > 0.0);
             _result.biweight[0][_first + k] = biweightOf(powers);
-            _result.biweight[1][_first + k] = widerBiweight(powers, n, width * width, ratio * ratio);
+            _result.biweight[1][_first + k] = widerBiweight(powers, n, width * width, ratio);
         }
         if (!anyFar) return;
         auto const wide = sumPowers<false>(centre, halfWidth, median, deviation, _task.biweightWidths[1]);

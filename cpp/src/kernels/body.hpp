@@ -703,10 +703,11 @@ BiweightSums biweight(T const* packed, std::ptrdiff_t n, T low, T high, double c
     return result;
 }
 
-template <typename T, bool Higher>
-BiweightPowers biweightPowersAs(T const* packed, std::ptrdiff_t n, double centre, double width2) {
-    auto const zero = simd::fillEight(0.0), most = simd::fillEight(width2);
-    auto v2Sum = zero, v3Sum = zero, v4Sum = zero, first = zero, second = zero;
+template <typename T, bool Mixed>
+BiweightPowers biweightPowersAs(T const* packed, std::ptrdiff_t n, double centre, double width2, double ratio) {
+    auto const zero = simd::fillEight(0.0), most = simd::fillEight(width2),
+               mix = simd::fillEight(mixOf(ratio) * width2);
+    auto v2Sum = zero, first = zero, second = zero, mixed = zero;
     inSteps<double>(n, [&](auto kind, std::ptrdiff_t i, std::ptrdiff_t count) __attribute__((always_inline)) {
         auto const d = simd::deviations(takeEight(kind, packed + i, count), centre);
         auto v = simd::larger(simd::sub(most, simd::times(d, d)), zero);
@@ -715,19 +716,16 @@ BiweightPowers biweightPowersAs(T const* packed, std::ptrdiff_t n, double centre
         v2Sum = simd::add(v2Sum, v2);
         first = simd::add(first, dv2);
         second = simd::add(second, simd::times(dv2, dv2));
-        if constexpr (Higher) {
-            v3Sum = simd::add(v3Sum, simd::times(v2, v));
-            v4Sum = simd::add(v4Sum, simd::times(v2, v2));
-        }
+        if constexpr (Mixed) mixed = simd::add(mixed, simd::times(simd::times(v2, v), simd::add(v, mix)));
     });
     // The sums are those of v times width2.
-    double const by2 = width2 * width2, by3 = by2 * width2, by4 = by2 * by2;
-    return {0.0, sumOf(v2Sum) / by2, sumOf(v3Sum) / by3, sumOf(v4Sum) / by4, sumOf(first) / by2, sumOf(second) / by4};
+    double const by2 = width2 * width2, by4 = by2 * by2;
+    return {0.0, sumOf(v2Sum) / by2, sumOf(first) / by2, sumOf(second) / by4, sumOf(mixed) / by4};
 }
 template <typename T>
-BiweightPowers biweightPowers(T const* packed, std::ptrdiff_t n, double centre, double width2, bool higher) {
-    return higher ? biweightPowersAs<T, true>(packed, n, centre, width2)
-                  : biweightPowersAs<T, false>(packed, n, centre, width2);
+BiweightPowers biweightPowers(T const* packed, std::ptrdiff_t n, double centre, double width2, double ratio) {
+    return ratio != 0.0 ? biweightPowersAs<T, true>(packed, n, centre, width2, ratio)
+                        : biweightPowersAs<T, false>(packed, n, centre, width2, ratio);
 }
 
 template <typename T>
@@ -978,7 +976,10 @@ void collectThree(T const* packed, std::ptrdiff_t n, T const* low, T const* high
 
 template <typename T>
 T select(T const* values, std::ptrdiff_t n, std::ptrdiff_t rank, T* next) {
+    // The value looked for is between these two.
+    T tooLow = -infinity<T>, tooHigh = infinity<T>;
     for (std::ptrdiff_t at = 0; at < n; ++at) {
+        if (!(values[at] > tooLow && values[at] < tooHigh)) continue;
         auto const value = Lanes<T>::fill(values[at]);
         std::ptrdiff_t notBelow = 0, notAbove = 0;
         auto above = Lanes<T>::fill(infinity<T>);
@@ -990,9 +991,14 @@ T select(T const* values, std::ptrdiff_t n, std::ptrdiff_t rank, T* next) {
             notAbove += simd::count(upTo);
             above = simd::smallerWhere(above, some, simd::without(all, upTo));
         });
-        if (n - notBelow > rank || notAbove <= rank) continue;
-        *next = rank + 1 < notAbove || rank + 1 == n ? values[at] : leastOf<T>(above);
-        return values[at];
+        if (n - notBelow > rank) {
+            tooHigh = values[at];
+        } else if (notAbove <= rank) {
+            tooLow = values[at];
+        } else {
+            *next = rank + 1 < notAbove || rank + 1 == n ? values[at] : leastOf<T>(above);
+            return values[at];
+        }
     }
     return *next = values[0];  // Not reached, as one of the values has the rank.
 }

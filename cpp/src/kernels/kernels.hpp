@@ -73,8 +73,13 @@ struct BiweightSums {
 // Sums over pixels of powers of v = max(1 - u^2, 0), and as BiweightSums has them. The kernel biweightPowers leaves v1
 // at 0, which follows from moments; the fifth power of its width2 must be in the range of float64.
 struct BiweightPowers {
-    double v1 = 0.0, v2 = 0.0, v3 = 0.0, v4 = 0.0, first = 0.0, second = 0.0;
+    double v1 = 0.0, v2 = 0.0, first = 0.0, second = 0.0;
+    double mixed = 0.0;  // sum of v^3 (v + mixOf(ratio)) for the ratio of another width
 };
+
+// Return what powers of v are mixed with for a width that is larger by the root of `ratio`. (Inlined, as each
+// instruction set needs its own.)
+inline __attribute__((always_inline)) double mixOf(double ratio) noexcept { return 1.5 * (ratio - 1.0) - 1.0; }
 
 // Return the sums of the biweight of that width.
 inline __attribute__((always_inline)) BiweightSums biweightOf(BiweightPowers const& sums) noexcept {
@@ -89,9 +94,9 @@ inline __attribute__((always_inline)) BiweightSums widerBiweight(BiweightPowers 
     double const more = ratio - 1.0, ratio2 = ratio * ratio;
     double const weight = (sums.v2 + more * (2.0 * sums.v1 + n * more)) / ratio2;
     double const other = more * (n - sums.v1) + 4.0 * (sums.v1 - sums.v2);
-    double const second =
-            sums.second +
-            width2 * more * (4.0 * (sums.v3 - sums.v4) + more * (6.0 * (sums.v2 - sums.v3) + more * other));
+    // This is 4 (v^3 - v^4) + more (6 (v^2 - v^3) + more other).
+    double const terms = more * (6.0 * sums.v2 + more * other) - 4.0 * sums.mixed;
+    double const second = sums.second + width2 * more * terms;
     return {weight, std::numeric_limits<double>::quiet_NaN(), second / (ratio2 * ratio2),
             5.0 * weight - 4.0 * (sums.v1 + n * more) / ratio};
 }
@@ -382,9 +387,9 @@ struct PixelKernels {
                                      std::ptrdiff_t n, double centre, Ahead& ahead);
     // Sum the biweight over the packed pixels in [low, high].
     BiweightSums (*biweight)(T const* packed, std::ptrdiff_t n, T low, T high, double centre, double inverse);
-    // Sum d v^2, d^2 v^4, v^2 and, if `higher`, v^3 and v^4 over the packed pixels, with d = x - centre and
-    // v = max(1 - d^2 / width2, 0).
-    BiweightPowers (*biweightPowers)(T const* packed, std::ptrdiff_t n, double centre, double width2, bool higher);
+    // Sum d v^2, d^2 v^4, v^2 and, if `ratio` is not 0, what a width needs that is larger by its root, over the packed
+    // pixels, with d = x - centre and v = max(1 - d^2 / width2, 0).
+    BiweightPowers (*biweightPowers)(T const* packed, std::ptrdiff_t n, double centre, double width2, double ratio);
     // Look for the neighbours of a value among the packed pixels in [low, high]: the greatest one up to `below` and the
     // smallest one from `above` on.
     Neighbours<T> (*neighbours)(T const* packed, std::ptrdiff_t n, T low, T high, T below, T above);

@@ -125,6 +125,33 @@ def test_biweights_of_level_and_scatter_have_common_sums(kind: str, sigma: float
             check(mesh, expected(kept, estimator, rms), ("level", "error", "rms"))
 
 
+@pytest.mark.parametrize("kind", ["skewed", "two skies", "steps", "gap"])
+def test_medians_and_median_distances_are_those_of_sorted_pixels(kind: str) -> None:
+    # They are looked for near the quartiles and the median of all pixels, where these kinds do not have them.
+    rng = np.random.default_rng(10)
+    image = rng.normal(100, 5, (256, 300))
+    if kind == "skewed":
+        image += rng.exponential(15, image.shape)
+    if kind == "two skies":
+        image[:, 140:] += 9
+    if kind == "steps":
+        image = np.round(image / 3) * 3
+    if kind == "gap":
+        image += np.sign(image - 100) * 20 + (rng.random(image.shape) < 0.3) * 4
+    mask = np.where(rng.random(image.shape) < 0.05, BAD, 0).astype(np.int32)
+    for dtype, size in ((np.float32, 64), (np.float64, 64), (np.float32, 150)):
+        options = {"height": size, "width": size, "sigma": (2.0, 3.0)}
+        kept = left(image.astype(dtype), mask, MeshOptions(**options))
+        mesh = mesh_of(image.astype(dtype), mask, estimator="median", rms_estimator="mad", **options)
+        medians = [[np.median(pixels.astype(float)) for pixels in row] for row in kept]
+        distances = [
+            [np.median(abs(pixels - median)) for pixels, median in zip(*rows, strict=True)]
+            for rows in zip(kept, medians, strict=True)
+        ]
+        np.testing.assert_array_equal(mesh.level(), medians)
+        np.testing.assert_array_equal(mesh.rms(), 1.482602218505602 * np.array(distances))
+
+
 @pytest.mark.parametrize("level", [2.0**12, 2.0**20, 2.0**33])
 def test_biweights_keep_their_digits_far_from_zero(level: float) -> None:
     # At each level, the pixels are exact.
