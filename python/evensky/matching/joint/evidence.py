@@ -41,6 +41,7 @@ __all__ = [
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.linalg import LinAlgError
@@ -107,17 +108,22 @@ class Fit:
         Decrease of chi2 from that without any terms.
     rank : int
         Number of terms that the bins determine.
-    coefficients : ndarray
-        Coefficients in the order of the candidate.
     spread : float
         Largest standard error of its values anywhere in the images, with the neighbours held and s = 1.
+    solve : callable
+        Function that returns the coefficients in the order of the candidate.
     """
 
     candidate: Candidate
     gained: float
     rank: int
-    coefficients: np.ndarray
     spread: float
+    solve: Callable[[], np.ndarray]
+
+    @cached_property
+    def coefficients(self) -> np.ndarray:
+        """Coefficients in the order of the candidate."""
+        return self.solve()
 
 
 @dataclass
@@ -192,6 +198,13 @@ class Selection:
         errors = _forward(own_root, (self.everywhere[:, order] / own_norm).T) * own_kept[:, None]
         spread = np.sqrt(np.cumsum(errors**2, axis=0).max(axis=1, initial=0))
         found = []
+
+        def coefficients(number: int) -> np.ndarray:
+            result = np.zeros(number)
+            if number:
+                result = _backward(root[:number, :number], solved[:number]) * kept[:number] / norm[:number]
+            return np.concatenate([result[further.size :], result[: further.size]])
+
         for step in self.steps:
             number = further.size + step.smooth_terms
             # Further terms are relative to a level.
@@ -202,20 +215,17 @@ class Selection:
                 continue
             if not np.all(own_kept[further.size : number]):
                 continue
-            coefficients = np.zeros(number)
-            if number:
-                coefficients = _backward(root[:number, :number], solved[:number]) * kept[:number] / norm[:number]
-            if extras and extras[-1].kind == "gain" and abs(coefficients[further.size - 1]) > LARGEST_GAIN:
-                continue
-            found.append(
-                Fit(
-                    replace(step, extras=extras),
-                    float(gained[number - 1]) if number else 0.0,
-                    int(rank[number - 1]) if number else 0,
-                    np.concatenate([coefficients[further.size :], coefficients[: further.size]]),
-                    float(spread[number - 1]) if number else 0.0,
-                )
+            fit = Fit(
+                replace(step, extras=extras) if extras else step,
+                float(gained[number - 1]) if number else 0.0,
+                int(rank[number - 1]) if number else 0,
+                float(spread[number - 1]) if number else 0.0,
+                partial(coefficients, number),
             )
+            # The throughput is the last term.
+            if extras and extras[-1].kind == "gain" and abs(fit.coefficients[-1]) > LARGEST_GAIN:
+                continue
+            found.append(fit)
         return found
 
 
@@ -236,16 +246,22 @@ def _root(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return root, kept, norm
 
 
-def _forward(root: np.ndarray, right: np.ndarray) -> np.ndarray:
-    from scipy.linalg import solve_triangular
+# The functions of LAPACK are called directly: for such small matrices, their callers in SciPy take longer than they do.
 
-    return np.asarray(solve_triangular(root, right, lower=True, check_finite=False)) if len(root) else right
+
+def _forward(root: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the solution of root @ x = right for a lower triangular matrix."""
+    from scipy.linalg.lapack import dtrtrs
+
+    # The transposed matrix is an upper triangular one in the order of LAPACK.
+    return np.asarray(dtrtrs(root.T, right, lower=0, trans=1)[0]) if len(root) else right
 
 
 def _backward(root: np.ndarray, right: np.ndarray) -> np.ndarray:
-    from scipy.linalg import solve_triangular
+    """Return the solution of root.T @ x = right for a lower triangular matrix."""
+    from scipy.linalg.lapack import dtrtrs
 
-    return np.asarray(solve_triangular(root, right, lower=True, trans=1, check_finite=False)) if len(root) else right
+    return np.asarray(dtrtrs(root.T, right, lower=0, trans=0)[0]) if len(root) else right
 
 
 def option_sets(
@@ -336,7 +352,7 @@ def choose(
         fits += [fit for fit in ladder.fits(extras) if not too_many(fit.candidate.terms) or fit.candidate.terms <= 1]
     if not fits:
         simplest = ladder.steps[0]  # of a smooth part that is required, although no bin is good
-        nothing = Fit(simplest, 0.0, 0, np.zeros(simplest.terms), 0.0)
+        nothing = Fit(simplest, 0.0, 0, 0.0, partial(np.zeros, simplest.terms))
         fits = ladder.fits(())[:1] or [nothing]
     for candidate, make in splines:
         criteria = [left(fit) + fit.rank * penalty for fit in fits]

@@ -7,6 +7,7 @@ __all__ = ["Chip", "Network", "PairPart", "Products", "Solution", "robust_scale"
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -173,15 +174,17 @@ class Network:
             self.pairs_of[pair.first].append((at, 0))
             self.pairs_of[pair.second].append((at, 1))
         self.groups = differences.groups()
-        self.places, place = np.unique(
-            np.stack([self.groups[differences.node_exposure], differences.node_bin]), axis=1, return_inverse=True
+        numbers = max(1, differences.distinct_bins.size)
+        keys, self.place = np.unique(
+            self.groups[differences.node_exposure] * numbers + differences.node_bin, return_inverse=True
         )
-        self.place = place.ravel()
+        self.places = np.stack([keys // numbers, keys % numbers])
         self._designs: dict[tuple[int, int, Candidate | Extra], np.ndarray] = {}
         self._room = _KEPT_NUMBERS
         self.products: dict[int, Products] = {}
         self._room_of_products = _KEPT_PRODUCTS
         self._rows_of_places: tuple[np.ndarray, np.ndarray] | None = None
+        self._known_weights: tuple[np.ndarray, np.ndarray] | None = None  # good nodes, and the weights of the rows
 
     def _place(self, chips: Sequence[Chip] | None) -> None:
         number = len(self.boxes)
@@ -231,6 +234,13 @@ class Network:
         """Number of units."""
         return len(self.images)
 
+    @cached_property
+    def spread(self) -> float:
+        """Range of the differences, without far ones."""
+        d = self.differences
+        low, high = np.percentile(d.value, [1, 99]) if d.value.size else (0.0, 0.0)
+        return max(float(high - low), float(np.sqrt(d.variance.max(initial=1e-30))))
+
     def factor(self, image: int) -> float:
         """Return the factor from the values of an image's own pixels to those on the common grid."""
         one = self.maps[image]
@@ -252,6 +262,8 @@ class Network:
         Points are given on the common grid.
         """
         parts = [self.bases[image].at(candidate, x, y)]
+        if not candidate.extras:
+            return parts[0]
         columns, rows = self._pixels(image, x, y)
         for extra in candidate.extras:
             plane = self.planes[image].get(extra.name)
@@ -368,6 +380,11 @@ class Network:
         squares has the expectation of k - 1 independent residuals: if all pairs of equal exposures were measured, it is
         the sum of the generalised least squares.
         """
+        if self._known_weights is None or not np.array_equal(self._known_weights[0], self.good):
+            self._known_weights = self.good.copy(), self._weights()
+        return self._known_weights[1].copy()
+
+    def _weights(self) -> np.ndarray:
         d = self.differences
         good = self.good[d.node].all(axis=0)
         key = self.place[d.node[0]] if d.value.size else np.zeros(0, int)

@@ -112,6 +112,8 @@ def _part(plane: np.ndarray | ScratchPlane, rows: slice, columns: slice) -> Plan
 
 def _picked(plane: np.ndarray | ScratchPlane, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Return some columns of some rows; each row has columns of its own."""
+    if isinstance(plane, np.ndarray):
+        return np.asarray(plane[rows[:, None], columns])
     return np.array([plane[row : row + 1][0, some] for row, some in zip(rows.tolist(), columns, strict=True)])
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 __all__ = ["fit_all"]
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -216,6 +217,9 @@ class _Search:
         self.scores: dict[int, list[Score]] = {}
         self.scales: dict[int, float] = {}
         self._known_points: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        # What the last solution depends on, and the solution with its residuals.
+        self._last_solution: tuple[Any, np.ndarray | None, tuple[Solution, np.ndarray]] | None = None
+        self._last_points: tuple[tuple[bytes, PixelBox], tuple[np.ndarray, np.ndarray]] | None = None
         self._begin_watch(network.number)
         self._group(preference, fixed, level)
         # Larger sets than are solved for along with each choice, of exposures of one chip each.
@@ -478,9 +482,14 @@ class _Search:
             anchors=self.anchors,
         )
 
-    def _solved(self, candidates: Sequence[Candidate], shared: Candidate | None = None) -> tuple[Solution, np.ndarray]:
-        solution = self._equations(candidates, shared).solve()
-        return solution, self._residual(solution)
+    def _solved(self, candidates: Sequence[Candidate]) -> tuple[Solution, np.ndarray]:
+        """Return the solution for some candidates, and its residuals; the last one is known."""
+        key = list(candidates), self.shared, self._fixed, self.network.good.tobytes()
+        known = self._last_solution
+        if known is None or known[0] != key or known[1] is not self.network.scene:
+            solution = self._equations(candidates).solve()
+            self._last_solution = known = key, self.network.scene, (solution, self._residual(solution))
+        return known[2]
 
     def _residual(self, solution: Solution) -> np.ndarray:
         """Return the residuals of the rows: measured minus predicted differences."""
@@ -682,6 +691,7 @@ class _Search:
         What drifting rows can gain is about the sum of the squares of the mean residuals of the rows.
         """
         found = []
+        lines: list[_Lines] = []
         for variants in self._further(unit) if unit in self.held else self.options[unit]:
             if set(variants) & set(now.extras) or variants[0].name in self.required:
                 found.append(variants)
@@ -689,25 +699,24 @@ class _Search:
             if variants[0].kind == "gain" and not self._gain_is_measurable(unit):
                 continue
             if variants[0].nodes:
-                gain = self._gain_of_lines(unit, residual, rows=variants[0].kind == "rows")
+                lines = lines or self._lines(unit, residual)
+                gain = sum(one.gain(rows=variants[0].kind == "rows") for one in lines)
                 price = min(extra.terms for extra in variants) * np.log(max(self._good_bins(unit), 2))
                 if gain < price * self.scales.get(unit, 1.0) ** 2:
                     continue
             found.append(variants)
         return found
 
-    def _gain_of_lines(self, unit: int, residual: np.ndarray, *, rows: bool) -> float:
-        gain = 0.0
+    def _lines(self, unit: int, residual: np.ndarray) -> list[_Lines]:
+        """Return the residuals of the good nodes of each image of a unit, with their rows and columns of bins."""
+        found = []
         for image in self.network.images[unit]:
             span = self.differences.nodes_of(image)
             value, error = self.network.residuals_of(image, residual)
             good = self.network.good[span] & np.isfinite(value) & (error > 0)
             numbers = self.differences.distinct_bins[self.differences.node_bin[span][good]]
-            line = np.unique(self.network.grid.places(numbers)[1 if rows else 0], return_inverse=True)[1]
-            weight = error[good] ** -2
-            sums, weights = np.bincount(line, weight * value[good]), np.bincount(line, weight)
-            gain += float((sums**2 / np.maximum(weights, 1e-300)).sum())
-        return gain
+            found.append(_Lines(*self.network.grid.places(numbers), value[good], error[good] ** -2))
+        return found
 
     def _choose(
         self,
@@ -792,15 +801,21 @@ class _Search:
             if self.coverage is None or not self.coverage[image].bins.size:
                 x, y = self.network.own_bases[image].to_common(*grid_of_points(self.network.boxes[image]))
             else:
-                x, y = self.network.grid.centres(self.coverage[image].bins, self.network.footprints[image])
-                # The extremes, and some of the others.
-                thin = max(1, x.size // _POINTS)
-                some = np.unique(
-                    [*range(0, x.size, thin), *(int(k) for a in (x + y, x - y) for k in (a.argmin(), a.argmax()))]
-                )
-                x, y = x[some], y[some]
+                x, y = self._points_among(self.coverage[image].bins, self.network.footprints[image])
             self._known_points[image] = x, y
         return self._known_points[image]
+
+    def _points_among(self, bins: np.ndarray, footprint: PixelBox) -> tuple[np.ndarray, np.ndarray]:
+        """Return the centres of some bins in a footprint: the extremes, and some of the others."""
+        key = bins.tobytes(), footprint
+        if self._last_points is None or self._last_points[0] != key:  # exposures of one field often have the same bins
+            x, y = self.network.grid.centres(bins, footprint)
+            thin = max(1, x.size // _POINTS)
+            some = np.unique(
+                [*range(0, x.size, thin), *(int(k) for a in (x + y, x - y) for k in (a.argmin(), a.argmax()))]
+            )
+            self._last_points = key, (x[some], y[some])
+        return self._last_points[1]
 
     # -- several units at once --
 
@@ -986,9 +1001,8 @@ class _Search:
         freedom = distance.size - sum(candidates[u].terms for u in self._free)
         return float(np.sqrt((distance**2).sum() / freedom)) if freedom > 0 else 1.0
 
-    def _choices(self, solution: Solution) -> dict[int, Choices]:
+    def _choices(self, equations: Equations, solution: Solution) -> dict[int, Choices]:
         """Return for each unit the variance that is due to the choice of its model."""
-        equations = self._equations(solution.candidates)
         selections = {
             u: self._selection(
                 equations,
@@ -1028,10 +1042,9 @@ class _Search:
 
     def _result(self, solution: Solution, residual: np.ndarray, sweeps: int) -> JointFit:
         scale = max(1.0, self._reduced(residual, solution.candidates))
-        choices = self._choices(solution)
-        solved = list(solution.candidates)
+        equations = self._equations(solution.candidates)
+        choices = self._choices(equations, solution)
         shifts = settle(self.network, solution, self.free_groups, self.level)
-        equations = self._equations(solved)
         covariances = equations.covariances(solution.candidates, shifts)
         value, error = self.network.residuals(residual)
         partners: list[set[int]] = [set() for _ in self.network.boxes]
@@ -1142,6 +1155,34 @@ class _Search:
                     one.gain, one.gain_error = 1.0, 0.0
                 elif one.gain_error == 0:
                     one.gain_error = error
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Residuals of the good nodes of an image.
+
+    Attributes
+    ----------
+    columns, rows : ndarray of int, shape (n,)
+        Places of the bins on the common grid.
+    values, weights : ndarray, shape (n,)
+        Residuals, and their inverse variances.
+    """
+
+    columns: np.ndarray
+    rows: np.ndarray
+    values: np.ndarray
+    weights: np.ndarray
+
+    def gain(self, *, rows: bool) -> float:
+        """Return the sum of the squares of the mean residuals of rows or columns, in units of their errors."""
+        line = self.rows if rows else self.columns
+        if not line.size:
+            return 0.0
+        line = line - line.min()
+        sums, weights = np.bincount(line, self.weights * self.values), np.bincount(line, self.weights)
+        some = weights > 0
+        return float((sums[some] ** 2 / weights[some]).sum())
 
 
 def _drifts(candidate: Candidate) -> bool:

@@ -367,7 +367,7 @@ def _connected(found: np.ndarray) -> tuple[tuple[np.ndarray, ...], int, np.ndarr
 
     scipy.ndimage.label would return the same; its import takes as long as a pair of large exposures.
     """
-    from scipy.sparse import coo_array
+    from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
     at = np.nonzero(found)
@@ -382,9 +382,9 @@ def _connected(found: np.ndarray) -> tuple[tuple[np.ndarray, ...], int, np.ndarr
     low = np.searchsorted(last, first + width - 1)
     numbers = np.maximum(np.searchsorted(first, last + width + 1, side="right") - low, 0)
     ends = np.cumsum(numbers)
-    run = np.repeat(np.arange(begins.size), numbers)
     other = np.arange(ends[-1]) + np.repeat(low - ends + numbers, numbers)
-    graph = coo_array((np.ones(run.size, np.int8), (run, other)), shape=(begins.size, begins.size))
+    starts = np.concatenate([[0], ends])
+    graph = csr_array((np.ones(other.size), other, starts), shape=(begins.size, begins.size))
     number, owner = connected_components(graph, directed=False)
     return at, int(number), np.repeat(np.asarray(owner), np.diff(begins, append=places.size))
 

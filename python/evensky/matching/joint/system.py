@@ -105,7 +105,7 @@ class Equations:
         self.candidates.append(shared)
         self.weights = network.weights()
         self.anchors = list(anchors)
-        self.spread = self._spread()
+        self.spread = network.spread
         self._pairs: dict[int, PairPart] = {}
         self._squares: dict[int, np.ndarray] = {}
         self._known_pairs: dict[int, list[int]] = {}
@@ -119,11 +119,6 @@ class Equations:
             if first != second:
                 self._neighbours[first].add(second)
                 self._neighbours[second].add(first)
-
-    def _spread(self) -> float:
-        d = self.network.differences
-        low, high = np.percentile(d.value, [1, 99]) if d.value.size else (0.0, 0.0)
-        return max(float(high - low), float(np.sqrt(d.variance.max(initial=1e-30))))
 
     def _priors(self, layout: dict[int, slice]) -> np.ndarray:
         """Return the weights of the priors about 0 of all terms."""
@@ -382,7 +377,8 @@ class Equations:
         right : ndarray, shape (terms,)
             Right side with the neighbours solved along.
         """
-        from scipy.linalg import lu_factor, lu_solve
+        # Their callers in SciPy check what is known here.
+        from scipy.linalg.lapack import dgetrf, dgetrs
 
         network, d = self.network, self.network.differences
         starts = np.cumsum([0, *(design.terms for design in designs)]).tolist()
@@ -429,12 +425,12 @@ class Equations:
         known = self._known_among
         if known is None or known[0] != list(units) or known[1] is not solution:
             matrix, outer = self._among(neighbours, layout, set(units), solution)
-            known = list(units), solution, (lu_factor(matrix, overwrite_a=True, check_finite=False), outer)
+            known = list(units), solution, (dgetrf(matrix, overwrite_a=1)[:2], outer)
             self._known_among = known
         factors, outer = known[2]
         sides = np.empty((size, len(cross) + 1), order="F")
         sides[:, :-1], sides[:, -1] = cross.T, outer
-        solved = lu_solve(factors, sides, overwrite_b=True, check_finite=False)
+        solved = dgetrs(*factors, sides, overwrite_b=1)[0]
         return own - cross @ solved[:, :-1], own, right - cross @ solved[:, -1]
 
     def _among(
@@ -454,21 +450,25 @@ class Equations:
             for unit in near - layout.keys() - without - self.fixed
             if self.candidates[unit] != solution.candidates[unit]
         }
+        sides = {}
         for owner, where in layout.items():
             matrix[where, where] = self._square(owner)
+            sides[owner] = right[where]
         for at in sorted({at for owner in neighbours for at in self._pairs_of(owner)}):
             part = self.pair(at)
             for i, values in part.right.items():
-                if i in layout:
-                    right[layout[i]] += values
+                if i in sides:
+                    side = sides[i]
+                    side += values
             for (i, j), block in part.blocks.items():
-                if i == j or i not in layout:
+                if i == j or i not in sides:
                     continue
-                if j in layout:
+                if j in sides:
                     of_both = matrix[layout[i], layout[j]]
                     of_both += block
                 elif j not in without and j not in changed:
-                    right[layout[i]] -= block @ solution.coefficients[j]
+                    side = sides[i]
+                    side -= block @ solution.coefficients[j]
             pair = network.differences.pairs[at]
             if changed and not changed.isdisjoint((network.unit[pair.first], network.unit[pair.second])):
                 self._hold(at, changed, layout, solution, right)
