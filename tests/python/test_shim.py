@@ -212,6 +212,7 @@ def test_connections_of_the_tract_task_need_the_package_of_pipelines() -> None:
     assert "pip install 'evensky[pipeline]'" in said
 
 
+@pytest.mark.extras
 def test_connections_of_the_tract_task() -> None:
     pytest.importorskip("lsst.pipe.base")
     run("""

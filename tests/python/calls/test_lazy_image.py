@@ -178,6 +178,7 @@ def test_edges_of_bins() -> None:
         assert widths.max() - widths.min() <= 1
 
 
+@pytest.mark.extras
 class TestDataArray:
     """``DataArray`` of xarray in, ``DataArray`` out, with coordinates and attributes."""
 

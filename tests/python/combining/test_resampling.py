@@ -413,6 +413,7 @@ def test_big_endian_and_double_pixels() -> None:
         np.testing.assert_array_equal(found.variance, expected.variance)
 
 
+@pytest.mark.extras
 def test_wcs_of_other_kinds() -> None:
     pytest.importorskip("gwcs")
     image, mask, variance = scene()

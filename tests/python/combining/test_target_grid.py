@@ -366,6 +366,7 @@ def test_grids_are_sent_to_other_processes() -> None:
     assert same_sky(copy.wcs, grid.wcs, (0, 0), CORNERS)
 
 
+@pytest.mark.extras
 def test_wcs_that_is_none_of_fits_is_fitted() -> None:
     pytest.importorskip("gwcs")
     original = tan()

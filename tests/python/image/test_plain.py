@@ -98,6 +98,7 @@ def test_masks_of_unknown_kinds_are_refused() -> None:
         plain_array([VALUES[0] * u.adu, VALUES[1] * u.adu])
 
 
+@pytest.mark.extras
 def test_packages_that_may_be_missing() -> None:
     dask = pytest.importorskip("dask.array")
     xarray = pytest.importorskip("xarray")

@@ -67,6 +67,7 @@ def test_the_largest_array(tmp_path: Path) -> None:
     ids=["file", "network", "shape", "strides", "negative"],
 )
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.extras
 def test_arrays_that_are_not_there(tmp_path: Path, old: bytes, new: bytes, says: str) -> None:
     asdf = pytest.importorskip("asdf")
     from evensky.io.formats import describe

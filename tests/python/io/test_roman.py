@@ -17,6 +17,8 @@ from evensky.io.bands import ExposureBands
 from evensky.io.formats import read_image
 from evensky.io.roman import describe_asdf, is_asdf, read_asdf, rewrite_asdf
 
+pytestmark = pytest.mark.extras
+
 SHAPE = (20, 30)
 NO_DATA = 1 << 14
 

@@ -8,6 +8,7 @@ from evensky.fits.descriptions import Selection
 from evensky.io.roman import describe_asdf, read_asdf, rewrite_asdf
 
 asdf = pytest.importorskip("asdf")
+pytestmark = pytest.mark.extras
 
 
 def write(path, tree):

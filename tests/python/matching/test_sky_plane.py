@@ -301,6 +301,7 @@ def test_a_hole_in_a_large_exposure_takes_no_more_nodes_than_needed() -> None:
     assert found.error < 0.05
 
 
+@pytest.mark.extras
 def test_a_gwcs() -> None:
     pytest.importorskip("gwcs")
     from astropy import units as u

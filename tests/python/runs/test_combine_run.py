@@ -655,6 +655,7 @@ def test_places_on_the_grid_are_told(files, tmp_path):
     assert [record.placed for record in run.records] == ["on the grid"] * 4
 
 
+@pytest.mark.extras
 def test_dask_gives_the_same_bits(files, tmp_path):
     distributed = pytest.importorskip("dask.distributed")
     expected = evensky.combine_files(files, tmp_path / "a.fits", planes=ALL)
@@ -666,6 +667,7 @@ def test_dask_gives_the_same_bits(files, tmp_path):
             assert found.records == expected.records
 
 
+@pytest.mark.extras
 def test_mpi_gives_the_same_bits(files, tmp_path):
     pytest.importorskip("mpi4py")
     mpiexec = Path(sys.executable).with_name("mpiexec")
