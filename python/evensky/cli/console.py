@@ -14,13 +14,16 @@ from ..calls.inspect import Inspection
 from ..report.verdict import verdict_of
 from ..runs.folder import PAGE, TABLE
 from ..runs.match_run import MatchRun
-from .terminal import open_console, say
+from .terminal import has_colours, open_console, say
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
 _VERDICT_COLOURS = {"good": "bold green", "look": "bold yellow", "wrong": "bold red"}
+# Width in letters of a table for a pipe.
+_WIDTH = 150
 # Number of letters of the longest label beyond which labels are broken into lines, so that other columns have room.
 _LONGEST_LABEL = 60
 
@@ -39,27 +42,36 @@ def _note(start: str, sentence: str, colour: str = "yellow") -> Text:
 
 def print_run(run: MatchRun, out: Path, *, report: bool = True) -> None:
     """Print the table, the notes, the warnings and the verdict on a run, and the path of its report or table."""
-    console = open_console()
+    # The import of rich takes longer than the lines of most runs, which need it for colours alone.
+    console = open_console() if has_colours() else None
     header, rows = run.rows()
-    plain = None if console.is_terminal else _plain_table(header, rows, console.width)
+    plain = None if console is not None else _plain_table(header, rows, _WIDTH)
     if plain is None:
-        console.print(_coloured_table(run, header, rows))
+        (console or open_console()).print(_coloured_table(run, header, rows))
     else:
         print(plain)
-    console.print(_text(run.choice))
+    _tell(console, run.choice)
     untied = [one.note for one in run.untied]
     for note in run.notes:
-        console.print(_text(note, "bold red" if note in untied else ""))
+        _tell(console, note, style="bold red" if note in untied else "")
     told: dict[str, list[str]] = {}  # a sentence that is true of many exposures is printed once
     for record in run.records:
         for warning in record.warnings:
             told.setdefault(warning, []).append(record.label)
     for warning, labels in told.items():
-        console.print(_note(", ".join(labels), warning))
+        _tell(console, warning, start=", ".join(labels), style="yellow")
     verdict = verdict_of(run)
-    console.print(_note(verdict.word, verdict.sentence, _VERDICT_COLOURS[verdict.grade]))
+    _tell(console, verdict.sentence, start=verdict.word, style=_VERDICT_COLOURS[verdict.grade])
     look = f"Report: {out / PAGE}" if report else f"Table: {out / TABLE}"
     say(f"{printable(run.summary)}, {run.seconds:.1f} s. {look}")
+
+
+def _tell(console: Console | None, text: str, *, start: str = "", style: str = "") -> None:
+    """Print a text, whose start is in a colour if there is one; for a pipe, without a console, it is one line."""
+    if console is None:
+        say(f"{printable(start)}: {printable(text)}" if start else printable(text))
+    else:
+        console.print(_note(start, text, style) if start else _text(text, style))
 
 
 def _coloured_table(run: MatchRun, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

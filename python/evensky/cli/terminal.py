@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["open_console", "say"]
+__all__ = ["has_colours", "open_console", "say"]
 
+import os
 import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
@@ -14,6 +15,11 @@ from .._text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+def has_colours() -> bool:
+    """Return whether standard output is a terminal, or is to be treated as one."""
+    return sys.stdout.isatty() or any(os.environ.get(name) for name in ("FORCE_COLOR", "TTY_COMPATIBLE"))
 
 
 def open_console() -> Console:

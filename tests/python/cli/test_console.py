@@ -63,3 +63,20 @@ def test_a_verdict_is_printed_last_but_one(capsys: pytest.CaptureFixture[str]) -
     lines = capsys.readouterr().out.splitlines()
     assert run.notes[0] in lines
     assert lines[-2].startswith("Not ready: Each group was matched by itself, so that a coadd of all has steps")
+
+
+def test_a_run_is_printed_to_a_pipe_without_the_library_for_colours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(3)
+    run.records = [replace(record, message="", warnings=[]) for record in run.records]
+    run.notes = ["word " * 60 + "end."]
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(console, "open_console", lambda: pytest.fail("its import takes 40 ms"))
+    print_run(run, Path("out"))
+    assert run.notes[0] in capsys.readouterr().out.splitlines()
+    monkeypatch.undo()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    print_run(run, Path("out"))
+    assert "\033[" in capsys.readouterr().out
