@@ -314,7 +314,7 @@ private:
                     parts[g].merge(blockMoments(block, parts[g], scratch.ahead));
                     if (plan) scanned[g].add(block, *plan, scratch.aside, scratch.ahead);
                 },
-                wantsMoments() && !plan);
+                wantsMoments() && !(plan && plan->clip));
         detail::Moments total;
         for (auto const& part : parts) total.merge(part);
         if (tally != nullptr) {

@@ -435,7 +435,7 @@ struct BlockScratch {
 
 // Call work(block, i, scratch) for every block of the source, where i is the group of the block. Groups run
 // concurrently, the blocks of a group in order. If the caller combines one result per group in order, the total does
-// not depend on the number of threads. If `defersWeights` is true, blocks are for weightedMoments() alone.
+// not depend on the number of threads. If `defersWeights` is true, weights are for weightedMoments() alone.
 inline constexpr std::ptrdiff_t blocksPerGroup = 32;
 
 inline std::ptrdiff_t numGroups(std::ptrdiff_t blocks) { return (blocks + blocksPerGroup - 1) / blocksPerGroup; }

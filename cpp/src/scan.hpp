@@ -337,23 +337,25 @@ private:
         }
         // The centre is known in advance here, which is within the scatter of the mean.
         core.merge(weightedMoments(pixels, plan.centre, plan.coreLow, plan.coreHigh, ahead));
-        auto const before = _weights.size(), beforeVariances = _variances.size();
-        if (pixels.weights != nullptr) _weights.resize(before + room);
-        if (pixels.variances != nullptr) _variances.resize(beforeVariances + room);
-        auto* const weights = _weights.data() + before;
-        auto* const variances = _variances.data() + beforeVariances;
+        double* const roomForWeights = pixels.weights == nullptr ? nullptr : _roomForWeights.room(room);
+        float* const roomForVariances = pixels.variances == nullptr ? nullptr : _roomForVariances.room(room);
         auto const kept = kernelsOf<T>().fringe(pixels.values, pixels.weights, pixels.variances, pixels.size, plan,
-                                                memory + room, weights, variances);
-        if (pixels.weights != nullptr) _weights.resize(before + static_cast<std::size_t>(kept));
-        if (pixels.variances != nullptr) _variances.resize(beforeVariances + static_cast<std::size_t>(kept));
+                                                memory + room, roomForWeights, roomForVariances);
+        // Return those of the fringe behind those of earlier blocks; null if there are none.
+        auto const append = [kept](auto const* some, auto& to) -> decltype(some) {
+            if (some == nullptr) return nullptr;
+            to.insert(to.end(), some, some + kept);
+            return to.data() + (to.size() - static_cast<std::size_t>(kept));
+        };
         return {stored,
-                {memory + room, pixels.weights == nullptr ? nullptr : weights,
-                 pixels.variances == nullptr ? nullptr : variances, kept, 0}};
+                {memory + room, append(roomForWeights, _weights), append(roomForVariances, _variances), kept, 0}};
     }
 
     std::vector<T> _candidates, _fringe;
     std::vector<double> _weights;
     std::vector<float> _variances;
+    BufferOf<double> _roomForWeights;
+    BufferOf<float> _roomForVariances;
 };
 
 // Finder of the values at one rank, or at two neighbouring ranks `first` and `last`, of n values, which are reordered.

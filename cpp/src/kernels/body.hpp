@@ -909,6 +909,9 @@ ScanResult scan(T const* packed, std::ptrdiff_t n, ScanPlanOf<T> const& plan, T*
 }
 
 template <typename T>
+constexpr T laneNumbers[width] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+template <typename T>
 std::ptrdiff_t fringe(T const* packed, double const* weights, float const* variances, std::ptrdiff_t n,
                       ScanPlanOf<T> const& plan, T* out, double* outWeights, float* outVariances) {
     auto const coreLow = Lanes<T>::fill(plan.coreLow), coreHigh = Lanes<T>::fill(plan.coreHigh);
@@ -920,12 +923,11 @@ std::ptrdiff_t fringe(T const* packed, double const* weights, float const* varia
         auto const core = simd::atMost(x, coreHigh, simd::atLeast(x, coreLow, all));
         auto const outer = simd::atMost(x, outerHigh, simd::atLeast(x, outerLow, all));
         // The fringe is a few per cent of the pixels.
-        if (simd::count(simd::without(outer, core)) == 0) return;
-        for (auto k = i; k < i + count; ++k) {
-            T const value = packed[k];
-            bool const isCore = value >= plan.coreLow && value <= plan.coreHigh;
-            if (isCore || value < plan.outerLow || value > plan.outerHigh) continue;
-            out[kept] = value;
+        T places[2 * width];
+        auto const found = simd::compress(places, Lanes<T>::load(laneNumbers<T>), simd::without(outer, core));
+        for (std::ptrdiff_t f = 0; f < found; ++f) {
+            auto const k = i + static_cast<std::ptrdiff_t>(places[f]);
+            out[kept] = packed[k];
             if (weights != nullptr) outWeights[kept] = weights[k];
             if (variances != nullptr) outVariances[kept] = variances[k];
             ++kept;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import itertools
 import pickle
 import platform
 from typing import Any
@@ -308,8 +309,8 @@ def test_float64_pixels_of_any_size_have_a_scatter(unit: float) -> None:
 
 @pytest.mark.parametrize("weights", ["plane", "some without a weight", "negative", "inverse", "inverse, some without"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_weights_of_moments_alone_are_those_beside_order_statistics(weights: str, dtype: Any) -> None:
-    # Moments alone compute weights while they are summed up; order statistics need them to be stored.
+def test_weights_of_moments_are_those_beside_clipping(weights: str, dtype: Any) -> None:
+    # Moments compute weights while they are summed up, beside order statistics, too; clipping needs them to be stored.
     rng = np.random.default_rng(3)
     image = rng.normal(100, 5, (400, 500)).astype(dtype)
     variance = rng.uniform(1, 9, image.shape).astype(np.float32)
@@ -333,9 +334,9 @@ def test_weights_of_moments_alone_are_those_beside_order_statistics(weights: str
             stats = evensky._core.makeStatistics(*planes, int(flags), sctrl, threads)
             return [stats.getResult(each) for each in (afwMath.MEAN, afwMath.STDEV, afwMath.NPOINT)]
 
-        wanted = measured(some | afwMath.MEDIAN, 1)
-        for threads in (1, 3):
-            np.testing.assert_array_equal(measured(some, threads), wanted)
+        wanted = measured(some | afwMath.MEANCLIP, 1)
+        for threads, flags in itertools.product((1, 3), (some, some | afwMath.MEDIAN)):
+            np.testing.assert_array_equal(measured(flags, threads), wanted)
         w = plane.astype(np.float64)
         if given is None:
             w = np.divide(1.0, variance, out=np.zeros(image.shape), where=variance > 0, dtype=np.float64)
