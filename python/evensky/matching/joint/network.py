@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from .basis import Basis
-from .candidates import NONE, Candidate, Extra
+from .candidates import NONE, Candidate, Extra, terms_of_order
 from .differences import Differences
 from .grid import CommonGrid, PixelBox, around, common_box
 from .pixel_map import PixelMap
@@ -21,6 +21,8 @@ from .transforms import Affine, Chain, affine_of
 
 # Largest number of values of terms in bins that are kept, as most are needed several times, and of their products.
 _KEPT_NUMBERS, _KEPT_PRODUCTS = 2**22, 2**25
+# Least order of the terms that are computed and kept if there is room: the search goes on from lower orders to this one.
+_FIRST_ORDER = 4
 # Bins that differ from their partners by more than this number of standard errors are outliers.
 OUTLIER = 5.0
 # Largest share of the bins of an image that can be outliers.
@@ -291,7 +293,11 @@ class Network:
             return known[:, : candidate.smooth_terms]
         bins = self.differences.pairs[at]
         basis = self.bases[(bins.first, bins.second)[side]]
-        return self._keep(key, basis.design(candidate, bins.x, bins.y, bins.width, bins.height))
+        made = candidate
+        if 0 <= candidate.order < _FIRST_ORDER and bins.values.size * terms_of_order(_FIRST_ORDER) <= self._room:
+            made = Candidate(_FIRST_ORDER)
+        kept = self._keep(key, basis.design(made, bins.x, bins.y, bins.width, bins.height))
+        return kept[:, : candidate.smooth_terms]
 
     def _extra(self, at: int, side: int, extra: Extra) -> np.ndarray:
         bins = self.differences.pairs[at]

@@ -120,6 +120,16 @@ def test_weights_of_incomplete_pairs_have_the_expectation_of_independent_residua
     assert sums / differences.distinct_bins.size == pytest.approx(4, rel=0.05)
 
 
+def test_weights_follow_the_bins_that_are_good() -> None:
+    network, other = make_network(even()), make_network(even())
+    network.weights()[:] = np.nan  # those that are kept stay as they are
+    network.good[3] = other.good[3] = False
+    np.testing.assert_array_equal(network.weights(), other.weights())
+    assert (network.weights() == 0).any()
+    network.good[3] = True
+    assert (network.weights() > 0).all()
+
+
 def test_residuals_of_nodes() -> None:
     network = make_network(np.zeros((4, NUMBER)), noise=2.0)
     d = network.differences

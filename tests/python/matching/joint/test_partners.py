@@ -56,3 +56,10 @@ def test_everything_that_overlaps_is_tied_together() -> None:
     halves = [np.arange(100)] * 6 + [np.arange(95, 195)] * 6
     across = [pair for pair in choose_pairs(halves, reference=0) if pair[0] < 6 <= pair[1]]
     assert len(across) >= 2
+
+
+def test_exposures_with_as_many_bins_elsewhere_are_no_partners() -> None:
+    here, there = np.arange(9), np.arange(30, 39)
+    assert {frozenset(pair) for pair in choose_pairs([here, there] * 3, reference=0)} == {
+        frozenset(pair) for pair in [(0, 2), (0, 4), (2, 4), (1, 3), (1, 5), (3, 5)]
+    }
