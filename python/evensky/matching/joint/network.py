@@ -21,7 +21,7 @@ from .transforms import Affine, Chain, affine_of
 
 # Largest number of values of terms in bins that are kept, as most are needed several times, and of their products.
 _KEPT_NUMBERS, _KEPT_PRODUCTS = 2**22, 2**25
-# Least order of the terms that are computed and kept if there is room: the search goes on from lower orders to this one.
+# Least order of the terms that are computed and kept if there is room: the search goes on from lower orders to it.
 _FIRST_ORDER = 4
 # Bins that differ from their partners by more than this number of standard errors are outliers.
 OUTLIER = 5.0
