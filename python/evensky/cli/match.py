@@ -20,6 +20,7 @@ from ..io.file_names import find_file
 from ..matching.joint.config import MatchAllConfig
 from ..matching.joint.terms import KINDS
 from ..runs.coadd import COADD_OPTIONS
+from ..runs.joint import JointMethod
 from ..runs.record import ALARMS
 from ..tasks import MatchBackgroundsConfig
 from .choices import FileChoice, RunChoice, takes
@@ -35,6 +36,10 @@ class _MatchCommand(Command):
     """A command whose help lists the fields of the configuration."""
 
     imports = ("astropy.io.fits", "astropy.wcs")
+
+    def needed(self, ctx: click.Context) -> tuple[str, ...]:
+        joint = ctx.params["method"] == "all" and not ctx.params["dry_run"]
+        return (*self.imports, *(JointMethod.needed_later if joint else ()))
 
     exit_codes = (
         ("0", "all exposures matched"),

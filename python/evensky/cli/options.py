@@ -290,8 +290,12 @@ class Command(click.Command):
         with formatter.section("Exit codes"):
             formatter.write_dl(self.exit_codes)
 
+    def needed(self, ctx: click.Context) -> tuple[str, ...]:
+        """Return `imports`, and the modules that this call with its options surely needs, too."""
+        return self.imports
+
     def invoke(self, ctx: click.Context) -> Any:
-        for name in self.imports:
+        for name in self.needed(ctx):
             importlib.import_module(name)
         begin_collection()
         return super().invoke(ctx)
