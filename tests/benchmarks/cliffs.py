@@ -189,6 +189,7 @@ def estimators(side: int) -> list[Case]:
             ("mmm", "std"),
             ("biweight", "std"),
             ("mean", "mad"),
+            ("mean", "biweight"),
             ("biweight", "biweight"),
         ):
             options = MeshOptions(size, size, estimator, scatter)
