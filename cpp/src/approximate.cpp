@@ -21,7 +21,7 @@ using detail::chebyshev;
 using detail::termIndex;
 
 // Number of rows that one piece of work evaluates.
-constexpr std::ptrdiff_t rowsPerPiece = 32;
+constexpr std::ptrdiff_t evaluatedRows = 32;
 // Number of pixels that go through the recurrence side by side.
 constexpr std::ptrdiff_t lanes = 16;
 
@@ -342,9 +342,9 @@ void Approximate::getImage(ImageView<T> const& out, Box const& bbox, int orderX,
     if constexpr (std::is_same_v<T, float>) {
         if (out.strideX() == 1) {
             detail::ChebyshevRows const rows(*this, order, bbox.x0, bbox.width);
-            parallelFor(detail::ceilDivide(bbox.height, rowsPerPiece), num_threads, [&](std::ptrdiff_t piece) {
-                auto const start = piece * rowsPerPiece;
-                auto const height = std::min(bbox.height - start, rowsPerPiece);
+            parallelFor(detail::ceilDivide(bbox.height, evaluatedRows), num_threads, [&](std::ptrdiff_t piece) {
+                auto const start = piece * evaluatedRows;
+                auto const height = std::min(bbox.height - start, evaluatedRows);
                 rows.rows(bbox.y0 + start, out.subview({0, start, bbox.width, height}));
             });
             return;
@@ -352,10 +352,10 @@ void Approximate::getImage(ImageView<T> const& out, Box const& bbox, int orderX,
     }
     double const first = detail::scaledPixel(bbox.x0, _bbox.x0, _bbox.width);
     double const step = 2.0 / static_cast<double>(_bbox.width);
-    parallelFor(detail::ceilDivide(bbox.height, rowsPerPiece), num_threads, [&](std::ptrdiff_t piece) {
+    parallelFor(detail::ceilDivide(bbox.height, evaluatedRows), num_threads, [&](std::ptrdiff_t piece) {
         std::vector<double> series(static_cast<std::size_t>(order) + 1);
-        auto const end = std::min(bbox.height, (piece + 1) * rowsPerPiece);
-        for (auto y = piece * rowsPerPiece; y < end; ++y) {
+        auto const end = std::min(bbox.height, (piece + 1) * evaluatedRows);
+        for (auto y = piece * evaluatedRows; y < end; ++y) {
             detail::rowSeries(*this, order, bbox.y0 + y, series.data());
             chebyshevRow(series, first, step, bbox.width,
                          [&](std::ptrdiff_t x, double value) { out(x, y) = static_cast<T>(value); });
@@ -372,10 +372,10 @@ void Approximate::getVariance(ImageView<VariancePixel> const& out, Box const& bb
     auto const terms = numTerms(_actrl.getOrderX());
     double const first = detail::scaledPixel(bbox.x0, _bbox.x0, _bbox.width);
     double const step = 2.0 / static_cast<double>(_bbox.width);
-    parallelFor(detail::ceilDivide(bbox.height, rowsPerPiece), num_threads, [&](std::ptrdiff_t piece) {
+    parallelFor(detail::ceilDivide(bbox.height, evaluatedRows), num_threads, [&](std::ptrdiff_t piece) {
         std::vector<double> ty(static_cast<std::size_t>(order) + 1), series(2 * static_cast<std::size_t>(order) + 1);
-        auto const end = std::min(bbox.height, (piece + 1) * rowsPerPiece);
-        for (auto y = piece * rowsPerPiece; y < end; ++y) {
+        auto const end = std::min(bbox.height, (piece + 1) * evaluatedRows);
+        for (auto y = piece * evaluatedRows; y < end; ++y) {
             chebyshev(detail::scaledPixel(bbox.y0 + y, _bbox.y0, _bbox.height), order, ty.data());
             // Along a row, the variance is a quadratic form in T_p(x'). As T_p T_r = (T_{p+r} + T_{|p-r|}) / 2, it is a
             // series of twice the order, which costs O(order) per pixel.

@@ -24,7 +24,7 @@ namespace {
 
 using detail::ceilDivide;
 
-constexpr std::ptrdiff_t rowsPerPiece = 32;
+constexpr std::ptrdiff_t pieceRows = 32;
 // Number of rows of the model that are evaluated at a time.
 constexpr std::ptrdiff_t modelRows = detail::splines;
 
@@ -164,7 +164,7 @@ private:
         detail::BlockStorage<T> storage;
         std::vector<T> values(static_cast<std::size_t>(_bbox.width));
         for (std::ptrdiff_t y = 0; y < _bbox.height; ++y) {
-            if (y % rowsPerPiece == 0) checkInterrupt();
+            if (y % pieceRows == 0) checkInterrupt();
             _pair.differences(0, y, _bbox.width, values.data(), storage);
             for (std::size_t x = 0; x < values.size(); ++x) {
                 if (!detail::isFinitePixel(values[x])) continue;
@@ -352,7 +352,7 @@ private:
 
     // Write the matched image, and measure its residuals.
     void apply() {
-        auto const pieces = ceilDivide(_bbox.height, rowsPerPiece);
+        auto const pieces = ceilDivide(_bbox.height, pieceRows);
         std::vector<detail::Moments> parts(static_cast<std::size_t>(pieces));
         struct State {
             GridEvaluator::Scratch scratch;
@@ -368,8 +368,8 @@ private:
             state.residuals.resize(width + static_cast<std::size_t>(detail::slack));
             if (_matched.strideX() != 1) state.matched.resize(width);
             auto& moments = parts[static_cast<std::size_t>(piece)];
-            auto const end = std::min(_bbox.height, (piece + 1) * rowsPerPiece);
-            for (auto start = piece * rowsPerPiece; start < end; start += modelRows) {
+            auto const end = std::min(_bbox.height, (piece + 1) * pieceRows);
+            for (auto start = piece * pieceRows; start < end; start += modelRows) {
                 auto const rows = std::min<std::ptrdiff_t>(modelRows, end - start);
                 ImageView<float> const some(state.models.data(), _bbox.width, rows);
                 model(0, start, some, state.scratch);
