@@ -9,7 +9,7 @@ namespace {
 namespace bins {
 
 using columns::above;
-using columns::addWhere;
+using columns::addDeviations;
 using columns::anywhere;
 using columns::atLeast;
 using columns::atMost;
@@ -125,9 +125,16 @@ private:
         bool const all = at > 0 || 2 * size < _n;
         // The first three stages compare rows in mirrored order, and then at a half and a quarter of the size.
         auto const step = size / 4;
+        bool const isShort = _n - at - size <= step;  // of the second run, at most one of four rows is there
         for (std::ptrdiff_t i = 0; i < step; ++i) {
-            auto const last = at + 2 * size - 1 - i;
-            if (last < _n) {
+            auto const last = at + 2 * size - 1 - i, fifth = last - 3 * step;
+            if (isShort) {
+                if (fifth < _n) {
+                    mergeFew<5>(at + i, fifth, step);
+                } else {
+                    mergeFew<4>(at + i, fifth, step);
+                }
+            } else if (last < _n) {
                 mergeEight<true>(at + i, last, step);
             } else {
                 mergeEight<false>(at + i, last, step);
@@ -156,6 +163,16 @@ private:
             constexpr std::size_t i = decltype(k)::value;
             auto const at = place(static_cast<std::ptrdiff_t>(i));
             if (Whole || at < _n) columns::store(_values + at * lanes, rows[i]);
+        });
+    }
+    // Do what mergeEight does if its last three or four rows are infinite.
+    template <int Rows>
+    EVENSKY_INLINE void mergeFew(std::ptrdiff_t first, std::ptrdiff_t fifth, std::ptrdiff_t step) const {
+        auto const place = [=](std::ptrdiff_t k)
+                                   __attribute__((always_inline)) { return k < 4 ? first + k * step : fifth; };
+        exchangeRows<true, Rows>(place, [](Floats* rows) __attribute__((always_inline)) {
+            if constexpr (Rows == 5) sortTwo(rows[3], rows[4]);
+            halveRows<4>(rows);
         });
     }
     template <bool Whole>
@@ -336,8 +353,7 @@ private:
                     Doubles const d = widen(row, h) - centre.of[h];
                     auto const in = atMost(magnitude(d), halfWidth.of[h]);
                     bins::count(counts[h], in);
-                    first.of[h] = addWhere(first.of[h], in, d);
-                    second.of[h] = addWhere(second.of[h], in, d * d);
+                    addDeviations(first.of[h], second.of[h], in, d);
                 }
             }
             for (int h = 0; h < parts; ++h) {

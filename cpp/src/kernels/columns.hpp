@@ -674,8 +674,7 @@ private:
             inside = countWhere(inside, in);
             for (int h = 0; h < parts; ++h) {
                 auto const d = widen(row, h) - pivot[h];
-                first[h] = addWhere(first[h], partOf(in, h), d);
-                second[h] = addWhere(second[h], partOf(in, h), d * d);
+                addDeviations(first[h], second[h], partOf(in, h), d);
             }
         }
         sums.notBelow = notBelow;
@@ -855,8 +854,7 @@ private:
             auto const in = atMost(value, Values{} + L::largest);
             for (int h = 0; h < parts; ++h) {
                 auto const d = widen(value, h) - _pivot[h];
-                sums.first[h] = addWhere(sums.first[h], partOf(in, h), d);
-                sums.second[h] = addWhere(sums.second[h], partOf(in, h), d * d);
+                addDeviations(sums.first[h], sums.second[h], partOf(in, h), d);
             }
         }
         for (int h = 0; h < parts; ++h) sums.weight[h] = sums.weight2[h] = widen(partOf(sums.inside, h));

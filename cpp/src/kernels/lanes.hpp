@@ -354,6 +354,11 @@ EVENSKY_INLINE Where<double> partOf(Where<float> a, int which) { return {static_
 EVENSKY_INLINE Doubles addWhere(Doubles sum, Where<double> where, Doubles a) {
     return _mm512_mask_add_pd(sum, where.bits, sum, a);
 }
+// Add deviations to one sum, and their squares to another.
+EVENSKY_INLINE void addDeviations(Doubles& first, Doubles& second, Where<double> where, Doubles d) {
+    first = addWhere(first, where, d);
+    second = addWhere(second, where, d * d);
+}
 
 #else
 
@@ -423,6 +428,12 @@ EVENSKY_INLINE HalfInts countWhere(HalfInts a, Where<double> where) { return a -
 EVENSKY_INLINE Where<double> partOf(Where<float> a, int which) { return {widened(halfOf(a.bits, which))}; }
 EVENSKY_INLINE Doubles addWhere(Doubles sum, Where<double> where, Doubles a) {
     return sum + reinterpret_cast<Doubles>(reinterpret_cast<Longs>(a) & where.bits);
+}
+// Add deviations to one sum, and their squares to another.
+EVENSKY_INLINE void addDeviations(Doubles& first, Doubles& second, Where<double> where, Doubles d) {
+    Doubles const kept = reinterpret_cast<Doubles>(reinterpret_cast<Longs>(d) & where.bits);
+    first += kept;
+    second += kept * kept;
 }
 
 #endif

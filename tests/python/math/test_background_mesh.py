@@ -125,6 +125,19 @@ def test_biweights_of_level_and_scatter_have_common_sums(kind: str, sigma: float
             check(mesh, expected(kept, estimator, rms), ("level", "error", "rms"))
 
 
+def check_medians(image: np.ndarray, mask: np.ndarray, **options: Any) -> None:
+    """Check the medians, and the median distances from them, of the pixels that clipping leaves."""
+    kept = left(image, mask, MeshOptions(**options))
+    mesh = mesh_of(image, mask, estimator="median", rms_estimator="mad", **options)
+    medians = [[np.median(pixels.astype(float)) for pixels in row] for row in kept]
+    distances = [
+        [np.median(abs(pixels - median)) for pixels, median in zip(*rows, strict=True)]
+        for rows in zip(kept, medians, strict=True)
+    ]
+    np.testing.assert_array_equal(mesh.level(), medians)
+    np.testing.assert_array_equal(mesh.rms(), 1.482602218505602 * np.array(distances))
+
+
 @pytest.mark.parametrize("kind", ["skewed", "two skies", "steps", "gap"])
 def test_medians_and_median_distances_are_those_of_sorted_pixels(kind: str) -> None:
     # They are looked for near the quartiles and the median of all pixels, where these kinds do not have them.
@@ -141,15 +154,15 @@ def test_medians_and_median_distances_are_those_of_sorted_pixels(kind: str) -> N
     mask = np.where(rng.random(image.shape) < 0.05, BAD, 0).astype(np.int32)
     for dtype, size in ((np.float32, 64), (np.float64, 64), (np.float32, 150)):
         options = {"height": size, "width": size, "sigma": (2.0, 3.0)}
-        kept = left(image.astype(dtype), mask, MeshOptions(**options))
-        mesh = mesh_of(image.astype(dtype), mask, estimator="median", rms_estimator="mad", **options)
-        medians = [[np.median(pixels.astype(float)) for pixels in row] for row in kept]
-        distances = [
-            [np.median(abs(pixels - median)) for pixels, median in zip(*rows, strict=True)]
-            for rows in zip(kept, medians, strict=True)
-        ]
-        np.testing.assert_array_equal(mesh.level(), medians)
-        np.testing.assert_array_equal(mesh.rms(), 1.482602218505602 * np.array(distances))
+        check_medians(image.astype(dtype), mask, **options)
+
+
+@pytest.mark.parametrize("pixels", [15, 17, 33, 40, 41, 65, 80, 129, 160, 161, 257, 320, 513, 530, 600, 640, 660, 1000])
+def test_medians_of_any_number_of_pixels_side_by_side(pixels: int) -> None:
+    image = np.random.default_rng(11).normal(100, 5, (17, pixels)).astype(np.float32)
+    mask = np.zeros(image.shape, np.int32)
+    mask[1::2, 3] = BAD
+    check_medians(image, mask, height=1, width=pixels)
 
 
 @pytest.mark.parametrize("level", [2.0**12, 2.0**20, 2.0**33])
