@@ -14,7 +14,7 @@ from ..calls.inspect import Inspection
 from ..report.verdict import verdict_of
 from ..runs.folder import PAGE, TABLE
 from ..runs.match_run import MatchRun
-from .terminal import has_colours, open_console, say
+from .terminal import WIDTH_OF_PIPE, has_colours, open_console, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _VERDICT_COLOURS = {"good": "bold green", "look": "bold yellow", "wrong": "bold red"}
-# Width in letters of a table for a pipe.
-_WIDTH = 150
 # Number of letters of the longest label beyond which labels are broken into lines, so that other columns have room.
 _LONGEST_LABEL = 60
 
@@ -45,7 +43,7 @@ def print_run(run: MatchRun, out: Path, *, report: bool = True) -> None:
     # The import of rich takes longer than the lines of most runs, which need it for colours alone.
     console = open_console() if has_colours() else None
     header, rows = run.rows()
-    plain = None if console is not None else _plain_table(header, rows, _WIDTH)
+    plain = None if console is not None else _plain_table(header, rows, WIDTH_OF_PIPE)
     if plain is None:
         (console or open_console()).print(_coloured_table(run, header, rows))
     else:

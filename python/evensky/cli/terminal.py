@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["has_colours", "open_console", "say"]
+__all__ = ["WIDTH_OF_PIPE", "has_colours", "open_console", "say"]
 
 import os
 import sys
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+WIDTH_OF_PIPE = 150
+"""Width in letters of a table that is not printed to a terminal."""
+
+
 def has_colours() -> bool:
     """Return whether standard output is a terminal, or is to be treated as one."""
-    return sys.stdout.isatty() or any(os.environ.get(name) for name in ("FORCE_COLOR", "TTY_COMPATIBLE"))
+    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR")) or os.environ.get("TTY_COMPATIBLE") == "1"
 
 
 def open_console() -> Console:
@@ -31,7 +35,7 @@ def open_console() -> Console:
     from rich.console import Console
 
     _accept_all_letters()
-    width = None if sys.stdout.isatty() else 150
+    width = None if sys.stdout.isatty() else WIDTH_OF_PIPE
     return Console(highlight=False, markup=False, emoji=False, width=width)
 
 

@@ -138,7 +138,7 @@ class _Kind(Enum):
         """Return the kind of an executor, or of its name."""
         if isinstance(executor, Executor):
             return cls.GIVEN
-        name = "threads" if executor is None else str(executor)
+        name = "threads" if executor is None else executor if isinstance(executor, str) else ""
         if name.partition(":")[0] == "dask":
             return cls.CLUSTER if name.partition(":")[2] else cls.DASK
         if name in ("threads", "processes", "mpi"):

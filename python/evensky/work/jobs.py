@@ -5,7 +5,6 @@ from __future__ import annotations
 __all__ = ["Job", "Jobs"]
 
 import io
-import logging
 import math
 import os
 import pickle
@@ -28,8 +27,6 @@ from typing import Any, Generic, TypeVar
 
 from .executors import Lane, Renew
 from .parent import end_with_parent
-
-log = logging.getLogger("evensky")
 
 Job = tuple[int, tuple[Any, ...]]
 """Key of a job, and the arguments of its function."""

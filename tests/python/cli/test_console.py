@@ -74,8 +74,10 @@ def test_a_run_is_printed_to_a_pipe_without_the_library_for_colours(
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(console, "open_console", lambda: pytest.fail("its import takes 40 ms"))
-    print_run(run, Path("out"))
-    assert run.notes[0] in capsys.readouterr().out.splitlines()
+    for said in ("", "0"):  # 0 says that it is no terminal
+        monkeypatch.setenv("TTY_COMPATIBLE", said)
+        print_run(run, Path("out"))
+        assert run.notes[0] in capsys.readouterr().out.splitlines()
     monkeypatch.undo()
     monkeypatch.setenv("FORCE_COLOR", "1")
     print_run(run, Path("out"))

@@ -228,6 +228,19 @@ def test_a_full_disk_leaves_no_part_of_a_file(tmp_path: Path, monkeypatch: pytes
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_of_an_earlier_version_with_sha256_of_outputs_is_read(tmp_path: Path) -> None:
+    path = save_run(full_run(), tmp_path)
+    digest = hashlib.sha256(b"pixels").hexdigest()
+
+    def as_before(content: Any) -> None:
+        for record in content["records"]:
+            del record["output_digest"]
+            record["output_sha256"] = digest
+
+    rewrite(path, as_before)
+    assert {record.output_digest for record in load_run(tmp_path).records} == {digest}
+
+
 def test_the_coadd_of_a_run_is_told_again(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run = evensky.match_files(write_files(tmp_path), out, coadd=True)

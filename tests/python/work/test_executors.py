@@ -419,7 +419,7 @@ def test_an_error_of_finished_ends_the_run() -> None:
         dict(Jobs(opened.renew, abs, lambda key, error: 0, finished).run((key, (key,)) for key in range(5)))
 
 
-@pytest.mark.parametrize("executor", ["fibres", "", 3, object()])
+@pytest.mark.parametrize("executor", ["fibres", "", 3, object(), Path("processes"), Path("dask:host:8786")])
 def test_executors_that_are_none(files: list[Path], tmp_path: Path, executor: Any) -> None:
     with pytest.raises(InvalidParameterError, match=r"executor is .*threads, processes, dask, dask:ADDRESS, mpi"):
         match_files(files, tmp_path / "out", config=config(), executor=executor)

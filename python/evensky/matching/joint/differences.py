@@ -349,8 +349,8 @@ def _layout_of(box: PixelBox, grid: CommonGrid) -> _Layout:
     x_edges, y_edges, numbers = grid.edges(box)
     areas = np.outer(np.diff(y_edges), np.diff(x_edges))
     least = np.maximum(_LEAST_SHARE * areas, np.minimum(areas, _FEWEST_PIXELS))
-    left, bottom = np.meshgrid(x_edges[:-1] + box[0], y_edges[:-1] + box[1])
-    width, height = np.meshgrid(np.diff(x_edges).astype(float), np.diff(y_edges).astype(float))
+    left, bottom = np.meshgrid(x_edges[:-1] + box[0], y_edges[:-1] + box[1], copy=False)
+    width, height = np.meshgrid(np.diff(x_edges).astype(float), np.diff(y_edges).astype(float), copy=False)
     made = _Layout(x_edges, y_edges, numbers, least, left, bottom, width, height)
     for array in vars(made).values():
         array.flags.writeable = False
