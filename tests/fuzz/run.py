@@ -45,9 +45,10 @@ def seeds(target: str) -> list[bytes]:
             b'"candidates": [{"label": "a", "cost": 1.0}]}\n'
             b'{"record": {"label": "b", "path": "/b.fits", "status": "matched", "output": "b.fits", "output_bytes": 0, '
             b'"output_sha256": "' + hashlib.sha256(b"").hexdigest().encode() + b'"}}\n{"dropped": "b"}',
-            b'{"journal": 2, "version": "1", "config": {}, "files": [["/b.fits", 1, 2]], "number": 1}\n{"reference": "b", '
-            b'"reason": "", "candidates": []}\n{"record": {"label": "b", "path": "/b.fits", "status": "matched", '
-            b'"output": "b.fits", "output_bytes": 0, "output_digest": "' + b"0" * 32 + b'"}}\n',
+            b'{"journal": 2, "version": "1", "config": {}, "files": [["/b.fits", 1, 2]], "number": 1}\n'
+            b'{"reference": "b", "reason": "", "candidates": []}\n'
+            b'{"record": {"label": "b", "path": "/b.fits", "status": "matched", "output": "b.fits", "output_bytes": 0, '
+            b'"output_digest": "' + b"0" * 32 + b'"}}\n',
         ]
     pixels = np.arange(64, dtype=np.float32).reshape(8, 8)
     mask = fits.ImageHDU((pixels % 3).astype(np.int32), name="MASK")
