@@ -50,6 +50,7 @@ def test_one_grid_has_the_same_skies_and_noise(case: str) -> None:
     assert np.ptp([one.wcs.wcs.cd[0, 0] for one in dithered.simulated]) > 1e-6
 
 
+@pytest.mark.extras
 def test_gwcs_agrees_with_the_true_wcs() -> None:
     scene = small("jwst_like")
     for one in scene.simulated:

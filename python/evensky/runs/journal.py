@@ -46,7 +46,7 @@ _LONG_LINES = 4
 # Longest text of the journal in a message.
 _SHOWN = 200
 
-# Threads that read outputs to check them. A digest is computed at about the speed at which one disk is read.
+# Threads that read outputs to check them: one reader does not use all of a fast disk.
 _THREADS = 4
 
 

@@ -303,12 +303,15 @@ def test_lanes_have_a_few_jobs_at_a_time(lanes: int, workers: int | None, most: 
     assert [pool.most for pool in pools] == [most] * lanes
 
 
-def test_no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_workers() -> None:
     with (
         pytest.raises(InvalidParameterError, match="workers = 0; it must be at least 1"),
         open_executor("processes", 0),
     ):
         pass
+
+
+def test_no_workers_of_dask(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("dask.distributed")
     client = SimpleNamespace(nthreads=dict, close=lambda: None)
     monkeypatch.setattr(executors, "_local_cluster", lambda *given: client)

@@ -770,7 +770,7 @@ class CorrectionCovariance:
             try:
                 now = state_of(Path(file), sha256=is_sha256(then[label])).digest
             except OSError as error:
-                raise FitsError(f"{file}: cannot be read: {error.strerror}") from error
+                raise FitsError(f"{file}: cannot be read: {error.strerror or error}") from error
             if then[label] != now:
                 raise FitsError(
                     f"{path}: belongs to another file of the exposure {label}, which has changed since the match; "

@@ -251,17 +251,24 @@ def _root(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _forward(root: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return the solution of root @ x = right for a lower triangular matrix."""
-    from scipy.linalg.lapack import dtrtrs
-
-    # The transposed matrix is an upper triangular one in the order of LAPACK.
-    return np.asarray(dtrtrs(root.T, right, lower=0, trans=1)[0]) if len(root) else right
+    return _triangular(root, right, transposed=True)
 
 
 def _backward(root: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return the solution of root.T @ x = right for a lower triangular matrix."""
+    return _triangular(root, right, transposed=False)
+
+
+def _triangular(root: np.ndarray, right: np.ndarray, *, transposed: bool) -> np.ndarray:
     from scipy.linalg.lapack import dtrtrs
 
-    return np.asarray(dtrtrs(root.T, right, lower=0, trans=0)[0]) if len(root) else right
+    if not len(root):
+        return right
+    # The transpose of a lower triangular matrix is an upper triangular one in the order of LAPACK.
+    solution, zero = dtrtrs(root.T, right, lower=0, trans=int(transposed))
+    if zero:
+        raise LinAlgError(f"the triangular matrix has a zero at place {zero} of its diagonal")
+    return np.asarray(solution)
 
 
 def option_sets(

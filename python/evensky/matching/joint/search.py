@@ -217,7 +217,7 @@ class _Search:
         self.scores: dict[int, list[Score]] = {}
         self.scales: dict[int, float] = {}
         self._known_points: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        # What the last solution depends on, and the solution with its residuals.
+        # What the last solution depends on, and the solution with its residuals; forgotten before it is changed.
         self._last_solution: tuple[Any, np.ndarray | None, tuple[Solution, np.ndarray]] | None = None
         self._last_points: tuple[tuple[bytes, PixelBox], tuple[np.ndarray, np.ndarray]] | None = None
         self._begin_watch(network.number)
@@ -1041,6 +1041,7 @@ class _Search:
         return [candidate for candidate in series if candidate.order <= most]
 
     def _result(self, solution: Solution, residual: np.ndarray, sweeps: int) -> JointFit:
+        self._last_solution = None
         scale = max(1.0, self._reduced(residual, solution.candidates))
         equations = self._equations(solution.candidates)
         choices = self._choices(equations, solution)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import TaskError
 from .candidates import NONE, Candidate
 from .elimination import Elimination
 from .network import Network, PairPart, Products, Solution
@@ -425,7 +426,13 @@ class Equations:
         known = self._known_among
         if known is None or known[0] != list(units) or known[1] is not solution:
             matrix, outer = self._among(neighbours, layout, set(units), solution)
-            known = list(units), solution, (dgetrf(matrix, overwrite_a=1)[:2], outer)
+            *factors, zero = dgetrf(matrix, overwrite_a=1)
+            if zero:
+                raise TaskError(
+                    f"the equations of the neighbours of exposures {list(units)} are singular (term {zero}); "
+                    "their differences span too many orders of magnitude: scale the pixels"
+                )
+            known = list(units), solution, (factors, outer)
             self._known_among = known
         factors, outer = known[2]
         sides = np.empty((size, len(cross) + 1), order="F")

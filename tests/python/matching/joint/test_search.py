@@ -377,6 +377,29 @@ def test_no_combination_of_models_with_a_lower_criterion_is_missed(
     assert sum(distance > 2 for _, distance in missed) <= 1, missed
 
 
+def test_a_known_solution_is_forgotten_when_what_it_depends_on_changes() -> None:
+    found = searched(1, 4, 1)
+    assert found is not None
+    search, candidates, _ = found
+    last = None
+    for change in ("nothing", "good bins", "candidates", "shared", "scene"):
+        if change == "good bins":
+            search.network.good[::3] = False
+        elif change == "candidates":
+            candidates = [*candidates[:-1], Candidate(2)]
+        elif change == "shared":
+            search.shared = Candidate(1)
+        elif change == "scene":
+            search.network.scene = np.zeros(search.network.places.shape[1])
+        solution, residual = search._solved(candidates)
+        assert solution is not last, change
+        last = solution
+        assert search._solved(candidates)[0] is solution
+        anew = search._equations(candidates).solve()
+        np.testing.assert_array_equal(np.concatenate(anew.coefficients), np.concatenate(solution.coefficients))
+        np.testing.assert_array_equal(search._residual(anew), residual)
+
+
 def test_a_chain_of_planes_gets_planes() -> None:
     # Neighbours do not hold each other in a wrong place: a curve that each needs because the other has it.
     boxes = [(96 * k, 0, SIDE, SIDE) for k in range(3)]
