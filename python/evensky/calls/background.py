@@ -39,6 +39,7 @@ from ..math.background_mesh import (
     SOURCES_ARE_MASKED,
     MeshOptions,
     choose,
+    filter_mesh,
     measure_mesh,
     replace_outliers,
     smooth_mesh,
@@ -345,7 +346,7 @@ class _MeshSteps:
         filled = np.isnan(mesh.error())
         if self.filter_size != (1, 1):
             if self.filter_sigma is None:
-                mesh.filter(*self.filter_size, self.filter_threshold, num_threads)
+                mesh = filter_mesh(mesh, options, *self.filter_size, self.filter_threshold, num_threads)
             else:
                 mesh = replace_outliers(mesh, options, *self.filter_size, self.filter_sigma)
         if not self.smooth_bins:
@@ -588,7 +589,9 @@ def estimate_background(
         Fit a Chebyshev series of this order to the bins, weighted by their errors, instead of interpolating.
     sigma, rounds : optional
         Half-width of the clipping window, and number of clipping rounds; see `image_statistics`. Without a `statistic`,
-        `sigma` can be two widths, below and above the centre, and 0 rounds mean no clipping.
+        `sigma` can be two widths, below and above the centre, and 0 rounds mean no clipping. Narrow windows also clip
+        noise: at 2 sigma the scatter is a fifth too small, and errors a third; unequal widths shift the level. The mask
+        of ``astropy.stats.sigma_clip(data, grow=...)`` also rejects neighbours of clipped pixels.
     centre, scatter : str, optional
         Centre ("median" or "mean") and scatter ("std" or "mad") of all clipping rounds. If one is given, each round
         clips what the last one has left, as astropy's ``SigmaClip`` does, by default about the median by the standard
@@ -627,7 +630,8 @@ def estimate_background(
         bins without a good pixel, always. Their errors are NaN. 100 by default: no other bins.
     filter_size : int or (int, int), optional
         Size of the window of a median filter of the bins, or its height and width, in bins; odd. It is cut at the
-        edges. By default, 3 with a `filter_sigma` of 5; 1 for no filter.
+        edges. By default, 3 with a `filter_sigma` of 5; 1 for no filter. Errors of filtered bins are those of the
+        medians; see `evensky.math.background_mesh.filter_mesh`.
     filter_threshold : float, optional
         Filter only bins whose level is above this.
     filter_sigma : float, optional
@@ -778,6 +782,12 @@ def estimate_background(
         estimate = _MeshEstimate(data, planes, boxes, options, control, order, num_threads, coverage, spline)
         estimate.estimator, estimate.estimator_reason = options.estimator, reason
         estimate._smoothed = smoothed
+    if not np.isfinite(estimate._background.getStatsImage().image.array).any():
+        warnings.warn(
+            "no bin has a pixel that counts, so that the background is NaN: all are masked, not finite or clipped; "
+            "let some of them count",
+            stacklevel=2,
+        )
     estimate.sources = sources
     if chosen_beside_sources:
         estimate.estimator_reason = SOURCES_ARE_MASKED

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["BinOptions", "FileBackground", "ImageBackground", "filled_outputs", "model_file", "model_files"]
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -210,7 +211,9 @@ class _Model:
         """Measure the bins, without the pixels of sources."""
         weights = None if sources is None else ~sources.mask
         image, bits = without_variance(exposure.maskedImage), bad_bits_of(exposure)
-        return estimate_background(image, None, bits, weights=weights, **self._options())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "no bin has a pixel that counts")  # which is an error here
+            return estimate_background(image, None, bits, weights=weights, **self._options())
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -420,7 +423,15 @@ def _model_image(
     if "mesh" in wanted:
         scale = model.scale(values.shape, (height, width))
         planes["mesh"] = _Mesh(
-            values, errors, scatters, image.name, f"{bins}, {level_of_bins}", scale, estimate.estimator, smoothed
+            values,
+            errors,
+            scatters,
+            image.name,
+            f"{bins}, {level_of_bins}",
+            scale,
+            estimate.estimator,
+            smoothed,
+            image.unit,
         )
     if "deviation" in wanted:
         deviation = model.evaluate(exposure, estimate, rms=True)
@@ -474,6 +485,8 @@ class _Mesh:
         Estimator of the levels.
     smoothed : int
         Number of bins whose levels were smoothed.
+    unit : str
+        Unit of the pixels; "" if it is not known.
     """
 
     values: np.ndarray
@@ -484,6 +497,7 @@ class _Mesh:
     scale: tuple[float, float]
     estimator: str
     smoothed: int
+    unit: str
 
 
 def _write_meshes(path: Path, file: Path, meshes: Mapping[int, _Mesh], *, overwrite: bool) -> None:
@@ -498,6 +512,8 @@ def _write_meshes(path: Path, file: Path, meshes: Mapping[int, _Mesh], *, overwr
         planes = {"MESH": mesh.values, "MESH_ERROR": mesh.errors, "MESH_RMS": mesh.scatters}
         for name, values in planes.items():
             made = fits.ImageHDU(np.array(values, dtype=np.float32), name=name, ver=number)
+            if mesh.unit:
+                made.header["BUNIT"] = (mesh.unit, "unit of the pixels")
             made.header["EVS_STAT"] = ("background mesh", "what the pixels are")
             made.header["EVS_ESTM"] = (mesh.estimator, _ESTIMATOR)
             made.header["EVS_NSMO"] = (mesh.smoothed, _SMOOTHED)

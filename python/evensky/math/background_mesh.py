@@ -12,6 +12,7 @@ __all__ = [
     "MeshOptions",
     "choose",
     "chosen_for",
+    "filter_mesh",
     "good_pixels",
     "measure_mesh",
     "mesh_of_boxes",
@@ -359,6 +360,55 @@ def mesh_of_boxes(
     return _core.BackgroundMesh(
         bbox, options.width, options.height, options.edge_method.upper(), level, error, rms, number
     )
+
+
+def filter_mesh(
+    mesh: _core.BackgroundMesh,
+    options: MeshOptions,
+    height: int,
+    width: int,
+    threshold: float | None = None,
+    num_threads: int = 0,
+) -> _core.BackgroundMesh:
+    """Replace levels and scatters of boxes by medians of windows, and errors by those of these medians.
+
+    The median of n independent, normally distributed levels of variance v has a variance of pi v / (2 n + pi - 2),
+    within 2 % for odd n. For v, the mean of the squares of the errors in the window is taken. Filtered levels share
+    boxes, so that they are correlated: their mean is not more certain than before.
+
+    Parameters
+    ----------
+    mesh : BackgroundMesh
+        Without gaps; it is changed.
+    options : MeshOptions
+        Those of the mesh.
+    height, width : int
+        Size of the window in boxes, odd; it is cut at the edges of the mesh.
+    threshold : float, optional
+        Filter only boxes whose level is above this.
+    num_threads : int, optional
+        Number of threads; 0 for the process-wide default.
+
+    Returns
+    -------
+    BackgroundMesh
+        Boxes with an error of NaN keep it; in the errors of others, they do not count.
+    """
+    from scipy.ndimage import uniform_filter
+
+    filtered = np.ones(mesh.level().shape, bool) if threshold is None else mesh.level() > threshold
+    mesh.filter(height, width, threshold, num_threads)
+    error = mesh.error()
+    known = np.isfinite(error)
+    squares, parts = (
+        uniform_filter(values, (height, width), mode="constant")
+        for values in (np.where(known, error, 0.0) ** 2, known.astype(float))
+    )
+    number = np.rint(parts * (height * width))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = np.maximum(squares, 0.0) / parts * (math.pi / (2.0 * number + math.pi - 2.0))
+    after = np.where(known & filtered, np.sqrt(variance), error)
+    return mesh_of_boxes(mesh.get_image_bbox(), options, mesh.level(), after, mesh.rms(), mesh.number())
 
 
 def replace_outliers(

@@ -102,6 +102,13 @@ def test_pixels_without_variance_or_weight_do_not_count() -> None:
         evensky.estimate_background(SKY, weights=SKY * 0)
 
 
+def test_an_image_without_a_good_pixel_is_flagged() -> None:
+    for options in ({}, {"statistic": "mean"}):
+        with pytest.warns(UserWarning, match="no bin has a pixel that counts, so that the background is NaN"):
+            estimate = evensky.estimate_background(np.full((32, 32), np.nan, np.float32), bin_size=16, **options)
+        assert np.isnan(estimate.image).all()
+
+
 def test_a_cube_of_one_image_comes_back_as_such() -> None:
     cube = CCDData(SKY[None], unit="adu", mask=BAD[None])
     background = evensky.estimate_background(cube, bin_size=32)

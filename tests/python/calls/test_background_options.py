@@ -364,5 +364,6 @@ def test_all_bins_excluded() -> None:
 def test_rounds_without_end_stop_where_nothing_is_left() -> None:
     # Every window about the mean is narrower than the two values that there are.
     pixels = np.tile(np.array([0.0, 1.0], np.float32), (64, 32))
-    result = evensky.estimate_background(pixels, bin_size=64, sigma=0.5, rounds=None, estimator="median")
+    with pytest.warns(UserWarning, match="no bin has a pixel that counts"):
+        result = evensky.estimate_background(pixels, bin_size=64, sigma=0.5, rounds=None, estimator="median")
     assert np.isnan(result.level)

@@ -202,6 +202,17 @@ def test_several_files_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_mesh_has_the_unit_of_the_pixels(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(3).normal(10, 1, (64, 64)).astype(np.float32)
+    for unit in ("adu", ""):
+        header = fits.Header([("BUNIT", unit)] if unit else [])
+        fits.writeto(tmp_path / f"image{unit}.fits", pixels, header)
+        result = run("background", tmp_path / f"image{unit}.fits", "-b", 16, "--mesh", tmp_path / f"mesh{unit}.fits")
+        assert result.exit_code == 0, result.output
+        with fits.open(tmp_path / f"mesh{unit}.fits") as hdus:
+            assert [hdu.header.get("BUNIT", "") for hdu in hdus[1:]] == [unit] * 3
+
+
 def test_the_mesh(folder: Path, tmp_path: Path) -> None:
     image, mesh = inputs(folder)[0], tmp_path / "mesh.fits"
     result = run("background", image, "-b", 60, "--mesh", mesh)

@@ -17,7 +17,14 @@ from evensky.errors import InvalidParameterError, LengthError, NotFoundError
 from evensky.errors import RuntimeError as EvenskyRuntimeError
 from evensky.image.foreign import as_planes
 from evensky.math import Interpolate, UndersampleStyle, background_mesh
-from evensky.math.background_mesh import ESTIMATORS, RMS_ESTIMATORS, MeshOptions, measure_mesh, mesh_of_boxes
+from evensky.math.background_mesh import (
+    ESTIMATORS,
+    RMS_ESTIMATORS,
+    MeshOptions,
+    filter_mesh,
+    measure_mesh,
+    mesh_of_boxes,
+)
 from reference import background_mesh as slow
 
 BAD = 4
@@ -231,6 +238,24 @@ def test_the_median_filter(size: tuple[int, int], threshold: float | None) -> No
     np.testing.assert_allclose(mesh.level(), slow.median_filter(level, size, where), rtol=1e-12)
     np.testing.assert_allclose(mesh.rms(), slow.median_filter(rms, size, where), rtol=1e-12)
     np.testing.assert_array_equal(mesh.error(), error)
+
+
+@pytest.mark.parametrize("size", [(3, 3), (5, 1), (1, 3)])
+def test_errors_after_the_median_filter_are_honest(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(8)
+    options, errors = MeshOptions(8, 8), rng.uniform(1.9, 2.1, (200, 200))
+    errors[30, 30] = np.nan  # filled
+    level = np.where(np.isnan(errors), 0.0, errors) * rng.normal(0, 1, errors.shape)
+    given = 0, 0, 1600, 1600
+    number = np.full(errors.shape, 64)
+    mesh = filter_mesh(mesh_of_boxes(given, options, level, errors, errors, number), options, *size)
+    pulls = (mesh.level() / mesh.error())[2:-2, 2:-2]
+    assert np.nanstd(pulls) == pytest.approx(1, abs=0.05)
+    assert np.array_equal(np.isnan(mesh.error()), np.isnan(errors))
+    # Only boxes above a threshold are filtered.
+    mesh = filter_mesh(mesh_of_boxes(given, options, level, errors, errors, number), options, *size, 1.0)
+    np.testing.assert_array_equal(mesh.error()[level <= 1], errors[level <= 1])
+    assert np.all(mesh.error()[(level > 1) & np.isfinite(errors)] < 1.7)
 
 
 def test_a_box_with_few_good_pixels_does_not_bend_the_model() -> None:
