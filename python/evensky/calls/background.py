@@ -7,7 +7,8 @@ __all__ = ["BackgroundEstimate", "BinStatistics", "estimate_background", "style_
 import html
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -320,6 +321,17 @@ class BackgroundEstimate:
             ("estimator", f"{self.estimator} ({self.estimator_reason})"),
             *([("bins smoothed", f"{smoothed}, as they scatter as noise does")] if smoothed else []),
         ]
+
+
+_EMPTY = "no bin has a pixel that counts"
+
+
+@contextmanager
+def unflagged_if_empty() -> Iterator[None]:
+    """Let `estimate_background` return NaN without a warning, for callers that look for it themselves."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _EMPTY)
+        yield
 
 
 def _median(values: np.ndarray) -> float:
@@ -747,18 +759,19 @@ def estimate_background(
             mesh["estimator"] = "mean"  # with little light of sources left, the mode is noisier than the mean
 
         def measure(rejected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            again = estimate_background(
-                planes.image,
-                rejected,
-                bin_size=bin_size,
-                statistic=statistic,
-                style=style,
-                order=order,
-                sigma=sigma,
-                rounds=rounds,
-                **mesh,
-                num_threads=num_threads,
-            )
+            with unflagged_if_empty():
+                again = estimate_background(
+                    planes.image,
+                    rejected,
+                    bin_size=bin_size,
+                    statistic=statistic,
+                    style=style,
+                    order=order,
+                    sigma=sigma,
+                    rounds=rounds,
+                    **mesh,
+                    num_threads=num_threads,
+                )
             return again.image, again.rms_image
 
         sources = find_sources(planes, bits, wanted, measure)
@@ -784,8 +797,7 @@ def estimate_background(
         estimate._smoothed = smoothed
     if not np.isfinite(estimate._background.getStatsImage().image.array).any():
         warnings.warn(
-            "no bin has a pixel that counts, so that the background is NaN: all are masked, not finite or clipped; "
-            "let some of them count",
+            f"{_EMPTY}, so that the background is NaN: all are masked, not finite or clipped; let some of them count",
             stacklevel=2,
         )
     estimate.sources = sources

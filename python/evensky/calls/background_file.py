@@ -5,7 +5,6 @@ from __future__ import annotations
 __all__ = ["BinOptions", "FileBackground", "ImageBackground", "filled_outputs", "model_file", "model_files"]
 
 import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -31,7 +30,7 @@ from ..io.file_names import fill_pattern, refuse_twice, unique_labels
 from ..io.formats import bad_bits_of, describe, read_image, rewrite_file
 from ..math.background_mesh import SOURCES_ARE_MASKED
 from ..runs.memory_plan import scratch_of_images
-from .background import BackgroundEstimate, estimate_background
+from .background import BackgroundEstimate, estimate_background, unflagged_if_empty
 from .source_mask import SourceMask, find_sources
 from .source_options import SourceOptions
 
@@ -211,8 +210,7 @@ class _Model:
         """Measure the bins, without the pixels of sources."""
         weights = None if sources is None else ~sources.mask
         image, bits = without_variance(exposure.maskedImage), bad_bits_of(exposure)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "no bin has a pixel that counts")  # which is an error here
+        with unflagged_if_empty():
             return estimate_background(image, None, bits, weights=weights, **self._options())
 
     def _options(self) -> dict[str, Any]:
