@@ -54,7 +54,8 @@ def test_results_have_representations() -> None:
 
 
 def test_a_background_without_a_model_shows_its_bins() -> None:
-    background = evensky.estimate_background(SKY * np.nan, bin_size=40)
+    with pytest.warns(UserWarning, match="no bin has a pixel that counts"):
+        background = evensky.estimate_background(SKY * np.nan, bin_size=40)
     assert "0 of 12" in background._repr_html_()
     assert "No bin has a good pixel" in background._repr_html_()
     assert "<img" not in background._repr_html_()
