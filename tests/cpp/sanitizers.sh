@@ -12,8 +12,8 @@ run() {
     shift 3
     [ -z "$only" ] || [ "$only" = "$name" ] || return 0
     cmake -S . -B "$build/$name" -DEVENSKY_TESTS=ON -DEVENSKY_X86_LEVELS="$levels" -DCMAKE_UNITY_BUILD=ON \
-        -DCMAKE_UNITY_BUILD_BATCH_SIZE=12 -DCMAKE_BUILD_TYPE=Debug \
-        -DCMAKE_CXX_FLAGS_DEBUG="$flags -O1 -g1 -fno-omit-frame-pointer" >/dev/null
+        -DCMAKE_UNITY_BUILD_BATCH_SIZE=12 -DCMAKE_BUILD_TYPE=None \
+        -DCMAKE_CXX_FLAGS="$flags -O1 -g1 -fno-omit-frame-pointer" >/dev/null
     cmake --build "$build/$name" --parallel ${CMAKE_BUILD_PARALLEL_LEVEL:-} >/dev/null
     echo "== $name"
     ctest --test-dir "$build/$name" --parallel 2 --output-on-failure "$@"

@@ -60,6 +60,9 @@ _SPLINE = "bicubic_spline"
 # Short names of interpolation styles.
 _STYLES = {"akima": "AKIMA_SPLINE", "natural": "NATURAL_SPLINE", "cubic": "CUBIC_SPLINE"}
 
+# Start of the warning of a background that is NaN everywhere.
+_EMPTY = "no bin has a pixel that counts"
+
 
 @dataclass(frozen=True, repr=False)
 class BinStatistics:
@@ -321,9 +324,6 @@ class BackgroundEstimate:
             ("estimator", f"{self.estimator} ({self.estimator_reason})"),
             *([("bins smoothed", f"{smoothed}, as they scatter as noise does")] if smoothed else []),
         ]
-
-
-_EMPTY = "no bin has a pixel that counts"
 
 
 @contextmanager

@@ -465,8 +465,7 @@ class Equations:
             part = self.pair(at)
             for i, values in part.right.items():
                 if i in sides:
-                    side = sides[i]
-                    side += values
+                    sides[i] += values
             for (i, j), block in part.blocks.items():
                 if i == j or i not in sides:
                     continue
@@ -474,8 +473,7 @@ class Equations:
                     of_both = matrix[layout[i], layout[j]]
                     of_both += block
                 elif j not in without and j not in changed:
-                    side = sides[i]
-                    side -= block @ solution.coefficients[j]
+                    sides[i] -= block @ solution.coefficients[j]
             pair = network.differences.pairs[at]
             if changed and not changed.isdisjoint((network.unit[pair.first], network.unit[pair.second])):
                 self._hold(at, changed, layout, solution, right)
