@@ -318,6 +318,12 @@ class Trial:
         if set(self.contents()) != names:
             wrong.append(f"other files than {sorted(names)}")
 
+    def proposals_of(self, run: Run) -> list[Path]:
+        """Return the files by which a run on another host wanted to take the lock; they go when they are 60 s old."""
+        if run.held is not None or not run.host.startswith("host-"):
+            return []
+        return list(self.out.glob(f".{LOCK}.evensky-*-{run.number}-*.tmp"))
+
     @staticmethod
     def names(refused: Run, other: Run) -> bool:
         """Return whether a run that was refused was told which other one is at work."""
@@ -370,10 +376,17 @@ class Trial:
                 then = time.time() - 100
                 os.utime(self.out / LOCK, (then, then))
             runs.append(self.begin("third", self.arguments(kind, "--resume"), place, 0))
+        elif proposals := self.proposals_of(first):
+            # It was killed when it was about to take the lock; another host cannot tell it from a run that is alive.
+            for path in proposals:
+                os.utime(path, (time.time() - 100,) * 2)
+            runs.append(self.begin("third", self.arguments(kind, "--resume"), place, 0))
 
         def test(wrong: list[str]) -> str:
             self.is_whole(kind, wrong)
             if second.code == 0:
+                if (last := runs[-1]).code != 0:
+                    wrong.append(f"exit code {last.code} of the {last.name}")
                 return "taken over"
             if (second.code, runs[2].code) != (2, 0):
                 wrong.append(f"exit codes {[run.code for run in runs]}")
