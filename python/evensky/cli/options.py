@@ -13,6 +13,7 @@ __all__ = [
     "numbers_of",
     "one_line",
     "overwrite_option",
+    "size_of",
     "stoppable",
 ]
 
@@ -71,6 +72,17 @@ def number_or_pair(option: str, text: str) -> float | tuple[float, float]:
     if len(numbers) > 2:
         raise InvalidParameterError(f"{option} {text!r}: {needed} is needed")
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def size_of(option: str, text: str) -> int | tuple[int, int]:
+    """Return the size of a square, or the height and width, that an option names."""
+    try:
+        sizes = [int(part) for part in text.split(",")]
+    except ValueError:
+        sizes = []
+    if len(sizes) not in (1, 2):
+        raise InvalidParameterError(f"{option} {text!r}: a whole number, or height,width as in 3,5, is needed")
+    return sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1])
 
 
 class _Failure(click.ClickException):
@@ -179,7 +191,8 @@ class _Stop:
             with self._lock:
                 if not self._left.is_set():
                     self._again = True
-                    os.kill(os.getpid(), number)
+                    # Another thread could get a signal to the process, and handle it when this handler is gone.
+                    signal.pthread_kill(threading.main_thread().ident or 0, number)
 
     def leave(self) -> None:
         """Raise no exceptions from now on."""
@@ -187,6 +200,8 @@ class _Stop:
             self._left.set()
         if self._thread is not None:
             self._thread.join()
+            # A signal that the thread has just sent arrives now, at the latest.
+            signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 @contextmanager

@@ -191,3 +191,24 @@ def test_a_second_signal_ends_the_cleaning_up(capsys: pytest.CaptureFixture[str]
         work()
     assert raised.value.code == 130
     assert capsys.readouterr().err == "evensky: stopped by SIGINT; nothing was lost\n"
+
+
+def test_a_signal_is_repeated_in_the_main_thread() -> None:
+    """Another thread may get to it only when an outer handler is set again, which would stop for a second time."""
+    pending = set()
+
+    def work() -> None:
+        with stoppable("nothing was lost"):
+            swallowed()
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+            try:
+                time.sleep(1)
+                pending.update(signal.sigpending())
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+            pytest.fail("the signal was lost")
+
+    with pytest.raises(SystemExit) as raised:
+        work()
+    assert raised.value.code == 143
+    assert pending == {signal.SIGTERM}
