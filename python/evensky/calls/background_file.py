@@ -158,7 +158,7 @@ class BinOptions:
 class _Model:
     """How the background is modelled."""
 
-    bin_size: int
+    bin_size: int | tuple[int, int]
     statistic: str | None
     style: str
     order: int | None
@@ -166,6 +166,16 @@ class _Model:
     sources: SourceOptions | None
     num_threads: int
     scratch: Scratch
+
+    @property
+    def size(self) -> str:
+        """Size of the bins, for people: width before height, as that of the image."""
+        size_y, size_x = self._size
+        return f"{size_x} px" if size_x == size_y else f"{size_x} x {size_y} px"
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.bin_size if isinstance(self.bin_size, tuple) else (self.bin_size, self.bin_size)
 
     def level(self, estimate: BackgroundEstimate) -> str:
         """Return what the level of a bin is, for people."""
@@ -203,7 +213,8 @@ class _Model:
     def scale(self, bins: tuple[int, ...], shape: tuple[int, int]) -> tuple[float, float]:
         """Return the numbers of bins for each pixel along y and x, of an image of a shape in pixels."""
         if self.bins.edge_method in ("pad", "crop") or self.style.lower() == "bicubic_spline":
-            return 1 / self.bin_size, 1 / self.bin_size
+            size_y, size_x = self._size
+            return 1 / size_y, 1 / size_x
         return bins[0] / shape[0], bins[1] / shape[1]
 
     def measure(self, exposure: Exposure, sources: SourceMask | None) -> BackgroundEstimate:
@@ -262,7 +273,7 @@ def model_file(
     subtracted: Path | None = None,
     rms: Path | None = None,
     mesh: Path | None = None,
-    bin_size: int = 128,
+    bin_size: int | tuple[int, int] = 128,
     statistic: str | None = None,
     style: str = "AKIMA_SPLINE",
     order: int | None = None,
@@ -380,13 +391,13 @@ def _model_image(
     values, errors = stats.value, stats.error
     good = np.isfinite(values)
     if not good.any():
-        raise TaskError(f"{where}: no bin of {model.bin_size} px has a good pixel")
+        raise TaskError(f"{where}: no bin of {model.size} has a good pixel")
     fitted = model.evaluate(exposure, estimate)
     kind = estimate.kind
     ny, nx = values.shape
     bins = f"{nx} x {ny} bins"
     level_of_bins = model.level(estimate)
-    say(f"{where}: {width} x {height} px, {bins} of {model.bin_size} px, {level_of_bins}, {kind}")
+    say(f"{where}: {width} x {height} px, {bins} of {model.size}, {level_of_bins}, {kind}")
     notes = (*exposure.assumptions, *(() if sources is None else sources.notes))
     for note in notes:
         say(f"Note: {note}.")
@@ -413,9 +424,7 @@ def _model_image(
     if wanted & {"deviation", "mesh"}:
         scatters = estimate.background_rms_mesh
         if not estimate.has_scatter:
-            raise TaskError(
-                f"{where}: no bin of {model.bin_size} px has two good pixels, which a standard deviation needs"
-            )
+            raise TaskError(f"{where}: no bin of {model.size} has two good pixels, which a standard deviation needs")
         rms = float(np.nanmedian(scatters))
         say(f"rms of the bins        median {rms:.4g}")
     if "mesh" in wanted:

@@ -15,7 +15,7 @@ from .._text import printable, with_digits
 from ..calls.background_file import FileBackground, ImageBackground, filled_outputs, model_file, model_files
 from .bin_choice import BinChoice
 from .choices import PlaneChoice, memory_option, scratch_option, takes
-from .options import COUNT, EXIT_FAILED, PATH, Command, one_line, overwrite_option
+from .options import COUNT, EXIT_FAILED, PATH, Command, one_line, overwrite_option, size_of
 from .source_choice import SourceChoice
 from .terminal import open_console, say
 
@@ -48,7 +48,14 @@ class _BackgroundCommand(Command):
     help="Write the values of the bins, their errors and the standard deviation of their pixels to this file, as HDUs "
     "MESH, MESH_ERROR and MESH_RMS; see --out.",
 )
-@click.option("--bin-size", "-b", default=128, show_default=True, type=COUNT, help="Size of the bins in pixels.")
+@click.option(
+    "--bin-size",
+    "-b",
+    metavar="PIXELS",
+    default="128",
+    show_default=True,
+    help="Size of the bins in pixels: one number, or height,width such as 64,128.",
+)
 @click.option(
     "--statistic",
     type=click.Choice(["MEAN", "MEDIAN", "MEANCLIP"], case_sensitive=False),
@@ -78,7 +85,7 @@ def command(
     subtracted: Path | None,
     rms: Path | None,
     mesh: Path | None,
-    bin_size: int,
+    bin_size: str,
     statistic: str | None,
     style: str,
     order: int | None,
@@ -104,7 +111,7 @@ def command(
     """
     with one_line():
         options: dict[str, Any] = {
-            "bin_size": bin_size,
+            "bin_size": size_of("--bin-size", bin_size),
             "statistic": statistic,
             "style": style.upper(),
             "order": order,

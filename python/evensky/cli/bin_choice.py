@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import click
 
 from ..calls.background_file import BinOptions
-from ..errors import InvalidParameterError
 from ..math.background_mesh import AUTO, EDGE_METHODS, ESTIMATORS, RMS_ESTIMATORS
 from ..math.combine_planes import CENTRES, SCATTERS
 from .choices import option
-from .options import number_or_pair
+from .options import number_or_pair, size_of
 
 
 @dataclass(frozen=True)
@@ -114,19 +113,8 @@ class BinChoice:
             rms_estimator=self.rms_estimator,
             edge_method=self.edge_method,
             exclude_percentile=self.exclude_percentile,
-            filter_size=None if self.filter_size is None else _window(self.filter_size),
+            filter_size=None if self.filter_size is None else size_of("--filter-size", self.filter_size),
             filter_threshold=self.filter_threshold,
             filter_sigma=self.filter_sigma,
             smooth_bins=self.smooth_bins,
         )
-
-
-def _window(text: str) -> int | tuple[int, int]:
-    """Return the size of a window, or its height and width."""
-    try:
-        sizes = [int(part) for part in text.split(",")]
-    except ValueError:
-        sizes = []
-    if len(sizes) not in (1, 2):
-        raise InvalidParameterError(f"--filter-size {text!r}: an odd number, or height,width as in 3,5, is needed")
-    return sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1])

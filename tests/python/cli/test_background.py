@@ -189,7 +189,9 @@ def test_what_is_done_is_told_if_a_run_is_stopped(
         (("--threshold", "3"), "--threshold says how sources are found; give --mask-sources"),
         (("--mask-sources", "--threshold", "-1"), "threshold = -1.0; it must be positive"),
         (("--sigma", "3,4,5"), "--sigma '3,4,5': one number, or low,high"),
-        (("--filter-size", "three"), "--filter-size 'three': an odd number, or height,width as in 3,5, is needed"),
+        (("--filter-size", "three"), "--filter-size 'three': a whole number, or height,width as in 3,5, is needed"),
+        (("--bin-size", "64,32,16"), "--bin-size '64,32,16': a whole number, or height,width as in 3,5, is needed"),
+        (("--bin-size", "64,0"), "bin_size is (64, 0); bins have at least 1 pixel"),
     ],
 )
 def test_several_files_refused(
@@ -200,6 +202,24 @@ def test_several_files_refused(
     assert result.exit_code in (1, 2)
     assert says in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("edge_method", ["spread", "pad"])
+def test_bins_that_are_not_square(folder: Path, tmp_path: Path, edge_method: str) -> None:
+    image, mesh, model = inputs(folder)[0], tmp_path / "mesh.fits", tmp_path / "model.fits"
+    options = ("-b", "80,60", "--edge-method", edge_method, "--mesh", mesh, "--out", model)
+    result = run("background", image, *options)
+    assert result.exit_code == 0, result.output
+    expected = estimate_background(image, bin_size=(80, 60), edge_method=edge_method)
+    ny, nx = expected.stats.value.shape
+    assert f"{nx} x {ny} bins of 60 x 80 px, " in result.output
+    np.testing.assert_array_equal(fits.getdata(model), expected.image.array)
+    with fits.open(mesh) as hdus:
+        np.testing.assert_array_equal(hdus["MESH"].data, expected.background_mesh.astype(np.float32))
+        header = hdus["MESH"].header
+        for axis, centres in ((1, expected.stats.x[0]), (2, expected.stats.y[:, 0])):
+            at = (np.arange(1, 4) - header[f"LTV{axis}"]) / header[f"LTM{axis}_{axis}"]
+            np.testing.assert_allclose(at, centres[:3] + 1, atol=0.5)
 
 
 def test_the_mesh_has_the_unit_of_the_pixels(tmp_path: Path) -> None:
