@@ -169,9 +169,9 @@ class _Model:
 
     @property
     def size(self) -> str:
-        """Size of the bins, for people: width before height, as that of the image."""
+        """Size of the bins in pixels, for people: width before height, as that of the image."""
         size_y, size_x = self._size
-        return f"{size_x} px" if size_x == size_y else f"{size_x} x {size_y} px"
+        return f"{size_x}" if size_x == size_y else f"{size_x} x {size_y}"
 
     @property
     def _size(self) -> tuple[int, int]:
@@ -391,13 +391,13 @@ def _model_image(
     values, errors = stats.value, stats.error
     good = np.isfinite(values)
     if not good.any():
-        raise TaskError(f"{where}: no bin of {model.size} has a good pixel")
+        raise TaskError(f"{where}: no bin of {model.size} px has a good pixel")
     fitted = model.evaluate(exposure, estimate)
     kind = estimate.kind
     ny, nx = values.shape
     bins = f"{nx} x {ny} bins"
     level_of_bins = model.level(estimate)
-    say(f"{where}: {width} x {height} px, {bins} of {model.size}, {level_of_bins}, {kind}")
+    say(f"{where}: {width} x {height} px, {bins} of {model.size} px, {level_of_bins}, {kind}")
     notes = (*exposure.assumptions, *(() if sources is None else sources.notes))
     for note in notes:
         say(f"Note: {note}.")
@@ -424,7 +424,7 @@ def _model_image(
     if wanted & {"deviation", "mesh"}:
         scatters = estimate.background_rms_mesh
         if not estimate.has_scatter:
-            raise TaskError(f"{where}: no bin of {model.size} has two good pixels, which a standard deviation needs")
+            raise TaskError(f"{where}: no bin of {model.size} px has two good pixels, which a standard deviation needs")
         rms = float(np.nanmedian(scatters))
         say(f"rms of the bins        median {rms:.4g}")
     if "mesh" in wanted:
