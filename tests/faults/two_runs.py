@@ -371,15 +371,14 @@ class Trial:
         os.kill(first.pid, signal.SIGKILL)
         runs = [first, second]
         first.wait()
-        if second.wait() != 0:
-            if (self.out / LOCK).exists():
-                then = time.time() - 100
-                os.utime(self.out / LOCK, (then, then))
-            runs.append(self.begin("third", self.arguments(kind, "--resume"), place, 0))
-        elif proposals := self.proposals_of(first):
-            # It was killed when it was about to take the lock; another host cannot tell it from a run that is alive.
-            for path in proposals:
-                os.utime(path, (time.time() - 100,) * 2)
+        refused = second.wait() != 0
+        # What a run leaves that is killed when it is about to take the lock, another host cannot tell from that of a
+        # run which is alive.
+        left = list(self.out.glob(LOCK)) if refused else self.proposals_of(first)
+        for path in left:
+            then = time.time() - 100
+            os.utime(path, (then, then))
+        if refused or left:
             runs.append(self.begin("third", self.arguments(kind, "--resume"), place, 0))
 
         def test(wrong: list[str]) -> str:

@@ -111,7 +111,7 @@ def command(
     """
     with one_line():
         options: dict[str, Any] = {
-            "bin_size": size_of("--bin-size", bin_size),
+            "bin_size": size_of("--bin-size", bin_size, "a whole number, or height,width as in 64,128,"),
             "statistic": statistic,
             "style": style.upper(),
             "order": order,

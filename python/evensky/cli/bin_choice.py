@@ -113,7 +113,9 @@ class BinChoice:
             rms_estimator=self.rms_estimator,
             edge_method=self.edge_method,
             exclude_percentile=self.exclude_percentile,
-            filter_size=None if self.filter_size is None else size_of("--filter-size", self.filter_size),
+            filter_size=None
+            if self.filter_size is None
+            else size_of("--filter-size", self.filter_size, "an odd number, or height,width as in 3,5,"),
             filter_threshold=self.filter_threshold,
             filter_sigma=self.filter_sigma,
             smooth_bins=self.smooth_bins,

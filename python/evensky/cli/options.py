@@ -74,14 +74,14 @@ def number_or_pair(option: str, text: str) -> float | tuple[float, float]:
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
-def size_of(option: str, text: str) -> int | tuple[int, int]:
-    """Return the size of a square, or the height and width, that an option names."""
+def size_of(option: str, text: str, needed: str) -> int | tuple[int, int]:
+    """Return the size of a square, or the height and width, that an option names; `needed` is what is allowed."""
     try:
         sizes = [int(part) for part in text.split(",")]
     except ValueError:
         sizes = []
     if len(sizes) not in (1, 2):
-        raise InvalidParameterError(f"{option} {text!r}: a whole number, or height,width as in 3,5, is needed")
+        raise InvalidParameterError(f"{option} {text!r}: {needed} is needed")
     return sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1])
 
 

@@ -189,8 +189,8 @@ def test_what_is_done_is_told_if_a_run_is_stopped(
         (("--threshold", "3"), "--threshold says how sources are found; give --mask-sources"),
         (("--mask-sources", "--threshold", "-1"), "threshold = -1.0; it must be positive"),
         (("--sigma", "3,4,5"), "--sigma '3,4,5': one number, or low,high"),
-        (("--filter-size", "three"), "--filter-size 'three': a whole number, or height,width as in 3,5, is needed"),
-        (("--bin-size", "64,32,16"), "--bin-size '64,32,16': a whole number, or height,width as in 3,5, is needed"),
+        (("--filter-size", "three"), "--filter-size 'three': an odd number, or height,width as in 3,5, is needed"),
+        (("--bin-size", "64,32,16"), "--bin-size '64,32,16': a whole number, or height,width as in 64,128, is needed"),
         (("--bin-size", "64,0"), "bin_size is (64, 0); bins have at least 1 pixel"),
     ],
 )
